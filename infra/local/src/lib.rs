@@ -1,0 +1,1 @@
+//! The whole of Signet in one process.

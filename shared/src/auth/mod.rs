@@ -1,0 +1,5 @@
+//! Who asks, and whether they may.
+
+pub mod caller;
+
+pub use caller::Caller;

@@ -1,0 +1,211 @@
+//! The operator's API keys: `signet_<id>_<random>`, and what each may do.
+
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+use data_encoding::HEXLOWER;
+use jiff::Timestamp;
+use rand::{CryptoRng, RngExt};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::{id::KeyId, secret::Secret};
+
+/// One thing that an API key may do. Reading the catalog takes no scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Make and change products, tiers and features.
+    CatalogWrite,
+    /// Read customers.
+    CustomersRead,
+    /// Make and change customers.
+    CustomersWrite,
+    /// Read license keys, their events and activations.
+    LicensesRead,
+    /// Issue and change license keys, and free their seats.
+    LicensesWrite,
+    /// Make and delete API keys.
+    AccessWrite,
+    /// Rotate and condemn signing keys.
+    KeysWrite,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::CatalogWrite,
+        Self::CustomersRead,
+        Self::CustomersWrite,
+        Self::LicensesRead,
+        Self::LicensesWrite,
+        Self::AccessWrite,
+        Self::KeysWrite,
+    ];
+
+    /// The scope as it stands in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CatalogWrite => "catalog:write",
+            Self::CustomersRead => "customers:read",
+            Self::CustomersWrite => "customers:write",
+            Self::LicensesRead => "licenses:read",
+            Self::LicensesWrite => "licenses:write",
+            Self::AccessWrite => "access:write",
+            Self::KeysWrite => "keys:write",
+        }
+    }
+}
+
+/// What an API key may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scopes {
+    /// All, also what is added later: `*`.
+    All,
+    /// These.
+    Some(BTreeSet<Scope>),
+}
+
+impl Scopes {
+    /// Whether it may do this.
+    pub fn allow(&self, scope: Scope) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(scopes) => scopes.contains(&scope),
+        }
+    }
+
+    fn texts(&self) -> Vec<&'static str> {
+        match self {
+            Self::All => vec!["*"],
+            Self::Some(scopes) => scopes.iter().map(|scope| scope.as_str()).collect(),
+        }
+    }
+}
+
+impl Serialize for Scopes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.texts().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scopes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        if texts.iter().any(|text| text == "*") {
+            return Ok(Self::All);
+        }
+        let find = |text: &String| {
+            let known = Scope::ALL.into_iter().find(|scope| scope.as_str() == text);
+            known.ok_or_else(|| de::Error::custom("a scope that is not known"))
+        };
+        texts.iter().map(find).collect::<Result<_, _>>().map(Self::Some)
+    }
+}
+
+/// An API key, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// `key_…`
+    pub id: KeyId,
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends; none means never.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl ApiKey {
+    /// Whether its time is over.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// Whether it is one of those of which the last may not go: it manages access, and does not end by itself.
+    pub fn keeps_access(&self) -> bool {
+        self.scopes.allow(Scope::AccessWrite) && self.expires_at.is_none()
+    }
+}
+
+/// The secret of an API key: its id, so that one read finds it, and 256 random bits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKeySecret {
+    /// Which key.
+    pub id: KeyId,
+    text: Secret,
+}
+
+/// A text that is no API key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no API key")]
+pub struct NotAnApiKey;
+
+impl ApiKeySecret {
+    /// Draws the secret of a key.
+    pub fn draw(id: KeyId, random: &mut impl CryptoRng) -> Self {
+        let random = Secret::new(HEXLOWER.encode(&random.random::<[u8; 32]>()));
+        Self { id, text: Secret::new(format!("signet_{id}_{}", random.expose())) }
+    }
+
+    /// The text, for the one answer that shows it.
+    pub fn expose(&self) -> &str {
+        self.text.expose()
+    }
+
+    /// What lies in the table.
+    pub fn sha256(&self) -> [u8; 32] {
+        self.text.sha256()
+    }
+}
+
+impl FromStr for ApiKeySecret {
+    type Err = NotAnApiKey;
+
+    fn from_str(text: &str) -> Result<Self, NotAnApiKey> {
+        let rest = text.strip_prefix("signet_").ok_or(NotAnApiKey)?;
+        let (id, random) = rest.rsplit_once('_').ok_or(NotAnApiKey)?;
+        let is_random = random.len() == 64 && random.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'));
+        let id = id.parse().map_err(|_| NotAnApiKey)?;
+        if is_random { Ok(Self { id, text: Secret::new(text.to_owned()) }) } else { Err(NotAnApiKey) }
+    }
+}
+
+impl fmt::Display for ApiKeySecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "signet_{}_…", self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+    use crate::domain::Ids;
+
+    #[test]
+    fn a_secret_is_read_as_it_was_drawn_and_does_not_print_itself() {
+        let id = Ids::new(Timestamp::UNIX_EPOCH).make();
+        let secret = ApiKeySecret::draw(id, &mut StdRng::seed_from_u64(1));
+        assert_eq!(secret.expose().parse(), Ok(secret.clone()));
+        let random = secret.expose().rsplit('_').next().unwrap();
+        assert!(!format!("{secret} {secret:?}").contains(random));
+    }
+
+    #[test]
+    fn scopes_are_what_their_texts_say() {
+        let scopes: Scopes = serde_json::from_str(r#"["licenses:read", "catalog:write"]"#).unwrap();
+        assert!(scopes.allow(Scope::LicensesRead) && !scopes.allow(Scope::LicensesWrite));
+        assert_eq!(serde_json::to_string(&scopes).unwrap(), r#"["catalog:write","licenses:read"]"#);
+        assert_eq!(serde_json::from_str::<Scopes>(r#"["*"]"#).unwrap(), Scopes::All);
+        assert!(serde_json::from_str::<Scopes>(r#"["licenses:reed"]"#).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in any::<String>()) {
+            let _ = text.parse::<ApiKeySecret>();
+        }
+    }
+}

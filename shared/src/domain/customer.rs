@@ -1,0 +1,81 @@
+//! Who buys.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{id::CustomerId, invalid::Invalid};
+
+/// Who bought, or may buy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Customer {
+    /// `cus_…`
+    #[schema(value_type = String)]
+    pub id: CustomerId,
+    /// A person or an organisation.
+    #[schema(example = "Ada Lovelace")]
+    pub name: String,
+    /// Unique among customers, whatever its case.
+    #[schema(example = "ada@example.com")]
+    pub email: String,
+    /// Where they work.
+    #[schema(example = "Analytical Engines")]
+    pub company: Option<String>,
+    /// The `sub` of the user who signs in as this customer, once there is one.
+    pub subject: Option<String>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+}
+
+impl Customer {
+    /// The form in which e-mail addresses are compared.
+    pub fn email_key(email: &str) -> String {
+        email.to_lowercase()
+    }
+
+    /// Notes what is wrong with the fields that a caller writes.
+    pub fn check(invalid: &mut Invalid, name: &str, email: &str, company: Option<&str>) {
+        invalid.name("/name", name, 200);
+        invalid.check(
+            is_email(email),
+            "/email",
+            "an e-mail address of ASCII characters, such as ada@example.com, at most 254 of them",
+        );
+        if let Some(company) = company {
+            invalid.name("/company", company, 200);
+        }
+    }
+}
+
+/// The shape of an address, no more: whether it exists is for a message to find out. ASCII alone, as two addresses
+/// that look alike must not be two customers.
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    text.len() <= 254
+        && (1..=64).contains(&local.len())
+        && local.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'@' | b'"' | b'<' | b'>' | b'(' | b')' | b','))
+        && domain.contains('.')
+        && domain.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_the_shape_of_addresses() {
+        for good in ["ada@example.com", "a.b+c@x-y.co.uk", "A@B.CD"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in
+            ["", "@", "ada", "ada@", "@x.com", "a b@x.com", "ada@localhost", "a@b@c.d", "аda@example.com", "a@x..y"]
+        {
+            assert!(!is_email(bad), "{bad}");
+        }
+    }
+}

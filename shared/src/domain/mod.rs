@@ -1,0 +1,29 @@
+//! What is true of licenses, with no I/O: inheritance, states, seats, leases and claims.
+//!
+//! Nothing here reads a clock: the time of the request is an argument.
+
+pub mod api_key;
+pub mod catalog;
+pub mod claims;
+pub mod customer;
+pub mod event;
+pub mod id;
+pub mod invalid;
+pub mod key_string;
+pub mod license;
+pub mod ring;
+pub mod seat;
+pub mod secret;
+
+pub use api_key::{ApiKey, ApiKeySecret, Scope, Scopes};
+pub use catalog::{BillingPeriod, Catalog, Feature, Product, Tier};
+pub use claims::Claims;
+pub use customer::Customer;
+pub use event::{Actor, ActorKind, Event, EventType};
+pub use id::{CustomerId, EventId, FeatureId, Id, Ids, KeyId, LicenseId, ProductId, TierId};
+pub use invalid::{Code, FieldError, Invalid};
+pub use jiff::Timestamp;
+pub use key_string::KeyString;
+pub use license::{License, Refusal, State};
+pub use seat::{Activation, ActivationId, MachineHash, Standing};
+pub use secret::Secret;

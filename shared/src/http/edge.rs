@@ -1,0 +1,160 @@
+//! What every request passes on its way in and every answer on its way out.
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    http::{
+        HeaderName, HeaderValue, Method, StatusCode, Uri,
+        header::{
+            CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE,
+            X_CONTENT_TYPE_OPTIONS,
+        },
+        uri::PathAndQuery,
+    },
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+};
+use data_encoding::HEXLOWER;
+use rand::RngExt;
+use tower::{ServiceBuilder, util::MapRequestLayer};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::{Call, Problem, call::source_ip};
+use crate::{Clock, Services, domain::Code};
+
+/// The path that every endpoint of this version begins with.
+pub const BASE: &str = "/api/v1.0";
+/// The most bytes that a body may have.
+const MOST_BODY_BYTES: usize = 64 * 1024;
+const VERSIONS: [&str; 2] = ["v1.0", "v1"];
+
+/// Puts the edge around a function's routes.
+pub fn with_edge(routes: Router<Services>, services: &Services) -> Router {
+    let inside = routes
+        .fallback(nothing_here)
+        .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            Problem::fault("a handler panicked").into_response()
+        }))
+        .layer(from_fn_with_state(Edge { clock: services.clock.clone(), issuer: services.issuer().to_owned() }, pass))
+        .with_state(services.clone());
+    // The path is settled before routes are looked up, so this goes around the router and not into it.
+    Router::new().fallback_service(ServiceBuilder::new().layer(MapRequestLayer::new(settle_version)).service(inside))
+}
+
+#[derive(Clone)]
+struct Edge {
+    clock: Clock,
+    issuer: String,
+}
+
+/// `/api/v1/…` is another name of `/api/v1.0/…`.
+fn settle_version(mut request: Request) -> Request {
+    if let Some(rest) = request.uri().path_and_query().and_then(|path| path.as_str().strip_prefix("/api/v1/"))
+        && let Ok(path) = format!("{BASE}/{rest}").parse::<PathAndQuery>()
+    {
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query = Some(path);
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}
+
+async fn nothing_here(uri: Uri) -> Problem {
+    let version = uri.path().strip_prefix("/api/").map(|rest| rest.split('/').next().unwrap_or_default());
+    match version {
+        Some(version) if !VERSIONS.contains(&version) => {
+            Problem::new(Code::VersionUnknown, format!("known versions are {}", VERSIONS.join(" and ")))
+        }
+        _ => Problem::not_found(),
+    }
+}
+
+async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+    let now = edge.clock.now();
+    let trace_id = trace_id(&request);
+    let call = Call { now, ip: source_ip(&request), trace_id: trace_id.clone() };
+    request.extensions_mut().insert(call);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let is_api = request.uri().path().starts_with("/api/");
+    let seen = request.headers().get(IF_NONE_MATCH).cloned();
+
+    let response = next.run(request).await;
+    let response = write_problem(response, &edge.issuer, &trace_id);
+    let mut response =
+        if method == Method::GET || method == Method::HEAD { not_modified(response, seen) } else { response };
+    headers(&mut response, is_api);
+
+    let millis = edge.clock.now().duration_since(now).as_millis();
+    let status = response.status().as_u16();
+    tracing::info!(trace_id, %method, route, status, millis = i64::try_from(millis).unwrap_or(0), "request");
+    response
+}
+
+/// X-Ray's name for the request where there is one, so that the traces and the log agree.
+fn trace_id(request: &Request) -> String {
+    let header = request.headers().get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
+    let root = header.and_then(|text| text.split(';').find_map(|part| part.trim().strip_prefix("Root=")));
+    let usable = |id: &&str| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    root.filter(usable).map_or_else(|| HEXLOWER.encode(&rand::rng().random::<[u8; 16]>()), str::to_owned)
+}
+
+/// Gives a problem its body, and turns the router's own refusals into problems.
+fn write_problem(mut response: Response, issuer: &str, trace_id: &str) -> Response {
+    let problem = response.extensions_mut().remove::<Problem>();
+    let problem = match (problem, response.status()) {
+        (Some(problem), _) => problem,
+        (None, StatusCode::METHOD_NOT_ALLOWED) => {
+            Problem::new(Code::MethodNotAllowed, "see the Allow header for what this path takes")
+        }
+        (None, _) => return response,
+    };
+    if let Some(cause) = &problem.cause {
+        tracing::error!(trace_id, code = problem.code.as_str(), cause, "failed");
+    }
+    let code = problem.code;
+    let (mut parts, _) = response.into_parts();
+    let (_, body) = Json(problem.body(issuer, trace_id.to_owned())).into_response().into_parts();
+    parts.headers.remove("content-length");
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if parts.status == StatusCode::UNAUTHORIZED {
+        parts.headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, ApiKey header=\"X-Api-Key\""));
+    }
+    if code == Code::Unavailable {
+        parts.headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
+    }
+    Response::from_parts(parts, body)
+}
+
+/// 304 where the caller has seen what would be sent (RFC 9110 §13.1.2).
+fn not_modified(response: Response, seen: Option<HeaderValue>) -> Response {
+    let (Some(seen), Some(tag), StatusCode::OK) = (seen, response.headers().get(ETAG).cloned(), response.status())
+    else {
+        return response;
+    };
+    let (seen, tag) = (seen.to_str().unwrap_or_default(), tag.to_str().unwrap_or("\u{0}"));
+    let same = |one: &str| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag;
+    if !seen.split(',').map(str::trim).any(same) {
+        return response;
+    }
+    let (mut parts, _) = response.into_parts();
+    parts.status = StatusCode::NOT_MODIFIED;
+    parts.headers.remove(CONTENT_TYPE);
+    parts.headers.remove("content-length");
+    Response::from_parts(parts, Body::empty())
+}
+
+fn headers(response: &mut Response, is_api: bool) {
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains; preload"));
+    headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
+    headers.insert(HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY"));
+    if is_api && !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}

@@ -1,0 +1,306 @@
+//! Reading input: what does not fit is refused with a code and a pointer to where it stands, and a field that is not
+//! known is never ignored.
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE, request::Parts},
+};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use utoipa::IntoParams;
+
+use super::Problem;
+use crate::{
+    domain::{Code, FieldError, Invalid},
+    store::listing::{Cursor, ListError, Paging},
+};
+
+/// A JSON body.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let is_json = is_json(request.headers());
+        let bytes = read_bytes(request, state).await?;
+        if !is_json {
+            return Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json"));
+        }
+        parse_json(&bytes).map(Self)
+    }
+}
+
+/// The body of an action that needs none: nothing at all, or `{}`.
+#[derive(Debug)]
+pub struct NoBody;
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        #[derive(Deserialize)]
+        struct Nothing {}
+        let bytes = read_bytes(request, state).await?;
+        if !bytes.is_empty() {
+            let Nothing {} = parse_json(&bytes)?;
+        }
+        Ok(Self)
+    }
+}
+
+async fn read_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::BodyTooLarge, "a body has 64 KiB at most"),
+        _ => Problem::new(Code::MalformedJson, "the body did not arrive whole"),
+    })
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = value.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/json")
+}
+
+fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = read(&mut json, Place::Body, |error: &serde_json::Error| !error.is_data());
+    // What stands behind the value is checked before the value's own faults are told: a broken text has no fields.
+    let malformed = |error: &str| Problem::new(Code::MalformedJson, format!("the body is not JSON: {error}"));
+    match value {
+        Ok(value) => json.end().map(|()| value).map_err(|error| malformed(&error.to_string())),
+        Err(Fault::Syntax(error)) => Err(malformed(&error)),
+        Err(Fault::Invalid(invalid)) => Err(invalid.into()),
+    }
+}
+
+/// What a query string asks of a list: which rows, and how many of them from where on.
+#[derive(Debug)]
+pub struct List<F> {
+    /// Which rows.
+    pub filter: F,
+    /// How many, from where on.
+    pub paging: Paging,
+}
+
+impl<S: Sync, F: DeserializeOwned> FromRequestParts<S> for List<F> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut pairs = form_pairs(parts.uri.query().unwrap_or_default())?;
+        let paging = paging(pairs.remove("limit").as_deref(), pairs.remove("cursor").as_deref())?;
+        let values = pairs.into_iter().map(|(name, value)| (name, value.into())).collect();
+        match read(serde_json::Value::Object(values), Place::Parameter, |_| false) {
+            Ok(filter) => Ok(Self { filter, paging }),
+            Err(Fault::Syntax(error)) => Err(Problem::fault(error)),
+            Err(Fault::Invalid(invalid)) => Err(invalid.into()),
+        }
+    }
+}
+
+/// The parameters of a query string; each may stand once, and an empty one counts as left out.
+fn form_pairs(query: &str) -> Result<BTreeMap<String, String>, Problem> {
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
+        .map_err(|_| FieldError::parameter("query", Code::InvalidValue, "the query string is not readable"))?;
+    let mut found = BTreeMap::new();
+    for (name, value) in pairs {
+        if found.insert(name.clone(), value).is_some() {
+            return Err(FieldError::parameter(name, Code::InvalidValue, "this parameter stands twice").into());
+        }
+    }
+    found.retain(|_, value| !value.is_empty());
+    Ok(found)
+}
+
+fn paging(limit: Option<&str>, cursor: Option<&str>) -> Result<Paging, Problem> {
+    let after = cursor.map(Cursor::decode).transpose().map_err(ListError::Cursor)?;
+    let limit = limit.map_or(Ok(25), str::parse).unwrap_or(0);
+    if !(1..=100).contains(&limit) {
+        return Err(FieldError::parameter("limit", Code::InvalidValue, "a number from 1 to 100").into());
+    }
+    Ok(Paging { limit, after })
+}
+
+/// A list that has no filter.
+#[derive(Debug, Deserialize)]
+pub struct NoFilter {}
+
+/// The id in a path. A text that is no id of this kind names nothing.
+#[derive(Debug)]
+pub struct PathId<T>(pub T);
+
+impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for PathId<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Ok(Path(text)) = Path::<String>::from_request_parts(parts, state).await else {
+            return Err(Problem::not_found());
+        };
+        text.parse().map(Self).map_err(|_| Problem::not_found())
+    }
+}
+
+/// How a list's documentation tells of its paging; [`List`] reads it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is documentation: what is read is text")]
+pub struct Page {
+    /// At most this many rows; 25 if left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// A field that may be left out, or be null: `None`, `Some(None)`.
+#[expect(clippy::option_option, reason = "left out and null are two things here")]
+pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Body,
+    Parameter,
+}
+
+enum Fault {
+    Syntax(String),
+    Invalid(Invalid),
+}
+
+/// Reads a value and notes every field that it does not know.
+fn read<'de, D, T>(deserializer: D, place: Place, is_syntax: impl Fn(&D::Error) -> bool) -> Result<T, Fault>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let mut unknown = Vec::new();
+    let mut track = serde_path_to_error::Track::new();
+    let read = serde_ignored::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track), |path| {
+        unknown.push(ignored_pointer(&path));
+    });
+    let mut invalid = Invalid::default();
+    for pointer in unknown {
+        invalid.0.push(fault_at(place, &pointer, Code::UnknownField, "this field is not known here"));
+    }
+    match read {
+        Err(error) if is_syntax(&error) => return Err(Fault::Syntax(error.to_string())),
+        Err(error) => invalid.0.push(explain(place, &pointer(&track.path()), &error.to_string())),
+        Ok(value) if invalid.0.is_empty() => return Ok(value),
+        Ok(_) => {}
+    }
+    Err(Fault::Invalid(invalid))
+}
+
+/// What serde says of a value, as a fault with a pointer. Of a missing field serde knows only the parent's place.
+fn explain(place: Place, at: &str, said: &str) -> FieldError {
+    let said = said.split(" at line ").next().unwrap_or(said);
+    let quoted = |rest: &str| rest.split('`').next().unwrap_or_default().to_owned();
+    if let Some(rest) = said.strip_prefix("missing field `") {
+        return fault_at(place, &format!("{at}/{}", quoted(rest)), Code::InvalidValue, "this field is required");
+    }
+    if let Some(rest) = said.strip_prefix("duplicate field `") {
+        return fault_at(place, &format!("{at}/{}", quoted(rest)), Code::InvalidValue, "this field stands twice");
+    }
+    fault_at(place, at, Code::InvalidValue, said)
+}
+
+fn fault_at(place: Place, pointer: &str, code: Code, detail: &str) -> FieldError {
+    match place {
+        Place::Body => FieldError::at(pointer, code, detail),
+        Place::Parameter => FieldError::parameter(pointer.trim_start_matches('/'), code, detail),
+    }
+}
+
+fn escape(segment: &str) -> String {
+    segment.replace('~', "~0").replace('/', "~1")
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let segment = |segment: &Segment| match segment {
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Map { key } => format!("/{}", escape(key)),
+        Segment::Enum { .. } | Segment::Unknown => String::new(),
+    };
+    path.iter().map(segment).collect()
+}
+
+fn ignored_pointer(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}/{index}", ignored_pointer(parent)),
+        Path::Map { parent, key } => format!("{}/{}", ignored_pointer(parent), escape(key)),
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
+            ignored_pointer(parent)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only whether it can be read matters")]
+    struct Thing {
+        name: String,
+        seats: Option<u32>,
+        parts: Option<Vec<Part>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only whether it can be read matters")]
+    struct Part {
+        size: u8,
+    }
+
+    fn faults(body: &str) -> (Code, Vec<String>) {
+        let problem = parse_json::<Thing>(body.as_bytes()).unwrap_err();
+        (problem.code, problem.errors.into_iter().map(|error| error.pointer.unwrap()).collect())
+    }
+
+    #[test]
+    fn faults_point_to_where_they_stand() {
+        let at = |pointer: &str| vec![pointer.to_owned()];
+        assert_eq!(faults(r#"{"name": 5}"#), (Code::InvalidValue, at("/name")));
+        assert_eq!(faults(r#"{"seats": 5}"#), (Code::InvalidValue, at("/name")));
+        assert_eq!(faults(r#"{"name": "a", "sets": 5}"#), (Code::UnknownField, at("/sets")));
+        assert_eq!(faults(r#"{"name": "a", "seats": -1}"#), (Code::InvalidValue, at("/seats")));
+        assert_eq!(faults(r#"{"name": "a", "parts": [{"size": 1}, {"size": 256}]}"#).1, at("/parts/1/size"));
+        assert_eq!(faults(r#"{"name": "a", "parts": [{}]}"#).1, at("/parts/0/size"));
+        assert_eq!(faults(r#"{"name": "a", "name": "b"}"#), (Code::InvalidValue, at("/name")));
+        assert_eq!(faults(r#"{"name": "a", "a/b~": 1}"#).1, at("/a~1b~0"));
+        assert_eq!(faults(r#"{"name": 5, "x": 1}"#).0, Code::InvalidValue);
+        assert_eq!(faults("[]"), (Code::InvalidValue, at("")));
+    }
+
+    #[test]
+    fn what_is_not_json_is_told_from_what_does_not_fit() {
+        for body in ["", "{", "nul", "{\"name\": \"a\"} x", "{\"name\": \"\u{1}\"}"] {
+            assert_eq!(faults(body).0, Code::MalformedJson, "{body}");
+        }
+        assert_eq!(parse_json::<Thing>(b"{\"name\": \"\xff\"}").unwrap_err().code, Code::MalformedJson);
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_read_or_refused(bytes in any::<Vec<u8>>()) {
+            let _ = parse_json::<Thing>(&bytes);
+        }
+
+        #[test]
+        fn any_query_is_read_or_refused(query in any::<String>()) {
+            let _ = form_pairs(&query);
+        }
+    }
+}

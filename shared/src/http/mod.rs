@@ -1,0 +1,15 @@
+//! What is the same for every endpoint: how input is read, how answers and problems are written, and the edge that
+//! every request passes.
+
+pub mod call;
+pub mod edge;
+pub mod extract;
+pub mod lambda;
+pub mod problem;
+pub mod resources;
+pub mod respond;
+
+pub use call::Call;
+pub use extract::{Body, List, NoBody, NoFilter, Page, PathId};
+pub use problem::Problem;
+pub use respond::{Created, IfMatch, ListBody, Tagged};

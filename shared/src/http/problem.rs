@@ -1,0 +1,210 @@
+//! Answers that say no: `application/problem+json` (RFC 9457), each with a code from the one list.
+
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::{Code, FieldError, Invalid, Refusal},
+    store::{StoreError, listing::ListError},
+};
+
+/// A problem on its way out. The edge writes its body, as only the edge knows the issuer and the trace id.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// What is wrong, for a program.
+    pub code: Code,
+    /// What is wrong, for a person.
+    pub detail: String,
+    /// Where, for input.
+    pub errors: Vec<FieldError>,
+    /// What the log gets and the caller does not.
+    pub(super) cause: Option<String>,
+}
+
+/// The body of a problem.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemBody {
+    /// Leads to a page about the code.
+    #[schema(example = "https://licenses.example.com/problems/seat_limit_reached")]
+    pub r#type: String,
+    /// The code, in words.
+    pub title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 409)]
+    pub status: u16,
+    /// What is wrong, for a program.
+    pub code: Code,
+    /// What is wrong this time, for a person.
+    pub detail: String,
+    /// Where, for input.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// By which the log knows the request.
+    pub trace_id: String,
+}
+
+impl Problem {
+    /// A problem that is told by its code and a sentence.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new(), cause: None }
+    }
+
+    /// What is not there, or is someone else's: one answer for both, byte for byte.
+    pub fn not_found() -> Self {
+        Self::new(Code::NotFound, "there is no such thing here")
+    }
+
+    /// A fault of ours: the cause is for the log alone.
+    pub fn fault(cause: impl Into<String>) -> Self {
+        let detail = "something went wrong on our side; nothing is lost, and asking again may help";
+        Self { cause: Some(cause.into()), ..Self::new(Code::InternalError, detail) }
+    }
+
+    /// Something that we need does not answer.
+    pub fn unavailable(cause: impl Into<String>) -> Self {
+        let detail = "this can't be answered right now; ask again in a few seconds";
+        Self { cause: Some(cause.into()), ..Self::new(Code::Unavailable, detail) }
+    }
+
+    /// The status that goes with its code.
+    pub fn status(&self) -> StatusCode {
+        status(self.code)
+    }
+
+    pub(super) fn body(self, issuer: &str, trace_id: String) -> ProblemBody {
+        ProblemBody {
+            r#type: format!("{issuer}/problems/{}", self.code),
+            title: title(self.code),
+            status: self.status().as_u16(),
+            code: self.code,
+            detail: self.detail,
+            errors: self.errors,
+            trace_id,
+        }
+    }
+}
+
+/// The HTTP status of each code.
+pub fn status(code: Code) -> StatusCode {
+    match code {
+        Code::MalformedJson | Code::IdempotencyKeyInvalid => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated | Code::TokenInvalid => StatusCode::UNAUTHORIZED,
+        Code::Forbidden
+        | Code::Revoked
+        | Code::Superseded
+        | Code::Suspended
+        | Code::Expired
+        | Code::ProductInactive
+        | Code::GenerationOutdated
+        | Code::NotActivated
+        | Code::MachineMismatch => StatusCode::FORBIDDEN,
+        Code::NotFound | Code::VersionUnknown => StatusCode::NOT_FOUND,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::CodeTaken | Code::KeyTaken | Code::EmailTaken | Code::SeatLimitReached | Code::StateConflict => {
+            StatusCode::CONFLICT
+        }
+        Code::VersionConflict => StatusCode::PRECONDITION_FAILED,
+        Code::InvalidValue
+        | Code::UnknownField
+        | Code::Immutable
+        | Code::CursorInvalid
+        | Code::TierCycle
+        | Code::TierOfOtherProduct
+        | Code::FeatureOfOtherProduct => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// What each code means, in a few words.
+pub const fn title(code: Code) -> &'static str {
+    match code {
+        Code::MalformedJson => "The body is not JSON",
+        Code::IdempotencyKeyInvalid => "The Idempotency-Key is empty or too long",
+        Code::Unauthenticated => "No credential, or one that does not hold",
+        Code::TokenInvalid => "The license token does not hold",
+        Code::Forbidden => "This caller may not do this",
+        Code::Revoked => "The license key was revoked",
+        Code::Superseded => "A newer license key took this one's place",
+        Code::Suspended => "The license key is suspended",
+        Code::Expired => "The license key has expired",
+        Code::ProductInactive => "The product is not active",
+        Code::GenerationOutdated => "The license key was regenerated",
+        Code::NotActivated => "The machine holds no seat",
+        Code::MachineMismatch => "The token belongs to another machine",
+        Code::NotFound => "Not found",
+        Code::VersionUnknown => "There is no such version of the API",
+        Code::MethodNotAllowed => "The path takes other methods",
+        Code::BodyTooLarge => "The body is too large",
+        Code::UnsupportedMediaType => "The body must be JSON",
+        Code::CodeTaken => "The code is taken",
+        Code::KeyTaken => "The feature key is taken",
+        Code::EmailTaken => "The e-mail address is taken",
+        Code::SeatLimitReached => "Every seat is taken",
+        Code::StateConflict => "The state forbids this",
+        Code::VersionConflict => "It was changed meanwhile",
+        Code::InvalidValue => "A value is not acceptable",
+        Code::UnknownField => "A field is not known",
+        Code::Immutable => "A field can't change",
+        Code::CursorInvalid => "The cursor is not one of this list",
+        Code::TierCycle => "A tier would include itself",
+        Code::TierOfOtherProduct => "The tier belongs to another product",
+        Code::FeatureOfOtherProduct => "The feature belongs to another product",
+        Code::Unavailable => "Not available right now",
+        Code::InternalError => "A fault on our side",
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(Invalid(errors): Invalid) -> Self {
+        let (code, detail) = match errors.as_slice() {
+            [one] => (one.code, one.detail.clone()),
+            several => (Code::InvalidValue, format!("{} things are wrong with the input", several.len())),
+        };
+        Self { errors, ..Self::new(code, detail) }
+    }
+}
+
+impl From<FieldError> for Problem {
+    fn from(error: FieldError) -> Self {
+        Invalid::from(error).into()
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::Contended => Self::unavailable(error.to_string()),
+            StoreError::Rejected(_) | StoreError::Damaged(_) => Self::fault(error.to_string()),
+        }
+    }
+}
+
+impl From<ListError> for Problem {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Cursor(error) => FieldError::parameter("cursor", Code::CursorInvalid, error.to_string()).into(),
+            ListError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.code(), refusal.to_string())
+    }
+}

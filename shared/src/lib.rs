@@ -1,0 +1,16 @@
+//! What every function of Signet uses.
+//!
+//! `domain` is what is true, with no I/O. `store` is the only place that knows how the table looks, `tokens` the only
+//! one that touches keys, `auth` knows who asks, `http` how questions and answers are written. All of them build on
+//! `domain`, and `domain` on none.
+
+pub mod auth;
+mod clock;
+pub mod domain;
+pub mod http;
+mod services;
+pub mod store;
+pub mod tokens;
+
+pub use clock::Clock;
+pub use services::{Services, Settings, StartError};

@@ -1,0 +1,147 @@
+//! The catalog: one partition, read whole and kept in memory for a while.
+
+use std::sync::{Arc, Mutex};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    keys,
+    table::{Committed, Condition, Item, Key, Query, StoreError, Table, Transaction, from_item, n, to_item},
+};
+use crate::domain::{Catalog, Feature, Product, Tier};
+
+/// A catalog and the version that it was read at.
+#[derive(Debug, Clone)]
+pub struct Versioned {
+    /// What was read.
+    pub catalog: Catalog,
+    version: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VersionRecord {
+    version: u64,
+}
+
+/// One of the things of a catalog, to be written.
+#[derive(Debug, Clone, Copy)]
+pub enum Entry<'a> {
+    /// A product.
+    Product(&'a Product),
+    /// A pricing tier.
+    Tier(&'a Tier),
+    /// A product feature.
+    Feature(&'a Feature),
+}
+
+/// What became of a write to the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It was done.
+    Done,
+    /// The catalog is no longer the one that was checked: read and check again.
+    Moved,
+}
+
+impl Table {
+    /// Reads the catalog as it is. The version is read first: a query is not a snapshot, and a version read with or
+    /// after the items could be newer than some of them, so that a write checked against old items would pass.
+    pub async fn catalog(&self) -> Result<Versioned, StoreError> {
+        let version = match self.get(keys::catalog_version()).await? {
+            Some(item) => from_item::<VersionRecord>(item)?.version,
+            None => 0,
+        };
+        Ok(Versioned { catalog: self.catalog_items().await?, version })
+    }
+
+    async fn catalog_items(&self) -> Result<Catalog, StoreError> {
+        let mut catalog = Catalog::default();
+        for item in self.query_all(Query::prefix(keys::CATALOG.to_owned(), "")).await? {
+            let place = item.get("SK").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
+            if place.starts_with("PRODUCT#") {
+                let product: Product = record(item)?;
+                catalog.products.insert(product.id, product);
+            } else if place.starts_with("TIER#") {
+                let tier: Tier = record(item)?;
+                catalog.tiers.insert(tier.id, tier);
+            } else if place.starts_with("FEATURE#") {
+                let feature: Feature = record(item)?;
+                catalog.features.insert(feature.id, feature);
+            }
+        }
+        Ok(catalog)
+    }
+
+    /// Writes one thing of the catalog, on condition that the catalog is still the one that was read. So no two
+    /// writes, each right by itself, can make a circle of tiers, a doubled code or a reference to nothing.
+    pub async fn write_catalog(&self, read: &Versioned, entry: Entry<'_>) -> Result<Written, StoreError> {
+        let item = match entry {
+            Entry::Product(product) => to_item(keys::product(product.id), product)?,
+            Entry::Tier(tier) => to_item(keys::tier(tier.id), tier)?,
+            Entry::Feature(feature) => to_item(keys::feature(feature.id), feature)?,
+        };
+        let version: Item = to_item(keys::catalog_version(), &VersionRecord { version: read.version + 1 })?;
+        let unmoved = match read.version {
+            0 => Condition::absent(),
+            version => Condition::new("version = :read").value(":read", n(version)),
+        };
+        let mut transaction = Transaction::new();
+        transaction.put_always(item).put(version, unmoved);
+        Ok(match self.commit(&transaction).await? {
+            Committed::Done => Written::Done,
+            Committed::Refused(_) => Written::Moved,
+        })
+    }
+}
+
+fn record<T: DeserializeOwned>(mut item: Item) -> Result<T, StoreError> {
+    let Key { pk, sk } = Key::new("PK", "SK");
+    item.remove(&pk);
+    item.remove(&sk);
+    from_item(item)
+}
+
+/// How old a warm function's catalog may be.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
+
+/// A warm function's copy of the catalog.
+#[derive(Debug, Clone, Default)]
+pub struct CatalogCopy(Arc<Mutex<Option<(Timestamp, Arc<Catalog>)>>>);
+
+impl CatalogCopy {
+    /// The catalog, at most a minute old.
+    pub async fn read(&self, table: &Table, now: Timestamp) -> Result<Arc<Catalog>, StoreError> {
+        match self.kept(now) {
+            Some(catalog) => Ok(catalog),
+            None => self.reload(table, now).await,
+        }
+    }
+
+    /// The catalog, at most a minute old, but read anew where it does not hold what is looked for: something that
+    /// was made a moment ago is found at once.
+    pub async fn read_with(
+        &self,
+        table: &Table,
+        now: Timestamp,
+        holds: impl Fn(&Catalog) -> bool,
+    ) -> Result<Arc<Catalog>, StoreError> {
+        match self.kept(now).filter(|catalog| holds(catalog)) {
+            Some(catalog) => Ok(catalog),
+            None => self.reload(table, now).await,
+        }
+    }
+
+    fn kept(&self, now: Timestamp) -> Option<Arc<Catalog>> {
+        let kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (read_at, catalog) = kept.as_ref()?;
+        let age = now.duration_since(*read_at);
+        (age >= SignedDuration::ZERO && age < FRESH).then(|| Arc::clone(catalog))
+    }
+
+    async fn reload(&self, table: &Table, now: Timestamp) -> Result<Arc<Catalog>, StoreError> {
+        let catalog = Arc::new(table.catalog_items().await?);
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((now, Arc::clone(&catalog)));
+        Ok(catalog)
+    }
+}

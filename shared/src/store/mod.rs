@@ -1,0 +1,15 @@
+//! The only place that knows a table key or an attribute's name.
+//!
+//! Rules that money hangs on are conditions on writes. A race that was lost is an outcome, decided where its
+//! condition is written, from the old item that DynamoDB hands back.
+
+pub mod api_keys;
+pub mod catalog;
+pub mod events;
+pub mod keys;
+pub mod listing;
+pub mod ring;
+pub mod schema;
+pub mod table;
+
+pub use table::{Connection, StoreError, Table};

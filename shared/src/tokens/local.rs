@@ -1,0 +1,239 @@
+//! Keys in files, for one machine and for tests: a signing key in a PEM file each, and the sealing key in one of its
+//! own, readable by their owner alone. Where Signet is deployed, KMS holds them.
+
+use std::{
+    collections::HashMap,
+    fmt, fs,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
+    encoding::{AsDer, Pkcs8V1Der},
+    rand::SystemRandom,
+    rsa::{KeyPair, KeySize},
+    signature::{KeyPair as _, RSA_PKCS1_SHA256},
+};
+use futures_util::{FutureExt, future::BoxFuture};
+use rand::RngExt;
+use zeroize::Zeroizing;
+
+use super::{PublicKey, SealError, Sealer, SealingContext, SignError, Signer, signer::NewKey};
+use crate::domain::{Secret, ring::SigningKey};
+
+const PEM_TAG: &str = "PRIVATE KEY";
+
+/// Signs with RSA keys of this process. A key's handle is its kid.
+pub struct LocalSigner {
+    /// Where the PEM files are; none keeps keys in memory.
+    folder: Option<PathBuf>,
+    keys: Mutex<HashMap<String, Arc<KeyPair>>>,
+}
+
+impl LocalSigner {
+    /// Keys in a folder, which is made if it is missing.
+    pub fn in_folder(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        Ok(Self { folder: Some(folder.to_owned()), keys: Mutex::default() })
+    }
+
+    /// Keys that end with the process.
+    pub fn in_memory() -> Self {
+        Self { folder: None, keys: Mutex::default() }
+    }
+
+    fn make(&self) -> Result<NewKey, SignError> {
+        let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| refused("no key could be made"))?;
+        let public = PublicKey {
+            n: pair.public_key().modulus().big_endian_without_leading_zero().to_vec(),
+            e: pair.public_key().exponent().big_endian_without_leading_zero().to_vec(),
+        };
+        let kid = public.kid();
+        if let Some(folder) = &self.folder {
+            let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| refused("the key can't be written"))?;
+            let text = Zeroizing::new(pem::encode(&pem::Pem::new(PEM_TAG, der.as_ref())));
+            write_secret_file(&file(folder, &kid), text.as_bytes())
+                .map_err(|error| SignError::Refused(format!("{}: {error}", folder.display())))?;
+        }
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(kid.clone(), Arc::new(pair));
+        Ok(NewKey { handle: kid, public })
+    }
+
+    fn key(&self, handle: &str) -> Result<Arc<KeyPair>, SignError> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pair) = keys.get(handle) {
+            return Ok(Arc::clone(pair));
+        }
+        let folder = self.folder.as_deref().ok_or_else(|| refused("the key was in the memory of another process"))?;
+        // A handle comes from the table, and the table must not choose files.
+        if !handle.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
+            return Err(refused("the key's handle is no kid"));
+        }
+        let path = file(folder, handle);
+        let text = fs::read(&path).map(Zeroizing::new);
+        let text = text.map_err(|error| SignError::Refused(format!("{}: {error}", path.display())))?;
+        let parsed = pem::parse(&*text).map_err(|_| SignError::Refused(format!("{} is no PEM", path.display())))?;
+        let pair = KeyPair::from_pkcs8(parsed.contents())
+            .map_err(|_| SignError::Refused(format!("{} is no RSA key", path.display())))?;
+        let pair = Arc::new(pair);
+        keys.insert(handle.to_owned(), Arc::clone(&pair));
+        Ok(pair)
+    }
+}
+
+impl Signer for LocalSigner {
+    fn create(&self) -> BoxFuture<'_, Result<NewKey, SignError>> {
+        std::future::ready(self.make()).boxed()
+    }
+
+    fn sign<'a>(&'a self, key: &'a SigningKey, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignError>> {
+        let signed = self.key(&key.handle).and_then(|pair| {
+            let mut signature = vec![0; pair.public_modulus_len()];
+            let done = pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);
+            done.map(|()| signature).map_err(|_| refused("the key does not sign"))
+        });
+        std::future::ready(signed).boxed()
+    }
+}
+
+impl fmt::Debug for LocalSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalSigner").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+fn refused(reason: &str) -> SignError {
+    SignError::Refused(reason.to_owned())
+}
+
+fn file(folder: &Path, kid: &str) -> PathBuf {
+    folder.join(format!("{kid}.pem"))
+}
+
+/// Seals with one AES-256 key of this process.
+pub struct LocalSealer {
+    key: RandomizedNonceKey,
+}
+
+impl LocalSealer {
+    /// The key in a file, which is made if it is missing.
+    pub fn in_file(path: &Path) -> io::Result<Self> {
+        match fs::read(path).map(Zeroizing::new) {
+            Ok(bytes) => Self::of(&bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let key = Zeroizing::new(rand::rng().random::<[u8; 32]>());
+                write_secret_file(path, &*key)?;
+                Self::of(&*key)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A key that ends with the process.
+    pub fn in_memory() -> io::Result<Self> {
+        Self::of(&Zeroizing::new(rand::rng().random::<[u8; 32]>())[..])
+    }
+
+    fn of(bytes: &[u8]) -> io::Result<Self> {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, bytes);
+        Ok(Self { key: key.map_err(|_| io::Error::other("a sealing key has 32 bytes"))? })
+    }
+}
+
+/// The parts with their lengths, so that no two contexts read alike.
+fn associated_data(context: &SealingContext) -> Aad<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for part in [context.table.as_str(), &context.item, context.purpose] {
+        bytes.extend((part.len() as u64).to_be_bytes());
+        bytes.extend(part.as_bytes());
+    }
+    Aad::from(bytes)
+}
+
+impl Sealer for LocalSealer {
+    fn seal<'a>(&'a self, context: &'a SealingContext, text: &'a Secret) -> BoxFuture<'a, Result<Vec<u8>, SealError>> {
+        let mut sealed = text.expose().as_bytes().to_vec();
+        let nonce = self.key.seal_in_place_append_tag(associated_data(context), &mut sealed);
+        let sealed = nonce.map_err(|_| SealError::DoesNotOpen).map(|nonce| {
+            let mut out = nonce.as_ref().to_vec();
+            out.append(&mut sealed);
+            out
+        });
+        std::future::ready(sealed).boxed()
+    }
+
+    fn open<'a>(&'a self, context: &'a SealingContext, sealed: &'a [u8]) -> BoxFuture<'a, Result<Secret, SealError>> {
+        let opened = sealed.split_at_checked(NONCE_LEN).and_then(|(nonce, rest)| {
+            let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+            let mut rest = Zeroizing::new(rest.to_vec());
+            let text = self.key.open_in_place(nonce, associated_data(context), &mut rest).ok()?;
+            Some(Secret::new(str::from_utf8(text).ok()?.to_owned()))
+        });
+        std::future::ready(opened.ok_or(SealError::DoesNotOpen)).boxed()
+    }
+}
+
+impl fmt::Debug for LocalSealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LocalSealer(…)")
+    }
+}
+
+/// Writes a file that only its owner may read; never over one that is there. It is whole or absent: a process that
+/// dies half-way leaves a file of another name.
+pub fn write_secret_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}", rand::rng().random::<u64>()));
+    let draft = path.with_file_name(name);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&draft, path));
+    fs::remove_file(&draft)?;
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(item: &str) -> SealingContext {
+        SealingContext { table: "signet".to_owned(), item: item.to_owned(), purpose: "token" }
+    }
+
+    #[tokio::test]
+    async fn what_is_sealed_opens_in_its_place_alone() {
+        let sealer = LocalSealer::in_memory().unwrap();
+        let secret = Secret::new("ATLAS-7K3QM".to_owned());
+        let sealed = sealer.seal(&context("a"), &secret).await.unwrap();
+        assert!(!sealed.windows(5).any(|bytes| bytes == b"ATLAS"));
+        assert_eq!(sealer.open(&context("a"), &sealed).await.unwrap(), secret);
+        assert!(sealer.open(&context("b"), &sealed).await.is_err());
+        assert!(sealer.open(&SealingContext { purpose: "license_key", ..context("a") }, &sealed).await.is_err());
+        assert!(LocalSealer::in_memory().unwrap().open(&context("a"), &sealed).await.is_err());
+        for at in 0..sealed.len() {
+            let mut damaged = sealed.clone();
+            damaged[at] ^= 1;
+            assert!(sealer.open(&context("a"), &damaged).await.is_err());
+            assert!(sealer.open(&context("a"), &sealed[..at]).await.is_err());
+        }
+        assert_eq!(format!("{sealer:?}"), "LocalSealer(…)");
+    }
+
+    #[tokio::test]
+    async fn keys_outlive_the_process_and_are_their_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let made = LocalSigner::in_folder(folder.path()).unwrap().make().unwrap();
+        let again = LocalSigner::in_folder(folder.path()).unwrap();
+        assert!(again.key(&made.handle).is_ok());
+        assert!(again.key("../x").is_err());
+        let mode = fs::metadata(file(folder.path(), &made.handle)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let sealing = folder.path().join("sealing.key");
+        let sealed = LocalSealer::in_file(&sealing).unwrap().seal(&context("a"), &Secret::new("x".to_owned())).await;
+        assert!(LocalSealer::in_file(&sealing).unwrap().open(&context("a"), &sealed.unwrap()).await.is_ok());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+}

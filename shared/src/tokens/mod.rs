@@ -1,0 +1,14 @@
+//! Keys and what is made with them: license tokens, the JWKS, and what is sealed at rest.
+//!
+//! Signing and sealing are traits, as each is done by KMS where Signet is deployed and by local files on one machine.
+
+pub mod keyring;
+pub mod local;
+pub mod sealer;
+pub mod signer;
+pub mod token;
+
+pub use keyring::KeyRing;
+pub use sealer::{SealError, Sealer, SealingContext};
+pub use signer::{PublicKey, SignError, Signer};
+pub use token::{TokenInvalid, Tokens, UnverifiedToken};

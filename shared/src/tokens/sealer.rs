@@ -1,0 +1,38 @@
+//! Who seals: AES-256-GCM, so that what is read from the table alone is useless.
+
+use std::fmt::Debug;
+
+use futures_util::future::BoxFuture;
+
+use crate::domain::Secret;
+
+/// What a sealed value belongs to. A value that was copied to another item does not open there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealingContext {
+    /// The table's name.
+    pub table: String,
+    /// The item's key, both parts.
+    pub item: String,
+    /// What the value is in the item.
+    pub purpose: &'static str,
+}
+
+/// Why nothing was sealed or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// The sealer is slow, throttled or away: asking again may help.
+    #[error("the sealer gave no answer: {0}")]
+    Unavailable(String),
+    /// It was sealed for another item, by another key, or it was damaged.
+    #[error("it does not open here")]
+    DoesNotOpen,
+}
+
+/// Holds the key that seals, which never comes out.
+pub trait Sealer: Debug + Send + Sync {
+    /// Seals a text for one place.
+    fn seal<'a>(&'a self, context: &'a SealingContext, text: &'a Secret) -> BoxFuture<'a, Result<Vec<u8>, SealError>>;
+
+    /// Opens what was sealed for this place.
+    fn open<'a>(&'a self, context: &'a SealingContext, sealed: &'a [u8]) -> BoxFuture<'a, Result<Secret, SealError>>;
+}

@@ -1,0 +1,156 @@
+//! License tokens: signing and verifying JWS (RFC 7515) with RS256.
+
+use std::sync::Arc;
+
+use data_encoding::BASE64URL_NOPAD;
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::{Deserialize, Serialize};
+
+use super::{KeyRing, SignError, Signer};
+use crate::{
+    domain::{
+        Claims, Secret,
+        ring::{KeyState, SigningKey},
+    },
+    store::StoreError,
+};
+
+/// The `typ` of a license token: keeps any other JWT of ours or of an issuer from passing for one (RFC 8725 §3.11).
+pub const TYPE: &str = "license+jwt";
+/// A token is some 1.5 KB; no more than this is looked at.
+const MOST_BYTES: usize = 16 * 1024;
+
+/// The header of a license token: these three and nothing else, so that neither `jwk` nor `crit` nor anything that a
+/// library might act upon can stand in it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    alg: String,
+    typ: String,
+    kid: String,
+}
+
+/// A text that has the form of a license token. Nothing in it is true yet.
+#[derive(Debug)]
+pub struct UnverifiedToken<'a> {
+    text: &'a str,
+    kid: String,
+}
+
+/// A token that does not hold; which of the many ways is nobody's business but the log's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this is not a license token of this issuer, or its signature does not hold")]
+pub struct TokenInvalid;
+
+/// Why a token was not verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// It does not hold.
+    #[error(transparent)]
+    Invalid(#[from] TokenInvalid),
+    /// The key ring can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// By the signer.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// By the store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Signs and verifies the license tokens of one issuer.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    issuer: Arc<str>,
+    ring: KeyRing,
+    signer: Arc<dyn Signer>,
+}
+
+impl<'a> UnverifiedToken<'a> {
+    /// Reads the form, no more.
+    pub fn parse(text: &'a str) -> Result<Self, TokenInvalid> {
+        if text.len() > MOST_BYTES {
+            return Err(TokenInvalid);
+        }
+        let header = text.split('.').next().unwrap_or_default();
+        let header = BASE64URL_NOPAD.decode(header.as_bytes()).map_err(|_| TokenInvalid)?;
+        let header: Header = serde_json::from_slice(&header).map_err(|_| TokenInvalid)?;
+        if header.alg != "RS256" || header.typ != TYPE {
+            return Err(TokenInvalid);
+        }
+        Ok(Self { text, kid: header.kid })
+    }
+
+    /// The claims, if `key` signed them for `issuer`. Whether the token is still good for anything (its `exp`, its
+    /// license) is for the use case to say.
+    fn verify(&self, key: &SigningKey, issuer: &str) -> Result<Claims, TokenInvalid> {
+        if key.kid != self.kid || key.state == KeyState::Condemned {
+            return Err(TokenInvalid);
+        }
+        let decoding = DecodingKey::from_rsa_components(&key.n, &key.e).map_err(|_| TokenInvalid)?;
+        let mut rules = Validation::new(Algorithm::RS256);
+        rules.leeway = 0;
+        rules.reject_tokens_expiring_in_less_than = 0;
+        rules.validate_exp = false;
+        rules.validate_nbf = false;
+        rules.validate_aud = false;
+        rules.set_issuer(&[issuer]);
+        rules.set_required_spec_claims(&["iss", "sub", "aud", "exp", "nbf"]);
+        let read = jsonwebtoken::decode::<Claims>(self.text, &decoding, &rules).map_err(|_| TokenInvalid)?;
+        Ok(read.claims)
+    }
+}
+
+impl Tokens {
+    /// For this issuer's URL.
+    pub fn new(issuer: &str, ring: KeyRing, signer: Arc<dyn Signer>) -> Self {
+        Self { issuer: issuer.into(), ring, signer }
+    }
+
+    /// The issuer's URL.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The signing keys.
+    pub fn ring(&self) -> &KeyRing {
+        &self.ring
+    }
+
+    /// The claims of a token that this issuer signed, whatever its age.
+    pub async fn verify(&self, token: &Secret, now: Timestamp) -> Result<Claims, VerifyError> {
+        let unverified = UnverifiedToken::parse(token.expose())?;
+        let key = self.ring.find(&unverified.kid, now).await?.ok_or(TokenInvalid)?;
+        Ok(unverified.verify(&key, &self.issuer)?)
+    }
+
+    /// Signs claims with the current key. The signature is verified before the token leaves: a signer that is
+    /// broken, or set to another key, must not hand out what no app can use.
+    pub async fn sign(&self, claims: &Claims, now: Timestamp) -> Result<Secret, TokenError> {
+        let key = self.ring.current(now).await?.ok_or_else(|| refused("there is no current signing key"))?;
+        let header = Header { alg: "RS256".to_owned(), typ: TYPE.to_owned(), kid: key.kid.clone() };
+        let message = format!("{}.{}", encode(&header)?, encode(claims)?);
+        let signature = self.signer.sign(&key, message.as_bytes()).await?;
+        let token = format!("{message}.{}", BASE64URL_NOPAD.encode(&signature));
+        UnverifiedToken::parse(&token)
+            .and_then(|unverified| unverified.verify(&key, &self.issuer))
+            .map_err(|_| refused("the signature does not hold"))?;
+        Ok(Secret::new(token))
+    }
+}
+
+fn refused(reason: &str) -> SignError {
+    SignError::Refused(reason.to_owned())
+}
+
+fn encode(part: &impl Serialize) -> Result<String, SignError> {
+    let bytes = serde_json::to_vec(part).map_err(|error| SignError::Refused(error.to_string()))?;
+    Ok(BASE64URL_NOPAD.encode(&bytes))
+}
