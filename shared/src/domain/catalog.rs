@@ -3,15 +3,18 @@
 //! The whole catalog is small and is held in memory; every rule that spans several of its things is a function over
 //! a [`Catalog`], and the store writes only on condition that the catalog is still the one that was checked.
 
+mod fields;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Span, Timestamp, ToSpan, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use self::fields::{USUAL_TOKEN_TTL, check_unchanged};
 use super::{
     id::{FeatureId, ProductId, TierId},
-    invalid::{Code, FieldError},
+    invalid::{Code, FieldError, Invalid},
 };
 
 /// Something that is licensed.
@@ -98,25 +101,33 @@ impl BillingPeriod {
 }
 
 /// What a customer buys of a product: a price, limits, features, and how its tokens live.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Tier {
     /// `tier_…`
+    #[schema(value_type = String)]
     pub id: TierId,
     /// The product that is sold.
+    #[schema(value_type = String)]
     pub product_id: ProductId,
     /// Unique within the product. Never changes.
+    #[schema(example = "pro")]
     pub code: String,
     /// What people call it.
+    #[schema(example = "Pro")]
     pub name: String,
     /// What it is.
     pub description: Option<String>,
     /// The tier whose features it has as well.
+    #[schema(value_type = Option<String>)]
     pub includes_tier_id: Option<TierId>,
     /// In minor units of `currency`.
+    #[schema(example = 1900)]
     pub monthly_price: i64,
     /// In minor units of `currency`.
+    #[schema(example = 19000)]
     pub annual_price: i64,
     /// ISO 4217.
+    #[schema(example = "EUR")]
     pub currency: String,
     /// How often it is paid for.
     pub billing_period: BillingPeriod,
@@ -125,10 +136,11 @@ pub struct Tier {
     /// Tenants, which the consuming app counts; none means no limit.
     pub max_tenants: Option<u32>,
     /// Its own features, without the inherited ones.
+    #[schema(value_type = Vec<String>)]
     pub feature_ids: Vec<FeatureId>,
     /// Whether a signed-in customer may take it without an operator.
     pub is_claimable: bool,
-    /// Whether it is shown in the public catalog.
+    /// Whether it is sold: shown in the public catalog.
     pub is_active: bool,
     /// Its place in lists, smallest first.
     pub sort_order: i32,
@@ -141,8 +153,10 @@ pub struct Tier {
     /// How long past `exp` an app may go on.
     pub grace_period_seconds: u32,
     /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }
 
@@ -224,28 +238,34 @@ impl Catalog {
         Ok(())
     }
 
-    /// The tier's product exists, its code is free, what it includes and has belongs to the same product, and it
-    /// does not include itself, however far round.
-    pub fn check_tier(&self, tier: &Tier) -> Result<(), FieldError> {
+    /// The tier's product exists, what it includes and has belongs to the same product, it does not include itself,
+    /// however far round, and its code is no other tier's of that product.
+    pub fn check_tier(&self, tier: &Tier) -> Result<(), Invalid> {
         self.check_product_exists(tier.product_id)?;
+        let mut invalid = Invalid::default();
+        invalid.0.extend(self.check_inclusion(tier).err());
+        self.check_features(&mut invalid, tier);
+        invalid.finish()?;
         let taken = |other: &Tier| other.product_id == tier.product_id && other.code == tier.code;
         if self.tiers.values().any(|other| other.id != tier.id && taken(other)) {
-            return Err(FieldError::at("/code", Code::CodeTaken, "another tier of this product has this code"));
-        }
-        self.check_inclusion(tier)?;
-        let mut seen = BTreeSet::new();
-        for (index, id) in tier.feature_ids.iter().enumerate() {
-            let at = |code, detail| Err(FieldError::at(format!("/feature_ids/{index}"), code, detail));
-            match self.features.get(id) {
-                None => return at(Code::InvalidValue, "there is no such feature"),
-                Some(feature) if feature.product_id != tier.product_id => {
-                    return at(Code::FeatureOfOtherProduct, "this feature belongs to another product");
-                }
-                Some(_) if !seen.insert(id) => return at(Code::InvalidValue, "this feature is named twice"),
-                Some(_) => {}
-            }
+            return Err(FieldError::at("/code", Code::CodeTaken, "another tier of this product has this code").into());
         }
         Ok(())
+    }
+
+    fn check_features(&self, invalid: &mut Invalid, tier: &Tier) {
+        let mut seen = BTreeSet::new();
+        for (index, id) in tier.feature_ids.iter().enumerate() {
+            let (code, detail) = match self.features.get(id) {
+                None => (Code::InvalidValue, "there is no such feature"),
+                Some(feature) if feature.product_id != tier.product_id => {
+                    (Code::FeatureOfOtherProduct, "this feature belongs to another product")
+                }
+                Some(_) if !seen.insert(id) => (Code::InvalidValue, "this feature is named twice"),
+                Some(_) => continue,
+            };
+            invalid.push(&format!("/feature_ids/{index}"), code, detail);
+        }
     }
 
     fn check_inclusion(&self, tier: &Tier) -> Result<(), FieldError> {
@@ -281,16 +301,16 @@ mod tests {
     use super::*;
     use crate::domain::id::Id;
 
-    fn id<K>(n: usize) -> Id<K> {
+    pub(super) fn id<K>(n: usize) -> Id<K> {
         Id::of(ulid::Ulid::from_parts(n as u64, 0))
     }
 
-    fn feature(n: usize, display_only: bool) -> Feature {
+    pub(super) fn feature(n: usize, display_only: bool) -> Feature {
         Feature {
             id: id(n),
             product_id: id(0),
             key: format!("f{n}"),
-            name: String::new(),
+            name: "A".to_owned(),
             description: None,
             display_only,
             sort_order: 0,
@@ -299,12 +319,12 @@ mod tests {
         }
     }
 
-    fn tier(n: usize, includes: Option<usize>, features: &[usize]) -> Tier {
+    pub(super) fn tier(n: usize, includes: Option<usize>, features: &[usize]) -> Tier {
         Tier {
             id: id(n),
             product_id: id(0),
             code: format!("t{n}"),
-            name: String::new(),
+            name: "A".to_owned(),
             description: None,
             includes_tier_id: includes.map(id),
             monthly_price: 0,
@@ -326,11 +346,11 @@ mod tests {
         }
     }
 
-    fn product() -> Product {
+    pub(super) fn product() -> Product {
         Product {
             id: id(0),
             code: "atlas".to_owned(),
-            name: String::new(),
+            name: "A".to_owned(),
             description: None,
             sort_order: 0,
             is_active: true,
@@ -420,5 +440,37 @@ mod tests {
         let end = |period: BillingPeriod, start: &str| period.end(start.parse().unwrap()).unwrap().to_string();
         assert_eq!(end(BillingPeriod::Monthly, "2027-01-31T10:00:00Z"), "2027-02-28T10:00:00Z");
         assert_eq!(end(BillingPeriod::Annual, "2028-02-29T10:00:00Z"), "2029-02-28T10:00:00Z");
+    }
+
+    #[test]
+    fn a_tier_is_told_all_that_does_not_fit_the_catalog() {
+        let mut catalog = Catalog::default();
+        catalog.products.insert(id(0), product());
+        catalog.products.insert(id(9), Product { id: id(9), ..product() });
+        catalog.features.insert(id(1), feature(1, false));
+        catalog.features.insert(id(2), Feature { product_id: id(9), ..feature(2, false) });
+        catalog.tiers.insert(id(1), tier(1, None, &[]));
+        catalog.tiers.insert(id(2), Tier { product_id: id(9), ..tier(2, None, &[]) });
+        let faults = |tier: &Tier| -> Vec<(String, Code)> {
+            let faults = catalog.check_tier(tier).err().unwrap_or_default().0;
+            faults.into_iter().map(|fault| (fault.pointer.unwrap(), fault.code)).collect()
+        };
+        let at = |pointer: &str, code| (pointer.to_owned(), code);
+        assert_eq!(faults(&tier(3, Some(1), &[1])), []);
+        assert_eq!(
+            faults(&tier(3, Some(2), &[1, 2, 1, 7])),
+            [
+                at("/includes_tier_id", Code::TierOfOtherProduct),
+                at("/feature_ids/1", Code::FeatureOfOtherProduct),
+                at("/feature_ids/2", Code::InvalidValue),
+                at("/feature_ids/3", Code::InvalidValue),
+            ]
+        );
+        assert_eq!(faults(&tier(1, Some(1), &[])), [at("/includes_tier_id", Code::TierCycle)]);
+        assert_eq!(faults(&tier(1, Some(8), &[])), [at("/includes_tier_id", Code::InvalidValue)]);
+        let doubled = Tier { code: "t1".to_owned(), ..tier(3, None, &[]) };
+        assert_eq!(faults(&doubled), [at("/code", Code::CodeTaken)]);
+        let astray = Tier { product_id: id(5), ..tier(3, Some(2), &[1]) };
+        assert_eq!(faults(&astray), [at("/product_id", Code::InvalidValue)]);
     }
 }

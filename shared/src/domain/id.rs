@@ -164,11 +164,19 @@ impl Ids {
 
     /// The next id, of any kind.
     pub fn make<K>(&mut self) -> Id<K> {
-        let ulid = match self.generator.generate_from_datetime(self.now) {
+        Id::of(self.ulid())
+    }
+
+    /// The next unique text, such as a token's `jti`.
+    pub fn text(&mut self) -> String {
+        self.ulid().to_string()
+    }
+
+    fn ulid(&mut self) -> Ulid {
+        match self.generator.generate_from_datetime(self.now) {
             Ok(ulid) => ulid,
             Err(overflow) => overflow.commit_overflow_increment(),
-        };
-        Id::of(ulid)
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub mod invalid;
 pub mod key_string;
 pub mod license;
 pub mod ring;
+pub mod sealing;
 pub mod seat;
 pub mod secret;
 
@@ -25,5 +26,6 @@ pub use invalid::{Code, FieldError, Invalid};
 pub use jiff::Timestamp;
 pub use key_string::KeyString;
 pub use license::{License, Refusal, State};
+pub use sealing::SealingContext;
 pub use seat::{Activation, ActivationId, MachineHash, Standing};
 pub use secret::Secret;

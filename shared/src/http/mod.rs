@@ -2,6 +2,7 @@
 //! every request passes.
 
 pub mod call;
+pub mod documented;
 pub mod edge;
 pub mod extract;
 pub mod lambda;

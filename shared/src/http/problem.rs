@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::{
     domain::{Code, FieldError, Invalid, Refusal},
     store::{StoreError, listing::ListError},
+    tokens::{SealError, SignError, TokenError, VerifyError},
 };
 
 /// A problem on its way out. The edge writes its body, as only the edge knows the issuer and the trace id.
@@ -206,5 +207,41 @@ impl From<ListError> for Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         Self::new(refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<SignError> for Problem {
+    fn from(error: SignError) -> Self {
+        match error {
+            SignError::Unavailable(_) => Self::unavailable(error.to_string()),
+            SignError::Refused(_) => Self::fault(error.to_string()),
+        }
+    }
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Sign(error) => error.into(),
+            TokenError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<VerifyError> for Problem {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Invalid(error) => Self::new(Code::TokenInvalid, error.to_string()),
+            VerifyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SealError> for Problem {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Unavailable(_) => Self::unavailable(error.to_string()),
+            SealError::DoesNotOpen => Self::fault(error.to_string()),
+        }
     }
 }

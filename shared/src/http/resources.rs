@@ -1,1 +1,182 @@
-//! What several endpoints answer with.
+//! What several endpoints answer with, named as callers see it.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::{
+    Activation, Claims, CustomerId, KeyString, License, LicenseId, ProductId, Secret, Standing, State, TierId,
+};
+
+/// The record of what a customer bought.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = License)]
+pub struct LicenseResource {
+    /// `lic_…`
+    #[schema(value_type = String, example = "lic_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
+    pub id: LicenseId,
+    /// Who bought; left out where the caller is a consuming app.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<CustomerId>,
+    /// What.
+    #[schema(value_type = String)]
+    pub product_id: ProductId,
+    /// In which tier.
+    #[schema(value_type = String)]
+    pub tier_id: TierId,
+    /// `active`, `suspended`, `superseded`, `revoked` or `expired`.
+    pub status: &'static str,
+    /// By which its owner knows the key string again.
+    #[schema(example = "ATLAS-…-9QXZT")]
+    pub key_hint: String,
+    /// Seats; null means no limit.
+    pub max_users: Option<u32>,
+    /// Tenants; null means no limit.
+    pub max_tenants: Option<u32>,
+    /// Seats that are held; null where it was not counted.
+    pub seats_used: Option<usize>,
+    /// Counts key strings.
+    pub generation: u32,
+    /// When it was issued.
+    #[schema(value_type = String, format = DateTime)]
+    pub issued_at: Timestamp,
+    /// When it ends; null means never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub revoked_at: Option<Timestamp>,
+    /// Why, in the operator's words.
+    pub revocation_reason: Option<String>,
+    /// The license key that took its place.
+    #[schema(value_type = Option<String>)]
+    pub superseded_by: Option<LicenseId>,
+}
+
+impl LicenseResource {
+    /// A license as an operator, or its customer, sees it now.
+    pub fn new(license: &License, seats_used: Option<usize>, now: Timestamp) -> Self {
+        let (revoked_at, revocation_reason, superseded_by) = match &license.state {
+            State::Active | State::Suspended => (None, None, None),
+            State::Superseded { by } => (None, None, Some(*by)),
+            State::Revoked { at, reason, superseded_by } => (Some(*at), reason.clone(), *superseded_by),
+        };
+        Self {
+            id: license.id,
+            customer_id: Some(license.customer_id),
+            product_id: license.product_id,
+            tier_id: license.tier_id,
+            status: license.status(now),
+            key_hint: license.key_hint.clone(),
+            max_users: license.max_users,
+            max_tenants: license.max_tenants,
+            seats_used,
+            generation: license.generation,
+            issued_at: license.issued_at,
+            expires_at: license.expires_at,
+            revoked_at,
+            revocation_reason,
+            superseded_by,
+        }
+    }
+
+    /// The same without what it says of its customer: as a consuming app sees it.
+    #[must_use]
+    pub fn without_customer(self) -> Self {
+        Self { customer_id: None, revocation_reason: None, ..self }
+    }
+}
+
+/// A license key that was just made: the one answer that shows its key string.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IssuedResource {
+    /// The secret that a person types.
+    #[schema(example = "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT")]
+    pub license_key: String,
+    /// What was bought.
+    pub license: LicenseResource,
+    /// A license token that names no machine.
+    pub token: String,
+    /// Always `JWT`.
+    pub token_type: &'static str,
+    /// The token's `exp`.
+    #[schema(value_type = String, format = DateTime)]
+    pub token_expires_at: Timestamp,
+}
+
+impl IssuedResource {
+    /// What is shown of a new key string and its token.
+    pub fn new(key: &KeyString, license: LicenseResource, token: &Secret, claims: &Claims) -> Self {
+        Self {
+            license_key: key.expose().to_owned(),
+            license,
+            token: token.expose().to_owned(),
+            token_type: "JWT",
+            token_expires_at: seconds(claims.exp),
+        }
+    }
+}
+
+/// One machine that holds a seat, or held one.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Activation)]
+pub struct ActivationResource {
+    /// `act_…`
+    pub id: String,
+    /// The license whose seat it holds.
+    #[schema(value_type = String)]
+    pub license_id: LicenseId,
+    /// What the app calls the machine.
+    pub machine_id: String,
+    /// What people call it.
+    pub machine_name: Option<String>,
+    /// Where it was when it activated; null, as the rest, where it ended so long ago that nothing else is known.
+    pub ip: Option<String>,
+    /// Where it last was.
+    pub last_ip: Option<String>,
+    /// When it activated.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub activated_at: Option<Timestamp>,
+    /// When it last gave a sign of life.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_heartbeat_at: Option<Timestamp>,
+    /// Until when no other machine may have the seat.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub lease_expires_at: Option<Timestamp>,
+    /// `active`, `lapsed` or `deactivated`.
+    pub status: &'static str,
+}
+
+impl ActivationResource {
+    /// An activation as it stands under its license now.
+    pub fn new(activation: &Activation, license: &License, clock_margin: SignedDuration, now: Timestamp) -> Self {
+        let status = match activation.standing(license) {
+            Standing::Dead => "deactivated",
+            Standing::Live | Standing::Newer if activation.is_lapsed(clock_margin, now) => "lapsed",
+            Standing::Live | Standing::Newer => "active",
+        };
+        Self { status, ..Self::ended(activation) }
+    }
+
+    /// An activation that has ended.
+    pub fn ended(activation: &Activation) -> Self {
+        Self {
+            id: activation.id.to_string(),
+            license_id: activation.id.license,
+            machine_id: activation.machine_id.clone(),
+            machine_name: activation.machine_name.clone(),
+            ip: Some(activation.ip.clone()),
+            last_ip: Some(activation.last_ip.clone()),
+            activated_at: Some(activation.activated_at),
+            last_heartbeat_at: Some(activation.last_heartbeat_at),
+            lease_expires_at: Some(activation.lease_expires_at),
+            status: "deactivated",
+        }
+    }
+}
+
+/// A time that a token states in seconds.
+pub fn seconds(since_1970: i64) -> Timestamp {
+    Timestamp::from_second(since_1970).unwrap_or(Timestamp::MAX)
+}

@@ -86,8 +86,8 @@ impl<T: Serialize> IntoResponse for Created<T> {
     }
 }
 
-/// The `If-Match` of a request: a PUT that must not undo what it has not seen.
-#[derive(Debug, Clone)]
+/// The `If-Match` of a request: a PUT that must not undo what it has not seen. The default is none.
+#[derive(Debug, Clone, Default)]
 pub struct IfMatch(Option<String>);
 
 impl<S: Sync> FromRequestParts<S> for IfMatch {

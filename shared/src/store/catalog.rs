@@ -1,13 +1,13 @@
 //! The catalog: one partition, read whole and kept in memory for a while.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     keys,
-    table::{Committed, Condition, Item, Key, Query, StoreError, Table, Transaction, from_item, n, to_item},
+    table::{Committed, Condition, Item, Key, Query, StoreError, Table, Transaction, from_item, n, pause, to_item},
 };
 use crate::domain::{Catalog, Feature, Product, Tier};
 
@@ -35,6 +35,24 @@ pub enum Entry<'a> {
     Feature(&'a Feature),
 }
 
+impl<'a> From<&'a Product> for Entry<'a> {
+    fn from(product: &'a Product) -> Self {
+        Self::Product(product)
+    }
+}
+
+impl<'a> From<&'a Tier> for Entry<'a> {
+    fn from(tier: &'a Tier) -> Self {
+        Self::Tier(tier)
+    }
+}
+
+impl<'a> From<&'a Feature> for Entry<'a> {
+    fn from(feature: &'a Feature) -> Self {
+        Self::Feature(feature)
+    }
+}
+
 /// What became of a write to the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
@@ -57,7 +75,9 @@ impl Table {
 
     async fn catalog_items(&self) -> Result<Catalog, StoreError> {
         let mut catalog = Catalog::default();
-        for item in self.query_all(Query::prefix(keys::CATALOG.to_owned(), "")).await? {
+        // From the first to the last of the words that its sort keys begin with; the version lies outside.
+        let all = Query::between(keys::CATALOG.to_owned(), "FEATURE#".to_owned(), "TIER$".to_owned());
+        for item in self.query_all(all).await? {
             let place = item.get("SK").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
             if place.starts_with("PRODUCT#") {
                 let product: Product = record(item)?;
@@ -102,12 +122,22 @@ fn record<T: DeserializeOwned>(mut item: Item) -> Result<T, StoreError> {
     from_item(item)
 }
 
+/// How often a write starts anew because others came first. Each time one of those others is through.
+const TRIES: u32 = 24;
+
 /// How old a warm function's catalog may be.
 const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
 /// A warm function's copy of the catalog.
 #[derive(Debug, Clone, Default)]
-pub struct CatalogCopy(Arc<Mutex<Option<(Timestamp, Arc<Catalog>)>>>);
+pub struct CatalogCopy(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    copy: Option<(Timestamp, Arc<Catalog>)>,
+    /// How often it was dropped. What was asked for before a drop may be older than the write behind it.
+    drops: u64,
+}
 
 impl CatalogCopy {
     /// The catalog, at most a minute old.
@@ -132,16 +162,52 @@ impl CatalogCopy {
         }
     }
 
+    /// Writes what `make` makes of the catalog as it is, reading and making anew while other writes come first, and
+    /// drops the copy: the process that wrote sees its own write at once, the others within a minute.
+    pub async fn change<T, E>(&self, table: &Table, make: impl Fn(&Catalog) -> Result<T, E>) -> Result<T, E>
+    where
+        for<'a> Entry<'a>: From<&'a T>,
+        E: From<StoreError>,
+    {
+        for attempt in 0..TRIES {
+            let read = table.catalog().await?;
+            let made = make(&read.catalog)?;
+            let written = table.write_catalog(&read, Entry::from(&made)).await;
+            // Also where there was no answer: it may have been written all the same.
+            self.drop_copy();
+            match written? {
+                Written::Done => return Ok(made),
+                Written::Moved => pause(attempt).await,
+            }
+        }
+        Err(StoreError::Contended.into())
+    }
+
     fn kept(&self, now: Timestamp) -> Option<Arc<Catalog>> {
-        let kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (read_at, catalog) = kept.as_ref()?;
+        let kept = self.lock();
+        let (read_at, catalog) = kept.copy.as_ref()?;
         let age = now.duration_since(*read_at);
         (age >= SignedDuration::ZERO && age < FRESH).then(|| Arc::clone(catalog))
     }
 
     async fn reload(&self, table: &Table, now: Timestamp) -> Result<Arc<Catalog>, StoreError> {
+        let drops = self.lock().drops;
         let catalog = Arc::new(table.catalog_items().await?);
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((now, Arc::clone(&catalog)));
+        let mut kept = self.lock();
+        if kept.drops == drops {
+            kept.copy = Some((now, Arc::clone(&catalog)));
+        }
+        drop(kept);
         Ok(catalog)
+    }
+
+    fn drop_copy(&self) {
+        let mut kept = self.lock();
+        kept.copy = None;
+        kept.drops += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

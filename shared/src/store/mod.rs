@@ -3,13 +3,16 @@
 //! Rules that money hangs on are conditions on writes. A race that was lost is an outcome, decided where its
 //! condition is written, from the old item that DynamoDB hands back.
 
+pub mod activations;
 pub mod api_keys;
 pub mod catalog;
 pub mod events;
 pub mod keys;
+pub mod licenses;
 pub mod listing;
 pub mod ring;
 pub mod schema;
+pub mod seats;
 pub mod table;
 
 pub use table::{Connection, StoreError, Table};

@@ -1,14 +1,17 @@
 //! Making the table, where it is not deployed by a template: one machine, and tests.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::{
-    operation::create_table::CreateTableError,
+    operation::{create_table::CreateTableError, describe_table::DescribeTableError},
     types::{
         AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-        ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
+        ScalarAttributeType, StreamSpecification, StreamViewType, TableStatus, TimeToLiveSpecification,
+        TimeToLiveStatus,
     },
 };
 
-use super::table::{StoreError, Table};
+use super::table::{StoreError, Table, failure};
 
 /// The attribute by whose epoch seconds DynamoDB deletes, some days late.
 pub const TTL_ATTRIBUTE: &str = "expires_at_epoch";
@@ -34,9 +37,37 @@ fn index(name: &str) -> Result<GlobalSecondaryIndex, StoreError> {
         .map_err(rejected)
 }
 
+/// How often, and after what pause, a table that is being made is looked at: two minutes in all.
+const LOOKS: u32 = 600;
+const PAUSE: Duration = Duration::from_millis(200);
+
 impl Table {
-    /// Makes the table unless it is there.
+    /// Makes the table unless it is there, and comes back when it can be used.
     pub async fn create_if_missing(&self) -> Result<(), StoreError> {
+        if self.table_status().await?.is_none() {
+            self.create_table().await?;
+        }
+        for _ in 0..LOOKS {
+            if let Some(TableStatus::Active | TableStatus::Updating) = self.table_status().await? {
+                // Also of a table that is there: the process that made it may have ended before this.
+                return self.enable_ttl().await;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(StoreError::Unavailable(format!("the table {} does not become active", self.name())))
+    }
+
+    async fn table_status(&self) -> Result<Option<TableStatus>, StoreError> {
+        match self.client().describe_table().table_name(self.name()).send().await {
+            Ok(answer) => Ok(answer.table.and_then(|table| table.table_status)),
+            Err(error) => match error.as_service_error() {
+                Some(DescribeTableError::ResourceNotFoundException(_)) => Ok(None),
+                _ => Err(failure(&error)),
+            },
+        }
+    }
+
+    async fn create_table(&self) -> Result<(), StoreError> {
         let names = ["PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK"];
         let attributes = names.map(|name| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
@@ -47,7 +78,7 @@ impl Table {
             .stream_view_type(StreamViewType::NewAndOldImages)
             .build()
             .map_err(rejected)?;
-        let made = self
+        let asked = self
             .client()
             .create_table()
             .table_name(self.name())
@@ -56,22 +87,25 @@ impl Table {
             .set_key_schema(Some(key_schema("PK", "SK")?))
             .global_secondary_indexes(index("GSI1")?)
             .global_secondary_indexes(index("GSI2")?)
-            .stream_specification(stream)
-            .send()
-            .await;
-        match made {
-            Ok(_) => self.enable_ttl().await,
-            Err(error) => match error.as_service_error() {
-                Some(CreateTableError::ResourceInUseException(_)) => Ok(()),
-                _ => Err(rejected(error)),
-            },
+            .stream_specification(stream);
+        let Err(error) = asked.send().await else { return Ok(()) };
+        match error.as_service_error() {
+            // Another process was first.
+            Some(CreateTableError::ResourceInUseException(_)) => Ok(()),
+            _ => Err(failure(&error)),
         }
     }
 
     async fn enable_ttl(&self) -> Result<(), StoreError> {
+        let described = self.client().describe_time_to_live().table_name(self.name()).send().await;
+        let described = described.map_err(|error| failure(&error))?.time_to_live_description;
+        let status = described.and_then(|ttl| ttl.time_to_live_status);
+        if let Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling) = status {
+            return Ok(());
+        }
         let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(TTL_ATTRIBUTE).build();
         let asked = self.client().update_time_to_live().table_name(self.name());
-        asked.time_to_live_specification(ttl.map_err(rejected)?).send().await.map_err(rejected)?;
+        asked.time_to_live_specification(ttl.map_err(rejected)?).send().await.map_err(|error| failure(&error))?;
         Ok(())
     }
 }

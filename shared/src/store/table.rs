@@ -88,6 +88,18 @@ impl Condition {
         Self::new("attribute_not_exists(PK)")
     }
 
+    /// This, and more.
+    #[must_use]
+    pub fn and(self, more: &str) -> Self {
+        Self { expression: format!("({}) AND ({more})", self.expression), ..self }
+    }
+
+    /// This, or else that.
+    #[must_use]
+    pub fn or(self, other: &str) -> Self {
+        Self { expression: format!("({}) OR ({other})", self.expression), ..self }
+    }
+
     /// Gives a `:name` its value.
     #[must_use]
     pub fn value(mut self, name: &str, value: AttributeValue) -> Self {
@@ -532,7 +544,7 @@ fn read_reasons(reasons: &[CancellationReason]) -> Reasons {
 }
 
 /// Waits a random while, longer after more tries: 10 to 20 ms at first, 0.3 to 0.6 s at last.
-async fn pause(attempt: u32) {
+pub(super) async fn pause(attempt: u32) {
     let most = 20_u64 << attempt.min(5);
     let wait = rand::rng().random_range(most / 2..=most);
     tokio::time::sleep(Duration::from_millis(wait)).await;
@@ -542,7 +554,7 @@ fn request_token() -> String {
     HEXLOWER.encode(&rand::rng().random::<[u8; 16]>())
 }
 
-fn failure<E, R>(error: &SdkError<E, R>) -> StoreError
+pub(super) fn failure<E, R>(error: &SdkError<E, R>) -> StoreError
 where
     E: Error + aws_smithy_types::error::metadata::ProvideErrorMetadata + 'static,
     R: std::fmt::Debug,

@@ -21,8 +21,8 @@ use futures_util::{FutureExt, future::BoxFuture};
 use rand::RngExt;
 use zeroize::Zeroizing;
 
-use super::{PublicKey, SealError, Sealer, SealingContext, SignError, Signer, signer::NewKey};
-use crate::domain::{Secret, ring::SigningKey};
+use super::{PublicKey, SealError, Sealer, SignError, Signer, signer::NewKey};
+use crate::domain::{SealingContext, Secret, ring::SigningKey};
 
 const PEM_TAG: &str = "PRIVATE KEY";
 

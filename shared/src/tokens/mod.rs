@@ -9,6 +9,6 @@ pub mod signer;
 pub mod token;
 
 pub use keyring::KeyRing;
-pub use sealer::{SealError, Sealer, SealingContext};
+pub use sealer::{SealError, Sealer};
 pub use signer::{PublicKey, SignError, Signer};
-pub use token::{TokenInvalid, Tokens, UnverifiedToken};
+pub use token::{TokenError, TokenInvalid, Tokens, UnverifiedToken, VerifyError};

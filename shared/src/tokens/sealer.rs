@@ -4,18 +4,7 @@ use std::fmt::Debug;
 
 use futures_util::future::BoxFuture;
 
-use crate::domain::Secret;
-
-/// What a sealed value belongs to. A value that was copied to another item does not open there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SealingContext {
-    /// The table's name.
-    pub table: String,
-    /// The item's key, both parts.
-    pub item: String,
-    /// What the value is in the item.
-    pub purpose: &'static str,
-}
+use crate::domain::{SealingContext, Secret};
 
 /// Why nothing was sealed or opened.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,345 @@
+//! License keys: issuing, finding, listing and ending them.
+
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    events::event_item,
+    keys,
+    listing::{ListError, Listed, Paging, page_of_query},
+    table::{Change, Committed, Condition, Item, Query, StoreError, Table, Transaction, from_item, n, s, to_item},
+};
+use crate::domain::{CustomerId, Event, KeyString, License, LicenseId, ProductId, SealingContext, State, TierId};
+
+/// The stored statuses. `expired` is never one: it follows from the time.
+const ACTIVE: &str = "active";
+const SUSPENDED: &str = "suspended";
+const SUPERSEDED: &str = "superseded";
+const REVOKED: &str = "revoked";
+
+/// A license key as it lies in the table.
+#[derive(Serialize, Deserialize)]
+struct LicenseRecord {
+    id: LicenseId,
+    customer_id: CustomerId,
+    product_id: ProductId,
+    tier_id: TierId,
+    status: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    superseded_by: Option<LicenseId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revocation_reason: Option<String>,
+    key_hint: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_users: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_tenants: Option<u32>,
+    generation: u32,
+    issued_at: Timestamp,
+    /// Milliseconds since 1970, as it is compared; absent means never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+}
+
+impl LicenseRecord {
+    fn of(license: &License) -> Self {
+        let (status, superseded_by, revoked_at, revocation_reason) = match &license.state {
+            State::Active => (ACTIVE, None, None, None),
+            State::Suspended => (SUSPENDED, None, None, None),
+            State::Superseded { by } => (SUPERSEDED, Some(*by), None, None),
+            State::Revoked { at, reason, superseded_by } => (REVOKED, *superseded_by, Some(*at), reason.clone()),
+        };
+        Self {
+            id: license.id,
+            customer_id: license.customer_id,
+            product_id: license.product_id,
+            tier_id: license.tier_id,
+            status: status.to_owned(),
+            superseded_by,
+            revoked_at,
+            revocation_reason,
+            key_hint: license.key_hint.clone(),
+            max_users: license.max_users,
+            max_tenants: license.max_tenants,
+            generation: license.generation,
+            issued_at: license.issued_at,
+            expires_at: license.expires_at.map(Timestamp::as_millisecond),
+        }
+    }
+
+    fn license(self) -> Result<License, StoreError> {
+        let damaged = |what: &str| StoreError::Damaged(format!("license {}: {what}", self.id));
+        let state = match self.status.as_str() {
+            ACTIVE => State::Active,
+            SUSPENDED => State::Suspended,
+            SUPERSEDED => State::Superseded { by: self.superseded_by.ok_or_else(|| damaged("superseded by none"))? },
+            REVOKED => State::Revoked {
+                at: self.revoked_at.ok_or_else(|| damaged("revoked at no time"))?,
+                reason: self.revocation_reason,
+                superseded_by: self.superseded_by,
+            },
+            _ => return Err(damaged("a status that is none")),
+        };
+        let expires_at = self.expires_at.map(Timestamp::from_millisecond).transpose();
+        Ok(License {
+            id: self.id,
+            customer_id: self.customer_id,
+            product_id: self.product_id,
+            tier_id: self.tier_id,
+            state,
+            key_hint: self.key_hint,
+            max_users: self.max_users,
+            max_tenants: self.max_tenants,
+            generation: self.generation,
+            issued_at: self.issued_at,
+            expires_at: expires_at.map_err(|error| StoreError::Damaged(error.to_string()))?,
+        })
+    }
+}
+
+fn license_of(item: Item) -> Result<License, StoreError> {
+    from_item::<LicenseRecord>(item)?.license()
+}
+
+fn license_item(license: &License) -> Result<Item, StoreError> {
+    let mut item = to_item(keys::license(license.id), &LicenseRecord::of(license))?;
+    let place = keys::at("LICENSE", license.issued_at);
+    item.insert("GSI1PK".to_owned(), s(keys::customer_partition(license.customer_id)));
+    item.insert("GSI1SK".to_owned(), s(place.clone()));
+    item.insert("GSI2PK".to_owned(), s(keys::LICENSES));
+    item.insert("GSI2SK".to_owned(), s(place));
+    Ok(item)
+}
+
+/// What a key string stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyPointer {
+    /// The license key.
+    pub license_id: LicenseId,
+    /// The generation that the string was made for.
+    pub generation: u32,
+}
+
+/// What is sealed of a license key.
+#[derive(Debug, Clone)]
+pub struct Sealed {
+    /// The token that issuing returned.
+    pub token: Vec<u8>,
+    /// The key string.
+    pub license_key: Vec<u8>,
+}
+
+/// A license key to be issued, and what it was checked against.
+#[derive(Debug)]
+pub struct Issue<'a> {
+    /// The new one.
+    pub license: &'a License,
+    /// Its key string.
+    pub key: &'a KeyString,
+    /// What is sealed of it.
+    pub sealed: Sealed,
+    /// That it was issued.
+    pub event: &'a Event,
+    /// The customer's current key for the product, as it was read.
+    pub current: Option<LicenseId>,
+    /// The key whose place it takes, and the event that says so.
+    pub supersedes: Option<(LicenseId, &'a Event)>,
+}
+
+/// What became of issuing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Issued {
+    /// It was issued.
+    Done,
+    /// The customer's current key, or its state, is no longer what was read.
+    Moved,
+}
+
+/// What became of ending a license key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revoked {
+    /// It is revoked now.
+    Done,
+    /// It was revoked before.
+    Already(Box<License>),
+    /// There is no such license key.
+    Absent,
+}
+
+/// Which license keys a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct LicenseFilter {
+    /// Of this customer.
+    pub customer_id: Option<CustomerId>,
+    /// Of this product.
+    pub product_id: Option<ProductId>,
+    /// With this status, as callers see it.
+    pub status: Option<Status>,
+}
+
+/// A status as callers see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Honoured.
+    Active,
+    /// Not until it is reinstated.
+    Suspended,
+    /// Replaced.
+    Superseded,
+    /// Ended.
+    Revoked,
+    /// Active, but its time is over.
+    Expired,
+}
+
+impl Table {
+    /// Where something that is sealed of a license key belongs.
+    pub fn sealing_context(&self, license: LicenseId, purpose: &'static str) -> SealingContext {
+        let key = keys::sealed(license);
+        SealingContext { table: self.name().to_owned(), item: format!("{}/{}", key.pk, key.sk), purpose }
+    }
+
+    /// A license key.
+    pub async fn license(&self, id: LicenseId) -> Result<Option<License>, StoreError> {
+        self.get(keys::license(id)).await?.map(license_of).transpose()
+    }
+
+    /// What a key string stands for.
+    pub async fn key_pointer(&self, key: &KeyString) -> Result<Option<KeyPointer>, StoreError> {
+        self.get(keys::key_string(&key.sha256())).await?.map(from_item).transpose()
+    }
+
+    /// The customer's current key for a product.
+    pub async fn current_license(
+        &self,
+        customer: CustomerId,
+        product: ProductId,
+    ) -> Result<Option<LicenseId>, StoreError> {
+        let item = self.get(keys::current(customer, product)).await?;
+        Ok(item.map(from_item::<CurrentRecord>).transpose()?.map(|record| record.license_id))
+    }
+
+    /// Issues a license key: everything of it in one transaction, with the end of the one that it replaces.
+    pub async fn issue(&self, issue: &Issue<'_>) -> Result<Issued, StoreError> {
+        let license = issue.license;
+        let pointer = KeyPointer { license_id: license.id, generation: license.generation };
+        let mut sealed: Item = to_item(keys::sealed(license.id), &())?;
+        sealed.insert("token".to_owned(), bytes(&issue.sealed.token));
+        sealed.insert("license_key".to_owned(), bytes(&issue.sealed.license_key));
+        let as_read = match issue.current {
+            None => Condition::absent(),
+            Some(id) => Condition::new("license_id = :read").value(":read", s(id.to_string())),
+        };
+        let current = CurrentRecord { license_id: license.id };
+        let mut transaction = Transaction::new();
+        transaction
+            .put(license_item(license)?, Condition::absent())
+            .put(to_item(keys::key_string(&issue.key.sha256()), &pointer)?, Condition::absent())
+            .put(to_item(keys::current(license.customer_id, license.product_id), &current)?, as_read)
+            .put_always(sealed)
+            .put_always(event_item(issue.event)?);
+        if let Some((old, event)) = issue.supersedes {
+            let not_revoked = Condition::new("#status <> :revoked").value(":revoked", s(REVOKED));
+            let superseded = Change::new(keys::license(old), not_revoked)
+                .set("status", s(SUPERSEDED))
+                .set("superseded_by", s(license.id.to_string()));
+            transaction.change(&superseded).put_always(event_item(event)?);
+        }
+        Ok(match self.commit(&transaction).await? {
+            Committed::Done => Issued::Done,
+            // Its id was drawn for this request: whoever wrote it was this request.
+            Committed::Refused(refused) if refused.old(0).is_some() => Issued::Done,
+            Committed::Refused(_) => Issued::Moved,
+        })
+    }
+
+    /// Ends a license key for good, from any other state.
+    pub async fn revoke(
+        &self,
+        id: LicenseId,
+        at: Timestamp,
+        reason: Option<&str>,
+        event: &Event,
+    ) -> Result<Revoked, StoreError> {
+        let not_revoked = Condition::new("#status <> :revoked").value(":revoked", s(REVOKED));
+        let change = Change::new(keys::license(id), not_revoked)
+            .set("status", s(REVOKED))
+            .set("revoked_at", s(at.to_string()))
+            .set_or_remove("revocation_reason", reason.map(s));
+        let mut transaction = Transaction::new();
+        transaction.change(&change).put_always(event_item(event)?);
+        Ok(match self.commit(&transaction).await? {
+            Committed::Done => Revoked::Done,
+            Committed::Refused(refused) => match refused.old(0) {
+                Some(item) => Revoked::Already(Box::new(license_of(item.clone())?)),
+                None => Revoked::Absent,
+            },
+        })
+    }
+
+    /// License keys, newest first.
+    pub async fn licenses(
+        &self,
+        filter: &LicenseFilter,
+        now: Timestamp,
+        paging: &Paging,
+    ) -> Result<Listed<License>, ListError> {
+        let (index, pk) = match filter.customer_id {
+            Some(customer) => ("GSI1", keys::customer_partition(customer)),
+            None => ("GSI2", keys::LICENSES.to_owned()),
+        };
+        let query = Query {
+            index: Some(index),
+            descending: true,
+            filter: filter.condition(now),
+            ..Query::prefix(pk, "LICENSE#")
+        };
+        let list = format!("licenses {:?} {:?} {:?}", filter.customer_id, filter.product_id, filter.status);
+        let page = page_of_query(self, query, &list, paging).await?;
+        let items = page.items.into_iter().map(license_of).collect::<Result<Vec<_>, _>>()?;
+        Ok(Listed { items, next: page.next })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct CurrentRecord {
+    license_id: LicenseId,
+}
+
+impl LicenseFilter {
+    fn condition(&self, now: Timestamp) -> Option<Condition> {
+        let mut parts = Vec::new();
+        let mut values: Vec<(&str, AttributeValue)> = Vec::new();
+        if let Some(product) = self.product_id {
+            parts.push("product_id = :product");
+            values.push((":product", s(product.to_string())));
+        }
+        if let Some(status) = self.status {
+            let stored = match status {
+                Status::Active | Status::Expired => ACTIVE,
+                Status::Suspended => SUSPENDED,
+                Status::Superseded => SUPERSEDED,
+                Status::Revoked => REVOKED,
+            };
+            parts.push("#status = :status");
+            values.push((":status", s(stored)));
+            if stored == ACTIVE {
+                parts.push(match status {
+                    Status::Expired => "expires_at <= :now",
+                    _ => "(attribute_not_exists(expires_at) OR expires_at > :now)",
+                });
+                values.push((":now", n(now.as_millisecond())));
+            }
+        }
+        let condition = Condition::new(parts.join(" AND "));
+        (!parts.is_empty())
+            .then(|| values.into_iter().fold(condition, |condition, (name, value)| condition.value(name, value)))
+    }
+}
+
+fn bytes(bytes: &[u8]) -> AttributeValue {
+    AttributeValue::B(Blob::new(bytes))
+}
