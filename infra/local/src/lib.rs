@@ -1,1 +1,13 @@
-//! The whole of Signet in one process.
+//! The whole of Signet in one process: every function's routes behind one listener, an embedded DynamoDB that the real
+//! AWS SDK speaks to, and keys in files. `cargo run` starts it, and the black-box tests start it many times.
+
+mod embedded;
+mod folder;
+mod options;
+mod routes;
+mod stack;
+
+pub use folder::{Folder, FolderError, LocalJson};
+pub use options::{Options, issuer_url, listen_address};
+pub use routes::{all_routes, openapi};
+pub use stack::{Stack, StartError, TABLE};

@@ -1,0 +1,147 @@
+//! `signet`: the whole system on this machine, until ctrl-c.
+
+use std::{
+    fmt::Display,
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, error::ErrorKind};
+use signet_local::{Folder, LocalJson, Options, Stack, issuer_url, listen_address};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// License keys, cryptographically sealed: the whole of Signet on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "signet", version)]
+struct Flags {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
+    listen: std::net::SocketAddr,
+    /// The folder of the table and the keys
+    #[arg(long, value_name = "DIR", default_value = ".signet")]
+    data: PathBuf,
+    /// Keep table and keys in memory; the folder gets only local.json
+    #[arg(long)]
+    memory: bool,
+    /// Fill it, once, with something to look at
+    #[arg(long)]
+    demo: bool,
+    /// No rate limits, for load tests from one address
+    #[arg(long)]
+    no_rate_limits: bool,
+    /// Another DynamoDB in place of the embedded one; the table is made if it is missing
+    #[arg(long, value_name = "URL", value_parser = issuer_url)]
+    dynamodb_endpoint: Option<String>,
+    /// The URL that tokens name as their issuer [default: the base URL of the first start]
+    #[arg(long, value_name = "URL", value_parser = issuer_url)]
+    issuer: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => error.exit(),
+        Err(error) => {
+            // The rest of what clap says is how to ask for help.
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            say(&mut io::stderr(), &format!("{first} (signet --help tells the flags)"));
+            return ExitCode::from(2);
+        }
+    };
+    log();
+    match run(flags).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&mut io::stderr(), &format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whoever reads may be gone; that is no reason to stop, and none to panic.
+fn say(to: &mut impl Write, text: &dyn Display) {
+    let _ = writeln!(to, "{text}");
+}
+
+/// Lines for people on stderr; `RUST_LOG` says how much. The embedded DynamoDB warns of every condition that fails, and
+/// conditions that fail are our daily bread.
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,dynoxide=error"));
+    let colours = io::stderr().is_terminal();
+    let format = tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(colours).with_target(false);
+    format.with_env_filter(filter).init();
+}
+
+async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
+    let mut signals = Signals::listen()?;
+    let folder = Folder::take(&flags.data)?;
+    let options = Options {
+        listen: flags.listen,
+        data: (!flags.memory).then_some(&folder),
+        demo: flags.demo,
+        rate_limits: !flags.no_rate_limits,
+        dynamodb_endpoint: flags.dynamodb_endpoint,
+        issuer: flags.issuer,
+        ..Options::default()
+    };
+    let stack = tokio::select! {
+        started = Stack::start(options) => started?,
+        () = signals.next() => return Ok(()),
+    };
+    folder.write_local_json(&LocalJson {
+        base_url: stack.base_url.clone(),
+        operator_api_key: stack.operator_api_key.expose().to_owned(),
+        oidc_issuer: None,
+        dynamodb_endpoint: stack.dynamodb_endpoint.clone(),
+        table: stack.table.clone(),
+    })?;
+    say(&mut io::stdout(), &welcome(&stack));
+    signals.next().await;
+    folder.remove_local_json()?;
+    stack.stop().await;
+    Ok(())
+}
+
+/// What a person who has just started it wants to know.
+fn welcome(stack: &Stack) -> String {
+    let (url, key) = (&stack.base_url, stack.operator_api_key.expose());
+    let issuer = stack.services.issuer();
+    format!(
+        "Signet answers at {url}
+
+  API                   {url}/api/v1.0
+  OpenAPI document      {url}/openapi.json
+  public signing keys   {url}/.well-known/jwks.json
+  issuer of the tokens  {issuer}
+  operator's API key    {key}
+
+Try:
+
+  curl {url}/api/v1.0/products -H 'X-Api-Key: {key}' -H 'Content-Type: application/json' -d '{{\"code\": \"atlas\", \"name\": \"Atlas\"}}'
+
+Ctrl-C stops it."
+    )
+}
+
+/// The two ways in which a process is asked to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Starting everything, in order, and stopping it.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::config::Credentials;
+use jiff::SignedDuration;
+use shared::{
+    Services, Settings,
+    domain::{ApiKey, ApiKeySecret, Scopes, Secret, Timestamp},
+    http::edge::with_edge,
+    store::{Connection, StoreError, Table},
+    tokens::{
+        SignError, Signer,
+        local::{LocalSealer, LocalSigner},
+    },
+};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
+
+use crate::{Folder, FolderError, Options, embedded::EmbeddedTable, folder::draw_operator_api_key, routes::all_routes};
+
+/// The table's name.
+pub const TABLE: &str = "signet";
+/// How long requests that are under way may take when it is told to stop.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A running stack. It stops when it is told to; dropped, it stops a little later.
+#[derive(Debug)]
+pub struct Stack {
+    /// Where it answers, without a slash at its end.
+    pub base_url: String,
+    /// An API key that may do everything.
+    pub operator_api_key: Secret,
+    /// Where its DynamoDB answers.
+    pub dynamodb_endpoint: String,
+    /// Its table's name.
+    pub table: String,
+    /// Its parts, for tests that look behind the API.
+    pub services: Services,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<io::Result<()>>,
+    embedded: Option<EmbeddedTable>,
+}
+
+/// Why a stack did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken, or not this machine's.
+    #[error("can't listen on {address}: {cause}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The folder can't be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The embedded DynamoDB can't be opened.
+    #[error("the embedded DynamoDB can't be opened: {0}")]
+    Embedded(#[source] io::Error),
+    /// DynamoDB gives no answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// One of the parts did not start.
+    #[error(transparent)]
+    Services(#[from] shared::StartError),
+    /// The table is of other keys than the folder, or than this process.
+    #[error("the signing key that the table names as current can't sign here: {0}")]
+    ForeignTable(#[source] SignError),
+}
+
+impl Stack {
+    /// Starts everything. It answers when this comes back.
+    pub async fn start(options: Options<'_>) -> Result<Self, StartError> {
+        let wrong_address = |cause| StartError::Listen { address: options.listen, cause };
+        let listener = TcpListener::bind(options.listen).await.map_err(wrong_address)?;
+        let base_url = base_url(listener.local_addr().map_err(wrong_address)?);
+        let folder = options.data;
+
+        let embedded = if options.dynamodb_endpoint.is_none() {
+            let file = folder.map(|folder| folder.file("table.db"));
+            Some(EmbeddedTable::start(file.as_deref()).map_err(StartError::Embedded)?)
+        } else {
+            None
+        };
+        let embedded_endpoint = embedded.as_ref().map(|embedded| embedded.endpoint.clone());
+        let dynamodb_endpoint = options.dynamodb_endpoint.or(embedded_endpoint).unwrap_or_default();
+        let table = Table::connect(Connection {
+            table: TABLE.to_owned(),
+            endpoint: Some(dynamodb_endpoint.clone()),
+            region: Some(environment("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned())),
+            credentials: credentials(embedded.is_some()),
+            http_client: options.dynamodb_http_client,
+        });
+        table.create_if_missing().await?;
+
+        let issuer = match folder {
+            Some(folder) => folder.issuer(options.issuer, &base_url)?,
+            None => options.issuer.unwrap_or_else(|| base_url.clone()),
+        };
+        let services = begin(table, folder, issuer, options.clock).await?;
+        let secret = operator(&services, folder).await?;
+
+        let (router, _) = all_routes().split_for_parts();
+        let app = with_edge(router, &services).into_make_service_with_connect_info::<SocketAddr>();
+        let (stop, told_to_stop) = oneshot::channel::<()>();
+        // A sender that was dropped says the same.
+        let serve = axum::serve(listener, app).with_graceful_shutdown(async { told_to_stop.await.unwrap_or_default() });
+        let served = tokio::spawn(async { serve.await });
+        let operator_api_key = Secret::new(secret.expose().to_owned());
+        let table = TABLE.to_owned();
+        Ok(Self { base_url, operator_api_key, dynamodb_endpoint, table, services, stop, served, embedded })
+    }
+
+    /// Lets the requests that are under way come to their end, and closes the table.
+    pub async fn stop(self) {
+        let Self { stop, mut served, embedded, services, .. } = self;
+        let _ = stop.send(());
+        if timeout(PATIENCE, &mut served).await.is_err() {
+            served.abort();
+        }
+        drop(services);
+        if let Some(embedded) = embedded {
+            embedded.stop().await;
+        }
+    }
+}
+
+/// Where a browser on this machine finds a listener.
+fn base_url(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{address}")
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// None means the environment's own: the embedded DynamoDB must not be shown them, and those that stand in for AWS
+/// take any.
+fn credentials(is_embedded: bool) -> Option<Credentials> {
+    let has_own = environment("AWS_ACCESS_KEY_ID").is_some() && environment("AWS_SECRET_ACCESS_KEY").is_some();
+    (is_embedded || !has_own).then(|| Credentials::new("local", "local", None, None, "signet-local"))
+}
+
+async fn begin(
+    table: Table,
+    folder: Option<&Folder>,
+    issuer: String,
+    clock: shared::Clock,
+) -> Result<Services, StartError> {
+    let (signer, sealer) = match folder {
+        Some(folder) => {
+            let signer = LocalSigner::in_folder(&folder.file("signing-keys")).map_err(shared::StartError::from)?;
+            (signer, LocalSealer::in_file(&folder.file("sealing.key")).map_err(shared::StartError::from)?)
+        }
+        None => (LocalSigner::in_memory(), LocalSealer::in_memory().map_err(shared::StartError::from)?),
+    };
+    let signer = Arc::new(signer);
+    let settings = Settings {
+        issuer,
+        // One machine has one clock.
+        clock_margin: SignedDuration::ZERO,
+        key_refresh: SignedDuration::from_secs(300),
+    };
+    let services = Services::new(table, Arc::<LocalSigner>::clone(&signer), Arc::new(sealer), clock, settings);
+    services.begin(&*signer).await?;
+    // A table that another folder's keys began would answer, but sign nothing: better told now than at the first sale.
+    if let Some(current) = services.tokens.ring().current(services.clock.now()).await? {
+        signer.sign(&current, b"").await.map_err(StartError::ForeignTable)?;
+    }
+    Ok(services)
+}
+
+/// The operator's API key, in the table as in the folder.
+async fn operator(services: &Services, folder: Option<&Folder>) -> Result<ApiKeySecret, StartError> {
+    let now: Timestamp = services.clock.now();
+    let secret = match folder {
+        Some(folder) => folder.operator_api_key(now)?,
+        None => draw_operator_api_key(now),
+    };
+    let key = ApiKey {
+        id: secret.id,
+        name: "operator of this machine".to_owned(),
+        scopes: Scopes::All,
+        created_at: now,
+        expires_at: None,
+    };
+    services.table.add_api_key(&key, &secret).await?;
+    Ok(secret)
+}
