@@ -1,1 +1,18 @@
-//! The activations function.
+//! Activations: machines take seats and give them up.
+
+pub mod activate;
+pub mod deactivate;
+pub mod get_activation;
+pub mod list_activations;
+
+use shared::Services;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The function's routes.
+pub fn routes() -> OpenApiRouter<Services> {
+    OpenApiRouter::new()
+        .routes(routes!(list_activations::handler))
+        .routes(routes!(activate::handler))
+        .routes(routes!(get_activation::handler))
+        .routes(routes!(deactivate::handler))
+}

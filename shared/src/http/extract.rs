@@ -156,7 +156,6 @@ pub struct Page {
 }
 
 /// A field that may be left out, or be null: `None`, `Some(None)`.
-#[expect(clippy::option_option, reason = "left out and null are two things here")]
 pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {

@@ -210,17 +210,27 @@ pub enum Committed {
 
 /// The conditions that did not hold, by the place of their write in the transaction.
 #[derive(Debug)]
-pub struct Refusals(Vec<Option<Option<Item>>>);
+pub struct Refusals(Vec<Verdict>);
+
+/// What became of the condition of one write.
+#[derive(Debug)]
+enum Verdict {
+    Held,
+    Failed(Option<Item>),
+}
 
 impl Refusals {
     /// Whether the condition of this write failed.
     pub fn failed(&self, index: usize) -> bool {
-        matches!(self.0.get(index), Some(Some(_)))
+        matches!(self.0.get(index), Some(Verdict::Failed(_)))
     }
 
     /// The item that made the condition of this write fail, if there was one.
     pub fn old(&self, index: usize) -> Option<&Item> {
-        self.0.get(index)?.as_ref()?.as_ref()
+        match self.0.get(index)? {
+            Verdict::Held => None,
+            Verdict::Failed(old) => old.as_ref(),
+        }
     }
 }
 
@@ -531,8 +541,9 @@ enum Reasons {
 fn read_reasons(reasons: &[CancellationReason]) -> Reasons {
     let code = |reason: &CancellationReason| reason.code().unwrap_or("None").to_owned();
     if reasons.iter().any(|reason| code(reason) == "ConditionalCheckFailed") {
-        let read = |reason: &CancellationReason| {
-            (code(reason) == "ConditionalCheckFailed").then(|| reason.item.clone().filter(|item| !item.is_empty()))
+        let read = |reason: &CancellationReason| match code(reason).as_str() {
+            "ConditionalCheckFailed" => Verdict::Failed(reason.item.clone().filter(|item| !item.is_empty())),
+            _ => Verdict::Held,
         };
         return Reasons::Conditions(Refusals(reasons.iter().map(read).collect()));
     }

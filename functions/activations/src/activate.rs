@@ -1,0 +1,365 @@
+//! A machine takes a seat. A machine that has its seat renews it and takes none.
+//!
+//! Seats are exact because there is no count: a machine lives on a license only if one transaction wrote its seat, a
+//! numbered item below the limit, on condition that nobody holds it. Whatever goes wrong, everything begins again from
+//! reading.
+
+use std::time::Duration;
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response as HttpResponse},
+};
+use jiff::{SignedDuration, Timestamp};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use shared::{
+    Services,
+    domain::{
+        Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, Event, EventType, Ids, Invalid,
+        KeyString, License, LicenseId, MachineHash, Product, Secret, Standing, Tier,
+        seat::{choose_free, lease, windows},
+    },
+    http::{
+        Body, Call, Problem,
+        problem::ProblemBody,
+        resources::{ActivationResource, seconds},
+    },
+    store::{
+        StoreError, Table,
+        activations::{Renewal, Renewed},
+        seats::{Beginning, Begun},
+    },
+};
+use utoipa::ToSchema;
+
+/// A credential, and the machine.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ActivateRequest)]
+pub struct Request {
+    /// The secret that a person types; or else a token.
+    #[schema(value_type = Option<String>, example = "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT")]
+    pub license_key: Option<Secret>,
+    /// A license token, also one that names no machine and one past its `exp`; or else a license key.
+    #[schema(value_type = Option<String>)]
+    pub token: Option<Secret>,
+    /// What tells this machine from others: 1 to 256 bytes, no control characters.
+    #[schema(example = "machine-1")]
+    pub machine_id: String,
+    /// What people call it: 1 to 100 bytes, no control characters.
+    #[schema(example = "build-07")]
+    pub machine_name: Option<String>,
+}
+
+/// The seat, and a token that proves it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ActivateResponse)]
+pub struct Response {
+    /// The machine, with its seat.
+    pub activation: ActivationResource,
+    /// A token for this machine.
+    pub token: String,
+    /// `JWT`
+    pub token_type: &'static str,
+    /// The token's `exp`.
+    #[schema(value_type = String, format = DateTime)]
+    pub token_expires_at: Timestamp,
+    /// How often to send a heartbeat.
+    pub heartbeat_interval_seconds: u32,
+    /// When to send the first.
+    #[schema(value_type = String, format = DateTime)]
+    pub next_heartbeat_at: Timestamp,
+}
+
+/// Activates a machine.
+#[utoipa::path(
+    post,
+    path = "/api/v1.0/license-activations/activate",
+    tag = "consuming apps",
+    summary = "Take a seat for a machine",
+    request_body = Request,
+    responses(
+        (status = 200, body = Response, description = "The machine has its seat already"),
+        (status = 201, body = Response, description = "The machine took a seat"),
+        (status = 400, body = ProblemBody),
+        (status = 401, body = ProblemBody),
+        (status = 403, body = ProblemBody, description = "The license is not honoured"),
+        (status = 404, body = ProblemBody, description = "There is no such license key"),
+        (status = 409, body = ProblemBody, description = "Every seat is taken"),
+        (status = 413, body = ProblemBody),
+        (status = 415, body = ProblemBody),
+        (status = 422, body = ProblemBody),
+        (status = 503, body = ProblemBody),
+    ),
+)]
+pub async fn handler(
+    State(services): State<Services>,
+    call: Call,
+    Body(request): Body<Request>,
+) -> Result<HttpResponse, Problem> {
+    let (is_new, body) = activate(&services, &request, &call).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, axum::Json(body)).into_response())
+}
+
+/// Gives a machine a seat, or renews the one that it has; tells whether it is new.
+pub async fn activate(services: &Services, request: &Request, call: &Call) -> Result<(bool, Response), Problem> {
+    check(request)?;
+    let credential = read_credential(services, request, call.now).await?;
+    let machine = Machine {
+        hash: MachineHash::of(&request.machine_id),
+        id: &request.machine_id,
+        name: request.machine_name.as_deref(),
+    };
+    for attempt in 0..TRIES {
+        let (license, found) = read(&services.table, &credential, machine.hash).await?;
+        let catalog =
+            services.catalog.read_with(&services.table, call.now, |catalog| sold(catalog, &license).is_some()).await?;
+        let sold = sold(&catalog, &license).ok_or_else(|| {
+            Problem::fault(format!("license {} is of a tier that is not in the catalog", license.id))
+        })?;
+        if let Some(refusal) = license.refusal(sold.0.is_active, credential.generation, call.now) {
+            return Err(refusal.into());
+        }
+        let attempt_at = Attempt { services, call, license: &license, tier: sold.1, machine };
+        match attempt_at.seat(found.as_ref()).await? {
+            Outcome::New(activation) => return Ok((true, attempt_at.answer(&catalog, sold.0, &activation).await?)),
+            Outcome::Renewed(activation) => return Ok((false, attempt_at.answer(&catalog, sold.0, &activation).await?)),
+            Outcome::Full => {
+                return Err(Problem::new(Code::SeatLimitReached, "every seat of this license is taken"));
+            }
+            Outcome::Again => pause(attempt).await,
+        }
+    }
+    Err(StoreError::Contended.into())
+}
+
+/// How often races may be lost. Each loss is another machine's gain, so a license of few seats is soon settled.
+const TRIES: u32 = 20;
+
+/// Lets those who race draw apart: up to 5 ms at first, up to 160 ms at last.
+async fn pause(attempt: u32) {
+    let most = 5_u64 << attempt.min(5);
+    let wait = rand::rng().random_range(0..=most);
+    tokio::time::sleep(Duration::from_millis(wait)).await;
+}
+
+fn check(request: &Request) -> Result<(), Invalid> {
+    let mut invalid = Invalid::default();
+    let fits = |text: &str, most: usize| (1..=most).contains(&text.len()) && !text.chars().any(char::is_control);
+    invalid.check(fits(&request.machine_id, 256), "/machine_id", "1 to 256 bytes, no control characters");
+    let name = request.machine_name.as_deref();
+    invalid.check(
+        name.is_none_or(|name| fits(name, 100)),
+        "/machine_name",
+        "1 to 100 bytes, no control characters",
+    );
+    if request.license_key.is_some() == request.token.is_some() {
+        invalid.push("/license_key", Code::InvalidValue, "send either license_key or token");
+        invalid.push("/token", Code::InvalidValue, "send either license_key or token");
+    }
+    invalid.finish()
+}
+
+/// What the caller proves: a license, and the generation that the proof is of.
+struct Credential {
+    license_id: LicenseId,
+    generation: u32,
+}
+
+async fn read_credential(services: &Services, request: &Request, now: Timestamp) -> Result<Credential, Problem> {
+    if let Some(token) = &request.token {
+        let claims = services.tokens.verify(token, now).await?;
+        let license_id = claims.sub.parse().map_err(|_| Problem::not_found())?;
+        return Ok(Credential { license_id, generation: claims.generation });
+    }
+    let typed = request.license_key.as_ref().map(Secret::expose).unwrap_or_default();
+    let key = KeyString::parse(typed).map_err(|_| Problem::not_found())?;
+    let pointer = services.table.key_pointer(&key).await?.ok_or_else(Problem::not_found)?;
+    Ok(Credential { license_id: pointer.license_id, generation: pointer.generation })
+}
+
+/// The license and what is known of the machine: both read after the credential, and consistently.
+async fn read(
+    table: &Table,
+    credential: &Credential,
+    machine: MachineHash,
+) -> Result<(License, Option<Activation>), Problem> {
+    let (license, found) =
+        tokio::try_join!(table.license(credential.license_id), table.activation(credential.license_id, machine))?;
+    Ok((license.ok_or_else(Problem::not_found)?, found))
+}
+
+fn sold<'a>(catalog: &'a Catalog, license: &License) -> Option<(&'a Product, &'a Tier)> {
+    catalog.products.get(&license.product_id).zip(catalog.tiers.get(&license.tier_id))
+}
+
+#[derive(Clone, Copy)]
+struct Machine<'a> {
+    hash: MachineHash,
+    id: &'a str,
+    name: Option<&'a str>,
+}
+
+/// One attempt, on what was read for it.
+struct Attempt<'a> {
+    services: &'a Services,
+    call: &'a Call,
+    license: &'a License,
+    tier: &'a Tier,
+    machine: Machine<'a>,
+}
+
+enum Outcome {
+    /// A new life, in a seat of its own where there is a limit.
+    New(Box<Activation>),
+    /// The life that the machine had.
+    Renewed(Box<Activation>),
+    /// Every seat is taken, and none has lapsed.
+    Full,
+    /// Something moved: begin again from reading.
+    Again,
+}
+
+impl Attempt<'_> {
+    async fn seat(&self, found: Option<&Activation>) -> Result<Outcome, Problem> {
+        match found.map(|found| (found, found.standing(self.license))) {
+            Some((found, Standing::Live)) => self.renew(found).await,
+            Some((_, Standing::Newer)) => Ok(Outcome::Again),
+            Some((dead, Standing::Dead)) => self.begin(Some(dead)).await,
+            None => self.begin(None).await,
+        }
+    }
+
+    fn lease(&self) -> Timestamp {
+        lease(self.call.now, self.tier.token_ttl_seconds, self.tier.grace_period_seconds)
+    }
+
+    async fn renew(&self, live: &Activation) -> Result<Outcome, Problem> {
+        let renewal = Renewal {
+            id: live.id,
+            generation: self.license.generation,
+            lease_expires_at: self.lease(),
+            at: self.call.now,
+            ip: &self.call.ip,
+            machine_name: self.machine.name,
+        };
+        Ok(match self.services.table.renew(&renewal).await? {
+            Renewed::Done(activation) => Outcome::Renewed(activation),
+            Renewed::NotLive => Outcome::Again,
+        })
+    }
+
+    async fn begin(&self, dead: Option<&Activation>) -> Result<Outcome, Problem> {
+        let Some(max_users) = self.license.max_users else { return self.take(None, dead).await };
+        let windows = windows(max_users, &mut rand::rng());
+        for window in windows {
+            let taken = self.services.table.taken_seats(self.license, &window).await?;
+            let free = choose_free(&window, &taken, &mut rand::rng());
+            if let Some(number) = free {
+                return self.take(Some(number), dead).await;
+            }
+        }
+        // Every number was seen taken.
+        self.take_over(dead).await
+    }
+
+    async fn take(&self, seat: Option<u32>, dead: Option<&Activation>) -> Result<Outcome, Problem> {
+        let activation = self.new_life(seat);
+        let event = self.event(EventType::Activated, &activation, None);
+        let begun = self.services.table.take_free_seat(Beginning { activation: &activation, dead, event: &event }).await?;
+        Ok(outcome(begun))
+    }
+
+    async fn take_over(&self, dead: Option<&Activation>) -> Result<Outcome, Problem> {
+        let lapsed_before = self.call.now.checked_sub(self.services.settings.clock_margin).unwrap_or(Timestamp::MIN);
+        let start = MachineHash(rand::rng().random());
+        let lapsed = self.services.table.some_lapsed(self.license, lapsed_before, start).await?;
+        if lapsed.is_empty() {
+            return self.full().await;
+        }
+        let lapsed = &lapsed[rand::rng().random_range(0..lapsed.len())];
+        if lapsed.id.machine == self.machine.hash {
+            return Ok(Outcome::Again);
+        }
+        let activation = self.new_life(lapsed.seat);
+        let event = self.event(EventType::TakenOver, &activation, Some(lapsed));
+        let begin = Beginning { activation: &activation, dead, event: &event };
+        Ok(outcome(self.services.table.take_over(begin, lapsed, lapsed_before).await?))
+    }
+
+    /// Refuses only what was refused under the license as it still is: its limit may have grown meanwhile.
+    async fn full(&self) -> Result<Outcome, Problem> {
+        let license = self.services.table.license(self.license.id).await?;
+        let unmoved = license.is_some_and(|license| {
+            (license.generation, license.max_users) == (self.license.generation, self.license.max_users)
+        });
+        Ok(if unmoved { Outcome::Full } else { Outcome::Again })
+    }
+
+    fn new_life(&self, seat: Option<u32>) -> Activation {
+        let now = self.call.now;
+        Activation {
+            id: ActivationId::draw(self.license.id, self.machine.hash, &mut rand::rng()),
+            seat,
+            generation: self.license.generation,
+            machine_id: self.machine.id.to_owned(),
+            machine_name: self.machine.name.map(str::to_owned),
+            ip: self.call.ip.clone(),
+            last_ip: self.call.ip.clone(),
+            activated_at: now,
+            last_heartbeat_at: now,
+            lease_expires_at: self.lease(),
+            ended_at: None,
+        }
+    }
+
+    fn event(&self, kind: EventType, activation: &Activation, taken_from: Option<&Activation>) -> Event {
+        let id = activation.id.to_string();
+        let mut data = serde_json::json!({
+            "activation_id": id,
+            "machine_id": activation.machine_id,
+            "machine_name": activation.machine_name,
+            "seat": activation.seat,
+        });
+        if let Some(lapsed) = taken_from {
+            data["taken_from"] =
+                serde_json::json!({ "activation_id": lapsed.id.to_string(), "machine_id": lapsed.machine_id });
+        }
+        let actor = Actor { kind: ActorKind::App, id };
+        self.call.event(&mut Ids::new(self.call.now), kind, self.license.id, &actor, data)
+    }
+
+    /// Signs, now that the seat is written: a refusal signs nothing, and if signing fails, the repeat is a renewal.
+    async fn answer(
+        &self,
+        catalog: &Catalog,
+        product: &Product,
+        activation: &Activation,
+    ) -> Result<Response, Problem> {
+        let now = self.call.now;
+        let machine = Some((&activation.id, self.machine.id));
+        let jti = Ids::new(now).text();
+        let claims =
+            Claims::new(self.services.issuer(), jti, self.license, (catalog, product, self.tier), machine, now);
+        let token = self.services.tokens.sign(&claims, now).await?;
+        let interval = SignedDuration::from_secs(i64::from(self.tier.heartbeat_interval_seconds));
+        let margin = self.services.settings.clock_margin;
+        Ok(Response {
+            activation: ActivationResource::new(activation, self.license, margin, now),
+            token: token.expose().to_owned(),
+            token_type: "JWT",
+            token_expires_at: seconds(claims.exp),
+            heartbeat_interval_seconds: self.tier.heartbeat_interval_seconds,
+            next_heartbeat_at: now.checked_add(interval).unwrap_or(Timestamp::MAX),
+        })
+    }
+}
+
+fn outcome(begun: Begun) -> Outcome {
+    match begun {
+        Begun::Done(activation) => Outcome::New(activation),
+        Begun::Lost => Outcome::Again,
+    }
+}

@@ -1,0 +1,120 @@
+//! Ends an activation and frees its seat. Again gives the same answer.
+
+use axum::extract::State;
+use serde::Deserialize;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{Activation, ActivationId, Actor, ActorKind, Claims, Code, EventType, Ids, Scope, Secret},
+    http::{Body, Call, PathId, Problem, problem::ProblemBody, resources::ActivationResource},
+    store::{Table, activations::Deactivated},
+};
+use utoipa::ToSchema;
+
+/// An app's credential; an operator sends none here.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DeactivateRequest)]
+pub struct Request {
+    /// The activation's token; it may be past its `exp`.
+    #[schema(value_type = Option<String>)]
+    pub token: Option<Secret>,
+}
+
+/// Deactivates a machine.
+#[utoipa::path(
+    post,
+    path = "/api/v1.0/license-activations/{id}/deactivate",
+    tag = "activations",
+    summary = "Free the seat of a machine; again gives the same answer",
+    params(("id" = String, Path, description = "`act_…`")),
+    request_body = Request,
+    responses(
+        (status = 200, body = ActivationResource),
+        (status = 400, body = ProblemBody),
+        (status = 401, body = ProblemBody),
+        (status = 403, body = ProblemBody),
+        (status = 404, body = ProblemBody),
+        (status = 413, body = ProblemBody),
+        (status = 415, body = ProblemBody),
+        (status = 422, body = ProblemBody),
+        (status = 503, body = ProblemBody),
+    ),
+    security((), ("api_key" = ["licenses:write"])),
+)]
+pub async fn handler(
+    State(services): State<Services>,
+    caller: Option<Caller>,
+    call: Call,
+    PathId(id): PathId<ActivationId>,
+    Body(request): Body<Request>,
+) -> Result<axum::Json<ActivationResource>, Problem> {
+    let ended = if let Some(token) = &request.token {
+        let claims = services.tokens.verify(token, call.now).await?;
+        by_app(&services.table, &id, &claims, &call).await?
+    } else {
+        let caller = caller.ok_or_else(|| Problem::new(Code::Unauthenticated, "send the activation's token, or an API key"))?;
+        caller.require(Scope::LicensesWrite)?;
+        by_operator(&services.table, &id, &caller.actor(), &call).await?
+    };
+    Ok(axum::Json(ended))
+}
+
+/// By the app itself. Its token proves that the activation existed, so it has ended also where nothing is left of it.
+pub async fn by_app(
+    table: &Table,
+    id: &ActivationId,
+    claims: &Claims,
+    call: &Call,
+) -> Result<ActivationResource, Problem> {
+    let named = claims.activation.as_ref().filter(|named| named.id == id.to_string());
+    let named = named.ok_or_else(Problem::not_found)?;
+    let actor = Actor { kind: ActorKind::App, id: named.id.clone() };
+    let ended = deactivate(table, id, &actor, call).await?;
+    Ok(ended.map_or_else(|| nothing_left(id, &named.machine_id), |ended| ActivationResource::ended(&ended)))
+}
+
+/// By someone who manages the license.
+pub async fn by_operator(
+    table: &Table,
+    id: &ActivationId,
+    actor: &Actor,
+    call: &Call,
+) -> Result<ActivationResource, Problem> {
+    let ended = deactivate(table, id, actor, call).await?;
+    ended.map(|ended| ActivationResource::ended(&ended)).ok_or_else(Problem::not_found)
+}
+
+/// The activation as it ended, now or before; none where a later life of the machine has its place, or nothing has.
+async fn deactivate(
+    table: &Table,
+    id: &ActivationId,
+    actor: &Actor,
+    call: &Call,
+) -> Result<Option<Activation>, Problem> {
+    let found = table.activation(id.license, id.machine).await?.filter(|found| found.id == *id);
+    let Some(activation) = found else { return Ok(None) };
+    if activation.ended_at.is_some() {
+        return Ok(Some(activation));
+    }
+    let data = serde_json::json!({ "activation_id": id.to_string(), "machine_id": activation.machine_id });
+    let event = call.event(&mut Ids::new(call.now), EventType::Deactivated, id.license, actor, data);
+    Ok(match table.deactivate(&activation, &event).await? {
+        Deactivated::Done(ended) => Some(*ended),
+        Deactivated::Gone => None,
+    })
+}
+
+fn nothing_left(id: &ActivationId, machine_id: &str) -> ActivationResource {
+    ActivationResource {
+        id: id.to_string(),
+        license_id: id.license,
+        machine_id: machine_id.to_owned(),
+        machine_name: None,
+        ip: None,
+        last_ip: None,
+        activated_at: None,
+        last_heartbeat_at: None,
+        lease_expires_at: None,
+        status: "deactivated",
+    }
+}

@@ -1,0 +1,44 @@
+//! One activation.
+
+use axum::extract::State;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{ActivationId, Scope},
+    http::{Call, PathId, Problem, Tagged, problem::ProblemBody, resources::ActivationResource},
+};
+
+/// Reads an activation.
+#[utoipa::path(
+    get,
+    path = "/api/v1.0/license-activations/{id}",
+    tag = "activations",
+    summary = "Get an activation",
+    params(("id" = String, Path, description = "`act_…`")),
+    responses(
+        (status = 200, body = ActivationResource),
+        (status = 401, body = ProblemBody),
+        (status = 403, body = ProblemBody),
+        (status = 404, body = ProblemBody),
+        (status = 503, body = ProblemBody),
+    ),
+    security(("api_key" = ["licenses:read"])),
+)]
+pub async fn handler(
+    State(services): State<Services>,
+    caller: Caller,
+    call: Call,
+    PathId(id): PathId<ActivationId>,
+) -> Result<Tagged<ActivationResource>, Problem> {
+    caller.require(Scope::LicensesRead)?;
+    Ok(Tagged(get(&services, &id, &call).await?))
+}
+
+/// An activation, dead or alive; an earlier life of the machine is not there any more.
+pub async fn get(services: &Services, id: &ActivationId, call: &Call) -> Result<ActivationResource, Problem> {
+    let (license, activation) =
+        tokio::try_join!(services.table.license(id.license), services.table.activation(id.license, id.machine))?;
+    let activation = activation.filter(|activation| activation.id == *id).ok_or_else(Problem::not_found)?;
+    let license = license.ok_or_else(Problem::not_found)?;
+    Ok(ActivationResource::new(&activation, &license, services.settings.clock_margin, call.now))
+}
