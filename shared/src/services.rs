@@ -17,8 +17,11 @@ use crate::{
 /// What an operator sets.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The URL that tokens name as `iss`, without a slash at its end; the JWKS lie under it.
+    /// The URL that tokens name as `iss`, without a slash at its end.
     pub issuer: String,
+    /// Where the API answers, without a slash at its end. It is the issuer's URL, except on one machine, where the
+    /// issuer stays when the port changes.
+    pub base_url: String,
     /// By how much clocks may differ: a lease is over only when it has been for so long.
     pub clock_margin: SignedDuration,
     /// How old a warm function's copy of the key ring may be, and so how long a JWKS may be kept.
@@ -106,8 +109,10 @@ impl Services {
         let folder = Path::new(&folder);
         let signer: Arc<dyn Signer> = Arc::new(LocalSigner::in_folder(&folder.join("signing-keys"))?);
         let sealer = Arc::new(LocalSealer::in_file(&folder.join("sealing.key"))?);
+        let issuer = variable("SIGNET_ISSUER")?.trim_end_matches('/').to_owned();
         let settings = Settings {
-            issuer: variable("SIGNET_ISSUER")?.trim_end_matches('/').to_owned(),
+            base_url: issuer.clone(),
+            issuer,
             clock_margin: SignedDuration::from_secs(300),
             key_refresh: SignedDuration::from_secs(300),
         };

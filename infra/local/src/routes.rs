@@ -1,6 +1,6 @@
 //! The routes of every function, and the OpenAPI document of them all.
 
-use shared::Services;
+use shared::{Services, http::edge::BASE};
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{ApiKey, ApiKeyValue, SecurityScheme},
@@ -20,8 +20,9 @@ use utoipa_axum::router::OpenApiRouter;
     tags(
         (name = "catalog", description = "Products, pricing tiers and product features."),
         (name = "customers", description = "Who buys."),
-        (name = "licenses", description = "License keys: issue, validate, heartbeat, revoke, audit."),
+        (name = "license keys", description = "What customers have bought: issue, look up, end."),
         (name = "activations", description = "Machines and the seats that they hold."),
+        (name = "consuming apps", description = "What licensed software calls, with a license key or token to show."),
         (name = "discovery", description = "What an app, a tool or a person needs to find the rest."),
     ),
 )]
@@ -39,10 +40,33 @@ impl Modify for Credentials {
 
 /// The routes of every function.
 pub fn all_routes() -> OpenApiRouter<Services> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    OpenApiRouter::with_openapi(Document::openapi()).merge(discovery::routes())
 }
 
 /// The OpenAPI document of every function, as it is served.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    all_routes().into_openapi()
+    let mut document = all_routes().into_openapi();
+    for (path, item) in &mut document.paths.paths {
+        let operations = [
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("delete", &mut item.delete),
+            ("patch", &mut item.patch),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(operation_id(method, path));
+            }
+        }
+    }
+    document
+}
+
+/// The name that code generators give an endpoint: `post_license_keys_id_revoke`. Its handler's own name will not do,
+/// as every use case calls its handler by the same.
+fn operation_id(method: &str, path: &str) -> String {
+    let path = path.strip_prefix(BASE).unwrap_or(path);
+    let words = path.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    std::iter::once(method).chain(words).collect::<Vec<_>>().join("_")
 }

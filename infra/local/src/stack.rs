@@ -10,7 +10,7 @@ use std::{
 use aws_sdk_dynamodb::config::Credentials;
 use jiff::SignedDuration;
 use shared::{
-    Services, Settings,
+    Clock, Services, Settings,
     domain::{ApiKey, ApiKeySecret, Scopes, Secret, Timestamp},
     http::edge::with_edge,
     store::{Connection, StoreError, Table},
@@ -103,7 +103,14 @@ impl Stack {
             Some(folder) => folder.issuer(options.issuer, &base_url)?,
             None => options.issuer.unwrap_or_else(|| base_url.clone()),
         };
-        let services = begin(table, folder, issuer, options.clock).await?;
+        let settings = Settings {
+            issuer,
+            base_url: base_url.clone(),
+            // One machine has one clock.
+            clock_margin: SignedDuration::ZERO,
+            key_refresh: SignedDuration::from_secs(300),
+        };
+        let services = begin(table, folder, settings, options.clock).await?;
         let secret = operator(&services, folder).await?;
 
         let (router, _) = all_routes().split_for_parts();
@@ -156,8 +163,8 @@ fn credentials(is_embedded: bool) -> Option<Credentials> {
 async fn begin(
     table: Table,
     folder: Option<&Folder>,
-    issuer: String,
-    clock: shared::Clock,
+    settings: Settings,
+    clock: Clock,
 ) -> Result<Services, StartError> {
     let (signer, sealer) = match folder {
         Some(folder) => {
@@ -167,12 +174,6 @@ async fn begin(
         None => (LocalSigner::in_memory(), LocalSealer::in_memory().map_err(shared::StartError::from)?),
     };
     let signer = Arc::new(signer);
-    let settings = Settings {
-        issuer,
-        // One machine has one clock.
-        clock_margin: SignedDuration::ZERO,
-        key_refresh: SignedDuration::from_secs(300),
-    };
     let services = Services::new(table, Arc::<LocalSigner>::clone(&signer), Arc::new(sealer), clock, settings);
     services.begin(&*signer).await?;
     // A table that another folder's keys began would answer, but sign nothing: better told now than at the first sale.

@@ -1,0 +1,114 @@
+//! Where the endpoints are that an app needs, so that it has to be told one URL alone.
+
+use axum::{extract::State, response::IntoResponse};
+use serde::Serialize;
+use shared::{
+    Services, Settings,
+    http::{Tagged, edge::BASE},
+};
+use utoipa::ToSchema;
+
+use crate::jwks::public_for;
+
+/// What a license token says; the names of [`shared::domain::Claims`].
+const CLAIMS: [&str; 15] = [
+    "iss",
+    "aud",
+    "sub",
+    "iat",
+    "nbf",
+    "exp",
+    "jti",
+    "customer_id",
+    "product_id",
+    "tier",
+    "features",
+    "limits",
+    "enforcement",
+    "generation",
+    "activation",
+];
+
+/// What an app finds here.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LicenseConfigurationResource {
+    /// What tokens name as `iss`.
+    #[schema(example = "https://licenses.example.com")]
+    issuer: String,
+    /// The public signing keys.
+    jwks_uri: String,
+    /// Of the endpoints below.
+    #[schema(example = "1.0")]
+    api_version: &'static str,
+    /// Takes a seat.
+    activation_endpoint: String,
+    /// Gives it back; `{id}` is the activation's.
+    deactivation_endpoint: String,
+    /// Keeps it.
+    heartbeat_endpoint: String,
+    /// Tells whether a license key or token is good.
+    validation_endpoint: String,
+    /// What is for sale.
+    catalog_endpoint: String,
+    /// By which a token may be signed.
+    #[schema(example = json!(["RS256"]))]
+    token_signing_alg_values_supported: [&'static str; 1],
+    /// What a token may say.
+    #[schema(value_type = Vec<String>)]
+    claims_supported: [&'static str; CLAIMS.len()],
+}
+
+/// Where everything is.
+#[utoipa::path(
+    get,
+    path = "/.well-known/license-configuration",
+    tag = "discovery",
+    summary = "Get the endpoints that an app needs",
+    responses((status = 200, body = LicenseConfigurationResource)),
+    security(()),
+)]
+pub async fn handler(State(services): State<Services>) -> impl IntoResponse {
+    let time = services.tokens.ring().refresh_interval();
+    (public_for(time), Tagged(configuration(&services.settings)))
+}
+
+fn configuration(settings: &Settings) -> LicenseConfigurationResource {
+    let root = &settings.base_url;
+    let api = format!("{root}{BASE}");
+    LicenseConfigurationResource {
+        issuer: settings.issuer.clone(),
+        jwks_uri: format!("{root}/.well-known/jwks.json"),
+        api_version: "1.0",
+        activation_endpoint: format!("{api}/license-activations/activate"),
+        deactivation_endpoint: format!("{api}/license-activations/{{id}}/deactivate"),
+        heartbeat_endpoint: format!("{api}/license-keys/heartbeat"),
+        validation_endpoint: format!("{api}/license-keys/validate"),
+        catalog_endpoint: format!("{api}/products/catalog"),
+        token_signing_alg_values_supported: ["RS256"],
+        claims_supported: CLAIMS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use shared::domain::Claims;
+
+    use super::*;
+
+    #[test]
+    fn the_claims_are_those_of_a_token() {
+        let claims: Claims = serde_json::from_value(serde_json::json!({
+            "iss": "", "aud": "", "sub": "", "iat": 0, "nbf": 0, "exp": 0, "jti": "",
+            "customer_id": "", "product_id": "", "tier": {"id": "", "code": "", "name": ""}, "features": [],
+            "limits": {"max_users": null, "max_tenants": null},
+            "enforcement": {"heartbeat_interval_seconds": 1, "grace_period_seconds": 0, "license_expires_at": null},
+            "generation": 1, "activation": {"id": "", "machine_id": ""},
+        }))
+        .unwrap();
+        let written = serde_json::to_value(&claims).unwrap();
+        let names: BTreeSet<_> = written.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, BTreeSet::from(CLAIMS));
+    }
+}

@@ -1,0 +1,6 @@
+//! The discovery function on Lambda.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    shared::http::lambda::run(discovery::routes()).await
+}

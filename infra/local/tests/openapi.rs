@@ -1,0 +1,50 @@
+//! The OpenAPI document that is served is the one that the code makes.
+#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+use std::{collections::BTreeSet, env, fs};
+
+use serde_json::Value;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../functions/discovery/openapi.json");
+
+fn made() -> String {
+    let mut text = signet_local::openapi().to_pretty_json().unwrap();
+    text.push('\n');
+    text
+}
+
+/// Every operation, with its method and path.
+fn operations(document: &Value) -> Vec<(String, &Value)> {
+    let methods = ["get", "put", "post", "delete", "patch"];
+    let paths = document["paths"].as_object().unwrap();
+    let all = paths.iter().flat_map(|(path, item)| methods.map(|method| (format!("{method} {path}"), &item[method])));
+    all.filter(|(_, operation)| !operation.is_null()).collect()
+}
+
+#[test]
+fn the_file_is_what_the_code_makes() {
+    if env::var_os("UPDATE_OPENAPI").is_some() {
+        fs::write(FILE, made()).unwrap();
+    }
+    let file = fs::read_to_string(FILE).unwrap();
+    let advice = "make it anew: UPDATE_OPENAPI=1 cargo test -p signet-local --test openapi";
+    assert!(file == made(), "functions/discovery/openapi.json is not what the code makes; {advice}");
+}
+
+#[test]
+fn every_operation_says_what_it_is_and_who_may() {
+    let document: Value = serde_json::from_str(&made()).unwrap();
+    let tags: BTreeSet<_> = document["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).map(text).collect();
+    let mut ids = BTreeSet::new();
+    for (name, operation) in operations(&document) {
+        assert!(operation["summary"].is_string(), "{name} has no summary");
+        assert!(operation["security"].is_array(), "{name} does not say who may");
+        assert!(ids.insert(text(&operation["operationId"])), "{name} has another's operationId");
+        let [tag] = operation["tags"].as_array().unwrap().as_slice() else { panic!("{name} has not one tag") };
+        assert!(tags.contains(text(tag)), "{name} has a tag that is not described: {tag}");
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
