@@ -1,1 +1,34 @@
-//! The catalog function.
+//! The catalog: products, pricing tiers and product features, written by the operator and shown to everyone.
+//!
+//! Operators read the table itself, so that they see their own writes; the public catalog is served from a copy.
+
+pub mod create_feature;
+pub mod create_product;
+pub mod create_tier;
+mod defaults;
+pub mod get_feature;
+pub mod get_product;
+pub mod get_tier;
+pub mod list_features;
+pub mod list_products;
+pub mod list_tiers;
+pub mod public_catalog;
+pub mod replace_feature;
+pub mod replace_product;
+pub mod replace_tier;
+pub mod resources;
+
+use shared::Services;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The function's routes.
+pub fn routes() -> OpenApiRouter<Services> {
+    OpenApiRouter::new()
+        .routes(routes!(list_products::handler, create_product::handler))
+        .routes(routes!(public_catalog::handler))
+        .routes(routes!(get_product::handler, replace_product::handler))
+        .routes(routes!(list_features::handler, create_feature::handler))
+        .routes(routes!(get_feature::handler, replace_feature::handler))
+        .routes(routes!(list_tiers::handler, create_tier::handler))
+        .routes(routes!(get_tier::handler, replace_tier::handler))
+}

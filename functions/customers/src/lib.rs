@@ -1,1 +1,16 @@
-//! The customers function.
+//! Customers, as the operator keeps them.
+
+pub mod create_customer;
+pub mod get_customer;
+pub mod list_customers;
+pub mod replace_customer;
+
+use shared::Services;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The function's routes.
+pub fn routes() -> OpenApiRouter<Services> {
+    OpenApiRouter::new()
+        .routes(routes!(list_customers::handler, create_customer::handler))
+        .routes(routes!(get_customer::handler, replace_customer::handler))
+}

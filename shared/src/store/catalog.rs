@@ -122,7 +122,7 @@ fn record<T: DeserializeOwned>(mut item: Item) -> Result<T, StoreError> {
     from_item(item)
 }
 
-/// How often a write starts anew because others came first. Each time one of those others is through.
+/// How often a write starts anew because others came first. Each time one of those is through.
 const TRIES: u32 = 24;
 
 /// How old a warm function's catalog may be.
@@ -177,7 +177,7 @@ impl CatalogCopy {
             self.drop_copy();
             match written? {
                 Written::Done => return Ok(made),
-                Written::Moved => pause(attempt).await,
+                Written::Moved => pause(attempt.min(2)).await,
             }
         }
         Err(StoreError::Contended.into())

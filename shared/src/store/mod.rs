@@ -6,6 +6,7 @@
 pub mod activations;
 pub mod api_keys;
 pub mod catalog;
+pub mod customers;
 pub mod events;
 pub mod keys;
 pub mod licenses;

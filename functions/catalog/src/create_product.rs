@@ -1,0 +1,101 @@
+//! Adds a product.
+
+use axum::extract::State;
+use serde::Deserialize;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{Ids, Invalid, Product, Scope, Timestamp},
+    http::{
+        Body, Call, Created, Problem,
+        documented::{Always, Known, Scoped, WithBody},
+        problem::ProblemBody,
+    },
+    store::{Table, catalog::CatalogCopy},
+};
+use utoipa::ToSchema;
+
+use crate::defaults::yes;
+
+/// The product that is to be.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(as = CreateProductRequest)]
+pub struct Request {
+    /// Unique among products; the audience of its tokens and the prefix of its license keys. Never changes.
+    #[schema(example = "atlas", pattern = "^[a-z0-9][a-z0-9-]{1,39}$")]
+    pub code: String,
+    /// What people call it.
+    #[schema(example = "Atlas", max_length = 200)]
+    pub name: String,
+    /// What it is.
+    #[schema(max_length = 2000)]
+    pub description: Option<String>,
+    /// Its place in lists, smallest first.
+    #[serde(default)]
+    pub sort_order: i32,
+    /// Whether it is sold and its licenses are honoured.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    pub is_active: bool,
+    /// Whether a new license key of a customer takes the place of the one before.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    pub one_key_per_customer: bool,
+}
+
+/// Adds a product.
+#[utoipa::path(
+    post,
+    path = "/api/v1.0/products",
+    tag = "catalog",
+    summary = "Add a product",
+    request_body = Request,
+    responses(
+        (status = 201, description = "The product", body = Product, headers(("Location" = String), ("ETag" = String))),
+        (status = 409, description = "`code_taken`", body = ProblemBody, content_type = "application/problem+json"),
+        Known,
+        Scoped,
+        WithBody,
+        Always,
+    ),
+    security(("api_key" = ["catalog:write"])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    caller: Caller,
+    call: Call,
+    body: Result<Body<Request>, Problem>,
+) -> Result<Created<Product>, Problem> {
+    caller.require(Scope::CatalogWrite)?;
+    let Body(request) = body?;
+    let product = create_product(&services.table, &services.catalog, call.now, request).await?;
+    Ok(Created { location: format!("/api/v1.0/products/{}", product.id), body: product })
+}
+
+/// Adds a product, if no other has its code.
+pub async fn create_product(
+    table: &Table,
+    copy: &CatalogCopy,
+    now: Timestamp,
+    request: Request,
+) -> Result<Product, Problem> {
+    let product = Product {
+        id: Ids::new(now).make(),
+        code: request.code,
+        name: request.name,
+        description: request.description,
+        sort_order: request.sort_order,
+        is_active: request.is_active,
+        one_key_per_customer: request.one_key_per_customer,
+        created_at: now,
+        updated_at: now,
+    };
+    let mut invalid = Invalid::default();
+    product.check(&mut invalid);
+    invalid.finish()?;
+    copy.change(table, |catalog| {
+        catalog.check_product(&product)?;
+        Ok(product.clone())
+    })
+    .await
+}

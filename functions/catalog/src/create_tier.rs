@@ -1,0 +1,200 @@
+//! Adds a pricing tier.
+
+use axum::extract::State;
+use serde::Deserialize;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{BillingPeriod, FeatureId, Ids, Invalid, ProductId, Scope, Tier, TierId, Timestamp},
+    http::{
+        Body, Call, Created, Problem,
+        documented::{Always, Known, Scoped, WithBody},
+        problem::ProblemBody,
+    },
+    store::{Table, catalog::CatalogCopy},
+};
+use utoipa::ToSchema;
+
+use crate::{
+    defaults::{token_ttl, yes},
+    resources::TierResource,
+};
+
+/// The tier that is to be.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(as = CreatePricingTierRequest)]
+pub struct Request {
+    /// The product that is sold. Never changes.
+    #[schema(value_type = String, example = "prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
+    pub product_id: ProductId,
+    /// Unique within the product. Never changes.
+    #[schema(example = "pro", pattern = "^[a-z0-9][a-z0-9-]{1,39}$")]
+    pub code: String,
+    /// What people call it.
+    #[schema(example = "Pro", max_length = 200)]
+    pub name: String,
+    /// What it is.
+    #[schema(max_length = 2000)]
+    pub description: Option<String>,
+    /// The tier whose features it has as well; of the same product.
+    #[schema(value_type = Option<String>)]
+    pub includes_tier_id: Option<TierId>,
+    /// In minor units of `currency`.
+    #[schema(example = 1900, minimum = 0)]
+    pub monthly_price: i64,
+    /// In minor units of `currency`.
+    #[schema(example = 19000, minimum = 0)]
+    pub annual_price: i64,
+    /// ISO 4217.
+    #[schema(example = "EUR", pattern = "^[A-Z]{3}$")]
+    pub currency: String,
+    /// How often it is paid for.
+    pub billing_period: BillingPeriod,
+    /// Seats; null means no limit, and has to be said.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required, example = 5, minimum = 1, maximum = 100_000)]
+    pub max_users: Option<u32>,
+    /// Tenants, which the consuming app counts; null means no limit.
+    #[schema(minimum = 1)]
+    pub max_tenants: Option<u32>,
+    /// Its own features, without the inherited ones.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, max_items = 500)]
+    pub feature_ids: Vec<FeatureId>,
+    /// Whether a signed-in customer may take it without an operator.
+    #[serde(default)]
+    pub is_claimable: bool,
+    /// Whether it is sold: shown in the public catalog.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    pub is_active: bool,
+    /// Its place in lists, smallest first.
+    #[serde(default)]
+    pub sort_order: i32,
+    /// How long a license token lives.
+    #[serde(default = "token_ttl")]
+    #[schema(default = 3600, minimum = 1, maximum = 31_536_000)]
+    pub token_ttl_seconds: u32,
+    /// How often an app should send a heartbeat: at most the life of a token. 900, or the life of a token if that is
+    /// less, where it is left out.
+    #[schema(minimum = 1, example = 900)]
+    pub heartbeat_interval_seconds: Option<u32>,
+    /// A younger token is handed back: at most half the life of a token. Null means half the heartbeat interval.
+    pub renew_after_seconds: Option<u32>,
+    /// How long past `exp` an app may go on.
+    #[serde(default)]
+    #[schema(maximum = 2_592_000)]
+    pub grace_period_seconds: u32,
+}
+
+/// Adds a pricing tier.
+#[utoipa::path(
+    post,
+    path = "/api/v1.0/pricing-tiers",
+    tag = "catalog",
+    summary = "Add a pricing tier",
+    request_body = Request,
+    responses(
+        (
+            status = 201,
+            description = "The tier",
+            body = TierResource,
+            headers(("Location" = String), ("ETag" = String)),
+        ),
+        (status = 409, description = "`code_taken`", body = ProblemBody, content_type = "application/problem+json"),
+        Known,
+        Scoped,
+        WithBody,
+        Always,
+    ),
+    security(("api_key" = ["catalog:write"])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    caller: Caller,
+    call: Call,
+    body: Result<Body<Request>, Problem>,
+) -> Result<Created<TierResource>, Problem> {
+    caller.require(Scope::CatalogWrite)?;
+    let Body(request) = body?;
+    let tier = create_tier(&services.table, &services.catalog, call.now, request).await?;
+    Ok(Created { location: tier.path(), body: tier })
+}
+
+/// Adds a tier, if no other of its product has its code, and what it includes and has belongs to its product.
+pub async fn create_tier(
+    table: &Table,
+    copy: &CatalogCopy,
+    now: Timestamp,
+    request: Request,
+) -> Result<TierResource, Problem> {
+    let tier = tier(request, now);
+    let mut invalid = Invalid::default();
+    tier.check(&mut invalid);
+    invalid.finish()?;
+    copy.change(table, |catalog| {
+        catalog.check_tier(&tier)?;
+        Ok(TierResource::new(catalog, tier.clone()))
+    })
+    .await
+}
+
+fn tier(request: Request, now: Timestamp) -> Tier {
+    let usual = Tier::usual_heartbeat(request.token_ttl_seconds);
+    let heartbeat = request.heartbeat_interval_seconds.unwrap_or(usual);
+    Tier {
+        id: Ids::new(now).make(),
+        product_id: request.product_id,
+        code: request.code,
+        name: request.name,
+        description: request.description,
+        includes_tier_id: request.includes_tier_id,
+        monthly_price: request.monthly_price,
+        annual_price: request.annual_price,
+        currency: request.currency,
+        billing_period: request.billing_period,
+        max_users: request.max_users,
+        max_tenants: request.max_tenants,
+        feature_ids: request.feature_ids,
+        is_claimable: request.is_claimable,
+        is_active: request.is_active,
+        sort_order: request.sort_order,
+        token_ttl_seconds: request.token_ttl_seconds,
+        heartbeat_interval_seconds: heartbeat,
+        renew_after_seconds: request.renew_after_seconds,
+        grace_period_seconds: request.grace_period_seconds,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = r#"{"product_id": "prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB", "code": "pro", "name": "Pro",
+        "monthly_price": 1900, "annual_price": 19000, "currency": "EUR", "billing_period": "monthly",
+        "max_users": null"#;
+
+    fn read(more: &str) -> Result<Tier, serde_json::Error> {
+        serde_json::from_str(&format!("{LEAST}{more}}}")).map(|request| tier(request, Timestamp::UNIX_EPOCH))
+    }
+
+    #[test]
+    fn what_is_left_out_takes_its_default() {
+        let tier = read("").unwrap();
+        assert_eq!((tier.is_active, tier.is_claimable, tier.sort_order), (true, false, 0));
+        assert_eq!((tier.description, tier.includes_tier_id, tier.max_tenants), (None, None, None));
+        assert_eq!(tier.feature_ids, []);
+        assert_eq!((tier.token_ttl_seconds, tier.heartbeat_interval_seconds), (3600, 900));
+        assert_eq!((tier.renew_after_seconds, tier.grace_period_seconds), (None, 0));
+        assert_eq!(read(r#", "token_ttl_seconds": 60"#).unwrap().heartbeat_interval_seconds, 60);
+    }
+
+    #[test]
+    fn no_limit_has_to_be_said() {
+        let silent = format!("{}}}", LEAST.replace(",\n        \"max_users\": null", ""));
+        let error = serde_json::from_str::<Request>(&silent).unwrap_err().to_string();
+        assert!(error.starts_with("missing field `max_users`"), "{error}");
+    }
+}

@@ -1,0 +1,41 @@
+//! Reads a product feature.
+
+use axum::extract::State;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{Feature, FeatureId},
+    http::{
+        PathId, Problem, Tagged,
+        documented::{Always, ById, Known},
+    },
+    store::{StoreError, Table},
+};
+
+/// Reads a product feature.
+#[utoipa::path(
+    get,
+    path = "/api/v1.0/product-features/{id}",
+    tag = "catalog",
+    summary = "Read a product feature",
+    params(("id" = String, Path, description = "`feat_…`")),
+    responses(
+        (status = 200, description = "The feature", body = Feature, headers(("ETag" = String))),
+        Known,
+        ById,
+        Always,
+    ),
+    security(("api_key" = [])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    _: Caller,
+    PathId(id): PathId<FeatureId>,
+) -> Result<Tagged<Feature>, Problem> {
+    get_feature(&services.table, id).await?.map(Tagged).ok_or_else(Problem::not_found)
+}
+
+/// The feature, as it is in the table.
+pub async fn get_feature(table: &Table, id: FeatureId) -> Result<Option<Feature>, StoreError> {
+    Ok(table.catalog().await?.catalog.features.remove(&id))
+}

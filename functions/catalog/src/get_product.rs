@@ -1,0 +1,41 @@
+//! Reads a product.
+
+use axum::extract::State;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{Product, ProductId},
+    http::{
+        PathId, Problem, Tagged,
+        documented::{Always, ById, Known},
+    },
+    store::{StoreError, Table},
+};
+
+/// Reads a product.
+#[utoipa::path(
+    get,
+    path = "/api/v1.0/products/{id}",
+    tag = "catalog",
+    summary = "Read a product",
+    params(("id" = String, Path, description = "`prod_…`")),
+    responses(
+        (status = 200, description = "The product", body = Product, headers(("ETag" = String))),
+        Known,
+        ById,
+        Always,
+    ),
+    security(("api_key" = [])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    _: Caller,
+    PathId(id): PathId<ProductId>,
+) -> Result<Tagged<Product>, Problem> {
+    get_product(&services.table, id).await?.map(Tagged).ok_or_else(Problem::not_found)
+}
+
+/// The product, as it is in the table.
+pub async fn get_product(table: &Table, id: ProductId) -> Result<Option<Product>, StoreError> {
+    Ok(table.catalog().await?.catalog.products.remove(&id))
+}

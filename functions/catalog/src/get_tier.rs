@@ -1,0 +1,44 @@
+//! Reads a pricing tier.
+
+use axum::extract::State;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::TierId,
+    http::{
+        PathId, Problem, Tagged,
+        documented::{Always, ById, Known},
+    },
+    store::{StoreError, Table},
+};
+
+use crate::resources::TierResource;
+
+/// Reads a pricing tier.
+#[utoipa::path(
+    get,
+    path = "/api/v1.0/pricing-tiers/{id}",
+    tag = "catalog",
+    summary = "Read a pricing tier",
+    params(("id" = String, Path, description = "`tier_…`")),
+    responses(
+        (status = 200, description = "The tier", body = TierResource, headers(("ETag" = String))),
+        Known,
+        ById,
+        Always,
+    ),
+    security(("api_key" = [])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    _: Caller,
+    PathId(id): PathId<TierId>,
+) -> Result<Tagged<TierResource>, Problem> {
+    get_tier(&services.table, id).await?.map(Tagged).ok_or_else(Problem::not_found)
+}
+
+/// The tier, as it is in the table.
+pub async fn get_tier(table: &Table, id: TierId) -> Result<Option<TierResource>, StoreError> {
+    let catalog = table.catalog().await?.catalog;
+    Ok(catalog.tiers.get(&id).map(|tier| TierResource::new(&catalog, tier.clone())))
+}

@@ -1,0 +1,61 @@
+//! Lists pricing tiers.
+
+use axum::extract::State;
+use serde::Deserialize;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{ProductId, Tier},
+    http::{
+        List, ListBody, Page, Problem,
+        documented::{Always, Known, Queried},
+    },
+    store::{
+        Table,
+        listing::{ListError, Listed, Paging, page_in_memory, sortable},
+    },
+};
+use utoipa::IntoParams;
+
+use crate::resources::TierResource;
+
+/// Which tiers.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Filter {
+    /// Only those of this product.
+    #[param(value_type = Option<String>)]
+    pub product_id: Option<ProductId>,
+}
+
+/// Lists pricing tiers.
+#[utoipa::path(
+    get,
+    path = "/api/v1.0/pricing-tiers",
+    tag = "catalog",
+    summary = "List pricing tiers, in their sort_order",
+    params(Filter, Page),
+    responses((status = 200, description = "A page", body = ListBody<TierResource>), Known, Queried, Always),
+    security(("api_key" = [])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    _: Caller,
+    List { filter, paging }: List<Filter>,
+) -> Result<ListBody<TierResource>, Problem> {
+    Ok(list_tiers(&services.table, filter.product_id, &paging).await?.into())
+}
+
+/// The pricing tiers of one product, or of all, in their `sort_order`.
+pub async fn list_tiers(
+    table: &Table,
+    product_id: Option<ProductId>,
+    paging: &Paging,
+) -> Result<Listed<TierResource>, ListError> {
+    let catalog = table.catalog().await?.catalog;
+    let wanted = |tier: &&Tier| product_id.is_none_or(|id| tier.product_id == id);
+    let tiers = catalog.tiers.values().filter(wanted).collect();
+    let place = |tier: &&Tier| [sortable(tier.sort_order), tier.id.to_string()];
+    let page = page_in_memory(tiers, &format!("tiers {product_id:?}"), paging, place)?;
+    Ok(page.map(|tier| TierResource::new(&catalog, tier.clone())))
+}

@@ -1,0 +1,6 @@
+//! The catalog function on Lambda.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    shared::http::lambda::run(catalog::routes()).await
+}

@@ -1,0 +1,112 @@
+//! Replaces a product feature.
+
+use axum::extract::State;
+use serde::Deserialize;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{Catalog, Feature, FeatureId, Invalid, Scope, Timestamp, catalog::check_unchanged},
+    http::{
+        Body, Call, IfMatch, PathId, Problem, Tagged,
+        documented::{Always, ById, Known, Matched, Scoped, WithBody},
+    },
+    store::{Table, catalog::CatalogCopy},
+};
+use utoipa::ToSchema;
+
+/// The feature as it is to be.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(as = ReplaceProductFeatureRequest)]
+pub struct Request {
+    /// Never changes: as it is, or left out.
+    pub product_id: Option<String>,
+    /// Never changes: as it is, or left out.
+    #[schema(example = "export.pdf")]
+    pub key: Option<String>,
+    /// What people call it.
+    #[schema(example = "PDF export", max_length = 200)]
+    pub name: String,
+    /// What it is.
+    #[schema(max_length = 2000)]
+    pub description: Option<String>,
+    /// For marketing only: never enters a token.
+    #[serde(default)]
+    pub display_only: bool,
+    /// Its place in lists, smallest first.
+    #[serde(default)]
+    pub sort_order: i32,
+}
+
+/// Replaces a product feature.
+#[utoipa::path(
+    put,
+    path = "/api/v1.0/product-features/{id}",
+    tag = "catalog",
+    summary = "Replace every writable field of a product feature",
+    params(
+        ("id" = String, Path, description = "`feat_…`"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of what is to be replaced"),
+    ),
+    request_body = Request,
+    responses(
+        (status = 200, description = "The feature", body = Feature, headers(("ETag" = String))),
+        Known,
+        Scoped,
+        ById,
+        Matched,
+        WithBody,
+        Always,
+    ),
+    security(("api_key" = ["catalog:write"])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    caller: Caller,
+    call: Call,
+    PathId(id): PathId<FeatureId>,
+    if_match: IfMatch,
+    body: Result<Body<Request>, Problem>,
+) -> Result<Tagged<Feature>, Problem> {
+    caller.require(Scope::CatalogWrite)?;
+    let Body(request) = body?;
+    replace_feature(&services.table, &services.catalog, call.now, id, &request, &if_match).await.map(Tagged)
+}
+
+/// Replaces the feature, if it is still what the caller has seen.
+pub async fn replace_feature(
+    table: &Table,
+    copy: &CatalogCopy,
+    now: Timestamp,
+    id: FeatureId,
+    request: &Request,
+    if_match: &IfMatch,
+) -> Result<Feature, Problem> {
+    copy.change(table, |catalog| {
+        let current = catalog.features.get(&id).ok_or_else(Problem::not_found)?;
+        if_match.check(current)?;
+        Ok(replaced(catalog, current, request, now)?)
+    })
+    .await
+}
+
+fn replaced(catalog: &Catalog, current: &Feature, request: &Request, now: Timestamp) -> Result<Feature, Invalid> {
+    let feature = Feature {
+        id: current.id,
+        product_id: current.product_id,
+        key: current.key.clone(),
+        name: request.name.clone(),
+        description: request.description.clone(),
+        display_only: request.display_only,
+        sort_order: request.sort_order,
+        created_at: current.created_at,
+        updated_at: now,
+    };
+    let mut invalid = Invalid::default();
+    let product_id = current.product_id.to_string();
+    check_unchanged(&mut invalid, "/product_id", request.product_id.as_deref(), &product_id);
+    check_unchanged(&mut invalid, "/key", request.key.as_deref(), &current.key);
+    feature.check(&mut invalid);
+    invalid.finish()?;
+    catalog.check_feature(&feature)?;
+    Ok(feature)
+}

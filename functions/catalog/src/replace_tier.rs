@@ -1,0 +1,181 @@
+//! Replaces a pricing tier.
+
+use axum::extract::State;
+use serde::Deserialize;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{BillingPeriod, Catalog, FeatureId, Invalid, Scope, Tier, TierId, Timestamp, catalog::check_unchanged},
+    http::{
+        Body, Call, IfMatch, PathId, Problem, Tagged,
+        documented::{Always, ById, Known, Matched, Scoped, WithBody},
+    },
+    store::{Table, catalog::CatalogCopy},
+};
+use utoipa::ToSchema;
+
+use crate::{
+    defaults::{token_ttl, yes},
+    resources::TierResource,
+};
+
+/// The tier as it is to be.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(as = ReplacePricingTierRequest)]
+pub struct Request {
+    /// Never changes: as it is, or left out.
+    pub product_id: Option<String>,
+    /// Never changes: as it is, or left out.
+    #[schema(example = "pro")]
+    pub code: Option<String>,
+    /// What people call it.
+    #[schema(example = "Pro", max_length = 200)]
+    pub name: String,
+    /// What it is.
+    #[schema(max_length = 2000)]
+    pub description: Option<String>,
+    /// The tier whose features it has as well; of the same product.
+    #[schema(value_type = Option<String>)]
+    pub includes_tier_id: Option<TierId>,
+    /// In minor units of `currency`.
+    #[schema(example = 1900, minimum = 0)]
+    pub monthly_price: i64,
+    /// In minor units of `currency`.
+    #[schema(example = 19000, minimum = 0)]
+    pub annual_price: i64,
+    /// ISO 4217.
+    #[schema(example = "EUR", pattern = "^[A-Z]{3}$")]
+    pub currency: String,
+    /// How often it is paid for.
+    pub billing_period: BillingPeriod,
+    /// Seats; null means no limit, and has to be said.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required, example = 5, minimum = 1, maximum = 100_000)]
+    pub max_users: Option<u32>,
+    /// Tenants, which the consuming app counts; null means no limit.
+    #[schema(minimum = 1)]
+    pub max_tenants: Option<u32>,
+    /// Its own features, without the inherited ones.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, max_items = 500)]
+    pub feature_ids: Vec<FeatureId>,
+    /// Whether a signed-in customer may take it without an operator.
+    #[serde(default)]
+    pub is_claimable: bool,
+    /// Whether it is sold: shown in the public catalog.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    pub is_active: bool,
+    /// Its place in lists, smallest first.
+    #[serde(default)]
+    pub sort_order: i32,
+    /// How long a license token lives.
+    #[serde(default = "token_ttl")]
+    #[schema(default = 3600, minimum = 1, maximum = 31_536_000)]
+    pub token_ttl_seconds: u32,
+    /// How often an app should send a heartbeat: at most the life of a token. 900, or the life of a token if that is
+    /// less, where it is left out.
+    #[schema(minimum = 1, example = 900)]
+    pub heartbeat_interval_seconds: Option<u32>,
+    /// A younger token is handed back: at most half the life of a token. Null means half the heartbeat interval.
+    pub renew_after_seconds: Option<u32>,
+    /// How long past `exp` an app may go on.
+    #[serde(default)]
+    #[schema(maximum = 2_592_000)]
+    pub grace_period_seconds: u32,
+}
+
+/// Replaces a pricing tier.
+#[utoipa::path(
+    put,
+    path = "/api/v1.0/pricing-tiers/{id}",
+    tag = "catalog",
+    summary = "Replace every writable field of a pricing tier",
+    params(
+        ("id" = String, Path, description = "`tier_…`"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of what is to be replaced"),
+    ),
+    request_body = Request,
+    responses(
+        (status = 200, description = "The tier", body = TierResource, headers(("ETag" = String))),
+        Known,
+        Scoped,
+        ById,
+        Matched,
+        WithBody,
+        Always,
+    ),
+    security(("api_key" = ["catalog:write"])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    caller: Caller,
+    call: Call,
+    PathId(id): PathId<TierId>,
+    if_match: IfMatch,
+    body: Result<Body<Request>, Problem>,
+) -> Result<Tagged<TierResource>, Problem> {
+    caller.require(Scope::CatalogWrite)?;
+    let Body(request) = body?;
+    replace_tier(&services.table, &services.catalog, call.now, id, &request, &if_match).await.map(Tagged)
+}
+
+/// Replaces the tier, if it is still what the caller has seen. Its license keys follow at their next heartbeat, but
+/// for the limits, which are what the customer bought.
+pub async fn replace_tier(
+    table: &Table,
+    copy: &CatalogCopy,
+    now: Timestamp,
+    id: TierId,
+    request: &Request,
+    if_match: &IfMatch,
+) -> Result<TierResource, Problem> {
+    copy.change(table, |catalog| {
+        let current = catalog.tiers.get(&id).ok_or_else(Problem::not_found)?;
+        if_match.check(&TierResource::new(catalog, current.clone()))?;
+        let tier = replaced(catalog, current, request, now)?;
+        Ok(TierResource::new(catalog, tier))
+    })
+    .await
+}
+
+fn replaced(catalog: &Catalog, current: &Tier, request: &Request, now: Timestamp) -> Result<Tier, Invalid> {
+    let tier = tier(current, request, now);
+    let mut invalid = Invalid::default();
+    let product_id = current.product_id.to_string();
+    check_unchanged(&mut invalid, "/product_id", request.product_id.as_deref(), &product_id);
+    check_unchanged(&mut invalid, "/code", request.code.as_deref(), &current.code);
+    tier.check(&mut invalid);
+    invalid.finish()?;
+    catalog.check_tier(&tier)?;
+    Ok(tier)
+}
+
+fn tier(current: &Tier, request: &Request, now: Timestamp) -> Tier {
+    let usual = Tier::usual_heartbeat(request.token_ttl_seconds);
+    let heartbeat = request.heartbeat_interval_seconds.unwrap_or(usual);
+    Tier {
+        id: current.id,
+        product_id: current.product_id,
+        code: current.code.clone(),
+        name: request.name.clone(),
+        description: request.description.clone(),
+        includes_tier_id: request.includes_tier_id,
+        monthly_price: request.monthly_price,
+        annual_price: request.annual_price,
+        currency: request.currency.clone(),
+        billing_period: request.billing_period,
+        max_users: request.max_users,
+        max_tenants: request.max_tenants,
+        feature_ids: request.feature_ids.clone(),
+        is_claimable: request.is_claimable,
+        is_active: request.is_active,
+        sort_order: request.sort_order,
+        token_ttl_seconds: request.token_ttl_seconds,
+        heartbeat_interval_seconds: heartbeat,
+        renew_after_seconds: request.renew_after_seconds,
+        grace_period_seconds: request.grace_period_seconds,
+        created_at: current.created_at,
+        updated_at: now,
+    }
+}

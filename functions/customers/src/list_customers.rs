@@ -1,0 +1,58 @@
+//! Lists customers.
+
+use axum::extract::State;
+use serde::Deserialize;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{Customer, Scope},
+    http::{
+        List, ListBody, Page, Problem,
+        documented::{Always, Known, Queried, Scoped},
+    },
+    store::{
+        Table,
+        listing::{ListError, Listed, Paging, page_in_memory},
+    },
+};
+use utoipa::IntoParams;
+
+/// Which customers.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Filter {
+    /// Only the one who has this e-mail address, whatever its case.
+    pub email: Option<String>,
+}
+
+/// Lists customers.
+#[utoipa::path(
+    get,
+    path = "/api/v1.0/customers",
+    tag = "customers",
+    summary = "List customers, by name",
+    params(Filter, Page),
+    responses((status = 200, description = "A page", body = ListBody<Customer>), Known, Scoped, Queried, Always),
+    security(("api_key" = ["customers:read"])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    caller: Caller,
+    list: Result<List<Filter>, Problem>,
+) -> Result<ListBody<Customer>, Problem> {
+    caller.require(Scope::CustomersRead)?;
+    let List { filter, paging } = list?;
+    Ok(list_customers(&services.table, filter.email.as_deref(), &paging).await?.into())
+}
+
+/// The customers by name, or the one who has an e-mail address.
+pub async fn list_customers(
+    table: &Table,
+    email: Option<&str>,
+    paging: &Paging,
+) -> Result<Listed<Customer>, ListError> {
+    let Some(email) = email else { return table.customers(paging).await };
+    let found = table.customer_by_email(email).await?.map(|found| found.customer);
+    let rows = found.into_iter().collect();
+    Ok(page_in_memory(rows, "customers by e-mail", paging, |customer: &Customer| [customer.id.to_string()])?)
+}
