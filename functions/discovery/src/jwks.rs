@@ -60,7 +60,6 @@ impl From<&SigningKey> for JwkResource {
     summary = "Get the public signing keys",
     description = "A key is here before it signs, and until the last token that it signed has ended.",
     responses((status = 200, body = JwksResource), Always),
-    security(()),
 )]
 pub async fn handler(State(services): State<Services>, call: Call) -> Result<impl IntoResponse, Problem> {
     let ring = services.tokens.ring();

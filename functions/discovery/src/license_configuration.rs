@@ -65,7 +65,6 @@ pub struct LicenseConfigurationResource {
     tag = "discovery",
     summary = "Get the endpoints that an app needs",
     responses((status = 200, body = LicenseConfigurationResource)),
-    security(()),
 )]
 pub async fn handler(State(services): State<Services>) -> impl IntoResponse {
     let time = services.tokens.ring().refresh_interval();

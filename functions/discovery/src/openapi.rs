@@ -19,7 +19,6 @@ pub const DOCUMENT: &str = include_str!("../openapi.json");
     tag = "discovery",
     summary = "Get this document",
     responses((status = 200, content_type = "application/json", body = Object)),
-    security(()),
 )]
 pub async fn handler() -> impl IntoResponse {
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")];

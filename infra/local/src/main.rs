@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 /// License keys, cryptographically sealed: the whole of Signet on this machine.
 #[derive(Debug, Parser)]
-#[command(name = "signet", version)]
+#[command(name = "signet", version, args_override_self = true)]
 struct Flags {
     /// Where to listen; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]

@@ -40,7 +40,11 @@ impl Modify for Credentials {
 
 /// The routes of every function.
 pub fn all_routes() -> OpenApiRouter<Services> {
-    OpenApiRouter::with_openapi(Document::openapi()).merge(discovery::routes())
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(catalog::routes())
+        .merge(customers::routes())
+        .merge(activations::routes())
+        .merge(discovery::routes())
 }
 
 /// The OpenAPI document of every function, as it is served.
