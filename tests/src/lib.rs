@@ -1,1 +1,25 @@
-//! Black-box tests.
+//! What the black-box tests share: a whole [`Stack`] each, a [`Client`] that speaks HTTP to it, helpers that sell
+//! something, and [`Faults`] between the SDK and DynamoDB.
+//!
+//! ```no_run
+//! # async fn test() {
+//! use signet_tests::Stack;
+//!
+//! let stack = Stack::start().await;
+//! let sold = stack.operator.sell(2).await;
+//! let answer = stack.operator.get(&format!("license-keys/{}", sold.license_id)).await;
+//! assert_eq!(answer.body["status"], "active");
+//! # }
+//! ```
+#![expect(clippy::expect_used, reason = "what does not work here fails the test")]
+
+mod client;
+mod faults;
+mod shop;
+mod stack;
+
+pub use client::{Answer, Client};
+pub use faults::{Fault, Faults, Gate, Rule};
+pub use serde_json::{Value, json};
+pub use shop::{Sold, merged, random_word};
+pub use stack::{START, Stack};

@@ -1,0 +1,55 @@
+//! A stack in memory, on a free port, whose clock stands still.
+
+use jiff::{SignedDuration, Timestamp};
+use shared::Clock;
+use signet_local::Options;
+
+use crate::{Client, Faults};
+
+/// When the clock of every test begins: 2026-01-15T12:00:00Z.
+pub const START: Timestamp = Timestamp::constant(1_768_478_400, 0);
+
+/// One for each test: nothing is shared, so tests run at once.
+#[derive(Debug)]
+pub struct Stack {
+    /// Asks with the operator's API key.
+    pub operator: Client,
+    /// Asks with no credential.
+    pub anonymous: Client,
+    /// Moves only when the test says so.
+    pub clock: Clock,
+    /// Between the SDK and DynamoDB.
+    pub faults: Faults,
+    /// The rest: URLs, and the parts behind the API.
+    pub local: signet_local::Stack,
+}
+
+impl Stack {
+    /// Starts one.
+    pub async fn start() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    /// Starts one with other options; the clock and the SDK's HTTP client are the test's all the same.
+    pub async fn with(options: Options<'_>) -> Self {
+        let (clock, faults) = (Clock::set(START), Faults::default());
+        let http_client = Some(faults.http_client());
+        let options = Options { clock: clock.clone(), dynamodb_http_client: http_client, ..options };
+        let local = signet_local::Stack::start(options).await.expect("the stack starts");
+        let anonymous = Client::new(&local.base_url);
+        let operator = anonymous.with_api_key(local.operator_api_key.expose());
+        // What starting took is nobody's question.
+        faults.forget_calls();
+        Self { operator, anonymous, clock, faults, local }
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&self, seconds: i64) {
+        self.clock.advance(SignedDuration::from_secs(seconds));
+    }
+
+    /// Stops it; dropping it will do as well where nobody waits for the end.
+    pub async fn stop(self) {
+        self.local.stop().await;
+    }
+}
