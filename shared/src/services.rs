@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use crate::{
     Clock,
+    auth::oidc::{self, Oidc, OidcSettings, OidcSettingsInvalid},
     store::{Connection, StoreError, Table, catalog::CatalogCopy},
     tokens::{
         KeyRing, Sealer, SignError, Signer, Tokens,
@@ -26,6 +27,8 @@ pub struct Settings {
     pub clock_margin: SignedDuration,
     /// How old a warm function's copy of the key ring may be, and so how long a JWKS may be kept.
     pub key_refresh: SignedDuration,
+    /// Whose bearer tokens are taken; none takes API keys alone.
+    pub oidc: Option<OidcSettings>,
 }
 
 /// All of it. Cheap to clone; a use case takes only the parts that it needs.
@@ -39,6 +42,8 @@ pub struct Services {
     pub tokens: Tokens,
     /// Seals what lies in the table.
     pub sealer: Arc<dyn Sealer>,
+    /// Verifies bearer tokens; none takes API keys alone.
+    pub oidc: Option<Oidc>,
     /// The time.
     pub clock: Clock,
     /// What an operator sets.
@@ -65,6 +70,9 @@ pub enum StartError {
     /// No key could be made.
     #[error(transparent)]
     Sign(#[from] SignError),
+    /// No bearer token can be verified with these settings.
+    #[error(transparent)]
+    Oidc(#[from] OidcSettingsInvalid),
 }
 
 impl From<BeginError> for StartError {
@@ -84,10 +92,11 @@ impl Services {
         sealer: Arc<dyn Sealer>,
         clock: Clock,
         settings: Settings,
-    ) -> Self {
+    ) -> Result<Self, OidcSettingsInvalid> {
+        let oidc = settings.oidc.as_ref().map(Oidc::new).transpose()?;
         let ring = KeyRing::new(table.clone(), settings.key_refresh);
         let tokens = Tokens::new(&settings.issuer, ring, signer);
-        Self { table, catalog: CatalogCopy::default(), tokens, sealer, clock, settings: Arc::new(settings) }
+        Ok(Self { table, catalog: CatalogCopy::default(), tokens, sealer, oidc, clock, settings: Arc::new(settings) })
     }
 
     /// The issuer's URL.
@@ -97,7 +106,8 @@ impl Services {
 
     /// For a function on Lambda or under `cargo lambda watch`: `SIGNET_TABLE` and `SIGNET_ISSUER`, the region and
     /// credentials as AWS names them, `AWS_ENDPOINT_URL_DYNAMODB` for another DynamoDB, and in `SIGNET_KEY_DIR` the
-    /// folder of the key files.
+    /// folder of the key files. `SIGNET_OIDC_ISSUER` and `SIGNET_OIDC_AUDIENCES` (commas between them) say whose bearer
+    /// tokens are taken, and `SIGNET_OIDC_ROLES_CLAIM` where they name the roles, if not in `roles`.
     pub async fn from_environment() -> Result<Self, StartError> {
         let table = Table::connect(Connection {
             table: variable("SIGNET_TABLE")?,
@@ -115,12 +125,17 @@ impl Services {
             issuer,
             clock_margin: SignedDuration::from_secs(300),
             key_refresh: SignedDuration::from_secs(300),
+            oidc: oidc_settings(optional)?,
         };
-        let services = Self::new(table, signer, sealer, Clock::System, settings);
+        let services = Self::new(table, signer, sealer, Clock::System, settings)?;
         let now = services.clock.now();
         // The connection, the key ring and the catalog are there before the first request asks for them.
         services.tokens.ring().keys(now).await?;
         services.catalog.read(&services.table, now).await?;
+        if let Some(oidc) = &services.oidc {
+            // Without its issuer, a function still answers whoever has an API key or a license token.
+            let _ = oidc.discovery(now).await;
+        }
         Ok(services)
     }
 
@@ -137,4 +152,81 @@ fn variable(name: &'static str) -> Result<String, StartError> {
         return Err(StartError::Environment { variable: name, fault: "is empty".to_owned() });
     }
     Ok(value)
+}
+
+/// A variable that may be left out; an empty one counts as that, as a template can't leave one out.
+fn optional(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Whose bearer tokens are taken: all of it is set, or nothing.
+fn oidc_settings(read: impl Fn(&str) -> Option<String>) -> Result<Option<OidcSettings>, StartError> {
+    const ISSUER: &str = "SIGNET_OIDC_ISSUER";
+    const AUDIENCES: &str = "SIGNET_OIDC_AUDIENCES";
+    let wrong = |variable, fault: &str| Err(StartError::Environment { variable, fault: fault.to_owned() });
+    let (issuer, audiences) = match (read(ISSUER), read(AUDIENCES)) {
+        (None, None) => return Ok(None),
+        (Some(_), None) => return wrong(AUDIENCES, "is not set, but SIGNET_OIDC_ISSUER is"),
+        (None, Some(_)) => return wrong(ISSUER, "is not set, but SIGNET_OIDC_AUDIENCES is"),
+        (Some(issuer), Some(audiences)) => (issuer, audiences),
+    };
+    if !oidc::is_trustworthy(&issuer) {
+        return wrong(ISSUER, "must be an https URL, or one of this machine");
+    }
+    Ok(Some(OidcSettings {
+        issuer,
+        audiences: audiences.split(',').map(|audience| audience.trim().to_owned()).collect(),
+        roles_claim: read("SIGNET_OIDC_ROLES_CLAIM").unwrap_or_else(|| oidc::ROLES_CLAIM.to_owned()),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(
+        issuer: Option<&str>,
+        audiences: Option<&str>,
+        claim: Option<&str>,
+    ) -> Result<Option<OidcSettings>, String> {
+        let values =
+            [("SIGNET_OIDC_ISSUER", issuer), ("SIGNET_OIDC_AUDIENCES", audiences), ("SIGNET_OIDC_ROLES_CLAIM", claim)];
+        let find = |name: &str| values.iter().find(|(own, _)| *own == name)?.1.map(str::to_owned);
+        oidc_settings(find).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_oidc_issuer_is_set_whole_or_not_at_all() {
+        let settings = OidcSettings {
+            issuer: "https://a.example/pool".to_owned(),
+            audiences: vec!["web".to_owned(), "cli".to_owned()],
+            roles_claim: "roles".to_owned(),
+        };
+        assert_eq!(read(None, None, None), Ok(None));
+        assert_eq!(read(Some("https://a.example/pool"), Some("web, cli"), None), Ok(Some(settings.clone())));
+        let by_groups = OidcSettings { roles_claim: "cognito:groups".to_owned(), ..settings };
+        assert_eq!(read(Some("https://a.example/pool"), Some("web,cli"), Some("cognito:groups")), Ok(Some(by_groups)));
+        assert!(read(Some("https://a.example"), None, None).is_err());
+        assert!(read(None, Some("web"), None).is_err());
+    }
+
+    #[test]
+    fn an_oidc_issuer_is_reached_over_tls_or_is_on_this_machine() {
+        for good in
+            ["https://a.example", "https://a.example/", "http://127.0.0.1:1/x", "http://[::1]:1", "http://localhost"]
+        {
+            assert!(read(Some(good), Some("web"), None).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://a.example",
+            "http://localhost.example",
+            "ftp://a",
+            "a",
+            "https://a?b",
+            "https://a b",
+            "https://u@a",
+        ] {
+            assert!(read(Some(bad), Some("web"), None).is_err(), "{bad}");
+        }
+    }
 }

@@ -109,6 +109,7 @@ impl Stack {
             // One machine has one clock.
             clock_margin: SignedDuration::ZERO,
             key_refresh: SignedDuration::from_secs(300),
+            oidc: None,
         };
         let services = begin(table, folder, settings, options.clock).await?;
         let secret = operator(&services, folder).await?;
@@ -174,7 +175,8 @@ async fn begin(
         None => (LocalSigner::in_memory(), LocalSealer::in_memory().map_err(shared::StartError::from)?),
     };
     let signer = Arc::new(signer);
-    let services = Services::new(table, Arc::<LocalSigner>::clone(&signer), Arc::new(sealer), clock, settings);
+    let services = Services::new(table, Arc::<LocalSigner>::clone(&signer), Arc::new(sealer), clock, settings)
+        .map_err(shared::StartError::from)?;
     services.begin(&*signer).await?;
     // A table that another folder's keys began would answer, but sign nothing: better told now than at the first sale.
     if let Some(current) = services.tokens.ring().current(services.clock.now()).await? {

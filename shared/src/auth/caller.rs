@@ -3,13 +3,14 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts},
-    http::request::Parts,
+    http::{HeaderMap, header::AUTHORIZATION, request::Parts},
 };
 use jiff::Timestamp;
 
+use super::{Oidc, User};
 use crate::{
     Services,
-    domain::{Actor, ActorKind, ApiKeySecret, Code, KeyId, Scope, Scopes},
+    domain::{Actor, ActorKind, ApiKeySecret, Code, KeyId, Scope, Scopes, Secret},
     http::{Call, Problem},
     store::Table,
 };
@@ -27,22 +28,53 @@ pub enum Caller {
         /// What it may do.
         scopes: Scopes,
     },
+    /// A person who signed in.
+    User(User),
 }
 
 impl Caller {
-    /// Goes on only if the caller may do this.
+    /// Goes on only if the caller may do this. Operators may do all; other people, what is their own, which is for
+    /// the use case to say.
     pub fn require(&self, scope: Scope) -> Result<(), Problem> {
-        let Self::ApiKey { scopes, .. } = self;
-        if scopes.allow(scope) {
-            return Ok(());
+        match self {
+            Self::ApiKey { scopes, .. } if scopes.allow(scope) => Ok(()),
+            Self::ApiKey { .. } => Err(forbidden(format!("this takes the scope {}", scope.as_str()))),
+            Self::User(user) if user.is_operator => Ok(()),
+            Self::User(_) => Err(forbidden("this takes the role operator")),
         }
-        Err(Problem::new(Code::Forbidden, format!("this takes the scope {}", scope.as_str())))
     }
 
     /// The caller, as events name it.
     pub fn actor(&self) -> Actor {
-        let Self::ApiKey { id, .. } = self;
-        Actor { kind: ActorKind::ApiKey, id: id.to_string() }
+        match self {
+            Self::ApiKey { id, .. } => Actor { kind: ActorKind::ApiKey, id: id.to_string() },
+            Self::User(user) => Actor { kind: ActorKind::User, id: user.subject.clone() },
+        }
+    }
+
+    /// A text that is always the same for this credential, and no other credential's: `key_…`, or a user's
+    /// [key](User::key), which has a space in it.
+    pub fn credential(&self) -> String {
+        match self {
+            Self::ApiKey { id, .. } => id.to_string(),
+            Self::User(user) => user.key(),
+        }
+    }
+}
+
+/// A person who signed in; for endpoints where a program has nothing to look for.
+#[derive(Debug, Clone)]
+pub struct SignedIn(pub User);
+
+impl FromRequestParts<Services> for SignedIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Problem> {
+        match <Caller as OptionalFromRequestParts<Services>>::from_request_parts(parts, services).await? {
+            Some(Caller::User(user)) => Ok(Self(user)),
+            Some(Caller::ApiKey { .. }) => Err(forbidden("this is for people who sign in, not for an API key")),
+            None => Err(unauthenticated("sign in, and send the token as Authorization: Bearer")),
+        }
     }
 }
 
@@ -51,7 +83,8 @@ impl FromRequestParts<Services> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Problem> {
         let found = <Self as OptionalFromRequestParts<Services>>::from_request_parts(parts, services).await?;
-        found.ok_or_else(|| Problem::new(Code::Unauthenticated, "send an API key in the header X-Api-Key"))
+        let advice = "send an API key in the header X-Api-Key, or a token as Authorization: Bearer";
+        found.ok_or_else(|| unauthenticated(advice))
     }
 }
 
@@ -60,19 +93,134 @@ impl OptionalFromRequestParts<Services> for Caller {
 
     /// None where there is no credential at all; one that does not hold is refused all the same.
     async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Option<Self>, Problem> {
-        let Some(header) = parts.headers.get(API_KEY_HEADER) else { return Ok(None) };
-        let secret = header.to_str().ok().and_then(|text| text.parse().ok());
+        let Some(credential) = Credential::read(&parts.headers)? else { return Ok(None) };
         let call = <Call as FromRequestParts<Services>>::from_request_parts(parts, services).await?;
-        let caller = match secret {
-            Some(secret) => by_api_key(&services.table, &secret, call.now).await?,
-            None => None,
+        let caller = match credential {
+            Credential::ApiKey(secret) => by_api_key(&services.table, &secret, call.now).await?,
+            Credential::Bearer(token) => by_bearer(services.oidc.as_ref(), &token, call.now).await?,
         };
-        caller.map(Some).ok_or_else(|| Problem::new(Code::Unauthenticated, "this API key does not hold"))
+        Ok(Some(caller))
     }
 }
 
-async fn by_api_key(table: &Table, secret: &ApiKeySecret, now: Timestamp) -> Result<Option<Caller>, Problem> {
-    let Some(stored) = table.api_key(secret.id).await? else { return Ok(None) };
+/// What a request shows to say who asks. Nothing of it is true yet.
+#[derive(Debug, PartialEq, Eq)]
+enum Credential {
+    ApiKey(ApiKeySecret),
+    Bearer(Secret),
+}
+
+impl Credential {
+    /// None where a request shows nothing. Where it shows two, whoever is meant would be a guess.
+    fn read(headers: &HeaderMap) -> Result<Option<Self>, Problem> {
+        let keys = headers.get_all(API_KEY_HEADER).iter().map(|value| (true, value));
+        let tokens = headers.get_all(AUTHORIZATION).iter().map(|value| (false, value));
+        let mut all = keys.chain(tokens);
+        let Some((is_key, value)) = all.next() else { return Ok(None) };
+        if all.next().is_some() {
+            return Err(unauthenticated("send one credential: X-Api-Key or Authorization, and each once"));
+        }
+        let text = value.to_str().unwrap_or_default();
+        if is_key {
+            let secret = text.parse().map_err(|_| bad_api_key())?;
+            return Ok(Some(Self::ApiKey(secret)));
+        }
+        // RFC 9110 §11.1: the scheme's case does not count.
+        let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(unauthenticated("Authorization takes a bearer token; an API key goes into X-Api-Key"));
+        }
+        Ok(Some(Self::Bearer(Secret::new(token.trim().to_owned()))))
+    }
+}
+
+async fn by_api_key(table: &Table, secret: &ApiKeySecret, now: Timestamp) -> Result<Caller, Problem> {
+    let stored = table.api_key(secret.id).await?.ok_or_else(bad_api_key)?;
     let holds = verify_slices_are_equal(&stored.sha256, &secret.sha256()).is_ok() && !stored.key.is_expired(now);
-    Ok(holds.then_some(Caller::ApiKey { id: stored.key.id, scopes: stored.key.scopes }))
+    if holds { Ok(Caller::ApiKey { id: stored.key.id, scopes: stored.key.scopes }) } else { Err(bad_api_key()) }
+}
+
+async fn by_bearer(oidc: Option<&Oidc>, token: &Secret, now: Timestamp) -> Result<Caller, Problem> {
+    let oidc = oidc.ok_or_else(|| unauthenticated("bearer tokens are not taken here: send an API key in X-Api-Key"))?;
+    Ok(Caller::User(oidc.verify(token, now).await?))
+}
+
+fn bad_api_key() -> Problem {
+    unauthenticated("this API key does not hold")
+}
+
+fn unauthenticated(detail: impl Into<String>) -> Problem {
+    Problem::new(Code::Unauthenticated, detail)
+}
+
+fn forbidden(detail: impl Into<String>) -> Problem {
+    Problem::new(Code::Forbidden, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+    use crate::domain::Ids;
+
+    fn user(is_operator: bool) -> Caller {
+        Caller::User(User {
+            issuer: "https://a.example".to_owned(),
+            subject: "1234".to_owned(),
+            is_operator,
+            email: None,
+            email_verified: false,
+            name: None,
+            token: Secret::new("a.b.c".to_owned()),
+        })
+    }
+
+    fn read(headers: &[(&'static str, &str)]) -> Result<Option<Credential>, Problem> {
+        let pairs = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap()));
+        Credential::read(&pairs.collect())
+    }
+
+    #[test]
+    fn an_operator_may_do_all_and_another_user_nothing_that_takes_a_scope() {
+        for scope in Scope::ALL {
+            assert!(user(true).require(scope).is_ok());
+            assert_eq!(user(false).require(scope).unwrap_err().code, Code::Forbidden);
+        }
+    }
+
+    #[test]
+    fn a_caller_is_named_once_and_for_all() {
+        assert_eq!(user(true).actor(), Actor { kind: ActorKind::User, id: "1234".to_owned() });
+        assert_eq!(user(true).credential(), "https://a.example 1234");
+        let id: KeyId = Ids::new(Timestamp::UNIX_EPOCH).make();
+        let key = Caller::ApiKey { id, scopes: Scopes::All };
+        assert_eq!(key.credential(), id.to_string());
+    }
+
+    #[test]
+    fn a_credential_is_one_header() {
+        let key = ApiKeySecret::draw(Ids::new(Timestamp::UNIX_EPOCH).make(), &mut rand::rng());
+        assert_eq!(read(&[]).unwrap(), None);
+        let bearer = Some(Credential::Bearer(Secret::new("a.b.c".to_owned())));
+        for text in ["Bearer a.b.c", "bearer a.b.c", "BEARER   a.b.c "] {
+            assert_eq!(read(&[("authorization", text)]).unwrap(), bearer, "{text}");
+        }
+        assert_eq!(read(&[("x-api-key", key.expose())]).unwrap(), Some(Credential::ApiKey(key.clone())));
+        for wrong in [
+            &[("authorization", "Basic a"), ("x-api-key", key.expose())][..],
+            &[("authorization", "Bearer a.b.c"), ("x-api-key", key.expose())],
+            &[("authorization", "Bearer a.b.c"), ("authorization", "Bearer a.b.c")],
+            &[("x-api-key", key.expose()), ("x-api-key", key.expose())],
+            &[("authorization", "Basic YTpi")],
+            &[("authorization", "")],
+            &[("authorization", "a.b.c")],
+            &[("x-api-key", "")],
+            &[("x-api-key", "signet_é")],
+        ] {
+            assert_eq!(read(wrong).unwrap_err().code, Code::Unauthenticated, "{wrong:?}");
+        }
+    }
 }

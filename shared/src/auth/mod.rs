@@ -1,5 +1,7 @@
 //! Who asks, and whether they may.
 
 pub mod caller;
+pub mod oidc;
 
-pub use caller::Caller;
+pub use caller::{Caller, SignedIn};
+pub use oidc::{Oidc, OidcSettings, User};

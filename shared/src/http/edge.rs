@@ -7,8 +7,8 @@ use axum::{
     http::{
         HeaderName, HeaderValue, Method, StatusCode, Uri,
         header::{
-            CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE,
-            X_CONTENT_TYPE_OPTIONS,
+            AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
+            WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
         },
         uri::PathAndQuery,
     },
@@ -82,9 +82,10 @@ async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Res
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
     let is_api = request.uri().path().starts_with("/api/");
     let seen = request.headers().get(IF_NONE_MATCH).cloned();
+    let sent_authorization = request.headers().contains_key(AUTHORIZATION);
 
     let response = next.run(request).await;
-    let response = write_problem(response, &edge.issuer, &trace_id);
+    let response = write_problem(response, &edge.issuer, &trace_id, sent_authorization);
     let mut response =
         if method == Method::GET || method == Method::HEAD { not_modified(response, seen) } else { response };
     headers(&mut response, is_api);
@@ -104,7 +105,7 @@ fn trace_id(request: &Request) -> String {
 }
 
 /// Gives a problem its body, and turns the router's own refusals into problems.
-fn write_problem(mut response: Response, issuer: &str, trace_id: &str) -> Response {
+fn write_problem(mut response: Response, issuer: &str, trace_id: &str, sent_authorization: bool) -> Response {
     let problem = response.extensions_mut().remove::<Problem>();
     let problem = match (problem, response.status()) {
         (Some(problem), _) => problem,
@@ -117,17 +118,28 @@ fn write_problem(mut response: Response, issuer: &str, trace_id: &str) -> Respon
         tracing::error!(trace_id, code = problem.code.as_str(), cause, "failed");
     }
     let code = problem.code;
+    let refused_token = (code == Code::Unauthenticated && sent_authorization).then(|| problem.detail.clone());
     let (mut parts, _) = response.into_parts();
     let (_, body) = Json(problem.body(issuer, trace_id.to_owned())).into_response().into_parts();
     parts.headers.remove("content-length");
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if parts.status == StatusCode::UNAUTHORIZED {
-        parts.headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, ApiKey header=\"X-Api-Key\""));
+        parts.headers.insert(WWW_AUTHENTICATE, bearer_challenge(refused_token.as_deref()));
+        parts.headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey header=\"X-Api-Key\""));
     }
     if code == Code::Unavailable {
         parts.headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
     }
     Response::from_parts(parts, body)
+}
+
+/// The challenge of RFC 6750 §3: whoever sent a token learns what is wrong with it.
+fn bearer_challenge(refused_token: Option<&str>) -> HeaderValue {
+    let plain = HeaderValue::from_static("Bearer realm=\"signet\"");
+    let Some(detail) = refused_token else { return plain };
+    let detail = detail.replace(|letter: char| !matches!(letter, ' '..='~') || matches!(letter, '"' | '\\'), "");
+    let text = format!("Bearer realm=\"signet\", error=\"invalid_token\", error_description=\"{detail}\"");
+    HeaderValue::from_str(&text).unwrap_or(plain)
 }
 
 /// 304 where the caller has seen what would be sent (RFC 9110 §13.1.2).

@@ -1,0 +1,229 @@
+//! An issuer on a loopback port, and the tokens that it makes or did not make.
+
+mod fetching;
+mod tokens;
+mod userinfo;
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
+
+use aws_lc_rs::{
+    encoding::{AsDer, Pkcs8V1Der},
+    rsa::{KeyPair, KeySize},
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
+};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use data_encoding::BASE64URL_NOPAD;
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::{BearerInvalid, Oidc, OidcError, OidcSettings, User};
+use crate::domain::Secret;
+
+/// 2026-01-15T12:00:00Z.
+const NOW: Timestamp = Timestamp::constant(1_768_478_400, 0);
+
+fn later(seconds: i64) -> Timestamp {
+    NOW + SignedDuration::from_secs(seconds)
+}
+
+/// A key of the issuer's.
+struct Key {
+    algorithm: Algorithm,
+    signing: EncodingKey,
+    /// As the JWKS lists it.
+    jwk: Value,
+}
+
+impl Key {
+    fn rsa(kid: &str) -> Self {
+        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+        let pem = pem::encode(&pem::Pem::new("PRIVATE KEY", der.as_ref()));
+        let number = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
+        let n = number(pair.public_key().modulus().big_endian_without_leading_zero());
+        let e = number(pair.public_key().exponent().big_endian_without_leading_zero());
+        Self {
+            algorithm: Algorithm::RS256,
+            signing: EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap(),
+            jwk: json!({"kty": "RSA", "use": "sig", "kid": kid, "n": n, "e": e}),
+        }
+    }
+
+    fn p256(kid: &str) -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let der = pair.to_pkcs8v1().unwrap();
+        let point = pair.public_key().as_ref();
+        let (x, y) = (BASE64URL_NOPAD.encode(&point[1..33]), BASE64URL_NOPAD.encode(&point[33..]));
+        Self {
+            algorithm: Algorithm::ES256,
+            signing: EncodingKey::from_ec_der(der.as_ref()),
+            jwk: json!({"kty": "EC", "crv": "P-256", "kid": kid, "x": x, "y": y}),
+        }
+    }
+
+    fn header(&self) -> Value {
+        json!({"alg": format!("{:?}", self.algorithm), "typ": "JWT", "kid": self.jwk["kid"]})
+    }
+
+    /// A token with the key's own header.
+    fn token(&self, claims: &Value) -> Secret {
+        self.token_with(&json!({}), claims)
+    }
+
+    /// A token with these fields in its header besides, or in place of, the key's own; null takes one away.
+    fn token_with(&self, header: &Value, claims: &Value) -> Secret {
+        let message = message(&changed(self.header(), header), claims);
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.signing, self.algorithm).unwrap();
+        Secret::new(format!("{message}.{signature}"))
+    }
+}
+
+fn message(header: &Value, claims: &Value) -> String {
+    format!("{}.{}", encoded(header), encoded(claims))
+}
+
+fn encoded(value: &Value) -> String {
+    BASE64URL_NOPAD.encode(value.to_string().as_bytes())
+}
+
+/// An object with other fields; null takes one away.
+fn changed(mut object: Value, fields: &Value) -> Value {
+    for (name, value) in fields.as_object().unwrap() {
+        if value.is_null() {
+            object.as_object_mut().unwrap().remove(name);
+        } else {
+            object[name] = value.clone();
+        }
+    }
+    object
+}
+
+/// A running issuer.
+struct Issuer {
+    url: String,
+    documents: Arc<Documents>,
+    served: JoinHandle<()>,
+}
+
+struct Documents {
+    discovery: Mutex<Value>,
+    keys: Mutex<Value>,
+    userinfo: Mutex<Result<Value, StatusCode>>,
+    /// Answers 503.
+    is_away: AtomicBool,
+    /// The paths that were asked for, with the credential.
+    asked: Mutex<Vec<(String, Option<String>)>>,
+}
+
+async fn answer(State(documents): State<Arc<Documents>>, uri: Uri, headers: HeaderMap) -> Response {
+    let bearer = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
+    documents.asked.lock().unwrap().push((uri.path().to_owned(), bearer));
+    if documents.is_away.load(Ordering::SeqCst) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    match uri.path() {
+        "/.well-known/openid-configuration" => Json(documents.discovery.lock().unwrap().clone()).into_response(),
+        "/keys" => Json(documents.keys.lock().unwrap().clone()).into_response(),
+        "/userinfo" => match &*documents.userinfo.lock().unwrap() {
+            Ok(body) => Json(body.clone()).into_response(),
+            Err(status) => status.into_response(),
+        },
+        "/elsewhere" => (StatusCode::FOUND, [("location", "/keys")]).into_response(),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+impl Issuer {
+    async fn start(keys: &[&Key]) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let discovery = json!({
+            "issuer": url, "jwks_uri": format!("{url}/keys"), "userinfo_endpoint": format!("{url}/userinfo"),
+            "authorization_endpoint": format!("{url}/authorize"), "response_types_supported": ["code"],
+        });
+        let documents = Arc::new(Documents {
+            discovery: Mutex::new(discovery),
+            keys: Mutex::default(),
+            userinfo: Mutex::new(Err(StatusCode::UNAUTHORIZED)),
+            is_away: AtomicBool::default(),
+            asked: Mutex::default(),
+        });
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&documents));
+        let served = tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
+        let issuer = Self { url, documents, served };
+        issuer.publish(keys);
+        issuer
+    }
+
+    fn publish(&self, keys: &[&Key]) {
+        let keys: Vec<_> = keys.iter().map(|key| &key.jwk).collect();
+        *self.documents.keys.lock().unwrap() = json!({ "keys": keys });
+    }
+
+    fn set_away(&self, is_away: bool) {
+        self.documents.is_away.store(is_away, Ordering::SeqCst);
+    }
+
+    /// How often a path was asked for.
+    fn asked(&self, path: &str) -> usize {
+        self.documents.asked.lock().unwrap().iter().filter(|(asked, _)| asked == path).count()
+    }
+
+    fn settings(&self) -> OidcSettings {
+        let audiences = vec!["signet".to_owned(), "signet-cli".to_owned()];
+        OidcSettings { issuer: self.url.clone(), audiences, roles_claim: "roles".to_owned() }
+    }
+
+    fn oidc(&self) -> Oidc {
+        Oidc::new(&self.settings()).unwrap()
+    }
+
+    /// What an ID token says.
+    fn claims(&self) -> Value {
+        json!({
+            "iss": self.url, "sub": "1234", "aud": "signet", "iat": NOW.as_second(), "exp": NOW.as_second() + 3600,
+            "email": "ada@example.com", "email_verified": true, "name": "Ada Lovelace", "roles": ["operator"],
+        })
+    }
+
+    /// The same with other claims; null takes one away.
+    fn claims_with(&self, claims: &Value) -> Value {
+        changed(self.claims(), claims)
+    }
+
+    /// What one of Cognito's access tokens says.
+    fn cognito_claims(&self) -> Value {
+        json!({
+            "iss": self.url, "sub": "1234", "client_id": "signet-cli", "token_use": "access", "username": "ada",
+            "cognito:groups": ["operator"], "scope": "openid email", "exp": NOW.as_second() + 3600,
+            "iat": NOW.as_second(), "auth_time": NOW.as_second(), "jti": "a", "version": 2,
+        })
+    }
+}
+
+impl Drop for Issuer {
+    fn drop(&mut self) {
+        self.served.abort();
+    }
+}
+
+fn invalid(result: Result<User, OidcError>) -> BearerInvalid {
+    match result {
+        Err(OidcError::Invalid(invalid)) => invalid,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn is_unavailable<T>(result: &Result<T, OidcError>) -> bool {
+    matches!(result, Err(OidcError::Unavailable(_)))
+}

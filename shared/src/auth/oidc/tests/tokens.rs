@@ -1,0 +1,228 @@
+//! Which tokens hold, and which do not.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::auth::oidc::bearer::UnverifiedBearer;
+
+#[tokio::test]
+async fn a_token_says_who_signed_in() {
+    let (rsa, pss, ec) = (Key::rsa("a"), Key { algorithm: Algorithm::PS256, ..Key::rsa("b") }, Key::p256("c"));
+    let issuer = Issuer::start(&[&rsa, &pss, &ec]).await;
+    let oidc = issuer.oidc();
+    for key in [rsa, pss, ec] {
+        let token = key.token(&issuer.claims());
+        let user = User {
+            issuer: issuer.url.clone(),
+            subject: "1234".to_owned(),
+            is_operator: true,
+            email: Some("ada@example.com".to_owned()),
+            email_verified: true,
+            name: Some("Ada Lovelace".to_owned()),
+            token: token.clone(),
+        };
+        assert_eq!(oidc.verify(&token, NOW).await, Ok(user), "{:?}", key.algorithm);
+    }
+    assert_eq!(issuer.asked("/keys"), 1);
+    assert!(!format!("{:?}", oidc.verify(&Secret::new(String::new()), NOW).await).contains("ada@"));
+}
+
+#[tokio::test]
+async fn claims_must_hold() {
+    let key = Key::rsa("a");
+    let issuer = Issuer::start(&[&key]).await;
+    let oidc = issuer.oidc();
+    let now = NOW.as_second();
+    let cases = [
+        (json!({"aud": "other"}), Err(BearerInvalid::Audience)),
+        (json!({"aud": ["other"]}), Err(BearerInvalid::Audience)),
+        (json!({"aud": []}), Err(BearerInvalid::Audience)),
+        (json!({"aud": null}), Err(BearerInvalid::Audience)),
+        (json!({"aud": 5}), Err(BearerInvalid::Claims)),
+        // Where there is an audience, the client does not count.
+        (json!({"aud": "other", "client_id": "signet"}), Err(BearerInvalid::Audience)),
+        (json!({"aud": null, "client_id": "other"}), Err(BearerInvalid::Audience)),
+        (json!({"aud": null, "client_id": "signet-cli"}), Ok(())),
+        (json!({"aud": ["other", "signet-cli"]}), Ok(())),
+        (json!({"iss": format!("{}/", issuer.url)}), Err(BearerInvalid::Issuer)),
+        (json!({"iss": "https://elsewhere.example"}), Err(BearerInvalid::Issuer)),
+        (json!({"iss": [issuer.url]}), Err(BearerInvalid::Claims)),
+        (json!({"iss": null}), Err(BearerInvalid::Claims)),
+        (json!({"sub": null}), Err(BearerInvalid::Claims)),
+        (json!({"sub": ""}), Err(BearerInvalid::Claims)),
+        (json!({"sub": "a\nb"}), Err(BearerInvalid::Claims)),
+        (json!({"sub": "a".repeat(256)}), Err(BearerInvalid::Claims)),
+        (json!({"exp": null}), Err(BearerInvalid::Claims)),
+        (json!({"exp": "9999999999"}), Err(BearerInvalid::Claims)),
+        (json!({"exp": now - 60}), Err(BearerInvalid::Expired)),
+        (json!({"exp": now - 59}), Ok(())),
+        (json!({"exp": 1_768_478_400.5}), Ok(())),
+        (json!({"nbf": now + 61}), Err(BearerInvalid::NotYet)),
+        (json!({"nbf": now + 60}), Ok(())),
+        (json!({"token_use": "refresh"}), Err(BearerInvalid::Type)),
+        (json!({"token_use": "id"}), Ok(())),
+        (json!({"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}), Err(BearerInvalid::Type)),
+        (json!({"cnf": {"jkt": "a"}}), Err(BearerInvalid::Bound)),
+    ];
+    for (claims, expected) in cases {
+        let found = oidc.verify(&key.token(&issuer.claims_with(&claims)), NOW).await;
+        assert_eq!(found.map(|_| ()), expected.map_err(OidcError::Invalid), "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn the_issuer_alone_says_with_which_key() {
+    let key = Key::rsa("a");
+    let issuer = Issuer::start(&[&key, &Key::p256("b")]).await;
+    let oidc = issuer.oidc();
+    let cases = [
+        (json!({"jwk": key.jwk}), BearerInvalid::Form),
+        (json!({"jku": "https://a.example/keys"}), BearerInvalid::Form),
+        (json!({"x5u": "https://a.example/cert"}), BearerInvalid::Form),
+        (json!({"x5c": ["AA=="]}), BearerInvalid::Form),
+        (json!({"crit": ["exp"], "exp": 1}), BearerInvalid::Form),
+        (json!({"b64": false}), BearerInvalid::Form),
+        (json!({"typ": "license+jwt"}), BearerInvalid::Type),
+        (json!({"typ": "logout+jwt"}), BearerInvalid::Type),
+        (json!({"typ": "dpop+jwt"}), BearerInvalid::Type),
+        (json!({"alg": "none"}), BearerInvalid::Algorithm),
+        (json!({"alg": "None"}), BearerInvalid::Algorithm),
+        (json!({"alg": "HS256"}), BearerInvalid::Algorithm),
+        (json!({"alg": "RS512"}), BearerInvalid::Algorithm),
+        (json!({"alg": "EdDSA"}), BearerInvalid::Algorithm),
+        (json!({"alg": "PS256"}), BearerInvalid::Signature),
+        // The key's type does not match.
+        (json!({"alg": "ES256"}), BearerInvalid::UnknownKey),
+        (json!({"kid": "b"}), BearerInvalid::UnknownKey),
+        (json!({"kid": "made up"}), BearerInvalid::UnknownKey),
+    ];
+    for (header, expected) in cases {
+        let token = key.token_with(&header, &issuer.claims());
+        assert_eq!(invalid(oidc.verify(&token, NOW).await), expected, "{header}");
+    }
+    for typ in ["at+jwt", "application/at+jwt", "jwt", "AT+JWT"] {
+        let token = key.token_with(&json!({"typ": typ, "x5t": "a"}), &issuer.claims());
+        assert!(oidc.verify(&token, NOW).await.is_ok(), "{typ}");
+    }
+    assert!(oidc.verify(&key.token_with(&json!({"typ": null}), &issuer.claims()), NOW).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_forged_token_does_not_hold() {
+    let (key, foreign) = (Key::rsa("a"), Key::rsa("a"));
+    let issuer = Issuer::start(&[&key]).await;
+    let oidc = issuer.oidc();
+    let verify = async |text: String| invalid(oidc.verify(&Secret::new(text), NOW).await);
+    assert_eq!(verify(foreign.token(&issuer.claims()).expose().to_owned()).await, BearerInvalid::Signature);
+
+    let mine = key.token(&issuer.claims_with(&json!({"roles": []})));
+    let [header, _, signature] = mine.expose().split('.').collect::<Vec<_>>()[..] else { panic!("no JWS") };
+    let raised = encoded(&issuer.claims());
+    assert_eq!(verify(format!("{header}.{raised}.{signature}")).await, BearerInvalid::Signature);
+    assert_eq!(verify(format!("{header}.{raised}.")).await, BearerInvalid::Signature);
+
+    // With no signature at all, and with the public key as the secret: as its bytes, its PEM text, its JWK.
+    let none = message(&json!({"alg": "none", "kid": "a"}), &issuer.claims());
+    assert_eq!(verify(format!("{none}.")).await, BearerInvalid::Algorithm);
+    let modulus = BASE64URL_NOPAD.decode(key.jwk["n"].as_str().unwrap().as_bytes()).unwrap();
+    let pem = pem::encode(&pem::Pem::new("PUBLIC KEY", &modulus[..]));
+    for secret in [modulus, pem.into_bytes(), key.jwk.to_string().into_bytes()] {
+        let message = message(&json!({"alg": "HS256", "kid": "a"}), &issuer.claims());
+        let signing = EncodingKey::from_secret(&secret);
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &signing, Algorithm::HS256).unwrap();
+        assert_eq!(verify(format!("{message}.{signature}")).await, BearerInvalid::Algorithm);
+    }
+    for text in ["", ".", "..", "a.b.c", "a.b.c.d.e", mine.expose().trim_end_matches(signature), "\u{0}"] {
+        assert!(matches!(verify(text.to_owned()).await, BearerInvalid::Form | BearerInvalid::Signature), "{text}");
+    }
+    let long = key.token(&issuer.claims_with(&json!({"x": "x".repeat(16 * 1024)})));
+    assert_eq!(verify(long.expose().to_owned()).await, BearerInvalid::Form);
+}
+
+#[tokio::test]
+async fn a_license_token_never_is_a_bearer_token() {
+    let key = Key::rsa("a");
+    let issuer = Issuer::start(&[&key]).await;
+    // Even where one key signed both, for the same issuer and an audience of that name.
+    let token = key.token_with(&json!({"typ": crate::tokens::token::TYPE}), &issuer.claims());
+    assert_eq!(invalid(issuer.oidc().verify(&token, NOW).await), BearerInvalid::Type);
+    assert_eq!(issuer.asked("/keys"), 0);
+}
+
+#[tokio::test]
+async fn cognitos_access_token_is_a_bearer_token() {
+    let key = Key::rsa("a");
+    let issuer = Issuer::start(&[&key]).await;
+    let settings = OidcSettings { roles_claim: "cognito:groups".to_owned(), ..issuer.settings() };
+    let oidc = Oidc::new(&settings).unwrap();
+    let user = oidc.verify(&key.token_with(&json!({"typ": null}), &issuer.cognito_claims()), NOW).await.unwrap();
+    assert!(user.is_operator);
+    assert_eq!((user.subject.as_str(), user.email, user.email_verified), ("1234", None, false));
+}
+
+#[tokio::test]
+async fn roles_are_a_list_a_word_or_words() {
+    let key = Key::rsa("a");
+    let issuer = Issuer::start(&[&key]).await;
+    let is_operator = async |claim: &str, claims: &Value| {
+        let oidc = Oidc::new(&OidcSettings { roles_claim: claim.to_owned(), ..issuer.settings() }).unwrap();
+        let claims = issuer.claims_with(&changed(json!({"roles": null}), claims));
+        oidc.verify(&key.token(&claims), NOW).await.unwrap().is_operator
+    };
+    for value in [json!(["operator"]), json!(["a", "operator"]), json!("operator"), json!("a operator  b")] {
+        assert!(is_operator("roles", &json!({"roles": value})).await, "{value}");
+    }
+    let others = [json!([]), json!(["operators", "a operator"]), json!("Operator"), json!("co-operator"), json!(true)];
+    for value in others.into_iter().chain([json!({"operator": true}), json!([["operator"]]), json!(5)]) {
+        assert!(!is_operator("roles", &json!({"roles": value})).await, "{value}");
+    }
+    assert!(!is_operator("roles", &json!({})).await);
+    assert!(!is_operator("groups", &json!({"roles": ["operator"]})).await);
+    assert!(is_operator("realm_access.roles", &json!({"realm_access": {"roles": ["operator"]}})).await);
+    assert!(is_operator("https://a.example/roles", &json!({"https://a.example/roles": ["operator"]})).await);
+}
+
+#[tokio::test]
+async fn an_address_is_verified_only_if_the_issuer_says_so() {
+    let key = Key::rsa("a");
+    let issuer = Issuer::start(&[&key]).await;
+    let oidc = issuer.oidc();
+    for (value, expected) in [(json!(true), true), (json!("true"), true), (json!("false"), false), (json!(1), false)] {
+        let token = key.token(&issuer.claims_with(&json!({"email_verified": value})));
+        assert_eq!(oidc.verify(&token, NOW).await.unwrap().email_verified, expected, "{value}");
+    }
+    for claims in [json!({"email": null}), json!({"email": ""}), json!({"email_verified": null})] {
+        let user = oidc.verify(&key.token(&issuer.claims_with(&claims)), NOW).await.unwrap();
+        assert!(!user.email_verified, "{claims}");
+    }
+}
+
+#[test]
+fn settings_that_would_take_any_token_are_refused() {
+    let good = OidcSettings {
+        issuer: "https://a.example/pool/".to_owned(),
+        audiences: vec!["signet".to_owned()],
+        roles_claim: "roles".to_owned(),
+    };
+    assert!(Oidc::new(&good).is_ok());
+    for audiences in [vec![], vec![String::new()], vec!["signet".to_owned(), String::new()]] {
+        assert!(Oidc::new(&OidcSettings { audiences, ..good.clone() }).is_err());
+    }
+    assert!(Oidc::new(&OidcSettings { roles_claim: String::new(), ..good.clone() }).is_err());
+    for issuer in ["", "a", "ftp://a", "https://a/?b", "https://a/#b", "https://u:p@a", "https://a /", " https://a"] {
+        assert!(Oidc::new(&OidcSettings { issuer: issuer.to_owned(), ..good.clone() }).is_err(), "{issuer}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in any::<String>()) {
+        let _ = UnverifiedBearer::parse(&text);
+    }
+
+    #[test]
+    fn any_header_is_read_or_refused(header in any::<String>()) {
+        let text = format!("{}.e30.AA", BASE64URL_NOPAD.encode(header.as_bytes()));
+        let _ = UnverifiedBearer::parse(&text);
+    }
+}
