@@ -57,7 +57,8 @@ impl EmbeddedTable {
 
 /// Opens the database. An answer to a write is sent after its commit, and dynoxide keeps SQLite's write-ahead log
 /// under SQLite's own `synchronous = FULL`, so a commit is on the disk: neither a killed process nor a machine that
-/// loses its power loses a write that was answered. `tests/restart.rs` kills a process to see.
+/// loses its power loses a write that was answered. `tests/restart.rs` kills a process to see, and `strace` shows one
+/// `fsync` for each write.
 fn open(file: Option<&Path>) -> io::Result<Database> {
     let Some(file) = file else { return Database::memory().map_err(io::Error::other) };
     // Made here, so that the customers in it are its owner's alone to read; SQLite's other files get the same mode.

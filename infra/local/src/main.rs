@@ -102,7 +102,11 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     say(&mut io::stdout(), &welcome(&stack));
     signals.next().await;
     folder.remove_local_json()?;
-    stack.stop().await;
+    tokio::select! {
+        () = stack.stop() => {}
+        // Asked twice, it waits for nobody.
+        () = signals.next() => {}
+    }
     Ok(())
 }
 

@@ -201,6 +201,27 @@ fn a_folder_is_one_process_s() {
 }
 
 #[test]
+fn another_dynamodb_is_used_as_it_is_unless_its_keys_are_elsewhere() {
+    let (first, second, third) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let with_table = Running::start(first.path(), &[]);
+    let endpoint = with_table.local["dynamodb_endpoint"].as_str().unwrap();
+    let why = "the signing key that the table names as current can't sign here";
+    refused(&signet(second.path(), &["--dynamodb-endpoint", endpoint]).output().unwrap(), 1, why);
+
+    // With the keys, it is as good as the one that made the table.
+    fs::create_dir(third.path().join("signing-keys")).unwrap();
+    for key in fs::read_dir(first.path().join("signing-keys")).unwrap() {
+        let key = key.unwrap();
+        fs::copy(key.path(), third.path().join("signing-keys").join(key.file_name())).unwrap();
+    }
+    let without = Running::start(third.path(), &["--dynamodb-endpoint", endpoint]);
+    assert_eq!(without.local["dynamodb_endpoint"], endpoint);
+    assert!(!third.path().join("table.db").exists());
+    assert_ne!(without.key(), with_table.key());
+}
+
+#[test]
 fn what_can_t_start_says_so_in_a_line() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -216,6 +237,8 @@ fn what_can_t_start_says_so_in_a_line() {
         fs::write(damaged.join(name), content).unwrap();
         refused(&signet(&damaged, &[]).output().unwrap(), 1, why);
     }
+    let nobody = ["--memory", "--dynamodb-endpoint", "http://127.0.0.1:9"];
+    refused(&signet(&at("no table"), &nobody).output().unwrap(), 1, "DynamoDB gave no answer");
     for flag in [&["--lisen"][..], &["--listen", "nowhere"], &["--issuer", "example.com"], &["--data"]] {
         refused(&signet(&at("unused"), flag).output().unwrap(), 2, flag[0]);
     }
