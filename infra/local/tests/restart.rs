@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what does not work fails the test")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead, BufReader},
     net::TcpListener,
@@ -143,8 +144,9 @@ fn local_json_is_there_only_while_it_answers() {
     for signal in ["INT", "TERM"] {
         let running = Running::start(folder.path(), &[]);
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        let fields: Vec<_> = running.local.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(fields, ["base_url", "dynamodb_endpoint", "oidc_issuer", "operator_api_key", "table"]);
+        let fields: BTreeSet<_> = running.local.as_object().unwrap().keys().map(String::as_str).collect();
+        let named = ["base_url", "operator_api_key", "oidc_issuer", "dynamodb_endpoint", "table"];
+        assert_eq!(fields, BTreeSet::from(named));
         assert_eq!(running.signal(signal), 0);
         assert!(!file.exists());
     }
