@@ -2,17 +2,12 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use data_encoding::HEXLOWER;
-use serde::Serialize;
 
 use super::{
     keys,
-    table::{Change, Committed, Condition, Item, StoreError, Table, Transaction, from_item, s, to_item},
+    table::{Change, Committed, Condition, StoreError, Table, Transaction, bare_item, from_item, s, to_item},
 };
 use crate::domain::{ApiKey, ApiKeySecret, KeyId};
-
-/// The item that lists, as `ids`, the keys that keep access.
-#[derive(Debug, Serialize)]
-struct AccessRecord {}
 
 /// An API key and the hash of its secret.
 #[derive(Debug, Clone)]
@@ -44,7 +39,7 @@ impl Table {
         let mut with_first = with_list.clone();
         if key.keeps_access() {
             with_list.change(&Change::new(keys::access(), Condition::default()).add("ids", id.clone()));
-            let mut first: Item = to_item(keys::access(), &AccessRecord {})?;
+            let mut first = bare_item(keys::access());
             first.insert("ids".to_owned(), id);
             with_first.put(first, Condition::absent());
         }

@@ -8,7 +8,9 @@ use super::{
     events::event_item,
     keys,
     listing::{ListError, Listed, Paging, page_of_query},
-    table::{Change, Committed, Condition, Item, Query, StoreError, Table, Transaction, from_item, n, s, to_item},
+    table::{
+        Change, Committed, Condition, Item, Query, StoreError, Table, Transaction, bare_item, from_item, n, s, to_item,
+    },
 };
 use crate::domain::{CustomerId, Event, KeyString, License, LicenseId, ProductId, SealingContext, State, TierId};
 
@@ -226,7 +228,7 @@ impl Table {
     pub async fn issue(&self, issue: &Issue<'_>) -> Result<Issued, StoreError> {
         let license = issue.license;
         let pointer = KeyPointer { license_id: license.id, generation: license.generation };
-        let mut sealed: Item = to_item(keys::sealed(license.id), &())?;
+        let mut sealed = bare_item(keys::sealed(license.id));
         sealed.insert("token".to_owned(), bytes(&issue.sealed.token));
         sealed.insert("license_key".to_owned(), bytes(&issue.sealed.license_key));
         let as_read = match issue.current {

@@ -10,7 +10,7 @@ use super::{
     activations::{activation_item, activation_of, life},
     events::event_item,
     keys,
-    table::{Committed, Condition, Item, Query, Refusals, StoreError, Table, Transaction, n, to_item},
+    table::{Committed, Condition, Item, Query, Refusals, StoreError, Table, Transaction, bare_item, n},
 };
 use crate::domain::{
     Activation, Event, License, MachineHash,
@@ -49,12 +49,12 @@ fn machine(hash: MachineHash) -> AttributeValue {
     AttributeValue::B(Blob::new(hash.0))
 }
 
-fn seat_item(holder: &Activation, number: u32) -> Result<Item, StoreError> {
-    let mut item = to_item(keys::seat(holder.id.license, number), &())?;
+fn seat_item(holder: &Activation, number: u32) -> Item {
+    let mut item = bare_item(keys::seat(holder.id.license, number));
     item.insert("machine".to_owned(), machine(holder.id.machine));
     item.insert("life".to_owned(), life(&holder.id));
     item.insert("generation".to_owned(), n(holder.generation));
-    Ok(item)
+    item
 }
 
 impl Table {
@@ -90,7 +90,7 @@ impl Table {
         if let Some(number) = begin.activation.seat {
             let free = Condition::new("attribute_not_exists(PK) OR generation < :generation")
                 .value(":generation", n(begin.activation.generation));
-            transaction.put(seat_item(begin.activation, number)?, free);
+            transaction.put(seat_item(begin.activation, number), free);
         }
         begun(begin, self.commit(&transaction).await?)
     }
@@ -112,7 +112,7 @@ impl Table {
         let mut transaction = Transaction::new();
         self.begin_machine(&mut transaction, begin).await?;
         transaction
-            .put(seat_item(begin.activation, number)?, still_held_by(lapsed))
+            .put(seat_item(begin.activation, number), still_held_by(lapsed))
             .delete(keys::machine(lapsed.id.license, lapsed.id.machine), still_lapsed);
         begun(begin, self.commit(&transaction).await?)
     }

@@ -618,6 +618,11 @@ pub fn to_item(key: Key, record: &impl Serialize) -> Result<Item, StoreError> {
     Ok(item)
 }
 
+/// An item that has nothing but its key yet.
+pub fn bare_item(key: Key) -> Item {
+    key.into_item()
+}
+
 /// A record from an item of the table.
 pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
     serde_dynamo::from_item(item).map_err(|error| StoreError::Damaged(error.to_string()))
