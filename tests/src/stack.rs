@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use shared::Clock;
 use signet_local::Options;
+use tracing_subscriber::EnvFilter;
 
 use crate::{Client, Faults};
 
@@ -32,6 +33,7 @@ impl Stack {
 
     /// Starts one with other options; the clock and the SDK's HTTP client are the test's all the same.
     pub async fn with(options: Options<'_>) -> Self {
+        log();
         let (clock, faults) = (Clock::set(START), Faults::default());
         let http_client = Some(faults.http_client());
         let options = Options { clock: clock.clone(), dynamodb_http_client: http_client, ..options };
@@ -52,4 +54,11 @@ impl Stack {
     pub async fn stop(self) {
         self.local.stop().await;
     }
+}
+
+/// A test that fails shows what the stack logged of its faults; `RUST_LOG` says how much more.
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
+    // The first test of the process sets it up for all.
+    let _ = tracing_subscriber::fmt().with_test_writer().with_ansi(false).with_env_filter(filter).try_init();
 }
