@@ -13,4 +13,4 @@ pub mod store;
 pub mod tokens;
 
 pub use clock::Clock;
-pub use services::{Services, Settings, StartError};
+pub use services::{Keys, Services, Settings, StartError};

@@ -7,11 +7,11 @@ use jiff::SignedDuration;
 use crate::{
     Clock,
     auth::oidc::{self, Oidc, OidcSettings, OidcSettingsInvalid},
-    store::{Connection, StoreError, Table, catalog::CatalogCopy},
+    store::{Connection, StoreError, Table, catalog::CatalogCopy, listing::CursorKey},
     tokens::{
         KeyRing, Sealer, SignError, Signer, Tokens,
         keyring::{self, BeginError},
-        local::{LocalSealer, LocalSigner},
+        local::LocalKeys,
     },
 };
 
@@ -44,10 +44,29 @@ pub struct Services {
     pub sealer: Arc<dyn Sealer>,
     /// Verifies bearer tokens; none takes API keys alone.
     pub oidc: Option<Oidc>,
+    /// Makes cursors.
+    pub cursor_key: CursorKey,
     /// The time.
     pub clock: Clock,
     /// What an operator sets.
     pub settings: Arc<Settings>,
+}
+
+/// Who holds the keys.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// Signs license tokens.
+    pub signer: Arc<dyn Signer>,
+    /// Seals what lies in the table.
+    pub sealer: Arc<dyn Sealer>,
+    /// Makes cursors.
+    pub cursor_key: CursorKey,
+}
+
+impl From<LocalKeys> for Keys {
+    fn from(LocalKeys { signer, sealer, cursor_key }: LocalKeys) -> Self {
+        Self { signer, sealer, cursor_key }
+    }
 }
 
 /// Why a process did not start.
@@ -86,17 +105,13 @@ impl From<BeginError> for StartError {
 
 impl Services {
     /// Puts the parts together.
-    pub fn new(
-        table: Table,
-        signer: Arc<dyn Signer>,
-        sealer: Arc<dyn Sealer>,
-        clock: Clock,
-        settings: Settings,
-    ) -> Result<Self, OidcSettingsInvalid> {
+    pub fn new(table: Table, keys: Keys, clock: Clock, settings: Settings) -> Result<Self, OidcSettingsInvalid> {
         let oidc = settings.oidc.as_ref().map(Oidc::new).transpose()?;
         let ring = KeyRing::new(table.clone(), settings.key_refresh);
+        let Keys { signer, sealer, cursor_key } = keys;
         let tokens = Tokens::new(&settings.issuer, ring, signer);
-        Ok(Self { table, catalog: CatalogCopy::default(), tokens, sealer, oidc, clock, settings: Arc::new(settings) })
+        let (catalog, settings) = (CatalogCopy::default(), Arc::new(settings));
+        Ok(Self { table, catalog, tokens, sealer, oidc, cursor_key, clock, settings })
     }
 
     /// The issuer's URL.
@@ -115,10 +130,7 @@ impl Services {
             region: Some(variable("AWS_REGION")?),
             ..Connection::default()
         });
-        let folder = variable("SIGNET_KEY_DIR")?;
-        let folder = Path::new(&folder);
-        let signer: Arc<dyn Signer> = Arc::new(LocalSigner::in_folder(&folder.join("signing-keys"))?);
-        let sealer = Arc::new(LocalSealer::in_file(&folder.join("sealing.key"))?);
+        let keys = LocalKeys::in_folder(Path::new(&variable("SIGNET_KEY_DIR")?))?;
         let issuer = variable("SIGNET_ISSUER")?.trim_end_matches('/').to_owned();
         let settings = Settings {
             base_url: issuer.clone(),
@@ -127,7 +139,7 @@ impl Services {
             key_refresh: SignedDuration::from_secs(300),
             oidc: oidc_settings(optional)?,
         };
-        let services = Self::new(table, signer, sealer, Clock::System, settings)?;
+        let services = Self::new(table, keys.into(), Clock::System, settings)?;
         let now = services.clock.now();
         // The connection, the key ring and the catalog are there before the first request asks for them.
         services.tokens.ring().keys(now).await?;

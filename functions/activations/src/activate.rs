@@ -17,12 +17,13 @@ use serde::{Deserialize, Serialize};
 use shared::{
     Services,
     domain::{
-        Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, Event, EventType, Ids, Invalid,
-        KeyString, License, LicenseId, MachineHash, Product, Secret, Standing, Tier,
+        Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, Event, EventType, Ids, Invalid, KeyString,
+        License, LicenseId, MachineHash, Product, Secret, Standing, Tier,
         seat::{choose_free, lease, windows},
     },
     http::{
         Body, Call, Problem,
+        documented::{Always, Known, WithBody},
         problem::ProblemBody,
         resources::{ActivationResource, seconds},
     },
@@ -82,15 +83,12 @@ pub struct Response {
     responses(
         (status = 200, body = Response, description = "The machine has its seat already"),
         (status = 201, body = Response, description = "The machine took a seat"),
-        (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody, description = "The license is not honoured"),
-        (status = 404, body = ProblemBody, description = "There is no such license key"),
-        (status = 409, body = ProblemBody, description = "Every seat is taken"),
-        (status = 413, body = ProblemBody),
-        (status = 415, body = ProblemBody),
-        (status = 422, body = ProblemBody),
-        (status = 503, body = ProblemBody),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "The license is not honoured"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "There is no such license key"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "Every seat is taken"),
+        Known,
+        WithBody,
+        Always,
     ),
 )]
 pub async fn handler(
@@ -116,16 +114,17 @@ pub async fn activate(services: &Services, request: &Request, call: &Call) -> Re
         let (license, found) = read(&services.table, &credential, machine.hash).await?;
         let catalog =
             services.catalog.read_with(&services.table, call.now, |catalog| sold(catalog, &license).is_some()).await?;
-        let sold = sold(&catalog, &license).ok_or_else(|| {
-            Problem::fault(format!("license {} is of a tier that is not in the catalog", license.id))
-        })?;
+        let sold = sold(&catalog, &license)
+            .ok_or_else(|| Problem::fault(format!("license {} is of a tier that is not in the catalog", license.id)))?;
         if let Some(refusal) = license.refusal(sold.0.is_active, credential.generation, call.now) {
             return Err(refusal.into());
         }
         let attempt_at = Attempt { services, call, license: &license, tier: sold.1, machine };
         match attempt_at.seat(found.as_ref()).await? {
             Outcome::New(activation) => return Ok((true, attempt_at.answer(&catalog, sold.0, &activation).await?)),
-            Outcome::Renewed(activation) => return Ok((false, attempt_at.answer(&catalog, sold.0, &activation).await?)),
+            Outcome::Renewed(activation) => {
+                return Ok((false, attempt_at.answer(&catalog, sold.0, &activation).await?));
+            }
             Outcome::Full => {
                 return Err(Problem::new(Code::SeatLimitReached, "every seat of this license is taken"));
             }
@@ -150,11 +149,7 @@ fn check(request: &Request) -> Result<(), Invalid> {
     let fits = |text: &str, most: usize| (1..=most).contains(&text.len()) && !text.chars().any(char::is_control);
     invalid.check(fits(&request.machine_id, 256), "/machine_id", "1 to 256 bytes, no control characters");
     let name = request.machine_name.as_deref();
-    invalid.check(
-        name.is_none_or(|name| fits(name, 100)),
-        "/machine_name",
-        "1 to 100 bytes, no control characters",
-    );
+    invalid.check(name.is_none_or(|name| fits(name, 100)), "/machine_name", "1 to 100 bytes, no control characters");
     if request.license_key.is_some() == request.token.is_some() {
         invalid.push("/license_key", Code::InvalidValue, "send either license_key or token");
         invalid.push("/token", Code::InvalidValue, "send either license_key or token");
@@ -268,7 +263,8 @@ impl Attempt<'_> {
     async fn take(&self, seat: Option<u32>, dead: Option<&Activation>) -> Result<Outcome, Problem> {
         let activation = self.new_life(seat);
         let event = self.event(EventType::Activated, &activation, None);
-        let begun = self.services.table.take_free_seat(Beginning { activation: &activation, dead, event: &event }).await?;
+        let begun =
+            self.services.table.take_free_seat(Beginning { activation: &activation, dead, event: &event }).await?;
         Ok(outcome(begun))
     }
 
@@ -332,12 +328,7 @@ impl Attempt<'_> {
     }
 
     /// Signs, now that the seat is written: a refusal signs nothing, and if signing fails, the repeat is a renewal.
-    async fn answer(
-        &self,
-        catalog: &Catalog,
-        product: &Product,
-        activation: &Activation,
-    ) -> Result<Response, Problem> {
+    async fn answer(&self, catalog: &Catalog, product: &Product, activation: &Activation) -> Result<Response, Problem> {
         let now = self.call.now;
         let machine = Some((&activation.id, self.machine.id));
         let jti = Ids::new(now).text();

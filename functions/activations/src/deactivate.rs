@@ -6,7 +6,11 @@ use shared::{
     Services,
     auth::Caller,
     domain::{Activation, ActivationId, Actor, ActorKind, Claims, Code, EventType, Ids, Scope, Secret},
-    http::{Body, Call, PathId, Problem, problem::ProblemBody, resources::ActivationResource},
+    http::{
+        Body, Call, PathId, Problem,
+        documented::{Always, ById, Known, Scoped, WithBody},
+        resources::ActivationResource,
+    },
     store::{Table, activations::Deactivated},
 };
 use utoipa::ToSchema;
@@ -29,15 +33,12 @@ pub struct Request {
     params(("id" = String, Path, description = "`act_…`")),
     request_body = Request,
     responses(
-        (status = 200, body = ActivationResource),
-        (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody),
-        (status = 404, body = ProblemBody),
-        (status = 413, body = ProblemBody),
-        (status = 415, body = ProblemBody),
-        (status = 422, body = ProblemBody),
-        (status = 503, body = ProblemBody),
+        (status = 200, description = "The activation, ended", body = ActivationResource),
+        Known,
+        Scoped,
+        ById,
+        WithBody,
+        Always,
     ),
     security((), ("api_key" = ["licenses:write"])),
 )]
@@ -52,7 +53,8 @@ pub async fn handler(
         let claims = services.tokens.verify(token, call.now).await?;
         by_app(&services.table, &id, &claims, &call).await?
     } else {
-        let caller = caller.ok_or_else(|| Problem::new(Code::Unauthenticated, "send the activation's token, or an API key"))?;
+        let caller =
+            caller.ok_or_else(|| Problem::new(Code::Unauthenticated, "send the activation's token, or an API key"))?;
         caller.require(Scope::LicensesWrite)?;
         by_operator(&services.table, &id, &caller.actor(), &call).await?
     };

@@ -5,7 +5,11 @@ use shared::{
     Services,
     auth::Caller,
     domain::{ActivationId, Scope},
-    http::{Call, PathId, Problem, Tagged, problem::ProblemBody, resources::ActivationResource},
+    http::{
+        Call, PathId, Problem, Tagged,
+        documented::{Always, ById, Known, Scoped},
+        resources::ActivationResource,
+    },
 };
 
 /// Reads an activation.
@@ -16,11 +20,11 @@ use shared::{
     summary = "Get an activation",
     params(("id" = String, Path, description = "`act_…`")),
     responses(
-        (status = 200, body = ActivationResource),
-        (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody),
-        (status = 404, body = ProblemBody),
-        (status = 503, body = ProblemBody),
+        (status = 200, description = "The activation", body = ActivationResource),
+        Known,
+        Scoped,
+        ById,
+        Always,
     ),
     security(("api_key" = ["licenses:read"])),
 )]

@@ -6,7 +6,11 @@ use shared::{
     Services,
     auth::Caller,
     domain::{Code, FieldError, LicenseId, Scope},
-    http::{Call, List, ListBody, Page, Problem, problem::ProblemBody, resources::ActivationResource},
+    http::{
+        Call, List, ListBody, Page, Problem,
+        documented::{Always, ById, Known, Queried, Scoped},
+        resources::ActivationResource,
+    },
     store::listing::Paging,
 };
 use utoipa::IntoParams;
@@ -28,12 +32,12 @@ pub struct Filter {
     summary = "List the machines that hold the seats of a license",
     params(Filter, Page),
     responses(
-        (status = 200, body = ListBody<ActivationResource>),
-        (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody),
-        (status = 404, body = ProblemBody),
-        (status = 422, body = ProblemBody),
-        (status = 503, body = ProblemBody),
+        (status = 200, description = "A page of activations", body = ListBody<ActivationResource>),
+        Known,
+        Scoped,
+        ById,
+        Queried,
+        Always,
     ),
     security(("api_key" = ["licenses:read"])),
 )]

@@ -43,6 +43,7 @@ pub fn all_routes() -> OpenApiRouter<Services> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(catalog::routes())
         .merge(customers::routes())
+        .merge(licenses::routes())
         .merge(activations::routes())
         .merge(discovery::routes())
 }

@@ -14,10 +14,7 @@ use shared::{
     domain::{ApiKey, ApiKeySecret, Scopes, Secret, Timestamp},
     http::edge::with_edge,
     store::{Connection, StoreError, Table},
-    tokens::{
-        SignError, Signer,
-        local::{LocalSealer, LocalSigner},
-    },
+    tokens::{SignError, Signer, local::LocalKeys},
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
@@ -167,16 +164,13 @@ async fn begin(
     settings: Settings,
     clock: Clock,
 ) -> Result<Services, StartError> {
-    let (signer, sealer) = match folder {
-        Some(folder) => {
-            let signer = LocalSigner::in_folder(&folder.file("signing-keys")).map_err(shared::StartError::from)?;
-            (signer, LocalSealer::in_file(&folder.file("sealing.key")).map_err(shared::StartError::from)?)
-        }
-        None => (LocalSigner::in_memory(), LocalSealer::in_memory().map_err(shared::StartError::from)?),
+    let keys = match folder {
+        Some(folder) => LocalKeys::in_folder(folder.path()),
+        None => LocalKeys::in_memory(),
     };
-    let signer = Arc::new(signer);
-    let services = Services::new(table, Arc::<LocalSigner>::clone(&signer), Arc::new(sealer), clock, settings)
-        .map_err(shared::StartError::from)?;
+    let keys = keys.map_err(shared::StartError::from)?;
+    let signer = Arc::clone(&keys.signer);
+    let services = Services::new(table, keys.into(), clock, settings).map_err(shared::StartError::from)?;
     services.begin(&*signer).await?;
     // A table that another folder's keys began would answer, but sign nothing: better told now than at the first sale.
     if let Some(current) = services.tokens.ring().current(services.clock.now()).await? {

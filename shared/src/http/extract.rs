@@ -13,8 +13,9 @@ use utoipa::IntoParams;
 
 use super::Problem;
 use crate::{
+    Services,
     domain::{Code, FieldError, Invalid},
-    store::listing::{Cursor, ListError, Paging},
+    store::listing::{CursorKey, Paging},
 };
 
 /// A JSON body.
@@ -86,12 +87,12 @@ pub struct List<F> {
     pub paging: Paging,
 }
 
-impl<S: Sync, F: DeserializeOwned> FromRequestParts<S> for List<F> {
+impl<F: DeserializeOwned> FromRequestParts<Services> for List<F> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Problem> {
         let mut pairs = form_pairs(parts.uri.query().unwrap_or_default())?;
-        let paging = paging(pairs.remove("limit").as_deref(), pairs.remove("cursor").as_deref())?;
+        let paging = paging(pairs.remove("limit").as_deref(), pairs.remove("cursor"), services.cursor_key.clone())?;
         let values = pairs.into_iter().map(|(name, value)| (name, value.into())).collect();
         match read(serde_json::Value::Object(values), Place::Parameter, |_| false) {
             Ok(filter) => Ok(Self { filter, paging }),
@@ -115,13 +116,12 @@ fn form_pairs(query: &str) -> Result<BTreeMap<String, String>, Problem> {
     Ok(found)
 }
 
-fn paging(limit: Option<&str>, cursor: Option<&str>) -> Result<Paging, Problem> {
-    let after = cursor.map(Cursor::decode).transpose().map_err(ListError::Cursor)?;
+fn paging(limit: Option<&str>, cursor: Option<String>, key: CursorKey) -> Result<Paging, Problem> {
     let limit = limit.map_or(Ok(25), str::parse).unwrap_or(0);
     if !(1..=100).contains(&limit) {
         return Err(FieldError::parameter("limit", Code::InvalidValue, "a number from 1 to 100").into());
     }
-    Ok(Paging { limit, after })
+    Ok(Paging { limit, cursor, key })
 }
 
 /// A list that has no filter.

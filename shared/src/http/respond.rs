@@ -31,7 +31,7 @@ pub struct ListBody<T> {
 
 impl<T> From<Listed<T>> for ListBody<T> {
     fn from(page: Listed<T>) -> Self {
-        Self { items: page.items, next_cursor: page.next.map(|cursor| cursor.encode()) }
+        Self { items: page.items, next_cursor: page.next }
     }
 }
 

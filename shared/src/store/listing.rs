@@ -1,62 +1,80 @@
 //! Lists in pages.
 //!
 //! A cursor holds the sort keys at which a page ended, so that rows added meanwhile neither shift nor repeat
-//! anything; which list it belongs to is written in it.
+//! anything. Which list it belongs to is written in it, and a MAC over both keeps anyone from making one up.
 
-use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use std::sync::Arc;
+
+use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
+use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 
 use super::table::{Item, Query, StoreError, Table, s};
-use crate::domain::secret::sha256;
+
+/// Makes and knows the cursors of this installation. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct CursorKey(Arc<hmac::Key>);
+
+/// How many bytes of HMAC-SHA-256 a cursor carries: 128 bits are out of reach for guessing over the network.
+const MAC_BYTES: usize = 16;
+
+/// What a cursor says.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    /// Which list, and with which filters.
+    list: String,
+    /// The sort keys of the last row.
+    at: Vec<String>,
+}
+
+impl CursorKey {
+    /// With this secret, which every function of an installation shares.
+    pub fn new(secret: &[u8]) -> Self {
+        Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret)))
+    }
+
+    fn write(&self, list: &str, at: Vec<String>) -> String {
+        let text = serde_json::to_vec(&Place { list: list.to_owned(), at }).unwrap_or_default();
+        let mut bytes = hmac::sign(&self.0, &text).as_ref()[..MAC_BYTES].to_vec();
+        bytes.extend(text);
+        BASE64URL_NOPAD.encode(&bytes)
+    }
+
+    /// The sort keys in a cursor, if it is one of this list and has as many as its rows have.
+    fn read<const N: usize>(&self, cursor: &str, list: &str) -> Result<[String; N], NotACursor> {
+        let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| NotACursor)?;
+        let (mac, text) = bytes.split_at_checked(MAC_BYTES).ok_or(NotACursor)?;
+        let expected = hmac::sign(&self.0, text);
+        verify_slices_are_equal(&expected.as_ref()[..MAC_BYTES], mac).map_err(|_| NotACursor)?;
+        let place: Place = serde_json::from_slice(text).map_err(|_| NotACursor)?;
+        if place.list != list {
+            return Err(NotACursor);
+        }
+        place.at.try_into().map_err(|_| NotACursor)
+    }
+}
 
 /// How much of a list is wanted.
 #[derive(Debug, Clone)]
 pub struct Paging {
     /// At most this many, 1 to 100.
     pub limit: usize,
-    /// Where an earlier page ended.
-    pub after: Option<Cursor>,
+    /// Where an earlier page ended, as the caller sent it.
+    pub cursor: Option<String>,
+    /// What made that cursor.
+    pub key: CursorKey,
 }
 
-/// Where a page of a list ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cursor {
-    /// Which list, and with which filters.
-    list: String,
-    /// The sort keys of its last row.
-    at: Vec<String>,
+impl Paging {
+    fn after<const N: usize>(&self, list: &str) -> Result<Option<[String; N]>, NotACursor> {
+        self.cursor.as_deref().map(|cursor| self.key.read(cursor, list)).transpose()
+    }
 }
 
 /// A cursor that is not one of this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the cursor is not one of this list")]
 pub struct NotACursor;
-
-impl Cursor {
-    /// The cursor behind a row of a list.
-    pub fn new(list: &str, at: Vec<String>) -> Self {
-        Self { list: HEXLOWER.encode(&sha256(list.as_bytes())[..8]), at }
-    }
-
-    /// As callers see it.
-    pub fn encode(&self) -> String {
-        BASE64URL_NOPAD.encode(&serde_json::to_vec(self).unwrap_or_default())
-    }
-
-    /// Reads what a caller sent.
-    pub fn decode(text: &str) -> Result<Self, NotACursor> {
-        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| NotACursor)?;
-        serde_json::from_slice(&bytes).map_err(|_| NotACursor)
-    }
-
-    /// Its sort keys, if it is a cursor of this list and has as many as its rows have.
-    pub fn of_list<const N: usize>(&self, list: &str) -> Result<&[String; N], NotACursor> {
-        if self.list != Self::new(list, Vec::new()).list {
-            return Err(NotACursor);
-        }
-        self.at.as_slice().try_into().map_err(|_| NotACursor)
-    }
-}
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
@@ -74,8 +92,8 @@ pub enum ListError {
 pub struct Listed<T> {
     /// The rows.
     pub items: Vec<T>,
-    /// Where to go on, if there may be more.
-    pub next: Option<Cursor>,
+    /// The cursor to go on with, if there may be more.
+    pub next: Option<String>,
 }
 
 impl<T> Listed<T> {
@@ -93,13 +111,12 @@ pub fn page_in_memory<T, const N: usize>(
     place: impl Fn(&T) -> [String; N],
 ) -> Result<Listed<T>, NotACursor> {
     rows.sort_by_key(&place);
-    if let Some(cursor) = &paging.after {
-        let after: &[String; N] = cursor.of_list(list)?;
-        rows.retain(|row| place(row) > *after);
+    if let Some(after) = paging.after::<N>(list)? {
+        rows.retain(|row| place(row) > after);
     }
     let more = rows.len() > paging.limit;
     rows.truncate(paging.limit);
-    let next = rows.last().filter(|_| more).map(|last| Cursor::new(list, place(last).to_vec()));
+    let next = rows.last().filter(|_| more).map(|last| paging.key.write(list, place(last).to_vec()));
     Ok(Listed { items: rows, next })
 }
 
@@ -131,16 +148,11 @@ pub async fn page_of_query(
         let values = std::iter::once(pk.clone()).chain(at);
         names.iter().map(|name| (*name).to_owned()).zip(values.map(s)).collect()
     };
-    if let Some(cursor) = &paging.after {
-        let at = match query.index {
-            None => cursor.of_list::<1>(list)?.to_vec(),
-            Some(_) => cursor.of_list::<3>(list)?.to_vec(),
-        };
-        if at[0] < query.from || at[0] > query.to {
-            return Err(NotACursor.into());
-        }
-        query.after = Some(start(at));
-    }
+    let after = match query.index {
+        None => paging.after::<1>(list)?.map(Vec::from),
+        Some(_) => paging.after::<3>(list)?.map(Vec::from),
+    };
+    query.after = after.map(start);
     let mut items: Vec<Item> = Vec::new();
     let mut read = 0;
     loop {
@@ -157,12 +169,12 @@ pub async fn page_of_query(
         }
         match page.next {
             _ if over => {
-                let next = items.last().map(|last| Cursor::new(list, place(last)));
+                let next = items.last().map(|last| paging.key.write(list, place(last)));
                 return Ok(Listed { items, next });
             }
             None => return Ok(Listed { items, next: None }),
             Some(next) if read >= MOST_READ => {
-                return Ok(Listed { items, next: Some(Cursor::new(list, place(&next))) });
+                return Ok(Listed { items, next: Some(paging.key.write(list, place(&next))) });
             }
             next => query.after = next,
         }
@@ -183,21 +195,31 @@ mod tests {
 
         #[test]
         fn any_cursor_is_read_or_refused(text in any::<String>()) {
-            let _ = Cursor::decode(&text);
+            prop_assert!(key().read::<1>(&text, "list").is_err());
+        }
+
+        #[test]
+        fn a_changed_cursor_is_refused(at in any::<prop::sample::Index>(), symbol in "[A-Za-z0-9_-]") {
+            let cursor = key().write("list", vec!["x".to_owned()]);
+            let at = at.index(cursor.len());
+            let mut changed = cursor.clone();
+            changed.replace_range(at..=at, &symbol);
+            prop_assume!(changed != cursor);
+            prop_assert!(key().read::<1>(&changed, "list").is_err());
         }
 
         #[test]
         fn pages_show_every_row_once(rows in proptest::collection::btree_set("[a-z]{1,3}", 0..60), limit in 1..9_usize) {
-            let mut after = None;
+            let mut cursor = None;
             let mut seen = Vec::new();
             loop {
                 let rows: Vec<String> = rows.iter().cloned().collect();
-                let paging = Paging { limit, after };
+                let paging = Paging { limit, cursor, key: key() };
                 let page = page_in_memory(rows, "list", &paging, |row| [row.clone()]).unwrap();
                 prop_assert!(page.items.len() <= limit);
                 seen.extend(page.items);
                 match page.next {
-                    Some(next) => after = Some(Cursor::decode(&next.encode()).unwrap()),
+                    Some(next) => cursor = Some(next),
                     None => break,
                 }
             }
@@ -205,11 +227,16 @@ mod tests {
         }
     }
 
+    fn key() -> CursorKey {
+        CursorKey::new(b"secret")
+    }
+
     #[test]
-    fn a_cursor_belongs_to_its_list() {
-        let cursor = Cursor::new("a", vec!["x".to_owned()]);
-        assert!(cursor.of_list::<1>("a").is_ok());
-        assert_eq!(cursor.of_list::<1>("b"), Err(NotACursor));
-        assert_eq!(cursor.of_list::<2>("a"), Err(NotACursor));
+    fn a_cursor_belongs_to_its_list_and_its_installation() {
+        let cursor = key().write("a", vec!["x".to_owned()]);
+        assert_eq!(key().read::<1>(&cursor, "a"), Ok(["x".to_owned()]));
+        assert_eq!(key().read::<1>(&cursor, "b"), Err(NotACursor));
+        assert_eq!(key().read::<2>(&cursor, "a"), Err(NotACursor));
+        assert_eq!(CursorKey::new(b"other").read::<1>(&cursor, "a"), Err(NotACursor));
     }
 }

@@ -22,7 +22,10 @@ use rand::RngExt;
 use zeroize::Zeroizing;
 
 use super::{PublicKey, SealError, Sealer, SignError, Signer, signer::NewKey};
-use crate::domain::{SealingContext, Secret, ring::SigningKey};
+use crate::{
+    domain::{SealingContext, Secret, ring::SigningKey},
+    store::listing::CursorKey,
+};
 
 const PEM_TAG: &str = "PRIVATE KEY";
 
@@ -113,32 +116,62 @@ fn file(folder: &Path, kid: &str) -> PathBuf {
     folder.join(format!("{kid}.pem"))
 }
 
+/// All the keys of one machine.
+#[derive(Debug, Clone)]
+pub struct LocalKeys {
+    /// Signs license tokens.
+    pub signer: Arc<LocalSigner>,
+    /// Seals what lies in the table.
+    pub sealer: Arc<LocalSealer>,
+    /// Makes cursors.
+    pub cursor_key: CursorKey,
+}
+
+impl LocalKeys {
+    /// Keys in a folder; those that are missing are made: `signing-keys/`, `sealing.key`, `cursor.key`.
+    pub fn in_folder(folder: &Path) -> io::Result<Self> {
+        let signer = LocalSigner::in_folder(&folder.join("signing-keys"))?;
+        let sealer = LocalSealer::new(&secret_in_file(&folder.join("sealing.key"))?)?;
+        let cursor_key = CursorKey::new(&secret_in_file(&folder.join("cursor.key"))?);
+        Ok(Self { signer: Arc::new(signer), sealer: Arc::new(sealer), cursor_key })
+    }
+
+    /// Keys that end with the process.
+    pub fn in_memory() -> io::Result<Self> {
+        let sealer = LocalSealer::new(&*random_bytes())?;
+        Ok(Self {
+            signer: Arc::new(LocalSigner::in_memory()),
+            sealer: Arc::new(sealer),
+            cursor_key: CursorKey::new(&*random_bytes()),
+        })
+    }
+}
+
+fn random_bytes() -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(rand::rng().random())
+}
+
+/// 32 random bytes in a file, which is made if it is missing.
+fn secret_in_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    match fs::read(path).map(Zeroizing::new) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let bytes = random_bytes();
+            write_secret_file(path, &*bytes)?;
+            Ok(Zeroizing::new(bytes.to_vec()))
+        }
+        read => read,
+    }
+}
+
 /// Seals with one AES-256 key of this process.
 pub struct LocalSealer {
     key: RandomizedNonceKey,
 }
 
 impl LocalSealer {
-    /// The key in a file, which is made if it is missing.
-    pub fn in_file(path: &Path) -> io::Result<Self> {
-        match fs::read(path).map(Zeroizing::new) {
-            Ok(bytes) => Self::of(&bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let key = Zeroizing::new(rand::rng().random::<[u8; 32]>());
-                write_secret_file(path, &*key)?;
-                Self::of(&*key)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// A key that ends with the process.
-    pub fn in_memory() -> io::Result<Self> {
-        Self::of(&Zeroizing::new(rand::rng().random::<[u8; 32]>())[..])
-    }
-
-    fn of(bytes: &[u8]) -> io::Result<Self> {
-        let key = RandomizedNonceKey::new(&AES_256_GCM, bytes);
+    /// With a key of 32 bytes.
+    pub fn new(key: &[u8]) -> io::Result<Self> {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, key);
         Ok(Self { key: key.map_err(|_| io::Error::other("a sealing key has 32 bytes"))? })
     }
 }
@@ -204,14 +237,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_sealed_opens_in_its_place_alone() {
-        let sealer = LocalSealer::in_memory().unwrap();
+        let sealer = LocalSealer::new(&[1; 32]).unwrap();
         let secret = Secret::new("ATLAS-7K3QM".to_owned());
         let sealed = sealer.seal(&context("a"), &secret).await.unwrap();
         assert!(!sealed.windows(5).any(|bytes| bytes == b"ATLAS"));
         assert_eq!(sealer.open(&context("a"), &sealed).await.unwrap(), secret);
         assert!(sealer.open(&context("b"), &sealed).await.is_err());
         assert!(sealer.open(&SealingContext { purpose: "license_key", ..context("a") }, &sealed).await.is_err());
-        assert!(LocalSealer::in_memory().unwrap().open(&context("a"), &sealed).await.is_err());
+        assert!(LocalSealer::new(&[2; 32]).unwrap().open(&context("a"), &sealed).await.is_err());
         for at in 0..sealed.len() {
             let mut damaged = sealed.clone();
             damaged[at] ^= 1;
@@ -231,9 +264,8 @@ mod tests {
         assert!(again.key("../x").is_err());
         let mode = fs::metadata(file(folder.path(), &made.handle)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let sealing = folder.path().join("sealing.key");
-        let sealed = LocalSealer::in_file(&sealing).unwrap().seal(&context("a"), &Secret::new("x".to_owned())).await;
-        assert!(LocalSealer::in_file(&sealing).unwrap().open(&context("a"), &sealed.unwrap()).await.is_ok());
+        let secret = folder.path().join("sealing.key");
+        assert_eq!(secret_in_file(&secret).unwrap(), secret_in_file(&secret).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }

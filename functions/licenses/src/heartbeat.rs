@@ -1,0 +1,171 @@
+//! A consuming app's periodic call: extends the lease and hands out a fresh token. One round of DynamoDB, at most one
+//! signature.
+
+use axum::extract::State;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use shared::{
+    Services,
+    domain::{
+        ActivationId, Catalog, Claims, Code, Ids, License, LicenseId, Product, Secret, Standing, Tier, TierId,
+        seat::{lease, whole_second},
+    },
+    http::{
+        Body, Call, Problem,
+        documented::{Always, Known, WithBody},
+        problem::ProblemBody,
+        resources::seconds,
+    },
+    store::activations::{Renewal, Renewed},
+    tokens::TokenInvalid,
+};
+use utoipa::ToSchema;
+
+/// A token, and the machine that it is for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = HeartbeatRequest)]
+pub struct Request {
+    /// The last token; it may be past its `exp`.
+    #[schema(value_type = String, example = "eyJ…")]
+    pub token: Secret,
+    /// What the app calls the machine.
+    #[schema(example = "machine-1")]
+    pub machine_id: String,
+}
+
+/// A token to go on with.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HeartbeatResponse)]
+pub struct Response {
+    /// A fresh token, or the one that was sent while that is young.
+    pub token: String,
+    /// `JWT`
+    pub token_type: &'static str,
+    /// The token's `exp`.
+    #[schema(value_type = String, format = DateTime)]
+    pub token_expires_at: Timestamp,
+    /// When to call again.
+    #[schema(value_type = String, format = DateTime)]
+    pub next_heartbeat_at: Timestamp,
+    /// Whether the token is a fresh one.
+    pub renewed: bool,
+}
+
+/// Renews a license token.
+#[utoipa::path(
+    post,
+    path = "/api/v1.0/license-keys/heartbeat",
+    tag = "consuming apps",
+    summary = "Extend the lease of a machine and renew its token",
+    request_body = Request,
+    responses(
+        (status = 200, description = "A token to go on with", body = Response),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "The license is not honoured, or the machine holds no seat"),
+        Known,
+        WithBody,
+        Always,
+    ),
+)]
+pub async fn handler(
+    State(services): State<Services>,
+    call: Call,
+    Body(request): Body<Request>,
+) -> Result<axum::Json<Response>, Problem> {
+    heartbeat(&services, &request, &call).await.map(axum::Json)
+}
+
+/// Renews the token of an activation that is live.
+pub async fn heartbeat(services: &Services, request: &Request, call: &Call) -> Result<Response, Problem> {
+    let now = call.now;
+    let claims = services.tokens.verify(&request.token, now).await?;
+    let (license_id, activation_id) = named_by(&claims, &request.machine_id)?;
+    let assumed = services.catalog.read(&services.table, now).await?;
+    let renewal = Renewal {
+        id: activation_id,
+        generation: claims.generation,
+        lease_expires_at: assumed_lease(&assumed, &claims, now),
+        at: now,
+        ip: &call.ip,
+        machine_name: None,
+    };
+    // Both at once: an update under a license that is then refused extends a lease, and that is harmless.
+    let (license, renewed) = tokio::join!(services.table.license(license_id), services.table.renew(&renewal));
+    let license = license?.ok_or(TokenInvalid).map_err(|error| Problem::new(Code::TokenInvalid, error.to_string()))?;
+
+    let catalog = services.catalog.read_with(&services.table, now, |catalog| holds(catalog, &license)).await?;
+    let (product, tier) = sold(&catalog, &license)?;
+    if let Some(refusal) = license.refusal(product.is_active, claims.generation, now) {
+        return Err(refusal.into());
+    }
+    let Renewed::Done(activation) = renewed? else { return Err(not_activated()) };
+    if activation.standing(&license) != Standing::Live {
+        return Err(not_activated());
+    }
+
+    let machine = Some((&activation_id, request.machine_id.as_str()));
+    let fresh = Claims::new(services.issuer(), Ids::new(now).text(), &license, (&catalog, product, tier), machine, now);
+    if is_young(&claims, &fresh, tier, now) {
+        return Ok(response(&request.token, &claims, tier, now, false));
+    }
+    // Only what the written lease covers is signed: the tier may have changed since the token was.
+    let covering = lease(now, tier.token_ttl_seconds, tier.grace_period_seconds);
+    if activation.lease_expires_at < covering {
+        let further = Renewal { lease_expires_at: covering, ..renewal };
+        if services.table.renew(&further).await? == Renewed::NotLive {
+            return Err(not_activated());
+        }
+    }
+    let token = services.tokens.sign(&fresh, now).await?;
+    Ok(response(&token, &fresh, tier, now, true))
+}
+
+/// The license and the activation that a token names, if it names this machine. No I/O.
+fn named_by(claims: &Claims, machine_id: &str) -> Result<(LicenseId, ActivationId), Problem> {
+    let Some(activation) = &claims.activation else { return Err(not_activated()) };
+    if activation.machine_id != machine_id {
+        return Err(Problem::new(Code::MachineMismatch, "this token was made for another machine"));
+    }
+    match (claims.sub.parse(), activation.id.parse::<ActivationId>()) {
+        (Ok(license), Ok(id)) if id.license == license => Ok((license, id)),
+        _ => Err(Problem::new(Code::TokenInvalid, TokenInvalid.to_string())),
+    }
+}
+
+fn not_activated() -> Problem {
+    Problem::new(Code::NotActivated, "this machine holds no seat: activate it")
+}
+
+/// The lease that the next token will need, as far as the last one and the catalog at hand tell.
+fn assumed_lease(catalog: &Catalog, claims: &Claims, now: Timestamp) -> Timestamp {
+    let tier = claims.tier.id.parse::<TierId>().ok().and_then(|id| catalog.tiers.get(&id));
+    match tier {
+        Some(tier) => lease(now, tier.token_ttl_seconds, tier.grace_period_seconds),
+        None => lease(now, 0, claims.enforcement.grace_period_seconds),
+    }
+}
+
+fn holds(catalog: &Catalog, license: &License) -> bool {
+    catalog.tiers.contains_key(&license.tier_id) && catalog.products.contains_key(&license.product_id)
+}
+
+fn sold<'a>(catalog: &'a Catalog, license: &License) -> Result<(&'a Product, &'a Tier), Problem> {
+    let found = catalog.products.get(&license.product_id).zip(catalog.tiers.get(&license.tier_id));
+    found.ok_or_else(|| Problem::fault(format!("license {} is of a tier that is not in the catalog", license.id)))
+}
+
+/// Whether the token that was sent will do: it is young, and a fresh one would say the same.
+fn is_young(sent: &Claims, fresh: &Claims, tier: &Tier, now: Timestamp) -> bool {
+    let age = whole_second(now) - sent.iat;
+    age < i64::from(tier.renew_after()) && whole_second(now) < sent.exp && sent.says_the_same(fresh)
+}
+
+fn response(token: &Secret, claims: &Claims, tier: &Tier, now: Timestamp, renewed: bool) -> Response {
+    let interval = SignedDuration::from_secs(i64::from(tier.heartbeat_interval_seconds));
+    Response {
+        token: token.expose().to_owned(),
+        token_type: "JWT",
+        token_expires_at: seconds(claims.exp),
+        next_heartbeat_at: now.checked_add(interval).unwrap_or(Timestamp::MAX),
+        renewed,
+    }
+}

@@ -1,0 +1,171 @@
+//! Issues a license key: the key string and the token are shown in this answer, and nowhere else to an operator.
+
+use axum::extract::State;
+use jiff::Timestamp;
+use serde::Deserialize;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{
+        Actor, Claims, Code, CustomerId, EventType, FieldError, Ids, Invalid, KeyString, License, LicenseId, Product,
+        Scope, Secret, State as LicenseState, Tier, TierId,
+    },
+    http::{
+        Body, Call, Created, Problem,
+        documented::{Always, Known, Scoped, WithBody},
+        extract::nullable,
+        resources::{IssuedResource, LicenseResource},
+    },
+    store::{
+        StoreError, Table,
+        licenses::{Issue, Issued, Sealed},
+    },
+};
+use utoipa::ToSchema;
+
+/// What was bought, and by whom.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = IssueRequest)]
+pub struct Request {
+    /// Who.
+    #[schema(value_type = String, example = "cus_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
+    pub customer_id: CustomerId,
+    /// What.
+    #[schema(value_type = String, example = "tier_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
+    pub tier_id: TierId,
+    /// When it ends: left out, one billing period of the tier from now; null, never.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Option<Timestamp>>,
+    /// Seats: left out, the tier's; null, no limit.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000)]
+    pub max_users: Option<Option<u32>>,
+}
+
+/// Issues a license key.
+#[utoipa::path(
+    post,
+    path = "/api/v1.0/license-keys",
+    tag = "license keys",
+    summary = "Issue a license key",
+    description = "Where the product gives a customer one key, the key that the customer had is superseded.",
+    request_body = Request,
+    responses(
+        (status = 201, description = "The license key, its key string and a token", body = IssuedResource),
+        Known,
+        Scoped,
+        WithBody,
+        Always,
+    ),
+    security(("api_key" = ["licenses:write"])),
+)]
+pub async fn handler(
+    State(services): State<Services>,
+    caller: Caller,
+    call: Call,
+    body: Result<Body<Request>, Problem>,
+) -> Result<Created<IssuedResource>, Problem> {
+    caller.require(Scope::LicensesWrite)?;
+    let Body(request) = body?;
+    let body = issue(&services, &request, &caller.actor(), &call).await?;
+    Ok(Created { location: format!("/api/v1.0/license-keys/{}", body.license.id), body })
+}
+
+/// Issues a license key and, in the same transaction, ends the one that it replaces.
+pub async fn issue(
+    services: &Services,
+    request: &Request,
+    actor: &Actor,
+    call: &Call,
+) -> Result<IssuedResource, Problem> {
+    check(request, call.now)?;
+    let read = services.table.catalog().await?;
+    let missing =
+        |pointer: &str, what: &str| FieldError::at(pointer, Code::InvalidValue, format!("there is no such {what}"));
+    let tier = read.catalog.tiers.get(&request.tier_id).ok_or_else(|| missing("/tier_id", "pricing tier"))?;
+    let product = read.catalog.products.get(&tier.product_id).ok_or_else(|| missing("/tier_id", "product"))?;
+    if services.table.customer(request.customer_id).await?.is_none() {
+        return Err(missing("/customer_id", "customer").into());
+    }
+
+    let mut ids = Ids::new(call.now);
+    let key = KeyString::draw(&product.code, &mut rand::rng());
+    let license = License {
+        id: ids.make(),
+        customer_id: request.customer_id,
+        product_id: product.id,
+        tier_id: tier.id,
+        state: LicenseState::Active,
+        key_hint: key.hint().to_owned(),
+        max_users: request.max_users.unwrap_or(tier.max_users),
+        max_tenants: tier.max_tenants,
+        generation: 1,
+        issued_at: call.now,
+        expires_at: request.expires_at.unwrap_or_else(|| tier.billing_period.end(call.now)),
+    };
+    let claims = Claims::new(services.issuer(), ids.text(), &license, (&read.catalog, product, tier), None, call.now);
+    let token = services.tokens.sign(&claims, call.now).await?;
+    write(services, product, tier, &license, (&key, &token), &mut ids, actor, call).await?;
+    Ok(IssuedResource::new(&key, LicenseResource::new(&license, None, call.now), &token, &claims))
+}
+
+fn check(request: &Request, now: Timestamp) -> Result<(), Invalid> {
+    let mut invalid = Invalid::default();
+    let ends_later = request.expires_at.flatten().is_none_or(|end| end > now);
+    invalid.check(ends_later, "/expires_at", "a time to come");
+    let seats = request.max_users.flatten().is_none_or(|seats| (1..=100_000).contains(&seats));
+    invalid.check(seats, "/max_users", "1 to 100000, or null for no limit");
+    invalid.finish()
+}
+
+/// How often the customer's current key may change under our hands before the caller is asked to come again.
+const TRIES: usize = 10;
+
+#[expect(clippy::too_many_arguments, reason = "all of it goes into one transaction")]
+async fn write(
+    services: &Services,
+    product: &Product,
+    tier: &Tier,
+    license: &License,
+    (key, token): (&KeyString, &Secret),
+    ids: &mut Ids,
+    actor: &Actor,
+    call: &Call,
+) -> Result<(), Problem> {
+    let sealed = seal(services, license.id, key, token).await?;
+    let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id });
+    let event = call.event(ids, EventType::Issued, license.id, actor, data);
+    for _ in 0..TRIES {
+        let current = services.table.current_license(license.customer_id, product.id).await?;
+        let old = if product.one_key_per_customer { to_supersede(&services.table, current).await? } else { None };
+        let superseded = old.map(|old| {
+            let data = serde_json::json!({ "superseded_by": license.id });
+            (old, call.event(ids, EventType::Superseded, old, actor, data))
+        });
+        let supersedes = superseded.as_ref().map(|(old, event)| (*old, event));
+        let issue = Issue { license, key, sealed: sealed.clone(), event: &event, current, supersedes };
+        if services.table.issue(&issue).await? == Issued::Done {
+            return Ok(());
+        }
+    }
+    Err(StoreError::Contended.into())
+}
+
+/// The key that the new one replaces: active, suspended or expired. A revoked one stays revoked.
+async fn to_supersede(table: &Table, current: Option<LicenseId>) -> Result<Option<LicenseId>, StoreError> {
+    let Some(id) = current else { return Ok(None) };
+    let old = table.license(id).await?;
+    let stands = old.is_some_and(|old| matches!(old.state, LicenseState::Active | LicenseState::Suspended));
+    Ok(stands.then_some(id))
+}
+
+/// Seals what is kept of a license key.
+async fn seal(services: &Services, id: LicenseId, key: &KeyString, token: &Secret) -> Result<Sealed, Problem> {
+    let key = Secret::new(key.expose().to_owned());
+    let context = |purpose| services.table.sealing_context(id, purpose);
+    Ok(Sealed {
+        token: services.sealer.seal(&context("token"), token).await?,
+        license_key: services.sealer.seal(&context("license_key"), &key).await?,
+    })
+}

@@ -1,0 +1,96 @@
+//! License keys, newest first.
+
+use axum::extract::State;
+use jiff::Timestamp;
+use serde::Deserialize;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{CustomerId, ProductId, Scope},
+    http::{
+        Call, List, ListBody, Page, Problem,
+        documented::{Always, Known, Queried, Scoped},
+        resources::LicenseResource,
+    },
+    store::{
+        Table,
+        licenses::{LicenseFilter, Status},
+        listing::Paging,
+    },
+};
+use utoipa::{IntoParams, ToSchema};
+
+/// Which license keys are wanted.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Filter {
+    /// Of this customer.
+    #[param(value_type = Option<String>)]
+    customer_id: Option<CustomerId>,
+    /// Of this product.
+    #[param(value_type = Option<String>)]
+    product_id: Option<ProductId>,
+    /// With this status.
+    status: Option<StatusFilter>,
+}
+
+/// A status to look for.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum StatusFilter {
+    Active,
+    Suspended,
+    Superseded,
+    Revoked,
+    Expired,
+}
+
+/// Lists license keys.
+#[utoipa::path(
+    get,
+    path = "/api/v1.0/license-keys",
+    tag = "license keys",
+    summary = "List license keys, newest first",
+    params(Filter, Page),
+    responses(
+        (status = 200, description = "A page of license keys", body = ListBody<LicenseResource>),
+        Known,
+        Scoped,
+        Queried,
+        Always,
+    ),
+    security(("api_key" = ["licenses:read"])),
+)]
+pub async fn handler(
+    State(services): State<Services>,
+    caller: Caller,
+    call: Call,
+    List { filter, paging }: List<Filter>,
+) -> Result<ListBody<LicenseResource>, Problem> {
+    caller.require(Scope::LicensesRead)?;
+    list(&services.table, &filter.into(), call.now, &paging).await
+}
+
+/// A page of license keys; their seats are not counted.
+pub async fn list(
+    table: &Table,
+    filter: &LicenseFilter,
+    now: Timestamp,
+    paging: &Paging,
+) -> Result<ListBody<LicenseResource>, Problem> {
+    let page = table.licenses(filter, now, paging).await?;
+    Ok(page.map(|license| LicenseResource::new(&license, None, now)).into())
+}
+
+impl From<Filter> for LicenseFilter {
+    fn from(filter: Filter) -> Self {
+        let status = filter.status.map(|status| match status {
+            StatusFilter::Active => Status::Active,
+            StatusFilter::Suspended => Status::Suspended,
+            StatusFilter::Superseded => Status::Superseded,
+            StatusFilter::Revoked => Status::Revoked,
+            StatusFilter::Expired => Status::Expired,
+        });
+        Self { customer_id: filter.customer_id, product_id: filter.product_id, status }
+    }
+}

@@ -1,0 +1,259 @@
+//! Is this license key, or token, good? Always answered with 200, and by reads alone.
+
+use axum::extract::State;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use shared::{
+    Services,
+    domain::{
+        Activation, ActivationId, Catalog, Claims, Code, FieldError, Invalid, KeyString, License, LicenseId,
+        MachineHash, Refusal, Secret, Standing, seat::whole_second,
+    },
+    http::{
+        Body, Call, Problem,
+        documented::{Always, WithBody},
+        resources::LicenseResource,
+    },
+    store::StoreError,
+    tokens::VerifyError,
+};
+use utoipa::ToSchema;
+
+/// A license key or a token, and what it should be good for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ValidateRequest)]
+pub struct Request {
+    /// The secret that a person types; or else a token.
+    #[schema(value_type = Option<String>, example = "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT")]
+    pub license_key: Option<Secret>,
+    /// A license token; or else a license key.
+    #[schema(value_type = Option<String>)]
+    pub token: Option<Secret>,
+    /// The machine that should hold a seat.
+    pub machine_id: Option<String>,
+    /// The code of the product that it should be for.
+    pub product: Option<String>,
+}
+
+/// The answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ValidateResponse)]
+pub struct Response {
+    /// Whether `code` is `valid`.
+    pub valid: bool,
+    /// `valid`, or the first reason that it is not.
+    pub code: Verdict,
+    /// The same for a person.
+    pub detail: String,
+    /// The license, where there is one, without what it says of the customer.
+    pub license: Option<LicenseResource>,
+    /// What the token says, where its signature holds.
+    pub claims: Option<Claims>,
+}
+
+/// What is found, in the order in which reasons are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// There is no such license key.
+    NotFound,
+    /// The token's signature does not hold.
+    TokenInvalid,
+    /// It is for another product.
+    ProductMismatch,
+    /// It was ended for good.
+    Revoked,
+    /// Another key took its place.
+    Superseded,
+    /// It is suspended.
+    Suspended,
+    /// Its time is over.
+    Expired,
+    /// The product is switched off.
+    ProductInactive,
+    /// The key string or token is of an older generation.
+    GenerationOutdated,
+    /// The token is past its `exp`.
+    TokenExpired,
+    /// The machine holds no seat.
+    NotActivated,
+    /// The token belongs to another machine.
+    MachineMismatch,
+    /// The lease is over: the seat may go to another machine.
+    HeartbeatLapsed,
+    /// It is good.
+    Valid,
+}
+
+impl Verdict {
+    fn detail(self) -> &'static str {
+        match self {
+            Self::NotFound => "there is no such license key",
+            Self::TokenInvalid => "this is not a license token of this issuer, or its signature does not hold",
+            Self::ProductMismatch => "this license is for another product",
+            Self::Revoked => "this license key was revoked",
+            Self::Superseded => "a newer license key took this one's place",
+            Self::Suspended => "this license key is suspended",
+            Self::Expired => "this license key has expired",
+            Self::ProductInactive => "the product of this license key is not active",
+            Self::GenerationOutdated => "this license key was regenerated since",
+            Self::TokenExpired => "the token is past its exp: a heartbeat renews it",
+            Self::NotActivated => "this machine holds no seat",
+            Self::MachineMismatch => "this token was made for another machine",
+            Self::HeartbeatLapsed => {
+                "the machine's lease is over: a heartbeat extends it while the seat is still its own"
+            }
+            Self::Valid => "this license is good",
+        }
+    }
+}
+
+impl From<Refusal> for Verdict {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Revoked => Self::Revoked,
+            Refusal::Superseded => Self::Superseded,
+            Refusal::Suspended => Self::Suspended,
+            Refusal::Expired => Self::Expired,
+            Refusal::ProductInactive => Self::ProductInactive,
+            Refusal::GenerationOutdated => Self::GenerationOutdated,
+        }
+    }
+}
+
+/// Validates a license key or a token.
+#[utoipa::path(
+    post,
+    path = "/api/v1.0/license-keys/validate",
+    tag = "consuming apps",
+    summary = "Ask whether a license key or a token is good",
+    request_body = Request,
+    responses(
+        (status = 200, description = "The answer, also where it is no", body = Response),
+        WithBody,
+        Always,
+    ),
+)]
+pub async fn handler(
+    State(services): State<Services>,
+    call: Call,
+    Body(request): Body<Request>,
+) -> Result<axum::Json<Response>, Problem> {
+    validate(&services, &request, &call).await.map(axum::Json)
+}
+
+/// A credential, once it is read: which license it is for, of which generation, and what a token says.
+struct Credential {
+    license_id: LicenseId,
+    generation: u32,
+    claims: Option<Claims>,
+}
+
+/// Finds the first reason that a license key or a token is not good, if there is one.
+pub async fn validate(services: &Services, request: &Request, call: &Call) -> Result<Response, Problem> {
+    let credential = match read_credential(services, request, call.now).await? {
+        Ok(credential) => credential,
+        Err(verdict) => return Ok(answer(verdict, None, None)),
+    };
+    let looked_at = looked_at(&credential, request.machine_id.as_deref());
+    let (license, activation) = tokio::join!(services.table.license(credential.license_id), async {
+        match looked_at {
+            Some((machine, _)) => services.table.activation(credential.license_id, machine).await,
+            None => Ok(None),
+        }
+    });
+    let Some(license) = license? else { return Ok(answer(Verdict::NotFound, None, None)) };
+    let catalog = services
+        .catalog
+        .read_with(&services.table, call.now, |catalog| catalog.products.contains_key(&license.product_id))
+        .await?;
+    let activation = activation?.filter(|found| looked_at.is_some_and(|(_, id)| id.is_none_or(|id| id == found.id)));
+    let asked = Asked { request, credential: &credential, now: call.now, margin: services.settings.clock_margin };
+    let verdict = asked.verdict(&catalog, &license, activation.as_ref());
+    let shown = LicenseResource::new(&license, None, call.now).without_customer();
+    Ok(answer(verdict, Some(shown), credential.claims))
+}
+
+async fn read_credential(
+    services: &Services,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Result<Credential, Verdict>, Problem> {
+    match (&request.license_key, &request.token) {
+        (Some(key), None) => {
+            let Ok(key) = KeyString::parse(key.expose()) else { return Ok(Err(Verdict::NotFound)) };
+            Ok(services.table.key_pointer(&key).await?.ok_or(Verdict::NotFound).map(|pointer| Credential {
+                license_id: pointer.license_id,
+                generation: pointer.generation,
+                claims: None,
+            }))
+        }
+        (None, Some(token)) => match services.tokens.verify(token, now).await {
+            Ok(claims) => Ok(claims.sub.parse().map_err(|_| Verdict::TokenInvalid).map(|license_id| Credential {
+                license_id,
+                generation: claims.generation,
+                claims: Some(claims),
+            })),
+            Err(VerifyError::Invalid(_)) => Ok(Err(Verdict::TokenInvalid)),
+            Err(VerifyError::Store(error)) => Err(StoreError::into(error)),
+        },
+        _ => Err(one_of_two()),
+    }
+}
+
+fn one_of_two() -> Problem {
+    let fault = |pointer| FieldError::at(pointer, Code::InvalidValue, "send either license_key or token");
+    Invalid(vec![fault("/license_key"), fault("/token")]).into()
+}
+
+/// The machine whose activation decides, and the activation's id where a token names it.
+fn looked_at(credential: &Credential, machine_id: Option<&str>) -> Option<(MachineHash, Option<ActivationId>)> {
+    match &credential.claims {
+        None => machine_id.map(|machine_id| (MachineHash::of(machine_id), None)),
+        Some(claims) => {
+            let id: ActivationId = claims.activation.as_ref()?.id.parse().ok()?;
+            Some((id.machine, Some(id)))
+        }
+    }
+}
+
+struct Asked<'a> {
+    request: &'a Request,
+    credential: &'a Credential,
+    now: Timestamp,
+    margin: SignedDuration,
+}
+
+impl Asked<'_> {
+    /// The reasons, in their order.
+    fn verdict(&self, catalog: &Catalog, license: &License, activation: Option<&Activation>) -> Verdict {
+        let product = catalog.products.get(&license.product_id);
+        if self.request.product.as_deref().is_some_and(|code| product.is_none_or(|product| product.code != code)) {
+            return Verdict::ProductMismatch;
+        }
+        let is_active = product.is_some_and(|product| product.is_active);
+        if let Some(refusal) = license.refusal(is_active, self.credential.generation, self.now) {
+            return refusal.into();
+        }
+        let claims = self.credential.claims.as_ref();
+        if claims.is_some_and(|claims| claims.exp <= whole_second(self.now)) {
+            return Verdict::TokenExpired;
+        }
+        let named = claims.and_then(|claims| claims.activation.as_ref());
+        if self.request.machine_id.is_none() && named.is_none() {
+            return Verdict::Valid;
+        }
+        let Some(live) = activation.filter(|activation| activation.standing(license) == Standing::Live) else {
+            return Verdict::NotActivated;
+        };
+        let other = |machine_id: &String| named.is_some_and(|named| named.machine_id != *machine_id);
+        if self.request.machine_id.as_ref().is_some_and(other) {
+            return Verdict::MachineMismatch;
+        }
+        if live.is_lapsed(self.margin, self.now) { Verdict::HeartbeatLapsed } else { Verdict::Valid }
+    }
+}
+
+fn answer(code: Verdict, license: Option<LicenseResource>, claims: Option<Claims>) -> Response {
+    Response { valid: code == Verdict::Valid, code, detail: code.detail().to_owned(), license, claims }
+}
