@@ -1,7 +1,7 @@
 //! The folder that a stack keeps its things in, `.signet` by default.
 //!
-//! `table.db` (with SQLite's `-wal` and `-shm`), `signing-keys/`, `sealing.key`, `operator-api-key` and `issuer` stay;
-//! `local.json` is there only while a stack answers. All of it is its owner's alone to read.
+//! `table.db` (with SQLite's `-wal` and `-shm`), `signing-keys/`, `sealing.key`, `operator-api-key`, `issuer` and
+//! `oidc-signing-key.pem` stay; `local.json` is there only while a stack answers. All of it is its owner's alone to read.
 
 use std::{
     fs::{self, DirBuilder, File, TryLockError},

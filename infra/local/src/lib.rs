@@ -3,6 +3,7 @@
 
 mod embedded;
 mod folder;
+mod issuer;
 mod options;
 mod routes;
 mod stack;

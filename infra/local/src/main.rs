@@ -95,7 +95,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     folder.write_local_json(&LocalJson {
         base_url: stack.base_url.clone(),
         operator_api_key: stack.operator_api_key.expose().to_owned(),
-        oidc_issuer: None,
+        oidc_issuer: Some(stack.oidc_issuer.clone()),
         dynamodb_endpoint: stack.dynamodb_endpoint.clone(),
         table: stack.table.clone(),
     })?;
@@ -114,6 +114,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
 fn welcome(stack: &Stack) -> String {
     let (url, key) = (&stack.base_url, stack.operator_api_key.expose());
     let issuer = stack.services.issuer();
+    let oidc = &stack.oidc_issuer;
     format!(
         "Signet answers at {url}
 
@@ -122,10 +123,15 @@ fn welcome(stack: &Stack) -> String {
   public signing keys   {url}/.well-known/jwks.json
   issuer of the tokens  {issuer}
   operator's API key    {key}
+  sign-in issuer        {oidc}    for development: anybody may be anybody
 
 Try:
 
   curl {url}/api/v1.0/products -H 'X-Api-Key: {key}' -H 'Content-Type: application/json' -d '{{\"code\": \"atlas\", \"name\": \"Atlas\"}}'
+
+A bearer token, in access_token:
+
+  curl {oidc}/token -d grant_type=password -d client_id=signet-dashboard -d username=ada@example.com -d password=any -d 'scope=openid role:operator'
 
 Ctrl-C stops it."
     )

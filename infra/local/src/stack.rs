@@ -8,6 +8,7 @@ use std::{
 };
 
 use aws_sdk_dynamodb::config::Credentials;
+use axum::Router;
 use jiff::SignedDuration;
 use shared::{
     Clock, Services, Settings,
@@ -18,7 +19,13 @@ use shared::{
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
-use crate::{Folder, FolderError, Options, embedded::EmbeddedTable, folder::draw_operator_api_key, routes::all_routes};
+use crate::{
+    Folder, FolderError, Options,
+    embedded::EmbeddedTable,
+    folder::draw_operator_api_key,
+    issuer::{self, DevIssuer},
+    routes::all_routes,
+};
 
 /// The table's name.
 pub const TABLE: &str = "signet";
@@ -32,6 +39,8 @@ pub struct Stack {
     pub base_url: String,
     /// An API key that may do everything.
     pub operator_api_key: Secret,
+    /// The development issuer of bearer tokens.
+    pub oidc_issuer: String,
     /// Where its DynamoDB answers.
     pub dynamodb_endpoint: String,
     /// Its table's name.
@@ -76,7 +85,11 @@ impl Stack {
     pub async fn start(options: Options<'_>) -> Result<Self, StartError> {
         let wrong_address = |cause| StartError::Listen { address: options.listen, cause };
         let listener = TcpListener::bind(options.listen).await.map_err(wrong_address)?;
-        let base_url = base_url(listener.local_addr().map_err(wrong_address)?);
+        let address = listener.local_addr().map_err(wrong_address)?;
+        if !address.ip().is_loopback() {
+            tracing::warn!(%address, "whoever reaches this address can sign in as an operator");
+        }
+        let base_url = base_url(address);
         let folder = options.data;
 
         let embedded = if options.dynamodb_endpoint.is_none() {
@@ -100,26 +113,32 @@ impl Stack {
             Some(folder) => folder.issuer(options.issuer, &base_url)?,
             None => options.issuer.unwrap_or_else(|| base_url.clone()),
         };
+        let dev_issuer = DevIssuer::new(&base_url, folder, options.clock.clone())?;
+        let oidc = dev_issuer.settings();
+        let oidc_issuer = oidc.issuer.clone();
         let settings = Settings {
             issuer,
             base_url: base_url.clone(),
             // One machine has one clock.
             clock_margin: SignedDuration::ZERO,
             key_refresh: SignedDuration::from_secs(300),
-            oidc: None,
+            oidc: Some(oidc),
         };
         let services = begin(table, folder, settings, options.clock).await?;
         let secret = operator(&services, folder).await?;
 
         let (router, _) = all_routes().split_for_parts();
-        let app = with_edge(router, &services).into_make_service_with_connect_info::<SocketAddr>();
+        // The issuer is no part of Signet, so it is beside the edge. Its documents are fetched over HTTP as any issuer's
+        // are, at the first bearer token: by then it answers.
+        let app = Router::new().nest(issuer::PATH, dev_issuer.routes()).fallback_service(with_edge(router, &services));
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
         let (stop, told_to_stop) = oneshot::channel::<()>();
         // A sender that was dropped says the same.
         let serve = axum::serve(listener, app).with_graceful_shutdown(async { told_to_stop.await.unwrap_or_default() });
         let served = tokio::spawn(async { serve.await });
         let operator_api_key = Secret::new(secret.expose().to_owned());
         let table = TABLE.to_owned();
-        Ok(Self { base_url, operator_api_key, dynamodb_endpoint, table, services, stop, served, embedded })
+        Ok(Self { base_url, operator_api_key, oidc_issuer, dynamodb_endpoint, table, services, stop, served, embedded })
     }
 
     /// Lets the requests that are under way come to their end, and closes the table.

@@ -35,6 +35,8 @@ impl Fetch {
     pub(super) fn new(is_secure: bool) -> Result<Self, reqwest::Error> {
         // Whoever answers speaks for the issuer alone, so nobody is sent elsewhere.
         let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).connect_timeout(PATIENCE);
+        // Documents are fetched so seldom that a kept connection would be a dead one.
+        let client = client.pool_max_idle_per_host(0);
         let client = if is_secure {
             client.https_only(true)
         } else {

@@ -1,0 +1,104 @@
+//! The parameters of OAuth's requests, and its errors (RFC 6749 §3.1, §5.2).
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::{
+        HeaderValue, Method, StatusCode,
+        header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+    },
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+/// A no, as OAuth words it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OAuthError {
+    pub(super) code: &'static str,
+    pub(super) description: String,
+}
+
+impl OAuthError {
+    pub(super) fn new(code: &'static str, description: impl Into<String>) -> Self {
+        Self { code, description: description.into() }
+    }
+
+    pub(super) fn invalid_request(description: impl Into<String>) -> Self {
+        Self::new("invalid_request", description)
+    }
+}
+
+impl IntoResponse for OAuthError {
+    fn into_response(self) -> Response {
+        let status = match self.code {
+            "invalid_client" | "invalid_token" => StatusCode::UNAUTHORIZED,
+            "server_error" => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let body = json!({"error": self.code, "error_description": self.description});
+        let mut response = (status, Json(body)).into_response();
+        if self.code == "invalid_token" {
+            let challenge = HeaderValue::from_static("Bearer realm=\"signet\", error=\"invalid_token\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+/// The parameters: of a GET in its query, of a POST in a form. Each stands once at most.
+#[derive(Debug, Default)]
+pub(super) struct Params(BTreeMap<String, String>);
+
+impl<S: Send + Sync> FromRequest<S> for Params {
+    type Rejection = OAuthError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, OAuthError> {
+        if request.method() != Method::POST {
+            return Self::read(request.uri().query().unwrap_or_default().as_bytes());
+        }
+        let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if media_type != "application/x-www-form-urlencoded" {
+            return Err(OAuthError::invalid_request("send a form: application/x-www-form-urlencoded"));
+        }
+        let body = Bytes::from_request(request, state).await;
+        Self::read(&body.map_err(|_| OAuthError::invalid_request("the form did not arrive whole, or is too long"))?)
+    }
+}
+
+impl Params {
+    pub(super) fn read(text: &[u8]) -> Result<Self, OAuthError> {
+        let mut found = BTreeMap::new();
+        for (name, value) in url::form_urlencoded::parse(text).into_owned() {
+            if found.insert(name.clone(), value).is_some() {
+                return Err(OAuthError::invalid_request(format!("{name} stands twice")));
+            }
+        }
+        // RFC 6749 §3.1: without a value, it is left out.
+        found.retain(|_, value| !value.is_empty());
+        Ok(Self(found))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(super) fn require(&self, name: &str) -> Result<&str, OAuthError> {
+        self.get(name).ok_or_else(|| OAuthError::invalid_request(format!("{name} is missing")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_stands_once_and_says_something() {
+        let params = Params::read(b"a=1&b=&c=%20x").unwrap();
+        assert_eq!((params.get("a"), params.get("b"), params.get("c")), (Some("1"), None, Some(" x")));
+        assert!(Params::read(b"a=1&a=1").is_err());
+    }
+}
