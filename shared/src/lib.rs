@@ -8,6 +8,7 @@ pub mod auth;
 mod clock;
 pub mod domain;
 pub mod http;
+pub mod keymaking;
 mod services;
 pub mod store;
 pub mod tokens;

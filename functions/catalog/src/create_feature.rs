@@ -5,7 +5,7 @@ use serde::Deserialize;
 use shared::{
     Services,
     auth::Caller,
-    domain::{Feature, Ids, Invalid, ProductId, Scope, Timestamp},
+    domain::{Feature, Ids, Invalid, ProductId, Scope},
     http::{
         Body, Call, Created, Problem,
         documented::{Always, Known, Scoped, WithBody},
@@ -64,34 +64,39 @@ pub(crate) async fn handler(
 ) -> Result<Created<Feature>, Problem> {
     caller.require(Scope::CatalogWrite)?;
     let Body(request) = body?;
-    let feature = create_feature(&services.table, &services.catalog, call.now, request).await?;
-    Ok(Created { location: format!("/api/v1.0/product-features/{}", feature.id), body: feature })
+    let feature = create_feature(&services.table, &services.catalog, &call, request).await?;
+    Ok(Created { location: path_of(&feature), body: feature })
 }
 
 /// Adds a feature, if no other of its product has its key.
 pub async fn create_feature(
     table: &Table,
     copy: &CatalogCopy,
-    now: Timestamp,
+    call: &Call,
     request: Request,
 ) -> Result<Feature, Problem> {
     let feature = Feature {
-        id: Ids::new(now).make(),
+        id: Ids::new(call.now).make(),
         product_id: request.product_id,
         key: request.key,
         name: request.name,
         description: request.description,
         display_only: request.display_only,
         sort_order: request.sort_order,
-        created_at: now,
-        updated_at: now,
+        created_at: call.now,
+        updated_at: call.now,
     };
     let mut invalid = Invalid::default();
     feature.check(&mut invalid);
     invalid.finish()?;
-    copy.change(table, |catalog| {
+    let done = |feature: &Feature| call.once.created(path_of(feature), feature);
+    copy.change(table, done, |catalog| {
         catalog.check_feature(&feature)?;
         Ok(feature.clone())
     })
     .await
+}
+
+fn path_of(feature: &Feature) -> String {
+    format!("/api/v1.0/product-features/{}", feature.id)
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use shared::{
     Services,
     auth::Caller,
-    domain::{Ids, Invalid, Product, Scope, Timestamp},
+    domain::{Ids, Invalid, Product, Scope},
     http::{
         Body, Call, Created, Problem,
         documented::{Always, Known, Scoped, WithBody},
@@ -68,34 +68,39 @@ pub(crate) async fn handler(
 ) -> Result<Created<Product>, Problem> {
     caller.require(Scope::CatalogWrite)?;
     let Body(request) = body?;
-    let product = create_product(&services.table, &services.catalog, call.now, request).await?;
-    Ok(Created { location: format!("/api/v1.0/products/{}", product.id), body: product })
+    let product = create_product(&services.table, &services.catalog, &call, request).await?;
+    Ok(Created { location: path_of(&product), body: product })
 }
 
 /// Adds a product, if no other has its code.
 pub async fn create_product(
     table: &Table,
     copy: &CatalogCopy,
-    now: Timestamp,
+    call: &Call,
     request: Request,
 ) -> Result<Product, Problem> {
     let product = Product {
-        id: Ids::new(now).make(),
+        id: Ids::new(call.now).make(),
         code: request.code,
         name: request.name,
         description: request.description,
         sort_order: request.sort_order,
         is_active: request.is_active,
         one_key_per_customer: request.one_key_per_customer,
-        created_at: now,
-        updated_at: now,
+        created_at: call.now,
+        updated_at: call.now,
     };
     let mut invalid = Invalid::default();
     product.check(&mut invalid);
     invalid.finish()?;
-    copy.change(table, |catalog| {
+    let done = |product: &Product| call.once.created(path_of(product), product);
+    copy.change(table, done, |catalog| {
         catalog.check_product(&product)?;
         Ok(product.clone())
     })
     .await
+}
+
+fn path_of(product: &Product) -> String {
+    format!("/api/v1.0/products/{}", product.id)
 }

@@ -117,7 +117,7 @@ pub(crate) async fn handler(
 ) -> Result<Created<TierResource>, Problem> {
     caller.require(Scope::CatalogWrite)?;
     let Body(request) = body?;
-    let tier = create_tier(&services.table, &services.catalog, call.now, request).await?;
+    let tier = create_tier(&services.table, &services.catalog, &call, request).await?;
     Ok(Created { location: tier.path(), body: tier })
 }
 
@@ -125,14 +125,15 @@ pub(crate) async fn handler(
 pub async fn create_tier(
     table: &Table,
     copy: &CatalogCopy,
-    now: Timestamp,
+    call: &Call,
     request: Request,
 ) -> Result<TierResource, Problem> {
-    let tier = tier(request, now);
+    let tier = tier(request, call.now);
     let mut invalid = Invalid::default();
     tier.check(&mut invalid);
     invalid.finish()?;
-    copy.change(table, |catalog| {
+    let done = |tier: &TierResource| call.once.created(tier.path(), tier);
+    copy.change(table, done, |catalog| {
         catalog.check_tier(&tier)?;
         Ok(TierResource::new(catalog, tier.clone()))
     })

@@ -1,6 +1,9 @@
 //! Replaces a product feature.
 
+use std::future::ready;
+
 use axum::extract::State;
+use futures_util::FutureExt;
 use serde::Deserialize;
 use shared::{
     Services,
@@ -81,11 +84,16 @@ pub async fn replace_feature(
     request: &Request,
     if_match: &IfMatch,
 ) -> Result<Feature, Problem> {
-    copy.change(table, |catalog| {
-        let current = catalog.features.get(&id).ok_or_else(Problem::not_found)?;
-        if_match.check(current)?;
-        Ok(replaced(catalog, current, request, now)?)
-    })
+    // A PUT is repeatable by nature.
+    copy.change(
+        table,
+        |_| ready(Ok(None)).boxed(),
+        |catalog| {
+            let current = catalog.features.get(&id).ok_or_else(Problem::not_found)?;
+            if_match.check(current)?;
+            Ok(replaced(catalog, current, request, now)?)
+        },
+    )
     .await
 }
 

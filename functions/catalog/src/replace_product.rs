@@ -1,6 +1,9 @@
 //! Replaces a product.
 
+use std::future::ready;
+
 use axum::extract::State;
+use futures_util::FutureExt;
 use serde::Deserialize;
 use shared::{
     Services,
@@ -86,11 +89,16 @@ pub async fn replace_product(
     request: &Request,
     if_match: &IfMatch,
 ) -> Result<Product, Problem> {
-    copy.change(table, |catalog| {
-        let current = catalog.products.get(&id).ok_or_else(Problem::not_found)?;
-        if_match.check(current)?;
-        Ok(replaced(catalog, current, request, now)?)
-    })
+    // A PUT is repeatable by nature.
+    copy.change(
+        table,
+        |_| ready(Ok(None)).boxed(),
+        |catalog| {
+            let current = catalog.products.get(&id).ok_or_else(Problem::not_found)?;
+            if_match.check(current)?;
+            Ok(replaced(catalog, current, request, now)?)
+        },
+    )
     .await
 }
 

@@ -1,6 +1,9 @@
 //! Replaces a pricing tier.
 
+use std::future::ready;
+
 use axum::extract::State;
+use futures_util::FutureExt;
 use serde::Deserialize;
 use shared::{
     Services,
@@ -130,12 +133,17 @@ pub async fn replace_tier(
     request: &Request,
     if_match: &IfMatch,
 ) -> Result<TierResource, Problem> {
-    copy.change(table, |catalog| {
-        let current = catalog.tiers.get(&id).ok_or_else(Problem::not_found)?;
-        if_match.check(&TierResource::new(catalog, current.clone()))?;
-        let tier = replaced(catalog, current, request, now)?;
-        Ok(TierResource::new(catalog, tier))
-    })
+    // A PUT is repeatable by nature.
+    copy.change(
+        table,
+        |_| ready(Ok(None)).boxed(),
+        |catalog| {
+            let current = catalog.tiers.get(&id).ok_or_else(Problem::not_found)?;
+            if_match.check(&TierResource::new(catalog, current.clone()))?;
+            let tier = replaced(catalog, current, request, now)?;
+            Ok(TierResource::new(catalog, tier))
+        },
+    )
     .await
 }
 

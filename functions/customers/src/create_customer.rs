@@ -5,7 +5,7 @@ use serde::Deserialize;
 use shared::{
     Services,
     auth::Caller,
-    domain::{Code, Customer, FieldError, Ids, Invalid, Scope, Timestamp},
+    domain::{Code, Customer, FieldError, Ids, Invalid, Scope},
     http::{
         Body, Call, Created, Problem,
         documented::{Always, Known, Scoped, WithBody},
@@ -60,26 +60,31 @@ pub(crate) async fn handler(
 ) -> Result<Created<Customer>, Problem> {
     caller.require(Scope::CustomersWrite)?;
     let Body(request) = body?;
-    let customer = create_customer(&services.table, call.now, request).await?;
-    Ok(Created { location: format!("/api/v1.0/customers/{}", customer.id), body: customer })
+    let customer = create_customer(&services.table, &call, request).await?;
+    Ok(Created { location: path_of(&customer), body: customer })
 }
 
 /// Adds a customer, if no other has the e-mail address.
-pub async fn create_customer(table: &Table, now: Timestamp, request: Request) -> Result<Customer, Problem> {
+pub async fn create_customer(table: &Table, call: &Call, request: Request) -> Result<Customer, Problem> {
     let mut invalid = Invalid::default();
     Customer::check(&mut invalid, &request.name, &request.email, request.company.as_deref());
     invalid.finish()?;
     let customer = Customer {
-        id: Ids::new(now).make(),
+        id: Ids::new(call.now).make(),
         name: request.name,
         email: request.email,
         company: request.company,
         subject: None,
-        created_at: now,
-        updated_at: now,
+        created_at: call.now,
+        updated_at: call.now,
     };
-    match table.add_customer(&customer).await? {
+    let done = call.once.created(path_of(&customer), &customer).await?;
+    match table.add_customer(&customer, done.as_ref()).await? {
         Added::Done => Ok(customer),
         Added::EmailTaken => Err(email_taken()),
     }
+}
+
+fn path_of(customer: &Customer) -> String {
+    format!("/api/v1.0/customers/{}", customer.id)
 }

@@ -7,8 +7,8 @@ use shared::{
     Services,
     auth::Caller,
     domain::{
-        Actor, Claims, Code, CustomerId, EventType, FieldError, Ids, Invalid, KeyString, License, LicenseId, Product,
-        Scope, Secret, State as LicenseState, Tier, TierId,
+        Actor, Code, CustomerId, EventType, FieldError, Ids, Invalid, KeyString, License, LicenseId, Product, Scope,
+        State as LicenseState, Tier, TierId,
     },
     http::{
         Body, Call, Created, Problem,
@@ -16,9 +16,10 @@ use shared::{
         extract::nullable,
         resources::{IssuedResource, LicenseResource},
     },
+    keymaking::{MadeKey, make_key},
     store::{
         StoreError, Table,
-        licenses::{Issue, Issued, Sealed},
+        licenses::{Issue, Issued},
     },
 };
 use utoipa::ToSchema;
@@ -69,7 +70,7 @@ pub async fn handler(
     caller.require(Scope::LicensesWrite)?;
     let Body(request) = body?;
     let body = issue(&services, &request, &caller.actor(), &call).await?;
-    Ok(Created { location: format!("/api/v1.0/license-keys/{}", body.license.id), body })
+    Ok(Created { location: path_of(&body), body })
 }
 
 /// Issues a license key and, in the same transaction, ends the one that it replaces.
@@ -104,10 +105,15 @@ pub async fn issue(
         issued_at: call.now,
         expires_at: request.expires_at.unwrap_or_else(|| tier.billing_period.end(call.now)),
     };
-    let claims = Claims::new(services.issuer(), ids.text(), &license, (&read.catalog, product, tier), None, call.now);
-    let token = services.tokens.sign(&claims, call.now).await?;
-    write(services, product, tier, &license, (&key, &token), &mut ids, actor, call).await?;
-    Ok(IssuedResource::new(&key, LicenseResource::new(&license, None, call.now), &token, &claims))
+    let made = make_key(services, &license, (&read.catalog, product, tier), key, &mut ids, call.now).await?;
+    let shown =
+        IssuedResource::new(&made.key, LicenseResource::new(&license, None, call.now), &made.token, &made.claims);
+    write(services, product, tier, &license, &made, &shown, &mut ids, actor, call).await?;
+    Ok(shown)
+}
+
+fn path_of(issued: &IssuedResource) -> String {
+    format!("/api/v1.0/license-keys/{}", issued.license.id)
 }
 
 fn check(request: &Request, now: Timestamp) -> Result<(), Invalid> {
@@ -128,14 +134,15 @@ async fn write(
     product: &Product,
     tier: &Tier,
     license: &License,
-    (key, token): (&KeyString, &Secret),
+    made: &MadeKey,
+    shown: &IssuedResource,
     ids: &mut Ids,
     actor: &Actor,
     call: &Call,
 ) -> Result<(), Problem> {
-    let sealed = seal(services, license.id, key, token).await?;
     let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id });
     let event = call.event(ids, EventType::Issued, license.id, actor, data);
+    let done = call.once.created(path_of(shown), shown).await?;
     for _ in 0..TRIES {
         let current = services.table.current_license(license.customer_id, product.id).await?;
         let old = if product.one_key_per_customer { to_supersede(&services.table, current).await? } else { None };
@@ -143,8 +150,15 @@ async fn write(
             let data = serde_json::json!({ "superseded_by": license.id });
             (old, call.event(ids, EventType::Superseded, old, actor, data))
         });
-        let supersedes = superseded.as_ref().map(|(old, event)| (*old, event));
-        let issue = Issue { license, key, sealed: sealed.clone(), event: &event, current, supersedes };
+        let issue = Issue {
+            license,
+            key: &made.key,
+            sealed: made.sealed.clone(),
+            event: &event,
+            current,
+            supersedes: superseded.as_ref().map(|(old, event)| (*old, event)),
+            done: done.clone(),
+        };
         if services.table.issue(&issue).await? == Issued::Done {
             return Ok(());
         }
@@ -158,14 +172,4 @@ async fn to_supersede(table: &Table, current: Option<LicenseId>) -> Result<Optio
     let old = table.license(id).await?;
     let stands = old.is_some_and(|old| matches!(old.state, LicenseState::Active | LicenseState::Suspended));
     Ok(stands.then_some(id))
-}
-
-/// Seals what is kept of a license key.
-async fn seal(services: &Services, id: LicenseId, key: &KeyString, token: &Secret) -> Result<Sealed, Problem> {
-    let key = Secret::new(key.expose().to_owned());
-    let context = |purpose| services.table.sealing_context(id, purpose);
-    Ok(Sealed {
-        token: services.sealer.seal(&context("token"), token).await?,
-        license_key: services.sealer.seal(&context("license_key"), &key).await?,
-    })
 }

@@ -1,10 +1,18 @@
-//! License keys: issued and ended by the operator, proved and renewed by consuming apps.
+//! License keys: issued, changed and ended by the operator, proved and renewed by consuming apps.
 
+pub mod audit;
+pub mod change;
 pub mod get_license;
 pub mod heartbeat;
 pub mod issue;
+pub mod list_events;
 pub mod list_licenses;
+pub mod regenerate;
+pub mod reinstate;
+pub mod renew;
 pub mod revoke;
+mod step;
+pub mod suspend;
 pub mod validate;
 
 use shared::Services;
@@ -18,4 +26,12 @@ pub fn routes() -> OpenApiRouter<Services> {
         .routes(routes!(heartbeat::handler))
         .routes(routes!(get_license::handler))
         .routes(routes!(revoke::handler))
+        .routes(routes!(suspend::handler))
+        .routes(routes!(reinstate::handler))
+        .routes(routes!(renew::handler))
+        .routes(routes!(change::handler))
+        .routes(routes!(regenerate::handler))
+        .routes(routes!(audit::handler))
+        .routes(routes!(list_events::of_license))
+        .routes(routes!(list_events::of_all))
 }

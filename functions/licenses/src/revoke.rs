@@ -5,7 +5,7 @@ use serde::Deserialize;
 use shared::{
     Services,
     auth::Caller,
-    domain::{Actor, EventType, Ids, Invalid, LicenseId, Scope},
+    domain::{Actor, EventType, Ids, Invalid, LicenseId, Scope, State as LicenseState},
     http::{
         Body, Call, PathId, Problem, Tagged,
         documented::{Always, ById, Known, Scoped, WithBody},
@@ -65,12 +65,17 @@ pub async fn revoke(
     actor: &Actor,
     call: &Call,
 ) -> Result<LicenseResource, Problem> {
+    let license = table.license(id).await?.ok_or_else(Problem::not_found)?;
+    if matches!(license.state, LicenseState::Revoked { .. }) {
+        return Ok(LicenseResource::new(&license, None, call.now));
+    }
     let data = serde_json::json!({ "reason": reason });
     let event = call.event(&mut Ids::new(call.now), EventType::Revoked, id, actor, data);
-    let license = match table.revoke(id, call.now, reason, &event).await? {
-        Revoked::Done => table.license(id).await?.ok_or_else(Problem::not_found)?,
-        Revoked::Already(license) => *license,
-        Revoked::Absent => return Err(Problem::not_found()),
-    };
-    Ok(LicenseResource::new(&license, None, call.now))
+    let ended = LicenseResource::new(&license.revoke(call.now, reason.map(str::to_owned)), None, call.now);
+    let done = call.once.ok(&ended).await?;
+    match table.revoke(id, call.now, reason, &event, done.as_ref()).await? {
+        Revoked::Done => Ok(ended),
+        Revoked::Already(license) => Ok(LicenseResource::new(&license, None, call.now)),
+        Revoked::Absent => Err(Problem::not_found()),
+    }
 }

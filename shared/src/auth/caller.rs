@@ -93,6 +93,10 @@ impl OptionalFromRequestParts<Services> for Caller {
 
     /// None where there is no credential at all; one that does not hold is refused all the same.
     async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Option<Self>, Problem> {
+        // A layer before the handler may have had to ask, too.
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(Some(known.clone()));
+        }
         let Some(credential) = Credential::read(&parts.headers)? else { return Ok(None) };
         let call = <Call as FromRequestParts<Services>>::from_request_parts(parts, services).await?;
         let caller = match credential {

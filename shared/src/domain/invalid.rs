@@ -35,6 +35,10 @@ pub enum Code {
     NotActivated,
     /// The token belongs to another machine.
     MachineMismatch,
+    /// The tier can't be claimed.
+    TierNotClaimable,
+    /// The customer claimed this tier before.
+    AlreadyClaimed,
     /// There is no such thing, or it is someone else's.
     NotFound,
     /// There is no such version of the API.
@@ -55,6 +59,14 @@ pub enum Code {
     SeatLimitReached,
     /// The state of the thing forbids this.
     StateConflict,
+    /// The user is not registered as a customer.
+    CustomerNotRegistered,
+    /// Another license key of this product is held.
+    AlreadyLicensed,
+    /// The last API key that manages access stays.
+    LastAccessKey,
+    /// The request of this `Idempotency-Key` is under way.
+    IdempotencyInProgress,
     /// `If-Match` no longer holds.
     VersionConflict,
     /// A value is not acceptable.
@@ -71,6 +83,8 @@ pub enum Code {
     TierOfOtherProduct,
     /// The feature belongs to another product.
     FeatureOfOtherProduct,
+    /// The `Idempotency-Key` was used for another body.
+    IdempotencyKeyReused,
     /// DynamoDB or KMS can't answer now.
     Unavailable,
     /// A fault of ours.
@@ -79,7 +93,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of their statuses.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 40] = [
         Self::MalformedJson,
         Self::IdempotencyKeyInvalid,
         Self::Unauthenticated,
@@ -93,6 +107,8 @@ impl Code {
         Self::GenerationOutdated,
         Self::NotActivated,
         Self::MachineMismatch,
+        Self::TierNotClaimable,
+        Self::AlreadyClaimed,
         Self::NotFound,
         Self::VersionUnknown,
         Self::MethodNotAllowed,
@@ -103,6 +119,10 @@ impl Code {
         Self::EmailTaken,
         Self::SeatLimitReached,
         Self::StateConflict,
+        Self::CustomerNotRegistered,
+        Self::AlreadyLicensed,
+        Self::LastAccessKey,
+        Self::IdempotencyInProgress,
         Self::VersionConflict,
         Self::InvalidValue,
         Self::UnknownField,
@@ -111,6 +131,7 @@ impl Code {
         Self::TierCycle,
         Self::TierOfOtherProduct,
         Self::FeatureOfOtherProduct,
+        Self::IdempotencyKeyReused,
         Self::Unavailable,
         Self::InternalError,
     ];
@@ -131,6 +152,8 @@ impl Code {
             Self::GenerationOutdated => "generation_outdated",
             Self::NotActivated => "not_activated",
             Self::MachineMismatch => "machine_mismatch",
+            Self::TierNotClaimable => "tier_not_claimable",
+            Self::AlreadyClaimed => "already_claimed",
             Self::NotFound => "not_found",
             Self::VersionUnknown => "version_unknown",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -141,6 +164,10 @@ impl Code {
             Self::EmailTaken => "email_taken",
             Self::SeatLimitReached => "seat_limit_reached",
             Self::StateConflict => "state_conflict",
+            Self::CustomerNotRegistered => "customer_not_registered",
+            Self::AlreadyLicensed => "already_licensed",
+            Self::LastAccessKey => "last_access_key",
+            Self::IdempotencyInProgress => "idempotency_in_progress",
             Self::VersionConflict => "version_conflict",
             Self::InvalidValue => "invalid_value",
             Self::UnknownField => "unknown_field",
@@ -149,6 +176,7 @@ impl Code {
             Self::TierCycle => "tier_cycle",
             Self::TierOfOtherProduct => "tier_of_other_product",
             Self::FeatureOfOtherProduct => "feature_of_other_product",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::Unavailable => "unavailable",
             Self::InternalError => "internal_error",
         }

@@ -94,6 +94,87 @@ impl Refusal {
     }
 }
 
+/// Why a license key can't be taken from the state that it is in to the one that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StateConflict(pub String);
+
+impl StateConflict {
+    fn is(status: &str, wanted: &str) -> Self {
+        Self(format!("this license key is {status}: {wanted}"))
+    }
+}
+
+/// Steps from one state to the next. Each gives the license as it will be, or says why it can't.
+impl License {
+    /// Not honoured until it is reinstated.
+    pub fn suspend(self) -> Result<Self, StateConflict> {
+        match self.state {
+            State::Active => Ok(Self { state: State::Suspended, ..self }),
+            _ => Err(StateConflict::is(self.state.word(), "only an active one can be suspended")),
+        }
+    }
+
+    /// Honoured again.
+    pub fn reinstate(self) -> Result<Self, StateConflict> {
+        match self.state {
+            State::Suspended => Ok(Self { state: State::Active, ..self }),
+            _ => Err(StateConflict::is(self.state.word(), "only a suspended one can be reinstated")),
+        }
+    }
+
+    /// Ends at another time.
+    pub fn renew(self, expires_at: Timestamp) -> Result<Self, StateConflict> {
+        match self.state {
+            State::Active | State::Suspended => Ok(Self { expires_at: Some(expires_at), ..self }),
+            _ => Err(StateConflict::is(self.state.word(), "it can't be renewed")),
+        }
+    }
+
+    /// Is of another tier, or has other limits.
+    pub fn change(
+        self,
+        tier_id: TierId,
+        max_users: Option<u32>,
+        max_tenants: Option<u32>,
+    ) -> Result<Self, StateConflict> {
+        match self.state {
+            State::Active | State::Suspended => Ok(Self { tier_id, max_users, max_tenants, ..self }),
+            _ => Err(StateConflict::is(self.state.word(), "it can't be changed")),
+        }
+    }
+
+    /// Has a new key string; the one before, its tokens and its seats no longer count.
+    pub fn regenerate(self, key_hint: String, now: Timestamp) -> Result<Self, StateConflict> {
+        match self.status(now) {
+            "active" => Ok(Self { generation: self.generation + 1, key_hint, ..self }),
+            status => Err(StateConflict::is(status, "only an active one can have a new key string")),
+        }
+    }
+
+    /// Ended for good; one that was ended before stays as it ended.
+    pub fn revoke(self, at: Timestamp, reason: Option<String>) -> Self {
+        let superseded_by = match self.state {
+            State::Revoked { .. } => return self,
+            State::Superseded { by } => Some(by),
+            State::Active | State::Suspended => None,
+        };
+        Self { state: State::Revoked { at, reason, superseded_by }, ..self }
+    }
+}
+
+impl State {
+    /// The state as it is stored.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Superseded { .. } => "superseded",
+            Self::Revoked { .. } => "revoked",
+        }
+    }
+}
+
 impl License {
     /// Whether its time is over.
     pub fn is_expired(&self, now: Timestamp) -> bool {
@@ -117,10 +198,7 @@ impl License {
     pub fn status(&self, now: Timestamp) -> &'static str {
         match &self.state {
             State::Active if self.is_expired(now) => "expired",
-            State::Active => "active",
-            State::Suspended => "suspended",
-            State::Superseded { .. } => "superseded",
-            State::Revoked { .. } => "revoked",
+            state => state.word(),
         }
     }
 

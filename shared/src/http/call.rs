@@ -9,7 +9,7 @@ use axum::{
 use jiff::Timestamp;
 use lambda_http::request::RequestContext;
 
-use super::Problem;
+use super::{Once, Problem};
 use crate::domain::{Actor, Event, EventType, Ids, LicenseId};
 
 /// One request: when it came, from where, and by which name the log knows it.
@@ -21,6 +21,8 @@ pub struct Call {
     pub ip: String,
     /// Stands in the log line and in a problem's body.
     pub trace_id: String,
+    /// Whether it is to happen once, however often it is sent.
+    pub once: Once,
 }
 
 impl Call {

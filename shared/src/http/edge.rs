@@ -20,7 +20,7 @@ use rand::RngExt;
 use tower::{ServiceBuilder, util::MapRequestLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{Call, Problem, call::source_ip};
+use super::{Call, Once, Problem, call::source_ip, once};
 use crate::{Clock, Services, domain::Code};
 
 /// The path that every endpoint of this version begins with.
@@ -33,6 +33,7 @@ const VERSIONS: [&str; 2] = ["v1.0", "v1"];
 pub fn with_edge(routes: Router<Services>, services: &Services) -> Router {
     let inside = routes
         .fallback(nothing_here)
+        .layer(from_fn_with_state(services.clone(), once::pass))
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::fault("a handler panicked").into_response()
@@ -76,7 +77,7 @@ async fn nothing_here(uri: Uri) -> Problem {
 async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let now = edge.clock.now();
     let trace_id = trace_id(&request);
-    let call = Call { now, ip: source_ip(&request), trace_id: trace_id.clone() };
+    let call = Call { now, ip: source_ip(&request), trace_id: trace_id.clone(), once: Once::default() };
     request.extensions_mut().insert(call);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
@@ -105,7 +106,12 @@ fn trace_id(request: &Request) -> String {
 }
 
 /// Gives a problem its body, and turns the router's own refusals into problems.
-fn write_problem(mut response: Response, issuer: &str, trace_id: &str, sent_authorization: bool) -> Response {
+pub(super) fn write_problem(
+    mut response: Response,
+    issuer: &str,
+    trace_id: &str,
+    sent_authorization: bool,
+) -> Response {
     let problem = response.extensions_mut().remove::<Problem>();
     let problem = match (problem, response.status()) {
         (Some(problem), _) => problem,

@@ -6,11 +6,13 @@ pub mod documented;
 pub mod edge;
 pub mod extract;
 pub mod lambda;
+pub mod once;
 pub mod problem;
 pub mod resources;
 pub mod respond;
 
 pub use call::Call;
 pub use extract::{Body, List, NoBody, NoFilter, Page, PathId};
+pub use once::{Answer, Once};
 pub use problem::Problem;
 pub use respond::{Created, IfMatch, ListBody, Tagged};

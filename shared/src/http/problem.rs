@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{Code, FieldError, Invalid, Refusal},
+    domain::{Code, FieldError, Invalid, Refusal, license::StateConflict},
     store::{StoreError, listing::ListError},
     tokens::{SealError, SignError, TokenError, VerifyError},
 };
@@ -102,14 +102,22 @@ pub fn status(code: Code) -> StatusCode {
         | Code::ProductInactive
         | Code::GenerationOutdated
         | Code::NotActivated
-        | Code::MachineMismatch => StatusCode::FORBIDDEN,
+        | Code::MachineMismatch
+        | Code::TierNotClaimable
+        | Code::AlreadyClaimed => StatusCode::FORBIDDEN,
         Code::NotFound | Code::VersionUnknown => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Code::CodeTaken | Code::KeyTaken | Code::EmailTaken | Code::SeatLimitReached | Code::StateConflict => {
-            StatusCode::CONFLICT
-        }
+        Code::CodeTaken
+        | Code::KeyTaken
+        | Code::EmailTaken
+        | Code::SeatLimitReached
+        | Code::StateConflict
+        | Code::CustomerNotRegistered
+        | Code::AlreadyLicensed
+        | Code::LastAccessKey
+        | Code::IdempotencyInProgress => StatusCode::CONFLICT,
         Code::VersionConflict => StatusCode::PRECONDITION_FAILED,
         Code::InvalidValue
         | Code::UnknownField
@@ -117,7 +125,8 @@ pub fn status(code: Code) -> StatusCode {
         | Code::CursorInvalid
         | Code::TierCycle
         | Code::TierOfOtherProduct
-        | Code::FeatureOfOtherProduct => StatusCode::UNPROCESSABLE_ENTITY,
+        | Code::FeatureOfOtherProduct
+        | Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -139,6 +148,8 @@ pub const fn title(code: Code) -> &'static str {
         Code::GenerationOutdated => "The license key was regenerated",
         Code::NotActivated => "The machine holds no seat",
         Code::MachineMismatch => "The token belongs to another machine",
+        Code::TierNotClaimable => "The pricing tier can't be claimed",
+        Code::AlreadyClaimed => "The pricing tier was claimed before",
         Code::NotFound => "Not found",
         Code::VersionUnknown => "There is no such version of the API",
         Code::MethodNotAllowed => "The path takes other methods",
@@ -149,6 +160,10 @@ pub const fn title(code: Code) -> &'static str {
         Code::EmailTaken => "The e-mail address is taken",
         Code::SeatLimitReached => "Every seat is taken",
         Code::StateConflict => "The state forbids this",
+        Code::CustomerNotRegistered => "The user is not registered as a customer",
+        Code::AlreadyLicensed => "Another license key of this product is held",
+        Code::LastAccessKey => "It is the last API key that manages access",
+        Code::IdempotencyInProgress => "The request is under way",
         Code::VersionConflict => "It was changed meanwhile",
         Code::InvalidValue => "A value is not acceptable",
         Code::UnknownField => "A field is not known",
@@ -157,6 +172,7 @@ pub const fn title(code: Code) -> &'static str {
         Code::TierCycle => "A tier would include itself",
         Code::TierOfOtherProduct => "The tier belongs to another product",
         Code::FeatureOfOtherProduct => "The feature belongs to another product",
+        Code::IdempotencyKeyReused => "The Idempotency-Key was used for another body",
         Code::Unavailable => "Not available right now",
         Code::InternalError => "A fault on our side",
     }
@@ -189,6 +205,7 @@ impl From<FieldError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::ClaimLost => Self::new(Code::IdempotencyInProgress, error.to_string()),
             StoreError::Unavailable(_) | StoreError::Contended => Self::unavailable(error.to_string()),
             StoreError::Rejected(_) | StoreError::Damaged(_) => Self::fault(error.to_string()),
         }
@@ -207,6 +224,12 @@ impl From<ListError> for Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         Self::new(refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<StateConflict> for Problem {
+    fn from(conflict: StateConflict) -> Self {
+        Self::new(Code::StateConflict, conflict.to_string())
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
+    idempotency::Completion,
     keys,
     table::{Committed, Condition, Item, Key, Query, StoreError, Table, Transaction, from_item, n, pause, to_item},
 };
@@ -95,7 +97,12 @@ impl Table {
 
     /// Writes one thing of the catalog, on condition that the catalog is still the one that was read. So no two
     /// writes, each right by itself, can make a circle of tiers, a doubled code or a reference to nothing.
-    pub async fn write_catalog(&self, read: &Versioned, entry: Entry<'_>) -> Result<Written, StoreError> {
+    pub async fn write_catalog(
+        &self,
+        read: &Versioned,
+        entry: Entry<'_>,
+        done: Option<&Completion>,
+    ) -> Result<Written, StoreError> {
         let item = match entry {
             Entry::Product(product) => to_item(keys::product(product.id), product)?,
             Entry::Tier(tier) => to_item(keys::tier(tier.id), tier)?,
@@ -108,7 +115,7 @@ impl Table {
         };
         let mut transaction = Transaction::new();
         transaction.put_always(item).put(version, unmoved);
-        Ok(match self.commit(&transaction).await? {
+        Ok(match self.commit_once(transaction, done).await? {
             Committed::Done => Written::Done,
             Committed::Refused(_) => Written::Moved,
         })
@@ -163,16 +170,23 @@ impl CatalogCopy {
     }
 
     /// Writes what `make` makes of the catalog as it is, reading and making anew while other writes come first, and
-    /// drops the copy: the process that wrote sees its own write at once, the others within a minute.
-    pub async fn change<T, E>(&self, table: &Table, make: impl Fn(&Catalog) -> Result<T, E>) -> Result<T, E>
+    /// drops the copy: the process that wrote sees its own write at once, the others within a minute. `done` says
+    /// what else its transaction writes, where the request is to happen once.
+    pub async fn change<'a, T, E>(
+        &self,
+        table: &Table,
+        done: impl Fn(&T) -> BoxFuture<'a, Result<Option<Completion>, E>>,
+        make: impl Fn(&Catalog) -> Result<T, E>,
+    ) -> Result<T, E>
     where
-        for<'a> Entry<'a>: From<&'a T>,
+        for<'b> Entry<'b>: From<&'b T>,
         E: From<StoreError>,
     {
         for attempt in 0..TRIES {
             let read = table.catalog().await?;
             let made = make(&read.catalog)?;
-            let written = table.write_catalog(&read, Entry::from(&made)).await;
+            let done = done(&made).await?;
+            let written = table.write_catalog(&read, Entry::from(&made), done.as_ref()).await;
             // Also where there was no answer: it may have been written all the same.
             self.drop_copy();
             match written? {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    idempotency::Completion,
     keys,
     listing::{ListError, Listed, Paging, page_of_query},
     table::{Change, Committed, Condition, Item, Query, StoreError, Table, Transaction, from_item, n, s, to_item},
@@ -45,12 +46,12 @@ pub enum Replaced {
 
 impl Table {
     /// Adds a customer, unless another has its e-mail address.
-    pub async fn add_customer(&self, customer: &Customer) -> Result<Added, StoreError> {
+    pub async fn add_customer(&self, customer: &Customer, done: Option<&Completion>) -> Result<Added, StoreError> {
         let mut transaction = Transaction::new();
         transaction
             .put(email_item(customer)?, free_or_own(customer.id))
             .put(customer_item(customer, 1)?, Condition::absent());
-        Ok(match self.commit(&transaction).await? {
+        Ok(match self.commit_once(transaction, done).await? {
             Committed::Refused(refused) if refused.failed(0) => Added::EmailTaken,
             // An id is made anew for each customer: one that is there already was put by this very call.
             _ => Added::Done,

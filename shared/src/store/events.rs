@@ -1,10 +1,15 @@
 //! The append-only history.
 
+use futures_util::future::try_join_all;
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use ulid::Ulid;
+
 use super::{
     keys,
-    table::{Item, StoreError, s, to_item},
+    listing::{ListError, Listed, Paging, page_of_query},
+    table::{Item, Query, StoreError, Table, from_item, s, to_item},
 };
-use crate::domain::Event;
+use crate::domain::{Event, LicenseId};
 
 /// The item of an event. It is put in the transaction of what it tells of.
 pub fn event_item(event: &Event) -> Result<Item, StoreError> {
@@ -12,4 +17,93 @@ pub fn event_item(event: &Event) -> Result<Item, StoreError> {
     item.insert("GSI1PK".to_owned(), s(keys::event_day(event)));
     item.insert("GSI1SK".to_owned(), s(event.id.ulid().to_string()));
     Ok(item)
+}
+
+/// How many days without an event are looked through for one page, before the caller is given a cursor to go on.
+const MOST_DAYS: usize = 60;
+
+impl Table {
+    /// The events of a license key, newest first.
+    pub async fn events_of(&self, license: LicenseId, paging: &Paging) -> Result<Listed<Event>, ListError> {
+        let query = Query { descending: true, ..Query::prefix(keys::license_partition(license), "EVENT#") };
+        let page = page_of_query(self, query, &format!("events {license}"), paging).await?;
+        let items = page.items.into_iter().map(from_item).collect::<Result<_, _>>()?;
+        Ok(Listed { items, next: page.next })
+    }
+
+    /// The events of all license keys, newest first: day by day, each day's partitions merged.
+    pub async fn all_events(&self, paging: &Paging, now: Timestamp) -> Result<Listed<Event>, ListError> {
+        let list = "events of all";
+        let after = paging.position::<1>(list)?.map(|[ulid]| ulid);
+        // A clock that runs ahead may have written tomorrow's.
+        let newest = day_of(now + SignedDuration::from_hours(24));
+        let mut day = after.as_deref().and_then(day_of_ulid).map_or(newest, |day| day.min(newest));
+        let oldest = self.oldest_license().await?.map_or(newest, day_of);
+        let mut events: Vec<Event> = Vec::new();
+        for _ in 0..MOST_DAYS {
+            if day < oldest {
+                return Ok(Listed { items: events, next: None });
+            }
+            let wanted = paging.limit + 1 - events.len();
+            events.extend(self.events_of_day(day, after.as_deref(), wanted).await?);
+            if events.len() > paging.limit {
+                events.truncate(paging.limit);
+                let last = events.last().map(|event| event.id.ulid().to_string());
+                return Ok(Listed { items: events, next: last.map(|ulid| paging.write(list, vec![ulid])) });
+            }
+            let Ok(yesterday) = day.yesterday() else { break };
+            day = yesterday;
+        }
+        let next = paging.write(list, vec![first_ulid_after(day)]);
+        Ok(Listed { items: events, next: Some(next) })
+    }
+
+    async fn events_of_day(&self, day: Date, after: Option<&str>, wanted: usize) -> Result<Vec<Event>, StoreError> {
+        let shards = (0..keys::EVENT_SHARDS).map(|shard| {
+            // Everything below the last that was shown; the greatest ULID where nothing was.
+            let end = after.map_or_else(|| "~".to_owned(), str::to_owned);
+            let mut query = Query::between(keys::event_shard(day, shard), "0".to_owned(), end);
+            query.index = Some("GSI1");
+            query.descending = true;
+            query.limit = i32::try_from(wanted + 1).ok();
+            self.query(query)
+        });
+        let mut events = Vec::new();
+        for page in try_join_all(shards).await? {
+            for item in page.items {
+                events.push(from_item::<Event>(item)?);
+            }
+        }
+        events.retain(|event| after.is_none_or(|after| event.id.ulid().to_string().as_str() < after));
+        events.sort_by_key(|event| std::cmp::Reverse(event.id));
+        events.truncate(wanted);
+        Ok(events)
+    }
+
+    /// When the first license key was issued: before that nothing happened.
+    async fn oldest_license(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut query = Query::prefix(keys::LICENSES.to_owned(), "LICENSE#");
+        query.index = Some("GSI2");
+        query.limit = Some(1);
+        let page = self.query(query).await?;
+        let issued_at = page.items.first().and_then(|item| item.get("issued_at")?.as_s().ok()?.parse().ok());
+        Ok(issued_at)
+    }
+}
+
+fn day_of(time: Timestamp) -> Date {
+    time.to_zoned_datetime(TimeZone::UTC).date()
+}
+
+fn day_of_ulid(text: &str) -> Option<Date> {
+    let millis = i64::try_from(Ulid::from_string(text).ok()?.timestamp_ms()).ok()?;
+    Timestamp::from_millisecond(millis).ok().map(day_of)
+}
+
+/// The least ULID of the day after: a cursor from which a reader goes on with `day`.
+fn first_ulid_after(day: Date) -> String {
+    let next =
+        day.tomorrow().ok().and_then(|day| day.to_zoned_datetime(TimeZone::UTC).ok()).map(|start| start.timestamp());
+    let millis = next.and_then(|start| u64::try_from(start.as_millisecond()).ok()).unwrap_or(u64::MAX);
+    Ulid::from_parts(millis.saturating_sub(1), u128::MAX).to_string()
 }

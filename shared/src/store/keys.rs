@@ -1,7 +1,7 @@
 //! Every key of the table, each written once.
 
 use data_encoding::HEXLOWER;
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::table::Key;
 use crate::domain::{
@@ -113,10 +113,15 @@ pub fn event(event: &Event) -> Key {
     Key::new(license_partition(event.license_id), format!("EVENT#{}", event.id.ulid()))
 }
 
-/// One of the index partitions of a day's events, by the license.
+/// One of the index partitions of a day's events.
+pub fn event_shard(day: Date, shard: u8) -> String {
+    format!("EVENTS#{day}#{shard}")
+}
+
+/// The index partition of an event, by its day and its license.
 pub fn event_day(event: &Event) -> String {
     let shard = sha256(event.license_id.to_string().as_bytes())[0] % EVENT_SHARDS;
-    format!("EVENTS#{}#{shard}", event.at.strftime("%Y-%m-%d"))
+    event_shard(event.at.to_zoned_datetime(TimeZone::UTC).date(), shard)
 }
 
 /// An API key.
@@ -132,6 +137,12 @@ pub fn access() -> Key {
 /// The version of the key ring.
 pub fn ring() -> Key {
     Key::new(KEYRING, "RING")
+}
+
+/// The record of a request that happens once: its credential, method, path and key.
+pub fn idempotency(parts: [&str; 4]) -> Key {
+    let key = format!("IDEMPOTENCY#{}", super::idempotency::hash_of(parts));
+    Key::new(key.clone(), key)
 }
 
 /// A signing key.

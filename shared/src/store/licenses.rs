@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     events::event_item,
+    idempotency::Completion,
     keys,
     listing::{ListError, Listed, Paging, page_of_query},
     table::{
@@ -15,8 +16,8 @@ use super::{
 use crate::domain::{CustomerId, Event, KeyString, License, LicenseId, ProductId, SealingContext, State, TierId};
 
 /// The stored statuses. `expired` is never one: it follows from the time.
-const ACTIVE: &str = "active";
-const SUSPENDED: &str = "suspended";
+const ACTIVE: &str = State::Active.word();
+const SUSPENDED: &str = State::Suspended.word();
 const SUPERSEDED: &str = "superseded";
 const REVOKED: &str = "revoked";
 
@@ -48,18 +49,17 @@ struct LicenseRecord {
 
 impl LicenseRecord {
     fn of(license: &License) -> Self {
-        let (status, superseded_by, revoked_at, revocation_reason) = match &license.state {
-            State::Active => (ACTIVE, None, None, None),
-            State::Suspended => (SUSPENDED, None, None, None),
-            State::Superseded { by } => (SUPERSEDED, Some(*by), None, None),
-            State::Revoked { at, reason, superseded_by } => (REVOKED, *superseded_by, Some(*at), reason.clone()),
+        let (superseded_by, revoked_at, revocation_reason) = match &license.state {
+            State::Active | State::Suspended => (None, None, None),
+            State::Superseded { by } => (Some(*by), None, None),
+            State::Revoked { at, reason, superseded_by } => (*superseded_by, Some(*at), reason.clone()),
         };
         Self {
             id: license.id,
             customer_id: license.customer_id,
             product_id: license.product_id,
             tier_id: license.tier_id,
-            status: status.to_owned(),
+            status: license.state.word().to_owned(),
             superseded_by,
             revoked_at,
             revocation_reason,
@@ -149,6 +149,50 @@ pub struct Issue<'a> {
     pub current: Option<LicenseId>,
     /// The key whose place it takes, and the event that says so.
     pub supersedes: Option<(LicenseId, &'a Event)>,
+    /// What a repeat of the request is told.
+    pub done: Option<Completion>,
+}
+
+/// A license key that gets a new key string.
+#[derive(Debug)]
+pub struct Regeneration<'a> {
+    /// The license as it will be, of the next generation.
+    pub license: &'a License,
+    /// Its new key string.
+    pub key: &'a KeyString,
+    /// What is sealed of it.
+    pub sealed: Sealed,
+    /// That it was regenerated.
+    pub event: &'a Event,
+    /// The time by which it must not have expired.
+    pub now: Timestamp,
+    /// What a repeat of the request is told.
+    pub done: Option<Completion>,
+}
+
+/// A step that changes a few attributes of a license key. Each writes its own attributes alone: a license that was
+/// put whole by a late writer would undo a suspension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// From active.
+    Suspend,
+    /// From suspended.
+    Reinstate,
+    /// To an end that was given.
+    Renew,
+    /// By a billing period from the end that was read: two such renewals must not pay for one period.
+    RenewAsRead,
+    /// To another tier or other limits.
+    Change,
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stepped {
+    /// It was done.
+    Done,
+    /// The license is no longer as it was read: read it and decide again.
+    Moved,
 }
 
 /// What became of issuing.
@@ -228,9 +272,6 @@ impl Table {
     pub async fn issue(&self, issue: &Issue<'_>) -> Result<Issued, StoreError> {
         let license = issue.license;
         let pointer = KeyPointer { license_id: license.id, generation: license.generation };
-        let mut sealed = bare_item(keys::sealed(license.id));
-        sealed.insert("token".to_owned(), bytes(&issue.sealed.token));
-        sealed.insert("license_key".to_owned(), bytes(&issue.sealed.license_key));
         let as_read = match issue.current {
             None => Condition::absent(),
             Some(id) => Condition::new("license_id = :read").value(":read", s(id.to_string())),
@@ -241,7 +282,7 @@ impl Table {
             .put(license_item(license)?, Condition::absent())
             .put(to_item(keys::key_string(&issue.key.sha256()), &pointer)?, Condition::absent())
             .put(to_item(keys::current(license.customer_id, license.product_id), &current)?, as_read)
-            .put_always(sealed)
+            .put_always(sealed_item(license.id, &issue.sealed))
             .put_always(event_item(issue.event)?);
         if let Some((old, event)) = issue.supersedes {
             let not_revoked = Condition::new("#status <> :revoked").value(":revoked", s(REVOKED));
@@ -250,7 +291,7 @@ impl Table {
                 .set("superseded_by", s(license.id.to_string()));
             transaction.change(&superseded).put_always(event_item(event)?);
         }
-        Ok(match self.commit(&transaction).await? {
+        Ok(match self.commit_once(transaction, issue.done.as_ref()).await? {
             Committed::Done => Issued::Done,
             // Its id was drawn for this request: whoever wrote it was this request.
             Committed::Refused(refused) if refused.old(0).is_some() => Issued::Done,
@@ -265,6 +306,7 @@ impl Table {
         at: Timestamp,
         reason: Option<&str>,
         event: &Event,
+        done: Option<&Completion>,
     ) -> Result<Revoked, StoreError> {
         let not_revoked = Condition::new("#status <> :revoked").value(":revoked", s(REVOKED));
         let change = Change::new(keys::license(id), not_revoked)
@@ -273,13 +315,87 @@ impl Table {
             .set_or_remove("revocation_reason", reason.map(s));
         let mut transaction = Transaction::new();
         transaction.change(&change).put_always(event_item(event)?);
-        Ok(match self.commit(&transaction).await? {
+        Ok(match self.commit_once(transaction, done).await? {
             Committed::Done => Revoked::Done,
             Committed::Refused(refused) => match refused.old(0) {
                 Some(item) => Revoked::Already(Box::new(license_of(item.clone())?)),
                 None => Revoked::Absent,
             },
         })
+    }
+
+    /// Takes a license key from one state to the next, as they were read and decided.
+    pub async fn step(
+        &self,
+        step: Step,
+        (read, next): (&License, &License),
+        event: &Event,
+        done: Option<&Completion>,
+    ) -> Result<Stepped, StoreError> {
+        let open = Condition::new("#status IN (:active, :suspended)")
+            .value(":active", s(ACTIVE))
+            .value(":suspended", s(SUSPENDED));
+        let is = |status| Condition::new("#status = :status").value(":status", s(status));
+        let change = |condition| Change::new(keys::license(read.id), condition);
+        let expires_at = next.expires_at.map(|end| n(end.as_millisecond()));
+        let change = match step {
+            Step::Suspend => change(is(ACTIVE)).set("status", s(SUSPENDED)),
+            Step::Reinstate => change(is(SUSPENDED)).set("status", s(ACTIVE)),
+            Step::Renew => change(open).set_or_remove("expires_at", expires_at),
+            Step::RenewAsRead => {
+                let as_read = match read.expires_at {
+                    None => open.and("attribute_not_exists(expires_at)"),
+                    Some(end) => open.and("expires_at = :read").value(":read", n(end.as_millisecond())),
+                };
+                change(as_read).set_or_remove("expires_at", expires_at)
+            }
+            Step::Change => change(open)
+                .set("tier_id", s(next.tier_id.to_string()))
+                .set_or_remove("max_users", next.max_users.map(n))
+                .set_or_remove("max_tenants", next.max_tenants.map(n)),
+        };
+        let mut transaction = Transaction::new();
+        transaction.change(&change).put_always(event_item(event)?);
+        Ok(match self.commit_once(transaction, done).await? {
+            Committed::Done => Stepped::Done,
+            Committed::Refused(_) => Stepped::Moved,
+        })
+    }
+
+    /// Gives a license key its new key string, from active, unexpired and the generation before.
+    pub async fn regenerate(&self, regeneration: &Regeneration<'_>) -> Result<Stepped, StoreError> {
+        let license = regeneration.license;
+        let as_read = Condition::new(
+            "#status = :active AND generation = :read AND (attribute_not_exists(expires_at) OR expires_at > :now)",
+        )
+        .value(":active", s(ACTIVE))
+        .value(":read", n(license.generation - 1))
+        .value(":now", n(regeneration.now.as_millisecond()));
+        let change = Change::new(keys::license(license.id), as_read)
+            .set("generation", n(license.generation))
+            .set("key_hint", s(&license.key_hint));
+        let pointer = KeyPointer { license_id: license.id, generation: license.generation };
+        let mut transaction = Transaction::new();
+        transaction
+            .change(&change)
+            .put(to_item(keys::key_string(&regeneration.key.sha256()), &pointer)?, Condition::absent())
+            .put_always(sealed_item(license.id, &regeneration.sealed))
+            .put_always(event_item(regeneration.event)?);
+        Ok(match self.commit_once(transaction, regeneration.done.as_ref()).await? {
+            Committed::Done => Stepped::Done,
+            // The string was drawn for this request: whoever wrote it was this request.
+            Committed::Refused(refused) if refused.old(1).is_some() => Stepped::Done,
+            Committed::Refused(_) => Stepped::Moved,
+        })
+    }
+
+    /// What is sealed of a license key.
+    pub async fn sealed(&self, id: LicenseId) -> Result<Option<Sealed>, StoreError> {
+        let Some(item) = self.get(keys::sealed(id)).await? else { return Ok(None) };
+        let part = |name: &str| item.get(name).and_then(|value| Some(value.as_b().ok()?.as_ref().to_vec()));
+        let sealed = part("token").zip(part("license_key"));
+        let (token, license_key) = sealed.ok_or_else(|| StoreError::Damaged(format!("what is sealed of {id}")))?;
+        Ok(Some(Sealed { token, license_key }))
     }
 
     /// License keys, newest first.
@@ -340,6 +456,13 @@ impl LicenseFilter {
         (!parts.is_empty())
             .then(|| values.into_iter().fold(condition, |condition, (name, value)| condition.value(name, value)))
     }
+}
+
+fn sealed_item(id: LicenseId, sealed: &Sealed) -> Item {
+    let mut item = bare_item(keys::sealed(id));
+    item.insert("token".to_owned(), bytes(&sealed.token));
+    item.insert("license_key".to_owned(), bytes(&sealed.license_key));
+    item
 }
 
 fn bytes(bytes: &[u8]) -> AttributeValue {

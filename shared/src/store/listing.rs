@@ -66,8 +66,14 @@ pub struct Paging {
 }
 
 impl Paging {
-    fn after<const N: usize>(&self, list: &str) -> Result<Option<[String; N]>, NotACursor> {
+    /// Where to go on in this list: the sort keys of the last row that was shown.
+    pub(super) fn position<const N: usize>(&self, list: &str) -> Result<Option<[String; N]>, NotACursor> {
         self.cursor.as_deref().map(|cursor| self.key.read(cursor, list)).transpose()
+    }
+
+    /// A cursor from which this list goes on.
+    pub(super) fn write(&self, list: &str, at: Vec<String>) -> String {
+        self.key.write(list, at)
     }
 }
 
@@ -111,12 +117,12 @@ pub fn page_in_memory<T, const N: usize>(
     place: impl Fn(&T) -> [String; N],
 ) -> Result<Listed<T>, NotACursor> {
     rows.sort_by_key(&place);
-    if let Some(after) = paging.after::<N>(list)? {
+    if let Some(after) = paging.position::<N>(list)? {
         rows.retain(|row| place(row) > after);
     }
     let more = rows.len() > paging.limit;
     rows.truncate(paging.limit);
-    let next = rows.last().filter(|_| more).map(|last| paging.key.write(list, place(last).to_vec()));
+    let next = rows.last().filter(|_| more).map(|last| paging.write(list, place(last).to_vec()));
     Ok(Listed { items: rows, next })
 }
 
@@ -149,8 +155,8 @@ pub async fn page_of_query(
         names.iter().map(|name| (*name).to_owned()).zip(values.map(s)).collect()
     };
     let after = match query.index {
-        None => paging.after::<1>(list)?.map(Vec::from),
-        Some(_) => paging.after::<3>(list)?.map(Vec::from),
+        None => paging.position::<1>(list)?.map(Vec::from),
+        Some(_) => paging.position::<3>(list)?.map(Vec::from),
     };
     query.after = after.map(start);
     let mut items: Vec<Item> = Vec::new();
@@ -169,12 +175,12 @@ pub async fn page_of_query(
         }
         match page.next {
             _ if over => {
-                let next = items.last().map(|last| paging.key.write(list, place(last)));
+                let next = items.last().map(|last| paging.write(list, place(last)));
                 return Ok(Listed { items, next });
             }
             None => return Ok(Listed { items, next: None }),
             Some(next) if read >= MOST_READ => {
-                return Ok(Listed { items, next: Some(paging.key.write(list, place(&next))) });
+                return Ok(Listed { items, next: Some(paging.write(list, place(&next))) });
             }
             next => query.after = next,
         }

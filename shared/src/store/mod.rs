@@ -5,9 +5,11 @@
 
 pub mod activations;
 pub mod api_keys;
+pub mod audit;
 pub mod catalog;
 pub mod customers;
 pub mod events;
+pub mod idempotency;
 pub mod keys;
 pub mod licenses;
 pub mod listing;

@@ -13,7 +13,7 @@ use super::{
     table::{Committed, Condition, Item, Query, Refusals, StoreError, Table, Transaction, bare_item, n},
 };
 use crate::domain::{
-    Activation, Event, License, MachineHash,
+    Activation, ActivationId, Event, License, LicenseId, MachineHash,
     seat::{Window, whole_second},
 };
 
@@ -37,12 +37,45 @@ pub enum Begun {
     Lost,
 }
 
+/// Who holds a seat, as the seat says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeatHolder {
+    /// The seat's number.
+    pub number: u32,
+    /// The activation that holds it.
+    pub id: ActivationId,
+    /// The generation that it is held in.
+    pub generation: u32,
+}
+
+impl SeatHolder {
+    pub(super) fn of(license: LicenseId, item: &Item) -> Result<Self, StoreError> {
+        let bytes = |name: &str| item.get(name).and_then(|value| Some(value.as_b().ok()?.as_ref()));
+        let number = |name: &str| item.get(name).and_then(|value| value.as_n().ok()?.parse().ok());
+        let place = item.get("SK").and_then(|sk| sk.as_s().ok()?.strip_prefix(keys::SEAT)?.parse().ok());
+        let machine = bytes("machine").and_then(|hash| Some(MachineHash(hash.try_into().ok()?)));
+        let life = bytes("life").and_then(|life| life.try_into().ok());
+        let whole = (|| Some((place?, machine?, life?, number("generation")?)))();
+        let (number, machine, life, generation) =
+            whole.ok_or_else(|| StoreError::Damaged(format!("a seat of license {license}")))?;
+        Ok(Self { number, id: ActivationId { license, machine, life }, generation })
+    }
+
+    pub(super) fn still_holds(&self) -> Condition {
+        held_by(&self.id, self.generation)
+    }
+}
+
 /// The seat is held as this activation says.
 pub(super) fn still_held_by(holder: &Activation) -> Condition {
+    held_by(&holder.id, holder.generation)
+}
+
+fn held_by(id: &ActivationId, generation: u32) -> Condition {
     Condition::new("machine = :holder AND life = :holder_life AND generation = :holder_generation")
-        .value(":holder", machine(holder.id.machine))
-        .value(":holder_life", life(&holder.id))
-        .value(":holder_generation", n(holder.generation))
+        .value(":holder", machine(id.machine))
+        .value(":holder_life", life(id))
+        .value(":holder_generation", n(generation))
 }
 
 fn machine(hash: MachineHash) -> AttributeValue {
@@ -140,7 +173,7 @@ impl Table {
 }
 
 /// Whether a seat item names this activation.
-fn names(item: &Item, holder: &Activation) -> bool {
+pub(super) fn names(item: &Item, holder: &Activation) -> bool {
     item.get("machine") == Some(&machine(holder.id.machine)) && item.get("life") == Some(&life(&holder.id))
 }
 

@@ -8,7 +8,10 @@ use aws_sdk_dynamodb::{
         BehaviorVersion, Credentials, Region, SharedCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig,
     },
     error::{DisplayErrorContext, SdkError},
-    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
+    operation::{
+        delete_item::DeleteItemError, put_item::PutItemError, transact_write_items::TransactWriteItemsError,
+        update_item::UpdateItemError,
+    },
     types::{
         AttributeValue, CancellationReason, ConditionCheck, Delete, Put, ReturnValue,
         ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -34,6 +37,9 @@ pub enum StoreError {
     /// An item does not have the attributes that it should.
     #[error("an item is damaged: {0}")]
     Damaged(String),
+    /// Another try of the same request took it over.
+    #[error("another try of this request is under way")]
+    ClaimLost,
     /// The writes of others kept coming first.
     #[error("other writes came first, again and again")]
     Contended,
@@ -187,7 +193,7 @@ impl Change {
 /// What became of a conditional update.
 #[derive(Debug)]
 pub enum Updated {
-    /// It was done; the item as it is now.
+    /// It was done; after an update, the item as it is now.
     Done(Item),
     /// Its condition did not hold; the item as it is, if there is one.
     Refused(Option<Item>),
@@ -486,19 +492,48 @@ impl Table {
             .set_expression_attribute_values(some(values))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        for attempt in 0..TRIES {
-            match asked.clone().send().await {
-                Ok(answer) => return Ok(Updated::Done(answer.attributes.unwrap_or_default())),
-                Err(error) => match error.as_service_error() {
-                    Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                        return Ok(Updated::Refused(failed.item.clone().filter(|item| !item.is_empty())));
-                    }
-                    Some(UpdateItemError::TransactionConflictException(_)) => pause(attempt).await,
-                    _ => return Err(failure(&error)),
-                },
-            }
-        }
-        Err(StoreError::Contended)
+        let lost = |error: &UpdateItemError| match error {
+            UpdateItemError::ConditionalCheckFailedException(failed) => Some(Lost::Condition(failed.item.clone())),
+            UpdateItemError::TransactionConflictException(_) => Some(Lost::Conflict),
+            _ => None,
+        };
+        conditionally(|| asked.clone().send(), lost, |answer| answer.attributes).await
+    }
+
+    /// Writes one item whole, on condition.
+    pub async fn put(&self, item: Item, condition: &Condition) -> Result<Updated, StoreError> {
+        let asked = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression(&condition.expression)
+            .set_expression_attribute_values(some(condition.values.clone()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let lost = |error: &PutItemError| match error {
+            PutItemError::ConditionalCheckFailedException(failed) => Some(Lost::Condition(failed.item.clone())),
+            PutItemError::TransactionConflictException(_) => Some(Lost::Conflict),
+            _ => None,
+        };
+        conditionally(|| asked.clone().send(), lost, |_| None).await
+    }
+
+    /// Deletes one item, on condition.
+    pub async fn delete(&self, key: Key, condition: &Condition) -> Result<Updated, StoreError> {
+        let asked = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(key.into_item()))
+            .condition_expression(&condition.expression)
+            .set_expression_attribute_values(some(condition.values.clone()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let lost = |error: &DeleteItemError| match error {
+            DeleteItemError::ConditionalCheckFailedException(failed) => Some(Lost::Condition(failed.item.clone())),
+            DeleteItemError::TransactionConflictException(_) => Some(Lost::Conflict),
+            _ => None,
+        };
+        conditionally(|| asked.clone().send(), lost, |_| None).await
     }
 
     /// Writes a transaction. The SDK repeats it under one client request token while its outcome is unknown, so that
@@ -529,6 +564,39 @@ impl Table {
         }
         Err(StoreError::Contended)
     }
+}
+
+/// How a write to one item was lost.
+enum Lost {
+    /// Its condition does not hold; the item as it is.
+    Condition(Option<Item>),
+    /// A transaction holds the item.
+    Conflict,
+}
+
+/// Writes one item, again while a transaction holds it. `written` is what the answer shows of the item.
+async fn conditionally<T, E, R, F>(
+    ask: impl Fn() -> F,
+    lost: impl Fn(&E) -> Option<Lost>,
+    written: impl Fn(T) -> Option<Item>,
+) -> Result<Updated, StoreError>
+where
+    F: Future<Output = Result<T, SdkError<E, R>>>,
+    E: Error + aws_smithy_types::error::metadata::ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug,
+{
+    for attempt in 0..TRIES {
+        let error = match ask().await {
+            Ok(answer) => return Ok(Updated::Done(written(answer).unwrap_or_default())),
+            Err(error) => error,
+        };
+        match error.as_service_error().and_then(&lost) {
+            Some(Lost::Condition(item)) => return Ok(Updated::Refused(item.filter(|item| !item.is_empty()))),
+            Some(Lost::Conflict) => pause(attempt).await,
+            None => return Err(failure(&error)),
+        }
+    }
+    Err(StoreError::Contended)
 }
 
 enum Reasons {

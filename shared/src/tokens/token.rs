@@ -88,6 +88,11 @@ impl<'a> UnverifiedToken<'a> {
         Ok(Self { text, kid: header.kid })
     }
 
+    /// The key that it says signed it.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
     /// The claims, if `key` signed them for `issuer`. Whether the token is still good for anything (its `exp`, its
     /// license) is for the use case to say.
     fn verify(&self, key: &SigningKey, issuer: &str) -> Result<Claims, TokenInvalid> {

@@ -1,0 +1,125 @@
+//! Moves a license key to another pricing tier, or gives it other limits.
+
+use axum::extract::State;
+use serde::Deserialize;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{
+        Actor, Catalog, Code, EventType, FieldError, Invalid, License, LicenseId, Scope, TierId, license::StateConflict,
+    },
+    http::{
+        Body, Call, PathId, Problem, Tagged,
+        documented::{Always, ById, Known, Scoped, WithBody},
+        extract::nullable,
+        problem::ProblemBody,
+        resources::LicenseResource,
+    },
+    store::{Table, licenses::Step},
+};
+use utoipa::ToSchema;
+
+use crate::step::{Decided, take};
+
+/// To what: either or both.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ChangeRequest)]
+pub struct Request {
+    /// A tier of the same product.
+    #[schema(value_type = Option<String>)]
+    pub tier_id: Option<TierId>,
+    /// Seats: null, no limit; left out, the new tier's, or as it was where the tier stays.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000)]
+    pub max_users: Option<Option<u32>>,
+}
+
+/// Changes a license key.
+#[utoipa::path(
+    post,
+    path = "/api/v1.0/license-keys/{id}/change",
+    tag = "license keys",
+    summary = "Move a license key to another tier or limit",
+    description = "Features follow at the next heartbeat. Fewer seats than are held are refused.",
+    params(("id" = String, Path, description = "`lic_…`")),
+    request_body = Request,
+    responses(
+        (status = 200, description = "The license key", body = LicenseResource),
+        (status = 409, description = "`state_conflict`", body = ProblemBody, content_type = "application/problem+json"),
+        Known,
+        Scoped,
+        ById,
+        WithBody,
+        Always,
+    ),
+    security(("api_key" = ["licenses:write"]), ("bearer" = [])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    caller: Caller,
+    call: Call,
+    PathId(id): PathId<LicenseId>,
+    body: Result<Body<Request>, Problem>,
+) -> Result<Tagged<LicenseResource>, Problem> {
+    caller.require(Scope::LicensesWrite)?;
+    let Body(request) = body?;
+    Ok(Tagged(change(&services.table, id, &request, &caller.actor(), &call).await?))
+}
+
+/// Changes tier, limits or both.
+pub async fn change(
+    table: &Table,
+    id: LicenseId,
+    request: &Request,
+    actor: &Actor,
+    call: &Call,
+) -> Result<LicenseResource, Problem> {
+    check(request)?;
+    let catalog = table.catalog().await?.catalog;
+    let read = table.license(id).await?.ok_or_else(Problem::not_found)?;
+    enough_seats(table, &read, changed(&catalog, request, read.clone())?.max_users).await?;
+    take(table, id, EventType::Changed, (actor, call), |read| {
+        let from = serde_json::json!({ "tier_id": read.tier_id, "max_users": read.max_users });
+        let next = changed(&catalog, request, read)?;
+        let data = serde_json::json!({ "from": from, "tier_id": next.tier_id, "max_users": next.max_users });
+        Ok(Decided { next, step: Step::Change, data })
+    })
+    .await
+}
+
+fn check(request: &Request) -> Result<(), Invalid> {
+    let mut invalid = Invalid::default();
+    let seats = request.max_users.flatten().is_none_or(|seats| (1..=100_000).contains(&seats));
+    invalid.check(seats, "/max_users", "1 to 100000, or null for no limit");
+    let says = request.tier_id.is_some() || request.max_users.is_some();
+    invalid.check(says, "/tier_id", "give tier_id, max_users or both");
+    invalid.finish()
+}
+
+fn changed(catalog: &Catalog, request: &Request, read: License) -> Result<License, Problem> {
+    let Some(id) = request.tier_id else {
+        let (tier_id, max_tenants) = (read.tier_id, read.max_tenants);
+        let max_users = request.max_users.unwrap_or(read.max_users);
+        return Ok(read.change(tier_id, max_users, max_tenants)?);
+    };
+    let at = |code, detail| Problem::from(FieldError::at("/tier_id", code, detail));
+    let tier = catalog.tiers.get(&id).ok_or_else(|| at(Code::InvalidValue, "there is no such pricing tier"))?;
+    if tier.product_id != read.product_id {
+        return Err(at(Code::TierOfOtherProduct, "this tier belongs to another product"));
+    }
+    Ok(read.change(id, request.max_users.unwrap_or(tier.max_users), tier.max_tenants)?)
+}
+
+/// A courtesy to the operator, who may free seats first. What guards the limit is that a seat above it no longer
+/// counts, whatever is written here.
+async fn enough_seats(table: &Table, read: &License, max_users: Option<u32>) -> Result<(), Problem> {
+    let Some(wanted) = max_users else { return Ok(()) };
+    if read.max_users.is_some_and(|seats| seats <= wanted) {
+        return Ok(());
+    }
+    let used = table.seats_used(read).await?;
+    if used <= wanted as usize {
+        return Ok(());
+    }
+    Err(StateConflict(format!("{used} seats are held: free some before the limit becomes {wanted}")).into())
+}

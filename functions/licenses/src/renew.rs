@@ -1,0 +1,97 @@
+//! Moves the end of a license key.
+
+use axum::extract::State;
+use jiff::Timestamp;
+use serde::Deserialize;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{Actor, BillingPeriod, EventType, Invalid, License, LicenseId, Scope, license::StateConflict},
+    http::{
+        Body, Call, PathId, Problem, Tagged,
+        documented::{Always, ById, Known, Scoped, WithBody},
+        problem::ProblemBody,
+        resources::LicenseResource,
+    },
+    store::{Table, licenses::Step},
+};
+use utoipa::ToSchema;
+
+use crate::step::{Decided, take};
+
+/// To when.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = RenewRequest)]
+pub struct Request {
+    /// The new end, a time to come; left out, one billing period of the tier from the later of now and the end that
+    /// it has. A month that is too short ends on its last day.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Renews a license key.
+#[utoipa::path(
+    post,
+    path = "/api/v1.0/license-keys/{id}/renew",
+    tag = "license keys",
+    summary = "Move the end of a license key",
+    params(("id" = String, Path, description = "`lic_…`")),
+    request_body = Request,
+    responses(
+        (status = 200, description = "The license key", body = LicenseResource),
+        (status = 409, description = "`state_conflict`", body = ProblemBody, content_type = "application/problem+json"),
+        Known,
+        Scoped,
+        ById,
+        WithBody,
+        Always,
+    ),
+    security(("api_key" = ["licenses:write"]), ("bearer" = [])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    caller: Caller,
+    call: Call,
+    PathId(id): PathId<LicenseId>,
+    body: Result<Body<Request>, Problem>,
+) -> Result<Tagged<LicenseResource>, Problem> {
+    caller.require(Scope::LicensesWrite)?;
+    let Body(request) = body?;
+    Ok(Tagged(renew(&services.table, id, &request, &caller.actor(), &call).await?))
+}
+
+/// Renews a license key: to a given end, or by one billing period of its tier.
+pub async fn renew(
+    table: &Table,
+    id: LicenseId,
+    request: &Request,
+    actor: &Actor,
+    call: &Call,
+) -> Result<LicenseResource, Problem> {
+    let mut invalid = Invalid::default();
+    invalid.check(request.expires_at.is_none_or(|end| end > call.now), "/expires_at", "a time to come");
+    invalid.finish()?;
+    let catalog = table.catalog().await?.catalog;
+    take(table, id, EventType::Renewed, (actor, call), |read| {
+        let (end, step) = if let Some(end) = request.expires_at {
+            (end, Step::Renew)
+        } else {
+            let tier = catalog.tiers.get(&read.tier_id);
+            let tier = tier.ok_or_else(|| Problem::fault(format!("license {} has no tier", read.id)))?;
+            (next_end(&read, tier.billing_period, call.now)?, Step::RenewAsRead)
+        };
+        let data = serde_json::json!({ "from": read.expires_at, "expires_at": end });
+        Ok(Decided { next: read.renew(end)?, step, data })
+    })
+    .await
+}
+
+/// One period from the later of now and the end that it has.
+fn next_end(license: &License, period: BillingPeriod, now: Timestamp) -> Result<Timestamp, StateConflict> {
+    let Some(end) = license.expires_at else {
+        return Err(StateConflict("this license key never ends: give it an expires_at, or leave it".to_owned()));
+    };
+    period.end(end.max(now)).ok_or_else(|| {
+        StateConflict("its pricing tier is perpetual and has no billing period: give an expires_at".to_owned())
+    })
+}

@@ -1,0 +1,251 @@
+//! `Idempotency-Key`: a POST that is sent again gives the same answer and does nothing again.
+//!
+//! The key is claimed before the handler runs. The handler's command hands its answer to [`Once::created`] or [`Once::ok`] and writes
+//! what comes back in the transaction of its effect, so there is no moment at which one of the two is written alone.
+
+use std::{
+    future::ready,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{FromRequest, MatchedPath, OptionalFromRequestParts, Request, State},
+    http::{
+        HeaderMap, HeaderValue, Method, StatusCode,
+        header::{CONTENT_TYPE, ETAG, LOCATION},
+    },
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use data_encoding::BASE64;
+use futures_util::{FutureExt, future::BoxFuture};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+use super::{Call, Problem, edge::write_problem, respond::etag};
+use crate::{
+    Services,
+    auth::Caller,
+    domain::{Code, SealingContext, Secret, secret::sha256},
+    store::idempotency::{Claim, Claimed, Completion},
+    tokens::Sealer,
+};
+
+const HEADER: &str = "idempotency-key";
+/// These are repeatable by nature, and ignore the key.
+const REPEATABLE: [&str; 4] = [
+    "/api/v1.0/license-keys/validate",
+    "/api/v1.0/license-keys/heartbeat",
+    "/api/v1.0/license-activations/activate",
+    "/api/v1.0/license-activations/{id}/deactivate",
+];
+/// Far above any answer of a POST.
+const MOST_ANSWER_BYTES: usize = 300 * 1024;
+
+/// An answer, as it is sent and as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Answer {
+    status: u16,
+    content_type: String,
+    location: Option<String>,
+    tagged: bool,
+    /// Base64, as an answer may be any bytes.
+    body: String,
+}
+
+impl Answer {
+    /// 201, where the new resource lies, and the resource.
+    pub fn created(location: String, body: &impl Serialize) -> Result<Self, Problem> {
+        Self::json(StatusCode::CREATED, Some(location), body)
+    }
+
+    /// 200, and the resource.
+    pub fn ok(body: &impl Serialize) -> Result<Self, Problem> {
+        Self::json(StatusCode::OK, None, body)
+    }
+
+    fn json(status: StatusCode, location: Option<String>, body: &impl Serialize) -> Result<Self, Problem> {
+        let bytes = serde_json::to_vec(body).map_err(|error| Problem::fault(error.to_string()))?;
+        Ok(Self {
+            status: status.as_u16(),
+            content_type: "application/json".to_owned(),
+            location,
+            tagged: true,
+            body: BASE64.encode(&bytes),
+        })
+    }
+
+    fn of(response: &axum::http::response::Parts, body: &Bytes) -> Self {
+        let text = |name| response.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        Self {
+            status: response.status.as_u16(),
+            content_type: text(CONTENT_TYPE).unwrap_or_default().to_owned(),
+            location: text(LOCATION).map(str::to_owned),
+            tagged: response.headers.contains_key(ETAG),
+            body: BASE64.encode(body),
+        }
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let Ok(body) = BASE64.decode(self.body.as_bytes()) else {
+            return Problem::fault("a kept answer is damaged").into_response();
+        };
+        let mut headers = HeaderMap::new();
+        if let Ok(content_type) = HeaderValue::from_str(&self.content_type) {
+            headers.insert(CONTENT_TYPE, content_type);
+        }
+        if let Some(location) = self.location.and_then(|location| HeaderValue::from_str(&location).ok()) {
+            headers.insert(LOCATION, location);
+        }
+        if self.tagged {
+            headers.insert(ETAG, etag(&body));
+        }
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, headers, body).into_response()
+    }
+}
+
+/// Whether this request is to happen once.
+#[derive(Debug, Clone, Default)]
+pub struct Once(Option<Arc<Handle>>);
+
+#[derive(Debug)]
+struct Handle {
+    claim: Claim,
+    context: SealingContext,
+    sealer: Arc<dyn Sealer>,
+    /// Whether an answer was handed to a transaction: it is then kept with the effect, or not at all.
+    handed_over: AtomicBool,
+}
+
+impl Once {
+    /// What the effect's transaction must write with it, so that a repeat is given 201, where the new resource lies,
+    /// and the resource.
+    pub fn created(&self, location: String, body: &impl Serialize) -> Sealing<'_> {
+        self.done(Answer::created(location, body))
+    }
+
+    /// The same with 200 and the resource.
+    pub fn ok(&self, body: &impl Serialize) -> Sealing<'_> {
+        self.done(Answer::ok(body))
+    }
+
+    /// The same with 200 and what is no resource of its own, and so has no `ETag`.
+    pub fn untagged(&self, body: &impl Serialize) -> Sealing<'_> {
+        self.done(Answer::ok(body).map(|answer| Answer { tagged: false, ..answer }))
+    }
+
+    fn done(&self, answer: Result<Answer, Problem>) -> Sealing<'_> {
+        let Some(handle) = &self.0 else { return ready(Ok(None)).boxed() };
+        handle.handed_over.store(true, Ordering::SeqCst);
+        async move { handle.completion(&answer?).await.map(Some) }.boxed()
+    }
+}
+
+/// An answer that is being sealed; none is asked for where a request may happen again.
+pub type Sealing<'a> = BoxFuture<'a, Result<Option<Completion>, Problem>>;
+
+impl Handle {
+    async fn completion(&self, answer: &Answer) -> Result<Completion, Problem> {
+        let text = serde_json::to_string(answer).map_err(|error| Problem::fault(error.to_string()))?;
+        Ok(self.claim.completion(self.sealer.seal(&self.context, &Secret::new(text)).await?))
+    }
+}
+
+/// The layer around every handler.
+pub(super) async fn pass(State(services): State<Services>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let applies = request.method() == Method::POST
+        && route.is_some_and(|route| route.starts_with("/api/") && !REPEATABLE.contains(&route));
+    if !applies || !request.headers().contains_key(HEADER) {
+        return next.run(request).await;
+    }
+    run_once(&services, request, next).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn run_once(services: &Services, request: Request, next: Next) -> Result<Response, Problem> {
+    let key = read_key(request.headers())?;
+    let (mut parts, body) = request.into_parts();
+    let caller = <Caller as OptionalFromRequestParts<Services>>::from_request_parts(&mut parts, services).await?;
+    let Some(caller) = caller else {
+        // Nobody has a right to a record; the handler says who may ask.
+        return Ok(next.run(Request::from_parts(parts, body)).await);
+    };
+    let Some(call) = parts.extensions.get::<Call>().cloned() else {
+        return Err(Problem::fault("a route outside the edge"));
+    };
+    parts.extensions.insert(caller.clone());
+    let body = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await;
+    // A body that can't be read whole is refused by the handler, and there is nothing to keep.
+    let Ok(body) = body else {
+        return Err(Problem::new(Code::BodyTooLarge, "a body has 64 KiB at most"));
+    };
+
+    let claim = Claim::new(&caller.credential(), parts.method.as_str(), parts.uri.path(), &key, rand::rng().random());
+    let context = services.table.answer_context(&claim);
+    let claim = match services.table.claim(&claim, &sha256(&body), call.now).await? {
+        Claimed::Ours(claim) => claim,
+        Claimed::Done(sealed) => return replay(services, &context, &sealed).await,
+        Claimed::Reused => {
+            return Err(crate::domain::FieldError::parameter(
+                "Idempotency-Key",
+                Code::IdempotencyKeyReused,
+                "this key was used for another body",
+            )
+            .into());
+        }
+        Claimed::InProgress => {
+            return Err(Problem::new(Code::IdempotencyInProgress, "the request of this key is under way: ask again"));
+        }
+    };
+    let handle =
+        Arc::new(Handle { claim, context, sealer: Arc::clone(&services.sealer), handed_over: AtomicBool::new(false) });
+    let issuer = services.issuer().to_owned();
+    let trace_id = call.trace_id.clone();
+    parts.extensions.insert(Call { once: Once(Some(Arc::clone(&handle))), ..call });
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    settle(services, &handle, write_problem(response, &issuer, &trace_id, false)).await
+}
+
+fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
+    let wrong = || Problem::new(Code::IdempotencyKeyInvalid, "Idempotency-Key is one text of 1 to 255 characters");
+    let mut values = headers.get_all(HEADER).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(wrong()) };
+    let text = value.to_str().map_err(|_| wrong())?.trim();
+    let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    if (1..=255).contains(&bare.len()) { Ok(bare.to_owned()) } else { Err(wrong()) }
+}
+
+async fn replay(services: &Services, context: &SealingContext, sealed: &[u8]) -> Result<Response, Problem> {
+    let text = services.sealer.open(context, sealed).await?;
+    let answer: Answer = serde_json::from_str(text.expose()).map_err(|error| Problem::fault(error.to_string()))?;
+    Ok(answer.into_response())
+}
+
+/// Keeps what a repeat is to be told: nothing after 429 and 5xx, so that it may be tried again.
+async fn settle(services: &Services, handle: &Handle, response: Response) -> Result<Response, Problem> {
+    let status = response.status();
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        // Only what is not done is given back: where an answer was lost, the work may have been done.
+        if let Err(error) = services.table.release(&handle.claim).await {
+            tracing::warn!(%error, "an idempotency record stays claimed until it is stale");
+        }
+        return Ok(response);
+    }
+    if status.is_success() && handle.handed_over.load(Ordering::SeqCst) {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, MOST_ANSWER_BYTES).await.map_err(|error| Problem::fault(error.to_string()))?;
+    let completion = handle.completion(&Answer::of(&parts, &body)).await?;
+    if let Err(error) = services.table.keep_answer(&completion).await {
+        tracing::warn!(%error, "an answer was not kept");
+    }
+    Ok(Response::from_parts(parts, Body::from(body)))
+}

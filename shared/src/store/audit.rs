@@ -1,0 +1,81 @@
+//! Seats and activations that don't fit together. No write of ours can leave them so; a restore from a backup can.
+
+use super::{
+    activations::activation_of,
+    events::event_item,
+    idempotency::Completion,
+    keys,
+    seats::{SeatHolder, names},
+    table::{Committed, Query, StoreError, Table, Transaction},
+};
+use crate::domain::{Activation, Event, License, Standing};
+
+/// What does not fit together.
+#[derive(Debug, Default)]
+pub struct Misfits {
+    /// Seats of the current generation that no live activation has.
+    pub seats: Vec<SeatHolder>,
+    /// Activations that say they hold a seat which is not theirs.
+    pub activations: Vec<Activation>,
+}
+
+impl Misfits {
+    /// Whether all fits together.
+    pub fn is_empty(&self) -> bool {
+        self.seats.is_empty() && self.activations.is_empty()
+    }
+}
+
+impl Table {
+    /// Compares the seats of a license with its activations. What looks amiss is read once more, one item at a time:
+    /// between the two lists a machine may have come or gone.
+    pub async fn misfits(&self, license: &License) -> Result<Misfits, StoreError> {
+        if license.max_users.is_none() {
+            return Ok(Misfits::default());
+        }
+        let partition = keys::license_partition(license.id);
+        let mut misfits = Misfits::default();
+        for item in self.query_all(Query::prefix(partition.clone(), keys::SEAT)).await? {
+            let seat = SeatHolder::of(license.id, &item)?;
+            if seat.generation == license.generation && license.seat_counts(Some(seat.number)) {
+                let activation = self.get(keys::machine(license.id, seat.id.machine)).await?;
+                let activation = activation.as_ref().map(activation_of).transpose()?;
+                let holds = activation.is_some_and(|held| {
+                    held.id == seat.id && held.seat == Some(seat.number) && held.ended_at.is_none()
+                });
+                if !holds && self.get(keys::seat(license.id, seat.number)).await?.as_ref() == Some(&item) {
+                    misfits.seats.push(seat);
+                }
+            }
+        }
+        for item in self.query_all(Query::prefix(partition, keys::MACHINE)).await? {
+            let activation = activation_of(&item)?;
+            let Some(number) = activation.seat.filter(|_| activation.standing(license) == Standing::Live) else {
+                continue;
+            };
+            let seat = self.get(keys::seat(license.id, number)).await?;
+            if !seat.is_some_and(|seat| names(&seat, &activation)) {
+                let again = self.activation(license.id, activation.id.machine).await?;
+                if again.is_some_and(|again| again.id == activation.id && again.ended_at.is_none()) {
+                    misfits.activations.push(activation);
+                }
+            }
+        }
+        Ok(misfits)
+    }
+
+    /// Frees a seat, on condition that it is still held as it was read.
+    pub async fn free_seat(&self, seat: &SeatHolder) -> Result<(), StoreError> {
+        self.delete(keys::seat(seat.id.license, seat.number), &seat.still_holds()).await.map(|_| ())
+    }
+
+    /// Writes that a license key was audited.
+    pub async fn note_audit(&self, event: &Event, done: Option<&Completion>) -> Result<(), StoreError> {
+        let mut transaction = Transaction::new();
+        transaction.put_always(event_item(event)?);
+        match self.commit_once(transaction, done).await? {
+            Committed::Done => Ok(()),
+            Committed::Refused(_) => Err(StoreError::Contended),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Requests that happen once, however often they are sent: a record that is claimed before the work, and turned to
+//! done by the work's own transaction.
+
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use data_encoding::HEXLOWER;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    keys,
+    schema::TTL_ATTRIBUTE,
+    table::{Change, Committed, Condition, Item, Key, StoreError, Table, Transaction, Updated, bare_item, n},
+};
+use crate::domain::{SealingContext, seat::whole_second};
+
+/// How long a record answers repeats.
+const LIFE: SignedDuration = SignedDuration::from_hours(24);
+/// Longer than any request lives: a claim of this age is of a process that died.
+const STALE: SignedDuration = SignedDuration::from_secs(30);
+
+/// The right to do a request's work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    key: Key,
+    id: [u8; 16],
+}
+
+/// What turns a claimed record to done.
+#[derive(Debug, Clone)]
+pub struct Completion {
+    claim: Claim,
+    sealed_answer: Vec<u8>,
+}
+
+/// What is found when a request asks to be done once.
+#[derive(Debug)]
+pub enum Claimed {
+    /// It is this request's to do.
+    Ours(Claim),
+    /// It was done; the sealed answer.
+    Done(Vec<u8>),
+    /// The key was used for another body.
+    Reused,
+    /// It is being done.
+    InProgress,
+}
+
+impl Claim {
+    /// The claim of a request: who sends it, what it names, and a number drawn for this try.
+    pub fn new(credential: &str, method: &str, path: &str, key: &str, id: [u8; 16]) -> Self {
+        Self { key: keys::idempotency([credential, method, path, key]), id }
+    }
+
+    /// The work's result, to be written with the work.
+    pub fn completion(&self, sealed_answer: Vec<u8>) -> Completion {
+        Completion { claim: self.clone(), sealed_answer }
+    }
+
+    fn attribute(&self) -> AttributeValue {
+        bytes(&self.id)
+    }
+
+    /// The record is still claimed by this try, and not done.
+    fn still_ours(&self) -> Condition {
+        Condition::new("claim = :claim AND attribute_not_exists(answer)").value(":claim", self.attribute())
+    }
+
+    fn is_of(&self, item: &Item) -> bool {
+        item.get("claim") == Some(&self.attribute())
+    }
+}
+
+fn bytes(bytes: &[u8]) -> AttributeValue {
+    AttributeValue::B(Blob::new(bytes))
+}
+
+impl Completion {
+    fn change(&self) -> Change {
+        Change::new(self.claim.key.clone(), self.claim.still_ours()).set("answer", bytes(&self.sealed_answer))
+    }
+}
+
+impl Table {
+    /// Where the sealed answer of a claim belongs.
+    pub fn answer_context(&self, claim: &Claim) -> SealingContext {
+        SealingContext { table: self.name().to_owned(), item: claim.key.pk.clone(), purpose: "answer" }
+    }
+
+    /// Claims a request. A record that is past its time counts as absent, whether or not the TTL has removed it; one
+    /// that was begun long ago by a process that died may be begun again.
+    pub async fn claim(&self, claim: &Claim, fingerprint: &[u8; 32], now: Timestamp) -> Result<Claimed, StoreError> {
+        let free = Condition::new(
+            "attribute_not_exists(PK) OR expires_at_epoch <= :now \
+             OR (attribute_not_exists(answer) AND started_at <= :stale AND claim <> :claim)",
+        )
+        .value(":now", n(whole_second(now)))
+        .value(":stale", n((now - STALE).as_millisecond()))
+        .value(":claim", claim.attribute());
+        let mut item = bare_item(claim.key.clone());
+        item.insert("claim".to_owned(), claim.attribute());
+        item.insert("fingerprint".to_owned(), bytes(fingerprint));
+        item.insert("started_at".to_owned(), n(now.as_millisecond()));
+        item.insert(TTL_ATTRIBUTE.to_owned(), n(whole_second(now) + LIFE.as_secs()));
+        let old = match self.put(item, &free).await? {
+            Updated::Done(_) => return Ok(Claimed::Ours(claim.clone())),
+            Updated::Refused(old) => old.unwrap_or_default(),
+        };
+        if claim.is_of(&old) {
+            return Ok(Claimed::Ours(claim.clone()));
+        }
+        if old.get("fingerprint") != Some(&bytes(fingerprint)) {
+            return Ok(Claimed::Reused);
+        }
+        Ok(match old.get("answer").and_then(|answer| answer.as_b().ok()) {
+            Some(answer) => Claimed::Done(answer.as_ref().to_vec()),
+            None => Claimed::InProgress,
+        })
+    }
+
+    /// Keeps the answer of a request whose work wrote nothing.
+    pub async fn keep_answer(&self, completion: &Completion) -> Result<(), StoreError> {
+        self.update(&completion.change()).await.map(|_| ())
+    }
+
+    /// Gives a claim back, so that the next try may do the work, unless the work was done.
+    pub async fn release(&self, claim: &Claim) -> Result<(), StoreError> {
+        self.delete(claim.key.clone(), &claim.still_ours()).await.map(|_| ())
+    }
+
+    /// Writes a transaction and, with it, that its request is done. It comes last, so that the places of the others
+    /// stay what they are.
+    pub(super) async fn commit_once(
+        &self,
+        mut transaction: Transaction,
+        done: Option<&Completion>,
+    ) -> Result<Committed, StoreError> {
+        let Some(done) = done else { return self.commit(&transaction).await };
+        let place = transaction.len();
+        transaction.change(&done.change());
+        match self.commit(&transaction).await? {
+            Committed::Refused(refused) if refused.failed(place) => match refused.old(place) {
+                // Our own answer is there: an earlier try of this transaction was written.
+                Some(old) if done.claim.is_of(old) && old.contains_key("answer") => Ok(Committed::Done),
+                _ => Err(StoreError::ClaimLost),
+            },
+            committed => Ok(committed),
+        }
+    }
+}
+
+/// The hash that names a record: each part with its length, so that no two requests read alike.
+pub(super) fn hash_of(parts: [&str; 4]) -> String {
+    let text: Vec<String> = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
+    HEXLOWER.encode(&crate::domain::secret::sha256(text.concat().as_bytes()))
+}
