@@ -1,6 +1,7 @@
 //! The whole of Signet in one process: every function's routes behind one listener, an embedded DynamoDB that the real
 //! AWS SDK speaks to, and keys in files. `cargo run` starts it, and the black-box tests start it many times.
 
+mod demo;
 mod embedded;
 mod folder;
 mod issuer;
@@ -8,6 +9,7 @@ mod options;
 mod routes;
 mod stack;
 
+pub use demo::{Demo, DemoError};
 pub use folder::{Folder, FolderError, LocalJson};
 pub use options::{Options, issuer_url, listen_address};
 pub use routes::{all_routes, openapi};

@@ -1,5 +1,7 @@
 //! `signet`: the whole system on this machine, until ctrl-c.
 
+mod welcome;
+
 use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
@@ -99,7 +101,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         dynamodb_endpoint: stack.dynamodb_endpoint.clone(),
         table: stack.table.clone(),
     })?;
-    say(&mut io::stdout(), &welcome(&stack));
+    say(&mut io::stdout(), &welcome::welcome(&stack));
     signals.next().await;
     folder.remove_local_json()?;
     tokio::select! {
@@ -108,33 +110,6 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         () = signals.next() => {}
     }
     Ok(())
-}
-
-/// What a person who has just started it wants to know.
-fn welcome(stack: &Stack) -> String {
-    let (url, key) = (&stack.base_url, stack.operator_api_key.expose());
-    let issuer = stack.services.issuer();
-    let oidc = &stack.oidc_issuer;
-    format!(
-        "Signet answers at {url}
-
-  API                   {url}/api/v1.0
-  OpenAPI document      {url}/openapi.json
-  public signing keys   {url}/.well-known/jwks.json
-  issuer of the tokens  {issuer}
-  operator's API key    {key}
-  sign-in issuer        {oidc}    for development: anybody may be anybody
-
-Try:
-
-  curl {url}/api/v1.0/products -H 'X-Api-Key: {key}' -H 'Content-Type: application/json' -d '{{\"code\": \"atlas\", \"name\": \"Atlas\"}}'
-
-A bearer token, in access_token:
-
-  curl {oidc}/token -d grant_type=password -d client_id=signet-dashboard -d username=ada@example.com -d password=any -d 'scope=openid role:operator'
-
-Ctrl-C stops it."
-    )
 }
 
 /// The two ways in which a process is asked to end.

@@ -20,7 +20,7 @@ use shared::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 use crate::{
-    Folder, FolderError, Options,
+    Demo, DemoError, Folder, FolderError, Options, demo,
     embedded::EmbeddedTable,
     folder::draw_operator_api_key,
     issuer::{self, DevIssuer},
@@ -47,6 +47,8 @@ pub struct Stack {
     pub table: String,
     /// Its parts, for tests that look behind the API.
     pub services: Services,
+    /// What there is to look at, if that was asked for.
+    pub demo: Option<Demo>,
     stop: oneshot::Sender<()>,
     served: JoinHandle<io::Result<()>>,
     embedded: Option<EmbeddedTable>,
@@ -78,6 +80,9 @@ pub enum StartError {
     /// The table is of other keys than the folder, or than this process.
     #[error("the signing key that the table names as current can't sign here: {0}")]
     ForeignTable(#[source] SignError),
+    /// There is nothing to look at.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
 }
 
 impl Stack {
@@ -126,6 +131,7 @@ impl Stack {
         };
         let services = begin(table, folder, settings, options.clock).await?;
         let secret = operator(&services, folder).await?;
+        let demo = if options.demo { Some(demo::fill(&services, secret.id).await?) } else { None };
 
         let (router, _) = all_routes().split_for_parts();
         // The issuer is no part of Signet, so it is beside the edge. Its documents are fetched over HTTP as any issuer's
@@ -138,7 +144,18 @@ impl Stack {
         let served = tokio::spawn(async { serve.await });
         let operator_api_key = Secret::new(secret.expose().to_owned());
         let table = TABLE.to_owned();
-        Ok(Self { base_url, operator_api_key, oidc_issuer, dynamodb_endpoint, table, services, stop, served, embedded })
+        Ok(Self {
+            base_url,
+            operator_api_key,
+            oidc_issuer,
+            dynamodb_endpoint,
+            table,
+            services,
+            demo,
+            stop,
+            served,
+            embedded,
+        })
     }
 
     /// Lets the requests that are under way come to their end, and closes the table.

@@ -1,0 +1,276 @@
+//! A vendor made up: what it sells, and what it has sold.
+
+use super::plan::{CustomerPlan, FeaturePlan, MachinePlan, ProductPlan, Revocation, Sale, TierPlan, TokenLife};
+
+/// A desktop app that is often offline.
+const DESKTOP: TokenLife = TokenLife { token_ttl: 7 * DAY, heartbeat_interval: DAY, grace_period: 3 * DAY };
+/// A server that is always online.
+const SERVER: TokenLife = TokenLife { token_ttl: 3600, heartbeat_interval: 900, grace_period: 0 };
+const DAY: u32 = 24 * 3600;
+/// The same, in minutes.
+const DAYS: i64 = 24 * 60;
+
+const fn feature(key: &'static str, name: &'static str) -> FeaturePlan {
+    FeaturePlan { key, name, display_only: false }
+}
+
+const fn display_only(key: &'static str, name: &'static str) -> FeaturePlan {
+    FeaturePlan { key, name, display_only: true }
+}
+
+const fn machine(
+    id: &'static str,
+    name: &'static str,
+    ip: &'static str,
+    activated_days_ago: i64,
+    seen_minutes_ago: i64,
+) -> MachinePlan {
+    MachinePlan { id, name, ip, activated_days_ago, seen_minutes_ago }
+}
+
+const fn sale(product: &'static str, tier: &'static str, days_ago: i64, machines: &'static [MachinePlan]) -> Sale {
+    Sale { product, tier, days_ago, ends_in_days: None, revoked: None, machines }
+}
+
+const fn customer(
+    name: &'static str,
+    email: &'static str,
+    company: Option<&'static str>,
+    since_days: i64,
+    sales: &'static [Sale],
+) -> CustomerPlan {
+    CustomerPlan { name, email, company, since_days, sales }
+}
+
+/// What is sold.
+pub(super) const PRODUCTS: [ProductPlan; 2] = [
+    ProductPlan {
+        code: "lumen",
+        name: "Lumen",
+        description: "Sorts, develops and prints photographs.",
+        features: &[
+            feature("import.raw", "Raw import"),
+            feature("edit.batch", "Batch edits"),
+            feature("export.pdf", "PDF contact sheets"),
+            feature("library.shared", "Shared libraries"),
+            feature("api.access", "Scripting API"),
+            display_only("support.email", "Support by e-mail"),
+            display_only("support.phone", "Support by phone"),
+        ],
+        tiers: &[
+            TierPlan {
+                code: "trial",
+                name: "Trial",
+                includes: None,
+                features: &["import.raw"],
+                monthly_price: 0,
+                billing_period: "monthly",
+                max_users: Some(1),
+                is_claimable: true,
+                life: DESKTOP,
+            },
+            TierPlan {
+                code: "personal",
+                name: "Personal",
+                includes: Some("trial"),
+                features: &["edit.batch", "support.email"],
+                monthly_price: 900,
+                billing_period: "annual",
+                max_users: Some(2),
+                is_claimable: false,
+                life: DESKTOP,
+            },
+            TierPlan {
+                code: "studio",
+                name: "Studio",
+                includes: Some("personal"),
+                features: &["export.pdf", "library.shared"],
+                monthly_price: 3900,
+                billing_period: "annual",
+                max_users: Some(5),
+                is_claimable: false,
+                life: DESKTOP,
+            },
+            TierPlan {
+                code: "agency",
+                name: "Agency",
+                includes: Some("studio"),
+                features: &["api.access", "support.phone"],
+                monthly_price: 24_900,
+                billing_period: "annual",
+                max_users: None,
+                is_claimable: false,
+                life: DESKTOP,
+            },
+        ],
+    },
+    ProductPlan {
+        code: "harbor",
+        name: "Harbor",
+        description: "Builds and ships software on your own machines.",
+        features: &[
+            feature("build.parallel", "Parallel builds"),
+            feature("cache.remote", "Remote cache"),
+            feature("audit.log", "Audit log"),
+            feature("sign-in.sso", "Single sign-on"),
+            display_only("support.24h", "Support around the clock"),
+        ],
+        tiers: &[
+            TierPlan {
+                code: "team",
+                name: "Team",
+                includes: None,
+                features: &["build.parallel"],
+                monthly_price: 4900,
+                billing_period: "monthly",
+                max_users: Some(10),
+                is_claimable: false,
+                life: SERVER,
+            },
+            TierPlan {
+                code: "business",
+                name: "Business",
+                includes: Some("team"),
+                features: &["cache.remote", "audit.log"],
+                monthly_price: 19_900,
+                billing_period: "annual",
+                max_users: Some(50),
+                is_claimable: false,
+                life: SERVER,
+            },
+        ],
+    },
+];
+
+/// The tier of the second product that is made last of all: where it is, nothing is missing. A code can't change and a
+/// tier can't be deleted, so whatever is done with the demo data, it is not filled in twice.
+pub(super) const LAST: TierPlan = TierPlan {
+    code: "fleet",
+    name: "Fleet",
+    includes: Some("business"),
+    features: &["sign-in.sso", "support.24h"],
+    monthly_price: 99_900,
+    billing_period: "annual",
+    max_users: None,
+    is_claimable: false,
+    life: SERVER,
+};
+
+/// Whose license key the banner shows, and of which product.
+pub(super) const SHOWN: (&str, &str) = ("gita.moreau@example.com", "harbor");
+
+/// Who bought what.
+pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
+    customer(
+        "Ada Quill",
+        "ada.quill@example.com",
+        Some("Quill & Daughters"),
+        410,
+        &[
+            sale("lumen", "personal", 400, &[machine("quill-desk", "Front desk", "192.0.2.10", 400, 60 * DAYS)]),
+            // An upgrade: the key before it is superseded.
+            sale(
+                "lumen",
+                "studio",
+                58,
+                &[
+                    machine("quill-desk", "Front desk", "192.0.2.10", 58, 95),
+                    machine("quill-dark-room", "Dark room", "192.0.2.11", 57, 300),
+                    machine("quill-laptop", "Ada's laptop", "198.51.100.7", 50, 26 * DAYS),
+                ],
+            ),
+        ],
+    ),
+    customer(
+        "Bo Tamsin",
+        "bo.tamsin@example.com",
+        None,
+        45,
+        &[Sale {
+            revoked: Some(Revocation { days_ago: 20, reason: "refund" }),
+            ..sale("lumen", "personal", 44, &[machine("bo-tower", "Tower", "203.0.113.5", 44, 21 * DAYS)])
+        }],
+    ),
+    customer(
+        "Cleo Ferrand",
+        "cleo.ferrand@example.com",
+        Some("Northlight Pictures"),
+        300,
+        &[sale(
+            "lumen",
+            "agency",
+            290,
+            &[
+                machine("northlight-01", "Retouching 1", "192.0.2.81", 290, 40),
+                machine("northlight-02", "Retouching 2", "192.0.2.82", 290, 45),
+                machine("northlight-03", "Retouching 3", "192.0.2.83", 120, 2 * DAYS),
+                machine("northlight-04", "Archive", "192.0.2.84", 90, 33 * DAYS),
+                machine("northlight-05", "Print room", "192.0.2.85", 30, 15),
+                machine("northlight-06", "Trade fair", "203.0.113.60", 70, 68 * DAYS),
+            ],
+        )],
+    ),
+    customer(
+        "Dov Okafor",
+        "dov.okafor@example.com",
+        Some("Okafor Freight"),
+        200,
+        &[Sale {
+            ends_in_days: Some(-12),
+            ..sale(
+                "harbor",
+                "team",
+                195,
+                &[
+                    machine("freight-ci-1", "ci-1", "198.51.100.21", 195, 12 * DAYS + 30),
+                    machine("freight-ci-2", "ci-2", "198.51.100.22", 150, 12 * DAYS + 35),
+                ],
+            )
+        }],
+    ),
+    customer(
+        "Elin Strand",
+        "elin.strand@example.com",
+        Some("Fjord Instruments"),
+        150,
+        &[
+            sale(
+                "harbor",
+                "business",
+                140,
+                &[
+                    machine("fjord-build-01", "build-01", "203.0.113.101", 140, 3),
+                    machine("fjord-build-02", "build-02", "203.0.113.102", 140, 5),
+                    machine("fjord-build-03", "build-03", "203.0.113.103", 140, 8),
+                    machine("fjord-build-04", "build-04", "203.0.113.104", 88, 11),
+                    machine("fjord-build-05", "build-05", "203.0.113.105", 88, 9 * DAYS),
+                    machine("fjord-nightly", "nightly", "203.0.113.110", 61, 14),
+                ],
+            ),
+            sale("lumen", "studio", 25, &[machine("fjord-marketing", "Marketing", "203.0.113.140", 25, 130)]),
+        ],
+    ),
+    customer(
+        "Femi Arslan",
+        "femi.arslan@example.com",
+        None,
+        6,
+        &[sale("lumen", "trial", 6, &[machine("femi-laptop", "Laptop", "198.51.100.90", 6, 180)])],
+    ),
+    customer(
+        "Gita Moreau",
+        "gita.moreau@example.com",
+        Some("Moreau & Lind"),
+        20,
+        &[sale(
+            "harbor",
+            "team",
+            18,
+            &[
+                machine("moreau-ci", "ci", "192.0.2.200", 18, 6),
+                machine("moreau-release", "release", "192.0.2.201", 17, 4 * DAYS),
+            ],
+        )],
+    ),
+    customer("Hana Brandt", "hana.brandt@example.com", Some("Brandt Verlag"), 2, &[]),
+];
