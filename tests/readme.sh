@@ -29,7 +29,7 @@ done
 # Who runs this may have a proxy; it is not for this machine.
 export no_proxy=127.0.0.1 NO_PROXY=127.0.0.1
 if ! bash -c 'set -Eeuo pipefail; trap "echo; echo \"README.md fails at: \$BASH_COMMAND\" >&2" ERR; . ./trip.sh' > trip.out; then
-  tail -n 5 trip.out >&2
+  tail -n 2 trip.out >&2
   exit 1
 fi
 # What the last lines are there to show.
