@@ -10,6 +10,7 @@ use shared::{
     http::{
         Body, Call, PathId, Problem, Tagged,
         documented::{Always, ById, Known, Scoped, WithBody},
+        extract::optional_time,
         problem::ProblemBody,
         resources::LicenseResource,
     },
@@ -25,6 +26,7 @@ use crate::step::{Decided, take};
 pub struct Request {
     /// The new end, a time to come; left out, one billing period of the tier from the later of now and the end that
     /// it has. A month that is too short ends on its last day.
+    #[serde(default, deserialize_with = "optional_time")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
 }

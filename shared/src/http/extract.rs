@@ -8,7 +8,11 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE, request::Parts},
 };
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use jiff::Timestamp;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _, IgnoredAny},
+};
 use utoipa::IntoParams;
 
 use super::Problem;
@@ -68,14 +72,21 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = read(&mut json, Place::Body, |error: &serde_json::Error| !error.is_data());
-    // What stands behind the value is checked before the value's own faults are told: a broken text has no fields.
-    let malformed = |error: &str| Problem::new(Code::MalformedJson, format!("the body is not JSON: {error}"));
-    match value {
-        Ok(value) => json.end().map(|()| value).map_err(|error| malformed(&error.to_string())),
-        Err(Fault::Syntax(error)) => Err(malformed(&error)),
-        Err(Fault::Invalid(invalid)) => Err(invalid.into()),
+    let value = read(&mut json, Place::Body);
+    // That the text is JSON to its end is checked before its fields' faults are told: a broken text has no fields. What
+    // serde_json calls a fault of the syntax will not do for that, as it is also what it says of a null for a word.
+    let is_json = if value.is_ok() { json.end() } else { check_json(bytes) };
+    is_json.map_err(|error| Problem::new(Code::MalformedJson, format!("the body is not JSON: {error}")))?;
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        // serde would take a list for a struct, field by field.
+        return Err(FieldError::at("", Code::InvalidValue, "an object belongs here").into());
     }
+    Ok(value?)
+}
+
+fn check_json(bytes: &[u8]) -> Result<(), serde_json::Error> {
+    let text = std::str::from_utf8(bytes).map_err(serde_json::Error::custom)?;
+    serde_json::from_str::<IgnoredAny>(text).map(|IgnoredAny| ())
 }
 
 /// What a query string asks of a list: which rows, and how many of them from where on.
@@ -94,11 +105,8 @@ impl<F: DeserializeOwned> FromRequestParts<Services> for List<F> {
         let mut pairs = form_pairs(parts.uri.query().unwrap_or_default())?;
         let paging = paging(pairs.remove("limit").as_deref(), pairs.remove("cursor"), services.cursor_key.clone())?;
         let values = pairs.into_iter().map(|(name, value)| (name, value.into())).collect();
-        match read(serde_json::Value::Object(values), Place::Parameter, |_| false) {
-            Ok(filter) => Ok(Self { filter, paging }),
-            Err(Fault::Syntax(error)) => Err(Problem::fault(error)),
-            Err(Fault::Invalid(invalid)) => Err(invalid.into()),
-        }
+        let filter = read(serde_json::Value::Object(values), Place::Parameter)?;
+        Ok(Self { filter, paging })
     }
 }
 
@@ -162,19 +170,26 @@ pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(deserializer).map(Some)
 }
 
+/// A time, or null, which is as good as left out. What is finer than a millisecond is cut off: nothing keeps it, and an
+/// answer must not say what the next one does not.
+pub fn optional_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let cut = |time: Timestamp| Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time);
+    Ok(Option::deserialize(deserializer)?.map(cut))
+}
+
+/// The same where null means something else than what is left out.
+pub fn nullable_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Timestamp>>, D::Error> {
+    optional_time(deserializer).map(Some)
+}
+
 #[derive(Clone, Copy)]
 enum Place {
     Body,
     Parameter,
 }
 
-enum Fault {
-    Syntax(String),
-    Invalid(Invalid),
-}
-
 /// Reads a value and notes every field that it does not know.
-fn read<'de, D, T>(deserializer: D, place: Place, is_syntax: impl Fn(&D::Error) -> bool) -> Result<T, Fault>
+fn read<'de, D, T>(deserializer: D, place: Place) -> Result<T, Invalid>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -189,12 +204,11 @@ where
         invalid.0.push(fault_at(place, &pointer, Code::UnknownField, "this field is not known here"));
     }
     match read {
-        Err(error) if is_syntax(&error) => return Err(Fault::Syntax(error.to_string())),
         Err(error) => invalid.0.push(explain(place, &pointer(&track.path()), &error.to_string())),
         Ok(value) if invalid.0.is_empty() => return Ok(value),
         Ok(_) => {}
     }
-    Err(Fault::Invalid(invalid))
+    Err(invalid)
 }
 
 /// What serde says of a value, as a fault with a pointer. Of a missing field serde knows only the parent's place.
@@ -207,6 +221,8 @@ fn explain(place: Place, at: &str, said: &str) -> FieldError {
     if let Some(rest) = said.strip_prefix("duplicate field `") {
         return fault_at(place, &format!("{at}/{}", quoted(rest)), Code::InvalidValue, "this field stands twice");
     }
+    // All that serde_json says of anything but a text where one of several words belongs.
+    let said = if said == "expected value" { "this is not one of the words that belong here" } else { said };
     fault_at(place, at, Code::InvalidValue, said)
 }
 
@@ -254,7 +270,13 @@ mod tests {
     struct Thing {
         name: String,
         seats: Option<u32>,
+        colour: Option<Colour>,
         parts: Option<Vec<Part>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    enum Colour {
+        Red,
     }
 
     #[derive(Debug, Deserialize)]
@@ -280,12 +302,31 @@ mod tests {
         assert_eq!(faults(r#"{"name": "a", "name": "b"}"#), (Code::InvalidValue, at("/name")));
         assert_eq!(faults(r#"{"name": "a", "a/b~": 1}"#).1, at("/a~1b~0"));
         assert_eq!(faults(r#"{"name": 5, "x": 1}"#).0, Code::InvalidValue);
-        assert_eq!(faults("[]"), (Code::InvalidValue, at("")));
+        for other in ["[]", r#" ["a", 5, null, null]"#, "5", "\"a\"", "null"] {
+            assert_eq!(faults(other), (Code::InvalidValue, at("")), "{other}");
+        }
     }
 
     #[test]
     fn what_is_not_json_is_told_from_what_does_not_fit() {
-        for body in ["", "{", "nul", "{\"name\": \"a\"} x", "{\"name\": \"\u{1}\"}"] {
+        for wrong in ["5", "[]", "\"red\"", "{}", "true"] {
+            assert_eq!(
+                faults(&format!(r#"{{"name": "a", "colour": {wrong}}}"#)),
+                (Code::InvalidValue, vec!["/colour".to_owned()])
+            );
+        }
+        parse_json::<Thing>(br#"{"name": "a", "colour": "Red"}"#).unwrap();
+        for body in [
+            "",
+            "{",
+            "nul",
+            "{\"name\": 5",
+            "{\"name\": 5} x",
+            "{\"x\": 1,}",
+            "{\"colour\": 5 5}",
+            "{\"name\": \"a\"} x",
+            "{\"name\": \"\u{1}\"}",
+        ] {
             assert_eq!(faults(body).0, Code::MalformedJson, "{body}");
         }
         assert_eq!(parse_json::<Thing>(b"{\"name\": \"\xff\"}").unwrap_err().code, Code::MalformedJson);
