@@ -105,6 +105,26 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().expect("a header of letters"))
     }
 
+    /// Checks that it is a problem that names just these places, in any order, each with a code: `/max_users
+    /// invalid_value`, or for a parameter `limit invalid_value`. With one, its code is the problem's own.
+    #[track_caller]
+    pub fn faults(&self, status: u16, places: &[&str]) {
+        let code = |place: &&str| place.split(' ').nth(1).expect("a place and a code").to_owned();
+        let own = if let [one] = places { code(one) } else { "invalid_value".to_owned() };
+        let body = self.problem(status, &own);
+        let said = |fault: &Value| {
+            assert!(fault["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{}: {body}", self.asked);
+            let place = fault["pointer"].as_str().or(fault["parameter"].as_str());
+            assert_eq!(fault.as_object().map_or(0, serde_json::Map::len), 3, "{}: {body}", self.asked);
+            format!("{} {}", place.unwrap_or("nowhere"), fault["code"].as_str().unwrap_or("no code"))
+        };
+        let mut found: Vec<String> = body["errors"].as_array().into_iter().flatten().map(said).collect();
+        let mut wanted = places.to_vec();
+        found.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(found, wanted, "{}: {body}", self.asked);
+    }
+
     /// Checks that it is a problem of this status and code, whole and in its form; gives its body.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> &Value {
@@ -117,7 +137,8 @@ impl Answer {
         for field in ["title", "detail", "trace_id"] {
             assert!(body[field].as_str().is_some_and(|value| !value.is_empty()), "{asked} has no {field}: {text}");
         }
-        assert_eq!(status == 422, body["errors"].as_array().is_some_and(|all| !all.is_empty()), "{asked}: {text}");
+        let has_errors = body["errors"].as_array().is_some_and(|all| !all.is_empty());
+        assert!(has_errors || status != 422, "{asked}: {text}");
         assert_eq!(status == 401, !self.header("www-authenticate").is_empty(), "{asked}");
         assert_eq!(matches!(status, 429 | 503), !self.header("retry-after").is_empty(), "{asked}");
         body

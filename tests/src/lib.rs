@@ -13,13 +13,19 @@
 //! ```
 #![expect(clippy::expect_used, reason = "what does not work here fails the test")]
 
+mod behind;
 mod client;
 mod faults;
+mod jose;
 mod shop;
 mod stack;
 
+pub use behind::plain;
 pub use client::{Answer, Client};
 pub use faults::{Fault, Faults, Gate, Rule};
+pub use jose::{Signed, thumbprint};
+/// A JSON object.
+pub type Map = serde_json::Map<String, Value>;
 pub use serde_json::{Value, json};
-pub use shop::{Sold, merged, random_word};
+pub use shop::{Sold, merged, random_word, text};
 pub use stack::{START, Stack};

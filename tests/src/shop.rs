@@ -35,9 +35,10 @@ pub fn merged(mut base: Value, changes: &Value) -> Value {
     base
 }
 
-/// A field that is a text.
-fn text(body: &Value, field: &str) -> String {
-    body[field].as_str().unwrap_or_else(|| panic!("no {field} in {body}")).to_owned()
+/// A value that is a text.
+#[track_caller]
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
 }
 
 impl Client {
@@ -67,6 +68,15 @@ impl Client {
         self.post("pricing-tiers", merged(own, fields)).await.expect(201)
     }
 
+    /// Replaces a resource of the catalog, or a customer, by itself with these fields; the answer may be a refusal.
+    pub async fn replace(&self, list: &str, resource: &Value, fields: &Value) -> crate::Answer {
+        let mut own = resource.clone();
+        let writable = own.as_object_mut().expect("an object");
+        writable
+            .retain(|name, _| !["id", "created_at", "updated_at", "feature_keys", "subject"].contains(&name.as_str()));
+        self.put(&format!("{list}/{}", text(&resource["id"])), merged(own, fields)).await
+    }
+
     /// Makes a customer.
     pub async fn customer(&self) -> Value {
         let email = format!("{}@example.com", random_word("ada"));
@@ -92,7 +102,8 @@ impl Client {
         let tier = self.tier_with(&product, &merged(json!({"feature_ids": [feature["id"]]}), tier)).await;
         let customer = self.customer().await;
         let issued = self.issue(&customer, &tier, &json!({})).await;
-        let (license_id, license_key) = (text(&issued["license"], "id"), text(&issued, "license_key"));
+        let (license_id, license_key) =
+            (text(&issued["license"]["id"]).to_owned(), text(&issued["license_key"]).to_owned());
         Sold { product, feature, tier, customer, issued, license_id, license_key }
     }
 

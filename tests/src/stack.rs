@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use shared::Clock;
-use signet_local::Options;
+use signet_local::{Folder, Options};
 use tracing_subscriber::EnvFilter;
 
 use crate::{Client, Faults};
@@ -43,6 +43,14 @@ impl Stack {
         // What starting took is nobody's question.
         faults.forget_calls();
         Self { operator, anonymous, clock, faults, local }
+    }
+
+    /// Starts two on one table, each with a clock and copies of its own, as two instances of a function have them.
+    pub async fn two(data: &Folder) -> [Self; 2] {
+        let one = Self::with(Options { data: Some(data), ..Options::default() }).await;
+        let dynamodb_endpoint = Some(one.local.dynamodb_endpoint.clone());
+        let other = Self::with(Options { data: Some(data), dynamodb_endpoint, ..Options::default() }).await;
+        [one, other]
     }
 
     /// Moves the clock on.

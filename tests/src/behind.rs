@@ -1,0 +1,94 @@
+//! What a test sees behind the API: the table as it is, and keys that may do little.
+
+use serde_json::{Map, Value, json};
+use shared::domain::{ApiKey, ApiKeySecret, Ids, Scope, Scopes};
+
+use crate::{Client, Stack};
+
+impl Stack {
+    /// Asks the table's DynamoDB itself, in its own JSON: an operation, as in `Scan`, and all but the table's name.
+    pub async fn dynamodb(&self, operation: &str, mut ask: Value) -> Value {
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client without TLS needs nothing");
+        ask["TableName"] = self.local.table.clone().into();
+        let credential = "Credential=local/20260115/us-east-1/dynamodb/aws4_request";
+        let request = http
+            .post(&self.local.dynamodb_endpoint)
+            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-date", "20260115T120000Z")
+            .header("authorization", format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"))
+            .body(ask.to_string());
+        let response = request.send().await.expect("DynamoDB answers");
+        let status = response.status();
+        let text = response.text().await.expect("the body comes whole");
+        assert!(status.is_success(), "{operation}: {text}");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// Every item of the table, in DynamoDB's own JSON.
+    pub async fn items(&self) -> Vec<Value> {
+        let (mut items, mut start) = (Vec::new(), Value::Null);
+        loop {
+            let ask = if start.is_null() { json!({}) } else { json!({"ExclusiveStartKey": start}) };
+            let mut page = self.dynamodb("Scan", ask).await;
+            items.extend(page["Items"].as_array().expect("items").clone());
+            start = page["LastEvaluatedKey"].take();
+            if start.is_null() {
+                return items;
+            }
+        }
+    }
+
+    /// Sets an attribute of a license key in the table, where no endpoint would: its value in DynamoDB's own JSON.
+    pub async fn set_of_license(&self, license_id: &str, attribute: &str, value: Value) {
+        let ask = json!({
+            "Key": {"PK": {"S": format!("LICENSE#{license_id}")}, "SK": {"S": "LICENSE"}},
+            "UpdateExpression": "SET #a = :a",
+            "ExpressionAttributeNames": {"#a": attribute},
+            "ExpressionAttributeValues": {":a": value},
+        });
+        self.dynamodb("UpdateItem", ask).await;
+    }
+
+    /// The events of a license key, oldest first, as plain JSON.
+    pub async fn events(&self, license_id: &str) -> Vec<Value> {
+        let mut events: Vec<Value> = self.items().await.iter().map(plain).collect();
+        events.retain(|item| {
+            let is_event = item["SK"].as_str().is_some_and(|sk| sk.starts_with("EVENT#"));
+            is_event && item["PK"] == format!("LICENSE#{license_id}")
+        });
+        // A ULID begins with its time; those of one millisecond come in the order of their types, so that a test can tell.
+        events.sort_by_key(|event| {
+            (event["GSI1SK"].as_str().map(|ulid| ulid[..10].to_owned()), event["type"].to_string())
+        });
+        events
+    }
+
+    /// Asks with an API key that has these scopes and no others.
+    pub async fn client_with(&self, scopes: &[Scope]) -> Client {
+        let now = self.clock.now();
+        let id = Ids::new(now).make();
+        let secret = ApiKeySecret::draw(id, &mut rand::rng());
+        let scopes = Scopes::Some(scopes.iter().copied().collect());
+        let key = ApiKey { id, name: "test".to_owned(), scopes, created_at: now, expires_at: None };
+        self.local.services.table.add_api_key(&key, &secret).await.expect("the table takes it");
+        self.anonymous.with_api_key(secret.expose())
+    }
+}
+
+/// DynamoDB's JSON, `{"S": "a"}`, as plain JSON; bytes as the base64 that they came in.
+pub fn plain(item: &Value) -> Value {
+    let fields = item.as_object().expect("an item").iter();
+    Value::Object(fields.map(|(name, value)| (name.clone(), plain_value(value))).collect::<Map<_, _>>())
+}
+
+fn plain_value(value: &Value) -> Value {
+    let (kind, value) = value.as_object().and_then(|typed| typed.iter().next()).expect("a typed value");
+    match kind.as_str() {
+        "N" => value.as_str().and_then(|number| serde_json::from_str(number).ok()).expect("a number"),
+        "NULL" => Value::Null,
+        "M" => plain(value),
+        "L" => value.as_array().expect("a list").iter().map(plain_value).collect(),
+        _ => value.clone(),
+    }
+}

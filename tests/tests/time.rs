@@ -1,0 +1,347 @@
+//! What time does to tokens, leases and license keys. The clock moves only when a test says so.
+#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+use signet_local::Folder;
+use signet_tests::{START, Sold, Stack, Value, json, text};
+
+/// So many seconds after the start, as JSON has it.
+fn at(seconds: i64) -> String {
+    START.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap().to_string()
+}
+
+impl Machines for Stack {}
+
+/// What a machine does.
+trait Machines: std::borrow::Borrow<Stack> {
+    async fn activate(&self, sold: &Sold, machine: &str) -> Value {
+        let answer = self.borrow().anonymous.activate(&sold.license_key, machine).await;
+        assert!(matches!(answer.status, 200 | 201), "{}", answer.text);
+        answer.body
+    }
+
+    async fn beat(&self, last: &Value, machine: &str) -> Value {
+        self.borrow().anonymous.heartbeat(text(&last["token"]), machine).await.expect(200)
+    }
+
+    async fn activation(&self, activated: &Value) -> Value {
+        let path = format!("license-activations/{}", text(&activated["activation"]["id"]));
+        self.borrow().operator.get(&path).await.expect(200)
+    }
+}
+
+#[tokio::test]
+async fn heartbeat_200_renews_a_token_with_a_new_jti() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell(1).await;
+    let first = stack.activate(&sold, "one").await;
+    assert_eq!((&first["token_type"], &first["heartbeat_interval_seconds"]), (&json!("JWT"), &json!(900)));
+    assert_eq!((text(&first["token_expires_at"]), text(&first["next_heartbeat_at"])), (&*at(3600), &*at(900)));
+    stack.advance(900);
+    let second = stack.beat(&first, "one").await;
+    let expected = json!({
+        "token": second["token"], "token_type": "JWT", "token_expires_at": at(4500), "next_heartbeat_at": at(1800),
+        "renewed": true,
+    });
+    assert_eq!(second, expected);
+    let (before, mut after) = (stack.claims(&first["token"]).await, stack.claims(&second["token"]).await);
+    assert_ne!(before["jti"], after["jti"]);
+    assert_eq!(
+        [&after["iat"], &after["nbf"], &after["exp"]],
+        [768_479_300_i64, 768_479_300, 768_482_900].map(|n| n + 1_000_000_000)
+    );
+    for name in ["jti", "iat", "nbf", "exp"] {
+        after[name] = before[name].clone();
+    }
+    assert_eq!(before, after);
+    let activation = stack.activation(&first).await;
+    assert_eq!([&activation["last_heartbeat_at"], &activation["lease_expires_at"]], [&at(900), &at(4500)]);
+    assert_eq!([&activation["activated_at"], &activation["status"]], [&at(0), "active"]);
+}
+
+#[tokio::test]
+async fn heartbeat_200_hands_a_young_token_back() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell(1).await;
+    let first = stack.activate(&sold, "one").await;
+    stack.advance(449);
+    let same = stack.beat(&first, "one").await;
+    assert_eq!((&same["token"], &same["renewed"]), (&first["token"], &json!(false)));
+    assert_eq!((text(&same["token_expires_at"]), text(&same["next_heartbeat_at"])), (&*at(3600), &*at(1349)));
+    assert_eq!(stack.activation(&first).await["last_heartbeat_at"], at(449), "it was a sign of life all the same");
+    stack.advance(1);
+    assert_eq!(stack.beat(&first, "one").await["renewed"], true);
+}
+
+#[tokio::test]
+async fn heartbeat_200_by_the_tiers_renew_after() {
+    let stack = Stack::start().await;
+    for (renew_after, age, renewed) in [(0, 0, true), (1800, 1799, false), (1800, 1800, true)] {
+        let sold = stack.operator.sell_with(&json!({"renew_after_seconds": renew_after})).await;
+        let first = stack.activate(&sold, "one").await;
+        stack.advance(age);
+        assert_eq!(stack.beat(&first, "one").await["renewed"], renewed, "{renew_after} {age}");
+    }
+}
+
+#[tokio::test]
+async fn heartbeat_200_renews_a_young_token_when_something_in_it_changed() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell(1).await;
+    let mut last = stack.activate(&sold, "one").await;
+    let more = stack.operator.feature(&sold.product, "api").await;
+    let changes = [
+        json!({"feature_ids": [sold.feature["id"], more["id"]]}),
+        json!({"feature_ids": []}),
+        json!({"name": "Professional"}),
+        json!({"heartbeat_interval_seconds": 600}),
+        json!({"grace_period_seconds": 60}),
+    ];
+    let mut tier = sold.tier.clone();
+    for change in changes {
+        tier = stack.operator.replace("pricing-tiers", &tier, &change).await.expect(200);
+        let beat = stack.beat(&last, "one").await;
+        assert_eq!(beat["renewed"], true, "{change}");
+        let claims = stack.claims(&beat["token"]).await;
+        let tells = json!({"feature_keys": claims["features"], "name": claims["tier"]["name"],
+            "heartbeat_interval_seconds": claims["enforcement"]["heartbeat_interval_seconds"],
+            "grace_period_seconds": claims["enforcement"]["grace_period_seconds"]});
+        for (name, value) in tells.as_object().unwrap() {
+            assert_eq!(&tier[name], value, "{change}");
+        }
+        last = beat;
+    }
+    // What no token shows changes nothing.
+    stack.operator.replace("pricing-tiers", &tier, &json!({"monthly_price": 1, "max_users": 9})).await.expect(200);
+    assert_eq!(stack.beat(&last, "one").await["renewed"], false, "the limit is what was bought");
+}
+
+#[tokio::test]
+async fn heartbeat_200_carries_the_change_of_another_instance_within_60_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::take(folder.path()).unwrap();
+    let [stack, other] = Stack::two(&folder).await;
+    let sold = stack.operator.sell(1).await;
+    let first = stack.activate(&sold, "one").await;
+    other.operator.replace("pricing-tiers", &sold.tier, &json!({"feature_ids": []})).await.expect(200);
+    stack.advance(59);
+    assert_eq!(stack.beat(&first, "one").await["renewed"], false);
+    stack.advance(1);
+    let beat = stack.beat(&first, "one").await;
+    assert_eq!(beat["renewed"], true);
+    assert_eq!(stack.claims(&beat["token"]).await["features"], json!([]));
+}
+
+#[tokio::test]
+async fn heartbeat_200_past_the_tokens_exp() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell(1).await;
+    let first = stack.activate(&sold, "one").await;
+    for days in [1, 100] {
+        stack.advance(days * 86400);
+        let beat = stack.beat(&first, "one").await;
+        assert_eq!(
+            (&beat["renewed"], text(&beat["token_expires_at"])),
+            (&json!(true), &*{
+                let now = stack.clock.now();
+                now.checked_add(jiff::SignedDuration::from_secs(3600)).unwrap().to_string()
+            })
+        );
+        assert_eq!(stack.activation(&first).await["status"], "active");
+    }
+}
+
+#[tokio::test]
+async fn heartbeat_200_never_hands_an_expired_token_back() {
+    let stack = Stack::start().await;
+    let tier = json!({"token_ttl_seconds": 2, "heartbeat_interval_seconds": 2, "renew_after_seconds": 1});
+    let sold = stack.operator.sell_with(&tier).await;
+    let first = stack.activate(&sold, "one").await;
+    let tier = json!({"token_ttl_seconds": 3600, "heartbeat_interval_seconds": 2, "renew_after_seconds": 1800});
+    stack.operator.replace("pricing-tiers", &sold.tier, &tier).await.expect(200);
+    stack.advance(2);
+    let beat = stack.beat(&first, "one").await;
+    assert_eq!((&beat["renewed"], text(&beat["token_expires_at"])), (&json!(true), &*at(3602)));
+}
+
+#[tokio::test]
+async fn activate_409_until_the_lease_is_over_then_201_takes_the_seat_over() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell_with(&json!({"max_users": 1, "grace_period_seconds": 600})).await;
+    let (app, operator) = (&stack.anonymous, &stack.operator);
+    let old = stack.activate(&sold, "old").await;
+    assert_eq!(old["activation"]["lease_expires_at"], at(4200), "exp and grace");
+    stack.advance(4199);
+    app.activate(&sold.license_key, "new").await.problem(409, "seat_limit_reached");
+    assert_eq!(stack.activation(&old).await["status"], "active");
+    stack.advance(1);
+    assert_eq!(stack.activation(&old).await["status"], "lapsed");
+    let list = format!("license-activations?license_id={}", sold.license_id);
+    assert_eq!(operator.get(&list).await.expect(200)["items"][0]["status"], "lapsed");
+
+    let new = app.activate(&sold.license_key, "new").await.expect(201);
+    app.heartbeat(text(&old["token"]), "old").await.problem(403, "not_activated");
+    app.activate(&sold.license_key, "old").await.problem(409, "seat_limit_reached");
+    let old_id = text(&old["activation"]["id"]);
+    operator.get(&format!("license-activations/{old_id}")).await.problem(404, "not_found");
+    let items = operator.get(&list).await.expect(200)["items"].clone();
+    assert_eq!(items, json!([new["activation"]]));
+
+    // The old machine says good-bye: that must not take anything from the new one.
+    let good_bye = app.post(&format!("license-activations/{old_id}/deactivate"), json!({"token": old["token"]})).await;
+    assert_eq!(good_bye.expect(200)["status"], "deactivated");
+    stack.beat(&new, "new").await;
+    let path = format!("license-keys/{}", sold.license_id);
+    assert_eq!(operator.get(&path).await.expect(200)["seats_used"], 1);
+
+    let events = stack.events(&sold.license_id).await;
+    let types: Vec<_> = events.iter().map(|event| text(&event["type"])).collect();
+    assert_eq!(types, ["activated", "issued", "taken_over"]);
+    let data = &events[2]["data"];
+    assert_eq!(data["activation_id"], new["activation"]["id"]);
+    assert_eq!(data["taken_from"], json!({"activation_id": old_id, "machine_id": "old"}));
+    assert_eq!(data["seat"], 0);
+    assert_eq!(events[2]["actor"], json!({"kind": "app", "id": new["activation"]["id"]}));
+}
+
+#[tokio::test]
+async fn activate_409_while_heartbeats_extend_the_lease() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell(1).await;
+    let mut last = stack.activate(&sold, "one").await;
+    for _ in 0..5 {
+        stack.advance(3599);
+        last = stack.beat(&last, "one").await;
+        stack.anonymous.activate(&sold.license_key, "two").await.problem(409, "seat_limit_reached");
+    }
+    // A renewal by activating is a sign of life as well.
+    stack.advance(3599);
+    stack.anonymous.activate(&sold.license_key, "one").await.expect(200);
+    stack.advance(3599);
+    stack.anonymous.activate(&sold.license_key, "two").await.problem(409, "seat_limit_reached");
+}
+
+#[tokio::test]
+async fn a_lapsed_machine_keeps_its_seat_while_nobody_wants_it() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell(1).await;
+    let first = stack.activate(&sold, "one").await;
+    stack.advance(10 * 86400);
+    assert_eq!(stack.activation(&first).await["status"], "lapsed");
+    assert_eq!(
+        stack.anonymous.activate(&sold.license_key, "one").await.expect(200)["activation"]["id"],
+        first["activation"]["id"]
+    );
+    stack.advance(10 * 86400);
+    stack.beat(&first, "one").await;
+    stack.anonymous.activate(&sold.license_key, "two").await.problem(409, "seat_limit_reached");
+}
+
+#[tokio::test]
+async fn activate_takes_a_free_seat_before_it_takes_one_over() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell(2).await;
+    let lapsed = stack.activate(&sold, "lapsed").await;
+    stack.advance(86400);
+    stack.activate(&sold, "new").await;
+    stack.beat(&lapsed, "lapsed").await;
+}
+
+#[tokio::test]
+async fn of_many_that_take_over_one_lapsed_seat_one_does() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell(1).await;
+    let old = stack.activate(&sold, "old").await;
+    stack.advance(3600);
+    let race = (0..12).map(|number| {
+        let (app, key) = (stack.anonymous.clone(), sold.license_key.clone());
+        tokio::spawn(async move { app.activate(&key, &format!("machine-{number}")).await })
+    });
+    let mut taken = 0;
+    for racer in race.collect::<Vec<_>>() {
+        let answer = racer.await.unwrap();
+        match answer.status {
+            201 => taken += 1,
+            409 => drop(answer.problem(409, "seat_limit_reached").clone()),
+            _ => drop(answer.problem(503, "unavailable").clone()),
+        }
+    }
+    assert_eq!(taken, 1);
+    stack.anonymous.heartbeat(text(&old["token"]), "old").await.problem(403, "not_activated");
+    let license = stack.operator.get(&format!("license-keys/{}", sold.license_id)).await.expect(200);
+    assert_eq!(license["seats_used"], 1);
+}
+
+#[tokio::test]
+async fn a_license_that_expires() {
+    let stack = Stack::start().await;
+    let (app, operator) = (&stack.anonymous, &stack.operator);
+    let sold = operator.sell_with(&json!({"max_users": 2, "grace_period_seconds": 60})).await;
+    let customer = operator.customer().await;
+    let issued = operator.issue(&customer, &sold.tier, &json!({"expires_at": at(5000)})).await;
+    let (id, key) = (text(&issued["license"]["id"]), text(&issued["license_key"]));
+    assert_eq!(issued["token_expires_at"], at(3600));
+    stack.advance(2000);
+    let first = app.activate(key, "one").await.expect(201);
+    assert_eq!(first["token_expires_at"], at(5000), "the license ends before the token would");
+    let claims = stack.claims(&first["token"]).await;
+    assert_eq!(claims["exp"], START.as_second() + 5000);
+    assert_eq!(claims["enforcement"]["license_expires_at"], at(5000));
+    stack.advance(2999);
+    let last = stack.beat(&first, "one").await;
+    assert_eq!((&last["renewed"], &last["token_expires_at"]), (&json!(true), &json!(at(5000))));
+    let path = format!("license-keys/{id}");
+    let listed = async |status: &str| {
+        let list = operator.get(&format!("license-keys?customer_id={}&status={status}", text(&customer["id"]))).await;
+        list.expect(200)["items"].as_array().unwrap().iter().map(|license| license["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(operator.get(&path).await.expect(200)["status"], "active");
+    assert_eq!((listed("active").await, listed("expired").await), (vec![json!(id)], vec![]));
+
+    stack.advance(1);
+    app.heartbeat(text(&last["token"]), "one").await.problem(403, "expired");
+    app.activate(key, "one").await.problem(403, "expired");
+    app.activate(key, "two").await.problem(403, "expired");
+    let body = json!({"token": issued["token"], "machine_id": "two"});
+    app.post("license-activations/activate", body).await.problem(403, "expired");
+    assert_eq!(operator.get(&path).await.expect(200)["status"], "expired");
+    assert_eq!((listed("active").await, listed("expired").await), (vec![], vec![json!(id)]));
+    let asked = app.post("license-keys/validate", json!({"license_key": key})).await.expect(200);
+    assert_eq!((&asked["code"], &asked["license"]["status"]), (&json!("expired"), &json!("expired")));
+}
+
+#[tokio::test]
+async fn a_shorter_token_life_shrinks_no_lease() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell(1).await;
+    let first = stack.activate(&sold, "one").await;
+    let tier = json!({"token_ttl_seconds": 60, "heartbeat_interval_seconds": 60});
+    stack.operator.replace("pricing-tiers", &sold.tier, &tier).await.expect(200);
+    stack.advance(10);
+    let beat = stack.beat(&first, "one").await;
+    assert_eq!((&beat["renewed"], text(&beat["token_expires_at"])), (&json!(true), &*at(70)));
+    let activation = stack.activation(&first).await;
+    assert_eq!([&activation["lease_expires_at"], &activation["last_heartbeat_at"]], [&at(3600), &at(10)]);
+    let again = stack.anonymous.activate(&sold.license_key, "one").await.expect(200);
+    assert_eq!(again["activation"]["lease_expires_at"], at(3600));
+    stack.advance(3589);
+    stack.anonymous.activate(&sold.license_key, "two").await.problem(409, "seat_limit_reached");
+    stack.advance(1);
+    stack.anonymous.activate(&sold.license_key, "two").await.expect(201);
+}
+
+#[tokio::test]
+async fn a_longer_token_life_or_grace_is_covered_by_the_lease() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell(1).await;
+    let first = stack.activate(&sold, "one").await;
+    let tier = json!({"token_ttl_seconds": 7200, "grace_period_seconds": 100});
+    stack.operator.replace("pricing-tiers", &sold.tier, &tier).await.expect(200);
+    stack.advance(10);
+    let beat = stack.beat(&first, "one").await;
+    assert_eq!(beat["token_expires_at"], at(7210));
+    assert_eq!(stack.activation(&first).await["lease_expires_at"], at(7310));
+    stack.advance(7299);
+    stack.anonymous.activate(&sold.license_key, "two").await.problem(409, "seat_limit_reached");
+    stack.advance(1);
+    stack.anonymous.activate(&sold.license_key, "two").await.expect(201);
+}
