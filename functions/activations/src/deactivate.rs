@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use shared::{
     Services,
-    auth::Caller,
+    auth::{Caller, Reach},
     domain::{Activation, ActivationId, Actor, ActorKind, Claims, Code, EventType, Ids, Scope, Secret},
     http::{
         Body, Call, PathId, Problem,
@@ -40,7 +40,7 @@ pub struct Request {
         WithBody,
         Always,
     ),
-    security((), ("api_key" = ["licenses:write"])),
+    security((), ("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub async fn handler(
     State(services): State<Services>,
@@ -55,8 +55,8 @@ pub async fn handler(
     } else {
         let caller =
             caller.ok_or_else(|| Problem::new(Code::Unauthenticated, "send the activation's token, or an API key"))?;
-        caller.require(Scope::LicensesWrite)?;
-        by_operator(&services.table, &id, &caller.actor(), &call).await?
+        let reach = caller.reach(&services.table, Scope::LicensesWrite).await?;
+        by_manager(&services.table, reach, &id, &caller.actor(), &call).await?
     };
     Ok(axum::Json(ended))
 }
@@ -75,13 +75,17 @@ pub async fn by_app(
     Ok(ended.map_or_else(|| nothing_left(id, &named.machine_id), |ended| ActivationResource::ended(&ended)))
 }
 
-/// By someone who manages the license.
-pub async fn by_operator(
+/// By an operator, or the customer whose license it is.
+pub async fn by_manager(
     table: &Table,
+    reach: Reach,
     id: &ActivationId,
     actor: &Actor,
     call: &Call,
 ) -> Result<ActivationResource, Problem> {
+    if reach != Reach::All {
+        reach.check(table.license(id.license).await?)?;
+    }
     let ended = deactivate(table, id, actor, call).await?;
     ended.map(|ended| ActivationResource::ended(&ended)).ok_or_else(Problem::not_found)
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use shared::{
     Services,
-    auth::Caller,
+    auth::{Caller, Reach},
     domain::{ActivationId, Scope},
     http::{
         Call, PathId, Problem, Tagged,
@@ -26,7 +26,7 @@ use shared::{
         ById,
         Always,
     ),
-    security(("api_key" = ["licenses:read"])),
+    security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(
     State(services): State<Services>,
@@ -34,15 +34,20 @@ pub async fn handler(
     call: Call,
     PathId(id): PathId<ActivationId>,
 ) -> Result<Tagged<ActivationResource>, Problem> {
-    caller.require(Scope::LicensesRead)?;
-    Ok(Tagged(get(&services, &id, &call).await?))
+    let reach = caller.reach(&services.table, Scope::LicensesRead).await?;
+    Ok(Tagged(get(&services, reach, &id, &call).await?))
 }
 
 /// An activation, dead or alive; an earlier life of the machine is not there any more.
-pub async fn get(services: &Services, id: &ActivationId, call: &Call) -> Result<ActivationResource, Problem> {
+pub async fn get(
+    services: &Services,
+    reach: Reach,
+    id: &ActivationId,
+    call: &Call,
+) -> Result<ActivationResource, Problem> {
     let (license, activation) =
         tokio::try_join!(services.table.license(id.license), services.table.activation(id.license, id.machine))?;
+    let license = reach.check(license)?;
     let activation = activation.filter(|activation| activation.id == *id).ok_or_else(Problem::not_found)?;
-    let license = license.ok_or_else(Problem::not_found)?;
     Ok(ActivationResource::new(&activation, &license, services.settings.clock_margin, call.now))
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use shared::{
     Services,
-    auth::Caller,
+    auth::{Caller, Reach},
     domain::{Code, FieldError, LicenseId, Scope},
     http::{
         Call, List, ListBody, Page, Problem,
@@ -39,28 +39,30 @@ pub struct Filter {
         Queried,
         Always,
     ),
-    security(("api_key" = ["licenses:read"])),
+    security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(
     State(services): State<Services>,
     caller: Caller,
     call: Call,
-    List { filter, paging }: List<Filter>,
+    list_of: Result<List<Filter>, Problem>,
 ) -> Result<ListBody<ActivationResource>, Problem> {
-    caller.require(Scope::LicensesRead)?;
+    let reach = caller.reach(&services.table, Scope::LicensesRead).await?;
+    let List { filter, paging } = list_of?;
     let missing = || FieldError::parameter("license_id", Code::InvalidValue, "this parameter is required");
     let license_id = filter.license_id.ok_or_else(missing)?;
-    list(&services, license_id, &paging, &call).await
+    list(&services, reach, license_id, &paging, &call).await
 }
 
 /// A page of the activations of a license; those that have ended are left out.
 pub async fn list(
     services: &Services,
+    reach: Reach,
     license_id: LicenseId,
     paging: &Paging,
     call: &Call,
 ) -> Result<ListBody<ActivationResource>, Problem> {
-    let license = services.table.license(license_id).await?.ok_or_else(Problem::not_found)?;
+    let license = reach.check(services.table.license(license_id).await?)?;
     let page = services.table.activations(&license, paging).await?;
     let margin = services.settings.clock_margin;
     Ok(page.map(|activation| ActivationResource::new(&activation, &license, margin, call.now)).into())

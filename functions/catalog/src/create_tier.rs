@@ -107,7 +107,7 @@ pub struct Request {
         WithBody,
         Always,
     ),
-    security(("api_key" = ["catalog:write"])),
+    security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(services): State<Services>,

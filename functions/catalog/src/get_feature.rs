@@ -25,7 +25,7 @@ use shared::{
         ById,
         Always,
     ),
-    security(("api_key" = [])),
+    security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(services): State<Services>,

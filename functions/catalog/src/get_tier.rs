@@ -27,7 +27,7 @@ use crate::resources::TierResource;
         ById,
         Always,
     ),
-    security(("api_key" = [])),
+    security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(services): State<Services>,

@@ -34,7 +34,7 @@ pub struct Filter {
     summary = "List product features, in their sort_order",
     params(Filter, Page),
     responses((status = 200, description = "A page", body = ListBody<Feature>), Known, Queried, Always),
-    security(("api_key" = [])),
+    security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(services): State<Services>,

@@ -23,7 +23,7 @@ use shared::{
     summary = "List products, in their sort_order",
     params(Page),
     responses((status = 200, description = "A page", body = ListBody<Product>), Known, Queried, Always),
-    security(("api_key" = [])),
+    security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(services): State<Services>,

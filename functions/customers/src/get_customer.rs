@@ -25,7 +25,7 @@ use shared::{
         ById,
         Always,
     ),
-    security(("api_key" = ["customers:read"])),
+    security(("api_key" = ["customers:read"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(services): State<Services>,

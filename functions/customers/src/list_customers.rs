@@ -33,7 +33,7 @@ pub struct Filter {
     summary = "List customers, by name",
     params(Filter, Page),
     responses((status = 200, description = "A page", body = ListBody<Customer>), Known, Scoped, Queried, Always),
-    security(("api_key" = ["customers:read"])),
+    security(("api_key" = ["customers:read"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(services): State<Services>,

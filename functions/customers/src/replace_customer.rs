@@ -56,7 +56,7 @@ pub struct Request {
         WithBody,
         Always,
     ),
-    security(("api_key" = ["customers:write"])),
+    security(("api_key" = ["customers:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(services): State<Services>,

@@ -27,7 +27,7 @@ use shared::{
         ById,
         Always,
     ),
-    security(("api_key" = ["licenses:read"])),
+    security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(
     State(services): State<Services>,

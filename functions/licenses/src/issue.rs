@@ -19,7 +19,7 @@ use shared::{
     keymaking::{MadeKey, make_key},
     store::{
         StoreError, Table,
-        licenses::{Issue, Issued},
+        licenses::{Issue, Issued, Superseding},
     },
 };
 use utoipa::ToSchema;
@@ -59,7 +59,7 @@ pub struct Request {
         WithBody,
         Always,
     ),
-    security(("api_key" = ["licenses:write"])),
+    security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub async fn handler(
     State(services): State<Services>,
@@ -156,7 +156,12 @@ async fn write(
             sealed: made.sealed.clone(),
             event: &event,
             current,
-            supersedes: superseded.as_ref().map(|(old, event)| (*old, event)),
+            supersedes: superseded.as_ref().map(|(old, event)| Superseding {
+                license: *old,
+                event,
+                only_if_expired_at: None,
+            }),
+            claims_tier: false,
             done: done.clone(),
         };
         if services.table.issue(&issue).await? == Issued::Done {

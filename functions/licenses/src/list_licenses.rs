@@ -59,7 +59,7 @@ enum StatusFilter {
         Queried,
         Always,
     ),
-    security(("api_key" = ["licenses:read"])),
+    security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(
     State(services): State<Services>,

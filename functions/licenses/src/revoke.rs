@@ -40,7 +40,7 @@ pub struct Request {
         WithBody,
         Always,
     ),
-    security(("api_key" = ["licenses:write"])),
+    security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub async fn handler(
     State(services): State<Services>,

@@ -3,7 +3,7 @@
 use shared::{Services, http::edge::BASE};
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{ApiKey, ApiKeyValue, SecurityScheme},
+    openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 use utoipa_axum::router::OpenApiRouter;
 
@@ -23,6 +23,7 @@ use utoipa_axum::router::OpenApiRouter;
         (name = "license keys", description = "What customers have bought: issue, look up, end."),
         (name = "activations", description = "Machines and the seats that they hold."),
         (name = "consuming apps", description = "What licensed software calls, with a license key or token to show."),
+        (name = "users", description = "What a signed-in customer does alone: register, claim, look after machines."),
         (name = "discovery", description = "What an app, a tool or a person needs to find the rest."),
     ),
 )]
@@ -35,6 +36,12 @@ impl Modify for Credentials {
         let key = ApiKeyValue::with_description("X-Api-Key", "An API key of the operator's, with scopes.");
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(key)));
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("An ID token or access token of the configured OpenID Connect issuer."))
+            .build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     }
 }
 
@@ -45,6 +52,7 @@ pub fn all_routes() -> OpenApiRouter<Services> {
         .merge(customers::routes())
         .merge(licenses::routes())
         .merge(activations::routes())
+        .merge(registration::routes())
         .merge(discovery::routes())
 }
 

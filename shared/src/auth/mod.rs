@@ -2,6 +2,8 @@
 
 pub mod caller;
 pub mod oidc;
+pub mod reach;
 
 pub use caller::{Caller, SignedIn};
 pub use oidc::{Oidc, OidcSettings, User};
+pub use reach::Reach;

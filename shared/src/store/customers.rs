@@ -18,9 +18,9 @@ pub struct VersionedCustomer {
     version: u64,
 }
 
-/// Whose an e-mail address is.
+/// Whose an e-mail address, or a signed-in user's subject, is.
 #[derive(Serialize, Deserialize)]
-struct EmailRecord {
+struct OwnerRecord {
     customer_id: CustomerId,
 }
 
@@ -31,6 +31,15 @@ pub enum Added {
     Done,
     /// Another customer has the e-mail address.
     EmailTaken,
+}
+
+/// What became of a user's registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registered {
+    /// The user is the customer.
+    Done,
+    /// The subject or the e-mail address has an owner by now: look again.
+    Moved,
 }
 
 /// What became of a customer's new fields.
@@ -72,6 +81,53 @@ impl Table {
         let found = self.customer(id).await?;
         // Between the two reads the address may have changed.
         Ok(found.filter(|found| Customer::email_key(&found.customer.email) == wanted))
+    }
+
+    /// The customer whom a signed-in user is, by issuer and subject.
+    pub async fn customer_by_subject(&self, issuer_and_subject: &str) -> Result<Option<VersionedCustomer>, StoreError> {
+        let Some(item) = self.get(keys::subject(issuer_and_subject)).await? else { return Ok(None) };
+        self.customer(from_item::<OwnerRecord>(item)?.customer_id).await
+    }
+
+    /// Adds a customer who signed in, unless there is one of the subject or the e-mail address.
+    pub async fn register(
+        &self,
+        customer: &Customer,
+        issuer_and_subject: &str,
+        done: Option<&Completion>,
+    ) -> Result<Registered, StoreError> {
+        let mut transaction = Transaction::new();
+        transaction
+            .put(subject_item(customer.id, issuer_and_subject)?, free_or_own(customer.id))
+            .put(email_item(customer)?, free_or_own(customer.id))
+            .put(customer_item(customer, 1)?, Condition::absent());
+        Ok(match self.commit_once(transaction, done).await? {
+            Committed::Refused(refused) if refused.failed(0) || refused.failed(1) => Registered::Moved,
+            // An id is made anew for each customer: one that is there already was put by this very call.
+            _ => Registered::Done,
+        })
+    }
+
+    /// Makes a signed-in user the customer whom an operator made, on condition that nobody is yet.
+    pub async fn link_subject(
+        &self,
+        read: &VersionedCustomer,
+        customer: &Customer,
+        issuer_and_subject: &str,
+        done: Option<&Completion>,
+    ) -> Result<Registered, StoreError> {
+        let unlinked =
+            Condition::new("version = :read AND attribute_not_exists(subject)").value(":read", n(read.version));
+        let change = Change::new(keys::customer(customer.id), unlinked)
+            .set_or_remove("subject", customer.subject.as_ref().map(s))
+            .set("updated_at", s(customer.updated_at.to_string()))
+            .set("version", n(read.version + 1));
+        let mut transaction = Transaction::new();
+        transaction.change(&change).put(subject_item(customer.id, issuer_and_subject)?, free_or_own(customer.id));
+        Ok(match self.commit_once(transaction, done).await? {
+            Committed::Done => Registered::Done,
+            Committed::Refused(_) => Registered::Moved,
+        })
     }
 
     /// A page of all customers, by name.
@@ -137,10 +193,14 @@ fn place(customer: &Customer) -> String {
 }
 
 fn email_item(customer: &Customer) -> Result<Item, StoreError> {
-    to_item(keys::email(&Customer::email_key(&customer.email)), &EmailRecord { customer_id: customer.id })
+    to_item(keys::email(&Customer::email_key(&customer.email)), &OwnerRecord { customer_id: customer.id })
 }
 
-/// Nobody has the address, or this customer: a write that meets its own is done, not refused.
+fn subject_item(customer_id: CustomerId, issuer_and_subject: &str) -> Result<Item, StoreError> {
+    to_item(keys::subject(issuer_and_subject), &OwnerRecord { customer_id })
+}
+
+/// Nobody has it, or this customer: a write that meets its own is done, not refused.
 fn free_or_own(id: CustomerId) -> Condition {
     Condition::new("attribute_not_exists(PK) OR customer_id = :customer").value(":customer", s(id.to_string()))
 }

@@ -63,6 +63,17 @@ pub fn email(lower_case: &str) -> Key {
     Key::new(key.clone(), key)
 }
 
+/// Which customer a signed-in user is, by issuer and subject.
+pub fn subject(issuer_and_subject: &str) -> Key {
+    let key = format!("SUBJECT#{}", HEXLOWER.encode(&sha256(issuer_and_subject.as_bytes())));
+    Key::new(key.clone(), key)
+}
+
+/// That a customer has claimed a tier.
+pub fn claim(customer: CustomerId, tier: TierId) -> Key {
+    Key::new(customer_partition(customer), format!("CLAIM#{tier}"))
+}
+
 /// The one active license key of a customer for a product.
 pub fn current(customer: CustomerId, product: ProductId) -> Key {
     Key::new(customer_partition(customer), format!("CURRENT#{product}"))

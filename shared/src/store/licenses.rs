@@ -148,9 +148,23 @@ pub struct Issue<'a> {
     /// The customer's current key for the product, as it was read.
     pub current: Option<LicenseId>,
     /// The key whose place it takes, and the event that says so.
-    pub supersedes: Option<(LicenseId, &'a Event)>,
+    pub supersedes: Option<Superseding<'a>>,
+    /// That a customer claims the tier of the new key, which can be done once.
+    pub claims_tier: bool,
     /// What a repeat of the request is told.
     pub done: Option<Completion>,
+}
+
+/// A license key that is to be superseded.
+#[derive(Debug)]
+pub struct Superseding<'a> {
+    /// Which.
+    pub license: LicenseId,
+    /// That it was superseded.
+    pub event: &'a Event,
+    /// Only if it is still active by its status and ended then, as it was read: a claim must not end a key that was
+    /// renewed or suspended meanwhile.
+    pub only_if_expired_at: Option<Timestamp>,
 }
 
 /// A license key that gets a new key string.
@@ -268,6 +282,12 @@ impl Table {
         Ok(item.map(from_item::<CurrentRecord>).transpose()?.map(|record| record.license_id))
     }
 
+    /// The license key by which a customer claimed a tier.
+    pub async fn claimed_license(&self, customer: CustomerId, tier: TierId) -> Result<Option<LicenseId>, StoreError> {
+        let item = self.get(keys::claim(customer, tier)).await?;
+        Ok(item.map(from_item::<CurrentRecord>).transpose()?.map(|record| record.license_id))
+    }
+
     /// Issues a license key: everything of it in one transaction, with the end of the one that it replaces.
     pub async fn issue(&self, issue: &Issue<'_>) -> Result<Issued, StoreError> {
         let license = issue.license;
@@ -284,12 +304,21 @@ impl Table {
             .put(to_item(keys::current(license.customer_id, license.product_id), &current)?, as_read)
             .put_always(sealed_item(license.id, &issue.sealed))
             .put_always(event_item(issue.event)?);
-        if let Some((old, event)) = issue.supersedes {
-            let not_revoked = Condition::new("#status <> :revoked").value(":revoked", s(REVOKED));
-            let superseded = Change::new(keys::license(old), not_revoked)
+        if let Some(Superseding { license: old, event, only_if_expired_at }) = &issue.supersedes {
+            let as_read = match only_if_expired_at {
+                None => Condition::new("#status <> :revoked").value(":revoked", s(REVOKED)),
+                Some(end) => Condition::new("#status = :active AND expires_at = :end")
+                    .value(":active", s(ACTIVE))
+                    .value(":end", n(end.as_millisecond())),
+            };
+            let superseded = Change::new(keys::license(*old), as_read)
                 .set("status", s(SUPERSEDED))
                 .set("superseded_by", s(license.id.to_string()));
             transaction.change(&superseded).put_always(event_item(event)?);
+        }
+        if issue.claims_tier {
+            let claim = to_item(keys::claim(license.customer_id, license.tier_id), &current)?;
+            transaction.put(claim, Condition::absent());
         }
         Ok(match self.commit_once(transaction, issue.done.as_ref()).await? {
             Committed::Done => Issued::Done,

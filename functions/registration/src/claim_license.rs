@@ -1,0 +1,248 @@
+//! A customer takes a license key of a tier that may be claimed. Once: while it is active, again gives the same key.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response as HttpResponse},
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+use shared::{
+    Services,
+    auth::{SignedIn, User},
+    domain::{
+        Actor, ActorKind, Catalog, Claims, Code, Customer, CustomerId, EventType, Ids, KeyString, License, LicenseId,
+        Product, State as LicenseState, Tier, TierId,
+    },
+    http::{
+        Body, Call, Created, Problem, Tagged,
+        documented::{Always, Known, WithBody},
+        problem::ProblemBody,
+        resources::{IssuedResource, LicenseResource},
+    },
+    keymaking::{make_key, open_key},
+    store::{
+        StoreError, Table,
+        licenses::{Issue, Issued, LicenseFilter, Status, Superseding},
+        listing::{ListError, Paging},
+    },
+};
+use utoipa::ToSchema;
+
+/// Which tier.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ClaimRequest)]
+pub struct Request {
+    /// `tier_…`, one that may be claimed.
+    #[schema(value_type = String)]
+    pub tier_id: TierId,
+}
+
+/// Claims a license key.
+#[utoipa::path(
+    post,
+    path = "/api/v1.0/user/claim-license",
+    tag = "users",
+    summary = "Claim a license key of a tier that may be claimed",
+    description = "A claim takes the place of an expired key and of no other.",
+    request_body = Request,
+    responses(
+        (status = 200, description = "The key that was claimed before, while it is active", body = IssuedResource),
+        (status = 201, description = "The license key, its key string and a token", body = IssuedResource),
+        (
+            status = 403,
+            description = "`forbidden`, `tier_not_claimable` or `already_claimed`",
+            body = ProblemBody,
+            content_type = "application/problem+json",
+        ),
+        (
+            status = 409,
+            description = "`customer_not_registered` or `already_licensed`",
+            body = ProblemBody,
+            content_type = "application/problem+json",
+        ),
+        Known,
+        WithBody,
+        Always,
+    ),
+    security(("bearer" = [])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    SignedIn(user): SignedIn,
+    call: Call,
+    body: Result<Body<Request>, Problem>,
+) -> Result<HttpResponse, Problem> {
+    let Body(request) = body?;
+    let (is_new, body) = claim(&services, &user, request.tier_id, &call).await?;
+    Ok(if is_new { Created { location: path_of(&body), body }.into_response() } else { Tagged(body).into_response() })
+}
+
+fn path_of(issued: &IssuedResource) -> String {
+    format!("/api/v1.0/license-keys/{}", issued.license.id)
+}
+
+/// How often others may come first.
+const TRIES: usize = 10;
+
+/// The key of a claim, and whether it is new. Two claims at once give one key.
+pub async fn claim(
+    services: &Services,
+    user: &User,
+    tier_id: TierId,
+    call: &Call,
+) -> Result<(bool, IssuedResource), Problem> {
+    let customer = services.table.customer_by_subject(&user.key()).await?.map(|found| found.customer);
+    let customer =
+        customer.ok_or_else(|| Problem::new(Code::CustomerNotRegistered, "register first: POST /register"))?;
+    let catalog = services.table.catalog().await?.catalog;
+    for _ in 0..TRIES {
+        if let Some(license) = services.table.claimed_license(customer.id, tier_id).await? {
+            return again(services, &catalog, license, call).await.map(|issued| (false, issued));
+        }
+        let sold = claimable(&catalog, tier_id)?;
+        let claimed = Claim { services, customer: &customer, user, sold: (&catalog, sold.0, sold.1), call };
+        if let Some(issued) = claimed.issue().await? {
+            return Ok((true, issued));
+        }
+    }
+    Err(StoreError::Contended.into())
+}
+
+fn claimable(catalog: &Catalog, id: TierId) -> Result<(&Product, &Tier), Problem> {
+    let tier = catalog.tiers.get(&id).filter(|tier| tier.is_claimable && tier.is_active);
+    let sold = tier.and_then(|tier| Some((catalog.products.get(&tier.product_id)?, tier)));
+    sold.filter(|(product, _)| product.is_active)
+        .ok_or_else(|| Problem::new(Code::TierNotClaimable, "this tier is not one that may be claimed"))
+}
+
+/// The key that was claimed before, while it is active. A claim is for once: neither a key that ended nor one that is
+/// suspended makes room for another.
+async fn again(services: &Services, catalog: &Catalog, id: LicenseId, call: &Call) -> Result<IssuedResource, Problem> {
+    let license = services.table.license(id).await?.filter(|license| license.status(call.now) == "active");
+    let already = || Problem::new(Code::AlreadyClaimed, "this tier was claimed before");
+    let license = license.ok_or_else(already)?;
+    let sold = catalog.products.get(&license.product_id).zip(catalog.tiers.get(&license.tier_id));
+    let (product, tier) = sold.ok_or_else(already)?;
+    let sealed = services.table.sealed(id).await?.ok_or_else(already)?;
+    let (key, _) = open_key(services, id, &sealed).await?;
+    let key = KeyString::parse(key.expose()).map_err(|_| Problem::fault(format!("the key string of {id} is none")))?;
+    // The token that issuing returned may be long past its exp: a fresh one is of use.
+    let jti = Ids::new(call.now).text();
+    let claims = Claims::new(services.issuer(), jti, &license, (catalog, product, tier), None, call.now);
+    let token = services.tokens.sign(&claims, call.now).await?;
+    Ok(IssuedResource::new(&key, LicenseResource::new(&license, None, call.now), &token, &claims))
+}
+
+struct Claim<'a> {
+    services: &'a Services,
+    customer: &'a Customer,
+    user: &'a User,
+    sold: (&'a Catalog, &'a Product, &'a Tier),
+    call: &'a Call,
+}
+
+impl Claim<'_> {
+    /// None where the customer's keys moved meanwhile: look again.
+    async fn issue(&self) -> Result<Option<IssuedResource>, Problem> {
+        let (_, product, tier) = self.sold;
+        let (services, call) = (self.services, self.call);
+        let current = services.table.current_license(self.customer.id, product.id).await?;
+        let expired = self.to_supersede(current).await?;
+        if holds_another(services, self.customer.id, product, call.now).await? {
+            return Err(already_licensed());
+        }
+        let mut ids = Ids::new(call.now);
+        let key = KeyString::draw(&product.code, &mut rand::rng());
+        let license = License {
+            id: ids.make(),
+            customer_id: self.customer.id,
+            product_id: product.id,
+            tier_id: tier.id,
+            state: LicenseState::Active,
+            key_hint: key.hint().to_owned(),
+            max_users: tier.max_users,
+            max_tenants: tier.max_tenants,
+            generation: 1,
+            issued_at: call.now,
+            expires_at: tier.billing_period.end(call.now),
+        };
+        let made = make_key(services, &license, self.sold, key, &mut ids, call.now).await?;
+        let actor = Actor { kind: ActorKind::User, id: self.user.subject.clone() };
+        let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id, "claimed": true });
+        let event = call.event(&mut ids, EventType::Issued, license.id, &actor, data);
+        let superseded = expired.map(|(old, end)| {
+            let data = serde_json::json!({ "superseded_by": license.id });
+            (old, end, call.event(&mut ids, EventType::Superseded, old, &actor, data))
+        });
+        let shown = LicenseResource::new(&license, None, call.now);
+        let answer = IssuedResource::new(&made.key, shown, &made.token, &made.claims);
+        let issue = Issue {
+            license: &license,
+            key: &made.key,
+            sealed: made.sealed,
+            event: &event,
+            current,
+            supersedes: superseded.as_ref().map(|(old, end, event)| Superseding {
+                license: *old,
+                event,
+                only_if_expired_at: Some(*end),
+            }),
+            claims_tier: true,
+            done: call.once.created(path_of(&answer), &answer).await?,
+        };
+        Ok((services.table.issue(&issue).await? == Issued::Done).then_some(answer))
+    }
+
+    /// The expired key that the claim replaces, and when it ended. One that is active or suspended stands in its way.
+    async fn to_supersede(&self, current: Option<LicenseId>) -> Result<Option<(LicenseId, Timestamp)>, Problem> {
+        let Some(id) = current else { return Ok(None) };
+        let Some(old) = self.services.table.license(id).await? else { return Ok(None) };
+        match (&old.state, old.expires_at.filter(|end| *end <= self.call.now)) {
+            (LicenseState::Active, Some(end)) => Ok(self.sold.1.one_key_per_customer.then_some((id, end))),
+            (LicenseState::Active, None) | (LicenseState::Suspended, _) => Err(already_licensed()),
+            (LicenseState::Superseded { .. } | LicenseState::Revoked { .. }, _) => Ok(None),
+        }
+    }
+}
+
+fn already_licensed() -> Problem {
+    Problem::new(Code::AlreadyLicensed, "another license key of this product is held")
+}
+
+/// Whether the customer has an active or suspended key of the product besides the current one, as there may be where
+/// a product allows several.
+async fn holds_another(
+    services: &Services,
+    customer: CustomerId,
+    product: &Product,
+    now: Timestamp,
+) -> Result<bool, Problem> {
+    for status in [Status::Active, Status::Suspended] {
+        if any(services, &services.table, customer, product, status, now).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn any(
+    services: &Services,
+    table: &Table,
+    customer: CustomerId,
+    product: &Product,
+    status: Status,
+    now: Timestamp,
+) -> Result<bool, ListError> {
+    let filter = LicenseFilter { customer_id: Some(customer), product_id: Some(product.id), status: Some(status) };
+    let mut paging = Paging { limit: 1, cursor: None, key: services.cursor_key.clone() };
+    loop {
+        let page = table.licenses(&filter, now, &paging).await?;
+        if !page.items.is_empty() {
+            return Ok(true);
+        }
+        if page.next.is_none() {
+            return Ok(false);
+        }
+        paging.cursor = page.next;
+    }
+}

@@ -1,0 +1,16 @@
+//! What a signed-in customer does without an operator: register, claim a license key, see their own.
+
+pub mod claim_license;
+pub mod own_licenses;
+pub mod register;
+
+use shared::Services;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The function's routes.
+pub fn routes() -> OpenApiRouter<Services> {
+    OpenApiRouter::new()
+        .routes(routes!(register::handler))
+        .routes(routes!(claim_license::handler))
+        .routes(routes!(own_licenses::handler))
+}

@@ -1,0 +1,158 @@
+//! Makes a signed-in user a customer. Again gives the same customer.
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response as HttpResponse},
+};
+use serde::Deserialize;
+use shared::{
+    Services,
+    auth::{SignedIn, User},
+    domain::{Code, Customer, FieldError, Ids, Invalid},
+    http::{
+        Body, Call, Created, Problem, Tagged,
+        documented::{Always, Known, Scoped, WithBody},
+        problem::ProblemBody,
+    },
+    store::{
+        StoreError,
+        customers::{Registered, VersionedCustomer},
+    },
+};
+use utoipa::ToSchema;
+
+/// What a user says of themselves; the e-mail address is the issuer's word.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = RegisterRequest)]
+pub struct Request {
+    /// A person or an organisation; left out, as the issuer knows the user.
+    #[schema(example = "Ada Lovelace", max_length = 200)]
+    pub name: Option<String>,
+    /// Where they work.
+    #[schema(example = "Analytical Engines", max_length = 200)]
+    pub company: Option<String>,
+}
+
+/// Registers a user.
+#[utoipa::path(
+    post,
+    path = "/api/v1.0/register",
+    tag = "users",
+    summary = "Register as a customer; again gives the same customer",
+    description = "A customer whom an operator made is linked only if the issuer has verified the e-mail address and \
+                   nobody is linked yet.",
+    request_body = Request,
+    responses(
+        (status = 200, description = "The user is a customer already, or is now one whom an operator made", body = Customer),
+        (status = 201, description = "The customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
+        (status = 409, description = "`email_taken`", body = ProblemBody, content_type = "application/problem+json"),
+        Known,
+        Scoped,
+        WithBody,
+        Always,
+    ),
+    security(("bearer" = [])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    SignedIn(user): SignedIn,
+    call: Call,
+    body: Result<Body<Request>, Problem>,
+) -> Result<HttpResponse, Problem> {
+    let Body(request) = body?;
+    let (status, customer) = register(&services, user, &request, &call).await?;
+    Ok(match status {
+        StatusCode::CREATED => Created { location: path_of(&customer), body: customer }.into_response(),
+        _ => Tagged(customer).into_response(),
+    })
+}
+
+/// How often others may come first.
+const TRIES: usize = 6;
+
+/// The customer whom a user is, made where there is none: 201, else 200. Two registrations at once give one customer.
+pub async fn register(
+    services: &Services,
+    user: User,
+    request: &Request,
+    call: &Call,
+) -> Result<(StatusCode, Customer), Problem> {
+    let subject = user.key();
+    if let Some(known) = services.table.customer_by_subject(&subject).await? {
+        return Ok((StatusCode::OK, known.customer));
+    }
+    let user = complete(services, user, call).await?;
+    let new = customer(&user, request, call)?;
+    for _ in 0..TRIES {
+        if let Some(known) = services.table.customer_by_subject(&subject).await? {
+            return Ok((StatusCode::OK, known.customer));
+        }
+        let (status, written, customer) = if let Some(found) = services.table.customer_by_email(&new.email).await? {
+            link(services, &user, found, call).await?
+        } else {
+            let done = call.once.created(path_of(&new), &new).await?;
+            let written = services.table.register(&new, &subject, done.as_ref()).await?;
+            (StatusCode::CREATED, written, new.clone())
+        };
+        if written == Registered::Done {
+            return Ok((status, customer));
+        }
+    }
+    Err(StoreError::Contended.into())
+}
+
+fn path_of(customer: &Customer) -> String {
+    format!("/api/v1.0/customers/{}", customer.id)
+}
+
+/// E-mail address and name, where the token has them not.
+async fn complete(services: &Services, user: User, call: &Call) -> Result<User, Problem> {
+    match &services.oidc {
+        Some(oidc) => Ok(oidc.complete(user, call.now).await?),
+        None => Ok(user),
+    }
+}
+
+fn customer(user: &User, request: &Request, call: &Call) -> Result<Customer, Problem> {
+    let Some(email) = user.email.clone() else {
+        let detail = "neither the token nor the issuer's userinfo names an e-mail address";
+        return Err(FieldError::parameter("Authorization", Code::InvalidValue, detail).into());
+    };
+    let name = request.name.clone().or_else(|| user.name.clone()).unwrap_or_default();
+    let mut invalid = Invalid::default();
+    Customer::check(&mut invalid, &name, &email, request.company.as_deref());
+    // The address is not in the body: its fault is the token's.
+    for error in &mut invalid.0 {
+        if error.pointer.as_deref() == Some("/email") {
+            (error.pointer, error.parameter) = (None, Some("Authorization".to_owned()));
+        }
+    }
+    invalid.finish()?;
+    Ok(Customer {
+        id: Ids::new(call.now).make(),
+        name,
+        email,
+        company: request.company.clone(),
+        subject: Some(user.subject.clone()),
+        created_at: call.now,
+        updated_at: call.now,
+    })
+}
+
+/// Makes the user the customer who has the address: only if the issuer has verified that it is the user's, and nobody
+/// else is this customer.
+async fn link(
+    services: &Services,
+    user: &User,
+    found: VersionedCustomer,
+    call: &Call,
+) -> Result<(StatusCode, Registered, Customer), Problem> {
+    if !user.email_verified || found.customer.subject.is_some() {
+        return Err(Problem::new(Code::EmailTaken, "another customer has this e-mail address"));
+    }
+    let customer = Customer { subject: Some(user.subject.clone()), updated_at: call.now, ..found.customer.clone() };
+    let done = call.once.ok(&customer).await?;
+    let written = services.table.link_subject(&found, &customer, &user.key(), done.as_ref()).await?;
+    Ok((StatusCode::OK, written, customer))
+}

@@ -1,0 +1,44 @@
+//! How far a caller's arm reaches: all license keys, or their own.
+
+use super::Caller;
+use crate::{
+    domain::{CustomerId, License, Scope},
+    http::Problem,
+    store::Table,
+};
+
+/// Which license keys a caller may touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// All of them.
+    All,
+    /// Those of one customer.
+    Own(CustomerId),
+    /// None: a person who is no customer.
+    None,
+}
+
+impl Caller {
+    /// Operators reach all license keys, API keys if they have the scope, and other people their own.
+    pub async fn reach(&self, table: &Table, scope: Scope) -> Result<Reach, Problem> {
+        match self {
+            Self::User(user) if !user.is_operator => {
+                let customer = table.customer_by_subject(&user.key()).await?;
+                Ok(customer.map_or(Reach::None, |found| Reach::Own(found.customer.id)))
+            }
+            _ => self.require(scope).map(|()| Reach::All),
+        }
+    }
+}
+
+impl Reach {
+    /// Goes on only with a license in reach. What is someone else's is answered as what is not there.
+    pub fn check(self, license: Option<License>) -> Result<License, Problem> {
+        let is_reached = |license: &License| match self {
+            Self::All => true,
+            Self::Own(customer) => license.customer_id == customer,
+            Self::None => false,
+        };
+        license.filter(is_reached).ok_or_else(Problem::not_found)
+    }
+}
