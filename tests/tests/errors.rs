@@ -47,6 +47,10 @@ impl Endpoint {
         self.ask(client, Some("application/json"), body.as_bytes().to_vec()).await
     }
 
+    fn at(&self, path: &str) -> Self {
+        Self { path: path.to_owned(), method: self.method.clone(), scope: self.scope.clone(), ..*self }
+    }
+
     /// What an operator with an API key may ask.
     fn is_for_keys(&self) -> bool {
         self.open || self.scope != Needed::NoKey
@@ -168,6 +172,8 @@ async fn without_the_scope_403() {
                 }
                 endpoint.ask_json(client, body).await.problem(403, "forbidden");
             }
+            let wrong = endpoint.at(&format!("{}?limit=0&x=1", endpoint.path));
+            wrong.ask_json(client, "{}").await.problem(403, "forbidden");
         }
         let only: Vec<Scope> = Scope::ALL.into_iter().filter(|own| own.as_str() == scope).collect();
         let answer = endpoint.ask_json(&stack.client_with(&only).await, "{}").await;

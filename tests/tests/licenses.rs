@@ -137,6 +137,8 @@ async fn post_license_keys_422() {
     cases.push((json!({"max_tenants": 5}), &["/max_tenants unknown_field"]));
     cases
         .push((json!({"max_users": 0, "expires_at": now}), &["/max_users invalid_value", "/expires_at invalid_value"]));
+    let nobody = json!({"customer_id": no_customer, "tier_id": no_tier});
+    cases.push((nobody, &["/customer_id invalid_value", "/tier_id invalid_value"]));
     for (change, places) in cases {
         operator.post("license-keys", merged(good.clone(), &change)).await.faults(422, places);
     }

@@ -310,6 +310,25 @@ async fn a_license_that_expires() {
 }
 
 #[tokio::test]
+async fn a_fraction_of_a_second_is_the_same_everywhere() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell(1).await;
+    // Cut to the millisecond, it is no time to come.
+    let now = json!({"customer_id": sold.customer["id"], "tier_id": sold.tier["id"], "expires_at": "2026-01-15T13:00:00.000999+01:00"});
+    stack.operator.post("license-keys", now).await.faults(422, &["/expires_at invalid_value"]);
+    let fields = json!({"expires_at": "2026-01-15T13:20:00.987654321+01:00"});
+    let customer = stack.operator.customer().await;
+    let issued = stack.operator.issue(&customer, &sold.tier, &fields).await;
+    let path = format!("license-keys/{}", text(&issued["license"]["id"]));
+    let read = stack.operator.get(&path).await.expect(200);
+    assert_eq!(issued["license"]["expires_at"], read["expires_at"]);
+    assert_eq!(read["expires_at"], "2026-01-15T12:20:00.987Z");
+    let claims = stack.claims(&issued["token"]).await;
+    assert_eq!(claims["enforcement"]["license_expires_at"], read["expires_at"]);
+    assert_eq!(claims["exp"], START.as_second() + 1200, "never past the license");
+}
+
+#[tokio::test]
 async fn a_shorter_token_life_shrinks_no_lease() {
     let stack = Stack::start().await;
     let sold = stack.operator.sell(1).await;

@@ -13,7 +13,7 @@ use shared::{
     http::{
         Body, Call, Created, Problem,
         documented::{Always, Known, Scoped, WithBody},
-        extract::nullable,
+        extract::{nullable, nullable_time},
         resources::{IssuedResource, LicenseResource},
     },
     keymaking::{MadeKey, make_key},
@@ -35,7 +35,7 @@ pub struct Request {
     #[schema(value_type = String, example = "tier_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub tier_id: TierId,
     /// When it ends: left out, one billing period of the tier from now; null, never.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable_time")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Option<Timestamp>>,
     /// Seats: left out, the tier's; null, no limit.
@@ -84,11 +84,16 @@ pub async fn issue(
     let read = services.table.catalog().await?;
     let missing =
         |pointer: &str, what: &str| FieldError::at(pointer, Code::InvalidValue, format!("there is no such {what}"));
-    let tier = read.catalog.tiers.get(&request.tier_id).ok_or_else(|| missing("/tier_id", "pricing tier"))?;
-    let product = read.catalog.products.get(&tier.product_id).ok_or_else(|| missing("/tier_id", "product"))?;
+    let mut invalid = Invalid::default();
     if services.table.customer(request.customer_id).await?.is_none() {
-        return Err(missing("/customer_id", "customer").into());
+        invalid.0.push(missing("/customer_id", "customer"));
     }
+    let Some(tier) = read.catalog.tiers.get(&request.tier_id) else {
+        invalid.0.push(missing("/tier_id", "pricing tier"));
+        return Err(invalid.into());
+    };
+    invalid.finish()?;
+    let product = read.catalog.products.get(&tier.product_id).ok_or_else(|| missing("/tier_id", "product"))?;
 
     let mut ids = Ids::new(call.now);
     let key = KeyString::draw(&product.code, &mut rand::rng());

@@ -65,9 +65,10 @@ pub async fn handler(
     State(services): State<Services>,
     caller: Caller,
     call: Call,
-    List { filter, paging }: List<Filter>,
+    asked: Result<List<Filter>, Problem>,
 ) -> Result<ListBody<LicenseResource>, Problem> {
     caller.require(Scope::LicensesRead)?;
+    let List { filter, paging } = asked?;
     list(&services.table, &filter.into(), call.now, &paging).await
 }
 
