@@ -1,5 +1,6 @@
 //! What a test sees behind the API: the table as it is, and keys that may do little.
 
+use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 use shared::domain::{ApiKey, ApiKeySecret, Ids, Scope, Scopes};
 
@@ -39,6 +40,12 @@ impl Stack {
         }
     }
 
+    /// Every item of the table as one text, bytes as the letters that they may be: what someone finds who has the table
+    /// and nothing else.
+    pub async fn whole_table(&self) -> String {
+        self.items().await.iter().map(|item| readable(item).to_string()).collect::<Vec<_>>().join("\n")
+    }
+
     /// Sets an attribute of a license key in the table, where no endpoint would: its value in DynamoDB's own JSON.
     pub async fn set_of_license(&self, license_id: &str, attribute: &str, value: Value) {
         let ask = json!({
@@ -70,9 +77,28 @@ impl Stack {
         let id = Ids::new(now).make();
         let secret = ApiKeySecret::draw(id, &mut rand::rng());
         let scopes = Scopes::Some(scopes.iter().copied().collect());
-        let key = ApiKey { id, name: "test".to_owned(), scopes, created_at: now, expires_at: None };
-        self.local.services.table.add_api_key(&key, &secret).await.expect("the table takes it");
+        let name = "test".to_owned();
+        let key = ApiKey { id, name, scopes, created_at: now, expires_at: None, last_used_at: None };
+        self.local.services.table.add_api_key(&key, &secret, None).await.expect("the table takes it");
         self.anonymous.with_api_key(secret.expose())
+    }
+}
+
+/// DynamoDB's JSON with its bytes as text.
+fn readable(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let read = |(name, value): (&String, &Value)| match (name.as_str(), value) {
+                ("B", Value::String(base64)) => {
+                    let bytes = BASE64.decode(base64.as_bytes()).expect("base64");
+                    (name.clone(), String::from_utf8_lossy(&bytes).into())
+                }
+                _ => (name.clone(), readable(value)),
+            };
+            Value::Object(fields.iter().map(read).collect())
+        }
+        Value::Array(values) => values.iter().map(readable).collect(),
+        other => other.clone(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A stack in memory, on a free port, whose clock stands still.
 
 use jiff::{SignedDuration, Timestamp};
+use reqwest::Method;
 use shared::Clock;
 use signet_local::{Folder, Options};
 use tracing_subscriber::EnvFilter;
@@ -40,7 +41,8 @@ impl Stack {
         let local = signet_local::Stack::start(options).await.expect("the stack starts");
         let anonymous = Client::new(&local.base_url);
         let operator = anonymous.with_api_key(local.operator_api_key.expose());
-        // What starting took is nobody's question.
+        // What starting took is nobody's question, nor that the operator's key is noted as used, as it is once a minute.
+        operator.get("products?limit=1").await.expect(200);
         faults.forget_calls();
         Self { operator, anonymous, clock, faults, local }
     }
@@ -51,6 +53,16 @@ impl Stack {
         let dynamodb_endpoint = Some(one.local.dynamodb_endpoint.clone());
         let other = Self::with(Options { data: Some(data), dynamodb_endpoint, ..Options::default() }).await;
         [one, other]
+    }
+
+    /// Asks as someone who signed in at the development issuer. `scope` may hold `role:operator`.
+    pub async fn signed_in(&self, email: &str, scope: &str) -> Client {
+        let form = [("grant_type", "password"), ("client_id", "signet-dashboard"), ("username", email)];
+        let form: Vec<_> = form.into_iter().chain([("password", "any"), ("scope", scope)]).collect();
+        let tokens = self.anonymous.send(Method::POST, "/dev/oidc/token", |request| request.form(&form)).await;
+        let tokens = tokens.expect(200);
+        let token = tokens["access_token"].as_str().expect("an access token");
+        self.anonymous.with_header("authorization", &format!("Bearer {token}"))
     }
 
     /// Moves the clock on.

@@ -136,8 +136,15 @@ async fn expired_key(stack: &Stack) -> Client {
     let id = Ids::new(now).make();
     let secret = ApiKeySecret::draw(id, &mut rand::rng());
     let end = Some(now + jiff::SignedDuration::from_secs(10));
-    let key = ApiKey { id, name: "test".to_owned(), scopes: Scopes::All, created_at: now, expires_at: end };
-    stack.local.services.table.add_api_key(&key, &secret).await.unwrap();
+    let key = ApiKey {
+        id,
+        name: "test".to_owned(),
+        scopes: Scopes::All,
+        created_at: now,
+        expires_at: end,
+        last_used_at: None,
+    };
+    stack.local.services.table.add_api_key(&key, &secret, None).await.unwrap();
     let client = stack.anonymous.with_api_key(secret.expose());
     stack.advance(9);
     client.get("products").await.expect(200);

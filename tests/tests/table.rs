@@ -100,6 +100,7 @@ APIKEYS / key_
     created_at S 2026-01-15T12:00:00Z
     expires_at NULL
     id S key_ULID
+    last_used_at S 2026-01-15T13:00:01Z
     name S operator of this machine
     scopes L [S *]
     secret_sha256 S SHA256

@@ -24,6 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
         (name = "activations", description = "Machines and the seats that they hold."),
         (name = "consuming apps", description = "What licensed software calls, with a license key or token to show."),
         (name = "users", description = "What a signed-in customer does alone: register, claim, look after machines."),
+        (name = "access", description = "API keys: who may do what."),
         (name = "discovery", description = "What an app, a tool or a person needs to find the rest."),
     ),
 )]
@@ -53,6 +54,7 @@ pub fn all_routes() -> OpenApiRouter<Services> {
         .merge(licenses::routes())
         .merge(activations::routes())
         .merge(registration::routes())
+        .merge(access::routes())
         .merge(discovery::routes())
 }
 

@@ -228,7 +228,8 @@ async fn operator(services: &Services, folder: Option<&Folder>) -> Result<ApiKey
         scopes: Scopes::All,
         created_at: now,
         expires_at: None,
+        last_used_at: None,
     };
-    services.table.add_api_key(&key, &secret).await?;
+    services.table.add_api_key(&key, &secret, None).await?;
     Ok(secret)
 }

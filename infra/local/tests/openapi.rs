@@ -55,6 +55,11 @@ fn every_operation_says_what_it_is_and_who_may() {
         assert!(operation["summary"].is_string(), "{name} has no summary");
         let is_public = operation["security"].is_null() || operation["security"] == json!([{}]);
         assert_eq!(is_public, PUBLIC.contains(&name.as_str()), "{name} is for everyone, or says who may");
+        for scheme in
+            operation["security"].as_array().into_iter().flatten().flat_map(|one| one.as_object().unwrap().keys())
+        {
+            assert!(document["components"]["securitySchemes"][scheme].is_object(), "{name} takes an unknown {scheme}");
+        }
         assert!(ids.insert(text(&operation["operationId"])), "{name} has another's operationId");
         let [tag] = operation["tags"].as_array().unwrap().as_slice() else { panic!("{name} has not one tag") };
         assert!(tags.contains(text(tag)), "{name} has a tag that is not described: {tag}");

@@ -1,5 +1,7 @@
 //! The caller of a request: an extractor that refuses whoever can't say who they are.
 
+use std::time::Duration;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts},
@@ -10,13 +12,15 @@ use jiff::Timestamp;
 use super::{Oidc, User};
 use crate::{
     Services,
-    domain::{Actor, ActorKind, ApiKeySecret, Code, KeyId, Scope, Scopes, Secret},
+    domain::{Actor, ActorKind, ApiKey, ApiKeySecret, Code, KeyId, Scope, Scopes, Secret},
     http::{Call, Problem},
     store::Table,
 };
 
 /// The header that carries an API key.
 const API_KEY_HEADER: &str = "x-api-key";
+/// How long a request waits, once a minute, until its key's use is noted.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -39,6 +43,16 @@ impl Caller {
         match self {
             Self::ApiKey { scopes, .. } if scopes.allow(scope) => Ok(()),
             Self::ApiKey { .. } => Err(forbidden(format!("this takes the scope {}", scope.as_str()))),
+            Self::User(user) if user.is_operator => Ok(()),
+            Self::User(_) => Err(forbidden("this takes the role operator")),
+        }
+    }
+
+    /// Goes on only if the caller may do all that these scopes allow: nobody hands on more than they have.
+    pub fn require_all(&self, scopes: &Scopes) -> Result<(), Problem> {
+        match self {
+            Self::ApiKey { scopes: own, .. } if own.include(scopes) => Ok(()),
+            Self::ApiKey { .. } => Err(forbidden("an API key gives only scopes that it has")),
             Self::User(user) if user.is_operator => Ok(()),
             Self::User(_) => Err(forbidden("this takes the role operator")),
         }
@@ -141,7 +155,24 @@ impl Credential {
 async fn by_api_key(table: &Table, secret: &ApiKeySecret, now: Timestamp) -> Result<Caller, Problem> {
     let stored = table.api_key(secret.id).await?.ok_or_else(bad_api_key)?;
     let holds = verify_slices_are_equal(&stored.sha256, &secret.sha256()).is_ok() && !stored.key.is_expired(now);
-    if holds { Ok(Caller::ApiKey { id: stored.key.id, scopes: stored.key.scopes }) } else { Err(bad_api_key()) }
+    if !holds {
+        return Err(bad_api_key());
+    }
+    if stored.key.use_is_news(now) {
+        note_use(table, &stored.key, now).await;
+    }
+    Ok(Caller::ApiKey { id: stored.key.id, scopes: stored.key.scopes })
+}
+
+/// Notes that a key is used, for people who look for keys that nobody uses. It is worth no request: it fails without
+/// a word to the caller, and is not waited for where it takes long. It is awaited at all because Lambda freezes what
+/// still runs when an answer is out.
+async fn note_use(table: &Table, key: &ApiKey, now: Timestamp) {
+    match tokio::time::timeout(PATIENCE, table.note_api_key_use(key, now)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(id = %key.id, %error, "the use of an API key was not noted"),
+        Err(_) => tracing::warn!(id = %key.id, "the use of an API key was not noted in time"),
+    }
 }
 
 async fn by_bearer(oidc: Option<&Oidc>, token: &Secret, now: Timestamp) -> Result<Caller, Problem> {
@@ -192,6 +223,19 @@ mod tests {
         for scope in Scope::ALL {
             assert!(user(true).require(scope).is_ok());
             assert_eq!(user(false).require(scope).unwrap_err().code, Code::Forbidden);
+        }
+    }
+
+    #[test]
+    fn nobody_hands_on_what_they_may_not_do() {
+        let some = |scopes: &[Scope]| Scopes::Some(scopes.iter().copied().collect());
+        let key = |scopes| Caller::ApiKey { id: Ids::new(Timestamp::UNIX_EPOCH).make(), scopes };
+        let reader = key(some(&[Scope::LicensesRead, Scope::AccessWrite]));
+        assert!(reader.require_all(&some(&[Scope::LicensesRead])).is_ok());
+        for more in [some(&[Scope::LicensesRead, Scope::LicensesWrite]), Scopes::All] {
+            assert_eq!(reader.require_all(&more).unwrap_err().code, Code::Forbidden);
+            assert_eq!(user(false).require_all(&more).unwrap_err().code, Code::Forbidden);
+            assert!(key(Scopes::All).require_all(&more).is_ok() && user(true).require_all(&more).is_ok());
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use data_encoding::HEXLOWER;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rand::{CryptoRng, RngExt};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -63,12 +63,34 @@ pub enum Scopes {
     Some(BTreeSet<Scope>),
 }
 
+/// A text that is no scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a scope that is not known")]
+pub struct NotAScope;
+
+impl FromStr for Scope {
+    type Err = NotAScope;
+
+    fn from_str(text: &str) -> Result<Self, NotAScope> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(NotAScope)
+    }
+}
+
 impl Scopes {
     /// Whether it may do this.
     pub fn allow(&self, scope: Scope) -> bool {
         match self {
             Self::All => true,
             Self::Some(scopes) => scopes.contains(&scope),
+        }
+    }
+
+    /// Whether whoever may do this may also do all that the other allows.
+    pub fn include(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, _) => true,
+            (Self::Some(_), Self::All) => false,
+            (Self::Some(own), Self::Some(other)) => own.is_superset(other),
         }
     }
 
@@ -92,13 +114,13 @@ impl<'de> Deserialize<'de> for Scopes {
         if texts.iter().any(|text| text == "*") {
             return Ok(Self::All);
         }
-        let find = |text: &String| {
-            let known = Scope::ALL.into_iter().find(|scope| scope.as_str() == text);
-            known.ok_or_else(|| de::Error::custom("a scope that is not known"))
-        };
-        texts.iter().map(find).collect::<Result<_, _>>().map(Self::Some)
+        let read = |text: &String| text.parse().map_err(|error: NotAScope| de::Error::custom(error));
+        texts.iter().map(read).collect::<Result<_, _>>().map(Self::Some)
     }
 }
+
+/// How old the note of a key's use gets before it is renewed.
+const NOTE_LIFE: SignedDuration = SignedDuration::from_secs(60);
 
 /// An API key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,9 +135,17 @@ pub struct ApiKey {
     pub created_at: Timestamp,
     /// When it ends; none means never.
     pub expires_at: Option<Timestamp>,
+    /// When it was used, to a minute; none means never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
 }
 
 impl ApiKey {
+    /// Whether a use at this time is worth noting.
+    pub fn use_is_news(&self, now: Timestamp) -> bool {
+        self.last_used_at.is_none_or(|noted| now.duration_since(noted) >= NOTE_LIFE)
+    }
+
     /// Whether its time is over.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
@@ -200,6 +230,16 @@ mod tests {
         assert_eq!(serde_json::to_string(&scopes).unwrap(), r#"["catalog:write","licenses:read"]"#);
         assert_eq!(serde_json::from_str::<Scopes>(r#"["*"]"#).unwrap(), Scopes::All);
         assert!(serde_json::from_str::<Scopes>(r#"["licenses:reed"]"#).is_err());
+    }
+
+    #[test]
+    fn nobody_has_more_than_all() {
+        let some = |scopes: &[Scope]| Scopes::Some(scopes.iter().copied().collect());
+        let (one, every) = (some(&[Scope::LicensesRead]), some(&Scope::ALL));
+        assert!(Scopes::All.include(&Scopes::All) && Scopes::All.include(&one));
+        assert!(every.include(&one) && one.include(&one) && !one.include(&every));
+        // What is added later is in `*` and not among these.
+        assert!(!every.include(&Scopes::All));
     }
 
     proptest! {

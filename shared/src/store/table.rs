@@ -94,6 +94,11 @@ impl Condition {
         Self::new("attribute_not_exists(PK)")
     }
 
+    /// There is such an item.
+    pub fn present() -> Self {
+        Self::new("attribute_exists(PK)")
+    }
+
     /// This, and more.
     #[must_use]
     pub fn and(self, more: &str) -> Self {
@@ -120,6 +125,7 @@ pub struct Change {
     key: Key,
     set: Vec<(String, AttributeValue)>,
     add: Vec<(String, AttributeValue)>,
+    take: Vec<(String, AttributeValue)>,
     remove: Vec<String>,
     condition: Condition,
 }
@@ -127,7 +133,8 @@ pub struct Change {
 impl Change {
     /// A change of the item at `key`, on condition. That the item exists need not be said: nothing deleted comes back.
     pub fn new(key: Key, condition: Condition) -> Self {
-        Self { key, set: Vec::new(), add: Vec::new(), remove: Vec::new(), condition }
+        let (set, add, take, remove) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { key, set, add, take, remove, condition }
     }
 
     /// Sets an attribute.
@@ -141,6 +148,13 @@ impl Change {
     #[must_use]
     pub fn add(mut self, name: &str, value: AttributeValue) -> Self {
         self.add.push((name.to_owned(), value));
+        self
+    }
+
+    /// Takes members out of a set.
+    #[must_use]
+    pub fn take(mut self, name: &str, members: AttributeValue) -> Self {
+        self.take.push((name.to_owned(), members));
         self
     }
 
@@ -159,7 +173,7 @@ impl Change {
         let mut names = HashMap::new();
         let mut values = self.condition.values.clone();
         let mut clauses = Vec::new();
-        for (word, between, written) in [("SET", " =", &self.set), ("ADD", "", &self.add)] {
+        for (word, between, written) in [("SET", " =", &self.set), ("ADD", "", &self.add), ("DELETE", "", &self.take)] {
             let mut parts = Vec::new();
             for (index, (name, value)) in written.iter().enumerate() {
                 let place = format!("{}{index}", word.to_lowercase());

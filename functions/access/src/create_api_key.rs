@@ -1,0 +1,119 @@
+//! Makes an API key: its secret is shown in this answer, and nowhere else.
+
+use std::collections::BTreeSet;
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{ApiKey, ApiKeySecret, Code, Ids, Invalid, Scope, Scopes, Timestamp, api_key::NotAScope},
+    http::{
+        Body, Call, Created, Problem,
+        documented::{Always, Known, Scoped, WithBody},
+    },
+};
+use utoipa::ToSchema;
+
+use crate::resources::ApiKeyResource;
+
+/// The key that is to be.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(as = CreateApiKeyRequest)]
+pub struct Request {
+    /// What it is for.
+    #[schema(example = "ci", max_length = 100)]
+    pub name: String,
+    /// What it may do: at least one, and none that the caller lacks. `*` is all, also what is added later.
+    #[schema(example = json!(["licenses:read"]), min_items = 1)]
+    pub scopes: Vec<String>,
+    /// When it ends; null or left out, never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A key that was just made: the one answer that shows its secret.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CreatedApiKey)]
+pub struct Response {
+    /// The secret, to be sent as `X-Api-Key`.
+    #[schema(example = "signet_key_01JD8W0V5XK6Q3R7T2N4M8P9ZB_…")]
+    pub api_key: String,
+    /// The key.
+    #[serde(flatten)]
+    pub key: ApiKeyResource,
+}
+
+/// Makes an API key.
+#[utoipa::path(
+    post,
+    path = "/api/v1.0/api-keys",
+    tag = "access",
+    summary = "Make an API key",
+    description = "The secret is in this answer and nowhere else. A caller gives only scopes that it has.",
+    request_body = Request,
+    responses(
+        (status = 201, description = "The key and its secret", body = Response, headers(("Location" = String))),
+        Known,
+        Scoped,
+        WithBody,
+        Always,
+    ),
+    security(("api_key" = ["access:write"]), ("bearer" = [])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    caller: Caller,
+    call: Call,
+    body: Result<Body<Request>, Problem>,
+) -> Result<Created<Response>, Problem> {
+    caller.require(Scope::AccessWrite)?;
+    let Body(request) = body?;
+    let body = create_api_key(&services, request, &caller, &call).await?;
+    Ok(Created { location: path_of(&body), body })
+}
+
+/// Makes an API key that may do no more than its maker.
+pub async fn create_api_key(
+    services: &Services,
+    request: Request,
+    caller: &Caller,
+    call: &Call,
+) -> Result<Response, Problem> {
+    let scopes = check(&request, call.now)?;
+    caller.require_all(&scopes)?;
+    let secret = ApiKeySecret::draw(Ids::new(call.now).make(), &mut rand::rng());
+    let key = ApiKey {
+        id: secret.id,
+        name: request.name,
+        scopes,
+        created_at: call.now,
+        expires_at: request.expires_at,
+        last_used_at: None,
+    };
+    let shown = Response { api_key: secret.expose().to_owned(), key: key.clone().into() };
+    let done = call.once.created(path_of(&shown), &shown).await?;
+    services.table.add_api_key(&key, &secret, done.as_ref()).await?;
+    Ok(shown)
+}
+
+fn path_of(created: &Response) -> String {
+    format!("/api/v1.0/api-keys/{}", created.key.id)
+}
+
+fn check(request: &Request, now: Timestamp) -> Result<Scopes, Invalid> {
+    let mut invalid = Invalid::default();
+    invalid.name("/name", &request.name, 100);
+    invalid.check(!request.scopes.is_empty(), "/scopes", "at least one");
+    invalid.check(request.expires_at.is_none_or(|end| end > now), "/expires_at", "a time to come, or null for never");
+    let mut scopes = BTreeSet::new();
+    for (index, text) in request.scopes.iter().enumerate().filter(|(_, text)| *text != "*") {
+        match text.parse() {
+            Ok(scope) => _ = scopes.insert(scope),
+            Err(NotAScope) => invalid.push(&format!("/scopes/{index}"), Code::InvalidValue, NotAScope.to_string()),
+        }
+    }
+    invalid.finish()?;
+    let all = request.scopes.iter().any(|text| text == "*");
+    Ok(if all { Scopes::All } else { Scopes::Some(scopes) })
+}

@@ -1,0 +1,54 @@
+//! Deletes an API key: the next request that shows it is refused.
+
+use axum::{extract::State, http::StatusCode};
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{Code, KeyId, Scope},
+    http::{
+        PathId, Problem,
+        documented::{Always, ById, Known, Scoped},
+        problem::ProblemBody,
+    },
+    store::{Table, api_keys::Deleted},
+};
+
+/// Deletes an API key.
+#[utoipa::path(
+    delete,
+    path = "/api/v1.0/api-keys/{id}",
+    tag = "access",
+    summary = "Delete an API key, at once and for good",
+    params(("id" = String, Path, description = "`key_…`")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 409, description = "`last_access_key`", body = ProblemBody, content_type = "application/problem+json"),
+        Known,
+        Scoped,
+        ById,
+        Always,
+    ),
+    security(("api_key" = ["access:write"]), ("bearer" = [])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    caller: Caller,
+    PathId(id): PathId<KeyId>,
+) -> Result<StatusCode, Problem> {
+    caller.require(Scope::AccessWrite)?;
+    delete_api_key(&services.table, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes an API key, unless nobody could manage access without it.
+pub async fn delete_api_key(table: &Table, id: KeyId) -> Result<(), Problem> {
+    let found = table.api_key(id).await?.ok_or_else(Problem::not_found)?;
+    match table.delete_api_key(&found.key).await? {
+        Deleted::Done => Ok(()),
+        Deleted::Absent => Err(Problem::not_found()),
+        Deleted::LastAccessKey => {
+            let detail = "no other API key that never expires has access:write: make one first";
+            Err(Problem::new(Code::LastAccessKey, detail))
+        }
+    }
+}

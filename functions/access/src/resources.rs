@@ -1,0 +1,35 @@
+//! What the API key endpoints answer with.
+
+use serde::Serialize;
+use shared::domain::{ApiKey, KeyId, Scopes, Timestamp};
+use utoipa::ToSchema;
+
+/// An API key, without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiKey)]
+pub struct ApiKeyResource {
+    /// `key_…`
+    #[schema(value_type = String, example = "key_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
+    pub id: KeyId,
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    #[schema(value_type = Vec<String>, example = json!(["licenses:read"]))]
+    pub scopes: Scopes,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it ends; null means never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+    /// When it was used, to a minute; null means never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl From<ApiKey> for ApiKeyResource {
+    fn from(key: ApiKey) -> Self {
+        let ApiKey { id, name, scopes, created_at, expires_at, last_used_at } = key;
+        Self { id, name, scopes, created_at, expires_at, last_used_at }
+    }
+}
