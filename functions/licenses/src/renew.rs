@@ -10,7 +10,7 @@ use shared::{
     http::{
         Body, Call, PathId, Problem, Tagged,
         documented::{Always, ById, Known, Scoped, WithBody},
-        extract::optional_time,
+        extract::nullable_time,
         problem::ProblemBody,
         resources::LicenseResource,
     },
@@ -24,11 +24,11 @@ use crate::step::{Decided, take};
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = RenewRequest)]
 pub struct Request {
-    /// The new end, a time to come; left out, one billing period of the tier from the later of now and the end that
-    /// it has. A month that is too short ends on its last day.
-    #[serde(default, deserialize_with = "optional_time")]
+    /// The new end, a time to come; null, never; left out, one billing period of the tier from the later of now and
+    /// the end that it has. A month that is too short ends on its last day.
+    #[serde(default, deserialize_with = "nullable_time")]
     #[schema(value_type = Option<String>, format = DateTime)]
-    pub expires_at: Option<Timestamp>,
+    pub expires_at: Option<Option<Timestamp>>,
 }
 
 /// Renews a license key.
@@ -71,7 +71,11 @@ pub async fn renew(
     call: &Call,
 ) -> Result<LicenseResource, Problem> {
     let mut invalid = Invalid::default();
-    invalid.check(request.expires_at.is_none_or(|end| end > call.now), "/expires_at", "a time to come");
+    invalid.check(
+        request.expires_at.flatten().is_none_or(|end| end > call.now),
+        "/expires_at",
+        "a time to come, or null for never",
+    );
     invalid.finish()?;
     let catalog = table.catalog().await?.catalog;
     take(table, id, EventType::Renewed, (actor, call), |read| {
@@ -80,10 +84,12 @@ pub async fn renew(
         } else {
             let tier = catalog.tiers.get(&read.tier_id);
             let tier = tier.ok_or_else(|| Problem::fault(format!("license {} has no tier", read.id)))?;
-            (next_end(&read, tier.billing_period, call.now)?, Step::RenewAsRead)
+            (Some(next_end(&read, tier.billing_period, call.now)?), Step::RenewAsRead)
         };
-        let data = serde_json::json!({ "from": read.expires_at, "expires_at": end });
-        Ok(Decided { next: read.renew(end)?, step, data })
+        let from = read.expires_at;
+        let next = read.renew(end)?;
+        let data = serde_json::json!({ "from": from, "expires_at": next.expires_at });
+        Ok(Decided { next, step, data })
     })
     .await
 }

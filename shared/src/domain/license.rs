@@ -123,10 +123,10 @@ impl License {
         }
     }
 
-    /// Ends at another time.
-    pub fn renew(self, expires_at: Timestamp) -> Result<Self, StateConflict> {
+    /// Ends at another time, or never.
+    pub fn renew(self, expires_at: Option<Timestamp>) -> Result<Self, StateConflict> {
         match self.state {
-            State::Active | State::Suspended => Ok(Self { expires_at: Some(expires_at), ..self }),
+            State::Active | State::Suspended => Ok(Self { expires_at, ..self }),
             _ => Err(StateConflict::is(self.state.word(), "it can't be renewed")),
         }
     }

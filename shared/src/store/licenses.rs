@@ -196,7 +196,8 @@ pub enum Step {
     Renew,
     /// By a billing period from the end that was read: two such renewals must not pay for one period.
     RenewAsRead,
-    /// To another tier or other limits.
+    /// To another tier or other limits, from those that were read: of two changes at once, each keeps what the other
+    /// leaves alone.
     Change,
 }
 
@@ -378,7 +379,7 @@ impl Table {
                 };
                 change(as_read).set_or_remove("expires_at", expires_at)
             }
-            Step::Change => change(open)
+            Step::Change => change(limits_as_read(open, read))
                 .set("tier_id", s(next.tier_id.to_string()))
                 .set_or_remove("max_users", next.max_users.map(n))
                 .set_or_remove("max_tenants", next.max_tenants.map(n)),
@@ -485,6 +486,19 @@ impl LicenseFilter {
         (!parts.is_empty())
             .then(|| values.into_iter().fold(condition, |condition, (name, value)| condition.value(name, value)))
     }
+}
+
+/// The license's tier and limits are still those that were read.
+fn limits_as_read(open: Condition, read: &License) -> Condition {
+    let mut condition = open.and("tier_id = :tier").value(":tier", s(read.tier_id.to_string()));
+    for (name, place, limit) in [("max_users", ":users", read.max_users), ("max_tenants", ":tenants", read.max_tenants)]
+    {
+        condition = match limit {
+            None => condition.and(&format!("attribute_not_exists({name})")),
+            Some(limit) => condition.and(&format!("{name} = {place}")).value(place, n(limit)),
+        };
+    }
+    condition
 }
 
 fn sealed_item(id: LicenseId, sealed: &Sealed) -> Item {
