@@ -223,8 +223,13 @@ fn explain(place: Place, at: &str, said: &str) -> FieldError {
     }
     // All that serde_json says of anything but a text where one of several words belongs.
     let said = if said == "expected value" { "this is not one of the words that belong here" } else { said };
-    fault_at(place, at, Code::InvalidValue, said)
+    // A value that does not fit is said back, and may be as long as a body.
+    let said: String = said.chars().take(MOST_SAID).collect();
+    fault_at(place, at, Code::InvalidValue, &said)
 }
+
+/// The most letters that a fault's detail takes over from serde.
+const MOST_SAID: usize = 200;
 
 fn fault_at(place: Place, pointer: &str, code: Code, detail: &str) -> FieldError {
     match place {
@@ -305,6 +310,16 @@ mod tests {
         for other in ["[]", r#" ["a", 5, null, null]"#, "5", "\"a\"", "null"] {
             assert_eq!(faults(other), (Code::InvalidValue, at("")), "{other}");
         }
+    }
+
+    #[test]
+    fn what_is_said_back_is_short() {
+        let long = format!(r#"{{"name": "a", "seats": "{}"}}"#, "\u{200b}".repeat(20_000));
+        assert!(parse_json::<Thing>(long.as_bytes()).unwrap_err().detail.len() < 1000);
+        let fields: Vec<String> = (0..5000).map(|n| format!(r#""x{n}": 1"#)).collect();
+        let problem = parse_json::<Thing>(format!("{{{}}}", fields.join(",")).as_bytes()).unwrap_err();
+        assert_eq!(problem.errors.len(), 100);
+        assert!(problem.detail.starts_with("5001 things"), "{}", problem.detail);
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::{
     tokens::{SealError, SignError, TokenError, VerifyError},
 };
 
+/// How many faults of an input are told at once: a body of 64 KiB has room for thousands.
+const MOST_ERRORS: usize = 100;
+
 /// A problem on its way out. The edge writes its body, as only the edge knows the issuer and the trace id.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -187,11 +190,19 @@ impl IntoResponse for Problem {
 }
 
 impl From<Invalid> for Problem {
-    fn from(Invalid(errors): Invalid) -> Self {
+    fn from(Invalid(mut errors): Invalid) -> Self {
         let (code, detail) = match errors.as_slice() {
             [one] => (one.code, one.detail.clone()),
+            several if several.len() > MOST_ERRORS => {
+                let count = several.len();
+                (
+                    Code::InvalidValue,
+                    format!("{count} things are wrong with the input: the first {MOST_ERRORS} are told"),
+                )
+            }
             several => (Code::InvalidValue, format!("{} things are wrong with the input", several.len())),
         };
+        errors.truncate(MOST_ERRORS);
         Self { errors, ..Self::new(code, detail) }
     }
 }
