@@ -120,8 +120,8 @@ struct Handle {
     claim: Claim,
     context: SealingContext,
     sealer: Arc<dyn Sealer>,
-    /// Whether an answer was handed to a transaction: it is then kept with the effect, or not at all.
-    handed_over: AtomicBool,
+    /// Whether the answer was kept with the effect, in its transaction.
+    kept: Arc<AtomicBool>,
 }
 
 impl Once {
@@ -143,7 +143,6 @@ impl Once {
 
     fn done(&self, answer: Result<Answer, Problem>) -> Sealing<'_> {
         let Some(handle) = &self.0 else { return ready(Ok(None)).boxed() };
-        handle.handed_over.store(true, Ordering::SeqCst);
         async move { handle.completion(&answer?).await.map(Some) }.boxed()
     }
 }
@@ -154,7 +153,7 @@ pub type Sealing<'a> = BoxFuture<'a, Result<Option<Completion>, Problem>>;
 impl Handle {
     async fn completion(&self, answer: &Answer) -> Result<Completion, Problem> {
         let text = serde_json::to_string(answer).map_err(|error| Problem::fault(error.to_string()))?;
-        Ok(self.claim.completion(self.sealer.seal(&self.context, &Secret::new(text)).await?))
+        Ok(self.claim.completion(self.sealer.seal(&self.context, &Secret::new(text)).await?, Arc::clone(&self.kept)))
     }
 }
 
@@ -204,8 +203,7 @@ async fn run_once(services: &Services, request: Request, next: Next) -> Result<R
             return Err(Problem::new(Code::IdempotencyInProgress, "the request of this key is under way: ask again"));
         }
     };
-    let handle =
-        Arc::new(Handle { claim, context, sealer: Arc::clone(&services.sealer), handed_over: AtomicBool::new(false) });
+    let handle = Arc::new(Handle { claim, context, sealer: Arc::clone(&services.sealer), kept: Arc::default() });
     let issuer = services.issuer().to_owned();
     let trace_id = call.trace_id.clone();
     parts.extensions.insert(Call { once: Once(Some(Arc::clone(&handle))), ..call });
@@ -238,7 +236,7 @@ async fn settle(services: &Services, handle: &Handle, response: Response) -> Res
         }
         return Ok(response);
     }
-    if status.is_success() && handle.handed_over.load(Ordering::SeqCst) {
+    if handle.kept.load(Ordering::SeqCst) {
         return Ok(response);
     }
     let (parts, body) = response.into_parts();

@@ -1,6 +1,11 @@
 //! Requests that happen once, however often they are sent: a record that is claimed before the work, and turned to
 //! done by the work's own transaction.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
@@ -29,6 +34,7 @@ pub struct Claim {
 pub struct Completion {
     claim: Claim,
     sealed_answer: Vec<u8>,
+    kept: Arc<AtomicBool>,
 }
 
 /// What is found when a request asks to be done once.
@@ -50,9 +56,9 @@ impl Claim {
         Self { key: keys::idempotency([credential, method, path, key]), id }
     }
 
-    /// The work's result, to be written with the work.
-    pub fn completion(&self, sealed_answer: Vec<u8>) -> Completion {
-        Completion { claim: self.clone(), sealed_answer }
+    /// The work's result, to be written with the work; `kept` is set when it is.
+    pub fn completion(&self, sealed_answer: Vec<u8>, kept: Arc<AtomicBool>) -> Completion {
+        Completion { claim: self.clone(), sealed_answer, kept }
     }
 
     fn attribute(&self) -> AttributeValue {
@@ -139,11 +145,14 @@ impl Table {
         match self.commit(&transaction).await? {
             Committed::Refused(refused) if refused.failed(place) => match refused.old(place) {
                 // Our own answer is there: an earlier try of this transaction was written.
-                Some(old) if done.claim.is_of(old) && old.contains_key("answer") => Ok(Committed::Done),
-                _ => Err(StoreError::ClaimLost),
+                Some(old) if done.claim.is_of(old) && old.contains_key("answer") => {}
+                _ => return Err(StoreError::ClaimLost),
             },
-            committed => Ok(committed),
+            Committed::Refused(refused) => return Ok(Committed::Refused(refused)),
+            Committed::Done => {}
         }
+        done.kept.store(true, Ordering::SeqCst);
+        Ok(Committed::Done)
     }
 }
 
