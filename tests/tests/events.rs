@@ -1,0 +1,318 @@
+//! What happened to license keys: written with what it tells of, and listed newest first.
+#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+use std::collections::BTreeSet;
+
+use shared::domain::Scope;
+use signet_tests::{Client, Fault, Rule, START, Stack, Value, json};
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+/// The events of a license key, newest first.
+async fn events_of(stack: &Stack, id: &str) -> Vec<Value> {
+    all_pages(&stack.operator, &format!("license-keys/{id}/events"), 100).await
+}
+
+/// Every row of a list, page by page.
+async fn all_pages(client: &Client, path: &str, limit: usize) -> Vec<Value> {
+    let mut rows = Vec::new();
+    let mut next = format!("{path}?limit={limit}");
+    loop {
+        let page = client.get(&next).await.expect(200);
+        let items = page["items"].as_array().unwrap();
+        assert!(items.len() <= limit);
+        rows.extend(items.iter().cloned());
+        match page["next_cursor"].as_str() {
+            Some(cursor) => next = format!("{path}?limit={limit}&cursor={cursor}"),
+            None => return rows,
+        }
+    }
+}
+
+fn ids(events: &[Value]) -> Vec<&str> {
+    events.iter().map(|event| text(&event["id"])).collect()
+}
+
+fn later(seconds: i64) -> String {
+    (START + jiff::SignedDuration::from_secs(seconds)).to_string()
+}
+
+#[tokio::test]
+async fn each_step_writes_its_event_in_its_own_transaction() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell_with(&json!({"billing_period": "monthly", "max_users": 1})).await;
+    let bigger = stack.operator.tier_with(&sold.product, &json!({"max_users": 3})).await;
+    let (id, customer, tier) = (&sold.license_id, &sold.customer["id"], &sold.tier["id"]);
+    let key_id = stack.local.operator_api_key.expose().trim_start_matches("signet_").rsplit_once('_').unwrap().0;
+    let operator = json!({"kind": "api_key", "id": key_id});
+    let mut expected =
+        vec![("issued", later(0), operator.clone(), json!({"tier": sold.tier["code"], "customer_id": customer}))];
+
+    // Runs one step a second later, and checks that it took one write.
+    let step = async |client: &Client, path: &str, body: Value| {
+        stack.advance(1);
+        stack.faults.forget_calls();
+        let answer = client.post(path, body).await;
+        assert!(answer.status < 300, "{path}: {}", answer.text);
+        let writes = |call: &&String| !matches!(call.as_str(), "GetItem" | "Query" | "BatchGetItem");
+        let calls = stack.faults.calls();
+        let written: Vec<_> = calls.iter().filter(writes).collect();
+        assert_eq!(written, ["TransactWriteItems"], "{path}");
+        answer.body
+    };
+    let at = |verb: &str| format!("license-keys/{id}/{verb}");
+    let by_operator = &stack.operator;
+    step(by_operator, &at("suspend"), json!({"reason": "unpaid"})).await;
+    expected.push(("suspended", later(1), operator.clone(), json!({"reason": "unpaid"})));
+    step(by_operator, &at("reinstate"), json!({})).await;
+    expected.push(("reinstated", later(2), operator.clone(), json!({"reason": null})));
+    step(by_operator, &at("renew"), json!({})).await;
+    let data = json!({"from": "2026-02-15T12:00:00Z", "expires_at": "2026-03-15T12:00:00Z"});
+    expected.push(("renewed", later(3), operator.clone(), data));
+    step(by_operator, &at("change"), json!({"tier_id": bigger["id"], "max_users": 1})).await;
+    let data = json!({"from": {"tier_id": tier, "max_users": 1}, "tier_id": bigger["id"], "max_users": 1});
+    expected.push(("changed", later(4), operator.clone(), data));
+    let made = step(by_operator, &at("regenerate"), json!({})).await;
+    expected.push(("regenerated", later(5), operator.clone(), json!({"generation": 2})));
+    step(by_operator, &at("audit"), json!({})).await;
+    expected.push(("audited", later(6), operator.clone(), json!({"ok": true, "repair": false})));
+
+    let app = |active: &Value| json!({"kind": "app", "id": active["activation"]["id"]});
+    let body = json!({"license_key": made["license_key"], "machine_id": "m1", "machine_name": "build-07"});
+    let first = step(&stack.anonymous, "license-activations/activate", body).await;
+    let first_id = &first["activation"]["id"];
+    let data = json!({"activation_id": first_id, "machine_id": "m1", "machine_name": "build-07", "seat": 0});
+    expected.push(("activated", later(7), app(&first), data));
+    // The lease of the first is over, so another takes the seat.
+    stack.advance(3600);
+    let body = json!({"license_key": made["license_key"], "machine_id": "m2"});
+    let second = step(&stack.anonymous, "license-activations/activate", body).await;
+    let second_id = &second["activation"]["id"];
+    let data = json!({
+        "activation_id": second_id, "machine_id": "m2", "machine_name": null, "seat": 0,
+        "taken_from": {"activation_id": first_id, "machine_id": "m1"},
+    });
+    expected.push(("taken_over", later(3608), app(&second), data));
+    let path = format!("license-activations/{}/deactivate", text(second_id));
+    step(&stack.anonymous, &path, json!({"token": second["token"]})).await;
+    let data = json!({"activation_id": second_id, "machine_id": "m2"});
+    expected.push(("deactivated", later(3609), app(&second), data));
+
+    // One who signed in is named by their subject.
+    let person = stack.signed_in("op@example.com", "role:operator").await;
+    let third =
+        step(&stack.anonymous, "license-activations/activate", json!({"token": made["token"], "machine_id": "m3"}));
+    let third = third.await;
+    let third_id = &third["activation"]["id"];
+    let data = json!({"activation_id": third_id, "machine_id": "m3", "machine_name": null, "seat": 0});
+    expected.push(("activated", later(3610), app(&third), data));
+    let path = format!("license-activations/{}/deactivate", text(third_id));
+    step(&person, &path, json!({})).await;
+    let events = events_of(&stack, id).await;
+    let user = events[0]["actor"].clone();
+    assert_eq!(user["kind"], "user");
+    assert!(!text(&user["id"]).is_empty() && !text(&user["id"]).contains('@'), "{user}");
+    expected.push(("deactivated", later(3611), user, json!({"activation_id": third_id, "machine_id": "m3"})));
+
+    let newer = step(by_operator, "license-keys", json!({"customer_id": customer, "tier_id": tier})).await;
+    let newer = &newer["license"]["id"];
+    expected.push(("superseded", later(3612), operator.clone(), json!({"superseded_by": newer})));
+    step(by_operator, &at("revoke"), json!({"reason": "refund"})).await;
+    expected.push(("revoked", later(3613), operator.clone(), json!({"reason": "refund"})));
+
+    let events = events_of(&stack, id).await;
+    assert_eq!(events.len(), expected.len());
+    for (event, (kind, at, actor, data)) in events.iter().rev().zip(expected) {
+        assert!(text(&event["id"]).starts_with("evt_"));
+        let whole = json!({
+            "id": event["id"], "type": kind, "at": at, "license_id": id, "actor": actor, "ip": "127.0.0.1", "data": data,
+        });
+        assert_eq!(*event, whole);
+    }
+    // The new key's own history begins with itself, and what it replaced is told after that.
+    let all = all_pages(&stack.operator, "events", 100).await;
+    let kinds: Vec<_> = all.iter().take(3).map(|event| (text(&event["type"]), &event["license_id"])).collect();
+    assert_eq!(kinds, [("revoked", &json!(id)), ("superseded", &json!(id)), ("issued", newer)]);
+    assert_eq!(all.len(), events.len() + 1);
+}
+
+#[tokio::test]
+async fn what_is_refused_repeated_or_fails_leaves_no_event() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell(1).await;
+    let id = &sold.license_id;
+    let at = |verb: &str| format!("license-keys/{id}/{verb}");
+    let count = async || events_of(&stack, id).await.len();
+    assert_eq!(count().await, 1);
+    stack.operator.post(&at("reinstate"), json!({})).await.problem(409, "state_conflict");
+    stack.operator.post(&at("renew"), json!({"expires_at": START.to_string()})).await.problem(422, "invalid_value");
+    let active = stack.anonymous.activate(&sold.license_key, "m1").await.expect(201);
+    assert_eq!(count().await, 2);
+    // A renewal, a heartbeat, a refusal and a question are no events.
+    stack.anonymous.activate(&sold.license_key, "m1").await.expect(200);
+    stack.anonymous.activate(&sold.license_key, "m2").await.problem(409, "seat_limit_reached");
+    stack.anonymous.heartbeat(text(&active["token"]), "m1").await.expect(200);
+    stack.anonymous.post("license-keys/validate", json!({"token": active["token"]})).await.expect(200);
+    assert_eq!(count().await, 2);
+    // What writes the event writes the step: one does not happen without the other.
+    let read = async || stack.operator.get(&format!("license-keys/{id}")).await.expect(200);
+    let before = read().await;
+    let deactivate = format!("license-activations/{}/deactivate", text(&active["activation"]["id"]));
+    let steps = [
+        (at("suspend"), json!({})),
+        (at("renew"), json!({})),
+        (at("change"), json!({"max_users": 4})),
+        (at("regenerate"), json!({})),
+        (at("audit"), json!({})),
+        (at("revoke"), json!({})),
+        (deactivate.clone(), json!({})),
+    ];
+    stack.faults.set(Rule::new("TransactWriteItems", Fault::Refuse).about("EVENT#").always());
+    for (path, body) in steps {
+        stack.operator.post(&path, body).await.problem(503, "unavailable");
+    }
+    stack.faults.clear();
+    assert_eq!((count().await, read().await), (2, before));
+    // What is repeated happened once, whether the caller repeats it or the SDK.
+    for path in [deactivate, at("revoke")] {
+        stack.faults.set(Rule::new("TransactWriteItems", Fault::LoseAnswer));
+        stack.operator.post(&path, json!({})).await.expect(200);
+        stack.operator.post(&path, json!({})).await.expect(200);
+    }
+    let kinds: Vec<_> = events_of(&stack, id).await.iter().map(|event| event["type"].clone()).collect();
+    // All of it happened in one millisecond, so the order says nothing.
+    let kinds: BTreeSet<_> = kinds.iter().map(text).collect();
+    assert_eq!((count().await, kinds), (4, BTreeSet::from(["activated", "deactivated", "issued", "revoked"])));
+}
+
+/// Suspends and reinstates some license keys for some days, at all hours; all events, oldest first.
+async fn history(stack: &Stack, licenses: usize, days: i64) -> (Vec<String>, Vec<Value>) {
+    let mut sold = Vec::new();
+    for _ in 0..licenses {
+        sold.push(stack.operator.sell(1).await.license_id);
+        stack.advance(7);
+    }
+    for _ in 0..days {
+        for (index, id) in sold.iter().enumerate() {
+            for verb in ["suspend", "reinstate"] {
+                stack.operator.post(&format!("license-keys/{id}/{verb}"), json!({})).await.expect(200);
+                stack.advance(3600 + i64::try_from(index).unwrap());
+            }
+        }
+        stack.advance(86_400 / 2);
+    }
+    let mut events = Vec::new();
+    for id in &sold {
+        events.extend(events_of(stack, id).await);
+    }
+    events.sort_by_key(|event| text(&event["id"]).to_owned());
+    (sold, events)
+}
+
+#[tokio::test]
+async fn get_events_200_over_all_keys_newest_first() {
+    let stack = Stack::start().await;
+    assert_eq!(stack.operator.get("events").await.expect(200), json!({"items": [], "next_cursor": null}));
+    let (sold, mut events) = history(&stack, 5, 4).await;
+    assert_eq!(events.len(), 5 + 5 * 4 * 2);
+    let days: BTreeSet<_> = events.iter().map(|event| text(&event["at"])[..10].to_owned()).collect();
+    assert!(days.len() >= 4, "{days:?}");
+    events.reverse();
+    for limit in [1, 4, 45, 100] {
+        let listed = all_pages(&stack.operator, "events", limit).await;
+        assert_eq!(ids(&listed), ids(&events), "{limit} a page");
+        assert_eq!(listed, events);
+    }
+    // And per key: its own, whole.
+    for id in sold {
+        let own: Vec<_> = events.iter().filter(|event| event["license_id"] == json!(id)).cloned().collect();
+        assert_eq!(own.len(), 9);
+        for limit in [1, 3, 9, 100] {
+            assert_eq!(all_pages(&stack.operator, &format!("license-keys/{id}/events"), limit).await, own);
+        }
+    }
+}
+
+#[tokio::test]
+async fn paging_while_events_are_added_shows_each_once() {
+    let stack = Stack::start().await;
+    let (sold, mut events) = history(&stack, 3, 2).await;
+    events.reverse();
+    for path in ["events".to_owned(), format!("license-keys/{}/events", sold[0])] {
+        let before: Vec<_> = all_pages(&stack.operator, &path, 100).await;
+        let mut seen = Vec::new();
+        let mut next = format!("{path}?limit=2");
+        let mut rounds = 0;
+        loop {
+            let page = stack.operator.get(&next).await.expect(200);
+            seen.extend(page["items"].as_array().unwrap().clone());
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
+            next = format!("{path}?limit=2&cursor={cursor}");
+            // Meanwhile more happens: later, and some of it on another day.
+            stack.advance(if rounds == 1 { 86_400 } else { 1 });
+            let verb = if rounds % 2 == 0 { "suspend" } else { "reinstate" };
+            stack.operator.post(&format!("license-keys/{}/{verb}", sold[0]), json!({})).await.expect(200);
+            rounds += 1;
+        }
+        assert!(rounds > 2);
+        assert_eq!(ids(&seen), ids(&before), "{path}");
+        if rounds % 2 == 1 {
+            stack.operator.post(&format!("license-keys/{}/reinstate", sold[0]), json!({})).await.expect(200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_quiet_year_is_passed_in_a_few_pages() {
+    let stack = Stack::start().await;
+    let id = stack.operator.sell(1).await.license_id;
+    stack.advance(365 * 86_400);
+    stack.operator.post(&format!("license-keys/{id}/suspend"), json!({})).await.expect(200);
+    stack.advance(200 * 86_400);
+    let (mut seen, mut pages, mut next) = (Vec::new(), 0, "events".to_owned());
+    loop {
+        stack.faults.forget_calls();
+        let page = stack.operator.get(&next).await.expect(200);
+        assert!(stack.faults.calls().len() < 600, "one page reads so many days and no more");
+        seen.extend(page["items"].as_array().unwrap().iter().map(|event| event["type"].clone()));
+        pages += 1;
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        next = format!("events?cursor={cursor}");
+    }
+    assert_eq!(seen, ["suspended", "issued"]);
+    assert!(pages <= 12, "{pages} pages");
+}
+
+#[tokio::test]
+async fn get_events_401_403_404_422() {
+    let stack = Stack::start().await;
+    let (one, other) = (stack.operator.sell(1).await.license_id, stack.operator.sell(1).await.license_id);
+    let path = format!("license-keys/{one}/events");
+    for path in ["events", &path] {
+        stack.anonymous.get(path).await.problem(401, "unauthenticated");
+        let customer = stack.signed_in("ada@example.com", "openid").await;
+        customer.get(path).await.problem(403, "forbidden");
+        let scopes = [Scope::LicensesWrite, Scope::CustomersRead, Scope::AccessWrite];
+        stack.client_with(&scopes).await.get(path).await.problem(403, "forbidden");
+        stack.client_with(&[Scope::LicensesRead]).await.get(path).await.expect(200);
+        for (query, code) in [
+            ("limit=0", "invalid_value"),
+            ("limit=101", "invalid_value"),
+            ("cursor=x", "cursor_invalid"),
+            ("kind=issued", "unknown_field"),
+        ] {
+            stack.operator.get(&format!("{path}?{query}")).await.problem(422, code);
+        }
+    }
+    stack.operator.get("license-keys/lic_01JD8W0V5XK6Q3R7T2N4M8P9ZB/events").await.problem(404, "not_found");
+    stack.operator.get("license-keys/x/events").await.problem(404, "not_found");
+    // A cursor is good for its own list alone.
+    stack.operator.post(&format!("license-keys/{one}/suspend"), json!({})).await.expect(200);
+    let page = stack.operator.get(&format!("{path}?limit=1")).await.expect(200);
+    let cursor = text(&page["next_cursor"]);
+    stack.operator.get(&format!("license-keys/{other}/events?cursor={cursor}")).await.problem(422, "cursor_invalid");
+    stack.operator.get(&format!("events?cursor={cursor}")).await.problem(422, "cursor_invalid");
+    stack.operator.get(&format!("{path}?cursor={cursor}")).await.expect(200);
+}

@@ -1,0 +1,84 @@
+//! One version of the API, and its two names.
+
+use signet_tests::{Stack, json};
+
+#[tokio::test]
+async fn v1_answers_as_v1_0_does() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell(2).await;
+    let active = stack.anonymous.activate(&sold.license_key, "m1").await.expect(201);
+    let act = active["activation"]["id"].as_str().unwrap_or_default();
+    let (customer, license) = (sold.customer["id"].as_str().unwrap_or_default(), &sold.license_id);
+    // Also what a query string says, and what it says wrongly.
+    for path in [
+        "products".to_owned(),
+        "products?limit=1".to_owned(),
+        "products/catalog".to_owned(),
+        "pricing-tiers".to_owned(),
+        "product-features".to_owned(),
+        format!("customers/{customer}"),
+        "customers?email=ada%40example.com".to_owned(),
+        format!("license-keys?customer_id={customer}&status=active"),
+        format!("license-keys/{license}"),
+        format!("license-keys/{license}/events"),
+        format!("license-activations?license_id={license}"),
+        format!("license-activations/{act}"),
+        "events".to_owned(),
+        "api-keys".to_owned(),
+    ] {
+        let [one, other] = ["v1.0", "v1"].map(|version| format!("/api/{version}/{path}"));
+        let (one, other) = (stack.operator.get(&one).await, stack.operator.get(&other).await);
+        assert_eq!((one.status, other.status), (200, 200), "{path}: {} {}", one.text, other.text);
+        assert_eq!(one.body, other.body, "{path}");
+        for name in ["etag", "cache-control", "content-type"] {
+            assert_eq!(one.header(name), other.header(name), "{path}: {name}");
+        }
+    }
+    for path in ["products?limit=0", "products?x=1", "customers/x", "nothing", "license-keys/x/events", ""] {
+        let [one, other] = ["v1.0", "v1"].map(|version| format!("/api/{version}/{path}"));
+        let (mut one, other) = (stack.operator.get(&one).await, stack.operator.get(&other).await);
+        one.body["trace_id"] = other.body["trace_id"].clone();
+        assert_eq!((one.status, one.body), (other.status, other.body), "{path}");
+    }
+    // Writing works alike; where it lies is told by its one name.
+    let made = stack.operator.post("/api/v1/api-keys", json!({"name": "ci", "scopes": ["*"]})).await;
+    assert_eq!(made.status, 201);
+    let location = made.header("location").to_owned();
+    assert!(location.starts_with("/api/v1.0/api-keys/key_"), "{location}");
+    assert_eq!(stack.operator.delete(&location.replace("/v1.0/", "/v1/")).await.status, 204);
+    let beat = json!({"token": active["token"], "machine_id": "m1"});
+    stack.anonymous.post("/api/v1/license-keys/heartbeat", beat).await.expect(200);
+    let put = json!({"name": "Ada", "email": sold.customer["email"]});
+    assert_eq!(stack.operator.put(&format!("/api/v1/customers/{customer}"), put).await.expect(200)["name"], "Ada");
+    let answer = stack.operator.delete("/api/v1/products").await;
+    answer.problem(405, "method_not_allowed");
+    assert_eq!(answer.header("allow"), "GET,HEAD,POST");
+}
+
+#[tokio::test]
+async fn an_unknown_version_404_names_the_known() {
+    let stack = Stack::start().await;
+    for path in [
+        "/api/v2/products",
+        "/api/v1.1/products",
+        "/api/v1.00/products",
+        "/api/v1.0.0/products",
+        "/api/V1/products",
+        "/api/v0",
+        "/api/v10/license-keys/validate",
+        "/api/products",
+        "/api/1/products",
+        "/api/v2/",
+        "/api/",
+    ] {
+        for answer in [stack.operator.get(path).await, stack.anonymous.post(path, json!({})).await] {
+            let detail = answer.problem(404, "version_unknown")["detail"].to_string();
+            assert!(detail.contains("v1.0 and v1"), "{detail}");
+            assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+        }
+    }
+    // What is below a known version, or no API at all, is only not there.
+    for path in ["/api/v1.0/nothing", "/api/v1/nothing", "/api/v1", "/api/v1.0", "/api", "/apiv2/products", "/v2"] {
+        stack.operator.get(path).await.problem(404, "not_found");
+    }
+}
