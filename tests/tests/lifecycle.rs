@@ -525,13 +525,25 @@ async fn two_changes_at_once_each_keep_what_the_other_leaves_alone() {
     let stack = Stack::start().await;
     let sold = stack.operator.sell_with(&json!({"max_users": 2, "max_tenants": 1})).await;
     let bigger = stack.operator.tier_with(&sold.product, &json!({"max_users": 7, "max_tenants": 9})).await;
-    let both = [("change", json!({"tier_id": bigger["id"], "max_users": 5})), ("change", json!({"max_users": 3}))];
-    for answer in at_once(&stack, &sold.license_id, both).await {
-        answer.expect(200);
-    }
+    // One has read the old tier, and writes when the other has changed it.
+    let gate = Gate::default();
+    stack.faults.set(Rule::new("TransactWriteItems", Fault::HoldRequest(gate.clone())));
+    let (operator, path) = (stack.operator.clone(), format!("license-keys/{}/change", sold.license_id));
+    let late = tokio::spawn(async move { operator.post(&path, json!({"max_users": 3})).await });
+    gate.reached().await;
+    step(&stack, &sold.license_id, "change", json!({"tier_id": bigger["id"], "max_users": 5})).await.expect(200);
+    gate.open();
+    late.await.unwrap().expect(200);
     let license = read(&stack, &sold.license_id).await;
     assert_eq!((&license["tier_id"], &license["max_tenants"]), (&bigger["id"], &json!(9)));
-    assert!(license["max_users"] == 3 || license["max_users"] == 5, "{license}");
+    assert_eq!(license["max_users"], 3);
+    let events = stack.operator.get(&format!("license-keys/{}/events", sold.license_id)).await.expect(200);
+    let froms: Vec<_> =
+        events["items"].as_array().unwrap().iter().map(|event| &event["data"]["from"]["tier_id"]).collect();
+    assert!(
+        froms.contains(&&bigger["id"]) && froms.contains(&&sold.tier["id"]),
+        "each says what it changed: {froms:?}"
+    );
 
     let both = [("change", json!({"max_users": 8})), ("renew", json!({"expires_at": after(100)}))];
     for answer in at_once(&stack, &sold.license_id, both).await {
