@@ -23,7 +23,7 @@ struct Scene {
 impl Scene {
     async fn with_seats(seats: u32) -> Self {
         let stack = Stack::start().await;
-        let sold = stack.operator.sell(seats.into()).await;
+        let sold = stack.operator.sell(seats).await;
         Self { stack, sold }
     }
 
