@@ -111,8 +111,12 @@ pub async fn issue(
         expires_at: request.expires_at.unwrap_or_else(|| tier.billing_period.end(call.now)),
     };
     let made = make_key(services, &license, (&read.catalog, product, tier), key, &mut ids, call.now).await?;
-    let shown =
-        IssuedResource::new(&made.key, LicenseResource::new(&license, None, call.now), &made.token, &made.claims);
+    let shown = IssuedResource::new(
+        made.key.expose(),
+        LicenseResource::new(&license, None, call.now),
+        &made.token,
+        &made.claims,
+    );
     write(services, product, tier, &license, &made, &shown, &mut ids, actor, call).await?;
     Ok(shown)
 }

@@ -72,7 +72,7 @@ pub async fn regenerate(
         let data = serde_json::json!({ "generation": license.generation });
         let event = call.event(&mut ids, EventType::Regenerated, id, actor, data);
         let shown = LicenseResource::new(&license, None, call.now);
-        let answer = IssuedResource::new(&made.key, shown, &made.token, &made.claims);
+        let answer = IssuedResource::new(made.key.expose(), shown, &made.token, &made.claims);
         let regeneration = Regeneration {
             license: &license,
             key: &made.key,

@@ -125,12 +125,11 @@ async fn again(services: &Services, catalog: &Catalog, id: LicenseId, call: &Cal
     let (product, tier) = sold.ok_or_else(already)?;
     let sealed = services.table.sealed(id).await?.ok_or_else(already)?;
     let (key, _) = open_key(services, id, &sealed).await?;
-    let key = KeyString::parse(key.expose()).map_err(|_| Problem::fault(format!("the key string of {id} is none")))?;
     // The token that issuing returned may be long past its exp: a fresh one is of use.
     let jti = Ids::new(call.now).text();
     let claims = Claims::new(services.issuer(), jti, &license, (catalog, product, tier), None, call.now);
     let token = services.tokens.sign(&claims, call.now).await?;
-    Ok(IssuedResource::new(&key, LicenseResource::new(&license, None, call.now), &token, &claims))
+    Ok(IssuedResource::new(key.expose(), LicenseResource::new(&license, None, call.now), &token, &claims))
 }
 
 struct Claim<'a> {
@@ -175,7 +174,7 @@ impl Claim<'_> {
             (old, end, call.event(&mut ids, EventType::Superseded, old, &actor, data))
         });
         let shown = LicenseResource::new(&license, None, call.now);
-        let answer = IssuedResource::new(&made.key, shown, &made.token, &made.claims);
+        let answer = IssuedResource::new(made.key.expose(), shown, &made.token, &made.claims);
         let issue = Issue {
             license: &license,
             key: &made.key,

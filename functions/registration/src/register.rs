@@ -85,10 +85,12 @@ pub async fn register(
     let user = complete(services, user, call).await?;
     let new = customer(&user, request, call)?;
     for _ in 0..TRIES {
+        // The address first: whoever took it in another registration of this user has the subject as well by then.
+        let owner = services.table.customer_by_email(&new.email).await?;
         if let Some(known) = services.table.customer_by_subject(&subject).await? {
             return Ok((StatusCode::OK, known.customer));
         }
-        let (status, written, customer) = if let Some(found) = services.table.customer_by_email(&new.email).await? {
+        let (status, written, customer) = if let Some(found) = owner {
             link(services, &user, found, call).await?
         } else {
             let done = call.once.created(path_of(&new), &new).await?;

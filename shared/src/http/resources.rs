@@ -4,9 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{
-    Activation, Claims, CustomerId, KeyString, License, LicenseId, ProductId, Secret, Standing, State, TierId,
-};
+use crate::domain::{Activation, Claims, CustomerId, License, LicenseId, ProductId, Secret, Standing, State, TierId};
 
 /// The record of what a customer bought.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -107,9 +105,9 @@ pub struct IssuedResource {
 
 impl IssuedResource {
     /// What is shown of a new key string and its token.
-    pub fn new(key: &KeyString, license: LicenseResource, token: &Secret, claims: &Claims) -> Self {
+    pub fn new(license_key: &str, license: LicenseResource, token: &Secret, claims: &Claims) -> Self {
         Self {
-            license_key: key.expose().to_owned(),
+            license_key: license_key.to_owned(),
             license,
             token: token.expose().to_owned(),
             token_type: "JWT",
