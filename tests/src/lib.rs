@@ -17,6 +17,7 @@ mod behind;
 mod client;
 mod faults;
 mod jose;
+mod seats;
 mod shop;
 mod stack;
 
@@ -26,6 +27,7 @@ pub use faults::{Fault, Faults, Gate, Rule};
 pub use jose::{Signed, thumbprint};
 /// A JSON object.
 pub type Map = serde_json::Map<String, Value>;
+pub use seats::Seats;
 pub use serde_json::{Value, json};
 pub use shop::{Sold, merged, random_word, text};
 pub use stack::{START, Stack};
