@@ -159,3 +159,34 @@ fn encode(part: &impl Serialize) -> Result<String, SignError> {
     let bytes = serde_json::to_vec(part).map_err(|error| SignError::Refused(error.to_string()))?;
     Ok(BASE64URL_NOPAD.encode(&bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(header: &str) -> bool {
+        let text = format!("{}.e30.c2ln", BASE64URL_NOPAD.encode(header.as_bytes()));
+        UnverifiedToken::parse(&text).is_ok()
+    }
+
+    #[test]
+    fn only_the_one_header_is_looked_at_any_further() {
+        assert!(parsed(r#"{"alg":"RS256","typ":"license+jwt","kid":"a"}"#));
+        for other in [
+            r#"{"alg":"RS256","typ":"JWT","kid":"a"}"#,
+            r#"{"alg":"RS256","typ":"at+jwt","kid":"a"}"#,
+            r#"{"alg":"RS256","typ":"jwk-set+jwt","kid":"a"}"#,
+            r#"{"alg":"RS256","kid":"a"}"#,
+            r#"{"alg":"none","typ":"license+jwt","kid":"a"}"#,
+            r#"{"alg":"HS256","typ":"license+jwt","kid":"a"}"#,
+            r#"{"alg":"RS256","typ":"license+jwt"}"#,
+            r#"{"alg":"RS256","typ":"license+jwt","kid":"a","crit":["b64"]}"#,
+            r#"{"alg":"RS256","typ":"license+jwt","kid":"a","jwk":{}}"#,
+            r#"{"alg":"RS256","typ":"license+jwt","kid":"a","x5u":"https://example.com"}"#,
+            "[]",
+            "",
+        ] {
+            assert!(!parsed(other), "{other}");
+        }
+    }
+}
