@@ -1,6 +1,5 @@
 //! Who may what: every operation of the OpenAPI document against every kind of caller. An operation without its row
 //! fails, and so does a row without its operation.
-#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 use std::collections::BTreeSet;
 
