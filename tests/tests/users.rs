@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use signet_tests::{Client, Stack, Value, json, text};
+use signet_tests::{Answer, Client, Fault, Gate, Rule, Stack, Value, json, text};
 
 const SCOPE: &str = "openid email profile";
 
@@ -42,6 +42,13 @@ async fn register_201_then_200_with_the_same_customer() {
     assert_eq!(ada.post("register", json!({ "name": "Someone Else" })).await.expect(200), made);
     let seen = stack.operator.get(&format!("customers/{}", text(&made["id"]))).await.expect(200);
     assert_eq!(seen, made);
+
+    // Without a word about oneself, the name is the issuer's.
+    let bob = stack.signed_in("Bob@example.com", SCOPE).await.post("register", json!({})).await.expect(201);
+    assert_eq!(
+        [&bob["name"], &bob["email"], &bob["company"]],
+        [&json!("Bob"), &json!("Bob@example.com"), &Value::Null]
+    );
 }
 
 #[tokio::test]
@@ -63,6 +70,9 @@ async fn register_links_a_customer_of_the_operators_once_and_only_with_a_verifie
     let ada = stack.signed_in("ada@example.com", SCOPE).await;
     let linked = ada.post("register", json!({ "name": "Ada" })).await.expect(200);
     assert_eq!([&linked["id"], &linked["name"]], [&customer["id"], &json!("Ada Lovelace")]);
+    assert_eq!(ada.post("register", json!({})).await.expect(200), linked);
+    // Who a person is does not hang on the address any more.
+    assert_eq!(unverified.post("register", json!({})).await.expect(200), linked);
 
     // The customer has a subject now: someone else's address is none of a third one's business.
     let body = json!({ "name": "Ada Lovelace", "email": "grace@example.com" });
@@ -167,24 +177,150 @@ async fn a_claim_is_for_once() {
     ada.post("user/claim-license", claim(&free)).await.problem(403, "already_claimed");
 }
 
+#[tokio::test]
+async fn a_claimed_key_is_shown_as_it_is_now_while_it_is_active() {
+    let stack = Stack::start().await;
+    let (_, free, paid) = shop(&stack, &json!({})).await;
+    let (ada, customer) = ada(&stack).await;
+    let first = ada.post("user/claim-license", claim(&free)).await.expect(201);
+    let path = format!("license-keys/{}", text(&first["license"]["id"]));
+
+    // What is claimed stays, also when the tier is no more to be had.
+    stack.operator.replace("pricing-tiers", &free, &json!({ "is_claimable": false })).await.expect(200);
+    let again = ada.post("user/claim-license", claim(&free)).await.expect(200);
+    assert_eq!(again["license_key"], first["license_key"]);
+    let regenerated = stack.operator.post(&format!("{path}/regenerate"), json!({})).await.expect(200);
+    assert_ne!(regenerated["license_key"], first["license_key"]);
+    let again = ada.post("user/claim-license", claim(&free)).await.expect(200);
+    assert_eq!([&again["license_key"], &again["license"]], [&regenerated["license_key"], &regenerated["license"]]);
+
+    // One that gave way to a paid one was claimed all the same.
+    stack.operator.issue(&customer, &paid, &json!({})).await;
+    assert_eq!(stack.operator.get(&path).await.expect(200)["status"], "superseded");
+    ada.post("user/claim-license", claim(&free)).await.problem(403, "already_claimed");
+}
+
+#[tokio::test]
+async fn a_revoked_claim_is_not_made_again() {
+    let stack = Stack::start().await;
+    let (product, free, _) = shop(&stack, &json!({})).await;
+    let (ada, _) = ada(&stack).await;
+    let other = stack.operator.tier_with(&product, &json!({ "is_claimable": true })).await;
+    let claimed = ada.post("user/claim-license", claim(&free)).await.expect(201);
+    ada.post("user/claim-license", claim(&other)).await.problem(409, "already_licensed");
+    let path = format!("license-keys/{}", text(&claimed["license"]["id"]));
+    stack.operator.post(&format!("{path}/revoke"), json!({})).await.expect(200);
+    ada.post("user/claim-license", claim(&free)).await.problem(403, "already_claimed");
+    // Each tier is claimed for itself, and what was revoked is not superseded.
+    ada.post("user/claim-license", claim(&other)).await.expect(201);
+    let old = stack.operator.get(&path).await.expect(200);
+    assert_eq!([&old["status"], &old["superseded_by"]], [&json!("revoked"), &Value::Null]);
+}
+
+#[tokio::test]
+async fn a_tier_that_is_not_sold_is_not_claimed() {
+    let stack = Stack::start().await;
+    let (product, free, _) = shop(&stack, &json!({})).await;
+    let (ada, _) = ada(&stack).await;
+    for (list, resource) in [("pricing-tiers", &free), ("products", &product)] {
+        stack.operator.replace(list, resource, &json!({ "is_active": false })).await.expect(200);
+        ada.post("user/claim-license", claim(&free)).await.problem(403, "tier_not_claimable");
+        stack.operator.replace(list, resource, &json!({})).await.expect(200);
+    }
+    ada.post("user/claim-license", claim(&free)).await.expect(201);
+}
+
+#[tokio::test]
+async fn where_several_keys_are_allowed_any_of_them_stands_in_a_claims_way() {
+    let stack = Stack::start().await;
+    let (_, free, paid) = shop(&stack, &json!({ "one_key_per_customer": false })).await;
+    let (ada, customer) = ada(&stack).await;
+    let older = stack.operator.issue(&customer, &paid, &json!({})).await;
+    let newer = stack.operator.issue(&customer, &paid, &json!({})).await;
+    let path = |issued: &Value| format!("license-keys/{}", text(&issued["license"]["id"]));
+    stack.operator.post(&format!("{}/revoke", path(&newer)), json!({})).await.expect(200);
+    ada.post("user/claim-license", claim(&free)).await.problem(409, "already_licensed");
+    stack.operator.post(&format!("{}/suspend", path(&older)), json!({})).await.expect(200);
+    ada.post("user/claim-license", claim(&free)).await.problem(409, "already_licensed");
+    stack.operator.post(&format!("{}/reinstate", path(&older)), json!({})).await.expect(200);
+    assert_eq!(stack.operator.get(&path(&older)).await.expect(200)["status"], "active");
+
+    stack.advance(400 * 86_400);
+    let ada = stack.signed_in("ada@example.com", SCOPE).await;
+    ada.post("user/claim-license", claim(&free)).await.expect(201);
+    assert_eq!(stack.operator.get(&path(&older)).await.expect(200)["status"], "expired", "nothing is superseded here");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_at_once_give_one_key() {
     let stack = Stack::start().await;
-    let (_, free, _) = shop(&stack, &json!({ "one_key_per_customer": false })).await;
-    let (ada, customer) = ada(&stack).await;
-    let ada = Arc::new(ada);
-    let tasks: Vec<_> = (0..8)
-        .map(|_| {
-            let (ada, body) = (Arc::clone(&ada), claim(&free));
-            tokio::spawn(async move { ada.post("user/claim-license", body).await })
-        })
-        .collect();
-    for task in tasks {
-        let answer = task.await.unwrap();
-        assert!(matches!(answer.status, 200 | 201 | 409), "{}", answer.text);
+    for several in [false, true] {
+        let (product, free, _) = shop(&stack, &json!({ "one_key_per_customer": !several })).await;
+        let ada = stack.signed_in("ada@example.com", SCOPE).await;
+        ada.post("register", json!({})).await;
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let (ada, body) = (ada.clone(), claim(&free));
+            tasks.spawn(async move { ada.post("user/claim-license", body).await });
+        }
+        one_key(&stack, &product, tasks.join_all().await).await;
     }
-    let list = stack.operator.get(&format!("license-keys?customer_id={}", text(&customer["id"]))).await.expect(200);
-    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_claim_that_another_overtakes_gives_the_others_key() {
+    let stack = Stack::start().await;
+    let (ada, _) = ada(&stack).await;
+    // Just before it looks for a key that stands in its way, and just before it writes.
+    for (operation, about) in [("GetItem", "CURRENT#"), ("Query", "CUSTOMER#"), ("TransactWriteItems", "CLAIM#")] {
+        let (product, free, _) = shop(&stack, &json!({})).await;
+        let gate = Gate::default();
+        stack.faults.set(Rule::new(operation, Fault::HoldRequest(gate.clone())).about(about));
+        let late = ada.post("user/claim-license", claim(&free));
+        let early = async {
+            gate.reached().await;
+            let early = ada.post("user/claim-license", claim(&free)).await;
+            gate.open();
+            early
+        };
+        let (late, early) = tokio::join!(late, early);
+        assert_eq!((late.status, early.status), (200, 201), "{operation}: {}", late.text);
+        one_key(&stack, &product, vec![late, early]).await;
+    }
+}
+
+/// Checks that all claims got the same key, one of them as the first, and that there is no other of the product.
+async fn one_key(stack: &Stack, product: &Value, claims: Vec<Answer>) {
+    let new = claims.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(new, 1, "{claims:#?}");
+    let key = claims[0].body["license_key"].clone();
+    for answer in claims {
+        assert!(matches!(answer.status, 200 | 201), "{}", answer.text);
+        assert_eq!(answer.body["license_key"], key);
+    }
+    let list = stack.operator.get(&format!("license-keys?product_id={}", text(&product["id"]))).await.expect(200);
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "{list}");
+}
+
+#[tokio::test]
+async fn an_expired_key_that_is_renewed_while_it_is_replaced_stays() {
+    let stack = Stack::start().await;
+    let (_, free, paid) = shop(&stack, &json!({})).await;
+    let (_, customer) = ada(&stack).await;
+    let issued = stack.operator.issue(&customer, &paid, &json!({})).await;
+    let path = format!("license-keys/{}", text(&issued["license"]["id"]));
+    stack.advance(400 * 86_400);
+    let ada = stack.signed_in("ada@example.com", SCOPE).await;
+    let gate = Gate::default();
+    stack.faults.set(Rule::new("TransactWriteItems", Fault::HoldRequest(gate.clone())).about("CLAIM#"));
+    let renew = async {
+        gate.reached().await;
+        stack.operator.post(&format!("{path}/renew"), json!({})).await.expect(200);
+        gate.open();
+    };
+    let (answer, ()) = tokio::join!(ada.post("user/claim-license", claim(&free)), renew);
+    answer.problem(409, "already_licensed");
+    assert_eq!(stack.operator.get(&path).await.expect(200)["status"], "active");
 }
 
 #[tokio::test]
@@ -215,32 +351,38 @@ async fn a_customer_sees_and_frees_what_is_their_own_and_nothing_else() {
     assert_eq!(ada.get(&format!("license-activations/{id}")).await.expect(200)["id"], id);
     for other in [&bob, &stranger] {
         same(&[
-            other.get(&format!("license-activations?license_id={license}")).await.body,
-            other.get(&format!("license-activations?license_id={none}")).await.body,
+            other.get(&format!("license-activations?license_id={license}")).await,
+            other.get(&format!("license-activations?license_id={none}")).await,
         ]);
         same(&[
-            other.get(&format!("license-activations/{id}")).await.body,
-            other.get(&format!("license-activations/{missing}")).await.body,
-            ada.get(&format!("license-activations/{missing}")).await.body,
+            other.get(&format!("license-activations/{id}")).await,
+            other.get(&format!("license-activations/{missing}")).await,
+            ada.get(&format!("license-activations/{missing}")).await,
         ]);
         same(&[
-            other.post(&format!("license-activations/{id}/deactivate"), json!({})).await.body,
-            other.post(&format!("license-activations/{missing}/deactivate"), json!({})).await.body,
+            other.post(&format!("license-activations/{id}/deactivate"), json!({})).await,
+            other.post(&format!("license-activations/{missing}/deactivate"), json!({})).await,
+            ada.post(&format!("license-activations/{missing}/deactivate"), json!({})).await,
         ]);
     }
+    assert_eq!(ada.get(&format!("license-activations/{id}")).await.expect(200)["status"], "active");
     let path = format!("license-activations/{id}/deactivate");
     let ended = ada.post(&path, json!({})).await.expect(200);
     assert_eq!(ended["status"], "deactivated");
     assert_eq!(ada.post(&path, json!({})).await.expect(200), ended);
+    assert_eq!(ada.get("user/licenses").await.expect(200)["items"][0]["activations"], json!([]));
+    assert_eq!(ada.get(&format!("license-activations?license_id={license}")).await.expect(200)["items"], json!([]));
 }
 
-/// "Not yours" and "not there" are one answer, but for the name by which the log knows the request.
+/// "Not yours" and "not there" are one answer, byte for byte, but for the name by which the log knows the request.
 #[track_caller]
-fn same(problems: &[Value]) {
-    let mut problems = problems.to_vec();
-    for problem in &mut problems {
-        assert_eq!(problem["code"], "not_found", "{problem}");
-        problem["trace_id"] = Value::Null;
-    }
-    assert!(problems.windows(2).all(|pair| pair[0] == pair[1]), "{problems:?}");
+fn same(answers: &[Answer]) {
+    let untraced = |answer: &Answer| {
+        let trace = text(&answer.problem(404, "not_found")["trace_id"]).to_owned();
+        let headers = answer.headers.iter().filter(|(name, _)| *name != "date");
+        let headers = headers.map(|(name, value)| format!("{name}: {value:?}").replace(&trace, "…"));
+        (headers.collect::<Vec<_>>(), answer.text.replace(&trace, "…"))
+    };
+    let first = untraced(&answers[0]);
+    assert!(answers.iter().all(|answer| untraced(answer) == first), "{answers:#?}");
 }

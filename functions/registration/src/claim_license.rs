@@ -101,8 +101,16 @@ pub async fn claim(
         }
         let sold = claimable(&catalog, tier_id)?;
         let claimed = Claim { services, customer: &customer, user, sold: (&catalog, sold.0, sold.1), call };
-        if let Some(issued) = claimed.issue().await? {
-            return Ok((true, issued));
+        match claimed.issue().await {
+            Ok(Some(issued)) => return Ok((true, issued)),
+            Ok(None) => {}
+            // What stands in the way may be what another claim of this tier has just made: then that is the answer.
+            Err(problem) if problem.code == Code::AlreadyLicensed => {
+                if services.table.claimed_license(customer.id, tier_id).await?.is_none() {
+                    return Err(problem);
+                }
+            }
+            Err(problem) => return Err(problem),
         }
     }
     Err(StoreError::Contended.into())
