@@ -126,11 +126,13 @@ fn claimable(catalog: &Catalog, id: TierId) -> Result<(&Product, &Tier), Problem
 /// The key that was claimed before, while it is active. A claim is for once: neither a key that ended nor one that is
 /// suspended makes room for another.
 async fn again(services: &Services, catalog: &Catalog, id: LicenseId, call: &Call) -> Result<IssuedResource, Problem> {
-    let license = services.table.license(id).await?.filter(|license| license.status(call.now) == "active");
     let already = || Problem::new(Code::AlreadyClaimed, "this tier was claimed before");
-    let license = license.ok_or_else(already)?;
+    let license = services.table.license(id).await?.ok_or_else(already)?;
     let sold = catalog.products.get(&license.product_id).zip(catalog.tiers.get(&license.tier_id));
     let (product, tier) = sold.ok_or_else(already)?;
+    if license.refusal(product.is_active, license.generation, call.now).is_some() {
+        return Err(already());
+    }
     let sealed = services.table.sealed(id).await?.ok_or_else(already)?;
     let (key, _) = open_key(services, id, &sealed).await?;
     // The token that issuing returned may be long past its exp: a fresh one is of use.

@@ -1,12 +1,12 @@
 //! Seats and activations that don't fit together. No write of ours can leave them so; a restore from a backup can.
 
 use super::{
-    activations::activation_of,
+    activations::{activation_of, life},
     events::event_item,
     idempotency::Completion,
     keys,
     seats::{SeatHolder, names},
-    table::{Committed, Query, StoreError, Table, Transaction},
+    table::{Committed, Condition, Query, StoreError, Table, Transaction},
 };
 use crate::domain::{Activation, Event, License, Standing};
 
@@ -64,9 +64,16 @@ impl Table {
         Ok(misfits)
     }
 
-    /// Frees a seat, on condition that it is still held as it was read.
+    /// Frees a seat, on condition that it is still held as it was read, and that no activation has it: two reads are
+    /// no snapshot, and a machine that came between them must not lose its seat.
     pub async fn free_seat(&self, seat: &SeatHolder) -> Result<(), StoreError> {
-        self.delete(keys::seat(seat.id.license, seat.number), &seat.still_holds()).await.map(|_| ())
+        let nobody = Condition::new("attribute_not_exists(PK) OR attribute_exists(ended_at) OR life <> :life")
+            .value(":life", life(&seat.id));
+        let mut transaction = Transaction::new();
+        transaction
+            .delete(keys::seat(seat.id.license, seat.number), seat.still_holds())
+            .check(keys::machine(seat.id.license, seat.id.machine), nobody);
+        self.commit(&transaction).await.map(|_| ())
     }
 
     /// Writes that a license key was audited.
