@@ -1,10 +1,13 @@
 //! Who may what: every operation of the OpenAPI document against every kind of caller. An operation without its row
 //! fails, and so does a row without its operation.
+#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 use std::collections::BTreeSet;
 
-use shared::domain::Scope;
-use signet_tests::{Client, Stack, Value, json, text};
+use jiff::SignedDuration;
+use reqwest::Method;
+use shared::domain::{ApiKey, ApiKeySecret, Ids, Scope, Scopes};
+use signet_tests::{Answer, Client, Stack, Value, json, text};
 
 /// Who an operation is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,142 +73,288 @@ const ROWS: &[(&str, &str, For)] = &[
     ("delete", "/api/v1.0/api-keys/{id}", For::Scope(Scope::AccessWrite)),
 ];
 
-/// The ids that paths and queries name: things of Ada's.
+const PERSON: &str = "openid email profile";
+const OPERATOR: &str = "openid email profile role:operator";
+
+/// Things that are there; a license key and a machine of Ada's, for one row alone, as some rows end what they name.
 struct Things {
-    license: String,
-    activation: String,
+    product: Value,
+    feature: Value,
+    tier: Value,
+    customer: Value,
+    key: Value,
+    license: Value,
+    activation: Value,
 }
 
 impl Things {
-    /// An id of the kind that the path takes: of Ada's where it matters whose it is.
-    fn id_in(&self, path: &str) -> String {
-        let list = path.strip_prefix("/api/v1.0/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
-        let word = match list {
-            "license-activations" => return self.activation.clone(),
-            "license-keys" => return self.license.clone(),
-            "products" => "prod",
-            "product-features" => "feat",
-            "pricing-tiers" => "tier",
-            "customers" => "cus",
-            _ => "key",
+    async fn make(stack: &Stack, ada: &Value) -> Self {
+        let product = stack.operator.product().await;
+        let feature = stack.operator.feature(&product, "export.pdf").await;
+        let tier = stack.operator.tier_with(&product, &json!({})).await;
+        let issued = stack.operator.issue(ada, &tier, &json!({})).await;
+        let activated = stack.anonymous.activate(text(&issued["license_key"]), "laptop").await.expect(201);
+        let key = json!({ "name": "ci", "scopes": ["licenses:read"] });
+        let key = stack.operator.post("api-keys", key).await.expect(201);
+        let (license, activation) = (issued["license"].clone(), activated["activation"].clone());
+        Self { product, feature, tier, customer: ada.clone(), key, license, activation }
+    }
+
+    /// The path with the id of what it is about.
+    fn at(&self, path: &str) -> String {
+        let below = path.strip_prefix("/api/v1.0/").unwrap_or_default();
+        let thing = match below.split('/').next().unwrap_or_default() {
+            "products" => &self.product,
+            "product-features" => &self.feature,
+            "pricing-tiers" => &self.tier,
+            "customers" => &self.customer,
+            "api-keys" => &self.key,
+            "license-activations" => &self.activation,
+            _ => &self.license,
         };
-        format!("{word}_01JD8W0V5XK6Q3R7T2N4M8P9ZB")
+        let path = path.replace("{id}", text(&thing["id"]));
+        let is_list = path.ends_with("/license-activations");
+        if is_list { format!("{path}?license_id={}", text(&self.license["id"])) } else { path }
+    }
+
+    /// Checks that nobody has changed what they were refused to.
+    async fn are_as_they_were(&self, stack: &Stack, row: &str) {
+        let paths = [
+            ("products", &self.product),
+            ("product-features", &self.feature),
+            ("pricing-tiers", &self.tier),
+            ("customers", &self.customer),
+            ("license-activations", &self.activation),
+        ];
+        for (list, thing) in paths {
+            let now = stack.operator.get(&format!("{list}/{}", text(&thing["id"]))).await.expect(200);
+            assert_eq!(&now, thing, "{row}");
+        }
+        stack.operator.get(&format!("api-keys/{}", text(&self.key["id"]))).await.expect(200);
+        let license = stack.operator.get(&format!("license-keys/{}", text(&self.license["id"]))).await.expect(200);
+        for field in ["status", "generation", "tier_id", "max_users", "expires_at"] {
+            assert_eq!(license[field], self.license[field], "{row}: {field}");
+        }
     }
 }
 
-/// Asks for an operation with an empty body: whoever may is told what is wrong with it, or that there is no such
-/// thing; whoever may not is told that.
-async fn ask(client: &Client, (method, path): (&str, &str), things: &Things) -> (u16, String) {
-    let mut path = path.replace("{id}", &things.id_in(path));
-    if path.ends_with("/license-activations") {
-        path = format!("{path}?license_id={}", things.license);
-    }
-    let answer = match method {
+/// Asks with an empty body: whoever may is told what is wrong with it; whoever may not is told that.
+async fn ask(client: &Client, (method, path): (&str, &str), things: &Things) -> Answer {
+    let path = things.at(path);
+    match method {
         "get" => client.get(&path).await,
         "put" => client.put(&path, json!({})).await,
         "delete" => client.delete(&path).await,
         _ => client.post(&path, json!({})).await,
-    };
-    (answer.status, answer.body["code"].as_str().unwrap_or_default().to_owned())
+    }
 }
 
-fn refused((status, code): &(u16, String)) -> bool {
-    *status == 401 || (*status == 403 && code == "forbidden")
+/// Checks that the caller was let in, whatever came of it.
+#[track_caller]
+fn allowed(answer: &Answer, who: &str) {
+    let is_in = answer.status < 500 && !matches!(answer.status, 401 | 403);
+    assert!(is_in, "{who} may {}: {} {}", answer.asked, answer.status, answer.text);
+}
+
+/// Checks that it was refused, with this status and code.
+#[track_caller]
+fn refused(answer: &Answer, status: u16, code: &str, who: &str) {
+    assert_eq!(answer.status, status, "{who} may not {}: {}", answer.asked, answer.text);
+    answer.problem(status, code);
+}
+
+/// A bearer token of the development issuer.
+async fn token(stack: &Stack, email: &str, scope: &str) -> String {
+    let form = [("grant_type", "password"), ("client_id", "signet-dashboard"), ("username", email)];
+    let form: Vec<_> = form.into_iter().chain([("password", "any"), ("scope", scope)]).collect();
+    let tokens = stack.anonymous.send(Method::POST, "/dev/oidc/token", |request| request.form(&form)).await;
+    text(&tokens.expect(200)["access_token"]).to_owned()
+}
+
+/// An API key that may do all, for the next ten seconds.
+async fn short_lived_key(stack: &Stack) -> Client {
+    let now = stack.clock.now();
+    let id = Ids::new(now).make();
+    let secret = ApiKeySecret::draw(id, &mut rand::rng());
+    let expires_at = Some(now + SignedDuration::from_secs(10));
+    let key =
+        ApiKey { id, name: "short".to_owned(), scopes: Scopes::All, created_at: now, expires_at, last_used_at: None };
+    stack.local.services.table.add_api_key(&key, &secret, None).await.unwrap();
+    let client = stack.anonymous.with_api_key(secret.expose());
+    client.get("products").await.expect(200);
+    client
+}
+
+/// Callers whose credentials do not hold, though most of them look as if they were an operator's.
+async fn impostors(stack: &Stack) -> Vec<(&'static str, Client)> {
+    let bearer = |token: &str| stack.anonymous.with_header("authorization", &format!("Bearer {token}"));
+    let ended = bearer(&token(stack, "op@example.com", OPERATOR).await);
+    ended.get("customers").await.expect(200);
+    let ended_key = short_lived_key(stack).await;
+    stack.advance(2 * 3600);
+
+    let strong = token(stack, "op@example.com", OPERATOR).await;
+    let weak = token(stack, "op@example.com", PERSON).await;
+    let parts: Vec<&str> = strong.split('.').collect();
+    let swapped = format!("{}.{}.{}", parts[0], parts[1], weak.rsplit('.').next().unwrap());
+    let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", parts[1]);
+    let foreign = token(&Stack::start().await, "op@example.com", OPERATOR).await;
+    let sold = stack.operator.sell(1).await;
+    let unknown_key = ApiKeySecret::draw(Ids::new(stack.clock.now()).make(), &mut rand::rng());
+    vec![
+        ("nobody", stack.anonymous.clone()),
+        ("an operator whose token has ended", ended),
+        ("an API key that has ended", ended_key),
+        ("an operator's claims under another's signature", bearer(&swapped)),
+        ("an operator's claims under none", bearer(&unsigned)),
+        ("an operator of another issuer", bearer(&foreign)),
+        ("an app with its license token", bearer(text(&sold.issued["token"]))),
+        ("an app with its license key", stack.anonymous.with_api_key(&sold.license_key)),
+        ("an unknown API key", stack.anonymous.with_api_key(unknown_key.expose())),
+        ("two credentials", stack.operator.with_header("authorization", &format!("Bearer {strong}"))),
+    ]
+}
+
+/// The operations of the OpenAPI document: method, path, and what it says of who may.
+async fn operations(stack: &Stack) -> Vec<(String, String, Value)> {
+    let document = stack.anonymous.get("/openapi.json").await.expect(200);
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in ["get", "put", "post", "delete", "patch", "head", "options", "trace"] {
+            if let Some(operation) = item.get(method) {
+                found.push((method.to_owned(), path.clone(), operation["security"].clone()));
+            }
+        }
+    }
+    found
+}
+
+/// Who an operation is for. One that has no row fails the test.
+#[track_caller]
+fn row(method: &str, path: &str) -> For {
+    let found = ROWS.iter().find(|row| (row.0, row.1) == (method, path));
+    found.unwrap_or_else(|| panic!("{method} {path} has no row")).2
 }
 
 #[tokio::test]
 async fn every_operation_has_its_row_and_every_row_its_operation() {
     let stack = Stack::start().await;
-    let document = stack.anonymous.get("/openapi.json").await.expect(200);
-    let listed: BTreeSet<String> = document["paths"]
-        .as_object()
-        .unwrap()
-        .iter()
-        .flat_map(|(path, item)| {
-            let methods = ["get", "put", "post", "delete", "patch"].into_iter();
-            methods.filter(|method| item.get(method).is_some()).map(move |method| format!("{method} {path}"))
-        })
-        .collect();
-    let rows: BTreeSet<String> = ROWS.iter().map(|(method, path, _)| format!("{method} {path}")).collect();
+    let operations = operations(&stack).await;
+    let listed: BTreeSet<_> = operations.iter().map(|(method, path, _)| (method.as_str(), path.as_str())).collect();
+    let rows: BTreeSet<_> = ROWS.iter().map(|(method, path, _)| (*method, *path)).collect();
     assert_eq!(listed, rows);
+    assert_eq!(ROWS.len(), rows.len(), "no row stands twice");
+}
+
+#[tokio::test]
+async fn the_document_says_what_the_table_says() {
+    let stack = Stack::start().await;
+    for (method, path, security) in operations(&stack).await {
+        let ways: Vec<Value> = security.as_array().cloned().unwrap_or_default();
+        let needs = |scopes: Value| vec![json!({ "api_key": scopes }), json!({ "bearer": [] })];
+        let mut expected = match row(&method, &path) {
+            For::Everyone => vec![],
+            For::AnyKey => needs(json!([])),
+            For::Scope(scope) | For::ScopeOrOwner(scope) => needs(json!([scope.as_str()])),
+            For::SignedIn => vec![json!({ "bearer": [] })],
+        };
+        // An app gives its own seat back, with its token in the body.
+        if path.ends_with("/deactivate") {
+            expected.push(json!({}));
+        }
+        let told: BTreeSet<String> = ways.iter().map(Value::to_string).collect();
+        let expected: BTreeSet<String> = expected.iter().map(Value::to_string).collect();
+        let is_told = told == expected || (expected.is_empty() && told == BTreeSet::from(["{}".to_owned()]));
+        assert!(is_told, "{method} {path}: {told:?}, not {expected:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_known_may_nothing_but_what_everyone_may() {
+    let stack = Stack::start().await;
+    let impostors = impostors(&stack).await;
+    let ada = stack.operator.customer().await;
+    let things = Things::make(&stack, &ada).await;
+    for (method, path, _) in operations(&stack).await {
+        let row = row(&method, &path);
+        for (who, client) in &impostors {
+            let answer = ask(client, (&method, &path), &things).await;
+            match row {
+                For::Everyone => allowed(&answer, who),
+                _ => refused(&answer, 401, "unauthenticated", who),
+            }
+        }
+    }
+    things.are_as_they_were(&stack, "impostors").await;
 }
 
 #[tokio::test]
 async fn each_caller_may_do_what_the_table_says() {
     let stack = Stack::start().await;
-    let scope = "openid email profile";
-    let ada = stack.signed_in("ada@example.com", scope).await;
-    let customer = ada.post("register", json!({ "name": "Ada" })).await.expect(201);
-    let bob = stack.signed_in("bob@example.com", scope).await;
-    bob.post("register", json!({ "name": "Bob" })).await.expect(201);
-    let product = stack.operator.product().await;
-    let tier = stack.operator.tier_with(&product, &json!({ "is_claimable": true, "max_users": 3 })).await;
-    let claimed = ada.post("user/claim-license", json!({ "tier_id": tier["id"] })).await.expect(201);
-    let operator = stack.signed_in("op@example.com", "openid email profile role:operator").await;
-    let forged = stack.anonymous.with_header("authorization", "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.");
-    let license_token = format!("Bearer {}", text(&claimed["token"]));
-    let wrong_kind = stack.anonymous.with_header("authorization", &license_token);
-    let wrong_key = format!("signet_key_01JD8W0V5XK6Q3R7T2N4M8P9ZB_{}", "0".repeat(64));
-    let wrong_key = stack.anonymous.with_api_key(&wrong_key);
+    let ada = stack.signed_in("ada@example.com", PERSON).await;
+    let customer = ada.post("register", json!({})).await.expect(201);
+    let bob = stack.signed_in("bob@example.com", PERSON).await;
+    bob.post("register", json!({})).await.expect(201);
+    let stranger = stack.signed_in("eve@example.com", PERSON).await;
+    let operator = stack.signed_in("op@example.com", OPERATOR).await;
+    let bare = stack.client_with(&[]).await;
+    let mut keys = Vec::new();
+    for scope in Scope::ALL {
+        keys.push((scope, stack.client_with(&[scope]).await));
+    }
 
-    for (method, path, who) in ROWS.iter().copied() {
-        // Each row has machines and a key of its own, as some rows end what they name.
-        let issued = stack.operator.issue(&customer, &tier, &json!({})).await;
-        let things = things(&stack, &issued).await;
-        let ask = async |client: &Client| ask(client, (method, path), &things).await;
-        let row = format!("{method} {path}");
-        if who == For::Everyone {
-            assert!(!refused(&ask(&stack.anonymous).await), "{row}: everyone may");
-            continue;
-        }
-        for nobody in [&stack.anonymous, &forged, &wrong_kind, &wrong_key] {
-            assert_eq!(ask(nobody).await.0, 401, "{row}: who is that?");
-        }
-        let of_other = ask(&bob).await;
+    for (method, path, _) in operations(&stack).await {
+        let things = Things::make(&stack, &customer).await;
+        let ask = async |client: &Client| ask(client, (&method, &path), &things).await;
+        let who = row(&method, &path);
+        let people = [("the owner", &ada), ("another customer", &bob), ("a person who is no customer", &stranger)];
+
+        // First whoever may not, so that it shows that nothing came of it.
         match who {
-            For::Everyone => {}
-            For::AnyKey => {
-                let key = stack.client_with(&[Scope::KeysWrite]).await;
-                assert!(!refused(&ask(&key).await), "{row}: any key may");
-                assert!(!refused(&ask(&operator).await), "{row}: an operator may");
-            }
+            For::Everyone | For::AnyKey => {}
             For::Scope(scope) | For::ScopeOrOwner(scope) => {
-                let others: Vec<Scope> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
-                let lacking = ask(&stack.client_with(&others).await).await;
-                assert_eq!(lacking, (403, "forbidden".to_owned()), "{row}: all scopes but the one");
-                if who == For::Scope(scope) {
-                    assert_eq!(of_other, (403, "forbidden".to_owned()), "{row}: a customer");
-                    assert_eq!(ask(&ada).await, (403, "forbidden".to_owned()), "{row}: a customer");
-                } else {
-                    assert_eq!(of_other, (404, "not_found".to_owned()), "{row}: someone else's");
-                    assert_eq!(ask(&ada).await.0, 200, "{row}: one's own");
+                refused(&ask(&bare).await, 403, "forbidden", "an API key without scopes");
+                for (_, key) in keys.iter().filter(|(own, _)| *own != scope) {
+                    refused(&ask(key).await, 403, "forbidden", "an API key with another scope");
                 }
-                assert!(!refused(&ask(&operator).await), "{row}: an operator may");
-                assert!(!refused(&ask(&stack.client_with(&[scope]).await).await), "{row}: the one scope");
+                let others: Vec<Scope> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
+                let others = stack.client_with(&others).await;
+                refused(&ask(&others).await, 403, "forbidden", "an API key with all scopes but the one");
+                let is_owners = who == For::ScopeOrOwner(scope);
+                for (name, person) in people.into_iter().skip(usize::from(is_owners)) {
+                    let (status, code) = if is_owners { (404, "not_found") } else { (403, "forbidden") };
+                    refused(&ask(person).await, status, code, name);
+                }
             }
             For::SignedIn => {
-                assert_eq!(ask(&stack.operator).await, (403, "forbidden".to_owned()), "{row}: an API key");
-                assert!(!refused(&of_other), "{row}: a customer may");
-                assert!(!refused(&ask(&operator).await), "{row}: an operator may, as anybody");
+                refused(&ask(&bare).await, 403, "forbidden", "an API key without scopes");
+                refused(&ask(&stack.operator).await, 403, "forbidden", "an API key that may all");
             }
         }
-    }
-}
+        things.are_as_they_were(&stack, &format!("{method} {path}")).await;
 
-/// A license of Ada's, and a machine of hers that is live.
-async fn things(stack: &Stack, issued: &Value) -> Things {
-    let activated = stack.anonymous.activate(text(&issued["license_key"]), "laptop").await.expect(201);
-    Things {
-        license: text(&issued["license"]["id"]).to_owned(),
-        activation: text(&activated["activation"]["id"]).to_owned(),
+        match who {
+            For::Everyone | For::SignedIn => {
+                for (name, person) in people {
+                    allowed(&ask(person).await, name);
+                }
+            }
+            For::ScopeOrOwner(_) => assert_eq!(ask(&ada).await.status, 200, "{method} {path}: the owner"),
+            For::AnyKey | For::Scope(_) => {}
+        }
+        match who {
+            For::Everyone | For::AnyKey => {
+                allowed(&ask(&bare).await, "an API key without scopes");
+                allowed(&ask(&stack.operator).await, "an API key that may all");
+            }
+            For::Scope(scope) | For::ScopeOrOwner(scope) => {
+                for (_, key) in keys.iter().filter(|(own, _)| *own == scope) {
+                    allowed(&ask(key).await, "an API key with the one scope");
+                }
+                allowed(&ask(&stack.operator).await, "an API key that may all");
+            }
+            For::SignedIn => {}
+        }
+        allowed(&ask(&operator).await, "an operator who signed in");
     }
-}
-
-#[tokio::test]
-async fn a_bearer_token_ends_with_its_time() {
-    let stack = Stack::start().await;
-    let operator = stack.signed_in("op@example.com", "openid email role:operator").await;
-    operator.get("products").await.expect(200);
-    stack.advance(2 * 86_400);
-    operator.get("products").await.problem(401, "unauthenticated");
 }
