@@ -152,6 +152,23 @@ impl Faults {
         self.state().calls.clear();
     }
 
+    /// Lets `slow` run up to its first request of an operation that has `about` in it, then all of `meanwhile`, then
+    /// the rest of it: what it read is old by then. Gives what it comes to.
+    pub async fn overtake<T: Send + 'static>(
+        &self,
+        (operation, about): (&'static str, &str),
+        slow: impl Future<Output = T> + Send + 'static,
+        meanwhile: impl Future<Output = ()>,
+    ) -> T {
+        let gate = Gate::default();
+        self.set(Rule::new(operation, Fault::HoldRequest(gate.clone())).about(about));
+        let slow = tokio::spawn(slow);
+        gate.reached().await;
+        meanwhile.await;
+        gate.open();
+        slow.await.expect("it does not panic")
+    }
+
     /// The SDK's HTTP client with these faults before it.
     pub fn http_client(&self) -> SharedHttpClient {
         let inner = aws_smithy_http_client::Builder::new().build_http();

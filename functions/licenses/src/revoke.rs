@@ -11,7 +11,7 @@ use shared::{
         documented::{Always, ById, Known, Scoped, WithBody},
         resources::LicenseResource,
     },
-    store::{Table, licenses::Revoked},
+    store::{StoreError, Table, licenses::Revoked},
 };
 use utoipa::ToSchema;
 
@@ -57,6 +57,9 @@ pub async fn handler(
     Ok(Tagged(revoke(&services.table, id, request.reason.as_deref(), &caller.actor(), &call).await?))
 }
 
+/// How often the license key may have moved since it was read. Each time is a write of somebody else.
+const TRIES: usize = 10;
+
 /// Revokes a license key, whatever state it is in.
 pub async fn revoke(
     table: &Table,
@@ -65,17 +68,22 @@ pub async fn revoke(
     actor: &Actor,
     call: &Call,
 ) -> Result<LicenseResource, Problem> {
-    let license = table.license(id).await?.ok_or_else(Problem::not_found)?;
-    if matches!(license.state, LicenseState::Revoked { .. }) {
-        return Ok(LicenseResource::new(&license, None, call.now));
+    let mut ids = Ids::new(call.now);
+    for _ in 0..TRIES {
+        let read = table.license(id).await?.ok_or_else(Problem::not_found)?;
+        if matches!(read.state, LicenseState::Revoked { .. }) {
+            return Ok(LicenseResource::new(&read, None, call.now));
+        }
+        let event = call.event(&mut ids, EventType::Revoked, id, actor, serde_json::json!({ "reason": reason }));
+        let ended = read.clone().revoke(call.now, reason.map(str::to_owned));
+        let answer = LicenseResource::new(&ended, None, call.now);
+        let done = call.once.ok(&answer).await?;
+        match table.revoke(&read, call.now, reason, &event, done.as_ref()).await? {
+            Revoked::Done => return Ok(answer),
+            Revoked::Already(license) => return Ok(LicenseResource::new(&license, None, call.now)),
+            Revoked::Moved => {}
+            Revoked::Absent => return Err(Problem::not_found()),
+        }
     }
-    let data = serde_json::json!({ "reason": reason });
-    let event = call.event(&mut Ids::new(call.now), EventType::Revoked, id, actor, data);
-    let ended = LicenseResource::new(&license.revoke(call.now, reason.map(str::to_owned)), None, call.now);
-    let done = call.once.ok(&ended).await?;
-    match table.revoke(id, call.now, reason, &event, done.as_ref()).await? {
-        Revoked::Done => Ok(ended),
-        Revoked::Already(license) => Ok(LicenseResource::new(&license, None, call.now)),
-        Revoked::Absent => Err(Problem::not_found()),
-    }
+    Err(StoreError::Contended.into())
 }

@@ -226,6 +226,8 @@ pub enum Revoked {
     Done,
     /// It was revoked before.
     Already(Box<License>),
+    /// It is no longer as it was read: read it and end it again.
+    Moved,
     /// There is no such license key.
     Absent,
 }
@@ -329,17 +331,16 @@ impl Table {
         })
     }
 
-    /// Ends a license key for good, from any other state.
+    /// Ends a license key for good, from any other state: as it was read, so that what is answered is what was ended.
     pub async fn revoke(
         &self,
-        id: LicenseId,
+        read: &License,
         at: Timestamp,
         reason: Option<&str>,
         event: &Event,
         done: Option<&Completion>,
     ) -> Result<Revoked, StoreError> {
-        let not_revoked = Condition::new("#status <> :revoked").value(":revoked", s(REVOKED));
-        let change = Change::new(keys::license(id), not_revoked)
+        let change = Change::new(keys::license(read.id), as_read(read))
             .set("status", s(REVOKED))
             .set("revoked_at", s(at.to_string()))
             .set_or_remove("revocation_reason", reason.map(s));
@@ -347,8 +348,9 @@ impl Table {
         transaction.change(&change).put_always(event_item(event)?);
         Ok(match self.commit_once(transaction, done).await? {
             Committed::Done => Revoked::Done,
-            Committed::Refused(refused) => match refused.old(0) {
-                Some(item) => Revoked::Already(Box::new(license_of(item.clone())?)),
+            Committed::Refused(refused) => match refused.old(0).cloned().map(license_of).transpose()? {
+                Some(old) if matches!(old.state, State::Revoked { .. }) => Revoked::Already(Box::new(old)),
+                Some(_) => Revoked::Moved,
                 None => Revoked::Absent,
             },
         })
@@ -372,22 +374,18 @@ impl Table {
             Step::Suspend => change(is(ACTIVE)).set("status", s(SUSPENDED)),
             Step::Reinstate => change(is(SUSPENDED)).set("status", s(ACTIVE)),
             Step::Renew => change(open).set_or_remove("expires_at", expires_at),
-            Step::RenewAsRead => {
-                let as_read = match read.expires_at {
-                    None => open.and("attribute_not_exists(expires_at)"),
-                    Some(end) => open.and("expires_at = :read").value(":read", n(end.as_millisecond())),
-                };
-                change(as_read).set_or_remove("expires_at", expires_at)
-            }
+            Step::RenewAsRead => change(end_as_read(open, read)).set_or_remove("expires_at", expires_at),
             Step::Change => change(limits_as_read(open, read))
                 .set("tier_id", s(next.tier_id.to_string()))
                 .set_or_remove("max_users", next.max_users.map(n))
                 .set_or_remove("max_tenants", next.max_tenants.map(n)),
         };
         let mut transaction = Transaction::new();
-        transaction.change(&change).put_always(event_item(event)?);
+        transaction.change(&change).put(event_item(event)?, Condition::absent());
         Ok(match self.commit_once(transaction, done).await? {
             Committed::Done => Stepped::Done,
+            // Its id was drawn for this step: whoever wrote it was this step. Else a renewal might pay for two periods.
+            Committed::Refused(refused) if refused.old(1).is_some() => Stepped::Done,
             Committed::Refused(_) => Stepped::Moved,
         })
     }
@@ -485,6 +483,22 @@ impl LicenseFilter {
         let condition = Condition::new(parts.join(" AND "));
         (!parts.is_empty())
             .then(|| values.into_iter().fold(condition, |condition, (name, value)| condition.value(name, value)))
+    }
+}
+
+/// All that may change of a license is still what was read.
+fn as_read(read: &License) -> Condition {
+    let state = Condition::new("#status = :status AND generation = :generation")
+        .value(":status", s(read.state.word()))
+        .value(":generation", n(read.generation));
+    end_as_read(limits_as_read(state, read), read)
+}
+
+/// The license's end is still the one that was read.
+fn end_as_read(open: Condition, read: &License) -> Condition {
+    match read.expires_at {
+        None => open.and("attribute_not_exists(expires_at)"),
+        Some(end) => open.and("expires_at = :end").value(":end", n(end.as_millisecond())),
     }
 }
 

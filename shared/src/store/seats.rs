@@ -154,12 +154,13 @@ impl Table {
     /// event, and the end of a seat that a smaller limit had cut off. The machine's item comes first.
     async fn begin_machine(&self, transaction: &mut Transaction, begin: Beginning<'_>) -> Result<(), StoreError> {
         let activation = begin.activation;
-        let mut no_life =
-            Condition::new("attribute_not_exists(PK) OR attribute_exists(ended_at) OR generation < :generation")
-                .value(":generation", n(activation.generation));
-        if let Some(dead) = begin.dead {
-            no_life = no_life.or("life = :dead").value(":dead", life(&dead.id));
+        let mut dead = Condition::new("attribute_exists(ended_at) OR generation < :generation")
+            .value(":generation", n(activation.generation));
+        if let Some(read) = begin.dead {
+            dead = dead.or("life = :dead").value(":dead", life(&read.id));
         }
+        // A life that was begun by an earlier try of ours, and ended since, does not begin again.
+        let no_life = dead.and("life <> :own").value(":own", life(&activation.id)).or("attribute_not_exists(PK)");
         transaction.put(activation_item(activation)?, no_life).put_always(event_item(begin.event)?);
         let cut_off = begin.dead.filter(|dead| dead.ended_at.is_none() && dead.generation == activation.generation);
         if let Some((dead, number)) = cut_off.and_then(|dead| Some((dead, dead.seat?))) {
