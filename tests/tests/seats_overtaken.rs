@@ -3,10 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 use shared::{
-    domain::{Activation, ActivationId, Actor, ActorKind, Event, EventType, Ids, License, MachineHash, seat::WINDOW},
+    domain::{
+        Activation, ActivationId, Actor, ActorKind, Event, EventType, Ids, KeyString, License, MachineHash,
+        seat::WINDOW,
+    },
     store::{
         keys,
-        licenses::Revoked,
+        licenses::{Issue, Issued, Revoked, Sealed, Superseding},
         seats::{Beginning, Begun},
         table::{Transaction, s},
     },
@@ -156,14 +159,28 @@ async fn a_lapsed_machine_is_not_dead_and_renews_its_life() {
 }
 
 #[tokio::test]
-async fn a_license_key_that_is_not_there_is_not_made_by_revoking_it() {
+async fn a_license_key_that_is_gone_does_not_come_back_by_an_update() {
     let scene = Scene::of(1).await;
     let before = scene.stack.items().await.len();
-    let table = &scene.stack.local.services.table;
+    let (table, issued) = (&scene.stack.local.services.table, event(&scene, EventType::Issued));
+    let superseded = event(&scene, EventType::Superseded);
     let read = table.license(scene.sold.license_id.parse().unwrap()).await.unwrap().unwrap();
-    let nobodys = License { id: Ids::new(START).make(), ..read };
-    let revoked = table.revoke(&nobodys, START, None, &event(&scene, EventType::Revoked), None).await.unwrap();
-    assert_eq!((revoked, scene.stack.items().await.len()), (Revoked::Absent, before));
+    let gone = License { id: Ids::new(START).make(), ..read.clone() };
+    assert_eq!(table.revoke(&gone, START, None, &issued, None).await.unwrap(), Revoked::Absent);
+    let key = KeyString::draw("atlas", &mut rand::rng());
+    let superseding = Superseding { license: gone.id, event: &superseded, only_if_expired_at: None };
+    let issue = Issue {
+        license: &License { id: Ids::new(START).make(), ..read.clone() },
+        key: &key,
+        sealed: Sealed { token: vec![1], license_key: vec![2] },
+        event: &issued,
+        current: Some(read.id),
+        supersedes: Some(superseding),
+        claims_tier: false,
+        done: None,
+    };
+    assert_eq!(table.issue(&issue).await.unwrap(), Issued::Moved);
+    assert_eq!(scene.stack.items().await.len(), before);
 }
 
 // ---- Activate: a free seat.
@@ -290,6 +307,42 @@ async fn who_loses_every_race_is_told_to_come_again_and_not_that_there_is_no_sea
     scene.stack.faults.clear();
     assert!(scene.held().await.is_empty());
     scene.begin("one").await;
+}
+
+/// The answer to the first write is lost, and the next attempt finds the item in another transaction: only from the
+/// item can the third tell that it was done.
+fn lose_an_answer(scene: &Scene) {
+    scene.stack.faults.set(Rule::new(WRITE, Fault::LoseAnswer));
+    scene.stack.faults.set(Rule::new(WRITE, Fault::Cancel("TransactionConflict")));
+}
+
+#[tokio::test]
+async fn a_life_that_began_without_an_answer_is_known_by_its_id() {
+    let scene = Scene::of(2).await;
+    lose_an_answer(&scene);
+    scene.begin("one").await;
+    assert_eq!((scene.happened("activated").await, scene.held().await.len()), (1, 1));
+    scene.begin("two").await;
+    scene.stack.advance(3600);
+    lose_an_answer(&scene);
+    scene.begin("three").await;
+    assert_eq!((scene.happened("taken_over").await, scene.held().await.len()), (1, 2));
+}
+
+#[tokio::test]
+async fn a_life_that_began_without_an_answer_and_has_ended_does_not_begin_again() {
+    let scene = Scene::of(1).await;
+    lose_an_answer(&scene);
+    let mut ended = Value::Null;
+    let meanwhile = async {
+        let id = scene.machine("one").await.id.to_string();
+        ended = json!({"activation": {"id": id}});
+        scene.end(&ended).await.expect(200);
+    };
+    let late = scene.stack.faults.overtake((WRITE, "MACHINE#"), scene.ask("one"), meanwhile).await.expect(201);
+    assert_ne!(late["activation"]["id"], ended["activation"]["id"]);
+    scene.end(&ended).await.problem(404, "not_found");
+    assert_eq!(scene.held().await, ["one"]);
 }
 
 // ---- Activate: taking over a lapsed seat.
@@ -567,6 +620,19 @@ async fn the_current_key_moves_also_while_a_customer_may_have_several() {
     issue_again(&scene).await.expect(201);
     assert_eq!(license(&scene, &second["license"]["id"]).await["status"], "superseded");
     assert_eq!(license(&scene, &scene.sold.issued["license"]["id"]).await["status"], "active");
+}
+
+#[tokio::test]
+async fn a_step_that_was_taken_without_an_answer_is_known_by_its_event() {
+    let scene = Scene::of(1).await;
+    let end = scene.sold.issued["license"]["expires_at"].clone();
+    for (verb, kind) in [("suspend", "suspended"), ("reinstate", "reinstated"), ("renew", "renewed")] {
+        lose_an_answer(&scene);
+        scene.step(verb, json!({})).await.expect(200);
+        assert_eq!(scene.happened(kind).await, 1);
+    }
+    let renewed = license(&scene, &scene.sold.issued["license"]["id"]).await;
+    assert_eq!(renewed["expires_at"], text(&end).replace("2027", "2028"), "one period, not two");
 }
 
 #[tokio::test]
