@@ -12,7 +12,7 @@ use shared::{
         seats::{Beginning, Begun},
     },
 };
-use signet_tests::{Fault, Rule, START, Sold, Stack, Value, json, text};
+use signet_tests::{START, Sold, Stack, Value, json, text};
 
 /// A stack, something sold, and the license as a request would read it.
 struct Scene {
@@ -315,51 +315,4 @@ fn another(like: &License, second: i64) -> (License, shared::domain::KeyString) 
     let now: Timestamp = START + jiff::SignedDuration::from_secs(second);
     let key = shared::domain::KeyString::draw("other", &mut rand::rng());
     (License { id: Ids::new(now).make(), key_hint: key.hint().to_owned(), issued_at: now, ..like.clone() }, key)
-}
-
-#[tokio::test]
-async fn whatever_is_lost_on_the_way_a_repeat_puts_it_right() {
-    let scene = Scene::with_seats(2).await;
-    for fault in [Fault::Refuse, Fault::LoseAnswer, Fault::THROTTLE, Fault::SERVER_ERROR] {
-        for operation in ["GetItem", "Query", "TransactWriteItems"] {
-            // Once: the SDK mends it. For good: the caller is told to come again, and the repeat is right.
-            for rule in [Rule::new(operation, fault.clone()), Rule::new(operation, fault.clone()).always()] {
-                scene.stack.faults.set(rule);
-                let first = scene.stack.anonymous.activate(&scene.sold.license_key, "one").await;
-                assert!(matches!(first.status, 200 | 201 | 503), "{operation} {fault:?}: {}", first.text);
-                scene.stack.faults.clear();
-                let activated = scene.stack.anonymous.activate(&scene.sold.license_key, "one").await;
-                assert!(matches!(activated.status, 200 | 201), "{operation} {fault:?}: {}", activated.text);
-                let path = format!("license-keys/{}", scene.sold.license_id);
-                let license = scene.stack.operator.get(&path).await.expect(200);
-                assert_eq!(license["seats_used"], 1, "{operation} {fault:?}");
-
-                let id = text(&activated.body["activation"]["id"]).to_owned();
-                let path = format!("license-activations/{id}/deactivate");
-                let body = json!({ "token": activated.body["token"] });
-                scene.stack.faults.set(Rule::new(operation, fault.clone()).always());
-                let answer = scene.stack.anonymous.post(&path, body.clone()).await;
-                assert!(matches!(answer.status, 200 | 503), "{operation} {fault:?}: {}", answer.text);
-                scene.stack.faults.clear();
-                scene.stack.anonymous.post(&path, body).await.expect(200);
-                let path = format!("license-keys/{}", scene.sold.license_id);
-                assert_eq!(scene.stack.operator.get(&path).await.expect(200)["seats_used"], 0);
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_heartbeat_is_one_read_and_one_write_and_a_validation_reads() {
-    let scene = Scene::with_seats(1).await;
-    let activated = scene.stack.anonymous.activate(&scene.sold.license_key, "one").await.expect(201);
-    scene.stack.advance(50);
-    scene.stack.faults.forget_calls();
-    scene.stack.anonymous.heartbeat(text(&activated["token"]), "one").await.expect(200);
-    let mut calls = scene.stack.faults.calls();
-    calls.sort();
-    assert_eq!(calls, ["GetItem", "UpdateItem"]);
-    scene.stack.faults.forget_calls();
-    scene.stack.anonymous.post("license-keys/validate", json!({ "token": activated["token"] })).await.expect(200);
-    assert_eq!(scene.stack.faults.calls(), ["GetItem", "GetItem"]);
 }
