@@ -311,7 +311,12 @@ async fn each_caller_may_do_what_the_table_says() {
 
         // First whoever may not, so that it shows that nothing came of it.
         match who {
-            For::Everyone | For::AnyKey => {}
+            For::Everyone => {}
+            For::AnyKey => {
+                for (name, person) in people {
+                    refused(&ask(person).await, 403, "forbidden", name);
+                }
+            }
             For::Scope(scope) | For::ScopeOrOwner(scope) => {
                 refused(&ask(&bare).await, 403, "forbidden", "an API key without scopes");
                 for (_, key) in keys.iter().filter(|(own, _)| *own != scope) {

@@ -7,7 +7,7 @@ use shared::{
     domain::{Feature, FeatureId},
     http::{
         PathId, Problem, Tagged,
-        documented::{Always, ById, Known},
+        documented::{Always, ById, Known, Scoped},
     },
     store::{StoreError, Table},
 };
@@ -22,6 +22,7 @@ use shared::{
     responses(
         (status = 200, description = "The feature", body = Feature, headers(("ETag" = String))),
         Known,
+        Scoped,
         ById,
         Always,
     ),
@@ -29,9 +30,10 @@ use shared::{
 )]
 pub(crate) async fn handler(
     State(services): State<Services>,
-    _: Caller,
+    caller: Caller,
     PathId(id): PathId<FeatureId>,
 ) -> Result<Tagged<Feature>, Problem> {
+    caller.require_operator_side()?;
     get_feature(&services.table, id).await?.map(Tagged).ok_or_else(Problem::not_found)
 }
 

@@ -7,7 +7,7 @@ use shared::{
     domain::TierId,
     http::{
         PathId, Problem, Tagged,
-        documented::{Always, ById, Known},
+        documented::{Always, ById, Known, Scoped},
     },
     store::{StoreError, Table},
 };
@@ -24,6 +24,7 @@ use crate::resources::TierResource;
     responses(
         (status = 200, description = "The tier", body = TierResource, headers(("ETag" = String))),
         Known,
+        Scoped,
         ById,
         Always,
     ),
@@ -31,9 +32,10 @@ use crate::resources::TierResource;
 )]
 pub(crate) async fn handler(
     State(services): State<Services>,
-    _: Caller,
+    caller: Caller,
     PathId(id): PathId<TierId>,
 ) -> Result<Tagged<TierResource>, Problem> {
+    caller.require_operator_side()?;
     get_tier(&services.table, id).await?.map(Tagged).ok_or_else(Problem::not_found)
 }
 

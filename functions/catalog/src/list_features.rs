@@ -8,7 +8,7 @@ use shared::{
     domain::{Feature, ProductId},
     http::{
         List, ListBody, Page, Problem,
-        documented::{Always, Known, Queried},
+        documented::{Always, Known, Queried, Scoped},
     },
     store::{
         Table,
@@ -33,14 +33,16 @@ pub struct Filter {
     tag = "catalog",
     summary = "List product features, in their sort_order",
     params(Filter, Page),
-    responses((status = 200, description = "A page", body = ListBody<Feature>), Known, Queried, Always),
+    responses((status = 200, description = "A page", body = ListBody<Feature>), Known, Scoped, Queried, Always),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(services): State<Services>,
-    _: Caller,
-    List { filter, paging }: List<Filter>,
+    caller: Caller,
+    list: Result<List<Filter>, Problem>,
 ) -> Result<ListBody<Feature>, Problem> {
+    caller.require_operator_side()?;
+    let List { filter, paging } = list?;
     Ok(list_features(&services.table, filter.product_id, &paging).await?.into())
 }
 

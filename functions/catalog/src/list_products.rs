@@ -7,7 +7,7 @@ use shared::{
     domain::Product,
     http::{
         List, ListBody, NoFilter, Page, Problem,
-        documented::{Always, Known, Queried},
+        documented::{Always, Known, Queried, Scoped},
     },
     store::{
         Table,
@@ -22,14 +22,16 @@ use shared::{
     tag = "catalog",
     summary = "List products, in their sort_order",
     params(Page),
-    responses((status = 200, description = "A page", body = ListBody<Product>), Known, Queried, Always),
+    responses((status = 200, description = "A page", body = ListBody<Product>), Known, Scoped, Queried, Always),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(services): State<Services>,
-    _: Caller,
-    List { paging, .. }: List<NoFilter>,
+    caller: Caller,
+    list: Result<List<NoFilter>, Problem>,
 ) -> Result<ListBody<Product>, Problem> {
+    caller.require_operator_side()?;
+    let List { paging, .. } = list?;
     Ok(list_products(&services.table, &paging).await?.into())
 }
 

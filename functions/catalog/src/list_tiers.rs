@@ -8,7 +8,7 @@ use shared::{
     domain::{ProductId, Tier},
     http::{
         List, ListBody, Page, Problem,
-        documented::{Always, Known, Queried},
+        documented::{Always, Known, Queried, Scoped},
     },
     store::{
         Table,
@@ -35,14 +35,16 @@ pub struct Filter {
     tag = "catalog",
     summary = "List pricing tiers, in their sort_order",
     params(Filter, Page),
-    responses((status = 200, description = "A page", body = ListBody<TierResource>), Known, Queried, Always),
+    responses((status = 200, description = "A page", body = ListBody<TierResource>), Known, Scoped, Queried, Always),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(services): State<Services>,
-    _: Caller,
-    List { filter, paging }: List<Filter>,
+    caller: Caller,
+    list: Result<List<Filter>, Problem>,
 ) -> Result<ListBody<TierResource>, Problem> {
+    caller.require_operator_side()?;
+    let List { filter, paging } = list?;
     Ok(list_tiers(&services.table, filter.product_id, &paging).await?.into())
 }
 

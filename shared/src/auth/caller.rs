@@ -58,6 +58,14 @@ impl Caller {
         }
     }
 
+    /// Goes on only on the operator's side: any API key, whatever its scopes, or an operator.
+    pub fn require_operator_side(&self) -> Result<(), Problem> {
+        match self {
+            Self::User(user) if !user.is_operator => Err(forbidden("this takes an API key, or the role operator")),
+            Self::ApiKey { .. } | Self::User(_) => Ok(()),
+        }
+    }
+
     /// The caller, as events name it.
     pub fn actor(&self) -> Actor {
         match self {
