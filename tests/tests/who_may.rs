@@ -94,7 +94,7 @@ impl Things {
         let tier = stack.operator.tier_with(&product, &json!({})).await;
         let issued = stack.operator.issue(ada, &tier, &json!({})).await;
         let activated = stack.anonymous.activate(text(&issued["license_key"]), "laptop").await.expect(201);
-        let key = json!({ "name": "ci", "scopes": ["licenses:read"] });
+        let key = json!({ "name": "ci", "scopes": ["access:write"] });
         let key = stack.operator.post("api-keys", key).await.expect(201);
         let (license, activation) = (issued["license"].clone(), activated["activation"].clone());
         Self { product, feature, tier, customer: ada.clone(), key, license, activation }

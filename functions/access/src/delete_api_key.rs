@@ -19,6 +19,7 @@ use shared::{
     path = "/api/v1.0/api-keys/{id}",
     tag = "access",
     summary = "Delete an API key, at once and for good",
+    description = "A caller deletes only keys whose scopes it has.",
     params(("id" = String, Path, description = "`key_…`")),
     responses(
         (status = 204, description = "It is gone"),
@@ -36,13 +37,15 @@ pub(crate) async fn handler(
     PathId(id): PathId<KeyId>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Scope::AccessWrite)?;
-    delete_api_key(&services.table, id).await?;
+    delete_api_key(&services.table, &caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Deletes an API key, unless nobody could manage access without it.
-pub async fn delete_api_key(table: &Table, id: KeyId) -> Result<(), Problem> {
+/// Deletes an API key, unless nobody could manage access without it. A lesser key takes none from a greater: what it
+/// leaves behind could make no key that may do as much again.
+pub async fn delete_api_key(table: &Table, caller: &Caller, id: KeyId) -> Result<(), Problem> {
     let found = table.api_key(id).await?.ok_or_else(Problem::not_found)?;
+    caller.require_all(&found.key.scopes)?;
     match table.delete_api_key(&found.key).await? {
         Deleted::Done => Ok(()),
         Deleted::Absent => Err(Problem::not_found()),

@@ -52,7 +52,7 @@ impl Caller {
     pub fn require_all(&self, scopes: &Scopes) -> Result<(), Problem> {
         match self {
             Self::ApiKey { scopes: own, .. } if own.include(scopes) => Ok(()),
-            Self::ApiKey { .. } => Err(forbidden("an API key gives only scopes that it has")),
+            Self::ApiKey { .. } => Err(forbidden("an API key gives and takes only scopes that it has")),
             Self::User(user) if user.is_operator => Ok(()),
             Self::User(_) => Err(forbidden("this takes the role operator")),
         }
