@@ -16,15 +16,16 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use shared::{
     Services,
+    auth::AppCredential,
     domain::{
-        Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, Event, EventType, Ids, Invalid, KeyString,
-        License, LicenseId, MachineHash, Product, Secret, Standing, Tier,
+        Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, Event, EventType, Ids, Invalid, License,
+        MachineHash, Product, Secret, Standing, Tier,
         seat::{choose_free, lease, windows},
     },
     http::{
         Body, Call, Problem,
         documented::{Always, Known, WithBody},
-        problem::ProblemBody,
+        problem::{ProblemBody, not_in_catalog},
         resources::{ActivationResource, seconds},
     },
     store::{
@@ -104,7 +105,8 @@ pub async fn handler(
 /// Gives a machine a seat, or renews the one that it has; tells whether it is new.
 pub async fn activate(services: &Services, request: &Request, call: &Call) -> Result<(bool, Response), Problem> {
     check(request)?;
-    let credential = read_credential(services, request, call.now).await?;
+    let (license_key, token) = (request.license_key.as_ref(), request.token.as_ref());
+    let credential = AppCredential::read(services, license_key, token, call.now).await?;
     let machine = Machine {
         hash: MachineHash::of(&request.machine_id),
         id: &request.machine_id,
@@ -113,9 +115,8 @@ pub async fn activate(services: &Services, request: &Request, call: &Call) -> Re
     for attempt in 0..TRIES {
         let (license, found) = read(&services.table, &credential, machine.hash).await?;
         let catalog =
-            services.catalog.read_with(&services.table, call.now, |catalog| sold(catalog, &license).is_some()).await?;
-        let sold = sold(&catalog, &license)
-            .ok_or_else(|| Problem::fault(format!("license {} is of a tier that is not in the catalog", license.id)))?;
+            services.catalog.read_with(&services.table, call.now, |catalog| catalog.sold(&license).is_some()).await?;
+        let sold = catalog.sold(&license).ok_or_else(|| not_in_catalog(&license))?;
         if let Some(refusal) = license.refusal(sold.0.is_active, credential.generation, call.now) {
             return Err(refusal.into());
         }
@@ -150,44 +151,19 @@ fn check(request: &Request) -> Result<(), Invalid> {
     invalid.check(fits(&request.machine_id, 256), "/machine_id", "1 to 256 bytes, no control characters");
     let name = request.machine_name.as_deref();
     invalid.check(name.is_none_or(|name| fits(name, 100)), "/machine_name", "1 to 100 bytes, no control characters");
-    if request.license_key.is_some() == request.token.is_some() {
-        invalid.push("/license_key", Code::InvalidValue, "send either license_key or token");
-        invalid.push("/token", Code::InvalidValue, "send either license_key or token");
-    }
+    AppCredential::check(&mut invalid, request.license_key.as_ref(), request.token.as_ref());
     invalid.finish()
-}
-
-/// What the caller proves: a license, and the generation that the proof is of.
-struct Credential {
-    license_id: LicenseId,
-    generation: u32,
-}
-
-async fn read_credential(services: &Services, request: &Request, now: Timestamp) -> Result<Credential, Problem> {
-    if let Some(token) = &request.token {
-        let claims = services.tokens.verify(token, now).await?;
-        let license_id = claims.sub.parse().map_err(|_| Problem::not_found())?;
-        return Ok(Credential { license_id, generation: claims.generation });
-    }
-    let typed = request.license_key.as_ref().map(Secret::expose).unwrap_or_default();
-    let key = KeyString::parse(typed).map_err(|_| Problem::not_found())?;
-    let pointer = services.table.key_pointer(&key).await?.ok_or_else(Problem::not_found)?;
-    Ok(Credential { license_id: pointer.license_id, generation: pointer.generation })
 }
 
 /// The license and what is known of the machine: both read after the credential, and consistently.
 async fn read(
     table: &Table,
-    credential: &Credential,
+    credential: &AppCredential,
     machine: MachineHash,
 ) -> Result<(License, Option<Activation>), Problem> {
     let (license, found) =
         tokio::try_join!(table.license(credential.license_id), table.activation(credential.license_id, machine))?;
     Ok((license.ok_or_else(Problem::not_found)?, found))
-}
-
-fn sold<'a>(catalog: &'a Catalog, license: &License) -> Option<(&'a Product, &'a Tier)> {
-    catalog.products.get(&license.product_id).zip(catalog.tiers.get(&license.tier_id))
 }
 
 #[derive(Clone, Copy)]

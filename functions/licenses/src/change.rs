@@ -6,7 +6,8 @@ use shared::{
     Services,
     auth::Caller,
     domain::{
-        Actor, Catalog, Code, EventType, FieldError, Invalid, License, LicenseId, Scope, TierId, license::StateConflict,
+        Actor, Catalog, Code, EventType, FieldError, Invalid, License, LicenseId, Scope, TierId, catalog::check_seats,
+        license::StateConflict,
     },
     http::{
         Body, Call, PathId, Problem, Tagged,
@@ -89,8 +90,7 @@ pub async fn change(
 
 fn check(request: &Request) -> Result<(), Invalid> {
     let mut invalid = Invalid::default();
-    let seats = request.max_users.flatten().is_none_or(|seats| (1..=100_000).contains(&seats));
-    invalid.check(seats, "/max_users", "1 to 100000, or null for no limit");
+    check_seats(&mut invalid, request.max_users.flatten());
     let says = request.tier_id.is_some() || request.max_users.is_some();
     invalid.check(says, "/tier_id", "give tier_id, max_users or both");
     invalid.finish()

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use shared::{
     Services,
     domain::{
-        ActivationId, Catalog, Claims, Code, Ids, License, LicenseId, Product, Secret, Standing, Tier, TierId,
+        ActivationId, Catalog, Claims, Code, Ids, LicenseId, Secret, Standing, Tier, TierId,
         seat::{lease, whole_second},
     },
     http::{
         Body, Call, Problem,
         documented::{Always, Known, WithBody},
-        problem::ProblemBody,
+        problem::{ProblemBody, not_in_catalog},
         resources::seconds,
     },
     store::activations::{Renewal, Renewed},
@@ -90,10 +90,10 @@ pub async fn heartbeat(services: &Services, request: &Request, call: &Call) -> R
     };
     // Both at once: an update under a license that is then refused extends a lease, and that is harmless.
     let (license, renewed) = tokio::join!(services.table.license(license_id), services.table.renew(&renewal));
-    let license = license?.ok_or(TokenInvalid).map_err(|error| Problem::new(Code::TokenInvalid, error.to_string()))?;
+    let license = license?.ok_or(TokenInvalid)?;
 
-    let catalog = services.catalog.read_with(&services.table, now, |catalog| holds(catalog, &license)).await?;
-    let (product, tier) = sold(&catalog, &license)?;
+    let catalog = services.catalog.read_with(&services.table, now, |catalog| catalog.sold(&license).is_some()).await?;
+    let (product, tier) = catalog.sold(&license).ok_or_else(|| not_in_catalog(&license))?;
     if let Some(refusal) = license.refusal(product.is_active, claims.generation, now) {
         return Err(refusal.into());
     }
@@ -127,7 +127,7 @@ fn named_by(claims: &Claims, machine_id: &str) -> Result<(LicenseId, ActivationI
     }
     match (claims.sub.parse(), activation.id.parse::<ActivationId>()) {
         (Ok(license), Ok(id)) if id.license == license => Ok((license, id)),
-        _ => Err(Problem::new(Code::TokenInvalid, TokenInvalid.to_string())),
+        _ => Err(TokenInvalid.into()),
     }
 }
 
@@ -142,15 +142,6 @@ fn assumed_lease(catalog: &Catalog, claims: &Claims, now: Timestamp) -> Timestam
         Some(tier) => lease(now, tier.token_ttl_seconds, tier.grace_period_seconds),
         None => lease(now, 0, claims.enforcement.grace_period_seconds),
     }
-}
-
-fn holds(catalog: &Catalog, license: &License) -> bool {
-    catalog.tiers.contains_key(&license.tier_id) && catalog.products.contains_key(&license.product_id)
-}
-
-fn sold<'a>(catalog: &'a Catalog, license: &License) -> Result<(&'a Product, &'a Tier), Problem> {
-    let found = catalog.products.get(&license.product_id).zip(catalog.tiers.get(&license.tier_id));
-    found.ok_or_else(|| Problem::fault(format!("license {} is of a tier that is not in the catalog", license.id)))
 }
 
 /// Whether the token that was sent will do: it is young, and a fresh one would say the same.

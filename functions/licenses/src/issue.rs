@@ -8,7 +8,7 @@ use shared::{
     auth::Caller,
     domain::{
         Actor, Code, CustomerId, EventType, FieldError, Ids, Invalid, KeyString, License, LicenseId, Product, Scope,
-        State as LicenseState, Tier, TierId,
+        State as LicenseState, Tier, TierId, catalog::check_seats,
     },
     http::{
         Body, Call, Created, Problem,
@@ -70,7 +70,7 @@ pub async fn handler(
     caller.require(Scope::LicensesWrite)?;
     let Body(request) = body?;
     let body = issue(&services, &request, &caller.actor(), &call).await?;
-    Ok(Created { location: path_of(&body), body })
+    Ok(Created { location: body.path(), body })
 }
 
 /// Issues a license key and, in the same transaction, ends the one that it replaces.
@@ -97,18 +97,11 @@ pub async fn issue(
 
     let mut ids = Ids::new(call.now);
     let key = KeyString::draw(&product.code, &mut rand::rng());
+    let as_usual = License::issued(ids.make(), request.customer_id, tier, key.hint(), call.now);
     let license = License {
-        id: ids.make(),
-        customer_id: request.customer_id,
-        product_id: product.id,
-        tier_id: tier.id,
-        state: LicenseState::Active,
-        key_hint: key.hint().to_owned(),
-        max_users: request.max_users.unwrap_or(tier.max_users),
-        max_tenants: tier.max_tenants,
-        generation: 1,
-        issued_at: call.now,
-        expires_at: request.expires_at.unwrap_or_else(|| tier.billing_period.end(call.now)),
+        max_users: request.max_users.unwrap_or(as_usual.max_users),
+        expires_at: request.expires_at.unwrap_or(as_usual.expires_at),
+        ..as_usual
     };
     let made = make_key(services, &license, (&read.catalog, product, tier), key, &mut ids, call.now).await?;
     let shown = IssuedResource::new(
@@ -121,16 +114,11 @@ pub async fn issue(
     Ok(shown)
 }
 
-fn path_of(issued: &IssuedResource) -> String {
-    format!("/api/v1.0/license-keys/{}", issued.license.id)
-}
-
 fn check(request: &Request, now: Timestamp) -> Result<(), Invalid> {
     let mut invalid = Invalid::default();
     let ends_later = request.expires_at.flatten().is_none_or(|end| end > now);
     invalid.check(ends_later, "/expires_at", "a time to come");
-    let seats = request.max_users.flatten().is_none_or(|seats| (1..=100_000).contains(&seats));
-    invalid.check(seats, "/max_users", "1 to 100000, or null for no limit");
+    check_seats(&mut invalid, request.max_users.flatten());
     invalid.finish()
 }
 
@@ -151,7 +139,7 @@ async fn write(
 ) -> Result<(), Problem> {
     let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id });
     let event = call.event(ids, EventType::Issued, license.id, actor, data);
-    let done = call.once.created(path_of(shown), shown).await?;
+    let done = call.once.created(shown.path(), shown).await?;
     for _ in 0..TRIES {
         let current = services.table.current_license(license.customer_id, product.id).await?;
         let old = if product.one_key_per_customer { to_supersede(&services.table, current).await? } else { None };

@@ -9,7 +9,7 @@ use shared::{
     http::{
         Call, NoBody, PathId, Problem, Tagged,
         documented::{Always, ById, Known, Scoped, WithBody},
-        problem::ProblemBody,
+        problem::{ProblemBody, not_in_catalog},
         resources::{IssuedResource, LicenseResource},
     },
     keymaking::make_key,
@@ -64,8 +64,7 @@ pub async fn regenerate(
     let mut ids = Ids::new(call.now);
     for _ in 0..TRIES {
         let read = services.table.license(id).await?.ok_or_else(Problem::not_found)?;
-        let sold = catalog.products.get(&read.product_id).zip(catalog.tiers.get(&read.tier_id));
-        let (product, tier) = sold.ok_or_else(|| Problem::fault(format!("license {id} is of no tier")))?;
+        let (product, tier) = catalog.sold(&read).ok_or_else(|| not_in_catalog(&read))?;
         let key = KeyString::draw(&product.code, &mut rand::rng());
         let license = read.regenerate(key.hint().to_owned(), call.now)?;
         let made = make_key(services, &license, (&catalog, product, tier), key, &mut ids, call.now).await?;

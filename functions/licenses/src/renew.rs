@@ -11,7 +11,7 @@ use shared::{
         Body, Call, PathId, Problem, Tagged,
         documented::{Always, ById, Known, Scoped, WithBody},
         extract::nullable_time,
-        problem::ProblemBody,
+        problem::{ProblemBody, not_in_catalog},
         resources::LicenseResource,
     },
     store::{Table, licenses::Step},
@@ -83,7 +83,7 @@ pub async fn renew(
             (end, Step::Renew)
         } else {
             let tier = catalog.tiers.get(&read.tier_id);
-            let tier = tier.ok_or_else(|| Problem::fault(format!("license {} has no tier", read.id)))?;
+            let tier = tier.ok_or_else(|| not_in_catalog(&read))?;
             (Some(next_end(&read, tier.billing_period, call.now)?), Step::RenewAsRead)
         };
         let from = read.expires_at;

@@ -5,17 +5,16 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::{
     Services,
+    auth::{AppCredential, AppCredentialError},
     domain::{
-        Activation, ActivationId, Catalog, Claims, Code, FieldError, Invalid, KeyString, License, LicenseId,
-        MachineHash, Refusal, Secret, Standing, seat::whole_second,
+        Activation, ActivationId, Catalog, Claims, Invalid, License, MachineHash, Refusal, Secret, Standing,
+        seat::whole_second,
     },
     http::{
         Body, Call, Problem,
         documented::{Always, WithBody},
         resources::LicenseResource,
     },
-    store::StoreError,
-    tokens::VerifyError,
 };
 use utoipa::ToSchema;
 
@@ -142,18 +141,17 @@ pub async fn handler(
     validate(&services, &request, &call).await.map(axum::Json)
 }
 
-/// A credential, once it is read: which license it is for, of which generation, and what a token says.
-struct Credential {
-    license_id: LicenseId,
-    generation: u32,
-    claims: Option<Claims>,
-}
-
 /// Finds the first reason that a license key or a token is not good, if there is one.
 pub async fn validate(services: &Services, request: &Request, call: &Call) -> Result<Response, Problem> {
-    let credential = match read_credential(services, request, call.now).await? {
+    let (license_key, token) = (request.license_key.as_ref(), request.token.as_ref());
+    let mut invalid = Invalid::default();
+    AppCredential::check(&mut invalid, license_key, token);
+    invalid.finish()?;
+    let credential = match AppCredential::read(services, license_key, token, call.now).await {
         Ok(credential) => credential,
-        Err(verdict) => return Ok(answer(verdict, None, None)),
+        Err(AppCredentialError::NotFound) => return Ok(answer(Verdict::NotFound, None, None)),
+        Err(AppCredentialError::Token(_)) => return Ok(answer(Verdict::TokenInvalid, None, None)),
+        Err(AppCredentialError::Store(error)) => return Err(error.into()),
     };
     let looked_at = looked_at(&credential, request.machine_id.as_deref());
     let (license, activation) = tokio::join!(services.table.license(credential.license_id), async {
@@ -174,40 +172,8 @@ pub async fn validate(services: &Services, request: &Request, call: &Call) -> Re
     Ok(answer(verdict, Some(shown), credential.claims))
 }
 
-async fn read_credential(
-    services: &Services,
-    request: &Request,
-    now: Timestamp,
-) -> Result<Result<Credential, Verdict>, Problem> {
-    match (&request.license_key, &request.token) {
-        (Some(key), None) => {
-            let Ok(key) = KeyString::parse(key.expose()) else { return Ok(Err(Verdict::NotFound)) };
-            Ok(services.table.key_pointer(&key).await?.ok_or(Verdict::NotFound).map(|pointer| Credential {
-                license_id: pointer.license_id,
-                generation: pointer.generation,
-                claims: None,
-            }))
-        }
-        (None, Some(token)) => match services.tokens.verify(token, now).await {
-            Ok(claims) => Ok(claims.sub.parse().map_err(|_| Verdict::TokenInvalid).map(|license_id| Credential {
-                license_id,
-                generation: claims.generation,
-                claims: Some(claims),
-            })),
-            Err(VerifyError::Invalid(_)) => Ok(Err(Verdict::TokenInvalid)),
-            Err(VerifyError::Store(error)) => Err(StoreError::into(error)),
-        },
-        _ => Err(one_of_two()),
-    }
-}
-
-fn one_of_two() -> Problem {
-    let fault = |pointer| FieldError::at(pointer, Code::InvalidValue, "send either license_key or token");
-    Invalid(vec![fault("/license_key"), fault("/token")]).into()
-}
-
 /// The machine whose activation decides, and the activation's id where a token names it.
-fn looked_at(credential: &Credential, machine_id: Option<&str>) -> Option<(MachineHash, Option<ActivationId>)> {
+fn looked_at(credential: &AppCredential, machine_id: Option<&str>) -> Option<(MachineHash, Option<ActivationId>)> {
     match &credential.claims {
         None => machine_id.map(|machine_id| (MachineHash::of(machine_id), None)),
         Some(claims) => {
@@ -219,7 +185,7 @@ fn looked_at(credential: &Credential, machine_id: Option<&str>) -> Option<(Machi
 
 struct Asked<'a> {
     request: &'a Request,
-    credential: &'a Credential,
+    credential: &'a AppCredential,
     now: Timestamp,
     margin: SignedDuration,
 }

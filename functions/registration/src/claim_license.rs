@@ -21,7 +21,7 @@ use shared::{
     },
     keymaking::{make_key, open_key},
     store::{
-        StoreError, Table,
+        StoreError,
         licenses::{Issue, Issued, LicenseFilter, Status, Superseding},
         listing::{ListError, Paging},
     },
@@ -74,11 +74,7 @@ pub(crate) async fn handler(
 ) -> Result<HttpResponse, Problem> {
     let Body(request) = body?;
     let (is_new, body) = claim(&services, &user, request.tier_id, &call).await?;
-    Ok(if is_new { Created { location: path_of(&body), body }.into_response() } else { Tagged(body).into_response() })
-}
-
-fn path_of(issued: &IssuedResource) -> String {
-    format!("/api/v1.0/license-keys/{}", issued.license.id)
+    Ok(if is_new { Created { location: body.path(), body }.into_response() } else { Tagged(body).into_response() })
 }
 
 /// How often others may come first.
@@ -128,8 +124,7 @@ fn claimable(catalog: &Catalog, id: TierId) -> Result<(&Product, &Tier), Problem
 async fn again(services: &Services, catalog: &Catalog, id: LicenseId, call: &Call) -> Result<IssuedResource, Problem> {
     let already = || Problem::new(Code::AlreadyClaimed, "this tier was claimed before");
     let license = services.table.license(id).await?.ok_or_else(already)?;
-    let sold = catalog.products.get(&license.product_id).zip(catalog.tiers.get(&license.tier_id));
-    let (product, tier) = sold.ok_or_else(already)?;
+    let (product, tier) = catalog.sold(&license).ok_or_else(already)?;
     if license.refusal(product.is_active, license.generation, call.now).is_some() {
         return Err(already());
     }
@@ -162,19 +157,7 @@ impl Claim<'_> {
         }
         let mut ids = Ids::new(call.now);
         let key = KeyString::draw(&product.code, &mut rand::rng());
-        let license = License {
-            id: ids.make(),
-            customer_id: self.customer.id,
-            product_id: product.id,
-            tier_id: tier.id,
-            state: LicenseState::Active,
-            key_hint: key.hint().to_owned(),
-            max_users: tier.max_users,
-            max_tenants: tier.max_tenants,
-            generation: 1,
-            issued_at: call.now,
-            expires_at: tier.billing_period.end(call.now),
-        };
+        let license = License::issued(ids.make(), self.customer.id, tier, key.hint(), call.now);
         let made = make_key(services, &license, self.sold, key, &mut ids, call.now).await?;
         let actor = Actor { kind: ActorKind::User, id: self.user.subject.clone() };
         let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id, "claimed": true });
@@ -197,7 +180,7 @@ impl Claim<'_> {
                 only_if_expired_at: Some(*end),
             }),
             claims_tier: true,
-            done: call.once.created(path_of(&answer), &answer).await?,
+            done: call.once.created(answer.path(), &answer).await?,
         };
         Ok((services.table.issue(&issue).await? == Issued::Done).then_some(answer))
     }
@@ -227,7 +210,7 @@ async fn holds_another(
     now: Timestamp,
 ) -> Result<bool, Problem> {
     for status in [Status::Active, Status::Suspended] {
-        if any(services, &services.table, customer, product, status, now).await? {
+        if any(services, customer, product, status, now).await? {
             return Ok(true);
         }
     }
@@ -236,7 +219,6 @@ async fn holds_another(
 
 async fn any(
     services: &Services,
-    table: &Table,
     customer: CustomerId,
     product: &Product,
     status: Status,
@@ -245,7 +227,7 @@ async fn any(
     let filter = LicenseFilter { customer_id: Some(customer), product_id: Some(product.id), status: Some(status) };
     let mut paging = Paging { limit: 1, cursor: None, key: services.cursor_key.clone() };
     loop {
-        let page = table.licenses(&filter, now, &paging).await?;
+        let page = services.table.licenses(&filter, now, &paging).await?;
         if !page.items.is_empty() {
             return Ok(true);
         }

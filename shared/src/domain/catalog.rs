@@ -11,10 +11,11 @@ use jiff::{Span, Timestamp, ToSpan, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use self::fields::{USUAL_TOKEN_TTL, check_unchanged};
+pub use self::fields::{USUAL_TOKEN_TTL, check_seats, check_unchanged};
 use super::{
     id::{FeatureId, ProductId, TierId},
     invalid::{Code, FieldError, Invalid},
+    license::License,
 };
 
 /// Something that is licensed.
@@ -198,6 +199,11 @@ impl Catalog {
             next = self.tiers.get(&id).and_then(|tier| tier.includes_tier_id);
         }
         seen
+    }
+
+    /// What a license is of: its product and its tier.
+    pub fn sold(&self, license: &License) -> Option<(&Product, &Tier)> {
+        self.products.get(&license.product_id).zip(self.tiers.get(&license.tier_id))
     }
 
     /// The features of a tier, inherited ones included, in the order of their keys; each once, from the nearest tier

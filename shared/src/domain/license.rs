@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
+    catalog::Tier,
     id::{CustomerId, LicenseId, ProductId, TierId},
     invalid::Code,
 };
@@ -102,6 +103,25 @@ pub struct StateConflict(pub String);
 impl StateConflict {
     fn is(status: &str, wanted: &str) -> Self {
         Self(format!("this license key is {status}: {wanted}"))
+    }
+}
+
+impl License {
+    /// A license key as a tier has it: with the tier's limits, for one billing period from now on.
+    pub fn issued(id: LicenseId, customer_id: CustomerId, tier: &Tier, key_hint: &str, now: Timestamp) -> Self {
+        Self {
+            id,
+            customer_id,
+            product_id: tier.product_id,
+            tier_id: tier.id,
+            state: State::Active,
+            key_hint: key_hint.to_owned(),
+            max_users: tier.max_users,
+            max_tenants: tier.max_tenants,
+            generation: 1,
+            issued_at: now,
+            expires_at: tier.billing_period.end(now),
+        }
     }
 }
 

@@ -57,7 +57,7 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
     }
 }
 
-async fn read_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+pub(super) async fn read_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::BodyTooLarge, "a body has 64 KiB at most"),
         _ => Problem::new(Code::MalformedJson, "the body did not arrive whole"),

@@ -13,7 +13,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, to_bytes},
-    extract::{FromRequest, MatchedPath, OptionalFromRequestParts, Request, State},
+    extract::{MatchedPath, OptionalFromRequestParts, Request, State},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode,
         header::{CONTENT_TYPE, ETAG, LOCATION},
@@ -26,7 +26,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Problem, edge::write_problem, respond::etag};
+use super::{Call, Problem, edge::write_problem, extract::read_bytes, respond::etag};
 use crate::{
     Services,
     auth::Caller,
@@ -180,11 +180,8 @@ async fn run_once(services: &Services, request: Request, next: Next) -> Result<R
         return Err(Problem::fault("a route outside the edge"));
     };
     parts.extensions.insert(caller.clone());
-    let body = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await;
-    // A body that can't be read whole is refused by the handler, and there is nothing to keep.
-    let Ok(body) = body else {
-        return Err(Problem::new(Code::BodyTooLarge, "a body has 64 KiB at most"));
-    };
+    // A body that can't be read whole has no hash to be known by, so its refusal is not kept.
+    let body = read_bytes(Request::from_parts(parts.clone(), body), &()).await?;
 
     let claim = Claim::new(&caller.credential(), parts.method.as_str(), parts.uri.path(), &key, rand::rng().random());
     let context = services.table.answer_context(&claim);

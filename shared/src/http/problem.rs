@@ -8,9 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{Code, FieldError, Invalid, Refusal, license::StateConflict},
+    domain::{Code, FieldError, Invalid, License, Refusal, license::StateConflict},
     store::{StoreError, listing::ListError},
-    tokens::{SealError, SignError, TokenError, VerifyError},
+    tokens::{SealError, SignError, TokenError, TokenInvalid, VerifyError},
 };
 
 /// How many faults of an input are told at once: a body of 64 KiB has room for thousands.
@@ -181,6 +181,11 @@ pub const fn title(code: Code) -> &'static str {
     }
 }
 
+/// The fault of a license whose product or tier the catalog does not have. Neither can be deleted, so it is ours.
+pub fn not_in_catalog(license: &License) -> Problem {
+    Problem::fault(format!("license {} is of a tier that is not in the catalog", license.id))
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
@@ -262,10 +267,16 @@ impl From<TokenError> for Problem {
     }
 }
 
+impl From<TokenInvalid> for Problem {
+    fn from(invalid: TokenInvalid) -> Self {
+        Self::new(Code::TokenInvalid, invalid.to_string())
+    }
+}
+
 impl From<VerifyError> for Problem {
     fn from(error: VerifyError) -> Self {
         match error {
-            VerifyError::Invalid(error) => Self::new(Code::TokenInvalid, error.to_string()),
+            VerifyError::Invalid(error) => error.into(),
             VerifyError::Store(error) => error.into(),
         }
     }

@@ -114,6 +114,11 @@ impl IssuedResource {
             token_expires_at: seconds(claims.exp),
         }
     }
+
+    /// Where the license key lies.
+    pub fn path(&self) -> String {
+        format!("/api/v1.0/license-keys/{}", self.license.id)
+    }
 }
 
 /// One machine that holds a seat, or held one.

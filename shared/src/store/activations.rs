@@ -1,6 +1,6 @@
 //! Activations: the one item of a machine that a heartbeat rewrites.
 
-use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use aws_sdk_dynamodb::types::AttributeValue;
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use super::{
     schema::TTL_ATTRIBUTE,
     seats::still_held_by,
     table::{
-        Change, Committed, Condition, Item, Query, StoreError, Table, Transaction, Updated, from_item, n, s, to_item,
+        Change, Committed, Condition, Item, Query, StoreError, Table, Transaction, Updated, b, from_item, n, s, to_item,
     },
 };
 use crate::domain::{Activation, ActivationId, Event, License, LicenseId, MachineHash, seat::whole_second};
@@ -86,7 +86,7 @@ pub(super) fn activation_of(item: &Item) -> Result<Activation, StoreError> {
 
 /// The random part of an id, as an attribute. The item's key has the rest of the id.
 pub(super) fn life(id: &ActivationId) -> AttributeValue {
-    AttributeValue::B(Blob::new(id.life))
+    b(id.life)
 }
 
 /// A sign of life of a machine that holds its seat.

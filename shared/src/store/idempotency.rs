@@ -6,14 +6,14 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use aws_sdk_dynamodb::types::AttributeValue;
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     keys,
     schema::TTL_ATTRIBUTE,
-    table::{Change, Committed, Condition, Item, Key, StoreError, Table, Transaction, Updated, bare_item, n},
+    table::{Change, Committed, Condition, Item, Key, StoreError, Table, Transaction, Updated, b, bare_item, n},
 };
 use crate::domain::{SealingContext, seat::whole_second};
 
@@ -62,7 +62,7 @@ impl Claim {
     }
 
     fn attribute(&self) -> AttributeValue {
-        bytes(&self.id)
+        b(self.id)
     }
 
     /// The record is still claimed by this try, and not done.
@@ -75,13 +75,9 @@ impl Claim {
     }
 }
 
-fn bytes(bytes: &[u8]) -> AttributeValue {
-    AttributeValue::B(Blob::new(bytes))
-}
-
 impl Completion {
     fn change(&self) -> Change {
-        Change::new(self.claim.key.clone(), self.claim.still_ours()).set("answer", bytes(&self.sealed_answer))
+        Change::new(self.claim.key.clone(), self.claim.still_ours()).set("answer", b(self.sealed_answer.clone()))
     }
 }
 
@@ -103,7 +99,7 @@ impl Table {
         .value(":claim", claim.attribute());
         let mut item = bare_item(claim.key.clone());
         item.insert("claim".to_owned(), claim.attribute());
-        item.insert("fingerprint".to_owned(), bytes(fingerprint));
+        item.insert("fingerprint".to_owned(), b(fingerprint.as_slice()));
         item.insert("started_at".to_owned(), n(now.as_millisecond()));
         item.insert(TTL_ATTRIBUTE.to_owned(), n(whole_second(now) + LIFE.as_secs()));
         let old = match self.put(item, &free).await? {
@@ -113,7 +109,7 @@ impl Table {
         if claim.is_of(&old) {
             return Ok(Claimed::Ours(claim.clone()));
         }
-        if old.get("fingerprint") != Some(&bytes(fingerprint)) {
+        if old.get("fingerprint") != Some(&b(fingerprint.as_slice())) {
             return Ok(Claimed::Reused);
         }
         Ok(match old.get("answer").and_then(|answer| answer.as_b().ok()) {

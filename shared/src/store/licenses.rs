@@ -1,6 +1,6 @@
 //! License keys: issuing, finding, listing and ending them.
 
-use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,8 @@ use super::{
     keys,
     listing::{ListError, Listed, Paging, page_of_query},
     table::{
-        Change, Committed, Condition, Item, Query, StoreError, Table, Transaction, bare_item, from_item, n, s, to_item,
+        Change, Committed, Condition, Item, Query, StoreError, Table, Transaction, b, bare_item, from_item, n, s,
+        to_item,
     },
 };
 use crate::domain::{CustomerId, Event, KeyString, License, LicenseId, ProductId, SealingContext, State, TierId};
@@ -517,11 +518,7 @@ fn limits_as_read(open: Condition, read: &License) -> Condition {
 
 fn sealed_item(id: LicenseId, sealed: &Sealed) -> Item {
     let mut item = bare_item(keys::sealed(id));
-    item.insert("token".to_owned(), bytes(&sealed.token));
-    item.insert("license_key".to_owned(), bytes(&sealed.license_key));
+    item.insert("token".to_owned(), b(sealed.token.clone()));
+    item.insert("license_key".to_owned(), b(sealed.license_key.clone()));
     item
-}
-
-fn bytes(bytes: &[u8]) -> AttributeValue {
-    AttributeValue::B(Blob::new(bytes))
 }

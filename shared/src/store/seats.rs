@@ -3,14 +3,14 @@
 //! A license of five seats has the keys `SEAT#00000` to `SEAT#00004` and no others that count, so a sixth machine is
 //! not refused by a counter: there is nowhere to put it.
 
-use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
 use super::{
     activations::{activation_item, activation_of, life},
     events::event_item,
     keys,
-    table::{Committed, Condition, Item, Query, Refusals, StoreError, Table, Transaction, bare_item, n},
+    table::{Committed, Condition, Item, Query, Refusals, StoreError, Table, Transaction, b, bare_item, n},
 };
 use crate::domain::{
     Activation, ActivationId, Event, License, LicenseId, MachineHash,
@@ -79,7 +79,7 @@ fn held_by(id: &ActivationId, generation: u32) -> Condition {
 }
 
 fn machine(hash: MachineHash) -> AttributeValue {
-    AttributeValue::B(Blob::new(hash.0))
+    b(hash.0)
 }
 
 fn seat_item(holder: &Activation, number: u32) -> Item {

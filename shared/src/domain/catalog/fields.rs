@@ -20,6 +20,12 @@ pub const USUAL_TOKEN_TTL: u32 = 3600;
 /// How often a heartbeat is due where nothing is said and tokens live as long.
 const USUAL_HEARTBEAT: u32 = 900;
 
+/// Notes a number of seats, in `max_users`, that no tier and no license key may have.
+pub fn check_seats(invalid: &mut Invalid, max_users: Option<u32>) {
+    let seats = max_users.is_none_or(|seats| (1..=MOST_SEATS).contains(&seats));
+    invalid.check(seats, "/max_users", format!("1 to {MOST_SEATS}, or null for no limit"));
+}
+
 impl Product {
     /// Notes what is wrong with the fields that a caller writes.
     pub fn check(&self, invalid: &mut Invalid) {
@@ -53,8 +59,7 @@ impl Tier {
         }
         let is_currency = self.currency.len() == 3 && self.currency.bytes().all(|b| b.is_ascii_uppercase());
         invalid.check(is_currency, "/currency", "three capital letters, as ISO 4217 names currencies");
-        let seats = self.max_users.is_none_or(|seats| (1..=MOST_SEATS).contains(&seats));
-        invalid.check(seats, "/max_users", format!("1 to {MOST_SEATS}, or null for no limit"));
+        check_seats(invalid, self.max_users);
         invalid.check(self.max_tenants != Some(0), "/max_tenants", "1 or more, or null for no limit");
         let features = self.feature_ids.len() <= MOST_FEATURES;
         invalid.check(features, "/feature_ids", format!("at most {MOST_FEATURES} features"));

@@ -1,0 +1,84 @@
+//! What a consuming app shows of a license: its key string, or a token. An app holds no other credential.
+
+use jiff::Timestamp;
+
+use crate::{
+    Services,
+    domain::{Claims, Code, Invalid, KeyString, LicenseId, Secret},
+    http::Problem,
+    store::StoreError,
+    tokens::{TokenInvalid, VerifyError},
+};
+
+/// A license key or a token, once it is read: which license it is for, of which generation, and what a token says.
+/// Whether the license is honoured is for the use case to say, by the license as it is read after this.
+#[derive(Debug)]
+pub struct AppCredential {
+    /// The license.
+    pub license_id: LicenseId,
+    /// The generation that the key string or token was made for.
+    pub generation: u32,
+    /// What a token says; none for a key string.
+    pub claims: Option<Claims>,
+}
+
+/// Why a license key or a token leads to no license.
+#[derive(Debug, thiserror::Error)]
+pub enum AppCredentialError {
+    /// There is no such license key, or its check part does not hold.
+    #[error("there is no such license key")]
+    NotFound,
+    /// The token does not hold.
+    #[error(transparent)]
+    Token(#[from] TokenInvalid),
+    /// The store gives no answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl AppCredential {
+    /// Notes a fault unless there is just one of the two.
+    pub fn check(invalid: &mut Invalid, license_key: Option<&Secret>, token: Option<&Secret>) {
+        if license_key.is_some() == token.is_some() {
+            invalid.push("/license_key", Code::InvalidValue, "send either license_key or token");
+            invalid.push("/token", Code::InvalidValue, "send either license_key or token");
+        }
+    }
+
+    /// By a token, whatever its age, where there is one; else by a license key, however it is typed.
+    pub async fn read(
+        services: &Services,
+        license_key: Option<&Secret>,
+        token: Option<&Secret>,
+        now: Timestamp,
+    ) -> Result<Self, AppCredentialError> {
+        if let Some(token) = token {
+            let claims = services.tokens.verify(token, now).await?;
+            let license_id = claims.sub.parse().map_err(|_| TokenInvalid)?;
+            return Ok(Self { license_id, generation: claims.generation, claims: Some(claims) });
+        }
+        let typed = license_key.map(Secret::expose).unwrap_or_default();
+        let key = KeyString::parse(typed).map_err(|_| AppCredentialError::NotFound)?;
+        let pointer = services.table.key_pointer(&key).await?.ok_or(AppCredentialError::NotFound)?;
+        Ok(Self { license_id: pointer.license_id, generation: pointer.generation, claims: None })
+    }
+}
+
+impl From<VerifyError> for AppCredentialError {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Invalid(error) => error.into(),
+            VerifyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AppCredentialError> for Problem {
+    fn from(error: AppCredentialError) -> Self {
+        match error {
+            AppCredentialError::NotFound => Self::not_found(),
+            AppCredentialError::Token(error) => error.into(),
+            AppCredentialError::Store(error) => error.into(),
+        }
+    }
+}
