@@ -8,7 +8,8 @@ use shared::{
     store::{
         Table,
         activations::{Deactivated, Renewal, Renewed},
-        licenses::{Issue, Issued, Sealed, Superseding},
+        license_writes::{Issue, Issued, Superseding},
+        licenses::Sealed,
         seats::{Beginning, Begun},
     },
 };

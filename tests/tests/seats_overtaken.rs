@@ -9,9 +9,11 @@ use shared::{
     },
     store::{
         keys,
-        licenses::{Issue, Issued, Revoked, Sealed, Superseding},
+        license_writes::{Issue, Issued, Revoked, Superseding},
+        licenses::Sealed,
         seats::{Beginning, Begun},
-        table::{Transaction, s},
+        table::s,
+        writes::Transaction,
     },
 };
 use signet_tests::{Answer, Fault, Gate, Rule, START, Sold, Stack, Value, json, text};

@@ -19,7 +19,7 @@ use shared::{
     keymaking::{MadeKey, make_key},
     store::{
         StoreError, Table,
-        licenses::{Issue, Issued, Superseding},
+        license_writes::{Issue, Issued, Superseding},
     },
 };
 use utoipa::ToSchema;

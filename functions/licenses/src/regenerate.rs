@@ -15,7 +15,7 @@ use shared::{
     keymaking::make_key,
     store::{
         StoreError,
-        licenses::{Regeneration, Stepped},
+        license_writes::{Regeneration, Stepped},
     },
 };
 

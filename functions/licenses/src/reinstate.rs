@@ -12,7 +12,7 @@ use shared::{
         problem::ProblemBody,
         resources::LicenseResource,
     },
-    store::{Table, licenses::Step},
+    store::{Table, license_writes::Step},
 };
 use utoipa::ToSchema;
 

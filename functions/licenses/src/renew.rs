@@ -14,7 +14,7 @@ use shared::{
         problem::{ProblemBody, not_in_catalog},
         resources::LicenseResource,
     },
-    store::{Table, licenses::Step},
+    store::{Table, license_writes::Step},
 };
 use utoipa::ToSchema;
 

@@ -11,7 +11,7 @@ use shared::{
         documented::{Always, ById, Known, Scoped, WithBody},
         resources::LicenseResource,
     },
-    store::{StoreError, Table, licenses::Revoked},
+    store::{StoreError, Table, license_writes::Revoked},
 };
 use utoipa::ToSchema;
 

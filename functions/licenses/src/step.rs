@@ -5,7 +5,7 @@ use shared::{
     http::{Call, Problem, resources::LicenseResource},
     store::{
         StoreError, Table,
-        licenses::{Step, Stepped},
+        license_writes::{Step, Stepped},
     },
 };
 

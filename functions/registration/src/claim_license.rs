@@ -22,7 +22,8 @@ use shared::{
     keymaking::{make_key, open_key},
     store::{
         StoreError,
-        licenses::{Issue, Issued, LicenseFilter, Status, Superseding},
+        license_writes::{Issue, Issued, Superseding},
+        licenses::{LicenseFilter, Status},
         listing::{ListError, Paging},
     },
 };

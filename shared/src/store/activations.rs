@@ -11,9 +11,8 @@ use super::{
     listing::{ListError, Listed, Paging, page_of_query},
     schema::TTL_ATTRIBUTE,
     seats::still_held_by,
-    table::{
-        Change, Committed, Condition, Item, Query, StoreError, Table, Transaction, Updated, b, from_item, n, s, to_item,
-    },
+    table::{Item, Query, StoreError, Table, Updated, b, from_item, n, s, to_item},
+    writes::{Change, Committed, Condition, Transaction},
 };
 use crate::domain::{Activation, ActivationId, Event, License, LicenseId, MachineHash, seat::whole_second};
 

@@ -8,9 +8,8 @@ use super::{
     idempotency::Completion,
     keys,
     listing::{ListError, Listed, Paging, page_of_query},
-    table::{
-        Change, Committed, Condition, Item, Query, StoreError, Table, Transaction, bare_item, from_item, n, s, to_item,
-    },
+    table::{Item, Query, StoreError, Table, bare_item, from_item, n, s, to_item},
+    writes::{Change, Committed, Condition, Transaction},
 };
 use crate::domain::{ApiKey, ApiKeySecret, KeyId};
 

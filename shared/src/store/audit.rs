@@ -6,7 +6,8 @@ use super::{
     idempotency::Completion,
     keys,
     seats::{SeatHolder, names},
-    table::{Committed, Condition, Query, StoreError, Table, Transaction},
+    table::{Query, StoreError, Table},
+    writes::{Committed, Condition, Transaction},
 };
 use crate::domain::{Activation, Event, License, Standing};
 

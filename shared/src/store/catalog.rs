@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     idempotency::Completion,
     keys,
-    table::{Committed, Condition, Item, Key, Query, StoreError, Table, Transaction, from_item, n, pause, to_item},
+    table::{Item, Key, Query, StoreError, Table, from_item, n, pause, to_item},
+    writes::{Committed, Condition, Transaction},
 };
 use crate::domain::{Catalog, Feature, Product, Tier};
 

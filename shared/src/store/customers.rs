@@ -6,7 +6,8 @@ use super::{
     idempotency::Completion,
     keys,
     listing::{ListError, Listed, Paging, page_of_query},
-    table::{Change, Committed, Condition, Item, Query, StoreError, Table, Transaction, from_item, n, s, to_item},
+    table::{Item, Query, StoreError, Table, from_item, n, s, to_item},
+    writes::{Change, Committed, Condition, Transaction},
 };
 use crate::domain::{Customer, CustomerId};
 

@@ -13,7 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     keys,
     schema::TTL_ATTRIBUTE,
-    table::{Change, Committed, Condition, Item, Key, StoreError, Table, Transaction, Updated, b, bare_item, n},
+    table::{Item, Key, StoreError, Table, Updated, b, bare_item, n},
+    writes::{Change, Committed, Condition, Transaction},
 };
 use crate::domain::{SealingContext, seat::whole_second};
 

@@ -11,11 +11,13 @@ pub mod customers;
 pub mod events;
 pub mod idempotency;
 pub mod keys;
+pub mod license_writes;
 pub mod licenses;
 pub mod listing;
 pub mod ring;
 pub mod schema;
 pub mod seats;
 pub mod table;
+pub mod writes;
 
 pub use table::{Connection, StoreError, Table};

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     keys,
-    table::{Condition, Query, StoreError, Table, Transaction, from_item, to_item},
+    table::{Query, StoreError, Table, from_item, to_item},
+    writes::{Condition, Transaction},
 };
 use crate::domain::ring::SigningKey;
 

@@ -10,7 +10,8 @@ use super::{
     activations::{activation_item, activation_of, life},
     events::event_item,
     keys,
-    table::{Committed, Condition, Item, Query, Refusals, StoreError, Table, Transaction, b, bare_item, n},
+    table::{Item, Query, StoreError, Table, b, bare_item, n},
+    writes::{Committed, Condition, Refusals, Transaction},
 };
 use crate::domain::{
     Activation, ActivationId, Event, License, LicenseId, MachineHash,
