@@ -83,8 +83,12 @@ pub enum Code {
     TierOfOtherProduct,
     /// The feature belongs to another product.
     FeatureOfOtherProduct,
+    /// The public key is not one to encrypt to.
+    PublicKeyInvalid,
     /// The `Idempotency-Key` was used for another body.
     IdempotencyKeyReused,
+    /// Too much of this for now.
+    RateLimited,
     /// DynamoDB or KMS can't answer now.
     Unavailable,
     /// A fault of ours.
@@ -93,7 +97,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of their statuses.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 42] = [
         Self::MalformedJson,
         Self::IdempotencyKeyInvalid,
         Self::Unauthenticated,
@@ -131,7 +135,9 @@ impl Code {
         Self::TierCycle,
         Self::TierOfOtherProduct,
         Self::FeatureOfOtherProduct,
+        Self::PublicKeyInvalid,
         Self::IdempotencyKeyReused,
+        Self::RateLimited,
         Self::Unavailable,
         Self::InternalError,
     ];
@@ -176,7 +182,9 @@ impl Code {
             Self::TierCycle => "tier_cycle",
             Self::TierOfOtherProduct => "tier_of_other_product",
             Self::FeatureOfOtherProduct => "feature_of_other_product",
+            Self::PublicKeyInvalid => "public_key_invalid",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::RateLimited => "rate_limited",
             Self::Unavailable => "unavailable",
             Self::InternalError => "internal_error",
         }

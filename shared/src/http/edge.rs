@@ -123,7 +123,7 @@ pub(super) fn write_problem(
     if let Some(cause) = &problem.cause {
         tracing::error!(trace_id, code = problem.code.as_str(), cause, "failed");
     }
-    let code = problem.code;
+    let (code, retry_after) = (problem.code, problem.retry_after_seconds);
     let refused_token = (code == Code::Unauthenticated && sent_authorization).then(|| problem.detail.clone());
     let (mut parts, _) = response.into_parts();
     let (_, body) = Json(problem.body(issuer, trace_id.to_owned())).into_response().into_parts();
@@ -133,8 +133,8 @@ pub(super) fn write_problem(
         parts.headers.insert(WWW_AUTHENTICATE, bearer_challenge(refused_token.as_deref()));
         parts.headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey header=\"X-Api-Key\""));
     }
-    if code == Code::Unavailable {
-        parts.headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
+    if let Some(seconds) = retry_after {
+        parts.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     Response::from_parts(parts, body)
 }

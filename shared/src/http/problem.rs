@@ -16,6 +16,9 @@ use crate::{
 /// How many faults of an input are told at once: a body of 64 KiB has room for thousands.
 const MOST_ERRORS: usize = 100;
 
+/// How long to wait before asking again, in seconds, where what we need does not answer.
+const WHILE_UNAVAILABLE: u64 = 2;
+
 /// A problem on its way out. The edge writes its body, as only the edge knows the issuer and the trace id.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -25,6 +28,8 @@ pub struct Problem {
     pub detail: String,
     /// Where, for input.
     pub errors: Vec<FieldError>,
+    /// When to ask again, for what passes by itself.
+    pub(super) retry_after_seconds: Option<u64>,
     /// What the log gets and the caller does not.
     pub(super) cause: Option<String>,
 }
@@ -54,7 +59,7 @@ pub struct ProblemBody {
 impl Problem {
     /// A problem that is told by its code and a sentence.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), cause: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_seconds: None, cause: None }
     }
 
     /// What is not there, or is someone else's: one answer for both, byte for byte.
@@ -71,7 +76,16 @@ impl Problem {
     /// Something that we need does not answer.
     pub fn unavailable(cause: impl Into<String>) -> Self {
         let detail = "this can't be answered right now; ask again in a few seconds";
-        Self { cause: Some(cause.into()), ..Self::new(Code::Unavailable, detail) }
+        Self {
+            retry_after_seconds: Some(WHILE_UNAVAILABLE),
+            cause: Some(cause.into()),
+            ..Self::new(Code::Unavailable, detail)
+        }
+    }
+
+    /// More than the limit allows of something that is counted, until `seconds` from now.
+    pub fn rate_limited(seconds: u64, detail: impl Into<String>) -> Self {
+        Self { retry_after_seconds: Some(seconds.max(1)), ..Self::new(Code::RateLimited, detail) }
     }
 
     /// The status that goes with its code.
@@ -129,7 +143,9 @@ pub fn status(code: Code) -> StatusCode {
         | Code::TierCycle
         | Code::TierOfOtherProduct
         | Code::FeatureOfOtherProduct
+        | Code::PublicKeyInvalid
         | Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -175,7 +191,9 @@ pub const fn title(code: Code) -> &'static str {
         Code::TierCycle => "A tier would include itself",
         Code::TierOfOtherProduct => "The tier belongs to another product",
         Code::FeatureOfOtherProduct => "The feature belongs to another product",
+        Code::PublicKeyInvalid => "The public key can't be encrypted to",
         Code::IdempotencyKeyReused => "The Idempotency-Key was used for another body",
+        Code::RateLimited => "Too many requests of this kind",
         Code::Unavailable => "Not available right now",
         Code::InternalError => "A fault on our side",
     }
