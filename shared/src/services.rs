@@ -7,7 +7,8 @@ use jiff::SignedDuration;
 use crate::{
     Clock,
     auth::oidc::{self, Oidc, OidcSettings, OidcSettingsInvalid},
-    store::{Connection, StoreError, Table, catalog::CatalogCopy, listing::CursorKey},
+    domain::rate::{Churn, Limit, RateLimits},
+    store::{Connection, StoreError, Table, catalog::CatalogCopy, listing::CursorKey, rates::FullBuckets},
     tokens::{
         KeyRing, Sealer, SignError, Signer, Tokens,
         keyring::{self, BeginError},
@@ -29,6 +30,8 @@ pub struct Settings {
     pub key_refresh: SignedDuration,
     /// Whose bearer tokens are taken; none takes API keys alone.
     pub oidc: Option<OidcSettings>,
+    /// What is slowed down.
+    pub rate_limits: RateLimits,
 }
 
 /// All of it. Cheap to clone; a use case takes only the parts that it needs.
@@ -46,6 +49,8 @@ pub struct Services {
     pub oidc: Option<Oidc>,
     /// Makes cursors.
     pub cursor_key: CursorKey,
+    /// What was asked for too often.
+    pub full_buckets: FullBuckets,
     /// The time.
     pub clock: Clock,
     /// What an operator sets.
@@ -110,8 +115,8 @@ impl Services {
         let ring = KeyRing::new(table.clone(), settings.key_refresh);
         let Keys { signer, sealer, cursor_key } = keys;
         let tokens = Tokens::new(&settings.issuer, ring, signer);
-        let (catalog, settings) = (CatalogCopy::default(), Arc::new(settings));
-        Ok(Self { table, catalog, tokens, sealer, oidc, cursor_key, clock, settings })
+        let (catalog, full_buckets, settings) = (CatalogCopy::default(), FullBuckets::default(), Arc::new(settings));
+        Ok(Self { table, catalog, tokens, sealer, oidc, cursor_key, full_buckets, clock, settings })
     }
 
     /// The issuer's URL.
@@ -123,6 +128,8 @@ impl Services {
     /// credentials as AWS names them, `AWS_ENDPOINT_URL_DYNAMODB` for another DynamoDB, and in `SIGNET_KEY_DIR` the
     /// folder of the key files. `SIGNET_OIDC_ISSUER` and `SIGNET_OIDC_AUDIENCES` (commas between them) say whose bearer
     /// tokens are taken, and `SIGNET_OIDC_ROLES_CLAIM` where they name the roles, if not in `roles`.
+    /// `SIGNET_GUESSES_PER_MINUTE` (60), `SIGNET_CHURN_PER_SEAT` (2) and `SIGNET_CHURN_EXTRA` (10) are the rate limits;
+    /// no guesses at all can't be asked for, so 0 guesses, and 0 and 0 of churn, mean that there is no limit.
     pub async fn from_environment() -> Result<Self, StartError> {
         let table = Table::connect(Connection {
             table: variable("SIGNET_TABLE")?,
@@ -138,6 +145,7 @@ impl Services {
             clock_margin: SignedDuration::from_secs(300),
             key_refresh: SignedDuration::from_secs(300),
             oidc: oidc_settings(optional)?,
+            rate_limits: rate_limits(optional)?,
         };
         let services = Self::new(table, keys.into(), Clock::System, settings)?;
         let now = services.clock.now();
@@ -169,6 +177,20 @@ fn variable(name: &'static str) -> Result<String, StartError> {
 /// A variable that may be left out; an empty one counts as that, as a template can't leave one out.
 fn optional(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// What is slowed down; zero is no limit.
+fn rate_limits(read: impl Fn(&str) -> Option<String>) -> Result<RateLimits, StartError> {
+    let number = |variable: &'static str, default: u32| {
+        let Some(text) = read(variable) else { return Ok(default) };
+        text.parse().map_err(|_| StartError::Environment { variable, fault: "must be a whole number".to_owned() })
+    };
+    let guesses = number("SIGNET_GUESSES_PER_MINUTE", 60)?;
+    let churn = Churn { per_seat: number("SIGNET_CHURN_PER_SEAT", 2)?, extra: number("SIGNET_CHURN_EXTRA", 10)? };
+    Ok(RateLimits {
+        guesses: (guesses > 0).then_some(Limit { most: guesses.into(), seconds: 60 }),
+        churn: (churn != Churn { per_seat: 0, extra: 0 }).then_some(churn),
+    })
 }
 
 /// Whose bearer tokens are taken: all of it is set, or nothing.
@@ -220,6 +242,24 @@ mod tests {
         assert_eq!(read(Some("https://a.example/pool"), Some("web,cli"), Some("cognito:groups")), Ok(Some(by_groups)));
         assert!(read(Some("https://a.example"), None, None).is_err());
         assert!(read(None, Some("web"), None).is_err());
+    }
+
+    #[test]
+    fn rate_limits_have_defaults_and_zero_is_none() {
+        let read = |values: &[(&str, &str)]| {
+            let find = |name: &str| values.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned());
+            rate_limits(find).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(&[]), Ok(RateLimits::default()));
+        let none = [("SIGNET_GUESSES_PER_MINUTE", "0"), ("SIGNET_CHURN_PER_SEAT", "0"), ("SIGNET_CHURN_EXTRA", "0")];
+        assert_eq!(read(&none), Ok(RateLimits::NONE));
+        let some = read(&[("SIGNET_GUESSES_PER_MINUTE", "5"), ("SIGNET_CHURN_PER_SEAT", "0")]).unwrap();
+        assert_eq!(some.guesses, Some(Limit { most: 5, seconds: 60 }));
+        assert_eq!(some.churn, Some(Churn { per_seat: 0, extra: 10 }));
+        for wrong in ["", "-1", "many", "1.5"] {
+            let fault = read(&[("SIGNET_CHURN_EXTRA", wrong)]).unwrap_err();
+            assert!(fault.starts_with("SIGNET_CHURN_EXTRA"), "{fault}");
+        }
     }
 
     #[test]

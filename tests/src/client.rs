@@ -1,5 +1,7 @@
 //! HTTP as a caller of the API speaks it.
 
+use std::net::IpAddr;
+
 use reqwest::{
     Method, RequestBuilder,
     header::{HeaderMap, HeaderName, HeaderValue},
@@ -32,10 +34,12 @@ pub struct Answer {
 impl Client {
     /// Asks with no credential.
     pub fn new(base_url: &str) -> Self {
-        // The environment's proxy is not for a loopback address, nor are the machine's certificates.
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build();
-        let http = http.expect("a client without TLS needs nothing");
-        Self { http, base_url: base_url.to_owned(), headers: HeaderMap::new() }
+        Self { http: http(None), base_url: base_url.to_owned(), headers: HeaderMap::new() }
+    }
+
+    /// The same from another address of this machine, as in 127.0.0.2.
+    pub fn from(&self, address: IpAddr) -> Self {
+        Self { http: http(Some(address)), ..self.clone() }
     }
 
     /// The same with an API key.
@@ -90,6 +94,12 @@ impl Client {
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
         Answer { asked, status, headers, text, body }
     }
+}
+
+fn http(address: Option<IpAddr>) -> reqwest::Client {
+    // The environment's proxy is not for a loopback address, nor are the machine's certificates.
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).local_address(address).build();
+    client.expect("a client without TLS needs nothing")
 }
 
 impl Answer {

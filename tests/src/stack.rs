@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
-use shared::Clock;
+use shared::{Clock, domain::rate::RateLimits};
 use signet_local::{Folder, Options};
 use tracing_subscriber::EnvFilter;
 
@@ -30,6 +30,11 @@ impl Stack {
     /// Starts one.
     pub async fn start() -> Self {
         Self::with(Options::default()).await
+    }
+
+    /// Starts one that lets everything be asked for as often as one likes.
+    pub async fn without_limits() -> Self {
+        Self::with(Options { rate_limits: RateLimits::NONE, ..Options::default() }).await
     }
 
     /// Starts one with other options; the clock and the SDK's HTTP client are the test's all the same.

@@ -20,6 +20,7 @@ use shared::{
     domain::{
         Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, Event, EventType, Ids, Invalid, License,
         MachineHash, Product, Secret, Standing, Tier,
+        rate::Bucket,
         seat::{choose_free, lease, windows},
     },
     http::{
@@ -31,9 +32,11 @@ use shared::{
     store::{
         StoreError, Table,
         activations::{Renewal, Renewed},
+        rates::{self, CountError},
         seats::{Beginning, Begun},
     },
 };
+use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 
 /// A credential, and the machine.
@@ -106,12 +109,13 @@ pub async fn handler(
 pub async fn activate(services: &Services, request: &Request, call: &Call) -> Result<(bool, Response), Problem> {
     check(request)?;
     let (license_key, token) = (request.license_key.as_ref(), request.token.as_ref());
-    let credential = AppCredential::read(services, license_key, token, call.now).await?;
+    let credential = AppCredential::read(services, license_key, token, call).await?;
     let machine = Machine {
         hash: MachineHash::of(&request.machine_id),
         id: &request.machine_id,
         name: request.machine_name.as_deref(),
     };
+    let churned = Churned::default();
     for attempt in 0..TRIES {
         let (license, found) = read(&services.table, &credential, machine.hash).await?;
         let catalog =
@@ -120,7 +124,7 @@ pub async fn activate(services: &Services, request: &Request, call: &Call) -> Re
         if let Some(refusal) = license.refusal(sold.0.is_active, credential.generation, call.now) {
             return Err(refusal.into());
         }
-        let attempt_at = Attempt { services, call, license: &license, tier: sold.1, machine };
+        let attempt_at = Attempt { services, call, license: &license, tier: sold.1, machine, churned: &churned };
         match attempt_at.seat(found.as_ref()).await? {
             Outcome::New(activation) => return Ok((true, attempt_at.answer(&catalog, sold.0, &activation).await?)),
             Outcome::Renewed(activation) => {
@@ -180,6 +184,14 @@ struct Attempt<'a> {
     license: &'a License,
     tier: &'a Tier,
     machine: Machine<'a>,
+    churned: &'a Churned,
+}
+
+/// What a request adds to its license's rate buckets: each is counted once, however often it begins again.
+#[derive(Default)]
+struct Churned {
+    search: OnceCell<()>,
+    activation: OnceCell<()>,
 }
 
 enum Outcome {
@@ -224,6 +236,8 @@ impl Attempt<'_> {
 
     async fn begin(&self, dead: Option<&Activation>) -> Result<Outcome, Problem> {
         let Some(max_users) = self.license.max_users else { return self.take(None, dead).await };
+        // Before the first read of a seat, so that an app in a loop can't use up what the license's partition can give.
+        self.count_search().await?;
         let windows = windows(max_users, &mut rand::rng());
         for window in windows {
             let taken = self.services.table.taken_seats(self.license, &window).await?;
@@ -236,7 +250,34 @@ impl Attempt<'_> {
         self.take_over(dead).await
     }
 
+    async fn count_search(&self) -> Result<(), Problem> {
+        let ttl = self.tier.token_ttl_seconds;
+        let churn = self.services.settings.rate_limits.churn;
+        let bucket = churn.and_then(|churn| churn.searches(self.license, self.machine.hash, ttl));
+        self.count(&self.churned.search, bucket).await
+    }
+
+    async fn count_activation(&self) -> Result<(), Problem> {
+        let ttl = self.tier.token_ttl_seconds;
+        let churn = self.services.settings.rate_limits.churn;
+        let bucket = churn.and_then(|churn| churn.activations(self.license, self.machine.hash, ttl));
+        self.count(&self.churned.activation, bucket).await
+    }
+
+    async fn count(&self, counted: &OnceCell<()>, bucket: Option<Bucket>) -> Result<(), Problem> {
+        let Some(bucket) = bucket else { return Ok(()) };
+        let count = || self.services.full_buckets.count(&self.services.table, &bucket, self.call.now);
+        counted.get_or_try_init(count).await.map_err(|error| match error {
+            CountError::Limited(rates::Limited { seconds }) => {
+                Problem::rate_limited(seconds, "the machines of this license changed too often: ask again later")
+            }
+            CountError::Store(error) => error.into(),
+        })?;
+        Ok(())
+    }
+
     async fn take(&self, seat: Option<u32>, dead: Option<&Activation>) -> Result<Outcome, Problem> {
+        self.count_activation().await?;
         let activation = self.new_life(seat);
         let event = self.event(EventType::Activated, &activation, None);
         let begun =
@@ -255,6 +296,7 @@ impl Attempt<'_> {
         if lapsed.id.machine == self.machine.hash {
             return Ok(Outcome::Again);
         }
+        self.count_activation().await?;
         let activation = self.new_life(lapsed.seat);
         let event = self.event(EventType::TakenOver, &activation, Some(lapsed));
         let begin = Beginning { activation: &activation, dead, event: &event };

@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use shared::{
     Services,
-    auth::{Caller, Reach},
+    auth::{Caller, Reach, app},
     domain::{Activation, ActivationId, Actor, ActorKind, Claims, Code, EventType, Ids, Scope, Secret},
     http::{
         Body, Call, PathId, Problem,
@@ -50,7 +50,7 @@ pub async fn handler(
     Body(request): Body<Request>,
 ) -> Result<axum::Json<ActivationResource>, Problem> {
     let ended = if let Some(token) = &request.token {
-        let claims = services.tokens.verify(token, call.now).await?;
+        let claims = app::verify(&services, token, &call).await?;
         by_app(&services.table, &id, &claims, &call).await?
     } else {
         let caller =

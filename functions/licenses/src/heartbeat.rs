@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::{
     Services,
+    auth::app,
     domain::{
         ActivationId, Catalog, Claims, Code, Ids, LicenseId, Secret, Standing, Tier, TierId,
         seat::{lease, whole_second},
@@ -77,7 +78,7 @@ pub async fn handler(
 /// Renews the token of an activation that is live.
 pub async fn heartbeat(services: &Services, request: &Request, call: &Call) -> Result<Response, Problem> {
     let now = call.now;
-    let claims = services.tokens.verify(&request.token, now).await?;
+    let claims = app::verify(services, &request.token, call).await?;
     let (license_id, activation_id) = named_by(&claims, &request.machine_id)?;
     let assumed = services.catalog.read(&services.table, now).await?;
     let renewal = Renewal {

@@ -12,7 +12,7 @@ use shared::{
     },
     http::{
         Body, Call, Problem,
-        documented::{Always, WithBody},
+        documented::{Always, Limited, WithBody},
         resources::LicenseResource,
     },
 };
@@ -129,6 +129,7 @@ impl From<Refusal> for Verdict {
     request_body = Request,
     responses(
         (status = 200, description = "The answer, also where it is no", body = Response),
+        Limited,
         WithBody,
         Always,
     ),
@@ -147,11 +148,11 @@ pub async fn validate(services: &Services, request: &Request, call: &Call) -> Re
     let mut invalid = Invalid::default();
     AppCredential::check(&mut invalid, license_key, token);
     invalid.finish()?;
-    let credential = match AppCredential::read(services, license_key, token, call.now).await {
+    let credential = match AppCredential::read(services, license_key, token, call).await {
         Ok(credential) => credential,
         Err(AppCredentialError::NotFound) => return Ok(answer(Verdict::NotFound, None, None)),
         Err(AppCredentialError::Token(_)) => return Ok(answer(Verdict::TokenInvalid, None, None)),
-        Err(AppCredentialError::Store(error)) => return Err(error.into()),
+        Err(error) => return Err(error.into()),
     };
     let looked_at = looked_at(&credential, request.machine_id.as_deref());
     let (license, activation) = tokio::join!(services.table.license(credential.license_id), async {

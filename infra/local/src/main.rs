@@ -10,6 +10,7 @@ use std::{
 };
 
 use clap::{Parser, error::ErrorKind};
+use shared::domain::rate::RateLimits;
 use signet_local::{Folder, LocalJson, Options, Stack, issuer_url, listen_address};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -85,7 +86,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         listen: flags.listen,
         data: (!flags.memory).then_some(&folder),
         demo: flags.demo,
-        rate_limits: !flags.no_rate_limits,
+        rate_limits: if flags.no_rate_limits { RateLimits::NONE } else { RateLimits::default() },
         dynamodb_endpoint: flags.dynamodb_endpoint,
         issuer: flags.issuer,
         ..Options::default()

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::http::Uri;
-use shared::Clock;
+use shared::{Clock, domain::rate::RateLimits};
 
 use crate::Folder;
 
@@ -17,8 +17,8 @@ pub struct Options<'a> {
     pub data: Option<&'a Folder>,
     /// Fill it, once, with something to look at.
     pub demo: bool,
-    /// Whether callers are slowed down; load tests from one address switch it off.
-    pub rate_limits: bool,
+    /// What is slowed down; load tests from one address switch it off.
+    pub rate_limits: RateLimits,
     /// Another DynamoDB in place of the embedded one.
     pub dynamodb_endpoint: Option<String>,
     /// The issuer's URL; none means the one that is kept, or else the base URL.
@@ -35,7 +35,7 @@ impl Default for Options<'_> {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             data: None,
             demo: false,
-            rate_limits: true,
+            rate_limits: RateLimits::default(),
             dynamodb_endpoint: None,
             issuer: None,
             clock: Clock::System,

@@ -128,6 +128,7 @@ impl Stack {
             clock_margin: SignedDuration::ZERO,
             key_refresh: SignedDuration::from_secs(300),
             oidc: Some(oidc),
+            rate_limits: options.rate_limits,
         };
         let services = begin(table, folder, settings, options.clock).await?;
         let secret = operator(&services, folder).await?;

@@ -1,12 +1,14 @@
 //! What a consuming app shows of a license: its key string, or a token. An app holds no other credential.
 
-use jiff::Timestamp;
-
+use super::guesses;
 use crate::{
     Services,
     domain::{Claims, Code, Invalid, KeyString, LicenseId, Secret},
-    http::Problem,
-    store::StoreError,
+    http::{Call, Problem},
+    store::{
+        StoreError,
+        rates::{CountError, Limited},
+    },
     tokens::{TokenInvalid, VerifyError},
 };
 
@@ -31,6 +33,9 @@ pub enum AppCredentialError {
     /// The token does not hold.
     #[error(transparent)]
     Token(#[from] TokenInvalid),
+    /// Too many did not hold, from this address.
+    #[error(transparent)]
+    Limited(#[from] Limited),
     /// The store gives no answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -50,17 +55,44 @@ impl AppCredential {
         services: &Services,
         license_key: Option<&Secret>,
         token: Option<&Secret>,
-        now: Timestamp,
+        call: &Call,
     ) -> Result<Self, AppCredentialError> {
         if let Some(token) = token {
-            let claims = services.tokens.verify(token, now).await?;
+            let claims = verify(services, token, call).await?;
             let license_id = claims.sub.parse().map_err(|_| TokenInvalid)?;
             return Ok(Self { license_id, generation: claims.generation, claims: Some(claims) });
         }
+        guesses::admit(services, call)?;
         let typed = license_key.map(Secret::expose).unwrap_or_default();
-        let key = KeyString::parse(typed).map_err(|_| AppCredentialError::NotFound)?;
-        let pointer = services.table.key_pointer(&key).await?.ok_or(AppCredentialError::NotFound)?;
+        let pointer = match KeyString::parse(typed) {
+            Ok(key) => services.table.key_pointer(&key).await?,
+            Err(_) => None,
+        };
+        let Some(pointer) = pointer else {
+            guesses::count(services, call).await?;
+            return Err(AppCredentialError::NotFound);
+        };
         Ok(Self { license_id: pointer.license_id, generation: pointer.generation, claims: None })
+    }
+}
+
+/// The claims of a license token that holds, whatever its age and wherever it comes from; one that does not is counted.
+pub async fn verify(services: &Services, token: &Secret, call: &Call) -> Result<Claims, AppCredentialError> {
+    match services.tokens.verify(token, call.now).await {
+        Err(VerifyError::Invalid(invalid)) => {
+            guesses::count(services, call).await?;
+            Err(invalid.into())
+        }
+        verified => Ok(verified?),
+    }
+}
+
+impl From<CountError> for AppCredentialError {
+    fn from(error: CountError) -> Self {
+        match error {
+            CountError::Limited(limited) => limited.into(),
+            CountError::Store(error) => error.into(),
+        }
     }
 }
 
@@ -78,6 +110,7 @@ impl From<AppCredentialError> for Problem {
         match error {
             AppCredentialError::NotFound => Self::not_found(),
             AppCredentialError::Token(error) => error.into(),
+            AppCredentialError::Limited(limited) => limited.into(),
             AppCredentialError::Store(error) => error.into(),
         }
     }

@@ -9,12 +9,12 @@ use axum::{
 };
 use jiff::Timestamp;
 
-use super::{Oidc, User};
+use super::{User, guesses, oidc::OidcError};
 use crate::{
     Services,
     domain::{Actor, ActorKind, ApiKey, ApiKeySecret, Code, KeyId, Scope, Scopes, Secret},
     http::{Call, Problem},
-    store::Table,
+    store::{Table, api_keys::StoredApiKey},
 };
 
 /// The header that carries an API key.
@@ -119,11 +119,15 @@ impl OptionalFromRequestParts<Services> for Caller {
         if let Some(known) = parts.extensions.get::<Self>() {
             return Ok(Some(known.clone()));
         }
-        let Some(credential) = Credential::read(&parts.headers)? else { return Ok(None) };
         let call = <Call as FromRequestParts<Services>>::from_request_parts(parts, services).await?;
+        let credential = match Credential::read(&parts.headers) {
+            Ok(Some(credential)) => credential,
+            Ok(None) => return Ok(None),
+            Err(refusal) => return Err(guesses::counted(services, &call, refusal).await),
+        };
         let caller = match credential {
-            Credential::ApiKey(secret) => by_api_key(&services.table, &secret, call.now).await?,
-            Credential::Bearer(token) => by_bearer(services.oidc.as_ref(), &token, call.now).await?,
+            Credential::ApiKey(secret) => by_api_key(services, &secret, &call).await?,
+            Credential::Bearer(token) => by_bearer(services, &token, &call).await?,
         };
         Ok(Some(caller))
     }
@@ -160,16 +164,19 @@ impl Credential {
     }
 }
 
-async fn by_api_key(table: &Table, secret: &ApiKeySecret, now: Timestamp) -> Result<Caller, Problem> {
-    let stored = table.api_key(secret.id).await?.ok_or_else(bad_api_key)?;
-    let holds = verify_slices_are_equal(&stored.sha256, &secret.sha256()).is_ok() && !stored.key.is_expired(now);
-    if !holds {
-        return Err(bad_api_key());
+async fn by_api_key(services: &Services, secret: &ApiKeySecret, call: &Call) -> Result<Caller, Problem> {
+    guesses::admit(services, call)?;
+    let stored = services.table.api_key(secret.id).await?;
+    let holds = |stored: &StoredApiKey| {
+        verify_slices_are_equal(&stored.sha256, &secret.sha256()).is_ok() && !stored.key.is_expired(call.now)
+    };
+    let Some(StoredApiKey { key, .. }) = stored.filter(holds) else {
+        return Err(guesses::counted(services, call, bad_api_key()).await);
+    };
+    if key.use_is_news(call.now) {
+        note_use(&services.table, &key, call.now).await;
     }
-    if stored.key.use_is_news(now) {
-        note_use(table, &stored.key, now).await;
-    }
-    Ok(Caller::ApiKey { id: stored.key.id, scopes: stored.key.scopes })
+    Ok(Caller::ApiKey { id: key.id, scopes: key.scopes })
 }
 
 /// Notes that a key is used, for people who look for keys that nobody uses. It is worth no request: it fails without
@@ -183,9 +190,16 @@ async fn note_use(table: &Table, key: &ApiKey, now: Timestamp) {
     }
 }
 
-async fn by_bearer(oidc: Option<&Oidc>, token: &Secret, now: Timestamp) -> Result<Caller, Problem> {
-    let oidc = oidc.ok_or_else(|| unauthenticated("bearer tokens are not taken here: send an API key in X-Api-Key"))?;
-    Ok(Caller::User(oidc.verify(token, now).await?))
+async fn by_bearer(services: &Services, token: &Secret, call: &Call) -> Result<Caller, Problem> {
+    let advice = || unauthenticated("bearer tokens are not taken here: send an API key in X-Api-Key");
+    let oidc = services.oidc.as_ref().ok_or_else(advice)?;
+    match oidc.verify(token, call.now).await {
+        Ok(user) => Ok(Caller::User(user)),
+        Err(OidcError::Invalid(invalid)) if invalid.is_guess() => {
+            Err(guesses::counted(services, call, OidcError::Invalid(invalid).into()).await)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn bad_api_key() -> Problem {

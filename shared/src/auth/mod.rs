@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod caller;
+pub mod guesses;
 pub mod oidc;
 pub mod reach;
 

@@ -11,6 +11,7 @@ pub mod id;
 pub mod invalid;
 pub mod key_string;
 pub mod license;
+pub mod rate;
 pub mod ring;
 pub mod sealing;
 pub mod seat;

@@ -19,6 +19,17 @@ pub enum Known {
     /// No credential, or one that does not hold.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthenticated(ProblemBody),
+    /// Too many credentials that do not hold came from this address; `Retry-After` says when to ask again.
+    #[response(status = 429, content_type = "application/problem+json")]
+    RateLimited(ProblemBody),
+}
+
+/// A license key or token is looked at, and what does not hold is counted.
+#[derive(Debug, IntoResponses)]
+pub enum Limited {
+    /// Too many license keys or tokens that do not hold came from this address; `Retry-After` says when to ask again.
+    #[response(status = 429, content_type = "application/problem+json")]
+    RateLimited(ProblemBody),
 }
 
 /// The caller must be allowed to do this.

@@ -9,7 +9,11 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{Code, FieldError, Invalid, License, Refusal, license::StateConflict},
-    store::{StoreError, listing::ListError},
+    store::{
+        StoreError,
+        listing::ListError,
+        rates::{CountError, Limited},
+    },
     tokens::{SealError, SignError, TokenError, TokenInvalid, VerifyError},
 };
 
@@ -242,6 +246,21 @@ impl From<StoreError> for Problem {
             StoreError::ClaimLost => Self::new(Code::IdempotencyInProgress, error.to_string()),
             StoreError::Unavailable(_) | StoreError::Contended => Self::unavailable(error.to_string()),
             StoreError::Rejected(_) | StoreError::Damaged(_) => Self::fault(error.to_string()),
+        }
+    }
+}
+
+impl From<Limited> for Problem {
+    fn from(limited: Limited) -> Self {
+        Self::rate_limited(limited.seconds, limited.to_string())
+    }
+}
+
+impl From<CountError> for Problem {
+    fn from(error: CountError) -> Self {
+        match error {
+            CountError::Limited(limited) => limited.into(),
+            CountError::Store(error) => error.into(),
         }
     }
 }

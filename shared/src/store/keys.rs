@@ -156,6 +156,12 @@ pub fn idempotency(parts: [&str; 4]) -> Key {
     Key::new(key.clone(), key)
 }
 
+/// What is counted in one window of a rate bucket.
+pub fn rate(bucket_and_window: &str) -> Key {
+    let key = format!("RATE#{bucket_and_window}");
+    Key::new(key.clone(), key)
+}
+
 /// A signing key.
 pub fn signing_key(kid: &str) -> Key {
     Key::new(KEYRING, format!("{SIGNING_KEY}{kid}"))

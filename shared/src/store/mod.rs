@@ -14,6 +14,7 @@ pub mod keys;
 pub mod license_writes;
 pub mod licenses;
 pub mod listing;
+pub mod rates;
 pub mod ring;
 pub mod schema;
 pub mod seats;

@@ -20,6 +20,7 @@ use data_encoding::HEXLOWER;
 use rand::RngExt;
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::schema::TTL_ATTRIBUTE;
 use super::writes::{Change, Committed, Condition, Refusals, Transaction, Verdict, some};
 
 /// An item as DynamoDB has it: attribute names to values.
@@ -250,6 +251,23 @@ impl Table {
             _ => None,
         };
         conditionally(|| asked.clone().send(), lost, |answer| answer.attributes).await
+    }
+
+    /// Adds one to what is counted in an item, and makes the item where there is none; tells how many it is then.
+    /// The TTL removes it some time after `ttl`, in seconds since 1970.
+    pub(super) async fn add_one(&self, key: Key, ttl: i64) -> Result<u64, StoreError> {
+        let asked = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(key.into_item()))
+            .update_expression(format!("ADD counted :one SET {TTL_ATTRIBUTE} = :ttl"))
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":ttl", n(ttl))
+            .return_values(ReturnValue::UpdatedNew);
+        let item = asked.send().await.map_err(|error| failure(&error))?.attributes.unwrap_or_default();
+        let counted = item.get("counted").and_then(|counted| counted.as_n().ok()?.parse().ok());
+        counted.ok_or_else(|| StoreError::Damaged("a rate bucket without its count".to_owned()))
     }
 
     /// Writes one item whole, on condition.

@@ -68,7 +68,7 @@ async fn snapshot(stack: &Stack) -> (BTreeMap<String, Value>, usize) {
         let at = format!("{} {}", text(&item["PK"]["S"]), text(&item["SK"]["S"]));
         if at.contains(" EVENT#") {
             events += 1;
-        } else {
+        } else if !at.starts_with("RATE#") {
             item.as_object_mut().unwrap().remove("last_used_at");
             others.insert(at, item);
         }

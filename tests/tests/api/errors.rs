@@ -105,7 +105,7 @@ async fn endpoints(stack: &Stack, id: Option<&str>) -> Vec<Endpoint> {
 
 #[tokio::test]
 async fn without_a_credential_401() {
-    let stack = Stack::start().await;
+    let stack = Stack::without_limits().await;
     let expired = expired_key(&stack).await;
     let (mut open, mut closed) = (Vec::new(), 0);
     for endpoint in endpoints(&stack, None).await {

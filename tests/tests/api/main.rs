@@ -13,6 +13,7 @@ mod faults;
 mod idempotency;
 mod licenses;
 mod lifecycle;
+mod limits;
 mod oidc;
 mod seats_conditions;
 mod seats_costs;

@@ -44,15 +44,19 @@ async fn a_heartbeat_costs_one_read_and_one_write() {
 }
 
 #[tokio::test]
-async fn a_heartbeat_that_is_wrong_by_itself_costs_nothing() {
+async fn a_heartbeat_that_is_wrong_by_itself_reads_nothing() {
     let (stack, sold, activated) = warm().await;
     let token = text(&activated["token"]);
     let forged = format!("{}AAAA", &token[..token.len() - 4]);
-    for (token, machine, status) in
-        [(token, "two", 403), (&*forged, "one", 401), ("x", "one", 401), (text(&sold.issued["token"]), "one", 403)]
-    {
-        let (answer, calls) = cost(&stack, stack.anonymous.heartbeat(token, machine)).await;
-        assert_eq!((answer.status, calls.len()), (status, 0), "{}", answer.text);
+    let counted = ["UpdateItem"].map(str::to_owned);
+    for (token, machine, status, calls) in [
+        (token, "two", 403, &[][..]),
+        (&*forged, "one", 401, &counted),
+        ("x", "one", 401, &counted),
+        (text(&sold.issued["token"]), "one", 403, &[]),
+    ] {
+        let (answer, found) = cost(&stack, stack.anonymous.heartbeat(token, machine)).await;
+        assert_eq!((answer.status, &*found), (status, calls), "{}", answer.text);
     }
 }
 
@@ -66,12 +70,16 @@ async fn validating_reads_and_nothing_else() {
         (json!({"license_key": key}), 2),
         (json!({"license_key": key, "machine_id": "one"}), 3),
         (json!({"license_key": key, "machine_id": "two"}), 3),
-        (json!({"license_key": "x"}), 0),
-        (json!({"token": "x"}), 0),
     ] {
         let (answer, calls) = cost(&stack, stack.anonymous.post("license-keys/validate", body.clone())).await;
         answer.expect(200);
         assert_eq!(calls, vec!["GetItem"; reads], "{body}");
+    }
+    // What does not hold is counted, and not even looked up where its check part tells.
+    for body in [json!({"license_key": "x"}), json!({"token": "x"})] {
+        let (answer, calls) = cost(&stack, stack.anonymous.post("license-keys/validate", body.clone())).await;
+        answer.expect(200);
+        assert_eq!(calls, ["UpdateItem"], "{body}");
     }
     // When the copies are cold, they are read as well.
     stack.advance(3600);
@@ -81,7 +89,7 @@ async fn validating_reads_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_activation_costs_its_reads_and_one_transaction() {
+async fn an_activation_costs_its_reads_its_count_and_one_transaction() {
     let (stack, sold, activated) = warm().await;
     let app = &stack.anonymous;
     let activate = async |machine: &str| cost(&stack, app.activate(&sold.license_key, machine)).await;
@@ -93,12 +101,12 @@ async fn an_activation_costs_its_reads_and_one_transaction() {
 
     let (answer, calls) = activate("two").await;
     answer.expect(201);
-    assert_eq!(calls, [&reads[..], &["Query", "TransactWriteItems"]].concat(), "a free seat");
+    assert_eq!(calls, [&reads[..], &["Query", "TransactWriteItems", "UpdateItem"]].concat(), "a free seat");
 
     let (answer, calls) = activate("three").await;
     answer.problem(409, "seat_limit_reached");
-    // Seats, machines from a random start on, machines before it, and the license once more.
-    assert_eq!(calls, [&reads[..], &["GetItem", "Query", "Query", "Query"]].concat(), "no seat");
+    // The search is counted; seats, machines from a random start on, machines before it, and the license once more.
+    assert_eq!(calls, [&reads[..], &["GetItem", "Query", "Query", "Query", "UpdateItem"]].concat(), "no seat");
 
     let end = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
     let (answer, calls) = cost(&stack, app.post(&end, json!({"token": activated["token"]}))).await;

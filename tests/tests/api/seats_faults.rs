@@ -104,7 +104,7 @@ struct Ground {
 impl Ground {
     /// A customer may have many keys here, except where one is to supersede another.
     async fn prepare(act: Act) -> Self {
-        let stack = Stack::start().await;
+        let stack = Stack::without_limits().await;
         let product = stack.operator.product_with(&json!({"one_key_per_customer": act == Act::Issue})).await;
         let (tier, customer) = (stack.operator.tier_with(&product, &json!({})).await, stack.operator.customer().await);
         Self { stack, customer, tier }

@@ -29,7 +29,7 @@ struct Scene {
 
 impl Scene {
     async fn of(max_users: impl Into<Option<u32>>) -> Self {
-        let stack = Stack::start().await;
+        let stack = Stack::without_limits().await;
         let sold = stack.operator.sell_with(&json!({"max_users": max_users.into()})).await;
         Self { stack, sold }
     }

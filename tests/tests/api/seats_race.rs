@@ -257,7 +257,7 @@ async fn at_rest(stack: &Stack, course: &Course, sold: &Sold) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_seat_is_held_by_one_machine_at_most() {
-    let stack = Stack::start().await;
+    let stack = Stack::without_limits().await;
     let field = Field { racers: 6, acts: 8, machines_each: 1 };
     for kind in [Kind::Calm, Kind::Lapsing, Kind::Changing, Kind::Ending, Kind::Lapsing, Kind::Calm] {
         round(&stack, Some(1), kind, field).await;
@@ -266,7 +266,7 @@ async fn one_seat_is_held_by_one_machine_at_most() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_seats_are_held_by_three_machines_at_most() {
-    let stack = Stack::start().await;
+    let stack = Stack::without_limits().await;
     let field = Field { racers: 6, acts: 10, machines_each: 1 };
     for kind in [Kind::Calm, Kind::Lapsing, Kind::Changing, Kind::Ending, Kind::Changing] {
         round(&stack, Some(3), kind, field).await;
@@ -275,7 +275,7 @@ async fn three_seats_are_held_by_three_machines_at_most() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_seats_are_held_by_fifty_machines_at_most() {
-    let stack = Stack::start().await;
+    let stack = Stack::without_limits().await;
     for kind in [Kind::Calm, Kind::Changing] {
         round(&stack, Some(50), kind, Field { racers: 16, acts: 4, machines_each: 4 }).await;
     }
@@ -283,7 +283,7 @@ async fn fifty_seats_are_held_by_fifty_machines_at_most() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_limit_every_machine_gets_in() {
-    let stack = Stack::start().await;
+    let stack = Stack::without_limits().await;
     let field = Field { racers: 6, acts: 8, machines_each: 2 };
     for kind in [Kind::Calm, Kind::Lapsing, Kind::Changing, Kind::Ending] {
         round(&stack, None, kind, field).await;
@@ -312,7 +312,7 @@ fn winners(answers: &[Answer]) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_220_machines_that_want_20_seats_20_get_one_and_the_others_are_told_so() {
-    let stack = Stack::start().await;
+    let stack = Stack::without_limits().await;
     let sold = stack.operator.sell(20).await;
     let answers = activate_at_once(&stack, &sold, 220, |number| format!("m-{number}")).await;
     assert_eq!(winners(&answers), 20);
@@ -321,7 +321,7 @@ async fn of_220_machines_that_want_20_seats_20_get_one_and_the_others_are_told_s
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lapsed_seats_go_to_as_many_of_those_who_want_them() {
-    let stack = Stack::start().await;
+    let stack = Stack::without_limits().await;
     let sold = stack.operator.sell(3).await;
     for machine in ["old-1", "old-2", "old-3"] {
         stack.anonymous.activate(&sold.license_key, machine).await.expect(201);
@@ -335,7 +335,7 @@ async fn lapsed_seats_go_to_as_many_of_those_who_want_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_machine_that_activates_many_times_at_once_takes_one_seat() {
-    let stack = Stack::start().await;
+    let stack = Stack::without_limits().await;
     let sold = stack.operator.sell(3).await;
     let answers = activate_at_once(&stack, &sold, 20, |_| "one".to_owned()).await;
     assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 201)), "{answers:?}");

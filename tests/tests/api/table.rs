@@ -38,7 +38,8 @@ fn kind(item: &Value) -> String {
     let word = |key: &str| {
         let key = text(&item[key]["S"]);
         let id_like = key.strip_prefix("key_").is_some();
-        if id_like { "key_".to_owned() } else { key.split('#').next().unwrap().to_owned() }
+        let words = if key.starts_with("RATE#") { 2 } else { 1 };
+        if id_like { "key_".to_owned() } else { key.split('#').take(words).collect::<Vec<_>>().join("#") }
     };
     let (pk, sk) = (word("PK"), word("SK"));
     let ended = if item.get("ended_at").is_some() { " ended" } else { "" };
@@ -425,6 +426,16 @@ LICENSE / SEAT
     generation N 1
     life B of 10
     machine B of 32
+RATE#CHURN / RATE#CHURN
+    PK S RATE#CHURN#lic_ULID#0#3600#1768482000
+    SK S RATE#CHURN#lic_ULID#0#3600#1768482000
+    counted N 1
+    expires_at_epoch N 1768489200
+RATE#GUESS / RATE#GUESS
+    PK S RATE#GUESS#127.0.0.1#60#1768482000
+    SK S RATE#GUESS#127.0.0.1#60#1768482000
+    counted N 1
+    expires_at_epoch N 1768485660
 ";
 
 #[tokio::test]
@@ -450,6 +461,8 @@ async fn every_item_lies_there_like_this() {
     stack.operator.issue(&sold.customer, &sold.tier, &json!({})).await;
     let revoke = format!("license-keys/{}/revoke", text(&second["license"]["id"]));
     stack.operator.post(&revoke, json!({"reason": "refund"})).await.expect(200);
+
+    app.post("license-keys/validate", json!({"license_key": "ATLAS-0000"})).await.expect(200);
 
     let mut kinds = BTreeMap::<String, BTreeMap<String, Value>>::new();
     for item in stack.items().await {

@@ -271,7 +271,7 @@ async fn the_document_says_what_the_table_says() {
 
 #[tokio::test]
 async fn who_is_not_known_may_nothing_but_what_everyone_may() {
-    let stack = Stack::start().await;
+    let stack = Stack::without_limits().await;
     let impostors = impostors(&stack).await;
     let ada = stack.operator.customer().await;
     let things = Things::make(&stack, &ada).await;

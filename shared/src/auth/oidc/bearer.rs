@@ -56,6 +56,13 @@ pub enum BearerInvalid {
     Claims,
 }
 
+impl BearerInvalid {
+    /// Whether no signature was seen to hold: anybody could have made it up.
+    pub fn is_guess(self) -> bool {
+        matches!(self, Self::Form | Self::Type | Self::Algorithm | Self::UnknownKey | Self::Signature)
+    }
+}
+
 /// What a token is held against.
 pub(super) struct Rules {
     pub(super) issuer: String,
