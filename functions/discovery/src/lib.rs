@@ -1,9 +1,11 @@
 //! What an app, a tool or a person needs to find the rest: the public signing keys, where the endpoints are, and their
 //! documentation.
 
+pub mod docs;
 pub mod jwks;
 pub mod license_configuration;
 pub mod openapi;
+pub mod problems;
 
 use shared::Services;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -14,4 +16,8 @@ pub fn routes() -> OpenApiRouter<Services> {
         .routes(routes!(jwks::handler))
         .routes(routes!(license_configuration::handler))
         .routes(routes!(openapi::handler))
+        .routes(routes!(docs::page))
+        .routes(routes!(docs::file))
+        .routes(routes!(problems::of_all))
+        .routes(routes!(problems::of_code))
 }

@@ -16,6 +16,7 @@ pub(crate) fn welcome(stack: &Stack) -> String {
         "Signet answers at {url}
 
   API                   {url}/api/v1.0
+  try it in a browser   {url}/docs
   OpenAPI document      {url}/openapi.json
   public signing keys   {url}/.well-known/jwks.json
   issuer of the tokens  {issuer}

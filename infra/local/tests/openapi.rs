@@ -8,10 +8,14 @@ use serde_json::{Value, json};
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../functions/discovery/openapi.json");
 
 /// What takes no credential of an operator's or a user's. A license key or token is shown in the body.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 11] = [
     "get /.well-known/jwks.json",
     "get /.well-known/license-configuration",
     "get /openapi.json",
+    "get /docs",
+    "get /docs/{file}",
+    "get /problems",
+    "get /problems/{code}",
     "get /api/v1.0/products/catalog",
     "post /api/v1.0/license-activations/activate",
     "post /api/v1.0/license-keys/heartbeat",

@@ -1,6 +1,6 @@
 //! What is wrong with an input, field by field, and the one list of codes that callers may rely on.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -197,6 +197,19 @@ impl fmt::Display for Code {
     }
 }
 
+/// A text that is no code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no code of a problem")]
+pub struct NotACode;
+
+impl FromStr for Code {
+    type Err = NotACode;
+
+    fn from_str(text: &str) -> Result<Self, NotACode> {
+        Self::ALL.into_iter().find(|code| code.as_str() == text).ok_or(NotACode)
+    }
+}
+
 /// One thing that is wrong with an input, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
@@ -277,6 +290,8 @@ mod tests {
     fn a_code_is_written_one_way() {
         for code in Code::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+            assert_eq!(code.as_str().parse(), Ok(code));
         }
+        assert_eq!("Revoked".parse::<Code>(), Err(NotACode));
     }
 }

@@ -97,7 +97,8 @@ impl Problem {
         status(self.code)
     }
 
-    pub(super) fn body(self, issuer: &str, trace_id: String) -> ProblemBody {
+    /// What is sent, by this issuer, of the request that the log knows by this name.
+    pub fn body(self, issuer: &str, trace_id: String) -> ProblemBody {
         ProblemBody {
             r#type: format!("{issuer}/problems/{}", self.code),
             title: title(self.code),

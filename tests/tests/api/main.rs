@@ -7,6 +7,7 @@ mod catalog;
 mod customers;
 mod demo;
 mod discovery;
+mod documents;
 mod errors;
 mod events;
 mod faults;

@@ -1,0 +1,40 @@
+//! The pages that a problem's `type` leads to: one for each code, and a list of them.
+
+mod page;
+mod texts;
+
+use axum::{extract::State, response::Response};
+use shared::{
+    Services,
+    domain::Code,
+    http::{PathId, documented::ById},
+};
+
+pub use self::texts::{Explanation, example, explain};
+
+/// Shows the page of a code.
+#[utoipa::path(
+    get,
+    path = "/problems/{code}",
+    tag = "discovery",
+    summary = "Read what a problem's code means, and how to mend it",
+    description = "What a problem's `type` leads to: a page for people.",
+    params(("code" = Code, Path, description = "The `code` of a problem")),
+    responses((status = 200, description = "The page", content_type = "text/html", body = String), ById),
+)]
+pub(crate) async fn of_code(State(services): State<Services>, PathId(code): PathId<Code>) -> Response {
+    page::of_code(code, services.issuer())
+}
+
+/// Lists the codes.
+#[utoipa::path(
+    get,
+    path = "/problems",
+    tag = "discovery",
+    summary = "List the codes that a problem may have",
+    description = "A page for people, with a link to the page of each code.",
+    responses((status = 200, description = "The page", content_type = "text/html", body = String)),
+)]
+pub(crate) async fn of_all() -> Response {
+    page::of_all()
+}

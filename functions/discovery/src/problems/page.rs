@@ -1,0 +1,117 @@
+//! Plain HTML that works without a script.
+
+use axum::{
+    http::{
+        HeaderValue,
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG},
+    },
+    response::{IntoResponse, Response},
+};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use shared::{
+    domain::Code,
+    http::{
+        problem::{status, title},
+        respond::etag,
+    },
+};
+
+use super::texts::{Explanation, example, explain};
+
+const STYLE: &str = "
+:root { color-scheme: light dark; font: 16px/1.6 system-ui, sans-serif; }
+body { max-width: 44rem; margin: 6vh auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; line-height: 1.3; margin: 0 0 .25rem; }
+h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+p { margin: .5rem 0; }
+code, pre { font: .9em/1.5 ui-monospace, monospace; }
+pre { padding: 1rem; border: 1px solid GrayText; border-radius: .4rem; overflow-x: auto; }
+td { padding: .15rem 1.5rem .15rem 0; vertical-align: top; }
+footer { margin-top: 3rem; border-top: 1px solid GrayText; padding-top: .5rem; }
+";
+
+/// The page of a code, with an example as this issuer would answer it.
+pub(super) fn of_code(code: Code, issuer: &str) -> Response {
+    let Explanation { happened, mend, .. } = explain(code);
+    let example = serde_json::to_string_pretty(&example(code, issuer)).unwrap_or_default();
+    let content = html! {
+        h1 { (title(code)) }
+        p { code { (code) } ", HTTP status " (status(code).as_u16()) }
+        h2 { "What happened" }
+        p { (prose(happened)) }
+        h2 { "How to mend it" }
+        p { (prose(mend)) }
+        h2 { "As it is answered" }
+        @for header in headers(code) { p { "With the header " code { (header) } } }
+        pre { (example) }
+        p { "The log knows the request by its " code { "trace_id" } ". " code { "detail" } " is for people, and may change." }
+        footer { p { a href="../problems" { "All codes" } " · " a href="../docs" { "The API" } } }
+    };
+    respond(title(code), &content)
+}
+
+/// The list of all codes.
+pub(super) fn of_all() -> Response {
+    let content = html! {
+        h1 { "Problems" }
+        p {
+            "An answer that says no has the type " code { "application/problem+json" } " (RFC 9457). Its " code { "code" }
+            " is for programs: what it is called never changes."
+        }
+        table {
+            @for code in Code::ALL {
+                tr {
+                    td { (status(code).as_u16()) }
+                    td { a href={ "problems/" (code) } { code { (code) } } }
+                    td { (title(code)) }
+                }
+            }
+        }
+        footer { p { a href="docs" { "The API" } } }
+    };
+    respond("Problems", &content)
+}
+
+/// The header that comes with a code, by an example.
+fn headers(code: Code) -> &'static [&'static str] {
+    match status(code).as_u16() {
+        401 => &["WWW-Authenticate: Bearer realm=\"signet\"", "WWW-Authenticate: ApiKey header=\"X-Api-Key\""],
+        405 => &["Allow: GET,HEAD,POST"],
+        429 | 503 => &["Retry-After: 2"],
+        _ => &[],
+    }
+}
+
+/// Prose whose words in backquotes are the API's.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for (at, part) in text.split('`').enumerate() {
+            @if at % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
+fn respond(title: &str, content: &Markup) -> Response {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) " – Signet" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body { main { (content) } }
+        }
+    };
+    let page = page.into_string();
+    let policy =
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy)),
+        (CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
+        (ETAG, etag(page.as_bytes())),
+    ];
+    (headers, page).into_response()
+}
