@@ -211,7 +211,7 @@ async fn begin(
     services.begin(&*signer).await?;
     // A table that another folder's keys began would answer, but sign nothing: better told now than at the first sale.
     if let Some(current) = services.tokens.ring().current(services.clock.now()).await? {
-        signer.sign(&current, b"").await.map_err(StartError::ForeignTable)?;
+        signer.sign(&current.handle, b"").await.map_err(StartError::ForeignTable)?;
     }
     Ok(services)
 }

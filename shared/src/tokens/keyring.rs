@@ -93,7 +93,7 @@ pub async fn begin(table: &Table, signer: &dyn Signer, now: Timestamp) -> Result
     if !table.signing_keys().await?.is_empty() {
         return Ok(());
     }
-    let NewKey { handle, public } = signer.create().await?;
+    let NewKey { handle, public } = signer.create("signing key 1").await?;
     table.begin_ring(&first_key(handle, &public, now)).await?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     fmt, fs,
+    future::ready,
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -23,7 +24,7 @@ use zeroize::Zeroizing;
 
 use super::{PublicKey, SealError, Sealer, SignError, Signer, signer::NewKey};
 use crate::{
-    domain::{SealingContext, Secret, ring::SigningKey},
+    domain::{SealingContext, Secret},
     store::listing::CursorKey,
 };
 
@@ -70,12 +71,7 @@ impl LocalSigner {
         if let Some(pair) = keys.get(handle) {
             return Ok(Arc::clone(pair));
         }
-        let folder = self.folder.as_deref().ok_or_else(|| refused("the key was in the memory of another process"))?;
-        // A handle comes from the table, and the table must not choose files.
-        if !handle.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
-            return Err(refused("the key's handle is no kid"));
-        }
-        let path = file(folder, handle);
+        let path = self.path(handle)?.ok_or_else(|| refused("the key was in the memory of another process"))?;
         let text = fs::read(&path).map(Zeroizing::new);
         let text = text.map_err(|error| SignError::Refused(format!("{}: {error}", path.display())))?;
         let parsed = pem::parse(&*text).map_err(|_| SignError::Refused(format!("{} is no PEM", path.display())))?;
@@ -85,20 +81,48 @@ impl LocalSigner {
         keys.insert(handle.to_owned(), Arc::clone(&pair));
         Ok(pair)
     }
+
+    fn remove(&self, handle: &str) -> Result<(), SignError> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(handle);
+        let Some(path) = self.path(handle)? else { return Ok(()) };
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(SignError::Refused(format!("{}: {error}", path.display())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The file of a key, where keys are in files. A handle comes from the table, and the table must not choose files.
+    fn path(&self, handle: &str) -> Result<Option<PathBuf>, SignError> {
+        if !handle.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
+            return Err(refused("the key's handle is no kid"));
+        }
+        Ok(self.folder.as_deref().map(|folder| file(folder, handle)))
+    }
 }
 
 impl Signer for LocalSigner {
-    fn create(&self) -> BoxFuture<'_, Result<NewKey, SignError>> {
-        std::future::ready(self.make()).boxed()
+    fn create<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<NewKey, SignError>> {
+        ready(self.make()).boxed()
     }
 
-    fn sign<'a>(&'a self, key: &'a SigningKey, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignError>> {
-        let signed = self.key(&key.handle).and_then(|pair| {
+    fn find<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<NewKey>, SignError>> {
+        // A file that nobody knows of costs nothing.
+        ready(Ok(None)).boxed()
+    }
+
+    fn sign<'a>(&'a self, handle: &'a str, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignError>> {
+        let signed = self.key(handle).and_then(|pair| {
             let mut signature = vec![0; pair.public_modulus_len()];
             let done = pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);
             done.map(|()| signature).map_err(|_| refused("the key does not sign"))
         });
-        std::future::ready(signed).boxed()
+        ready(signed).boxed()
+    }
+
+    fn end<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<(), SignError>> {
+        ready(self.remove(handle)).boxed()
     }
 }
 
@@ -195,7 +219,7 @@ impl Sealer for LocalSealer {
             out.append(&mut sealed);
             out
         });
-        std::future::ready(sealed).boxed()
+        ready(sealed).boxed()
     }
 
     fn open<'a>(&'a self, context: &'a SealingContext, sealed: &'a [u8]) -> BoxFuture<'a, Result<Secret, SealError>> {
@@ -205,7 +229,7 @@ impl Sealer for LocalSealer {
             let text = self.key.open_in_place(nonce, associated_data(context), &mut rest).ok()?;
             Some(Secret::new(str::from_utf8(text).ok()?.to_owned()))
         });
-        std::future::ready(opened.ok_or(SealError::DoesNotOpen)).boxed()
+        ready(opened.ok_or(SealError::DoesNotOpen)).boxed()
     }
 }
 
@@ -262,8 +286,14 @@ mod tests {
         let again = LocalSigner::in_folder(folder.path()).unwrap();
         assert!(again.key(&made.handle).is_ok());
         assert!(again.key("../x").is_err());
+        assert!(again.remove("../x").is_err());
         let mode = fs::metadata(file(folder.path(), &made.handle)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        let other = again.make().unwrap().handle;
+        for _ in 0..2 {
+            again.end(&other).await.unwrap();
+            assert!(again.sign(&other, b"a").await.is_err());
+        }
         let secret = folder.path().join("sealing.key");
         assert_eq!(secret_in_file(&secret).unwrap(), secret_in_file(&secret).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);

@@ -9,8 +9,6 @@ use jsonwebtoken::jwk::{
     ThumbprintHash,
 };
 
-use crate::domain::ring::SigningKey;
-
 /// Why nothing was signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
@@ -68,9 +66,16 @@ pub struct NewKey {
 
 /// Holds private keys and signs with them. The private part never comes out.
 pub trait Signer: Debug + Send + Sync {
-    /// Makes a key of 2048 bits.
-    fn create(&self) -> BoxFuture<'_, Result<NewKey, SignError>>;
+    /// Makes a key of 2048 bits. `name` says what it is for, and finds it again.
+    fn create<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<NewKey, SignError>>;
+
+    /// A key that was made under this name by a process that may have died before it could write it down. None where
+    /// there is none, or where one that nobody knows of harms nobody.
+    fn find<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<NewKey>, SignError>>;
 
     /// Signs `message`, which the signer hashes. The signature is as long as the key's modulus.
-    fn sign<'a>(&'a self, key: &'a SigningKey, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignError>>;
+    fn sign<'a>(&'a self, handle: &'a str, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignError>>;
+
+    /// Lets a private key end that signs no more; again, and of one that is gone: the same.
+    fn end<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<(), SignError>>;
 }

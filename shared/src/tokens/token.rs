@@ -142,7 +142,7 @@ impl Tokens {
         let key = self.ring.current(now).await?.ok_or_else(|| refused("there is no current signing key"))?;
         let header = Header { alg: "RS256".to_owned(), typ: TYPE.to_owned(), kid: key.kid.clone() };
         let message = format!("{}.{}", encode(&header)?, encode(claims)?);
-        let signature = self.signer.sign(&key, message.as_bytes()).await?;
+        let signature = self.signer.sign(&key.handle, message.as_bytes()).await?;
         let token = format!("{message}.{}", BASE64URL_NOPAD.encode(&signature));
         UnverifiedToken::parse(&token)
             .and_then(|unverified| unverified.verify(&key, &self.issuer))
