@@ -8,6 +8,7 @@ use crate::{
     Clock,
     auth::oidc::{self, Oidc, OidcSettings, OidcSettingsInvalid},
     domain::rate::{Churn, Limit, RateLimits},
+    http::edge::cors::{Origin, OriginInvalid},
     store::{Connection, StoreError, Table, catalog::CatalogCopy, listing::CursorKey, rates::FullBuckets},
     tokens::{
         KeyRing, Sealer, SignError, Signer, Tokens,
@@ -32,6 +33,8 @@ pub struct Settings {
     pub oidc: Option<OidcSettings>,
     /// What is slowed down.
     pub rate_limits: RateLimits,
+    /// Whose web pages may call the API. Its public documents may be read by all.
+    pub cors_origins: Vec<Origin>,
 }
 
 /// All of it. Cheap to clone; a use case takes only the parts that it needs.
@@ -130,6 +133,7 @@ impl Services {
     /// tokens are taken, and `SIGNET_OIDC_ROLES_CLAIM` where they name the roles, if not in `roles`.
     /// `SIGNET_GUESSES_PER_MINUTE` (60), `SIGNET_CHURN_PER_SEAT` (2) and `SIGNET_CHURN_EXTRA` (10) are the rate limits;
     /// no guesses at all can't be asked for, so 0 guesses, and 0 and 0 of churn, mean that there is no limit.
+    /// `SIGNET_CORS_ORIGINS` (commas between them) says whose web pages may call the API, none if it is left out.
     pub async fn from_environment() -> Result<Self, StartError> {
         let table = Table::connect(Connection {
             table: variable("SIGNET_TABLE")?,
@@ -146,6 +150,7 @@ impl Services {
             key_refresh: SignedDuration::from_secs(300),
             oidc: oidc_settings(optional)?,
             rate_limits: rate_limits(optional)?,
+            cors_origins: cors_origins(optional)?,
         };
         let services = Self::new(table, keys.into(), Clock::System, settings)?;
         let now = services.clock.now();
@@ -214,9 +219,31 @@ fn oidc_settings(read: impl Fn(&str) -> Option<String>) -> Result<Option<OidcSet
     }))
 }
 
+/// Whose web pages may call the API.
+fn cors_origins(read: impl Fn(&str) -> Option<String>) -> Result<Vec<Origin>, StartError> {
+    const ORIGINS: &str = "SIGNET_CORS_ORIGINS";
+    let text = read(ORIGINS).unwrap_or_default();
+    let all = text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::parse);
+    all.collect::<Result<_, OriginInvalid>>().map_err(|wrong| StartError::Environment {
+        variable: ORIGINS,
+        fault: format!("is a list of origins with commas between them; each is {wrong}"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn origins_are_listed_with_commas() {
+        let read = |value: Option<&str>| cors_origins(|_| value.map(str::to_owned)).map(|origins| origins.len());
+        assert_eq!(read(None).unwrap(), 0);
+        assert_eq!(read(Some("https://a.example")).unwrap(), 1);
+        assert_eq!(read(Some("https://a.example, http://localhost:5173,")).unwrap(), 2);
+        for wrong in ["*", "https://a.example/", "https://a.example;https://b.example", "null"] {
+            assert!(read(Some(wrong)).unwrap_err().to_string().starts_with("SIGNET_CORS_ORIGINS is a list"), "{wrong}");
+        }
+    }
 
     fn read(
         issuer: Option<&str>,

@@ -26,6 +26,8 @@ pub struct Answer {
     /// The headers.
     pub headers: HeaderMap,
     /// The body as it came.
+    pub bytes: Vec<u8>,
+    /// The body as text.
     pub text: String,
     /// The body as JSON; null where it is none.
     pub body: Value,
@@ -90,9 +92,10 @@ impl Client {
             self.http.request(method, format!("{}{below}{path}", self.base_url)).headers(self.headers.clone());
         let response = with(request).send().await.expect("the stack answers");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.expect("the body comes whole");
+        let bytes = response.bytes().await.expect("the body comes whole").to_vec();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Answer { asked, status, headers, text, body }
+        Answer { asked, status, headers, bytes, text, body }
     }
 }
 

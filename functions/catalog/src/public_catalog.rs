@@ -2,10 +2,7 @@
 
 use axum::{
     extract::State,
-    http::{
-        HeaderName, HeaderValue,
-        header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL},
-    },
+    http::{HeaderName, HeaderValue, header::CACHE_CONTROL},
 };
 use serde::Serialize;
 use shared::{
@@ -60,11 +57,8 @@ pub struct PublicFeature {
     pub inherited_from: Option<TierId>,
 }
 
-/// Any page may show the answer, and keep it for a minute.
-const HEADERS: [(HeaderName, HeaderValue); 2] = [
-    (CACHE_CONTROL, HeaderValue::from_static("public, max-age=60")),
-    (ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
-];
+/// Anybody may keep the answer for a minute.
+const HEADERS: [(HeaderName, HeaderValue); 1] = [(CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"))];
 
 /// Shows what is sold.
 #[utoipa::path(
@@ -82,7 +76,7 @@ const HEADERS: [(HeaderName, HeaderValue); 2] = [
 pub(crate) async fn handler(
     State(services): State<Services>,
     call: Call,
-) -> Result<([(HeaderName, HeaderValue); 2], Tagged<PublicCatalog>), Problem> {
+) -> Result<([(HeaderName, HeaderValue); 1], Tagged<PublicCatalog>), Problem> {
     let catalog = services.catalog.read(&services.table, call.now).await?;
     Ok((HEADERS, Tagged(public_catalog(&catalog))))
 }

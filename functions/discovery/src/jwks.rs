@@ -2,10 +2,7 @@
 
 use axum::{
     extract::State,
-    http::{
-        HeaderName,
-        header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL},
-    },
+    http::{HeaderName, header::CACHE_CONTROL},
     response::IntoResponse,
 };
 use jiff::SignedDuration;
@@ -71,9 +68,9 @@ fn published(keys: &[SigningKey]) -> JwksResource {
     JwksResource { keys: keys.iter().filter(|key| key.is_published()).map(JwkResource::from).collect() }
 }
 
-/// Anybody may read it from anywhere, and keep it for so long.
-pub(crate) fn public_for(time: SignedDuration) -> [(HeaderName, String); 2] {
-    [(CACHE_CONTROL, format!("public, max-age={}", time.as_secs())), (ACCESS_CONTROL_ALLOW_ORIGIN, "*".to_owned())]
+/// Anybody may keep it for so long.
+pub(crate) fn public_for(time: SignedDuration) -> [(HeaderName, String); 1] {
+    [(CACHE_CONTROL, format!("public, max-age={}", time.as_secs()))]
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::{Parser, error::ErrorKind};
-use shared::domain::rate::RateLimits;
+use shared::{domain::rate::RateLimits, http::edge::cors::Origin};
 use signet_local::{Folder, LocalJson, Options, Stack, issuer_url, listen_address};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -40,6 +40,9 @@ struct Flags {
     /// The URL that tokens name as their issuer [default: the base URL of the first start]
     #[arg(long, value_name = "URL", value_parser = issuer_url)]
     issuer: Option<String>,
+    /// An origin whose web pages may call the API; may be given several times
+    #[arg(long, value_name = "SCHEME://HOST")]
+    cors_origin: Vec<Origin>,
 }
 
 #[tokio::main]
@@ -89,6 +92,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         rate_limits: if flags.no_rate_limits { RateLimits::NONE } else { RateLimits::default() },
         dynamodb_endpoint: flags.dynamodb_endpoint,
         issuer: flags.issuer,
+        cors_origins: flags.cors_origin,
         ..Options::default()
     };
     let stack = tokio::select! {

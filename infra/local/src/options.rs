@@ -4,7 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::http::Uri;
-use shared::{Clock, domain::rate::RateLimits};
+use shared::{Clock, domain::rate::RateLimits, http::edge::cors::Origin};
 
 use crate::Folder;
 
@@ -23,6 +23,8 @@ pub struct Options<'a> {
     pub dynamodb_endpoint: Option<String>,
     /// The issuer's URL; none means the one that is kept, or else the base URL.
     pub issuer: Option<String>,
+    /// Whose web pages may call the API.
+    pub cors_origins: Vec<Origin>,
     /// The time.
     pub clock: Clock,
     /// In place of the SDK's own HTTP client: where tests break things.
@@ -38,6 +40,7 @@ impl Default for Options<'_> {
             rate_limits: RateLimits::default(),
             dynamodb_endpoint: None,
             issuer: None,
+            cors_origins: Vec::new(),
             clock: Clock::System,
             dynamodb_http_client: None,
         }

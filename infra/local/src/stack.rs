@@ -129,6 +129,7 @@ impl Stack {
             key_refresh: SignedDuration::from_secs(300),
             oidc: Some(oidc),
             rate_limits: options.rate_limits,
+            cors_origins: options.cors_origins,
         };
         let services = begin(table, folder, settings, options.clock).await?;
         let secret = operator(&services, folder).await?;

@@ -1,18 +1,22 @@
 //! What every request passes on its way in and every answer on its way out.
 
+mod compression;
+pub mod cors;
+mod headers;
+
 use axum::{
     Json, Router,
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{
-        HeaderName, HeaderValue, Method, StatusCode, Uri,
+        HeaderValue, Method, StatusCode, Uri,
         header::{
-            AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
-            WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+            AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER,
+            WWW_AUTHENTICATE,
         },
         uri::PathAndQuery,
     },
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
 };
 use data_encoding::HEXLOWER;
@@ -20,7 +24,9 @@ use rand::RngExt;
 use tower::{ServiceBuilder, util::MapRequestLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{Call, Once, Problem, call::source_ip, once};
+pub use self::headers::protect;
+use self::{cors::Cors, headers::Place};
+use super::{Call, Once, Problem, call::source_ip, extract::read_bytes, once};
 use crate::{Clock, Services, domain::Code};
 
 /// The path that every endpoint of this version begins with.
@@ -31,14 +37,19 @@ const VERSIONS: [&str; 2] = ["v1.0", "v1"];
 
 /// Puts the edge around a function's routes.
 pub fn with_edge(routes: Router<Services>, services: &Services) -> Router {
+    let edge = Edge { clock: services.clock.clone(), issuer: services.issuer().to_owned() };
+    // The last is the outermost.
     let inside = routes
         .fallback(nothing_here)
         .layer(from_fn_with_state(services.clone(), once::pass))
-        .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::fault("a handler panicked").into_response()
         }))
-        .layer(from_fn_with_state(Edge { clock: services.clock.clone(), issuer: services.issuer().to_owned() }, pass))
+        .layer(from_fn(read_whole))
+        .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
+        .layer(compression::layer())
+        .layer(from_fn_with_state(Cors::new(&services.settings.cors_origins), cors::pass))
+        .layer(from_fn_with_state(edge, pass))
         .with_state(services.clone());
     // The path is settled before routes are looked up, so this goes around the router and not into it.
     Router::new().fallback_service(ServiceBuilder::new().layer(MapRequestLayer::new(settle_version)).service(inside))
@@ -64,6 +75,7 @@ fn settle_version(mut request: Request) -> Request {
     request
 }
 
+/// A path means one thing however it is written, so one with a slash too many means nothing.
 async fn nothing_here(uri: Uri) -> Problem {
     let version = uri.path().strip_prefix("/api/").map(|rest| rest.split('/').next().unwrap_or_default());
     match version {
@@ -74,6 +86,16 @@ async fn nothing_here(uri: Uri) -> Problem {
     }
 }
 
+/// Reads the body before anybody else does: 64 KiB at most, whether its length was told or not, and whether the
+/// endpoint reads it or not.
+async fn read_whole(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match read_bytes(Request::from_parts(parts.clone(), body), &()).await {
+        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
 async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let now = edge.clock.now();
     let trace_id = trace_id(&request);
@@ -81,15 +103,22 @@ async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Res
     request.extensions_mut().insert(call);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
-    let is_api = request.uri().path().starts_with("/api/");
+    let place = Place::of(request.uri().path());
     let seen = request.headers().get(IF_NONE_MATCH).cloned();
     let sent_authorization = request.headers().contains_key(AUTHORIZATION);
+    compression::settle(&mut request);
 
-    let response = next.run(request).await;
-    let response = write_problem(response, &edge.issuer, &trace_id, sent_authorization);
-    let mut response =
-        if method == Method::GET || method == Method::HEAD { not_modified(response, seen) } else { response };
-    headers(&mut response, is_api);
+    let mut response = next.run(request).await;
+    if method == Method::OPTIONS && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        // The Allow header, which comes with it, is what was asked for (RFC 9110 §9.3.7).
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    }
+    let mut response = write_problem(response, &edge.issuer, &trace_id, sent_authorization);
+    compression::weaken(&mut response);
+    if method == Method::GET || method == Method::HEAD {
+        response = not_modified(response, seen);
+    }
+    headers::complete(response.headers_mut(), place);
 
     let millis = edge.clock.now().duration_since(now).as_millis();
     let status = response.status().as_u16();
@@ -97,11 +126,16 @@ async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Res
     response
 }
 
-/// X-Ray's name for the request where there is one, so that the traces and the log agree.
+/// X-Ray's name for the request where there is one, so that the traces and the log agree. It goes into the log, so it
+/// is taken in its own form alone: `1-5759e988-bd862e3fe1be46a994272793`.
 fn trace_id(request: &Request) -> String {
     let header = request.headers().get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
     let root = header.and_then(|text| text.split(';').find_map(|part| part.trim().strip_prefix("Root=")));
-    let usable = |id: &&str| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let is_hex = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let usable = |id: &&str| match id.split('-').collect::<Vec<_>>()[..] {
+        ["1", time, random] => is_hex(time, 8) && is_hex(random, 24),
+        _ => false,
+    };
     root.filter(usable).map_or_else(|| HEXLOWER.encode(&rand::rng().random::<[u8; 16]>()), str::to_owned)
 }
 
@@ -127,7 +161,7 @@ pub(super) fn write_problem(
     let refused_token = (code == Code::Unauthenticated && sent_authorization).then(|| problem.detail.clone());
     let (mut parts, _) = response.into_parts();
     let (_, body) = Json(problem.body(issuer, trace_id.to_owned())).into_response().into_parts();
-    parts.headers.remove("content-length");
+    parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if parts.status == StatusCode::UNAUTHORIZED {
         parts.headers.insert(WWW_AUTHENTICATE, bearer_challenge(refused_token.as_deref()));
@@ -148,31 +182,22 @@ fn bearer_challenge(refused_token: Option<&str>) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or(plain)
 }
 
-/// 304 where the caller has seen what would be sent (RFC 9110 §13.1.2).
+/// 304 where the caller has seen what would be sent (RFC 9110 §13.1.2), compared weakly, as it demands.
 fn not_modified(response: Response, seen: Option<HeaderValue>) -> Response {
     let (Some(seen), Some(tag), StatusCode::OK) = (seen, response.headers().get(ETAG).cloned(), response.status())
     else {
         return response;
     };
     let (seen, tag) = (seen.to_str().unwrap_or_default(), tag.to_str().unwrap_or("\u{0}"));
-    let same = |one: &str| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag;
-    if !seen.split(',').map(str::trim).any(same) {
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    let own = opaque(tag);
+    if !seen.split(',').map(str::trim).any(|one| one == "*" || opaque(one) == own) {
         return response;
     }
     let (mut parts, _) = response.into_parts();
     parts.status = StatusCode::NOT_MODIFIED;
-    parts.headers.remove(CONTENT_TYPE);
-    parts.headers.remove("content-length");
-    Response::from_parts(parts, Body::empty())
-}
-
-fn headers(response: &mut Response, is_api: bool) {
-    let headers = response.headers_mut();
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains; preload"));
-    headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
-    headers.insert(HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY"));
-    if is_api && !headers.contains_key(CACHE_CONTROL) {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for of_the_body in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING] {
+        parts.headers.remove(of_the_body);
     }
+    Response::from_parts(parts, Body::empty())
 }

@@ -322,7 +322,7 @@ async fn a_token_that_does_not_hold_is_refused() {
     // Without a credential, there is nothing wrong with one.
     let answer = make_product(&stack.anonymous).await;
     answer.problem(401, "unauthenticated");
-    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"signet\"");
+    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"signet\", ApiKey header=\"X-Api-Key\"");
     // Two credentials, even two good ones, are one too many.
     let both = bearer(&stack.operator, &tokens["access_token"]);
     make_product(&both).await.problem(401, "unauthenticated");

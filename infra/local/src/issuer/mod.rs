@@ -23,10 +23,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
-    http::{
-        HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS},
-    },
+    http::{StatusCode, header::HOST},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -34,6 +31,7 @@ use axum::{
 use shared::{
     Clock,
     auth::{OidcSettings, oidc::ROLES_CLAIM},
+    http::edge::protect,
 };
 use url::{Host, Url};
 
@@ -114,15 +112,12 @@ impl DevIssuer {
 /// point here (DNS rebinding) is not answered: its requests carry that name.
 async fn guard(request: Request, next: Next) -> Response {
     let host = request.headers().get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !is_of_this_network(host) {
-        return (StatusCode::MISDIRECTED_REQUEST, "the development issuer answers to addresses alone").into_response();
-    }
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    let mut response = if is_of_this_network(host) {
+        next.run(request).await
+    } else {
+        (StatusCode::MISDIRECTED_REQUEST, "the development issuer answers to addresses alone").into_response()
+    };
+    protect(response.headers_mut());
     response
 }
 
