@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
-use shared::{Clock, domain::rate::RateLimits};
+use shared::{Clock, Services, domain::rate::RateLimits, http::edge::with_edge};
 use signet_local::{Folder, Options};
 use tracing_subscriber::EnvFilter;
 
@@ -68,6 +68,15 @@ impl Stack {
         let tokens = tokens.expect(200);
         let token = tokens["access_token"].as_str().expect("an access token");
         self.anonymous.with_header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// Asks a server beside the stack's: other routes, or other parts.
+    pub async fn beside(&self, routes: axum::Router<Services>, services: &Services) -> Client {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+        let address = listener.local_addr().expect("it has an address");
+        let app = with_edge(routes, services);
+        tokio::spawn(async { axum::serve(listener, app).await });
+        Client::new(&format!("http://{address}"))
     }
 
     /// Moves the clock on.

@@ -1,17 +1,20 @@
-//! What an app, a tool or a person needs to find the rest: the public signing keys, where the endpoints are, and their
-//! documentation.
+//! What an app, a tool or a person needs to find the rest: the public signing keys, where the endpoints are, their
+//! documentation, and how well they do.
 
 pub mod docs;
+pub mod health;
 pub mod jwks;
 pub mod license_configuration;
 pub mod openapi;
 pub mod problems;
 
+use axum::Extension;
 use shared::Services;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The function's routes.
 pub fn routes() -> OpenApiRouter<Services> {
+    let health = OpenApiRouter::new().routes(routes!(health::handler)).layer(Extension(health::Last::default()));
     OpenApiRouter::new()
         .routes(routes!(jwks::handler))
         .routes(routes!(license_configuration::handler))
@@ -20,4 +23,5 @@ pub fn routes() -> OpenApiRouter<Services> {
         .routes(routes!(docs::file))
         .routes(routes!(problems::of_all))
         .routes(routes!(problems::of_code))
+        .merge(health)
 }

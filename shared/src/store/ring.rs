@@ -24,6 +24,11 @@ impl Table {
         Ok(found)
     }
 
+    /// Whether the table answers: reads one small item.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.get(keys::ring()).await.map(drop)
+    }
+
     /// Begins the ring with its first key, unless it has begun.
     pub async fn begin_ring(&self, key: &SigningKey) -> Result<(), StoreError> {
         let mut transaction = Transaction::new();

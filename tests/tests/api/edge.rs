@@ -110,24 +110,15 @@ async fn the_development_issuer_has_them_too() {
 
 #[tokio::test]
 async fn a_handler_that_panics_500() {
-    let stack = Stack::start().await;
-    let answer = broken(&stack).await.get("/broken").await;
-    let body = answer.problem(500, "internal_error");
-    assert!(!body.to_string().contains("this is how"), "{body}");
-    assert_eq!(answer.header("x-content-type-options"), "nosniff");
-}
-
-/// Asks a server beside the stack's, with its parts and a route that panics.
-async fn broken(stack: &Stack) -> Client {
     async fn panics() -> &'static str {
         panic!("this is how it breaks")
     }
+    let stack = Stack::start().await;
     let routes = axum::Router::new().route("/broken", axum::routing::get(panics));
-    let app = shared::http::edge::with_edge(routes, &stack.local.services);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async { axum::serve(listener, app).await });
-    Client::new(&format!("http://{address}"))
+    let answer = stack.beside(routes, &stack.local.services).await.get("/broken").await;
+    let body = answer.problem(500, "internal_error");
+    assert!(!body.to_string().contains("this is how"), "{body}");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
 }
 
 /// What a page of this origin is told, before it sends and when it has sent.

@@ -12,6 +12,7 @@ mod edge;
 mod errors;
 mod events;
 mod faults;
+mod health;
 mod idempotency;
 mod lambda;
 mod licenses;

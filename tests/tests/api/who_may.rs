@@ -28,6 +28,7 @@ enum For {
 const ROWS: &[(&str, &str, For)] = &[
     ("get", "/.well-known/jwks.json", For::Everyone),
     ("get", "/.well-known/license-configuration", For::Everyone),
+    ("get", "/health", For::Everyone),
     ("get", "/openapi.json", For::Everyone),
     ("get", "/docs", For::Everyone),
     ("get", "/docs/{file}", For::Everyone),

@@ -1,0 +1,153 @@
+//! Whether what we need answers: for whoever watches Signet, and for what sends it requests.
+
+use std::{fmt::Display, sync::Arc, time::Duration};
+
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use shared::{Clock, Services, http::Call, tokens::KeyRing};
+use tokio::{sync::Mutex, time::timeout};
+use utoipa::ToSchema;
+
+/// How long an answer is given again: however many ask, what we need is asked this often.
+const REUSED_FOR: SignedDuration = SignedDuration::from_secs(5);
+/// How long a check may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How well it goes, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// All is well.
+    Ok,
+    /// Some callers are not answered as they should be.
+    Degraded,
+    /// Nobody is.
+    Down,
+}
+
+/// One thing that we need.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CheckResource {
+    /// `dynamodb`, `signing` (is there a key to sign with?) or `oidc` (are there keys of the issuer of bearer tokens?)
+    #[schema(example = "dynamodb")]
+    name: &'static str,
+    /// How well it goes.
+    status: Health,
+    /// How long the check took.
+    #[schema(example = 3)]
+    latency_ms: u64,
+}
+
+/// All that we need.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(example = json!({
+    "status": "ok", "version": "0.1.0",
+    "checks": [
+        {"name": "dynamodb", "status": "ok", "latency_ms": 3},
+        {"name": "signing", "status": "ok", "latency_ms": 0},
+        {"name": "oidc", "status": "ok", "latency_ms": 0},
+    ],
+}))]
+pub struct HealthResource {
+    /// As the worst of the checks.
+    status: Health,
+    /// Each thing that is needed here.
+    checks: Vec<CheckResource>,
+    /// Signet's.
+    version: &'static str,
+}
+
+/// The last answer, and when it was found out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Last(Arc<Mutex<Option<(Timestamp, HealthResource)>>>);
+
+impl Last {
+    /// The last answer while it is fresh, or a new one. Those who come while it is found out wait for it.
+    async fn or_probe(&self, services: &Services, now: Timestamp) -> HealthResource {
+        let mut last = self.0.lock().await;
+        if let Some((at, health)) = last.as_ref()
+            && now.duration_since(*at).abs() < REUSED_FOR
+        {
+            return health.clone();
+        }
+        let health = Box::pin(probe(services, now)).await;
+        *last = Some((now, health.clone()));
+        health
+    }
+}
+
+/// Tells how well it goes.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "discovery",
+    summary = "Ask whether all that is needed answers",
+    description = "An answer is given again for five seconds.",
+    responses(
+        (status = 200, description = "It answers, `degraded` or `ok`", body = HealthResource),
+        (status = 503, description = "It is `down`", body = HealthResource, example = json!({
+            "status": "down", "checks": [{"name": "dynamodb", "status": "down", "latency_ms": 2000}], "version": "0.1.0",
+        })),
+    ),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    Extension(last): Extension<Last>,
+    call: Call,
+) -> Response {
+    let health = last.or_probe(&services, call.now).await;
+    if health.status == Health::Down {
+        let again = [(RETRY_AFTER, REUSED_FOR.as_secs().to_string())];
+        return (StatusCode::SERVICE_UNAVAILABLE, again, Json(health)).into_response();
+    }
+    Json(health).into_response()
+}
+
+/// Asks everything at once.
+async fn probe(services: &Services, now: Timestamp) -> HealthResource {
+    let clock = &services.clock;
+    let issuer = async {
+        let oidc = services.oidc.as_ref()?;
+        Some(check(clock, "oidc", Health::Degraded, async { oidc.discovery(now).await.map(drop) }).await)
+    };
+    let (dynamodb, signing, oidc) = tokio::join!(
+        check(clock, "dynamodb", Health::Down, services.table.probe()),
+        check(clock, "signing", Health::Down, can_sign(services.tokens.ring(), now)),
+        issuer,
+    );
+    let checks: Vec<CheckResource> = [dynamodb, signing].into_iter().chain(oidc).collect();
+    let status = checks.iter().map(|check| check.status).max().unwrap_or(Health::Ok);
+    HealthResource { status, checks, version: env!("CARGO_PKG_VERSION") }
+}
+
+/// Runs one check. Why it failed is for the log alone.
+async fn check<E: Display>(
+    clock: &Clock,
+    name: &'static str,
+    if_it_fails: Health,
+    probe: impl Future<Output = Result<(), E>>,
+) -> CheckResource {
+    let begun = clock.now();
+    let cause = match timeout(PATIENCE, probe).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("no answer in time".to_owned()),
+    };
+    if let Some(cause) = &cause {
+        tracing::warn!(check = name, cause, "a health check failed");
+    }
+    let status = if cause.is_some() { if_it_fails } else { Health::Ok };
+    let latency_ms = u64::try_from(clock.now().duration_since(begun).as_millis()).unwrap_or(0);
+    CheckResource { name, status, latency_ms }
+}
+
+async fn can_sign(ring: &KeyRing, now: Timestamp) -> Result<(), String> {
+    let current = ring.current(now).await.map_err(|error| error.to_string())?;
+    current.map(drop).ok_or_else(|| "there is no current signing key".to_owned())
+}
