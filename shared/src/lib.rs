@@ -5,6 +5,7 @@
 //! `domain`, and `domain` on none.
 
 pub mod auth;
+mod aws;
 mod clock;
 pub mod domain;
 pub mod http;
@@ -13,5 +14,6 @@ mod services;
 pub mod store;
 pub mod tokens;
 
+pub use aws::Aws;
 pub use clock::Clock;
 pub use services::{Keys, Services, Settings, StartError};

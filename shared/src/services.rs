@@ -5,11 +5,11 @@ use std::{env, io, path::Path, sync::Arc};
 use jiff::SignedDuration;
 
 use crate::{
-    Clock,
+    Aws, Clock,
     auth::oidc::{self, Oidc, OidcSettings, OidcSettingsInvalid},
     domain::rate::{Churn, Limit, RateLimits},
     http::edge::cors::{Origin, OriginInvalid},
-    store::{Connection, StoreError, Table, catalog::CatalogCopy, listing::CursorKey, rates::FullBuckets},
+    store::{StoreError, Table, catalog::CatalogCopy, listing::CursorKey, rates::FullBuckets},
     tokens::{
         KeyRing, Sealer, SignError, Signer, Tokens,
         keyring::{self, BeginError},
@@ -135,12 +135,8 @@ impl Services {
     /// no guesses at all can't be asked for, so 0 guesses, and 0 and 0 of churn, mean that there is no limit.
     /// `SIGNET_CORS_ORIGINS` (commas between them) says whose web pages may call the API, none if it is left out.
     pub async fn from_environment() -> Result<Self, StartError> {
-        let table = Table::connect(Connection {
-            table: variable("SIGNET_TABLE")?,
-            endpoint: env::var("AWS_ENDPOINT_URL_DYNAMODB").ok(),
-            region: Some(variable("AWS_REGION")?),
-            ..Connection::default()
-        });
+        let aws = Aws::new(&variable("AWS_REGION")?, None, None);
+        let table = Table::connect(&aws, &variable("SIGNET_TABLE")?, optional("AWS_ENDPOINT_URL_DYNAMODB"));
         let keys = LocalKeys::in_folder(Path::new(&variable("SIGNET_KEY_DIR")?))?;
         let issuer = variable("SIGNET_ISSUER")?.trim_end_matches('/').to_owned();
         let settings = Settings {

@@ -42,7 +42,7 @@ impl Stack {
         log();
         let (clock, faults) = (Clock::set(START), Faults::default());
         let http_client = Some(faults.http_client());
-        let options = Options { clock: clock.clone(), dynamodb_http_client: http_client, ..options };
+        let options = Options { clock: clock.clone(), http_client, ..options };
         let local = signet_local::Stack::start(options).await.expect("the stack starts");
         let anonymous = Client::new(&local.base_url);
         let operator = anonymous.with_api_key(local.operator_api_key.expose());

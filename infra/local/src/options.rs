@@ -28,7 +28,7 @@ pub struct Options<'a> {
     /// The time.
     pub clock: Clock,
     /// In place of the SDK's own HTTP client: where tests break things.
-    pub dynamodb_http_client: Option<SharedHttpClient>,
+    pub http_client: Option<SharedHttpClient>,
 }
 
 impl Default for Options<'_> {
@@ -42,7 +42,7 @@ impl Default for Options<'_> {
             issuer: None,
             cors_origins: Vec::new(),
             clock: Clock::System,
-            dynamodb_http_client: None,
+            http_client: None,
         }
     }
 }

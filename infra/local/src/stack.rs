@@ -11,10 +11,10 @@ use aws_sdk_dynamodb::config::Credentials;
 use axum::Router;
 use jiff::SignedDuration;
 use shared::{
-    Clock, Services, Settings,
+    Aws, Clock, Services, Settings,
     domain::{ApiKey, ApiKeySecret, Scopes, Secret, Timestamp},
     http::edge::with_edge,
-    store::{Connection, StoreError, Table},
+    store::{StoreError, Table},
     tokens::{SignError, Signer, local::LocalKeys},
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
@@ -105,13 +105,9 @@ impl Stack {
         };
         let embedded_endpoint = embedded.as_ref().map(|embedded| embedded.endpoint.clone());
         let dynamodb_endpoint = options.dynamodb_endpoint.or(embedded_endpoint).unwrap_or_default();
-        let table = Table::connect(Connection {
-            table: TABLE.to_owned(),
-            endpoint: Some(dynamodb_endpoint.clone()),
-            region: Some(environment("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned())),
-            credentials: credentials(embedded.is_some()),
-            http_client: options.dynamodb_http_client,
-        });
+        let region = environment("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned());
+        let aws = Aws::new(&region, credentials(embedded.is_some()), options.http_client);
+        let table = Table::connect(&aws, TABLE, Some(dynamodb_endpoint.clone()));
         table.create_if_missing().await?;
 
         let issuer = match folder {

@@ -289,10 +289,8 @@ impl From<StateConflict> for Problem {
 
 impl From<SignError> for Problem {
     fn from(error: SignError) -> Self {
-        match error {
-            SignError::Unavailable(_) => Self::unavailable(error.to_string()),
-            SignError::Refused(_) => Self::fault(error.to_string()),
-        }
+        // A key that can't sign is ours to mend, and is mended while apps come back; the log has what is wrong.
+        Self::unavailable(error.to_string())
     }
 }
 

@@ -21,4 +21,4 @@ pub mod seats;
 pub mod table;
 pub mod writes;
 
-pub use table::{Connection, StoreError, Table};
+pub use table::{StoreError, Table};

@@ -4,9 +4,6 @@ use std::{collections::HashMap, error::Error, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
-    config::{
-        BehaviorVersion, Credentials, Region, SharedCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig,
-    },
     error::{DisplayErrorContext, SdkError},
     operation::{
         delete_item::DeleteItemError, put_item::PutItemError, transact_write_items::TransactWriteItemsError,
@@ -15,13 +12,13 @@ use aws_sdk_dynamodb::{
     primitives::Blob,
     types::{AttributeValue, CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use data_encoding::HEXLOWER;
 use rand::RngExt;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::schema::TTL_ATTRIBUTE;
 use super::writes::{Change, Committed, Condition, Refusals, Transaction, Verdict, some};
+use crate::Aws;
 
 /// An item as DynamoDB has it: attribute names to values.
 pub type Item = HashMap<String, AttributeValue>;
@@ -44,21 +41,6 @@ pub enum StoreError {
     /// The writes of others kept coming first.
     #[error("other writes came first, again and again")]
     Contended,
-}
-
-/// How to reach DynamoDB.
-#[derive(Debug, Clone, Default)]
-pub struct Connection {
-    /// The table's name.
-    pub table: String,
-    /// In place of the region's own end point.
-    pub endpoint: Option<String>,
-    /// AWS region.
-    pub region: Option<String>,
-    /// Who signs the requests; none means the environment's variables, as Lambda sets them.
-    pub credentials: Option<Credentials>,
-    /// In place of the SDK's own HTTP client: where tests break things.
-    pub http_client: Option<SharedHttpClient>,
 }
 
 /// The one table. Cheap to clone.
@@ -134,34 +116,13 @@ pub struct Page {
 const TRIES: u32 = 8;
 
 impl Table {
-    /// A client of the table. Nothing is sent yet.
-    pub fn connect(connection: Connection) -> Self {
-        let mut config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(connection.region.map(Region::new))
-            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
-            // A stuck attempt must not use up the caller's time: Lambda's own limit is some seconds.
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(Duration::from_secs(1))
-                    .operation_attempt_timeout(Duration::from_secs(3))
-                    .operation_timeout(Duration::from_secs(8))
-                    .build(),
-            )
-            .stalled_stream_protection(aws_sdk_dynamodb::config::StalledStreamProtectionConfig::disabled());
-        config = match connection.credentials {
-            Some(credentials) => config.credentials_provider(SharedCredentialsProvider::new(credentials)),
-            None => config.credentials_provider(aws_config::environment::EnvironmentVariableCredentialsProvider::new()),
-        };
-        if let Some(endpoint) = connection.endpoint {
-            config = config.endpoint_url(endpoint);
-        }
-        if let Some(http_client) = connection.http_client {
-            config = config.http_client(http_client);
-        }
+    /// The table of this name, at `endpoint` in place of the region's own DynamoDB. Nothing is sent yet.
+    pub fn connect(aws: &Aws, name: &str, endpoint: Option<String>) -> Self {
+        let mut config = aws_sdk_dynamodb::config::Builder::from(aws.config());
+        config.set_endpoint_url(endpoint);
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
         let client = Client::from_conf(config.build());
-        Self { client, name: connection.table }
+        Self { client, name: name.to_owned() }
     }
 
     /// The SDK's client, for making the table and probing it.

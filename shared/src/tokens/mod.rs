@@ -3,6 +3,7 @@
 //! Signing and sealing are traits, as each is done by KMS where Signet is deployed and by local files on one machine.
 
 pub mod keyring;
+pub mod kms;
 pub mod local;
 pub mod sealer;
 pub mod signer;

@@ -13,7 +13,7 @@ const CRASH: Fault = Fault::Answer(400, "ValidationException");
 
 async fn start(folder: &Folder, faults: &Faults) -> Result<Stack, signet_local::StartError> {
     let http_client = Some(faults.http_client());
-    let options = Options { data: Some(folder), demo: true, dynamodb_http_client: http_client, ..Options::default() };
+    let options = Options { data: Some(folder), demo: true, http_client, ..Options::default() };
     Stack::start(options).await
 }
 

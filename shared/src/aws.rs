@@ -1,0 +1,172 @@
+//! How AWS's services are reached: with one HTTP client and the same patience for all of them.
+
+use std::time::Duration;
+
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider, retry::RetryConfig,
+    stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
+};
+use aws_sdk_dynamodb::{
+    config::{Credentials, SharedCredentialsProvider},
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{http::SharedHttpClient, orchestrator::HttpResponse};
+
+/// What every client of AWS has in common. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Aws(SdkConfig);
+
+impl Aws {
+    /// In a region, as `credentials` say, or else as the environment's variables do, which Lambda sets. Nothing is sent
+    /// yet. An HTTP client is given where tests break things.
+    pub fn new(region: &str, credentials: Option<Credentials>, http_client: Option<SharedHttpClient>) -> Self {
+        let credentials = match credentials {
+            Some(credentials) => SharedCredentialsProvider::new(credentials),
+            None => SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
+        };
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .credentials_provider(credentials)
+            .http_client(http_client.unwrap_or_else(http_client_of_our_own))
+            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
+            // A stuck attempt must not use up the caller's time: Lambda's own limit is some seconds.
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(1))
+                    .operation_attempt_timeout(Duration::from_secs(3))
+                    .operation_timeout(Duration::from_secs(8))
+                    .build(),
+            )
+            // It is for bodies of many megabytes; ours are small, and what is slow has its time-outs.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        Self(config.build())
+    }
+
+    /// What a service's client is built from.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.0
+    }
+}
+
+/// One for all services, so that the roots of trust are read once. A connection that is idle is
+/// dropped before the server would do it: one that is found closed costs its request another attempt.
+fn http_client_of_our_own() -> SharedHttpClient {
+    let tls = Provider::Rustls(CryptoMode::AwsLc);
+    Builder::new().pool_idle_timeout(Duration::from_secs(50)).tls_provider(tls).build_https()
+}
+
+/// Why a service did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It throttles, is slow or away: asking again may help. What was asked may have happened.
+    Passing(String),
+    /// It says no, and will again.
+    Lasting(String),
+}
+
+/// What the failure of a request to KMS or Secrets Manager means. Throttling has the status 400 there, so it is known
+/// by its name.
+pub(crate) fn failure<E>(error: &SdkError<E, HttpResponse>) -> Failure
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let passes = match error {
+        SdkError::ServiceError(service) => {
+            let throttled = matches!(
+                service.err().code(),
+                Some("ThrottlingException" | "Throttling" | "TooManyRequestsException" | "RequestLimitExceeded")
+            );
+            throttled || service.raw().status().as_u16() == 429 || service.raw().status().is_server_error()
+        }
+        SdkError::ConstructionFailure(_) => false,
+        _ => true,
+    };
+    let text = DisplayErrorContext(error).to_string();
+    if passes { Failure::Passing(text) } else { Failure::Lasting(text) }
+}
+
+/// AWS as a test has it: a function stands where requests go to the network.
+#[cfg(test)]
+pub(crate) mod stub {
+    use std::{
+        fmt,
+        sync::{Arc, Mutex},
+    };
+
+    use aws_smithy_runtime_api::client::{
+        http::{
+            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+            SharedHttpConnector,
+        },
+        orchestrator::HttpRequest,
+        runtime_components::RuntimeComponents,
+    };
+    use aws_smithy_types::body::SdkBody;
+    use serde_json::Value;
+
+    use super::{Aws, Credentials, HttpResponse};
+
+    type Answer = dyn Fn(&str, &Value) -> (u16, Value) + Send + Sync;
+
+    /// Answers each request by its operation and its body, with a status and a body.
+    #[derive(Clone)]
+    pub(crate) struct Stub {
+        answer: Arc<Answer>,
+        asked: Arc<Mutex<Vec<(String, Value)>>>,
+    }
+
+    impl Stub {
+        pub(crate) fn new(answer: impl Fn(&str, &Value) -> (u16, Value) + Send + Sync + 'static) -> Self {
+            Self { answer: Arc::new(answer), asked: Arc::default() }
+        }
+
+        pub(crate) fn aws(&self) -> Aws {
+            let credentials = Credentials::new("test", "test", None, None, "test");
+            Aws::new("eu-west-1", Some(credentials), Some(SharedHttpClient::new(self.clone())))
+        }
+
+        /// What was asked so far.
+        pub(crate) fn asked(&self) -> Vec<(String, Value)> {
+            self.asked.lock().unwrap().clone()
+        }
+
+        /// The operations that were asked for so far, each attempt by itself.
+        pub(crate) fn operations(&self) -> Vec<String> {
+            self.asked().into_iter().map(|(operation, _)| operation).collect()
+        }
+    }
+
+    /// An answer that says no.
+    pub(crate) fn exception(status: u16, name: &str) -> (u16, Value) {
+        (status, serde_json::json!({"__type": name, "message": "says the test"}))
+    }
+
+    impl fmt::Debug for Stub {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Stub")
+        }
+    }
+
+    impl HttpConnector for Stub {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            let target = request.headers().get("x-amz-target").unwrap();
+            let operation = target.rsplit('.').next().unwrap().to_owned();
+            let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
+            let (status, answer) = (self.answer)(&operation, &body);
+            self.asked.lock().unwrap().push((operation, body));
+            let answer = SdkBody::from(answer.to_string());
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(status.try_into().unwrap(), answer)))
+        }
+    }
+
+    impl HttpClient for Stub {
+        fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+            SharedHttpConnector::new(self.clone())
+        }
+    }
+}

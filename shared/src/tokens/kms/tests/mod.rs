@@ -1,0 +1,3 @@
+//! What is sent to KMS, and what is made of its answers. That KMS does what is asked shows `tests/tests/real`.
+
+mod signer;

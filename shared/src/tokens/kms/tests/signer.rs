@@ -1,0 +1,166 @@
+use aws_lc_rs::{
+    encoding::{AsDer, PublicKeyX509Der},
+    rsa::{KeyPair, KeySize},
+    signature::KeyPair as _,
+};
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+
+use super::super::{KmsSigner, connect};
+use crate::{
+    aws::stub::{Stub, exception},
+    domain::secret::sha256,
+    tokens::{SignError, Signer},
+};
+
+fn signer(stub: &Stub) -> KmsSigner {
+    KmsSigner::new(connect(&stub.aws(), None), "signet")
+}
+
+fn public_key(size: KeySize) -> Value {
+    let pair = KeyPair::generate(size).unwrap();
+    let der: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+    json!({"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY", "PublicKey": BASE64.encode(der.as_ref())})
+}
+
+#[tokio::test]
+async fn what_is_signed_is_hashed_here() {
+    let stub = Stub::new(|_, _| (200, json!({"Signature": BASE64.encode(&[7; 256])})));
+    assert_eq!(signer(&stub).sign("arn:key", &[1; 10_000]).await.unwrap(), [7; 256]);
+    let sent = json!({
+        "KeyId": "arn:key", "MessageType": "DIGEST", "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256",
+        "Message": BASE64.encode(&sha256(&[1; 10_000])),
+    });
+    assert_eq!(stub.asked(), [("Sign".to_owned(), sent)]);
+}
+
+#[tokio::test]
+async fn a_signature_of_another_length_is_none() {
+    for length in [0, 1, 255, 257, 512] {
+        let stub = Stub::new(move |_, _| (200, json!({"Signature": BASE64.encode(&vec![7; length])})));
+        assert!(matches!(signer(&stub).sign("arn:key", b"a").await, Err(SignError::Refused(_))), "{length}");
+    }
+}
+
+#[tokio::test]
+async fn what_passes_is_asked_again_and_what_does_not_is_refused_at_once() {
+    for (status, name) in [
+        (400, "ThrottlingException"),
+        (429, "TooManyRequestsException"),
+        (500, "KMSInternalException"),
+        (500, "KeyUnavailableException"),
+        (503, "DependencyTimeoutException"),
+        (502, "BadGateway"),
+    ] {
+        let stub = Stub::new(move |_, _| exception(status, name));
+        assert!(matches!(signer(&stub).sign("arn:key", b"a").await, Err(SignError::Unavailable(_))), "{name}");
+        assert!(stub.asked().len() > 1, "{name}");
+    }
+    for name in [
+        "DisabledException",
+        "KMSInvalidStateException",
+        "NotFoundException",
+        "AccessDeniedException",
+        "InvalidKeyUsageException",
+        "ValidationException",
+    ] {
+        let stub = Stub::new(move |_, _| exception(400, name));
+        assert!(matches!(signer(&stub).sign("arn:key", b"a").await, Err(SignError::Refused(_))), "{name}");
+        assert_eq!(stub.operations(), ["Sign"], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_made_once_and_waited_for() {
+    let key = public_key(KeySize::Rsa2048);
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    let stub = Stub::new(move |operation, _| match operation {
+        "CreateKey" => (200, json!({"KeyMetadata": {"KeyId": "id", "Arn": "arn:key"}})),
+        _ if asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 => exception(400, "NotFoundException"),
+        _ => (200, key.clone()),
+    });
+    let made = signer(&stub).create("signing key 1").await.unwrap();
+    assert_eq!((made.handle.as_str(), made.public.n.len()), ("arn:key", 256));
+    assert_eq!(stub.operations(), ["CreateKey", "GetPublicKey", "GetPublicKey"]);
+    let sent = &stub.asked()[0].1;
+    assert_eq!((&sent["KeySpec"], &sent["KeyUsage"]), (&json!("RSA_2048"), &json!("SIGN_VERIFY")));
+    assert_eq!(sent["Description"], "Signet, table signet: signing key 1");
+    assert_eq!(sent["Tags"][0], json!({"TagKey": "signet:table", "TagValue": "signet"}));
+
+    let stub = Stub::new(|_, _| exception(500, "KMSInternalException"));
+    assert!(matches!(signer(&stub).create("signing key 1").await, Err(SignError::Unavailable(_))));
+    assert_eq!(stub.operations(), ["CreateKey"], "another request would make another key");
+}
+
+#[tokio::test]
+async fn only_an_rsa_key_of_2048_bits_that_signs_is_taken() {
+    let good = public_key(KeySize::Rsa2048);
+    let changed = |name: &str, value: Value| {
+        let mut key = good.clone();
+        key[name] = value;
+        key
+    };
+    for wrong in [
+        public_key(KeySize::Rsa3072),
+        changed("KeySpec", json!("RSA_3072")),
+        changed("KeyUsage", json!("ENCRYPT_DECRYPT")),
+        changed("PublicKey", json!(BASE64.encode(b"no key"))),
+    ] {
+        let stub = Stub::new(move |operation, _| match operation {
+            "CreateKey" => (200, json!({"KeyMetadata": {"KeyId": "id", "Arn": "arn:key"}})),
+            _ => (200, wrong.clone()),
+        });
+        assert!(matches!(signer(&stub).create("signing key 1").await, Err(SignError::Refused(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_found_by_its_name_if_it_can_sign() {
+    let key = public_key(KeySize::Rsa2048);
+    let stub = Stub::new(move |operation, body| {
+        let described = |description: &str, state: &str, made: u32| {
+            let arn = &body["KeyId"];
+            let metadata = json!({
+                "KeyId": arn, "Arn": arn, "Description": description, "KeyState": state, "KeyUsage": "SIGN_VERIFY",
+                "CreationDate": made,
+            });
+            (200, json!({ "KeyMetadata": metadata }))
+        };
+        let ours = "Signet, table signet: signing key 2";
+        match (operation, body["KeyId"].as_str()) {
+            ("ListKeys", _) if body["Marker"].is_null() => {
+                let keys =
+                    ["other name", "other table", "disabled", "ending", "denied"].map(|arn| json!({"KeyArn": arn}));
+                (200, json!({"Keys": keys, "Truncated": true, "NextMarker": "2"}))
+            }
+            ("ListKeys", _) => (200, json!({"Keys": [{"KeyArn": "newer"}, {"KeyArn": "older"}], "Truncated": false})),
+            ("DescribeKey", Some("other name")) => described("Signet, table signet: signing key 1", "Enabled", 1),
+            ("DescribeKey", Some("other table")) => described("Signet, table other: signing key 2", "Enabled", 1),
+            ("DescribeKey", Some("disabled")) => described(ours, "Disabled", 1),
+            ("DescribeKey", Some("ending")) => described(ours, "PendingDeletion", 1),
+            ("DescribeKey", Some("newer")) => described(ours, "Enabled", 3),
+            ("DescribeKey", Some("older")) => described(ours, "Enabled", 2),
+            ("DescribeKey", _) => exception(400, "AccessDeniedException"),
+            _ => (200, key.clone()),
+        }
+    });
+    assert_eq!(signer(&stub).find("signing key 2").await.unwrap().unwrap().handle, "older");
+    assert!(signer(&stub).find("signing key 3").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_key_ends_once() {
+    let stub = Stub::new(|_, _| (200, json!({})));
+    signer(&stub).end("arn:key").await.unwrap();
+    let sent = json!({"KeyId": "arn:key", "PendingWindowInDays": 30});
+    assert_eq!(stub.asked(), [("ScheduleKeyDeletion".to_owned(), sent)]);
+    for (name, ended) in [
+        ("KMSInvalidStateException", true),
+        ("NotFoundException", true),
+        ("AccessDeniedException", false),
+        ("ThrottlingException", false),
+    ] {
+        let stub = Stub::new(move |_, _| exception(400, name));
+        assert_eq!(signer(&stub).end("arn:key").await.is_ok(), ended, "{name}");
+    }
+}
