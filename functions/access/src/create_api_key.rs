@@ -11,6 +11,7 @@ use shared::{
     http::{
         Body, Call, Created, Problem,
         documented::{Always, Known, Scoped, WithBody},
+        extract::optional_time,
     },
 };
 use utoipa::ToSchema;
@@ -28,6 +29,7 @@ pub struct Request {
     #[schema(example = json!(["licenses:read"]), min_items = 1)]
     pub scopes: Vec<String>,
     /// When it ends; null or left out, never.
+    #[serde(default, deserialize_with = "optional_time")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
 }

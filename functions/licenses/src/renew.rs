@@ -100,6 +100,12 @@ fn next_end(license: &License, period: BillingPeriod, now: Timestamp) -> Result<
         return Err(StateConflict("this license key never ends: give it an expires_at, or leave it".to_owned()));
     };
     period.end(end.max(now)).ok_or_else(|| {
-        StateConflict("its pricing tier is perpetual and has no billing period: give an expires_at".to_owned())
+        let why = match period {
+            BillingPeriod::Perpetual => "its pricing tier is perpetual and has no billing period: give an expires_at",
+            BillingPeriod::Monthly | BillingPeriod::Annual => {
+                "one more billing period would end after the year 9999: give an expires_at, or null for never"
+            }
+        };
+        StateConflict(why.to_owned())
     })
 }

@@ -173,8 +173,10 @@ pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 /// A time, or null, which is as good as left out. What is finer than a millisecond is cut off: nothing keeps it, and an
 /// answer must not say what the next one does not.
 pub fn optional_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    let cut = |time: Timestamp| Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time);
-    Ok(Option::deserialize(deserializer)?.map(cut))
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let wrong = || D::Error::custom("a time as RFC 3339 has it, in UTC, like 2026-01-31T12:00:00Z");
+    let time: Timestamp = text.parse().map_err(|_| wrong())?;
+    Ok(Some(Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)))
 }
 
 /// The same where null means something else than what is left out.
@@ -222,14 +224,29 @@ fn explain(place: Place, at: &str, said: &str) -> FieldError {
         return fault_at(place, &format!("{at}/{}", quoted(rest)), Code::InvalidValue, "this field stands twice");
     }
     // All that serde_json says of anything but a text where one of several words belongs.
-    let said = if said == "expected value" { "this is not one of the words that belong here" } else { said };
-    // A value that does not fit is said back, and may be as long as a body.
-    let said: String = said.chars().take(MOST_SAID).collect();
-    fault_at(place, at, Code::InvalidValue, &said)
+    if said == "expected value" {
+        return fault_at(place, at, Code::InvalidValue, "this is not one of the words that belong here");
+    }
+    // What was sent is not said back: it may be long, or a secret in the wrong place.
+    let is_misfit = ["invalid type: ", "invalid value: ", "unknown variant "].iter().any(|word| said.starts_with(word));
+    match said.rsplit_once(", expected ").filter(|_| is_misfit) {
+        Some((_, wanted)) => fault_at(place, at, Code::InvalidValue, &format!("{} belongs here", in_our_words(wanted))),
+        None => fault_at(place, at, Code::InvalidValue, said),
+    }
 }
 
-/// The most letters that a fault's detail takes over from serde.
-const MOST_SAID: usize = 200;
+/// What serde expects, as a caller would say it who writes no Rust.
+fn in_our_words(wanted: &str) -> &str {
+    match wanted {
+        "a string" => "a text",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "i32" | "i64" => "a whole number, not too large,",
+        "u8" | "u16" | "u32" | "u64" => "a whole number of 0 or more, not too large,",
+        _ if wanted.starts_with("struct ") => "an object",
+        other => other,
+    }
+}
 
 fn fault_at(place: Place, pointer: &str, code: Code, detail: &str) -> FieldError {
     match place {
@@ -315,7 +332,9 @@ mod tests {
     #[test]
     fn what_is_said_back_is_short() {
         let long = format!(r#"{{"name": "a", "seats": "{}"}}"#, "\u{200b}".repeat(20_000));
-        assert!(parse_json::<Thing>(long.as_bytes()).unwrap_err().detail.len() < 1000);
+        assert!(parse_json::<Thing>(long.as_bytes()).unwrap_err().detail.len() < 100);
+        let secret = parse_json::<Thing>(br#"{"name": "a", "colour": "hunter2, expected much"}"#).unwrap_err();
+        assert_eq!(secret.detail, "`Red` belongs here");
         let fields: Vec<String> = (0..5000).map(|n| format!(r#""x{n}": 1"#)).collect();
         let problem = parse_json::<Thing>(format!("{{{}}}", fields.join(",")).as_bytes()).unwrap_err();
         assert_eq!(problem.errors.len(), 100);

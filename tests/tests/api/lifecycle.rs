@@ -300,6 +300,11 @@ async fn renew_409_where_there_is_no_period() {
     step(&stack, &endless.license_id, "renew", json!({"expires_at": null})).await.expect(200);
     step(&stack, &endless.license_id, "renew", json!({})).await.problem(409, "state_conflict");
     assert_eq!(read(&stack, &endless.license_id).await["expires_at"], Value::Null);
+    // The calendar ends; the tier is not to blame.
+    step(&stack, &endless.license_id, "renew", json!({"expires_at": "9999-06-01T00:00:00Z"})).await.expect(200);
+    let last = step(&stack, &endless.license_id, "renew", json!({})).await;
+    let detail = last.problem(409, "state_conflict")["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("9999") && !detail.contains("perpetual"), "{detail}");
 }
 
 #[tokio::test]
