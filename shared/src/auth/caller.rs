@@ -74,12 +74,14 @@ impl Caller {
         }
     }
 
-    /// A text that is always the same for this credential, and no other credential's: `key_…`, or a user's
-    /// [key](User::key), which has a space in it.
+    /// A text that is always the same for this credential, and no other credential's: `key_…`, or whether a user is an
+    /// operator and the user's [key](User::key). Who is an operator no more is somebody else, who is not told again what
+    /// an operator was told. What an API key may do never changes.
     pub fn credential(&self) -> String {
         match self {
             Self::ApiKey { id, .. } => id.to_string(),
-            Self::User(user) => user.key(),
+            Self::User(user) if user.is_operator => format!("operator {}", user.key()),
+            Self::User(user) => format!("user {}", user.key()),
         }
     }
 }
@@ -264,7 +266,8 @@ mod tests {
     #[test]
     fn a_caller_is_named_once_and_for_all() {
         assert_eq!(user(true).actor(), Actor { kind: ActorKind::User, id: "1234".to_owned() });
-        assert_eq!(user(true).credential(), "https://a.example 1234");
+        assert_eq!(user(true).credential(), "operator https://a.example 1234");
+        assert_eq!(user(false).credential(), "user https://a.example 1234");
         let id: KeyId = Ids::new(Timestamp::UNIX_EPOCH).make();
         let key = Caller::ApiKey { id, scopes: Scopes::All };
         assert_eq!(key.credential(), id.to_string());

@@ -205,7 +205,8 @@ async fn run_once(services: &Services, request: Request, next: Next) -> Result<R
     let trace_id = call.trace_id.clone();
     parts.extensions.insert(Call { once: Once(Some(Arc::clone(&handle))), ..call });
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    settle(services, &handle, write_problem(response, &issuer, &trace_id, false)).await
+    let may_change = may_change(&response);
+    settle(services, &handle, may_change, write_problem(response, &issuer, &trace_id, false)).await
 }
 
 fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
@@ -223,10 +224,24 @@ async fn replay(services: &Services, context: &SealingContext, sealed: &[u8]) ->
     Ok(answer.into_response())
 }
 
-/// Keeps what a repeat is to be told: nothing after 429 and 5xx, so that it may be tried again.
-async fn settle(services: &Services, handle: &Handle, response: Response) -> Result<Response, Problem> {
+/// Whether a repeat may be told something else: after what passes, and after a refusal for what neither the path nor
+/// the body says. Who mends a header, or is given a role, must not be told for a day what was wrong before.
+fn may_change(response: &Response) -> bool {
     let status = response.status();
-    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+    let passes = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+    let is_of_header = matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let is_of_caller = response.extensions().get::<Problem>().is_some_and(|problem| problem.code == Code::Forbidden);
+    passes || is_of_header || is_of_caller
+}
+
+/// Keeps what a repeat is to be told.
+async fn settle(
+    services: &Services,
+    handle: &Handle,
+    may_change: bool,
+    response: Response,
+) -> Result<Response, Problem> {
+    if may_change {
         // Only what is not done is given back: where an answer was lost, the work may have been done.
         if let Err(error) = services.table.release(&handle.claim).await {
             tracing::warn!(%error, "an idempotency record stays claimed until it is stale");
