@@ -4,8 +4,6 @@
 //! numbered item below the limit, on condition that nobody holds it. Whatever goes wrong, everything begins again from
 //! reading.
 
-use std::time::Duration;
-
 use axum::{
     extract::State,
     http::StatusCode,
@@ -30,7 +28,7 @@ use shared::{
         resources::{ActivationResource, seconds},
     },
     store::{
-        StoreError, Table,
+        Race, Table,
         activations::{Renewal, Renewed},
         rates::{self, CountError},
         seats::{Beginning, Begun},
@@ -116,7 +114,8 @@ pub async fn activate(services: &Services, request: &Request, call: &Call) -> Re
         name: request.machine_name.as_deref(),
     };
     let churned = Churned::default();
-    for attempt in 0..TRIES {
+    let mut race = Race::default();
+    loop {
         let (license, found) = read(&services.table, &credential, machine.hash).await?;
         let catalog =
             services.catalog.read_with(&services.table, call.now, |catalog| catalog.sold(&license).is_some()).await?;
@@ -133,20 +132,9 @@ pub async fn activate(services: &Services, request: &Request, call: &Call) -> Re
             Outcome::Full => {
                 return Err(Problem::new(Code::SeatLimitReached, "every seat of this license is taken"));
             }
-            Outcome::Again => pause(attempt).await,
+            Outcome::Again => race.lost().await?,
         }
     }
-    Err(StoreError::Contended.into())
-}
-
-/// How often races may be lost. Each loss is another machine's gain, so a license of few seats is soon settled.
-const TRIES: u32 = 20;
-
-/// Lets those who race draw apart: up to 5 ms at first, up to 160 ms at last.
-async fn pause(attempt: u32) {
-    let most = 5_u64 << attempt.min(5);
-    let wait = rand::rng().random_range(0..=most);
-    tokio::time::sleep(Duration::from_millis(wait)).await;
 }
 
 fn check(request: &Request) -> Result<(), Invalid> {
@@ -303,13 +291,17 @@ impl Attempt<'_> {
         Ok(outcome(self.services.table.take_over(begin, lapsed, lapsed_before).await?))
     }
 
-    /// Refuses only what was refused under the license as it still is: its limit may have grown meanwhile.
+    /// Refuses only what was refused under the license as it still is, and a machine that still has no seat: the limit
+    /// may have grown meanwhile, and what took the last seat may have been this machine's own other request.
     async fn full(&self) -> Result<Outcome, Problem> {
-        let license = self.services.table.license(self.license.id).await?;
+        let table = &self.services.table;
+        let (license, own) =
+            tokio::try_join!(table.license(self.license.id), table.activation(self.license.id, self.machine.hash))?;
         let unmoved = license.is_some_and(|license| {
             (license.generation, license.max_users) == (self.license.generation, self.license.max_users)
         });
-        Ok(if unmoved { Outcome::Full } else { Outcome::Again })
+        let is_in = own.is_some_and(|own| own.standing(self.license) == Standing::Live);
+        Ok(if unmoved && !is_in { Outcome::Full } else { Outcome::Again })
     }
 
     fn new_life(&self, seat: Option<u32>) -> Activation {

@@ -11,14 +11,11 @@ use shared::{
         documented::{Always, ById, Known, Matched, Scoped, WithBody},
         problem::ProblemBody,
     },
-    store::{StoreError, Table, customers::Replaced},
+    store::{Race, Table, customers::Replaced},
 };
 use utoipa::ToSchema;
 
 use crate::create_customer::email_taken;
-
-/// How often a write starts anew because others came first. Each time one of those is through.
-const TRIES: u32 = 24;
 
 /// The customer as it is to be.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -79,7 +76,8 @@ pub async fn replace_customer(
     request: &Request,
     if_match: &IfMatch,
 ) -> Result<Customer, Problem> {
-    for _ in 0..TRIES {
+    let mut race = Race::default();
+    loop {
         let read = table.customer(id).await?.ok_or_else(Problem::not_found)?;
         if_match.check(&read.customer)?;
         let mut invalid = Invalid::default();
@@ -95,8 +93,7 @@ pub async fn replace_customer(
         match table.replace_customer(&read, &customer).await? {
             Replaced::Done => return Ok(customer),
             Replaced::EmailTaken => return Err(email_taken()),
-            Replaced::Moved => {}
+            Replaced::Moved => race.lost().await?,
         }
     }
-    Err(StoreError::Contended.into())
 }

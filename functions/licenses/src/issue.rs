@@ -18,7 +18,7 @@ use shared::{
     },
     keymaking::{MadeKey, make_key},
     store::{
-        StoreError, Table,
+        Race, StoreError, Table,
         license_writes::{Issue, Issued, Superseding},
     },
 };
@@ -122,9 +122,6 @@ fn check(request: &Request, now: Timestamp) -> Result<(), Invalid> {
     invalid.finish()
 }
 
-/// How often the customer's current key may change under our hands before the caller is asked to come again.
-const TRIES: usize = 10;
-
 #[expect(clippy::too_many_arguments, reason = "all of it goes into one transaction")]
 async fn write(
     services: &Services,
@@ -140,7 +137,8 @@ async fn write(
     let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id });
     let event = call.event(ids, EventType::Issued, license.id, actor, data);
     let done = call.once.created(shown.path(), shown).await?;
-    for _ in 0..TRIES {
+    let mut race = Race::default();
+    loop {
         let current = services.table.current_license(license.customer_id, product.id).await?;
         let old = if product.one_key_per_customer { to_supersede(&services.table, current).await? } else { None };
         let superseded = old.map(|old| {
@@ -164,8 +162,8 @@ async fn write(
         if services.table.issue(&issue).await? == Issued::Done {
             return Ok(());
         }
+        race.lost().await?;
     }
-    Err(StoreError::Contended.into())
 }
 
 /// The key that the new one replaces: active, suspended or expired. A revoked one stays revoked.

@@ -14,7 +14,7 @@ use shared::{
     },
     keymaking::make_key,
     store::{
-        StoreError,
+        Race,
         license_writes::{Regeneration, Stepped},
     },
 };
@@ -50,9 +50,6 @@ pub(crate) async fn handler(
     Ok(Tagged(regenerate(&services, id, &caller.actor(), &call).await?))
 }
 
-/// How often others may come first.
-const TRIES: usize = 10;
-
 /// Draws, signs and seals a new key string, then moves the license to its next generation.
 pub async fn regenerate(
     services: &Services,
@@ -62,7 +59,8 @@ pub async fn regenerate(
 ) -> Result<IssuedResource, Problem> {
     let catalog = services.table.catalog().await?.catalog;
     let mut ids = Ids::new(call.now);
-    for _ in 0..TRIES {
+    let mut race = Race::default();
+    loop {
         let read = services.table.license(id).await?.ok_or_else(Problem::not_found)?;
         let (product, tier) = catalog.sold(&read).ok_or_else(|| not_in_catalog(&read))?;
         let key = KeyString::draw(&product.code, &mut rand::rng());
@@ -83,6 +81,6 @@ pub async fn regenerate(
         if services.table.regenerate(&regeneration).await? == Stepped::Done {
             return Ok(answer);
         }
+        race.lost().await?;
     }
-    Err(StoreError::Contended.into())
 }

@@ -11,7 +11,7 @@ use shared::{
         documented::{Always, ById, Known, Scoped, WithBody},
         resources::LicenseResource,
     },
-    store::{StoreError, Table, license_writes::Revoked},
+    store::{Race, Table, license_writes::Revoked},
 };
 use utoipa::ToSchema;
 
@@ -57,9 +57,6 @@ pub async fn handler(
     Ok(Tagged(revoke(&services.table, id, request.reason.as_deref(), &caller.actor(), &call).await?))
 }
 
-/// How often the license key may have moved since it was read. Each time is a write of somebody else.
-const TRIES: usize = 10;
-
 /// Revokes a license key, whatever state it is in.
 pub async fn revoke(
     table: &Table,
@@ -69,7 +66,8 @@ pub async fn revoke(
     call: &Call,
 ) -> Result<LicenseResource, Problem> {
     let mut ids = Ids::new(call.now);
-    for _ in 0..TRIES {
+    let mut race = Race::default();
+    loop {
         let read = table.license(id).await?.ok_or_else(Problem::not_found)?;
         if matches!(read.state, LicenseState::Revoked { .. }) {
             return Ok(LicenseResource::new(&read, None, call.now));
@@ -81,9 +79,8 @@ pub async fn revoke(
         match table.revoke(&read, call.now, reason, &event, done.as_ref()).await? {
             Revoked::Done => return Ok(answer),
             Revoked::Already(license) => return Ok(LicenseResource::new(&license, None, call.now)),
-            Revoked::Moved => {}
+            Revoked::Moved => race.lost().await?,
             Revoked::Absent => return Err(Problem::not_found()),
         }
     }
-    Err(StoreError::Contended.into())
 }

@@ -4,13 +4,10 @@ use shared::{
     domain::{Actor, EventType, Ids, License, LicenseId},
     http::{Call, Problem, resources::LicenseResource},
     store::{
-        StoreError, Table,
+        Race, Table,
         license_writes::{Step, Stepped},
     },
 };
-
-/// How often others may come first.
-const TRIES: usize = 10;
 
 /// A step, decided on a license as it was read.
 pub(crate) struct Decided {
@@ -30,7 +27,8 @@ pub(crate) async fn take(
     decide: impl Fn(License) -> Result<Decided, Problem>,
 ) -> Result<LicenseResource, Problem> {
     let mut ids = Ids::new(call.now);
-    for _ in 0..TRIES {
+    let mut race = Race::default();
+    loop {
         let read = table.license(id).await?.ok_or_else(Problem::not_found)?;
         let Decided { next, step, data } = decide(read.clone())?;
         let event = call.event(&mut ids, kind, id, actor, data);
@@ -39,6 +37,6 @@ pub(crate) async fn take(
         if table.step(step, (&read, &next), &event, done.as_ref()).await? == Stepped::Done {
             return Ok(answer);
         }
+        race.lost().await?;
     }
-    Err(StoreError::Contended.into())
 }

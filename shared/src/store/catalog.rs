@@ -7,9 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
+    Race,
     idempotency::Completion,
     keys,
-    table::{Item, Key, Query, StoreError, Table, from_item, n, pause, to_item},
+    table::{Item, Key, Query, StoreError, Table, from_item, n, to_item},
     writes::{Committed, Condition, Transaction},
 };
 use crate::domain::{Catalog, Feature, Product, Tier};
@@ -130,9 +131,6 @@ fn record<T: DeserializeOwned>(mut item: Item) -> Result<T, StoreError> {
     from_item(item)
 }
 
-/// How often a write starts anew because others came first. Each time one of those is through.
-const TRIES: u32 = 24;
-
 /// How old a warm function's catalog may be.
 const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
@@ -183,7 +181,8 @@ impl CatalogCopy {
         for<'b> Entry<'b>: From<&'b T>,
         E: From<StoreError>,
     {
-        for attempt in 0..TRIES {
+        let mut race = Race::default();
+        loop {
             let read = table.catalog().await?;
             let made = make(&read.catalog)?;
             let done = done(&made).await?;
@@ -192,10 +191,9 @@ impl CatalogCopy {
             self.drop_copy();
             match written? {
                 Written::Done => return Ok(made),
-                Written::Moved => pause(attempt.min(2)).await,
+                Written::Moved => race.lost().await?,
             }
         }
-        Err(StoreError::Contended.into())
     }
 
     fn kept(&self, now: Timestamp) -> Option<Arc<Catalog>> {

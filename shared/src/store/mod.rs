@@ -14,6 +14,7 @@ pub mod keys;
 pub mod license_writes;
 pub mod licenses;
 pub mod listing;
+pub mod race;
 pub mod rates;
 pub mod ring;
 pub mod schema;
@@ -21,4 +22,5 @@ pub mod seats;
 pub mod table;
 pub mod writes;
 
+pub use race::Race;
 pub use table::{StoreError, Table};

@@ -1,6 +1,6 @@
 //! The table, as DynamoDB serves it: reads, conditional updates, transactions, and what their failures mean.
 
-use std::{collections::HashMap, error::Error, time::Duration};
+use std::{collections::HashMap, error::Error};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -16,8 +16,11 @@ use data_encoding::HEXLOWER;
 use rand::RngExt;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::schema::TTL_ATTRIBUTE;
-use super::writes::{Change, Committed, Condition, Refusals, Transaction, Verdict, some};
+use super::{
+    race::Race,
+    schema::TTL_ATTRIBUTE,
+    writes::{Change, Committed, Condition, Refusals, Transaction, Verdict, some},
+};
 use crate::Aws;
 
 /// An item as DynamoDB has it: attribute names to values.
@@ -112,8 +115,6 @@ pub struct Page {
     /// Where to go on, if there may be more.
     pub next: Option<Item>,
 }
-
-const TRIES: u32 = 8;
 
 impl Table {
     /// The table of this name, at `endpoint` in place of the region's own DynamoDB. Nothing is sent yet.
@@ -272,7 +273,8 @@ impl Table {
     pub async fn commit(&self, transaction: &Transaction) -> Result<Committed, StoreError> {
         let items = transaction.for_table(&self.name);
         let mut token = request_token();
-        for attempt in 0..TRIES {
+        let mut race = Race::default();
+        loop {
             let asked = self
                 .client
                 .transact_write_items()
@@ -291,9 +293,8 @@ impl Table {
                 Some(TransactWriteItemsError::TransactionInProgressException(_)) => {}
                 _ => return Err(failure(&error)),
             }
-            pause(attempt).await;
+            race.lost().await?;
         }
-        Err(StoreError::Contended)
     }
 }
 
@@ -316,18 +317,18 @@ where
     E: Error + aws_smithy_types::error::metadata::ProvideErrorMetadata + 'static,
     R: std::fmt::Debug,
 {
-    for attempt in 0..TRIES {
+    let mut race = Race::default();
+    loop {
         let error = match ask().await {
             Ok(answer) => return Ok(Updated::Done(written(answer).unwrap_or_default())),
             Err(error) => error,
         };
         match error.as_service_error().and_then(&lost) {
             Some(Lost::Condition(item)) => return Ok(Updated::Refused(item.filter(|item| !item.is_empty()))),
-            Some(Lost::Conflict) => pause(attempt).await,
+            Some(Lost::Conflict) => race.lost().await?,
             None => return Err(failure(&error)),
         }
     }
-    Err(StoreError::Contended)
 }
 
 enum Reasons {
@@ -351,13 +352,6 @@ fn read_reasons(reasons: &[CancellationReason]) -> Reasons {
         Some(other) => Reasons::Other(format!("{}: {}", code(other), other.message().unwrap_or_default())),
         None => Reasons::Passing,
     }
-}
-
-/// Waits a random while, longer after more tries: 10 to 20 ms at first, 0.3 to 0.6 s at last.
-pub(super) async fn pause(attempt: u32) {
-    let most = 20_u64 << attempt.min(5);
-    let wait = rand::rng().random_range(most / 2..=most);
-    tokio::time::sleep(Duration::from_millis(wait)).await;
 }
 
 fn request_token() -> String {
