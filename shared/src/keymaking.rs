@@ -4,9 +4,10 @@ use jiff::Timestamp;
 
 use crate::{
     Services,
-    domain::{Catalog, Claims, Ids, KeyString, License, LicenseId, Product, Secret, Tier},
+    domain::{Catalog, Claims, Ids, KeyString, License, LicenseId, Product, Secret, Tier, seat::whole_second},
     http::Problem,
     store::licenses::Sealed,
+    tokens::VerifyError,
 };
 
 /// What each sealed part is, in its context.
@@ -44,6 +45,30 @@ pub async fn make_key(
         license_key: services.sealer.seal(&context(LICENSE_KEY), &text).await?,
     };
     Ok(MadeKey { key, token, claims, sealed })
+}
+
+/// A token that names no machine, as it is to be had again of a license key: the one that is kept, as long as it counts
+/// and says what a new one would, so that asking again and again costs no signature. Else a new one, which is kept in
+/// its place; none where the license key has another key string by then.
+pub async fn token_again(
+    services: &Services,
+    license: &License,
+    sold: (&Catalog, &Product, &Tier),
+    (sealed, kept): (&Sealed, Secret),
+    now: Timestamp,
+) -> Result<Option<(Secret, Claims)>, Problem> {
+    let fresh = Claims::new(services.issuer(), Ids::new(now).text(), license, sold, None, now);
+    match services.tokens.verify(&kept, now).await {
+        Ok(claims) if whole_second(now) < claims.exp && claims.says_the_same(&fresh) => {
+            return Ok(Some((kept, claims)));
+        }
+        Ok(_) | Err(VerifyError::Invalid(_)) => {}
+        Err(VerifyError::Store(error)) => return Err(error.into()),
+    }
+    let token = services.tokens.sign(&fresh, now).await?;
+    let context = services.table.sealing_context(license.id, TOKEN);
+    let is_kept = services.table.reseal(license.id, sealed, services.sealer.seal(&context, &token).await?).await?;
+    Ok(is_kept.then_some((token, fresh)))
 }
 
 /// What is sealed of a license key, opened: the key string, then the token.

@@ -10,8 +10,8 @@ use shared::{
     Services,
     auth::{SignedIn, User},
     domain::{
-        Actor, ActorKind, Catalog, Claims, Code, Customer, CustomerId, EventType, Ids, KeyString, License, LicenseId,
-        Product, State as LicenseState, Tier, TierId,
+        Actor, ActorKind, Catalog, Code, Customer, CustomerId, EventType, Ids, KeyString, License, LicenseId, Product,
+        State as LicenseState, Tier, TierId,
     },
     http::{
         Body, Call, Created, Problem, Tagged,
@@ -19,9 +19,9 @@ use shared::{
         problem::ProblemBody,
         resources::{IssuedResource, LicenseResource},
     },
-    keymaking::{make_key, open_key},
+    keymaking::{make_key, open_key, token_again},
     store::{
-        StoreError,
+        Race,
         license_writes::{Issue, Issued, Superseding},
         licenses::{LicenseFilter, Status},
         listing::{ListError, Paging},
@@ -78,9 +78,6 @@ pub(crate) async fn handler(
     Ok(if is_new { Created { location: body.path(), body }.into_response() } else { Tagged(body).into_response() })
 }
 
-/// How often others may come first.
-const TRIES: usize = 10;
-
 /// The key of a claim, and whether it is new. Two claims at once give one key.
 pub async fn claim(
     services: &Services,
@@ -92,25 +89,36 @@ pub async fn claim(
     let customer =
         customer.ok_or_else(|| Problem::new(Code::CustomerNotRegistered, "register first: POST /register"))?;
     let catalog = services.table.catalog().await?.catalog;
-    for _ in 0..TRIES {
-        if let Some(license) = services.table.claimed_license(customer.id, tier_id).await? {
-            return again(services, &catalog, license, call).await.map(|issued| (false, issued));
+    let mut race = Race::default();
+    loop {
+        if let Some(found) = claim_as_read(services, &customer, user, (&catalog, tier_id), call).await? {
+            return Ok(found);
         }
-        let sold = claimable(&catalog, tier_id)?;
-        let claimed = Claim { services, customer: &customer, user, sold: (&catalog, sold.0, sold.1), call };
-        match claimed.issue().await {
-            Ok(Some(issued)) => return Ok((true, issued)),
-            Ok(None) => {}
-            // What stands in the way may be what another claim of this tier has just made: then that is the answer.
-            Err(problem) if problem.code == Code::AlreadyLicensed => {
-                if services.table.claimed_license(customer.id, tier_id).await?.is_none() {
-                    return Err(problem);
-                }
-            }
-            Err(problem) => return Err(problem),
-        }
+        race.lost().await?;
     }
-    Err(StoreError::Contended.into())
+}
+
+/// None where something moved meanwhile: look again.
+async fn claim_as_read(
+    services: &Services,
+    customer: &Customer,
+    user: &User,
+    (catalog, tier_id): (&Catalog, TierId),
+    call: &Call,
+) -> Result<Option<(bool, IssuedResource)>, Problem> {
+    if let Some(license) = services.table.claimed_license(customer.id, tier_id).await? {
+        return Ok(again(services, catalog, license, call).await?.map(|issued| (false, issued)));
+    }
+    let (product, tier) = claimable(catalog, tier_id)?;
+    match (Claim { services, customer, user, sold: (catalog, product, tier), call }).issue().await {
+        Ok(issued) => Ok(issued.map(|issued| (true, issued))),
+        // What stands in the way may be what another claim of this tier has just made: then that is the answer.
+        Err(problem) if problem.code == Code::AlreadyLicensed => {
+            let made = services.table.claimed_license(customer.id, tier_id).await?;
+            made.map_or(Err(problem), |_| Ok(None))
+        }
+        Err(problem) => Err(problem),
+    }
 }
 
 fn claimable(catalog: &Catalog, id: TierId) -> Result<(&Product, &Tier), Problem> {
@@ -121,8 +129,13 @@ fn claimable(catalog: &Catalog, id: TierId) -> Result<(&Product, &Tier), Problem
 }
 
 /// The key that was claimed before, while it is active. A claim is for once: neither a key that ended nor one that is
-/// suspended makes room for another.
-async fn again(services: &Services, catalog: &Catalog, id: LicenseId, call: &Call) -> Result<IssuedResource, Problem> {
+/// suspended makes room for another. None where it got another key string meanwhile: look again.
+async fn again(
+    services: &Services,
+    catalog: &Catalog,
+    id: LicenseId,
+    call: &Call,
+) -> Result<Option<IssuedResource>, Problem> {
     let already = || Problem::new(Code::AlreadyClaimed, "this tier was claimed before");
     let license = services.table.license(id).await?.ok_or_else(already)?;
     let (product, tier) = catalog.sold(&license).ok_or_else(already)?;
@@ -130,12 +143,10 @@ async fn again(services: &Services, catalog: &Catalog, id: LicenseId, call: &Cal
         return Err(already());
     }
     let sealed = services.table.sealed(id).await?.ok_or_else(already)?;
-    let (key, _) = open_key(services, id, &sealed).await?;
-    // The token that issuing returned may be long past its exp: a fresh one is of use.
-    let jti = Ids::new(call.now).text();
-    let claims = Claims::new(services.issuer(), jti, &license, (catalog, product, tier), None, call.now);
-    let token = services.tokens.sign(&claims, call.now).await?;
-    Ok(IssuedResource::new(key.expose(), LicenseResource::new(&license, None, call.now), &token, &claims))
+    let (key, kept) = open_key(services, id, &sealed).await?;
+    let token = token_again(services, &license, (catalog, product, tier), (&sealed, kept), call.now).await?;
+    let shown = LicenseResource::new(&license, None, call.now);
+    Ok(token.map(|(token, claims)| IssuedResource::new(key.expose(), shown, &token, &claims)))
 }
 
 struct Claim<'a> {

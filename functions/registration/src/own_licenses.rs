@@ -80,9 +80,8 @@ async fn with_machines(services: &Services, license: &License, call: &Call) -> R
     let margin = services.settings.clock_margin;
     let show = |activation| ActivationResource::new(activation, license, margin, call.now);
     let activations: Vec<_> = page.items.iter().map(show).collect();
-    let seats_used = page.next.is_none().then_some(activations.len());
     Ok(OwnLicense {
-        license: LicenseResource::new(license, seats_used, call.now),
+        license: LicenseResource::new(license, None, call.now),
         activations,
         has_more_activations: page.next.is_some(),
     })

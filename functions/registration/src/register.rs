@@ -12,11 +12,11 @@ use shared::{
     domain::{Code, Customer, FieldError, Ids, Invalid},
     http::{
         Body, Call, Created, Problem, Tagged,
-        documented::{Always, Known, Scoped, WithBody},
+        documented::{Always, Known, WithBody},
         problem::ProblemBody,
     },
     store::{
-        StoreError,
+        Race,
         customers::{Registered, VersionedCustomer},
     },
 };
@@ -40,15 +40,20 @@ pub struct Request {
     path = "/api/v1.0/register",
     tag = "users",
     summary = "Register as a customer; again gives the same customer",
-    description = "A customer whom an operator made is linked only if the issuer has verified the e-mail address and \
-                   nobody is linked yet.",
+    description = "Only whose e-mail address the issuer has verified is registered. A customer whom an operator made \
+                   is linked if nobody is linked yet.",
     request_body = Request,
     responses(
         (status = 200, description = "The user is a customer already, or is now one whom an operator made", body = Customer),
         (status = 201, description = "The customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
+        (
+            status = 403,
+            description = "`forbidden`: an API key, or an e-mail address that the issuer has not verified",
+            body = ProblemBody,
+            content_type = "application/problem+json",
+        ),
         (status = 409, description = "`email_taken`", body = ProblemBody, content_type = "application/problem+json"),
         Known,
-        Scoped,
         WithBody,
         Always,
     ),
@@ -68,9 +73,6 @@ pub(crate) async fn handler(
     })
 }
 
-/// How often others may come first.
-const TRIES: usize = 6;
-
 /// The customer whom a user is, made where there is none: 201, else 200. Two registrations at once give one customer.
 pub async fn register(
     services: &Services,
@@ -84,7 +86,8 @@ pub async fn register(
     }
     let user = complete(services, user, call).await?;
     let new = customer(&user, request, call)?;
-    for _ in 0..TRIES {
+    let mut race = Race::default();
+    loop {
         // The address first: whoever took it in another registration of this user has the subject as well by then.
         let owner = services.table.customer_by_email(&new.email).await?;
         if let Some(known) = services.table.customer_by_subject(&subject).await? {
@@ -92,6 +95,8 @@ pub async fn register(
         }
         let (status, written, customer) = if let Some(found) = owner {
             link(services, &user, found, call).await?
+        } else if !user.email_verified {
+            return Err(unverified());
         } else {
             let done = call.once.created(path_of(&new), &new).await?;
             let written = services.table.register(&new, &subject, done.as_ref()).await?;
@@ -100,12 +105,20 @@ pub async fn register(
         if written == Registered::Done {
             return Ok((status, customer));
         }
+        race.lost().await?;
     }
-    Err(StoreError::Contended.into())
 }
 
 fn path_of(customer: &Customer) -> String {
     format!("/api/v1.0/customers/{}", customer.id)
+}
+
+/// Who says an address is theirs, and nobody has looked, must not keep its owner out: an address has one customer.
+fn unverified() -> Problem {
+    Problem::new(
+        Code::Forbidden,
+        "the issuer has not verified this e-mail address: verify it there, then sign in again",
+    )
 }
 
 /// E-mail address and name, where the token has them not.

@@ -8,7 +8,7 @@ use super::{
     idempotency::Completion,
     keys,
     licenses::{ACTIVE, CurrentRecord, KeyPointer, REVOKED, SUPERSEDED, SUSPENDED, Sealed, license_item, license_of},
-    table::{Item, StoreError, Table, b, bare_item, n, s, to_item},
+    table::{Item, StoreError, Table, Updated, b, bare_item, n, s, to_item},
     writes::{Change, Committed, Condition, Transaction},
 };
 use crate::domain::{Event, KeyString, License, LicenseId, State};
@@ -236,6 +236,13 @@ impl Table {
             Committed::Refused(refused) if refused.old(1).is_some() => Stepped::Done,
             Committed::Refused(_) => Stepped::Moved,
         })
+    }
+
+    /// Keeps a newer token of a license key, of the key string that it was read with; tells whether it still had that.
+    pub async fn reseal(&self, id: LicenseId, read: &Sealed, token: Vec<u8>) -> Result<bool, StoreError> {
+        let as_read = Condition::new("license_key = :read").value(":read", b(read.license_key.clone()));
+        let change = Change::new(keys::sealed(id), as_read).set("token", b(token));
+        Ok(matches!(self.update(&change).await?, Updated::Done(_)))
     }
 }
 

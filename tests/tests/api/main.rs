@@ -4,6 +4,7 @@ mod activations;
 mod api_keys;
 mod audit;
 mod catalog;
+mod crowds;
 mod customers;
 mod demo;
 mod discovery;

@@ -81,6 +81,20 @@ async fn register_links_a_customer_of_the_operators_once_and_only_with_a_verifie
     grace.post("register", json!({ "name": "Grace" })).await.problem(409, "email_taken");
 }
 
+#[tokio::test]
+async fn register_403_with_an_address_that_nobody_has_verified_which_stays_its_owners() {
+    let stack = Stack::start().await;
+    let unverified = format!("{SCOPE} unverified");
+    let squatter = stack.signed_in("ada@example.com", &unverified).await.with_header("idempotency-key", "mine");
+    squatter.post("register", json!({ "name": "Eve" })).await.problem(403, "forbidden");
+    // Who has verified it meanwhile may ask again, under the same key too.
+    let ada = stack.signed_in("ada@example.com", SCOPE).await.with_header("idempotency-key", "mine");
+    let customer = ada.post("register", json!({ "name": "Eve" })).await.expect(201);
+    assert_eq!(customer["email"], "ada@example.com");
+    let list = stack.operator.get("customers").await.expect(200);
+    assert_eq!(list["items"], json!([customer]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn registrations_at_once_give_one_customer() {
     let stack = Stack::start().await;
@@ -115,6 +129,50 @@ async fn claim_201_then_200_with_the_same_key() {
     let again = ada.post("user/claim-license", claim(&free)).await.expect(200);
     assert_eq!([&again["license_key"], &again["license"]["id"]], [&first["license_key"], &first["license"]["id"]]);
     stack.claims(&again["token"]).await;
+}
+
+#[tokio::test]
+async fn a_claim_that_is_repeated_gives_the_token_that_is_kept_while_that_is_good() {
+    let stack = Stack::start().await;
+    let (_, free, _) = shop(&stack, &json!({})).await;
+    let (ada, _) = ada(&stack).await;
+    let first = ada.post("user/claim-license", claim(&free)).await.expect(201);
+    stack.advance(3599);
+    assert_eq!(ada.post("user/claim-license", claim(&free)).await.expect(200), first);
+
+    // Past its exp a new one is made, once, and kept in its place.
+    stack.advance(1);
+    let ada = stack.signed_in("ada@example.com", SCOPE).await;
+    let second = ada.post("user/claim-license", claim(&free)).await.expect(200);
+    assert_eq!(stack.claims(&second["token"]).await["exp"], stack.clock.now().as_second() + 3600);
+    stack.advance(10);
+    assert_eq!(ada.post("user/claim-license", claim(&free)).await.expect(200), second);
+    // What is kept is sound to who audits it.
+    let path = format!("license-keys/{}/audit", text(&first["license"]["id"]));
+    assert_eq!(stack.operator.post(&path, json!({})).await.expect(200)["ok"], true);
+
+    // So it is where it does not say any more what a new one would.
+    stack.operator.replace("pricing-tiers", &free, &json!({ "grace_period_seconds": 60 })).await.expect(200);
+    let third = ada.post("user/claim-license", claim(&free)).await.expect(200);
+    assert_eq!(stack.claims(&third["token"]).await["enforcement"]["grace_period_seconds"], 60);
+    assert_eq!(ada.post("user/claim-license", claim(&free)).await.expect(200), third);
+}
+
+#[tokio::test]
+async fn a_claim_that_is_repeated_while_the_key_is_regenerated_gives_the_new_one() {
+    let stack = Stack::start().await;
+    let (_, free, _) = shop(&stack, &json!({})).await;
+    let (ada, _) = ada(&stack).await;
+    let first = ada.post("user/claim-license", claim(&free)).await.expect(201);
+    stack.advance(7200);
+    let ada = stack.signed_in("ada@example.com", SCOPE).await;
+    let path = format!("license-keys/{}/regenerate", text(&first["license"]["id"]));
+    let mut regenerated = Value::Null;
+    let body = claim(&free);
+    let late = async move { ada.post("user/claim-license", body).await.expect(200) };
+    let meanwhile = async { regenerated = stack.operator.post(&path, json!({})).await.expect(200) };
+    let late = stack.faults.overtake(("UpdateItem", "SEALED"), late, meanwhile).await;
+    assert_eq!(late, regenerated);
 }
 
 #[tokio::test]
@@ -336,6 +394,7 @@ async fn a_customer_sees_and_frees_what_is_their_own_and_nothing_else() {
 
     let own = ada.get("user/licenses").await.expect(200);
     assert_eq!(own["items"].as_array().unwrap().len(), 1);
+    assert_eq!(own["items"][0]["license"]["seats_used"], Value::Null, "seats are counted for operators");
     assert_eq!(own["items"][0]["license"]["id"], claimed["license"]["id"]);
     assert_eq!(own["items"][0]["activations"], json!([activated["activation"]]));
     assert!(own.get("license_key").is_none());
