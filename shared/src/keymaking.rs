@@ -62,7 +62,7 @@ pub async fn token_again(
         Ok(claims) if whole_second(now) < claims.exp && claims.says_the_same(&fresh) => {
             return Ok(Some((kept, claims)));
         }
-        Ok(_) | Err(VerifyError::Invalid(_)) => {}
+        Ok(_) | Err(VerifyError::Invalid(_) | VerifyError::Condemned) => {}
         Err(VerifyError::Store(error)) => return Err(error.into()),
     }
     let token = services.tokens.sign(&fresh, now).await?;

@@ -7,14 +7,13 @@ use jiff::SignedDuration;
 use crate::{
     Aws, Clock,
     auth::oidc::{self, Oidc, OidcSettings, OidcSettingsInvalid},
-    domain::rate::{Churn, Limit, RateLimits},
+    domain::{
+        rate::{Churn, Limit, RateLimits},
+        ring::Rules,
+    },
     http::edge::cors::{Origin, OriginInvalid},
     store::{StoreError, Table, catalog::CatalogCopy, listing::CursorKey, rates::FullBuckets},
-    tokens::{
-        KeyRing, Sealer, SignError, Signer, Tokens,
-        keyring::{self, BeginError},
-        local::LocalKeys,
-    },
+    tokens::{KeepError, Keeper, KeyRing, Sealer, SignError, Signer, Tokens, local::LocalKeys},
 };
 
 /// What an operator sets.
@@ -27,8 +26,8 @@ pub struct Settings {
     pub base_url: String,
     /// By how much clocks may differ: a lease is over only when it has been for so long.
     pub clock_margin: SignedDuration,
-    /// How old a warm function's copy of the key ring may be, and so how long a JWKS may be kept.
-    pub key_refresh: SignedDuration,
+    /// How the signing key ring turns.
+    pub ring: Rules,
     /// Whose bearer tokens are taken; none takes API keys alone.
     pub oidc: Option<OidcSettings>,
     /// What is slowed down.
@@ -46,6 +45,8 @@ pub struct Services {
     pub catalog: CatalogCopy,
     /// Signs and verifies license tokens.
     pub tokens: Tokens,
+    /// Looks after the signing keys; none where that is another function's task.
+    pub keeper: Option<Keeper>,
     /// Seals what lies in the table.
     pub sealer: Arc<dyn Sealer>,
     /// Verifies bearer tokens; none takes API keys alone.
@@ -69,11 +70,13 @@ pub struct Keys {
     pub sealer: Arc<dyn Sealer>,
     /// Makes cursors.
     pub cursor_key: CursorKey,
+    /// The handles of the root keys, for whoever looks after the signing keys; the first signs.
+    pub root_keys: Vec<String>,
 }
 
 impl From<LocalKeys> for Keys {
-    fn from(LocalKeys { signer, sealer, cursor_key }: LocalKeys) -> Self {
-        Self { signer, sealer, cursor_key }
+    fn from(LocalKeys { signer, sealer, cursor_key, root_keys }: LocalKeys) -> Self {
+        Self { signer, sealer, cursor_key, root_keys }
     }
 }
 
@@ -102,11 +105,11 @@ pub enum StartError {
     Oidc(#[from] OidcSettingsInvalid),
 }
 
-impl From<BeginError> for StartError {
-    fn from(error: BeginError) -> Self {
+impl From<KeepError> for StartError {
+    fn from(error: KeepError) -> Self {
         match error {
-            BeginError::Sign(error) => error.into(),
-            BeginError::Store(error) => error.into(),
+            KeepError::Sign(error) => error.into(),
+            KeepError::Store(error) => error.into(),
         }
     }
 }
@@ -115,11 +118,13 @@ impl Services {
     /// Puts the parts together.
     pub fn new(table: Table, keys: Keys, clock: Clock, settings: Settings) -> Result<Self, OidcSettingsInvalid> {
         let oidc = settings.oidc.as_ref().map(Oidc::new).transpose()?;
-        let ring = KeyRing::new(table.clone(), settings.key_refresh);
-        let Keys { signer, sealer, cursor_key } = keys;
+        let ring = KeyRing::new(table.clone(), settings.ring.refresh);
+        let Keys { signer, sealer, cursor_key, root_keys } = keys;
+        let keeper = Keeper::new(table.clone(), Arc::clone(&signer), settings.ring, &root_keys, &settings.issuer);
+        let keeper = (!root_keys.is_empty()).then_some(keeper);
         let tokens = Tokens::new(&settings.issuer, ring, signer);
         let (catalog, full_buckets, settings) = (CatalogCopy::default(), FullBuckets::default(), Arc::new(settings));
-        Ok(Self { table, catalog, tokens, sealer, oidc, cursor_key, full_buckets, clock, settings })
+        Ok(Self { table, catalog, tokens, keeper, sealer, oidc, cursor_key, full_buckets, clock, settings })
     }
 
     /// The issuer's URL.
@@ -143,7 +148,7 @@ impl Services {
             base_url: issuer.clone(),
             issuer,
             clock_margin: SignedDuration::from_secs(300),
-            key_refresh: SignedDuration::from_secs(300),
+            ring: ring_rules(optional)?,
             oidc: oidc_settings(optional)?,
             rate_limits: rate_limits(optional)?,
             cors_origins: cors_origins(optional)?,
@@ -151,7 +156,7 @@ impl Services {
         let services = Self::new(table, keys.into(), Clock::System, settings)?;
         let now = services.clock.now();
         // The connection, the key ring and the catalog are there before the first request asks for them.
-        services.tokens.ring().keys(now).await?;
+        services.tokens.ring().read(now).await?;
         services.catalog.read(&services.table, now).await?;
         if let Some(oidc) = &services.oidc {
             // Without its issuer, a function still answers whoever has an API key or a license token.
@@ -160,9 +165,12 @@ impl Services {
         Ok(services)
     }
 
-    /// Makes the first signing key where there is none.
-    pub async fn begin(&self, signer: &dyn Signer) -> Result<(), StartError> {
-        Ok(keyring::begin(&self.table, signer, self.clock.now()).await?)
+    /// Does what is due of the signing keys, if that is this process's task: makes the first, too.
+    pub async fn keep_ring(&self) -> Result<(), KeepError> {
+        let Some(keeper) = &self.keeper else { return Ok(()) };
+        let kept = keeper.keep(self.clock.now()).await;
+        self.tokens.ring().forget();
+        kept
     }
 }
 
@@ -178,6 +186,20 @@ fn variable(name: &'static str) -> Result<String, StartError> {
 /// A variable that may be left out; an empty one counts as that, as a template can't leave one out.
 fn optional(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// How the signing key ring turns.
+fn ring_rules(read: impl Fn(&str) -> Option<String>) -> Result<Rules, StartError> {
+    let seconds = |variable: &'static str, default: SignedDuration| {
+        let Some(text) = read(variable) else { return Ok(default) };
+        let number = text.parse().ok().filter(|seconds| *seconds > 0).map(SignedDuration::from_secs);
+        let fault = || StartError::Environment { variable, fault: "must be a whole number of seconds".to_owned() };
+        number.ok_or_else(fault)
+    };
+    Ok(Rules {
+        rotation: seconds("SIGNET_KEY_ROTATION_SECONDS", Rules::default().rotation)?,
+        refresh: seconds("SIGNET_KEY_REFRESH_SECONDS", Rules::default().refresh)?,
+    })
 }
 
 /// What is slowed down; zero is no limit.

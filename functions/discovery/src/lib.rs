@@ -7,6 +7,7 @@ pub mod jwks;
 pub mod license_configuration;
 pub mod openapi;
 pub mod problems;
+pub mod signed_jwks;
 
 use axum::Extension;
 use shared::Services;
@@ -17,6 +18,7 @@ pub fn routes() -> OpenApiRouter<Services> {
     let health = OpenApiRouter::new().routes(routes!(health::handler)).layer(Extension(health::Last::default()));
     OpenApiRouter::new()
         .routes(routes!(jwks::handler))
+        .routes(routes!(signed_jwks::handler))
         .routes(routes!(license_configuration::handler))
         .routes(routes!(openapi::handler))
         .routes(routes!(docs::page))

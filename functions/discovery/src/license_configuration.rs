@@ -37,6 +37,8 @@ pub struct LicenseConfigurationResource {
     issuer: String,
     /// The public signing keys.
     jwks_uri: String,
+    /// The same, signed by the root key.
+    signed_jwks_uri: String,
     /// Of the endpoints below.
     #[schema(example = "1.0")]
     api_version: &'static str,
@@ -77,6 +79,7 @@ fn configuration(settings: &Settings) -> LicenseConfigurationResource {
     LicenseConfigurationResource {
         issuer: settings.issuer.clone(),
         jwks_uri: format!("{root}/.well-known/jwks.json"),
+        signed_jwks_uri: format!("{root}/.well-known/jwks.jwt"),
         api_version: "1.0",
         activation_endpoint: format!("{api}/license-activations/activate"),
         deactivation_endpoint: format!("{api}/license-activations/{{id}}/deactivate"),

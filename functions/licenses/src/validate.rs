@@ -151,7 +151,9 @@ pub async fn validate(services: &Services, request: &Request, call: &Call) -> Re
     let credential = match AppCredential::read(services, license_key, token, call).await {
         Ok(credential) => credential,
         Err(AppCredentialError::NotFound) => return Ok(answer(Verdict::NotFound, None, None)),
-        Err(AppCredentialError::Token(_)) => return Ok(answer(Verdict::TokenInvalid, None, None)),
+        Err(AppCredentialError::Token(_) | AppCredentialError::Condemned) => {
+            return Ok(answer(Verdict::TokenInvalid, None, None));
+        }
         Err(error) => return Err(error.into()),
     };
     let looked_at = looked_at(&credential, request.machine_id.as_deref());

@@ -7,10 +7,11 @@ use std::{
     io::{self, IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Parser, error::ErrorKind};
-use shared::{domain::rate::RateLimits, http::edge::cors::Origin};
+use shared::{Services, domain::rate::RateLimits, http::edge::cors::Origin};
 use signet_local::{Folder, LocalJson, Options, Stack, issuer_url, listen_address};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -107,7 +108,10 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         table: stack.table.clone(),
     })?;
     say(&mut io::stdout(), &welcome::welcome(&stack));
-    signals.next().await;
+    tokio::select! {
+        () = signals.next() => {}
+        () = look_after_keys(stack.services.clone()) => {}
+    }
     folder.remove_local_json()?;
     tokio::select! {
         () = stack.stop() => {}
@@ -115,6 +119,17 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         () = signals.next() => {}
     }
     Ok(())
+}
+
+/// Does what a schedule does where Signet is deployed: looks now and then whether the signing keys are due for a step.
+async fn look_after_keys(services: Services) {
+    let mut minutes = tokio::time::interval(Duration::from_mins(1));
+    loop {
+        minutes.tick().await;
+        if let Err(error) = services.keep_ring().await {
+            tracing::warn!(%error, "the signing keys were not looked after");
+        }
+    }
 }
 
 /// The two ways in which a process is asked to end.

@@ -4,7 +4,11 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::http::Uri;
-use shared::{Clock, domain::rate::RateLimits, http::edge::cors::Origin};
+use shared::{
+    Clock,
+    domain::{rate::RateLimits, ring::Rules},
+    http::edge::cors::Origin,
+};
 
 use crate::Folder;
 
@@ -19,6 +23,8 @@ pub struct Options<'a> {
     pub demo: bool,
     /// What is slowed down; load tests from one address switch it off.
     pub rate_limits: RateLimits,
+    /// How the signing key ring turns.
+    pub ring: Rules,
     /// Another DynamoDB in place of the embedded one.
     pub dynamodb_endpoint: Option<String>,
     /// The issuer's URL; none means the one that is kept, or else the base URL.
@@ -38,6 +44,7 @@ impl Default for Options<'_> {
             data: None,
             demo: false,
             rate_limits: RateLimits::default(),
+            ring: Rules::default(),
             dynamodb_endpoint: None,
             issuer: None,
             cors_origins: Vec::new(),

@@ -122,7 +122,7 @@ impl Stack {
             base_url: base_url.clone(),
             // One machine has one clock.
             clock_margin: SignedDuration::ZERO,
-            key_refresh: SignedDuration::from_secs(300),
+            ring: options.ring,
             oidc: Some(oidc),
             rate_limits: options.rate_limits,
             cors_origins: options.cors_origins,
@@ -205,7 +205,7 @@ async fn begin(
     let keys = keys.map_err(shared::StartError::from)?;
     let signer = Arc::clone(&keys.signer);
     let services = Services::new(table, keys.into(), clock, settings).map_err(shared::StartError::from)?;
-    services.begin(&*signer).await?;
+    services.keep_ring().await.map_err(shared::StartError::from)?;
     // A table that another folder's keys began would answer, but sign nothing: better told now than at the first sale.
     if let Some(current) = services.tokens.ring().current(services.clock.now()).await? {
         signer.sign(&current.handle, b"").await.map_err(StartError::ForeignTable)?;

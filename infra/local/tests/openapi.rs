@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../functions/discovery/openapi.json");
 
 /// What takes no credential of an operator's or a user's. A license key or token is shown in the body.
-const PUBLIC: [&str; 12] = [
+const PUBLIC: [&str; 13] = [
     "get /.well-known/jwks.json",
+    "get /.well-known/jwks.jwt",
     "get /.well-known/license-configuration",
     "get /health",
     "get /openapi.json",

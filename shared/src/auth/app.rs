@@ -33,6 +33,9 @@ pub enum AppCredentialError {
     /// The token does not hold.
     #[error(transparent)]
     Token(#[from] TokenInvalid),
+    /// The token was signed by a key that was condemned since.
+    #[error("the key that signed this token was condemned: activate again with the license key")]
+    Condemned,
     /// Too many did not hold, from this address.
     #[error(transparent)]
     Limited(#[from] Limited),
@@ -100,6 +103,7 @@ impl From<VerifyError> for AppCredentialError {
     fn from(error: VerifyError) -> Self {
         match error {
             VerifyError::Invalid(error) => error.into(),
+            VerifyError::Condemned => Self::Condemned,
             VerifyError::Store(error) => error.into(),
         }
     }
@@ -110,6 +114,7 @@ impl From<AppCredentialError> for Problem {
         match error {
             AppCredentialError::NotFound => Self::not_found(),
             AppCredentialError::Token(error) => error.into(),
+            AppCredentialError::Condemned => Self::new(Code::TokenInvalid, error.to_string()),
             AppCredentialError::Limited(limited) => limited.into(),
             AppCredentialError::Store(error) => error.into(),
         }

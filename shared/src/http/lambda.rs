@@ -8,10 +8,15 @@ use crate::Services;
 
 /// Serves a function's routes on Lambda: everything that can be done once is done here, before the first request.
 pub async fn run(routes: OpenApiRouter<Services>) -> Result<(), lambda_http::Error> {
-    log_as_json();
-    let services = Services::from_environment().await.inspect_err(|error| tracing::error!(%error, "not started"))?;
+    let services = start().await?;
     let (router, _) = routes.split_for_parts();
     lambda_http::run(with_edge(router, &services)).await
+}
+
+/// What every function begins with, whatever calls it: its log, and all that can be done once.
+pub async fn start() -> Result<Services, lambda_http::Error> {
+    log_as_json();
+    Ok(Services::from_environment().await.inspect_err(|error| tracing::error!(%error, "not started"))?)
 }
 
 /// One JSON object a line, as CloudWatch Logs Insights reads it; `RUST_LOG` says how much.

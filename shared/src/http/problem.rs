@@ -313,6 +313,7 @@ impl From<VerifyError> for Problem {
     fn from(error: VerifyError) -> Self {
         match error {
             VerifyError::Invalid(error) => error.into(),
+            VerifyError::Condemned => Self::new(Code::TokenInvalid, error.to_string()),
             VerifyError::Store(error) => error.into(),
         }
     }

@@ -14,6 +14,12 @@ pub const CATALOG: &str = "CATALOG";
 pub const API_KEYS: &str = "APIKEYS";
 /// The partition of the signing key ring.
 pub const KEYRING: &str = "KEYRING";
+/// The sort key of the ring's version.
+pub const RING: &str = "RING";
+/// The sort key of the root keys.
+pub const ROOTS: &str = "ROOTS";
+/// The sort key of the signed set of keys.
+pub const SIGNED_SET: &str = "SIGNED_SET";
 /// The index partition of all customers.
 pub const CUSTOMERS: &str = "CUSTOMERS";
 /// The index partition of all license keys.
@@ -147,7 +153,17 @@ pub fn access() -> Key {
 
 /// The version of the key ring.
 pub fn ring() -> Key {
-    Key::new(KEYRING, "RING")
+    Key::new(KEYRING, RING)
+}
+
+/// The root keys.
+pub fn roots() -> Key {
+    Key::new(KEYRING, ROOTS)
+}
+
+/// The published signing keys, signed by a root key.
+pub fn signed_set() -> Key {
+    Key::new(KEYRING, SIGNED_SET)
 }
 
 /// The record of a request that happens once: its credential, method, path and key.

@@ -1,27 +1,61 @@
-//! The signing key ring.
+//! The signing key ring: one partition, read whole, and steps that each move its version.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
+    idempotency::Completion,
     keys,
-    table::{Query, StoreError, Table, from_item, to_item},
-    writes::{Condition, Transaction},
+    table::{Query, StoreError, Table, Updated, from_item, n, to_item},
+    writes::{Change, Committed, Condition, Transaction},
 };
-use crate::domain::ring::SigningKey;
+use crate::domain::ring::{Making, Ring, RootKey, SignedSet, SigningKey};
 
 /// The version that every step of the ring moves.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct RingRecord {
     version: u64,
+    #[serde(default)]
+    made: u32,
+    #[serde(default)]
+    making: Option<Making>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct RootsRecord {
+    roots: Vec<RootKey>,
+}
+
+/// What a step of the ring writes besides its version.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RingStep<'a> {
+    /// Keys of the ring as they are now.
+    pub changed: &'a [SigningKey],
+    /// A key that was made.
+    pub added: Option<&'a SigningKey>,
+    /// The key that is being made; one that was added is no longer.
+    pub making: Option<Making>,
+    /// What is written when it is done.
+    pub done: Option<&'a Completion>,
 }
 
 impl Table {
-    /// Every key that the ring ever had, oldest first.
-    pub async fn signing_keys(&self) -> Result<Vec<SigningKey>, StoreError> {
-        let items = self.query_all(Query::prefix(keys::KEYRING.to_owned(), keys::SIGNING_KEY)).await?;
-        let mut found = items.into_iter().map(from_item).collect::<Result<Vec<SigningKey>, _>>()?;
-        found.sort_by_key(|key| key.created_at);
-        Ok(found)
+    /// The whole ring.
+    pub async fn ring(&self) -> Result<Ring, StoreError> {
+        let mut ring = Ring::default();
+        for item in self.query_all(Query::prefix(keys::KEYRING.to_owned(), "")).await? {
+            let place = item.get("SK").and_then(|place| place.as_s().ok()).map(String::as_str).unwrap_or_default();
+            match place {
+                keys::RING => {
+                    let RingRecord { version, made, making } = from_item(item)?;
+                    ring = Ring { version, made, making, ..ring };
+                }
+                keys::ROOTS => ring.roots = from_item::<RootsRecord>(item)?.roots,
+                keys::SIGNED_SET => ring.signed_set = Some(from_item(item)?),
+                _ => ring.keys.push(from_item(item)?),
+            }
+        }
+        ring.keys.sort_by_key(|key| key.serial);
+        Ok(ring)
     }
 
     /// Whether the table answers: reads one small item.
@@ -29,13 +63,70 @@ impl Table {
         self.get(keys::ring()).await.map(drop)
     }
 
-    /// Begins the ring with its first key, unless it has begun.
-    pub async fn begin_ring(&self, key: &SigningKey) -> Result<(), StoreError> {
+    /// Writes a step on the ring as it was read; tells whether it was still so.
+    pub async fn step_ring(&self, ring: &Ring, step: RingStep<'_>) -> Result<bool, StoreError> {
+        let record = RingRecord {
+            version: ring.version + 1,
+            made: ring.made + u32::from(step.added.is_some()),
+            making: if step.added.is_some() { None } else { step.making.or(ring.making) },
+        };
+        let unmoved = match ring.version {
+            0 => Condition::absent(),
+            version => Condition::new("version = :read").value(":read", n(version)),
+        };
         let mut transaction = Transaction::new();
-        transaction
-            .put(to_item(keys::ring(), &RingRecord { version: 1 })?, Condition::absent())
-            .put(to_item(keys::signing_key(&key.kid), key)?, Condition::absent());
-        self.commit(&transaction).await?;
-        Ok(())
+        transaction.put(to_item(keys::ring(), &record)?, unmoved);
+        for key in step.changed {
+            // A step knows how long the tokens of a key live; no longer-lived one may have been signed meanwhile.
+            let read = ring.key(&key.kid).map_or(0, |key| key.longest_life_seconds);
+            let as_read = "longest_life_seconds = :read OR attribute_not_exists(longest_life_seconds)";
+            let as_read = Condition::present().and(as_read).value(":read", n(read));
+            transaction.put(to_item(keys::signing_key(&key.kid), key)?, as_read);
+        }
+        if let Some(key) = step.added {
+            transaction.put(to_item(keys::signing_key(&key.kid), key)?, Condition::absent());
+        }
+        Ok(matches!(self.commit_once(transaction, step.done).await?, Committed::Done))
     }
+
+    /// Notes, before a token of a longer life is signed, that the key signs such; tells whether it still may: what it
+    /// signs must be known when it is demoted.
+    pub async fn lengthen_life(&self, key: &SigningKey, seconds: i64) -> Result<bool, StoreError> {
+        let still_signs = "retires_at = :none AND (attribute_not_exists(condemned_at) OR condemned_at = :none)";
+        let shorter = "attribute_not_exists(longest_life_seconds) OR longest_life_seconds < :seconds";
+        let condition = Condition::new(still_signs).and(shorter);
+        let condition =
+            condition.value(":none", aws_sdk_dynamodb::types::AttributeValue::Null(true)).value(":seconds", n(seconds));
+        let change = Change::new(keys::signing_key(&key.kid), condition).set("longest_life_seconds", n(seconds));
+        Ok(match self.update(&change).await? {
+            Updated::Done(_) => true,
+            // Somebody else noted as much.
+            Updated::Refused(Some(old)) => {
+                let key: SigningKey = from_item(old)?;
+                key.longest_life_seconds >= seconds && key.retires_at.is_none() && key.condemned_at.is_none()
+            }
+            Updated::Refused(None) => false,
+        })
+    }
+
+    /// Writes which root keys there are; the ring's version moves, so that nobody signs a set with one that is gone.
+    pub async fn set_roots(&self, ring: &Ring, roots: &[RootKey]) -> Result<bool, StoreError> {
+        let mut transaction = moved(ring);
+        transaction.put_always(to_item(keys::roots(), &RootsRecord { roots: roots.to_vec() })?);
+        Ok(matches!(self.commit(&transaction).await?, Committed::Done))
+    }
+
+    /// Keeps a signed set, if the ring is still the one whose keys it has.
+    pub async fn keep_signed_set(&self, ring: &Ring, set: &SignedSet) -> Result<bool, StoreError> {
+        let mut transaction = moved(ring);
+        transaction.put_always(to_item(keys::signed_set(), set)?);
+        Ok(matches!(self.commit(&transaction).await?, Committed::Done))
+    }
+}
+
+fn moved(ring: &Ring) -> Transaction {
+    let unmoved = Condition::new("version = :read").value(":read", n(ring.version));
+    let mut transaction = Transaction::new();
+    transaction.change(&Change::new(keys::ring(), unmoved).set("version", n(ring.version + 1)));
+    transaction
 }

@@ -4,16 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{PublicKey, SignError, Signer, signer::NewKey};
 use crate::{
-    domain::ring::{KeyState, SigningKey},
+    domain::ring::{Ring, SigningKey},
     store::{StoreError, Table},
 };
 
 /// A kid that is not in the copy makes it be read again, but not more often than this: an attacker can make up kids.
 const UNKNOWN_KID_PAUSE: SignedDuration = SignedDuration::from_secs(5);
+/// How often the ring may turn while a key is looked for that signs for so long.
+const TRIES: usize = 4;
 
-/// The signing keys, read from the table and kept for the refresh interval.
+/// The ring, read from the table and kept for the refresh interval.
 #[derive(Debug, Clone)]
 pub struct KeyRing {
     table: Table,
@@ -24,7 +25,7 @@ pub struct KeyRing {
 #[derive(Debug, Clone)]
 struct Copy {
     read_at: Timestamp,
-    keys: Arc<[SigningKey]>,
+    ring: Arc<Ring>,
 }
 
 impl KeyRing {
@@ -38,29 +39,49 @@ impl KeyRing {
         self.refresh
     }
 
-    /// All keys. A copy older than the refresh interval, by the wall clock at the time of use, is read anew: an
+    /// The ring. A copy older than the refresh interval, by the wall clock at the time of use, is read anew: an
     /// instance may have been frozen for hours.
-    pub async fn keys(&self, now: Timestamp) -> Result<Arc<[SigningKey]>, StoreError> {
+    pub async fn read(&self, now: Timestamp) -> Result<Arc<Ring>, StoreError> {
         match self.kept(now, self.refresh) {
-            Some(copy) => Ok(copy.keys),
+            Some(copy) => Ok(copy.ring),
             None => self.reload(now).await,
         }
     }
 
     /// The key that signs.
     pub async fn current(&self, now: Timestamp) -> Result<Option<SigningKey>, StoreError> {
-        let current = |keys: &[SigningKey]| keys.iter().find(|key| key.state == KeyState::Current).cloned();
-        Ok(current(&self.keys(now).await?))
+        Ok(self.read(now).await?.current().cloned())
+    }
+
+    /// The key that signs a token of this life, its grace period included. That it signs such is noted in the ring
+    /// first, once for each key, as it must stay published until the last of them has ended.
+    pub async fn signing(&self, life_seconds: i64, now: Timestamp) -> Result<Option<SigningKey>, StoreError> {
+        let covers = |key: &SigningKey| key.longest_life_seconds >= life_seconds;
+        if let Some(key) = self.current(now).await?.filter(covers) {
+            return Ok(Some(key));
+        }
+        for _ in 0..TRIES {
+            match self.reload(now).await?.current() {
+                None => return Ok(None),
+                Some(key) if covers(key) => return Ok(Some(key.clone())),
+                Some(key) => _ = self.table.lengthen_life(key, life_seconds).await?,
+            }
+        }
+        Err(StoreError::Contended)
     }
 
     /// The key of a kid. One that is not in the copy may have been made a moment ago.
     pub async fn find(&self, kid: &str, now: Timestamp) -> Result<Option<SigningKey>, StoreError> {
-        let find = |keys: &[SigningKey]| keys.iter().find(|key| key.kid == kid).cloned();
-        let known = find(&self.keys(now).await?);
+        let known = self.read(now).await?.key(kid).cloned();
         if known.is_some() || self.kept(now, UNKNOWN_KID_PAUSE).is_some() {
             return Ok(known);
         }
-        Ok(find(&self.reload(now).await?))
+        Ok(self.reload(now).await?.key(kid).cloned())
+    }
+
+    /// Lets the copy go: this process has changed the ring.
+    pub fn forget(&self) {
+        *self.copy.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn kept(&self, now: Timestamp, most: SignedDuration) -> Option<Copy> {
@@ -69,46 +90,10 @@ impl KeyRing {
         (age >= SignedDuration::ZERO && age < most).then_some(copy)
     }
 
-    async fn reload(&self, now: Timestamp) -> Result<Arc<[SigningKey]>, StoreError> {
-        let keys: Arc<[SigningKey]> = self.table.signing_keys().await?.into();
-        let copy = Copy { read_at: now, keys: Arc::clone(&keys) };
+    async fn reload(&self, now: Timestamp) -> Result<Arc<Ring>, StoreError> {
+        let ring = Arc::new(self.table.ring().await?);
+        let copy = Copy { read_at: now, ring: Arc::clone(&ring) };
         *self.copy.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy);
-        Ok(keys)
-    }
-}
-
-/// Why the first key could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum BeginError {
-    /// By the signer.
-    #[error(transparent)]
-    Sign(#[from] SignError),
-    /// By the store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Makes the first signing key where there is none. Of two that begin at once, one does, and both find its key.
-pub async fn begin(table: &Table, signer: &dyn Signer, now: Timestamp) -> Result<(), BeginError> {
-    if !table.signing_keys().await?.is_empty() {
-        return Ok(());
-    }
-    let NewKey { handle, public } = signer.create("signing key 1").await?;
-    table.begin_ring(&first_key(handle, &public, now)).await?;
-    Ok(())
-}
-
-fn first_key(handle: String, public: &PublicKey, now: Timestamp) -> SigningKey {
-    use data_encoding::BASE64URL_NOPAD;
-    SigningKey {
-        kid: public.kid(),
-        state: KeyState::Current,
-        handle,
-        n: BASE64URL_NOPAD.encode(&public.n),
-        e: BASE64URL_NOPAD.encode(&public.e),
-        created_at: now,
-        published_at: Some(now),
-        signs_since: Some(now),
-        retires_at: None,
+        Ok(ring)
     }
 }

@@ -51,10 +51,7 @@ impl LocalSigner {
 
     fn make(&self) -> Result<NewKey, SignError> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| refused("no key could be made"))?;
-        let public = PublicKey {
-            n: pair.public_key().modulus().big_endian_without_leading_zero().to_vec(),
-            e: pair.public_key().exponent().big_endian_without_leading_zero().to_vec(),
-        };
+        let public = public_part(&pair);
         let kid = public.kid();
         if let Some(folder) = &self.folder {
             let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| refused("the key can't be written"))?;
@@ -112,6 +109,10 @@ impl Signer for LocalSigner {
         ready(Ok(None)).boxed()
     }
 
+    fn public<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<PublicKey, SignError>> {
+        ready(self.key(handle).map(|pair| public_part(&pair))).boxed()
+    }
+
     fn sign<'a>(&'a self, handle: &'a str, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignError>> {
         let signed = self.key(handle).and_then(|pair| {
             let mut signature = vec![0; pair.public_modulus_len()];
@@ -132,6 +133,13 @@ impl fmt::Debug for LocalSigner {
     }
 }
 
+fn public_part(pair: &KeyPair) -> PublicKey {
+    PublicKey {
+        n: pair.public_key().modulus().big_endian_without_leading_zero().to_vec(),
+        e: pair.public_key().exponent().big_endian_without_leading_zero().to_vec(),
+    }
+}
+
 fn refused(reason: &str) -> SignError {
     SignError::Refused(reason.to_owned())
 }
@@ -149,30 +157,45 @@ pub struct LocalKeys {
     pub sealer: Arc<LocalSealer>,
     /// Makes cursors.
     pub cursor_key: CursorKey,
+    /// The handles of the root keys; the first signs.
+    pub root_keys: Vec<String>,
 }
 
 impl LocalKeys {
-    /// Keys in a folder; those that are missing are made: `signing-keys/`, `sealing.key`, `cursor.key`.
+    /// Keys in a folder; those that are missing are made: `signing-keys/`, `sealing.key`, `cursor.key`. `root-keys`
+    /// names those of the signing keys that are root keys, one in a line; the first signs.
     pub fn in_folder(folder: &Path) -> io::Result<Self> {
         let signer = LocalSigner::in_folder(&folder.join("signing-keys"))?;
         let sealer = LocalSealer::new(&secret_in_file(&folder.join("sealing.key"))?)?;
         let cursor_key = CursorKey::new(&secret_in_file(&folder.join("cursor.key"))?);
-        Ok(Self { signer: Arc::new(signer), sealer: Arc::new(sealer), cursor_key })
+        let root_keys = root_keys(&folder.join("root-keys"), &signer)?;
+        Ok(Self { signer: Arc::new(signer), sealer: Arc::new(sealer), cursor_key, root_keys })
     }
 
     /// Keys that end with the process.
     pub fn in_memory() -> io::Result<Self> {
         let sealer = LocalSealer::new(&*random_bytes())?;
-        Ok(Self {
-            signer: Arc::new(LocalSigner::in_memory()),
-            sealer: Arc::new(sealer),
-            cursor_key: CursorKey::new(&*random_bytes()),
-        })
+        let signer = LocalSigner::in_memory();
+        let root_keys = vec![signer.make().map_err(io::Error::other)?.handle];
+        let cursor_key = CursorKey::new(&*random_bytes());
+        Ok(Self { signer: Arc::new(signer), sealer: Arc::new(sealer), cursor_key, root_keys })
     }
 }
 
 fn random_bytes() -> Zeroizing<[u8; 32]> {
     Zeroizing::new(rand::rng().random())
+}
+
+/// The root keys that a file names, one in a line; where there is none, a key is made.
+fn root_keys(path: &Path, signer: &LocalSigner) -> io::Result<Vec<String>> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let handle = signer.make().map_err(io::Error::other)?.handle;
+            write_secret_file(path, format!("{handle}\n").as_bytes())?;
+            Ok(vec![handle])
+        }
+        read => Ok(read?.split_whitespace().map(str::to_owned).collect()),
+    }
 }
 
 /// 32 random bytes in a file, which is made if it is missing.

@@ -2,13 +2,16 @@
 //!
 //! Signing and sealing are traits, as each is done by KMS where Signet is deployed and by local files on one machine.
 
+pub mod keeper;
 pub mod keyring;
 pub mod kms;
 pub mod local;
 pub mod sealer;
+pub mod signed_set;
 pub mod signer;
 pub mod token;
 
+pub use keeper::{KeepError, Keeper};
 pub use keyring::KeyRing;
 pub use sealer::{SealError, Sealer};
 pub use signer::{PublicKey, SignError, Signer};

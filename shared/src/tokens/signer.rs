@@ -73,6 +73,9 @@ pub trait Signer: Debug + Send + Sync {
     /// there is none, or where one that nobody knows of harms nobody.
     fn find<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<NewKey>, SignError>>;
 
+    /// The public part of a key.
+    fn public<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<PublicKey, SignError>>;
+
     /// Signs `message`, which the signer hashes. The signature is as long as the key's modulus.
     fn sign<'a>(&'a self, handle: &'a str, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignError>>;
 

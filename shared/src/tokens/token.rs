@@ -49,6 +49,9 @@ pub enum VerifyError {
     /// It does not hold.
     #[error(transparent)]
     Invalid(#[from] TokenInvalid),
+    /// Its signature holds, by a key that was condemned: not honoured, and no guess.
+    #[error("the key that signed this token was condemned: activate again with the license key")]
+    Condemned,
     /// The key ring can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -96,7 +99,7 @@ impl<'a> UnverifiedToken<'a> {
     /// The claims, if `key` signed them for `issuer`. Whether the token is still good for anything (its `exp`, its
     /// license) is for the use case to say.
     fn verify(&self, key: &SigningKey, issuer: &str) -> Result<Claims, TokenInvalid> {
-        if key.kid != self.kid || key.state == KeyState::Condemned {
+        if key.kid != self.kid {
             return Err(TokenInvalid);
         }
         let decoding = DecodingKey::from_rsa_components(&key.n, &key.e).map_err(|_| TokenInvalid)?;
@@ -133,17 +136,17 @@ impl Tokens {
     pub async fn verify(&self, token: &Secret, now: Timestamp) -> Result<Claims, VerifyError> {
         let unverified = UnverifiedToken::parse(token.expose())?;
         let key = self.ring.find(&unverified.kid, now).await?.ok_or(TokenInvalid)?;
-        Ok(unverified.verify(&key, &self.issuer)?)
+        let claims = unverified.verify(&key, &self.issuer)?;
+        if key.state == KeyState::Condemned { Err(VerifyError::Condemned) } else { Ok(claims) }
     }
 
     /// Signs claims with the current key. The signature is verified before the token leaves: a signer that is
     /// broken, or set to another key, must not hand out what no app can use.
     pub async fn sign(&self, claims: &Claims, now: Timestamp) -> Result<Secret, TokenError> {
-        let key = self.ring.current(now).await?.ok_or_else(|| refused("there is no current signing key"))?;
+        let life = claims.exp - claims.iat + i64::from(claims.enforcement.grace_period_seconds);
+        let key = self.ring.signing(life, now).await?.ok_or_else(|| refused("there is no current signing key"))?;
         let header = Header { alg: "RS256".to_owned(), typ: TYPE.to_owned(), kid: key.kid.clone() };
-        let message = format!("{}.{}", encode(&header)?, encode(claims)?);
-        let signature = self.signer.sign(&key.handle, message.as_bytes()).await?;
-        let token = format!("{message}.{}", BASE64URL_NOPAD.encode(&signature));
+        let token = sign(&*self.signer, &key.handle, &header, claims).await?;
         UnverifiedToken::parse(&token)
             .and_then(|unverified| unverified.verify(&key, &self.issuer))
             .map_err(|_| refused("the signature does not hold"))?;
@@ -151,7 +154,19 @@ impl Tokens {
     }
 }
 
-fn refused(reason: &str) -> SignError {
+/// A JWS in its compact form (RFC 7515 §3.1).
+pub(super) async fn sign(
+    signer: &dyn Signer,
+    handle: &str,
+    header: &impl Serialize,
+    claims: &impl Serialize,
+) -> Result<String, SignError> {
+    let message = format!("{}.{}", encode(header)?, encode(claims)?);
+    let signature = signer.sign(handle, message.as_bytes()).await?;
+    Ok(format!("{message}.{}", BASE64URL_NOPAD.encode(&signature)))
+}
+
+pub(super) fn refused(reason: &str) -> SignError {
     SignError::Refused(reason.to_owned())
 }
 

@@ -22,10 +22,13 @@ async fn jwks_200_and_304() {
     assert_eq!(stack.anonymous.with_header("if-none-match", "\"old\"").get("/.well-known/jwks.json").await.status, 200);
 
     let body = answer.expect(200);
-    let [key] = body["keys"].as_array().unwrap().as_slice() else { panic!("one key: {body}") };
-    let fields: BTreeSet<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(fields, BTreeSet::from(["alg", "e", "kid", "kty", "n", "use"]));
-    assert_eq!([&key["kty"], &key["use"], &key["alg"], &key["e"]], ["RSA", "sig", "RS256", "AQAB"]);
+    // The one that signs, and the one that will.
+    assert_eq!(body["keys"].as_array().unwrap().len(), 2, "{body}");
+    for key in body["keys"].as_array().unwrap() {
+        let fields: BTreeSet<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(fields, BTreeSet::from(["alg", "e", "kid", "kty", "n", "use"]));
+        assert_eq!([&key["kty"], &key["use"], &key["alg"], &key["e"]], ["RSA", "sig", "RS256", "AQAB"]);
+    }
 }
 
 #[tokio::test]
@@ -53,6 +56,7 @@ async fn license_configuration_200() {
     let root = &stack.local.base_url;
     assert_eq!(body["issuer"], *root);
     assert_eq!(body["jwks_uri"], format!("{root}/.well-known/jwks.json"));
+    assert_eq!(body["signed_jwks_uri"], format!("{root}/.well-known/jwks.jwt"));
     assert_eq!(body["api_version"], "1.0");
     assert_eq!(body["activation_endpoint"], format!("{root}/api/v1.0/license-activations/activate"));
     assert_eq!(body["token_signing_alg_values_supported"], json!(["RS256"]));

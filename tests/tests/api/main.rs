@@ -25,6 +25,7 @@ mod seats_costs;
 mod seats_faults;
 mod seats_overtaken;
 mod seats_race;
+mod signing_keys;
 mod story;
 mod table;
 mod time;

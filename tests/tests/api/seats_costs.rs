@@ -117,7 +117,7 @@ async fn an_activation_costs_its_reads_its_count_and_one_transaction() {
 
 /// Makes the current signing key one that signs nothing, or the one that it was again. Tokens are verified as before.
 async fn set_handle(stack: &Stack, handle: &str) {
-    let kid = stack.local.services.table.signing_keys().await.unwrap()[0].kid.clone();
+    let kid = stack.local.services.table.ring().await.unwrap().keys[0].kid.clone();
     let ask = json!({
         "Key": {"PK": {"S": "KEYRING"}, "SK": {"S": format!("KEY#{kid}")}},
         "UpdateExpression": "SET #handle = :handle",
@@ -141,7 +141,7 @@ async fn a_refusal_signs_nothing_and_what_can_not_be_signed_holds_its_seat() {
     let revoked = operator.sell(1).await;
     let of_revoked = app.activate(&revoked.license_key, "one").await.expect(201);
     operator.post(&format!("license-keys/{}/revoke", revoked.license_id), json!({})).await.expect(200);
-    let handle = stack.local.services.table.signing_keys().await.unwrap()[0].handle.clone();
+    let handle = stack.local.services.table.ring().await.unwrap().keys[0].handle.clone();
 
     set_handle(&stack, "none").await;
     app.activate(&full.license_key, "two").await.problem(409, "seat_limit_reached");

@@ -42,10 +42,11 @@ fn kind(item: &Value) -> String {
         if id_like { "key_".to_owned() } else { key.split('#').take(words).collect::<Vec<_>>().join("#") }
     };
     let (pk, sk) = (word("PK"), word("SK"));
-    let ended = if item.get("ended_at").is_some() { " ended" } else { "" };
+    let ended = if item["ended_at"]["S"].is_string() { " ended" } else { "" };
     let event = item["type"]["S"].as_str().map(|kind| format!(" {kind}")).unwrap_or_default();
     let status =
         if pk == "LICENSE" && sk == "LICENSE" { format!(" {}", text(&item["status"]["S"])) } else { String::new() };
+    let status = item["state"]["S"].as_str().map_or(status, |state| format!(" {state}"));
     let machine = item["machine_id"]["S"].as_str().or(item["data"]["M"]["machine_id"]["S"].as_str());
     let machine = machine.map(|machine| format!(" of {machine}")).unwrap_or_default();
     let code = if sk == "TIER" { format!(" {}", text(&item["code"]["S"])) } else { String::new() };
@@ -208,22 +209,59 @@ KEY / KEY
     SK S KEY
     generation N 1
     license_id S lic_ULID
-KEYRING / KEY
+KEYRING / KEY current
     PK S KEYRING
     SK S KEY#kid
+    condemned_at NULL
+    condemned_reason NULL
     created_at S 2026-01-15T12:00:00Z
     e S AQAB
+    ended_at NULL
     handle S of 43
     kid S of 43
+    longest_life_seconds N 3600
     n S of 342
     published_at S 2026-01-15T12:00:00Z
     retires_at NULL
+    serial N 1
     signs_since S 2026-01-15T12:00:00Z
     state S current
+KEYRING / KEY next
+    PK S KEYRING
+    SK S KEY#kid
+    condemned_at NULL
+    condemned_reason NULL
+    created_at S 2026-01-15T12:00:00Z
+    e S AQAB
+    ended_at NULL
+    handle S of 43
+    kid S of 43
+    longest_life_seconds N 0
+    n S of 342
+    published_at S 2026-01-15T12:00:00Z
+    retires_at NULL
+    serial N 2
+    signs_since NULL
+    state S next
 KEYRING / RING
     PK S KEYRING
     SK S RING
-    version N 1
+    made N 2
+    making NULL
+    version N 6
+KEYRING / ROOTS
+    PK S KEYRING
+    SK S ROOTS
+    roots L [M of e, handle, kid, n]
+KEYRING / SIGNED_SET
+    PK S KEYRING
+    SK S SIGNED_SET
+    expires_at S 2026-01-22T12:00:00Z
+    issued_at S 2026-01-15T12:00:00Z
+    issuer S of many
+    jwt S of many
+    kids L of 2
+    root_kid S of 43
 LICENSE / EVENT activated of first
     GSI1PK S EVENTS#2026-01-15#?
     GSI1SK S ULID
@@ -490,7 +528,16 @@ fn steady(stack: &Stack, sold: &Sold, name: &str, value: &Value) -> String {
         }
         // As long as the port has digits.
         "token" => "B of many".to_owned(),
-        "kid" | "n" | "handle" => format!("S of {}", text(&value["S"]).len()),
+        "jwt" | "issuer" => "S of many".to_owned(),
+        "kids" => format!("L of {}", value["L"].as_array().unwrap().len()),
+        "roots" => {
+            let fields = value["L"][0]["M"].as_object().unwrap().keys().map(String::as_str);
+            format!(
+                "L [M of {}]",
+                fields.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+            )
+        }
+        "kid" | "root_kid" | "n" | "handle" => format!("S of {}", text(&value["S"]).len()),
         "GSI1PK" if shown.starts_with("S EVENTS#") => format!("{}?", &shown[..shown.len() - 1]),
         "SK" if shown.starts_with("S KEY#") => "S KEY#kid".to_owned(),
         _ => {

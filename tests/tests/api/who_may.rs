@@ -27,6 +27,7 @@ enum For {
 /// The table.
 const ROWS: &[(&str, &str, For)] = &[
     ("get", "/.well-known/jwks.json", For::Everyone),
+    ("get", "/.well-known/jwks.jwt", For::Everyone),
     ("get", "/.well-known/license-configuration", For::Everyone),
     ("get", "/health", For::Everyone),
     ("get", "/openapi.json", For::Everyone),
@@ -76,6 +77,9 @@ const ROWS: &[(&str, &str, For)] = &[
     ("post", "/api/v1.0/api-keys", For::Scope(Scope::AccessWrite)),
     ("get", "/api/v1.0/api-keys/{id}", For::Scope(Scope::AccessWrite)),
     ("delete", "/api/v1.0/api-keys/{id}", For::Scope(Scope::AccessWrite)),
+    ("get", "/api/v1.0/signing-keys", For::Scope(Scope::KeysWrite)),
+    ("post", "/api/v1.0/signing-keys/rotate", For::Scope(Scope::KeysWrite)),
+    ("post", "/api/v1.0/signing-keys/{kid}/condemn", For::Scope(Scope::KeysWrite)),
 ];
 
 const PERSON: &str = "openid email profile";
@@ -117,7 +121,8 @@ impl Things {
             "license-activations" => &self.activation,
             _ => &self.license,
         };
-        let path = path.replace("{id}", text(&thing["id"]));
+        // Of no key, so that the ring stays as it is.
+        let path = path.replace("{id}", text(&thing["id"])).replace("{kid}", "none");
         let is_list = path.ends_with("/license-activations");
         if is_list { format!("{path}?license_id={}", text(&self.license["id"])) } else { path }
     }

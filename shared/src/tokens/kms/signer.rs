@@ -189,6 +189,10 @@ impl Signer for KmsSigner {
         self.look_for(name).boxed()
     }
 
+    fn public<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<PublicKey, SignError>> {
+        self.ask_for_public(handle).boxed()
+    }
+
     fn sign<'a>(&'a self, handle: &'a str, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignError>> {
         self.sign_hash(handle, message).boxed()
     }

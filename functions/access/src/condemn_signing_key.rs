@@ -1,0 +1,99 @@
+//! Condemns a signing key that is compromised: nothing that it signed is honoured from then on.
+
+use axum::extract::State;
+use serde::Deserialize;
+use shared::{
+    Services,
+    auth::Caller,
+    domain::{Invalid, Scope},
+    http::{
+        Body, Call, PathId, Problem,
+        documented::{Always, ById, Known, Scoped, WithBody},
+        problem::ProblemBody,
+    },
+    store::{StoreError, ring::RingStep},
+};
+use utoipa::ToSchema;
+
+use crate::{
+    rotate_signing_keys::{after, conflict},
+    signing_keys::SigningKeysResource,
+};
+
+/// Why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = CondemnRequest)]
+pub struct Request {
+    /// In the operator's words.
+    #[schema(example = "its use was seen from an unknown account")]
+    pub reason: Option<String>,
+}
+
+/// Condemns a signing key.
+#[utoipa::path(
+    post,
+    path = "/api/v1.0/signing-keys/{kid}/condemn",
+    tag = "access",
+    summary = "Condemn a compromised signing key, for good; again gives the same answer",
+    description = "It leaves the JWKS, and every endpoint refuses the tokens that it signed, at the latest when the functions have \
+        read the ring anew. The machines that hold them activate again with the license key. Where it is the key that signs, the \
+        next one signs in its place.",
+    params(("kid" = String, Path, description = "The key's thumbprint")),
+    request_body = Request,
+    responses(
+        (status = 200, description = "The ring, after it", body = SigningKeysResource),
+        (status = 409, description = "`state_conflict`: no other key could sign in its place yet", body = ProblemBody, content_type = "application/problem+json"),
+        Known,
+        Scoped,
+        ById,
+        WithBody,
+        Always,
+    ),
+    security(("api_key" = ["keys:write"]), ("bearer" = [])),
+)]
+pub(crate) async fn handler(
+    State(services): State<Services>,
+    caller: Caller,
+    call: Call,
+    PathId(kid): PathId<String>,
+    body: Result<Body<Request>, Problem>,
+) -> Result<SigningKeysResource, Problem> {
+    caller.require(Scope::KeysWrite)?;
+    let Body(request) = body?;
+    let mut invalid = Invalid::default();
+    invalid.text("/reason", request.reason.as_deref(), 500);
+    invalid.finish()?;
+    condemn(&services, &kid, request.reason.as_deref(), &call).await
+}
+
+/// How often the ring may move meanwhile.
+const TRIES: usize = 5;
+
+/// Condemns a key, whatever state it is in.
+pub async fn condemn(
+    services: &Services,
+    kid: &str,
+    reason: Option<&str>,
+    call: &Call,
+) -> Result<SigningKeysResource, Problem> {
+    let (rules, table) = (services.settings.ring, &services.table);
+    for _ in 0..TRIES {
+        let ring = table.ring().await?;
+        if ring.key(kid).is_none() {
+            return Err(Problem::not_found());
+        }
+        let changed = ring.condemned(kid, reason, call.now).map_err(conflict)?;
+        let answer = SigningKeysResource::new(&ring.clone().with(&changed), rules);
+        if changed.is_empty() {
+            return Ok(answer);
+        }
+        let done = call.once.untagged(&answer).await?;
+        let step = RingStep { changed: &changed, done: done.as_ref(), ..RingStep::default() };
+        if table.step_ring(&ring, step).await? {
+            tracing::warn!(kid, "a signing key was condemned");
+            after(services).await;
+            return Ok(answer);
+        }
+    }
+    Err(StoreError::Contended.into())
+}

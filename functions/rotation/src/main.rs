@@ -1,0 +1,27 @@
+//! The rotation function on Lambda, which a schedule calls every few minutes: does what is due of the signing key
+//! ring. It alone may make keys and sign with the root key.
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::{Value, json};
+use shared::{Services, http::lambda::start};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let services = start().await?;
+    if services.keeper.is_none() {
+        return Err("SIGNET_ROOT_KEYS is not set: this function looks after the signing keys".into());
+    }
+    let services = &services;
+    lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| async { keep(services).await })).await
+}
+
+/// What is due, and the time of the next turn. What failed is done by the next call.
+async fn keep(services: &Services) -> Result<Value, Error> {
+    services
+        .keep_ring()
+        .await
+        .inspect_err(|error| tracing::error!(%error, "the signing key ring was not looked after"))?;
+    let ring = services.table.ring().await?;
+    let kids: Vec<_> = ring.published().map(|key| &key.kid).collect();
+    Ok(json!({ "published": kids, "next_rotation_at": ring.next_rotation_at(services.settings.ring) }))
+}

@@ -1,0 +1,76 @@
+//! The published signing keys as a JWT that a root key signed: whoever has the root's public key built in trusts no
+//! network for the rest (the `signed_jwks_uri` of OpenID Federation).
+
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{SignError, Signer, token};
+use crate::domain::{
+    Jwk,
+    ring::{Ring, RootKey, SignedSet},
+    seat::whole_second,
+};
+
+/// The `typ` of a signed set: keeps it from passing for a license token, and the other way round.
+pub const TYPE: &str = "jwk-set+jwt";
+/// How long a set holds. An app that gets no newer one goes on with the keys that it has kept; what ends is how long an
+/// old set, which may have a key that was condemned since, can be passed off on one.
+const LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// When it is signed anew though nothing in it has changed.
+const RENEWAL: SignedDuration = SignedDuration::from_hours(24);
+
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'a str,
+    typ: &'a str,
+    kid: &'a str,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    iat: i64,
+    exp: i64,
+    keys: Vec<Jwk>,
+}
+
+/// Whether the set that is kept is not the one that there should be.
+pub(super) fn is_due(ring: &Ring, root: &RootKey, issuer: &str, now: Timestamp) -> bool {
+    ring.signed_set.as_ref().is_none_or(|set| {
+        let renews_at = set.issued_at.checked_add(RENEWAL).unwrap_or(Timestamp::MAX);
+        set.root_kid != root.kid || set.issuer != issuer || set.kids != kids(ring) || renews_at <= now
+    })
+}
+
+/// Signs the set, and verifies what was signed before it leaves.
+pub(super) async fn sign(
+    signer: &dyn Signer,
+    root: &RootKey,
+    ring: &Ring,
+    issuer: &str,
+    now: Timestamp,
+) -> Result<SignedSet, SignError> {
+    let expires_at = now.checked_add(LIFE).unwrap_or(Timestamp::MAX);
+    let keys = ring.published().map(Jwk::from).collect();
+    let header = Header { alg: "RS256", typ: TYPE, kid: &root.kid };
+    let claims = Claims { iss: issuer, sub: issuer, iat: whole_second(now), exp: whole_second(expires_at), keys };
+    let jwt = token::sign(signer, &root.handle, &header, &claims).await?;
+    verify(&jwt, root, issuer).map_err(|_| token::refused("the root key's signature does not hold"))?;
+    let issuer = issuer.to_owned();
+    Ok(SignedSet { jwt, issuer, kids: kids(ring), root_kid: root.kid.clone(), issued_at: now, expires_at })
+}
+
+fn verify(jwt: &str, root: &RootKey, issuer: &str) -> Result<(), jsonwebtoken::errors::Error> {
+    let mut rules = Validation::new(Algorithm::RS256);
+    rules.validate_exp = false;
+    rules.validate_aud = false;
+    rules.set_issuer(&[issuer]);
+    jsonwebtoken::decode::<Value>(jwt, &DecodingKey::from_rsa_components(&root.n, &root.e)?, &rules).map(|_| ())
+}
+
+fn kids(ring: &Ring) -> Vec<String> {
+    ring.published().map(|key| key.kid.clone()).collect()
+}
