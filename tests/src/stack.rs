@@ -1,8 +1,10 @@
 //! A stack in memory, on a free port, whose clock stands still.
 
+use std::{collections::VecDeque, sync::Mutex};
+
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
-use shared::{Clock, Services, domain::rate::RateLimits, http::edge::with_edge};
+use shared::{Clock, Services, domain::rate::RateLimits, http::edge::with_edge, tokens::local::SpareKey};
 use signet_local::{Folder, Options};
 use tracing_subscriber::EnvFilter;
 
@@ -42,7 +44,7 @@ impl Stack {
         log();
         let (clock, faults) = (Clock::set(START), Faults::default());
         let http_client = Some(faults.http_client());
-        let options = Options { clock: clock.clone(), http_client, ..options };
+        let options = Options { clock: clock.clone(), http_client, spare_keys: spare_keys(), ..options };
         let local = signet_local::Stack::start(options).await.expect("the stack starts");
         let anonymous = Client::new(&local.base_url);
         let operator = anonymous.with_api_key(local.operator_api_key.expose());
@@ -88,6 +90,19 @@ impl Stack {
     pub async fn stop(self) {
         self.local.stop().await;
     }
+}
+
+/// Four keys of a dozen that the tests of a process share, other ones than the last stack's.
+fn spare_keys() -> Vec<SpareKey> {
+    static KEYS: Mutex<VecDeque<SpareKey>> = Mutex::new(VecDeque::new());
+    let mut keys = KEYS.lock().expect("no test fails here");
+    if keys.len() < 12 {
+        let made: Vec<_> = (0..4).map(|_| SpareKey::make().expect("a key is made")).collect();
+        keys.extend(made.clone());
+        return made;
+    }
+    keys.rotate_left(4);
+    keys.iter().take(4).cloned().collect()
 }
 
 /// A test that fails shows what the stack logged of its faults; `RUST_LOG` says how much more.

@@ -8,6 +8,7 @@ use shared::{
     Clock,
     domain::{rate::RateLimits, ring::Rules},
     http::edge::cors::Origin,
+    tokens::local::SpareKey,
 };
 
 use crate::Folder;
@@ -31,6 +32,8 @@ pub struct Options<'a> {
     pub issuer: Option<String>,
     /// Whose web pages may call the API.
     pub cors_origins: Vec<Origin>,
+    /// Keys that are made already, for a stack that keeps them in memory.
+    pub spare_keys: Vec<SpareKey>,
     /// The time.
     pub clock: Clock,
     /// In place of the SDK's own HTTP client: where tests break things.
@@ -48,6 +51,7 @@ impl Default for Options<'_> {
             dynamodb_endpoint: None,
             issuer: None,
             cors_origins: Vec::new(),
+            spare_keys: Vec::new(),
             clock: Clock::System,
             http_client: None,
         }

@@ -15,7 +15,10 @@ use shared::{
     domain::{ApiKey, ApiKeySecret, Scopes, Secret, Timestamp},
     http::edge::with_edge,
     store::{StoreError, Table},
-    tokens::{SignError, Signer, local::LocalKeys},
+    tokens::{
+        SignError, Signer,
+        local::{LocalKeys, SpareKey},
+    },
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
@@ -114,7 +117,8 @@ impl Stack {
             Some(folder) => folder.issuer(options.issuer, &base_url)?,
             None => options.issuer.unwrap_or_else(|| base_url.clone()),
         };
-        let dev_issuer = DevIssuer::new(&base_url, folder, options.clock.clone())?;
+        let mut spare = options.spare_keys;
+        let dev_issuer = DevIssuer::new(&base_url, folder, spare.pop(), options.clock.clone())?;
         let oidc = dev_issuer.settings();
         let oidc_issuer = oidc.issuer.clone();
         let settings = Settings {
@@ -127,7 +131,7 @@ impl Stack {
             rate_limits: options.rate_limits,
             cors_origins: options.cors_origins,
         };
-        let services = begin(table, folder, settings, options.clock).await?;
+        let services = begin(table, folder, spare, settings, options.clock).await?;
         let secret = operator(&services, folder).await?;
         let demo = if options.demo { Some(demo::fill(&services, secret.id).await?) } else { None };
 
@@ -195,12 +199,13 @@ fn credentials(is_embedded: bool) -> Option<Credentials> {
 async fn begin(
     table: Table,
     folder: Option<&Folder>,
+    spare: Vec<SpareKey>,
     settings: Settings,
     clock: Clock,
 ) -> Result<Services, StartError> {
     let keys = match folder {
         Some(folder) => LocalKeys::in_folder(folder.path()),
-        None => LocalKeys::in_memory(),
+        None => LocalKeys::in_memory(spare),
     };
     let keys = keys.map_err(shared::StartError::from)?;
     let signer = Arc::clone(&keys.signer);

@@ -2,16 +2,13 @@
 
 use std::{fs, io, path::Path};
 
-use aws_lc_rs::{
-    encoding::{AsDer, Pkcs8V1Der},
-    rsa::{KeyPair, KeySize},
-};
 use jsonwebtoken::{
     Algorithm, EncodingKey, Header,
     jwk::{Jwk, PublicKeyUse, ThumbprintHash},
 };
 use serde::Serialize;
-use shared::tokens::local::write_secret_file;
+use shared::tokens::local::{SpareKey, write_secret_file};
+use zeroize::Zeroizing;
 
 use crate::FolderError;
 
@@ -28,7 +25,7 @@ impl IssuerKey {
         match fs::read_to_string(path) {
             Ok(pem) => Self::read(&pem).map_err(at),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let (key, pem) = Self::draw()?;
+                let (key, pem) = Self::draw(None)?;
                 write_secret_file(path, pem.as_bytes()).map_err(at)?;
                 Ok(key)
             }
@@ -36,13 +33,11 @@ impl IssuerKey {
         }
     }
 
-    /// A new key, and its PEM text.
-    pub(super) fn draw() -> Result<(Self, String), FolderError> {
+    /// A new key, or the spare one, and its PEM text.
+    pub(super) fn draw(spare: Option<SpareKey>) -> Result<(Self, Zeroizing<String>), FolderError> {
         let at = |cause| FolderError::File { path: "a new key".into(), cause };
-        let no_key = |_| at(io::Error::other("no RSA key could be made"));
-        let pair = KeyPair::generate(KeySize::Rsa2048).map_err(no_key)?;
-        let der: Pkcs8V1Der<'_> = pair.as_der().map_err(no_key)?;
-        let pem = pem::encode(&pem::Pem::new("PRIVATE KEY", der.as_ref()));
+        let pem = spare.map_or_else(SpareKey::make, Ok).and_then(|key| key.to_pem());
+        let pem = pem.map_err(|error| at(io::Error::other(error)))?;
         Ok((Self::read(&pem).map_err(at)?, pem))
     }
 

@@ -32,6 +32,7 @@ use shared::{
     Clock,
     auth::{OidcSettings, oidc::ROLES_CLAIM},
     http::edge::protect,
+    tokens::local::SpareKey,
 };
 use url::{Host, Url};
 
@@ -61,10 +62,15 @@ struct Inner {
 impl DevIssuer {
     /// The issuer of a stack that answers at `base_url`, with the key that the folder keeps, or with one that ends
     /// with the process.
-    pub(crate) fn new(base_url: &str, folder: Option<&Folder>, clock: Clock) -> Result<Self, FolderError> {
+    pub(crate) fn new(
+        base_url: &str,
+        folder: Option<&Folder>,
+        spare: Option<SpareKey>,
+        clock: Clock,
+    ) -> Result<Self, FolderError> {
         let key = match folder {
             Some(folder) => IssuerKey::in_file(&folder.file("oidc-signing-key.pem"))?,
-            None => IssuerKey::draw()?.0,
+            None => IssuerKey::draw(spare)?.0,
         };
         let url = format!("{base_url}{PATH}");
         let origin = Url::parse(base_url).map_or_else(|_| url::Origin::new_opaque(), |url| url.origin());
@@ -134,7 +140,7 @@ fn is_of_this_network(host: &str) -> bool {
 #[cfg(test)]
 pub(crate) fn for_tests() -> DevIssuer {
     use shared::domain::Timestamp;
-    DevIssuer::new("http://192.168.1.5:8080", None, Clock::set(Timestamp::UNIX_EPOCH)).unwrap()
+    DevIssuer::new("http://192.168.1.5:8080", None, None, Clock::set(Timestamp::UNIX_EPOCH)).unwrap()
 }
 
 #[cfg(test)]
