@@ -16,14 +16,21 @@ use aws_smithy_http_client::{
 };
 use aws_smithy_runtime_api::client::{http::SharedHttpClient, orchestrator::HttpResponse};
 
+use crate::Patience;
+
 /// What every client of AWS has in common. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Aws(SdkConfig);
 
 impl Aws {
-    /// In a region, as `credentials` say, or else as the environment's variables do, which Lambda sets. Nothing is sent
-    /// yet. An HTTP client is given where tests break things.
-    pub fn new(region: &str, credentials: Option<Credentials>, http_client: Option<SharedHttpClient>) -> Self {
+    /// In a region, as `credentials` say, or else as the environment's variables do, which Lambda sets, over an HTTP
+    /// client such as [`http_client`] makes. Nothing is sent yet.
+    pub fn new(
+        region: &str,
+        credentials: Option<Credentials>,
+        http_client: SharedHttpClient,
+        patience: Patience,
+    ) -> Self {
         let credentials = match credentials {
             Some(credentials) => SharedCredentialsProvider::new(credentials),
             None => SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
@@ -32,14 +39,14 @@ impl Aws {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
             .credentials_provider(credentials)
-            .http_client(http_client.unwrap_or_else(http_client_of_our_own))
+            .http_client(http_client)
             .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
-            // A stuck attempt must not use up the caller's time: Lambda's own limit is some seconds.
+            // A stuck attempt must not use up the caller's time.
             .timeout_config(
                 TimeoutConfig::builder()
-                    .connect_timeout(Duration::from_secs(1))
-                    .operation_attempt_timeout(Duration::from_secs(3))
-                    .operation_timeout(Duration::from_secs(8))
+                    .connect_timeout(patience.attempt / 2)
+                    .operation_attempt_timeout(patience.attempt)
+                    .operation_timeout(patience.operation)
                     .build(),
             )
             // It is for bodies of many megabytes; ours are small, and what is slow has its time-outs.
@@ -53,11 +60,27 @@ impl Aws {
     }
 }
 
-/// One for all services, so that the roots of trust are read once. A connection that is idle is
-/// dropped before the server would do it: one that is found closed costs its request another attempt.
-fn http_client_of_our_own() -> SharedHttpClient {
-    let tls = Provider::Rustls(CryptoMode::AwsLc);
-    Builder::new().pool_idle_timeout(Duration::from_secs(50)).tls_provider(tls).build_https()
+/// This machine trusts nobody, so that nobody can be reached over TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "there are no CA certificates on this machine, which https takes: install its package ca-certificates, or name a file \
+     of them in SSL_CERT_FILE"
+)]
+pub struct NoCertificates;
+
+/// One for all services, so that the roots of trust are read once; it needs none where all of `endpoints` are reached
+/// without TLS (none is the region's own, which is not). A connection that is idle is dropped before the server would do
+/// it: one that is found closed costs its request another attempt.
+pub fn http_client(endpoints: &[Option<&str>]) -> Result<SharedHttpClient, NoCertificates> {
+    let builder = Builder::new().pool_idle_timeout(Duration::from_secs(50));
+    if endpoints.iter().all(|endpoint| endpoint.is_some_and(|url| url.starts_with("http://"))) {
+        return Ok(builder.build_http());
+    }
+    // The client itself would panic, at its first request.
+    if rustls_native_certs::load_native_certs().certs.is_empty() {
+        return Err(NoCertificates);
+    }
+    Ok(builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https())
 }
 
 /// Why a service did not do what it was asked.
@@ -109,7 +132,7 @@ pub(crate) mod stub {
     use aws_smithy_types::body::SdkBody;
     use serde_json::Value;
 
-    use super::{Aws, Credentials, HttpResponse};
+    use super::{Aws, Credentials, HttpResponse, Patience};
 
     type Answer = dyn Fn(&str, &Value) -> (u16, Value) + Send + Sync;
 
@@ -127,7 +150,7 @@ pub(crate) mod stub {
 
         pub(crate) fn aws(&self) -> Aws {
             let credentials = Credentials::new("test", "test", None, None, "test");
-            Aws::new("eu-west-1", Some(credentials), Some(SharedHttpClient::new(self.clone())))
+            Aws::new("eu-west-1", Some(credentials), SharedHttpClient::new(self.clone()), Patience::default())
         }
 
         /// What was asked so far.

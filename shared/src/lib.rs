@@ -10,10 +10,12 @@ mod clock;
 pub mod domain;
 pub mod http;
 pub mod keymaking;
+mod patience;
 mod services;
 pub mod store;
 pub mod tokens;
 
-pub use aws::Aws;
+pub use aws::{Aws, NoCertificates, http_client};
 pub use clock::Clock;
+pub use patience::Patience;
 pub use services::{Keys, Services, Settings, StartError};

@@ -5,13 +5,14 @@ use std::{env, io, path::Path, sync::Arc};
 use jiff::SignedDuration;
 
 use crate::{
-    Aws, Clock,
+    Aws, Clock, NoCertificates, Patience,
     auth::oidc::{self, Oidc, OidcSettings, OidcSettingsInvalid},
     domain::{
         rate::{Churn, Limit, RateLimits},
         ring::Rules,
     },
     http::edge::cors::{Origin, OriginInvalid},
+    http_client,
     store::{StoreError, Table, catalog::CatalogCopy, listing::CursorKey, rates::FullBuckets},
     tokens::{KeepError, Keeper, KeyRing, Sealer, SignError, Signer, Tokens, local::LocalKeys},
 };
@@ -34,6 +35,8 @@ pub struct Settings {
     pub rate_limits: RateLimits,
     /// Whose web pages may call the API. Its public documents may be read by all.
     pub cors_origins: Vec<Origin>,
+    /// How long a request waits for what it needs.
+    pub patience: Patience,
 }
 
 /// All of it. Cheap to clone; a use case takes only the parts that it needs.
@@ -91,6 +94,9 @@ pub enum StartError {
         /// What is wrong with it.
         fault: String,
     },
+    /// Nobody can be reached over TLS.
+    #[error(transparent)]
+    NoCertificates(#[from] NoCertificates),
     /// A key file can't be read or written.
     #[error("the key files: {0}")]
     Keys(#[from] io::Error),
@@ -140,8 +146,10 @@ impl Services {
     /// no guesses at all can't be asked for, so 0 guesses, and 0 and 0 of churn, mean that there is no limit.
     /// `SIGNET_CORS_ORIGINS` (commas between them) says whose web pages may call the API, none if it is left out.
     pub async fn from_environment() -> Result<Self, StartError> {
-        let aws = Aws::new(&variable("AWS_REGION")?, None, None);
-        let table = Table::connect(&aws, &variable("SIGNET_TABLE")?, optional("AWS_ENDPOINT_URL_DYNAMODB"));
+        let (endpoint, patience) = (optional("AWS_ENDPOINT_URL_DYNAMODB"), Patience::default());
+        let http_client = http_client(&[endpoint.as_deref()])?;
+        let aws = Aws::new(&variable("AWS_REGION")?, None, http_client, patience);
+        let table = Table::connect(&aws, &variable("SIGNET_TABLE")?, endpoint);
         let keys = LocalKeys::in_folder(Path::new(&variable("SIGNET_KEY_DIR")?))?;
         let issuer = variable("SIGNET_ISSUER")?.trim_end_matches('/').to_owned();
         let settings = Settings {
@@ -152,6 +160,7 @@ impl Services {
             oidc: oidc_settings(optional)?,
             rate_limits: rate_limits(optional)?,
             cors_origins: cors_origins(optional)?,
+            patience,
         };
         let services = Self::new(table, keys.into(), Clock::System, settings)?;
         let now = services.clock.now();

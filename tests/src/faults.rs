@@ -1,6 +1,9 @@
 //! Breaks things where the SDK hands a request to the network: below its retries, so that these are tested too.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
 
 use aws_smithy_runtime_api::client::{
     http::{
@@ -28,6 +31,8 @@ pub enum Fault {
     HoldRequest(Gate),
     /// It is sent and done, and the answer waits until the gate opens.
     HoldAnswer(Gate),
+    /// It is sent after so long.
+    Delay(Duration),
 }
 
 impl Fault {
@@ -37,7 +42,7 @@ impl Fault {
     pub const SERVER_ERROR: Self = Self::Answer(500, "InternalServerError");
 }
 
-/// Holds requests up until it is opened. The SDK gives up on an attempt after three seconds, and sends it again.
+/// Holds requests up until it is opened. The SDK gives up on an attempt after two seconds, and sends it again.
 #[derive(Debug, Clone)]
 pub struct Gate {
     arrived: Arc<Semaphore>,
@@ -228,6 +233,10 @@ impl HttpConnector for BreakableConnector {
                 }
                 Some(Fault::HoldRequest(gate)) => {
                     gate.pass().await;
+                    inner.call(request).await
+                }
+                Some(Fault::Delay(time)) => {
+                    tokio::time::sleep(time).await;
                     inner.call(request).await
                 }
                 Some(Fault::HoldAnswer(gate)) => {

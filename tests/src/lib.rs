@@ -17,6 +17,7 @@ mod behind;
 mod client;
 mod faults;
 mod jose;
+mod operations;
 mod seats;
 mod shop;
 mod stack;
@@ -25,6 +26,7 @@ pub use behind::plain;
 pub use client::{Answer, Client};
 pub use faults::{Fault, Faults, Gate, Rule};
 pub use jose::{Signed, thumbprint};
+pub use operations::Operation;
 /// A JSON object.
 pub type Map = serde_json::Map<String, Value>;
 pub use seats::Seats;

@@ -135,7 +135,7 @@ async fn seats(
         for activation in &misfits.activations {
             let data = serde_json::json!({ "activation_id": activation.id.to_string(), "repair": true });
             let event = call.event(ids, EventType::Deactivated, license.id, actor, data);
-            services.table.deactivate(activation, &event).await?;
+            services.table.end_without_seat(activation, &event).await?;
         }
         misfits = services.table.misfits(license).await?;
     }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::http::Uri;
 use shared::{
-    Clock,
+    Clock, Patience,
     domain::{rate::RateLimits, ring::Rules},
     http::edge::cors::Origin,
     tokens::local::SpareKey,
@@ -36,6 +36,8 @@ pub struct Options<'a> {
     pub spare_keys: Vec<SpareKey>,
     /// The time.
     pub clock: Clock,
+    /// How long a request waits for what it needs.
+    pub patience: Patience,
     /// In place of the SDK's own HTTP client: where tests break things.
     pub http_client: Option<SharedHttpClient>,
 }
@@ -53,6 +55,7 @@ impl Default for Options<'_> {
             cors_origins: Vec::new(),
             spare_keys: Vec::new(),
             clock: Clock::System,
+            patience: Patience::default(),
             http_client: None,
         }
     }

@@ -14,6 +14,7 @@ use shared::{
     Aws, Clock, Services, Settings,
     domain::{ApiKey, ApiKeySecret, Scopes, Secret, Timestamp},
     http::edge::with_edge,
+    http_client,
     store::{StoreError, Table},
     tokens::{
         SignError, Signer,
@@ -109,7 +110,11 @@ impl Stack {
         let embedded_endpoint = embedded.as_ref().map(|embedded| embedded.endpoint.clone());
         let dynamodb_endpoint = options.dynamodb_endpoint.or(embedded_endpoint).unwrap_or_default();
         let region = environment("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned());
-        let aws = Aws::new(&region, credentials(embedded.is_some()), options.http_client);
+        let http_client = match options.http_client {
+            Some(http_client) => http_client,
+            None => http_client(&[Some(&dynamodb_endpoint)]).map_err(shared::StartError::from)?,
+        };
+        let aws = Aws::new(&region, credentials(embedded.is_some()), http_client, options.patience);
         let table = Table::connect(&aws, TABLE, Some(dynamodb_endpoint.clone()));
         table.create_if_missing().await?;
 
@@ -130,6 +135,7 @@ impl Stack {
             oidc: Some(oidc),
             rate_limits: options.rate_limits,
             cors_origins: options.cors_origins,
+            patience: options.patience,
         };
         let services = begin(table, folder, spare, settings, options.clock).await?;
         let secret = operator(&services, folder).await?;

@@ -226,6 +226,25 @@ fn another_dynamodb_is_used_as_it_is_unless_its_keys_are_elsewhere() {
 }
 
 #[test]
+fn without_ca_certificates_it_starts_unless_https_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let bare = |more: &[&str]| {
+        let mut command = signet(folder.path(), more);
+        command.env("SSL_CERT_FILE", folder.path().join("none.pem")).env("SSL_CERT_DIR", folder.path().join("none"));
+        command
+    };
+    let mut child = bare(&["--memory"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(first.starts_with("Signet answers at http://127.0.0.1:"), "{first}");
+
+    let https = ["--memory", "--dynamodb-endpoint", "https://127.0.0.1:9"];
+    refused(&bare(&https).output().unwrap(), 1, "install its package ca-certificates");
+}
+
+#[test]
 fn what_can_t_start_says_so_in_a_line() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

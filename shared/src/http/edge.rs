@@ -27,7 +27,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub use self::headers::protect;
 use self::{cors::Cors, headers::Place};
 use super::{Call, Once, Problem, call::source_ip, extract::read_bytes, once};
-use crate::{Clock, Services, domain::Code};
+use crate::{Clock, Patience, Services, domain::Code};
 
 /// The path that every endpoint of this version begins with.
 pub const BASE: &str = "/api/v1.0";
@@ -45,6 +45,7 @@ pub fn with_edge(routes: Router<Services>, services: &Services) -> Router {
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::fault("a handler panicked").into_response()
         }))
+        .layer(from_fn_with_state(services.settings.patience, in_time))
         .layer(from_fn(read_whole))
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
         .layer(compression::layer())
@@ -94,6 +95,13 @@ async fn read_whole(request: Request, next: Next) -> Response {
         Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Whoever asks is told in time, whatever it is that gives no answer. What was asked may have happened, as where an
+/// answer is lost.
+async fn in_time(State(patience): State<Patience>, request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(patience.request, next.run(request)).await;
+    answered.unwrap_or_else(|_| Problem::unavailable("the request took too long").into_response())
 }
 
 async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {

@@ -168,11 +168,8 @@ impl Table {
     pub async fn deactivate(&self, activation: &Activation, event: &Event) -> Result<Deactivated, StoreError> {
         let not_ended =
             Condition::new("life = :life AND attribute_not_exists(ended_at)").value(":life", life(&activation.id));
-        let tombstone = Change::new(keys::machine(activation.id.license, activation.id.machine), not_ended)
-            .set("ended_at", s(event.at.to_string()))
-            .set(TTL_ATTRIBUTE, n(whole_second(event.at) + TOMBSTONE_LIFE.as_secs()));
         let mut alone = Transaction::new();
-        alone.change(&tombstone).put_always(event_item(event)?);
+        alone.change(&tombstone(activation, not_ended, event.at)).put_always(event_item(event)?);
         let mut with_seat = alone.clone();
         if let Some(seat) = activation.seat {
             with_seat.delete(keys::seat(activation.id.license, seat), still_held_by(activation));
@@ -250,6 +247,13 @@ impl Table {
         };
         Ok(self.query_all(query).await?.len())
     }
+}
+
+/// The end of an activation, for a while: it answers a repeat.
+pub(super) fn tombstone(activation: &Activation, condition: Condition, at: Timestamp) -> Change {
+    Change::new(keys::machine(activation.id.license, activation.id.machine), condition)
+        .set("ended_at", s(at.to_string()))
+        .set(TTL_ATTRIBUTE, n(whole_second(at) + TOMBSTONE_LIFE.as_secs()))
 }
 
 /// How many machines are read at once when looking for one that has lapsed.

@@ -1,12 +1,12 @@
 //! Seats and activations that don't fit together. No write of ours can leave them so; a restore from a backup can.
 
 use super::{
-    activations::{activation_of, life},
+    activations::{activation_of, life, tombstone},
     events::event_item,
     idempotency::Completion,
     keys,
-    seats::{SeatHolder, names},
-    table::{Query, StoreError, Table},
+    seats::{SeatHolder, names, not_held_by},
+    table::{Query, StoreError, Table, n},
     writes::{Committed, Condition, Transaction},
 };
 use crate::domain::{Activation, Event, License, Standing};
@@ -68,12 +68,31 @@ impl Table {
     /// Frees a seat, on condition that it is still held as it was read, and that no activation has it: two reads are
     /// no snapshot, and a machine that came between them must not lose its seat.
     pub async fn free_seat(&self, seat: &SeatHolder) -> Result<(), StoreError> {
-        let nobody = Condition::new("attribute_not_exists(PK) OR attribute_exists(ended_at) OR life <> :life")
-            .value(":life", life(&seat.id));
+        let nobody = Condition::new(
+            "attribute_not_exists(PK) OR attribute_exists(ended_at) OR life <> :life \
+             OR attribute_not_exists(seat) OR seat <> :seat",
+        )
+        .value(":life", life(&seat.id))
+        .value(":seat", n(seat.number));
         let mut transaction = Transaction::new();
         transaction
             .delete(keys::seat(seat.id.license, seat.number), seat.still_holds())
             .check(keys::machine(seat.id.license, seat.id.machine), nobody);
+        self.commit(&transaction).await.map(|_| ())
+    }
+
+    /// Ends an activation that is not in the seat that it names, on condition that it still names that seat and that the
+    /// seat is still not its own: what was read for it were two reads.
+    pub async fn end_without_seat(&self, activation: &Activation, event: &Event) -> Result<(), StoreError> {
+        let Some(number) = activation.seat else { return Ok(()) };
+        let as_read = Condition::new("life = :life AND seat = :seat AND attribute_not_exists(ended_at)")
+            .value(":life", life(&activation.id))
+            .value(":seat", n(number));
+        let mut transaction = Transaction::new();
+        transaction
+            .change(&tombstone(activation, as_read, event.at))
+            .check(keys::seat(activation.id.license, number), not_held_by(activation))
+            .put_always(event_item(event)?);
         self.commit(&transaction).await.map(|_| ())
     }
 

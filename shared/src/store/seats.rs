@@ -72,6 +72,12 @@ pub(super) fn still_held_by(holder: &Activation) -> Condition {
     held_by(&holder.id, holder.generation)
 }
 
+/// The seat is free, or somebody else's.
+pub(super) fn not_held_by(activation: &Activation) -> Condition {
+    let held = still_held_by(activation);
+    Condition { expression: format!("attribute_not_exists(PK) OR NOT ({})", held.expression), ..held }
+}
+
 fn held_by(id: &ActivationId, generation: u32) -> Condition {
     Condition::new("machine = :holder AND life = :holder_life AND generation = :holder_generation")
         .value(":holder", machine(id.machine))

@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::{
     primitives::Blob,
     types::{AttributeValue, CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use data_encoding::HEXLOWER;
 use rand::RngExt;
 use serde::{Serialize, de::DeserializeOwned};
@@ -307,15 +308,14 @@ enum Lost {
 }
 
 /// Writes one item, again while a transaction holds it. `written` is what the answer shows of the item.
-async fn conditionally<T, E, R, F>(
+async fn conditionally<T, E, F>(
     ask: impl Fn() -> F,
     lost: impl Fn(&E) -> Option<Lost>,
     written: impl Fn(T) -> Option<Item>,
 ) -> Result<Updated, StoreError>
 where
-    F: Future<Output = Result<T, SdkError<E, R>>>,
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     E: Error + aws_smithy_types::error::metadata::ProvideErrorMetadata + 'static,
-    R: std::fmt::Debug,
 {
     let mut race = Race::default();
     loop {
@@ -358,21 +358,21 @@ fn request_token() -> String {
     HEXLOWER.encode(&rand::rng().random::<[u8; 16]>())
 }
 
-pub(super) fn failure<E, R>(error: &SdkError<E, R>) -> StoreError
+pub(super) fn failure<E>(error: &SdkError<E, HttpResponse>) -> StoreError
 where
     E: Error + aws_smithy_types::error::metadata::ProvideErrorMetadata + 'static,
-    R: std::fmt::Debug,
 {
     let text = DisplayErrorContext(error).to_string();
     let passing = match error {
+        // Whatever a server says with 5xx, or without a name, is no word on what was asked.
+        SdkError::ServiceError(service) if service.raw().status().is_server_error() => true,
         SdkError::ServiceError(service) => matches!(
             service.err().code(),
             Some(
                 "ProvisionedThroughputExceededException"
                     | "RequestLimitExceeded"
+                    | "Throttling"
                     | "ThrottlingException"
-                    | "InternalServerError"
-                    | "ServiceUnavailable"
                     | "TransactionConflictException"
                     | "TransactionInProgressException"
             ) | None

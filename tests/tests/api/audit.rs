@@ -253,6 +253,40 @@ async fn audit_finds_and_ends_a_machine_whose_seat_is_not_its_own() {
 }
 
 #[tokio::test]
+async fn audit_ends_no_machine_whose_seat_is_its_own_by_then() {
+    let stack = Stack::start().await;
+    let (sold, active) = with_machines(&stack, 3, 2).await;
+    let id = sold.license_id.clone();
+    let (machine, seat) = seat_of(&stack, &id, "m0").await;
+    delete(&stack, &key_of(&seat)).await;
+    let (operator, path) = (stack.operator.clone(), format!("license-keys/{id}/audit"));
+    let repair = async move { operator.post(&path, json!({"repair": true})).await.expect(200) };
+    // Somebody mends it by hand, just before it is mended by an end.
+    let answer = stack.faults.overtake(("TransactWriteItems", "ended_at"), repair, put(&stack, &seat)).await;
+    assert_eq!((&answer["findings"][0]["ok"], &answer["license"]["seats_used"]), (&json!(true), &json!(2)));
+    assert_eq!(seat_of(&stack, &id, "m0").await, (machine, seat));
+    stack.anonymous.heartbeat(text(&active[0]["token"]), "m0").await.expect(200);
+}
+
+#[tokio::test]
+async fn audit_frees_a_seat_that_names_a_machine_of_another_seat() {
+    let stack = Stack::start().await;
+    let (sold, active) = with_machines(&stack, 2, 1).await;
+    let id = &sold.license_id;
+    let (_, own) = seat_of(&stack, id, "m0").await;
+    let mut other = own.clone();
+    other["SK"]["S"] = json!(if own["SK"]["S"] == "SEAT#00000" { "SEAT#00001" } else { "SEAT#00000" });
+    put(&stack, &other).await;
+    stack.anonymous.activate(&sold.license_key, "m1").await.problem(409, "seat_limit_reached");
+    assert_eq!(faults(&stack, id).await, ["seats"]);
+    let (answer, found) = audit(&stack, id, json!({"repair": true})).await;
+    assert!(found["seats"]);
+    assert_eq!(answer["license"]["seats_used"], 1);
+    stack.anonymous.heartbeat(text(&active[0]["token"]), "m0").await.expect(200);
+    stack.anonymous.activate(&sold.license_key, "m1").await.expect(201);
+}
+
+#[tokio::test]
 async fn audit_leaves_what_does_not_count() {
     let stack = Stack::start().await;
     // Seats above the limit, of an earlier generation, and machines that have ended are no faults.

@@ -1,6 +1,121 @@
 //! That faults break what they should: a test that relies on one that does nothing would prove nothing.
 
-use signet_tests::{Fault, Gate, Rule, Stack};
+use std::time::Duration;
+
+use shared::{Patience, domain::rate::RateLimits};
+use signet_local::Options;
+use signet_tests::{Answer, Fault, Gate, Operation, Rule, Stack, json};
+
+/// What needs no table: documents that are made once, and copies of what seldom changes, here some minutes old at most.
+const WITHOUT_A_TABLE: [&str; 9] = [
+    "/.well-known/license-configuration",
+    "/.well-known/jwks.jwt",
+    "/.well-known/jwks.json",
+    "/openapi.json",
+    "/docs",
+    "/docs/{file}",
+    "/problems",
+    "/problems/{code}",
+    "/api/v1.0/products/catalog",
+];
+
+/// A stack whose requests wait no longer than a test likes to.
+async fn impatient(attempt: u64, request: u64) -> Stack {
+    let millis = Duration::from_millis;
+    let patience = Patience { attempt: millis(attempt), operation: millis(3 * attempt), request: millis(request) };
+    Stack::with(Options { patience, rate_limits: RateLimits::NONE, ..Options::default() }).await
+}
+
+/// Asks for everything while DynamoDB has each of these faults, and then when it has none.
+async fn all_503_then_well(stack: &Stack, faults: &[Fault]) {
+    let operations = stack.operations().await;
+    stack.anonymous.get("products/catalog").await.expect(200);
+    let (without, with): (Vec<Operation>, Vec<Operation>) = operations
+        .into_iter()
+        .filter(|operation| operation.template != "/health")
+        .partition(|operation| WITHOUT_A_TABLE.contains(&operation.template.as_str()));
+    assert_eq!(without.len(), WITHOUT_A_TABLE.len());
+    for fault in faults {
+        stack.faults.set(Rule::new("*", fault.clone()).always());
+        for (answer, took) in at_once(&with).await {
+            answer.problem(503, "unavailable");
+            assert!(took < Duration::from_secs(8), "{fault:?}: {} took {took:?}", answer.asked);
+            assert!(!answer.text.contains("says the test"), "the cause is for the log alone");
+        }
+        for (answer, _) in at_once(&without).await {
+            assert!(matches!(answer.status, 200 | 404), "{fault:?}: {} {}", answer.asked, answer.text);
+        }
+        stack.faults.clear();
+    }
+    for operation in &with {
+        let answer = operation.ask_well().await;
+        let is_of_ring = answer.asked.contains("/signing-keys/");
+        assert!(answer.status < if is_of_ring { 500 } else { 300 }, "{} {}", answer.asked, answer.text);
+    }
+}
+
+async fn at_once(operations: &[Operation]) -> Vec<(Answer, Duration)> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for operation in operations {
+        let operation = operation.clone();
+        tasks.spawn(async move {
+            let began = std::time::Instant::now();
+            (operation.ask_well().await, began.elapsed())
+        });
+    }
+    tasks.join_all().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_dynamodb_is_away_throttles_or_fails_all_is_503_and_then_well_again() {
+    let faults = [
+        Fault::Refuse,
+        Fault::Answer(400, "ThrottlingException"),
+        Fault::Answer(400, "ProvisionedThroughputExceededException"),
+        Fault::Answer(400, "RequestLimitExceeded"),
+        Fault::Answer(500, "InternalServerError"),
+        Fault::Answer(503, "ServiceUnavailable"),
+        Fault::Answer(502, "SomethingElse"),
+    ];
+    all_503_then_well(&impatient(2000, 8000).await, &faults).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_dynamodb_is_stuck_all_is_503_and_then_well_again() {
+    all_503_then_well(&impatient(500, 4000).await, &[Fault::HoldRequest(Gate::default())]).await;
+}
+
+#[tokio::test]
+async fn what_is_slow_in_every_part_is_503_in_time_and_is_done_once() {
+    let stack = impatient(2000, 2000).await;
+    let sold = stack.operator.sell(1).await;
+    let body = json!({"customer_id": sold.customer["id"], "tier_id": sold.tier["id"]});
+    let issue = async || stack.operator.with_header("idempotency-key", "once").post("license-keys", body.clone()).await;
+    // From what follows the claim of its key on.
+    stack.faults.set(Rule::new("*", Fault::Delay(Duration::from_millis(900))).nth(3).always());
+    issue().await.problem(503, "unavailable");
+    stack.faults.clear();
+    // Whether the first try is still at it, nobody can know for a while.
+    issue().await.problem(409, "idempotency_in_progress");
+    stack.advance(31);
+    let issued = issue().await.expect(201);
+    assert_eq!(issue().await.expect(201), issued);
+    let list = format!("license-keys?customer_id={}", signet_tests::text(&sold.customer["id"]));
+    assert_eq!(stack.operator.get(&list).await.expect(200)["items"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_throttled_is_tried_again_for_a_while() {
+    let stack = Stack::start().await;
+    for reason in ["ThrottlingError", "ProvisionedThroughputExceeded", "TransactionConflict"] {
+        stack.faults.set(Rule::new("TransactWriteItems", Fault::Cancel(reason)).times(5));
+        stack.operator.product().await;
+        stack.faults.set(Rule::new("TransactWriteItems", Fault::Cancel(reason)).always());
+        let body = json!({"code": "atlas", "name": "Atlas"});
+        stack.operator.post("products", body).await.problem(503, "unavailable");
+        stack.faults.clear();
+    }
+}
 
 #[tokio::test]
 async fn one_fault_is_mended_by_the_sdk_and_many_are_503() {

@@ -106,9 +106,13 @@ impl Copy {
     }
 }
 
-/// When the issuer was last asked, and how long it is left alone from then on.
-#[derive(Default)]
-struct Asked(Option<(Timestamp, SignedDuration)>);
+/// The last time that the issuer was asked.
+struct Asked {
+    at: Timestamp,
+    /// How long it is left alone from then on.
+    pause: SignedDuration,
+    has_answered: bool,
+}
 
 /// The issuer's keys.
 pub(super) struct IssuerKeys {
@@ -116,7 +120,7 @@ pub(super) struct IssuerKeys {
     fetch: Fetch,
     copy: Mutex<Option<Arc<Copy>>>,
     /// Held while the issuer is asked, so that it is asked once and not by everybody who waits.
-    asked: tokio::sync::Mutex<Asked>,
+    asked: tokio::sync::Mutex<Option<Asked>>,
 }
 
 impl IssuerKeys {
@@ -130,9 +134,8 @@ impl IssuerKeys {
         if let Some(key) = copy.find(wanted) {
             return Ok(Some(key));
         }
-        // An issuer that is away has no new keys: the token names none that is known, and that is the answer.
-        let newer = self.ask(now).await.unwrap_or(copy);
-        Ok(newer.find(wanted))
+        // That it has no such key, only an issuer that answers can say.
+        Ok(self.ask(now).await?.find(wanted))
     }
 
     /// What the issuer says of itself.
@@ -153,22 +156,25 @@ impl IssuerKeys {
         kept.filter(|copy| copy.age(now) < MOST_AGE)
     }
 
-    /// A new copy; within the pause after the last try, what that one has left.
+    /// A new copy; within the pause after the last try, what that one has got.
     async fn ask(&self, now: Timestamp) -> Result<Arc<Copy>, OidcError> {
         let mut asked = self.asked.lock().await;
-        if asked.0.is_some_and(|(at, pause)| now.duration_since(at).abs() < pause) {
-            return self.kept(now).ok_or_else(|| OidcError::Unavailable("it gave none a moment ago".to_owned()));
+        if let Some(last) = asked.as_ref().filter(|last| now.duration_since(last.at).abs() < last.pause) {
+            let got = self.kept(now).filter(|_| last.has_answered);
+            return got.ok_or_else(|| OidcError::Unavailable("it gave none a moment ago".to_owned()));
         }
-        asked.0 = Some((now, PAUSE));
+        // Written before it is asked: whoever asked may be gone before it has answered.
+        *asked = Some(Asked { at: now, pause: PAUSE, has_answered: false });
         match self.download(now).await {
             Ok(copy) => {
                 let copy = Arc::new(copy);
                 *self.copy.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&copy));
+                *asked = Some(Asked { at: now, pause: PAUSE, has_answered: true });
                 Ok(copy)
             }
             Err(error) => {
                 if self.kept(now).is_some() {
-                    asked.0 = Some((now, LONG_PAUSE));
+                    *asked = Some(Asked { at: now, pause: LONG_PAUSE, has_answered: false });
                 }
                 tracing::warn!(cause = %error, "no keys from the OIDC issuer");
                 Err(OidcError::Unavailable(error.to_string()))
