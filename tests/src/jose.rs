@@ -2,7 +2,8 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use josekit::{
-    jwk::Jwk,
+    jwe::{self, RSA_OAEP},
+    jwk::{Jwk, alg::rsa::RsaKeyPair},
     jws::{RS256, deserialize_compact},
 };
 use openssl::sha::sha256;
@@ -35,6 +36,60 @@ impl Signed {
         let (payload, _) = deserialize_compact(token, &verifier).ok()?;
         serde_json::from_slice(&payload).ok()
     }
+}
+
+/// An RSA key pair of an app, whose tokens are encrypted to it.
+#[derive(Debug, Clone)]
+pub struct AppKey(RsaKeyPair);
+
+impl AppKey {
+    /// A pair of so many bits.
+    pub fn of(bits: u32) -> Self {
+        Self(RsaKeyPair::generate(bits).expect("a key pair"))
+    }
+
+    /// The public part as a JWK.
+    pub fn jwk(&self) -> Value {
+        json_of(&self.0.to_jwk_public_key())
+    }
+
+    /// Both parts as a JWK.
+    pub fn private_jwk(&self) -> Value {
+        json_of(&self.0.to_jwk_private_key())
+    }
+
+    /// The public part as PEM text: SPKI.
+    pub fn spki(&self) -> String {
+        pem(self.0.to_pem_public_key())
+    }
+
+    /// The public part as PEM text: PKCS#1.
+    pub fn pkcs1(&self) -> String {
+        pem(self.0.to_traditional_pem_public_key())
+    }
+
+    /// Both parts as PEM text: PKCS#8 and PKCS#1.
+    pub fn private_pems(&self) -> [String; 2] {
+        [pem(self.0.to_pem_private_key()), pem(self.0.to_traditional_pem_private_key())]
+    }
+
+    /// The token in an answer that is encrypted to this key, and the header of what it is encrypted in.
+    pub fn open(&self, answer: &Value) -> Option<(String, Value)> {
+        let jwe = answer["token"].as_str().filter(|_| answer["token_type"] == "JWE")?;
+        let decrypter = RSA_OAEP.decrypter_from_jwk(&self.0.to_jwk_private_key()).ok()?;
+        let (token, header) = jwe::deserialize_compact(jwe, &decrypter).ok()?;
+        Some((String::from_utf8(token).ok()?, Value::Object(header.claims_set().clone())))
+    }
+}
+
+fn pem(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("PEM is text")
+}
+
+/// A JWK as JSON.
+pub fn json_of(jwk: &Jwk) -> Value {
+    let members: &Map<String, Value> = jwk.as_ref();
+    Value::Object(members.clone())
 }
 
 /// RFC 7638 §3: the hash of the members that an RSA key must have, in their order, without any space.

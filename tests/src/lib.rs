@@ -25,10 +25,8 @@ mod stack;
 pub use behind::plain;
 pub use client::{Answer, Client};
 pub use faults::{Fault, Faults, Gate, Rule};
-pub use jose::{Signed, thumbprint};
+pub use jose::{AppKey, Signed, json_of, thumbprint};
 pub use operations::Operation;
-/// A JSON object.
-pub type Map = serde_json::Map<String, Value>;
 pub use seats::Seats;
 pub use serde_json::{Value, json};
 pub use shop::{Sold, merged, random_word, text};

@@ -16,8 +16,8 @@ use shared::{
     Services,
     auth::AppCredential,
     domain::{
-        Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, Event, EventType, Ids, Invalid, License,
-        MachineHash, Product, Secret, Standing, Tier,
+        Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, EncryptionKey, Event, EventType, GivenKey,
+        Ids, Invalid, KeyRefused, License, MachineHash, Product, Secret, Standing, Tier,
         rate::Bucket,
         seat::{choose_free, lease, windows},
     },
@@ -33,6 +33,7 @@ use shared::{
         rates::{self, CountError},
         seats::{Beginning, Begun},
     },
+    tokens::Handed,
 };
 use tokio::sync::OnceCell;
 use utoipa::ToSchema;
@@ -53,6 +54,10 @@ pub struct Request {
     /// What people call it: 1 to 100 bytes, no control characters.
     #[schema(example = "build-07")]
     pub machine_name: Option<String>,
+    /// The app's RSA public key, 2048 to 4096 bits, as a JWK or as PEM text (SPKI or PKCS#1): tokens of this activation
+    /// are then encrypted to it, now and at every heartbeat (`RSA-OAEP`, `A256CBC-HS512`, `cty: JWT`). A machine that
+    /// has its seat keeps the key that it gave before if it gives none, and replaces it if it gives another.
+    pub public_key: Option<GivenKey>,
 }
 
 /// The seat, and a token that proves it.
@@ -61,9 +66,10 @@ pub struct Request {
 pub struct Response {
     /// The machine, with its seat.
     pub activation: ActivationResource,
-    /// A token for this machine.
+    /// A token for this machine; encrypted, if its app has given a public key.
     pub token: String,
-    /// `JWT`
+    /// `JWT`, or `JWE` for one that is encrypted: the app decrypts it, and sends the token that is in it.
+    #[schema(example = "JWT")]
     pub token_type: &'static str,
     /// The token's `exp`.
     #[schema(value_type = String, format = DateTime)]
@@ -105,13 +111,14 @@ pub async fn handler(
 
 /// Gives a machine a seat, or renews the one that it has; tells whether it is new.
 pub async fn activate(services: &Services, request: &Request, call: &Call) -> Result<(bool, Response), Problem> {
-    check(request)?;
+    let public_key = check(request)?;
     let (license_key, token) = (request.license_key.as_ref(), request.token.as_ref());
     let credential = AppCredential::read(services, license_key, token, call).await?;
     let machine = Machine {
         hash: MachineHash::of(&request.machine_id),
         id: &request.machine_id,
         name: request.machine_name.as_deref(),
+        public_key: public_key.as_ref(),
     };
     let churned = Churned::default();
     let mut race = Race::default();
@@ -137,14 +144,19 @@ pub async fn activate(services: &Services, request: &Request, call: &Call) -> Re
     }
 }
 
-fn check(request: &Request) -> Result<(), Invalid> {
+/// The app's public key, if it gives one and nothing is wrong with the request.
+fn check(request: &Request) -> Result<Option<EncryptionKey>, Invalid> {
     let mut invalid = Invalid::default();
     let fits = |text: &str, most: usize| (1..=most).contains(&text.len()) && !text.chars().any(char::is_control);
     invalid.check(fits(&request.machine_id, 256), "/machine_id", "1 to 256 bytes, no control characters");
     let name = request.machine_name.as_deref();
     invalid.check(name.is_none_or(|name| fits(name, 100)), "/machine_name", "1 to 100 bytes, no control characters");
     AppCredential::check(&mut invalid, request.license_key.as_ref(), request.token.as_ref());
-    invalid.finish()
+    let public_key = request.public_key.as_ref().and_then(|given| {
+        let refused = |why: KeyRefused| invalid.push("/public_key", Code::PublicKeyInvalid, why.to_string());
+        given.read().map_err(refused).ok()
+    });
+    invalid.finish().map(|()| public_key)
 }
 
 /// The license and what is known of the machine: both read after the credential, and consistently.
@@ -163,6 +175,7 @@ struct Machine<'a> {
     hash: MachineHash,
     id: &'a str,
     name: Option<&'a str>,
+    public_key: Option<&'a EncryptionKey>,
 }
 
 /// One attempt, on what was read for it.
@@ -215,6 +228,7 @@ impl Attempt<'_> {
             at: self.call.now,
             ip: &self.call.ip,
             machine_name: self.machine.name,
+            public_key: self.machine.public_key,
         };
         Ok(match self.services.table.renew(&renewal).await? {
             Renewed::Done(activation) => Outcome::Renewed(activation),
@@ -317,6 +331,7 @@ impl Attempt<'_> {
             activated_at: now,
             last_heartbeat_at: now,
             lease_expires_at: self.lease(),
+            public_key: self.machine.public_key.cloned(),
             ended_at: None,
         }
     }
@@ -345,12 +360,13 @@ impl Attempt<'_> {
         let claims =
             Claims::new(self.services.issuer(), jti, self.license, (catalog, product, self.tier), machine, now);
         let token = self.services.tokens.sign(&claims, now).await?;
+        let handed = Handed::to(activation.public_key.as_ref(), &token)?;
         let interval = SignedDuration::from_secs(i64::from(self.tier.heartbeat_interval_seconds));
         let margin = self.services.settings.clock_margin;
         Ok(Response {
             activation: ActivationResource::new(activation, self.license, margin, now),
-            token: token.expose().to_owned(),
-            token_type: "JWT",
+            token: handed.token.expose().to_owned(),
+            token_type: handed.token_type,
             token_expires_at: seconds(claims.exp),
             heartbeat_interval_seconds: self.tier.heartbeat_interval_seconds,
             next_heartbeat_at: now.checked_add(interval).unwrap_or(Timestamp::MAX),

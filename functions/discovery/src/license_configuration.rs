@@ -5,6 +5,7 @@ use serde::Serialize;
 use shared::{
     Services, Settings,
     http::{Tagged, edge::BASE},
+    tokens::jwe,
 };
 use utoipa::ToSchema;
 
@@ -55,6 +56,12 @@ pub struct LicenseConfigurationResource {
     /// By which a token may be signed.
     #[schema(example = json!(["RS256"]))]
     token_signing_alg_values_supported: [&'static str; 1],
+    /// How the key of an encrypted token may be encrypted.
+    #[schema(example = json!(["RSA-OAEP"]))]
+    token_encryption_alg_values_supported: [&'static str; 1],
+    /// How an encrypted token itself may be.
+    #[schema(example = json!(["A256CBC-HS512"]))]
+    token_encryption_enc_values_supported: [&'static str; 1],
     /// What a token may say.
     #[schema(value_type = Vec<String>)]
     claims_supported: [&'static str; CLAIMS.len()],
@@ -87,6 +94,8 @@ fn configuration(settings: &Settings) -> LicenseConfigurationResource {
         validation_endpoint: format!("{api}/license-keys/validate"),
         catalog_endpoint: format!("{api}/products/catalog"),
         token_signing_alg_values_supported: ["RS256"],
+        token_encryption_alg_values_supported: [jwe::ALGORITHM],
+        token_encryption_enc_values_supported: [jwe::CONTENT_ENCRYPTION],
         claims_supported: CLAIMS,
     }
 }

@@ -18,7 +18,7 @@ use shared::{
         resources::seconds,
     },
     store::activations::{Renewal, Renewed},
-    tokens::TokenInvalid,
+    tokens::{Handed, TokenInvalid},
 };
 use utoipa::ToSchema;
 
@@ -38,9 +38,11 @@ pub struct Request {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HeartbeatResponse)]
 pub struct Response {
-    /// A fresh token, or the one that was sent while that is young.
+    /// A fresh token, or the one that was sent while that is young; encrypted, if the app gave a public key when it
+    /// activated.
     pub token: String,
-    /// `JWT`
+    /// `JWT`, or `JWE` for one that is encrypted: the app decrypts it, and sends the token that is in it.
+    #[schema(example = "JWT")]
     pub token_type: &'static str,
     /// The token's `exp`.
     #[schema(value_type = String, format = DateTime)]
@@ -88,6 +90,7 @@ pub async fn heartbeat(services: &Services, request: &Request, call: &Call) -> R
         at: now,
         ip: &call.ip,
         machine_name: None,
+        public_key: None,
     };
     // Both at once: an update under a license that is then refused extends a lease, and that is harmless.
     let (license, renewed) = tokio::join!(services.table.license(license_id), services.table.renew(&renewal));
@@ -106,7 +109,8 @@ pub async fn heartbeat(services: &Services, request: &Request, call: &Call) -> R
     let machine = Some((&activation_id, request.machine_id.as_str()));
     let fresh = Claims::new(services.issuer(), Ids::new(now).text(), &license, (&catalog, product, tier), machine, now);
     if is_young(&claims, &fresh, tier, now) {
-        return Ok(response(&request.token, &claims, tier, now, false));
+        let handed = Handed::to(activation.public_key.as_ref(), &request.token)?;
+        return Ok(response(&handed, &claims, tier, now, false));
     }
     // Only what the written lease covers is signed: the tier may have changed since the token was.
     let covering = lease(now, tier.token_ttl_seconds, tier.grace_period_seconds);
@@ -117,7 +121,8 @@ pub async fn heartbeat(services: &Services, request: &Request, call: &Call) -> R
         }
     }
     let token = services.tokens.sign(&fresh, now).await?;
-    Ok(response(&token, &fresh, tier, now, true))
+    let handed = Handed::to(activation.public_key.as_ref(), &token)?;
+    Ok(response(&handed, &fresh, tier, now, true))
 }
 
 /// The license and the activation that a token names, if it names this machine. No I/O.
@@ -151,11 +156,11 @@ fn is_young(sent: &Claims, fresh: &Claims, tier: &Tier, now: Timestamp) -> bool 
     age < i64::from(tier.renew_after()) && whole_second(now) < sent.exp && sent.says_the_same(fresh)
 }
 
-fn response(token: &Secret, claims: &Claims, tier: &Tier, now: Timestamp, renewed: bool) -> Response {
+fn response(handed: &Handed, claims: &Claims, tier: &Tier, now: Timestamp, renewed: bool) -> Response {
     let interval = SignedDuration::from_secs(i64::from(tier.heartbeat_interval_seconds));
     Response {
-        token: token.expose().to_owned(),
-        token_type: "JWT",
+        token: handed.token.expose().to_owned(),
+        token_type: handed.token_type,
         token_expires_at: seconds(claims.exp),
         next_heartbeat_at: now.checked_add(interval).unwrap_or(Timestamp::MAX),
         renewed,

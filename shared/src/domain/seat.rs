@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, RngExt};
 
 use super::{
+    encryption_key::EncryptionKey,
     id::{Id, LicenseId},
     license::License,
     secret::sha256,
@@ -122,6 +123,8 @@ pub struct Activation {
     pub last_heartbeat_at: Timestamp,
     /// Until when no other machine may have the seat.
     pub lease_expires_at: Timestamp,
+    /// What its tokens are encrypted to, if the app gave a key.
+    pub public_key: Option<EncryptionKey>,
     /// When it ended, if it did.
     pub ended_at: Option<Timestamp>,
 }

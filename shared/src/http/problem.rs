@@ -14,7 +14,7 @@ use crate::{
         listing::ListError,
         rates::{CountError, Limited},
     },
-    tokens::{SealError, SignError, TokenError, TokenInvalid, VerifyError},
+    tokens::{EncryptError, SealError, SignError, TokenError, TokenInvalid, VerifyError},
 };
 
 /// How many faults of an input are told at once: a body of 64 KiB has room for thousands.
@@ -300,6 +300,12 @@ impl From<TokenError> for Problem {
             TokenError::Sign(error) => error.into(),
             TokenError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<EncryptError> for Problem {
+    fn from(error: EncryptError) -> Self {
+        Self::fault(error.to_string())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Activations: the one item of a machine that a heartbeat rewrites.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
@@ -14,10 +16,15 @@ use super::{
     table::{Item, Query, StoreError, Table, Updated, b, from_item, n, s, to_item},
     writes::{Change, Committed, Condition, Transaction},
 };
-use crate::domain::{Activation, ActivationId, Event, License, LicenseId, MachineHash, seat::whole_second};
+use crate::domain::{
+    Activation, ActivationId, EncryptionKey, Event, License, LicenseId, MachineHash, seat::whole_second,
+};
 
 /// How long a tombstone answers a repeated deactivation.
 const TOMBSTONE_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Where an app's public key is.
+const PUBLIC_KEY: &str = "public_key";
 
 /// An activation as it lies in the table. Its license and its machine are in its key.
 #[derive(Serialize, Deserialize)]
@@ -53,6 +60,9 @@ pub(super) fn activation_item(activation: &Activation) -> Result<Item, StoreErro
     };
     let mut item = to_item(keys::machine(activation.id.license, activation.id.machine), &record)?;
     item.insert("life".to_owned(), life(&activation.id));
+    if let Some(key) = &activation.public_key {
+        item.insert(PUBLIC_KEY.to_owned(), public_key(key));
+    }
     Ok(item)
 }
 
@@ -67,6 +77,7 @@ pub(super) fn activation_of(item: &Item) -> Result<Activation, StoreError> {
         machine: machine.ok_or_else(|| damaged("its machine"))?,
         life: life.ok_or_else(|| damaged("its life"))?,
     };
+    let public_key = item.get(PUBLIC_KEY).map(|value| public_key_of(value).ok_or_else(|| damaged("its public key")));
     let record: MachineRecord = from_item(item.clone())?;
     Ok(Activation {
         id,
@@ -79,8 +90,19 @@ pub(super) fn activation_of(item: &Item) -> Result<Activation, StoreError> {
         activated_at: record.activated_at,
         last_heartbeat_at: record.last_heartbeat_at,
         lease_expires_at: Timestamp::from_second(record.lease_expires_at).map_err(|_| damaged("its lease"))?,
+        public_key: public_key.transpose()?,
         ended_at: record.ended_at,
     })
+}
+
+/// The bytes of modulus and exponent and nothing else: a heartbeat writes this item, and pays for each KB of it.
+fn public_key(key: &EncryptionKey) -> AttributeValue {
+    AttributeValue::M(HashMap::from([("n".to_owned(), b(key.n())), ("e".to_owned(), b(key.e()))]))
+}
+
+fn public_key_of(value: &AttributeValue) -> Option<EncryptionKey> {
+    let bytes = |name: &str| value.as_m().ok()?.get(name)?.as_b().ok();
+    EncryptionKey::new(bytes("n")?.as_ref(), bytes("e")?.as_ref()).ok()
 }
 
 /// The random part of an id, as an attribute. The item's key has the rest of the id.
@@ -103,6 +125,8 @@ pub struct Renewal<'a> {
     pub ip: &'a str,
     /// What people call the machine, where the caller says so.
     pub machine_name: Option<&'a str>,
+    /// A public key in place of the one that it has, where the caller gives one.
+    pub public_key: Option<&'a EncryptionKey>,
 }
 
 /// What became of a renewal.
@@ -144,8 +168,12 @@ impl Table {
             let change = Change::new(keys::machine(renewal.id.license, renewal.id.machine), condition)
                 .set("last_heartbeat_at", s(renewal.at.to_string()))
                 .set("last_ip", s(renewal.ip));
-            match renewal.machine_name {
+            let change = match renewal.machine_name {
                 Some(name) => change.set("machine_name", s(name)),
+                None => change,
+            };
+            match renewal.public_key {
+                Some(key) => change.set(PUBLIC_KEY, public_key(key)),
                 None => change,
             }
         };

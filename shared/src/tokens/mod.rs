@@ -2,6 +2,7 @@
 //!
 //! Signing and sealing are traits, as each is done by KMS where Signet is deployed and by local files on one machine.
 
+pub mod jwe;
 pub mod keeper;
 pub mod keyring;
 pub mod kms;
@@ -11,6 +12,7 @@ pub mod signed_set;
 pub mod signer;
 pub mod token;
 
+pub use jwe::{EncryptError, Handed};
 pub use keeper::{KeepError, Keeper};
 pub use keyring::KeyRing;
 pub use sealer::{SealError, Sealer};

@@ -60,6 +60,8 @@ async fn license_configuration_200() {
     assert_eq!(body["api_version"], "1.0");
     assert_eq!(body["activation_endpoint"], format!("{root}/api/v1.0/license-activations/activate"));
     assert_eq!(body["token_signing_alg_values_supported"], json!(["RS256"]));
+    assert_eq!(body["token_encryption_alg_values_supported"], json!(["RSA-OAEP"]));
+    assert_eq!(body["token_encryption_enc_values_supported"], json!(["A256CBC-HS512"]));
 }
 
 #[tokio::test]

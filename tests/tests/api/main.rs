@@ -10,6 +10,7 @@ mod demo;
 mod discovery;
 mod documents;
 mod edge;
+mod encryption;
 mod errors;
 mod events;
 mod faults;

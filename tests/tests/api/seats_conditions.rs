@@ -91,6 +91,7 @@ fn new_life(license: &License, machine: &str, seat: Option<u32>) -> Activation {
         activated_at: START,
         last_heartbeat_at: START,
         lease_expires_at: START + jiff::SignedDuration::from_secs(3600),
+        public_key: None,
         ended_at: None,
     }
 }
@@ -103,6 +104,7 @@ fn renewal<'a>(activation: &Activation, seconds: i64) -> Renewal<'a> {
         at: START,
         ip: "127.0.0.1",
         machine_name: None,
+        public_key: None,
     }
 }
 

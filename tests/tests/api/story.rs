@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use josekit::jwk::Jwk;
-use signet_tests::{START, Signed, Stack, Value, json, thumbprint};
+use signet_tests::{START, Signed, Stack, Value, json, json_of, thumbprint};
 
 /// A tier with features of its own and inherited ones, sold to a customer. The heir, and what issuing answered.
 async fn sell(stack: &Stack) -> (Value, Value, Value, Value) {
@@ -164,7 +164,7 @@ async fn a_changed_token_or_another_key_is_refused() {
     }
 
     // Another key under the same kid: what an app sees that was served other keys.
-    let mut other = serde_json_of(&Jwk::generate_rsa_key(2048).unwrap().to_public_key().unwrap());
+    let mut other = json_of(&Jwk::generate_rsa_key(2048).unwrap().to_public_key().unwrap());
     other["kid"] = jwks["keys"][0]["kid"].clone();
     assert!(Signed::claims_by(token, &other).is_none());
     assert!(Signed::read(&with_payload(&richer), &jwks).is_none());
@@ -178,9 +178,4 @@ async fn a_token_of_another_issuer_401() {
     one.anonymous.heartbeat(token.as_str().unwrap(), "laptop").await.problem(401, "token_invalid");
     let asked = one.anonymous.post("license-keys/validate", json!({"token": token})).await.expect(200);
     assert_eq!(asked["code"], "token_invalid");
-}
-
-fn serde_json_of(key: &Jwk) -> Value {
-    let map: &signet_tests::Map = key.as_ref();
-    Value::Object(map.clone())
 }

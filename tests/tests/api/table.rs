@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
-use signet_tests::{Answer, Sold, Stack, Value, json, text};
+use signet_tests::{Answer, AppKey, Sold, Stack, Value, json, merged, text};
 
 /// A shop whose every word is the same in each run.
 async fn sell(stack: &Stack) -> (Sold, Value) {
@@ -452,6 +452,7 @@ LICENSE / MACHINE of third
     life B of 10
     machine_id S third
     machine_name S third!
+    public_key M {e: B of 3, n: B of 256}
     seat N 0
 LICENSE / SEALED
     PK S LICENSE#lic_ULID
@@ -490,7 +491,8 @@ async fn every_item_lies_there_like_this() {
     app.post(&end, json!({"token": first["token"]})).await.expect(200);
     app.post("license-activations/activate", machine("second")).await.expect(201);
     stack.advance(3600);
-    app.post("license-activations/activate", machine("third")).await.expect(201);
+    let with_key = merged(machine("third"), &json!({"public_key": AppKey::of(2048).jwk()}));
+    app.post("license-activations/activate", with_key).await.expect(201);
     // A license without a limit and without an end, that is then revoked: superseded before, with all that it may have.
     let second =
         stack.operator.issue(&sold.customer, &sold.tier, &json!({"max_users": null, "expires_at": null})).await;
@@ -612,6 +614,14 @@ async fn no_secret_lies_in_the_table() {
     let third = stack.operator.post(&path, json!({})).await.expect(200);
     let end = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
     app.post(&end, json!({"token": beat["token"]})).await.expect(200);
+    // A private key that an app sends by mistake, and a token that it gets encrypted.
+    let (own, lost) = (AppKey::of(2048), AppKey::of(2048));
+    let with = |key: Value| json!({"license_key": third["license_key"], "machine_id": "two", "public_key": key});
+    for key in [lost.private_jwk(), json!(lost.private_pems()[0])] {
+        app.post("license-activations/activate", with(key)).await.problem(422, "public_key_invalid");
+    }
+    let encrypted = app.post("license-activations/activate", with(own.jwk())).await.expect(201);
+    let opened = json!({"token": own.open(&encrypted).unwrap().0});
 
     let mut secrets = Vec::new();
     for issued in [&sold.issued, &second, &third] {
@@ -627,11 +637,13 @@ async fn no_secret_lies_in_the_table() {
         ]);
         secrets.extend(key.split('-').skip(1).take(5).map(str::to_owned));
     }
-    for answer in [&sold.issued, &second, &third, &activated, &beat] {
+    for answer in [&sold.issued, &second, &third, &activated, &beat, &opened, &encrypted] {
         let token = text(&answer["token"]);
         secrets.extend(token.split('.').skip(1).map(str::to_owned));
         secrets.push(token.to_owned());
     }
+    secrets.extend(["d", "p", "qi"].map(|member| text(&lost.private_jwk()[member]).to_owned()));
+    secrets.push(lost.private_pems()[0].lines().nth(5).unwrap().to_owned());
     let api_key = stack.local.operator_api_key.expose();
     secrets.extend([api_key.to_owned(), api_key.rsplit('_').next().unwrap().to_owned()]);
 

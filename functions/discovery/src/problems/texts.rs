@@ -344,9 +344,10 @@ pub const fn explain(code: Code) -> Explanation {
         },
         Code::PublicKeyInvalid => Explanation {
             happened: "Tokens can't be encrypted to this public key: it is not RSA, has fewer than 2048 or more than 4096 \
-                       bits, can't be read as a JWK or PEM, or is a private key.",
-            mend: "Send the public part of an RSA key pair of 2048 to 4096 bits, as a JWK or as PEM text. A private key \
-                   that was sent is no longer one: make a new pair.",
+                       bits or an exponent other than the usual, is not for encryption by its `use`, `alg` or `key_ops`, \
+                       can't be read as a JWK or PEM, or is a private key. `detail` says which.",
+            mend: "Send the public part of an RSA key pair of 2048 to 4096 bits, as a JWK or as PEM text (SPKI or PKCS#1). \
+                   A private key that was sent is no longer one: make a new pair.",
             detail: "this is not an RSA public key of 2048 to 4096 bits",
             place: Place::Body("/public_key"),
         },
