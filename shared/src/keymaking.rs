@@ -1,11 +1,9 @@
 //! A license key's string and token, made and sealed: what issuing, claiming and regenerating have in common.
 
-use jiff::Timestamp;
-
 use crate::{
     Services,
     domain::{Catalog, Claims, Ids, KeyString, License, LicenseId, Product, Secret, Tier, seat::whole_second},
-    http::Problem,
+    http::{Call, Problem},
     store::licenses::Sealed,
     tokens::VerifyError,
 };
@@ -34,10 +32,10 @@ pub async fn make_key(
     sold: (&Catalog, &Product, &Tier),
     key: KeyString,
     ids: &mut Ids,
-    now: Timestamp,
+    call: &Call,
 ) -> Result<MadeKey, Problem> {
-    let claims = Claims::new(services.issuer(), ids.text(), license, sold, None, now);
-    let token = services.tokens.sign(&claims, now).await?;
+    let claims = Claims::new(services.issuer(), ids.text(), license, sold, None, call.now);
+    let token = call.sign(&services.tokens, &claims).await?;
     let context = |purpose| services.table.sealing_context(license.id, purpose);
     let text = Secret::new(key.expose().to_owned());
     let sealed = Sealed {
@@ -55,8 +53,9 @@ pub async fn token_again(
     license: &License,
     sold: (&Catalog, &Product, &Tier),
     (sealed, kept): (&Sealed, Secret),
-    now: Timestamp,
+    call: &Call,
 ) -> Result<Option<(Secret, Claims)>, Problem> {
+    let now = call.now;
     let fresh = Claims::new(services.issuer(), Ids::new(now).text(), license, sold, None, now);
     match services.tokens.verify(&kept, now).await {
         Ok(claims) if whole_second(now) < claims.exp && claims.says_the_same(&fresh) => {
@@ -65,7 +64,7 @@ pub async fn token_again(
         Ok(_) | Err(VerifyError::Invalid(_) | VerifyError::Condemned) => {}
         Err(VerifyError::Store(error)) => return Err(error.into()),
     }
-    let token = services.tokens.sign(&fresh, now).await?;
+    let token = call.sign(&services.tokens, &fresh).await?;
     let context = services.table.sealing_context(license.id, TOKEN);
     let is_kept = services.table.reseal(license.id, sealed, services.sealer.seal(&context, &token).await?).await?;
     Ok(is_kept.then_some((token, fresh)))

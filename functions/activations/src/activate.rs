@@ -22,7 +22,7 @@ use shared::{
         seat::{choose_free, lease, windows},
     },
     http::{
-        Body, Call, Problem,
+        Body, Call, Metric, Problem,
         documented::{Always, Known, WithBody},
         problem::{ProblemBody, not_in_catalog},
         resources::{ActivationResource, seconds},
@@ -132,7 +132,10 @@ pub async fn activate(services: &Services, request: &Request, call: &Call) -> Re
         }
         let attempt_at = Attempt { services, call, license: &license, tier: sold.1, machine, churned: &churned };
         match attempt_at.seat(found.as_ref()).await? {
-            Outcome::New(activation) => return Ok((true, attempt_at.answer(&catalog, sold.0, &activation).await?)),
+            Outcome::New(activation) => {
+                call.noted.count(Metric::Activated);
+                return Ok((true, attempt_at.answer(&catalog, sold.0, &activation).await?));
+            }
             Outcome::Renewed(activation) => {
                 return Ok((false, attempt_at.answer(&catalog, sold.0, &activation).await?));
             }
@@ -359,7 +362,7 @@ impl Attempt<'_> {
         let jti = Ids::new(now).text();
         let claims =
             Claims::new(self.services.issuer(), jti, self.license, (catalog, product, self.tier), machine, now);
-        let token = self.services.tokens.sign(&claims, now).await?;
+        let token = self.call.sign(&self.services.tokens, &claims).await?;
         let handed = Handed::to(activation.public_key.as_ref(), &token)?;
         let interval = SignedDuration::from_secs(i64::from(self.tier.heartbeat_interval_seconds));
         let margin = self.services.settings.clock_margin;

@@ -12,7 +12,7 @@ use shared::{
         seat::{lease, whole_second},
     },
     http::{
-        Body, Call, Problem,
+        Body, Call, Metric, Problem,
         documented::{Always, Known, WithBody},
         problem::{ProblemBody, not_in_catalog},
         resources::seconds,
@@ -74,7 +74,9 @@ pub async fn handler(
     call: Call,
     Body(request): Body<Request>,
 ) -> Result<axum::Json<Response>, Problem> {
-    heartbeat(&services, &request, &call).await.map(axum::Json)
+    let response = heartbeat(&services, &request, &call).await?;
+    call.noted.count(Metric::Heartbeats);
+    Ok(axum::Json(response))
 }
 
 /// Renews the token of an activation that is live.
@@ -120,7 +122,7 @@ pub async fn heartbeat(services: &Services, request: &Request, call: &Call) -> R
             return Err(not_activated());
         }
     }
-    let token = services.tokens.sign(&fresh, now).await?;
+    let token = call.sign(&services.tokens, &fresh).await?;
     let handed = Handed::to(activation.public_key.as_ref(), &token)?;
     Ok(response(&handed, &fresh, tier, now, true))
 }

@@ -11,7 +11,7 @@ use shared::{
         State as LicenseState, Tier, TierId, catalog::check_seats,
     },
     http::{
-        Body, Call, Created, Problem,
+        Body, Call, Created, Metric, Problem,
         documented::{Always, Known, Scoped, WithBody},
         extract::{nullable, nullable_time},
         resources::{IssuedResource, LicenseResource},
@@ -103,7 +103,7 @@ pub async fn issue(
         expires_at: request.expires_at.unwrap_or(as_usual.expires_at),
         ..as_usual
     };
-    let made = make_key(services, &license, (&read.catalog, product, tier), key, &mut ids, call.now).await?;
+    let made = make_key(services, &license, (&read.catalog, product, tier), key, &mut ids, call).await?;
     let shown = IssuedResource::new(
         made.key.expose(),
         LicenseResource::new(&license, None, call.now),
@@ -111,6 +111,7 @@ pub async fn issue(
         &made.claims,
     );
     write(services, product, tier, &license, &made, &shown, &mut ids, actor, call).await?;
+    call.noted.count(Metric::Issued);
     Ok(shown)
 }
 

@@ -65,7 +65,7 @@ pub async fn regenerate(
         let (product, tier) = catalog.sold(&read).ok_or_else(|| not_in_catalog(&read))?;
         let key = KeyString::draw(&product.code, &mut rand::rng());
         let license = read.regenerate(key.hint().to_owned(), call.now)?;
-        let made = make_key(services, &license, (&catalog, product, tier), key, &mut ids, call.now).await?;
+        let made = make_key(services, &license, (&catalog, product, tier), key, &mut ids, call).await?;
         let data = serde_json::json!({ "generation": license.generation });
         let event = call.event(&mut ids, EventType::Regenerated, id, actor, data);
         let shown = LicenseResource::new(&license, None, call.now);

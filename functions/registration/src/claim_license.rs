@@ -14,7 +14,7 @@ use shared::{
         State as LicenseState, Tier, TierId,
     },
     http::{
-        Body, Call, Created, Problem, Tagged,
+        Body, Call, Created, Metric, Problem, Tagged,
         documented::{Always, Known, WithBody},
         problem::ProblemBody,
         resources::{IssuedResource, LicenseResource},
@@ -111,7 +111,11 @@ async fn claim_as_read(
     }
     let (product, tier) = claimable(catalog, tier_id)?;
     match (Claim { services, customer, user, sold: (catalog, product, tier), call }).issue().await {
-        Ok(issued) => Ok(issued.map(|issued| (true, issued))),
+        Ok(Some(issued)) => {
+            call.noted.count(Metric::Issued);
+            Ok(Some((true, issued)))
+        }
+        Ok(None) => Ok(None),
         // What stands in the way may be what another claim of this tier has just made: then that is the answer.
         Err(problem) if problem.code == Code::AlreadyLicensed => {
             let made = services.table.claimed_license(customer.id, tier_id).await?;
@@ -144,7 +148,7 @@ async fn again(
     }
     let sealed = services.table.sealed(id).await?.ok_or_else(already)?;
     let (key, kept) = open_key(services, id, &sealed).await?;
-    let token = token_again(services, &license, (catalog, product, tier), (&sealed, kept), call.now).await?;
+    let token = token_again(services, &license, (catalog, product, tier), (&sealed, kept), call).await?;
     let shown = LicenseResource::new(&license, None, call.now);
     Ok(token.map(|(token, claims)| IssuedResource::new(key.expose(), shown, &token, &claims)))
 }
@@ -170,7 +174,7 @@ impl Claim<'_> {
         let mut ids = Ids::new(call.now);
         let key = KeyString::draw(&product.code, &mut rand::rng());
         let license = License::issued(ids.make(), self.customer.id, tier, key.hint(), call.now);
-        let made = make_key(services, &license, self.sold, key, &mut ids, call.now).await?;
+        let made = make_key(services, &license, self.sold, key, &mut ids, call).await?;
         let actor = Actor { kind: ActorKind::User, id: self.user.subject.clone() };
         let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id, "claimed": true });
         let event = call.event(&mut ids, EventType::Issued, license.id, &actor, data);

@@ -10,11 +10,17 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, error::ErrorKind};
-use shared::{Services, domain::rate::RateLimits, http::edge::cors::Origin};
+use clap::{Parser, ValueEnum, error::ErrorKind};
+use shared::{
+    Services,
+    domain::rate::RateLimits,
+    http::{
+        edge::cors::Origin,
+        log::{self, Format},
+    },
+};
 use signet_local::{Folder, LocalJson, Options, Stack, issuer_url, listen_address};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 /// License keys, cryptographically sealed: the whole of Signet on this machine.
 #[derive(Debug, Parser)]
@@ -44,6 +50,9 @@ struct Flags {
     /// An origin whose web pages may call the API; may be given several times
     #[arg(long, value_name = "SCHEME://HOST")]
     cors_origin: Vec<Origin>,
+    /// How the log looks [default: text on a terminal, else json]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
 }
 
 #[tokio::main]
@@ -59,7 +68,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    log();
+    begin_log(flags.log_format);
     match run(flags).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -74,13 +83,25 @@ fn say(to: &mut impl Write, text: &dyn Display) {
     let _ = writeln!(to, "{text}");
 }
 
-/// Lines for people on stderr; `RUST_LOG` says how much. The embedded DynamoDB warns of every condition that fails, and
-/// conditions that fail are our daily bread.
-fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,dynoxide=error"));
-    let colours = io::stderr().is_terminal();
-    let format = tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(colours).with_target(false);
-    format.with_env_filter(filter).init();
+/// How the log looks.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// A JSON object in each line
+    Json,
+    /// Lines for people
+    Text,
+}
+
+/// Begins the log, on stderr: for people where that is a terminal. The embedded DynamoDB warns of every condition that
+/// fails, and conditions that fail are our daily bread.
+fn begin_log(format: Option<LogFormat>) {
+    let is_terminal = io::stderr().is_terminal();
+    let format = match format {
+        Some(LogFormat::Json) => Format::Json,
+        None if !is_terminal => Format::Json,
+        Some(LogFormat::Text) | None => Format::Text { colours: is_terminal },
+    };
+    log::begin(format, "info,dynoxide=error", io::stderr);
 }
 
 async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {

@@ -3,7 +3,7 @@
 use super::guesses;
 use crate::{
     Services,
-    domain::{Claims, Code, Invalid, KeyString, LicenseId, Secret},
+    domain::{Actor, ActorKind, Claims, Code, Invalid, KeyString, LicenseId, Secret},
     http::{Call, Problem},
     store::{
         StoreError,
@@ -75,6 +75,7 @@ impl AppCredential {
             guesses::count(services, call).await?;
             return Err(AppCredentialError::NotFound);
         };
+        call.noted.actor(app(pointer.license_id.to_string()));
         Ok(Self { license_id: pointer.license_id, generation: pointer.generation, claims: None })
     }
 }
@@ -86,8 +87,18 @@ pub async fn verify(services: &Services, token: &Secret, call: &Call) -> Result<
             guesses::count(services, call).await?;
             Err(invalid.into())
         }
-        verified => Ok(verified?),
+        verified => {
+            let claims = verified?;
+            let named = claims.activation.as_ref().map_or(&claims.sub, |activation| &activation.id);
+            call.noted.actor(app(named.clone()));
+            Ok(claims)
+        }
     }
+}
+
+/// An app, by its activation where a token names one, else by its license.
+fn app(id: String) -> Actor {
+    Actor { kind: ActorKind::App, id }
 }
 
 impl From<CountError> for AppCredentialError {

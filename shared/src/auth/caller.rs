@@ -131,6 +131,7 @@ impl OptionalFromRequestParts<Services> for Caller {
             Credential::ApiKey(secret) => by_api_key(services, &secret, &call).await?,
             Credential::Bearer(token) => by_bearer(services, &token, &call).await?,
         };
+        call.noted.actor(caller.actor());
         Ok(Some(caller))
     }
 }

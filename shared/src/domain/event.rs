@@ -50,6 +50,18 @@ pub enum ActorKind {
     System,
 }
 
+impl ActorKind {
+    /// Its name in JSON and in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api_key",
+            Self::User => "user",
+            Self::App => "app",
+            Self::System => "system",
+        }
+    }
+}
+
 /// Who acted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Actor {

@@ -9,8 +9,11 @@ use axum::{
 use jiff::Timestamp;
 use lambda_http::request::RequestContext;
 
-use super::{Once, Problem};
-use crate::domain::{Actor, Event, EventType, Ids, LicenseId};
+use super::{Metric, Noted, Once, Problem};
+use crate::{
+    domain::{Actor, Claims, Event, EventType, Ids, LicenseId, Secret},
+    tokens::{TokenError, Tokens},
+};
 
 /// One request: when it came, from where, and by which name the log knows it.
 #[derive(Debug, Clone)]
@@ -23,6 +26,8 @@ pub struct Call {
     pub trace_id: String,
     /// Whether it is to happen once, however often it is sent.
     pub once: Once,
+    /// What is noted of it for the log.
+    pub noted: Noted,
 }
 
 impl Call {
@@ -36,6 +41,13 @@ impl Call {
         data: serde_json::Value,
     ) -> Event {
         Event { id: ids.make(), kind, at: self.now, license_id, actor: actor.clone(), ip: self.ip.clone(), data }
+    }
+
+    /// Signs claims as of now, and counts that.
+    pub async fn sign(&self, tokens: &Tokens, claims: &Claims) -> Result<Secret, TokenError> {
+        let token = tokens.sign(claims, self.now).await?;
+        self.noted.count(Metric::Signatures);
+        Ok(token)
     }
 }
 

@@ -4,6 +4,8 @@ mod compression;
 pub mod cors;
 mod headers;
 
+use std::any::Any;
+
 use axum::{
     Json, Router,
     body::Body,
@@ -23,10 +25,17 @@ use data_encoding::HEXLOWER;
 use rand::RngExt;
 use tower::{ServiceBuilder, util::MapRequestLayer};
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
 
 pub use self::headers::protect;
 use self::{cors::Cors, headers::Place};
-use super::{Call, Once, Problem, call::source_ip, extract::read_bytes, once};
+use super::{
+    Call, Once, Problem,
+    call::source_ip,
+    extract::read_bytes,
+    log::{Refusal, RequestLine},
+    once,
+};
 use crate::{Clock, Patience, Services, domain::Code};
 
 /// The path that every endpoint of this version begins with.
@@ -42,9 +51,7 @@ pub fn with_edge(routes: Router<Services>, services: &Services) -> Router {
     let inside = routes
         .fallback(nothing_here)
         .layer(from_fn_with_state(services.clone(), once::pass))
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            Problem::fault("a handler panicked").into_response()
-        }))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| Problem::fault("a handler panicked").into_response()))
         .layer(from_fn_with_state(services.settings.patience, in_time))
         .layer(from_fn(read_whole))
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
@@ -107,16 +114,17 @@ async fn in_time(State(patience): State<Patience>, request: Request, next: Next)
 async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let now = edge.clock.now();
     let trace_id = trace_id(&request);
-    let call = Call { now, ip: source_ip(&request), trace_id: trace_id.clone(), once: Once::default() };
-    request.extensions_mut().insert(call);
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let line = RequestLine::new(&trace_id, &method, route, now, edge.clock);
+    let (ip, once, noted) = (source_ip(&request), Once::default(), line.noted());
+    request.extensions_mut().insert(Call { now, ip, trace_id: trace_id.clone(), once, noted });
     let place = Place::of(request.uri().path());
     let seen = request.headers().get(IF_NONE_MATCH).cloned();
     let sent_authorization = request.headers().contains_key(AUTHORIZATION);
     compression::settle(&mut request);
 
-    let mut response = next.run(request).await;
+    let mut response = next.run(request).instrument(line.span.clone()).await;
     if method == Method::OPTIONS && response.status() == StatusCode::METHOD_NOT_ALLOWED {
         // The Allow header, which comes with it, is what was asked for (RFC 9110 §9.3.7).
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -127,10 +135,7 @@ async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Res
         response = not_modified(response, seen);
     }
     headers::complete(response.headers_mut(), place);
-
-    let millis = edge.clock.now().duration_since(now).as_millis();
-    let status = response.status().as_u16();
-    tracing::info!(trace_id, %method, route, status, millis = i64::try_from(millis).unwrap_or(0), "request");
+    line.answered(response.status().as_u16(), response.extensions_mut().remove());
     response
 }
 
@@ -147,7 +152,8 @@ fn trace_id(request: &Request) -> String {
     root.filter(usable).map_or_else(|| HEXLOWER.encode(&rand::rng().random::<[u8; 16]>()), str::to_owned)
 }
 
-/// Gives a problem its body, and turns the router's own refusals into problems.
+/// Gives a problem its body, and turns the router's own refusals into problems. What the log is to say of it goes along
+/// with the answer.
 pub(super) fn write_problem(
     mut response: Response,
     issuer: &str,
@@ -162,13 +168,12 @@ pub(super) fn write_problem(
         }
         (None, _) => return response,
     };
-    if let Some(cause) = &problem.cause {
-        tracing::error!(trace_id, code = problem.code.as_str(), cause, "failed");
-    }
     let (code, retry_after) = (problem.code, problem.retry_after_seconds);
+    let refusal = Refusal { code: code.as_str().into(), cause: problem.cause.clone() };
     let refused_token = (code == Code::Unauthenticated && sent_authorization).then(|| problem.detail.clone());
     let (mut parts, _) = response.into_parts();
     let (_, body) = Json(problem.body(issuer, trace_id.to_owned())).into_response().into_parts();
+    parts.extensions.insert(refusal);
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if parts.status == StatusCode::UNAUTHORIZED {

@@ -1,9 +1,13 @@
 //! A function's `main`.
 
-use tracing_subscriber::EnvFilter;
+use std::io;
+
 use utoipa_axum::router::OpenApiRouter;
 
-use super::edge::with_edge;
+use super::{
+    edge::with_edge,
+    log::{self, Format},
+};
 use crate::Services;
 
 /// Serves a function's routes on Lambda: everything that can be done once is done here, before the first request.
@@ -13,14 +17,9 @@ pub async fn run(routes: OpenApiRouter<Services>) -> Result<(), lambda_http::Err
     lambda_http::run(with_edge(router, &services)).await
 }
 
-/// What every function begins with, whatever calls it: its log, and all that can be done once.
+/// What every function begins with, whatever calls it: its log, as CloudWatch Logs Insights reads it, and all that can be
+/// done once.
 pub async fn start() -> Result<Services, lambda_http::Error> {
-    log_as_json();
+    log::begin(Format::Json, "info", io::stdout);
     Ok(Services::from_environment().await.inspect_err(|error| tracing::error!(%error, "not started"))?)
-}
-
-/// One JSON object a line, as CloudWatch Logs Insights reads it; `RUST_LOG` says how much.
-fn log_as_json() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().flatten_event(true).with_target(false).with_env_filter(filter).init();
 }

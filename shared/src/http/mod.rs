@@ -6,6 +6,8 @@ pub mod documented;
 pub mod edge;
 pub mod extract;
 pub mod lambda;
+pub mod log;
+pub mod noted;
 pub mod once;
 pub mod problem;
 pub mod resources;
@@ -13,6 +15,7 @@ pub mod respond;
 
 pub use call::Call;
 pub use extract::{Body, List, NoBody, NoFilter, Page, PathId};
+pub use noted::{Metric, Noted};
 pub use once::{Answer, Once};
 pub use problem::Problem;
 pub use respond::{Created, IfMatch, ListBody, Tagged};

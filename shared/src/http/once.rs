@@ -26,7 +26,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Problem, edge::write_problem, extract::read_bytes, respond::etag};
+use super::{Call, Problem, edge::write_problem, extract::read_bytes, log::Refusal, respond::etag};
 use crate::{
     Services,
     auth::Caller,
@@ -55,6 +55,9 @@ pub struct Answer {
     tagged: bool,
     /// Base64, as an answer may be any bytes.
     body: String,
+    /// Of the problem that it tells, for the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
 }
 
 impl Answer {
@@ -76,6 +79,7 @@ impl Answer {
             location,
             tagged: true,
             body: BASE64.encode(&bytes),
+            code: None,
         })
     }
 
@@ -87,6 +91,7 @@ impl Answer {
             location: text(LOCATION).map(str::to_owned),
             tagged: response.headers.contains_key(ETAG),
             body: BASE64.encode(body),
+            code: response.extensions.get::<Refusal>().map(|refusal| refusal.code.clone().into_owned()),
         }
     }
 }
@@ -107,7 +112,11 @@ impl IntoResponse for Answer {
             headers.insert(ETAG, etag(&body));
         }
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, headers, body).into_response()
+        let mut response = (status, headers, body).into_response();
+        if let Some(code) = self.code {
+            response.extensions_mut().insert(Refusal { code: code.into(), cause: None });
+        }
+        response
     }
 }
 

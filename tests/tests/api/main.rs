@@ -20,6 +20,7 @@ mod lambda;
 mod licenses;
 mod lifecycle;
 mod limits;
+mod logs;
 mod oidc;
 mod seats_conditions;
 mod seats_costs;

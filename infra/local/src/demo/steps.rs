@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use shared::{
     Services,
     domain::{Actor, Customer, License, LicenseId, MachineHash, Product, Secret, State, Timestamp},
-    http::{Call, Once, Problem},
+    http::{Call, Noted, Once, Problem},
     store::{
         licenses::LicenseFilter,
         listing::{ListError, Paging},
@@ -212,7 +212,7 @@ impl Filler<'_> {
 }
 
 fn call(now: Timestamp, ip: &str) -> Call {
-    Call { now, ip: ip.to_owned(), trace_id: "demo".to_owned(), once: Once::default() }
+    Call { now, ip: ip.to_owned(), trace_id: "demo".to_owned(), once: Once::default(), noted: Noted::default() }
 }
 
 /// What a caller of the API would send.
