@@ -6,14 +6,23 @@ use shared::domain::{ApiKey, ApiKeySecret, Ids, Scope, Scopes};
 
 use crate::{Client, Stack};
 
-impl Stack {
-    /// Asks the table's DynamoDB itself, in its own JSON: an operation, as in `Scan`, and all but the table's name.
+/// The table of a stack, as someone sees it who has the table and nothing else.
+#[derive(Debug, Clone)]
+pub struct Behind {
+    /// Where its DynamoDB answers.
+    pub endpoint: String,
+    /// Its name.
+    pub table: String,
+}
+
+impl Behind {
+    /// Asks DynamoDB itself, in its own JSON: an operation, as in `Scan`, and all but the table's name.
     pub async fn dynamodb(&self, operation: &str, mut ask: Value) -> Value {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client without TLS needs nothing");
-        ask["TableName"] = self.local.table.clone().into();
+        ask["TableName"] = self.table.clone().into();
         let credential = "Credential=local/20260115/us-east-1/dynamodb/aws4_request";
         let request = http
-            .post(&self.local.dynamodb_endpoint)
+            .post(&self.endpoint)
             .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amz-date", "20260115T120000Z")
@@ -26,7 +35,7 @@ impl Stack {
         serde_json::from_str(&text).expect("JSON")
     }
 
-    /// Every item of the table, in DynamoDB's own JSON.
+    /// Every item, in DynamoDB's own JSON.
     pub async fn items(&self) -> Vec<Value> {
         let (mut items, mut start) = (Vec::new(), Value::Null);
         loop {
@@ -40,10 +49,30 @@ impl Stack {
         }
     }
 
-    /// Every item of the table as one text, bytes as the letters that they may be: what someone finds who has the table
-    /// and nothing else.
+    /// Every item as one text, bytes as the letters that they may be.
     pub async fn whole_table(&self) -> String {
         self.items().await.iter().map(|item| readable(item).to_string()).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Stack {
+    fn behind(&self) -> Behind {
+        Behind { endpoint: self.local.dynamodb_endpoint.clone(), table: self.local.table.clone() }
+    }
+
+    /// Asks the table's DynamoDB itself.
+    pub async fn dynamodb(&self, operation: &str, ask: Value) -> Value {
+        self.behind().dynamodb(operation, ask).await
+    }
+
+    /// Every item of the table, in DynamoDB's own JSON.
+    pub async fn items(&self) -> Vec<Value> {
+        self.behind().items().await
+    }
+
+    /// Every item of the table as one text.
+    pub async fn whole_table(&self) -> String {
+        self.behind().whole_table().await
     }
 
     /// Sets an attribute of a license key in the table, where no endpoint would: its value in DynamoDB's own JSON.

@@ -4,15 +4,15 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::{BufRead, BufReader},
     net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output},
     time::Duration,
 };
 
 use serde_json::{Value, json};
+use signet_tests::Running;
 
 const TASKS: usize = 4;
 
@@ -22,52 +22,8 @@ fn signet(folder: &Path, more: &[&str]) -> Command {
     command
 }
 
-/// A running one, killed in the end.
-struct Running {
-    child: Child,
-    local: Value,
-}
-
-impl Running {
-    /// Starts one, and waits until it says that it answers.
-    fn start(folder: &Path, more: &[&str]) -> Self {
-        let mut child = signet(folder, more).stdout(Stdio::piped()).spawn().unwrap();
-        let mut first = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-        assert!(first.starts_with("Signet answers at http://127.0.0.1:"), "{first}");
-        let local = serde_json::from_slice(&fs::read(folder.join("local.json")).unwrap()).unwrap();
-        Self { child, local }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.local["base_url"].as_str().unwrap())
-    }
-
-    fn key(&self) -> String {
-        self.local["operator_api_key"].as_str().unwrap().to_owned()
-    }
-
-    /// Asks it to end, and waits until it has.
-    fn signal(mut self, name: &str) -> i32 {
-        // The shell has one of its own, where there is no such program.
-        let kill = format!("kill -s {name} {}", self.child.id());
-        let sent = Command::new("sh").args(["-c", &kill]).status().unwrap();
-        assert!(sent.success());
-        self.child.wait().unwrap().code().unwrap()
-    }
-
-    /// kill -9
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn start(folder: &Path, more: &[&str]) -> Running {
+    Running::spawn(folder, &mut signet(folder, more))
 }
 
 /// Makes customers until nobody answers any more; those whose making was answered.
@@ -92,7 +48,7 @@ async fn write(url: String, key: String, task: usize) -> Vec<String> {
 async fn a_killed_process_loses_no_write_that_it_answered() {
     let folder = tempfile::tempdir().unwrap();
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-    let mut running = Running::start(folder.path(), &[]);
+    let mut running = start(folder.path(), &[]);
     let key = running.key();
     let issuer = fs::read_to_string(folder.path().join("issuer")).unwrap();
     let kids = jwks(&client, &running).await;
@@ -110,7 +66,7 @@ async fn a_killed_process_loses_no_write_that_it_answered() {
             all.extend(acknowledged);
         }
 
-        running = Running::start(folder.path(), &[]);
+        running = start(folder.path(), &[]);
         assert_eq!(running.key(), key);
         assert_eq!(fs::read_to_string(folder.path().join("issuer")).unwrap(), issuer);
         assert_eq!(jwks(&client, &running).await, kids);
@@ -129,10 +85,10 @@ async fn jwks(client: &reqwest::Client, running: &Running) -> Value {
 #[tokio::test]
 async fn endpoints_follow_the_port_and_the_issuer_stays() {
     let folder = tempfile::tempdir().unwrap();
-    let first = Running::start(folder.path(), &[]);
+    let first = start(folder.path(), &[]);
     let issuer = first.url("");
     assert_eq!(first.signal("TERM"), 0);
-    let second = Running::start(folder.path(), &[]);
+    let second = start(folder.path(), &[]);
     let answer = reqwest::get(second.url("/.well-known/license-configuration")).await.unwrap();
     let found: Value = answer.json().await.unwrap();
     assert_eq!(found["issuer"], issuer);
@@ -144,7 +100,7 @@ fn local_json_is_there_only_while_it_answers() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("local.json");
     for signal in ["INT", "TERM"] {
-        let running = Running::start(folder.path(), &[]);
+        let running = start(folder.path(), &[]);
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         let fields: BTreeSet<_> = running.local.as_object().unwrap().keys().map(String::as_str).collect();
         let named = ["base_url", "operator_api_key", "oidc_issuer", "dynamodb_endpoint", "table"];
@@ -152,7 +108,7 @@ fn local_json_is_there_only_while_it_answers() {
         assert_eq!(running.signal(signal), 0);
         assert!(!file.exists());
     }
-    let mut killed = Running::start(folder.path(), &[]);
+    let mut killed = start(folder.path(), &[]);
     killed.kill();
     assert!(file.exists());
     // One that does not come to answer does not leave another's behind either.
@@ -165,7 +121,7 @@ fn local_json_is_there_only_while_it_answers() {
 #[test]
 fn in_memory_the_folder_gets_local_json_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let running = Running::start(folder.path(), &["--memory"]);
+    let running = start(folder.path(), &["--memory"]);
     let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["local.json"]);
     assert_eq!(running.signal("TERM"), 0);
@@ -176,7 +132,7 @@ fn in_memory_the_folder_gets_local_json_alone() {
 fn what_it_keeps_is_its_owners_alone() {
     let outer = tempfile::tempdir().unwrap();
     let folder = outer.path().join("made/by/it");
-    let running = Running::start(&folder, &[]);
+    let running = start(&folder, &[]);
     assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
     for name in ["table.db", "table.db-wal", "table.db-shm", "sealing.key", "operator-api-key", "local.json"] {
         assert_eq!(fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
@@ -196,7 +152,7 @@ fn refused(output: &Output, code: i32, why: &str) {
 #[test]
 fn a_folder_is_one_process_s() {
     let folder = tempfile::tempdir().unwrap();
-    let running = Running::start(folder.path(), &[]);
+    let running = start(folder.path(), &[]);
     for more in [&[][..], &["--memory"]] {
         let second = signet(folder.path(), more).output().unwrap();
         refused(&second, 1, &format!("in use by another running signet, which answers at {}", running.url("")));
@@ -208,7 +164,7 @@ fn a_folder_is_one_process_s() {
 fn another_dynamodb_is_used_as_it_is_unless_its_keys_are_elsewhere() {
     let (first, second, third) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let with_table = Running::start(first.path(), &[]);
+    let with_table = start(first.path(), &[]);
     let endpoint = with_table.local["dynamodb_endpoint"].as_str().unwrap();
     let why = "the signing key that the table names as current can't sign here";
     refused(&signet(second.path(), &["--dynamodb-endpoint", endpoint]).output().unwrap(), 1, why);
@@ -219,7 +175,7 @@ fn another_dynamodb_is_used_as_it_is_unless_its_keys_are_elsewhere() {
         let key = key.unwrap();
         fs::copy(key.path(), third.path().join("signing-keys").join(key.file_name())).unwrap();
     }
-    let without = Running::start(third.path(), &["--dynamodb-endpoint", endpoint]);
+    let without = start(third.path(), &["--dynamodb-endpoint", endpoint]);
     assert_eq!(without.local["dynamodb_endpoint"], endpoint);
     assert!(!third.path().join("table.db").exists());
     assert_ne!(without.key(), with_table.key());
@@ -233,12 +189,7 @@ fn without_ca_certificates_it_starts_unless_https_is_asked_for() {
         command.env("SSL_CERT_FILE", folder.path().join("none.pem")).env("SSL_CERT_DIR", folder.path().join("none"));
         command
     };
-    let mut child = bare(&["--memory"]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut first = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(first.starts_with("Signet answers at http://127.0.0.1:"), "{first}");
+    Running::spawn(folder.path(), &mut bare(&["--memory"])).kill();
 
     let https = ["--memory", "--dynamodb-endpoint", "https://127.0.0.1:9"];
     refused(&bare(&https).output().unwrap(), 1, "install its package ca-certificates");
