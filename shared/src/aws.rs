@@ -153,6 +153,11 @@ pub(crate) mod stub {
             Aws::new("eu-west-1", Some(credentials), SharedHttpClient::new(self.clone()), Patience::default())
         }
 
+        /// What it answers, asked past the network.
+        pub(crate) fn answer(&self, operation: &str, body: &Value) -> (u16, Value) {
+            (self.answer)(operation, body)
+        }
+
         /// What was asked so far.
         pub(crate) fn asked(&self) -> Vec<(String, Value)> {
             self.asked.lock().unwrap().clone()

@@ -9,8 +9,8 @@ use crate::{
 };
 
 /// What each sealed part is, in its context.
-const TOKEN: &str = "token";
-const LICENSE_KEY: &str = "license_key";
+pub(crate) const TOKEN: &str = "token";
+pub(crate) const LICENSE_KEY: &str = "license_key";
 
 /// A key string, its token, and both sealed.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ pub mod domain;
 pub mod http;
 pub mod keymaking;
 mod patience;
+pub mod rewrapping;
 mod services;
 pub mod store;
 pub mod tokens;

@@ -244,6 +244,22 @@ impl Table {
         let change = Change::new(keys::sealed(id), as_read).set("token", b(token));
         Ok(matches!(self.update(&change).await?, Updated::Done(_)))
     }
+
+    /// Writes what is sealed of a license key anew, if both parts are still what was read. Tells whether they were.
+    pub async fn replace_sealed(&self, id: LicenseId, read: &Sealed, anew: &Sealed) -> Result<bool, StoreError> {
+        let as_read = Condition::new("license_key = :key AND #token = :token")
+            .value(":key", b(read.license_key.clone()))
+            .value(":token", b(read.token.clone()));
+        let (license_key, token) = (b(anew.license_key.clone()), b(anew.token.clone()));
+        let change =
+            Change::new(keys::sealed(id), as_read).set("license_key", license_key.clone()).set("token", token.clone());
+        Ok(match self.update(&change).await? {
+            Updated::Done(_) => true,
+            // No two sealings are alike: whoever wrote these was this request, whose first answer was lost.
+            Updated::Refused(item) => item
+                .is_some_and(|item| item.get("license_key") == Some(&license_key) && item.get("token") == Some(&token)),
+        })
+    }
 }
 
 /// All that may change of a license is still what was read.

@@ -8,6 +8,9 @@ use aws_sdk_dynamodb::types::{
 
 use super::table::{Item, Key};
 
+/// Attributes whose names are words of DynamoDB's condition language, and what a condition calls them.
+const RESERVED: [(&str, &str); 2] = [("#status", "status"), ("#token", "token")];
+
 /// What must hold for a write, in DynamoDB's condition language.
 #[derive(Debug, Clone, Default)]
 pub struct Condition {
@@ -125,8 +128,8 @@ impl Change {
         if !removes.is_empty() {
             clauses.push(format!("REMOVE {}", removes.join(", ")));
         }
-        if self.condition.expression.contains("#status") {
-            names.insert("#status".to_owned(), "status".to_owned());
+        for (place, name) in RESERVED.iter().filter(|(place, _)| self.condition.expression.contains(place)) {
+            names.insert((*place).to_owned(), (*name).to_owned());
         }
         let condition = match self.condition.expression.as_str() {
             "" => "attribute_exists(PK)".to_owned(),

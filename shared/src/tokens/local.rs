@@ -22,7 +22,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use rand::RngExt;
 use zeroize::Zeroizing;
 
-use super::{PublicKey, SealError, Sealer, SignError, Signer, signer::NewKey};
+use super::{PublicKey, SealError, Sealer, SignError, Signer, sealer::associated_data, signer::NewKey};
 use crate::{
     domain::{SealingContext, Secret},
     store::listing::CursorKey,
@@ -246,20 +246,10 @@ impl LocalSealer {
     }
 }
 
-/// The parts with their lengths, so that no two contexts read alike.
-fn associated_data(context: &SealingContext) -> Aad<Vec<u8>> {
-    let mut bytes = Vec::new();
-    for part in [context.table.as_str(), &context.item, context.purpose] {
-        bytes.extend((part.len() as u64).to_be_bytes());
-        bytes.extend(part.as_bytes());
-    }
-    Aad::from(bytes)
-}
-
 impl Sealer for LocalSealer {
     fn seal<'a>(&'a self, context: &'a SealingContext, text: &'a Secret) -> BoxFuture<'a, Result<Vec<u8>, SealError>> {
         let mut sealed = text.expose().as_bytes().to_vec();
-        let nonce = self.key.seal_in_place_append_tag(associated_data(context), &mut sealed);
+        let nonce = self.key.seal_in_place_append_tag(Aad::from(associated_data(context)), &mut sealed);
         let sealed = nonce.map_err(|_| SealError::DoesNotOpen).map(|nonce| {
             let mut out = nonce.as_ref().to_vec();
             out.append(&mut sealed);
@@ -272,10 +262,15 @@ impl Sealer for LocalSealer {
         let opened = sealed.split_at_checked(NONCE_LEN).and_then(|(nonce, rest)| {
             let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
             let mut rest = Zeroizing::new(rest.to_vec());
-            let text = self.key.open_in_place(nonce, associated_data(context), &mut rest).ok()?;
+            let text = self.key.open_in_place(nonce, Aad::from(associated_data(context)), &mut rest).ok()?;
             Some(Secret::new(str::from_utf8(text).ok()?.to_owned()))
         });
         ready(opened.ok_or(SealError::DoesNotOpen)).boxed()
+    }
+
+    fn reseal<'a>(&'a self, _: &'a SealingContext, _: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>, SealError>> {
+        // There is one key.
+        ready(Ok(None)).boxed()
     }
 }
 

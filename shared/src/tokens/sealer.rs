@@ -24,4 +24,21 @@ pub trait Sealer: Debug + Send + Sync {
 
     /// Opens what was sealed for this place.
     fn open<'a>(&'a self, context: &'a SealingContext, sealed: &'a [u8]) -> BoxFuture<'a, Result<Secret, SealError>>;
+
+    /// Seals anew, for the same place, what an older key sealed; none where it was the present one.
+    fn reseal<'a>(
+        &'a self,
+        context: &'a SealingContext,
+        sealed: &'a [u8],
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, SealError>>;
+}
+
+/// A place as bytes, which AES-GCM binds a value to: the parts with their lengths, so that no two places read alike.
+pub(super) fn associated_data(context: &SealingContext) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for part in [context.table.as_str(), &context.item, context.purpose] {
+        bytes.extend((part.len() as u64).to_be_bytes());
+        bytes.extend(part.as_bytes());
+    }
+    bytes
 }

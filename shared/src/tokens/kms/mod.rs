@@ -1,5 +1,8 @@
 //! Keys in AWS KMS, where Signet is deployed: no private key ever leaves it.
 
+mod data_keys;
+mod envelope;
+mod sealer;
 mod signer;
 #[cfg(test)]
 mod tests;
@@ -10,6 +13,7 @@ use aws_sdk_kms::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
+pub use sealer::KmsSealer;
 pub use signer::KmsSigner;
 
 use super::SignError;
