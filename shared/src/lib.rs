@@ -7,16 +7,20 @@
 pub mod auth;
 mod aws;
 mod clock;
+mod configuration;
 pub mod domain;
 pub mod http;
 pub mod keymaking;
 mod patience;
 pub mod rewrapping;
+pub mod secrets;
 mod services;
 pub mod store;
 pub mod tokens;
 
 pub use aws::{Aws, NoCertificates, http_client};
 pub use clock::Clock;
+pub use configuration::{Configuration, ConfigurationInvalid, Endpoints, Fault, KeySource};
 pub use patience::Patience;
+pub use secrets::Secrets;
 pub use services::{Keys, Services, Settings, StartError};

@@ -47,7 +47,7 @@ pub struct Rewrapped {
 /// An operator calls it by `signet --rewrap`. A scheduled function calls it with `after: None` and then, in the same or
 /// a later run, with what `next` said.
 pub async fn rewrap(services: &Services, after: Option<String>, now: Timestamp) -> Result<Rewrapped, RewrapError> {
-    let paging = Paging { limit: AT_ONCE, cursor: after, key: services.cursor_key.clone() };
+    let paging = Paging { limit: AT_ONCE, cursor: after, key: services.cursor_key() };
     let page = services.table.licenses(&LicenseFilter::default(), now, &paging).await?;
     let mut done = Rewrapped { looked_at: page.items.len(), next: page.next, ..Rewrapped::default() };
     for license in page.items {

@@ -241,7 +241,7 @@ async fn any(
     now: Timestamp,
 ) -> Result<bool, ListError> {
     let filter = LicenseFilter { customer_id: Some(customer), product_id: Some(product.id), status: Some(status) };
-    let mut paging = Paging { limit: 1, cursor: None, key: services.cursor_key.clone() };
+    let mut paging = Paging { limit: 1, cursor: None, key: services.cursor_key() };
     loop {
         let page = services.table.licenses(&filter, now, &paging).await?;
         if !page.items.is_empty() {

@@ -75,7 +75,7 @@ pub async fn own_licenses(
 }
 
 async fn with_machines(services: &Services, license: &License, call: &Call) -> Result<OwnLicense, Problem> {
-    let paging = Paging { limit: MOST_ACTIVATIONS, cursor: None, key: services.cursor_key.clone() };
+    let paging = Paging { limit: MOST_ACTIVATIONS, cursor: None, key: services.cursor_key() };
     let page = services.table.activations(license, &paging).await?;
     let margin = services.settings.clock_margin;
     let show = |activation| ActivationResource::new(activation, license, margin, call.now);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::{constant_time, digest};
+use data_encoding::BASE64;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
@@ -25,6 +26,34 @@ impl Secret {
     /// SHA-256 of the text: 32 bytes that may lie in the table where the secret has 100 random bits or more.
     pub fn sha256(&self) -> [u8; 32] {
         sha256(self.0.as_bytes())
+    }
+}
+
+/// 32 secret bytes: a key. `Debug` prints nothing of it, and it is wiped from memory when dropped.
+#[derive(Clone)]
+pub struct SecretKey(Zeroizing<[u8; 32]>);
+
+impl SecretKey {
+    /// Takes bytes into keeping.
+    pub fn new(bytes: Zeroizing<[u8; 32]>) -> Self {
+        Self(bytes)
+    }
+
+    /// From base64; none where that is not of 32 bytes.
+    pub fn from_base64(text: &Secret) -> Option<Self> {
+        let bytes = Zeroizing::new(BASE64.decode(text.expose().as_bytes()).ok()?);
+        Some(Self(Zeroizing::new(bytes.as_slice().try_into().ok()?)))
+    }
+
+    /// The bytes themselves. Each call is a place where they could leak.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey(…)")
     }
 }
 
@@ -71,5 +100,12 @@ mod tests {
         assert_eq!(format!("{secret:?} {secret}"), "Secret(…) …");
         assert_eq!(secret, Secret::new("hunter2".to_owned()));
         assert_ne!(secret, Secret::new("hunter3".to_owned()));
+    }
+    #[test]
+    fn a_secret_key_has_32_bytes_and_prints_none() {
+        let of = |length| SecretKey::from_base64(&Secret::new(BASE64.encode(&vec![7; length])));
+        assert_eq!(of(32).unwrap().bytes(), &[7; 32]);
+        assert_eq!(format!("{:?}", of(32).unwrap()), "SecretKey(…)");
+        assert!(of(31).is_none() && of(33).is_none() && SecretKey::from_base64(&Secret::new("?".to_owned())).is_none());
     }
 }

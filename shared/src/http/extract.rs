@@ -103,10 +103,22 @@ impl<F: DeserializeOwned> FromRequestParts<Services> for List<F> {
 
     async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Problem> {
         let mut pairs = form_pairs(parts.uri.query().unwrap_or_default())?;
-        let paging = paging(pairs.remove("limit").as_deref(), pairs.remove("cursor"), services.cursor_key.clone())?;
+        let cursor = pairs.remove("cursor");
+        let key = cursor_key(services, cursor.as_deref()).await;
+        let paging = paging(pairs.remove("limit").as_deref(), cursor, key)?;
         let values = pairs.into_iter().map(|(name, value)| (name, value.into())).collect();
         let filter = read(serde_json::Value::Object(values), Place::Parameter)?;
         Ok(Self { filter, paging })
+    }
+}
+
+/// The key of cursors. One that it does not know may be of a key that was rotated in a moment ago.
+async fn cursor_key(services: &Services, cursor: Option<&str>) -> CursorKey {
+    let now = services.clock.now();
+    let key = services.secrets.read(now).await.cursor_key();
+    match cursor {
+        Some(cursor) if !key.knows(cursor) => services.secrets.read_for_unknown(now).await.cursor_key(),
+        _ => key,
     }
 }
 

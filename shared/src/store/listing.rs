@@ -13,7 +13,11 @@ use super::table::{Item, Query, StoreError, Table, s};
 
 /// Makes and knows the cursors of this installation. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct CursorKey(Arc<hmac::Key>);
+pub struct CursorKey {
+    makes: Arc<hmac::Key>,
+    /// Made those that are still under way.
+    made_before: Option<Arc<hmac::Key>>,
+}
 
 /// How many bytes of HMAC-SHA-256 a cursor carries: 128 bits are out of reach for guessing over the network.
 const MAC_BYTES: usize = 16;
@@ -28,29 +32,41 @@ struct Place {
 }
 
 impl CursorKey {
-    /// With this secret, which every function of an installation shares.
-    pub fn new(secret: &[u8]) -> Self {
-        Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret)))
+    /// With this secret, which every function of an installation shares, and the one before it.
+    pub fn new(secret: &[u8], previous: Option<&[u8]>) -> Self {
+        let key = |secret: &[u8]| Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret));
+        Self { makes: key(secret), made_before: previous.map(key) }
+    }
+
+    /// Whether this key, or the one before it, made a cursor.
+    pub fn knows(&self, cursor: &str) -> bool {
+        self.text_of(cursor).is_ok()
     }
 
     fn write(&self, list: &str, at: Vec<String>) -> String {
         let text = serde_json::to_vec(&Place { list: list.to_owned(), at }).unwrap_or_default();
-        let mut bytes = hmac::sign(&self.0, &text).as_ref()[..MAC_BYTES].to_vec();
+        let mut bytes = hmac::sign(&self.makes, &text).as_ref()[..MAC_BYTES].to_vec();
         bytes.extend(text);
         BASE64URL_NOPAD.encode(&bytes)
     }
 
     /// The sort keys in a cursor, if it is one of this list and has as many as its rows have.
     fn read<const N: usize>(&self, cursor: &str, list: &str) -> Result<[String; N], NotACursor> {
-        let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| NotACursor)?;
-        let (mac, text) = bytes.split_at_checked(MAC_BYTES).ok_or(NotACursor)?;
-        let expected = hmac::sign(&self.0, text);
-        verify_slices_are_equal(&expected.as_ref()[..MAC_BYTES], mac).map_err(|_| NotACursor)?;
-        let place: Place = serde_json::from_slice(text).map_err(|_| NotACursor)?;
+        let place: Place = serde_json::from_slice(&self.text_of(cursor)?).map_err(|_| NotACursor)?;
         if place.list != list {
             return Err(NotACursor);
         }
         place.at.try_into().map_err(|_| NotACursor)
+    }
+
+    /// What a cursor says, if one of the keys made it.
+    fn text_of(&self, cursor: &str) -> Result<Vec<u8>, NotACursor> {
+        let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| NotACursor)?;
+        let (mac, text) = bytes.split_at_checked(MAC_BYTES).ok_or(NotACursor)?;
+        let made =
+            |key: &Arc<hmac::Key>| verify_slices_are_equal(&hmac::sign(key, text).as_ref()[..MAC_BYTES], mac).is_ok();
+        let known = made(&self.makes) || self.made_before.as_ref().is_some_and(made);
+        if known { Ok(text.to_vec()) } else { Err(NotACursor) }
     }
 }
 
@@ -234,7 +250,7 @@ mod tests {
     }
 
     fn key() -> CursorKey {
-        CursorKey::new(b"secret")
+        CursorKey::new(b"secret", None)
     }
 
     #[test]
@@ -243,6 +259,16 @@ mod tests {
         assert_eq!(key().read::<1>(&cursor, "a"), Ok(["x".to_owned()]));
         assert_eq!(key().read::<1>(&cursor, "b"), Err(NotACursor));
         assert_eq!(key().read::<2>(&cursor, "a"), Err(NotACursor));
-        assert_eq!(CursorKey::new(b"other").read::<1>(&cursor, "a"), Err(NotACursor));
+        assert_eq!(CursorKey::new(b"other", None).read::<1>(&cursor, "a"), Err(NotACursor));
+    }
+
+    #[test]
+    fn a_cursor_outlives_one_rotation() {
+        let old = key().write("a", vec!["x".to_owned()]);
+        let rotated = CursorKey::new(b"other", Some(b"secret"));
+        assert_eq!(rotated.read::<1>(&old, "a"), Ok(["x".to_owned()]));
+        assert_eq!(rotated.read::<1>(&old, "b"), Err(NotACursor));
+        assert!(rotated.knows(&old) && !key().knows(&rotated.write("a", vec!["x".to_owned()])));
+        assert!(!CursorKey::new(b"third", Some(b"other")).knows(&old));
     }
 }

@@ -24,8 +24,9 @@ use zeroize::Zeroizing;
 
 use super::{PublicKey, SealError, Sealer, SignError, Signer, sealer::associated_data, signer::NewKey};
 use crate::{
-    domain::{SealingContext, Secret},
-    store::listing::CursorKey,
+    Secrets,
+    domain::{SealingContext, Secret, secret::SecretKey},
+    secrets::SecretValues,
 };
 
 const PEM_TAG: &str = "PRIVATE KEY";
@@ -178,21 +179,21 @@ pub struct LocalKeys {
     pub signer: Arc<LocalSigner>,
     /// Seals what lies in the table.
     pub sealer: Arc<LocalSealer>,
-    /// Makes cursors.
-    pub cursor_key: CursorKey,
+    /// What must be secret and is shared by all functions.
+    pub secrets: Secrets,
     /// The handles of the root keys; the first signs.
     pub root_keys: Vec<String>,
 }
 
 impl LocalKeys {
-    /// Keys in a folder; those that are missing are made: `signing-keys/`, `sealing.key`, `cursor.key`. `root-keys`
-    /// names those of the signing keys that are root keys, one in a line; the first signs.
+    /// Keys in a folder; those that are missing are made: `signing-keys/`, `sealing.key`, `cursor.key`, `session.key`.
+    /// `root-keys` names those of the signing keys that are root keys, one in a line; the first signs.
     pub fn in_folder(folder: &Path) -> io::Result<Self> {
         let signer = LocalSigner::in_folder(&folder.join("signing-keys"))?;
         let sealer = LocalSealer::new(&secret_in_file(&folder.join("sealing.key"))?)?;
-        let cursor_key = CursorKey::new(&secret_in_file(&folder.join("cursor.key"))?);
+        let secrets = secrets(key_in_file(&folder.join("cursor.key"))?, key_in_file(&folder.join("session.key"))?);
         let root_keys = root_keys(&folder.join("root-keys"), &signer)?;
-        Ok(Self { signer: Arc::new(signer), sealer: Arc::new(sealer), cursor_key, root_keys })
+        Ok(Self { signer: Arc::new(signer), sealer: Arc::new(sealer), secrets, root_keys })
     }
 
     /// Keys that end with the process.
@@ -200,9 +201,20 @@ impl LocalKeys {
         let sealer = LocalSealer::new(&*random_bytes())?;
         let signer = LocalSigner::in_memory(spare);
         let root_keys = vec![signer.make().map_err(io::Error::other)?.handle];
-        let cursor_key = CursorKey::new(&*random_bytes());
-        Ok(Self { signer: Arc::new(signer), sealer: Arc::new(sealer), cursor_key, root_keys })
+        let secrets = secrets(SecretKey::new(random_bytes()), SecretKey::new(random_bytes()));
+        Ok(Self { signer: Arc::new(signer), sealer: Arc::new(sealer), secrets, root_keys })
     }
+}
+
+fn secrets(cursor_key: SecretKey, session_key: SecretKey) -> Secrets {
+    Secrets::fixed(SecretValues { cursor_key, session_key: Some(session_key), oidc_client_secret: None })
+}
+
+fn key_in_file(path: &Path) -> io::Result<SecretKey> {
+    let bytes = secret_in_file(path)?;
+    let bytes = bytes.as_slice().try_into().map(Zeroizing::new);
+    let no_key = |_| io::Error::other(format!("{}: a key has 32 bytes", path.display()));
+    bytes.map(SecretKey::new).map_err(no_key)
 }
 
 fn random_bytes() -> Zeroizing<[u8; 32]> {

@@ -155,7 +155,7 @@ impl Filler<'_> {
     async fn licenses(&self, customer: &Customer, product: &Product) -> Result<Vec<License>, DemoError> {
         let filter =
             LicenseFilter { customer_id: Some(customer.id), product_id: Some(product.id), ..LicenseFilter::default() };
-        let paging = Paging { limit: 100, cursor: None, key: self.services.cursor_key.clone() };
+        let paging = Paging { limit: 100, cursor: None, key: self.services.cursor_key() };
         let page = self.services.table.licenses(&filter, self.now, &paging).await.map_err(|error| match error {
             ListError::Cursor(error) => DemoError(error.to_string()),
             ListError::Store(error) => error.into(),
