@@ -1,6 +1,6 @@
 //! How AWS's services are reached: with one HTTP client and the same patience for all of them.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider, retry::RetryConfig,
@@ -8,7 +8,7 @@ use aws_config::{
 };
 use aws_sdk_dynamodb::{
     config::{Credentials, SharedCredentialsProvider},
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
 };
 use aws_smithy_http_client::{
     Builder,
@@ -96,7 +96,7 @@ pub(crate) enum Failure {
 /// by its name.
 pub(crate) fn failure<E>(error: &SdkError<E, HttpResponse>) -> Failure
 where
-    E: std::error::Error + ProvideErrorMetadata + 'static,
+    E: Error + ProvideErrorMetadata + 'static,
 {
     let passes = match error {
         SdkError::ServiceError(service) => {
@@ -109,8 +109,21 @@ where
         SdkError::ConstructionFailure(_) => false,
         _ => true,
     };
-    let text = DisplayErrorContext(error).to_string();
-    if passes { Failure::Passing(text) } else { Failure::Lasting(text) }
+    if passes { Failure::Passing(words(error)) } else { Failure::Lasting(words(error)) }
+}
+
+/// What an error and its causes say, in words alone: the SDK's own text of it has the whole answer in it, which may be
+/// what nobody should read in a log.
+pub(crate) fn words(error: &(dyn Error + 'static)) -> String {
+    let mut all = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(cause) = next {
+        all.push(cause.to_string());
+        next = cause.source();
+    }
+    // The SDK often says the same of an error and of what is in it.
+    all.dedup();
+    all.join(": ")
 }
 
 /// AWS as a test has it: a function stands where requests go to the network.

@@ -5,7 +5,7 @@
 //!
 //! 1. Every function gets the new key in `SIGNET_SEALING_KEY` and the old one's ARN in `SIGNET_OLD_SEALING_KEYS`. From
 //!    then on the new key seals, and both open.
-//! 2. [`rewrap`] is called until it has come to the end (`signet --rewrap` does it), and once more from the start if
+//! 2. [`rewrap`] is called until it has come to the end (`signet rewrap` does it), and once more from the start if
 //!    anything was overtaken or did not open.
 //! 3. A day later, when the last kept answer to an `Idempotency-Key` that the old key sealed has ended, the old key is
 //!    taken out of the configuration, and may be disabled.
@@ -44,7 +44,7 @@ pub struct Rewrapped {
 /// from the newest on. Again, it finds nothing to do; after a crash, it goes on from the last cursor or from the start.
 /// It never undoes a regeneration: it writes only over what it has read.
 ///
-/// An operator calls it by `signet --rewrap`. A scheduled function calls it with `after: None` and then, in the same or
+/// An operator calls it by `signet rewrap`. A scheduled function calls it with `after: None` and then, in the same or
 /// a later run, with what `next` said.
 pub async fn rewrap(services: &Services, after: Option<String>, now: Timestamp) -> Result<Rewrapped, RewrapError> {
     let paging = Paging { limit: AT_ONCE, cursor: after, key: services.cursor_key() };

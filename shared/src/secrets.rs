@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_secretsmanager::{
     Client,
-    error::{DisplayErrorContext, SdkError},
+    error::SdkError,
     operation::get_secret_value::{GetSecretValueError, GetSecretValueOutput},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 use crate::{
     Aws,
+    aws::words,
     domain::{Secret, secret::SecretKey},
     store::listing::CursorKey,
 };
@@ -209,7 +210,7 @@ async fn previous(client: &Client, secret: &str) -> Result<Option<SecretValues>,
 }
 
 fn unreadable(secret: &str, error: &SdkError<GetSecretValueError>) -> SecretsError {
-    SecretsError::Unreadable { secret: secret.to_owned(), cause: DisplayErrorContext(error).to_string() }
+    SecretsError::Unreadable { secret: secret.to_owned(), cause: words(error) }
 }
 
 /// The JSON of the secret. Names that this version does not know are left alone: a later one may, and both run while it
@@ -317,6 +318,9 @@ mod tests {
         let stub = manager(&Arc::new(Mutex::new(0)));
         let denied = Secrets::managed(connect(&stub.aws(), None), "signet", NOW).await.unwrap_err().to_string();
         assert!(denied.starts_with("the secret signet can't be read") && denied.contains("AccessDenied"), "{denied}");
+        let stub = Stub::new(|_, _| (200, json!({"SecretString": {"hunter2": "hunter2"}})));
+        let odd = Secrets::managed(connect(&stub.aws(), None), "signet", NOW).await.unwrap_err().to_string();
+        assert!(odd.starts_with("the secret signet can't be read") && !odd.contains("hunter2"), "{odd}");
         let good = BASE64.encode(&[1; 32]);
         for (text, fault) in [
             (String::new(), "JSON"),

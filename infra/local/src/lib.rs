@@ -5,12 +5,14 @@ mod demo;
 mod embedded;
 mod folder;
 mod issuer;
+mod keys;
 mod options;
 mod routes;
 mod stack;
 
 pub use demo::{Demo, DemoError};
 pub use folder::{Folder, FolderError, LocalJson};
-pub use options::{Options, issuer_url, listen_address};
+pub use keys::KmsError;
+pub use options::{Options, TABLE, issuer_url, listen_address};
 pub use routes::{all_routes, openapi};
-pub use stack::{Stack, StartError, TABLE};
+pub use stack::{Stack, StartError};

@@ -1,5 +1,6 @@
 //! `signet`: the whole system on this machine, until ctrl-c.
 
+mod rewrap;
 mod welcome;
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, ValueEnum, error::ErrorKind};
+use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
 use shared::{
     Services,
     domain::rate::RateLimits,
@@ -24,8 +25,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// License keys, cryptographically sealed: the whole of Signet on this machine.
 #[derive(Debug, Parser)]
-#[command(name = "signet", version, args_override_self = true)]
+#[command(name = "signet", version, args_override_self = true, args_conflicts_with_subcommands = true)]
 struct Flags {
+    #[command(subcommand)]
+    task: Option<Task>,
     /// Where to listen; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
     listen: std::net::SocketAddr,
@@ -44,6 +47,9 @@ struct Flags {
     /// Another DynamoDB in place of the embedded one; the table is made if it is missing
     #[arg(long, value_name = "URL", value_parser = issuer_url)]
     dynamodb_endpoint: Option<String>,
+    /// KMS and Secrets Manager for the keys in place of files; the sealing key and the secret are made if missing
+    #[arg(long, value_name = "URL", value_parser = issuer_url)]
+    kms_endpoint: Option<String>,
     /// The URL that tokens name as their issuer [default: the base URL of the first start]
     #[arg(long, value_name = "URL", value_parser = issuer_url)]
     issuer: Option<String>,
@@ -53,6 +59,13 @@ struct Flags {
     /// How the log looks [default: text on a terminal, else json]
     #[arg(long, value_enum, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
+}
+
+/// What it does in place of starting.
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Seal anew what an older sealing key sealed, in the installation that the functions' variables describe
+    Rewrap,
 }
 
 #[tokio::main]
@@ -105,6 +118,9 @@ fn begin_log(format: Option<LogFormat>) {
 }
 
 async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
+    if let Some(Task::Rewrap) = flags.task {
+        return rewrap::rewrap_all().await;
+    }
     let mut signals = Signals::listen()?;
     let folder = Folder::take(&flags.data)?;
     let options = Options {
@@ -113,6 +129,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         demo: flags.demo,
         rate_limits: if flags.no_rate_limits { RateLimits::NONE } else { RateLimits::default() },
         dynamodb_endpoint: flags.dynamodb_endpoint,
+        kms_endpoint: flags.kms_endpoint,
         issuer: flags.issuer,
         cors_origins: flags.cors_origin,
         ..Options::default()

@@ -13,6 +13,9 @@ use shared::{
 
 use crate::Folder;
 
+/// The table's name, if no other is asked for.
+pub const TABLE: &str = "signet";
+
 /// How to start a stack. The default is what a test wants: everything in memory, on a free port.
 #[derive(Debug)]
 pub struct Options<'a> {
@@ -28,6 +31,10 @@ pub struct Options<'a> {
     pub ring: Rules,
     /// Another DynamoDB in place of the embedded one.
     pub dynamodb_endpoint: Option<String>,
+    /// Where KMS and Secrets Manager hold the keys; none holds them where the table is.
+    pub kms_endpoint: Option<String>,
+    /// The table's name.
+    pub table: String,
     /// The issuer's URL; none means the one that is kept, or else the base URL.
     pub issuer: Option<String>,
     /// Whose web pages may call the API.
@@ -51,6 +58,8 @@ impl Default for Options<'_> {
             rate_limits: RateLimits::default(),
             ring: Rules::default(),
             dynamodb_endpoint: None,
+            kms_endpoint: None,
+            table: TABLE.to_owned(),
             issuer: None,
             cors_origins: Vec::new(),
             spare_keys: Vec::new(),

@@ -11,13 +11,13 @@ use aws_sdk_dynamodb::config::Credentials;
 use axum::Router;
 use jiff::SignedDuration;
 use shared::{
-    Aws, Clock, Services, Settings,
+    Aws, Clock, Keys, Services, Settings,
     domain::{ApiKey, ApiKeySecret, Scopes, Secret, Timestamp},
     http::edge::with_edge,
     http_client,
     store::{StoreError, Table},
     tokens::{
-        SignError, Signer,
+        SignError,
         local::{LocalKeys, SpareKey},
     },
 };
@@ -28,11 +28,10 @@ use crate::{
     embedded::EmbeddedTable,
     folder::draw_operator_api_key,
     issuer::{self, DevIssuer},
+    keys::{KmsError, in_kms},
     routes::all_routes,
 };
 
-/// The table's name.
-pub const TABLE: &str = "signet";
 /// How long requests that are under way may take when it is told to stop.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -75,6 +74,9 @@ pub enum StartError {
     /// The embedded DynamoDB can't be opened.
     #[error("the embedded DynamoDB can't be opened: {0}")]
     Embedded(#[source] io::Error),
+    /// KMS or Secrets Manager can't be used.
+    #[error(transparent)]
+    Kms(#[from] KmsError),
     /// DynamoDB gives no answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -112,10 +114,14 @@ impl Stack {
         let region = environment("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned());
         let http_client = match options.http_client {
             Some(http_client) => http_client,
-            None => http_client(&[Some(&dynamodb_endpoint)]).map_err(shared::StartError::from)?,
+            None => {
+                let all = std::iter::once(&dynamodb_endpoint).chain(&options.kms_endpoint);
+                http_client(&all.map(|url| Some(url.as_str())).collect::<Vec<_>>()).map_err(shared::StartError::from)?
+            }
         };
-        let aws = Aws::new(&region, credentials(embedded.is_some()), http_client, options.patience);
-        let table = Table::connect(&aws, TABLE, Some(dynamodb_endpoint.clone()));
+        let aws = |credentials| Aws::new(&region, credentials, http_client.clone(), options.patience);
+        let to_table = aws(credentials(embedded.is_some()));
+        let table = Table::connect(&to_table, &options.table, Some(dynamodb_endpoint.clone()));
         table.create_if_missing().await?;
 
         let issuer = match folder {
@@ -137,7 +143,11 @@ impl Stack {
             cors_origins: options.cors_origins,
             patience: options.patience,
         };
-        let services = begin(table, folder, spare, settings, options.clock).await?;
+        let keys = match &options.kms_endpoint {
+            Some(endpoint) => in_kms(&aws(credentials(false)), endpoint, &options.table, options.clock.clone()).await?,
+            None => local_keys(folder, spare)?,
+        };
+        let services = begin(table, keys, settings, options.clock).await?;
         let secret = operator(&services, folder).await?;
         let demo = if options.demo { Some(demo::fill(&services, secret.id).await?) } else { None };
 
@@ -151,7 +161,7 @@ impl Stack {
         let serve = axum::serve(listener, app).with_graceful_shutdown(async { told_to_stop.await.unwrap_or_default() });
         let served = tokio::spawn(async { serve.await });
         let operator_api_key = Secret::new(secret.expose().to_owned());
-        let table = TABLE.to_owned();
+        let table = options.table;
         Ok(Self {
             base_url,
             operator_api_key,
@@ -202,20 +212,17 @@ fn credentials(is_embedded: bool) -> Option<Credentials> {
     (is_embedded || !has_own).then(|| Credentials::new("local", "local", None, None, "signet-local"))
 }
 
-async fn begin(
-    table: Table,
-    folder: Option<&Folder>,
-    spare: Vec<SpareKey>,
-    settings: Settings,
-    clock: Clock,
-) -> Result<Services, StartError> {
+fn local_keys(folder: Option<&Folder>, spare: Vec<SpareKey>) -> Result<Keys, shared::StartError> {
     let keys = match folder {
         Some(folder) => LocalKeys::in_folder(folder.path()),
         None => LocalKeys::in_memory(spare),
     };
-    let keys = keys.map_err(shared::StartError::from)?;
+    Ok(keys?.into())
+}
+
+async fn begin(table: Table, keys: Keys, settings: Settings, clock: Clock) -> Result<Services, StartError> {
     let signer = Arc::clone(&keys.signer);
-    let services = Services::new(table, keys.into(), clock, settings).map_err(shared::StartError::from)?;
+    let services = Services::new(table, keys, clock, settings).map_err(shared::StartError::from)?;
     services.keep_ring().await.map_err(shared::StartError::from)?;
     // A table that another folder's keys began would answer, but sign nothing: better told now than at the first sale.
     if let Some(current) = services.tokens.ring().current(services.clock.now()).await? {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, error::Error};
 
 use aws_sdk_dynamodb::{
     Client,
-    error::{DisplayErrorContext, SdkError},
+    error::SdkError,
     operation::{
         delete_item::DeleteItemError, put_item::PutItemError, transact_write_items::TransactWriteItemsError,
         update_item::UpdateItemError,
@@ -22,7 +22,7 @@ use super::{
     schema::TTL_ATTRIBUTE,
     writes::{Change, Committed, Condition, Refusals, Transaction, Verdict, some},
 };
-use crate::Aws;
+use crate::{Aws, aws::words};
 
 /// An item as DynamoDB has it: attribute names to values.
 pub type Item = HashMap<String, AttributeValue>;
@@ -362,7 +362,7 @@ pub(super) fn failure<E>(error: &SdkError<E, HttpResponse>) -> StoreError
 where
     E: Error + aws_smithy_types::error::metadata::ProvideErrorMetadata + 'static,
 {
-    let text = DisplayErrorContext(error).to_string();
+    let text = words(error);
     let passing = match error {
         // Whatever a server says with 5xx, or without a name, is no word on what was asked.
         SdkError::ServiceError(service) if service.raw().status().is_server_error() => true,
