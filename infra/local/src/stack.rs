@@ -112,12 +112,11 @@ impl Stack {
         let embedded_endpoint = embedded.as_ref().map(|embedded| embedded.endpoint.clone());
         let dynamodb_endpoint = options.dynamodb_endpoint.or(embedded_endpoint).unwrap_or_default();
         let region = environment("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned());
+        let endpoints = std::iter::once(&dynamodb_endpoint).chain(&options.kms_endpoint);
+        let endpoints: Vec<_> = endpoints.map(|url| Some(url.as_str())).collect();
         let http_client = match options.http_client {
             Some(http_client) => http_client,
-            None => {
-                let all = std::iter::once(&dynamodb_endpoint).chain(&options.kms_endpoint);
-                http_client(&all.map(|url| Some(url.as_str())).collect::<Vec<_>>()).map_err(shared::StartError::from)?
-            }
+            None => http_client(&endpoints).map_err(shared::StartError::from)?,
         };
         let aws = |credentials| Aws::new(&region, credentials, http_client.clone(), options.patience);
         let to_table = aws(credentials(embedded.is_some()));

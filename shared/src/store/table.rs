@@ -96,9 +96,11 @@ pub struct Query {
 }
 
 impl Query {
-    /// All that begins with `prefix`, ascending, whole.
+    /// All that begins with `prefix`, ascending, whole; with none, the whole partition.
     pub fn prefix(pk: String, prefix: &str) -> Self {
-        Self::between(pk, prefix.to_owned(), format!("{prefix}\u{10ffff}"))
+        // DynamoDB takes no empty text for a key. No place of ours begins with less than a letter.
+        let from = if prefix.is_empty() { " " } else { prefix };
+        Self::between(pk, from.to_owned(), format!("{prefix}\u{10ffff}"))
     }
 
     /// A stretch, ascending, whole.

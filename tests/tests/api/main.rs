@@ -22,6 +22,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod oidc;
+mod rewrapping;
 mod seats_conditions;
 mod seats_costs;
 mod seats_faults;
