@@ -113,10 +113,15 @@ async fn table(stack: &Stack) -> Snapshot {
 
 /// JSON with its fields in order, as no two scans give them alike.
 fn in_order(value: &Value) -> String {
-    let Value::Object(fields) = value else { return value.to_string() };
-    let mut texts: Vec<_> = fields.iter().map(|(name, value)| format!("{name}: {}", in_order(value))).collect();
-    texts.sort();
-    texts.join(", ")
+    match value {
+        Value::Object(fields) => {
+            let mut texts: Vec<_> = fields.iter().map(|(name, value)| format!("{name}: {}", in_order(value))).collect();
+            texts.sort();
+            texts.join(", ")
+        }
+        Value::Array(values) => values.iter().map(in_order).collect::<Vec<_>>().join("; "),
+        value => value.to_string(),
+    }
 }
 
 #[derive(PartialEq, Eq)]

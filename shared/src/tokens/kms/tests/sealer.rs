@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use data_encoding::{BASE64, HEXLOWER};
@@ -25,7 +28,8 @@ fn kms() -> Stub {
         if arn == "arn:disabled" {
             return exception(400, "DisabledException");
         }
-        let context = HEXLOWER.encode(&sha256(body["EncryptionContext"].to_string().as_bytes()));
+        let context: BTreeMap<String, String> = serde_json::from_value(body["EncryptionContext"].clone()).unwrap();
+        let context = HEXLOWER.encode(&sha256(format!("{context:?}").as_bytes()));
         if operation == "GenerateDataKey" {
             let mut made = made.lock().unwrap();
             *made += 1;
