@@ -1,5 +1,7 @@
 //! What a test sees behind the API: the table as it is, and keys that may do little.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 use shared::domain::{ApiKey, ApiKeySecret, Ids, Scope, Scopes};
@@ -58,6 +60,23 @@ impl Behind {
 impl Stack {
     fn behind(&self) -> Behind {
         Behind { endpoint: self.local.dynamodb_endpoint.clone(), table: self.local.table.clone() }
+    }
+
+    /// Every item of the table by its key, but for what is counted and for what is kept of requests that happen once.
+    pub async fn written(&self) -> BTreeMap<String, Value> {
+        let items = self.items().await.into_iter().map(|item| {
+            let part = |name: &str| item[name]["S"].as_str().expect("a text").to_owned();
+            (format!("{} {}", part("PK"), part("SK")), item)
+        });
+        items.filter(|(key, _)| !key.starts_with("RATE#") && !key.starts_with("IDEMPOTENCY#")).collect()
+    }
+
+    /// Checks that nothing was written, changed or deleted since.
+    pub async fn nothing_written_since(&self, before: &BTreeMap<String, Value>) {
+        let now = self.written().await;
+        let differ = |key: &&String| now.get(*key) != before.get(*key);
+        let different: BTreeSet<&String> = now.keys().chain(before.keys()).filter(differ).collect();
+        assert!(different.is_empty(), "{different:#?}");
     }
 
     /// Asks the table's DynamoDB itself.

@@ -24,6 +24,7 @@ mod seats;
 mod secrets;
 mod shop;
 mod stack;
+mod wire;
 
 pub use behind::{Behind, plain};
 pub use client::{Answer, Client};

@@ -19,7 +19,7 @@ use shared::{
         Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, EncryptionKey, Event, EventType, GivenKey,
         Ids, Invalid, KeyRefused, License, MachineHash, Product, Secret, Standing, Tier,
         rate::Bucket,
-        seat::{choose_free, lease, windows},
+        seat::{choose_free, is_machine_id, is_machine_name, lease, windows},
     },
     http::{
         Body, Call, Metric, Problem,
@@ -48,10 +48,11 @@ pub struct Request {
     /// A license token, also one that names no machine and one past its `exp`; or else a license key.
     #[schema(value_type = Option<String>)]
     pub token: Option<Secret>,
-    /// What tells this machine from others: 1 to 256 bytes, no control characters.
+    /// What tells this machine from others, byte by byte: 1 to 256 of them, no control characters. Two forms of one
+    /// accented letter are two machines.
     #[schema(example = "machine-1")]
     pub machine_id: String,
-    /// What people call it: 1 to 100 bytes, no control characters.
+    /// What people call it: 1 to 100 bytes, no control or invisible characters.
     #[schema(example = "build-07")]
     pub machine_name: Option<String>,
     /// The app's RSA public key, 2048 to 4096 bits, as a JWK or as PEM text (SPKI or PKCS#1): tokens of this activation
@@ -150,10 +151,9 @@ pub async fn activate(services: &Services, request: &Request, call: &Call) -> Re
 /// The app's public key, if it gives one and nothing is wrong with the request.
 fn check(request: &Request) -> Result<Option<EncryptionKey>, Invalid> {
     let mut invalid = Invalid::default();
-    let fits = |text: &str, most: usize| (1..=most).contains(&text.len()) && !text.chars().any(char::is_control);
-    invalid.check(fits(&request.machine_id, 256), "/machine_id", "1 to 256 bytes, no control characters");
-    let name = request.machine_name.as_deref();
-    invalid.check(name.is_none_or(|name| fits(name, 100)), "/machine_name", "1 to 100 bytes, no control characters");
+    invalid.check(is_machine_id(&request.machine_id), "/machine_id", "1 to 256 bytes, no control characters");
+    let name = request.machine_name.as_deref().is_none_or(is_machine_name);
+    invalid.check(name, "/machine_name", "1 to 100 bytes, no control or invisible characters");
     AppCredential::check(&mut invalid, request.license_key.as_ref(), request.token.as_ref());
     let public_key = request.public_key.as_ref().and_then(|given| {
         let refused = |why: KeyRefused| invalid.push("/public_key", Code::PublicKeyInvalid, why.to_string());

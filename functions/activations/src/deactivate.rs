@@ -68,7 +68,8 @@ pub async fn by_app(
     claims: &Claims,
     call: &Call,
 ) -> Result<ActivationResource, Problem> {
-    let named = claims.activation.as_ref().filter(|named| named.id == id.to_string());
+    let is_of_license = claims.sub == id.license.to_string();
+    let named = claims.activation.as_ref().filter(|named| is_of_license && named.id == id.to_string());
     let named = named.ok_or_else(Problem::not_found)?;
     let actor = Actor { kind: ActorKind::App, id: named.id.clone() };
     let ended = deactivate(table, id, &actor, call).await?;

@@ -32,9 +32,10 @@ pub struct Customer {
 }
 
 impl Customer {
-    /// The form in which e-mail addresses are compared.
+    /// The form in which e-mail addresses are compared. They are ASCII; what else folds to one, as the sign for Kelvin
+    /// does to a k, is none.
     pub fn email_key(email: &str) -> String {
-        email.to_lowercase()
+        email.to_ascii_lowercase()
     }
 
     /// Notes what is wrong with the fields that a caller writes.

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::text::hides_something;
+
 /// Every code that an answer can carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -255,19 +257,18 @@ impl Invalid {
         }
     }
 
-    /// A text that people read: not blank, at most `most` characters, no control characters.
+    /// A text that people read: not blank, at most `most` characters, [nothing hidden](hides_something).
     pub fn name(&mut self, pointer: &str, text: &str, most: usize) {
-        let fits = !text.trim().is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control);
-        self.check(fits, pointer, format!("1 to {most} characters, not only spaces, no control characters"));
+        let fits = !text.trim().is_empty() && text.chars().count() <= most && !hides_something(text);
+        self.check(fits, pointer, format!("1 to {most} characters, not only spaces, no control or invisible ones"));
     }
 
-    /// A longer text, or none: at most `most` characters; line breaks and tabs are welcome, other control
-    /// characters are not.
+    /// A longer text, or none: at most `most` characters; line breaks and tabs are welcome, else nothing hidden.
     pub fn text(&mut self, pointer: &str, text: Option<&str>, most: usize) {
-        let fits = text.is_none_or(|text| {
-            text.chars().count() <= most && !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
-        });
-        self.check(fits, pointer, format!("at most {most} characters, no control characters but line breaks"));
+        let fits = text
+            .is_none_or(|text| text.chars().count() <= most && !text.split(['\n', '\r', '\t']).any(hides_something));
+        let rule = format!("at most {most} characters, no control or invisible ones but line breaks and tabs");
+        self.check(fits, pointer, rule);
     }
 
     /// Nothing wrong, or all of it.

@@ -18,6 +18,7 @@ pub mod ring;
 pub mod sealing;
 pub mod seat;
 pub mod secret;
+pub mod text;
 
 pub use api_key::{ApiKey, ApiKeySecret, Scope, Scopes};
 pub use catalog::{BillingPeriod, Catalog, Feature, Product, Tier};

@@ -11,11 +11,23 @@ use super::{
     id::{Id, LicenseId},
     license::License,
     secret::sha256,
+    text::hides_something,
 };
 
 /// SHA-256 of a machine id: names a machine in the table's keys, whatever characters its id is made of.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MachineHash(pub [u8; 32]);
+
+/// Whether an app may call a machine so. It is the app's own name for it, which nobody reads aloud: look-alikes, and
+/// forms of one letter that differ in their bytes, are different machines.
+pub fn is_machine_id(text: &str) -> bool {
+    (1..=256).contains(&text.len()) && !text.contains(char::is_control)
+}
+
+/// Whether people may call a machine so.
+pub fn is_machine_name(text: &str) -> bool {
+    (1..=100).contains(&text.len()) && !hides_something(text)
+}
 
 impl MachineHash {
     /// The hash of a machine id.
