@@ -9,7 +9,6 @@ use shared::{
     http::{
         Body, Call, PathId, Problem,
         documented::{Always, ById, Known, Scoped, WithBody},
-        problem::ProblemBody,
     },
     store::{StoreError, ring::RingStep},
 };
@@ -25,8 +24,13 @@ use crate::{
 #[schema(as = CondemnRequest)]
 pub struct Request {
     /// In the operator's words.
-    #[schema(example = "its use was seen from an unknown account")]
+    #[schema(example = "its use was seen from an unknown account", max_length = 500)]
     pub reason: Option<String>,
+}
+
+shared::problems! {
+    /// What this alone refuses.
+    Refused: StateConflict;
 }
 
 /// Condemns a signing key.
@@ -42,7 +46,7 @@ pub struct Request {
     request_body = Request,
     responses(
         (status = 200, description = "The ring, after it", body = SigningKeysResource),
-        (status = 409, description = "`state_conflict`: no other key could sign in its place yet", body = ProblemBody, content_type = "application/problem+json"),
+        Refused,
         Known,
         Scoped,
         ById,

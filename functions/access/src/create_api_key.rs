@@ -23,10 +23,10 @@ use crate::resources::ApiKeyResource;
 #[schema(as = CreateApiKeyRequest)]
 pub struct Request {
     /// What it is for.
-    #[schema(example = "ci", max_length = 100)]
+    #[schema(example = "ci", min_length = 1, max_length = 100)]
     pub name: String,
     /// What it may do: at least one, and none that the caller lacks. `*` is all, also what is added later.
-    #[schema(example = json!(["licenses:read"]), min_items = 1)]
+    #[schema(value_type = Scopes)]
     pub scopes: Vec<String>,
     /// When it ends; null or left out, never.
     #[serde(default, deserialize_with = "optional_time")]
@@ -39,7 +39,9 @@ pub struct Request {
 #[schema(as = CreatedApiKey)]
 pub struct Response {
     /// The secret, to be sent as `X-Api-Key`.
-    #[schema(example = "signet_key_01JD8W0V5XK6Q3R7T2N4M8P9ZB_…")]
+    #[schema(
+        example = "signet_key_01JD8W0V5XK6Q3R7T2N4M8P9ZB_3f5a0c9d7e1b2846f0a9c8b7d6e5f4a39281706f5e4d3c2b1a09f8e7d6c5b4a3"
+    )]
     pub api_key: String,
     /// The key.
     #[serde(flatten)]
@@ -55,7 +57,7 @@ pub struct Response {
     description = "The secret is in this answer and nowhere else. A caller gives only scopes that it has.",
     request_body = Request,
     responses(
-        (status = 201, description = "The key and its secret", body = Response, headers(("Location" = String))),
+        (status = 201, description = "The key and its secret", body = Response, headers(("Location" = String), ("ETag" = String))),
         Known,
         Scoped,
         WithBody,

@@ -8,10 +8,14 @@ use shared::{
     http::{
         PathId, Problem,
         documented::{Always, ById, Known, Scoped},
-        problem::ProblemBody,
     },
     store::{Table, api_keys::Deleted},
 };
+
+shared::problems! {
+    /// What this alone refuses.
+    Refused: LastAccessKey;
+}
 
 /// Deletes an API key.
 #[utoipa::path(
@@ -20,10 +24,10 @@ use shared::{
     tag = "access",
     summary = "Delete an API key, at once and for good",
     description = "A caller deletes only keys whose scopes it has.",
-    params(("id" = String, Path, description = "`key_…`")),
+    params(("id" = KeyId, Path, description = "`key_…`")),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 409, description = "`last_access_key`", body = ProblemBody, content_type = "application/problem+json"),
+        Refused,
         Known,
         Scoped,
         ById,

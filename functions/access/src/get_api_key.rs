@@ -19,7 +19,7 @@ use crate::resources::ApiKeyResource;
     path = "/api/v1.0/api-keys/{id}",
     tag = "access",
     summary = "Read an API key, without its secret",
-    params(("id" = String, Path, description = "`key_…`")),
+    params(("id" = KeyId, Path, description = "`key_…`")),
     responses(
         (status = 200, description = "The key", body = ApiKeyResource, headers(("ETag" = String))),
         Known,

@@ -9,21 +9,20 @@ use utoipa::ToSchema;
 #[schema(as = ApiKey)]
 pub struct ApiKeyResource {
     /// `key_…`
-    #[schema(value_type = String, example = "key_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub id: KeyId,
     /// What it is for.
+    #[schema(example = "ci")]
     pub name: String,
     /// What it may do.
-    #[schema(value_type = Vec<String>, example = json!(["licenses:read"]))]
     pub scopes: Scopes,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it ends; null means never.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     pub expires_at: Option<Timestamp>,
     /// When it was used, to a minute; null means never.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     pub last_used_at: Option<Timestamp>,
 }
 

@@ -9,7 +9,6 @@ use shared::{
     http::{
         Body, Call, Problem,
         documented::{Always, Known, Scoped, WithBody},
-        problem::ProblemBody,
     },
     store::{StoreError, ring::RingStep},
 };
@@ -24,7 +23,13 @@ pub struct Request {
     /// At once, though apps may not have seen the next key in the JWKS yet: those that do not fetch it anew for an
     /// unknown `kid` refuse its tokens for a while.
     #[serde(default)]
+    #[schema(default = false)]
     pub force: bool,
+}
+
+shared::problems! {
+    /// What this alone refuses.
+    Refused: StateConflict;
 }
 
 /// Rotates the signing keys.
@@ -37,7 +42,7 @@ pub struct Request {
     request_body = Request,
     responses(
         (status = 200, description = "The ring, after it", body = SigningKeysResource),
-        (status = 409, description = "`state_conflict`: the next key has not been published for long enough", body = ProblemBody, content_type = "application/problem+json"),
+        Refused,
         Known,
         Scoped,
         WithBody,

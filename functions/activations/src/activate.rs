@@ -23,8 +23,8 @@ use shared::{
     },
     http::{
         Body, Call, Metric, Problem,
-        documented::{Always, Known, WithBody},
-        problem::{ProblemBody, not_in_catalog},
+        documented::{Always, ById, ByToken, Honoured, Limited, WithBody},
+        problem::not_in_catalog,
         resources::{ActivationResource, seconds},
     },
     store::{
@@ -50,10 +50,10 @@ pub struct Request {
     pub token: Option<Secret>,
     /// What tells this machine from others, byte by byte: 1 to 256 of them, no control characters. Two forms of one
     /// accented letter are two machines.
-    #[schema(example = "machine-1")]
+    #[schema(example = "machine-1", min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub machine_id: String,
     /// What people call it: 1 to 100 bytes, no control or invisible characters.
-    #[schema(example = "build-07")]
+    #[schema(example = "build-07", min_length = 1, max_length = 100)]
     pub machine_name: Option<String>,
     /// The app's RSA public key, 2048 to 4096 bits, as a JWK or as PEM text (SPKI or PKCS#1): tokens of this activation
     /// are then encrypted to it, now and at every heartbeat (`RSA-OAEP`, `A256CBC-HS512`, `cty: JWT`). A machine that
@@ -68,18 +68,27 @@ pub struct Response {
     /// The machine, with its seat.
     pub activation: ActivationResource,
     /// A token for this machine; encrypted, if its app has given a public key.
+    #[schema(
+        example = "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"
+    )]
     pub token: String,
     /// `JWT`, or `JWE` for one that is encrypted: the app decrypts it, and sends the token that is in it.
     #[schema(example = "JWT")]
     pub token_type: &'static str,
     /// The token's `exp`.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = String, format = DateTime, example = "2026-01-15T13:00:00Z")]
     pub token_expires_at: Timestamp,
     /// How often to send a heartbeat.
+    #[schema(example = 900)]
     pub heartbeat_interval_seconds: u32,
     /// When to send the first.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = String, format = DateTime, example = "2026-01-15T12:15:00Z")]
     pub next_heartbeat_at: Timestamp,
+}
+
+shared::problems! {
+    /// What this alone refuses.
+    Refused: SeatLimitReached PublicKeyInvalid;
 }
 
 /// Activates a machine.
@@ -88,14 +97,22 @@ pub struct Response {
     path = "/api/v1.0/license-activations/activate",
     tag = "consuming apps",
     summary = "Take a seat for a machine",
-    request_body = Request,
+    request_body(
+        content = Request,
+        examples(
+            ("by_license_key" = (summary = "A machine that is new", value = json!({"license_key": "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT", "machine_id": "machine-1", "machine_name": "build-07"}))),
+            ("encrypted" = (summary = "A machine whose tokens are encrypted", value = json!({"license_key": "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT", "machine_id": "machine-1", "public_key": {"kty": "RSA", "n": "rOqpUGDgeaVONkXmiwVAokYCptFSzezrWX8aEHg1FmYuhfeqlBKNUtFjbcfgkw5_5gE0RSb47GC9meyRbFAUePXPzgyYhHbPBh_gfcyHHx2n62vWbxVjOZUgA0_Gm4X4apx5nthicg_U974rjuBGneBWoN49ivqZoyzJQPgenzYyKlenqFef8EtrZataogBrwvZWnoFPMCEHc9ntNCCbfSCAWut4RFFpYuxW_XlhOURS_zCFFEPjxngPPhTfTNHZjaU9a1awiNig9FiCKt-22Mzw3vW9ZdPHUmLBnXtydcDkNIpEGdDHWhb69oY-q6br91nJcu2p8Du7IAKX2tCruQ", "e": "AQAB"}}))),
+            ("by_token" = (summary = "A machine that has, or had, a token", value = json!({"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl", "machine_id": "machine-1"}))),
+        ),
+    ),
     responses(
         (status = 200, body = Response, description = "The machine has its seat already"),
         (status = 201, body = Response, description = "The machine took a seat"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "The license is not honoured"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "There is no such license key"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "Every seat is taken"),
-        Known,
+        Refused,
+        ByToken,
+        Honoured,
+        ById,
+        Limited,
         WithBody,
         Always,
     ),

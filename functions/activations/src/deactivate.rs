@@ -8,8 +8,8 @@ use shared::{
     domain::{Activation, ActivationId, Actor, ActorKind, Claims, Code, EventType, Ids, Scope, Secret},
     http::{
         Body, Call, PathId, Problem,
-        documented::{Always, ById, Known, Scoped, WithBody},
-        resources::ActivationResource,
+        documented::{Always, ById, ByToken, Known, Scoped, WithBody},
+        resources::{ActivationResource, ActivationStatus},
     },
     store::{Table, activations::Deactivated},
 };
@@ -30,11 +30,18 @@ pub struct Request {
     path = "/api/v1.0/license-activations/{id}/deactivate",
     tag = "activations",
     summary = "Free the seat of a machine; again gives the same answer",
-    params(("id" = String, Path, description = "`act_…`")),
-    request_body = Request,
+    params(("id" = ActivationId, Path, description = "`act_…`")),
+    request_body(
+        content = Request,
+        examples(
+            ("by_operator_or_customer" = (summary = "With a credential in the header", value = json!({}))),
+            ("by_the_app" = (summary = "With the token of the activation", value = json!({"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"}))),
+        ),
+    ),
     responses(
         (status = 200, description = "The activation, ended", body = ActivationResource),
         Known,
+        ByToken,
         Scoped,
         ById,
         WithBody,
@@ -122,6 +129,6 @@ fn nothing_left(id: &ActivationId, machine_id: &str) -> ActivationResource {
         activated_at: None,
         last_heartbeat_at: None,
         lease_expires_at: None,
-        status: "deactivated",
+        status: ActivationStatus::Deactivated,
     }
 }

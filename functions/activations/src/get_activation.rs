@@ -18,9 +18,9 @@ use shared::{
     path = "/api/v1.0/license-activations/{id}",
     tag = "activations",
     summary = "Get an activation",
-    params(("id" = String, Path, description = "`act_…`")),
+    params(("id" = ActivationId, Path, description = "`act_…`")),
     responses(
-        (status = 200, description = "The activation", body = ActivationResource),
+        (status = 200, description = "The activation", body = ActivationResource, headers(("ETag" = String))),
         Known,
         Scoped,
         ById,

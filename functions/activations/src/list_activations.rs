@@ -20,7 +20,7 @@ use utoipa::IntoParams;
 #[into_params(parameter_in = Query)]
 pub struct Filter {
     /// `lic_…`
-    #[param(value_type = String)]
+    #[param(value_type = LicenseId)]
     license_id: Option<LicenseId>,
 }
 

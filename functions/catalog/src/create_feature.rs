@@ -9,7 +9,6 @@ use shared::{
     http::{
         Body, Call, Created, Problem,
         documented::{Always, Known, Scoped, WithBody},
-        problem::ProblemBody,
     },
     store::{Table, catalog::CatalogCopy},
 };
@@ -20,23 +19,29 @@ use utoipa::ToSchema;
 #[schema(as = CreateProductFeatureRequest)]
 pub struct Request {
     /// The product that has it. Never changes.
-    #[schema(value_type = String, example = "prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub product_id: ProductId,
     /// What tokens call it; unique within the product. Never changes.
     #[schema(example = "export.pdf", pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")]
     pub key: String,
     /// What people call it.
-    #[schema(example = "PDF export", max_length = 200)]
+    #[schema(example = "PDF export", min_length = 1, max_length = 200)]
     pub name: String,
     /// What it is.
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, example = "Saves a map as PDF")]
     pub description: Option<String>,
     /// For marketing only: never enters a token.
     #[serde(default)]
+    #[schema(default = false)]
     pub display_only: bool,
     /// Its place in lists, smallest first.
     #[serde(default)]
+    #[schema(example = 1, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
     pub sort_order: i32,
+}
+
+shared::problems! {
+    /// What this alone refuses.
+    Refused: KeyTaken;
 }
 
 /// Adds a product feature.
@@ -48,7 +53,7 @@ pub struct Request {
     request_body = Request,
     responses(
         (status = 201, description = "The feature", body = Feature, headers(("Location" = String), ("ETag" = String))),
-        (status = 409, description = "`key_taken`", body = ProblemBody, content_type = "application/problem+json"),
+        Refused,
         Known,
         Scoped,
         WithBody,

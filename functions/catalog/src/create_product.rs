@@ -9,7 +9,6 @@ use shared::{
     http::{
         Body, Call, Created, Problem,
         documented::{Always, Known, Scoped, WithBody},
-        problem::ProblemBody,
     },
     store::{Table, catalog::CatalogCopy},
 };
@@ -25,13 +24,14 @@ pub struct Request {
     #[schema(example = "atlas", pattern = "^[a-z0-9][a-z0-9-]{1,39}$")]
     pub code: String,
     /// What people call it.
-    #[schema(example = "Atlas", max_length = 200)]
+    #[schema(example = "Atlas", min_length = 1, max_length = 200)]
     pub name: String,
     /// What it is.
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, example = "Maps of anywhere")]
     pub description: Option<String>,
     /// Its place in lists, smallest first.
     #[serde(default)]
+    #[schema(example = 1, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
     pub sort_order: i32,
     /// Whether it is sold and its licenses are honoured.
     #[serde(default = "yes")]
@@ -43,6 +43,11 @@ pub struct Request {
     pub one_key_per_customer: bool,
 }
 
+shared::problems! {
+    /// What this alone refuses.
+    Refused: CodeTaken;
+}
+
 /// Adds a product.
 #[utoipa::path(
     post,
@@ -52,7 +57,7 @@ pub struct Request {
     request_body = Request,
     responses(
         (status = 201, description = "The product", body = Product, headers(("Location" = String), ("ETag" = String))),
-        (status = 409, description = "`code_taken`", body = ProblemBody, content_type = "application/problem+json"),
+        Refused,
         Known,
         Scoped,
         WithBody,

@@ -9,7 +9,6 @@ use shared::{
     http::{
         Body, Call, Created, Problem,
         documented::{Always, Known, Scoped, WithBody},
-        problem::ProblemBody,
     },
     store::{Table, catalog::CatalogCopy},
 };
@@ -25,25 +24,23 @@ use crate::{
 #[schema(as = CreatePricingTierRequest)]
 pub struct Request {
     /// The product that is sold. Never changes.
-    #[schema(value_type = String, example = "prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub product_id: ProductId,
     /// Unique within the product. Never changes.
     #[schema(example = "pro", pattern = "^[a-z0-9][a-z0-9-]{1,39}$")]
     pub code: String,
     /// What people call it.
-    #[schema(example = "Pro", max_length = 200)]
+    #[schema(example = "Pro", min_length = 1, max_length = 200)]
     pub name: String,
     /// What it is.
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, example = "For small teams")]
     pub description: Option<String>,
     /// The tier whose features it has as well; of the same product.
-    #[schema(value_type = Option<String>)]
     pub includes_tier_id: Option<TierId>,
     /// In minor units of `currency`.
-    #[schema(example = 1900, minimum = 0)]
+    #[schema(example = 1900, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     pub monthly_price: i64,
     /// In minor units of `currency`.
-    #[schema(example = 19000, minimum = 0)]
+    #[schema(example = 19000, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     pub annual_price: i64,
     /// ISO 4217.
     #[schema(example = "EUR", pattern = "^[A-Z]{3}$")]
@@ -55,14 +52,15 @@ pub struct Request {
     #[schema(required, example = 5, minimum = 1, maximum = 100_000)]
     pub max_users: Option<u32>,
     /// Tenants, which the consuming app counts; null means no limit.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 4_294_967_295_u32)]
     pub max_tenants: Option<u32>,
     /// Its own features, without the inherited ones.
     #[serde(default)]
-    #[schema(value_type = Vec<String>, max_items = 500)]
+    #[schema(max_items = 500, default = json!([]))]
     pub feature_ids: Vec<FeatureId>,
     /// Whether a signed-in customer may take it without an operator.
     #[serde(default)]
+    #[schema(default = false)]
     pub is_claimable: bool,
     /// Whether it is sold: shown in the public catalog.
     #[serde(default = "yes")]
@@ -70,6 +68,7 @@ pub struct Request {
     pub is_active: bool,
     /// Its place in lists, smallest first.
     #[serde(default)]
+    #[schema(example = 2, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
     pub sort_order: i32,
     /// How long a license token lives.
     #[serde(default = "token_ttl")]
@@ -77,14 +76,20 @@ pub struct Request {
     pub token_ttl_seconds: u32,
     /// How often an app should send a heartbeat: at most the life of a token. 900, or the life of a token if that is
     /// less, where it is left out.
-    #[schema(minimum = 1, example = 900)]
+    #[schema(minimum = 1, maximum = 31_536_000, example = 900)]
     pub heartbeat_interval_seconds: Option<u32>,
     /// A younger token is handed back: at most half the life of a token. Null means half the heartbeat interval.
+    #[schema(minimum = 0, maximum = 15_768_000)]
     pub renew_after_seconds: Option<u32>,
     /// How long past `exp` an app may go on.
     #[serde(default)]
-    #[schema(maximum = 2_592_000)]
+    #[schema(default = 0, maximum = 2_592_000)]
     pub grace_period_seconds: u32,
+}
+
+shared::problems! {
+    /// What this alone refuses.
+    Refused: CodeTaken TierOfOtherProduct FeatureOfOtherProduct;
 }
 
 /// Adds a pricing tier.
@@ -101,7 +106,7 @@ pub struct Request {
             body = TierResource,
             headers(("Location" = String), ("ETag" = String)),
         ),
-        (status = 409, description = "`code_taken`", body = ProblemBody, content_type = "application/problem+json"),
+        Refused,
         Known,
         Scoped,
         WithBody,

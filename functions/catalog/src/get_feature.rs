@@ -18,7 +18,7 @@ use shared::{
     path = "/api/v1.0/product-features/{id}",
     tag = "catalog",
     summary = "Read a product feature",
-    params(("id" = String, Path, description = "`feat_…`")),
+    params(("id" = FeatureId, Path, description = "`feat_…`")),
     responses(
         (status = 200, description = "The feature", body = Feature, headers(("ETag" = String))),
         Known,

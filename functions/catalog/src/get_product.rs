@@ -18,7 +18,7 @@ use shared::{
     path = "/api/v1.0/products/{id}",
     tag = "catalog",
     summary = "Read a product",
-    params(("id" = String, Path, description = "`prod_…`")),
+    params(("id" = ProductId, Path, description = "`prod_…`")),
     responses(
         (status = 200, description = "The product", body = Product, headers(("ETag" = String))),
         Known,

@@ -20,7 +20,7 @@ use crate::resources::TierResource;
     path = "/api/v1.0/pricing-tiers/{id}",
     tag = "catalog",
     summary = "Read a pricing tier",
-    params(("id" = String, Path, description = "`tier_…`")),
+    params(("id" = TierId, Path, description = "`tier_…`")),
     responses(
         (status = 200, description = "The tier", body = TierResource, headers(("ETag" = String))),
         Known,

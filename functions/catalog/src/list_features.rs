@@ -22,7 +22,6 @@ use utoipa::IntoParams;
 #[into_params(parameter_in = Query)]
 pub struct Filter {
     /// Only those of this product.
-    #[param(value_type = Option<String>)]
     pub product_id: Option<ProductId>,
 }
 

@@ -24,7 +24,6 @@ use crate::resources::TierResource;
 #[into_params(parameter_in = Query)]
 pub struct Filter {
     /// Only those of this product.
-    #[param(value_type = Option<String>)]
     pub product_id: Option<ProductId>,
 }
 

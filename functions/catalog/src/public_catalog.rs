@@ -51,9 +51,10 @@ pub struct PublicFeature {
     #[schema(example = "PDF export")]
     pub name: String,
     /// For marketing only: never enters a token.
+    #[schema(example = false)]
     pub display_only: bool,
     /// The nearest included tier that brings it; null for the tier's own.
-    #[schema(value_type = Option<String>)]
+    #[schema(required)]
     pub inherited_from: Option<TierId>,
 }
 
@@ -68,7 +69,6 @@ const HEADERS: [(HeaderName, HeaderValue); 1] = [(CACHE_CONTROL, HeaderValue::fr
     summary = "Show what is sold: active products, their active tiers and features",
     responses(
         (status = 200, description = "The catalog", body = PublicCatalog, headers(("ETag" = String))),
-        (status = 304, description = "It is still what `If-None-Match` names"),
         Always,
     ),
     security(()),

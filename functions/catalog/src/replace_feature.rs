@@ -27,17 +27,24 @@ pub struct Request {
     #[schema(example = "export.pdf")]
     pub key: Option<String>,
     /// What people call it.
-    #[schema(example = "PDF export", max_length = 200)]
+    #[schema(example = "PDF export", min_length = 1, max_length = 200)]
     pub name: String,
     /// What it is.
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, example = "Saves a map as PDF")]
     pub description: Option<String>,
     /// For marketing only: never enters a token.
     #[serde(default)]
+    #[schema(default = false)]
     pub display_only: bool,
     /// Its place in lists, smallest first.
     #[serde(default)]
+    #[schema(example = 1, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
     pub sort_order: i32,
+}
+
+shared::problems! {
+    /// What this alone refuses.
+    Refused: Immutable;
 }
 
 /// Replaces a product feature.
@@ -47,12 +54,13 @@ pub struct Request {
     tag = "catalog",
     summary = "Replace every writable field of a product feature",
     params(
-        ("id" = String, Path, description = "`feat_…`"),
+        ("id" = FeatureId, Path, description = "`feat_…`"),
         ("If-Match" = Option<String>, Header, description = "The `ETag` of what is to be replaced"),
     ),
     request_body = Request,
     responses(
         (status = 200, description = "The feature", body = Feature, headers(("ETag" = String))),
+        Refused,
         Known,
         Scoped,
         ById,

@@ -27,13 +27,14 @@ pub struct Request {
     #[schema(example = "atlas")]
     pub code: Option<String>,
     /// What people call it.
-    #[schema(example = "Atlas", max_length = 200)]
+    #[schema(example = "Atlas", min_length = 1, max_length = 200)]
     pub name: String,
     /// What it is.
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, example = "Maps of anywhere")]
     pub description: Option<String>,
     /// Its place in lists, smallest first.
     #[serde(default)]
+    #[schema(example = 1, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
     pub sort_order: i32,
     /// Whether it is sold and its licenses are honoured.
     #[serde(default = "yes")]
@@ -45,6 +46,11 @@ pub struct Request {
     pub one_key_per_customer: bool,
 }
 
+shared::problems! {
+    /// What this alone refuses.
+    Refused: Immutable;
+}
+
 /// Replaces a product.
 #[utoipa::path(
     put,
@@ -52,12 +58,13 @@ pub struct Request {
     tag = "catalog",
     summary = "Replace every writable field of a product",
     params(
-        ("id" = String, Path, description = "`prod_…`"),
+        ("id" = ProductId, Path, description = "`prod_…`"),
         ("If-Match" = Option<String>, Header, description = "The `ETag` of what is to be replaced"),
     ),
     request_body = Request,
     responses(
         (status = 200, description = "The product", body = Product, headers(("ETag" = String))),
+        Refused,
         Known,
         Scoped,
         ById,

@@ -9,7 +9,6 @@ use shared::{
     http::{
         Body, Call, Created, Problem,
         documented::{Always, Known, Scoped, WithBody},
-        problem::ProblemBody,
     },
     store::{Table, customers::Added},
 };
@@ -25,14 +24,23 @@ pub(crate) fn email_taken() -> Problem {
 #[schema(as = CreateCustomerRequest)]
 pub struct Request {
     /// A person or an organisation.
-    #[schema(example = "Ada Lovelace", max_length = 200)]
+    #[schema(example = "Ada Lovelace", min_length = 1, max_length = 200)]
     pub name: String,
     /// Unique among customers, whatever its case.
-    #[schema(example = "ada@example.com", max_length = 254)]
+    #[schema(
+        example = "ada@example.com",
+        max_length = 254,
+        pattern = r"^[!#-\x27*+./0-9:;=?A-Z\[\\\]^_`a-z{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
+    )]
     pub email: String,
     /// Where they work.
-    #[schema(example = "Analytical Engines", max_length = 200)]
+    #[schema(example = "Analytical Engines", min_length = 1, max_length = 200)]
     pub company: Option<String>,
+}
+
+shared::problems! {
+    /// What this alone refuses.
+    Refused: EmailTaken;
 }
 
 /// Adds a customer.
@@ -44,7 +52,7 @@ pub struct Request {
     request_body = Request,
     responses(
         (status = 201, description = "The customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
-        (status = 409, description = "`email_taken`", body = ProblemBody, content_type = "application/problem+json"),
+        Refused,
         Known,
         Scoped,
         WithBody,

@@ -17,7 +17,7 @@ use shared::{
     path = "/api/v1.0/customers/{id}",
     tag = "customers",
     summary = "Read a customer",
-    params(("id" = String, Path, description = "`cus_…`")),
+    params(("id" = CustomerId, Path, description = "`cus_…`")),
     responses(
         (status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
         Known,

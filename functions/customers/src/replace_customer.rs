@@ -9,7 +9,6 @@ use shared::{
     http::{
         Body, Call, IfMatch, PathId, Problem, Tagged,
         documented::{Always, ById, Known, Matched, Scoped, WithBody},
-        problem::ProblemBody,
     },
     store::{Race, Table, customers::Replaced},
 };
@@ -22,14 +21,23 @@ use crate::create_customer::email_taken;
 #[schema(as = ReplaceCustomerRequest)]
 pub struct Request {
     /// A person or an organisation.
-    #[schema(example = "Ada Lovelace", max_length = 200)]
+    #[schema(example = "Ada Lovelace", min_length = 1, max_length = 200)]
     pub name: String,
     /// Unique among customers, whatever its case.
-    #[schema(example = "ada@example.com", max_length = 254)]
+    #[schema(
+        example = "ada@example.com",
+        max_length = 254,
+        pattern = r"^[!#-\x27*+./0-9:;=?A-Z\[\\\]^_`a-z{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
+    )]
     pub email: String,
     /// Where they work.
-    #[schema(example = "Analytical Engines", max_length = 200)]
+    #[schema(example = "Analytical Engines", min_length = 1, max_length = 200)]
     pub company: Option<String>,
+}
+
+shared::problems! {
+    /// What this alone refuses.
+    Refused: EmailTaken;
 }
 
 /// Replaces a customer.
@@ -39,13 +47,13 @@ pub struct Request {
     tag = "customers",
     summary = "Replace every writable field of a customer",
     params(
-        ("id" = String, Path, description = "`cus_…`"),
+        ("id" = CustomerId, Path, description = "`cus_…`"),
         ("If-Match" = Option<String>, Header, description = "The `ETag` of what is to be replaced"),
     ),
     request_body = Request,
     responses(
         (status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
-        (status = 409, description = "`email_taken`", body = ProblemBody, content_type = "application/problem+json"),
+        Refused,
         Known,
         Scoped,
         ById,

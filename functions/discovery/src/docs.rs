@@ -62,7 +62,7 @@ pub(crate) async fn page() -> Response {
     tag = "discovery",
     summary = "Get a part of the documentation's page",
     params(("file" = String, Path, description = "As the page names it")),
-    responses((status = 200, description = "The file"), ById),
+    responses((status = 200, description = "The file", headers(("ETag" = String))), ById),
 )]
 pub(crate) async fn file(Path(file): Path<String>) -> Result<Response, Problem> {
     if file == "start.js" {

@@ -33,6 +33,7 @@ pub enum Health {
 
 /// One thing that we need.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = HealthCheck)]
 pub struct CheckResource {
     /// `dynamodb`, `signing` (is there a key to sign with?) or `oidc` (are there keys of the issuer of bearer tokens?)
     #[schema(example = "dynamodb")]
@@ -46,7 +47,7 @@ pub struct CheckResource {
 
 /// All that we need.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(as = HealthOfAll, example = json!({
     "status": "ok", "version": "0.1.0",
     "checks": [
         {"name": "dynamodb", "status": "ok", "latency_ms": 3},
@@ -91,7 +92,7 @@ impl Last {
     description = "An answer is given again for five seconds.",
     responses(
         (status = 200, description = "It answers, `degraded` or `ok`", body = HealthResource),
-        (status = 503, description = "It is `down`", body = HealthResource, example = json!({
+        (status = 503, description = "It is `down`", body = HealthResource, headers(("Retry-After" = String)), example = json!({
             "status": "down", "checks": [{"name": "dynamodb", "status": "down", "latency_ms": 2000}], "version": "0.1.0",
         })),
     ),

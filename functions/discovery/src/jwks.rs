@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 /// The set.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JwkSet)]
 pub struct JwksResource {
     /// Those that sign, will sign, or signed a token that may still be good.
     keys: Vec<Jwk>,
@@ -28,7 +29,7 @@ pub struct JwksResource {
     tag = "discovery",
     summary = "Get the public signing keys",
     description = "A key is here before it signs, and until the last token that it signed has ended.",
-    responses((status = 200, body = JwksResource), Always),
+    responses((status = 200, description = "The set", body = JwksResource, headers(("ETag" = String))), Always),
 )]
 pub async fn handler(State(services): State<Services>, call: Call) -> Result<impl IntoResponse, Problem> {
     let copy = services.tokens.ring();

@@ -32,26 +32,34 @@ const CLAIMS: [&str; 15] = [
 
 /// What an app finds here.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LicenseConfiguration)]
 pub struct LicenseConfigurationResource {
     /// What tokens name as `iss`.
     #[schema(example = "https://licenses.example.com")]
     issuer: String,
     /// The public signing keys.
+    #[schema(example = "https://licenses.example.com/.well-known/jwks.json")]
     jwks_uri: String,
     /// The same, signed by the root key.
+    #[schema(example = "https://licenses.example.com/.well-known/jwks.jwt")]
     signed_jwks_uri: String,
     /// Of the endpoints below.
     #[schema(example = "1.0")]
     api_version: &'static str,
     /// Takes a seat.
+    #[schema(example = "https://licenses.example.com/api/v1.0/license-activations/activate")]
     activation_endpoint: String,
     /// Gives it back; `{id}` is the activation's.
+    #[schema(example = "https://licenses.example.com/api/v1.0/license-activations/{id}/deactivate")]
     deactivation_endpoint: String,
     /// Keeps it.
+    #[schema(example = "https://licenses.example.com/api/v1.0/license-keys/heartbeat")]
     heartbeat_endpoint: String,
     /// Tells whether a license key or token is good.
+    #[schema(example = "https://licenses.example.com/api/v1.0/license-keys/validate")]
     validation_endpoint: String,
     /// What is for sale.
+    #[schema(example = "https://licenses.example.com/api/v1.0/products/catalog")]
     catalog_endpoint: String,
     /// By which a token may be signed.
     #[schema(example = json!(["RS256"]))]
@@ -63,7 +71,7 @@ pub struct LicenseConfigurationResource {
     #[schema(example = json!(["A256CBC-HS512"]))]
     token_encryption_enc_values_supported: [&'static str; 1],
     /// What a token may say.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, example = json!(["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "customer_id", "product_id", "tier", "features", "limits", "enforcement", "generation", "activation"]))]
     claims_supported: [&'static str; CLAIMS.len()],
 }
 
@@ -73,7 +81,7 @@ pub struct LicenseConfigurationResource {
     path = "/.well-known/license-configuration",
     tag = "discovery",
     summary = "Get the endpoints that an app needs",
-    responses((status = 200, body = LicenseConfigurationResource)),
+    responses((status = 200, description = "The endpoints", body = LicenseConfigurationResource, headers(("ETag" = String)))),
 )]
 pub async fn handler(State(services): State<Services>) -> impl IntoResponse {
     let time = services.tokens.ring().refresh_interval();

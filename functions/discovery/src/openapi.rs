@@ -18,7 +18,7 @@ pub const DOCUMENT: &str = include_str!("../openapi.json");
     path = "/openapi.json",
     tag = "discovery",
     summary = "Get this document",
-    responses((status = 200, content_type = "application/json", body = Object)),
+    responses((status = 200, description = "The document", content_type = "application/json", body = Object, headers(("ETag" = String)))),
 )]
 pub async fn handler() -> impl IntoResponse {
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")];

@@ -34,6 +34,7 @@ const MEDIA_TYPE: &str = "application/jwk-set+jwt";
             description = "The set",
             content_type = "application/jwk-set+jwt",
             body = String,
+            headers(("ETag" = String)),
             example = "eyJhbGciOiJSUzI1NiIsInR5cCI6Imp3ay1zZXQrand0Iiwia2lkIjoi…",
         ),
         Always,

@@ -26,6 +26,7 @@ use utoipa::ToSchema;
 pub struct Request {
     /// Frees seats that no machine has, and ends activations whose seat is not theirs.
     #[serde(default)]
+    #[schema(default = false)]
     pub repair: bool,
 }
 
@@ -38,6 +39,7 @@ pub struct Response {
     /// One for each thing that was looked at.
     pub findings: Vec<Finding>,
     /// Whether all of them are.
+    #[schema(example = true)]
     pub ok: bool,
     /// When.
     #[schema(value_type = String, format = DateTime)]
@@ -48,10 +50,13 @@ pub struct Response {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Finding {
     /// `seats`, `stored_token`, `signing_key`, `tier`, `customer_pointer` or `expiry`.
+    #[schema(example = "seats")]
     pub code: &'static str,
     /// Whether it is as it should be.
+    #[schema(example = true)]
     pub ok: bool,
     /// What was found, for a person.
+    #[schema(example = "every seat has its machine, and every machine its seat")]
     pub detail: String,
 }
 
@@ -61,7 +66,7 @@ pub struct Finding {
     path = "/api/v1.0/license-keys/{id}/audit",
     tag = "license keys",
     summary = "Look a license key over, and mend its seats if asked to",
-    params(("id" = String, Path, description = "`lic_…`")),
+    params(("id" = LicenseId, Path, description = "`lic_…`")),
     request_body = Request,
     responses(
         (status = 200, description = "What was found", body = Response),

@@ -13,7 +13,6 @@ use shared::{
         Body, Call, PathId, Problem, Tagged,
         documented::{Always, ById, Known, Scoped, WithBody},
         extract::nullable,
-        problem::ProblemBody,
         resources::LicenseResource,
     },
     store::{Table, license_writes::Step},
@@ -27,12 +26,16 @@ use crate::step::{Decided, take};
 #[schema(as = ChangeRequest)]
 pub struct Request {
     /// A tier of the same product.
-    #[schema(value_type = Option<String>)]
     pub tier_id: Option<TierId>,
     /// Seats: null, no limit; left out, the new tier's, or as it was where the tier stays.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000, example = 10)]
     pub max_users: Option<Option<u32>>,
+}
+
+shared::problems! {
+    /// What this alone refuses.
+    Refused: StateConflict TierOfOtherProduct;
 }
 
 /// Changes a license key.
@@ -42,11 +45,17 @@ pub struct Request {
     tag = "license keys",
     summary = "Move a license key to another tier or limit",
     description = "Features follow at the next heartbeat. Fewer seats than are held are refused.",
-    params(("id" = String, Path, description = "`lic_…`")),
-    request_body = Request,
+    params(("id" = LicenseId, Path, description = "`lic_…`")),
+    request_body(
+        content = Request,
+        examples(
+            ("seats" = (summary = "More seats", value = json!({"max_users": 10}))),
+            ("tier" = (summary = "Another tier, with its limits", value = json!({"tier_id": "tier_01JD8W0V5XK6Q3R7T2N4M8P9ZB"}))),
+        ),
+    ),
     responses(
-        (status = 200, description = "The license key", body = LicenseResource),
-        (status = 409, description = "`state_conflict`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
+        Refused,
         Known,
         Scoped,
         ById,

@@ -19,9 +19,9 @@ use shared::{
     path = "/api/v1.0/license-keys/{id}",
     tag = "license keys",
     summary = "Get a license key",
-    params(("id" = String, Path, description = "`lic_…`")),
+    params(("id" = LicenseId, Path, description = "`lic_…`")),
     responses(
-        (status = 200, description = "The license key", body = LicenseResource),
+        (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
         Known,
         Scoped,
         ById,

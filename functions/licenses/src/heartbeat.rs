@@ -13,8 +13,8 @@ use shared::{
     },
     http::{
         Body, Call, Metric, Problem,
-        documented::{Always, Known, WithBody},
-        problem::{ProblemBody, not_in_catalog},
+        documented::{Always, ByToken, Honoured, Limited, WithBody},
+        problem::not_in_catalog,
         resources::seconds,
     },
     store::activations::{Renewal, Renewed},
@@ -27,7 +27,7 @@ use utoipa::ToSchema;
 #[schema(as = HeartbeatRequest)]
 pub struct Request {
     /// The last token; it may be past its `exp`.
-    #[schema(value_type = String, example = "eyJ…")]
+    #[schema(value_type = String, example = "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl")]
     pub token: Secret,
     /// What the app calls the machine.
     #[schema(example = "machine-1")]
@@ -40,18 +40,27 @@ pub struct Request {
 pub struct Response {
     /// A fresh token, or the one that was sent while that is young; encrypted, if the app gave a public key when it
     /// activated.
+    #[schema(
+        example = "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"
+    )]
     pub token: String,
     /// `JWT`, or `JWE` for one that is encrypted: the app decrypts it, and sends the token that is in it.
     #[schema(example = "JWT")]
     pub token_type: &'static str,
     /// The token's `exp`.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = String, format = DateTime, example = "2026-01-15T13:15:00Z")]
     pub token_expires_at: Timestamp,
     /// When to call again.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = String, format = DateTime, example = "2026-01-15T12:30:00Z")]
     pub next_heartbeat_at: Timestamp,
     /// Whether the token is a fresh one.
+    #[schema(example = true)]
     pub renewed: bool,
+}
+
+shared::problems! {
+    /// What this alone refuses.
+    Refused: NotActivated MachineMismatch;
 }
 
 /// Renews a license token.
@@ -63,8 +72,10 @@ pub struct Response {
     request_body = Request,
     responses(
         (status = 200, description = "A token to go on with", body = Response),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "The license is not honoured, or the machine holds no seat"),
-        Known,
+        Refused,
+        ByToken,
+        Honoured,
+        Limited,
         WithBody,
         Always,
     ),

@@ -29,18 +29,16 @@ use utoipa::ToSchema;
 #[schema(as = IssueRequest)]
 pub struct Request {
     /// Who.
-    #[schema(value_type = String, example = "cus_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub customer_id: CustomerId,
     /// What.
-    #[schema(value_type = String, example = "tier_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub tier_id: TierId,
     /// When it ends: left out, one billing period of the tier from now; null, never.
     #[serde(default, deserialize_with = "nullable_time")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, example = "2027-01-15T12:00:00Z")]
     pub expires_at: Option<Option<Timestamp>>,
     /// Seats: left out, the tier's; null, no limit.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000, example = 5)]
     pub max_users: Option<Option<u32>>,
 }
 
@@ -53,7 +51,7 @@ pub struct Request {
     description = "Where the product gives a customer one key, the key that the customer had is superseded.",
     request_body = Request,
     responses(
-        (status = 201, description = "The license key, its key string and a token", body = IssuedResource),
+        (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
         Known,
         Scoped,
         WithBody,

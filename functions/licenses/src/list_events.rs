@@ -18,7 +18,7 @@ use shared::{
     path = "/api/v1.0/license-keys/{id}/events",
     tag = "license keys",
     summary = "List what happened to a license key, newest first",
-    params(("id" = String, Path, description = "`lic_…`"), Page),
+    params(("id" = LicenseId, Path, description = "`lic_…`"), Page),
     responses(
         (status = 200, description = "A page of events", body = ListBody<Event>),
         Known,

@@ -6,43 +6,26 @@ use serde::Deserialize;
 use shared::{
     Services,
     auth::Caller,
-    domain::{CustomerId, ProductId, Scope},
+    domain::{CustomerId, ProductId, Scope, Status},
     http::{
         Call, List, ListBody, Page, Problem,
         documented::{Always, Known, Queried, Scoped},
         resources::LicenseResource,
     },
-    store::{
-        Table,
-        licenses::{LicenseFilter, Status},
-        listing::Paging,
-    },
+    store::{Table, licenses::LicenseFilter, listing::Paging},
 };
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 /// Which license keys are wanted.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Filter {
     /// Of this customer.
-    #[param(value_type = Option<String>)]
     customer_id: Option<CustomerId>,
     /// Of this product.
-    #[param(value_type = Option<String>)]
     product_id: Option<ProductId>,
     /// With this status.
-    status: Option<StatusFilter>,
-}
-
-/// A status to look for.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum StatusFilter {
-    Active,
-    Suspended,
-    Superseded,
-    Revoked,
-    Expired,
+    status: Option<Status>,
 }
 
 /// Lists license keys.
@@ -85,13 +68,6 @@ pub async fn list(
 
 impl From<Filter> for LicenseFilter {
     fn from(filter: Filter) -> Self {
-        let status = filter.status.map(|status| match status {
-            StatusFilter::Active => Status::Active,
-            StatusFilter::Suspended => Status::Suspended,
-            StatusFilter::Superseded => Status::Superseded,
-            StatusFilter::Revoked => Status::Revoked,
-            StatusFilter::Expired => Status::Expired,
-        });
-        Self { customer_id: filter.customer_id, product_id: filter.product_id, status }
+        Self { customer_id: filter.customer_id, product_id: filter.product_id, status: filter.status }
     }
 }

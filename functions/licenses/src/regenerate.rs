@@ -8,8 +8,8 @@ use shared::{
     domain::{Actor, EventType, Ids, KeyString, LicenseId, Scope},
     http::{
         Call, NoBody, PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Scoped, WithBody},
-        problem::{ProblemBody, not_in_catalog},
+        documented::{Always, ById, Known, Scoped, WithoutBody},
+        problem::not_in_catalog,
         resources::{IssuedResource, LicenseResource},
     },
     keymaking::make_key,
@@ -19,6 +19,11 @@ use shared::{
     },
 };
 
+shared::problems! {
+    /// What this alone refuses.
+    Refused: StateConflict;
+}
+
 /// Regenerates a license key.
 #[utoipa::path(
     post,
@@ -26,14 +31,14 @@ use shared::{
     tag = "license keys",
     summary = "Give a license key a new key string",
     description = "The key string before, its tokens and its seats no longer count.",
-    params(("id" = String, Path, description = "`lic_…`")),
+    params(("id" = LicenseId, Path, description = "`lic_…`")),
     responses(
-        (status = 200, description = "The license key, its new key string and a token", body = IssuedResource),
-        (status = 409, description = "`state_conflict`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The license key, its new key string and a token", body = IssuedResource, headers(("ETag" = String))),
+        Refused,
         Known,
         Scoped,
         ById,
-        WithBody,
+        WithoutBody,
         Always,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),

@@ -11,7 +11,7 @@ use shared::{
         Body, Call, PathId, Problem, Tagged,
         documented::{Always, ById, Known, Scoped, WithBody},
         extract::nullable_time,
-        problem::{ProblemBody, not_in_catalog},
+        problem::not_in_catalog,
         resources::LicenseResource,
     },
     store::{Table, license_writes::Step},
@@ -27,8 +27,13 @@ pub struct Request {
     /// The new end, a time to come; null, never; left out, one billing period of the tier from the later of now and
     /// the end that it has. A month that is too short ends on its last day.
     #[serde(default, deserialize_with = "nullable_time")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, example = "2028-01-15T12:00:00Z")]
     pub expires_at: Option<Option<Timestamp>>,
+}
+
+shared::problems! {
+    /// What this alone refuses.
+    Refused: StateConflict;
 }
 
 /// Renews a license key.
@@ -37,11 +42,18 @@ pub struct Request {
     path = "/api/v1.0/license-keys/{id}/renew",
     tag = "license keys",
     summary = "Move the end of a license key",
-    params(("id" = String, Path, description = "`lic_…`")),
-    request_body = Request,
+    params(("id" = LicenseId, Path, description = "`lic_…`")),
+    request_body(
+        content = Request,
+        examples(
+            ("by_a_period" = (summary = "For one more billing period", value = json!({}))),
+            ("for_ever" = (summary = "For ever", value = json!({"expires_at": null}))),
+            ("to_a_time" = (summary = "To a time", value = json!({"expires_at": "2028-01-15T12:00:00Z"}))),
+        ),
+    ),
     responses(
-        (status = 200, description = "The license key", body = LicenseResource),
-        (status = 409, description = "`state_conflict`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
+        Refused,
         Known,
         Scoped,
         ById,

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 #[schema(as = RevokeRequest)]
 pub struct Request {
     /// In the operator's words; the customer sees them.
-    #[schema(example = "refund")]
+    #[schema(example = "refund", example = "refund", max_length = 500)]
     pub reason: Option<String>,
 }
 
@@ -30,10 +30,10 @@ pub struct Request {
     path = "/api/v1.0/license-keys/{id}/revoke",
     tag = "license keys",
     summary = "Revoke a license key for good; again gives the same answer",
-    params(("id" = String, Path, description = "`lic_…`")),
+    params(("id" = LicenseId, Path, description = "`lic_…`")),
     request_body = Request,
     responses(
-        (status = 200, description = "The license key, revoked", body = LicenseResource),
+        (status = 200, description = "The license key, revoked", body = LicenseResource, headers(("ETag" = String))),
         Known,
         Scoped,
         ById,

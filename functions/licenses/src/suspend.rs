@@ -9,7 +9,6 @@ use shared::{
     http::{
         Body, Call, PathId, Problem, Tagged,
         documented::{Always, ById, Known, Scoped, WithBody},
-        problem::ProblemBody,
         resources::LicenseResource,
     },
     store::{Table, license_writes::Step},
@@ -23,8 +22,13 @@ use crate::step::{Decided, take};
 #[schema(as = SuspendRequest)]
 pub struct Request {
     /// In the operator's words.
-    #[schema(max_length = 500)]
+    #[schema(max_length = 500, example = "unpaid")]
     pub reason: Option<String>,
+}
+
+shared::problems! {
+    /// What this alone refuses.
+    Refused: StateConflict;
 }
 
 /// Suspends an active license key.
@@ -33,11 +37,11 @@ pub struct Request {
     path = "/api/v1.0/license-keys/{id}/suspend",
     tag = "license keys",
     summary = "Suspend an active license key",
-    params(("id" = String, Path, description = "`lic_…`")),
+    params(("id" = LicenseId, Path, description = "`lic_…`")),
     request_body = Request,
     responses(
-        (status = 200, description = "The license key", body = LicenseResource),
-        (status = 409, description = "`state_conflict`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
+        Refused,
         Known,
         Scoped,
         ById,

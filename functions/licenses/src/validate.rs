@@ -29,8 +29,10 @@ pub struct Request {
     #[schema(value_type = Option<String>)]
     pub token: Option<Secret>,
     /// The machine that should hold a seat.
+    #[schema(example = "machine-1")]
     pub machine_id: Option<String>,
     /// The code of the product that it should be for.
+    #[schema(example = "atlas")]
     pub product: Option<String>,
 }
 
@@ -39,14 +41,19 @@ pub struct Request {
 #[schema(as = ValidateResponse)]
 pub struct Response {
     /// Whether `code` is `valid`.
+    #[schema(example = true)]
     pub valid: bool,
     /// `valid`, or the first reason that it is not.
+    #[schema(example = json!("valid"))]
     pub code: Verdict,
     /// The same for a person.
+    #[schema(example = "this license is good")]
     pub detail: String,
     /// The license, where there is one, without what it says of the customer.
+    #[schema(required)]
     pub license: Option<LicenseResource>,
     /// What the token says, where its signature holds.
+    #[schema(required)]
     pub claims: Option<Claims>,
 }
 
@@ -126,7 +133,13 @@ impl From<Refusal> for Verdict {
     path = "/api/v1.0/license-keys/validate",
     tag = "consuming apps",
     summary = "Ask whether a license key or a token is good",
-    request_body = Request,
+    request_body(
+        content = Request,
+        examples(
+            ("license_key" = (summary = "A license key, for a product", value = json!({"license_key": "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT", "product": "atlas"}))),
+            ("token" = (summary = "A token, on its machine", value = json!({"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl", "machine_id": "machine-1"}))),
+        ),
+    ),
     responses(
         (status = 200, description = "The answer, also where it is no", body = Response),
         Limited,

@@ -11,19 +11,18 @@ use shared::{
     auth::{SignedIn, User},
     domain::{
         Actor, ActorKind, Catalog, Code, Customer, CustomerId, EventType, Ids, KeyString, License, LicenseId, Product,
-        State as LicenseState, Tier, TierId,
+        State as LicenseState, Status, Tier, TierId,
     },
     http::{
         Body, Call, Created, Metric, Problem, Tagged,
-        documented::{Always, Known, WithBody},
-        problem::ProblemBody,
+        documented::{Always, Known, Scoped, WithBody},
         resources::{IssuedResource, LicenseResource},
     },
     keymaking::{make_key, open_key, token_again},
     store::{
         Race,
         license_writes::{Issue, Issued, Superseding},
-        licenses::{LicenseFilter, Status},
+        licenses::LicenseFilter,
         listing::{ListError, Paging},
     },
 };
@@ -34,8 +33,12 @@ use utoipa::ToSchema;
 #[schema(as = ClaimRequest)]
 pub struct Request {
     /// `tier_…`, one that may be claimed.
-    #[schema(value_type = String)]
     pub tier_id: TierId,
+}
+
+shared::problems! {
+    /// What this alone refuses.
+    Refused: TierNotClaimable AlreadyClaimed CustomerNotRegistered AlreadyLicensed;
 }
 
 /// Claims a license key.
@@ -47,21 +50,11 @@ pub struct Request {
     description = "A claim takes the place of an expired key and of no other.",
     request_body = Request,
     responses(
-        (status = 200, description = "The key that was claimed before, while it is active", body = IssuedResource),
-        (status = 201, description = "The license key, its key string and a token", body = IssuedResource),
-        (
-            status = 403,
-            description = "`forbidden`, `tier_not_claimable` or `already_claimed`",
-            body = ProblemBody,
-            content_type = "application/problem+json",
-        ),
-        (
-            status = 409,
-            description = "`customer_not_registered` or `already_licensed`",
-            body = ProblemBody,
-            content_type = "application/problem+json",
-        ),
+        (status = 200, description = "The key that was claimed before, while it is active", body = IssuedResource, headers(("ETag" = String))),
+        (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
+        Refused,
         Known,
+        Scoped,
         WithBody,
         Always,
     ),

@@ -27,6 +27,7 @@ pub struct OwnLicense {
     /// The machines that hold its seats: 100 at most; the list of activations pages through all.
     pub activations: Vec<ActivationResource>,
     /// Whether there are more machines than are shown.
+    #[schema(example = false)]
     pub has_more_activations: bool,
 }
 

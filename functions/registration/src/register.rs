@@ -12,8 +12,7 @@ use shared::{
     domain::{Code, Customer, FieldError, Ids, Invalid},
     http::{
         Body, Call, Created, Problem, Tagged,
-        documented::{Always, Known, WithBody},
-        problem::ProblemBody,
+        documented::{Always, Known, Scoped, WithBody},
     },
     store::{
         Race,
@@ -27,11 +26,16 @@ use utoipa::ToSchema;
 #[schema(as = RegisterRequest)]
 pub struct Request {
     /// A person or an organisation; left out, as the issuer knows the user.
-    #[schema(example = "Ada Lovelace", max_length = 200)]
+    #[schema(example = "Ada Lovelace", min_length = 1, max_length = 200)]
     pub name: Option<String>,
     /// Where they work.
-    #[schema(example = "Analytical Engines", max_length = 200)]
+    #[schema(example = "Analytical Engines", min_length = 1, max_length = 200)]
     pub company: Option<String>,
+}
+
+shared::problems! {
+    /// What this alone refuses.
+    Refused: EmailTaken;
 }
 
 /// Registers a user.
@@ -44,16 +48,11 @@ pub struct Request {
                    is linked if nobody is linked yet.",
     request_body = Request,
     responses(
-        (status = 200, description = "The user is a customer already, or is now one whom an operator made", body = Customer),
+        (status = 200, description = "The user is a customer already, or is now one whom an operator made", body = Customer, headers(("ETag" = String))),
         (status = 201, description = "The customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
-        (
-            status = 403,
-            description = "`forbidden`: an API key, or an e-mail address that the issuer has not verified",
-            body = ProblemBody,
-            content_type = "application/problem+json",
-        ),
-        (status = 409, description = "`email_taken`", body = ProblemBody, content_type = "application/problem+json"),
+        Refused,
         Known,
+        Scoped,
         WithBody,
         Always,
     ),

@@ -2,6 +2,7 @@
 //! AWS SDK speaks to, and keys in files. `cargo run` starts it, and the black-box tests start it many times.
 
 mod demo;
+mod document;
 mod embedded;
 mod folder;
 mod issuer;
@@ -11,8 +12,9 @@ mod routes;
 mod stack;
 
 pub use demo::{Demo, DemoError};
+pub use document::openapi;
 pub use folder::{Folder, FolderError, LocalJson};
 pub use keys::KmsError;
 pub use options::{Options, TABLE, issuer_url, listen_address};
-pub use routes::{all_routes, openapi};
+pub use routes::all_routes;
 pub use stack::{Stack, StartError};

@@ -1,11 +1,15 @@
 //! The operator's API keys: `signet_<id>_<random>`, and what each may do.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{borrow::Cow, collections::BTreeSet, fmt, str::FromStr};
 
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 use rand::{CryptoRng, RngExt};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type},
+};
 
 use super::{id::KeyId, secret::Secret};
 
@@ -116,6 +120,22 @@ impl<'de> Deserialize<'de> for Scopes {
         }
         let read = |text: &String| text.parse().map_err(|error: NotAScope| de::Error::custom(error));
         texts.iter().map(read).collect::<Result<_, _>>().map(Self::Some)
+    }
+}
+
+impl PartialSchema for Scopes {
+    fn schema() -> RefOr<Schema> {
+        let words = Scope::ALL.iter().map(|scope| scope.as_str()).chain(["*"]);
+        let scope = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
+        let about = "What an API key may do; `*` is all, also what is added later.";
+        let example = serde_json::json!(["licenses:read"]);
+        ArrayBuilder::new().items(scope).min_items(Some(1)).description(Some(about)).examples([example]).into()
+    }
+}
+
+impl ToSchema for Scopes {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Scopes")
     }
 }
 

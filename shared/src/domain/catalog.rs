@@ -22,7 +22,6 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Product {
     /// `prod_…`
-    #[schema(value_type = String, example = "prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub id: ProductId,
     /// Unique among products; the audience of its tokens and the prefix of its license keys. Never changes.
     #[schema(example = "atlas")]
@@ -31,12 +30,16 @@ pub struct Product {
     #[schema(example = "Atlas")]
     pub name: String,
     /// What it is.
+    #[schema(required, example = "Maps of anywhere")]
     pub description: Option<String>,
     /// Its place in lists, smallest first.
+    #[schema(example = 1)]
     pub sort_order: i32,
     /// Whether it is sold and its licenses are honoured.
+    #[schema(example = true)]
     pub is_active: bool,
     /// Whether a new license key of a customer takes the place of the one before.
+    #[schema(example = true)]
     pub one_key_per_customer: bool,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
@@ -48,12 +51,11 @@ pub struct Product {
 
 /// A named ability of a product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProductFeature)]
 pub struct Feature {
     /// `feat_…`
-    #[schema(value_type = String)]
     pub id: FeatureId,
     /// The product that has it.
-    #[schema(value_type = String)]
     pub product_id: ProductId,
     /// What tokens call it; unique within the product. Never changes.
     #[schema(example = "export.pdf")]
@@ -62,10 +64,13 @@ pub struct Feature {
     #[schema(example = "PDF export")]
     pub name: String,
     /// What it is.
+    #[schema(required, example = "Saves a map as PDF")]
     pub description: Option<String>,
     /// For marketing only: never enters a token.
+    #[schema(example = false)]
     pub display_only: bool,
     /// Its place in lists, smallest first.
+    #[schema(example = 1)]
     pub sort_order: i32,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
@@ -103,12 +108,11 @@ impl BillingPeriod {
 
 /// What a customer buys of a product: a price, limits, features, and how its tokens live.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PricingTierItself)]
 pub struct Tier {
     /// `tier_…`
-    #[schema(value_type = String)]
     pub id: TierId,
     /// The product that is sold.
-    #[schema(value_type = String)]
     pub product_id: ProductId,
     /// Unique within the product. Never changes.
     #[schema(example = "pro")]
@@ -117,9 +121,10 @@ pub struct Tier {
     #[schema(example = "Pro")]
     pub name: String,
     /// What it is.
+    #[schema(required, example = "For small teams")]
     pub description: Option<String>,
     /// The tier whose features it has as well.
-    #[schema(value_type = Option<String>)]
+    #[schema(required)]
     pub includes_tier_id: Option<TierId>,
     /// In minor units of `currency`.
     #[schema(example = 1900)]
@@ -133,25 +138,33 @@ pub struct Tier {
     /// How often it is paid for.
     pub billing_period: BillingPeriod,
     /// Seats; none means no limit.
+    #[schema(required, example = 5)]
     pub max_users: Option<u32>,
     /// Tenants, which the consuming app counts; none means no limit.
+    #[schema(required)]
     pub max_tenants: Option<u32>,
     /// Its own features, without the inherited ones.
-    #[schema(value_type = Vec<String>)]
     pub feature_ids: Vec<FeatureId>,
     /// Whether a signed-in customer may take it without an operator.
+    #[schema(example = false)]
     pub is_claimable: bool,
     /// Whether it is sold: shown in the public catalog.
+    #[schema(example = true)]
     pub is_active: bool,
     /// Its place in lists, smallest first.
+    #[schema(example = 2)]
     pub sort_order: i32,
     /// How long a license token lives.
+    #[schema(example = 3600)]
     pub token_ttl_seconds: u32,
     /// How often an app should send a heartbeat.
+    #[schema(example = 900)]
     pub heartbeat_interval_seconds: u32,
     /// A younger token is handed back; none means half the heartbeat interval.
+    #[schema(required)]
     pub renew_after_seconds: Option<u32>,
     /// How long past `exp` an app may go on.
+    #[schema(example = 0)]
     pub grace_period_seconds: u32,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]

@@ -14,10 +14,13 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TierClaim {
     /// `tier_…`
+    #[schema(example = "tier_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub id: String,
     /// Unique within the product.
+    #[schema(example = "pro")]
     pub code: String,
     /// What people call it.
+    #[schema(example = "Pro")]
     pub name: String,
 }
 
@@ -25,8 +28,10 @@ pub struct TierClaim {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LimitsClaim {
     /// Seats; none means no limit.
+    #[schema(required, example = 5)]
     pub max_users: Option<u32>,
     /// Tenants; none means no limit.
+    #[schema(required)]
     pub max_tenants: Option<u32>,
 }
 
@@ -34,11 +39,13 @@ pub struct LimitsClaim {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EnforcementClaim {
     /// How often to send a heartbeat.
+    #[schema(example = 900)]
     pub heartbeat_interval_seconds: u32,
     /// How long past `exp` the app may go on.
+    #[schema(example = 0)]
     pub grace_period_seconds: u32,
     /// When the license ends; none means never.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required, example = "2027-01-15T12:00:00Z")]
     pub license_expires_at: Option<Timestamp>,
 }
 
@@ -46,8 +53,10 @@ pub struct EnforcementClaim {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ActivationClaim {
     /// `act_…`
+    #[schema(value_type = ActivationId)]
     pub id: String,
     /// What the app calls the machine.
+    #[schema(example = "machine-1")]
     pub machine_id: String,
 }
 
@@ -55,35 +64,47 @@ pub struct ActivationClaim {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Claims {
     /// The issuer's URL.
+    #[schema(example = "https://licenses.example.com")]
     pub iss: String,
     /// The product's code.
+    #[schema(example = "atlas")]
     pub aud: String,
     /// The license's id.
+    #[schema(example = "lic_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub sub: String,
     /// When it was made, in seconds since 1970.
+    #[schema(example = 1_768_478_400)]
     pub iat: i64,
     /// From when it counts: as `iat`.
+    #[schema(example = 1_768_478_400)]
     pub nbf: i64,
     /// Until when it counts: the token's life, or the license's end where that is earlier.
+    #[schema(example = 1_768_482_000)]
     pub exp: i64,
     /// Unique.
+    #[schema(example = "01KF1Q5T9C8V0R2M4N6P7S3W5X")]
     pub jti: String,
     /// Who bought.
+    #[schema(example = "cus_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub customer_id: String,
     /// What.
+    #[schema(example = "prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub product_id: String,
     /// In which tier.
     pub tier: TierClaim,
     /// Feature keys, sorted, inherited ones included.
+    #[schema(example = json!(["export.pdf"]))]
     pub features: Vec<String>,
     /// What was bought.
     pub limits: LimitsClaim,
     /// How an app enforces it.
     pub enforcement: EnforcementClaim,
     /// Of the license key.
+    #[schema(example = 1)]
     pub generation: u32,
     /// Absent in the token that issuing returns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub activation: Option<ActivationClaim>,
 }
 

@@ -10,7 +10,6 @@ use super::{id::CustomerId, invalid::Invalid};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Customer {
     /// `cus_…`
-    #[schema(value_type = String)]
     pub id: CustomerId,
     /// A person or an organisation.
     #[schema(example = "Ada Lovelace")]
@@ -19,9 +18,10 @@ pub struct Customer {
     #[schema(example = "ada@example.com")]
     pub email: String,
     /// Where they work.
-    #[schema(example = "Analytical Engines")]
+    #[schema(example = "Analytical Engines", required)]
     pub company: Option<String>,
     /// The `sub` of the user who signs in as this customer, once there is one.
+    #[schema(required)]
     pub subject: Option<String>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]

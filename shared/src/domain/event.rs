@@ -68,6 +68,7 @@ pub struct Actor {
     /// What kind of caller.
     pub kind: ActorKind,
     /// The API key's id, the user's subject, or the activation's id.
+    #[schema(example = "key_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub id: String,
 }
 
@@ -75,7 +76,6 @@ pub struct Actor {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// `evt_…`
-    #[schema(value_type = String)]
     pub id: EventId,
     /// What happened.
     #[serde(rename = "type")]
@@ -84,13 +84,13 @@ pub struct Event {
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// To which license key.
-    #[schema(value_type = String)]
     pub license_id: LicenseId,
     /// Who did it.
     pub actor: Actor,
     /// From where, as the gateway or the socket saw it.
+    #[schema(example = "203.0.113.7")]
     pub ip: String,
     /// What else there is to say of it.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, example = json!({"tier": "pro"}))]
     pub data: serde_json::Value,
 }

@@ -1,6 +1,7 @@
 //! Identifiers: a word for the type, then a ULID, as in `lic_01JD…`.
 
 use std::{
+    borrow::Cow,
     fmt,
     marker::PhantomData,
     str::FromStr,
@@ -10,11 +11,17 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use ulid::Ulid;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 /// What an [`Id`] names. Its prefix keeps an id of one kind from passing for one of another.
 pub trait Kind {
     /// The word before the `_`.
     const PREFIX: &'static str;
+    /// What the API's documentation calls such an id.
+    const NAME: &'static str;
 }
 
 /// The id of one kind of thing. Ids of one kind sort by the millisecond in which they were made.
@@ -37,24 +44,31 @@ pub enum EventKind {}
 
 impl Kind for ProductKind {
     const PREFIX: &'static str = "prod";
+    const NAME: &'static str = "ProductId";
 }
 impl Kind for TierKind {
     const PREFIX: &'static str = "tier";
+    const NAME: &'static str = "PricingTierId";
 }
 impl Kind for FeatureKind {
     const PREFIX: &'static str = "feat";
+    const NAME: &'static str = "ProductFeatureId";
 }
 impl Kind for CustomerKind {
     const PREFIX: &'static str = "cus";
+    const NAME: &'static str = "CustomerId";
 }
 impl Kind for LicenseKind {
     const PREFIX: &'static str = "lic";
+    const NAME: &'static str = "LicenseId";
 }
 impl Kind for KeyKind {
     const PREFIX: &'static str = "key";
+    const NAME: &'static str = "ApiKeyId";
 }
 impl Kind for EventKind {
     const PREFIX: &'static str = "evt";
+    const NAME: &'static str = "EventId";
 }
 
 /// `prod_…`
@@ -145,6 +159,23 @@ impl<'de, K: Kind> Deserialize<'de> for Id<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(|_| de::Error::custom(format_args!("an id that begins with `{}_`", K::PREFIX)))
+    }
+}
+
+impl<K: Kind> PartialSchema for Id<K> {
+    fn schema() -> RefOr<Schema> {
+        let prefix = K::PREFIX;
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        // A ULID has 128 bits in 26 symbols of Crockford's base 32, so the first of them says no more than 7.
+        text.pattern(Some(format!("^{prefix}_[0-7][0-9A-HJKMNP-TV-Z]{{25}}$")))
+            .examples([format!("{prefix}_01JD8W0V5XK6Q3R7T2N4M8P9ZB")])
+            .into()
+    }
+}
+
+impl<K: Kind> ToSchema for Id<K> {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed(K::NAME)
     }
 }
 

@@ -217,13 +217,16 @@ impl FromStr for Code {
 pub struct FieldError {
     /// A JSON pointer into the body (RFC 6901), such as `/max_users`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/max_users", nullable = false)]
     pub pointer: Option<String>,
     /// The name of a query, path or header value; in place of `pointer`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "cursor")]
     pub parameter: Option<String>,
     /// What is wrong, for a program.
     pub code: Code,
     /// What is wrong, for a person.
+    #[schema(example = "1 to 100000, or null for no limit")]
     pub detail: String,
 }
 

@@ -19,8 +19,12 @@ pub struct Jwk {
     #[schema(example = "RS256")]
     pub alg: &'static str,
     /// Its RFC 7638 thumbprint, by which a token names it.
+    #[schema(example = "zdsaqFNdsAALygWA6wrpybMhzoAfQlQ9cKmm0n0MxAc")]
     pub kid: String,
     /// Modulus, base64url.
+    #[schema(
+        example = "rOqpUGDgeaVONkXmiwVAokYCptFSzezrWX8aEHg1FmYuhfeqlBKNUtFjbcfgkw5_5gE0RSb47GC9meyRbFAUePXPzgyYhHbPBh_gfcyHHx2n62vWbxVjOZUgA0_Gm4X4apx5nthicg_U974rjuBGneBWoN49ivqZoyzJQPgenzYyKlenqFef8EtrZataogBrwvZWnoFPMCEHc9ntNCCbfSCAWut4RFFpYuxW_XlhOURS_zCFFEPjxngPPhTfTNHZjaU9a1awiNig9FiCKt-22Mzw3vW9ZdPHUmLBnXtydcDkNIpEGdDHWhb69oY-q6br91nJcu2p8Du7IAKX2tCruQ"
+    )]
     pub n: String,
     /// Exponent, base64url.
     #[schema(example = "AQAB")]

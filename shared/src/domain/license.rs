@@ -1,6 +1,8 @@
 //! What a customer bought, and when it is honoured.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     catalog::Tier,
@@ -29,6 +31,23 @@ pub enum State {
         /// The key that had replaced it before.
         superseded_by: Option<LicenseId>,
     },
+}
+
+/// A status as callers see it: a state, or that its time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = LicenseStatus)]
+pub enum Status {
+    /// Honoured.
+    Active,
+    /// Not until it is reinstated.
+    Suspended,
+    /// Replaced.
+    Superseded,
+    /// Ended.
+    Revoked,
+    /// Active, but its time is over.
+    Expired,
 }
 
 /// The record of what a customer bought.
@@ -167,8 +186,9 @@ impl License {
     /// Has a new key string; the one before, its tokens and its seats no longer count.
     pub fn regenerate(self, key_hint: String, now: Timestamp) -> Result<Self, StateConflict> {
         match self.status(now) {
-            "active" => Ok(Self { generation: self.generation + 1, key_hint, ..self }),
-            status => Err(StateConflict::is(status, "only an active one can have a new key string")),
+            Status::Active => Ok(Self { generation: self.generation + 1, key_hint, ..self }),
+            Status::Expired => Err(StateConflict::is("expired", "only an active one can have a new key string")),
+            _ => Err(StateConflict::is(self.state.word(), "only an active one can have a new key string")),
         }
     }
 
@@ -215,10 +235,13 @@ impl License {
     }
 
     /// The status as callers see it: expiry shows where nothing stronger was decided.
-    pub fn status(&self, now: Timestamp) -> &'static str {
+    pub fn status(&self, now: Timestamp) -> Status {
         match &self.state {
-            State::Active if self.is_expired(now) => "expired",
-            state => state.word(),
+            State::Active if self.is_expired(now) => Status::Expired,
+            State::Active => Status::Active,
+            State::Suspended => Status::Suspended,
+            State::Superseded { .. } => Status::Superseded,
+            State::Revoked { .. } => Status::Revoked,
         }
     }
 
@@ -261,7 +284,7 @@ mod tests {
         assert_eq!(license.refusal(false, 1, now), Some(Refusal::Suspended));
         license.state = State::Active;
         assert_eq!(license.refusal(false, 1, now), Some(Refusal::Expired));
-        assert_eq!(license.status(now), "expired");
+        assert_eq!(license.status(now), Status::Expired);
         license.expires_at = None;
         assert_eq!(license.refusal(false, 1, now), Some(Refusal::ProductInactive));
         assert_eq!(license.refusal(true, 1, now), Some(Refusal::GenerationOutdated));

@@ -31,7 +31,7 @@ pub use invalid::{Code, FieldError, Invalid};
 pub use jiff::Timestamp;
 pub use jwk::Jwk;
 pub use key_string::KeyString;
-pub use license::{License, Refusal, State};
+pub use license::{License, Refusal, State, Status};
 pub use sealing::SealingContext;
 pub use seat::{Activation, ActivationId, MachineHash, Standing};
 pub use secret::Secret;

@@ -1,10 +1,14 @@
 //! Machines, the seats that they hold, and the leases that keep them.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, RngExt};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 use super::{
     encryption_key::EncryptionKey,
@@ -82,6 +86,24 @@ impl ActivationId {
     /// A new life of a machine on a license.
     pub fn draw(license: LicenseId, machine: MachineHash, random: &mut impl Rng) -> Self {
         Self { license, machine, life: random.random() }
+    }
+}
+
+/// For the documentation: the id of `machine-1`.
+const EXAMPLE: &str = "act_01JD8W0V5XK6Q3R7T2N4M8P9ZB_f7a7266df8b420793d51b92561955db28792ce00570593d47d44d954189b3685_\
+                       5f2b8c1d9e3a4706b81c";
+
+impl PartialSchema for ActivationId {
+    fn schema() -> RefOr<Schema> {
+        // What is in it is nobody's business: an id is for sending back.
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^act_[0-9A-Za-z_]+$"));
+        text.examples([EXAMPLE]).into()
+    }
+}
+
+impl ToSchema for ActivationId {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ActivationId")
     }
 }
 

@@ -1,82 +1,61 @@
-//! The problems that many endpoints share, as their documentation lists them: `responses((status = 200, …), Known,
-//! Scoped)`. Each type is a set of statuses; an endpoint names the sets that apply to it.
+//! The problems that endpoints answer with, as their documentation lists them: `responses((status = 200, …), Known,
+//! Scoped)`. Each type is a set of codes. An endpoint names the sets that apply to it, and beside its handler stands one
+//! of what it alone refuses.
+//!
+//! Several codes may have one status, and utoipa keeps one response for each. So a set is told by its codes, and whoever
+//! makes the document puts together what has the same status.
 
-use utoipa::IntoResponses;
+use std::collections::BTreeMap;
 
-use super::problem::ProblemBody;
+use utoipa::openapi::{RefOr, Response};
 
-/// Any endpoint may be without an answer for a while.
-#[derive(Debug, IntoResponses)]
-pub enum Always {
-    /// Something that we need does not answer; `Retry-After` says when to ask again.
-    #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(ProblemBody),
+use crate::domain::Code;
+
+/// Names sets of codes, as types that `#[utoipa::path(responses(…))]` takes.
+#[macro_export]
+macro_rules! problems {
+    ($($(#[$about:meta])* $visibility:vis $name:ident: $($code:ident)+;)+) => {$(
+        $(#[$about])*
+        #[derive(Debug)]
+        $visibility enum $name {}
+
+        impl ::utoipa::IntoResponses for $name {
+            fn responses() -> ::std::collections::BTreeMap<
+                ::std::string::String,
+                ::utoipa::openapi::RefOr<::utoipa::openapi::Response>,
+            > {
+                $crate::http::documented::by_code(&[$($crate::domain::Code::$code),+])
+            }
+        }
+    )+};
 }
 
-/// The caller must say who it is.
-#[derive(Debug, IntoResponses)]
-pub enum Known {
-    /// No credential, or one that does not hold.
-    #[response(status = 401, content_type = "application/problem+json")]
-    Unauthenticated(ProblemBody),
-    /// Too many credentials that do not hold came from this address; `Retry-After` says when to ask again.
-    #[response(status = 429, content_type = "application/problem+json")]
-    RateLimited(ProblemBody),
+problems! {
+    /// Something that we need does not answer, or the fault is ours.
+    pub Always: Unavailable InternalError;
+    /// The caller must say who it is; what does not hold is counted by its address.
+    pub Known: Unauthenticated RateLimited;
+    /// The caller must be allowed to do this.
+    pub Scoped: Forbidden;
+    /// The path names one thing.
+    pub ById: NotFound;
+    /// `If-Match` is honoured.
+    pub Matched: VersionConflict;
+    /// A query string is read, and asks for a page of a list.
+    pub Queried: InvalidValue UnknownField CursorInvalid;
+    /// A body is read.
+    pub WithBody: MalformedJson BodyTooLarge UnsupportedMediaType InvalidValue UnknownField;
+    /// A body has nothing to say: none will do, and so will `{}`.
+    pub WithoutBody: MalformedJson BodyTooLarge InvalidValue UnknownField;
+    /// A license key or token is looked at, and what does not hold is counted by its address.
+    pub Limited: RateLimited;
+    /// A license token must hold.
+    pub ByToken: TokenInvalid;
+    /// A license must be honoured.
+    pub Honoured: Revoked Superseded Suspended Expired ProductInactive GenerationOutdated;
 }
 
-/// A license key or token is looked at, and what does not hold is counted.
-#[derive(Debug, IntoResponses)]
-pub enum Limited {
-    /// Too many license keys or tokens that do not hold came from this address; `Retry-After` says when to ask again.
-    #[response(status = 429, content_type = "application/problem+json")]
-    RateLimited(ProblemBody),
-}
-
-/// The caller must be allowed to do this.
-#[derive(Debug, IntoResponses)]
-pub enum Scoped {
-    /// The caller may not do this.
-    #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(ProblemBody),
-}
-
-/// The path names one thing.
-#[derive(Debug, IntoResponses)]
-pub enum ById {
-    /// There is no such thing here.
-    #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(ProblemBody),
-}
-
-/// A query string is read.
-#[derive(Debug, IntoResponses)]
-pub enum Queried {
-    /// A parameter is not known or not acceptable; `errors` says which.
-    #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(ProblemBody),
-}
-
-/// A body is read.
-#[derive(Debug, IntoResponses)]
-pub enum WithBody {
-    /// The body is not JSON.
-    #[response(status = 400, content_type = "application/problem+json")]
-    Malformed(ProblemBody),
-    /// The body is over 64 KiB.
-    #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(ProblemBody),
-    /// The body is not `application/json`.
-    #[response(status = 415, content_type = "application/problem+json")]
-    UnsupportedMediaType(ProblemBody),
-    /// A field is not known or not acceptable; `errors` says which.
-    #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(ProblemBody),
-}
-
-/// `If-Match` is honoured.
-#[derive(Debug, IntoResponses)]
-pub enum Matched {
-    /// It is no longer what `If-Match` names.
-    #[response(status = 412, content_type = "application/problem+json")]
-    VersionConflict(ProblemBody),
+/// A set's codes, each in the place of a status.
+pub fn by_code(codes: &[Code]) -> BTreeMap<String, RefOr<Response>> {
+    codes.iter().map(|code| (code.to_string(), RefOr::T(Response::default()))).collect()
 }

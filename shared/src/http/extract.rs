@@ -168,10 +168,10 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for PathId<T> {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it is documentation: what is read is text")]
 pub struct Page {
-    /// At most this many rows; 25 if left out.
-    #[param(minimum = 1, maximum = 100)]
+    /// At most this many rows.
+    #[param(minimum = 1, maximum = 100, default = 25)]
     limit: Option<u32>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the page before; the filters stay the same from page to page.
     cursor: Option<String>,
 }
 

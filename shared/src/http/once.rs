@@ -166,11 +166,15 @@ impl Handle {
     }
 }
 
+/// Whether requests of a route heed the key.
+pub fn applies(method: &Method, route: &str) -> bool {
+    method == Method::POST && route.starts_with("/api/") && !REPEATABLE.contains(&route)
+}
+
 /// The layer around every handler.
 pub(super) async fn pass(State(services): State<Services>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let applies = request.method() == Method::POST
-        && route.is_some_and(|route| route.starts_with("/api/") && !REPEATABLE.contains(&route));
+    let applies = route.is_some_and(|route| applies(request.method(), route));
     if !applies || !request.headers().contains_key(HEADER) {
         return next.run(request).await;
     }
@@ -219,12 +223,23 @@ async fn run_once(services: &Services, request: Request, next: Next) -> Result<R
 }
 
 fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
-    let wrong = || Problem::new(Code::IdempotencyKeyInvalid, "Idempotency-Key is one text of 1 to 255 characters");
     let mut values = headers.get_all(HEADER).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return Err(wrong()) };
-    let text = value.to_str().map_err(|_| wrong())?.trim();
-    let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
-    if (1..=255).contains(&bare.len()) { Ok(bare.to_owned()) } else { Err(wrong()) }
+    let key = match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().and_then(bare),
+        _ => None,
+    };
+    let key = key.filter(|key| (1..=255).contains(&key.len()) && key.bytes().all(|b| matches!(b, b' '..=b'~')));
+    let detail = "Idempotency-Key is one text of 1 to 255 characters, bare or in double quotes";
+    key.map(str::to_owned).ok_or_else(|| Problem::new(Code::IdempotencyKeyInvalid, detail))
+}
+
+/// A key without the quotes that may be around it, both or neither.
+fn bare(text: &str) -> Option<&str> {
+    let text = text.trim();
+    match text.strip_prefix('"') {
+        Some(rest) => rest.strip_suffix('"'),
+        None => Some(text),
+    }
 }
 
 async fn replay(services: &Services, context: &SealingContext, sealed: &[u8]) -> Result<Response, Problem> {

@@ -38,16 +38,17 @@ pub struct Problem {
     pub(super) cause: Option<String>,
 }
 
-/// The body of a problem.
+/// The body of an answer that says no (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
 pub struct ProblemBody {
     /// Leads to a page about the code.
-    #[schema(example = "https://licenses.example.com/problems/seat_limit_reached")]
+    #[schema(format = "uri")]
     pub r#type: String,
     /// The code, in words.
     pub title: &'static str,
     /// The HTTP status.
-    #[schema(example = 409)]
+    #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
     /// What is wrong, for a program.
     pub code: Code,

@@ -4,51 +4,56 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Activation, Claims, CustomerId, License, LicenseId, ProductId, Secret, Standing, State, TierId};
+use crate::domain::{
+    Activation, ActivationId, Claims, CustomerId, License, LicenseId, ProductId, Secret, Standing, State, Status,
+    TierId,
+};
 
 /// The record of what a customer bought.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = License)]
 pub struct LicenseResource {
     /// `lic_…`
-    #[schema(value_type = String, example = "lic_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub id: LicenseId,
     /// Who bought; left out where the caller is a consuming app.
-    #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub customer_id: Option<CustomerId>,
     /// What.
-    #[schema(value_type = String)]
     pub product_id: ProductId,
     /// In which tier.
-    #[schema(value_type = String)]
     pub tier_id: TierId,
-    /// `active`, `suspended`, `superseded`, `revoked` or `expired`.
-    pub status: &'static str,
+    /// What it is good for now.
+    pub status: Status,
     /// By which its owner knows the key string again.
     #[schema(example = "ATLAS-…-9QXZT")]
     pub key_hint: String,
     /// Seats; null means no limit.
+    #[schema(required, example = 5)]
     pub max_users: Option<u32>,
     /// Tenants; null means no limit.
+    #[schema(required)]
     pub max_tenants: Option<u32>,
     /// Seats that are held; null where it was not counted.
+    #[schema(required, example = 2)]
     pub seats_used: Option<usize>,
     /// Counts key strings.
+    #[schema(example = 1)]
     pub generation: u32,
     /// When it was issued.
     #[schema(value_type = String, format = DateTime)]
     pub issued_at: Timestamp,
     /// When it ends; null means never.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required, example = "2027-01-15T12:00:00Z")]
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     pub revoked_at: Option<Timestamp>,
     /// Why, in the operator's words.
+    #[schema(required)]
     pub revocation_reason: Option<String>,
     /// The license key that took its place.
-    #[schema(value_type = Option<String>)]
+    #[schema(required)]
     pub superseded_by: Option<LicenseId>,
 }
 
@@ -88,6 +93,7 @@ impl LicenseResource {
 
 /// A license key that was just made: the one answer that shows its key string.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IssuedLicense)]
 pub struct IssuedResource {
     /// The secret that a person types.
     #[schema(example = "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT")]
@@ -95,11 +101,15 @@ pub struct IssuedResource {
     /// What was bought.
     pub license: LicenseResource,
     /// A license token that names no machine.
+    #[schema(
+        example = "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"
+    )]
     pub token: String,
     /// Always `JWT`.
+    #[schema(example = "JWT")]
     pub token_type: &'static str,
     /// The token's `exp`.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = String, format = DateTime, example = "2026-01-15T13:00:00Z")]
     pub token_expires_at: Timestamp,
 }
 
@@ -121,43 +131,59 @@ impl IssuedResource {
     }
 }
 
+/// Whether an activation holds its seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ActivationStatus {
+    /// It does.
+    Active,
+    /// It does until another machine needs the seat.
+    Lapsed,
+    /// It has ended.
+    Deactivated,
+}
+
 /// One machine that holds a seat, or held one.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Activation)]
 pub struct ActivationResource {
     /// `act_…`
+    #[schema(value_type = ActivationId)]
     pub id: String,
     /// The license whose seat it holds.
-    #[schema(value_type = String)]
     pub license_id: LicenseId,
     /// What the app calls the machine.
+    #[schema(example = "machine-1")]
     pub machine_id: String,
     /// What people call it.
+    #[schema(required, example = "build-07")]
     pub machine_name: Option<String>,
     /// Where it was when it activated; null, as the rest, where it ended so long ago that nothing else is known.
+    #[schema(required, example = "203.0.113.7")]
     pub ip: Option<String>,
     /// Where it last was.
+    #[schema(required, example = "203.0.113.7")]
     pub last_ip: Option<String>,
     /// When it activated.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required, example = "2026-01-15T12:00:00Z")]
     pub activated_at: Option<Timestamp>,
     /// When it last gave a sign of life.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required, example = "2026-01-15T12:00:00Z")]
     pub last_heartbeat_at: Option<Timestamp>,
     /// Until when no other machine may have the seat.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required, example = "2026-01-15T13:00:00Z")]
     pub lease_expires_at: Option<Timestamp>,
-    /// `active`, `lapsed` or `deactivated`.
-    pub status: &'static str,
+    /// Whether it holds its seat.
+    pub status: ActivationStatus,
 }
 
 impl ActivationResource {
     /// An activation as it stands under its license now.
     pub fn new(activation: &Activation, license: &License, clock_margin: SignedDuration, now: Timestamp) -> Self {
         let status = match activation.standing(license) {
-            Standing::Dead => "deactivated",
-            Standing::Live | Standing::Newer if activation.is_lapsed(clock_margin, now) => "lapsed",
-            Standing::Live | Standing::Newer => "active",
+            Standing::Dead => ActivationStatus::Deactivated,
+            Standing::Live | Standing::Newer if activation.is_lapsed(clock_margin, now) => ActivationStatus::Lapsed,
+            Standing::Live | Standing::Newer => ActivationStatus::Active,
         };
         Self { status, ..Self::ended(activation) }
     }
@@ -174,7 +200,7 @@ impl ActivationResource {
             activated_at: Some(activation.activated_at),
             last_heartbeat_at: Some(activation.last_heartbeat_at),
             lease_expires_at: Some(activation.lease_expires_at),
-            status: "deactivated",
+            status: ActivationStatus::Deactivated,
         }
     }
 }

@@ -22,10 +22,12 @@ use crate::{
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = List)]
 pub struct ListBody<T> {
     /// The rows.
     pub items: Vec<T>,
     /// What to send as `cursor` for the next page; null on the last.
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 

@@ -10,7 +10,7 @@ use super::{
     table::{Item, Query, StoreError, Table, from_item, n, s, to_item},
     writes::Condition,
 };
-use crate::domain::{CustomerId, KeyString, License, LicenseId, ProductId, SealingContext, State, TierId};
+use crate::domain::{CustomerId, KeyString, License, LicenseId, ProductId, SealingContext, State, Status, TierId};
 
 /// The stored statuses. `expired` is never one: it follows from the time.
 pub(super) const ACTIVE: &str = State::Active.word();
@@ -140,21 +140,6 @@ pub struct LicenseFilter {
     pub product_id: Option<ProductId>,
     /// With this status, as callers see it.
     pub status: Option<Status>,
-}
-
-/// A status as callers see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// Honoured.
-    Active,
-    /// Not until it is reinstated.
-    Suspended,
-    /// Replaced.
-    Superseded,
-    /// Ended.
-    Revoked,
-    /// Active, but its time is over.
-    Expired,
 }
 
 impl Table {

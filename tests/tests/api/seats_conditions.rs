@@ -4,7 +4,9 @@
 
 use rand::RngExt;
 use shared::{
-    domain::{Activation, ActivationId, Actor, ActorKind, Event, EventType, Ids, License, MachineHash, Timestamp},
+    domain::{
+        Activation, ActivationId, Actor, ActorKind, Event, EventType, Ids, License, MachineHash, Status, Timestamp,
+    },
     store::{
         Table,
         activations::{Deactivated, Renewal, Renewed},
@@ -309,7 +311,7 @@ async fn a_key_is_issued_only_while_the_current_one_is_as_it_was_read() {
     scene.stack.operator.post(&path, json!({})).await.expect(200);
     let revoked = supersede(None);
     assert_eq!(scene.table().issue(&issue(Some(read.id), revoked)).await.unwrap(), Issued::Moved, "it was revoked");
-    assert_eq!(scene.license().await.status(START), "revoked");
+    assert_eq!(scene.license().await.status(START), Status::Revoked);
     assert_eq!(scene.table().issue(&issue(Some(read.id), None)).await.unwrap(), Issued::Done);
     assert_eq!(scene.table().issue(&issue(Some(read.id), None)).await.unwrap(), Issued::Done, "its own is done");
 }

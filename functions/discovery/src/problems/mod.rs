@@ -20,7 +20,7 @@ pub use self::texts::{Explanation, example, explain};
     summary = "Read what a problem's code means, and how to mend it",
     description = "What a problem's `type` leads to: a page for people.",
     params(("code" = Code, Path, description = "The `code` of a problem")),
-    responses((status = 200, description = "The page", content_type = "text/html", body = String), ById),
+    responses((status = 200, description = "The page", content_type = "text/html", body = String, headers(("ETag" = String))), ById),
 )]
 pub(crate) async fn of_code(State(services): State<Services>, PathId(code): PathId<Code>) -> Response {
     page::of_code(code, services.issuer())
@@ -33,7 +33,7 @@ pub(crate) async fn of_code(State(services): State<Services>, PathId(code): Path
     tag = "discovery",
     summary = "List the codes that a problem may have",
     description = "A page for people, with a link to the page of each code.",
-    responses((status = 200, description = "The page", content_type = "text/html", body = String)),
+    responses((status = 200, description = "The page", content_type = "text/html", body = String, headers(("ETag" = String)))),
 )]
 pub(crate) async fn of_all() -> Response {
     page::of_all()

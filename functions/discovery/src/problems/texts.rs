@@ -55,7 +55,7 @@ pub const fn explain(code: Code) -> Explanation {
                        stands in the request twice. Nothing was done.",
             mend: "Send it once, with 1 to 255 characters, bare or in double quotes. A UUID that is drawn for each \
                    thing that is to happen once will do.",
-            detail: "Idempotency-Key is one text of 1 to 255 characters",
+            detail: "Idempotency-Key is one text of 1 to 255 characters, bare or in double quotes",
             place: Place::Whole,
         },
         Code::Unauthenticated => Explanation {

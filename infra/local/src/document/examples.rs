@@ -1,0 +1,57 @@
+//! An example of every body, put together from those of its fields.
+
+use serde_json::{Map, Value};
+
+use super::{each_operation, fields, resolve};
+
+/// When everything in the examples happens.
+const TIME: &str = "2026-01-15T12:00:00Z";
+
+/// Gives every JSON body an example that has none of its own.
+pub(super) fn give(document: &mut Value) {
+    let components = document["components"].clone();
+    each_operation(document, |_, _, operation| {
+        let mut bodies: Vec<&mut Value> = Vec::new();
+        for (part, value) in fields(operation) {
+            match part.as_str() {
+                "requestBody" => bodies.push(value),
+                "responses" => bodies.extend(fields(value).values_mut()),
+                _ => {}
+            }
+        }
+        for content in bodies.into_iter().filter_map(|body| body.pointer_mut("/content/application~1json")) {
+            if content.get("example").is_none() && content.get("examples").is_none() {
+                content["example"] = example(&components, &content["schema"]);
+            }
+        }
+    });
+}
+
+/// An example of a schema. What may be null is null where its schema says nothing better.
+fn example(components: &Value, schema: &Value) -> Value {
+    if let Some(own) = schema.get("example").or_else(|| schema.pointer("/examples/0")) {
+        return own.clone();
+    }
+    if schema.get("$ref").is_some() {
+        return example(components, resolve(components, schema));
+    }
+    if let Some(parts) = schema["allOf"].as_array() {
+        let parts = parts.iter().filter_map(|part| example(components, part).as_object().cloned());
+        return parts.flatten().collect::<Map<_, _>>().into();
+    }
+    if schema["oneOf"].is_array() || schema["type"].is_array() {
+        return Value::Null;
+    }
+    if let Some(value) = schema.get("default").or_else(|| schema.pointer("/enum/0")) {
+        return value.clone();
+    }
+    match schema["type"].as_str() {
+        Some("object") => {
+            let fields = schema["properties"].as_object().into_iter().flatten();
+            fields.map(|(name, field)| (name.clone(), example(components, field))).collect::<Map<_, _>>().into()
+        }
+        Some("array") => vec![example(components, &schema["items"])].into(),
+        Some("string") if schema["format"] == "date-time" => TIME.into(),
+        _ => Value::Null,
+    }
+}
