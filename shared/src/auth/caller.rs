@@ -220,6 +220,7 @@ fn forbidden(detail: impl Into<String>) -> Problem {
 #[cfg(test)]
 mod tests {
     use axum::http::{HeaderName, HeaderValue};
+    use proptest::prelude::*;
 
     use super::*;
     use crate::domain::Ids;
@@ -272,6 +273,34 @@ mod tests {
         let id: KeyId = Ids::new(Timestamp::UNIX_EPOCH).make();
         let key = Caller::ApiKey { id, scopes: Scopes::All };
         assert_eq!(key.credential(), id.to_string());
+    }
+
+    proptest! {
+        #[test]
+        fn any_headers_are_read_or_refused(
+            key in proptest::option::of(any::<Vec<u8>>()), token in proptest::option::of(any::<Vec<u8>>()), bearer in any::<bool>(),
+        ) {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = key.and_then(|key| HeaderValue::from_bytes(&key).ok()) {
+                headers.append(API_KEY_HEADER, value);
+            }
+            let scheme = if bearer { &b"Bearer "[..] } else { b"" };
+            if let Some(value) = token.and_then(|token| HeaderValue::from_bytes(&[scheme, &token].concat()).ok()) {
+                headers.append(AUTHORIZATION, value);
+            }
+            let shown = headers.len();
+            match Credential::read(&headers) {
+                Ok(None) => prop_assert_eq!(shown, 0),
+                Ok(Some(_)) => prop_assert_eq!(shown, 1),
+                Err(problem) => prop_assert!(shown > 0 && problem.code == Code::Unauthenticated),
+            }
+        }
+
+        #[test]
+        fn a_token_is_read_as_it_was_sent(token in "[A-Za-z0-9._~+/-]{1,80}=*", scheme in "[Bb][Ee][Aa][Rr][Ee][Rr]") {
+            let found = read(&[("authorization", &format!("{scheme} {token}"))]).unwrap();
+            prop_assert_eq!(found, Some(Credential::Bearer(Secret::new(token))));
+        }
     }
 
     #[test]

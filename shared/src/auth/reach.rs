@@ -32,7 +32,8 @@ impl Caller {
 }
 
 impl Reach {
-    /// Goes on only with a license in reach. What is someone else's is answered as what is not there.
+    /// Goes on only with a license in reach. What is someone else's is answered as what is not there, in its words and in
+    /// its time: whoever asks has read the license, and nothing else, or all that the answer takes, before it comes here.
     pub fn check(self, license: Option<License>) -> Result<License, Problem> {
         let is_reached = |license: &License| match self {
             Self::All => true,

@@ -264,8 +264,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in any::<String>()) {
-            let _ = text.parse::<ApiKeySecret>();
+        fn what_is_taken_for_a_secret_is_kept_as_it_was_sent(
+            text in prop_oneof![any::<String>(), "signet_key_[0-7][0-9A-Z]{25}_[0-9a-fA-F]{63,65}"],
+        ) {
+            if let Ok(secret) = text.parse::<ApiKeySecret>() {
+                prop_assert_eq!(secret.expose(), &text);
+                let prefix = format!("signet_{}_", secret.id);
+                prop_assert!(text.starts_with(&prefix) && text.len() == prefix.len() + 64);
+            }
+        }
+
+        #[test]
+        fn any_scopes_are_read_or_refused(texts in proptest::collection::vec(prop_oneof![any::<String>(), "[a-z]+:(read|write)"], 0..5)) {
+            let json = serde_json::to_string(&texts).unwrap();
+            if let Ok(scopes) = serde_json::from_str::<Scopes>(&json) {
+                let again = serde_json::to_string(&scopes).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Scopes>(&again).unwrap(), scopes);
+            }
         }
     }
 }

@@ -66,7 +66,25 @@ fn is_email(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn an_address_is_ascii_and_one_whatever_its_case(
+            text in prop_oneof![any::<String>(), "[a-zA-Z0-9.+_-]{1,70}@[a-zA-Z0-9.-]{1,30}", "[ -~]{1,10}@[a-z]{1,5}\\.[a-z]{2}"],
+        ) {
+            if is_email(&text) {
+                prop_assert!(text.bytes().all(|byte| byte.is_ascii_graphic()) && text.len() <= 254);
+                prop_assert_eq!(text.matches('@').count(), 1);
+                let upper = text.to_ascii_uppercase();
+                prop_assert!(is_email(&upper));
+                prop_assert_eq!(Customer::email_key(&upper), Customer::email_key(&text));
+                prop_assert_eq!(Customer::email_key(&text).len(), text.len());
+            }
+        }
+    }
 
     #[test]
     fn addresses_have_the_shape_of_addresses() {

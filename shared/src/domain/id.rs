@@ -213,7 +213,27 @@ impl Ids {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn an_id_is_read_as_it_was_written(ulid in any::<u128>()) {
+            let id: LicenseId = Id::of(Ulid::from(ulid));
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+            prop_assert_eq!(serde_json::from_str::<LicenseId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
+        }
+
+        #[test]
+        fn what_is_taken_for_an_id_is_how_it_is_written(
+            text in prop_oneof![any::<String>(), "lic_[0-9A-Za-z]{24,28}", "[a-z]{2,4}_[0-7][0-9A-HJKMNP-TV-Z]{25}"],
+        ) {
+            if let Ok(id) = text.parse::<LicenseId>() {
+                prop_assert_eq!(id.to_string(), text);
+            }
+        }
+    }
 
     #[test]
     fn an_id_of_another_kind_or_spelling_is_refused() {

@@ -172,8 +172,18 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in any::<String>()) {
-            let _ = KeyString::parse(&text);
+        fn any_text_is_read_or_refused(text in prop_oneof![any::<String>(), "[ -~é‐–—\u{200b}]{25,60}", "([0-9A-Z]{5}-){6,8}[0-9A-Z]{5}"]) {
+            if let Ok(key) = KeyString::parse(&text) {
+                let again = KeyString::parse(key.expose()).unwrap();
+                prop_assert!(again == key && again.sha256() == key.sha256());
+            }
+        }
+
+        #[test]
+        fn what_is_shown_of_a_key_is_that_key(key in keys()) {
+            let read = KeyString::parse(key.expose()).unwrap();
+            prop_assert_eq!(canonical(read.expose()), canonical(key.expose()));
+            prop_assert_eq!(read.hint().rsplit('-').next(), key.hint().rsplit('-').next());
         }
     }
 

@@ -284,8 +284,24 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in any::<String>()) {
-            let _ = text.parse::<ActivationId>();
+        fn what_is_taken_for_an_activation_id_is_how_it_is_written(
+            text in prop_oneof![any::<String>(), "act_[0-8][0-9A-Za-z]{25}_[0-9a-fA-F]{64}_[0-9a-f]{19,21}"],
+        ) {
+            if let Ok(id) = text.parse::<ActivationId>() {
+                prop_assert_eq!(id.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn two_machine_ids_are_two_machines(one in any::<String>(), other in any::<String>()) {
+            prop_assert_eq!(MachineHash::of(&one) == MachineHash::of(&other), one == other);
+            prop_assert_eq!(MachineHash::of(&one).to_string().parse(), Ok(MachineHash::of(&one)));
+            if is_machine_id(&one) {
+                prop_assert!(!one.is_empty() && one.len() <= 256 && !one.chars().any(|letter| letter < ' '));
+            }
+            if is_machine_name(&one) {
+                prop_assert!(one.len() <= 100 && is_machine_id(&one));
+            }
         }
     }
 }

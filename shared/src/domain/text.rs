@@ -41,7 +41,22 @@ const fn is_unseen(letter: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_hides_something_or_not(text in any::<String>()) {
+            let has_control = text.contains(char::is_control);
+            prop_assert!(hides_something(&text) || !has_control);
+            // Whatever is around it, what hides goes on hiding.
+            if hides_something(&text) {
+                let around = format!("Ada {text} Lovelace");
+                prop_assert!(hides_something(&around));
+            }
+        }
+    }
 
     #[test]
     fn names_of_all_kinds_hide_nothing() {

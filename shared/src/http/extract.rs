@@ -319,6 +319,24 @@ mod tests {
         size: u8,
     }
 
+    /// JSON that has much in common with a thing.
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<f64>().prop_map(Into::into),
+            any::<String>().prop_map(Into::into),
+            Just("Red".into()),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            let name = prop_oneof![any::<String>(), "name|seats|colour|parts|size"];
+            let members = proptest::collection::btree_map(name, inner.clone(), 0..6);
+            let object = members.prop_map(|members| serde_json::Value::Object(members.into_iter().collect()));
+            prop_oneof![proptest::collection::vec(inner, 0..6).prop_map(Into::into), object]
+        })
+    }
+
     fn faults(body: &str) -> (Code, Vec<String>) {
         let problem = parse_json::<Thing>(body.as_bytes()).unwrap_err();
         (problem.code, problem.errors.into_iter().map(|error| error.pointer.unwrap()).collect())
@@ -385,8 +403,48 @@ mod tests {
         }
 
         #[test]
+        fn any_json_is_read_or_refused_in_few_words(value in json()) {
+            if let Err(problem) = parse_json::<Thing>(value.to_string().as_bytes()) {
+                prop_assert_ne!(problem.code, Code::MalformedJson);
+                prop_assert!(!problem.errors.is_empty());
+                for error in problem.errors {
+                    prop_assert!(error.detail.chars().count() < 100, "{}", error.detail);
+                    let at = error.pointer.unwrap();
+                    prop_assert!(at.is_empty() || at.starts_with('/'), "{at}");
+                }
+            }
+        }
+
+        #[test]
         fn any_query_is_read_or_refused(query in any::<String>()) {
             let _ = form_pairs(&query);
+        }
+
+        #[test]
+        fn a_query_is_read_as_it_was_written(pairs in proptest::collection::btree_map(any::<String>(), ".+", 0..6)) {
+            let query = serde_urlencoded::to_string(&pairs).unwrap();
+            prop_assert_eq!(form_pairs(&query).unwrap(), pairs);
+        }
+
+        #[test]
+        fn any_time_is_read_or_refused(
+            text in prop_oneof![
+                any::<String>(),
+                "[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,9})?(Z|z|[+-][0-2][0-9]:[0-6][0-9])",
+            ],
+        ) {
+            let json = serde_json::Value::from(text);
+            if let Some(time) = optional_time(json).ok().flatten() {
+                let written = serde_json::to_value(time).unwrap();
+                prop_assert!(written.as_str().unwrap().ends_with('Z'));
+                prop_assert_eq!(optional_time(written).unwrap(), Some(time));
+            }
+        }
+
+        #[test]
+        fn a_time_is_read_as_it_was_written(millis in -62_000_000_000_000_i64..253_000_000_000_000) {
+            let time = Timestamp::from_millisecond(millis).unwrap();
+            prop_assert_eq!(optional_time(serde_json::to_value(time).unwrap()).unwrap(), Some(time));
         }
     }
 }

@@ -283,3 +283,34 @@ async fn settle(
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(values: &[&[u8]]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(HEADER, HeaderValue::from_bytes(value).ok()?);
+        }
+        read_key(&headers).ok()
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_the_same_bare_or_quoted(text in "[!#-~]([ -~]{0,253}[!#-~])?") {
+            prop_assert_eq!(key(&[text.as_bytes()]), Some(text.clone()));
+            prop_assert_eq!(key(&[format!(" \"{text}\" ").as_bytes()]), Some(text));
+        }
+
+        #[test]
+        fn any_value_is_a_key_or_refused(value in any::<Vec<u8>>(), other in any::<Vec<u8>>()) {
+            if let Some(read) = key(&[&value]) {
+                prop_assert!((1..=255).contains(&read.len()) && read.is_ascii());
+                prop_assert!(key(&[&value, &other]).is_none(), "two are one too many");
+            }
+        }
+    }
+}

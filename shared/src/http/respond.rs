@@ -118,3 +118,43 @@ impl IfMatch {
         Err(Problem::new(Code::VersionConflict, "it is no longer what If-Match names: read it again"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(values: &[Vec<u8>]) -> IfMatch {
+        let mut request = Request::new(());
+        for value in values.iter().filter_map(|value| HeaderValue::from_bytes(value).ok()) {
+            request.headers_mut().append(IF_MATCH, value);
+        }
+        let (mut parts, ()) = request.into_parts();
+        let read = IfMatch::from_request_parts(&mut parts, &());
+        futures_util::FutureExt::now_or_never(read).unwrap().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn any_if_match_holds_only_for_what_it_names(
+            values in proptest::collection::vec(prop_oneof![any::<Vec<u8>>(), "[ -~]{0,40}".prop_map(String::into_bytes)], 1..4),
+        ) {
+            let given: Vec<&Vec<u8>> = values.iter().filter(|value| HeaderValue::from_bytes(value).is_ok()).collect();
+            let star = given.iter().any(|value| value.split(|byte| *byte == b',').any(|one| one.trim_ascii() == b"*"));
+            let holds = read(&values).check(&"what is there").is_ok();
+            prop_assert_eq!(holds, given.is_empty() || star);
+        }
+
+        #[test]
+        fn a_tag_among_others_is_found(text in any::<String>(), others in proptest::collection::vec("\"[!#-+--~]{0,20}\"", 0..4)) {
+            let tag = etag(&serde_json::to_vec(&text).unwrap()).as_bytes().to_vec();
+            let all = [others.join(" , ").into_bytes(), b",".to_vec(), tag.clone()].concat();
+            prop_assert!(read(&[all]).check(&text).is_ok());
+            prop_assert!(read(&[others.join(",").into_bytes(), tag.clone()]).check(&text).is_ok());
+            // A weak one names nothing that may be replaced (RFC 9110 §13.1.1).
+            prop_assert!(read(&[[b"W/".to_vec(), tag].concat()]).check(&text).is_err());
+        }
+    }
+}

@@ -177,7 +177,33 @@ fn encode(part: &impl Serialize) -> Result<String, SignError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in prop_oneof![any::<String>(), "[A-Za-z0-9_=-]{0,40}(\\.[A-Za-z0-9_=-]{0,40}){0,5}"]) {
+            if let Ok(token) = UnverifiedToken::parse(&text) {
+                prop_assert!(text.len() <= MOST_BYTES && !token.kid().is_empty());
+            }
+        }
+
+        #[test]
+        fn any_header_is_read_or_refused(
+            alg in prop_oneof![Just("RS256".to_owned()), any::<String>()], typ in prop_oneof![Just(TYPE.to_owned()), any::<String>()],
+            kid in any::<String>(), more in proptest::option::of(any::<String>()),
+        ) {
+            let mut header = serde_json::json!({ "alg": alg, "typ": typ, "kid": kid });
+            if let Some(name) = &more {
+                header[name] = serde_json::Value::Null;
+            }
+            let is_known = |name: &String| ["alg", "typ", "kid"].contains(&name.as_str());
+            let expected = alg == "RS256" && typ == TYPE && more.is_none();
+            prop_assume!(!more.as_ref().is_some_and(is_known));
+            prop_assert_eq!(parsed(&header.to_string()), expected);
+        }
+    }
 
     fn parsed(header: &str) -> bool {
         let text = format!("{}.e30.c2ln", BASE64URL_NOPAD.encode(header.as_bytes()));

@@ -1,6 +1,7 @@
 //! Black-box tests over HTTP, in one program: it is linked once.
 
 mod activations;
+mod alike;
 mod api_keys;
 mod audit;
 mod catalog;
