@@ -22,7 +22,9 @@ if [ ! -e "$parts/$dynamodb/ready" ]; then
   touch "$parts/$dynamodb/ready"
 fi
 # Built before anything waits for it.
+cargo build --manifest-path "$root/Cargo.toml" -p signet-local
 cargo test --manifest-path "$root/Cargo.toml" -p signet-tests --test real --no-run
+export SIGNET_TEST_SIGNET=${CARGO_TARGET_DIR:-$root/target}/debug/signet
 
 folder=$(mktemp -d)
 started=()

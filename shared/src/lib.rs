@@ -7,7 +7,7 @@
 pub mod auth;
 mod aws;
 mod clock;
-mod configuration;
+pub mod configuration;
 pub mod domain;
 pub mod http;
 pub mod keymaking;
@@ -20,7 +20,7 @@ pub mod tokens;
 
 pub use aws::{Aws, NoCertificates, http_client};
 pub use clock::Clock;
-pub use configuration::{Configuration, ConfigurationInvalid, Endpoints, Fault, KeySource};
+pub use configuration::{Configuration, ConfigurationInvalid, KeySource};
 pub use patience::Patience;
 pub use secrets::Secrets;
 pub use services::{Keys, Services, Settings, StartError};

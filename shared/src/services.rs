@@ -158,9 +158,11 @@ impl Services {
         let keys = Keys::of(&configuration, &aws, &clock).await?;
         let services = Self::new(table, keys, clock, configuration.settings)?;
         let now = services.clock.now();
-        // The connection, the key ring and the catalog are there before the first request asks for them.
+        // The connections, the key ring and the catalog are there before the first request asks for them.
         services.tokens.ring().read(now).await?;
-        services.catalog.read(&services.table, now).await?;
+        let warm_up = Box::pin(services.tokens.warm_up(now));
+        let (catalog, ()) = tokio::join!(services.catalog.read(&services.table, now), warm_up);
+        catalog?;
         if let Some(oidc) = &services.oidc {
             // Without its issuer, a function still answers whoever has an API key or a license token.
             let _ = oidc.discovery(now).await;

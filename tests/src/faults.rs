@@ -23,7 +23,7 @@ pub enum Fault {
     Refuse,
     /// It is sent and done, and the answer is lost.
     LoseAnswer,
-    /// It is not sent; DynamoDB answers with this status and this exception, as in `ThrottlingException`.
+    /// It is not sent; AWS answers with this status and this exception, as in `ThrottlingException`.
     Answer(u16, &'static str),
     /// It is not sent; DynamoDB cancels the transaction with this reason, as in `TransactionConflict`.
     Cancel(&'static str),
@@ -249,7 +249,7 @@ impl HttpConnector for BreakableConnector {
     }
 }
 
-/// DynamoDB's answer when it does not do what it is asked.
+/// The answer of a service that does not do what it is asked.
 fn exceptional(status: u16, exception: &str, more: &str) -> Result<HttpResponse, ConnectorError> {
     let kind = format!("com.amazonaws.dynamodb.v20120810#{exception}");
     let body = format!(r#"{{"__type":"{kind}","message":"says the test"{more}}}"#);

@@ -22,7 +22,7 @@ pub struct Stack {
     pub anonymous: Client,
     /// Moves only when the test says so.
     pub clock: Clock,
-    /// Between the SDK and DynamoDB.
+    /// Between the SDK and DynamoDB, KMS and Secrets Manager.
     pub faults: Faults,
     /// The rest: URLs, and the parts behind the API.
     pub local: signet_local::Stack,

@@ -213,6 +213,13 @@ fn what_can_t_start_says_so_in_a_line() {
     }
     let nobody = ["--memory", "--dynamodb-endpoint", "http://127.0.0.1:9"];
     refused(&signet(&at("no table"), &nobody).output().unwrap(), 1, "DynamoDB gave no answer");
+    let nobody = ["--memory", "--kms-endpoint", "http://127.0.0.1:9"];
+    refused(&signet(&at("no kms"), &nobody).output().unwrap(), 1, "KMS and Secrets Manager at http://127.0.0.1:9: ");
+    let mut rewrap = Command::new(env!("CARGO_BIN_EXE_signet"));
+    let rewrap = rewrap.arg("rewrap").env("RUST_LOG", "error").env("SIGNET_TABLE", "signet").env_remove("AWS_REGION");
+    let missing =
+        "SIGNET_ISSUER is not set; AWS_REGION is not set; SIGNET_SEALING_KEY is not set; SIGNET_SECRETS is not";
+    refused(&rewrap.output().unwrap(), 1, missing);
     for flag in [&["--lisen"][..], &["--listen", "nowhere"], &["--issuer", "example.com"], &["--data"]] {
         refused(&signet(&at("unused"), flag).output().unwrap(), 2, flag[0]);
     }

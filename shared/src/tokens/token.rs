@@ -1,11 +1,12 @@
 //! License tokens: signing and verifying JWS (RFC 7515) with RS256.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::{KeyRing, SignError, Signer};
 use crate::{
@@ -18,6 +19,8 @@ use crate::{
 
 /// The `typ` of a license token: keeps any other JWT of ours or of an issuer from passing for one (RFC 8725 §3.11).
 pub const TYPE: &str = "license+jwt";
+/// How long a start waits for what only saves time: Lambda gives a start ten seconds for all.
+const WARMING_UP: Duration = Duration::from_secs(1);
 /// A token is some 1.5 KB; no more than this is looked at.
 const MOST_BYTES: usize = 16 * 1024;
 
@@ -138,6 +141,13 @@ impl Tokens {
         let key = self.ring.find(&unverified.kid, now).await?.ok_or(TokenInvalid)?;
         let claims = unverified.verify(&key, &self.issuer)?;
         if key.state == KeyState::Condemned { Err(VerifyError::Condemned) } else { Ok(claims) }
+    }
+
+    /// Opens the signer's connection, before a request waits for it. Whether a key signs shows when it must.
+    pub async fn warm_up(&self, now: Timestamp) {
+        if let Ok(Some(current)) = self.ring.current(now).await {
+            let _ = timeout(WARMING_UP, self.signer.public(&current.handle)).await;
+        }
     }
 
     /// Signs claims with the current key. The signature is verified before the token leaves: a signer that is

@@ -1,5 +1,7 @@
 //! The parts that `tests/real.sh` has brought up.
 
+use std::{collections::BTreeMap, process::Command};
+
 use aws_sdk_kms::types::KeySpec;
 use shared::{Aws, Configuration, Patience, Services, http_client, secrets, tokens::kms};
 use signet_local::Options;
@@ -37,23 +39,33 @@ impl Parts {
         }
     }
 
-    /// The parts of a function, as its environment's variables make them: these, and what a stack has made.
-    pub(crate) async fn function(&self, more: &[(&str, &str)]) -> Services {
-        let sealing_key = self.sealing_alias();
+    /// The variables of a function's environment: these, and those of what a stack has made.
+    pub(crate) fn variables(&self, more: &[(&'static str, &str)]) -> BTreeMap<&'static str, String> {
         let own = [
             ("SIGNET_TABLE", self.table.as_str()),
             ("SIGNET_ISSUER", "http://127.0.0.1:8080"),
             ("AWS_REGION", "us-east-1"),
             ("AWS_ENDPOINT_URL", &self.aws),
             ("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb),
-            ("SIGNET_SEALING_KEY", &sealing_key),
+            ("SIGNET_SEALING_KEY", &self.sealing_alias()),
             ("SIGNET_SECRETS", &self.table),
         ];
-        let find = |name: &str| {
-            let all = more.iter().chain(&own);
-            all.into_iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned())
-        };
-        Services::start(Configuration::read(find).unwrap()).await.unwrap()
+        own.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect()
+    }
+
+    /// The parts of a function, as these variables make them.
+    pub(crate) async fn function(&self, more: &[(&'static str, &str)]) -> Services {
+        let variables = self.variables(more);
+        let configuration = Configuration::read(|name| variables.get(name).cloned()).unwrap();
+        Services::start(configuration).await.unwrap()
+    }
+
+    /// Runs the real binary with a function's variables, to its end; what it says on its way.
+    pub(crate) fn signet(&self, task: &str, more: &[(&'static str, &str)]) -> String {
+        let ran = Command::new(variable("SIGNET_TEST_SIGNET")).arg(task).envs(self.variables(more)).output().unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert!(ran.status.success(), "{said}");
+        said
     }
 
     pub(crate) fn kms(&self) -> aws_sdk_kms::Client {
