@@ -15,7 +15,7 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, REFERER, USER_AGENT},
 };
 use serde_json::{Value, json};
-use signet_tests::{Answer, Behind, Client, Running, Sold, found_in, items_hold, pieces, text};
+use signet_tests::{Answer, AppKey, Behind, Client, Running, Sold, found_in, items_hold, pieces, text};
 
 /// All of ours, and of everybody else's what is not every byte on a socket.
 const EVERYTHING: &str = "debug,access=trace,activations=trace,catalog=trace,customers=trace,discovery=trace,\
@@ -109,6 +109,15 @@ impl Story {
         }
         let by_token = app.post("license-activations/activate", json!({"token": token, "machine_id": "two"})).await;
         self.keep(&by_token.expect(201)["token"]);
+        // An app that gets its tokens encrypted: what it opens is a token as any.
+        let own = AppKey::of(2048);
+        let body = json!({"license_key": sold.license_key, "machine_id": "two", "public_key": own.jwk()});
+        let encrypted = app.post("license-activations/activate", body).await.expect(200);
+        self.keep(&encrypted["token"]);
+        let opened = self.keep(&own.open(&encrypted).unwrap().0.into());
+        let beat = app.heartbeat(&opened, "two").await.expect(200);
+        self.keep(&beat["token"]);
+        app.heartbeat(text(&beat["token"]), "two").await.problem(401, "token_invalid");
         app.activate(&sold.license_key, "three").await.problem(409, "seat_limit_reached");
         let path = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
         app.post(&path, json!({"token": token})).await.expect(200);

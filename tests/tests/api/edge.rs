@@ -15,8 +15,12 @@ use tokio::{
     net::TcpStream,
 };
 
-const PUBLIC: [&str; 3] =
-    ["/.well-known/jwks.json", "/.well-known/license-configuration", "/api/v1.0/products/catalog"];
+const PUBLIC: [&str; 4] = [
+    "/.well-known/jwks.json",
+    "/.well-known/jwks.jwt",
+    "/.well-known/license-configuration",
+    "/api/v1.0/products/catalog",
+];
 const SHOP: &str = "https://shop.example.com";
 const OTHER: &str = "https://evil.example.com";
 

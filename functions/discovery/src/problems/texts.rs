@@ -81,10 +81,11 @@ pub const fn explain(code: Code) -> Explanation {
         },
         Code::Forbidden => Explanation {
             happened: "The caller is known, and may not do this: its API key lacks a scope, or whoever signed in is not an \
-                       operator. `detail` says what it takes.",
+                       operator, or registers with an e-mail address that the identity provider has not verified. `detail` \
+                       says what it takes.",
             mend: "The documentation of each operation names its scope. A key's scopes never change: whoever has \
                    `access:write`, and the scope itself, makes another key. The role `operator` comes from the identity \
-                   provider, and counts from the next sign-in. What is under `/user` and `/register` is for people, not \
+                   provider, and counts from the next sign-in; so does an address that it has verified. What is under `/user` and `/register` is for people, not \
                    for API keys.",
             detail: "this takes the scope licenses:write",
             place: Place::Whole,
