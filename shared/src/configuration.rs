@@ -110,6 +110,15 @@ impl Configuration {
         };
         if reader.faults.is_empty() { Ok(configuration) } else { Err(ConfigurationInvalid(reader.faults)) }
     }
+
+    /// Where the services answer that are asked for anything; none is the region's own.
+    pub(crate) fn endpoints_in_use(&self) -> Vec<Option<&str>> {
+        let Endpoints { dynamodb, kms, secrets_manager } = &self.endpoints;
+        match self.keys {
+            KeySource::Kms { .. } => vec![dynamodb.as_deref(), kms.as_deref(), secrets_manager.as_deref()],
+            KeySource::Folder(_) => vec![dynamodb.as_deref()],
+        }
+    }
 }
 
 /// Reads variables and notes what is wrong with them. What it gives in place of one that is wrong is never used.

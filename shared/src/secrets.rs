@@ -112,11 +112,10 @@ impl Secrets {
 
     /// Those of a secret of Secrets Manager, by its name or ARN. It must be readable now.
     pub async fn managed(client: Client, secret: &str, now: Timestamp) -> Result<Self, SecretsError> {
-        let current = ask(&client, secret, CURRENT).await;
+        let (current, previous) = tokio::join!(ask(&client, secret, CURRENT), previous(&client, secret));
         let current = current.map_err(|error| unreadable(secret, &error))?;
         let version_id = current.version_id.clone();
-        let versions =
-            Arc::new(SecretVersions { current: values(secret, current)?, previous: previous(&client, secret).await? });
+        let versions = Arc::new(SecretVersions { current: values(secret, current)?, previous: previous? });
         let kept = Mutex::new(Kept { versions, version_id, asked_at: now });
         Ok(Self(Arc::new(Source::Managed { client, secret: secret.to_owned(), kept })))
     }

@@ -151,10 +151,9 @@ impl Services {
     /// Reaches everything that a configuration names, so that the first request finds it there.
     pub async fn start(configuration: Configuration) -> Result<Self, StartError> {
         let clock = Clock::System;
-        let Configuration { endpoints, settings, .. } = &configuration;
-        let all = [&endpoints.dynamodb, &endpoints.kms, &endpoints.secrets_manager];
-        let aws = Aws::new(&configuration.region, None, http_client(&all.map(Option::as_deref))?, settings.patience);
-        let table = Table::connect(&aws, &configuration.table, endpoints.dynamodb.clone());
+        let http_client = http_client(&configuration.endpoints_in_use())?;
+        let aws = Aws::new(&configuration.region, None, http_client, configuration.settings.patience);
+        let table = Table::connect(&aws, &configuration.table, configuration.endpoints.dynamodb.clone());
         let keys = Keys::of(&configuration, &aws, &clock).await?;
         let services = Self::new(table, keys, clock, configuration.settings)?;
         let now = services.clock.now();

@@ -143,7 +143,10 @@ impl Stack {
             patience: options.patience,
         };
         let keys = match &options.kms_endpoint {
-            Some(endpoint) => in_kms(&aws(credentials(false)), endpoint, &options.table, options.clock.clone()).await?,
+            Some(endpoint) => {
+                let aws = aws(credentials(false));
+                Box::pin(in_kms(&aws, endpoint, &options.table, options.clock.clone())).await?
+            }
             None => local_keys(folder, spare)?,
         };
         let services = begin(table, keys, settings, options.clock).await?;
