@@ -16,9 +16,6 @@ pub(super) fn tell_what_is_refused(document: &mut Value) {
     each_operation(document, |_, _, operation| {
         let schema = operation["requestBody"].pointer("/content/application~1json/schema/$ref");
         requests.extend(schema.and_then(Value::as_str).map(str::to_owned));
-        if operation["requestBody"].is_null() {
-            fields(operation).remove("requestBody");
-        }
     });
     for request in requests {
         let Some(schema) = document.pointer_mut(request.trim_start_matches('#')) else { continue };
@@ -37,7 +34,6 @@ fn has_text_that_can_be_read(property: &mut Value) {
         let must_say_something = property["minLength"].is_number();
         property["pattern"] = if must_say_something { NAME } else { TEXT }.into();
     }
-    fields(property).retain(|_, value| !value.is_null());
 }
 
 /// Where a license key or a token will do, just one of them: [`shared::auth::AppCredential::check`].

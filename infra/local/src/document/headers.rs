@@ -21,11 +21,7 @@ pub(super) fn describe(document: &mut Value) {
 }
 
 fn describe_each(response: &mut Value, components: &mut Value) {
-    let Some(headers) = response["headers"].as_object_mut() else {
-        // An index makes what it does not find.
-        fields(response).remove("headers");
-        return;
-    };
+    let Some(headers) = response.get_mut("headers").and_then(Value::as_object_mut) else { return };
     for (name, header) in headers.iter_mut() {
         *header = refer(components, "headers", name, || described(name));
     }
