@@ -7,6 +7,8 @@ pub mod keeper;
 pub mod keyring;
 pub mod kms;
 pub mod local;
+#[cfg(test)]
+mod rfc_examples;
 pub mod sealer;
 pub mod signed_set;
 pub mod signer;

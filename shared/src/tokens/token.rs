@@ -190,6 +190,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::tokens::{PublicKey, local::LocalSigner};
 
     proptest! {
         #[test]
@@ -220,6 +221,49 @@ mod tests {
         UnverifiedToken::parse(&text).is_ok()
     }
 
+    fn signed_by(public: &PublicKey, handle: &str) -> SigningKey {
+        let (n, e) = (BASE64URL_NOPAD.encode(&public.n), BASE64URL_NOPAD.encode(&public.e));
+        let key = serde_json::json!({
+            "kid": public.kid(), "state": "current", "handle": handle, "n": n, "e": e, "created_at": "2026-01-15T12:00:00Z",
+        });
+        serde_json::from_value(key).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_signature_is_as_long_as_its_key_and_no_other_is_taken() {
+        let signer = LocalSigner::in_memory(Vec::new());
+        let made = signer.create("a key").await.unwrap();
+        let key = signed_by(&made.public, &made.handle);
+        let claims = serde_json::json!({
+            "iss": "https://a.example", "aud": "atlas", "sub": "lic_1", "iat": 0, "nbf": 0, "exp": 1, "jti": "1",
+            "customer_id": "cus_1", "product_id": "prod_1", "tier": {"id": "tier_1", "code": "pro", "name": "Pro"},
+            "features": [], "limits": {"max_users": null, "max_tenants": null},
+            "enforcement": {"heartbeat_interval_seconds": 1, "grace_period_seconds": 0, "license_expires_at": null},
+            "generation": 1,
+        });
+        let header = Header { alg: "RS256".to_owned(), typ: TYPE.to_owned(), kid: key.kid.clone() };
+        let token = sign(&signer, &key.handle, &header, &claims).await.unwrap();
+        let verified = |token: &str| UnverifiedToken::parse(token)?.verify(&key, "https://a.example");
+        verified(&token).unwrap();
+
+        let (message, right) = token.rsplit_once('.').unwrap();
+        let right = BASE64URL_NOPAD.decode(right.as_bytes()).unwrap();
+        assert_eq!(right.len(), 256);
+        for length in (0..=512).filter(|length| *length != right.len()) {
+            let cut = &right[..length.min(256)];
+            let zeros = vec![0; length - cut.len()];
+            for wrong in [[cut, &zeros].concat(), [&zeros, cut].concat()] {
+                let token = format!("{message}.{}", BASE64URL_NOPAD.encode(&wrong));
+                assert_eq!(verified(&token), Err(TokenInvalid), "{length} bytes");
+            }
+        }
+        for at in 0..right.len() {
+            let mut wrong = right.clone();
+            wrong[at] ^= 1;
+            assert_eq!(verified(&format!("{message}.{}", BASE64URL_NOPAD.encode(&wrong))), Err(TokenInvalid));
+        }
+    }
+
     #[test]
     fn only_the_one_header_is_looked_at_any_further() {
         assert!(parsed(r#"{"alg":"RS256","typ":"license+jwt","kid":"a"}"#));
@@ -233,6 +277,10 @@ mod tests {
             r#"{"alg":"RS256","typ":"license+jwt"}"#,
             r#"{"alg":"RS256","typ":"license+jwt","kid":"a","crit":["b64"]}"#,
             r#"{"alg":"RS256","typ":"license+jwt","kid":"a","jwk":{}}"#,
+            r#"{"alg":"RS256","typ":"license+jwt","kid":"a","jku":"https://example.com"}"#,
+            r#"{"alg":"RS256","typ":"license+jwt","kid":"a","x5c":[]}"#,
+            r#"{"alg":"RS256","typ":"license+jwt","kid":"a","kid":"a"}"#,
+            r#"{"alg":"RS256","alg":"none","typ":"license+jwt","kid":"a"}"#,
             r#"{"alg":"RS256","typ":"license+jwt","kid":"a","x5u":"https://example.com"}"#,
             "[]",
             "",

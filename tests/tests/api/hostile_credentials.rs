@@ -70,6 +70,8 @@ fn forgeries(good: &str, jwk: &Value, own: &[u8]) -> Vec<(String, String)> {
     add("a certificate from elsewhere", token(&with(json!({"x5u": "https://evil.example/cert"})), &claims, &own_key));
     add("a critical header", token(&with(json!({"crit": ["exp"]})), &claims, &own_key));
     add("a critical header of its own", token(&with(json!({"crit": ["b64"], "b64": false})), &claims, &own_key));
+    add("a certificate", token(&with(json!({"x5c": ["MIIB"]})), &claims, &own_key));
+    add("its own key, in the header", token(&with(json!({"jwk": jwk})), &claims, &own_key));
     add("no critical header", token(&with(json!({"crit": []})), &claims, &own_key));
     add("an unknown key", token(&with(json!({"kid": "made up"})), &claims, &own_key));
     for kid in ["", "../../etc/passwd", "' OR 1=1", "\0", &"k".repeat(5000)] {
@@ -96,6 +98,17 @@ fn forgeries(good: &str, jwk: &Value, own: &[u8]) -> Vec<(String, String)> {
     add("a signature too many", format!("{good}.{signature}"));
     add("padding", format!("{good}=="));
     add("a line break", format!("{head}\n.{body}.{signature}"));
+    for (before, after) in [(" ", ""), ("", " "), ("\t", ""), ("", "\r\n"), ("=", ""), ("", "=")] {
+        add("space or padding in the claims", format!("{head}.{before}{body}{after}.{signature}"));
+    }
+    add("the JSON form", json!({"protected": head, "payload": body, "signature": signature}).to_string());
+    let parts = json!({"payload": body, "signatures": [{"protected": head, "signature": signature}]});
+    add("the general JSON form", parts.to_string());
+    for again in [r#""alg":"RS256","#, r#""alg":"none","#, r#""kid":"x","#, r#""typ":"JWT","#] {
+        let twice = BASE64URL_NOPAD.encode(header.to_string().replacen('{', &format!("{{{again}"), 1).as_bytes());
+        let message = format!("{twice}.{body}");
+        add("a header twice", format!("{message}.{}", BASE64URL_NOPAD.encode(&own_key(message.as_bytes()))));
+    }
     add("another alphabet", good.replace('_', "/").replace('-', "+") + "+/");
     add("other claims", {
         let raised = merged(claims.clone(), &json!({"sub": "somebody else"}));
@@ -311,6 +324,17 @@ async fn forged_license_tokens_401() {
     let tokens = tokens.expect(200);
     for name in ["id_token", "access_token"] {
         forged.push((name.to_owned(), text(&tokens[name]).to_owned()));
+    }
+    // A header's value is trimmed; a field of a body is not.
+    for (before, after) in [(" ", ""), ("", " "), ("", "\n"), ("=", "")] {
+        forged.push(("space or padding around".to_owned(), format!("{before}{good}{after}")));
+    }
+    let set = stack.anonymous.get("/.well-known/jwks.jwt").await;
+    assert_eq!(part(&set.text, 0)["typ"], "jwk-set+jwt");
+    forged.push(("a signed set".to_owned(), set.text));
+    // The root key lies beside the others.
+    for other in keys.iter().filter(|pem| *pem != own) {
+        forged.push(("by another key of this issuer".to_owned(), token(&header, &claims, &rsa(other))));
     }
     forged.push(("a license key".to_owned(), sold.license_key.clone()));
     forged.push(("an API key".to_owned(), stack.local.operator_api_key.expose().to_owned()));
