@@ -1,8 +1,11 @@
 //! What must be secret and is shared by all functions: one secret of Secrets Manager with named values.
 //!
 //! ```json
-//! {"cursor_key": "base64 of 32 bytes", "session_key": "base64 of 32 bytes", "oidc_client_secret": "…"}
+//! {"key": "43 random letters and digits or more", "oidc_client_secret": "…"}
 //! ```
+//!
+//! Secrets Manager can make such a text by itself, so no template and nobody's shell ever has it. Each key that is needed
+//! is derived from it.
 //!
 //! When it is rotated, what is made with the new version is at once known by the others, and what was made with the
 //! version before is still known: whoever verifies something takes both.
@@ -35,7 +38,7 @@ pub struct SecretValues {
     /// Makes cursors.
     pub cursor_key: SecretKey,
     /// Seals the sessions of signed-in people.
-    pub session_key: Option<SecretKey>,
+    pub session_key: SecretKey,
     /// By which the OpenID Connect issuer knows this installation, where it asks for that.
     pub oidc_client_secret: Option<Secret>,
 }
@@ -216,8 +219,7 @@ fn unreadable(secret: &str, error: &SdkError<GetSecretValueError>) -> SecretsErr
 /// is deployed.
 #[derive(Deserialize)]
 struct Written {
-    cursor_key: Secret,
-    session_key: Option<Secret>,
+    key: Secret,
     oidc_client_secret: Option<Secret>,
 }
 
@@ -225,22 +227,20 @@ fn values(secret: &str, answer: GetSecretValueOutput) -> Result<SecretValues, Se
     let wrong = |fault| SecretsError::Wrong { secret: secret.to_owned(), fault };
     let text = Secret::new(answer.secret_string.ok_or_else(|| wrong("is binary: it must be JSON"))?);
     // What serde says of a value may show it.
-    let written: Written = serde_json::from_str(text.expose())
-        .map_err(|_| wrong("must be a JSON object of texts, and have a cursor_key"))?;
-    let key = |text: &Secret, fault| SecretKey::from_base64(text).ok_or_else(|| wrong(fault));
-    let session_key = written.session_key.as_ref();
+    let written: Written =
+        serde_json::from_str(text.expose()).map_err(|_| wrong("must be a JSON object of texts, and have a key"))?;
+    let derived = |purpose| {
+        SecretKey::derived(&written.key, purpose).ok_or_else(|| wrong("has a key of less than 43 random characters"))
+    };
     Ok(SecretValues {
-        cursor_key: key(&written.cursor_key, "has a cursor_key that is not base64 of 32 bytes")?,
-        session_key: session_key
-            .map(|text| key(text, "has a session_key that is not base64 of 32 bytes"))
-            .transpose()?,
+        cursor_key: derived("signet cursors")?,
+        session_key: derived("signet sessions")?,
         oidc_client_secret: written.oidc_client_secret,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use data_encoding::BASE64;
     use serde_json::{Value, json};
 
     use super::*;
@@ -248,8 +248,13 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::constant(1_768_478_400, 0);
 
+    /// A number is the length of its text.
+    fn text(number: u8) -> String {
+        "7".repeat(usize::from(number) + 42)
+    }
+
     fn secret(key: u8) -> Value {
-        let text = json!({"cursor_key": BASE64.encode(&[key; 32]), "later": "not known yet"}).to_string();
+        let text = json!({"key": text(key), "later": "not known yet"}).to_string();
         json!({"Name": "signet", "VersionId": format!("version-{key}"), "SecretString": text})
     }
 
@@ -268,7 +273,9 @@ mod tests {
     }
 
     fn numbers(versions: &Arc<SecretVersions>) -> (u8, Option<u8>) {
-        let number = |values: &SecretValues| values.cursor_key.bytes()[0];
+        let derived = |number| SecretKey::derived(&Secret::new(text(number)), "signet cursors").unwrap();
+        let is_of = |values: &SecretValues, number| derived(number).bytes() == values.cursor_key.bytes();
+        let number = |values: &SecretValues| (1..10).find(|number| is_of(values, *number)).unwrap();
         (number(&versions.current), versions.previous.as_ref().map(number))
     }
 
@@ -320,15 +327,12 @@ mod tests {
         let stub = Stub::new(|_, _| (200, json!({"SecretString": {"hunter2": "hunter2"}})));
         let odd = Secrets::managed(connect(&stub.aws(), None), "signet", NOW).await.unwrap_err().to_string();
         assert!(odd.starts_with("the secret signet can't be read") && !odd.contains("hunter2"), "{odd}");
-        let good = BASE64.encode(&[1; 32]);
         for (text, fault) in [
             (String::new(), "JSON"),
             ("hunter2".to_owned(), "JSON"),
-            (json!({"session_key": good}).to_string(), "cursor_key"),
-            (json!({"cursor_key": 2}).to_string(), "texts"),
-            (json!({"cursor_key": "hunter2"}).to_string(), "cursor_key"),
-            (json!({"cursor_key": BASE64.encode(&[1; 16])}).to_string(), "32 bytes"),
-            (json!({"cursor_key": good, "session_key": "hunter2"}).to_string(), "session_key"),
+            (json!({"oidc_client_secret": "hunter2"}).to_string(), "have a key"),
+            (json!({"key": 2}).to_string(), "texts"),
+            (json!({"key": "hunter2"}).to_string(), "43 random characters"),
         ] {
             let stub = Stub::new(move |_, _| (200, json!({"SecretString": text})));
             let told = Secrets::managed(connect(&stub.aws(), None), "signet", NOW).await.unwrap_err().to_string();

@@ -77,8 +77,7 @@ async fn make_sealing_key(client: &aws_sdk_kms::Client, alias: &str) -> Result<(
 }
 
 async fn make_secret(client: &aws_sdk_secretsmanager::Client, name: &str) -> Result<(), String> {
-    let key = || BASE64.encode(&rand::rng().random::<[u8; 32]>());
-    let values = json!({ "cursor_key": key(), "session_key": key() }).to_string();
+    let values = json!({ "key": BASE64.encode(&rand::rng().random::<[u8; 32]>()) }).to_string();
     match client.create_secret().name(name).secret_string(values).send().await {
         Ok(_) => Ok(()),
         Err(error) if error.as_service_error().is_some_and(CreateSecretError::is_resource_exists_exception) => Ok(()),

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::{constant_time, digest};
-use data_encoding::BASE64;
+use aws_lc_rs::{constant_time, digest, hkdf};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
@@ -39,11 +38,20 @@ impl SecretKey {
         Self(bytes)
     }
 
-    /// From base64; none where that is not of 32 bytes.
-    pub fn from_base64(text: &Secret) -> Option<Self> {
-        let bytes = Zeroizing::new(BASE64.decode(text.expose().as_bytes()).ok()?);
-        Some(Self(Zeroizing::new(bytes.as_slice().try_into().ok()?)))
+    /// The key for one purpose that a secret text gives, by HKDF with SHA-256 (RFC 5869); none where the text is too
+    /// short to have 256 random bits in it. Keys for several purposes tell nothing of each other.
+    pub fn derived(text: &Secret, purpose: &str) -> Option<Self> {
+        if text.expose().len() < Self::LEAST_TEXT {
+            return None;
+        }
+        let mut bytes = Zeroizing::new([0; 32]);
+        let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(text.expose().as_bytes());
+        extracted.expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256).ok()?.fill(&mut *bytes).ok()?;
+        Some(Self(bytes))
     }
+
+    /// The characters of a text that a key is derived from, at least: 43 letters and digits have 256 bits.
+    pub const LEAST_TEXT: usize = 43;
 
     /// The bytes themselves. Each call is a place where they could leak.
     pub fn bytes(&self) -> &[u8; 32] {
@@ -101,11 +109,15 @@ mod tests {
         assert_eq!(secret, Secret::new("hunter2".to_owned()));
         assert_ne!(secret, Secret::new("hunter3".to_owned()));
     }
+
     #[test]
-    fn a_secret_key_has_32_bytes_and_prints_none() {
-        let of = |length| SecretKey::from_base64(&Secret::new(BASE64.encode(&vec![7; length])));
-        assert_eq!(of(32).unwrap().bytes(), &[7; 32]);
-        assert_eq!(format!("{:?}", of(32).unwrap()), "SecretKey(…)");
-        assert!(of(31).is_none() && of(33).is_none() && SecretKey::from_base64(&Secret::new("?".to_owned())).is_none());
+    fn a_key_is_derived_for_one_purpose_from_a_text_that_is_long_enough() {
+        let derived = |text: String, purpose| SecretKey::derived(&Secret::new(text), purpose);
+        let key = derived("7".repeat(43), "cursors").unwrap();
+        assert_eq!(format!("{key:?}"), "SecretKey(…)");
+        assert_eq!(key.bytes(), derived("7".repeat(43), "cursors").unwrap().bytes());
+        assert_ne!(key.bytes(), derived("7".repeat(43), "sessions").unwrap().bytes());
+        assert_ne!(key.bytes(), derived("7".repeat(44), "cursors").unwrap().bytes());
+        assert!(derived("7".repeat(42), "cursors").is_none());
     }
 }

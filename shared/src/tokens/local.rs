@@ -207,7 +207,7 @@ impl LocalKeys {
 }
 
 fn secrets(cursor_key: SecretKey, session_key: SecretKey) -> Secrets {
-    Secrets::fixed(SecretValues { cursor_key, session_key: Some(session_key), oidc_client_secret: None })
+    Secrets::fixed(SecretValues { cursor_key, session_key, oidc_client_secret: None })
 }
 
 fn key_in_file(path: &Path) -> io::Result<SecretKey> {

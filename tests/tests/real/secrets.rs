@@ -4,7 +4,7 @@ use signet_tests::{Stack, json, text};
 use crate::parts::Parts;
 
 async fn rotate(parts: &Parts) {
-    let values = json!({"cursor_key": BASE64.encode(&rand::random::<[u8; 32]>())}).to_string();
+    let values = json!({"key": BASE64.encode(&rand::random::<[u8; 32]>())}).to_string();
     let put = parts.secrets_manager().put_secret_value().secret_id(&parts.table).secret_string(values);
     put.send().await.unwrap();
 }
@@ -44,18 +44,4 @@ async fn cursors_outlive_a_rotation_of_their_key_and_no_instance_is_behind() {
     follow(&one, &new).await.expect(200);
     one.advance(5);
     follow(&one, &old).await.faults(422, &["cursor cursor_invalid"]);
-}
-
-#[tokio::test]
-#[ignore = "tests/real.sh runs it"]
-async fn a_function_starts_with_its_variables() {
-    let parts = Parts::new();
-    let stack = parts.stack().await;
-    let sold = stack.operator.sell(1).await;
-    let services = parts.function(&[]).await;
-    let id = sold.license_id.parse().unwrap();
-    let sealed = services.table.sealed(id).await.unwrap().unwrap();
-    let (key, _) = shared::keymaking::open_key(&services, id, &sealed).await.unwrap();
-    assert_eq!(key.expose(), sold.license_key);
-    assert!(services.keeper.is_none(), "it may not look after the signing keys");
 }
