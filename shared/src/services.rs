@@ -14,7 +14,7 @@ use crate::{
     store::{StoreError, Table, catalog::CatalogCopy, listing::CursorKey, rates::FullBuckets},
     tokens::{
         KeepError, Keeper, KeyRing, Sealer, SignError, Signer, Tokens,
-        kms::{self, KmsSealer, KmsSigner},
+        kms::{self, KeyUnfit, KmsSealer, KmsSigner},
         local::LocalKeys,
     },
 };
@@ -100,6 +100,20 @@ pub enum StartError {
     /// A key file can't be read or written.
     #[error("the key files: {0}")]
     Keys(#[from] io::Error),
+    /// The table that the configuration names is missing, has another schema, or is not ours to read.
+    #[error(
+        "the table {table} can't be read ({cause}): SIGNET_TABLE must name a table with the keys PK and SK and the \
+         indexes GSI1 and GSI2, as template.yaml has it, which the function's role may read"
+    )]
+    Table {
+        /// Its name.
+        table: String,
+        /// What DynamoDB said.
+        cause: StoreError,
+    },
+    /// A key of KMS is missing, or of another kind.
+    #[error(transparent)]
+    Kms(#[from] KeyUnfit),
     /// The table gives no answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -158,13 +172,20 @@ impl Services {
         let services = Self::new(table, keys, clock, configuration.settings)?;
         let now = services.clock.now();
         // The connections, the key ring and the catalog are there before the first request asks for them.
-        services.tokens.ring().read(now).await?;
+        services.tokens.ring().read(now).await.map_err(|cause| match cause {
+            StoreError::Rejected(_) => StartError::Table { table: services.table.name().to_owned(), cause },
+            cause => cause.into(),
+        })?;
         let warm_up = Box::pin(services.tokens.warm_up(now));
         let (catalog, ()) = tokio::join!(services.catalog.read(&services.table, now), warm_up);
         catalog?;
         if let Some(oidc) = &services.oidc {
             // Without its issuer, a function still answers whoever has an API key or a license token.
-            let _ = oidc.discovery(now).await;
+            if oidc.discovery(now).await.is_err() {
+                tracing::error!(
+                    "no signed-in person is let in: the issuer that SIGNET_OIDC_ISSUER names must be right and reachable"
+                );
+            }
         }
         Ok(services)
     }
@@ -185,6 +206,10 @@ impl Keys {
             KeySource::Folder(folder) => Ok(LocalKeys::in_folder(folder)?.into()),
             KeySource::Kms { sealing_key, old_sealing_keys, secret, root_keys } => {
                 let client = kms::connect(aws, endpoints.kms.clone());
+                if !root_keys.is_empty() {
+                    let sealing_keys = old_sealing_keys.iter().chain([sealing_key]);
+                    kms::check_kinds(&client, sealing_keys, root_keys).await?;
+                }
                 let sealer = KmsSealer::new(client.clone(), table, sealing_key, old_sealing_keys, clock.clone());
                 let manager = secrets::connect(aws, endpoints.secrets_manager.clone());
                 Ok(Self {

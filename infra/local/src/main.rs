@@ -1,5 +1,6 @@
 //! `signet`: the whole system on this machine, until ctrl-c.
 
+mod api_key;
 mod rewrap;
 mod welcome;
 
@@ -66,6 +67,15 @@ struct Flags {
 enum Task {
     /// Seal anew what an older sealing key sealed, in the installation that the functions' variables describe
     Rewrap,
+    /// Make an API key that may do everything, in a table that is deployed: the first, or one more when all are lost
+    ApiKey {
+        /// The table's name
+        #[arg(long, value_name = "NAME")]
+        table: String,
+        /// What the key is called in lists
+        #[arg(long, value_name = "TEXT", default_value = "first key")]
+        name: String,
+    },
 }
 
 #[tokio::main]
@@ -74,10 +84,10 @@ async fn main() -> ExitCode {
         Ok(flags) => flags,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => error.exit(),
         Err(error) => {
-            // The rest of what clap says is how to ask for help.
+            // After a line that is empty, clap says how to ask for help.
             let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            say(&mut io::stderr(), &format!("{first} (signet --help tells the flags)"));
+            let told: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+            say(&mut io::stderr(), &format!("{} (signet --help tells the flags)", told.join(" ")));
             return ExitCode::from(2);
         }
     };
@@ -118,8 +128,10 @@ fn begin_log(format: Option<LogFormat>) {
 }
 
 async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
-    if let Some(Task::Rewrap) = flags.task {
-        return rewrap::rewrap_all().await;
+    match flags.task {
+        Some(Task::Rewrap) => return rewrap::rewrap_all().await,
+        Some(Task::ApiKey { table, name }) => return api_key::make(&table, name).await,
+        None => {}
     }
     let mut signals = Signals::listen()?;
     let folder = Folder::take(&flags.data)?;

@@ -247,7 +247,9 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::ClaimLost => Self::new(Code::IdempotencyInProgress, error.to_string()),
             StoreError::Unavailable(_) | StoreError::Contended => Self::unavailable(error.to_string()),
-            StoreError::Rejected(_) | StoreError::Damaged(_) => Self::fault(error.to_string()),
+            StoreError::Rejected(_) | StoreError::OtherTable { .. } | StoreError::Damaged(_) => {
+                Self::fault(error.to_string())
+            }
         }
     }
 }

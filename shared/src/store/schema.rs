@@ -1,4 +1,4 @@
-//! Making the table, where it is not deployed by a template: one machine, and tests.
+//! The table's schema: making it, where no template deploys it, and telling a table of another one.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::{
     operation::{create_table::CreateTableError, describe_table::DescribeTableError},
     types::{
         AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-        ScalarAttributeType, StreamSpecification, StreamViewType, TableStatus, TimeToLiveSpecification,
-        TimeToLiveStatus,
+        ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription, TableStatus,
+        TimeToLiveSpecification, TimeToLiveStatus,
     },
 };
 
@@ -25,6 +25,9 @@ fn key_schema(partition: &str, sort: &str) -> Result<Vec<KeySchemaElement>, Stor
     Ok(vec![part(partition, KeyType::Hash).map_err(rejected)?, part(sort, KeyType::Range).map_err(rejected)?])
 }
 
+/// The indexes. Each has the keys that are named like it.
+const INDEXES: [&str; 2] = ["GSI1", "GSI2"];
+
 fn index(name: &str) -> Result<GlobalSecondaryIndex, StoreError> {
     // The lists show the whole of what they list, and only listed items have an index's keys: seats and activations,
     // which change often, are in none.
@@ -41,14 +44,45 @@ fn index(name: &str) -> Result<GlobalSecondaryIndex, StoreError> {
 const LOOKS: u32 = 600;
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Why a table is not one of ours; none where it is.
+fn other_schema(table: &TableDescription) -> Option<String> {
+    let has = |keys: &[KeySchemaElement], names: [&str; 2]| {
+        keys.iter().map(KeySchemaElement::attribute_name).eq(names)
+            && table.attribute_definitions().iter().all(|attribute| {
+                !names.contains(&attribute.attribute_name()) || *attribute.attribute_type() == ScalarAttributeType::S
+            })
+    };
+    if !has(table.key_schema(), ["PK", "SK"]) {
+        return Some("its keys are not the texts PK and SK".to_owned());
+    }
+    let is_there = |name: &str| {
+        let (pk, sk) = (format!("{name}PK"), format!("{name}SK"));
+        let indexes = table.global_secondary_indexes();
+        indexes.iter().any(|index| index.index_name() == Some(name) && has(index.key_schema(), [&pk, &sk]))
+    };
+    let missing = INDEXES.into_iter().find(|name| !is_there(name))?;
+    Some(format!("it has no index {missing} with the texts {missing}PK and {missing}SK for keys"))
+}
+
 impl Table {
+    /// Refuses a table that is missing or has another schema.
+    pub async fn check_schema(&self) -> Result<(), StoreError> {
+        let other = match self.description().await? {
+            None => Some("there is none of this name in this region and account".to_owned()),
+            Some(table) => other_schema(&table),
+        };
+        other.map_or(Ok(()), |fault| Err(StoreError::OtherTable { table: self.name().to_owned(), fault }))
+    }
+
     /// Makes the table unless it is there, and comes back when it can be used.
     pub async fn create_if_missing(&self) -> Result<(), StoreError> {
-        if self.table_status().await?.is_none() {
-            self.create_table().await?;
+        match self.description().await? {
+            None => self.create_table().await?,
+            Some(_) => self.check_schema().await?,
         }
         for _ in 0..LOOKS {
-            if let Some(TableStatus::Active | TableStatus::Updating) = self.table_status().await? {
+            let status = self.description().await?.and_then(|table| table.table_status);
+            if let Some(TableStatus::Active | TableStatus::Updating) = status {
                 // Also of a table that is there: the process that made it may have ended before this.
                 return self.enable_ttl().await;
             }
@@ -57,9 +91,9 @@ impl Table {
         Err(StoreError::Unavailable(format!("the table {} does not become active", self.name())))
     }
 
-    async fn table_status(&self) -> Result<Option<TableStatus>, StoreError> {
+    async fn description(&self) -> Result<Option<TableDescription>, StoreError> {
         match self.client().describe_table().table_name(self.name()).send().await {
-            Ok(answer) => Ok(answer.table.and_then(|table| table.table_status)),
+            Ok(answer) => Ok(answer.table),
             Err(error) => match error.as_service_error() {
                 Some(DescribeTableError::ResourceNotFoundException(_)) => Ok(None),
                 _ => Err(failure(&error)),
@@ -85,8 +119,7 @@ impl Table {
             .billing_mode(BillingMode::PayPerRequest)
             .set_attribute_definitions(Some(attributes.map_err(rejected)?))
             .set_key_schema(Some(key_schema("PK", "SK")?))
-            .global_secondary_indexes(index("GSI1")?)
-            .global_secondary_indexes(index("GSI2")?)
+            .set_global_secondary_indexes(Some(INDEXES.into_iter().map(index).collect::<Result<_, _>>()?))
             .stream_specification(stream);
         let Err(error) = asked.send().await else { return Ok(()) };
         match error.as_service_error() {

@@ -36,6 +36,14 @@ pub enum StoreError {
     /// DynamoDB refused what we sent: a fault of ours, or a table of another schema.
     #[error("DynamoDB refused the request: {0}")]
     Rejected(String),
+    /// The table is missing, or not one of ours.
+    #[error("the table {table} can't be used: {fault}")]
+    OtherTable {
+        /// Its name.
+        table: String,
+        /// Why.
+        fault: String,
+    },
     /// An item does not have the attributes that it should.
     #[error("an item is damaged: {0}")]
     Damaged(String),

@@ -10,4 +10,5 @@ mod race;
 mod rewrapping;
 mod secrets;
 mod signer;
+mod starts;
 mod story;

@@ -2,6 +2,7 @@
 
 mod data_keys;
 mod envelope;
+mod kinds;
 mod sealer;
 mod signer;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use aws_sdk_kms::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
+pub use kinds::{KeyUnfit, check_kinds};
 pub use sealer::KmsSealer;
 pub use signer::KmsSigner;
 
