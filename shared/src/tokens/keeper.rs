@@ -122,9 +122,23 @@ impl Keeper {
         if !signed_set::is_due(ring, root, &self.issuer, now) {
             return Ok(false);
         }
+        self.confirm(ring).await?;
         let set = signed_set::sign(&*self.signer, root, ring, &self.issuer, now).await?;
         self.table.keep_signed_set(ring, &set).await?;
         Ok(true)
+    }
+
+    /// Refuses a published key that the signer does not have as the table says. Whoever could write the table could put a
+    /// key of their own there, and go on making tokens with it when they have lost the table: the root key must not vouch
+    /// for it. What it has vouched for is not asked again, as a key may be published that can sign no more.
+    async fn confirm(&self, ring: &Ring) -> Result<(), SignError> {
+        for key in signed_set::not_vouched_for(ring) {
+            let public = self.signer.public(&key.handle).await?;
+            if public.kid() != key.kid || BASE64URL_NOPAD.encode(&public.n) != key.n {
+                return Err(SignError::Refused(format!("the key {} of the table is not the signer's", key.kid)));
+            }
+        }
+        Ok(())
     }
 
     async fn read_roots(&self, ring: &Ring) -> Result<Vec<RootKey>, SignError> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{SignError, Signer, token};
 use crate::domain::{
     Jwk,
-    ring::{Ring, RootKey, SignedSet},
+    ring::{Ring, RootKey, SignedSet, SigningKey},
     seat::whole_second,
 };
 
@@ -63,12 +63,26 @@ pub(super) async fn sign(
     Ok(SignedSet { jwt, issuer, kids: kids(ring), root_kid: root.kid.clone(), issued_at: now, expires_at })
 }
 
-fn verify(jwt: &str, root: &RootKey, issuer: &str) -> Result<(), jsonwebtoken::errors::Error> {
+/// The published keys that the set which is kept does not have, under the signature of a root key.
+pub(super) fn not_vouched_for(ring: &Ring) -> Vec<&SigningKey> {
+    let claims = ring.signed_set.as_ref().and_then(|set| {
+        let root = ring.roots.iter().find(|root| root.kid == set.root_kid)?;
+        verify(&set.jwt, root, &set.issuer).ok()
+    });
+    let vouched = claims.as_ref().and_then(|claims| claims["keys"].as_array()).map(Vec::as_slice).unwrap_or_default();
+    let is_vouched = |key: &&SigningKey| {
+        vouched.iter().any(|known| known["kid"] == key.kid && known["n"] == key.n && known["e"] == key.e)
+    };
+    ring.published().filter(|key| !is_vouched(key)).collect()
+}
+
+fn verify(jwt: &str, root: &RootKey, issuer: &str) -> Result<Value, jsonwebtoken::errors::Error> {
     let mut rules = Validation::new(Algorithm::RS256);
     rules.validate_exp = false;
     rules.validate_aud = false;
     rules.set_issuer(&[issuer]);
-    jsonwebtoken::decode::<Value>(jwt, &DecodingKey::from_rsa_components(&root.n, &root.e)?, &rules).map(|_| ())
+    jsonwebtoken::decode::<Value>(jwt, &DecodingKey::from_rsa_components(&root.n, &root.e)?, &rules)
+        .map(|verified| verified.claims)
 }
 
 fn kids(ring: &Ring) -> Vec<String> {

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, fs};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use data_encoding::BASE64URL_NOPAD;
 use jiff::SignedDuration;
 use shared::domain::{
@@ -10,7 +11,7 @@ use shared::domain::{
     ring::Rules,
 };
 use signet_local::{Folder, Options};
-use signet_tests::{Answer, Client, Fault, Rule, START, Signed, Stack, Value, json, text, thumbprint};
+use signet_tests::{Answer, AppKey, Client, Fault, Rule, START, Signed, Stack, Value, json, text, thumbprint};
 
 const KEYS: &str = "signing-keys";
 const ROTATE: &str = "signing-keys/rotate";
@@ -246,6 +247,29 @@ async fn a_signed_set_is_renewed_each_day_and_costs_no_signature_otherwise() {
     stack.anonymous.get("/.well-known/jwks.jwt").await.problem(503, "unavailable");
     keep(&stack).await;
     assert_eq!(stack.anonymous.get("/.well-known/jwks.jwt").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_root_key_vouches_for_no_key_that_someone_wrote_into_the_table() {
+    let stack = Stack::start().await;
+    let ring = ring(&stack).await;
+    let (genuine, _) = signed_set(&stack, &ring).await;
+    let table = &stack.local.services.table;
+    let all = table.client().scan().table_name(table.name()).send().await.unwrap().items.unwrap();
+    let mut item = all
+        .into_iter()
+        .find(|item| item.get("kid") == Some(&AttributeValue::S(kid(&ring, "next").to_owned())))
+        .unwrap();
+    let own = AppKey::of(2048).jwk();
+    for (name, value) in
+        [("SK", format!("KEY#{}", thumbprint(&own))), ("kid", thumbprint(&own)), ("n", text(&own["n"]).to_owned())]
+    {
+        item.insert(name.to_owned(), AttributeValue::S(value));
+    }
+    table.client().put_item().table_name(table.name()).set_item(Some(item)).send().await.unwrap();
+    let told = stack.local.services.keep_ring().await.unwrap_err().to_string();
+    assert!(told.contains(&thumbprint(&own)), "{told}");
+    assert_eq!(signed_set(&stack, &ring).await.0, genuine);
 }
 
 #[tokio::test]
