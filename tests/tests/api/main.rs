@@ -35,6 +35,7 @@ mod seats_costs;
 mod seats_faults;
 mod seats_overtaken;
 mod seats_race;
+mod security_notes;
 mod signing_keys;
 mod story;
 mod table;
