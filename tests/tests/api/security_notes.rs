@@ -1,5 +1,4 @@
 //! `docs/security.md` names the test behind each claim; those tests must be there.
-#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 use std::{fs, path::Path};
 
