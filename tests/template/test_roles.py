@@ -1,0 +1,300 @@
+"""What each function may do, and that it may do nothing else."""
+
+import re
+import unittest
+from itertools import product
+
+from deployed import ACCOUNT, REGION, ROOT, STACK, Stack
+from iam import Role, as_list
+
+TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{STACK}"
+FUNCTIONS = ["Access", "Activations", "Catalog", "Customers", "Discovery", "Licenses", "Registration", "Rotation"]
+
+# What shared::store asks for, by the partition key's first word. A transaction asks for each of its writes.
+DATA = {
+    "g": "GetItem",
+    "q": "Query",
+    "p": "PutItem",
+    "u": "UpdateItem",
+    "d": "DeleteItem",
+    "c": "ConditionCheckItem",
+    "s": "Scan",
+    "b": "BatchGetItem",
+    "w": "BatchWriteItem",
+    "P": "PartiQLSelect",
+    "U": "PartiQLUpdate",
+}
+START = {"KEYRING": "q", "CATALOG": "q"}
+CALLERS = {"APIKEYS": "g", "RATE#": "u"}
+ONCE = {"IDEMPOTENCY#": "pud"}
+MAY = {
+    "Access": START | CALLERS | ONCE | {"APIKEYS": "gqpud", "KEYRING": "qp"},
+    "Activations": START | CALLERS | {"KEY#": "g", "SUBJECT#": "g", "CUSTOMER#": "g", "LICENSE#": "gqpud"},
+    "Catalog": START | CALLERS | ONCE | {"CATALOG": "gqp"},
+    "Customers": START | CALLERS | ONCE | {"CUSTOMER#": "gpu", "EMAIL#": "gpd"},
+    "Discovery": START | {"KEYRING": "gq"},
+    "Licenses": START | CALLERS | ONCE | {"CATALOG": "gq", "CUSTOMER#": "g", "KEY#": "gp", "LICENSE#": "gqpudc"},
+    "Registration": START
+    | CALLERS
+    | ONCE
+    | {"CATALOG": "gq", "CUSTOMER#": "gpu", "EMAIL#": "gp", "SUBJECT#": "gp", "LICENSE#": "gqpu", "KEY#": "p"},
+    "Rotation": START | {"KEYRING": "qpu"},
+}
+INDEXES = {
+    "Customers": {("GSI1", "CUSTOMERS")},
+    "Licenses": {("GSI1", "CUSTOMER#"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")},
+    "Registration": {("GSI1", "CUSTOMER#")},
+}
+# What some may write of an item of which they may not write the rest.
+SOME_ATTRIBUTES = [
+    ("UpdateItem", "APIKEYS", {"last_used_at"}, {"Activations", "Catalog", "Customers", "Licenses", "Registration"}),
+    (
+        "UpdateItem",
+        "KEYRING",
+        {"longest_life_seconds", "retires_at", "condemned_at"},
+        {"Activations", "Licenses", "Registration"},
+    ),
+    ("PutItem", "CUSTOMER#", {"license_id"}, {"Licenses"}),
+]
+SIGNERS = {"Activations", "Licenses", "Registration"}
+SEALERS = {"Access", "Catalog", "Customers", "Licenses", "Registration"}
+
+
+def partition(word):
+    return word + "01JD8W0V5XK6Q3R7T2N4M8P9ZB" if word.endswith("#") else word
+
+
+def key(name):
+    return f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}"
+
+
+def tags(use, table=STACK):
+    return {"aws__ResourceTag/signet__table": table, "aws__ResourceTag/signet__use": use}
+
+
+ROOT_KEY, SEALING_KEY, SIGNING_KEY = key("RootKey"), key("SealingKey"), key("made-at-run-time")
+KEYS = {
+    ROOT_KEY: tags("root"),
+    SEALING_KEY: tags("seal"),
+    SIGNING_KEY: tags("sign"),
+    key("of-another-table"): tags("sign", "other"),
+    key("of-somebody-else"): {},
+}
+SIGNATURE = {"kms__SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256", "kms__MessageType": "DIGEST"}
+SEAL = {"kms__EncryptionContext__signet__table": STACK, "kms__EncryptionContext__signet__use": "seal"}
+MAKE = {
+    "kms__KeySpec": "RSA_2048",
+    "kms__KeyUsage": "SIGN_VERIFY",
+    "aws__RequestTag/signet__table": STACK,
+    "aws__RequestTag/signet__use": "sign",
+    "aws__TagKeys": ["signet:table", "signet:use"],
+}
+
+
+class Roles(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = Stack()
+        cls.roles = {name: Role(cls.stack, f"{name}Role") for name in FUNCTIONS}
+
+    def who(self, may):
+        return {name for name, role in self.roles.items() if may(role)}
+
+    def test_every_function_has_its_own_role(self):
+        used = {name: one["Role"].split("/")[1] for name, one in self.stack.of_type("AWS::Lambda::Function").items()}
+        self.assertEqual(used, {f"{name}Function": f"{name}Role" for name in FUNCTIONS})
+
+    def test_items_of_the_table(self):
+        words = sorted({word for may in MAY.values() for word in may})
+        for function, (letter, action), word in product(FUNCTIONS, DATA.items(), words):
+            attributes = ["PK", "SK", "anything"]
+            done = self.roles[function].may(
+                f"dynamodb:{action}", TABLE, dynamodb__LeadingKeys=[partition(word)], dynamodb__Attributes=attributes
+            )
+            self.assertEqual(done, letter in MAY[function].get(word, ""), f"{function} {action} {word}")
+
+    def test_the_partitions_are_those_that_the_store_has(self):
+        keys = (ROOT / "shared/src/store/keys.rs").read_text()
+        written = set(re.findall(r'const (?:CATALOG|API_KEYS|KEYRING): &str = "(\w+)"', keys))
+        written |= {word for word in re.findall(r'format!\("([A-Z]+#)\{', keys)}
+        sort_keys = {"PRODUCT#", "TIER#", "FEATURE#", "CLAIM#", "CURRENT#", "EVENT#", "EVENTS#"}
+        self.assertEqual(written - sort_keys, {word for may in MAY.values() for word in may})
+
+    def test_one_request_for_several_partitions_is_held_to_all_of_them(self):
+        both = [partition("LICENSE#"), "KEYRING"]
+        self.assertFalse(self.roles["Licenses"].may("dynamodb:PutItem", TABLE, dynamodb__LeadingKeys=both))
+
+    def test_attributes_of_items(self):
+        for action, word, attributes, functions in SOME_ATTRIBUTES:
+
+            def may(role, names):
+                return role.may(
+                    f"dynamodb:{action}", TABLE, dynamodb__LeadingKeys=[partition(word)], dynamodb__Attributes=names
+                )
+
+            some = self.who(lambda role: may(role, ["PK", "SK", *attributes]))
+            everything = self.who(lambda role: may(role, ["PK", "SK", *attributes, "more"]))
+            self.assertEqual(some - everything, functions, f"{action} {word}")
+
+    def test_indexes(self):
+        asked = sorted({one for some in INDEXES.values() for one in some} | {("GSI1", "LICENSES"), ("GSI2", "EVENTS#")})
+        for function, (index, word) in product(FUNCTIONS, asked):
+            arn = f"{TABLE}/index/{index}"
+            done = self.roles[function].may("dynamodb:Query", arn, dynamodb__LeadingKeys=[partition(word)])
+            self.assertEqual(done, (index, word) in INDEXES.get(function, ()), f"{function} {index} {word}")
+            for action in ["Scan", "GetItem", "PartiQLSelect"]:
+                self.assertFalse(self.roles[function].may(f"dynamodb:{action}", arn), f"{function} {action}")
+
+    def test_nobody_touches_the_table_itself(self):
+        for action in ["DeleteTable", "UpdateTable", "UpdateTimeToLive", "CreateBackup", "DescribeTable", "ExportTable"]:
+            self.assertEqual(self.who(lambda role: role.may(f"dynamodb:{action}", TABLE)), set(), action)
+        other = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/other"
+        reads = self.who(lambda role: role.may("dynamodb:Query", other, dynamodb__LeadingKeys=["CATALOG"]))
+        self.assertEqual(reads, set())
+
+    def test_who_signs_with_what(self):
+        signers = {SIGNING_KEY: SIGNERS, ROOT_KEY: {"Rotation"}}
+        for arn, tagged in KEYS.items():
+            sign = self.who(lambda role: role.may_with_key("kms:Sign", arn, **tagged, **SIGNATURE))
+            self.assertEqual(sign, signers.get(arn, set()), arn)
+            raw = SIGNATURE | {"kms__MessageType": "RAW"}
+            self.assertEqual(self.who(lambda role: role.may_with_key("kms:Sign", arn, **tagged, **raw)), set(), arn)
+
+    def test_who_seals(self):
+        for arn, action in product(KEYS, ["kms:GenerateDataKey", "kms:Decrypt"]):
+            may = self.who(lambda role: role.may_with_key(action, arn, **KEYS[arn], **SEAL))
+            self.assertEqual(may, SEALERS if arn == SEALING_KEY else set(), f"{action} {arn}")
+            other = SEAL | {"kms__EncryptionContext__signet__table": "other"}
+            self.assertEqual(self.who(lambda role: role.may_with_key(action, arn, **KEYS[arn], **other)), set())
+            self.assertEqual(self.who(lambda role: role.may_with_key(action, arn, **KEYS[arn])), set())
+
+    def test_only_rotation_makes_keys_and_only_of_its_own_kind(self):
+        make = lambda **changed: self.who(lambda role: role.may("kms:CreateKey", "*", **(MAKE | changed)))
+        self.assertEqual(make(), {"Rotation"})
+        for changed in [
+            {"kms__KeySpec": "RSA_4096"},
+            {"kms__KeyUsage": "ENCRYPT_DECRYPT"},
+            {"aws__RequestTag/signet__table": "other"},
+            {"aws__RequestTag/signet__use": "root"},
+            {"aws__TagKeys": ["signet:table", "signet:use", "more"]},
+        ]:
+            self.assertEqual(make(**changed), set(), changed)
+
+    def test_only_rotation_tags_keys_and_none_that_is_another_s(self):
+        wanted = {name: MAKE[name] for name in MAKE if name.startswith("aws__")}
+        for arn, tagged in KEYS.items():
+            may = self.who(lambda role: role.may_with_key("kms:TagResource", arn, **wanted, **tagged))
+            # A key that is just being made has no tags yet, as one that is somebody else's.
+            self.assertEqual(may, {"Rotation"} if tagged in ({}, tags("sign")) else set(), arn)
+            self.assertEqual(self.who(lambda role: role.may_with_key("kms:UntagResource", arn, **tagged)), set())
+
+    def test_only_rotation_ends_keys_and_only_those_that_signed_for_this_table(self):
+        for arn, tagged in KEYS.items():
+            days = {"kms__ScheduleKeyDeletionPendingWindowInDays": "30"}
+            end = self.who(lambda role: role.may_with_key("kms:ScheduleKeyDeletion", arn, **tagged, **days))
+            self.assertEqual(end, {"Rotation"} if arn == SIGNING_KEY else set(), arn)
+            soon = {"kms__ScheduleKeyDeletionPendingWindowInDays": "7"}
+            self.assertEqual(
+                self.who(lambda role: role.may_with_key("kms:ScheduleKeyDeletion", arn, **tagged, **soon)), set()
+            )
+
+    def test_public_keys(self):
+        for arn, tagged in KEYS.items():
+            read = self.who(lambda role: role.may_with_key("kms:GetPublicKey", arn, **tagged))
+            self.assertEqual(read, set(FUNCTIONS) if arn == SIGNING_KEY else {"Rotation"}, arn)
+
+    def test_nobody_rules_over_keys(self):
+        for arn, action in product(
+            KEYS,
+            ["CreateGrant", "PutKeyPolicy", "DisableKey", "CancelKeyDeletion", "Encrypt", "ReEncryptFrom", "ReplicateKey"],
+        ):
+            self.assertEqual(self.who(lambda role: role.may_with_key(f"kms:{action}", arn, **KEYS[arn])), set(), action)
+
+    def test_who_deletes_a_key_does_not_use_it_by_that(self):
+        for name, one in self.stack.of_type("AWS::KMS::Key").items():
+            for statement in one["KeyPolicy"]["Statement"]:
+                actions = set(as_list(statement["Action"]))
+                uses = actions & {"kms:Sign", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant"}
+                self.assertFalse(uses and "kms:ScheduleKeyDeletion" in actions, f"{name} {statement['Sid']}")
+                self.assertNotIn("kms:*", actions)
+
+    def test_an_administrator_keeps_the_root_key_and_does_not_sign_with_it(self):
+        administrator = Role(self.stack, "RotationRole")
+        administrator.arn, administrator.statements = (
+            "arn:aws:iam::111122223333:role/Administrator",
+            [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+        )
+        self.assertTrue(administrator.may_with_key("kms:ScheduleKeyDeletion", ROOT_KEY))
+        self.assertTrue(administrator.may_with_key("kms:PutKeyPolicy", ROOT_KEY))
+        self.assertFalse(administrator.may_with_key("kms:Sign", ROOT_KEY, **SIGNATURE))
+        self.assertFalse(administrator.may_with_key("kms:Decrypt", SEALING_KEY))
+        self.assertTrue(administrator.may_with_key("kms:Decrypt", SEALING_KEY, **SEAL))
+
+    def test_the_secret_is_read_and_no_more(self):
+        secret = self.stack.ref("Secrets")
+        self.assertEqual(self.who(lambda role: role.may("secretsmanager:GetSecretValue", secret)), set(FUNCTIONS))
+        other = secret.replace("Secrets", "Other")
+        self.assertEqual(self.who(lambda role: role.may("secretsmanager:GetSecretValue", other)), set())
+        for action in ["PutSecretValue", "UpdateSecret", "DeleteSecret"]:
+            self.assertEqual(self.who(lambda role: role.may(f"secretsmanager:{action}", secret)), set())
+
+    def test_each_writes_its_own_log(self):
+        for function, log in product(FUNCTIONS, FUNCTIONS):
+            stream = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{STACK}-{log.lower()}:log-stream:2026/01/15"
+            may = self.roles[function].may("logs:PutLogEvents", stream)
+            self.assertEqual(may, function == log, f"{function} {log}")
+            self.assertFalse(self.roles[function].may("logs:CreateLogGroup", stream))
+
+    def test_every_action_is_named_and_everything_is_meant_only_where_it_must_be(self):
+        everything = set()
+        for name, role in self.roles.items():
+            for statement in role.statements:
+                for action in as_list(statement["Action"]):
+                    self.assertNotIn("*", action, f"{name} {statement['Sid']}")
+                    if statement["Resource"] == "*":
+                        everything.add((name, action))
+        allowed = {("Rotation", f"kms:{action}") for action in ["CreateKey", "ListKeys", "TagResource"]}
+        self.assertEqual(everything, allowed)
+
+    def test_only_the_gateway_and_the_schedule_call_functions(self):
+        for name, one in self.stack.of_type("AWS::Lambda::Permission").items():
+            self.assertEqual(one["Principal"], "apigateway.amazonaws.com", name)
+            self.assertEqual(one["SourceArn"], f"arn:aws:execute-api:{REGION}:{ACCOUNT}:Api/*", name)
+        schedule = Role(self.stack, "ScheduleRole")
+        rotation = self.stack.getatt("RotationFunction.Arn")
+        self.assertTrue(schedule.may("lambda:InvokeFunction", rotation))
+        self.assertFalse(schedule.may("lambda:InvokeFunction", self.stack.getatt("LicensesFunction.Arn")))
+        self.assertEqual(self.who(lambda role: role.may("lambda:InvokeFunction", rotation)), set())
+
+
+class OtherKeys(unittest.TestCase):
+    """Where an operator replaces the sealing key and the root key."""
+
+    def test_a_new_key_seals_and_the_old_ones_open(self):
+        new, older = key("new"), key("older")
+        stack = Stack(SealingKeyArn=new, OldSealingKeyArns=older)
+        role = Role(stack, "LicensesRole")
+        may = lambda action, arn: role.may_with_key(action, arn, **SEAL)
+        self.assertTrue(may("kms:GenerateDataKey", new))
+        self.assertFalse(may("kms:GenerateDataKey", SEALING_KEY))
+        self.assertFalse(may("kms:GenerateDataKey", older))
+        self.assertTrue(all(may("kms:Decrypt", arn) for arn in [new, SEALING_KEY, older]))
+        stack = Stack(SealingKeyArn=new)
+        self.assertFalse(Role(stack, "LicensesRole").may_with_key("kms:Decrypt", older, **SEAL))
+
+    def test_rotation_signs_with_the_root_keys_that_it_is_given(self):
+        first, second = key("first"), key("second")
+        stack = Stack(RootKeyArns=f"{first},{second}")
+        roles = {name: Role(stack, f"{name}Role") for name in FUNCTIONS}
+        for arn in [first, second]:
+            may = {name for name, role in roles.items() if role.may_with_key("kms:Sign", arn, **SIGNATURE)}
+            self.assertEqual(may, {"Rotation"})
+
+    def test_tracing_takes_what_it_takes(self):
+        role = Role(Stack(Tracing="Active"), "DiscoveryRole")
+        self.assertTrue(role.may("xray:PutTraceSegments", "*"))
+        self.assertFalse(Role(Stack(), "DiscoveryRole").may("xray:PutTraceSegments", "*"))
+
+
+if __name__ == "__main__":
+    unittest.main()
