@@ -147,7 +147,7 @@ class Data(unittest.TestCase):
             {"AttributeName": f"{name}SK", "KeyType": "RANGE"},
         ]
         self.assertEqual(table["KeySchema"], key(""))
-        indexes = re.findall(r'global_secondary_indexes\(index\("(\w+)"\)', schema)
+        indexes = json.loads(re.search(r"const INDEXES: [^=]+= (\[[^\]]+\])", schema)[1])
         self.assertEqual([one["IndexName"] for one in table["GlobalSecondaryIndexes"]], indexes)
         for one in table["GlobalSecondaryIndexes"]:
             self.assertEqual((one["KeySchema"], one["Projection"]), (key(one["IndexName"]), {"ProjectionType": "ALL"}))
