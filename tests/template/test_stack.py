@@ -274,19 +274,24 @@ class Watching(unittest.TestCase):
     def test_alarms_tell_somebody(self):
         for stack in [Stack(), Stack(**ALL)]:
             alarms = stack.of_type("AWS::CloudWatch::Alarm")
-            wanted = {"Errors", "Throttles", "TableThrottles", "Faults", "Latency", "Signatures", "Unopened", "Rotation"}
+            wanted = {f"{name}Errors" for name in functions()}
+            wanted |= {"Throttles", "ReadThrottles", "WriteThrottles", "Faults", "Latency"}
+            wanted |= {"Signatures", "Unopened", "Rotation"}
             self.assertEqual(set(alarms), {f"{name}Alarm" for name in wanted})
             for name, one in alarms.items():
                 self.assertEqual(one["AlarmActions"], ["AlarmTopic"], name)
         self.assertFalse(Stack().of_type("AWS::SNS::Subscription"))
         self.assertEqual(len(Stack(**ALL).of_type("AWS::SNS::Subscription")), 1)
 
-    def test_errors_and_throttles_of_every_function_count(self):
-        stack = Stack()
-        for alarm in ["ErrorsAlarm", "ThrottlesAlarm"]:
-            metrics = stack.resources[alarm]["Properties"]["Metrics"]
-            watched = {one["MetricStat"]["Metric"]["Dimensions"][0]["Value"] for one in metrics if "MetricStat" in one}
-            self.assertEqual(watched, {f"signet-{name.lower()}" for name in functions()}, alarm)
+    def test_each_alarm_of_a_function_watches_that_function(self):
+        for name in functions():
+            alarm = Stack().resources[f"{name}ErrorsAlarm"]["Properties"]
+            self.assertEqual(alarm["Dimensions"], [{"Name": "FunctionName", "Value": f"signet-{name.lower()}"}])
+
+    def test_a_schedule_that_no_longer_runs_is_noticed(self):
+        alarm = Stack().resources["RotationAlarm"]["Properties"]
+        self.assertEqual((alarm["MetricName"], alarm["ComparisonOperator"]), ("Invocations", "LessThanThreshold"))
+        self.assertEqual(alarm["TreatMissingData"], "breaching")
 
     def test_metrics_are_those_that_the_functions_log(self):
         noted = (ROOT / "shared/src/http/noted.rs").read_text()
