@@ -19,6 +19,9 @@ use crate::{
 pub struct Configuration {
     /// The table's name.
     pub table: String,
+    /// The name of the table that the keys of KMS are for: another than the table's own where that was restored from a
+    /// backup, which gives it a new name, while all that is sealed in it is bound to the old one.
+    pub keys_table: String,
     /// The AWS region.
     pub region: String,
     /// Where AWS's services answer, if not where the region has them.
@@ -92,8 +95,10 @@ impl Configuration {
             reader.fault("SIGNET_ISSUER", "must be an https URL, or one of this machine");
         }
         let issuer = issuer.trim_end_matches('/').to_owned();
+        let table = table_name(&mut reader, "SIGNET_TABLE").unwrap_or_else(|| reader.required("SIGNET_TABLE"));
         let configuration = Self {
-            table: table(&mut reader),
+            keys_table: table_name(&mut reader, "SIGNET_KEYS_TABLE").unwrap_or_else(|| table.clone()),
+            table,
             region: reader.required("AWS_REGION"),
             endpoints: endpoints(&reader),
             keys: keys(&mut reader),
@@ -178,14 +183,14 @@ impl Reader<'_> {
     }
 }
 
-fn table(reader: &mut Reader<'_>) -> String {
-    let name = reader.required("SIGNET_TABLE");
+fn table_name(reader: &mut Reader<'_>, variable: &'static str) -> Option<String> {
+    let name = reader.optional(variable)?;
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let is_name = (3..=255).contains(&name.len()) && name.bytes().all(is_letter);
-    if !is_name && !name.is_empty() {
-        reader.fault("SIGNET_TABLE", "must be the name of a table, not an ARN");
+    if !is_name {
+        reader.fault(variable, "must be the name of a table, not an ARN");
     }
-    name
+    Some(name)
 }
 
 fn endpoints(reader: &Reader<'_>) -> Endpoints {
@@ -310,6 +315,8 @@ mod tests {
         let least = read(&[]).unwrap();
         let settings = least.settings;
         assert_eq!((least.table.as_str(), least.region.as_str()), ("signet", "eu-west-1"));
+        assert_eq!(least.keys_table, least.table);
+        assert_eq!(read(&[("SIGNET_KEYS_TABLE", "signet-before")]).unwrap().keys_table, "signet-before");
         assert_eq!((least.endpoints, settings.oidc), (Endpoints::default(), None));
         assert_eq!((settings.rate_limits, settings.cors_origins.len()), (RateLimits::default(), 0));
         let (sealing_key, secret) = ("alias/signet".to_owned(), "signet".to_owned());
@@ -347,6 +354,7 @@ mod tests {
         }
         for wrong in ["ab", "arn:aws:dynamodb:eu-west-1:1:table/signet", "a b c"] {
             fault(&[("SIGNET_TABLE", wrong)], "SIGNET_TABLE");
+            fault(&[("SIGNET_KEYS_TABLE", wrong)], "SIGNET_KEYS_TABLE");
         }
     }
 

@@ -167,7 +167,8 @@ impl Services {
         let clock = Clock::System;
         let http_client = http_client(&configuration.endpoints_in_use())?;
         let aws = Aws::new(&configuration.region, None, http_client, configuration.settings.patience);
-        let table = Table::connect(&aws, &configuration.table, configuration.endpoints.dynamodb.clone());
+        let table = Table::connect(&aws, &configuration.table, configuration.endpoints.dynamodb.clone())
+            .restored_from(&configuration.keys_table);
         let keys = Keys::of(&configuration, &aws, &clock).await?;
         let services = Self::new(table, keys, clock, configuration.settings)?;
         let now = services.clock.now();
@@ -201,7 +202,7 @@ impl Services {
 
 impl Keys {
     async fn of(configuration: &Configuration, aws: &Aws, clock: &Clock) -> Result<Self, StartError> {
-        let Configuration { table, endpoints, keys, .. } = configuration;
+        let Configuration { keys_table, endpoints, keys, .. } = configuration;
         match keys {
             KeySource::Folder(folder) => Ok(LocalKeys::in_folder(folder)?.into()),
             KeySource::Kms { sealing_key, old_sealing_keys, secret, root_keys } => {
@@ -210,10 +211,10 @@ impl Keys {
                     let sealing_keys = old_sealing_keys.iter().chain([sealing_key]);
                     kms::check_kinds(&client, sealing_keys, root_keys).await?;
                 }
-                let sealer = KmsSealer::new(client.clone(), table, sealing_key, old_sealing_keys, clock.clone());
+                let sealer = KmsSealer::new(client.clone(), keys_table, sealing_key, old_sealing_keys, clock.clone());
                 let manager = secrets::connect(aws, endpoints.secrets_manager.clone());
                 Ok(Self {
-                    signer: Arc::new(KmsSigner::new(client, table)),
+                    signer: Arc::new(KmsSigner::new(client, keys_table)),
                     sealer: Arc::new(sealer),
                     secrets: Secrets::managed(manager, secret, clock.now()).await?,
                     root_keys: root_keys.clone(),

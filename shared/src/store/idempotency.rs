@@ -85,7 +85,7 @@ impl Completion {
 impl Table {
     /// Where the sealed answer of a claim belongs.
     pub fn answer_context(&self, claim: &Claim) -> SealingContext {
-        SealingContext { table: self.name().to_owned(), item: claim.key.pk.clone(), purpose: "answer" }
+        SealingContext { table: self.keys_name().to_owned(), item: claim.key.pk.clone(), purpose: "answer" }
     }
 
     /// Claims a request. A record that is past its time counts as absent, whether or not the TTL has removed it; one

@@ -146,7 +146,7 @@ impl Table {
     /// Where something that is sealed of a license key belongs.
     pub fn sealing_context(&self, license: LicenseId, purpose: &'static str) -> SealingContext {
         let key = keys::sealed(license);
-        SealingContext { table: self.name().to_owned(), item: format!("{}/{}", key.pk, key.sk), purpose }
+        SealingContext { table: self.keys_name().to_owned(), item: format!("{}/{}", key.pk, key.sk), purpose }
     }
 
     /// A license key.

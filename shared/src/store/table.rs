@@ -60,6 +60,8 @@ pub enum StoreError {
 pub struct Table {
     client: Client,
     name: String,
+    /// The name that it has for whoever holds the keys.
+    keys_name: String,
 }
 
 /// The two parts of an item's primary key.
@@ -134,7 +136,12 @@ impl Table {
         config.set_endpoint_url(endpoint);
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
         let client = Client::from_conf(config.build());
-        Self { client, name: name.to_owned() }
+        Self { client, name: name.to_owned(), keys_name: name.to_owned() }
+    }
+
+    /// The same, restored from a backup of the table of this name, which what is sealed in it is bound to.
+    pub fn restored_from(self, keys_name: &str) -> Self {
+        Self { keys_name: keys_name.to_owned(), ..self }
     }
 
     /// The SDK's client, for making the table and probing it.
@@ -145,6 +152,11 @@ impl Table {
     /// The table's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The name of the table that the keys are for: its own, unless it was restored from a backup of another.
+    pub fn keys_name(&self) -> &str {
+        &self.keys_name
     }
 
     /// Reads one item, consistently.

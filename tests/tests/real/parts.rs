@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, process::Command};
 
 use aws_sdk_kms::types::KeySpec;
-use shared::{Aws, Configuration, Patience, Services, http_client, secrets, tokens::kms};
+use shared::{Aws, Configuration, Patience, Services, http_client, secrets, store::Table, tokens::kms};
 use signet_local::Options;
 use signet_tests::{Stack, random_word};
 
@@ -78,6 +78,19 @@ impl Parts {
 
     pub(crate) fn sealing_alias(&self) -> String {
         format!("alias/{}-sealing", self.table)
+    }
+
+    /// Copies the table of a stack to one of another name, as a restored backup is; gives that name.
+    pub(crate) async fn copy_table(&self, stack: &Stack) -> String {
+        let table = &stack.local.services.table;
+        let name = random_word("restored");
+        let restored = Table::connect(&aws(), &name, Some(self.dynamodb.clone()));
+        restored.create_if_missing().await.unwrap();
+        let all = table.client().scan().table_name(table.name()).send().await.unwrap().items.unwrap();
+        for item in all {
+            restored.client().put_item().table_name(&name).set_item(Some(item)).send().await.unwrap();
+        }
+        name
     }
 
     /// The ARN of the key that seals.

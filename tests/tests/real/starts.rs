@@ -51,3 +51,21 @@ async fn keys_of_another_kind_are_told() {
     let told = refused(&parts, &[("SIGNET_ROOT_KEYS", root), ("SIGNET_SEALING_KEY", &absent)]).await;
     assert!(told.contains(&absent) && told.contains("NotFound"), "{told}");
 }
+
+#[tokio::test]
+#[ignore = "tests/real.sh runs it"]
+async fn a_table_that_was_restored_under_another_name_opens_with_the_name_it_had() {
+    let parts = Parts::new();
+    let stack = parts.stack().await;
+    let sold = stack.operator.sell(1).await;
+    let id = sold.license_id.parse().unwrap();
+    let restored = parts.copy_table(&stack).await;
+    let opened = async |more: &[(&'static str, &str)]| {
+        let services = parts.function(more).await;
+        let sealed = services.table.sealed(id).await.unwrap().unwrap();
+        open_key(&services, id, &sealed).await.map(|(key, _)| key)
+    };
+    assert!(opened(&[("SIGNET_TABLE", &restored)]).await.is_err());
+    let before = [("SIGNET_TABLE", restored.as_str()), ("SIGNET_KEYS_TABLE", &parts.table)];
+    assert_eq!(opened(&before).await.unwrap().expose(), sold.license_key);
+}
