@@ -323,6 +323,14 @@ class OtherKeys(unittest.TestCase):
             may = {name for name, role in roles.items() if role.may_with_key("kms:Sign", arn, **SIGNATURE)}
             self.assertEqual(may, {"Rotation"})
 
+    def test_a_restored_table_is_read_in_place_of_the_stack_s(self):
+        role = Role(Stack(RestoredSuffix="-restored-1"), "CustomersRole")
+        for table, may in [(TABLE, False), (TABLE + "-restored-1", True), (TABLE + "-restored-12", False)]:
+            get = role.may("dynamodb:GetItem", table, dynamodb__LeadingKeys=[partition("CUSTOMER#")])
+            listed = role.may("dynamodb:Query", f"{table}/index/GSI1", dynamodb__LeadingKeys=["CUSTOMERS"])
+            self.assertEqual((get, listed), (may, may), table)
+        self.assertTrue(role.may_with_key("kms:Decrypt", SEALING_KEY, **SEAL))
+
     def test_tracing_takes_what_it_takes(self):
         role = Role(Stack(Tracing="Active"), "DiscoveryRole")
         self.assertTrue(role.may("xray:PutTraceSegments", "*"))

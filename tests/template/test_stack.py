@@ -40,7 +40,7 @@ class Environment(unittest.TestCase):
     def setUp(self):
         code = (ROOT / "shared/src/configuration.rs").read_text().split("#[cfg(test)]")[0]
         constants = dict(re.findall(r'const (\w+): &str = "(SIGNET_\w+)"', code))
-        self.known = set(re.findall(r'"(SIGNET_\w+)"', code))
+        self.known = {"SIGNET_TABLE"} | set(re.findall(r'"(SIGNET_\w+)"', code))
         required = re.findall(r'\.required\("?(\w+)"?\)', code)
         self.required = {constants.get(name, name) for name in required} - {"AWS_REGION"}
 
@@ -88,6 +88,14 @@ class Environment(unittest.TestCase):
         self.assertEqual(variables["SIGNET_SEALING_KEY"], new)
         self.assertEqual(variables["SIGNET_OLD_SEALING_KEYS"].split(","), [stack.getatt("SealingKey.Arn"), old])
         self.assertEqual(environment(Stack(), "Licenses")["SIGNET_OLD_SEALING_KEYS"], "")
+
+
+    def test_a_restored_table_keeps_its_keys(self):
+        stack = Stack(RestoredSuffix="-restored-1")
+        variables = environment(stack, "Licenses")
+        self.assertEqual((variables["SIGNET_TABLE"], variables["SIGNET_KEYS_TABLE"]), ("signet-restored-1", "signet"))
+        own = environment(Stack(), "Licenses")
+        self.assertEqual((own["SIGNET_TABLE"], own["SIGNET_KEYS_TABLE"]), ("signet", "signet"))
 
 
 class Functions(unittest.TestCase):
@@ -243,6 +251,7 @@ class Parameters(unittest.TestCase):
             (dict(CorsOrigins="*"), "CorsOrigins is"),
             (dict(CorsOrigins="https://shop.example.com/"), "CorsOrigins is"),
             (dict(RootKeyArns="alias/root"), "RootKeyArns is"),
+            (dict(RestoredSuffix="restored"), "RestoredSuffix is"),
             (dict(SealingKeyArn=f"{key},{key}"), "SealingKeyArn is"),
         ]:
             told = Stack(**parameters).broken_rules()
