@@ -59,6 +59,7 @@ def matches(statement, action, resource, context):
 
 
 TESTS = {
+    "ArnLike": fnmatchcase,
     "StringEquals": lambda value, wanted: value == wanted,
     "StringLike": fnmatchcase,
     "NumericEquals": lambda value, wanted: float(value) == float(wanted),
