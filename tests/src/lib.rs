@@ -15,6 +15,7 @@
 
 mod behind;
 mod client;
+mod events;
 mod faults;
 mod jose;
 mod logs;
@@ -24,10 +25,12 @@ mod seats;
 mod secrets;
 mod shop;
 mod stack;
+mod things;
 mod wire;
 
 pub use behind::{Behind, plain};
 pub use client::{Answer, Client};
+pub use events::events;
 pub use faults::{Fault, Faults, Gate, Rule};
 pub use jose::{AppKey, Signed, json_of, thumbprint};
 pub use logs::Logs;

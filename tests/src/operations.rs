@@ -4,7 +4,10 @@
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use crate::{Answer, Client, Stack, merged, random_word, text};
+use crate::{
+    Answer, Client, Stack, random_word, text,
+    things::{Things, below},
+};
 
 const PERSON: &str = "openid email profile";
 
@@ -107,27 +110,18 @@ impl Stack {
     }
 
     async fn operation(&self, method: Method, template: &str, documented: Value) -> Operation {
-        let below = template.strip_prefix("/api/v1.0/").unwrap_or(template);
+        let below = below(template);
         let sold = self.operator.sell_with(&json!({"max_users": 5, "is_claimable": true})).await;
         let activated = self.anonymous.activate(&sold.license_key, "one").await.expect(201);
-        let fresh = |word: &str| random_word(word);
-        let email = |word: &str| format!("{}@example.com", random_word(word));
-        let writable = |resource: &Value| {
-            let mut own = resource.clone();
-            own.as_object_mut().expect("an object").retain(|name, _| {
-                !["id", "created_at", "updated_at", "feature_keys", "subject"].contains(&name.as_str())
-            });
-            own
-        };
-        let key = if below.starts_with("api-keys/") {
+        let api_key_id = if below.starts_with("api-keys/") {
             let body = json!({"name": "ci", "scopes": ["licenses:read"]});
-            self.operator.post("api-keys", body).await.expect(201)
+            text(&self.operator.post("api-keys", body).await.expect(201)["id"]).to_owned()
         } else {
-            Value::Null
+            String::new()
         };
         let mut caller = self.operator.clone();
         if matches!(below, "register" | "user/claim-license" | "user/licenses") {
-            caller = self.signed_in(&email("ada"), PERSON).await;
+            caller = self.signed_in(&format!("{}@example.com", random_word("ada")), PERSON).await;
             if below != "register" {
                 caller.post("register", json!({})).await.expect(201);
             }
@@ -138,55 +132,22 @@ impl Stack {
             let path = format!("license-keys/{}/suspend", sold.license_id);
             self.operator.post(&path, json!({})).await.expect(200);
         }
-        let id = match below.split('/').next().unwrap_or_default() {
-            "products" => text(&sold.product["id"]),
-            "product-features" => text(&sold.feature["id"]),
-            "pricing-tiers" => text(&sold.tier["id"]),
-            "customers" => text(&sold.customer["id"]),
-            "license-activations" => text(&activated["activation"]["id"]),
-            "api-keys" => key["id"].as_str().unwrap_or_default(),
-            _ if below.starts_with("/problems/") => "not_found",
-            _ => &sold.license_id,
+        let things = Things {
+            product: sold.product,
+            feature: sold.feature,
+            tier: sold.tier,
+            customer: sold.customer,
+            license_key: sold.license_key,
+            token: text(&activated["token"]).to_owned(),
+            activation_id: text(&activated["activation"]["id"]).to_owned(),
+            machine: "one".to_owned(),
+            newcomer: "two".to_owned(),
+            api_key_id,
+            kid: sold.license_id.clone(),
+            license_id: sold.license_id,
+            fresh: random_word,
         };
-        let path = match template.split_once('{') {
-            Some((before, rest)) => format!("{before}{id}{}", rest.split_once('}').expect("a parameter").1),
-            None if below == "license-activations" => format!("{template}?license_id={}", sold.license_id),
-            None => template.to_owned(),
-        };
-        let body = documented.get("requestBody").map(|_| match (method.as_str(), below) {
-            ("POST", "products") => json!({"code": fresh("p"), "name": "Atlas", "description": "A map", "sort_order": 1}),
-            ("PUT", "products/{id}") => writable(&sold.product),
-            ("POST", "product-features") => {
-                json!({"product_id": sold.product["id"], "key": fresh("f"), "name": "Export", "description": "To a file"})
-            }
-            ("PUT", "product-features/{id}") => writable(&sold.feature),
-            ("POST", "pricing-tiers") => merged(writable(&sold.tier), &json!({"code": fresh("t"), "description": "x"})),
-            ("PUT", "pricing-tiers/{id}") => writable(&sold.tier),
-            ("POST", "customers") => json!({"name": "Ada", "email": email("ada"), "company": "Engines"}),
-            ("PUT", "customers/{id}") => writable(&sold.customer),
-            ("POST", "api-keys") => {
-                json!({"name": "ci", "scopes": ["licenses:read"], "expires_at": "2030-01-01T00:00:00Z"})
-            }
-            ("POST", "license-keys") => json!({
-                "customer_id": sold.customer["id"], "tier_id": sold.tier["id"], "max_users": 2,
-                "expires_at": "2030-01-01T00:00:00Z",
-            }),
-            ("POST", "license-keys/validate") => {
-                json!({"license_key": sold.license_key, "machine_id": "one", "product": sold.product["code"]})
-            }
-            ("POST", "license-keys/heartbeat") => json!({"token": activated["token"], "machine_id": "one"}),
-            ("POST", "license-activations/activate") => {
-                json!({"license_key": sold.license_key, "machine_id": "two", "machine_name": "build-07"})
-            }
-            ("POST", "license-activations/{id}/deactivate") => json!({"token": activated["token"]}),
-            ("POST", "license-keys/{id}/audit") => json!({"repair": true}),
-            ("POST", "license-keys/{id}/change") => json!({"tier_id": sold.tier["id"], "max_users": 7}),
-            ("POST", "license-keys/{id}/renew") => json!({"expires_at": "2030-01-01T00:00:00Z"}),
-            ("POST", "user/claim-license") => json!({"tier_id": sold.tier["id"]}),
-            ("POST", "register") => json!({"name": "Ada", "company": "Engines"}),
-            ("POST", at) if at.starts_with("license-keys/{id}/") => json!({"reason": "as asked"}),
-            _ => json!({}),
-        });
-        Operation { method, template: template.to_owned(), path, body, documented, caller }
+        let body = documented.get("requestBody").map(|_| things.body(method.as_str(), template));
+        Operation { method, template: template.to_owned(), path: things.path(template), body, documented, caller }
     }
 }

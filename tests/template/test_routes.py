@@ -81,6 +81,17 @@ class Routes(unittest.TestCase):
                 asked = path.replace("/api/v1.0/", f"/api/{version}/")
                 self.assertEqual(self.gateway.function(method, asked), function, f"{method} {asked}")
 
+    def test_every_event_comes_through_the_route_that_the_gateway_takes(self):
+        for file in (ROOT / "events").glob("*.json"):
+            event = json.loads(file.read_text())
+            if file.stem == "rotation":
+                self.assertEqual(event, json.loads(self.stack.raw["Schedule"]["Properties"]["Target"]["Input"]))
+                continue
+            http = event["requestContext"]["http"]
+            self.assertEqual(http["path"], event["rawPath"], file.name)
+            self.assertEqual(event["requestContext"]["routeKey"], event["routeKey"], file.name)
+            self.assertEqual(self.gateway.candidates(http["method"], http["path"])[0][1], event["routeKey"], file.name)
+
     def test_every_method_of_a_path_reaches_the_same_function(self):
         for (_, path), function in served().items():
             path = re.sub(r"\{\w+\}", VALUE, path)

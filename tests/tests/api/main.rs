@@ -13,6 +13,7 @@ mod documents;
 mod edge;
 mod encryption;
 mod errors;
+mod event_files;
 mod events;
 mod faults;
 mod health;
