@@ -94,6 +94,10 @@ impl Configuration {
         if !issuer.is_empty() && !oidc::is_trustworthy(&issuer) {
             reader.fault("SIGNET_ISSUER", "must be an https URL, or one of this machine");
         }
+        if issuer.len() > MOST_ISSUER_BYTES {
+            // It stands in every token, which has room for the features besides.
+            reader.fault("SIGNET_ISSUER", "must be 500 bytes at most");
+        }
         let issuer = issuer.trim_end_matches('/').to_owned();
         let table = table_name(&mut reader, "SIGNET_TABLE").unwrap_or_else(|| reader.required("SIGNET_TABLE"));
         let configuration = Self {
@@ -202,6 +206,8 @@ fn endpoints(reader: &Reader<'_>) -> Endpoints {
     }
 }
 
+/// The longest `iss` of a token.
+const MOST_ISSUER_BYTES: usize = 500;
 const SEALING_KEY: &str = "SIGNET_SEALING_KEY";
 const OLD_SEALING_KEYS: &str = "SIGNET_OLD_SEALING_KEYS";
 const SECRETS: &str = "SIGNET_SECRETS";
@@ -349,7 +355,8 @@ mod tests {
     fn an_issuer_and_a_table_are_what_they_should_be() {
         let slash = read(&[("SIGNET_ISSUER", "https://licenses.example.com/")]).unwrap().settings;
         assert_eq!((slash.issuer.as_str(), slash.base_url), ("https://licenses.example.com", slash.issuer.clone()));
-        for wrong in ["licenses.example.com", "http://licenses.example.com", "https://a?b"] {
+        let long = format!("https://a.example/{}", "a".repeat(MOST_ISSUER_BYTES));
+        for wrong in ["licenses.example.com", "http://licenses.example.com", "https://a?b", &long] {
             fault(&[("SIGNET_ISSUER", wrong)], "SIGNET_ISSUER");
         }
         for wrong in ["ab", "arn:aws:dynamodb:eu-west-1:1:table/signet", "a b c"] {

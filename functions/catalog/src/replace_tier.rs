@@ -57,7 +57,8 @@ pub struct Request {
     /// Tenants, which the consuming app counts; null means no limit.
     #[schema(minimum = 1, maximum = 4_294_967_295_u32)]
     pub max_tenants: Option<u32>,
-    /// Its own features, without the inherited ones.
+    /// Its own features, without the inherited ones. A token has room for 30,000 bytes of keys, inherited ones included,
+    /// each counted with the 3 around it.
     #[serde(default)]
     #[schema(max_items = 500, default = json!([]))]
     pub feature_ids: Vec<FeatureId>,

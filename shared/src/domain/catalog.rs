@@ -4,6 +4,7 @@
 //! a [`Catalog`], and the store writes only on condition that the catalog is still the one that was checked.
 
 mod fields;
+mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -247,18 +248,18 @@ impl Catalog {
         Ok(())
     }
 
-    /// The feature's product exists, and its key is no other feature's of that product.
+    /// The feature's product exists, its key is no other feature's of that product, and a token has room for it.
     pub fn check_feature(&self, feature: &Feature) -> Result<(), FieldError> {
         self.check_product_exists(feature.product_id)?;
         let taken = |other: &Feature| other.product_id == feature.product_id && other.key == feature.key;
         if self.features.values().any(|other| other.id != feature.id && taken(other)) {
             return Err(FieldError::at("/key", Code::KeyTaken, "another feature of this product has this key"));
         }
-        Ok(())
+        self.check_room_for_feature(feature)
     }
 
     /// The tier's product exists, what it includes and has belongs to the same product, it does not include itself,
-    /// however far round, and its code is no other tier's of that product.
+    /// however far round, its code is no other tier's of that product, and a token has room for its features.
     pub fn check_tier(&self, tier: &Tier) -> Result<(), Invalid> {
         self.check_product_exists(tier.product_id)?;
         let mut invalid = Invalid::default();
@@ -269,7 +270,7 @@ impl Catalog {
         if self.tiers.values().any(|other| other.id != tier.id && taken(other)) {
             return Err(FieldError::at("/code", Code::CodeTaken, "another tier of this product has this code").into());
         }
-        Ok(())
+        Ok(self.check_room_for_tier(tier)?)
     }
 
     fn check_features(&self, invalid: &mut Invalid, tier: &Tier) {

@@ -300,6 +300,7 @@ impl From<SignError> for Problem {
 impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
         match error {
+            TokenError::TooLong { .. } => Self::unavailable(error.to_string()),
             TokenError::Sign(error) => error.into(),
             TokenError::Store(error) => error.into(),
         }

@@ -12,6 +12,7 @@ use super::{KeyRing, SignError, Signer};
 use crate::{
     domain::{
         Claims, Secret,
+        claims::MOST_CLAIMS_BYTES,
         ring::{KeyState, SigningKey},
     },
     store::StoreError,
@@ -21,8 +22,9 @@ use crate::{
 pub const TYPE: &str = "license+jwt";
 /// How long a start waits for what only saves time: Lambda gives a start ten seconds for all.
 const WARMING_UP: Duration = Duration::from_secs(1);
-/// A token is some 1.5 KB; no more than this is looked at.
-const MOST_BYTES: usize = 16 * 1024;
+/// No more than this is looked at: the claims at their longest, in base64url, and room for the header and the signature
+/// of the largest key. Most tokens are some 1.5 KB.
+const MOST_BYTES: usize = MOST_CLAIMS_BYTES.div_ceil(3) * 4 + 1024;
 
 /// The header of a license token: these three and nothing else, so that neither `jwk` nor `crit` nor anything that a
 /// library might act upon can stand in it.
@@ -63,6 +65,18 @@ pub enum VerifyError {
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
+    /// It would be longer than any that is taken: the catalog lets no tier have so many features.
+    #[error(
+        "the claims of license {license} in tier {tier} are {bytes} bytes, more than the {MOST_CLAIMS_BYTES} of a token"
+    )]
+    TooLong {
+        /// `lic_…`
+        license: String,
+        /// `tier_…`
+        tier: String,
+        /// Of the claims as JSON.
+        bytes: usize,
+    },
     /// By the signer.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -151,8 +165,9 @@ impl Tokens {
     }
 
     /// Signs claims with the current key. The signature is verified before the token leaves: a signer that is
-    /// broken, or set to another key, must not hand out what no app can use.
+    /// broken, or set to another key, must not hand out what no app can use. What would be too long is not signed.
     pub async fn sign(&self, claims: &Claims, now: Timestamp) -> Result<Secret, TokenError> {
+        check_length(claims)?;
         let life = claims.exp - claims.iat + i64::from(claims.enforcement.grace_period_seconds);
         let key = self.ring.signing(life, now).await?.ok_or_else(|| refused("there is no current signing key"))?;
         let header = Header { alg: "RS256".to_owned(), typ: TYPE.to_owned(), kid: key.kid.clone() };
@@ -162,6 +177,14 @@ impl Tokens {
             .map_err(|_| refused("the signature does not hold"))?;
         Ok(Secret::new(token))
     }
+}
+
+fn check_length(claims: &Claims) -> Result<(), TokenError> {
+    let bytes = json(claims)?.len();
+    if bytes <= MOST_CLAIMS_BYTES {
+        return Ok(());
+    }
+    Err(TokenError::TooLong { license: claims.sub.clone(), tier: claims.tier.id.clone(), bytes })
 }
 
 /// A JWS in its compact form (RFC 7515 §3.1).
@@ -181,8 +204,11 @@ pub(super) fn refused(reason: &str) -> SignError {
 }
 
 fn encode(part: &impl Serialize) -> Result<String, SignError> {
-    let bytes = serde_json::to_vec(part).map_err(|error| SignError::Refused(error.to_string()))?;
-    Ok(BASE64URL_NOPAD.encode(&bytes))
+    Ok(BASE64URL_NOPAD.encode(&json(part)?))
+}
+
+fn json(part: &impl Serialize) -> Result<Vec<u8>, SignError> {
+    serde_json::to_vec(part).map_err(|error| SignError::Refused(error.to_string()))
 }
 
 #[cfg(test)]

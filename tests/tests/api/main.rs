@@ -24,6 +24,7 @@ mod hostile_text;
 mod hostile_wire;
 mod idempotency;
 mod lambda;
+mod large_tiers;
 mod licenses;
 mod lifecycle;
 mod limits;
