@@ -16,7 +16,7 @@ use openssl::{
 };
 use signet_tests::{START, Value, json, json_of, merged, text, thumbprint};
 
-use crate::readme::Verifier;
+use crate::readme::{UnknownKey, Verifier};
 
 const ISSUER: &str = "https://licenses.example.com";
 const PRODUCT: &str = "atlas";
@@ -147,6 +147,11 @@ fn refuse(name: &str, why: &str, token: &str) -> Value {
     json!({"name": name, "accept": false, "why": why, "token": token})
 }
 
+/// Refused in a way of its own: the app fetches the set anew.
+fn unknown(name: &str, why: &str, token: &str) -> Value {
+    merged(refuse(name, why, token), &json!({"unknown_key": true}))
+}
+
 fn accepted(keys: &Keys) -> Vec<Value> {
     let token = keys.issuer.token(&claims());
     let (start, end) = (now() - 600, now() + 3000);
@@ -190,6 +195,54 @@ fn wrong_claims(keys: &Keys) -> Vec<Value> {
         refuse("no end", "exp is missing", &lacking("exp")),
         refuse("no beginning", "nbf is missing", &lacking("nbf")),
         refuse("end in words", "exp is no number", &changed(json!({"exp": "2099-01-01T00:00:00Z"}))),
+    ]
+}
+
+fn no_machine(keys: &Keys) -> Vec<Value> {
+    let issued = keys.issuer.token(&without(claims(), "activation"));
+    let on =
+        |id: Value| keys.issuer.token(&merged(claims(), &json!({"activation": {"id": "act_1_2_3", "machine_id": id}})));
+    let at =
+        |name: &str, why: &str, token: &str, id: Value| merged(refuse(name, why, token), &json!({"machine_id": id}));
+    let why = "this machine has no id, so no token is for it";
+    vec![
+        at("id null, as issued", why, &issued, Value::Null),
+        at("id null, machine null", why, &on(Value::Null), Value::Null),
+        at("id null, plain", why, &keys.issuer.token(&claims()), Value::Null),
+        at("id empty, as issued", why, &issued, json!("")),
+        at("id empty, machine empty", why, &on(json!("")), json!("")),
+    ]
+}
+
+fn damaged_last_seen(keys: &Keys) -> Vec<Value> {
+    let token = keys.issuer.token(&claims());
+    let (later, end) = (now() + 70, now() + 3000 + GRACE + 60);
+    let at = |name: &str, text: String| {
+        let fields = json!({"last_seen": text, "seen_after": now()});
+        merged(accept(name, "what lies on disk is no time, and counts as none", &token), &fields)
+    };
+    let past = |name: &str, why: &str, fields: Value| merged(refuse(name, why, &token), &fields);
+    vec![
+        at("seen: empty", String::new()),
+        at("seen: garbage", "NaN".to_owned()),
+        at("seen: half written", format!("{later}\0\0")),
+        at("seen: a fraction", format!("{later}.5")),
+        at("seen: a power", "1e12".to_owned()),
+        at("seen: too long", "9".repeat(40)),
+        merged(
+            accept("seen: later", "a clock a little back takes nothing back", &token),
+            &json!({"last_seen": now() + 50, "seen_after": now() + 50}),
+        ),
+        past(
+            "seen: far ahead",
+            "a clock that is far ahead is seen as no more than the end of the token",
+            json!({"now": end + 9999, "seen_after": end + 1}),
+        ),
+        past(
+            "seen: after an old token",
+            "a token that has ended takes nothing back",
+            json!({"now": end + 9999, "last_seen": end + 500, "seen_after": end + 500}),
+        ),
     ]
 }
 
@@ -245,9 +298,12 @@ fn wrong_header(keys: &Keys) -> Vec<Value> {
             &with_secret(text(&keys.issuer.public["kid"]).as_bytes()),
         ),
         refuse("alg RS512", "only RS256", &joined(&rs512, &with_sha512)),
-        refuse("kid of nobody", "no published key has it", &keys.foreign.token(&claims())),
-        refuse("no kid", "no published key is named", &keys.issuer.jws(&without(header.clone(), "kid"), &claims())),
-        refuse("foreign key under our kid", "the signature is another's", &by_foreign(json!({}))),
+        unknown("kid of nobody", "no published key has it", &keys.foreign.token(&claims())),
+        unknown("no kid", "no published key is named", &keys.issuer.jws(&without(header.clone(), "kid"), &claims())),
+        merged(
+            refuse("foreign key under our kid", "the signature is another's", &by_foreign(json!({}))),
+            &json!({"unknown_key": false}),
+        ),
         refuse("jwk", "it brings its own key", &by_foreign(json!({"jwk": keys.foreign.public}))),
         refuse(
             "jwk under its kid",
@@ -294,8 +350,26 @@ fn wrong_signature(keys: &Keys) -> Vec<Value> {
     ]
 }
 
+fn no_set(keys: &Keys) -> Vec<Value> {
+    let token = keys.issuer.token(&claims());
+    let with = |name: &str, why: &str, set: String| merged(unknown(name, why, &token), &json!({"signed_jwks": set}));
+    let without_it = merged(keys.set(3600), &json!({"keys": [keys.previous.public]}));
+    let root = &keys.root;
+    vec![
+        with("set without its key", "its key was condemned", root.jws(&root.header("jwk-set+jwt"), &without_it)),
+        with("set empty", "there is no set on disk", String::new()),
+        with("set damaged", "what is on disk holds no more", keys.signed_set(3600).replace('.', "")),
+        with(
+            "set by a foreign key",
+            "somebody put it there",
+            keys.foreign.jws(&root.header("jwk-set+jwt"), &keys.set(3600)),
+        ),
+    ]
+}
+
 fn tokens_file(keys: &Keys) -> Value {
-    let all = [accepted, wrong_claims, wrong_time, wrong_header, wrong_signature];
+    let all =
+        [accepted, wrong_claims, no_machine, wrong_time, damaged_last_seen, wrong_header, wrong_signature, no_set];
     Value::Array(all.iter().flat_map(|cases| cases(keys)).collect())
 }
 
@@ -305,6 +379,7 @@ fn sets_file(keys: &Keys) -> Value {
     let (root, typ) = (&keys.root, "jwk-set+jwt");
     let none = message(&merged(root.header(typ), &json!({"alg": "none"})), &keys.set(3600));
     let kept = |age: i64| json!({"kept": keys.signed_set(age)});
+    let other = by(root, typ, json!({"keys": [keys.issuer.public]}));
     json!([
         case("plain", true, "signed by a pinned root key", keys.signed_set(3600)),
         merged(case("newer", true, "newer than what is kept", keys.signed_set(3600)), &kept(7200)),
@@ -319,6 +394,19 @@ fn sets_file(keys: &Keys) -> Value {
                 keys.signed_set(7200)
             ),
             &kept(3600)
+        ),
+        merged(
+            case(
+                "of the same second",
+                false,
+                "other keys than what is kept, and no newer: it may be the one before",
+                keys.signed_set(3600)
+            ),
+            &json!({"kept": other}),
+        ),
+        merged(
+            case("over a damaged one", true, "what is on disk holds no more", keys.signed_set(3600)),
+            &json!({"kept": keys.signed_set(3500).replace('.', "")}),
         ),
         case("past its exp", false, "an old set that somebody hands out", keys.signed_set(604_870)),
         case("no end", false, "exp is missing", root.jws(&root.header(typ), &without(keys.set(3600), "exp"))),
@@ -421,12 +509,20 @@ fn the_readmes_rust_lines_agree_with_the_vectors() {
         let app = verifier(&issuer, &folder);
         let set = case["signed_jwks"].as_str().unwrap_or(text(&issuer["signed_jwks"]));
         fs::write(folder.path().join("jwks.jwt"), set).unwrap();
-        if let Some(seen) = case["last_seen"].as_i64() {
-            fs::write(folder.path().join("last-seen"), seen.to_string()).unwrap();
+        match &case["last_seen"] {
+            Value::Null => {}
+            seen => fs::write(folder.path().join("last-seen"), written(seen)).unwrap(),
         }
         let now = case["now"].as_i64().unwrap_or(now);
-        let checked = app.check(text(&case["token"]), text(&issuer["machine_id"]), now);
+        let machine = case.get("machine_id").unwrap_or(&issuer["machine_id"]).as_str().unwrap_or_default();
+        let checked = app.check(text(&case["token"]), machine, now);
         assert_eq!(checked.is_ok(), case["accept"] == true, "{}: {checked:?}", case["name"]);
+        if let Some(unknown) = case["unknown_key"].as_bool() {
+            assert_eq!(checked.unwrap_err().is::<UnknownKey>(), unknown, "{}", case["name"]);
+        }
+        if let Some(seen) = case.get("seen_after") {
+            assert_eq!(fs::read_to_string(folder.path().join("last-seen")).unwrap(), written(seen), "{}", case["name"]);
+        }
     }
     for case in read("sets.json") {
         let folder = tempfile::tempdir().unwrap();
@@ -436,5 +532,57 @@ fn the_readmes_rust_lines_agree_with_the_vectors() {
         }
         let kept = app.keep(text(&case["set"]), now);
         assert_eq!(kept.is_ok(), case["accept"] == true, "{}: {kept:?}", case["name"]);
+        let wanted = if kept.is_ok() { &case["set"] } else { &case["kept"] };
+        let found = fs::read_to_string(folder.path().join("jwks.jwt")).unwrap_or_default();
+        assert_eq!(found, wanted.as_str().unwrap_or_default(), "{}", case["name"]);
     }
+}
+
+/// A time, or what else a case has lying in place of one.
+fn written(seen: &Value) -> String {
+    seen.as_str().map_or_else(|| seen.to_string(), str::to_owned)
+}
+
+#[test]
+fn the_readmes_rust_lines_share_a_folder_and_live_with_a_file_that_they_cannot_write() {
+    let issuer: Value = serde_json::from_str(&fs::read_to_string(folder().join("issuer.json")).unwrap()).unwrap();
+    let token = Key::read("issuer").token(&claims());
+    let folder = tempfile::tempdir().unwrap();
+    let app = verifier(&issuer, &folder);
+    assert!(app.check(&token, MACHINE, now()).unwrap_err().is::<UnknownKey>(), "there is no set yet");
+    app.keep(text(&issuer["signed_jwks"]), now()).unwrap();
+
+    let seen = folder.path().join("last-seen");
+    fs::create_dir(&seen).unwrap();
+    app.check(&token, MACHINE, now()).unwrap();
+    fs::remove_dir(seen).unwrap();
+
+    std::thread::scope(|threads| {
+        for _ in 0..4 {
+            threads.spawn(|| {
+                for i in 0..100 {
+                    app.check(&token, MACHINE, now() + i % 50).unwrap();
+                    app.renewed(&token).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(fs::read_to_string(folder.path().join("token")).unwrap(), token);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing is left over");
+}
+
+#[test]
+fn a_fresh_token_mends_the_last_time_seen_for_the_readmes_rust_lines() {
+    let issuer: Value = serde_json::from_str(&fs::read_to_string(folder().join("issuer.json")).unwrap()).unwrap();
+    let keys = Keys::read();
+    let token = keys.issuer.token(&claims());
+    let folder = tempfile::tempdir().unwrap();
+    let app = verifier(&issuer, &folder);
+    app.keep(text(&issuer["signed_jwks"]), now()).unwrap();
+    app.check(&token, MACHINE, now() + 3600).unwrap();
+    app.check(&token, MACHINE, now()).unwrap_err();
+    app.renewed(&keys.foreign.token(&claims())).unwrap_err();
+    app.check(&token, MACHINE, now()).unwrap_err();
+    app.renewed(&token).unwrap();
+    app.check(&token, MACHINE, now()).unwrap();
 }
