@@ -230,10 +230,10 @@ class Roles(unittest.TestCase):
             read = self.who(lambda role: role.may_with_key("kms:GetPublicKey", arn, **tagged))
             self.assertEqual(read, set(FUNCTIONS) if arn == SIGNING_KEY else {"Rotation"}, arn)
 
-    def test_rotation_looks_at_every_key_before_it_uses_any(self):
+    def test_rotation_looks_at_every_key_and_health_at_those_that_sign(self):
         for arn, tagged in KEYS.items():
             described = self.who(lambda role: role.may_with_key("kms:DescribeKey", arn, **tagged))
-            self.assertEqual(described, {"Rotation"}, arn)
+            self.assertEqual(described, {"Rotation", "Discovery"} if arn == SIGNING_KEY else {"Rotation"}, arn)
 
     def test_nobody_rules_over_keys(self):
         for arn, action in product(

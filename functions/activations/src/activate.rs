@@ -18,7 +18,7 @@ use shared::{
     domain::{
         Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, EncryptionKey, Event, EventType, GivenKey,
         Ids, Invalid, KeyRefused, License, MachineHash, Product, Secret, Standing, Tier,
-        rate::Bucket,
+        rate::{Bucket, Churn},
         seat::{choose_free, is_machine_id, is_machine_name, lease, windows},
     },
     http::{
@@ -226,6 +226,10 @@ enum Outcome {
     Again,
 }
 
+fn too_often(limited: rates::Limited) -> Problem {
+    Problem::rate_limited(limited.seconds, "the machines of this license changed too often: ask again later")
+}
+
 impl Attempt<'_> {
     async fn seat(&self, found: Option<&Activation>) -> Result<Outcome, Problem> {
         match found.map(|found| (found, found.standing(self.license))) {
@@ -260,6 +264,10 @@ impl Attempt<'_> {
         let Some(max_users) = self.license.max_users else { return self.take(None, dead).await };
         // Before the first read of a seat, so that an app in a loop can't use up what the license's partition can give.
         self.count_search().await?;
+        let scans = self.churn().and_then(|churn| churn.full_scans(self.license));
+        if let Some(scans) = &scans {
+            self.services.full_buckets.admit(scans, self.call.now).map_err(too_often)?;
+        }
         let windows = windows(max_users, &mut rand::rng());
         for window in windows {
             let taken = self.services.table.taken_seats(self.license, &window).await?;
@@ -269,20 +277,30 @@ impl Attempt<'_> {
             }
         }
         // Every number was seen taken.
-        self.take_over(dead).await
+        let outcome = self.take_over(dead).await?;
+        if let (Outcome::Full, Some(scans)) = (&outcome, &scans) {
+            // This one was answered by its look at the seats; those above the limit are told before theirs.
+            match self.services.full_buckets.count(&self.services.table, scans, self.call.now).await {
+                Ok(()) | Err(CountError::Limited(_)) => {}
+                Err(CountError::Store(error)) => return Err(error.into()),
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn churn(&self) -> Option<Churn> {
+        self.services.settings.rate_limits.churn
     }
 
     async fn count_search(&self) -> Result<(), Problem> {
         let ttl = self.tier.token_ttl_seconds;
-        let churn = self.services.settings.rate_limits.churn;
-        let bucket = churn.and_then(|churn| churn.searches(self.license, self.machine.hash, ttl));
+        let bucket = self.churn().and_then(|churn| churn.searches(self.license, self.machine.hash, ttl));
         self.count(&self.churned.search, bucket).await
     }
 
     async fn count_activation(&self) -> Result<(), Problem> {
         let ttl = self.tier.token_ttl_seconds;
-        let churn = self.services.settings.rate_limits.churn;
-        let bucket = churn.and_then(|churn| churn.activations(self.license, self.machine.hash, ttl));
+        let bucket = self.churn().and_then(|churn| churn.activations(self.license, self.machine.hash, ttl));
         self.count(&self.churned.activation, bucket).await
     }
 
@@ -290,9 +308,7 @@ impl Attempt<'_> {
         let Some(bucket) = bucket else { return Ok(()) };
         let count = || self.services.full_buckets.count(&self.services.table, &bucket, self.call.now);
         counted.get_or_try_init(count).await.map_err(|error| match error {
-            CountError::Limited(rates::Limited { seconds }) => {
-                Problem::rate_limited(seconds, "the machines of this license changed too often: ask again later")
-            }
+            CountError::Limited(limited) => too_often(limited),
             CountError::Store(error) => error.into(),
         })?;
         Ok(())

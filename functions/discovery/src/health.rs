@@ -16,6 +16,8 @@ use utoipa::ToSchema;
 
 /// How long an answer is given again: however many ask, what we need is asked this often.
 const REUSED_FOR: SignedDuration = SignedDuration::from_secs(5);
+/// How old the signed set of keys may be.
+const SIGNED_WITHIN: SignedDuration = SignedDuration::from_hours(48);
 /// How long a check may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -35,7 +37,8 @@ pub enum Health {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = HealthCheck)]
 pub struct CheckResource {
-    /// `dynamodb`, `signing` (is there a key to sign with?) or `oidc` (are there keys of the issuer of bearer tokens?)
+    /// `dynamodb`, `signing` (is there a key to sign with, and does KMS have it ready?), `signed_keys` (is the set that a
+    /// root key signed younger than two days?) or `oidc` (are there keys of the issuer of bearer tokens?)
     #[schema(example = "dynamodb")]
     name: &'static str,
     /// How well it goes.
@@ -51,7 +54,8 @@ pub struct CheckResource {
     "status": "ok", "version": "0.1.0",
     "checks": [
         {"name": "dynamodb", "status": "ok", "latency_ms": 3},
-        {"name": "signing", "status": "ok", "latency_ms": 0},
+        {"name": "signing", "status": "ok", "latency_ms": 4},
+        {"name": "signed_keys", "status": "ok", "latency_ms": 0},
         {"name": "oidc", "status": "ok", "latency_ms": 0},
     ],
 }))]
@@ -117,12 +121,14 @@ async fn probe(services: &Services, now: Timestamp) -> HealthResource {
         let oidc = services.oidc.as_ref()?;
         Some(check(clock, "oidc", Health::Degraded, async { oidc.discovery(now).await.map(drop) }).await)
     };
-    let (dynamodb, signing, oidc) = tokio::join!(
+    let ring = services.tokens.ring();
+    let (dynamodb, signing, signed_keys, oidc) = tokio::join!(
         check(clock, "dynamodb", Health::Down, services.table.probe()),
-        check(clock, "signing", Health::Down, can_sign(services.tokens.ring(), now)),
+        check(clock, "signing", Health::Down, services.tokens.check_signer(now)),
+        check(clock, "signed_keys", Health::Degraded, signed_lately(ring, now)),
         issuer,
     );
-    let checks: Vec<CheckResource> = [dynamodb, signing].into_iter().chain(oidc).collect();
+    let checks: Vec<CheckResource> = [dynamodb, signing, signed_keys].into_iter().chain(oidc).collect();
     let status = checks.iter().map(|check| check.status).max().unwrap_or(Health::Ok);
     HealthResource { status, checks, version: env!("CARGO_PKG_VERSION") }
 }
@@ -148,7 +154,13 @@ async fn check<E: Display>(
     CheckResource { name, status, latency_ms }
 }
 
-async fn can_sign(ring: &KeyRing, now: Timestamp) -> Result<(), String> {
-    let current = ring.current(now).await.map_err(|error| error.to_string())?;
-    current.map(drop).ok_or_else(|| "there is no current signing key".to_owned())
+/// The set of keys is signed anew each day. If it is not, nobody looks after the keys: apps get no new set in some days,
+/// and no key takes its turn.
+async fn signed_lately(ring: &KeyRing, now: Timestamp) -> Result<(), String> {
+    let ring = ring.read(now).await.map_err(|error| error.to_string())?;
+    match &ring.signed_set {
+        Some(set) if now.duration_since(set.issued_at) < SIGNED_WITHIN => Ok(()),
+        Some(set) => Err(format!("the set of signing keys was signed at {}, and not since", set.issued_at)),
+        None => Err("no root key has signed the set of signing keys".to_owned()),
+    }
 }

@@ -99,6 +99,9 @@ impl Default for Churn {
 /// Above this, searches for a seat are not counted by the token's life: an app that asks again and again while every
 /// seat is taken must not keep out, for the life of a long-lived token, a machine for which a seat was freed.
 const LONGEST_SEARCH: u32 = 3600;
+/// So many looks at every seat of a license, in vain, in a minute: what a look reads grows with the seats, while the table
+/// gives one license so much and no more, which its heartbeats need.
+const FULL_SCANS: Limit = Limit { most: 60, seconds: 60 };
 /// Up to so many seats share a bucket: one item of the table takes about 1,000 writes a second.
 const SEATS_A_SHARD: u32 = 1000;
 
@@ -116,14 +119,24 @@ impl Churn {
         self.bucket(license, machine, token_ttl_seconds)
     }
 
+    /// Where a machine that looked at every seat and got none is counted. None where seats have no limit, or are so few
+    /// that no more searches than that are let through.
+    pub fn full_scans(self, license: &License) -> Option<Bucket> {
+        let searches = self.most(license.max_users?);
+        (searches > FULL_SCANS.most).then(|| Bucket { name: format!("FULL#{}", license.id), limit: FULL_SCANS })
+    }
+
+    fn most(self, max_users: u32) -> u64 {
+        u64::from(self.per_seat) * u64::from(max_users) + u64::from(self.extra)
+    }
+
     /// A license of many seats has several, and a machine is always counted in the same.
     fn bucket(self, license: &License, machine: MachineHash, seconds: u32) -> Option<Bucket> {
         let max_users = license.max_users?;
         let shards = max_users.div_ceil(SEATS_A_SHARD).max(1);
         let [a, b, c, d, ..] = machine.0;
         let shard = u32::from_be_bytes([a, b, c, d]) % shards;
-        let most = u64::from(self.per_seat) * u64::from(max_users) + u64::from(self.extra);
-        let limit = Limit { most: most.div_ceil(u64::from(shards)), seconds };
+        let limit = Limit { most: self.most(max_users).div_ceil(u64::from(shards)), seconds };
         Some(Bucket { name: format!("CHURN#{}#{shard}", license.id), limit })
     }
 }

@@ -40,13 +40,20 @@ pub enum CountError {
 
 /// Which buckets are full, as far as this process has seen. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct FullBuckets(Arc<Mutex<HashMap<String, i64>>>);
+pub struct FullBuckets(Arc<Mutex<HashMap<String, Full>>>);
+
+/// A bucket that was full at a limit, until its window is over. Of a limit that has grown meanwhile it says nothing.
+#[derive(Debug, Clone, Copy)]
+struct Full {
+    most: u64,
+    end: i64,
+}
 
 impl FullBuckets {
     /// Goes on unless the bucket is known to be full. No I/O.
     pub fn admit(&self, bucket: &Bucket, now: Timestamp) -> Result<(), Limited> {
         let full = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if full.contains_key(&bucket.key(now)) {
+        if full.get(&bucket.key(now)).is_some_and(|full| full.most >= bucket.limit.most) {
             return Err(Limited { seconds: bucket.window(now).seconds_left(now) });
         }
         Ok(())
@@ -55,10 +62,10 @@ impl FullBuckets {
     fn remember(&self, bucket: &Bucket, now: Timestamp) {
         let mut full = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if full.len() >= MOST_REMEMBERED {
-            full.retain(|_, end| *end > now.as_second());
+            full.retain(|_, full| full.end > now.as_second());
         }
         if full.len() < MOST_REMEMBERED {
-            full.insert(bucket.key(now), bucket.window(now).end);
+            full.insert(bucket.key(now), Full { most: bucket.limit.most, end: bucket.window(now).end });
         }
     }
 

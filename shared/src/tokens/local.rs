@@ -137,6 +137,10 @@ impl Signer for LocalSigner {
         ready(self.key(handle).map(|pair| public_part(&pair))).boxed()
     }
 
+    fn check<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<(), SignError>> {
+        ready(self.key(handle).map(drop)).boxed()
+    }
+
     fn sign<'a>(&'a self, handle: &'a str, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignError>> {
         let signed = self.key(handle).and_then(|pair| {
             let mut signature = vec![0; pair.public_modulus_len()];

@@ -76,6 +76,9 @@ pub trait Signer: Debug + Send + Sync {
     /// The public part of a key.
     fn public<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<PublicKey, SignError>>;
 
+    /// Tells whether a key is there and ready to sign, and signs nothing for that.
+    fn check<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<(), SignError>>;
+
     /// Signs `message`, which the signer hashes. The signature is as long as the key's modulus.
     fn sign<'a>(&'a self, handle: &'a str, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignError>>;
 

@@ -164,6 +164,13 @@ impl Tokens {
         }
     }
 
+    /// Asks whether there is a current key and the signer has it ready. It costs no signature.
+    pub async fn check_signer(&self, now: Timestamp) -> Result<(), TokenError> {
+        let current = self.ring.current(now).await?.ok_or_else(|| refused("there is no current signing key"))?;
+        self.signer.check(&current.handle).await?;
+        Ok(())
+    }
+
     /// Signs claims with the current key. The signature is verified before the token leaves: a signer that is
     /// broken, or set to another key, must not hand out what no app can use. What would be too long is not signed.
     pub async fn sign(&self, claims: &Claims, now: Timestamp) -> Result<Secret, TokenError> {

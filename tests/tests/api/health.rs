@@ -24,7 +24,12 @@ fn said(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, status)| ((*name).to_owned(), (*status).to_owned())).collect()
 }
 
-const WELL: [(&str, &str); 3] = [("dynamodb", "ok"), ("signing", "ok"), ("oidc", "ok")];
+const WELL: [(&str, &str); 4] = [("dynamodb", "ok"), ("signing", "ok"), ("signed_keys", "ok"), ("oidc", "ok")];
+
+/// All is well but for one.
+fn but(name: &str, status: &str) -> Vec<(String, String)> {
+    said(&WELL.map(|(own, ok)| (own, if own == name { status } else { ok })))
+}
 
 #[tokio::test]
 async fn health_200() {
@@ -50,7 +55,7 @@ async fn health_503_while_dynamodb_is_away() {
     stack.advance(1);
     let answer = stack.anonymous.get("/health").await;
     assert_eq!((answer.status, &answer.body["status"]), (503, &json!("down")));
-    assert_eq!(checks(&answer), said(&[("dynamodb", "down"), ("signing", "ok"), ("oidc", "ok")]));
+    assert_eq!(checks(&answer), but("dynamodb", "down"));
     assert_eq!((answer.header("content-type"), answer.header("retry-after")), ("application/json", "5"));
     for inner in ["says the test", "connection", "127.0.0.1", "error"] {
         assert!(!answer.text.contains(inner), "a caller learns what, not why: {}", answer.text);
@@ -114,7 +119,20 @@ async fn health_503_without_a_key_that_signs() {
     stack.advance(300);
     let answer = stack.anonymous.get("/health").await;
     assert_eq!(answer.status, 503);
-    assert_eq!(checks(&answer), said(&[("dynamodb", "ok"), ("signing", "down"), ("oidc", "ok")]));
+    assert_eq!(checks(&answer), but("signing", "down"));
+}
+
+#[tokio::test]
+async fn health_200_degraded_while_nobody_looks_after_the_signing_keys() {
+    let stack = Stack::start().await;
+    stack.advance(2 * 86_400 - 1);
+    assert_eq!(checks(&stack.anonymous.get("/health").await), said(&WELL));
+    stack.advance(5);
+    let answer = stack.anonymous.get("/health").await;
+    assert_eq!((answer.status, checks(&answer)), (200, but("signed_keys", "degraded")));
+    stack.local.services.keep_ring().await.unwrap();
+    stack.advance(5);
+    assert_eq!(checks(&stack.anonymous.get("/health").await), said(&WELL));
 }
 
 /// Asks a server with the stack's parts but for the issuer of bearer tokens.
@@ -127,7 +145,7 @@ async fn with_issuer(stack: &Stack, oidc: Option<Oidc>) -> Client {
 async fn health_200_degraded_without_the_keys_of_the_issuer() {
     let stack = Stack::start().await;
     let without = with_issuer(&stack, None).await.get("/health").await;
-    assert_eq!(checks(&without), said(&WELL[..2]));
+    assert_eq!(checks(&without), said(&WELL[..3]));
 
     let settings = stack.local.services.settings.oidc.clone().unwrap();
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -136,6 +154,6 @@ async fn health_200_degraded_without_the_keys_of_the_issuer() {
     let away = Oidc::new(&shared::auth::OidcSettings { issuer: url.clone(), ..settings.clone() }).unwrap();
     let answer = with_issuer(&stack, Some(away)).await.get("/health").await;
     assert_eq!((answer.status, &answer.body["status"]), (200, &json!("degraded")));
-    assert_eq!(checks(&answer), said(&[("dynamodb", "ok"), ("signing", "ok"), ("oidc", "degraded")]));
+    assert_eq!(checks(&answer), but("oidc", "degraded"));
     assert!(!answer.text.contains(&url));
 }

@@ -222,6 +222,39 @@ async fn machines_that_find_no_seat_count_and_then_429() {
 }
 
 #[tokio::test]
+async fn a_limit_that_grows_lets_go_at_once() {
+    let stack = start(RateLimits { guesses: None, churn: Some(Churn { per_seat: 1, extra: 0 }) }).await;
+    let sold = stack.operator.sell(1).await;
+    let first = stack.anonymous.activate(&sold.license_key, "one").await.expect(201);
+    deactivate(&stack.operator, &first).await;
+    limited(&stack.anonymous.activate(&sold.license_key, "two").await, 3600);
+    // The customer has bought two more.
+    let change = format!("license-keys/{}/change", sold.license_id);
+    stack.operator.post(&change, json!({"max_users": 3})).await.expect(200);
+    for machine in ["two", "three"] {
+        stack.anonymous.activate(&sold.license_key, machine).await.expect(201);
+    }
+    limited(&stack.anonymous.activate(&sold.license_key, "four").await, 3600);
+}
+
+#[tokio::test]
+async fn looks_at_every_seat_in_vain_count_60_times_a_minute_and_then_429() {
+    let stack = start(RateLimits { guesses: None, churn: Some(Churn { per_seat: 0, extra: 1000 }) }).await;
+    let sold = stack.operator.sell(1).await;
+    let activate = async |machine: &str| stack.anonymous.activate(&sold.license_key, machine).await;
+    let first = activate("one").await.expect(201);
+    for _ in 0..60 {
+        activate("other").await.problem(409, "seat_limit_reached");
+    }
+    limited(&activate("other").await, 60);
+    limited(&activate("yet another").await, 60);
+    activate("one").await.expect(200);
+    deactivate(&stack.operator, &first).await;
+    stack.advance(60);
+    activate("other").await.expect(201);
+}
+
+#[tokio::test]
 async fn a_search_that_finds_nothing_keeps_nobody_out_for_the_life_of_a_long_token() {
     let stack = start(three_machines()).await;
     let Sold { license_key, .. } =

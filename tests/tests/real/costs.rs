@@ -32,8 +32,9 @@ async fn kms_is_asked_for_what_must_be_signed_and_for_a_data_key_in_five_minutes
     for document in ["jwks.json", "jwks.jwt", "license-configuration"] {
         app.get(&format!("/.well-known/{document}")).await.expect(200);
     }
+    assert_eq!(asked_of_keys(&stack), [""; 0], "what apps read");
     app.get("/health").await.expect(200);
-    assert_eq!(asked_of_keys(&stack), [""; 0], "what apps and load balancers read");
+    assert_eq!(asked_of_keys(&stack), ["DescribeKey"], "what load balancers read, once in five seconds");
     operator.get("license-keys?limit=1").await.expect(200);
     assert_eq!(asked_of_keys(&stack), ["GetSecretValue"], "a list, once in five minutes");
     operator.get("license-keys?limit=1").await.expect(200);

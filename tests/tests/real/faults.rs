@@ -41,12 +41,15 @@ async fn a_disabled_signing_key_is_503_until_it_is_enabled() {
     unavailable(app.heartbeat(text(&token), "one")).await;
     let issue = json!({"customer_id": operator.customer().await["id"], "tier_id": sold.tier["id"]});
     unavailable(operator.post("license-keys", issue.clone())).await;
+    assert_eq!(app.get("/health").await.expect(503)["checks"][1]["status"], "down");
     // What needs no signature goes on.
     let asked = json!({"token": token, "machine_id": "one"});
     assert_eq!(app.post("license-keys/validate", asked).await.expect(200)["code"], "valid");
     stack.claims(&token).await;
 
     parts.kms().enable_key().key_id(&key).send().await.unwrap();
+    stack.advance(5);
+    assert_eq!(app.get("/health").await.expect(200)["checks"][1]["status"], "ok");
     let beat = app.heartbeat(text(&token), "one").await.expect(200);
     stack.claims(&beat["token"]).await;
     app.activate(&sold.license_key, "two").await.expect(200);

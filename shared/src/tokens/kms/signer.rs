@@ -127,6 +127,12 @@ impl KmsSigner {
         public_key(&self.ask_for_public_key(arn).await?)
     }
 
+    async fn look_at(&self, handle: &str) -> Result<(), SignError> {
+        let described = self.client.describe_key().key_id(handle).send().await?.key_metadata;
+        let is_ready = described.is_some_and(|key| key.key_state == Some(KeyState::Enabled));
+        if is_ready { Ok(()) } else { Err(refused("the key is not enabled")) }
+    }
+
     async fn sign_hash(&self, handle: &str, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let signed = self
             .client
@@ -191,6 +197,10 @@ impl Signer for KmsSigner {
 
     fn public<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<PublicKey, SignError>> {
         self.ask_for_public(handle).boxed()
+    }
+
+    fn check<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<(), SignError>> {
+        self.look_at(handle).boxed()
     }
 
     fn sign<'a>(&'a self, handle: &'a str, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignError>> {
