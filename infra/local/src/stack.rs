@@ -225,11 +225,12 @@ fn local_keys(folder: Option<&Folder>, spare: Vec<SpareKey>) -> Result<Keys, sha
 async fn begin(table: Table, keys: Keys, settings: Settings, clock: Clock) -> Result<Services, StartError> {
     let signer = Arc::clone(&keys.signer);
     let services = Services::new(table, keys, clock, settings).map_err(shared::StartError::from)?;
-    services.keep_ring().await.map_err(shared::StartError::from)?;
     // A table that another folder's keys began would answer, but sign nothing: better told now than at the first sale.
     if let Some(current) = services.tokens.ring().current(services.clock.now()).await? {
-        signer.sign(&current.handle, b"").await.map_err(StartError::ForeignTable)?;
+        signer.check(&current.handle).await.map_err(StartError::ForeignTable)?;
     }
+    services.keep_ring().await.map_err(shared::StartError::from)?;
+    services.tokens.ring().read(services.clock.now()).await?;
     Ok(services)
 }
 
