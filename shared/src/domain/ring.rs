@@ -157,8 +157,6 @@ pub enum Step {
     Promote,
     /// The last tokens of some keys have ended.
     Retire,
-    /// The private parts of some keys are of no use any more.
-    End,
 }
 
 /// Why a key can't be condemned or promoted.
@@ -236,8 +234,6 @@ impl Ring {
         let is_old = self.current().and_then(|key| key.signs_since).is_none_or(|at| later(at, rules.rotation) <= now);
         if self.keys.iter().any(|key| key.is_due_to_retire(now)) {
             Some(Step::Retire)
-        } else if self.keys.iter().any(|key| key.is_due_to_end(rules, now)) {
-            Some(Step::End)
         } else if is_missing {
             (!is_being_made).then_some(Step::Make)
         } else {
@@ -274,7 +270,8 @@ impl Ring {
         due.map(|key| SigningKey { state: KeyState::Retired, ..key.clone() }).collect()
     }
 
-    /// The keys whose private part may end, as they are once it has been told to.
+    /// The keys whose private part may end, as they are once it has been told to. No step waits for it: who may not
+    /// delete keys has a ring that turns all the same.
     pub fn ended(&self, rules: Rules, now: Timestamp) -> Vec<SigningKey> {
         let due = self.keys.iter().filter(|key| key.is_due_to_end(rules, now));
         due.map(|key| SigningKey { ended_at: Some(now), ..key.clone() }).collect()
@@ -372,11 +369,12 @@ mod tests {
                     }
                     Step::Promote => self.0.promoted(RULES, now).unwrap(),
                     Step::Retire => self.0.retired(now),
-                    Step::End => self.0.ended(RULES, now),
                 };
                 assert!(!changed.is_empty(), "a step that is due does something");
                 self.0 = std::mem::take(&mut self.0).with(&changed);
             }
+            let ended = self.0.ended(RULES, now);
+            self.0 = std::mem::take(&mut self.0).with(&ended);
         }
 
         fn states(&self) -> Vec<KeyState> {

@@ -47,12 +47,12 @@ impl Keeper {
         Self { table, signer, rules, roots: roots.into(), issuer: issuer.into() }
     }
 
-    /// Does all that is due.
+    /// Does all that is due; last what may be forbidden for good, which nothing else waits for.
     pub async fn keep(&self, now: Timestamp) -> Result<(), KeepError> {
         for _ in 0..MOST_STEPS {
             let ring = self.table.ring().await?;
             if !self.step(&ring, now).await? {
-                return Ok(());
+                return self.end_keys(&ring, now).await;
             }
         }
         Err(StoreError::Contended.into())
@@ -68,19 +68,35 @@ impl Keeper {
             }
             Step::Promote => ring.promoted(self.rules, now).unwrap_or_default(),
             Step::Retire => ring.retired(now),
-            Step::End => {
-                let ended = ring.ended(self.rules, now);
-                for key in &ended {
-                    self.signer.end(&key.handle).await?;
-                }
-                ended
-            }
         };
         if self.table.step_ring(ring, RingStep { changed: &changed, ..RingStep::default() }).await? {
             let kids: Vec<_> = changed.iter().map(|key| key.kid.as_str()).collect();
             tracing::info!(?step, ?kids, "the signing key ring has turned");
         }
         Ok(true)
+    }
+
+    /// Lets the private parts end that are of no use any more. One that does not is passed over, and told of, until it
+    /// does: many an account forbids everybody to delete keys, and such a key signs nothing that is honoured.
+    async fn end_keys(&self, ring: &Ring, now: Timestamp) -> Result<(), KeepError> {
+        let mut ended = ring.ended(self.rules, now);
+        let mut refused = Vec::new();
+        for key in &ended {
+            if let Err(error) = self.signer.end(&key.handle).await {
+                tracing::error!(kid = key.kid, %error, "a signing key that is of no use any more could not be deleted");
+                refused.push(key.kid.clone());
+            }
+        }
+        ended.retain(|key| !refused.contains(&key.kid));
+        if ended.is_empty() {
+            return Ok(());
+        }
+        // Where the ring has moved meanwhile, the next that looks does it again: it can be done twice.
+        if self.table.step_ring(ring, RingStep { changed: &ended, ..RingStep::default() }).await? {
+            let kids: Vec<_> = ended.iter().map(|key| key.kid.as_str()).collect();
+            tracing::info!(?kids, "signing keys have ended");
+        }
+        Ok(())
     }
 
     /// Makes the key that is missing. That it is being made is written first, so that nobody makes it too, and so that

@@ -11,7 +11,7 @@ use shared::domain::{
     ring::Rules,
 };
 use signet_local::{Folder, Options};
-use signet_tests::{Answer, AppKey, Client, Fault, Rule, START, Signed, Stack, Value, json, text, thumbprint};
+use signet_tests::{Answer, AppKey, Client, Fault, Logs, Rule, START, Signed, Stack, Value, json, text, thumbprint};
 
 const KEYS: &str = "signing-keys";
 const ROTATE: &str = "signing-keys/rotate";
@@ -196,6 +196,45 @@ async fn condemn_200_of_a_next_key_and_of_one_that_is_no_longer_published() {
     stack.operator.post(ROTATE, json!({"force": true})).await.expect(200);
     let ended = condemn(&stack, kid(&first, "current")).await.expect(200);
     assert_eq!(states(&ended), ["next", "current", "condemned", "condemned"]);
+}
+
+/// When the private part of a key was told to end, as the table has it.
+async fn ended_at(stack: &Stack, kid: &str) -> Option<String> {
+    let items = stack.items().await;
+    let item = items.iter().find(|item| item["SK"]["S"] == format!("KEY#{kid}")).unwrap();
+    item["ended_at"]["S"].as_str().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn a_ring_turns_also_where_a_private_key_can_not_be_deleted() {
+    let logs = Logs::of_this_thread();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::take(folder.path()).unwrap();
+    let stack = Stack::with(Options { data: Some(&folder), ..Options::default() }).await;
+    let first = ring(&stack).await;
+    let (stuck, other) = (kid(&first, "current"), kid(&first, "next"));
+    condemn(&stack, stuck).await.expect(200);
+    condemn(&stack, other).await.expect(200);
+    // A folder in place of its file can't be deleted as a file.
+    let file = folder.file("signing-keys").join(format!("{stuck}.pem"));
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+
+    stack.advance(90 * 86_400);
+    keep(&stack).await;
+    let turned = ring(&stack).await;
+    assert_eq!(states(&turned), ["next", "current", "previous", "condemned", "condemned"]);
+    let (kids, claims) = signed_set(&stack, &turned).await;
+    assert_eq!((kids.len(), claims["iat"].as_i64()), (3, Some(stack.clock.now().as_second())));
+    let now = Some(stack.clock.now().to_string());
+    assert_eq!((ended_at(&stack, stuck).await, ended_at(&stack, other).await), (None, now));
+    let told = logs.lines().into_iter().filter(|line| line["level"] == "ERROR").collect::<Vec<_>>();
+    assert!(told.len() == 1 && told[0]["kid"] == stuck, "{told:?}");
+
+    fs::remove_dir(&file).unwrap();
+    stack.advance(300);
+    keep(&stack).await;
+    assert_eq!(ended_at(&stack, stuck).await, Some(stack.clock.now().to_string()));
 }
 
 /// The keys in the signed set, and its claims, verified with the first root key.
