@@ -27,7 +27,8 @@ const MEDIA_TYPE: &str = "application/jwk-set+jwt";
     summary = "Get the public signing keys, signed by the root key",
     description = "A JWT of type `jwk-set+jwt` with `iss`, `sub`, `iat`, `exp` and `keys`. It verifies with one of `root_keys` \
         of `GET /api/v1.0/signing-keys`, of which an app has the first built in, and may have others. It is signed anew each \
-        day and holds for a week.",
+        day and holds for a week; each has a later `iat` than the one before. 503 where the one that is kept has a key \
+        that was condemned since, until it is signed anew.",
     responses(
         (
             status = 200,
@@ -43,7 +44,7 @@ const MEDIA_TYPE: &str = "application/jwk-set+jwt";
 pub async fn handler(State(services): State<Services>, call: Call) -> Result<Response, Problem> {
     let copy = services.tokens.ring();
     let ring = copy.read(call.now).await?;
-    let set = ring.signed_set.as_ref().filter(|set| call.now < set.expires_at);
+    let set = ring.good_set(call.now);
     let set = set.ok_or_else(|| Problem::unavailable("no signed set of keys is kept that still holds"))?;
     let headers = [(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)), (ETAG, etag(set.jwt.as_bytes()))];
     Ok((public_for(copy.refresh_interval()), headers, set.jwt.clone()).into_response())

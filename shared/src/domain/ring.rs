@@ -227,6 +227,12 @@ impl Ring {
         self.keys.iter().filter(|key| key.is_published())
     }
 
+    /// The signed set, if it still holds: it has not ended, and vouches for no key that was condemned since.
+    pub fn good_set(&self, now: Timestamp) -> Option<&SignedSet> {
+        let is_condemned = |kid: &String| self.key(kid).is_some_and(|key| key.state == KeyState::Condemned);
+        self.signed_set.as_ref().filter(|set| now < set.expires_at && !set.kids.iter().any(is_condemned))
+    }
+
     /// The first step that is due.
     pub fn due(&self, rules: Rules, now: Timestamp) -> Option<Step> {
         let is_being_made = self.making.is_some_and(|making| now.duration_since(making.since) < MAKING);

@@ -21,6 +21,9 @@ const LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// When it is signed anew though nothing in it has changed.
 const RENEWAL: SignedDuration = SignedDuration::from_hours(24);
 
+/// An `iat` is a whole one.
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
 #[derive(Serialize)]
 struct Header<'a> {
     alg: &'a str,
@@ -45,7 +48,8 @@ pub(super) fn is_due(ring: &Ring, root: &RootKey, issuer: &str, now: Timestamp) 
     })
 }
 
-/// Signs the set, and verifies what was signed before it leaves.
+/// Signs the set, and verifies what was signed before it leaves. An app keeps the later of two, so this is later than the
+/// one that is kept, though that be of the same second or of a clock that is ahead.
 pub(super) async fn sign(
     signer: &dyn Signer,
     root: &RootKey,
@@ -53,14 +57,16 @@ pub(super) async fn sign(
     issuer: &str,
     now: Timestamp,
 ) -> Result<SignedSet, SignError> {
-    let expires_at = now.checked_add(LIFE).unwrap_or(Timestamp::MAX);
+    let after = ring.signed_set.as_ref().and_then(|set| set.issued_at.checked_add(SECOND).ok());
+    let issued_at = after.map_or(now, |after| after.max(now));
+    let expires_at = issued_at.checked_add(LIFE).unwrap_or(Timestamp::MAX);
     let keys = ring.published().map(Jwk::from).collect();
     let header = Header { alg: "RS256", typ: TYPE, kid: &root.kid };
-    let claims = Claims { iss: issuer, sub: issuer, iat: whole_second(now), exp: whole_second(expires_at), keys };
+    let claims = Claims { iss: issuer, sub: issuer, iat: whole_second(issued_at), exp: whole_second(expires_at), keys };
     let jwt = token::sign(signer, &root.handle, &header, &claims).await?;
     verify(&jwt, root, issuer).map_err(|_| token::refused("the root key's signature does not hold"))?;
     let issuer = issuer.to_owned();
-    Ok(SignedSet { jwt, issuer, kids: kids(ring), root_kid: root.kid.clone(), issued_at: now, expires_at })
+    Ok(SignedSet { jwt, issuer, kids: kids(ring), root_kid: root.kid.clone(), issued_at, expires_at })
 }
 
 /// The published keys that the set which is kept does not have, under the signature of a root key.

@@ -11,7 +11,9 @@ use shared::domain::{
     ring::Rules,
 };
 use signet_local::{Folder, Options};
-use signet_tests::{Answer, AppKey, Client, Fault, Logs, Rule, START, Signed, Stack, Value, json, text, thumbprint};
+use signet_tests::{
+    Answer, AppKey, Client, Fault, Logs, Rule, START, Signed, Stack, Value, json, text, thumbprint,
+};
 
 const KEYS: &str = "signing-keys";
 const ROTATE: &str = "signing-keys/rotate";
@@ -286,6 +288,36 @@ async fn a_signed_set_is_renewed_each_day_and_costs_no_signature_otherwise() {
     stack.anonymous.get("/.well-known/jwks.jwt").await.problem(503, "unavailable");
     keep(&stack).await;
     assert_eq!(stack.anonymous.get("/.well-known/jwks.jwt").await.status, 200);
+}
+
+#[tokio::test]
+async fn signed_jwks_503_while_the_set_has_a_condemned_key() {
+    let stack = Stack::start().await;
+    let before = ring(&stack).await;
+    let old = signed_set(&stack, &before).await;
+    // Whoever signs the set anew is away.
+    stack.faults.set(Rule::new("TransactWriteItems", Fault::Refuse).about("SIGNED_SET").always());
+    condemn(&stack, kid(&before, "current")).await.expect(200);
+    stack.anonymous.get("/.well-known/jwks.jwt").await.problem(503, "unavailable");
+    stack.anonymous.get("/.well-known/jwks.json").await.expect(200);
+    stack.faults.clear();
+    keep(&stack).await;
+    let (kids, claims) = signed_set(&stack, &before).await;
+    assert!(!kids.contains(&kid(&before, "current").to_owned()));
+    assert_eq!(claims["iat"].as_i64().unwrap(), old.1["iat"].as_i64().unwrap() + 1, "later, though in the same second");
+}
+
+#[tokio::test]
+async fn a_signed_set_is_later_than_the_one_before_also_by_a_clock_that_is_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, behind] = Stack::two(&Folder::take(folder.path()).unwrap()).await;
+    one.advance(86_400);
+    keep(&one).await;
+    let (_, first) = signed_set(&one, &ring(&one).await).await;
+    behind.advance(86_390);
+    behind.operator.post(ROTATE, json!({"force": true})).await.expect(200);
+    let (kids, second) = signed_set(&behind, &ring(&behind).await).await;
+    assert_eq!((kids.len(), second["iat"].as_i64()), (3, Some(first["iat"].as_i64().unwrap() + 1)));
 }
 
 #[tokio::test]
