@@ -1,6 +1,6 @@
 //! A warm function's copy of the signing key ring.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,7 +19,14 @@ const TRIES: usize = 4;
 pub struct KeyRing {
     table: Table,
     refresh: SignedDuration,
-    copy: Arc<Mutex<Option<Copy>>>,
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    copy: Option<Copy>,
+    /// How often it was let go. What was asked for before that may be older than the change behind it.
+    drops: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -31,7 +38,7 @@ struct Copy {
 impl KeyRing {
     /// A ring that is not read yet.
     pub fn new(table: Table, refresh: SignedDuration) -> Self {
-        Self { table, refresh, copy: Arc::default() }
+        Self { table, refresh, kept: Arc::default() }
     }
 
     /// How old a copy may be, and so how long a JWKS may be kept.
@@ -81,19 +88,35 @@ impl KeyRing {
 
     /// Lets the copy go: this process has changed the ring.
     pub fn forget(&self) {
-        *self.copy.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut kept = self.lock();
+        kept.copy = None;
+        kept.drops += 1;
     }
 
     fn kept(&self, now: Timestamp, most: SignedDuration) -> Option<Copy> {
-        let copy = self.copy.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let copy = self.lock().copy.clone()?;
         let age = now.duration_since(copy.read_at);
         (age >= SignedDuration::ZERO && age < most).then_some(copy)
     }
 
+    /// Reads the ring anew. Of several that do so at once, the first to ask may be the last to get an answer: an older
+    /// ring, which may have a key that was condemned since, takes no place of a newer one.
     async fn reload(&self, now: Timestamp) -> Result<Arc<Ring>, StoreError> {
+        let drops = self.lock().drops;
         let ring = Arc::new(self.table.ring().await?);
-        let copy = Copy { read_at: now, ring: Arc::clone(&ring) };
-        *self.copy.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy);
+        let mut kept = self.lock();
+        let is_newer =
+            |copy: &Copy| copy.ring.version > ring.version && now.duration_since(copy.read_at) < self.refresh;
+        if let Some(newer) = kept.copy.as_ref().filter(|copy| is_newer(copy)) {
+            return Ok(Arc::clone(&newer.ring));
+        }
+        if kept.drops == drops {
+            kept.copy = Some(Copy { read_at: now, ring: Arc::clone(&ring) });
+        }
         Ok(ring)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,7 +12,7 @@ use shared::domain::{
 };
 use signet_local::{Folder, Options};
 use signet_tests::{
-    Answer, AppKey, Client, Fault, Logs, Rule, START, Signed, Stack, Value, json, text, thumbprint,
+    Answer, AppKey, Client, Fault, Gate, Logs, Rule, START, Signed, Stack, Value, json, text, thumbprint,
 };
 
 const KEYS: &str = "signing-keys";
@@ -318,6 +318,31 @@ async fn a_signed_set_is_later_than_the_one_before_also_by_a_clock_that_is_behin
     behind.operator.post(ROTATE, json!({"force": true})).await.expect(200);
     let (kids, second) = signed_set(&behind, &ring(&behind).await).await;
     assert_eq!((kids.len(), second["iat"].as_i64()), (3, Some(first["iat"].as_i64().unwrap() + 1)));
+}
+
+#[tokio::test]
+async fn a_ring_that_was_read_before_a_key_was_condemned_is_not_kept_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let stacks = Stack::two(&Folder::take(folder.path()).unwrap()).await;
+    // By the process that condemns, and by another one.
+    for reader in &stacks {
+        let old = kid(&ring(&stacks[0]).await, "current").to_owned();
+        for stack in &stacks {
+            stack.advance(300);
+        }
+        let gate = Gate::default();
+        reader.faults.set(Rule::new("Query", Fault::HoldAnswer(gate.clone())).about("KEYRING"));
+        let slow = published(reader);
+        let meanwhile = async {
+            gate.reached().await;
+            reader.advance(1);
+            condemn(&stacks[0], &old).await.expect(200);
+            assert!(!published(reader).await.contains(&old));
+            gate.open();
+        };
+        tokio::join!(slow, meanwhile);
+        assert!(!published(reader).await.contains(&old));
+    }
 }
 
 #[tokio::test]
