@@ -1,12 +1,16 @@
 //! Seats and activations that don't fit together. No write of ours can leave them so; a restore from a backup can.
 
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt, TryStreamExt, future::try_join, stream};
+
 use super::{
     activations::{activation_of, life, tombstone},
     events::event_item,
     idempotency::Completion,
     keys,
     seats::{SeatHolder, names, not_held_by},
-    table::{Query, StoreError, Table, n},
+    table::{Item, Query, StoreError, Table, n},
     writes::{Committed, Condition, Transaction},
 };
 use crate::domain::{Activation, Event, License, Standing};
@@ -27,42 +31,44 @@ impl Misfits {
     }
 }
 
+/// How many of those that look amiss are read at once.
+const AT_ONCE: usize = 16;
+
 impl Table {
-    /// Compares the seats of a license with its activations. What looks amiss is read once more, one item at a time:
-    /// between the two lists a machine may have come or gone.
+    /// Compares the seats of a license with its activations: two lists, and nothing more for each machine. What looks
+    /// amiss is read once more, one item at a time: between the two lists a machine may have come or gone.
     pub async fn misfits(&self, license: &License) -> Result<Misfits, StoreError> {
         if license.max_users.is_none() {
             return Ok(Misfits::default());
         }
-        let partition = keys::license_partition(license.id);
-        let mut misfits = Misfits::default();
-        for item in self.query_all(Query::prefix(partition.clone(), keys::SEAT)).await? {
-            let seat = SeatHolder::of(license.id, &item)?;
-            if seat.generation == license.generation && license.seat_counts(Some(seat.number)) {
-                let activation = self.get(keys::machine(license.id, seat.id.machine)).await?;
-                let activation = activation.as_ref().map(activation_of).transpose()?;
-                let holds = activation.is_some_and(|held| {
-                    held.id == seat.id && held.seat == Some(seat.number) && held.ended_at.is_none()
-                });
-                if !holds && self.get(keys::seat(license.id, seat.number)).await?.as_ref() == Some(&item) {
-                    misfits.seats.push(seat);
-                }
-            }
+        let list = |prefix| self.query_all(Query::prefix(keys::license_partition(license.id), prefix));
+        let (seats, machines) = try_join(list(keys::SEAT), list(keys::MACHINE)).await?;
+        let amiss = Amiss::of(license, seats, &machines)?;
+        let lost = amiss.seats.into_iter().map(|(seat, item)| self.still_lost(seat, item)).collect();
+        let astray = amiss.activations.into_iter().map(|activation| self.still_astray(activation)).collect();
+        Ok(Misfits { seats: found(lost).await?, activations: found(astray).await? })
+    }
+
+    /// The seat, if no activation has it as its machine and the seat itself are now.
+    async fn still_lost(&self, seat: SeatHolder, as_read: Item) -> Result<Option<SeatHolder>, StoreError> {
+        let activation = self.activation(seat.id.license, seat.id.machine).await?;
+        if activation.is_some_and(|activation| holds(&activation, &seat)) {
+            return Ok(None);
         }
-        for item in self.query_all(Query::prefix(partition, keys::MACHINE)).await? {
-            let activation = activation_of(&item)?;
-            let Some(number) = activation.seat.filter(|_| activation.standing(license) == Standing::Live) else {
-                continue;
-            };
-            let seat = self.get(keys::seat(license.id, number)).await?;
-            if !seat.is_some_and(|seat| names(&seat, &activation)) {
-                let again = self.activation(license.id, activation.id.machine).await?;
-                if again.is_some_and(|again| again.id == activation.id && again.ended_at.is_none()) {
-                    misfits.activations.push(activation);
-                }
-            }
+        let again = self.get(keys::seat(seat.id.license, seat.number)).await?;
+        Ok((again == Some(as_read)).then_some(seat))
+    }
+
+    /// The activation, if it is not in the seat that it names as the seat and itself are now.
+    async fn still_astray(&self, activation: Activation) -> Result<Option<Activation>, StoreError> {
+        let Some(number) = activation.seat else { return Ok(None) };
+        let seat = self.get(keys::seat(activation.id.license, number)).await?;
+        if seat.is_some_and(|seat| names(&seat, &activation)) {
+            return Ok(None);
         }
-        Ok(misfits)
+        let again = self.activation(activation.id.license, activation.id.machine).await?;
+        let is_as_read = again.is_some_and(|again| again.id == activation.id && again.ended_at.is_none());
+        Ok(is_as_read.then_some(activation))
     }
 
     /// Frees a seat, on condition that it is still held as it was read, and that no activation has it: two reads are
@@ -105,4 +111,49 @@ impl Table {
             Committed::Refused(_) => Err(StoreError::Contended),
         }
     }
+}
+
+/// What looks amiss by two lists that are no snapshot.
+struct Amiss {
+    seats: Vec<(SeatHolder, Item)>,
+    activations: Vec<Activation>,
+}
+
+impl Amiss {
+    fn of(license: &License, seats: Vec<Item>, machines: &[Item]) -> Result<Self, StoreError> {
+        let mut by_number = BTreeMap::new();
+        for item in seats {
+            let seat = SeatHolder::of(license.id, &item)?;
+            by_number.insert(seat.number, (seat, item));
+        }
+        let mut by_machine = BTreeMap::new();
+        for item in machines {
+            let activation = activation_of(item)?;
+            by_machine.insert(activation.id.machine, activation);
+        }
+        let is_astray = |activation: &&Activation| {
+            let Some(number) = activation.seat.filter(|_| activation.standing(license) == Standing::Live) else {
+                return false;
+            };
+            !by_number.get(&number).is_some_and(|(_, seat)| names(seat, activation))
+        };
+        let activations = by_machine.values().filter(is_astray).cloned().collect();
+        let is_lost = |(seat, _): &(SeatHolder, Item)| {
+            let counts = seat.generation == license.generation && license.seat_counts(Some(seat.number));
+            counts && !by_machine.get(&seat.id.machine).is_some_and(|activation| holds(activation, seat))
+        };
+        let seats = by_number.into_values().filter(is_lost).collect();
+        Ok(Self { seats, activations })
+    }
+}
+
+/// Whether an activation says that it holds the seat.
+fn holds(activation: &Activation, seat: &SeatHolder) -> bool {
+    activation.id == seat.id && activation.seat == Some(seat.number) && activation.ended_at.is_none()
+}
+
+/// What some looks find, a few of them at once.
+async fn found<T>(looks: Vec<impl Future<Output = Result<Option<T>, StoreError>>>) -> Result<Vec<T>, StoreError> {
+    let found: Vec<Option<T>> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
 }

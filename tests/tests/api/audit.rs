@@ -269,6 +269,43 @@ async fn audit_ends_no_machine_whose_seat_is_its_own_by_then() {
 }
 
 #[tokio::test]
+async fn audit_asks_no_more_of_many_machines_than_of_one() {
+    let stack = Stack::start().await;
+    let mut costs = Vec::new();
+    for machines in [1, 64] {
+        let (sold, _) = with_machines(&stack, 70, machines).await;
+        stack.faults.forget_calls();
+        assert_eq!(faults(&stack, &sold.license_id).await, [""; 0]);
+        costs.push(stack.faults.calls());
+        // What looks amiss is read once more, and that alone: the machine, the seat.
+        let (machine, _) = seat_of(&stack, &sold.license_id, "m0").await;
+        delete(&stack, &key_of(&machine)).await;
+        stack.faults.forget_calls();
+        assert_eq!(faults(&stack, &sold.license_id).await, ["seats"]);
+        assert_eq!(stack.faults.calls().len(), costs[0].len() + 2);
+    }
+    assert_eq!(costs[0], costs[1]);
+}
+
+#[tokio::test]
+async fn audit_finds_nothing_amiss_with_machines_that_come_and_go_between_its_two_lists() {
+    let stack = Stack::start().await;
+    let (sold, active) = with_machines(&stack, 3, 2).await;
+    let (operator, path) = (stack.operator.clone(), format!("license-keys/{}/audit", sold.license_id));
+    let repair = async move { operator.post(&path, json!({"repair": true})).await.expect(200) };
+    let meanwhile = async {
+        stack.anonymous.activate(&sold.license_key, "m2").await.expect(201);
+        let end = format!("license-activations/{}/deactivate", text(&active[0]["activation"]["id"]));
+        stack.operator.post(&end, json!({})).await.expect(200);
+    };
+    let answer = stack.faults.overtake(("Query", "MACHINE#"), repair, meanwhile).await;
+    assert_eq!((&answer["findings"][0]["ok"], &answer["license"]["seats_used"]), (&json!(true), &json!(2)));
+    for (machine, status) in [("m1", 200), ("m2", 200), ("m0", 201)] {
+        assert_eq!(stack.anonymous.activate(&sold.license_key, machine).await.status, status, "{machine}");
+    }
+}
+
+#[tokio::test]
 async fn audit_frees_a_seat_that_names_a_machine_of_another_seat() {
     let stack = Stack::start().await;
     let (sold, active) = with_machines(&stack, 2, 1).await;
