@@ -1,6 +1,8 @@
 //! The access function on Lambda.
 
+use std::process::ExitCode;
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_http::Error> {
+async fn main() -> ExitCode {
     shared::http::lambda::run(access::routes()).await
 }

@@ -1,6 +1,8 @@
 //! The catalog function on Lambda.
 
+use std::process::ExitCode;
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_http::Error> {
+async fn main() -> ExitCode {
     shared::http::lambda::run(catalog::routes()).await
 }

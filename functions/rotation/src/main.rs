@@ -1,13 +1,18 @@
 //! The rotation function on Lambda, which a schedule calls every few minutes: does what is due of the signing key
 //! ring. It alone may make keys and sign with the root key.
 
+use std::process::ExitCode;
+
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use shared::{Services, http::lambda::start};
+use shared::{Services, http::lambda::begin};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    let services = start().await?;
+async fn main() -> ExitCode {
+    begin(serve).await
+}
+
+async fn serve(services: Services) -> Result<(), Error> {
     if services.keeper.is_none() {
         return Err("SIGNET_ROOT_KEYS is not set: this function looks after the signing keys".into());
     }
