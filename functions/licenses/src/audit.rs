@@ -87,7 +87,7 @@ pub(crate) async fn handler(
 ) -> Result<axum::Json<Response>, Problem> {
     caller.require(Scope::LicensesWrite)?;
     let Body(request) = body?;
-    audit(&services, id, request.repair, &caller.actor(), &call).await.map(axum::Json)
+    Box::pin(audit(&services, id, request.repair, &caller.actor(), &call)).await.map(axum::Json)
 }
 
 /// Looks a license key over and notes that it did.

@@ -9,8 +9,8 @@ use crate::{
     store::{StoreError, Table},
 };
 
-/// A kid that is not in the copy makes it be read again, but not more often than this: an attacker can make up kids.
-const UNKNOWN_KID_PAUSE: SignedDuration = SignedDuration::from_secs(5);
+/// What is not in the copy makes it be read again, but not more often than this: an attacker can make up kids.
+const UNKNOWN_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 /// How often the ring may turn while a key is looked for that signs for so long.
 const TRIES: usize = 4;
 
@@ -35,6 +35,17 @@ struct Copy {
     ring: Arc<Ring>,
 }
 
+impl Copy {
+    fn age(&self, now: Timestamp) -> SignedDuration {
+        now.duration_since(self.read_at)
+    }
+
+    /// Whether there is a key that signs, and a set of keys that holds.
+    fn is_whole(&self, now: Timestamp) -> bool {
+        self.ring.current().is_some() && self.ring.good_set(now).is_some()
+    }
+}
+
 impl KeyRing {
     /// A ring that is not read yet.
     pub fn new(table: Table, refresh: SignedDuration) -> Self {
@@ -47,11 +58,12 @@ impl KeyRing {
     }
 
     /// The ring. A copy older than the refresh interval, by the wall clock at the time of use, is read anew: an
-    /// instance may have been frozen for hours.
+    /// instance may have been frozen for hours. So is, within
+    /// seconds, one without a key that signs or a set that holds: before the first keys are made, after a condemnation.
     pub async fn read(&self, now: Timestamp) -> Result<Arc<Ring>, StoreError> {
         match self.kept(now, self.refresh) {
-            Some(copy) => Ok(copy.ring),
-            None => self.reload(now).await,
+            Some(copy) if copy.is_whole(now) || copy.age(now) < UNKNOWN_PAUSE => Ok(copy.ring),
+            _ => self.reload(now).await,
         }
     }
 
@@ -80,7 +92,7 @@ impl KeyRing {
     /// The key of a kid. One that is not in the copy may have been made a moment ago.
     pub async fn find(&self, kid: &str, now: Timestamp) -> Result<Option<SigningKey>, StoreError> {
         let known = self.read(now).await?.key(kid).cloned();
-        if known.is_some() || self.kept(now, UNKNOWN_KID_PAUSE).is_some() {
+        if known.is_some() || self.kept(now, UNKNOWN_PAUSE).is_some() {
             return Ok(known);
         }
         Ok(self.reload(now).await?.key(kid).cloned())
@@ -95,7 +107,7 @@ impl KeyRing {
 
     fn kept(&self, now: Timestamp, most: SignedDuration) -> Option<Copy> {
         let copy = self.lock().copy.clone()?;
-        let age = now.duration_since(copy.read_at);
+        let age = copy.age(now);
         (age >= SignedDuration::ZERO && age < most).then_some(copy)
     }
 
@@ -105,8 +117,7 @@ impl KeyRing {
         let drops = self.lock().drops;
         let ring = Arc::new(self.table.ring().await?);
         let mut kept = self.lock();
-        let is_newer =
-            |copy: &Copy| copy.ring.version > ring.version && now.duration_since(copy.read_at) < self.refresh;
+        let is_newer = |copy: &Copy| copy.ring.version > ring.version && copy.age(now) < self.refresh;
         if let Some(newer) = kept.copy.as_ref().filter(|copy| is_newer(copy)) {
             return Ok(Arc::clone(&newer.ring));
         }

@@ -346,6 +346,31 @@ async fn a_ring_that_was_read_before_a_key_was_condemned_is_not_kept_after() {
 }
 
 #[tokio::test]
+async fn who_has_read_the_ring_before_there_was_a_key_finds_the_first_within_seconds() {
+    let stack = Stack::start().await;
+    let keyring = json!({
+        "KeyConditionExpression": "PK = :keyring", "ExpressionAttributeValues": {":keyring": {"S": "KEYRING"}},
+    });
+    let all = stack.dynamodb("Query", keyring).await;
+    let all = all["Items"].as_array().unwrap();
+    for item in all {
+        stack.dynamodb("DeleteItem", json!({"Key": {"PK": item["PK"], "SK": item["SK"]}})).await;
+    }
+    stack.local.services.tokens.ring().forget();
+    stack.anonymous.get("/.well-known/jwks.jwt").await.problem(503, "unavailable");
+    stack.anonymous.get("/health").await.expect(503);
+
+    // Another process has made the first keys.
+    for item in all {
+        stack.dynamodb("PutItem", json!({"Item": item})).await;
+    }
+    stack.anonymous.get("/.well-known/jwks.jwt").await.problem(503, "unavailable");
+    stack.advance(5);
+    assert_eq!(stack.anonymous.get("/.well-known/jwks.jwt").await.status, 200);
+    assert_eq!(stack.anonymous.get("/health").await.expect(200)["status"], "ok");
+}
+
+#[tokio::test]
 async fn the_root_key_vouches_for_no_key_that_someone_wrote_into_the_table() {
     let stack = Stack::start().await;
     let ring = ring(&stack).await;
