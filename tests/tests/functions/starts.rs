@@ -14,7 +14,7 @@ const FUNCTIONS: [&str; 8] =
 /// What a function that ended has told: one line, in which all of these stand.
 #[track_caller]
 fn told(started: Result<Function, Ended>, words: &[&str]) -> String {
-    let ended = started.expect_err("it must not start");
+    let Err(ended) = started else { panic!("it must not start") };
     assert_eq!(ended.code, Some(1), "{ended:#?}");
     let [line] = ended.log.as_slice() else { panic!("not one line: {:#?}", ended.log) };
     let line: Value = serde_json::from_str(line).unwrap();
