@@ -14,7 +14,7 @@ use shared::{
         documented::{Always, ById, Known, Scoped, WithBody},
         resources::LicenseResource,
     },
-    keymaking::open_key,
+    keymaking::{open_key, token_again},
     store::audit::Misfits,
     tokens::{UnverifiedToken, VerifyError},
 };
@@ -24,7 +24,8 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = AuditRequest)]
 pub struct Request {
-    /// Frees seats that no machine has, and ends activations whose seat is not theirs.
+    /// Frees seats that no machine has, ends activations whose seat is not theirs, and signs the stored token anew where
+    /// the key that signed it was condemned.
     #[serde(default)]
     #[schema(default = false)]
     pub repair: bool,
@@ -65,7 +66,7 @@ pub struct Finding {
     post,
     path = "/api/v1.0/license-keys/{id}/audit",
     tag = "license keys",
-    summary = "Look a license key over, and mend its seats if asked to",
+    summary = "Look a license key over, and mend what can be mended if asked to",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     request_body = Request,
     responses(
@@ -101,7 +102,10 @@ pub async fn audit(
     let license = services.table.license(id).await?.ok_or_else(Problem::not_found)?;
     let catalog = services.table.catalog().await?.catalog;
     let mut ids = Ids::new(call.now);
-    let stored = stored_token(services, &license, call.now).await?;
+    let mut stored = stored_token(services, &license, call.now).await?;
+    if repair && !stored.1.ok && sign_again(services, &catalog, &license, call).await? {
+        stored = stored_token(services, &license, call.now).await?;
+    }
     let findings = vec![
         seats(services, &license, repair, (actor, call), &mut ids).await?,
         stored.0,
@@ -192,6 +196,19 @@ async fn stored_token(services: &Services, license: &License, now: Timestamp) ->
         Err(VerifyError::Store(error)) => return Err(error.into()),
     };
     Ok((told, signing_key))
+}
+
+/// Stores a new token in place of one whose signing key was condemned; the key string stays. Tells whether it did: there
+/// is none for a license key that has ended, or of which nothing that is stored opens.
+async fn sign_again(services: &Services, catalog: &Catalog, license: &License, call: &Call) -> Result<bool, Problem> {
+    let Some((product, tier)) = catalog.sold(license) else { return Ok(false) };
+    if license.refusal(product.is_active, license.generation, call.now).is_some() {
+        return Ok(false);
+    }
+    let Some(sealed) = services.table.sealed(license.id).await? else { return Ok(false) };
+    let Ok((_, kept)) = open_key(services, license.id, &sealed).await else { return Ok(false) };
+    let again = token_again(services, license, (catalog, product, tier), (&sealed, kept), call).await?;
+    Ok(again.is_some())
 }
 
 fn tier(catalog: &Catalog, license: &License) -> Finding {

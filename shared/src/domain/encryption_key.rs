@@ -171,8 +171,11 @@ impl EncryptionKey {
     }
 }
 
+/// Whether a JWK, or one of a set of them (RFC 7517 §5), is a private key.
 fn is_secret(jwk: &Map<String, Value>) -> bool {
-    SECRET_MEMBERS.iter().any(|name| jwk.contains_key(*name))
+    let keys = jwk.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let all = keys.iter().filter_map(Value::as_object).chain([jwk]);
+    all.into_iter().any(|key| SECRET_MEMBERS.iter().any(|name| key.contains_key(*name)))
 }
 
 impl GivenKey {

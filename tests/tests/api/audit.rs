@@ -434,6 +434,30 @@ async fn audit_finds_a_signing_key_that_is_unknown_or_condemned() {
 }
 
 #[tokio::test]
+async fn audit_stores_a_token_of_another_key_in_place_of_one_whose_key_was_condemned() {
+    let stack = Stack::start().await;
+    let (kept, ended) = (stack.operator.sell(1).await, stack.operator.sell(1).await);
+    let revoke = format!("license-keys/{}/revoke", ended.license_id);
+    stack.operator.post(&revoke, json!({"reason": "refund"})).await.expect(200);
+    let machine = stack.anonymous.activate(&kept.license_key, "one").await.expect(201);
+    let ring = stack.operator.get("signing-keys").await.expect(200);
+    let current = ring["items"].as_array().unwrap().iter().find(|key| key["state"] == "current").unwrap();
+    let condemn = format!("signing-keys/{}/condemn", text(&current["kid"]));
+    stack.operator.post(&condemn, json!({"reason": "seen elsewhere"})).await.expect(200);
+
+    assert_eq!(faults(&stack, &kept.license_id).await, ["signing_key"]);
+    let (_, findings) = audit(&stack, &kept.license_id, json!({"repair": true})).await;
+    assert!(findings.values().all(|ok| *ok), "{findings:?}");
+    assert_eq!(faults(&stack, &kept.license_id).await, [""; 0]);
+    // The machine keeps its seat, and comes back by the key string that it knows.
+    stack.anonymous.heartbeat(text(&machine["token"]), "one").await.problem(401, "token_invalid");
+    stack.anonymous.activate(&kept.license_key, "one").await.expect(200);
+    // For what has ended, nothing is signed.
+    audit(&stack, &ended.license_id, json!({"repair": true})).await;
+    assert_eq!(faults(&stack, &ended.license_id).await, ["signing_key"]);
+}
+
+#[tokio::test]
 async fn audit_finds_a_tier_that_is_not_there() {
     let stack = Stack::start().await;
     let sold = stack.operator.sell(1).await;

@@ -239,6 +239,7 @@ async fn a_private_key_422_and_is_neither_shown_nor_kept() {
         merged(key.jwk(), &json!({"d": null})),
         json!({"kty": "oct", "k": "AAAA"}),
         json!(private.to_string()),
+        json!({"keys": [key.jwk(), private]}),
         json!(pkcs8),
         json!(pkcs1),
         json!(format!("{}{pkcs8}", key.spki())),
