@@ -40,7 +40,7 @@ class Environment(unittest.TestCase):
     def setUp(self):
         code = (ROOT / "shared/src/configuration.rs").read_text().split("#[cfg(test)]")[0]
         constants = dict(re.findall(r'const (\w+): &str = "(SIGNET_\w+)"', code))
-        self.known = {"SIGNET_TABLE"} | set(re.findall(r'"(SIGNET_\w+)"', code))
+        self.known = {"SIGNET_TABLE"} | set(re.findall(r'"((?:SIGNET|AWS_ENDPOINT_URL)\w*)"', code))
         required = re.findall(r'\.required\("?(\w+)"?\)', code)
         self.required = {constants.get(name, name) for name in required} - {"AWS_REGION"}
 
@@ -52,6 +52,11 @@ class Environment(unittest.TestCase):
                 variables = environment(stack, function)
                 self.assertTrue(all(variables[name] for name in self.required), function)
                 self.assertLessEqual(set(variables), self.known)
+
+    def test_services_are_the_regions_own(self):
+        for function in functions():
+            elsewhere = {name: value for name, value in environment(Stack(), function).items() if "ENDPOINT" in name}
+            self.assertEqual(set(elsewhere.values()), {""})
 
     def test_keys_are_in_kms(self):
         for function in functions():
