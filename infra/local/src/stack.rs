@@ -154,6 +154,7 @@ impl Stack {
         let demo = if options.demo { Some(demo::fill(&services, secret.id).await?) } else { None };
 
         let (router, _) = all_routes().split_for_parts();
+        let router = router.merge(dashboard::routes(&services));
         // The issuer is no part of Signet, so it is beside the edge. Its documents are fetched over HTTP as any issuer's
         // are, at the first bearer token: by then it answers.
         let app = Router::new().nest(issuer::PATH, dev_issuer.routes()).fallback_service(with_edge(router, &services));

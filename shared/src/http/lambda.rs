@@ -2,6 +2,7 @@
 
 use std::{env, io, process::ExitCode};
 
+use axum::Router;
 use lambda_http::Error;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -14,7 +15,12 @@ use crate::{Configuration, Services};
 /// Serves a function's routes on Lambda.
 pub async fn run(routes: OpenApiRouter<Services>) -> ExitCode {
     let (router, _) = routes.split_for_parts();
-    begin(async |services| lambda_http::run(with_edge(router, &services)).await).await
+    run_with(|_| router).await
+}
+
+/// The same with routes that are made of what they may touch.
+pub async fn run_with(routes: impl FnOnce(&Services) -> Router<Services>) -> ExitCode {
+    begin(async |services| lambda_http::run(with_edge(routes(&services), &services)).await).await
 }
 
 /// What every function begins with, whatever calls it: its log, as CloudWatch Logs Insights reads it, and all that can be

@@ -12,6 +12,7 @@ pub mod once;
 pub mod problem;
 pub mod resources;
 pub mod respond;
+pub mod within;
 
 pub use call::Call;
 pub use extract::{Body, List, NoBody, NoFilter, Page, PathId};
@@ -19,3 +20,4 @@ pub use noted::{Metric, Noted};
 pub use once::{Answer, Once};
 pub use problem::Problem;
 pub use respond::{Created, IfMatch, ListBody, Tagged};
+pub use within::Within;

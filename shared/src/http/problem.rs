@@ -1,12 +1,13 @@
 //! Answers that say no: `application/problem+json` (RFC 9457), each with a code from the one list.
 
 use axum::{
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::log::Refusal as Refused;
 use crate::{
     domain::{Code, FieldError, Invalid, License, Refusal, license::StateConflict},
     store::{
@@ -91,6 +92,17 @@ impl Problem {
     /// More than the limit allows of something that is counted, until `seconds` from now.
     pub fn rate_limited(seconds: u64, detail: impl Into<String>) -> Self {
         Self { retry_after_seconds: Some(seconds.max(1)), ..Self::new(Code::RateLimited, detail) }
+    }
+
+    /// An answer that tells of it in another way than the API does, as a page for people. The log hears of it as ever.
+    pub fn told_by(&self, mut response: Response) -> Response {
+        *response.status_mut() = self.status();
+        if let Some(seconds) = self.retry_after_seconds {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        let refusal = Refused { code: self.code.as_str().into(), cause: self.cause.clone() };
+        response.extensions_mut().insert(refusal);
+        response
     }
 
     /// The status that goes with its code.

@@ -178,6 +178,12 @@ pub fn rate(bucket_and_window: &str) -> Key {
     Key::new(key.clone(), key)
 }
 
+/// That a session of the dashboard was ended before its time.
+pub fn ended_session(id: &str) -> Key {
+    let key = format!("SESSION#{}", HEXLOWER.encode(&sha256(id.as_bytes())));
+    Key::new(key.clone(), key)
+}
+
 /// A signing key.
 pub fn signing_key(kid: &str) -> Key {
     Key::new(KEYRING, format!("{SIGNING_KEY}{kid}"))

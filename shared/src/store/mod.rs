@@ -19,6 +19,7 @@ pub mod rates;
 pub mod ring;
 pub mod schema;
 pub mod seats;
+pub mod sessions;
 pub mod table;
 pub mod writes;
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode, Url, header::ACCEPT, redirect::Policy};
+use axum::http::Request;
+use reqwest::{Client, Response, StatusCode, Url, header::ACCEPT, redirect::Policy};
 use serde::de::DeserializeOwned;
 
 use crate::domain::Secret;
@@ -46,18 +47,37 @@ impl Fetch {
         Ok(Self { client: client.build()?, is_secure })
     }
 
-    /// A document, shown to whoever holds `bearer` if that is given.
-    pub(super) async fn json<T: DeserializeOwned>(&self, url: &str, bearer: Option<&Secret>) -> Result<T, FetchError> {
+    /// Whatever the issuer answers to a request of another library's making.
+    pub(super) async fn send(&self, request: Request<Vec<u8>>) -> Result<axum::http::Response<Vec<u8>>, FetchError> {
+        let url = self.usable(&request.uri().to_string())?;
+        let request =
+            reqwest::Request::try_from(request).map_err(|error| no_answer(url.as_str(), &with_causes(&error)))?;
+        let sent = self.client.execute(request).await;
+        let response = sent.map_err(|error| no_answer(url.as_str(), &with_causes(&error)))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut answer = axum::http::Response::new(whole(response).await?);
+        *answer.status_mut() = status;
+        *answer.headers_mut() = headers;
+        Ok(answer)
+    }
+
+    fn usable(&self, url: &str) -> Result<Url, FetchError> {
         let url = Url::parse(url).map_err(|_| no_answer(url, "is no URL"))?;
         let usable = if self.is_secure { &["https"][..] } else { &["http", "https"] };
         if !usable.contains(&url.scheme()) {
             return Err(no_answer(url.as_str(), "would not be read over TLS"));
         }
+        Ok(url)
+    }
+
+    /// A document, shown to whoever holds `bearer` if that is given.
+    pub(super) async fn json<T: DeserializeOwned>(&self, url: &str, bearer: Option<&Secret>) -> Result<T, FetchError> {
+        let url = self.usable(url)?;
         let mut request = self.client.get(url.clone()).header(ACCEPT, "application/json");
         if let Some(token) = bearer {
             request = request.bearer_auth(token.expose());
         }
-        let mut response = request.send().await.map_err(|error| no_answer(url.as_str(), &with_causes(&error)))?;
+        let response = request.send().await.map_err(|error| no_answer(url.as_str(), &with_causes(&error)))?;
         match response.status() {
             StatusCode::OK => {}
             status if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
@@ -65,15 +85,21 @@ impl Fetch {
             }
             status => return Err(no_answer(url.as_str(), &format!("answered {status}"))),
         }
-        let mut bytes = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(|error| no_answer(url.as_str(), &with_causes(&error)))? {
-            if bytes.len() + part.len() > MOST_BYTES {
-                return Err(no_answer(url.as_str(), "is too long"));
-            }
-            bytes.extend_from_slice(&part);
-        }
+        let bytes = whole(response).await?;
         serde_json::from_slice(&bytes).map_err(|error| no_answer(url.as_str(), &error.to_string()))
     }
+}
+
+async fn whole(mut response: Response) -> Result<Vec<u8>, FetchError> {
+    let url = response.url().clone();
+    let mut bytes = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(|error| no_answer(url.as_str(), &with_causes(&error)))? {
+        if bytes.len() + part.len() > MOST_BYTES {
+            return Err(no_answer(url.as_str(), "is too long"));
+        }
+        bytes.extend_from_slice(&part);
+    }
+    Ok(bytes)
 }
 
 fn no_answer(url: &str, fault: &str) -> FetchError {

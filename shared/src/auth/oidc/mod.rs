@@ -151,6 +151,20 @@ impl Oidc {
         &self.0.rules.issuer
     }
 
+    /// The client by which the dashboard signs people in: the first of the audiences.
+    pub fn client_id(&self) -> &str {
+        self.0.rules.audiences.first().map_or("", String::as_str)
+    }
+
+    /// Sends a request to the issuer and gives its whole answer, within the limits that hold for its documents.
+    pub async fn send(
+        &self,
+        request: axum::http::Request<Vec<u8>>,
+    ) -> Result<axum::http::Response<Vec<u8>>, OidcError> {
+        let answered = self.0.fetch.send(request).await;
+        answered.map_err(|error| OidcError::Unavailable(error.to_string()))
+    }
+
     /// Who signed in, by an ID token or an access token.
     pub async fn verify(&self, token: &Secret, now: Timestamp) -> Result<User, OidcError> {
         let unverified = UnverifiedBearer::parse(token.expose())?;

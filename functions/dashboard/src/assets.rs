@@ -1,0 +1,77 @@
+//! What pages load: a style sheet, scripts and an icon, each under a name that changes with its content, so that a
+//! browser keeps it for good.
+
+use std::sync::OnceLock;
+
+use axum::{
+    extract::Path,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG},
+    },
+    response::{IntoResponse, Response},
+};
+use data_encoding::HEXLOWER;
+use shared::{domain::secret::sha256, http::respond::etag};
+
+/// One file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asset {
+    /// The one style sheet.
+    Style,
+    /// What every page runs.
+    App,
+    /// Lists that are put in order by dragging.
+    Order,
+    /// The page of the API's health.
+    Health,
+    /// The icon.
+    Icon,
+}
+
+impl Asset {
+    const ALL: [Self; 5] = [Self::Style, Self::App, Self::Order, Self::Health, Self::Icon];
+
+    const fn content(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Style => ("style", "css", include_str!("assets/style.css")),
+            Self::App => ("app", "js", include_str!("assets/app.js")),
+            Self::Order => ("order", "js", include_str!("assets/order.js")),
+            Self::Health => ("health", "js", include_str!("assets/health.js")),
+            Self::Icon => ("icon", "svg", include_str!("assets/icon.svg")),
+        }
+    }
+
+    /// Where a page finds it.
+    pub(crate) fn url(self) -> String {
+        format!("/dashboard/assets/{}", self.name())
+    }
+
+    fn name(self) -> &'static str {
+        static NAMES: OnceLock<[String; Asset::ALL.len()]> = OnceLock::new();
+        let name = |asset: Self| {
+            let (stem, extension, text) = asset.content();
+            format!("{stem}.{}.{extension}", &HEXLOWER.encode(&sha256(text.as_bytes()))[..12])
+        };
+        &NAMES.get_or_init(|| Self::ALL.map(name))[self as usize]
+    }
+}
+
+/// Serves one. A name of an older version is gone, and no page of this one names it.
+pub(crate) async fn handler(Path(file): Path<String>) -> Response {
+    let Some(asset) = Asset::ALL.into_iter().find(|asset| asset.name() == file) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let (_, extension, text) = asset.content();
+    let content_type = match extension {
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        _ => "image/svg+xml",
+    };
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+        (ETAG, etag(text.as_bytes())),
+    ];
+    (headers, text).into_response()
+}

@@ -1,0 +1,1 @@
+// The API's health, as this browser sees it.

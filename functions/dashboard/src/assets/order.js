@@ -1,0 +1,1 @@
+// Lists that are put in order by dragging.

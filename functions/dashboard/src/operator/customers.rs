@@ -1,0 +1,208 @@
+//! Customers: all of them by name, and each with the license keys that it holds.
+
+use axum::{
+    Router,
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use customers::list_customers::list_customers;
+use licenses::list_licenses;
+use maud::{Markup, html};
+use serde::Deserialize;
+use shared::{
+    Services,
+    domain::{Customer, CustomerId},
+    http::{List, PathId, Problem, resources::LicenseResource},
+    store::{licenses::LicenseFilter, listing::Paging},
+};
+
+use super::license_rows;
+use crate::{
+    enter::{Operator, Visit},
+    form::Sent,
+    ui::{
+        address,
+        components::{Column, copyable, empty, facts, link, pages, primary_link, section, table},
+        inputs::{Form, Input},
+        shell::{Page, Place},
+        show,
+    },
+};
+
+const HERE: &str = "/dashboard/customers";
+
+/// The pages.
+pub(crate) fn routes() -> Router<Services> {
+    Router::new()
+        .route(HERE, get(list))
+        .route("/dashboard/customers/new", get(ask_new).post(create))
+        .route("/dashboard/customers/{id}", get(show_one))
+        .route("/dashboard/customers/{id}/edit", get(ask_edit).post(edit))
+}
+
+/// What the address of the list says.
+#[derive(Debug, Deserialize)]
+struct Asked {
+    /// The e-mail address of the one that is wanted.
+    email: Option<String>,
+    done: Option<String>,
+}
+
+async fn list(Operator(visit): Operator, asked: Result<List<Asked>, Problem>) -> Result<Response, Problem> {
+    let List { filter, paging } = asked?;
+    let found = list_customers(&visit.services.table, filter.email.as_deref(), &paging).await?;
+    let email = filter.email.as_deref().unwrap_or_default();
+    let next = found.next.as_deref().map(|cursor| address(HERE, &[("email", email), ("cursor", cursor)]));
+    let first = paging.cursor.is_some().then(|| address(HERE, &[("email", email)]));
+    let content = html! {
+        @if found.items.is_empty() {
+            (empty("No customers yet", "A customer is who holds license keys. People who sign in and claim a license become customers by themselves.",
+                &primary_link("/dashboard/customers/new", "New customer")))
+        } @else {
+            (rows(&found.items))
+            (pages(first.as_deref(), next.as_deref()))
+        }
+    };
+    let page = Page::new(Place::Customers, "Customers", content)
+        .actions(primary_link("/dashboard/customers/new", "New customer"))
+        .done(filter.done.as_deref());
+    Ok(page.draw(&visit))
+}
+
+fn rows(customers: &[Customer]) -> Markup {
+    let columns = [Column::new("Name"), Column::new("E-mail"), Column::new("Company"), Column::new("Since")];
+    let row = |customer: &Customer| {
+        vec![
+            html! { a href=(path(customer.id)) { (customer.name) } },
+            html! { (customer.email) },
+            html! { (customer.company.as_deref().unwrap_or("–")) },
+            show::day(customer.created_at),
+        ]
+    };
+    table("Customers", &columns, &customers.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Where a customer's page is.
+pub(crate) fn path(id: CustomerId) -> String {
+    format!("{HERE}/{id}")
+}
+
+/// What the address of one says.
+#[derive(Debug, Deserialize)]
+struct AskedOne {
+    done: Option<String>,
+}
+
+async fn show_one(
+    Operator(visit): Operator,
+    PathId(id): PathId<CustomerId>,
+    asked: Result<List<AskedOne>, Problem>,
+) -> Result<Response, Problem> {
+    let List { filter, paging } = asked?;
+    let (customer, keys) = tokio::join!(read(&visit, id), keys_of(&visit, id, &paging));
+    let (customer, (keys, next)) = (customer?, keys?);
+    let here = path(id);
+    let next = next.map(|cursor| address(&here, &[("cursor", &cursor)]));
+    let first = paging.cursor.is_some().then_some(here.as_str());
+    let issue = format!("/dashboard/license-keys/new?customer_id={id}");
+    let content = html! {
+        (facts(&[
+            ("E-mail", html! { (customer.email) }),
+            ("Company", html! { (customer.company.as_deref().unwrap_or("–")) }),
+            ("Signs in", html! { (if customer.subject.is_some() { "Yes" } else { "Not yet" }) }),
+            ("Since", show::exact_time(customer.created_at)),
+            ("Id", copyable(&id.to_string(), "the id")),
+        ]))
+        (section("License keys", &primary_link(&issue, "Issue a key"), &html! {
+            @if keys.is_empty() {
+                (empty("No license keys", "What this customer buys or claims stands here.", &link(&issue, "Issue a key")))
+            } @else {
+                (license_rows(&visit, &keys, false).await?)
+                (pages(first, next.as_deref()))
+            }
+        }))
+    };
+    let page = Page::new(Place::Customers, &customer.name, content)
+        .below(&[(HERE, "Customers")])
+        .actions(link(&format!("{here}/edit"), "Edit"))
+        .done(filter.done.as_deref());
+    Ok(page.draw(&visit))
+}
+
+async fn keys_of(
+    visit: &Visit,
+    id: CustomerId,
+    paging: &Paging,
+) -> Result<(Vec<LicenseResource>, Option<String>), Problem> {
+    let filter = LicenseFilter { customer_id: Some(id), ..LicenseFilter::default() };
+    let page = list_licenses::list(&visit.services.table, &filter, visit.call.now, paging).await?;
+    Ok((page.items, page.next_cursor))
+}
+
+/// The fields of a customer, as it is now if it is there.
+fn inputs(current: Option<&Customer>) -> Vec<Input> {
+    vec![
+        Input::text("name", "Name", 200)
+            .required()
+            .maybe(current.map(|customer| customer.name.as_str()))
+            .hint("A person or an organisation."),
+        Input::email("email", "E-mail")
+            .required()
+            .maybe(current.map(|customer| customer.email.as_str()))
+            .hint("Who signs in with this address, verified, is this customer."),
+        Input::text("company", "Company", 200).maybe(current.and_then(|customer| customer.company.as_deref())),
+    ]
+}
+
+fn new_form() -> Form<'static> {
+    Form::new("/dashboard/customers/new", inputs(None), "Create customer", HERE)
+}
+
+fn new_page(content: Markup) -> Page<'static> {
+    Page::new(Place::Customers, "New customer", content).below(&[(HERE, "Customers")])
+}
+
+async fn ask_new(Operator(visit): Operator) -> Response {
+    new_page(new_form().draw(&visit)).draw(&visit)
+}
+
+async fn create(Operator(visit): Operator, sent: Sent) -> Response {
+    let form = new_form();
+    match visit.post("/api/v1.0/customers", &sent, &sent.json(&form.inputs)).await {
+        Ok(made) => {
+            Redirect::to(&format!("{HERE}/{}?done=created", made["id"].as_str().unwrap_or_default())).into_response()
+        }
+        Err(problem) => new_page(form.refused(&sent, &problem).draw(&visit)).refused(&visit, &problem),
+    }
+}
+
+fn edit_form<'a>(action: &'a str, here: &'a str, customer: &Customer) -> Form<'a> {
+    let inputs = inputs(Some(customer)).into_iter().chain([Input::version(customer)]).collect();
+    Form::new(action, inputs, "Save", here)
+}
+
+fn edit_page(content: Markup) -> Page<'static> {
+    Page::new(Place::Customers, "Edit customer", content).below(&[(HERE, "Customers")])
+}
+
+async fn ask_edit(Operator(visit): Operator, PathId(id): PathId<CustomerId>) -> Result<Response, Problem> {
+    let customer = read(&visit, id).await?;
+    let here = path(id);
+    Ok(edit_page(edit_form(&format!("{here}/edit"), &here, &customer).draw(&visit)).draw(&visit))
+}
+
+async fn edit(Operator(visit): Operator, PathId(id): PathId<CustomerId>, sent: Sent) -> Result<Response, Problem> {
+    let customer = read(&visit, id).await?;
+    let here = path(id);
+    let action = format!("{here}/edit");
+    let form = edit_form(&action, &here, &customer);
+    Ok(match visit.put(&format!("/api/v1.0/customers/{id}"), &sent, &sent.json(&form.inputs)).await {
+        Ok(_) => Redirect::to(&format!("{here}?done=saved")).into_response(),
+        Err(problem) => edit_page(form.refused(&sent, &problem).draw(&visit)).refused(&visit, &problem),
+    })
+}
+
+async fn read(visit: &Visit, id: CustomerId) -> Result<Customer, Problem> {
+    let found = visit.services.table.customer(id).await?;
+    Ok(found.ok_or_else(Problem::not_found)?.customer)
+}

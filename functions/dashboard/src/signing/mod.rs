@@ -1,0 +1,59 @@
+//! Signing in and out, by OpenID Connect: the authorization code flow with PKCE (RFC 7636), `state` and `nonce`.
+
+pub(crate) mod begin;
+pub(crate) mod finish;
+pub(crate) mod sign_out;
+
+use openidconnect::url::Url;
+use serde::{Deserialize, Serialize};
+use shared::{
+    Services,
+    auth::{Oidc, oidc::OidcError},
+    domain::Code,
+    http::Problem,
+};
+
+/// Where the issuer sends a browser back to.
+const CALLBACK: &str = "/dashboard/callback";
+/// Where it sends one that signed out.
+const SIGNED_OUT: &str = "/dashboard/signed-out";
+
+/// A sign-in on its way to the issuer and back, sealed in a cookie of its own: several may be under way at once.
+#[derive(Debug, Serialize, Deserialize)]
+struct Flight {
+    state: String,
+    nonce: String,
+    verifier: String,
+    /// Where the person wanted to go.
+    to: String,
+}
+
+impl Flight {
+    /// The cookie of a sign-in with this `state`.
+    fn cookie(state: &str) -> String {
+        let word: String = state.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+        format!("__Host-signet-sign-in-{word}")
+    }
+}
+
+fn oidc(services: &Services) -> Result<&Oidc, Problem> {
+    let missing = || Problem::new(Code::NotFound, "nobody can sign in here: no OpenID Connect issuer is configured");
+    services.oidc.as_ref().ok_or_else(missing)
+}
+
+/// What the issuer, or what it says of itself, can't be used for.
+fn no_use(what: &str, error: &impl std::fmt::Display) -> Problem {
+    Problem::unavailable(format!("{what}: {error}"))
+}
+
+async fn endpoint(
+    services: &Services,
+    of: impl Fn(&shared::auth::oidc::Discovery) -> Option<String>,
+) -> Result<Option<Url>, Problem> {
+    let discovery = oidc(services)?.discovery(services.clock.now()).await.map_err(unavailable)?;
+    of(&discovery).map(|url| Url::parse(&url).map_err(|error| no_use("the issuer's endpoints", &error))).transpose()
+}
+
+fn unavailable(error: OidcError) -> Problem {
+    error.into()
+}
