@@ -15,6 +15,7 @@
 
 mod behind;
 mod client;
+mod dashboard;
 mod events;
 mod faults;
 mod jose;
@@ -31,6 +32,7 @@ mod wire;
 
 pub use behind::{Behind, plain};
 pub use client::{Answer, Client};
+pub use dashboard::Browser;
 pub use events::events;
 pub use faults::{Fault, Faults, Gate, Rule};
 pub use jose::{AppKey, Signed, json_of, thumbprint};

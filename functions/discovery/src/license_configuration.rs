@@ -36,43 +36,43 @@ const CLAIMS: [&str; 15] = [
 pub struct LicenseConfigurationResource {
     /// What tokens name as `iss`.
     #[schema(example = "https://licenses.example.com")]
-    issuer: String,
+    pub issuer: String,
     /// The public signing keys.
     #[schema(example = "https://licenses.example.com/.well-known/jwks.json")]
-    jwks_uri: String,
+    pub jwks_uri: String,
     /// The same, signed by the root key.
     #[schema(example = "https://licenses.example.com/.well-known/jwks.jwt")]
-    signed_jwks_uri: String,
+    pub signed_jwks_uri: String,
     /// Of the endpoints below.
     #[schema(example = "1.0")]
-    api_version: &'static str,
+    pub api_version: &'static str,
     /// Takes a seat.
     #[schema(example = "https://licenses.example.com/api/v1.0/license-activations/activate")]
-    activation_endpoint: String,
+    pub activation_endpoint: String,
     /// Gives it back; `{id}` is the activation's.
     #[schema(example = "https://licenses.example.com/api/v1.0/license-activations/{id}/deactivate")]
-    deactivation_endpoint: String,
+    pub deactivation_endpoint: String,
     /// Keeps it.
     #[schema(example = "https://licenses.example.com/api/v1.0/license-keys/heartbeat")]
-    heartbeat_endpoint: String,
+    pub heartbeat_endpoint: String,
     /// Tells whether a license key or token is good.
     #[schema(example = "https://licenses.example.com/api/v1.0/license-keys/validate")]
-    validation_endpoint: String,
+    pub validation_endpoint: String,
     /// What is for sale.
     #[schema(example = "https://licenses.example.com/api/v1.0/products/catalog")]
-    catalog_endpoint: String,
+    pub catalog_endpoint: String,
     /// By which a token may be signed.
     #[schema(example = json!(["RS256"]))]
-    token_signing_alg_values_supported: [&'static str; 1],
+    pub token_signing_alg_values_supported: [&'static str; 1],
     /// How the key of an encrypted token may be encrypted.
     #[schema(example = json!(["RSA-OAEP"]))]
-    token_encryption_alg_values_supported: [&'static str; 1],
+    pub token_encryption_alg_values_supported: [&'static str; 1],
     /// How an encrypted token itself may be.
     #[schema(example = json!(["A256CBC-HS512"]))]
-    token_encryption_enc_values_supported: [&'static str; 1],
+    pub token_encryption_enc_values_supported: [&'static str; 1],
     /// What a token may say.
     #[schema(value_type = Vec<String>, example = json!(["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "customer_id", "product_id", "tier", "features", "limits", "enforcement", "generation", "activation"]))]
-    claims_supported: [&'static str; CLAIMS.len()],
+    pub claims_supported: [&'static str; CLAIMS.len()],
 }
 
 /// Where everything is.
@@ -88,7 +88,8 @@ pub async fn handler(State(services): State<Services>) -> impl IntoResponse {
     (public_for(time), Tagged(configuration(&services.settings)))
 }
 
-fn configuration(settings: &Settings) -> LicenseConfigurationResource {
+/// What an app finds where these settings hold.
+pub fn configuration(settings: &Settings) -> LicenseConfigurationResource {
     let root = &settings.base_url;
     let api = format!("{root}{BASE}");
     LicenseConfigurationResource {

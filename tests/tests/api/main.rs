@@ -7,6 +7,7 @@ mod audit;
 mod catalog;
 mod crowds;
 mod customers;
+mod dashboard_customer;
 mod demo;
 mod discovery;
 mod documents;

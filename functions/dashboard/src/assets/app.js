@@ -83,6 +83,8 @@ document.addEventListener('click', (event) => {
 });
 
 document.addEventListener('submit', (event) => {
+  // A file comes, and the page stays: there is nothing to wait for.
+  if (event.target.dataset.download !== undefined) return;
   if (!underWay(event.target, event.submitter)) event.preventDefault();
 });
 

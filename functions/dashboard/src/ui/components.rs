@@ -94,6 +94,7 @@ pub(crate) fn notice_of(word: &str) -> Markup {
         "suspended" => "Suspended.",
         "reinstated" => "Reinstated.",
         "renewed" => "Renewed.",
+        "claimed-before" => "You have claimed this before: here it is.",
         "freed" => "The seat is free.",
         "deleted" => "Deleted.",
         "moved" => "Moved.",
