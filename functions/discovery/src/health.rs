@@ -40,12 +40,12 @@ pub struct CheckResource {
     /// `dynamodb`, `signing` (is there a key to sign with, and does KMS have it ready?), `signed_keys` (is the set that a
     /// root key signed younger than two days?) or `oidc` (are there keys of the issuer of bearer tokens?)
     #[schema(example = "dynamodb")]
-    name: &'static str,
+    pub name: &'static str,
     /// How well it goes.
-    status: Health,
+    pub status: Health,
     /// How long the check took.
     #[schema(example = 3)]
-    latency_ms: u64,
+    pub latency_ms: u64,
 }
 
 /// All that we need.
@@ -61,11 +61,11 @@ pub struct CheckResource {
 }))]
 pub struct HealthResource {
     /// As the worst of the checks.
-    status: Health,
+    pub status: Health,
     /// Each thing that is needed here.
-    checks: Vec<CheckResource>,
+    pub checks: Vec<CheckResource>,
     /// Signet's.
-    version: &'static str,
+    pub version: &'static str,
 }
 
 /// The last answer, and when it was found out.
@@ -115,7 +115,7 @@ pub(crate) async fn handler(
 }
 
 /// Asks everything at once.
-async fn probe(services: &Services, now: Timestamp) -> HealthResource {
+pub async fn probe(services: &Services, now: Timestamp) -> HealthResource {
     let clock = &services.clock;
     let issuer = async {
         let oidc = services.oidc.as_ref()?;

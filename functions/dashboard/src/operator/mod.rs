@@ -1,11 +1,14 @@
 //! Where operators work.
 
+pub(crate) mod api_keys;
 pub(crate) mod customers;
+pub(crate) mod health;
 pub(crate) mod overview;
+pub(crate) mod signing_keys;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::Router;
+use axum::{Router, routing::get};
 use futures_util::future::try_join_all;
 use maud::{Markup, html};
 use shared::{
@@ -24,7 +27,11 @@ use crate::{
 
 /// The operator's pages.
 pub(crate) fn routes() -> Router<Services> {
-    Router::new().merge(customers::routes())
+    Router::new()
+        .merge(customers::routes())
+        .merge(api_keys::routes())
+        .merge(signing_keys::routes())
+        .route("/dashboard/health", get(health::page))
 }
 
 /// A list of license keys, with their customers unless all are of one.
