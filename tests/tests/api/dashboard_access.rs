@@ -191,6 +191,8 @@ async fn no_page_of_operators_is_a_customers() {
         let fields: Vec<_> = fields.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let refused = ada.send(Method::POST, path, &fields).await;
         assert_eq!(refused.status, 403, "{path}: {}", refused.text);
+        // Before anything is read, let alone asked of the API.
+        refused.shows("This page is for operators.");
     }
     let keys = stack.operator.get("api-keys").await.expect(200);
     assert_eq!(keys["items"].as_array().unwrap().len(), 1);

@@ -83,8 +83,12 @@ async fn who_is_no_customer_is_asked_who_they_are_and_goes_on_where_they_were() 
 async fn the_welcome_leads_nowhere_else() {
     let stack = Stack::start().await;
     let ada = stack.browser("ada@example.com", "").await;
+    for odd in ["to=%FF", "to=a&to=b", "to=%2F%2Fevil.example", "to=https%3A%2F%2Fevil.example%2F"] {
+        let page = ada.get(&format!("/dashboard/welcome?{odd}")).await;
+        assert_eq!(page.status, 200, "{odd}: {}", page.text);
+        page.shows("Tell the vendor who you are").hides("evil.example");
+    }
     let page = ada.get("/dashboard/welcome?to=https%3A%2F%2Fevil.example%2F").await;
-    page.hides("evil.example");
     ada.fill_in(&page, "/dashboard/welcome", &[("name", "Ada")]).await.leads_to("/dashboard");
 }
 

@@ -1,7 +1,7 @@
 //! A signed-in person becomes a customer.
 
 use axum::{
-    extract::Query,
+    extract::{Query, rejection::QueryRejection},
     response::{IntoResponse, Redirect, Response},
 };
 use maud::{Markup, html};
@@ -35,8 +35,9 @@ pub(super) struct Asked {
     to: String,
 }
 
-pub(super) async fn ask(visit: Visit, Query(asked): Query<Asked>) -> Response {
-    page(content(&visit, &form(&visit, &of_ours(asked.to)))).draw(&visit)
+pub(super) async fn ask(visit: Visit, asked: Result<Query<Asked>, QueryRejection>) -> Response {
+    let to = asked.map(|Query(asked)| asked.to).unwrap_or_default();
+    page(content(&visit, &form(&visit, &of_ours(to)))).draw(&visit)
 }
 
 pub(super) fn page(content: Markup) -> Page<'static> {
