@@ -2,6 +2,7 @@
 //!
 //! Operators read the table itself, so that they see their own writes; the public catalog is served from a copy.
 
+pub mod arrange;
 pub mod create_feature;
 pub mod create_product;
 pub mod create_tier;

@@ -12,6 +12,7 @@ use shared::{
     },
     store::{
         Table,
+        customers::CustomerFilter,
         listing::{ListError, Listed, Paging, page_in_memory},
     },
 };
@@ -51,7 +52,9 @@ pub async fn list_customers(
     email: Option<&str>,
     paging: &Paging,
 ) -> Result<Listed<Customer>, ListError> {
-    let Some(email) = email else { return table.customers(paging).await };
+    let Some(email) = email else {
+        return table.customers(&CustomerFilter::default(), paging).await;
+    };
     let found = table.customer_by_email(email).await?.map(|found| found.customer);
     let rows = found.into_iter().collect();
     Ok(page_in_memory(rows, "customers by e-mail", paging, |customer: &Customer| [customer.id.to_string()])?)

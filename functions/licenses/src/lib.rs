@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod change;
+pub mod find;
 pub mod get_license;
 pub mod heartbeat;
 pub mod issue;

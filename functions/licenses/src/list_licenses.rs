@@ -68,6 +68,11 @@ pub async fn list(
 
 impl From<Filter> for LicenseFilter {
     fn from(filter: Filter) -> Self {
-        Self { customer_id: filter.customer_id, product_id: filter.product_id, status: filter.status }
+        Self {
+            customer_id: filter.customer_id,
+            product_id: filter.product_id,
+            status: filter.status,
+            oldest_first: false,
+        }
     }
 }

@@ -233,7 +233,12 @@ async fn any(
     status: Status,
     now: Timestamp,
 ) -> Result<bool, ListError> {
-    let filter = LicenseFilter { customer_id: Some(customer), product_id: Some(product.id), status: Some(status) };
+    let filter = LicenseFilter {
+        customer_id: Some(customer),
+        product_id: Some(product.id),
+        status: Some(status),
+        ..LicenseFilter::default()
+    };
     let mut paging = Paging { limit: 1, cursor: None, key: services.cursor_key() };
     loop {
         let page = services.table.licenses(&filter, now, &paging).await?;

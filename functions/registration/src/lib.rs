@@ -1,6 +1,7 @@
 //! What a signed-in customer does without an operator: register, claim a license key, see their own.
 
 pub mod claim_license;
+pub mod own_key;
 pub mod own_licenses;
 pub mod register;
 

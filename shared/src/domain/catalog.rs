@@ -3,6 +3,7 @@
 //! The whole catalog is small and is held in memory; every rule that spans several of its things is a function over
 //! a [`Catalog`], and the store writes only on condition that the catalog is still the one that was checked.
 
+mod arrange;
 mod fields;
 mod room;
 
@@ -12,7 +13,10 @@ use jiff::{Span, Timestamp, ToSpan, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use self::fields::{USUAL_TOKEN_TTL, check_seats, check_unchanged};
+pub use self::{
+    arrange::arrange,
+    fields::{USUAL_TOKEN_TTL, check_seats, check_unchanged},
+};
 use super::{
     id::{FeatureId, ProductId, TierId},
     invalid::{Code, FieldError, Invalid},

@@ -57,6 +57,9 @@ impl<'a> From<&'a Feature> for Entry<'a> {
     }
 }
 
+/// How many things one write takes: a transaction has room for 100 items, and the version is one of them.
+pub const MOST_ENTRIES: usize = 99;
+
 /// What became of a write to the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
@@ -97,30 +100,38 @@ impl Table {
         Ok(catalog)
     }
 
-    /// Writes one thing of the catalog, on condition that the catalog is still the one that was read. So no two
+    /// Writes things of the catalog, [`MOST_ENTRIES`] at most, on condition that the catalog is still the one that was read. So no two
     /// writes, each right by itself, can make a circle of tiers, a doubled code or a reference to nothing.
     pub async fn write_catalog(
         &self,
         read: &Versioned,
-        entry: Entry<'_>,
+        entries: &[Entry<'_>],
         done: Option<&Completion>,
     ) -> Result<Written, StoreError> {
-        let item = match entry {
-            Entry::Product(product) => to_item(keys::product(product.id), product)?,
-            Entry::Tier(tier) => to_item(keys::tier(tier.id), tier)?,
-            Entry::Feature(feature) => to_item(keys::feature(feature.id), feature)?,
-        };
         let version: Item = to_item(keys::catalog_version(), &VersionRecord { version: read.version + 1 })?;
         let unmoved = match read.version {
             0 => Condition::absent(),
             version => Condition::new("version = :read").value(":read", n(version)),
         };
         let mut transaction = Transaction::new();
-        transaction.put_always(item).put(version, unmoved);
+        for entry in entries {
+            transaction.put_always(entry.item()?);
+        }
+        transaction.put(version, unmoved);
         Ok(match self.commit_once(transaction, done).await? {
             Committed::Done => Written::Done,
             Committed::Refused(_) => Written::Moved,
         })
+    }
+}
+
+impl Entry<'_> {
+    fn item(&self) -> Result<Item, StoreError> {
+        match self {
+            Self::Product(product) => to_item(keys::product(product.id), product),
+            Self::Tier(tier) => to_item(keys::tier(tier.id), tier),
+            Self::Feature(feature) => to_item(keys::feature(feature.id), feature),
+        }
     }
 }
 
@@ -186,12 +197,39 @@ impl CatalogCopy {
             let read = table.catalog().await?;
             let made = make(&read.catalog)?;
             let done = done(&made).await?;
-            let written = table.write_catalog(&read, Entry::from(&made), done.as_ref()).await;
+            let written = table.write_catalog(&read, &[Entry::from(&made)], done.as_ref()).await;
             // Also where there was no answer: it may have been written all the same.
             self.drop_copy();
             match written? {
                 Written::Done => return Ok(made),
                 Written::Moved => race.lost().await?,
+            }
+        }
+    }
+
+    /// Writes all that `make` makes of the catalog as it is, as many at a time as one write takes and in their order,
+    /// until nothing is left to write: so each part must be right by itself. Gives the catalog as it is then.
+    pub async fn change_in_parts<T, E>(
+        &self,
+        table: &Table,
+        make: impl Fn(&Catalog) -> Result<Vec<T>, E>,
+    ) -> Result<Catalog, E>
+    where
+        for<'b> Entry<'b>: From<&'b T>,
+        E: From<StoreError>,
+    {
+        let mut race = Race::default();
+        loop {
+            let read = table.catalog().await?;
+            let made = make(&read.catalog)?;
+            if made.is_empty() {
+                return Ok(read.catalog);
+            }
+            let part: Vec<Entry<'_>> = made.iter().take(MOST_ENTRIES).map(Entry::from).collect();
+            let written = table.write_catalog(&read, &part, None).await;
+            self.drop_copy();
+            if written? == Written::Moved {
+                race.lost().await?;
             }
         }
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     idempotency::Completion,
     keys,
-    listing::{ListError, Listed, Paging, page_of_query},
+    listing::{ListError, Listed, Order, Paging, page_of_query},
     table::{Item, Query, StoreError, Table, from_item, n, s, to_item},
     writes::{Change, Committed, Condition, Transaction},
 };
@@ -23,6 +23,15 @@ pub struct VersionedCustomer {
 #[derive(Serialize, Deserialize)]
 struct OwnerRecord {
     customer_id: CustomerId,
+}
+
+/// Which customers a list shows, and in what order. The default is all, from A to Z.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CustomerFilter {
+    /// What the name begins with, whatever its case.
+    pub name: String,
+    /// By name.
+    pub order: Order,
 }
 
 /// What became of a new customer.
@@ -131,11 +140,13 @@ impl Table {
         })
     }
 
-    /// A page of all customers, by name.
-    pub async fn customers(&self, paging: &Paging) -> Result<Listed<Customer>, ListError> {
-        let mut by_name = Query::between(keys::CUSTOMERS.to_owned(), "NAME#".to_owned(), "NAME$".to_owned());
+    /// A page of the customers, by name.
+    pub async fn customers(&self, filter: &CustomerFilter, paging: &Paging) -> Result<Listed<Customer>, ListError> {
+        let name = filter.name.to_lowercase();
+        let mut by_name = Query::prefix(keys::CUSTOMERS.to_owned(), &format!("NAME#{name}"));
         by_name.index = Some("GSI1");
-        let page = page_of_query(self, by_name, "customers", paging).await?;
+        by_name.descending = filter.order == Order::Descending;
+        let page = page_of_query(self, by_name, &format!("customers {:?} {name}", filter.order), paging).await?;
         let items = page.items.into_iter().map(from_item).collect::<Result<_, _>>()?;
         Ok(Listed { items, next: page.next })
     }

@@ -140,6 +140,8 @@ pub struct LicenseFilter {
     pub product_id: Option<ProductId>,
     /// With this status, as callers see it.
     pub status: Option<Status>,
+    /// Whether the oldest come first.
+    pub oldest_first: bool,
 }
 
 impl Table {
@@ -184,7 +186,7 @@ impl Table {
         Ok(Some(Sealed { token, license_key }))
     }
 
-    /// License keys, newest first.
+    /// License keys, by the time they were issued.
     pub async fn licenses(
         &self,
         filter: &LicenseFilter,
@@ -197,11 +199,14 @@ impl Table {
         };
         let query = Query {
             index: Some(index),
-            descending: true,
+            descending: !filter.oldest_first,
             filter: filter.condition(now),
             ..Query::prefix(pk, "LICENSE#")
         };
-        let list = format!("licenses {:?} {:?} {:?}", filter.customer_id, filter.product_id, filter.status);
+        let list = format!(
+            "licenses {:?} {:?} {:?} {}",
+            filter.customer_id, filter.product_id, filter.status, filter.oldest_first
+        );
         let page = page_of_query(self, query, &list, paging).await?;
         let items = page.items.into_iter().map(license_of).collect::<Result<Vec<_>, _>>()?;
         Ok(Listed { items, next: page.next })

@@ -70,6 +70,17 @@ impl CursorKey {
     }
 }
 
+/// Which way a list goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// What is smallest or oldest comes first.
+    #[default]
+    Ascending,
+    /// What is largest or newest comes first.
+    Descending,
+}
+
 /// How much of a list is wanted.
 #[derive(Debug, Clone)]
 pub struct Paging {
