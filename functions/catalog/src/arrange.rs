@@ -5,8 +5,7 @@
 
 use shared::{
     domain::{
-        Catalog, Feature, FeatureId, Product, ProductId, Tier, TierId, Timestamp,
-        catalog::arrange as new_numbers,
+        Catalog, Feature, FeatureId, Product, ProductId, Tier, TierId, Timestamp, catalog::arrange as new_numbers,
     },
     http::Problem,
     store::{

@@ -5,7 +5,6 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use customers::list_customers::list_customers;
 use licenses::list_licenses;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -13,7 +12,11 @@ use shared::{
     Services,
     domain::{Customer, CustomerId},
     http::{List, PathId, Problem, resources::LicenseResource},
-    store::{licenses::LicenseFilter, listing::Paging},
+    store::{
+        customers::CustomerFilter,
+        licenses::LicenseFilter,
+        listing::{Order, Paging},
+    },
 };
 
 use super::license_rows;
@@ -22,14 +25,14 @@ use crate::{
     form::Sent,
     ui::{
         address,
-        components::{Column, copyable, empty, facts, link, pages, primary_link, section, table},
+        components::{Column, Direction, copyable, empty, facts, link, pages, primary_link, section, table},
         inputs::{Form, Input},
         shell::{Page, Place},
         show,
     },
 };
 
-const HERE: &str = "/dashboard/customers";
+pub(crate) const HERE: &str = "/dashboard/customers";
 
 /// The pages.
 pub(crate) fn routes() -> Router<Services> {
@@ -43,34 +46,65 @@ pub(crate) fn routes() -> Router<Services> {
 /// What the address of the list says.
 #[derive(Debug, Deserialize)]
 struct Asked {
-    /// The e-mail address of the one that is wanted.
-    email: Option<String>,
+    /// How the name begins.
+    name: Option<String>,
+    /// `descending` turns the list round.
+    order: Option<Order>,
     done: Option<String>,
 }
 
 async fn list(Operator(visit): Operator, asked: Result<List<Asked>, Problem>) -> Result<Response, Problem> {
-    let List { filter, paging } = asked?;
-    let found = list_customers(&visit.services.table, filter.email.as_deref(), &paging).await?;
-    let email = filter.email.as_deref().unwrap_or_default();
-    let next = found.next.as_deref().map(|cursor| address(HERE, &[("email", email), ("cursor", cursor)]));
-    let first = paging.cursor.is_some().then(|| address(HERE, &[("email", email)]));
+    let List { filter: asked, paging } = asked?;
+    let name = asked.name.unwrap_or_default();
+    let filter = CustomerFilter { name: name.clone(), order: asked.order.unwrap_or_default() };
+    let found = visit.services.table.customers(&filter, &paging).await?;
+    let at = |order: Order, cursor: &str| {
+        let order = if order == Order::Descending { "descending" } else { "" };
+        address(HERE, &[("name", &name), ("order", order), ("cursor", cursor)])
+    };
+    let next = found.next.as_deref().map(|cursor| at(filter.order, cursor));
+    let first = paging.cursor.is_some().then(|| at(filter.order, ""));
+    let (direction, other) = match filter.order {
+        Order::Ascending => (Direction::Up, Order::Descending),
+        Order::Descending => (Direction::Down, Order::Ascending),
+    };
+    let new = primary_link("/dashboard/customers/new", "New customer");
     let content = html! {
+        (filters(&name))
         @if found.items.is_empty() {
-            (empty("No customers yet", "A customer is who holds license keys. People who sign in and claim a license become customers by themselves.",
-                &primary_link("/dashboard/customers/new", "New customer")))
+            @if name.is_empty() {
+                (empty("No customers yet", "A customer is who holds license keys. People who sign in and claim a license become customers by themselves.", &new))
+            } @else {
+                (empty("Nobody of that name", "Names are found by how they begin, whatever their case.", &link(HERE, "Show all")))
+            }
         } @else {
-            (rows(&found.items))
+            (rows(&found.items, &at(other, ""), direction))
             (pages(first.as_deref(), next.as_deref()))
         }
     };
-    let page = Page::new(Place::Customers, "Customers", content)
-        .actions(primary_link("/dashboard/customers/new", "New customer"))
-        .done(filter.done.as_deref());
-    Ok(page.draw(&visit))
+    Ok(Page::new(Place::Customers, "Customers", content).actions(new).done(asked.done.as_deref()).draw(&visit))
 }
 
-fn rows(customers: &[Customer]) -> Markup {
-    let columns = [Column::new("Name"), Column::new("E-mail"), Column::new("Company"), Column::new("Since")];
+fn filters(name: &str) -> Markup {
+    html! {
+        form.filters method="get" action=(HERE) role="search" {
+            div.field {
+                label for="filter-name" { "Name begins with" }
+                input #filter-name name="name" value=(name) maxlength="200" autocomplete="off" spellcheck="false";
+            }
+            button.button { "Find" }
+            @if !name.is_empty() { a.button.quiet href=(HERE) { "Clear" } }
+        }
+    }
+}
+
+fn rows(customers: &[Customer], turned: &str, direction: Direction) -> Markup {
+    let columns = [
+        Column::sorted("Name", turned, Some(direction)),
+        Column::new("E-mail"),
+        Column::new("Company"),
+        Column::new("Since"),
+    ];
     let row = |customer: &Customer| {
         vec![
             html! { a href=(path(customer.id)) { (customer.name) } },
@@ -117,7 +151,7 @@ async fn show_one(
             @if keys.is_empty() {
                 (empty("No license keys", "What this customer buys or claims stands here.", &link(&issue, "Issue a key")))
             } @else {
-                (license_rows(&visit, &keys, false).await?)
+                (license_rows(&visit, &keys, false, None).await?)
                 (pages(first, next.as_deref()))
             }
         }))
@@ -202,7 +236,7 @@ async fn edit(Operator(visit): Operator, PathId(id): PathId<CustomerId>, sent: S
     })
 }
 
-async fn read(visit: &Visit, id: CustomerId) -> Result<Customer, Problem> {
+pub(crate) async fn read(visit: &Visit, id: CustomerId) -> Result<Customer, Problem> {
     let found = visit.services.table.customer(id).await?;
     Ok(found.ok_or_else(Problem::not_found)?.customer)
 }

@@ -2,9 +2,10 @@
 
 pub(crate) mod api_keys;
 pub(crate) mod customers;
-pub(crate) mod health;
+mod events;
+pub(crate) mod license_keys;
 pub(crate) mod overview;
-pub(crate) mod signing_keys;
+mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,43 +21,39 @@ use shared::{
 use crate::{
     enter::Visit,
     ui::{
-        components::{Column, seats, status, table},
+        components::{Column, Direction, seats, status, table},
         show,
     },
 };
 
 /// The operator's pages.
 pub(crate) fn routes() -> Router<Services> {
-    Router::new()
-        .merge(customers::routes())
-        .merge(api_keys::routes())
-        .merge(signing_keys::routes())
-        .route("/dashboard/health", get(health::page))
+    Router::new().merge(customers::routes()).merge(license_keys::routes()).merge(search::routes())
 }
 
-/// A list of license keys, with their customers unless all are of one.
+/// A list of license keys, with their customers unless all are of one. `turned` is where it goes the other way round, and
+/// which way it goes now.
 pub(crate) async fn license_rows(
     visit: &Visit,
     keys: &[LicenseResource],
     with_customer: bool,
+    turned: Option<(&str, Direction)>,
 ) -> Result<Markup, Problem> {
     let catalog = visit.services.catalog.read(&visit.services.table, visit.call.now).await?;
     let ids = keys.iter().filter(|_| with_customer).filter_map(|key| key.customer_id).collect();
     let names = names_of(visit, ids).await?;
     let mut columns = vec![Column::new("License key")];
     columns.extend(with_customer.then(|| Column::new("Customer")));
-    columns.extend([
-        Column::new("Tier"),
-        Column::new("Status"),
-        Column::new("Seats"),
-        Column::new("Issued"),
-        Column::new("Ends"),
-    ]);
+    let issued = match turned {
+        Some((href, direction)) => Column::sorted("Issued", href, Some(direction)),
+        None => Column::new("Issued"),
+    };
+    columns.extend([Column::new("Tier"), Column::new("Status"), Column::new("Seats"), issued, Column::new("Ends")]);
     let row = |key: &LicenseResource| {
         let tier = catalog.tiers.get(&key.tier_id).map_or("–", |tier| tier.name.as_str());
         let product = catalog.products.get(&key.product_id).map_or("–", |product| product.name.as_str());
         let customer = key.customer_id.and_then(|id| Some((id, names.get(&id)?)));
-        let mut cells = vec![html! { a href={ "/dashboard/license-keys/" (key.id) } { code { (key.key_hint) } } }];
+        let mut cells = vec![html! { a href=(license_keys::path(key.id)) { code { (key.key_hint) } } }];
         if with_customer {
             cells.push(
                 html! { @if let Some((id, name)) = customer { a href=(customers::path(id)) { (name) } } @else { "–" } },

@@ -2,19 +2,15 @@
 
 use axum::response::Response;
 use licenses::list_events::all_events;
-use maud::{Markup, html};
-use shared::{
-    domain::{Event, EventType},
-    http::Problem,
-    store::listing::Paging,
-};
+use maud::html;
+use shared::{http::Problem, store::listing::Paging};
 
+use super::events::feed;
 use crate::{
     enter::Visit,
     ui::{
         components::{empty, primary_link, section},
         shell::{Page, Place},
-        show,
     },
 };
 
@@ -31,36 +27,9 @@ pub(crate) async fn page(visit: &Visit) -> Result<Response, Problem> {
                 (empty("Nothing has happened yet", "Issuing a license key is the first event.",
                     &primary_link("/dashboard/license-keys/new", "Issue a key")))
             } @else {
-                ul.feed { @for event in &latest.items { (event_row(event)) } }
+                (feed(&latest.items, true))
             }
         }))
     };
     Ok(Page::new(Place::Overview, "Overview", content).draw(visit))
-}
-
-fn event_row(event: &Event) -> Markup {
-    html! {
-        li {
-            a href={ "/dashboard/license-keys/" (event.license_id) } { (event_name(event.kind)) }
-            (show::time(event.at))
-        }
-    }
-}
-
-/// What happened, in a word.
-pub(crate) fn event_name(kind: EventType) -> &'static str {
-    match kind {
-        EventType::Issued => "Issued",
-        EventType::Superseded => "Superseded",
-        EventType::Suspended => "Suspended",
-        EventType::Reinstated => "Reinstated",
-        EventType::Renewed => "Renewed",
-        EventType::Changed => "Changed",
-        EventType::Regenerated => "New key string",
-        EventType::Revoked => "Revoked",
-        EventType::Audited => "Audited",
-        EventType::Activated => "Machine activated",
-        EventType::Deactivated => "Machine deactivated",
-        EventType::TakenOver => "Lapsed seat taken over",
-    }
 }

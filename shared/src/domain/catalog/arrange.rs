@@ -101,7 +101,8 @@ mod tests {
     }
 
     fn changed(list: &[(u32, i32)], changes: &[(u32, i32)]) -> Vec<(u32, i32)> {
-        let number = |(id, own): &(u32, i32)| changes.iter().find(|(other, _)| other == id).map_or(*own, |(_, new)| *new);
+        let number =
+            |(id, own): &(u32, i32)| changes.iter().find(|(other, _)| other == id).map_or(*own, |(_, new)| *new);
         in_order(list.iter().map(|row| (row.0, number(row))).collect())
     }
 
