@@ -1,21 +1,22 @@
-//! A customer's license keys.
+//! A customer's own license keys, and becoming a customer.
 
-use axum::response::Response;
-use jiff::Timestamp;
+use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use registration::own_licenses::{OwnLicense, own_licenses};
 use serde::Deserialize;
 use shared::{
-    domain::Catalog,
-    http::{List, Problem, resources::LicenseResource},
+    domain::Code,
+    http::{List, NoFilter, Problem},
 };
 
-use super::{catalog, customer, license, welcome};
+use super::customer;
 use crate::{
     enter::Visit,
+    form::Sent,
     ui::{
         address,
-        components::{Column, empty, link, pages, seats, status, table},
+        components::{Column, empty, pages, status, table},
+        inputs::{Form, Input},
         shell::{Page, Place},
         show,
     },
@@ -23,68 +24,136 @@ use crate::{
 
 pub(super) const HERE: &str = "/dashboard/licenses";
 
-/// What the address says.
-#[derive(Debug, Deserialize)]
-pub(super) struct Asked {
-    done: Option<String>,
-}
-
-pub(super) async fn list(visit: Visit, asked: Result<List<Asked>, Problem>) -> Result<Response, Problem> {
-    let List { filter, paging } = asked?;
-    let found = own_licenses(&visit.services, &visit.session.user(), &paging, &visit.call).await?;
-    if found.items.is_empty() && customer(&visit).await?.is_none() {
-        return Ok(welcome::page(welcome::content(&visit, &welcome::form(&visit, HERE))).draw(&visit));
+/// The list.
+pub(super) async fn list(visit: Visit, asked: Result<List<NoFilter>, Problem>) -> Result<Response, Problem> {
+    let paging = asked?.paging;
+    if customer(&visit).await?.is_none() {
+        return Ok(Redirect::to("/dashboard/welcome").into_response());
     }
-    let sold = visit.services.catalog.read(&visit.services.table, visit.call.now).await?;
-    let first = paging.cursor.is_some().then_some(HERE);
-    let next = found.next_cursor.as_deref().map(|cursor| address(HERE, &[("cursor", cursor)]));
+    let page = own_licenses(&visit.services, &visit.session.user(), &paging, &visit.call).await?;
+    let next = page.next_cursor.as_deref().map(|cursor| address(HERE, &[("cursor", cursor)]));
     let content = html! {
-        @if found.items.is_empty() {
-            (empty("No licenses yet", "What you claim or buy stands here, with its keys and machines.",
-                &html! { a.button.primary href=(catalog::HERE) { "See what there is" } }))
+        @if page.items.is_empty() {
+            (empty("No licenses yet", "What you claim or buy stands here, with the machines that use it.",
+                &html! { a.button.primary href="/dashboard/catalog" { "Look at the catalog" } }))
         } @else {
-            (rows(&sold, &found.items, visit.call.now))
-            (pages(first, next.as_deref()))
+            (rows(&visit, &page.items).await?)
+            (pages(paging.cursor.is_some().then_some(HERE), next.as_deref()))
         }
     };
-    let page = Page::new(Place::Licenses, "Your licenses", content).done(filter.done.as_deref());
-    Ok(page.actions(link(catalog::HERE, "Catalog")).draw(&visit))
+    Ok(Page::new(Place::Licenses, "Your licenses", content).draw(&visit))
 }
 
-fn rows(sold: &Catalog, licenses: &[OwnLicense], now: Timestamp) -> Markup {
-    let columns = ["License", "Status", "Key", "Seats", "Ends", "Last sign of life"].map(Column::new);
+async fn rows(visit: &Visit, licenses: &[OwnLicense]) -> Result<Markup, Problem> {
+    let catalog = visit.services.catalog.read(&visit.services.table, visit.call.now).await?;
+    let columns = [
+        Column::new("Product"),
+        Column::new("Status"),
+        Column::new("License key"),
+        Column::new("Machines"),
+        Column::new("Last sign of life"),
+        Column::new("Ends"),
+    ];
     let row = |own: &OwnLicense| {
         let license = &own.license;
+        let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
+        let product = catalog.products.get(&license.product_id).map_or("–", |product| product.name.as_str());
+        let machines = own.activations.len();
         let seen = own.activations.iter().filter_map(|machine| machine.last_heartbeat_at).max();
         vec![
-            html! { a href=(license::path(license.id)) { (name(sold, license)) } },
+            html! { a href={ (HERE) "/" (license.id) } { (product) } span.sub { (tier) } },
             status(license.status),
             html! { code { (license.key_hint) } },
-            held(own),
-            ends(license),
-            seen.map_or_else(|| html! { span.muted { "None yet" } }, |at| show::ago(at, now)),
+            html! {
+                (machines) @if own.has_more_activations { " and more" }
+                span.sub { (license.max_users.map_or_else(|| "no limit".to_owned(), |most| format!("of {most}"))) }
+            },
+            seen.map_or_else(|| html! { "–" }, |at| show::ago(at, visit.call.now)),
+            license.expires_at.map_or_else(|| html! { "Never" }, show::day),
         ]
     };
-    table("Your licenses", &columns, &licenses.iter().map(row).collect::<Vec<_>>())
+    Ok(table("Your licenses", &columns, &licenses.iter().map(row).collect::<Vec<_>>()))
 }
 
-/// What a license is of: `Atlas Pro`.
-pub(super) fn name(sold: &Catalog, license: &LicenseResource) -> String {
-    let product = sold.products.get(&license.product_id).map(|product| product.name.as_str());
-    let tier = sold.tiers.get(&license.tier_id).map(|tier| tier.name.as_str());
-    [product, tier].into_iter().flatten().collect::<Vec<_>>().join(" ")
+/// Where a person goes on to when they are a customer.
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    /// A tier that they were about to claim.
+    tier: Option<String>,
 }
 
-pub(super) fn ends(license: &LicenseResource) -> Markup {
-    license.expires_at.map_or_else(|| html! { "Never" }, show::day)
+fn form(visit: &Visit, tier: &str) -> Form<'static> {
+    let inputs = vec![
+        Input::text("name", "Name", 200)
+            .required()
+            .maybe(visit.session.name.as_deref())
+            .autocomplete("name")
+            .hint("A person or an organisation: who the licenses are for."),
+        Input::text("company", "Company", 200).autocomplete("organization"),
+        Input::hidden("tier", tier),
+    ];
+    Form::new("/dashboard/welcome", inputs, "Go on", "/dashboard/catalog")
 }
 
-/// The list of a license's machines stops at a number; where there are more, so many are known.
-fn held(own: &OwnLicense) -> Markup {
-    let count = own.activations.len();
-    if own.has_more_activations {
-        let most = own.license.max_users.map(|most| format!(" of {}", show::number(most.into())));
-        return html! { "Over " (count) (most.unwrap_or_default()) };
+fn page(visit: &Visit, form: &Markup) -> Page<'static> {
+    let content = html! {
+        div.stack {
+            p.prose {
+                "One question before your first license: whom is it for? "
+                @if let Some(email) = &visit.session.email { "Your e-mail address is " strong { (email) } ", as you signed in with it." }
+            }
+            (form)
+        }
+    };
+    Page::new(Place::Licenses, "Welcome", content)
+}
+
+/// Asks who somebody is, before they are a customer.
+pub(super) async fn ask_register(
+    visit: Visit,
+    asked: Result<shared::http::List<Asked>, Problem>,
+) -> Result<Response, Problem> {
+    let tier = asked?.filter.tier.unwrap_or_default();
+    if customer(&visit).await?.is_some() {
+        return Ok(Redirect::to(&after(&tier)).into_response());
     }
-    seats(Some(count), own.license.max_users)
+    Ok(page(&visit, &form(&visit, &tier).draw(&visit)).draw(&visit))
+}
+
+/// Makes them a customer.
+pub(super) async fn register(visit: Visit, sent: Sent) -> Response {
+    let tier = sent.get("tier").to_owned();
+    let form = form(&visit, &tier);
+    let fields: Vec<Input> = form.inputs.iter().filter(|input| input.name != "tier").cloned().collect();
+    match visit.post("/api/v1.0/register", &sent, &sent.json(&fields)).await {
+        Ok(_) => Redirect::to(&after(&tier)).into_response(),
+        Err(problem) => {
+            let told = explained(problem);
+            page(&visit, &form.refused(&sent, &told).draw(&visit)).refused(&visit, &told)
+        }
+    }
+}
+
+/// A path of ours, whatever the form says: a tier's id has letters and digits alone.
+fn after(tier: &str) -> String {
+    match tier.parse::<shared::domain::TierId>() {
+        Ok(id) => format!("/dashboard/catalog/{id}/claim"),
+        Err(_) => HERE.to_owned(),
+    }
+}
+
+/// What is wrong with somebody's e-mail address, in words for them.
+fn explained(problem: Problem) -> Problem {
+    let about_email = problem.errors.iter().any(|error| error.parameter.as_deref() == Some("Authorization"));
+    match problem.code {
+        Code::EmailTaken => Problem::new(
+            Code::EmailTaken,
+            "your e-mail address belongs to a customer who signs in otherwise: ask the vendor to set it right",
+        ),
+        _ if about_email => Problem::new(
+            problem.code,
+            "where you signed in, your e-mail address is missing or nobody has checked it: confirm it there, sign out and sign in again",
+        ),
+        _ => problem,
+    }
 }

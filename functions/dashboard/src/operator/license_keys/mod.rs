@@ -3,7 +3,7 @@
 mod actions;
 mod audit;
 mod issue;
-mod one;
+pub(crate) mod one;
 
 use axum::{Router, response::Response, routing::get};
 use licenses::list_licenses;
