@@ -59,7 +59,7 @@ impl Sent {
     /// text, so that the API says what is wrong with it.
     pub(crate) fn json(&self, inputs: &[Input]) -> Value {
         let mut object = Map::new();
-        for input in inputs.iter().filter(|input| input.name != VERSION) {
+        for input in inputs.iter().filter(|input| !["", VERSION].contains(&input.name)) {
             if let Some(value) = self.value(input) {
                 object.insert(input.name.to_owned(), value);
             }

@@ -100,6 +100,8 @@ document.addEventListener('keydown', (event) => {
   search.focus();
 });
 
+document.addEventListener('signet:say', (event) => say(event.detail));
+
 localTimes(document);
 document.querySelector('[data-focus]')?.focus();
 

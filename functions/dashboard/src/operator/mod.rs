@@ -1,11 +1,14 @@
 //! Where operators work.
 
-pub(crate) mod api_keys;
+mod api_keys;
+mod catalog;
 pub(crate) mod customers;
 mod events;
+mod health;
 pub(crate) mod license_keys;
 pub(crate) mod overview;
 mod search;
+mod signing_keys;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +31,14 @@ use crate::{
 
 /// The operator's pages.
 pub(crate) fn routes() -> Router<Services> {
-    Router::new().merge(customers::routes()).merge(license_keys::routes()).merge(search::routes())
+    Router::new()
+        .merge(api_keys::routes())
+        .merge(catalog::routes())
+        .merge(customers::routes())
+        .merge(health::routes())
+        .merge(license_keys::routes())
+        .merge(search::routes())
+        .merge(signing_keys::routes())
 }
 
 /// A list of license keys, with their customers unless all are of one. `turned` is where it goes the other way round, and

@@ -53,6 +53,8 @@ pub(crate) enum Kind {
     Checkboxes(Vec<Choice>),
     /// Not for people.
     Hidden,
+    /// The fields below belong together.
+    Heading,
 }
 
 /// Something to choose.
@@ -114,6 +116,11 @@ impl Input {
 
     pub(crate) fn checkboxes(name: &'static str, label: &'static str, choices: Vec<Choice>) -> Self {
         Self::new(name, label, Kind::Checkboxes(choices))
+    }
+
+    /// What the fields below are about.
+    pub(crate) fn heading(label: &'static str) -> Self {
+        Self::new("", label, Kind::Heading)
     }
 
     /// Something that the form carries along.
@@ -292,6 +299,9 @@ fn of_input(errors: &[FieldError], name: &str) -> Vec<String> {
 
 fn draw(input: &Input, errors: &[String]) -> Markup {
     let id = format!("f-{}", input.name);
+    if matches!(input.kind, Kind::Heading) {
+        return html! { h2.form-heading { (input.label) } };
+    }
     if matches!(input.kind, Kind::Hidden) {
         return html! { input type="hidden" name=(input.name) value=(input.first()); };
     }
@@ -383,7 +393,7 @@ fn most_letters(kind: &Kind) -> Option<u32> {
 
 fn width(kind: &Kind) -> &'static str {
     match kind {
-        Kind::Number { .. } | Kind::Money { .. } => "narrow",
+        Kind::Number { .. } | Kind::Money { .. } | Kind::Text { most: 0..10 } => "narrow",
         Kind::Time => "middle",
         _ => "wide",
     }
