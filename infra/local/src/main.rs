@@ -160,7 +160,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     say(&mut io::stdout(), &welcome::welcome(&stack));
     tokio::select! {
         () = signals.next() => {}
-        () = look_after_keys(stack.services.clone()) => {}
+        () = keep_schedules(stack.services.clone()) => {}
     }
     folder.remove_local_json()?;
     tokio::select! {
@@ -171,13 +171,17 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Does what a schedule does where Signet is deployed: looks now and then whether the signing keys are due for a step.
-async fn look_after_keys(services: Services) {
+/// Does what schedules do where Signet is deployed: looks now and then whether the signing keys are due for a step, and
+/// makes the figures of the overview.
+async fn keep_schedules(services: Services) {
     let mut minutes = tokio::time::interval(Duration::from_mins(1));
     loop {
         minutes.tick().await;
         if let Err(error) = services.keep_ring().await {
             tracing::warn!(%error, "the signing keys were not looked after");
+        }
+        if let Err(error) = services.table.make_statistics(services.clock.now()).await {
+            tracing::warn!(%error, "the figures of the overview were not made");
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod ring;
 pub mod sealing;
 pub mod seat;
 pub mod secret;
+pub mod statistics;
 pub mod text;
 
 pub use api_key::{ApiKey, ApiKeySecret, Scope, Scopes};

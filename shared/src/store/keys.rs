@@ -178,6 +178,11 @@ pub fn rate(bucket_and_window: &str) -> Key {
     Key::new(key.clone(), key)
 }
 
+/// The figures of the overview.
+pub fn statistics() -> Key {
+    Key::new("STATISTICS", "OVERVIEW")
+}
+
 /// That a session of the dashboard was ended before its time.
 pub fn ended_session(id: &str) -> Key {
     let key = format!("SESSION#{}", HEXLOWER.encode(&sha256(id.as_bytes())));

@@ -20,6 +20,7 @@ pub mod ring;
 pub mod schema;
 pub mod seats;
 pub mod sessions;
+pub mod statistics;
 pub mod table;
 pub mod writes;
 
