@@ -12,8 +12,8 @@ from tempfile import TemporaryFile
 MEGABYTE = 1_000_000
 # In MB, unpacked: some 15 % above what they have now. Those that encrypt tokens to an app's key have OpenSSL in them.
 BUDGET = {
-    "Access": 13, "Activations": 19, "Catalog": 13.5, "Customers": 13, "Discovery": 14.5, "Licenses": 19.5,
-    "Registration": 13.5, "Rotation": 11,
+    "Access": 13, "Activations": 19, "Catalog": 13.5, "Customers": 13, "Dashboard": 24, "Discovery": 14.5, "Licenses": 19.5,
+    "Registration": 13.5, "Rotation": 11, "Statistics": 11,
 }
 
 

@@ -13,7 +13,7 @@ const HOST: &str = "licenses.example.com";
 /// Of the addresses that are kept for documentation.
 const CALLER: &str = "192.0.2.7";
 
-/// Every event, by the name of its file without its ending: an operation's id, or `rotation`. What differs in each
+/// Every event, by the name of its file without its ending: an operation's id, or the function's name. What differs in each
 /// installation is a placeholder, as in `${API_KEY}`.
 pub fn events() -> BTreeMap<String, Value> {
     let things = placeholders();
@@ -22,8 +22,12 @@ pub fn events() -> BTreeMap<String, Value> {
             (text(&documented["operationId"]).to_owned(), event(&things, &method, &template, &documented))
         })
         .collect();
-    // What the template tells the schedule to send.
-    all.insert("rotation".to_owned(), json!({}));
+    // A browser's first question, which leads to where people sign in.
+    all.insert("dashboard".to_owned(), event(&things, "GET", "/dashboard", &json!({})));
+    // What the template tells the schedules to send.
+    for scheduled in ["rotation", "statistics"] {
+        all.insert(scheduled.to_owned(), json!({}));
+    }
     all
 }
 

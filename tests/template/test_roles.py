@@ -8,7 +8,10 @@ from deployed import ACCOUNT, REGION, ROOT, STACK, Stack
 from iam import Role, as_list
 
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{STACK}"
-FUNCTIONS = ["Access", "Activations", "Catalog", "Customers", "Discovery", "Licenses", "Registration", "Rotation"]
+FUNCTIONS = [
+    "Access", "Activations", "Catalog", "Customers", "Dashboard", "Discovery", "Licenses", "Registration", "Rotation",
+    "Statistics",
+]
 
 # What shared::store asks for, by the partition key's first word. A transaction asks for each of its writes.
 DATA = {
@@ -32,6 +35,10 @@ MAY = {
     "Activations": START | CALLERS | {"KEY#": "g", "SUBJECT#": "g", "CUSTOMER#": "g", "LICENSE#": "gqpud"},
     "Catalog": START | CALLERS | ONCE | {"CATALOG": "gqp"},
     "Customers": START | CALLERS | ONCE | {"CUSTOMER#": "gpu", "EMAIL#": "gpd"},
+    "Dashboard": START
+    | ONCE
+    | {"CATALOG": "gqp", "CUSTOMER#": "gpu", "EMAIL#": "gpd", "SUBJECT#": "gp", "LICENSE#": "gqpudc", "KEY#": "gp"}
+    | {"APIKEYS": "gqpud", "KEYRING": "qp", "STATISTICS": "g", "SESSION#": "gp"},
     "Discovery": START | {"KEYRING": "gq"},
     "Licenses": START | CALLERS | ONCE | {"CATALOG": "gq", "CUSTOMER#": "g", "KEY#": "gp", "LICENSE#": "gqpudc"},
     "Registration": START
@@ -39,11 +46,14 @@ MAY = {
     | ONCE
     | {"CATALOG": "gq", "CUSTOMER#": "gpu", "EMAIL#": "gp", "SUBJECT#": "gp", "LICENSE#": "gqpu", "KEY#": "p"},
     "Rotation": START | {"KEYRING": "qpu"},
+    "Statistics": START | {"STATISTICS": "gp", "LICENSE#": "q", "CUSTOMER#": "g"},
 }
 INDEXES = {
     "Customers": {("GSI1", "CUSTOMERS")},
+    "Dashboard": {("GSI1", "CUSTOMERS"), ("GSI1", "CUSTOMER#"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")},
     "Licenses": {("GSI1", "CUSTOMER#"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")},
     "Registration": {("GSI1", "CUSTOMER#")},
+    "Statistics": {("GSI1", "EVENTS#"), ("GSI2", "LICENSES")},
 }
 # What some may write of an item of which they may not write the rest: the attributes, and some of that rest.
 SOME_ATTRIBUTES = [
@@ -59,12 +69,12 @@ SOME_ATTRIBUTES = [
         "KEYRING",
         {"longest_life_seconds", "retires_at", "condemned_at"},
         {"kid", "n", "e", "handle", "state", "version", "roots", "jwt"},
-        {"Activations", "Licenses", "Registration"},
+        {"Activations", "Dashboard", "Licenses", "Registration"},
     ),
     ("PutItem", "CUSTOMER#", {"license_id"}, {"email", "subject", "name"}, {"Licenses"}),
 ]
-SIGNERS = {"Activations", "Licenses", "Registration"}
-SEALERS = {"Access", "Catalog", "Customers", "Licenses", "Registration"}
+SIGNERS = {"Activations", "Dashboard", "Licenses", "Registration"}
+SEALERS = {"Access", "Catalog", "Customers", "Dashboard", "Licenses", "Registration"}
 
 
 def partition(word):
@@ -132,6 +142,7 @@ class Roles(unittest.TestCase):
         keys = (ROOT / "shared/src/store/keys.rs").read_text()
         written = set(re.findall(r'const (?:CATALOG|API_KEYS|KEYRING): &str = "(\w+)"', keys))
         written |= {word for word in re.findall(r'format!\("([A-Z]+#)\{', keys)}
+        written |= set(re.findall(r'Key::new\("([A-Z]+)", "', keys))
         sort_keys = {"PRODUCT#", "TIER#", "FEATURE#", "CLAIM#", "CURRENT#", "EVENT#", "EVENTS#"}
         self.assertEqual(written - sort_keys, {word for may in MAY.values() for word in may})
 

@@ -8,6 +8,7 @@ from deployed import ROOT, Stack
 
 # What of an OpenAPI document's path is a variable, as a request would have it.
 VALUE = "01JD8W0V5XK6Q3R7T2N4M8P9ZB"
+SCHEDULES = {"rotation": "Schedule", "statistics": "StatisticsSchedule"}
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 VERSIONS = ["v1.0", "v1"]
 
@@ -84,8 +85,9 @@ class Routes(unittest.TestCase):
     def test_every_event_comes_through_the_route_that_the_gateway_takes(self):
         for file in (ROOT / "events").glob("*.json"):
             event = json.loads(file.read_text())
-            if file.stem == "rotation":
-                self.assertEqual(event, json.loads(self.stack.raw["Schedule"]["Properties"]["Target"]["Input"]))
+            if file.stem in SCHEDULES:
+                schedule = self.stack.raw[SCHEDULES[file.stem]]
+                self.assertEqual(event, json.loads(schedule["Properties"]["Target"]["Input"]))
                 continue
             http = event["requestContext"]["http"]
             self.assertEqual(http["path"], event["rawPath"], file.name)
@@ -108,6 +110,8 @@ class Routes(unittest.TestCase):
             ("/api/v9/products", "catalog"),
             ("/api/v1.0/user/nothing", "registration"),
             ("/.well-known/security.txt", "discovery"),
+            ("/dashboard", "dashboard"),
+            ("/dashboard/license-keys/new", "dashboard"),
         ]:
             self.assertEqual(self.gateway.function("GET", path), function, path)
 
@@ -119,11 +123,11 @@ class Routes(unittest.TestCase):
         for name in ["ThrottlingRateLimit", "ThrottlingBurstLimit"]:
             self.assertGreater(int(self.stack.resolve(stage["Properties"]["DefaultRouteSettings"])[name]), 0)
 
-    def test_every_function_but_the_scheduled_one_is_behind_the_gateway(self):
+    def test_every_function_but_the_scheduled_ones_is_behind_the_gateway(self):
         functions = {one.name for one in (ROOT / "functions").iterdir() if one.is_dir()}
-        self.assertEqual(set(self.gateway.routes.values()), functions - {"rotation"})
+        self.assertEqual(set(self.gateway.routes.values()), functions - set(SCHEDULES))
         permitted = {one["FunctionName"] for one in self.stack.of_type("AWS::Lambda::Permission").values()}
-        self.assertEqual(permitted, {f"signet-{name}" for name in functions - {"rotation"}})
+        self.assertEqual(permitted, {f"signet-{name}" for name in functions - set(SCHEDULES)})
 
 
 if __name__ == "__main__":

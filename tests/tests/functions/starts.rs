@@ -8,8 +8,18 @@ use signet_tests::{Ended, Function, Value, Variables, json, text};
 
 use crate::installation::{Installation, event};
 
-const FUNCTIONS: [&str; 8] =
-    ["access", "activations", "catalog", "customers", "discovery", "licenses", "registration", "rotation"];
+const FUNCTIONS: [&str; 10] = [
+    "access",
+    "activations",
+    "catalog",
+    "customers",
+    "dashboard",
+    "discovery",
+    "licenses",
+    "registration",
+    "rotation",
+    "statistics",
+];
 
 /// What a function that ended has told: one line, in which all of these stand.
 #[track_caller]

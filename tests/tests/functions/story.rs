@@ -140,6 +140,8 @@ async fn every_event_is_answered_by_its_function_in_the_order_of_a_license_s_lif
     customer_alone(&mut story).await;
     api_keys(&mut story).await;
     signing_keys(&mut story).await;
+    dashboard(&mut story).await;
+    statistics(&mut story).await;
 
     let all: BTreeSet<_> = events().into_keys().collect();
     assert_eq!(story.told, all, "each event has its place in the story");
@@ -277,6 +279,23 @@ async fn signing_keys(story: &mut Story) {
     let list = story.tell("post_signing_keys_kid_condemn").await;
     assert_eq!(of_state(&list, "condemned").as_ref(), story.filling.get("KID"));
     rotation(story).await;
+}
+
+/// Whoever is not signed in is led to where people sign in.
+async fn dashboard(story: &mut Story) {
+    let function = story.installation.function("dashboard").await;
+    let answer = function.invoke(event("dashboard", &story.filling)).await.unwrap();
+    story.told.insert("dashboard".to_owned());
+    let led = (&answer["statusCode"], &answer["headers"]["location"]);
+    assert_eq!(led, (&json!(303), &json!("/dashboard/sign-in?to=%2Fdashboard")), "{answer}");
+}
+
+/// What the other schedule invokes counts the license keys that there are.
+async fn statistics(story: &mut Story) {
+    let function = story.installation.function("statistics").await;
+    let made = function.invoke(event("statistics", &story.filling)).await.unwrap();
+    story.told.insert("statistics".to_owned());
+    assert_eq!((&made["license_keys"]["active"], &made["license_keys"]["revoked"]), (&json!(1), &json!(1)), "{made}");
 }
 
 /// What the schedule invokes tells which keys are published, which are those of the operator's list.

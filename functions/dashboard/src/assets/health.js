@@ -47,7 +47,7 @@ function show({ ms, status, checks }) {
   part('now').textContent = silent ? 'No answer' : time(ms);
   part('median').textContent = time(known[Math.floor(known.length / 2)]);
   part('worst').textContent = time(known.at(-1));
-  part('count').textContent = `${probes.length} times`;
+  part('count').textContent = `${probes.length} ${probes.length === 1 ? 'time' : 'times'}`;
   if (checks) part('checks').replaceChildren(...checks.map(row));
   plot(known.at(-1) ?? 1);
 }
