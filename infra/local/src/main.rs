@@ -15,6 +15,7 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
 use shared::{
     Services,
+    auth::{OidcSettings, oidc::ROLES_CLAIM},
     domain::rate::RateLimits,
     http::{
         edge::cors::Origin,
@@ -54,6 +55,12 @@ struct Flags {
     /// The URL that tokens name as their issuer [default: the base URL of the first start]
     #[arg(long, value_name = "URL", value_parser = issuer_url)]
     issuer: Option<String>,
+    /// Another OpenID Connect issuer in place of the development one; its tokens name operators in the claim roles
+    #[arg(long, value_name = "URL", value_parser = issuer_url, requires = "oidc_client")]
+    oidc_issuer: Option<String>,
+    /// The client by which the dashboard signs people in there
+    #[arg(long, value_name = "ID", requires = "oidc_issuer")]
+    oidc_client: Option<String>,
     /// An origin whose web pages may call the API; may be given several times
     #[arg(long, value_name = "SCHEME://HOST")]
     cors_origin: Vec<Origin>,
@@ -143,6 +150,11 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         dynamodb_endpoint: flags.dynamodb_endpoint,
         kms_endpoint: flags.kms_endpoint,
         issuer: flags.issuer,
+        oidc: flags.oidc_issuer.zip(flags.oidc_client).map(|(issuer, client)| OidcSettings {
+            issuer,
+            audiences: vec![client],
+            roles_claim: ROLES_CLAIM.to_owned(),
+        }),
         cors_origins: flags.cors_origin,
         ..Options::default()
     };

@@ -6,6 +6,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::http::Uri;
 use shared::{
     Clock, Patience,
+    auth::OidcSettings,
     domain::{rate::RateLimits, ring::Rules},
     http::edge::cors::Origin,
     tokens::local::SpareKey,
@@ -37,6 +38,8 @@ pub struct Options<'a> {
     pub table: String,
     /// The issuer's URL; none means the one that is kept, or else the base URL.
     pub issuer: Option<String>,
+    /// Whose bearer tokens are taken, and where people sign in; none is the development issuer.
+    pub oidc: Option<OidcSettings>,
     /// Whose web pages may call the API.
     pub cors_origins: Vec<Origin>,
     /// Keys that are made already, for a stack that keeps them in memory.
@@ -61,6 +64,7 @@ impl Default for Options<'_> {
             kms_endpoint: None,
             table: TABLE.to_owned(),
             issuer: None,
+            oidc: None,
             cors_origins: Vec::new(),
             spare_keys: Vec::new(),
             clock: Clock::System,

@@ -42,7 +42,7 @@ pub struct Stack {
     pub base_url: String,
     /// An API key that may do everything.
     pub operator_api_key: Secret,
-    /// The development issuer of bearer tokens.
+    /// The issuer of bearer tokens.
     pub oidc_issuer: String,
     /// Where its DynamoDB answers.
     pub dynamodb_endpoint: String,
@@ -129,7 +129,7 @@ impl Stack {
         };
         let mut spare = options.spare_keys;
         let dev_issuer = DevIssuer::new(&base_url, folder, spare.pop(), options.clock.clone())?;
-        let oidc = dev_issuer.settings();
+        let oidc = options.oidc.unwrap_or_else(|| dev_issuer.settings());
         let oidc_issuer = oidc.issuer.clone();
         let settings = Settings {
             issuer,

@@ -1,9 +1,6 @@
 // What every page runs. Each page works without it: it makes times local, copies, asks beside the page, and says what
 // is under way.
 
-const root = document.documentElement;
-root.classList.add('scripted');
-
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 

@@ -87,7 +87,7 @@ async fn list(Operator(visit): Operator, asked: Result<List<Asked>, Problem>) ->
 
 fn filters(name: &str) -> Markup {
     html! {
-        form.filters method="get" action=(HERE) role="search" {
+        form.filters method="get" action=(HERE) {
             div.field {
                 label for="filter-name" { "Name begins with" }
                 input #filter-name name="name" value=(name) maxlength="200" autocomplete="off" spellcheck="false";

@@ -65,7 +65,7 @@ fn row(catalog: &Catalog, feature: &Feature) -> Row {
         name: feature.name.clone(),
         content: html! {
             div.row-title {
-                a href={ "/dashboard/features/" (feature.id) "/edit" } { (feature.name) }
+                a href={ "/dashboard/features/" (feature.id) "/edit" } { (feature.name) } " "
                 code.muted { (feature.key) }
                 @if feature.display_only { (badge("Display only", "dim")) }
             }

@@ -54,7 +54,7 @@ fn step(catalog: &Catalog, tier: &Tier) -> Markup {
     html! {
         div.step {
             div.row-title {
-                a href={ "/dashboard/tiers/" (tier.id) "/edit" } { (tier.name) }
+                a href={ "/dashboard/tiers/" (tier.id) "/edit" } { (tier.name) } " "
                 @if let Some(base) = tier.includes_tier_id { span.muted { "includes " (from(base)) } }
                 @if !tier.is_active { (badge("Not sold", "dim")) }
             }
@@ -62,7 +62,7 @@ fn step(catalog: &Catalog, tier: &Tier) -> Markup {
                 @for had in &had {
                     @match had.inherited_from {
                         None => li.chip.own { (icons::check()) (had.feature.name) },
-                        Some(id) => li.chip { (had.feature.name) span.muted { "from " (from(id)) } },
+                        Some(id) => li.chip { (had.feature.name) " " span.muted { "from " (from(id)) } },
                     }
                 }
                 @if had.is_empty() { li.muted { "No features" } }

@@ -60,7 +60,7 @@ fn row(catalog: &Catalog, product: &Product) -> Row {
         id: product.id.to_string(),
         name: product.name.clone(),
         content: html! {
-            div.row-title { a href=(path(product.id)) { (product.name) } code.muted { (product.code) } @if !product.is_active { (badge("Not sold", "dim")) } }
+            div.row-title { a href=(path(product.id)) { (product.name) } " " code.muted { (product.code) } @if !product.is_active { (badge("Not sold", "dim")) } }
             p.row-more { (count(tiers, "tier")) ", " (count(features, "feature")) }
         },
     }

@@ -69,7 +69,7 @@ fn row(catalog: &Catalog, tier: &Tier) -> Row {
         name: tier.name.clone(),
         content: html! {
             div.row-title {
-                a href={ "/dashboard/tiers/" (tier.id) "/edit" } { (tier.name) }
+                a href={ "/dashboard/tiers/" (tier.id) "/edit" } { (tier.name) } " "
                 code.muted { (tier.code) }
                 @if !tier.is_active { (badge("Not sold", "dim")) }
                 @if tier.is_claimable { (badge("Claimable", "good")) }

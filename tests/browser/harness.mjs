@@ -1,0 +1,116 @@
+// A stack of its own for each file of tests, a browser, and what people do again and again.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { chromium } from 'playwright-core';
+
+export const DESKTOP = { viewport: { width: 1440, height: 900 } };
+export const PHONE = { viewport: { width: 360, height: 780 }, hasTouch: true, isMobile: true };
+export const OPERATOR = 'grace@example.com';
+export const CUSTOMER = 'ada@example.com';
+
+// A running stack: where it answers, and a way to ask its API as an operator's program does.
+export async function stack(...flags) {
+  const folder = await mkdtemp(join(tmpdir(), 'signet-browser-'));
+  const child = spawn(process.env.SIGNET, ['--memory', '--listen', '127.0.0.1:0', '--data', folder, ...flags], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  child.stderr.on('data', (text) => { said += text; });
+  let local;
+  for (let tries = 0; !local; tries += 1) {
+    assert.equal(child.exitCode, null, said);
+    assert.ok(tries < 600, `it does not start: ${said}`);
+    await pause(100);
+    local = await readFile(join(folder, 'local.json'), 'utf8').then(JSON.parse, () => undefined);
+  }
+  const api = async (method, path, body) => {
+    const answer = await fetch(`${local.base_url}/api/v1.0${path}`, {
+      method,
+      headers: { 'x-api-key': local.operator_api_key, ...(body && { 'content-type': 'application/json' }) },
+      body: body && JSON.stringify(body),
+    });
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${answer.ok ? '' : await answer.clone().text()}`);
+    return answer.status === 204 ? null : answer.json();
+  };
+  const stop = async () => {
+    const ended = once(child, 'exit');
+    child.kill();
+    await ended;
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { base: local.base_url, api, stop, kill: (signal) => child.kill(signal), log: () => said };
+}
+
+export const launch = () => chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox'],
+});
+
+// A page of a browser that nobody else uses. What goes wrong in it fails the test.
+export async function open(browser, options = DESKTOP) {
+  const context = await browser.newContext({ ...options, permissions: ['clipboard-read', 'clipboard-write'] });
+  const page = await context.newPage();
+  page.faults = [];
+  page.on('pageerror', (error) => page.faults.push(String(error)));
+  page.on('console', (message) => {
+    const isRefusal = /the server responded with a status of 4\d\d/.test(message.text());
+    if (message.type() === 'error' && !isRefusal) page.faults.push(message.text());
+  });
+  page.setDefaultTimeout(10_000);
+  return page;
+}
+
+export const isWell = (page) => assert.deepEqual(page.faults, []);
+
+// Goes to a page, by way of the development issuer.
+export async function signIn(page, base, who, path = '/dashboard') {
+  await page.goto(base + path);
+  await page.click(`button[value="${who}"]`);
+  await page.waitForURL((url) => url.pathname.startsWith('/dashboard'));
+}
+
+// A phone has its menu behind a button.
+export async function go(page, name) {
+  const menu = page.getByRole('button', { name: 'Menu' });
+  if (await menu.isVisible()) await menu.click();
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name, exact: true }).click();
+  await page.getByRole('heading', { level: 1, name }).waitFor();
+}
+
+export async function press(page, name) {
+  await page.getByRole('button', { name, exact: true }).click();
+}
+
+export async function follow(page, name) {
+  await page.getByRole('link', { name, exact: true }).click();
+}
+
+export const heading = (page, name) => page.getByRole('heading', { level: 1, name }).waitFor();
+
+// Something to look at: a product with two tiers and three features, a customer and a license key.
+export async function shop(api) {
+  const product = await api('POST', '/products', { code: 'atlas', name: 'Atlas' });
+  const features = [];
+  for (const [key, name] of [['export.pdf', 'PDF export'], ['zoom', 'Zoom'], ['layers', 'Layers']]) {
+    features.push(await api('POST', '/product-features', { product_id: product.id, key, name }));
+  }
+  const tier = (code, name, more) => api('POST', '/pricing-tiers', {
+    product_id: product.id, code, name, monthly_price: 1900, annual_price: 19000, currency: 'EUR',
+    billing_period: 'annual', max_users: 3, feature_ids: [features[0].id], ...more,
+  });
+  const basic = await tier('basic', 'Basic', { is_claimable: true, monthly_price: 0, annual_price: 0 });
+  const pro = await tier('pro', 'Pro', { includes_tier_id: basic.id, feature_ids: [features[1].id] });
+  const team = await tier('team', 'Team', { includes_tier_id: pro.id, feature_ids: [features[2].id] });
+  const customer = await api('POST', '/customers', { name: 'Mary Shelley', email: 'mary@example.com', company: 'Frankenstein' });
+  const issued = await api('POST', '/license-keys', { customer_id: customer.id, tier_id: pro.id });
+  return { product, features, tiers: [basic, pro, team], customer, issued };
+}
+
+export const activate = (api, license_key, machine_id, machine_name) =>
+  api('POST', '/license-activations/activate', { license_key, machine_id, machine_name });

@@ -1,0 +1,80 @@
+// Every page that there is, for whoever looks at them all.
+
+import { activate, CUSTOMER, OPERATOR, signIn } from './harness.mjs';
+
+// The paths of the operator's and of the customer's pages, on a stack with something to look at.
+export async function everyPage(page, base, api) {
+  const { items: keys } = await api('GET', '/license-keys?limit=100');
+  const key = keys.find((one) => one.status === 'active' && one.max_users === 5) ?? keys[0];
+  const { items: machines } = await api('GET', `/license-activations?license_id=${key.id}`);
+  const { items: products } = await api('GET', '/products');
+  const { items: tiers } = await api('GET', `/pricing-tiers?product_id=${products[0].id}`);
+  const { items: features } = await api('GET', `/product-features?product_id=${products[0].id}`);
+  const { items: access } = await api('GET', '/api-keys');
+  const { items: signing } = await api('GET', '/signing-keys');
+  const [product, license] = [`/dashboard/products/${products[0].id}`, `/dashboard/license-keys/${key.id}`];
+  const operator = {
+    overview: '/dashboard',
+    products: '/dashboard/products',
+    'product-new': '/dashboard/products/new',
+    'product-edit': `${product}/edit`,
+    tiers: product,
+    'tier-new': `${product}/tiers/new`,
+    'tier-edit': `/dashboard/tiers/${tiers[1].id}/edit`,
+    features: `${product}/features`,
+    'feature-new': `${product}/features/new`,
+    'feature-edit': `/dashboard/features/${features[0].id}/edit`,
+    picture: `${product}/picture`,
+    customers: '/dashboard/customers',
+    'customers-none': '/dashboard/customers?name=nobody',
+    'customer-new': '/dashboard/customers/new',
+    customer: `/dashboard/customers/${key.customer_id}`,
+    'customer-edit': `/dashboard/customers/${key.customer_id}/edit`,
+    'license-keys': '/dashboard/license-keys',
+    'license-keys-filtered': `/dashboard/license-keys?status=revoked&order=oldest`,
+    'license-key-new': '/dashboard/license-keys/new',
+    'license-key': license,
+    'license-key-history': `${license}/history`,
+    ...Object.fromEntries(['renew', 'change', 'suspend', 'reinstate', 'regenerate', 'revoke', 'audit'].map((word) => [`license-key-${word}`, `${license}/${word}`])),
+    'license-key-free': `${license}/machines/${machines[0].id}/free`,
+    'api-keys': '/dashboard/api-keys',
+    'api-key-new': '/dashboard/api-keys/new',
+    'api-key-delete': `/dashboard/api-keys/${access[0].id}/delete`,
+    'signing-keys': '/dashboard/signing-keys',
+    'signing-keys-rotate': '/dashboard/signing-keys/rotate',
+    'signing-key-condemn': `/dashboard/signing-keys/${signing[0].kid}/condemn`,
+    health: '/dashboard/health',
+    'not-found': '/dashboard/nothing',
+  };
+  const own = await claimed(page, base, api);
+  const customer = {
+    catalog: '/dashboard/catalog',
+    'catalog-annual': '/dashboard/catalog?billing=annual',
+    claim: `/dashboard/catalog/${own.tier}/claim`,
+    licenses: '/dashboard/licenses',
+    license: own.path,
+    'license-free': own.free,
+    forbidden: '/dashboard/customers',
+    'signed-in': '/dashboard/signed-in',
+    'signed-out': '/dashboard/signed-out',
+    welcome: '/dashboard/welcome',
+  };
+  return { [OPERATOR]: operator, [CUSTOMER]: customer };
+}
+
+// Has the customer register and claim, and a machine of theirs activate.
+async function claimed(page, base, api) {
+  const { products } = await api('GET', '/products/catalog');
+  const tier = products.flatMap((product) => product.tiers).find((one) => one.is_claimable).id;
+  await signIn(page, base, CUSTOMER, `/dashboard/catalog/${tier}/claim`);
+  await page.getByLabel('Name').fill('Ada Lovelace');
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByRole('button', { name: 'Claim it' }).click();
+  const key = await page.locator('.secret-text').textContent();
+  await page.getByRole('link', { name: 'Go to your license' }).click();
+  await page.waitForURL(/licenses\/lic_/);
+  const path = new URL(page.url()).pathname;
+  const { activation } = await activate(api, key, 'laptop-7', 'Ada’s laptop');
+  await page.context().clearCookies();
+  return { tier, path, free: `${path}/machines/${activation.id}/free` };
+}
