@@ -28,6 +28,7 @@ mod secrets;
 mod shop;
 mod stack;
 mod things;
+mod visitor;
 mod wire;
 
 pub use behind::{Behind, plain};
@@ -45,3 +46,4 @@ pub use secrets::{found_in, items_hold, pieces};
 pub use serde_json::{Value, json};
 pub use shop::{Sold, merged, random_word, text};
 pub use stack::{START, Stack};
+pub use visitor::{SESSION, Shown, Visitor};
