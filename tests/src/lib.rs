@@ -15,7 +15,6 @@
 
 mod behind;
 mod client;
-mod dashboard;
 mod events;
 mod faults;
 mod jose;
@@ -33,7 +32,6 @@ mod wire;
 
 pub use behind::{Behind, plain};
 pub use client::{Answer, Client};
-pub use dashboard::Browser;
 pub use events::events;
 pub use faults::{Fault, Faults, Gate, Rule};
 pub use jose::{AppKey, Signed, json_of, thumbprint};

@@ -1,8 +1,6 @@
 //! The dashboard: where operators and customers work. HTML from the same queries and commands as the API, small scripts
 //! that pages can do without, and nothing from other hosts.
 
-#![expect(dead_code, reason = "the parts of pages are there before the pages")]
-
 mod assets;
 mod customer;
 mod enter;
@@ -51,7 +49,7 @@ fn pages() -> Router<Services> {
 /// Where each begins to work.
 async fn home(visit: Visit) -> Result<Response, Problem> {
     if visit.session.is_operator {
-        operator::overview::page(&visit).await
+        Box::pin(operator::overview::page(&visit)).await
     } else {
         Ok(Redirect::to("/dashboard/licenses").into_response())
     }

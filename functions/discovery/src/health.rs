@@ -40,12 +40,12 @@ pub struct CheckResource {
     /// `dynamodb`, `signing` (is there a key to sign with, and does KMS have it ready?), `signed_keys` (is the set that a
     /// root key signed younger than two days?) or `oidc` (are there keys of the issuer of bearer tokens?)
     #[schema(example = "dynamodb")]
-    pub name: &'static str,
+    name: &'static str,
     /// How well it goes.
-    pub status: Health,
+    status: Health,
     /// How long the check took.
     #[schema(example = 3)]
-    pub latency_ms: u64,
+    latency_ms: u64,
 }
 
 /// All that we need.
@@ -61,11 +61,11 @@ pub struct CheckResource {
 }))]
 pub struct HealthResource {
     /// As the worst of the checks.
-    pub status: Health,
+    status: Health,
     /// Each thing that is needed here.
-    pub checks: Vec<CheckResource>,
+    checks: Vec<CheckResource>,
     /// Signet's.
-    pub version: &'static str,
+    version: &'static str,
 }
 
 /// The last answer, and when it was found out.
@@ -115,7 +115,7 @@ pub(crate) async fn handler(
 }
 
 /// Asks everything at once.
-pub async fn probe(services: &Services, now: Timestamp) -> HealthResource {
+async fn probe(services: &Services, now: Timestamp) -> HealthResource {
     let clock = &services.clock;
     let issuer = async {
         let oidc = services.oidc.as_ref()?;

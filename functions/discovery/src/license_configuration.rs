@@ -36,43 +36,43 @@ const CLAIMS: [&str; 15] = [
 pub struct LicenseConfigurationResource {
     /// What tokens name as `iss`.
     #[schema(example = "https://licenses.example.com")]
-    pub issuer: String,
+    issuer: String,
     /// The public signing keys.
     #[schema(example = "https://licenses.example.com/.well-known/jwks.json")]
-    pub jwks_uri: String,
+    jwks_uri: String,
     /// The same, signed by the root key.
     #[schema(example = "https://licenses.example.com/.well-known/jwks.jwt")]
-    pub signed_jwks_uri: String,
+    signed_jwks_uri: String,
     /// Of the endpoints below.
     #[schema(example = "1.0")]
-    pub api_version: &'static str,
+    api_version: &'static str,
     /// Takes a seat.
     #[schema(example = "https://licenses.example.com/api/v1.0/license-activations/activate")]
-    pub activation_endpoint: String,
+    activation_endpoint: String,
     /// Gives it back; `{id}` is the activation's.
     #[schema(example = "https://licenses.example.com/api/v1.0/license-activations/{id}/deactivate")]
-    pub deactivation_endpoint: String,
+    deactivation_endpoint: String,
     /// Keeps it.
     #[schema(example = "https://licenses.example.com/api/v1.0/license-keys/heartbeat")]
-    pub heartbeat_endpoint: String,
+    heartbeat_endpoint: String,
     /// Tells whether a license key or token is good.
     #[schema(example = "https://licenses.example.com/api/v1.0/license-keys/validate")]
-    pub validation_endpoint: String,
+    validation_endpoint: String,
     /// What is for sale.
     #[schema(example = "https://licenses.example.com/api/v1.0/products/catalog")]
-    pub catalog_endpoint: String,
+    catalog_endpoint: String,
     /// By which a token may be signed.
     #[schema(example = json!(["RS256"]))]
-    pub token_signing_alg_values_supported: [&'static str; 1],
+    token_signing_alg_values_supported: [&'static str; 1],
     /// How the key of an encrypted token may be encrypted.
     #[schema(example = json!(["RSA-OAEP"]))]
-    pub token_encryption_alg_values_supported: [&'static str; 1],
+    token_encryption_alg_values_supported: [&'static str; 1],
     /// How an encrypted token itself may be.
     #[schema(example = json!(["A256CBC-HS512"]))]
-    pub token_encryption_enc_values_supported: [&'static str; 1],
+    token_encryption_enc_values_supported: [&'static str; 1],
     /// What a token may say.
     #[schema(value_type = Vec<String>, example = json!(["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "customer_id", "product_id", "tier", "features", "limits", "enforcement", "generation", "activation"]))]
-    pub claims_supported: [&'static str; CLAIMS.len()],
+    claims_supported: [&'static str; CLAIMS.len()],
 }
 
 /// Where everything is.
@@ -88,8 +88,7 @@ pub async fn handler(State(services): State<Services>) -> impl IntoResponse {
     (public_for(time), Tagged(configuration(&services.settings)))
 }
 
-/// What an app finds where these settings hold.
-pub fn configuration(settings: &Settings) -> LicenseConfigurationResource {
+fn configuration(settings: &Settings) -> LicenseConfigurationResource {
     let root = &settings.base_url;
     let api = format!("{root}{BASE}");
     LicenseConfigurationResource {

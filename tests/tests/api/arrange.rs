@@ -72,6 +72,7 @@ async fn a_long_list_is_moved_in_parts_each_of_which_leaves_the_others_in_their_
     let product = stack.operator.product_with(&json!({})).await;
     let mut made = Vec::new();
     for number in 0..230 {
+        stack.advance(1);
         let feature =
             json!({ "product_id": product["id"], "key": format!("f{number}"), "name": format!("{number:03}") });
         made.push(stack.operator.post("product-features", feature).await.expect(201));

@@ -1,5 +1,4 @@
 //! The dashboard's forms: what they do is what the API does, once, and what is refused stays as it was typed.
-#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 use signet_tests::{Fault, Rule, Stack, Visitor, json, text};
 

@@ -93,7 +93,7 @@ fn use_it(visit: &Visit, here: &str) -> Markup {
             p { "Type the license key into the app, or give it the file, where it takes one. Whoever has either can use your seats." }
             div.actions {
                 form.inline method="post" action={ (here) "/key" } data-form { (secrets(visit)) button.button.primary { "Show the license key" } }
-                form.inline method="post" action={ (here) "/download" } { (secrets(visit)) button.button { (icons::download()) "Download the license file" } }
+                form.inline method="post" action={ (here) "/download" } data-download { (secrets(visit)) button.button { (icons::download()) "Download the license file" } }
             }
         }
     }

@@ -12,7 +12,7 @@ mod signing_keys;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::{Router, routing::get};
+use axum::Router;
 use futures_util::future::try_join_all;
 use maud::{Markup, html};
 use shared::{

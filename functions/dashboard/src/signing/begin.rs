@@ -78,7 +78,7 @@ async fn begin(services: &Services, to: String) -> Result<Response, Problem> {
 }
 
 /// A path of the dashboard, whatever was asked for: nobody is sent elsewhere from here.
-pub(crate) fn of_ours(to: String) -> String {
+fn of_ours(to: String) -> String {
     let is_path = to == "/dashboard" || to.starts_with("/dashboard/") || to.starts_with("/dashboard?");
     let is_plain = to.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     // A cookie has 4 KB; a path that long is no page's.

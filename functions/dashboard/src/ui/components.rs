@@ -4,7 +4,6 @@ use maud::{Markup, html};
 use shared::domain::Status;
 
 use super::{icons, show};
-use crate::enter::Visit;
 
 /// Something to go to.
 pub(crate) fn link(href: &str, text: &str) -> Markup {
@@ -26,17 +25,6 @@ pub(crate) fn danger_link(href: &str, text: &str) -> Markup {
     html! { a.button.danger-quiet href=(href) data-dialog { (text) } }
 }
 
-/// A button that does something at once: no question, as it can be undone.
-pub(crate) fn action(visit: &Visit, href: &str, text: &str, fields: &[(&str, &str)]) -> Markup {
-    html! {
-        form.inline method="post" action=(href) data-form {
-            (super::inputs::secrets(visit))
-            @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
-            button.button { (text) }
-        }
-    }
-}
-
 /// What a license key is good for.
 pub(crate) fn status(status: Status) -> Markup {
     let (word, tone) = match status {
@@ -52,11 +40,6 @@ pub(crate) fn status(status: Status) -> Markup {
 /// A word with a colour. The word alone says all.
 pub(crate) fn badge(word: &str, tone: &str) -> Markup {
     html! { span.badge.(tone) { (word) } }
-}
-
-/// An identifier.
-pub(crate) fn code(text: &str) -> Markup {
-    html! { code { (text) } }
 }
 
 /// A text with a button that copies it.
@@ -94,7 +77,6 @@ pub(crate) fn notice_of(word: &str) -> Markup {
         "suspended" => "Suspended.",
         "reinstated" => "Reinstated.",
         "renewed" => "Renewed.",
-        "claimed-before" => "You have claimed this before: here it is.",
         "freed" => "The seat is free.",
         "deleted" => "Deleted.",
         "moved" => "Moved.",
@@ -115,11 +97,6 @@ pub(crate) fn section(title: &str, actions: &Markup, content: &Markup) -> Markup
     }
 }
 
-/// What is around a few facts or a form.
-pub(crate) fn card(content: &Markup) -> Markup {
-    html! { div.card { (content) } }
-}
-
 /// Facts about one thing: what each is called, and what it is.
 pub(crate) fn facts(rows: &[(&str, Markup)]) -> Markup {
     html! { dl.facts { @for (name, value) in rows { div { dt { (name) } dd { (value) } } } } }
@@ -136,8 +113,6 @@ pub(crate) struct Column<'a> {
     pub(crate) name: &'a str,
     /// By which the list can be put in order: the address that does, and the present direction.
     pub(crate) sort: Option<(&'a str, Option<Direction>)>,
-    /// Numbers stand at the right.
-    pub(crate) is_number: bool,
 }
 
 /// Which way a list goes.
@@ -149,16 +124,12 @@ pub(crate) enum Direction {
 
 impl<'a> Column<'a> {
     pub(crate) const fn new(name: &'a str) -> Self {
-        Self { name, sort: None, is_number: false }
-    }
-
-    pub(crate) const fn number(name: &'a str) -> Self {
-        Self { name, sort: None, is_number: true }
+        Self { name, sort: None }
     }
 
     /// A column whose heading puts the list in order.
     pub(crate) const fn sorted(name: &'a str, href: &'a str, direction: Option<Direction>) -> Self {
-        Self { name, sort: Some((href, direction)), is_number: false }
+        Self { name, sort: Some((href, direction)) }
     }
 }
 
@@ -171,13 +142,13 @@ pub(crate) fn table(caption: &str, columns: &[Column<'_>], rows: &[Vec<Markup>])
                 thead {
                     tr {
                         @for column in columns {
-                            th scope="col" .number[column.is_number] aria-sort=[sort_word(column)] { (heading(column)) }
+                            th scope="col" aria-sort=[sort_word(column)] { (heading(column)) }
                         }
                     }
                 }
                 tbody {
                     @for row in rows {
-                        tr { @for (column, cell) in columns.iter().zip(row) { td .number[column.is_number] data-name=(column.name) { (cell) } } }
+                        tr { @for (column, cell) in columns.iter().zip(row) { td data-name=(column.name) { (cell) } } }
                     }
                 }
             }

@@ -45,10 +45,6 @@ pub(crate) fn catalog() -> Markup {
     drawn("M2.5 3h4.5v10H2.5zM9 3h4.5v10H9zM4 6h1.5M10.5 6H12")
 }
 
-pub(crate) fn machine() -> Markup {
-    drawn("M2 3h12v8H2zM6 13.5h4M8 11v2.5")
-}
-
 pub(crate) fn search() -> Markup {
     drawn("M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10M10.7 10.7 14 14")
 }

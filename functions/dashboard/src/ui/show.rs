@@ -60,11 +60,6 @@ pub(crate) fn span(span: SignedDuration) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Seconds, as an operator sets them.
-pub(crate) fn seconds(count: u32) -> String {
-    span(SignedDuration::from_secs(count.into()))
-}
-
 /// A number with a space between its thousands.
 pub(crate) fn number(number: u64) -> String {
     let digits = number.to_string();
