@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Deploys Signet as an operator does, to MiniStack in place of AWS: `sam build`, `sam deploy`, the first key, the story of a
-# license over the API's URL, and an update of the stack after which all of it is still there. The functions are the
+# license over the API's URL, the dashboard's pages, and an update of the stack after which all of it is still there. The functions are the
 # binaries that were built for Lambda, each under its budget of size. Tools come from PyPI, once, into the target folder.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -48,6 +48,8 @@ echo
 API_KEY=$("$CARGO_TARGET_DIR/debug/signet" api-key --table $STACK)
 export API_KEY
 story sale
+license=$("$parts/deploy/bin/python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["issued"]["license"]["id"])' "$folder/state.json")
+"$parts/deploy/bin/python" "$root/tests/deploy/pages.py" "$license" || { logs; exit 1; }
 echo "deploy: an update of the stack"
 deploy --parameter-overrides GuessesPerMinute=61
 variable() {

@@ -1,0 +1,48 @@
+// A picture of every page, in both themes, on screens 360, 768 and 1440 pixels wide; three of them for the README.
+//
+//   node screenshots.mjs FOLDER README_FOLDER
+
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { launch, open, signIn, stack } from './harness.mjs';
+import { everyPage } from './pages.mjs';
+
+const [folder, readme] = process.argv.slice(2);
+const SIZES = [[360, 780], [768, 1024], [1440, 900]];
+const README = { overview: 'overview', picture: 'tiers', catalog: 'catalog' };
+
+await mkdir(folder, { recursive: true });
+await mkdir(readme, { recursive: true });
+const browser = await launch();
+const running = await stack('--demo');
+try {
+  const first = await open(browser);
+  const pages = await everyPage(first, running.base, running.api);
+  await first.context().close();
+  for (const colorScheme of ['light', 'dark']) {
+    for (const [who, paths] of Object.entries(pages)) {
+      const page = await open(browser, { colorScheme, reducedMotion: 'reduce' });
+      await signIn(page, running.base, who);
+      for (const [width, height] of SIZES) {
+        await page.setViewportSize({ width, height });
+        for (const [name, path] of Object.entries(paths)) {
+          await page.goto(running.base + path, { waitUntil: 'load' });
+          await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+        }
+      }
+      await page.context().close();
+    }
+  }
+  for (const [name, as] of Object.entries(README)) {
+    const page = await open(browser, { viewport: { width: 1200, height: 750 }, colorScheme: 'light' });
+    const [who, paths] = Object.entries(pages).find(([, all]) => name in all);
+    await signIn(page, running.base, who, paths[name]);
+    await page.waitForLoadState('load');
+    await page.screenshot({ path: join(readme, `${as}.png`) });
+    await page.context().close();
+  }
+  console.log(`pictures of every page are in ${folder}, those of the README in ${readme}`);
+} finally {
+  await browser.close();
+  await running.stop();
+}
