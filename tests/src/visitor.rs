@@ -101,6 +101,11 @@ impl Visitor {
         self.cookies.get(name).map(String::as_str)
     }
 
+    /// How many cookies there are.
+    pub fn cookies(&self) -> usize {
+        self.cookies.len()
+    }
+
     /// Has a cookie.
     pub fn keep(&mut self, name: &str, value: &str) {
         self.cookies.insert(name.to_owned(), value.to_owned());

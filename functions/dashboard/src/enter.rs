@@ -1,9 +1,11 @@
 //! What every request to a page passes: who is signed in, and whether a form was sent from a page of ours.
 
+use std::str::FromStr;
+
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
-    extract::{Extension, FromRequestParts, Request, State},
+    extract::{Extension, FromRequestParts, Path, Request, State},
     http::{
         HeaderMap, HeaderName, Method, StatusCode,
         header::{COOKIE as COOKIE_HEADER, IF_MATCH, ORIGIN},
@@ -111,6 +113,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Operator {
     }
 }
 
+/// The two ids in a path. A text that is none names nothing.
+#[derive(Debug)]
+pub(crate) struct PathIds<A, B>(pub(crate) A, pub(crate) B);
+
+impl<S: Send + Sync, A: FromStr, B: FromStr> FromRequestParts<S> for PathIds<A, B> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let found = Path::<(String, String)>::from_request_parts(parts, state).await.ok();
+        let ids = found.and_then(|Path((a, b))| Some(Self(a.parse().ok()?, b.parse().ok()?)));
+        ids.ok_or_else(Problem::not_found)
+    }
+}
+
 /// The layer around every page.
 pub(crate) async fn pass(
     State(services): State<Services>,
@@ -170,9 +186,13 @@ async fn session(services: &Services, headers: &HeaderMap) -> Result<Option<Sess
 
 /// The value of a cookie.
 pub(crate) fn cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    cookies_of(headers).find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
+}
+
+/// All cookies of a request.
+pub(crate) fn cookies_of(headers: &HeaderMap) -> impl Iterator<Item = Cookie<'_>> {
     let lines = headers.get_all(COOKIE_HEADER).iter().filter_map(|value| value.to_str().ok());
-    let mut cookies = lines.flat_map(Cookie::split_parse).filter_map(Result::ok);
-    cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
+    lines.flat_map(Cookie::split_parse).filter_map(Result::ok)
 }
 
 /// Whether a page of ours sent a form, as far as the browser says; where it says nothing, the form has to know what is

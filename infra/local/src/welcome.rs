@@ -15,6 +15,7 @@ pub(crate) fn welcome(stack: &Stack) -> String {
     format!(
         "Signet answers at {url}
 
+  dashboard             {url}/dashboard
   API                   {url}/api/v1.0
   try it in a browser   {url}/docs
   OpenAPI document      {url}/openapi.json

@@ -97,6 +97,44 @@ async fn an_answer_of_the_issuer_is_taken_by_the_browser_that_asked_and_once() {
 }
 
 #[tokio::test]
+async fn sign_ins_that_were_given_up_are_forgotten_before_a_browser_sends_too_many_cookies() {
+    let stack = Stack::start().await;
+    let mut grace = Visitor::new(&stack);
+    for _ in 0..20 {
+        grace.get("/dashboard/sign-in?to=/dashboard").await.led();
+    }
+    assert!(grace.cookies() <= 6, "{}", grace.cookies());
+    grace.sign_in("grace@example.com", "/dashboard").await;
+    grace.get("/dashboard").await.expect(200);
+}
+
+#[tokio::test]
+async fn what_an_address_names_that_is_nothing_is_not_there() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell(2).await;
+    let mut grace = Visitor::operator(&stack).await;
+    let license = &sold.license_id;
+    for path in [
+        "customers/nobody".to_owned(),
+        "license-keys/nothing".into(),
+        "license-keys/nothing/revoke".into(),
+        format!("license-keys/{license}/explode"),
+        format!("license-keys/{license}/machines/act_1/free"),
+        format!("license-keys/{license}/machines/%00/free"),
+        "products/prod_1/tiers/new".into(),
+        "tiers/tier_1/edit".into(),
+        "signing-keys/a%20b/condemn".into(),
+        "licenses/lic_1/machines/act_1/free".into(),
+        "catalog/tier_1/claim".into(),
+    ] {
+        let page = grace.get(&format!("/dashboard/{path}")).await;
+        assert!(page.expect(404).contains("There is nothing here"), "{path}");
+    }
+    let page = grace.get("/dashboard/license-keys?status=odd&colour=red").await;
+    assert!(page.expect(422).starts_with("<!DOCTYPE html>"));
+}
+
+#[tokio::test]
 async fn a_form_is_taken_only_from_a_page_of_ours() {
     let stack = Stack::start().await;
     let mut grace = Visitor::operator(&stack).await;

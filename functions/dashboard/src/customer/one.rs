@@ -2,7 +2,6 @@
 
 use activations::list_activations;
 use axum::{
-    extract::Path,
     http::header::{CONTENT_DISPOSITION, CONTENT_TYPE},
     response::{IntoResponse, Redirect, Response},
 };
@@ -21,7 +20,7 @@ use shared::{
 
 use super::licenses::HERE;
 use crate::{
-    enter::Visit,
+    enter::{PathIds, Visit},
     form::Sent,
     operator::license_keys::one::machine_status,
     ui::{
@@ -176,25 +175,20 @@ pub(super) async fn download(visit: Visit, PathId(id): PathId<LicenseId>) -> Res
     Ok((headers, text).into_response())
 }
 
-async fn own_machine(
-    visit: &Visit,
-    id: LicenseId,
-    activation: &str,
-) -> Result<(License, ActivationId, String), Problem> {
+async fn own_machine(visit: &Visit, id: LicenseId, activation: &ActivationId) -> Result<(License, String), Problem> {
     let license = own_license(&visit.services, &visit.session.user(), id).await?;
-    let activation: ActivationId = activation.parse().map_err(|_| Problem::not_found())?;
     let found = visit.services.table.activation(id, activation.machine).await?;
-    let found = found.filter(|found| found.id == activation).ok_or_else(Problem::not_found)?;
+    let found = found.filter(|found| found.id == *activation).ok_or_else(Problem::not_found)?;
     let name = found.machine_name.unwrap_or(found.machine_id);
-    Ok((license, activation, name))
+    Ok((license, name))
 }
 
 /// Asks before a seat is freed.
 pub(super) async fn ask_free(
     visit: Visit,
-    Path((id, activation)): Path<(LicenseId, String)>,
+    PathIds(id, activation): PathIds<LicenseId, ActivationId>,
 ) -> Result<Response, Problem> {
-    let (license, activation, name) = own_machine(&visit, id, &activation).await?;
+    let (license, name) = own_machine(&visit, id, &activation).await?;
     let back = path(id);
     let action = format!("{back}/machines/{activation}/free");
     let content = html! {
@@ -212,8 +206,11 @@ pub(super) async fn ask_free(
 }
 
 /// Frees a seat.
-pub(super) async fn free(visit: Visit, Path((id, activation)): Path<(LicenseId, String)>) -> Result<Response, Problem> {
-    let (_, activation, _) = own_machine(&visit, id, &activation).await?;
+pub(super) async fn free(
+    visit: Visit,
+    PathIds(id, activation): PathIds<LicenseId, ActivationId>,
+) -> Result<Response, Problem> {
+    own_machine(&visit, id, &activation).await?;
     let api = format!("/api/v1.0/license-activations/{activation}/deactivate");
     visit.post(&api, &Sent::default(), &json!({})).await?;
     Ok(Redirect::to(&format!("{}?done=freed", path(id))).into_response())

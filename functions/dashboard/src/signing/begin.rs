@@ -3,10 +3,10 @@
 use axum::{
     extract::{Query, State},
     http::{
-        StatusCode,
-        header::{CACHE_CONTROL, LOCATION, SET_COOKIE},
+        HeaderMap, StatusCode,
+        header::{LOCATION, SET_COOKIE},
     },
-    response::{IntoResponse, Response},
+    response::{AppendHeaders, IntoResponse, Response},
 };
 use jiff::SignedDuration;
 use openidconnect::{
@@ -16,9 +16,10 @@ use openidconnect::{
 use serde::Deserialize;
 use shared::{Services, http::Problem};
 
-use super::{CALLBACK, Flight, endpoint, no_use, oidc};
+use super::{CALLBACK, FLIGHT, Flight, MOST_FLIGHTS, endpoint, no_use, oidc};
 use crate::{
-    session::sealed_cookie,
+    enter::cookies_of,
+    session::{no_cookie, sealed_cookie},
     ui::{Theme, refused},
 };
 
@@ -41,12 +42,13 @@ pub(crate) fn redirect(wanted: &str) -> Response {
 pub(crate) async fn handler(
     State(services): State<Services>,
     theme: Theme,
+    headers: HeaderMap,
     Query(Wanted { to }): Query<Wanted>,
 ) -> Response {
-    begin(&services, to).await.unwrap_or_else(|problem| refused::page(None, theme, &problem))
+    begin(&services, &headers, to).await.unwrap_or_else(|problem| refused::page(None, theme, &problem))
 }
 
-async fn begin(services: &Services, to: String) -> Result<Response, Problem> {
+async fn begin(services: &Services, headers: &HeaderMap, to: String) -> Result<Response, Problem> {
     let now = services.clock.now();
     let oidc = oidc(services)?;
     let authorize = endpoint(services, |discovery| discovery.authorization_endpoint.clone()).await?;
@@ -72,9 +74,13 @@ async fn begin(services: &Services, to: String) -> Result<Response, Problem> {
     };
     let secrets = services.secrets.read(now).await;
     let cookie = sealed_cookie(&secrets, Flight::cookie(state.secret()), &flight, PATIENCE)?;
-    let headers =
-        [(LOCATION, url.to_string()), (SET_COOKIE, cookie.to_string()), (CACHE_CONTROL, "no-store".to_owned())];
-    Ok((StatusCode::SEE_OTHER, headers).into_response())
+    // A browser names the oldest first (RFC 6265 §5.4).
+    let flights = cookies_of(headers).map(|cookie| cookie.name().to_owned()).filter(|name| name.starts_with(FLIGHT));
+    let flights: Vec<String> = flights.collect();
+    let too_many = flights.len().saturating_sub(MOST_FLIGHTS - 1);
+    let given_up = flights.into_iter().take(too_many).map(no_cookie);
+    let set: Vec<_> = given_up.chain([cookie]).map(|cookie| (SET_COOKIE, cookie.to_string())).collect();
+    Ok((StatusCode::SEE_OTHER, [(LOCATION, url.to_string())], AppendHeaders(set)).into_response())
 }
 
 /// A path of the dashboard, whatever was asked for: nobody is sent elsewhere from here.

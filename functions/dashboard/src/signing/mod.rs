@@ -28,11 +28,16 @@ struct Flight {
     to: String,
 }
 
+/// What the names of their cookies begin with.
+const FLIGHT: &str = "__Host-signet-sign-in-";
+/// More than these are of sign-ins that were given up; a browser sends them all along, and there is room for so many.
+const MOST_FLIGHTS: usize = 5;
+
 impl Flight {
     /// The cookie of a sign-in with this `state`.
     fn cookie(state: &str) -> String {
         let word: String = state.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
-        format!("__Host-signet-sign-in-{word}")
+        format!("{FLIGHT}{word}")
     }
 }
 

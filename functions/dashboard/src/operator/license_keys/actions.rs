@@ -1,9 +1,8 @@
 //! What an operator does with a license key, each asked before it is done.
 
-use axum::{
-    extract::Path,
-    response::{IntoResponse, Redirect, Response},
-};
+use std::str::FromStr;
+
+use axum::response::{IntoResponse, Redirect, Response};
 use licenses::get_license;
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
@@ -14,7 +13,7 @@ use shared::{
 
 use super::{HERE, path};
 use crate::{
-    enter::{Operator, Visit},
+    enter::{Operator, PathIds, Visit},
     form::Sent,
     ui::{
         components::{link, secret},
@@ -224,10 +223,17 @@ fn tiers(catalog: &Catalog, license: &LicenseResource) -> Vec<Choice> {
         .collect()
 }
 
-async fn read(visit: &Visit, id: LicenseId, word: &str) -> Result<(Action, LicenseResource, Catalog), Problem> {
-    let action = Action::ALL.into_iter().find(|action| action.word() == word).ok_or_else(Problem::not_found)?;
+impl FromStr for Action {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|action| action.word() == word).ok_or(())
+    }
+}
+
+async fn read(visit: &Visit, id: LicenseId) -> Result<(LicenseResource, Catalog), Problem> {
     let license = get_license::get(&visit.services.table, id, &visit.call).await?;
-    Ok((action, license, visit.services.table.catalog().await?.catalog))
+    Ok((license, visit.services.table.catalog().await?.catalog))
 }
 
 fn page<'a>(action: Action, trail: &'a [(&'a str, &'a str)], form: &Markup) -> Page<'a> {
@@ -238,11 +244,11 @@ fn page<'a>(action: Action, trail: &'a [(&'a str, &'a str)], form: &Markup) -> P
 /// Asks.
 pub(super) async fn ask(
     Operator(visit): Operator,
-    Path((id, word)): Path<(LicenseId, String)>,
+    PathIds(id, action): PathIds<LicenseId, Action>,
 ) -> Result<Response, Problem> {
-    let (action, license, catalog) = read(&visit, id, &word).await?;
+    let (license, catalog) = read(&visit, id).await?;
     let back = path(id);
-    let target = format!("{back}/{word}");
+    let target = format!("{back}/{}", action.word());
     let form = form(action, &target, &back, action.inputs(&license, &catalog));
     Ok(page(action, &[(HERE, "License keys"), (&back, &license.key_hint)], &form.draw(&visit)).draw(&visit))
 }
@@ -255,18 +261,18 @@ fn form<'a>(action: Action, target: &'a str, back: &'a str, inputs: Vec<Input>) 
 /// Does it.
 pub(super) async fn act(
     Operator(visit): Operator,
-    Path((id, word)): Path<(LicenseId, String)>,
+    PathIds(id, action): PathIds<LicenseId, Action>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let (action, license, catalog) = read(&visit, id, &word).await?;
+    let (license, catalog) = read(&visit, id).await?;
     let back = path(id);
     let inputs = action.inputs(&license, &catalog);
     let body = action.json(&sent, &inputs, &license);
-    match visit.post(&format!("/api/v1.0/license-keys/{id}/{word}"), &sent, &body).await {
+    match visit.post(&format!("/api/v1.0/license-keys/{id}/{}", action.word()), &sent, &body).await {
         Ok(answer) if action == Action::Regenerate => Ok(new_key(&visit, &back, &answer)),
         Ok(_) => Ok(Redirect::to(&format!("{back}?done={}", action.done())).into_response()),
         Err(problem) => {
-            let target = format!("{back}/{word}");
+            let target = format!("{back}/{}", action.word());
             let form = form(action, &target, &back, inputs).refused(&sent, &problem);
             let trail = [(HERE, "License keys"), (&*back, &*license.key_hint)];
             Ok(page(action, &trail, &form.draw(&visit)).refused(&visit, &problem))

@@ -1,10 +1,7 @@
 //! One license key: what it is, its machines and its history.
 
 use activations::list_activations;
-use axum::{
-    extract::Path,
-    response::{IntoResponse, Redirect, Response},
-};
+use axum::response::{IntoResponse, Redirect, Response};
 use licenses::{get_license, list_events::events_of};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -20,7 +17,7 @@ use shared::{
 
 use super::{HERE, actions::Action, path};
 use crate::{
-    enter::{Operator, Visit},
+    enter::{Operator, PathIds, Visit},
     form::Sent,
     operator::{customers, events::feed, names_of},
     ui::{
@@ -197,9 +194,8 @@ pub(crate) fn machine_status(status: ActivationStatus) -> Markup {
 /// Asks before a seat is freed.
 pub(super) async fn ask_free(
     Operator(visit): Operator,
-    Path((id, activation)): Path<(LicenseId, String)>,
+    PathIds(id, activation): PathIds<LicenseId, ActivationId>,
 ) -> Result<Response, Problem> {
-    let activation: ActivationId = activation.parse().map_err(|_| Problem::not_found())?;
     let found = visit.services.table.activation(id, activation.machine).await?;
     let found = found.filter(|found| found.id == activation).ok_or_else(Problem::not_found)?;
     let back = path(id);
@@ -220,9 +216,8 @@ pub(super) async fn ask_free(
 /// Frees a seat.
 pub(super) async fn free(
     Operator(visit): Operator,
-    Path((id, activation)): Path<(LicenseId, String)>,
+    PathIds(id, activation): PathIds<LicenseId, ActivationId>,
 ) -> Result<Response, Problem> {
-    let activation: ActivationId = activation.parse().map_err(|_| Problem::not_found())?;
     let api = format!("/api/v1.0/license-activations/{activation}/deactivate");
     visit.post(&api, &Sent::default(), &json!({})).await?;
     Ok(Redirect::to(&format!("{}?done=freed", path(id))).into_response())
