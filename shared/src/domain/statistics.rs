@@ -1,15 +1,19 @@
 //! The figures of the overview: how many license keys there are of each status, which of them end soon or have hardly a
 //! seat left, and what happened on each of the last days.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use super::{CustomerId, EventType, License, LicenseId, ProductId, Status, TierId};
+use super::{CustomerId, Event, EventType, License, LicenseId, ProductId, Status, TierId};
 
 /// How many days are told of, today included.
 pub const DAYS: usize = 30;
 /// How many license keys a short list names.
 pub const LISTED: usize = 10;
+/// How many of the latest events are kept.
+pub const LATEST: usize = 8;
 /// What ends within this is told.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// From this share of its seats on, in hundredths, a license key has hardly one left.
@@ -30,6 +34,8 @@ pub struct Statistics {
     pub nearly_full: Shortlist,
     /// The last days, oldest first.
     pub days: Vec<Day>,
+    /// The latest events, newest first: where little happens, they are of long ago.
+    pub latest: Vec<Event>,
 }
 
 /// How many license keys there are of each status, as callers see it.
@@ -171,10 +177,10 @@ impl Tally {
         }
     }
 
-    /// The figures, with what happened on the days.
-    pub fn finish(self, days: Vec<Day>) -> Statistics {
+    /// The figures, with what happened on the days, and what happened last.
+    pub fn finish(self, days: Vec<Day>, latest: Vec<Event>) -> Statistics {
         let Self { now, statuses, ending, nearly_full } = self;
-        Statistics { made_at: now, statuses, ending, nearly_full, days }
+        Statistics { made_at: now, statuses, ending, nearly_full, days, latest }
     }
 }
 
@@ -192,6 +198,13 @@ impl Statistics {
     pub fn named(&mut self) -> impl Iterator<Item = &mut Listed> {
         self.ending.first.iter_mut().chain(&mut self.nearly_full.first)
     }
+}
+
+/// The latest of events that may be told twice, newest first.
+pub fn latest(newer: Vec<Event>, older: &[Event]) -> Vec<Event> {
+    let mut all: BTreeMap<_, _> = older.iter().cloned().map(|event| (event.id, event)).collect();
+    all.extend(newer.into_iter().map(|event| (event.id, event)));
+    all.into_values().rev().take(LATEST).collect()
 }
 
 /// How many of the seats are held, in hundredths; none where there is no limit, or no seat is held.
@@ -249,7 +262,7 @@ mod tests {
         tally.count(&license(1, State::Active, None, None), None);
         tally.count(&license(2, State::Active, Some(-1), None), None);
         tally.count(&license(3, State::Suspended, Some(1), Some(1)), Some(1));
-        let statistics = tally.finish(Vec::new());
+        let statistics = tally.finish(Vec::new(), Vec::new());
         let wanted = Statuses { active: 1, expired: 1, suspended: 1, ..Statuses::default() };
         assert_eq!((statistics.statuses, statistics.ending.count, statistics.nearly_full.count), (wanted, 0, 0));
     }
@@ -260,7 +273,7 @@ mod tests {
         for (number, used, most) in [(1, 4, 5), (2, 3, 5), (3, 5, 5), (4, 0, 1), (5, 99, 100)] {
             tally.count(&license(number, State::Active, None, Some(most)), Some(used));
         }
-        let full = tally.finish(Vec::new()).nearly_full;
+        let full = tally.finish(Vec::new(), Vec::new()).nearly_full;
         let hints: Vec<_> = full.first.iter().map(|key| key.key_hint.as_str()).collect();
         assert_eq!((full.count, hints), (3, vec!["ATLAS-…-3", "ATLAS-…-5", "ATLAS-…-1"]));
     }
@@ -288,7 +301,7 @@ mod tests {
             for (number, end) in (0..).zip(&ends) {
                 tally.count(&license(number, State::Active, Some(*end), None), None);
             }
-            let ending = tally.finish(Vec::new()).ending;
+            let ending = tally.finish(Vec::new(), Vec::new()).ending;
             let mut soon: Vec<_> = ends.iter().filter(|end| (1..=30).contains(*end)).map(|end| now() + SignedDuration::from_hours(end * 24)).collect();
             soon.sort();
             prop_assert_eq!(ending.count, soon.len() as u64);

@@ -58,6 +58,18 @@ impl Table {
         Ok(Listed { items: events, next: Some(next) })
     }
 
+    /// The latest events, newest first, of the days from that of `since` on: so many at most, and none of the days before.
+    pub async fn events_since(&self, since: Timestamp, now: Timestamp, most: usize) -> Result<Vec<Event>, StoreError> {
+        let mut day = day_of(now + SignedDuration::from_hours(24));
+        let mut events = Vec::new();
+        while day >= day_of(since) && events.len() < most {
+            events.extend(self.events_of_day(day, None, most - events.len()).await?);
+            let Ok(yesterday) = day.yesterday() else { break };
+            day = yesterday;
+        }
+        Ok(events)
+    }
+
     async fn events_of_day(&self, day: Date, after: Option<&str>, wanted: usize) -> Result<Vec<Event>, StoreError> {
         let shards = (0..keys::EVENT_SHARDS).map(|shard| {
             // Everything below the last that was shown; the greatest ULID where nothing was.

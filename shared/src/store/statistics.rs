@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
-use jiff::{Timestamp, civil::Date};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -14,11 +14,14 @@ use super::{
 };
 use crate::domain::{
     CustomerId, EventType, License,
-    statistics::{Day, Statistics, Tally, days_until},
+    statistics::{Day, LATEST, Statistics, Tally, days_until, latest},
 };
 
 /// How many questions are under way at once: a run is in no hurry, and takes nothing from whoever is.
 const AT_ONCE: usize = 16;
+
+/// How far the first run looks back for the latest events.
+const LONG_AGO: SignedDuration = SignedDuration::from_hours(60 * 24);
 
 /// What is read of an event to count it.
 #[derive(Deserialize)]
@@ -44,10 +47,15 @@ impl Table {
     /// the seats of active ones that have a limit, and the events of those days that may have changed since the run
     /// before: for 1,000 license keys, some 600 read units, and one write.
     pub async fn make_statistics(&self, now: Timestamp) -> Result<Statistics, StoreError> {
-        let before = self.statistics().await?.map(|statistics| statistics.days).unwrap_or_default();
+        let before = self.statistics().await?;
+        let latest = match &before {
+            Some(before) => latest(self.events_since(before.made_at, now, LATEST).await?, &before.latest),
+            None => self.events_since(now - LONG_AGO, now, LATEST).await?,
+        };
+        let before = before.map(|before| before.days).unwrap_or_default();
         let days =
             stream::iter(days_until(now)).map(|date| self.day(date, &before, now)).buffered(2).try_collect().await?;
-        let mut statistics = self.tally(now).await?.finish(days);
+        let mut statistics = self.tally(now).await?.finish(days, latest);
         let ids = statistics.named().map(|key| key.customer_id).collect::<Vec<_>>();
         let names = self.names_of(ids).await?;
         for key in statistics.named() {

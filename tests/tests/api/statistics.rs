@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use shared::domain::statistics::Statistics;
-use signet_tests::{Stack, json, text};
+use signet_tests::{Stack, Visitor, json, text};
 
 async fn made(stack: &Stack) -> Statistics {
     stack.local.services.table.make_statistics(stack.clock.now()).await.unwrap()
@@ -54,9 +54,9 @@ async fn a_day_that_can_not_change_is_not_counted_again_and_falls_out_after_thir
     stack.faults.forget_calls();
     let figures = made(&stack).await;
     assert_eq!(figures.days.iter().map(|day| day.issued).sum::<u64>(), 1);
-    // Eight partitions of today, of yesterday and of the day before, and the list of license keys.
+    // Eight partitions of each of the days that may still change, and of the latest events; never those of all thirty.
     let queries = stack.faults.calls().iter().filter(|call| *call == "Query").count();
-    assert!((9..=8 * 3 + 3).contains(&queries), "{queries}");
+    assert!((9..=8 * 5 + 3).contains(&queries), "{queries}");
     stack.advance(27 * 24 * 3600);
     assert_eq!(made(&stack).await.days.iter().map(|day| day.issued).sum::<u64>(), 0);
 }
@@ -75,6 +75,23 @@ async fn figures_never_become_older_and_lie_in_one_item() {
     assert_eq!(kept.len(), 1);
     let names = |object: &signet_tests::Value| object.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
     assert_eq!(names(kept[0]), BTreeSet::from(["PK", "SK", "made_at_ms", "statistics"].map(str::to_owned)));
-    let fields = ["days", "ending", "made_at", "nearly_full", "statuses"].map(str::to_owned);
+    let fields = ["days", "ending", "latest", "made_at", "nearly_full", "statuses"].map(str::to_owned);
     assert_eq!(names(&kept[0]["statistics"]["M"]), BTreeSet::from(fields));
+}
+
+#[tokio::test]
+async fn the_latest_events_are_told_however_long_ago_they_were_and_new_ones_at_once() {
+    let stack = Stack::start().await;
+    let sold = stack.operator.sell(1).await;
+    made(&stack).await;
+    stack.advance(90 * 24 * 3600);
+    let quiet = made(&stack).await;
+    assert_eq!(quiet.latest.len(), 1, "{:?}", quiet.latest);
+    stack.operator.post(&format!("license-keys/{}/suspend", sold.license_id), json!({})).await.expect(200);
+    let mut grace = Visitor::operator(&stack).await;
+    stack.faults.forget_calls();
+    let page = grace.get("/dashboard").await.expect(200).to_owned();
+    let (suspended, issued) = (page.find("<strong>Suspended</strong>"), page.find("<strong>Issued</strong>"));
+    assert!(suspended.is_some() && suspended < issued, "the newer one comes first: {page}");
+    assert!(stack.faults.calls().len() <= 20, "{:?}", stack.faults.calls());
 }

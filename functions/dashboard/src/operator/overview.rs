@@ -1,15 +1,14 @@
 //! The overview: how things stand, from figures that a scheduled run makes, and the latest events.
 
 use axum::response::Response;
-use licenses::list_events::all_events;
+use jiff::SignedDuration;
 use maud::{Markup, html};
 use shared::{
     domain::{
         Catalog, Event,
-        statistics::{Day, Listed, Shortlist, Statistics},
+        statistics::{Day, LATEST, Listed, Shortlist, Statistics, latest},
     },
     http::Problem,
-    store::listing::Paging,
 };
 
 use super::{customers, events::feed, license_keys};
@@ -23,22 +22,21 @@ use crate::{
     },
 };
 
-/// How many of the latest events are shown.
-const LATEST: usize = 8;
+/// Where no figures are made yet, the latest events are those of this long ago at most.
+const LATELY: SignedDuration = SignedDuration::from_hours(24);
 
-/// The page. It costs four reads, however many license keys there are.
+/// The page. However many license keys there are, it costs the same: the figures, and the events since they were made.
 pub(crate) async fn page(visit: &Visit) -> Result<Response, Problem> {
     let services = &visit.services;
-    let paging = Paging { limit: LATEST, cursor: None, key: services.cursor_key() };
-    let (statistics, latest, catalog) = tokio::join!(
-        services.table.statistics(),
-        all_events(&services.table, &paging, &visit.call),
-        services.catalog.read(&services.table, visit.call.now),
-    );
-    let (latest, catalog) = (latest?.items, catalog?);
+    let now = visit.call.now;
+    let (statistics, catalog) =
+        tokio::try_join!(services.table.statistics(), services.catalog.read(&services.table, now))?;
+    let since = statistics.as_ref().map_or(now - LATELY, |statistics| statistics.made_at);
+    let newer = services.table.events_since(since, now, LATEST).await?;
+    let latest = latest(newer, statistics.as_ref().map_or(&[], |statistics| &statistics.latest));
     let content = html! {
-        @match statistics? {
-            Some(statistics) => (figures(visit, &statistics, &catalog)),
+        @match &statistics {
+            Some(statistics) => (figures(visit, statistics, &catalog)),
             None => (notice("calm", &html! { p { "The figures are made by a run every hour: the first is still to come." } })),
         }
         (section("Latest events", &html! {}, &events(&latest, &catalog)))
