@@ -38,9 +38,18 @@ impl Customer {
         email.to_ascii_lowercase()
     }
 
+    /// How many characters a name may have.
+    pub const MOST_NAME: usize = 200;
+
+    /// The form in which names are sorted and looked for, whatever their case. Lower case knows two of Greek's capital
+    /// sigma, by what comes after: there is one here, or the beginning of a name would not be how it begins.
+    pub fn name_key(name: &str) -> String {
+        name.to_lowercase().replace('ς', "σ")
+    }
+
     /// Notes what is wrong with the fields that a caller writes.
     pub fn check(invalid: &mut Invalid, name: &str, email: &str, company: Option<&str>) {
-        invalid.name("/name", name, 200);
+        invalid.name("/name", name, Self::MOST_NAME);
         invalid.check(
             is_email(email),
             "/email",

@@ -100,8 +100,9 @@ impl Table {
         Ok(catalog)
     }
 
-    /// Writes things of the catalog, [`MOST_ENTRIES`] at most, on condition that the catalog is still the one that was read. So no two
-    /// writes, each right by itself, can make a circle of tiers, a doubled code or a reference to nothing.
+    /// Writes things of the catalog, [`MOST_ENTRIES`] at most, on condition that the catalog is still the one that was
+    /// read. So no two writes, each right by itself, can make a circle of tiers, a doubled code or a reference to
+    /// nothing.
     pub async fn write_catalog(
         &self,
         read: &Versioned,

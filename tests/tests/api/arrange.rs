@@ -49,6 +49,22 @@ async fn one_is_put_before_another_and_stays_there() {
 }
 
 #[tokio::test]
+async fn where_numbers_end_the_one_that_is_in_the_way_gives_way_and_no_other() {
+    let stack = Stack::start().await;
+    let made = tiers(&stack, 4).await;
+    stack.operator.replace("pricing-tiers", &made[3], &json!({ "sort_order": i32::MAX })).await.expect(200);
+    let changed = async || -> Vec<Value> {
+        let body = stack.operator.get("pricing-tiers").await.body;
+        body["items"].as_array().unwrap().iter().map(|tier| tier["updated_at"].clone()).collect()
+    };
+    let before = changed().await;
+    stack.advance(60);
+    put(&stack, &made[0], None).await.unwrap();
+    assert_eq!(names(&stack, "pricing-tiers").await, ["b", "c", "d", "a"]);
+    assert_eq!(changed().await[..2], before[1..3], "b and c are as they were");
+}
+
+#[tokio::test]
 async fn a_place_in_another_list_is_none() {
     let stack = Stack::start().await;
     let (own, other) = (tiers(&stack, 2).await, tiers(&stack, 1).await);

@@ -19,6 +19,7 @@ mod errors;
 mod event_files;
 mod events;
 mod faults;
+mod finding;
 mod health;
 mod hostile_bodies;
 mod hostile_credentials;
