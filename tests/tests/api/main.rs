@@ -9,6 +9,8 @@ mod catalog;
 mod crowds;
 mod customers;
 mod dashboard;
+mod dashboard_access;
+mod dashboard_customer;
 mod dashboard_forms;
 mod demo;
 mod discovery;

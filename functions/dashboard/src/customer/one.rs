@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde_json::json;
 use shared::{
     auth::Reach,
-    domain::{ActivationId, Jwk, License, LicenseId},
+    domain::{Activation, ActivationId, Jwk, License, LicenseId, Status},
     http::{
         List, PathId, Problem,
-        resources::{ActivationResource, ActivationStatus},
+        resources::{ActivationResource, ActivationStatus, LicenseResource},
     },
 };
 
@@ -25,7 +25,7 @@ use crate::{
     operator::license_keys::one::machine_status,
     ui::{
         address,
-        components::{Column, copyable, empty, facts, link, notice, pages, secret, section, status, table},
+        components::{Column, copyable, empty, facts, link, notice, pages, seats, secret, section, status, table},
         icons,
         inputs::{Form, secrets},
         shell::{Page, Place},
@@ -52,17 +52,21 @@ pub(super) async fn page(
     let List { filter, paging } = asked?;
     let license = own_license(&visit.services, &visit.session.user(), id).await?;
     let reach = Reach::Own(license.customer_id);
-    let machines = list_activations::list(&visit.services, reach, id, &paging, &visit.call).await?;
-    let catalog = visit.services.catalog.read(&visit.services.table, visit.call.now).await?;
+    let table = &visit.services.table;
+    let used = async { Ok(table.seats_used(&license).await?) };
+    let catalog = async { Ok(visit.services.catalog.read(table, visit.call.now).await?) };
+    let machines = list_activations::list(&visit.services, reach, id, &paging, &visit.call);
+    let (used, catalog, machines) = tokio::try_join!(used, catalog, machines)?;
     let (product, tier) =
         catalog.sold(&license).map_or(("License", "–"), |(product, tier)| (&*product.name, &*tier.name));
     let here = path(id);
     let next = machines.next_cursor.as_deref().map(|cursor| address(&here, &[("cursor", cursor)]));
     let first = paging.cursor.is_some().then_some(here.as_str());
     let content = html! {
+        (state(&LicenseResource::new(&license, None, visit.call.now)))
         (facts(&[
             ("Tier", html! { (tier) }),
-            ("Seats", html! { (show::limit(license.max_users, "seat")) }),
+            ("Seats", seats(Some(used), license.max_users)),
             ("Since", show::exact_time(license.issued_at)),
             ("Ends", license.expires_at.map_or_else(|| html! { "Never" }, show::exact_time)),
             ("License key", html! { code { (license.key_hint) } }),
@@ -84,6 +88,30 @@ pub(super) async fn page(
         .aside(status(license.status(visit.call.now)))
         .done(done.as_deref())
         .draw(&visit))
+}
+
+/// What a license key that is not active means for its owner.
+fn state(license: &LicenseResource) -> Markup {
+    let (tone, text) = match license.status {
+        Status::Active => return html! {},
+        Status::Suspended => (
+            "warn",
+            "The vendor has suspended this license. Until it is reinstated, no token is renewed and no machine activates.",
+        ),
+        Status::Expired => {
+            ("warn", "This license has ended. If the vendor renews it, your machines go on as they are.")
+        }
+        Status::Superseded => ("calm", "Another license of yours has taken the place of this one."),
+        Status::Revoked => ("bad", "The vendor has revoked this license, for good."),
+    };
+    let content = html! {
+        p {
+            (text)
+            @if let Some(reason) = &license.revocation_reason { " The reason: “" (reason) "”." }
+            @if let Some(other) = license.superseded_by { " " a href=(path(other)) { "Go to the one that counts now" } "." }
+        }
+    };
+    notice(tone, &content)
 }
 
 fn use_it(visit: &Visit, here: &str) -> Markup {
@@ -175,28 +203,28 @@ pub(super) async fn download(visit: Visit, PathId(id): PathId<LicenseId>) -> Res
     Ok((headers, text).into_response())
 }
 
-async fn own_machine(visit: &Visit, id: LicenseId, activation: &ActivationId) -> Result<(License, String), Problem> {
+type MachinePath = PathIds<LicenseId, ActivationId>;
+
+/// A machine of one of the person's own license keys.
+async fn own_machine(visit: &Visit, PathIds(id, activation): MachinePath) -> Result<(License, Activation), Problem> {
     let license = own_license(&visit.services, &visit.session.user(), id).await?;
     let found = visit.services.table.activation(id, activation.machine).await?;
-    let found = found.filter(|found| found.id == *activation).ok_or_else(Problem::not_found)?;
-    let name = found.machine_name.unwrap_or(found.machine_id);
-    Ok((license, name))
+    Ok((license, found.filter(|found| found.id == activation).ok_or_else(Problem::not_found)?))
 }
 
 /// Asks before a seat is freed.
-pub(super) async fn ask_free(
-    visit: Visit,
-    PathIds(id, activation): PathIds<LicenseId, ActivationId>,
-) -> Result<Response, Problem> {
-    let (license, name) = own_machine(&visit, id, &activation).await?;
-    let back = path(id);
-    let action = format!("{back}/machines/{activation}/free");
+pub(super) async fn ask_free(visit: Visit, asked: MachinePath) -> Result<Response, Problem> {
+    let (license, machine) = own_machine(&visit, asked).await?;
+    let back = path(license.id);
+    let action = format!("{back}/machines/{}/free", machine.id);
     let content = html! {
-        div.stack {
-            p.prose {
-                strong { (name) } " gives up its seat at once, so that another machine can use it. The app there asks for the license \
-                key again, at the latest when it has no more token that is good offline."
+        div.stack.prose {
+            p {
+                strong { (machine.machine_name.as_deref().unwrap_or(&machine.machine_id)) }
+                " gives up its seat, and another machine can take it at once. The app there must activate again with the license key \
+                before it goes on, and only if a seat is free then."
             }
+            p.muted { "Without a connection it can't know, and works until " (show::time(machine.lease_expires_at)) " at most." }
             (Form::new(&action, Vec::new(), "Free the seat", &back).dangerous().draw(&visit))
         }
     };
@@ -206,12 +234,9 @@ pub(super) async fn ask_free(
 }
 
 /// Frees a seat.
-pub(super) async fn free(
-    visit: Visit,
-    PathIds(id, activation): PathIds<LicenseId, ActivationId>,
-) -> Result<Response, Problem> {
-    own_machine(&visit, id, &activation).await?;
-    let api = format!("/api/v1.0/license-activations/{activation}/deactivate");
+pub(super) async fn free(visit: Visit, asked: MachinePath) -> Result<Response, Problem> {
+    let (license, machine) = own_machine(&visit, asked).await?;
+    let api = format!("/api/v1.0/license-activations/{}/deactivate", machine.id);
     visit.post(&api, &Sent::default(), &json!({})).await?;
-    Ok(Redirect::to(&format!("{}?done=freed", path(id))).into_response())
+    Ok(Redirect::to(&format!("{}?done=freed", path(license.id))).into_response())
 }

@@ -10,7 +10,10 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use shared::{
     Services,
-    domain::ring::KeyState,
+    domain::{
+        Jwk,
+        ring::{KeyState, Ring, RingConflict, Rules, SigningKey},
+    },
     http::{List, PathId, Problem},
 };
 
@@ -67,12 +70,23 @@ async fn list(Operator(visit): Operator, asked: Result<List<Asked>, Problem>) ->
         }))
         (section("Root keys", &html! {}, &html! {
             p.muted.prose { "Apps that trust no network have the first one built in: it signs jwks.jwt, and no license token." }
-            ul.stack { @for root in roots { li { (copyable(&root.kid, "the thumbprint")) } } }
+            ul.feed { @for root in roots { (root_row(root)) } }
         }))
     };
     let page = Page::new(Place::SigningKeys, "Signing keys", content)
         .actions(dialog_link("/dashboard/signing-keys/rotate", "Rotate now"));
     Ok(page.done(asked.done.as_deref()).draw(&visit))
+}
+
+/// What an app is built with.
+fn root_row(root: &Jwk) -> Markup {
+    let text = serde_json::to_string(root).unwrap_or_default();
+    html! {
+        li {
+            span { span.sub { "Thumbprint (RFC 7638)" } (copyable(&root.kid, "the thumbprint")) }
+            details { summary { "Public key, as a JWK" } (copyable(&text, "the public key")) }
+        }
+    }
 }
 
 fn rows(keys: &[SigningKeyResource]) -> Markup {
@@ -114,12 +128,17 @@ fn rotate_form() -> Form<'static> {
     Form::new("/dashboard/signing-keys/rotate", vec![force], "Rotate", HERE)
 }
 
-fn rotate_page(form: &Markup) -> Page<'static> {
+fn rotate_page(visit: &Visit, ring: &Ring, form: &Markup) -> Page<'static> {
     let content = html! {
-        div.stack {
-            p.prose {
-                "The next key signs from now on. The one that signed stays published until the last token that it signed has ended, \
-                so no app notices. This happens by itself, too; it is needed now only if you have a reason."
+        div.stack.prose {
+            p {
+                "The next key signs from now on, and another is made to follow it. The one that signed stays published until the last \
+                token that it signed has ended. This happens by itself, too; it is needed now only if you have a reason."
+            }
+            @if let Err(RingConflict::NotPublishedLongEnough(at)) = ring.promoted(visit.services.settings.ring, visit.call.now) {
+                p { "The next key has not been published for long enough: apps may hold copies of the keys without it until " (show::time(at)) ". After that, no app notices." }
+            } @else {
+                p { "No app notices: each has had the time to see the next key." }
             }
             (form)
         }
@@ -127,53 +146,89 @@ fn rotate_page(form: &Markup) -> Page<'static> {
     Page::new(Place::SigningKeys, "Rotate the signing keys?", content).below(&[(HERE, "Signing keys")])
 }
 
-async fn ask_rotate(Operator(visit): Operator) -> Response {
-    rotate_page(&rotate_form().draw(&visit)).draw(&visit)
+async fn ask_rotate(Operator(visit): Operator) -> Result<Response, Problem> {
+    let ring = visit.services.table.ring().await?;
+    Ok(rotate_page(&visit, &ring, &rotate_form().draw(&visit)).draw(&visit))
 }
 
-async fn rotate(Operator(visit): Operator, sent: Sent) -> Response {
+async fn rotate(Operator(visit): Operator, sent: Sent) -> Result<Response, Problem> {
+    let ring = visit.services.table.ring().await?;
     let form = rotate_form();
-    match visit.post("/api/v1.0/signing-keys/rotate", &sent, &sent.json(&form.inputs)).await {
+    Ok(match visit.post("/api/v1.0/signing-keys/rotate", &sent, &sent.json(&form.inputs)).await {
         Ok(_) => Redirect::to(&format!("{HERE}?done=rotated")).into_response(),
-        Err(problem) => rotate_page(&form.refused(&sent, &problem).draw(&visit)).refused(&visit, &problem),
-    }
+        Err(problem) => {
+            rotate_page(&visit, &ring, &form.refused(&sent, &problem).draw(&visit)).refused(&visit, &problem)
+        }
+    })
 }
 
 fn condemn_inputs() -> Vec<Input> {
     vec![Input::text("reason", "Reason", 500).hint("Stands beside the key.")]
 }
 
-fn condemn_page(kid: &str, form: &Markup) -> Page<'static> {
+fn condemn_page(visit: &Visit, key: &SigningKey, form: &Markup) -> Page<'static> {
     let content = html! {
-        div.stack {
-            p.prose {
-                "For a key that somebody else may be using. " code { (kid) } " leaves the JWKS, and every token that it signed is refused: \
-                each machine that holds one has to activate again with its license key. This can't be undone."
-            }
+        div.stack.prose {
+            p { "For a key that somebody else may be using: " code { (key.kid) } ", " (state(key.state)) ". This can't be undone." }
+            ul.points { @for point in consequences(key.state, visit.services.settings.ring) { li { (point) } } }
             (form)
         }
     };
     Page::new(Place::SigningKeys, "Condemn this signing key?", content).below(&[(HERE, "Signing keys")])
 }
 
-async fn known(visit: &Visit, kid: &str) -> Result<(), Problem> {
-    let ring = ring(visit).await?;
-    if ring.items.iter().any(|key| key.kid == kid) { Ok(()) } else { Err(Problem::not_found()) }
+/// What becomes of the machines.
+fn consequences(state: KeyState, rules: Rules) -> Vec<String> {
+    let (refresh, publication) = (show::span(rules.refresh), show::span(rules.publication()));
+    let refused = format!("Every token that it signed is refused from now on, everywhere within {refresh}.");
+    let again =
+        "Each machine that holds one must activate again with its license key; its seat stays its own.".to_owned();
+    let published = format!(
+        "It leaves the published keys: an app that is online knows within {publication}, one that is offline goes on until its token ends."
+    );
+    match state {
+        KeyState::Current => vec![
+            refused,
+            again,
+            published,
+            format!(
+                "The next key signs in its place at once. An app with an older copy of the keys may not know that one for {publication}."
+            ),
+        ],
+        KeyState::Previous => vec![refused, again, published],
+        KeyState::Retired => vec![
+            "A machine that was offline for long could still renew a token of it, and can no more.".to_owned(),
+            again,
+        ],
+        KeyState::Next => {
+            vec![
+                "It has signed nothing yet, so no machine notices.".to_owned(),
+                "Another key is made in its place.".to_owned(),
+            ]
+        }
+        KeyState::Condemned => vec!["It was condemned before: nothing changes.".to_owned()],
+    }
+}
+
+async fn known(visit: &Visit, kid: &str) -> Result<SigningKey, Problem> {
+    visit.services.table.ring().await?.key(kid).cloned().ok_or_else(Problem::not_found)
 }
 
 async fn ask_condemn(Operator(visit): Operator, PathId(kid): PathId<String>) -> Result<Response, Problem> {
-    known(&visit, &kid).await?;
+    let key = known(&visit, &kid).await?;
     let action = format!("{HERE}/{kid}/condemn");
     let form = Form::new(&action, condemn_inputs(), "Condemn it", HERE).dangerous();
-    Ok(condemn_page(&kid, &form.draw(&visit)).draw(&visit))
+    Ok(condemn_page(&visit, &key, &form.draw(&visit)).draw(&visit))
 }
 
 async fn condemn(Operator(visit): Operator, PathId(kid): PathId<String>, sent: Sent) -> Result<Response, Problem> {
-    known(&visit, &kid).await?;
+    let key = known(&visit, &kid).await?;
     let action = format!("{HERE}/{kid}/condemn");
     let form = Form::new(&action, condemn_inputs(), "Condemn it", HERE).dangerous();
     Ok(match visit.post(&format!("/api/v1.0/signing-keys/{kid}/condemn"), &sent, &sent.json(&form.inputs)).await {
         Ok(_) => Redirect::to(&format!("{HERE}?done=condemned")).into_response(),
-        Err(problem) => condemn_page(&kid, &form.refused(&sent, &problem).draw(&visit)).refused(&visit, &problem),
+        Err(problem) => {
+            condemn_page(&visit, &key, &form.refused(&sent, &problem).draw(&visit)).refused(&visit, &problem)
+        }
     })
 }
