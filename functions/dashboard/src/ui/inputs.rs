@@ -28,6 +28,8 @@ pub(crate) struct Input {
     /// What stands in it before anybody types.
     pub(crate) value: Vec<String>,
     autocomplete: &'static str,
+    /// Which choice of another field it belongs to, as in `ends=time`; the style sheet hides it with the others.
+    when: &'static str,
 }
 
 /// What is typed or chosen.
@@ -79,7 +81,17 @@ impl Choice {
 
 impl Input {
     fn new(name: &'static str, label: &'static str, kind: Kind) -> Self {
-        Self { name, label, hint: "", kind, required: false, omit_empty: false, value: Vec::new(), autocomplete: "off" }
+        Self {
+            name,
+            label,
+            hint: "",
+            kind,
+            required: false,
+            omit_empty: false,
+            value: Vec::new(),
+            autocomplete: "off",
+            when: "",
+        }
     }
 
     pub(crate) fn text(name: &'static str, label: &'static str, most: u32) -> Self {
@@ -162,6 +174,11 @@ impl Input {
 
     pub(crate) fn checked(self, checked: bool) -> Self {
         if checked { self.value("on") } else { self }
+    }
+
+    /// Shown with one choice of another field alone: `ends=time` or `seats=own`.
+    pub(crate) fn when(self, when: &'static str) -> Self {
+        Self { when, ..self }
     }
 
     /// By which a browser fills it in.
@@ -338,8 +355,8 @@ fn draw(input: &Input, errors: &[String]) -> Markup {
             }
         },
         kind => html! {
-            div.field {
-                label for=(id) { (input.label) @if !input.required { span.optional { "optional" } } }
+            div.field data-when=[(!input.when.is_empty()).then_some(input.when)] {
+                label for=(id) { (input.label) @if !input.required && input.when.is_empty() { span.optional { "optional" } } }
                 (control(input, kind, &id, described.as_deref(), invalid))
                 (notes)
             }

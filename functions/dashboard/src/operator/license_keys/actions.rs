@@ -137,7 +137,7 @@ impl Action {
                 .value(if license.max_users.is_some() { "own" } else { "none" }),
                 Input::number("max_users", "Number of seats", 1, 100_000)
                     .maybe(license.max_users.map(|seats| seats.to_string()))
-                    .hint("Where it has a number of its own."),
+                    .when("seats=own"),
             ],
             Self::Suspend | Self::Reinstate => {
                 vec![Input::text("reason", "Reason", 500).hint("Stands in the history.")]
@@ -191,7 +191,7 @@ pub(super) fn end_inputs(period: &str, chosen: &str) -> Vec<Input> {
         )
         .required()
         .value(chosen),
-        Input::time("expires_at", "At this time, in UTC").hint("Where it ends at a time of its own."),
+        Input::time("expires_at", "At this time, in UTC").when("ends=time"),
     ]
 }
 

@@ -65,7 +65,7 @@ fn form(catalog: &Catalog, email: Option<String>) -> Form<'static> {
             ],
         )
         .required(),
-        Input::number("max_users", "Number of seats", 1, 100_000).hint("Where it has a number of its own."),
+        Input::number("max_users", "Number of seats", 1, 100_000).when("seats=own"),
     ]);
     Form::new("/dashboard/license-keys/new", inputs, "Issue the key", HERE)
 }
