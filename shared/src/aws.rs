@@ -16,7 +16,7 @@ use aws_smithy_http_client::{
 };
 use aws_smithy_runtime_api::client::{http::SharedHttpClient, orchestrator::HttpResponse};
 
-use crate::Patience;
+use crate::Timeouts;
 
 /// What every client of AWS has in common. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ impl Aws {
         region: &str,
         credentials: Option<Credentials>,
         http_client: SharedHttpClient,
-        patience: Patience,
+        timeouts: Timeouts,
     ) -> Self {
         let credentials = match credentials {
             Some(credentials) => SharedCredentialsProvider::new(credentials),
@@ -44,9 +44,9 @@ impl Aws {
             // A stuck attempt must not use up the caller's time.
             .timeout_config(
                 TimeoutConfig::builder()
-                    .connect_timeout(patience.attempt / 2)
-                    .operation_attempt_timeout(patience.attempt)
-                    .operation_timeout(patience.operation)
+                    .connect_timeout(timeouts.attempt / 2)
+                    .operation_attempt_timeout(timeouts.attempt)
+                    .operation_timeout(timeouts.operation)
                     .build(),
             )
             // It is for bodies of many megabytes; ours are small, and what is slow has its time-outs.
@@ -66,19 +66,19 @@ impl Aws {
     "there are no CA certificates on this machine, which https takes: install its package ca-certificates, or name a file \
      of them in SSL_CERT_FILE"
 )]
-pub struct NoCertificates;
+pub struct LoadCertificatesError;
 
 /// One for all services, so that the roots of trust are read once; it needs none where all of `endpoints` are reached
 /// without TLS (none is the region's own, which is not). A connection that is idle is dropped before the server would do
 /// it: one that is found closed costs its request another attempt.
-pub fn http_client(endpoints: &[Option<&str>]) -> Result<SharedHttpClient, NoCertificates> {
+pub fn http_client(endpoints: &[Option<&str>]) -> Result<SharedHttpClient, LoadCertificatesError> {
     let builder = Builder::new().pool_idle_timeout(Duration::from_secs(50));
     if endpoints.iter().all(|endpoint| endpoint.is_some_and(|url| url.starts_with("http://"))) {
         return Ok(builder.build_http());
     }
     // The client itself would panic, at its first request.
     if rustls_native_certs::load_native_certs().certs.is_empty() {
-        return Err(NoCertificates);
+        return Err(LoadCertificatesError);
     }
     Ok(builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https())
 }
@@ -145,7 +145,7 @@ pub(crate) mod stub {
     use aws_smithy_types::body::SdkBody;
     use serde_json::Value;
 
-    use super::{Aws, Credentials, HttpResponse, Patience};
+    use super::{Aws, Credentials, HttpResponse, Timeouts};
 
     type Answer = dyn Fn(&str, &Value) -> (u16, Value) + Send + Sync;
 
@@ -163,7 +163,7 @@ pub(crate) mod stub {
 
         pub(crate) fn aws(&self) -> Aws {
             let credentials = Credentials::new("test", "test", None, None, "test");
-            Aws::new("eu-west-1", Some(credentials), SharedHttpClient::new(self.clone()), Patience::default())
+            Aws::new("eu-west-1", Some(credentials), SharedHttpClient::new(self.clone()), Timeouts::default())
         }
 
         /// What it answers, asked past the network.

@@ -5,13 +5,13 @@ use std::{env, fmt, path::PathBuf};
 use jiff::SignedDuration;
 
 use crate::{
-    Patience, Settings,
+    Settings, Timeouts,
     auth::oidc::{self, OidcSettings},
     domain::{
-        rate::{Churn, Limit, RateLimits},
-        ring::Rules,
+        key_ring::RotationPolicy,
+        rate_limit::{ActivationRateLimit, Limit, RateLimits},
     },
-    http::edge::cors::Origin,
+    http::middleware::cors::Origin,
 };
 
 /// Everything that an operator sets. `README.md` lists the variables.
@@ -64,7 +64,7 @@ pub enum KeySource {
 /// What is missing or wrong: all of it, one variable a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the configuration is not complete: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-pub struct ConfigurationInvalid(pub Vec<Fault>);
+pub struct ConfigurationError(pub Vec<Fault>);
 
 /// What is wrong with one variable. Its value is not told: someone may have put a secret there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,18 +83,18 @@ impl fmt::Display for Fault {
 
 impl Configuration {
     /// Reads it from the environment's variables.
-    pub fn from_environment() -> Result<Self, ConfigurationInvalid> {
+    pub fn from_environment() -> Result<Self, ConfigurationError> {
         Self::read(|name| env::var(name).ok())
     }
 
     /// Reads it from variables. An empty one counts as one that is not set, as a template can't leave one out.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigurationInvalid> {
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigurationError> {
         let mut reader = Reader { variable: &variable, faults: Vec::new() };
         let issuer = reader.required("SIGNET_ISSUER");
         if !issuer.is_empty() && !oidc::is_trustworthy(&issuer) {
             reader.fault("SIGNET_ISSUER", "must be an https URL, or one of this machine");
         }
-        if issuer.len() > MOST_ISSUER_BYTES {
+        if issuer.len() > MAX_ISSUER_BYTES {
             // It stands in every token, which has room for the features besides.
             reader.fault("SIGNET_ISSUER", "must be 500 bytes at most");
         }
@@ -114,10 +114,10 @@ impl Configuration {
                 oidc: oidc_settings(&mut reader),
                 rate_limits: rate_limits(&mut reader),
                 cors_origins: cors_origins(&mut reader),
-                patience: Patience::default(),
+                timeouts: Timeouts::default(),
             },
         };
-        if reader.faults.is_empty() { Ok(configuration) } else { Err(ConfigurationInvalid(reader.faults)) }
+        if reader.faults.is_empty() { Ok(configuration) } else { Err(ConfigurationError(reader.faults)) }
     }
 
     /// Where the services answer that are asked for anything; none is the region's own.
@@ -207,7 +207,7 @@ fn endpoints(reader: &Reader<'_>) -> Endpoints {
 }
 
 /// The longest `iss` of a token.
-const MOST_ISSUER_BYTES: usize = 500;
+const MAX_ISSUER_BYTES: usize = 500;
 const SEALING_KEY: &str = "SIGNET_SEALING_KEY";
 const OLD_SEALING_KEYS: &str = "SIGNET_OLD_SEALING_KEYS";
 const SECRETS: &str = "SIGNET_SECRETS";
@@ -240,9 +240,9 @@ fn keys(reader: &mut Reader<'_>) -> KeySource {
 }
 
 /// How the signing key ring turns.
-fn ring_rules(reader: &mut Reader<'_>) -> Rules {
-    let Rules { rotation, refresh } = Rules::default();
-    Rules {
+fn ring_rules(reader: &mut Reader<'_>) -> RotationPolicy {
+    let RotationPolicy { rotation, refresh } = RotationPolicy::default();
+    RotationPolicy {
         rotation: reader.seconds("SIGNET_KEY_ROTATION_SECONDS", rotation),
         refresh: reader.seconds("SIGNET_KEY_REFRESH_SECONDS", refresh),
     }
@@ -251,11 +251,13 @@ fn ring_rules(reader: &mut Reader<'_>) -> Rules {
 /// What is slowed down; zero is no limit.
 fn rate_limits(reader: &mut Reader<'_>) -> RateLimits {
     let guesses = reader.number("SIGNET_GUESSES_PER_MINUTE", 60);
-    let churn =
-        Churn { per_seat: reader.number("SIGNET_CHURN_PER_SEAT", 2), extra: reader.number("SIGNET_CHURN_EXTRA", 10) };
+    let churn = ActivationRateLimit {
+        per_seat: reader.number("SIGNET_CHURN_PER_SEAT", 2),
+        extra: reader.number("SIGNET_CHURN_EXTRA", 10),
+    };
     RateLimits {
         guesses: (guesses > 0).then_some(Limit { most: guesses.into(), seconds: 60 }),
-        churn: (churn != Churn { per_seat: 0, extra: 0 }).then_some(churn),
+        churn: (churn != ActivationRateLimit { per_seat: 0, extra: 0 }).then_some(churn),
     }
 }
 
@@ -328,7 +330,7 @@ mod tests {
         let (sealing_key, secret) = ("alias/signet".to_owned(), "signet".to_owned());
         let (old_sealing_keys, root_keys) = (Vec::new(), Vec::new());
         assert_eq!(least.keys, KeySource::Kms { sealing_key, old_sealing_keys, secret, root_keys });
-        assert_eq!(settings.ring, Rules::default());
+        assert_eq!(settings.ring, RotationPolicy::default());
     }
 
     #[test]
@@ -355,7 +357,7 @@ mod tests {
     fn an_issuer_and_a_table_are_what_they_should_be() {
         let slash = read(&[("SIGNET_ISSUER", "https://licenses.example.com/")]).unwrap().settings;
         assert_eq!((slash.issuer.as_str(), slash.base_url), ("https://licenses.example.com", slash.issuer.clone()));
-        let long = format!("https://a.example/{}", "a".repeat(MOST_ISSUER_BYTES));
+        let long = format!("https://a.example/{}", "a".repeat(MAX_ISSUER_BYTES));
         for wrong in ["licenses.example.com", "http://licenses.example.com", "https://a?b", &long] {
             fault(&[("SIGNET_ISSUER", wrong)], "SIGNET_ISSUER");
         }
@@ -385,7 +387,7 @@ mod tests {
     #[test]
     fn the_ring_turns_in_whole_seconds() {
         let set = read(&[("SIGNET_KEY_ROTATION_SECONDS", "3600"), ("SIGNET_KEY_REFRESH_SECONDS", "60")]).unwrap();
-        let rules = Rules { rotation: SignedDuration::from_hours(1), refresh: SignedDuration::from_mins(1) };
+        let rules = RotationPolicy { rotation: SignedDuration::from_hours(1), refresh: SignedDuration::from_mins(1) };
         assert_eq!(set.settings.ring, rules);
         for wrong in ["0", "-1", "1h", "99999999999"] {
             fault(&[("SIGNET_KEY_ROTATION_SECONDS", wrong)], "SIGNET_KEY_ROTATION_SECONDS");
@@ -454,7 +456,7 @@ mod tests {
         assert_eq!(limits(&none), Ok(RateLimits::NONE));
         let some = limits(&[("SIGNET_GUESSES_PER_MINUTE", "5"), ("SIGNET_CHURN_PER_SEAT", "0")]).unwrap();
         assert_eq!(some.guesses, Some(Limit { most: 5, seconds: 60 }));
-        assert_eq!(some.churn, Some(Churn { per_seat: 0, extra: 10 }));
+        assert_eq!(some.churn, Some(ActivationRateLimit { per_seat: 0, extra: 10 }));
         for wrong in ["-1", "many", "1.5"] {
             fault(&[("SIGNET_CHURN_EXTRA", wrong)], "SIGNET_CHURN_EXTRA");
         }

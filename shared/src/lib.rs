@@ -4,23 +4,23 @@
 //! one that touches keys, `auth` knows who asks, `http` how questions and answers are written. All of them build on
 //! `domain`, and `domain` on none.
 
+mod app_state;
 pub mod auth;
 mod aws;
 mod clock;
 pub mod configuration;
 pub mod domain;
 pub mod http;
-pub mod keymaking;
-mod patience;
-pub mod rewrapping;
+pub mod key_issuance;
+pub mod reencryption;
 pub mod secrets;
-mod services;
 pub mod store;
+mod timeouts;
 pub mod tokens;
 
-pub use aws::{Aws, NoCertificates, http_client};
+pub use app_state::{AppState, Keys, Settings, StartError};
+pub use aws::{Aws, LoadCertificatesError, http_client};
 pub use clock::Clock;
-pub use configuration::{Configuration, ConfigurationInvalid, KeySource};
-pub use patience::Patience;
+pub use configuration::{Configuration, ConfigurationError, KeySource};
 pub use secrets::Secrets;
-pub use services::{Keys, Services, Settings, StartError};
+pub use timeouts::Timeouts;

@@ -24,7 +24,7 @@ use crate::{
     Aws,
     aws::words,
     domain::{Secret, secret::SecretKey},
-    store::listing::CursorKey,
+    store::pagination::CursorKey,
 };
 
 /// How long a copy is used before Secrets Manager is asked again.

@@ -18,7 +18,7 @@ pub struct Client {
 
 /// What came back.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct TestResponse {
     /// `POST license-keys`: for messages.
     pub asked: String,
     /// The HTTP status.
@@ -58,24 +58,24 @@ impl Client {
     }
 
     /// GET.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> TestResponse {
         self.send(Method::GET, path, |request| request).await
     }
 
     /// POST of JSON.
-    pub async fn post(&self, path: &str, body: impl Into<Value>) -> Answer {
+    pub async fn post(&self, path: &str, body: impl Into<Value>) -> TestResponse {
         let body = body.into();
         self.send(Method::POST, path, |request| request.json(&body)).await
     }
 
     /// PUT of JSON.
-    pub async fn put(&self, path: &str, body: impl Into<Value>) -> Answer {
+    pub async fn put(&self, path: &str, body: impl Into<Value>) -> TestResponse {
         let body = body.into();
         self.send(Method::PUT, path, |request| request.json(&body)).await
     }
 
     /// DELETE.
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub async fn delete(&self, path: &str) -> TestResponse {
         self.send(Method::DELETE, path, |request| request).await
     }
 
@@ -85,7 +85,7 @@ impl Client {
         method: Method,
         path: &str,
         with: impl FnOnce(RequestBuilder) -> RequestBuilder,
-    ) -> Answer {
+    ) -> TestResponse {
         let below = if path.starts_with('/') { "" } else { "/api/v1.0/" };
         let asked = format!("{method} {path}");
         let request =
@@ -95,7 +95,7 @@ impl Client {
         let bytes = response.bytes().await.expect("the body comes whole").to_vec();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Answer { asked, status, headers, bytes, text, body }
+        TestResponse { asked, status, headers, bytes, text, body }
     }
 }
 
@@ -105,7 +105,7 @@ fn http(address: Option<IpAddr>) -> reqwest::Client {
     client.expect("a client without TLS needs nothing")
 }
 
-impl Answer {
+impl TestResponse {
     /// The JSON body of an answer of this status; any other fails the test.
     #[track_caller]
     pub fn expect(self, status: u16) -> Value {

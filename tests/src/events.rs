@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::{text, things::Things};
+use crate::{fixtures::Fixtures, text};
 
 const DOCUMENT: &str = include_str!("../../functions/discovery/openapi.json");
 const TEMPLATE: &str = include_str!("../../template.yaml");
@@ -16,14 +16,14 @@ const CALLER: &str = "192.0.2.7";
 /// Every event, by the name of its file without its ending: an operation's id, or the function's name. What differs in each
 /// installation is a placeholder, as in `${API_KEY}`.
 pub fn events() -> BTreeMap<String, Value> {
-    let things = placeholders();
+    let fixtures = placeholders();
     let mut all: BTreeMap<_, _> = operations()
-        .map(|(method, template, documented)| {
-            (text(&documented["operationId"]).to_owned(), event(&things, &method, &template, &documented))
+        .map(|(method, template, responses)| {
+            (text(&responses["operationId"]).to_owned(), event(&fixtures, &method, &template, &responses))
         })
         .collect();
     // A browser's first question, which leads to where people sign in.
-    all.insert("dashboard".to_owned(), event(&things, "GET", "/dashboard", &json!({})));
+    all.insert("dashboard".to_owned(), event(&fixtures, "GET", "/dashboard", &json!({})));
     // What the template tells the schedules to send.
     for scheduled in ["rotation", "statistics"] {
         all.insert(scheduled.to_owned(), json!({}));
@@ -37,13 +37,13 @@ fn operations() -> impl Iterator<Item = (String, String, Value)> {
     let Value::Object(paths) = document["paths"].take() else { panic!("no paths") };
     paths.into_iter().flat_map(|(path, mut item)| {
         let found = METHODS.map(|method| (method.to_uppercase(), path.clone(), item[method].take()));
-        found.into_iter().filter(|(_, _, documented)| documented.is_object())
+        found.into_iter().filter(|(_, _, responses)| responses.is_object())
     })
 }
 
 /// The things that a person makes with the events themselves, one after another.
-fn placeholders() -> Things {
-    Things {
+fn placeholders() -> Fixtures {
+    Fixtures {
         product: json!({
             "id": "${PRODUCT_ID}", "code": "atlas", "name": "Atlas", "description": "A map of all there is",
         }),
@@ -71,17 +71,17 @@ fn placeholders() -> Things {
 }
 
 /// An HTTP API's event, in version 2.0 of its form, as it comes through the template's route.
-fn event(things: &Things, method: &str, template: &str, documented: &Value) -> Value {
-    let asked = things.path(template);
+fn event(fixtures: &Fixtures, method: &str, template: &str, responses: &Value) -> Value {
+    let asked = fixtures.path(template);
     let (path, query) = asked.split_once('?').unwrap_or((&asked, ""));
     let (route, variables) = route(method, path);
-    let body = documented.get("requestBody").map(|_| things.body(method, template).to_string());
+    let body = responses.get("requestBody").map(|_| fixtures.body(method, template).to_string());
     let mut event = json!({
         "version": "2.0",
         "routeKey": route,
         "rawPath": path,
         "rawQueryString": query,
-        "headers": headers(documented, body.is_some()),
+        "headers": headers(responses, body.is_some()),
         "requestContext": {
             "accountId": "111122223333",
             "apiId": "a1b2c3d4e5",
@@ -111,7 +111,7 @@ fn event(things: &Things, method: &str, template: &str, documented: &Value) -> V
 }
 
 /// The headers of a caller who may: with an API key where one will do, or else with a bearer token.
-fn headers(documented: &Value, has_body: bool) -> Value {
+fn headers(responses: &Value, has_body: bool) -> Value {
     let mut headers = json!({
         "accept": "*/*", "host": HOST, "user-agent": "curl/8.14.1", "x-forwarded-for": CALLER,
         "x-forwarded-port": "443", "x-forwarded-proto": "https",
@@ -120,7 +120,7 @@ fn headers(documented: &Value, has_body: bool) -> Value {
     if has_body {
         headers["content-type"] = json!("application/json");
     }
-    let ways = documented["security"].as_array().map_or(&[][..], Vec::as_slice);
+    let ways = responses["security"].as_array().map_or(&[][..], Vec::as_slice);
     let takes = |scheme: &str| ways.iter().any(|way| way.get(scheme).is_some());
     let is_open = ways.is_empty() || ways.contains(&json!({}));
     if takes("api_key") && !is_open {

@@ -24,7 +24,7 @@ pub enum Fault {
     /// It is sent and done, and the answer is lost.
     LoseAnswer,
     /// It is not sent; AWS answers with this status and this exception, as in `ThrottlingException`.
-    Answer(u16, &'static str),
+    TestResponse(u16, &'static str),
     /// It is not sent; DynamoDB cancels the transaction with this reason, as in `TransactionConflict`.
     Cancel(&'static str),
     /// It waits, unsent, until the gate opens.
@@ -37,9 +37,9 @@ pub enum Fault {
 
 impl Fault {
     /// DynamoDB throttles.
-    pub const THROTTLE: Self = Self::Answer(400, "ProvisionedThroughputExceededException");
+    pub const THROTTLE: Self = Self::TestResponse(400, "ProvisionedThroughputExceededException");
     /// DynamoDB has a fault of its own.
-    pub const SERVER_ERROR: Self = Self::Answer(500, "InternalServerError");
+    pub const SERVER_ERROR: Self = Self::TestResponse(500, "InternalServerError");
 }
 
 /// Holds requests up until it is opened. The SDK gives up on an attempt after two seconds, and sends it again.
@@ -226,7 +226,7 @@ impl HttpConnector for BreakableConnector {
                     let _ = inner.call(request).await?;
                     Err(ConnectorError::timeout("the answer is lost, says the test".into()))
                 }
-                Some(Fault::Answer(status, exception)) => exceptional(status, exception, ""),
+                Some(Fault::TestResponse(status, exception)) => exceptional(status, exception, ""),
                 Some(Fault::Cancel(reason)) => {
                     let reasons = format!(r#","CancellationReasons":[{{"Code":"{reason}"}}]"#);
                     exceptional(400, "TransactionCanceledException", &reasons)

@@ -13,35 +13,35 @@
 //! ```
 #![expect(clippy::expect_used, reason = "what does not work here fails the test")]
 
-mod behind;
+mod browser;
 mod client;
 mod events;
 mod faults;
+mod fixtures;
 mod jose;
 mod lambda_runtime;
 mod logs;
 mod operations;
-mod running;
+mod raw_http;
+mod raw_table;
 mod seats;
 mod secrets;
-mod shop;
+mod setup;
+mod signet_process;
 mod stack;
-mod things;
-mod visitor;
-mod wire;
 
-pub use behind::{Behind, plain};
-pub use client::{Answer, Client};
+pub use browser::{Browser, HtmlPage, SESSION};
+pub use client::{Client, TestResponse};
 pub use events::events;
 pub use faults::{Fault, Faults, Gate, Rule};
 pub use jose::{AppKey, Signed, json_of, thumbprint};
 pub use lambda_runtime::{Ended, Function, Variables};
 pub use logs::Logs;
 pub use operations::Operation;
-pub use running::Running;
+pub use raw_table::{RawTable, plain};
 pub use seats::Seats;
 pub use secrets::{found_in, items_hold, pieces};
 pub use serde_json::{Value, json};
-pub use shop::{Sold, merged, random_word, text};
+pub use setup::{IssuedLicense, merged, random_word, text};
+pub use signet_process::SignetProcess;
 pub use stack::{START, Stack};
-pub use visitor::{SESSION, Shown, Visitor};

@@ -5,8 +5,9 @@ use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use crate::{
-    Answer, Client, Stack, random_word, text,
-    things::{Things, below},
+    Client, Stack, TestResponse,
+    fixtures::{Fixtures, below},
+    random_word, text,
 };
 
 const PERSON: &str = "openid email profile";
@@ -23,14 +24,14 @@ pub struct Operation {
     /// A body that it takes, where it reads one.
     pub body: Option<Value>,
     /// What the document says of it.
-    pub documented: Value,
+    pub responses: Value,
     /// Somebody who may.
     pub caller: Client,
 }
 
 impl Operation {
     /// As it should be asked.
-    pub async fn ask_well(&self) -> Answer {
+    pub async fn ask_well(&self) -> TestResponse {
         match &self.body {
             Some(body) => self.ask(body).await,
             None => self.ask_bytes(None, Vec::new()).await,
@@ -38,22 +39,22 @@ impl Operation {
     }
 
     /// With another body.
-    pub async fn ask(&self, body: &Value) -> Answer {
+    pub async fn ask(&self, body: &Value) -> TestResponse {
         self.ask_json(body.to_string()).await
     }
 
     /// With these bytes for JSON.
-    pub async fn ask_json(&self, body: impl Into<Vec<u8>>) -> Answer {
+    pub async fn ask_json(&self, body: impl Into<Vec<u8>>) -> TestResponse {
         self.ask_bytes(Some("application/json"), body.into()).await
     }
 
     /// With these bytes.
-    pub async fn ask_bytes(&self, media_type: Option<&str>, body: Vec<u8>) -> Answer {
+    pub async fn ask_bytes(&self, media_type: Option<&str>, body: Vec<u8>) -> TestResponse {
         self.ask_at(&self.path, media_type, body).await
     }
 
     /// At another path.
-    pub async fn ask_at(&self, path: &str, media_type: Option<&str>, body: Vec<u8>) -> Answer {
+    pub async fn ask_at(&self, path: &str, media_type: Option<&str>, body: Vec<u8>) -> TestResponse {
         let with = |request: reqwest::RequestBuilder| match media_type {
             Some(media_type) => request.header(CONTENT_TYPE, media_type).body(body),
             None => request.body(body),
@@ -78,7 +79,7 @@ impl Operation {
 
     /// Whether whoever shows no credential may ask.
     pub fn is_open(&self) -> bool {
-        let ways = self.documented["security"].as_array();
+        let ways = self.responses["security"].as_array();
         ways.is_none_or(|ways| ways.iter().any(|way| *way == json!({})))
     }
 
@@ -89,7 +90,7 @@ impl Operation {
 
     /// The parameters of its query.
     pub fn parameters(&self) -> Vec<&str> {
-        let all = self.documented["parameters"].as_array().into_iter().flatten();
+        let all = self.responses["parameters"].as_array().into_iter().flatten();
         all.filter(|one| one["in"] == "query").map(|one| text(&one["name"])).collect()
     }
 }
@@ -100,16 +101,16 @@ impl Stack {
         let document = self.anonymous.get("/openapi.json").await.expect(200);
         let mut found = Vec::new();
         for (path, item) in document["paths"].as_object().expect("paths") {
-            for (method, documented) in item.as_object().expect("operations") {
+            for (method, responses) in item.as_object().expect("operations") {
                 let method: Method = method.to_uppercase().parse().expect("a method");
-                found.push(self.operation(method, path, documented.clone()).await);
+                found.push(self.operation(method, path, responses.clone()).await);
             }
         }
         assert!(found.len() >= 45, "{found:#?}");
         found
     }
 
-    async fn operation(&self, method: Method, template: &str, documented: Value) -> Operation {
+    async fn operation(&self, method: Method, template: &str, responses: Value) -> Operation {
         let below = below(template);
         let sold = self.operator.sell_with(&json!({"max_users": 5, "is_claimable": true})).await;
         let activated = self.anonymous.activate(&sold.license_key, "one").await.expect(201);
@@ -132,7 +133,7 @@ impl Stack {
             let path = format!("license-keys/{}/suspend", sold.license_id);
             self.operator.post(&path, json!({})).await.expect(200);
         }
-        let things = Things {
+        let fixtures = Fixtures {
             product: sold.product,
             feature: sold.feature,
             tier: sold.tier,
@@ -147,7 +148,7 @@ impl Stack {
             license_id: sold.license_id,
             fresh: random_word,
         };
-        let body = documented.get("requestBody").map(|_| things.body(method.as_str(), template));
-        Operation { method, template: template.to_owned(), path: things.path(template), body, documented, caller }
+        let body = responses.get("requestBody").map(|_| fixtures.body(method.as_str(), template));
+        Operation { method, template: template.to_owned(), path: fixtures.path(template), body, responses, caller }
     }
 }

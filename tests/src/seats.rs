@@ -69,7 +69,7 @@ impl Stack {
     async fn seats_in_table(&self, license_id: &str) -> (BTreeMap<u64, Life>, BTreeMap<Vec<u8>, (u64, Option<u64>)>) {
         let id = LicenseId::from_str(license_id).expect("a license key's id");
         let query = Query::prefix(keys::license_partition(id), "");
-        let items = self.local.services.table.query_all(query).await.expect("the table answers");
+        let items = self.local.app.table.query_all(query).await.expect("the table answers");
         let (mut seats, mut machines) = (BTreeMap::new(), BTreeMap::new());
         for item in items {
             let number = |name: &str| item.get(name).and_then(|value| value.as_n().ok()?.parse::<u64>().ok());

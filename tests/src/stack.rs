@@ -4,7 +4,9 @@ use std::{collections::VecDeque, sync::Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
-use shared::{Clock, Services, domain::rate::RateLimits, http::edge::with_edge, tokens::local::SpareKey};
+use shared::{
+    AppState, Clock, domain::rate_limit::RateLimits, http::middleware::with_middleware, tokens::local::SpareKey,
+};
 use signet_local::{Folder, Options};
 use tracing_subscriber::EnvFilter;
 
@@ -73,10 +75,10 @@ impl Stack {
     }
 
     /// Asks a server beside the stack's: other routes, or other parts.
-    pub async fn beside(&self, routes: axum::Router<Services>, services: &Services) -> Client {
+    pub async fn beside(&self, routes: axum::Router<AppState>, app: &AppState) -> Client {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let address = listener.local_addr().expect("it has an address");
-        let app = with_edge(routes, services);
+        let app = with_middleware(routes, app);
         tokio::spawn(async { axum::serve(listener, app).await });
         Client::new(&format!("http://{address}"))
     }

@@ -3,14 +3,14 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{Invalid, Scope},
+    domain::{Scope, ValidationErrors},
     http::{
-        Body, Call, PathId, Problem,
-        documented::{Always, ById, Known, Scoped, WithBody},
+        PathId, Problem, RequestContext, StrictJson,
+        responses::{Authenticated, Authorized, JsonBody, PathLookup, ServerErrors},
     },
-    store::{StoreError, ring::RingStep},
+    store::{StoreError, key_ring::KeyRingUpdate},
 };
 use utoipa::ToSchema;
 
@@ -30,7 +30,7 @@ pub struct Request {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: StateConflict;
+    Errors: StateConflict;
 }
 
 /// Condemns a signing key.
@@ -46,28 +46,28 @@ shared::problems! {
     request_body = Request,
     responses(
         (status = 200, description = "The ring, after it", body = SigningKeysResource),
-        Refused,
-        Known,
-        Scoped,
-        ById,
-        WithBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
+    ctx: RequestContext,
     PathId(kid): PathId<String>,
-    body: Result<Body<Request>, Problem>,
+    body: Result<StrictJson<Request>, Problem>,
 ) -> Result<SigningKeysResource, Problem> {
     caller.require(Scope::KeysWrite)?;
-    let Body(request) = body?;
-    let mut invalid = Invalid::default();
+    let StrictJson(request) = body?;
+    let mut invalid = ValidationErrors::default();
     invalid.text("/reason", request.reason.as_deref(), 500);
-    invalid.finish()?;
-    condemn(&services, &kid, request.reason.as_deref(), &call).await
+    invalid.into_result()?;
+    condemn(&app, &kid, request.reason.as_deref(), &ctx).await
 }
 
 /// How often the ring may move meanwhile.
@@ -75,27 +75,27 @@ const TRIES: usize = 5;
 
 /// Condemns a key, whatever state it is in.
 pub async fn condemn(
-    services: &Services,
+    app: &AppState,
     kid: &str,
     reason: Option<&str>,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<SigningKeysResource, Problem> {
-    let (rules, table) = (services.settings.ring, &services.table);
+    let (rules, table) = (app.settings.ring, &app.table);
     for _ in 0..TRIES {
         let ring = table.ring().await?;
         if ring.key(kid).is_none() {
             return Err(Problem::not_found());
         }
-        let changed = ring.condemned(kid, reason, call.now).map_err(conflict)?;
+        let changed = ring.condemned(kid, reason, ctx.now).map_err(conflict)?;
         let answer = SigningKeysResource::new(&ring.clone().with(&changed), rules);
         if changed.is_empty() {
             return Ok(answer);
         }
-        let done = call.once.untagged(&answer).await?;
-        let step = RingStep { changed: &changed, done: done.as_ref(), ..RingStep::default() };
-        if table.step_ring(&ring, step).await? {
+        let done = ctx.idempotency.untagged(&answer).await?;
+        let step = KeyRingUpdate { changed: &changed, done: done.as_ref(), ..KeyRingUpdate::default() };
+        if table.update_key_ring(&ring, step).await? {
             tracing::warn!(kid, "a signing key was condemned");
-            after(services).await;
+            after(app).await;
             return Ok(answer);
         }
     }

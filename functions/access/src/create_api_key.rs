@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{ApiKey, ApiKeySecret, Code, Ids, Invalid, Scope, Scopes, Timestamp, api_key::NotAScope},
+    domain::{
+        ApiKey, ApiKeySecret, Code, IdGenerator, Scope, Scopes, Timestamp, ValidationErrors, api_key::ParseScopeError,
+    },
     http::{
-        Body, Call, Created, Problem,
-        documented::{Always, Known, Scoped, WithBody},
-        extract::optional_time,
+        Created, Problem, RequestContext, StrictJson,
+        extractors::optional_time,
+        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
     },
 };
 use utoipa::ToSchema;
@@ -58,46 +60,46 @@ pub struct Response {
     request_body = Request,
     responses(
         (status = 201, description = "The key and its secret", body = Response, headers(("Location" = String), ("ETag" = String))),
-        Known,
-        Scoped,
-        WithBody,
-        Always,
+        Authenticated,
+        Authorized,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
-    body: Result<Body<Request>, Problem>,
+    ctx: RequestContext,
+    body: Result<StrictJson<Request>, Problem>,
 ) -> Result<Created<Response>, Problem> {
     caller.require(Scope::AccessWrite)?;
-    let Body(request) = body?;
-    let body = create_api_key(&services, request, &caller, &call).await?;
+    let StrictJson(request) = body?;
+    let body = create_api_key(&app, request, &caller, &ctx).await?;
     Ok(Created { location: path_of(&body), body })
 }
 
 /// Makes an API key that may do no more than its maker.
 pub async fn create_api_key(
-    services: &Services,
+    app: &AppState,
     request: Request,
     caller: &Caller,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<Response, Problem> {
-    let scopes = check(&request, call.now)?;
+    let scopes = check(&request, ctx.now)?;
     caller.require_all(&scopes)?;
-    let secret = ApiKeySecret::draw(Ids::new(call.now).make(), &mut rand::rng());
+    let secret = ApiKeySecret::generate(IdGenerator::new(ctx.now).make(), &mut rand::rng());
     let key = ApiKey {
         id: secret.id,
         name: request.name,
         scopes,
-        created_at: call.now,
+        created_at: ctx.now,
         expires_at: request.expires_at,
         last_used_at: None,
     };
     let shown = Response { api_key: secret.expose().to_owned(), key: key.clone().into() };
-    let done = call.once.created(path_of(&shown), &shown).await?;
-    services.table.add_api_key(&key, &secret, done.as_ref()).await?;
+    let done = ctx.idempotency.created(path_of(&shown), &shown).await?;
+    app.table.add_api_key(&key, &secret, done.as_ref()).await?;
     Ok(shown)
 }
 
@@ -105,8 +107,8 @@ fn path_of(created: &Response) -> String {
     format!("/api/v1.0/api-keys/{}", created.key.id)
 }
 
-fn check(request: &Request, now: Timestamp) -> Result<Scopes, Invalid> {
-    let mut invalid = Invalid::default();
+fn check(request: &Request, now: Timestamp) -> Result<Scopes, ValidationErrors> {
+    let mut invalid = ValidationErrors::default();
     invalid.name("/name", &request.name, 100);
     invalid.check(!request.scopes.is_empty(), "/scopes", "at least one");
     invalid.check(request.expires_at.is_none_or(|end| end > now), "/expires_at", "a time to come, or null for never");
@@ -114,10 +116,12 @@ fn check(request: &Request, now: Timestamp) -> Result<Scopes, Invalid> {
     for (index, text) in request.scopes.iter().enumerate().filter(|(_, text)| *text != "*") {
         match text.parse() {
             Ok(scope) => _ = scopes.insert(scope),
-            Err(NotAScope) => invalid.push(&format!("/scopes/{index}"), Code::InvalidValue, NotAScope.to_string()),
+            Err(ParseScopeError) => {
+                invalid.push(&format!("/scopes/{index}"), Code::InvalidValue, ParseScopeError.to_string())
+            }
         }
     }
-    invalid.finish()?;
+    invalid.into_result()?;
     let all = request.scopes.iter().any(|text| text == "*");
     Ok(if all { Scopes::All } else { Scopes::Some(scopes) })
 }

@@ -2,19 +2,19 @@
 
 use axum::{extract::State, http::StatusCode};
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{Code, KeyId, Scope},
+    domain::{ApiKeyId, Code, Scope},
     http::{
         PathId, Problem,
-        documented::{Always, ById, Known, Scoped},
+        responses::{Authenticated, Authorized, PathLookup, ServerErrors},
     },
-    store::{Table, api_keys::Deleted},
+    store::{Table, api_keys::DeleteOutcome},
 };
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: LastAccessKey;
+    Errors: LastAccessKey;
 }
 
 /// Deletes an API key.
@@ -24,36 +24,36 @@ shared::problems! {
     tag = "access",
     summary = "Delete an API key, at once and for good",
     description = "A caller deletes only keys whose scopes it has.",
-    params(("id" = KeyId, Path, description = "`key_…`")),
+    params(("id" = ApiKeyId, Path, description = "`key_…`")),
     responses(
         (status = 204, description = "It is gone"),
-        Refused,
-        Known,
-        Scoped,
-        ById,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        ServerErrors,
     ),
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    PathId(id): PathId<KeyId>,
+    PathId(id): PathId<ApiKeyId>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Scope::AccessWrite)?;
-    delete_api_key(&services.table, &caller, id).await?;
+    delete_api_key(&app.table, &caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Deletes an API key, unless nobody could manage access without it. A lesser key takes none from a greater: what it
 /// leaves behind could make no key that may do as much again.
-pub async fn delete_api_key(table: &Table, caller: &Caller, id: KeyId) -> Result<(), Problem> {
+pub async fn delete_api_key(table: &Table, caller: &Caller, id: ApiKeyId) -> Result<(), Problem> {
     let found = table.api_key(id).await?.ok_or_else(Problem::not_found)?;
     caller.require_all(&found.key.scopes)?;
     match table.delete_api_key(&found.key).await? {
-        Deleted::Done => Ok(()),
-        Deleted::Absent => Err(Problem::not_found()),
-        Deleted::LastAccessKey => {
+        DeleteOutcome::Done => Ok(()),
+        DeleteOutcome::Absent => Err(Problem::not_found()),
+        DeleteOutcome::LastAccessKey => {
             let detail = "no other API key that never expires has access:write: make one first";
             Err(Problem::new(Code::LastAccessKey, detail))
         }

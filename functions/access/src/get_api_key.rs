@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{KeyId, Scope},
+    domain::{ApiKeyId, Scope},
     http::{
-        PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Scoped},
+        PathId, Problem, WithEtag,
+        responses::{Authenticated, Authorized, PathLookup, ServerErrors},
     },
 };
 
@@ -19,22 +19,22 @@ use crate::resources::ApiKeyResource;
     path = "/api/v1.0/api-keys/{id}",
     tag = "access",
     summary = "Read an API key, without its secret",
-    params(("id" = KeyId, Path, description = "`key_…`")),
+    params(("id" = ApiKeyId, Path, description = "`key_…`")),
     responses(
         (status = 200, description = "The key", body = ApiKeyResource, headers(("ETag" = String))),
-        Known,
-        Scoped,
-        ById,
-        Always,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        ServerErrors,
     ),
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    PathId(id): PathId<KeyId>,
-) -> Result<Tagged<ApiKeyResource>, Problem> {
+    PathId(id): PathId<ApiKeyId>,
+) -> Result<WithEtag<ApiKeyResource>, Problem> {
     caller.require(Scope::AccessWrite)?;
-    let found = services.table.api_key(id).await?.ok_or_else(Problem::not_found)?;
-    Ok(Tagged(found.key.into()))
+    let found = app.table.api_key(id).await?.ok_or_else(Problem::not_found)?;
+    Ok(WithEtag(found.key.into()))
 }

@@ -10,11 +10,11 @@ pub mod resources;
 pub mod rotate_signing_keys;
 pub mod signing_keys;
 
-use shared::Services;
+use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The function's routes.
-pub fn routes() -> OpenApiRouter<Services> {
+pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_api_keys::handler, create_api_key::handler))
         .routes(routes!(get_api_key::handler, delete_api_key::handler))

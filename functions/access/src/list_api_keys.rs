@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
     domain::Scope,
     http::{
-        List, ListBody, NoFilter, Page, Problem,
-        documented::{Always, Known, Queried, Scoped},
+        ListQuery, ListResponse, NoFilter, PaginationParams, Problem,
+        responses::{Authenticated, Authorized, Paginated, ServerErrors},
     },
 };
 
@@ -19,16 +19,16 @@ use crate::resources::ApiKeyResource;
     path = "/api/v1.0/api-keys",
     tag = "access",
     summary = "List API keys, newest first",
-    params(Page),
-    responses((status = 200, description = "A page", body = ListBody<ApiKeyResource>), Known, Scoped, Queried, Always),
+    params(PaginationParams),
+    responses((status = 200, description = "A page", body = ListResponse<ApiKeyResource>), Authenticated, Authorized, Paginated, ServerErrors),
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    list: Result<List<NoFilter>, Problem>,
-) -> Result<ListBody<ApiKeyResource>, Problem> {
+    list: Result<ListQuery<NoFilter>, Problem>,
+) -> Result<ListResponse<ApiKeyResource>, Problem> {
     caller.require(Scope::AccessWrite)?;
-    let page = services.table.api_keys(&list?.paging).await?;
+    let page = app.table.api_keys(&list?.paging).await?;
     Ok(page.map(ApiKeyResource::from).into())
 }

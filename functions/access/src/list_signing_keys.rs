@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
     domain::Scope,
     http::{
         Problem,
-        documented::{Always, Known, Scoped},
+        responses::{Authenticated, Authorized, ServerErrors},
     },
 };
 
@@ -19,10 +19,10 @@ use crate::signing_keys::SigningKeysResource;
     path = "/api/v1.0/signing-keys",
     tag = "access",
     summary = "Show the signing keys and the root keys",
-    responses((status = 200, description = "The ring", body = SigningKeysResource), Known, Scoped, Always),
+    responses((status = 200, description = "The ring", body = SigningKeysResource), Authenticated, Authorized, ServerErrors),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]
-pub(crate) async fn handler(State(services): State<Services>, caller: Caller) -> Result<SigningKeysResource, Problem> {
+pub(crate) async fn handler(State(app): State<AppState>, caller: Caller) -> Result<SigningKeysResource, Problem> {
     caller.require(Scope::KeysWrite)?;
-    Ok(SigningKeysResource::new(&services.table.ring().await?, services.settings.ring))
+    Ok(SigningKeysResource::new(&app.table.ring().await?, app.settings.ring))
 }

@@ -1,7 +1,7 @@
 //! What the API key endpoints answer with.
 
 use serde::Serialize;
-use shared::domain::{ApiKey, KeyId, Scopes, Timestamp};
+use shared::domain::{ApiKey, ApiKeyId, Scopes, Timestamp};
 use utoipa::ToSchema;
 
 /// An API key, without its secret.
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 #[schema(as = ApiKey)]
 pub struct ApiKeyResource {
     /// `key_…`
-    pub id: KeyId,
+    pub id: ApiKeyId,
     /// What it is for.
     #[schema(example = "ci")]
     pub name: String,

@@ -3,14 +3,14 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{Code, Scope, ring::RingConflict},
+    domain::{Code, Scope, key_ring::RingConflict},
     http::{
-        Body, Call, Problem,
-        documented::{Always, Known, Scoped, WithBody},
+        Problem, RequestContext, StrictJson,
+        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
     },
-    store::{StoreError, ring::RingStep},
+    store::{StoreError, key_ring::KeyRingUpdate},
 };
 use utoipa::ToSchema;
 
@@ -29,7 +29,7 @@ pub struct Request {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: StateConflict;
+    Errors: StateConflict;
 }
 
 /// Rotates the signing keys.
@@ -42,44 +42,44 @@ shared::problems! {
     request_body = Request,
     responses(
         (status = 200, description = "The ring, after it", body = SigningKeysResource),
-        Refused,
-        Known,
-        Scoped,
-        WithBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
-    body: Result<Body<Request>, Problem>,
+    ctx: RequestContext,
+    body: Result<StrictJson<Request>, Problem>,
 ) -> Result<SigningKeysResource, Problem> {
     caller.require(Scope::KeysWrite)?;
-    let Body(request) = body?;
-    rotate(&services, request.force, &call).await
+    let StrictJson(request) = body?;
+    rotate(&app, request.force, &ctx).await
 }
 
 /// How often the ring may move meanwhile.
 const TRIES: usize = 5;
 
 /// Promotes the next key. Of two that ask at once, one does, and both are told how it is then.
-pub async fn rotate(services: &Services, force: bool, call: &Call) -> Result<SigningKeysResource, Problem> {
-    let (rules, table) = (services.settings.ring, &services.table);
+pub async fn rotate(app: &AppState, force: bool, ctx: &RequestContext) -> Result<SigningKeysResource, Problem> {
+    let (rules, table) = (app.settings.ring, &app.table);
     let began_with = table.ring().await?.current().map(|key| key.kid.clone());
     for _ in 0..TRIES {
         let ring = table.ring().await?;
         if ring.current().map(|key| &key.kid) != began_with.as_ref() {
             return Ok(SigningKeysResource::new(&ring, rules));
         }
-        let promoted = if force { ring.promoted_at_once(rules, call.now) } else { ring.promoted(rules, call.now) };
+        let promoted = if force { ring.promoted_at_once(rules, ctx.now) } else { ring.promoted(rules, ctx.now) };
         let changed = promoted.map_err(conflict)?;
         let answer = SigningKeysResource::new(&ring.clone().with(&changed), rules);
-        let done = call.once.untagged(&answer).await?;
-        let step = RingStep { changed: &changed, done: done.as_ref(), ..RingStep::default() };
-        if table.step_ring(&ring, step).await? {
-            after(services).await;
+        let done = ctx.idempotency.untagged(&answer).await?;
+        let step = KeyRingUpdate { changed: &changed, done: done.as_ref(), ..KeyRingUpdate::default() };
+        if table.update_key_ring(&ring, step).await? {
+            after(app).await;
             return Ok(answer);
         }
     }
@@ -88,9 +88,9 @@ pub async fn rotate(services: &Services, force: bool, call: &Call) -> Result<Sig
 
 /// What follows, where that is this process's task: another key is made, and the set is signed anew. It is done later
 /// by whoever looks after the ring if it fails here.
-pub(crate) async fn after(services: &Services) {
-    services.tokens.ring().forget();
-    if let Err(error) = services.keep_ring().await {
+pub(crate) async fn after(app: &AppState) {
+    app.tokens.ring().forget();
+    if let Err(error) = app.maintain_key_ring().await {
         tracing::warn!(%error, "what follows a turn of the signing keys is left to the schedule");
     }
 }

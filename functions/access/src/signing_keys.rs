@@ -7,7 +7,7 @@ use axum::{
 use serde::Serialize;
 use shared::domain::{
     Jwk, Timestamp,
-    ring::{KeyState, Ring, Rules, SigningKey},
+    key_ring::{KeyRing, KeyState, RotationPolicy, SigningKey},
 };
 use utoipa::ToSchema;
 
@@ -56,7 +56,7 @@ pub struct SigningKeysResource {
 
 impl SigningKeysResource {
     /// The ring as it is.
-    pub fn new(ring: &Ring, rules: Rules) -> Self {
+    pub fn new(ring: &KeyRing, rules: RotationPolicy) -> Self {
         Self {
             items: ring.keys.iter().rev().map(SigningKeyResource::from).collect(),
             root_keys: ring.roots.iter().map(Jwk::from).collect(),

@@ -13,27 +13,28 @@ use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use shared::{
-    Services,
+    AppState,
     auth::AppCredential,
     domain::{
-        Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, EncryptionKey, Event, EventType, GivenKey,
-        Ids, Invalid, KeyRefused, License, MachineHash, Product, Secret, Standing, Tier,
-        rate::{Bucket, Churn},
+        Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, EncryptionKey, EncryptionKeyError, Event,
+        EventType, IdGenerator, License, MachineHash, Product, PublicKeyInput, SeatStatus, Secret, Tier,
+        ValidationErrors,
+        rate_limit::{ActivationRateLimit, Bucket},
         seat::{choose_free, is_machine_id, is_machine_name, lease, windows},
     },
     http::{
-        Body, Call, Metric, Problem,
-        documented::{Always, ById, ByToken, Honoured, Limited, WithBody},
+        Metric, Problem, RequestContext, StrictJson,
         problem::not_in_catalog,
         resources::{ActivationResource, seconds},
+        responses::{JsonBody, LicenseToken, LicenseUsable, PathLookup, ServerErrors, Throttled},
     },
     store::{
-        Race, Table,
-        activations::{Renewal, Renewed},
-        rates::{self, CountError},
-        seats::{Beginning, Begun},
+        Backoff, Table,
+        activations::{RenewOutcome, Renewal},
+        rate_limiter::{self, CountError},
+        seats::{ActivationOutcome, NewActivation},
     },
-    tokens::Handed,
+    tokens::EncodedToken,
 };
 use tokio::sync::OnceCell;
 use utoipa::ToSchema;
@@ -58,7 +59,7 @@ pub struct Request {
     /// The app's RSA public key, 2048 to 4096 bits, as a JWK or as PEM text (SPKI or PKCS#1): tokens of this activation
     /// are then encrypted to it, now and at every heartbeat (`RSA-OAEP`, `A256CBC-HS512`, `cty: JWT`). A machine that
     /// has its seat keeps the key that it gave before if it gives none, and replaces it if it gives another.
-    pub public_key: Option<GivenKey>,
+    pub public_key: Option<PublicKeyInput>,
 }
 
 /// The seat, and a token that proves it.
@@ -88,7 +89,7 @@ pub struct Response {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: SeatLimitReached PublicKeyInvalid;
+    Errors: SeatLimitReached PublicKeyInvalid;
 }
 
 /// Activates a machine.
@@ -108,30 +109,30 @@ shared::problems! {
     responses(
         (status = 200, body = Response, description = "The machine has its seat already"),
         (status = 201, body = Response, description = "The machine took a seat"),
-        Refused,
-        ByToken,
-        Honoured,
-        ById,
-        Limited,
-        WithBody,
-        Always,
+        Errors,
+        LicenseToken,
+        LicenseUsable,
+        PathLookup,
+        Throttled,
+        JsonBody,
+        ServerErrors,
     ),
 )]
 pub async fn handler(
-    State(services): State<Services>,
-    call: Call,
-    Body(request): Body<Request>,
+    State(app): State<AppState>,
+    ctx: RequestContext,
+    StrictJson(request): StrictJson<Request>,
 ) -> Result<HttpResponse, Problem> {
-    let (is_new, body) = activate(&services, &request, &call).await?;
+    let (is_new, body) = activate(&app, &request, &ctx).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(body)).into_response())
 }
 
 /// Gives a machine a seat, or renews the one that it has; tells whether it is new.
-pub async fn activate(services: &Services, request: &Request, call: &Call) -> Result<(bool, Response), Problem> {
+pub async fn activate(app: &AppState, request: &Request, ctx: &RequestContext) -> Result<(bool, Response), Problem> {
     let public_key = check(request)?;
     let (license_key, token) = (request.license_key.as_ref(), request.token.as_ref());
-    let credential = AppCredential::read(services, license_key, token, call).await?;
+    let credential = AppCredential::read(app, license_key, token, ctx).await?;
     let machine = Machine {
         hash: MachineHash::of(&request.machine_id),
         id: &request.machine_id,
@@ -139,19 +140,19 @@ pub async fn activate(services: &Services, request: &Request, call: &Call) -> Re
         public_key: public_key.as_ref(),
     };
     let churned = Churned::default();
-    let mut race = Race::default();
+    let mut backoff = Backoff::default();
     loop {
-        let (license, found) = read(&services.table, &credential, machine.hash).await?;
+        let (license, found) = read(&app.table, &credential, machine.hash).await?;
         let catalog =
-            services.catalog.read_with(&services.table, call.now, |catalog| catalog.sold(&license).is_some()).await?;
-        let sold = catalog.sold(&license).ok_or_else(|| not_in_catalog(&license))?;
-        if let Some(refusal) = license.refusal(sold.0.is_active, credential.generation, call.now) {
+            app.catalog.read_with(&app.table, ctx.now, |catalog| catalog.product_and_tier(&license).is_some()).await?;
+        let sold = catalog.product_and_tier(&license).ok_or_else(|| not_in_catalog(&license))?;
+        if let Some(refusal) = license.refusal(sold.0.is_active, credential.generation, ctx.now) {
             return Err(refusal.into());
         }
-        let attempt_at = Attempt { services, call, license: &license, tier: sold.1, machine, churned: &churned };
+        let attempt_at = Attempt { app, ctx, license: &license, tier: sold.1, machine, churned: &churned };
         match attempt_at.seat(found.as_ref()).await? {
             Outcome::New(activation) => {
-                call.noted.count(Metric::Activated);
+                ctx.metrics.count(Metric::Activated);
                 return Ok((true, attempt_at.answer(&catalog, sold.0, &activation).await?));
             }
             Outcome::Renewed(activation) => {
@@ -160,23 +161,23 @@ pub async fn activate(services: &Services, request: &Request, call: &Call) -> Re
             Outcome::Full => {
                 return Err(Problem::new(Code::SeatLimitReached, "every seat of this license is taken"));
             }
-            Outcome::Again => race.lost().await?,
+            Outcome::Again => backoff.retry().await?,
         }
     }
 }
 
 /// The app's public key, if it gives one and nothing is wrong with the request.
-fn check(request: &Request) -> Result<Option<EncryptionKey>, Invalid> {
-    let mut invalid = Invalid::default();
+fn check(request: &Request) -> Result<Option<EncryptionKey>, ValidationErrors> {
+    let mut invalid = ValidationErrors::default();
     invalid.check(is_machine_id(&request.machine_id), "/machine_id", "1 to 256 bytes, no control characters");
     let name = request.machine_name.as_deref().is_none_or(is_machine_name);
     invalid.check(name, "/machine_name", "1 to 100 bytes, no control or invisible characters");
     AppCredential::check(&mut invalid, request.license_key.as_ref(), request.token.as_ref());
     let public_key = request.public_key.as_ref().and_then(|given| {
-        let refused = |why: KeyRefused| invalid.push("/public_key", Code::PublicKeyInvalid, why.to_string());
+        let refused = |why: EncryptionKeyError| invalid.push("/public_key", Code::PublicKeyInvalid, why.to_string());
         given.read().map_err(refused).ok()
     });
-    invalid.finish().map(|()| public_key)
+    invalid.into_result().map(|()| public_key)
 }
 
 /// The license and what is known of the machine: both read after the credential, and consistently.
@@ -200,8 +201,8 @@ struct Machine<'a> {
 
 /// One attempt, on what was read for it.
 struct Attempt<'a> {
-    services: &'a Services,
-    call: &'a Call,
+    app: &'a AppState,
+    ctx: &'a RequestContext,
     license: &'a License,
     tier: &'a Tier,
     machine: Machine<'a>,
@@ -226,22 +227,22 @@ enum Outcome {
     Again,
 }
 
-fn too_often(limited: rates::Limited) -> Problem {
+fn too_often(limited: rate_limiter::RateLimitExceeded) -> Problem {
     Problem::rate_limited(limited.seconds, "the machines of this license changed too often: ask again later")
 }
 
 impl Attempt<'_> {
     async fn seat(&self, found: Option<&Activation>) -> Result<Outcome, Problem> {
-        match found.map(|found| (found, found.standing(self.license))) {
-            Some((found, Standing::Live)) => self.renew(found).await,
-            Some((_, Standing::Newer)) => Ok(Outcome::Again),
-            Some((dead, Standing::Dead)) => self.begin(Some(dead)).await,
+        match found.map(|found| (found, found.seat_status(self.license))) {
+            Some((found, SeatStatus::Live)) => self.renew(found).await,
+            Some((_, SeatStatus::Newer)) => Ok(Outcome::Again),
+            Some((dead, SeatStatus::Dead)) => self.begin(Some(dead)).await,
             None => self.begin(None).await,
         }
     }
 
     fn lease(&self) -> Timestamp {
-        lease(self.call.now, self.tier.token_ttl_seconds, self.tier.grace_period_seconds)
+        lease(self.ctx.now, self.tier.token_ttl_seconds, self.tier.grace_period_seconds)
     }
 
     async fn renew(&self, live: &Activation) -> Result<Outcome, Problem> {
@@ -249,14 +250,14 @@ impl Attempt<'_> {
             id: live.id,
             generation: self.license.generation,
             lease_expires_at: self.lease(),
-            at: self.call.now,
-            ip: &self.call.ip,
+            at: self.ctx.now,
+            ip: &self.ctx.ip,
             machine_name: self.machine.name,
             public_key: self.machine.public_key,
         };
-        Ok(match self.services.table.renew(&renewal).await? {
-            Renewed::Done(activation) => Outcome::Renewed(activation),
-            Renewed::NotLive => Outcome::Again,
+        Ok(match self.app.table.renew(&renewal).await? {
+            RenewOutcome::Done(activation) => Outcome::Renewed(activation),
+            RenewOutcome::NotLive => Outcome::Again,
         })
     }
 
@@ -266,11 +267,11 @@ impl Attempt<'_> {
         self.count_search().await?;
         let scans = self.churn().and_then(|churn| churn.full_scans(self.license));
         if let Some(scans) = &scans {
-            self.services.full_buckets.admit(scans, self.call.now).map_err(too_often)?;
+            self.app.rate_limiter.admit(scans, self.ctx.now).map_err(too_often)?;
         }
         let windows = windows(max_users, &mut rand::rng());
         for window in windows {
-            let taken = self.services.table.taken_seats(self.license, &window).await?;
+            let taken = self.app.table.taken_seats(self.license, &window).await?;
             let free = choose_free(&window, &taken, &mut rand::rng());
             if let Some(number) = free {
                 return self.take(Some(number), dead).await;
@@ -280,16 +281,16 @@ impl Attempt<'_> {
         let outcome = self.take_over(dead).await?;
         if let (Outcome::Full, Some(scans)) = (&outcome, &scans) {
             // This one was answered by its look at the seats; those above the limit are told before theirs.
-            match self.services.full_buckets.count(&self.services.table, scans, self.call.now).await {
-                Ok(()) | Err(CountError::Limited(_)) => {}
+            match self.app.rate_limiter.count(&self.app.table, scans, self.ctx.now).await {
+                Ok(()) | Err(CountError::RateLimitExceeded(_)) => {}
                 Err(CountError::Store(error)) => return Err(error.into()),
             }
         }
         Ok(outcome)
     }
 
-    fn churn(&self) -> Option<Churn> {
-        self.services.settings.rate_limits.churn
+    fn churn(&self) -> Option<ActivationRateLimit> {
+        self.app.settings.rate_limits.churn
     }
 
     async fn count_search(&self) -> Result<(), Problem> {
@@ -306,9 +307,9 @@ impl Attempt<'_> {
 
     async fn count(&self, counted: &OnceCell<()>, bucket: Option<Bucket>) -> Result<(), Problem> {
         let Some(bucket) = bucket else { return Ok(()) };
-        let count = || self.services.full_buckets.count(&self.services.table, &bucket, self.call.now);
+        let count = || self.app.rate_limiter.count(&self.app.table, &bucket, self.ctx.now);
         counted.get_or_try_init(count).await.map_err(|error| match error {
-            CountError::Limited(limited) => too_often(limited),
+            CountError::RateLimitExceeded(limited) => too_often(limited),
             CountError::Store(error) => error.into(),
         })?;
         Ok(())
@@ -319,14 +320,14 @@ impl Attempt<'_> {
         let activation = self.new_life(seat);
         let event = self.event(EventType::Activated, &activation, None);
         let begun =
-            self.services.table.take_free_seat(Beginning { activation: &activation, dead, event: &event }).await?;
+            self.app.table.take_free_seat(NewActivation { activation: &activation, dead, event: &event }).await?;
         Ok(outcome(begun))
     }
 
     async fn take_over(&self, dead: Option<&Activation>) -> Result<Outcome, Problem> {
-        let lapsed_before = self.call.now.checked_sub(self.services.settings.clock_margin).unwrap_or(Timestamp::MIN);
+        let lapsed_before = self.ctx.now.checked_sub(self.app.settings.clock_margin).unwrap_or(Timestamp::MIN);
         let start = MachineHash(rand::rng().random());
-        let lapsed = self.services.table.some_lapsed(self.license, lapsed_before, start).await?;
+        let lapsed = self.app.table.sample_lapsed(self.license, lapsed_before, start).await?;
         if lapsed.is_empty() {
             return self.full().await;
         }
@@ -337,33 +338,33 @@ impl Attempt<'_> {
         self.count_activation().await?;
         let activation = self.new_life(lapsed.seat);
         let event = self.event(EventType::TakenOver, &activation, Some(lapsed));
-        let begin = Beginning { activation: &activation, dead, event: &event };
-        Ok(outcome(self.services.table.take_over(begin, lapsed, lapsed_before).await?))
+        let begin = NewActivation { activation: &activation, dead, event: &event };
+        Ok(outcome(self.app.table.take_over(begin, lapsed, lapsed_before).await?))
     }
 
     /// Refuses only what was refused under the license as it still is, and a machine that still has no seat: the limit
     /// may have grown meanwhile, and what took the last seat may have been this machine's own other request.
     async fn full(&self) -> Result<Outcome, Problem> {
-        let table = &self.services.table;
+        let table = &self.app.table;
         let (license, own) =
             tokio::try_join!(table.license(self.license.id), table.activation(self.license.id, self.machine.hash))?;
         let unmoved = license.is_some_and(|license| {
             (license.generation, license.max_users) == (self.license.generation, self.license.max_users)
         });
-        let is_in = own.is_some_and(|own| own.standing(self.license) == Standing::Live);
+        let is_in = own.is_some_and(|own| own.seat_status(self.license) == SeatStatus::Live);
         Ok(if unmoved && !is_in { Outcome::Full } else { Outcome::Again })
     }
 
     fn new_life(&self, seat: Option<u32>) -> Activation {
-        let now = self.call.now;
+        let now = self.ctx.now;
         Activation {
-            id: ActivationId::draw(self.license.id, self.machine.hash, &mut rand::rng()),
+            id: ActivationId::generate(self.license.id, self.machine.hash, &mut rand::rng()),
             seat,
             generation: self.license.generation,
             machine_id: self.machine.id.to_owned(),
             machine_name: self.machine.name.map(str::to_owned),
-            ip: self.call.ip.clone(),
-            last_ip: self.call.ip.clone(),
+            ip: self.ctx.ip.clone(),
+            last_ip: self.ctx.ip.clone(),
             activated_at: now,
             last_heartbeat_at: now,
             lease_expires_at: self.lease(),
@@ -385,20 +386,19 @@ impl Attempt<'_> {
                 serde_json::json!({ "activation_id": lapsed.id.to_string(), "machine_id": lapsed.machine_id });
         }
         let actor = Actor { kind: ActorKind::App, id };
-        self.call.event(&mut Ids::new(self.call.now), kind, self.license.id, &actor, data)
+        self.ctx.event(&mut IdGenerator::new(self.ctx.now), kind, self.license.id, &actor, data)
     }
 
     /// Signs, now that the seat is written: a refusal signs nothing, and if signing fails, the repeat is a renewal.
     async fn answer(&self, catalog: &Catalog, product: &Product, activation: &Activation) -> Result<Response, Problem> {
-        let now = self.call.now;
+        let now = self.ctx.now;
         let machine = Some((&activation.id, self.machine.id));
-        let jti = Ids::new(now).text();
-        let claims =
-            Claims::new(self.services.issuer(), jti, self.license, (catalog, product, self.tier), machine, now);
-        let token = self.call.sign(&self.services.tokens, &claims).await?;
-        let handed = Handed::to(activation.public_key.as_ref(), &token)?;
+        let jti = IdGenerator::new(now).text();
+        let claims = Claims::new(self.app.issuer(), jti, self.license, (catalog, product, self.tier), machine, now);
+        let token = self.ctx.sign(&self.app.tokens, &claims).await?;
+        let handed = EncodedToken::to(activation.public_key.as_ref(), &token)?;
         let interval = SignedDuration::from_secs(i64::from(self.tier.heartbeat_interval_seconds));
-        let margin = self.services.settings.clock_margin;
+        let margin = self.app.settings.clock_margin;
         Ok(Response {
             activation: ActivationResource::new(activation, self.license, margin, now),
             token: handed.token.expose().to_owned(),
@@ -410,9 +410,9 @@ impl Attempt<'_> {
     }
 }
 
-fn outcome(begun: Begun) -> Outcome {
+fn outcome(begun: ActivationOutcome) -> Outcome {
     match begun {
-        Begun::Done(activation) => Outcome::New(activation),
-        Begun::Lost => Outcome::Again,
+        ActivationOutcome::Done(activation) => Outcome::New(activation),
+        ActivationOutcome::Lost => Outcome::Again,
     }
 }

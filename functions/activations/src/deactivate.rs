@@ -3,15 +3,15 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    Services,
-    auth::{Caller, Reach, app},
-    domain::{Activation, ActivationId, Actor, ActorKind, Claims, Code, EventType, Ids, Scope, Secret},
+    AppState,
+    auth::{Caller, LicenseAccess, app_credential},
+    domain::{Activation, ActivationId, Actor, ActorKind, Claims, Code, EventType, IdGenerator, Scope, Secret},
     http::{
-        Body, Call, PathId, Problem,
-        documented::{Always, ById, ByToken, Known, Scoped, WithBody},
+        PathId, Problem, RequestContext, StrictJson,
         resources::{ActivationResource, ActivationStatus},
+        responses::{Authenticated, Authorized, JsonBody, LicenseToken, PathLookup, ServerErrors},
     },
-    store::{Table, activations::Deactivated},
+    store::{Table, activations::DeactivateOutcome},
 };
 use utoipa::ToSchema;
 
@@ -40,30 +40,30 @@ pub struct Request {
     ),
     responses(
         (status = 200, description = "The activation, ended", body = ActivationResource),
-        Known,
-        ByToken,
-        Scoped,
-        ById,
-        WithBody,
-        Always,
+        Authenticated,
+        LicenseToken,
+        Authorized,
+        PathLookup,
+        JsonBody,
+        ServerErrors,
     ),
     security((), ("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Option<Caller>,
-    call: Call,
+    ctx: RequestContext,
     PathId(id): PathId<ActivationId>,
-    Body(request): Body<Request>,
+    StrictJson(request): StrictJson<Request>,
 ) -> Result<axum::Json<ActivationResource>, Problem> {
     let ended = if let Some(token) = &request.token {
-        let claims = app::verify(&services, token, &call).await?;
-        by_app(&services.table, &id, &claims, &call).await?
+        let claims = app_credential::verify(&app, token, &ctx).await?;
+        by_app(&app.table, &id, &claims, &ctx).await?
     } else {
         let caller =
             caller.ok_or_else(|| Problem::new(Code::Unauthenticated, "send the activation's token, or an API key"))?;
-        let reach = caller.reach(&services.table, Scope::LicensesWrite).await?;
-        by_manager(&services.table, reach, &id, &caller.actor(), &call).await?
+        let reach = caller.reach(&app.table, Scope::LicensesWrite).await?;
+        by_manager(&app.table, reach, &id, &caller.actor(), &ctx).await?
     };
     Ok(axum::Json(ended))
 }
@@ -73,28 +73,28 @@ pub async fn by_app(
     table: &Table,
     id: &ActivationId,
     claims: &Claims,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<ActivationResource, Problem> {
     let is_of_license = claims.sub == id.license.to_string();
     let named = claims.activation.as_ref().filter(|named| is_of_license && named.id == id.to_string());
     let named = named.ok_or_else(Problem::not_found)?;
     let actor = Actor { kind: ActorKind::App, id: named.id.clone() };
-    let ended = deactivate(table, id, &actor, call).await?;
+    let ended = deactivate(table, id, &actor, ctx).await?;
     Ok(ended.map_or_else(|| nothing_left(id, &named.machine_id), |ended| ActivationResource::ended(&ended)))
 }
 
 /// By an operator, or the customer whose license it is.
 pub async fn by_manager(
     table: &Table,
-    reach: Reach,
+    reach: LicenseAccess,
     id: &ActivationId,
     actor: &Actor,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<ActivationResource, Problem> {
-    if reach != Reach::All {
+    if reach != LicenseAccess::All {
         reach.check(table.license(id.license).await?)?;
     }
-    let ended = deactivate(table, id, actor, call).await?;
+    let ended = deactivate(table, id, actor, ctx).await?;
     ended.map(|ended| ActivationResource::ended(&ended)).ok_or_else(Problem::not_found)
 }
 
@@ -103,7 +103,7 @@ async fn deactivate(
     table: &Table,
     id: &ActivationId,
     actor: &Actor,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<Option<Activation>, Problem> {
     let found = table.activation(id.license, id.machine).await?.filter(|found| found.id == *id);
     let Some(activation) = found else { return Ok(None) };
@@ -111,10 +111,10 @@ async fn deactivate(
         return Ok(Some(activation));
     }
     let data = serde_json::json!({ "activation_id": id.to_string(), "machine_id": activation.machine_id });
-    let event = call.event(&mut Ids::new(call.now), EventType::Deactivated, id.license, actor, data);
+    let event = ctx.event(&mut IdGenerator::new(ctx.now), EventType::Deactivated, id.license, actor, data);
     Ok(match table.deactivate(&activation, &event).await? {
-        Deactivated::Done(ended) => Some(*ended),
-        Deactivated::Gone => None,
+        DeactivateOutcome::Done(ended) => Some(*ended),
+        DeactivateOutcome::Gone => None,
     })
 }
 

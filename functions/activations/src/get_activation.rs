@@ -2,13 +2,13 @@
 
 use axum::extract::State;
 use shared::{
-    Services,
-    auth::{Caller, Reach},
+    AppState,
+    auth::{Caller, LicenseAccess},
     domain::{ActivationId, Scope},
     http::{
-        Call, PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Scoped},
+        PathId, Problem, RequestContext, WithEtag,
         resources::ActivationResource,
+        responses::{Authenticated, Authorized, PathLookup, ServerErrors},
     },
 };
 
@@ -21,33 +21,33 @@ use shared::{
     params(("id" = ActivationId, Path, description = "`act_…`")),
     responses(
         (status = 200, description = "The activation", body = ActivationResource, headers(("ETag" = String))),
-        Known,
-        Scoped,
-        ById,
-        Always,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        ServerErrors,
     ),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
+    ctx: RequestContext,
     PathId(id): PathId<ActivationId>,
-) -> Result<Tagged<ActivationResource>, Problem> {
-    let reach = caller.reach(&services.table, Scope::LicensesRead).await?;
-    Ok(Tagged(get(&services, reach, &id, &call).await?))
+) -> Result<WithEtag<ActivationResource>, Problem> {
+    let reach = caller.reach(&app.table, Scope::LicensesRead).await?;
+    Ok(WithEtag(get(&app, reach, &id, &ctx).await?))
 }
 
 /// An activation, dead or alive; an earlier life of the machine is not there any more.
 pub async fn get(
-    services: &Services,
-    reach: Reach,
+    app: &AppState,
+    reach: LicenseAccess,
     id: &ActivationId,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<ActivationResource, Problem> {
     let (license, activation) =
-        tokio::try_join!(services.table.license(id.license), services.table.activation(id.license, id.machine))?;
+        tokio::try_join!(app.table.license(id.license), app.table.activation(id.license, id.machine))?;
     let license = reach.check(license)?;
     let activation = activation.filter(|activation| activation.id == *id).ok_or_else(Problem::not_found)?;
-    Ok(ActivationResource::new(&activation, &license, services.settings.clock_margin, call.now))
+    Ok(ActivationResource::new(&activation, &license, app.settings.clock_margin, ctx.now))
 }

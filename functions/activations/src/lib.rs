@@ -5,11 +5,11 @@ pub mod deactivate;
 pub mod get_activation;
 pub mod list_activations;
 
-use shared::Services;
+use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The function's routes.
-pub fn routes() -> OpenApiRouter<Services> {
+pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_activations::handler))
         .routes(routes!(activate::handler))

@@ -3,15 +3,15 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    Services,
-    auth::{Caller, Reach},
+    AppState,
+    auth::{Caller, LicenseAccess},
     domain::{Code, FieldError, LicenseId, Scope},
     http::{
-        Call, List, ListBody, Page, Problem,
-        documented::{Always, ById, Known, Queried, Scoped},
+        ListQuery, ListResponse, PaginationParams, Problem, RequestContext,
         resources::ActivationResource,
+        responses::{Authenticated, Authorized, Paginated, PathLookup, ServerErrors},
     },
-    store::listing::Paging,
+    store::pagination::PageRequest,
 };
 use utoipa::IntoParams;
 
@@ -30,40 +30,40 @@ pub struct Filter {
     path = "/api/v1.0/license-activations",
     tag = "activations",
     summary = "List the machines that hold the seats of a license",
-    params(Filter, Page),
+    params(Filter, PaginationParams),
     responses(
-        (status = 200, description = "A page of activations", body = ListBody<ActivationResource>),
-        Known,
-        Scoped,
-        ById,
-        Queried,
-        Always,
+        (status = 200, description = "A page of activations", body = ListResponse<ActivationResource>),
+        Authenticated,
+        Authorized,
+        PathLookup,
+        Paginated,
+        ServerErrors,
     ),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
-    list_of: Result<List<Filter>, Problem>,
-) -> Result<ListBody<ActivationResource>, Problem> {
-    let reach = caller.reach(&services.table, Scope::LicensesRead).await?;
-    let List { filter, paging } = list_of?;
+    ctx: RequestContext,
+    list_of: Result<ListQuery<Filter>, Problem>,
+) -> Result<ListResponse<ActivationResource>, Problem> {
+    let reach = caller.reach(&app.table, Scope::LicensesRead).await?;
+    let ListQuery { filter, paging } = list_of?;
     let missing = || FieldError::parameter("license_id", Code::InvalidValue, "this parameter is required");
     let license_id = filter.license_id.ok_or_else(missing)?;
-    list(&services, reach, license_id, &paging, &call).await
+    list(&app, reach, license_id, &paging, &ctx).await
 }
 
 /// A page of the activations of a license; those that have ended are left out.
 pub async fn list(
-    services: &Services,
-    reach: Reach,
+    app: &AppState,
+    reach: LicenseAccess,
     license_id: LicenseId,
-    paging: &Paging,
-    call: &Call,
-) -> Result<ListBody<ActivationResource>, Problem> {
-    let license = reach.check(services.table.license(license_id).await?)?;
-    let page = services.table.activations(&license, paging).await?;
-    let margin = services.settings.clock_margin;
-    Ok(page.map(|activation| ActivationResource::new(&activation, &license, margin, call.now)).into())
+    paging: &PageRequest,
+    ctx: &RequestContext,
+) -> Result<ListResponse<ActivationResource>, Problem> {
+    let license = reach.check(app.table.license(license_id).await?)?;
+    let page = app.table.activations(&license, paging).await?;
+    let margin = app.settings.clock_margin;
+    Ok(page.map(|activation| ActivationResource::new(&activation, &license, margin, ctx.now)).into())
 }

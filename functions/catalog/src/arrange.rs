@@ -10,7 +10,7 @@ use shared::{
     http::Problem,
     store::{
         Table,
-        catalog::{CatalogCopy, Entry},
+        catalog::{CatalogCache, CatalogEntry},
     },
 };
 
@@ -34,7 +34,7 @@ trait Listed: Clone {
 }
 
 /// Moves it. Gives the ids of the list as it is then, in their order.
-pub async fn arrange(table: &Table, copy: &CatalogCopy, now: Timestamp, wanted: Move) -> Result<Vec<String>, Problem> {
+pub async fn arrange(table: &Table, copy: &CatalogCache, now: Timestamp, wanted: Move) -> Result<Vec<String>, Problem> {
     match wanted {
         Move::Product(id, before) => {
             let list = |catalog: &Catalog| Ok(catalog.products.values().cloned().collect());
@@ -59,13 +59,13 @@ pub async fn arrange(table: &Table, copy: &CatalogCopy, now: Timestamp, wanted: 
 
 async fn among<T: Listed>(
     table: &Table,
-    copy: &CatalogCopy,
+    copy: &CatalogCache,
     now: Timestamp,
     (id, before): (T::Id, Option<T::Id>),
     list: impl Fn(&Catalog) -> Result<Vec<T>, Problem>,
 ) -> Result<Vec<String>, Problem>
 where
-    for<'b> Entry<'b>: From<&'b T>,
+    for<'b> CatalogEntry<'b>: From<&'b T>,
 {
     let ordered = |catalog: &Catalog| -> Result<Vec<T>, Problem> {
         let mut things = list(catalog)?;

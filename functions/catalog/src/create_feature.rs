@@ -3,14 +3,14 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{Feature, Ids, Invalid, ProductId, Scope},
+    domain::{Feature, IdGenerator, ProductId, Scope, ValidationErrors},
     http::{
-        Body, Call, Created, Problem,
-        documented::{Always, Known, Scoped, WithBody},
+        Created, Problem, RequestContext, StrictJson,
+        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
     },
-    store::{Table, catalog::CatalogCopy},
+    store::{Table, catalog::CatalogCache},
 };
 use utoipa::ToSchema;
 
@@ -41,7 +41,7 @@ pub struct Request {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: KeyTaken;
+    Errors: KeyTaken;
 }
 
 /// Adds a product feature.
@@ -53,48 +53,48 @@ shared::problems! {
     request_body = Request,
     responses(
         (status = 201, description = "The feature", body = Feature, headers(("Location" = String), ("ETag" = String))),
-        Refused,
-        Known,
-        Scoped,
-        WithBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
-    body: Result<Body<Request>, Problem>,
+    ctx: RequestContext,
+    body: Result<StrictJson<Request>, Problem>,
 ) -> Result<Created<Feature>, Problem> {
     caller.require(Scope::CatalogWrite)?;
-    let Body(request) = body?;
-    let feature = create_feature(&services.table, &services.catalog, &call, request).await?;
+    let StrictJson(request) = body?;
+    let feature = create_feature(&app.table, &app.catalog, &ctx, request).await?;
     Ok(Created { location: path_of(&feature), body: feature })
 }
 
 /// Adds a feature, if no other of its product has its key.
 pub async fn create_feature(
     table: &Table,
-    copy: &CatalogCopy,
-    call: &Call,
+    copy: &CatalogCache,
+    ctx: &RequestContext,
     request: Request,
 ) -> Result<Feature, Problem> {
     let feature = Feature {
-        id: Ids::new(call.now).make(),
+        id: IdGenerator::new(ctx.now).make(),
         product_id: request.product_id,
         key: request.key,
         name: request.name,
         description: request.description,
         display_only: request.display_only,
         sort_order: request.sort_order,
-        created_at: call.now,
-        updated_at: call.now,
+        created_at: ctx.now,
+        updated_at: ctx.now,
     };
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     feature.check(&mut invalid);
-    invalid.finish()?;
-    let done = |feature: &Feature| call.once.created(path_of(feature), feature);
+    invalid.into_result()?;
+    let done = |feature: &Feature| ctx.idempotency.created(path_of(feature), feature);
     copy.change(table, done, |catalog| {
         catalog.check_feature(&feature)?;
         Ok(feature.clone())

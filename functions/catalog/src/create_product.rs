@@ -3,14 +3,14 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{Ids, Invalid, Product, Scope},
+    domain::{IdGenerator, Product, Scope, ValidationErrors},
     http::{
-        Body, Call, Created, Problem,
-        documented::{Always, Known, Scoped, WithBody},
+        Created, Problem, RequestContext, StrictJson,
+        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
     },
-    store::{Table, catalog::CatalogCopy},
+    store::{Table, catalog::CatalogCache},
 };
 use utoipa::ToSchema;
 
@@ -45,7 +45,7 @@ pub struct Request {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: CodeTaken;
+    Errors: CodeTaken;
 }
 
 /// Adds a product.
@@ -57,48 +57,48 @@ shared::problems! {
     request_body = Request,
     responses(
         (status = 201, description = "The product", body = Product, headers(("Location" = String), ("ETag" = String))),
-        Refused,
-        Known,
-        Scoped,
-        WithBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
-    body: Result<Body<Request>, Problem>,
+    ctx: RequestContext,
+    body: Result<StrictJson<Request>, Problem>,
 ) -> Result<Created<Product>, Problem> {
     caller.require(Scope::CatalogWrite)?;
-    let Body(request) = body?;
-    let product = create_product(&services.table, &services.catalog, &call, request).await?;
+    let StrictJson(request) = body?;
+    let product = create_product(&app.table, &app.catalog, &ctx, request).await?;
     Ok(Created { location: path_of(&product), body: product })
 }
 
 /// Adds a product, if no other has its code.
 pub async fn create_product(
     table: &Table,
-    copy: &CatalogCopy,
-    call: &Call,
+    copy: &CatalogCache,
+    ctx: &RequestContext,
     request: Request,
 ) -> Result<Product, Problem> {
     let product = Product {
-        id: Ids::new(call.now).make(),
+        id: IdGenerator::new(ctx.now).make(),
         code: request.code,
         name: request.name,
         description: request.description,
         sort_order: request.sort_order,
         is_active: request.is_active,
         one_key_per_customer: request.one_key_per_customer,
-        created_at: call.now,
-        updated_at: call.now,
+        created_at: ctx.now,
+        updated_at: ctx.now,
     };
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     product.check(&mut invalid);
-    invalid.finish()?;
-    let done = |product: &Product| call.once.created(path_of(product), product);
+    invalid.into_result()?;
+    let done = |product: &Product| ctx.idempotency.created(path_of(product), product);
     copy.change(table, done, |catalog| {
         catalog.check_product(&product)?;
         Ok(product.clone())

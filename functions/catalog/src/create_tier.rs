@@ -3,14 +3,14 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{BillingPeriod, FeatureId, Ids, Invalid, ProductId, Scope, Tier, TierId, Timestamp},
+    domain::{BillingPeriod, FeatureId, IdGenerator, ProductId, Scope, Tier, TierId, Timestamp, ValidationErrors},
     http::{
-        Body, Call, Created, Problem,
-        documented::{Always, Known, Scoped, WithBody},
+        Created, Problem, RequestContext, StrictJson,
+        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
     },
-    store::{Table, catalog::CatalogCopy},
+    store::{Table, catalog::CatalogCache},
 };
 use utoipa::ToSchema;
 
@@ -90,7 +90,7 @@ pub struct Request {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: CodeTaken TierOfOtherProduct FeatureOfOtherProduct;
+    Errors: CodeTaken TierOfOtherProduct FeatureOfOtherProduct;
 }
 
 /// Adds a pricing tier.
@@ -107,38 +107,38 @@ shared::problems! {
             body = TierResource,
             headers(("Location" = String), ("ETag" = String)),
         ),
-        Refused,
-        Known,
-        Scoped,
-        WithBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
-    body: Result<Body<Request>, Problem>,
+    ctx: RequestContext,
+    body: Result<StrictJson<Request>, Problem>,
 ) -> Result<Created<TierResource>, Problem> {
     caller.require(Scope::CatalogWrite)?;
-    let Body(request) = body?;
-    let tier = create_tier(&services.table, &services.catalog, &call, request).await?;
+    let StrictJson(request) = body?;
+    let tier = create_tier(&app.table, &app.catalog, &ctx, request).await?;
     Ok(Created { location: tier.path(), body: tier })
 }
 
 /// Adds a tier, if no other of its product has its code, and what it includes and has belongs to its product.
 pub async fn create_tier(
     table: &Table,
-    copy: &CatalogCopy,
-    call: &Call,
+    copy: &CatalogCache,
+    ctx: &RequestContext,
     request: Request,
 ) -> Result<TierResource, Problem> {
-    let tier = tier(request, call.now);
-    let mut invalid = Invalid::default();
+    let tier = tier(request, ctx.now);
+    let mut invalid = ValidationErrors::default();
     tier.check(&mut invalid);
-    invalid.finish()?;
-    let done = |tier: &TierResource| call.once.created(tier.path(), tier);
+    invalid.into_result()?;
+    let done = |tier: &TierResource| ctx.idempotency.created(tier.path(), tier);
     copy.change(table, done, |catalog| {
         catalog.check_tier(&tier)?;
         Ok(TierResource::new(catalog, tier.clone()))
@@ -147,10 +147,10 @@ pub async fn create_tier(
 }
 
 fn tier(request: Request, now: Timestamp) -> Tier {
-    let usual = Tier::usual_heartbeat(request.token_ttl_seconds);
+    let usual = Tier::default_heartbeat_interval(request.token_ttl_seconds);
     let heartbeat = request.heartbeat_interval_seconds.unwrap_or(usual);
     Tier {
-        id: Ids::new(now).make(),
+        id: IdGenerator::new(now).make(),
         product_id: request.product_id,
         code: request.code,
         name: request.name,

@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
     domain::{Feature, FeatureId},
     http::{
-        PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Scoped},
+        PathId, Problem, WithEtag,
+        responses::{Authenticated, Authorized, PathLookup, ServerErrors},
     },
     store::{StoreError, Table},
 };
@@ -21,20 +21,20 @@ use shared::{
     params(("id" = FeatureId, Path, description = "`feat_…`")),
     responses(
         (status = 200, description = "The feature", body = Feature, headers(("ETag" = String))),
-        Known,
-        Scoped,
-        ById,
-        Always,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        ServerErrors,
     ),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
     PathId(id): PathId<FeatureId>,
-) -> Result<Tagged<Feature>, Problem> {
+) -> Result<WithEtag<Feature>, Problem> {
     caller.require_operator_side()?;
-    get_feature(&services.table, id).await?.map(Tagged).ok_or_else(Problem::not_found)
+    get_feature(&app.table, id).await?.map(WithEtag).ok_or_else(Problem::not_found)
 }
 
 /// The feature, as it is in the table.

@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
     domain::TierId,
     http::{
-        PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Scoped},
+        PathId, Problem, WithEtag,
+        responses::{Authenticated, Authorized, PathLookup, ServerErrors},
     },
     store::{StoreError, Table},
 };
@@ -23,20 +23,20 @@ use crate::resources::TierResource;
     params(("id" = TierId, Path, description = "`tier_…`")),
     responses(
         (status = 200, description = "The tier", body = TierResource, headers(("ETag" = String))),
-        Known,
-        Scoped,
-        ById,
-        Always,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        ServerErrors,
     ),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
     PathId(id): PathId<TierId>,
-) -> Result<Tagged<TierResource>, Problem> {
+) -> Result<WithEtag<TierResource>, Problem> {
     caller.require_operator_side()?;
-    get_tier(&services.table, id).await?.map(Tagged).ok_or_else(Problem::not_found)
+    get_tier(&app.table, id).await?.map(WithEtag).ok_or_else(Problem::not_found)
 }
 
 /// The tier, as it is in the table.

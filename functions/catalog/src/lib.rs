@@ -19,11 +19,11 @@ pub mod replace_product;
 pub mod replace_tier;
 pub mod resources;
 
-use shared::Services;
+use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The function's routes.
-pub fn routes() -> OpenApiRouter<Services> {
+pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_products::handler, create_product::handler))
         .routes(routes!(public_catalog::handler))

@@ -3,16 +3,16 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
     domain::{Feature, ProductId},
     http::{
-        List, ListBody, Page, Problem,
-        documented::{Always, Known, Queried, Scoped},
+        ListQuery, ListResponse, PaginationParams, Problem,
+        responses::{Authenticated, Authorized, Paginated, ServerErrors},
     },
     store::{
         Table,
-        listing::{ListError, Listed, Paging, page_in_memory, sortable},
+        pagination::{ListError, Page, PageRequest, paginate_in_memory, sortable},
     },
 };
 use utoipa::IntoParams;
@@ -31,28 +31,28 @@ pub struct Filter {
     path = "/api/v1.0/product-features",
     tag = "catalog",
     summary = "List product features, in their sort_order",
-    params(Filter, Page),
-    responses((status = 200, description = "A page", body = ListBody<Feature>), Known, Scoped, Queried, Always),
+    params(Filter, PaginationParams),
+    responses((status = 200, description = "A page", body = ListResponse<Feature>), Authenticated, Authorized, Paginated, ServerErrors),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    list: Result<List<Filter>, Problem>,
-) -> Result<ListBody<Feature>, Problem> {
+    list: Result<ListQuery<Filter>, Problem>,
+) -> Result<ListResponse<Feature>, Problem> {
     caller.require_operator_side()?;
-    let List { filter, paging } = list?;
-    Ok(list_features(&services.table, filter.product_id, &paging).await?.into())
+    let ListQuery { filter, paging } = list?;
+    Ok(list_features(&app.table, filter.product_id, &paging).await?.into())
 }
 
 /// The features of one product, or of all, in their `sort_order`.
 pub async fn list_features(
     table: &Table,
     product_id: Option<ProductId>,
-    paging: &Paging,
-) -> Result<Listed<Feature>, ListError> {
+    paging: &PageRequest,
+) -> Result<Page<Feature>, ListError> {
     let mut features: Vec<Feature> = table.catalog().await?.catalog.features.into_values().collect();
     features.retain(|feature| product_id.is_none_or(|id| feature.product_id == id));
     let place = |feature: &Feature| [sortable(feature.sort_order), feature.id.to_string()];
-    Ok(page_in_memory(features, &format!("features {product_id:?}"), paging, place)?)
+    Ok(paginate_in_memory(features, &format!("features {product_id:?}"), paging, place)?)
 }

@@ -2,16 +2,16 @@
 
 use axum::extract::State;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
     domain::Product,
     http::{
-        List, ListBody, NoFilter, Page, Problem,
-        documented::{Always, Known, Queried, Scoped},
+        ListQuery, ListResponse, NoFilter, PaginationParams, Problem,
+        responses::{Authenticated, Authorized, Paginated, ServerErrors},
     },
     store::{
         Table,
-        listing::{ListError, Listed, Paging, page_in_memory, sortable},
+        pagination::{ListError, Page, PageRequest, paginate_in_memory, sortable},
     },
 };
 
@@ -21,23 +21,23 @@ use shared::{
     path = "/api/v1.0/products",
     tag = "catalog",
     summary = "List products, in their sort_order",
-    params(Page),
-    responses((status = 200, description = "A page", body = ListBody<Product>), Known, Scoped, Queried, Always),
+    params(PaginationParams),
+    responses((status = 200, description = "A page", body = ListResponse<Product>), Authenticated, Authorized, Paginated, ServerErrors),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    list: Result<List<NoFilter>, Problem>,
-) -> Result<ListBody<Product>, Problem> {
+    list: Result<ListQuery<NoFilter>, Problem>,
+) -> Result<ListResponse<Product>, Problem> {
     caller.require_operator_side()?;
-    let List { paging, .. } = list?;
-    Ok(list_products(&services.table, &paging).await?.into())
+    let ListQuery { paging, .. } = list?;
+    Ok(list_products(&app.table, &paging).await?.into())
 }
 
 /// All products, in their `sort_order`.
-pub async fn list_products(table: &Table, paging: &Paging) -> Result<Listed<Product>, ListError> {
+pub async fn list_products(table: &Table, paging: &PageRequest) -> Result<Page<Product>, ListError> {
     let products = table.catalog().await?.catalog.products.into_values().collect();
     let place = |product: &Product| [sortable(product.sort_order), product.id.to_string()];
-    Ok(page_in_memory(products, "products", paging, place)?)
+    Ok(paginate_in_memory(products, "products", paging, place)?)
 }

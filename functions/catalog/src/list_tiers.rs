@@ -3,16 +3,16 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
     domain::{ProductId, Tier},
     http::{
-        List, ListBody, Page, Problem,
-        documented::{Always, Known, Queried, Scoped},
+        ListQuery, ListResponse, PaginationParams, Problem,
+        responses::{Authenticated, Authorized, Paginated, ServerErrors},
     },
     store::{
         Table,
-        listing::{ListError, Listed, Paging, page_in_memory, sortable},
+        pagination::{ListError, Page, PageRequest, paginate_in_memory, sortable},
     },
 };
 use utoipa::IntoParams;
@@ -33,30 +33,30 @@ pub struct Filter {
     path = "/api/v1.0/pricing-tiers",
     tag = "catalog",
     summary = "List pricing tiers, in their sort_order",
-    params(Filter, Page),
-    responses((status = 200, description = "A page", body = ListBody<TierResource>), Known, Scoped, Queried, Always),
+    params(Filter, PaginationParams),
+    responses((status = 200, description = "A page", body = ListResponse<TierResource>), Authenticated, Authorized, Paginated, ServerErrors),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    list: Result<List<Filter>, Problem>,
-) -> Result<ListBody<TierResource>, Problem> {
+    list: Result<ListQuery<Filter>, Problem>,
+) -> Result<ListResponse<TierResource>, Problem> {
     caller.require_operator_side()?;
-    let List { filter, paging } = list?;
-    Ok(list_tiers(&services.table, filter.product_id, &paging).await?.into())
+    let ListQuery { filter, paging } = list?;
+    Ok(list_tiers(&app.table, filter.product_id, &paging).await?.into())
 }
 
 /// The pricing tiers of one product, or of all, in their `sort_order`.
 pub async fn list_tiers(
     table: &Table,
     product_id: Option<ProductId>,
-    paging: &Paging,
-) -> Result<Listed<TierResource>, ListError> {
+    paging: &PageRequest,
+) -> Result<Page<TierResource>, ListError> {
     let catalog = table.catalog().await?.catalog;
     let wanted = |tier: &&Tier| product_id.is_none_or(|id| tier.product_id == id);
     let tiers = catalog.tiers.values().filter(wanted).collect();
     let place = |tier: &&Tier| [sortable(tier.sort_order), tier.id.to_string()];
-    let page = page_in_memory(tiers, &format!("tiers {product_id:?}"), paging, place)?;
+    let page = paginate_in_memory(tiers, &format!("tiers {product_id:?}"), paging, place)?;
     Ok(page.map(|tier| TierResource::new(&catalog, tier.clone())))
 }

@@ -6,9 +6,9 @@ use axum::{
 };
 use serde::Serialize;
 use shared::{
-    Services,
+    AppState,
     domain::{Catalog, Product, Tier, TierId, catalog::TierFeature},
-    http::{Call, Problem, Tagged, documented::Always},
+    http::{Problem, RequestContext, WithEtag, responses::ServerErrors},
 };
 use utoipa::ToSchema;
 
@@ -69,16 +69,16 @@ const HEADERS: [(HeaderName, HeaderValue); 1] = [(CACHE_CONTROL, HeaderValue::fr
     summary = "Show what is sold: active products, their active tiers and features",
     responses(
         (status = 200, description = "The catalog", body = PublicCatalog, headers(("ETag" = String))),
-        Always,
+        ServerErrors,
     ),
     security(()),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
-    call: Call,
-) -> Result<([(HeaderName, HeaderValue); 1], Tagged<PublicCatalog>), Problem> {
-    let catalog = services.catalog.read(&services.table, call.now).await?;
-    Ok((HEADERS, Tagged(public_catalog(&catalog))))
+    State(app): State<AppState>,
+    ctx: RequestContext,
+) -> Result<([(HeaderName, HeaderValue); 1], WithEtag<PublicCatalog>), Problem> {
+    let catalog = app.catalog.read(&app.table, ctx.now).await?;
+    Ok((HEADERS, WithEtag(public_catalog(&catalog))))
 }
 
 /// What of a catalog is sold.

@@ -6,14 +6,14 @@ use axum::extract::State;
 use futures_util::FutureExt;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{Catalog, Feature, FeatureId, Invalid, Scope, Timestamp, catalog::check_unchanged},
+    domain::{Catalog, Feature, FeatureId, Scope, Timestamp, ValidationErrors, catalog::check_unchanged},
     http::{
-        Body, Call, IfMatch, PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Matched, Scoped, WithBody},
+        IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag,
+        responses::{Authenticated, Authorized, Conditional, JsonBody, PathLookup, ServerErrors},
     },
-    store::{Table, catalog::CatalogCopy},
+    store::{Table, catalog::CatalogCache},
 };
 use utoipa::ToSchema;
 
@@ -44,7 +44,7 @@ pub struct Request {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: Immutable;
+    Errors: Immutable;
 }
 
 /// Replaces a product feature.
@@ -60,33 +60,33 @@ shared::problems! {
     request_body = Request,
     responses(
         (status = 200, description = "The feature", body = Feature, headers(("ETag" = String))),
-        Refused,
-        Known,
-        Scoped,
-        ById,
-        Matched,
-        WithBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        Conditional,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
+    ctx: RequestContext,
     PathId(id): PathId<FeatureId>,
     if_match: IfMatch,
-    body: Result<Body<Request>, Problem>,
-) -> Result<Tagged<Feature>, Problem> {
+    body: Result<StrictJson<Request>, Problem>,
+) -> Result<WithEtag<Feature>, Problem> {
     caller.require(Scope::CatalogWrite)?;
-    let Body(request) = body?;
-    replace_feature(&services.table, &services.catalog, call.now, id, &request, &if_match).await.map(Tagged)
+    let StrictJson(request) = body?;
+    replace_feature(&app.table, &app.catalog, ctx.now, id, &request, &if_match).await.map(WithEtag)
 }
 
 /// Replaces the feature, if it is still what the caller has seen.
 pub async fn replace_feature(
     table: &Table,
-    copy: &CatalogCopy,
+    copy: &CatalogCache,
     now: Timestamp,
     id: FeatureId,
     request: &Request,
@@ -105,7 +105,12 @@ pub async fn replace_feature(
     .await
 }
 
-fn replaced(catalog: &Catalog, current: &Feature, request: &Request, now: Timestamp) -> Result<Feature, Invalid> {
+fn replaced(
+    catalog: &Catalog,
+    current: &Feature,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Feature, ValidationErrors> {
     let feature = Feature {
         id: current.id,
         product_id: current.product_id,
@@ -117,12 +122,12 @@ fn replaced(catalog: &Catalog, current: &Feature, request: &Request, now: Timest
         created_at: current.created_at,
         updated_at: now,
     };
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     let product_id = current.product_id.to_string();
     check_unchanged(&mut invalid, "/product_id", request.product_id.as_deref(), &product_id);
     check_unchanged(&mut invalid, "/key", request.key.as_deref(), &current.key);
     feature.check(&mut invalid);
-    invalid.finish()?;
+    invalid.into_result()?;
     catalog.check_feature(&feature)?;
     Ok(feature)
 }

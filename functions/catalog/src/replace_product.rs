@@ -6,14 +6,14 @@ use axum::extract::State;
 use futures_util::FutureExt;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{Catalog, Invalid, Product, ProductId, Scope, Timestamp, catalog::check_unchanged},
+    domain::{Catalog, Product, ProductId, Scope, Timestamp, ValidationErrors, catalog::check_unchanged},
     http::{
-        Body, Call, IfMatch, PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Matched, Scoped, WithBody},
+        IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag,
+        responses::{Authenticated, Authorized, Conditional, JsonBody, PathLookup, ServerErrors},
     },
-    store::{Table, catalog::CatalogCopy},
+    store::{Table, catalog::CatalogCache},
 };
 use utoipa::ToSchema;
 
@@ -48,7 +48,7 @@ pub struct Request {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: Immutable;
+    Errors: Immutable;
 }
 
 /// Replaces a product.
@@ -64,33 +64,33 @@ shared::problems! {
     request_body = Request,
     responses(
         (status = 200, description = "The product", body = Product, headers(("ETag" = String))),
-        Refused,
-        Known,
-        Scoped,
-        ById,
-        Matched,
-        WithBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        Conditional,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
+    ctx: RequestContext,
     PathId(id): PathId<ProductId>,
     if_match: IfMatch,
-    body: Result<Body<Request>, Problem>,
-) -> Result<Tagged<Product>, Problem> {
+    body: Result<StrictJson<Request>, Problem>,
+) -> Result<WithEtag<Product>, Problem> {
     caller.require(Scope::CatalogWrite)?;
-    let Body(request) = body?;
-    replace_product(&services.table, &services.catalog, call.now, id, &request, &if_match).await.map(Tagged)
+    let StrictJson(request) = body?;
+    replace_product(&app.table, &app.catalog, ctx.now, id, &request, &if_match).await.map(WithEtag)
 }
 
 /// Replaces the product, if it is still what the caller has seen.
 pub async fn replace_product(
     table: &Table,
-    copy: &CatalogCopy,
+    copy: &CatalogCache,
     now: Timestamp,
     id: ProductId,
     request: &Request,
@@ -109,7 +109,12 @@ pub async fn replace_product(
     .await
 }
 
-fn replaced(catalog: &Catalog, current: &Product, request: &Request, now: Timestamp) -> Result<Product, Invalid> {
+fn replaced(
+    catalog: &Catalog,
+    current: &Product,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Product, ValidationErrors> {
     let product = Product {
         id: current.id,
         code: current.code.clone(),
@@ -121,10 +126,10 @@ fn replaced(catalog: &Catalog, current: &Product, request: &Request, now: Timest
         created_at: current.created_at,
         updated_at: now,
     };
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     check_unchanged(&mut invalid, "/code", request.code.as_deref(), &current.code);
     product.check(&mut invalid);
-    invalid.finish()?;
+    invalid.into_result()?;
     catalog.check_product(&product)?;
     Ok(product)
 }

@@ -6,14 +6,16 @@ use axum::extract::State;
 use futures_util::FutureExt;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{BillingPeriod, Catalog, FeatureId, Invalid, Scope, Tier, TierId, Timestamp, catalog::check_unchanged},
-    http::{
-        Body, Call, IfMatch, PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Matched, Scoped, WithBody},
+    domain::{
+        BillingPeriod, Catalog, FeatureId, Scope, Tier, TierId, Timestamp, ValidationErrors, catalog::check_unchanged,
     },
-    store::{Table, catalog::CatalogCopy},
+    http::{
+        IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag,
+        responses::{Authenticated, Authorized, Conditional, JsonBody, PathLookup, ServerErrors},
+    },
+    store::{Table, catalog::CatalogCache},
 };
 use utoipa::ToSchema;
 
@@ -93,7 +95,7 @@ pub struct Request {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: Immutable TierCycle TierOfOtherProduct FeatureOfOtherProduct;
+    Errors: Immutable TierCycle TierOfOtherProduct FeatureOfOtherProduct;
 }
 
 /// Replaces a pricing tier.
@@ -109,34 +111,34 @@ shared::problems! {
     request_body = Request,
     responses(
         (status = 200, description = "The tier", body = TierResource, headers(("ETag" = String))),
-        Refused,
-        Known,
-        Scoped,
-        ById,
-        Matched,
-        WithBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        Conditional,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
+    ctx: RequestContext,
     PathId(id): PathId<TierId>,
     if_match: IfMatch,
-    body: Result<Body<Request>, Problem>,
-) -> Result<Tagged<TierResource>, Problem> {
+    body: Result<StrictJson<Request>, Problem>,
+) -> Result<WithEtag<TierResource>, Problem> {
     caller.require(Scope::CatalogWrite)?;
-    let Body(request) = body?;
-    replace_tier(&services.table, &services.catalog, call.now, id, &request, &if_match).await.map(Tagged)
+    let StrictJson(request) = body?;
+    replace_tier(&app.table, &app.catalog, ctx.now, id, &request, &if_match).await.map(WithEtag)
 }
 
 /// Replaces the tier, if it is still what the caller has seen. Its license keys follow at their next heartbeat, but
 /// for the limits, which are what the customer bought.
 pub async fn replace_tier(
     table: &Table,
-    copy: &CatalogCopy,
+    copy: &CatalogCache,
     now: Timestamp,
     id: TierId,
     request: &Request,
@@ -156,20 +158,20 @@ pub async fn replace_tier(
     .await
 }
 
-fn replaced(catalog: &Catalog, current: &Tier, request: &Request, now: Timestamp) -> Result<Tier, Invalid> {
+fn replaced(catalog: &Catalog, current: &Tier, request: &Request, now: Timestamp) -> Result<Tier, ValidationErrors> {
     let tier = tier(current, request, now);
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     let product_id = current.product_id.to_string();
     check_unchanged(&mut invalid, "/product_id", request.product_id.as_deref(), &product_id);
     check_unchanged(&mut invalid, "/code", request.code.as_deref(), &current.code);
     tier.check(&mut invalid);
-    invalid.finish()?;
+    invalid.into_result()?;
     catalog.check_tier(&tier)?;
     Ok(tier)
 }
 
 fn tier(current: &Tier, request: &Request, now: Timestamp) -> Tier {
-    let usual = Tier::usual_heartbeat(request.token_ttl_seconds);
+    let usual = Tier::default_heartbeat_interval(request.token_ttl_seconds);
     let heartbeat = request.heartbeat_interval_seconds.unwrap_or(usual);
     Tier {
         id: current.id,

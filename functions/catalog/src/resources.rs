@@ -3,7 +3,7 @@
 use serde::Serialize;
 use shared::{
     domain::{Catalog, Tier},
-    store::catalog::Entry,
+    store::catalog::CatalogEntry,
 };
 use utoipa::ToSchema;
 
@@ -31,7 +31,7 @@ impl TierResource {
     }
 }
 
-impl<'a> From<&'a TierResource> for Entry<'a> {
+impl<'a> From<&'a TierResource> for CatalogEntry<'a> {
     fn from(resource: &'a TierResource) -> Self {
         Self::Tier(&resource.tier)
     }

@@ -3,14 +3,14 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{Code, Customer, FieldError, Ids, Invalid, Scope},
+    domain::{Code, Customer, FieldError, IdGenerator, Scope, ValidationErrors},
     http::{
-        Body, Call, Created, Problem,
-        documented::{Always, Known, Scoped, WithBody},
+        Created, Problem, RequestContext, StrictJson,
+        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
     },
-    store::{Table, customers::Added},
+    store::{Table, customers::AddCustomerOutcome},
 };
 use utoipa::ToSchema;
 
@@ -40,7 +40,7 @@ pub struct Request {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: EmailTaken;
+    Errors: EmailTaken;
 }
 
 /// Adds a customer.
@@ -52,44 +52,44 @@ shared::problems! {
     request_body = Request,
     responses(
         (status = 201, description = "The customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
-        Refused,
-        Known,
-        Scoped,
-        WithBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["customers:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
-    body: Result<Body<Request>, Problem>,
+    ctx: RequestContext,
+    body: Result<StrictJson<Request>, Problem>,
 ) -> Result<Created<Customer>, Problem> {
     caller.require(Scope::CustomersWrite)?;
-    let Body(request) = body?;
-    let customer = create_customer(&services.table, &call, request).await?;
+    let StrictJson(request) = body?;
+    let customer = create_customer(&app.table, &ctx, request).await?;
     Ok(Created { location: path_of(&customer), body: customer })
 }
 
 /// Adds a customer, if no other has the e-mail address.
-pub async fn create_customer(table: &Table, call: &Call, request: Request) -> Result<Customer, Problem> {
-    let mut invalid = Invalid::default();
+pub async fn create_customer(table: &Table, ctx: &RequestContext, request: Request) -> Result<Customer, Problem> {
+    let mut invalid = ValidationErrors::default();
     Customer::check(&mut invalid, &request.name, &request.email, request.company.as_deref());
-    invalid.finish()?;
+    invalid.into_result()?;
     let customer = Customer {
-        id: Ids::new(call.now).make(),
+        id: IdGenerator::new(ctx.now).make(),
         name: request.name,
         email: request.email,
         company: request.company,
         subject: None,
-        created_at: call.now,
-        updated_at: call.now,
+        created_at: ctx.now,
+        updated_at: ctx.now,
     };
-    let done = call.once.created(path_of(&customer), &customer).await?;
+    let done = ctx.idempotency.created(path_of(&customer), &customer).await?;
     match table.add_customer(&customer, done.as_ref()).await? {
-        Added::Done => Ok(customer),
-        Added::EmailTaken => Err(email_taken()),
+        AddCustomerOutcome::Done => Ok(customer),
+        AddCustomerOutcome::EmailTaken => Err(email_taken()),
     }
 }
 

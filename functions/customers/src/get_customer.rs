@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
     domain::{Customer, CustomerId, Scope},
     http::{
-        PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Scoped},
+        PathId, Problem, WithEtag,
+        responses::{Authenticated, Authorized, PathLookup, ServerErrors},
     },
 };
 
@@ -20,19 +20,19 @@ use shared::{
     params(("id" = CustomerId, Path, description = "`cus_…`")),
     responses(
         (status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
-        Known,
-        Scoped,
-        ById,
-        Always,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        ServerErrors,
     ),
     security(("api_key" = ["customers:read"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
     PathId(id): PathId<CustomerId>,
-) -> Result<Tagged<Customer>, Problem> {
+) -> Result<WithEtag<Customer>, Problem> {
     caller.require(Scope::CustomersRead)?;
-    let found = services.table.customer(id).await?.ok_or_else(Problem::not_found)?;
-    Ok(Tagged(found.customer))
+    let found = app.table.customer(id).await?.ok_or_else(Problem::not_found)?;
+    Ok(WithEtag(found.customer))
 }

@@ -5,11 +5,11 @@ pub mod get_customer;
 pub mod list_customers;
 pub mod replace_customer;
 
-use shared::Services;
+use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The function's routes.
-pub fn routes() -> OpenApiRouter<Services> {
+pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_customers::handler, create_customer::handler))
         .routes(routes!(get_customer::handler, replace_customer::handler))

@@ -3,17 +3,17 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
     domain::{Customer, Scope},
     http::{
-        List, ListBody, Page, Problem,
-        documented::{Always, Known, Queried, Scoped},
+        ListQuery, ListResponse, PaginationParams, Problem,
+        responses::{Authenticated, Authorized, Paginated, ServerErrors},
     },
     store::{
         Table,
         customers::CustomerFilter,
-        listing::{ListError, Listed, Paging, page_in_memory},
+        pagination::{ListError, Page, PageRequest, paginate_in_memory},
     },
 };
 use utoipa::IntoParams;
@@ -32,30 +32,30 @@ pub struct Filter {
     path = "/api/v1.0/customers",
     tag = "customers",
     summary = "List customers, by name",
-    params(Filter, Page),
-    responses((status = 200, description = "A page", body = ListBody<Customer>), Known, Scoped, Queried, Always),
+    params(Filter, PaginationParams),
+    responses((status = 200, description = "A page", body = ListResponse<Customer>), Authenticated, Authorized, Paginated, ServerErrors),
     security(("api_key" = ["customers:read"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    list: Result<List<Filter>, Problem>,
-) -> Result<ListBody<Customer>, Problem> {
+    list: Result<ListQuery<Filter>, Problem>,
+) -> Result<ListResponse<Customer>, Problem> {
     caller.require(Scope::CustomersRead)?;
-    let List { filter, paging } = list?;
-    Ok(list_customers(&services.table, filter.email.as_deref(), &paging).await?.into())
+    let ListQuery { filter, paging } = list?;
+    Ok(list_customers(&app.table, filter.email.as_deref(), &paging).await?.into())
 }
 
 /// The customers by name, or the one who has an e-mail address.
 pub async fn list_customers(
     table: &Table,
     email: Option<&str>,
-    paging: &Paging,
-) -> Result<Listed<Customer>, ListError> {
+    paging: &PageRequest,
+) -> Result<Page<Customer>, ListError> {
     let Some(email) = email else {
         return table.customers(&CustomerFilter::default(), paging).await;
     };
     let found = table.customer_by_email(email).await?.map(|found| found.customer);
     let rows = found.into_iter().collect();
-    Ok(page_in_memory(rows, "customers by e-mail", paging, |customer: &Customer| [customer.id.to_string()])?)
+    Ok(paginate_in_memory(rows, "customers by e-mail", paging, |customer: &Customer| [customer.id.to_string()])?)
 }

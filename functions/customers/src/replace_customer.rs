@@ -3,14 +3,14 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{Customer, CustomerId, Invalid, Scope, Timestamp},
+    domain::{Customer, CustomerId, Scope, Timestamp, ValidationErrors},
     http::{
-        Body, Call, IfMatch, PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Matched, Scoped, WithBody},
+        IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag,
+        responses::{Authenticated, Authorized, Conditional, JsonBody, PathLookup, ServerErrors},
     },
-    store::{Race, Table, customers::Replaced},
+    store::{Backoff, Table, customers::ReplaceCustomerOutcome},
 };
 use utoipa::ToSchema;
 
@@ -37,7 +37,7 @@ pub struct Request {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: EmailTaken;
+    Errors: EmailTaken;
 }
 
 /// Replaces a customer.
@@ -53,27 +53,27 @@ shared::problems! {
     request_body = Request,
     responses(
         (status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
-        Refused,
-        Known,
-        Scoped,
-        ById,
-        Matched,
-        WithBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        Conditional,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["customers:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
+    ctx: RequestContext,
     PathId(id): PathId<CustomerId>,
     if_match: IfMatch,
-    body: Result<Body<Request>, Problem>,
-) -> Result<Tagged<Customer>, Problem> {
+    body: Result<StrictJson<Request>, Problem>,
+) -> Result<WithEtag<Customer>, Problem> {
     caller.require(Scope::CustomersWrite)?;
-    let Body(request) = body?;
-    replace_customer(&services.table, call.now, id, &request, &if_match).await.map(Tagged)
+    let StrictJson(request) = body?;
+    replace_customer(&app.table, ctx.now, id, &request, &if_match).await.map(WithEtag)
 }
 
 /// Replaces the customer, if it is still what the caller has seen and no other has the e-mail address.
@@ -84,13 +84,13 @@ pub async fn replace_customer(
     request: &Request,
     if_match: &IfMatch,
 ) -> Result<Customer, Problem> {
-    let mut race = Race::default();
+    let mut backoff = Backoff::default();
     loop {
         let read = table.customer(id).await?.ok_or_else(Problem::not_found)?;
         if_match.check(&read.customer)?;
-        let mut invalid = Invalid::default();
+        let mut invalid = ValidationErrors::default();
         Customer::check(&mut invalid, &request.name, &request.email, request.company.as_deref());
-        invalid.finish()?;
+        invalid.into_result()?;
         let customer = Customer {
             name: request.name.clone(),
             email: request.email.clone(),
@@ -99,9 +99,9 @@ pub async fn replace_customer(
             ..read.customer.clone()
         };
         match table.replace_customer(&read, &customer).await? {
-            Replaced::Done => return Ok(customer),
-            Replaced::EmailTaken => return Err(email_taken()),
-            Replaced::Moved => race.lost().await?,
+            ReplaceCustomerOutcome::Done => return Ok(customer),
+            ReplaceCustomerOutcome::EmailTaken => return Err(email_taken()),
+            ReplaceCustomerOutcome::Moved => backoff.retry().await?,
         }
     }
 }

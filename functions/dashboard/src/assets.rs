@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use data_encoding::HEXLOWER;
-use shared::{domain::secret::sha256, http::respond::etag};
+use shared::{domain::secret::sha256, http::representation::etag};
 
 /// One file.
 #[derive(Debug, Clone, Copy)]

@@ -17,10 +17,10 @@ use axum::{
 use cookie::Cookie;
 use serde_json::Value;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
     domain::Code,
-    http::{Call, Problem, Within, within::Asker},
+    http::{InProcessClient, Problem, RequestContext, in_process_client::RequestIdentity},
 };
 use url::Url;
 
@@ -34,31 +34,31 @@ use crate::{
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// The edge has read the body, and let nothing longer through.
-const MOST_BODY_BYTES: usize = 64 * 1024;
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The API's routes, asked within the process. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Api(Within);
+pub(crate) struct Api(InProcessClient);
 
 impl Api {
-    pub(crate) fn new(services: &Services) -> Self {
+    pub(crate) fn new(app: &AppState) -> Self {
         let all = access::routes()
             .merge(activations::routes())
             .merge(catalog::routes())
             .merge(customers::routes())
             .merge(licenses::routes())
             .merge(registration::routes());
-        Self(Within::new(Router::from(all), services))
+        Self(InProcessClient::new(Router::from(all), app))
     }
 }
 
 /// A signed-in person's request: what pages are made with.
 #[derive(Debug, Clone)]
 pub(crate) struct Visit {
-    pub(crate) services: Services,
+    pub(crate) app: AppState,
     pub(crate) session: Session,
     pub(crate) caller: Caller,
-    pub(crate) call: Call,
+    pub(crate) ctx: RequestContext,
     pub(crate) theme: Theme,
     api: Api,
 }
@@ -72,7 +72,7 @@ impl Visit {
         headers: &[(HeaderName, &str)],
         body: &Value,
     ) -> Result<Value, Problem> {
-        let asker = Asker { caller: &self.caller, call: &self.call };
+        let asker = RequestIdentity { caller: &self.caller, ctx: &self.ctx };
         self.api.0.ask(asker, (method, path), headers, body).await
     }
 
@@ -93,7 +93,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::fault("a page outside the entrance"))
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::internal("a page outside the entrance"))
     }
 }
 
@@ -129,32 +129,32 @@ impl<S: Send + Sync, A: FromStr, B: FromStr> FromRequestParts<S> for PathIds<A, 
 
 /// The layer around every page.
 pub(crate) async fn pass(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Extension(api): Extension<Api>,
     request: Request,
     next: Next,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     let theme = Theme::of(&parts.headers);
-    let session = match session(&services, &parts.headers).await {
+    let session = match session(&app, &parts.headers).await {
         Ok(session) => session,
         Err(problem) => return refused::page(None, theme, &problem),
     };
-    let Some(call) = parts.extensions.get::<Call>().cloned() else {
-        return Problem::fault("a route outside the edge").into_response();
+    let Some(ctx) = parts.extensions.get::<RequestContext>().cloned() else {
+        return Problem::internal("a route outside the edge").into_response();
     };
-    let body = to_bytes(body, MOST_BODY_BYTES).await.unwrap_or_default();
+    let body = to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_default();
     if !matches!(parts.method, Method::GET | Method::HEAD)
-        && !came_from_us(&services.settings.base_url, &parts.headers, session.as_ref(), &body)
+        && !came_from_us(&app.settings.base_url, &parts.headers, session.as_ref(), &body)
     {
         let problem = Problem::new(Code::Forbidden, "this form was not sent from a page of this dashboard");
         return refused::page(session.as_ref(), theme, &problem);
     }
     let Some(session) = session else { return not_signed_in(&parts, &body, theme) };
     let caller = session.caller();
-    call.noted.actor(caller.actor());
+    ctx.metrics.actor(caller.actor());
     let shown = session.clone();
-    parts.extensions.insert(Visit { services, session, caller, call, theme, api });
+    parts.extensions.insert(Visit { app, session, caller, ctx, theme, api });
     let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
     match response.extensions_mut().remove::<Problem>() {
         Some(problem) => refused::page(Some(&shown), theme, &problem),
@@ -171,15 +171,15 @@ fn not_signed_in(parts: &Parts, body: &Bytes, theme: Theme) -> Response {
 }
 
 /// The session of a cookie that holds, is not over and was not ended.
-async fn session(services: &Services, headers: &HeaderMap) -> Result<Option<Session>, Problem> {
-    let now = services.clock.now();
+async fn session(app: &AppState, headers: &HeaderMap) -> Result<Option<Session>, Problem> {
+    let now = app.clock.now();
     let Some(text) = cookie_of(headers, COOKIE) else { return Ok(None) };
-    let mut found = opened(&*services.secrets.read(now).await, COOKIE, &text);
+    let mut found = opened(&*app.secrets.read(now).await, COOKIE, &text);
     if found.is_none() {
-        found = opened(&*services.secrets.read_for_unknown(now).await, COOKIE, &text);
+        found = opened(&*app.secrets.read_for_unknown(now).await, COOKIE, &text);
     }
     match found.filter(|session: &Session| session.ends_at > now) {
-        Some(session) if services.table.session_has_ended(&session.id).await? => Ok(None),
+        Some(session) if app.table.session_has_ended(&session.id).await? => Ok(None),
         found => Ok(found),
     }
 }

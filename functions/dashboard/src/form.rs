@@ -89,7 +89,7 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let bytes = axum::body::Bytes::from_request(request, state).await;
-        Ok(Self::read(&bytes.map_err(|error| Problem::fault(error.to_string()))?))
+        Ok(Self::read(&bytes.map_err(|error| Problem::internal(error.to_string()))?))
     }
 }
 

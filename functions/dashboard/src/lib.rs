@@ -16,7 +16,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{any, get, post},
 };
-use shared::{Services, http::Problem};
+use shared::{AppState, http::Problem};
 
 use self::{
     enter::{Api, Visit},
@@ -24,10 +24,10 @@ use self::{
 };
 
 /// The function's routes. They are pages, and so no part of the API's document.
-pub fn routes(services: &Services) -> Router<Services> {
+pub fn routes(app: &AppState) -> Router<AppState> {
     pages()
-        .layer(from_fn_with_state(services.clone(), enter::pass))
-        .layer(Extension(Api::new(services)))
+        .layer(from_fn_with_state(app.clone(), enter::pass))
+        .layer(Extension(Api::new(app)))
         .route("/dashboard/assets/{file}", get(assets::handler))
         .route("/dashboard/sign-in", get(begin::handler))
         .route("/dashboard/callback", get(finish::handler))
@@ -35,7 +35,7 @@ pub fn routes(services: &Services) -> Router<Services> {
 }
 
 /// What takes a session.
-fn pages() -> Router<Services> {
+fn pages() -> Router<AppState> {
     Router::new()
         .route("/dashboard", get(home))
         .route("/dashboard/sign-out", post(sign_out::handler))

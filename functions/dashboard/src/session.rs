@@ -109,8 +109,8 @@ pub(crate) fn opened<T: DeserializeOwned>(secrets: &SecretVersions, name: &str, 
 }
 
 fn seal(key: &SecretKey, name: &str, value: &impl Serialize) -> Result<String, Problem> {
-    let fault = |_| Problem::fault("a cookie can't be sealed");
-    let mut bytes = serde_json::to_vec(value).map_err(|error| Problem::fault(error.to_string()))?;
+    let fault = |_| Problem::internal("a cookie can't be sealed");
+    let mut bytes = serde_json::to_vec(value).map_err(|error| Problem::internal(error.to_string()))?;
     let key = RandomizedNonceKey::new(&AES_256_GCM, key.bytes()).map_err(fault)?;
     let nonce = key.seal_in_place_append_tag(Aad::from(name.as_bytes()), &mut bytes).map_err(fault)?;
     Ok(BASE64URL_NOPAD.encode(&[nonce.as_ref().as_slice(), &bytes].concat()))

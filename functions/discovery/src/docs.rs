@@ -12,7 +12,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use maud::{DOCTYPE, html};
-use shared::http::{Problem, documented::ById, respond::etag};
+use shared::http::{Problem, representation::etag, responses::PathLookup};
 use utoipa_swagger_ui::{Config, serve};
 
 /// Scripts and styles come from our own host, and what is tried out goes nowhere else. Swagger UI sets styles of single
@@ -62,7 +62,7 @@ pub(crate) async fn page() -> Response {
     tag = "discovery",
     summary = "Get a part of the documentation's page",
     params(("file" = String, Path, description = "As the page names it")),
-    responses((status = 200, description = "The file", headers(("ETag" = String))), ById),
+    responses((status = 200, description = "The file", headers(("ETag" = String))), PathLookup),
 )]
 pub(crate) async fn file(Path(file): Path<String>) -> Result<Response, Problem> {
     if file == "start.js" {
@@ -72,8 +72,8 @@ pub(crate) async fn file(Path(file): Path<String>) -> Result<Response, Problem> 
     if !FILES.contains(&file.as_str()) {
         return Err(Problem::not_found());
     }
-    let found = serve(&file, Arc::new(Config::default())).map_err(|error| Problem::fault(error.to_string()))?;
-    let found = found.ok_or_else(|| Problem::fault(format!("Swagger UI has no {file}")))?;
+    let found = serve(&file, Arc::new(Config::default())).map_err(|error| Problem::internal(error.to_string()))?;
+    let found = found.ok_or_else(|| Problem::internal(format!("Swagger UI has no {file}")))?;
     // Packed when it was built: every browser takes gzip, and a quarter of the bytes are in the function and on the wire.
     let packed = found.gzpipped.then_some([(CONTENT_ENCODING, "gzip")]);
     let tag = [(ETAG, etag(&found.bytes))];

@@ -10,7 +10,7 @@ use axum::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use shared::{Clock, Services, http::Call, tokens::KeyRing};
+use shared::{AppState, Clock, http::RequestContext, tokens::KeyRingCache};
 use tokio::{sync::Mutex, time::timeout};
 use utoipa::ToSchema;
 
@@ -74,14 +74,14 @@ pub(crate) struct Last(Arc<Mutex<Option<(Timestamp, HealthResource)>>>);
 
 impl Last {
     /// The last answer while it is fresh, or a new one. Those who come while it is found out wait for it.
-    async fn or_probe(&self, services: &Services, now: Timestamp) -> HealthResource {
+    async fn or_probe(&self, app: &AppState, now: Timestamp) -> HealthResource {
         let mut last = self.0.lock().await;
         if let Some((at, health)) = last.as_ref()
             && now.duration_since(*at).abs() < REUSED_FOR
         {
             return health.clone();
         }
-        let health = Box::pin(probe(services, now)).await;
+        let health = Box::pin(probe(app, now)).await;
         *last = Some((now, health.clone()));
         health
     }
@@ -102,11 +102,11 @@ impl Last {
     ),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Extension(last): Extension<Last>,
-    call: Call,
+    ctx: RequestContext,
 ) -> Response {
-    let health = last.or_probe(&services, call.now).await;
+    let health = last.or_probe(&app, ctx.now).await;
     if health.status == Health::Down {
         let again = [(RETRY_AFTER, REUSED_FOR.as_secs().to_string())];
         return (StatusCode::SERVICE_UNAVAILABLE, again, Json(health)).into_response();
@@ -115,16 +115,16 @@ pub(crate) async fn handler(
 }
 
 /// Asks everything at once.
-async fn probe(services: &Services, now: Timestamp) -> HealthResource {
-    let clock = &services.clock;
+async fn probe(app: &AppState, now: Timestamp) -> HealthResource {
+    let clock = &app.clock;
     let issuer = async {
-        let oidc = services.oidc.as_ref()?;
+        let oidc = app.oidc.as_ref()?;
         Some(check(clock, "oidc", Health::Degraded, async { oidc.discovery(now).await.map(drop) }).await)
     };
-    let ring = services.tokens.ring();
+    let ring = app.tokens.ring();
     let (dynamodb, signing, signed_keys, oidc) = tokio::join!(
-        check(clock, "dynamodb", Health::Down, services.table.probe()),
-        check(clock, "signing", Health::Down, services.tokens.check_signer(now)),
+        check(clock, "dynamodb", Health::Down, app.table.probe()),
+        check(clock, "signing", Health::Down, app.tokens.check_signer(now)),
         check(clock, "signed_keys", Health::Degraded, signed_lately(ring, now)),
         issuer,
     );
@@ -156,7 +156,7 @@ async fn check<E: Display>(
 
 /// The set of keys is signed anew each day. If it is not, nobody looks after the keys: apps get no new set in some days,
 /// and no key takes its turn.
-async fn signed_lately(ring: &KeyRing, now: Timestamp) -> Result<(), String> {
+async fn signed_lately(ring: &KeyRingCache, now: Timestamp) -> Result<(), String> {
     let ring = ring.read(now).await.map_err(|error| error.to_string())?;
     match &ring.signed_set {
         Some(set) if now.duration_since(set.issued_at) < SIGNED_WITHIN => Ok(()),

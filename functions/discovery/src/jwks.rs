@@ -8,9 +8,9 @@ use axum::{
 use jiff::SignedDuration;
 use serde::Serialize;
 use shared::{
-    Services,
+    AppState,
     domain::Jwk,
-    http::{Call, Problem, Tagged, documented::Always},
+    http::{Problem, RequestContext, WithEtag, responses::ServerErrors},
 };
 use utoipa::ToSchema;
 
@@ -29,12 +29,12 @@ pub struct JwksResource {
     tag = "discovery",
     summary = "Get the public signing keys",
     description = "A key is here before it signs, and until the last token that it signed has ended.",
-    responses((status = 200, description = "The set", body = JwksResource, headers(("ETag" = String))), Always),
+    responses((status = 200, description = "The set", body = JwksResource, headers(("ETag" = String))), ServerErrors),
 )]
-pub async fn handler(State(services): State<Services>, call: Call) -> Result<impl IntoResponse, Problem> {
-    let copy = services.tokens.ring();
-    let body = JwksResource { keys: copy.read(call.now).await?.published().map(Jwk::from).collect() };
-    Ok((public_for(copy.refresh_interval()), Tagged(body)))
+pub async fn handler(State(app): State<AppState>, ctx: RequestContext) -> Result<impl IntoResponse, Problem> {
+    let copy = app.tokens.ring();
+    let body = JwksResource { keys: copy.read(ctx.now).await?.published().map(Jwk::from).collect() };
+    Ok((public_for(copy.refresh_interval()), WithEtag(body)))
 }
 
 /// Anybody may keep it for so long.

@@ -10,11 +10,11 @@ pub mod problems;
 pub mod signed_jwks;
 
 use axum::Extension;
-use shared::Services;
+use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The function's routes.
-pub fn routes() -> OpenApiRouter<Services> {
+pub fn routes() -> OpenApiRouter<AppState> {
     let health = OpenApiRouter::new().routes(routes!(health::handler)).layer(Extension(health::Last::default()));
     OpenApiRouter::new()
         .routes(routes!(jwks::handler))

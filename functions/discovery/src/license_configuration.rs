@@ -3,8 +3,8 @@
 use axum::{extract::State, response::IntoResponse};
 use serde::Serialize;
 use shared::{
-    Services, Settings,
-    http::{Tagged, edge::BASE},
+    AppState, Settings,
+    http::{WithEtag, middleware::API_BASE_PATH},
     tokens::jwe,
 };
 use utoipa::ToSchema;
@@ -83,14 +83,14 @@ pub struct LicenseConfigurationResource {
     summary = "Get the endpoints that an app needs",
     responses((status = 200, description = "The endpoints", body = LicenseConfigurationResource, headers(("ETag" = String)))),
 )]
-pub async fn handler(State(services): State<Services>) -> impl IntoResponse {
-    let time = services.tokens.ring().refresh_interval();
-    (public_for(time), Tagged(configuration(&services.settings)))
+pub async fn handler(State(app): State<AppState>) -> impl IntoResponse {
+    let time = app.tokens.ring().refresh_interval();
+    (public_for(time), WithEtag(configuration(&app.settings)))
 }
 
 fn configuration(settings: &Settings) -> LicenseConfigurationResource {
     let root = &settings.base_url;
-    let api = format!("{root}{BASE}");
+    let api = format!("{root}{API_BASE_PATH}");
     LicenseConfigurationResource {
         issuer: settings.issuer.clone(),
         jwks_uri: format!("{root}/.well-known/jwks.json"),

@@ -7,7 +7,7 @@ use axum::{
     http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG},
     response::IntoResponse,
 };
-use shared::http::respond::etag;
+use shared::http::representation::etag;
 
 /// The document.
 pub const DOCUMENT: &str = include_str!("../openapi.json");

@@ -10,8 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use shared::{
-    Services,
-    http::{Call, Problem, documented::Always, respond::etag},
+    AppState,
+    http::{Problem, RequestContext, representation::etag, responses::ServerErrors},
 };
 
 use crate::jwks::public_for;
@@ -38,13 +38,13 @@ const MEDIA_TYPE: &str = "application/jwk-set+jwt";
             headers(("ETag" = String)),
             example = "eyJhbGciOiJSUzI1NiIsInR5cCI6Imp3ay1zZXQrand0Iiwia2lkIjoi…",
         ),
-        Always,
+        ServerErrors,
     ),
 )]
-pub async fn handler(State(services): State<Services>, call: Call) -> Result<Response, Problem> {
-    let copy = services.tokens.ring();
-    let ring = copy.read(call.now).await?;
-    let set = ring.good_set(call.now);
+pub async fn handler(State(app): State<AppState>, ctx: RequestContext) -> Result<Response, Problem> {
+    let copy = app.tokens.ring();
+    let ring = copy.read(ctx.now).await?;
+    let set = ring.good_set(ctx.now);
     let set = set.ok_or_else(|| Problem::unavailable("no signed set of keys is kept that still holds"))?;
     let headers = [(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)), (ETAG, etag(set.jwt.as_bytes()))];
     Ok((public_for(copy.refresh_interval()), headers, set.jwt.clone()).into_response())

@@ -4,18 +4,19 @@ use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
     domain::{
-        Actor, Catalog, EventType, Ids, KeyString, License, LicenseId, Scope, State as LicenseState, ring::KeyState,
+        Actor, Catalog, EventType, IdGenerator, KeyString, License, LicenseId, Scope, State as LicenseState,
+        key_ring::KeyState,
     },
     http::{
-        Body, Call, PathId, Problem,
-        documented::{Always, ById, Known, Scoped, WithBody},
+        PathId, Problem, RequestContext, StrictJson,
         resources::LicenseResource,
+        responses::{Authenticated, Authorized, JsonBody, PathLookup, ServerErrors},
     },
-    keymaking::{open_key, token_again},
-    store::audit::Misfits,
+    key_issuance::{open_key, token_again},
+    store::audit::Inconsistencies,
     tokens::{UnverifiedToken, VerifyError},
 };
 use utoipa::ToSchema;
@@ -71,57 +72,57 @@ pub struct Finding {
     request_body = Request,
     responses(
         (status = 200, description = "What was found", body = Response),
-        Known,
-        Scoped,
-        ById,
-        WithBody,
-        Always,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
+    ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
-    body: Result<Body<Request>, Problem>,
+    body: Result<StrictJson<Request>, Problem>,
 ) -> Result<axum::Json<Response>, Problem> {
     caller.require(Scope::LicensesWrite)?;
-    let Body(request) = body?;
-    Box::pin(audit(&services, id, request.repair, &caller.actor(), &call)).await.map(axum::Json)
+    let StrictJson(request) = body?;
+    Box::pin(audit(&app, id, request.repair, &caller.actor(), &ctx)).await.map(axum::Json)
 }
 
 /// Looks a license key over and notes that it did.
 pub async fn audit(
-    services: &Services,
+    app: &AppState,
     id: LicenseId,
     repair: bool,
     actor: &Actor,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<Response, Problem> {
-    let license = services.table.license(id).await?.ok_or_else(Problem::not_found)?;
-    let catalog = services.table.catalog().await?.catalog;
-    let mut ids = Ids::new(call.now);
-    let mut stored = stored_token(services, &license, call.now).await?;
-    if repair && !stored.1.ok && sign_again(services, &catalog, &license, call).await? {
-        stored = stored_token(services, &license, call.now).await?;
+    let license = app.table.license(id).await?.ok_or_else(Problem::not_found)?;
+    let catalog = app.table.catalog().await?.catalog;
+    let mut ids = IdGenerator::new(ctx.now);
+    let mut stored = stored_token(app, &license, ctx.now).await?;
+    if repair && !stored.1.ok && sign_again(app, &catalog, &license, ctx).await? {
+        stored = stored_token(app, &license, ctx.now).await?;
     }
     let findings = vec![
-        seats(services, &license, repair, (actor, call), &mut ids).await?,
+        seats(app, &license, repair, (actor, ctx), &mut ids).await?,
         stored.0,
         stored.1,
         tier(&catalog, &license),
-        customer_pointer(services, &catalog, &license).await?,
-        expiry(&license, call.now),
+        customer_pointer(app, &catalog, &license).await?,
+        expiry(&license, ctx.now),
     ];
-    let seats_used = services.table.seats_used(&license).await?;
+    let seats_used = app.table.seats_used(&license).await?;
     let ok = findings.iter().all(|finding| finding.ok);
-    let license_shown = LicenseResource::new(&license, Some(seats_used), call.now);
-    let response = Response { license: license_shown, findings, ok, audited_at: call.now };
+    let license_shown = LicenseResource::new(&license, Some(seats_used), ctx.now);
+    let response = Response { license: license_shown, findings, ok, audited_at: ctx.now };
     let data = serde_json::json!({ "ok": ok, "repair": repair });
-    let event = call.event(&mut ids, EventType::Audited, id, actor, data);
-    let done = call.once.untagged(&response).await?;
-    services.table.note_audit(&event, done.as_ref()).await?;
+    let event = ctx.event(&mut ids, EventType::Audited, id, actor, data);
+    let done = ctx.idempotency.untagged(&response).await?;
+    app.table.note_audit(&event, done.as_ref()).await?;
     Ok(response)
 }
 
@@ -130,25 +131,25 @@ fn finding(code: &'static str, ok: bool, detail: impl Into<String>) -> Finding {
 }
 
 async fn seats(
-    services: &Services,
+    app: &AppState,
     license: &License,
     repair: bool,
-    (actor, call): (&Actor, &Call),
-    ids: &mut Ids,
+    (actor, ctx): (&Actor, &RequestContext),
+    ids: &mut IdGenerator,
 ) -> Result<Finding, Problem> {
-    let mut misfits = services.table.misfits(license).await?;
-    if repair && !misfits.is_empty() {
-        for seat in &misfits.seats {
-            services.table.free_seat(seat).await?;
+    let mut inconsistencies = app.table.inconsistencies(license).await?;
+    if repair && !inconsistencies.is_empty() {
+        for seat in &inconsistencies.seats {
+            app.table.free_seat(seat).await?;
         }
-        for activation in &misfits.activations {
+        for activation in &inconsistencies.activations {
             let data = serde_json::json!({ "activation_id": activation.id.to_string(), "repair": true });
-            let event = call.event(ids, EventType::Deactivated, license.id, actor, data);
-            services.table.end_without_seat(activation, &event).await?;
+            let event = ctx.event(ids, EventType::Deactivated, license.id, actor, data);
+            app.table.end_without_seat(activation, &event).await?;
         }
-        misfits = services.table.misfits(license).await?;
+        inconsistencies = app.table.inconsistencies(license).await?;
     }
-    let Misfits { seats, activations } = &misfits;
+    let Inconsistencies { seats, activations } = &inconsistencies;
     Ok(match (seats.len(), activations.len()) {
         (0, 0) => finding("seats", true, "every seat has its machine, and every machine its seat"),
         (seats, machines) => finding(
@@ -160,17 +161,17 @@ async fn seats(
 }
 
 /// What is sealed: that it opens, is of this license and its generation, and whose key signed it.
-async fn stored_token(services: &Services, license: &License, now: Timestamp) -> Result<(Finding, Finding), Problem> {
+async fn stored_token(app: &AppState, license: &License, now: Timestamp) -> Result<(Finding, Finding), Problem> {
     let stored = |ok, detail: &str| finding("stored_token", ok, detail);
     let unknown_key = || finding("signing_key", false, "there is no stored token to tell the signing key by");
-    let Some(sealed) = services.table.sealed(license.id).await? else {
+    let Some(sealed) = app.table.sealed(license.id).await? else {
         return Ok((stored(false, "nothing is stored"), unknown_key()));
     };
-    let Ok((key, token)) = open_key(services, license.id, &sealed).await else {
+    let Ok((key, token)) = open_key(app, license.id, &sealed).await else {
         return Ok((stored(false, "what is stored does not open"), unknown_key()));
     };
     let kid = UnverifiedToken::parse(token.expose()).map(|token| token.kid().to_owned()).unwrap_or_default();
-    let signing_key = match services.tokens.ring().find(&kid, now).await? {
+    let signing_key = match app.tokens.ring().find(&kid, now).await? {
         None => finding("signing_key", false, "the ring does not know the key that signed the stored token"),
         Some(key) if key.state == KeyState::Condemned => {
             finding("signing_key", false, "the key that signed the stored token was condemned")
@@ -178,14 +179,14 @@ async fn stored_token(services: &Services, license: &License, now: Timestamp) ->
         Some(_) => finding("signing_key", true, format!("the stored token is signed by {kid}")),
     };
     let pointer = match KeyString::parse(key.expose()) {
-        Ok(key) => services.table.key_pointer(&key).await?,
+        Ok(key) => app.table.key_pointer(&key).await?,
         Err(_) => None,
     };
     let here = pointer.is_some_and(|to| to.license_id == license.id && to.generation == license.generation);
     if !here {
         return Ok((stored(false, "the stored key string does not lead to this license key"), signing_key));
     }
-    let told = match services.tokens.verify(&token, now).await {
+    let told = match app.tokens.verify(&token, now).await {
         Ok(claims) if claims.sub == license.id.to_string() && claims.generation == license.generation => {
             stored(true, "the stored token and key string are of this license key")
         }
@@ -200,14 +201,19 @@ async fn stored_token(services: &Services, license: &License, now: Timestamp) ->
 
 /// Stores a new token in place of one whose signing key was condemned; the key string stays. Tells whether it did: there
 /// is none for a license key that has ended, or of which nothing that is stored opens.
-async fn sign_again(services: &Services, catalog: &Catalog, license: &License, call: &Call) -> Result<bool, Problem> {
-    let Some((product, tier)) = catalog.sold(license) else { return Ok(false) };
-    if license.refusal(product.is_active, license.generation, call.now).is_some() {
+async fn sign_again(
+    app: &AppState,
+    catalog: &Catalog,
+    license: &License,
+    ctx: &RequestContext,
+) -> Result<bool, Problem> {
+    let Some((product, tier)) = catalog.product_and_tier(license) else { return Ok(false) };
+    if license.refusal(product.is_active, license.generation, ctx.now).is_some() {
         return Ok(false);
     }
-    let Some(sealed) = services.table.sealed(license.id).await? else { return Ok(false) };
-    let Ok((_, kept)) = open_key(services, license.id, &sealed).await else { return Ok(false) };
-    let again = token_again(services, license, (catalog, product, tier), (&sealed, kept), call).await?;
+    let Some(sealed) = app.table.sealed(license.id).await? else { return Ok(false) };
+    let Ok((_, kept)) = open_key(app, license.id, &sealed).await else { return Ok(false) };
+    let again = token_again(app, license, (catalog, product, tier), (&sealed, kept), ctx).await?;
     Ok(again.is_some())
 }
 
@@ -225,16 +231,16 @@ fn tier(catalog: &Catalog, license: &License) -> Finding {
 }
 
 /// A customer's pointer names this key, or one that was issued later.
-async fn customer_pointer(services: &Services, catalog: &Catalog, license: &License) -> Result<Finding, Problem> {
+async fn customer_pointer(app: &AppState, catalog: &Catalog, license: &License) -> Result<Finding, Problem> {
     let code = "customer_pointer";
     let product = license.product_id;
-    let Some(current) = services.table.current_license(license.customer_id, product).await? else {
+    let Some(current) = app.table.current_license(license.customer_id, product).await? else {
         return Ok(finding(code, false, "the customer has no pointer to a current key of this product"));
     };
     if current == license.id {
         return Ok(finding(code, true, "the customer's current key of this product is this one"));
     }
-    let Some(other) = services.table.license(current).await? else {
+    let Some(other) = app.table.license(current).await? else {
         return Ok(finding(code, false, "the customer's current key does not exist"));
     };
     let is_sibling = other.customer_id == license.customer_id && other.product_id == product;

@@ -3,23 +3,23 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
     domain::{
-        Actor, Catalog, Code, EventType, FieldError, Invalid, License, LicenseId, Scope, TierId, catalog::check_seats,
-        license::StateConflict,
+        Actor, Catalog, Code, EventType, FieldError, License, LicenseId, Scope, TierId, ValidationErrors,
+        catalog::check_seats, license::StateConflict,
     },
     http::{
-        Body, Call, PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Scoped, WithBody},
-        extract::nullable,
+        PathId, Problem, RequestContext, StrictJson, WithEtag,
+        extractors::nullable,
         resources::LicenseResource,
+        responses::{Authenticated, Authorized, JsonBody, PathLookup, ServerErrors},
     },
-    store::{Table, license_writes::Step},
+    store::{Table, license_writes::Transition},
 };
 use utoipa::ToSchema;
 
-use crate::step::{Decided, take};
+use crate::transition::{Decision, apply};
 
 /// To what: either or both.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -35,7 +35,7 @@ pub struct Request {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: StateConflict TierOfOtherProduct;
+    Errors: StateConflict TierOfOtherProduct;
 }
 
 /// Changes a license key.
@@ -55,25 +55,25 @@ shared::problems! {
     ),
     responses(
         (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
-        Refused,
-        Known,
-        Scoped,
-        ById,
-        WithBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
+    ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
-    body: Result<Body<Request>, Problem>,
-) -> Result<Tagged<LicenseResource>, Problem> {
+    body: Result<StrictJson<Request>, Problem>,
+) -> Result<WithEtag<LicenseResource>, Problem> {
     caller.require(Scope::LicensesWrite)?;
-    let Body(request) = body?;
-    Ok(Tagged(change(&services.table, id, &request, &caller.actor(), &call).await?))
+    let StrictJson(request) = body?;
+    Ok(WithEtag(change(&app.table, id, &request, &caller.actor(), &ctx).await?))
 }
 
 /// Changes tier, limits or both.
@@ -82,27 +82,27 @@ pub async fn change(
     id: LicenseId,
     request: &Request,
     actor: &Actor,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<LicenseResource, Problem> {
     check(request)?;
     let catalog = table.catalog().await?.catalog;
     let read = table.license(id).await?.ok_or_else(Problem::not_found)?;
     enough_seats(table, &read, changed(&catalog, request, read.clone())?.max_users).await?;
-    take(table, id, EventType::Changed, (actor, call), |read| {
+    apply(table, id, EventType::Changed, (actor, ctx), |read| {
         let from = serde_json::json!({ "tier_id": read.tier_id, "max_users": read.max_users });
         let next = changed(&catalog, request, read)?;
         let data = serde_json::json!({ "from": from, "tier_id": next.tier_id, "max_users": next.max_users });
-        Ok(Decided { next, step: Step::Change, data })
+        Ok(Decision { next, transition: Transition::Change, data })
     })
     .await
 }
 
-fn check(request: &Request) -> Result<(), Invalid> {
-    let mut invalid = Invalid::default();
+fn check(request: &Request) -> Result<(), ValidationErrors> {
+    let mut invalid = ValidationErrors::default();
     check_seats(&mut invalid, request.max_users.flatten());
     let says = request.tier_id.is_some() || request.max_users.is_some();
     invalid.check(says, "/tier_id", "give tier_id, max_users or both");
-    invalid.finish()
+    invalid.into_result()
 }
 
 fn changed(catalog: &Catalog, request: &Request, read: License) -> Result<License, Problem> {

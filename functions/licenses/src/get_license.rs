@@ -2,13 +2,13 @@
 
 use axum::extract::State;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
     domain::{LicenseId, Scope},
     http::{
-        Call, PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Scoped},
+        PathId, Problem, RequestContext, WithEtag,
         resources::LicenseResource,
+        responses::{Authenticated, Authorized, PathLookup, ServerErrors},
     },
     store::Table,
 };
@@ -22,26 +22,26 @@ use shared::{
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     responses(
         (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
-        Known,
-        Scoped,
-        ById,
-        Always,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        ServerErrors,
     ),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
+    ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
-) -> Result<Tagged<LicenseResource>, Problem> {
+) -> Result<WithEtag<LicenseResource>, Problem> {
     caller.require(Scope::LicensesRead)?;
-    Ok(Tagged(get(&services.table, id, &call).await?))
+    Ok(WithEtag(get(&app.table, id, &ctx).await?))
 }
 
 /// A license key and how many of its seats are held.
-pub async fn get(table: &Table, id: LicenseId, call: &Call) -> Result<LicenseResource, Problem> {
+pub async fn get(table: &Table, id: LicenseId, ctx: &RequestContext) -> Result<LicenseResource, Problem> {
     let license = table.license(id).await?.ok_or_else(Problem::not_found)?;
     let seats_used = table.seats_used(&license).await?;
-    Ok(LicenseResource::new(&license, Some(seats_used), call.now))
+    Ok(LicenseResource::new(&license, Some(seats_used), ctx.now))
 }

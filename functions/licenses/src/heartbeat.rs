@@ -5,20 +5,20 @@ use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::{
-    Services,
-    auth::app,
+    AppState,
+    auth::app_credential,
     domain::{
-        ActivationId, Catalog, Claims, Code, Ids, LicenseId, Secret, Standing, Tier, TierId,
+        ActivationId, Catalog, Claims, Code, IdGenerator, LicenseId, SeatStatus, Secret, Tier, TierId,
         seat::{lease, whole_second},
     },
     http::{
-        Body, Call, Metric, Problem,
-        documented::{Always, ByToken, Honoured, Limited, WithBody},
+        Metric, Problem, RequestContext, StrictJson,
         problem::not_in_catalog,
         resources::seconds,
+        responses::{JsonBody, LicenseToken, LicenseUsable, ServerErrors, Throttled},
     },
-    store::activations::{Renewal, Renewed},
-    tokens::{Handed, TokenInvalid},
+    store::activations::{RenewOutcome, Renewal},
+    tokens::{EncodedToken, TokenInvalid},
 };
 use utoipa::ToSchema;
 
@@ -60,7 +60,7 @@ pub struct Response {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: NotActivated MachineMismatch;
+    Errors: NotActivated MachineMismatch;
 }
 
 /// Renews a license token.
@@ -72,69 +72,71 @@ shared::problems! {
     request_body = Request,
     responses(
         (status = 200, description = "A token to go on with", body = Response),
-        Refused,
-        ByToken,
-        Honoured,
-        Limited,
-        WithBody,
-        Always,
+        Errors,
+        LicenseToken,
+        LicenseUsable,
+        Throttled,
+        JsonBody,
+        ServerErrors,
     ),
 )]
 pub async fn handler(
-    State(services): State<Services>,
-    call: Call,
-    Body(request): Body<Request>,
+    State(app): State<AppState>,
+    ctx: RequestContext,
+    StrictJson(request): StrictJson<Request>,
 ) -> Result<axum::Json<Response>, Problem> {
-    let response = heartbeat(&services, &request, &call).await?;
-    call.noted.count(Metric::Heartbeats);
+    let response = heartbeat(&app, &request, &ctx).await?;
+    ctx.metrics.count(Metric::Heartbeats);
     Ok(axum::Json(response))
 }
 
 /// Renews the token of an activation that is live.
-pub async fn heartbeat(services: &Services, request: &Request, call: &Call) -> Result<Response, Problem> {
-    let now = call.now;
-    let claims = app::verify(services, &request.token, call).await?;
+pub async fn heartbeat(app: &AppState, request: &Request, ctx: &RequestContext) -> Result<Response, Problem> {
+    let now = ctx.now;
+    let claims = app_credential::verify(app, &request.token, ctx).await?;
     let (license_id, activation_id) = named_by(&claims, &request.machine_id)?;
-    let assumed = services.catalog.read(&services.table, now).await?;
+    let assumed = app.catalog.read(&app.table, now).await?;
     let renewal = Renewal {
         id: activation_id,
         generation: claims.generation,
         lease_expires_at: assumed_lease(&assumed, &claims, now),
         at: now,
-        ip: &call.ip,
+        ip: &ctx.ip,
         machine_name: None,
         public_key: None,
     };
     // Both at once: an update under a license that is then refused extends a lease, and that is harmless.
-    let (license, renewed) = tokio::join!(services.table.license(license_id), services.table.renew(&renewal));
+    let (license, renewed) = tokio::join!(app.table.license(license_id), app.table.renew(&renewal));
     let license = license?.ok_or(TokenInvalid)?;
 
-    let catalog = services.catalog.read_with(&services.table, now, |catalog| catalog.sold(&license).is_some()).await?;
-    let (product, tier) = catalog.sold(&license).ok_or_else(|| not_in_catalog(&license))?;
+    let catalog =
+        app.catalog.read_with(&app.table, now, |catalog| catalog.product_and_tier(&license).is_some()).await?;
+    let (product, tier) = catalog.product_and_tier(&license).ok_or_else(|| not_in_catalog(&license))?;
     if let Some(refusal) = license.refusal(product.is_active, claims.generation, now) {
         return Err(refusal.into());
     }
-    let Renewed::Done(activation) = renewed? else { return Err(not_activated()) };
-    if activation.standing(&license) != Standing::Live {
+    let RenewOutcome::Done(activation) = renewed? else { return Err(not_activated()) };
+    if activation.seat_status(&license) != SeatStatus::Live {
         return Err(not_activated());
     }
 
     let machine = Some((&activation_id, request.machine_id.as_str()));
-    let fresh = Claims::new(services.issuer(), Ids::new(now).text(), &license, (&catalog, product, tier), machine, now);
+    let fresh =
+        Claims::new(app.issuer(), IdGenerator::new(now).text(), &license, (&catalog, product, tier), machine, now);
     if is_young(&claims, &fresh, tier, now) {
-        let handed = Handed::to(activation.public_key.as_ref(), &request.token)?;
+        let handed = EncodedToken::to(activation.public_key.as_ref(), &request.token)?;
         return Ok(response(&handed, &claims, tier, now, false));
     }
     // Only what the written lease covers is signed: the tier may have changed since the token was.
     let covering = lease(now, tier.token_ttl_seconds, tier.grace_period_seconds);
     if activation.lease_expires_at < covering {
         let further = Renewal { lease_expires_at: covering, ..renewal };
-        if services.table.renew(&further).await? == Renewed::NotLive {
+        if app.table.renew(&further).await? == RenewOutcome::NotLive {
             return Err(not_activated());
         }
     }
-    let token = call.sign(&services.tokens, &fresh).await?;
-    let handed = Handed::to(activation.public_key.as_ref(), &token)?;
+    let token = ctx.sign(&app.tokens, &fresh).await?;
+    let handed = EncodedToken::to(activation.public_key.as_ref(), &token)?;
     Ok(response(&handed, &fresh, tier, now, true))
 }
 
@@ -166,10 +168,10 @@ fn assumed_lease(catalog: &Catalog, claims: &Claims, now: Timestamp) -> Timestam
 /// Whether the token that was sent will do: it is young, and a fresh one would say the same.
 fn is_young(sent: &Claims, fresh: &Claims, tier: &Tier, now: Timestamp) -> bool {
     let age = whole_second(now) - sent.iat;
-    age < i64::from(tier.renew_after()) && whole_second(now) < sent.exp && sent.says_the_same(fresh)
+    age < i64::from(tier.renew_after()) && whole_second(now) < sent.exp && sent.has_same_content(fresh)
 }
 
-fn response(handed: &Handed, claims: &Claims, tier: &Tier, now: Timestamp, renewed: bool) -> Response {
+fn response(handed: &EncodedToken, claims: &Claims, tier: &Tier, now: Timestamp, renewed: bool) -> Response {
     let interval = SignedDuration::from_secs(i64::from(tier.heartbeat_interval_seconds));
     Response {
         token: handed.token.expose().to_owned(),

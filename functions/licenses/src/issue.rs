@@ -4,22 +4,22 @@ use axum::extract::State;
 use jiff::Timestamp;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
     domain::{
-        Actor, Code, CustomerId, EventType, FieldError, Ids, Invalid, KeyString, License, LicenseId, Product, Scope,
-        State as LicenseState, Tier, TierId, catalog::check_seats,
+        Actor, Code, CustomerId, EventType, FieldError, IdGenerator, KeyString, License, LicenseId, Product, Scope,
+        State as LicenseState, Tier, TierId, ValidationErrors, catalog::check_seats,
     },
     http::{
-        Body, Call, Created, Metric, Problem,
-        documented::{Always, Known, Scoped, WithBody},
-        extract::{nullable, nullable_time},
+        Created, Metric, Problem, RequestContext, StrictJson,
+        extractors::{nullable, nullable_time},
         resources::{IssuedResource, LicenseResource},
+        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
     },
-    keymaking::{MadeKey, make_key},
+    key_issuance::{NewKeyString, make_key},
     store::{
-        Race, StoreError, Table,
-        license_writes::{Issue, Issued, Superseding},
+        Backoff, StoreError, Table,
+        license_writes::{Issue, IssueOutcome, Superseding},
     },
 };
 use utoipa::ToSchema;
@@ -52,97 +52,97 @@ pub struct Request {
     request_body = Request,
     responses(
         (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
-        Known,
-        Scoped,
-        WithBody,
-        Always,
+        Authenticated,
+        Authorized,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
-    body: Result<Body<Request>, Problem>,
+    ctx: RequestContext,
+    body: Result<StrictJson<Request>, Problem>,
 ) -> Result<Created<IssuedResource>, Problem> {
     caller.require(Scope::LicensesWrite)?;
-    let Body(request) = body?;
-    let body = issue(&services, &request, &caller.actor(), &call).await?;
+    let StrictJson(request) = body?;
+    let body = issue(&app, &request, &caller.actor(), &ctx).await?;
     Ok(Created { location: body.path(), body })
 }
 
 /// Issues a license key and, in the same transaction, ends the one that it replaces.
 pub async fn issue(
-    services: &Services,
+    app: &AppState,
     request: &Request,
     actor: &Actor,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<IssuedResource, Problem> {
-    check(request, call.now)?;
-    let read = services.table.catalog().await?;
+    check(request, ctx.now)?;
+    let read = app.table.catalog().await?;
     let missing =
         |pointer: &str, what: &str| FieldError::at(pointer, Code::InvalidValue, format!("there is no such {what}"));
-    let mut invalid = Invalid::default();
-    if services.table.customer(request.customer_id).await?.is_none() {
+    let mut invalid = ValidationErrors::default();
+    if app.table.customer(request.customer_id).await?.is_none() {
         invalid.0.push(missing("/customer_id", "customer"));
     }
     let Some(tier) = read.catalog.tiers.get(&request.tier_id) else {
         invalid.0.push(missing("/tier_id", "pricing tier"));
         return Err(invalid.into());
     };
-    invalid.finish()?;
+    invalid.into_result()?;
     let product = read.catalog.products.get(&tier.product_id).ok_or_else(|| missing("/tier_id", "product"))?;
 
-    let mut ids = Ids::new(call.now);
-    let key = KeyString::draw(&product.code, &mut rand::rng());
-    let as_usual = License::issued(ids.make(), request.customer_id, tier, key.hint(), call.now);
+    let mut ids = IdGenerator::new(ctx.now);
+    let key = KeyString::generate(&product.code, &mut rand::rng());
+    let as_usual = License::issued(ids.make(), request.customer_id, tier, key.hint(), ctx.now);
     let license = License {
         max_users: request.max_users.unwrap_or(as_usual.max_users),
         expires_at: request.expires_at.unwrap_or(as_usual.expires_at),
         ..as_usual
     };
-    let made = make_key(services, &license, (&read.catalog, product, tier), key, &mut ids, call).await?;
+    let made = make_key(app, &license, (&read.catalog, product, tier), key, &mut ids, ctx).await?;
     let shown = IssuedResource::new(
         made.key.expose(),
-        LicenseResource::new(&license, None, call.now),
+        LicenseResource::new(&license, None, ctx.now),
         &made.token,
         &made.claims,
     );
-    write(services, product, tier, &license, &made, &shown, &mut ids, actor, call).await?;
-    call.noted.count(Metric::Issued);
+    write(app, product, tier, &license, &made, &shown, &mut ids, actor, ctx).await?;
+    ctx.metrics.count(Metric::Issued);
     Ok(shown)
 }
 
-fn check(request: &Request, now: Timestamp) -> Result<(), Invalid> {
-    let mut invalid = Invalid::default();
+fn check(request: &Request, now: Timestamp) -> Result<(), ValidationErrors> {
+    let mut invalid = ValidationErrors::default();
     let ends_later = request.expires_at.flatten().is_none_or(|end| end > now);
     invalid.check(ends_later, "/expires_at", "a time to come");
     check_seats(&mut invalid, request.max_users.flatten());
-    invalid.finish()
+    invalid.into_result()
 }
 
 #[expect(clippy::too_many_arguments, reason = "all of it goes into one transaction")]
 async fn write(
-    services: &Services,
+    app: &AppState,
     product: &Product,
     tier: &Tier,
     license: &License,
-    made: &MadeKey,
+    made: &NewKeyString,
     shown: &IssuedResource,
-    ids: &mut Ids,
+    ids: &mut IdGenerator,
     actor: &Actor,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<(), Problem> {
     let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id });
-    let event = call.event(ids, EventType::Issued, license.id, actor, data);
-    let done = call.once.created(shown.path(), shown).await?;
-    let mut race = Race::default();
+    let event = ctx.event(ids, EventType::Issued, license.id, actor, data);
+    let done = ctx.idempotency.created(shown.path(), shown).await?;
+    let mut backoff = Backoff::default();
     loop {
-        let current = services.table.current_license(license.customer_id, product.id).await?;
-        let old = if product.one_key_per_customer { to_supersede(&services.table, current).await? } else { None };
+        let current = app.table.current_license(license.customer_id, product.id).await?;
+        let old = if product.one_key_per_customer { to_supersede(&app.table, current).await? } else { None };
         let superseded = old.map(|old| {
             let data = serde_json::json!({ "superseded_by": license.id });
-            (old, call.event(ids, EventType::Superseded, old, actor, data))
+            (old, ctx.event(ids, EventType::Superseded, old, actor, data))
         });
         let issue = Issue {
             license,
@@ -158,10 +158,10 @@ async fn write(
             claims_tier: false,
             done: done.clone(),
         };
-        if services.table.issue(&issue).await? == Issued::Done {
+        if app.table.issue(&issue).await? == IssueOutcome::Done {
             return Ok(());
         }
-        race.lost().await?;
+        backoff.retry().await?;
     }
 }
 

@@ -12,15 +12,15 @@ pub mod regenerate;
 pub mod reinstate;
 pub mod renew;
 pub mod revoke;
-mod step;
 pub mod suspend;
+mod transition;
 pub mod validate;
 
-use shared::Services;
+use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The function's routes.
-pub fn routes() -> OpenApiRouter<Services> {
+pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_licenses::handler, issue::handler))
         .routes(routes!(validate::handler))

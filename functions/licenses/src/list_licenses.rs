@@ -4,15 +4,15 @@ use axum::extract::State;
 use jiff::Timestamp;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
     domain::{CustomerId, ProductId, Scope, Status},
     http::{
-        Call, List, ListBody, Page, Problem,
-        documented::{Always, Known, Queried, Scoped},
+        ListQuery, ListResponse, PaginationParams, Problem, RequestContext,
         resources::LicenseResource,
+        responses::{Authenticated, Authorized, Paginated, ServerErrors},
     },
-    store::{Table, licenses::LicenseFilter, listing::Paging},
+    store::{Table, licenses::LicenseFilter, pagination::PageRequest},
 };
 use utoipa::IntoParams;
 
@@ -34,25 +34,25 @@ pub struct Filter {
     path = "/api/v1.0/license-keys",
     tag = "license keys",
     summary = "List license keys, newest first",
-    params(Filter, Page),
+    params(Filter, PaginationParams),
     responses(
-        (status = 200, description = "A page of license keys", body = ListBody<LicenseResource>),
-        Known,
-        Scoped,
-        Queried,
-        Always,
+        (status = 200, description = "A page of license keys", body = ListResponse<LicenseResource>),
+        Authenticated,
+        Authorized,
+        Paginated,
+        ServerErrors,
     ),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
-    asked: Result<List<Filter>, Problem>,
-) -> Result<ListBody<LicenseResource>, Problem> {
+    ctx: RequestContext,
+    asked: Result<ListQuery<Filter>, Problem>,
+) -> Result<ListResponse<LicenseResource>, Problem> {
     caller.require(Scope::LicensesRead)?;
-    let List { filter, paging } = asked?;
-    list(&services.table, &filter.into(), call.now, &paging).await
+    let ListQuery { filter, paging } = asked?;
+    list(&app.table, &filter.into(), ctx.now, &paging).await
 }
 
 /// A page of license keys; their seats are not counted.
@@ -60,8 +60,8 @@ pub async fn list(
     table: &Table,
     filter: &LicenseFilter,
     now: Timestamp,
-    paging: &Paging,
-) -> Result<ListBody<LicenseResource>, Problem> {
+    paging: &PageRequest,
+) -> Result<ListResponse<LicenseResource>, Problem> {
     let page = table.licenses(filter, now, paging).await?;
     Ok(page.map(|license| LicenseResource::new(&license, None, now)).into())
 }

@@ -3,25 +3,25 @@
 
 use axum::extract::State;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{Actor, EventType, Ids, KeyString, LicenseId, Scope},
+    domain::{Actor, EventType, IdGenerator, KeyString, LicenseId, Scope},
     http::{
-        Call, NoBody, PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Scoped, WithoutBody},
+        NoBody, PathId, Problem, RequestContext, WithEtag,
         problem::not_in_catalog,
         resources::{IssuedResource, LicenseResource},
+        responses::{Authenticated, Authorized, EmptyBody, PathLookup, ServerErrors},
     },
-    keymaking::make_key,
+    key_issuance::make_key,
     store::{
-        Race,
-        license_writes::{Regeneration, Stepped},
+        Backoff,
+        license_writes::{Regeneration, TransitionOutcome},
     },
 };
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: StateConflict;
+    Errors: StateConflict;
 }
 
 /// Regenerates a license key.
@@ -34,58 +34,58 @@ shared::problems! {
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     responses(
         (status = 200, description = "The license key, its new key string and a token", body = IssuedResource, headers(("ETag" = String))),
-        Refused,
-        Known,
-        Scoped,
-        ById,
-        WithoutBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        EmptyBody,
+        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
+    ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
     body: Result<NoBody, Problem>,
-) -> Result<Tagged<IssuedResource>, Problem> {
+) -> Result<WithEtag<IssuedResource>, Problem> {
     caller.require(Scope::LicensesWrite)?;
     body?;
-    Ok(Tagged(regenerate(&services, id, &caller.actor(), &call).await?))
+    Ok(WithEtag(regenerate(&app, id, &caller.actor(), &ctx).await?))
 }
 
 /// Draws, signs and seals a new key string, then moves the license to its next generation.
 pub async fn regenerate(
-    services: &Services,
+    app: &AppState,
     id: LicenseId,
     actor: &Actor,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<IssuedResource, Problem> {
-    let catalog = services.table.catalog().await?.catalog;
-    let mut ids = Ids::new(call.now);
-    let mut race = Race::default();
+    let catalog = app.table.catalog().await?.catalog;
+    let mut ids = IdGenerator::new(ctx.now);
+    let mut backoff = Backoff::default();
     loop {
-        let read = services.table.license(id).await?.ok_or_else(Problem::not_found)?;
-        let (product, tier) = catalog.sold(&read).ok_or_else(|| not_in_catalog(&read))?;
-        let key = KeyString::draw(&product.code, &mut rand::rng());
-        let license = read.regenerate(key.hint().to_owned(), call.now)?;
-        let made = make_key(services, &license, (&catalog, product, tier), key, &mut ids, call).await?;
+        let read = app.table.license(id).await?.ok_or_else(Problem::not_found)?;
+        let (product, tier) = catalog.product_and_tier(&read).ok_or_else(|| not_in_catalog(&read))?;
+        let key = KeyString::generate(&product.code, &mut rand::rng());
+        let license = read.regenerate(key.hint().to_owned(), ctx.now)?;
+        let made = make_key(app, &license, (&catalog, product, tier), key, &mut ids, ctx).await?;
         let data = serde_json::json!({ "generation": license.generation });
-        let event = call.event(&mut ids, EventType::Regenerated, id, actor, data);
-        let shown = LicenseResource::new(&license, None, call.now);
+        let event = ctx.event(&mut ids, EventType::Regenerated, id, actor, data);
+        let shown = LicenseResource::new(&license, None, ctx.now);
         let answer = IssuedResource::new(made.key.expose(), shown, &made.token, &made.claims);
         let regeneration = Regeneration {
             license: &license,
             key: &made.key,
             sealed: made.sealed,
             event: &event,
-            now: call.now,
-            done: call.once.ok(&answer).await?,
+            now: ctx.now,
+            done: ctx.idempotency.ok(&answer).await?,
         };
-        if services.table.regenerate(&regeneration).await? == Stepped::Done {
+        if app.table.regenerate(&regeneration).await? == TransitionOutcome::Done {
             return Ok(answer);
         }
-        race.lost().await?;
+        backoff.retry().await?;
     }
 }

@@ -3,19 +3,19 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{Actor, EventType, Invalid, LicenseId, Scope},
+    domain::{Actor, EventType, LicenseId, Scope, ValidationErrors},
     http::{
-        Body, Call, PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Scoped, WithBody},
+        PathId, Problem, RequestContext, StrictJson, WithEtag,
         resources::LicenseResource,
+        responses::{Authenticated, Authorized, JsonBody, PathLookup, ServerErrors},
     },
-    store::{Table, license_writes::Step},
+    store::{Table, license_writes::Transition},
 };
 use utoipa::ToSchema;
 
-use crate::step::{Decided, take};
+use crate::transition::{Decision, apply};
 
 /// Why.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -28,7 +28,7 @@ pub struct Request {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: StateConflict;
+    Errors: StateConflict;
 }
 
 /// Reinstates a suspended license key.
@@ -41,25 +41,25 @@ shared::problems! {
     request_body = Request,
     responses(
         (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
-        Refused,
-        Known,
-        Scoped,
-        ById,
-        WithBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
+    ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
-    body: Result<Body<Request>, Problem>,
-) -> Result<Tagged<LicenseResource>, Problem> {
+    body: Result<StrictJson<Request>, Problem>,
+) -> Result<WithEtag<LicenseResource>, Problem> {
     caller.require(Scope::LicensesWrite)?;
-    let Body(request) = body?;
-    Ok(Tagged(reinstate(&services.table, id, &request, &caller.actor(), &call).await?))
+    let StrictJson(request) = body?;
+    Ok(WithEtag(reinstate(&app.table, id, &request, &caller.actor(), &ctx).await?))
 }
 
 /// Reinstates a suspended license key.
@@ -68,14 +68,14 @@ pub async fn reinstate(
     id: LicenseId,
     request: &Request,
     actor: &Actor,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<LicenseResource, Problem> {
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     invalid.text("/reason", request.reason.as_deref(), 500);
-    invalid.finish()?;
-    take(table, id, EventType::Reinstated, (actor, call), |read| {
+    invalid.into_result()?;
+    apply(table, id, EventType::Reinstated, (actor, ctx), |read| {
         let data = serde_json::json!({ "reason": request.reason });
-        Ok(Decided { next: read.reinstate()?, step: Step::Reinstate, data })
+        Ok(Decision { next: read.reinstate()?, transition: Transition::Reinstate, data })
     })
     .await
 }

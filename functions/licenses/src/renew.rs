@@ -4,21 +4,21 @@ use axum::extract::State;
 use jiff::Timestamp;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{Actor, BillingPeriod, EventType, Invalid, License, LicenseId, Scope, license::StateConflict},
+    domain::{Actor, BillingPeriod, EventType, License, LicenseId, Scope, ValidationErrors, license::StateConflict},
     http::{
-        Body, Call, PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Scoped, WithBody},
-        extract::nullable_time,
+        PathId, Problem, RequestContext, StrictJson, WithEtag,
+        extractors::nullable_time,
         problem::not_in_catalog,
         resources::LicenseResource,
+        responses::{Authenticated, Authorized, JsonBody, PathLookup, ServerErrors},
     },
-    store::{Table, license_writes::Step},
+    store::{Table, license_writes::Transition},
 };
 use utoipa::ToSchema;
 
-use crate::step::{Decided, take};
+use crate::transition::{Decision, apply};
 
 /// To when.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -33,7 +33,7 @@ pub struct Request {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: StateConflict;
+    Errors: StateConflict;
 }
 
 /// Renews a license key.
@@ -53,25 +53,25 @@ shared::problems! {
     ),
     responses(
         (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
-        Refused,
-        Known,
-        Scoped,
-        ById,
-        WithBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
+    ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
-    body: Result<Body<Request>, Problem>,
-) -> Result<Tagged<LicenseResource>, Problem> {
+    body: Result<StrictJson<Request>, Problem>,
+) -> Result<WithEtag<LicenseResource>, Problem> {
     caller.require(Scope::LicensesWrite)?;
-    let Body(request) = body?;
-    Ok(Tagged(renew(&services.table, id, &request, &caller.actor(), &call).await?))
+    let StrictJson(request) = body?;
+    Ok(WithEtag(renew(&app.table, id, &request, &caller.actor(), &ctx).await?))
 }
 
 /// Renews a license key: to a given end, or by one billing period of its tier.
@@ -80,28 +80,28 @@ pub async fn renew(
     id: LicenseId,
     request: &Request,
     actor: &Actor,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<LicenseResource, Problem> {
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     invalid.check(
-        request.expires_at.flatten().is_none_or(|end| end > call.now),
+        request.expires_at.flatten().is_none_or(|end| end > ctx.now),
         "/expires_at",
         "a time to come, or null for never",
     );
-    invalid.finish()?;
+    invalid.into_result()?;
     let catalog = table.catalog().await?.catalog;
-    take(table, id, EventType::Renewed, (actor, call), |read| {
-        let (end, step) = if let Some(end) = request.expires_at {
-            (end, Step::Renew)
+    apply(table, id, EventType::Renewed, (actor, ctx), |read| {
+        let (end, transition) = if let Some(end) = request.expires_at {
+            (end, Transition::Renew)
         } else {
             let tier = catalog.tiers.get(&read.tier_id);
             let tier = tier.ok_or_else(|| not_in_catalog(&read))?;
-            (Some(next_end(&read, tier.billing_period, call.now)?), Step::RenewAsRead)
+            (Some(next_end(&read, tier.billing_period, ctx.now)?), Transition::RenewAsRead)
         };
         let from = read.expires_at;
         let next = read.renew(end)?;
         let data = serde_json::json!({ "from": from, "expires_at": next.expires_at });
-        Ok(Decided { next, step, data })
+        Ok(Decision { next, transition, data })
     })
     .await
 }

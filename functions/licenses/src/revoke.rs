@@ -3,15 +3,15 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::Caller,
-    domain::{Actor, EventType, Ids, Invalid, LicenseId, Scope, State as LicenseState},
+    domain::{Actor, EventType, IdGenerator, LicenseId, Scope, State as LicenseState, ValidationErrors},
     http::{
-        Body, Call, PathId, Problem, Tagged,
-        documented::{Always, ById, Known, Scoped, WithBody},
+        PathId, Problem, RequestContext, StrictJson, WithEtag,
         resources::LicenseResource,
+        responses::{Authenticated, Authorized, JsonBody, PathLookup, ServerErrors},
     },
-    store::{Race, Table, license_writes::Revoked},
+    store::{Backoff, Table, license_writes::RevokeOutcome},
 };
 use utoipa::ToSchema;
 
@@ -34,27 +34,27 @@ pub struct Request {
     request_body = Request,
     responses(
         (status = 200, description = "The license key, revoked", body = LicenseResource, headers(("ETag" = String))),
-        Known,
-        Scoped,
-        ById,
-        WithBody,
-        Always,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        JsonBody,
+        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     caller: Caller,
-    call: Call,
+    ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
-    body: Result<Body<Request>, Problem>,
-) -> Result<Tagged<LicenseResource>, Problem> {
+    body: Result<StrictJson<Request>, Problem>,
+) -> Result<WithEtag<LicenseResource>, Problem> {
     caller.require(Scope::LicensesWrite)?;
-    let Body(request) = body?;
-    let mut invalid = Invalid::default();
+    let StrictJson(request) = body?;
+    let mut invalid = ValidationErrors::default();
     invalid.text("/reason", request.reason.as_deref(), 500);
-    invalid.finish()?;
-    Ok(Tagged(revoke(&services.table, id, request.reason.as_deref(), &caller.actor(), &call).await?))
+    invalid.into_result()?;
+    Ok(WithEtag(revoke(&app.table, id, request.reason.as_deref(), &caller.actor(), &ctx).await?))
 }
 
 /// Revokes a license key, whatever state it is in.
@@ -63,24 +63,24 @@ pub async fn revoke(
     id: LicenseId,
     reason: Option<&str>,
     actor: &Actor,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<LicenseResource, Problem> {
-    let mut ids = Ids::new(call.now);
-    let mut race = Race::default();
+    let mut ids = IdGenerator::new(ctx.now);
+    let mut backoff = Backoff::default();
     loop {
         let read = table.license(id).await?.ok_or_else(Problem::not_found)?;
         if matches!(read.state, LicenseState::Revoked { .. }) {
-            return Ok(LicenseResource::new(&read, None, call.now));
+            return Ok(LicenseResource::new(&read, None, ctx.now));
         }
-        let event = call.event(&mut ids, EventType::Revoked, id, actor, serde_json::json!({ "reason": reason }));
-        let ended = read.clone().revoke(call.now, reason.map(str::to_owned));
-        let answer = LicenseResource::new(&ended, None, call.now);
-        let done = call.once.ok(&answer).await?;
-        match table.revoke(&read, call.now, reason, &event, done.as_ref()).await? {
-            Revoked::Done => return Ok(answer),
-            Revoked::Already(license) => return Ok(LicenseResource::new(&license, None, call.now)),
-            Revoked::Moved => race.lost().await?,
-            Revoked::Absent => return Err(Problem::not_found()),
+        let event = ctx.event(&mut ids, EventType::Revoked, id, actor, serde_json::json!({ "reason": reason }));
+        let ended = read.clone().revoke(ctx.now, reason.map(str::to_owned));
+        let answer = LicenseResource::new(&ended, None, ctx.now);
+        let done = ctx.idempotency.ok(&answer).await?;
+        match table.revoke(&read, ctx.now, reason, &event, done.as_ref()).await? {
+            RevokeOutcome::Done => return Ok(answer),
+            RevokeOutcome::Already(license) => return Ok(LicenseResource::new(&license, None, ctx.now)),
+            RevokeOutcome::Moved => backoff.retry().await?,
+            RevokeOutcome::Absent => return Err(Problem::not_found()),
         }
     }
 }

@@ -4,16 +4,16 @@ use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::{
-    Services,
+    AppState,
     auth::{AppCredential, AppCredentialError},
     domain::{
-        Activation, ActivationId, Catalog, Claims, Invalid, License, MachineHash, Refusal, Secret, Standing,
+        Activation, ActivationId, Catalog, Claims, License, MachineHash, Refusal, SeatStatus, Secret, ValidationErrors,
         seat::whole_second,
     },
     http::{
-        Body, Call, Problem,
-        documented::{Always, Limited, WithBody},
+        Problem, RequestContext, StrictJson,
         resources::LicenseResource,
+        responses::{JsonBody, ServerErrors, Throttled},
     },
 };
 use utoipa::ToSchema;
@@ -142,26 +142,26 @@ impl From<Refusal> for Verdict {
     ),
     responses(
         (status = 200, description = "The answer, also where it is no", body = Response),
-        Limited,
-        WithBody,
-        Always,
+        Throttled,
+        JsonBody,
+        ServerErrors,
     ),
 )]
 pub async fn handler(
-    State(services): State<Services>,
-    call: Call,
-    Body(request): Body<Request>,
+    State(app): State<AppState>,
+    ctx: RequestContext,
+    StrictJson(request): StrictJson<Request>,
 ) -> Result<axum::Json<Response>, Problem> {
-    validate(&services, &request, &call).await.map(axum::Json)
+    validate(&app, &request, &ctx).await.map(axum::Json)
 }
 
 /// Finds the first reason that a license key or a token is not good, if there is one.
-pub async fn validate(services: &Services, request: &Request, call: &Call) -> Result<Response, Problem> {
+pub async fn validate(app: &AppState, request: &Request, ctx: &RequestContext) -> Result<Response, Problem> {
     let (license_key, token) = (request.license_key.as_ref(), request.token.as_ref());
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     AppCredential::check(&mut invalid, license_key, token);
-    invalid.finish()?;
-    let credential = match AppCredential::read(services, license_key, token, call).await {
+    invalid.into_result()?;
+    let credential = match AppCredential::read(app, license_key, token, ctx).await {
         Ok(credential) => credential,
         Err(AppCredentialError::NotFound) => return Ok(answer(Verdict::NotFound, None, None)),
         Err(AppCredentialError::Token(_) | AppCredentialError::Condemned) => {
@@ -170,21 +170,21 @@ pub async fn validate(services: &Services, request: &Request, call: &Call) -> Re
         Err(error) => return Err(error.into()),
     };
     let looked_at = looked_at(&credential, request.machine_id.as_deref());
-    let (license, activation) = tokio::join!(services.table.license(credential.license_id), async {
+    let (license, activation) = tokio::join!(app.table.license(credential.license_id), async {
         match looked_at {
-            Some((machine, _)) => services.table.activation(credential.license_id, machine).await,
+            Some((machine, _)) => app.table.activation(credential.license_id, machine).await,
             None => Ok(None),
         }
     });
     let Some(license) = license? else { return Ok(answer(Verdict::NotFound, None, None)) };
-    let catalog = services
+    let catalog = app
         .catalog
-        .read_with(&services.table, call.now, |catalog| catalog.products.contains_key(&license.product_id))
+        .read_with(&app.table, ctx.now, |catalog| catalog.products.contains_key(&license.product_id))
         .await?;
     let activation = activation?.filter(|found| looked_at.is_some_and(|(_, id)| id.is_none_or(|id| id == found.id)));
-    let asked = Asked { request, credential: &credential, now: call.now, margin: services.settings.clock_margin };
+    let asked = Asked { request, credential: &credential, now: ctx.now, margin: app.settings.clock_margin };
     let verdict = asked.verdict(&catalog, &license, activation.as_ref());
-    let shown = LicenseResource::new(&license, None, call.now).without_customer();
+    let shown = LicenseResource::new(&license, None, ctx.now).without_customer();
     Ok(answer(verdict, Some(shown), credential.claims))
 }
 
@@ -225,7 +225,7 @@ impl Asked<'_> {
         if self.request.machine_id.is_none() && named.is_none() {
             return Verdict::Valid;
         }
-        let Some(live) = activation.filter(|activation| activation.standing(license) == Standing::Live) else {
+        let Some(live) = activation.filter(|activation| activation.seat_status(license) == SeatStatus::Live) else {
             return Verdict::NotActivated;
         };
         let other = |machine_id: &String| named.is_some_and(|named| named.machine_id != *machine_id);

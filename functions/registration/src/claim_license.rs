@@ -7,23 +7,23 @@ use axum::{
 use jiff::Timestamp;
 use serde::Deserialize;
 use shared::{
-    Services,
-    auth::{SignedIn, User},
+    AppState,
+    auth::{AuthenticatedUser, User},
     domain::{
-        Actor, ActorKind, Catalog, Code, Customer, CustomerId, EventType, Ids, KeyString, License, LicenseId, Product,
-        State as LicenseState, Status, Tier, TierId,
+        Actor, ActorKind, Catalog, Code, Customer, CustomerId, EventType, IdGenerator, KeyString, License, LicenseId,
+        Product, State as LicenseState, Status, Tier, TierId,
     },
     http::{
-        Body, Call, Created, Metric, Problem, Tagged,
-        documented::{Always, Known, Scoped, WithBody},
+        Created, Metric, Problem, RequestContext, StrictJson, WithEtag,
         resources::{IssuedResource, LicenseResource},
+        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
     },
-    keymaking::{make_key, open_key, token_again},
+    key_issuance::{make_key, open_key, token_again},
     store::{
-        Race,
-        license_writes::{Issue, Issued, Superseding},
+        Backoff,
+        license_writes::{Issue, IssueOutcome, Superseding},
         licenses::LicenseFilter,
-        listing::{ListError, Paging},
+        pagination::{ListError, PageRequest},
     },
 };
 use utoipa::ToSchema;
@@ -38,7 +38,7 @@ pub struct Request {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: TierNotClaimable AlreadyClaimed CustomerNotRegistered AlreadyLicensed;
+    Errors: TierNotClaimable AlreadyClaimed CustomerNotRegistered AlreadyLicensed;
 }
 
 /// Claims a license key.
@@ -52,66 +52,66 @@ shared::problems! {
     responses(
         (status = 200, description = "The key that was claimed before, while it is active", body = IssuedResource, headers(("ETag" = String))),
         (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
-        Refused,
-        Known,
-        Scoped,
-        WithBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        JsonBody,
+        ServerErrors,
     ),
     security(("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
-    SignedIn(user): SignedIn,
-    call: Call,
-    body: Result<Body<Request>, Problem>,
+    State(app): State<AppState>,
+    AuthenticatedUser(user): AuthenticatedUser,
+    ctx: RequestContext,
+    body: Result<StrictJson<Request>, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let Body(request) = body?;
-    let (is_new, body) = claim(&services, &user, request.tier_id, &call).await?;
-    Ok(if is_new { Created { location: body.path(), body }.into_response() } else { Tagged(body).into_response() })
+    let StrictJson(request) = body?;
+    let (is_new, body) = claim(&app, &user, request.tier_id, &ctx).await?;
+    Ok(if is_new { Created { location: body.path(), body }.into_response() } else { WithEtag(body).into_response() })
 }
 
 /// The key of a claim, and whether it is new. Two claims at once give one key.
 pub async fn claim(
-    services: &Services,
+    app: &AppState,
     user: &User,
     tier_id: TierId,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<(bool, IssuedResource), Problem> {
-    let customer = services.table.customer_by_subject(&user.key()).await?.map(|found| found.customer);
+    let customer = app.table.customer_by_subject(&user.key()).await?.map(|found| found.customer);
     let customer =
         customer.ok_or_else(|| Problem::new(Code::CustomerNotRegistered, "register first: POST /register"))?;
-    let catalog = services.table.catalog().await?.catalog;
-    let mut race = Race::default();
+    let catalog = app.table.catalog().await?.catalog;
+    let mut backoff = Backoff::default();
     loop {
-        if let Some(found) = claim_as_read(services, &customer, user, (&catalog, tier_id), call).await? {
+        if let Some(found) = claim_as_read(app, &customer, user, (&catalog, tier_id), ctx).await? {
             return Ok(found);
         }
-        race.lost().await?;
+        backoff.retry().await?;
     }
 }
 
 /// None where something moved meanwhile: look again.
 async fn claim_as_read(
-    services: &Services,
+    app: &AppState,
     customer: &Customer,
     user: &User,
     (catalog, tier_id): (&Catalog, TierId),
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<Option<(bool, IssuedResource)>, Problem> {
-    if let Some(license) = services.table.claimed_license(customer.id, tier_id).await? {
-        return Ok(again(services, catalog, license, call).await?.map(|issued| (false, issued)));
+    if let Some(license) = app.table.claimed_license(customer.id, tier_id).await? {
+        return Ok(again(app, catalog, license, ctx).await?.map(|issued| (false, issued)));
     }
     let (product, tier) = claimable(catalog, tier_id)?;
-    match (Claim { services, customer, user, sold: (catalog, product, tier), call }).issue().await {
+    match (Claim { app, customer, user, sold: (catalog, product, tier), ctx }).issue().await {
         Ok(Some(issued)) => {
-            call.noted.count(Metric::Issued);
+            ctx.metrics.count(Metric::Issued);
             Ok(Some((true, issued)))
         }
         Ok(None) => Ok(None),
         // What stands in the way may be what another claim of this tier has just made: then that is the answer.
         Err(problem) if problem.code == Code::AlreadyLicensed => {
-            let made = services.table.claimed_license(customer.id, tier_id).await?;
+            let made = app.table.claimed_license(customer.id, tier_id).await?;
             made.map_or(Err(problem), |_| Ok(None))
         }
         Err(problem) => Err(problem),
@@ -128,54 +128,54 @@ fn claimable(catalog: &Catalog, id: TierId) -> Result<(&Product, &Tier), Problem
 /// The key that was claimed before, while it is active. A claim is for once: neither a key that ended nor one that is
 /// suspended makes room for another. None where it got another key string meanwhile: look again.
 async fn again(
-    services: &Services,
+    app: &AppState,
     catalog: &Catalog,
     id: LicenseId,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<Option<IssuedResource>, Problem> {
     let already = || Problem::new(Code::AlreadyClaimed, "this tier was claimed before");
-    let license = services.table.license(id).await?.ok_or_else(already)?;
-    let (product, tier) = catalog.sold(&license).ok_or_else(already)?;
-    if license.refusal(product.is_active, license.generation, call.now).is_some() {
+    let license = app.table.license(id).await?.ok_or_else(already)?;
+    let (product, tier) = catalog.product_and_tier(&license).ok_or_else(already)?;
+    if license.refusal(product.is_active, license.generation, ctx.now).is_some() {
         return Err(already());
     }
-    let sealed = services.table.sealed(id).await?.ok_or_else(already)?;
-    let (key, kept) = open_key(services, id, &sealed).await?;
-    let token = token_again(services, &license, (catalog, product, tier), (&sealed, kept), call).await?;
-    let shown = LicenseResource::new(&license, None, call.now);
+    let sealed = app.table.sealed(id).await?.ok_or_else(already)?;
+    let (key, kept) = open_key(app, id, &sealed).await?;
+    let token = token_again(app, &license, (catalog, product, tier), (&sealed, kept), ctx).await?;
+    let shown = LicenseResource::new(&license, None, ctx.now);
     Ok(token.map(|(token, claims)| IssuedResource::new(key.expose(), shown, &token, &claims)))
 }
 
 struct Claim<'a> {
-    services: &'a Services,
+    app: &'a AppState,
     customer: &'a Customer,
     user: &'a User,
     sold: (&'a Catalog, &'a Product, &'a Tier),
-    call: &'a Call,
+    ctx: &'a RequestContext,
 }
 
 impl Claim<'_> {
     /// None where the customer's keys moved meanwhile: look again.
     async fn issue(&self) -> Result<Option<IssuedResource>, Problem> {
         let (_, product, tier) = self.sold;
-        let (services, call) = (self.services, self.call);
-        let current = services.table.current_license(self.customer.id, product.id).await?;
+        let (app, ctx) = (self.app, self.ctx);
+        let current = app.table.current_license(self.customer.id, product.id).await?;
         let expired = self.to_supersede(current).await?;
-        if holds_another(services, self.customer.id, product, call.now).await? {
+        if holds_another(app, self.customer.id, product, ctx.now).await? {
             return Err(already_licensed());
         }
-        let mut ids = Ids::new(call.now);
-        let key = KeyString::draw(&product.code, &mut rand::rng());
-        let license = License::issued(ids.make(), self.customer.id, tier, key.hint(), call.now);
-        let made = make_key(services, &license, self.sold, key, &mut ids, call).await?;
+        let mut ids = IdGenerator::new(ctx.now);
+        let key = KeyString::generate(&product.code, &mut rand::rng());
+        let license = License::issued(ids.make(), self.customer.id, tier, key.hint(), ctx.now);
+        let made = make_key(app, &license, self.sold, key, &mut ids, ctx).await?;
         let actor = Actor { kind: ActorKind::User, id: self.user.subject.clone() };
         let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id, "claimed": true });
-        let event = call.event(&mut ids, EventType::Issued, license.id, &actor, data);
+        let event = ctx.event(&mut ids, EventType::Issued, license.id, &actor, data);
         let superseded = expired.map(|(old, end)| {
             let data = serde_json::json!({ "superseded_by": license.id });
-            (old, end, call.event(&mut ids, EventType::Superseded, old, &actor, data))
+            (old, end, ctx.event(&mut ids, EventType::Superseded, old, &actor, data))
         });
-        let shown = LicenseResource::new(&license, None, call.now);
+        let shown = LicenseResource::new(&license, None, ctx.now);
         let answer = IssuedResource::new(made.key.expose(), shown, &made.token, &made.claims);
         let issue = Issue {
             license: &license,
@@ -189,16 +189,16 @@ impl Claim<'_> {
                 only_if_expired_at: Some(*end),
             }),
             claims_tier: true,
-            done: call.once.created(answer.path(), &answer).await?,
+            done: ctx.idempotency.created(answer.path(), &answer).await?,
         };
-        Ok((services.table.issue(&issue).await? == Issued::Done).then_some(answer))
+        Ok((app.table.issue(&issue).await? == IssueOutcome::Done).then_some(answer))
     }
 
     /// The expired key that the claim replaces, and when it ended. One that is active or suspended stands in its way.
     async fn to_supersede(&self, current: Option<LicenseId>) -> Result<Option<(LicenseId, Timestamp)>, Problem> {
         let Some(id) = current else { return Ok(None) };
-        let Some(old) = self.services.table.license(id).await? else { return Ok(None) };
-        match (&old.state, old.expires_at.filter(|end| *end <= self.call.now)) {
+        let Some(old) = self.app.table.license(id).await? else { return Ok(None) };
+        match (&old.state, old.expires_at.filter(|end| *end <= self.ctx.now)) {
             (LicenseState::Active, Some(end)) => Ok(self.sold.1.one_key_per_customer.then_some((id, end))),
             (LicenseState::Active, None) | (LicenseState::Suspended, _) => Err(already_licensed()),
             (LicenseState::Superseded { .. } | LicenseState::Revoked { .. }, _) => Ok(None),
@@ -213,13 +213,13 @@ fn already_licensed() -> Problem {
 /// Whether the customer has an active or suspended key of the product besides the current one, as there may be where
 /// a product allows several.
 async fn holds_another(
-    services: &Services,
+    app: &AppState,
     customer: CustomerId,
     product: &Product,
     now: Timestamp,
 ) -> Result<bool, Problem> {
     for status in [Status::Active, Status::Suspended] {
-        if any(services, customer, product, status, now).await? {
+        if any(app, customer, product, status, now).await? {
             return Ok(true);
         }
     }
@@ -227,7 +227,7 @@ async fn holds_another(
 }
 
 async fn any(
-    services: &Services,
+    app: &AppState,
     customer: CustomerId,
     product: &Product,
     status: Status,
@@ -239,9 +239,9 @@ async fn any(
         status: Some(status),
         ..LicenseFilter::default()
     };
-    let mut paging = Paging { limit: 1, cursor: None, key: services.cursor_key() };
+    let mut paging = PageRequest { limit: 1, cursor: None, key: app.cursor_key() };
     loop {
-        let page = services.table.licenses(&filter, now, &paging).await?;
+        let page = app.table.licenses(&filter, now, &paging).await?;
         if !page.items.is_empty() {
             return Ok(true);
         }

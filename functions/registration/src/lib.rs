@@ -5,11 +5,11 @@ pub mod own_key;
 pub mod own_licenses;
 pub mod register;
 
-use shared::Services;
+use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The function's routes.
-pub fn routes() -> OpenApiRouter<Services> {
+pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(register::handler))
         .routes(routes!(claim_license::handler))

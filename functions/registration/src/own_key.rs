@@ -1,11 +1,11 @@
 //! The key string of a license key of one's own, for whoever has lost the answer that showed it.
 
 use shared::{
-    Services,
+    AppState,
     auth::User,
     domain::{License, LicenseId, Secret},
     http::Problem,
-    keymaking::open_key,
+    key_issuance::open_key,
 };
 
 /// A license key and its key string.
@@ -18,17 +18,17 @@ pub struct OwnKey {
 }
 
 /// A user's own license key. Someone else's is not there.
-pub async fn own_license(services: &Services, user: &User, id: LicenseId) -> Result<License, Problem> {
-    let customer = services.table.customer_by_subject(&user.key()).await?;
+pub async fn own_license(app: &AppState, user: &User, id: LicenseId) -> Result<License, Problem> {
+    let customer = app.table.customer_by_subject(&user.key()).await?;
     let customer = customer.ok_or_else(Problem::not_found)?.customer;
-    let license = services.table.license(id).await?.filter(|license| license.customer_id == customer.id);
+    let license = app.table.license(id).await?.filter(|license| license.customer_id == customer.id);
     license.ok_or_else(Problem::not_found)
 }
 
 /// A user's own license key, with its key string.
-pub async fn own_key(services: &Services, user: &User, id: LicenseId) -> Result<OwnKey, Problem> {
-    let license = own_license(services, user, id).await?;
-    let sealed = services.table.sealed(id).await?.ok_or_else(Problem::not_found)?;
-    let (license_key, _) = open_key(services, id, &sealed).await?;
+pub async fn own_key(app: &AppState, user: &User, id: LicenseId) -> Result<OwnKey, Problem> {
+    let license = own_license(app, user, id).await?;
+    let sealed = app.table.sealed(id).await?.ok_or_else(Problem::not_found)?;
+    let (license_key, _) = open_key(app, id, &sealed).await?;
     Ok(OwnKey { license, license_key })
 }

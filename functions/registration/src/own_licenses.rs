@@ -4,17 +4,17 @@ use axum::extract::State;
 use futures_util::future::try_join_all;
 use serde::Serialize;
 use shared::{
-    Services,
-    auth::{SignedIn, User},
+    AppState,
+    auth::{AuthenticatedUser, User},
     domain::License,
     http::{
-        Call, List, ListBody, NoFilter, Page, Problem,
-        documented::{Always, Known, Queried, Scoped},
+        ListQuery, ListResponse, NoFilter, PaginationParams, Problem, RequestContext,
         resources::{ActivationResource, LicenseResource},
+        responses::{Authenticated, Authorized, Paginated, ServerErrors},
     },
     store::{
         licenses::LicenseFilter,
-        listing::{Listed, Paging},
+        pagination::{Page, PageRequest},
     },
 };
 use utoipa::ToSchema;
@@ -37,52 +37,52 @@ pub struct OwnLicense {
     path = "/api/v1.0/user/licenses",
     tag = "users",
     summary = "List one's own license keys and their machines, newest first",
-    params(Page),
+    params(PaginationParams),
     responses(
-        (status = 200, description = "A page of license keys", body = ListBody<OwnLicense>),
-        Known,
-        Scoped,
-        Queried,
-        Always,
+        (status = 200, description = "A page of license keys", body = ListResponse<OwnLicense>),
+        Authenticated,
+        Authorized,
+        Paginated,
+        ServerErrors,
     ),
     security(("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
-    SignedIn(user): SignedIn,
-    call: Call,
-    list: Result<List<NoFilter>, Problem>,
-) -> Result<ListBody<OwnLicense>, Problem> {
-    own_licenses(&services, &user, &list?.paging, &call).await
+    State(app): State<AppState>,
+    AuthenticatedUser(user): AuthenticatedUser,
+    ctx: RequestContext,
+    list: Result<ListQuery<NoFilter>, Problem>,
+) -> Result<ListResponse<OwnLicense>, Problem> {
+    own_licenses(&app, &user, &list?.paging, &ctx).await
 }
 
 /// How many machines are shown of each license key.
-const MOST_ACTIVATIONS: usize = 100;
+const MAX_ACTIVATIONS: usize = 100;
 
 /// A page of a user's license keys; none for a user who is no customer.
 pub async fn own_licenses(
-    services: &Services,
+    app: &AppState,
     user: &User,
-    paging: &Paging,
-    call: &Call,
-) -> Result<ListBody<OwnLicense>, Problem> {
-    let Some(found) = services.table.customer_by_subject(&user.key()).await? else {
-        return Ok(Listed { items: Vec::new(), next: None }.into());
+    paging: &PageRequest,
+    ctx: &RequestContext,
+) -> Result<ListResponse<OwnLicense>, Problem> {
+    let Some(found) = app.table.customer_by_subject(&user.key()).await? else {
+        return Ok(Page { items: Vec::new(), next: None }.into());
     };
     let filter = LicenseFilter { customer_id: Some(found.customer.id), ..LicenseFilter::default() };
-    let page = services.table.licenses(&filter, call.now, paging).await?;
-    let items = try_join_all(page.items.iter().map(|license| with_machines(services, license, call))).await?;
-    Ok(Listed { items, next: page.next }.into())
+    let page = app.table.licenses(&filter, ctx.now, paging).await?;
+    let items = try_join_all(page.items.iter().map(|license| with_machines(app, license, ctx))).await?;
+    Ok(Page { items, next: page.next }.into())
 }
 
-async fn with_machines(services: &Services, license: &License, call: &Call) -> Result<OwnLicense, Problem> {
-    let paging = Paging { limit: MOST_ACTIVATIONS, cursor: None, key: services.cursor_key() };
-    let page = services.table.activations(license, &paging).await?;
-    let margin = services.settings.clock_margin;
-    let show = |activation| ActivationResource::new(activation, license, margin, call.now);
+async fn with_machines(app: &AppState, license: &License, ctx: &RequestContext) -> Result<OwnLicense, Problem> {
+    let paging = PageRequest { limit: MAX_ACTIVATIONS, cursor: None, key: app.cursor_key() };
+    let page = app.table.activations(license, &paging).await?;
+    let margin = app.settings.clock_margin;
+    let show = |activation| ActivationResource::new(activation, license, margin, ctx.now);
     let activations: Vec<_> = page.items.iter().map(show).collect();
     Ok(OwnLicense {
-        license: LicenseResource::new(license, None, call.now),
+        license: LicenseResource::new(license, None, ctx.now),
         activations,
         has_more_activations: page.next.is_some(),
     })

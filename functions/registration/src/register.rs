@@ -7,16 +7,16 @@ use axum::{
 };
 use serde::Deserialize;
 use shared::{
-    Services,
-    auth::{SignedIn, User},
-    domain::{Code, Customer, FieldError, Ids, Invalid},
+    AppState,
+    auth::{AuthenticatedUser, User},
+    domain::{Code, Customer, FieldError, IdGenerator, ValidationErrors},
     http::{
-        Body, Call, Created, Problem, Tagged,
-        documented::{Always, Known, Scoped, WithBody},
+        Created, Problem, RequestContext, StrictJson, WithEtag,
+        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
     },
     store::{
-        Race,
-        customers::{Registered, VersionedCustomer},
+        Backoff,
+        customers::{RegisterOutcome, VersionedCustomer},
     },
 };
 use utoipa::ToSchema;
@@ -35,7 +35,7 @@ pub struct Request {
 
 shared::problems! {
     /// What this alone refuses.
-    Refused: EmailTaken;
+    Errors: EmailTaken;
 }
 
 /// Registers a user.
@@ -50,61 +50,61 @@ shared::problems! {
     responses(
         (status = 200, description = "The user is a customer already, or is now one whom an operator made", body = Customer, headers(("ETag" = String))),
         (status = 201, description = "The customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
-        Refused,
-        Known,
-        Scoped,
-        WithBody,
-        Always,
+        Errors,
+        Authenticated,
+        Authorized,
+        JsonBody,
+        ServerErrors,
     ),
     security(("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(services): State<Services>,
-    SignedIn(user): SignedIn,
-    call: Call,
-    body: Result<Body<Request>, Problem>,
+    State(app): State<AppState>,
+    AuthenticatedUser(user): AuthenticatedUser,
+    ctx: RequestContext,
+    body: Result<StrictJson<Request>, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let Body(request) = body?;
-    let (status, customer) = register(&services, user, &request, &call).await?;
+    let StrictJson(request) = body?;
+    let (status, customer) = register(&app, user, &request, &ctx).await?;
     Ok(match status {
         StatusCode::CREATED => Created { location: path_of(&customer), body: customer }.into_response(),
-        _ => Tagged(customer).into_response(),
+        _ => WithEtag(customer).into_response(),
     })
 }
 
 /// The customer whom a user is, made where there is none: 201, else 200. Two registrations at once give one customer.
 pub async fn register(
-    services: &Services,
+    app: &AppState,
     user: User,
     request: &Request,
-    call: &Call,
+    ctx: &RequestContext,
 ) -> Result<(StatusCode, Customer), Problem> {
     let subject = user.key();
-    if let Some(known) = services.table.customer_by_subject(&subject).await? {
+    if let Some(known) = app.table.customer_by_subject(&subject).await? {
         return Ok((StatusCode::OK, known.customer));
     }
-    let user = complete(services, user, call).await?;
-    let new = customer(&user, request, call)?;
-    let mut race = Race::default();
+    let user = complete(app, user, ctx).await?;
+    let new = customer(&user, request, ctx)?;
+    let mut backoff = Backoff::default();
     loop {
         // The address first: whoever took it in another registration of this user has the subject as well by then.
-        let owner = services.table.customer_by_email(&new.email).await?;
-        if let Some(known) = services.table.customer_by_subject(&subject).await? {
+        let owner = app.table.customer_by_email(&new.email).await?;
+        if let Some(known) = app.table.customer_by_subject(&subject).await? {
             return Ok((StatusCode::OK, known.customer));
         }
         let (status, written, customer) = if let Some(found) = owner {
-            link(services, &user, found, call).await?
+            link(app, &user, found, ctx).await?
         } else if !user.email_verified {
             return Err(unverified());
         } else {
-            let done = call.once.created(path_of(&new), &new).await?;
-            let written = services.table.register(&new, &subject, done.as_ref()).await?;
+            let done = ctx.idempotency.created(path_of(&new), &new).await?;
+            let written = app.table.register(&new, &subject, done.as_ref()).await?;
             (StatusCode::CREATED, written, new.clone())
         };
-        if written == Registered::Done {
+        if written == RegisterOutcome::Done {
             return Ok((status, customer));
         }
-        race.lost().await?;
+        backoff.retry().await?;
     }
 }
 
@@ -121,20 +121,20 @@ fn unverified() -> Problem {
 }
 
 /// E-mail address and name, where the token has them not.
-async fn complete(services: &Services, user: User, call: &Call) -> Result<User, Problem> {
-    match &services.oidc {
-        Some(oidc) => Ok(oidc.complete(user, call.now).await?),
+async fn complete(app: &AppState, user: User, ctx: &RequestContext) -> Result<User, Problem> {
+    match &app.oidc {
+        Some(oidc) => Ok(oidc.complete(user, ctx.now).await?),
         None => Ok(user),
     }
 }
 
-fn customer(user: &User, request: &Request, call: &Call) -> Result<Customer, Problem> {
+fn customer(user: &User, request: &Request, ctx: &RequestContext) -> Result<Customer, Problem> {
     let Some(email) = user.email.clone() else {
         let detail = "neither the token nor the issuer's userinfo names an e-mail address";
         return Err(FieldError::parameter("Authorization", Code::InvalidValue, detail).into());
     };
     let name = request.name.clone().or_else(|| user.name.clone()).unwrap_or_default();
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     Customer::check(&mut invalid, &name, &email, request.company.as_deref());
     // The address is not in the body: its fault is the token's.
     for error in &mut invalid.0 {
@@ -142,31 +142,31 @@ fn customer(user: &User, request: &Request, call: &Call) -> Result<Customer, Pro
             (error.pointer, error.parameter) = (None, Some("Authorization".to_owned()));
         }
     }
-    invalid.finish()?;
+    invalid.into_result()?;
     Ok(Customer {
-        id: Ids::new(call.now).make(),
+        id: IdGenerator::new(ctx.now).make(),
         name,
         email,
         company: request.company.clone(),
         subject: Some(user.subject.clone()),
-        created_at: call.now,
-        updated_at: call.now,
+        created_at: ctx.now,
+        updated_at: ctx.now,
     })
 }
 
 /// Makes the user the customer who has the address: only if the issuer has verified that it is the user's, and nobody
 /// else is this customer.
 async fn link(
-    services: &Services,
+    app: &AppState,
     user: &User,
     found: VersionedCustomer,
-    call: &Call,
-) -> Result<(StatusCode, Registered, Customer), Problem> {
+    ctx: &RequestContext,
+) -> Result<(StatusCode, RegisterOutcome, Customer), Problem> {
     if !user.email_verified || found.customer.subject.is_some() {
         return Err(Problem::new(Code::EmailTaken, "another customer has this e-mail address"));
     }
-    let customer = Customer { subject: Some(user.subject.clone()), updated_at: call.now, ..found.customer.clone() };
-    let done = call.once.ok(&customer).await?;
-    let written = services.table.link_subject(&found, &customer, &user.key(), done.as_ref()).await?;
+    let customer = Customer { subject: Some(user.subject.clone()), updated_at: ctx.now, ..found.customer.clone() };
+    let done = ctx.idempotency.ok(&customer).await?;
+    let written = app.table.link_subject(&found, &customer, &user.key(), done.as_ref()).await?;
     Ok((StatusCode::OK, written, customer))
 }

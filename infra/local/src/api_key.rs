@@ -3,8 +3,8 @@
 use std::{error::Error, io};
 
 use shared::{
-    Aws, Clock, Patience,
-    domain::{ApiKey, ApiKeySecret, Ids, Invalid, Scopes},
+    Aws, Clock, Timeouts,
+    domain::{ApiKey, ApiKeySecret, IdGenerator, Scopes, ValidationErrors},
     http_client,
     store::Table,
 };
@@ -14,9 +14,11 @@ use crate::say;
 /// Makes an API key that may do everything and shows it, once, on standard output. Credentials and region are those of
 /// AWS's variables.
 pub(crate) async fn make(table: &str, name: String) -> Result<(), Box<dyn Error>> {
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     invalid.name("/name", &name, 100);
-    invalid.finish().map_err(|_| "--name takes a name of 100 characters at most, none of them a control character")?;
+    invalid
+        .into_result()
+        .map_err(|_| "--name takes a name of 100 characters at most, none of them a control character")?;
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
     let region = region.ok_or("AWS_REGION is not set: it says in which region the table is")?;
@@ -25,12 +27,12 @@ pub(crate) async fn make(table: &str, name: String) -> Result<(), Box<dyn Error>
         return Err(format!("AWS_ACCESS_KEY_ID is not set; {mend}").into());
     }
     let endpoint = variable("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| variable("AWS_ENDPOINT_URL"));
-    let aws = Aws::new(&region, None, http_client(&[endpoint.as_deref()])?, Patience::default());
+    let aws = Aws::new(&region, None, http_client(&[endpoint.as_deref()])?, Timeouts::default());
     let table = Table::connect(&aws, table, endpoint);
     table.check_schema().await?;
 
     let now = Clock::System.now();
-    let secret = ApiKeySecret::draw(Ids::new(now).make(), &mut rand::rng());
+    let secret = ApiKeySecret::generate(IdGenerator::new(now).make(), &mut rand::rng());
     let key =
         ApiKey { id: secret.id, name, scopes: Scopes::All, created_at: now, expires_at: None, last_used_at: None };
     table.add_api_key(&key, &secret, None).await?;

@@ -12,7 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use shared::{
-    domain::{ApiKeySecret, Ids, Timestamp},
+    domain::{ApiKeySecret, IdGenerator, Timestamp},
     tokens::local::write_secret_file,
 };
 
@@ -101,7 +101,7 @@ impl Folder {
             let no_key = |error| FolderError::File { path: path.clone(), cause: io::Error::other(error) };
             return text.trim().parse().map_err(no_key);
         }
-        let secret = draw_operator_api_key(now);
+        let secret = generate_operator_api_key(now);
         write_secret_file(&path, secret.expose().as_bytes()).map_err(at(&path))?;
         Ok(secret)
     }
@@ -139,8 +139,8 @@ impl Folder {
 const LOCAL_JSON: &str = "local.json";
 
 /// Draws an operator's API key.
-pub(crate) fn draw_operator_api_key(now: Timestamp) -> ApiKeySecret {
-    ApiKeySecret::draw(Ids::new(now).make(), &mut rand::rng())
+pub(crate) fn generate_operator_api_key(now: Timestamp) -> ApiKeySecret {
+    ApiKeySecret::generate(IdGenerator::new(now).make(), &mut rand::rng())
 }
 
 fn read_local_json(folder: &Path) -> Option<LocalJson> {

@@ -1,7 +1,7 @@
 //! `signet`: the whole system on this machine, until ctrl-c.
 
 mod api_key;
-mod rewrap;
+mod reencrypt;
 mod welcome;
 
 use std::{
@@ -14,12 +14,12 @@ use std::{
 
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
 use shared::{
-    Services,
+    AppState,
     auth::{OidcSettings, oidc::ROLES_CLAIM},
-    domain::rate::RateLimits,
+    domain::rate_limit::RateLimits,
     http::{
-        edge::cors::Origin,
         log::{self, Format},
+        middleware::cors::Origin,
     },
 };
 use signet_local::{Folder, LocalJson, Options, Stack, issuer_url, listen_address};
@@ -136,7 +136,7 @@ fn begin_log(format: Option<LogFormat>) {
 
 async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     match flags.task {
-        Some(Task::Rewrap) => return rewrap::rewrap_all().await,
+        Some(Task::Rewrap) => return reencrypt::reencrypt_all().await,
         Some(Task::ApiKey { table, name }) => return api_key::make(&table, name).await,
         None => {}
     }
@@ -172,7 +172,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     say(&mut io::stdout(), &welcome::welcome(&stack));
     tokio::select! {
         () = signals.next() => {}
-        () = keep_schedules(stack.services.clone()) => {}
+        () = keep_schedules(stack.app.clone()) => {}
     }
     folder.remove_local_json()?;
     tokio::select! {
@@ -185,14 +185,14 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
 
 /// Does what schedules do where Signet is deployed: looks now and then whether the signing keys are due for a step, and
 /// makes the figures of the overview.
-async fn keep_schedules(services: Services) {
+async fn keep_schedules(app: AppState) {
     let mut minutes = tokio::time::interval(Duration::from_mins(1));
     loop {
         minutes.tick().await;
-        if let Err(error) = services.keep_ring().await {
+        if let Err(error) = app.maintain_key_ring().await {
             tracing::warn!(%error, "the signing keys were not looked after");
         }
-        if let Err(error) = services.table.make_statistics(services.clock.now()).await {
+        if let Err(error) = app.table.make_statistics(app.clock.now()).await {
             tracing::warn!(%error, "the figures of the overview were not made");
         }
     }

@@ -5,10 +5,10 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::http::Uri;
 use shared::{
-    Clock, Patience,
+    Clock, Timeouts,
     auth::OidcSettings,
-    domain::{rate::RateLimits, ring::Rules},
-    http::edge::cors::Origin,
+    domain::{key_ring::RotationPolicy, rate_limit::RateLimits},
+    http::middleware::cors::Origin,
     tokens::local::SpareKey,
 };
 
@@ -29,7 +29,7 @@ pub struct Options<'a> {
     /// What is slowed down; load tests from one address switch it off.
     pub rate_limits: RateLimits,
     /// How the signing key ring turns.
-    pub ring: Rules,
+    pub ring: RotationPolicy,
     /// Another DynamoDB in place of the embedded one.
     pub dynamodb_endpoint: Option<String>,
     /// Where KMS and Secrets Manager hold the keys; none holds them where the table is.
@@ -47,7 +47,7 @@ pub struct Options<'a> {
     /// The time.
     pub clock: Clock,
     /// How long a request waits for what it needs.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
     /// In place of the SDK's own HTTP client: where tests break things.
     pub http_client: Option<SharedHttpClient>,
 }
@@ -59,7 +59,7 @@ impl Default for Options<'_> {
             data: None,
             demo: false,
             rate_limits: RateLimits::default(),
-            ring: Rules::default(),
+            ring: RotationPolicy::default(),
             dynamodb_endpoint: None,
             kms_endpoint: None,
             table: TABLE.to_owned(),
@@ -68,7 +68,7 @@ impl Default for Options<'_> {
             cors_origins: Vec::new(),
             spare_keys: Vec::new(),
             clock: Clock::System,
-            patience: Patience::default(),
+            timeouts: Timeouts::default(),
             http_client: None,
         }
     }

@@ -1,13 +1,13 @@
 //! The routes of every function.
 
-use shared::Services;
+use shared::AppState;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::document::About;
 
 /// The routes of every function.
-pub fn all_routes() -> OpenApiRouter<Services> {
+pub fn all_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(About::openapi())
         .merge(catalog::routes())
         .merge(customers::routes())

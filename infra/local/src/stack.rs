@@ -11,9 +11,9 @@ use aws_sdk_dynamodb::config::Credentials;
 use axum::Router;
 use jiff::SignedDuration;
 use shared::{
-    Aws, Clock, Keys, Services, Settings,
+    AppState, Aws, Clock, Keys, Settings,
     domain::{ApiKey, ApiKeySecret, Scopes, Secret, Timestamp},
-    http::edge::with_edge,
+    http::middleware::with_middleware,
     http_client,
     store::{StoreError, Table},
     tokens::{
@@ -26,7 +26,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 use crate::{
     Demo, DemoError, Folder, FolderError, Options, demo,
     embedded::EmbeddedTable,
-    folder::draw_operator_api_key,
+    folder::generate_operator_api_key,
     issuer::{self, DevIssuer},
     keys::{KmsError, in_kms},
     routes::all_routes,
@@ -49,7 +49,7 @@ pub struct Stack {
     /// Its table's name.
     pub table: String,
     /// Its parts, for tests that look behind the API.
-    pub services: Services,
+    pub app: AppState,
     /// What there is to look at, if that was asked for.
     pub demo: Option<Demo>,
     stop: oneshot::Sender<()>,
@@ -82,7 +82,7 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// One of the parts did not start.
     #[error(transparent)]
-    Services(#[from] shared::StartError),
+    AppState(#[from] shared::StartError),
     /// The table is of other keys than the folder, or than this process.
     #[error("the signing key that the table names as current can't sign here: {0}")]
     ForeignTable(#[source] SignError),
@@ -118,7 +118,7 @@ impl Stack {
             Some(http_client) => http_client,
             None => http_client(&endpoints).map_err(shared::StartError::from)?,
         };
-        let aws = |credentials| Aws::new(&region, credentials, http_client.clone(), options.patience);
+        let aws = |credentials| Aws::new(&region, credentials, http_client.clone(), options.timeouts);
         let to_table = aws(credentials(embedded.is_some()));
         let table = Table::connect(&to_table, &options.table, Some(dynamodb_endpoint.clone()));
         table.create_if_missing().await?;
@@ -140,7 +140,7 @@ impl Stack {
             oidc: Some(oidc),
             rate_limits: options.rate_limits,
             cors_origins: options.cors_origins,
-            patience: options.patience,
+            timeouts: options.timeouts,
         };
         let keys = match &options.kms_endpoint {
             Some(endpoint) => {
@@ -149,19 +149,21 @@ impl Stack {
             }
             None => local_keys(folder, spare)?,
         };
-        let services = begin(table, keys, settings, options.clock).await?;
-        let secret = operator(&services, folder).await?;
-        let demo = if options.demo { Some(demo::fill(&services, secret.id).await?) } else { None };
+        let app = begin(table, keys, settings, options.clock).await?;
+        let secret = operator(&app, folder).await?;
+        let demo = if options.demo { Some(demo::fill(&app, secret.id).await?) } else { None };
 
         let (router, _) = all_routes().split_for_parts();
-        let router = router.merge(dashboard::routes(&services));
+        let router = router.merge(dashboard::routes(&app));
         // The issuer is no part of Signet, so it is beside the edge. Its documents are fetched over HTTP as any issuer's
         // are, at the first bearer token: by then it answers.
-        let app = Router::new().nest(issuer::PATH, dev_issuer.routes()).fallback_service(with_edge(router, &services));
-        let app = app.into_make_service_with_connect_info::<SocketAddr>();
+        let service =
+            Router::new().nest(issuer::PATH, dev_issuer.routes()).fallback_service(with_middleware(router, &app));
+        let service = service.into_make_service_with_connect_info::<SocketAddr>();
         let (stop, told_to_stop) = oneshot::channel::<()>();
         // A sender that was dropped says the same.
-        let serve = axum::serve(listener, app).with_graceful_shutdown(async { told_to_stop.await.unwrap_or_default() });
+        let serve =
+            axum::serve(listener, service).with_graceful_shutdown(async { told_to_stop.await.unwrap_or_default() });
         let served = tokio::spawn(async { serve.await });
         let operator_api_key = Secret::new(secret.expose().to_owned());
         let table = options.table;
@@ -171,7 +173,7 @@ impl Stack {
             oidc_issuer,
             dynamodb_endpoint,
             table,
-            services,
+            app,
             demo,
             stop,
             served,
@@ -181,12 +183,12 @@ impl Stack {
 
     /// Lets the requests that are under way come to their end, and closes the table.
     pub async fn stop(self) {
-        let Self { stop, mut served, embedded, services, .. } = self;
+        let Self { stop, mut served, embedded, app, .. } = self;
         let _ = stop.send(());
         if timeout(PATIENCE, &mut served).await.is_err() {
             served.abort();
         }
-        drop(services);
+        drop(app);
         if let Some(embedded) = embedded {
             embedded.stop().await;
         }
@@ -223,24 +225,24 @@ fn local_keys(folder: Option<&Folder>, spare: Vec<SpareKey>) -> Result<Keys, sha
     Ok(keys?.into())
 }
 
-async fn begin(table: Table, keys: Keys, settings: Settings, clock: Clock) -> Result<Services, StartError> {
+async fn begin(table: Table, keys: Keys, settings: Settings, clock: Clock) -> Result<AppState, StartError> {
     let signer = Arc::clone(&keys.signer);
-    let services = Services::new(table, keys, clock, settings).map_err(shared::StartError::from)?;
+    let app = AppState::new(table, keys, clock, settings).map_err(shared::StartError::from)?;
     // A table that another folder's keys began would answer, but sign nothing: better told now than at the first sale.
-    if let Some(current) = services.tokens.ring().current(services.clock.now()).await? {
+    if let Some(current) = app.tokens.ring().current(app.clock.now()).await? {
         signer.check(&current.handle).await.map_err(StartError::ForeignTable)?;
     }
-    services.keep_ring().await.map_err(shared::StartError::from)?;
-    services.tokens.ring().read(services.clock.now()).await?;
-    Ok(services)
+    app.maintain_key_ring().await.map_err(shared::StartError::from)?;
+    app.tokens.ring().read(app.clock.now()).await?;
+    Ok(app)
 }
 
 /// The operator's API key, in the table as in the folder.
-async fn operator(services: &Services, folder: Option<&Folder>) -> Result<ApiKeySecret, StartError> {
-    let now: Timestamp = services.clock.now();
+async fn operator(app: &AppState, folder: Option<&Folder>) -> Result<ApiKeySecret, StartError> {
+    let now: Timestamp = app.clock.now();
     let secret = match folder {
         Some(folder) => folder.operator_api_key(now)?,
-        None => draw_operator_api_key(now),
+        None => generate_operator_api_key(now),
     };
     let key = ApiKey {
         id: secret.id,
@@ -250,6 +252,6 @@ async fn operator(services: &Services, folder: Option<&Folder>) -> Result<ApiKey
         expires_at: None,
         last_used_at: None,
     };
-    services.table.add_api_key(&key, &secret, None).await?;
+    app.table.add_api_key(&key, &secret, None).await?;
     Ok(secret)
 }

@@ -8,7 +8,7 @@ use signet_local::{Demo, Stack};
 /// What a person who has just started it wants to know.
 pub(crate) fn welcome(stack: &Stack) -> String {
     let (url, key) = (&stack.base_url, stack.operator_api_key.expose());
-    let issuer = stack.services.issuer();
+    let issuer = stack.app.issuer();
     let oidc = &stack.oidc_issuer;
     let (demo, first) =
         stack.demo.as_ref().map_or_else(|| (String::new(), first_product(url, key)), |demo| tour(url, key, demo));

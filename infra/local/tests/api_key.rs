@@ -64,7 +64,7 @@ async fn what_is_missing_or_another_s_is_told_in_a_line() {
     refused(&make(&stack, &["--table", "no-such-table"], None), "the table no-such-table can't be used: there is none");
     refused(&make(&stack, &[], None), "--table");
 
-    let client = stack.local.services.table.client();
+    let client = stack.local.app.table.client();
     make_table(client, "sessions", "PK").await;
     refused(&make(&stack, &["--table", "sessions"], None), "its keys are not the texts PK and SK");
     let endpoint = ["--memory", "--listen", "127.0.0.1:0", "--dynamodb-endpoint", &stack.local.dynamodb_endpoint];

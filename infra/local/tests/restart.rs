@@ -12,7 +12,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use signet_tests::Running;
+use signet_tests::SignetProcess;
 
 const TASKS: usize = 4;
 
@@ -22,8 +22,8 @@ fn signet(folder: &Path, more: &[&str]) -> Command {
     command
 }
 
-fn start(folder: &Path, more: &[&str]) -> Running {
-    Running::spawn(folder, &mut signet(folder, more))
+fn start(folder: &Path, more: &[&str]) -> SignetProcess {
+    SignetProcess::spawn(folder, &mut signet(folder, more))
 }
 
 /// Makes customers until nobody answers any more; those whose making was answered.
@@ -78,7 +78,7 @@ async fn a_killed_process_loses_no_write_that_it_answered() {
     }
 }
 
-async fn jwks(client: &reqwest::Client, running: &Running) -> Value {
+async fn jwks(client: &reqwest::Client, running: &SignetProcess) -> Value {
     client.get(running.url("/.well-known/jwks.json")).send().await.unwrap().json().await.unwrap()
 }
 
@@ -189,7 +189,7 @@ fn without_ca_certificates_it_starts_unless_https_is_asked_for() {
         command.env("SSL_CERT_FILE", folder.path().join("none.pem")).env("SSL_CERT_DIR", folder.path().join("none"));
         command
     };
-    Running::spawn(folder.path(), &mut bare(&["--memory"])).kill();
+    SignetProcess::spawn(folder.path(), &mut bare(&["--memory"])).kill();
 
     let https = ["--memory", "--dynamodb-endpoint", "https://127.0.0.1:9"];
     refused(&bare(&https).output().unwrap(), 1, "install its package ca-certificates");
@@ -215,11 +215,12 @@ fn what_can_t_start_says_so_in_a_line() {
     refused(&signet(&at("no table"), &nobody).output().unwrap(), 1, "DynamoDB gave no answer");
     let nobody = ["--memory", "--kms-endpoint", "http://127.0.0.1:9"];
     refused(&signet(&at("no kms"), &nobody).output().unwrap(), 1, "KMS and Secrets Manager at http://127.0.0.1:9: ");
-    let mut rewrap = Command::new(env!("CARGO_BIN_EXE_signet"));
-    let rewrap = rewrap.arg("rewrap").env("RUST_LOG", "error").env("SIGNET_TABLE", "signet").env_remove("AWS_REGION");
+    let mut reencrypt = Command::new(env!("CARGO_BIN_EXE_signet"));
+    let reencrypt =
+        reencrypt.arg("rewrap").env("RUST_LOG", "error").env("SIGNET_TABLE", "signet").env_remove("AWS_REGION");
     let missing =
         "SIGNET_ISSUER is not set; AWS_REGION is not set; SIGNET_SEALING_KEY is not set; SIGNET_SECRETS is not";
-    refused(&rewrap.output().unwrap(), 1, missing);
+    refused(&reencrypt.output().unwrap(), 1, missing);
     for flag in [&["--lisen"][..], &["--listen", "nowhere"], &["--issuer", "example.com"], &["--data"]] {
         refused(&signet(&at("unused"), flag).output().unwrap(), 2, flag[0]);
     }

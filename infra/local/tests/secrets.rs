@@ -15,7 +15,9 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, REFERER, USER_AGENT},
 };
 use serde_json::{Value, json};
-use signet_tests::{Answer, AppKey, Behind, Client, Running, Sold, found_in, items_hold, pieces, text};
+use signet_tests::{
+    AppKey, Client, IssuedLicense, RawTable, SignetProcess, TestResponse, found_in, items_hold, pieces, text,
+};
 
 /// All of ours, and of everybody else's what is not every byte on a socket.
 const EVERYTHING: &str = "debug,access=trace,activations=trace,catalog=trace,customers=trace,discovery=trace,\
@@ -23,14 +25,14 @@ const EVERYTHING: &str = "debug,access=trace,activations=trace,catalog=trace,cus
 
 /// Who sells, who runs the software, and all that is not for anybody else's eyes.
 struct Story {
-    running: Running,
+    running: SignetProcess,
     operator: Client,
     app: Client,
     secrets: Vec<String>,
 }
 
 impl Story {
-    fn begin(running: Running) -> Self {
+    fn begin(running: SignetProcess) -> Self {
         let app = Client::new(&running.url(""));
         let operator = app.with_api_key(&running.key());
         let secrets = vec![running.key()];
@@ -49,7 +51,7 @@ impl Story {
     }
 
     /// The operator sells, changes, regenerates and ends license keys; programs get keys of their own.
-    async fn of_the_operator(&mut self) -> Sold {
+    async fn of_the_operator(&mut self) -> IssuedLicense {
         let operator = self.operator.clone();
         let tier =
             json!({"max_users": 2, "is_claimable": true, "heartbeat_interval_seconds": 2, "renew_after_seconds": 1});
@@ -88,7 +90,7 @@ impl Story {
     }
 
     /// The app activates, sends heartbeats until it has a fresh token, is refused a seat, and gives one back.
-    async fn of_the_app(&mut self, sold: &Sold) {
+    async fn of_the_app(&mut self, sold: &IssuedLicense) {
         let app = self.app.clone();
         let activated = app.activate(&sold.license_key.to_lowercase().replace('-', " "), "one").await.expect(201);
         let mut token = self.keep(&activated["token"]);
@@ -125,7 +127,7 @@ impl Story {
     }
 
     /// People sign in, register, and claim.
-    async fn of_people(&mut self, sold: &Sold) -> String {
+    async fn of_people(&mut self, sold: &IssuedLicense) -> String {
         let mut last = String::new();
         for (email, scope) in [
             ("ada@example.com", "openid email profile"),
@@ -154,7 +156,7 @@ impl Story {
     }
 
     /// One secret of each kind wherever somebody may put it who holds it wrong, whole and broken.
-    async fn of_those_who_err(&mut self, sold: &Sold, bearer: &str) {
+    async fn of_those_who_err(&mut self, sold: &IssuedLicense, bearer: &str) {
         let key = self.running.key();
         for secret in [&key, &sold.license_key, text(&sold.issued["token"]), bearer] {
             for text in [secret.to_owned(), format!("{secret}x"), secret[1..].to_owned(), secret.to_uppercase()] {
@@ -168,7 +170,7 @@ impl Story {
         let app = &self.app;
         let encoded: String =
             reqwest::Url::parse_with_params("http://a/", [("a", secret)]).unwrap().query().unwrap()[2..].into();
-        let refused = |answer: Answer| assert!(answer.status < 500, "{}: {}", answer.asked, answer.text);
+        let refused = |answer: TestResponse| assert!(answer.status < 500, "{}: {}", answer.asked, answer.text);
         for path in [
             format!("products?api_key={encoded}&token={encoded}&{encoded}=1"),
             format!("license-keys/{encoded}"),
@@ -252,18 +254,18 @@ async fn no_secret_is_logged_and_none_lies_in_the_table() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_signet"));
     command.args(["--listen", "127.0.0.1:0", "--memory", "--no-rate-limits", "--data"]).arg(folder.path());
     command.env("RUST_LOG", EVERYTHING).stderr(File::create(&log).unwrap());
-    let mut story = Story::begin(Running::spawn(folder.path(), &mut command));
+    let mut story = Story::begin(SignetProcess::spawn(folder.path(), &mut command));
     let sold = story.of_the_operator().await;
     story.of_the_app(&sold).await;
     let bearer = story.of_people(&sold).await;
     story.of_those_who_err(&sold, &bearer).await;
 
     let Story { running, secrets, .. } = story;
-    let behind = Behind {
+    let raw_table = RawTable {
         endpoint: text(&running.local["dynamodb_endpoint"]).to_owned(),
         table: text(&running.local["table"]).to_owned(),
     };
-    let items = behind.items().await;
+    let items = raw_table.items().await;
     assert_eq!(running.signal("TERM"), 0);
     let log = fs::read_to_string(log).unwrap();
     // There is something to search.

@@ -9,11 +9,11 @@ use axum::{
 };
 use jiff::Timestamp;
 
-use super::{User, guesses, oidc::OidcError};
+use super::{User, auth_throttle, oidc::OidcError};
 use crate::{
-    Services,
-    domain::{Actor, ActorKind, ApiKey, ApiKeySecret, Code, KeyId, Scope, Scopes, Secret},
-    http::{Call, Problem},
+    AppState,
+    domain::{Actor, ActorKind, ApiKey, ApiKeyId, ApiKeySecret, Code, Scope, Scopes, Secret},
+    http::{Problem, RequestContext},
     store::{Table, api_keys::StoredApiKey},
 };
 
@@ -28,7 +28,7 @@ pub enum Caller {
     /// A program of the operator's.
     ApiKey {
         /// Which key.
-        id: KeyId,
+        id: ApiKeyId,
         /// What it may do.
         scopes: Scopes,
     },
@@ -88,13 +88,13 @@ impl Caller {
 
 /// A person who signed in; for endpoints where a program has nothing to look for.
 #[derive(Debug, Clone)]
-pub struct SignedIn(pub User);
+pub struct AuthenticatedUser(pub User);
 
-impl FromRequestParts<Services> for SignedIn {
+impl FromRequestParts<AppState> for AuthenticatedUser {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Problem> {
-        match <Caller as OptionalFromRequestParts<Services>>::from_request_parts(parts, services).await? {
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
+        match <Caller as OptionalFromRequestParts<AppState>>::from_request_parts(parts, app).await? {
             Some(Caller::User(user)) => Ok(Self(user)),
             Some(Caller::ApiKey { .. }) => Err(forbidden("this is for people who sign in, not for an API key")),
             None => Err(unauthenticated("sign in, and send the token as Authorization: Bearer")),
@@ -102,36 +102,36 @@ impl FromRequestParts<Services> for SignedIn {
     }
 }
 
-impl FromRequestParts<Services> for Caller {
+impl FromRequestParts<AppState> for Caller {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Problem> {
-        let found = <Self as OptionalFromRequestParts<Services>>::from_request_parts(parts, services).await?;
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
+        let found = <Self as OptionalFromRequestParts<AppState>>::from_request_parts(parts, app).await?;
         let advice = "send an API key in the header X-Api-Key, or a token as Authorization: Bearer";
         found.ok_or_else(|| unauthenticated(advice))
     }
 }
 
-impl OptionalFromRequestParts<Services> for Caller {
+impl OptionalFromRequestParts<AppState> for Caller {
     type Rejection = Problem;
 
     /// None where there is no credential at all; one that does not hold is refused all the same.
-    async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Option<Self>, Problem> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Option<Self>, Problem> {
         // A layer before the handler may have had to ask, too.
         if let Some(known) = parts.extensions.get::<Self>() {
             return Ok(Some(known.clone()));
         }
-        let call = <Call as FromRequestParts<Services>>::from_request_parts(parts, services).await?;
+        let ctx = <RequestContext as FromRequestParts<AppState>>::from_request_parts(parts, app).await?;
         let credential = match Credential::read(&parts.headers) {
             Ok(Some(credential)) => credential,
             Ok(None) => return Ok(None),
-            Err(refusal) => return Err(guesses::counted(services, &call, refusal).await),
+            Err(refusal) => return Err(auth_throttle::counted(app, &ctx, refusal).await),
         };
         let caller = match credential {
-            Credential::ApiKey(secret) => by_api_key(services, &secret, &call).await?,
-            Credential::Bearer(token) => by_bearer(services, &token, &call).await?,
+            Credential::ApiKey(secret) => by_api_key(app, &secret, &ctx).await?,
+            Credential::Bearer(token) => by_bearer(app, &token, &ctx).await?,
         };
-        call.noted.actor(caller.actor());
+        ctx.metrics.actor(caller.actor());
         Ok(Some(caller))
     }
 }
@@ -167,17 +167,17 @@ impl Credential {
     }
 }
 
-async fn by_api_key(services: &Services, secret: &ApiKeySecret, call: &Call) -> Result<Caller, Problem> {
-    guesses::admit(services, call)?;
-    let stored = services.table.api_key(secret.id).await?;
+async fn by_api_key(app: &AppState, secret: &ApiKeySecret, ctx: &RequestContext) -> Result<Caller, Problem> {
+    auth_throttle::admit(app, ctx)?;
+    let stored = app.table.api_key(secret.id).await?;
     let holds = |stored: &StoredApiKey| {
-        verify_slices_are_equal(&stored.sha256, &secret.sha256()).is_ok() && !stored.key.is_expired(call.now)
+        verify_slices_are_equal(&stored.sha256, &secret.sha256()).is_ok() && !stored.key.is_expired(ctx.now)
     };
     let Some(StoredApiKey { key, .. }) = stored.filter(holds) else {
-        return Err(guesses::counted(services, call, bad_api_key()).await);
+        return Err(auth_throttle::counted(app, ctx, bad_api_key()).await);
     };
-    if key.use_is_news(call.now) {
-        note_use(&services.table, &key, call.now).await;
+    if key.use_is_news(ctx.now) {
+        note_use(&app.table, &key, ctx.now).await;
     }
     Ok(Caller::ApiKey { id: key.id, scopes: key.scopes })
 }
@@ -193,13 +193,13 @@ async fn note_use(table: &Table, key: &ApiKey, now: Timestamp) {
     }
 }
 
-async fn by_bearer(services: &Services, token: &Secret, call: &Call) -> Result<Caller, Problem> {
+async fn by_bearer(app: &AppState, token: &Secret, ctx: &RequestContext) -> Result<Caller, Problem> {
     let advice = || unauthenticated("bearer tokens are not taken here: send an API key in X-Api-Key");
-    let oidc = services.oidc.as_ref().ok_or_else(advice)?;
-    match oidc.verify(token, call.now).await {
+    let oidc = app.oidc.as_ref().ok_or_else(advice)?;
+    match oidc.verify(token, ctx.now).await {
         Ok(user) => Ok(Caller::User(user)),
         Err(OidcError::Invalid(invalid)) if invalid.is_guess() => {
-            Err(guesses::counted(services, call, OidcError::Invalid(invalid).into()).await)
+            Err(auth_throttle::counted(app, ctx, OidcError::Invalid(invalid).into()).await)
         }
         Err(error) => Err(error.into()),
     }
@@ -223,7 +223,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::Ids;
+    use crate::domain::IdGenerator;
 
     fn user(is_operator: bool) -> Caller {
         Caller::User(User {
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn nobody_hands_on_what_they_may_not_do() {
         let some = |scopes: &[Scope]| Scopes::Some(scopes.iter().copied().collect());
-        let key = |scopes| Caller::ApiKey { id: Ids::new(Timestamp::UNIX_EPOCH).make(), scopes };
+        let key = |scopes| Caller::ApiKey { id: IdGenerator::new(Timestamp::UNIX_EPOCH).make(), scopes };
         let reader = key(some(&[Scope::LicensesRead, Scope::AccessWrite]));
         assert!(reader.require_all(&some(&[Scope::LicensesRead])).is_ok());
         for more in [some(&[Scope::LicensesRead, Scope::LicensesWrite]), Scopes::All] {
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(user(true).actor(), Actor { kind: ActorKind::User, id: "1234".to_owned() });
         assert_eq!(user(true).credential(), "operator https://a.example 1234");
         assert_eq!(user(false).credential(), "user https://a.example 1234");
-        let id: KeyId = Ids::new(Timestamp::UNIX_EPOCH).make();
+        let id: ApiKeyId = IdGenerator::new(Timestamp::UNIX_EPOCH).make();
         let key = Caller::ApiKey { id, scopes: Scopes::All };
         assert_eq!(key.credential(), id.to_string());
     }
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_credential_is_one_header() {
-        let key = ApiKeySecret::draw(Ids::new(Timestamp::UNIX_EPOCH).make(), &mut rand::rng());
+        let key = ApiKeySecret::generate(IdGenerator::new(Timestamp::UNIX_EPOCH).make(), &mut rand::rng());
         assert_eq!(read(&[]).unwrap(), None);
         let bearer = Some(Credential::Bearer(Secret::new("a.b.c".to_owned())));
         for text in ["Bearer a.b.c", "bearer a.b.c", "BEARER   a.b.c "] {

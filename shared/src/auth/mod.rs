@@ -1,12 +1,12 @@
 //! Who asks, and whether they may.
 
-pub mod app;
+pub mod app_credential;
+pub mod auth_throttle;
 pub mod caller;
-pub mod guesses;
+pub mod license_access;
 pub mod oidc;
-pub mod reach;
 
-pub use app::{AppCredential, AppCredentialError};
-pub use caller::{Caller, SignedIn};
+pub use app_credential::{AppCredential, AppCredentialError};
+pub use caller::{AuthenticatedUser, Caller};
+pub use license_access::LicenseAccess;
 pub use oidc::{Oidc, OidcSettings, User};
-pub use reach::Reach;

@@ -11,7 +11,7 @@ use utoipa::{
     openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type},
 };
 
-use super::{id::KeyId, secret::Secret};
+use super::{id::ApiKeyId, secret::Secret};
 
 /// One thing that an API key may do. Reading the catalog takes no scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,13 +70,13 @@ pub enum Scopes {
 /// A text that is no scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a scope that is not known")]
-pub struct NotAScope;
+pub struct ParseScopeError;
 
 impl FromStr for Scope {
-    type Err = NotAScope;
+    type Err = ParseScopeError;
 
-    fn from_str(text: &str) -> Result<Self, NotAScope> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(NotAScope)
+    fn from_str(text: &str) -> Result<Self, ParseScopeError> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(ParseScopeError)
     }
 }
 
@@ -118,7 +118,7 @@ impl<'de> Deserialize<'de> for Scopes {
         if texts.iter().any(|text| text == "*") {
             return Ok(Self::All);
         }
-        let read = |text: &String| text.parse().map_err(|error: NotAScope| de::Error::custom(error));
+        let read = |text: &String| text.parse().map_err(|error: ParseScopeError| de::Error::custom(error));
         texts.iter().map(read).collect::<Result<_, _>>().map(Self::Some)
     }
 }
@@ -146,7 +146,7 @@ const NOTE_LIFE: SignedDuration = SignedDuration::from_secs(60);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
     /// `key_…`
-    pub id: KeyId,
+    pub id: ApiKeyId,
     /// What it is for.
     pub name: String,
     /// What it may do.
@@ -163,7 +163,7 @@ pub struct ApiKey {
 impl ApiKey {
     /// Whether a use at this time is worth noting.
     pub fn use_is_news(&self, now: Timestamp) -> bool {
-        self.last_used_at.is_none_or(|noted| now.duration_since(noted) >= NOTE_LIFE)
+        self.last_used_at.is_none_or(|metrics| now.duration_since(metrics) >= NOTE_LIFE)
     }
 
     /// Whether its time is over.
@@ -181,18 +181,18 @@ impl ApiKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKeySecret {
     /// Which key.
-    pub id: KeyId,
+    pub id: ApiKeyId,
     text: Secret,
 }
 
 /// A text that is no API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no API key")]
-pub struct NotAnApiKey;
+pub struct ParseApiKeyError;
 
 impl ApiKeySecret {
     /// Draws the secret of a key.
-    pub fn draw(id: KeyId, random: &mut impl CryptoRng) -> Self {
+    pub fn generate(id: ApiKeyId, random: &mut impl CryptoRng) -> Self {
         let random = Secret::new(HEXLOWER.encode(&random.random::<[u8; 32]>()));
         Self { id, text: Secret::new(format!("signet_{id}_{}", random.expose())) }
     }
@@ -209,14 +209,14 @@ impl ApiKeySecret {
 }
 
 impl FromStr for ApiKeySecret {
-    type Err = NotAnApiKey;
+    type Err = ParseApiKeyError;
 
-    fn from_str(text: &str) -> Result<Self, NotAnApiKey> {
-        let rest = text.strip_prefix("signet_").ok_or(NotAnApiKey)?;
-        let (id, random) = rest.rsplit_once('_').ok_or(NotAnApiKey)?;
+    fn from_str(text: &str) -> Result<Self, ParseApiKeyError> {
+        let rest = text.strip_prefix("signet_").ok_or(ParseApiKeyError)?;
+        let (id, random) = rest.rsplit_once('_').ok_or(ParseApiKeyError)?;
         let is_random = random.len() == 64 && random.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'));
-        let id = id.parse().map_err(|_| NotAnApiKey)?;
-        if is_random { Ok(Self { id, text: Secret::new(text.to_owned()) }) } else { Err(NotAnApiKey) }
+        let id = id.parse().map_err(|_| ParseApiKeyError)?;
+        if is_random { Ok(Self { id, text: Secret::new(text.to_owned()) }) } else { Err(ParseApiKeyError) }
     }
 }
 
@@ -232,12 +232,12 @@ mod tests {
     use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;
-    use crate::domain::Ids;
+    use crate::domain::IdGenerator;
 
     #[test]
     fn a_secret_is_read_as_it_was_drawn_and_does_not_print_itself() {
-        let id = Ids::new(Timestamp::UNIX_EPOCH).make();
-        let secret = ApiKeySecret::draw(id, &mut StdRng::seed_from_u64(1));
+        let id = IdGenerator::new(Timestamp::UNIX_EPOCH).make();
+        let secret = ApiKeySecret::generate(id, &mut StdRng::seed_from_u64(1));
         assert_eq!(secret.expose().parse(), Ok(secret.clone()));
         let random = secret.expose().rsplit('_').next().unwrap();
         assert!(!format!("{secret} {secret:?}").contains(random));

@@ -5,7 +5,7 @@
 
 mod arrange;
 mod fields;
-mod room;
+mod token_size;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,12 +15,12 @@ use utoipa::ToSchema;
 
 pub use self::{
     arrange::arrange,
-    fields::{USUAL_TOKEN_TTL, check_seats, check_unchanged},
+    fields::{DEFAULT_TOKEN_TTL, check_seats, check_unchanged},
 };
 use super::{
     id::{FeatureId, ProductId, TierId},
-    invalid::{Code, FieldError, Invalid},
     license::License,
+    validation::{Code, FieldError, ValidationErrors},
 };
 
 /// Something that is licensed.
@@ -220,7 +220,7 @@ impl Catalog {
     }
 
     /// What a license is of: its product and its tier.
-    pub fn sold(&self, license: &License) -> Option<(&Product, &Tier)> {
+    pub fn product_and_tier(&self, license: &License) -> Option<(&Product, &Tier)> {
         self.products.get(&license.product_id).zip(self.tiers.get(&license.tier_id))
     }
 
@@ -259,25 +259,25 @@ impl Catalog {
         if self.features.values().any(|other| other.id != feature.id && taken(other)) {
             return Err(FieldError::at("/key", Code::KeyTaken, "another feature of this product has this key"));
         }
-        self.check_room_for_feature(feature)
+        self.check_token_size_for_feature(feature)
     }
 
     /// The tier's product exists, what it includes and has belongs to the same product, it does not include itself,
     /// however far round, its code is no other tier's of that product, and a token has room for its features.
-    pub fn check_tier(&self, tier: &Tier) -> Result<(), Invalid> {
+    pub fn check_tier(&self, tier: &Tier) -> Result<(), ValidationErrors> {
         self.check_product_exists(tier.product_id)?;
-        let mut invalid = Invalid::default();
+        let mut invalid = ValidationErrors::default();
         invalid.0.extend(self.check_inclusion(tier).err());
         self.check_features(&mut invalid, tier);
-        invalid.finish()?;
+        invalid.into_result()?;
         let taken = |other: &Tier| other.product_id == tier.product_id && other.code == tier.code;
         if self.tiers.values().any(|other| other.id != tier.id && taken(other)) {
             return Err(FieldError::at("/code", Code::CodeTaken, "another tier of this product has this code").into());
         }
-        Ok(self.check_room_for_tier(tier)?)
+        Ok(self.check_token_size_for_tier(tier)?)
     }
 
-    fn check_features(&self, invalid: &mut Invalid, tier: &Tier) {
+    fn check_features(&self, invalid: &mut ValidationErrors, tier: &Tier) {
         let mut seen = BTreeSet::new();
         for (index, id) in tier.feature_ids.iter().enumerate() {
             let (code, detail) = match self.features.get(id) {

@@ -12,10 +12,10 @@ use super::{
 
 /// The most that the claims of a token are as JSON, in bytes. Signed, in base64url and encrypted to an app's key, such a
 /// token still fits into the 64 KiB of a heartbeat's body.
-pub const MOST_CLAIMS_BYTES: usize = 34_000;
+pub const MAX_CLAIMS_BYTES: usize = 34_000;
 /// What of that the features have at most. The catalog takes no tier that needs more, as no token of it could be signed;
 /// the rest is enough for whatever the other claims may hold.
-pub const MOST_FEATURES_BYTES: usize = 30_000;
+pub const MAX_FEATURES_BYTES: usize = 30_000;
 
 /// The tier, as a token names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -152,7 +152,7 @@ impl Claims {
     }
 
     /// Whether another token says the same, its times and its `jti` aside.
-    pub fn says_the_same(&self, other: &Self) -> bool {
+    pub fn has_same_content(&self, other: &Self) -> bool {
         let (iat, nbf, exp, jti) = (self.iat, self.nbf, self.exp, self.jti.clone());
         *self == Self { iat, nbf, exp, jti, ..other.clone() }
     }

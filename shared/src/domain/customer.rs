@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{id::CustomerId, invalid::Invalid};
+use super::{id::CustomerId, validation::ValidationErrors};
 
 /// Who bought, or may buy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -39,7 +39,7 @@ impl Customer {
     }
 
     /// How many characters a name may have.
-    pub const MOST_NAME: usize = 200;
+    pub const MAX_NAME: usize = 200;
 
     /// The form in which names are sorted and looked for, whatever their case. Lower case knows two of Greek's capital
     /// sigma, by what comes after: there is one here, or the beginning of a name would not be how it begins.
@@ -48,8 +48,8 @@ impl Customer {
     }
 
     /// Notes what is wrong with the fields that a caller writes.
-    pub fn check(invalid: &mut Invalid, name: &str, email: &str, company: Option<&str>) {
-        invalid.name("/name", name, Self::MOST_NAME);
+    pub fn check(invalid: &mut ValidationErrors, name: &str, email: &str, company: Option<&str>) {
+        invalid.name("/name", name, Self::MAX_NAME);
         invalid.check(
             is_email(email),
             "/email",

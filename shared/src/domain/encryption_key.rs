@@ -16,12 +16,12 @@ use utoipa::{
 };
 
 /// The fewest bits of a modulus: what is shorter is within reach of those who can pay for it (NIST SP 800-131A).
-const FEWEST_BITS: usize = 2048;
+const MIN_BITS: usize = 2048;
 /// The most: a longer one costs every heartbeat time, and the table room, for no more safety.
-const MOST_BITS: usize = 4096;
+const MAX_BITS: usize = 4096;
 /// The least exponent. FIPS 186-5 asks for more than 2^16, since a tiny one, such as 3, leaves no margin for faults of
 /// padding; every tool of today makes this one.
-const LEAST_EXPONENT: u32 = 65_537;
+const MIN_EXPONENT: u32 = 65_537;
 /// Members of a JWK that are secret: of RSA and of elliptic curves, and `k` of a symmetric key (RFC 7518 §6).
 const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
@@ -35,11 +35,11 @@ pub struct EncryptionKey {
 /// What a caller gave for a public key: perhaps a private one, so that `Debug` shows nothing of it.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
-pub struct GivenKey(Value);
+pub struct PublicKeyInput(Value);
 
 /// Why a key is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KeyRefused {
+pub enum EncryptionKeyError {
     /// The one key that must not be sent.
     #[error(
         "this is a private key: consider it exposed, replace the pair, and send the public part of the new one alone"
@@ -70,32 +70,32 @@ pub enum KeyRefused {
     #[error("this key's key_ops have neither encrypt nor wrapKey")]
     Operations,
     /// Too short or too long.
-    #[error("this key has {0} bits: from {FEWEST_BITS} to {MOST_BITS} will do")]
+    #[error("this key has {0} bits: from {MIN_BITS} to {MAX_BITS} will do")]
     Size(usize),
     /// The product of two odd primes is odd.
     #[error("this key's modulus is even, as no RSA key's is")]
     Modulus,
     /// Even, tiny or huge.
-    #[error("this key's exponent must be odd, {LEAST_EXPONENT} or more, and of 32 bits at most")]
+    #[error("this key's exponent must be odd, {MIN_EXPONENT} or more, and of 32 bits at most")]
     Exponent,
 }
 
 impl EncryptionKey {
     /// A key of this modulus and exponent, as big-endian bytes without leading zeros.
-    pub fn new(n: &[u8], e: &[u8]) -> Result<Self, KeyRefused> {
+    pub fn new(n: &[u8], e: &[u8]) -> Result<Self, EncryptionKeyError> {
         let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
-        if !(FEWEST_BITS..=MOST_BITS).contains(&bits) {
-            return Err(KeyRefused::Size(bits));
+        if !(MIN_BITS..=MAX_BITS).contains(&bits) {
+            return Err(EncryptionKeyError::Size(bits));
         }
         if n.last().is_none_or(|last| last % 2 == 0) {
-            return Err(KeyRefused::Modulus);
+            return Err(EncryptionKeyError::Modulus);
         }
         if n.first() == Some(&0) || e.first() == Some(&0) {
-            return Err(KeyRefused::Malformed);
+            return Err(EncryptionKeyError::Malformed);
         }
         let exponent = e.iter().try_fold(0_u32, |sum, byte| Some(sum.checked_mul(256)? + u32::from(*byte)));
-        if !exponent.is_some_and(|exponent| exponent >= LEAST_EXPONENT && exponent % 2 == 1) {
-            return Err(KeyRefused::Exponent);
+        if !exponent.is_some_and(|exponent| exponent >= MIN_EXPONENT && exponent % 2 == 1) {
+            return Err(EncryptionKeyError::Exponent);
         }
         Ok(Self { n: n.to_vec(), e: e.to_vec() })
     }
@@ -110,63 +110,63 @@ impl EncryptionKey {
         &self.e
     }
 
-    fn of_jwk(jwk: &Map<String, Value>) -> Result<Self, KeyRefused> {
+    fn of_jwk(jwk: &Map<String, Value>) -> Result<Self, EncryptionKeyError> {
         if is_secret(jwk) {
-            return Err(KeyRefused::Private);
+            return Err(EncryptionKeyError::Private);
         }
-        let kty = jwk.get("kty").and_then(Value::as_str).ok_or(KeyRefused::Malformed)?;
+        let kty = jwk.get("kty").and_then(Value::as_str).ok_or(EncryptionKeyError::Malformed)?;
         if kty != "RSA" {
-            return Err(KeyRefused::NotRsa);
+            return Err(EncryptionKeyError::NotRsa);
         }
         if jwk.get("use").is_some_and(|usage| usage != "enc") {
-            return Err(KeyRefused::Use);
+            return Err(EncryptionKeyError::Use);
         }
         if jwk.get("alg").is_some_and(|alg| alg != "RSA-OAEP") {
-            return Err(KeyRefused::Algorithm);
+            return Err(EncryptionKeyError::Algorithm);
         }
         let encrypts = |operation: &Value| operation == "encrypt" || operation == "wrapKey";
         let may = |operations: &Value| operations.as_array().is_some_and(|all| all.iter().any(encrypts));
         if jwk.get("key_ops").is_some_and(|operations| !may(operations)) {
-            return Err(KeyRefused::Operations);
+            return Err(EncryptionKeyError::Operations);
         }
         let bytes = |name: &str| BASE64URL_NOPAD.decode(jwk.get(name)?.as_str()?.as_bytes()).ok();
-        let (n, e) = bytes("n").zip(bytes("e")).ok_or(KeyRefused::Malformed)?;
+        let (n, e) = bytes("n").zip(bytes("e")).ok_or(EncryptionKeyError::Malformed)?;
         Self::new(&n, &e)
     }
 
-    fn of_pem(text: &str) -> Result<Self, KeyRefused> {
+    fn of_pem(text: &str) -> Result<Self, EncryptionKeyError> {
         // First, as it is what its owner must know whatever else is wrong with the text.
         let jwk = serde_json::from_str::<Map<String, Value>>(text);
         if text.contains("PRIVATE KEY") || jwk.is_ok_and(|jwk| is_secret(&jwk)) {
-            return Err(KeyRefused::Private);
+            return Err(EncryptionKeyError::Private);
         }
-        let blocks = pem::parse_many(text).map_err(|_| KeyRefused::Malformed)?;
+        let blocks = pem::parse_many(text).map_err(|_| EncryptionKeyError::Malformed)?;
         if blocks.iter().any(|block| block.tag().contains("CERTIFICATE")) {
-            return Err(KeyRefused::Certificate);
+            return Err(EncryptionKeyError::Certificate);
         }
         let block = match blocks.as_slice() {
-            [] => return Err(KeyRefused::Malformed),
+            [] => return Err(EncryptionKeyError::Malformed),
             [block] => block,
-            _ => return Err(KeyRefused::Several),
+            _ => return Err(EncryptionKeyError::Several),
         };
         match block.tag() {
             "PUBLIC KEY" => Self::of_spki(block.contents()),
             "RSA PUBLIC KEY" => Self::of_pkcs1(block.contents()),
-            _ => Err(KeyRefused::Malformed),
+            _ => Err(EncryptionKeyError::Malformed),
         }
     }
 
-    fn of_spki(der: &[u8]) -> Result<Self, KeyRefused> {
-        let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| KeyRefused::Malformed)?;
+    fn of_spki(der: &[u8]) -> Result<Self, EncryptionKeyError> {
+        let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| EncryptionKeyError::Malformed)?;
         // A key that is bound to another scheme, such as RSASSA-PSS, has an identifier of its own.
         if spki.algorithm.oid != pkcs1::ALGORITHM_OID {
-            return Err(KeyRefused::NotRsa);
+            return Err(EncryptionKeyError::NotRsa);
         }
-        Self::of_pkcs1(spki.subject_public_key.as_bytes().ok_or(KeyRefused::Malformed)?)
+        Self::of_pkcs1(spki.subject_public_key.as_bytes().ok_or(EncryptionKeyError::Malformed)?)
     }
 
-    fn of_pkcs1(der: &[u8]) -> Result<Self, KeyRefused> {
-        let key = RsaPublicKeyRef::from_der(der).map_err(|_| KeyRefused::Malformed)?;
+    fn of_pkcs1(der: &[u8]) -> Result<Self, EncryptionKeyError> {
+        let key = RsaPublicKeyRef::from_der(der).map_err(|_| EncryptionKeyError::Malformed)?;
         Self::new(key.modulus.as_bytes(), key.public_exponent.as_bytes())
     }
 }
@@ -178,19 +178,19 @@ fn is_secret(jwk: &Map<String, Value>) -> bool {
     all.into_iter().any(|key| SECRET_MEMBERS.iter().any(|name| key.contains_key(*name)))
 }
 
-impl GivenKey {
+impl PublicKeyInput {
     /// The key that this is: of a JWK object (RFC 7517; members that it need not have are ignored) or of PEM text
     /// (RFC 7468), SPKI or PKCS#1. Nothing is computed with it, however large it is.
-    pub fn read(&self) -> Result<EncryptionKey, KeyRefused> {
+    pub fn read(&self) -> Result<EncryptionKey, EncryptionKeyError> {
         match &self.0 {
             Value::Object(jwk) => EncryptionKey::of_jwk(jwk),
             Value::String(text) => EncryptionKey::of_pem(text),
-            _ => Err(KeyRefused::Malformed),
+            _ => Err(EncryptionKeyError::Malformed),
         }
     }
 }
 
-impl PartialSchema for GivenKey {
+impl PartialSchema for PublicKeyInput {
     fn schema() -> RefOr<Schema> {
         let text = || ObjectBuilder::new().schema_type(Type::String);
         let jwk = ["kty", "n", "e"]
@@ -203,15 +203,15 @@ impl PartialSchema for GivenKey {
     }
 }
 
-impl ToSchema for GivenKey {
+impl ToSchema for PublicKeyInput {
     fn name() -> Cow<'static, str> {
         "PublicKey".into()
     }
 }
 
-impl fmt::Debug for GivenKey {
+impl fmt::Debug for PublicKeyInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GivenKey(…)")
+        f.write_str("PublicKeyInput(…)")
     }
 }
 
@@ -223,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    fn given(value: Value) -> GivenKey {
+    fn given(value: Value) -> PublicKeyInput {
         serde_json::from_value(value).unwrap()
     }
 
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn nothing_of_a_given_key_is_printed() {
         let private = given(json!({"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": "c2VjcmV0"}));
-        assert_eq!(format!("{private:?}"), "GivenKey(…)");
-        assert_eq!(private.read(), Err(KeyRefused::Private));
+        assert_eq!(format!("{private:?}"), "PublicKeyInput(…)");
+        assert_eq!(private.read(), Err(EncryptionKeyError::Private));
     }
 }

@@ -38,7 +38,7 @@ pub enum CustomerKind {}
 /// Marks the ids of license keys.
 pub enum LicenseKind {}
 /// Marks the ids of the operator's API keys.
-pub enum KeyKind {}
+pub enum ApiKeyKind {}
 /// Marks the ids of events.
 pub enum EventKind {}
 
@@ -62,7 +62,7 @@ impl Kind for LicenseKind {
     const PREFIX: &'static str = "lic";
     const NAME: &'static str = "LicenseId";
 }
-impl Kind for KeyKind {
+impl Kind for ApiKeyKind {
     const PREFIX: &'static str = "key";
     const NAME: &'static str = "ApiKeyId";
 }
@@ -82,7 +82,7 @@ pub type CustomerId = Id<CustomerKind>;
 /// `lic_…`
 pub type LicenseId = Id<LicenseKind>;
 /// `key_…`
-pub type KeyId = Id<KeyKind>;
+pub type ApiKeyId = Id<ApiKeyKind>;
 /// `evt_…`
 pub type EventId = Id<EventKind>;
 
@@ -101,16 +101,16 @@ impl<K> Id<K> {
 /// A text that is no id of the wanted kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no id of this kind")]
-pub struct NotAnId;
+pub struct ParseIdError;
 
 impl<K: Kind> FromStr for Id<K> {
-    type Err = NotAnId;
+    type Err = ParseIdError;
 
     /// Takes only the one spelling that `Display` gives, so that an id has no second name.
-    fn from_str(text: &str) -> Result<Self, NotAnId> {
-        let ulid = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(NotAnId)?;
-        let id = Self::of(Ulid::from_string(ulid).map_err(|_| NotAnId)?);
-        if id.to_string() == text { Ok(id) } else { Err(NotAnId) }
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let ulid = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(ParseIdError)?;
+        let id = Self::of(Ulid::from_string(ulid).map_err(|_| ParseIdError)?);
+        if id.to_string() == text { Ok(id) } else { Err(ParseIdError) }
     }
 }
 
@@ -180,12 +180,12 @@ impl<K: Kind> ToSchema for Id<K> {
 }
 
 /// Makes the ids of one request: within it, each is greater than the one before, also inside a millisecond.
-pub struct Ids {
+pub struct IdGenerator {
     now: SystemTime,
     generator: ulid::Generator,
 }
 
-impl Ids {
+impl IdGenerator {
     /// A maker of ids for the request that arrived at `now`.
     pub fn new(now: Timestamp) -> Self {
         // Times before 1970 have no ULID; a clock that shows one is broken, and ids stay unique all the same.
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn an_id_of_another_kind_or_spelling_is_refused() {
-        let id: LicenseId = Ids::new(Timestamp::constant(1_700_000_000, 0)).make();
+        let id: LicenseId = IdGenerator::new(Timestamp::constant(1_700_000_000, 0)).make();
         let text = id.to_string();
         assert_eq!(text.parse(), Ok(id));
         assert!(text.parse::<ProductId>().is_err());
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn ids_of_one_request_ascend() {
-        let mut ids = Ids::new(Timestamp::UNIX_EPOCH);
+        let mut ids = IdGenerator::new(Timestamp::UNIX_EPOCH);
         let made: Vec<EventId> = (0..1000).map(|_| ids.make()).collect();
         assert!(made.is_sorted() && made.windows(2).all(|pair| pair[0] != pair[1]));
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::ring::{RootKey, SigningKey};
+use super::key_ring::{RootKey, SigningKey};
 
 /// A public key that verifies RS256, as a JWK (RFC 7517).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

@@ -15,7 +15,7 @@ const GROUP: usize = 5;
 const RANDOM_SYMBOLS: usize = 25;
 const SYMBOLS: usize = RANDOM_SYMBOLS + GROUP;
 /// Far above any real key with any amount of stray dashes; more than this is not looked at.
-const MOST_BYTES: usize = 256;
+const MAX_BYTES: usize = 256;
 
 /// A license key string whose check part holds.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,11 +30,11 @@ pub struct KeyString {
 /// A text that is no license key string: of the wrong length or alphabet, or its check part does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no license key string")]
-pub struct NotAKey;
+pub struct ParseKeyStringError;
 
 impl KeyString {
     /// Draws a key for the product with this code.
-    pub fn draw(product_code: &str, random: &mut impl CryptoRng) -> Self {
+    pub fn generate(product_code: &str, random: &mut impl CryptoRng) -> Self {
         let mut body: String =
             (0..RANDOM_SYMBOLS).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect();
         let prefix = product_code.to_uppercase();
@@ -45,20 +45,20 @@ impl KeyString {
 
     /// Reads what a person typed. Look-alikes, case, spaces and dashes don't matter; a slip of the finger is found
     /// here, before anything is looked up, in all but one of 2^25 cases.
-    pub fn parse(typed: &str) -> Result<Self, NotAKey> {
-        if typed.len() > MOST_BYTES {
-            return Err(NotAKey);
+    pub fn parse(typed: &str) -> Result<Self, ParseKeyStringError> {
+        if typed.len() > MAX_BYTES {
+            return Err(ParseKeyStringError);
         }
         let text = canonical(typed);
         if !text.is_ascii() || text.len() <= SYMBOLS {
-            return Err(NotAKey);
+            return Err(ParseKeyStringError);
         }
         let (prefix, body) = text.split_at(text.len() - SYMBOLS);
         let (random, check) = text.split_at(text.len() - GROUP);
         let holds = body.bytes().all(|symbol| ALPHABET.contains(&symbol))
             && prefix.bytes().all(|symbol| symbol.is_ascii_alphanumeric())
             && Secret::new(check.to_owned()) == Secret::new(check_part(random));
-        if holds { Ok(Self::of(prefix, body, Self::show(prefix, body))) } else { Err(NotAKey) }
+        if holds { Ok(Self::of(prefix, body, Self::show(prefix, body))) } else { Err(ParseKeyStringError) }
     }
 
     fn show(prefix: &str, body: &str) -> String {
@@ -129,7 +129,7 @@ mod tests {
 
     fn keys() -> impl Strategy<Value = KeyString> {
         ("[a-z0-9][a-z0-9-]{1,39}", any::<u64>())
-            .prop_map(|(code, seed)| KeyString::draw(&code, &mut StdRng::seed_from_u64(seed)))
+            .prop_map(|(code, seed)| KeyString::generate(&code, &mut StdRng::seed_from_u64(seed)))
     }
 
     proptest! {
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_key_looks_like_one_and_does_not_print_itself() {
-        let key = KeyString::draw("atlas", &mut StdRng::seed_from_u64(1));
+        let key = KeyString::generate("atlas", &mut StdRng::seed_from_u64(1));
         let groups: Vec<&str> = key.expose().split('-').collect();
         assert_eq!(groups[0], "ATLAS");
         assert_eq!(groups[1..].iter().map(|group| group.len()).collect::<Vec<_>>(), [5; 6]);
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn keys_draw_every_symbol() {
         let mut random = StdRng::seed_from_u64(2);
-        let drawn: String = (0..200).map(|_| KeyString::draw("x1", &mut random).expose()[3..].to_owned()).collect();
+        let drawn: String = (0..200).map(|_| KeyString::generate("x1", &mut random).expose()[3..].to_owned()).collect();
         assert!(ALPHABET.iter().all(|symbol| drawn.contains(char::from(*symbol))));
     }
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{
     catalog::Tier,
     id::{CustomerId, LicenseId, ProductId, TierId},
-    invalid::Code,
+    validation::Code,
 };
 
 /// What was decided about a license key. That it has expired is never stored: it follows from the time.

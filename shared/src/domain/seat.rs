@@ -15,7 +15,7 @@ use super::{
     id::{Id, LicenseId},
     license::License,
     secret::sha256,
-    text::hides_something,
+    text::has_invisible_chars,
 };
 
 /// SHA-256 of a machine id: names a machine in the table's keys, whatever characters its id is made of.
@@ -30,7 +30,7 @@ pub fn is_machine_id(text: &str) -> bool {
 
 /// Whether people may call a machine so.
 pub fn is_machine_name(text: &str) -> bool {
-    (1..=100).contains(&text.len()) && !hides_something(text)
+    (1..=100).contains(&text.len()) && !has_invisible_chars(text)
 }
 
 impl MachineHash {
@@ -53,17 +53,17 @@ impl fmt::Debug for MachineHash {
 }
 
 impl FromStr for MachineHash {
-    type Err = NotAnActivationId;
+    type Err = ParseActivationIdError;
 
-    fn from_str(text: &str) -> Result<Self, NotAnActivationId> {
-        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| NotAnActivationId)?;
-        bytes.try_into().map(Self).map_err(|_| NotAnActivationId)
+    fn from_str(text: &str) -> Result<Self, ParseActivationIdError> {
+        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| ParseActivationIdError)?;
+        bytes.try_into().map(Self).map_err(|_| ParseActivationIdError)
     }
 }
 
 /// The random part of an activation's id: tells two lives of one machine apart, and lets a retry recognise its own
 /// success.
-pub type Life = [u8; 10];
+pub type ActivationNonce = [u8; 10];
 
 /// The id of an activation, `act_…`: the license, the machine's hash and a random part. It finds the item without a
 /// look-up, and an id of an earlier life never names a later one.
@@ -74,17 +74,17 @@ pub struct ActivationId {
     /// The machine that holds it.
     pub machine: MachineHash,
     /// Drawn when the activation began.
-    pub life: Life,
+    pub life: ActivationNonce,
 }
 
 /// A text that is no activation's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no activation id")]
-pub struct NotAnActivationId;
+pub struct ParseActivationIdError;
 
 impl ActivationId {
     /// A new life of a machine on a license.
-    pub fn draw(license: LicenseId, machine: MachineHash, random: &mut impl Rng) -> Self {
+    pub fn generate(license: LicenseId, machine: MachineHash, random: &mut impl Rng) -> Self {
         Self { license, machine, life: random.random() }
     }
 }
@@ -114,23 +114,23 @@ impl fmt::Display for ActivationId {
 }
 
 impl FromStr for ActivationId {
-    type Err = NotAnActivationId;
+    type Err = ParseActivationIdError;
 
     /// Takes only the one spelling that `Display` gives.
-    fn from_str(text: &str) -> Result<Self, NotAnActivationId> {
+    fn from_str(text: &str) -> Result<Self, ParseActivationIdError> {
         let mut parts = text.split('_');
         let (Some("act"), Some(license), Some(machine), Some(life), None) =
             (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(NotAnActivationId);
+            return Err(ParseActivationIdError);
         };
-        let life = HEXLOWER.decode(life.as_bytes()).map_err(|_| NotAnActivationId)?;
+        let life = HEXLOWER.decode(life.as_bytes()).map_err(|_| ParseActivationIdError)?;
         let id = Self {
-            license: Id::of(ulid::Ulid::from_string(license).map_err(|_| NotAnActivationId)?),
+            license: Id::of(ulid::Ulid::from_string(license).map_err(|_| ParseActivationIdError)?),
             machine: machine.parse()?,
-            life: life.try_into().map_err(|_| NotAnActivationId)?,
+            life: life.try_into().map_err(|_| ParseActivationIdError)?,
         };
-        if id.to_string() == text { Ok(id) } else { Err(NotAnActivationId) }
+        if id.to_string() == text { Ok(id) } else { Err(ParseActivationIdError) }
     }
 }
 
@@ -165,7 +165,7 @@ pub struct Activation {
 
 /// What an activation item means for a request that read its license.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum SeatStatus {
     /// It holds its seat.
     Live,
     /// It holds none: ended, of a lower generation, or by the limit.
@@ -176,13 +176,13 @@ pub enum Standing {
 
 impl Activation {
     /// What this item means under `license`. A lapsed one is live until another machine has taken its seat.
-    pub fn standing(&self, license: &License) -> Standing {
+    pub fn seat_status(&self, license: &License) -> SeatStatus {
         if self.ended_at.is_none() && self.generation > license.generation {
-            Standing::Newer
+            SeatStatus::Newer
         } else if self.ended_at.is_none() && self.generation == license.generation && license.seat_counts(self.seat) {
-            Standing::Live
+            SeatStatus::Live
         } else {
-            Standing::Dead
+            SeatStatus::Dead
         }
     }
 
@@ -209,7 +209,7 @@ pub fn lease(now: Timestamp, token_ttl_seconds: u32, grace_period_seconds: u32) 
 }
 
 /// A window of seat numbers, `start..end`.
-pub type Window = std::ops::Range<u32>;
+pub type SeatWindow = std::ops::Range<u32>;
 
 /// How many seats are read at once: about four read units, so that a license of ten thousand seats is not read whole
 /// to find one that is free.
@@ -217,7 +217,7 @@ pub const WINDOW: u32 = 128;
 
 /// All seat numbers below `max_users`, as windows from a random start, so that machines that activate at once look in
 /// different places.
-pub fn windows(max_users: u32, random: &mut impl Rng) -> Vec<Window> {
+pub fn windows(max_users: u32, random: &mut impl Rng) -> Vec<SeatWindow> {
     let start = if max_users <= WINDOW { 0 } else { random.random_range(0..max_users) };
     let cut = |from: u32, to: u32| {
         (from..to).step_by(WINDOW as usize).map(move |start| start..to.min(start.saturating_add(WINDOW)))
@@ -226,7 +226,7 @@ pub fn windows(max_users: u32, random: &mut impl Rng) -> Vec<Window> {
 }
 
 /// One of the numbers of a window that nobody in `taken` holds, at random.
-pub fn choose_free(window: &Window, taken: &[u32], random: &mut impl Rng) -> Option<u32> {
+pub fn choose_free(window: &SeatWindow, taken: &[u32], random: &mut impl Rng) -> Option<u32> {
     let free: Vec<u32> = window.clone().filter(|number| !taken.contains(number)).collect();
     (!free.is_empty()).then(|| free[random.random_range(0..free.len())])
 }
@@ -276,7 +276,7 @@ mod tests {
 
         #[test]
         fn an_activation_id_is_read_as_it_was_written(seed in any::<u64>(), machine in ".{1,40}") {
-            let id = ActivationId::draw(Id::of(ulid::Ulid::from_parts(seed >> 16, 7)), MachineHash::of(&machine),
+            let id = ActivationId::generate(Id::of(ulid::Ulid::from_parts(seed >> 16, 7)), MachineHash::of(&machine),
                 &mut StdRng::seed_from_u64(seed));
             let text = id.to_string();
             prop_assert!(text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));

@@ -41,7 +41,7 @@ impl SecretKey {
     /// The key for one purpose that a secret text gives, by HKDF with SHA-256 (RFC 5869); none where the text is too
     /// short to have 256 random bits in it. Keys for several purposes tell nothing of each other.
     pub fn derived(text: &Secret, purpose: &str) -> Option<Self> {
-        if text.expose().len() < Self::LEAST_TEXT {
+        if text.expose().len() < Self::MIN_TEXT {
             return None;
         }
         let mut bytes = Zeroizing::new([0; 32]);
@@ -51,7 +51,7 @@ impl SecretKey {
     }
 
     /// The characters of a text that a key is derived from, at least: 43 letters and digits have 256 bits.
-    pub const LEAST_TEXT: usize = 43;
+    pub const MIN_TEXT: usize = 43;
 
     /// The bytes themselves. Each call is a place where they could leak.
     pub fn bytes(&self) -> &[u8; 32] {

@@ -233,10 +233,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Ids, State};
+    use crate::domain::{IdGenerator, State};
 
     fn license(number: i64, state: State, ends_in_days: Option<i64>, max_users: Option<u32>) -> License {
-        let mut ids = Ids::new(Timestamp::from_second(number + 1).unwrap());
+        let mut ids = IdGenerator::new(Timestamp::from_second(number + 1).unwrap());
         License {
             id: ids.make(),
             customer_id: ids.make(),

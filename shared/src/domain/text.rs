@@ -5,7 +5,7 @@
 ///
 /// Look-alikes that can be seen, such as a Cyrillic а, are letters: names are not compared, so they fool nobody here. What
 /// is compared (codes, feature keys, e-mail addresses) is ASCII alone, or, like a machine's id, compared byte by byte.
-pub fn hides_something(text: &str) -> bool {
+pub fn has_invisible_chars(text: &str) -> bool {
     let letters: Vec<char> = text.chars().collect();
     let is_foreign = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(|letter| !letter.is_ascii());
     letters.iter().enumerate().any(|(at, letter)| match letter {
@@ -49,11 +49,11 @@ mod tests {
         #[test]
         fn any_text_hides_something_or_not(text in any::<String>()) {
             let has_control = text.contains(char::is_control);
-            prop_assert!(hides_something(&text) || !has_control);
+            prop_assert!(has_invisible_chars(&text) || !has_control);
             // Whatever is around it, what hides goes on hiding.
-            if hides_something(&text) {
+            if has_invisible_chars(&text) {
                 let around = format!("Ada {text} Lovelace");
-                prop_assert!(hides_something(&around));
+                prop_assert!(has_invisible_chars(&around));
             }
         }
     }
@@ -72,7 +72,7 @@ mod tests {
             "葛\u{e0100}",
             "❤\u{fe0f}",
         ] {
-            assert!(!hides_something(name), "{name}");
+            assert!(!has_invisible_chars(name), "{name}");
         }
     }
 
@@ -95,11 +95,11 @@ mod tests {
             "\u{2060}",
         ];
         for letter in hidden {
-            assert!(hides_something(&format!("Ада{letter}Ада")), "{letter:?}");
-            assert!(hides_something(&format!("Ada{letter}")), "{letter:?}");
+            assert!(has_invisible_chars(&format!("Ада{letter}Ада")), "{letter:?}");
+            assert!(has_invisible_chars(&format!("Ada{letter}")), "{letter:?}");
         }
         for joined in ["A\u{200d}da", "Ada\u{200c}", "\u{200d}", "а\u{200d}", "а\u{200c}a"] {
-            assert!(hides_something(joined), "{joined:?}");
+            assert!(has_invisible_chars(joined), "{joined:?}");
         }
     }
 }

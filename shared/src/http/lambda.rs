@@ -7,27 +7,27 @@ use lambda_http::Error;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    edge::with_edge,
     log::{self, Format},
+    middleware::with_middleware,
 };
-use crate::{Configuration, Services};
+use crate::{AppState, Configuration};
 
 /// Serves a function's routes on Lambda.
-pub async fn run(routes: OpenApiRouter<Services>) -> ExitCode {
+pub async fn run(routes: OpenApiRouter<AppState>) -> ExitCode {
     let (router, _) = routes.split_for_parts();
     run_with(|_| router).await
 }
 
 /// The same with routes that are made of what they may touch.
-pub async fn run_with(routes: impl FnOnce(&Services) -> Router<Services>) -> ExitCode {
-    begin(async |services| lambda_http::run(with_edge(routes(&services), &services)).await).await
+pub async fn run_with(routes: impl FnOnce(&AppState) -> Router<AppState>) -> ExitCode {
+    begin(async |app| lambda_http::run(with_middleware(routes(&app), &app)).await).await
 }
 
 /// What every function begins with, whatever calls it: its log, as CloudWatch Logs Insights reads it, and all that can be
 /// done once, before the first request. Why it can't begin, or go on, is one line of the log.
-pub async fn begin(serve: impl AsyncFnOnce(Services) -> Result<(), Error>) -> ExitCode {
+pub async fn begin(serve: impl AsyncFnOnce(AppState) -> Result<(), Error>) -> ExitCode {
     log::begin(Format::Json, "info", io::stdout);
-    let ended = async { serve(services().await?).await };
+    let ended = async { serve(app().await?).await };
     match ended.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -37,10 +37,10 @@ pub async fn begin(serve: impl AsyncFnOnce(Services) -> Result<(), Error>) -> Ex
     }
 }
 
-async fn services() -> Result<Services, Error> {
+async fn app() -> Result<AppState, Error> {
     let configuration = Configuration::from_environment()?;
     check_runtime()?;
-    Ok(Services::start(configuration).await?)
+    Ok(AppState::start(configuration).await?)
 }
 
 /// What Lambda sets, and the runtime's library would panic without.

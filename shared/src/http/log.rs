@@ -25,7 +25,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use super::noted::{Metric, Noted};
+use super::request_metrics::{Metric, RequestMetrics};
 use crate::Clock;
 
 /// Of the span and the line of a request.
@@ -74,7 +74,7 @@ where
 
 /// Why a request was refused, for its line.
 #[derive(Debug, Clone)]
-pub(super) struct Refusal {
+pub(super) struct LoggedError {
     /// The problem's code.
     pub(super) code: Cow<'static, str>,
     /// What the caller is not told.
@@ -88,10 +88,10 @@ pub(super) struct RequestLine {
     pub(super) span: Span,
     method: &'static str,
     route: Option<String>,
-    noted: Noted,
+    metrics: RequestMetrics,
     clock: Clock,
     begun: Timestamp,
-    answer: Option<(u16, Option<Refusal>)>,
+    answer: Option<(u16, Option<LoggedError>)>,
 }
 
 impl RequestLine {
@@ -99,19 +99,19 @@ impl RequestLine {
         // As long as anything is logged, it has its trace id.
         let span = tracing::error_span!("request", trace_id);
         let (method, route) = (method_name(method), route.map(str::to_owned));
-        Self { span, method, route, noted: Noted::default(), clock, begun, answer: None }
+        Self { span, method, route, metrics: RequestMetrics::default(), clock, begun, answer: None }
     }
 
     /// What the request is noted by.
-    pub(super) fn noted(&self) -> Noted {
-        self.noted.clone()
+    pub(super) fn metrics(&self) -> RequestMetrics {
+        self.metrics.clone()
     }
 
     /// Writes it.
-    pub(super) fn answered(mut self, status: u16, refusal: Option<Refusal>) {
+    pub(super) fn answered(mut self, status: u16, refusal: Option<LoggedError>) {
         match &refusal {
-            Some(refusal) if status == 429 => self.noted.count(Metric::RateLimited),
-            Some(_) if status < 500 => self.noted.count(Metric::Refused),
+            Some(refusal) if status == 429 => self.metrics.count(Metric::RateLimited),
+            Some(_) if status < 500 => self.metrics.count(Metric::Refused),
             _ => {}
         }
         self.answer = Some((status, refusal));
@@ -122,15 +122,15 @@ impl Drop for RequestLine {
     fn drop(&mut self) {
         let (status, refusal) = self.answer.take().unzip();
         let (code, cause) = match refusal.flatten() {
-            Some(Refusal { code, cause }) => (Some(code), cause),
+            Some(LoggedError { code, cause }) => (Some(code), cause),
             None => (None, None),
         };
         let code = code.as_deref();
         let latency_ms = u64::try_from(self.clock.now().duration_since(self.begun).as_millis()).unwrap_or(0);
         let (method, route) = (self.method, self.route.as_deref());
-        let (actor, actor_id) = self.noted.who().map(|actor| (actor.kind.as_str(), actor.id.as_str())).unzip();
+        let (actor, actor_id) = self.metrics.who().map(|actor| (actor.kind.as_str(), actor.id.as_str())).unzip();
         let [issued, activated, heartbeats, signatures, refused, rate_limited] =
-            Metric::ALL.map(|metric| self.noted.counted(metric));
+            Metric::ALL.map(|metric| self.metrics.counted(metric));
         // A level is part of what is known when the program is built.
         macro_rules! write {
             ($level:ident, $cause:expr) => {

@@ -1,23 +1,23 @@
 //! What is the same for every endpoint: how input is read, how answers and problems are written, and the edge that
 //! every request passes.
 
-pub mod call;
-pub mod documented;
-pub mod edge;
-pub mod extract;
+pub mod context;
+pub mod extractors;
+pub mod idempotency;
+pub mod in_process_client;
 pub mod lambda;
 pub mod log;
-pub mod noted;
-pub mod once;
+pub mod middleware;
 pub mod problem;
+pub mod representation;
+pub mod request_metrics;
 pub mod resources;
-pub mod respond;
-pub mod within;
+pub mod responses;
 
-pub use call::Call;
-pub use extract::{Body, List, NoBody, NoFilter, Page, PathId};
-pub use noted::{Metric, Noted};
-pub use once::{Answer, Once};
+pub use context::RequestContext;
+pub use extractors::{ListQuery, NoBody, NoFilter, PaginationParams, PathId, StrictJson};
+pub use idempotency::{Idempotency, StoredResponse};
+pub use in_process_client::InProcessClient;
 pub use problem::Problem;
-pub use respond::{Created, IfMatch, ListBody, Tagged};
-pub use within::Within;
+pub use representation::{Created, IfMatch, ListResponse, WithEtag};
+pub use request_metrics::{Metric, RequestMetrics};

@@ -7,19 +7,19 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::log::Refusal as Refused;
+use super::log::LoggedError;
 use crate::{
-    domain::{Code, FieldError, Invalid, License, Refusal, license::StateConflict},
+    domain::{Code, FieldError, License, Refusal, ValidationErrors, license::StateConflict},
     store::{
         StoreError,
-        listing::ListError,
-        rates::{CountError, Limited},
+        pagination::ListError,
+        rate_limiter::{CountError, RateLimitExceeded},
     },
     tokens::{EncryptError, SealError, SignError, TokenError, TokenInvalid, VerifyError},
 };
 
 /// How many faults of an input are told at once: a body of 64 KiB has room for thousands.
-const MOST_ERRORS: usize = 100;
+const MAX_ERRORS: usize = 100;
 
 /// How long to wait before asking again, in seconds, where what we need does not answer.
 const WHILE_UNAVAILABLE: u64 = 2;
@@ -74,7 +74,7 @@ impl Problem {
     }
 
     /// A fault of ours: the cause is for the log alone.
-    pub fn fault(cause: impl Into<String>) -> Self {
+    pub fn internal(cause: impl Into<String>) -> Self {
         let detail = "something went wrong on our side; nothing is lost, and asking again may help";
         Self { cause: Some(cause.into()), ..Self::new(Code::InternalError, detail) }
     }
@@ -95,12 +95,12 @@ impl Problem {
     }
 
     /// An answer that tells of it in another way than the API does, as a page for people. The log hears of it as ever.
-    pub fn told_by(&self, mut response: Response) -> Response {
+    pub fn attach_to(&self, mut response: Response) -> Response {
         *response.status_mut() = self.status();
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        let refusal = Refused { code: self.code.as_str().into(), cause: self.cause.clone() };
+        let refusal = LoggedError { code: self.code.as_str().into(), cause: self.cause.clone() };
         response.extensions_mut().insert(refusal);
         response
     }
@@ -219,7 +219,7 @@ pub const fn title(code: Code) -> &'static str {
 
 /// The fault of a license whose product or tier the catalog does not have. Neither can be deleted, so it is ours.
 pub fn not_in_catalog(license: &License) -> Problem {
-    Problem::fault(format!("license {} is of a tier that is not in the catalog", license.id))
+    Problem::internal(format!("license {} is of a tier that is not in the catalog", license.id))
 }
 
 impl IntoResponse for Problem {
@@ -230,44 +230,44 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<Invalid> for Problem {
-    fn from(Invalid(mut errors): Invalid) -> Self {
+impl From<ValidationErrors> for Problem {
+    fn from(ValidationErrors(mut errors): ValidationErrors) -> Self {
         let (code, detail) = match errors.as_slice() {
             [one] => (one.code, one.detail.clone()),
-            several if several.len() > MOST_ERRORS => {
+            several if several.len() > MAX_ERRORS => {
                 let count = several.len();
                 (
                     Code::InvalidValue,
-                    format!("{count} things are wrong with the input: the first {MOST_ERRORS} are told"),
+                    format!("{count} things are wrong with the input: the first {MAX_ERRORS} are told"),
                 )
             }
             several => (Code::InvalidValue, format!("{} things are wrong with the input", several.len())),
         };
-        errors.truncate(MOST_ERRORS);
+        errors.truncate(MAX_ERRORS);
         Self { errors, ..Self::new(code, detail) }
     }
 }
 
 impl From<FieldError> for Problem {
     fn from(error: FieldError) -> Self {
-        Invalid::from(error).into()
+        ValidationErrors::from(error).into()
     }
 }
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::ClaimLost => Self::new(Code::IdempotencyInProgress, error.to_string()),
+            StoreError::ReservationLost => Self::new(Code::IdempotencyInProgress, error.to_string()),
             StoreError::Unavailable(_) | StoreError::Contended => Self::unavailable(error.to_string()),
             StoreError::Rejected(_) | StoreError::OtherTable { .. } | StoreError::Damaged(_) => {
-                Self::fault(error.to_string())
+                Self::internal(error.to_string())
             }
         }
     }
 }
 
-impl From<Limited> for Problem {
-    fn from(limited: Limited) -> Self {
+impl From<RateLimitExceeded> for Problem {
+    fn from(limited: RateLimitExceeded) -> Self {
         Self::rate_limited(limited.seconds, limited.to_string())
     }
 }
@@ -275,7 +275,7 @@ impl From<Limited> for Problem {
 impl From<CountError> for Problem {
     fn from(error: CountError) -> Self {
         match error {
-            CountError::Limited(limited) => limited.into(),
+            CountError::RateLimitExceeded(limited) => limited.into(),
             CountError::Store(error) => error.into(),
         }
     }
@@ -321,7 +321,7 @@ impl From<TokenError> for Problem {
 
 impl From<EncryptError> for Problem {
     fn from(error: EncryptError) -> Self {
-        Self::fault(error.to_string())
+        Self::internal(error.to_string())
     }
 }
 
@@ -345,7 +345,7 @@ impl From<SealError> for Problem {
     fn from(error: SealError) -> Self {
         match error {
             SealError::Unavailable(_) => Self::unavailable(error.to_string()),
-            SealError::DoesNotOpen => Self::fault(error.to_string()),
+            SealError::DoesNotOpen => Self::internal(error.to_string()),
         }
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{
-    Activation, ActivationId, Claims, CustomerId, License, LicenseId, ProductId, Secret, Standing, State, Status,
+    Activation, ActivationId, Claims, CustomerId, License, LicenseId, ProductId, SeatStatus, Secret, State, Status,
     TierId,
 };
 
@@ -180,10 +180,10 @@ pub struct ActivationResource {
 impl ActivationResource {
     /// An activation as it stands under its license now.
     pub fn new(activation: &Activation, license: &License, clock_margin: SignedDuration, now: Timestamp) -> Self {
-        let status = match activation.standing(license) {
-            Standing::Dead => ActivationStatus::Deactivated,
-            Standing::Live | Standing::Newer if activation.is_lapsed(clock_margin, now) => ActivationStatus::Lapsed,
-            Standing::Live | Standing::Newer => ActivationStatus::Active,
+        let status = match activation.seat_status(license) {
+            SeatStatus::Dead => ActivationStatus::Deactivated,
+            SeatStatus::Live | SeatStatus::Newer if activation.is_lapsed(clock_margin, now) => ActivationStatus::Lapsed,
+            SeatStatus::Live | SeatStatus::Newer => ActivationStatus::Active,
         };
         Self { status, ..Self::ended(activation) }
     }

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     events::event_item,
     keys,
-    listing::{ListError, Listed, Paging, page_of_query},
+    pagination::{ListError, Page, PageRequest, paginate_query},
     schema::TTL_ATTRIBUTE,
     seats::still_held_by,
-    table::{Item, Query, StoreError, Table, Updated, b, from_item, n, s, to_item},
-    writes::{Change, Committed, Condition, Transaction},
+    table::{Item, Query, StoreError, Table, UpdateOutcome, b, from_item, n, s, to_item},
+    transaction::{Change, CommitOutcome, Condition, Transaction},
 };
 use crate::domain::{
     Activation, ActivationId, EncryptionKey, Event, License, LicenseId, MachineHash, seat::whole_second,
@@ -131,7 +131,7 @@ pub struct Renewal<'a> {
 
 /// What became of a renewal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Renewed {
+pub enum RenewOutcome {
     /// The lease reaches what was asked, or further; the activation as it is now.
     Done(Box<Activation>),
     /// This life of the machine is over, or of another generation.
@@ -140,7 +140,7 @@ pub enum Renewed {
 
 /// What became of a deactivation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deactivated {
+pub enum DeactivateOutcome {
     /// It has ended, now or before.
     Done(Box<Activation>),
     /// There is no such activation: a later life of the machine took its place, or its tombstone is gone.
@@ -155,7 +155,7 @@ impl Table {
 
     /// Extends a lease that is live. A lease never shrinks: where it already reaches further, only the sign of life
     /// is written.
-    pub async fn renew(&self, renewal: &Renewal<'_>) -> Result<Renewed, StoreError> {
+    pub async fn renew(&self, renewal: &Renewal<'_>) -> Result<RenewOutcome, StoreError> {
         let live = "life = :life AND generation = :generation AND attribute_not_exists(ended_at)";
         let lease = n(whole_second(renewal.lease_expires_at));
         let condition = |lease_condition: &str| {
@@ -178,22 +178,22 @@ impl Table {
             }
         };
         let old = match self.update(&change(condition("<= :lease")).set("lease_expires_at", lease.clone())).await? {
-            Updated::Done(item) => return Ok(Renewed::Done(Box::new(activation_of(&item)?))),
-            Updated::Refused(None) => return Ok(Renewed::NotLive),
-            Updated::Refused(Some(item)) => activation_of(&item)?,
+            UpdateOutcome::Done(item) => return Ok(RenewOutcome::Done(Box::new(activation_of(&item)?))),
+            UpdateOutcome::Refused(None) => return Ok(RenewOutcome::NotLive),
+            UpdateOutcome::Refused(Some(item)) => activation_of(&item)?,
         };
         let is_live = old.id == renewal.id && old.generation == renewal.generation && old.ended_at.is_none();
         if !is_live {
-            return Ok(Renewed::NotLive);
+            return Ok(RenewOutcome::NotLive);
         }
         Ok(match self.update(&change(condition("> :lease"))).await? {
-            Updated::Done(item) => Renewed::Done(Box::new(activation_of(&item)?)),
-            Updated::Refused(_) => Renewed::NotLive,
+            UpdateOutcome::Done(item) => RenewOutcome::Done(Box::new(activation_of(&item)?)),
+            UpdateOutcome::Refused(_) => RenewOutcome::NotLive,
         })
     }
 
     /// Ends an activation and frees its seat, together. Where the seat has passed on, only the activation ends.
-    pub async fn deactivate(&self, activation: &Activation, event: &Event) -> Result<Deactivated, StoreError> {
+    pub async fn deactivate(&self, activation: &Activation, event: &Event) -> Result<DeactivateOutcome, StoreError> {
         let not_ended =
             Condition::new("life = :life AND attribute_not_exists(ended_at)").value(":life", life(&activation.id));
         let mut alone = Transaction::new();
@@ -204,17 +204,17 @@ impl Table {
         }
         for transaction in [&with_seat, &alone] {
             let refused = match self.commit(transaction).await? {
-                Committed::Done => {
+                CommitOutcome::Done => {
                     let ended = Activation { ended_at: Some(event.at), ..activation.clone() };
-                    return Ok(Deactivated::Done(Box::new(ended)));
+                    return Ok(DeactivateOutcome::Done(Box::new(ended)));
                 }
-                Committed::Refused(refused) => refused,
+                CommitOutcome::Refused(refused) => refused,
             };
             if refused.failed(0) {
                 let old = refused.old(0).map(activation_of).transpose()?;
                 return Ok(match old.filter(|old| old.id == activation.id) {
-                    Some(old) => Deactivated::Done(Box::new(old)),
-                    None => Deactivated::Gone,
+                    Some(old) => DeactivateOutcome::Done(Box::new(old)),
+                    None => DeactivateOutcome::Gone,
                 });
             }
         }
@@ -222,20 +222,20 @@ impl Table {
     }
 
     /// The activations of a license that hold their seats, in no order that means anything.
-    pub async fn activations(&self, license: &License, paging: &Paging) -> Result<Listed<Activation>, ListError> {
+    pub async fn activations(&self, license: &License, paging: &PageRequest) -> Result<Page<Activation>, ListError> {
         let query = Query {
             filter: Some(live_under(license)),
             ..Query::prefix(keys::license_partition(license.id), keys::MACHINE)
         };
         let list = format!("activations {}", license.id);
-        let page = page_of_query(self, query, &list, paging).await?;
+        let page = paginate_query(self, query, &list, paging).await?;
         let items = page.items.iter().map(activation_of).collect::<Result<Vec<_>, _>>()?;
-        Ok(Listed { items, next: page.next })
+        Ok(Page { items, next: page.next })
     }
 
     /// Activations whose lease ended at `lapsed_before` or earlier, of one stretch of the license's machines from a
     /// random start on; none only if the license has none.
-    pub async fn some_lapsed(
+    pub async fn sample_lapsed(
         &self,
         license: &License,
         lapsed_before: Timestamp,

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use super::{
     idempotency::Completion,
     keys,
-    listing::{ListError, Listed, Paging, page_of_query},
+    pagination::{ListError, Page, PageRequest, paginate_query},
     table::{Item, Query, StoreError, Table, bare_item, from_item, n, s, to_item},
-    writes::{Change, Committed, Condition, Transaction},
+    transaction::{Change, CommitOutcome, Condition, Transaction},
 };
-use crate::domain::{ApiKey, ApiKeySecret, KeyId};
+use crate::domain::{ApiKey, ApiKeyId, ApiKeySecret};
 
 /// An API key and the hash of its secret.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub struct StoredApiKey {
 
 /// What became of the end of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deleted {
+pub enum DeleteOutcome {
     /// It is gone.
     Done,
     /// There is no such key.
@@ -35,7 +35,7 @@ pub enum Deleted {
 
 impl Table {
     /// An API key, by its id. Nothing is kept of it: once it is deleted, the next request is refused.
-    pub async fn api_key(&self, id: KeyId) -> Result<Option<StoredApiKey>, StoreError> {
+    pub async fn api_key(&self, id: ApiKeyId) -> Result<Option<StoredApiKey>, StoreError> {
         let Some(item) = self.get(keys::api_key(id)).await? else { return Ok(None) };
         let hash = item.get("secret_sha256").and_then(|hash| hash.as_s().ok());
         let hash = hash.and_then(|hash| HEXLOWER.decode(hash.as_bytes()).ok()?.try_into().ok());
@@ -44,11 +44,11 @@ impl Table {
     }
 
     /// A page of the API keys, newest first.
-    pub async fn api_keys(&self, paging: &Paging) -> Result<Listed<ApiKey>, ListError> {
+    pub async fn api_keys(&self, paging: &PageRequest) -> Result<Page<ApiKey>, ListError> {
         let newest_first = Query { descending: true, ..Query::prefix(keys::API_KEYS.to_owned(), "key_") };
-        let page = page_of_query(self, newest_first, "API keys", paging).await?;
+        let page = paginate_query(self, newest_first, "API keys", paging).await?;
         let items = page.items.into_iter().map(from_item).collect::<Result<_, _>>()?;
-        Ok(Listed { items, next: page.next })
+        Ok(Page { items, next: page.next })
     }
 
     /// Adds an API key, unless there is one of its id. Those that keep access are also listed in one item, so that
@@ -71,7 +71,7 @@ impl Table {
         loop {
             for transaction in [&with_list, &with_first] {
                 match self.commit_once(transaction.clone(), done).await? {
-                    Committed::Refused(refused) if !refused.failed(0) => {}
+                    CommitOutcome::Refused(refused) if !refused.failed(0) => {}
                     _ => return Ok(()),
                 }
             }
@@ -79,7 +79,7 @@ impl Table {
     }
 
     /// Deletes an API key for good. Of those that keep access, one stays, whoever else deletes at the same time.
-    pub async fn delete_api_key(&self, key: &ApiKey) -> Result<Deleted, StoreError> {
+    pub async fn delete_api_key(&self, key: &ApiKey) -> Result<DeleteOutcome, StoreError> {
         let mut transaction = Transaction::new();
         transaction.delete(keys::api_key(key.id), Condition::present());
         if key.keeps_access() {
@@ -87,9 +87,9 @@ impl Table {
             transaction.change(&Change::new(keys::access(), others_stay).take("ids", ids(key.id)));
         }
         Ok(match self.commit(&transaction).await? {
-            Committed::Done => Deleted::Done,
-            Committed::Refused(refused) if refused.failed(0) => Deleted::Absent,
-            Committed::Refused(_) => Deleted::LastAccessKey,
+            CommitOutcome::Done => DeleteOutcome::Done,
+            CommitOutcome::Refused(refused) if refused.failed(0) => DeleteOutcome::Absent,
+            CommitOutcome::Refused(_) => DeleteOutcome::LastAccessKey,
         })
     }
 
@@ -97,14 +97,14 @@ impl Table {
     pub async fn note_api_key_use(&self, read: &ApiKey, at: Timestamp) -> Result<(), StoreError> {
         let as_read = match read.last_used_at {
             None => Condition::new("attribute_not_exists(last_used_at)"),
-            Some(noted) => Condition::new("last_used_at = :read").value(":read", s(noted.to_string())),
+            Some(metrics) => Condition::new("last_used_at = :read").value(":read", s(metrics.to_string())),
         };
         let change = Change::new(keys::api_key(read.id), as_read).set("last_used_at", s(at.to_string()));
         self.update(&change).await.map(|_| ())
     }
 }
 
-fn ids(id: KeyId) -> AttributeValue {
+fn ids(id: ApiKeyId) -> AttributeValue {
     AttributeValue::Ss(vec![id.to_string()])
 }
 
@@ -132,7 +132,7 @@ mod tests {
             expires_at: None,
             last_used_at: None,
         };
-        let secret = ApiKeySecret::draw(id, &mut StdRng::seed_from_u64(1));
+        let secret = ApiKeySecret::generate(id, &mut StdRng::seed_from_u64(1));
         let item = api_key_item(&key, &secret).unwrap();
         let mut texts: Vec<String> = item.iter().map(|(name, value)| format!("{name} {value:?}")).collect();
         texts.sort();

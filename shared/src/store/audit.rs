@@ -11,20 +11,20 @@ use super::{
     keys,
     seats::{SeatHolder, names, not_held_by},
     table::{Item, Query, StoreError, Table, n},
-    writes::{Committed, Condition, Transaction},
+    transaction::{CommitOutcome, Condition, Transaction},
 };
-use crate::domain::{Activation, Event, License, Standing};
+use crate::domain::{Activation, Event, License, SeatStatus};
 
 /// What does not fit together.
 #[derive(Debug, Default)]
-pub struct Misfits {
+pub struct Inconsistencies {
     /// Seats of the current generation that no live activation has.
     pub seats: Vec<SeatHolder>,
     /// Activations that say they hold a seat which is not theirs.
     pub activations: Vec<Activation>,
 }
 
-impl Misfits {
+impl Inconsistencies {
     /// Whether all fits together.
     pub fn is_empty(&self) -> bool {
         self.seats.is_empty() && self.activations.is_empty()
@@ -37,16 +37,16 @@ const AT_ONCE: usize = 16;
 impl Table {
     /// Compares the seats of a license with its activations: two lists, and nothing more for each machine. What looks
     /// amiss is read once more, one item at a time: between the two lists a machine may have come or gone.
-    pub async fn misfits(&self, license: &License) -> Result<Misfits, StoreError> {
+    pub async fn inconsistencies(&self, license: &License) -> Result<Inconsistencies, StoreError> {
         if license.max_users.is_none() {
-            return Ok(Misfits::default());
+            return Ok(Inconsistencies::default());
         }
         let list = |prefix| self.query_all(Query::prefix(keys::license_partition(license.id), prefix));
         let (seats, machines) = try_join(list(keys::SEAT), list(keys::MACHINE)).await?;
-        let amiss = Amiss::of(license, seats, &machines)?;
+        let amiss = InconsistencyCandidates::of(license, seats, &machines)?;
         let lost = amiss.seats.into_iter().map(|(seat, item)| self.still_lost(seat, item)).collect();
         let astray = amiss.activations.into_iter().map(|activation| self.still_astray(activation)).collect();
-        Ok(Misfits { seats: found(lost).await?, activations: found(astray).await? })
+        Ok(Inconsistencies { seats: found(lost).await?, activations: found(astray).await? })
     }
 
     /// The seat, if no activation has it as its machine and the seat itself are now.
@@ -107,19 +107,19 @@ impl Table {
         let mut transaction = Transaction::new();
         transaction.put_always(event_item(event)?);
         match self.commit_once(transaction, done).await? {
-            Committed::Done => Ok(()),
-            Committed::Refused(_) => Err(StoreError::Contended),
+            CommitOutcome::Done => Ok(()),
+            CommitOutcome::Refused(_) => Err(StoreError::Contended),
         }
     }
 }
 
 /// What looks amiss by two lists that are no snapshot.
-struct Amiss {
+struct InconsistencyCandidates {
     seats: Vec<(SeatHolder, Item)>,
     activations: Vec<Activation>,
 }
 
-impl Amiss {
+impl InconsistencyCandidates {
     fn of(license: &License, seats: Vec<Item>, machines: &[Item]) -> Result<Self, StoreError> {
         let mut by_number = BTreeMap::new();
         for item in seats {
@@ -132,7 +132,7 @@ impl Amiss {
             by_machine.insert(activation.id.machine, activation);
         }
         let is_astray = |activation: &&Activation| {
-            let Some(number) = activation.seat.filter(|_| activation.standing(license) == Standing::Live) else {
+            let Some(number) = activation.seat.filter(|_| activation.seat_status(license) == SeatStatus::Live) else {
                 return false;
             };
             !by_number.get(&number).is_some_and(|(_, seat)| names(seat, activation))

@@ -7,17 +7,17 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    Race,
+    Backoff,
     idempotency::Completion,
     keys,
     table::{Item, Key, Query, StoreError, Table, from_item, n, to_item},
-    writes::{Committed, Condition, Transaction},
+    transaction::{CommitOutcome, Condition, Transaction},
 };
 use crate::domain::{Catalog, Feature, Product, Tier};
 
 /// A catalog and the version that it was read at.
 #[derive(Debug, Clone)]
-pub struct Versioned {
+pub struct VersionedCatalog {
     /// What was read.
     pub catalog: Catalog,
     version: u64,
@@ -30,7 +30,7 @@ struct VersionRecord {
 
 /// One of the things of a catalog, to be written.
 #[derive(Debug, Clone, Copy)]
-pub enum Entry<'a> {
+pub enum CatalogEntry<'a> {
     /// A product.
     Product(&'a Product),
     /// A pricing tier.
@@ -39,30 +39,30 @@ pub enum Entry<'a> {
     Feature(&'a Feature),
 }
 
-impl<'a> From<&'a Product> for Entry<'a> {
+impl<'a> From<&'a Product> for CatalogEntry<'a> {
     fn from(product: &'a Product) -> Self {
         Self::Product(product)
     }
 }
 
-impl<'a> From<&'a Tier> for Entry<'a> {
+impl<'a> From<&'a Tier> for CatalogEntry<'a> {
     fn from(tier: &'a Tier) -> Self {
         Self::Tier(tier)
     }
 }
 
-impl<'a> From<&'a Feature> for Entry<'a> {
+impl<'a> From<&'a Feature> for CatalogEntry<'a> {
     fn from(feature: &'a Feature) -> Self {
         Self::Feature(feature)
     }
 }
 
 /// How many things one write takes: a transaction has room for 100 items, and the version is one of them.
-pub const MOST_ENTRIES: usize = 99;
+pub const MAX_ENTRIES: usize = 99;
 
 /// What became of a write to the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
+pub enum WriteOutcome {
     /// It was done.
     Done,
     /// The catalog is no longer the one that was checked: read and check again.
@@ -72,12 +72,12 @@ pub enum Written {
 impl Table {
     /// Reads the catalog as it is. The version is read first: a query is not a snapshot, and a version read with or
     /// after the items could be newer than some of them, so that a write checked against old items would pass.
-    pub async fn catalog(&self) -> Result<Versioned, StoreError> {
+    pub async fn catalog(&self) -> Result<VersionedCatalog, StoreError> {
         let version = match self.get(keys::catalog_version()).await? {
             Some(item) => from_item::<VersionRecord>(item)?.version,
             None => 0,
         };
-        Ok(Versioned { catalog: self.catalog_items().await?, version })
+        Ok(VersionedCatalog { catalog: self.catalog_items().await?, version })
     }
 
     async fn catalog_items(&self) -> Result<Catalog, StoreError> {
@@ -100,15 +100,15 @@ impl Table {
         Ok(catalog)
     }
 
-    /// Writes things of the catalog, [`MOST_ENTRIES`] at most, on condition that the catalog is still the one that was
+    /// Writes things of the catalog, [`MAX_ENTRIES`] at most, on condition that the catalog is still the one that was
     /// read. So no two writes, each right by itself, can make a circle of tiers, a doubled code or a reference to
     /// nothing.
     pub async fn write_catalog(
         &self,
-        read: &Versioned,
-        entries: &[Entry<'_>],
+        read: &VersionedCatalog,
+        entries: &[CatalogEntry<'_>],
         done: Option<&Completion>,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<WriteOutcome, StoreError> {
         let version: Item = to_item(keys::catalog_version(), &VersionRecord { version: read.version + 1 })?;
         let unmoved = match read.version {
             0 => Condition::absent(),
@@ -120,13 +120,13 @@ impl Table {
         }
         transaction.put(version, unmoved);
         Ok(match self.commit_once(transaction, done).await? {
-            Committed::Done => Written::Done,
-            Committed::Refused(_) => Written::Moved,
+            CommitOutcome::Done => WriteOutcome::Done,
+            CommitOutcome::Refused(_) => WriteOutcome::Moved,
         })
     }
 }
 
-impl Entry<'_> {
+impl CatalogEntry<'_> {
     fn item(&self) -> Result<Item, StoreError> {
         match self {
             Self::Product(product) => to_item(keys::product(product.id), product),
@@ -148,7 +148,7 @@ const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
 /// A warm function's copy of the catalog.
 #[derive(Debug, Clone, Default)]
-pub struct CatalogCopy(Arc<Mutex<Kept>>);
+pub struct CatalogCache(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -157,7 +157,7 @@ struct Kept {
     drops: u64,
 }
 
-impl CatalogCopy {
+impl CatalogCache {
     /// The catalog, at most a minute old.
     pub async fn read(&self, table: &Table, now: Timestamp) -> Result<Arc<Catalog>, StoreError> {
         match self.kept(now) {
@@ -190,20 +190,20 @@ impl CatalogCopy {
         make: impl Fn(&Catalog) -> Result<T, E>,
     ) -> Result<T, E>
     where
-        for<'b> Entry<'b>: From<&'b T>,
+        for<'b> CatalogEntry<'b>: From<&'b T>,
         E: From<StoreError>,
     {
-        let mut race = Race::default();
+        let mut backoff = Backoff::default();
         loop {
             let read = table.catalog().await?;
             let made = make(&read.catalog)?;
             let done = done(&made).await?;
-            let written = table.write_catalog(&read, &[Entry::from(&made)], done.as_ref()).await;
+            let written = table.write_catalog(&read, &[CatalogEntry::from(&made)], done.as_ref()).await;
             // Also where there was no answer: it may have been written all the same.
             self.drop_copy();
             match written? {
-                Written::Done => return Ok(made),
-                Written::Moved => race.lost().await?,
+                WriteOutcome::Done => return Ok(made),
+                WriteOutcome::Moved => backoff.retry().await?,
             }
         }
     }
@@ -216,21 +216,21 @@ impl CatalogCopy {
         make: impl Fn(&Catalog) -> Result<Vec<T>, E>,
     ) -> Result<Catalog, E>
     where
-        for<'b> Entry<'b>: From<&'b T>,
+        for<'b> CatalogEntry<'b>: From<&'b T>,
         E: From<StoreError>,
     {
-        let mut race = Race::default();
+        let mut backoff = Backoff::default();
         loop {
             let read = table.catalog().await?;
             let made = make(&read.catalog)?;
             if made.is_empty() {
                 return Ok(read.catalog);
             }
-            let part: Vec<Entry<'_>> = made.iter().take(MOST_ENTRIES).map(Entry::from).collect();
+            let part: Vec<CatalogEntry<'_>> = made.iter().take(MAX_ENTRIES).map(CatalogEntry::from).collect();
             let written = table.write_catalog(&read, &part, None).await;
             self.drop_copy();
-            if written? == Written::Moved {
-                race.lost().await?;
+            if written? == WriteOutcome::Moved {
+                backoff.retry().await?;
             }
         }
     }

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     idempotency::Completion,
     keys,
-    listing::{ListError, Listed, Order, Paging, page_of_query},
+    pagination::{ListError, Order, Page, PageRequest, paginate_query},
     table::{Item, Query, StoreError, Table, from_item, n, s, to_item},
-    writes::{Change, Committed, Condition, Transaction},
+    transaction::{Change, CommitOutcome, Condition, Transaction},
 };
 use crate::domain::{Customer, CustomerId};
 
@@ -36,7 +36,7 @@ pub struct CustomerFilter {
 
 /// What became of a new customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Added {
+pub enum AddCustomerOutcome {
     /// It is there.
     Done,
     /// Another customer has the e-mail address.
@@ -45,7 +45,7 @@ pub enum Added {
 
 /// What became of a user's registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Registered {
+pub enum RegisterOutcome {
     /// The user is the customer.
     Done,
     /// The subject or the e-mail address has an owner by now: look again.
@@ -54,7 +54,7 @@ pub enum Registered {
 
 /// What became of a customer's new fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Replaced {
+pub enum ReplaceCustomerOutcome {
     /// They are written.
     Done,
     /// It is no longer the customer that was read: read again.
@@ -65,15 +65,19 @@ pub enum Replaced {
 
 impl Table {
     /// Adds a customer, unless another has its e-mail address.
-    pub async fn add_customer(&self, customer: &Customer, done: Option<&Completion>) -> Result<Added, StoreError> {
+    pub async fn add_customer(
+        &self,
+        customer: &Customer,
+        done: Option<&Completion>,
+    ) -> Result<AddCustomerOutcome, StoreError> {
         let mut transaction = Transaction::new();
         transaction
             .put(email_item(customer)?, free_or_own(customer.id))
             .put(customer_item(customer, 1)?, Condition::absent());
         Ok(match self.commit_once(transaction, done).await? {
-            Committed::Refused(refused) if refused.failed(0) => Added::EmailTaken,
+            CommitOutcome::Refused(refused) if refused.failed(0) => AddCustomerOutcome::EmailTaken,
             // An id is made anew for each customer: one that is there already was put by this very call.
-            _ => Added::Done,
+            _ => AddCustomerOutcome::Done,
         })
     }
 
@@ -105,16 +109,16 @@ impl Table {
         customer: &Customer,
         issuer_and_subject: &str,
         done: Option<&Completion>,
-    ) -> Result<Registered, StoreError> {
+    ) -> Result<RegisterOutcome, StoreError> {
         let mut transaction = Transaction::new();
         transaction
             .put(subject_item(customer.id, issuer_and_subject)?, free_or_own(customer.id))
             .put(email_item(customer)?, free_or_own(customer.id))
             .put(customer_item(customer, 1)?, Condition::absent());
         Ok(match self.commit_once(transaction, done).await? {
-            Committed::Refused(refused) if refused.failed(0) || refused.failed(1) => Registered::Moved,
+            CommitOutcome::Refused(refused) if refused.failed(0) || refused.failed(1) => RegisterOutcome::Moved,
             // An id is made anew for each customer: one that is there already was put by this very call.
-            _ => Registered::Done,
+            _ => RegisterOutcome::Done,
         })
     }
 
@@ -125,7 +129,7 @@ impl Table {
         customer: &Customer,
         issuer_and_subject: &str,
         done: Option<&Completion>,
-    ) -> Result<Registered, StoreError> {
+    ) -> Result<RegisterOutcome, StoreError> {
         let unlinked =
             Condition::new("version = :read AND attribute_not_exists(subject)").value(":read", n(read.version));
         let change = Change::new(keys::customer(customer.id), unlinked)
@@ -135,24 +139,24 @@ impl Table {
         let mut transaction = Transaction::new();
         transaction.change(&change).put(subject_item(customer.id, issuer_and_subject)?, free_or_own(customer.id));
         Ok(match self.commit_once(transaction, done).await? {
-            Committed::Done => Registered::Done,
-            Committed::Refused(_) => Registered::Moved,
+            CommitOutcome::Done => RegisterOutcome::Done,
+            CommitOutcome::Refused(_) => RegisterOutcome::Moved,
         })
     }
 
     /// A page of the customers, by name.
-    pub async fn customers(&self, filter: &CustomerFilter, paging: &Paging) -> Result<Listed<Customer>, ListError> {
+    pub async fn customers(&self, filter: &CustomerFilter, paging: &PageRequest) -> Result<Page<Customer>, ListError> {
         // Nobody has so long a name, and DynamoDB takes no key condition of any length.
-        if filter.name.chars().count() > Customer::MOST_NAME {
-            return Ok(Listed { items: Vec::new(), next: None });
+        if filter.name.chars().count() > Customer::MAX_NAME {
+            return Ok(Page { items: Vec::new(), next: None });
         }
         let name = Customer::name_key(&filter.name);
         let mut by_name = Query::prefix(keys::CUSTOMERS.to_owned(), &format!("NAME#{name}"));
         by_name.index = Some("GSI1");
         by_name.descending = filter.order == Order::Descending;
-        let page = page_of_query(self, by_name, &format!("customers {:?} {name}", filter.order), paging).await?;
+        let page = paginate_query(self, by_name, &format!("customers {:?} {name}", filter.order), paging).await?;
         let items = page.items.into_iter().map(from_item).collect::<Result<_, _>>()?;
-        Ok(Listed { items, next: page.next })
+        Ok(Page { items, next: page.next })
     }
 
     /// Writes what a caller may write of a customer, on condition that it is still the one that was read. An e-mail
@@ -161,7 +165,7 @@ impl Table {
         &self,
         read: &VersionedCustomer,
         customer: &Customer,
-    ) -> Result<Replaced, StoreError> {
+    ) -> Result<ReplaceCustomerOutcome, StoreError> {
         let unmoved = Condition::new("version = :read").value(":read", n(read.version));
         let change = Change::new(keys::customer(customer.id), unmoved)
             .set("name", s(&customer.name))
@@ -179,9 +183,11 @@ impl Table {
                 .delete(keys::email(&old), free_or_own(customer.id));
         }
         Ok(match self.commit(&transaction).await? {
-            Committed::Done => Replaced::Done,
-            Committed::Refused(refused) if !refused.failed(0) && refused.failed(1) => Replaced::EmailTaken,
-            Committed::Refused(_) => Replaced::Moved,
+            CommitOutcome::Done => ReplaceCustomerOutcome::Done,
+            CommitOutcome::Refused(refused) if !refused.failed(0) && refused.failed(1) => {
+                ReplaceCustomerOutcome::EmailTaken
+            }
+            CommitOutcome::Refused(_) => ReplaceCustomerOutcome::Moved,
         })
     }
 }

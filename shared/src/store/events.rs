@@ -6,7 +6,7 @@ use ulid::Ulid;
 
 use super::{
     keys,
-    listing::{ListError, Listed, Paging, page_of_query},
+    pagination::{ListError, Page, PageRequest, paginate_query},
     table::{Item, Query, StoreError, Table, from_item, s, to_item},
 };
 use crate::domain::{Event, LicenseId};
@@ -20,19 +20,19 @@ pub fn event_item(event: &Event) -> Result<Item, StoreError> {
 }
 
 /// How many days without an event are looked through for one page, before the caller is given a cursor to go on.
-const MOST_DAYS: usize = 60;
+const MAX_DAYS: usize = 60;
 
 impl Table {
     /// The events of a license key, newest first.
-    pub async fn events_of(&self, license: LicenseId, paging: &Paging) -> Result<Listed<Event>, ListError> {
+    pub async fn events_of(&self, license: LicenseId, paging: &PageRequest) -> Result<Page<Event>, ListError> {
         let query = Query { descending: true, ..Query::prefix(keys::license_partition(license), "EVENT#") };
-        let page = page_of_query(self, query, &format!("events {license}"), paging).await?;
+        let page = paginate_query(self, query, &format!("events {license}"), paging).await?;
         let items = page.items.into_iter().map(from_item).collect::<Result<_, _>>()?;
-        Ok(Listed { items, next: page.next })
+        Ok(Page { items, next: page.next })
     }
 
     /// The events of all license keys, newest first: day by day, each day's partitions merged.
-    pub async fn all_events(&self, paging: &Paging, now: Timestamp) -> Result<Listed<Event>, ListError> {
+    pub async fn all_events(&self, paging: &PageRequest, now: Timestamp) -> Result<Page<Event>, ListError> {
         let list = "events of all";
         let after = paging.position::<1>(list)?.map(|[ulid]| ulid);
         // A clock that runs ahead may have written tomorrow's.
@@ -40,22 +40,22 @@ impl Table {
         let mut day = after.as_deref().and_then(day_of_ulid).map_or(newest, |day| day.min(newest));
         let oldest = self.oldest_license().await?.map_or(newest, day_of);
         let mut events: Vec<Event> = Vec::new();
-        for _ in 0..MOST_DAYS {
+        for _ in 0..MAX_DAYS {
             if day < oldest {
-                return Ok(Listed { items: events, next: None });
+                return Ok(Page { items: events, next: None });
             }
             let wanted = paging.limit + 1 - events.len();
             events.extend(self.events_of_day(day, after.as_deref(), wanted).await?);
             if events.len() > paging.limit {
                 events.truncate(paging.limit);
                 let last = events.last().map(|event| event.id.ulid().to_string());
-                return Ok(Listed { items: events, next: last.map(|ulid| paging.write(list, vec![ulid])) });
+                return Ok(Page { items: events, next: last.map(|ulid| paging.write(list, vec![ulid])) });
             }
             let Ok(yesterday) = day.yesterday() else { break };
             day = yesterday;
         }
         let next = paging.write(list, vec![first_ulid_after(day)]);
-        Ok(Listed { items: events, next: Some(next) })
+        Ok(Page { items: events, next: Some(next) })
     }
 
     /// The latest events, newest first, of the days from that of `since` on: so many at most, and none of the days before.

@@ -5,7 +5,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::table::Key;
 use crate::domain::{
-    CustomerId, Event, FeatureId, Id, KeyId, LicenseId, MachineHash, ProductId, TierId, id::Kind, secret::sha256,
+    ApiKeyId, CustomerId, Event, FeatureId, Id, LicenseId, MachineHash, ProductId, TierId, id::Kind, secret::sha256,
 };
 
 /// The partition of the whole catalog.
@@ -142,7 +142,7 @@ pub fn event_day(event: &Event) -> String {
 }
 
 /// An API key.
-pub fn api_key(id: KeyId) -> Key {
+pub fn api_key(id: ApiKeyId) -> Key {
     Key::new(API_KEYS, id.to_string())
 }
 

@@ -8,8 +8,8 @@ use super::{
     idempotency::Completion,
     keys,
     licenses::{ACTIVE, CurrentRecord, KeyPointer, REVOKED, SUPERSEDED, SUSPENDED, Sealed, license_item, license_of},
-    table::{Item, StoreError, Table, Updated, b, bare_item, n, s, to_item},
-    writes::{Change, Committed, Condition, Transaction},
+    table::{Item, StoreError, Table, UpdateOutcome, b, bare_item, n, s, to_item},
+    transaction::{Change, CommitOutcome, Condition, Transaction},
 };
 use crate::domain::{Event, KeyString, License, LicenseId, State};
 
@@ -66,7 +66,7 @@ pub struct Regeneration<'a> {
 /// A step that changes a few attributes of a license key. Each writes its own attributes alone: a license that was
 /// put whole by a late writer would undo a suspension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum Transition {
     /// From active.
     Suspend,
     /// From suspended.
@@ -82,7 +82,7 @@ pub enum Step {
 
 /// What became of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stepped {
+pub enum TransitionOutcome {
     /// It was done.
     Done,
     /// The license is no longer as it was read: read it and decide again.
@@ -91,7 +91,7 @@ pub enum Stepped {
 
 /// What became of issuing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Issued {
+pub enum IssueOutcome {
     /// It was issued.
     Done,
     /// The customer's current key, or its state, is no longer what was read.
@@ -100,7 +100,7 @@ pub enum Issued {
 
 /// What became of ending a license key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Revoked {
+pub enum RevokeOutcome {
     /// It is revoked now.
     Done,
     /// It was revoked before.
@@ -113,7 +113,7 @@ pub enum Revoked {
 
 impl Table {
     /// Issues a license key: everything of it in one transaction, with the end of the one that it replaces.
-    pub async fn issue(&self, issue: &Issue<'_>) -> Result<Issued, StoreError> {
+    pub async fn issue(&self, issue: &Issue<'_>) -> Result<IssueOutcome, StoreError> {
         let license = issue.license;
         let pointer = KeyPointer { license_id: license.id, generation: license.generation };
         let as_read = match issue.current {
@@ -145,10 +145,10 @@ impl Table {
             transaction.put(claim, Condition::absent());
         }
         Ok(match self.commit_once(transaction, issue.done.as_ref()).await? {
-            Committed::Done => Issued::Done,
+            CommitOutcome::Done => IssueOutcome::Done,
             // Its id was drawn for this request: whoever wrote it was this request.
-            Committed::Refused(refused) if refused.old(0).is_some() => Issued::Done,
-            Committed::Refused(_) => Issued::Moved,
+            CommitOutcome::Refused(refused) if refused.old(0).is_some() => IssueOutcome::Done,
+            CommitOutcome::Refused(_) => IssueOutcome::Moved,
         })
     }
 
@@ -160,7 +160,7 @@ impl Table {
         reason: Option<&str>,
         event: &Event,
         done: Option<&Completion>,
-    ) -> Result<Revoked, StoreError> {
+    ) -> Result<RevokeOutcome, StoreError> {
         let change = Change::new(keys::license(read.id), as_read(read))
             .set("status", s(REVOKED))
             .set("revoked_at", s(at.to_string()))
@@ -168,35 +168,35 @@ impl Table {
         let mut transaction = Transaction::new();
         transaction.change(&change).put_always(event_item(event)?);
         Ok(match self.commit_once(transaction, done).await? {
-            Committed::Done => Revoked::Done,
-            Committed::Refused(refused) => match refused.old(0).cloned().map(license_of).transpose()? {
-                Some(old) if matches!(old.state, State::Revoked { .. }) => Revoked::Already(Box::new(old)),
-                Some(_) => Revoked::Moved,
-                None => Revoked::Absent,
+            CommitOutcome::Done => RevokeOutcome::Done,
+            CommitOutcome::Refused(refused) => match refused.old(0).cloned().map(license_of).transpose()? {
+                Some(old) if matches!(old.state, State::Revoked { .. }) => RevokeOutcome::Already(Box::new(old)),
+                Some(_) => RevokeOutcome::Moved,
+                None => RevokeOutcome::Absent,
             },
         })
     }
 
     /// Takes a license key from one state to the next, as they were read and decided.
-    pub async fn step(
+    pub async fn transition(
         &self,
-        step: Step,
+        transition: Transition,
         (read, next): (&License, &License),
         event: &Event,
         done: Option<&Completion>,
-    ) -> Result<Stepped, StoreError> {
+    ) -> Result<TransitionOutcome, StoreError> {
         let open = Condition::new("#status IN (:active, :suspended)")
             .value(":active", s(ACTIVE))
             .value(":suspended", s(SUSPENDED));
         let is = |status| Condition::new("#status = :status").value(":status", s(status));
         let change = |condition| Change::new(keys::license(read.id), condition);
         let expires_at = next.expires_at.map(|end| n(end.as_millisecond()));
-        let change = match step {
-            Step::Suspend => change(is(ACTIVE)).set("status", s(SUSPENDED)),
-            Step::Reinstate => change(is(SUSPENDED)).set("status", s(ACTIVE)),
-            Step::Renew => change(open).set_or_remove("expires_at", expires_at),
-            Step::RenewAsRead => change(end_as_read(open, read)).set_or_remove("expires_at", expires_at),
-            Step::Change => change(limits_as_read(open, read))
+        let change = match transition {
+            Transition::Suspend => change(is(ACTIVE)).set("status", s(SUSPENDED)),
+            Transition::Reinstate => change(is(SUSPENDED)).set("status", s(ACTIVE)),
+            Transition::Renew => change(open).set_or_remove("expires_at", expires_at),
+            Transition::RenewAsRead => change(end_as_read(open, read)).set_or_remove("expires_at", expires_at),
+            Transition::Change => change(limits_as_read(open, read))
                 .set("tier_id", s(next.tier_id.to_string()))
                 .set_or_remove("max_users", next.max_users.map(n))
                 .set_or_remove("max_tenants", next.max_tenants.map(n)),
@@ -204,15 +204,15 @@ impl Table {
         let mut transaction = Transaction::new();
         transaction.change(&change).put(event_item(event)?, Condition::absent());
         Ok(match self.commit_once(transaction, done).await? {
-            Committed::Done => Stepped::Done,
+            CommitOutcome::Done => TransitionOutcome::Done,
             // Its id was drawn for this step: whoever wrote it was this step. Else a renewal might pay for two periods.
-            Committed::Refused(refused) if refused.old(1).is_some() => Stepped::Done,
-            Committed::Refused(_) => Stepped::Moved,
+            CommitOutcome::Refused(refused) if refused.old(1).is_some() => TransitionOutcome::Done,
+            CommitOutcome::Refused(_) => TransitionOutcome::Moved,
         })
     }
 
     /// Gives a license key its new key string, from active, unexpired and the generation before.
-    pub async fn regenerate(&self, regeneration: &Regeneration<'_>) -> Result<Stepped, StoreError> {
+    pub async fn regenerate(&self, regeneration: &Regeneration<'_>) -> Result<TransitionOutcome, StoreError> {
         let license = regeneration.license;
         let as_read = Condition::new(
             "#status = :active AND generation = :read AND (attribute_not_exists(expires_at) OR expires_at > :now)",
@@ -231,10 +231,10 @@ impl Table {
             .put_always(sealed_item(license.id, &regeneration.sealed))
             .put_always(event_item(regeneration.event)?);
         Ok(match self.commit_once(transaction, regeneration.done.as_ref()).await? {
-            Committed::Done => Stepped::Done,
+            CommitOutcome::Done => TransitionOutcome::Done,
             // The string was drawn for this request: whoever wrote it was this request.
-            Committed::Refused(refused) if refused.old(1).is_some() => Stepped::Done,
-            Committed::Refused(_) => Stepped::Moved,
+            CommitOutcome::Refused(refused) if refused.old(1).is_some() => TransitionOutcome::Done,
+            CommitOutcome::Refused(_) => TransitionOutcome::Moved,
         })
     }
 
@@ -242,7 +242,7 @@ impl Table {
     pub async fn reseal(&self, id: LicenseId, read: &Sealed, token: Vec<u8>) -> Result<bool, StoreError> {
         let as_read = Condition::new("license_key = :read").value(":read", b(read.license_key.clone()));
         let change = Change::new(keys::sealed(id), as_read).set("token", b(token));
-        Ok(matches!(self.update(&change).await?, Updated::Done(_)))
+        Ok(matches!(self.update(&change).await?, UpdateOutcome::Done(_)))
     }
 
     /// Writes what is sealed of a license key anew, if both parts are still what was read. Tells whether they were.
@@ -254,9 +254,9 @@ impl Table {
         let change =
             Change::new(keys::sealed(id), as_read).set("license_key", license_key.clone()).set("token", token.clone());
         Ok(match self.update(&change).await? {
-            Updated::Done(_) => true,
+            UpdateOutcome::Done(_) => true,
             // No two sealings are alike: whoever wrote these was this request, whose first answer was lost.
-            Updated::Refused(item) => item
+            UpdateOutcome::Refused(item) => item
                 .is_some_and(|item| item.get("license_key") == Some(&license_key) && item.get("token") == Some(&token)),
         })
     }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     keys,
-    listing::{ListError, Listed, Paging, page_of_query},
+    pagination::{ListError, Page, PageRequest, paginate_query},
     table::{Item, Query, StoreError, Table, from_item, n, s, to_item},
-    writes::Condition,
+    transaction::Condition,
 };
 use crate::domain::{CustomerId, KeyString, License, LicenseId, ProductId, SealingContext, State, Status, TierId};
 
@@ -191,8 +191,8 @@ impl Table {
         &self,
         filter: &LicenseFilter,
         now: Timestamp,
-        paging: &Paging,
-    ) -> Result<Listed<License>, ListError> {
+        paging: &PageRequest,
+    ) -> Result<Page<License>, ListError> {
         let (index, pk) = match filter.customer_id {
             Some(customer) => ("GSI1", keys::customer_partition(customer)),
             None => ("GSI2", keys::LICENSES.to_owned()),
@@ -207,9 +207,9 @@ impl Table {
             "licenses {:?} {:?} {:?} {}",
             filter.customer_id, filter.product_id, filter.status, filter.oldest_first
         );
-        let page = page_of_query(self, query, &list, paging).await?;
+        let page = paginate_query(self, query, &list, paging).await?;
         let items = page.items.into_iter().map(license_of).collect::<Result<Vec<_>, _>>()?;
-        Ok(Listed { items, next: page.next })
+        Ok(Page { items, next: page.next })
     }
 }
 

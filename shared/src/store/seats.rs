@@ -11,16 +11,16 @@ use super::{
     events::event_item,
     keys,
     table::{Item, Query, StoreError, Table, b, bare_item, n},
-    writes::{Committed, Condition, Refusals, Transaction},
+    transaction::{CommitOutcome, Condition, ConditionFailures, Transaction},
 };
 use crate::domain::{
     Activation, ActivationId, Event, License, LicenseId, MachineHash,
-    seat::{Window, whole_second},
+    seat::{SeatWindow, whole_second},
 };
 
 /// A machine that is to begin a life on a license.
 #[derive(Debug, Clone, Copy)]
-pub struct Beginning<'a> {
+pub struct NewActivation<'a> {
     /// The new life; its seat is the one to take, or none where the license has no limit.
     pub activation: &'a Activation,
     /// What was read of the machine and found dead, if there was anything.
@@ -31,7 +31,7 @@ pub struct Beginning<'a> {
 
 /// What became of a beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Begun {
+pub enum ActivationOutcome {
     /// The machine has its seat.
     Done(Box<Activation>),
     /// Something is no longer as it was read: begin again.
@@ -100,7 +100,7 @@ fn seat_item(holder: &Activation, number: u32) -> Item {
 impl Table {
     /// The numbers of a window that are taken: those held in the license's generation, or in a higher one, which
     /// tells that the license was read too early.
-    pub async fn taken_seats(&self, license: &License, window: &Window) -> Result<Vec<u32>, StoreError> {
+    pub async fn taken_seats(&self, license: &License, window: &SeatWindow) -> Result<Vec<u32>, StoreError> {
         let held = Condition::new("generation >= :generation").value(":generation", n(license.generation));
         let query = Query {
             filter: Some(held),
@@ -124,7 +124,7 @@ impl Table {
     }
 
     /// Takes a free seat: absent, or left from a lower generation.
-    pub async fn take_free_seat(&self, begin: Beginning<'_>) -> Result<Begun, StoreError> {
+    pub async fn take_free_seat(&self, begin: NewActivation<'_>) -> Result<ActivationOutcome, StoreError> {
         let mut transaction = Transaction::new();
         self.begin_machine(&mut transaction, begin).await?;
         if let Some(number) = begin.activation.seat {
@@ -138,11 +138,11 @@ impl Table {
     /// Takes the seat of an activation whose lease ended at `lapsed_before` or earlier.
     pub async fn take_over(
         &self,
-        begin: Beginning<'_>,
+        begin: NewActivation<'_>,
         lapsed: &Activation,
         lapsed_before: Timestamp,
-    ) -> Result<Begun, StoreError> {
-        let Some(number) = lapsed.seat else { return Ok(Begun::Lost) };
+    ) -> Result<ActivationOutcome, StoreError> {
+        let Some(number) = lapsed.seat else { return Ok(ActivationOutcome::Lost) };
         let still_lapsed = Condition::new(
             "life = :life AND seat = :seat AND attribute_not_exists(ended_at) AND lease_expires_at <= :lapsed",
         )
@@ -159,7 +159,7 @@ impl Table {
 
     /// The part that every beginning has: the machine's item, written whole where there is no life or a dead one, the
     /// event, and the end of a seat that a smaller limit had cut off. The machine's item comes first.
-    async fn begin_machine(&self, transaction: &mut Transaction, begin: Beginning<'_>) -> Result<(), StoreError> {
+    async fn begin_machine(&self, transaction: &mut Transaction, begin: NewActivation<'_>) -> Result<(), StoreError> {
         let activation = begin.activation;
         let mut dead = Condition::new("attribute_exists(ended_at) OR generation < :generation")
             .value(":generation", n(activation.generation));
@@ -186,13 +186,15 @@ pub(super) fn names(item: &Item, holder: &Activation) -> bool {
 }
 
 /// A refusal whose old item is our own new life means that an earlier try of ours was written.
-fn begun(begin: Beginning<'_>, committed: Committed) -> Result<Begun, StoreError> {
-    let own = |refused: &Refusals| refused.old(0).map(activation_of).transpose();
+fn begun(begin: NewActivation<'_>, committed: CommitOutcome) -> Result<ActivationOutcome, StoreError> {
+    let own = |refused: &ConditionFailures| refused.old(0).map(activation_of).transpose();
     Ok(match committed {
-        Committed::Done => Begun::Done(Box::new(begin.activation.clone())),
-        Committed::Refused(refused) => match own(&refused)? {
-            Some(old) if old.id == begin.activation.id && old.ended_at.is_none() => Begun::Done(Box::new(old)),
-            _ => Begun::Lost,
+        CommitOutcome::Done => ActivationOutcome::Done(Box::new(begin.activation.clone())),
+        CommitOutcome::Refused(refused) => match own(&refused)? {
+            Some(old) if old.id == begin.activation.id && old.ended_at.is_none() => {
+                ActivationOutcome::Done(Box::new(old))
+            }
+            _ => ActivationOutcome::Lost,
         },
     })
 }

@@ -7,7 +7,7 @@ use super::{
     keys,
     schema::TTL_ATTRIBUTE,
     table::{StoreError, Table, bare_item, n},
-    writes::Condition,
+    transaction::Condition,
 };
 
 impl Table {

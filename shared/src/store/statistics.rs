@@ -10,7 +10,7 @@ use super::{
     keys,
     licenses::license_of,
     table::{Query, StoreError, Table, from_item, n, to_item},
-    writes::Condition,
+    transaction::Condition,
 };
 use crate::domain::{
     CustomerId, EventType, License,

@@ -18,9 +18,9 @@ use rand::RngExt;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    race::Race,
+    backoff::Backoff,
     schema::TTL_ATTRIBUTE,
-    writes::{Change, Committed, Condition, Refusals, Transaction, Verdict, some},
+    transaction::{Change, CommitOutcome, Condition, ConditionFailures, Transaction, Verdict, some},
 };
 use crate::{Aws, aws::words};
 
@@ -49,7 +49,7 @@ pub enum StoreError {
     Damaged(String),
     /// Another try of the same request took it over.
     #[error("another try of this request is under way")]
-    ClaimLost,
+    ReservationLost,
     /// The writes of others kept coming first.
     #[error("other writes came first, again and again")]
     Contended,
@@ -75,7 +75,7 @@ pub struct Key {
 
 /// What became of a conditional update.
 #[derive(Debug)]
-pub enum Updated {
+pub enum UpdateOutcome {
     /// It was done; after an update, the item as it is now.
     Done(Item),
     /// Its condition did not hold; the item as it is, if there is one.
@@ -122,7 +122,7 @@ impl Query {
 
 /// One answer to a query.
 #[derive(Debug)]
-pub struct Page {
+pub struct QueryPage {
     /// What was found.
     pub items: Vec<Item>,
     /// Where to go on, if there may be more.
@@ -166,7 +166,7 @@ impl Table {
     }
 
     /// Reads one page of a query.
-    pub async fn query(&self, query: Query) -> Result<Page, StoreError> {
+    pub async fn query(&self, query: Query) -> Result<QueryPage, StoreError> {
         let (pk, sk) = match query.index {
             None => ("PK".to_owned(), "SK".to_owned()),
             Some(index) => (format!("{index}PK"), format!("{index}SK")),
@@ -197,7 +197,7 @@ impl Table {
             asked = asked.projection_expression(attributes.join(", "));
         }
         let answer = asked.send().await.map_err(|error| failure(&error))?;
-        Ok(Page {
+        Ok(QueryPage {
             items: answer.items.unwrap_or_default(),
             next: answer.last_evaluated_key.filter(|key| !key.is_empty()),
         })
@@ -217,7 +217,7 @@ impl Table {
     }
 
     /// Changes one item, on condition. Repeating it is safe, so a lost answer is simply asked for again by the SDK.
-    pub async fn update(&self, change: &Change) -> Result<Updated, StoreError> {
+    pub async fn update(&self, change: &Change) -> Result<UpdateOutcome, StoreError> {
         let (update, condition, names, values) = change.expressions();
         let asked = self
             .client
@@ -256,7 +256,7 @@ impl Table {
     }
 
     /// Writes one item whole, on condition.
-    pub async fn put(&self, item: Item, condition: &Condition) -> Result<Updated, StoreError> {
+    pub async fn put(&self, item: Item, condition: &Condition) -> Result<UpdateOutcome, StoreError> {
         let asked = self
             .client
             .put_item()
@@ -274,7 +274,7 @@ impl Table {
     }
 
     /// Deletes one item, on condition.
-    pub async fn delete(&self, key: Key, condition: &Condition) -> Result<Updated, StoreError> {
+    pub async fn delete(&self, key: Key, condition: &Condition) -> Result<UpdateOutcome, StoreError> {
         let asked = self
             .client
             .delete_item()
@@ -293,21 +293,21 @@ impl Table {
 
     /// Writes a transaction. The SDK repeats it under one client request token while its outcome is unknown, so that
     /// it happens once; a conflict with another transaction is tried again here, under a new token.
-    pub async fn commit(&self, transaction: &Transaction) -> Result<Committed, StoreError> {
+    pub async fn commit(&self, transaction: &Transaction) -> Result<CommitOutcome, StoreError> {
         let items = transaction.for_table(&self.name);
         let mut token = request_token();
-        let mut race = Race::default();
+        let mut backoff = Backoff::default();
         loop {
             let asked = self
                 .client
                 .transact_write_items()
                 .set_transact_items(Some(items.clone()))
                 .client_request_token(token.clone());
-            let Err(error) = asked.send().await else { return Ok(Committed::Done) };
+            let Err(error) = asked.send().await else { return Ok(CommitOutcome::Done) };
             match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                     match read_reasons(cancelled.cancellation_reasons()) {
-                        Reasons::Conditions(refusals) => return Ok(Committed::Refused(refusals)),
+                        Reasons::Conditions(refusals) => return Ok(CommitOutcome::Refused(refusals)),
                         Reasons::Passing => token = request_token(),
                         Reasons::Other(reason) => return Err(StoreError::Rejected(reason)),
                     }
@@ -316,7 +316,7 @@ impl Table {
                 Some(TransactWriteItemsError::TransactionInProgressException(_)) => {}
                 _ => return Err(failure(&error)),
             }
-            race.lost().await?;
+            backoff.retry().await?;
         }
     }
 }
@@ -334,27 +334,27 @@ async fn conditionally<T, E, F>(
     ask: impl Fn() -> F,
     lost: impl Fn(&E) -> Option<Lost>,
     written: impl Fn(T) -> Option<Item>,
-) -> Result<Updated, StoreError>
+) -> Result<UpdateOutcome, StoreError>
 where
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     E: Error + aws_smithy_types::error::metadata::ProvideErrorMetadata + 'static,
 {
-    let mut race = Race::default();
+    let mut backoff = Backoff::default();
     loop {
         let error = match ask().await {
-            Ok(answer) => return Ok(Updated::Done(written(answer).unwrap_or_default())),
+            Ok(answer) => return Ok(UpdateOutcome::Done(written(answer).unwrap_or_default())),
             Err(error) => error,
         };
         match error.as_service_error().and_then(&lost) {
-            Some(Lost::Condition(item)) => return Ok(Updated::Refused(item.filter(|item| !item.is_empty()))),
-            Some(Lost::Conflict) => race.lost().await?,
+            Some(Lost::Condition(item)) => return Ok(UpdateOutcome::Refused(item.filter(|item| !item.is_empty()))),
+            Some(Lost::Conflict) => backoff.retry().await?,
             None => return Err(failure(&error)),
         }
     }
 }
 
 enum Reasons {
-    Conditions(Refusals),
+    Conditions(ConditionFailures),
     Passing,
     Other(String),
 }
@@ -367,7 +367,7 @@ fn read_reasons(reasons: &[CancellationReason]) -> Reasons {
             "ConditionalCheckFailed" => Verdict::Failed(reason.item.clone().filter(|item| !item.is_empty())),
             _ => Verdict::Held,
         };
-        return Reasons::Conditions(Refusals(reasons.iter().map(read).collect()));
+        return Reasons::Conditions(ConditionFailures(reasons.iter().map(read).collect()));
     }
     let passing = ["None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
     match reasons.iter().find(|reason| !passing.contains(&code(reason).as_str())) {

@@ -22,14 +22,14 @@ pub struct EncryptError(String);
 
 /// A token in the form in which an app gets it.
 #[derive(Debug)]
-pub struct Handed {
+pub struct EncodedToken {
     /// The token itself, or what it is encrypted in.
     pub token: Secret,
     /// `JWT` or `JWE`.
     pub token_type: &'static str,
 }
 
-impl Handed {
+impl EncodedToken {
     /// For an app with this public key, or without any.
     pub fn to(key: Option<&EncryptionKey>, token: &Secret) -> Result<Self, EncryptError> {
         Ok(match key {
@@ -76,9 +76,9 @@ mod tests {
         for bits in [2048, 2049] {
             let pair = RsaKeyPair::generate(bits).unwrap();
             let public = pair.to_jwk_public_key();
-            let given: crate::domain::GivenKey =
+            let given: crate::domain::PublicKeyInput =
                 serde_json::from_value(serde_json::to_value(public.as_ref()).unwrap()).unwrap();
-            let handed = Handed::to(Some(&given.read().unwrap()), &token).unwrap();
+            let handed = EncodedToken::to(Some(&given.read().unwrap()), &token).unwrap();
             assert_eq!(handed.token_type, "JWE");
 
             let own = RSA_OAEP.decrypter_from_jwk(&pair.to_jwk_private_key()).unwrap();
@@ -88,6 +88,6 @@ mod tests {
             assert_eq!(said, (Some("RSA-OAEP"), Some("A256CBC-HS512"), Some("JWT")));
             assert!(deserialize_compact(handed.token.expose(), &other).is_err());
         }
-        assert_eq!(Handed::to(None, &token).unwrap().token, token);
+        assert_eq!(EncodedToken::to(None, &token).unwrap().token, token);
     }
 }

@@ -11,7 +11,7 @@ use josekit::{
 use serde_json::{Value, json};
 
 use super::{PublicKey, Signer, local::LocalSigner};
-use crate::domain::{GivenKey, KeyRefused};
+use crate::domain::{EncryptionKeyError, PublicKeyInput};
 
 fn examples() -> Value {
     serde_json::from_str(include_str!("rfc_examples.json")).unwrap()
@@ -50,15 +50,15 @@ async fn the_signer_signs_as_rfc_7515_does() {
 #[test]
 fn keys_of_the_rfcs_are_taken_for_what_they_are() {
     let examples = examples();
-    let given = |key: Value| serde_json::from_value::<GivenKey>(key).unwrap().read();
+    let given = |key: Value| serde_json::from_value::<PublicKeyInput>(key).unwrap().read();
     for private in ["rfc7515_a2", "rfc7516_a1"] {
         let key = &examples[private]["key"];
-        assert_eq!(given(key.clone()), Err(KeyRefused::Private));
+        assert_eq!(given(key.clone()), Err(EncryptionKeyError::Private));
         let read = given(json!({"kty": "RSA", "n": key["n"], "e": key["e"]})).unwrap();
         assert_eq!(public(key), PublicKey { n: read.n().to_vec(), e: read.e().to_vec() });
     }
     let signing = &examples["rfc7638_3_1"]["key"];
-    assert_eq!(given(signing.clone()), Err(KeyRefused::Algorithm));
+    assert_eq!(given(signing.clone()), Err(EncryptionKeyError::Algorithm));
     let without_alg = json!({"kty": "RSA", "n": signing["n"], "e": signing["e"], "kid": signing["kid"]});
     assert!(given(without_alg).is_ok());
 }

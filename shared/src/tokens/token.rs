@@ -8,12 +8,12 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::{KeyRing, SignError, Signer};
+use super::{KeyRingCache, SignError, Signer};
 use crate::{
     domain::{
         Claims, Secret,
-        claims::MOST_CLAIMS_BYTES,
-        ring::{KeyState, SigningKey},
+        claims::MAX_CLAIMS_BYTES,
+        key_ring::{KeyState, SigningKey},
     },
     store::StoreError,
 };
@@ -24,7 +24,7 @@ pub const TYPE: &str = "license+jwt";
 const WARMING_UP: Duration = Duration::from_secs(1);
 /// No more than this is looked at: the claims at their longest, in base64url, and room for the header and the signature
 /// of the largest key. Most tokens are some 1.5 KB.
-const MOST_BYTES: usize = MOST_CLAIMS_BYTES.div_ceil(3) * 4 + 1024;
+const MAX_BYTES: usize = MAX_CLAIMS_BYTES.div_ceil(3) * 4 + 1024;
 
 /// The header of a license token: these three and nothing else, so that neither `jwk` nor `crit` nor anything that a
 /// library might act upon can stand in it.
@@ -67,7 +67,7 @@ pub enum VerifyError {
 pub enum TokenError {
     /// It would be longer than any that is taken: the catalog lets no tier have so many features.
     #[error(
-        "the claims of license {license} in tier {tier} are {bytes} bytes, more than the {MOST_CLAIMS_BYTES} of a token"
+        "the claims of license {license} in tier {tier} are {bytes} bytes, more than the {MAX_CLAIMS_BYTES} of a token"
     )]
     TooLong {
         /// `lic_…`
@@ -89,14 +89,14 @@ pub enum TokenError {
 #[derive(Debug, Clone)]
 pub struct Tokens {
     issuer: Arc<str>,
-    ring: KeyRing,
+    ring: KeyRingCache,
     signer: Arc<dyn Signer>,
 }
 
 impl<'a> UnverifiedToken<'a> {
     /// Reads the form, no more.
     pub fn parse(text: &'a str) -> Result<Self, TokenInvalid> {
-        if text.len() > MOST_BYTES {
+        if text.len() > MAX_BYTES {
             return Err(TokenInvalid);
         }
         let header = text.split('.').next().unwrap_or_default();
@@ -135,7 +135,7 @@ impl<'a> UnverifiedToken<'a> {
 
 impl Tokens {
     /// For this issuer's URL.
-    pub fn new(issuer: &str, ring: KeyRing, signer: Arc<dyn Signer>) -> Self {
+    pub fn new(issuer: &str, ring: KeyRingCache, signer: Arc<dyn Signer>) -> Self {
         Self { issuer: issuer.into(), ring, signer }
     }
 
@@ -145,7 +145,7 @@ impl Tokens {
     }
 
     /// The signing keys.
-    pub fn ring(&self) -> &KeyRing {
+    pub fn ring(&self) -> &KeyRingCache {
         &self.ring
     }
 
@@ -188,7 +188,7 @@ impl Tokens {
 
 fn check_length(claims: &Claims) -> Result<(), TokenError> {
     let bytes = json(claims)?.len();
-    if bytes <= MOST_CLAIMS_BYTES {
+    if bytes <= MAX_CLAIMS_BYTES {
         return Ok(());
     }
     Err(TokenError::TooLong { license: claims.sub.clone(), tier: claims.tier.id.clone(), bytes })
@@ -229,7 +229,7 @@ mod tests {
         #[test]
         fn any_text_is_read_or_refused(text in prop_oneof![any::<String>(), "[A-Za-z0-9_=-]{0,40}(\\.[A-Za-z0-9_=-]{0,40}){0,5}"]) {
             if let Ok(token) = UnverifiedToken::parse(&text) {
-                prop_assert!(text.len() <= MOST_BYTES && !token.kid().is_empty());
+                prop_assert!(text.len() <= MAX_BYTES && !token.kid().is_empty());
             }
         }
 

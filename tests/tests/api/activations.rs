@@ -1,7 +1,7 @@
 //! Machines: activating, heartbeats that are refused, the list, reading one, and deactivating.
 
 use shared::domain::Scope;
-use signet_tests::{Answer, Sold, Stack, Value, json, merged, text};
+use signet_tests::{IssuedLicense, Stack, TestResponse, Value, json, merged, text};
 
 const ACTIVATE: &str = "license-activations/activate";
 
@@ -11,12 +11,12 @@ fn paths(activated: &Value) -> [String; 2] {
     [path.clone(), format!("{path}/deactivate")]
 }
 
-async fn seats_used(stack: &Stack, sold: &Sold) -> Value {
+async fn seats_used(stack: &Stack, sold: &IssuedLicense) -> Value {
     stack.operator.get(&format!("license-keys/{}", sold.license_id)).await.expect(200)["seats_used"].clone()
 }
 
 /// The body of a problem without what differs each time.
-fn nameless(answer: &Answer) -> String {
+fn nameless(answer: &TestResponse) -> String {
     answer.text.replace(text(&answer.body["trace_id"]), "")
 }
 
@@ -123,7 +123,7 @@ async fn activate_404_is_one_answer_for_an_unknown_key_and_a_wrong_check_part() 
         let answer = stack.anonymous.activate(wrong, "one").await;
         answer.problem(404, "not_found");
         assert_eq!(nameless(&answer), nameless(&unknown), "{wrong}");
-        let headers = |answer: &Answer| {
+        let headers = |answer: &TestResponse| {
             let mut headers = answer.headers.clone();
             headers.remove("date");
             headers

@@ -1,12 +1,12 @@
 //! What is someone else's, and what is not there, can't be told apart: neither by the answer nor by how long it takes, which
 //! is how often the table is asked.
 
-use signet_tests::{Answer, Client, Stack, Value, json, text};
+use signet_tests::{Client, Stack, TestResponse, Value, json, text};
 
 const PERSON: &str = "openid email";
 
 /// What an answer says, but for the name by which the log knows it; and what it cost.
-async fn ask(stack: &Stack, client: &Client, method: &str, path: &str) -> (Answer, Value, Vec<String>) {
+async fn ask(stack: &Stack, client: &Client, method: &str, path: &str) -> (TestResponse, Value, Vec<String>) {
     stack.faults.forget_calls();
     let answer = if method == "GET" { client.get(path).await } else { client.post(path, json!({})).await };
     let mut body = answer.body.clone();

@@ -273,7 +273,7 @@ async fn a_use_is_noted_once_a_minute() {
 async fn what_is_not_noted_is_nobodys_loss() {
     let stack = Stack::start().await;
     let (key, id) = make(&stack.operator, &stack.anonymous, &["licenses:read"]).await;
-    stack.faults.set(Rule::new("UpdateItem", Fault::Answer(400, "ValidationException")).about(&id));
+    stack.faults.set(Rule::new("UpdateItem", Fault::TestResponse(400, "ValidationException")).about(&id));
     key.get("license-keys").await.expect(200);
     stack.faults.set(Rule::new("UpdateItem", Fault::Refuse).about(&id).always());
     key.get("license-keys").await.expect(200);

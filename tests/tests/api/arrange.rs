@@ -23,8 +23,8 @@ async fn tiers(stack: &Stack, count: usize) -> Vec<Value> {
 
 async fn put(stack: &Stack, tier: &Value, before: Option<&Value>) -> Result<Vec<String>, shared::http::Problem> {
     let id = |value: &Value| text(&value["id"]).parse().unwrap();
-    let services = &stack.local.services;
-    arrange(&services.table, &services.catalog, stack.clock.now(), Move::Tier(id(tier), before.map(id))).await
+    let app = &stack.local.app;
+    arrange(&app.table, &app.catalog, stack.clock.now(), Move::Tier(id(tier), before.map(id))).await
 }
 
 #[tokio::test]
@@ -94,11 +94,11 @@ async fn a_long_list_is_moved_in_parts_each_of_which_leaves_the_others_in_their_
         made.push(stack.operator.post("product-features", feature).await.expect(201));
     }
     let id = |at: usize| text(&made[at]["id"]).parse().unwrap();
-    let services = &stack.local.services;
-    let (table, copy, now) = (&services.table, &services.catalog, stack.clock.now());
+    let app = &stack.local.app;
+    let (table, copy, now) = (&app.table, &app.catalog, stack.clock.now());
     let shown = async || -> Vec<String> { names(&stack, "product-features?limit=100").await };
     // The second of its writes fails: the first has been made.
-    stack.faults.set(Rule::new("TransactWriteItems", Fault::Answer(400, "AccessDeniedException")).nth(2));
+    stack.faults.set(Rule::new("TransactWriteItems", Fault::TestResponse(400, "AccessDeniedException")).nth(2));
     let moved = Move::Feature(id(229), Some(id(115)));
     assert!(arrange(table, copy, now, moved).await.is_err());
     stack.faults.clear();

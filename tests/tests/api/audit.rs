@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use signet_tests::{Sold, Stack, Value, json};
+use signet_tests::{IssuedLicense, Stack, Value, json};
 
 const FINDINGS: [&str; 6] = ["seats", "stored_token", "signing_key", "tier", "customer_pointer", "expiry"];
 
@@ -77,7 +77,7 @@ async fn snapshot(stack: &Stack) -> (BTreeMap<String, Value>, usize) {
 }
 
 /// A license key of so many seats, with machines that are named `m0` and so on.
-async fn with_machines(stack: &Stack, seats: u32, machines: usize) -> (Sold, Vec<Value>) {
+async fn with_machines(stack: &Stack, seats: u32, machines: usize) -> (IssuedLicense, Vec<Value>) {
     let sold = stack.operator.sell(seats).await;
     let mut active = Vec::new();
     for index in 0..machines {

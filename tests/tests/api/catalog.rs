@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 use signet_local::Folder;
-use signet_tests::{Answer, Client, Stack, Value, json, merged, random_word, text};
+use signet_tests::{Client, Stack, TestResponse, Value, json, merged, random_word, text};
 
 /// A body without a field.
 fn without(body: &Value, field: &str) -> Value {
@@ -32,7 +32,7 @@ async fn requires(client: &Client, list: &str, good: &Value, fields: &[&str]) {
 }
 
 /// What a 201 says of where the new thing lies is so, and the first GET is the same to the byte.
-async fn lies_where_it_says(client: &Client, list: &str, answer: &Answer) {
+async fn lies_where_it_says(client: &Client, list: &str, answer: &TestResponse) {
     let path = format!("/api/v1.0/{list}/{}", text(&answer.body["id"]));
     assert_eq!((answer.status, answer.header("location")), (201, &*path));
     let tag = answer.header("etag");
@@ -687,7 +687,9 @@ async fn lists_422() {
 }
 
 /// Does all of these at once; their answers, in order.
-async fn at_once<A: Future<Output = Answer> + Send + 'static>(asked: impl IntoIterator<Item = A>) -> Vec<Answer> {
+async fn at_once<A: Future<Output = TestResponse> + Send + 'static>(
+    asked: impl IntoIterator<Item = A>,
+) -> Vec<TestResponse> {
     let running: Vec<_> = asked.into_iter().map(tokio::spawn).collect();
     let mut answers = Vec::new();
     for one in running {
@@ -696,7 +698,7 @@ async fn at_once<A: Future<Output = Answer> + Send + 'static>(asked: impl IntoIt
     answers
 }
 
-fn statuses(answers: &[Answer]) -> Vec<u16> {
+fn statuses(answers: &[TestResponse]) -> Vec<u16> {
     let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
     statuses

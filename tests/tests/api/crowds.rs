@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use signet_tests::{Answer, Client, Stack, Value, json, text};
+use signet_tests::{Client, Stack, TestResponse, Value, json, text};
 
 const CROWD: usize = 16;
 
 /// Posts sixteen times at once.
-async fn at_once(client: &Client, path: &str, body: &Value) -> Vec<Answer> {
+async fn at_once(client: &Client, path: &str, body: &Value) -> Vec<TestResponse> {
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..CROWD {
         let (client, path, body) = (client.clone(), path.to_owned(), body.clone());
@@ -18,7 +18,7 @@ async fn at_once(client: &Client, path: &str, body: &Value) -> Vec<Answer> {
 
 /// Checks that all were done.
 #[track_caller]
-fn all(answers: Vec<Answer>, status: u16) -> Vec<Value> {
+fn all(answers: Vec<TestResponse>, status: u16) -> Vec<Value> {
     answers.into_iter().map(|answer| answer.expect(status)).collect()
 }
 

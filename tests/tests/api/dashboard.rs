@@ -2,25 +2,25 @@
 
 use std::collections::BTreeSet;
 
-use signet_tests::{Logs, SESSION, Sold, Stack, Value, Visitor, json, text};
+use signet_tests::{Browser, IssuedLicense, Logs, SESSION, Stack, Value, json, text};
 
 #[tokio::test]
 async fn whoever_is_not_signed_in_is_led_there_and_to_the_page_that_was_wanted() {
     let stack = Stack::start().await;
-    let mut grace = Visitor::new(&stack);
+    let mut grace = Browser::new(&stack);
     let wanted = "/dashboard/license-keys?status=active";
     assert_eq!(grace.get(wanted).await.led(), "/dashboard/sign-in?to=%2Fdashboard%2Flicense-keys%3Fstatus%3Dactive");
     assert_eq!(grace.sign_in("grace@example.com", wanted).await, wanted);
     assert!(grace.get(wanted).await.expect(200).contains("Grace Hopper"));
     // Nobody is sent to another site from here.
-    let mut other = Visitor::new(&stack);
+    let mut other = Browser::new(&stack);
     assert_eq!(other.go_through("grace@example.com", "/dashboard/sign-in?to=https://evil.example").await, "/dashboard");
 }
 
 #[tokio::test]
 async fn a_session_lasts_eight_hours_and_a_form_outlives_it() {
     let stack = Stack::start().await;
-    let mut grace = Visitor::operator(&stack).await;
+    let mut grace = Browser::operator(&stack).await;
     stack.advance(8 * 3600 - 1);
     grace.get("/dashboard/customers").await.expect(200);
     let carried = grace.get("/dashboard/customers/new").await.carried();
@@ -46,7 +46,7 @@ async fn a_session_lasts_eight_hours_and_a_form_outlives_it() {
 #[tokio::test]
 async fn a_session_that_was_signed_out_of_is_over_for_every_copy_of_its_cookie() {
     let stack = Stack::start().await;
-    let mut grace = Visitor::operator(&stack).await;
+    let mut grace = Browser::operator(&stack).await;
     let mut thief = grace.clone();
     thief.get("/dashboard/customers").await.expect(200);
     let token = grace.get("/dashboard").await.field("form_token");
@@ -67,25 +67,25 @@ async fn a_session_that_was_signed_out_of_is_over_for_every_copy_of_its_cookie()
 #[tokio::test]
 async fn a_cookie_of_another_installation_or_changed_by_a_letter_is_none() {
     let (stack, other) = (Stack::start().await, Stack::start().await);
-    let elsewhere = Visitor::operator(&other).await;
-    let own = Visitor::operator(&stack).await;
+    let elsewhere = Browser::operator(&other).await;
+    let own = Browser::operator(&stack).await;
     let own = own.cookie(SESSION).unwrap();
     let last = if own.ends_with('A') { "B" } else { "A" };
     let changed = format!("{}{last}", &own[..own.len() - 1]);
     for value in [elsewhere.cookie(SESSION).unwrap(), &changed, "", "a", &own[..40]] {
-        let mut visitor = Visitor::new(&stack);
-        visitor.keep(SESSION, value);
-        assert!(visitor.get("/dashboard").await.led().starts_with("/dashboard/sign-in?"), "{value}");
+        let mut browser = Browser::new(&stack);
+        browser.keep(SESSION, value);
+        assert!(browser.get("/dashboard").await.led().starts_with("/dashboard/sign-in?"), "{value}");
     }
 }
 
 #[tokio::test]
 async fn an_answer_of_the_issuer_is_taken_by_the_browser_that_asked_and_once() {
     let stack = Stack::start().await;
-    let mut grace = Visitor::new(&stack);
+    let mut grace = Browser::new(&stack);
     let asked = grace.get("/dashboard/sign-in?to=/dashboard").await.led();
     let state = asked.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
-    let mut eve = Visitor::new(&stack);
+    let mut eve = Browser::new(&stack);
     let page = eve.get(&format!("/dashboard/callback?code=abc&state={state}")).await;
     assert!(page.expect(401).contains("begun elsewhere"));
     let page = grace.get(&format!("/dashboard/callback?code=made-up&state={state}")).await;
@@ -99,7 +99,7 @@ async fn an_answer_of_the_issuer_is_taken_by_the_browser_that_asked_and_once() {
 #[tokio::test]
 async fn sign_ins_that_were_given_up_are_forgotten_before_a_browser_sends_too_many_cookies() {
     let stack = Stack::start().await;
-    let mut grace = Visitor::new(&stack);
+    let mut grace = Browser::new(&stack);
     for _ in 0..20 {
         grace.get("/dashboard/sign-in?to=/dashboard").await.led();
     }
@@ -112,7 +112,7 @@ async fn sign_ins_that_were_given_up_are_forgotten_before_a_browser_sends_too_ma
 async fn what_an_address_names_that_is_nothing_is_not_there() {
     let stack = Stack::start().await;
     let sold = stack.operator.sell(2).await;
-    let mut grace = Visitor::operator(&stack).await;
+    let mut grace = Browser::operator(&stack).await;
     let license = &sold.license_id;
     for path in [
         "customers/nobody".to_owned(),
@@ -137,7 +137,7 @@ async fn what_an_address_names_that_is_nothing_is_not_there() {
 #[tokio::test]
 async fn a_form_is_taken_only_from_a_page_of_ours() {
     let stack = Stack::start().await;
-    let mut grace = Visitor::operator(&stack).await;
+    let mut grace = Browser::operator(&stack).await;
     let fields = [("name", "Eve"), ("email", "eve@example.com")];
     let origin = stack.local.base_url.clone();
     for said in [
@@ -158,7 +158,7 @@ async fn a_form_is_taken_only_from_a_page_of_ours() {
 }
 
 /// Every page and action of operators, on what was sold.
-fn operators(sold: &Sold, signing: &str, access: &str, machine: &str) -> Vec<String> {
+fn operators(sold: &IssuedLicense, signing: &str, access: &str, machine: &str) -> Vec<String> {
     let (product, license) = (text(&sold.product["id"]), &sold.license_id);
     let (tier, feature, customer) = (text(&sold.tier["id"]), text(&sold.feature["id"]), text(&sold.customer["id"]));
     let mut paths = vec![
@@ -214,7 +214,7 @@ async fn what_is_for_operators_is_refused_to_anybody_else_whatever_the_method() 
         text(&access["items"][0]["id"]),
         text(&activated["activation"]["id"]),
     );
-    let mut ada = Visitor::signed_in(&stack, "ada@example.com").await;
+    let mut ada = Browser::signed_in(&stack, "ada@example.com").await;
     let before = stack.written().await;
     for path in &paths {
         let path = format!("/dashboard/{path}");
@@ -239,7 +239,7 @@ async fn somebody_else_s_license_is_not_there() {
     let activated = json!({ "license_key": sold.license_key, "machine_id": "a" });
     let activated = stack.operator.post("license-activations/activate", activated).await.body;
     let machine = text(&activated["activation"]["id"]);
-    let mut ada = Visitor::signed_in(&stack, "ada@example.com").await;
+    let mut ada = Browser::signed_in(&stack, "ada@example.com").await;
     ada.fill_in("/dashboard/welcome", &[("name", "Ada")]).await.led();
     let here = format!("/dashboard/licenses/{}", sold.license_id);
     for path in [here.clone(), format!("{here}/machines/{machine}/free")] {
@@ -255,7 +255,7 @@ async fn somebody_else_s_license_is_not_there() {
 #[tokio::test]
 async fn every_page_says_what_it_may_load_and_is_kept_by_nobody() {
     let stack = Stack::start().await;
-    let mut grace = Visitor::operator(&stack).await;
+    let mut grace = Browser::operator(&stack).await;
     for path in ["/dashboard", "/dashboard/customers", "/dashboard/nothing", "/dashboard/signed-out"] {
         let page = grace.get(path).await;
         let header = |name: &str| page.headers[name].to_str().unwrap();
@@ -280,7 +280,7 @@ async fn a_key_string_is_found_and_stands_in_no_address_and_no_log() {
     let sold = stack.operator.sell(2).await;
     let activated = json!({ "license_key": sold.license_key, "machine_id": "a" });
     let activated = stack.operator.post("license-activations/activate", activated).await.body;
-    let mut grace = Visitor::operator(&stack).await;
+    let mut grace = Browser::operator(&stack).await;
     let license = format!("/dashboard/license-keys/{}", sold.license_id);
     let customer = format!("/dashboard/customers/{}", text(&sold.customer["id"]));
     let (name, email) = (text(&sold.customer["name"]), text(&sold.customer["email"]).to_uppercase());
@@ -308,8 +308,8 @@ async fn a_page_costs_a_handful_of_reads_and_reads_no_table_through() {
     for _ in 0..3 {
         stack.operator.sell(2).await;
     }
-    stack.local.services.table.make_statistics(stack.clock.now()).await.unwrap();
-    let mut grace = Visitor::operator(&stack).await;
+    stack.local.app.table.make_statistics(stack.clock.now()).await.unwrap();
+    let mut grace = Browser::operator(&stack).await;
     grace.get("/dashboard").await.expect(200);
     for (path, most) in [("/dashboard/license-keys", 6), ("/dashboard/customers", 2), ("/dashboard/products", 3)] {
         stack.faults.forget_calls();

@@ -1,7 +1,7 @@
 //! API keys and signing keys at the dashboard: no secret is shown twice, and what a turn does is said before it is done.
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
-use signet_tests::{Stack, Value, Visitor, json, text};
+use signet_tests::{Browser, Stack, Value, json, text};
 
 const SCRIPT: &str = "<script>alert(1)</script>";
 const ESCAPED: &str = "&lt;script&gt;alert(1)&lt;/script&gt;";
@@ -13,7 +13,7 @@ async fn an_api_key_is_made_its_secret_shown_once_and_deleted() {
     let stack = Stack::start().await;
     // Later than the operator's own key, so that it stands before it.
     stack.advance(1);
-    let mut grace = Visitor::operator(&stack).await;
+    let mut grace = Browser::operator(&stack).await;
     let new = format!("{API_KEYS}/new");
     let carried = grace.get(&new).await.carried();
     let mut fields: Vec<(&str, &str)> = carried.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -55,7 +55,7 @@ async fn an_api_key_is_made_its_secret_shown_once_and_deleted() {
 #[tokio::test]
 async fn the_form_of_an_api_key_keeps_what_was_typed_and_the_last_key_stays() {
     let stack = Stack::start().await;
-    let mut grace = Visitor::operator(&stack).await;
+    let mut grace = Browser::operator(&stack).await;
     let typed = [("name", "a \"name\""), ("expires_at", "2020-01-01T00:00")];
     let refused = grace.fill_in(&format!("{API_KEYS}/new"), &typed).await;
     let page = refused.expect(422);
@@ -83,7 +83,7 @@ async fn kid(stack: &Stack, state: &str) -> String {
 #[tokio::test]
 async fn the_ring_is_shown_and_turned() {
     let stack = Stack::start().await;
-    let mut grace = Visitor::operator(&stack).await;
+    let mut grace = Browser::operator(&stack).await;
     let (next, current) = (kid(&stack, "next").await, kid(&stack, "current").await);
     let roots = stack.operator.get("signing-keys").await.expect(200)["root_keys"].clone();
     let page = grace.get(SIGNING_KEYS).await;
@@ -111,7 +111,7 @@ async fn the_ring_is_shown_and_turned() {
 #[tokio::test]
 async fn condemning_says_what_happens_to_the_machines_and_does_it() {
     let stack = Stack::start().await;
-    let mut grace = Visitor::operator(&stack).await;
+    let mut grace = Browser::operator(&stack).await;
     let sold = stack.operator.sell(1).await;
     let machine = stack.anonymous.activate(&sold.license_key, "m-1").await.expect(201);
     let (next, current) = (kid(&stack, "next").await, kid(&stack, "current").await);

@@ -1,14 +1,14 @@
 //! What customers find at the dashboard: what each tier has, their machines page by page, a seat freed after a question, and
 //! why a license is not good any more.
 
-use signet_tests::{Stack, Value, Visitor, json, text};
+use signet_tests::{Browser, Stack, Value, json, text};
 
 const SCRIPT: &str = "<script>alert(1)</script>";
 const ESCAPED: &str = "&lt;script&gt;alert(1)&lt;/script&gt;";
 
 /// Ada, who has registered, and her customer.
-async fn ada(stack: &Stack) -> (Visitor, Value) {
-    let mut ada = Visitor::signed_in(stack, "ada@example.com").await;
+async fn ada(stack: &Stack) -> (Browser, Value) {
+    let mut ada = Browser::signed_in(stack, "ada@example.com").await;
     ada.fill_in("/dashboard/welcome", &[("name", "Ada Lovelace")]).await.led();
     (ada, stack.operator.get("customers").await.expect(200)["items"][0].clone())
 }
@@ -139,7 +139,7 @@ async fn an_address_that_another_customer_signs_in_for_is_explained() {
     let customer = stack.operator.post("customers", customer).await.expect(201);
     stack.signed_in("other@example.com", "openid email").await.post("register", json!({})).await.expect(200);
     stack.operator.replace("customers", &customer, &json!({ "email": "ada@example.com" })).await.expect(200);
-    let mut ada = Visitor::signed_in(&stack, "ada@example.com").await;
+    let mut ada = Browser::signed_in(&stack, "ada@example.com").await;
     let refused = ada.fill_in("/dashboard/welcome", &[("name", "Ada \"<b>\"")]).await;
     let page = refused.expect(409);
     assert!(page.contains("belongs to a customer who signs in otherwise"), "{page}");

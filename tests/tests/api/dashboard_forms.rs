@@ -1,11 +1,11 @@
 //! The dashboard's forms: what they do is what the API does, once, and what is refused stays as it was typed.
 
-use signet_tests::{Fault, Rule, Stack, Visitor, json, text};
+use signet_tests::{Browser, Fault, Rule, Stack, json, text};
 
 #[tokio::test]
 async fn a_form_that_is_refused_keeps_what_was_typed_and_says_what_is_wrong_at_its_field() {
     let stack = Stack::start().await;
-    let mut grace = Visitor::operator(&stack).await;
+    let mut grace = Browser::operator(&stack).await;
     let fields = [("name", "Ada \"<b>\""), ("email", "no address"), ("company", "Engines")];
     let refused = grace.fill_in("/dashboard/customers/new", &fields).await;
     let page = refused.expect(422);
@@ -22,7 +22,7 @@ async fn a_key_is_issued_once_however_often_its_form_is_sent() {
     let sold = stack.operator.sell(2).await;
     // What is issued now is the newest.
     stack.advance(1);
-    let mut grace = Visitor::operator(&stack).await;
+    let mut grace = Browser::operator(&stack).await;
     let asked = grace.get("/dashboard/license-keys/new").await;
     let carried = asked.carried();
     let (email, tier) = (text(&sold.customer["email"]), text(&sold.tier["id"]));
@@ -50,7 +50,7 @@ async fn whoever_saves_second_is_told_and_loses_nothing() {
     let made = json!({ "name": "Ada", "email": "ada@example.com" });
     let customer = stack.operator.post("customers", made).await.expect(201);
     let path = format!("/dashboard/customers/{}/edit", text(&customer["id"]));
-    let (mut grace, mut other) = (Visitor::operator(&stack).await, Visitor::operator(&stack).await);
+    let (mut grace, mut other) = (Browser::operator(&stack).await, Browser::operator(&stack).await);
     let stale = grace.get(&path).await.carried();
     other.fill_in(&path, &[("name", "Ada King"), ("email", "ada@example.com")]).await.led();
     let mut fields: Vec<(&str, &str)> = stale.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -72,7 +72,7 @@ async fn whoever_saves_second_is_told_and_loses_nothing() {
 async fn each_action_of_a_license_key_does_what_the_api_does() {
     let stack = Stack::start().await;
     let sold = stack.operator.sell(2).await;
-    let mut grace = Visitor::operator(&stack).await;
+    let mut grace = Browser::operator(&stack).await;
     let here = format!("/dashboard/license-keys/{}", sold.license_id);
     let at = format!("license-keys/{}", sold.license_id);
     let license = async || stack.operator.get(&at).await.body;
@@ -113,7 +113,7 @@ async fn a_customer_claims_sees_the_key_and_takes_the_file() {
     let product = stack.operator.product_with(&json!({})).await;
     let tier = stack.operator.tier_with(&product, &json!({ "is_claimable": true, "max_users": 2 })).await;
     let claim = format!("/dashboard/catalog/{}/claim", text(&tier["id"]));
-    let mut ada = Visitor::signed_in(&stack, "ada@example.com").await;
+    let mut ada = Browser::signed_in(&stack, "ada@example.com").await;
     // Somebody who is no customer yet is asked who they are, and led back.
     let welcome = ada.get(&claim).await.led();
     assert_eq!(ada.fill_in(&welcome, &[("name", "Ada Lovelace")]).await.led(), claim);
@@ -140,7 +140,7 @@ async fn a_customer_claims_sees_the_key_and_takes_the_file() {
 async fn whoever_s_address_nobody_checked_is_told_why_they_are_no_customer() {
     let stack = Stack::start().await;
     stack.operator.post("customers", json!({ "name": "Other", "email": "ada@example.com" })).await.expect(201);
-    let mut eve = Visitor::new(&stack);
+    let mut eve = Browser::new(&stack);
     let begun = eve.get("/dashboard").await.led();
     let asked = eve.get(&begun).await.led();
     let (authorize, query) = asked.split_once('?').unwrap();
@@ -157,7 +157,7 @@ async fn whoever_s_address_nobody_checked_is_told_why_they_are_no_customer() {
 #[tokio::test]
 async fn while_the_table_is_away_pages_say_so_and_a_form_can_be_sent_again() {
     let stack = Stack::start().await;
-    let mut grace = Visitor::operator(&stack).await;
+    let mut grace = Browser::operator(&stack).await;
     let form = grace.get("/dashboard/customers/new").await;
     let carried = form.carried();
     stack.faults.set(Rule::new("TransactWriteItems", Fault::LoseAnswer));

@@ -9,7 +9,7 @@ use signet_local::{Folder, Options, Stack};
 use signet_tests::{Client, Fault, Faults, Rule, json};
 
 /// For what is seen from outside, nothing is written any more.
-const CRASH: Fault = Fault::Answer(400, "ValidationException");
+const CRASH: Fault = Fault::TestResponse(400, "ValidationException");
 
 async fn start(folder: &Folder, faults: &Faults) -> Result<Stack, signet_local::StartError> {
     let http_client = Some(faults.http_client());

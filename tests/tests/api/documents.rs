@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use shared::domain::Code;
-use signet_tests::{Answer, Stack, text};
+use signet_tests::{Stack, TestResponse, text};
 
 /// What stands between `before` and the next `"`, each time.
 fn quoted<'a>(page: &'a str, before: &str) -> BTreeSet<&'a str> {
@@ -12,7 +12,7 @@ fn quoted<'a>(page: &'a str, before: &str) -> BTreeSet<&'a str> {
 }
 
 #[track_caller]
-fn is_page(answer: &Answer) {
+fn is_page(answer: &TestResponse) {
     assert_eq!((answer.status, answer.header("content-type")), (200, "text/html; charset=utf-8"), "{}", answer.asked);
     let policy = answer.header("content-security-policy");
     assert!(policy.starts_with("default-src 'none'; "), "{}: {policy}", answer.asked);

@@ -9,7 +9,7 @@ use reqwest::{
     header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap},
 };
 use signet_local::Options;
-use signet_tests::{Answer, Client, Stack, Value, json};
+use signet_tests::{Client, Stack, TestResponse, Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -25,7 +25,7 @@ const SHOP: &str = "https://shop.example.com";
 const OTHER: &str = "https://evil.example.com";
 
 /// Answers of every kind.
-async fn all_kinds(stack: &Stack) -> Vec<Answer> {
+async fn all_kinds(stack: &Stack) -> Vec<TestResponse> {
     let operator = &stack.operator;
     let tag = operator.get("/.well-known/jwks.json").await.header("etag").to_owned();
     let large = |request: reqwest::RequestBuilder| request.body(vec![b' '; 64 * 1024 + 1]);
@@ -119,7 +119,7 @@ async fn a_handler_that_panics_500() {
     }
     let stack = Stack::start().await;
     let routes = axum::Router::new().route("/broken", axum::routing::get(panics));
-    let answer = stack.beside(routes, &stack.local.services).await.get("/broken").await;
+    let answer = stack.beside(routes, &stack.local.app).await.get("/broken").await;
     let body = answer.problem(500, "internal_error");
     assert!(!body.to_string().contains("this is how"), "{body}");
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
@@ -243,7 +243,7 @@ async fn head_is_get_without_its_body() {
             let head = stack.operator.send(Method::HEAD, path, ask).await;
             assert_eq!(head.bytes.len(), 0, "{path}");
             let get = stack.operator.get(path).await;
-            let told = |answer: &Answer| {
+            let told = |answer: &TestResponse| {
                 let mut headers = answer.headers.clone();
                 headers.remove("date");
                 // Each request has a trace of its own, of one length.
@@ -278,7 +278,7 @@ async fn documents_304_by_etag() {
     }
 }
 
-fn unzipped(answer: &Answer) -> Value {
+fn unzipped(answer: &TestResponse) -> Value {
     let mut text = String::new();
     GzDecoder::new(&answer.bytes[..]).read_to_string(&mut text).unwrap();
     serde_json::from_str(&text).unwrap()

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
-use signet_tests::{AppKey, Client, Signed, Sold, Stack, Value, json, merged, text, thumbprint};
+use signet_tests::{AppKey, Client, IssuedLicense, Signed, Stack, Value, json, merged, text, thumbprint};
 
 const ACTIVATE: &str = "license-activations/activate";
 
@@ -12,7 +12,7 @@ const ACTIVATE: &str = "license-activations/activate";
 static ONE: LazyLock<AppKey> = LazyLock::new(|| AppKey::of(2048));
 static TWO: LazyLock<AppKey> = LazyLock::new(|| AppKey::of(2048));
 
-fn with_key(sold: &Sold, machine: &str, key: &Value) -> Value {
+fn with_key(sold: &IssuedLicense, machine: &str, key: &Value) -> Value {
     json!({"license_key": sold.license_key, "machine_id": machine, "public_key": key})
 }
 

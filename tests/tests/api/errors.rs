@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use reqwest::{Method, header::CONTENT_TYPE};
-use shared::domain::{ApiKey, ApiKeySecret, Ids, Scope, Scopes};
-use signet_tests::{Answer, Client, Stack, Value, json};
+use shared::domain::{ApiKey, ApiKeySecret, IdGenerator, Scope, Scopes};
+use signet_tests::{Client, Stack, TestResponse, Value, json};
 
 const JSON: Option<&str> = Some("application/json");
 
@@ -35,7 +35,7 @@ enum Needed {
 }
 
 impl Endpoint {
-    async fn ask(&self, client: &Client, media_type: Option<&'static str>, body: Vec<u8>) -> Answer {
+    async fn ask(&self, client: &Client, media_type: Option<&'static str>, body: Vec<u8>) -> TestResponse {
         let with = |request: reqwest::RequestBuilder| match media_type {
             Some(media_type) => request.header(CONTENT_TYPE, media_type).body(body),
             None => request.body(body),
@@ -43,7 +43,7 @@ impl Endpoint {
         client.send(self.method.clone(), &self.path, with).await
     }
 
-    async fn ask_json(&self, client: &Client, body: &str) -> Answer {
+    async fn ask_json(&self, client: &Client, body: &str) -> TestResponse {
         self.ask(client, Some("application/json"), body.as_bytes().to_vec()).await
     }
 
@@ -134,8 +134,8 @@ async fn without_a_credential_401() {
 
 async fn expired_key(stack: &Stack) -> Client {
     let now = stack.clock.now();
-    let id = Ids::new(now).make();
-    let secret = ApiKeySecret::draw(id, &mut rand::rng());
+    let id = IdGenerator::new(now).make();
+    let secret = ApiKeySecret::generate(id, &mut rand::rng());
     let end = Some(now + jiff::SignedDuration::from_secs(10));
     let key = ApiKey {
         id,
@@ -145,7 +145,7 @@ async fn expired_key(stack: &Stack) -> Client {
         expires_at: end,
         last_used_at: None,
     };
-    stack.local.services.table.add_api_key(&key, &secret, None).await.unwrap();
+    stack.local.app.table.add_api_key(&key, &secret, None).await.unwrap();
     let client = stack.anonymous.with_api_key(secret.expose());
     stack.advance(9);
     client.get("products").await.expect(200);

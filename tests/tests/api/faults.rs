@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shared::{Patience, domain::rate::RateLimits};
+use shared::{Timeouts, domain::rate_limit::RateLimits};
 use signet_local::Options;
-use signet_tests::{Answer, Fault, Gate, Operation, Rule, Stack, json};
+use signet_tests::{Fault, Gate, Operation, Rule, Stack, TestResponse, json};
 
 /// What needs no table: documents that are made once, and copies of what seldom changes, here some minutes old at most.
 const WITHOUT_A_TABLE: [&str; 9] = [
@@ -22,8 +22,8 @@ const WITHOUT_A_TABLE: [&str; 9] = [
 /// A stack whose requests wait no longer than a test likes to.
 async fn impatient(attempt: u64, request: u64) -> Stack {
     let millis = Duration::from_millis;
-    let patience = Patience { attempt: millis(attempt), operation: millis(3 * attempt), request: millis(request) };
-    Stack::with(Options { patience, rate_limits: RateLimits::NONE, ..Options::default() }).await
+    let timeouts = Timeouts { attempt: millis(attempt), operation: millis(3 * attempt), request: millis(request) };
+    Stack::with(Options { timeouts, rate_limits: RateLimits::NONE, ..Options::default() }).await
 }
 
 /// Asks for everything while DynamoDB has each of these faults, and then when it has none.
@@ -54,7 +54,7 @@ async fn all_503_then_well(stack: &Stack, faults: &[Fault]) {
     }
 }
 
-async fn at_once(operations: &[Operation]) -> Vec<(Answer, Duration)> {
+async fn at_once(operations: &[Operation]) -> Vec<(TestResponse, Duration)> {
     let mut tasks = tokio::task::JoinSet::new();
     for operation in operations {
         let operation = operation.clone();
@@ -70,12 +70,12 @@ async fn at_once(operations: &[Operation]) -> Vec<(Answer, Duration)> {
 async fn while_dynamodb_is_away_throttles_or_fails_all_is_503_and_then_well_again() {
     let faults = [
         Fault::Refuse,
-        Fault::Answer(400, "ThrottlingException"),
-        Fault::Answer(400, "ProvisionedThroughputExceededException"),
-        Fault::Answer(400, "RequestLimitExceeded"),
-        Fault::Answer(500, "InternalServerError"),
-        Fault::Answer(503, "ServiceUnavailable"),
-        Fault::Answer(502, "SomethingElse"),
+        Fault::TestResponse(400, "ThrottlingException"),
+        Fault::TestResponse(400, "ProvisionedThroughputExceededException"),
+        Fault::TestResponse(400, "RequestLimitExceeded"),
+        Fault::TestResponse(500, "InternalServerError"),
+        Fault::TestResponse(503, "ServiceUnavailable"),
+        Fault::TestResponse(502, "SomethingElse"),
     ];
     all_503_then_well(&impatient(2000, 8000).await, &faults).await;
 }

@@ -7,7 +7,7 @@ use shared::{
     store::{
         customers::CustomerFilter,
         licenses::LicenseFilter,
-        listing::{ListError, Order, Paging},
+        pagination::{ListError, Order, PageRequest},
     },
 };
 use signet_tests::{Stack, json, text};
@@ -15,14 +15,14 @@ use signet_tests::{Stack, json, text};
 /// What a text names. It takes three reads at most, and never a list.
 async fn found(stack: &Stack, typed: &str) -> Found {
     stack.faults.forget_calls();
-    let found = find(&stack.local.services.table, &Secret::new(typed.to_owned())).await.unwrap();
+    let found = find(&stack.local.app.table, &Secret::new(typed.to_owned())).await.unwrap();
     let calls = stack.faults.calls();
     assert!(calls.len() <= 3 && calls.iter().all(|call| call == "GetItem"), "{typed}: {calls:?}");
     found
 }
 
-fn paging(stack: &Stack, limit: usize, cursor: Option<&str>) -> Paging {
-    Paging { limit, cursor: cursor.map(str::to_owned), key: stack.local.services.cursor_key() }
+fn paging(stack: &Stack, limit: usize, cursor: Option<&str>) -> PageRequest {
+    PageRequest { limit, cursor: cursor.map(str::to_owned), key: stack.local.app.cursor_key() }
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn named(stack: &Stack, name: &str, order: Order) -> Vec<String> {
     let mut names = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
-        let page = stack.local.services.table.customers(&filter, &paging(stack, 2, cursor.as_deref())).await.unwrap();
+        let page = stack.local.app.table.customers(&filter, &paging(stack, 2, cursor.as_deref())).await.unwrap();
         names.extend(page.items.into_iter().map(|customer| customer.name));
         cursor = page.next;
         if cursor.is_none() {
@@ -114,7 +114,7 @@ async fn a_cursor_goes_on_in_its_own_order_and_under_its_own_name_alone() {
     for _ in 0..3 {
         stack.operator.sell(1).await;
     }
-    let (table, now) = (&stack.local.services.table, stack.clock.now());
+    let (table, now) = (&stack.local.app.table, stack.clock.now());
     let filter = |name: &str, order| CustomerFilter { name: name.to_owned(), order };
     let first = table.customers(&filter("ada", Order::Ascending), &paging(&stack, 1, None)).await.unwrap();
     let next = paging(&stack, 1, first.next.as_deref());
@@ -152,7 +152,7 @@ async fn license_keys_come_newest_first_or_oldest_first_all_of_them_or_a_custome
             let mut cursor: Option<String> = None;
             loop {
                 let place = paging(&stack, 2, cursor.as_deref());
-                let page = stack.local.services.table.licenses(&filter, stack.clock.now(), &place).await.unwrap();
+                let page = stack.local.app.table.licenses(&filter, stack.clock.now(), &place).await.unwrap();
                 shown.extend(page.items.iter().map(|license| license.id.to_string()));
                 cursor = page.next;
                 if cursor.is_none() {

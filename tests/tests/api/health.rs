@@ -4,12 +4,12 @@
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use shared::{Services, auth::Oidc};
+use shared::{AppState, auth::Oidc};
 use signet_local::all_routes;
-use signet_tests::{Answer, Client, Fault, Gate, Rule, Stack, Value, json};
+use signet_tests::{Client, Fault, Gate, Rule, Stack, TestResponse, Value, json};
 
 /// What each check says, without how long it took.
-fn checks(answer: &Answer) -> Vec<(String, String)> {
+fn checks(answer: &TestResponse) -> Vec<(String, String)> {
     let word = |value: &Value| value.as_str().unwrap().to_owned();
     let checks = answer.body["checks"].as_array().unwrap().iter();
     checks
@@ -130,15 +130,15 @@ async fn health_200_degraded_while_nobody_looks_after_the_signing_keys() {
     stack.advance(5);
     let answer = stack.anonymous.get("/health").await;
     assert_eq!((answer.status, checks(&answer)), (200, but("signed_keys", "degraded")));
-    stack.local.services.keep_ring().await.unwrap();
+    stack.local.app.maintain_key_ring().await.unwrap();
     stack.advance(5);
     assert_eq!(checks(&stack.anonymous.get("/health").await), said(&WELL));
 }
 
 /// Asks a server with the stack's parts but for the issuer of bearer tokens.
 async fn with_issuer(stack: &Stack, oidc: Option<Oidc>) -> Client {
-    let services = Services { oidc, ..stack.local.services.clone() };
-    stack.beside(all_routes().split_for_parts().0, &services).await
+    let app = AppState { oidc, ..stack.local.app.clone() };
+    stack.beside(all_routes().split_for_parts().0, &app).await
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn health_200_degraded_without_the_keys_of_the_issuer() {
     let without = with_issuer(&stack, None).await.get("/health").await;
     assert_eq!(checks(&without), said(&WELL[..3]));
 
-    let settings = stack.local.services.settings.oidc.clone().unwrap();
+    let settings = stack.local.app.settings.oidc.clone().unwrap();
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", nobody.local_addr().unwrap());
     drop(nobody);

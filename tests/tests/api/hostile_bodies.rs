@@ -2,7 +2,7 @@
 //! has for it, and nothing is written.
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
-use signet_tests::{Answer, Operation, Stack, Value, json};
+use signet_tests::{Operation, Stack, TestResponse, Value, json};
 
 /// Deeper than any reader goes by itself, far within 64 KiB.
 const DEEP: usize = 10_000;
@@ -180,7 +180,7 @@ fn wrong_for(kind: &str) -> Vec<String> {
 
 /// The types of a body's fields, as the document tells them; a field that may be of several is left out.
 fn fields(document: &Value, operation: &Operation) -> Vec<(String, String)> {
-    let schema = &operation.documented["requestBody"]["content"]["application/json"]["schema"];
+    let schema = &operation.responses["requestBody"]["content"]["application/json"]["schema"];
     let resolve = |schema: &Value| match schema["$ref"].as_str() {
         Some(path) => document.pointer(path.trim_start_matches('#')).unwrap().clone(),
         None => schema.clone(),
@@ -223,7 +223,7 @@ async fn a_value_of_another_type_422_at_its_place() {
 
 /// It names the field, or what is in it, and says nothing of how it was read.
 #[track_caller]
-fn points_to(answer: &Answer, name: &str, value: &str) {
+fn points_to(answer: &TestResponse, name: &str, value: &str) {
     let value: String = value.chars().take(40).collect();
     assert_eq!(answer.status, 422, "{name}: {value}: {} {}", answer.asked, answer.text);
     let body = answer.problem(422, answer.body["code"].as_str().unwrap());

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use josekit::jws::{HS256, RS256, RS512};
-use shared::domain::rate::RateLimits;
+use shared::domain::rate_limit::RateLimits;
 use signet_local::{Folder, Options};
 use signet_tests::{Client, Stack, Value, json, merged, text};
 

@@ -62,7 +62,7 @@ fn at(operation: &Operation, id: &str) -> String {
     format!("{before}{id}{}", rest.split_once('}').unwrap().1)
 }
 
-async fn ask_at(operation: &Operation, path: &str) -> signet_tests::Answer {
+async fn ask_at(operation: &Operation, path: &str) -> signet_tests::TestResponse {
     let body = operation.body.as_ref().map_or_else(Vec::new, |body| body.to_string().into_bytes());
     operation.ask_at(path, operation.body.as_ref().map(|_| "application/json"), body).await
 }
@@ -231,7 +231,7 @@ async fn a_cursor_of_another_filter_422() {
             stack.operator.issue(&sold.customer, &sold.tier, &json!({})).await;
         }
     }
-    let of = |sold: &signet_tests::Sold, what: &str| match what {
+    let of = |sold: &signet_tests::IssuedLicense, what: &str| match what {
         "customer" => format!("license-keys?customer_id={}", text(&sold.customer["id"])),
         "product" => format!("license-keys?product_id={}", text(&sold.product["id"])),
         "tiers" => format!("pricing-tiers?product_id={}", text(&sold.product["id"])),

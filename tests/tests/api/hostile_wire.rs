@@ -1,10 +1,10 @@
 //! Bytes that are hardly HTTP, and headers that nobody needs. What the HTTP library refuses is its own to word; whatever
 //! it is, it is no fault of the server's, and the next request is answered.
 
-use signet_tests::{Answer, Stack};
+use signet_tests::{Stack, TestResponse};
 
 /// Checks that what was sent broke nothing: an answer of 4xx or none at all, and the next is answered.
-async fn withstood(stack: &Stack, what: &str, answer: Option<Answer>) {
+async fn withstood(stack: &Stack, what: &str, answer: Option<TestResponse>) {
     if let Some(answer) = answer {
         assert!((400..500).contains(&answer.status), "{what}: {} {}", answer.status, answer.text);
         if answer.header("content-type") == "application/problem+json" {

@@ -6,7 +6,7 @@ use reqwest::{
     header::{HeaderMap, HeaderValue},
 };
 use shared::domain::Scope;
-use signet_tests::{Answer, Client, Fault, Gate, Rule, Stack, Value, json, merged, random_word};
+use signet_tests::{Client, Fault, Gate, Rule, Stack, TestResponse, Value, json, merged, random_word};
 
 const HEADER: &str = "idempotency-key";
 const PERSON: &str = "openid email profile";
@@ -23,11 +23,11 @@ struct Case {
 
 impl Case {
     /// Sends it under a key.
-    async fn send(&self, key: &str) -> Answer {
+    async fn send(&self, key: &str) -> TestResponse {
         self.client.with_header(HEADER, key).post(&self.path, self.body.clone()).await
     }
 
-    async fn send_other(&self, key: &str) -> Answer {
+    async fn send_other(&self, key: &str) -> TestResponse {
         self.client.with_header(HEADER, key).post(&self.path, self.other.clone()).await
     }
 }
@@ -94,7 +94,7 @@ async fn cases(stack: &Stack) -> Vec<Case> {
 }
 
 /// All that a repeat must give again: the status, the body's bytes, and the headers that say what it is.
-fn told(answer: &Answer) -> (u16, &str, [&str; 3]) {
+fn told(answer: &TestResponse) -> (u16, &str, [&str; 3]) {
     (answer.status, &answer.text, ["location", "etag", "content-type"].map(|name| answer.header(name)))
 }
 
@@ -427,7 +427,7 @@ async fn a_record_belongs_to_its_credential_and_its_path() {
     let body = json!({"customer_id": sold.customer["id"], "tier_id": sold.tier["id"]});
     let issue = async |client: &Client| client.with_header(HEADER, "same").post("license-keys", body.clone()).await;
     let mut ids = Vec::new();
-    let mut note = |answer: Answer| {
+    let mut note = |answer: TestResponse| {
         let id = answer.expect(201)["license"]["id"].as_str().unwrap().to_owned();
         assert!(!ids.contains(&id));
         ids.push(id);

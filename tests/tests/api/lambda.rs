@@ -6,7 +6,7 @@ use std::io::Read;
 use data_encoding::BASE64;
 use flate2::read::GzDecoder;
 use lambda_http::{Adapter, Context, LambdaEvent, Service, request::LambdaRequest};
-use shared::http::edge::with_edge;
+use shared::http::middleware::with_middleware;
 use signet_local::all_routes;
 use signet_tests::{Stack, Value, json};
 
@@ -24,7 +24,7 @@ async fn invoke(stack: &Stack, method: &str, path: &str, headers: Value, body: O
     });
     let payload: LambdaRequest = serde_json::from_value(event).unwrap();
     let (router, _) = all_routes().split_for_parts();
-    let mut function = Adapter::from(with_edge(router, &stack.local.services));
+    let mut function = Adapter::from(with_middleware(router, &stack.local.app));
     let answer = function.call(LambdaEvent { payload, context: Context::default() }).await.unwrap();
     serde_json::to_value(answer).unwrap()
 }

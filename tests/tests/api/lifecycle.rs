@@ -3,10 +3,10 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use jiff::SignedDuration;
-use signet_tests::{Answer, Fault, Gate, Rule, START, Sold, Stack, Value, json, merged};
+use signet_tests::{Fault, Gate, IssuedLicense, Rule, START, Stack, TestResponse, Value, json, merged};
 
 /// Takes a step of a license key.
-async fn step(stack: &Stack, id: &str, verb: &str, body: Value) -> Answer {
+async fn step(stack: &Stack, id: &str, verb: &str, body: Value) -> TestResponse {
     stack.operator.post(&format!("license-keys/{id}/{verb}"), body).await
 }
 
@@ -34,7 +34,7 @@ fn after(seconds: i64) -> String {
 }
 
 /// Runs two requests at once: both have read, and none has written, when both go on.
-async fn at_once(stack: &Stack, id: &str, both: [(&'static str, Value); 2]) -> Vec<Answer> {
+async fn at_once(stack: &Stack, id: &str, both: [(&'static str, Value); 2]) -> Vec<TestResponse> {
     let gate = Gate::default();
     stack.faults.set(Rule::new("TransactWriteItems", Fault::HoldRequest(gate.clone())).times(2));
     let tasks = both.map(|(verb, body)| {
@@ -269,7 +269,7 @@ async fn renew_200_by_one_period() {
         (&annual, "2028-02-29T12:00:00Z", &["2029-02-28T12:00:00Z", "2030-02-28T12:00:00Z"]),
     ];
     for (tier, end, ends) in chains {
-        let Sold { tier, customer, .. } = stack.operator.sell_with(tier).await;
+        let IssuedLicense { tier, customer, .. } = stack.operator.sell_with(tier).await;
         let issued = stack.operator.issue(&customer, &tier, &json!({"expires_at": end})).await;
         assert_eq!(issued["license"]["expires_at"], end);
         for end in ends {

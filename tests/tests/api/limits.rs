@@ -1,8 +1,8 @@
 //! Guessing, and machines that come and go: what is counted, what is then refused, and whom that does not touch.
 
-use shared::domain::rate::{Churn, Limit, RateLimits};
+use shared::domain::rate_limit::{ActivationRateLimit, Limit, RateLimits};
 use signet_local::{Folder, Options};
-use signet_tests::{Answer, Client, Fault, Rule, Sold, Stack, Value, json, text};
+use signet_tests::{Client, Fault, IssuedLicense, Rule, Stack, TestResponse, Value, json, text};
 
 const ACTIVATE: &str = "license-activations/activate";
 const VALIDATE: &str = "license-keys/validate";
@@ -14,14 +14,14 @@ fn three_guesses() -> RateLimits {
 
 /// Three searches and activations, however many seats there are.
 fn three_machines() -> RateLimits {
-    RateLimits { guesses: None, churn: Some(Churn { per_seat: 0, extra: 3 }) }
+    RateLimits { guesses: None, churn: Some(ActivationRateLimit { per_seat: 0, extra: 3 }) }
 }
 
 async fn start(rate_limits: RateLimits) -> Stack {
     Stack::with(Options { rate_limits, ..Options::default() }).await
 }
 
-async fn guess(app: &Client) -> Answer {
+async fn guess(app: &Client) -> TestResponse {
     app.post(VALIDATE, json!({"license_key": "ATLAS-XXXX"})).await
 }
 
@@ -35,7 +35,7 @@ async fn fill(app: &Client) {
 
 /// That so much may not be asked, until then.
 #[track_caller]
-fn limited(answer: &Answer, seconds: u64) {
+fn limited(answer: &TestResponse, seconds: u64) {
     answer.problem(429, "rate_limited");
     assert_eq!(answer.header("retry-after"), seconds.to_string(), "{}", answer.asked);
 }
@@ -223,7 +223,7 @@ async fn machines_that_find_no_seat_count_and_then_429() {
 
 #[tokio::test]
 async fn a_limit_that_grows_lets_go_at_once() {
-    let stack = start(RateLimits { guesses: None, churn: Some(Churn { per_seat: 1, extra: 0 }) }).await;
+    let stack = start(RateLimits { guesses: None, churn: Some(ActivationRateLimit { per_seat: 1, extra: 0 }) }).await;
     let sold = stack.operator.sell(1).await;
     let first = stack.anonymous.activate(&sold.license_key, "one").await.expect(201);
     deactivate(&stack.operator, &first).await;
@@ -239,7 +239,8 @@ async fn a_limit_that_grows_lets_go_at_once() {
 
 #[tokio::test]
 async fn looks_at_every_seat_in_vain_count_60_times_a_minute_and_then_429() {
-    let stack = start(RateLimits { guesses: None, churn: Some(Churn { per_seat: 0, extra: 1000 }) }).await;
+    let stack =
+        start(RateLimits { guesses: None, churn: Some(ActivationRateLimit { per_seat: 0, extra: 1000 }) }).await;
     let sold = stack.operator.sell(1).await;
     let activate = async |machine: &str| stack.anonymous.activate(&sold.license_key, machine).await;
     let first = activate("one").await.expect(201);
@@ -257,7 +258,7 @@ async fn looks_at_every_seat_in_vain_count_60_times_a_minute_and_then_429() {
 #[tokio::test]
 async fn a_search_that_finds_nothing_keeps_nobody_out_for_the_life_of_a_long_token() {
     let stack = start(three_machines()).await;
-    let Sold { license_key, .. } =
+    let IssuedLicense { license_key, .. } =
         stack.operator.sell_with(&json!({"max_users": 1, "token_ttl_seconds": 86_400})).await;
     let activate = async |machine: &str| stack.anonymous.activate(&license_key, machine).await;
     let first = activate("one").await.expect(201);

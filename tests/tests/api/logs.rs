@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use axum::{Router, routing::get};
 use reqwest::Method;
-use shared::{domain::rate::RateLimits, http::log::Format};
+use shared::{domain::rate_limit::RateLimits, http::log::Format};
 use signet_local::Options;
 use signet_tests::{Fault, Gate, Logs, Rule, Stack, Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -132,7 +132,7 @@ async fn a_handler_that_panics_is_said_too() {
     let logs = Logs::of_this_thread();
     let stack = Stack::start().await;
     let routes = Router::new().route("/broken", get(panics));
-    let answer = stack.beside(routes, &stack.local.services).await.get("/broken").await;
+    let answer = stack.beside(routes, &stack.local.app).await.get("/broken").await;
     let line = logs.last();
     assert_eq!((&line["level"], &line["status"], &line["route"]), (&json!("ERROR"), &json!(500), &json!("/broken")));
     assert_eq!((&line["cause"], &line["code"]), (&json!("a handler panicked"), &json!("internal_error")));

@@ -37,7 +37,7 @@ mod limits;
 mod logs;
 mod oidc;
 mod readme;
-mod rewrapping;
+mod reencryption;
 mod seats_conditions;
 mod seats_costs;
 mod seats_faults;

@@ -11,7 +11,7 @@ use shared::{
     domain::Secret,
 };
 use signet_local::{Folder, Options};
-use signet_tests::{Answer, Client, Stack, Value, json, random_word};
+use signet_tests::{Client, Stack, TestResponse, Value, json, random_word};
 use url::Url;
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -36,7 +36,7 @@ impl<'a> Issuer<'a> {
         self.discovery[name].as_str().unwrap_or_else(|| panic!("no {name}")).to_owned()
     }
 
-    async fn token(&self, form: &[(&str, &str)]) -> Answer {
+    async fn token(&self, form: &[(&str, &str)]) -> TestResponse {
         let path = Url::parse(&self.url("token_endpoint")).unwrap().path().to_owned();
         self.stack.anonymous.send(Method::POST, &path, |request| request.form(form)).await
     }
@@ -76,7 +76,7 @@ impl<'a> Issuer<'a> {
         sent_back(&answer).remove("code").expect("a code")
     }
 
-    async fn redeem(&self, code: &str, fields: &[(&str, &str)]) -> Answer {
+    async fn redeem(&self, code: &str, fields: &[(&str, &str)]) -> TestResponse {
         let mut form = BTreeMap::from([
             ("grant_type", "authorization_code"),
             ("client_id", "signet-dashboard"),
@@ -132,7 +132,7 @@ fn claims(token: &Value) -> Value {
     serde_json::from_slice(&BASE64URL_NOPAD.decode(payload.as_bytes()).unwrap()).unwrap()
 }
 
-async fn make_product(client: &Client) -> Answer {
+async fn make_product(client: &Client) -> TestResponse {
     client.post("products", json!({"code": random_word("p"), "name": "Atlas"})).await
 }
 
@@ -221,7 +221,7 @@ async fn somebody_ready_signs_in_with_a_click() {
 async fn a_code_is_for_one_client_once_and_for_a_minute() {
     let stack = Stack::start().await;
     let issuer = Issuer::of(&stack).await;
-    let refused = |answer: Answer| {
+    let refused = |answer: TestResponse| {
         assert_eq!((answer.status, &answer.body["error"]), (400, &json!("invalid_grant")), "{}", answer.text);
     };
     let code = async || issuer.code("openid", &[("pick", "ada@example.com")]).await;

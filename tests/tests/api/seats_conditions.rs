@@ -5,22 +5,23 @@
 use rand::RngExt;
 use shared::{
     domain::{
-        Activation, ActivationId, Actor, ActorKind, Event, EventType, Ids, License, MachineHash, Status, Timestamp,
+        Activation, ActivationId, Actor, ActorKind, Event, EventType, IdGenerator, License, MachineHash, Status,
+        Timestamp,
     },
     store::{
         Table,
-        activations::{Deactivated, Renewal, Renewed},
-        license_writes::{Issue, Issued, Superseding},
+        activations::{DeactivateOutcome, RenewOutcome, Renewal},
+        license_writes::{Issue, IssueOutcome, Superseding},
         licenses::Sealed,
-        seats::{Beginning, Begun},
+        seats::{ActivationOutcome, NewActivation},
     },
 };
-use signet_tests::{START, Sold, Stack, Value, json, text};
+use signet_tests::{IssuedLicense, START, Stack, Value, json, text};
 
 /// A stack, something sold, and the license as a request would read it.
 struct Scene {
     stack: Stack,
-    sold: Sold,
+    sold: IssuedLicense,
 }
 
 impl Scene {
@@ -31,7 +32,7 @@ impl Scene {
     }
 
     fn table(&self) -> &Table {
-        &self.stack.local.services.table
+        &self.stack.local.app.table
     }
 
     async fn license(&self) -> License {
@@ -55,22 +56,22 @@ impl Scene {
         items.iter().find(|item| item["SK"]["S"] == *place).cloned()
     }
 
-    async fn begin(&self, license: &License, activation: &Activation, dead: Option<&Activation>) -> Begun {
+    async fn begin(&self, license: &License, activation: &Activation, dead: Option<&Activation>) -> ActivationOutcome {
         let event = event(license, EventType::Activated);
-        let begin = Beginning { activation, dead, event: &event };
+        let begin = NewActivation { activation, dead, event: &event };
         self.table().take_free_seat(begin).await.unwrap()
     }
 
-    async fn take_over(&self, license: &License, activation: &Activation, lapsed: &Activation) -> Begun {
+    async fn take_over(&self, license: &License, activation: &Activation, lapsed: &Activation) -> ActivationOutcome {
         let event = event(license, EventType::TakenOver);
-        let begin = Beginning { activation, dead: None, event: &event };
+        let begin = NewActivation { activation, dead: None, event: &event };
         self.table().take_over(begin, lapsed, lapsed.lease_expires_at).await.unwrap()
     }
 }
 
 fn event(license: &License, kind: EventType) -> Event {
     Event {
-        id: Ids::new(START).make(),
+        id: IdGenerator::new(START).make(),
         kind,
         at: START,
         license_id: license.id,
@@ -116,7 +117,7 @@ async fn a_seat_that_is_held_is_not_taken_as_free() {
     let license = scene.license().await;
     scene.activate("one").await;
     let held = scene.seat(0).await;
-    assert_eq!(scene.begin(&license, &new_life(&license, "two", Some(0)), None).await, Begun::Lost);
+    assert_eq!(scene.begin(&license, &new_life(&license, "two", Some(0)), None).await, ActivationOutcome::Lost);
     assert_eq!(scene.seat(0).await, held);
     assert_eq!(scene.activation("two").await, None);
 }
@@ -127,7 +128,10 @@ async fn a_machine_that_lives_begins_no_second_life() {
     let license = scene.license().await;
     let one = scene.activate("one").await;
     let other_seat = 1 - one.seat.unwrap();
-    assert_eq!(scene.begin(&license, &new_life(&license, "one", Some(other_seat)), None).await, Begun::Lost);
+    assert_eq!(
+        scene.begin(&license, &new_life(&license, "one", Some(other_seat)), None).await,
+        ActivationOutcome::Lost
+    );
     assert_eq!(scene.activation("one").await, Some(one));
     assert_eq!(scene.seat(other_seat).await, None);
 }
@@ -142,8 +146,8 @@ async fn a_life_of_a_higher_generation_is_never_taken_for_dead() {
     scene.stack.anonymous.activate(&key, "one").await.expect(201);
     let newer = scene.activation("one").await.unwrap();
     let other_seat = 1 - newer.seat.unwrap();
-    assert_eq!(scene.begin(&old, &new_life(&old, "one", Some(other_seat)), None).await, Begun::Lost);
-    assert_eq!(scene.begin(&old, &new_life(&old, "two", newer.seat), None).await, Begun::Lost);
+    assert_eq!(scene.begin(&old, &new_life(&old, "one", Some(other_seat)), None).await, ActivationOutcome::Lost);
+    assert_eq!(scene.begin(&old, &new_life(&old, "two", newer.seat), None).await, ActivationOutcome::Lost);
     assert_eq!(scene.activation("one").await, Some(newer));
 }
 
@@ -155,7 +159,7 @@ async fn a_seat_and_a_life_of_a_lower_generation_are_free() {
     scene.stack.operator.post(&path, json!({})).await.expect(200);
     let license = scene.license().await;
     let begun = scene.begin(&license, &new_life(&license, "one", Some(0)), None).await;
-    assert!(matches!(begun, Begun::Done(_)));
+    assert!(matches!(begun, ActivationOutcome::Done(_)));
 }
 
 #[tokio::test]
@@ -164,13 +168,13 @@ async fn a_repeat_that_meets_its_own_life_is_done() {
     let license = scene.license().await;
     let life = new_life(&license, "one", Some(0));
     for _ in 0..2 {
-        assert_eq!(scene.begin(&license, &life, None).await, Begun::Done(Box::new(life.clone())));
+        assert_eq!(scene.begin(&license, &life, None).await, ActivationOutcome::Done(Box::new(life.clone())));
     }
     let ended = scene.table().deactivate(&life, &event(&license, EventType::Deactivated)).await.unwrap();
-    assert!(matches!(ended, Deactivated::Done(_)));
+    assert!(matches!(ended, DeactivateOutcome::Done(_)));
     // Ended meanwhile: it may begin anew, but not as the life that is over while another has its seat.
     scene.activate("two").await;
-    assert_eq!(scene.begin(&license, &life, None).await, Begun::Lost);
+    assert_eq!(scene.begin(&license, &life, None).await, ActivationOutcome::Lost);
 }
 
 #[tokio::test]
@@ -189,7 +193,9 @@ async fn a_new_life_has_nothing_of_the_one_before() {
 async fn a_lease_never_shrinks() {
     let scene = Scene::with_seats(1).await;
     let one = scene.activate("one").await;
-    let Renewed::Done(renewed) = scene.table().renew(&renewal(&one, 60)).await.unwrap() else { panic!("it is live") };
+    let RenewOutcome::Done(renewed) = scene.table().renew(&renewal(&one, 60)).await.unwrap() else {
+        panic!("it is live")
+    };
     assert_eq!(renewed.lease_expires_at, one.lease_expires_at);
     assert_eq!(scene.activation("one").await.unwrap().lease_expires_at, one.lease_expires_at);
 }
@@ -203,15 +209,15 @@ async fn what_has_ended_or_is_gone_is_not_renewed() {
     let newer = Activation { generation: 2, ..one.clone() };
     for not_live in [&other_life, &newer] {
         for lease in [60, 90_000] {
-            assert_eq!(scene.table().renew(&renewal(not_live, lease)).await.unwrap(), Renewed::NotLive);
+            assert_eq!(scene.table().renew(&renewal(not_live, lease)).await.unwrap(), RenewOutcome::NotLive);
         }
     }
     scene.table().deactivate(&one, &event(&license, EventType::Deactivated)).await.unwrap();
     for lease in [60, 90_000] {
-        assert_eq!(scene.table().renew(&renewal(&one, lease)).await.unwrap(), Renewed::NotLive);
+        assert_eq!(scene.table().renew(&renewal(&one, lease)).await.unwrap(), RenewOutcome::NotLive);
     }
     let nobody = new_life(&license, "nobody", None);
-    assert_eq!(scene.table().renew(&renewal(&nobody, 90_000)).await.unwrap(), Renewed::NotLive);
+    assert_eq!(scene.table().renew(&renewal(&nobody, 90_000)).await.unwrap(), RenewOutcome::NotLive);
     assert_eq!(scene.activation("nobody").await, None, "an update brings nothing back");
 }
 
@@ -224,21 +230,21 @@ async fn a_lapsed_seat_passes_on_only_as_it_was_read() {
 
     // Renewed meanwhile.
     scene.table().renew(&renewal(&lapsed, 90_000)).await.unwrap();
-    assert_eq!(scene.take_over(&license, &two, &lapsed).await, Begun::Lost);
+    assert_eq!(scene.take_over(&license, &two, &lapsed).await, ActivationOutcome::Lost);
     let renewed = scene.activation("one").await.unwrap();
 
     // Ended meanwhile.
     scene.table().deactivate(&renewed, &event(&license, EventType::Deactivated)).await.unwrap();
-    assert_eq!(scene.take_over(&license, &two, &renewed).await, Begun::Lost);
+    assert_eq!(scene.take_over(&license, &two, &renewed).await, ActivationOutcome::Lost);
 
     // Passed on meanwhile: the seat is another's.
     let three = scene.activate("three").await;
-    assert_eq!(scene.take_over(&license, &two, &renewed).await, Begun::Lost);
+    assert_eq!(scene.take_over(&license, &two, &renewed).await, ActivationOutcome::Lost);
     assert_eq!(scene.activation("three").await, Some(three.clone()));
     assert_eq!(scene.activation("two").await, None);
 
     // As it was read.
-    assert_eq!(scene.take_over(&license, &two, &three).await, Begun::Done(Box::new(two.clone())));
+    assert_eq!(scene.take_over(&license, &two, &three).await, ActivationOutcome::Done(Box::new(two.clone())));
     assert_eq!(scene.activation("three").await, None);
     assert_eq!(scene.activation("two").await, Some(two));
 }
@@ -251,7 +257,7 @@ async fn a_deactivation_of_an_earlier_life_leaves_the_later_one() {
     let ended = event(&license, EventType::Deactivated);
     scene.table().deactivate(&first, &ended).await.unwrap();
     let second = scene.activate("one").await;
-    assert_eq!(scene.table().deactivate(&first, &ended).await.unwrap(), Deactivated::Gone);
+    assert_eq!(scene.table().deactivate(&first, &ended).await.unwrap(), DeactivateOutcome::Gone);
     assert_eq!(scene.activation("one").await, Some(second));
     assert!(scene.seat(0).await.is_some());
 }
@@ -267,7 +273,7 @@ async fn a_seat_that_has_passed_on_is_not_freed_by_who_had_it() {
     let two = scene.activate("two").await;
     assert_eq!(two.seat, Some(0));
     let deactivated = scene.table().deactivate(&one, &event(&license, EventType::Deactivated)).await.unwrap();
-    assert!(matches!(deactivated, Deactivated::Done(_)));
+    assert!(matches!(deactivated, DeactivateOutcome::Done(_)));
     assert!(scene.seat(0).await.is_some(), "the seat is still the other's");
     assert!(scene.activation("one").await.unwrap().ended_at.is_some());
 }
@@ -303,21 +309,29 @@ async fn a_key_is_issued_only_while_the_current_one_is_as_it_was_read() {
         done: None,
     };
     let supersede = |only_if_expired_at| Some(Superseding { license: read.id, event: &superseded, only_if_expired_at });
-    assert_eq!(scene.table().issue(&issue(None, None)).await.unwrap(), Issued::Moved, "there is a current one");
-    assert_eq!(scene.table().issue(&issue(Some(license.id), None)).await.unwrap(), Issued::Moved, "it is another");
+    assert_eq!(scene.table().issue(&issue(None, None)).await.unwrap(), IssueOutcome::Moved, "there is a current one");
+    assert_eq!(
+        scene.table().issue(&issue(Some(license.id), None)).await.unwrap(),
+        IssueOutcome::Moved,
+        "it is another"
+    );
     let ended = supersede(Some(START));
-    assert_eq!(scene.table().issue(&issue(Some(read.id), ended)).await.unwrap(), Issued::Moved, "it ends later");
+    assert_eq!(scene.table().issue(&issue(Some(read.id), ended)).await.unwrap(), IssueOutcome::Moved, "it ends later");
     let path = format!("license-keys/{}/revoke", read.id);
     scene.stack.operator.post(&path, json!({})).await.expect(200);
     let revoked = supersede(None);
-    assert_eq!(scene.table().issue(&issue(Some(read.id), revoked)).await.unwrap(), Issued::Moved, "it was revoked");
+    assert_eq!(
+        scene.table().issue(&issue(Some(read.id), revoked)).await.unwrap(),
+        IssueOutcome::Moved,
+        "it was revoked"
+    );
     assert_eq!(scene.license().await.status(START), Status::Revoked);
-    assert_eq!(scene.table().issue(&issue(Some(read.id), None)).await.unwrap(), Issued::Done);
-    assert_eq!(scene.table().issue(&issue(Some(read.id), None)).await.unwrap(), Issued::Done, "its own is done");
+    assert_eq!(scene.table().issue(&issue(Some(read.id), None)).await.unwrap(), IssueOutcome::Done);
+    assert_eq!(scene.table().issue(&issue(Some(read.id), None)).await.unwrap(), IssueOutcome::Done, "its own is done");
 }
 
 fn another(like: &License, second: i64) -> (License, shared::domain::KeyString) {
     let now: Timestamp = START + jiff::SignedDuration::from_secs(second);
-    let key = shared::domain::KeyString::draw("other", &mut rand::rng());
-    (License { id: Ids::new(now).make(), key_hint: key.hint().to_owned(), issued_at: now, ..like.clone() }, key)
+    let key = shared::domain::KeyString::generate("other", &mut rand::rng());
+    (License { id: IdGenerator::new(now).make(), key_hint: key.hint().to_owned(), issued_at: now, ..like.clone() }, key)
 }

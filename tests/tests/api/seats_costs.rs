@@ -1,10 +1,10 @@
 //! What a request of a machine costs: calls to DynamoDB, and signatures.
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
-use signet_tests::{Answer, Sold, Stack, Value, json, text};
+use signet_tests::{IssuedLicense, Stack, TestResponse, Value, json, text};
 
 /// The operations that a request takes, sorted, as some go out at once; and its answer.
-async fn cost(stack: &Stack, request: impl Future<Output = Answer>) -> (Answer, Vec<String>) {
+async fn cost(stack: &Stack, request: impl Future<Output = TestResponse>) -> (TestResponse, Vec<String>) {
     stack.faults.forget_calls();
     let answer = request.await;
     let mut calls = stack.faults.calls();
@@ -13,7 +13,7 @@ async fn cost(stack: &Stack, request: impl Future<Output = Answer>) -> (Answer, 
 }
 
 /// A stack whose copies are warm, and a license key of two seats of which machine one has one.
-async fn warm() -> (Stack, Sold, Value) {
+async fn warm() -> (Stack, IssuedLicense, Value) {
     let stack = Stack::start().await;
     let sold = stack.operator.sell(2).await;
     let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect(201);
@@ -117,7 +117,7 @@ async fn an_activation_costs_its_reads_its_count_and_one_transaction() {
 
 /// Makes the current signing key one that signs nothing, or the one that it was again. Tokens are verified as before.
 async fn set_handle(stack: &Stack, handle: &str) {
-    let kid = stack.local.services.table.ring().await.unwrap().keys[0].kid.clone();
+    let kid = stack.local.app.table.ring().await.unwrap().keys[0].kid.clone();
     let ask = json!({
         "Key": {"PK": {"S": "KEYRING"}, "SK": {"S": format!("KEY#{kid}")}},
         "UpdateExpression": "SET #handle = :handle",
@@ -141,7 +141,7 @@ async fn a_refusal_signs_nothing_and_what_can_not_be_signed_holds_its_seat() {
     let revoked = operator.sell(1).await;
     let of_revoked = app.activate(&revoked.license_key, "one").await.expect(201);
     operator.post(&format!("license-keys/{}/revoke", revoked.license_id), json!({})).await.expect(200);
-    let handle = stack.local.services.table.ring().await.unwrap().keys[0].handle.clone();
+    let handle = stack.local.app.table.ring().await.unwrap().keys[0].handle.clone();
 
     set_handle(&stack, "none").await;
     app.activate(&full.license_key, "two").await.problem(409, "seat_limit_reached");

@@ -2,7 +2,7 @@
 //! all, the client that asks again is answered rightly, and no seat is doubled or lost.
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
-use signet_tests::{Answer, Fault, Rule, Stack, Value, json, merged, text};
+use signet_tests::{Fault, Rule, Stack, TestResponse, Value, json, merged, text};
 
 /// What is asked while things fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Mishap {
         let conflict = |before: Option<Fault>| {
             let (operation, conflict) = match calls.last().map(String::as_str) {
                 Some("TransactWriteItems") => ("TransactWriteItems", Fault::Cancel("TransactionConflict")),
-                Some("UpdateItem") => ("UpdateItem", Fault::Answer(400, "TransactionConflictException")),
+                Some("UpdateItem") => ("UpdateItem", Fault::TestResponse(400, "TransactionConflictException")),
                 _ => return Vec::new(),
             };
             let nth = calls.iter().filter(|call| *call == operation).count();
@@ -152,7 +152,7 @@ impl<'a> Scene<'a> {
         text(&self.license["id"])
     }
 
-    async fn ask(&self) -> Answer {
+    async fn ask(&self) -> TestResponse {
         let (app, operator) = (&self.ground.stack.anonymous, &self.ground.stack.operator);
         let once = operator.with_header("idempotency-key", &self.idempotency_key);
         let end = format!("license-activations/{}/deactivate", text(&self.activated["activation"]["id"]));
@@ -171,7 +171,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Asks again as a client does that was told to, or never answered.
-    async fn ask_again(&self) -> Answer {
+    async fn ask_again(&self) -> TestResponse {
         let again = self.ask().await;
         if again.body["code"] != "idempotency_in_progress" {
             return again;
@@ -190,7 +190,7 @@ impl<'a> Scene<'a> {
 
     /// Checks that all is as one success leaves it, and that the client was told so: at first unless that was 503, and
     /// again.
-    async fn check(&self, first: &Answer, why: &str) {
+    async fn check(&self, first: &TestResponse, why: &str) {
         let is_answered = match self.act {
             Act::Take | Act::TakeOver | Act::Issue => matches!(first.status, 200 | 201),
             _ => first.status == 200,

@@ -4,19 +4,19 @@
 
 use shared::{
     domain::{
-        Activation, ActivationId, Actor, ActorKind, Event, EventType, Ids, KeyString, License, MachineHash,
+        Activation, ActivationId, Actor, ActorKind, Event, EventType, IdGenerator, KeyString, License, MachineHash,
         seat::WINDOW,
     },
     store::{
         keys,
-        license_writes::{Issue, Issued, Revoked, Superseding},
+        license_writes::{Issue, IssueOutcome, RevokeOutcome, Superseding},
         licenses::Sealed,
-        seats::{Beginning, Begun},
+        seats::{ActivationOutcome, NewActivation},
         table::s,
-        writes::Transaction,
+        transaction::Transaction,
     },
 };
-use signet_tests::{Answer, Fault, Gate, Rule, START, Sold, Stack, Value, json, text};
+use signet_tests::{Fault, Gate, IssuedLicense, Rule, START, Stack, TestResponse, Value, json, text};
 
 /// The write of a beginning, a take-over or an end.
 const WRITE: &str = "TransactWriteItems";
@@ -24,7 +24,7 @@ const WRITE: &str = "TransactWriteItems";
 /// A stack, and a license key that was sold.
 struct Scene {
     stack: Stack,
-    sold: Sold,
+    sold: IssuedLicense,
 }
 
 impl Scene {
@@ -35,7 +35,7 @@ impl Scene {
     }
 
     /// A machine asks for a seat with the key string that was sold.
-    fn ask(&self, machine: &'static str) -> impl Future<Output = Answer> + Send + use<> {
+    fn ask(&self, machine: &'static str) -> impl Future<Output = TestResponse> + Send + use<> {
         let (app, key) = (self.stack.anonymous.clone(), self.sold.license_key.clone());
         async move { app.activate(&key, machine).await }
     }
@@ -45,19 +45,19 @@ impl Scene {
         self.ask(machine).await.expect(201)
     }
 
-    async fn beat(&self, activated: &Value, machine: &str) -> Answer {
+    async fn beat(&self, activated: &Value, machine: &str) -> TestResponse {
         self.stack.anonymous.heartbeat(text(&activated["token"]), machine).await
     }
 
     /// An operator ends an activation.
-    fn end(&self, activated: &Value) -> impl Future<Output = Answer> + Send + use<> {
+    fn end(&self, activated: &Value) -> impl Future<Output = TestResponse> + Send + use<> {
         let operator = self.stack.operator.clone();
         let path = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
         async move { operator.post(&path, json!({})).await }
     }
 
     /// An operator takes a step of the license key.
-    fn step(&self, verb: &str, body: Value) -> impl Future<Output = Answer> + Send + use<> {
+    fn step(&self, verb: &str, body: Value) -> impl Future<Output = TestResponse> + Send + use<> {
         let operator = self.stack.operator.clone();
         let path = format!("license-keys/{}/{verb}", self.sold.license_id);
         async move { operator.post(&path, body).await }
@@ -81,7 +81,7 @@ impl Scene {
     /// What the table knows of a machine.
     async fn machine(&self, machine: &str) -> Activation {
         let (license, machine) = (self.sold.license_id.parse().unwrap(), MachineHash::of(machine));
-        self.stack.local.services.table.activation(license, machine).await.unwrap().unwrap()
+        self.stack.local.app.table.activation(license, machine).await.unwrap().unwrap()
     }
 
     /// Takes a limit of three seats down to one while only the machine in the third is left: gives that one.
@@ -164,15 +164,15 @@ async fn a_lapsed_machine_is_not_dead_and_renews_its_life() {
 async fn a_license_key_that_is_gone_does_not_come_back_by_an_update() {
     let scene = Scene::of(1).await;
     let before = scene.stack.items().await.len();
-    let (table, issued) = (&scene.stack.local.services.table, event(&scene, EventType::Issued));
+    let (table, issued) = (&scene.stack.local.app.table, event(&scene, EventType::Issued));
     let superseded = event(&scene, EventType::Superseded);
     let read = table.license(scene.sold.license_id.parse().unwrap()).await.unwrap().unwrap();
-    let gone = License { id: Ids::new(START).make(), ..read.clone() };
-    assert_eq!(table.revoke(&gone, START, None, &issued, None).await.unwrap(), Revoked::Absent);
-    let key = KeyString::draw("atlas", &mut rand::rng());
+    let gone = License { id: IdGenerator::new(START).make(), ..read.clone() };
+    assert_eq!(table.revoke(&gone, START, None, &issued, None).await.unwrap(), RevokeOutcome::Absent);
+    let key = KeyString::generate("atlas", &mut rand::rng());
     let superseding = Superseding { license: gone.id, event: &superseded, only_if_expired_at: None };
     let issue = Issue {
-        license: &License { id: Ids::new(START).make(), ..read.clone() },
+        license: &License { id: IdGenerator::new(START).make(), ..read.clone() },
         key: &key,
         sealed: Sealed { token: vec![1], license_key: vec![2] },
         event: &issued,
@@ -181,7 +181,7 @@ async fn a_license_key_that_is_gone_does_not_come_back_by_an_update() {
         claims_tier: false,
         done: None,
     };
-    assert_eq!(table.issue(&issue).await.unwrap(), Issued::Moved);
+    assert_eq!(table.issue(&issue).await.unwrap(), IssueOutcome::Moved);
     assert_eq!(scene.stack.items().await.len(), before);
 }
 
@@ -271,7 +271,7 @@ async fn no_seat_is_taken_over_before_every_number_was_seen_taken() {
     scene.begin("old").await;
     // All but one of the other seats are taken, as far as a window shows it.
     let held = scene.machine("old").await;
-    let table = &scene.stack.local.services.table;
+    let table = &scene.stack.local.app.table;
     let key = keys::seat(held.id.license, held.seat.unwrap());
     let item = table.get(key).await.unwrap().unwrap();
     let free = (held.seat.unwrap() + 1) % (3 * WINDOW);
@@ -440,11 +440,11 @@ async fn a_machine_does_not_take_its_own_seat_over() {
 async fn a_lapsed_seat_is_taken_over_only_if_all_of_it_is_as_it_was_read() {
     let scene = Scene::of(1).await;
     scene.begin("old").await;
-    let (read, table) = (scene.machine("old").await, &scene.stack.local.services.table);
+    let (read, table) = (scene.machine("old").await, &scene.stack.local.app.table);
     let new = Activation { id: ActivationId { machine: MachineHash::of("new"), ..read.id }, ..read.clone() };
     let event = event(&scene, EventType::TakenOver);
     let take_over = async || {
-        let begin = Beginning { activation: &new, dead: None, event: &event };
+        let begin = NewActivation { activation: &new, dead: None, event: &event };
         table.take_over(begin, &read, read.lease_expires_at).await.unwrap()
     };
     let (machine, seat) = (keys::machine(read.id.license, read.id.machine), keys::seat(read.id.license, 0));
@@ -467,17 +467,17 @@ async fn a_lapsed_seat_is_taken_over_only_if_all_of_it_is_as_it_was_read() {
             "ExpressionAttributeValues": {":a": other},
         });
         scene.stack.dynamodb("UpdateItem", ask).await;
-        assert_eq!(take_over().await, Begun::Lost, "{attribute} of {}", key.sk);
+        assert_eq!(take_over().await, ActivationOutcome::Lost, "{attribute} of {}", key.sk);
         table.commit(&as_read).await.unwrap();
     }
-    assert!(matches!(take_over().await, Begun::Done(_)));
+    assert!(matches!(take_over().await, ActivationOutcome::Done(_)));
 }
 
 /// An event that only the store looks at.
 fn event(scene: &Scene, kind: EventType) -> Event {
     let actor = Actor { kind: ActorKind::System, id: "test".to_owned() };
     let (license_id, ip) = (scene.sold.license_id.parse().unwrap(), "127.0.0.1".to_owned());
-    Event { id: Ids::new(START).make(), kind, at: START, license_id, actor, ip, data: json!({}) }
+    Event { id: IdGenerator::new(START).make(), kind, at: START, license_id, actor, ip, data: json!({}) }
 }
 
 // ---- Heartbeat.
@@ -587,7 +587,7 @@ async fn a_seat_that_has_passed_on_is_not_freed_and_the_answer_is_the_same() {
 // ---- License keys.
 
 /// Issues another key to the same customer.
-fn issue_again(scene: &Scene) -> impl Future<Output = Answer> + Send + use<> {
+fn issue_again(scene: &Scene) -> impl Future<Output = TestResponse> + Send + use<> {
     let operator = scene.stack.operator.clone();
     let body = json!({"customer_id": scene.sold.customer["id"], "tier_id": scene.sold.tier["id"]});
     async move { operator.post("license-keys", body).await }

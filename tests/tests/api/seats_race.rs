@@ -12,14 +12,14 @@ use std::{
 use jiff::SignedDuration;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use shared::Clock;
-use signet_tests::{Answer, Client, Seats, Sold, Stack, Value, json, text};
+use signet_tests::{Client, IssuedLicense, Seats, Stack, TestResponse, Value, json, text};
 use tokio::task::JoinSet;
 
 /// From where the choices of a round are drawn; says so when the round fails.
 struct Seed(u64);
 
 impl Seed {
-    fn draw() -> Self {
+    fn generate() -> Self {
         let given = std::env::var("SIGNET_SEED").ok();
         Self(given.map_or_else(rand::random, |seed| seed.parse().expect("SIGNET_SEED is a number")))
     }
@@ -83,7 +83,7 @@ impl Course {
     }
 
     /// Checks that an answer is one of those that a machine must reckon with.
-    fn check(&self, answer: &Answer, good: &[u16], refusals: &[(u16, &str)]) -> bool {
+    fn check(&self, answer: &TestResponse, good: &[u16], refusals: &[(u16, &str)]) -> bool {
         if good.contains(&answer.status) {
             return true;
         }
@@ -191,7 +191,7 @@ struct Field {
 
 /// Sells a license key, lets machines race for it, and checks at rest that its seats are exact.
 async fn round(stack: &Stack, max_users: Option<usize>, kind: Kind, field: Field) {
-    let seed = Seed::draw();
+    let seed = Seed::generate();
     let sold = stack.operator.sell_with(&json!({"max_users": max_users})).await;
     let course = Arc::new(Course {
         kind,
@@ -204,10 +204,10 @@ async fn round(stack: &Stack, max_users: Option<usize>, kind: Kind, field: Field
         machines: (0..field.racers * field.machines_each).map(|_| Mutex::default()).collect(),
         holders: Mutex::default(),
     });
-    let mut race = JoinSet::new();
+    let mut backoff = JoinSet::new();
     for racer in 0..field.racers {
         let (course, mut random) = (Arc::clone(&course), seed.racer(racer as u64));
-        race.spawn(async move {
+        backoff.spawn(async move {
             let own = racer * field.machines_each..(racer + 1) * field.machines_each;
             for machine in own.clone() {
                 course.activate(machine, false).await;
@@ -219,14 +219,14 @@ async fn round(stack: &Stack, max_users: Option<usize>, kind: Kind, field: Field
             }
         });
     }
-    while let Some(racer) = race.join_next().await {
+    while let Some(racer) = backoff.join_next().await {
         racer.unwrap();
     }
     at_rest(stack, &course, &sold).await;
 }
 
 /// When no request is under way: the seats fit together, and just as many new machines get in as there is room for.
-async fn at_rest(stack: &Stack, course: &Course, sold: &Sold) {
+async fn at_rest(stack: &Stack, course: &Course, sold: &IssuedLicense) {
     let app = &stack.anonymous;
     let seats = stack.seats_at_rest(&sold.license_id).await;
     if course.kind == Kind::Calm {
@@ -291,17 +291,22 @@ async fn without_a_limit_every_machine_gets_in() {
 }
 
 /// Lets so many requests for a seat run at once, each of the machine that `named` gives its number.
-async fn activate_at_once(stack: &Stack, sold: &Sold, racers: usize, named: impl Fn(usize) -> String) -> Vec<Answer> {
-    let mut race = JoinSet::new();
+async fn activate_at_once(
+    stack: &Stack,
+    sold: &IssuedLicense,
+    racers: usize,
+    named: impl Fn(usize) -> String,
+) -> Vec<TestResponse> {
+    let mut backoff = JoinSet::new();
     for number in 0..racers {
         let (app, key, machine) = (stack.anonymous.clone(), sold.license_key.clone(), named(number));
-        race.spawn(async move { app.activate(&key, &machine).await });
+        backoff.spawn(async move { app.activate(&key, &machine).await });
     }
-    race.join_all().await
+    backoff.join_all().await
 }
 
 /// Counts those who got a seat; the others were told that there is none, or to come again.
-fn winners(answers: &[Answer]) -> usize {
+fn winners(answers: &[TestResponse]) -> usize {
     let lost = answers.iter().filter(|answer| answer.status != 201);
     for answer in lost.clone() {
         let code = if answer.status == 503 { "unavailable" } else { "seat_limit_reached" };

@@ -7,12 +7,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use data_encoding::BASE64URL_NOPAD;
 use jiff::SignedDuration;
 use shared::domain::{
-    rate::{Limit, RateLimits},
-    ring::Rules,
+    key_ring::RotationPolicy,
+    rate_limit::{Limit, RateLimits},
 };
 use signet_local::{Folder, Options};
 use signet_tests::{
-    Answer, AppKey, Client, Fault, Gate, Logs, Rule, START, Signed, Stack, Value, json, text, thumbprint,
+    AppKey, Client, Fault, Gate, Logs, Rule, START, Signed, Stack, TestResponse, Value, json, text, thumbprint,
 };
 
 const KEYS: &str = "signing-keys";
@@ -37,13 +37,13 @@ async fn published(stack: &Stack) -> Vec<String> {
     jwks["keys"].as_array().unwrap().iter().map(|key| text(&key["kid"]).to_owned()).collect()
 }
 
-async fn condemn(stack: &Stack, kid: &str) -> Answer {
+async fn condemn(stack: &Stack, kid: &str) -> TestResponse {
     stack.operator.post(&format!("{KEYS}/{kid}/condemn"), json!({"reason": "seen elsewhere"})).await
 }
 
 /// What the schedule does every few minutes.
 async fn keep(stack: &Stack) {
-    stack.local.services.keep_ring().await.unwrap();
+    stack.local.app.maintain_key_ring().await.unwrap();
 }
 
 fn kid_of(token: &Value) -> String {
@@ -310,13 +310,13 @@ async fn signed_jwks_503_while_the_set_has_a_condemned_key() {
 #[tokio::test]
 async fn a_signed_set_is_later_than_the_one_before_also_by_a_clock_that_is_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let [one, behind] = Stack::two(&Folder::take(folder.path()).unwrap()).await;
+    let [one, raw_table] = Stack::two(&Folder::take(folder.path()).unwrap()).await;
     one.advance(86_400);
     keep(&one).await;
     let (_, first) = signed_set(&one, &ring(&one).await).await;
-    behind.advance(86_390);
-    behind.operator.post(ROTATE, json!({"force": true})).await.expect(200);
-    let (kids, second) = signed_set(&behind, &ring(&behind).await).await;
+    raw_table.advance(86_390);
+    raw_table.operator.post(ROTATE, json!({"force": true})).await.expect(200);
+    let (kids, second) = signed_set(&raw_table, &ring(&raw_table).await).await;
     assert_eq!((kids.len(), second["iat"].as_i64()), (3, Some(first["iat"].as_i64().unwrap() + 1)));
 }
 
@@ -356,7 +356,7 @@ async fn who_has_read_the_ring_before_there_was_a_key_finds_the_first_within_sec
     for item in all {
         stack.dynamodb("DeleteItem", json!({"Key": {"PK": item["PK"], "SK": item["SK"]}})).await;
     }
-    stack.local.services.tokens.ring().forget();
+    stack.local.app.tokens.ring().forget();
     stack.anonymous.get("/.well-known/jwks.jwt").await.problem(503, "unavailable");
     stack.anonymous.get("/health").await.expect(503);
 
@@ -375,7 +375,7 @@ async fn the_root_key_vouches_for_no_key_that_someone_wrote_into_the_table() {
     let stack = Stack::start().await;
     let ring = ring(&stack).await;
     let (genuine, _) = signed_set(&stack, &ring).await;
-    let table = &stack.local.services.table;
+    let table = &stack.local.app.table;
     let all = table.client().scan().table_name(table.name()).send().await.unwrap().items.unwrap();
     let mut item = all
         .into_iter()
@@ -388,7 +388,7 @@ async fn the_root_key_vouches_for_no_key_that_someone_wrote_into_the_table() {
         item.insert(name.to_owned(), AttributeValue::S(value));
     }
     table.client().put_item().table_name(table.name()).set_item(Some(item)).send().await.unwrap();
-    let told = stack.local.services.keep_ring().await.unwrap_err().to_string();
+    let told = stack.local.app.maintain_key_ring().await.unwrap_err().to_string();
     assert!(told.contains(&thumbprint(&own)), "{told}");
     assert_eq!(signed_set(&stack, &ring).await.0, genuine);
 }
@@ -429,7 +429,7 @@ async fn the_ring_is_whole_whatever_dies_on_the_way() {
             stack.advance(90 * 86_400);
             // Three attempts are one that the SDK gives up.
             stack.faults.set(Rule::new("TransactWriteItems", fault.clone()).nth(nth).times(3));
-            deaths += u32::from(stack.local.services.keep_ring().await.is_err());
+            deaths += u32::from(stack.local.app.maintain_key_ring().await.is_err());
             stack.faults.clear();
             // By then, who made a key must be dead.
             stack.advance(120);
@@ -508,7 +508,8 @@ async fn a_good_token_is_never_refused_while_keys_are_made_promoted_retired_cond
     let folder = tempfile::tempdir().unwrap();
     let folder = Folder::take(folder.path()).unwrap();
     // A key signs for two hours; tokens live for one.
-    let ring_rules = Rules { rotation: SignedDuration::from_hours(2), refresh: SignedDuration::from_secs(300) };
+    let ring_rules =
+        RotationPolicy { rotation: SignedDuration::from_hours(2), refresh: SignedDuration::from_secs(300) };
     let options = || Options { data: Some(&folder), ring: ring_rules, ..Options::default() };
     let one = Stack::with(options()).await;
     let endpoint = Some(one.local.dynamodb_endpoint.clone());
@@ -549,9 +550,9 @@ async fn a_good_token_is_never_refused_while_keys_are_made_promoted_retired_cond
     let mut known = vec![];
     for roots in [format!("{old}\n{new}\n"), format!("{new}\n{old}\n"), format!("{new}\n")] {
         fs::write(folder.file("root-keys"), &roots).unwrap();
-        let keeper = Stack::with(Options { dynamodb_endpoint: endpoint.clone(), ..options() }).await;
-        keeper.advance(stacks[0].clock.now().duration_since(START).as_secs());
-        keep(&keeper).await;
+        let key_rotator = Stack::with(Options { dynamodb_endpoint: endpoint.clone(), ..options() }).await;
+        key_rotator.advance(stacks[0].clock.now().duration_since(START).as_secs());
+        keep(&key_rotator).await;
         let listed = ring(&stacks[0]).await["root_keys"].clone();
         let kids: Vec<_> = listed.as_array().unwrap().iter().map(|root| text(&root["kid"])).collect();
         assert_eq!(kids, roots.split_whitespace().collect::<Vec<_>>());

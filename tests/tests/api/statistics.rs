@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use shared::domain::statistics::Statistics;
-use signet_tests::{Stack, Visitor, json, text};
+use signet_tests::{Browser, Stack, json, text};
 
 async fn made(stack: &Stack) -> Statistics {
-    stack.local.services.table.make_statistics(stack.clock.now()).await.unwrap()
+    stack.local.app.table.make_statistics(stack.clock.now()).await.unwrap()
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn license_keys_are_counted_by_status_and_those_that_end_or_fill_are_named
     assert_eq!((today.issued, today.activated, today.deactivated, today.revoked), (4, 1, 0, 1));
     assert_eq!(figures.days.len(), 30);
     // What the page reads is what was made.
-    assert_eq!(stack.local.services.table.statistics().await.unwrap(), Some(figures));
+    assert_eq!(stack.local.app.table.statistics().await.unwrap(), Some(figures));
     // Six days on, one key has ended.
     stack.advance(6 * 24 * 3600);
     let later = made(&stack).await;
@@ -66,7 +66,7 @@ async fn figures_never_become_older_and_lie_in_one_item() {
     let stack = Stack::start().await;
     stack.operator.sell(1).await;
     let now = stack.clock.now();
-    let table = &stack.local.services.table;
+    let table = &stack.local.app.table;
     let newer = table.make_statistics(now + jiff::SignedDuration::from_secs(60)).await.unwrap();
     table.make_statistics(now).await.unwrap();
     assert_eq!(table.statistics().await.unwrap().unwrap().made_at, newer.made_at);
@@ -88,7 +88,7 @@ async fn the_latest_events_are_told_however_long_ago_they_were_and_new_ones_at_o
     let quiet = made(&stack).await;
     assert_eq!(quiet.latest.len(), 1, "{:?}", quiet.latest);
     stack.operator.post(&format!("license-keys/{}/suspend", sold.license_id), json!({})).await.expect(200);
-    let mut grace = Visitor::operator(&stack).await;
+    let mut grace = Browser::operator(&stack).await;
     stack.faults.forget_calls();
     let page = grace.get("/dashboard").await.expect(200).to_owned();
     let (suspended, issued) = (page.find("<strong>Suspended</strong>"), page.find("<strong>Issued</strong>"));

@@ -4,10 +4,10 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
-use signet_tests::{Answer, AppKey, Sold, Stack, Value, items_hold, json, merged, pieces, text};
+use signet_tests::{AppKey, IssuedLicense, Stack, TestResponse, Value, items_hold, json, merged, pieces, text};
 
 /// A shop whose every word is the same in each run.
-async fn sell(stack: &Stack) -> (Sold, Value) {
+async fn sell(stack: &Stack) -> (IssuedLicense, Value) {
     let operator = &stack.operator;
     let product = json!({"code": "atlas", "name": "Atlas", "description": "Maps"});
     let product = operator.post("products", product).await.expect(201);
@@ -30,7 +30,7 @@ async fn sell(stack: &Stack) -> (Sold, Value) {
     let issued = operator.issue(&customer, &tier, &json!({"max_users": 1})).await;
     let (license_id, license_key) =
         (text(&issued["license"]["id"]).to_owned(), text(&issued["license_key"]).to_owned());
-    (Sold { product, feature, tier, customer, issued, license_id, license_key }, base)
+    (IssuedLicense { product, feature, tier, customer, issued, license_id, license_key }, base)
 }
 
 /// What kind of item this is, by its keys.
@@ -521,7 +521,7 @@ async fn every_item_lies_there_like_this() {
 }
 
 /// A value as it is shown, but for what differs in each run.
-fn steady(stack: &Stack, sold: &Sold, name: &str, value: &Value) -> String {
+fn steady(stack: &Stack, sold: &IssuedLicense, name: &str, value: &Value) -> String {
     let shown = shown(value);
     match name {
         "key_hint" => {
@@ -558,7 +558,7 @@ async fn no_secret_lies_in_the_table() {
     let body = json!({"customer_id": customer["id"], "tier_id": sold.tier["id"]});
     // An answer that is kept for a repeat has the same secrets in it.
     let once = stack.operator.with_header("idempotency-key", "once");
-    let second: Answer = once.post("license-keys", body.clone()).await;
+    let second: TestResponse = once.post("license-keys", body.clone()).await;
     assert_eq!(once.post("license-keys", body).await.text, second.text);
     let second = second.expect(201);
     let activated = app.activate(&sold.license_key, "one").await.expect(201);

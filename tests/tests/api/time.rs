@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 use signet_local::Folder;
-use signet_tests::{START, Sold, Stack, Value, json, text};
+use signet_tests::{IssuedLicense, START, Stack, Value, json, text};
 
 /// So many seconds after the start, as JSON has it.
 fn at(seconds: i64) -> String {
@@ -13,7 +13,7 @@ impl Machines for Stack {}
 
 /// What a machine does.
 trait Machines: std::borrow::Borrow<Stack> {
-    async fn activate(&self, sold: &Sold, machine: &str) -> Value {
+    async fn activate(&self, sold: &IssuedLicense, machine: &str) -> Value {
         let answer = self.borrow().anonymous.activate(&sold.license_key, machine).await;
         assert!(matches!(answer.status, 200 | 201), "{}", answer.text);
         answer.body
@@ -252,12 +252,12 @@ async fn of_many_that_take_over_one_lapsed_seat_one_does() {
     let sold = stack.operator.sell(1).await;
     let old = stack.activate(&sold, "old").await;
     stack.advance(3600);
-    let race = (0..12).map(|number| {
+    let backoff = (0..12).map(|number| {
         let (app, key) = (stack.anonymous.clone(), sold.license_key.clone());
         tokio::spawn(async move { app.activate(&key, &format!("machine-{number}")).await })
     });
     let mut taken = 0;
-    for racer in race.collect::<Vec<_>>() {
+    for racer in backoff.collect::<Vec<_>>() {
         let answer = racer.await.unwrap();
         match answer.status {
             201 => taken += 1,

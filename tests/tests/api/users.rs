@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use signet_tests::{Answer, Client, Fault, Gate, Rule, Stack, Value, json, text};
+use signet_tests::{Client, Fault, Gate, Rule, Stack, TestResponse, Value, json, text};
 
 const SCOPE: &str = "openid email profile";
 
@@ -348,7 +348,7 @@ async fn a_claim_that_another_overtakes_gives_the_others_key() {
 }
 
 /// Checks that all claims got the same key, one of them as the first, and that there is no other of the product.
-async fn one_key(stack: &Stack, product: &Value, claims: Vec<Answer>) {
+async fn one_key(stack: &Stack, product: &Value, claims: Vec<TestResponse>) {
     let new = claims.iter().filter(|answer| answer.status == 201).count();
     assert_eq!(new, 1, "{claims:#?}");
     let key = claims[0].body["license_key"].clone();
@@ -435,8 +435,8 @@ async fn a_customer_sees_and_frees_what_is_their_own_and_nothing_else() {
 
 /// "Not yours" and "not there" are one answer, byte for byte, but for the name by which the log knows the request.
 #[track_caller]
-fn same(answers: &[Answer]) {
-    let untraced = |answer: &Answer| {
+fn same(answers: &[TestResponse]) {
+    let untraced = |answer: &TestResponse| {
         let trace = text(&answer.problem(404, "not_found")["trace_id"]).to_owned();
         let headers = answer.headers.iter().filter(|(name, _)| *name != "date");
         let headers = headers.map(|(name, value)| format!("{name}: {value:?}").replace(&trace, "…"));

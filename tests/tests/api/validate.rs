@@ -1,7 +1,7 @@
 //! `POST /license-keys/validate`: always 200, and the first reason of API.md's list.
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
-use signet_tests::{Sold, Stack, Value, json, merged};
+use signet_tests::{IssuedLicense, Stack, Value, json, merged};
 
 async fn ask(stack: &Stack, body: &Value) -> Value {
     let answer = stack.anonymous.post("license-keys/validate", body.clone()).await.expect(200);
@@ -18,7 +18,7 @@ async fn code(stack: &Stack, credential: &Value, more: &Value) -> String {
 }
 
 /// One machine is active; its token, and its activation's path.
-async fn activated(stack: &Stack) -> (Sold, Value, String) {
+async fn activated(stack: &Stack) -> (IssuedLicense, Value, String) {
     let sold = stack.operator.sell(1).await;
     let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect(201);
     let path = format!("license-activations/{}/deactivate", activated["activation"]["id"].as_str().unwrap());

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use reqwest::Method;
-use shared::domain::{ApiKey, ApiKeySecret, Ids, Scope, Scopes};
-use signet_tests::{Answer, Client, Stack, Value, json, text};
+use shared::domain::{ApiKey, ApiKeySecret, IdGenerator, Scope, Scopes};
+use signet_tests::{Client, Stack, TestResponse, Value, json, text};
 
 /// Who an operation is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +86,7 @@ const PERSON: &str = "openid email profile";
 const OPERATOR: &str = "openid email profile role:operator";
 
 /// Things that are there; a license key and a machine of Ada's, for one row alone, as some rows end what they name.
-struct Things {
+struct Fixtures {
     product: Value,
     feature: Value,
     tier: Value,
@@ -96,7 +96,7 @@ struct Things {
     activation: Value,
 }
 
-impl Things {
+impl Fixtures {
     async fn make(stack: &Stack, ada: &Value) -> Self {
         let product = stack.operator.product().await;
         let feature = stack.operator.feature(&product, "export.pdf").await;
@@ -149,8 +149,8 @@ impl Things {
 }
 
 /// Asks with an empty body: whoever may is told what is wrong with it; whoever may not is told that.
-async fn ask(client: &Client, (method, path): (&str, &str), things: &Things) -> Answer {
-    let path = things.at(path);
+async fn ask(client: &Client, (method, path): (&str, &str), fixtures: &Fixtures) -> TestResponse {
+    let path = fixtures.at(path);
     match method {
         "get" => client.get(&path).await,
         "put" => client.put(&path, json!({})).await,
@@ -161,14 +161,14 @@ async fn ask(client: &Client, (method, path): (&str, &str), things: &Things) -> 
 
 /// Checks that the caller was let in, whatever came of it.
 #[track_caller]
-fn allowed(answer: &Answer, who: &str) {
+fn allowed(answer: &TestResponse, who: &str) {
     let is_in = answer.status < 500 && !matches!(answer.status, 401 | 403);
     assert!(is_in, "{who} may {}: {} {}", answer.asked, answer.status, answer.text);
 }
 
 /// Checks that it was refused, with this status and code.
 #[track_caller]
-fn refused(answer: &Answer, status: u16, code: &str, who: &str) {
+fn refused(answer: &TestResponse, status: u16, code: &str, who: &str) {
     assert_eq!(answer.status, status, "{who} may not {}: {}", answer.asked, answer.text);
     answer.problem(status, code);
 }
@@ -184,12 +184,12 @@ async fn token(stack: &Stack, email: &str, scope: &str) -> String {
 /// An API key that may do all, for the next ten seconds.
 async fn short_lived_key(stack: &Stack) -> Client {
     let now = stack.clock.now();
-    let id = Ids::new(now).make();
-    let secret = ApiKeySecret::draw(id, &mut rand::rng());
+    let id = IdGenerator::new(now).make();
+    let secret = ApiKeySecret::generate(id, &mut rand::rng());
     let expires_at = Some(now + SignedDuration::from_secs(10));
     let key =
         ApiKey { id, name: "short".to_owned(), scopes: Scopes::All, created_at: now, expires_at, last_used_at: None };
-    stack.local.services.table.add_api_key(&key, &secret, None).await.unwrap();
+    stack.local.app.table.add_api_key(&key, &secret, None).await.unwrap();
     let client = stack.anonymous.with_api_key(secret.expose());
     client.get("products").await.expect(200);
     client
@@ -210,7 +210,7 @@ async fn impostors(stack: &Stack) -> Vec<(&'static str, Client)> {
     let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", parts[1]);
     let foreign = token(&Stack::start().await, "op@example.com", OPERATOR).await;
     let sold = stack.operator.sell(1).await;
-    let unknown_key = ApiKeySecret::draw(Ids::new(stack.clock.now()).make(), &mut rand::rng());
+    let unknown_key = ApiKeySecret::generate(IdGenerator::new(stack.clock.now()).make(), &mut rand::rng());
     vec![
         ("nobody", stack.anonymous.clone()),
         ("an operator whose token has ended", ended),
@@ -284,18 +284,18 @@ async fn who_is_not_known_may_nothing_but_what_everyone_may() {
     let stack = Stack::without_limits().await;
     let impostors = impostors(&stack).await;
     let ada = stack.operator.customer().await;
-    let things = Things::make(&stack, &ada).await;
+    let fixtures = Fixtures::make(&stack, &ada).await;
     for (method, path, _) in operations(&stack).await {
         let row = row(&method, &path);
         for (who, client) in &impostors {
-            let answer = ask(client, (&method, &path), &things).await;
+            let answer = ask(client, (&method, &path), &fixtures).await;
             match row {
                 For::Everyone => allowed(&answer, who),
                 _ => refused(&answer, 401, "unauthenticated", who),
             }
         }
     }
-    things.are_as_they_were(&stack, "impostors").await;
+    fixtures.are_as_they_were(&stack, "impostors").await;
 }
 
 #[tokio::test]
@@ -314,8 +314,8 @@ async fn each_caller_may_do_what_the_table_says() {
     }
 
     for (method, path, _) in operations(&stack).await {
-        let things = Things::make(&stack, &customer).await;
-        let ask = async |client: &Client| ask(client, (&method, &path), &things).await;
+        let fixtures = Fixtures::make(&stack, &customer).await;
+        let ask = async |client: &Client| ask(client, (&method, &path), &fixtures).await;
         let who = row(&method, &path);
         let people = [("the owner", &ada), ("another customer", &bob), ("a person who is no customer", &stranger)];
 
@@ -346,7 +346,7 @@ async fn each_caller_may_do_what_the_table_says() {
                 refused(&ask(&stack.operator).await, 403, "forbidden", "an API key that may all");
             }
         }
-        things.are_as_they_were(&stack, &format!("{method} {path}")).await;
+        fixtures.are_as_they_were(&stack, &format!("{method} {path}")).await;
 
         match who {
             For::Everyone | For::SignedIn => {

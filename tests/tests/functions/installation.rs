@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, process::Command};
 
 use jiff::SignedDuration;
 use reqwest::Method;
-use shared::domain::ring::Rules;
+use shared::domain::key_ring::RotationPolicy;
 use signet_local::{Folder, Options};
 use signet_tests::{Client, Function, Value, Variables, text};
 use tempfile::TempDir;
@@ -23,7 +23,7 @@ impl Installation {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let taken = Folder::take(folder.path()).unwrap();
-        let ring = Rules { refresh: SignedDuration::from_secs(REFRESH), ..Rules::default() };
+        let ring = RotationPolicy { refresh: SignedDuration::from_secs(REFRESH), ..RotationPolicy::default() };
         let options = Options { data: Some(&taken), ring, ..Options::default() };
         let local = signet_local::Stack::start(options).await.unwrap();
         Self { local, folder, _taken: taken }
@@ -31,11 +31,11 @@ impl Installation {
 
     /// The variables of a function that is to work here, with these changed or besides; an empty one counts as not set.
     pub(crate) fn variables(&self, changes: &[(&'static str, &str)]) -> Variables {
-        let oidc = self.local.services.settings.oidc.as_ref().unwrap();
+        let oidc = self.local.app.settings.oidc.as_ref().unwrap();
         let refresh = REFRESH.to_string();
         let own = [
             ("SIGNET_TABLE", self.local.table.as_str()),
-            ("SIGNET_ISSUER", self.local.services.issuer()),
+            ("SIGNET_ISSUER", self.local.app.issuer()),
             ("SIGNET_KEY_DIR", self.folder.path().to_str().unwrap()),
             ("SIGNET_ALLOW_LOCAL_KEYS", "true"),
             ("SIGNET_KEY_REFRESH_SECONDS", &refresh),

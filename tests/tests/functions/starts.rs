@@ -114,7 +114,7 @@ async fn a_table_that_is_missing_or_another_s_or_out_of_reach_is_told() {
 async fn table_of_other_keys(installation: &Installation, name: &str) {
     let attribute = AttributeDefinition::builder().attribute_name("id").attribute_type(S).build().unwrap();
     let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build().unwrap();
-    let client = installation.local.services.table.client();
+    let client = installation.local.app.table.client();
     let made = client.create_table().table_name(name).attribute_definitions(attribute).key_schema(key);
     made.billing_mode(BillingMode::PayPerRequest).send().await.unwrap();
 }

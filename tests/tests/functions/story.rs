@@ -47,11 +47,11 @@ impl Story {
 
     fn is_as_documented(&self, name: &str, answer: &Value) {
         let operation = self.operation(name);
-        let documented = operation["responses"].as_object().unwrap();
+        let responses = operation["responses"].as_object().unwrap();
         // Of several, the one for what was not there before.
-        let success = documented.keys().filter(|status| status.starts_with('2')).max().unwrap();
+        let success = responses.keys().filter(|status| status.starts_with('2')).max().unwrap();
         assert_eq!(&answer["statusCode"].to_string(), success, "{name}: {answer}");
-        let media_types = documented[success]["content"].as_object();
+        let media_types = responses[success]["content"].as_object();
         let said = answer["headers"]["content-type"].as_str();
         for (media_type, content) in media_types.into_iter().flatten() {
             assert_eq!(said.and_then(|said| said.split(';').next()), Some(media_type.as_str()), "{name}: {answer}");
@@ -150,7 +150,7 @@ async fn every_event_is_answered_by_its_function_in_the_order_of_a_license_s_lif
 async fn documents(story: &mut Story) {
     assert_eq!(story.tell("get_health").await["status"], "ok");
     let configuration = story.tell("get_well_known_license_configuration").await;
-    assert_eq!(configuration["issuer"], story.installation.local.services.issuer());
+    assert_eq!(configuration["issuer"], story.installation.local.app.issuer());
     assert!(!story.tell("get_well_known_jwks_json").await["keys"].as_array().unwrap().is_empty());
     story.tell("get_well_known_jwks_jwt").await;
     assert_eq!(story.tell("get_openapi_json").await["openapi"], story.document["openapi"]);

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use signet_tests::{Answer, Fault, Gate, Rule, Sold, Stack, Value, json, text};
+use signet_tests::{Fault, Gate, IssuedLicense, Rule, Stack, TestResponse, Value, json, text};
 
 use crate::parts::{Parts, asked_of_keys, signing_key};
 
@@ -8,7 +8,7 @@ use crate::parts::{Parts, asked_of_keys, signing_key};
 const PATIENCE: Duration = Duration::from_secs(12);
 
 /// Asks for something that must be signed, and finds that it can't be, soon and without a token.
-async fn unavailable(answer: impl Future<Output = Answer>) {
+async fn unavailable(answer: impl Future<Output = TestResponse>) {
     let begun = Instant::now();
     let answer = answer.await;
     assert!(begun.elapsed() < PATIENCE, "{:?}: {}", begun.elapsed(), answer.asked);
@@ -20,7 +20,7 @@ async fn unavailable(answer: impl Future<Output = Answer>) {
 }
 
 /// A machine whose token is old enough to be renewed.
-async fn machine(stack: &Stack) -> (Sold, Value) {
+async fn machine(stack: &Stack) -> (IssuedLicense, Value) {
     let sold = stack.operator.sell(5).await;
     let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect(201);
     stack.advance(900);
@@ -81,8 +81,9 @@ async fn what_fails_once_is_asked_again_and_what_fails_always_is_503() {
     let (app, operator) = (&stack.anonymous, &stack.operator);
     let (sold, token) = machine(&stack).await;
     asked_of_keys(&stack);
-    let throttle = Fault::Answer(400, "ThrottlingException");
-    for fault in [throttle.clone(), Fault::Answer(500, "KMSInternalException"), Fault::Refuse, Fault::LoseAnswer] {
+    let throttle = Fault::TestResponse(400, "ThrottlingException");
+    for fault in [throttle.clone(), Fault::TestResponse(500, "KMSInternalException"), Fault::Refuse, Fault::LoseAnswer]
+    {
         stack.faults.set(Rule::new("Sign", fault.clone()));
         let beat = app.heartbeat(text(&token), "one").await.expect(200);
         stack.claims(&beat["token"]).await;

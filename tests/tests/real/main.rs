@@ -7,7 +7,7 @@ mod costs;
 mod faults;
 mod parts;
 mod race;
-mod rewrapping;
+mod reencryption;
 mod secrets;
 mod signer;
 mod starts;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, process::Command};
 
 use aws_sdk_kms::types::KeySpec;
-use shared::{Aws, Configuration, Patience, Services, http_client, secrets, store::Table, tokens::kms};
+use shared::{AppState, Aws, Configuration, Timeouts, http_client, secrets, store::Table, tokens::kms};
 use signet_local::Options;
 use signet_tests::{Stack, random_word};
 
@@ -54,10 +54,10 @@ impl Parts {
     }
 
     /// The parts of a function, as these variables make them.
-    pub(crate) async fn function(&self, more: &[(&'static str, &str)]) -> Services {
+    pub(crate) async fn function(&self, more: &[(&'static str, &str)]) -> AppState {
         let variables = self.variables(more);
         let configuration = Configuration::read(|name| variables.get(name).cloned()).unwrap();
-        Services::start(configuration).await.unwrap()
+        AppState::start(configuration).await.unwrap()
     }
 
     /// Runs the real binary with a function's variables, to its end; what it says on its way.
@@ -82,7 +82,7 @@ impl Parts {
 
     /// Copies the table of a stack to one of another name, as a restored backup is; gives that name.
     pub(crate) async fn copy_table(&self, stack: &Stack) -> String {
-        let table = &stack.local.services.table;
+        let table = &stack.local.app.table;
         let name = random_word("restored");
         let restored = Table::connect(&aws(), &name, Some(self.dynamodb.clone()));
         restored.create_if_missing().await.unwrap();
@@ -110,12 +110,12 @@ impl Parts {
 
 fn aws() -> Aws {
     let http_client = http_client(&[Some("http://127.0.0.1")]).unwrap();
-    Aws::new("us-east-1", None, http_client, Patience::default())
+    Aws::new("us-east-1", None, http_client, Timeouts::default())
 }
 
 /// The ARN of the key that signs.
 pub(crate) async fn signing_key(stack: &Stack) -> String {
-    let ring = stack.local.services.tokens.ring();
+    let ring = stack.local.app.tokens.ring();
     ring.current(stack.clock.now()).await.unwrap().unwrap().handle
 }
 

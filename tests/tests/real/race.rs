@@ -1,4 +1,4 @@
-use shared::domain::rate::RateLimits;
+use shared::domain::rate_limit::RateLimits;
 use signet_local::Options;
 use signet_tests::Stack;
 use tokio::task::JoinSet;
@@ -11,10 +11,10 @@ async fn a_hundred_machines_race_for_ten_seats_and_ten_get_them() {
     let parts = Parts::new();
     let stack = Stack::with(Options { rate_limits: RateLimits::NONE, ..parts.options() }).await;
     let sold = stack.operator.sell(10).await;
-    let mut race = JoinSet::new();
+    let mut backoff = JoinSet::new();
     for machine in 0..100 {
         let (app, key) = (stack.anonymous.clone(), sold.license_key.clone());
-        race.spawn(async move {
+        backoff.spawn(async move {
             // As an app does: what is unavailable, or lost to others again and again, is asked for once more.
             loop {
                 let answer = app.activate(&key, &format!("machine {machine}")).await;
@@ -29,7 +29,7 @@ async fn a_hundred_machines_race_for_ten_seats_and_ten_get_them() {
             }
         });
     }
-    let tokens: Vec<_> = race.join_all().await.into_iter().flatten().collect();
+    let tokens: Vec<_> = backoff.join_all().await.into_iter().flatten().collect();
     assert_eq!(tokens.len(), 10);
     for token in &tokens {
         stack.claims(token).await;

@@ -1,6 +1,6 @@
 //! A function starts with its variables, or says in a line what to mend.
 
-use shared::{Configuration, Services, keymaking::open_key};
+use shared::{AppState, Configuration, key_issuance::open_key};
 
 use crate::parts::{Parts, signing_key};
 
@@ -8,7 +8,7 @@ use crate::parts::{Parts, signing_key};
 async fn refused(parts: &Parts, more: &[(&'static str, &str)]) -> String {
     let variables = parts.variables(more);
     let configuration = Configuration::read(|name| variables.get(name).cloned()).unwrap();
-    let told = Services::start(configuration).await.unwrap_err().to_string();
+    let told = AppState::start(configuration).await.unwrap_err().to_string();
     assert_eq!(told.lines().count(), 1, "{told}");
     told
 }
@@ -19,12 +19,12 @@ async fn with_its_variables_a_function_opens_what_another_sealed() {
     let parts = Parts::new();
     let stack = parts.stack().await;
     let sold = stack.operator.sell(1).await;
-    let services = parts.function(&[]).await;
+    let app = parts.function(&[]).await;
     let id = sold.license_id.parse().unwrap();
-    let sealed = services.table.sealed(id).await.unwrap().unwrap();
-    let (key, _) = open_key(&services, id, &sealed).await.unwrap();
+    let sealed = app.table.sealed(id).await.unwrap().unwrap();
+    let (key, _) = open_key(&app, id, &sealed).await.unwrap();
     assert_eq!(key.expose(), sold.license_key);
-    assert!(services.keeper.is_none(), "it may not look after the signing keys");
+    assert!(app.key_rotator.is_none(), "it may not look after the signing keys");
 }
 
 #[tokio::test]
@@ -61,9 +61,9 @@ async fn a_table_that_was_restored_under_another_name_opens_with_the_name_it_had
     let id = sold.license_id.parse().unwrap();
     let restored = parts.copy_table(&stack).await;
     let opened = async |more: &[(&'static str, &str)]| {
-        let services = parts.function(more).await;
-        let sealed = services.table.sealed(id).await.unwrap().unwrap();
-        open_key(&services, id, &sealed).await.map(|(key, _)| key)
+        let app = parts.function(more).await;
+        let sealed = app.table.sealed(id).await.unwrap().unwrap();
+        open_key(&app, id, &sealed).await.map(|(key, _)| key)
     };
     assert!(opened(&[("SIGNET_TABLE", &restored)]).await.is_err());
     let before = [("SIGNET_TABLE", restored.as_str()), ("SIGNET_KEYS_TABLE", &parts.table)];

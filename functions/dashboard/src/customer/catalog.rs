@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use shared::{
     domain::{Code, Tier, TierId},
-    http::{List, PathId, Problem},
+    http::{ListQuery, PathId, Problem},
 };
 
 use super::{customer, licenses};
@@ -39,9 +39,9 @@ enum Billing {
 }
 
 /// The catalog.
-pub(super) async fn page(visit: Visit, asked: Result<List<Asked>, Problem>) -> Result<Response, Problem> {
+pub(super) async fn page(visit: Visit, asked: Result<ListQuery<Asked>, Problem>) -> Result<Response, Problem> {
     let billing = asked?.filter.billing.unwrap_or(Billing::Monthly);
-    let catalog = visit.services.catalog.read(&visit.services.table, visit.call.now).await?;
+    let catalog = visit.app.catalog.read(&visit.app.table, visit.ctx.now).await?;
     let sold = public_catalog(&catalog);
     let products: Vec<_> = sold.products.iter().filter(|product| !product.tiers.is_empty()).collect();
     let content = html! {
@@ -55,7 +55,7 @@ pub(super) async fn page(visit: Visit, asked: Result<List<Asked>, Problem>) -> R
             @for product in products { (one_product(product, billing)) }
         }
     };
-    Ok(Page::new(Place::Catalog, "Catalog", content).draw(&visit))
+    Ok(Page::new(Place::Catalog, "Catalog", content).render(&visit))
 }
 
 fn one_product(product: &PublicProduct, billing: Billing) -> Markup {
@@ -99,7 +99,7 @@ fn offer(product: &PublicProduct, offered: &PublicTier, billing: Billing) -> Mar
 
 async fn claimable(visit: &Visit, id: TierId) -> Result<(String, Tier), Problem> {
     let holds = |catalog: &shared::domain::Catalog| catalog.tiers.contains_key(&id);
-    let catalog = visit.services.catalog.read_with(&visit.services.table, visit.call.now, holds).await?;
+    let catalog = visit.app.catalog.read_with(&visit.app.table, visit.ctx.now, holds).await?;
     let tier =
         catalog.tiers.get(&id).filter(|tier| tier.is_claimable && tier.is_active).ok_or_else(Problem::not_found)?;
     let product = catalog.products.get(&tier.product_id).ok_or_else(Problem::not_found)?;
@@ -113,7 +113,7 @@ pub(super) async fn ask(visit: Visit, PathId(id): PathId<TierId>) -> Result<Resp
         return Ok(Redirect::to(&format!("/dashboard/welcome?tier={id}")).into_response());
     }
     let action = format!("{HERE}/{id}/claim");
-    Ok(claim_page(&what(&name, &tier), &Form::new(&action, Vec::new(), "Claim it", HERE).draw(&visit)).draw(&visit))
+    Ok(claim_page(&what(&name, &tier), &Form::new(&action, Vec::new(), "Claim it", HERE).render(&visit)).render(&visit))
 }
 
 fn what(name: &str, tier: &Tier) -> Markup {
@@ -142,7 +142,7 @@ pub(super) async fn claim(visit: Visit, PathId(id): PathId<TierId>, sent: Sent) 
             };
             Ok(Page::new(Place::Licenses, "Here is your license key", content)
                 .below(&[(licenses::HERE, "Your licenses")])
-                .draw(&visit))
+                .render(&visit))
         }
         Err(problem) if problem.code == Code::CustomerNotRegistered => {
             Ok(Redirect::to(&format!("/dashboard/welcome?tier={id}")).into_response())
@@ -152,7 +152,7 @@ pub(super) async fn claim(visit: Visit, PathId(id): PathId<TierId>, sent: Sent) 
             let action = format!("{HERE}/{id}/claim");
             let form = Form::new(&action, Vec::new(), "Claim it", HERE).refused(&sent, &told);
             let stands = matches!(told.code, Code::AlreadyClaimed | Code::AlreadyLicensed);
-            let shown = html! { @if stands { div.actions { (link(licenses::HERE, "Go to your licenses")) } } @else { (form.draw(&visit)) } };
+            let shown = html! { @if stands { div.actions { (link(licenses::HERE, "Go to your licenses")) } } @else { (form.render(&visit)) } };
             let why = html! { (notice("warn", &html! { p { (crate::ui::inputs::sentence(&told.detail)) } })) };
             let page = if stands { claim_page(&why, &shown) } else { claim_page(&what(&name, &tier), &shown) };
             Ok(page.refused(&visit, &told))

@@ -6,7 +6,7 @@ use registration::own_licenses::{OwnLicense, own_licenses};
 use serde::Deserialize;
 use shared::{
     domain::Code,
-    http::{List, NoFilter, Problem},
+    http::{ListQuery, NoFilter, Problem},
 };
 
 use super::customer;
@@ -25,12 +25,12 @@ use crate::{
 pub(super) const HERE: &str = "/dashboard/licenses";
 
 /// The list.
-pub(super) async fn list(visit: Visit, asked: Result<List<NoFilter>, Problem>) -> Result<Response, Problem> {
+pub(super) async fn list(visit: Visit, asked: Result<ListQuery<NoFilter>, Problem>) -> Result<Response, Problem> {
     let paging = asked?.paging;
     if customer(&visit).await?.is_none() {
         return Ok(Redirect::to("/dashboard/welcome").into_response());
     }
-    let page = own_licenses(&visit.services, &visit.session.user(), &paging, &visit.call).await?;
+    let page = own_licenses(&visit.app, &visit.session.user(), &paging, &visit.ctx).await?;
     let next = page.next_cursor.as_deref().map(|cursor| address(HERE, &[("cursor", cursor)]));
     let content = html! {
         @if page.items.is_empty() {
@@ -41,11 +41,11 @@ pub(super) async fn list(visit: Visit, asked: Result<List<NoFilter>, Problem>) -
             (pages(paging.cursor.is_some().then_some(HERE), next.as_deref()))
         }
     };
-    Ok(Page::new(Place::Licenses, "Your licenses", content).draw(&visit))
+    Ok(Page::new(Place::Licenses, "Your licenses", content).render(&visit))
 }
 
 async fn rows(visit: &Visit, licenses: &[OwnLicense]) -> Result<Markup, Problem> {
-    let catalog = visit.services.catalog.read(&visit.services.table, visit.call.now).await?;
+    let catalog = visit.app.catalog.read(&visit.app.table, visit.ctx.now).await?;
     let columns = [
         Column::new("Product"),
         Column::new("Status"),
@@ -68,7 +68,7 @@ async fn rows(visit: &Visit, licenses: &[OwnLicense]) -> Result<Markup, Problem>
                 (machines) @if own.has_more_activations { " and more" }
                 span.sub { (license.max_users.map_or_else(|| "no limit".to_owned(), |most| format!("of {most}"))) }
             },
-            seen.map_or_else(|| html! { "–" }, |at| show::ago(at, visit.call.now)),
+            seen.map_or_else(|| html! { "–" }, |at| show::ago(at, visit.ctx.now)),
             license.expires_at.map_or_else(|| html! { "Never" }, show::day),
         ]
     };
@@ -111,13 +111,13 @@ fn page(visit: &Visit, form: &Markup) -> Page<'static> {
 /// Asks who somebody is, before they are a customer.
 pub(super) async fn ask_register(
     visit: Visit,
-    asked: Result<shared::http::List<Asked>, Problem>,
+    asked: Result<shared::http::ListQuery<Asked>, Problem>,
 ) -> Result<Response, Problem> {
     let tier = asked?.filter.tier.unwrap_or_default();
     if customer(&visit).await?.is_some() {
         return Ok(Redirect::to(&after(&tier)).into_response());
     }
-    Ok(page(&visit, &form(&visit, &tier).draw(&visit)).draw(&visit))
+    Ok(page(&visit, &form(&visit, &tier).render(&visit)).render(&visit))
 }
 
 /// Makes them a customer.
@@ -129,7 +129,7 @@ pub(super) async fn register(visit: Visit, sent: Sent) -> Response {
         Ok(_) => Redirect::to(&after(&tier)).into_response(),
         Err(problem) => {
             let told = explained(problem);
-            page(&visit, &form.refused(&sent, &told).draw(&visit)).refused(&visit, &told)
+            page(&visit, &form.refused(&sent, &told).render(&visit)).refused(&visit, &told)
         }
     }
 }

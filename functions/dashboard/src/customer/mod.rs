@@ -8,12 +8,12 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use shared::{Services, domain::Customer, http::Problem};
+use shared::{AppState, domain::Customer, http::Problem};
 
 use crate::enter::Visit;
 
 /// The customer's pages.
-pub(crate) fn routes() -> Router<Services> {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route(licenses::HERE, get(licenses::list))
         .route("/dashboard/welcome", get(licenses::ask_register).post(licenses::register))
@@ -27,6 +27,6 @@ pub(crate) fn routes() -> Router<Services> {
 
 /// The customer who is signed in; none before they have registered.
 async fn customer(visit: &Visit) -> Result<Option<Customer>, Problem> {
-    let found = visit.services.table.customer_by_subject(&visit.session.user().key()).await?;
+    let found = visit.app.table.customer_by_subject(&visit.session.user().key()).await?;
     Ok(found.map(|found| found.customer))
 }

@@ -10,10 +10,10 @@ use registration::own_key::{own_key, own_license};
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
-    auth::Reach,
+    auth::LicenseAccess,
     domain::{Activation, ActivationId, Jwk, License, LicenseId, Status},
     http::{
-        List, PathId, Problem,
+        ListQuery, PathId, Problem,
         resources::{ActivationResource, ActivationStatus, LicenseResource},
     },
 };
@@ -47,23 +47,23 @@ fn path(id: LicenseId) -> String {
 pub(super) async fn page(
     visit: Visit,
     PathId(id): PathId<LicenseId>,
-    asked: Result<List<Asked>, Problem>,
+    asked: Result<ListQuery<Asked>, Problem>,
 ) -> Result<Response, Problem> {
-    let List { filter, paging } = asked?;
-    let license = own_license(&visit.services, &visit.session.user(), id).await?;
-    let reach = Reach::Own(license.customer_id);
-    let table = &visit.services.table;
+    let ListQuery { filter, paging } = asked?;
+    let license = own_license(&visit.app, &visit.session.user(), id).await?;
+    let reach = LicenseAccess::Own(license.customer_id);
+    let table = &visit.app.table;
     let used = async { Ok(table.seats_used(&license).await?) };
-    let catalog = async { Ok(visit.services.catalog.read(table, visit.call.now).await?) };
-    let machines = list_activations::list(&visit.services, reach, id, &paging, &visit.call);
+    let catalog = async { Ok(visit.app.catalog.read(table, visit.ctx.now).await?) };
+    let machines = list_activations::list(&visit.app, reach, id, &paging, &visit.ctx);
     let (used, catalog, machines) = tokio::try_join!(used, catalog, machines)?;
     let (product, tier) =
-        catalog.sold(&license).map_or(("License", "–"), |(product, tier)| (&*product.name, &*tier.name));
+        catalog.product_and_tier(&license).map_or(("License", "–"), |(product, tier)| (&*product.name, &*tier.name));
     let here = path(id);
     let next = machines.next_cursor.as_deref().map(|cursor| address(&here, &[("cursor", cursor)]));
     let first = paging.cursor.is_some().then_some(here.as_str());
     let content = html! {
-        (state(&LicenseResource::new(&license, None, visit.call.now)))
+        (state(&LicenseResource::new(&license, None, visit.ctx.now)))
         (facts(&[
             ("Tier", html! { (tier) }),
             ("Seats", seats(Some(used), license.max_users)),
@@ -85,9 +85,9 @@ pub(super) async fn page(
     let done = filter.done;
     Ok(Page::new(Place::Licenses, product, content)
         .below(&[(HERE, "Your licenses")])
-        .aside(status(license.status(visit.call.now)))
+        .aside(status(license.status(visit.ctx.now)))
         .done(done.as_deref())
-        .draw(&visit))
+        .render(&visit))
 }
 
 /// What a license key that is not active means for its owner.
@@ -142,7 +142,7 @@ fn rows(visit: &Visit, here: &str, machines: &[ActivationResource]) -> Markup {
             },
             machine_status(machine.status),
             html! {
-                (machine.last_heartbeat_at.map_or_else(|| html! { "–" }, |at| show::ago(at, visit.call.now)))
+                (machine.last_heartbeat_at.map_or_else(|| html! { "–" }, |at| show::ago(at, visit.ctx.now)))
                 @if let Some(ip) = &machine.last_ip { span.sub { "from " (ip) } }
             },
             machine.activated_at.map_or_else(|| html! { "–" }, show::day),
@@ -158,10 +158,10 @@ fn rows(visit: &Visit, here: &str, machines: &[ActivationResource]) -> Markup {
 
 /// Shows the key string.
 pub(super) async fn key(visit: Visit, PathId(id): PathId<LicenseId>) -> Result<Response, Problem> {
-    let own = own_key(&visit.services, &visit.session.user(), id).await?;
+    let own = own_key(&visit.app, &visit.session.user(), id).await?;
     let content = html! {
         div.stack {
-            @if own.license.refusal(true, own.license.generation, visit.call.now).is_some() {
+            @if own.license.refusal(true, own.license.generation, visit.ctx.now).is_some() {
                 (notice("warn", &html! { p { "This license is not active: an app will not take its key." } }))
             }
             p.prose { "Keep it as you would a password: whoever has it can use your seats." }
@@ -169,18 +169,16 @@ pub(super) async fn key(visit: Visit, PathId(id): PathId<LicenseId>) -> Result<R
             div.actions { (link(&path(id), "Back to the license")) }
         }
     };
-    Ok(Page::new(Place::Licenses, "Your license key", content).below(&[(HERE, "Your licenses")]).draw(&visit))
+    Ok(Page::new(Place::Licenses, "Your license key", content).below(&[(HERE, "Your licenses")]).render(&visit))
 }
 
 /// A file with all that an app needs to activate, and to verify tokens without a network.
 pub(super) async fn download(visit: Visit, PathId(id): PathId<LicenseId>) -> Result<Response, Problem> {
-    let own = own_key(&visit.services, &visit.session.user(), id).await?;
-    let (catalog, ring) = tokio::try_join!(
-        visit.services.catalog.read(&visit.services.table, visit.call.now),
-        visit.services.table.ring()
-    )?;
+    let own = own_key(&visit.app, &visit.session.user(), id).await?;
+    let (catalog, ring) =
+        tokio::try_join!(visit.app.catalog.read(&visit.app.table, visit.ctx.now), visit.app.table.ring())?;
     let product = catalog.products.get(&own.license.product_id).map_or("license", |product| product.code.as_str());
-    let settings = &visit.services.settings;
+    let settings = &visit.app.settings;
     let base = &settings.base_url;
     let roots: Vec<Jwk> = ring.roots.iter().map(Jwk::from).collect();
     let file = json!({
@@ -195,7 +193,7 @@ pub(super) async fn download(visit: Visit, PathId(id): PathId<LicenseId>) -> Res
         "signed_jwks_uri": format!("{base}/.well-known/jwks.jwt"),
         "root_keys": roots,
     });
-    let text = serde_json::to_string_pretty(&file).map_err(|error| Problem::fault(error.to_string()))?;
+    let text = serde_json::to_string_pretty(&file).map_err(|error| Problem::internal(error.to_string()))?;
     let headers = [
         (CONTENT_TYPE, "application/json".to_owned()),
         (CONTENT_DISPOSITION, format!("attachment; filename=\"{product}-license.json\"")),
@@ -207,8 +205,8 @@ type MachinePath = PathIds<LicenseId, ActivationId>;
 
 /// A machine of one of the person's own license keys.
 async fn own_machine(visit: &Visit, PathIds(id, activation): MachinePath) -> Result<(License, Activation), Problem> {
-    let license = own_license(&visit.services, &visit.session.user(), id).await?;
-    let found = visit.services.table.activation(id, activation.machine).await?;
+    let license = own_license(&visit.app, &visit.session.user(), id).await?;
+    let found = visit.app.table.activation(id, activation.machine).await?;
     Ok((license, found.filter(|found| found.id == activation).ok_or_else(Problem::not_found)?))
 }
 
@@ -225,12 +223,12 @@ pub(super) async fn ask_free(visit: Visit, asked: MachinePath) -> Result<Respons
                 before it goes on, and only if a seat is free then."
             }
             p.muted { "Without a connection it can't know, and works until " (show::time(machine.lease_expires_at)) " at most." }
-            (Form::new(&action, Vec::new(), "Free the seat", &back).dangerous().draw(&visit))
+            (Form::new(&action, Vec::new(), "Free the seat", &back).dangerous().render(&visit))
         }
     };
     Ok(Page::new(Place::Licenses, "Free this seat?", content)
         .below(&[(HERE, "Your licenses"), (&back, &license.key_hint)])
-        .draw(&visit))
+        .render(&visit))
 }
 
 /// Frees a seat.

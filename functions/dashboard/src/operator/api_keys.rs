@@ -11,9 +11,9 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
-    Services,
-    domain::{ApiKey, KeyId, Scope, Scopes},
-    http::{List, PathId, Problem},
+    AppState,
+    domain::{ApiKey, ApiKeyId, Scope, Scopes},
+    http::{ListQuery, PathId, Problem},
 };
 
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
 const HERE: &str = "/dashboard/api-keys";
 
 /// The pages.
-pub(crate) fn routes() -> Router<Services> {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route(HERE, get(list))
         .route("/dashboard/api-keys/new", get(ask_new).post(create))
@@ -44,9 +44,9 @@ struct Asked {
     done: Option<String>,
 }
 
-async fn list(Operator(visit): Operator, asked: Result<List<Asked>, Problem>) -> Result<Response, Problem> {
-    let List { filter, paging } = asked?;
-    let page = visit.services.table.api_keys(&paging).await?;
+async fn list(Operator(visit): Operator, asked: Result<ListQuery<Asked>, Problem>) -> Result<Response, Problem> {
+    let ListQuery { filter, paging } = asked?;
+    let page = visit.app.table.api_keys(&paging).await?;
     let next = page.next.as_deref().map(|cursor| address(HERE, &[("cursor", cursor)]));
     let new = primary_link("/dashboard/api-keys/new", "New API key");
     let keys: Vec<ApiKeyResource> = page.items.into_iter().map(ApiKeyResource::from).collect();
@@ -60,7 +60,7 @@ async fn list(Operator(visit): Operator, asked: Result<List<Asked>, Problem>) ->
         }
     };
     let page = Page::new(Place::ApiKeys, "API keys", html! { div.stack { (content) } });
-    Ok(page.actions(new).done(filter.done.as_deref()).draw(&visit))
+    Ok(page.actions(new).done(filter.done.as_deref()).render(&visit))
 }
 
 fn rows(visit: &Visit, keys: &[ApiKeyResource]) -> Markup {
@@ -76,7 +76,7 @@ fn rows(visit: &Visit, keys: &[ApiKeyResource]) -> Markup {
         vec![
             html! { strong { (key.name) } span.sub { code { (key.id) } } },
             html! { (scopes(&key.scopes)) },
-            key.last_used_at.map_or_else(|| html! { "Never" }, |at| show::ago(at, visit.call.now)),
+            key.last_used_at.map_or_else(|| html! { "Never" }, |at| show::ago(at, visit.ctx.now)),
             show::day(key.created_at),
             key.expires_at.map_or_else(|| html! { "Never" }, show::day),
             danger_link(&format!("{HERE}/{}/delete", key.id), "Delete"),
@@ -123,14 +123,14 @@ fn new_form() -> Form<'static> {
 }
 
 async fn ask_new(Operator(visit): Operator) -> Response {
-    new_page(new_form().draw(&visit)).draw(&visit)
+    new_page(new_form().render(&visit)).render(&visit)
 }
 
 async fn create(Operator(visit): Operator, sent: Sent) -> Response {
     let form = new_form();
     match visit.post("/api/v1.0/api-keys", &sent, &sent.json(&form.inputs)).await {
         Ok(answer) => made(&visit, &answer),
-        Err(problem) => new_page(form.refused(&sent, &problem).draw(&visit)).refused(&visit, &problem),
+        Err(problem) => new_page(form.refused(&sent, &problem).render(&visit)).refused(&visit, &problem),
     }
 }
 
@@ -142,11 +142,11 @@ fn made(visit: &Visit, answer: &Value) -> Response {
             div.actions { (link(HERE, "Go to the API keys")) }
         }
     };
-    Page::new(Place::ApiKeys, "Here is the API key", content).below(&[(HERE, "API keys")]).draw(visit)
+    Page::new(Place::ApiKeys, "Here is the API key", content).below(&[(HERE, "API keys")]).render(visit)
 }
 
-async fn read(visit: &Visit, id: KeyId) -> Result<ApiKey, Problem> {
-    Ok(visit.services.table.api_key(id).await?.ok_or_else(Problem::not_found)?.key)
+async fn read(visit: &Visit, id: ApiKeyId) -> Result<ApiKey, Problem> {
+    Ok(visit.app.table.api_key(id).await?.ok_or_else(Problem::not_found)?.key)
 }
 
 fn delete_page(name: &str, form: &Markup) -> Page<'static> {
@@ -159,21 +159,21 @@ fn delete_page(name: &str, form: &Markup) -> Page<'static> {
     Page::new(Place::ApiKeys, "Delete this API key?", content).below(&[(HERE, "API keys")])
 }
 
-async fn ask_delete(Operator(visit): Operator, PathId(id): PathId<KeyId>) -> Result<Response, Problem> {
+async fn ask_delete(Operator(visit): Operator, PathId(id): PathId<ApiKeyId>) -> Result<Response, Problem> {
     let key = read(&visit, id).await?;
     let action = format!("{HERE}/{id}/delete");
     let form = Form::new(&action, Vec::new(), "Delete it", HERE).dangerous();
-    Ok(delete_page(&key.name, &form.draw(&visit)).draw(&visit))
+    Ok(delete_page(&key.name, &form.render(&visit)).render(&visit))
 }
 
-async fn delete(Operator(visit): Operator, PathId(id): PathId<KeyId>, sent: Sent) -> Result<Response, Problem> {
+async fn delete(Operator(visit): Operator, PathId(id): PathId<ApiKeyId>, sent: Sent) -> Result<Response, Problem> {
     let key = read(&visit, id).await?;
     match visit.ask(Method::DELETE, &format!("/api/v1.0/api-keys/{id}"), &[], &json!({})).await {
         Ok(_) => Ok(Redirect::to(&format!("{HERE}?done=deleted")).into_response()),
         Err(problem) => {
             let action = format!("{HERE}/{id}/delete");
             let form = Form::new(&action, Vec::new(), "Delete it", HERE).dangerous().refused(&sent, &problem);
-            Ok(delete_page(&key.name, &form.draw(&visit)).refused(&visit, &problem))
+            Ok(delete_page(&key.name, &form.render(&visit)).refused(&visit, &problem))
         }
     }
 }

@@ -9,13 +9,13 @@ use licenses::list_licenses;
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     domain::{Customer, CustomerId},
-    http::{List, PathId, Problem, resources::LicenseResource},
+    http::{ListQuery, PathId, Problem, resources::LicenseResource},
     store::{
         customers::CustomerFilter,
         licenses::LicenseFilter,
-        listing::{Order, Paging},
+        pagination::{Order, PageRequest},
     },
 };
 
@@ -35,7 +35,7 @@ use crate::{
 pub(crate) const HERE: &str = "/dashboard/customers";
 
 /// The pages.
-pub(crate) fn routes() -> Router<Services> {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route(HERE, get(list))
         .route("/dashboard/customers/new", get(ask_new).post(create))
@@ -53,11 +53,11 @@ struct Asked {
     done: Option<String>,
 }
 
-async fn list(Operator(visit): Operator, asked: Result<List<Asked>, Problem>) -> Result<Response, Problem> {
-    let List { filter: asked, paging } = asked?;
+async fn list(Operator(visit): Operator, asked: Result<ListQuery<Asked>, Problem>) -> Result<Response, Problem> {
+    let ListQuery { filter: asked, paging } = asked?;
     let name = asked.name.unwrap_or_default();
     let filter = CustomerFilter { name: name.clone(), order: asked.order.unwrap_or_default() };
-    let found = visit.services.table.customers(&filter, &paging).await?;
+    let found = visit.app.table.customers(&filter, &paging).await?;
     let at = |order: Order, cursor: &str| {
         let order = if order == Order::Descending { "descending" } else { "" };
         address(HERE, &[("name", &name), ("order", order), ("cursor", cursor)])
@@ -82,7 +82,7 @@ async fn list(Operator(visit): Operator, asked: Result<List<Asked>, Problem>) ->
             (pages(first.as_deref(), next.as_deref()))
         }
     };
-    Ok(Page::new(Place::Customers, "Customers", content).actions(new).done(asked.done.as_deref()).draw(&visit))
+    Ok(Page::new(Place::Customers, "Customers", content).actions(new).done(asked.done.as_deref()).render(&visit))
 }
 
 fn filters(name: &str) -> Markup {
@@ -130,9 +130,9 @@ struct AskedOne {
 async fn show_one(
     Operator(visit): Operator,
     PathId(id): PathId<CustomerId>,
-    asked: Result<List<AskedOne>, Problem>,
+    asked: Result<ListQuery<AskedOne>, Problem>,
 ) -> Result<Response, Problem> {
-    let List { filter, paging } = asked?;
+    let ListQuery { filter, paging } = asked?;
     let (customer, keys) = tokio::join!(read(&visit, id), keys_of(&visit, id, &paging));
     let (customer, (keys, next)) = (customer?, keys?);
     let here = path(id);
@@ -160,16 +160,16 @@ async fn show_one(
         .below(&[(HERE, "Customers")])
         .actions(link(&format!("{here}/edit"), "Edit"))
         .done(filter.done.as_deref());
-    Ok(page.draw(&visit))
+    Ok(page.render(&visit))
 }
 
 async fn keys_of(
     visit: &Visit,
     id: CustomerId,
-    paging: &Paging,
+    paging: &PageRequest,
 ) -> Result<(Vec<LicenseResource>, Option<String>), Problem> {
     let filter = LicenseFilter { customer_id: Some(id), ..LicenseFilter::default() };
-    let page = list_licenses::list(&visit.services.table, &filter, visit.call.now, paging).await?;
+    let page = list_licenses::list(&visit.app.table, &filter, visit.ctx.now, paging).await?;
     Ok((page.items, page.next_cursor))
 }
 
@@ -197,7 +197,7 @@ fn new_page(content: Markup) -> Page<'static> {
 }
 
 async fn ask_new(Operator(visit): Operator) -> Response {
-    new_page(new_form().draw(&visit)).draw(&visit)
+    new_page(new_form().render(&visit)).render(&visit)
 }
 
 async fn create(Operator(visit): Operator, sent: Sent) -> Response {
@@ -206,7 +206,7 @@ async fn create(Operator(visit): Operator, sent: Sent) -> Response {
         Ok(made) => {
             Redirect::to(&format!("{HERE}/{}?done=created", made["id"].as_str().unwrap_or_default())).into_response()
         }
-        Err(problem) => new_page(form.refused(&sent, &problem).draw(&visit)).refused(&visit, &problem),
+        Err(problem) => new_page(form.refused(&sent, &problem).render(&visit)).refused(&visit, &problem),
     }
 }
 
@@ -222,7 +222,7 @@ fn edit_page(content: Markup) -> Page<'static> {
 async fn ask_edit(Operator(visit): Operator, PathId(id): PathId<CustomerId>) -> Result<Response, Problem> {
     let customer = read(&visit, id).await?;
     let here = path(id);
-    Ok(edit_page(edit_form(&format!("{here}/edit"), &here, &customer).draw(&visit)).draw(&visit))
+    Ok(edit_page(edit_form(&format!("{here}/edit"), &here, &customer).render(&visit)).render(&visit))
 }
 
 async fn edit(Operator(visit): Operator, PathId(id): PathId<CustomerId>, sent: Sent) -> Result<Response, Problem> {
@@ -232,11 +232,11 @@ async fn edit(Operator(visit): Operator, PathId(id): PathId<CustomerId>, sent: S
     let form = edit_form(&action, &here, &customer);
     Ok(match visit.put(&format!("/api/v1.0/customers/{id}"), &sent, &sent.json(&form.inputs)).await {
         Ok(_) => Redirect::to(&format!("{here}?done=saved")).into_response(),
-        Err(problem) => edit_page(form.refused(&sent, &problem).draw(&visit)).refused(&visit, &problem),
+        Err(problem) => edit_page(form.refused(&sent, &problem).render(&visit)).refused(&visit, &problem),
     })
 }
 
 pub(crate) async fn read(visit: &Visit, id: CustomerId) -> Result<Customer, Problem> {
-    let found = visit.services.table.customer(id).await?;
+    let found = visit.app.table.customer(id).await?;
     Ok(found.ok_or_else(Problem::not_found)?.customer)
 }

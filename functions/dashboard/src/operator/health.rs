@@ -2,7 +2,7 @@
 
 use axum::{Router, response::Response, routing::get};
 use maud::html;
-use shared::Services;
+use shared::AppState;
 
 use crate::{
     assets::Asset,
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The page.
-pub(crate) fn routes() -> Router<Services> {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new().route("/dashboard/health", get(page))
 }
 
@@ -41,5 +41,5 @@ async fn page(Operator(visit): Operator) -> Response {
             }
         }
     };
-    Page::new(Place::Health, "Health", content).script(Asset::Health).draw(&visit)
+    Page::new(Place::Health, "Health", content).script(Asset::Health).render(&visit)
 }

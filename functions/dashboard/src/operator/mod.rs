@@ -16,7 +16,7 @@ use axum::Router;
 use futures_util::future::try_join_all;
 use maud::{Markup, html};
 use shared::{
-    Services,
+    AppState,
     domain::CustomerId,
     http::{Problem, resources::LicenseResource},
 };
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// The operator's pages.
-pub(crate) fn routes() -> Router<Services> {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .merge(api_keys::routes())
         .merge(catalog::routes())
@@ -49,7 +49,7 @@ pub(crate) async fn license_rows(
     with_customer: bool,
     turned: Option<(&str, Direction)>,
 ) -> Result<Markup, Problem> {
-    let catalog = visit.services.catalog.read(&visit.services.table, visit.call.now).await?;
+    let catalog = visit.app.catalog.read(&visit.app.table, visit.ctx.now).await?;
     let ids = keys.iter().filter(|_| with_customer).filter_map(|key| key.customer_id).collect();
     let names = names_of(visit, ids).await?;
     let mut columns = vec![Column::new("License key")];
@@ -86,7 +86,7 @@ pub(crate) async fn names_of(
     visit: &Visit,
     ids: BTreeSet<CustomerId>,
 ) -> Result<BTreeMap<CustomerId, String>, Problem> {
-    let table = &visit.services.table;
+    let table = &visit.app.table;
     let found = try_join_all(ids.into_iter().map(|id| table.customer(id))).await?;
     Ok(found.into_iter().flatten().map(|found| (found.customer.id, found.customer.name)).collect())
 }

@@ -27,12 +27,11 @@ const LATELY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The page. However many license keys there are, it costs the same: the figures, and the events since they were made.
 pub(crate) async fn page(visit: &Visit) -> Result<Response, Problem> {
-    let services = &visit.services;
-    let now = visit.call.now;
-    let (statistics, catalog) =
-        tokio::try_join!(services.table.statistics(), services.catalog.read(&services.table, now))?;
+    let app = &visit.app;
+    let now = visit.ctx.now;
+    let (statistics, catalog) = tokio::try_join!(app.table.statistics(), app.catalog.read(&app.table, now))?;
     let since = statistics.as_ref().map_or(now - LATELY, |statistics| statistics.made_at);
-    let newer = services.table.events_since(since, now, LATEST).await?;
+    let newer = app.table.events_since(since, now, LATEST).await?;
     let latest = latest(newer, statistics.as_ref().map_or(&[], |statistics| &statistics.latest));
     let content = html! {
         @match &statistics {
@@ -42,7 +41,7 @@ pub(crate) async fn page(visit: &Visit) -> Result<Response, Problem> {
         (section("Latest events", &html! {}, &events(&latest, &catalog)))
     };
     let issue = primary_link("/dashboard/license-keys/new", "Issue a key");
-    Ok(Page::new(Place::Overview, "Overview", content).actions(issue).draw(visit))
+    Ok(Page::new(Place::Overview, "Overview", content).actions(issue).render(visit))
 }
 
 /// What happened last; at the very beginning, what to do first.
@@ -65,7 +64,7 @@ fn events(latest: &[Event], catalog: &Catalog) -> Markup {
 
 fn figures(visit: &Visit, statistics: &Statistics, catalog: &Catalog) -> Markup {
     let statuses = &statistics.statuses;
-    let age = html! { p.muted { "Counted " (show::ago(statistics.made_at, visit.call.now)) } };
+    let age = html! { p.muted { "Counted " (show::ago(statistics.made_at, visit.ctx.now)) } };
     html! {
         (section("License keys", &age, &html! {
             div.tiles {

@@ -8,10 +8,10 @@ use axum::{
 use licenses::find::{Found, find};
 use maud::html;
 use shared::{
-    Services,
+    AppState,
     domain::Secret,
     http::Problem,
-    store::{customers::CustomerFilter, listing::Paging},
+    store::{customers::CustomerFilter, pagination::PageRequest},
 };
 
 use super::{customers, license_keys};
@@ -26,12 +26,12 @@ use crate::{
 };
 
 /// The page.
-pub(crate) fn routes() -> Router<Services> {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new().route("/dashboard/search", post(search))
 }
 
 async fn search(Operator(visit): Operator, sent: Sent) -> Result<Response, Problem> {
-    let table = &visit.services.table;
+    let table = &visit.app.table;
     let text = sent.get("q");
     let to = match find(table, &Secret::new(text.to_owned())).await? {
         Found::License(id) => Some(license_keys::path(id)),
@@ -42,7 +42,7 @@ async fn search(Operator(visit): Operator, sent: Sent) -> Result<Response, Probl
         return Ok(Redirect::to(&to).into_response());
     }
     let filter = CustomerFilter { name: text.to_owned(), ..CustomerFilter::default() };
-    let paging = Paging { limit: 2, cursor: None, key: visit.services.cursor_key() };
+    let paging = PageRequest { limit: 2, cursor: None, key: visit.app.cursor_key() };
     let named = if text.is_empty() { Vec::new() } else { table.customers(&filter, &paging).await?.items };
     Ok(match &named[..] {
         [] => {
@@ -51,7 +51,7 @@ async fn search(Operator(visit): Operator, sent: Sent) -> Result<Response, Probl
                 "Look for the beginning of a customer’s name, a whole e-mail address, a whole license key, or an id such as lic_…, cus_… or act_….",
                 &html! {},
             );
-            Page::new(Place::Nowhere, "Search", content).draw(&visit)
+            Page::new(Place::Nowhere, "Search", content).render(&visit)
         }
         [one] => Redirect::to(&customers::path(one.id)).into_response(),
         _ => Redirect::to(&address(customers::HERE, &[("name", text)])).into_response(),

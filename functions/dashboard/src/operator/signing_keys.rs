@@ -9,12 +9,12 @@ use axum::{
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     domain::{
         Jwk,
-        ring::{KeyState, Ring, RingConflict, Rules, SigningKey},
+        key_ring::{KeyRing, KeyState, RingConflict, RotationPolicy, SigningKey},
     },
-    http::{List, PathId, Problem},
+    http::{ListQuery, PathId, Problem},
 };
 
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
 const HERE: &str = "/dashboard/signing-keys";
 
 /// The pages.
-pub(crate) fn routes() -> Router<Services> {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route(HERE, get(list))
         .route("/dashboard/signing-keys/rotate", get(ask_rotate).post(rotate))
@@ -45,17 +45,17 @@ struct Asked {
 }
 
 async fn ring(visit: &Visit) -> Result<SigningKeysResource, Problem> {
-    Ok(SigningKeysResource::new(&visit.services.table.ring().await?, visit.services.settings.ring))
+    Ok(SigningKeysResource::new(&visit.app.table.ring().await?, visit.app.settings.ring))
 }
 
-async fn list(Operator(visit): Operator, asked: Result<List<Asked>, Problem>) -> Result<Response, Problem> {
+async fn list(Operator(visit): Operator, asked: Result<ListQuery<Asked>, Problem>) -> Result<Response, Problem> {
     let asked = asked?.filter;
     let ring = ring(&visit).await?;
     let next = ring.next_rotation_at.map_or_else(
         || html! { "When a next key has been published" },
         |at| {
-            if at > visit.call.now {
-                html! { (show::until(at, visit.call.now)) span.utc { (at.strftime("%Y-%m-%d %H:%M UTC")) } }
+            if at > visit.ctx.now {
+                html! { (show::until(at, visit.ctx.now)) span.utc { (at.strftime("%Y-%m-%d %H:%M UTC")) } }
             } else {
                 html! { "Due" }
             }
@@ -75,7 +75,7 @@ async fn list(Operator(visit): Operator, asked: Result<List<Asked>, Problem>) ->
     };
     let page = Page::new(Place::SigningKeys, "Signing keys", content)
         .actions(dialog_link("/dashboard/signing-keys/rotate", "Rotate now"));
-    Ok(page.done(asked.done.as_deref()).draw(&visit))
+    Ok(page.done(asked.done.as_deref()).render(&visit))
 }
 
 /// What an app is built with.
@@ -128,14 +128,14 @@ fn rotate_form() -> Form<'static> {
     Form::new("/dashboard/signing-keys/rotate", vec![force], "Rotate", HERE)
 }
 
-fn rotate_page(visit: &Visit, ring: &Ring, form: &Markup) -> Page<'static> {
+fn rotate_page(visit: &Visit, ring: &KeyRing, form: &Markup) -> Page<'static> {
     let content = html! {
         div.stack.prose {
             p {
                 "The next key signs from now on, and another is made to follow it. The one that signed stays published until the last \
                 token that it signed has ended. This happens by itself, too; it is needed now only if you have a reason."
             }
-            @if let Err(RingConflict::NotPublishedLongEnough(at)) = ring.promoted(visit.services.settings.ring, visit.call.now) {
+            @if let Err(RingConflict::NotPublishedLongEnough(at)) = ring.promoted(visit.app.settings.ring, visit.ctx.now) {
                 p { "The next key has not been published for long enough: apps may hold copies of the keys without it until " (show::time(at)) ". After that, no app notices." }
             } @else {
                 p { "No app notices: each has had the time to see the next key." }
@@ -147,17 +147,17 @@ fn rotate_page(visit: &Visit, ring: &Ring, form: &Markup) -> Page<'static> {
 }
 
 async fn ask_rotate(Operator(visit): Operator) -> Result<Response, Problem> {
-    let ring = visit.services.table.ring().await?;
-    Ok(rotate_page(&visit, &ring, &rotate_form().draw(&visit)).draw(&visit))
+    let ring = visit.app.table.ring().await?;
+    Ok(rotate_page(&visit, &ring, &rotate_form().render(&visit)).render(&visit))
 }
 
 async fn rotate(Operator(visit): Operator, sent: Sent) -> Result<Response, Problem> {
-    let ring = visit.services.table.ring().await?;
+    let ring = visit.app.table.ring().await?;
     let form = rotate_form();
     Ok(match visit.post("/api/v1.0/signing-keys/rotate", &sent, &sent.json(&form.inputs)).await {
         Ok(_) => Redirect::to(&format!("{HERE}?done=rotated")).into_response(),
         Err(problem) => {
-            rotate_page(&visit, &ring, &form.refused(&sent, &problem).draw(&visit)).refused(&visit, &problem)
+            rotate_page(&visit, &ring, &form.refused(&sent, &problem).render(&visit)).refused(&visit, &problem)
         }
     })
 }
@@ -170,7 +170,7 @@ fn condemn_page(visit: &Visit, key: &SigningKey, form: &Markup) -> Page<'static>
     let content = html! {
         div.stack.prose {
             p { "For a key that somebody else may be using: " code { (key.kid) } ", " (state(key.state)) ". This can't be undone." }
-            ul.points { @for point in consequences(key.state, visit.services.settings.ring) { li { (point) } } }
+            ul.points { @for point in consequences(key.state, visit.app.settings.ring) { li { (point) } } }
             (form)
         }
     };
@@ -178,7 +178,7 @@ fn condemn_page(visit: &Visit, key: &SigningKey, form: &Markup) -> Page<'static>
 }
 
 /// What becomes of the machines.
-fn consequences(state: KeyState, rules: Rules) -> Vec<String> {
+fn consequences(state: KeyState, rules: RotationPolicy) -> Vec<String> {
     let (refresh, publication) = (show::span(rules.refresh), show::span(rules.publication()));
     let refused = format!("Every token that it signed is refused from now on, everywhere within {refresh}.");
     let again =
@@ -211,14 +211,14 @@ fn consequences(state: KeyState, rules: Rules) -> Vec<String> {
 }
 
 async fn known(visit: &Visit, kid: &str) -> Result<SigningKey, Problem> {
-    visit.services.table.ring().await?.key(kid).cloned().ok_or_else(Problem::not_found)
+    visit.app.table.ring().await?.key(kid).cloned().ok_or_else(Problem::not_found)
 }
 
 async fn ask_condemn(Operator(visit): Operator, PathId(kid): PathId<String>) -> Result<Response, Problem> {
     let key = known(&visit, &kid).await?;
     let action = format!("{HERE}/{kid}/condemn");
     let form = Form::new(&action, condemn_inputs(), "Condemn it", HERE).dangerous();
-    Ok(condemn_page(&visit, &key, &form.draw(&visit)).draw(&visit))
+    Ok(condemn_page(&visit, &key, &form.render(&visit)).render(&visit))
 }
 
 async fn condemn(Operator(visit): Operator, PathId(kid): PathId<String>, sent: Sent) -> Result<Response, Problem> {
@@ -228,7 +228,7 @@ async fn condemn(Operator(visit): Operator, PathId(kid): PathId<String>, sent: S
     Ok(match visit.post(&format!("/api/v1.0/signing-keys/{kid}/condemn"), &sent, &sent.json(&form.inputs)).await {
         Ok(_) => Redirect::to(&format!("{HERE}?done=condemned")).into_response(),
         Err(problem) => {
-            condemn_page(&visit, &key, &form.refused(&sent, &problem).draw(&visit)).refused(&visit, &problem)
+            condemn_page(&visit, &key, &form.refused(&sent, &problem).render(&visit)).refused(&visit, &problem)
         }
     })
 }

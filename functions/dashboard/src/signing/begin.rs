@@ -14,9 +14,9 @@ use openidconnect::{
     core::{CoreAuthenticationFlow, CoreClient, CoreJsonWebKeySet},
 };
 use serde::Deserialize;
-use shared::{Services, http::Problem};
+use shared::{AppState, http::Problem};
 
-use super::{CALLBACK, FLIGHT, Flight, MOST_FLIGHTS, endpoint, no_use, oidc};
+use super::{CALLBACK, FLIGHT, Flight, MAX_FLIGHTS, endpoint, no_use, oidc};
 use crate::{
     enter::cookies_of,
     session::{no_cookie, sealed_cookie},
@@ -40,21 +40,21 @@ pub(crate) fn redirect(wanted: &str) -> Response {
 
 /// Begins a sign-in.
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     theme: Theme,
     headers: HeaderMap,
     Query(Wanted { to }): Query<Wanted>,
 ) -> Response {
-    begin(&services, &headers, to).await.unwrap_or_else(|problem| refused::page(None, theme, &problem))
+    begin(&app, &headers, to).await.unwrap_or_else(|problem| refused::page(None, theme, &problem))
 }
 
-async fn begin(services: &Services, headers: &HeaderMap, to: String) -> Result<Response, Problem> {
-    let now = services.clock.now();
-    let oidc = oidc(services)?;
-    let authorize = endpoint(services, |discovery| discovery.authorization_endpoint.clone()).await?;
+async fn begin(app: &AppState, headers: &HeaderMap, to: String) -> Result<Response, Problem> {
+    let now = app.clock.now();
+    let oidc = oidc(app)?;
+    let authorize = endpoint(app, |discovery| discovery.authorization_endpoint.clone()).await?;
     let authorize = authorize.ok_or_else(|| Problem::unavailable("the issuer has no authorization endpoint"))?;
     let issuer = IssuerUrl::new(oidc.issuer().to_owned()).map_err(|error| no_use("the issuer's URL", &error))?;
-    let back = RedirectUrl::new(format!("{}{CALLBACK}", services.settings.base_url));
+    let back = RedirectUrl::new(format!("{}{CALLBACK}", app.settings.base_url));
     let back = back.map_err(|error| no_use("the base URL", &error))?;
     let client = CoreClient::new(ClientId::new(oidc.client_id().to_owned()), issuer, CoreJsonWebKeySet::default())
         .set_auth_uri(AuthUrl::from_url(authorize))
@@ -72,12 +72,12 @@ async fn begin(services: &Services, headers: &HeaderMap, to: String) -> Result<R
         verifier: verifier.secret().clone(),
         to: of_ours(to),
     };
-    let secrets = services.secrets.read(now).await;
+    let secrets = app.secrets.read(now).await;
     let cookie = sealed_cookie(&secrets, Flight::cookie(state.secret()), &flight, PATIENCE)?;
     // A browser names the oldest first (RFC 6265 §5.4).
     let flights = cookies_of(headers).map(|cookie| cookie.name().to_owned()).filter(|name| name.starts_with(FLIGHT));
     let flights: Vec<String> = flights.collect();
-    let too_many = flights.len().saturating_sub(MOST_FLIGHTS - 1);
+    let too_many = flights.len().saturating_sub(MAX_FLIGHTS - 1);
     let given_up = flights.into_iter().take(too_many).map(no_cookie);
     let set: Vec<_> = given_up.chain([cookie]).map(|cookie| (SET_COOKIE, cookie.to_string())).collect();
     Ok((StatusCode::SEE_OTHER, [(LOCATION, url.to_string())], AppendHeaders(set)).into_response())

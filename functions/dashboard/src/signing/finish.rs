@@ -18,7 +18,7 @@ use openidconnect::{
 };
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     auth::{Oidc, User},
     domain::{Code, Secret},
     http::Problem,
@@ -42,21 +42,21 @@ pub(crate) struct Back {
 
 /// Ends a sign-in.
 pub(crate) async fn handler(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     theme: Theme,
     headers: HeaderMap,
     Query(back): Query<Back>,
 ) -> Response {
-    finish(&services, &headers, back).await.unwrap_or_else(|problem| refused::sign_in_failed(theme, &problem))
+    finish(&app, &headers, back).await.unwrap_or_else(|problem| refused::sign_in_failed(theme, &problem))
 }
 
-async fn finish(services: &Services, headers: &HeaderMap, back: Back) -> Result<Response, Problem> {
-    let now = services.clock.now();
-    let oidc = oidc(services)?;
+async fn finish(app: &AppState, headers: &HeaderMap, back: Back) -> Result<Response, Problem> {
+    let now = app.clock.now();
+    let oidc = oidc(app)?;
     let refused = |detail: &str| Problem::new(Code::Unauthenticated, detail);
     let state = back.state.unwrap_or_default();
     let name = Flight::cookie(&state);
-    let secrets = services.secrets.read(now).await;
+    let secrets = app.secrets.read(now).await;
     let flight: Option<Flight> = cookie_of(headers, &name).and_then(|text| opened(&secrets, &name, &text));
     let is_same = |flight: &Flight| Secret::new(flight.state.clone()) == Secret::new(state.clone());
     let flight = flight.filter(is_same).ok_or_else(|| refused("this sign-in was begun elsewhere, or too long ago"))?;
@@ -68,7 +68,7 @@ async fn finish(services: &Services, headers: &HeaderMap, back: Back) -> Result<
     }
     let code = back.code.filter(|_| back.error.is_none());
     let code = code.ok_or_else(|| refused("the issuer did not let you in"))?;
-    let user = redeem(services, oidc, code, &flight).await?;
+    let user = redeem(app, oidc, code, &flight).await?;
     let session = Session::begin(&user, now);
     let cookie = sealed_cookie(&secrets, COOKIE.to_owned(), &session, LIFE)?;
     let set = [(SET_COOKIE, cookie.to_string()), (SET_COOKIE, no_cookie(name).to_string())];
@@ -81,8 +81,8 @@ fn system_time(now: Timestamp) -> SystemTime {
 }
 
 /// Who signed in: first the whole protocol is held to, then the token is read as every bearer token is.
-async fn redeem(services: &Services, oidc: &Oidc, code: String, flight: &Flight) -> Result<User, Problem> {
-    let now = services.clock.now();
+async fn redeem(app: &AppState, oidc: &Oidc, code: String, flight: &Flight) -> Result<User, Problem> {
+    let now = app.clock.now();
     let own = oidc.clone();
     let send = move |request| {
         let oidc = own.clone();
@@ -91,9 +91,9 @@ async fn redeem(services: &Services, oidc: &Oidc, code: String, flight: &Flight)
     let issuer = IssuerUrl::new(oidc.issuer().to_owned()).map_err(|error| no_use("the issuer's URL", &error))?;
     let metadata = CoreProviderMetadata::discover_async(issuer, &send).await;
     let metadata = metadata.map_err(|error| no_use("the issuer's discovery document", &error))?;
-    let back = RedirectUrl::new(format!("{}{CALLBACK}", services.settings.base_url));
+    let back = RedirectUrl::new(format!("{}{CALLBACK}", app.settings.base_url));
     let back = back.map_err(|error| no_use("the base URL", &error))?;
-    let secrets = services.secrets.read(now).await;
+    let secrets = app.secrets.read(now).await;
     let secret =
         secrets.current.oidc_client_secret.as_ref().map(|secret| ClientSecret::new(secret.expose().to_owned()));
     let client = CoreClient::from_provider_metadata(metadata, ClientId::new(oidc.client_id().to_owned()), secret)

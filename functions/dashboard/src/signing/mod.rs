@@ -7,7 +7,7 @@ pub(crate) mod sign_out;
 use openidconnect::url::Url;
 use serde::{Deserialize, Serialize};
 use shared::{
-    Services,
+    AppState,
     auth::{Oidc, oidc::OidcError},
     domain::Code,
     http::Problem,
@@ -31,7 +31,7 @@ struct Flight {
 /// What the names of their cookies begin with.
 const FLIGHT: &str = "__Host-signet-sign-in-";
 /// More than these are of sign-ins that were given up; a browser sends them all along, and there is room for so many.
-const MOST_FLIGHTS: usize = 5;
+const MAX_FLIGHTS: usize = 5;
 
 impl Flight {
     /// The cookie of a sign-in with this `state`.
@@ -41,9 +41,9 @@ impl Flight {
     }
 }
 
-fn oidc(services: &Services) -> Result<&Oidc, Problem> {
+fn oidc(app: &AppState) -> Result<&Oidc, Problem> {
     let missing = || Problem::new(Code::NotFound, "nobody can sign in here: no OpenID Connect issuer is configured");
-    services.oidc.as_ref().ok_or_else(missing)
+    app.oidc.as_ref().ok_or_else(missing)
 }
 
 /// What the issuer, or what it says of itself, can't be used for.
@@ -52,10 +52,10 @@ fn no_use(what: &str, error: &impl std::fmt::Display) -> Problem {
 }
 
 async fn endpoint(
-    services: &Services,
+    app: &AppState,
     of: impl Fn(&shared::auth::oidc::Discovery) -> Option<String>,
 ) -> Result<Option<Url>, Problem> {
-    let discovery = oidc(services)?.discovery(services.clock.now()).await.map_err(unavailable)?;
+    let discovery = oidc(app)?.discovery(app.clock.now()).await.map_err(unavailable)?;
     of(&discovery).map(|url| Url::parse(&url).map_err(|error| no_use("the issuer's endpoints", &error))).transpose()
 }
 

@@ -5,7 +5,7 @@ use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
 use shared::{
     domain::{Code, FieldError},
-    http::{Problem, respond::etag},
+    http::{Problem, representation::etag},
 };
 
 use super::icons;
@@ -231,13 +231,13 @@ impl<'a> Form<'a> {
     }
 
     /// As HTML.
-    pub(crate) fn draw(&self, visit: &Visit) -> Markup {
+    pub(crate) fn render(&self, visit: &Visit) -> Markup {
         let errors = self.problem.map_or(&[][..], |problem| &problem.errors);
         html! {
             form.form method="post" action=(self.action) data-form {
                 (secrets(visit))
                 @if let Some(problem) = self.problem { (self.summary(problem)) }
-                @for input in &self.inputs { (draw(input, &of_input(errors, input.name))) }
+                @for input in &self.inputs { (render(input, &of_input(errors, input.name))) }
                 div.form-end {
                     button.button.(if self.is_dangerous { "danger" } else { "primary" }) { (self.button) }
                     a.button.quiet href=(self.back) data-close { "Cancel" }
@@ -314,7 +314,7 @@ fn of_input(errors: &[FieldError], name: &str) -> Vec<String> {
     errors.iter().filter(|error| is_of(error, name)).map(|error| sentence(&error.detail)).collect()
 }
 
-fn draw(input: &Input, errors: &[String]) -> Markup {
+fn render(input: &Input, errors: &[String]) -> Markup {
     let id = format!("f-{}", input.name);
     if matches!(input.kind, Kind::Heading) {
         return html! { h2.form-heading { (input.label) } };

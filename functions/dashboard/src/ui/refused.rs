@@ -39,7 +39,7 @@ pub(crate) fn page(session: Option<&Session>, theme: Theme, problem: &Problem) -
             a.button.primary href="/dashboard" { (if session.is_some() { "Go to the dashboard" } else { "Sign in" }) }
         }
     };
-    problem.told_by(bare(heading, theme, &content))
+    problem.attach_to(bare(heading, theme, &content))
 }
 
 /// A form was sent after the session was over: what was typed is kept, until the person has signed in again.
@@ -60,7 +60,7 @@ pub(crate) fn session_over(action: &str, sent: &Sent, theme: Theme) -> Response 
         (typed(sent))
     };
     let problem = Problem::new(Code::Unauthenticated, "the session is over");
-    problem.told_by(bare("Your session is over", theme, &content))
+    problem.attach_to(bare("Your session is over", theme, &content))
 }
 
 /// What was typed, so that it can be read and copied.
@@ -80,7 +80,7 @@ pub(crate) fn sign_in_failed(theme: Theme, problem: &Problem) -> Response {
         (notice("bad", &html! { p { (sentence(&problem.detail)) } }))
         div.actions { a.button.primary href="/dashboard" { "Try again" } }
     };
-    problem.told_by(bare("You are not signed in", theme, &content))
+    problem.attach_to(bare("You are not signed in", theme, &content))
 }
 
 /// Good-bye, on the way to the issuer if it has a session of its own.

@@ -100,11 +100,11 @@ impl<'a> Page<'a> {
 
     /// The page, as an answer to a form that was refused.
     pub(crate) fn refused(self, visit: &Visit, problem: &Problem) -> Response {
-        problem.told_by(self.draw(visit))
+        problem.attach_to(self.render(visit))
     }
 
     /// The page, framed for a visit.
-    pub(crate) fn draw(self, visit: &Visit) -> Response {
+    pub(crate) fn render(self, visit: &Visit) -> Response {
         let body = html! {
             a.skip href="#main" { "Skip to the content" }
             header.bar {

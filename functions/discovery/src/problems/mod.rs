@@ -5,9 +5,9 @@ mod texts;
 
 use axum::{extract::State, response::Response};
 use shared::{
-    Services,
+    AppState,
     domain::Code,
-    http::{PathId, documented::ById},
+    http::{PathId, responses::PathLookup},
 };
 
 pub use self::texts::{Explanation, example, explain};
@@ -20,10 +20,10 @@ pub use self::texts::{Explanation, example, explain};
     summary = "Read what a problem's code means, and how to mend it",
     description = "What a problem's `type` leads to: a page for people.",
     params(("code" = Code, Path, description = "The `code` of a problem")),
-    responses((status = 200, description = "The page", content_type = "text/html", body = String, headers(("ETag" = String))), ById),
+    responses((status = 200, description = "The page", content_type = "text/html", body = String, headers(("ETag" = String))), PathLookup),
 )]
-pub(crate) async fn of_code(State(services): State<Services>, PathId(code): PathId<Code>) -> Response {
-    page::of_code(code, services.issuer())
+pub(crate) async fn of_code(State(app): State<AppState>, PathId(code): PathId<Code>) -> Response {
+    page::of_code(code, app.issuer())
 }
 
 /// Lists the codes.

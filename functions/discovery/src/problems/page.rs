@@ -12,7 +12,7 @@ use shared::{
     domain::Code,
     http::{
         problem::{status, title},
-        respond::etag,
+        representation::etag,
     },
 };
 

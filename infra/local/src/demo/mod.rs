@@ -9,8 +9,8 @@ mod vendor;
 
 use jiff::SignedDuration;
 use shared::{
-    Services,
-    domain::{Actor, ActorKind, KeyId, Secret, Timestamp},
+    AppState,
+    domain::{Actor, ActorKind, ApiKeyId, Secret, Timestamp},
     http::Problem,
     store::StoreError,
     tokens::SealError,
@@ -54,11 +54,11 @@ impl From<SealError> for DemoError {
 }
 
 /// Fills it in, unless it is there.
-pub(crate) async fn fill(services: &Services, operator: KeyId) -> Result<Demo, DemoError> {
-    let now = services.clock.now();
+pub(crate) async fn fill(app: &AppState, operator: ApiKeyId) -> Result<Demo, DemoError> {
+    let now = app.clock.now();
     let actor = Actor { kind: ActorKind::ApiKey, id: operator.to_string() };
-    let filler = Filler { services, actor, now };
-    if !is_whole(services).await? {
+    let filler = Filler { app, actor, now };
+    if !is_whole(app).await? {
         for (place, product) in (1..).zip(&PRODUCTS) {
             filler.product(product, place).await?;
         }
@@ -73,8 +73,8 @@ pub(crate) async fn fill(services: &Services, operator: KeyId) -> Result<Demo, D
 }
 
 /// Whether the last of all steps was done.
-async fn is_whole(services: &Services) -> Result<bool, DemoError> {
-    let catalog = services.table.catalog().await?.catalog;
+async fn is_whole(app: &AppState) -> Result<bool, DemoError> {
+    let catalog = app.table.catalog().await?.catalog;
     let product = catalog.products.values().find(|product| product.code == PRODUCTS[1].code);
     Ok(catalog
         .tiers

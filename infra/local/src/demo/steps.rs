@@ -13,12 +13,12 @@ use licenses::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::{
-    Services,
+    AppState,
     domain::{Actor, Customer, License, LicenseId, MachineHash, Product, Secret, State, Timestamp},
-    http::{Call, Noted, Once, Problem},
+    http::{Idempotency, Problem, RequestContext, RequestMetrics},
     store::{
         licenses::LicenseFilter,
-        listing::{ListError, Paging},
+        pagination::{ListError, PageRequest},
     },
 };
 
@@ -34,7 +34,7 @@ const OFFICE: &str = "192.0.2.1";
 
 /// Does the steps.
 pub(super) struct Filler<'a> {
-    pub(super) services: &'a Services,
+    pub(super) app: &'a AppState,
     /// On whose behalf.
     pub(super) actor: Actor,
     /// Before when everything happened.
@@ -42,7 +42,7 @@ pub(super) struct Filler<'a> {
 }
 
 impl Filler<'_> {
-    fn long_ago(&self) -> Call {
+    fn long_ago(&self) -> RequestContext {
         call(days_before(self.now, CATALOG_AGE), OFFICE)
     }
 
@@ -53,7 +53,7 @@ impl Filler<'_> {
     }
 
     async fn find_product(&self, code: &str) -> Result<Option<Product>, DemoError> {
-        let catalog = self.services.table.catalog().await?.catalog;
+        let catalog = self.app.table.catalog().await?.catalog;
         Ok(catalog.products.into_values().find(|product| product.code == code))
     }
 
@@ -65,7 +65,7 @@ impl Filler<'_> {
             let body = json!({
                 "code": plan.code, "name": plan.name, "description": plan.description, "sort_order": place,
             });
-            let Services { table, catalog, .. } = self.services;
+            let AppState { table, catalog, .. } = self.app;
             create_product(table, catalog, &self.long_ago(), request(body)?).await?
         };
         self.features(&product, plan).await?;
@@ -76,7 +76,7 @@ impl Filler<'_> {
     }
 
     async fn features(&self, product: &Product, plan: &ProductPlan) -> Result<(), DemoError> {
-        let Services { table, catalog, .. } = self.services;
+        let AppState { table, catalog, .. } = self.app;
         let known = table.catalog().await?.catalog;
         for (place, feature) in (1..).zip(plan.features) {
             if known.features.values().any(|known| known.product_id == product.id && known.key == feature.key) {
@@ -93,7 +93,7 @@ impl Filler<'_> {
 
     /// A tier of a product.
     pub(super) async fn tier(&self, product: &Product, plan: &TierPlan, place: usize) -> Result<(), DemoError> {
-        let Services { table, catalog, .. } = self.services;
+        let AppState { table, catalog, .. } = self.app;
         let known = table.catalog().await?.catalog;
         let tier_id = |code: &str| {
             let tier = known.tiers.values().find(|tier| tier.product_id == product.id && tier.code == code);
@@ -119,7 +119,7 @@ impl Filler<'_> {
 
     /// A customer, and what they bought.
     pub(super) async fn customer(&self, plan: &CustomerPlan) -> Result<(), DemoError> {
-        let table = &self.services.table;
+        let table = &self.app.table;
         let customer = if let Some(known) = table.customer_by_email(plan.email).await? {
             known.customer
         } else {
@@ -146,7 +146,7 @@ impl Filler<'_> {
         }
         if let Some(end) = &plan.revoked {
             let at = call(days_before(self.now, end.days_ago), OFFICE);
-            revoke(&self.services.table, id, Some(end.reason), &self.actor, &at).await?;
+            revoke(&self.app.table, id, Some(end.reason), &self.actor, &at).await?;
         }
         Ok(())
     }
@@ -155,8 +155,8 @@ impl Filler<'_> {
     async fn licenses(&self, customer: &Customer, product: &Product) -> Result<Vec<License>, DemoError> {
         let filter =
             LicenseFilter { customer_id: Some(customer.id), product_id: Some(product.id), ..LicenseFilter::default() };
-        let paging = Paging { limit: 100, cursor: None, key: self.services.cursor_key() };
-        let page = self.services.table.licenses(&filter, self.now, &paging).await.map_err(|error| match error {
+        let paging = PageRequest { limit: 100, cursor: None, key: self.app.cursor_key() };
+        let page = self.app.table.licenses(&filter, self.now, &paging).await.map_err(|error| match error {
             ListError::Cursor(error) => DemoError(error.to_string()),
             ListError::Store(error) => error.into(),
         })?;
@@ -164,7 +164,7 @@ impl Filler<'_> {
     }
 
     async fn issue(&self, customer: &Customer, product: &Product, plan: &Sale) -> Result<LicenseId, DemoError> {
-        let catalog = self.services.table.catalog().await?.catalog;
+        let catalog = self.app.table.catalog().await?.catalog;
         let mut tiers = catalog.tiers.values();
         let tier = tiers.find(|tier| tier.product_id == product.id && tier.code == plan.tier);
         let mut body = json!({ "customer_id": customer.id, "tier_id": tier.map(|tier| tier.id) });
@@ -172,12 +172,12 @@ impl Filler<'_> {
             body["expires_at"] = json!(days_before(self.now, -days));
         }
         let at = call(days_before(self.now, plan.days_ago), OFFICE);
-        Ok(issue(self.services, &request(body)?, &self.actor, &at).await?.license.id)
+        Ok(issue(self.app, &request(body)?, &self.actor, &at).await?.license.id)
     }
 
     /// A machine that took a seat, and sent heartbeats until it was last seen.
     async fn machine(&self, license: LicenseId, plan: &MachinePlan) -> Result<(), DemoError> {
-        let known = self.services.table.activation(license, MachineHash::of(plan.id)).await?;
+        let known = self.app.table.activation(license, MachineHash::of(plan.id)).await?;
         if known.is_some_and(|known| known.ended_at.is_some() || known.last_heartbeat_at > known.activated_at) {
             return Ok(());
         }
@@ -185,23 +185,23 @@ impl Filler<'_> {
         let body = json!({ "license_key": key.expose(), "machine_id": plan.id, "machine_name": plan.name });
         let sent: activate::Request = request(body)?;
         let begun = call(days_before(self.now, plan.activated_days_ago), plan.ip);
-        let (_, answer) = activate(self.services, &sent, &begun).await?;
+        let (_, answer) = activate(self.app, &sent, &begun).await?;
         let body = json!({ "token": answer.token, "machine_id": plan.id });
         let sent: heartbeat::Request = request(body)?;
-        heartbeat(self.services, &sent, &call(minutes_before(self.now, plan.seen_minutes_ago), plan.ip)).await?;
+        heartbeat(self.app, &sent, &call(minutes_before(self.now, plan.seen_minutes_ago), plan.ip)).await?;
         Ok(())
     }
 
     /// The key string of a license key, as it is sealed in the table.
     async fn key_string(&self, license: LicenseId) -> Result<Option<Secret>, DemoError> {
-        let Services { table, sealer, .. } = self.services;
+        let AppState { table, sealer, .. } = self.app;
         let Some(sealed) = table.sealed(license).await? else { return Ok(None) };
         Ok(Some(sealer.open(&table.sealing_context(license, "license_key"), &sealed.license_key).await?))
     }
 
     /// The key string that a customer has of a product, if it is good.
     pub(super) async fn shown_key(&self, (email, code): (&str, &str)) -> Result<Option<Secret>, DemoError> {
-        let table = &self.services.table;
+        let table = &self.app.table;
         let Some(found) = table.customer_by_email(email).await? else { return Ok(None) };
         let product = self.product_of(code).await?;
         let Some(id) = table.current_license(found.customer.id, product.id).await? else { return Ok(None) };
@@ -211,11 +211,17 @@ impl Filler<'_> {
     }
 }
 
-fn call(now: Timestamp, ip: &str) -> Call {
-    Call { now, ip: ip.to_owned(), trace_id: "demo".to_owned(), once: Once::default(), noted: Noted::default() }
+fn call(now: Timestamp, ip: &str) -> RequestContext {
+    RequestContext {
+        now,
+        ip: ip.to_owned(),
+        trace_id: "demo".to_owned(),
+        idempotency: Idempotency::default(),
+        metrics: RequestMetrics::default(),
+    }
 }
 
 /// What a caller of the API would send.
 fn request<T: DeserializeOwned>(body: Value) -> Result<T, DemoError> {
-    serde_json::from_value(body).map_err(|error| DemoError::from(Problem::fault(error.to_string())))
+    serde_json::from_value(body).map_err(|error| DemoError::from(Problem::internal(error.to_string())))
 }

@@ -27,8 +27,8 @@ pub(super) fn tell_what_is_refused(document: &mut Value) {
     }
 }
 
-/// A length without a pattern is that of a text for people: [`shared::domain::Invalid::name`] and
-/// [`shared::domain::Invalid::text`].
+/// A length without a pattern is that of a text for people: [`shared::domain::ValidationErrors::name`] and
+/// [`shared::domain::ValidationErrors::text`].
 fn has_text_that_can_be_read(property: &mut Value) {
     if property["maxLength"].is_number() && !property["pattern"].is_string() {
         let must_say_something = property["minLength"].is_number();

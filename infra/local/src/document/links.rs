@@ -1,7 +1,7 @@
 //! Where an answer leads: from what was made to what can be done with it.
 
 use serde_json::{Value, json};
-use shared::http::edge::BASE;
+use shared::http::middleware::API_BASE_PATH;
 
 use super::{each_operation, fields, operations::operation_id};
 
@@ -57,7 +57,7 @@ pub(super) fn lead_on(document: &mut Value) {
     let mut ends = Vec::new();
     each_operation(document, |method, path, _| ends.push((method.to_owned(), path.to_owned())));
     for (from, at, collection) in IDS {
-        let one = format!("{BASE}/{collection}/{{id}}");
+        let one = format!("{API_BASE_PATH}/{collection}/{{id}}");
         let below = format!("{one}/");
         for (method, path) in ends.iter().filter(|(_, path)| *path == one || path.starts_with(&below)) {
             let to = operation_id(method, path);
@@ -71,7 +71,7 @@ pub(super) fn lead_on(document: &mut Value) {
 }
 
 fn insert(document: &mut Value, (method, path, status): From, to: &str, mut link: Value) {
-    let path = format!("{BASE}/{path}");
+    let path = format!("{API_BASE_PATH}/{path}");
     let response = document["paths"].get_mut(&path).and_then(|item| item[method]["responses"].get_mut(status));
     if let Some(response) = response {
         link["operationId"] = to.into();

@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use shared::{
     domain::Code,
-    http::{edge::BASE, once},
+    http::{idempotency, middleware::API_BASE_PATH},
 };
 
 use super::{each_operation, fields, refer};
@@ -17,7 +17,7 @@ pub(super) fn name(document: &mut Value) {
 
 /// An operation's name.
 pub(super) fn operation_id(method: &str, path: &str) -> String {
-    let path = path.strip_prefix(BASE).unwrap_or(path);
+    let path = path.strip_prefix(API_BASE_PATH).unwrap_or(path);
     let words = path.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     std::iter::once(method).chain(words).collect::<Vec<_>>().join("_")
 }
@@ -28,7 +28,7 @@ pub(super) fn tell_what_comes_before(document: &mut Value) {
     let mut components = document["components"].take();
     let paths: Vec<String> = fields(&mut document["paths"]).keys().cloned().collect();
     each_operation(document, |method, path, operation| {
-        if method == "post" && once::applies(&Method::POST, path) {
+        if method == "post" && idempotency::applies(&Method::POST, path) {
             parameter(operation, refer(&mut components, "parameters", "IdempotencyKey", idempotency_key));
             let refusals = [Code::IdempotencyKeyInvalid, Code::IdempotencyInProgress, Code::IdempotencyKeyReused];
             fields(&mut operation["responses"]).extend(refusals.map(|code| (code.to_string(), json!({}))));

@@ -25,7 +25,7 @@ impl IssuerKey {
         match fs::read_to_string(path) {
             Ok(pem) => Self::read(&pem).map_err(at),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let (key, pem) = Self::draw(None)?;
+                let (key, pem) = Self::generate(None)?;
                 write_secret_file(path, pem.as_bytes()).map_err(at)?;
                 Ok(key)
             }
@@ -34,7 +34,7 @@ impl IssuerKey {
     }
 
     /// A new key, or the spare one, and its PEM text.
-    pub(super) fn draw(spare: Option<SpareKey>) -> Result<(Self, Zeroizing<String>), FolderError> {
+    pub(super) fn generate(spare: Option<SpareKey>) -> Result<(Self, Zeroizing<String>), FolderError> {
         let at = |cause| FolderError::File { path: "a new key".into(), cause };
         let pem = spare.map_or_else(SpareKey::make, Ok).and_then(|key| key.to_pem());
         let pem = pem.map_err(|error| at(io::Error::other(error)))?;

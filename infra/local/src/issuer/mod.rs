@@ -31,7 +31,7 @@ use axum::{
 use shared::{
     Clock,
     auth::{OidcSettings, oidc::ROLES_CLAIM},
-    http::edge::protect,
+    http::middleware::protect,
     tokens::local::SpareKey,
 };
 use url::{Host, Url};
@@ -44,7 +44,7 @@ pub(crate) const PATH: &str = "/dev/oidc";
 /// The one client that it knows. Its tokens are for this audience.
 pub(crate) const CLIENT_ID: &str = "signet-dashboard";
 /// Its forms are small.
-const MOST_BODY_BYTES: usize = 64 * 1024;
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The issuer. Cheap to clone.
 #[derive(Clone)]
@@ -70,7 +70,7 @@ impl DevIssuer {
     ) -> Result<Self, FolderError> {
         let key = match folder {
             Some(folder) => IssuerKey::in_file(&folder.file("oidc-signing-key.pem"))?,
-            None => IssuerKey::draw(spare)?.0,
+            None => IssuerKey::generate(spare)?.0,
         };
         let url = format!("{base_url}{PATH}");
         let origin = Url::parse(base_url).map_or_else(|_| url::Origin::new_opaque(), |url| url.origin());
@@ -95,7 +95,7 @@ impl DevIssuer {
             .route("/token", post(token::handler))
             .route("/userinfo", get(userinfo::handler).post(userinfo::handler))
             .route("/end-session", get(sign_out::handler).post(sign_out::handler))
-            .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .layer(from_fn(guard))
             .with_state(self.clone())
     }

@@ -9,18 +9,18 @@ use super::{OPERATOR, User, keys::WantedKey};
 use crate::domain::Secret;
 
 /// A token with a few hundred groups has 10 KB; nothing longer is looked at.
-const MOST_BYTES: usize = 16 * 1024;
+const MAX_BYTES: usize = 16 * 1024;
 /// By how much the issuer's clock and ours may differ, in seconds.
 const LEEWAY: i64 = 60;
 /// What signatures are taken: by keys whose public part alone is known here. A verifier that took HS256 would verify
 /// with the public key as the secret.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256];
 /// OpenID Connect Core §2: a subject has at most 255 ASCII characters.
-const MOST_SUBJECT_BYTES: usize = 255;
+const MAX_SUBJECT_BYTES: usize = 255;
 
 /// Why a bearer token does not hold. The caller may read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BearerInvalid {
+pub enum BearerTokenError {
     /// It is no JWT, or one with something in its header that is not taken.
     #[error("this bearer token is not a JWT of a kind that is taken here")]
     Form,
@@ -56,7 +56,7 @@ pub enum BearerInvalid {
     Claims,
 }
 
-impl BearerInvalid {
+impl BearerTokenError {
     /// Whether no signature was seen to hold: anybody could have made it up.
     pub fn is_guess(self) -> bool {
         matches!(self, Self::Form | Self::Type | Self::Algorithm | Self::UnknownKey | Self::Signature)
@@ -64,7 +64,7 @@ impl BearerInvalid {
 }
 
 /// What a token is held against.
-pub(super) struct Rules {
+pub(super) struct BearerTokenRules {
     pub(super) issuer: String,
     pub(super) audiences: Vec<String>,
     pub(super) roles_claim: String,
@@ -109,31 +109,36 @@ enum Audience {
 
 impl<'a> UnverifiedBearer<'a> {
     /// Reads the form, no more.
-    pub(super) fn parse(text: &'a str) -> Result<Self, BearerInvalid> {
-        if text.len() > MOST_BYTES {
-            return Err(BearerInvalid::Form);
+    pub(super) fn parse(text: &'a str) -> Result<Self, BearerTokenError> {
+        if text.len() > MAX_BYTES {
+            return Err(BearerTokenError::Form);
         }
         let header = jsonwebtoken::decode_header(text).map_err(|error| match error.kind() {
             // An `alg` that the library has no name for, as `none`.
-            ErrorKind::Json(error) if error.to_string().contains("unknown variant") => BearerInvalid::Algorithm,
-            _ => BearerInvalid::Form,
+            ErrorKind::Json(error) if error.to_string().contains("unknown variant") => BearerTokenError::Algorithm,
+            _ => BearerTokenError::Form,
         })?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(BearerInvalid::Algorithm);
+            return Err(BearerTokenError::Algorithm);
         }
         if header.typ.as_deref().is_some_and(|typ| !is_bearer_type(typ)) {
-            return Err(BearerInvalid::Type);
+            return Err(BearerTokenError::Type);
         }
         // A key comes from the issuer, never from the token, and what a header calls critical is not understood here.
         let names_a_key = header.jwk.is_some() || header.jku.is_some() || header.x5u.is_some();
         if names_a_key || header.x5c.is_some() || header.crit.is_some() || header.extras.inner().contains_key("b64") {
-            return Err(BearerInvalid::Form);
+            return Err(BearerTokenError::Form);
         }
         Ok(Self { text, wanted: WantedKey { kid: header.kid, algorithm: header.alg } })
     }
 
     /// Who signed in, if the issuer's key signed it and every claim holds now.
-    pub(super) fn verify(&self, key: &DecodingKey, rules: &Rules, now: Timestamp) -> Result<User, BearerInvalid> {
+    pub(super) fn verify(
+        &self,
+        key: &DecodingKey,
+        rules: &BearerTokenRules,
+        now: Timestamp,
+    ) -> Result<User, BearerTokenError> {
         let mut validation = Validation::new(self.wanted.algorithm);
         validation.set_required_spec_claims(&["iss", "sub", "exp"]);
         validation.set_issuer(&[&rules.issuer]);
@@ -146,13 +151,13 @@ impl<'a> UnverifiedBearer<'a> {
         validation.leeway = 0;
         validation.reject_tokens_expiring_in_less_than = 0;
         let read = jsonwebtoken::decode::<Claims>(self.text, key, &validation).map_err(|error| match error.kind() {
-            ErrorKind::InvalidIssuer => BearerInvalid::Issuer,
-            ErrorKind::InvalidSignature => BearerInvalid::Signature,
-            ErrorKind::InvalidAlgorithm => BearerInvalid::Algorithm,
+            ErrorKind::InvalidIssuer => BearerTokenError::Issuer,
+            ErrorKind::InvalidSignature => BearerTokenError::Signature,
+            ErrorKind::InvalidAlgorithm => BearerTokenError::Algorithm,
             ErrorKind::Json(_) | ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) => {
-                BearerInvalid::Claims
+                BearerTokenError::Claims
             }
-            _ => BearerInvalid::Form,
+            _ => BearerTokenError::Form,
         })?;
         read.claims.check(rules, now)?;
         read.claims.user(rules, Secret::new(self.text.to_owned()))
@@ -166,16 +171,16 @@ fn is_bearer_type(typ: &str) -> bool {
 }
 
 impl Claims {
-    fn check(&self, rules: &Rules, now: Timestamp) -> Result<(), BearerInvalid> {
+    fn check(&self, rules: &BearerTokenRules, now: Timestamp) -> Result<(), BearerTokenError> {
         if self.iss != rules.issuer {
-            return Err(BearerInvalid::Issuer);
+            return Err(BearerTokenError::Issuer);
         }
         let now = now.as_second();
         if now >= self.exp.saturating_add(LEEWAY) {
-            return Err(BearerInvalid::Expired);
+            return Err(BearerTokenError::Expired);
         }
         if self.nbf.is_some_and(|from| now < from.saturating_sub(LEEWAY)) {
-            return Err(BearerInvalid::NotYet);
+            return Err(BearerTokenError::NotYet);
         }
         let named = match (&self.aud, &self.client_id) {
             (Some(Audience::One(one)), _) => std::slice::from_ref(one),
@@ -184,22 +189,22 @@ impl Claims {
             (None, None) => &[],
         };
         if !named.iter().any(|audience| rules.audiences.contains(audience)) {
-            return Err(BearerInvalid::Audience);
+            return Err(BearerTokenError::Audience);
         }
         if self.cnf.is_some() {
-            return Err(BearerInvalid::Bound);
+            return Err(BearerTokenError::Bound);
         }
         let is_of_a_person = self.token_use.as_deref().is_none_or(|word| matches!(word, "id" | "access"));
         if !is_of_a_person || self.events.is_some() {
-            return Err(BearerInvalid::Type);
+            return Err(BearerTokenError::Type);
         }
         Ok(())
     }
 
-    fn user(self, rules: &Rules, token: Secret) -> Result<User, BearerInvalid> {
-        let is_subject = (1..=MOST_SUBJECT_BYTES).contains(&self.sub.len()) && !self.sub.contains(char::is_control);
+    fn user(self, rules: &BearerTokenRules, token: Secret) -> Result<User, BearerTokenError> {
+        let is_subject = (1..=MAX_SUBJECT_BYTES).contains(&self.sub.len()) && !self.sub.contains(char::is_control);
         if !is_subject {
-            return Err(BearerInvalid::Claims);
+            return Err(BearerTokenError::Claims);
         }
         let email = self.email.filter(|email| !email.is_empty());
         Ok(User {

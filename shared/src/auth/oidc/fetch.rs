@@ -11,7 +11,7 @@ use crate::domain::Secret;
 /// A caller waits for this, so it is short; the documents are small.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Nothing longer is read. A key set with certificate chains has some 20 KB.
-const MOST_BYTES: usize = 256 * 1024;
+const MAX_BYTES: usize = 256 * 1024;
 
 /// Why there is no document.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +94,7 @@ async fn whole(mut response: Response) -> Result<Vec<u8>, FetchError> {
     let url = response.url().clone();
     let mut bytes = Vec::new();
     while let Some(part) = response.chunk().await.map_err(|error| no_answer(url.as_str(), &with_causes(&error)))? {
-        if bytes.len() + part.len() > MOST_BYTES {
+        if bytes.len() + part.len() > MAX_BYTES {
             return Err(no_answer(url.as_str(), "is too long"));
         }
         bytes.extend_from_slice(&part);

@@ -18,7 +18,7 @@ use super::{
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
 /// How old it may get while the issuer gives no answer. Without an end, whoever keeps us from the issuer could keep
 /// alive a key that the issuer has withdrawn.
-const MOST_AGE: SignedDuration = SignedDuration::from_hours(24);
+const MAX_AGE: SignedDuration = SignedDuration::from_hours(24);
 /// A kid that is not in the copy makes it be fetched again, but not more often than this: anybody can make up kids.
 const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 /// How long an issuer that gave no answer is left alone while there is a copy to go on with: each try makes a caller
@@ -153,7 +153,7 @@ impl IssuerKeys {
 
     fn kept(&self, now: Timestamp) -> Option<Arc<Copy>> {
         let kept = self.copy.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        kept.filter(|copy| copy.age(now) < MOST_AGE)
+        kept.filter(|copy| copy.age(now) < MAX_AGE)
     }
 
     /// A new copy; within the pause after the last try, what that one has got.

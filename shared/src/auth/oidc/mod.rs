@@ -17,9 +17,9 @@ use std::{fmt, sync::Arc};
 use jiff::Timestamp;
 use reqwest::Url;
 
-pub use self::{bearer::BearerInvalid, keys::Discovery};
+pub use self::{bearer::BearerTokenError, keys::Discovery};
 use self::{
-    bearer::{Rules, UnverifiedBearer},
+    bearer::{BearerTokenRules, UnverifiedBearer},
     fetch::Fetch,
     keys::IssuerKeys,
     userinfo::Profiles,
@@ -73,7 +73,7 @@ impl User {
 
 /// Settings that no tokens can be verified with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OidcSettingsInvalid {
+pub enum OidcSettingsError {
     /// The issuer is no such URL.
     #[error("the OIDC issuer must be an http or https URL without query and fragment")]
     Issuer,
@@ -93,7 +93,7 @@ pub enum OidcSettingsInvalid {
 pub enum OidcError {
     /// It does not hold.
     #[error(transparent)]
-    Invalid(#[from] BearerInvalid),
+    Invalid(#[from] BearerTokenError),
     /// Nobody knows: the issuer gives no answer, and what it said before is too old or was never heard.
     #[error("the OIDC issuer gave no answer: {0}")]
     Unavailable(String),
@@ -113,7 +113,7 @@ impl From<OidcError> for Problem {
 pub struct Oidc(Arc<Inner>);
 
 struct Inner {
-    rules: Rules,
+    rules: BearerTokenRules,
     keys: IssuerKeys,
     profiles: Profiles,
     fetch: Fetch,
@@ -127,17 +127,17 @@ impl fmt::Debug for Oidc {
 
 impl Oidc {
     /// Fetches nothing yet.
-    pub fn new(settings: &OidcSettings) -> Result<Self, OidcSettingsInvalid> {
-        let issuer = issuer_url(&settings.issuer).ok_or(OidcSettingsInvalid::Issuer)?;
+    pub fn new(settings: &OidcSettings) -> Result<Self, OidcSettingsError> {
+        let issuer = issuer_url(&settings.issuer).ok_or(OidcSettingsError::Issuer)?;
         if settings.audiences.is_empty() || settings.audiences.iter().any(String::is_empty) {
-            return Err(OidcSettingsInvalid::Audiences);
+            return Err(OidcSettingsError::Audiences);
         }
         if settings.roles_claim.is_empty() {
-            return Err(OidcSettingsInvalid::RolesClaim);
+            return Err(OidcSettingsError::RolesClaim);
         }
         let is_secure = issuer.scheme() == "https";
-        let fetch = Fetch::new(is_secure).map_err(|error| OidcSettingsInvalid::Client(error.to_string()))?;
-        let rules = Rules {
+        let fetch = Fetch::new(is_secure).map_err(|error| OidcSettingsError::Client(error.to_string()))?;
+        let rules = BearerTokenRules {
             issuer: settings.issuer.clone(),
             audiences: settings.audiences.clone(),
             roles_claim: settings.roles_claim.clone(),
@@ -168,7 +168,7 @@ impl Oidc {
     /// Who signed in, by an ID token or an access token.
     pub async fn verify(&self, token: &Secret, now: Timestamp) -> Result<User, OidcError> {
         let unverified = UnverifiedBearer::parse(token.expose())?;
-        let key = self.0.keys.find(&unverified.wanted, now).await?.ok_or(BearerInvalid::UnknownKey)?;
+        let key = self.0.keys.find(&unverified.wanted, now).await?.ok_or(BearerTokenError::UnknownKey)?;
         Ok(unverified.verify(&key, &self.0.rules, now)?)
     }
 

@@ -19,7 +19,7 @@ use super::{
 /// How long an answer is kept.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
 /// How many are kept.
-const MOST: usize = 1000;
+const MAX_PROFILES: usize = 1000;
 
 /// What is known of a person besides the token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl Profiles {
     fn keep(&self, subject: String, profile: Profile, now: Timestamp) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, (at, _)| is_fresh(*at, now));
-        if kept.len() < MOST {
+        if kept.len() < MAX_PROFILES {
             kept.insert(subject, (now, profile));
         }
     }

@@ -3,32 +3,32 @@
 use std::ops::RangeInclusive;
 
 use super::{Feature, Product, Tier};
-use crate::domain::{Code, Invalid};
+use crate::domain::{Code, ValidationErrors};
 
 /// The highest price: the largest whole number that every JSON reader holds exactly.
-const MOST_PRICE: i64 = (1 << 53) - 1;
+const MAX_PRICE: i64 = (1 << 53) - 1;
 /// The most seats that a tier may give, other than any number.
-const MOST_SEATS: u32 = 100_000;
+const MAX_SEATS: u32 = 100_000;
 /// The most features that a tier names itself: its item stays far from DynamoDB's limit of 400 KB.
-const MOST_FEATURES: usize = 500;
+const MAX_FEATURES: usize = 500;
 /// One year.
-const MOST_TOKEN_TTL: u32 = 31_536_000;
+const MAX_TOKEN_TTL: u32 = 31_536_000;
 /// Thirty days.
-const MOST_GRACE: u32 = 2_592_000;
+const MAX_GRACE: u32 = 2_592_000;
 /// How long a license token lives where nothing is said.
-pub const USUAL_TOKEN_TTL: u32 = 3600;
+pub const DEFAULT_TOKEN_TTL: u32 = 3600;
 /// How often a heartbeat is due where nothing is said and tokens live as long.
-const USUAL_HEARTBEAT: u32 = 900;
+const DEFAULT_HEARTBEAT: u32 = 900;
 
 /// Notes a number of seats, in `max_users`, that no tier and no license key may have.
-pub fn check_seats(invalid: &mut Invalid, max_users: Option<u32>) {
-    let seats = max_users.is_none_or(|seats| (1..=MOST_SEATS).contains(&seats));
-    invalid.check(seats, "/max_users", format!("1 to {MOST_SEATS}, or null for no limit"));
+pub fn check_seats(invalid: &mut ValidationErrors, max_users: Option<u32>) {
+    let seats = max_users.is_none_or(|seats| (1..=MAX_SEATS).contains(&seats));
+    invalid.check(seats, "/max_users", format!("1 to {MAX_SEATS}, or null for no limit"));
 }
 
 impl Product {
     /// Notes what is wrong with the fields that a caller writes.
-    pub fn check(&self, invalid: &mut Invalid) {
+    pub fn check(&self, invalid: &mut ValidationErrors) {
         check_code(invalid, &self.code);
         check_texts(invalid, &self.name, self.description.as_deref());
     }
@@ -36,7 +36,7 @@ impl Product {
 
 impl Feature {
     /// Notes what is wrong with the fields that a caller writes.
-    pub fn check(&self, invalid: &mut Invalid) {
+    pub fn check(&self, invalid: &mut ValidationErrors) {
         let rule = "1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit";
         invalid.check(is_word(&self.key, 1..=64, b".-_"), "/key", rule);
         check_texts(invalid, &self.name, self.description.as_deref());
@@ -45,34 +45,34 @@ impl Feature {
 
 impl Tier {
     /// The heartbeat interval of a tier that does not name one: a token must not end before its heartbeat is due.
-    pub fn usual_heartbeat(token_ttl_seconds: u32) -> u32 {
-        USUAL_HEARTBEAT.min(token_ttl_seconds)
+    pub fn default_heartbeat_interval(token_ttl_seconds: u32) -> u32 {
+        DEFAULT_HEARTBEAT.min(token_ttl_seconds)
     }
 
     /// Notes what is wrong with the fields that a caller writes, as far as they tell by themselves.
-    pub fn check(&self, invalid: &mut Invalid) {
+    pub fn check(&self, invalid: &mut ValidationErrors) {
         check_code(invalid, &self.code);
         check_texts(invalid, &self.name, self.description.as_deref());
         for (pointer, price) in [("/monthly_price", self.monthly_price), ("/annual_price", self.annual_price)] {
-            let rule = format!("a whole number of minor units from 0 to {MOST_PRICE}");
-            invalid.check((0..=MOST_PRICE).contains(&price), pointer, rule);
+            let rule = format!("a whole number of minor units from 0 to {MAX_PRICE}");
+            invalid.check((0..=MAX_PRICE).contains(&price), pointer, rule);
         }
         let is_currency = self.currency.len() == 3 && self.currency.bytes().all(|b| b.is_ascii_uppercase());
         invalid.check(is_currency, "/currency", "three capital letters, as ISO 4217 names currencies");
         check_seats(invalid, self.max_users);
         invalid.check(self.max_tenants != Some(0), "/max_tenants", "1 or more, or null for no limit");
-        let features = self.feature_ids.len() <= MOST_FEATURES;
-        invalid.check(features, "/feature_ids", format!("at most {MOST_FEATURES} features"));
+        let features = self.feature_ids.len() <= MAX_FEATURES;
+        invalid.check(features, "/feature_ids", format!("at most {MAX_FEATURES} features"));
         self.check_times(invalid);
     }
 
-    fn check_times(&self, invalid: &mut Invalid) {
+    fn check_times(&self, invalid: &mut ValidationErrors) {
         let ttl = self.token_ttl_seconds;
-        let grace = self.grace_period_seconds <= MOST_GRACE;
-        invalid.check(grace, "/grace_period_seconds", format!("at most {MOST_GRACE}"));
-        if !(1..=MOST_TOKEN_TTL).contains(&ttl) {
+        let grace = self.grace_period_seconds <= MAX_GRACE;
+        invalid.check(grace, "/grace_period_seconds", format!("at most {MAX_GRACE}"));
+        if !(1..=MAX_TOKEN_TTL).contains(&ttl) {
             // The other two are measured by it: what is wrong with them can't be told before it is right.
-            invalid.check(false, "/token_ttl_seconds", format!("1 to {MOST_TOKEN_TTL}"));
+            invalid.check(false, "/token_ttl_seconds", format!("1 to {MAX_TOKEN_TTL}"));
             return;
         }
         let heartbeat = (1..=ttl).contains(&self.heartbeat_interval_seconds);
@@ -83,12 +83,12 @@ impl Tier {
     }
 }
 
-fn check_code(invalid: &mut Invalid, code: &str) {
+fn check_code(invalid: &mut ValidationErrors, code: &str) {
     let rule = "2 to 40 of a-z, 0-9 and '-', beginning with a letter or a digit";
     invalid.check(is_word(code, 2..=40, b"-"), "/code", rule);
 }
 
-fn check_texts(invalid: &mut Invalid, name: &str, description: Option<&str>) {
+fn check_texts(invalid: &mut ValidationErrors, name: &str, description: Option<&str>) {
     invalid.name("/name", name, 200);
     invalid.text("/description", description, 2000);
 }
@@ -100,7 +100,7 @@ fn is_word(text: &str, length: RangeInclusive<usize>, marks: &[u8]) -> bool {
 }
 
 /// Notes that a field which never changes was sent with another value. Left out, it stays what it is.
-pub fn check_unchanged(invalid: &mut Invalid, pointer: &str, sent: Option<&str>, current: &str) {
+pub fn check_unchanged(invalid: &mut ValidationErrors, pointer: &str, sent: Option<&str>, current: &str) {
     if sent.is_some_and(|sent| sent != current) {
         invalid.push(pointer, Code::Immutable, format!("this never changes: it is {current}"));
     }
@@ -113,8 +113,8 @@ mod tests {
         *,
     };
 
-    fn pointers(check: impl Fn(&mut Invalid)) -> Vec<(String, Code)> {
-        let mut invalid = Invalid::default();
+    fn pointers(check: impl Fn(&mut ValidationErrors)) -> Vec<(String, Code)> {
+        let mut invalid = ValidationErrors::default();
         check(&mut invalid);
         invalid.0.into_iter().map(|fault| (fault.pointer.unwrap(), fault.code)).collect()
     }
@@ -153,7 +153,7 @@ mod tests {
             tier.currency = "eur".to_owned();
             tier.max_users = Some(0);
             tier.max_tenants = Some(0);
-            tier.feature_ids = vec![id(1); MOST_FEATURES + 1];
+            tier.feature_ids = vec![id(1); MAX_FEATURES + 1];
             tier.heartbeat_interval_seconds = 3601;
             tier.renew_after_seconds = Some(1801);
             tier.grace_period_seconds = 2_592_001;
@@ -191,10 +191,10 @@ mod tests {
         };
         assert_eq!(times(1, 1, Some(0), 0), [""; 0]);
         assert_eq!(times(31_536_000, 31_536_000, Some(15_768_000), 2_592_000), [""; 0]);
-        assert_eq!(times(0, Tier::usual_heartbeat(0), None, 0), ["/token_ttl_seconds"]);
+        assert_eq!(times(0, Tier::default_heartbeat_interval(0), None, 0), ["/token_ttl_seconds"]);
         assert_eq!(times(31_536_001, 900, None, 0), ["/token_ttl_seconds"]);
         assert_eq!(times(3600, 0, None, 0), ["/heartbeat_interval_seconds"]);
-        assert_eq!((Tier::usual_heartbeat(3600), Tier::usual_heartbeat(60)), (900, 60));
+        assert_eq!((Tier::default_heartbeat_interval(3600), Tier::default_heartbeat_interval(60)), (900, 60));
     }
 
     #[test]

@@ -11,9 +11,9 @@ use crate::domain::secret::sha256;
 const LIFE: SignedDuration = SignedDuration::from_mins(5);
 /// How many values one data key seals at most. With random nonces of 96 bits, NIST SP 800-38D (§8.3) allows 2³² for one
 /// key; of 2¹⁶ values, two have the same nonce with a probability of 2⁻⁶⁵.
-const MOST_SEALED: u32 = 1 << 16;
+const MAX_SEALED: u32 = 1 << 16;
 /// How many data keys are kept for opening.
-const MOST_OPENED: usize = 128;
+const MAX_OPENED: usize = 128;
 
 /// The data keys of one sealer.
 #[derive(Default)]
@@ -44,7 +44,7 @@ impl Kept {
 impl DataKeys {
     /// The key that seals, for one more value.
     pub(super) fn for_sealing(&mut self, now: Timestamp) -> Option<Arc<DataKey>> {
-        let sealing = self.sealing.as_mut().filter(|sealing| sealing.sealed < MOST_SEALED && sealing.key.is_good(now));
+        let sealing = self.sealing.as_mut().filter(|sealing| sealing.sealed < MAX_SEALED && sealing.key.is_good(now));
         let Some(sealing) = sealing else {
             self.sealing = None;
             return None;
@@ -67,7 +67,7 @@ impl DataKeys {
 
     /// Keeps a key that was unwrapped. Where there are too many, the oldest goes.
     pub(super) fn open_with(&mut self, key: &Arc<DataKey>, now: Timestamp) {
-        while self.opening.len() >= MOST_OPENED {
+        while self.opening.len() >= MAX_OPENED {
             let oldest = self.opening.iter().min_by_key(|(_, kept)| kept.since).map(|(hash, _)| *hash);
             let Some(oldest) = oldest else { break };
             self.opening.remove(&oldest);
@@ -110,7 +110,7 @@ mod tests {
         for number in 0..200 {
             keys.open_with(&key(number), NOW + SignedDuration::from_millis(number.try_into().unwrap()));
         }
-        assert_eq!(keys.opening.len(), MOST_OPENED);
+        assert_eq!(keys.opening.len(), MAX_OPENED);
         let later = NOW + SignedDuration::from_secs(1);
         assert!(keys.for_opening(&key(199).header, later).is_some());
         assert!(keys.for_opening(&key(0).header, later).is_none());

@@ -2,7 +2,7 @@
 
 mod data_keys;
 mod envelope;
-mod kinds;
+mod key_specs;
 mod sealer;
 mod signer;
 #[cfg(test)]
@@ -14,7 +14,7 @@ use aws_sdk_kms::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-pub use kinds::{KeyUnfit, check_kinds};
+pub use key_specs::{UnsuitableKeyError, check_key_specs};
 pub use sealer::KmsSealer;
 pub use signer::KmsSigner;
 

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use shared::{
     domain::{Catalog, Feature, FeatureId, ProductId},
-    http::{List, PathId, Problem},
+    http::{ListQuery, PathId, Problem},
 };
 
 use super::{
@@ -33,7 +33,7 @@ fn list_of(id: ProductId) -> String {
 pub(super) async fn list(
     Operator(visit): Operator,
     PathId(id): PathId<ProductId>,
-    asked: Result<List<Asked>, Problem>,
+    asked: Result<ListQuery<Asked>, Problem>,
 ) -> Result<Response, Problem> {
     let asked = asked?.filter;
     let catalog = read(&visit).await?;
@@ -51,7 +51,7 @@ pub(super) async fn list(
     };
     let actions = html! { (link(&format!("{}/edit", path(id)), "Edit product")) (new) };
     let page = Page::new(Place::Products, &product.name, content).below(&[(HERE, "Products")]).actions(actions);
-    Ok(page.script(Asset::Order).done(asked.done.as_deref()).draw(&visit))
+    Ok(page.script(Asset::Order).done(asked.done.as_deref()).render(&visit))
 }
 
 fn row(catalog: &Catalog, feature: &Feature) -> Row {
@@ -97,8 +97,8 @@ pub(super) async fn ask_new(Operator(visit): Operator, PathId(id): PathId<Produc
     let catalog = read(&visit).await?;
     let product = product(&catalog, id)?;
     let back = list_of(id);
-    let form = Form::new(&format!("{back}/new"), inputs(None), "Create feature", &back).draw(&visit);
-    Ok(new_page(form, &[(HERE, "Products"), (&back, &product.name)]).draw(&visit))
+    let form = Form::new(&format!("{back}/new"), inputs(None), "Create feature", &back).render(&visit);
+    Ok(new_page(form, &[(HERE, "Products"), (&back, &product.name)]).render(&visit))
 }
 
 fn new_page<'a>(form: Markup, trail: &'a [(&'a str, &'a str)]) -> Page<'a> {
@@ -123,7 +123,7 @@ pub(super) async fn create(
         Ok(_) => Ok(Redirect::to(&format!("{back}?done=created")).into_response()),
         Err(problem) => {
             let trail = [(HERE, "Products"), (&*back, &*product.name)];
-            Ok(new_page(form.refused(&sent, &problem).draw(&visit), &trail).refused(&visit, &problem))
+            Ok(new_page(form.refused(&sent, &problem).render(&visit), &trail).refused(&visit, &problem))
         }
     }
 }
@@ -143,10 +143,10 @@ pub(super) async fn ask_edit(Operator(visit): Operator, PathId(id): PathId<Featu
     let feature = feature(&catalog, id)?;
     let product = product(&catalog, feature.product_id)?;
     let back = list_of(product.id);
-    let form = edit_form(&format!("/dashboard/features/{id}/edit"), &back, feature).draw(&visit);
+    let form = edit_form(&format!("/dashboard/features/{id}/edit"), &back, feature).render(&visit);
     Ok(Page::new(Place::Products, "Edit feature", form)
         .below(&[(HERE, "Products"), (&back, &product.name)])
-        .draw(&visit))
+        .render(&visit))
 }
 
 /// Saves them. Its place in the list stays.
@@ -166,7 +166,7 @@ pub(super) async fn edit(
     match visit.put(&format!("/api/v1.0/product-features/{id}"), &sent, &body).await {
         Ok(_) => Ok(Redirect::to(&format!("{back}?done=saved")).into_response()),
         Err(problem) => {
-            let form = form.refused(&sent, &problem).draw(&visit);
+            let form = form.refused(&sent, &problem).render(&visit);
             let trail = [(HERE, "Products"), (&*back, &*product.name)];
             Ok(Page::new(Place::Products, "Edit feature", form).below(&trail).refused(&visit, &problem))
         }

@@ -12,7 +12,7 @@ use axum::{
 };
 use maud::{Markup, html};
 use shared::{
-    Services,
+    AppState,
     domain::{Catalog, Feature, Product, ProductId, Tier},
     http::Problem,
 };
@@ -22,7 +22,7 @@ use crate::{enter::Visit, ui::components::tabs};
 pub(crate) const HERE: &str = "/dashboard/products";
 
 /// The pages.
-pub(crate) fn routes() -> Router<Services> {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route(HERE, get(products::list))
         .route("/dashboard/products/move", post(order::products))
@@ -41,7 +41,7 @@ pub(crate) fn routes() -> Router<Services> {
 
 /// The catalog as it is: operators see what they just wrote.
 async fn read(visit: &Visit) -> Result<Catalog, Problem> {
-    Ok(visit.services.table.catalog().await?.catalog)
+    Ok(visit.app.table.catalog().await?.catalog)
 }
 
 fn path(id: ProductId) -> String {

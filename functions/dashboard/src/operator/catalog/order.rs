@@ -72,7 +72,7 @@ fn wanted<K: Kind>(sent: &Sent, list: &[Id<K>]) -> Result<(Id<K>, Option<Id<K>>)
 }
 
 async fn moved(visit: &Visit, headers: &HeaderMap, wanted: Move, back: &str) -> Result<Response, Problem> {
-    let order = arrange(&visit.services.table, &visit.services.catalog, visit.call.now, wanted).await?;
+    let order = arrange(&visit.app.table, &visit.app.catalog, visit.ctx.now, wanted).await?;
     let by_script = headers.get(ACCEPT).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     Ok(if by_script { Json(json!({ "order": order })).into_response() } else { Redirect::to(back).into_response() })
 }

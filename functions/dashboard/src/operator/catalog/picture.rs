@@ -33,7 +33,7 @@ pub(super) async fn page(Operator(visit): Operator, PathId(id): PathId<ProductId
         }
     };
     let actions = html! { (link(&format!("{}/edit", path(id)), "Edit product")) (new) };
-    Ok(Page::new(Place::Products, &product.name, content).below(&[(HERE, "Products")]).actions(actions).draw(&visit))
+    Ok(Page::new(Place::Products, &product.name, content).below(&[(HERE, "Products")]).actions(actions).render(&visit))
 }
 
 /// The tiers that include this one, or none, each with those that stand on it. As no tier includes itself, however far

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use shared::{
     domain::{Catalog, Product, ProductId},
-    http::{List, PathId, Problem},
+    http::{ListQuery, PathId, Problem},
 };
 
 use super::{
@@ -37,7 +37,10 @@ pub(super) fn in_order(catalog: &Catalog) -> Vec<&Product> {
 }
 
 /// The list.
-pub(super) async fn list(Operator(visit): Operator, asked: Result<List<Asked>, Problem>) -> Result<Response, Problem> {
+pub(super) async fn list(
+    Operator(visit): Operator,
+    asked: Result<ListQuery<Asked>, Problem>,
+) -> Result<Response, Problem> {
     let asked = asked?.filter;
     let catalog = read(&visit).await?;
     let new = primary_link("/dashboard/products/new", "New product");
@@ -50,7 +53,7 @@ pub(super) async fn list(Operator(visit): Operator, asked: Result<List<Asked>, P
         }
     };
     let page = Page::new(Place::Products, "Products", content).actions(new).script(Asset::Order);
-    Ok(page.done(asked.done.as_deref()).draw(&visit))
+    Ok(page.done(asked.done.as_deref()).render(&visit))
 }
 
 fn row(catalog: &Catalog, product: &Product) -> Row {
@@ -97,7 +100,7 @@ fn new_page(form: Markup) -> Page<'static> {
 
 /// Asks for a new one.
 pub(super) async fn ask_new(Operator(visit): Operator) -> Response {
-    new_page(new_form().draw(&visit)).draw(&visit)
+    new_page(new_form().render(&visit)).render(&visit)
 }
 
 /// Makes it.
@@ -110,7 +113,7 @@ pub(super) async fn create(Operator(visit): Operator, sent: Sent) -> Result<Resp
         Ok(made) => {
             Redirect::to(&format!("{HERE}/{}?done=created", made["id"].as_str().unwrap_or_default())).into_response()
         }
-        Err(problem) => new_page(form.refused(&sent, &problem).draw(&visit)).refused(&visit, &problem),
+        Err(problem) => new_page(form.refused(&sent, &problem).render(&visit)).refused(&visit, &problem),
     })
 }
 
@@ -124,10 +127,10 @@ pub(super) async fn ask_edit(Operator(visit): Operator, PathId(id): PathId<Produ
     let catalog = read(&visit).await?;
     let product = product(&catalog, id)?;
     let back = path(id);
-    let form = edit_form(&format!("{back}/edit"), &back, product).draw(&visit);
+    let form = edit_form(&format!("{back}/edit"), &back, product).render(&visit);
     Ok(Page::new(Place::Products, "Edit product", form)
         .below(&[(HERE, "Products"), (&back, &product.name)])
-        .draw(&visit))
+        .render(&visit))
 }
 
 /// Saves them. Its place in the list stays.
@@ -146,7 +149,7 @@ pub(super) async fn edit(
     match visit.put(&format!("/api/v1.0/products/{id}"), &sent, &body).await {
         Ok(_) => Ok(Redirect::to(&format!("{back}?done=saved")).into_response()),
         Err(problem) => {
-            let form = form.refused(&sent, &problem).draw(&visit);
+            let form = form.refused(&sent, &problem).render(&visit);
             let trail = [(HERE, "Products"), (&*back, &*product.name)];
             Ok(Page::new(Place::Products, "Edit product", form).below(&trail).refused(&visit, &problem))
         }

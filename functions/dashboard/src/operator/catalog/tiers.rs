@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 use shared::{
     domain::{BillingPeriod, Catalog, ProductId, Tier, TierId},
-    http::{List, PathId, Problem},
+    http::{ListQuery, PathId, Problem},
 };
 
 use super::{
@@ -32,7 +32,7 @@ use crate::{
 pub(super) async fn list(
     Operator(visit): Operator,
     PathId(id): PathId<ProductId>,
-    asked: Result<List<Asked>, Problem>,
+    asked: Result<ListQuery<Asked>, Problem>,
 ) -> Result<Response, Problem> {
     let asked = asked?.filter;
     let catalog = read(&visit).await?;
@@ -56,7 +56,7 @@ pub(super) async fn list(
         badge("Not sold", "dim")
     };
     let page = Page::new(Place::Products, &product.name, content).below(&[(HERE, "Products")]).aside(aside);
-    Ok(page.actions(actions).script(Asset::Order).done(asked.done.as_deref()).draw(&visit))
+    Ok(page.actions(actions).script(Asset::Order).done(asked.done.as_deref()).render(&visit))
 }
 
 fn row(catalog: &Catalog, tier: &Tier) -> Row {
@@ -197,8 +197,8 @@ pub(super) async fn ask_new(Operator(visit): Operator, PathId(id): PathId<Produc
     let product = product(&catalog, id)?;
     let back = path(id);
     let inputs = inputs(&catalog, id, None, usual_currency(&catalog, id));
-    let form = Form::new(&format!("{back}/tiers/new"), inputs, "Create tier", &back).draw(&visit);
-    Ok(new_page(form, &[(HERE, "Products"), (&back, &product.name)]).draw(&visit))
+    let form = Form::new(&format!("{back}/tiers/new"), inputs, "Create tier", &back).render(&visit);
+    Ok(new_page(form, &[(HERE, "Products"), (&back, &product.name)]).render(&visit))
 }
 
 /// Makes it.
@@ -220,7 +220,7 @@ pub(super) async fn create(
         Ok(_) => Ok(Redirect::to(&format!("{back}?done=created")).into_response()),
         Err(problem) => {
             let trail = [(HERE, "Products"), (&*back, &*product.name)];
-            Ok(new_page(form.refused(&sent, &problem).draw(&visit), &trail).refused(&visit, &problem))
+            Ok(new_page(form.refused(&sent, &problem).render(&visit), &trail).refused(&visit, &problem))
         }
     }
 }
@@ -243,9 +243,9 @@ pub(super) async fn ask_edit(Operator(visit): Operator, PathId(id): PathId<TierI
     let tier = catalog.tiers.get(&id).ok_or_else(Problem::not_found)?;
     let product = product(&catalog, tier.product_id)?;
     let back = path(product.id);
-    let form = edit_form(&format!("/dashboard/tiers/{id}/edit"), &back, &catalog, tier, &tier.currency).draw(&visit);
+    let form = edit_form(&format!("/dashboard/tiers/{id}/edit"), &back, &catalog, tier, &tier.currency).render(&visit);
     let trail = [(HERE, "Products"), (&*back, &*product.name)];
-    Ok(edit_page(tier, &form, &trail).draw(&visit))
+    Ok(edit_page(tier, &form, &trail).render(&visit))
 }
 
 fn edit_page<'a>(tier: &'a Tier, form: &Markup, trail: &'a [(&'a str, &'a str)]) -> Page<'a> {
@@ -276,7 +276,7 @@ pub(super) async fn edit(
         Ok(_) => Ok(Redirect::to(&format!("{back}?done=saved")).into_response()),
         Err(problem) => {
             let trail = [(HERE, "Products"), (&*back, &*product.name)];
-            Ok(edit_page(tier, &form.refused(&sent, &problem).draw(&visit), &trail).refused(&visit, &problem))
+            Ok(edit_page(tier, &form.refused(&sent, &problem).render(&visit), &trail).refused(&visit, &problem))
         }
     }
 }

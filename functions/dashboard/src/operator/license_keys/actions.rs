@@ -232,8 +232,8 @@ impl FromStr for Action {
 }
 
 async fn read(visit: &Visit, id: LicenseId) -> Result<(LicenseResource, Catalog), Problem> {
-    let license = get_license::get(&visit.services.table, id, &visit.call).await?;
-    Ok((license, visit.services.table.catalog().await?.catalog))
+    let license = get_license::get(&visit.app.table, id, &visit.ctx).await?;
+    Ok((license, visit.app.table.catalog().await?.catalog))
 }
 
 fn page<'a>(action: Action, trail: &'a [(&'a str, &'a str)], form: &Markup) -> Page<'a> {
@@ -250,7 +250,7 @@ pub(super) async fn ask(
     let back = path(id);
     let target = format!("{back}/{}", action.word());
     let form = form(action, &target, &back, action.inputs(&license, &catalog));
-    Ok(page(action, &[(HERE, "License keys"), (&back, &license.key_hint)], &form.draw(&visit)).draw(&visit))
+    Ok(page(action, &[(HERE, "License keys"), (&back, &license.key_hint)], &form.render(&visit)).render(&visit))
 }
 
 fn form<'a>(action: Action, target: &'a str, back: &'a str, inputs: Vec<Input>) -> Form<'a> {
@@ -275,7 +275,7 @@ pub(super) async fn act(
             let target = format!("{back}/{}", action.word());
             let form = form(action, &target, &back, inputs).refused(&sent, &problem);
             let trail = [(HERE, "License keys"), (&*back, &*license.key_hint)];
-            Ok(page(action, &trail, &form.draw(&visit)).refused(&visit, &problem))
+            Ok(page(action, &trail, &form.render(&visit)).refused(&visit, &problem))
         }
     }
 }
@@ -290,5 +290,5 @@ pub(super) fn new_key(visit: &Visit, path: &str, answer: &Value) -> Response {
             div.actions { (link(path, "Go to the license key")) }
         }
     };
-    Page::new(Place::LicenseKeys, "Here is the key string", content).below(&[(HERE, "License keys")]).draw(visit)
+    Page::new(Place::LicenseKeys, "Here is the key string", content).below(&[(HERE, "License keys")]).render(visit)
 }

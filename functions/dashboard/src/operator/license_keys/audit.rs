@@ -28,18 +28,18 @@ fn inputs() -> Vec<Input> {
 
 /// Asks how.
 pub(super) async fn ask(Operator(visit): Operator, PathId(id): PathId<LicenseId>) -> Result<Response, Problem> {
-    let license = get_license::get(&visit.services.table, id, &visit.call).await?;
+    let license = get_license::get(&visit.app.table, id, &visit.ctx).await?;
     let back = path(id);
     let target = format!("{back}/audit");
     let content = html! {
         div.stack {
             p.prose { "An audit reads everything that belongs to this key, and stands in its history." }
-            (Form::new(&target, inputs(), "Audit", &back).draw(&visit))
+            (Form::new(&target, inputs(), "Audit", &back).render(&visit))
         }
     };
     Ok(Page::new(Place::LicenseKeys, "Audit this license key", content)
         .below(&[(HERE, "License keys"), (&back, &license.key_hint)])
-        .draw(&visit))
+        .render(&visit))
 }
 
 /// Does it, and shows what was found.
@@ -69,7 +69,7 @@ pub(super) async fn audit(
         div.section.actions { (link(&back, "Go to the license key")) }
     };
     let hint = text(&answer["license"]["key_hint"]);
-    Ok(Page::new(Place::LicenseKeys, "Audit", content).below(&[(HERE, "License keys"), (&back, &hint)]).draw(&visit))
+    Ok(Page::new(Place::LicenseKeys, "Audit", content).below(&[(HERE, "License keys"), (&back, &hint)]).render(&visit))
 }
 
 fn name(code: &str) -> &str {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::{
     domain::{Catalog, Code, CustomerId, FieldError, Tier},
-    http::{List, Problem},
+    http::{ListQuery, Problem},
 };
 
 use super::{
@@ -31,14 +31,17 @@ pub(super) struct Asked {
 }
 
 /// The form.
-pub(super) async fn ask(Operator(visit): Operator, asked: Result<List<Asked>, Problem>) -> Result<Response, Problem> {
-    let List { filter, .. } = asked?;
+pub(super) async fn ask(
+    Operator(visit): Operator,
+    asked: Result<ListQuery<Asked>, Problem>,
+) -> Result<Response, Problem> {
+    let ListQuery { filter, .. } = asked?;
     let email = match filter.customer_id {
         Some(id) => Some(customers::read(&visit, id).await?.email),
         None => None,
     };
-    let catalog = visit.services.table.catalog().await?.catalog;
-    Ok(page(form(&catalog, email).draw(&visit)).draw(&visit))
+    let catalog = visit.app.table.catalog().await?.catalog;
+    Ok(page(form(&catalog, email).render(&visit)).render(&visit))
 }
 
 fn page(content: Markup) -> Page<'static> {
@@ -99,15 +102,15 @@ pub(super) async fn issue(Operator(visit): Operator, sent: Sent) -> Result<Respo
             Ok(new_key(&visit, &format!("{HERE}/{id}"), &answer))
         }
         Err(problem) => {
-            let catalog = visit.services.table.catalog().await?.catalog;
-            Ok(page(form(&catalog, None).refused(&sent, &problem).draw(&visit)).refused(&visit, &problem))
+            let catalog = visit.app.table.catalog().await?.catalog;
+            Ok(page(form(&catalog, None).refused(&sent, &problem).render(&visit)).refused(&visit, &problem))
         }
     }
 }
 
 /// What the API is asked with; a problem where there is no such customer.
 async fn body(visit: &Visit, sent: &Sent) -> Result<Result<Value, Problem>, Problem> {
-    let Some(found) = visit.services.table.customer_by_email(sent.get("customer_id")).await? else {
+    let Some(found) = visit.app.table.customer_by_email(sent.get("customer_id")).await? else {
         let fault = FieldError::at("/customer_id", Code::InvalidValue, "no customer has this e-mail address");
         return Ok(Err(fault.into()));
     };

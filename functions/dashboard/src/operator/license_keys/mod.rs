@@ -10,9 +10,9 @@ use licenses::list_licenses;
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::{
-    Services,
+    AppState,
     domain::{CustomerId, LicenseId, ProductId, Status},
-    http::{List, Problem},
+    http::{ListQuery, Problem},
     store::licenses::LicenseFilter,
 };
 
@@ -30,7 +30,7 @@ use crate::{
 pub(crate) const HERE: &str = "/dashboard/license-keys";
 
 /// The pages.
-pub(crate) fn routes() -> Router<Services> {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route(HERE, get(list))
         .route("/dashboard/license-keys/new", get(issue::ask).post(issue::issue))
@@ -93,8 +93,8 @@ impl Asked {
     }
 }
 
-async fn list(Operator(visit): Operator, asked: Result<List<Asked>, Problem>) -> Result<Response, Problem> {
-    let List { filter: asked, paging } = asked?;
+async fn list(Operator(visit): Operator, asked: Result<ListQuery<Asked>, Problem>) -> Result<Response, Problem> {
+    let ListQuery { filter: asked, paging } = asked?;
     let oldest_first = asked.order.is_some();
     let filter = LicenseFilter {
         customer_id: asked.customer_id,
@@ -102,7 +102,7 @@ async fn list(Operator(visit): Operator, asked: Result<List<Asked>, Problem>) ->
         status: asked.status,
         oldest_first,
     };
-    let page = list_licenses::list(&visit.services.table, &filter, visit.call.now, &paging).await?;
+    let page = list_licenses::list(&visit.app.table, &filter, visit.ctx.now, &paging).await?;
     let next = page.next_cursor.as_deref().map(|cursor| asked.address(oldest_first, cursor));
     let first = paging.cursor.is_some().then(|| asked.address(oldest_first, ""));
     let turned = asked.address(!oldest_first, "");
@@ -121,11 +121,11 @@ async fn list(Operator(visit): Operator, asked: Result<List<Asked>, Problem>) ->
             (pages(first.as_deref(), next.as_deref()))
         }
     };
-    Ok(Page::new(Place::LicenseKeys, "License keys", content).actions(issue).draw(&visit))
+    Ok(Page::new(Place::LicenseKeys, "License keys", content).actions(issue).render(&visit))
 }
 
 async fn filters(visit: &Visit, asked: &Asked) -> Result<Markup, Problem> {
-    let catalog = visit.services.catalog.read(&visit.services.table, visit.call.now).await?;
+    let catalog = visit.app.catalog.read(&visit.app.table, visit.ctx.now).await?;
     let mut products: Vec<_> = catalog.products.values().collect();
     products.sort_by_key(|product| (product.sort_order, product.id));
     let products =

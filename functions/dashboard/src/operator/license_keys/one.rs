@@ -7,10 +7,10 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
-    auth::Reach,
+    auth::LicenseAccess,
     domain::{ActivationId, LicenseId, Status},
     http::{
-        List, PathId, Problem,
+        ListQuery, PathId, Problem,
         resources::{ActivationResource, ActivationStatus, LicenseResource},
     },
 };
@@ -41,12 +41,12 @@ pub(super) struct Asked {
 pub(super) async fn machines(
     Operator(visit): Operator,
     PathId(id): PathId<LicenseId>,
-    asked: Result<List<Asked>, Problem>,
+    asked: Result<ListQuery<Asked>, Problem>,
 ) -> Result<Response, Problem> {
-    let List { filter, paging } = asked?;
+    let ListQuery { filter, paging } = asked?;
     let (license, machines) = tokio::join!(
-        get_license::get(&visit.services.table, id, &visit.call),
-        list_activations::list(&visit.services, Reach::All, id, &paging, &visit.call),
+        get_license::get(&visit.app.table, id, &visit.ctx),
+        list_activations::list(&visit.app, LicenseAccess::All, id, &paging, &visit.ctx),
     );
     let (license, machines) = (license?, machines?);
     let here = path(id);
@@ -67,13 +67,11 @@ pub(super) async fn machines(
 pub(super) async fn history(
     Operator(visit): Operator,
     PathId(id): PathId<LicenseId>,
-    asked: Result<List<Asked>, Problem>,
+    asked: Result<ListQuery<Asked>, Problem>,
 ) -> Result<Response, Problem> {
-    let List { filter, paging } = asked?;
-    let (license, events) = tokio::join!(
-        get_license::get(&visit.services.table, id, &visit.call),
-        events_of(&visit.services.table, id, &paging),
-    );
+    let ListQuery { filter, paging } = asked?;
+    let (license, events) =
+        tokio::join!(get_license::get(&visit.app.table, id, &visit.ctx), events_of(&visit.app.table, id, &paging),);
     let (license, events) = (license?, events?);
     let here = format!("{}/history", path(id));
     let next = events.next_cursor.as_deref().map(|cursor| address(&here, &[("cursor", cursor)]));
@@ -91,7 +89,7 @@ async fn frame(
     done: Option<&str>,
     below: &Markup,
 ) -> Result<Response, Problem> {
-    let catalog = visit.services.catalog.read(&visit.services.table, visit.call.now).await?;
+    let catalog = visit.app.catalog.read(&visit.app.table, visit.ctx.now).await?;
     let names = names_of(visit, license.customer_id.into_iter().collect()).await?;
     let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
     let product = catalog.products.get(&license.product_id).map_or("–", |product| product.name.as_str());
@@ -125,7 +123,7 @@ async fn frame(
         .aside(status(license.status))
         .actions(actions)
         .done(done);
-    Ok(page.draw(visit))
+    Ok(page.render(visit))
 }
 
 /// Why the key is as it is, where that is not plain.
@@ -173,7 +171,7 @@ fn machine_rows(here: &str, machines: &[ActivationResource], visit: &Visit) -> M
                 @if machine.machine_name.is_some() { span.sub { (machine.machine_id) } }
             },
             machine_status(machine.status),
-            machine.last_heartbeat_at.map_or_else(|| html! { "–" }, |at| show::ago(at, visit.call.now)),
+            machine.last_heartbeat_at.map_or_else(|| html! { "–" }, |at| show::ago(at, visit.ctx.now)),
             machine.activated_at.map_or_else(|| html! { "–" }, show::time),
             html! { (machine.last_ip.as_deref().unwrap_or("–")) },
             html! { a.button href={ (here) "/machines/" (machine.id) "/free" } data-dialog { "Free the seat" } },
@@ -196,7 +194,7 @@ pub(super) async fn ask_free(
     Operator(visit): Operator,
     PathIds(id, activation): PathIds<LicenseId, ActivationId>,
 ) -> Result<Response, Problem> {
-    let found = visit.services.table.activation(id, activation.machine).await?;
+    let found = visit.app.table.activation(id, activation.machine).await?;
     let found = found.filter(|found| found.id == activation).ok_or_else(Problem::not_found)?;
     let back = path(id);
     let action = format!("{back}/machines/{activation}/free");
@@ -206,11 +204,11 @@ pub(super) async fn ask_free(
             strong { (name) } " gives up its seat at once, and another machine may take it. The app on it learns that at its next \
             heartbeat, and has to activate again; until its token ends it may go on offline."
         }
-        (Form::new(&action, Vec::new(), "Free the seat", &back).dangerous().draw(&visit))
+        (Form::new(&action, Vec::new(), "Free the seat", &back).dangerous().render(&visit))
     };
     Ok(Page::new(Place::LicenseKeys, "Free this seat?", content)
         .below(&[(HERE, "License keys"), (&back, "License key")])
-        .draw(&visit))
+        .render(&visit))
 }
 
 /// Frees a seat.

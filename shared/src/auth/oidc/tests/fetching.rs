@@ -13,11 +13,11 @@ async fn a_kid_that_is_not_known_is_asked_for_once_in_a_while() {
     assert_eq!(issuer.asked("/keys"), 1);
     for n in 0..20 {
         let made_up = key.token_with(&json!({"kid": format!("made up {n}")}), &issuer.claims());
-        assert_eq!(invalid(oidc.verify(&made_up, later(10)).await), BearerInvalid::UnknownKey);
+        assert_eq!(invalid(oidc.verify(&made_up, later(10)).await), BearerTokenError::UnknownKey);
     }
     assert_eq!(issuer.asked("/keys"), 2);
     let made_up = key.token_with(&json!({"kid": "made up"}), &issuer.claims());
-    assert_eq!(invalid(oidc.verify(&made_up, later(15)).await), BearerInvalid::UnknownKey);
+    assert_eq!(invalid(oidc.verify(&made_up, later(15)).await), BearerTokenError::UnknownKey);
     assert_eq!(issuer.asked("/keys"), 3);
     // Known ones never wait for that.
     assert!(oidc.verify(&key.token(&issuer.claims()), later(15)).await.is_ok());
@@ -54,7 +54,7 @@ async fn keys_rotate() {
     // Withdrawn, it holds until the copy is no longer fresh.
     let claims = issuer.claims_with(&json!({"exp": NOW.as_second() + 100_000}));
     assert!(oidc.verify(&old.token(&claims), later(3600)).await.is_ok());
-    assert_eq!(invalid(oidc.verify(&old.token(&claims), later(3610)).await), BearerInvalid::UnknownKey);
+    assert_eq!(invalid(oidc.verify(&old.token(&claims), later(3610)).await), BearerTokenError::UnknownKey);
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn keys_are_used_for_what_they_are_for() {
     assert!(is_unavailable(&verify(json!([own(json!({"use": "enc"}))]), json!({})).await));
     assert!(is_unavailable(&verify(json!([own(json!({"key_ops": ["sign"]}))]), json!({})).await));
     let for_pss = json!([own(json!({"alg": "PS256"}))]);
-    assert_eq!(invalid(verify(for_pss, json!({})).await), BearerInvalid::UnknownKey);
+    assert_eq!(invalid(verify(for_pss, json!({})).await), BearerTokenError::UnknownKey);
     // A symmetric key, or one that is not understood, does no harm to those beside it.
     let beside =
         [json!({"kty": "oct", "k": "AA", "kid": "a"}), json!({"kty": "OKP", "crv": "X448", "x": "AA"}), json!(5)];
@@ -144,5 +144,5 @@ async fn keys_are_used_for_what_they_are_for() {
     // A token that names no key means the only one.
     assert!(verify(json!([own(json!({})), Key::p256("b").jwk]), json!({"kid": null})).await.is_ok());
     let two = json!([own(json!({})), Key::rsa("b").jwk]);
-    assert_eq!(invalid(verify(two, json!({"kid": null})).await), BearerInvalid::UnknownKey);
+    assert_eq!(invalid(verify(two, json!({"kid": null})).await), BearerTokenError::UnknownKey);
 }

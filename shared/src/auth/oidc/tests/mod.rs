@@ -26,7 +26,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::{BearerInvalid, Oidc, OidcError, OidcSettings, User};
+use super::{BearerTokenError, Oidc, OidcError, OidcSettings, User};
 use crate::domain::Secret;
 
 /// 2026-01-15T12:00:00Z.
@@ -217,7 +217,7 @@ impl Drop for Issuer {
     }
 }
 
-fn invalid(result: Result<User, OidcError>) -> BearerInvalid {
+fn invalid(result: Result<User, OidcError>) -> BearerTokenError {
     match result {
         Err(OidcError::Invalid(invalid)) => invalid,
         other => panic!("{other:?}"),

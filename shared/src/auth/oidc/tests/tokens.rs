@@ -34,35 +34,35 @@ async fn claims_must_hold() {
     let oidc = issuer.oidc();
     let now = NOW.as_second();
     let cases = [
-        (json!({"aud": "other"}), Err(BearerInvalid::Audience)),
-        (json!({"aud": ["other"]}), Err(BearerInvalid::Audience)),
-        (json!({"aud": []}), Err(BearerInvalid::Audience)),
-        (json!({"aud": null}), Err(BearerInvalid::Audience)),
-        (json!({"aud": 5}), Err(BearerInvalid::Claims)),
+        (json!({"aud": "other"}), Err(BearerTokenError::Audience)),
+        (json!({"aud": ["other"]}), Err(BearerTokenError::Audience)),
+        (json!({"aud": []}), Err(BearerTokenError::Audience)),
+        (json!({"aud": null}), Err(BearerTokenError::Audience)),
+        (json!({"aud": 5}), Err(BearerTokenError::Claims)),
         // Where there is an audience, the client does not count.
-        (json!({"aud": "other", "client_id": "signet"}), Err(BearerInvalid::Audience)),
-        (json!({"aud": null, "client_id": "other"}), Err(BearerInvalid::Audience)),
+        (json!({"aud": "other", "client_id": "signet"}), Err(BearerTokenError::Audience)),
+        (json!({"aud": null, "client_id": "other"}), Err(BearerTokenError::Audience)),
         (json!({"aud": null, "client_id": "signet-cli"}), Ok(())),
         (json!({"aud": ["other", "signet-cli"]}), Ok(())),
-        (json!({"iss": format!("{}/", issuer.url)}), Err(BearerInvalid::Issuer)),
-        (json!({"iss": "https://elsewhere.example"}), Err(BearerInvalid::Issuer)),
-        (json!({"iss": [issuer.url]}), Err(BearerInvalid::Claims)),
-        (json!({"iss": null}), Err(BearerInvalid::Claims)),
-        (json!({"sub": null}), Err(BearerInvalid::Claims)),
-        (json!({"sub": ""}), Err(BearerInvalid::Claims)),
-        (json!({"sub": "a\nb"}), Err(BearerInvalid::Claims)),
-        (json!({"sub": "a".repeat(256)}), Err(BearerInvalid::Claims)),
-        (json!({"exp": null}), Err(BearerInvalid::Claims)),
-        (json!({"exp": "9999999999"}), Err(BearerInvalid::Claims)),
-        (json!({"exp": now - 60}), Err(BearerInvalid::Expired)),
+        (json!({"iss": format!("{}/", issuer.url)}), Err(BearerTokenError::Issuer)),
+        (json!({"iss": "https://elsewhere.example"}), Err(BearerTokenError::Issuer)),
+        (json!({"iss": [issuer.url]}), Err(BearerTokenError::Claims)),
+        (json!({"iss": null}), Err(BearerTokenError::Claims)),
+        (json!({"sub": null}), Err(BearerTokenError::Claims)),
+        (json!({"sub": ""}), Err(BearerTokenError::Claims)),
+        (json!({"sub": "a\nb"}), Err(BearerTokenError::Claims)),
+        (json!({"sub": "a".repeat(256)}), Err(BearerTokenError::Claims)),
+        (json!({"exp": null}), Err(BearerTokenError::Claims)),
+        (json!({"exp": "9999999999"}), Err(BearerTokenError::Claims)),
+        (json!({"exp": now - 60}), Err(BearerTokenError::Expired)),
         (json!({"exp": now - 59}), Ok(())),
         (json!({"exp": 1_768_478_400.5}), Ok(())),
-        (json!({"nbf": now + 61}), Err(BearerInvalid::NotYet)),
+        (json!({"nbf": now + 61}), Err(BearerTokenError::NotYet)),
         (json!({"nbf": now + 60}), Ok(())),
-        (json!({"token_use": "refresh"}), Err(BearerInvalid::Type)),
+        (json!({"token_use": "refresh"}), Err(BearerTokenError::Type)),
         (json!({"token_use": "id"}), Ok(())),
-        (json!({"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}), Err(BearerInvalid::Type)),
-        (json!({"cnf": {"jkt": "a"}}), Err(BearerInvalid::Bound)),
+        (json!({"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}), Err(BearerTokenError::Type)),
+        (json!({"cnf": {"jkt": "a"}}), Err(BearerTokenError::Bound)),
     ];
     for (claims, expected) in cases {
         let found = oidc.verify(&key.token(&issuer.claims_with(&claims)), NOW).await;
@@ -76,25 +76,25 @@ async fn the_issuer_alone_says_with_which_key() {
     let issuer = Issuer::start(&[&key, &Key::p256("b")]).await;
     let oidc = issuer.oidc();
     let cases = [
-        (json!({"jwk": key.jwk}), BearerInvalid::Form),
-        (json!({"jku": "https://a.example/keys"}), BearerInvalid::Form),
-        (json!({"x5u": "https://a.example/cert"}), BearerInvalid::Form),
-        (json!({"x5c": ["AA=="]}), BearerInvalid::Form),
-        (json!({"crit": ["exp"], "exp": 1}), BearerInvalid::Form),
-        (json!({"b64": false}), BearerInvalid::Form),
-        (json!({"typ": "license+jwt"}), BearerInvalid::Type),
-        (json!({"typ": "logout+jwt"}), BearerInvalid::Type),
-        (json!({"typ": "dpop+jwt"}), BearerInvalid::Type),
-        (json!({"alg": "none"}), BearerInvalid::Algorithm),
-        (json!({"alg": "None"}), BearerInvalid::Algorithm),
-        (json!({"alg": "HS256"}), BearerInvalid::Algorithm),
-        (json!({"alg": "RS512"}), BearerInvalid::Algorithm),
-        (json!({"alg": "EdDSA"}), BearerInvalid::Algorithm),
-        (json!({"alg": "PS256"}), BearerInvalid::Signature),
+        (json!({"jwk": key.jwk}), BearerTokenError::Form),
+        (json!({"jku": "https://a.example/keys"}), BearerTokenError::Form),
+        (json!({"x5u": "https://a.example/cert"}), BearerTokenError::Form),
+        (json!({"x5c": ["AA=="]}), BearerTokenError::Form),
+        (json!({"crit": ["exp"], "exp": 1}), BearerTokenError::Form),
+        (json!({"b64": false}), BearerTokenError::Form),
+        (json!({"typ": "license+jwt"}), BearerTokenError::Type),
+        (json!({"typ": "logout+jwt"}), BearerTokenError::Type),
+        (json!({"typ": "dpop+jwt"}), BearerTokenError::Type),
+        (json!({"alg": "none"}), BearerTokenError::Algorithm),
+        (json!({"alg": "None"}), BearerTokenError::Algorithm),
+        (json!({"alg": "HS256"}), BearerTokenError::Algorithm),
+        (json!({"alg": "RS512"}), BearerTokenError::Algorithm),
+        (json!({"alg": "EdDSA"}), BearerTokenError::Algorithm),
+        (json!({"alg": "PS256"}), BearerTokenError::Signature),
         // The key's type does not match.
-        (json!({"alg": "ES256"}), BearerInvalid::UnknownKey),
-        (json!({"kid": "b"}), BearerInvalid::UnknownKey),
-        (json!({"kid": "made up"}), BearerInvalid::UnknownKey),
+        (json!({"alg": "ES256"}), BearerTokenError::UnknownKey),
+        (json!({"kid": "b"}), BearerTokenError::UnknownKey),
+        (json!({"kid": "made up"}), BearerTokenError::UnknownKey),
     ];
     for (header, expected) in cases {
         let token = key.token_with(&header, &issuer.claims());
@@ -113,30 +113,33 @@ async fn a_forged_token_does_not_hold() {
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
     let verify = async |text: String| invalid(oidc.verify(&Secret::new(text), NOW).await);
-    assert_eq!(verify(foreign.token(&issuer.claims()).expose().to_owned()).await, BearerInvalid::Signature);
+    assert_eq!(verify(foreign.token(&issuer.claims()).expose().to_owned()).await, BearerTokenError::Signature);
 
     let mine = key.token(&issuer.claims_with(&json!({"roles": []})));
     let [header, _, signature] = mine.expose().split('.').collect::<Vec<_>>()[..] else { panic!("no JWS") };
     let raised = encoded(&issuer.claims());
-    assert_eq!(verify(format!("{header}.{raised}.{signature}")).await, BearerInvalid::Signature);
-    assert_eq!(verify(format!("{header}.{raised}.")).await, BearerInvalid::Signature);
+    assert_eq!(verify(format!("{header}.{raised}.{signature}")).await, BearerTokenError::Signature);
+    assert_eq!(verify(format!("{header}.{raised}.")).await, BearerTokenError::Signature);
 
     // With no signature at all, and with the public key as the secret: as its bytes, its PEM text, its JWK.
     let none = message(&json!({"alg": "none", "kid": "a"}), &issuer.claims());
-    assert_eq!(verify(format!("{none}.")).await, BearerInvalid::Algorithm);
+    assert_eq!(verify(format!("{none}.")).await, BearerTokenError::Algorithm);
     let modulus = BASE64URL_NOPAD.decode(key.jwk["n"].as_str().unwrap().as_bytes()).unwrap();
     let pem = pem::encode(&pem::Pem::new("PUBLIC KEY", &modulus[..]));
     for secret in [modulus, pem.into_bytes(), key.jwk.to_string().into_bytes()] {
         let message = message(&json!({"alg": "HS256", "kid": "a"}), &issuer.claims());
         let signing = EncodingKey::from_secret(&secret);
         let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &signing, Algorithm::HS256).unwrap();
-        assert_eq!(verify(format!("{message}.{signature}")).await, BearerInvalid::Algorithm);
+        assert_eq!(verify(format!("{message}.{signature}")).await, BearerTokenError::Algorithm);
     }
     for text in ["", ".", "..", "a.b.c", "a.b.c.d.e", mine.expose().trim_end_matches(signature), "\u{0}"] {
-        assert!(matches!(verify(text.to_owned()).await, BearerInvalid::Form | BearerInvalid::Signature), "{text}");
+        assert!(
+            matches!(verify(text.to_owned()).await, BearerTokenError::Form | BearerTokenError::Signature),
+            "{text}"
+        );
     }
     let long = key.token(&issuer.claims_with(&json!({"x": "x".repeat(16 * 1024)})));
-    assert_eq!(verify(long.expose().to_owned()).await, BearerInvalid::Form);
+    assert_eq!(verify(long.expose().to_owned()).await, BearerTokenError::Form);
 }
 
 #[tokio::test]
@@ -145,7 +148,7 @@ async fn a_license_token_never_is_a_bearer_token() {
     let issuer = Issuer::start(&[&key]).await;
     // Even where one key signed both, for the same issuer and an audience of that name.
     let token = key.token_with(&json!({"typ": crate::tokens::token::TYPE}), &issuer.claims());
-    assert_eq!(invalid(issuer.oidc().verify(&token, NOW).await), BearerInvalid::Type);
+    assert_eq!(invalid(issuer.oidc().verify(&token, NOW).await), BearerTokenError::Type);
     assert_eq!(issuer.asked("/keys"), 0);
 }
 

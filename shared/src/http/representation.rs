@@ -1,0 +1,160 @@
+//! Writing answers.
+
+use axum::{
+    Json,
+    extract::FromRequestParts,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, ETAG, IF_MATCH, LOCATION},
+        request::Parts,
+    },
+    response::{IntoResponse, Response},
+};
+use data_encoding::HEXLOWER;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Problem;
+use crate::{
+    domain::{Code, secret::sha256},
+    store::pagination::Page,
+};
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = List)]
+pub struct ListResponse<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// What to send as `cursor` for the next page; null on the last.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+impl<T> From<Page<T>> for ListResponse<T> {
+    fn from(page: Page<T>) -> Self {
+        Self { items: page.items, next_cursor: page.next }
+    }
+}
+
+impl<T: Serialize> IntoResponse for ListResponse<T> {
+    fn into_response(self) -> Response {
+        Json(self).into_response()
+    }
+}
+
+/// A single resource, with its `ETag`.
+#[derive(Debug)]
+pub struct WithEtag<T>(pub T);
+
+impl<T: Serialize> IntoResponse for WithEtag<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(bytes) => {
+                let tag = etag(&bytes);
+                ([(CONTENT_TYPE, HeaderValue::from_static("application/json")), (ETAG, tag)], bytes).into_response()
+            }
+            Err(error) => Problem::internal(error.to_string()).into_response(),
+        }
+    }
+}
+
+/// A strong validator of what is served (RFC 9110 §8.8.3).
+pub fn etag(bytes: &[u8]) -> HeaderValue {
+    let text = format!("\"{}\"", HEXLOWER.encode(&sha256(bytes)[..16]));
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+}
+
+/// 201, where the new resource lies, and the resource.
+#[derive(Debug)]
+pub struct Created<T> {
+    /// Its path.
+    pub location: String,
+    /// Its body.
+    pub body: T,
+}
+
+impl<T: Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        let mut response = WithEtag(self.body).into_response();
+        *response.status_mut() = StatusCode::CREATED;
+        match HeaderValue::from_str(&self.location) {
+            Ok(location) => {
+                response.headers_mut().insert(LOCATION, location);
+                response
+            }
+            Err(error) => Problem::internal(error.to_string()).into_response(),
+        }
+    }
+}
+
+/// The `If-Match` of a request: a PUT that must not undo what it has not seen. The default is none.
+#[derive(Debug, Clone, Default)]
+pub struct IfMatch(Option<String>);
+
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut values = Vec::new();
+        for value in parts.headers.get_all(IF_MATCH) {
+            // A value of other bytes matches nothing, and must not be taken for none.
+            values.push(value.to_str().unwrap_or("?"));
+        }
+        Ok(Self((!values.is_empty()).then(|| values.join(","))))
+    }
+}
+
+impl IfMatch {
+    /// Whether the resource, as it is now, is one that the caller has seen.
+    pub fn check(&self, current: &impl Serialize) -> Result<(), Problem> {
+        let Some(wanted) = &self.0 else { return Ok(()) };
+        let bytes = serde_json::to_vec(current).map_err(|error| Problem::internal(error.to_string()))?;
+        let tag = etag(&bytes);
+        let holds = wanted.split(',').map(str::trim).any(|one| one == "*" || one.as_bytes() == tag.as_bytes());
+        if holds {
+            return Ok(());
+        }
+        Err(Problem::new(Code::VersionConflict, "it is no longer what If-Match names: read it again"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(values: &[Vec<u8>]) -> IfMatch {
+        let mut request = Request::new(());
+        for value in values.iter().filter_map(|value| HeaderValue::from_bytes(value).ok()) {
+            request.headers_mut().append(IF_MATCH, value);
+        }
+        let (mut parts, ()) = request.into_parts();
+        let read = IfMatch::from_request_parts(&mut parts, &());
+        futures_util::FutureExt::now_or_never(read).unwrap().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn any_if_match_holds_only_for_what_it_names(
+            values in proptest::collection::vec(prop_oneof![any::<Vec<u8>>(), "[ -~]{0,40}".prop_map(String::into_bytes)], 1..4),
+        ) {
+            let given: Vec<&Vec<u8>> = values.iter().filter(|value| HeaderValue::from_bytes(value).is_ok()).collect();
+            let star = given.iter().any(|value| value.split(|byte| *byte == b',').any(|one| one.trim_ascii() == b"*"));
+            let holds = read(&values).check(&"what is there").is_ok();
+            prop_assert_eq!(holds, given.is_empty() || star);
+        }
+
+        #[test]
+        fn a_tag_among_others_is_found(text in any::<String>(), others in proptest::collection::vec("\"[!#-+--~]{0,20}\"", 0..4)) {
+            let tag = etag(&serde_json::to_vec(&text).unwrap()).as_bytes().to_vec();
+            let all = [others.join(" , ").into_bytes(), b",".to_vec(), tag.clone()].concat();
+            prop_assert!(read(&[all]).check(&text).is_ok());
+            prop_assert!(read(&[others.join(",").into_bytes(), tag.clone()]).check(&text).is_ok());
+            // A weak one names nothing that may be replaced (RFC 9110 §13.1.1).
+            prop_assert!(read(&[[b"W/".to_vec(), tag].concat()]).check(&text).is_err());
+        }
+    }
+}
