@@ -3,7 +3,7 @@
 import runpy
 import unittest
 
-from deployed import ROOT, Stack
+from cloudformation import ROOT, Stack
 
 
 class Costs(unittest.TestCase):
