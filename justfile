@@ -63,7 +63,7 @@ spelling: (_tool "checks")
 # Check the links between Markdown files
 [group('check')]
 links: (_tool "checks")
-    lychee --offline --include-fragments --no-progress --root-dir . '*.md' 'docs/**/*.md' 'infra/**/*.md' 'events/*.md' 'examples/**/*.md' '.github/**/*.md'
+    lychee --offline --include-fragments --no-progress --root-dir . '*.md' 'docs/**/*.md' 'infra/*.md' 'events/*.md' 'examples/**/*.md' '.github/**/*.md'
 
 # Lint the shell scripts
 [group('check')]
@@ -152,7 +152,7 @@ screenshots:
 [group('build')]
 build-functions arch='x86_64': (_tool "cargo-lambda")
     cargo lambda build --release --output-format zip {{ if arch == "arm64" { "--arm64" } else { "--x86-64" } }} \
-      --lambda-dir {{ target }}/functions/{{ arch }} $(printf -- '--bin %s ' functions/*/ | sed 's#functions/##g; s#/##g')
+      --lambda-dir {{ target }}/functions/{{ arch }} $(basename -a functions/*/ | sed 's/^/-p /')
 
 # Build the `signet` binary in release mode
 [group('build')]
