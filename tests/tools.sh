@@ -67,6 +67,8 @@ case ${1:-} in
   cargo-lambda)
     venv lambda cargo-lambda==1.9.2 ziglang==0.17.1
     link lambda cargo-lambda
+    printf '#!/bin/sh\nexec "%s" -m ziglang "$@"\n' "$tools/lambda/bin/python" > "$tools/bin/zig"
+    chmod +x "$tools/bin/zig"
     ;;
   *)
     echo "usage: tests/tools.sh just|checks|actionlint|cargo-deny|cargo-machete|cargo-lambda" >&2
