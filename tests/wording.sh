@@ -19,7 +19,6 @@ phrases=(
   'stands? (here|in|there|twice)'
   'takes the place of'
   'what is sold'
-  'who may'
 )
 
 # Names of types, modules and functions.
