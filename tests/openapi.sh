@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Checks the OpenAPI document: that it is one, that its examples are what it says, and that the running API is. Three ask
-# it all that schemathesis can think of, valid and not: the operator with an API key, a customer who signed in, and nobody.
+# Checks that the OpenAPI document is valid, that its examples match their schemas, and that the running API conforms to it.
+# schemathesis generates valid and invalid requests as three callers: an operator with an API key, a signed-in customer, and
+# an anonymous caller.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
@@ -12,7 +13,7 @@ venv=$target/openapi-tools
 if [ "$(cat "$venv/installed" 2> /dev/null)" != "$tools" ]; then
   rm -rf "$venv"
   python3 -m venv "$venv"
-  # shellcheck disable=SC2086 # several words
+  # shellcheck disable=SC2086 # word splitting is intended
   "$venv/bin/pip" install -q $tools
   echo "$tools" > "$venv/installed"
 fi
@@ -22,15 +23,15 @@ fi
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-# Who runs this may have a proxy; it is not for this machine.
+# Bypass a configured HTTP proxy for local requests.
 export no_proxy=127.0.0.1 NO_PROXY=127.0.0.1
 
-# Starts a stack of its own, and asks as WHO, with the other arguments for schemathesis.
-ask() (
-  who=$1 signet=
+# Starts a local server and runs schemathesis against it as CALLER: fuzz CALLER [SCHEMATHESIS_OPTION…]
+fuzz() (
+  caller=$1 signet=
   trap 'if [ -n "$signet" ]; then kill "$signet" && wait "$signet" || true; fi' EXIT
-  mkdir "$folder/$who"
-  cd "$folder/$who"
+  mkdir "$folder/$caller"
+  cd "$folder/$caller"
   "$target/debug/signet" --memory --listen 127.0.0.1:0 --no-rate-limits > signet.out 2> signet.err &
   signet=$!
   for _ in $(seq 100); do
@@ -42,7 +43,7 @@ ask() (
   SIGNET_URL=$(field base_url < .signet/local.json)
   SIGNET_API_KEY=$(field operator_api_key < .signet/local.json)
   credential=() SIGNET_OTHER_SCHEME=
-  case $who in
+  case $caller in
     operator)
       credential=(-H "X-Api-Key: $SIGNET_API_KEY")
       SIGNET_OTHER_SCHEME=Authorization
@@ -59,17 +60,17 @@ ask() (
     --checks all --seed 1 --continue-on-failure "${credential[@]}" "${@:2}"
 )
 
-# One process has one thread, as Python 3.11 has a fault that shows with several; so two of them share two cores.
+# schemathesis runs with one thread, because a bug in Python 3.11 breaks it with more; two processes use two cores.
 {
-  ask customer --phases examples,coverage,fuzzing > "$folder/customer.log" 2>&1 || touch "$folder/failed"
-  ask nobody --phases examples,fuzzing > "$folder/nobody.log" 2>&1 || touch "$folder/failed"
+  fuzz customer --phases examples,coverage,fuzzing > "$folder/customer.log" 2>&1 || touch "$folder/failed"
+  fuzz anonymous --phases examples,fuzzing > "$folder/anonymous.log" 2>&1 || touch "$folder/failed"
 } &
-# What is for people says 403 to an API key, and schemathesis waits for 401 where it leaves the bearer token out.
-ask operator --exclude-tag users > "$folder/operator.log" 2>&1 || touch "$folder/failed"
+# Operations for users respond 403 to an API key, but schemathesis expects 401 when it omits the bearer token.
+fuzz operator --exclude-tag users > "$folder/operator.log" 2>&1 || touch "$folder/failed"
 wait $!
 
-for who in operator customer nobody; do
-  if [ -e "$folder/failed" ]; then cat "$folder/$who.log"; fi
-  echo "openapi: asked as $who: $(grep ' generated, ' "$folder/$who.log" || true)"
+for caller in operator customer anonymous; do
+  if [ -e "$folder/failed" ]; then cat "$folder/$caller.log"; fi
+  echo "openapi: $caller: $(grep ' generated, ' "$folder/$caller.log" || true)"
 done
 [ ! -e "$folder/failed" ]

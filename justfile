@@ -1,0 +1,174 @@
+# Every task of this repository. The workflows in .github and .ci/run call these recipes.
+# The recipes install the pinned tools that they need into target/tools (tests/tools.sh).
+
+target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
+export PATH := (target / "tools" / "bin") + ":" + env("PATH")
+
+# List the recipes
+[private]
+default:
+    @just --list --unsorted
+
+# Start the local server on http://127.0.0.1:8080 (see `just run --help` for its options)
+[group('run')]
+run *options:
+    cargo run -- {{ options }}
+
+# Start the local server with demo data
+[group('run')]
+demo:
+    cargo run -- --demo
+
+# Serve the documentation site on http://127.0.0.1:8000 and rebuild it on every change
+[group('run')]
+docs-serve: docs-build
+    {{ target }}/docs-tools/bin/mkdocs serve
+
+# Check the formatting of the Rust code
+[group('check')]
+fmt:
+    cargo fmt --all --check
+
+# Lint the Rust code with Clippy
+[group('check')]
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Build the Rust API documentation without warnings
+[group('check')]
+doc:
+    RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+
+# Check licenses, duplicate versions and sources of dependencies
+[group('check')]
+deny: (_tool "cargo-deny")
+    cargo deny check bans licenses sources
+
+# Check dependencies for security advisories (downloads the RustSec database)
+[group('check')]
+advisories: (_tool "cargo-deny")
+    cargo deny check advisories
+
+# Find unused dependencies
+[group('check')]
+unused-deps: (_tool "cargo-machete")
+    cargo machete .
+
+# Check spelling, and that no former name or phrase returns
+[group('check')]
+spelling: (_tool "checks")
+    typos
+    tests/wording.sh
+
+# Check the links between Markdown files
+[group('check')]
+links: (_tool "checks")
+    lychee --offline --include-fragments --no-progress --root-dir . '*.md' 'docs/**/*.md' 'infra/*.md' 'events/*.md' 'examples/**/*.md' '.github/**/*.md'
+
+# Lint the shell scripts
+[group('check')]
+shellcheck: (_tool "checks")
+    git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
+
+# Lint the GitHub workflows
+[group('check')]
+actionlint: (_tool "checks") (_tool "actionlint")
+    actionlint
+
+# Fix formatting and spelling in place
+[group('check')]
+fix: (_tool "checks")
+    cargo fmt --all
+    typos --write-changes
+
+# Run the Rust tests (ARGS as for `cargo test`, for example `-p signet-shared seats`)
+[group('test')]
+test *args='--workspace':
+    cargo test {{ args }}
+
+# Run the Lambda function binaries on the events in events/
+[group('test')]
+functions:
+    tests/functions.sh
+
+# Run the commands in README.md and docs/
+[group('test')]
+docs *pages:
+    tests/docs.sh {{ pages }}
+
+# Check the OpenAPI document, and the running API against it
+[group('test')]
+openapi:
+    tests/openapi.sh
+
+# Verify tokens with JOSE libraries for Node, Python and Java
+[group('test')]
+interop:
+    tests/interop.sh
+
+# Test the dashboard in Chromium (FILES as in tests/browser, default: all)
+[group('test')]
+browser *files:
+    tests/browser.sh {{ files }}
+
+# Lint and test the SAM template
+[group('test')]
+template:
+    tests/template.sh
+
+# Test against DynamoDB Local and MiniStack (KMS, Secrets Manager)
+[group('test')]
+real:
+    tests/real.sh
+
+# Test a function in the cargo-lambda emulator
+[group('test')]
+watch:
+    tests/watch.sh
+
+# Deploy to MiniStack and test the deployment
+[group('test')]
+deploy:
+    tests/deploy.sh
+
+# Build the documentation site into target/site
+[group('build')]
+docs-build:
+    tests/docs.sh build
+
+# Regenerate openapi.json, events/ and the error code reference
+[group('build')]
+generate:
+    UPDATE_OPENAPI=1 cargo test -p signet-local --test openapi
+    UPDATE_EVENTS=1 cargo test -p signet-tests --test api event_files::
+    UPDATE_DOCS=1 cargo test -p discovery --test error_codes
+
+# Take the screenshots of the dashboard in docs/
+[group('build')]
+screenshots:
+    tests/browser.sh screenshots
+
+# Build the zip files of all functions into target/functions (ARCH: x86_64 or arm64)
+[group('build')]
+build-functions arch='x86_64': (_tool "cargo-lambda")
+    cargo lambda build --release --output-format zip {{ if arch == "arm64" { "--arm64" } else { "--x86-64" } }} \
+      --lambda-dir {{ target }}/functions/{{ arch }} $(basename -a functions/*/ | sed 's/^/-p /')
+
+# Build the `signet` binary in release mode
+[group('build')]
+build-signet:
+    cargo build --release --locked -p signet-local --bin signet
+
+# Build the container image of the local server (needs Docker)
+[group('build')]
+build-image tag='signet':
+    docker build --file infra/local/Dockerfile --tag {{ tag }} .
+
+# Run every check and every test, as CI does
+[group('ci')]
+ci:
+    .ci/run
+
+# Install a development tool into target/tools
+_tool name:
+    @tests/tools.sh {{ name }}

