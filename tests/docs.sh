@@ -3,19 +3,23 @@
 #
 #   tests/docs.sh            run the shell blocks of every page, each page beside a stack of its own
 #   tests/docs.sh PAGE…      run the shell blocks of some pages, for example docs/how-to/monitor.md
-#   tests/docs.sh build      build the site, and check that it loads nothing from other hosts
+#   tests/docs.sh build      build the site into target/site, and check that it loads nothing from other hosts
+#   tests/docs.sh serve      build the site and serve it on port 8000 while you edit
 #
-# Running the blocks takes bash, curl, jq and Python 3. Building the site takes Python 3 with venv; its packages come from PyPI,
-# once, into the target folder. The site is then in target/site.
+# Running the blocks takes bash, curl, jq, Python 3 with venv, Node and npm. Building the site takes Python 3 with venv and npm; its
+# packages come from PyPI and npm, once, into the target folder.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
 cd "$root"
 
-if [ "${1:-}" != build ]; then
-  cargo build -p signet-local
-  exec python3 tests/docs/run_pages.py "$@"
-fi
+case "${1:-}" in
+  build | serve) ;;
+  *)
+    cargo build -p signet-local
+    exec python3 tests/docs/run_pages.py "$@"
+    ;;
+esac
 
 venv=$CARGO_TARGET_DIR/docs-tools
 if ! cmp -s docs/requirements.txt "$venv/installed.txt"; then
@@ -24,7 +28,16 @@ if ! cmp -s docs/requirements.txt "$venv/installed.txt"; then
   "$venv/bin/pip" install -q --disable-pip-version-check -r docs/requirements.txt
   cp docs/requirements.txt "$venv/installed.txt"
 fi
-site=$CARGO_TARGET_DIR/site
+mermaid=mermaid-11.12.0
+export MERMAID_JS=$venv/$mermaid.min.js
+if [ ! -e "$MERMAID_JS" ]; then
+  (cd "$venv" && npm pack --silent "${mermaid/-/@}" > /dev/null && tar xzf "$mermaid.tgz" package/dist/mermaid.min.js)
+  mv "$venv/package/dist/mermaid.min.js" "$MERMAID_JS"
+  rm -r "$venv/package" "$venv/$mermaid.tgz"
+fi
 # Material for MkDocs prints a notice about MkDocs 2 that is not about this site.
-NO_MKDOCS_2_WARNING=1 "$venv/bin/mkdocs" build --strict --quiet --site-dir "$site"
+export NO_MKDOCS_2_WARNING=1
+[ "$1" = build ] || exec "$venv/bin/mkdocs" serve
+site=$CARGO_TARGET_DIR/site
+"$venv/bin/mkdocs" build --strict --quiet --site-dir "$site"
 python3 tests/docs/check_site.py "$site"
