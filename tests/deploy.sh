@@ -24,7 +24,7 @@ export AWS_ENDPOINT_URL=$aws STACK=signet
 guard=http://127.0.0.1:$(free_port)
 "$parts/$tools/bin/python" "$root/tests/deploy/guarded.py" "$built" "$guard"
 logs() { tail -n 15 "$folder"/*.log >&2; }
-# As README.md has it, but for the questions that it asks.
+# As in docs/tutorials/deploy-to-aws.md, without the questions that `--guided` asks.
 deploy() {
   (cd "$root" && sam deploy --config-file "$root/samconfig.toml" --template-file "$built/guarded.yaml" --stack-name $STACK --no-confirm-changeset "$@" \
     > "$folder/deploy.log" 2>&1) || { logs; exit 1; }

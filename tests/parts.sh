@@ -32,7 +32,7 @@ venv() {
 sam=aws-sam-cli-1.170.0
 # shellcheck disable=SC2034
 sam_packages=(aws-sam-cli==1.170.0 aws-sam-translator==1.115.0)
-# What README.md installs to deploy with.
+# What docs/tutorials/deploy-to-aws.md installs to deploy with.
 tools=sam-1.170.0-cargo-lambda-1.9.2
 # shellcheck disable=SC2034
 tools_packages=(aws-sam-cli==1.170.0 cargo-lambda==1.9.2 ziglang==0.17.1)
