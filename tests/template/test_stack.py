@@ -226,11 +226,6 @@ class Parameters(unittest.TestCase):
             self.assertTrue(one["Description"].endswith("."), name)
             self.assertEqual("AllowedPattern" in one, "ConstraintDescription" in one, name)
 
-    def test_the_operators_page_has_them_all(self):
-        page = (ROOT / "infra/README.md").read_text()
-        for name in source()["Parameters"]:
-            self.assertIn(f"`{name}`", page)
-
     def test_what_fits_together_is_taken(self):
         for parameters in [{}, ALL, CLOUDFRONT, OWN_ISSUER, OWN_ISSUER | {"OidcRolesClaim": "https://a.example/roles"}]:
             self.assertEqual(Stack(**parameters).broken_rules(), [], parameters)
