@@ -6,8 +6,8 @@
 #   tests/docs.sh build      build the site into target/site, and check that it loads nothing from other hosts
 #   tests/docs.sh serve      build the site and serve it on port 8000 while you edit
 #
-# Running the blocks takes bash, curl, jq, Python 3 with venv, Node and npm. Building the site takes Python 3 with venv and npm; its
-# packages come from PyPI and npm, once, into the target folder.
+# Running the blocks takes bash, curl, jq, Python 3 with venv, Node with npm, and Java 17 with Maven. Building the site takes Python 3
+# with venv, and npm; its packages come from PyPI and npm, once, into the target folder.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
@@ -17,6 +17,7 @@ case "${1:-}" in
   build | serve) ;;
   *)
     cargo build -p signet-local
+    cargo build -p verify-example
     exec python3 tests/docs/run_pages.py "$@"
     ;;
 esac

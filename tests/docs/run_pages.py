@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ["CARGO_TARGET_DIR"])
-SECONDS_PER_PAGE = 600
+SECONDS_PER_PAGE = 300
 
 FENCE = re.compile(r"^(?P<indent>\s*)(?P<ticks>`{3,})(?P<language>[\w-]*)")
 NOT_RUN = re.compile(r"<!-- not run: \S.* -->")
@@ -39,7 +39,7 @@ SHOWN = {
     ],
 }
 
-# Runs before a page's blocks. `cargo run` in a page starts the stack; `cargo test` has a step of its own in CI.
+# Runs before a page's blocks. `cargo run` in a page starts what tests/docs.sh has built; `cargo test` has a step of its own in CI.
 PRELUDE = r"""
 set -Eeuo pipefail
 trap 'echo "failed: $BASH_COMMAND" >&2' ERR
@@ -49,7 +49,7 @@ trap stop_signet EXIT
 start_signet() {
   stop_signet
   rm -f .signet/local.json
-  "$SIGNET_BINARY" --memory "$@" --listen 127.0.0.1:0 > signet.out 2> signet.err &
+  "$CARGO_TARGET_DIR/debug/signet" --memory "$@" --listen 127.0.0.1:0 > signet.out 2> signet.err &
   signet=$!
   for _ in $(seq 300); do
     [ ! -e .signet/local.json ] || return 0
@@ -63,10 +63,7 @@ cargo() {
   case "$*" in
     run) start_signet ;;
     "run -- "*) start_signet "${@:3}" ;;
-    "run -q -p verify-example -- "*)
-      (cd "$ROOT" && command cargo build -q -p verify-example)
-      "$CARGO_TARGET_DIR/debug/verify-example" "${@:6}"
-      ;;
+    "run -q -p verify-example -- "*) "$CARGO_TARGET_DIR/debug/verify-example" "${@:6}" ;;
     "test --workspace") grep -qs "cargo test --workspace" "$ROOT/justfile" "$ROOT/.ci/run" ;;
     *) echo "tests/docs/run_pages.py does not know how to run: cargo $*" >&2; return 1 ;;
   esac
@@ -141,9 +138,7 @@ def run(page: Page) -> Page:
             shutil.copytree(ROOT / name, Path(folder, name), ignore=shutil.ignore_patterns("node_modules", "target"))
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-            "HOME": folder, "ROOT": str(ROOT), "SIGNET_BINARY": str(TARGET / "debug/signet"),
-            "CARGO_HOME": os.environ.get("CARGO_HOME", str(Path.home() / ".cargo")),
-            "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup")),
+            "HOME": folder, "ROOT": str(ROOT), "CARGO_TARGET_DIR": str(TARGET),
             # A proxy of the caller's must not be used for the stack.
             "no_proxy": "127.0.0.1,localhost", "NO_PROXY": "127.0.0.1,localhost",
         }
