@@ -29,12 +29,12 @@ if ! cmp -s docs/requirements.txt "$venv/installed.txt"; then
   "$venv/bin/pip" install -q --disable-pip-version-check -r docs/requirements.txt
   cp docs/requirements.txt "$venv/installed.txt"
 fi
-mermaid=mermaid-11.12.0
-export MERMAID_JS=$venv/$mermaid.min.js
+mermaid=11.12.0
+export MERMAID_JS=$venv/mermaid-$mermaid.min.js
 if [ ! -e "$MERMAID_JS" ]; then
-  (cd "$venv" && npm pack --silent "${mermaid/-/@}" > /dev/null && tar xzf "$mermaid.tgz" package/dist/mermaid.min.js)
+  (cd "$venv" && npm pack --silent "mermaid@$mermaid" > /dev/null && tar xzf "mermaid-$mermaid.tgz" package/dist/mermaid.min.js)
   mv "$venv/package/dist/mermaid.min.js" "$MERMAID_JS"
-  rm -r "$venv/package" "$venv/$mermaid.tgz"
+  rm -r "$venv/package" "$venv/mermaid-$mermaid.tgz"
 fi
 # Material for MkDocs prints a notice about MkDocs 2 that is not about this site.
 export NO_MKDOCS_2_WARNING=1

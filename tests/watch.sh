@@ -35,6 +35,8 @@ trap end EXIT
 for _ in $(seq 600); do answers "http://127.0.0.1:$port" && break; sleep 0.5; done
 
 # The first request builds the function. Both commands print the public signing keys.
-(cd "$root" && timeout 1800 bash -e "$folder/invoke.sh") > "$folder/invoke.log" || { tail -n 30 "$folder"/*.log >&2; exit 1; }
-grep -q '"kid"' "$folder/invoke.log" && grep -q 'statusCode.*kid' "$folder/invoke.log" || { tail -n 30 "$folder"/*.log >&2; exit 1; }
+trap 'tail -n 30 "$folder"/*.log >&2' ERR
+(cd "$root" && timeout 1800 bash -e "$folder/invoke.sh") > "$folder/invoke.log"
+grep -q '"kid"' "$folder/invoke.log"
+grep -q 'statusCode.*kid' "$folder/invoke.log"
 echo "cargo lambda watch: ok"
