@@ -1,65 +1,64 @@
 #!/usr/bin/env python3
-"""Computes the tables of docs/reference/cost-model.md. Change the numbers below to match your installation."""
+"""Calculates the AWS costs of Signet and prints the tables of docs/reference/cost-model.md. Change the numbers to match your installation."""
 
-# List prices in US dollars for us-east-1, on demand, as of 2025. Free tiers and volume discounts are ignored, except the
-# discount of API Gateway.
-API_CALL, API_CALL_BEYOND, API_BEYOND = 1.00 / 1e6, 0.90 / 1e6, 300e6
-LAMBDA_CALL, GB_SECOND = 0.20 / 1e6, 0.0000166667
+# On-demand list prices in USD for us-east-1 as of 2025, without free tiers and volume discounts except that of the API.
+API_REQUEST, API_REQUEST_DISCOUNTED, API_DISCOUNT_THRESHOLD = 1.00 / 1e6, 0.90 / 1e6, 300e6
+LAMBDA_INVOCATION, GB_SECOND = 0.20 / 1e6, 0.0000166667
 READ_UNIT, WRITE_UNIT = 0.125 / 1e6, 0.625 / 1e6
 SIGNATURE = 0.03 / 10_000
-LOG_GB, OUT_GB, TABLE_GB = 0.50, 0.09, 0.25 + 0.20
-HOURS = 730
+LOG_GB, TRANSFER_GB, TABLE_GB = 0.50, 0.09, 0.25 + 0.20
+HOURS_PER_MONTH = 730
 
-# Per operation: DynamoDB read and write units, signatures, milliseconds in a function with this many GB of memory, bytes
-# of log (the function's line, Lambda's three, API Gateway's), bytes of the response. The milliseconds are an estimate:
-# compare them with the metric Duration.
+# Cost of each operation: DynamoDB read and write units, signatures, duration (ms) and memory (gb) of the function, bytes of
+# log (one line of the function, three of Lambda, one of the API) and bytes of the response (out). The durations are
+# estimates: use the Duration metric of your functions.
 OPERATIONS = {
     "heartbeat": dict(reads=1, writes=1, signatures=1, ms=15, gb=0.5, log=1250, out=2200),
-    "heartbeat, token reused": dict(reads=1, writes=1, signatures=0, ms=8, gb=0.5, log=1200, out=2200),
-    "validation of a token": dict(reads=2, writes=0, signatures=0, ms=8, gb=0.5, log=1000, out=1800),
-    "validation of a license key": dict(reads=2, writes=0, signatures=0, ms=6, gb=0.5, log=1000, out=1800),
-    "activation of a new machine": dict(reads=4, writes=8, signatures=1, ms=35, gb=0.5, log=1150, out=2700),
-    "renewed activation": dict(reads=3, writes=1, signatures=1, ms=20, gb=0.5, log=1150, out=2700),
+    "heartbeat, token not renewed": dict(reads=1, writes=1, signatures=0, ms=8, gb=0.5, log=1200, out=2200),
+    "token validation": dict(reads=2, writes=0, signatures=0, ms=8, gb=0.5, log=1000, out=1800),
+    "license key validation": dict(reads=2, writes=0, signatures=0, ms=6, gb=0.5, log=1000, out=1800),
+    "activation, new machine": dict(reads=4, writes=8, signatures=1, ms=35, gb=0.5, log=1150, out=2700),
+    "activation, known machine": dict(reads=3, writes=1, signatures=1, ms=20, gb=0.5, log=1150, out=2700),
     "deactivation": dict(reads=1, writes=7, signatures=0, ms=15, gb=0.5, log=1150, out=1200),
-    "license key issue": dict(reads=4, writes=16, signatures=1, ms=40, gb=0.5, log=1150, out=2500),
+    "license key issuance": dict(reads=4, writes=16, signatures=1, ms=40, gb=0.5, log=1150, out=2500),
 }
 
-# Fixed cost of an installation per month.
-FIXED = {
-    "KMS keys: root, sealing, current and next signing key": 4 * 1.00,
-    "Secrets Manager: one secret": 0.40,
-    "CloudWatch alarms": 18 * 0.10,
-    "CloudWatch dashboard": 3.00,
-    "rotation function, every two minutes": 0.02,
+# Monthly costs that do not depend on usage.
+FIXED_COSTS = {
+    "KMS keys: root, sealing, current, next": 4 * 1.00,
+    "secret": 0.40,
+    "alarms": 18 * 0.10,
+    "dashboard": 3.00,
+    "rotation function, every 2 minutes": 0.02,
     "statistics function, every hour, without license keys": 0.03,
 }
 
 
-def parts(one):
-    """Returns the price of a million operations by service."""
+def costs_by_service(operation):
+    """The costs of a million operations, by service."""
     million = 1e6
     return {
-        "API Gateway": million * API_CALL,
-        "Lambda": million * (LAMBDA_CALL + one["gb"] * one["ms"] / 1000 * GB_SECOND),
-        "DynamoDB": million * (one["reads"] * READ_UNIT + one["writes"] * WRITE_UNIT),
-        "KMS": million * one["signatures"] * SIGNATURE,
-        "CloudWatch Logs": million * one["log"] / 1e9 * LOG_GB,
-        "traffic": million * one["out"] / 1e9 * OUT_GB,
+        "API": million * API_REQUEST,
+        "Lambda": million * (LAMBDA_INVOCATION + operation["gb"] * operation["ms"] / 1000 * GB_SECOND),
+        "DynamoDB": million * (operation["reads"] * READ_UNIT + operation["writes"] * WRITE_UNIT),
+        "KMS": million * operation["signatures"] * SIGNATURE,
+        "logs": million * operation["log"] / 1e9 * LOG_GB,
+        "traffic": million * operation["out"] / 1e9 * TRANSFER_GB,
     }
 
 
-def heartbeats(machines, interval):
-    """Returns the heartbeats per month of machines that run all the time."""
-    return machines * HOURS * 3600 / interval
+def heartbeats_per_month(machines, interval_seconds):
+    """The number of heartbeats of machines that run all the time."""
+    return machines * HOURS_PER_MONTH * 3600 / interval_seconds
 
 
-def month(machines, interval, signed=1.0):
-    """Returns the price per month, without fixed costs. `signed` is the share of heartbeats that sign a new token."""
-    count = heartbeats(machines, interval)
-    signing, reusing = (sum(parts(OPERATIONS[name]).values()) / 1e6 for name in ["heartbeat", "heartbeat, token reused"])
-    discount = max(0, count - API_BEYOND) * (API_CALL - API_CALL_BEYOND)
+def monthly_costs(machines, interval_seconds, renewal_ratio=1.0):
+    """The monthly costs without fixed costs. `renewal_ratio` is the share of heartbeats that renew (sign) the token."""
+    count = heartbeats_per_month(machines, interval_seconds)
+    renewed, not_renewed = (sum(costs_by_service(OPERATIONS[name]).values()) / 1e6 for name in ["heartbeat", "heartbeat, token not renewed"])
+    discount = max(0, count - API_DISCOUNT_THRESHOLD) * (API_REQUEST - API_REQUEST_DISCOUNTED)
     table = machines * 2.2e3 / 1e9 * TABLE_GB
-    return count * (signed * signing + (1 - signed) * reusing) - discount + table
+    return count * (renewal_ratio * renewed + (1 - renewal_ratio) * not_renewed) - discount + table
 
 
 def row(cells):
@@ -67,24 +66,25 @@ def row(cells):
 
 
 def tables():
-    names = list(parts(OPERATIONS["heartbeat"]))
-    yield row(["one million", *names, "total"])
-    yield row(["---", *["---:"] * (len(names) + 1)])
-    for name, one in OPERATIONS.items():
-        prices = parts(one)
-        yield row([name, *[f"{prices[each]:.2f}" for each in names], f"**{sum(prices.values()):.2f}**"])
+    services = list(costs_by_service(OPERATIONS["heartbeat"]))
+    yield row(["USD per million", *services, "total"])
+    yield row(["---", *["---:"] * (len(services) + 1)])
+    for name, operation in OPERATIONS.items():
+        costs = costs_by_service(operation)
+        yield row([name, *[f"{costs[service]:.2f}" for service in services], f"**{sum(costs.values()):.2f}**"])
     yield ""
-    yield row(["machines", "heartbeats a month", "every 15 min, all signed", "every 15 min, half signed", "every 30 min, all signed"])
+    yield row(["machines", "heartbeats per month, every 15 min", "USD", "USD, every second one signed", "USD, every 30 min"])
     yield row(["---:"] * 5)
     for machines in [100, 10_000, 1_000_000]:
-        prices = [month(machines, 900), month(machines, 900, 0.5), month(machines, 1800)]
-        yield row([f"{machines:,}", f"{heartbeats(machines, 900):,.0f}", *[f"{price:,.2f}" if price < 100 else f"{price:,.0f}" for price in prices]])
+        costs = [monthly_costs(machines, 900), monthly_costs(machines, 900, 0.5), monthly_costs(machines, 1800)]
+        heartbeats = heartbeats_per_month(machines, 900)
+        yield row([f"{machines:,}", f"{heartbeats:,.0f}", *[f"{cost:,.2f}" if cost < 100 else f"{cost:,.0f}" for cost in costs]])
     yield ""
-    yield row(["fixed cost", "dollars a month"])
+    yield row(["fixed costs per month", "USD"])
     yield row(["---", "---:"])
-    for name, price in FIXED.items():
-        yield row([name, f"{price:.2f}"])
-    yield row(["total", f"**{sum(FIXED.values()):.2f}**"])
+    for name, cost in FIXED_COSTS.items():
+        yield row([name, f"{cost:.2f}"])
+    yield row(["total", f"**{sum(FIXED_COSTS.values()):.2f}**"])
 
 
 if __name__ == "__main__":

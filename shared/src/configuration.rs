@@ -101,7 +101,7 @@ impl Configuration {
         let issuer = issuer.trim_end_matches('/').to_owned();
         let table = table_name(&mut reader, "SIGNET_TABLE").unwrap_or_else(|| reader.required("SIGNET_TABLE"));
         let configuration = Self {
-            keys_table: table_name(&mut reader, "SIGNET_KEYS_TABLE").unwrap_or_else(|| table.clone()),
+            keys_table: table_name(&mut reader, "SIGNET_ORIGINAL_TABLE").unwrap_or_else(|| table.clone()),
             table,
             region: reader.required("AWS_REGION"),
             endpoints: endpoints(&reader),
@@ -250,9 +250,11 @@ fn ring_rules(reader: &mut Reader<'_>) -> Rules {
 
 /// What is slowed down; zero is no limit.
 fn rate_limits(reader: &mut Reader<'_>) -> RateLimits {
-    let guesses = reader.number("SIGNET_GUESSES_PER_MINUTE", 60);
-    let churn =
-        Churn { per_seat: reader.number("SIGNET_CHURN_PER_SEAT", 2), extra: reader.number("SIGNET_CHURN_EXTRA", 10) };
+    let guesses = reader.number("SIGNET_FAILED_AUTH_LIMIT_PER_MINUTE", 60);
+    let churn = Churn {
+        per_seat: reader.number("SIGNET_ACTIVATION_RATE_LIMIT_PER_SEAT", 2),
+        extra: reader.number("SIGNET_ACTIVATION_RATE_LIMIT_BASE", 10),
+    };
     RateLimits {
         guesses: (guesses > 0).then_some(Limit { most: guesses.into(), seconds: 60 }),
         churn: (churn != Churn { per_seat: 0, extra: 0 }).then_some(churn),
@@ -322,7 +324,7 @@ mod tests {
         let settings = least.settings;
         assert_eq!((least.table.as_str(), least.region.as_str()), ("signet", "eu-west-1"));
         assert_eq!(least.keys_table, least.table);
-        assert_eq!(read(&[("SIGNET_KEYS_TABLE", "signet-before")]).unwrap().keys_table, "signet-before");
+        assert_eq!(read(&[("SIGNET_ORIGINAL_TABLE", "signet-before")]).unwrap().keys_table, "signet-before");
         assert_eq!((least.endpoints, settings.oidc), (Endpoints::default(), None));
         assert_eq!((settings.rate_limits, settings.cors_origins.len()), (RateLimits::default(), 0));
         let (sealing_key, secret) = ("alias/signet".to_owned(), "signet".to_owned());
@@ -333,7 +335,8 @@ mod tests {
 
     #[test]
     fn all_that_is_missing_or_wrong_is_told_at_once() {
-        let told = Configuration::read(|name| (name == "SIGNET_CHURN_EXTRA").then(|| "hunter2".to_owned()));
+        let told =
+            Configuration::read(|name| (name == "SIGNET_ACTIVATION_RATE_LIMIT_BASE").then(|| "hunter2".to_owned()));
         let told = told.unwrap_err();
         let variables: Vec<_> = told.0.iter().map(|fault| fault.variable).collect();
         let all = [
@@ -342,7 +345,7 @@ mod tests {
             "AWS_REGION",
             "SIGNET_SEALING_KEY",
             "SIGNET_SECRETS",
-            "SIGNET_CHURN_EXTRA",
+            "SIGNET_ACTIVATION_RATE_LIMIT_BASE",
         ];
         assert_eq!(variables, all);
         assert!(!told.to_string().contains("hunter2"), "a value is not told");
@@ -361,7 +364,7 @@ mod tests {
         }
         for wrong in ["ab", "arn:aws:dynamodb:eu-west-1:1:table/signet", "a b c"] {
             fault(&[("SIGNET_TABLE", wrong)], "SIGNET_TABLE");
-            fault(&[("SIGNET_KEYS_TABLE", wrong)], "SIGNET_KEYS_TABLE");
+            fault(&[("SIGNET_ORIGINAL_TABLE", wrong)], "SIGNET_ORIGINAL_TABLE");
         }
     }
 
@@ -450,13 +453,19 @@ mod tests {
     #[test]
     fn rate_limits_have_defaults_and_zero_is_none() {
         let limits = |values: &[(&'static str, &'static str)]| read(values).map(|read| read.settings.rate_limits);
-        let none = [("SIGNET_GUESSES_PER_MINUTE", "0"), ("SIGNET_CHURN_PER_SEAT", "0"), ("SIGNET_CHURN_EXTRA", "0")];
+        let none = [
+            ("SIGNET_FAILED_AUTH_LIMIT_PER_MINUTE", "0"),
+            ("SIGNET_ACTIVATION_RATE_LIMIT_PER_SEAT", "0"),
+            ("SIGNET_ACTIVATION_RATE_LIMIT_BASE", "0"),
+        ];
         assert_eq!(limits(&none), Ok(RateLimits::NONE));
-        let some = limits(&[("SIGNET_GUESSES_PER_MINUTE", "5"), ("SIGNET_CHURN_PER_SEAT", "0")]).unwrap();
+        let some =
+            limits(&[("SIGNET_FAILED_AUTH_LIMIT_PER_MINUTE", "5"), ("SIGNET_ACTIVATION_RATE_LIMIT_PER_SEAT", "0")])
+                .unwrap();
         assert_eq!(some.guesses, Some(Limit { most: 5, seconds: 60 }));
         assert_eq!(some.churn, Some(Churn { per_seat: 0, extra: 10 }));
         for wrong in ["-1", "many", "1.5"] {
-            fault(&[("SIGNET_CHURN_EXTRA", wrong)], "SIGNET_CHURN_EXTRA");
+            fault(&[("SIGNET_ACTIVATION_RATE_LIMIT_BASE", wrong)], "SIGNET_ACTIVATION_RATE_LIMIT_BASE");
         }
     }
 }

@@ -1,6 +1,7 @@
-"""What no document can tell of valid requests: which things there are, what time it is, and which fields go together.
+"""Schemathesis hooks that make generated requests valid where the OpenAPI document cannot express the rule: references to
+existing resources, unique values, times, and rules between fields.
 
-Only what schemathesis takes for valid is touched. What it makes wrong on purpose is sent as it is.
+Only positive test cases are changed. Negative test cases are sent unmodified.
 """
 
 import itertools
@@ -12,46 +13,47 @@ import schemathesis
 
 API = os.environ["SIGNET_URL"] + "/api/v1.0"
 OPERATOR = {"X-Api-Key": os.environ["SIGNET_API_KEY"]}
-# The header of the security scheme that this run does not use; none where it shows no credential.
+# The header of the security scheme that this run does not use. Unset in runs without credentials.
 OTHER_SCHEME = os.environ.get("SIGNET_OTHER_SCHEME")
 numbers = itertools.count()
 
 
-def make(path, body):
-    answer = requests.post(f"{API}/{path}", json=body, headers=OPERATOR, timeout=30)
-    answer.raise_for_status()
-    return answer.json()
+def create(path, body):
+    response = requests.post(f"{API}/{path}", json=body, headers=OPERATOR, timeout=30)
+    response.raise_for_status()
+    return response.json()
 
 
-# Something to refer to. The product lets a customer have many license keys, so that none ends another.
-PRODUCT = make("products", {"code": "seed", "name": "Seed", "one_key_per_customer": False})["id"]
-FEATURE = make("product-features", {"product_id": PRODUCT, "key": "seed", "name": "Seed"})["id"]
+# Resources that generated requests refer to. The product allows several license keys per customer, so that a new license key
+# does not supersede another one.
+PRODUCT = create("products", {"code": "seed", "name": "Seed", "one_key_per_customer": False})["id"]
+FEATURE = create("product-features", {"product_id": PRODUCT, "key": "seed", "name": "Seed"})["id"]
 PRICES = {"monthly_price": 1900, "annual_price": 19000, "currency": "EUR", "billing_period": "annual", "max_users": None}
-TIER = make("pricing-tiers", {"product_id": PRODUCT, "code": "seed", "name": "Seed", "is_claimable": True, **PRICES})["id"]
+TIER = create("pricing-tiers", {"product_id": PRODUCT, "code": "seed", "name": "Seed", "is_claimable": True, **PRICES})["id"]
 JWK = requests.get(os.environ["SIGNET_URL"] + "/.well-known/jwks.json", timeout=30).json()["keys"][0]
-CUSTOMER = make("customers", {"name": "Seed", "email": "seed@example.com"})["id"]
+CUSTOMER = create("customers", {"name": "Seed", "email": "seed@example.com"})["id"]
 
 
-def new_license():
-    return make("license-keys", {"customer_id": CUSTOMER, "tier_id": TIER})
+def create_license():
+    return create("license-keys", {"customer_id": CUSTOMER, "tier_id": TIER})
 
 
-def new_machine():
+def create_activation():
     machine_id = f"machine-{next(numbers)}"
-    body = {"license_key": new_license()["license_key"], "machine_id": machine_id}
-    return {**make("license-activations/activate", body), "machine_id": machine_id}
+    body = {"license_key": create_license()["license_key"], "machine_id": machine_id}
+    return {**create("license-activations/activate", body), "machine_id": machine_id}
 
 
-def new_key():
-    return make("api-keys", {"name": "seed", "scopes": ["licenses:read"]})
+def create_api_key():
+    return create("api-keys", {"name": "seed", "scopes": ["licenses:read"]})
 
 
-# What is only read is made once; what a request may end or change for good is made for it.
-LICENSE, MACHINE, KEY = new_license()["license"]["id"], new_machine()["activation"]["id"], new_key()["id"]
+# Shared by read requests. Other requests get their own resources, as they may change them irreversibly.
+LICENSE, ACTIVATION, API_KEY = create_license()["license"]["id"], create_activation()["activation"]["id"], create_api_key()["id"]
 
 
-def in_path(case):
-    """An id that is there, of the kind that the path takes."""
+def existing_id(case):
+    """The id of an existing resource for the path of a request."""
     is_read = case.method == "GET"
     match case.path.removeprefix("/api/v1.0/").split("/"):
         case ["products", *_]:
@@ -63,62 +65,62 @@ def in_path(case):
         case ["customers", *_]:
             return CUSTOMER
         case ["license-keys", _, "reinstate"]:
-            license_id = new_license()["license"]["id"]
-            make(f"license-keys/{license_id}/suspend", {})
+            license_id = create_license()["license"]["id"]
+            create(f"license-keys/{license_id}/suspend", {})
             return license_id
         case ["license-keys", *_]:
-            return LICENSE if is_read else new_license()["license"]["id"]
+            return LICENSE if is_read else create_license()["license"]["id"]
         case ["license-activations", *_]:
-            return MACHINE if is_read else new_machine()["activation"]["id"]
+            return ACTIVATION if is_read else create_activation()["activation"]["id"]
         case ["api-keys", *_]:
-            return KEY if is_read else new_key()["id"]
+            return API_KEY if is_read else create_api_key()["id"]
         case _:
             return None
 
 
 REFERENCES = {"product_id": PRODUCT, "tier_id": TIER, "customer_id": CUSTOMER}
-made = set()
+created_ids = set()
 
 
 @schemathesis.hook
 def after_call(context, case, response):
     if response.status_code == 201:
-        made.add(response.json().get("id"))
+        created_ids.add(response.json().get("id"))
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    # Two credentials are refused, so what is made up for the other scheme would hide all that is behind.
+    # Requests with two credentials are rejected, so a generated header of the other scheme would hide everything else.
     if OTHER_SCHEME and case.headers:
         case.headers.pop(OTHER_SCHEME, None)
     if not case.meta or not case.meta.generation.mode.is_positive:
         return
-    # Only an answer makes a cursor.
+    # Valid cursors come only from responses.
     if case.query:
         case.query.pop("cursor", None)
-    # A key is for one request.
+    # Each request needs its own idempotency key.
     if case.headers and "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = f"{case.headers['Idempotency-Key'][:200]}-{next(numbers)}"
-    is_followed = case.meta.phase.name.name == "STATEFUL"
-    if not is_followed and case.path_parameters and "id" in case.path_parameters:
-        case.path_parameters["id"] = in_path(case)
+    is_stateful = case.meta.phase.name.name == "STATEFUL"
+    if not is_stateful and case.path_parameters and "id" in case.path_parameters:
+        case.path_parameters["id"] = existing_id(case)
     if isinstance(case.body, dict):
         case.body = whole_numbers(case.body)
-        show(case.body)
-        refer(case.body)
-        be_nobody_elses(case.body)
+        remove_invisible_characters(case.body)
+        use_existing_references(case.body)
+        use_unique_values(case.body)
         if case.method == "PUT":
-            leave_what_never_changes(case.body)
+            remove_immutable_fields(case.body)
         if case.path.endswith("/change"):
-            # A tier of the license key's own product, whichever that is, is the one that it has.
+            # The only tier of the license key's product that is known to exist is its current one.
             case.body = {"max_users": case.body.get("max_users")}
-        if not is_followed:
-            prove(case)
-        go_together(case.body)
+        if not is_stateful:
+            use_valid_credentials(case)
+        satisfy_field_rules(case.body)
 
 
 def whole_numbers(value):
-    """JSON Schema takes 288.0 for an integer; a reader of whole numbers takes 288."""
+    """Converts numbers such as 288.0, which JSON Schema accepts as integers but the API does not."""
     if isinstance(value, dict):
         return {name: whole_numbers(field) for name, field in value.items()}
     if isinstance(value, list):
@@ -126,31 +128,32 @@ def whole_numbers(value):
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-# What no category tells of: fillers and joiners that have no width.
-UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
+# Invisible characters that no Unicode category identifies: fillers and joiners without width.
+INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
 
 
-def show(body):
-    """Nothing hides in what people read: no pattern that all tools can read names each character that shows nothing."""
+def remove_invisible_characters(body):
+    """Removes invisible characters, which the API rejects in display texts. No portable regular expression describes them."""
     for name in ("name", "company", "description", "reason", "machine_name"):
         if isinstance(body.get(name), str):
-            seen = [c for c in body[name] if unicodedata.category(c) not in ("Cf", "Cn", "Co", "Zl", "Zp") and c not in UNSEEN]
-            body[name] = "".join(seen) if "".join(seen).strip() else "x"
+            invisible = ("Cf", "Cn", "Co", "Zl", "Zp")
+            visible = "".join(c for c in body[name] if unicodedata.category(c) not in invisible and c not in INVISIBLE)
+            body[name] = visible if visible.strip() else "x"
 
 
-def refer(body):
-    """What is named must be there, and of the same product."""
-    for name, there in REFERENCES.items():
-        if name in body and body[name] not in made:
-            body[name] = there
+def use_existing_references(body):
+    """Replaces references with those to existing resources of the same product."""
+    for name, existing in REFERENCES.items():
+        if name in body and body[name] not in created_ids:
+            body[name] = existing
     if "feature_ids" in body:
         body["feature_ids"] = [FEATURE] if body["feature_ids"] and body.get("product_id") == PRODUCT else []
     if "includes_tier_id" in body:
         body["includes_tier_id"] = TIER if body["includes_tier_id"] and body.get("product_id") == PRODUCT else None
 
 
-def be_nobody_elses(body):
-    """What is unique must be new."""
+def use_unique_values(body):
+    """Makes the values of unique fields unique."""
     for name in ("code", "key"):
         if body.get(name):
             body[name] = f"{body[name][:20]}-{next(numbers)}"
@@ -159,37 +162,39 @@ def be_nobody_elses(body):
         body["email"] = f"{name[:40]}-{next(numbers)}@{domain[:200].strip('.')}"
 
 
-def leave_what_never_changes(body):
+def remove_immutable_fields(body):
+    """Removes fields that a PUT request cannot change."""
     for name in ("code", "key", "product_id"):
         body.pop(name, None)
-    # Its own tier can't be included, and which one the path names is not known here.
+    # A tier cannot include itself, and the tier in the path is not known here.
     body.pop("includes_tier_id", None)
 
 
-def prove(case):
-    """A license key or a token that holds, and the machine that it is for."""
+def use_valid_credentials(case):
+    """Replaces license keys and tokens with valid ones, and the machine id with that of the token."""
     body = case.body
     if body.get("license_key") is not None:
-        body["license_key"] = new_license()["license_key"]
+        body["license_key"] = create_license()["license_key"]
     if body.get("token") is not None:
-        machine = new_machine()
-        body["token"] = machine["token"]
+        activated = create_activation()
+        body["token"] = activated["token"]
         if "machine_id" in body:
-            body["machine_id"] = machine["machine_id"]
+            body["machine_id"] = activated["machine_id"]
         if case.path.endswith("/deactivate"):
-            case.path_parameters["id"] = machine["activation"]["id"]
+            case.path_parameters["id"] = activated["activation"]["id"]
 
 
-def go_together(body):
-    """Rules between fields, in a unit that no schema counts, of the time, or of what a key is."""
+def satisfy_field_rules(body):
+    """Satisfies rules that a schema cannot express: valid RSA keys, times in the future, relations between fields, and maximum
+    lengths in bytes."""
     if body.get("public_key") is not None:
         body["public_key"] = {name: JWK[name] for name in ("kty", "n", "e")}
     if isinstance(body.get("expires_at"), str):
         body["expires_at"] = "2999-12-31T23:59:59Z"
     ttl = body.get("token_ttl_seconds", 3600)
-    for name, most in (("heartbeat_interval_seconds", ttl), ("renew_after_seconds", ttl // 2)):
+    for name, maximum in (("heartbeat_interval_seconds", ttl), ("renew_after_seconds", ttl // 2)):
         if body.get(name) is not None:
-            body[name] = min(body[name], most)
-    for name, most in (("machine_id", 256), ("machine_name", 100)):
+            body[name] = min(body[name], maximum)
+    for name, maximum in (("machine_id", 256), ("machine_name", 100)):
         if isinstance(body.get(name), str):
-            body[name] = body[name].encode()[:most].decode(errors="ignore")
+            body[name] = body[name].encode()[:maximum].decode(errors="ignore")

@@ -1,34 +1,34 @@
-"""The cost model in the documentation has the tables that infra/costs.py computes."""
+"""Tests that the cost tables in the documentation are the output of infra/costs.py."""
 
 import runpy
 import unittest
 
-from deployed import ROOT, Stack
+from cloudformation import ROOT, Stack
 
 
 class Costs(unittest.TestCase):
     def setUp(self):
         self.script = runpy.run_path(str(ROOT / "infra/costs.py"))
 
-    def test_the_page_has_the_tables(self):
+    def test_documentation_contains_the_generated_tables(self):
         page = (ROOT / "docs/reference/cost-model.md").read_text()
-        self.assertIn("\n".join(self.script["tables"]()), "\n".join(self.tables(page)))
+        self.assertIn("\n".join(self.script["tables"]()), "\n".join(self.table_lines(page)))
 
-    def tables(self, page):
-        """Returns the lines of its tables, with an empty line between two tables."""
+    def table_lines(self, page):
+        """The lines of the tables, with an empty line between tables."""
         lines = [line for line in page.split("\n") if line.startswith("|")]
-        for before, line in zip([None, *lines], lines):
-            if before and line.startswith(("| machines", "| fixed cost")):
+        for previous, line in zip([None, *lines], lines):
+            if previous and line.startswith(("| machines", "| fixed")):
                 yield ""
             yield line
 
-    def test_what_stands_is_in_the_template(self):
+    def test_fixed_costs_match_the_resources_of_the_template(self):
         stack = Stack()
-        (alarms,) = [price for name, price in self.script["FIXED"].items() if name == "CloudWatch alarms"]
+        (alarms,) = [price for name, price in self.script["FIXED_COSTS"].items() if name == "alarms"]
         self.assertAlmostEqual(alarms, 0.10 * len(stack.of_type("AWS::CloudWatch::Alarm")))
         self.assertEqual(set(stack.of_type("AWS::KMS::Key")), {"RootKey", "SealingKey"})
 
-    def test_memory_is_the_template_s(self):
+    def test_memory_size_matches_the_template(self):
         functions = Stack().of_type("AWS::Lambda::Function")
         for name in ["LicensesFunction", "ActivationsFunction"]:
             self.assertEqual(functions[name]["MemorySize"], 1024 * self.script["OPERATIONS"]["heartbeat"]["gb"])

@@ -1,34 +1,34 @@
-"""What the deployer's policy allows: all that CloudFormation needs to make and change the stack, and no more."""
+"""Tests that infra/deployer-policy.json allows what CloudFormation needs to create and update the stack, and no more."""
 
 import json
 import unittest
 from fnmatch import fnmatchcase
 
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-from deployed import ACCOUNT, REGION, ROOT, STACK, Stack
+from cloudformation import ACCOUNT, REGION, ROOT, STACK, Stack
 from iam import allows
 from test_stack import ALL, CLOUDFRONT
 
-# What a resource is to IAM, where CloudFormation names it by stack, logical id and random letters.
-MADE = f"{STACK}-Name-1A2B3C"
+# The physical ID that CloudFormation generates, from the stack name, the logical ID and a random suffix.
+PHYSICAL_ID = f"{STACK}-Name-1A2B3C"
 ARNS = {
     "AWS::ApiGatewayV2": f"arn:aws:apigateway:{REGION}::/apis/a1b2c3/x",
     "AWS::ApiGatewayV2::Api": f"arn:aws:apigateway:{REGION}::/apis",
     "AWS::ApiGatewayV2::ApiMapping": f"arn:aws:apigateway:{REGION}::/domainnames/licenses.example.com/apimappings",
     "AWS::ApiGatewayV2::DomainName": f"arn:aws:apigateway:{REGION}::/domainnames",
     "AWS::CloudFront": f"arn:aws:cloudfront::{ACCOUNT}:distribution/E1",
-    "AWS::CloudWatch::Alarm": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{MADE}",
+    "AWS::CloudWatch::Alarm": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{PHYSICAL_ID}",
     "AWS::CloudWatch::Dashboard": f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{STACK}",
     "AWS::Cognito": f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/p",
     "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{STACK}",
-    "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{ACCOUNT}:policy/{MADE}",
-    "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{MADE}",
+    "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{ACCOUNT}:policy/{PHYSICAL_ID}",
+    "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{PHYSICAL_ID}",
     "AWS::KMS::Key": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/k",
     "AWS::Lambda": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-licenses",
     "AWS::Logs": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{STACK}-licenses",
     "AWS::Route53": "arn:aws:route53:::hostedzone/Z0123456789ABC",
-    "AWS::SNS": f"arn:aws:sns:{REGION}:{ACCOUNT}:{MADE}",
-    "AWS::Scheduler::Schedule": f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/{MADE}",
+    "AWS::SNS": f"arn:aws:sns:{REGION}:{ACCOUNT}:{PHYSICAL_ID}",
+    "AWS::Scheduler::Schedule": f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/{PHYSICAL_ID}",
     "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:Secrets-1A2B3C-d4e5f6",
 }
 SERVICES = {
@@ -46,8 +46,8 @@ SERVICES = {
     "AWS::Scheduler": "scheduler",
     "AWS::SecretsManager": "secretsmanager",
 }
-# What CloudFormation's handlers name for properties that the template does not have.
-FOR_OTHER_PROPERTIES = [
+# Permissions in the resource schemas of CloudFormation for properties that the template does not use.
+UNUSED_PERMISSIONS = [
     "cloudfront:*VpcOrigin",
     "cloudfront:UpdateDistributionWithStagingConfig",
     "cognito-idp:AddCustomAttributes",
@@ -86,10 +86,11 @@ FOR_OTHER_PROPERTIES = [
     "logs:PutLogGroupDeletionProtection",
     "secretsmanager:*Region*",
     "sns:PutDataProtectionPolicy",
-    # It is read to tell drift, and a deployer has no business with it.
+    # Used only for drift detection. The deployer must not read the secret.
     "secretsmanager:GetSecretValue",
 ]
-NEEDED = {"lambda:GetFunctionCodeSigningConfig"}
+# Exceptions from the patterns of UNUSED_PERMISSIONS.
+USED_PERMISSIONS = {"lambda:GetFunctionCodeSigningConfig"}
 
 
 def policy():
@@ -99,56 +100,60 @@ def policy():
     return json.loads(text)["Statement"]
 
 
-def of(kind, table):
-    return table.get(kind) or table.get(kind.rsplit("::", 1)[0])
+def lookup(table, resource_type):
+    """The entry of a resource type, or of its service."""
+    return table.get(resource_type) or table.get(resource_type.rsplit("::", 1)[0])
 
 
-def resource(kind, action):
-    return ARNS["AWS::IAM::Role"] if action.endswith("RolePolicy") else of(kind, ARNS)
+def resource_arn(resource_type, action):
+    return ARNS["AWS::IAM::Role"] if action.endswith("RolePolicy") else lookup(ARNS, resource_type)
 
 
 def context(action):
     key = "RequestTag" if action in ("kms:CreateKey", "kms:TagResource") else "ResourceTag"
     return {
         f"aws:{key}/signet:table": STACK,
-        "iam:PolicyARN": f"arn:aws:iam::{ACCOUNT}:policy/{MADE}",
+        "iam:PolicyARN": f"arn:aws:iam::{ACCOUNT}:policy/{PHYSICAL_ID}",
         "iam:PassedToService": "lambda.amazonaws.com",
     }
 
 
-def needed(kind, steps):
-    handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema["handlers"]
-    for action in {one for step in steps for one in handlers.get(step, {"permissions": []})["permissions"]}:
-        service = SERVICES[kind.rsplit("::", 1)[0]]
-        is_other = any(fnmatchcase(action, one) for one in FOR_OTHER_PROPERTIES) and action not in NEEDED
-        if action.split(":")[0] == service and not is_other:
+def required_actions(resource_type, handlers):
+    """The actions that these handlers of a resource type need, according to its CloudFormation schema."""
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, resource_type).schema["handlers"]
+    for action in {action for handler in handlers for action in schema.get(handler, {"permissions": []})["permissions"]}:
+        service = SERVICES[resource_type.rsplit("::", 1)[0]]
+        is_unused = any(fnmatchcase(action, pattern) for pattern in UNUSED_PERMISSIONS) and action not in USED_PERMISSIONS
+        if action.split(":")[0] == service and not is_unused:
             yield action
 
 
 class Deployer(unittest.TestCase):
-    def may(self, action, resource, **tags):
+    def is_allowed(self, action, resource, **tags):
         return allows(policy(), action, resource, tags or context(action))
 
-    def test_it_may_make_and_change_everything_in_the_template(self):
-        kinds = {one["Type"] for each in [ALL, CLOUDFRONT] for one in Stack(**each).resources.values()}
-        lacks = set()
-        for kind in sorted(kinds):
-            for action in needed(kind, ["create", "read", "update"]):
-                if not self.may(action, resource(kind, action)):
-                    lacks.add((kind, action))
-        self.assertEqual(lacks, set())
+    def test_can_create_and_update_all_resources_of_the_template(self):
+        stacks = [Stack(**ALL), Stack(**CLOUDFRONT)]
+        resource_types = {resource["Type"] for stack in stacks for resource in stack.resources.values()}
+        missing = set()
+        for resource_type in sorted(resource_types):
+            for action in required_actions(resource_type, ["create", "read", "update"]):
+                if not self.is_allowed(action, resource_arn(resource_type, action)):
+                    missing.add((resource_type, action))
+        self.assertEqual(missing, set())
 
-    def test_it_may_delete_what_an_update_leaves_out_but_for_what_stays(self):
-        resources = {name: one for each in [ALL, CLOUDFRONT] for name, one in Stack(**each).resources.items()}
-        lacks = set()
-        for one in resources.values():
-            if one.get("DeletionPolicy") != "Retain":
-                for action in needed(one["Type"], ["delete"]):
-                    if not self.may(action, resource(one["Type"], action)):
-                        lacks.add((one["Type"], action))
-        self.assertEqual(lacks, set())
+    def test_can_delete_all_resources_that_are_not_retained(self):
+        stacks = [Stack(**ALL), Stack(**CLOUDFRONT)]
+        resources = {name: resource for stack in stacks for name, resource in stack.resources.items()}
+        missing = set()
+        for resource in resources.values():
+            if resource.get("DeletionPolicy") != "Retain":
+                for action in required_actions(resource["Type"], ["delete"]):
+                    if not self.is_allowed(action, resource_arn(resource["Type"], action)):
+                        missing.add((resource["Type"], action))
+        self.assertEqual(missing, set())
 
-    def test_it_may_not_destroy_use_or_read_what_matters(self):
+    def test_cannot_delete_retained_resources_use_keys_or_read_data(self):
         table, key = ARNS["AWS::DynamoDB::Table"], ARNS["AWS::KMS::Key"]
         for action, resource in [
             *[(f"dynamodb:{verb}", table) for verb in ["DeleteTable", "GetItem", "PutItem", "Query", "Scan", "DeleteBackup"]],
@@ -159,19 +164,21 @@ class Deployer(unittest.TestCase):
             ("cognito-idp:AdminAddUserToGroup", ARNS["AWS::Cognito"]),
             ("lambda:InvokeFunction", ARNS["AWS::Lambda"]),
         ]:
-            self.assertFalse(self.may(action, resource), action)
+            self.assertFalse(self.is_allowed(action, resource), action)
 
-    def test_it_may_touch_no_other_stack(self):
-        for kind in ["AWS::DynamoDB::Table", "AWS::IAM::Role", "AWS::IAM::ManagedPolicy", "AWS::Lambda", "AWS::Logs", "AWS::SNS"]:
-            other = ARNS[kind].replace(STACK, "shop")
-            for action in {"dynamodb:UpdateTable", "iam:PutRolePolicy", "iam:CreatePolicyVersion", "iam:PassRole",
-                           "lambda:UpdateFunctionCode", "logs:DeleteLogGroup", "sns:SetTopicAttributes"}:
-                self.assertFalse(self.may(action, other), (action, other))
-        others = {"aws:ResourceTag/signet:table": "shop", "aws:RequestTag/signet:table": "shop"}
+    def test_cannot_change_other_stacks(self):
+        for resource_type in [
+            "AWS::DynamoDB::Table", "AWS::IAM::Role", "AWS::IAM::ManagedPolicy", "AWS::Lambda", "AWS::Logs", "AWS::SNS",
+        ]:
+            other = ARNS[resource_type].replace(STACK, "shop")
+            for action in ["dynamodb:UpdateTable", "iam:PutRolePolicy", "iam:CreatePolicyVersion", "iam:PassRole",
+                           "lambda:UpdateFunctionCode", "logs:DeleteLogGroup", "sns:SetTopicAttributes"]:
+                self.assertFalse(self.is_allowed(action, other), (action, other))
+        other_tags = {"aws:ResourceTag/signet:table": "shop", "aws:RequestTag/signet:table": "shop"}
         for action in ["kms:PutKeyPolicy", "kms:CreateKey", "kms:TagResource"]:
-            self.assertFalse(self.may(action, ARNS["AWS::KMS::Key"], **others), action)
+            self.assertFalse(self.is_allowed(action, ARNS["AWS::KMS::Key"], **other_tags), action)
 
-    def test_a_role_of_iam_takes_it(self):
-        # Policies in a role may have 10,240 characters in all; a policy of its own, 6,144.
-        written = json.dumps(json.loads((ROOT / "infra/deployer-policy.json").read_text()), separators=(",", ":"))
-        self.assertLess(len(written), 10_000)
+    def test_policy_fits_into_an_inline_policy_of_a_role(self):
+        # The quota for inline policies of a role is 10,240 characters; for a managed policy it is 6,144.
+        compact = json.dumps(json.loads((ROOT / "infra/deployer-policy.json").read_text()), separators=(",", ":"))
+        self.assertLess(len(compact), 10_000)

@@ -3,8 +3,8 @@
 import re
 import unittest
 
-from deployed import ROOT, source
-from test_roles import CALLERS, INDEXES, MAY, ONCE, SEALERS, SIGNERS, START
+from cloudformation import ROOT, source
+from test_roles import ALLOWED, AUTHENTICATION, BASE, IDEMPOTENCY, INDEXES, SEALERS, SIGNERS
 
 REFERENCE = ROOT / "docs/reference"
 
@@ -35,8 +35,8 @@ class IamPermissions(unittest.TestCase):
         self.rows = {name.capitalize(): rest for name, *rest in rows}
 
     def test_partitions_and_policies_of_each_function(self):
-        shared = {"start": START, "callers": CALLERS, "once": ONCE, "sign": {}}
-        self.assertEqual(set(self.rows), set(MAY))
+        shared = {"start": BASE, "callers": AUTHENTICATION, "once": IDEMPOTENCY, "sign": {}}
+        self.assertEqual(set(self.rows), set(ALLOWED))
         for name, (partitions, _, policies) in self.rows.items():
             documented = {}
             for policy in policies.split(", "):
@@ -44,7 +44,7 @@ class IamPermissions(unittest.TestCase):
             for word, letters in re.findall(r"`([A-Z]+#?)` ([gqpudc]+)", partitions):
                 documented[word] = documented.get(word, "") + letters
             sets = lambda may: {word: set(letters) for word, letters in may.items()}
-            self.assertEqual(sets(documented), sets(MAY[name]), name)
+            self.assertEqual(sets(documented), sets(ALLOWED[name]), name)
             self.assertEqual("sign" in policies, name in SIGNERS, name)
             self.assertEqual("once" in policies, name in SEALERS, name)
 

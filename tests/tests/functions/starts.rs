@@ -79,7 +79,7 @@ async fn one_variable_that_is_wrong_is_named_and_its_value_is_not() {
         ("SIGNET_KEY_ROTATION_SECONDS", "90d"),
         ("SIGNET_OIDC_AUDIENCES", ""),
         ("SIGNET_CORS_ORIGINS", "*.example.com"),
-        ("SIGNET_GUESSES_PER_MINUTE", "hunter2"),
+        ("SIGNET_FAILED_AUTH_LIMIT_PER_MINUTE", "hunter2"),
     ] {
         let started = Function::start("catalog", &installation.variables(&[(variable, value)])).await;
         let error = told(started, &[variable]);

@@ -66,6 +66,6 @@ async fn a_table_that_was_restored_under_another_name_opens_with_the_name_it_had
         open_key(&services, id, &sealed).await.map(|(key, _)| key)
     };
     assert!(opened(&[("SIGNET_TABLE", &restored)]).await.is_err());
-    let before = [("SIGNET_TABLE", restored.as_str()), ("SIGNET_KEYS_TABLE", &parts.table)];
+    let before = [("SIGNET_TABLE", restored.as_str()), ("SIGNET_ORIGINAL_TABLE", &parts.table)];
     assert_eq!(opened(&before).await.unwrap().expose(), sold.license_key);
 }

@@ -1,7 +1,8 @@
-"""The story of a license at the API of a stack that is deployed to MiniStack, in three chapters: before there is a signing
-key, from the sale to the first refusal, and after an update of the stack.
+"""Tests the API of a stack that is deployed to MiniStack, in three phases: without a signing key (empty), the lifecycle of a
+license up to an exceeded seat limit (lifecycle), and after an update of the stack (update).
 
-Usage: story.py empty|sale|update STATE, with AWS_ENDPOINT_URL, STACK and, from the sale on, API_KEY.
+Usage: check_api.py empty|lifecycle|update STATE_FILE. Requires the environment variables AWS_ENDPOINT_URL and STACK, and
+API_KEY for the last two phases.
 """
 
 import json
@@ -20,7 +21,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(root / "examples/verify/python"))
 from verifier import VerificationError, Verifier  # noqa: E402 (the folder is known only now)
 
-chapter, state_file = sys.argv[1], Path(sys.argv[2])
+phase, state_file = sys.argv[1], Path(sys.argv[2])
 endpoint, stack = os.environ["AWS_ENDPOINT_URL"], os.environ["STACK"]
 operator = {"X-Api-Key": os.environ.get("API_KEY", "")}
 
@@ -32,78 +33,78 @@ def client(service):
 described = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
 outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
 issuer = outputs["ApiUrl"]
-# The URL's host is Amazon's; this is where MiniStack has the API of that name.
+# The URL has the host name of API Gateway; MiniStack serves the API with this ID at this path.
 api = endpoint + "/_aws/execute-api/" + issuer.removeprefix("https://").split(".")[0] + "/$default"
 http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-class Answer:
+class Response:
     def __init__(self, status, headers, text):
         self.status, self.headers, self.text = status, headers, text
 
     def expect(self, status, code=None):
         assert self.status == status, (self.status, self.text)
-        found = json.loads(self.text) if self.text.startswith("{") else self.text
-        assert code is None or found["code"] == code, found
-        return found
+        body = json.loads(self.text) if self.text.startswith("{") else self.text
+        assert code is None or body["code"] == code, body
+        return body
 
 
-def ask(method, path, body=None, headers=()):
+def send(method, path, body=None, headers=()):
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json", **dict(headers)}
     request = urllib.request.Request(api + path, data, headers, method=method)
     try:
-        with http.open(request) as answer:
-            return Answer(answer.status, answer.headers, answer.read().decode())
+        with http.open(request) as response:
+            return Response(response.status, response.headers, response.read().decode())
     except urllib.error.HTTPError as error:
-        return Answer(error.code, error.headers, error.read().decode())
+        return Response(error.code, error.headers, error.read().decode())
 
 
 def get(path, headers=()):
-    return ask("GET", path, headers=headers)
+    return send("GET", path, headers=headers)
 
 
 def post(path, body, headers=()):
-    return ask("POST", "/api/v1.0/" + path, body, headers)
+    return send("POST", "/api/v1.0/" + path, body, headers)
 
 
-def sign_keys():
-    """The KMS keys that are tagged for signing the license tokens of this table."""
-    kms, found = client("kms"), []
+def signing_keys():
+    """The KMS keys with the tags of the signing keys of this table."""
+    kms, key_ids = client("kms"), []
     for key in kms.list_keys()["Keys"]:
         tags = {tag["TagKey"]: tag["TagValue"] for tag in kms.list_resource_tags(KeyId=key["KeyId"])["Tags"]}
         if tags.get("signet:table") == outputs["TableName"] and tags.get("signet:use") == "sign":
-            found.append(key["KeyId"])
-    return found
+            key_ids.append(key["KeyId"])
+    return key_ids
 
 
 def verifier(root_keys):
-    """The example verifier in Python, with this root built in."""
+    """The example verifier in Python, with these root keys."""
     return Verifier({"issuer": issuer, "product": "atlas", "root_keys": root_keys}, tempfile.mkdtemp())
 
 
 def empty():
-    """The stack is there, and nothing is in it: what can be answered is, and the rest is told."""
+    """Without a signing key, the API serves what needs no key and reports the missing key."""
     assert get("/health").expect(503)["status"] == "down"
     assert get("/.well-known/license-configuration").expect(200)["issuer"] == issuer
     assert get("/openapi.json").expect(200)["openapi"].startswith("3.1")
-    assert sign_keys() == []
+    assert signing_keys() == []
     post("products", {}).expect(401, "unauthenticated")
     post("license-keys/validate", {"license_key": "ATLAS-1"}).expect(200)
-    # Routes that nobody has, and methods, are answered as ours are.
+    # Unknown paths and methods have the same problem responses as all others.
     missing = get("/api/v1.0/no-such-thing")
     missing.expect(404, "not_found")
     assert missing.headers["Content-Type"] == "application/problem+json"
     get("/no/such/page").expect(404, "not_found")
-    ask("DELETE", "/api/v1.0/products").expect(405, "method_not_allowed")
+    send("DELETE", "/api/v1.0/products").expect(405, "method_not_allowed")
     get("/docs").expect(200)
     get("/problems/seat_limit_reached").expect(200)
 
 
-def sale():
-    """Everything that the README's round trip does, and one machine over the seat limit."""
-    assert len(sign_keys()) == 2, "one that signs, and the next"
-    # Functions that found no key look again after five seconds, and health is found out as often.
+def lifecycle():
+    """The round trip of the README, with an activation above the seat limit."""
+    assert len(signing_keys()) == 2, "expected the current key and the next one"
+    # Functions without a key retry after five seconds, and cache the health status as long.
     for _ in range(30):
         if get("/health").status == 200:
             break
@@ -116,9 +117,9 @@ def sale():
         "monthly_price": 1900, "annual_price": 19000, "currency": "EUR", "billing_period": "annual",
     }, operator).expect(201)
     customer = post("customers", {"name": "Ada", "email": "ada@example.com"}, operator).expect(201)
-    order = {"customer_id": customer["id"], "tier_id": tier["id"]}
-    once = {**operator, "Idempotency-Key": "order-1"}
-    issued = post("license-keys", order, once).expect(201)
+    license_request = {"customer_id": customer["id"], "tier_id": tier["id"]}
+    idempotent = {**operator, "Idempotency-Key": "order-1"}
+    issued = post("license-keys", license_request, idempotent).expect(201)
     key = issued["license_key"]
 
     machines = {}
@@ -132,7 +133,7 @@ def sale():
     post("license-keys/heartbeat", {"token": token, "machine_id": "machine-1"}).expect(200)
     assert post("license-keys/validate", {"token": token, "machine_id": "machine-1"}).expect(200)["valid"]
 
-    # Offline, with the root key that is built in: the template's own, as KMS says.
+    # Offline verification with the root key of the template.
     root_keys = get("/api/v1.0/signing-keys", operator).expect(200)["root_keys"]
     app = verifier(root_keys)
     app.store_key_set(get("/.well-known/jwks.jwt").expect(200), time.time())
@@ -140,31 +141,31 @@ def sale():
     assert (claims["iss"], claims["features"]) == (issuer, ["export.pdf"]), claims
     try:
         app.verify(token, "machine-2", time.time())
-        raise AssertionError("another machine's token was taken")
+        raise AssertionError("the verifier accepted the token of another machine")
     except VerificationError:
         pass
     assert len(get("/.well-known/jwks.json").expect(200)["keys"]) == 2
 
-    # The user pool's keys are not to be had here: its issuer is Amazon's.
+    # The keys of the user pool are not available: the host name of its issuer is that of Cognito.
     checks = {check["name"]: check["status"] for check in get("/health").expect(200)["checks"]}
     assert checks == {"dynamodb": "ok", "signing": "ok", "signed_keys": "ok", "oidc": "degraded"}, checks
-    state = {"order": order, "issued": issued, "token": token, "root_keys": root_keys, "second": second}
+    state = {"license_request": license_request, "issued": issued, "token": token, "root_keys": root_keys, "second": second}
     state_file.write_text(json.dumps(state))
 
 
 def update():
-    """The stack was updated: what was sold is there, tokens from before renew, and answers that were kept open."""
+    """After the update, the licenses exist, tokens can be renewed, and stored idempotent responses can be decrypted."""
     state = json.loads(state_file.read_text())
     issued = state["issued"]
-    beat = post("license-keys/heartbeat", {"token": state["token"], "machine_id": "machine-1"}).expect(200)
-    found = get(f"/api/v1.0/license-keys/{issued['license']['id']}", operator).expect(200)
-    assert found["seats_used"] == 2, found
-    once = {**operator, "Idempotency-Key": "order-1"}
-    assert post("license-keys", state["order"], once).expect(201) == issued, "an order that is repeated is no second one"
+    heartbeat = post("license-keys/heartbeat", {"token": state["token"], "machine_id": "machine-1"}).expect(200)
+    license_key = get(f"/api/v1.0/license-keys/{issued['license']['id']}", operator).expect(200)
+    assert license_key["seats_used"] == 2, license_key
+    idempotent = {**operator, "Idempotency-Key": "order-1"}
+    assert post("license-keys", state["license_request"], idempotent).expect(201) == issued, "the replayed response differs"
     assert get("/api/v1.0/signing-keys", operator).expect(200)["root_keys"] == state["root_keys"]
     app = verifier(state["root_keys"])
     app.store_key_set(get("/.well-known/jwks.jwt").expect(200), time.time())
-    app.verify(beat["token"], "machine-1", time.time())
+    app.verify(heartbeat["token"], "machine-1", time.time())
 
     second = state["second"]
     post(f"license-activations/{second['activation']['id']}/deactivate", {"token": second["token"]}).expect(200)
@@ -172,7 +173,7 @@ def update():
     post("license-activations/activate", body).expect(201)
     path = f"license-keys/{issued['license']['id']}"
     regenerated = post(path + "/regenerate", {}, operator).expect(200)
-    post("license-keys/heartbeat", {"token": beat["token"], "machine_id": "machine-1"}).expect(403, "generation_outdated")
+    post("license-keys/heartbeat", {"token": heartbeat["token"], "machine_id": "machine-1"}).expect(403, "generation_outdated")
     body = {"license_key": regenerated["license_key"], "machine_id": "machine-1"}
     post("license-activations/activate", body).expect(201)
     audit = post(path + "/audit", {}, operator).expect(200)
@@ -182,5 +183,5 @@ def update():
     post("license-activations/activate", body).expect(403, "revoked")
 
 
-{"empty": empty, "sale": sale, "update": update}[chapter]()
-print(f"{chapter}: ok")
+{"empty": empty, "lifecycle": lifecycle, "update": update}[phase]()
+print(f"API, {phase}: ok")

@@ -1,37 +1,38 @@
-"""What the guard takes a request for."""
+"""Tests which actions the proxy requires for a request."""
 
 import unittest
 
-from deployed import STACK
-from guard import Guard
-from test_roles import ROOT_KEY, SIGNING_KEY, TABLE, partition, tags
+from cloudformation import STACK
+from iam_proxy import IamProxy
+from test_roles import ROOT_KEY, SIGNING_KEY, TABLE, partition_key, tags
 
 
-class Known(Guard):
-    """Without a network: KMS says that every key signs for this table."""
+class OfflineProxy(IamProxy):
+    """A proxy without an upstream. All KMS keys have the tags of a signing key of this stack."""
 
     def __init__(self):
         super().__init__("http://127.0.0.1:1", {"RootKey": "arn:aws:kms:us-east-1:000000000000:key/a"})
 
-    def tags(self, arn, headers):
+    def resource_tags(self, arn, headers):
         return {name.replace("__", ":"): value for name, value in tags("sign").items()}
 
 
-def item(word):
-    return {"PK": {"S": partition(word)}, "SK": {"S": "a"}}
+def item(prefix):
+    return {"PK": {"S": partition_key(prefix)}, "SK": {"S": "a"}}
 
 
 class Requests(unittest.TestCase):
     def denied(self, function, service, operation, **request):
         if service == "dynamodb" and operation != "TransactWriteItems":
             request["TableName"] = STACK
-        return [one["action"] for one in Known().check(function, service, operation, request, {})]
+        denied = OfflineProxy().denied_actions(function, service, operation, request, {})
+        return [action["action"] for action in denied]
 
-    def test_a_read_is_of_its_key(self):
+    def test_get_item_requires_access_to_the_partition(self):
         self.assertEqual(self.denied("Customers", "dynamodb", "GetItem", Key=item("CUSTOMER#")), [])
         self.assertEqual(self.denied("Catalog", "dynamodb", "GetItem", Key=item("CUSTOMER#")), ["dynamodb:GetItem"])
 
-    def test_a_query_is_of_its_partition_and_its_index(self):
+    def test_query_requires_access_to_the_partition_of_the_index(self):
         query = dict(
             IndexName="GSI1",
             KeyConditionExpression="GSI1PK = :query_pk AND GSI1SK BETWEEN :a AND :b",
@@ -40,7 +41,7 @@ class Requests(unittest.TestCase):
         self.assertEqual(self.denied("Customers", "dynamodb", "Query", **query), [])
         self.assertEqual(self.denied("Licenses", "dynamodb", "Query", **query), ["dynamodb:Query"])
 
-    def test_an_update_is_of_the_attributes_that_it_names_and_asks_for(self):
+    def test_update_item_requires_access_to_attributes_of_update_and_condition(self):
         update = dict(
             Key=item("APIKEYS"),
             UpdateExpression="SET #set0 = :set0",
@@ -49,11 +50,11 @@ class Requests(unittest.TestCase):
         )
         self.assertEqual(self.denied("Catalog", "dynamodb", "UpdateItem", **update), [])
         names = {"#set0": "secret_sha256"}
-        more = [update | {"ExpressionAttributeNames": names}, update | {"ConditionExpression": "scopes = :read"}]
-        for one in more:
-            self.assertEqual(self.denied("Catalog", "dynamodb", "UpdateItem", **one), ["dynamodb:UpdateItem"])
+        for change in [{"ExpressionAttributeNames": names}, {"ConditionExpression": "scopes = :read"}]:
+            denied = self.denied("Catalog", "dynamodb", "UpdateItem", **(update | change))
+            self.assertEqual(denied, ["dynamodb:UpdateItem"])
 
-    def test_a_transaction_takes_all_that_its_writes_take(self):
+    def test_transaction_requires_the_actions_of_all_its_writes(self):
         writes = [
             {"Put": {"TableName": STACK, "Item": item("CATALOG")}},
             {"Delete": {"TableName": STACK, "Key": item("CATALOG")}},
@@ -62,28 +63,29 @@ class Requests(unittest.TestCase):
         denied = self.denied("Catalog", "dynamodb", "TransactWriteItems", TransactItems=writes)
         self.assertEqual(denied, ["dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"])
 
-    def test_keys_of_the_template_and_others(self):
+    def test_key_arns_are_mapped_to_the_account_and_region_of_the_policies(self):
         sign = dict(MessageType="DIGEST", SigningAlgorithm="RSASSA_PKCS1_V1_5_SHA_256")
         other = "arn:aws:kms:us-east-1:000000000000:key/" + SIGNING_KEY.split("/")[1]
-        self.assertEqual(Known().own(other), SIGNING_KEY)
-        self.assertEqual(Known().own("arn:aws:kms:us-east-1:000000000000:key/a"), ROOT_KEY)
+        self.assertEqual(OfflineProxy().template_arn(other), SIGNING_KEY)
+        self.assertEqual(OfflineProxy().template_arn("arn:aws:kms:us-east-1:000000000000:key/a"), ROOT_KEY)
         self.assertEqual(self.denied("Licenses", "kms", "Sign", KeyId=other, **sign), [])
         self.assertEqual(self.denied("Catalog", "kms", "Sign", KeyId=other, **sign), ["kms:Sign"])
         self.assertEqual(self.denied("Licenses", "kms", "Sign", KeyId=other, MessageType="RAW"), ["kms:Sign"])
 
-    def test_a_key_is_made_with_its_tags(self):
-        made = dict(
+    def test_create_key_with_tags_requires_tag_resource(self):
+        request = dict(
             KeySpec="RSA_2048",
             KeyUsage="SIGN_VERIFY",
             Tags=[{"TagKey": "signet:table", "TagValue": STACK}, {"TagKey": "signet:use", "TagValue": "sign"}],
         )
-        self.assertEqual(self.denied("Rotation", "kms", "CreateKey", **made), [])
-        self.assertEqual(self.denied("Access", "kms", "CreateKey", **made), ["kms:TagResource", "kms:CreateKey"])
-        del made["Tags"]
-        self.assertEqual(self.denied("Rotation", "kms", "CreateKey", **made), ["kms:CreateKey"])
+        self.assertEqual(self.denied("Rotation", "kms", "CreateKey", **request), [])
+        self.assertEqual(self.denied("Access", "kms", "CreateKey", **request), ["kms:TagResource", "kms:CreateKey"])
+        del request["Tags"]
+        self.assertEqual(self.denied("Rotation", "kms", "CreateKey", **request), ["kms:CreateKey"])
 
-    def test_the_table_is_the_stack_s(self):
-        ((action, resource, _),) = Known().needs("dynamodb", "GetItem", {"TableName": STACK, "Key": item("LICENSE#")}, {})
+    def test_table_arn_is_that_of_the_stack(self):
+        request = {"TableName": STACK, "Key": item("LICENSE#")}
+        ((action, resource, _),) = OfflineProxy().required_actions("dynamodb", "GetItem", request, {})
         self.assertEqual((action, resource), ("dynamodb:GetItem", TABLE))
 
 

@@ -1,0 +1,157 @@
+"""Tests the dashboard of a stack that is deployed to MiniStack: pages and forms of an operator and of a customer, under the
+policies of the function's role. Cognito is not available, so the test encrypts session cookies itself, with the secret of the
+stack and in the same way as the function.
+
+Usage: check_dashboard.py LICENSE_ID. Requires the environment variables AWS_ENDPOINT_URL and STACK.
+"""
+
+import base64
+import json
+import os
+import re
+import secrets
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from datetime import datetime, timedelta, timezone
+
+import botocore.session
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+endpoint, stack = os.environ["AWS_ENDPOINT_URL"], os.environ["STACK"]
+COOKIE = "__Host-signet-session"
+
+
+def client(service):
+    return botocore.session.get_session().create_client(service, endpoint_url=endpoint, region_name="us-east-1")
+
+
+described = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+base = endpoint + "/_aws/execute-api/" + outputs["ApiUrl"].removeprefix("https://").split(".")[0] + "/$default"
+
+
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+
+
+http = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirects())
+
+
+def session_cookie(subject, email, is_operator):
+    """The encrypted value of a session cookie."""
+    secret = json.loads(client("secretsmanager").get_secret_value(SecretId=outputs["SecretArn"])["SecretString"])
+    key = HKDF(hashes.SHA256(), 32, None, b"signet sessions").derive(secret["key"].encode())
+    ends = datetime.now(timezone.utc) + timedelta(hours=1)
+    claims = {
+        "id": secrets.token_urlsafe(16), "form_token": "token", "issuer": outputs["SignInIssuer"], "subject": subject,
+        "is_operator": is_operator, "email": email, "email_verified": True, "name": email.split("@")[0].title(),
+        "ends_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    nonce = os.urandom(12)
+    sealed = nonce + AESGCM(key).encrypt(nonce, json.dumps(claims).encode(), COOKIE.encode())
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+class Browser:
+    def __init__(self, cookie):
+        self.headers = {"Cookie": f"{COOKIE}={cookie}"}
+
+    def send(self, path, fields=None):
+        data = None if fields is None else urllib.parse.urlencode({"form_token": "token", **fields}, doseq=True).encode()
+        headers = {**self.headers, "Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
+        try:
+            with http.open(urllib.request.Request(base + path, data, headers)) as response:
+                return response.status, response.read().decode(), ""
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode(), error.headers.get("Location", "")
+
+    def get(self, path):
+        status, text, location = self.send(path)
+        assert status == 200, (path, status, location, text)
+        return text
+
+    def submit(self, path, expected=303, **fields):
+        status, text, location = self.send(path, fields)
+        assert status == expected, (path, status, location, text)
+        return location if expected == 303 else text
+
+
+def operator(license_id):
+    grace = Browser(session_cookie("grace", "grace@example.com", True))
+    assert "Machine activated" in grace.get("/dashboard")
+    location = grace.submit("/dashboard/products/new", code="charts", name="Charts", is_active="on")
+    product = location.split("?")[0]
+    for key in ["export", "zoom"]:
+        grace.submit(f"{product}/features/new", key=key, name=key.title())
+    for code in ["basic", "pro"]:
+        grace.submit(
+            f"{product}/tiers/new", code=code, name=code.title(), max_users=3, currency="EUR", monthly_price="19.90",
+            annual_price="199", billing_period="annual", is_active="on", is_claimable="on",
+        )
+    tiers = re.findall(r'data-id="(tier_\w+)"', grace.get(product))
+    grace.submit(f"{product}/tiers/move", id=tiers[1], before=tiers[0])
+    assert re.findall(r'data-id="(tier_\w+)"', grace.get(product)) == [tiers[1], tiers[0]]
+    grace.get(f"{product}/picture")
+    customer = grace.submit("/dashboard/customers/new", name="Mary", email="mary@example.com").split("?")[0]
+    version = re.search(r'name="version" value="([^"]*)"', grace.get(f"{customer}/edit"))[1].replace("&quot;", '"')
+    grace.submit(f"{customer}/edit", name="Mary Shelley", email="mary.shelley@example.com", version=version)
+    issue_form = {"customer_id": "mary.shelley@example.com", "tier_id": tiers[0], "ends": "period", "seats": "tier"}
+    issue_form["once"] = secrets.token_urlsafe(16)
+    key_strings = [re.search(r'class="secret-text">([^<]*)', grace.submit("/dashboard/license-keys/new", 200, **issue_form))[1] for _ in range(2)]
+    assert key_strings[0] == key_strings[1], "a form that is submitted twice issued two keys"
+    license = grace.submit("/dashboard/search", q=key_strings[0])
+    for path in ["", "/history", "/revoke"]:
+        grace.get(license + path)
+    for action in ["suspend", "reinstate", "renew"]:
+        grace.submit(f"{license}/{action}", once=secrets.token_urlsafe(16), ends="never")
+    assert "All is as it should be" in grace.submit(f"{license}/audit", 200, once=secrets.token_urlsafe(16))
+    grace.submit(f"{license}/regenerate", 200, once=secrets.token_urlsafe(16))
+    grace.submit(f"{license}/revoke", once=secrets.token_urlsafe(16), reason="refund")
+    machines = grace.get(f"/dashboard/license-keys/{license_id}")
+    machine = re.search(r"machines/(act_[^/]+)/free", machines)[1]
+    grace.get(f"/dashboard/license-keys/{license_id}/machines/{machine}/free")
+    for path in ["/dashboard/customers?name=mary", "/dashboard/license-keys?status=revoked", "/dashboard/health"]:
+        grace.get(path)
+    text = grace.submit("/dashboard/api-keys/new", 200, name="ci", scopes=["licenses:read"], once=secrets.token_urlsafe(16))
+    assert "signet_key_" in text
+    key = re.search(r"api-keys/(key_\w+)/delete", grace.get("/dashboard/api-keys"))[1]
+    grace.submit(f"/dashboard/api-keys/{key}/delete")
+    grace.get("/dashboard/signing-keys")
+    grace.submit("/dashboard/signing-keys/rotate", 409)
+    grace.submit("/dashboard/sign-out", 200)
+    assert grace.send("/dashboard")[0] == 303, "the session is still valid after sign-out"
+    return tiers[1]
+
+
+def customer(tier):
+    ada = Browser(session_cookie("ada", "ada.lovelace@example.com", False))
+    assert ada.send("/dashboard/customers")[0] == 403
+    ada.submit("/dashboard/welcome", name="Ada", once=secrets.token_urlsafe(16))
+    ada.get("/dashboard/catalog")
+    claimed = ada.submit(f"/dashboard/catalog/{tier}/claim", 200, once=secrets.token_urlsafe(16))
+    key = re.search(r'class="secret-text">([^<]*)', claimed)[1]
+    license = re.search(r"/dashboard/licenses/lic_\w+", ada.get("/dashboard/licenses"))[0]
+    ada.get(license)
+    assert key in ada.submit(f"{license}/key", 200)
+    assert json.loads(ada.submit(f"{license}/download", 200))["license_key"] == key
+
+
+def statistics():
+    """The statistics function updates the figures of the overview."""
+    response = client("lambda").invoke(FunctionName=f"{stack}-statistics", Payload=b"{}")
+    figures = json.loads(response["Payload"].read())
+    assert figures["license_keys"]["active"] >= 1, figures
+    grace = Browser(session_cookie("grace", "grace@example.com", True))
+    assert "Counted" in grace.get("/dashboard") and "Ending within 30 days" in grace.get("/dashboard")
+
+
+status, _, location = Browser("invalid").send("/dashboard")
+assert (status, location) == (303, "/dashboard/sign-in?to=%2Fdashboard"), (status, location)
+customer(operator(sys.argv[1]))
+statistics()
+print("dashboard: ok")

@@ -1,0 +1,169 @@
+"""Evaluates template.yaml as CloudFormation does: the SAM transform, parameters, conditions, rules and intrinsic functions."""
+
+import logging
+import os
+import re
+from functools import cache, cached_property
+from pathlib import Path
+
+from samcli.yamlhelper import yaml_parse
+from samtranslator.translator.transform import transform
+
+# The translator logs a warning about its own usage metrics.
+logging.getLogger("samtranslator").setLevel(logging.ERROR)
+
+ROOT = Path(__file__).resolve().parents[2]
+ACCOUNT, REGION, STACK = "111122223333", "eu-west-1", "signet"
+PSEUDO_PARAMETERS = {
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::Region": REGION,
+    "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/0f4d6e2a-1b3c-4d5e-8f90-a1b2c3d4e5f6",
+    "AWS::StackName": STACK,
+    "AWS::URLSuffix": "amazonaws.com",
+}
+NO_VALUE = object()
+
+# The property that Ref returns, by resource type. The default is the logical ID.
+REF_PROPERTIES = {
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::Logs::LogGroup": "LogGroupName",
+}
+ARNS = {
+    "AWS::DynamoDB::Table": "arn:aws:dynamodb:{region}:{account}:table/{ref}",
+    "AWS::IAM::Role": "arn:aws:iam::{account}:role/{ref}",
+    "AWS::KMS::Key": "arn:aws:kms:{region}:{account}:key/{ref}",
+    "AWS::Lambda::Function": "arn:aws:lambda:{region}:{account}:function:{ref}",
+    "AWS::Logs::LogGroup": "arn:aws:logs:{region}:{account}:log-group:{ref}:*",
+}
+
+
+def source():
+    """The template before the SAM transform."""
+    return yaml_parse((ROOT / "template.yaml").read_text())
+
+
+@cache
+def transformed():
+    """The template after the SAM transform, with a placeholder for the uploaded code."""
+    template = source()
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = "s3://bucket/code"
+    os.environ["AWS_DEFAULT_REGION"] = REGION
+    return transform(template, {}, None)
+
+
+class Stack:
+    """The template with the given parameter values and the defaults of the other parameters."""
+
+    def __init__(self, **parameters):
+        self.template = transformed()
+        self.parameters = {name: str(spec.get("Default", "")) for name, spec in self.template["Parameters"].items()}
+        unknown = parameters.keys() - self.parameters.keys()
+        assert not unknown, unknown
+        self.parameters.update(parameters)
+        self.raw = self.enabled("Resources")
+
+    @cached_property
+    def resources(self):
+        return {name: self.resolve(resource) for name, resource in self.raw.items()}
+
+    @cached_property
+    def outputs(self):
+        return {name: self.resolve(output) for name, output in self.enabled("Outputs").items()}
+
+    def enabled(self, section):
+        """The entries of a section whose conditions are true."""
+        return {
+            name: entry
+            for name, entry in self.template[section].items()
+            if "Condition" not in entry or self.evaluate({"Condition": entry["Condition"]})
+        }
+
+    def of_type(self, resource_type):
+        return {
+            name: resource["Properties"] for name, resource in self.resources.items() if resource["Type"] == resource_type
+        }
+
+    def validation_errors(self):
+        """The messages with which CloudFormation rejects the parameters."""
+        errors = [
+            spec["ConstraintDescription"]
+            for name, spec in self.template["Parameters"].items()
+            if "AllowedPattern" in spec and not re.fullmatch(spec["AllowedPattern"], self.parameters[name])
+        ]
+        assertions = [assertion for rule in self.template["Rules"].values() for assertion in rule["Assertions"]]
+        return errors + [
+            assertion["AssertDescription"] for assertion in assertions if not self.evaluate(assertion["Assert"])
+        ]
+
+    def evaluate(self, condition):
+        ((function, argument),) = condition.items()
+        if function == "Condition":
+            return self.evaluate(self.template["Conditions"][argument])
+        if function == "Fn::Equals":
+            return self.resolve(argument[0]) == self.resolve(argument[1])
+        if function == "Fn::Not":
+            return not self.evaluate(argument[0])
+        if function == "Fn::And":
+            return all(self.evaluate(operand) for operand in argument)
+        if function == "Fn::Or":
+            return any(self.evaluate(operand) for operand in argument)
+        raise ValueError(function)
+
+    def resolve(self, node):
+        if isinstance(node, list):
+            return [item for item in map(self.resolve, node) if item is not NO_VALUE]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            ((function, argument),) = node.items()
+            functions = {
+                "Ref": self.ref,
+                "Fn::GetAtt": self.get_att,
+                "Fn::If": self.if_,
+                "Fn::Join": lambda arguments: arguments[0].join(self.resolve(arguments[1])),
+                "Fn::Select": lambda arguments: self.resolve(arguments[1])[int(arguments[0])],
+                "Fn::Split": lambda arguments: self.resolve(arguments[1]).split(arguments[0]),
+                "Fn::Sub": self.sub,
+            }
+            if function in functions or function.startswith("Fn::"):
+                return functions[function](argument)
+        pairs = ((name, self.resolve(value)) for name, value in node.items())
+        return {name: value for name, value in pairs if value is not NO_VALUE}
+
+    def ref(self, name):
+        if name == "AWS::NoValue":
+            return NO_VALUE
+        if name in PSEUDO_PARAMETERS:
+            return PSEUDO_PARAMETERS[name]
+        if name in self.parameters:
+            return self.parameters[name]
+        resource = self.raw[name]
+        if resource["Type"] == "AWS::SecretsManager::Secret":
+            return f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}"
+        return self.resolve(resource["Properties"].get(REF_PROPERTIES.get(resource["Type"]), name))
+
+    def get_att(self, argument):
+        name, attribute = argument if isinstance(argument, list) else argument.split(".", 1)
+        resource_type = self.raw[name]["Type"]
+        if attribute == "Arn":
+            return ARNS[resource_type].format(region=REGION, account=ACCOUNT, ref=self.ref(name))
+        return f"{name}.{attribute}"
+
+    def sub(self, argument):
+        text, values = argument if isinstance(argument, list) else (argument, {})
+
+        def value(match):
+            name = match[1]
+            if name in values:
+                return str(self.resolve(values[name]))
+            return str(self.get_att(name) if "." in name else self.ref(name))
+
+        return re.sub(r"\$\{([^!}]+)\}", value, text)
+
+    def if_(self, argument):
+        condition, if_true, if_false = argument
+        return self.resolve(if_true if self.evaluate({"Condition": condition}) else if_false)

@@ -1,0 +1,83 @@
+"""Facts that the tests read from the Rust source, so that the template cannot drift from it. Each pattern must match exactly
+once in the crate `shared`, wherever the code is."""
+
+import json
+import re
+from functools import cache
+
+from cloudformation import ROOT
+
+
+@cache
+def sources():
+    """The files of the crate `shared`, without unit tests."""
+    files = sorted((ROOT / "shared/src").rglob("*.rs"))
+    return {file: file.read_text().split("#[cfg(test)]\nmod tests {")[0] for file in files}
+
+
+def find(pattern, flags=0):
+    """The match of a pattern in the whole crate."""
+    matches = [match for text in sources().values() for match in re.finditer(pattern, text, flags)]
+    assert len(matches) == 1, f"{len(matches)} matches for {pattern}"
+    return matches[0]
+
+
+def environment_variables():
+    """The environment variables that the functions read, and those of them that are required."""
+    code = sources()[ROOT / "shared/src/configuration.rs"]
+    constants = dict(re.findall(r'const (\w+): &str = "(SIGNET_\w+)"', code))
+    variables = {"SIGNET_TABLE"} | set(re.findall(r'"((?:SIGNET|AWS_ENDPOINT_URL)\w*)"', code))
+    required = re.findall(r'\.required\("?(\w+)"?\)', code)
+    return variables, {constants.get(name, name) for name in required} - {"AWS_REGION"}
+
+
+def request_timeout_seconds():
+    return int(find(r"request: Duration::from_secs\((\d+)\)")[1])
+
+
+def table_attributes():
+    """The key attributes of the table and its indexes."""
+    return json.loads(find(r"let names = (\[[^\]]+\])")[1])
+
+
+def table_indexes():
+    return json.loads(find(r"const INDEXES: [^=]+= (\[[^\]]+\])")[1])
+
+
+def ttl_attribute():
+    return find(r'TTL_ATTRIBUTE: &str = "(\w+)"')[1]
+
+
+def partition_keys():
+    """The partition keys of the table; those that end with # are prefixes."""
+    keys = sources()[ROOT / "shared/src/store/keys.rs"]
+    found = set(re.findall(r'const (?:CATALOG|API_KEYS|KEYRING): &str = "(\w+)"', keys))
+    found |= set(re.findall(r'format!\("([A-Z]+#)\{', keys))
+    found |= set(re.findall(r'Key::new\("([A-Z]+)", "', keys))
+    sort_keys_and_index_keys = {"PRODUCT#", "TIER#", "FEATURE#", "CLAIM#", "CURRENT#", "EVENT#", "EVENTS#"}
+    return found - sort_keys_and_index_keys
+
+
+def updated_attributes(attribute):
+    """The attributes in the DynamoDB expressions of the store method that sets `attribute`."""
+    method = re.escape(f'.set("{attribute}"')
+    body = find(rf"\n    pub async fn (?:(?!\n    \}}\n).)*{method}(?:(?!\n    \}}\n).)*", re.DOTALL)[0]
+    expressions = " ".join(re.findall(r'"([^"]*)"', body))
+    return set(re.findall(r"(?<![:\w])[a-z_]+", expressions)) - {"attribute_exists", "attribute_not_exists"}
+
+
+def current_license_fields():
+    """The fields of the item that points to the current license key of a customer."""
+    return re.findall(r"(\w+):", find(r"struct Current\w* \{([^}]*)\}")[1].replace("pub(super)", ""))
+
+
+def metrics():
+    """The names of the metrics that the functions log."""
+    return set(re.findall(r'Self::\w+ => "(\w+)"', find(r"impl Metric \{(.*?)\n\}", re.DOTALL)[1]))
+
+
+def decryption_error():
+    """The message of the error that a sealed value cannot be decrypted."""
+    messages = re.findall(r'#\[error\("([^"{]+)"\)\]', find(r"enum SealError \{(.*?)\n\}", re.DOTALL)[1])
+    assert len(messages) == 1, messages
+    return messages[0]
