@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Calculates the AWS costs of Signet and prints the tables of load.md. Change the numbers to match your installation."""
+"""Calculates the AWS costs of Signet and prints the tables of docs/reference/cost-model.md. Change the numbers to match your installation."""
 
 # On-demand list prices in USD for us-east-1 as of 2025, without free tiers and volume discounts except that of the API.
 API_REQUEST, API_REQUEST_DISCOUNTED, API_DISCOUNT_THRESHOLD = 1.00 / 1e6, 0.90 / 1e6, 300e6

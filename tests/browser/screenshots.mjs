@@ -1,18 +1,18 @@
-// A picture of every page, in both themes, on screens 360, 768 and 1440 pixels wide; three of them for the README.
+// A picture of every page, in both themes, on screens 360, 768 and 1440 pixels wide; three of them for the README and the documentation.
 //
-//   node screenshots.mjs FOLDER README_FOLDER
+//   node screenshots.mjs FOLDER DOCS_FOLDER
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { launch, open, signIn, stack } from './harness.mjs';
 import { everyPage } from './pages.mjs';
 
-const [folder, readme] = process.argv.slice(2);
+const [folder, docs] = process.argv.slice(2);
 const SIZES = [[360, 780], [768, 1024], [1440, 900]];
-const README = { overview: 'overview', picture: 'tiers', catalog: 'catalog' };
+const IN_DOCS = { overview: 'overview', picture: 'tiers', catalog: 'catalog' };
 
 await mkdir(folder, { recursive: true });
-await mkdir(readme, { recursive: true });
+await mkdir(docs, { recursive: true });
 const browser = await launch();
 const running = await stack('--demo');
 try {
@@ -33,15 +33,15 @@ try {
       await page.context().close();
     }
   }
-  for (const [name, as] of Object.entries(README)) {
+  for (const [name, as] of Object.entries(IN_DOCS)) {
     const page = await open(browser, { viewport: { width: 1200, height: 750 }, colorScheme: 'light' });
     const [who, paths] = Object.entries(pages).find(([, all]) => name in all);
     await signIn(page, running.base, who, paths[name]);
     await page.waitForLoadState('load');
-    await page.screenshot({ path: join(readme, `${as}.png`) });
+    await page.screenshot({ path: join(docs, `${as}.png`) });
     await page.context().close();
   }
-  console.log(`pictures of every page are in ${folder}, those of the README in ${readme}`);
+  console.log(`pictures of every page are in ${folder}, those of the documentation in ${docs}`);
 } finally {
   await browser.close();
   await running.stop();

@@ -11,7 +11,7 @@ class Costs(unittest.TestCase):
         self.script = runpy.run_path(str(ROOT / "infra/costs.py"))
 
     def test_documentation_contains_the_generated_tables(self):
-        page = (ROOT / "infra/load.md").read_text()
+        page = (ROOT / "docs/reference/cost-model.md").read_text()
         self.assertIn("\n".join(self.script["tables"]()), "\n".join(self.table_lines(page)))
 
     def table_lines(self, page):

@@ -219,11 +219,6 @@ class Parameters(unittest.TestCase):
             self.assertTrue(spec["Description"].endswith("."), name)
             self.assertEqual("AllowedPattern" in spec, "ConstraintDescription" in spec, name)
 
-    def test_parameters_are_documented(self):
-        page = (ROOT / "infra/README.md").read_text()
-        for name in source()["Parameters"]:
-            self.assertIn(f"`{name}`", page)
-
     def test_valid_combinations_are_accepted(self):
         with_roles_claim = EXTERNAL_ISSUER | {"OidcRolesClaim": "https://a.example/roles"}
         for parameters in [{}, ALL, CLOUDFRONT, EXTERNAL_ISSUER, with_roles_claim]:

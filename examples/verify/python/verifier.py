@@ -1,0 +1,180 @@
+"""Verifies Signet license tokens offline, with PyJWT."""
+
+import re
+import uuid
+from pathlib import Path
+from typing import NamedTuple
+
+import jwt
+from jwcrypto import jwe, jwk
+
+LEEWAY_SECONDS = 60  # tolerated difference between the clocks of this machine and of the issuer
+
+
+class VerificationError(Exception):
+    """A license token or a key set is not valid."""
+
+
+class UnknownKeyError(VerificationError):
+    """No stored key has the token's `kid`. Fetch the key set and try again."""
+
+
+class Refusal(NamedTuple):
+    """A response of the API that ended the use of the stored token."""
+
+    id: str
+    code: str
+
+
+class Verifier:
+    """Verifies license tokens, and stores the key set, the token and the last refusal in a folder.
+
+    Several processes may share the folder: each file is replaced atomically. A missing or damaged file counts as absent.
+
+    `config` has the `issuer`, the `product` code and the public `root_keys`, which are built into the app.
+    """
+
+    def __init__(self, config, folder):
+        self.issuer = config["issuer"]
+        self.product = config["product"]
+        self.root_keys = config["root_keys"]
+        self.folder = Path(folder)
+
+    def verify(self, token, machine_id, now):
+        """Returns the claims of a token that is valid on this machine at `now`, in Unix seconds.
+
+        The token is accepted for the grace period past its `exp`. The latest time seen is stored to detect a clock that
+        was set back.
+        """
+        if not isinstance(machine_id, str) or not machine_id:
+            raise VerificationError("the machine ID is missing")
+        now = int(now)
+        claims = self._verify_signature(token, self._stored_key_set()["keys"], "license+jwt")
+        if claims.get("aud") != self.product:
+            raise VerificationError("the token is for another product")
+        activation = claims.get("activation")
+        if not isinstance(activation, dict) or activation.get("machine_id") != machine_id:
+            raise VerificationError("the token is not for this machine")
+        not_before = _integer(claims, "nbf")
+        grace_period = _integer(claims.get("enforcement"), "grace_period_seconds")
+        end = _integer(claims, "exp") + grace_period + LEEWAY_SECONDS
+
+        last_seen = self._last_seen()
+        # A clock that is far ahead must not lock out later tokens.
+        seen = min(now, end + 1)
+        if seen > last_seen:
+            self._record_time(seen)
+        if now < max(last_seen, not_before) - LEEWAY_SECONDS:
+            raise VerificationError("the clock was set back")
+        if now > end:
+            raise VerificationError("the token has expired")
+        return claims
+
+    def store_key_set(self, key_set, now):
+        """Stores a fetched key set: signed by a root key, not expired, and not older than the stored one."""
+        fetched = self._verify_signature(key_set, self.root_keys, "jwk-set+jwt")
+        # Of two sets signed in the same second, the fetched one may be the older one.
+        if fetched["iat"] <= self._stored_key_set()["iat"] and key_set != self._read("jwks.jwt"):
+            raise VerificationError("the key set is not newer than the stored one")
+        if now > _integer(fetched, "exp") + LEEWAY_SECONDS:
+            raise VerificationError("the key set has expired")
+        self._write("jwks.jwt", key_set)
+
+    def store_token(self, token, refusal=None):
+        """Stores a token that the API returned.
+
+        `refusal` is the result of `stored_refusal` before the request was sent. If another process stores a refusal while
+        the request is in flight, the token is ignored. The stored time is set to the token's `iat`, so that a clock that
+        was once wrong is corrected.
+        """
+        claims = self._verify_signature(token, self._stored_key_set()["keys"], "license+jwt")
+        self._write("token", f"{token} {refusal.id}" if refusal else token)
+        self._record_time(_integer(claims, "iat"))
+
+    def stored_token(self):
+        """Returns the stored token, or None if there is none or if the API has refused the license since."""
+        token, _, refusal_id = self._read("token").partition(" ")
+        refusal = self.stored_refusal()
+        return token if token and refusal_id == (refusal.id if refusal else "") else None
+
+    def store_refusal(self, code):
+        """Records that the API refused the license, and removes the stored token.
+
+        The token does not count from the moment the refusal is written, so that a crash in between is harmless. File
+        errors are ignored.
+        """
+        try:
+            self._write("refusal", f"{uuid.uuid4()} {code}")
+        except OSError:
+            pass
+        try:
+            (self.folder / "token").unlink(missing_ok=True)
+        except OSError:
+            pass
+
+    def stored_refusal(self):
+        """Returns the last refusal, or None."""
+        refusal_id, _, code = self._read("refusal").partition(" ")
+        return Refusal(refusal_id, code) if refusal_id and code else None
+
+    @staticmethod
+    def decrypt(encrypted_token, private_jwk):
+        """Returns the token that was encrypted to the app's public key."""
+        decrypted = jwe.JWE(algs=["RSA-OAEP", "A256CBC-HS512"])
+        decrypted.deserialize(encrypted_token, jwk.JWK(**private_jwk))
+        return decrypted.payload.decode()
+
+    def _stored_key_set(self):
+        try:
+            return self._verify_signature(self._read("jwks.jwt"), self.root_keys, "jwk-set+jwt")
+        except VerificationError:
+            return {"iat": 0, "keys": []}
+
+    def _verify_signature(self, text, keys, typ):
+        """Returns the claims of an RS256 JWT of this type and issuer, signed by one of the keys."""
+        times_not_checked = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False}
+        try:
+            header = jwt.get_unverified_header(text)
+            if header.get("typ") != typ:
+                raise VerificationError(f"typ must be {typ}")
+            key = next((key for key in keys if key["kid"] == header.get("kid")), None)
+            if key is None:
+                raise UnknownKeyError("the signing key is unknown")
+            return jwt.decode(
+                text, jwt.PyJWK(key), algorithms=["RS256"], issuer=self.issuer,
+                options={**times_not_checked, "require": ["iss", "iat", "exp"]},
+            )
+        except jwt.PyJWTError as error:
+            raise VerificationError(f"invalid {typ}: {error}") from error
+
+    def _last_seen(self):
+        text = self._read("last-seen")
+        return int(text) if re.fullmatch("[0-9]{1,15}", text) else 0
+
+    def _record_time(self, time):
+        try:
+            self._write("last-seen", str(time))
+        except OSError:
+            pass  # a folder that is not writable must not stop the app
+
+    def _read(self, name):
+        try:
+            return (self.folder / name).read_text()
+        except (OSError, ValueError):
+            return ""
+
+    def _write(self, name, text):
+        """Replaces a file atomically."""
+        temporary = self.folder / f"{name}.{uuid.uuid4()}"
+        try:
+            temporary.write_text(text)
+            temporary.replace(self.folder / name)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _integer(claims, name):
+    value = claims.get(name) if isinstance(claims, dict) else None
+    if type(value) is not int:
+        raise VerificationError(f"claim {name} must be an integer")
+    return value

@@ -1,0 +1,226 @@
+//! Verifies Signet license tokens offline, with jsonwebtoken.
+
+use std::{fs, io, path::PathBuf};
+
+use jsonwebtoken::{
+    Algorithm, DecodingKey, Validation, decode, decode_header,
+    jwk::{Jwk, JwkSet},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Tolerated difference between the clocks of this machine and of the issuer.
+const LEEWAY_SECONDS: i64 = 60;
+
+const TOKEN_TYPE: &str = "license+jwt";
+const KEY_SET_TYPE: &str = "jwk-set+jwt";
+
+/// A license token or a key set is not valid, or could not be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// No stored key has the token's `kid`. Fetch the key set and try again.
+    #[error("the signing key is unknown")]
+    UnknownKey,
+    /// A claim or a header parameter is not acceptable.
+    #[error("{0}")]
+    Invalid(String),
+    /// The JWT is malformed, or its signature is wrong.
+    #[error("invalid JWT: {0}")]
+    Jwt(#[from] jsonwebtoken::errors::Error),
+    /// The key set has no list of keys.
+    #[error("invalid key set: {0}")]
+    KeySet(#[from] serde_json::Error),
+    /// A file could not be written.
+    #[error("file error: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl VerifyError {
+    fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid(message.into())
+    }
+}
+
+/// What is built into the app.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Config {
+    /// Issuer of the tokens, and base URL of the API.
+    pub issuer: String,
+    /// Code of the product.
+    pub product: String,
+    /// Public keys that sign the key set.
+    pub root_keys: Vec<Jwk>,
+}
+
+/// A response of the API that ended the use of the stored token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Differs for each refusal.
+    pub id: String,
+    /// Error code of the API.
+    pub code: String,
+}
+
+/// Verifies license tokens, and stores the key set, the token and the last refusal in a folder.
+///
+/// Several processes may share the folder: each file is replaced atomically. A missing or damaged file counts as absent.
+#[derive(Debug)]
+pub struct Verifier {
+    issuer: String,
+    product: String,
+    root_keys: JwkSet,
+    folder: PathBuf,
+}
+
+impl Verifier {
+    /// Creates a verifier that stores its files in `folder`, which must exist.
+    pub fn new(config: Config, folder: impl Into<PathBuf>) -> Self {
+        let Config { issuer, product, root_keys } = config;
+        Self { issuer, product, root_keys: JwkSet { keys: root_keys }, folder: folder.into() }
+    }
+
+    /// Returns the claims of a token that is valid on this machine at `now`, in Unix seconds.
+    ///
+    /// The token is accepted for the grace period past its `exp`. The latest time seen is stored to detect a clock that
+    /// was set back.
+    pub fn verify(&self, token: &str, machine_id: &str, now: i64) -> Result<Value, VerifyError> {
+        if machine_id.is_empty() {
+            return Err(VerifyError::invalid("the machine ID is missing"));
+        }
+        let claims = self.verify_signature(token, &self.stored_keys()?, TOKEN_TYPE)?;
+        if claims["aud"] != self.product {
+            return Err(VerifyError::invalid("the token is for another product"));
+        }
+        if claims["activation"]["machine_id"] != machine_id {
+            return Err(VerifyError::invalid("the token is not for this machine"));
+        }
+        let not_before = integer(&claims, "nbf")?;
+        let grace_period = integer(&claims["enforcement"], "grace_period_seconds")?;
+        let end = integer(&claims, "exp")? + grace_period + LEEWAY_SECONDS;
+
+        let last_seen = self.read("last-seen").parse().unwrap_or(0);
+        // A clock that is far ahead must not lock out later tokens.
+        let seen = now.min(end + 1);
+        if seen > last_seen {
+            self.record_time(seen);
+        }
+        if now < last_seen.max(not_before) - LEEWAY_SECONDS {
+            return Err(VerifyError::invalid("the clock was set back"));
+        }
+        if now > end {
+            return Err(VerifyError::invalid("the token has expired"));
+        }
+        Ok(claims)
+    }
+
+    /// Stores a fetched key set: signed by a root key, not expired, and not older than the stored one.
+    pub fn store_key_set(&self, key_set: &str, now: i64) -> Result<(), VerifyError> {
+        let fetched = self.verify_signature(key_set, &self.root_keys, KEY_SET_TYPE)?;
+        // Of two sets signed in the same second, the fetched one may be the older one.
+        let newer = fetched["iat"].as_i64() > self.stored_key_set()["iat"].as_i64();
+        if !newer && key_set != self.read("jwks.jwt") {
+            return Err(VerifyError::invalid("the key set is not newer than the stored one"));
+        }
+        if now > integer(&fetched, "exp")? + LEEWAY_SECONDS {
+            return Err(VerifyError::invalid("the key set has expired"));
+        }
+        Ok(self.write("jwks.jwt", key_set)?)
+    }
+
+    /// Stores a token that the API returned.
+    ///
+    /// `refusal` is the result of [`Self::stored_refusal`] before the request was sent. If another process stores a refusal
+    /// while the request is in flight, the token is ignored. The stored time is set to the token's `iat`, so that a clock
+    /// that was once wrong is corrected.
+    pub fn store_token(&self, token: &str, refusal: Option<&Refusal>) -> Result<(), VerifyError> {
+        let claims = self.verify_signature(token, &self.stored_keys()?, TOKEN_TYPE)?;
+        let issued_at = integer(&claims, "iat")?;
+        match refusal {
+            Some(refusal) => self.write("token", &format!("{token} {}", refusal.id))?,
+            None => self.write("token", token)?,
+        }
+        self.record_time(issued_at);
+        Ok(())
+    }
+
+    /// Returns the stored token, or `None` if there is none or if the API has refused the license since.
+    pub fn stored_token(&self) -> Option<String> {
+        let text = self.read("token");
+        let (token, refusal_id) = match text.split_once(' ') {
+            Some((token, id)) => (token, Some(id.to_owned())),
+            None => (text.as_str(), None),
+        };
+        let refused_since = refusal_id != self.stored_refusal().map(|refusal| refusal.id);
+        (!token.is_empty() && !refused_since).then(|| token.to_owned())
+    }
+
+    /// Records that the API refused the license, and removes the stored token.
+    ///
+    /// The token does not count from the moment the refusal is written, so that a crash in between is harmless. File
+    /// errors are ignored.
+    pub fn store_refusal(&self, code: &str) {
+        let _ = self.write("refusal", &format!("{} {code}", random_id()));
+        let _ = fs::remove_file(self.folder.join("token"));
+    }
+
+    /// Returns the last refusal.
+    pub fn stored_refusal(&self) -> Option<Refusal> {
+        let text = self.read("refusal");
+        let (id, code) = text.split_once(' ')?;
+        Some(Refusal { id: id.to_owned(), code: code.to_owned() })
+    }
+
+    fn stored_keys(&self) -> Result<JwkSet, VerifyError> {
+        Ok(serde_json::from_value(json!({"keys": self.stored_key_set()["keys"]}))?)
+    }
+
+    fn stored_key_set(&self) -> Value {
+        self.verify_signature(&self.read("jwks.jwt"), &self.root_keys, KEY_SET_TYPE)
+            .unwrap_or_else(|_| json!({"iat": 0, "keys": []}))
+    }
+
+    /// Returns the claims of an RS256 JWT of this type and issuer, signed by one of the keys.
+    fn verify_signature(&self, jwt: &str, keys: &JwkSet, typ: &str) -> Result<Value, VerifyError> {
+        let header = decode_header(jwt)?;
+        if header.typ.as_deref() != Some(typ) {
+            return Err(VerifyError::invalid(format!("typ must be {typ}")));
+        }
+        if header.crit.is_some() {
+            return Err(VerifyError::invalid("crit is not supported"));
+        }
+        let key = header.kid.and_then(|kid| keys.find(&kid)).ok_or(VerifyError::UnknownKey)?;
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_required_spec_claims(&["iss", "exp"]);
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        Ok(decode::<Value>(jwt, &DecodingKey::from_jwk(key)?, &validation)?.claims)
+    }
+
+    fn record_time(&self, time: i64) {
+        // A folder that is not writable must not stop the app.
+        let _ = self.write("last-seen", &time.to_string());
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.join(name)).unwrap_or_default()
+    }
+
+    /// Replaces a file atomically.
+    fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        let temporary = self.folder.join(format!("{name}.{}", random_id()));
+        let result = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, self.folder.join(name)));
+        if result.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        result
+    }
+}
+
+fn random_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+fn integer(claims: &Value, name: &str) -> Result<i64, VerifyError> {
+    claims[name].as_i64().ok_or_else(|| VerifyError::Invalid(format!("claim {name} must be an integer")))
+}

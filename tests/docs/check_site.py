@@ -1,0 +1,61 @@
+"""Checks that the pages of a built site load nothing from other hosts: no script, style, font, image or frame.
+
+Usage: check_site.py FOLDER
+"""
+
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+# The attributes by which an element loads something. Links that a reader follows (`<a href>`) are not among them.
+LOADS = {
+    "script": ["src"], "img": ["src", "srcset"], "iframe": ["src"], "source": ["src", "srcset"], "video": ["src", "poster"],
+    "audio": ["src"], "embed": ["src"], "object": ["data"], "use": ["href", "xlink:href"],
+}
+# Relations of <link> that load what they name; `canonical`, `prev` and `next` do not.
+LINKS = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch", "manifest"}
+EXTERNAL = re.compile(r"^\s*(https?:)?//", re.IGNORECASE)
+CSS = re.compile(r"(?:url\(\s*[\"']?|@import\s+[\"'])((?:https?:)?//[^\"')\s]+)", re.IGNORECASE)
+# The theme loads Mermaid from another host for a page with a diagram that has not loaded it itself.
+DIAGRAM, DIAGRAM_SCRIPT = "mermaid", "assets/mermaid.min.js"
+
+
+class Page(HTMLParser):
+    def __init__(self, name):
+        super().__init__()
+        self.name, self.faults = name, []
+        self.has_diagram = self.has_script = False
+
+    def handle_starttag(self, tag, attrs):
+        values = {name: value or "" for name, value in attrs}
+        loaded = [values[name] for name in LOADS.get(tag, []) if name in values]
+        if tag == "link" and LINKS & set(values.get("rel", "").split()):
+            loaded.append(values.get("href", ""))
+        self.faults += [f"{self.name}: <{tag}> loads {url}" for url in loaded if EXTERNAL.match(url)]
+        self.faults += [f"{self.name}: style loads {url}" for url in CSS.findall(values.get("style", ""))]
+        self.has_diagram |= DIAGRAM in values.get("class", "").split()
+        self.has_script |= tag == "script" and values.get("src", "").endswith(DIAGRAM_SCRIPT)
+
+
+def main():
+    site = Path(sys.argv[1])
+    pages, faults = sorted(site.rglob("*.html")), []
+    for path in pages:
+        page = Page(path.relative_to(site))
+        text = path.read_text()
+        page.feed(text)
+        faults += page.faults
+        if page.has_diagram and not page.has_script:
+            faults.append(f"{page.name}: has a diagram, for which the theme loads a script from another host")
+        faults += [f"{page.name}: style loads {url}" for style in re.findall(r"<style.*?</style>", text, re.DOTALL)
+                   for url in CSS.findall(style)]
+    for path in sorted(site.rglob("*.css")):
+        faults += [f"{path.relative_to(site)}: loads {url}" for url in CSS.findall(path.read_text())]
+    if faults or not pages:
+        sys.exit("\n".join(faults) or f"no pages in {site}")
+    print(f"site: ok: {len(pages)} pages, nothing from other hosts")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The reference pages of the documentation agree with the template."""
+
+import re
+import unittest
+
+from cloudformation import ROOT, source
+from test_roles import ALLOWED, AUTHENTICATION, BASE, IDEMPOTENCY, INDEXES, SEALERS, SIGNERS
+
+REFERENCE = ROOT / "docs/reference"
+
+
+class TemplateParameters(unittest.TestCase):
+    def setUp(self):
+        self.page = (REFERENCE / "template-parameters.md").read_text()
+
+    def test_all_parameters_and_their_defaults_are_documented(self):
+        rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", self.page, re.MULTILINE))
+        parameters = source()["Parameters"]
+        outputs = source()["Outputs"]
+        self.assertEqual(set(rows) - set(outputs), set(parameters) - set(outputs))
+        for name, one in parameters.items():
+            default = str(one["Default"])
+            if default:
+                self.assertEqual(rows[name].strip("` "), default, name)
+
+    def test_all_outputs_are_documented(self):
+        section = self.page.split("## Outputs")[1].split("\n## ")[0]
+        self.assertEqual(set(re.findall(r"`(\w+)`", section)) & set(source()["Outputs"]), set(source()["Outputs"]))
+
+
+class IamPermissions(unittest.TestCase):
+    def setUp(self):
+        page = (REFERENCE / "iam-permissions.md").read_text()
+        rows = re.findall(r"^\| `([a-z]+)` \| (.*?) \|(.*?)\| ([a-z, ]+) \|$", page, re.MULTILINE)
+        self.rows = {name.capitalize(): rest for name, *rest in rows}
+
+    def test_partitions_and_policies_of_each_function(self):
+        shared = {"start": BASE, "callers": AUTHENTICATION, "once": IDEMPOTENCY, "sign": {}}
+        self.assertEqual(set(self.rows), set(ALLOWED))
+        for name, (partitions, _, policies) in self.rows.items():
+            documented = {}
+            for policy in policies.split(", "):
+                documented |= shared[policy]
+            for word, letters in re.findall(r"`([A-Z]+#?)` ([gqpudc]+)", partitions):
+                documented[word] = documented.get(word, "") + letters
+            sets = lambda may: {word: set(letters) for word, letters in may.items()}
+            self.assertEqual(sets(documented), sets(ALLOWED[name]), name)
+            self.assertEqual("sign" in policies, name in SIGNERS, name)
+            self.assertEqual("once" in policies, name in SEALERS, name)
+
+    def test_index_queries_of_each_function(self):
+        for name, (_, queries, _) in self.rows.items():
+            documented = {
+                (index, word)
+                for index, words in re.findall(r"`(GSI\d)`: ([^;]+)", queries)
+                for word in re.findall(r"`([A-Z]+#?)`", words)
+            }
+            self.assertEqual(documented, INDEXES.get(name, set()), name)
