@@ -54,7 +54,7 @@ pub(super) async fn sign_in(State(issuer): State<DevIssuer>, params: Params) -> 
         scope: request.scope,
         user,
     };
-    let code = issuer.0.grants.code(grant, issuer.0.clock.now());
+    let code = issuer.0.grants.issue_code(grant, issuer.0.clock.now());
     issuer.redirect(request.redirect_uri, &params, &[("code", &code)])
 }
 
@@ -76,7 +76,7 @@ fn user(params: &Params, scope: &RequestedScope) -> Option<User> {
 fn validate(issuer: &DevIssuer, params: &Params) -> Result<AuthorizationRequest, AuthorizationError> {
     let page_error = |text: &str| AuthorizationError::Page(text.to_owned());
     if params.get("client_id") != Some(CLIENT_ID) {
-        return Err(AuthorizationError::Here(format!("client_id must be {CLIENT_ID}")));
+        return Err(AuthorizationError::Page(format!("client_id must be {CLIENT_ID}")));
     }
     let redirect_uri = params.get("redirect_uri").ok_or_else(|| page_error("redirect_uri is missing"))?;
     let redirect_uri = Url::parse(redirect_uri).map_err(|_| page_error("redirect_uri must be a URL"))?;
