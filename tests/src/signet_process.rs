@@ -26,7 +26,7 @@ impl SignetProcess {
         let mut said = BufReader::new(child.stdout.take().expect("it was asked for"));
         let mut first = String::new();
         said.read_line(&mut first).expect("it speaks");
-        assert!(first.starts_with("Signet answers at http://127.0.0.1:"), "{first}");
+        assert!(first.starts_with("Signet is running at http://127.0.0.1:"), "{first}");
         let file = fs::read(folder.join("local.json")).expect("local.json is there while it answers");
         let local = serde_json::from_slice(&file).expect("JSON");
         Self { child, local }

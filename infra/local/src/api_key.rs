@@ -1,4 +1,4 @@
-//! `signet api-key`: the first API key of an installation, made by whoever may write its table.
+//! `signet api-key`: creates the first API key of a deployment. Needs write access to its table.
 
 use std::{error::Error, io};
 
@@ -9,22 +9,20 @@ use shared::{
     store::Table,
 };
 
-use crate::say;
+use crate::print_line;
 
-/// Makes an API key that may do everything and shows it, once, on standard output. Credentials and region are those of
-/// AWS's variables.
-pub(crate) async fn make(table: &str, name: String) -> Result<(), Box<dyn Error>> {
+/// Creates an API key with all permissions and prints it once to standard output. Credentials and region come from the
+/// AWS environment variables.
+pub(crate) async fn create(table: &str, name: String) -> Result<(), Box<dyn Error>> {
     let mut invalid = ValidationErrors::default();
     invalid.name("/name", &name, 100);
-    invalid
-        .into_result()
-        .map_err(|_| "--name takes a name of 100 characters at most, none of them a control character")?;
+    invalid.into_result().map_err(|_| "--name must be 1 to 100 bytes without control or invisible characters")?;
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
-    let region = region.ok_or("AWS_REGION is not set: it says in which region the table is")?;
+    let region = region.ok_or("AWS_REGION is not set: set it to the region of the table")?;
     if variable("AWS_ACCESS_KEY_ID").is_none() {
-        let mend = "with the AWS CLI, this sets it: eval \"$(aws configure export-credentials --format env)\"";
-        return Err(format!("AWS_ACCESS_KEY_ID is not set; {mend}").into());
+        let hint = "to set it with the AWS CLI, run: eval \"$(aws configure export-credentials --format env)\"";
+        return Err(format!("AWS_ACCESS_KEY_ID is not set; {hint}").into());
     }
     let endpoint = variable("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| variable("AWS_ENDPOINT_URL"));
     let aws = Aws::new(&region, None, http_client(&[endpoint.as_deref()])?, Timeouts::default());
@@ -36,6 +34,6 @@ pub(crate) async fn make(table: &str, name: String) -> Result<(), Box<dyn Error>
     let key =
         ApiKey { id: secret.id, name, scopes: Scopes::All, created_at: now, expires_at: None, last_used_at: None };
     table.add_api_key(&key, &secret, None).await?;
-    say(&mut io::stdout(), &secret.expose());
+    print_line(&mut io::stdout(), &secret.expose());
     Ok(())
 }

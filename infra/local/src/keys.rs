@@ -1,4 +1,4 @@
-//! Who holds a stack's keys: files, the process's memory, or KMS and Secrets Manager.
+//! Keys in KMS and Secrets Manager.
 
 use std::sync::Arc;
 
@@ -24,23 +24,23 @@ pub struct KmsError {
     cause: String,
 }
 
-/// Keys of KMS and the values of a secret, as deployed functions have them, for the table of this name. What is missing
-/// is made: a sealing key, `alias/TABLE-sealing`, a root key, and a secret that is named like the table.
-pub(crate) async fn in_kms(aws: &Aws, endpoint: &str, table: &str, clock: Clock) -> Result<Keys, KmsError> {
-    let wrong = |cause: String| KmsError { endpoint: endpoint.to_owned(), cause };
+/// Connects to KMS and Secrets Manager, as deployed functions do. Creates what is missing: the sealing key
+/// `alias/TABLE-sealing`, a root key, and a secret with the name of the table.
+pub(crate) async fn connect(aws: &Aws, endpoint: &str, table: &str, clock: Clock) -> Result<Keys, KmsError> {
+    let kms_error = |cause: String| KmsError { endpoint: endpoint.to_owned(), cause };
     let client = kms::connect(aws, Some(endpoint.to_owned()));
     let manager = secrets::connect(aws, secrets_endpoint(endpoint));
     let sealing_key = format!("alias/{table}-sealing");
-    make_sealing_key(&client, &sealing_key).await.map_err(wrong)?;
-    make_secret(&manager, table).await.map_err(wrong)?;
-    let secrets = Secrets::managed(manager, table, clock.now()).await.map_err(|error| wrong(error.to_string()))?;
+    create_sealing_key(&client, &sealing_key).await.map_err(kms_error)?;
+    create_secret(&manager, table).await.map_err(kms_error)?;
+    let secrets = Secrets::managed(manager, table, clock.now()).await.map_err(|error| kms_error(error.to_string()))?;
     let sealer = KmsSealer::new(client.clone(), table, &sealing_key, &[], clock);
     let signer = KmsSigner::new(client, table);
-    let root_keys = vec![root_key(&signer).await.map_err(|error| wrong(error.to_string()))?];
+    let root_keys = vec![find_or_create_root_key(&signer).await.map_err(|error| kms_error(error.to_string()))?];
     Ok(Keys { signer: Arc::new(signer), sealer: Arc::new(sealer), secrets, root_keys })
 }
 
-async fn root_key(signer: &KmsSigner) -> Result<String, SignError> {
+async fn find_or_create_root_key(signer: &KmsSigner) -> Result<String, SignError> {
     const NAME: &str = "root key";
     let found = match signer.find(NAME).await? {
         Some(found) => found,
@@ -49,26 +49,26 @@ async fn root_key(signer: &KmsSigner) -> Result<String, SignError> {
     Ok(found.handle)
 }
 
-/// One that stands in for AWS has all services at one place; AWS itself has each at its own.
+/// Returns the endpoint of Secrets Manager: emulators serve all services at one endpoint, AWS has one per service.
 fn secrets_endpoint(kms_endpoint: &str) -> Option<String> {
     let host = Url::parse(kms_endpoint).ok()?.host_str()?.to_owned();
     let is_aws = host.ends_with(".amazonaws.com") || host.ends_with(".api.aws");
     (!is_aws).then(|| kms_endpoint.to_owned())
 }
 
-async fn make_sealing_key(client: &aws_sdk_kms::Client, alias: &str) -> Result<(), String> {
+async fn create_sealing_key(client: &aws_sdk_kms::Client, alias: &str) -> Result<(), String> {
     let text = |error: aws_sdk_kms::Error| aws_sdk_kms::error::DisplayErrorContext(error).to_string();
     match client.describe_key().key_id(alias).send().await {
         Ok(_) => return Ok(()),
         Err(error) if error.as_service_error().is_some_and(DescribeKeyError::is_not_found_exception) => {}
         Err(error) => return Err(text(error.into())),
     }
-    let made = client.create_key().description(format!("Signet: {alias}")).send().await;
-    let made = made.map_err(|error| text(error.into()))?.key_metadata;
-    let id = made.map(|metadata| metadata.key_id).unwrap_or_default();
+    let created = client.create_key().description(format!("Signet: {alias}")).send().await;
+    let created = created.map_err(|error| text(error.into()))?.key_metadata;
+    let id = created.map(|metadata| metadata.key_id).unwrap_or_default();
     match client.create_alias().alias_name(alias).target_key_id(&id).send().await {
         Ok(_) => Ok(()),
-        // Another process was first.
+        // Another process created the alias first.
         Err(error) if error.as_service_error().is_some_and(CreateAliasError::is_already_exists_exception) => {
             client.schedule_key_deletion().key_id(id).send().await.map(|_| ()).map_err(|error| text(error.into()))
         }
@@ -76,7 +76,7 @@ async fn make_sealing_key(client: &aws_sdk_kms::Client, alias: &str) -> Result<(
     }
 }
 
-async fn make_secret(client: &aws_sdk_secretsmanager::Client, name: &str) -> Result<(), String> {
+async fn create_secret(client: &aws_sdk_secretsmanager::Client, name: &str) -> Result<(), String> {
     let values = json!({ "key": BASE64.encode(&rand::rng().random::<[u8; 32]>()) }).to_string();
     match client.create_secret().name(name).secret_string(values).send().await {
         Ok(_) => Ok(()),
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_manager_is_where_kms_is_except_in_aws() {
+    fn secrets_endpoint_is_the_kms_endpoint_except_on_aws() {
         assert_eq!(secrets_endpoint("http://127.0.0.1:4566"), Some("http://127.0.0.1:4566".to_owned()));
         for aws in ["https://kms.eu-west-1.amazonaws.com", "https://kms.eu-west-1.api.aws"] {
             assert_eq!(secrets_endpoint(aws), None);

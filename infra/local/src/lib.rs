@@ -1,20 +1,20 @@
-//! The whole of Signet in one process: every function's routes behind one listener, an embedded DynamoDB that the real
-//! AWS SDK speaks to, and keys in files. `cargo run` starts it, and the black-box tests start it many times.
+//! Signet in one process, for development and tests: the routes of every function behind one listener, an embedded
+//! DynamoDB that the AWS SDK calls over loopback, keys in files, and a development OpenID Connect issuer.
 
 mod demo;
-mod document;
 mod embedded;
 mod folder;
 mod issuer;
 mod keys;
+mod openapi;
 mod options;
 mod routes;
 mod stack;
 
 pub use demo::{Demo, DemoError};
-pub use document::openapi;
 pub use folder::{Folder, FolderError, LocalJson};
 pub use keys::KmsError;
-pub use options::{Options, TABLE, issuer_url, listen_address};
+pub use openapi::openapi_document;
+pub use options::{DEFAULT_TABLE, Options, issuer_url, listen_address};
 pub use routes::all_routes;
 pub use stack::{Stack, StartError};

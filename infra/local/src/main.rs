@@ -1,4 +1,4 @@
-//! `signet`: the whole system on this machine, until ctrl-c.
+//! `signet`: runs Signet on this machine until Ctrl-C.
 
 mod api_key;
 mod reencrypt;
@@ -25,61 +25,61 @@ use shared::{
 use signet_local::{Folder, LocalJson, Options, Stack, issuer_url, listen_address};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// License keys, cryptographically sealed: the whole of Signet on this machine.
+/// License keys, cryptographically sealed. Runs Signet on this machine
 #[derive(Debug, Parser)]
 #[command(name = "signet", version, args_override_self = true, args_conflicts_with_subcommands = true)]
 struct Flags {
     #[command(subcommand)]
-    task: Option<Task>,
-    /// Where to listen; port 0 picks a free one
+    command: Option<Command>,
+    /// Address and port to listen on; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
     listen: std::net::SocketAddr,
-    /// The folder of the table and the keys
+    /// Directory for the table and the keys
     #[arg(long, value_name = "DIR", default_value = ".signet")]
     data: PathBuf,
-    /// Keep table and keys in memory; the folder gets only local.json
+    /// Keep the table and the keys in memory; only local.json is written to the data directory
     #[arg(long)]
     memory: bool,
-    /// Fill it, once, with something to look at
+    /// Add demo data, once
     #[arg(long)]
     demo: bool,
-    /// No rate limits, for load tests from one address
+    /// Turn off rate limits, for load tests from one address
     #[arg(long)]
     no_rate_limits: bool,
-    /// Another DynamoDB in place of the embedded one; the table is made if it is missing
+    /// DynamoDB endpoint to use instead of the embedded one; the table is created if it is missing
     #[arg(long, value_name = "URL", value_parser = issuer_url)]
     dynamodb_endpoint: Option<String>,
-    /// KMS and Secrets Manager for the keys in place of files; the sealing key and the secret are made if missing
+    /// KMS and Secrets Manager endpoint to use instead of key files; keys and secret are created if they are missing
     #[arg(long, value_name = "URL", value_parser = issuer_url)]
     kms_endpoint: Option<String>,
-    /// The URL that tokens name as their issuer [default: the base URL of the first start]
+    /// Issuer URL of license tokens (`iss`) [default: the base URL at the first start]
     #[arg(long, value_name = "URL", value_parser = issuer_url)]
     issuer: Option<String>,
-    /// Another OpenID Connect issuer in place of the development one; its tokens name operators in the claim roles
+    /// OpenID Connect issuer to use instead of the development issuer; operators have `operator` in the claim `roles`
     #[arg(long, value_name = "URL", value_parser = issuer_url, requires = "oidc_client")]
     oidc_issuer: Option<String>,
-    /// The client by which the dashboard signs people in there
+    /// Client ID of the dashboard at that issuer
     #[arg(long, value_name = "ID", requires = "oidc_issuer")]
     oidc_client: Option<String>,
-    /// An origin whose web pages may call the API; may be given several times
+    /// Origin that may call the API from a browser (CORS); can be repeated
     #[arg(long, value_name = "SCHEME://HOST")]
     cors_origin: Vec<Origin>,
-    /// How the log looks [default: text on a terminal, else json]
+    /// Log format [default: text on a terminal, otherwise json]
     #[arg(long, value_enum, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
 }
 
-/// What it does in place of starting.
+/// Commands other than starting the server.
 #[derive(Debug, Subcommand)]
-enum Task {
-    /// Seal anew what an older sealing key sealed, in the installation that the functions' variables describe
-    Rewrap,
-    /// Make an API key that may do everything, in a table that is deployed: the first, or one more when all are lost
+enum Command {
+    /// Re-encrypt values that an older sealing key sealed, in the deployment that the SIGNET_* variables describe
+    Reencrypt,
+    /// Create an API key with all permissions in a deployed table: the first one, or a new one if all were lost
     ApiKey {
-        /// The table's name
+        /// Name of the table
         #[arg(long, value_name = "NAME")]
         table: String,
-        /// What the key is called in lists
+        /// Name of the API key
         #[arg(long, value_name = "TEXT", default_value = "first key")]
         name: String,
     },
@@ -91,40 +91,40 @@ async fn main() -> ExitCode {
         Ok(flags) => flags,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => error.exit(),
         Err(error) => {
-            // After a line that is empty, clap says how to ask for help.
+            // Clap's usage hint follows an empty line.
             let text = error.to_string();
-            let told: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-            say(&mut io::stderr(), &format!("{} (signet --help tells the flags)", told.join(" ")));
+            let message: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+            print_line(&mut io::stderr(), &format!("{} (see signet --help)", message.join(" ")));
             return ExitCode::from(2);
         }
     };
-    begin_log(flags.log_format);
+    init_log(flags.log_format);
     match run(flags).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&mut io::stderr(), &format!("error: {error}"));
+            print_line(&mut io::stderr(), &format!("error: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Whoever reads may be gone; that is no reason to stop, and none to panic.
-fn say(to: &mut impl Write, text: &dyn Display) {
+/// Writes a line and ignores errors: `println!` panics when the reader has closed the pipe.
+fn print_line(to: &mut impl Write, text: &dyn Display) {
     let _ = writeln!(to, "{text}");
 }
 
-/// How the log looks.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LogFormat {
-    /// A JSON object in each line
+    /// One JSON object per line
     Json,
-    /// Lines for people
+    /// Human-readable lines
     Text,
 }
 
-/// Begins the log, on stderr: for people where that is a terminal. The embedded DynamoDB warns of every condition that
-/// fails, and conditions that fail are our daily bread.
-fn begin_log(format: Option<LogFormat>) {
+/// Starts logging to stderr. The embedded DynamoDB warns about every failed condition; failed conditions are expected, so
+/// only its errors are logged.
+fn init_log(format: Option<LogFormat>) {
     let is_terminal = io::stderr().is_terminal();
     let format = match format {
         Some(LogFormat::Json) => Format::Json,
@@ -135,13 +135,13 @@ fn begin_log(format: Option<LogFormat>) {
 }
 
 async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
-    match flags.task {
-        Some(Task::Rewrap) => return reencrypt::reencrypt_all().await,
-        Some(Task::ApiKey { table, name }) => return api_key::make(&table, name).await,
+    match flags.command {
+        Some(Command::Reencrypt) => return reencrypt::reencrypt_all().await,
+        Some(Command::ApiKey { table, name }) => return api_key::create(&table, name).await,
         None => {}
     }
     let mut signals = Signals::listen()?;
-    let folder = Folder::take(&flags.data)?;
+    let folder = Folder::open(&flags.data)?;
     let options = Options {
         listen: flags.listen,
         data: (!flags.memory).then_some(&folder),
@@ -169,36 +169,35 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         dynamodb_endpoint: stack.dynamodb_endpoint.clone(),
         table: stack.table.clone(),
     })?;
-    say(&mut io::stdout(), &welcome::welcome(&stack));
+    print_line(&mut io::stdout(), &welcome::welcome(&stack));
     tokio::select! {
         () = signals.next() => {}
-        () = keep_schedules(stack.app.clone()) => {}
+        () = run_schedules(stack.app.clone()) => {}
     }
     folder.remove_local_json()?;
     tokio::select! {
         () = stack.stop() => {}
-        // Asked twice, it waits for nobody.
+        // A second signal stops without waiting for running requests.
         () = signals.next() => {}
     }
     Ok(())
 }
 
-/// Does what schedules do where Signet is deployed: looks now and then whether the signing keys are due for a step, and
-/// makes the figures of the overview.
-async fn keep_schedules(app: AppState) {
+/// Runs the scheduled work of a deployment every minute: key rotation and dashboard statistics.
+async fn run_schedules(app: AppState) {
     let mut minutes = tokio::time::interval(Duration::from_mins(1));
     loop {
         minutes.tick().await;
         if let Err(error) = app.maintain_key_ring().await {
-            tracing::warn!(%error, "the signing keys were not looked after");
+            tracing::warn!(%error, "key rotation failed");
         }
         if let Err(error) = app.table.make_statistics(app.clock.now()).await {
-            tracing::warn!(%error, "the figures of the overview were not made");
+            tracing::warn!(%error, "updating the statistics failed");
         }
     }
 }
 
-/// The two ways in which a process is asked to end.
+/// The signals that stop the process: SIGINT and SIGTERM.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,

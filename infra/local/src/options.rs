@@ -1,4 +1,4 @@
-//! What a stack is started with.
+//! Options of the local server, and the parsers of command-line values.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
@@ -14,41 +14,41 @@ use shared::{
 
 use crate::Folder;
 
-/// The table's name, if no other is asked for.
-pub const TABLE: &str = "signet";
+/// Default name of the table.
+pub const DEFAULT_TABLE: &str = "signet";
 
-/// How to start a stack. The default is what a test wants: everything in memory, on a free port.
+/// Options of a [`Stack`](crate::Stack). The default keeps everything in memory and listens on a free port, as tests do.
 #[derive(Debug)]
 pub struct Options<'a> {
-    /// Where to listen; port 0 picks a free one.
+    /// Address to listen on; port 0 picks a free port.
     pub listen: SocketAddr,
-    /// Where the table and the keys are kept; none keeps them in memory.
+    /// Directory for the table and the keys; `None` keeps them in memory.
     pub data: Option<&'a Folder>,
-    /// Fill it, once, with something to look at.
+    /// Adds demo data, once.
     pub demo: bool,
-    /// What is slowed down; load tests from one address switch it off.
+    /// Rate limits of failed authentication attempts and of activations.
     pub rate_limits: RateLimits,
-    /// How the signing key ring turns.
+    /// When signing keys rotate.
     pub ring: RotationPolicy,
-    /// Another DynamoDB in place of the embedded one.
+    /// DynamoDB endpoint; `None` starts the embedded DynamoDB.
     pub dynamodb_endpoint: Option<String>,
-    /// Where KMS and Secrets Manager hold the keys; none holds them where the table is.
+    /// Endpoint of KMS and Secrets Manager; `None` keeps keys in files, or in memory without `data`.
     pub kms_endpoint: Option<String>,
-    /// The table's name.
+    /// Name of the table.
     pub table: String,
-    /// The issuer's URL; none means the one that is kept, or else the base URL.
+    /// Issuer URL of license tokens; `None` uses the one stored in `data`, or the base URL at the first start.
     pub issuer: Option<String>,
-    /// Whose bearer tokens are taken, and where people sign in; none is the development issuer.
+    /// OpenID Connect issuer that users sign in at; `None` uses the development issuer.
     pub oidc: Option<OidcSettings>,
-    /// Whose web pages may call the API.
+    /// Origins that may call the API from a browser (CORS).
     pub cors_origins: Vec<Origin>,
-    /// Keys that are made already, for a stack that keeps them in memory.
+    /// Pre-generated key pairs, for a stack that keeps its keys in memory: generating an RSA key is slow.
     pub spare_keys: Vec<SpareKey>,
-    /// The time.
+    /// Source of the current time.
     pub clock: Clock,
-    /// How long a request waits for what it needs.
+    /// Timeouts of AWS calls and of requests.
     pub timeouts: Timeouts,
-    /// In place of the SDK's own HTTP client: where tests break things.
+    /// HTTP client of the AWS SDK; tests inject faults here.
     pub http_client: Option<SharedHttpClient>,
 }
 
@@ -62,7 +62,7 @@ impl Default for Options<'_> {
             ring: RotationPolicy::default(),
             dynamodb_endpoint: None,
             kms_endpoint: None,
-            table: TABLE.to_owned(),
+            table: DEFAULT_TABLE.to_owned(),
             issuer: None,
             oidc: None,
             cors_origins: Vec::new(),
@@ -74,19 +74,29 @@ impl Default for Options<'_> {
     }
 }
 
-/// Reads an address and port, as of `--listen`; a host's name will do for the address.
+/// Parses the value of `--listen`: an IP address or host name, and a port.
+///
+/// # Errors
+///
+/// Returns the message for the command line.
 pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    let mut found = text.to_socket_addrs().map_err(|_| "an address and a port, as in 127.0.0.1:8080".to_owned())?;
-    found.next().ok_or_else(|| "the name has no address".to_owned())
+    let mut addresses =
+        text.to_socket_addrs().map_err(|_| "expected an address and a port, such as 127.0.0.1:8080".to_owned())?;
+    addresses.next().ok_or_else(|| "the host name has no address".to_owned())
 }
 
-/// Reads a URL that other URLs are made from, as of `--issuer`: without a slash at its end, a query or a fragment.
+/// Parses a base URL such as the value of `--issuer`: http or https, without credentials, query or fragment. A trailing
+/// slash is removed.
+///
+/// # Errors
+///
+/// Returns the message for the command line.
 pub fn issuer_url(text: &str) -> Result<String, String> {
-    let wrong = || "a URL, as in https://licenses.example.com".to_owned();
-    let uri: Uri = text.parse().map_err(|_| wrong())?;
+    let invalid = || "expected a URL such as https://licenses.example.com".to_owned();
+    let uri: Uri = text.parse().map_err(|_| invalid())?;
     let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
     if !is_http || uri.host().is_none_or(str::is_empty) || text.contains(['?', '#', '@']) {
-        return Err(wrong());
+        return Err(invalid());
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
@@ -96,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_issuer_is_a_url_that_others_are_made_from() {
+    fn issuer_url_accepts_base_urls_only() {
         assert_eq!(issuer_url("https://a.example/x/").unwrap(), "https://a.example/x");
         for wrong in ["", "a", "ftp://a", "http://", "/x", "http://a/?b=c", "http://a/#b", "http://u:p@a", "http://a b"]
         {
@@ -105,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_a_port() {
+    fn listen_address_requires_a_port() {
         assert_eq!(listen_address("127.0.0.1:0").unwrap().port(), 0);
         assert!(listen_address("localhost:8080").unwrap().ip().is_loopback());
         for wrong in ["", "8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536"] {

@@ -1,4 +1,4 @@
-//! `signet reencrypt`: seals anew what an older sealing key sealed, in an installation that is deployed.
+//! `signet reencrypt`: re-encrypts the values that an older sealing key sealed, in a deployment.
 
 use std::error::Error;
 
@@ -7,8 +7,8 @@ use shared::{
     reencryption::{ReencryptionSummary, reencrypt},
 };
 
-/// Walks all license keys of the installation that the environment's variables describe, as its functions have them.
-/// Interrupted, it is started again: it passes over what is done.
+/// Re-encrypts the sealed values of all license keys in the deployment that the `SIGNET_*` environment variables describe.
+/// Can be interrupted and run again: values that the current sealing key sealed are skipped.
 pub(crate) async fn reencrypt_all() -> Result<(), Box<dyn Error>> {
     let app = AppState::from_environment().await?;
     let (mut all, mut after) = (ReencryptionSummary::default(), None);
@@ -24,6 +24,9 @@ pub(crate) async fn reencrypt_all() -> Result<(), Box<dyn Error>> {
     }
     match all.unopened {
         0 => Ok(()),
-        some => Err(format!("what is sealed of {some} license keys opens with none of the sealing keys").into()),
+        some => {
+            Err(format!("the sealed values of {some} license keys can't be decrypted with any of the sealing keys")
+                .into())
+        }
     }
 }

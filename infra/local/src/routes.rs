@@ -1,14 +1,14 @@
-//! The routes of every function.
+//! The routes of all functions.
 
 use shared::AppState;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::document::About;
+use crate::openapi::ApiInfo;
 
-/// The routes of every function.
+/// Returns the API routes of all functions with their OpenAPI annotations. The dashboard is not part of the API.
 pub fn all_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(About::openapi())
+    OpenApiRouter::with_openapi(ApiInfo::openapi())
         .merge(catalog::routes())
         .merge(customers::routes())
         .merge(licenses::routes())

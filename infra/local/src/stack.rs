@@ -1,4 +1,4 @@
-//! Starting everything, in order, and stopping it.
+//! Starts and stops the local server.
 
 use std::{
     io,
@@ -28,47 +28,47 @@ use crate::{
     embedded::EmbeddedTable,
     folder::generate_operator_api_key,
     issuer::{self, DevIssuer},
-    keys::{KmsError, in_kms},
+    keys::{self, KmsError},
     routes::all_routes,
 };
 
-/// How long requests that are under way may take when it is told to stop.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Time that running requests have to finish at shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A running stack. It stops when it is told to; dropped, it stops a little later.
+/// A running local server. Stops on [`stop`](Self::stop), or soon after it is dropped.
 #[derive(Debug)]
 pub struct Stack {
-    /// Where it answers, without a slash at its end.
+    /// Base URL, without a trailing slash.
     pub base_url: String,
-    /// An API key that may do everything.
+    /// API key with all permissions.
     pub operator_api_key: Secret,
-    /// The issuer of bearer tokens.
+    /// OpenID Connect issuer that users sign in at.
     pub oidc_issuer: String,
-    /// Where its DynamoDB answers.
+    /// DynamoDB endpoint.
     pub dynamodb_endpoint: String,
-    /// Its table's name.
+    /// Name of the table.
     pub table: String,
-    /// Its parts, for tests that look behind the API.
+    /// Shared state, for tests that bypass the API.
     pub app: AppState,
-    /// What there is to look at, if that was asked for.
+    /// Demo data, if it was requested.
     pub demo: Option<Demo>,
     stop: oneshot::Sender<()>,
     served: JoinHandle<io::Result<()>>,
     embedded: Option<EmbeddedTable>,
 }
 
-/// Why a stack did not start.
+/// The local server can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address is taken, or not this machine's.
+    /// The address is in use, or is not an address of this machine.
     #[error("can't listen on {address}: {cause}")]
     Listen {
-        /// Which.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The error.
         cause: io::Error,
     },
-    /// The folder can't be used.
+    /// The data directory can't be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// The embedded DynamoDB can't be opened.
@@ -77,28 +77,32 @@ pub enum StartError {
     /// KMS or Secrets Manager can't be used.
     #[error(transparent)]
     Kms(#[from] KmsError),
-    /// DynamoDB gives no answer.
+    /// DynamoDB is unavailable.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// One of the parts did not start.
+    /// The application state could not be created.
     #[error(transparent)]
     AppState(#[from] shared::StartError),
-    /// The table is of other keys than the folder, or than this process.
-    #[error("the signing key that the table names as current can't sign here: {0}")]
-    ForeignTable(#[source] SignError),
-    /// There is nothing to look at.
+    /// The table belongs to other keys than those of the data directory or of this process.
+    #[error("the table's current signing key is not available here: {0}")]
+    KeyMismatch(#[source] SignError),
+    /// The demo data could not be added.
     #[error(transparent)]
     Demo(#[from] DemoError),
 }
 
 impl Stack {
-    /// Starts everything. It answers when this comes back.
+    /// Starts the server. It accepts requests when this returns.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`].
     pub async fn start(options: Options<'_>) -> Result<Self, StartError> {
-        let wrong_address = |cause| StartError::Listen { address: options.listen, cause };
-        let listener = TcpListener::bind(options.listen).await.map_err(wrong_address)?;
-        let address = listener.local_addr().map_err(wrong_address)?;
+        let listen_error = |cause| StartError::Listen { address: options.listen, cause };
+        let listener = TcpListener::bind(options.listen).await.map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
         if !address.ip().is_loopback() {
-            tracing::warn!(%address, "whoever reaches this address can sign in as an operator");
+            tracing::warn!(%address, "anyone who can reach this address can sign in as an operator");
         }
         let base_url = base_url(address);
         let folder = options.data;
@@ -134,7 +138,7 @@ impl Stack {
         let settings = Settings {
             issuer,
             base_url: base_url.clone(),
-            // One machine has one clock.
+            // All processes on one machine share a clock.
             clock_margin: SignedDuration::ZERO,
             ring: options.ring,
             oidc: Some(oidc),
@@ -145,25 +149,25 @@ impl Stack {
         let keys = match &options.kms_endpoint {
             Some(endpoint) => {
                 let aws = aws(credentials(false));
-                Box::pin(in_kms(&aws, endpoint, &options.table, options.clock.clone())).await?
+                Box::pin(keys::connect(&aws, endpoint, &options.table, options.clock.clone())).await?
             }
             None => local_keys(folder, spare)?,
         };
-        let app = begin(table, keys, settings, options.clock).await?;
-        let secret = operator(&app, folder).await?;
-        let demo = if options.demo { Some(demo::fill(&app, secret.id).await?) } else { None };
+        let app = create_app_state(table, keys, settings, options.clock).await?;
+        let secret = add_operator_api_key(&app, folder).await?;
+        let demo = if options.demo { Some(demo::add(&app, secret.id).await?) } else { None };
 
         let (router, _) = all_routes().split_for_parts();
         let router = router.merge(dashboard::routes(&app));
-        // The issuer is no part of Signet, so it is beside the edge. Its documents are fetched over HTTP as any issuer's
-        // are, at the first bearer token: by then it answers.
+        // The issuer is not part of Signet, so the middleware does not apply to it. Its documents are fetched over HTTP at the
+        // first bearer token, when the server is running.
         let service =
             Router::new().nest(issuer::PATH, dev_issuer.routes()).fallback_service(with_middleware(router, &app));
         let service = service.into_make_service_with_connect_info::<SocketAddr>();
-        let (stop, told_to_stop) = oneshot::channel::<()>();
-        // A sender that was dropped says the same.
+        let (stop, stop_signal) = oneshot::channel::<()>();
+        // A dropped sender stops the server as well.
         let serve =
-            axum::serve(listener, service).with_graceful_shutdown(async { told_to_stop.await.unwrap_or_default() });
+            axum::serve(listener, service).with_graceful_shutdown(async { stop_signal.await.unwrap_or_default() });
         let served = tokio::spawn(async { serve.await });
         let operator_api_key = Secret::new(secret.expose().to_owned());
         let table = options.table;
@@ -181,11 +185,11 @@ impl Stack {
         })
     }
 
-    /// Lets the requests that are under way come to their end, and closes the table.
+    /// Waits up to five seconds for running requests, then closes the table.
     pub async fn stop(self) {
         let Self { stop, mut served, embedded, app, .. } = self;
         let _ = stop.send(());
-        if timeout(PATIENCE, &mut served).await.is_err() {
+        if timeout(SHUTDOWN_TIMEOUT, &mut served).await.is_err() {
             served.abort();
         }
         drop(app);
@@ -195,7 +199,7 @@ impl Stack {
     }
 }
 
-/// Where a browser on this machine finds a listener.
+/// Returns the URL under which a browser on this machine reaches the listener.
 fn base_url(mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
@@ -210,8 +214,8 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// None means the environment's own: the embedded DynamoDB must not be shown them, and those that stand in for AWS
-/// take any.
+/// Returns fixed credentials for the embedded DynamoDB, which must not receive real ones, and for emulators if the environment
+/// has none. `None` uses those of the environment.
 fn credentials(is_embedded: bool) -> Option<Credentials> {
     let has_own = environment("AWS_ACCESS_KEY_ID").is_some() && environment("AWS_SECRET_ACCESS_KEY").is_some();
     (is_embedded || !has_own).then(|| Credentials::new("local", "local", None, None, "signet-local"))
@@ -225,20 +229,20 @@ fn local_keys(folder: Option<&Folder>, spare: Vec<SpareKey>) -> Result<Keys, sha
     Ok(keys?.into())
 }
 
-async fn begin(table: Table, keys: Keys, settings: Settings, clock: Clock) -> Result<AppState, StartError> {
+async fn create_app_state(table: Table, keys: Keys, settings: Settings, clock: Clock) -> Result<AppState, StartError> {
     let signer = Arc::clone(&keys.signer);
     let app = AppState::new(table, keys, clock, settings).map_err(shared::StartError::from)?;
-    // A table that another folder's keys began would answer, but sign nothing: better told now than at the first sale.
+    // Fail at start rather than at the first signature if the table belongs to other keys.
     if let Some(current) = app.tokens.ring().current(app.clock.now()).await? {
-        signer.check(&current.handle).await.map_err(StartError::ForeignTable)?;
+        signer.check(&current.handle).await.map_err(StartError::KeyMismatch)?;
     }
     app.maintain_key_ring().await.map_err(shared::StartError::from)?;
     app.tokens.ring().read(app.clock.now()).await?;
     Ok(app)
 }
 
-/// The operator's API key, in the table as in the folder.
-async fn operator(app: &AppState, folder: Option<&Folder>) -> Result<ApiKeySecret, StartError> {
+/// Adds the operator's API key to the table, unless it exists.
+async fn add_operator_api_key(app: &AppState, folder: Option<&Folder>) -> Result<ApiKeySecret, StartError> {
     let now: Timestamp = app.clock.now();
     let secret = match folder {
         Some(folder) => folder.operator_api_key(now)?,
@@ -246,7 +250,7 @@ async fn operator(app: &AppState, folder: Option<&Folder>) -> Result<ApiKeySecre
     };
     let key = ApiKey {
         id: secret.id,
-        name: "operator of this machine".to_owned(),
+        name: "Local operator".to_owned(),
         scopes: Scopes::All,
         created_at: now,
         expires_at: None,

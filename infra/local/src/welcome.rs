@@ -1,41 +1,41 @@
-//! What is printed when it answers.
+//! The text printed when the server is ready.
 
 use std::fmt::Write;
 
 use shared::domain::Secret;
 use signet_local::{Demo, Stack};
 
-/// What a person who has just started it wants to know.
+/// Returns the URLs, the operator's API key and commands to try.
 pub(crate) fn welcome(stack: &Stack) -> String {
     let (url, key) = (&stack.base_url, stack.operator_api_key.expose());
     let issuer = stack.app.issuer();
     let oidc = &stack.oidc_issuer;
-    let (demo, first) =
+    let (demo, commands) =
         stack.demo.as_ref().map_or_else(|| (String::new(), first_product(url, key)), |demo| tour(url, key, demo));
     format!(
-        "Signet answers at {url}
+        "Signet is running at {url}
 
   dashboard             {url}/dashboard
   API                   {url}/api/v1.0
-  try it in a browser   {url}/docs
+  interactive docs      {url}/docs
   OpenAPI document      {url}/openapi.json
   public signing keys   {url}/.well-known/jwks.json
-  issuer of the tokens  {issuer}
-  operator's API key    {key}
-  sign-in issuer        {oidc}    for development: anybody may be anybody
+  token issuer          {issuer}
+  operator API key      {key}
+  sign-in issuer        {oidc}    (development only: sign in as anyone)
 {demo}
 Try:
 
-{first}
-A bearer token, in access_token:
+{commands}
+Get a bearer token (in access_token):
 
   curl {oidc}/token -d grant_type=password -d client_id=signet-dashboard -d username=ada@example.com -d password=any -d 'scope=openid role:operator'
 
-Ctrl-C stops it."
+Press Ctrl-C to stop."
     )
 }
 
-/// What to try where there is nothing yet.
+/// Returns the command to try on an empty table.
 fn first_product(url: &str, key: &str) -> String {
     format!(
         "  curl {url}/api/v1.0/products -H 'X-Api-Key: {key}' -H 'Content-Type: application/json' \
@@ -43,17 +43,17 @@ fn first_product(url: &str, key: &str) -> String {
     )
 }
 
-/// What there is to look at, and what to try with it.
+/// Returns the lines about the demo data, and the commands to try with it.
 fn tour(url: &str, key: &str, demo: &Demo) -> (String, String) {
-    let mut there = format!("  demo data             {}\n", demo.summary);
-    let mut first = format!("  curl {url}/api/v1.0/license-keys -H 'X-Api-Key: {key}'\n");
+    let mut summary = format!("  demo data             {}\n", demo.summary);
+    let mut commands = format!("  curl {url}/api/v1.0/license-keys -H 'X-Api-Key: {key}'\n");
     if let Some(license_key) = demo.license_key.as_ref().map(Secret::expose) {
-        let _ = writeln!(there, "  a license key         {license_key}");
+        let _ = writeln!(summary, "  a license key         {license_key}");
         let _ = writeln!(
-            first,
+            commands,
             "  curl {url}/api/v1.0/license-activations/activate -H 'Content-Type: application/json' \
              -d '{{\"license_key\": \"{license_key}\", \"machine_id\": \"my-machine\"}}'"
         );
     }
-    (there, first)
+    (summary, commands)
 }

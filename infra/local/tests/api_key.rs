@@ -1,4 +1,4 @@
-//! `signet api-key`: the first API key of an installation that is deployed.
+//! `signet api-key` against the table of a running stack.
 #![expect(clippy::unwrap_used, reason = "what does not work fails the test")]
 
 use std::process::{Command, Output};
@@ -9,8 +9,8 @@ use aws_sdk_dynamodb::{
 };
 use signet_tests::Stack;
 
-/// Runs it where a stack has its table.
-fn make(stack: &Stack, arguments: &[&str], without: Option<&str>) -> Output {
+/// Runs `signet api-key` against the DynamoDB endpoint of a stack.
+fn run_api_key(stack: &Stack, arguments: &[&str], without: Option<&str>) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_signet"));
     command.arg("api-key").args(arguments);
     let region = [("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
@@ -22,56 +22,63 @@ fn make(stack: &Stack, arguments: &[&str], without: Option<&str>) -> Output {
     command.output().unwrap()
 }
 
+/// Asserts that the command failed with one line on stderr that contains `expected`.
 #[track_caller]
-fn refused(output: &Output, why: &str) {
-    let said = String::from_utf8(output.stderr.clone()).unwrap();
-    assert!(!output.status.success() && output.stdout.is_empty(), "{said}");
-    assert!(said.starts_with("error: ") && said.contains(why) && said.lines().count() == 1, "{said}");
+fn assert_fails(output: &Output, expected: &str) {
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{stderr}");
+    assert!(stderr.starts_with("error: ") && stderr.contains(expected) && stderr.lines().count() == 1, "{stderr}");
 }
 
-async fn make_table(client: &Client, name: &str, partition: &str) {
+async fn create_table(client: &Client, name: &str, partition: &str) {
     let attribute = AttributeDefinition::builder().attribute_name(partition).attribute_type(ScalarAttributeType::S);
     let key = KeySchemaElement::builder().attribute_name(partition).key_type(KeyType::Hash).build();
-    let asked = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
-    asked.attribute_definitions(attribute.build().unwrap()).key_schema(key.unwrap()).send().await.unwrap();
+    let request = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+    request.attribute_definitions(attribute.build().unwrap()).key_schema(key.unwrap()).send().await.unwrap();
 }
 
 #[tokio::test]
-async fn it_is_shown_once_and_may_do_everything() {
+async fn api_key_prints_a_key_with_all_permissions() {
     let stack = Stack::start().await;
-    let made = make(&stack, &["--table", &stack.local.table], None);
-    let said = String::from_utf8(made.stderr).unwrap();
-    assert!(made.status.success() && said.is_empty(), "{said}");
-    let key = String::from_utf8(made.stdout).unwrap();
-    assert_eq!(key.lines().count(), 1, "nothing but the key, so that it can be piped to where it is kept");
+    let output = run_api_key(&stack, &["--table", &stack.local.table], None);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && stderr.is_empty(), "{stderr}");
+    let key = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(key.lines().count(), 1, "only the key is printed, so that it can be piped to a secret store");
 
     let client = stack.anonymous.with_api_key(key.trim());
-    let listed = client.get("api-keys").await.expect(200);
-    let own = listed["items"].as_array().unwrap().iter().find(|key| key["name"] == "first key").unwrap();
+    let keys = client.get("api-keys").await.expect(200);
+    let own = keys["items"].as_array().unwrap().iter().find(|key| key["name"] == "first key").unwrap();
     assert_eq!(own["scopes"], serde_json::json!(["*"]));
-    let named = make(&stack, &["--table", &stack.local.table, "--name", "when all were lost"], None);
+    let named = run_api_key(&stack, &["--table", &stack.local.table, "--name", "replacement key"], None);
     assert!(named.status.success());
-    assert_eq!(client.get("api-keys").await.expect(200)["items"][0]["name"], "when all were lost");
+    assert_eq!(client.get("api-keys").await.expect(200)["items"][0]["name"], "replacement key");
 }
 
 #[tokio::test]
-async fn what_is_missing_or_another_s_is_told_in_a_line() {
+async fn api_key_reports_missing_settings_and_foreign_tables_in_one_line() {
     let stack = Stack::start().await;
     let table = &stack.local.table;
-    refused(&make(&stack, &["--table", table], Some("AWS_REGION")), "AWS_REGION is not set");
-    refused(&make(&stack, &["--table", table], Some("AWS_ACCESS_KEY_ID")), "aws configure export-credentials");
-    refused(&make(&stack, &["--table", table, "--name", "\u{7}"], None), "--name");
-    refused(&make(&stack, &["--table", "no-such-table"], None), "the table no-such-table can't be used: there is none");
-    refused(&make(&stack, &[], None), "--table");
+    assert_fails(&run_api_key(&stack, &["--table", table], Some("AWS_REGION")), "AWS_REGION is not set");
+    assert_fails(
+        &run_api_key(&stack, &["--table", table], Some("AWS_ACCESS_KEY_ID")),
+        "aws configure export-credentials",
+    );
+    assert_fails(&run_api_key(&stack, &["--table", table, "--name", "\u{7}"], None), "--name");
+    assert_fails(
+        &run_api_key(&stack, &["--table", "no-such-table"], None),
+        "the table no-such-table can't be used: there is none",
+    );
+    assert_fails(&run_api_key(&stack, &[], None), "--table");
 
     let client = stack.local.app.table.client();
-    make_table(client, "sessions", "PK").await;
-    refused(&make(&stack, &["--table", "sessions"], None), "its keys are not the texts PK and SK");
+    create_table(client, "sessions", "PK").await;
+    assert_fails(&run_api_key(&stack, &["--table", "sessions"], None), "its keys are not the texts PK and SK");
     let endpoint = ["--memory", "--listen", "127.0.0.1:0", "--dynamodb-endpoint", &stack.local.dynamodb_endpoint];
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(table, "signet", "a stack of this name is started below");
+    assert_eq!(table, "signet", "the process below uses a table of this name");
     client.delete_table().table_name("signet").send().await.unwrap();
-    make_table(client, "signet", "id").await;
+    create_table(client, "signet", "id").await;
     let started = Command::new(env!("CARGO_BIN_EXE_signet")).args(endpoint).arg("--data").arg(folder.path()).output();
-    refused(&started.unwrap(), "the table signet can't be used: its keys are not the texts PK and SK");
+    assert_fails(&started.unwrap(), "the table signet can't be used: its keys are not the texts PK and SK");
 }

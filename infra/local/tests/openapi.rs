@@ -1,5 +1,5 @@
-//! The OpenAPI document that is served is the one that the code makes.
-#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+//! The OpenAPI document: the checked-in file matches the code, and every operation is documented.
+#![expect(clippy::unwrap_used, reason = "a missing part fails the test")]
 
 use std::{collections::BTreeSet, env, fs};
 
@@ -8,8 +8,8 @@ use shared::domain::Code;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../functions/discovery/openapi.json");
 
-/// What takes no credential of an operator's or a user's. A license key or token is shown in the body.
-const PUBLIC: [&str; 13] = [
+/// Operations without `security`. Some take a license key or token in the body.
+const PUBLIC_OPERATIONS: [&str; 13] = [
     "get /.well-known/jwks.json",
     "get /.well-known/jwks.jwt",
     "get /.well-known/license-configuration",
@@ -25,11 +25,11 @@ const PUBLIC: [&str; 13] = [
     "post /api/v1.0/license-keys/validate",
 ];
 
-fn made() -> String {
-    signet_local::openapi().unwrap()
+fn generate() -> String {
+    signet_local::openapi_document().unwrap()
 }
 
-/// Every operation, with its method and path.
+/// Returns every operation with its method and path.
 fn operations(document: &Value) -> Vec<(String, &Value)> {
     let methods = ["get", "put", "post", "delete", "patch"];
     let paths = document["paths"].as_object().unwrap();
@@ -38,41 +38,50 @@ fn operations(document: &Value) -> Vec<(String, &Value)> {
 }
 
 #[test]
-fn the_file_is_what_the_code_makes() {
-    // Compared as JSON: in which order an example's fields stand depends on the crates that are built along.
+fn checked_in_document_matches_the_code() {
+    // Compared as JSON, because the field order of examples depends on the features of serde_json in the build.
     let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-    let made = made();
+    let generated = generate();
     let mut file = fs::read_to_string(FILE).unwrap();
-    if read(&file) != read(&made) && env::var_os("UPDATE_OPENAPI").is_some() {
-        fs::write(FILE, &made).unwrap();
-        file.clone_from(&made);
+    if read(&file) != read(&generated) && env::var_os("UPDATE_OPENAPI").is_some() {
+        fs::write(FILE, &generated).unwrap();
+        file.clone_from(&generated);
     }
-    let advice = "make it anew: UPDATE_OPENAPI=1 cargo test -p signet-local --test openapi";
-    assert!(read(&file) == read(&made), "functions/discovery/openapi.json is not what the code makes; {advice}");
+    let hint = "run `just generate`";
+    assert!(read(&file) == read(&generated), "functions/discovery/openapi.json does not match the code; {hint}");
 }
 
 #[test]
-fn every_operation_says_what_it_is_and_who_may() {
-    let document: Value = serde_json::from_str(&made()).unwrap();
+fn every_operation_has_a_summary_a_tag_and_security() {
+    let document: Value = serde_json::from_str(&generate()).unwrap();
     let tags: BTreeSet<_> = document["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).map(text).collect();
     let mut ids = BTreeSet::new();
     for (name, operation) in operations(&document) {
         assert!(operation["summary"].is_string(), "{name} has no summary");
         let is_public = operation["security"].is_null() || operation["security"] == json!([{}]);
-        assert_eq!(is_public, PUBLIC.contains(&name.as_str()), "{name} is for everyone, or says who may");
+        assert_eq!(
+            is_public,
+            PUBLIC_OPERATIONS.contains(&name.as_str()),
+            "{name}: public operations and operations with security must match PUBLIC_OPERATIONS"
+        );
         for scheme in
             operation["security"].as_array().into_iter().flatten().flat_map(|one| one.as_object().unwrap().keys())
         {
-            assert!(document["components"]["securitySchemes"][scheme].is_object(), "{name} takes an unknown {scheme}");
+            assert!(
+                document["components"]["securitySchemes"][scheme].is_object(),
+                "{name} has an unknown security scheme {scheme}"
+            );
         }
-        assert!(ids.insert(text(&operation["operationId"])), "{name} has another's operationId");
-        let [tag] = operation["tags"].as_array().unwrap().as_slice() else { panic!("{name} has not one tag") };
-        assert!(tags.contains(text(tag)), "{name} has a tag that is not described: {tag}");
+        assert!(ids.insert(text(&operation["operationId"])), "{name} has a duplicate operationId");
+        let [tag] = operation["tags"].as_array().unwrap().as_slice() else {
+            panic!("{name} must have exactly one tag")
+        };
+        assert!(tags.contains(text(tag)), "{name} has an undescribed tag: {tag}");
     }
 }
 
-/// The endpoints that were agreed on. Each is in the document, and the document has no others but [`BESIDES`].
-const AGREED: [&str; 48] = [
+/// The operations of the API, below its base path. The document has these, [`ROOT_OPERATIONS`] and [`PAGE_OPERATIONS`] only.
+const API_OPERATIONS: [&str; 48] = [
     "post /products",
     "get /products",
     "get /products/{id}",
@@ -122,55 +131,55 @@ const AGREED: [&str; 48] = [
     "get /.well-known/jwks.jwt",
     "get /.well-known/license-configuration",
 ];
-/// The same, at the root.
-const AGREED_AT_ROOT: [&str; 4] = ["get /health", "get /openapi.json", "get /docs", "get /problems/{code}"];
-/// What pages for people need besides.
-const BESIDES: [&str; 2] = ["get /docs/{file}", "get /problems"];
+/// Operations at the root.
+const ROOT_OPERATIONS: [&str; 4] = ["get /health", "get /openapi.json", "get /docs", "get /problems/{code}"];
+/// Operations of HTML pages.
+const PAGE_OPERATIONS: [&str; 2] = ["get /docs/{file}", "get /problems"];
 
 #[test]
-fn the_document_has_what_was_agreed_on_and_nothing_else() {
-    let document: Value = serde_json::from_str(&made()).unwrap();
+fn document_has_the_expected_operations_only() {
+    let document: Value = serde_json::from_str(&generate()).unwrap();
     let found: BTreeSet<String> =
         operations(&document).into_iter().map(|(name, _)| name.replacen("/api/v1.0/", "/", 1)).collect();
-    let agreed = AGREED.iter().chain(&AGREED_AT_ROOT).chain(&BESIDES).map(|name| (*name).to_owned());
-    assert_eq!(found, agreed.collect());
+    let expected = API_OPERATIONS.iter().chain(&ROOT_OPERATIONS).chain(&PAGE_OPERATIONS).map(|name| (*name).to_owned());
+    assert_eq!(found, expected.collect());
 }
 
-/// utoipa-axum puts a route into the router and the document at once, if it is told of by `routes!`.
+/// `routes!` of utoipa-axum adds a route to the router and to the document; other ways add it to the router only.
 #[test]
-fn no_route_goes_past_the_document() {
+fn every_route_is_in_the_document() {
     let functions = concat!(env!("CARGO_MANIFEST_DIR"), "/../../functions");
     let folders = fs::read_dir(functions).unwrap().map(|entry| entry.unwrap().path().join("src/lib.rs"));
-    // What runs by the clock has none, and the dashboard's are pages, which are no part of the API.
+    // Scheduled functions have no routes, and the dashboard's pages are not part of the API.
     for file in folders.filter(|file| file.exists() && !file.ends_with("dashboard/src/lib.rs")) {
         let source = fs::read_to_string(&file).unwrap();
         for other in [".route(", ".route_service(", ".nest(", ".nest_service(", ".fallback("] {
-            assert!(!source.contains(other), "{} has a route that no document tells of: {other}", file.display());
+            assert!(!source.contains(other), "{} has an undocumented route: {other}", file.display());
         }
     }
 }
 
-/// The code that no operation answers with, but a path that is none.
-const OF_NO_OPERATION: &str = "version_unknown";
+/// The code that only unknown paths return.
+const CODE_WITHOUT_OPERATION: &str = "version_unknown";
 
 #[test]
-fn every_answer_says_what_it_may_be() {
-    let document: Value = serde_json::from_str(&made()).unwrap();
+fn every_response_has_a_description_and_an_example() {
+    let document: Value = serde_json::from_str(&generate()).unwrap();
     let mut codes = BTreeSet::new();
     for (name, operation) in operations(&document) {
         for (status, response) in operation["responses"].as_object().unwrap() {
             let response = resolve(&document, response);
-            let (name, is_no) = (format!("{name} {status}"), status.parse::<u16>().unwrap() >= 400);
-            assert!(!text(&response["description"]).is_empty(), "{name} is not described");
-            for (header, about) in response["headers"].as_object().into_iter().flatten() {
-                let about = resolve(&document, about);
-                assert!(!text(&about["description"]).is_empty(), "{name} has {header}");
+            let (name, is_error) = (format!("{name} {status}"), status.parse::<u16>().unwrap() >= 400);
+            assert!(!text(&response["description"]).is_empty(), "{name} has no description");
+            for (header, value) in response["headers"].as_object().into_iter().flatten() {
+                let value = resolve(&document, value);
+                assert!(!text(&value["description"]).is_empty(), "{name}: {header} has no description");
             }
             for (kind, content) in response["content"].as_object().into_iter().flatten() {
                 let has_example = content["example"].is_object() || content["examples"].is_object();
                 assert!(has_example || kind != "application/json", "{name} has no example");
-                // How well it goes is told in one form, also where it goes badly.
-                let is_problem = is_no && !name.contains("/health");
+                // The health check returns the same format for all statuses.
+                let is_problem = is_error && !name.contains("/health");
                 assert_eq!(kind == "application/problem+json", is_problem, "{name} is {kind}");
                 for code in content["schema"]["properties"]["code"]["enum"].as_array().into_iter().flatten() {
                     let example = resolve(&document, &content["examples"][text(code)]);
@@ -180,12 +189,12 @@ fn every_answer_says_what_it_may_be() {
             }
         }
     }
-    let all = Code::ALL.iter().map(|code| code.as_str()).filter(|code| *code != OF_NO_OPERATION);
+    let all = Code::ALL.iter().map(|code| code.as_str()).filter(|code| *code != CODE_WITHOUT_OPERATION);
     assert_eq!(codes, all.map(str::to_owned).collect());
 }
 
 #[test]
-fn every_reference_leads_somewhere() {
+fn every_reference_resolves() {
     fn walk<'a>(part: &'a Value, found: &mut Vec<&'a str>) {
         match part {
             Value::Object(fields) => {
@@ -196,17 +205,17 @@ fn every_reference_leads_somewhere() {
             _ => {}
         }
     }
-    let document: Value = serde_json::from_str(&made()).unwrap();
+    let document: Value = serde_json::from_str(&generate()).unwrap();
     let mut found = Vec::new();
     walk(&document, &mut found);
     for reference in found {
-        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference} leads nowhere");
+        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference} does not resolve");
     }
     let ids: BTreeSet<_> = operations(&document).into_iter().map(|(_, one)| text(&one["operationId"])).collect();
     for (name, operation) in operations(&document) {
         for response in operation["responses"].as_object().unwrap().values() {
             for link in response["links"].as_object().into_iter().flatten().map(|(_, link)| link) {
-                assert!(ids.contains(text(&link["operationId"])), "{name} leads to {link}");
+                assert!(ids.contains(text(&link["operationId"])), "{name} links to an unknown operation: {link}");
             }
         }
     }

@@ -1,6 +1,6 @@
-//! What the product was told and must not say: the whole story against the real binary, which logs all that it can, and
-//! then a search for every secret in its log and in its table.
-#![expect(clippy::unwrap_used, reason = "what does not work fails the test")]
+//! Secrets in logs and in the table: runs a whole license life cycle against the `signet` binary with all logging on, then
+//! searches the log and the table for every secret.
+#![expect(clippy::unwrap_used, reason = "an error fails the test")]
 
 use std::{
     fs::{self, File},
@@ -19,50 +19,51 @@ use signet_tests::{
     AppKey, Client, IssuedLicense, RawTable, SignetProcess, TestResponse, found_in, items_hold, pieces, text,
 };
 
-/// All of ours, and of everybody else's what is not every byte on a socket.
-const EVERYTHING: &str = "debug,access=trace,activations=trace,catalog=trace,customers=trace,discovery=trace,\
+/// Trace level for Signet's crates, debug level for dependencies.
+const LOG_FILTER: &str = "debug,access=trace,activations=trace,catalog=trace,customers=trace,discovery=trace,\
                           licenses=trace,registration=trace,shared=trace,signet=trace,signet_local=trace";
 
-/// Who sells, who runs the software, and all that is not for anybody else's eyes.
-struct Story {
+/// A running server, its clients, and the secrets seen so far.
+struct Scenario {
     running: SignetProcess,
     operator: Client,
     app: Client,
     secrets: Vec<String>,
 }
 
-impl Story {
-    fn begin(running: SignetProcess) -> Self {
+impl Scenario {
+    fn new(running: SignetProcess) -> Self {
         let app = Client::new(&running.url(""));
         let operator = app.with_api_key(&running.key());
         let secrets = vec![running.key()];
         Self { running, operator, app, secrets }
     }
 
-    fn keep(&mut self, secret: &Value) -> String {
+    /// Records a secret and returns it.
+    fn record(&mut self, secret: &Value) -> String {
         let secret = text(secret).to_owned();
         self.secrets.push(secret.clone());
         secret
     }
 
-    /// What issuing answered, kept.
-    fn keep_issued(&mut self, issued: &Value) -> (String, String) {
-        (self.keep(&issued["license_key"]), self.keep(&issued["token"]))
+    /// Records the key string and the token of an issued license key.
+    fn record_issued(&mut self, issued: &Value) -> (String, String) {
+        (self.record(&issued["license_key"]), self.record(&issued["token"]))
     }
 
-    /// The operator sells, changes, regenerates and ends license keys; programs get keys of their own.
-    async fn of_the_operator(&mut self) -> IssuedLicense {
+    /// The operator issues, changes, regenerates and revokes license keys, and creates and deletes API keys.
+    async fn run_operator(&mut self) -> IssuedLicense {
         let operator = self.operator.clone();
         let tier =
             json!({"max_users": 2, "is_claimable": true, "heartbeat_interval_seconds": 2, "renew_after_seconds": 1});
-        let sold = operator.sell_with(&tier).await;
-        self.keep_issued(&sold.issued);
-        let issue = json!({"customer_id": operator.customer().await["id"], "tier_id": sold.tier["id"]});
+        let license = operator.sell_with(&tier).await;
+        self.record_issued(&license.issued);
+        let issue = json!({"customer_id": operator.customer().await["id"], "tier_id": license.tier["id"]});
         let once = operator.with_header("idempotency-key", "order-1");
         let first = once.post("license-keys", issue.clone()).await.expect(201);
         assert_eq!(once.post("license-keys", issue.clone()).await.expect(201), first);
         once.post("license-keys", json!({"customer_id": "x"})).await.problem(422, "idempotency_key_reused");
-        self.keep_issued(&first);
+        self.record_issued(&first);
         let path = format!("license-keys/{}", text(&first["license"]["id"]));
         for (step, body) in [
             ("suspend", json!({})),
@@ -72,62 +73,62 @@ impl Story {
         ] {
             operator.post(&format!("{path}/{step}"), body).await.expect(200);
         }
-        let again =
+        let regenerated =
             operator.with_header("idempotency-key", "again").post(&format!("{path}/regenerate"), json!({})).await;
-        self.keep_issued(&again.expect(200));
+        self.record_issued(&regenerated.expect(200));
         operator.post(&format!("{path}/audit"), json!({"repair": true})).await.expect(200);
         operator.post(&format!("{path}/revoke"), json!({"reason": "refund"})).await.expect(200);
 
-        let made = json!({"name": "ci", "scopes": ["licenses:read"]});
-        let made = operator.with_header("idempotency-key", "key").post("api-keys", made).await.expect(201);
-        let key = self.keep(&made["api_key"]);
+        let body = json!({"name": "ci", "scopes": ["licenses:read"]});
+        let created = operator.with_header("idempotency-key", "key").post("api-keys", body).await.expect(201);
+        let key = self.record(&created["api_key"]);
         let program = self.app.with_api_key(&key);
         program.get(&path).await.expect(200);
         program.post("customers", json!({})).await.problem(403, "forbidden");
-        operator.delete(&format!("api-keys/{}", text(&made["id"]))).await.expect(204);
+        operator.delete(&format!("api-keys/{}", text(&created["id"]))).await.expect(204);
         program.get(&path).await.problem(401, "unauthenticated");
-        sold
+        license
     }
 
-    /// The app activates, sends heartbeats until it has a fresh token, is refused a seat, and gives one back.
-    async fn of_the_app(&mut self, sold: &IssuedLicense) {
+    /// The app activates, sends heartbeats until its token is renewed, reaches the seat limit, and deactivates.
+    async fn run_app(&mut self, license: &IssuedLicense) {
         let app = self.app.clone();
-        let activated = app.activate(&sold.license_key.to_lowercase().replace('-', " "), "one").await.expect(201);
-        let mut token = self.keep(&activated["token"]);
+        let activated = app.activate(&license.license_key.to_lowercase().replace('-', " "), "one").await.expect(201);
+        let mut token = self.record(&activated["token"]);
         loop {
-            let beat = app.heartbeat(&token, "one").await.expect(200);
-            token = self.keep(&beat["token"]);
-            if beat["renewed"] == true {
+            let heartbeat = app.heartbeat(&token, "one").await.expect(200);
+            token = self.record(&heartbeat["token"]);
+            if heartbeat["renewed"] == true {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         }
         for body in [
             json!({"token": token}),
-            json!({"license_key": sold.license_key}),
-            json!({"license_key": sold.license_key, "machine_id": "x"}),
+            json!({"license_key": license.license_key}),
+            json!({"license_key": license.license_key, "machine_id": "x"}),
         ] {
             app.post("license-keys/validate", body).await.expect(200);
         }
         let by_token = app.post("license-activations/activate", json!({"token": token, "machine_id": "two"})).await;
-        self.keep(&by_token.expect(201)["token"]);
-        // An app that gets its tokens encrypted: what it opens is a token as any.
+        self.record(&by_token.expect(201)["token"]);
+        // An app with encrypted tokens: the decrypted content is an ordinary token.
         let own = AppKey::of(2048);
-        let body = json!({"license_key": sold.license_key, "machine_id": "two", "public_key": own.jwk()});
+        let body = json!({"license_key": license.license_key, "machine_id": "two", "public_key": own.jwk()});
         let encrypted = app.post("license-activations/activate", body).await.expect(200);
-        self.keep(&encrypted["token"]);
-        let opened = self.keep(&own.open(&encrypted).unwrap().0.into());
-        let beat = app.heartbeat(&opened, "two").await.expect(200);
-        self.keep(&beat["token"]);
-        app.heartbeat(text(&beat["token"]), "two").await.problem(401, "token_invalid");
-        app.activate(&sold.license_key, "three").await.problem(409, "seat_limit_reached");
+        self.record(&encrypted["token"]);
+        let opened = self.record(&own.open(&encrypted).unwrap().0.into());
+        let heartbeat = app.heartbeat(&opened, "two").await.expect(200);
+        self.record(&heartbeat["token"]);
+        app.heartbeat(text(&heartbeat["token"]), "two").await.problem(401, "token_invalid");
+        app.activate(&license.license_key, "three").await.problem(409, "seat_limit_reached");
         let path = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
         app.post(&path, json!({"token": token})).await.expect(200);
         app.heartbeat(&token, "one").await.problem(403, "not_activated");
     }
 
-    /// People sign in, register, and claim.
-    async fn of_people(&mut self, sold: &IssuedLicense) -> String {
+    /// Users sign in, register and claim licenses.
+    async fn run_users(&mut self, license: &IssuedLicense) -> String {
         let mut last = String::new();
         for (email, scope) in [
             ("ada@example.com", "openid email profile"),
@@ -141,36 +142,37 @@ impl Story {
                 self.app.send(Method::POST, "/dev/oidc/token", |request| request.form(&form)).await.expect(200);
             self.secrets.push(password.clone());
             for kind in ["access_token", "id_token"] {
-                last = self.keep(&tokens[kind]);
-                let person = self.app.with_header("authorization", &format!("Bearer {last}"));
-                person.get("products").await;
-                person.post("register", json!({"name": "Somebody"})).await;
-                let claimed = person.post("user/claim-license", json!({"tier_id": sold.tier["id"]})).await;
+                last = self.record(&tokens[kind]);
+                let user = self.app.with_header("authorization", &format!("Bearer {last}"));
+                user.get("products").await;
+                user.post("register", json!({"name": "Somebody"})).await;
+                let claimed = user.post("user/claim-license", json!({"tier_id": license.tier["id"]})).await;
                 if claimed.status < 300 {
-                    self.keep_issued(&claimed.body);
+                    self.record_issued(&claimed.body);
                 }
-                person.get("user/licenses").await;
+                user.get("user/licenses").await;
             }
         }
         last
     }
 
-    /// One secret of each kind wherever somebody may put it who holds it wrong, whole and broken.
-    async fn of_those_who_err(&mut self, sold: &IssuedLicense, bearer: &str) {
+    /// Sends one secret of each kind, whole and altered, in every place where a client could put it by mistake.
+    async fn run_mistakes(&mut self, license: &IssuedLicense, bearer: &str) {
         let key = self.running.key();
-        for secret in [&key, &sold.license_key, text(&sold.issued["token"]), bearer] {
+        for secret in [&key, &license.license_key, text(&license.issued["token"]), bearer] {
             for text in [secret.to_owned(), format!("{secret}x"), secret[1..].to_owned(), secret.to_uppercase()] {
-                self.put_everywhere(&text).await;
+                self.send_everywhere(&text).await;
             }
-            self.put_in_a_socket(secret);
+            self.send_raw(secret);
         }
     }
 
-    async fn put_everywhere(&self, secret: &str) {
+    async fn send_everywhere(&self, secret: &str) {
         let app = &self.app;
         let encoded: String =
             reqwest::Url::parse_with_params("http://a/", [("a", secret)]).unwrap().query().unwrap()[2..].into();
-        let refused = |answer: TestResponse| assert!(answer.status < 500, "{}: {}", answer.asked, answer.text);
+        let assert_no_server_error =
+            |response: TestResponse| assert!(response.status < 500, "{}: {}", response.asked, response.text);
         for path in [
             format!("products?api_key={encoded}&token={encoded}&{encoded}=1"),
             format!("license-keys/{encoded}"),
@@ -179,8 +181,8 @@ impl Story {
             format!("/api/{encoded}/products"),
             format!("license-keys?cursor={encoded}"),
         ] {
-            refused(self.operator.get(&path).await);
-            refused(app.post(&path, json!({"token": secret})).await);
+            assert_no_server_error(self.operator.get(&path).await);
+            assert_no_server_error(app.post(&path, json!({"token": secret})).await);
         }
         for (name, value) in [
             ("x-api-key", secret.to_owned()),
@@ -192,32 +194,32 @@ impl Story {
             ("x-amzn-trace-id", format!("Root={secret}")),
         ] {
             let client = app.with_header(name, &value);
-            refused(client.get("products").await);
-            refused(client.post("products", json!({})).await);
+            assert_no_server_error(client.get("products").await);
+            assert_no_server_error(client.post("products", json!({})).await);
         }
         let with = |request: RequestBuilder| {
             let request = request.header(USER_AGENT, secret).header(COOKIE, secret).header(REFERER, secret);
             request.header("origin", secret).header("x-forwarded-for", secret).header(CONTENT_TYPE, secret)
         };
-        refused(self.operator.send(Method::POST, "products", with).await);
-        let by = |name: &str| json!({name: secret, "machine_id": "one"});
+        assert_no_server_error(self.operator.send(Method::POST, "products", with).await);
+        let with_credential = |name: &str| json!({name: secret, "machine_id": "one"});
         for body in [
-            by("license_key"),
-            by("token"),
-            by("api_key"),
+            with_credential("license_key"),
+            with_credential("token"),
+            with_credential("api_key"),
             json!({secret: 1}),
             json!({"token": [secret]}),
             json!(secret),
         ] {
             for path in ["license-keys/validate", "license-keys/heartbeat", "license-activations/activate"] {
-                refused(app.post(path, body.clone()).await);
+                assert_no_server_error(app.post(path, body.clone()).await);
             }
         }
         for body in
             [secret.to_owned(), format!("{{\"token\": \"{secret}\""), format!("{{\"token\": \"{secret}\\ud800\"}}")]
         {
             let with = |request: RequestBuilder| request.header(CONTENT_TYPE, "application/json").body(body);
-            refused(app.send(Method::POST, "license-keys/validate", with).await);
+            assert_no_server_error(app.send(Method::POST, "license-keys/validate", with).await);
         }
         let code = [
             ("grant_type", "authorization_code"),
@@ -226,12 +228,14 @@ impl Story {
             ("code_verifier", secret),
             ("redirect_uri", "http://localhost/"),
         ];
-        refused(app.send(Method::POST, "/dev/oidc/token", |request| request.form(&code)).await);
-        refused(app.send(Method::GET, "/dev/oidc/userinfo", |request| request.header(AUTHORIZATION, secret)).await);
+        assert_no_server_error(app.send(Method::POST, "/dev/oidc/token", |request| request.form(&code)).await);
+        assert_no_server_error(
+            app.send(Method::GET, "/dev/oidc/userinfo", |request| request.header(AUTHORIZATION, secret)).await,
+        );
     }
 
-    /// As a method, and as what is no HTTP at all.
-    fn put_in_a_socket(&self, secret: &str) {
+    /// Sends the secret in malformed HTTP requests.
+    fn send_raw(&self, secret: &str) {
         for request in [
             format!("{secret} /api/v1.0/products HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
             format!(
@@ -248,19 +252,19 @@ impl Story {
 }
 
 #[tokio::test]
-async fn no_secret_is_logged_and_none_lies_in_the_table() {
+async fn no_secret_is_logged_or_stored_in_plain_text() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let mut command = Command::new(env!("CARGO_BIN_EXE_signet"));
     command.args(["--listen", "127.0.0.1:0", "--memory", "--no-rate-limits", "--data"]).arg(folder.path());
-    command.env("RUST_LOG", EVERYTHING).stderr(File::create(&log).unwrap());
-    let mut story = Story::begin(SignetProcess::spawn(folder.path(), &mut command));
-    let sold = story.of_the_operator().await;
-    story.of_the_app(&sold).await;
-    let bearer = story.of_people(&sold).await;
-    story.of_those_who_err(&sold, &bearer).await;
+    command.env("RUST_LOG", LOG_FILTER).stderr(File::create(&log).unwrap());
+    let mut scenario = Scenario::new(SignetProcess::spawn(folder.path(), &mut command));
+    let license = scenario.run_operator().await;
+    scenario.run_app(&license).await;
+    let bearer = scenario.run_users(&license).await;
+    scenario.run_mistakes(&license, &bearer).await;
 
-    let Story { running, secrets, .. } = story;
+    let Scenario { running, secrets, .. } = scenario;
     let raw_table = RawTable {
         endpoint: text(&running.local["dynamodb_endpoint"]).to_owned(),
         table: text(&running.local["table"]).to_owned(),
@@ -268,23 +272,23 @@ async fn no_secret_is_logged_and_none_lies_in_the_table() {
     let items = raw_table.items().await;
     assert_eq!(running.signal("TERM"), 0);
     let log = fs::read_to_string(log).unwrap();
-    // There is something to search.
-    assert!(items.len() > 40 && items_hold(&items, &sold.license_id), "{} items", items.len());
+    // The log and the table are not empty.
+    assert!(items.len() > 40 && items_hold(&items, &license.license_id), "{} items", items.len());
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let requests = lines.iter().filter(|line| line["message"] == "request" && line["target"].is_null()).count();
-    assert!(requests > 700 && log.contains(&sold.license_id), "{requests} requests in {} lines", lines.len());
-    assert!(lines.iter().any(|line| line["level"] == "DEBUG"), "all that can be logged is");
+    assert!(requests > 700 && log.contains(&license.license_id), "{requests} requests in {} lines", lines.len());
+    assert!(lines.iter().any(|line| line["level"] == "DEBUG"), "debug lines are logged");
 
     assert!(secrets.len() > 25, "{}", secrets.len());
     let all: Vec<String> = secrets.iter().flat_map(|secret| pieces(secret)).collect();
-    assert_eq!(found_in(&log, &all), None, "it is in a line of the log");
+    assert_eq!(found_in(&log, &all), None, "found in the log");
     for piece in &all {
-        assert!(!items_hold(&items, piece), "{piece} lies in the table");
+        assert!(!items_hold(&items, piece), "{piece} is in the table");
     }
-    // What is a person's own is nobody else's to read in a log.
+    // Personal data is not logged either.
     let personal = ["ada@example.com", "grace@example.com", "Ada Lovelace", "Somebody"].map(str::to_owned);
-    assert_eq!(found_in(&log, &personal), None, "it is in a line of the log");
-    // That it would be seen.
+    assert_eq!(found_in(&log, &personal), None, "found in the log");
+    // The search finds encoded secrets.
     for spelt in [HEXLOWER.encode(all[0].as_bytes()), BASE64.encode(format!("x{}", all[0]).as_bytes())] {
         assert_eq!(found_in(&format!("{log}{spelt}"), &all).as_ref(), Some(&all[0]));
     }

@@ -530,7 +530,7 @@ async fn get_products_catalog_200_and_304() {
 #[tokio::test]
 async fn get_products_catalog_shows_the_change_of_another_instance_within_60_seconds() {
     let folder = tempfile::tempdir().unwrap();
-    let folder = Folder::take(folder.path()).unwrap();
+    let folder = Folder::open(folder.path()).unwrap();
     let [stack, other] = Stack::two(&folder).await;
     let count =
         async || stack.anonymous.get("products/catalog").await.expect(200)["products"].as_array().unwrap().len();

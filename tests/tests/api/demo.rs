@@ -73,7 +73,7 @@ async fn check(stack: &Stack) -> Vec<Value> {
 #[tokio::test]
 async fn it_is_filled_in_once() {
     let (folder, faults) = (tempfile::tempdir().unwrap(), Faults::default());
-    let taken = Folder::take(folder.path()).unwrap();
+    let taken = Folder::open(folder.path()).unwrap();
     let stack = start(&taken, &faults).await.unwrap();
     let demo = stack.demo.as_ref().unwrap();
     assert_eq!(demo.summary, "2 products, 7 pricing tiers, 8 customers, 9 license keys, 23 machines");
@@ -105,7 +105,7 @@ async fn a_start_that_was_cut_short_is_made_good() {
     let heartbeat = Rule::new("UpdateItem", CRASH).nth(5);
     for rule in transactions.chain([heartbeat]) {
         let (folder, faults) = (tempfile::tempdir().unwrap(), Faults::default());
-        let taken = Folder::take(folder.path()).unwrap();
+        let taken = Folder::open(folder.path()).unwrap();
         faults.set(rule.clone().always());
         let error = start(&taken, &faults).await.unwrap_err().to_string();
         assert!(error.starts_with("the demo data can't be filled in"), "{rule:?}: {error}");
@@ -119,7 +119,7 @@ async fn a_start_that_was_cut_short_is_made_good() {
 /// How many transactions it takes.
 async fn writes(folder: &Path) -> usize {
     let faults = Faults::default();
-    let taken = Folder::take(folder).unwrap();
+    let taken = Folder::open(folder).unwrap();
     start(&taken, &faults).await.unwrap().stop().await;
     faults.calls().iter().filter(|call| *call == "TransactWriteItems").count()
 }

@@ -177,7 +177,7 @@ async fn refused_everywhere(stack: &Stack, credentials: &[(String, Client)]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_bearer_tokens_401() {
     let path = tempfile::tempdir().unwrap();
-    let folder = Folder::take(path.path()).unwrap();
+    let folder = Folder::open(path.path()).unwrap();
     let stack = with_keys(&folder).await;
     let own = read(&folder.path().join("oidc-signing-key.pem"));
     let form = [("grant_type", "password"), ("client_id", "signet-dashboard"), ("username", "ada@example.com")];
@@ -285,7 +285,7 @@ async fn api_keys_that_are_none_401() {
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_license_tokens_401() {
     let path = tempfile::tempdir().unwrap();
-    let folder = Folder::take(path.path()).unwrap();
+    let folder = Folder::open(path.path()).unwrap();
     let stack = with_keys(&folder).await;
     let sold = stack.operator.sell(2).await;
     let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect(201);

@@ -152,7 +152,7 @@ async fn a_flood_becomes_no_writes_and_no_reads() {
 #[tokio::test]
 async fn all_instances_count_together() {
     let folder = tempfile::tempdir().unwrap();
-    let folder = Folder::take(folder.path()).unwrap();
+    let folder = Folder::open(folder.path()).unwrap();
     let options = || Options { data: Some(&folder), rate_limits: three_guesses(), ..Options::default() };
     let one = Stack::with(options()).await;
     let other = Options { dynamodb_endpoint: Some(one.local.dynamodb_endpoint.clone()), ..options() };

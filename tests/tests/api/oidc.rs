@@ -410,7 +410,7 @@ async fn a_restart_on_another_port_keeps_the_key_and_takes_new_tokens() {
     let path = tempfile::tempdir().unwrap();
     let mut keys = Vec::new();
     for _ in 0..2 {
-        let folder = Folder::take(path.path()).unwrap();
+        let folder = Folder::open(path.path()).unwrap();
         let stack = Stack::with(Options { data: Some(&folder), ..Options::default() }).await;
         let issuer = Issuer::of(&stack).await;
         make_product(&issuer.signed_in("role:operator").await).await.expect(201);

@@ -211,7 +211,7 @@ async fn ended_at(stack: &Stack, kid: &str) -> Option<String> {
 async fn a_ring_turns_also_where_a_private_key_can_not_be_deleted() {
     let logs = Logs::of_this_thread();
     let folder = tempfile::tempdir().unwrap();
-    let folder = Folder::take(folder.path()).unwrap();
+    let folder = Folder::open(folder.path()).unwrap();
     let stack = Stack::with(Options { data: Some(&folder), ..Options::default() }).await;
     let first = ring(&stack).await;
     let (stuck, other) = (kid(&first, "current"), kid(&first, "next"));
@@ -310,7 +310,7 @@ async fn signed_jwks_503_while_the_set_has_a_condemned_key() {
 #[tokio::test]
 async fn a_signed_set_is_later_than_the_one_before_also_by_a_clock_that_is_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let [one, raw_table] = Stack::two(&Folder::take(folder.path()).unwrap()).await;
+    let [one, raw_table] = Stack::two(&Folder::open(folder.path()).unwrap()).await;
     one.advance(86_400);
     keep(&one).await;
     let (_, first) = signed_set(&one, &ring(&one).await).await;
@@ -323,7 +323,7 @@ async fn a_signed_set_is_later_than_the_one_before_also_by_a_clock_that_is_behin
 #[tokio::test]
 async fn a_ring_that_was_read_before_a_key_was_condemned_is_not_kept_after() {
     let folder = tempfile::tempdir().unwrap();
-    let stacks = Stack::two(&Folder::take(folder.path()).unwrap()).await;
+    let stacks = Stack::two(&Folder::open(folder.path()).unwrap()).await;
     // By the process that condemns, and by another one.
     for reader in &stacks {
         let old = kid(&ring(&stacks[0]).await, "current").to_owned();
@@ -396,7 +396,7 @@ async fn the_root_key_vouches_for_no_key_that_someone_wrote_into_the_table() {
 #[tokio::test]
 async fn another_instance_knows_a_new_key_at_once_and_signs_with_it_within_the_refresh_interval() {
     let folder = tempfile::tempdir().unwrap();
-    let [one, other] = Stack::two(&Folder::take(folder.path()).unwrap()).await;
+    let [one, other] = Stack::two(&Folder::open(folder.path()).unwrap()).await;
     let sold = one.operator.sell(2).await;
     // The other has a copy of the ring that is fresh.
     let old = other.anonymous.activate(&sold.license_key, "a").await.expect(201);
@@ -506,7 +506,7 @@ async fn pass(stacks: &[Stack; 2], apps: &mut [App<'_>], minutes: usize) {
 #[tokio::test]
 async fn a_good_token_is_never_refused_while_keys_are_made_promoted_retired_condemned_and_the_root_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
-    let folder = Folder::take(folder.path()).unwrap();
+    let folder = Folder::open(folder.path()).unwrap();
     // A key signs for two hours; tokens live for one.
     let ring_rules =
         RotationPolicy { rotation: SignedDuration::from_hours(2), refresh: SignedDuration::from_secs(300) };

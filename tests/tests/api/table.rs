@@ -103,7 +103,7 @@ APIKEYS / key_
     expires_at NULL
     id S key_ULID
     last_used_at S 2026-01-15T13:00:01Z
-    name S operator of this machine
+    name S Local operator
     scopes L [S *]
     secret_sha256 S SHA256
 CATALOG / FEATURE

@@ -118,7 +118,7 @@ async fn heartbeat_200_renews_a_young_token_when_something_in_it_changed() {
 #[tokio::test]
 async fn heartbeat_200_carries_the_change_of_another_instance_within_60_seconds() {
     let folder = tempfile::tempdir().unwrap();
-    let folder = Folder::take(folder.path()).unwrap();
+    let folder = Folder::open(folder.path()).unwrap();
     let [stack, other] = Stack::two(&folder).await;
     let sold = stack.operator.sell(1).await;
     let first = stack.activate(&sold, "one").await;

@@ -22,7 +22,7 @@ pub(crate) struct Installation {
 impl Installation {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let taken = Folder::take(folder.path()).unwrap();
+        let taken = Folder::open(folder.path()).unwrap();
         let ring = RotationPolicy { refresh: SignedDuration::from_secs(REFRESH), ..RotationPolicy::default() };
         let options = Options { data: Some(&taken), ring, ..Options::default() };
         let local = signet_local::Stack::start(options).await.unwrap();

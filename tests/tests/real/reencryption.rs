@@ -42,7 +42,7 @@ async fn the_sealing_key_is_changed_while_everything_goes_on() {
 
     // The stack's data key has come to its end, and so the new key seals. What was overtaken is the next walk's.
     stack.advance(300);
-    let said = parts.signet("rewrap", &[("SIGNET_OLD_SEALING_KEYS", &old)]);
+    let said = parts.signet("reencrypt", &[("SIGNET_OLD_SEALING_KEYS", &old)]);
     assert!(said.contains("20") && !said.contains("ERROR"), "{said}");
     assert_eq!(walk(&app).await, ReencryptionSummary { looked_at: KEYS, ..ReencryptionSummary::default() });
 

@@ -1,7 +1,7 @@
-//! `--demo`: something to look at. A vendor with products, customers and machines, made by the functions' own commands
-//! at times that are past, as if they had been called then.
+//! Demo data for `--demo`: a vendor with products, customers and machines. The functions' commands create it with dates in
+//! the past.
 //!
-//! Each step looks whether it was done before, so a start that was cut short is made good by the next one.
+//! Each step is idempotent, so the next start completes an interrupted one.
 
 mod plan;
 mod steps;
@@ -17,22 +17,22 @@ use shared::{
 };
 
 use self::{
-    steps::Filler,
-    vendor::{CUSTOMERS, LAST, PRODUCTS, SHOWN},
+    steps::DemoBuilder,
+    vendor::{CUSTOMERS, LAST_TIER, PRODUCTS, SHOWN_KEY},
 };
 
-/// What there is to look at.
+/// The demo data.
 #[derive(Debug)]
 pub struct Demo {
-    /// What was filled in, in a few words.
+    /// Counts of what was added, as text.
     pub summary: String,
-    /// A license key to try things with, as long as it is active.
+    /// An active license key to try commands with.
     pub license_key: Option<Secret>,
 }
 
-/// Why it was not filled in.
+/// The demo data could not be added.
 #[derive(Debug, thiserror::Error)]
-#[error("the demo data can't be filled in: {0}")]
+#[error("adding the demo data failed: {0}")]
 pub struct DemoError(String);
 
 impl From<Problem> for DemoError {
@@ -53,48 +53,48 @@ impl From<SealError> for DemoError {
     }
 }
 
-/// Fills it in, unless it is there.
-pub(crate) async fn fill(app: &AppState, operator: ApiKeyId) -> Result<Demo, DemoError> {
+/// Adds the demo data, unless it exists.
+pub(crate) async fn add(app: &AppState, operator: ApiKeyId) -> Result<Demo, DemoError> {
     let now = app.clock.now();
     let actor = Actor { kind: ActorKind::ApiKey, id: operator.to_string() };
-    let filler = Filler { app, actor, now };
-    if !is_whole(app).await? {
-        for (place, product) in (1..).zip(&PRODUCTS) {
-            filler.product(product, place).await?;
+    let builder = DemoBuilder { app, actor, now };
+    if !is_complete(app).await? {
+        for (position, product) in (1..).zip(&PRODUCTS) {
+            builder.product(product, position).await?;
         }
         for customer in &CUSTOMERS {
-            // As issuing and activating stand in its future, it is a large one.
-            Box::pin(filler.customer(customer)).await?;
+            // Boxed, because the future is large.
+            Box::pin(builder.customer(customer)).await?;
         }
-        let product = filler.product_of(PRODUCTS[1].code).await?;
-        filler.tier(&product, &LAST, PRODUCTS[1].tiers.len() + 1).await?;
+        let product = builder.product_of(PRODUCTS[1].code).await?;
+        builder.tier(&product, &LAST_TIER, PRODUCTS[1].tiers.len() + 1).await?;
     }
-    Ok(Demo { summary: summary(), license_key: filler.shown_key(SHOWN).await? })
+    Ok(Demo { summary: summary(), license_key: builder.shown_key(SHOWN_KEY).await? })
 }
 
-/// Whether the last of all steps was done.
-async fn is_whole(app: &AppState) -> Result<bool, DemoError> {
+/// Returns whether the last step was completed.
+async fn is_complete(app: &AppState) -> Result<bool, DemoError> {
     let catalog = app.table.catalog().await?.catalog;
     let product = catalog.products.values().find(|product| product.code == PRODUCTS[1].code);
     Ok(catalog
         .tiers
         .values()
-        .any(|tier| tier.code == LAST.code && product.is_some_and(|own| own.id == tier.product_id)))
+        .any(|tier| tier.code == LAST_TIER.code && product.is_some_and(|own| own.id == tier.product_id)))
 }
 
 fn summary() -> String {
     let tiers = PRODUCTS.iter().map(|product| product.tiers.len()).sum::<usize>() + 1;
-    let sales = || CUSTOMERS.iter().flat_map(|customer| customer.sales);
-    let machines: usize = sales().map(|sale| sale.machines.len()).sum();
+    let licenses = || CUSTOMERS.iter().flat_map(|customer| customer.licenses);
+    let machines: usize = licenses().map(|license| license.machines.len()).sum();
     format!(
         "{} products, {tiers} pricing tiers, {} customers, {} license keys, {machines} machines",
         PRODUCTS.len(),
         CUSTOMERS.len(),
-        sales().count(),
+        licenses().count(),
     )
 }
 
-/// A time that is past.
+/// Returns a time in the past.
 fn days_before(now: Timestamp, days: i64) -> Timestamp {
     minutes_before(now, days * 24 * 60)
 }

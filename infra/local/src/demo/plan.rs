@@ -1,4 +1,4 @@
-//! What a vendor is described by.
+//! Types that describe the demo data.
 
 /// A product, its features and its tiers.
 pub(super) struct ProductPlan {
@@ -6,7 +6,7 @@ pub(super) struct ProductPlan {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
     pub(super) features: &'static [FeaturePlan],
-    /// A tier comes after the one that it includes.
+    /// A tier follows the tier that it includes.
     pub(super) tiers: &'static [TierPlan],
 }
 
@@ -20,39 +20,39 @@ pub(super) struct TierPlan {
     pub(super) code: &'static str,
     pub(super) name: &'static str,
     pub(super) includes: Option<&'static str>,
-    /// Its own features, by key.
+    /// Keys of the features that the tier adds.
     pub(super) features: &'static [&'static str],
     /// In cents.
     pub(super) monthly_price: i64,
     pub(super) billing_period: &'static str,
     pub(super) max_users: Option<u32>,
     pub(super) is_claimable: bool,
-    pub(super) life: TokenLife,
+    pub(super) tokens: TokenSettings,
 }
 
-/// How the tokens of a tier live, in seconds.
-pub(super) struct TokenLife {
+/// Token settings of a tier, in seconds.
+pub(super) struct TokenSettings {
     pub(super) token_ttl: u32,
     pub(super) heartbeat_interval: u32,
     pub(super) grace_period: u32,
 }
 
-/// A customer, and what they bought, oldest first.
+/// A customer and their license keys, oldest first.
 pub(super) struct CustomerPlan {
     pub(super) name: &'static str,
     pub(super) email: &'static str,
     pub(super) company: Option<&'static str>,
-    pub(super) since_days: i64,
-    pub(super) sales: &'static [Sale],
+    pub(super) created_days_ago: i64,
+    pub(super) licenses: &'static [LicensePlan],
 }
 
-/// A license key. The one before it of the same customer and product is superseded.
-pub(super) struct Sale {
+/// A license key. It supersedes the customer's previous key for the same product.
+pub(super) struct LicensePlan {
     pub(super) product: &'static str,
     pub(super) tier: &'static str,
-    pub(super) days_ago: i64,
-    /// In days from now; none means as the tier says.
-    pub(super) ends_in_days: Option<i64>,
+    pub(super) issued_days_ago: i64,
+    /// Days from now; `None` uses the term of the tier.
+    pub(super) expires_in_days: Option<i64>,
     pub(super) revoked: Option<Revocation>,
     pub(super) machines: &'static [MachinePlan],
 }
@@ -67,6 +67,6 @@ pub(super) struct MachinePlan {
     pub(super) name: &'static str,
     pub(super) ip: &'static str,
     pub(super) activated_days_ago: i64,
-    /// When its last heartbeat came.
+    /// Time of the last heartbeat.
     pub(super) seen_minutes_ago: i64,
 }

@@ -1,13 +1,16 @@
-//! A vendor made up: what it sells, and what it has sold.
+//! The demo data: a fictitious vendor's catalog and customers.
 
-use super::plan::{CustomerPlan, FeaturePlan, MachinePlan, ProductPlan, Revocation, Sale, TierPlan, TokenLife};
+use super::plan::{
+    CustomerPlan, FeaturePlan, LicensePlan, MachinePlan, ProductPlan, Revocation, TierPlan, TokenSettings,
+};
 
-/// A desktop app that is often offline.
-const DESKTOP: TokenLife = TokenLife { token_ttl: 7 * DAY, heartbeat_interval: DAY, grace_period: 3 * DAY };
-/// A server that is always online.
-const SERVER: TokenLife = TokenLife { token_ttl: 3600, heartbeat_interval: 900, grace_period: 0 };
+/// Token settings of a desktop app that is often offline.
+const DESKTOP: TokenSettings = TokenSettings { token_ttl: 7 * DAY, heartbeat_interval: DAY, grace_period: 3 * DAY };
+/// Token settings of a server that is always online.
+const SERVER: TokenSettings = TokenSettings { token_ttl: 3600, heartbeat_interval: 900, grace_period: 0 };
+/// A day, in seconds.
 const DAY: u32 = 24 * 3600;
-/// The same, in minutes.
+/// A day, in minutes.
 const DAYS: i64 = 24 * 60;
 
 const fn feature(key: &'static str, name: &'static str) -> FeaturePlan {
@@ -28,34 +31,39 @@ const fn machine(
     MachinePlan { id, name, ip, activated_days_ago, seen_minutes_ago }
 }
 
-const fn sale(product: &'static str, tier: &'static str, days_ago: i64, machines: &'static [MachinePlan]) -> Sale {
-    Sale { product, tier, days_ago, ends_in_days: None, revoked: None, machines }
+const fn license(
+    product: &'static str,
+    tier: &'static str,
+    issued_days_ago: i64,
+    machines: &'static [MachinePlan],
+) -> LicensePlan {
+    LicensePlan { product, tier, issued_days_ago, expires_in_days: None, revoked: None, machines }
 }
 
 const fn customer(
     name: &'static str,
     email: &'static str,
     company: Option<&'static str>,
-    since_days: i64,
-    sales: &'static [Sale],
+    created_days_ago: i64,
+    licenses: &'static [LicensePlan],
 ) -> CustomerPlan {
-    CustomerPlan { name, email, company, since_days, sales }
+    CustomerPlan { name, email, company, created_days_ago, licenses }
 }
 
-/// What is sold.
+/// The products.
 pub(super) const PRODUCTS: [ProductPlan; 2] = [
     ProductPlan {
         code: "lumen",
         name: "Lumen",
-        description: "Sorts, develops and prints photographs.",
+        description: "Organize, develop and print photographs.",
         features: &[
             feature("import.raw", "Raw import"),
             feature("edit.batch", "Batch edits"),
             feature("export.pdf", "PDF contact sheets"),
             feature("library.shared", "Shared libraries"),
             feature("api.access", "Scripting API"),
-            display_only("support.email", "Support by e-mail"),
-            display_only("support.phone", "Support by phone"),
+            display_only("support.email", "Email support"),
+            display_only("support.phone", "Phone support"),
         ],
         tiers: &[
             TierPlan {
@@ -67,7 +75,7 @@ pub(super) const PRODUCTS: [ProductPlan; 2] = [
                 billing_period: "monthly",
                 max_users: Some(1),
                 is_claimable: true,
-                life: DESKTOP,
+                tokens: DESKTOP,
             },
             TierPlan {
                 code: "personal",
@@ -78,7 +86,7 @@ pub(super) const PRODUCTS: [ProductPlan; 2] = [
                 billing_period: "annual",
                 max_users: Some(2),
                 is_claimable: false,
-                life: DESKTOP,
+                tokens: DESKTOP,
             },
             TierPlan {
                 code: "studio",
@@ -89,7 +97,7 @@ pub(super) const PRODUCTS: [ProductPlan; 2] = [
                 billing_period: "annual",
                 max_users: Some(5),
                 is_claimable: false,
-                life: DESKTOP,
+                tokens: DESKTOP,
             },
             TierPlan {
                 code: "agency",
@@ -100,20 +108,20 @@ pub(super) const PRODUCTS: [ProductPlan; 2] = [
                 billing_period: "annual",
                 max_users: None,
                 is_claimable: false,
-                life: DESKTOP,
+                tokens: DESKTOP,
             },
         ],
     },
     ProductPlan {
         code: "harbor",
         name: "Harbor",
-        description: "Builds and ships software on your own machines.",
+        description: "Build and ship software on your own machines.",
         features: &[
             feature("build.parallel", "Parallel builds"),
             feature("cache.remote", "Remote cache"),
             feature("audit.log", "Audit log"),
             feature("sign-in.sso", "Single sign-on"),
-            display_only("support.24h", "Support around the clock"),
+            display_only("support.24h", "24/7 support"),
         ],
         tiers: &[
             TierPlan {
@@ -125,7 +133,7 @@ pub(super) const PRODUCTS: [ProductPlan; 2] = [
                 billing_period: "monthly",
                 max_users: Some(10),
                 is_claimable: false,
-                life: SERVER,
+                tokens: SERVER,
             },
             TierPlan {
                 code: "business",
@@ -136,15 +144,15 @@ pub(super) const PRODUCTS: [ProductPlan; 2] = [
                 billing_period: "annual",
                 max_users: Some(50),
                 is_claimable: false,
-                life: SERVER,
+                tokens: SERVER,
             },
         ],
     },
 ];
 
-/// The tier of the second product that is made last of all: where it is, nothing is missing. A code can't change and a
-/// tier can't be deleted, so whatever is done with the demo data, it is not filled in twice.
-pub(super) const LAST: TierPlan = TierPlan {
+/// A tier of the second product that is created last: if it exists, the demo data is complete. Codes can't change and tiers
+/// can't be deleted, so the demo data is not added twice.
+pub(super) const LAST_TIER: TierPlan = TierPlan {
     code: "fleet",
     name: "Fleet",
     includes: Some("business"),
@@ -153,13 +161,13 @@ pub(super) const LAST: TierPlan = TierPlan {
     billing_period: "annual",
     max_users: None,
     is_claimable: false,
-    life: SERVER,
+    tokens: SERVER,
 };
 
-/// Whose license key the banner shows, and of which product.
-pub(super) const SHOWN: (&str, &str) = ("gita.moreau@example.com", "harbor");
+/// The license key printed at start: email address of the customer and code of the product.
+pub(super) const SHOWN_KEY: (&str, &str) = ("gita.moreau@example.com", "harbor");
 
-/// Who bought what.
+/// The customers.
 pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
     customer(
         "Ada Quill",
@@ -167,9 +175,9 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
         Some("Quill & Daughters"),
         410,
         &[
-            sale("lumen", "personal", 400, &[machine("quill-desk", "Front desk", "192.0.2.10", 400, 60 * DAYS)]),
-            // An upgrade: the key before it is superseded.
-            sale(
+            license("lumen", "personal", 400, &[machine("quill-desk", "Front desk", "192.0.2.10", 400, 60 * DAYS)]),
+            // An upgrade, which supersedes the key above.
+            license(
                 "lumen",
                 "studio",
                 58,
@@ -186,9 +194,9 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
         "bo.tamsin@example.com",
         None,
         45,
-        &[Sale {
+        &[LicensePlan {
             revoked: Some(Revocation { days_ago: 20, reason: "refund" }),
-            ..sale("lumen", "personal", 44, &[machine("bo-tower", "Tower", "203.0.113.5", 44, 21 * DAYS)])
+            ..license("lumen", "personal", 44, &[machine("bo-tower", "Tower", "203.0.113.5", 44, 21 * DAYS)])
         }],
     ),
     customer(
@@ -196,7 +204,7 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
         "cleo.ferrand@example.com",
         Some("Northlight Pictures"),
         300,
-        &[sale(
+        &[license(
             "lumen",
             "agency",
             290,
@@ -215,9 +223,9 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
         "dov.okafor@example.com",
         Some("Okafor Freight"),
         200,
-        &[Sale {
-            ends_in_days: Some(-12),
-            ..sale(
+        &[LicensePlan {
+            expires_in_days: Some(-12),
+            ..license(
                 "harbor",
                 "team",
                 195,
@@ -234,7 +242,7 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
         Some("Fjord Instruments"),
         150,
         &[
-            sale(
+            license(
                 "harbor",
                 "business",
                 140,
@@ -247,7 +255,7 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
                     machine("fjord-nightly", "nightly", "203.0.113.110", 61, 14),
                 ],
             ),
-            sale("lumen", "studio", 25, &[machine("fjord-marketing", "Marketing", "203.0.113.140", 25, 130)]),
+            license("lumen", "studio", 25, &[machine("fjord-marketing", "Marketing", "203.0.113.140", 25, 130)]),
         ],
     ),
     customer(
@@ -255,14 +263,14 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
         "femi.arslan@example.com",
         None,
         6,
-        &[sale("lumen", "trial", 6, &[machine("femi-laptop", "Laptop", "198.51.100.90", 6, 180)])],
+        &[license("lumen", "trial", 6, &[machine("femi-laptop", "Laptop", "198.51.100.90", 6, 180)])],
     ),
     customer(
         "Gita Moreau",
         "gita.moreau@example.com",
         Some("Moreau & Lind"),
         20,
-        &[sale(
+        &[license(
             "harbor",
             "team",
             18,

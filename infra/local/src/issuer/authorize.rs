@@ -1,4 +1,4 @@
-//! `/authorize`: the sign-in page, and the code that it sends the browser back with (OpenID Connect Core §3.1.2).
+//! The authorization endpoint: shows the sign-in page and redirects with an authorization code (OpenID Connect Core §3.1.2).
 
 use axum::{
     extract::State,
@@ -11,103 +11,109 @@ use super::{
     grants::Grant,
     page,
     params::{OAuthError, Params},
-    person::{Person, Words},
+    user::{RequestedScope, User},
 };
 
-/// A request for a code that can be granted.
-struct Asked {
+/// A valid authorization request.
+struct AuthorizationRequest {
     redirect_uri: Url,
     challenge: String,
-    words: Words,
+    scope: RequestedScope,
 }
 
-/// Why there is no code.
-enum Refused {
-    /// Nobody knows where the browser belongs: the person is told.
-    Here(String),
-    /// The client is told, by way of the browser.
-    There(Box<Url>, OAuthError),
+/// An invalid authorization request.
+enum AuthorizationError {
+    /// The client or its redirect URI is invalid: the error is shown to the user (RFC 6749 §4.1.2.1).
+    Page(String),
+    /// Any other error is sent to the client by redirect.
+    Redirect(Box<Url>, OAuthError),
 }
 
-/// `GET`: shows the page.
-pub(super) async fn ask(State(issuer): State<DevIssuer>, params: Params) -> Response {
-    match check(&issuer, &params) {
-        Ok(asked) => page::sign_in(&params, &asked.words, &asked.redirect_uri, None),
-        Err(refused) => issuer.refuse(&params, refused),
+/// `GET`: shows the sign-in page.
+pub(super) async fn show_page(State(issuer): State<DevIssuer>, params: Params) -> Response {
+    match validate(&issuer, &params) {
+        Ok(request) => page::sign_in(&params, &request.scope, &request.redirect_uri, None),
+        Err(error) => issuer.error_response(&params, error),
     }
 }
 
-/// `POST`: the page's form. It carries the whole request, which is checked again.
+/// `POST`: handles the form, which repeats the request parameters. They are validated again.
 pub(super) async fn sign_in(State(issuer): State<DevIssuer>, params: Params) -> Response {
-    let asked = match check(&issuer, &params) {
-        Ok(asked) => asked,
-        Err(refused) => return issuer.refuse(&params, refused),
+    let request = match validate(&issuer, &params) {
+        Ok(request) => request,
+        Err(error) => return issuer.error_response(&params, error),
     };
-    let Some(person) = person(&params, &asked.words) else {
-        let fault = Some("That is not an e-mail address.");
-        return page::sign_in(&params, &asked.words, &asked.redirect_uri, fault);
+    let Some(user) = user(&params, &request.scope) else {
+        let error = Some("Enter a valid email address.");
+        return page::sign_in(&params, &request.scope, &request.redirect_uri, error);
     };
     let grant = Grant {
         redirect_uri: params.get("redirect_uri").unwrap_or_default().to_owned(),
-        challenge: asked.challenge,
+        challenge: request.challenge,
         nonce: params.get("nonce").map(str::to_owned),
-        words: asked.words,
-        person,
+        scope: request.scope,
+        user,
     };
-    let code = issuer.0.grants.code(grant, issuer.0.clock.now());
-    issuer.send_back(asked.redirect_uri, &params, &[("code", &code)])
+    let code = issuer.0.grants.issue_code(grant, issuer.0.clock.now());
+    issuer.redirect(request.redirect_uri, &params, &[("code", &code)])
 }
 
-/// Who the form says: one of the ready ones, or whoever was typed.
-fn person(params: &Params, words: &Words) -> Option<Person> {
-    let is_verified = !words.has("unverified") && params.get("unverified").is_none();
+/// Returns the user that the form names: a predefined one, or the one entered.
+fn user(params: &Params, scope: &RequestedScope) -> Option<User> {
+    let is_verified = !scope.has("unverified") && params.get("unverified").is_none();
     if let Some(pick) = params.get("pick") {
-        let ready = page::READY.iter().find(|ready| ready.email == pick)?;
-        let roles = if ready.is_operator { vec!["operator".to_owned()] } else { Vec::new() };
-        return Person::new(ready.email, Some(ready.name), roles, is_verified);
+        let user = page::PREDEFINED_USERS.iter().find(|user| user.email == pick)?;
+        let roles = if user.is_operator { vec!["operator".to_owned()] } else { Vec::new() };
+        return User::new(user.email, Some(user.name), roles, is_verified);
     }
-    // The box was ticked for whoever asked for the role, and the person has the last word.
-    let mut roles = words.roles();
+    // The scope `role:operator` only sets the initial state of the checkbox.
+    let mut roles = scope.roles();
     roles.retain(|role| role != "operator");
     roles.extend(params.get("operator").map(|_| "operator".to_owned()));
-    Person::new(params.get("email").unwrap_or_default(), params.get("name"), roles, is_verified)
+    User::new(params.get("email").unwrap_or_default(), params.get("name"), roles, is_verified)
 }
 
-fn check(issuer: &DevIssuer, params: &Params) -> Result<Asked, Refused> {
-    let here = |text: &str| Refused::Here(text.to_owned());
+fn validate(issuer: &DevIssuer, params: &Params) -> Result<AuthorizationRequest, AuthorizationError> {
+    let page_error = |text: &str| AuthorizationError::Page(text.to_owned());
     if params.get("client_id") != Some(CLIENT_ID) {
-        return Err(Refused::Here(format!("client_id must be {CLIENT_ID}")));
+        return Err(AuthorizationError::Page(format!("client_id must be {CLIENT_ID}")));
     }
-    let redirect_uri = params.get("redirect_uri").ok_or_else(|| here("redirect_uri is missing"))?;
-    let redirect_uri = Url::parse(redirect_uri).map_err(|_| here("redirect_uri is no URL"))?;
-    if !issuer.may_return_to(&redirect_uri) {
-        return Err(here("redirect_uri must lead to this machine"));
+    let redirect_uri = params.get("redirect_uri").ok_or_else(|| page_error("redirect_uri is missing"))?;
+    let redirect_uri = Url::parse(redirect_uri).map_err(|_| page_error("redirect_uri must be a URL"))?;
+    if !issuer.is_allowed_redirect(&redirect_uri) {
+        return Err(page_error("redirect_uri must be on this machine"));
     }
-    match check_rest(params) {
+    match validate_parameters(params) {
         Ok(challenge) => {
-            let words = Words::read(params.get("scope").unwrap_or_default());
-            Ok(Asked { redirect_uri, challenge, words })
+            let scope = RequestedScope::read(params.get("scope").unwrap_or_default());
+            Ok(AuthorizationRequest { redirect_uri, challenge, scope })
         }
-        Err(error) => Err(Refused::There(Box::new(redirect_uri), error)),
+        Err(error) => Err(AuthorizationError::Redirect(Box::new(redirect_uri), error)),
     }
 }
 
-/// The code challenge, if all is well.
-fn check_rest(params: &Params) -> Result<String, OAuthError> {
+/// Validates the other parameters and returns the code challenge.
+fn validate_parameters(params: &Params) -> Result<String, OAuthError> {
     if params.require("response_type")? != "code" {
         return Err(OAuthError::new("unsupported_response_type", "response_type must be code"));
     }
     if params.get("request").is_some() {
-        return Err(OAuthError::new("request_not_supported", "send the parameters themselves"));
+        return Err(OAuthError::new(
+            "request_not_supported",
+            "request objects are not supported: send the parameters directly",
+        ));
     }
     if params.get("request_uri").is_some() {
-        return Err(OAuthError::new("request_uri_not_supported", "send the parameters themselves"));
+        return Err(OAuthError::new(
+            "request_uri_not_supported",
+            "request objects are not supported: send the parameters directly",
+        ));
     }
     if params.get("response_mode").is_some_and(|mode| mode != "query") {
         return Err(OAuthError::invalid_request("response_mode must be query"));
     }
     if params.get("prompt") == Some("none") {
-        return Err(OAuthError::new("login_required", "nobody stays signed in here"));
+        return Err(OAuthError::new("login_required", "this issuer keeps no sessions"));
     }
     if params.get("code_challenge_method") != Some("S256") {
         return Err(OAuthError::invalid_request("PKCE is required: code_challenge_method must be S256"));
@@ -121,22 +127,21 @@ fn check_rest(params: &Params) -> Result<String, OAuthError> {
 }
 
 impl DevIssuer {
-    fn refuse(&self, params: &Params, refused: Refused) -> Response {
-        match refused {
-            Refused::Here(text) => page::refused(&text),
-            Refused::There(target, error) => {
-                let answer = [("error", error.code), ("error_description", &error.description)];
-                self.send_back(*target, params, &answer)
+    fn error_response(&self, params: &Params, error: AuthorizationError) -> Response {
+        match error {
+            AuthorizationError::Page(text) => page::error(&text),
+            AuthorizationError::Redirect(target, error) => {
+                let response = [("error", error.code), ("error_description", &error.description)];
+                self.redirect(*target, params, &response)
             }
         }
     }
 
-    /// Sends the browser back with an answer, with the client's `state`, and with `iss`, so that no client takes it for
-    /// another issuer's (RFC 9207).
-    fn send_back(&self, mut target: Url, params: &Params, answer: &[(&str, &str)]) -> Response {
+    /// Redirects to the client with response parameters, the client's `state`, and `iss` (RFC 9207).
+    fn redirect(&self, mut target: Url, params: &Params, response: &[(&str, &str)]) -> Response {
         let state = params.get("state").map(|state| ("state", state));
-        let answer = answer.iter().copied().chain(state).chain([("iss", self.0.url.as_str())]);
-        target.query_pairs_mut().extend_pairs(answer);
+        let response = response.iter().copied().chain(state).chain([("iss", self.0.url.as_str())]);
+        target.query_pairs_mut().extend_pairs(response);
         Redirect::to(target.as_str()).into_response()
     }
 }

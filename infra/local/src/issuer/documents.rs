@@ -1,4 +1,4 @@
-//! What the issuer says of itself: OpenID Connect Discovery 1.0 §3, and its key.
+//! The discovery document (OpenID Connect Discovery 1.0 §3) and the JWKS.
 
 use axum::{
     Json,
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::DevIssuer;
 
-/// The documents may change when the stack starts anew, so nobody keeps them for long.
+/// Cached for a short time only, because a restart can change the key.
 const HEADERS: [(axum::http::HeaderName, &str); 2] =
     [(CACHE_CONTROL, "public, max-age=60"), (ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
 

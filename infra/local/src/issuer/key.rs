@@ -1,4 +1,4 @@
-//! The key that signs the issuer's tokens.
+//! The signing key of the development issuer.
 
 use std::{fs, io, path::Path};
 
@@ -12,33 +12,33 @@ use zeroize::Zeroizing;
 
 use crate::FolderError;
 
-/// An RSA key: its own, and no license token's.
+/// An RSA key pair. It is separate from the license signing keys.
 pub(super) struct IssuerKey {
     signing: EncodingKey,
     pub(super) jwk: Jwk,
 }
 
 impl IssuerKey {
-    /// The key in a file, which is made if it is missing.
+    /// Reads the key from a PEM file. Generates it if the file is missing.
     pub(super) fn in_file(path: &Path) -> Result<Self, FolderError> {
-        let at = |cause| FolderError::File { path: path.to_owned(), cause };
+        let file_error = |cause| FolderError::File { path: path.to_owned(), cause };
         match fs::read_to_string(path) {
-            Ok(pem) => Self::read(&pem).map_err(at),
+            Ok(pem) => Self::read(&pem).map_err(file_error),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let (key, pem) = Self::generate(None)?;
-                write_secret_file(path, pem.as_bytes()).map_err(at)?;
+                write_secret_file(path, pem.as_bytes()).map_err(file_error)?;
                 Ok(key)
             }
-            Err(error) => Err(at(error)),
+            Err(error) => Err(file_error(error)),
         }
     }
 
-    /// A new key, or the spare one, and its PEM text.
+    /// Returns the spare key or a new one, and its PEM text.
     pub(super) fn generate(spare: Option<SpareKey>) -> Result<(Self, Zeroizing<String>), FolderError> {
-        let at = |cause| FolderError::File { path: "a new key".into(), cause };
+        let file_error = |cause| FolderError::File { path: "new key".into(), cause };
         let pem = spare.map_or_else(SpareKey::make, Ok).and_then(|key| key.to_pem());
-        let pem = pem.map_err(|error| at(io::Error::other(error)))?;
-        Ok((Self::read(&pem).map_err(at)?, pem))
+        let pem = pem.map_err(|error| file_error(io::Error::other(error)))?;
+        Ok((Self::read(&pem).map_err(file_error)?, pem))
     }
 
     fn read(pem: &str) -> io::Result<Self> {
@@ -49,7 +49,7 @@ impl IssuerKey {
         Ok(Self { signing, jwk })
     }
 
-    /// A signed token.
+    /// Signs claims with RS256.
     pub(super) fn sign(&self, typ: Option<&str>, claims: &impl Serialize) -> jsonwebtoken::errors::Result<String> {
         let kid = self.jwk.common.key_id.clone();
         let header = Header { typ: typ.map(str::to_owned), kid, ..Header::new(Algorithm::RS256) };
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_outlives_the_process_and_is_its_owners_alone() {
+    fn key_file_persists_and_only_its_owner_can_read_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key.pem");
         let first = IssuerKey::in_file(&path).unwrap();

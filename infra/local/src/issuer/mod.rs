@@ -1,21 +1,19 @@
-//! An OpenID Connect issuer for one machine, under `/dev/oidc`: anybody may be anybody, and what comes out is as real
-//! as any issuer's. No deployed function links it.
+//! A development OpenID Connect issuer under `/dev/oidc` that signs in anyone as any user. No deployed function links it.
 //!
-//! It speaks discovery, the authorization code flow with PKCE (RFC 7636, S256 alone), userinfo and sign-out, and it
-//! takes the password grant, so that one `curl` gets a token. Words in `scope` say what the tokens are like:
-//! `role:operator` gives a role, `unverified` says that nobody has checked the e-mail address, and `cognito` makes
-//! tokens of the shape that Amazon Cognito's have.
+//! It supports discovery, the authorization code flow with PKCE (RFC 7636, S256 only), userinfo and logout, and the
+//! password grant, so that one `curl` gets a token. Values in `scope` control the tokens: `role:operator` adds a role,
+//! `unverified` sets `email_verified` to false, and `cognito` issues tokens in the format of Amazon Cognito.
 
 mod authorize;
 mod documents;
 mod grants;
 mod key;
-mod mint;
 mod page;
 mod params;
-mod person;
 mod sign_out;
 mod token;
+mod tokens;
+mod user;
 mod userinfo;
 
 use std::sync::Arc;
@@ -39,20 +37,20 @@ use url::{Host, Url};
 use self::{grants::Grants, key::IssuerKey};
 use crate::{Folder, FolderError};
 
-/// Where it is, below the base URL.
+/// Path of the issuer below the base URL.
 pub(crate) const PATH: &str = "/dev/oidc";
-/// The one client that it knows. Its tokens are for this audience.
+/// The only client, and the audience of the tokens.
 pub(crate) const CLIENT_ID: &str = "signet-dashboard";
-/// Its forms are small.
+/// Maximum size of a request body.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// The issuer. Cheap to clone.
+/// The development issuer. Clones share their state.
 #[derive(Clone)]
 pub(crate) struct DevIssuer(Arc<Inner>);
 
 struct Inner {
     url: String,
-    /// Of the base URL: where the dashboard is.
+    /// Origin of the base URL, where the dashboard is served.
     origin: url::Origin,
     key: IssuerKey,
     clock: Clock,
@@ -60,8 +58,7 @@ struct Inner {
 }
 
 impl DevIssuer {
-    /// The issuer of a stack that answers at `base_url`, with the key that the folder keeps, or with one that ends
-    /// with the process.
+    /// Creates the issuer of a stack at `base_url`, with the key stored in the data directory, or a temporary key without one.
     pub(crate) fn new(
         base_url: &str,
         folder: Option<&Folder>,
@@ -77,7 +74,7 @@ impl DevIssuer {
         Ok(Self(Arc::new(Inner { url, origin, key, clock, grants: Grants::default() })))
     }
 
-    /// How its tokens are verified.
+    /// Returns the settings that verify the issuer's tokens.
     pub(crate) fn settings(&self) -> OidcSettings {
         OidcSettings {
             issuer: self.0.url.clone(),
@@ -86,22 +83,22 @@ impl DevIssuer {
         }
     }
 
-    /// Its endpoints, for below [`PATH`].
+    /// Returns the endpoints, to be nested under [`PATH`].
     pub(crate) fn routes(&self) -> Router {
         Router::new()
             .route("/.well-known/openid-configuration", get(documents::discovery))
             .route("/jwks.json", get(documents::keys))
-            .route("/authorize", get(authorize::ask).post(authorize::sign_in))
+            .route("/authorize", get(authorize::show_page).post(authorize::sign_in))
             .route("/token", post(token::handler))
             .route("/userinfo", get(userinfo::handler).post(userinfo::handler))
             .route("/end-session", get(sign_out::handler).post(sign_out::handler))
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-            .layer(from_fn(guard))
+            .layer(from_fn(reject_foreign_hosts))
             .with_state(self.clone())
     }
 
-    /// Whether a browser may be sent there with a code: to this machine, or to where the dashboard is.
-    fn may_return_to(&self, target: &Url) -> bool {
+    /// Returns whether a redirect URI is allowed: on this machine, or at the origin of the dashboard.
+    fn is_allowed_redirect(&self, target: &Url) -> bool {
         let is_web = matches!(target.scheme(), "http" | "https");
         let is_plain = target.fragment().is_none() && target.username().is_empty() && target.password().is_none();
         let is_loopback = match target.host() {
@@ -114,21 +111,25 @@ impl DevIssuer {
     }
 }
 
-/// What every request passes. Whoever reaches this issuer may be an operator, so a web page that made its own name
-/// point here (DNS rebinding) is not answered: its requests carry that name.
-async fn guard(request: Request, next: Next) -> Response {
+/// Rejects requests with a foreign `Host`. Anyone who reaches the issuer can become an operator, and a web page could reach it
+/// by DNS rebinding; its requests carry the page's host name.
+async fn reject_foreign_hosts(request: Request, next: Next) -> Response {
     let host = request.headers().get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut response = if is_of_this_network(host) {
+    let mut response = if is_local_host(host) {
         next.run(request).await
     } else {
-        (StatusCode::MISDIRECTED_REQUEST, "the development issuer answers to addresses alone").into_response()
+        (
+            StatusCode::MISDIRECTED_REQUEST,
+            "the development issuer is only available at an IP address or a host name without a dot",
+        )
+            .into_response()
     };
     protect(response.headers_mut());
     response
 }
 
-/// Whether a `Host` is an address or a name without a dot, which nobody can own on the Internet.
-fn is_of_this_network(host: &str) -> bool {
+/// Returns whether a `Host` is an IP address or a name without a dot, which can't be registered on the Internet.
+fn is_local_host(host: &str) -> bool {
     let url = Url::parse(&format!("http://{host}/"));
     url.is_ok_and(|url| match url.host() {
         Some(Host::Domain(name)) => !name.contains('.'),
@@ -138,7 +139,7 @@ fn is_of_this_network(host: &str) -> bool {
 }
 
 #[cfg(test)]
-pub(crate) fn for_tests() -> DevIssuer {
+pub(crate) fn test_issuer() -> DevIssuer {
     use shared::domain::Timestamp;
     DevIssuer::new("http://192.168.1.5:8080", None, None, Clock::set(Timestamp::UNIX_EPOCH)).unwrap()
 }
@@ -148,9 +149,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browser_is_sent_to_this_machine_alone() {
-        let issuer = for_tests();
-        let may = |text: &str| issuer.may_return_to(&Url::parse(text).unwrap());
+    fn redirects_are_allowed_to_this_machine_only() {
+        let issuer = test_issuer();
+        let is_allowed = |text: &str| issuer.is_allowed_redirect(&Url::parse(text).unwrap());
         for good in [
             "http://127.0.0.1:1234/callback?a=b",
             "http://localhost/callback",
@@ -158,7 +159,7 @@ mod tests {
             "http://127.8.8.8/",
             "http://192.168.1.5:8080/dashboard/callback",
         ] {
-            assert!(may(good), "{good}");
+            assert!(is_allowed(good), "{good}");
         }
         for bad in [
             "http://example.com/",
@@ -173,17 +174,17 @@ mod tests {
             "data:text/html,a",
             "app://callback",
         ] {
-            assert!(!may(bad), "{bad}");
+            assert!(!is_allowed(bad), "{bad}");
         }
     }
 
     #[test]
-    fn a_name_that_somebody_could_own_is_not_answered() {
+    fn host_names_with_a_dot_are_rejected() {
         for good in ["127.0.0.1:8080", "localhost:8080", "[::1]:8080", "192.168.1.5", "signet:8080"] {
-            assert!(is_of_this_network(good), "{good}");
+            assert!(is_local_host(good), "{good}");
         }
         for bad in ["", "rebound.example.com:8080", "127.0.0.1.nip.io", "a b", "localhost.", "@"] {
-            assert!(!is_of_this_network(bad), "{bad}");
+            assert!(!is_local_host(bad), "{bad}");
         }
     }
 }

@@ -10,20 +10,20 @@ use axum::{
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use url::Url;
 
-use super::{params::Params, person::Words};
+use super::{params::Params, user::RequestedScope};
 
 /// Somebody to sign in as with one click.
-pub(super) struct Ready {
+pub(super) struct PredefinedUser {
     pub(super) email: &'static str,
     pub(super) name: &'static str,
     pub(super) is_operator: bool,
 }
 
 /// An operator and two customers.
-pub(super) const READY: [Ready; 3] = [
-    Ready { email: "grace@example.com", name: "Grace Hopper", is_operator: true },
-    Ready { email: "ada@example.com", name: "Ada Lovelace", is_operator: false },
-    Ready { email: "charles@example.com", name: "Charles Babbage", is_operator: false },
+pub(super) const PREDEFINED_USERS: [PredefinedUser; 3] = [
+    PredefinedUser { email: "grace@example.com", name: "Grace Hopper", is_operator: true },
+    PredefinedUser { email: "ada@example.com", name: "Ada Lovelace", is_operator: false },
+    PredefinedUser { email: "charles@example.com", name: "Charles Babbage", is_operator: false },
 ];
 
 /// What the form carries on from the request.
@@ -53,9 +53,9 @@ button small, p small { opacity: .75; }
 ";
 
 /// The sign-in page of a request that was checked.
-pub(super) fn sign_in(params: &Params, words: &Words, target: &Url, fault: Option<&str>) -> Response {
+pub(super) fn sign_in(params: &Params, scope: &RequestedScope, target: &Url, fault: Option<&str>) -> Response {
     let email = params.get("email").or(params.get("login_hint")).unwrap_or_default();
-    let is_operator = params.get("operator").is_some() || words.roles().iter().any(|role| role == "operator");
+    let is_operator = params.get("operator").is_some() || scope.roles().iter().any(|role| role == "operator");
     let content = html! {
         h1 { "Sign in to Signet" }
         p { small { "The development issuer: be whoever you like. It is there on one machine alone." } }
@@ -64,7 +64,7 @@ pub(super) fn sign_in(params: &Params, words: &Words, target: &Url, fault: Optio
             @for name in CARRIED {
                 @if let Some(value) = params.get(name) { input type="hidden" name=(name) value=(value); }
             }
-            @for ready in &READY {
+            @for ready in &PREDEFINED_USERS {
                 button name="pick" value=(ready.email) formnovalidate {
                     (ready.name) " " small { (ready.email) @if ready.is_operator { ", operator" } }
                 }
@@ -86,7 +86,7 @@ pub(super) fn sign_in(params: &Params, words: &Words, target: &Url, fault: Optio
 }
 
 /// Says why nobody can sign in.
-pub(super) fn refused(why: &str) -> Response {
+pub(super) fn error(why: &str) -> Response {
     let content = html! {
         h1 { "This sign-in can't go on" }
         p role="alert" { (why) }
@@ -135,18 +135,18 @@ mod tests {
         let query = "state=\"><script>alert(1)</script>&login_hint='\"<b>&nonce=a%26b&email=%22+onfocus%3D%22x";
         let params = Params::read(query.as_bytes()).unwrap();
         let target = Url::parse("http://127.0.0.1/").unwrap();
-        let page = text(sign_in(&params, &Words::default(), &target, Some("<i>"))).await;
+        let page = text(sign_in(&params, &RequestedScope::default(), &target, Some("<i>"))).await;
         assert!(
             !page.contains("<script") && !page.contains("<b>") && !page.contains("<i>") && !page.contains("\" onf")
         );
         assert!(page.contains("a&amp;b"));
-        assert!(!text(refused("<script>")).await.contains("<script>"));
+        assert!(!text(error("<script>")).await.contains("<script>"));
     }
 
     #[tokio::test]
     async fn a_form_leads_back_to_where_the_request_came_from() {
         let target = Url::parse("http://127.0.0.1:4000/callback").unwrap();
-        let response = sign_in(&Params::default(), &Words::default(), &target, None);
+        let response = sign_in(&Params::default(), &RequestedScope::default(), &target, None);
         let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
         assert!(policy.contains("form-action 'self' http://127.0.0.1:4000;"), "{policy}");
     }

@@ -1,4 +1,4 @@
-//! The parameters of OAuth's requests, and its errors (RFC 6749 §3.1, §5.2).
+//! Parameters of OAuth requests, and OAuth errors (RFC 6749 §3.1, §5.2).
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use axum::{
 };
 use serde_json::json;
 
-/// A no, as OAuth words it.
+/// An OAuth error response (RFC 6749 §5.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OAuthError {
     pub(super) code: &'static str,
@@ -48,7 +48,7 @@ impl IntoResponse for OAuthError {
     }
 }
 
-/// The parameters: of a GET in its query, of a POST in a form. Each stands once at most.
+/// Parameters of a query string (GET) or a form (POST). Each can be given once.
 #[derive(Debug, Default)]
 pub(super) struct Params(BTreeMap<String, String>);
 
@@ -59,13 +59,14 @@ impl<S: Send + Sync> FromRequest<S> for Params {
         if request.method() != Method::POST {
             return Self::read(request.uri().query().unwrap_or_default().as_bytes());
         }
-        let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media_type = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let content_type =
+            request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if media_type != "application/x-www-form-urlencoded" {
-            return Err(OAuthError::invalid_request("send a form: application/x-www-form-urlencoded"));
+            return Err(OAuthError::invalid_request("Content-Type must be application/x-www-form-urlencoded"));
         }
         let body = Bytes::from_request(request, state).await;
-        Self::read(&body.map_err(|_| OAuthError::invalid_request("the form did not arrive whole, or is too long"))?)
+        Self::read(&body.map_err(|_| OAuthError::invalid_request("the form is incomplete or larger than 64 KiB"))?)
     }
 }
 
@@ -74,10 +75,10 @@ impl Params {
         let mut found = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(text).into_owned() {
             if found.insert(name.clone(), value).is_some() {
-                return Err(OAuthError::invalid_request(format!("{name} stands twice")));
+                return Err(OAuthError::invalid_request(format!("{name} is given twice")));
             }
         }
-        // RFC 6749 §3.1: without a value, it is left out.
+        // A parameter without a value counts as omitted (RFC 6749 §3.1).
         found.retain(|_, value| !value.is_empty());
         Ok(Self(found))
     }
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parameter_stands_once_and_says_something() {
+    fn duplicate_parameters_are_rejected_and_empty_ones_omitted() {
         let params = Params::read(b"a=1&b=&c=%20x").unwrap();
         assert_eq!((params.get("a"), params.get("b"), params.get("c")), (Some("1"), None, Some(" x")));
         assert!(Params::read(b"a=1&a=1").is_err());

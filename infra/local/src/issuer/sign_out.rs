@@ -1,5 +1,4 @@
-//! `/end-session`: the way out (OpenID Connect RP-Initiated Logout 1.0). There is no session here to end, so all that
-//! is left to do is to send the browser back.
+//! The logout endpoint (OpenID Connect RP-Initiated Logout 1.0). The issuer keeps no sessions, so it only redirects back.
 
 use axum::{
     extract::State,
@@ -9,12 +8,12 @@ use url::Url;
 
 use super::{DevIssuer, page, params::Params};
 
-/// Sends the browser to `post_logout_redirect_uri`, or says good-bye.
+/// Redirects to `post_logout_redirect_uri`, or shows a page.
 pub(super) async fn handler(State(issuer): State<DevIssuer>, params: Params) -> Response {
     let Some(text) = params.get("post_logout_redirect_uri") else { return page::signed_out() };
-    let target = Url::parse(text).ok().filter(|target| issuer.may_return_to(target));
+    let target = Url::parse(text).ok().filter(|target| issuer.is_allowed_redirect(target));
     let Some(mut target) = target else {
-        return page::refused("post_logout_redirect_uri must lead to this machine");
+        return page::error("post_logout_redirect_uri must be on this machine");
     };
     if let Some(state) = params.get("state") {
         target.query_pairs_mut().append_pair("state", state);

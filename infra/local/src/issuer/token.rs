@@ -1,4 +1,4 @@
-//! `POST /token`: a code, or a name and any password, becomes tokens.
+//! The token endpoint: authorization code grant with PKCE, and password grant with any password.
 
 use axum::{Json, extract::State};
 use data_encoding::BASE64URL_NOPAD;
@@ -7,56 +7,56 @@ use shared::domain::secret::sha256;
 
 use super::{
     CLIENT_ID, DevIssuer,
-    mint::Tokens,
     params::{OAuthError, Params},
-    person::{Person, Words},
+    tokens::TokenSet,
+    user::{RequestedScope, User},
 };
 
-/// Makes tokens.
-pub(super) async fn handler(State(issuer): State<DevIssuer>, params: Params) -> Result<Json<Tokens>, OAuthError> {
+/// Handles `POST /token`.
+pub(super) async fn handler(State(issuer): State<DevIssuer>, params: Params) -> Result<Json<TokenSet>, OAuthError> {
     let now = issuer.0.clock.now();
     let grant_type = params.require("grant_type")?;
     if params.require("client_id")? != CLIENT_ID {
-        return Err(OAuthError::new("invalid_client", format!("the one client is {CLIENT_ID}")));
+        return Err(OAuthError::new("invalid_client", format!("client_id must be {CLIENT_ID}")));
     }
     match grant_type {
         "authorization_code" => by_code(&issuer, &params, now),
         "password" => by_password(&issuer, &params, now),
-        _ => Err(OAuthError::new("unsupported_grant_type", "authorization_code and password are taken")),
+        _ => Err(OAuthError::new("unsupported_grant_type", "grant_type must be authorization_code or password")),
     }
     .map(Json)
 }
 
-fn by_code(issuer: &DevIssuer, params: &Params, now: Timestamp) -> Result<Tokens, OAuthError> {
+fn by_code(issuer: &DevIssuer, params: &Params, now: Timestamp) -> Result<TokenSet, OAuthError> {
     let code = params.require("code")?;
     let redirect_uri = params.require("redirect_uri")?;
     let verifier = params.require("code_verifier")?;
     let invalid = |description: &str| OAuthError::new("invalid_grant", description);
-    // Whatever is wrong with the rest, the code has been seen, and works no more.
+    // A code is consumed even if the other parameters are invalid.
     let grant = issuer.0.grants.redeem(code, now);
-    let grant = grant.ok_or_else(|| invalid("there is no such code, or it was used, or its time is over"))?;
+    let grant = grant.ok_or_else(|| invalid("the code is unknown, used or expired"))?;
     if grant.redirect_uri != redirect_uri {
-        return Err(invalid("redirect_uri is not the one that the code was sent to"));
+        return Err(invalid("redirect_uri differs from the one of the authorization request"));
     }
-    if challenge_of(verifier).as_ref() != Some(&grant.challenge) {
-        return Err(invalid("code_verifier does not fit the code_challenge"));
+    if code_challenge(verifier).as_ref() != Some(&grant.challenge) {
+        return Err(invalid("code_verifier does not match code_challenge"));
     }
-    issuer.tokens(&grant.person, &grant.words, grant.nonce.as_deref(), now)
+    issuer.issue_tokens(&grant.user, &grant.scope, grant.nonce.as_deref(), now)
 }
 
-/// The challenge that belongs to a verifier; none if it is no verifier (RFC 7636 §4.1).
-fn challenge_of(verifier: &str) -> Option<String> {
+/// Returns the S256 challenge of a verifier, or `None` if the verifier is malformed (RFC 7636 §4.1).
+fn code_challenge(verifier: &str) -> Option<String> {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     let is_verifier = (43..=128).contains(&verifier.len()) && verifier.bytes().all(unreserved);
     is_verifier.then(|| BASE64URL_NOPAD.encode(&sha256(verifier.as_bytes())))
 }
 
-fn by_password(issuer: &DevIssuer, params: &Params, now: Timestamp) -> Result<Tokens, OAuthError> {
-    let words = Words::read(params.get("scope").unwrap_or_default());
+fn by_password(issuer: &DevIssuer, params: &Params, now: Timestamp) -> Result<TokenSet, OAuthError> {
+    let scope = RequestedScope::read(params.get("scope").unwrap_or_default());
     let email = params.require("username")?;
-    let person = Person::new(email, None, words.roles(), !words.has("unverified"));
-    let person = person.ok_or_else(|| OAuthError::new("invalid_grant", "username is an e-mail address"))?;
-    issuer.tokens(&person, &words, None, now)
+    let user = User::new(email, None, scope.roles(), !scope.has("unverified"));
+    let user = user.ok_or_else(|| OAuthError::new("invalid_grant", "username must be an email address"))?;
+    issuer.issue_tokens(&user, &scope, None, now)
 }
 
 #[cfg(test)]
@@ -64,11 +64,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_challenge_is_the_one_of_rfc_7636() {
+    fn code_challenge_matches_rfc_7636_appendix_b() {
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-        assert_eq!(challenge_of(verifier).as_deref(), Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"));
+        assert_eq!(code_challenge(verifier).as_deref(), Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"));
         for wrong in ["", "short", &"a".repeat(129), &format!("{verifier} "), &format!("{verifier}é")] {
-            assert_eq!(challenge_of(wrong), None, "{wrong}");
+            assert_eq!(code_challenge(wrong), None, "{wrong}");
         }
     }
 }

@@ -1,14 +1,14 @@
-//! An example of every body, put together from those of its fields.
+//! Examples of request and response bodies, composed from the examples of their fields.
 
 use serde_json::{Map, Value};
 
 use super::{each_operation, fields, resolve};
 
-/// When everything in the examples happens.
-const TIME: &str = "2026-01-15T12:00:00Z";
+/// The time in all examples.
+const EXAMPLE_TIME: &str = "2026-01-15T12:00:00Z";
 
-/// Gives every JSON body an example that has none of its own.
-pub(super) fn give(document: &mut Value) {
+/// Adds an example to every JSON body that has none.
+pub(super) fn add_examples(document: &mut Value) {
     let components = document["components"].clone();
     each_operation(document, |_, _, operation| {
         let mut bodies: Vec<&mut Value> = Vec::new();
@@ -27,7 +27,7 @@ pub(super) fn give(document: &mut Value) {
     });
 }
 
-/// An example of a schema. What may be null is null where its schema says nothing better.
+/// Returns an example of a schema. Nullable fields without an example are null.
 fn example(components: &Value, schema: &Value) -> Value {
     if let Some(own) = schema.get("example").or_else(|| schema.pointer("/examples/0")) {
         return own.clone();
@@ -51,7 +51,7 @@ fn example(components: &Value, schema: &Value) -> Value {
             fields.map(|(name, field)| (name.clone(), example(components, field))).collect::<Map<_, _>>().into()
         }
         Some("array") => vec![example(components, &schema["items"])].into(),
-        Some("string") if schema["format"] == "date-time" => TIME.into(),
+        Some("string") if schema["format"] == "date-time" => EXAMPLE_TIME.into(),
         _ => Value::Null,
     }
 }

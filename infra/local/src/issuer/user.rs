@@ -1,22 +1,22 @@
-//! Who signs in, and what the tokens shall be like.
+//! Users of the development issuer, and the scope that they sign in with.
 
 use data_encoding::HEXLOWER;
 use shared::domain::secret::sha256;
 
-/// A person, as the person says.
+/// A user, with the attributes entered at sign-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Person {
+pub(super) struct User {
     pub(super) email: String,
     pub(super) is_verified: bool,
     pub(super) name: String,
     pub(super) roles: Vec<String>,
 }
 
-/// The words of a `scope`.
+/// The space-separated values of `scope` (RFC 6749 §3.3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Words(Vec<String>);
+pub(super) struct RequestedScope(Vec<String>);
 
-impl Words {
+impl RequestedScope {
     pub(super) fn read(scope: &str) -> Self {
         Self(scope.split_whitespace().map(str::to_owned).collect())
     }
@@ -25,7 +25,7 @@ impl Words {
         self.0.iter().any(|own| own == word)
     }
 
-    /// The roles that are asked for: `role:operator`.
+    /// Returns the requested roles: `role:operator` requests `operator`.
     pub(super) fn roles(&self) -> Vec<String> {
         self.0.iter().filter_map(|word| word.strip_prefix("role:")).map(str::to_owned).collect()
     }
@@ -35,8 +35,8 @@ impl Words {
     }
 }
 
-impl Person {
-    /// A person of this e-mail address; without a name, the address gives one. None if it is no address.
+impl User {
+    /// Returns a user, or `None` if the email address is invalid. The name defaults to the local part of the address.
     pub(super) fn new(email: &str, name: Option<&str>, roles: Vec<String>, is_verified: bool) -> Option<Self> {
         let email = email.trim();
         let (local, domain) = email.split_once('@')?;
@@ -48,7 +48,7 @@ impl Person {
         Some(Self { email: email.to_owned(), is_verified, name: name.to_owned(), roles })
     }
 
-    /// The issuer's own name for the person: always the same for an address.
+    /// Returns the `sub` claim: a hash of the lowercase email address, so that it is stable across restarts.
     pub(super) fn subject(&self) -> String {
         let text = format!("person of the development issuer: {}", self.email.to_lowercase());
         HEXLOWER.encode(&sha256(text.as_bytes())[..16])
@@ -59,22 +59,22 @@ impl Person {
 mod tests {
     use super::*;
 
-    fn person(email: &str, name: Option<&str>) -> Option<Person> {
-        Person::new(email, name, Vec::new(), true)
+    fn user(email: &str, name: Option<&str>) -> Option<User> {
+        User::new(email, name, Vec::new(), true)
     }
 
     #[test]
-    fn a_person_is_the_same_for_an_address() {
-        let ada = person("ada@example.com", Some("Ada")).unwrap();
-        assert_eq!(ada.subject(), person(" ADA@example.com", None).unwrap().subject());
-        assert_ne!(ada.subject(), person("ada@example.org", Some("Ada")).unwrap().subject());
-        assert_eq!(person("ada@example.com", Some(" ")).unwrap().name, "ada");
+    fn subject_depends_only_on_the_email_address() {
+        let ada = user("ada@example.com", Some("Ada")).unwrap();
+        assert_eq!(ada.subject(), user(" ADA@example.com", None).unwrap().subject());
+        assert_ne!(ada.subject(), user("ada@example.org", Some("Ada")).unwrap().subject());
+        assert_eq!(user("ada@example.com", Some(" ")).unwrap().name, "ada");
     }
 
     #[test]
-    fn what_is_no_address_is_nobody() {
+    fn invalid_email_addresses_are_rejected() {
         for wrong in ["", "ada", "@", "ada@", "@example.com", "a@b@c", "a b@example.com", "a@exa\nmple.com"] {
-            assert_eq!(person(wrong, None), None, "{wrong}");
+            assert_eq!(user(wrong, None), None, "{wrong}");
         }
     }
 }

@@ -1,16 +1,16 @@
-//! Where an answer leads: from what was made to what can be done with it.
+//! OpenAPI links from a response to the operations that use its values.
 
 use serde_json::{Value, json};
 use shared::http::middleware::API_BASE_PATH;
 
 use super::{each_operation, fields, operations::operation_id};
 
-/// An answer: its method, its path below the API's base, its status.
-type From = (&'static str, &'static str, &'static str);
+/// A response: method, path below the API's base path, status.
+type ResponseRef = (&'static str, &'static str, &'static str);
 
-/// Where the id is in an answer of something, and in which collection that something is. Whatever can be done with one of
-/// the collection can follow.
-const IDS: [(From, &str, &str); 8] = [
+/// Responses that carry the id of a resource: the response, the JSON pointer of the id, and the collection. Each is linked to
+/// every operation on a resource of the collection.
+const RESOURCE_IDS: [(ResponseRef, &str, &str); 8] = [
     (("post", "products", "201"), "/id", "products"),
     (("post", "product-features", "201"), "/id", "product-features"),
     (("post", "pricing-tiers", "201"), "/id", "pricing-tiers"),
@@ -21,9 +21,9 @@ const IDS: [(From, &str, &str); 8] = [
     (("post", "api-keys", "201"), "/id", "api-keys"),
 ];
 
-/// What else an answer has that another request takes: from where, to where, with what. `$…` is a runtime expression
-/// (OpenAPI 3.1 §4.8.20.4).
-fn leads() -> Vec<(From, (&'static str, &'static str), Value)> {
+/// Returns the links that pass other values: from a response, to an operation, with parameters or a body. `$…` is a runtime
+/// expression (OpenAPI 3.1 §4.8.20.4).
+fn value_links() -> Vec<(ResponseRef, (&'static str, &'static str), Value)> {
     let (product, tier, customer) =
         (("post", "products", "201"), ("post", "pricing-tiers", "201"), ("post", "customers", "201"));
     let (issued, claimed) = (("post", "license-keys", "201"), ("post", "user/claim-license", "201"));
@@ -52,25 +52,25 @@ fn leads() -> Vec<(From, (&'static str, &'static str), Value)> {
     ]
 }
 
-/// Writes the links.
-pub(super) fn lead_on(document: &mut Value) {
-    let mut ends = Vec::new();
-    each_operation(document, |method, path, _| ends.push((method.to_owned(), path.to_owned())));
-    for (from, at, collection) in IDS {
+/// Adds all links.
+pub(super) fn add_links(document: &mut Value) {
+    let mut operations = Vec::new();
+    each_operation(document, |method, path, _| operations.push((method.to_owned(), path.to_owned())));
+    for (from, at, collection) in RESOURCE_IDS {
         let one = format!("{API_BASE_PATH}/{collection}/{{id}}");
         let below = format!("{one}/");
-        for (method, path) in ends.iter().filter(|(_, path)| *path == one || path.starts_with(&below)) {
+        for (method, path) in operations.iter().filter(|(_, path)| *path == one || path.starts_with(&below)) {
             let to = operation_id(method, path);
             let id = format!("$response.body#{at}");
             insert(document, from, &to, json!({ "parameters": { "id": id } }));
         }
     }
-    for (from, (method, path), link) in leads() {
+    for (from, (method, path), link) in value_links() {
         insert(document, from, &operation_id(method, path), link);
     }
 }
 
-fn insert(document: &mut Value, (method, path, status): From, to: &str, mut link: Value) {
+fn insert(document: &mut Value, (method, path, status): ResponseRef, to: &str, mut link: Value) {
     let path = format!("{API_BASE_PATH}/{path}");
     let response = document["paths"].get_mut(&path).and_then(|item| item[method]["responses"].get_mut(status));
     if let Some(response) = response {

@@ -1,5 +1,5 @@
-//! The OpenAPI document of all functions. The annotations beside the handlers say what each endpoint is; what is true of
-//! many by one rule of the code is added here, by that rule.
+//! The OpenAPI document of all functions. The annotations of the handlers describe each endpoint. What follows from a rule,
+//! such as `Idempotency-Key` and error responses, is added here.
 
 mod bodies;
 mod examples;
@@ -18,7 +18,7 @@ use utoipa::{
 
 use crate::routes::all_routes;
 
-/// What the document says besides its endpoints.
+/// The general part of the document: info, tags, security schemes.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -28,19 +28,19 @@ use crate::routes::all_routes;
     ),
     components(schemas(ProblemBody)),
     modifiers(&Credentials),
-    servers((url = "/", description = "Where this document is from")),
+    servers((url = "/", description = "This server")),
     tags(
         (name = "catalog", description = "Products, pricing tiers and product features."),
-        (name = "customers", description = "Who buys."),
-        (name = "license keys", description = "What customers have bought: issue, look up, end."),
-        (name = "activations", description = "Machines and the seats that they hold."),
-        (name = "consuming apps", description = "What licensed software calls, with a license key or token to show."),
-        (name = "users", description = "What a signed-in customer does alone: register, claim, look after machines."),
-        (name = "access", description = "API keys: who may do what."),
-        (name = "discovery", description = "What an app, a tool or a person needs to find the rest."),
+        (name = "customers", description = "Customers, who hold license keys."),
+        (name = "license keys", description = "Issue, list, change and revoke license keys."),
+        (name = "activations", description = "Machines and the seats they hold."),
+        (name = "consuming apps", description = "Operations that licensed apps call with a license key or a license token."),
+        (name = "users", description = "Self-service for signed-in customers: register, claim a license, manage machines."),
+        (name = "access", description = "API keys and signing keys."),
+        (name = "discovery", description = "Public keys, endpoints, documentation and health."),
     ),
 )]
-pub(crate) struct About;
+pub(crate) struct ApiInfo;
 
 struct Credentials;
 
@@ -48,7 +48,7 @@ impl Modify for Credentials {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let key = ApiKeyValue::with_description(
             "X-Api-Key",
-            "An API key of the operator's, with scopes: `signet_key_…`. Beside each operation stands the scope that it takes.",
+            "An operator's API key, `signet_key_…`. Each operation lists the scope that it requires.",
         );
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(key)));
@@ -56,32 +56,36 @@ impl Modify for Credentials {
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
             .description(Some(
-                "An ID token or access token of the OpenID Connect issuer that Signet was told to trust. Whoever has the \
-                 role `operator` may do all; others may do what is for customers, with what is their own.",
+                "An ID token or access token of the configured OpenID Connect issuer. Users with the role `operator` \
+                 have all permissions; other users have access to their own licenses.",
             ))
             .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     }
 }
 
-/// The OpenAPI document of every function, as it is served.
-pub fn openapi() -> Result<String, serde_json::Error> {
+/// Returns the OpenAPI document of all functions as JSON text, as `/openapi.json` serves it.
+///
+/// # Errors
+///
+/// Fails if the document can't be serialized.
+pub fn openapi_document() -> Result<String, serde_json::Error> {
     let mut document = serde_json::to_value(all_routes().into_openapi())?;
-    operations::name(&mut document);
-    operations::tell_what_comes_before(&mut document);
-    problems::by_status(&mut document);
-    headers::describe(&mut document);
-    bodies::tell_what_is_refused(&mut document);
-    examples::give(&mut document);
-    links::lead_on(&mut document);
-    let mut text = serde_json::to_string_pretty(&InOrder::from(document))?;
+    operations::set_operation_ids(&mut document);
+    operations::describe_middleware(&mut document);
+    problems::group_by_status(&mut document);
+    headers::describe_headers(&mut document);
+    bodies::add_constraints(&mut document);
+    examples::add_examples(&mut document);
+    links::add_links(&mut document);
+    let mut text = serde_json::to_string_pretty(&OrderedDocument::from(document))?;
     text.push('\n');
     Ok(text)
 }
 
-/// A document that begins with what a reader looks for first.
+/// The document with its parts in reading order.
 #[derive(Serialize)]
-struct InOrder {
+struct OrderedDocument {
     openapi: Value,
     info: Value,
     servers: Value,
@@ -90,7 +94,7 @@ struct InOrder {
     components: Value,
 }
 
-impl From<Value> for InOrder {
+impl From<Value> for OrderedDocument {
     fn from(mut document: Value) -> Self {
         let mut take = |part: &str| document[part].take();
         Self {
@@ -104,7 +108,7 @@ impl From<Value> for InOrder {
     }
 }
 
-/// Shows every operation: its method, its path, and what is said of it.
+/// Calls `visit` with the method, path and object of every operation.
 fn each_operation(document: &mut Value, mut visit: impl FnMut(&str, &str, &mut Value)) {
     for (path, item) in fields(&mut document["paths"]) {
         for method in ["get", "put", "post", "delete", "patch"] {
@@ -115,24 +119,24 @@ fn each_operation(document: &mut Value, mut visit: impl FnMut(&str, &str, &mut V
     }
 }
 
-/// The fields of an object; an object is made where there is none.
+/// Returns the fields of an object. Replaces any other value with an empty object.
 fn fields(value: &mut Value) -> &mut Map<String, Value> {
     if !value.is_object() {
         *value = json!({});
     }
     match value {
         Value::Object(fields) => fields,
-        _ => unreachable!("it was made an object"),
+        _ => unreachable!("the value was replaced with an object above"),
     }
 }
 
-/// Puts a part under its name where all can refer to it, and refers to it.
+/// Adds a shared component, unless it exists, and returns a `$ref` to it.
 fn refer(components: &mut Value, kind: &str, name: &str, part: impl FnOnce() -> Value) -> Value {
     fields(&mut components[kind]).entry(name).or_insert_with(part);
     json!({ "$ref": format!("#/components/{kind}/{name}") })
 }
 
-/// What a `$ref` into the components leads to; anything else leads to itself.
+/// Follows a `$ref` into the components. Returns any other value unchanged.
 fn resolve<'a>(components: &'a Value, part: &'a Value) -> &'a Value {
     let pointer = part["$ref"].as_str().and_then(|to| to.strip_prefix("#/components"));
     pointer.and_then(|pointer| components.pointer(pointer)).unwrap_or(part)

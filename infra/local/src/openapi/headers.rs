@@ -1,48 +1,50 @@
-//! The headers of answers: each is described once.
+//! Descriptions of response headers, each defined once under `components`.
 
 use serde_json::{Value, json};
 
 use super::{each_operation, fields, refer};
 
-/// Describes every header that an answer names.
-pub(super) fn describe(document: &mut Value) {
+/// Describes every header that a response names.
+pub(super) fn describe_headers(document: &mut Value) {
     let mut components = document["components"].take();
     let mut shared = components["responses"].take();
     for response in fields(&mut shared).values_mut() {
-        describe_each(response, &mut components);
+        describe_response(response, &mut components);
     }
     components["responses"] = shared;
     each_operation(document, |_, _, operation| {
         for response in fields(&mut operation["responses"]).values_mut() {
-            describe_each(response, &mut components);
+            describe_response(response, &mut components);
         }
     });
     document["components"] = components;
 }
 
-fn describe_each(response: &mut Value, components: &mut Value) {
+fn describe_response(response: &mut Value, components: &mut Value) {
     let Some(headers) = response.get_mut("headers").and_then(Value::as_object_mut) else { return };
-    for (name, header) in headers.iter_mut() {
-        *header = refer(components, "headers", name, || described(name));
+    for (name, value) in headers.iter_mut() {
+        *value = refer(components, "headers", name, || header(name));
     }
 }
 
-fn described(name: &str) -> Value {
+fn header(name: &str) -> Value {
     let (description, schema, example) = match name {
         "ETag" => (
-            "Names the state that was answered, for `If-None-Match` and `If-Match`; a weak one where the answer is compressed.",
+            "Identifies the returned version, for `If-None-Match` and `If-Match`. Weak if the response is compressed.",
             json!({ "type": "string", "pattern": "^(W/)?\"[0-9a-f]{32}\"$" }),
             json!("\"4f0c1d4d8a3b5e6f7a8b9c0d1e2f3a4b\""),
         ),
         "Location" => (
-            "The path of what was made.",
+            "Path of the created resource.",
             json!({ "type": "string", "pattern": "^/api/v1\\.0/" }),
             json!("/api/v1.0/products/prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB"),
         ),
-        "Allow" => ("The methods that the path takes.", json!({ "type": "string" }), json!("GET,HEAD,PUT")),
-        "Retry-After" => ("In how many seconds to ask again.", json!({ "type": "integer", "minimum": 1 }), json!(2)),
+        "Allow" => ("Methods that the path supports.", json!({ "type": "string" }), json!("GET,HEAD,PUT")),
+        "Retry-After" => {
+            ("Seconds to wait before the next attempt.", json!({ "type": "integer", "minimum": 1 }), json!(2))
+        }
         "WWW-Authenticate" => (
-            "What credentials there are, and what is wrong with the token that was sent.",
+            "Supported authentication schemes, and the error of the token that was sent.",
             json!({ "type": "string" }),
             json!("Bearer realm=\"signet\""),
         ),

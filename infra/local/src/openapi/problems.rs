@@ -1,4 +1,4 @@
-//! The answers that say no: for each status, which codes it may carry, with an example of each.
+//! Error responses: the codes of each status, with an example of each.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use shared::{
 
 use super::{each_operation, fields, refer};
 
-/// An installation, for examples.
+/// Issuer URL in examples.
 const ISSUER: &str = "https://licenses.example.com";
 
-/// Puts together the codes of one status. Each operation names its codes in the place of a status; what several
-/// operations answer in the same way is said once.
-pub(super) fn by_status(document: &mut Value) {
+/// Groups the codes of each operation by status. The annotations list codes in place of statuses
+/// ([`shared::http::responses`]). Identical responses are shared components.
+pub(super) fn group_by_status(document: &mut Value) {
     let mut components = document["components"].take();
     each_operation(document, |_, _, operation| {
         let responses = fields(&mut operation["responses"]);
@@ -45,7 +45,7 @@ fn response(components: &mut Value, status: u16, codes: &[Code]) -> Value {
     };
     refer(components, "responses", &name, || {
         json!({
-            "description": codes.iter().copied().map(line).collect::<Vec<_>>().join("\n"),
+            "description": codes.iter().copied().map(description_line).collect::<Vec<_>>().join("\n"),
             "headers": headers,
             "content": {
                 "application/problem+json": {
@@ -60,7 +60,7 @@ fn response(components: &mut Value, status: u16, codes: &[Code]) -> Value {
     })
 }
 
-/// What a code means, with a link to its page.
-fn line(code: Code) -> String {
+/// Returns the title of a code with a link to its page.
+fn description_line(code: Code) -> String {
     format!("- [`{code}`](/problems/{code}): {}", title(code))
 }

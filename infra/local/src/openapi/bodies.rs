@@ -1,0 +1,49 @@
+//! Constraints of request bodies: no unknown fields, and no control characters in texts.
+
+use serde_json::{Value, json};
+
+use super::{each_operation, fields};
+
+/// Pattern of a required text: no control characters, and at least one visible character. The API also rejects other
+/// invisible characters, which no portable pattern can express.
+const NAME_PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+/// Pattern of a multi-line text: no control characters except tabs and line breaks.
+const TEXT_PATTERN: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
+
+/// Adds the constraints to the schema of every request body.
+pub(super) fn add_constraints(document: &mut Value) {
+    let mut requests = Vec::new();
+    each_operation(document, |_, _, operation| {
+        let schema = operation["requestBody"].pointer("/content/application~1json/schema/$ref");
+        requests.extend(schema.and_then(Value::as_str).map(str::to_owned));
+    });
+    for request in requests {
+        let Some(schema) = document.pointer_mut(request.trim_start_matches('#')) else { continue };
+        schema["additionalProperties"] = false.into();
+        for property in fields(&mut schema["properties"]).values_mut() {
+            add_text_pattern(property);
+        }
+        require_one_credential(schema);
+    }
+}
+
+/// A field with a maximum length and no pattern is validated by [`shared::domain::ValidationErrors::name`] or
+/// [`shared::domain::ValidationErrors::text`].
+fn add_text_pattern(property: &mut Value) {
+    if property["maxLength"].is_number() && !property["pattern"].is_string() {
+        let is_required = property["minLength"].is_number();
+        property["pattern"] = if is_required { NAME_PATTERN } else { TEXT_PATTERN }.into();
+    }
+}
+
+/// Requires exactly one of `license_key` and `token` where a body has both: [`shared::auth::AppCredential::check`].
+fn require_one_credential(schema: &mut Value) {
+    let has = |name: &str| schema["properties"].get(name).is_some();
+    if has("license_key") && has("token") {
+        let only = |one: &str, other: &str| {
+            let types = json!({ one: { "type": "string" }, other: { "type": "null" } });
+            json!({ "required": [one], "properties": types })
+        };
+        schema["oneOf"] = json!([only("license_key", "token"), only("token", "license_key")]);
+    }
+}
