@@ -36,7 +36,6 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod oidc;
-mod readme;
 mod rewrapping;
 mod seats_conditions;
 mod seats_costs;
