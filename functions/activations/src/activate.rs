@@ -88,7 +88,7 @@ pub struct Response {
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: SeatLimitReached PublicKeyInvalid;
 }
 

@@ -89,7 +89,7 @@ pub struct Request {
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: CodeTaken TierOfOtherProduct FeatureOfOtherProduct;
 }
 

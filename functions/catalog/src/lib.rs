@@ -22,7 +22,7 @@ pub mod resources;
 use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// The function's routes.
+/// Returns the routes of this Lambda function.
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_products::handler, create_product::handler))

@@ -43,7 +43,7 @@ pub struct Request {
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: Immutable;
 }
 
@@ -55,7 +55,7 @@ shared::problems! {
     summary = "Replace every writable field of a product feature",
     params(
         ("id" = FeatureId, Path, description = "`feat_…`"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of what is to be replaced"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version to replace. If it is not the current one, nothing is written"),
     ),
     request_body = Request,
     responses(

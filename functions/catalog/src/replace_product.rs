@@ -47,7 +47,7 @@ pub struct Request {
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: Immutable;
 }
 
@@ -59,7 +59,7 @@ shared::problems! {
     summary = "Replace every writable field of a product",
     params(
         ("id" = ProductId, Path, description = "`prod_…`"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of what is to be replaced"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version to replace. If it is not the current one, nothing is written"),
     ),
     request_body = Request,
     responses(

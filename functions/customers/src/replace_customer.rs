@@ -36,7 +36,7 @@ pub struct Request {
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: EmailTaken;
 }
 
@@ -48,7 +48,7 @@ shared::problems! {
     summary = "Replace every writable field of a customer",
     params(
         ("id" = CustomerId, Path, description = "`cus_…`"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of what is to be replaced"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version to replace. If it is not the current one, nothing is written"),
     ),
     request_body = Request,
     responses(

@@ -13,7 +13,7 @@ use axum::Extension;
 use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// The function's routes.
+/// Returns the routes of this Lambda function.
 pub fn routes() -> OpenApiRouter<AppState> {
     let health = OpenApiRouter::new().routes(routes!(health::handler)).layer(Extension(health::Last::default()));
     OpenApiRouter::new()

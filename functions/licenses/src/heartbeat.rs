@@ -59,7 +59,7 @@ pub struct Response {
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: NotActivated MachineMismatch;
 }
 

@@ -19,7 +19,7 @@ pub mod validate;
 use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// The function's routes.
+/// Returns the routes of this Lambda function.
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_licenses::handler, issue::handler))

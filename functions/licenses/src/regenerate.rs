@@ -20,7 +20,7 @@ use shared::{
 };
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: StateConflict;
 }
 

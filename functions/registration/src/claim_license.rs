@@ -37,7 +37,7 @@ pub struct Request {
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: TierNotClaimable AlreadyClaimed CustomerNotRegistered AlreadyLicensed;
 }
 

@@ -8,7 +8,7 @@ pub mod register;
 use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// The function's routes.
+/// Returns the routes of this Lambda function.
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(register::handler))
