@@ -1,4 +1,4 @@
-//! Activations: machines take seats and give them up.
+//! Activations: machines that hold the seats of license keys.
 
 pub mod activate;
 pub mod deactivate;
