@@ -1,6 +1,6 @@
-//! The catalog: products, pricing tiers and product features, written by the operator and shown to everyone.
+//! The catalog: products, pricing tiers and product features.
 //!
-//! Operators read the table itself, so that they see their own writes; the public catalog is served from a copy.
+//! Operator endpoints read the table, so that operators see their own writes. The public catalog is served from a cache.
 
 pub mod arrange;
 pub mod create_feature;

@@ -1,4 +1,4 @@
-//! Customers, as the operator keeps them.
+//! Customers, managed by the operator.
 
 pub mod create_customer;
 pub mod get_customer;
