@@ -35,8 +35,8 @@ pub struct Request {
     request_body(
         content = Request,
         examples(
-            ("by_operator_or_customer" = (summary = "As an operator or customer, with a credential in a header", value = json!({}))),
-            ("by_the_app" = (summary = "As the app, with the license token", value = json!({"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"}))),
+            ("as_operator_or_customer" = (summary = "As an operator or customer, with a credential in a header", value = json!({}))),
+            ("as_app" = (summary = "As the app, with the license token", value = json!({"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"}))),
         ),
     ),
     responses(

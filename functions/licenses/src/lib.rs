@@ -1,4 +1,4 @@
-//! License keys: issued, changed and ended by the operator, proved and renewed by consuming apps.
+//! License keys: operators issue, change and revoke them; apps validate them and send heartbeats.
 
 pub mod audit;
 pub mod change;
