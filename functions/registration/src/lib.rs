@@ -1,4 +1,4 @@
-//! What a signed-in customer does without an operator: register, claim a license key, see their own.
+//! Self-service for signed-in users: register as a customer, claim a license key, list own license keys.
 
 pub mod claim_license;
 pub mod own_key;
