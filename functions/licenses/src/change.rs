@@ -121,7 +121,7 @@ fn changed(catalog: &Catalog, request: &Request, read: License) -> Result<Licens
     let at = |code, detail| Problem::from(FieldError::at("/tier_id", code, detail));
     let tier = catalog.tiers.get(&id).ok_or_else(|| at(Code::InvalidValue, "pricing tier not found"))?;
     if tier.product_id != read.product_id {
-        return Err(at(Code::TierOfOtherProduct, "belongs to another product"));
+        return Err(at(Code::TierOfOtherProduct, "tier belongs to another product"));
     }
     Ok(read.change(id, request.max_users.unwrap_or(tier.max_users), tier.max_tenants)?)
 }
