@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 /// Filter of the list of activations.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Filter {
+pub struct ListActivationsFilter {
     /// License key whose activations to list. Required.
     #[param(value_type = LicenseId)]
     license_id: Option<LicenseId>,
@@ -30,7 +30,7 @@ pub struct Filter {
     path = "/api/v1.0/license-activations",
     tag = "activations",
     summary = "List the activations of a license key",
-    params(Filter, PaginationParams),
+    params(ListActivationsFilter, PaginationParams),
     responses(
         (status = 200, description = "A page of activations", body = ListResponse<ActivationResource>),
         Authenticated,
@@ -45,7 +45,7 @@ pub async fn handler(
     State(app): State<AppState>,
     caller: Caller,
     ctx: RequestContext,
-    list: Result<ListQuery<Filter>, Problem>,
+    list: Result<ListQuery<ListActivationsFilter>, Problem>,
 ) -> Result<ListResponse<ActivationResource>, Problem> {
     let access = caller.reach(&app.table, Scope::LicensesRead).await?;
     let ListQuery { filter, paging } = list?;

@@ -20,7 +20,7 @@ use utoipa::IntoParams;
 /// Filter of the list of product features.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Filter {
+pub struct ListFeaturesFilter {
     /// Return only features of this product.
     pub product_id: Option<ProductId>,
 }
@@ -32,14 +32,14 @@ pub struct Filter {
     tag = "catalog",
     summary = "List product features",
     description = "In ascending order of `sort_order`.",
-    params(Filter, PaginationParams),
+    params(ListFeaturesFilter, PaginationParams),
     responses((status = 200, description = "A page of product features", body = ListResponse<Feature>), Authenticated, Authorized, Paginated, ServerErrors),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(app): State<AppState>,
     caller: Caller,
-    list: Result<ListQuery<Filter>, Problem>,
+    list: Result<ListQuery<ListFeaturesFilter>, Problem>,
 ) -> Result<ListResponse<Feature>, Problem> {
     caller.require_operator_side()?;
     let ListQuery { filter, paging } = list?;

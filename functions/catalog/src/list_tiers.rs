@@ -22,7 +22,7 @@ use crate::resources::TierResource;
 /// Filter of the list of pricing tiers.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Filter {
+pub struct ListTiersFilter {
     /// Return only tiers of this product.
     pub product_id: Option<ProductId>,
 }
@@ -34,14 +34,14 @@ pub struct Filter {
     tag = "catalog",
     summary = "List pricing tiers",
     description = "In ascending order of `sort_order`.",
-    params(Filter, PaginationParams),
+    params(ListTiersFilter, PaginationParams),
     responses((status = 200, description = "A page of pricing tiers", body = ListResponse<TierResource>), Authenticated, Authorized, Paginated, ServerErrors),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(app): State<AppState>,
     caller: Caller,
-    list: Result<ListQuery<Filter>, Problem>,
+    list: Result<ListQuery<ListTiersFilter>, Problem>,
 ) -> Result<ListResponse<TierResource>, Problem> {
     caller.require_operator_side()?;
     let ListQuery { filter, paging } = list?;

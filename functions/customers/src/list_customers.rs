@@ -21,7 +21,7 @@ use utoipa::IntoParams;
 /// Filter of the list of customers.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Filter {
+pub struct ListCustomersFilter {
     /// Return only the customer with this email address, ignoring case.
     pub email: Option<String>,
 }
@@ -33,14 +33,14 @@ pub struct Filter {
     tag = "customers",
     summary = "List customers",
     description = "Sorted by name.",
-    params(Filter, PaginationParams),
+    params(ListCustomersFilter, PaginationParams),
     responses((status = 200, description = "A page of customers", body = ListResponse<Customer>), Authenticated, Authorized, Paginated, ServerErrors),
     security(("api_key" = ["customers:read"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(app): State<AppState>,
     caller: Caller,
-    list: Result<ListQuery<Filter>, Problem>,
+    list: Result<ListQuery<ListCustomersFilter>, Problem>,
 ) -> Result<ListResponse<Customer>, Problem> {
     caller.require(Scope::CustomersRead)?;
     let ListQuery { filter, paging } = list?;

@@ -19,7 +19,7 @@ use utoipa::IntoParams;
 /// Filter of the list of license keys.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Filter {
+pub struct ListLicensesFilter {
     /// Return only license keys of this customer.
     customer_id: Option<CustomerId>,
     /// Return only license keys of this product.
@@ -35,7 +35,7 @@ pub struct Filter {
     tag = "license keys",
     summary = "List license keys",
     description = "Newest first. `seats_used` is null in lists.",
-    params(Filter, PaginationParams),
+    params(ListLicensesFilter, PaginationParams),
     responses(
         (status = 200, description = "A page of license keys", body = ListResponse<LicenseResource>),
         Authenticated,
@@ -49,10 +49,10 @@ pub async fn handler(
     State(app): State<AppState>,
     caller: Caller,
     ctx: RequestContext,
-    list_query: Result<ListQuery<Filter>, Problem>,
+    list: Result<ListQuery<ListLicensesFilter>, Problem>,
 ) -> Result<ListResponse<LicenseResource>, Problem> {
     caller.require(Scope::LicensesRead)?;
-    let ListQuery { filter, paging } = list_query?;
+    let ListQuery { filter, paging } = list?;
     list(&app.table, &filter.into(), ctx.now, &paging).await
 }
 
@@ -67,8 +67,8 @@ pub async fn list(
     Ok(page.map(|license| LicenseResource::new(&license, None, now)).into())
 }
 
-impl From<Filter> for LicenseFilter {
-    fn from(filter: Filter) -> Self {
+impl From<ListLicensesFilter> for LicenseFilter {
+    fn from(filter: ListLicensesFilter) -> Self {
         Self {
             customer_id: filter.customer_id,
             product_id: filter.product_id,

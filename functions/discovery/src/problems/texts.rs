@@ -90,7 +90,7 @@ pub const fn explain(code: Code) -> Explanation {
                          The `operator` role and the verification of an email address come from the identity provider \
                          and take effect at the next sign-in. The endpoints `/register` and `/user/…` are for users \
                          and do not accept API keys.",
-            detail: "missing scope: licenses:write",
+            detail: "the API key needs the scope licenses:write",
             location: ErrorLocation::Request,
         },
         Code::Revoked => Explanation {
@@ -256,7 +256,7 @@ pub const fn explain(code: Code) -> Explanation {
                     lower than the number of seats in use. `detail` names the conflict.",
             resolution: "Read the resource again and decide based on its current state. Repeating the request has the \
                          same result until the state changes.",
-            detail: "license key is revoked: only an active license key can be suspended",
+            detail: "license key is revoked; only an active license key can be suspended",
             location: ErrorLocation::Request,
         },
         Code::CustomerNotRegistered => Explanation {
