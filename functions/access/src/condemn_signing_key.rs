@@ -1,4 +1,4 @@
-//! Condemns a signing key that is compromised: nothing that it signed is honoured from then on.
+//! Condemns a compromised signing key: every token that it signed becomes invalid.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -15,21 +15,21 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    rotate_signing_keys::{after, conflict},
+    rotate_signing_keys::{maintain_after_change, state_conflict},
     signing_keys::SigningKeysResource,
 };
 
-/// Why.
+/// Request to condemn a signing key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = CondemnRequest)]
 pub struct Request {
-    /// In the operator's words.
-    #[schema(example = "its use was seen from an unknown account", max_length = 500)]
+    /// Reason for the audit trail, up to 500 characters.
+    #[schema(example = "used from an unknown account", max_length = 500)]
     pub reason: Option<String>,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: StateConflict;
 }
 
@@ -38,14 +38,14 @@ shared::problems! {
     post,
     path = "/api/v1.0/signing-keys/{kid}/condemn",
     tag = "access",
-    summary = "Condemn a compromised signing key, for good; again gives the same answer",
-    description = "It leaves the JWKS, and every endpoint refuses the tokens that it signed, at the latest when the functions have \
-        read the ring anew. The machines that hold them activate again with the license key. Where it is the key that signs, the \
-        next one signs in its place.",
-    params(("kid" = String, Path, description = "The key's thumbprint")),
+    summary = "Condemn a compromised signing key",
+    description = "Permanently removes the key from the JWKS and rejects every token that it signed. Functions apply the change \
+        when they next refresh the key ring. Machines that hold such tokens must activate again with the license key. If the \
+        key is `current`, the `next` key becomes `current`. Idempotent: condemning a condemned key has no effect.",
+    params(("kid" = String, Path, description = "The thumbprint of the key (RFC 7638)")),
     request_body = Request,
     responses(
-        (status = 200, description = "The ring, after it", body = SigningKeysResource),
+        (status = 200, description = "The updated key ring", body = SigningKeysResource),
         Errors,
         Authenticated,
         Authorized,
@@ -70,33 +70,38 @@ pub(crate) async fn handler(
     condemn(&app, &kid, request.reason.as_deref(), &ctx).await
 }
 
-/// How often the ring may move meanwhile.
-const TRIES: usize = 5;
+/// The maximum number of attempts if the ring is changed concurrently.
+const MAX_ATTEMPTS: usize = 5;
 
-/// Condemns a key, whatever state it is in.
+/// Condemns a key in any state.
+///
+/// # Errors
+///
+/// `not_found` for an unknown key, `state_conflict` if the ring has no key to replace it, `unavailable` if concurrent
+/// changes of the ring exhaust all attempts.
 pub async fn condemn(
     app: &AppState,
     kid: &str,
     reason: Option<&str>,
     ctx: &RequestContext,
 ) -> Result<SigningKeysResource, Problem> {
-    let (rules, table) = (app.settings.ring, &app.table);
-    for _ in 0..TRIES {
+    let (policy, table) = (app.settings.ring, &app.table);
+    for _ in 0..MAX_ATTEMPTS {
         let ring = table.ring().await?;
         if ring.key(kid).is_none() {
             return Err(Problem::not_found());
         }
-        let changed = ring.condemned(kid, reason, ctx.now).map_err(conflict)?;
-        let answer = SigningKeysResource::new(&ring.clone().with(&changed), rules);
+        let changed = ring.condemned(kid, reason, ctx.now).map_err(state_conflict)?;
+        let response = SigningKeysResource::new(&ring.clone().with(&changed), policy);
         if changed.is_empty() {
-            return Ok(answer);
+            return Ok(response);
         }
-        let done = ctx.idempotency.untagged(&answer).await?;
-        let step = KeyRingUpdate { changed: &changed, done: done.as_ref(), ..KeyRingUpdate::default() };
-        if table.update_key_ring(&ring, step).await? {
-            tracing::warn!(kid, "a signing key was condemned");
-            after(app).await;
-            return Ok(answer);
+        let done = ctx.idempotency.untagged(&response).await?;
+        let update = KeyRingUpdate { changed: &changed, done: done.as_ref(), ..KeyRingUpdate::default() };
+        if table.update_key_ring(&ring, update).await? {
+            tracing::warn!(kid, "signing key condemned");
+            maintain_after_change(app).await;
+            return Ok(response);
         }
     }
     Err(StoreError::Contended.into())

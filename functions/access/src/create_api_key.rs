@@ -1,4 +1,4 @@
-//! Makes an API key: its secret is shown in this answer, and nowhere else.
+//! Creates an API key. Only this response contains its secret.
 
 use std::collections::BTreeSet;
 
@@ -20,46 +20,47 @@ use utoipa::ToSchema;
 
 use crate::resources::ApiKeyResource;
 
-/// The key that is to be.
+/// Request to create an API key.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[schema(as = CreateApiKeyRequest)]
 pub struct Request {
-    /// What it is for.
+    /// Display name, for example the purpose of the key.
     #[schema(example = "ci", min_length = 1, max_length = 100)]
     pub name: String,
-    /// What it may do: at least one, and none that the caller lacks. `*` is all, also what is added later.
+    /// Scopes to grant: at least one, and only scopes that the caller has. `*` grants all scopes, including those that
+    /// later versions add.
     #[schema(value_type = Scopes)]
     pub scopes: Vec<String>,
-    /// When it ends; null or left out, never.
+    /// When the key expires; null or omitted means never.
     #[serde(default, deserialize_with = "optional_time")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
 }
 
-/// A key that was just made: the one answer that shows its secret.
+/// A new API key with its secret, which no other response contains.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CreatedApiKey)]
 pub struct Response {
-    /// The secret, to be sent as `X-Api-Key`.
+    /// The secret. Send it in the `X-Api-Key` header.
     #[schema(
         example = "signet_key_01JD8W0V5XK6Q3R7T2N4M8P9ZB_3f5a0c9d7e1b2846f0a9c8b7d6e5f4a39281706f5e4d3c2b1a09f8e7d6c5b4a3"
     )]
     pub api_key: String,
-    /// The key.
+    /// Metadata of the key.
     #[serde(flatten)]
     pub key: ApiKeyResource,
 }
 
-/// Makes an API key.
+/// Creates an API key.
 #[utoipa::path(
     post,
     path = "/api/v1.0/api-keys",
     tag = "access",
-    summary = "Make an API key",
-    description = "The secret is in this answer and nowhere else. A caller gives only scopes that it has.",
+    summary = "Create an API key",
+    description = "Only this response contains the secret. A caller can grant only scopes that it has itself.",
     request_body = Request,
     responses(
-        (status = 201, description = "The key and its secret", body = Response, headers(("Location" = String), ("ETag" = String))),
+        (status = 201, description = "The API key and its secret", body = Response, headers(("Location" = String), ("ETag" = String))),
         Authenticated,
         Authorized,
         JsonBody,
@@ -79,7 +80,7 @@ pub(crate) async fn handler(
     Ok(Created { location: path_of(&body), body })
 }
 
-/// Makes an API key that may do no more than its maker.
+/// Creates an API key with at most the scopes of the caller.
 pub async fn create_api_key(
     app: &AppState,
     request: Request,
@@ -97,10 +98,10 @@ pub async fn create_api_key(
         expires_at: request.expires_at,
         last_used_at: None,
     };
-    let shown = Response { api_key: secret.expose().to_owned(), key: key.clone().into() };
-    let done = ctx.idempotency.created(path_of(&shown), &shown).await?;
+    let response = Response { api_key: secret.expose().to_owned(), key: key.clone().into() };
+    let done = ctx.idempotency.created(path_of(&response), &response).await?;
     app.table.add_api_key(&key, &secret, done.as_ref()).await?;
-    Ok(shown)
+    Ok(response)
 }
 
 fn path_of(created: &Response) -> String {
@@ -110,8 +111,12 @@ fn path_of(created: &Response) -> String {
 fn check(request: &Request, now: Timestamp) -> Result<Scopes, ValidationErrors> {
     let mut invalid = ValidationErrors::default();
     invalid.name("/name", &request.name, 100);
-    invalid.check(!request.scopes.is_empty(), "/scopes", "at least one");
-    invalid.check(request.expires_at.is_none_or(|end| end > now), "/expires_at", "a time to come, or null for never");
+    invalid.check(!request.scopes.is_empty(), "/scopes", "must have at least one scope");
+    invalid.check(
+        request.expires_at.is_none_or(|end| end > now),
+        "/expires_at",
+        "must be in the future, or null for no expiry",
+    );
     let mut scopes = BTreeSet::new();
     for (index, text) in request.scopes.iter().enumerate().filter(|(_, text)| *text != "*") {
         match text.parse() {

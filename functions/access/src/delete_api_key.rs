@@ -1,4 +1,4 @@
-//! Deletes an API key: the next request that shows it is refused.
+//! Deletes an API key.
 
 use axum::{extract::State, http::StatusCode};
 use shared::{
@@ -13,7 +13,7 @@ use shared::{
 };
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: LastAccessKey;
 }
 
@@ -22,11 +22,11 @@ shared::problems! {
     delete,
     path = "/api/v1.0/api-keys/{id}",
     tag = "access",
-    summary = "Delete an API key, at once and for good",
-    description = "A caller deletes only keys whose scopes it has.",
+    summary = "Delete an API key",
+    description = "Takes effect immediately and cannot be undone. A caller can delete only keys whose scopes it has itself.",
     params(("id" = ApiKeyId, Path, description = "`key_…`")),
     responses(
-        (status = 204, description = "It is gone"),
+        (status = 204, description = "The API key is deleted"),
         Errors,
         Authenticated,
         Authorized,
@@ -45,8 +45,12 @@ pub(crate) async fn handler(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Deletes an API key, unless nobody could manage access without it. A lesser key takes none from a greater: what it
-/// leaves behind could make no key that may do as much again.
+/// Deletes an API key unless it is the last one that can manage API keys. The caller needs all scopes of the deleted
+/// key, so that a key with fewer scopes cannot remove the only key that could grant the others.
+///
+/// # Errors
+///
+/// `not_found`, `forbidden` if the caller lacks a scope of the key, or `last_access_key`.
 pub async fn delete_api_key(table: &Table, caller: &Caller, id: ApiKeyId) -> Result<(), Problem> {
     let found = table.api_key(id).await?.ok_or_else(Problem::not_found)?;
     caller.require_all(&found.key.scopes)?;
@@ -54,7 +58,7 @@ pub async fn delete_api_key(table: &Table, caller: &Caller, id: ApiKeyId) -> Res
         DeleteOutcome::Done => Ok(()),
         DeleteOutcome::Absent => Err(Problem::not_found()),
         DeleteOutcome::LastAccessKey => {
-            let detail = "no other API key that never expires has access:write: make one first";
+            let detail = "no other API key without an expiry has access:write: create one first";
             Err(Problem::new(Code::LastAccessKey, detail))
         }
     }

@@ -1,4 +1,4 @@
-//! Reads an API key.
+//! Returns an API key.
 
 use axum::extract::State;
 use shared::{
@@ -13,15 +13,15 @@ use shared::{
 
 use crate::resources::ApiKeyResource;
 
-/// Reads an API key.
+/// Returns an API key.
 #[utoipa::path(
     get,
     path = "/api/v1.0/api-keys/{id}",
     tag = "access",
-    summary = "Read an API key, without its secret",
+    summary = "Get an API key",
     params(("id" = ApiKeyId, Path, description = "`key_…`")),
     responses(
-        (status = 200, description = "The key", body = ApiKeyResource, headers(("ETag" = String))),
+        (status = 200, description = "The API key, without its secret", body = ApiKeyResource, headers(("ETag" = String))),
         Authenticated,
         Authorized,
         PathLookup,

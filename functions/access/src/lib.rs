@@ -1,4 +1,4 @@
-//! What the rest hangs on: the operator's API keys, and the keys that sign.
+//! API keys and signing keys.
 
 pub mod condemn_signing_key;
 pub mod create_api_key;
@@ -13,7 +13,7 @@ pub mod signing_keys;
 use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// The function's routes.
+/// Returns the routes of this Lambda function.
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_api_keys::handler, create_api_key::handler))

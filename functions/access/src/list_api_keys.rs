@@ -18,9 +18,10 @@ use crate::resources::ApiKeyResource;
     get,
     path = "/api/v1.0/api-keys",
     tag = "access",
-    summary = "List API keys, newest first",
+    summary = "List API keys",
+    description = "Newest first.",
     params(PaginationParams),
-    responses((status = 200, description = "A page", body = ListResponse<ApiKeyResource>), Authenticated, Authorized, Paginated, ServerErrors),
+    responses((status = 200, description = "A page of API keys", body = ListResponse<ApiKeyResource>), Authenticated, Authorized, Paginated, ServerErrors),
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

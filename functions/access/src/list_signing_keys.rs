@@ -1,4 +1,4 @@
-//! Shows the signing key ring.
+//! Lists the signing keys and root keys.
 
 use axum::extract::State;
 use shared::{
@@ -13,13 +13,13 @@ use shared::{
 
 use crate::signing_keys::SigningKeysResource;
 
-/// Shows the signing keys.
+/// Lists the signing keys.
 #[utoipa::path(
     get,
     path = "/api/v1.0/signing-keys",
     tag = "access",
-    summary = "Show the signing keys and the root keys",
-    responses((status = 200, description = "The ring", body = SigningKeysResource), Authenticated, Authorized, ServerErrors),
+    summary = "List the signing keys and root keys",
+    responses((status = 200, description = "The key ring", body = SigningKeysResource), Authenticated, Authorized, ServerErrors),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(State(app): State<AppState>, caller: Caller) -> Result<SigningKeysResource, Problem> {

@@ -1,4 +1,4 @@
-//! The access function on Lambda.
+//! Binary of the `access` Lambda function.
 
 use std::process::ExitCode;
 

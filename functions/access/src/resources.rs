@@ -1,4 +1,4 @@
-//! What the API key endpoints answer with.
+//! Response types of the API key endpoints.
 
 use serde::Serialize;
 use shared::domain::{ApiKey, ApiKeyId, Scopes, Timestamp};
@@ -10,18 +10,18 @@ use utoipa::ToSchema;
 pub struct ApiKeyResource {
     /// `key_…`
     pub id: ApiKeyId,
-    /// What it is for.
+    /// Display name.
     #[schema(example = "ci")]
     pub name: String,
-    /// What it may do.
+    /// Granted scopes.
     pub scopes: Scopes,
-    /// When it was made.
+    /// When the key was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// When it ends; null means never.
+    /// When the key expires; null means never.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub expires_at: Option<Timestamp>,
-    /// When it was used, to a minute; null means never.
+    /// When the key was last used, to the minute; null means never.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub last_used_at: Option<Timestamp>,
 }

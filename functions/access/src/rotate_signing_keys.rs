@@ -1,4 +1,4 @@
-//! Lets the next signing key take its turn, before the schedule would.
+//! Promotes the next signing key ahead of schedule.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -16,19 +16,19 @@ use utoipa::ToSchema;
 
 use crate::signing_keys::SigningKeysResource;
 
-/// Whether to wait.
+/// Request to rotate the signing keys.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = RotateRequest)]
 pub struct Request {
-    /// At once, though apps may not have seen the next key in the JWKS yet: those that do not fetch it anew for an
-    /// unknown `kid` refuse its tokens for a while.
+    /// Promotes the next key even if it has not been published for long enough. Apps that do not refetch the JWKS for an
+    /// unknown `kid` reject its tokens until their cached JWKS expires.
     #[serde(default)]
     #[schema(default = false)]
     pub force: bool,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: StateConflict;
 }
 
@@ -37,11 +37,12 @@ shared::problems! {
     post,
     path = "/api/v1.0/signing-keys/rotate",
     tag = "access",
-    summary = "Let the next signing key sign, if it has been published for long enough",
-    description = "The key that signed until now stays in the JWKS until the last token that it signed has ended.",
+    summary = "Rotate the signing keys",
+    description = "Promotes the `next` key to `current` if it has been published for long enough. The key that was `current` \
+        stays in the JWKS until the last token that it signed has expired.",
     request_body = Request,
     responses(
-        (status = 200, description = "The ring, after it", body = SigningKeysResource),
+        (status = 200, description = "The updated key ring", body = SigningKeysResource),
         Errors,
         Authenticated,
         Authorized,
@@ -61,40 +62,45 @@ pub(crate) async fn handler(
     rotate(&app, request.force, &ctx).await
 }
 
-/// How often the ring may move meanwhile.
-const TRIES: usize = 5;
+/// The maximum number of attempts if the ring is changed concurrently.
+const MAX_ATTEMPTS: usize = 5;
 
-/// Promotes the next key. Of two that ask at once, one does, and both are told how it is then.
+/// Promotes the next key. Concurrent calls rotate once and return the same ring.
+///
+/// # Errors
+///
+/// `state_conflict` if the next key cannot be promoted yet, `unavailable` if concurrent changes of the ring exhaust all
+/// attempts.
 pub async fn rotate(app: &AppState, force: bool, ctx: &RequestContext) -> Result<SigningKeysResource, Problem> {
-    let (rules, table) = (app.settings.ring, &app.table);
-    let began_with = table.ring().await?.current().map(|key| key.kid.clone());
-    for _ in 0..TRIES {
+    let (policy, table) = (app.settings.ring, &app.table);
+    let initial_kid = table.ring().await?.current().map(|key| key.kid.clone());
+    for _ in 0..MAX_ATTEMPTS {
         let ring = table.ring().await?;
-        if ring.current().map(|key| &key.kid) != began_with.as_ref() {
-            return Ok(SigningKeysResource::new(&ring, rules));
+        if ring.current().map(|key| &key.kid) != initial_kid.as_ref() {
+            return Ok(SigningKeysResource::new(&ring, policy));
         }
-        let promoted = if force { ring.promoted_at_once(rules, ctx.now) } else { ring.promoted(rules, ctx.now) };
-        let changed = promoted.map_err(conflict)?;
-        let answer = SigningKeysResource::new(&ring.clone().with(&changed), rules);
-        let done = ctx.idempotency.untagged(&answer).await?;
-        let step = KeyRingUpdate { changed: &changed, done: done.as_ref(), ..KeyRingUpdate::default() };
-        if table.update_key_ring(&ring, step).await? {
-            after(app).await;
-            return Ok(answer);
+        let promoted = if force { ring.promoted_at_once(policy, ctx.now) } else { ring.promoted(policy, ctx.now) };
+        let changed = promoted.map_err(state_conflict)?;
+        let response = SigningKeysResource::new(&ring.clone().with(&changed), policy);
+        let done = ctx.idempotency.untagged(&response).await?;
+        let update = KeyRingUpdate { changed: &changed, done: done.as_ref(), ..KeyRingUpdate::default() };
+        if table.update_key_ring(&ring, update).await? {
+            maintain_after_change(app).await;
+            return Ok(response);
         }
     }
     Err(StoreError::Contended.into())
 }
 
-/// What follows, where that is this process's task: another key is made, and the set is signed anew. It is done later
-/// by whoever looks after the ring if it fails here.
-pub(crate) async fn after(app: &AppState) {
+/// Runs the maintenance that a change of the ring makes due: creates a new `next` key and re-signs the key set. Does
+/// nothing in a process without a key rotator. Best effort: the scheduled rotation retries after a failure.
+pub(crate) async fn maintain_after_change(app: &AppState) {
     app.tokens.ring().forget();
     if let Err(error) = app.maintain_key_ring().await {
-        tracing::warn!(%error, "what follows a turn of the signing keys is left to the schedule");
+        tracing::warn!(%error, "key ring maintenance failed; the scheduled rotation will retry it");
     }
 }
 
-pub(crate) fn conflict(conflict: RingConflict) -> Problem {
+pub(crate) fn state_conflict(conflict: RingConflict) -> Problem {
     Problem::new(Code::StateConflict, conflict.to_string())
 }

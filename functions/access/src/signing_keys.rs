@@ -1,4 +1,4 @@
-//! How the signing key ring stands in JSON.
+//! Response type of the signing key endpoints.
 
 use axum::{
     Json,
@@ -11,32 +11,32 @@ use shared::domain::{
 };
 use utoipa::ToSchema;
 
-/// A signing key. Its private part is in an HSM that does not give it out.
+/// A signing key. Its private key never leaves KMS.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = SigningKey)]
 pub struct SigningKeyResource {
-    /// RFC 7638 thumbprint, by which tokens and the JWKS name it.
+    /// RFC 7638 thumbprint: the `kid` in tokens and in the JWKS.
     #[schema(example = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs")]
     pub kid: String,
-    /// `next` is published and will sign, `current` signs, `previous` is published until its last token has ended,
-    /// `retired` is no longer published; nothing that a `condemned` one signed is honoured.
+    /// `next` is published but does not sign yet, `current` signs, `previous` stays published until the last token that it
+    /// signed has expired, `retired` is no longer published, and tokens that a `condemned` key signed are invalid.
     pub state: KeyState,
-    /// When it was made.
+    /// When the key was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// Since when it is in the JWKS.
+    /// When the key was added to the JWKS.
     #[schema(value_type = Option<String>, format = DateTime, required, example = "2026-01-01T12:00:00Z")]
     pub published_at: Option<Timestamp>,
-    /// Since when it signs, or signed.
+    /// When the key started signing.
     #[schema(value_type = Option<String>, format = DateTime, required, example = "2026-01-08T12:00:00Z")]
     pub signs_since: Option<Timestamp>,
-    /// When it leaves the JWKS.
+    /// When the key leaves the JWKS.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub retires_at: Option<Timestamp>,
-    /// When it was condemned.
+    /// When the key was condemned.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub condemned_at: Option<Timestamp>,
-    /// Why, in the operator's words.
+    /// Reason that the operator entered for condemning the key.
     #[schema(required)]
     pub condemned_reason: Option<String>,
 }
@@ -45,22 +45,23 @@ pub struct SigningKeyResource {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = SigningKeys)]
 pub struct SigningKeysResource {
-    /// All signing keys that there ever were, newest first.
+    /// All signing keys, including retired ones, newest first.
     pub items: Vec<SigningKeyResource>,
-    /// What verifies `/.well-known/jwks.jwt`, to build into apps: the first signs now, and another is to follow it.
+    /// Public keys that verify `/.well-known/jwks.jwt`, to be embedded in apps. The first one signs now; a second one is its
+    /// designated successor.
     pub root_keys: Vec<Jwk>,
-    /// When the next key takes its turn, if nothing happens before.
+    /// When the next scheduled rotation is due.
     #[schema(value_type = Option<String>, format = DateTime, required, example = "2026-04-08T12:00:00Z")]
     pub next_rotation_at: Option<Timestamp>,
 }
 
 impl SigningKeysResource {
-    /// The ring as it is.
-    pub fn new(ring: &KeyRing, rules: RotationPolicy) -> Self {
+    /// Creates the response for a key ring.
+    pub fn new(ring: &KeyRing, policy: RotationPolicy) -> Self {
         Self {
             items: ring.keys.iter().rev().map(SigningKeyResource::from).collect(),
             root_keys: ring.roots.iter().map(Jwk::from).collect(),
-            next_rotation_at: ring.next_rotation_at(rules),
+            next_rotation_at: ring.next_rotation_at(policy),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! A machine takes a seat. A machine that has its seat renews it and takes none.
+//! Activates a machine: assigns a seat to it, or renews its activation if it already holds a seat.
 //!
-//! Seats are exact because there is no count: a machine lives on a license only if one transaction wrote its seat, a
-//! numbered item below the limit, on condition that nobody holds it. Whatever goes wrong, everything begins again from
-//! reading.
+//! The seat limit is exact because seats are not counted. A seat is an item with a number below `max_users`. One
+//! transaction writes the activation and its seat, on condition that the seat is free. If a condition fails, the request
+//! starts again from reading the license. `docs/explanation/seat-protocol.md` explains the conditions.
 
 use axum::{
     extract::State,
@@ -39,56 +39,56 @@ use shared::{
 use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 
-/// A credential, and the machine.
+/// Request to activate a machine: a credential and the machine.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = ActivateRequest)]
 pub struct Request {
-    /// The secret that a person types; or else a token.
+    /// The key string of a license key. Required unless `token` is set.
     #[schema(value_type = Option<String>, example = "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT")]
     pub license_key: Option<Secret>,
-    /// A license token, also one that names no machine and one past its `exp`; or else a license key.
+    /// A license token, which may be expired or not bound to a machine. Required unless `license_key` is set.
     #[schema(value_type = Option<String>)]
     pub token: Option<Secret>,
-    /// What tells this machine from others, byte by byte: 1 to 256 of them, no control characters. Two forms of one
-    /// accented letter are two machines.
+    /// Identifier of the machine: 1 to 256 bytes, no control characters. Compared byte by byte, so different Unicode
+    /// normalization forms are different machines.
     #[schema(example = "machine-1", min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub machine_id: String,
-    /// What people call it: 1 to 100 bytes, no control or invisible characters.
+    /// Display name of the machine: 1 to 100 bytes, no control or invisible characters.
     #[schema(example = "build-07", min_length = 1, max_length = 100)]
     pub machine_name: Option<String>,
-    /// The app's RSA public key, 2048 to 4096 bits, as a JWK or as PEM text (SPKI or PKCS#1): tokens of this activation
-    /// are then encrypted to it, now and at every heartbeat (`RSA-OAEP`, `A256CBC-HS512`, `cty: JWT`). A machine that
-    /// has its seat keeps the key that it gave before if it gives none, and replaces it if it gives another.
+    /// RSA public key of the app, 2048 to 4096 bits, as a JWK or in PEM format (SPKI or PKCS#1). If set, this response
+    /// and every heartbeat return tokens encrypted to it (`RSA-OAEP`, `A256CBC-HS512`, `cty: JWT`). If a machine that
+    /// already holds a seat omits it, its previous public key stays in use.
     pub public_key: Option<PublicKeyInput>,
 }
 
-/// The seat, and a token that proves it.
+/// An activation and its license token.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ActivateResponse)]
 pub struct Response {
-    /// The machine, with its seat.
+    /// The activation.
     pub activation: ActivationResource,
-    /// A token for this machine; encrypted, if its app has given a public key.
+    /// License token for this machine, encrypted if the app sent a public key.
     #[schema(
         example = "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"
     )]
     pub token: String,
-    /// `JWT`, or `JWE` for one that is encrypted: the app decrypts it, and sends the token that is in it.
+    /// `JWT`, or `JWE` for an encrypted token. The app decrypts a JWE and sends the nested JWT in later requests.
     #[schema(example = "JWT")]
     pub token_type: &'static str,
-    /// The token's `exp`.
+    /// When the token expires (its `exp` claim).
     #[schema(value_type = String, format = DateTime, example = "2026-01-15T13:00:00Z")]
     pub token_expires_at: Timestamp,
-    /// How often to send a heartbeat.
+    /// How often to send a heartbeat, in seconds.
     #[schema(example = 900)]
     pub heartbeat_interval_seconds: u32,
-    /// When to send the first.
+    /// When to send the first heartbeat.
     #[schema(value_type = String, format = DateTime, example = "2026-01-15T12:15:00Z")]
     pub next_heartbeat_at: Timestamp,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: SeatLimitReached PublicKeyInvalid;
 }
 
@@ -97,18 +97,20 @@ shared::problems! {
     post,
     path = "/api/v1.0/license-activations/activate",
     tag = "consuming apps",
-    summary = "Take a seat for a machine",
+    summary = "Activate a machine",
+    description = "Assigns a seat of the license key to the machine and returns a license token. If the machine already holds \
+        a seat, renews its activation instead. If every seat is taken, reassigns one whose lease has lapsed.",
     request_body(
         content = Request,
         examples(
-            ("by_license_key" = (summary = "A machine that is new", value = json!({"license_key": "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT", "machine_id": "machine-1", "machine_name": "build-07"}))),
-            ("encrypted" = (summary = "A machine whose tokens are encrypted", value = json!({"license_key": "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT", "machine_id": "machine-1", "public_key": {"kty": "RSA", "n": "rOqpUGDgeaVONkXmiwVAokYCptFSzezrWX8aEHg1FmYuhfeqlBKNUtFjbcfgkw5_5gE0RSb47GC9meyRbFAUePXPzgyYhHbPBh_gfcyHHx2n62vWbxVjOZUgA0_Gm4X4apx5nthicg_U974rjuBGneBWoN49ivqZoyzJQPgenzYyKlenqFef8EtrZataogBrwvZWnoFPMCEHc9ntNCCbfSCAWut4RFFpYuxW_XlhOURS_zCFFEPjxngPPhTfTNHZjaU9a1awiNig9FiCKt-22Mzw3vW9ZdPHUmLBnXtydcDkNIpEGdDHWhb69oY-q6br91nJcu2p8Du7IAKX2tCruQ", "e": "AQAB"}}))),
-            ("by_token" = (summary = "A machine that has, or had, a token", value = json!({"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl", "machine_id": "machine-1"}))),
+            ("by_license_key" = (summary = "With a license key", value = json!({"license_key": "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT", "machine_id": "machine-1", "machine_name": "build-07"}))),
+            ("encrypted" = (summary = "With a public key for encrypted tokens", value = json!({"license_key": "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT", "machine_id": "machine-1", "public_key": {"kty": "RSA", "n": "rOqpUGDgeaVONkXmiwVAokYCptFSzezrWX8aEHg1FmYuhfeqlBKNUtFjbcfgkw5_5gE0RSb47GC9meyRbFAUePXPzgyYhHbPBh_gfcyHHx2n62vWbxVjOZUgA0_Gm4X4apx5nthicg_U974rjuBGneBWoN49ivqZoyzJQPgenzYyKlenqFef8EtrZataogBrwvZWnoFPMCEHc9ntNCCbfSCAWut4RFFpYuxW_XlhOURS_zCFFEPjxngPPhTfTNHZjaU9a1awiNig9FiCKt-22Mzw3vW9ZdPHUmLBnXtydcDkNIpEGdDHWhb69oY-q6br91nJcu2p8Du7IAKX2tCruQ", "e": "AQAB"}}))),
+            ("by_token" = (summary = "With a license token", value = json!({"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl", "machine_id": "machine-1"}))),
         ),
     ),
     responses(
-        (status = 200, body = Response, description = "The machine has its seat already"),
-        (status = 201, body = Response, description = "The machine took a seat"),
+        (status = 200, body = Response, description = "The machine already holds a seat; its activation is renewed"),
+        (status = 201, body = Response, description = "The machine is activated"),
         Errors,
         LicenseToken,
         LicenseUsable,
@@ -128,7 +130,12 @@ pub async fn handler(
     Ok((status, axum::Json(body)).into_response())
 }
 
-/// Gives a machine a seat, or renews the one that it has; tells whether it is new.
+/// Activates a machine or renews its activation. Returns whether the activation is new.
+///
+/// # Errors
+///
+/// The reason why the license key cannot be used, `seat_limit_reached`, `rate_limited` if the license key's activation
+/// rate limit is exceeded, or `unavailable` if concurrent changes exhaust all attempts.
 pub async fn activate(app: &AppState, request: &Request, ctx: &RequestContext) -> Result<(bool, Response), Problem> {
     let public_key = check(request)?;
     let (license_key, token) = (request.license_key.as_ref(), request.token.as_ref());
@@ -139,48 +146,57 @@ pub async fn activate(app: &AppState, request: &Request, ctx: &RequestContext) -
         name: request.machine_name.as_deref(),
         public_key: public_key.as_ref(),
     };
-    let churned = Churned::default();
+    let counted = CountedRateLimits::default();
     let mut backoff = Backoff::default();
     loop {
         let (license, found) = read(&app.table, &credential, machine.hash).await?;
         let catalog =
             app.catalog.read_with(&app.table, ctx.now, |catalog| catalog.product_and_tier(&license).is_some()).await?;
-        let sold = catalog.product_and_tier(&license).ok_or_else(|| not_in_catalog(&license))?;
-        if let Some(refusal) = license.refusal(sold.0.is_active, credential.generation, ctx.now) {
+        let (product, tier) = catalog.product_and_tier(&license).ok_or_else(|| not_in_catalog(&license))?;
+        if let Some(refusal) = license.refusal(product.is_active, credential.generation, ctx.now) {
             return Err(refusal.into());
         }
-        let attempt_at = Attempt { app, ctx, license: &license, tier: sold.1, machine, churned: &churned };
-        match attempt_at.seat(found.as_ref()).await? {
-            Outcome::New(activation) => {
+        let attempt = Attempt { app, ctx, license: &license, tier, machine, counted: &counted };
+        match attempt.run(found.as_ref()).await? {
+            AttemptOutcome::New(activation) => {
                 ctx.metrics.count(Metric::Activated);
-                return Ok((true, attempt_at.answer(&catalog, sold.0, &activation).await?));
+                return Ok((true, attempt.response(&catalog, product, &activation).await?));
             }
-            Outcome::Renewed(activation) => {
-                return Ok((false, attempt_at.answer(&catalog, sold.0, &activation).await?));
+            AttemptOutcome::Renewed(activation) => {
+                return Ok((false, attempt.response(&catalog, product, &activation).await?));
             }
-            Outcome::Full => {
-                return Err(Problem::new(Code::SeatLimitReached, "every seat of this license is taken"));
+            AttemptOutcome::Full => {
+                return Err(Problem::new(
+                    Code::SeatLimitReached,
+                    "every seat of this license key is taken: deactivate a machine first",
+                ));
             }
-            Outcome::Again => backoff.retry().await?,
+            AttemptOutcome::Retry => backoff.retry().await?,
         }
     }
 }
 
-/// The app's public key, if it gives one and nothing is wrong with the request.
+/// Validates the request. Returns the public key of the app, if it sent one.
 fn check(request: &Request) -> Result<Option<EncryptionKey>, ValidationErrors> {
     let mut invalid = ValidationErrors::default();
-    invalid.check(is_machine_id(&request.machine_id), "/machine_id", "1 to 256 bytes, no control characters");
-    let name = request.machine_name.as_deref().is_none_or(is_machine_name);
-    invalid.check(name, "/machine_name", "1 to 100 bytes, no control or invisible characters");
+    invalid.check(
+        is_machine_id(&request.machine_id),
+        "/machine_id",
+        "must be 1 to 256 bytes without control characters",
+    );
+    let is_valid_name = request.machine_name.as_deref().is_none_or(is_machine_name);
+    let detail = "must be 1 to 100 bytes without control or invisible characters";
+    invalid.check(is_valid_name, "/machine_name", detail);
     AppCredential::check(&mut invalid, request.license_key.as_ref(), request.token.as_ref());
-    let public_key = request.public_key.as_ref().and_then(|given| {
-        let refused = |why: EncryptionKeyError| invalid.push("/public_key", Code::PublicKeyInvalid, why.to_string());
-        given.read().map_err(refused).ok()
+    let public_key = request.public_key.as_ref().and_then(|input| {
+        let push = |error: EncryptionKeyError| invalid.push("/public_key", Code::PublicKeyInvalid, error.to_string());
+        input.read().map_err(push).ok()
     });
     invalid.into_result().map(|()| public_key)
 }
 
-/// The license and what is known of the machine: both read after the credential, and consistently.
+/// Reads the license and the machine's activation with consistent reads. Must run after the credential was read: its
+/// generation is compared with that of the license.
 async fn read(
     table: &Table,
     credential: &AppCredential,
@@ -199,45 +215,46 @@ struct Machine<'a> {
     public_key: Option<&'a EncryptionKey>,
 }
 
-/// One attempt, on what was read for it.
+/// One attempt to activate a machine, based on one read of the license and the catalog.
 struct Attempt<'a> {
     app: &'a AppState,
     ctx: &'a RequestContext,
     license: &'a License,
     tier: &'a Tier,
     machine: Machine<'a>,
-    churned: &'a Churned,
+    counted: &'a CountedRateLimits,
 }
 
-/// What a request adds to its license's rate buckets: each is counted once, however often it begins again.
+/// Records which rate limits of the license key have counted this request. Each counts it once, even if the request makes
+/// several attempts.
 #[derive(Default)]
-struct Churned {
+struct CountedRateLimits {
     search: OnceCell<()>,
     activation: OnceCell<()>,
 }
 
-enum Outcome {
-    /// A new life, in a seat of its own where there is a limit.
+enum AttemptOutcome {
+    /// A new activation, with a seat if the license key has a seat limit.
     New(Box<Activation>),
-    /// The life that the machine had.
+    /// The machine's existing activation, renewed.
     Renewed(Box<Activation>),
-    /// Every seat is taken, and none has lapsed.
+    /// Every seat is taken, and no lease has lapsed.
     Full,
-    /// Something moved: begin again from reading.
-    Again,
+    /// A concurrent change: try again from the start.
+    Retry,
 }
 
-fn too_often(limited: rate_limiter::RateLimitExceeded) -> Problem {
-    Problem::rate_limited(limited.seconds, "the machines of this license changed too often: ask again later")
+fn rate_limited(exceeded: rate_limiter::RateLimitExceeded) -> Problem {
+    Problem::rate_limited(exceeded.seconds, "too many activations of this license key: retry later")
 }
 
 impl Attempt<'_> {
-    async fn seat(&self, found: Option<&Activation>) -> Result<Outcome, Problem> {
+    async fn run(&self, found: Option<&Activation>) -> Result<AttemptOutcome, Problem> {
         match found.map(|found| (found, found.seat_status(self.license))) {
             Some((found, SeatStatus::Live)) => self.renew(found).await,
-            Some((_, SeatStatus::Newer)) => Ok(Outcome::Again),
-            Some((dead, SeatStatus::Dead)) => self.begin(Some(dead)).await,
-            None => self.begin(None).await,
+            Some((_, SeatStatus::Newer)) => Ok(AttemptOutcome::Retry),
+            Some((previous, SeatStatus::Dead)) => self.find_seat(Some(previous)).await,
+            None => self.find_seat(None).await,
         }
     }
 
@@ -245,7 +262,7 @@ impl Attempt<'_> {
         lease(self.ctx.now, self.tier.token_ttl_seconds, self.tier.grace_period_seconds)
     }
 
-    async fn renew(&self, live: &Activation) -> Result<Outcome, Problem> {
+    async fn renew(&self, live: &Activation) -> Result<AttemptOutcome, Problem> {
         let renewal = Renewal {
             id: live.id,
             generation: self.license.generation,
@@ -256,31 +273,34 @@ impl Attempt<'_> {
             public_key: self.machine.public_key,
         };
         Ok(match self.app.table.renew(&renewal).await? {
-            RenewOutcome::Done(activation) => Outcome::Renewed(activation),
-            RenewOutcome::NotLive => Outcome::Again,
+            RenewOutcome::Done(activation) => AttemptOutcome::Renewed(activation),
+            RenewOutcome::NotLive => AttemptOutcome::Retry,
         })
     }
 
-    async fn begin(&self, dead: Option<&Activation>) -> Result<Outcome, Problem> {
-        let Some(max_users) = self.license.max_users else { return self.take(None, dead).await };
-        // Before the first read of a seat, so that an app in a loop can't use up what the license's partition can give.
+    /// Finds a seat for a new activation and takes it. `previous` is the machine's earlier activation, which is no longer
+    /// live.
+    async fn find_seat(&self, previous: Option<&Activation>) -> Result<AttemptOutcome, Problem> {
+        let Some(max_users) = self.license.max_users else { return self.take(None, previous).await };
+        // Counted before the first read of a seat, so that an app that retries in a loop cannot exhaust the read capacity
+        // of the license's partition.
         self.count_search().await?;
-        let scans = self.churn().and_then(|churn| churn.full_scans(self.license));
+        let scans = self.rate_limit().and_then(|limit| limit.full_scans(self.license));
         if let Some(scans) = &scans {
-            self.app.rate_limiter.admit(scans, self.ctx.now).map_err(too_often)?;
+            self.app.rate_limiter.admit(scans, self.ctx.now).map_err(rate_limited)?;
         }
         let windows = windows(max_users, &mut rand::rng());
         for window in windows {
             let taken = self.app.table.taken_seats(self.license, &window).await?;
             let free = choose_free(&window, &taken, &mut rand::rng());
             if let Some(number) = free {
-                return self.take(Some(number), dead).await;
+                return self.take(Some(number), previous).await;
             }
         }
-        // Every number was seen taken.
-        let outcome = self.take_over(dead).await?;
-        if let (Outcome::Full, Some(scans)) = (&outcome, &scans) {
-            // This one was answered by its look at the seats; those above the limit are told before theirs.
+        // Every seat number has been read and is taken.
+        let outcome = self.take_over(previous).await?;
+        if let (AttemptOutcome::Full, Some(scans)) = (&outcome, &scans) {
+            // Counted after the scan: this request has its outcome. `admit` above rejects later ones before they scan.
             match self.app.rate_limiter.count(&self.app.table, scans, self.ctx.now).await {
                 Ok(()) | Err(CountError::RateLimitExceeded(_)) => {}
                 Err(CountError::Store(error)) => return Err(error.into()),
@@ -289,73 +309,74 @@ impl Attempt<'_> {
         Ok(outcome)
     }
 
-    fn churn(&self) -> Option<ActivationRateLimit> {
+    fn rate_limit(&self) -> Option<ActivationRateLimit> {
         self.app.settings.rate_limits.churn
     }
 
     async fn count_search(&self) -> Result<(), Problem> {
         let ttl = self.tier.token_ttl_seconds;
-        let bucket = self.churn().and_then(|churn| churn.searches(self.license, self.machine.hash, ttl));
-        self.count(&self.churned.search, bucket).await
+        let bucket = self.rate_limit().and_then(|limit| limit.searches(self.license, self.machine.hash, ttl));
+        self.count(&self.counted.search, bucket).await
     }
 
     async fn count_activation(&self) -> Result<(), Problem> {
         let ttl = self.tier.token_ttl_seconds;
-        let bucket = self.churn().and_then(|churn| churn.activations(self.license, self.machine.hash, ttl));
-        self.count(&self.churned.activation, bucket).await
+        let bucket = self.rate_limit().and_then(|limit| limit.activations(self.license, self.machine.hash, ttl));
+        self.count(&self.counted.activation, bucket).await
     }
 
     async fn count(&self, counted: &OnceCell<()>, bucket: Option<Bucket>) -> Result<(), Problem> {
         let Some(bucket) = bucket else { return Ok(()) };
         let count = || self.app.rate_limiter.count(&self.app.table, &bucket, self.ctx.now);
         counted.get_or_try_init(count).await.map_err(|error| match error {
-            CountError::RateLimitExceeded(limited) => too_often(limited),
+            CountError::RateLimitExceeded(exceeded) => rate_limited(exceeded),
             CountError::Store(error) => error.into(),
         })?;
         Ok(())
     }
 
-    async fn take(&self, seat: Option<u32>, dead: Option<&Activation>) -> Result<Outcome, Problem> {
+    async fn take(&self, seat: Option<u32>, previous: Option<&Activation>) -> Result<AttemptOutcome, Problem> {
         self.count_activation().await?;
-        let activation = self.new_life(seat);
+        let activation = self.new_activation(seat);
         let event = self.event(EventType::Activated, &activation, None);
-        let begun =
-            self.app.table.take_free_seat(NewActivation { activation: &activation, dead, event: &event }).await?;
-        Ok(outcome(begun))
+        let new = NewActivation { activation: &activation, dead: previous, event: &event };
+        Ok(attempt_outcome(self.app.table.take_free_seat(new).await?))
     }
 
-    async fn take_over(&self, dead: Option<&Activation>) -> Result<Outcome, Problem> {
+    /// Takes over a seat whose lease has lapsed, chosen at random so that concurrent requests rarely choose the same one.
+    async fn take_over(&self, previous: Option<&Activation>) -> Result<AttemptOutcome, Problem> {
         let lapsed_before = self.ctx.now.checked_sub(self.app.settings.clock_margin).unwrap_or(Timestamp::MIN);
         let start = MachineHash(rand::rng().random());
         let lapsed = self.app.table.sample_lapsed(self.license, lapsed_before, start).await?;
         if lapsed.is_empty() {
-            return self.full().await;
+            return self.recheck_full().await;
         }
         let lapsed = &lapsed[rand::rng().random_range(0..lapsed.len())];
         if lapsed.id.machine == self.machine.hash {
-            return Ok(Outcome::Again);
+            return Ok(AttemptOutcome::Retry);
         }
         self.count_activation().await?;
-        let activation = self.new_life(lapsed.seat);
+        let activation = self.new_activation(lapsed.seat);
         let event = self.event(EventType::TakenOver, &activation, Some(lapsed));
-        let begin = NewActivation { activation: &activation, dead, event: &event };
-        Ok(outcome(self.app.table.take_over(begin, lapsed, lapsed_before).await?))
+        let new = NewActivation { activation: &activation, dead: previous, event: &event };
+        Ok(attempt_outcome(self.app.table.take_over(new, lapsed, lapsed_before).await?))
     }
 
-    /// Refuses only what was refused under the license as it still is, and a machine that still has no seat: the limit
-    /// may have grown meanwhile, and what took the last seat may have been this machine's own other request.
-    async fn full(&self) -> Result<Outcome, Problem> {
+    /// Decides between `Full` and `Retry` after no seat was found. The request is refused only if the license still has the
+    /// generation and seat limit that the attempt was based on, and the machine still has no seat: a concurrent request
+    /// of the same machine may have taken the last one.
+    async fn recheck_full(&self) -> Result<AttemptOutcome, Problem> {
         let table = &self.app.table;
         let (license, own) =
             tokio::try_join!(table.license(self.license.id), table.activation(self.license.id, self.machine.hash))?;
-        let unmoved = license.is_some_and(|license| {
+        let is_unchanged = license.is_some_and(|license| {
             (license.generation, license.max_users) == (self.license.generation, self.license.max_users)
         });
-        let is_in = own.is_some_and(|own| own.seat_status(self.license) == SeatStatus::Live);
-        Ok(if unmoved && !is_in { Outcome::Full } else { Outcome::Again })
+        let holds_seat = own.is_some_and(|own| own.seat_status(self.license) == SeatStatus::Live);
+        Ok(if is_unchanged && !holds_seat { AttemptOutcome::Full } else { AttemptOutcome::Retry })
     }
 
-    fn new_life(&self, seat: Option<u32>) -> Activation {
+    fn new_activation(&self, seat: Option<u32>) -> Activation {
         let now = self.ctx.now;
         Activation {
             id: ActivationId::generate(self.license.id, self.machine.hash, &mut rand::rng()),
@@ -389,20 +410,26 @@ impl Attempt<'_> {
         self.ctx.event(&mut IdGenerator::new(self.ctx.now), kind, self.license.id, &actor, data)
     }
 
-    /// Signs, now that the seat is written: a refusal signs nothing, and if signing fails, the repeat is a renewal.
-    async fn answer(&self, catalog: &Catalog, product: &Product, activation: &Activation) -> Result<Response, Problem> {
+    /// Signs the token and builds the response. Runs after the activation is written, so that a refused request costs no
+    /// signature. If signing fails, a retry of the request renews the activation.
+    async fn response(
+        &self,
+        catalog: &Catalog,
+        product: &Product,
+        activation: &Activation,
+    ) -> Result<Response, Problem> {
         let now = self.ctx.now;
         let machine = Some((&activation.id, self.machine.id));
         let jti = IdGenerator::new(now).text();
         let claims = Claims::new(self.app.issuer(), jti, self.license, (catalog, product, self.tier), machine, now);
         let token = self.ctx.sign(&self.app.tokens, &claims).await?;
-        let handed = EncodedToken::to(activation.public_key.as_ref(), &token)?;
+        let encoded = EncodedToken::to(activation.public_key.as_ref(), &token)?;
         let interval = SignedDuration::from_secs(i64::from(self.tier.heartbeat_interval_seconds));
         let margin = self.app.settings.clock_margin;
         Ok(Response {
             activation: ActivationResource::new(activation, self.license, margin, now),
-            token: handed.token.expose().to_owned(),
-            token_type: handed.token_type,
+            token: encoded.token.expose().to_owned(),
+            token_type: encoded.token_type,
             token_expires_at: seconds(claims.exp),
             heartbeat_interval_seconds: self.tier.heartbeat_interval_seconds,
             next_heartbeat_at: now.checked_add(interval).unwrap_or(Timestamp::MAX),
@@ -410,9 +437,9 @@ impl Attempt<'_> {
     }
 }
 
-fn outcome(begun: ActivationOutcome) -> Outcome {
-    match begun {
-        ActivationOutcome::Done(activation) => Outcome::New(activation),
-        ActivationOutcome::Lost => Outcome::Again,
+fn attempt_outcome(outcome: ActivationOutcome) -> AttemptOutcome {
+    match outcome {
+        ActivationOutcome::Done(activation) => AttemptOutcome::New(activation),
+        ActivationOutcome::Lost => AttemptOutcome::Retry,
     }
 }

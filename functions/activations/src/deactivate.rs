@@ -1,4 +1,4 @@
-//! Ends an activation and frees its seat. Again gives the same answer.
+//! Deactivates a machine: ends its activation and frees its seat. Idempotent.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -15,11 +15,11 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// An app's credential; an operator sends none here.
+/// Request to deactivate a machine. Operators and customers send an empty object and authenticate with a header.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = DeactivateRequest)]
 pub struct Request {
-    /// The activation's token; it may be past its `exp`.
+    /// License token of the activation, which may be expired. Required if the request has no credential in a header.
     #[schema(value_type = Option<String>)]
     pub token: Option<Secret>,
 }
@@ -29,17 +29,18 @@ pub struct Request {
     post,
     path = "/api/v1.0/license-activations/{id}/deactivate",
     tag = "activations",
-    summary = "Free the seat of a machine; again gives the same answer",
+    summary = "Deactivate a machine",
+    description = "Ends the activation and frees its seat. Idempotent: a repeated request returns the same response.",
     params(("id" = ActivationId, Path, description = "`act_…`")),
     request_body(
         content = Request,
         examples(
-            ("by_operator_or_customer" = (summary = "With a credential in the header", value = json!({}))),
-            ("by_the_app" = (summary = "With the token of the activation", value = json!({"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"}))),
+            ("as_operator_or_customer" = (summary = "As an operator or customer, with a credential in a header", value = json!({}))),
+            ("as_app" = (summary = "As the app, with the license token", value = json!({"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"}))),
         ),
     ),
     responses(
-        (status = 200, description = "The activation, ended", body = ActivationResource),
+        (status = 200, description = "The deactivated activation", body = ActivationResource),
         Authenticated,
         LicenseToken,
         Authorized,
@@ -60,15 +61,20 @@ pub async fn handler(
         let claims = app_credential::verify(&app, token, &ctx).await?;
         by_app(&app.table, &id, &claims, &ctx).await?
     } else {
-        let caller =
-            caller.ok_or_else(|| Problem::new(Code::Unauthenticated, "send the activation's token, or an API key"))?;
-        let reach = caller.reach(&app.table, Scope::LicensesWrite).await?;
-        by_manager(&app.table, reach, &id, &caller.actor(), &ctx).await?
+        let caller = caller.ok_or_else(|| {
+            Problem::new(
+                Code::Unauthenticated,
+                "send the license token of the activation, or authenticate with an API key or a bearer token",
+            )
+        })?;
+        let access = caller.reach(&app.table, Scope::LicensesWrite).await?;
+        by_manager(&app.table, access, &id, &caller.actor(), &ctx).await?
     };
     Ok(axum::Json(ended))
 }
 
-/// By the app itself. Its token proves that the activation existed, so it has ended also where nothing is left of it.
+/// Deactivates a machine on behalf of its app. The token proves that the activation existed, so the call also succeeds if
+/// its record has been deleted.
 pub async fn by_app(
     table: &Table,
     id: &ActivationId,
@@ -80,25 +86,26 @@ pub async fn by_app(
     let named = named.ok_or_else(Problem::not_found)?;
     let actor = Actor { kind: ActorKind::App, id: named.id.clone() };
     let ended = deactivate(table, id, &actor, ctx).await?;
-    Ok(ended.map_or_else(|| nothing_left(id, &named.machine_id), |ended| ActivationResource::ended(&ended)))
+    Ok(ended.map_or_else(|| deleted(id, &named.machine_id), |ended| ActivationResource::ended(&ended)))
 }
 
-/// By an operator, or the customer whose license it is.
+/// Deactivates a machine on behalf of an operator or the customer that owns the license key.
 pub async fn by_manager(
     table: &Table,
-    reach: LicenseAccess,
+    access: LicenseAccess,
     id: &ActivationId,
     actor: &Actor,
     ctx: &RequestContext,
 ) -> Result<ActivationResource, Problem> {
-    if reach != LicenseAccess::All {
-        reach.check(table.license(id.license).await?)?;
+    if access != LicenseAccess::All {
+        access.check(table.license(id.license).await?)?;
     }
     let ended = deactivate(table, id, actor, ctx).await?;
     ended.map(|ended| ActivationResource::ended(&ended)).ok_or_else(Problem::not_found)
 }
 
-/// The activation as it ended, now or before; none where a later life of the machine has its place, or nothing has.
+/// Returns the ended activation, whether this call or an earlier one ended it. Returns `None` if its record has been
+/// deleted or replaced by a later activation of the machine.
 async fn deactivate(
     table: &Table,
     id: &ActivationId,
@@ -118,7 +125,8 @@ async fn deactivate(
     })
 }
 
-fn nothing_left(id: &ActivationId, machine_id: &str) -> ActivationResource {
+/// Returns the response for an activation whose record has been deleted.
+fn deleted(id: &ActivationId, machine_id: &str) -> ActivationResource {
     ActivationResource {
         id: id.to_string(),
         license_id: id.license,

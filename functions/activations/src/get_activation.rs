@@ -1,4 +1,4 @@
-//! One activation.
+//! Returns an activation.
 
 use axum::extract::State;
 use shared::{
@@ -12,7 +12,7 @@ use shared::{
     },
 };
 
-/// Reads an activation.
+/// Returns an activation.
 #[utoipa::path(
     get,
     path = "/api/v1.0/license-activations/{id}",
@@ -34,20 +34,21 @@ pub async fn handler(
     ctx: RequestContext,
     PathId(id): PathId<ActivationId>,
 ) -> Result<WithEtag<ActivationResource>, Problem> {
-    let reach = caller.reach(&app.table, Scope::LicensesRead).await?;
-    Ok(WithEtag(get(&app, reach, &id, &ctx).await?))
+    let access = caller.reach(&app.table, Scope::LicensesRead).await?;
+    Ok(WithEtag(get(&app, access, &id, &ctx).await?))
 }
 
-/// An activation, dead or alive; an earlier life of the machine is not there any more.
+/// Returns an activation, live or ended. Returns `not_found` after the machine was activated again: its record holds only
+/// the latest activation.
 pub async fn get(
     app: &AppState,
-    reach: LicenseAccess,
+    access: LicenseAccess,
     id: &ActivationId,
     ctx: &RequestContext,
 ) -> Result<ActivationResource, Problem> {
     let (license, activation) =
         tokio::try_join!(app.table.license(id.license), app.table.activation(id.license, id.machine))?;
-    let license = reach.check(license)?;
+    let license = access.check(license)?;
     let activation = activation.filter(|activation| activation.id == *id).ok_or_else(Problem::not_found)?;
     Ok(ActivationResource::new(&activation, &license, app.settings.clock_margin, ctx.now))
 }

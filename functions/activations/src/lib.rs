@@ -1,4 +1,4 @@
-//! Activations: machines take seats and give them up.
+//! Activations: machines that hold the seats of license keys.
 
 pub mod activate;
 pub mod deactivate;
@@ -8,7 +8,7 @@ pub mod list_activations;
 use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// The function's routes.
+/// Returns the routes of this Lambda function.
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_activations::handler))

@@ -1,4 +1,4 @@
-//! The machines that hold the seats of a license.
+//! Lists the activations of a license key.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -15,11 +15,11 @@ use shared::{
 };
 use utoipa::IntoParams;
 
-/// Of which license.
+/// Filter of the list of activations.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Filter {
-    /// `lic_…`
+pub struct ListActivationsFilter {
+    /// License key whose activations to list. Required.
     #[param(value_type = LicenseId)]
     license_id: Option<LicenseId>,
 }
@@ -29,8 +29,8 @@ pub struct Filter {
     get,
     path = "/api/v1.0/license-activations",
     tag = "activations",
-    summary = "List the machines that hold the seats of a license",
-    params(Filter, PaginationParams),
+    summary = "List the activations of a license key",
+    params(ListActivationsFilter, PaginationParams),
     responses(
         (status = 200, description = "A page of activations", body = ListResponse<ActivationResource>),
         Authenticated,
@@ -45,24 +45,24 @@ pub async fn handler(
     State(app): State<AppState>,
     caller: Caller,
     ctx: RequestContext,
-    list_of: Result<ListQuery<Filter>, Problem>,
+    list: Result<ListQuery<ListActivationsFilter>, Problem>,
 ) -> Result<ListResponse<ActivationResource>, Problem> {
-    let reach = caller.reach(&app.table, Scope::LicensesRead).await?;
-    let ListQuery { filter, paging } = list_of?;
-    let missing = || FieldError::parameter("license_id", Code::InvalidValue, "this parameter is required");
+    let access = caller.reach(&app.table, Scope::LicensesRead).await?;
+    let ListQuery { filter, paging } = list?;
+    let missing = || FieldError::parameter("license_id", Code::InvalidValue, "required parameter is missing");
     let license_id = filter.license_id.ok_or_else(missing)?;
-    list(&app, reach, license_id, &paging, &ctx).await
+    list(&app, access, license_id, &paging, &ctx).await
 }
 
-/// A page of the activations of a license; those that have ended are left out.
+/// Returns a page of the activations of a license key, without those that have ended.
 pub async fn list(
     app: &AppState,
-    reach: LicenseAccess,
+    access: LicenseAccess,
     license_id: LicenseId,
     paging: &PageRequest,
     ctx: &RequestContext,
 ) -> Result<ListResponse<ActivationResource>, Problem> {
-    let license = reach.check(app.table.license(license_id).await?)?;
+    let license = access.check(app.table.license(license_id).await?)?;
     let page = app.table.activations(&license, paging).await?;
     let margin = app.settings.clock_margin;
     Ok(page.map(|activation| ActivationResource::new(&activation, &license, margin, ctx.now)).into())

@@ -1,4 +1,4 @@
-//! The activations function on Lambda.
+//! Binary of the `activations` Lambda function.
 
 use std::process::ExitCode;
 

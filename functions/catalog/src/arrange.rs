@@ -1,11 +1,12 @@
-//! Moves a product, a pricing tier or a product feature to another place of its list. A move says before which other
-//! thing something is to stand, so that those of two operators at once both hold.
+//! Moves a product, a pricing tier or a product feature within its list, for drag and drop in the dashboard. There is no
+//! API endpoint for it: API clients set `sort_order`.
 //!
-//! Lists are in the order of `sort_order`, which a program sets as it likes; this is for people who drag, and no endpoint.
+//! A move names the item to insert before instead of a position, so that concurrent moves of two operators both take
+//! effect.
 
 use shared::{
     domain::{
-        Catalog, Feature, FeatureId, Product, ProductId, Tier, TierId, Timestamp, catalog::arrange as new_numbers,
+        Catalog, Feature, FeatureId, Product, ProductId, Tier, TierId, Timestamp, catalog::arrange as new_sort_orders,
     },
     http::Problem,
     store::{
@@ -14,52 +15,61 @@ use shared::{
     },
 };
 
-/// What is moved, and before what: none is the end of its list.
+/// An item to move and the item to insert it before; `None` moves it to the end of its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Move {
-    /// Among all products.
+    /// Moves a product within the list of all products.
     Product(ProductId, Option<ProductId>),
-    /// Among the tiers of its product.
+    /// Moves a tier within the tiers of its product.
     Tier(TierId, Option<TierId>),
-    /// Among the features of its product.
+    /// Moves a feature within the features of its product.
     Feature(FeatureId, Option<FeatureId>),
 }
 
-/// Something that stands in a list.
-trait Listed: Clone {
+/// A catalog item that is listed in the order of its `sort_order`.
+trait Sortable: Clone {
     type Id: Copy + Ord + ToString;
     fn id(&self) -> Self::Id;
-    fn number(&self) -> i32;
-    fn at(self, number: i32, now: Timestamp) -> Self;
+    fn sort_order(&self) -> i32;
+    fn with_sort_order(self, sort_order: i32, updated_at: Timestamp) -> Self;
 }
 
-/// Moves it. Gives the ids of the list as it is then, in their order.
-pub async fn arrange(table: &Table, copy: &CatalogCache, now: Timestamp, wanted: Move) -> Result<Vec<String>, Problem> {
-    match wanted {
+/// Moves an item. Returns the ids of the resulting list, in order.
+///
+/// # Errors
+///
+/// `not_found` if the item or the item to insert it before does not exist in the list.
+pub async fn arrange(
+    table: &Table,
+    cache: &CatalogCache,
+    now: Timestamp,
+    requested: Move,
+) -> Result<Vec<String>, Problem> {
+    match requested {
         Move::Product(id, before) => {
             let list = |catalog: &Catalog| Ok(catalog.products.values().cloned().collect());
-            among(table, copy, now, (id, before), list).await
+            move_in_list(table, cache, now, (id, before), list).await
         }
         Move::Tier(id, before) => {
             let list = |catalog: &Catalog| {
                 let product = catalog.tiers.get(&id).ok_or_else(Problem::not_found)?.product_id;
                 Ok(catalog.tiers.values().filter(|tier| tier.product_id == product).cloned().collect())
             };
-            among(table, copy, now, (id, before), list).await
+            move_in_list(table, cache, now, (id, before), list).await
         }
         Move::Feature(id, before) => {
             let list = |catalog: &Catalog| {
                 let product = catalog.features.get(&id).ok_or_else(Problem::not_found)?.product_id;
                 Ok(catalog.features.values().filter(|feature| feature.product_id == product).cloned().collect())
             };
-            among(table, copy, now, (id, before), list).await
+            move_in_list(table, cache, now, (id, before), list).await
         }
     }
 }
 
-async fn among<T: Listed>(
+async fn move_in_list<T: Sortable>(
     table: &Table,
-    copy: &CatalogCache,
+    cache: &CatalogCache,
     now: Timestamp,
     (id, before): (T::Id, Option<T::Id>),
     list: impl Fn(&Catalog) -> Result<Vec<T>, Problem>,
@@ -68,65 +78,68 @@ where
     for<'b> CatalogEntry<'b>: From<&'b T>,
 {
     let ordered = |catalog: &Catalog| -> Result<Vec<T>, Problem> {
-        let mut things = list(catalog)?;
-        things.sort_by_key(|thing| (thing.number(), thing.id().to_string()));
-        Ok(things)
+        let mut items = list(catalog)?;
+        items.sort_by_key(|item| (item.sort_order(), item.id().to_string()));
+        Ok(items)
     };
-    let make = |catalog: &Catalog| -> Result<Vec<T>, Problem> {
-        let things = ordered(catalog)?;
-        let places: Vec<_> = things.iter().map(|thing| (thing.id(), thing.number())).collect();
-        let changes = new_numbers(&places, id, before).ok_or_else(Problem::not_found)?;
-        let thing = |id: T::Id| things.iter().find(|thing| thing.id() == id).cloned();
-        Ok(changes.into_iter().filter_map(|(id, number)| Some(thing(id)?.at(number, now))).collect())
+    let changed_items = |catalog: &Catalog| -> Result<Vec<T>, Problem> {
+        let items = ordered(catalog)?;
+        let sort_orders: Vec<_> = items.iter().map(|item| (item.id(), item.sort_order())).collect();
+        let changes = new_sort_orders(&sort_orders, id, before).ok_or_else(Problem::not_found)?;
+        let item = |id: T::Id| items.iter().find(|item| item.id() == id).cloned();
+        Ok(changes
+            .into_iter()
+            .filter_map(|(id, sort_order)| Some(item(id)?.with_sort_order(sort_order, now)))
+            .collect())
     };
-    let catalog = copy.change_in_parts(table, make).await?;
-    Ok(ordered(&catalog)?.into_iter().map(|thing| thing.id().to_string()).collect())
+    let catalog = cache.change_in_parts(table, changed_items).await?;
+    Ok(ordered(&catalog)?.into_iter().map(|item| item.id().to_string()).collect())
 }
 
-impl Listed for Product {
+impl Sortable for Product {
     type Id = ProductId;
 
     fn id(&self) -> ProductId {
         self.id
     }
 
-    fn number(&self) -> i32 {
+    fn sort_order(&self) -> i32 {
         self.sort_order
     }
 
-    fn at(self, sort_order: i32, updated_at: Timestamp) -> Self {
+    fn with_sort_order(self, sort_order: i32, updated_at: Timestamp) -> Self {
         Self { sort_order, updated_at, ..self }
     }
 }
 
-impl Listed for Tier {
+impl Sortable for Tier {
     type Id = TierId;
 
     fn id(&self) -> TierId {
         self.id
     }
 
-    fn number(&self) -> i32 {
+    fn sort_order(&self) -> i32 {
         self.sort_order
     }
 
-    fn at(self, sort_order: i32, updated_at: Timestamp) -> Self {
+    fn with_sort_order(self, sort_order: i32, updated_at: Timestamp) -> Self {
         Self { sort_order, updated_at, ..self }
     }
 }
 
-impl Listed for Feature {
+impl Sortable for Feature {
     type Id = FeatureId;
 
     fn id(&self) -> FeatureId {
         self.id
     }
 
-    fn number(&self) -> i32 {
+    fn sort_order(&self) -> i32 {
         self.sort_order
     }
 
-    fn at(self, sort_order: i32, updated_at: Timestamp) -> Self {
+    fn with_sort_order(self, sort_order: i32, updated_at: Timestamp) -> Self {
         Self { sort_order, updated_at, ..self }
     }
 }

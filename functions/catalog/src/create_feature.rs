@@ -1,4 +1,4 @@
-//! Adds a product feature.
+//! Creates a product feature.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -14,45 +14,45 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// The feature that is to be.
+/// Request to create a product feature.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[schema(as = CreateProductFeatureRequest)]
 pub struct Request {
-    /// The product that has it. Never changes.
+    /// The product that the feature belongs to. Immutable.
     pub product_id: ProductId,
-    /// What tokens call it; unique within the product. Never changes.
+    /// The name in the `features` claim; unique within the product. Immutable.
     #[schema(example = "export.pdf", pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")]
     pub key: String,
-    /// What people call it.
+    /// Display name.
     #[schema(example = "PDF export", min_length = 1, max_length = 200)]
     pub name: String,
-    /// What it is.
+    /// Description for people.
     #[schema(max_length = 2000, example = "Saves a map as PDF")]
     pub description: Option<String>,
-    /// For marketing only: never enters a token.
+    /// Whether the feature is for display only, such as in a price list. Tokens do not contain such features.
     #[serde(default)]
     #[schema(default = false)]
     pub display_only: bool,
-    /// Its place in lists, smallest first.
+    /// Position in lists, in ascending order.
     #[serde(default)]
     #[schema(example = 1, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
     pub sort_order: i32,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: KeyTaken;
 }
 
-/// Adds a product feature.
+/// Creates a product feature.
 #[utoipa::path(
     post,
     path = "/api/v1.0/product-features",
     tag = "catalog",
-    summary = "Add a product feature",
+    summary = "Create a product feature",
     request_body = Request,
     responses(
-        (status = 201, description = "The feature", body = Feature, headers(("Location" = String), ("ETag" = String))),
+        (status = 201, description = "The product feature", body = Feature, headers(("Location" = String), ("ETag" = String))),
         Errors,
         Authenticated,
         Authorized,
@@ -73,10 +73,10 @@ pub(crate) async fn handler(
     Ok(Created { location: path_of(&feature), body: feature })
 }
 
-/// Adds a feature, if no other of its product has its key.
+/// Creates a feature if no other feature of the product has the same key.
 pub async fn create_feature(
     table: &Table,
-    copy: &CatalogCache,
+    cache: &CatalogCache,
     ctx: &RequestContext,
     request: Request,
 ) -> Result<Feature, Problem> {
@@ -95,11 +95,12 @@ pub async fn create_feature(
     feature.check(&mut invalid);
     invalid.into_result()?;
     let done = |feature: &Feature| ctx.idempotency.created(path_of(feature), feature);
-    copy.change(table, done, |catalog| {
-        catalog.check_feature(&feature)?;
-        Ok(feature.clone())
-    })
-    .await
+    cache
+        .change(table, done, |catalog| {
+            catalog.check_feature(&feature)?;
+            Ok(feature.clone())
+        })
+        .await
 }
 
 fn path_of(feature: &Feature) -> String {

@@ -1,4 +1,4 @@
-//! Adds a product.
+//! Creates a product.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -14,46 +14,46 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::defaults::yes;
+use crate::defaults::default_true;
 
-/// The product that is to be.
+/// Request to create a product.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[schema(as = CreateProductRequest)]
 pub struct Request {
-    /// Unique among products; the audience of its tokens and the prefix of its license keys. Never changes.
+    /// Unique among products. The `aud` claim of license tokens and, in upper case, the prefix of key strings. Immutable.
     #[schema(example = "atlas", pattern = "^[a-z0-9][a-z0-9-]{1,39}$")]
     pub code: String,
-    /// What people call it.
+    /// Display name.
     #[schema(example = "Atlas", min_length = 1, max_length = 200)]
     pub name: String,
-    /// What it is.
+    /// Description for people.
     #[schema(max_length = 2000, example = "Maps of anywhere")]
     pub description: Option<String>,
-    /// Its place in lists, smallest first.
+    /// Position in lists, in ascending order.
     #[serde(default)]
     #[schema(example = 1, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
     pub sort_order: i32,
-    /// Whether it is sold and its licenses are honoured.
-    #[serde(default = "yes")]
+    /// Whether the product is available and its license keys can be used.
+    #[serde(default = "default_true")]
     #[schema(default = true)]
     pub is_active: bool,
-    /// Whether a new license key of a customer takes the place of the one before.
-    #[serde(default = "yes")]
+    /// Whether issuing a license key supersedes the customer's current license key for the product.
+    #[serde(default = "default_true")]
     #[schema(default = true)]
     pub one_key_per_customer: bool,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: CodeTaken;
 }
 
-/// Adds a product.
+/// Creates a product.
 #[utoipa::path(
     post,
     path = "/api/v1.0/products",
     tag = "catalog",
-    summary = "Add a product",
+    summary = "Create a product",
     request_body = Request,
     responses(
         (status = 201, description = "The product", body = Product, headers(("Location" = String), ("ETag" = String))),
@@ -77,10 +77,10 @@ pub(crate) async fn handler(
     Ok(Created { location: path_of(&product), body: product })
 }
 
-/// Adds a product, if no other has its code.
+/// Creates a product if no other product has the same code.
 pub async fn create_product(
     table: &Table,
-    copy: &CatalogCache,
+    cache: &CatalogCache,
     ctx: &RequestContext,
     request: Request,
 ) -> Result<Product, Problem> {
@@ -99,11 +99,12 @@ pub async fn create_product(
     product.check(&mut invalid);
     invalid.into_result()?;
     let done = |product: &Product| ctx.idempotency.created(path_of(product), product);
-    copy.change(table, done, |catalog| {
-        catalog.check_product(&product)?;
-        Ok(product.clone())
-    })
-    .await
+    cache
+        .change(table, done, |catalog| {
+            catalog.check_product(&product)?;
+            Ok(product.clone())
+        })
+        .await
 }
 
 fn path_of(product: &Product) -> String {

@@ -1,4 +1,4 @@
-//! Adds a pricing tier.
+//! Creates a pricing tier.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -15,95 +15,96 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    defaults::{token_ttl, yes},
+    defaults::{default_token_ttl, default_true},
     resources::TierResource,
 };
 
-/// The tier that is to be.
+/// Request to create a pricing tier.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[schema(as = CreatePricingTierRequest)]
 pub struct Request {
-    /// The product that is sold. Never changes.
+    /// The product that the tier belongs to. Immutable.
     pub product_id: ProductId,
-    /// Unique within the product. Never changes.
+    /// Unique within the product. Immutable.
     #[schema(example = "pro", pattern = "^[a-z0-9][a-z0-9-]{1,39}$")]
     pub code: String,
-    /// What people call it.
+    /// Display name.
     #[schema(example = "Pro", min_length = 1, max_length = 200)]
     pub name: String,
-    /// What it is.
+    /// Description for people.
     #[schema(max_length = 2000, example = "For small teams")]
     pub description: Option<String>,
-    /// The tier whose features it has as well; of the same product.
+    /// A tier of the same product whose features this tier inherits.
     pub includes_tier_id: Option<TierId>,
-    /// In minor units of `currency`.
+    /// Monthly price in minor units of `currency`.
     #[schema(example = 1900, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     pub monthly_price: i64,
-    /// In minor units of `currency`.
+    /// Annual price in minor units of `currency`.
     #[schema(example = 19000, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     pub annual_price: i64,
-    /// ISO 4217.
+    /// ISO 4217 currency code.
     #[schema(example = "EUR", pattern = "^[A-Z]{3}$")]
     pub currency: String,
-    /// How often it is paid for.
+    /// How often the tier is billed.
     pub billing_period: BillingPeriod,
-    /// Seats; null means no limit, and has to be said.
+    /// Number of seats; null means no limit. Required, so that a limit is not omitted by mistake.
     #[serde(deserialize_with = "Option::deserialize")]
     #[schema(required, example = 5, minimum = 1, maximum = 100_000)]
     pub max_users: Option<u32>,
-    /// Tenants, which the consuming app counts; null means no limit.
+    /// Number of tenants, which the app enforces; null means no limit.
     #[schema(minimum = 1, maximum = 4_294_967_295_u32)]
     pub max_tenants: Option<u32>,
-    /// Its own features, without the inherited ones. A token has room for 30,000 bytes of keys, inherited ones included,
-    /// each counted with the 3 around it.
+    /// The tier's own features, without inherited ones. The keys of all features, own and inherited, can have 30,000 bytes
+    /// in total, where each key counts 3 bytes in addition to its length.
     #[serde(default)]
     #[schema(max_items = 500, default = json!([]))]
     pub feature_ids: Vec<FeatureId>,
-    /// Whether a signed-in customer may take it without an operator.
+    /// Whether a signed-in customer can claim a license key of this tier without an operator.
     #[serde(default)]
     #[schema(default = false)]
     pub is_claimable: bool,
-    /// Whether it is sold: shown in the public catalog.
-    #[serde(default = "yes")]
+    /// Whether the tier is available and listed in the public catalog.
+    #[serde(default = "default_true")]
     #[schema(default = true)]
     pub is_active: bool,
-    /// Its place in lists, smallest first.
+    /// Position in lists, in ascending order.
     #[serde(default)]
     #[schema(example = 2, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
     pub sort_order: i32,
-    /// How long a license token lives.
-    #[serde(default = "token_ttl")]
+    /// Lifetime of a license token, in seconds.
+    #[serde(default = "default_token_ttl")]
     #[schema(default = 3600, minimum = 1, maximum = 31_536_000)]
     pub token_ttl_seconds: u32,
-    /// How often an app should send a heartbeat: at most the life of a token. 900, or the life of a token if that is
-    /// less, where it is left out.
+    /// How often an app should send a heartbeat, in seconds; at most `token_ttl_seconds`. If omitted, 900 or
+    /// `token_ttl_seconds`, whichever is less.
     #[schema(minimum = 1, maximum = 31_536_000, example = 900)]
     pub heartbeat_interval_seconds: Option<u32>,
-    /// A younger token is handed back: at most half the life of a token. Null means half the heartbeat interval.
+    /// Heartbeats return the same token until it has this age, in seconds; at most half of `token_ttl_seconds`. Null means
+    /// half of `heartbeat_interval_seconds`.
     #[schema(minimum = 0, maximum = 15_768_000)]
     pub renew_after_seconds: Option<u32>,
-    /// How long past `exp` an app may go on.
+    /// How long an app may continue after the `exp` of its token, in seconds.
     #[serde(default)]
     #[schema(default = 0, maximum = 2_592_000)]
     pub grace_period_seconds: u32,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: CodeTaken TierOfOtherProduct FeatureOfOtherProduct;
 }
 
-/// Adds a pricing tier.
+/// Creates a pricing tier.
 #[utoipa::path(
     post,
     path = "/api/v1.0/pricing-tiers",
     tag = "catalog",
-    summary = "Add a pricing tier",
+    summary = "Create a pricing tier",
     request_body = Request,
     responses(
         (
             status = 201,
-            description = "The tier",
+            description = "The pricing tier",
             body = TierResource,
             headers(("Location" = String), ("ETag" = String)),
         ),
@@ -127,10 +128,11 @@ pub(crate) async fn handler(
     Ok(Created { location: tier.path(), body: tier })
 }
 
-/// Adds a tier, if no other of its product has its code, and what it includes and has belongs to its product.
+/// Creates a tier if no other tier of the product has the same code, and if its included tier and its features belong to
+/// the product.
 pub async fn create_tier(
     table: &Table,
-    copy: &CatalogCache,
+    cache: &CatalogCache,
     ctx: &RequestContext,
     request: Request,
 ) -> Result<TierResource, Problem> {
@@ -139,16 +141,17 @@ pub async fn create_tier(
     tier.check(&mut invalid);
     invalid.into_result()?;
     let done = |tier: &TierResource| ctx.idempotency.created(tier.path(), tier);
-    copy.change(table, done, |catalog| {
-        catalog.check_tier(&tier)?;
-        Ok(TierResource::new(catalog, tier.clone()))
-    })
-    .await
+    cache
+        .change(table, done, |catalog| {
+            catalog.check_tier(&tier)?;
+            Ok(TierResource::new(catalog, tier.clone()))
+        })
+        .await
 }
 
 fn tier(request: Request, now: Timestamp) -> Tier {
-    let usual = Tier::default_heartbeat_interval(request.token_ttl_seconds);
-    let heartbeat = request.heartbeat_interval_seconds.unwrap_or(usual);
+    let default_heartbeat = Tier::default_heartbeat_interval(request.token_ttl_seconds);
+    let heartbeat = request.heartbeat_interval_seconds.unwrap_or(default_heartbeat);
     Tier {
         id: IdGenerator::new(now).make(),
         product_id: request.product_id,
@@ -179,29 +182,29 @@ fn tier(request: Request, now: Timestamp) -> Tier {
 mod tests {
     use super::*;
 
-    const LEAST: &str = r#"{"product_id": "prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB", "code": "pro", "name": "Pro",
+    const MINIMAL_REQUEST: &str = r#"{"product_id": "prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB", "code": "pro", "name": "Pro",
         "monthly_price": 1900, "annual_price": 19000, "currency": "EUR", "billing_period": "monthly",
         "max_users": null"#;
 
-    fn read(more: &str) -> Result<Tier, serde_json::Error> {
-        serde_json::from_str(&format!("{LEAST}{more}}}")).map(|request| tier(request, Timestamp::UNIX_EPOCH))
+    fn parse(more: &str) -> Result<Tier, serde_json::Error> {
+        serde_json::from_str(&format!("{MINIMAL_REQUEST}{more}}}")).map(|request| tier(request, Timestamp::UNIX_EPOCH))
     }
 
     #[test]
-    fn what_is_left_out_takes_its_default() {
-        let tier = read("").unwrap();
+    fn omitted_fields_have_their_defaults() {
+        let tier = parse("").unwrap();
         assert_eq!((tier.is_active, tier.is_claimable, tier.sort_order), (true, false, 0));
         assert_eq!((tier.description, tier.includes_tier_id, tier.max_tenants), (None, None, None));
         assert_eq!(tier.feature_ids, []);
         assert_eq!((tier.token_ttl_seconds, tier.heartbeat_interval_seconds), (3600, 900));
         assert_eq!((tier.renew_after_seconds, tier.grace_period_seconds), (None, 0));
-        assert_eq!(read(r#", "token_ttl_seconds": 60"#).unwrap().heartbeat_interval_seconds, 60);
+        assert_eq!(parse(r#", "token_ttl_seconds": 60"#).unwrap().heartbeat_interval_seconds, 60);
     }
 
     #[test]
-    fn no_limit_has_to_be_said() {
-        let silent = format!("{}}}", LEAST.replace(",\n        \"max_users\": null", ""));
-        let error = serde_json::from_str::<Request>(&silent).unwrap_err().to_string();
+    fn max_users_is_required() {
+        let without_max_users = format!("{}}}", MINIMAL_REQUEST.replace(",\n        \"max_users\": null", ""));
+        let error = serde_json::from_str::<Request>(&without_max_users).unwrap_err().to_string();
         assert!(error.starts_with("missing field `max_users`"), "{error}");
     }
 }

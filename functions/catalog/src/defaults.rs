@@ -1,11 +1,11 @@
-//! What a field is that was left out, where that is not nothing.
+//! Serde defaults.
 
 use shared::domain::catalog::DEFAULT_TOKEN_TTL;
 
-pub(crate) const fn yes() -> bool {
+pub(crate) const fn default_true() -> bool {
     true
 }
 
-pub(crate) const fn token_ttl() -> u32 {
+pub(crate) const fn default_token_ttl() -> u32 {
     DEFAULT_TOKEN_TTL
 }

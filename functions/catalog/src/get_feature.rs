@@ -1,4 +1,4 @@
-//! Reads a product feature.
+//! Returns a product feature.
 
 use axum::extract::State;
 use shared::{
@@ -12,15 +12,15 @@ use shared::{
     store::{StoreError, Table},
 };
 
-/// Reads a product feature.
+/// Returns a product feature.
 #[utoipa::path(
     get,
     path = "/api/v1.0/product-features/{id}",
     tag = "catalog",
-    summary = "Read a product feature",
+    summary = "Get a product feature",
     params(("id" = FeatureId, Path, description = "`feat_…`")),
     responses(
-        (status = 200, description = "The feature", body = Feature, headers(("ETag" = String))),
+        (status = 200, description = "The product feature", body = Feature, headers(("ETag" = String))),
         Authenticated,
         Authorized,
         PathLookup,
@@ -37,7 +37,7 @@ pub(crate) async fn handler(
     get_feature(&app.table, id).await?.map(WithEtag).ok_or_else(Problem::not_found)
 }
 
-/// The feature, as it is in the table.
+/// Reads a product feature from the table, not from the cache.
 pub async fn get_feature(table: &Table, id: FeatureId) -> Result<Option<Feature>, StoreError> {
     Ok(table.catalog().await?.catalog.features.remove(&id))
 }

@@ -1,4 +1,4 @@
-//! Reads a product.
+//! Returns a product.
 
 use axum::extract::State;
 use shared::{
@@ -12,12 +12,12 @@ use shared::{
     store::{StoreError, Table},
 };
 
-/// Reads a product.
+/// Returns a product.
 #[utoipa::path(
     get,
     path = "/api/v1.0/products/{id}",
     tag = "catalog",
-    summary = "Read a product",
+    summary = "Get a product",
     params(("id" = ProductId, Path, description = "`prod_…`")),
     responses(
         (status = 200, description = "The product", body = Product, headers(("ETag" = String))),
@@ -37,7 +37,7 @@ pub(crate) async fn handler(
     get_product(&app.table, id).await?.map(WithEtag).ok_or_else(Problem::not_found)
 }
 
-/// The product, as it is in the table.
+/// Reads a product from the table, not from the cache.
 pub async fn get_product(table: &Table, id: ProductId) -> Result<Option<Product>, StoreError> {
     Ok(table.catalog().await?.catalog.products.remove(&id))
 }

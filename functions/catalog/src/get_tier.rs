@@ -1,4 +1,4 @@
-//! Reads a pricing tier.
+//! Returns a pricing tier.
 
 use axum::extract::State;
 use shared::{
@@ -14,15 +14,15 @@ use shared::{
 
 use crate::resources::TierResource;
 
-/// Reads a pricing tier.
+/// Returns a pricing tier.
 #[utoipa::path(
     get,
     path = "/api/v1.0/pricing-tiers/{id}",
     tag = "catalog",
-    summary = "Read a pricing tier",
+    summary = "Get a pricing tier",
     params(("id" = TierId, Path, description = "`tier_…`")),
     responses(
-        (status = 200, description = "The tier", body = TierResource, headers(("ETag" = String))),
+        (status = 200, description = "The pricing tier", body = TierResource, headers(("ETag" = String))),
         Authenticated,
         Authorized,
         PathLookup,
@@ -39,7 +39,7 @@ pub(crate) async fn handler(
     get_tier(&app.table, id).await?.map(WithEtag).ok_or_else(Problem::not_found)
 }
 
-/// The tier, as it is in the table.
+/// Reads a pricing tier from the table, not from the cache.
 pub async fn get_tier(table: &Table, id: TierId) -> Result<Option<TierResource>, StoreError> {
     let catalog = table.catalog().await?.catalog;
     Ok(catalog.tiers.get(&id).map(|tier| TierResource::new(&catalog, tier.clone())))

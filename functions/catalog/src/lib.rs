@@ -1,6 +1,6 @@
-//! The catalog: products, pricing tiers and product features, written by the operator and shown to everyone.
+//! The catalog: products, pricing tiers and product features.
 //!
-//! Operators read the table itself, so that they see their own writes; the public catalog is served from a copy.
+//! Operator endpoints read the table, so that operators see their own writes. The public catalog is served from a cache.
 
 pub mod arrange;
 pub mod create_feature;
@@ -22,7 +22,7 @@ pub mod resources;
 use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// The function's routes.
+/// Returns the routes of this Lambda function.
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_products::handler, create_product::handler))

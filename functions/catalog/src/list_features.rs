@@ -17,11 +17,11 @@ use shared::{
 };
 use utoipa::IntoParams;
 
-/// Which features.
+/// Filter of the list of product features.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Filter {
-    /// Only those of this product.
+pub struct ListFeaturesFilter {
+    /// Return only features of this product.
     pub product_id: Option<ProductId>,
 }
 
@@ -30,22 +30,23 @@ pub struct Filter {
     get,
     path = "/api/v1.0/product-features",
     tag = "catalog",
-    summary = "List product features, in their sort_order",
-    params(Filter, PaginationParams),
-    responses((status = 200, description = "A page", body = ListResponse<Feature>), Authenticated, Authorized, Paginated, ServerErrors),
+    summary = "List product features",
+    description = "In ascending order of `sort_order`.",
+    params(ListFeaturesFilter, PaginationParams),
+    responses((status = 200, description = "A page of product features", body = ListResponse<Feature>), Authenticated, Authorized, Paginated, ServerErrors),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(app): State<AppState>,
     caller: Caller,
-    list: Result<ListQuery<Filter>, Problem>,
+    list: Result<ListQuery<ListFeaturesFilter>, Problem>,
 ) -> Result<ListResponse<Feature>, Problem> {
     caller.require_operator_side()?;
     let ListQuery { filter, paging } = list?;
     Ok(list_features(&app.table, filter.product_id, &paging).await?.into())
 }
 
-/// The features of one product, or of all, in their `sort_order`.
+/// Returns a page of the features of one product, or of all products, in ascending order of `sort_order`.
 pub async fn list_features(
     table: &Table,
     product_id: Option<ProductId>,
@@ -53,6 +54,6 @@ pub async fn list_features(
 ) -> Result<Page<Feature>, ListError> {
     let mut features: Vec<Feature> = table.catalog().await?.catalog.features.into_values().collect();
     features.retain(|feature| product_id.is_none_or(|id| feature.product_id == id));
-    let place = |feature: &Feature| [sortable(feature.sort_order), feature.id.to_string()];
-    Ok(paginate_in_memory(features, &format!("features {product_id:?}"), paging, place)?)
+    let sort_key = |feature: &Feature| [sortable(feature.sort_order), feature.id.to_string()];
+    Ok(paginate_in_memory(features, &format!("features {product_id:?}"), paging, sort_key)?)
 }

@@ -20,9 +20,10 @@ use shared::{
     get,
     path = "/api/v1.0/products",
     tag = "catalog",
-    summary = "List products, in their sort_order",
+    summary = "List products",
+    description = "In ascending order of `sort_order`.",
     params(PaginationParams),
-    responses((status = 200, description = "A page", body = ListResponse<Product>), Authenticated, Authorized, Paginated, ServerErrors),
+    responses((status = 200, description = "A page of products", body = ListResponse<Product>), Authenticated, Authorized, Paginated, ServerErrors),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
@@ -35,9 +36,9 @@ pub(crate) async fn handler(
     Ok(list_products(&app.table, &paging).await?.into())
 }
 
-/// All products, in their `sort_order`.
+/// Returns a page of all products, in ascending order of `sort_order`.
 pub async fn list_products(table: &Table, paging: &PageRequest) -> Result<Page<Product>, ListError> {
     let products = table.catalog().await?.catalog.products.into_values().collect();
-    let place = |product: &Product| [sortable(product.sort_order), product.id.to_string()];
-    Ok(paginate_in_memory(products, "products", paging, place)?)
+    let sort_key = |product: &Product| [sortable(product.sort_order), product.id.to_string()];
+    Ok(paginate_in_memory(products, "products", paging, sort_key)?)
 }

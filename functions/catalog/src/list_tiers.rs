@@ -19,11 +19,11 @@ use utoipa::IntoParams;
 
 use crate::resources::TierResource;
 
-/// Which tiers.
+/// Filter of the list of pricing tiers.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Filter {
-    /// Only those of this product.
+pub struct ListTiersFilter {
+    /// Return only tiers of this product.
     pub product_id: Option<ProductId>,
 }
 
@@ -32,31 +32,32 @@ pub struct Filter {
     get,
     path = "/api/v1.0/pricing-tiers",
     tag = "catalog",
-    summary = "List pricing tiers, in their sort_order",
-    params(Filter, PaginationParams),
-    responses((status = 200, description = "A page", body = ListResponse<TierResource>), Authenticated, Authorized, Paginated, ServerErrors),
+    summary = "List pricing tiers",
+    description = "In ascending order of `sort_order`.",
+    params(ListTiersFilter, PaginationParams),
+    responses((status = 200, description = "A page of pricing tiers", body = ListResponse<TierResource>), Authenticated, Authorized, Paginated, ServerErrors),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(app): State<AppState>,
     caller: Caller,
-    list: Result<ListQuery<Filter>, Problem>,
+    list: Result<ListQuery<ListTiersFilter>, Problem>,
 ) -> Result<ListResponse<TierResource>, Problem> {
     caller.require_operator_side()?;
     let ListQuery { filter, paging } = list?;
     Ok(list_tiers(&app.table, filter.product_id, &paging).await?.into())
 }
 
-/// The pricing tiers of one product, or of all, in their `sort_order`.
+/// Returns a page of the pricing tiers of one product, or of all products, in ascending order of `sort_order`.
 pub async fn list_tiers(
     table: &Table,
     product_id: Option<ProductId>,
     paging: &PageRequest,
 ) -> Result<Page<TierResource>, ListError> {
     let catalog = table.catalog().await?.catalog;
-    let wanted = |tier: &&Tier| product_id.is_none_or(|id| tier.product_id == id);
-    let tiers = catalog.tiers.values().filter(wanted).collect();
-    let place = |tier: &&Tier| [sortable(tier.sort_order), tier.id.to_string()];
-    let page = paginate_in_memory(tiers, &format!("tiers {product_id:?}"), paging, place)?;
+    let matches = |tier: &&Tier| product_id.is_none_or(|id| tier.product_id == id);
+    let tiers = catalog.tiers.values().filter(matches).collect();
+    let sort_key = |tier: &&Tier| [sortable(tier.sort_order), tier.id.to_string()];
+    let page = paginate_in_memory(tiers, &format!("tiers {product_id:?}"), paging, sort_key)?;
     Ok(page.map(|tier| TierResource::new(&catalog, tier.clone())))
 }

@@ -1,4 +1,4 @@
-//! The catalog function on Lambda.
+//! Binary of the `catalog` Lambda function.
 
 use std::process::ExitCode;
 

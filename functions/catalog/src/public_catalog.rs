@@ -1,4 +1,4 @@
-//! The catalog as everyone may see it: what is sold.
+//! The public catalog: active products with their active tiers.
 
 use axum::{
     extract::State,
@@ -14,61 +14,62 @@ use utoipa::ToSchema;
 
 use crate::resources::TierResource;
 
-/// What is sold.
+/// The public catalog.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PublicCatalog {
-    /// The active products, in their `sort_order`.
+    /// Active products, in ascending order of `sort_order`.
     pub products: Vec<PublicProduct>,
 }
 
-/// A product and its tiers.
+/// A product with its tiers.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PublicProduct {
     /// The product.
     #[serde(flatten)]
     pub product: Product,
-    /// Its active tiers, in their `sort_order`.
+    /// Active tiers, in ascending order of `sort_order`.
     pub tiers: Vec<PublicTier>,
 }
 
-/// A tier and its features.
+/// A tier with its features.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PublicTier {
     /// The tier.
     #[serde(flatten)]
     pub tier: TierResource,
-    /// Own and inherited, display-only ones as well, in their `sort_order`.
+    /// Own and inherited features, including display-only ones, in ascending order of `sort_order`.
     pub features: Vec<PublicFeature>,
 }
 
 /// A feature of a tier.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PublicFeature {
-    /// What tokens call it.
+    /// The name in the `features` claim.
     #[schema(example = "export.pdf")]
     pub key: String,
-    /// What people call it.
+    /// Display name.
     #[schema(example = "PDF export")]
     pub name: String,
-    /// For marketing only: never enters a token.
+    /// Whether the feature is for display only. Tokens do not contain such features.
     #[schema(example = false)]
     pub display_only: bool,
-    /// The nearest included tier that brings it; null for the tier's own.
+    /// The nearest included tier that has the feature; null if it is the tier's own.
     #[schema(required)]
     pub inherited_from: Option<TierId>,
 }
 
-/// Anybody may keep the answer for a minute.
-const HEADERS: [(HeaderName, HeaderValue); 1] = [(CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"))];
+/// Lets clients and shared caches store the response for one minute.
+const CACHE_HEADERS: [(HeaderName, HeaderValue); 1] = [(CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"))];
 
-/// Shows what is sold.
+/// Returns the public catalog.
 #[utoipa::path(
     get,
     path = "/api/v1.0/products/catalog",
     tag = "catalog",
-    summary = "Show what is sold: active products, their active tiers and features",
+    summary = "Get the public catalog",
+    description = "Active products with their active tiers and the features of each tier. Needs no credentials.",
     responses(
-        (status = 200, description = "The catalog", body = PublicCatalog, headers(("ETag" = String))),
+        (status = 200, description = "The public catalog", body = PublicCatalog, headers(("ETag" = String))),
         ServerErrors,
     ),
     security(()),
@@ -78,10 +79,10 @@ pub(crate) async fn handler(
     ctx: RequestContext,
 ) -> Result<([(HeaderName, HeaderValue); 1], WithEtag<PublicCatalog>), Problem> {
     let catalog = app.catalog.read(&app.table, ctx.now).await?;
-    Ok((HEADERS, WithEtag(public_catalog(&catalog))))
+    Ok((CACHE_HEADERS, WithEtag(public_catalog(&catalog))))
 }
 
-/// What of a catalog is sold.
+/// Returns the public part of a catalog.
 pub fn public_catalog(catalog: &Catalog) -> PublicCatalog {
     let mut products: Vec<&Product> = catalog.products.values().filter(|product| product.is_active).collect();
     products.sort_by_key(|product| (product.sort_order, product.id));
@@ -90,8 +91,8 @@ pub fn public_catalog(catalog: &Catalog) -> PublicCatalog {
 }
 
 fn public_tiers(catalog: &Catalog, product: &Product) -> Vec<PublicTier> {
-    let sold = |tier: &&Tier| tier.product_id == product.id && tier.is_active;
-    let mut tiers: Vec<&Tier> = catalog.tiers.values().filter(sold).collect();
+    let is_public = |tier: &&Tier| tier.product_id == product.id && tier.is_active;
+    let mut tiers: Vec<&Tier> = catalog.tiers.values().filter(is_public).collect();
     tiers.sort_by_key(|tier| (tier.sort_order, tier.id));
     let public = |tier: &Tier| PublicTier {
         tier: TierResource::new(catalog, tier.clone()),
@@ -102,7 +103,7 @@ fn public_tiers(catalog: &Catalog, product: &Product) -> Vec<PublicTier> {
 
 fn public_features(catalog: &Catalog, tier: &Tier) -> Vec<PublicFeature> {
     let mut features = catalog.features_of(tier);
-    features.sort_by_key(|had| (had.feature.sort_order, had.feature.id));
+    features.sort_by_key(|tier_feature| (tier_feature.feature.sort_order, tier_feature.feature.id));
     let public = |TierFeature { feature, inherited_from }| PublicFeature {
         key: feature.key.clone(),
         name: feature.name.clone(),
@@ -120,9 +121,9 @@ mod tests {
     use super::*;
 
     const PRODUCT: &str = "prod_00000000000000000000000000";
-    const RETIRED: &str = "prod_00000000000000000000000001";
+    const INACTIVE: &str = "prod_00000000000000000000000001";
 
-    fn read<T: DeserializeOwned>(id: &str, fields: Value) -> T {
+    fn parse<T: DeserializeOwned>(id: &str, fields: Value) -> T {
         let common = json!({ "id": id, "name": "A", "created_at": "2026-01-01T00:00:00Z",
             "updated_at": "2026-01-01T00:00:00Z" });
         let all = [common, fields].into_iter().flat_map(|fields| fields.as_object().unwrap().clone());
@@ -132,7 +133,7 @@ mod tests {
     fn product(id: &str, code: &str, sort_order: i32, is_active: bool) -> Product {
         let fields = json!({ "code": code, "sort_order": sort_order, "is_active": is_active,
             "one_key_per_customer": true });
-        read(id, fields)
+        parse(id, fields)
     }
 
     fn tier(number: u32, includes: Option<&str>, features: &[&str], is_active: bool) -> Tier {
@@ -140,29 +141,29 @@ mod tests {
             "monthly_price": 0, "annual_price": 0, "currency": "EUR", "billing_period": "monthly",
             "feature_ids": features, "is_claimable": false, "is_active": is_active, "sort_order": -number.cast_signed(),
             "token_ttl_seconds": 3600, "heartbeat_interval_seconds": 900, "grace_period_seconds": 0 });
-        read(&format!("tier_{number:026}"), fields)
+        parse(&format!("tier_{number:026}"), fields)
     }
 
     #[test]
-    fn only_what_is_active_is_shown_with_what_it_inherits() {
+    fn public_catalog_lists_only_active_items_with_inherited_features() {
         let (own, inherited) = ("feat_00000000000000000000000000", "feat_00000000000000000000000001");
         let mut catalog = Catalog::default();
-        for product in [product(PRODUCT, "atlas", 1, true), product(RETIRED, "old", 0, false)] {
+        for product in [product(PRODUCT, "atlas", 1, true), product(INACTIVE, "old", 0, false)] {
             catalog.products.insert(product.id, product);
         }
         for (id, key, display_only) in [(own, "zoom", false), (inherited, "support", true)] {
             let fields = json!({ "product_id": PRODUCT, "key": key, "display_only": display_only, "sort_order": 0 });
-            let feature: shared::domain::Feature = read(id, fields);
+            let feature: shared::domain::Feature = parse(id, fields);
             catalog.features.insert(feature.id, feature);
         }
-        let retired = tier(1, None, &[inherited], false);
-        let included = retired.id.to_string();
-        for tier in [tier(2, Some(&included), &[own], true), tier(3, None, &[], true), retired] {
+        let inactive = tier(1, None, &[inherited], false);
+        let included = inactive.id.to_string();
+        for tier in [tier(2, Some(&included), &[own], true), tier(3, None, &[], true), inactive] {
             catalog.tiers.insert(tier.id, tier);
         }
 
-        let shown = serde_json::to_value(public_catalog(&catalog)).unwrap();
-        let products = shown["products"].as_array().unwrap();
+        let catalog = serde_json::to_value(public_catalog(&catalog)).unwrap();
+        let products = catalog["products"].as_array().unwrap();
         assert_eq!(products.iter().map(|product| &product["code"]).collect::<Vec<_>>(), ["atlas"]);
         let tiers = products[0]["tiers"].as_array().unwrap();
         assert_eq!(tiers.iter().map(|tier| &tier["code"]).collect::<Vec<_>>(), ["t3", "t2"]);

@@ -1,4 +1,4 @@
-//! Replaces a product feature.
+//! Replaces the writable fields of a product feature.
 
 use std::future::ready;
 
@@ -17,49 +17,50 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// The feature as it is to be.
+/// Request to replace a product feature.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[schema(as = ReplaceProductFeatureRequest)]
 pub struct Request {
-    /// Never changes: as it is, or left out.
+    /// Immutable: omit it or send the current value.
     pub product_id: Option<String>,
-    /// Never changes: as it is, or left out.
+    /// Immutable: omit it or send the current value.
     #[schema(example = "export.pdf")]
     pub key: Option<String>,
-    /// What people call it.
+    /// Display name.
     #[schema(example = "PDF export", min_length = 1, max_length = 200)]
     pub name: String,
-    /// What it is.
+    /// Description for people.
     #[schema(max_length = 2000, example = "Saves a map as PDF")]
     pub description: Option<String>,
-    /// For marketing only: never enters a token.
+    /// Whether the feature is for display only, such as in a price list. Tokens do not contain such features.
     #[serde(default)]
     #[schema(default = false)]
     pub display_only: bool,
-    /// Its place in lists, smallest first.
+    /// Position in lists, in ascending order.
     #[serde(default)]
     #[schema(example = 1, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
     pub sort_order: i32,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: Immutable;
 }
 
-/// Replaces a product feature.
+/// Replaces the writable fields of a product feature.
 #[utoipa::path(
     put,
     path = "/api/v1.0/product-features/{id}",
     tag = "catalog",
-    summary = "Replace every writable field of a product feature",
+    summary = "Replace a product feature",
+    description = "Replaces all writable fields. An omitted optional field is reset to its default.",
     params(
         ("id" = FeatureId, Path, description = "`feat_…`"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of what is to be replaced"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version to replace. If it is not the current one, nothing is written"),
     ),
     request_body = Request,
     responses(
-        (status = 200, description = "The feature", body = Feature, headers(("ETag" = String))),
+        (status = 200, description = "The product feature", body = Feature, headers(("ETag" = String))),
         Errors,
         Authenticated,
         Authorized,
@@ -83,26 +84,27 @@ pub(crate) async fn handler(
     replace_feature(&app.table, &app.catalog, ctx.now, id, &request, &if_match).await.map(WithEtag)
 }
 
-/// Replaces the feature, if it is still what the caller has seen.
+/// Replaces a feature if `If-Match` is absent or matches its current version.
 pub async fn replace_feature(
     table: &Table,
-    copy: &CatalogCache,
+    cache: &CatalogCache,
     now: Timestamp,
     id: FeatureId,
     request: &Request,
     if_match: &IfMatch,
 ) -> Result<Feature, Problem> {
-    // A PUT is repeatable by nature.
-    copy.change(
-        table,
-        |_| ready(Ok(None)).boxed(),
-        |catalog| {
-            let current = catalog.features.get(&id).ok_or_else(Problem::not_found)?;
-            if_match.check(current)?;
-            Ok(replaced(catalog, current, request, now)?)
-        },
-    )
-    .await
+    // PUT is idempotent, so no response is stored for an Idempotency-Key.
+    cache
+        .change(
+            table,
+            |_| ready(Ok(None)).boxed(),
+            |catalog| {
+                let current = catalog.features.get(&id).ok_or_else(Problem::not_found)?;
+                if_match.check(current)?;
+                Ok(replaced(catalog, current, request, now)?)
+            },
+        )
+        .await
 }
 
 fn replaced(

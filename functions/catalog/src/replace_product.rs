@@ -1,4 +1,4 @@
-//! Replaces a product.
+//! Replaces the writable fields of a product.
 
 use std::future::ready;
 
@@ -17,49 +17,50 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::defaults::yes;
+use crate::defaults::default_true;
 
-/// The product as it is to be.
+/// Request to replace a product.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[schema(as = ReplaceProductRequest)]
 pub struct Request {
-    /// Never changes: as it is, or left out.
+    /// Immutable: omit it or send the current value.
     #[schema(example = "atlas")]
     pub code: Option<String>,
-    /// What people call it.
+    /// Display name.
     #[schema(example = "Atlas", min_length = 1, max_length = 200)]
     pub name: String,
-    /// What it is.
+    /// Description for people.
     #[schema(max_length = 2000, example = "Maps of anywhere")]
     pub description: Option<String>,
-    /// Its place in lists, smallest first.
+    /// Position in lists, in ascending order.
     #[serde(default)]
     #[schema(example = 1, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
     pub sort_order: i32,
-    /// Whether it is sold and its licenses are honoured.
-    #[serde(default = "yes")]
+    /// Whether the product is available and its license keys can be used.
+    #[serde(default = "default_true")]
     #[schema(default = true)]
     pub is_active: bool,
-    /// Whether a new license key of a customer takes the place of the one before.
-    #[serde(default = "yes")]
+    /// Whether issuing a license key supersedes the customer's current license key for the product.
+    #[serde(default = "default_true")]
     #[schema(default = true)]
     pub one_key_per_customer: bool,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: Immutable;
 }
 
-/// Replaces a product.
+/// Replaces the writable fields of a product.
 #[utoipa::path(
     put,
     path = "/api/v1.0/products/{id}",
     tag = "catalog",
-    summary = "Replace every writable field of a product",
+    summary = "Replace a product",
+    description = "Replaces all writable fields. An omitted optional field is reset to its default.",
     params(
         ("id" = ProductId, Path, description = "`prod_…`"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of what is to be replaced"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version to replace. If it is not the current one, nothing is written"),
     ),
     request_body = Request,
     responses(
@@ -87,26 +88,27 @@ pub(crate) async fn handler(
     replace_product(&app.table, &app.catalog, ctx.now, id, &request, &if_match).await.map(WithEtag)
 }
 
-/// Replaces the product, if it is still what the caller has seen.
+/// Replaces a product if `If-Match` is absent or matches its current version.
 pub async fn replace_product(
     table: &Table,
-    copy: &CatalogCache,
+    cache: &CatalogCache,
     now: Timestamp,
     id: ProductId,
     request: &Request,
     if_match: &IfMatch,
 ) -> Result<Product, Problem> {
-    // A PUT is repeatable by nature.
-    copy.change(
-        table,
-        |_| ready(Ok(None)).boxed(),
-        |catalog| {
-            let current = catalog.products.get(&id).ok_or_else(Problem::not_found)?;
-            if_match.check(current)?;
-            Ok(replaced(catalog, current, request, now)?)
-        },
-    )
-    .await
+    // PUT is idempotent, so no response is stored for an Idempotency-Key.
+    cache
+        .change(
+            table,
+            |_| ready(Ok(None)).boxed(),
+            |catalog| {
+                let current = catalog.products.get(&id).ok_or_else(Problem::not_found)?;
+                if_match.check(current)?;
+                Ok(replaced(catalog, current, request, now)?)
+            },
+        )
+        .await
 }
 
 fn replaced(

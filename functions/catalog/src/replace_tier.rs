@@ -1,4 +1,4 @@
-//! Replaces a pricing tier.
+//! Replaces the writable fields of a pricing tier.
 
 use std::future::ready;
 
@@ -20,97 +20,99 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    defaults::{token_ttl, yes},
+    defaults::{default_token_ttl, default_true},
     resources::TierResource,
 };
 
-/// The tier as it is to be.
+/// Request to replace a pricing tier.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[schema(as = ReplacePricingTierRequest)]
 pub struct Request {
-    /// Never changes: as it is, or left out.
+    /// Immutable: omit it or send the current value.
     pub product_id: Option<String>,
-    /// Never changes: as it is, or left out.
+    /// Immutable: omit it or send the current value.
     #[schema(example = "pro")]
     pub code: Option<String>,
-    /// What people call it.
+    /// Display name.
     #[schema(example = "Pro", min_length = 1, max_length = 200)]
     pub name: String,
-    /// What it is.
+    /// Description for people.
     #[schema(max_length = 2000, example = "For small teams")]
     pub description: Option<String>,
-    /// The tier whose features it has as well; of the same product.
+    /// A tier of the same product whose features this tier inherits.
     pub includes_tier_id: Option<TierId>,
-    /// In minor units of `currency`.
+    /// Monthly price in minor units of `currency`.
     #[schema(example = 1900, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     pub monthly_price: i64,
-    /// In minor units of `currency`.
+    /// Annual price in minor units of `currency`.
     #[schema(example = 19000, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     pub annual_price: i64,
-    /// ISO 4217.
+    /// ISO 4217 currency code.
     #[schema(example = "EUR", pattern = "^[A-Z]{3}$")]
     pub currency: String,
-    /// How often it is paid for.
+    /// How often the tier is billed.
     pub billing_period: BillingPeriod,
-    /// Seats; null means no limit, and has to be said.
+    /// Number of seats; null means no limit. Required, so that a limit is not omitted by mistake.
     #[serde(deserialize_with = "Option::deserialize")]
     #[schema(required, example = 5, minimum = 1, maximum = 100_000)]
     pub max_users: Option<u32>,
-    /// Tenants, which the consuming app counts; null means no limit.
+    /// Number of tenants, which the app enforces; null means no limit.
     #[schema(minimum = 1, maximum = 4_294_967_295_u32)]
     pub max_tenants: Option<u32>,
-    /// Its own features, without the inherited ones. A token has room for 30,000 bytes of keys, inherited ones included,
-    /// each counted with the 3 around it.
+    /// The tier's own features, without inherited ones. The keys of all features, own and inherited, can have 30,000 bytes
+    /// in total, where each key counts 3 bytes in addition to its length.
     #[serde(default)]
     #[schema(max_items = 500, default = json!([]))]
     pub feature_ids: Vec<FeatureId>,
-    /// Whether a signed-in customer may take it without an operator.
+    /// Whether a signed-in customer can claim a license key of this tier without an operator.
     #[serde(default)]
     #[schema(default = false)]
     pub is_claimable: bool,
-    /// Whether it is sold: shown in the public catalog.
-    #[serde(default = "yes")]
+    /// Whether the tier is available and listed in the public catalog.
+    #[serde(default = "default_true")]
     #[schema(default = true)]
     pub is_active: bool,
-    /// Its place in lists, smallest first.
+    /// Position in lists, in ascending order.
     #[serde(default)]
     #[schema(example = 2, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
     pub sort_order: i32,
-    /// How long a license token lives.
-    #[serde(default = "token_ttl")]
+    /// Lifetime of a license token, in seconds.
+    #[serde(default = "default_token_ttl")]
     #[schema(default = 3600, minimum = 1, maximum = 31_536_000)]
     pub token_ttl_seconds: u32,
-    /// How often an app should send a heartbeat: at most the life of a token. 900, or the life of a token if that is
-    /// less, where it is left out.
+    /// How often an app should send a heartbeat, in seconds; at most `token_ttl_seconds`. If omitted, 900 or
+    /// `token_ttl_seconds`, whichever is less.
     #[schema(minimum = 1, maximum = 31_536_000, example = 900)]
     pub heartbeat_interval_seconds: Option<u32>,
-    /// A younger token is handed back: at most half the life of a token. Null means half the heartbeat interval.
+    /// Heartbeats return the same token until it has this age, in seconds; at most half of `token_ttl_seconds`. Null means
+    /// half of `heartbeat_interval_seconds`.
     #[schema(minimum = 0, maximum = 15_768_000)]
     pub renew_after_seconds: Option<u32>,
-    /// How long past `exp` an app may go on.
+    /// How long an app may continue after the `exp` of its token, in seconds.
     #[serde(default)]
     #[schema(default = 0, maximum = 2_592_000)]
     pub grace_period_seconds: u32,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: Immutable TierCycle TierOfOtherProduct FeatureOfOtherProduct;
 }
 
-/// Replaces a pricing tier.
+/// Replaces the writable fields of a pricing tier.
 #[utoipa::path(
     put,
     path = "/api/v1.0/pricing-tiers/{id}",
     tag = "catalog",
-    summary = "Replace every writable field of a pricing tier",
+    summary = "Replace a pricing tier",
+    description = "Replaces all writable fields. An omitted optional field is reset to its default.",
     params(
         ("id" = TierId, Path, description = "`tier_…`"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of what is to be replaced"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version to replace. If it is not the current one, nothing is written"),
     ),
     request_body = Request,
     responses(
-        (status = 200, description = "The tier", body = TierResource, headers(("ETag" = String))),
+        (status = 200, description = "The pricing tier", body = TierResource, headers(("ETag" = String))),
         Errors,
         Authenticated,
         Authorized,
@@ -134,28 +136,29 @@ pub(crate) async fn handler(
     replace_tier(&app.table, &app.catalog, ctx.now, id, &request, &if_match).await.map(WithEtag)
 }
 
-/// Replaces the tier, if it is still what the caller has seen. Its license keys follow at their next heartbeat, but
-/// for the limits, which are what the customer bought.
+/// Replaces a tier if `If-Match` is absent or matches its current version. Features and token lifetimes of existing license
+/// keys change at the next heartbeat; their limits do not change, because they were copied when the key was issued.
 pub async fn replace_tier(
     table: &Table,
-    copy: &CatalogCache,
+    cache: &CatalogCache,
     now: Timestamp,
     id: TierId,
     request: &Request,
     if_match: &IfMatch,
 ) -> Result<TierResource, Problem> {
-    // A PUT is repeatable by nature.
-    copy.change(
-        table,
-        |_| ready(Ok(None)).boxed(),
-        |catalog| {
-            let current = catalog.tiers.get(&id).ok_or_else(Problem::not_found)?;
-            if_match.check(&TierResource::new(catalog, current.clone()))?;
-            let tier = replaced(catalog, current, request, now)?;
-            Ok(TierResource::new(catalog, tier))
-        },
-    )
-    .await
+    // PUT is idempotent, so no response is stored for an Idempotency-Key.
+    cache
+        .change(
+            table,
+            |_| ready(Ok(None)).boxed(),
+            |catalog| {
+                let current = catalog.tiers.get(&id).ok_or_else(Problem::not_found)?;
+                if_match.check(&TierResource::new(catalog, current.clone()))?;
+                let tier = replaced(catalog, current, request, now)?;
+                Ok(TierResource::new(catalog, tier))
+            },
+        )
+        .await
 }
 
 fn replaced(catalog: &Catalog, current: &Tier, request: &Request, now: Timestamp) -> Result<Tier, ValidationErrors> {
@@ -171,8 +174,8 @@ fn replaced(catalog: &Catalog, current: &Tier, request: &Request, now: Timestamp
 }
 
 fn tier(current: &Tier, request: &Request, now: Timestamp) -> Tier {
-    let usual = Tier::default_heartbeat_interval(request.token_ttl_seconds);
-    let heartbeat = request.heartbeat_interval_seconds.unwrap_or(usual);
+    let default_heartbeat = Tier::default_heartbeat_interval(request.token_ttl_seconds);
+    let heartbeat = request.heartbeat_interval_seconds.unwrap_or(default_heartbeat);
     Tier {
         id: current.id,
         product_id: current.product_id,

@@ -1,4 +1,4 @@
-//! What the tier endpoints and the public catalog share.
+//! Response types shared by the tier endpoints and the public catalog.
 
 use serde::Serialize;
 use shared::{
@@ -7,25 +7,25 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// A pricing tier and the keys that its tokens carry.
+/// A pricing tier with the feature keys of its license tokens.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = PricingTier)]
 pub struct TierResource {
     /// The tier.
     #[serde(flatten)]
     pub tier: Tier,
-    /// Own and inherited, sorted, display-only ones left out.
+    /// Keys of the own and inherited features, sorted, without display-only ones: the `features` claim of license tokens.
     #[schema(example = json!(["export.pdf"]))]
     pub feature_keys: Vec<String>,
 }
 
 impl TierResource {
-    /// A tier, with what it inherits in this catalog.
+    /// Creates the resource of a tier, with inherited features from `catalog`.
     pub fn new(catalog: &Catalog, tier: Tier) -> Self {
         Self { feature_keys: catalog.feature_keys(&tier), tier }
     }
 
-    /// Where it lies.
+    /// Returns the path of the tier.
     pub(crate) fn path(&self) -> String {
         format!("/api/v1.0/pricing-tiers/{}", self.tier.id)
     }

@@ -1,4 +1,4 @@
-//! Adds a customer.
+//! Creates a customer.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -14,41 +14,42 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// Why there is no such customer: each address belongs to one, as it is how a person is known again.
+/// The error for an email address that another customer has. Addresses are unique because registration links users to
+/// customers by address.
 pub(crate) fn email_taken() -> Problem {
-    FieldError::at("/email", Code::EmailTaken, "another customer has this e-mail address").into()
+    FieldError::at("/email", Code::EmailTaken, "already used by another customer").into()
 }
 
-/// The customer that is to be.
+/// Request to create a customer.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[schema(as = CreateCustomerRequest)]
 pub struct Request {
-    /// A person or an organisation.
+    /// Name of the person or organization.
     #[schema(example = "Ada Lovelace", min_length = 1, max_length = 200)]
     pub name: String,
-    /// Unique among customers, whatever its case.
+    /// Email address; unique among customers, ignoring case.
     #[schema(
         example = "ada@example.com",
         max_length = 254,
         pattern = r"^[!#-\x27*+./0-9:;=?A-Z\[\\\]^_`a-z{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
     )]
     pub email: String,
-    /// Where they work.
+    /// Company of the customer.
     #[schema(example = "Analytical Engines", min_length = 1, max_length = 200)]
     pub company: Option<String>,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: EmailTaken;
 }
 
-/// Adds a customer.
+/// Creates a customer.
 #[utoipa::path(
     post,
     path = "/api/v1.0/customers",
     tag = "customers",
-    summary = "Add a customer",
+    summary = "Create a customer",
     request_body = Request,
     responses(
         (status = 201, description = "The customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
@@ -72,7 +73,7 @@ pub(crate) async fn handler(
     Ok(Created { location: path_of(&customer), body: customer })
 }
 
-/// Adds a customer, if no other has the e-mail address.
+/// Creates a customer if no other customer has the email address.
 pub async fn create_customer(table: &Table, ctx: &RequestContext, request: Request) -> Result<Customer, Problem> {
     let mut invalid = ValidationErrors::default();
     Customer::check(&mut invalid, &request.name, &request.email, request.company.as_deref());

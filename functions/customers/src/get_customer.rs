@@ -1,4 +1,4 @@
-//! Reads a customer.
+//! Returns a customer.
 
 use axum::extract::State;
 use shared::{
@@ -11,12 +11,12 @@ use shared::{
     },
 };
 
-/// Reads a customer.
+/// Returns a customer.
 #[utoipa::path(
     get,
     path = "/api/v1.0/customers/{id}",
     tag = "customers",
-    summary = "Read a customer",
+    summary = "Get a customer",
     params(("id" = CustomerId, Path, description = "`cus_…`")),
     responses(
         (status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),

@@ -1,4 +1,4 @@
-//! Customers, as the operator keeps them.
+//! Customers, managed by the operator.
 
 pub mod create_customer;
 pub mod get_customer;
@@ -8,7 +8,7 @@ pub mod replace_customer;
 use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// The function's routes.
+/// Returns the routes of this Lambda function.
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_customers::handler, create_customer::handler))

@@ -18,11 +18,11 @@ use shared::{
 };
 use utoipa::IntoParams;
 
-/// Which customers.
+/// Filter of the list of customers.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Filter {
-    /// Only the one who has this e-mail address, whatever its case.
+pub struct ListCustomersFilter {
+    /// Return only the customer with this email address, ignoring case.
     pub email: Option<String>,
 }
 
@@ -31,22 +31,23 @@ pub struct Filter {
     get,
     path = "/api/v1.0/customers",
     tag = "customers",
-    summary = "List customers, by name",
-    params(Filter, PaginationParams),
-    responses((status = 200, description = "A page", body = ListResponse<Customer>), Authenticated, Authorized, Paginated, ServerErrors),
+    summary = "List customers",
+    description = "Sorted by name.",
+    params(ListCustomersFilter, PaginationParams),
+    responses((status = 200, description = "A page of customers", body = ListResponse<Customer>), Authenticated, Authorized, Paginated, ServerErrors),
     security(("api_key" = ["customers:read"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(app): State<AppState>,
     caller: Caller,
-    list: Result<ListQuery<Filter>, Problem>,
+    list: Result<ListQuery<ListCustomersFilter>, Problem>,
 ) -> Result<ListResponse<Customer>, Problem> {
     caller.require(Scope::CustomersRead)?;
     let ListQuery { filter, paging } = list?;
     Ok(list_customers(&app.table, filter.email.as_deref(), &paging).await?.into())
 }
 
-/// The customers by name, or the one who has an e-mail address.
+/// Returns a page of customers sorted by name, or the customer with an email address.
 pub async fn list_customers(
     table: &Table,
     email: Option<&str>,

@@ -1,4 +1,4 @@
-//! The customers function on Lambda.
+//! Binary of the `customers` Lambda function.
 
 use std::process::ExitCode;
 

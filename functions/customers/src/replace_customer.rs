@@ -1,4 +1,4 @@
-//! Replaces a customer.
+//! Replaces the writable fields of a customer.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -16,39 +16,40 @@ use utoipa::ToSchema;
 
 use crate::create_customer::email_taken;
 
-/// The customer as it is to be.
+/// Request to replace a customer.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[schema(as = ReplaceCustomerRequest)]
 pub struct Request {
-    /// A person or an organisation.
+    /// Name of the person or organization.
     #[schema(example = "Ada Lovelace", min_length = 1, max_length = 200)]
     pub name: String,
-    /// Unique among customers, whatever its case.
+    /// Email address; unique among customers, ignoring case.
     #[schema(
         example = "ada@example.com",
         max_length = 254,
         pattern = r"^[!#-\x27*+./0-9:;=?A-Z\[\\\]^_`a-z{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
     )]
     pub email: String,
-    /// Where they work.
+    /// Company of the customer.
     #[schema(example = "Analytical Engines", min_length = 1, max_length = 200)]
     pub company: Option<String>,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: EmailTaken;
 }
 
-/// Replaces a customer.
+/// Replaces the writable fields of a customer.
 #[utoipa::path(
     put,
     path = "/api/v1.0/customers/{id}",
     tag = "customers",
-    summary = "Replace every writable field of a customer",
+    summary = "Replace a customer",
+    description = "Replaces all writable fields. An omitted optional field is reset to null.",
     params(
         ("id" = CustomerId, Path, description = "`cus_…`"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of what is to be replaced"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version to replace. If it is not the current one, nothing is written"),
     ),
     request_body = Request,
     responses(
@@ -76,7 +77,7 @@ pub(crate) async fn handler(
     replace_customer(&app.table, ctx.now, id, &request, &if_match).await.map(WithEtag)
 }
 
-/// Replaces the customer, if it is still what the caller has seen and no other has the e-mail address.
+/// Replaces a customer if `If-Match` is absent or matches its current version and no other customer has the email address.
 pub async fn replace_customer(
     table: &Table,
     now: Timestamp,

@@ -1,4 +1,4 @@
-// Shows the OpenAPI document with Swagger UI. "Authorize" keeps a credential until the page is left, and nowhere else.
+// Initializes Swagger UI for the OpenAPI document. Credentials from "Authorize" are kept in memory until the page is left.
 window.ui = SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",
@@ -11,6 +11,6 @@ window.ui = SwaggerUIBundle({
   persistAuthorization: false,
   showExtensions: false,
   tryItOutEnabled: true,
-  // It would ask a public service whether the document is valid.
+  // Disabled: the default sends the document URL to a public validation service.
   validatorUrl: null,
 });

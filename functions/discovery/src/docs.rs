@@ -1,5 +1,5 @@
-//! Swagger UI over the OpenAPI document. Every byte of it comes from here: the page works where nothing else is reached,
-//! and nobody else learns of what is typed into it.
+//! API documentation: Swagger UI for the OpenAPI document. All files are served by this function, so that the page works
+//! without access to other hosts and no third party receives what users enter.
 
 use std::sync::Arc;
 
@@ -15,33 +15,33 @@ use maud::{DOCTYPE, html};
 use shared::http::{Problem, representation::etag, responses::PathLookup};
 use utoipa_swagger_ui::{Config, serve};
 
-/// Scripts and styles come from our own host, and what is tried out goes nowhere else. Swagger UI sets styles of single
-/// elements as it draws, and its pictures are in its style sheet.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+/// Allows scripts, styles and requests of the same origin only. Swagger UI sets inline styles, and its style sheet contains
+/// images as data URLs.
+const CONTENT_SECURITY_POLICY_VALUE: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// What starts it.
-const START: &str = include_str!("docs.js");
-/// What the page loads of Swagger UI; the rest of its distribution is not shown to anybody.
+/// The script that initializes Swagger UI.
+const INIT_SCRIPT: &str = include_str!("docs.js");
+/// The files of the Swagger UI distribution that the page loads. Other files are not served.
 const FILES: [&str; 3] = ["swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"];
 
-/// Shows the API's documentation.
+/// Returns the API documentation page.
 #[utoipa::path(
     get,
     path = "/docs",
     tag = "discovery",
-    summary = "Read and try the API",
-    description = "Swagger UI, a page for people.",
+    summary = "Get the API documentation",
+    description = "An HTML page with Swagger UI, to read and try the API.",
     responses((status = 200, description = "The page", content_type = "text/html", body = String)),
 )]
 pub(crate) async fn page() -> Response {
-    // Relative, so that it works under any path that a gateway puts before it.
+    // URLs are relative, so that the page works under any path prefix of a gateway.
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "The API – Signet" }
+                title { "API documentation – Signet" }
                 link rel="icon" type="image/png" href="docs/favicon-32x32.png";
                 link rel="stylesheet" href="docs/swagger-ui.css";
             }
@@ -52,35 +52,38 @@ pub(crate) async fn page() -> Response {
             }
         }
     };
-    ([(CONTENT_SECURITY_POLICY, POLICY)], kept(), Html(page.into_string())).into_response()
+    ([(CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_VALUE)], cache_control(), Html(page.into_string()))
+        .into_response()
 }
 
-/// Serves what the page loads.
+/// Returns a file that the documentation page loads.
 #[utoipa::path(
     get,
     path = "/docs/{file}",
     tag = "discovery",
-    summary = "Get a part of the documentation's page",
-    params(("file" = String, Path, description = "As the page names it")),
+    summary = "Get a file of the API documentation",
+    params(("file" = String, Path, description = "File name")),
     responses((status = 200, description = "The file", headers(("ETag" = String))), PathLookup),
 )]
 pub(crate) async fn file(Path(file): Path<String>) -> Result<Response, Problem> {
     if file == "start.js" {
-        let tag = [(ETAG, etag(START.as_bytes()))];
-        return Ok(([(CONTENT_TYPE, "text/javascript; charset=utf-8")], kept(), tag, START).into_response());
+        let tag = [(ETAG, etag(INIT_SCRIPT.as_bytes()))];
+        return Ok(
+            ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], cache_control(), tag, INIT_SCRIPT).into_response()
+        );
     }
     if !FILES.contains(&file.as_str()) {
         return Err(Problem::not_found());
     }
     let found = serve(&file, Arc::new(Config::default())).map_err(|error| Problem::internal(error.to_string()))?;
-    let found = found.ok_or_else(|| Problem::internal(format!("Swagger UI has no {file}")))?;
-    // Packed when it was built: every browser takes gzip, and a quarter of the bytes are in the function and on the wire.
-    let packed = found.gzpipped.then_some([(CONTENT_ENCODING, "gzip")]);
+    let found = found.ok_or_else(|| Problem::internal(format!("file {file} is missing in Swagger UI")))?;
+    // The files are compressed at build time, to about a quarter of their size. Every browser supports gzip.
+    let encoding = found.gzpipped.then_some([(CONTENT_ENCODING, "gzip")]);
     let tag = [(ETAG, etag(&found.bytes))];
-    Ok(([(CONTENT_TYPE, found.content_type)], packed, kept(), tag, found.bytes).into_response())
+    Ok(([(CONTENT_TYPE, found.content_type)], encoding, cache_control(), tag, found.bytes).into_response())
 }
 
-/// For five minutes: what a new version brings is soon seen.
-fn kept() -> [(axum::http::HeaderName, HeaderValue); 1] {
+/// Allows caching for five minutes, so that a new version becomes visible soon.
+fn cache_control() -> [(axum::http::HeaderName, HeaderValue); 1] {
     [(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"))]
 }

@@ -1,4 +1,4 @@
-//! Whether what we need answers: for whoever watches Signet, and for what sends it requests.
+//! The health check: checks the dependencies of Signet, for monitoring and load balancers.
 
 use std::{fmt::Display, sync::Arc, time::Duration};
 
@@ -14,43 +14,43 @@ use shared::{AppState, Clock, http::RequestContext, tokens::KeyRingCache};
 use tokio::{sync::Mutex, time::timeout};
 use utoipa::ToSchema;
 
-/// How long an answer is given again: however many ask, what we need is asked this often.
-const REUSED_FOR: SignedDuration = SignedDuration::from_secs(5);
-/// How old the signed set of keys may be.
-const SIGNED_WITHIN: SignedDuration = SignedDuration::from_hours(48);
-/// How long a check may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a result is reused. Limits how often the dependencies are checked, regardless of the number of requests.
+const CACHE_DURATION: SignedDuration = SignedDuration::from_secs(5);
+/// The maximum age of the signed key set.
+const MAX_SIGNED_SET_AGE: SignedDuration = SignedDuration::from_hours(48);
+/// The timeout of each check.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How well it goes, best first.
+/// The health status, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
-    /// All is well.
+    /// All checks pass.
     Ok,
-    /// Some callers are not answered as they should be.
+    /// Some requests fail.
     Degraded,
-    /// Nobody is.
+    /// All or nearly all requests fail.
     Down,
 }
 
-/// One thing that we need.
+/// The check of one dependency.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = HealthCheck)]
 pub struct CheckResource {
-    /// `dynamodb`, `signing` (is there a key to sign with, and does KMS have it ready?), `signed_keys` (is the set that a
-    /// root key signed younger than two days?) or `oidc` (are there keys of the issuer of bearer tokens?)
+    /// `dynamodb`, `signing` (there is a current signing key and KMS can sign with it), `signed_keys` (the signed key set is
+    /// less than two days old) or `oidc` (the keys of the identity provider are available).
     #[schema(example = "dynamodb")]
     name: &'static str,
-    /// How well it goes.
+    /// The status of the dependency.
     status: Health,
-    /// How long the check took.
+    /// Duration of the check, in milliseconds.
     #[schema(example = 3)]
     latency_ms: u64,
 }
 
-/// All that we need.
+/// The health of the installation.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = HealthOfAll, example = json!({
+#[schema(as = HealthReport, example = json!({
     "status": "ok", "version": "0.1.0",
     "checks": [
         {"name": "dynamodb", "status": "ok", "latency_ms": 3},
@@ -60,64 +60,64 @@ pub struct CheckResource {
     ],
 }))]
 pub struct HealthResource {
-    /// As the worst of the checks.
+    /// The worst status of the checks.
     status: Health,
-    /// Each thing that is needed here.
+    /// The checks of all dependencies.
     checks: Vec<CheckResource>,
-    /// Signet's.
+    /// Version of Signet.
     version: &'static str,
 }
 
-/// The last answer, and when it was found out.
+/// The last result with its time.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Last(Arc<Mutex<Option<(Timestamp, HealthResource)>>>);
+pub(crate) struct CachedHealth(Arc<Mutex<Option<(Timestamp, HealthResource)>>>);
 
-impl Last {
-    /// The last answer while it is fresh, or a new one. Those who come while it is found out wait for it.
-    async fn or_probe(&self, app: &AppState, now: Timestamp) -> HealthResource {
-        let mut last = self.0.lock().await;
-        if let Some((at, health)) = last.as_ref()
-            && now.duration_since(*at).abs() < REUSED_FOR
+impl CachedHealth {
+    /// Returns the cached result if it is recent, otherwise a new one. Concurrent requests wait for the same checks.
+    async fn get_or_probe(&self, app: &AppState, now: Timestamp) -> HealthResource {
+        let mut cached = self.0.lock().await;
+        if let Some((at, health)) = cached.as_ref()
+            && now.duration_since(*at).abs() < CACHE_DURATION
         {
             return health.clone();
         }
         let health = Box::pin(probe(app, now)).await;
-        *last = Some((now, health.clone()));
+        *cached = Some((now, health.clone()));
         health
     }
 }
 
-/// Tells how well it goes.
+/// Returns the health of the installation.
 #[utoipa::path(
     get,
     path = "/health",
     tag = "discovery",
-    summary = "Ask whether all that is needed answers",
-    description = "An answer is given again for five seconds.",
+    summary = "Check the health",
+    description = "Checks DynamoDB, the signing keys and the identity provider. The result is cached for five seconds.",
     responses(
-        (status = 200, description = "It answers, `degraded` or `ok`", body = HealthResource),
-        (status = 503, description = "It is `down`", body = HealthResource, headers(("Retry-After" = String)), example = json!({
+        (status = 200, description = "The status is `ok` or `degraded`", body = HealthResource),
+        (status = 503, description = "The status is `down`", body = HealthResource, headers(("Retry-After" = String)), example = json!({
             "status": "down", "checks": [{"name": "dynamodb", "status": "down", "latency_ms": 2000}], "version": "0.1.0",
         })),
     ),
 )]
 pub(crate) async fn handler(
     State(app): State<AppState>,
-    Extension(last): Extension<Last>,
+    Extension(cached): Extension<CachedHealth>,
     ctx: RequestContext,
 ) -> Response {
-    let health = last.or_probe(&app, ctx.now).await;
+    let health = cached.get_or_probe(&app, ctx.now).await;
     if health.status == Health::Down {
-        let again = [(RETRY_AFTER, REUSED_FOR.as_secs().to_string())];
-        return (StatusCode::SERVICE_UNAVAILABLE, again, Json(health)).into_response();
+        let retry_after = [(RETRY_AFTER, CACHE_DURATION.as_secs().to_string())];
+        return (StatusCode::SERVICE_UNAVAILABLE, retry_after, Json(health)).into_response();
     }
     Json(health).into_response()
 }
 
-/// Asks everything at once.
+/// Runs all checks concurrently.
 async fn probe(app: &AppState, now: Timestamp) -> HealthResource {
     let clock = &app.clock;
-    let issuer = async {
+    let identity_provider = async {
         let oidc = app.oidc.as_ref()?;
         Some(check(clock, "oidc", Health::Degraded, async { oidc.discovery(now).await.map(drop) }).await)
     };
@@ -125,42 +125,42 @@ async fn probe(app: &AppState, now: Timestamp) -> HealthResource {
     let (dynamodb, signing, signed_keys, oidc) = tokio::join!(
         check(clock, "dynamodb", Health::Down, app.table.probe()),
         check(clock, "signing", Health::Down, app.tokens.check_signer(now)),
-        check(clock, "signed_keys", Health::Degraded, signed_lately(ring, now)),
-        issuer,
+        check(clock, "signed_keys", Health::Degraded, check_signed_set(ring, now)),
+        identity_provider,
     );
     let checks: Vec<CheckResource> = [dynamodb, signing, signed_keys].into_iter().chain(oidc).collect();
     let status = checks.iter().map(|check| check.status).max().unwrap_or(Health::Ok);
     HealthResource { status, checks, version: env!("CARGO_PKG_VERSION") }
 }
 
-/// Runs one check. Why it failed is for the log alone.
+/// Runs one check. The cause of a failure is logged, not returned.
 async fn check<E: Display>(
     clock: &Clock,
     name: &'static str,
-    if_it_fails: Health,
+    status_on_failure: Health,
     probe: impl Future<Output = Result<(), E>>,
 ) -> CheckResource {
-    let begun = clock.now();
-    let cause = match timeout(PATIENCE, probe).await {
+    let started = clock.now();
+    let cause = match timeout(CHECK_TIMEOUT, probe).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.to_string()),
-        Err(_) => Some("no answer in time".to_owned()),
+        Err(_) => Some("timed out".to_owned()),
     };
     if let Some(cause) = &cause {
         tracing::warn!(check = name, cause, "a health check failed");
     }
-    let status = if cause.is_some() { if_it_fails } else { Health::Ok };
-    let latency_ms = u64::try_from(clock.now().duration_since(begun).as_millis()).unwrap_or(0);
+    let status = if cause.is_some() { status_on_failure } else { Health::Ok };
+    let latency_ms = u64::try_from(clock.now().duration_since(started).as_millis()).unwrap_or(0);
     CheckResource { name, status, latency_ms }
 }
 
-/// The set of keys is signed anew each day. If it is not, nobody looks after the keys: apps get no new set in some days,
-/// and no key takes its turn.
-async fn signed_lately(ring: &KeyRingCache, now: Timestamp) -> Result<(), String> {
+/// Checks that the signed key set is recent. The rotation function signs it every day. If it is old, rotation does not run:
+/// signing keys are not rotated, and apps will have no valid signed key set after some days.
+async fn check_signed_set(ring: &KeyRingCache, now: Timestamp) -> Result<(), String> {
     let ring = ring.read(now).await.map_err(|error| error.to_string())?;
     match &ring.signed_set {
-        Some(set) if now.duration_since(set.issued_at) < SIGNED_WITHIN => Ok(()),
-        Some(set) => Err(format!("the set of signing keys was signed at {}, and not since", set.issued_at)),
-        None => Err("no root key has signed the set of signing keys".to_owned()),
+        Some(set) if now.duration_since(set.issued_at) < MAX_SIGNED_SET_AGE => Ok(()),
+        Some(set) => Err(format!("the signed key set is out of date: it was signed at {}", set.issued_at)),
+        None => Err("there is no signed key set".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! The keys that verify license tokens, as a JWK Set (RFC 7517 §5).
+//! The public signing keys that verify license tokens, as a JWK Set (RFC 7517, section 5).
 
 use axum::{
     extract::State,
@@ -14,30 +14,30 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// The set.
+/// A JWK Set.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = JwkSet)]
 pub struct JwksResource {
-    /// Those that sign, will sign, or signed a token that may still be good.
+    /// The current signing key, the next one, and previous ones whose tokens may not have expired yet.
     keys: Vec<Jwk>,
 }
 
-/// The public signing keys.
+/// Returns the public signing keys.
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",
     tag = "discovery",
     summary = "Get the public signing keys",
-    description = "A key is here before it signs, and until the last token that it signed has ended.",
-    responses((status = 200, description = "The set", body = JwksResource, headers(("ETag" = String))), ServerErrors),
+    description = "A key is published before it signs the first token and until the last token that it signed has expired.",
+    responses((status = 200, description = "The public signing keys", body = JwksResource, headers(("ETag" = String))), ServerErrors),
 )]
 pub async fn handler(State(app): State<AppState>, ctx: RequestContext) -> Result<impl IntoResponse, Problem> {
-    let copy = app.tokens.ring();
-    let body = JwksResource { keys: copy.read(ctx.now).await?.published().map(Jwk::from).collect() };
-    Ok((public_for(copy.refresh_interval()), WithEtag(body)))
+    let ring = app.tokens.ring();
+    let body = JwksResource { keys: ring.read(ctx.now).await?.published().map(Jwk::from).collect() };
+    Ok((public_cache_control(ring.refresh_interval()), WithEtag(body)))
 }
 
-/// Anybody may keep it for so long.
-pub(crate) fn public_for(time: SignedDuration) -> [(HeaderName, String); 1] {
-    [(CACHE_CONTROL, format!("public, max-age={}", time.as_secs()))]
+/// Returns a `Cache-Control` header that lets clients and shared caches store the response.
+pub(crate) fn public_cache_control(max_age: SignedDuration) -> [(HeaderName, String); 1] {
+    [(CACHE_CONTROL, format!("public, max-age={}", max_age.as_secs()))]
 }

@@ -1,5 +1,4 @@
-//! What an app, a tool or a person needs to find the rest: the public signing keys, where the endpoints are, their
-//! documentation, and how well they do.
+//! Discovery: public signing keys, endpoint URLs, the OpenAPI document, API documentation, error pages and the health check.
 
 pub mod docs;
 pub mod health;
@@ -13,9 +12,10 @@ use axum::Extension;
 use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// The function's routes.
+/// Returns the routes of this Lambda function.
 pub fn routes() -> OpenApiRouter<AppState> {
-    let health = OpenApiRouter::new().routes(routes!(health::handler)).layer(Extension(health::Last::default()));
+    let health =
+        OpenApiRouter::new().routes(routes!(health::handler)).layer(Extension(health::CachedHealth::default()));
     OpenApiRouter::new()
         .routes(routes!(jwks::handler))
         .routes(routes!(signed_jwks::handler))
@@ -23,7 +23,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(openapi::handler))
         .routes(routes!(docs::page))
         .routes(routes!(docs::file))
-        .routes(routes!(problems::of_all))
-        .routes(routes!(problems::of_code))
+        .routes(routes!(problems::list_codes))
+        .routes(routes!(problems::get_code))
         .merge(health)
 }

@@ -1,4 +1,4 @@
-//! Where the endpoints are that an app needs, so that it has to be told one URL alone.
+//! The license configuration: the URLs and algorithms that an app needs, so that it must be configured with one URL only.
 
 use axum::{extract::State, response::IntoResponse};
 use serde::Serialize;
@@ -9,9 +9,9 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::jwks::public_for;
+use crate::jwks::public_cache_control;
 
-/// What a license token says; the names of [`shared::domain::Claims`].
+/// The claims of a license token: the field names of [`shared::domain::Claims`].
 const CLAIMS: [&str; 15] = [
     "iss",
     "aud",
@@ -30,62 +30,63 @@ const CLAIMS: [&str; 15] = [
     "activation",
 ];
 
-/// What an app finds here.
+/// The URLs and algorithms that an app needs.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LicenseConfiguration)]
 pub struct LicenseConfigurationResource {
-    /// What tokens name as `iss`.
+    /// The issuer: the `iss` claim of license tokens.
     #[schema(example = "https://licenses.example.com")]
     issuer: String,
-    /// The public signing keys.
+    /// URL of the public signing keys.
     #[schema(example = "https://licenses.example.com/.well-known/jwks.json")]
     jwks_uri: String,
-    /// The same, signed by the root key.
+    /// URL of the public signing keys, signed by the root key.
     #[schema(example = "https://licenses.example.com/.well-known/jwks.jwt")]
     signed_jwks_uri: String,
-    /// Of the endpoints below.
+    /// Version of the API endpoints below.
     #[schema(example = "1.0")]
     api_version: &'static str,
-    /// Takes a seat.
+    /// Activates a machine.
     #[schema(example = "https://licenses.example.com/api/v1.0/license-activations/activate")]
     activation_endpoint: String,
-    /// Gives it back; `{id}` is the activation's.
+    /// Deactivates a machine. `{id}` is the activation id.
     #[schema(example = "https://licenses.example.com/api/v1.0/license-activations/{id}/deactivate")]
     deactivation_endpoint: String,
-    /// Keeps it.
+    /// Extends the lease and renews the license token.
     #[schema(example = "https://licenses.example.com/api/v1.0/license-keys/heartbeat")]
     heartbeat_endpoint: String,
-    /// Tells whether a license key or token is good.
+    /// Validates a license key or a license token.
     #[schema(example = "https://licenses.example.com/api/v1.0/license-keys/validate")]
     validation_endpoint: String,
-    /// What is for sale.
+    /// The public catalog.
     #[schema(example = "https://licenses.example.com/api/v1.0/products/catalog")]
     catalog_endpoint: String,
-    /// By which a token may be signed.
+    /// Signature algorithms of license tokens.
     #[schema(example = json!(["RS256"]))]
     token_signing_alg_values_supported: [&'static str; 1],
-    /// How the key of an encrypted token may be encrypted.
+    /// Key encryption algorithms of encrypted license tokens.
     #[schema(example = json!(["RSA-OAEP"]))]
     token_encryption_alg_values_supported: [&'static str; 1],
-    /// How an encrypted token itself may be.
+    /// Content encryption algorithms of encrypted license tokens.
     #[schema(example = json!(["A256CBC-HS512"]))]
     token_encryption_enc_values_supported: [&'static str; 1],
-    /// What a token may say.
+    /// Claims that a license token can contain.
     #[schema(value_type = Vec<String>, example = json!(["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "customer_id", "product_id", "tier", "features", "limits", "enforcement", "generation", "activation"]))]
     claims_supported: [&'static str; CLAIMS.len()],
 }
 
-/// Where everything is.
+/// Returns the license configuration.
 #[utoipa::path(
     get,
     path = "/.well-known/license-configuration",
     tag = "discovery",
-    summary = "Get the endpoints that an app needs",
-    responses((status = 200, description = "The endpoints", body = LicenseConfigurationResource, headers(("ETag" = String)))),
+    summary = "Get the license configuration",
+    description = "The URLs and algorithms that an app needs.",
+    responses((status = 200, description = "The license configuration", body = LicenseConfigurationResource, headers(("ETag" = String)))),
 )]
 pub async fn handler(State(app): State<AppState>) -> impl IntoResponse {
-    let time = app.tokens.ring().refresh_interval();
-    (public_for(time), WithEtag(configuration(&app.settings)))
+    let max_age = app.tokens.ring().refresh_interval();
+    (public_cache_control(max_age), WithEtag(configuration(&app.settings)))
 }
 
 fn configuration(settings: &Settings) -> LicenseConfigurationResource {
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_claims_are_those_of_a_token() {
+    fn claims_supported_lists_all_claims() {
         let claims: Claims = serde_json::from_value(serde_json::json!({
             "iss": "", "aud": "", "sub": "", "iat": 0, "nbf": 0, "exp": 0, "jti": "",
             "customer_id": "", "product_id": "", "tier": {"id": "", "code": "", "name": ""}, "features": [],

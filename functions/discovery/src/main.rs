@@ -1,4 +1,4 @@
-//! The discovery function on Lambda.
+//! Binary of the `discovery` Lambda function.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,8 @@
-//! The OpenAPI document of every function.
+//! The OpenAPI document of all functions.
 //!
-//! This function knows no other, so the document is a file, made from the code of all of them by
-//! `UPDATE_OPENAPI=1 cargo test -p signet-local --test openapi`; without the variable that test says whether it agrees.
+//! This crate does not depend on the other functions, so the document is a generated file. Generate it with
+//! `UPDATE_OPENAPI=1 cargo test -p signet-local --test openapi`. Without the variable, the test fails if the file is out of
+//! date.
 
 use axum::{
     http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG},
@@ -9,16 +10,16 @@ use axum::{
 };
 use shared::http::representation::etag;
 
-/// The document.
+/// The OpenAPI document, as JSON.
 pub const DOCUMENT: &str = include_str!("../openapi.json");
 
-/// The documentation of every endpoint.
+/// Returns the OpenAPI document.
 #[utoipa::path(
     get,
     path = "/openapi.json",
     tag = "discovery",
-    summary = "Get this document",
-    responses((status = 200, description = "The document", content_type = "application/json", body = Object, headers(("ETag" = String)))),
+    summary = "Get the OpenAPI document",
+    responses((status = 200, description = "The OpenAPI document", content_type = "application/json", body = Object, headers(("ETag" = String)))),
 )]
 pub async fn handler() -> impl IntoResponse {
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")];

@@ -1,5 +1,5 @@
-//! The public signing keys once more, as a JWT that a root key signed: an app that has the root's public key built in
-//! needs to trust neither DNS nor certificates.
+//! The public signing keys as a JWT signed by a root key. An app that embeds the public root key does not need to trust DNS
+//! or TLS certificates.
 
 use axum::{
     extract::State,
@@ -14,25 +14,25 @@ use shared::{
     http::{Problem, RequestContext, representation::etag, responses::ServerErrors},
 };
 
-use crate::jwks::public_for;
+use crate::jwks::public_cache_control;
 
-/// What it is (OpenID Federation 1.0, "Signed JWK Set").
+/// Media type of a signed JWK Set (OpenID Federation 1.0).
 const MEDIA_TYPE: &str = "application/jwk-set+jwt";
 
-/// The signed set.
+/// Returns the signed key set.
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.jwt",
     tag = "discovery",
-    summary = "Get the public signing keys, signed by the root key",
-    description = "A JWT of type `jwk-set+jwt` with `iss`, `sub`, `iat`, `exp` and `keys`. It verifies with one of `root_keys` \
-        of `GET /api/v1.0/signing-keys`, of which an app has the first built in, and may have others. It is signed anew each \
-        day and holds for a week; each has a later `iat` than the one before. 503 where the one that is kept has a key \
-        that was condemned since, until it is signed anew.",
+    summary = "Get the signed public signing keys",
+    description = "A JWT of type `jwk-set+jwt` with the claims `iss`, `sub`, `iat`, `exp` and `keys`, signed by a root key. Apps \
+        embed the root keys, which `GET /api/v1.0/signing-keys` returns as `root_keys`. The JWT is re-signed every day with a \
+        later `iat` and is valid for a week. The status is 503 if no valid JWT is available, for example after one of its keys \
+        was condemned, until it is re-signed.",
     responses(
         (
             status = 200,
-            description = "The set",
+            description = "The signed key set",
             content_type = "application/jwk-set+jwt",
             body = String,
             headers(("ETag" = String)),
@@ -42,10 +42,10 @@ const MEDIA_TYPE: &str = "application/jwk-set+jwt";
     ),
 )]
 pub async fn handler(State(app): State<AppState>, ctx: RequestContext) -> Result<Response, Problem> {
-    let copy = app.tokens.ring();
-    let ring = copy.read(ctx.now).await?;
+    let cache = app.tokens.ring();
+    let ring = cache.read(ctx.now).await?;
     let set = ring.good_set(ctx.now);
-    let set = set.ok_or_else(|| Problem::unavailable("no signed set of keys is kept that still holds"))?;
+    let set = set.ok_or_else(|| Problem::unavailable("there is no valid signed key set"))?;
     let headers = [(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)), (ETAG, etag(set.jwt.as_bytes()))];
-    Ok((public_for(copy.refresh_interval()), headers, set.jwt.clone()).into_response())
+    Ok((public_cache_control(cache.refresh_interval()), headers, set.jwt.clone()).into_response())
 }

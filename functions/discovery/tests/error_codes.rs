@@ -1,4 +1,4 @@
-//! `docs/reference/error-codes.md` lists every error code, as the API's own pages explain it.
+//! `docs/reference/error-codes.md` lists every error code with the same explanation as the error pages.
 #![expect(clippy::unwrap_used, reason = "a missing file fails the test")]
 
 use std::{env, fmt::Write, fs};
@@ -23,8 +23,8 @@ fn generated() -> String {
         let explanation = explain(code);
         let (status, title) = (status(code).as_u16(), title(code));
         writeln!(text, "\n## `{code}` {{ #{code} }}\n\n**{status}** · {title}\n").unwrap();
-        writeln!(text, "**What happened.** {}\n", explanation.happened).unwrap();
-        writeln!(text, "**What to do.** {}", explanation.mend).unwrap();
+        writeln!(text, "**What happened.** {}\n", explanation.cause).unwrap();
+        writeln!(text, "**What to do.** {}", explanation.resolution).unwrap();
     }
     text
 }

@@ -1,4 +1,5 @@
-//! Looks a license key over: whether its seats, its sealed parts, its tier and its customer's pointer fit together.
+//! Audits a license key: checks that its seats, stored token, signing key, tier, customer pointer and expiry are
+//! consistent.
 
 use axum::extract::State;
 use jiff::Timestamp;
@@ -21,44 +22,44 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// Whether to mend what can be mended.
+/// Request to audit a license key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = AuditRequest)]
 pub struct Request {
-    /// Frees seats that no machine has, ends activations whose seat is not theirs, and signs the stored token anew where
-    /// the key that signed it was condemned.
+    /// Whether to repair what can be repaired: free seats without an activation, end activations without their seat, and
+    /// re-sign the stored token if its signing key was condemned.
     #[serde(default)]
     #[schema(default = false)]
     pub repair: bool,
 }
 
-/// What was found.
+/// The result of an audit.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditResponse)]
 pub struct Response {
-    /// The license, its seats counted.
+    /// The license, with its used seats counted.
     pub license: LicenseResource,
-    /// One for each thing that was looked at.
+    /// One finding per check.
     pub findings: Vec<Finding>,
-    /// Whether all of them are.
+    /// Whether all findings are `ok`.
     #[schema(example = true)]
     pub ok: bool,
-    /// When.
+    /// When the audit ran.
     #[schema(value_type = String, format = DateTime)]
     pub audited_at: Timestamp,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Finding {
-    /// `seats`, `stored_token`, `signing_key`, `tier`, `customer_pointer` or `expiry`.
+    /// The check: `seats`, `stored_token`, `signing_key`, `tier`, `customer_pointer` or `expiry`.
     #[schema(example = "seats")]
     pub code: &'static str,
-    /// Whether it is as it should be.
+    /// Whether the check passed.
     #[schema(example = true)]
     pub ok: bool,
-    /// What was found, for a person.
-    #[schema(example = "every seat has its machine, and every machine its seat")]
+    /// Human-readable result.
+    #[schema(example = "every seat has an activation, and every activation has its seat")]
     pub detail: String,
 }
 
@@ -67,11 +68,12 @@ pub struct Finding {
     post,
     path = "/api/v1.0/license-keys/{id}/audit",
     tag = "license keys",
-    summary = "Look a license key over, and mend what can be mended if asked to",
+    summary = "Audit a license key",
+    description = "Checks the stored data of a license key for inconsistencies and, with `repair`, repairs them.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     request_body = Request,
     responses(
-        (status = 200, description = "What was found", body = Response),
+        (status = 200, description = "The findings", body = Response),
         Authenticated,
         Authorized,
         PathLookup,
@@ -92,7 +94,7 @@ pub(crate) async fn handler(
     Box::pin(audit(&app, id, request.repair, &caller.actor(), &ctx)).await.map(axum::Json)
 }
 
-/// Looks a license key over and notes that it did.
+/// Audits a license key and records an `audited` event.
 pub async fn audit(
     app: &AppState,
     id: LicenseId,
@@ -104,7 +106,7 @@ pub async fn audit(
     let catalog = app.table.catalog().await?.catalog;
     let mut ids = IdGenerator::new(ctx.now);
     let mut stored = stored_token(app, &license, ctx.now).await?;
-    if repair && !stored.1.ok && sign_again(app, &catalog, &license, ctx).await? {
+    if repair && !stored.1.ok && resign_stored_token(app, &catalog, &license, ctx).await? {
         stored = stored_token(app, &license, ctx.now).await?;
     }
     let findings = vec![
@@ -117,8 +119,8 @@ pub async fn audit(
     ];
     let seats_used = app.table.seats_used(&license).await?;
     let ok = findings.iter().all(|finding| finding.ok);
-    let license_shown = LicenseResource::new(&license, Some(seats_used), ctx.now);
-    let response = Response { license: license_shown, findings, ok, audited_at: ctx.now };
+    let license = LicenseResource::new(&license, Some(seats_used), ctx.now);
+    let response = Response { license, findings, ok, audited_at: ctx.now };
     let data = serde_json::json!({ "ok": ok, "repair": repair });
     let event = ctx.event(&mut ids, EventType::Audited, id, actor, data);
     let done = ctx.idempotency.untagged(&response).await?;
@@ -151,28 +153,29 @@ async fn seats(
     }
     let Inconsistencies { seats, activations } = &inconsistencies;
     Ok(match (seats.len(), activations.len()) {
-        (0, 0) => finding("seats", true, "every seat has its machine, and every machine its seat"),
-        (seats, machines) => finding(
+        (0, 0) => finding("seats", true, "every seat has an activation, and every activation has its seat"),
+        (seats, activations) => finding(
             "seats",
             false,
-            format!("{seats} seats that no machine has, {machines} machines whose seat is not theirs"),
+            format!("{seats} seats without an activation, {activations} activations without their seat"),
         ),
     })
 }
 
-/// What is sealed: that it opens, is of this license and its generation, and whose key signed it.
+/// Checks the sealed key string and token: that they can be decrypted, belong to this license and its generation, and that
+/// the signing key was not condemned. Returns the findings `stored_token` and `signing_key`.
 async fn stored_token(app: &AppState, license: &License, now: Timestamp) -> Result<(Finding, Finding), Problem> {
     let stored = |ok, detail: &str| finding("stored_token", ok, detail);
-    let unknown_key = || finding("signing_key", false, "there is no stored token to tell the signing key by");
+    let unknown_key = || finding("signing_key", false, "unknown, because there is no readable stored token");
     let Some(sealed) = app.table.sealed(license.id).await? else {
-        return Ok((stored(false, "nothing is stored"), unknown_key()));
+        return Ok((stored(false, "there is no stored token"), unknown_key()));
     };
     let Ok((key, token)) = open_key(app, license.id, &sealed).await else {
-        return Ok((stored(false, "what is stored does not open"), unknown_key()));
+        return Ok((stored(false, "the stored token cannot be decrypted"), unknown_key()));
     };
     let kid = UnverifiedToken::parse(token.expose()).map(|token| token.kid().to_owned()).unwrap_or_default();
     let signing_key = match app.tokens.ring().find(&kid, now).await? {
-        None => finding("signing_key", false, "the ring does not know the key that signed the stored token"),
+        None => finding("signing_key", false, "the key that signed the stored token is not in the key ring"),
         Some(key) if key.state == KeyState::Condemned => {
             finding("signing_key", false, "the key that signed the stored token was condemned")
         }
@@ -182,26 +185,26 @@ async fn stored_token(app: &AppState, license: &License, now: Timestamp) -> Resu
         Ok(key) => app.table.key_pointer(&key).await?,
         Err(_) => None,
     };
-    let here = pointer.is_some_and(|to| to.license_id == license.id && to.generation == license.generation);
-    if !here {
-        return Ok((stored(false, "the stored key string does not lead to this license key"), signing_key));
+    let matches = pointer.is_some_and(|to| to.license_id == license.id && to.generation == license.generation);
+    if !matches {
+        return Ok((stored(false, "the stored key string belongs to another license key or generation"), signing_key));
     }
-    let told = match app.tokens.verify(&token, now).await {
+    let stored_token = match app.tokens.verify(&token, now).await {
         Ok(claims) if claims.sub == license.id.to_string() && claims.generation == license.generation => {
-            stored(true, "the stored token and key string are of this license key")
+            stored(true, "the stored token and key string belong to this license key")
         }
-        Ok(_) => stored(false, "the stored token is of another license key or generation"),
-        Err(VerifyError::Invalid(_)) => stored(false, "the signature of the stored token does not hold"),
-        // The signing key's own finding tells.
-        Err(VerifyError::Condemned) => stored(true, "the signature of the stored token holds"),
+        Ok(_) => stored(false, "the stored token belongs to another license key or generation"),
+        Err(VerifyError::Invalid(_)) => stored(false, "the signature of the stored token is invalid"),
+        // The finding `signing_key` reports the condemned key.
+        Err(VerifyError::Condemned) => stored(true, "the signature of the stored token is valid"),
         Err(VerifyError::Store(error)) => return Err(error.into()),
     };
-    Ok((told, signing_key))
+    Ok((stored_token, signing_key))
 }
 
-/// Stores a new token in place of one whose signing key was condemned; the key string stays. Tells whether it did: there
-/// is none for a license key that has ended, or of which nothing that is stored opens.
-async fn sign_again(
+/// Replaces a stored token whose signing key was condemned; the key string does not change. Returns whether the token was
+/// replaced: it is not if the license key cannot be used or the stored values cannot be decrypted.
+async fn resign_stored_token(
     app: &AppState,
     catalog: &Catalog,
     license: &License,
@@ -212,54 +215,58 @@ async fn sign_again(
         return Ok(false);
     }
     let Some(sealed) = app.table.sealed(license.id).await? else { return Ok(false) };
-    let Ok((_, kept)) = open_key(app, license.id, &sealed).await else { return Ok(false) };
-    let again = token_again(app, license, (catalog, product, tier), (&sealed, kept), ctx).await?;
-    Ok(again.is_some())
+    let Ok((_, token)) = open_key(app, license.id, &sealed).await else { return Ok(false) };
+    let replaced = token_again(app, license, (catalog, product, tier), (&sealed, token), ctx).await?;
+    Ok(replaced.is_some())
 }
 
 fn tier(catalog: &Catalog, license: &License) -> Finding {
     let code = "tier";
     let Some(product) = catalog.products.get(&license.product_id) else {
-        return finding(code, false, "its product is not in the catalog");
+        return finding(code, false, "the product is not in the catalog");
     };
     match catalog.tiers.get(&license.tier_id) {
-        None => finding(code, false, "its pricing tier is not in the catalog"),
-        Some(tier) if tier.product_id != product.id => finding(code, false, "its pricing tier is of another product"),
-        Some(_) if !product.is_active => finding(code, false, "its product is not active"),
+        None => finding(code, false, "the pricing tier is not in the catalog"),
+        Some(tier) if tier.product_id != product.id => {
+            finding(code, false, "the pricing tier belongs to another product")
+        }
+        Some(_) if !product.is_active => finding(code, false, "the product is not active"),
         Some(tier) => finding(code, true, format!("{} {}", product.name, tier.name)),
     }
 }
 
-/// A customer's pointer names this key, or one that was issued later.
+/// Checks that the customer's pointer to the current license key names this key or one that was issued later.
 async fn customer_pointer(app: &AppState, catalog: &Catalog, license: &License) -> Result<Finding, Problem> {
     let code = "customer_pointer";
     let product = license.product_id;
     let Some(current) = app.table.current_license(license.customer_id, product).await? else {
-        return Ok(finding(code, false, "the customer has no pointer to a current key of this product"));
+        return Ok(finding(code, false, "the customer has no current license key for this product"));
     };
     if current == license.id {
-        return Ok(finding(code, true, "the customer's current key of this product is this one"));
+        return Ok(finding(code, true, "this is the customer's current license key for the product"));
     }
     let Some(other) = app.table.license(current).await? else {
-        return Ok(finding(code, false, "the customer's current key does not exist"));
+        return Ok(finding(code, false, "the customer's current license key does not exist"));
     };
     let is_sibling = other.customer_id == license.customer_id && other.product_id == product;
     if !is_sibling || other.issued_at < license.issued_at {
-        return Ok(finding(code, false, "the customer's current key is not one that was issued after this"));
+        return Ok(finding(code, false, "the customer's current license key was not issued after this one"));
     }
-    let both_open = [license, &other].iter().all(|one| one.state == LicenseState::Active);
+    let both_active = [license, &other].iter().all(|license| license.state == LicenseState::Active);
     let one_key = catalog.products.get(&product).is_some_and(|product| product.one_key_per_customer);
-    let detail = match (both_open, one_key) {
-        (true, true) => "a later key is current; this one is from when the product allowed several",
-        _ => "a later key is the customer's current one",
+    let detail = match (both_active, one_key) {
+        (true, true) => {
+            "a later license key is current; both are active because the product allowed several when they were issued"
+        }
+        _ => "the customer's current license key is a later one",
     };
     Ok(finding(code, true, detail))
 }
 
 fn expiry(license: &License, now: Timestamp) -> Finding {
     match license.expires_at {
-        None => finding("expiry", true, "it never ends"),
-        Some(end) if end <= now => finding("expiry", false, format!("it ended at {end}")),
-        Some(end) => finding("expiry", true, format!("it ends at {end}")),
+        None => finding("expiry", true, "never expires"),
+        Some(end) if end <= now => finding("expiry", false, format!("expired at {end}")),
+        Some(end) => finding("expiry", true, format!("expires at {end}")),
     }
 }

@@ -1,4 +1,4 @@
-//! Moves a license key to another pricing tier, or gives it other limits.
+//! Changes the pricing tier or the seat limit of a license key.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -21,20 +21,21 @@ use utoipa::ToSchema;
 
 use crate::transition::{Decision, apply};
 
-/// To what: either or both.
+/// Request to change a license key. Requires at least one of the fields.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = ChangeRequest)]
 pub struct Request {
-    /// A tier of the same product.
+    /// The new tier, which must belong to the same product.
     pub tier_id: Option<TierId>,
-    /// Seats: null, no limit; left out, the new tier's, or as it was where the tier stays.
+    /// The new number of seats; null means no limit. If omitted, the limit of the new tier applies; if the tier does not
+    /// change either, the limit stays the same.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000, example = 10)]
     pub max_users: Option<Option<u32>>,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: StateConflict TierOfOtherProduct;
 }
 
@@ -43,14 +44,15 @@ shared::problems! {
     post,
     path = "/api/v1.0/license-keys/{id}/change",
     tag = "license keys",
-    summary = "Move a license key to another tier or limit",
-    description = "Features follow at the next heartbeat. Fewer seats than are held are refused.",
+    summary = "Change the tier or seat limit of a license key",
+    description = "Apps receive the new features with the next heartbeat. The seat limit cannot be lower than the number of \
+        seats in use.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     request_body(
         content = Request,
         examples(
-            ("seats" = (summary = "More seats", value = json!({"max_users": 10}))),
-            ("tier" = (summary = "Another tier, with its limits", value = json!({"tier_id": "tier_01JD8W0V5XK6Q3R7T2N4M8P9ZB"}))),
+            ("seats" = (summary = "Change the number of seats", value = json!({"max_users": 10}))),
+            ("tier" = (summary = "Change the tier, with its limits", value = json!({"tier_id": "tier_01JD8W0V5XK6Q3R7T2N4M8P9ZB"}))),
         ),
     ),
     responses(
@@ -76,7 +78,12 @@ pub(crate) async fn handler(
     Ok(WithEtag(change(&app.table, id, &request, &caller.actor(), &ctx).await?))
 }
 
-/// Changes tier, limits or both.
+/// Changes the tier, the seat limit or both.
+///
+/// # Errors
+///
+/// `invalid_value`, `tier_of_other_product`, or `state_conflict` if the license key is revoked or superseded, or if more
+/// seats are in use than the new limit allows.
 pub async fn change(
     table: &Table,
     id: LicenseId,
@@ -87,7 +94,7 @@ pub async fn change(
     check(request)?;
     let catalog = table.catalog().await?.catalog;
     let read = table.license(id).await?.ok_or_else(Problem::not_found)?;
-    enough_seats(table, &read, changed(&catalog, request, read.clone())?.max_users).await?;
+    check_seats_in_use(table, &read, changed(&catalog, request, read.clone())?.max_users).await?;
     apply(table, id, EventType::Changed, (actor, ctx), |read| {
         let from = serde_json::json!({ "tier_id": read.tier_id, "max_users": read.max_users });
         let next = changed(&catalog, request, read)?;
@@ -100,8 +107,8 @@ pub async fn change(
 fn check(request: &Request) -> Result<(), ValidationErrors> {
     let mut invalid = ValidationErrors::default();
     check_seats(&mut invalid, request.max_users.flatten());
-    let says = request.tier_id.is_some() || request.max_users.is_some();
-    invalid.check(says, "/tier_id", "give tier_id, max_users or both");
+    let has_change = request.tier_id.is_some() || request.max_users.is_some();
+    invalid.check(has_change, "/tier_id", "at least one of tier_id and max_users is required");
     invalid.into_result()
 }
 
@@ -112,16 +119,17 @@ fn changed(catalog: &Catalog, request: &Request, read: License) -> Result<Licens
         return Ok(read.change(tier_id, max_users, max_tenants)?);
     };
     let at = |code, detail| Problem::from(FieldError::at("/tier_id", code, detail));
-    let tier = catalog.tiers.get(&id).ok_or_else(|| at(Code::InvalidValue, "there is no such pricing tier"))?;
+    let tier = catalog.tiers.get(&id).ok_or_else(|| at(Code::InvalidValue, "pricing tier not found"))?;
     if tier.product_id != read.product_id {
-        return Err(at(Code::TierOfOtherProduct, "this tier belongs to another product"));
+        return Err(at(Code::TierOfOtherProduct, "tier belongs to another product"));
     }
     Ok(read.change(id, request.max_users.unwrap_or(tier.max_users), tier.max_tenants)?)
 }
 
-/// A courtesy to the operator, who may free seats first. What guards the limit is that a seat above it no longer
-/// counts, whatever is written here.
-async fn enough_seats(table: &Table, read: &License, max_users: Option<u32>) -> Result<(), Problem> {
+/// Rejects a limit below the number of seats in use, so that the operator can deactivate machines first. The check is
+/// advisory, because seats can be taken concurrently: what enforces the limit is that a seat numbered at or above it does
+/// not count.
+async fn check_seats_in_use(table: &Table, read: &License, max_users: Option<u32>) -> Result<(), Problem> {
     let Some(wanted) = max_users else { return Ok(()) };
     if read.max_users.is_some_and(|seats| seats <= wanted) {
         return Ok(());
@@ -130,5 +138,6 @@ async fn enough_seats(table: &Table, read: &License, max_users: Option<u32>) -> 
     if used <= wanted as usize {
         return Ok(());
     }
-    Err(StateConflict(format!("{used} seats are held: free some before the limit becomes {wanted}")).into())
+    Err(StateConflict(format!("{used} seats are in use: deactivate machines before reducing the limit to {wanted}"))
+        .into())
 }

@@ -1,5 +1,5 @@
-//! What an operator looks for, by whatever they have of it: an id, an e-mail address, the whole key string that a
-//! customer read out, or the beginning of a name. Each is one look into an index; nothing is scanned.
+//! Search for the dashboard: finds a license key or customer by id, email address or complete key string. Every search is
+//! one lookup by key; nothing is scanned.
 
 use shared::{
     domain::{ActivationId, CustomerId, KeyString, LicenseId, Secret},
@@ -7,34 +7,35 @@ use shared::{
     store::Table,
 };
 
-/// What a text names.
+/// The result of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// A license key, by its id, its key string or one of its machines.
+    /// A license key, found by its id, its key string or the id of one of its activations.
     License(LicenseId),
-    /// A customer, by its id or e-mail address.
+    /// A customer, found by its id or email address.
     Customer(CustomerId),
-    /// Nothing, unless it is how a customer's name begins.
+    /// No match. The text can still be a prefix of a customer's name.
     Nothing,
 }
 
-/// Finds what a text names. It may be a key string, which belongs into no address and no log.
+/// Finds the item that a text identifies. The text is a secret because it can be a key string, which must not appear in
+/// URLs or logs.
 pub async fn find(table: &Table, text: &Secret) -> Result<Found, Problem> {
-    let typed = text.expose().trim();
-    if let Ok(id) = typed.parse::<LicenseId>() {
+    let text = text.expose().trim();
+    if let Ok(id) = text.parse::<LicenseId>() {
         return Ok(table.license(id).await?.map_or(Found::Nothing, |license| Found::License(license.id)));
     }
-    if let Ok(id) = typed.parse::<ActivationId>() {
+    if let Ok(id) = text.parse::<ActivationId>() {
         return Ok(table.license(id.license).await?.map_or(Found::Nothing, |license| Found::License(license.id)));
     }
-    if let Ok(id) = typed.parse::<CustomerId>() {
+    if let Ok(id) = text.parse::<CustomerId>() {
         return Ok(table.customer(id).await?.map_or(Found::Nothing, |found| Found::Customer(found.customer.id)));
     }
-    if let Ok(key) = KeyString::parse(typed) {
+    if let Ok(key) = KeyString::parse(text) {
         return Ok(table.key_pointer(&key).await?.map_or(Found::Nothing, |pointer| Found::License(pointer.license_id)));
     }
-    if typed.contains('@') {
-        let found = table.customer_by_email(typed).await?;
+    if text.contains('@') {
+        let found = table.customer_by_email(text).await?;
         return Ok(found.map_or(Found::Nothing, |found| Found::Customer(found.customer.id)));
     }
     Ok(Found::Nothing)

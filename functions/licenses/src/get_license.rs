@@ -1,4 +1,4 @@
-//! One license key, with its seats counted.
+//! Returns a license key with its number of used seats.
 
 use axum::extract::State;
 use shared::{
@@ -13,7 +13,7 @@ use shared::{
     store::Table,
 };
 
-/// Reads a license key.
+/// Returns a license key.
 #[utoipa::path(
     get,
     path = "/api/v1.0/license-keys/{id}",
@@ -39,7 +39,7 @@ pub async fn handler(
     Ok(WithEtag(get(&app.table, id, &ctx).await?))
 }
 
-/// A license key and how many of its seats are held.
+/// Returns a license key with its number of used seats.
 pub async fn get(table: &Table, id: LicenseId, ctx: &RequestContext) -> Result<LicenseResource, Problem> {
     let license = table.license(id).await?.ok_or_else(Problem::not_found)?;
     let seats_used = table.seats_used(&license).await?;

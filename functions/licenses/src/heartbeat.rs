@@ -1,5 +1,5 @@
-//! A consuming app's periodic call: extends the lease and hands out a fresh token. One round of DynamoDB, at most one
-//! signature.
+//! The periodic request of an app: extends the lease of its seat and renews its license token. Usually costs one parallel
+//! round trip to DynamoDB and at most one signature.
 
 use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
@@ -22,56 +22,58 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// A token, and the machine that it is for.
+/// Request to send a heartbeat.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = HeartbeatRequest)]
 pub struct Request {
-    /// The last token; it may be past its `exp`.
+    /// The last license token, which may be expired.
     #[schema(value_type = String, example = "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl")]
     pub token: Secret,
-    /// What the app calls the machine.
+    /// Identifier of the machine, as in the activation.
     #[schema(example = "machine-1")]
     pub machine_id: String,
 }
 
-/// A token to go on with.
+/// The license token to use until the next heartbeat.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HeartbeatResponse)]
 pub struct Response {
-    /// A fresh token, or the one that was sent while that is young; encrypted, if the app gave a public key when it
-    /// activated.
+    /// A new license token, or the one in the request if that is recent enough. Encrypted if the app sent a public key when
+    /// it activated.
     #[schema(
         example = "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"
     )]
     pub token: String,
-    /// `JWT`, or `JWE` for one that is encrypted: the app decrypts it, and sends the token that is in it.
+    /// `JWT`, or `JWE` for an encrypted token. The app decrypts a JWE and sends the nested JWT in later requests.
     #[schema(example = "JWT")]
     pub token_type: &'static str,
-    /// The token's `exp`.
+    /// When the token expires (its `exp` claim).
     #[schema(value_type = String, format = DateTime, example = "2026-01-15T13:15:00Z")]
     pub token_expires_at: Timestamp,
-    /// When to call again.
+    /// When to send the next heartbeat.
     #[schema(value_type = String, format = DateTime, example = "2026-01-15T12:30:00Z")]
     pub next_heartbeat_at: Timestamp,
-    /// Whether the token is a fresh one.
+    /// Whether the token is new. If false, it is the one in the request.
     #[schema(example = true)]
     pub renewed: bool,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: NotActivated MachineMismatch;
 }
 
-/// Renews a license token.
+/// Extends a lease and renews a license token.
 #[utoipa::path(
     post,
     path = "/api/v1.0/license-keys/heartbeat",
     tag = "consuming apps",
-    summary = "Extend the lease of a machine and renew its token",
+    summary = "Send a heartbeat",
+    description = "Extends the lease of the machine's seat and renews its license token. Reports a revoked, suspended or expired \
+        license key as an error.",
     request_body = Request,
     responses(
-        (status = 200, description = "A token to go on with", body = Response),
+        (status = 200, description = "The license token to use until the next heartbeat", body = Response),
         Errors,
         LicenseToken,
         LicenseUsable,
@@ -90,11 +92,15 @@ pub async fn handler(
     Ok(axum::Json(response))
 }
 
-/// Renews the token of an activation that is live.
+/// Extends the lease and renews the token of a live activation.
+///
+/// # Errors
+///
+/// `token_invalid`, `machine_mismatch`, `not_activated`, or the reason why the license key cannot be used.
 pub async fn heartbeat(app: &AppState, request: &Request, ctx: &RequestContext) -> Result<Response, Problem> {
     let now = ctx.now;
     let claims = app_credential::verify(app, &request.token, ctx).await?;
-    let (license_id, activation_id) = named_by(&claims, &request.machine_id)?;
+    let (license_id, activation_id) = activation_of(&claims, &request.machine_id)?;
     let assumed = app.catalog.read(&app.table, now).await?;
     let renewal = Renewal {
         id: activation_id,
@@ -105,7 +111,7 @@ pub async fn heartbeat(app: &AppState, request: &Request, ctx: &RequestContext) 
         machine_name: None,
         public_key: None,
     };
-    // Both at once: an update under a license that is then refused extends a lease, and that is harmless.
+    // In parallel: if the license key turns out to be unusable, the update has only extended a lease, which is harmless.
     let (license, renewed) = tokio::join!(app.table.license(license_id), app.table.renew(&renewal));
     let license = license?.ok_or(TokenInvalid)?;
 
@@ -121,30 +127,31 @@ pub async fn heartbeat(app: &AppState, request: &Request, ctx: &RequestContext) 
     }
 
     let machine = Some((&activation_id, request.machine_id.as_str()));
-    let fresh =
+    let new_claims =
         Claims::new(app.issuer(), IdGenerator::new(now).text(), &license, (&catalog, product, tier), machine, now);
-    if is_young(&claims, &fresh, tier, now) {
-        let handed = EncodedToken::to(activation.public_key.as_ref(), &request.token)?;
-        return Ok(response(&handed, &claims, tier, now, false));
+    if is_recent(&claims, &new_claims, tier, now) {
+        let encoded = EncodedToken::to(activation.public_key.as_ref(), &request.token)?;
+        return Ok(response(&encoded, &claims, tier, now, false));
     }
-    // Only what the written lease covers is signed: the tier may have changed since the token was.
-    let covering = lease(now, tier.token_ttl_seconds, tier.grace_period_seconds);
-    if activation.lease_expires_at < covering {
-        let further = Renewal { lease_expires_at: covering, ..renewal };
-        if app.table.renew(&further).await? == RenewOutcome::NotLive {
+    // A token is signed only if the written lease covers it. The assumed lease is too short if the tier has changed since
+    // the last token was signed.
+    let required = lease(now, tier.token_ttl_seconds, tier.grace_period_seconds);
+    if activation.lease_expires_at < required {
+        let extension = Renewal { lease_expires_at: required, ..renewal };
+        if app.table.renew(&extension).await? == RenewOutcome::NotLive {
             return Err(not_activated());
         }
     }
-    let token = ctx.sign(&app.tokens, &fresh).await?;
-    let handed = EncodedToken::to(activation.public_key.as_ref(), &token)?;
-    Ok(response(&handed, &fresh, tier, now, true))
+    let token = ctx.sign(&app.tokens, &new_claims).await?;
+    let encoded = EncodedToken::to(activation.public_key.as_ref(), &token)?;
+    Ok(response(&encoded, &new_claims, tier, now, true))
 }
 
-/// The license and the activation that a token names, if it names this machine. No I/O.
-fn named_by(claims: &Claims, machine_id: &str) -> Result<(LicenseId, ActivationId), Problem> {
+/// Returns the license and the activation that a token names, after checking that it names this machine. Does no I/O.
+fn activation_of(claims: &Claims, machine_id: &str) -> Result<(LicenseId, ActivationId), Problem> {
     let Some(activation) = &claims.activation else { return Err(not_activated()) };
     if activation.machine_id != machine_id {
-        return Err(Problem::new(Code::MachineMismatch, "this token was made for another machine"));
+        return Err(Problem::new(Code::MachineMismatch, "the token belongs to another machine"));
     }
     match (claims.sub.parse(), activation.id.parse::<ActivationId>()) {
         (Ok(license), Ok(id)) if id.license == license => Ok((license, id)),
@@ -156,7 +163,7 @@ fn not_activated() -> Problem {
     Problem::new(Code::NotActivated, "this machine holds no seat: activate it")
 }
 
-/// The lease that the next token will need, as far as the last one and the catalog at hand tell.
+/// Estimates the lease that the next token needs, from the last token and the cached catalog.
 fn assumed_lease(catalog: &Catalog, claims: &Claims, now: Timestamp) -> Timestamp {
     let tier = claims.tier.id.parse::<TierId>().ok().and_then(|id| catalog.tiers.get(&id));
     match tier {
@@ -165,17 +172,17 @@ fn assumed_lease(catalog: &Catalog, claims: &Claims, now: Timestamp) -> Timestam
     }
 }
 
-/// Whether the token that was sent will do: it is young, and a fresh one would say the same.
-fn is_young(sent: &Claims, fresh: &Claims, tier: &Tier, now: Timestamp) -> bool {
+/// Returns whether the sent token can be reused: it is recent, and a new one would have the same content.
+fn is_recent(sent: &Claims, new: &Claims, tier: &Tier, now: Timestamp) -> bool {
     let age = whole_second(now) - sent.iat;
-    age < i64::from(tier.renew_after()) && whole_second(now) < sent.exp && sent.has_same_content(fresh)
+    age < i64::from(tier.renew_after()) && whole_second(now) < sent.exp && sent.has_same_content(new)
 }
 
-fn response(handed: &EncodedToken, claims: &Claims, tier: &Tier, now: Timestamp, renewed: bool) -> Response {
+fn response(encoded: &EncodedToken, claims: &Claims, tier: &Tier, now: Timestamp, renewed: bool) -> Response {
     let interval = SignedDuration::from_secs(i64::from(tier.heartbeat_interval_seconds));
     Response {
-        token: handed.token.expose().to_owned(),
-        token_type: handed.token_type,
+        token: encoded.token.expose().to_owned(),
+        token_type: encoded.token_type,
         token_expires_at: seconds(claims.exp),
         next_heartbeat_at: now.checked_add(interval).unwrap_or(Timestamp::MAX),
         renewed,

@@ -1,4 +1,4 @@
-//! Issues a license key: the key string and the token are shown in this answer, and nowhere else to an operator.
+//! Issues a license key. Only this response shows the key string and the token to the operator.
 
 use axum::extract::State;
 use jiff::Timestamp;
@@ -24,19 +24,19 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// What was bought, and by whom.
+/// Request to issue a license key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = IssueRequest)]
 pub struct Request {
-    /// Who.
+    /// The customer that receives the license key.
     pub customer_id: CustomerId,
-    /// What.
+    /// The pricing tier of the license key.
     pub tier_id: TierId,
-    /// When it ends: left out, one billing period of the tier from now; null, never.
+    /// When the license key expires; null means never. If omitted, it expires one billing period of the tier from now.
     #[serde(default, deserialize_with = "nullable_time")]
     #[schema(value_type = Option<String>, format = DateTime, example = "2027-01-15T12:00:00Z")]
     pub expires_at: Option<Option<Timestamp>>,
-    /// Seats: left out, the tier's; null, no limit.
+    /// Number of seats; null means no limit. If omitted, the limit of the tier applies.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000, example = 5)]
     pub max_users: Option<Option<u32>>,
@@ -48,7 +48,8 @@ pub struct Request {
     path = "/api/v1.0/license-keys",
     tag = "license keys",
     summary = "Issue a license key",
-    description = "Where the product gives a customer one key, the key that the customer had is superseded.",
+    description = "Only this response contains the key string. If the product has `one_key_per_customer`, the customer's current \
+        license key for the product is superseded.",
     request_body = Request,
     responses(
         (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
@@ -71,7 +72,7 @@ pub async fn handler(
     Ok(Created { location: body.path(), body })
 }
 
-/// Issues a license key and, in the same transaction, ends the one that it replaces.
+/// Issues a license key and supersedes the one that it replaces, in one transaction.
 pub async fn issue(
     app: &AppState,
     request: &Request,
@@ -80,8 +81,7 @@ pub async fn issue(
 ) -> Result<IssuedResource, Problem> {
     check(request, ctx.now)?;
     let read = app.table.catalog().await?;
-    let missing =
-        |pointer: &str, what: &str| FieldError::at(pointer, Code::InvalidValue, format!("there is no such {what}"));
+    let missing = |pointer: &str, what: &str| FieldError::at(pointer, Code::InvalidValue, format!("{what} not found"));
     let mut invalid = ValidationErrors::default();
     if app.table.customer(request.customer_id).await?.is_none() {
         invalid.0.push(missing("/customer_id", "customer"));
@@ -95,47 +95,47 @@ pub async fn issue(
 
     let mut ids = IdGenerator::new(ctx.now);
     let key = KeyString::generate(&product.code, &mut rand::rng());
-    let as_usual = License::issued(ids.make(), request.customer_id, tier, key.hint(), ctx.now);
+    let defaults = License::issued(ids.make(), request.customer_id, tier, key.hint(), ctx.now);
     let license = License {
-        max_users: request.max_users.unwrap_or(as_usual.max_users),
-        expires_at: request.expires_at.unwrap_or(as_usual.expires_at),
-        ..as_usual
+        max_users: request.max_users.unwrap_or(defaults.max_users),
+        expires_at: request.expires_at.unwrap_or(defaults.expires_at),
+        ..defaults
     };
-    let made = make_key(app, &license, (&read.catalog, product, tier), key, &mut ids, ctx).await?;
-    let shown = IssuedResource::new(
-        made.key.expose(),
+    let new_key = make_key(app, &license, (&read.catalog, product, tier), key, &mut ids, ctx).await?;
+    let response = IssuedResource::new(
+        new_key.key.expose(),
         LicenseResource::new(&license, None, ctx.now),
-        &made.token,
-        &made.claims,
+        &new_key.token,
+        &new_key.claims,
     );
-    write(app, product, tier, &license, &made, &shown, &mut ids, actor, ctx).await?;
+    write(app, product, tier, &license, &new_key, &response, &mut ids, actor, ctx).await?;
     ctx.metrics.count(Metric::Issued);
-    Ok(shown)
+    Ok(response)
 }
 
 fn check(request: &Request, now: Timestamp) -> Result<(), ValidationErrors> {
     let mut invalid = ValidationErrors::default();
-    let ends_later = request.expires_at.flatten().is_none_or(|end| end > now);
-    invalid.check(ends_later, "/expires_at", "a time to come");
+    let is_in_future = request.expires_at.flatten().is_none_or(|end| end > now);
+    invalid.check(is_in_future, "/expires_at", "must be in the future, or null for no expiry");
     check_seats(&mut invalid, request.max_users.flatten());
     invalid.into_result()
 }
 
-#[expect(clippy::too_many_arguments, reason = "all of it goes into one transaction")]
+#[expect(clippy::too_many_arguments, reason = "all arguments are part of one transaction")]
 async fn write(
     app: &AppState,
     product: &Product,
     tier: &Tier,
     license: &License,
-    made: &NewKeyString,
-    shown: &IssuedResource,
+    new_key: &NewKeyString,
+    response: &IssuedResource,
     ids: &mut IdGenerator,
     actor: &Actor,
     ctx: &RequestContext,
 ) -> Result<(), Problem> {
     let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id });
     let event = ctx.event(ids, EventType::Issued, license.id, actor, data);
-    let done = ctx.idempotency.created(shown.path(), shown).await?;
+    let done = ctx.idempotency.created(response.path(), response).await?;
     let mut backoff = Backoff::default();
     loop {
         let current = app.table.current_license(license.customer_id, product.id).await?;
@@ -146,8 +146,8 @@ async fn write(
         });
         let issue = Issue {
             license,
-            key: &made.key,
-            sealed: made.sealed.clone(),
+            key: &new_key.key,
+            sealed: new_key.sealed.clone(),
             event: &event,
             current,
             supersedes: superseded.as_ref().map(|(old, event)| Superseding {
@@ -165,10 +165,10 @@ async fn write(
     }
 }
 
-/// The key that the new one replaces: active, suspended or expired. A revoked one stays revoked.
+/// Returns the license key to supersede if it is active, suspended or expired. A revoked license key stays revoked.
 async fn to_supersede(table: &Table, current: Option<LicenseId>) -> Result<Option<LicenseId>, StoreError> {
     let Some(id) = current else { return Ok(None) };
     let old = table.license(id).await?;
-    let stands = old.is_some_and(|old| matches!(old.state, LicenseState::Active | LicenseState::Suspended));
-    Ok(stands.then_some(id))
+    let is_replaceable = old.is_some_and(|old| matches!(old.state, LicenseState::Active | LicenseState::Suspended));
+    Ok(is_replaceable.then_some(id))
 }

@@ -1,4 +1,4 @@
-//! License keys: issued, changed and ended by the operator, proved and renewed by consuming apps.
+//! License keys: operators issue, change and revoke them; apps validate them and send heartbeats.
 
 pub mod audit;
 pub mod change;
@@ -19,7 +19,7 @@ pub mod validate;
 use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// The function's routes.
+/// Returns the routes of this Lambda function.
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_licenses::handler, issue::handler))

@@ -1,4 +1,4 @@
-//! What happened to license keys, newest first.
+//! Lists the events of license keys.
 
 use axum::extract::State;
 use shared::{
@@ -17,7 +17,8 @@ use shared::{
     get,
     path = "/api/v1.0/license-keys/{id}/events",
     tag = "license keys",
-    summary = "List what happened to a license key, newest first",
+    summary = "List the events of a license key",
+    description = "Newest first.",
     params(("id" = LicenseId, Path, description = "`lic_…`"), PaginationParams),
     responses(
         (status = 200, description = "A page of events", body = ListResponse<Event>),
@@ -44,7 +45,8 @@ pub(crate) async fn of_license(
     get,
     path = "/api/v1.0/events",
     tag = "license keys",
-    summary = "List what happened to all license keys, newest first",
+    summary = "List events",
+    description = "The events of all license keys, newest first. A page can be empty and still have a `next_cursor`.",
     params(PaginationParams),
     responses(
         (status = 200, description = "A page of events", body = ListResponse<Event>),
@@ -65,14 +67,14 @@ pub(crate) async fn of_all(
     all_events(&app.table, &list?.paging, &ctx).await
 }
 
-/// A page of the events of a license key.
+/// Returns a page of the events of a license key, newest first.
 pub async fn events_of(table: &Table, id: LicenseId, paging: &PageRequest) -> Result<ListResponse<Event>, Problem> {
     table.license(id).await?.ok_or_else(Problem::not_found)?;
     Ok(table.events_of(id, paging).await?.into())
 }
 
-/// A page of the events of all license keys. It may hold fewer than were asked for, and even none, where there is a
-/// cursor to go on with: a long stretch of days was quiet.
+/// Returns a page of the events of all license keys, newest first. A page can have fewer items than the limit, or none,
+/// and still have a cursor: each request reads a limited number of days.
 pub async fn all_events(
     table: &Table,
     paging: &PageRequest,

@@ -1,4 +1,4 @@
-//! License keys, newest first.
+//! Lists license keys.
 
 use axum::extract::State;
 use jiff::Timestamp;
@@ -16,15 +16,15 @@ use shared::{
 };
 use utoipa::IntoParams;
 
-/// Which license keys are wanted.
+/// Filter of the list of license keys.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Filter {
-    /// Of this customer.
+pub struct ListLicensesFilter {
+    /// Return only license keys of this customer.
     customer_id: Option<CustomerId>,
-    /// Of this product.
+    /// Return only license keys of this product.
     product_id: Option<ProductId>,
-    /// With this status.
+    /// Return only license keys with this status.
     status: Option<Status>,
 }
 
@@ -33,8 +33,9 @@ pub struct Filter {
     get,
     path = "/api/v1.0/license-keys",
     tag = "license keys",
-    summary = "List license keys, newest first",
-    params(Filter, PaginationParams),
+    summary = "List license keys",
+    description = "Newest first. `seats_used` is null in lists.",
+    params(ListLicensesFilter, PaginationParams),
     responses(
         (status = 200, description = "A page of license keys", body = ListResponse<LicenseResource>),
         Authenticated,
@@ -48,14 +49,14 @@ pub async fn handler(
     State(app): State<AppState>,
     caller: Caller,
     ctx: RequestContext,
-    asked: Result<ListQuery<Filter>, Problem>,
+    list: Result<ListQuery<ListLicensesFilter>, Problem>,
 ) -> Result<ListResponse<LicenseResource>, Problem> {
     caller.require(Scope::LicensesRead)?;
-    let ListQuery { filter, paging } = asked?;
+    let ListQuery { filter, paging } = list?;
     list(&app.table, &filter.into(), ctx.now, &paging).await
 }
 
-/// A page of license keys; their seats are not counted.
+/// Returns a page of license keys, newest first, without counting their seats.
 pub async fn list(
     table: &Table,
     filter: &LicenseFilter,
@@ -66,8 +67,8 @@ pub async fn list(
     Ok(page.map(|license| LicenseResource::new(&license, None, now)).into())
 }
 
-impl From<Filter> for LicenseFilter {
-    fn from(filter: Filter) -> Self {
+impl From<ListLicensesFilter> for LicenseFilter {
+    fn from(filter: ListLicensesFilter) -> Self {
         Self {
             customer_id: filter.customer_id,
             product_id: filter.product_id,

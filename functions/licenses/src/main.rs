@@ -1,4 +1,4 @@
-//! The licenses function on Lambda.
+//! Binary of the `licenses` Lambda function.
 
 use std::process::ExitCode;
 

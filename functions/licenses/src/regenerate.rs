@@ -1,5 +1,5 @@
-//! Gives a license key a new key string. The one before, its tokens and its seats no longer count: every machine must
-//! activate again with the new string.
+//! Regenerates the key string of a license key. The previous key string, its tokens and its seats become invalid: every
+//! machine must activate again with the new key string.
 
 use axum::extract::State;
 use shared::{
@@ -20,17 +20,18 @@ use shared::{
 };
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: StateConflict;
 }
 
-/// Regenerates a license key.
+/// Regenerates the key string of a license key.
 #[utoipa::path(
     post,
     path = "/api/v1.0/license-keys/{id}/regenerate",
     tag = "license keys",
-    summary = "Give a license key a new key string",
-    description = "The key string before, its tokens and its seats no longer count.",
+    summary = "Regenerate the key string of a license key",
+    description = "Invalidates the previous key string, its tokens and its seats. Every machine must activate again with the new \
+        key string, which only this response contains.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     responses(
         (status = 200, description = "The license key, its new key string and a token", body = IssuedResource, headers(("ETag" = String))),
@@ -55,7 +56,11 @@ pub(crate) async fn handler(
     Ok(WithEtag(regenerate(&app, id, &caller.actor(), &ctx).await?))
 }
 
-/// Draws, signs and seals a new key string, then moves the license to its next generation.
+/// Generates a new key string, signs and seals its token, and increments the generation of the license.
+///
+/// # Errors
+///
+/// `state_conflict` unless the license key is active and unexpired.
 pub async fn regenerate(
     app: &AppState,
     id: LicenseId,
@@ -70,21 +75,21 @@ pub async fn regenerate(
         let (product, tier) = catalog.product_and_tier(&read).ok_or_else(|| not_in_catalog(&read))?;
         let key = KeyString::generate(&product.code, &mut rand::rng());
         let license = read.regenerate(key.hint().to_owned(), ctx.now)?;
-        let made = make_key(app, &license, (&catalog, product, tier), key, &mut ids, ctx).await?;
+        let new_key = make_key(app, &license, (&catalog, product, tier), key, &mut ids, ctx).await?;
         let data = serde_json::json!({ "generation": license.generation });
         let event = ctx.event(&mut ids, EventType::Regenerated, id, actor, data);
-        let shown = LicenseResource::new(&license, None, ctx.now);
-        let answer = IssuedResource::new(made.key.expose(), shown, &made.token, &made.claims);
+        let resource = LicenseResource::new(&license, None, ctx.now);
+        let response = IssuedResource::new(new_key.key.expose(), resource, &new_key.token, &new_key.claims);
         let regeneration = Regeneration {
             license: &license,
-            key: &made.key,
-            sealed: made.sealed,
+            key: &new_key.key,
+            sealed: new_key.sealed,
             event: &event,
             now: ctx.now,
-            done: ctx.idempotency.ok(&answer).await?,
+            done: ctx.idempotency.ok(&response).await?,
         };
         if app.table.regenerate(&regeneration).await? == TransitionOutcome::Done {
-            return Ok(answer);
+            return Ok(response);
         }
         backoff.retry().await?;
     }

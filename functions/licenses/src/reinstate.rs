@@ -1,4 +1,4 @@
-//! Honours a suspended license key again.
+//! Reinstates a suspended license key.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -17,17 +17,17 @@ use utoipa::ToSchema;
 
 use crate::transition::{Decision, apply};
 
-/// Why.
+/// Request to reinstate a license key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = ReinstateRequest)]
 pub struct Request {
-    /// In the operator's words.
+    /// Reason for the event log, up to 500 characters.
     #[schema(max_length = 500, example = "paid")]
     pub reason: Option<String>,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: StateConflict;
 }
 
@@ -37,6 +37,7 @@ shared::problems! {
     path = "/api/v1.0/license-keys/{id}/reinstate",
     tag = "license keys",
     summary = "Reinstate a suspended license key",
+    description = "Machines can activate again, and heartbeats renew tokens again.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     request_body = Request,
     responses(
@@ -63,6 +64,10 @@ pub(crate) async fn handler(
 }
 
 /// Reinstates a suspended license key.
+///
+/// # Errors
+///
+/// `state_conflict` unless the license key is suspended.
 pub async fn reinstate(
     table: &Table,
     id: LicenseId,

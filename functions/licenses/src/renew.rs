@@ -1,4 +1,4 @@
-//! Moves the end of a license key.
+//! Renews a license key: sets a new expiry.
 
 use axum::extract::State;
 use jiff::Timestamp;
@@ -20,19 +20,20 @@ use utoipa::ToSchema;
 
 use crate::transition::{Decision, apply};
 
-/// To when.
+/// Request to renew a license key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = RenewRequest)]
 pub struct Request {
-    /// The new end, a time to come; null, never; left out, one billing period of the tier from the later of now and
-    /// the end that it has. A month that is too short ends on its last day.
+    /// The new expiry, which must be in the future; null means never. If omitted, one billing period of the tier is added
+    /// to the current expiry, or to the current time if the license key has expired. If the resulting month has fewer
+    /// days, the period ends on its last day.
     #[serde(default, deserialize_with = "nullable_time")]
     #[schema(value_type = Option<String>, format = DateTime, example = "2028-01-15T12:00:00Z")]
     pub expires_at: Option<Option<Timestamp>>,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: StateConflict;
 }
 
@@ -41,14 +42,15 @@ shared::problems! {
     post,
     path = "/api/v1.0/license-keys/{id}/renew",
     tag = "license keys",
-    summary = "Move the end of a license key",
+    summary = "Renew a license key",
+    description = "Extends the license key by one billing period or sets a given expiry.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     request_body(
         content = Request,
         examples(
-            ("by_a_period" = (summary = "For one more billing period", value = json!({}))),
-            ("for_ever" = (summary = "For ever", value = json!({"expires_at": null}))),
-            ("to_a_time" = (summary = "To a time", value = json!({"expires_at": "2028-01-15T12:00:00Z"}))),
+            ("by_billing_period" = (summary = "Extend by one billing period", value = json!({}))),
+            ("without_expiry" = (summary = "Remove the expiry", value = json!({"expires_at": null}))),
+            ("to_date" = (summary = "Set the expiry", value = json!({"expires_at": "2028-01-15T12:00:00Z"}))),
         ),
     ),
     responses(
@@ -74,7 +76,12 @@ pub(crate) async fn handler(
     Ok(WithEtag(renew(&app.table, id, &request, &caller.actor(), &ctx).await?))
 }
 
-/// Renews a license key: to a given end, or by one billing period of its tier.
+/// Sets the expiry of a license key to a given time, or extends it by one billing period of its tier.
+///
+/// # Errors
+///
+/// `invalid_value` for an expiry in the past; `state_conflict` if the license key is revoked or superseded, or if it cannot
+/// be extended by a billing period.
 pub async fn renew(
     table: &Table,
     id: LicenseId,
@@ -86,7 +93,7 @@ pub async fn renew(
     invalid.check(
         request.expires_at.flatten().is_none_or(|end| end > ctx.now),
         "/expires_at",
-        "a time to come, or null for never",
+        "must be in the future, or null for no expiry",
     );
     invalid.into_result()?;
     let catalog = table.catalog().await?.catalog;
@@ -106,18 +113,18 @@ pub async fn renew(
     .await
 }
 
-/// One period from the later of now and the end that it has.
+/// Returns the expiry after one more billing period, which starts at the current expiry or now, whichever is later.
 fn next_end(license: &License, period: BillingPeriod, now: Timestamp) -> Result<Timestamp, StateConflict> {
     let Some(end) = license.expires_at else {
-        return Err(StateConflict("this license key never ends: give it an expires_at, or leave it".to_owned()));
+        return Err(StateConflict("license key never expires: set expires_at to give it an expiry".to_owned()));
     };
     period.end(end.max(now)).ok_or_else(|| {
-        let why = match period {
-            BillingPeriod::Perpetual => "its pricing tier is perpetual and has no billing period: give an expires_at",
+        let detail = match period {
+            BillingPeriod::Perpetual => "the billing period of the pricing tier is perpetual: set expires_at",
             BillingPeriod::Monthly | BillingPeriod::Annual => {
-                "one more billing period would end after the year 9999: give an expires_at, or null for never"
+                "one more billing period would end after the year 9999: set expires_at, or null for no expiry"
             }
         };
-        StateConflict(why.to_owned())
+        StateConflict(detail.to_owned())
     })
 }

@@ -1,4 +1,4 @@
-//! Ends a license key for good. No token is renewed by a request that begins after this was answered.
+//! Revokes a license key permanently. No request that starts after this response renews a token.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -15,12 +15,12 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// Why.
+/// Request to revoke a license key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = RevokeRequest)]
 pub struct Request {
-    /// In the operator's words; the customer sees them.
-    #[schema(example = "refund", example = "refund", max_length = 500)]
+    /// Reason for the revocation, up to 500 characters. The customer can see it.
+    #[schema(example = "refund", max_length = 500)]
     pub reason: Option<String>,
 }
 
@@ -29,11 +29,13 @@ pub struct Request {
     post,
     path = "/api/v1.0/license-keys/{id}/revoke",
     tag = "license keys",
-    summary = "Revoke a license key for good; again gives the same answer",
+    summary = "Revoke a license key",
+    description = "Permanent. Heartbeats no longer renew tokens, and no machine can activate. Idempotent: revoking a revoked license \
+        key has no effect.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     request_body = Request,
     responses(
-        (status = 200, description = "The license key, revoked", body = LicenseResource, headers(("ETag" = String))),
+        (status = 200, description = "The revoked license key", body = LicenseResource, headers(("ETag" = String))),
         Authenticated,
         Authorized,
         PathLookup,
@@ -57,7 +59,7 @@ pub async fn handler(
     Ok(WithEtag(revoke(&app.table, id, request.reason.as_deref(), &caller.actor(), &ctx).await?))
 }
 
-/// Revokes a license key, whatever state it is in.
+/// Revokes a license key in any state.
 pub async fn revoke(
     table: &Table,
     id: LicenseId,
@@ -73,11 +75,11 @@ pub async fn revoke(
             return Ok(LicenseResource::new(&read, None, ctx.now));
         }
         let event = ctx.event(&mut ids, EventType::Revoked, id, actor, serde_json::json!({ "reason": reason }));
-        let ended = read.clone().revoke(ctx.now, reason.map(str::to_owned));
-        let answer = LicenseResource::new(&ended, None, ctx.now);
-        let done = ctx.idempotency.ok(&answer).await?;
+        let revoked = read.clone().revoke(ctx.now, reason.map(str::to_owned));
+        let response = LicenseResource::new(&revoked, None, ctx.now);
+        let done = ctx.idempotency.ok(&response).await?;
         match table.revoke(&read, ctx.now, reason, &event, done.as_ref()).await? {
-            RevokeOutcome::Done => return Ok(answer),
+            RevokeOutcome::Done => return Ok(response),
             RevokeOutcome::Already(license) => return Ok(LicenseResource::new(&license, None, ctx.now)),
             RevokeOutcome::Moved => backoff.retry().await?,
             RevokeOutcome::Absent => return Err(Problem::not_found()),

@@ -1,4 +1,4 @@
-//! Stops honouring a license key until it is reinstated.
+//! Suspends a license key until it is reinstated.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -17,17 +17,17 @@ use utoipa::ToSchema;
 
 use crate::transition::{Decision, apply};
 
-/// Why.
+/// Request to suspend a license key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = SuspendRequest)]
 pub struct Request {
-    /// In the operator's words.
+    /// Reason for the event log, up to 500 characters.
     #[schema(max_length = 500, example = "unpaid")]
     pub reason: Option<String>,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: StateConflict;
 }
 
@@ -37,6 +37,7 @@ shared::problems! {
     path = "/api/v1.0/license-keys/{id}/suspend",
     tag = "license keys",
     summary = "Suspend an active license key",
+    description = "Until the license key is reinstated, no machine can activate and heartbeats renew no tokens.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     request_body = Request,
     responses(
@@ -63,6 +64,10 @@ pub(crate) async fn handler(
 }
 
 /// Suspends an active license key.
+///
+/// # Errors
+///
+/// `state_conflict` unless the license key is active.
 pub async fn suspend(
     table: &Table,
     id: LicenseId,

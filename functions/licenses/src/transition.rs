@@ -1,4 +1,4 @@
-//! What suspending, reinstating, renewing and changing have in common.
+//! The common part of suspending, reinstating, renewing and changing a license key.
 
 use shared::{
     domain::{Actor, EventType, IdGenerator, License, LicenseId},
@@ -9,16 +9,17 @@ use shared::{
     },
 };
 
-/// A step, decided on a license as it was read.
+/// A state transition that was decided from a read license.
 pub(crate) struct Decision {
-    /// The license as it will be.
+    /// The license after the transition.
     pub(crate) next: License,
     pub(crate) transition: Transition,
-    /// What the event says of it.
+    /// The `data` of the event.
     pub(crate) data: serde_json::Value,
 }
 
-/// Reads a license, decides, and writes on condition that the decision still holds; else begins again.
+/// Reads a license, decides on a transition, and writes it on condition that the license is unchanged. Retries if it was
+/// changed concurrently.
 pub(crate) async fn apply(
     table: &Table,
     id: LicenseId,
@@ -32,10 +33,10 @@ pub(crate) async fn apply(
         let read = table.license(id).await?.ok_or_else(Problem::not_found)?;
         let Decision { next, transition, data } = decide(read.clone())?;
         let event = ctx.event(&mut ids, kind, id, actor, data);
-        let answer = LicenseResource::new(&next, None, ctx.now);
-        let done = ctx.idempotency.ok(&answer).await?;
+        let response = LicenseResource::new(&next, None, ctx.now);
+        let done = ctx.idempotency.ok(&response).await?;
         if table.transition(transition, (&read, &next), &event, done.as_ref()).await? == TransitionOutcome::Done {
-            return Ok(answer);
+            return Ok(response);
         }
         backoff.retry().await?;
     }

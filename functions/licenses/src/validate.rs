@@ -1,4 +1,4 @@
-//! Is this license key, or token, good? Always answered with 200, and by reads alone.
+//! Validates a license key or a token. The response is 200 whatever the result. The endpoint only reads.
 
 use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
@@ -18,98 +18,96 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// A license key or a token, and what it should be good for.
+/// Request to validate a license key or a license token.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = ValidateRequest)]
 pub struct Request {
-    /// The secret that a person types; or else a token.
+    /// The key string of a license key. Required unless `token` is set.
     #[schema(value_type = Option<String>, example = "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT")]
     pub license_key: Option<Secret>,
-    /// A license token; or else a license key.
+    /// A license token. Required unless `license_key` is set.
     #[schema(value_type = Option<String>)]
     pub token: Option<Secret>,
-    /// The machine that should hold a seat.
+    /// Identifier of a machine that must hold a seat.
     #[schema(example = "machine-1")]
     pub machine_id: Option<String>,
-    /// The code of the product that it should be for.
+    /// Code of the product that the license must be for.
     #[schema(example = "atlas")]
     pub product: Option<String>,
 }
 
-/// The answer.
+/// The result of a validation.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ValidateResponse)]
 pub struct Response {
     /// Whether `code` is `valid`.
     #[schema(example = true)]
     pub valid: bool,
-    /// `valid`, or the first reason that it is not.
+    /// `valid`, or the first reason why the license is not valid.
     #[schema(example = json!("valid"))]
     pub code: Verdict,
-    /// The same for a person.
-    #[schema(example = "this license is good")]
+    /// Human-readable explanation of `code`.
+    #[schema(example = "the license is valid")]
     pub detail: String,
-    /// The license, where there is one, without what it says of the customer.
+    /// The license without information about the customer; null if it was not found.
     #[schema(required)]
     pub license: Option<LicenseResource>,
-    /// What the token says, where its signature holds.
+    /// The claims of the token; null without a token with a valid signature.
     #[schema(required)]
     pub claims: Option<Claims>,
 }
 
-/// What is found, in the order in which reasons are given.
+/// Result codes, in the order in which they are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// There is no such license key.
+    /// The license key does not exist.
     NotFound,
-    /// The token's signature does not hold.
+    /// The token is not a license token of this issuer, or its signature is invalid.
     TokenInvalid,
-    /// It is for another product.
+    /// The license is for another product.
     ProductMismatch,
-    /// It was ended for good.
+    /// The license key is revoked.
     Revoked,
-    /// Another key took its place.
+    /// The license key is superseded by a newer one.
     Superseded,
-    /// It is suspended.
+    /// The license key is suspended.
     Suspended,
-    /// Its time is over.
+    /// The license key has expired.
     Expired,
-    /// The product is switched off.
+    /// The product is not active.
     ProductInactive,
-    /// The key string or token is of an older generation.
+    /// The license key was regenerated after the key string or token was issued.
     GenerationOutdated,
-    /// The token is past its `exp`.
+    /// The token has expired.
     TokenExpired,
     /// The machine holds no seat.
     NotActivated,
     /// The token belongs to another machine.
     MachineMismatch,
-    /// The lease is over: the seat may go to another machine.
+    /// The lease has lapsed, so another machine can take the seat.
     HeartbeatLapsed,
-    /// It is good.
+    /// The license is valid.
     Valid,
 }
 
 impl Verdict {
     fn detail(self) -> &'static str {
         match self {
-            Self::NotFound => "there is no such license key",
-            Self::TokenInvalid => "this is not a license token of this issuer, or its signature does not hold",
-            Self::ProductMismatch => "this license is for another product",
-            Self::Revoked => "this license key was revoked",
-            Self::Superseded => "a newer license key took this one's place",
-            Self::Suspended => "this license key is suspended",
-            Self::Expired => "this license key has expired",
-            Self::ProductInactive => "the product of this license key is not active",
-            Self::GenerationOutdated => "this license key was regenerated since",
-            Self::TokenExpired => "the token is past its exp: a heartbeat renews it",
-            Self::NotActivated => "this machine holds no seat",
-            Self::MachineMismatch => "this token was made for another machine",
-            Self::HeartbeatLapsed => {
-                "the machine's lease is over: a heartbeat extends it while the seat is still its own"
-            }
-            Self::Valid => "this license is good",
+            Self::NotFound => "license key not found",
+            Self::TokenInvalid => "invalid license token: not signed by this issuer, or altered",
+            Self::ProductMismatch => "the license is for another product",
+            Self::Revoked => "license key is revoked",
+            Self::Superseded => "license key is superseded by a newer license key",
+            Self::Suspended => "license key is suspended",
+            Self::Expired => "license key has expired",
+            Self::ProductInactive => "product is not active",
+            Self::GenerationOutdated => "license key was regenerated; activate again with the new key string",
+            Self::TokenExpired => "the token has expired: send a heartbeat to renew it",
+            Self::NotActivated => "this machine holds no seat: activate it",
+            Self::MachineMismatch => "the token belongs to another machine",
+            Self::HeartbeatLapsed => "the lease has lapsed: send a heartbeat before another machine takes the seat",
+            Self::Valid => "the license is valid",
         }
     }
 }
@@ -132,16 +130,18 @@ impl From<Refusal> for Verdict {
     post,
     path = "/api/v1.0/license-keys/validate",
     tag = "consuming apps",
-    summary = "Ask whether a license key or a token is good",
+    summary = "Validate a license key or a license token",
+    description = "Changes nothing: it does not activate a machine or extend a lease. The status is 200 also if the license is not \
+        valid; check `valid`.",
     request_body(
         content = Request,
         examples(
-            ("license_key" = (summary = "A license key, for a product", value = json!({"license_key": "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT", "product": "atlas"}))),
-            ("token" = (summary = "A token, on its machine", value = json!({"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl", "machine_id": "machine-1"}))),
+            ("license_key" = (summary = "A license key for a product", value = json!({"license_key": "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT", "product": "atlas"}))),
+            ("token" = (summary = "A license token on its machine", value = json!({"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl", "machine_id": "machine-1"}))),
         ),
     ),
     responses(
-        (status = 200, description = "The answer, also where it is no", body = Response),
+        (status = 200, description = "The result, also if the license is not valid", body = Response),
         Throttled,
         JsonBody,
         ServerErrors,
@@ -155,7 +155,7 @@ pub async fn handler(
     validate(&app, &request, &ctx).await.map(axum::Json)
 }
 
-/// Finds the first reason that a license key or a token is not good, if there is one.
+/// Returns the first reason why a license key or a token is not valid, or `Verdict::Valid`.
 pub async fn validate(app: &AppState, request: &Request, ctx: &RequestContext) -> Result<Response, Problem> {
     let (license_key, token) = (request.license_key.as_ref(), request.token.as_ref());
     let mut invalid = ValidationErrors::default();
@@ -163,33 +163,33 @@ pub async fn validate(app: &AppState, request: &Request, ctx: &RequestContext) -
     invalid.into_result()?;
     let credential = match AppCredential::read(app, license_key, token, ctx).await {
         Ok(credential) => credential,
-        Err(AppCredentialError::NotFound) => return Ok(answer(Verdict::NotFound, None, None)),
+        Err(AppCredentialError::NotFound) => return Ok(response(Verdict::NotFound, None, None)),
         Err(AppCredentialError::Token(_) | AppCredentialError::Condemned) => {
-            return Ok(answer(Verdict::TokenInvalid, None, None));
+            return Ok(response(Verdict::TokenInvalid, None, None));
         }
         Err(error) => return Err(error.into()),
     };
-    let looked_at = looked_at(&credential, request.machine_id.as_deref());
+    let target = target_machine(&credential, request.machine_id.as_deref());
     let (license, activation) = tokio::join!(app.table.license(credential.license_id), async {
-        match looked_at {
+        match target {
             Some((machine, _)) => app.table.activation(credential.license_id, machine).await,
             None => Ok(None),
         }
     });
-    let Some(license) = license? else { return Ok(answer(Verdict::NotFound, None, None)) };
+    let Some(license) = license? else { return Ok(response(Verdict::NotFound, None, None)) };
     let catalog = app
         .catalog
         .read_with(&app.table, ctx.now, |catalog| catalog.products.contains_key(&license.product_id))
         .await?;
-    let activation = activation?.filter(|found| looked_at.is_some_and(|(_, id)| id.is_none_or(|id| id == found.id)));
-    let asked = Asked { request, credential: &credential, now: ctx.now, margin: app.settings.clock_margin };
-    let verdict = asked.verdict(&catalog, &license, activation.as_ref());
-    let shown = LicenseResource::new(&license, None, ctx.now).without_customer();
-    Ok(answer(verdict, Some(shown), credential.claims))
+    let activation = activation?.filter(|found| target.is_some_and(|(_, id)| id.is_none_or(|id| id == found.id)));
+    let validation = Validation { request, credential: &credential, now: ctx.now, margin: app.settings.clock_margin };
+    let verdict = validation.verdict(&catalog, &license, activation.as_ref());
+    let resource = LicenseResource::new(&license, None, ctx.now).without_customer();
+    Ok(response(verdict, Some(resource), credential.claims))
 }
 
-/// The machine whose activation decides, and the activation's id where a token names it.
-fn looked_at(credential: &AppCredential, machine_id: Option<&str>) -> Option<(MachineHash, Option<ActivationId>)> {
+/// Returns the machine whose activation is checked, and the id of the activation if a token names it.
+fn target_machine(credential: &AppCredential, machine_id: Option<&str>) -> Option<(MachineHash, Option<ActivationId>)> {
     match &credential.claims {
         None => machine_id.map(|machine_id| (MachineHash::of(machine_id), None)),
         Some(claims) => {
@@ -199,15 +199,15 @@ fn looked_at(credential: &AppCredential, machine_id: Option<&str>) -> Option<(Ma
     }
 }
 
-struct Asked<'a> {
+struct Validation<'a> {
     request: &'a Request,
     credential: &'a AppCredential,
     now: Timestamp,
     margin: SignedDuration,
 }
 
-impl Asked<'_> {
-    /// The reasons, in their order.
+impl Validation<'_> {
+    /// Checks the reasons in the documented order; the first that applies is returned.
     fn verdict(&self, catalog: &Catalog, license: &License, activation: Option<&Activation>) -> Verdict {
         let product = catalog.products.get(&license.product_id);
         if self.request.product.as_deref().is_some_and(|code| product.is_none_or(|product| product.code != code)) {
@@ -236,6 +236,6 @@ impl Asked<'_> {
     }
 }
 
-fn answer(code: Verdict, license: Option<LicenseResource>, claims: Option<Claims>) -> Response {
+fn response(code: Verdict, license: Option<LicenseResource>, claims: Option<Claims>) -> Response {
     Response { valid: code == Verdict::Valid, code, detail: code.detail().to_owned(), license, claims }
 }

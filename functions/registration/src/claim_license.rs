@@ -1,4 +1,5 @@
-//! A customer takes a license key of a tier that may be claimed. Once: while it is active, again gives the same key.
+//! Claims a license key of a claimable tier. A customer can claim each tier once; while the claimed license key is active,
+//! a repeated claim returns it.
 
 use axum::{
     extract::State,
@@ -28,16 +29,16 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// Which tier.
+/// Request to claim a license key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = ClaimRequest)]
 pub struct Request {
-    /// `tier_…`, one that may be claimed.
+    /// The pricing tier, which must be claimable.
     pub tier_id: TierId,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: TierNotClaimable AlreadyClaimed CustomerNotRegistered AlreadyLicensed;
 }
 
@@ -46,11 +47,12 @@ shared::problems! {
     post,
     path = "/api/v1.0/user/claim-license",
     tag = "users",
-    summary = "Claim a license key of a tier that may be claimed",
-    description = "A claim takes the place of an expired key and of no other.",
+    summary = "Claim a license key",
+    description = "Issues a license key of a claimable tier to the signed-in customer, once per tier. The customer must not have an \
+        active or suspended license key for the product; an expired one is superseded.",
     request_body = Request,
     responses(
-        (status = 200, description = "The key that was claimed before, while it is active", body = IssuedResource, headers(("ETag" = String))),
+        (status = 200, description = "The license key that the customer claimed before, if it is active", body = IssuedResource, headers(("ETag" = String))),
         (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
         Errors,
         Authenticated,
@@ -71,7 +73,11 @@ pub(crate) async fn handler(
     Ok(if is_new { Created { location: body.path(), body }.into_response() } else { WithEtag(body).into_response() })
 }
 
-/// The key of a claim, and whether it is new. Two claims at once give one key.
+/// Claims a license key. Returns whether it is new, and the license key. Concurrent claims return the same license key.
+///
+/// # Errors
+///
+/// `customer_not_registered`, `tier_not_claimable`, `already_claimed` or `already_licensed`.
 pub async fn claim(
     app: &AppState,
     user: &User,
@@ -79,20 +85,21 @@ pub async fn claim(
     ctx: &RequestContext,
 ) -> Result<(bool, IssuedResource), Problem> {
     let customer = app.table.customer_by_subject(&user.key()).await?.map(|found| found.customer);
-    let customer =
-        customer.ok_or_else(|| Problem::new(Code::CustomerNotRegistered, "register first: POST /register"))?;
+    let customer = customer.ok_or_else(|| {
+        Problem::new(Code::CustomerNotRegistered, "the user is not registered as a customer: send POST /register first")
+    })?;
     let catalog = app.table.catalog().await?.catalog;
     let mut backoff = Backoff::default();
     loop {
-        if let Some(found) = claim_as_read(app, &customer, user, (&catalog, tier_id), ctx).await? {
+        if let Some(found) = try_claim(app, &customer, user, (&catalog, tier_id), ctx).await? {
             return Ok(found);
         }
         backoff.retry().await?;
     }
 }
 
-/// None where something moved meanwhile: look again.
-async fn claim_as_read(
+/// Makes one attempt to claim a license key. Returns `None` if the attempt must be repeated because of a concurrent change.
+async fn try_claim(
     app: &AppState,
     customer: &Customer,
     user: &User,
@@ -100,19 +107,19 @@ async fn claim_as_read(
     ctx: &RequestContext,
 ) -> Result<Option<(bool, IssuedResource)>, Problem> {
     if let Some(license) = app.table.claimed_license(customer.id, tier_id).await? {
-        return Ok(again(app, catalog, license, ctx).await?.map(|issued| (false, issued)));
+        return Ok(claimed_before(app, catalog, license, ctx).await?.map(|issued| (false, issued)));
     }
     let (product, tier) = claimable(catalog, tier_id)?;
-    match (Claim { app, customer, user, sold: (catalog, product, tier), ctx }).issue().await {
+    match (Claim { app, customer, user, offer: (catalog, product, tier), ctx }).issue().await {
         Ok(Some(issued)) => {
             ctx.metrics.count(Metric::Issued);
             Ok(Some((true, issued)))
         }
         Ok(None) => Ok(None),
-        // What stands in the way may be what another claim of this tier has just made: then that is the answer.
+        // The conflicting license key may come from a concurrent claim of the same tier: the next attempt returns it.
         Err(problem) if problem.code == Code::AlreadyLicensed => {
-            let made = app.table.claimed_license(customer.id, tier_id).await?;
-            made.map_or(Err(problem), |_| Ok(None))
+            let claimed = app.table.claimed_license(customer.id, tier_id).await?;
+            claimed.map_or(Err(problem), |_| Ok(None))
         }
         Err(problem) => Err(problem),
     }
@@ -120,54 +127,55 @@ async fn claim_as_read(
 
 fn claimable(catalog: &Catalog, id: TierId) -> Result<(&Product, &Tier), Problem> {
     let tier = catalog.tiers.get(&id).filter(|tier| tier.is_claimable && tier.is_active);
-    let sold = tier.and_then(|tier| Some((catalog.products.get(&tier.product_id)?, tier)));
-    sold.filter(|(product, _)| product.is_active)
-        .ok_or_else(|| Problem::new(Code::TierNotClaimable, "this tier is not one that may be claimed"))
+    let offer = tier.and_then(|tier| Some((catalog.products.get(&tier.product_id)?, tier)));
+    offer
+        .filter(|(product, _)| product.is_active)
+        .ok_or_else(|| Problem::new(Code::TierNotClaimable, "this pricing tier cannot be claimed"))
 }
 
-/// The key that was claimed before, while it is active. A claim is for once: neither a key that ended nor one that is
-/// suspended makes room for another. None where it got another key string meanwhile: look again.
-async fn again(
+/// Returns the license key that was claimed before, if it is active. A tier can be claimed only once, so a suspended or
+/// ended license key is an error. Returns `None` if the key was regenerated concurrently and must be read again.
+async fn claimed_before(
     app: &AppState,
     catalog: &Catalog,
     id: LicenseId,
     ctx: &RequestContext,
 ) -> Result<Option<IssuedResource>, Problem> {
-    let already = || Problem::new(Code::AlreadyClaimed, "this tier was claimed before");
+    let already = || Problem::new(Code::AlreadyClaimed, "this pricing tier was already claimed");
     let license = app.table.license(id).await?.ok_or_else(already)?;
     let (product, tier) = catalog.product_and_tier(&license).ok_or_else(already)?;
     if license.refusal(product.is_active, license.generation, ctx.now).is_some() {
         return Err(already());
     }
     let sealed = app.table.sealed(id).await?.ok_or_else(already)?;
-    let (key, kept) = open_key(app, id, &sealed).await?;
-    let token = token_again(app, &license, (catalog, product, tier), (&sealed, kept), ctx).await?;
-    let shown = LicenseResource::new(&license, None, ctx.now);
-    Ok(token.map(|(token, claims)| IssuedResource::new(key.expose(), shown, &token, &claims)))
+    let (key, stored_token) = open_key(app, id, &sealed).await?;
+    let token = token_again(app, &license, (catalog, product, tier), (&sealed, stored_token), ctx).await?;
+    let resource = LicenseResource::new(&license, None, ctx.now);
+    Ok(token.map(|(token, claims)| IssuedResource::new(key.expose(), resource, &token, &claims)))
 }
 
 struct Claim<'a> {
     app: &'a AppState,
     customer: &'a Customer,
     user: &'a User,
-    sold: (&'a Catalog, &'a Product, &'a Tier),
+    offer: (&'a Catalog, &'a Product, &'a Tier),
     ctx: &'a RequestContext,
 }
 
 impl Claim<'_> {
-    /// None where the customer's keys moved meanwhile: look again.
+    /// Issues the license key. Returns `None` if the customer's license keys were changed concurrently.
     async fn issue(&self) -> Result<Option<IssuedResource>, Problem> {
-        let (_, product, tier) = self.sold;
+        let (_, product, tier) = self.offer;
         let (app, ctx) = (self.app, self.ctx);
         let current = app.table.current_license(self.customer.id, product.id).await?;
         let expired = self.to_supersede(current).await?;
-        if holds_another(app, self.customer.id, product, ctx.now).await? {
+        if has_other_license(app, self.customer.id, product, ctx.now).await? {
             return Err(already_licensed());
         }
         let mut ids = IdGenerator::new(ctx.now);
         let key = KeyString::generate(&product.code, &mut rand::rng());
         let license = License::issued(ids.make(), self.customer.id, tier, key.hint(), ctx.now);
-        let made = make_key(app, &license, self.sold, key, &mut ids, ctx).await?;
+        let new_key = make_key(app, &license, self.offer, key, &mut ids, ctx).await?;
         let actor = Actor { kind: ActorKind::User, id: self.user.subject.clone() };
         let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id, "claimed": true });
         let event = ctx.event(&mut ids, EventType::Issued, license.id, &actor, data);
@@ -175,12 +183,12 @@ impl Claim<'_> {
             let data = serde_json::json!({ "superseded_by": license.id });
             (old, end, ctx.event(&mut ids, EventType::Superseded, old, &actor, data))
         });
-        let shown = LicenseResource::new(&license, None, ctx.now);
-        let answer = IssuedResource::new(made.key.expose(), shown, &made.token, &made.claims);
+        let resource = LicenseResource::new(&license, None, ctx.now);
+        let response = IssuedResource::new(new_key.key.expose(), resource, &new_key.token, &new_key.claims);
         let issue = Issue {
             license: &license,
-            key: &made.key,
-            sealed: made.sealed,
+            key: &new_key.key,
+            sealed: new_key.sealed,
             event: &event,
             current,
             supersedes: superseded.as_ref().map(|(old, end, event)| Superseding {
@@ -189,17 +197,17 @@ impl Claim<'_> {
                 only_if_expired_at: Some(*end),
             }),
             claims_tier: true,
-            done: ctx.idempotency.created(answer.path(), &answer).await?,
+            done: ctx.idempotency.created(response.path(), &response).await?,
         };
-        Ok((app.table.issue(&issue).await? == IssueOutcome::Done).then_some(answer))
+        Ok((app.table.issue(&issue).await? == IssueOutcome::Done).then_some(response))
     }
 
-    /// The expired key that the claim replaces, and when it ended. One that is active or suspended stands in its way.
+    /// Returns the expired license key to supersede and its expiry. An active or suspended license key is an error.
     async fn to_supersede(&self, current: Option<LicenseId>) -> Result<Option<(LicenseId, Timestamp)>, Problem> {
         let Some(id) = current else { return Ok(None) };
         let Some(old) = self.app.table.license(id).await? else { return Ok(None) };
         match (&old.state, old.expires_at.filter(|end| *end <= self.ctx.now)) {
-            (LicenseState::Active, Some(end)) => Ok(self.sold.1.one_key_per_customer.then_some((id, end))),
+            (LicenseState::Active, Some(end)) => Ok(self.offer.1.one_key_per_customer.then_some((id, end))),
             (LicenseState::Active, None) | (LicenseState::Suspended, _) => Err(already_licensed()),
             (LicenseState::Superseded { .. } | LicenseState::Revoked { .. }, _) => Ok(None),
         }
@@ -207,26 +215,26 @@ impl Claim<'_> {
 }
 
 fn already_licensed() -> Problem {
-    Problem::new(Code::AlreadyLicensed, "another license key of this product is held")
+    Problem::new(Code::AlreadyLicensed, "the customer already has a license key for this product")
 }
 
-/// Whether the customer has an active or suspended key of the product besides the current one, as there may be where
-/// a product allows several.
-async fn holds_another(
+/// Returns whether the customer has an active or suspended license key for the product besides the current one, which is
+/// possible if the product allows several.
+async fn has_other_license(
     app: &AppState,
     customer: CustomerId,
     product: &Product,
     now: Timestamp,
 ) -> Result<bool, Problem> {
     for status in [Status::Active, Status::Suspended] {
-        if any(app, customer, product, status, now).await? {
+        if has_license_with_status(app, customer, product, status, now).await? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-async fn any(
+async fn has_license_with_status(
     app: &AppState,
     customer: CustomerId,
     product: &Product,

@@ -1,4 +1,4 @@
-//! What a signed-in customer does without an operator: register, claim a license key, see their own.
+//! Self-service for signed-in users: register as a customer, claim a license key, list own license keys.
 
 pub mod claim_license;
 pub mod own_key;
@@ -8,7 +8,7 @@ pub mod register;
 use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// The function's routes.
+/// Returns the routes of this Lambda function.
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(register::handler))

@@ -1,4 +1,4 @@
-//! The registration function on Lambda.
+//! Binary of the `registration` Lambda function.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The key string of a license key of one's own, for whoever has lost the answer that showed it.
+//! Shows customers the key string of their own license keys.
 
 use shared::{
     AppState,
@@ -8,16 +8,16 @@ use shared::{
     key_issuance::open_key,
 };
 
-/// A license key and its key string.
+/// A license key with its key string.
 #[derive(Debug)]
 pub struct OwnKey {
     /// The license key.
     pub license: License,
-    /// What a person types.
+    /// The key string.
     pub license_key: Secret,
 }
 
-/// A user's own license key. Someone else's is not there.
+/// Returns a license key that belongs to the user. Returns `not_found` for those of other customers.
 pub async fn own_license(app: &AppState, user: &User, id: LicenseId) -> Result<License, Problem> {
     let customer = app.table.customer_by_subject(&user.key()).await?;
     let customer = customer.ok_or_else(Problem::not_found)?.customer;
@@ -25,7 +25,7 @@ pub async fn own_license(app: &AppState, user: &User, id: LicenseId) -> Result<L
     license.ok_or_else(Problem::not_found)
 }
 
-/// A user's own license key, with its key string.
+/// Returns a license key that belongs to the user, with its key string.
 pub async fn own_key(app: &AppState, user: &User, id: LicenseId) -> Result<OwnKey, Problem> {
     let license = own_license(app, user, id).await?;
     let sealed = app.table.sealed(id).await?.ok_or_else(Problem::not_found)?;

@@ -1,4 +1,4 @@
-//! A customer's own license keys and their machines.
+//! Lists the license keys of the signed-in customer with their activations.
 
 use axum::extract::State;
 use futures_util::future::try_join_all;
@@ -19,24 +19,25 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// A license key and its machines.
+/// A license key with its activations.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OwnLicense {
     /// The license key.
     pub license: LicenseResource,
-    /// The machines that hold its seats: 100 at most; the list of activations pages through all.
+    /// The activations of the license key, at most 100. `GET /license-activations` lists all.
     pub activations: Vec<ActivationResource>,
-    /// Whether there are more machines than are shown.
+    /// Whether there are more activations than the list contains.
     #[schema(example = false)]
     pub has_more_activations: bool,
 }
 
-/// Lists a customer's own license keys.
+/// Lists the license keys of the signed-in customer.
 #[utoipa::path(
     get,
     path = "/api/v1.0/user/licenses",
     tag = "users",
-    summary = "List one's own license keys and their machines, newest first",
+    summary = "List own license keys",
+    description = "The license keys of the signed-in customer with their activations, newest first.",
     params(PaginationParams),
     responses(
         (status = 200, description = "A page of license keys", body = ListResponse<OwnLicense>),
@@ -56,10 +57,10 @@ pub(crate) async fn handler(
     own_licenses(&app, &user, &list?.paging, &ctx).await
 }
 
-/// How many machines are shown of each license key.
+/// The maximum number of activations per license key.
 const MAX_ACTIVATIONS: usize = 100;
 
-/// A page of a user's license keys; none for a user who is no customer.
+/// Returns a page of the user's license keys; an empty page if the user is not a customer.
 pub async fn own_licenses(
     app: &AppState,
     user: &User,
@@ -71,16 +72,16 @@ pub async fn own_licenses(
     };
     let filter = LicenseFilter { customer_id: Some(found.customer.id), ..LicenseFilter::default() };
     let page = app.table.licenses(&filter, ctx.now, paging).await?;
-    let items = try_join_all(page.items.iter().map(|license| with_machines(app, license, ctx))).await?;
+    let items = try_join_all(page.items.iter().map(|license| with_activations(app, license, ctx))).await?;
     Ok(Page { items, next: page.next }.into())
 }
 
-async fn with_machines(app: &AppState, license: &License, ctx: &RequestContext) -> Result<OwnLicense, Problem> {
+async fn with_activations(app: &AppState, license: &License, ctx: &RequestContext) -> Result<OwnLicense, Problem> {
     let paging = PageRequest { limit: MAX_ACTIVATIONS, cursor: None, key: app.cursor_key() };
     let page = app.table.activations(license, &paging).await?;
     let margin = app.settings.clock_margin;
-    let show = |activation| ActivationResource::new(activation, license, margin, ctx.now);
-    let activations: Vec<_> = page.items.iter().map(show).collect();
+    let resource = |activation| ActivationResource::new(activation, license, margin, ctx.now);
+    let activations: Vec<_> = page.items.iter().map(resource).collect();
     Ok(OwnLicense {
         license: LicenseResource::new(license, None, ctx.now),
         activations,

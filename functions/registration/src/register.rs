@@ -1,4 +1,4 @@
-//! Makes a signed-in user a customer. Again gives the same customer.
+//! Registers the signed-in user as a customer. Idempotent.
 
 use axum::{
     extract::State,
@@ -21,35 +21,36 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// What a user says of themselves; the e-mail address is the issuer's word.
+/// Request to register as a customer. The email address comes from the identity provider.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = RegisterRequest)]
 pub struct Request {
-    /// A person or an organisation; left out, as the issuer knows the user.
+    /// Name of the person or organization. If omitted, the name from the identity provider.
     #[schema(example = "Ada Lovelace", min_length = 1, max_length = 200)]
     pub name: Option<String>,
-    /// Where they work.
+    /// Company of the customer.
     #[schema(example = "Analytical Engines", min_length = 1, max_length = 200)]
     pub company: Option<String>,
 }
 
 shared::problems! {
-    /// What this alone refuses.
+    /// Errors specific to this endpoint.
     Errors: EmailTaken;
 }
 
-/// Registers a user.
+/// Registers the signed-in user.
 #[utoipa::path(
     post,
     path = "/api/v1.0/register",
     tag = "users",
-    summary = "Register as a customer; again gives the same customer",
-    description = "Only whose e-mail address the issuer has verified is registered. A customer whom an operator made \
-                   is linked if nobody is linked yet.",
+    summary = "Register as a customer",
+    description = "Creates a customer for the signed-in user, or links the user to an existing customer with the same email address \
+        that has no user yet. The identity provider must have verified the address. Idempotent: returns the customer of the \
+        user if there is one.",
     request_body = Request,
     responses(
-        (status = 200, description = "The user is a customer already, or is now one whom an operator made", body = Customer, headers(("ETag" = String))),
-        (status = 201, description = "The customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
+        (status = 200, description = "The existing customer that the user is linked to", body = Customer, headers(("ETag" = String))),
+        (status = 201, description = "The new customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
         Errors,
         Authenticated,
         Authorized,
@@ -72,7 +73,13 @@ pub(crate) async fn handler(
     })
 }
 
-/// The customer whom a user is, made where there is none: 201, else 200. Two registrations at once give one customer.
+/// Returns the customer of a user, creating or linking it if necessary. The status is 201 for a new customer, otherwise 200.
+/// Concurrent registrations of a user return the same customer.
+///
+/// # Errors
+///
+/// `email_taken`, `forbidden` for an unverified email address, or `invalid_value` if the identity provider has no usable
+/// name or address.
 pub async fn register(
     app: &AppState,
     user: User,
@@ -84,10 +91,11 @@ pub async fn register(
         return Ok((StatusCode::OK, known.customer));
     }
     let user = complete(app, user, ctx).await?;
-    let new = customer(&user, request, ctx)?;
+    let new = new_customer(&user, request, ctx)?;
     let mut backoff = Backoff::default();
     loop {
-        // The address first: whoever took it in another registration of this user has the subject as well by then.
+        // The address is read before the subject: a concurrent registration of this user writes both at once, so if it has
+        // taken the address, the subject is found too.
         let owner = app.table.customer_by_email(&new.email).await?;
         if let Some(known) = app.table.customer_by_subject(&subject).await? {
             return Ok((StatusCode::OK, known.customer));
@@ -112,15 +120,16 @@ fn path_of(customer: &Customer) -> String {
     format!("/api/v1.0/customers/{}", customer.id)
 }
 
-/// Who says an address is theirs, and nobody has looked, must not keep its owner out: an address has one customer.
+/// The error for an email address that the identity provider has not verified. An unverified address must not block the
+/// registration of its owner, because each address belongs to one customer.
 fn unverified() -> Problem {
     Problem::new(
         Code::Forbidden,
-        "the issuer has not verified this e-mail address: verify it there, then sign in again",
+        "email address not verified: verify it with the identity provider, then sign in again",
     )
 }
 
-/// E-mail address and name, where the token has them not.
+/// Adds the email address and the name from the userinfo endpoint if the token does not contain them.
 async fn complete(app: &AppState, user: User, ctx: &RequestContext) -> Result<User, Problem> {
     match &app.oidc {
         Some(oidc) => Ok(oidc.complete(user, ctx.now).await?),
@@ -128,15 +137,15 @@ async fn complete(app: &AppState, user: User, ctx: &RequestContext) -> Result<Us
     }
 }
 
-fn customer(user: &User, request: &Request, ctx: &RequestContext) -> Result<Customer, Problem> {
+fn new_customer(user: &User, request: &Request, ctx: &RequestContext) -> Result<Customer, Problem> {
     let Some(email) = user.email.clone() else {
-        let detail = "neither the token nor the issuer's userinfo names an e-mail address";
+        let detail = "no email address in the token or in the userinfo response of the identity provider";
         return Err(FieldError::parameter("Authorization", Code::InvalidValue, detail).into());
     };
     let name = request.name.clone().or_else(|| user.name.clone()).unwrap_or_default();
     let mut invalid = ValidationErrors::default();
     Customer::check(&mut invalid, &name, &email, request.company.as_deref());
-    // The address is not in the body: its fault is the token's.
+    // The address is not part of the body, so an error of it is reported for the token.
     for error in &mut invalid.0 {
         if error.pointer.as_deref() == Some("/email") {
             (error.pointer, error.parameter) = (None, Some("Authorization".to_owned()));
@@ -154,8 +163,7 @@ fn customer(user: &User, request: &Request, ctx: &RequestContext) -> Result<Cust
     })
 }
 
-/// Makes the user the customer who has the address: only if the issuer has verified that it is the user's, and nobody
-/// else is this customer.
+/// Links the user to the customer that has the email address. Requires a verified address and a customer without a user.
 async fn link(
     app: &AppState,
     user: &User,
@@ -163,7 +171,7 @@ async fn link(
     ctx: &RequestContext,
 ) -> Result<(StatusCode, RegisterOutcome, Customer), Problem> {
     if !user.email_verified || found.customer.subject.is_some() {
-        return Err(Problem::new(Code::EmailTaken, "another customer has this e-mail address"));
+        return Err(Problem::new(Code::EmailTaken, "another customer has this email address"));
     }
     let customer = Customer { subject: Some(user.subject.clone()), updated_at: ctx.now, ..found.customer.clone() };
     let done = ctx.idempotency.ok(&customer).await?;

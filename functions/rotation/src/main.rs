@@ -1,5 +1,5 @@
-//! The rotation function on Lambda, which a schedule calls every few minutes: does what is due of the signing key
-//! ring. It alone may make keys and sign with the root key.
+//! Binary of the `rotation` Lambda function. A schedule invokes it every few minutes to perform the due steps of signing
+//! key rotation. It is the only function that can create KMS keys and sign with the root key.
 
 use std::process::ExitCode;
 
@@ -14,17 +14,16 @@ async fn main() -> ExitCode {
 
 async fn serve(app: AppState) -> Result<(), Error> {
     if app.key_rotator.is_none() {
-        return Err("SIGNET_ROOT_KEYS is not set: this function looks after the signing keys".into());
+        return Err("SIGNET_ROOT_KEYS is not set: the rotation function needs the root keys".into());
     }
     let app = &app;
-    lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| async { keep(app).await })).await
+    lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| async { rotate(app).await })).await
 }
 
-/// What is due, and the time of the next turn. What failed is done by the next call.
-async fn keep(app: &AppState) -> Result<Value, Error> {
-    app.maintain_key_ring()
-        .await
-        .inspect_err(|error| tracing::error!(%error, "the signing key ring was not looked after"))?;
+/// Performs the due steps. Returns the published keys and the time of the next rotation. After a failure, the next
+/// invocation performs the remaining steps.
+async fn rotate(app: &AppState) -> Result<Value, Error> {
+    app.maintain_key_ring().await.inspect_err(|error| tracing::error!(%error, "key ring maintenance failed"))?;
     let ring = app.table.ring().await?;
     let kids: Vec<_> = ring.published().map(|key| &key.kid).collect();
     Ok(json!({ "published": kids, "next_rotation_at": ring.next_rotation_at(app.settings.ring) }))

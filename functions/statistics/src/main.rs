@@ -1,5 +1,5 @@
-//! The statistics function on Lambda, which a schedule calls every hour: makes the figures of the dashboard's overview, so
-//! that no page has to count and no command has to keep count.
+//! Binary of the `statistics` Lambda function. A schedule invokes it every hour to compute the statistics of the dashboard
+//! overview, so that pages do not count items and commands do not maintain counters.
 
 use std::process::ExitCode;
 
@@ -14,15 +14,16 @@ async fn main() -> ExitCode {
 
 async fn serve(app: AppState) -> Result<(), Error> {
     let app = &app;
-    lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| async { make(app).await })).await
+    lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| async { update(app).await })).await
 }
 
-/// When they were made, and how many license keys there are. What failed is done by the next call.
-async fn make(app: &AppState) -> Result<Value, Error> {
-    let made = app
+/// Updates the statistics. Returns their time and the number of license keys by status. The next invocation retries after
+/// a failure.
+async fn update(app: &AppState) -> Result<Value, Error> {
+    let statistics = app
         .table
         .make_statistics(app.clock.now())
         .await
-        .inspect_err(|error| tracing::error!(%error, "the figures of the overview were not made"))?;
-    Ok(json!({ "made_at": made.made_at, "license_keys": made.statuses }))
+        .inspect_err(|error| tracing::error!(%error, "updating the statistics failed"))?;
+    Ok(json!({ "made_at": statistics.made_at, "license_keys": statistics.statuses }))
 }

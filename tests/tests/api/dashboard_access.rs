@@ -69,7 +69,7 @@ async fn the_form_of_an_api_key_keeps_what_was_typed_and_the_last_key_stays() {
     assert_eq!(keys["items"].as_array().map(Vec::len), Some(1));
     let delete = format!("{API_KEYS}/{}/delete", text(&keys["items"][0]["id"]));
     let refused = grace.fill_in(&delete, &[]).await;
-    assert!(refused.expect(409).contains("has access:write: make one first"), "{}", refused.text);
+    assert!(refused.expect(409).contains("has access:write: create one first"), "{}", refused.text);
     stack.operator.get("api-keys").await.expect(200);
 }
 

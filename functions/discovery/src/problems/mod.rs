@@ -1,4 +1,4 @@
-//! The pages that a problem's `type` leads to: one for each code, and a list of them.
+//! Pages that explain the error codes: one page per code, which the `type` of a problem links to, and a list.
 
 mod page;
 mod texts;
@@ -12,29 +12,29 @@ use shared::{
 
 pub use self::texts::{Explanation, example, explain};
 
-/// Shows the page of a code.
+/// Returns the page of an error code.
 #[utoipa::path(
     get,
     path = "/problems/{code}",
     tag = "discovery",
-    summary = "Read what a problem's code means, and how to mend it",
-    description = "What a problem's `type` leads to: a page for people.",
-    params(("code" = Code, Path, description = "The `code` of a problem")),
+    summary = "Get the page of an error code",
+    description = "An HTML page that explains the cause and the resolution of an error. The `type` of a problem links to it.",
+    params(("code" = Code, Path, description = "The `code` of the problem")),
     responses((status = 200, description = "The page", content_type = "text/html", body = String, headers(("ETag" = String))), PathLookup),
 )]
-pub(crate) async fn of_code(State(app): State<AppState>, PathId(code): PathId<Code>) -> Response {
-    page::of_code(code, app.issuer())
+pub(crate) async fn get_code(State(app): State<AppState>, PathId(code): PathId<Code>) -> Response {
+    page::code_page(code, app.issuer())
 }
 
-/// Lists the codes.
+/// Returns the list of error codes.
 #[utoipa::path(
     get,
     path = "/problems",
     tag = "discovery",
-    summary = "List the codes that a problem may have",
-    description = "A page for people, with a link to the page of each code.",
+    summary = "List error codes",
+    description = "An HTML page with a link to the page of each error code.",
     responses((status = 200, description = "The page", content_type = "text/html", body = String, headers(("ETag" = String)))),
 )]
-pub(crate) async fn of_all() -> Response {
-    page::of_all()
+pub(crate) async fn list_codes() -> Response {
+    page::list_page()
 }

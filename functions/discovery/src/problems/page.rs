@@ -1,4 +1,4 @@
-//! Plain HTML that works without a script.
+//! Renders the error pages as plain HTML without scripts.
 
 use axum::{
     http::{
@@ -30,33 +30,36 @@ td { padding: .15rem 1.5rem .15rem 0; vertical-align: top; }
 footer { margin-top: 3rem; border-top: 1px solid GrayText; padding-top: .5rem; }
 ";
 
-/// The page of a code, with an example as this issuer would answer it.
-pub(super) fn of_code(code: Code, issuer: &str) -> Response {
-    let Explanation { happened, mend, .. } = explain(code);
+/// Renders the page of a code, with an example as the given issuer would send it.
+pub(super) fn code_page(code: Code, issuer: &str) -> Response {
+    let Explanation { cause, resolution, .. } = explain(code);
     let example = serde_json::to_string_pretty(&example(code, issuer)).unwrap_or_default();
     let content = html! {
         h1 { (title(code)) }
         p { code { (code) } ", HTTP status " (status(code).as_u16()) }
         h2 { "What happened" }
-        p { (prose(happened)) }
-        h2 { "How to mend it" }
-        p { (prose(mend)) }
-        h2 { "As it is answered" }
-        @for header in headers(code) { p { "With the header " code { (header) } } }
+        p { (prose(cause)) }
+        h2 { "What to do" }
+        p { (prose(resolution)) }
+        h2 { "Example" }
+        @for header in headers(code) { p { "Header: " code { (header) } } }
         pre { (example) }
-        p { "The log knows the request by its " code { "trace_id" } ". " code { "detail" } " is for people, and may change." }
-        footer { p { a href="../problems" { "All codes" } " · " a href="../docs" { "The API" } } }
+        p {
+            code { "trace_id" } " identifies the request in the log. The wording of " code { "detail" } " may change; use "
+            code { "code" } " in programs."
+        }
+        footer { p { a href="../problems" { "All error codes" } " · " a href="../docs" { "API documentation" } } }
     };
     respond(title(code), &content)
 }
 
-/// The list of all codes.
-pub(super) fn of_all() -> Response {
+/// Renders the list of all codes.
+pub(super) fn list_page() -> Response {
     let content = html! {
-        h1 { "Problems" }
+        h1 { "Error codes" }
         p {
-            "An answer that says no has the type " code { "application/problem+json" } " (RFC 9457). Its " code { "code" }
-            " is for programs: what it is called never changes."
+            "Every error response has the content type " code { "application/problem+json" } " (RFC 9457). Its "
+            code { "code" } " is for programs and never changes."
         }
         table {
             @for code in Code::ALL {
@@ -67,12 +70,12 @@ pub(super) fn of_all() -> Response {
                 }
             }
         }
-        footer { p { a href="docs" { "The API" } } }
+        footer { p { a href="docs" { "API documentation" } } }
     };
-    respond("Problems", &content)
+    respond("Error codes", &content)
 }
 
-/// The header that comes with a code, by an example.
+/// Returns examples of the response headers that accompany a code.
 fn headers(code: Code) -> &'static [&'static str] {
     match status(code).as_u16() {
         401 => &["WWW-Authenticate: Bearer realm=\"signet\"", "WWW-Authenticate: ApiKey header=\"X-Api-Key\""],
@@ -82,11 +85,11 @@ fn headers(code: Code) -> &'static [&'static str] {
     }
 }
 
-/// Prose whose words in backquotes are the API's.
+/// Renders text, with parts in backquotes as code.
 fn prose(text: &str) -> Markup {
     html! {
-        @for (at, part) in text.split('`').enumerate() {
-            @if at % 2 == 1 { code { (part) } } @else { (part) }
+        @for (index, part) in text.split('`').enumerate() {
+            @if index % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }

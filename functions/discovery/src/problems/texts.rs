@@ -1,389 +1,397 @@
-//! What a developer who meets a problem wants to know of it: one text for each code.
+//! The explanation of each error code, for its page and for the reference documentation.
 
 use shared::{
     domain::{Code, FieldError},
     http::{Problem, problem::ProblemBody},
 };
 
-/// What there is to say of a code.
+/// The explanation of an error code.
 #[derive(Debug, Clone, Copy)]
 pub struct Explanation {
-    /// What happened. Words of the API stand in backquotes.
-    pub happened: &'static str,
-    /// What to do about it.
-    pub mend: &'static str,
-    /// What an answer of this code may say of its case.
+    /// What happened. Identifiers of the API are in backquotes.
+    pub cause: &'static str,
+    /// What the caller can do. Identifiers of the API are in backquotes.
+    pub resolution: &'static str,
+    /// The `detail` of the example.
     detail: &'static str,
-    place: Place,
+    location: ErrorLocation,
 }
 
-/// Where an example's fault stands.
+/// The location of the error in an example.
 #[derive(Debug, Clone, Copy)]
-enum Place {
-    /// In the request as a whole, or not in the request.
-    Whole,
+enum ErrorLocation {
+    /// The request as a whole, or its context.
+    Request,
+    /// A JSON pointer into the body.
     Body(&'static str),
+    /// The name of a query or header parameter.
     Parameter(&'static str),
 }
 
-/// A problem of this code as this issuer would answer it.
+/// Returns an example of a problem with this code, as the given issuer would send it.
 pub fn example(code: Code, issuer: &str) -> ProblemBody {
-    let Explanation { detail, place, .. } = explain(code);
-    let problem: Problem = match place {
-        Place::Whole => Problem::new(code, detail),
-        Place::Body(pointer) => FieldError::at(pointer, code, detail).into(),
-        Place::Parameter(name) => FieldError::parameter(name, code, detail).into(),
+    let Explanation { detail, location, .. } = explain(code);
+    let problem: Problem = match location {
+        ErrorLocation::Request => Problem::new(code, detail),
+        ErrorLocation::Body(pointer) => FieldError::at(pointer, code, detail).into(),
+        ErrorLocation::Parameter(name) => FieldError::parameter(name, code, detail).into(),
     };
     problem.body(issuer, "1-69a0c1f2-5d0b7e3a9c4f8e21b6d3a071".to_owned())
 }
 
-/// What happened, and how to mend it.
-#[expect(clippy::too_many_lines, reason = "one text for each code")]
+/// Returns the explanation of an error code.
+#[expect(clippy::too_many_lines, reason = "one explanation per code")]
 pub const fn explain(code: Code) -> Explanation {
     match code {
         Code::MalformedJson => Explanation {
-            happened: "The body could not be read as JSON, or did not arrive whole. `detail` says at which line and column \
-                       reading stopped.",
-            mend: "Send one JSON object in UTF-8, and nothing after it. Let a JSON library write it: what is put \
-                   together from pieces of text breaks at the first quote or line break in a name. With curl, put the \
-                   body in single quotes or into a file, so that the shell takes nothing away.",
-            detail: "the body is not JSON: EOF while parsing an object at line 1 column 17",
-            place: Place::Whole,
+            cause: "The body is not valid JSON, or it is incomplete. `detail` gives the line and column of the error.",
+            resolution: "Send a single JSON object in UTF-8 with nothing after it. Serialize it with a JSON library: \
+                         JSON that is concatenated from strings breaks at the first quote or line break in a value. \
+                         With curl, put the body in single quotes or in a file, so that the shell does not change it.",
+            detail: "malformed JSON: EOF while parsing an object at line 1 column 17",
+            location: ErrorLocation::Request,
         },
         Code::IdempotencyKeyInvalid => Explanation {
-            happened: "The header `Idempotency-Key` is empty, longer than 255 characters, not of ASCII characters, or \
-                       stands in the request twice. Nothing was done.",
-            mend: "Send it once, with 1 to 255 characters, bare or in double quotes. A UUID that is drawn for each \
-                   thing that is to happen once will do.",
-            detail: "Idempotency-Key is one text of 1 to 255 characters, bare or in double quotes",
-            place: Place::Whole,
+            cause: "The `Idempotency-Key` header is empty, longer than 255 characters, contains non-ASCII characters, \
+                    or occurs more than once. The request had no effect.",
+            resolution: "Send the header once, with 1 to 255 ASCII characters, optionally in double quotes. Use a \
+                         random UUID for each operation that must happen only once.",
+            detail: "Idempotency-Key must be one value of 1 to 255 printable ASCII characters, optionally in double \
+                     quotes",
+            location: ErrorLocation::Request,
         },
         Code::Unauthenticated => Explanation {
-            happened: "The endpoint has to know who asks. The request carries no credential, more than one, or one that \
-                       does not hold: an API key that is unknown, deleted or past its end, or a bearer token that has \
-                       expired, is for another audience, or is of another issuer than the one that Signet was told to \
-                       trust.",
-            mend: "A program sends an API key in the header `X-Api-Key`; a person signs in and sends the issuer's token \
-                   as `Authorization: Bearer …`. Send one of the two, once. An API key that was lost is replaced by \
-                   whoever has the scope `access:write`. License keys and license tokens are no credentials here: they \
-                   belong into the body of what consuming apps call.",
-            detail: "send an API key in the header X-Api-Key, or a token as Authorization: Bearer",
-            place: Place::Whole,
+            cause: "The endpoint requires authentication. The request has no credential, more than one, or an invalid \
+                    one: an unknown, deleted or expired API key, or a bearer token that has expired, is for another \
+                    audience, or comes from an issuer that this installation does not trust.",
+            resolution: "Programs send an API key in the `X-Api-Key` header. Users sign in and send the identity \
+                         provider's token as `Authorization: Bearer …`. Send exactly one of the two. To replace a \
+                         lost API key, use an API key with the scope `access:write` to create a new one. License keys \
+                         and license tokens are not accepted in headers: send them in the body of the endpoints for \
+                         apps.",
+            detail: "send an API key as X-Api-Key, or a token as Authorization: Bearer",
+            location: ErrorLocation::Request,
         },
         Code::TokenInvalid => Explanation {
-            happened: "The license token in the body is not one that this issuer signed, or it was altered since. Its age \
-                       is no reason for this answer: a token that is past its `exp` can still be renewed.",
-            mend: "Send the token exactly as the last answer gave it. Where `token_type` was `JWE`, send the JWT that \
-                   is inside. If the token is from another installation, or the key that signed it was condemned, \
-                   activate the machine again with its license key: that gives a token that holds.",
-            detail: "this is not a license token of this issuer, or its signature does not hold",
-            place: Place::Whole,
+            cause: "The license token in the body was not signed by this issuer, or it was altered. Expiry is not a \
+                    reason for this error: an expired token can still be renewed.",
+            resolution: "Send the token exactly as you received it. If `token_type` was `JWE`, decrypt it and send \
+                         the nested JWT. If the token comes from another installation, or the key that signed it was \
+                         condemned, activate the machine again with its license key.",
+            detail: "invalid license token: not signed by this issuer, or altered",
+            location: ErrorLocation::Request,
         },
         Code::Forbidden => Explanation {
-            happened: "The caller is known, and may not do this: its API key lacks a scope, or whoever signed in is not an \
-                       operator, or registers with an e-mail address that the identity provider has not verified. `detail` \
-                       says what it takes.",
-            mend: "The documentation of each operation names its scope. A key's scopes never change: whoever has \
-                   `access:write`, and the scope itself, makes another key. The role `operator` comes from the identity \
-                   provider, and counts from the next sign-in; so does an address that it has verified. What is under `/user` and `/register` is for people, not \
-                   for API keys.",
-            detail: "this takes the scope licenses:write",
-            place: Place::Whole,
+            cause: "The caller is authenticated but lacks a permission: the API key does not have the required scope, \
+                    the user is not an operator, or the user's email address is not verified by the identity \
+                    provider. `detail` names what is missing.",
+            resolution: "The API documentation lists the scope of each endpoint. The scopes of an API key cannot be \
+                         changed: create another one with a caller that has `access:write` and the required scope. \
+                         The `operator` role and the verification of an email address come from the identity provider \
+                         and take effect at the next sign-in. The endpoints `/register` and `/user/…` are for users \
+                         and do not accept API keys.",
+            detail: "the API key needs the scope licenses:write",
+            location: ErrorLocation::Request,
         },
         Code::Revoked => Explanation {
-            happened: "The operator ended this license key for good, after a refund for example. No token of it is renewed, \
-                       and no machine can activate.",
-            mend: "Nothing brings it back: its customer needs another license key. An app tells its user so. The last \
-                   token that it has is honoured offline until its `exp`, and for the tier's grace period after that.",
-            detail: "this license key was revoked",
-            place: Place::Whole,
+            cause: "The operator revoked this license key permanently, for example after a refund. Its tokens are no \
+                    longer renewed, and machines cannot activate.",
+            resolution: "A revocation cannot be undone: the customer needs a new license key. The app should inform \
+                         its user. The last token stays valid offline until its `exp` plus the grace period of the \
+                         tier.",
+            detail: "license key is revoked",
+            location: ErrorLocation::Request,
         },
         Code::Superseded => Explanation {
-            happened: "The customer was issued a newer license key of the same product, and of this product a customer has \
-                       one at a time. The older one's machines lost their seats with it.",
-            mend: "Activate again, with the newer key string. `superseded_by` of this license names the newer one. \
-                   Where customers should hold several keys of a product at once, the operator sets the product's \
-                   `one_key_per_customer` to false.",
-            detail: "a newer license key took this one's place",
-            place: Place::Whole,
+            cause: "The customer received a newer license key for the same product, and the product allows one \
+                    license key per customer. The machines of the older license key lost their seats.",
+            resolution: "Activate again with the newer key string. `superseded_by` of the license names the newer \
+                         license key. To allow several license keys per customer, set `one_key_per_customer` of the \
+                         product to false.",
+            detail: "license key is superseded by a newer license key",
+            location: ErrorLocation::Request,
         },
         Code::Suspended => Explanation {
-            happened: "The operator has suspended this license key. Until it is reinstated no machine activates and no \
-                       token is renewed; machines keep their seats while their leases last.",
-            mend: "`POST /license-keys/{id}/reinstate` makes it good again. From then on an app's next heartbeat renews \
-                   the token that it has, also one that is past its `exp`, if no other machine has taken the seat.",
-            detail: "this license key is suspended",
-            place: Place::Whole,
+            cause: "The operator suspended this license key. Until it is reinstated, machines cannot activate and \
+                    tokens are not renewed. Machines keep their seats until their leases lapse.",
+            resolution: "Reinstate the license key with `POST /license-keys/{id}/reinstate`. The next heartbeat of an \
+                         app then renews its token, even an expired one, unless another machine has taken the seat.",
+            detail: "license key is suspended",
+            location: ErrorLocation::Request,
         },
         Code::Expired => Explanation {
-            happened: "This license key reached its `expires_at`. No token outlives it.",
-            mend: "`POST /license-keys/{id}/renew` moves its end. From then on an app's next heartbeat renews the token \
-                   that it has, if no other machine has taken the seat.",
-            detail: "this license key has expired",
-            place: Place::Whole,
+            cause: "The license key has reached its `expires_at`. Tokens never outlive the license key.",
+            resolution: "Renew the license key with `POST /license-keys/{id}/renew`. The next heartbeat of an app \
+                         then renews its token, unless another machine has taken the seat.",
+            detail: "license key has expired",
+            location: ErrorLocation::Request,
         },
         Code::ProductInactive => Explanation {
-            happened: "The product of this license key is switched off: its `is_active` is false, and none of its license \
-                       keys is honoured.",
-            mend: "If that is not meant, the operator replaces the product with `is_active` true. To stop selling a \
-                   product whose licenses go on, make its pricing tiers inactive instead.",
-            detail: "the product of this license key is not active",
-            place: Place::Whole,
+            cause: "The product of this license key has `is_active` false, so none of its license keys can be used.",
+            resolution: "If this is unintended, replace the product with `is_active` true. To stop selling a product \
+                         while existing license keys stay usable, set `is_active` of its pricing tiers to false \
+                         instead.",
+            detail: "product is not active",
+            location: ErrorLocation::Request,
         },
         Code::GenerationOutdated => Explanation {
-            happened: "This license key was regenerated. It has a new key string; the one before, every token and every \
-                       seat from before no longer count.",
-            mend: "Get the new key string from the operator or, as its customer, from the dashboard, and activate each \
-                   machine again with it.",
-            detail: "this license key was regenerated since: the machine must activate with the new key string",
-            place: Place::Whole,
+            cause: "The license key was regenerated. The previous key string, its tokens and its seats are invalid.",
+            resolution: "Get the new key string from the operator, or as the customer from the dashboard, and \
+                         activate each machine again with it.",
+            detail: "license key was regenerated; activate again with the new key string",
+            location: ErrorLocation::Request,
         },
         Code::NotActivated => Explanation {
-            happened: "The machine holds no seat of this license: it never activated, was deactivated, its lease lapsed and \
-                       another machine took the seat, or the license key has fewer seats now. A token that issuing a \
-                       license key returned names no machine at all.",
-            mend: "Activate the machine, with its license key or its last token. A machine keeps its seat by a \
-                   heartbeat every `heartbeat_interval_seconds`.",
+            cause: "The machine holds no seat of this license key: it was never activated, it was deactivated, \
+                    another machine took the seat after the lease lapsed, or the number of seats was reduced. The \
+                    token that is returned when a license key is issued is not bound to a machine.",
+            resolution: "Activate the machine with its license key or its last token. To keep a seat, send a \
+                         heartbeat every `heartbeat_interval_seconds`.",
             detail: "this machine holds no seat: activate it",
-            place: Place::Whole,
+            location: ErrorLocation::Request,
         },
         Code::MachineMismatch => Explanation {
-            happened: "The token was made for another machine: the `machine_id` in the body is not the one in its claim \
-                       `activation`.",
-            mend: "Send the `machine_id` that the machine activated with, letter for letter, and derive it from \
-                   something that outlasts restarts and updates. A machine whose disk was copied from another activates \
-                   with the license key, to have a token of its own.",
-            detail: "this token was made for another machine",
-            place: Place::Whole,
+            cause: "The token belongs to another machine: `machine_id` in the body differs from the one in the \
+                    `activation` claim of the token.",
+            resolution: "Send the `machine_id` that was used for the activation, byte for byte. Derive it from \
+                         something that survives restarts and updates. If the disk of a machine was cloned, activate \
+                         the clone with the license key to get a token of its own.",
+            detail: "the token belongs to another machine",
+            location: ErrorLocation::Request,
         },
         Code::TierNotClaimable => Explanation {
-            happened: "This pricing tier is not one that customers take by themselves: there is no such tier, its \
-                       `is_claimable` is false, or it or its product is not active.",
-            mend: "`GET /products/catalog` shows the tiers, and which of them are claimable. Any other is issued by the \
-                   operator.",
-            detail: "this tier is not one that may be claimed",
-            place: Place::Whole,
+            cause: "Customers cannot claim this pricing tier: it does not exist, its `is_claimable` is false, or the \
+                    tier or its product is not active.",
+            resolution: "`GET /products/catalog` lists the tiers and whether they can be claimed. License keys of \
+                         other tiers are issued by the operator.",
+            detail: "this pricing tier cannot be claimed",
+            location: ErrorLocation::Request,
         },
         Code::AlreadyClaimed => Explanation {
-            happened: "A pricing tier is claimed once. This customer has claimed it before, and the license key of then has \
-                       expired, is suspended, or was revoked or superseded. While it is active, claiming again gives that \
-                       same key.",
-            mend: "The operator renews or reinstates that key, or issues another.",
-            detail: "this tier was claimed before",
-            place: Place::Whole,
+            cause: "A pricing tier can be claimed only once per customer. This customer claimed it before, and that \
+                    license key has expired or is suspended, revoked or superseded. While it is active, claiming the \
+                    tier again returns the same license key.",
+            resolution: "Ask the operator to renew or reinstate that license key, or to issue another one.",
+            detail: "this pricing tier was already claimed",
+            location: ErrorLocation::Request,
         },
         Code::NotFound => Explanation {
-            happened: "There is nothing here that this caller may see. What belongs to somebody else is answered as if it \
-                       were not there, and so is a license key that is unknown or mistyped.",
-            mend: "Compare the path with the documentation, and the id with what the list shows: each kind begins with \
-                   its own word, as in `lic_…`. Case, spaces and dashes of a license key don't matter, every other \
-                   symbol does: copy it if you can. An activation that has ended is there until its machine activates \
-                   again.",
-            detail: "there is no such thing here",
-            place: Place::Whole,
+            cause: "The resource does not exist, or the caller may not access it; the response does not tell which. \
+                    The same applies to an unknown or mistyped license key.",
+            resolution: "Compare the path with the API documentation and the id with the list of resources. Each kind \
+                         of id has its own prefix, such as `lic_…`. Case, spaces and dashes in a license key do not \
+                         matter, but all other characters do: copy the license key if possible. A deactivated \
+                         activation can be read until the machine activates again.",
+            detail: "not found",
+            location: ErrorLocation::Request,
         },
         Code::VersionUnknown => Explanation {
-            happened: "The path names a version of the API that there is not.",
-            mend: "Every endpoint is under `/api/v1.0/`, of which `/api/v1/` is another name.",
-            detail: "known versions are v1.0 and v1",
-            place: Place::Whole,
+            cause: "The path names an unknown API version.",
+            resolution: "Use `/api/v1.0/`. `/api/v1/` is an alias of it.",
+            detail: "unknown API version: use v1.0 or v1",
+            location: ErrorLocation::Request,
         },
         Code::MethodNotAllowed => Explanation {
-            happened: "The path is right, and takes other methods than this one.",
-            mend: "The header `Allow` lists them. What can be changed is replaced with PUT; there is no PATCH. Little \
-                   can be deleted, as history stays: license keys are revoked, products and pricing tiers are made \
-                   inactive.",
-            detail: "see the Allow header for what this path takes",
-            place: Place::Whole,
+            cause: "The path exists but does not support this method.",
+            resolution: "Use one of the methods in the `Allow` header. To change a resource, replace it with PUT; \
+                         PATCH is not supported. Most resources cannot be deleted: revoke license keys, and set \
+                         `is_active` of products and pricing tiers to false.",
+            detail: "method not allowed: the Allow header lists the supported methods",
+            location: ErrorLocation::Request,
         },
         Code::BodyTooLarge => Explanation {
-            happened: "The body has more than 64 KiB.",
-            mend: "Nothing in the API takes as much. Look at what is sent: a file in place of its name, or several \
-                   things in one request.",
-            detail: "a body has 64 KiB at most",
-            place: Place::Whole,
+            cause: "The body is larger than 64 KiB.",
+            resolution: "No endpoint needs a body of this size. Check whether a file was sent instead of its name, or \
+                         several resources in one request.",
+            detail: "the body must not exceed 64 KiB",
+            location: ErrorLocation::Request,
         },
         Code::UnsupportedMediaType => Explanation {
-            happened: "The request does not say that its body is JSON.",
-            mend: "Send the header `Content-Type: application/json`. curl's `-d` says that it sends a form, unless you \
-                   add `-H 'Content-Type: application/json'`.",
-            detail: "send Content-Type: application/json",
-            place: Place::Whole,
+            cause: "The `Content-Type` of the request is not JSON.",
+            resolution: "Send `Content-Type: application/json`. With `-d`, curl sends the content type of a form \
+                         unless you add `-H 'Content-Type: application/json'`.",
+            detail: "unsupported media type: send Content-Type: application/json",
+            location: ErrorLocation::Request,
         },
         Code::CodeTaken => Explanation {
-            happened: "Another product, or another tier of the same product, has this code. A code never changes, and is \
-                       given to nobody else.",
-            mend: "Choose another, or use the one that is there: the list shows it. If it is your own, made by a \
-                   request whose answer was lost, send an `Idempotency-Key` from now on: a repeat then gets the first \
-                   answer.",
-            detail: "another product has this code",
-            place: Place::Body("/code"),
+            cause: "Another product, or another tier of the same product, already has this code. Codes are unique and \
+                    immutable.",
+            resolution: "Choose another code, or use the existing resource, which the list shows. If a previous \
+                         attempt created it and its response was lost, send an `Idempotency-Key` with future \
+                         requests: a retry then returns the first response.",
+            detail: "already used by another product",
+            location: ErrorLocation::Body("/code"),
         },
         Code::KeyTaken => Explanation {
-            happened: "Another feature of the same product has this key. A key never changes, as apps ask for features by \
-                       it.",
-            mend: "Choose another, or use the feature that is there: `GET /product-features?product_id=…` shows it.",
-            detail: "another feature of this product has this key",
-            place: Place::Body("/key"),
+            cause: "Another feature of the same product already has this key. Feature keys are unique within a \
+                    product and immutable, because apps check for them.",
+            resolution: "Choose another key, or use the existing feature: `GET /product-features?product_id=…` lists \
+                         the features of the product.",
+            detail: "already used by another feature of this product",
+            location: ErrorLocation::Body("/key"),
         },
         Code::EmailTaken => Explanation {
-            happened: "Another customer has this e-mail address; upper and lower case make no difference. For a user who \
-                       registers: the issuer has not verified that the address is theirs, or another user is that customer \
-                       already.",
-            mend: "The operator finds the customer with `GET /customers?email=…`, and uses that one or gives it another \
-                   address. A user verifies the address at the identity provider, signs in again, and registers again.",
-            detail: "another customer has this e-mail address",
-            place: Place::Body("/email"),
+            cause: "Another customer has this email address; case is ignored. When a user registers: a customer with \
+                    this address exists, and either the identity provider has not verified the address or another \
+                    user is already linked to that customer.",
+            resolution: "As an operator, find the customer with `GET /customers?email=…` and use it, or change its \
+                         address. As a user, verify the address with the identity provider, sign in again, and \
+                         register again.",
+            detail: "already used by another customer",
+            location: ErrorLocation::Body("/email"),
         },
         Code::SeatLimitReached => Explanation {
-            happened: "Every seat of this license key is held by a machine whose lease has not lapsed.",
-            mend: "Deactivate a machine that is no longer used: the app can with its token, a customer in the \
-                   dashboard, an operator with `POST /license-activations/{id}/deactivate`. Or let the operator give \
-                   the license key more seats, with `POST /license-keys/{id}/change`. The seat of a machine that is \
-                   gone without a word is free when its lease lapses: `lease_expires_at` in the list of activations \
-                   says when.",
-            detail: "every seat of this license is taken",
-            place: Place::Whole,
+            cause: "Every seat of this license key is held by a machine whose lease has not lapsed.",
+            resolution: "Deactivate a machine that is no longer used: an app can do so with its token, a customer in \
+                         the dashboard, an operator with `POST /license-activations/{id}/deactivate`. Or increase the \
+                         number of seats with `POST /license-keys/{id}/change`. The seat of a machine that stopped \
+                         without deactivating becomes available when its lease lapses; `lease_expires_at` in the list \
+                         of activations tells when.",
+            detail: "every seat of this license key is taken: deactivate a machine first",
+            location: ErrorLocation::Request,
         },
         Code::StateConflict => Explanation {
-            happened: "The state that the thing is in forbids this. A license key that was revoked can't be suspended, one \
-                       that is not suspended can't be reinstated, and a limit can't fall below the seats that are held. \
-                       `detail` says what it is.",
-            mend: "Read the thing again, and decide by what it is now. The same request gives the same answer until its \
-                   state changes.",
-            detail: "this license key is revoked: only an active one can be suspended",
-            place: Place::Whole,
+            cause: "The current state of the resource does not allow this operation. For example, a revoked license \
+                    key cannot be suspended, only a suspended one can be reinstated, and the seat limit cannot be \
+                    lower than the number of seats in use. `detail` names the conflict.",
+            resolution: "Read the resource again and decide based on its current state. Repeating the request has the \
+                         same result until the state changes.",
+            detail: "license key is revoked; only an active license key can be suspended",
+            location: ErrorLocation::Request,
         },
         Code::CustomerNotRegistered => Explanation {
-            happened: "Whoever signed in is not registered as a customer.",
-            mend: "`POST /register` with the same bearer token, then ask again.",
-            detail: "register first: POST /register",
-            place: Place::Whole,
+            cause: "The signed-in user is not registered as a customer.",
+            resolution: "Send `POST /register` with the same bearer token, then repeat the request.",
+            detail: "the user is not registered as a customer: send POST /register first",
+            location: ErrorLocation::Request,
         },
         Code::AlreadyLicensed => Explanation {
-            happened: "The customer holds another license key of this product, active or suspended. A claim takes the place \
-                       of an expired key, and of no other.",
-            mend: "`GET /user/licenses` shows the key that there is. To move it to another pricing tier, ask the \
-                   operator: `POST /license-keys/{id}/change`.",
-            detail: "another license key of this product is held",
-            place: Place::Whole,
+            cause: "The customer has another license key for this product that is active or suspended. A claim \
+                    replaces only an expired license key.",
+            resolution: "`GET /user/licenses` shows the existing license key. To move it to another pricing tier, ask \
+                         the operator to use `POST /license-keys/{id}/change`.",
+            detail: "the customer already has a license key for this product",
+            location: ErrorLocation::Request,
         },
         Code::LastAccessKey => Explanation {
-            happened: "No other API key that never expires has the scope `access:write`. Without this one, no program could \
-                       make API keys any more.",
-            mend: "Make another with `access:write` or `*` and no `expires_at`, then delete this one with it.",
-            detail: "no other API key that never expires has access:write: make one first",
-            place: Place::Whole,
+            cause: "No other API key without an expiry has the scope `access:write`. If this one were deleted, no \
+                    program could create API keys any more.",
+            resolution: "Create another API key with `access:write` or `*` and without `expires_at`, then use it to \
+                         delete this one.",
+            detail: "no other API key without an expiry has access:write: create one first",
+            location: ErrorLocation::Request,
         },
         Code::IdempotencyInProgress => Explanation {
-            happened: "A request with the same `Idempotency-Key` is still under way.",
-            mend: "Wait a second, then send the same request with the same key: it gets the answer of the first, and \
-                   nothing happens twice.",
-            detail: "the request of this key is under way: ask again",
-            place: Place::Whole,
+            cause: "A request with the same `Idempotency-Key` is still being processed.",
+            resolution: "Wait a second, then send the same request with the same key. It returns the response of the \
+                         first request and has no further effect.",
+            detail: "a request with this Idempotency-Key is in progress: retry later",
+            location: ErrorLocation::Request,
         },
         Code::VersionConflict => Explanation {
-            happened: "Somebody changed it since you read it: its `ETag` is no longer the one in `If-Match`. Nothing was \
-                       written.",
-            mend: "Read it again, make your change to what is there now, and send that with the new `ETag`.",
-            detail: "it is no longer what If-Match names: read it again",
-            place: Place::Whole,
+            cause: "The resource was changed since you read it: its `ETag` does not match `If-Match`. The request had \
+                    no effect.",
+            resolution: "Read the resource again, apply your change to the current version, and send it with the new \
+                         `ETag`.",
+            detail: "the resource does not match If-Match: read it again",
+            location: ErrorLocation::Request,
         },
         Code::InvalidValue => Explanation {
-            happened: "One or several values are missing or not acceptable. `errors` has one entry for each: where it \
-                       stands, and what would do.",
-            mend: "`pointer` leads to the value in the body, as in `/max_users` or `/feature_ids/0`; `parameter` names \
-                   a value of the query, the path or a header. Mend all of them, then send the request again.",
-            detail: "1 to 100000, or null for no limit",
-            place: Place::Body("/max_users"),
+            cause: "One or more values are missing or invalid. `errors` has an entry for each, with its location and \
+                    what is accepted.",
+            resolution: "`pointer` is the location in the body, such as `/max_users` or `/feature_ids/0`; `parameter` \
+                         is the name of a query, path or header parameter. Correct all values, then send the request \
+                         again.",
+            detail: "must be between 1 and 100000, or null for no limit",
+            location: ErrorLocation::Body("/max_users"),
         },
         Code::UnknownField => Explanation {
-            happened: "The body or the query has a field that this endpoint does not know. It is refused, as a typo that is \
-                       ignored would be found much later.",
-            mend: "Correct the name that `pointer` or `parameter` gives, or leave the field out. Answers have fields \
-                   that requests don't, such as `id` and `created_at`: leave them out when you send back what you read.",
-            detail: "this field is not known here",
-            place: Place::Body("/max_user"),
+            cause: "The body or the query has a field that this endpoint does not define. Unknown fields are rejected \
+                    so that typos are noticed.",
+            resolution: "Correct the name that `pointer` or `parameter` gives, or remove the field. Responses have \
+                         fields that requests do not accept, such as `id` and `created_at`: remove them before \
+                         sending a resource back.",
+            detail: "unknown field",
+            location: ErrorLocation::Body("/max_user"),
         },
         Code::Immutable => Explanation {
-            happened: "`code`, `key` and `product_id` stay what they were at first: tokens, license keys and apps that are \
-                       out in the world name them.",
-            mend: "Send the value as it is, or leave it out. For another code, make another thing, and make the old one \
-                   inactive.",
-            detail: "this never changes: it is atlas",
-            place: Place::Body("/code"),
+            cause: "`code`, `key` and `product_id` cannot be changed, because tokens, license keys and deployed apps \
+                    refer to them.",
+            resolution: "Send the current value or omit the field. To use another code, create a new resource and set \
+                         `is_active` of the old one to false.",
+            detail: "can't be changed from atlas",
+            location: ErrorLocation::Body("/code"),
         },
         Code::CursorInvalid => Explanation {
-            happened: "The `cursor` was not made by this list with these filters, or it was altered.",
-            mend: "Send `next_cursor` back as it came, to the same list with the same filters. Without a cursor, a list \
-                   begins at its beginning.",
-            detail: "the cursor is not one of this list",
-            place: Place::Parameter("cursor"),
+            cause: "The `cursor` belongs to another list or to other filters, or it was altered.",
+            resolution: "Send `next_cursor` unchanged, to the same list with the same filters. Omit the cursor to \
+                         start at the beginning of the list.",
+            detail: "invalid cursor: it belongs to another list or was altered",
+            location: ErrorLocation::Parameter("cursor"),
         },
         Code::TierCycle => Explanation {
-            happened: "The tier that is to be included includes this one, directly or through others, so it would include \
-                       itself.",
-            mend: "Let inclusion run one way, from the larger tier to the smaller. `includes_tier_id` of each tier \
-                   shows how it runs now.",
-            detail: "this tier includes, directly or not, the one that would include it",
-            place: Place::Body("/includes_tier_id"),
+            cause: "The tier in `includes_tier_id` includes this tier, directly or through other tiers, so this tier \
+                    would include itself.",
+            resolution: "Let larger tiers include smaller ones, in one direction only. `includes_tier_id` of each \
+                         tier shows the current order.",
+            detail: "the included tier includes this tier, directly or indirectly",
+            location: ErrorLocation::Body("/includes_tier_id"),
         },
         Code::TierOfOtherProduct => Explanation {
-            happened: "The pricing tier belongs to another product: a tier includes tiers of its own product only, and a \
-                       license key stays with its product.",
-            mend: "`GET /pricing-tiers?product_id=…` shows the tiers of the product. For a license of another product, \
-                   issue another license key.",
-            detail: "this tier belongs to another product",
-            place: Place::Body("/tier_id"),
+            cause: "The pricing tier belongs to another product. A tier can include only tiers of its own product, \
+                    and a license key cannot move to another product.",
+            resolution: "`GET /pricing-tiers?product_id=…` lists the tiers of a product. For another product, issue \
+                         another license key.",
+            detail: "tier belongs to another product",
+            location: ErrorLocation::Body("/tier_id"),
         },
         Code::FeatureOfOtherProduct => Explanation {
-            happened: "A feature of another product can't be part of this tier. `errors` says which one it is.",
-            mend: "`GET /product-features?product_id=…` shows the features of the product; make the one that is missing \
-                   there.",
-            detail: "this feature belongs to another product",
-            place: Place::Body("/feature_ids/0"),
+            cause: "A feature of another product cannot be part of this tier. `errors` names the feature.",
+            resolution: "`GET /product-features?product_id=…` lists the features of a product. Create the missing \
+                         feature for the product of the tier.",
+            detail: "feature belongs to another product",
+            location: ErrorLocation::Body("/feature_ids/0"),
         },
         Code::PublicKeyInvalid => Explanation {
-            happened: "Tokens can't be encrypted to this public key: it is not RSA, has fewer than 2048 or more than 4096 \
-                       bits or an exponent other than the usual, is not for encryption by its `use`, `alg` or `key_ops`, \
-                       can't be read as a JWK or PEM, or is a private key. `detail` says which.",
-            mend: "Send the public part of an RSA key pair of 2048 to 4096 bits, as a JWK or as PEM text (SPKI or PKCS#1). \
-                   A private key that was sent is no longer one: make a new pair.",
-            detail: "this is not an RSA public key of 2048 to 4096 bits",
-            place: Place::Body("/public_key"),
+            cause: "Tokens cannot be encrypted with this public key: it is not an RSA key, has fewer than 2048 or \
+                    more than 4096 bits or an unusual exponent, is not meant for encryption according to its `use`, \
+                    `alg` or `key_ops`, cannot be parsed as JWK or PEM, or is a private key. `detail` gives the \
+                    reason.",
+            resolution: "Send the public key of an RSA key pair of 2048 to 4096 bits, as a JWK or in PEM format (SPKI \
+                         or PKCS#1). If you sent a private key, treat it as compromised and generate a new key pair.",
+            detail: "must be an RSA public key of 2048 to 4096 bits",
+            location: ErrorLocation::Body("/public_key"),
         },
         Code::IdempotencyKeyReused => Explanation {
-            happened: "The same caller used this `Idempotency-Key` on the same path within the last 24 hours, for another \
-                       body. Nothing was done.",
-            mend: "Draw a new key for each thing that is to happen once. Whoever repeats a request sends the same body \
-                   with it, byte for byte.",
-            detail: "this key was used for another body",
-            place: Place::Parameter("Idempotency-Key"),
+            cause: "The same caller used this `Idempotency-Key` on the same path within the last 24 hours with \
+                    another body. The request had no effect.",
+            resolution: "Generate a new key for each operation. A retry must send the same body, byte for byte.",
+            detail: "this Idempotency-Key was already used with a different body: use a new key",
+            location: ErrorLocation::Parameter("Idempotency-Key"),
         },
         Code::RateLimited => Explanation {
-            happened: "Too much of one kind in too short a time: license keys, API keys or tokens from one address that do \
-                       not hold, as whoever guesses would send them, or activations of one license key. `detail` says \
-                       which.",
-            mend: "Wait as long as the header `Retry-After` says, in seconds. An app whose token holds is never refused \
-                   for its address. Where machines come and go, give each a `machine_id` that lasts, so that it has its \
-                   seat still when it comes back.",
-            detail: "too many license keys or credentials that do not hold came from this address",
-            place: Place::Whole,
+            cause: "Too many requests of one kind: invalid license keys, API keys or tokens from one client address, \
+                    or activations of one license key. `detail` tells which.",
+            resolution: "Wait for the number of seconds in the `Retry-After` header. Requests with a valid license \
+                         token are never limited by address. If machines are created and destroyed often, give each a \
+                         persistent `machine_id`, so that it finds its seat again when it returns.",
+            detail: "too many failed authentication attempts from this address: retry later",
+            location: ErrorLocation::Request,
         },
         Code::Unavailable => Explanation {
-            happened: "Something that Signet needs does not answer in time: its table, the keys that sign, or the identity \
-                       provider. Nothing is lost.",
-            mend: "Send the request again after as many seconds as the header `Retry-After` says, a POST with the \
-                   `Idempotency-Key` that it had. An app goes on with the token that it has.",
-            detail: "this can't be answered right now; ask again in a few seconds",
-            place: Place::Whole,
+            cause: "A dependency of Signet did not respond in time: DynamoDB, the signing keys in KMS, or the \
+                    identity provider. No data is lost.",
+            resolution: "Repeat the request after the number of seconds in the `Retry-After` header, a POST with the \
+                         same `Idempotency-Key`. Apps continue with the token that they have.",
+            detail: "service temporarily unavailable: retry in a few seconds",
+            location: ErrorLocation::Request,
         },
         Code::InternalError => Explanation {
-            happened: "A fault of Signet's own, and none of the request's.",
-            mend: "Send it again. If that does not help, tell the operator the `trace_id`: by it, the log knows the \
-                   cause.",
-            detail: "something went wrong on our side; nothing is lost, and asking again may help",
-            place: Place::Whole,
+            cause: "An unexpected error in Signet. It is not caused by the request.",
+            resolution: "Repeat the request. If the error persists, report the `trace_id` to the operator, who can \
+                         find the cause in the log.",
+            detail: "internal server error: retry the request, and report the trace_id if it fails again",
+            location: ErrorLocation::Request,
         },
     }
 }
