@@ -1,4 +1,5 @@
 //! The documentation names what exists: tests, files, environment variables, flags, claims and event types.
+#![expect(clippy::unwrap_used, reason = "a missing file or schema fails the test")]
 
 use std::{fs, path::PathBuf};
 
