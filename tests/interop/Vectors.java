@@ -1,12 +1,18 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import example.Verifier;
+import example.Verifier.UnknownKeyException;
+import example.Verifier.VerificationException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.Executors;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-/** Runs the README's Java lines against folders of test vectors, as tests/vectors/README.md describes them. */
+/** Runs the Java verifier against folders of test vectors, which tests/vectors/README.md describes. */
 public final class Vectors {
+  private static final ObjectMapper JSON = new ObjectMapper();
   private static int passed;
   private static int failed;
 
@@ -14,87 +20,143 @@ public final class Vectors {
     void run() throws Exception;
   }
 
-  private static void expect(JsonNode wanted, Attempt attempt) {
-    Exception problem = null;
-    try { attempt.run(); } catch (Exception refused) { problem = refused; }
-    boolean unknownKey = problem instanceof Verifier.UnknownKey;
-    if ((problem == null) == wanted.get("accept").asBoolean() && wanted.path("unknown_key").asBoolean(unknownKey) == unknownKey) {
+  private static void expectOutcome(JsonNode vector, Attempt attempt) {
+    Exception error = null;
+    try {
+      attempt.run();
+    } catch (Exception thrown) {
+      error = thrown;
+    }
+    boolean typed = error == null || error instanceof VerificationException;
+    boolean unknownKey = error instanceof UnknownKeyException;
+    boolean accepted = (error == null) == vector.get("accept").asBoolean();
+    if (accepted && typed && vector.path("unknown_key").asBoolean(unknownKey) == unknownKey) {
       passed++;
       return;
     }
     failed++;
-    System.err.println("java: " + wanted.get("name").asText() + ": " + (problem == null ? "accepted" : problem));
+    System.err.println("java: " + vector.get("name").asText() + ": " + (error == null ? "accepted" : error));
   }
 
-  private static void same(String name, Path file, String wanted) throws Exception {
-    String found = Files.exists(file) ? Files.readString(file) : "";
-    if (found.equals(wanted)) { passed++; return; }
+  private static void expectOutcome(String name, boolean accept, Attempt attempt) {
+    expectOutcome(JSON.createObjectNode().put("name", name).put("accept", accept), attempt);
+  }
+
+  private static void expectEqual(String name, Object found, Object expected) {
+    if (found.equals(expected)) {
+      passed++;
+      return;
+    }
     failed++;
-    System.err.println("java: " + name + ": " + found + " lies on disk, not " + wanted);
+    System.err.println("java: " + name + ": expected " + expected + ", found " + found);
   }
 
   public static void main(String[] folders) throws Exception {
-    var json = new ObjectMapper();
     for (String name : folders) {
       Path vectors = Path.of(name);
-      JsonNode issuer = json.readTree(vectors.resolve("issuer.json").toFile());
-      for (JsonNode one : json.readTree(vectors.resolve("tokens.json").toFile())) {
-        Verifier app = app(issuer);
-        write(app, "jwks.jwt", one.has("signed_jwks") ? one.get("signed_jwks") : issuer.get("signed_jwks"));
-        if (one.has("last_seen")) write(app, "last-seen", one.get("last_seen"));
-        long now = (one.has("now") ? one : issuer).get("now").asLong();
-        String machine = (one.has("machine_id") ? one : issuer).get("machine_id").textValue();
-        expect(one, () -> app.check(one.get("token").asText(), machine, now));
-        if (one.has("seen_after")) same(one.get("name").asText(), app.folder().resolve("last-seen"), one.get("seen_after").asText());
+      JsonNode issuer = parse(vectors, "issuer");
+      for (JsonNode vector : parse(vectors, "tokens")) {
+        Path folder = newFolder();
+        Verifier verifier = new Verifier(issuer, folder);
+        write(folder, "jwks.jwt", vector.has("signed_jwks") ? vector.get("signed_jwks") : issuer.get("signed_jwks"));
+        if (vector.has("last_seen")) write(folder, "last-seen", vector.get("last_seen"));
+        long now = (vector.has("now") ? vector : issuer).get("now").asLong();
+        String machineId = (vector.has("machine_id") ? vector : issuer).get("machine_id").textValue();
+        expectOutcome(vector, () -> verifier.verify(vector.get("token").asText(), machineId, now));
+        if (vector.has("seen_after")) {
+          expectEqual(vector.get("name").asText(), read(folder, "last-seen"), vector.get("seen_after").asText());
+        }
       }
-      for (JsonNode one : json.readTree(vectors.resolve("sets.json").toFile())) {
-        Verifier app = app(issuer);
-        if (one.has("kept")) write(app, "jwks.jwt", one.get("kept"));
-        expect(one, () -> app.keep(one.get("set").asText(), issuer.get("now").asLong()));
-        String kept = one.get("accept").asBoolean() ? one.get("set").asText() : one.path("kept").asText();
-        same(one.get("name").asText(), app.folder().resolve("jwks.jwt"), kept);
+      for (JsonNode vector : parse(vectors, "sets")) {
+        Path folder = newFolder();
+        Verifier verifier = new Verifier(issuer, folder);
+        if (vector.has("stored")) write(folder, "jwks.jwt", vector.get("stored"));
+        expectOutcome(vector, () -> verifier.storeKeySet(vector.get("set").asText(), issuer.get("now").asLong()));
+        String expected = vector.get("accept").asBoolean() ? vector.get("set").asText() : vector.path("stored").asText();
+        expectEqual(vector.get("name").asText(), read(folder, "jwks.jwt"), expected);
       }
     }
-    edges(Path.of(folders[0]));
+    Path vectors = Path.of(folders[0]);
+    JsonNode issuer = parse(vectors, "issuer");
+    String token = parse(vectors, "tokens").get(0).get("token").asText();
+    edgeCases(issuer, token);
+    refusals(issuer, token);
     System.out.println("java: " + passed + " passed, " + failed + " failed");
     System.exit(failed == 0 && passed > 0 ? 0 : 1);
   }
 
-  /** What no file of vectors can say: the last time seen can't be read, nor written; no set is on disk; many at once. */
-  private static void edges(Path vectors) throws Exception {
-    var json = new ObjectMapper();
-    JsonNode issuer = json.readTree(vectors.resolve("issuer.json").toFile());
-    String token = json.readTree(vectors.resolve("tokens.json").toFile()).get(0).get("token").asText();
-    String machine = issuer.get("machine_id").asText();
+  /** Cases that the files cannot express: no key set, a stored time that cannot be read or written, and concurrency. */
+  private static void edgeCases(JsonNode issuer, String token) throws Exception {
+    String machineId = issuer.get("machine_id").asText();
     long now = issuer.get("now").asLong();
-    Verifier app = app(issuer);
-    Attempt check = () -> app.check(token, machine, now);
-    expect(json.readTree("{\"name\": \"no set\", \"accept\": false, \"unknown_key\": true}"), check);
-    app.keep(issuer.get("signed_jwks").asText(), now);
-    Path seen = Files.createDirectory(app.folder().resolve("last-seen"));
-    expect(json.readTree("{\"name\": \"a folder for a file\", \"accept\": true}"), check);
-    Files.delete(seen);
+    Path folder = newFolder();
+    Verifier verifier = new Verifier(issuer, folder);
+    Attempt verify = () -> verifier.verify(token, machineId, now);
+    expectOutcome(JSON.readTree("{\"name\": \"no key set\", \"accept\": false, \"unknown_key\": true}"), verify);
+    verifier.storeKeySet(issuer.get("signed_jwks").asText(), now);
+    Path lastSeen = Files.createDirectory(folder.resolve("last-seen"));
+    expectOutcome("last-seen is a folder", true, verify);
+    Files.delete(lastSeen);
     var pool = Executors.newFixedThreadPool(4);
-    var beside = IntStream.range(0, 4).mapToObj(one -> pool.submit(() -> {
+    var threads = IntStream.range(0, 4).mapToObj(thread -> pool.submit(() -> {
       for (int i = 0; i < 200; i++) {
-        app.check(token, machine, now + i % 50);
-        app.renewed(token);
+        verifier.verify(token, machineId, now + i % 50);
+        verifier.storeToken(token, Optional.empty());
       }
       return null;
     })).toList();
-    for (var one : beside) expect(json.readTree("{\"name\": \"side by side\", \"accept\": true}"), one::get);
+    for (var thread : threads) expectOutcome("concurrent", true, thread::get);
     pool.shutdown();
-    try (var left = Files.list(app.folder())) {
-      if (left.count() != 3) throw new Exception("a file is left over");
+    expectEqual("files", files(folder), "jwks.jwt,last-seen,token");
+  }
+
+  private static void refusals(JsonNode issuer, String token) throws Exception {
+    Path folder = newFolder();
+    Verifier verifier = new Verifier(issuer, folder);
+    verifier.storeKeySet(issuer.get("signed_jwks").asText(), issuer.get("now").asLong());
+    expectEqual("no token", verifier.storedToken(), Optional.empty());
+    verifier.storeToken(token, verifier.storedRefusal());
+    expectEqual("stored token", verifier.storedToken(), Optional.of(token));
+    verifier.storeRefusal("revoked");
+    expectEqual("refusal", verifier.storedRefusal().orElseThrow().code(), "revoked");
+    expectEqual("token after a refusal", read(folder, "token"), "");
+    verifier.storeToken(token, Optional.empty());
+    expectEqual("token requested before the refusal", verifier.storedToken(), Optional.empty());
+    var first = verifier.storedRefusal();
+    verifier.storeToken(token, first);
+    expectEqual("token requested after the refusal", verifier.storedToken(), Optional.of(token));
+    verifier.storeRefusal("revoked");
+    verifier.storeToken(token, first);
+    expectEqual("token requested before the second refusal", verifier.storedToken(), Optional.empty());
+    Files.delete(folder.resolve("refusal"));
+    Files.createDirectory(folder.resolve("refusal"));
+    verifier.storeToken(token, Optional.empty());
+    verifier.storeRefusal("revoked");
+    expectEqual("token after a refusal that could not be written", verifier.storedToken(), Optional.empty());
+    Files.delete(folder.resolve("refusal"));
+    expectEqual("files after refusals", files(folder), "jwks.jwt,last-seen");
+  }
+
+  private static JsonNode parse(Path vectors, String name) throws Exception {
+    return JSON.readTree(vectors.resolve(name + ".json").toFile());
+  }
+
+  private static Path newFolder() throws Exception {
+    return Files.createTempDirectory(Path.of("."), "vectors-");
+  }
+
+  private static String files(Path folder) throws Exception {
+    try (var list = Files.list(folder)) {
+      return list.map(path -> path.getFileName().toString()).sorted().collect(Collectors.joining(","));
     }
   }
 
-  private static Verifier app(JsonNode issuer) throws Exception {
-    Path folder = Files.createTempDirectory(Path.of("."), "vectors-");
-    return new Verifier(issuer.get("issuer").asText(), issuer.get("product").asText(), issuer.get("root_keys"), folder);
+  private static String read(Path folder, String name) throws Exception {
+    Path file = folder.resolve(name);
+    return Files.exists(file) ? Files.readString(file) : "";
   }
 
-  private static void write(Verifier app, String name, JsonNode text) throws Exception {
-    Files.writeString(app.folder().resolve(name), text.asText());
+  private static void write(Path folder, String name, JsonNode text) throws Exception {
+    Files.writeString(folder.resolve(name), text.asText());
   }
 }

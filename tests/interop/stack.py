@@ -1,40 +1,89 @@
-"""Asks a running stack, as its operator and as an app: the first argument is where its local.json lies."""
+"""A stack in memory on this machine, and calls to its API."""
 
+import base64
 import json
-import sys
+import subprocess
+import time
 import urllib.request
 from pathlib import Path
 
-local = json.loads(Path(sys.argv[1]).read_text())
-base, operator = local["base_url"], {"X-Api-Key": local["operator_api_key"]}
-http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+STARTUP_SECONDS = 30
 
 
-def ask(path, body=None, headers=()):
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json", **dict(headers)}
-    with http.open(urllib.request.Request(base + path, data, headers)) as answer:
-        return answer.read().decode()
+class Stack:
+    """Runs the `signet` binary. Its data folder, which it creates, gets the log files."""
+
+    def __init__(self, signet, folder, *options):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True)
+        with (self.folder / "signet.out").open("w") as out, (self.folder / "signet.err").open("w") as err:
+            command = [signet, "--memory", "--listen", "127.0.0.1:0", "--data", self.folder / "data", *options]
+            self.process = subprocess.Popen(command, stdout=out, stderr=err)
+        local = self._wait_for_local_json()
+        self.base_url = local["base_url"]
+        self.operator = {"X-Api-Key": local["operator_api_key"]}
+        self.http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+
+    def _wait_for_local_json(self):
+        deadline = time.monotonic() + STARTUP_SECONDS
+        path = self.folder / "data" / "local.json"
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if path.exists():
+                return json.loads(path.read_text())
+            time.sleep(0.05)
+        self.stop()
+        raise RuntimeError("signet did not start: " + (self.folder / "signet.err").read_text())
+
+    def request(self, path, body=None, headers=()):
+        """Returns the text of a response."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", **dict(headers)}
+        with self.http.open(urllib.request.Request(self.base_url + path, data, headers)) as response:
+            return response.read().decode()
+
+    def api(self, path, body=None, headers=()):
+        """Returns the JSON of a response of the API."""
+        return json.loads(self.request("/api/v1.0/" + path, body, headers))
+
+    def issue_license_key(self, product_code, max_users=3):
+        """Creates a product with one tier and one feature, and issues a license key for it."""
+        product = self.api("products", {"code": product_code, "name": "Atlas"}, self.operator)
+        feature = {"product_id": product["id"], "key": "export.pdf", "name": "PDF export"}
+        feature = self.api("product-features", feature, self.operator)
+        tier = self.api("pricing-tiers", {
+            "product_id": product["id"], "code": "pro", "name": "Pro", "feature_ids": [feature["id"]],
+            "max_users": max_users, "monthly_price": 1900, "annual_price": 19000, "currency": "EUR",
+            "billing_period": "annual", "grace_period_seconds": 600, "renew_after_seconds": 1,
+        }, self.operator)
+        customer = self.api("customers", {"name": "Ada", "email": f"{product_code}@example.com"}, self.operator)
+        return self.api("license-keys", {"customer_id": customer["id"], "tier_id": tier["id"]}, self.operator)
+
+    def activate(self, issued, machine_id, **fields):
+        body = {"license_key": issued["license_key"], "machine_id": machine_id, **fields}
+        return self.api("license-activations/activate", body)
+
+    def verifier_config(self, product_code):
+        """Returns what an app has built in."""
+        root_keys = self.api("signing-keys", headers=self.operator)["root_keys"]
+        issuer = json.loads(self.request("/.well-known/license-configuration"))["issuer"]
+        return {"issuer": issuer, "product": product_code, "root_keys": root_keys}
 
 
-def api(path, body=None, headers=()):
-    return json.loads(ask("/api/v1.0/" + path, body, headers))
+def encode_base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def sold(code):
-    """A license key of three seats of a product."""
-    product = api("products", {"code": code, "name": "Atlas"}, operator)
-    feature = {"product_id": product["id"], "key": "export.pdf", "name": "PDF export"}
-    feature = api("product-features", feature, operator)
-    tier = api("pricing-tiers", {
-        "product_id": product["id"], "code": "pro", "name": "Pro", "feature_ids": [feature["id"]], "max_users": 3,
-        "monthly_price": 1900, "annual_price": 19000, "currency": "EUR", "billing_period": "annual",
-        "grace_period_seconds": 600, "renew_after_seconds": 1,
-    }, operator)
-    customer = api("customers", {"name": "Ada", "email": f"{code}@example.com"}, operator)
-    return api("license-keys", {"customer_id": customer["id"], "tier_id": tier["id"]}, operator)
-
-
-def activated(issued, machine, **fields):
-    body = {"license_key": issued["license_key"], "machine_id": machine, **fields}
-    return api("license-activations/activate", body)
+def decode_jwt(jwt):
+    """Returns the header and the claims, without verification."""
+    return [json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in jwt.split(".")[:2]]

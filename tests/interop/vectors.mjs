@@ -1,83 +1,114 @@
-// Runs the README's Node lines against folders of test vectors, as tests/vectors/README.md describes them.
+// Runs the Node verifier against folders of test vectors, which tests/vectors/README.md describes.
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, rmdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { UnknownKey, Verifier } from "./verify.mjs";
+import { UnknownKeyError, VerificationError, Verifier } from "../node/verifier.mjs";
 
 let [passed, failed] = [0, 0];
 
-async function expect({ name, accept, unknown_key }, attempt) {
-  const problem = await attempt().then(() => null, (error) => error);
-  if ((problem === null) === accept && (unknown_key === undefined || problem instanceof UnknownKey === unknown_key)) return void passed++;
+async function expectOutcome({ name, accept, unknown_key }, attempt) {
+  const error = await attempt().then(() => null, (error) => error);
+  const typed = error === null || error instanceof VerificationError;
+  const unknownKey = error instanceof UnknownKeyError;
+  if ((error === null) === accept && typed && (unknown_key ?? unknownKey) === unknownKey) return void passed++;
   failed++;
-  console.error(`node: ${name}: ${problem ?? "accepted"}`);
+  console.error(`node: ${name}: ${error ?? "accepted"}`);
 }
 
-function same(name, found, wanted) {
-  if (found === wanted) return void passed++;
+function expectEqual(name, found, expected) {
+  if (found === expected) return void passed++;
   failed++;
-  console.error(`node: ${name}: ${found} lies on disk, not ${wanted}`);
+  console.error(`node: ${name}: expected ${expected}, found ${found}`);
 }
 
 async function inFolder(use) {
   const folder = mkdtempSync(join(tmpdir(), "vectors-"));
-  try { await use(folder, (name, text) => writeFileSync(join(folder, name), text)); } finally { rmSync(folder, { recursive: true }); }
+  const file = (name) => join(folder, name);
+  const read = (name) => { try { return readFileSync(file(name), "utf8"); } catch { return ""; } };
+  try { await use(folder, (name, text) => writeFileSync(file(name), text), read); } finally { rmSync(folder, { recursive: true }); }
 }
 
 for (const vectors of process.argv.slice(2)) {
-  const read = (name) => JSON.parse(readFileSync(join(vectors, name), "utf8"));
-  const issuer = read("issuer.json");
-  for (const one of read("tokens.json")) {
-    const { token, machine_id = issuer.machine_id, now = issuer.now, last_seen, seen_after } = one;
-    await inFolder(async (folder, write) => {
-      write("jwks.jwt", one.signed_jwks ?? issuer.signed_jwks);
+  const parse = (name) => JSON.parse(readFileSync(join(vectors, name), "utf8"));
+  const issuer = parse("issuer.json");
+  for (const vector of parse("tokens.json")) {
+    const { token, machine_id = issuer.machine_id, now = issuer.now, last_seen, seen_after } = vector;
+    await inFolder(async (folder, write, read) => {
+      write("jwks.jwt", vector.signed_jwks ?? issuer.signed_jwks);
       if (last_seen !== undefined) write("last-seen", String(last_seen));
-      const app = new Verifier(issuer, folder);
-      await expect(one, () => app.check(token, machine_id, now));
-      if (machine_id === null) await expect(one, () => app.check(token, undefined, now));
-      if (seen_after !== undefined) same(one.name, app.read("last-seen"), String(seen_after));
+      const verifier = new Verifier(issuer, folder);
+      await expectOutcome(vector, () => verifier.verify(token, machine_id, now));
+      if (machine_id === null) await expectOutcome(vector, () => verifier.verify(token, undefined, now));
+      if (seen_after !== undefined) expectEqual(vector.name, read("last-seen"), String(seen_after));
     });
   }
-  for (const one of read("sets.json")) {
-    await inFolder(async (folder, write) => {
-      if (one.kept !== undefined) write("jwks.jwt", one.kept);
-      const app = new Verifier(issuer, folder);
-      await expect(one, () => app.keep(one.set, issuer.now));
-      same(one.name, app.read("jwks.jwt"), one.accept ? one.set : one.kept ?? "");
+  for (const vector of parse("sets.json")) {
+    await inFolder(async (folder, write, read) => {
+      if (vector.stored !== undefined) write("jwks.jwt", vector.stored);
+      const verifier = new Verifier(issuer, folder);
+      await expectOutcome(vector, () => verifier.storeKeySet(vector.set, issuer.now));
+      expectEqual(vector.name, read("jwks.jwt"), vector.accept ? vector.set : vector.stored ?? "");
     });
   }
-  for (const { name, app_key, encrypted, token } of read("encrypted.json")) {
-    await expect({ name: `encrypted: ${name}`, accept: true }, async () => {
-      if (await new Verifier(issuer, "").open(encrypted, app_key) !== token) throw new Error("another token is in it");
+  for (const { name, app_key, encrypted, token } of parse("encrypted.json")) {
+    await expectOutcome({ name: `encrypted: ${name}`, accept: true }, async () => {
+      if (await Verifier.decrypt(encrypted, app_key) !== token) throw new Error("decrypted another token");
     });
   }
 }
 
-// What no file of vectors can say: the last time seen can't be read, nor written; no set is on disk; the time has a fraction.
+// Cases that the files cannot express: no key set, a time with a fraction, and a stored time that cannot be read or written.
 const [vectors] = process.argv.slice(2);
-const [issuer, [plain]] = ["issuer", "tokens"].map((name) => JSON.parse(readFileSync(join(vectors, `${name}.json`), "utf8")));
-await inFolder(async (folder, write) => {
-  const app = new Verifier(issuer, folder);
-  const check = (now = issuer.now) => app.check(plain.token, issuer.machine_id, now);
-  await expect({ name: "no set", accept: false, unknown_key: true }, () => check());
+const [issuer, [{ token }]] = ["issuer", "tokens"].map((name) => JSON.parse(readFileSync(join(vectors, `${name}.json`), "utf8")));
+await inFolder(async (folder, write, read) => {
+  const verifier = new Verifier(issuer, folder);
+  const verify = (now = issuer.now) => verifier.verify(token, issuer.machine_id, now);
+  await expectOutcome({ name: "no key set", accept: false, unknown_key: true }, () => verify());
   write("jwks.jwt", issuer.signed_jwks);
-  await expect({ name: "a fraction", accept: true }, () => check(issuer.now + 0.5));
-  same("a fraction", app.read("last-seen"), String(issuer.now));
-  await expect({ name: "no time", accept: false }, () => check(NaN));
+  await expectOutcome({ name: "time with a fraction", accept: true }, () => verify(issuer.now + 0.5));
+  expectEqual("time with a fraction", read("last-seen"), String(issuer.now));
+  await expectOutcome({ name: "time is not a number", accept: false }, () => verify(NaN));
   rmSync(join(folder, "last-seen"));
   mkdirSync(join(folder, "last-seen"));
-  await expect({ name: "a folder for a file", accept: true }, () => check());
-  same("what is left", readdirSync(folder).sort().join(), "jwks.jwt,last-seen");
+  await expectOutcome({ name: "last-seen is a folder", accept: true }, () => verify());
+  expectEqual("files", readdirSync(folder).sort().join(), "jwks.jwt,last-seen");
+});
+
+// Refusals.
+await inFolder(async (folder, write, read) => {
+  const verifier = new Verifier(issuer, folder);
+  write("jwks.jwt", issuer.signed_jwks);
+  expectEqual("no token", verifier.storedToken(), null);
+  await verifier.storeToken(token, verifier.storedRefusal());
+  expectEqual("stored token", verifier.storedToken(), token);
+  verifier.storeRefusal("revoked");
+  expectEqual("refusal", verifier.storedRefusal().code, "revoked");
+  expectEqual("token after a refusal", read("token"), "");
+  await verifier.storeToken(token, null);
+  expectEqual("token requested before the refusal", verifier.storedToken(), null);
+  const first = verifier.storedRefusal();
+  await verifier.storeToken(token, first);
+  expectEqual("token requested after the refusal", verifier.storedToken(), token);
+  verifier.storeRefusal("revoked");
+  await verifier.storeToken(token, first);
+  expectEqual("token requested before the second refusal", verifier.storedToken(), null);
+  rmSync(join(folder, "refusal"));
+  mkdirSync(join(folder, "refusal"));
+  await verifier.storeToken(token);
+  verifier.storeRefusal("revoked");
+  expectEqual("token after a refusal that could not be written", verifier.storedToken(), null);
+  rmdirSync(join(folder, "refusal"));
+  expectEqual("files after refusals", readdirSync(folder).sort().join(), "jwks.jwt,last-seen");
 });
 
 // Four processes share a folder.
 await inFolder(async (folder, write) => {
   write("jwks.jwt", issuer.signed_jwks);
-  const beside = () => promisify(execFile)(process.execPath, ["beside.mjs", vectors, folder]);
-  for (const { reason } of await Promise.allSettled([1, 2, 3, 4].map(beside))) same("side by side", reason, undefined);
-  same("side by side", readdirSync(folder).sort().join(), "jwks.jwt,last-seen,token");
+  const run = () => promisify(execFile)(process.execPath, ["concurrent_verify.mjs", vectors, folder]);
+  for (const { reason } of await Promise.allSettled([1, 2, 3, 4].map(run))) expectEqual("concurrent", reason, undefined);
+  expectEqual("concurrent", readdirSync(folder).sort().join(), "jwks.jwt,last-seen,token");
 });
 
 console.log(`node: ${passed} passed, ${failed} failed`);

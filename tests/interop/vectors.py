@@ -1,4 +1,4 @@
-"""Runs the README's Python lines against folders of test vectors, as tests/vectors/README.md describes them."""
+"""Runs the Python verifier against folders of test vectors, which tests/vectors/README.md describes."""
 
 import json
 import subprocess
@@ -6,87 +6,131 @@ import sys
 import tempfile
 from pathlib import Path
 
-from verify import UnknownKey, Verifier
+from verifier import UnknownKeyError, VerificationError, Verifier
 
 passed = failed = 0
 
 
-def expect(case, attempt):
+def expect_outcome(vector, attempt):
     global passed, failed
     try:
         attempt()
-        problem = None
-    except Exception as error:  # noqa: BLE001 any refusal is one
-        problem = error
-    unknown_key = isinstance(problem, UnknownKey)
-    if (problem is None) == case["accept"] and case.get("unknown_key", unknown_key) == unknown_key:
+        error = None
+    except Exception as raised:
+        error = raised
+    typed = error is None or isinstance(error, VerificationError)
+    unknown_key = isinstance(error, UnknownKeyError)
+    if (error is None) == vector["accept"] and typed and vector.get("unknown_key", unknown_key) == unknown_key:
         passed += 1
     else:
         failed += 1
-        print(f"python: {case['name']}: {problem!r}", file=sys.stderr)
+        print(f"python: {vector['name']}: {error!r}", file=sys.stderr)
 
 
-def same(name, found, wanted):
+def expect_equal(name, found, expected):
     global passed, failed
-    if found == wanted:
+    if found == expected:
         passed += 1
     else:
         failed += 1
-        print(f"python: {name}: {found} lies on disk, not {wanted}", file=sys.stderr)
+        print(f"python: {name}: expected {expected}, found {found}", file=sys.stderr)
 
 
-def opens(verifier, case):
-    if verifier.open(case["encrypted"], case["app_key"]) != case["token"]:
-        raise ValueError("another token is in it")
+def check_decryption(vector):
+    if Verifier.decrypt(vector["encrypted"], vector["app_key"]) != vector["token"]:
+        raise ValueError("decrypted another token")
+
+
+def read(folder, name):
+    path = Path(folder) / name
+    return path.read_text() if path.exists() else ""
+
+
+def files(folder):
+    return sorted(path.name for path in Path(folder).iterdir())
 
 
 for vectors in map(Path, sys.argv[1:]):
     issuer, tokens, sets, encrypted = (
         json.loads((vectors / f"{name}.json").read_text()) for name in ("issuer", "tokens", "sets", "encrypted")
     )
-    for case in tokens:
+    for vector in tokens:
         with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "jwks.jwt").write_text(case.get("signed_jwks", issuer["signed_jwks"]))
-            if "last_seen" in case:
-                (Path(folder) / "last-seen").write_text(str(case["last_seen"]))
-            app, now = Verifier(issuer, folder), case.get("now", issuer["now"])
-            machine = case.get("machine_id", issuer["machine_id"])
-            expect(case, lambda: app.check(case["token"], machine, now))
-            if "seen_after" in case:
-                same(case["name"], app.read("last-seen"), str(case["seen_after"]))
-    for case in sets:
+            (Path(folder) / "jwks.jwt").write_text(vector.get("signed_jwks", issuer["signed_jwks"]))
+            if "last_seen" in vector:
+                (Path(folder) / "last-seen").write_text(str(vector["last_seen"]))
+            verifier, now = Verifier(issuer, folder), vector.get("now", issuer["now"])
+            machine_id = vector.get("machine_id", issuer["machine_id"])
+            expect_outcome(vector, lambda: verifier.verify(vector["token"], machine_id, now))
+            if "seen_after" in vector:
+                expect_equal(vector["name"], read(folder, "last-seen"), str(vector["seen_after"]))
+    for vector in sets:
         with tempfile.TemporaryDirectory() as folder:
-            if "kept" in case:
-                (Path(folder) / "jwks.jwt").write_text(case["kept"])
-            app = Verifier(issuer, folder)
-            expect(case, lambda: app.keep(case["set"], issuer["now"]))
-            same(case["name"], app.read("jwks.jwt"), case["set"] if case["accept"] else case.get("kept", ""))
-    for case in encrypted:
-        expect({"name": f"encrypted: {case['name']}", "accept": True}, lambda: opens(Verifier(issuer, "."), case))
+            if "stored" in vector:
+                (Path(folder) / "jwks.jwt").write_text(vector["stored"])
+            verifier = Verifier(issuer, folder)
+            expect_outcome(vector, lambda: verifier.store_key_set(vector["set"], issuer["now"]))
+            expected = vector["set"] if vector["accept"] else vector.get("stored", "")
+            expect_equal(vector["name"], read(folder, "jwks.jwt"), expected)
+    for vector in encrypted:
+        expect_outcome({"name": f"encrypted: {vector['name']}", "accept": True}, lambda: check_decryption(vector))
 
-# What no file of vectors can say: the last time seen can't be read, nor written; no set is on disk; the time has a fraction.
-issuer, plain = (json.loads((Path(sys.argv[1]) / f"{name}.json").read_text()) for name in ("issuer", "tokens"))
-now, machine, token = issuer["now"], issuer["machine_id"], plain[0]["token"]
+# Cases that the files cannot express: no key set, a time with a fraction, and a stored time that cannot be read or written.
+issuer, tokens = (json.loads((Path(sys.argv[1]) / f"{name}.json").read_text()) for name in ("issuer", "tokens"))
+now, machine_id, token = issuer["now"], issuer["machine_id"], tokens[0]["token"]
 with tempfile.TemporaryDirectory() as folder:
-    app, folder = Verifier(issuer, folder), Path(folder)
-    expect({"name": "no set", "accept": False, "unknown_key": True}, lambda: app.check(token, machine, now))
-    app.keep(issuer["signed_jwks"], now)
-    expect({"name": "a fraction", "accept": True}, lambda: app.check(token, machine, now + 0.5))
-    same("a fraction", app.read("last-seen"), str(now))
-    expect({"name": "no time", "accept": False}, lambda: app.check(token, machine, float("nan")))
+    verifier, folder = Verifier(issuer, folder), Path(folder)
+    no_key_set = {"name": "no key set", "accept": False, "unknown_key": True}
+    expect_outcome(no_key_set, lambda: verifier.verify(token, machine_id, now))
+    verifier.store_key_set(issuer["signed_jwks"], now)
+    fraction = {"name": "time with a fraction", "accept": True}
+    expect_outcome(fraction, lambda: verifier.verify(token, machine_id, now + 0.5))
+    expect_equal("time with a fraction", read(folder, "last-seen"), str(now))
+    try:
+        verifier.verify(token, machine_id, float("nan"))
+        expect_equal("time is not a number", "accepted", "refused")
+    except ValueError as error:
+        expect_equal("time is not a number", type(error), ValueError)
     (folder / "last-seen").write_bytes(b"\xff")
-    expect({"name": "no text", "accept": True}, lambda: app.check(token, machine, now))
+    expect_outcome({"name": "last-seen is not text", "accept": True}, lambda: verifier.verify(token, machine_id, now))
     (folder / "last-seen").unlink()
     (folder / "last-seen").mkdir()
-    expect({"name": "a folder for a file", "accept": True}, lambda: app.check(token, machine, now))
-    same("what is left", sorted(path.name for path in folder.iterdir()), ["jwks.jwt", "last-seen"])
+    expect_outcome({"name": "last-seen is a folder", "accept": True}, lambda: verifier.verify(token, machine_id, now))
+    expect_equal("files", files(folder), ["jwks.jwt", "last-seen"])
+
+# Refusals.
+with tempfile.TemporaryDirectory() as folder:
+    verifier, folder = Verifier(issuer, folder), Path(folder)
+    verifier.store_key_set(issuer["signed_jwks"], now)
+    expect_equal("no token", verifier.stored_token(), None)
+    verifier.store_token(token, verifier.stored_refusal())
+    expect_equal("stored token", verifier.stored_token(), token)
+    verifier.store_refusal("revoked")
+    expect_equal("refusal", verifier.stored_refusal().code, "revoked")
+    expect_equal("token after a refusal", read(folder, "token"), "")
+    verifier.store_token(token, None)
+    expect_equal("token requested before the refusal", verifier.stored_token(), None)
+    first = verifier.stored_refusal()
+    verifier.store_token(token, first)
+    expect_equal("token requested after the refusal", verifier.stored_token(), token)
+    verifier.store_refusal("revoked")
+    verifier.store_token(token, first)
+    expect_equal("token requested before the second refusal", verifier.stored_token(), None)
+    (folder / "refusal").unlink()
+    (folder / "refusal").mkdir()
+    verifier.store_token(token)
+    verifier.store_refusal("revoked")
+    expect_equal("token after a refusal that could not be written", verifier.stored_token(), None)
+    (folder / "refusal").rmdir()
+    expect_equal("files after refusals", files(folder), ["jwks.jwt", "last-seen"])
 
 # Four processes share a folder.
 with tempfile.TemporaryDirectory() as folder:
-    Verifier(issuer, folder).keep(issuer["signed_jwks"], now)
-    beside = [subprocess.Popen([sys.executable, "beside.py", sys.argv[1], folder]) for _ in range(4)]
-    same("side by side", [process.wait() for process in beside], [0] * 4)
-    same("side by side", sorted(path.name for path in Path(folder).iterdir()), ["jwks.jwt", "last-seen", "token"])
+    Verifier(issuer, folder).store_key_set(issuer["signed_jwks"], now)
+    command = [sys.executable, "concurrent_verify.py", sys.argv[1], folder]
+    processes = [subprocess.Popen(command) for _ in range(4)]
+    expect_equal("concurrent", [process.wait() for process in processes], [0] * 4)
+    expect_equal("concurrent", files(folder), ["jwks.jwt", "last-seen", "token"])
 
 print(f"python: {passed} passed, {failed} failed")
 sys.exit(failed > 0 or passed == 0)

@@ -37,7 +37,6 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod oidc;
-mod readme;
 mod rewrapping;
 mod seats_conditions;
 mod seats_costs;

@@ -1,6 +1,6 @@
-//! The published test vectors, `tests/vectors/*.json`: made of fixed keys, so that the files are what this makes; and the
-//! README's Rust lines, run against them.
-#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+//! The published test vectors, `tests/vectors/*.json`, generated from fixed keys, and the Rust example verifier tested with
+//! them.
+#![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 use std::{fs, path::PathBuf};
 
@@ -15,23 +15,22 @@ use openssl::{
     sign::Signer,
 };
 use signet_tests::{START, Value, json, json_of, merged, text, thumbprint};
-
-use crate::readme::{UnknownKey, Verifier};
+use verify_example::{Verifier, VerifyError};
 
 const ISSUER: &str = "https://licenses.example.com";
 const PRODUCT: &str = "atlas";
-const MACHINE: &str = "machine-1";
-const GRACE: i64 = 86_400;
+const MACHINE_ID: &str = "machine-1";
+const GRACE_PERIOD: i64 = 86_400;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors")
 }
 
-/// A key that signs what is in the vectors.
+/// A key pair that signs tokens or key sets of the vectors.
 struct Key {
     pem: Vec<u8>,
     private: PKey<Private>,
-    /// As the JWKS has it.
+    /// As in the JWKS.
     public: Value,
 }
 
@@ -97,8 +96,8 @@ impl Keys {
         Self { issuer, previous, root, next_root, foreign }
     }
 
-    /// What a signed set says that was made `age` seconds ago.
-    fn set(&self, age: i64) -> Value {
+    /// Claims of a key set that was signed `age` seconds ago.
+    fn key_set(&self, age: i64) -> Value {
         let iat = now() - age;
         json!({
             "iss": ISSUER, "sub": ISSUER, "iat": iat, "exp": iat + 604_800,
@@ -106,16 +105,16 @@ impl Keys {
         })
     }
 
-    fn signed_set(&self, age: i64) -> String {
-        self.root.jws(&self.root.header("jwk-set+jwt"), &self.set(age))
+    fn signed_key_set(&self, age: i64) -> String {
+        self.root.jws(&self.root.header("jwk-set+jwt"), &self.key_set(age))
     }
 
     fn issuer_file(&self) -> Value {
         json!({
-            "issuer": ISSUER, "product": PRODUCT, "machine_id": MACHINE, "now": now(),
+            "issuer": ISSUER, "product": PRODUCT, "machine_id": MACHINE_ID, "now": now(),
             "root_keys": [self.root.public, self.next_root.public],
-            "jwks": {"keys": self.set(0)["keys"]},
-            "signed_jwks": self.signed_set(3600),
+            "jwks": {"keys": self.key_set(0)["keys"]},
+            "signed_jwks": self.signed_key_set(3600),
         })
     }
 }
@@ -133,9 +132,9 @@ fn claims() -> Value {
         "tier": {"id": "tier_01KF0F9RN04M6R8Y2J7P3F5XKA", "code": "pro", "name": "Pro"},
         "features": ["api", "export.pdf"], "limits": {"max_users": 5, "max_tenants": null},
         "enforcement": {
-            "heartbeat_interval_seconds": 900, "grace_period_seconds": GRACE, "license_expires_at": null,
+            "heartbeat_interval_seconds": 900, "grace_period_seconds": GRACE_PERIOD, "license_expires_at": null,
         },
-        "generation": 1, "activation": {"id": "act_01KF0F9RN7QCB8X5V9Y4S3HJTE_0a1b_2c3d", "machine_id": MACHINE},
+        "generation": 1, "activation": {"id": "act_01KF0F9RN7QCB8X5V9Y4S3HJTE_0a1b_2c3d", "machine_id": MACHINE_ID},
     })
 }
 
@@ -147,8 +146,8 @@ fn refuse(name: &str, why: &str, token: &str) -> Value {
     json!({"name": name, "accept": false, "why": why, "token": token})
 }
 
-/// Refused in a way of its own: the app fetches the set anew.
-fn unknown(name: &str, why: &str, token: &str) -> Value {
+/// Refused because the signing key is unknown: the app fetches the key set.
+fn refuse_unknown_key(name: &str, why: &str, token: &str) -> Value {
     merged(refuse(name, why, token), &json!({"unknown_key": true}))
 }
 
@@ -156,23 +155,43 @@ fn accepted(keys: &Keys) -> Vec<Value> {
     let token = keys.issuer.token(&claims());
     let (start, end) = (now() - 600, now() + 3000);
     let at = |name: &str, why: &str, fields: Value| merged(accept(name, why, &token), &fields);
-    let old_set = json!({"signed_jwks": keys.signed_set(30 * 86_400)});
+    let old_key_set = json!({"signed_jwks": keys.signed_key_set(30 * 86_400)});
     let changed = |fields: Value| keys.issuer.token(&merged(claims(), &fields));
     let no_grace = json!({"enforcement": merged(claims()["enforcement"].clone(), &json!({"grace_period_seconds": 0}))});
     vec![
-        at("plain", "a token as an app has it", json!({})),
-        at("leeway before", "this clock is 50 seconds behind the issuer's", json!({"now": start - 50})),
-        at("leeway after", "50 seconds past exp, and clocks differ", json!({"now": end + 50})),
-        at("grace", "past exp, within the grace period", json!({"now": end + GRACE / 2})),
-        at("end of grace", "just within the grace period, and clocks differ", json!({"now": end + GRACE + 50})),
-        at("clock a little back", "50 seconds less than the last time seen", json!({"last_seen": now() + 50})),
-        at("seen before", "the last time seen is past", json!({"last_seen": now() - 9999})),
-        at("offline for long", "the kept set is past its exp: what ended is that others may be handed it", old_set),
-        accept("previous key", "signed by the key before, which is still published", &keys.previous.token(&claims())),
-        accept("no grace", "a grace period of nothing, and not past exp", &changed(no_grace)),
-        accept("no limits", "null is no limit", &changed(json!({"limits": {"max_users": null, "max_tenants": null}}))),
-        accept("no features", "none is a list too", &changed(json!({"features": []}))),
-        accept("more claims", "what nobody knows yet is ignored", &changed(json!({"region": "eu", "flags": [1]}))),
+        at("plain", "an ordinary token", json!({})),
+        at(
+            "leeway before",
+            "the clock is 50 seconds behind the issuer's, within the leeway",
+            json!({"now": start - 50}),
+        ),
+        at("leeway after", "50 seconds past exp", json!({"now": end + 50})),
+        at("grace period", "past exp, within the grace period", json!({"now": end + GRACE_PERIOD / 2})),
+        at(
+            "end of grace period",
+            "50 seconds past the grace period, within the leeway",
+            json!({"now": end + GRACE_PERIOD + 50}),
+        ),
+        at(
+            "clock slightly back",
+            "50 seconds before the last time seen, within the leeway",
+            json!({"last_seen": now() + 50}),
+        ),
+        at("seen before", "the last time seen is in the past", json!({"last_seen": now() - 9999})),
+        at(
+            "offline for a long time",
+            "a stored key set stays valid after its exp, which limits fetched key sets only",
+            old_key_set,
+        ),
+        accept("previous key", "signed by the previous key, which is still published", &keys.previous.token(&claims())),
+        accept("no grace period", "a grace period of zero, before exp", &changed(no_grace)),
+        accept(
+            "no limits",
+            "null means unlimited",
+            &changed(json!({"limits": {"max_users": null, "max_tenants": null}})),
+        ),
+        accept("no features", "an empty list is valid", &changed(json!({"features": []}))),
+        accept("unknown claims", "unknown claims are ignored", &changed(json!({"region": "eu", "flags": [1]}))),
     ]
 }
 
@@ -181,20 +200,20 @@ fn wrong_claims(keys: &Keys) -> Vec<Value> {
     let lacking = |member: &str| keys.issuer.token(&without(claims(), member));
     let on = |machine: Value| changed(json!({"activation": {"id": "act_1_2_3", "machine_id": machine}}));
     vec![
-        refuse("another machine", "activation.machine_id is another's", &on(json!("machine-2"))),
-        refuse("nearly this machine", "an id is compared whole", &on(json!("machine-1 "))),
-        refuse("another case", "an id is compared letter by letter", &on(json!("Machine-1"))),
+        refuse("another machine", "activation.machine_id names another machine", &on(json!("machine-2"))),
+        refuse("trailing space in the machine ID", "machine IDs are compared exactly", &on(json!("machine-1 "))),
+        refuse("machine ID in another case", "machine IDs are compared exactly", &on(json!("Machine-1"))),
         refuse("machine null", "activation.machine_id is missing", &on(Value::Null)),
-        refuse("as issued", "the token that issuing returns: it names no machine", &lacking("activation")),
-        refuse("activation null", "it names no machine", &changed(json!({"activation": null}))),
-        refuse("another product", "aud is another's", &changed(json!({"aud": "orbit"}))),
+        refuse("no activation", "a token as issued, before an activation, names no machine", &lacking("activation")),
+        refuse("activation null", "the token names no machine", &changed(json!({"activation": null}))),
+        refuse("another product", "aud names another product", &changed(json!({"aud": "orbit"}))),
         refuse("no product", "aud is missing", &lacking("aud")),
-        refuse("another issuer", "iss is another's", &changed(json!({"iss": "https://licenses.example.org"}))),
-        refuse("nearly the issuer", "iss is compared whole", &changed(json!({"iss": format!("{ISSUER}/")}))),
+        refuse("another issuer", "iss names another issuer", &changed(json!({"iss": "https://licenses.example.org"}))),
+        refuse("trailing slash in iss", "iss is compared exactly", &changed(json!({"iss": format!("{ISSUER}/")}))),
         refuse("no issuer", "iss is missing", &lacking("iss")),
-        refuse("no end", "exp is missing", &lacking("exp")),
-        refuse("no beginning", "nbf is missing", &lacking("nbf")),
-        refuse("end in words", "exp is no number", &changed(json!({"exp": "2099-01-01T00:00:00Z"}))),
+        refuse("no exp", "exp is missing", &lacking("exp")),
+        refuse("no nbf", "nbf is missing", &lacking("nbf")),
+        refuse("exp as text", "exp is not a number", &changed(json!({"exp": "2099-01-01T00:00:00Z"}))),
     ]
 }
 
@@ -204,43 +223,43 @@ fn no_machine(keys: &Keys) -> Vec<Value> {
         |id: Value| keys.issuer.token(&merged(claims(), &json!({"activation": {"id": "act_1_2_3", "machine_id": id}})));
     let at =
         |name: &str, why: &str, token: &str, id: Value| merged(refuse(name, why, token), &json!({"machine_id": id}));
-    let why = "this machine has no id, so no token is for it";
+    let why = "the app has no machine ID, so no token is for it";
     vec![
-        at("id null, as issued", why, &issued, Value::Null),
-        at("id null, machine null", why, &on(Value::Null), Value::Null),
-        at("id null, plain", why, &keys.issuer.token(&claims()), Value::Null),
-        at("id empty, as issued", why, &issued, json!("")),
-        at("id empty, machine empty", why, &on(json!("")), json!("")),
+        at("machine ID null, no activation", why, &issued, Value::Null),
+        at("machine ID null, activation.machine_id null", why, &on(Value::Null), Value::Null),
+        at("machine ID null, ordinary token", why, &keys.issuer.token(&claims()), Value::Null),
+        at("machine ID empty, no activation", why, &issued, json!("")),
+        at("machine ID empty, activation.machine_id empty", why, &on(json!("")), json!("")),
     ]
 }
 
 fn damaged_last_seen(keys: &Keys) -> Vec<Value> {
     let token = keys.issuer.token(&claims());
-    let (later, end) = (now() + 70, now() + 3000 + GRACE + 60);
+    let (later, end) = (now() + 70, now() + 3000 + GRACE_PERIOD + 60);
     let at = |name: &str, text: String| {
         let fields = json!({"last_seen": text, "seen_after": now()});
-        merged(accept(name, "what lies on disk is no time, and counts as none", &token), &fields)
+        merged(accept(name, "the stored time is not a number, and counts as absent", &token), &fields)
     };
     let past = |name: &str, why: &str, fields: Value| merged(refuse(name, why, &token), &fields);
     vec![
-        at("seen: empty", String::new()),
-        at("seen: garbage", "NaN".to_owned()),
-        at("seen: half written", format!("{later}\0\0")),
-        at("seen: a fraction", format!("{later}.5")),
-        at("seen: a power", "1e12".to_owned()),
-        at("seen: too long", "9".repeat(40)),
+        at("last seen: empty", String::new()),
+        at("last seen: not a number", "NaN".to_owned()),
+        at("last seen: partially written", format!("{later}\0\0")),
+        at("last seen: a fraction", format!("{later}.5")),
+        at("last seen: an exponent", "1e12".to_owned()),
+        at("last seen: too long", "9".repeat(40)),
         merged(
-            accept("seen: later", "a clock a little back takes nothing back", &token),
+            accept("last seen: later", "a clock slightly back does not change the last time seen", &token),
             &json!({"last_seen": now() + 50, "seen_after": now() + 50}),
         ),
         past(
-            "seen: far ahead",
-            "a clock that is far ahead is seen as no more than the end of the token",
+            "last seen: clock far ahead",
+            "the last time seen is at most one second past the end of the token",
             json!({"now": end + 9999, "seen_after": end + 1}),
         ),
         past(
-            "seen: after an old token",
-            "a token that has ended takes nothing back",
+            "last seen: after the end of the token",
+            "an expired token does not change the last time seen",
             json!({"now": end + 9999, "last_seen": end + 500, "seen_after": end + 500}),
         ),
     ]
@@ -253,11 +272,19 @@ fn wrong_time(keys: &Keys) -> Vec<Value> {
     let no_grace = json!({"enforcement": merged(claims()["enforcement"].clone(), &json!({"grace_period_seconds": 0}))});
     let no_grace = keys.issuer.token(&merged(claims(), &no_grace));
     vec![
-        at("past its grace", "past exp, the grace period and the leeway", json!({"now": end + GRACE + 70})),
-        at("not yet", "before nbf by more than the leeway", json!({"now": start - 70})),
-        at("clock set back", "70 seconds less than the last time seen", json!({"last_seen": now() + 70})),
-        at("clock set far back", "the app was seen after the token's end", json!({"last_seen": end + GRACE + 100})),
-        merged(refuse("past exp", "there is no grace period", &no_grace), &json!({"now": end + 70})),
+        at(
+            "after the grace period",
+            "past exp, the grace period and the leeway",
+            json!({"now": end + GRACE_PERIOD + 70}),
+        ),
+        at("before nbf", "before nbf by more than the leeway", json!({"now": start - 70})),
+        at("clock set back", "70 seconds before the last time seen", json!({"last_seen": now() + 70})),
+        at(
+            "clock set far back",
+            "the last time seen is after the end of the token",
+            json!({"last_seen": end + GRACE_PERIOD + 100}),
+        ),
+        merged(refuse("past exp", "past exp, without a grace period", &no_grace), &json!({"now": end + 70})),
     ]
 }
 
@@ -283,37 +310,49 @@ fn wrong_header(keys: &Keys) -> Vec<Value> {
         .unwrap();
     let critical = merged(header.clone(), &json!({"crit": ["urn:example:new"], "urn:example:new": true}));
     vec![
-        refuse("typ JWT", "it may be any JWT of this issuer", &typed("JWT")),
+        refuse("typ JWT", "any JWT of this issuer", &typed("JWT")),
         refuse("typ at+jwt", "an access token", &typed("at+jwt")),
-        refuse("typ jwk-set+jwt", "not what a set is signed as", &typed("jwk-set+jwt")),
-        refuse("no typ", "it may be anything", &keys.issuer.jws(&without(header.clone(), "typ"), &claims())),
+        refuse("typ jwk-set+jwt", "the type of a key set", &typed("jwk-set+jwt")),
+        refuse("no typ", "typ is missing", &keys.issuer.jws(&without(header.clone(), "typ"), &claims())),
         refuse("alg none", "no signature", &format!("{none}.")),
-        refuse("alg none, signed", "a signature that nobody asks for", &joined(&none, &keys.issuer.signature(&none))),
-        refuse("alg None", "no signature, spelt otherwise", &format!("{}.", nothing("None"))),
-        refuse("alg HS256 with the PEM", "a public key is no secret", &with_secret(&pem)),
-        refuse("alg HS256 with the modulus", "a public key is no secret", &with_secret(&n)),
+        refuse(
+            "alg none with a signature",
+            "the signature is valid, and alg is not RS256",
+            &joined(&none, &keys.issuer.signature(&none)),
+        ),
+        refuse("alg None", "alg none in another case", &format!("{}.", nothing("None"))),
+        refuse("alg HS256 with the PEM", "HMAC keyed with the public key as PEM", &with_secret(&pem)),
+        refuse("alg HS256 with the modulus", "HMAC keyed with the modulus of the public key", &with_secret(&n)),
         refuse(
             "alg HS256 with the kid",
-            "a name is no secret",
+            "HMAC keyed with the key ID",
             &with_secret(text(&keys.issuer.public["kid"]).as_bytes()),
         ),
-        refuse("alg RS512", "only RS256", &joined(&rs512, &with_sha512)),
-        unknown("kid of nobody", "no published key has it", &keys.foreign.token(&claims())),
-        unknown("no kid", "no published key is named", &keys.issuer.jws(&without(header.clone(), "kid"), &claims())),
+        refuse("alg RS512", "a valid signature with another algorithm", &joined(&rs512, &with_sha512)),
+        refuse_unknown_key("unknown kid", "no published key has this kid", &keys.foreign.token(&claims())),
+        refuse_unknown_key("no kid", "kid is missing", &keys.issuer.jws(&without(header.clone(), "kid"), &claims())),
         merged(
-            refuse("foreign key under our kid", "the signature is another's", &by_foreign(json!({}))),
+            refuse("foreign key with a published kid", "signed by another key", &by_foreign(json!({}))),
             &json!({"unknown_key": false}),
         ),
-        refuse("jwk", "it brings its own key", &by_foreign(json!({"jwk": keys.foreign.public}))),
+        refuse("jwk", "the header contains the key", &by_foreign(json!({"jwk": keys.foreign.public}))),
         refuse(
-            "jwk under its kid",
-            "it brings its own key",
+            "jwk and its kid",
+            "the header contains the key",
             &by_foreign(json!({"jwk": keys.foreign.public, "kid": keys.foreign.public["kid"]})),
         ),
-        refuse("jku", "it says where its key is", &by_foreign(json!({"jku": "https://keys.example.org/jwks.json"}))),
-        refuse("x5u", "it says where its key is", &by_foreign(json!({"x5u": "https://keys.example.org/chain.pem"}))),
-        refuse("x5c", "it brings a certificate", &by_foreign(json!({"x5c": ["MIIB"]}))),
-        refuse("crit", "it must be understood whole, and nobody does", &keys.issuer.jws(&critical, &claims())),
+        refuse(
+            "jku",
+            "the header contains the URL of the key set",
+            &by_foreign(json!({"jku": "https://keys.example.org/jwks.json"})),
+        ),
+        refuse(
+            "x5u",
+            "the header contains the URL of a certificate",
+            &by_foreign(json!({"x5u": "https://keys.example.org/chain.pem"})),
+        ),
+        refuse("x5c", "the header contains a certificate", &by_foreign(json!({"x5c": ["MIIB"]}))),
+        refuse("crit", "an unknown critical header parameter", &keys.issuer.jws(&critical, &claims())),
     ]
 }
 
@@ -327,117 +366,131 @@ fn wrong_signature(keys: &Keys) -> Vec<Value> {
     let parts: Vec<&str> = message.split('.').collect();
     let json_form = json!({"protected": parts[0], "payload": parts[1], "signature": BASE64URL_NOPAD.encode(&right)});
     let whole = joined(&message, &right);
-    let set = keys.signed_set(3600);
+    let set = keys.signed_key_set(3600);
     let claims_by_root = keys.root.token(&claims());
     let modulus = BASE64URL_NOPAD.decode(text(&keys.issuer.public["n"]).as_bytes()).unwrap();
     vec![
-        refuse("one bit", "the signature is not that of this text", &joined(&message, &bit)),
-        refuse("other claims", "the text is not what was signed", &joined(&richer, &right)),
-        refuse("no signature", "it is empty", &format!("{message}.")),
-        refuse("short signature", "a byte is missing", &joined(&message, &right[..255])),
-        refuse("long signature", "a byte more", &joined(&message, &[right.as_slice(), &[0]].concat())),
-        refuse("zeros", "zero is no signature", &joined(&message, &[0; 256])),
-        refuse("one", "one is no signature", &joined(&message, &[&[0; 255][..], &[1]].concat())),
-        refuse("the modulus", "no signature is as large", &joined(&message, &modulus)),
-        refuse("two parts", "the signature is left out", &message),
-        refuse("four parts", "a part more", &format!("{whole}.{}", BASE64URL_NOPAD.encode(b"more"))),
-        refuse("JSON form", "a token is in the compact form", &json_form.to_string()),
-        refuse("signed set", "a root key's set of keys is no token", &set),
-        refuse("by a root key", "a root key signs no token", &claims_by_root),
-        refuse("encrypted", "it has to be opened first", text(&encrypted_file()[0]["encrypted"])),
-        refuse("nothing", "an empty text", ""),
-        refuse("dots", "nothing between them", ".."),
+        refuse("one bit flipped", "one bit of the signature is flipped", &joined(&message, &bit)),
+        refuse("changed claims", "the claims were changed after signing", &joined(&richer, &right)),
+        refuse("no signature", "the signature is empty", &format!("{message}.")),
+        refuse("short signature", "the last byte is missing", &joined(&message, &right[..255])),
+        refuse("long signature", "one byte is appended", &joined(&message, &[right.as_slice(), &[0]].concat())),
+        refuse("zeros", "the signature is zero", &joined(&message, &[0; 256])),
+        refuse("one", "the signature is one", &joined(&message, &[&[0; 255][..], &[1]].concat())),
+        refuse("the modulus", "the signature is the modulus", &joined(&message, &modulus)),
+        refuse("two parts", "the signature part is missing", &message),
+        refuse("four parts", "one part is appended", &format!("{whole}.{}", BASE64URL_NOPAD.encode(b"more"))),
+        refuse("JSON serialization", "tokens use the compact serialization", &json_form.to_string()),
+        refuse("key set", "a signed key set is not a token", &set),
+        refuse("signed by a root key", "root keys do not sign tokens", &claims_by_root),
+        refuse("encrypted", "the token must be decrypted first", text(&encrypted_file()[0]["encrypted"])),
+        refuse("empty", "empty text", ""),
+        refuse("dots", "three empty parts", ".."),
     ]
 }
 
-fn no_set(keys: &Keys) -> Vec<Value> {
+fn key_set_without_the_key(keys: &Keys) -> Vec<Value> {
     let token = keys.issuer.token(&claims());
-    let with = |name: &str, why: &str, set: String| merged(unknown(name, why, &token), &json!({"signed_jwks": set}));
-    let without_it = merged(keys.set(3600), &json!({"keys": [keys.previous.public]}));
+    let with = |name: &str, why: &str, set: String| {
+        merged(refuse_unknown_key(name, why, &token), &json!({"signed_jwks": set}))
+    };
+    let without_it = merged(keys.key_set(3600), &json!({"keys": [keys.previous.public]}));
     let root = &keys.root;
     vec![
-        with("set without its key", "its key was condemned", root.jws(&root.header("jwk-set+jwt"), &without_it)),
-        with("set empty", "there is no set on disk", String::new()),
-        with("set damaged", "what is on disk holds no more", keys.signed_set(3600).replace('.', "")),
         with(
-            "set by a foreign key",
-            "somebody put it there",
-            keys.foreign.jws(&root.header("jwk-set+jwt"), &keys.set(3600)),
+            "key set without the key",
+            "the signing key was condemned",
+            root.jws(&root.header("jwk-set+jwt"), &without_it),
+        ),
+        with("no key set", "no key set is stored", String::new()),
+        with("damaged key set", "the stored key set is damaged", keys.signed_key_set(3600).replace('.', "")),
+        with(
+            "key set signed by a foreign key",
+            "the stored key set is not signed by a root key",
+            keys.foreign.jws(&root.header("jwk-set+jwt"), &keys.key_set(3600)),
         ),
     ]
 }
 
 fn tokens_file(keys: &Keys) -> Value {
-    let all =
-        [accepted, wrong_claims, no_machine, wrong_time, damaged_last_seen, wrong_header, wrong_signature, no_set];
+    let all = [
+        accepted,
+        wrong_claims,
+        no_machine,
+        wrong_time,
+        damaged_last_seen,
+        wrong_header,
+        wrong_signature,
+        key_set_without_the_key,
+    ];
     Value::Array(all.iter().flat_map(|cases| cases(keys)).collect())
 }
 
 fn sets_file(keys: &Keys) -> Value {
     let case = |name: &str, accept: bool, why: &str, set: String| json!({"name": name, "accept": accept, "why": why, "set": set});
-    let by = |key: &Key, typ: &str, fields: Value| key.jws(&key.header(typ), &merged(keys.set(3600), &fields));
+    let by = |key: &Key, typ: &str, fields: Value| key.jws(&key.header(typ), &merged(keys.key_set(3600), &fields));
     let (root, typ) = (&keys.root, "jwk-set+jwt");
-    let none = message(&merged(root.header(typ), &json!({"alg": "none"})), &keys.set(3600));
-    let kept = |age: i64| json!({"kept": keys.signed_set(age)});
+    let none = message(&merged(root.header(typ), &json!({"alg": "none"})), &keys.key_set(3600));
+    let stored = |age: i64| json!({"stored": keys.signed_key_set(age)});
     let other = by(root, typ, json!({"keys": [keys.issuer.public]}));
     json!([
-        case("plain", true, "signed by a pinned root key", keys.signed_set(3600)),
-        merged(case("newer", true, "newer than what is kept", keys.signed_set(3600)), &kept(7200)),
-        merged(case("the same", true, "what is kept already", keys.signed_set(3600)), &kept(3600)),
-        case("next root", true, "signed by the other pinned root key", by(&keys.next_root, typ, json!({}))),
-        case("leeway", true, "50 seconds past its exp, and clocks differ", keys.signed_set(604_850)),
+        case("plain", true, "signed by a root key", keys.signed_key_set(3600)),
+        merged(case("newer", true, "newer than the stored key set", keys.signed_key_set(3600)), &stored(7200)),
+        merged(case("the same", true, "equal to the stored key set", keys.signed_key_set(3600)), &stored(3600)),
+        case("next root key", true, "signed by the other root key", by(&keys.next_root, typ, json!({}))),
+        case("leeway", true, "50 seconds past exp", keys.signed_key_set(604_850)),
         merged(
             case(
                 "older",
                 false,
-                "older than what is kept: it may have a key that was condemned since",
-                keys.signed_set(7200)
+                "older than the stored key set: it may contain a key that was condemned since",
+                keys.signed_key_set(7200)
             ),
-            &kept(3600)
+            &stored(3600)
         ),
         merged(
             case(
-                "of the same second",
+                "signed in the same second",
                 false,
-                "other keys than what is kept, and no newer: it may be the one before",
-                keys.signed_set(3600)
+                "differs from the stored key set and is not newer: it may be the earlier one",
+                keys.signed_key_set(3600)
             ),
-            &json!({"kept": other}),
+            &json!({"stored": other}),
         ),
         merged(
-            case("over a damaged one", true, "what is on disk holds no more", keys.signed_set(3600)),
-            &json!({"kept": keys.signed_set(3500).replace('.', "")}),
+            case("stored key set damaged", true, "replaces a damaged key set", keys.signed_key_set(3600)),
+            &json!({"stored": keys.signed_key_set(3500).replace('.', "")}),
         ),
-        case("past its exp", false, "an old set that somebody hands out", keys.signed_set(604_870)),
-        case("no end", false, "exp is missing", root.jws(&root.header(typ), &without(keys.set(3600), "exp"))),
+        case("past exp", false, "past exp by more than the leeway", keys.signed_key_set(604_870)),
+        case("no exp", false, "exp is missing", root.jws(&root.header(typ), &without(keys.key_set(3600), "exp"))),
         case(
             "another issuer",
             false,
-            "iss is another's",
+            "iss names another issuer",
             by(root, typ, json!({"iss": "https://licenses.example.org"}))
         ),
-        case("by a signing key", false, "a signing key signs no set", by(&keys.issuer, typ, json!({}))),
-        case("by a foreign key", false, "signed by nobody's key", by(&keys.foreign, typ, json!({}))),
+        case("signed by a signing key", false, "signing keys do not sign key sets", by(&keys.issuer, typ, json!({}))),
+        case("signed by a foreign key", false, "not signed by a root key", by(&keys.foreign, typ, json!({}))),
         case(
-            "foreign key under our kid",
+            "foreign key with a root key's kid",
             false,
-            "the signature is another's",
-            keys.foreign.jws(&root.header(typ), &keys.set(3600))
+            "signed by another key",
+            keys.foreign.jws(&root.header(typ), &keys.key_set(3600))
         ),
-        case("typ JWT", false, "it may be anything", by(root, "JWT", json!({}))),
-        case("typ license+jwt", false, "a token is no set", by(root, "license+jwt", json!({}))),
+        case("typ JWT", false, "any JWT of this issuer", by(root, "JWT", json!({}))),
+        case("typ license+jwt", false, "the type of a token", by(root, "license+jwt", json!({}))),
         case("alg none", false, "no signature", format!("{none}.")),
-        case("a token", false, "a token is no set", keys.issuer.token(&claims())),
-        case("not signed", false, "a plain JWKS proves nothing", json!({"keys": keys.set(0)["keys"]}).to_string()),
-        case("nothing", false, "an empty text", String::new()),
+        case("a token", false, "a token is not a key set", keys.issuer.token(&claims())),
+        case("not signed", false, "a JWKS without a signature", json!({"keys": keys.key_set(0)["keys"]}).to_string()),
+        case("empty", false, "empty text", String::new()),
     ])
 }
 
-/// Encrypted tokens differ each time, so that those of the file stay while they open.
+/// Encryption is randomised, so the file is only generated if it is missing.
 fn encrypted_file() -> Value {
     let file = fs::read_to_string(folder().join("encrypted.json")).unwrap_or_default();
-    if let Ok(kept) = serde_json::from_str(&file) {
-        return kept;
+    if let Ok(existing) = serde_json::from_str(&file) {
+        return existing;
     }
     let app = app_key();
     let mut header = JweHeader::new();
@@ -454,24 +507,24 @@ fn app_key() -> RsaKeyPair {
     RsaKeyPair::from_der(Key::read("app").private.private_key_to_pkcs8().unwrap()).unwrap()
 }
 
-type Make = fn(&Keys) -> Value;
+type Generator = fn(&Keys) -> Value;
 
 #[test]
-fn the_vectors_are_what_this_makes() {
+fn vector_files_are_up_to_date() {
     let keys = Keys::read();
-    let files: [(&str, Make); 4] = [
+    let files: [(&str, Generator); 4] = [
         ("encrypted.json", |_| encrypted_file()),
         ("issuer.json", Keys::issuer_file),
         ("tokens.json", tokens_file),
         ("sets.json", sets_file),
     ];
-    for (name, make) in files {
+    for (name, generate) in files {
         let path = folder().join(name);
-        let made = format!("{}\n", serde_json::to_string_pretty(&make(&keys)).unwrap());
+        let generated = format!("{}\n", serde_json::to_string_pretty(&generate(&keys)).unwrap());
         if std::env::var_os("UPDATE_VECTORS").is_some() {
-            fs::write(&path, &made).unwrap();
+            fs::write(&path, &generated).unwrap();
         }
-        assert!(fs::read_to_string(&path).unwrap() == made, "{name} is old: UPDATE_VECTORS=1 makes it anew");
+        assert!(fs::read_to_string(&path).unwrap() == generated, "{name} is outdated: run with UPDATE_VECTORS=1");
     }
     assert!(keys.issuer.pem.starts_with(b"TEST ONLY."));
 }
@@ -481,7 +534,7 @@ fn read(name: &str) -> Vec<Value> {
 }
 
 #[test]
-fn an_encrypted_vector_opens_with_the_apps_key() {
+fn encrypted_vectors_decrypt_with_the_app_key() {
     for case in read("encrypted.json") {
         let decrypter = RSA_OAEP.decrypter_from_jwk(&app_key().to_jwk_private_key()).unwrap();
         let (token, header) = deserialize_compact(text(&case["encrypted"]), &decrypter).unwrap();
@@ -490,99 +543,142 @@ fn an_encrypted_vector_opens_with_the_apps_key() {
     }
 }
 
-/// The README's verifier, in a folder of its own.
+/// Creates the example verifier with a folder of its own.
 fn verifier(issuer: &Value, folder: &tempfile::TempDir) -> Verifier {
-    Verifier {
-        issuer: text(&issuer["issuer"]).to_owned(),
-        product: text(&issuer["product"]).to_owned(),
-        root_keys: serde_json::from_value(json!({"keys": issuer["root_keys"]})).unwrap(),
-        folder: folder.path().to_owned(),
-    }
+    Verifier::new(serde_json::from_value(issuer.clone()).unwrap(), folder.path())
+}
+
+fn read_issuer() -> Value {
+    serde_json::from_str(&fs::read_to_string(folder().join("issuer.json")).unwrap()).unwrap()
+}
+
+fn is_unknown_key(error: &VerifyError) -> bool {
+    matches!(error, VerifyError::UnknownKey)
 }
 
 #[test]
-fn the_readmes_rust_lines_agree_with_the_vectors() {
-    let issuer: Value = serde_json::from_str(&fs::read_to_string(folder().join("issuer.json")).unwrap()).unwrap();
-    let now = issuer["now"].as_i64().unwrap();
-    for case in read("tokens.json") {
+fn rust_verifier_agrees_with_the_token_vectors() {
+    let issuer = read_issuer();
+    for vector in read("tokens.json") {
+        let name = &vector["name"];
         let folder = tempfile::tempdir().unwrap();
-        let app = verifier(&issuer, &folder);
-        let set = case["signed_jwks"].as_str().unwrap_or(text(&issuer["signed_jwks"]));
-        fs::write(folder.path().join("jwks.jwt"), set).unwrap();
-        match &case["last_seen"] {
+        let verifier = verifier(&issuer, &folder);
+        let key_set = vector["signed_jwks"].as_str().unwrap_or(text(&issuer["signed_jwks"]));
+        fs::write(folder.path().join("jwks.jwt"), key_set).unwrap();
+        match &vector["last_seen"] {
             Value::Null => {}
-            seen => fs::write(folder.path().join("last-seen"), written(seen)).unwrap(),
+            last_seen => fs::write(folder.path().join("last-seen"), file_content(last_seen)).unwrap(),
         }
-        let now = case["now"].as_i64().unwrap_or(now);
-        let machine = case.get("machine_id").unwrap_or(&issuer["machine_id"]).as_str().unwrap_or_default();
-        let checked = app.check(text(&case["token"]), machine, now);
-        assert_eq!(checked.is_ok(), case["accept"] == true, "{}: {checked:?}", case["name"]);
-        if let Some(unknown) = case["unknown_key"].as_bool() {
-            assert_eq!(checked.unwrap_err().is::<UnknownKey>(), unknown, "{}", case["name"]);
+        let now = vector["now"].as_i64().or(issuer["now"].as_i64()).unwrap();
+        let machine_id = vector.get("machine_id").unwrap_or(&issuer["machine_id"]).as_str().unwrap_or_default();
+        let result = verifier.verify(text(&vector["token"]), machine_id, now);
+        assert_eq!(result.is_ok(), vector["accept"] == true, "{name}: {result:?}");
+        if let Some(unknown_key) = vector["unknown_key"].as_bool() {
+            assert_eq!(is_unknown_key(&result.unwrap_err()), unknown_key, "{name}");
         }
-        if let Some(seen) = case.get("seen_after") {
-            assert_eq!(fs::read_to_string(folder.path().join("last-seen")).unwrap(), written(seen), "{}", case["name"]);
+        if let Some(expected) = vector.get("seen_after") {
+            let last_seen = fs::read_to_string(folder.path().join("last-seen")).unwrap();
+            assert_eq!(last_seen, file_content(expected), "{name}");
         }
     }
-    for case in read("sets.json") {
-        let folder = tempfile::tempdir().unwrap();
-        let app = verifier(&issuer, &folder);
-        if let Some(kept) = case["kept"].as_str() {
-            fs::write(folder.path().join("jwks.jwt"), kept).unwrap();
-        }
-        let kept = app.keep(text(&case["set"]), now);
-        assert_eq!(kept.is_ok(), case["accept"] == true, "{}: {kept:?}", case["name"]);
-        let wanted = if kept.is_ok() { &case["set"] } else { &case["kept"] };
-        let found = fs::read_to_string(folder.path().join("jwks.jwt")).unwrap_or_default();
-        assert_eq!(found, wanted.as_str().unwrap_or_default(), "{}", case["name"]);
-    }
-}
-
-/// A time, or what else a case has lying in place of one.
-fn written(seen: &Value) -> String {
-    seen.as_str().map_or_else(|| seen.to_string(), str::to_owned)
 }
 
 #[test]
-fn the_readmes_rust_lines_share_a_folder_and_live_with_a_file_that_they_cannot_write() {
-    let issuer: Value = serde_json::from_str(&fs::read_to_string(folder().join("issuer.json")).unwrap()).unwrap();
+fn rust_verifier_agrees_with_the_key_set_vectors() {
+    let issuer = read_issuer();
+    for vector in read("sets.json") {
+        let name = &vector["name"];
+        let folder = tempfile::tempdir().unwrap();
+        let verifier = verifier(&issuer, &folder);
+        if let Some(stored) = vector["stored"].as_str() {
+            fs::write(folder.path().join("jwks.jwt"), stored).unwrap();
+        }
+        let result = verifier.store_key_set(text(&vector["set"]), issuer["now"].as_i64().unwrap());
+        assert_eq!(result.is_ok(), vector["accept"] == true, "{name}: {result:?}");
+        let expected = if result.is_ok() { &vector["set"] } else { &vector["stored"] };
+        let stored = fs::read_to_string(folder.path().join("jwks.jwt")).unwrap_or_default();
+        assert_eq!(stored, expected.as_str().unwrap_or_default(), "{name}");
+    }
+}
+
+/// The content of a file with this time, or with the text that a vector has instead of a time.
+fn file_content(time: &Value) -> String {
+    time.as_str().map_or_else(|| time.to_string(), str::to_owned)
+}
+
+#[test]
+fn rust_verifier_tolerates_an_unwritable_file_and_concurrent_use() {
+    let issuer = read_issuer();
     let token = Key::read("issuer").token(&claims());
     let folder = tempfile::tempdir().unwrap();
-    let app = verifier(&issuer, &folder);
-    assert!(app.check(&token, MACHINE, now()).unwrap_err().is::<UnknownKey>(), "there is no set yet");
-    app.keep(text(&issuer["signed_jwks"]), now()).unwrap();
+    let verifier = verifier(&issuer, &folder);
+    let error = verifier.verify(&token, MACHINE_ID, now()).unwrap_err();
+    assert!(is_unknown_key(&error), "no key set is stored: {error}");
+    verifier.store_key_set(text(&issuer["signed_jwks"]), now()).unwrap();
 
-    let seen = folder.path().join("last-seen");
-    fs::create_dir(&seen).unwrap();
-    app.check(&token, MACHINE, now()).unwrap();
-    fs::remove_dir(seen).unwrap();
+    let last_seen = folder.path().join("last-seen");
+    fs::create_dir(&last_seen).unwrap();
+    verifier.verify(&token, MACHINE_ID, now()).unwrap();
+    fs::remove_dir(last_seen).unwrap();
 
     std::thread::scope(|threads| {
         for _ in 0..4 {
             threads.spawn(|| {
                 for i in 0..100 {
-                    app.check(&token, MACHINE, now() + i % 50).unwrap();
-                    app.renewed(&token).unwrap();
+                    verifier.verify(&token, MACHINE_ID, now() + i % 50).unwrap();
+                    verifier.store_token(&token, None).unwrap();
                 }
             });
         }
     });
     assert_eq!(fs::read_to_string(folder.path().join("token")).unwrap(), token);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing is left over");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "temporary files are left over");
 }
 
 #[test]
-fn a_fresh_token_mends_the_last_time_seen_for_the_readmes_rust_lines() {
-    let issuer: Value = serde_json::from_str(&fs::read_to_string(folder().join("issuer.json")).unwrap()).unwrap();
+fn storing_a_fresh_token_corrects_the_last_time_seen() {
+    let issuer = read_issuer();
     let keys = Keys::read();
     let token = keys.issuer.token(&claims());
     let folder = tempfile::tempdir().unwrap();
-    let app = verifier(&issuer, &folder);
-    app.keep(text(&issuer["signed_jwks"]), now()).unwrap();
-    app.check(&token, MACHINE, now() + 3600).unwrap();
-    app.check(&token, MACHINE, now()).unwrap_err();
-    app.renewed(&keys.foreign.token(&claims())).unwrap_err();
-    app.check(&token, MACHINE, now()).unwrap_err();
-    app.renewed(&token).unwrap();
-    app.check(&token, MACHINE, now()).unwrap();
+    let verifier = verifier(&issuer, &folder);
+    verifier.store_key_set(text(&issuer["signed_jwks"]), now()).unwrap();
+    verifier.verify(&token, MACHINE_ID, now() + 3600).unwrap();
+    verifier.verify(&token, MACHINE_ID, now()).unwrap_err();
+    verifier.store_token(&keys.foreign.token(&claims()), None).unwrap_err();
+    verifier.verify(&token, MACHINE_ID, now()).unwrap_err();
+    verifier.store_token(&token, None).unwrap();
+    verifier.verify(&token, MACHINE_ID, now()).unwrap();
+}
+
+#[test]
+fn a_token_counts_only_if_it_was_requested_after_the_last_refusal() {
+    let issuer = read_issuer();
+    let token = Key::read("issuer").token(&claims());
+    let folder = tempfile::tempdir().unwrap();
+    let verifier = verifier(&issuer, &folder);
+    verifier.store_key_set(text(&issuer["signed_jwks"]), now()).unwrap();
+    assert_eq!(verifier.stored_token(), None);
+    verifier.store_token(&token, verifier.stored_refusal().as_ref()).unwrap();
+    assert_eq!(verifier.stored_token().as_ref(), Some(&token));
+
+    verifier.store_refusal("revoked");
+    let first = verifier.stored_refusal().unwrap();
+    assert_eq!(first.code, "revoked");
+    assert!(!folder.path().join("token").exists(), "the token is removed");
+    verifier.store_token(&token, None).unwrap();
+    assert_eq!(verifier.stored_token(), None, "requested before the refusal");
+    verifier.store_token(&token, Some(&first)).unwrap();
+    assert_eq!(verifier.stored_token().as_ref(), Some(&token));
+
+    verifier.store_refusal("revoked");
+    verifier.store_token(&token, Some(&first)).unwrap();
+    assert_eq!(verifier.stored_token(), None, "requested before the second refusal");
+
+    let refusal = folder.path().join("refusal");
+    fs::remove_file(&refusal).unwrap();
+    fs::create_dir(&refusal).unwrap();
+    verifier.store_token(&token, None).unwrap();
+    verifier.store_refusal("revoked");
+    assert_eq!(verifier.stored_token(), None, "the token is removed if the refusal cannot be written");
 }

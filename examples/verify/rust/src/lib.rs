@@ -144,6 +144,7 @@ impl Verifier {
     }
 
     /// Returns the stored token, or `None` if there is none or if the API has refused the license since.
+    #[must_use]
     pub fn stored_token(&self) -> Option<String> {
         let text = self.read("token");
         let (token, refusal_id) = match text.split_once(' ') {
@@ -164,6 +165,7 @@ impl Verifier {
     }
 
     /// Returns the last refusal.
+    #[must_use]
     pub fn stored_refusal(&self) -> Option<Refusal> {
         let text = self.read("refusal");
         let (id, code) = text.split_once(' ')?;
