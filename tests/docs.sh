@@ -16,8 +16,7 @@ cd "$root"
 case "${1:-}" in
   build | serve) ;;
   *)
-    cargo build -p signet-local
-    cargo build -p verify-example
+    cargo build -p signet-local -p verify-example
     exec python3 tests/docs/run_pages.py "$@"
     ;;
 esac
