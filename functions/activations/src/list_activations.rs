@@ -45,10 +45,10 @@ pub async fn handler(
     State(app): State<AppState>,
     caller: Caller,
     ctx: RequestContext,
-    list: Result<ListQuery<ListActivationsFilter>, Problem>,
+    query: Result<ListQuery<ListActivationsFilter>, Problem>,
 ) -> Result<ListResponse<ActivationResource>, Problem> {
     let access = caller.reach(&app.table, Scope::LicensesRead).await?;
-    let ListQuery { filter, paging } = list?;
+    let ListQuery { filter, paging } = query?;
     let missing = || FieldError::parameter("license_id", Code::InvalidValue, "required parameter is missing");
     let license_id = filter.license_id.ok_or_else(missing)?;
     list(&app, access, license_id, &paging, &ctx).await

@@ -49,10 +49,10 @@ pub async fn handler(
     State(app): State<AppState>,
     caller: Caller,
     ctx: RequestContext,
-    list: Result<ListQuery<ListLicensesFilter>, Problem>,
+    query: Result<ListQuery<ListLicensesFilter>, Problem>,
 ) -> Result<ListResponse<LicenseResource>, Problem> {
     caller.require(Scope::LicensesRead)?;
-    let ListQuery { filter, paging } = list?;
+    let ListQuery { filter, paging } = query?;
     list(&app.table, &filter.into(), ctx.now, &paging).await
 }
 
