@@ -21,8 +21,8 @@ demo:
 
 # Serve the documentation site on http://127.0.0.1:8000 and rebuild it on every change
 [group('run')]
-docs-serve: docs-build
-    {{ target }}/docs-tools/bin/mkdocs serve
+docs-serve:
+    tests/docs.sh serve
 
 # Check the formatting of the Rust code
 [group('check')]
@@ -81,7 +81,7 @@ fix: (_tool "checks")
     cargo fmt --all
     typos --write-changes
 
-# Run the Rust tests (ARGS as for `cargo test`, for example `-p signet-shared seats`)
+# Run the Rust tests (ARGS as for `cargo test`, for example `--workspace seats`)
 [group('test')]
 test *args='--workspace':
     cargo test {{ args }}
@@ -139,9 +139,9 @@ docs-build:
 # Regenerate openapi.json, events/ and the error code reference
 [group('build')]
 generate:
-    UPDATE_OPENAPI=1 cargo test -p signet-local --test openapi
-    UPDATE_EVENTS=1 cargo test -p signet-tests --test api event_files::
-    UPDATE_DOCS=1 cargo test -p discovery --test error_codes
+    UPDATE_OPENAPI=1 cargo test --workspace --test openapi
+    UPDATE_EVENTS=1 cargo test --workspace --test api event_files::
+    UPDATE_DOCS=1 cargo test --workspace --test error_codes
 
 # Take the screenshots of the dashboard in docs/
 [group('build')]

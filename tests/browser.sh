@@ -8,7 +8,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
-cargo build --manifest-path "$root/Cargo.toml" --workspace --bin signet
+"$root/tests/build.sh"
 work=$target/browser
 mkdir -p "$work"
 cp "$root"/tests/browser/*.mjs "$root"/tests/browser/package*.json "$work"

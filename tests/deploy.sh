@@ -5,7 +5,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
-cargo build --manifest-path "$root/Cargo.toml" -p signet-local
+"$root/tests/build.sh"
 source "$root/tests/parts.sh"
 venv "$tools" "${tools_packages[@]}"
 venv deploy awscli==1.46.3 botocore==1.43.106 'pyjwt[crypto]==2.15.1' jwcrypto==1.6.1

@@ -16,7 +16,7 @@ cd "$root"
 case "${1:-}" in
   build | serve) ;;
   *)
-    cargo build -p signet-local -p verify-example
+    tests/build.sh
     exec python3 tests/docs/run_pages.py "$@"
     ;;
 esac

@@ -4,8 +4,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
-# Building a test target along with the binaries selects the same features as `cargo test --workspace`, so that its build is reused.
-cargo build --workspace --bins --test functions
+tests/build.sh
 export SIGNET_TEST_FUNCTIONS=${CARGO_TARGET_DIR:-$root/target}/debug
 cargo test --workspace --test functions -- --ignored
 echo "function tests: ok"

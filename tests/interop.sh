@@ -5,7 +5,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
-cargo build --manifest-path "$root/Cargo.toml" -p signet-local -p verify-example
+"$root/tests/build.sh"
 # What was downloaded stays for the next run.
 work=$target/interop
 mkdir -p "$work"

@@ -6,7 +6,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 document=$root/functions/discovery/openapi.json
-cargo build --manifest-path "$root/Cargo.toml" -p signet-local
+"$root/tests/build.sh"
 
 tools='schemathesis==4.32.0 openapi-spec-validator==0.8.2'
 venv=$target/openapi-tools

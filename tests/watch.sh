@@ -4,7 +4,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
-cargo build --manifest-path "$root/Cargo.toml" -p signet-local
+"$root/tests/build.sh"
 source "$root/tests/parts.sh"
 venv "$tools" "${tools_packages[@]}"
 export PATH=$parts/$tools/bin:$PATH
