@@ -1,4 +1,4 @@
-//! What is known of a request before anybody reads it.
+//! The context of a request, which the middleware creates before any handler runs.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,23 +15,23 @@ use crate::{
     tokens::{TokenError, Tokens},
 };
 
-/// One request: when it came, from where, and by which name the log knows it.
+/// The context of one request: its time, source address, trace id, idempotency and metrics.
 #[derive(Debug, Clone)]
 pub struct RequestContext {
-    /// The time, read once.
+    /// The time of the request. The clock is read once per request.
     pub now: Timestamp,
-    /// The address that API Gateway or the socket saw; never a header that the caller wrote.
+    /// The client's IP address as API Gateway or the socket reports it, never from a header that the client controls.
     pub ip: String,
-    /// Stands in the log line and in a problem's body.
+    /// The id that appears in every log line of the request and in problem bodies.
     pub trace_id: String,
-    /// Whether it is to happen once, however often it is sent.
+    /// The reservation of the request's `Idempotency-Key`, if it has one.
     pub idempotency: Idempotency,
-    /// What is noted of it for the log.
+    /// The metrics and the actor that the request's log line records.
     pub metrics: RequestMetrics,
 }
 
 impl RequestContext {
-    /// An event of this request.
+    /// Creates an event with this request's time and address.
     pub fn event(
         &self,
         ids: &mut IdGenerator,
@@ -43,7 +43,7 @@ impl RequestContext {
         Event { id: ids.make(), kind, at: self.now, license_id, actor: actor.clone(), ip: self.ip.clone(), data }
     }
 
-    /// Signs claims as of now, and counts that.
+    /// Signs `claims` and counts the signature in the metrics.
     pub async fn sign(&self, tokens: &Tokens, claims: &Claims) -> Result<Secret, TokenError> {
         let token = tokens.sign(claims, self.now).await?;
         self.metrics.count(Metric::Signatures);
@@ -51,10 +51,10 @@ impl RequestContext {
     }
 }
 
-/// Where a request came from.
+/// Returns the IP address of the client, or `unknown`.
 pub(super) fn source_ip(request: &Request) -> String {
     if let Some(GatewayContext::ApiGatewayV2(context)) = request.extensions().get::<GatewayContext>() {
-        // The gateway's own word, as it saw the connection.
+        // Set by API Gateway from the connection; the client cannot change it.
         let ip = context.http.source_ip.as_deref().and_then(|ip| ip.parse::<IpAddr>().ok());
         return ip.map_or_else(|| "unknown".to_owned(), |ip| ip.to_canonical().to_string());
     }
@@ -66,6 +66,10 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::internal("a route outside the edge"))
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| Problem::internal("the route is not wrapped by the middleware"))
     }
 }

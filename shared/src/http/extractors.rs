@@ -1,5 +1,5 @@
-//! Reading input: what does not fit is refused with a code and a pointer to where it stands, and a field that is not
-//! known is never ignored.
+//! Extractors for bodies, query strings and path parameters. Invalid input is rejected with a code and a JSON pointer
+//! to the field; unknown fields are rejected, never ignored.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -22,7 +22,7 @@ use crate::{
     store::pagination::{CursorKey, PageRequest},
 };
 
-/// A JSON body.
+/// A JSON body without unknown fields.
 #[derive(Debug)]
 pub struct StrictJson<T>(pub T);
 
@@ -33,13 +33,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
         let is_json = is_json(request.headers());
         let bytes = read_bytes(request, state).await?;
         if !is_json {
-            return Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json"));
+            let detail = "unsupported media type: send Content-Type: application/json";
+            return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }
         parse_json(&bytes).map(Self)
     }
 }
 
-/// The body of an action that needs none: nothing at all, or `{}`.
+/// The body of an action without input: empty, or `{}`.
 #[derive(Debug)]
 pub struct NoBody;
 
@@ -48,10 +49,10 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         #[derive(Deserialize)]
-        struct Nothing {}
+        struct EmptyObject {}
         let bytes = read_bytes(request, state).await?;
         if !bytes.is_empty() {
-            let Nothing {} = parse_json(&bytes)?;
+            let EmptyObject {} = parse_json(&bytes)?;
         }
         Ok(Self)
     }
@@ -59,8 +60,8 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
 
 pub(super) async fn read_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::BodyTooLarge, "a body has 64 KiB at most"),
-        _ => Problem::new(Code::MalformedJson, "the body did not arrive whole"),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::BodyTooLarge, "the body must not exceed 64 KiB"),
+        _ => Problem::new(Code::MalformedJson, "the body is incomplete"),
     })
 }
 
@@ -72,29 +73,29 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = read(&mut json, FieldLocation::StrictJson);
-    // That the text is JSON to its end is checked before its fields' faults are told: a broken text has no fields. What
-    // serde_json calls a fault of the syntax will not do for that, as it is also what it says of a null for a word.
-    let is_json = if value.is_ok() { json.end() } else { check_json(bytes) };
-    is_json.map_err(|error| Problem::new(Code::MalformedJson, format!("the body is not JSON: {error}")))?;
+    let value = read(&mut json, FieldLocation::Body);
+    // The syntax of the whole body is checked before field errors are reported. The category of serde_json's error does
+    // not tell them apart: it is `Syntax` also for a null in place of an enum.
+    let syntax = if value.is_ok() { json.end() } else { check_syntax(bytes) };
+    syntax.map_err(|error| Problem::new(Code::MalformedJson, format!("malformed JSON: {error}")))?;
     if !bytes.trim_ascii_start().starts_with(b"{") {
-        // serde would take a list for a struct, field by field.
-        return Err(FieldError::at("", Code::InvalidValue, "an object belongs here").into());
+        // serde would read an array as a struct, field by field.
+        return Err(FieldError::at("", Code::InvalidValue, "expected an object").into());
     }
     Ok(value?)
 }
 
-fn check_json(bytes: &[u8]) -> Result<(), serde_json::Error> {
+fn check_syntax(bytes: &[u8]) -> Result<(), serde_json::Error> {
     let text = std::str::from_utf8(bytes).map_err(serde_json::Error::custom)?;
     serde_json::from_str::<IgnoredAny>(text).map(|IgnoredAny| ())
 }
 
-/// What a query string asks of a list: which rows, and how many of them from where on.
+/// The query string of a list endpoint: its filters and its pagination.
 #[derive(Debug)]
 pub struct ListQuery<F> {
-    /// Which rows.
+    /// The filters of the endpoint.
     pub filter: F,
-    /// How many, from where on.
+    /// The requested page.
     pub paging: PageRequest,
 }
 
@@ -102,53 +103,53 @@ impl<F: DeserializeOwned> FromRequestParts<AppState> for ListQuery<F> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
-        let mut pairs = form_pairs(parts.uri.query().unwrap_or_default())?;
-        let cursor = pairs.remove("cursor");
+        let mut params = parse_query(parts.uri.query().unwrap_or_default())?;
+        let cursor = params.remove("cursor");
         let key = cursor_key(app, cursor.as_deref()).await;
-        let paging = paging(pairs.remove("limit").as_deref(), cursor, key)?;
-        let values = pairs.into_iter().map(|(name, value)| (name, value.into())).collect();
+        let paging = page_request(params.remove("limit").as_deref(), cursor, key)?;
+        let values = params.into_iter().map(|(name, value)| (name, value.into())).collect();
         let filter = read(serde_json::Value::Object(values), FieldLocation::Parameter)?;
         Ok(Self { filter, paging })
     }
 }
 
-/// The key of cursors. One that it does not know may be of a key that was rotated in a moment ago.
+/// Returns the key of cursors. Reloads it if it does not verify `cursor`, because the key may just have been rotated.
 async fn cursor_key(app: &AppState, cursor: Option<&str>) -> CursorKey {
     let now = app.clock.now();
     let key = app.secrets.read(now).await.cursor_key();
     match cursor {
-        Some(cursor) if !key.knows(cursor) => app.secrets.read_for_unknown(now).await.cursor_key(),
+        Some(cursor) if !key.knows(cursor) => app.secrets.read_latest(now).await.cursor_key(),
         _ => key,
     }
 }
 
-/// The parameters of a query string; each may stand once, and an empty one counts as left out.
-fn form_pairs(query: &str) -> Result<BTreeMap<String, String>, Problem> {
+/// Parses a query string. A parameter must not be repeated; an empty value counts as absent.
+fn parse_query(query: &str) -> Result<BTreeMap<String, String>, Problem> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
-        .map_err(|_| FieldError::parameter("query", Code::InvalidValue, "the query string is not readable"))?;
-    let mut found = BTreeMap::new();
+        .map_err(|_| FieldError::parameter("query", Code::InvalidValue, "malformed query string"))?;
+    let mut params = BTreeMap::new();
     for (name, value) in pairs {
-        if found.insert(name.clone(), value).is_some() {
-            return Err(FieldError::parameter(name, Code::InvalidValue, "this parameter stands twice").into());
+        if params.insert(name.clone(), value).is_some() {
+            return Err(FieldError::parameter(name, Code::InvalidValue, "duplicate parameter").into());
         }
     }
-    found.retain(|_, value| !value.is_empty());
-    Ok(found)
+    params.retain(|_, value| !value.is_empty());
+    Ok(params)
 }
 
-fn paging(limit: Option<&str>, cursor: Option<String>, key: CursorKey) -> Result<PageRequest, Problem> {
+fn page_request(limit: Option<&str>, cursor: Option<String>, key: CursorKey) -> Result<PageRequest, Problem> {
     let limit = limit.map_or(Ok(25), str::parse).unwrap_or(0);
     if !(1..=100).contains(&limit) {
-        return Err(FieldError::parameter("limit", Code::InvalidValue, "a number from 1 to 100").into());
+        return Err(FieldError::parameter("limit", Code::InvalidValue, "must be between 1 and 100").into());
     }
     Ok(PageRequest { limit, cursor, key })
 }
 
-/// A list that has no filter.
+/// The filters of a list endpoint without filters.
 #[derive(Debug, Deserialize)]
 pub struct NoFilter {}
 
-/// The id in a path. A text that is no id of this kind names nothing.
+/// The id in a path. A malformed id is not found.
 #[derive(Debug)]
 pub struct PathId<T>(pub T);
 
@@ -163,106 +164,103 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for PathId<T> {
     }
 }
 
-/// How a list's documentation tells of its paging; [`ListQuery`] reads it.
+/// The pagination parameters in the OpenAPI document. [`ListQuery`] reads them.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it is documentation: what is read is text")]
+#[expect(dead_code, reason = "only documents the parameters")]
 pub struct PaginationParams {
-    /// At most this many rows.
+    /// The maximum number of items to return.
     #[param(minimum = 1, maximum = 100, default = 25)]
     limit: Option<u32>,
-    /// The `next_cursor` of the page before; the filters stay the same from page to page.
+    /// The `next_cursor` of the previous page. The filters must be the same for all pages.
     cursor: Option<String>,
 }
 
-/// A field that may be left out, or be null: `None`, `Some(None)`.
+/// Deserializes a field that may be absent (`None`) or null (`Some(None)`).
 pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
-/// A time, or null, which is as good as left out. What is finer than a millisecond is cut off: nothing keeps it, and an
-/// answer must not say what the next one does not.
+/// Deserializes a timestamp or null. Truncates it to milliseconds, the precision with which timestamps are stored.
 pub fn optional_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-    let wrong = || D::Error::custom("a time as RFC 3339 has it, in UTC, like 2026-01-31T12:00:00Z");
-    let time: Timestamp = text.parse().map_err(|_| wrong())?;
+    let invalid = || D::Error::custom("must be an RFC 3339 timestamp such as 2026-01-31T12:00:00Z");
+    let time: Timestamp = text.parse().map_err(|_| invalid())?;
     Ok(Some(Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)))
 }
 
-/// The same where null means something else than what is left out.
+/// Deserializes a timestamp that may be absent (`None`) or null (`Some(None)`).
 pub fn nullable_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Timestamp>>, D::Error> {
     optional_time(deserializer).map(Some)
 }
 
 #[derive(Clone, Copy)]
 enum FieldLocation {
-    StrictJson,
+    Body,
     Parameter,
 }
 
-/// Reads a value and notes every field that it does not know.
-fn read<'de, D, T>(deserializer: D, place: FieldLocation) -> Result<T, ValidationErrors>
+/// Deserializes a value. Reports every unknown field.
+fn read<'de, D, T>(deserializer: D, location: FieldLocation) -> Result<T, ValidationErrors>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
     let mut unknown = Vec::new();
     let mut track = serde_path_to_error::Track::new();
-    let read = serde_ignored::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track), |path| {
+    let value = serde_ignored::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track), |path| {
         unknown.push(ignored_pointer(&path));
     });
     let mut invalid = ValidationErrors::default();
     for pointer in unknown {
-        invalid.0.push(fault_at(place, &pointer, Code::UnknownField, "this field is not known here"));
+        invalid.0.push(field_error(location, &pointer, Code::UnknownField, "unknown field"));
     }
-    match read {
-        Err(error) => invalid.0.push(explain(place, &pointer(&track.path()), &error.to_string())),
+    match value {
+        Err(error) => invalid.0.push(serde_error(location, &pointer(&track.path()), &error.to_string())),
         Ok(value) if invalid.0.is_empty() => return Ok(value),
         Ok(_) => {}
     }
     Err(invalid)
 }
 
-/// What serde says of a value, as a fault with a pointer. Of a missing field serde knows only the parent's place.
-fn explain(place: FieldLocation, at: &str, said: &str) -> FieldError {
-    let said = said.split(" at line ").next().unwrap_or(said);
-    let quoted = |rest: &str| rest.split('`').next().unwrap_or_default().to_owned();
-    if let Some(rest) = said.strip_prefix("missing field `") {
-        return fault_at(place, &format!("{at}/{}", quoted(rest)), Code::InvalidValue, "this field is required");
+/// Turns serde's message into a field error, without the received value: it may be long, or a secret in the wrong field.
+fn serde_error(location: FieldLocation, pointer: &str, message: &str) -> FieldError {
+    let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
+    // For missing and duplicate fields, serde reports the path of the parent.
+    let name = ["missing field `", "duplicate field `"].iter().find_map(|prefix| message.strip_prefix(prefix));
+    if let Some(name) = name.and_then(|rest| rest.split('`').next()) {
+        return field_error(location, &format!("{pointer}/{name}"), Code::InvalidValue, message);
     }
-    if let Some(rest) = said.strip_prefix("duplicate field `") {
-        return fault_at(place, &format!("{at}/{}", quoted(rest)), Code::InvalidValue, "this field stands twice");
-    }
-    // All that serde_json says of anything but a text where one of several words belongs.
-    if said == "expected value" {
-        return fault_at(place, at, Code::InvalidValue, "this is not one of the words that belong here");
-    }
-    // What was sent is not said back: it may be long, or a secret in the wrong place.
-    let is_misfit = ["invalid type: ", "invalid value: ", "unknown variant "].iter().any(|word| said.starts_with(word));
-    match said.rsplit_once(", expected ").filter(|_| is_misfit) {
-        Some((_, wanted)) => fault_at(place, at, Code::InvalidValue, &format!("{} belongs here", in_our_words(wanted))),
-        None => fault_at(place, at, Code::InvalidValue, said),
-    }
+    let has_received_value =
+        ["invalid type: ", "invalid value: ", "unknown variant "].iter().any(|prefix| message.starts_with(prefix));
+    let detail = match message.rsplit_once(", expected ") {
+        Some((_, expected)) if has_received_value => format!("expected {}", without_rust_types(expected)),
+        _ if has_received_value => "invalid value".to_owned(),
+        // serde_json's message for any JSON other than a string in place of an enum.
+        _ if message == "expected value" => "expected a string".to_owned(),
+        _ => message.to_owned(),
+    };
+    field_error(location, pointer, Code::InvalidValue, &detail)
 }
 
-/// What serde expects, as a caller would say it who writes no Rust.
-fn in_our_words(wanted: &str) -> &str {
-    match wanted {
-        "a string" => "a text",
-        "a boolean" => "true or false",
-        "a sequence" => "a list",
-        "i32" | "i64" => "a whole number, not too large,",
-        "u8" | "u16" | "u32" | "u64" => "a whole number of 0 or more, not too large,",
-        _ if wanted.starts_with("struct ") => "an object",
+/// Replaces the names of Rust types in serde's messages by JSON types.
+fn without_rust_types(expected: &str) -> &str {
+    match expected {
+        "u8" => "an integer from 0 to 255",
+        "u16" => "an integer from 0 to 65535",
+        "u32" => "an integer from 0 to 4294967295",
+        "u64" | "usize" => "a non-negative integer",
+        "i32" | "i64" => "an integer",
+        _ if expected.starts_with("struct ") => "an object",
         other => other,
     }
 }
 
-fn fault_at(place: FieldLocation, pointer: &str, code: Code, detail: &str) -> FieldError {
-    match place {
-        FieldLocation::StrictJson => FieldError::at(pointer, code, detail),
+fn field_error(location: FieldLocation, pointer: &str, code: Code, detail: &str) -> FieldError {
+    match location {
+        FieldLocation::Body => FieldError::at(pointer, code, detail),
         FieldLocation::Parameter => FieldError::parameter(pointer.trim_start_matches('/'), code, detail),
     }
 }
@@ -300,26 +298,26 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "only whether it can be read matters")]
-    struct Thing {
+    #[expect(dead_code, reason = "only deserialized")]
+    struct Widget {
         name: String,
         seats: Option<u32>,
-        colour: Option<Colour>,
+        color: Option<Color>,
         parts: Option<Vec<Part>>,
     }
 
     #[derive(Debug, Deserialize)]
-    enum Colour {
+    enum Color {
         Red,
     }
 
     #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "only whether it can be read matters")]
+    #[expect(dead_code, reason = "only deserialized")]
     struct Part {
         size: u8,
     }
 
-    /// JSON that has much in common with a thing.
+    /// Generates JSON that resembles a widget.
     fn json() -> impl Strategy<Value = serde_json::Value> {
         let leaf = prop_oneof![
             Just(serde_json::Value::Null),
@@ -330,56 +328,77 @@ mod tests {
             Just("Red".into()),
         ];
         leaf.prop_recursive(4, 32, 6, |inner| {
-            let name = prop_oneof![any::<String>(), "name|seats|colour|parts|size"];
+            let name = prop_oneof![any::<String>(), "name|seats|color|parts|size"];
             let members = proptest::collection::btree_map(name, inner.clone(), 0..6);
             let object = members.prop_map(|members| serde_json::Value::Object(members.into_iter().collect()));
             prop_oneof![proptest::collection::vec(inner, 0..6).prop_map(Into::into), object]
         })
     }
 
-    fn faults(body: &str) -> (Code, Vec<String>) {
-        let problem = parse_json::<Thing>(body.as_bytes()).unwrap_err();
+    fn errors_of(body: &str) -> (Code, Vec<String>) {
+        let problem = parse_json::<Widget>(body.as_bytes()).unwrap_err();
         (problem.code, problem.errors.into_iter().map(|error| error.pointer.unwrap()).collect())
     }
 
     #[test]
-    fn faults_point_to_where_they_stand() {
+    fn errors_point_to_the_invalid_field() {
         let at = |pointer: &str| vec![pointer.to_owned()];
-        assert_eq!(faults(r#"{"name": 5}"#), (Code::InvalidValue, at("/name")));
-        assert_eq!(faults(r#"{"seats": 5}"#), (Code::InvalidValue, at("/name")));
-        assert_eq!(faults(r#"{"name": "a", "sets": 5}"#), (Code::UnknownField, at("/sets")));
-        assert_eq!(faults(r#"{"name": "a", "seats": -1}"#), (Code::InvalidValue, at("/seats")));
-        assert_eq!(faults(r#"{"name": "a", "parts": [{"size": 1}, {"size": 256}]}"#).1, at("/parts/1/size"));
-        assert_eq!(faults(r#"{"name": "a", "parts": [{}]}"#).1, at("/parts/0/size"));
-        assert_eq!(faults(r#"{"name": "a", "name": "b"}"#), (Code::InvalidValue, at("/name")));
-        assert_eq!(faults(r#"{"name": "a", "a/b~": 1}"#).1, at("/a~1b~0"));
-        assert_eq!(faults(r#"{"name": 5, "x": 1}"#).0, Code::InvalidValue);
+        assert_eq!(errors_of(r#"{"name": 5}"#), (Code::InvalidValue, at("/name")));
+        assert_eq!(errors_of(r#"{"seats": 5}"#), (Code::InvalidValue, at("/name")));
+        assert_eq!(errors_of(r#"{"name": "a", "sets": 5}"#), (Code::UnknownField, at("/sets")));
+        assert_eq!(errors_of(r#"{"name": "a", "seats": -1}"#), (Code::InvalidValue, at("/seats")));
+        assert_eq!(errors_of(r#"{"name": "a", "parts": [{"size": 1}, {"size": 256}]}"#).1, at("/parts/1/size"));
+        assert_eq!(errors_of(r#"{"name": "a", "parts": [{}]}"#).1, at("/parts/0/size"));
+        assert_eq!(errors_of(r#"{"name": "a", "name": "b"}"#), (Code::InvalidValue, at("/name")));
+        assert_eq!(errors_of(r#"{"name": "a", "a/b~": 1}"#).1, at("/a~1b~0"));
+        assert_eq!(errors_of(r#"{"name": 5, "x": 1}"#).0, Code::InvalidValue);
         for other in ["[]", r#" ["a", 5, null, null]"#, "5", "\"a\"", "null"] {
-            assert_eq!(faults(other), (Code::InvalidValue, at("")), "{other}");
+            assert_eq!(errors_of(other), (Code::InvalidValue, at("")), "{other}");
         }
     }
 
     #[test]
-    fn what_is_said_back_is_short() {
-        let long = format!(r#"{{"name": "a", "seats": "{}"}}"#, "\u{200b}".repeat(20_000));
-        assert!(parse_json::<Thing>(long.as_bytes()).unwrap_err().detail.len() < 100);
-        let secret = parse_json::<Thing>(br#"{"name": "a", "colour": "hunter2, expected much"}"#).unwrap_err();
-        assert_eq!(secret.detail, "`Red` belongs here");
-        let fields: Vec<String> = (0..5000).map(|n| format!(r#""x{n}": 1"#)).collect();
-        let problem = parse_json::<Thing>(format!("{{{}}}", fields.join(",")).as_bytes()).unwrap_err();
-        assert_eq!(problem.errors.len(), 100);
-        assert!(problem.detail.starts_with("5001 things"), "{}", problem.detail);
+    fn serde_messages_are_passed_on_without_the_received_value() {
+        let detail = |body: &str| parse_json::<Widget>(body.as_bytes()).unwrap_err().detail;
+        assert_eq!(detail(r#"{"name": 5}"#), "expected a string");
+        assert_eq!(detail(r#"{"name": "a", "seats": -1}"#), "expected an integer from 0 to 4294967295");
+        assert_eq!(detail(r#"{"name": "a", "parts": 1}"#), "expected a sequence");
+        assert_eq!(detail(r#"{"name": "a", "parts": [1]}"#), "expected an object");
+        assert_eq!(detail(r#"{"name": "a", "color": "Blue"}"#), "expected `Red`");
+        assert_eq!(detail(r#"{"name": "a", "color": null, "parts": {}}"#), "expected a sequence");
+        assert_eq!(detail(r#"{"name": "a", "color": 1}"#), "expected a string");
+        assert_eq!(detail("{}"), "missing field `name`");
+        assert_eq!(detail(r#"{"name": "a", "name": "a"}"#), "duplicate field `name`");
+        assert_eq!(detail(r#"{"name": "a", "x": 1}"#), "unknown field");
     }
 
     #[test]
-    fn what_is_not_json_is_told_from_what_does_not_fit() {
-        for wrong in ["5", "[]", "\"red\"", "{}", "true"] {
+    fn error_details_are_short_and_never_echo_the_input() {
+        let long = format!(r#"{{"name": "a", "seats": "{}"}}"#, "\u{200b}".repeat(20_000));
+        assert!(parse_json::<Widget>(long.as_bytes()).unwrap_err().detail.len() < 100);
+        let secret = parse_json::<Widget>(br#"{"name": "a", "color": "hunter2, expected much"}"#).unwrap_err();
+        assert_eq!(secret.detail, "expected `Red`");
+        for received in ["hunter2: x", "hunter2 at line 1", "hunter2, expected x at line 1 column 2"] {
+            for field in ["color", "seats"] {
+                let body = serde_json::json!({"name": "a", field: received}).to_string();
+                assert!(!parse_json::<Widget>(body.as_bytes()).unwrap_err().detail.contains("hunter2"), "{body}");
+            }
+        }
+        let fields: Vec<String> = (0..5000).map(|n| format!(r#""x{n}": 1"#)).collect();
+        let problem = parse_json::<Widget>(format!("{{{}}}", fields.join(",")).as_bytes()).unwrap_err();
+        assert_eq!(problem.errors.len(), 100);
+        assert!(problem.detail.starts_with("5001 invalid fields"), "{}", problem.detail);
+    }
+
+    #[test]
+    fn malformed_json_is_distinguished_from_invalid_values() {
+        for invalid in ["5", "[]", "\"red\"", "{}", "true"] {
             assert_eq!(
-                faults(&format!(r#"{{"name": "a", "colour": {wrong}}}"#)),
-                (Code::InvalidValue, vec!["/colour".to_owned()])
+                errors_of(&format!(r#"{{"name": "a", "color": {invalid}}}"#)),
+                (Code::InvalidValue, vec!["/color".to_owned()])
             );
         }
-        parse_json::<Thing>(br#"{"name": "a", "colour": "Red"}"#).unwrap();
+        parse_json::<Widget>(br#"{"name": "a", "color": "Red"}"#).unwrap();
         for body in [
             "",
             "{",
@@ -387,47 +406,47 @@ mod tests {
             "{\"name\": 5",
             "{\"name\": 5} x",
             "{\"x\": 1,}",
-            "{\"colour\": 5 5}",
+            "{\"color\": 5 5}",
             "{\"name\": \"a\"} x",
             "{\"name\": \"\u{1}\"}",
         ] {
-            assert_eq!(faults(body).0, Code::MalformedJson, "{body}");
+            assert_eq!(errors_of(body).0, Code::MalformedJson, "{body}");
         }
-        assert_eq!(parse_json::<Thing>(b"{\"name\": \"\xff\"}").unwrap_err().code, Code::MalformedJson);
+        assert_eq!(parse_json::<Widget>(b"{\"name\": \"\xff\"}").unwrap_err().code, Code::MalformedJson);
     }
 
     proptest! {
         #[test]
-        fn any_body_is_read_or_refused(bytes in any::<Vec<u8>>()) {
-            let _ = parse_json::<Thing>(&bytes);
+        fn parse_json_never_panics(bytes in any::<Vec<u8>>()) {
+            let _ = parse_json::<Widget>(&bytes);
         }
 
         #[test]
-        fn any_json_is_read_or_refused_in_few_words(value in json()) {
-            if let Err(problem) = parse_json::<Thing>(value.to_string().as_bytes()) {
+        fn every_field_error_has_a_short_detail_and_a_pointer(value in json()) {
+            if let Err(problem) = parse_json::<Widget>(value.to_string().as_bytes()) {
                 prop_assert_ne!(problem.code, Code::MalformedJson);
                 prop_assert!(!problem.errors.is_empty());
                 for error in problem.errors {
                     prop_assert!(error.detail.chars().count() < 100, "{}", error.detail);
-                    let at = error.pointer.unwrap();
-                    prop_assert!(at.is_empty() || at.starts_with('/'), "{at}");
+                    let pointer = error.pointer.unwrap();
+                    prop_assert!(pointer.is_empty() || pointer.starts_with('/'), "{pointer}");
                 }
             }
         }
 
         #[test]
-        fn any_query_is_read_or_refused(query in any::<String>()) {
-            let _ = form_pairs(&query);
+        fn parse_query_never_panics(query in any::<String>()) {
+            let _ = parse_query(&query);
         }
 
         #[test]
-        fn a_query_is_read_as_it_was_written(pairs in proptest::collection::btree_map(any::<String>(), ".+", 0..6)) {
+        fn parse_query_reverses_url_encoding(pairs in proptest::collection::btree_map(any::<String>(), ".+", 0..6)) {
             let query = serde_urlencoded::to_string(&pairs).unwrap();
-            prop_assert_eq!(form_pairs(&query).unwrap(), pairs);
+            prop_assert_eq!(parse_query(&query).unwrap(), pairs);
         }
 
         #[test]
-        fn any_time_is_read_or_refused(
+        fn timestamps_are_normalized_to_utc(
             text in prop_oneof![
                 any::<String>(),
                 "[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,9})?(Z|z|[+-][0-2][0-9]:[0-6][0-9])",
@@ -442,7 +461,7 @@ mod tests {
         }
 
         #[test]
-        fn a_time_is_read_as_it_was_written(millis in -62_000_000_000_000_i64..253_000_000_000_000) {
+        fn timestamps_with_milliseconds_round_trip(millis in -62_000_000_000_000_i64..253_000_000_000_000) {
             let time = Timestamp::from_millisecond(millis).unwrap();
             prop_assert_eq!(optional_time(serde_json::to_value(time).unwrap()).unwrap(), Some(time));
         }

@@ -1,5 +1,5 @@
-//! Asking the API from within the process: the dashboard's forms end where a program's requests do, so what the API
-//! refuses, counts, keeps or repeats is the same for both.
+//! Calls the API within the process. The forms of the dashboard use it, so that the API's checks, limits, events and
+//! idempotency apply to them as to any other client.
 
 use axum::{
     Router,
@@ -22,25 +22,25 @@ use crate::{
     domain::{Code, FieldError},
 };
 
-/// Far above any answer of the API.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// The maximum size of a response, in bytes, far above that of any API response.
+const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 
-/// Routes that are asked within the process. Cheap to clone.
+/// A client for routes of the same process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct InProcessClient(Router);
 
-/// Who asks, and as part of which request.
+/// The caller on whose behalf a request is sent, and the request that it is part of.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestIdentity<'a> {
-    /// Let in already.
+    /// The caller, already authenticated.
     pub caller: &'a Caller,
-    /// The request that this is a part of.
+    /// The context of the outer request.
     pub ctx: &'a RequestContext,
 }
 
-/// What is read of a problem's body.
+/// The fields of a [`ProblemBody`](super::problem::ProblemBody) that are not derived from its code.
 #[derive(Deserialize)]
-struct Told {
+struct ProblemFields {
     code: Code,
     detail: String,
     #[serde(default)]
@@ -48,13 +48,15 @@ struct Told {
 }
 
 impl InProcessClient {
-    /// Of a function's routes, or of several functions'.
+    /// Creates a client for the routes of one or more functions.
     pub fn new(routes: Router<AppState>, app: &AppState) -> Self {
-        Self(routes.layer(from_fn_with_state(app.clone(), idempotency::pass)).with_state(app.clone()))
+        let idempotency = from_fn_with_state(app.clone(), idempotency::handle_idempotency_key);
+        Self(routes.layer(idempotency).with_state(app.clone()))
     }
 
-    /// Asks, with headers such as `Idempotency-Key`. What the API answers with is null where it has nothing to say.
-    pub async fn ask(
+    /// Sends a request with additional headers such as `Idempotency-Key`. Returns the JSON body of the response, or
+    /// null for 204.
+    pub async fn send(
         &self,
         RequestIdentity { caller, ctx }: RequestIdentity<'_>,
         (method, path): (Method, &str),
@@ -69,29 +71,30 @@ impl InProcessClient {
             request.body(Body::from(body.to_string())).map_err(|error| Problem::internal(error.to_string()))?;
         request.extensions_mut().insert(caller.clone());
         request.extensions_mut().insert(ctx.clone());
-        let answered = self.0.clone().oneshot(request).await;
-        read(answered.unwrap_or_else(|never| match never {})).await
+        let response = self.0.clone().oneshot(request).await;
+        read_response(response.unwrap_or_else(|never| match never {})).await
     }
 }
 
-async fn read(mut response: Response) -> Result<Value, Problem> {
+async fn read_response(mut response: Response) -> Result<Value, Problem> {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         return Err(problem);
     }
     let status = response.status();
-    let cause = response.extensions_mut().remove::<LoggedError>().and_then(|refusal| refusal.cause);
+    let cause = response.extensions_mut().remove::<LoggedError>().and_then(|error| error.cause);
     let retry_after =
         response.headers().get(RETRY_AFTER).and_then(|value: &HeaderValue| value.to_str().ok()?.parse().ok());
-    let bytes = to_bytes(response.into_body(), MAX_ANSWER_BYTES).await;
+    let bytes = to_bytes(response.into_body(), MAX_RESPONSE_BYTES).await;
     let bytes = bytes.map_err(|error| Problem::internal(error.to_string()))?;
     if status == StatusCode::NO_CONTENT {
         return Ok(Value::Null);
     }
-    let fault = |error: serde_json::Error| Problem::internal(format!("an answer of our own can't be read: {error}"));
+    let unreadable =
+        |error: serde_json::Error| Problem::internal(format!("the in-process response is not readable: {error}"));
     if status.is_success() {
-        return serde_json::from_slice(&bytes).map_err(fault);
+        return serde_json::from_slice(&bytes).map_err(unreadable);
     }
-    // A refusal that was kept, and is told again.
-    let Told { code, detail, errors } = serde_json::from_slice(&bytes).map_err(fault)?;
+    // The idempotency middleware has already written the body of this problem, or replayed a stored one.
+    let ProblemFields { code, detail, errors } = serde_json::from_slice(&bytes).map_err(unreadable)?;
     Err(Problem { code, detail, errors, retry_after_seconds: retry_after, cause })
 }

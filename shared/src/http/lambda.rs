@@ -1,4 +1,4 @@
-//! A function's `main`.
+//! The entry point of the Lambda functions.
 
 use std::{env, io, process::ExitCode};
 
@@ -12,26 +12,27 @@ use super::{
 };
 use crate::{AppState, Configuration};
 
-/// Serves a function's routes on Lambda.
+/// Serves the routes of a function on Lambda.
 pub async fn run(routes: OpenApiRouter<AppState>) -> ExitCode {
     let (router, _) = routes.split_for_parts();
     run_with(|_| router).await
 }
 
-/// The same with routes that are made of what they may touch.
+/// Serves routes that are built from the application state, so that a function can restrict what its handlers access.
 pub async fn run_with(routes: impl FnOnce(&AppState) -> Router<AppState>) -> ExitCode {
-    begin(async |app| lambda_http::run(with_middleware(routes(&app), &app)).await).await
+    start(async |app| lambda_http::run(with_middleware(routes(&app), &app)).await).await
 }
 
-/// What every function begins with, whatever calls it: its log, as CloudWatch Logs Insights reads it, and all that can be
-/// done once, before the first request. Why it can't begin, or go on, is one line of the log.
-pub async fn begin(serve: impl AsyncFnOnce(AppState) -> Result<(), Error>) -> ExitCode {
-    log::begin(Format::Json, "info", io::stdout);
-    let ended = async { serve(app().await?).await };
-    match ended.await {
+/// Initializes the JSON log, reads the configuration, starts the application state and runs `serve`.
+///
+/// All of it happens in Lambda's INIT phase. Logs one error line if the process cannot start or `serve` fails.
+pub async fn start(serve: impl AsyncFnOnce(AppState) -> Result<(), Error>) -> ExitCode {
+    log::init(Format::Json, "info", io::stdout);
+    let served = async { serve(app().await?).await };
+    match served.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "not running");
+            tracing::error!(%error, "the function cannot run");
             ExitCode::FAILURE
         }
     }
@@ -43,28 +44,28 @@ async fn app() -> Result<AppState, Error> {
     Ok(AppState::start(configuration).await?)
 }
 
-/// What Lambda sets, and the runtime's library would panic without.
-const RUNTIME: [&str; 4] = [
+/// Variables that the Lambda runtime sets. `lambda_runtime` panics if one is missing.
+const RUNTIME_VARIABLES: [&str; 4] = [
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
     "AWS_LAMBDA_FUNCTION_VERSION",
 ];
-/// What Lambda sets of the function's role. The SDK would say that DynamoDB can't be reached.
-const CREDENTIALS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+/// Variables that Lambda sets from the function's role. Without them, the SDK reports only that DynamoDB is unreachable.
+const CREDENTIAL_VARIABLES: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 
 fn check_runtime() -> Result<(), Error> {
-    let absent = |names: &[&str]| {
-        let absent: Vec<_> = names.iter().copied().filter(|name| env::var_os(name).is_none()).collect();
-        absent.join(", ")
+    let missing = |names: &[&str]| {
+        let missing: Vec<_> = names.iter().copied().filter(|name| env::var_os(name).is_none()).collect();
+        missing.join(", ")
     };
-    let (runtime, credentials) = (absent(&RUNTIME), absent(&CREDENTIALS));
+    let (runtime, credentials) = (missing(&RUNTIME_VARIABLES), missing(&CREDENTIAL_VARIABLES));
     if !runtime.is_empty() {
-        let fix = "run the function on Lambda, or by cargo lambda watch; cargo run starts all of Signet without either";
-        return Err(format!("not set, as Lambda sets it: {runtime}; {fix}").into());
+        let help = "run the function on Lambda or with `cargo lambda watch`; `cargo run` starts all of Signet locally";
+        return Err(format!("missing variables of the Lambda runtime: {runtime}; {help}").into());
     }
     if !credentials.is_empty() {
-        return Err(format!("not set, as Lambda sets it from the function's role: {credentials}").into());
+        return Err(format!("missing variables of the function's role: {credentials}").into());
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
-//! The log: one line for each request, and one for whatever else there is to say. JSON for machines, text for people.
+//! Logging: one line per request and one per other event, as JSON for machines or text for terminals.
 //!
-//! A line of JSON that counts something is at the same time a record in CloudWatch's embedded metric format, from which
-//! CloudWatch makes metrics by itself. It is the request's own line, as the bytes of a log are what observing costs.
+//! A JSON line with metrics is also a record in CloudWatch's embedded metric format, from which CloudWatch extracts the
+//! metrics. It is the request's own log line, because log volume is the main cost of observability.
 //!
-//! No line has a path, a query, a header or a body in it, as any of them may be a secret: a request is told by its route.
+//! Log lines contain no path, query, header or body, as any of them may hold a secret. A request is identified by its
+//! route and trace id.
 
 use std::{borrow::Cow, env, fmt, panic, thread};
 
@@ -28,110 +29,116 @@ use tracing_subscriber::{
 use super::request_metrics::{Metric, RequestMetrics};
 use crate::Clock;
 
-/// Of the span and the line of a request.
+/// The tracing target of request spans and request lines.
 const TARGET: &str = module_path!();
-/// Under which CloudWatch shows the metrics.
+/// The CloudWatch namespace of the metrics.
 const NAMESPACE: &str = "Signet";
 
-/// How lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A JSON object each.
+    /// One JSON object per line.
     Json,
-    /// For people.
+    /// Human-readable text.
     Text {
-        /// Whether levels are coloured.
-        colours: bool,
+        /// Whether levels are colored.
+        colors: bool,
     },
 }
 
-/// Begins the log of this process. `RUST_LOG` says how much of it there is; if it is not set, `default` does.
-pub fn begin<W>(format: Format, default: &str, writer: W)
+/// Initializes logging of this process, including panics. `RUST_LOG` sets the filter; otherwise `default` applies.
+pub fn init<W>(format: Format, default: &str, writer: W)
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     dispatch(format, filter, writer).init();
     panic::set_hook(Box::new(|panic| {
-        // A text that was put together may have anything in it.
-        let why = panic.payload().downcast_ref::<&'static str>();
-        let place = panic.location().map(ToString::to_string);
+        // A formatted message may contain secrets, so only static ones are logged.
+        let message = panic.payload().downcast_ref::<&'static str>();
+        let location = panic.location().map(ToString::to_string);
         let thread = thread::current().name().map(str::to_owned);
-        tracing::error!(cause = why, place, thread, "panicked");
+        tracing::error!(cause = message, location, thread, "thread panicked");
     }));
 }
 
-/// What takes down lines: the log of a process, or of a test.
+/// Creates the subscriber that writes log lines, for a process or a test.
 pub fn dispatch<W>(format: Format, filter: EnvFilter, writer: W) -> Dispatch
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
     let function = env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| "local".to_owned());
-    let colours = format == Format::Text { colours: true };
-    let lines = tracing_subscriber::fmt().with_writer(writer).with_env_filter(filter).with_ansi(colours);
-    lines.fmt_fields(JsonFields::new()).event_format(Lines { format, function }).finish().into()
+    let colors = format == Format::Text { colors: true };
+    let subscriber = tracing_subscriber::fmt().with_writer(writer).with_env_filter(filter).with_ansi(colors);
+    subscriber.fmt_fields(JsonFields::new()).event_format(LogFormatter { format, function }).finish().into()
 }
 
-/// Why a request was refused, for its line.
+/// The part of an error response that the request's log line records.
 #[derive(Debug, Clone)]
 pub(super) struct LoggedError {
-    /// The problem's code.
+    /// The problem code.
     pub(super) code: Cow<'static, str>,
-    /// What the caller is not told.
+    /// The internal cause, which the response does not contain.
     pub(super) cause: Option<String>,
 }
 
-/// The line of a request. It is written when this is dropped, so that none is without: also where the caller goes away
-/// before the answer is there.
-pub(super) struct RequestLine {
-    /// In which everything that is said of the request has its trace id.
+/// The log line of a request. It is written on drop, so that a request is also logged when the client disconnects before
+/// the response.
+pub(super) struct RequestLog {
+    /// The span that adds the trace id to every log line of the request.
     pub(super) span: Span,
     method: &'static str,
     route: Option<String>,
     metrics: RequestMetrics,
     clock: Clock,
-    begun: Timestamp,
-    answer: Option<(u16, Option<LoggedError>)>,
+    started_at: Timestamp,
+    response: Option<(u16, Option<LoggedError>)>,
 }
 
-impl RequestLine {
-    pub(super) fn new(trace_id: &str, method: &Method, route: Option<&str>, begun: Timestamp, clock: Clock) -> Self {
-        // As long as anything is logged, it has its trace id.
+impl RequestLog {
+    pub(super) fn new(
+        trace_id: &str,
+        method: &Method,
+        route: Option<&str>,
+        started_at: Timestamp,
+        clock: Clock,
+    ) -> Self {
+        // At level error, the span is enabled with every log filter that lets anything through.
         let span = tracing::error_span!("request", trace_id);
         let (method, route) = (method_name(method), route.map(str::to_owned));
-        Self { span, method, route, metrics: RequestMetrics::default(), clock, begun, answer: None }
+        Self { span, method, route, metrics: RequestMetrics::default(), clock, started_at, response: None }
     }
 
-    /// What the request is noted by.
+    /// Returns the metrics that this line records.
     pub(super) fn metrics(&self) -> RequestMetrics {
         self.metrics.clone()
     }
 
-    /// Writes it.
-    pub(super) fn answered(mut self, status: u16, refusal: Option<LoggedError>) {
-        match &refusal {
-            Some(refusal) if status == 429 => self.metrics.count(Metric::RateLimited),
+    /// Writes the line with the status of the response.
+    pub(super) fn finish(mut self, status: u16, error: Option<LoggedError>) {
+        match &error {
+            Some(_) if status == 429 => self.metrics.count(Metric::RateLimited),
             Some(_) if status < 500 => self.metrics.count(Metric::Refused),
             _ => {}
         }
-        self.answer = Some((status, refusal));
+        self.response = Some((status, error));
     }
 }
 
-impl Drop for RequestLine {
+impl Drop for RequestLog {
     fn drop(&mut self) {
-        let (status, refusal) = self.answer.take().unzip();
-        let (code, cause) = match refusal.flatten() {
+        let (status, error) = self.response.take().unzip();
+        let (code, cause) = match error.flatten() {
             Some(LoggedError { code, cause }) => (Some(code), cause),
             None => (None, None),
         };
         let code = code.as_deref();
-        let latency_ms = u64::try_from(self.clock.now().duration_since(self.begun).as_millis()).unwrap_or(0);
+        let latency_ms = u64::try_from(self.clock.now().duration_since(self.started_at).as_millis()).unwrap_or(0);
         let (method, route) = (self.method, self.route.as_deref());
-        let (actor, actor_id) = self.metrics.who().map(|actor| (actor.kind.as_str(), actor.id.as_str())).unzip();
+        let (actor, actor_id) = self.metrics.actor().map(|actor| (actor.kind.as_str(), actor.id.as_str())).unzip();
         let [issued, activated, heartbeats, signatures, refused, rate_limited] =
-            Metric::ALL.map(|metric| self.metrics.counted(metric));
-        // A level is part of what is known when the program is built.
+            Metric::ALL.map(|metric| self.metrics.value(metric));
+        // tracing needs the level at compile time.
         macro_rules! write {
             ($level:ident, $cause:expr) => {
                 tracing::$level!(
@@ -154,14 +161,14 @@ impl Drop for RequestLine {
             };
         }
         self.span.in_scope(|| match (status, cause) {
-            (None, _) => write!(warn, "nobody waited for the answer"),
+            (None, _) => write!(warn, "the client disconnected before the response"),
             (_, Some(cause)) => write!(error, cause),
             (_, None) => write!(info, None::<&str>),
         });
     }
 }
 
-/// A method that is none of HTTP's is a text of the caller's.
+/// Returns the name of a standard method, or `other`: a non-standard one is arbitrary text of the client.
 fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -175,13 +182,13 @@ fn method_name(method: &Method) -> &'static str {
     }
 }
 
-struct Lines {
+struct LogFormatter {
     format: Format,
-    /// By which CloudWatch tells the functions apart.
+    /// The value of the CloudWatch dimension `function`.
     function: String,
 }
 
-impl<S, N> FormatEvent<S, N> for Lines
+impl<S, N> FormatEvent<S, N> for LogFormatter
 where
     S: Subscriber + for<'lookup> LookupSpan<'lookup>,
     N: for<'writer> FormatFields<'writer> + 'static,
@@ -202,7 +209,7 @@ where
             Format::Text { .. } => line.write_text(&mut writer),
             Format::Json => {
                 if event.metadata().target() == TARGET {
-                    line.count(&self.function);
+                    line.add_metrics(&self.function);
                 }
                 writeln!(writer, "{}", serde_json::to_string(&line).map_err(|_| fmt::Error)?)
             }
@@ -210,7 +217,7 @@ where
     }
 }
 
-/// A line while it is put together.
+/// The contents of a log line.
 struct Line {
     at: Timestamp,
     level: Level,
@@ -219,12 +226,12 @@ struct Line {
 
 impl Line {
     fn get(&self, name: &str) -> Option<&Value> {
-        self.fields.iter().find(|(own, _)| own == name).map(|(_, value)| value)
+        self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
     }
 
-    /// Makes it a record of CloudWatch's embedded metric format, if there is anything to count. What is refused is told
-    /// apart by its code, all else by its function.
-    fn count(&mut self, function: &str) {
+    /// Turns the line into a record of CloudWatch's embedded metric format if it has metrics. `refused` has the
+    /// dimension `code`, all other metrics `function`.
+    fn add_metrics(&mut self, function: &str) {
         let mut by_function = Vec::new();
         let mut by_code = Vec::new();
         for metric in Metric::ALL.into_iter().filter(|metric| self.get(metric.name()).is_some()) {
@@ -249,9 +256,9 @@ impl Line {
         self.fields.push((Cow::Borrowed("_aws"), record));
     }
 
-    /// The message, then the fields but for what is counted.
+    /// Writes the message and the fields, without metrics.
     fn write_text(&self, writer: &mut Writer<'_>) -> fmt::Result {
-        let colour = match self.level {
+        let color = match self.level {
             Level::ERROR => "31",
             Level::WARN => "33",
             Level::INFO => "32",
@@ -260,16 +267,16 @@ impl Line {
         };
         write!(writer, "{} ", self.at)?;
         if writer.has_ansi_escapes() {
-            write!(writer, "\x1b[{colour}m{:>5}\x1b[0m", self.level.as_str())?;
+            write!(writer, "\x1b[{color}m{:>5}\x1b[0m", self.level.as_str())?;
         } else {
             write!(writer, "{:>5}", self.level.as_str())?;
         }
         if let Some(message) = self.get("message").and_then(Value::as_str) {
-            // A text that was not ours must not begin a line, nor colour one.
+            // Escaped, so that foreign text in a message cannot start a new line or color the terminal.
             write!(writer, " {}", message.escape_debug())?;
         }
-        let is_counted = |name: &str| Metric::ALL.iter().any(|metric| metric.name() == name);
-        for (name, value) in self.fields.iter().filter(|(name, _)| name != "message" && !is_counted(name)) {
+        let is_metric = |name: &str| Metric::ALL.iter().any(|metric| metric.name() == name);
+        for (name, value) in self.fields.iter().filter(|(name, _)| name != "message" && !is_metric(name)) {
             match value.as_str() {
                 Some(text) if !text.contains(char::is_whitespace) => write!(writer, " {name}={}", text.escape_debug())?,
                 _ => write!(writer, " {name}={value}")?,

@@ -1,4 +1,4 @@
-//! What every request passes on its way in and every answer on its way out.
+//! The middleware that wraps every route.
 
 mod compression;
 pub mod cors;
@@ -27,52 +27,53 @@ use tower::{ServiceBuilder, util::MapRequestLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
-pub use self::headers::protect;
-use self::{cors::Cors, headers::Place};
+pub use self::headers::set_security_headers;
+use self::{cors::Cors, headers::PathKind};
 use super::{
     Idempotency, Problem, RequestContext,
     context::source_ip,
     extractors::read_bytes,
     idempotency,
-    log::{LoggedError, RequestLine},
+    log::{LoggedError, RequestLog},
 };
 use crate::{AppState, Clock, Timeouts, domain::Code};
 
-/// The path that every endpoint of this version begins with.
+/// The path prefix of every endpoint of this API version.
 pub const API_BASE_PATH: &str = "/api/v1.0";
-/// The most bytes that a body may have.
+/// The maximum size of a request body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 const VERSIONS: [&str; 2] = ["v1.0", "v1"];
 
-/// Puts the edge around a function's routes.
+/// Wraps the routes of a function with the middleware.
 pub fn with_middleware(routes: Router<AppState>, app: &AppState) -> Router {
-    let edge = Edge { clock: app.clock.clone(), issuer: app.issuer().to_owned() };
-    // The last is the outermost.
-    let inside = routes
-        .fallback(nothing_here)
-        .layer(from_fn_with_state(app.clone(), idempotency::pass))
+    let lifecycle = Lifecycle { clock: app.clock.clone(), issuer: app.issuer().to_owned() };
+    // The last layer is the outermost.
+    let router = routes
+        .fallback(fallback)
+        .layer(from_fn_with_state(app.clone(), idempotency::handle_idempotency_key))
         .layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| {
             Problem::internal("a handler panicked").into_response()
         }))
-        .layer(from_fn_with_state(app.settings.timeouts, in_time))
-        .layer(from_fn(read_whole))
+        .layer(from_fn_with_state(app.settings.timeouts, request_timeout))
+        .layer(from_fn(buffer_body))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(compression::layer())
-        .layer(from_fn_with_state(Cors::new(&app.settings.cors_origins), cors::pass))
-        .layer(from_fn_with_state(edge, pass))
+        .layer(from_fn_with_state(Cors::new(&app.settings.cors_origins), cors::handle_cors))
+        .layer(from_fn_with_state(lifecycle, request_lifecycle))
         .with_state(app.clone());
-    // The path is settled before routes are looked up, so this goes around the router and not into it.
-    Router::new().fallback_service(ServiceBuilder::new().layer(MapRequestLayer::new(settle_version)).service(inside))
+    // The path must be rewritten before routing, so this layer wraps the router instead of being one of its layers.
+    Router::new().fallback_service(ServiceBuilder::new().layer(MapRequestLayer::new(normalize_version)).service(router))
 }
 
+/// The state of [`request_lifecycle`].
 #[derive(Clone)]
-struct Edge {
+struct Lifecycle {
     clock: Clock,
     issuer: String,
 }
 
-/// `/api/v1/…` is another name of `/api/v1.0/…`.
-fn settle_version(mut request: Request) -> Request {
+/// Rewrites `/api/v1/…` to `/api/v1.0/…`.
+fn normalize_version(mut request: Request) -> Request {
     if let Some(rest) = request.uri().path_and_query().and_then(|path| path.as_str().strip_prefix("/api/v1/"))
         && let Ok(path) = format!("{API_BASE_PATH}/{rest}").parse::<PathAndQuery>()
     {
@@ -85,20 +86,20 @@ fn settle_version(mut request: Request) -> Request {
     request
 }
 
-/// A path means one thing however it is written, so one with a slash too many means nothing.
-async fn nothing_here(uri: Uri) -> Problem {
+/// Responds to paths without a route. Paths are not normalized: a doubled or trailing slash is not found.
+async fn fallback(uri: Uri) -> Problem {
     let version = uri.path().strip_prefix("/api/").map(|rest| rest.split('/').next().unwrap_or_default());
     match version {
         Some(version) if !VERSIONS.contains(&version) => {
-            Problem::new(Code::VersionUnknown, format!("known versions are {}", VERSIONS.join(" and ")))
+            Problem::new(Code::VersionUnknown, format!("unknown API version: use {}", VERSIONS.join(" or ")))
         }
         _ => Problem::not_found(),
     }
 }
 
-/// Reads the body before anybody else does: 64 KiB at most, whether its length was told or not, and whether the
-/// endpoint reads it or not.
-async fn read_whole(request: Request, next: Next) -> Response {
+/// Reads the body into memory. Enforces the limit of 64 KiB for every endpoint, with or without `Content-Length` and
+/// whether or not the handler reads the body.
+async fn buffer_body(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     match read_bytes(Request::from_parts(parts.clone(), body), &()).await {
         Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
@@ -106,80 +107,76 @@ async fn read_whole(request: Request, next: Next) -> Response {
     }
 }
 
-/// Whoever asks is told in time, whatever it is that gives no answer. What was asked may have happened, as where an
-/// answer is lost.
-async fn in_time(State(timeouts): State<Timeouts>, request: Request, next: Next) -> Response {
-    let answered = tokio::time::timeout(timeouts.request, next.run(request)).await;
-    answered.unwrap_or_else(|_| Problem::unavailable("the request took too long").into_response())
+/// Enforces the request timeout. The request may still take effect, as when a response is lost.
+async fn request_timeout(State(timeouts): State<Timeouts>, request: Request, next: Next) -> Response {
+    let result = tokio::time::timeout(timeouts.request, next.run(request)).await;
+    result.unwrap_or_else(|_| Problem::unavailable("the request timed out").into_response())
 }
 
-async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
-    let now = edge.clock.now();
+/// Creates the request context, logs the request, writes problem bodies and completes the response headers.
+async fn request_lifecycle(State(lifecycle): State<Lifecycle>, mut request: Request, next: Next) -> Response {
+    let now = lifecycle.clock.now();
     let trace_id = trace_id(&request);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let line = RequestLine::new(&trace_id, &method, route, now, edge.clock);
-    let (ip, idempotency, metrics) = (source_ip(&request), Idempotency::default(), line.metrics());
+    let log = RequestLog::new(&trace_id, &method, route, now, lifecycle.clock);
+    let (ip, idempotency, metrics) = (source_ip(&request), Idempotency::default(), log.metrics());
     request.extensions_mut().insert(RequestContext { now, ip, trace_id: trace_id.clone(), idempotency, metrics });
-    let place = Place::of(request.uri().path());
-    let seen = request.headers().get(IF_NONE_MATCH).cloned();
-    let sent_authorization = request.headers().contains_key(AUTHORIZATION);
-    compression::settle(&mut request);
+    let path_kind = PathKind::of(request.uri().path());
+    let if_none_match = request.headers().get(IF_NONE_MATCH).cloned();
+    let has_authorization = request.headers().contains_key(AUTHORIZATION);
+    compression::adjust_accept_encoding(&mut request);
 
-    let mut response = next.run(request).instrument(line.span.clone()).await;
+    let mut response = next.run(request).instrument(log.span.clone()).await;
     if method == Method::OPTIONS && response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        // The Allow header, which comes with it, is what was asked for (RFC 9110 §9.3.7).
+        // OPTIONS asks for the Allow header, which the 405 response already has (RFC 9110 §9.3.7).
         *response.status_mut() = StatusCode::NO_CONTENT;
     }
-    let mut response = write_problem(response, &edge.issuer, &trace_id, sent_authorization);
-    compression::weaken(&mut response);
+    let mut response = write_problem(response, &lifecycle.issuer, &trace_id, has_authorization);
+    compression::weaken_etag(&mut response);
     if method == Method::GET || method == Method::HEAD {
-        response = not_modified(response, seen);
+        response = not_modified(response, if_none_match);
     }
-    headers::complete(response.headers_mut(), place);
-    line.answered(response.status().as_u16(), response.extensions_mut().remove());
+    headers::add_defaults(response.headers_mut(), path_kind);
+    log.finish(response.status().as_u16(), response.extensions_mut().remove());
     response
 }
 
-/// X-Ray's name for the request where there is one, so that the traces and the log agree. It goes into the log, so it
-/// is taken in its own form alone: `1-5759e988-bd862e3fe1be46a994272793`.
+/// Returns the X-Ray trace id of the request if it has one, so that traces and log lines match; otherwise a random id.
+///
+/// The id is logged, so only X-Ray's exact format is accepted: `1-5759e988-bd862e3fe1be46a994272793`.
 fn trace_id(request: &Request) -> String {
     let header = request.headers().get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
     let root = header.and_then(|text| text.split(';').find_map(|part| part.trim().strip_prefix("Root=")));
     let is_hex = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let usable = |id: &&str| match id.split('-').collect::<Vec<_>>()[..] {
+    let is_valid = |id: &&str| match id.split('-').collect::<Vec<_>>()[..] {
         ["1", time, random] => is_hex(time, 8) && is_hex(random, 24),
         _ => false,
     };
-    root.filter(usable).map_or_else(|| HEXLOWER.encode(&rand::rng().random::<[u8; 16]>()), str::to_owned)
+    root.filter(is_valid).map_or_else(|| HEXLOWER.encode(&rand::rng().random::<[u8; 16]>()), str::to_owned)
 }
 
-/// Gives a problem its body, and turns the router's own refusals into problems. What the log is to say of it goes along
-/// with the answer.
-pub(super) fn write_problem(
-    mut response: Response,
-    issuer: &str,
-    trace_id: &str,
-    sent_authorization: bool,
-) -> Response {
+/// Writes the body of a problem and turns the router's 405 into a problem. Adds a [`LoggedError`] to the response's
+/// extensions for the log.
+pub(super) fn write_problem(mut response: Response, issuer: &str, trace_id: &str, has_authorization: bool) -> Response {
     let problem = response.extensions_mut().remove::<Problem>();
     let problem = match (problem, response.status()) {
         (Some(problem), _) => problem,
         (None, StatusCode::METHOD_NOT_ALLOWED) => {
-            Problem::new(Code::MethodNotAllowed, "see the Allow header for what this path takes")
+            Problem::new(Code::MethodNotAllowed, "method not allowed: the Allow header lists the supported methods")
         }
         (None, _) => return response,
     };
     let (code, retry_after) = (problem.code, problem.retry_after_seconds);
-    let refusal = LoggedError { code: code.as_str().into(), cause: problem.cause.clone() };
-    let refused_token = (code == Code::Unauthenticated && sent_authorization).then(|| problem.detail.clone());
+    let error = LoggedError { code: code.as_str().into(), cause: problem.cause.clone() };
+    let token_error = (code == Code::Unauthenticated && has_authorization).then(|| problem.detail.clone());
     let (mut parts, _) = response.into_parts();
     let (_, body) = Json(problem.body(issuer, trace_id.to_owned())).into_response().into_parts();
-    parts.extensions.insert(refusal);
+    parts.extensions.insert(error);
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if parts.status == StatusCode::UNAUTHORIZED {
-        parts.headers.insert(WWW_AUTHENTICATE, bearer_challenge(refused_token.as_deref()));
+        parts.headers.insert(WWW_AUTHENTICATE, bearer_challenge(token_error.as_deref()));
         parts.headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey header=\"X-Api-Key\""));
     }
     if let Some(seconds) = retry_after {
@@ -188,31 +185,32 @@ pub(super) fn write_problem(
     Response::from_parts(parts, body)
 }
 
-/// The challenge of RFC 6750 §3: whoever sent a token learns what is wrong with it.
-fn bearer_challenge(refused_token: Option<&str>) -> HeaderValue {
+/// Builds the `WWW-Authenticate` challenge of RFC 6750 §3, with an error description if the request had a token.
+fn bearer_challenge(token_error: Option<&str>) -> HeaderValue {
     let plain = HeaderValue::from_static("Bearer realm=\"signet\"");
-    let Some(detail) = refused_token else { return plain };
-    let detail = detail.replace(|letter: char| !matches!(letter, ' '..='~') || matches!(letter, '"' | '\\'), "");
+    let Some(detail) = token_error else { return plain };
+    let detail = detail.replace(|char: char| !matches!(char, ' '..='~') || matches!(char, '"' | '\\'), "");
     let text = format!("Bearer realm=\"signet\", error=\"invalid_token\", error_description=\"{detail}\"");
     HeaderValue::from_str(&text).unwrap_or(plain)
 }
 
-/// 304 where the caller has seen what would be sent (RFC 9110 §13.1.2), compared weakly, as it demands.
-fn not_modified(response: Response, seen: Option<HeaderValue>) -> Response {
-    let (Some(seen), Some(tag), StatusCode::OK) = (seen, response.headers().get(ETAG).cloned(), response.status())
+/// Replaces the response with 304 if `If-None-Match` has its `ETag`, by weak comparison (RFC 9110 §13.1.2).
+fn not_modified(response: Response, if_none_match: Option<HeaderValue>) -> Response {
+    let (Some(if_none_match), Some(etag), StatusCode::OK) =
+        (if_none_match, response.headers().get(ETAG).cloned(), response.status())
     else {
         return response;
     };
-    let (seen, tag) = (seen.to_str().unwrap_or_default(), tag.to_str().unwrap_or("\u{0}"));
-    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
-    let own = opaque(tag);
-    if !seen.split(',').map(str::trim).any(|one| one == "*" || opaque(one) == own) {
+    let (if_none_match, etag) = (if_none_match.to_str().unwrap_or_default(), etag.to_str().unwrap_or("\u{0}"));
+    let opaque = |etag: &str| etag.strip_prefix("W/").unwrap_or(etag).to_owned();
+    let current = opaque(etag);
+    if !if_none_match.split(',').map(str::trim).any(|candidate| candidate == "*" || opaque(candidate) == current) {
         return response;
     }
     let (mut parts, _) = response.into_parts();
     parts.status = StatusCode::NOT_MODIFIED;
-    for of_the_body in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING] {
-        parts.headers.remove(of_the_body);
+    for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING] {
+        parts.headers.remove(name);
     }
     Response::from_parts(parts, Body::empty())
 }

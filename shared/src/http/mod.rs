@@ -1,5 +1,5 @@
-//! What is the same for every endpoint: how input is read, how answers and problems are written, and the edge that
-//! every request passes.
+//! The HTTP layer that all endpoints share: extractors, responses, problems (RFC 9457), idempotency, logging, and the
+//! middleware around every route.
 
 pub mod context;
 pub mod extractors;

@@ -1,4 +1,4 @@
-//! Answers that say no: `application/problem+json` (RFC 9457), each with a code from the one list.
+//! Error responses: `application/problem+json` (RFC 9457), each with a [`Code`].
 
 use axum::{
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
@@ -18,99 +18,101 @@ use crate::{
     tokens::{EncryptError, SealError, SignError, TokenError, TokenInvalid, VerifyError},
 };
 
-/// How many faults of an input are told at once: a body of 64 KiB has room for thousands.
+/// The maximum number of field errors in a response. A body of 64 KiB can have thousands.
 const MAX_ERRORS: usize = 100;
 
-/// How long to wait before asking again, in seconds, where what we need does not answer.
-const WHILE_UNAVAILABLE: u64 = 2;
+/// The `Retry-After` of a 503 response, in seconds.
+const UNAVAILABLE_RETRY_AFTER_SECONDS: u64 = 2;
 
-/// A problem on its way out. The edge writes its body, as only the edge knows the issuer and the trace id.
+/// An error response. The middleware writes its body, which needs the issuer and the trace id.
 #[derive(Debug, Clone)]
 pub struct Problem {
-    /// What is wrong, for a program.
+    /// The machine-readable code.
     pub code: Code,
-    /// What is wrong, for a person.
+    /// The human-readable explanation.
     pub detail: String,
-    /// Where, for input.
+    /// The invalid fields and parameters.
     pub errors: Vec<FieldError>,
-    /// When to ask again, for what passes by itself.
+    /// The `Retry-After` header, in seconds.
     pub(super) retry_after_seconds: Option<u64>,
-    /// What the log gets and the caller does not.
+    /// The internal cause. It is logged and never part of the response.
     pub(super) cause: Option<String>,
 }
 
-/// The body of an answer that says no (RFC 9457).
+/// The body of an error response (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody {
-    /// Leads to a page about the code.
+    /// The URL of the code's documentation.
     #[schema(format = "uri")]
     pub r#type: String,
-    /// The code, in words.
+    /// A short summary of the code.
     pub title: &'static str,
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
-    /// What is wrong, for a program.
+    /// The machine-readable code.
     pub code: Code,
-    /// What is wrong this time, for a person.
+    /// A human-readable explanation of this occurrence. It may change; programs should use `code`.
     pub detail: String,
-    /// Where, for input.
+    /// The invalid fields and parameters; omitted if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
-    /// By which the log knows the request.
+    /// The id of the request in the log. Include it in support requests.
     pub trace_id: String,
 }
 
 impl Problem {
-    /// A problem that is told by its code and a sentence.
+    /// Creates a problem with a code and an explanation.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), errors: Vec::new(), retry_after_seconds: None, cause: None }
     }
 
-    /// What is not there, or is someone else's: one answer for both, byte for byte.
+    /// A 404 response. Resources that do not exist and resources of another customer get the same response, byte for
+    /// byte.
     pub fn not_found() -> Self {
-        Self::new(Code::NotFound, "there is no such thing here")
+        Self::new(Code::NotFound, "not found")
     }
 
-    /// A fault of ours: the cause is for the log alone.
+    /// A 500 response. The cause is only logged.
     pub fn internal(cause: impl Into<String>) -> Self {
-        let detail = "something went wrong on our side; nothing is lost, and asking again may help";
+        let detail = "internal server error: retry the request, and report the trace_id if it fails again";
         Self { cause: Some(cause.into()), ..Self::new(Code::InternalError, detail) }
     }
 
-    /// Something that we need does not answer.
+    /// A 503 response, for an unavailable dependency. The cause is only logged.
     pub fn unavailable(cause: impl Into<String>) -> Self {
-        let detail = "this can't be answered right now; ask again in a few seconds";
+        let detail = "service temporarily unavailable: retry in a few seconds";
         Self {
-            retry_after_seconds: Some(WHILE_UNAVAILABLE),
+            retry_after_seconds: Some(UNAVAILABLE_RETRY_AFTER_SECONDS),
             cause: Some(cause.into()),
             ..Self::new(Code::Unavailable, detail)
         }
     }
 
-    /// More than the limit allows of something that is counted, until `seconds` from now.
+    /// A 429 response. The caller may retry after `seconds`.
     pub fn rate_limited(seconds: u64, detail: impl Into<String>) -> Self {
         Self { retry_after_seconds: Some(seconds.max(1)), ..Self::new(Code::RateLimited, detail) }
     }
 
-    /// An answer that tells of it in another way than the API does, as a page for people. The log hears of it as ever.
+    /// Turns `response` into the error response of this problem, such as an HTML page: sets its status, `Retry-After` and
+    /// the error that is logged.
     pub fn attach_to(&self, mut response: Response) -> Response {
         *response.status_mut() = self.status();
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        let refusal = LoggedError { code: self.code.as_str().into(), cause: self.cause.clone() };
-        response.extensions_mut().insert(refusal);
+        let error = LoggedError { code: self.code.as_str().into(), cause: self.cause.clone() };
+        response.extensions_mut().insert(error);
         response
     }
 
-    /// The status that goes with its code.
+    /// Returns the HTTP status of the code.
     pub fn status(&self) -> StatusCode {
         status(self.code)
     }
 
-    /// What is sent, by this issuer, of the request that the log knows by this name.
+    /// Returns the response body.
     pub fn body(self, issuer: &str, trace_id: String) -> ProblemBody {
         ProblemBody {
             r#type: format!("{issuer}/problems/{}", self.code),
@@ -124,7 +126,7 @@ impl Problem {
     }
 }
 
-/// The HTTP status of each code.
+/// Returns the HTTP status of a code.
 pub fn status(code: Code) -> StatusCode {
     match code {
         Code::MalformedJson | Code::IdempotencyKeyInvalid => StatusCode::BAD_REQUEST,
@@ -169,57 +171,58 @@ pub fn status(code: Code) -> StatusCode {
     }
 }
 
-/// What each code means, in a few words.
+/// Returns the title of a code: a short summary in sentence case.
 pub const fn title(code: Code) -> &'static str {
     match code {
-        Code::MalformedJson => "The body is not JSON",
-        Code::IdempotencyKeyInvalid => "The Idempotency-Key is empty or too long",
-        Code::Unauthenticated => "No credential, or one that does not hold",
-        Code::TokenInvalid => "The license token does not hold",
-        Code::Forbidden => "This caller may not do this",
-        Code::Revoked => "The license key was revoked",
-        Code::Superseded => "A newer license key took this one's place",
-        Code::Suspended => "The license key is suspended",
-        Code::Expired => "The license key has expired",
-        Code::ProductInactive => "The product is not active",
-        Code::GenerationOutdated => "The license key was regenerated",
-        Code::NotActivated => "The machine holds no seat",
-        Code::MachineMismatch => "The token belongs to another machine",
-        Code::TierNotClaimable => "The pricing tier can't be claimed",
-        Code::AlreadyClaimed => "The pricing tier was claimed before",
+        Code::MalformedJson => "Malformed JSON",
+        Code::IdempotencyKeyInvalid => "Invalid Idempotency-Key",
+        Code::Unauthenticated => "Missing or invalid credentials",
+        Code::TokenInvalid => "Invalid license token",
+        Code::Forbidden => "Permission denied",
+        Code::Revoked => "License key revoked",
+        Code::Superseded => "License key superseded",
+        Code::Suspended => "License key suspended",
+        Code::Expired => "License key expired",
+        Code::ProductInactive => "Product inactive",
+        Code::GenerationOutdated => "License key regenerated",
+        Code::NotActivated => "Machine not activated",
+        Code::MachineMismatch => "Token belongs to another machine",
+        Code::TierNotClaimable => "Pricing tier not claimable",
+        Code::AlreadyClaimed => "Pricing tier already claimed",
         Code::NotFound => "Not found",
-        Code::VersionUnknown => "There is no such version of the API",
-        Code::MethodNotAllowed => "The path takes other methods",
-        Code::BodyTooLarge => "The body is too large",
-        Code::UnsupportedMediaType => "The body must be JSON",
-        Code::CodeTaken => "The code is taken",
-        Code::KeyTaken => "The feature key is taken",
-        Code::EmailTaken => "The e-mail address is taken",
-        Code::SeatLimitReached => "Every seat is taken",
-        Code::StateConflict => "The state forbids this",
-        Code::CustomerNotRegistered => "The user is not registered as a customer",
-        Code::AlreadyLicensed => "Another license key of this product is held",
-        Code::LastAccessKey => "It is the last API key that manages access",
-        Code::IdempotencyInProgress => "The request is under way",
-        Code::VersionConflict => "It was changed meanwhile",
-        Code::InvalidValue => "A value is not acceptable",
-        Code::UnknownField => "A field is not known",
-        Code::Immutable => "A field can't change",
-        Code::CursorInvalid => "The cursor is not one of this list",
-        Code::TierCycle => "A tier would include itself",
-        Code::TierOfOtherProduct => "The tier belongs to another product",
-        Code::FeatureOfOtherProduct => "The feature belongs to another product",
-        Code::PublicKeyInvalid => "The public key can't be encrypted to",
-        Code::IdempotencyKeyReused => "The Idempotency-Key was used for another body",
-        Code::RateLimited => "Too many requests of this kind",
-        Code::Unavailable => "Not available right now",
-        Code::InternalError => "A fault on our side",
+        Code::VersionUnknown => "Unknown API version",
+        Code::MethodNotAllowed => "Method not allowed",
+        Code::BodyTooLarge => "Request body too large",
+        Code::UnsupportedMediaType => "Unsupported media type",
+        Code::CodeTaken => "Code already in use",
+        Code::KeyTaken => "Feature key already in use",
+        Code::EmailTaken => "Email address already in use",
+        Code::SeatLimitReached => "Seat limit reached",
+        Code::StateConflict => "Not allowed in the current state",
+        Code::CustomerNotRegistered => "Customer not registered",
+        Code::AlreadyLicensed => "Product already licensed",
+        Code::LastAccessKey => "Last API key that manages access",
+        Code::IdempotencyInProgress => "Request in progress",
+        Code::VersionConflict => "Precondition failed",
+        Code::InvalidValue => "Invalid value",
+        Code::UnknownField => "Unknown field",
+        Code::Immutable => "Immutable field",
+        Code::CursorInvalid => "Invalid cursor",
+        Code::TierCycle => "Tier includes itself",
+        Code::TierOfOtherProduct => "Tier belongs to another product",
+        Code::FeatureOfOtherProduct => "Feature belongs to another product",
+        Code::PublicKeyInvalid => "Invalid public key",
+        Code::IdempotencyKeyReused => "Idempotency-Key reused",
+        Code::RateLimited => "Too many requests",
+        Code::Unavailable => "Service unavailable",
+        Code::InternalError => "Internal server error",
     }
 }
 
-/// The fault of a license whose product or tier the catalog does not have. Neither can be deleted, so it is ours.
+/// An internal error for a license whose product or tier is not in the catalog. Products and tiers of licenses cannot be
+/// deleted, so this indicates damaged data.
 pub fn not_in_catalog(license: &License) -> Problem {
-    Problem::internal(format!("license {} is of a tier that is not in the catalog", license.id))
+    Problem::internal(format!("the tier of license {} is not in the catalog", license.id))
 }
 
 impl IntoResponse for Problem {
@@ -233,15 +236,11 @@ impl IntoResponse for Problem {
 impl From<ValidationErrors> for Problem {
     fn from(ValidationErrors(mut errors): ValidationErrors) -> Self {
         let (code, detail) = match errors.as_slice() {
-            [one] => (one.code, one.detail.clone()),
-            several if several.len() > MAX_ERRORS => {
-                let count = several.len();
-                (
-                    Code::InvalidValue,
-                    format!("{count} things are wrong with the input: the first {MAX_ERRORS} are told"),
-                )
+            [error] => (error.code, error.detail.clone()),
+            all if all.len() > MAX_ERRORS => {
+                (Code::InvalidValue, format!("{} invalid fields: the first {MAX_ERRORS} are listed", all.len()))
             }
-            several => (Code::InvalidValue, format!("{} things are wrong with the input", several.len())),
+            all => (Code::InvalidValue, format!("{} invalid fields", all.len())),
         };
         errors.truncate(MAX_ERRORS);
         Self { errors, ..Self::new(code, detail) }
@@ -304,7 +303,7 @@ impl From<StateConflict> for Problem {
 
 impl From<SignError> for Problem {
     fn from(error: SignError) -> Self {
-        // A key that can't sign is ours to mend, and is mended while apps come back; the log has what is wrong.
+        // Operators must repair a key that cannot sign; apps retry until then. The cause is logged.
         Self::unavailable(error.to_string())
     }
 }
@@ -345,7 +344,7 @@ impl From<SealError> for Problem {
     fn from(error: SealError) -> Self {
         match error {
             SealError::Unavailable(_) => Self::unavailable(error.to_string()),
-            SealError::DoesNotOpen => Self::internal(error.to_string()),
+            SealError::CannotOpen => Self::internal(error.to_string()),
         }
     }
 }

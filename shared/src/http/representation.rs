@@ -1,4 +1,4 @@
-//! Writing answers.
+//! Responses: lists, resources with an `ETag`, and preconditions.
 
 use axum::{
     Json,
@@ -24,9 +24,9 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = List)]
 pub struct ListResponse<T> {
-    /// The rows.
+    /// The items of the page.
     pub items: Vec<T>,
-    /// What to send as `cursor` for the next page; null on the last.
+    /// The `cursor` of the next page; null on the last page.
     #[schema(required)]
     pub next_cursor: Option<String>,
 }
@@ -43,7 +43,7 @@ impl<T: Serialize> IntoResponse for ListResponse<T> {
     }
 }
 
-/// A single resource, with its `ETag`.
+/// A JSON resource with a strong `ETag`.
 #[derive(Debug)]
 pub struct WithEtag<T>(pub T);
 
@@ -51,26 +51,26 @@ impl<T: Serialize> IntoResponse for WithEtag<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(bytes) => {
-                let tag = etag(&bytes);
-                ([(CONTENT_TYPE, HeaderValue::from_static("application/json")), (ETAG, tag)], bytes).into_response()
+                let etag = etag(&bytes);
+                ([(CONTENT_TYPE, HeaderValue::from_static("application/json")), (ETAG, etag)], bytes).into_response()
             }
             Err(error) => Problem::internal(error.to_string()).into_response(),
         }
     }
 }
 
-/// A strong validator of what is served (RFC 9110 §8.8.3).
+/// Computes a strong `ETag` of a response body (RFC 9110 §8.8.3).
 pub fn etag(bytes: &[u8]) -> HeaderValue {
     let text = format!("\"{}\"", HEXLOWER.encode(&sha256(bytes)[..16]));
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
-/// 201, where the new resource lies, and the resource.
+/// A 201 response with the new resource, its `Location` and its `ETag`.
 #[derive(Debug)]
 pub struct Created<T> {
-    /// Its path.
+    /// The path of the new resource.
     pub location: String,
-    /// Its body.
+    /// The new resource.
     pub body: T,
 }
 
@@ -88,7 +88,7 @@ impl<T: Serialize> IntoResponse for Created<T> {
     }
 }
 
-/// The `If-Match` of a request: a PUT that must not undo what it has not seen. The default is none.
+/// The `If-Match` header of a request, which prevents lost updates. The default is no header.
 #[derive(Debug, Clone, Default)]
 pub struct IfMatch(Option<String>);
 
@@ -98,7 +98,7 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let mut values = Vec::new();
         for value in parts.headers.get_all(IF_MATCH) {
-            // A value of other bytes matches nothing, and must not be taken for none.
+            // A value that is not ASCII matches nothing, but must not count as an absent header.
             values.push(value.to_str().unwrap_or("?"));
         }
         Ok(Self((!values.is_empty()).then(|| values.join(","))))
@@ -106,16 +106,16 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
 }
 
 impl IfMatch {
-    /// Whether the resource, as it is now, is one that the caller has seen.
+    /// Succeeds if there is no `If-Match` or if it matches the `ETag` of the current resource.
     pub fn check(&self, current: &impl Serialize) -> Result<(), Problem> {
-        let Some(wanted) = &self.0 else { return Ok(()) };
+        let Some(if_match) = &self.0 else { return Ok(()) };
         let bytes = serde_json::to_vec(current).map_err(|error| Problem::internal(error.to_string()))?;
-        let tag = etag(&bytes);
-        let holds = wanted.split(',').map(str::trim).any(|one| one == "*" || one.as_bytes() == tag.as_bytes());
-        if holds {
+        let etag = etag(&bytes);
+        let is_match = |candidate: &str| candidate == "*" || candidate.as_bytes() == etag.as_bytes();
+        if if_match.split(',').map(str::trim).any(is_match) {
             return Ok(());
         }
-        Err(Problem::new(Code::VersionConflict, "it is no longer what If-Match names: read it again"))
+        Err(Problem::new(Code::VersionConflict, "the resource does not match If-Match: read it again"))
     }
 }
 
@@ -138,22 +138,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_if_match_holds_only_for_what_it_names(
+        fn if_match_only_matches_the_etags_it_lists(
             values in proptest::collection::vec(prop_oneof![any::<Vec<u8>>(), "[ -~]{0,40}".prop_map(String::into_bytes)], 1..4),
         ) {
-            let given: Vec<&Vec<u8>> = values.iter().filter(|value| HeaderValue::from_bytes(value).is_ok()).collect();
-            let star = given.iter().any(|value| value.split(|byte| *byte == b',').any(|one| one.trim_ascii() == b"*"));
-            let holds = read(&values).check(&"what is there").is_ok();
-            prop_assert_eq!(holds, given.is_empty() || star);
+            let valid: Vec<&Vec<u8>> = values.iter().filter(|value| HeaderValue::from_bytes(value).is_ok()).collect();
+            let has_star =
+                valid.iter().any(|value| value.split(|byte| *byte == b',').any(|tag| tag.trim_ascii() == b"*"));
+            let is_match = read(&values).check(&"resource").is_ok();
+            prop_assert_eq!(is_match, valid.is_empty() || has_star);
         }
 
         #[test]
-        fn a_tag_among_others_is_found(text in any::<String>(), others in proptest::collection::vec("\"[!#-+--~]{0,20}\"", 0..4)) {
+        fn if_match_finds_the_etag_in_a_list(text in any::<String>(), others in proptest::collection::vec("\"[!#-+--~]{0,20}\"", 0..4)) {
             let tag = etag(&serde_json::to_vec(&text).unwrap()).as_bytes().to_vec();
             let all = [others.join(" , ").into_bytes(), b",".to_vec(), tag.clone()].concat();
             prop_assert!(read(&[all]).check(&text).is_ok());
             prop_assert!(read(&[others.join(",").into_bytes(), tag.clone()]).check(&text).is_ok());
-            // A weak one names nothing that may be replaced (RFC 9110 §13.1.1).
+            // If-Match uses the strong comparison, so a weak tag never matches (RFC 9110 §13.1.1).
             prop_assert!(read(&[[b"W/".to_vec(), tag].concat()]).check(&text).is_err());
         }
     }

@@ -1,4 +1,4 @@
-//! What is noted of a request while it is answered, for its line in the log.
+//! The actor and the counters of a request, recorded in its log line.
 
 use std::sync::{
     Arc, OnceLock,
@@ -7,29 +7,29 @@ use std::sync::{
 
 use crate::domain::Actor;
 
-/// What is counted, for the operator's graphs and alarms.
+/// A counter for the operator's dashboards and alarms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
     /// License keys that were issued or claimed.
     Issued,
-    /// Machines that took a seat. One that has its seat takes none.
+    /// Machines that took a seat. Renewals do not count.
     Activated,
-    /// Heartbeats that were answered with a token, fresh or not.
+    /// Heartbeats that returned a token, new or unchanged.
     Heartbeats,
-    /// Signatures that were paid for.
+    /// Signatures, each of which is a billed KMS request.
     Signatures,
-    /// Requests that were refused, each code on its own.
+    /// Requests that failed with a 4xx status other than 429, by problem code.
     Refused,
-    /// Requests that came too often.
+    /// Requests that failed with 429.
     RateLimited,
 }
 
 impl Metric {
-    /// All of them, in the order in which they are declared.
+    /// All metrics, in the order of declaration.
     pub const ALL: [Self; 6] =
         [Self::Issued, Self::Activated, Self::Heartbeats, Self::Signatures, Self::Refused, Self::RateLimited];
 
-    /// Its name in the log and in CloudWatch.
+    /// Returns the metric's name in the log and in CloudWatch.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Issued => "issued",
@@ -42,7 +42,7 @@ impl Metric {
     }
 }
 
-/// What a request did, and who sent it. Cheap to clone; all clones are one.
+/// The metrics and the actor of a request. Cheap to clone; all clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct RequestMetrics(Arc<Inner>);
 
@@ -53,23 +53,23 @@ struct Inner {
 }
 
 impl RequestMetrics {
-    /// Notes who asks, once that is proved. Of several credentials, the first is who asks.
-    pub fn actor(&self, actor: Actor) {
+    /// Sets the authenticated actor. Only the first call has an effect.
+    pub fn set_actor(&self, actor: Actor) {
         let _ = self.0.actor.set(actor);
     }
 
-    /// Counts one more.
+    /// Increments a counter.
     pub fn count(&self, metric: Metric) {
         self.0.counts[metric as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Who asks, where that is known.
-    pub(super) fn who(&self) -> Option<&Actor> {
+    /// Returns the actor if it is known.
+    pub(super) fn actor(&self) -> Option<&Actor> {
         self.0.actor.get()
     }
 
-    /// How many there were; none where there was none.
-    pub(super) fn counted(&self, metric: Metric) -> Option<u64> {
+    /// Returns the value of a counter, or `None` if it is zero.
+    pub(super) fn value(&self, metric: Metric) -> Option<u64> {
         Some(self.0.counts[metric as usize].load(Ordering::Relaxed)).filter(|count| *count > 0)
     }
 }
@@ -80,23 +80,23 @@ mod tests {
     use crate::domain::ActorKind;
 
     #[test]
-    fn each_metric_is_counted_on_its_own() {
+    fn each_metric_has_its_own_counter() {
         let metrics = RequestMetrics::default();
         for (number, metric) in Metric::ALL.into_iter().enumerate() {
             for _ in 0..number {
                 metrics.clone().count(metric);
             }
         }
-        let counts = Metric::ALL.map(|metric| metrics.counted(metric));
+        let counts = Metric::ALL.map(|metric| metrics.value(metric));
         assert_eq!(counts, [None, Some(1), Some(2), Some(3), Some(4), Some(5)]);
     }
 
     #[test]
-    fn the_first_credential_is_who_asks() {
+    fn only_the_first_actor_is_recorded() {
         let metrics = RequestMetrics::default();
         for id in ["a", "b"] {
-            metrics.actor(Actor { kind: ActorKind::User, id: id.to_owned() });
+            metrics.set_actor(Actor { kind: ActorKind::User, id: id.to_owned() });
         }
-        assert_eq!(metrics.who().unwrap().id, "a");
+        assert_eq!(metrics.actor().unwrap().id, "a");
     }
 }

@@ -1,4 +1,4 @@
-//! What several endpoints answer with, named as callers see it.
+//! Response types that several endpoints share. Their schema names are those of the API.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -9,56 +9,56 @@ use crate::domain::{
     TierId,
 };
 
-/// The record of what a customer bought.
+/// A license key: the record of what a customer bought, without the secret key string.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = License)]
 pub struct LicenseResource {
-    /// `lic_…`
+    /// The license id, `lic_…`.
     pub id: LicenseId,
-    /// Who bought; left out where the caller is a consuming app.
+    /// The customer; omitted in responses to apps.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub customer_id: Option<CustomerId>,
-    /// What.
+    /// The product.
     pub product_id: ProductId,
-    /// In which tier.
+    /// The pricing tier.
     pub tier_id: TierId,
-    /// What it is good for now.
+    /// The current status.
     pub status: Status,
-    /// By which its owner knows the key string again.
+    /// A masked form of the key string, to recognize it.
     #[schema(example = "ATLAS-…-9QXZT")]
     pub key_hint: String,
-    /// Seats; null means no limit.
+    /// The maximum number of seats; null means no limit.
     #[schema(required, example = 5)]
     pub max_users: Option<u32>,
-    /// Tenants; null means no limit.
+    /// The maximum number of tenants; null means no limit.
     #[schema(required)]
     pub max_tenants: Option<u32>,
-    /// Seats that are held; null where it was not counted.
+    /// The number of seats in use; null where it was not counted.
     #[schema(required, example = 2)]
     pub seats_used: Option<usize>,
-    /// Counts key strings.
+    /// The number of the current key string, starting at 1. It increases when the key is regenerated.
     #[schema(example = 1)]
     pub generation: u32,
-    /// When it was issued.
+    /// When the license key was issued.
     #[schema(value_type = String, format = DateTime)]
     pub issued_at: Timestamp,
-    /// When it ends; null means never.
+    /// When the license key expires; null means never.
     #[schema(value_type = Option<String>, format = DateTime, required, example = "2027-01-15T12:00:00Z")]
     pub expires_at: Option<Timestamp>,
-    /// When it was revoked.
+    /// When the license key was revoked.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub revoked_at: Option<Timestamp>,
-    /// Why, in the operator's words.
+    /// The reason of the revocation, as the operator entered it.
     #[schema(required)]
     pub revocation_reason: Option<String>,
-    /// The license key that took its place.
+    /// The license key that replaced this one.
     #[schema(required)]
     pub superseded_by: Option<LicenseId>,
 }
 
 impl LicenseResource {
-    /// A license as an operator, or its customer, sees it now.
+    /// Returns the license as operators and its customer see it.
     pub fn new(license: &License, seats_used: Option<usize>, now: Timestamp) -> Self {
         let (revoked_at, revocation_reason, superseded_by) = match &license.state {
             State::Active | State::Suspended => (None, None, None),
@@ -84,23 +84,23 @@ impl LicenseResource {
         }
     }
 
-    /// The same without what it says of its customer: as a consuming app sees it.
+    /// Removes the fields about the customer, for responses to apps.
     #[must_use]
     pub fn without_customer(self) -> Self {
         Self { customer_id: None, revocation_reason: None, ..self }
     }
 }
 
-/// A license key that was just made: the one answer that shows its key string.
+/// A new license key with its key string, which no other response contains.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = IssuedLicense)]
 pub struct IssuedResource {
-    /// The secret that a person types.
+    /// The key string: the secret that a user enters in the app.
     #[schema(example = "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT")]
     pub license_key: String,
-    /// What was bought.
+    /// The license.
     pub license: LicenseResource,
-    /// A license token that names no machine.
+    /// A license token that is not bound to a machine.
     #[schema(
         example = "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"
     )]
@@ -108,77 +108,78 @@ pub struct IssuedResource {
     /// Always `JWT`.
     #[schema(example = "JWT")]
     pub token_type: &'static str,
-    /// The token's `exp`.
+    /// When the token expires (its `exp`).
     #[schema(value_type = String, format = DateTime, example = "2026-01-15T13:00:00Z")]
     pub token_expires_at: Timestamp,
 }
 
 impl IssuedResource {
-    /// What is shown of a new key string and its token.
+    /// Combines a new key string with its license and token.
     pub fn new(license_key: &str, license: LicenseResource, token: &Secret, claims: &Claims) -> Self {
         Self {
             license_key: license_key.to_owned(),
             license,
             token: token.expose().to_owned(),
             token_type: "JWT",
-            token_expires_at: seconds(claims.exp),
+            token_expires_at: numeric_date(claims.exp),
         }
     }
 
-    /// Where the license key lies.
+    /// Returns the path of the license key.
     pub fn path(&self) -> String {
         format!("/api/v1.0/license-keys/{}", self.license.id)
     }
 }
 
-/// Whether an activation holds its seat.
+/// The status of an activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ActivationStatus {
-    /// It does.
+    /// The machine holds its seat.
     Active,
-    /// It does until another machine needs the seat.
+    /// The lease has expired: the machine holds its seat until another machine needs it.
     Lapsed,
-    /// It has ended.
+    /// The activation has ended.
     Deactivated,
 }
 
-/// One machine that holds a seat, or held one.
+/// A machine that holds or held a seat of a license key.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Activation)]
 pub struct ActivationResource {
-    /// `act_…`
+    /// The activation id, `act_…`.
     #[schema(value_type = ActivationId)]
     pub id: String,
-    /// The license whose seat it holds.
+    /// The license key.
     pub license_id: LicenseId,
-    /// What the app calls the machine.
+    /// The app's identifier of the machine.
     #[schema(example = "machine-1")]
     pub machine_id: String,
-    /// What people call it.
+    /// The display name of the machine.
     #[schema(required, example = "build-07")]
     pub machine_name: Option<String>,
-    /// Where it was when it activated; null, as the rest, where it ended so long ago that nothing else is known.
+    /// The IP address at the activation. This and the following fields are null for an activation that ended so long ago
+    /// that its record was deleted.
     #[schema(required, example = "203.0.113.7")]
     pub ip: Option<String>,
-    /// Where it last was.
+    /// The IP address of the last heartbeat.
     #[schema(required, example = "203.0.113.7")]
     pub last_ip: Option<String>,
-    /// When it activated.
+    /// When the machine was activated.
     #[schema(value_type = Option<String>, format = DateTime, required, example = "2026-01-15T12:00:00Z")]
     pub activated_at: Option<Timestamp>,
-    /// When it last gave a sign of life.
+    /// When the machine last sent a heartbeat.
     #[schema(value_type = Option<String>, format = DateTime, required, example = "2026-01-15T12:00:00Z")]
     pub last_heartbeat_at: Option<Timestamp>,
-    /// Until when no other machine may have the seat.
+    /// Until when no other machine can take the seat.
     #[schema(value_type = Option<String>, format = DateTime, required, example = "2026-01-15T13:00:00Z")]
     pub lease_expires_at: Option<Timestamp>,
-    /// Whether it holds its seat.
+    /// The current status.
     pub status: ActivationStatus,
 }
 
 impl ActivationResource {
-    /// An activation as it stands under its license now.
+    /// Returns an activation with its current status under its license.
     pub fn new(activation: &Activation, license: &License, clock_margin: SignedDuration, now: Timestamp) -> Self {
         let status = match activation.seat_status(license) {
             SeatStatus::Dead => ActivationStatus::Deactivated,
@@ -188,7 +189,7 @@ impl ActivationResource {
         Self { status, ..Self::ended(activation) }
     }
 
-    /// An activation that has ended.
+    /// Returns an activation that has ended.
     pub fn ended(activation: &Activation) -> Self {
         Self {
             id: activation.id.to_string(),
@@ -205,7 +206,7 @@ impl ActivationResource {
     }
 }
 
-/// A time that a token states in seconds.
-pub fn seconds(since_1970: i64) -> Timestamp {
-    Timestamp::from_second(since_1970).unwrap_or(Timestamp::MAX)
+/// Converts a JWT `NumericDate`, in seconds since 1970, into a timestamp.
+pub fn numeric_date(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }

@@ -1,9 +1,9 @@
-//! The problems that endpoints answer with, as their documentation lists them: `responses((status = 200, …), Known,
-//! Scoped)`. Each type is a set of codes. An endpoint names the sets that apply to it, and beside its handler stands one
-//! of what it alone refuses.
+//! Sets of problem codes, from which the OpenAPI document lists the error responses of each endpoint:
+//! `responses((status = 200, …), Authenticated, Authorized)`. Each type is a set of codes. An endpoint names the sets
+//! that apply to it; the codes of that endpoint alone are a set next to its handler.
 //!
-//! Several codes may have one status, and utoipa keeps one response for each. So a set is told by its codes, and whoever
-//! makes the document puts together what has the same status.
+//! Several codes can share one status, and utoipa keeps one response per status. A set therefore uses its codes as
+//! keys, and the generator of the document merges the codes of each status.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use utoipa::openapi::{RefOr, Response};
 
 use crate::domain::Code;
 
-/// Names sets of codes, as types that `#[utoipa::path(responses(…))]` takes.
+/// Defines sets of codes as types that `#[utoipa::path(responses(…))]` accepts.
 #[macro_export]
 macro_rules! problems {
     ($($(#[$about:meta])* $visibility:vis $name:ident: $($code:ident)+;)+) => {$(
@@ -31,31 +31,31 @@ macro_rules! problems {
 }
 
 problems! {
-    /// Something that we need does not answer, or the fault is ours.
+    /// Any endpoint: a dependency is unavailable, or an internal error.
     pub ServerErrors: Unavailable InternalError;
-    /// The caller must say who it is; what does not hold is counted by its address.
+    /// The caller must authenticate. Failed attempts count against the client's address.
     pub Authenticated: Unauthenticated RateLimited;
-    /// The caller must be allowed to do this.
+    /// The caller must be authorized.
     pub Authorized: Forbidden;
-    /// The path names one thing.
+    /// The path identifies a resource.
     pub PathLookup: NotFound;
-    /// `If-Match` is honoured.
+    /// The endpoint honors `If-Match`.
     pub Conditional: VersionConflict;
-    /// A query string is read, and asks for a page of a list.
+    /// The endpoint reads filters and pagination from the query string.
     pub Paginated: InvalidValue UnknownField CursorInvalid;
-    /// A body is read.
+    /// The endpoint reads a JSON body.
     pub JsonBody: MalformedJson BodyTooLarge UnsupportedMediaType InvalidValue UnknownField;
-    /// A body has nothing to say: none will do, and so will `{}`.
+    /// The endpoint accepts no body, or `{}`.
     pub EmptyBody: MalformedJson BodyTooLarge InvalidValue UnknownField;
-    /// A license key or token is looked at, and what does not hold is counted by its address.
+    /// The endpoint reads a license key or token. Failed attempts count against the client's address.
     pub Throttled: RateLimited;
-    /// A license token must hold.
+    /// The endpoint requires a valid license token.
     pub LicenseToken: TokenInvalid;
-    /// A license must be honoured.
+    /// The license must be usable.
     pub LicenseUsable: Revoked Superseded Suspended Expired ProductInactive GenerationOutdated;
 }
 
-/// A set's codes, each in the place of a status.
+/// Returns one response per code, with the code as its key.
 pub fn by_code(codes: &[Code]) -> BTreeMap<String, RefOr<Response>> {
     codes.iter().map(|code| (code.to_string(), RefOr::T(Response::default()))).collect()
 }

@@ -1,12 +1,12 @@
-//! Which answers are made smaller, and what that means for their `ETag`.
+//! Response compression and its effect on `ETag`.
 //!
-//! Compressed are answers to GET that are large enough, in gzip, which everybody reads. None is that shows a secret:
-//! the length of one in which a caller's text stands beside a secret tells of the secret (BREACH), and answers to POST
-//! have license keys and tokens in them. Nor is a page that is one person's alone.
+//! GET responses above a minimum size are compressed with gzip. Responses that contain secrets are not: if a response
+//! holds both text of the caller and a secret, its compressed length reveals the secret (BREACH), and POST responses
+//! contain license keys and tokens. Private pages of a user are not compressed either.
 //!
-//! A strong `ETag` names bytes (RFC 9110 §8.8.3), and compressed ones are others. So a compressed answer's is weak,
-//! which is all that `If-None-Match` needs. `If-Match` needs a strong one, so what it is good for, a resource that a
-//! PUT replaces, is never compressed: what its GET answered holds, whatever coding the caller takes.
+//! A strong `ETag` identifies exact bytes (RFC 9110 §8.8.3), so the `ETag` of a compressed response is weak, which is
+//! sufficient for `If-None-Match`. `If-Match` needs a strong one, so resources that a PUT replaces are never
+//! compressed: the `ETag` of their GET is valid for every content coding.
 
 use axum::{
     extract::Request,
@@ -21,44 +21,44 @@ use tower_http::compression::{
     predicate::{Predicate, SizeAbove},
 };
 
-/// Less fits into one packet either way.
+/// The minimum size of a compressed response. Smaller ones fit into one packet anyway.
 const MIN_BYTES: u64 = 1024;
 
-/// Compresses what is worth it.
+/// Returns the compression layer.
 pub(super) fn layer() -> CompressionLayer<impl Predicate> {
-    CompressionLayer::new().compress_when(SizeAbove::new(MIN_BYTES).and(is_worth_it))
+    CompressionLayer::new().compress_when(SizeAbove::new(MIN_BYTES).and(is_compressible))
 }
 
-fn is_worth_it(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
-    let begins = |name, with: &str| {
+fn is_compressible(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    let starts_with = |name, prefix: &str| {
         let value = headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        value.is_some_and(|value| value.starts_with(with))
+        value.is_some_and(|value| value.starts_with(prefix))
     };
-    let is_public = begins(CACHE_CONTROL, "public");
-    let is_list = begins(CONTENT_TYPE, "application/json") && !headers.contains_key(ETAG);
-    (is_public && (begins(CONTENT_TYPE, "application/") || begins(CONTENT_TYPE, "text/"))) || is_list
+    let is_public = starts_with(CACHE_CONTROL, "public");
+    let is_list = starts_with(CONTENT_TYPE, "application/json") && !headers.contains_key(ETAG);
+    (is_public && (starts_with(CONTENT_TYPE, "application/") || starts_with(CONTENT_TYPE, "text/"))) || is_list
 }
 
-/// Asks the layer only where the answer may be compressed. A HEAD is answered as the GET that takes no coding, so that
-/// it can tell a length.
-pub(super) fn settle(request: &mut Request) {
+/// Removes `Accept-Encoding` from all requests but GET, so that only GET responses are compressed. A HEAD response
+/// thereby has the `Content-Length` of the uncompressed GET.
+pub(super) fn adjust_accept_encoding(request: &mut Request) {
     let is_get = request.method() == Method::GET;
     let headers = request.headers_mut();
-    let wanted: Vec<HeaderValue> = headers.get_all(ACCEPT_ENCODING).iter().cloned().collect();
+    let accepted: Vec<HeaderValue> = headers.get_all(ACCEPT_ENCODING).iter().cloned().collect();
     headers.remove(ACCEPT_ENCODING);
-    if !is_get || wanted.is_empty() {
+    if !is_get || accepted.is_empty() {
         return;
     }
-    // Who takes nothing that there is gets it as it is: the layer would make a 406 of an answer that was given. It goes
-    // by what stands first.
+    // If the client accepts no supported coding, the layer would respond with 406 after the handler has run. Offering
+    // `identity` first makes it send the response uncompressed instead.
     headers.append(ACCEPT_ENCODING, HeaderValue::from_static("identity;q=0.001"));
-    for value in wanted {
+    for value in accepted {
         headers.append(ACCEPT_ENCODING, value);
     }
 }
 
-/// The `ETag` of a compressed answer is weak.
-pub(super) fn weaken(response: &mut Response) {
+/// Turns the `ETag` of a compressed response into a weak one.
+pub(super) fn weaken_etag(response: &mut Response) {
     let headers = response.headers_mut();
     if !headers.contains_key(CONTENT_ENCODING) {
         return;

@@ -1,4 +1,4 @@
-//! Which web pages may read an answer, in a browser (the Fetch standard's CORS protocol).
+//! CORS: which web pages may call the API from a browser (Fetch standard).
 
 use std::{convert::Infallible, str::FromStr, time::Duration};
 
@@ -18,10 +18,10 @@ use reqwest::Url;
 use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
-use super::headers::Place;
+use super::headers::PathKind;
 
-/// What a page may send besides what every page may.
-const SENT: [HeaderName; 6] = [
+/// Request headers that a page may send in addition to the CORS-safelisted ones.
+const ALLOWED_HEADERS: [HeaderName; 6] = [
     HeaderName::from_static("x-api-key"),
     AUTHORIZATION,
     CONTENT_TYPE,
@@ -29,19 +29,19 @@ const SENT: [HeaderName; 6] = [
     IF_MATCH,
     IF_NONE_MATCH,
 ];
-/// What a page may read besides what every page may.
-const READ: [HeaderName; 4] = [ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE];
-const METHODS: [Method; 5] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE];
-/// How long a browser may remember what it was told; none does for longer.
-const REMEMBERED: Duration = Duration::from_hours(2);
+/// Response headers that a page may read in addition to the CORS-safelisted ones.
+const EXPOSED_HEADERS: [HeaderName; 4] = [ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE];
+const ALLOWED_METHODS: [Method; 5] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE];
+/// How long a browser may cache a preflight response. Chromium caps it at two hours.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(2);
 
-/// The origin of web pages, exactly as a browser says it: `https://shop.example.com`.
+/// A web origin in the exact form that browsers send: `https://shop.example.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(HeaderValue);
 
-/// A text that is no origin.
+/// The text is not a web origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an origin of web pages, as in https://shop.example.com, without a path or a slash")]
+#[error("must be a web origin such as https://shop.example.com, without a path or trailing slash")]
 pub struct ParseOriginError;
 
 impl FromStr for Origin {
@@ -49,7 +49,7 @@ impl FromStr for Origin {
 
     fn from_str(text: &str) -> Result<Self, ParseOriginError> {
         let url = Url::parse(text).map_err(|_| ParseOriginError)?;
-        // Whatever a browser would write otherwise would never be equal to what it sends.
+        // Any other spelling would never equal the Origin header that a browser sends.
         let is_exact = matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text;
         if !is_exact {
             return Err(ParseOriginError);
@@ -58,37 +58,41 @@ impl FromStr for Origin {
     }
 }
 
-/// The two rules there are.
+/// The CORS layers of public documents and of the API.
 #[derive(Clone)]
 pub(super) struct Cors {
-    everyone: CorsLayer,
-    /// None where no origin is configured: then no page of another origin reads the API.
-    configured: Option<CorsLayer>,
+    /// Allows every origin.
+    public: CorsLayer,
+    /// Allows the configured origins. `None` if there are none: then no page of another origin can read the API.
+    api: Option<CorsLayer>,
 }
 
 impl Cors {
     pub(super) fn new(origins: &[Origin]) -> Self {
-        // No cookie is a credential here, so none is ever allowed along.
-        let rules =
-            CorsLayer::new().allow_methods(METHODS).allow_headers(SENT).expose_headers(READ).max_age(REMEMBERED);
-        let listed = AllowOrigin::list(origins.iter().map(|Origin(origin)| origin.clone()));
-        let configured = (!origins.is_empty()).then(|| rules.clone().allow_origin(listed));
-        Self { everyone: rules.allow_origin(Any), configured }
+        // The API does not authenticate by cookies, so credentials are never allowed.
+        let base = CorsLayer::new()
+            .allow_methods(ALLOWED_METHODS)
+            .allow_headers(ALLOWED_HEADERS)
+            .expose_headers(EXPOSED_HEADERS)
+            .max_age(PREFLIGHT_MAX_AGE);
+        let configured = AllowOrigin::list(origins.iter().map(|Origin(origin)| origin.clone()));
+        let api = (!origins.is_empty()).then(|| base.clone().allow_origin(configured));
+        Self { public: base.allow_origin(Any), api }
     }
 }
 
-/// Answers what a browser asks before it sends, and says on every answer who may read it.
-pub(super) async fn pass(State(cors): State<Cors>, request: Request, next: Next) -> Response {
-    let rules = match Place::of(request.uri().path()) {
-        Place::Everyones => Some(&cors.everyone),
-        Place::Api => cors.configured.as_ref(),
-        Place::Other => None,
+/// Responds to preflight requests and adds the CORS headers to other responses.
+pub(super) async fn handle_cors(State(cors): State<Cors>, request: Request, next: Next) -> Response {
+    let layer = match PathKind::of(request.uri().path()) {
+        PathKind::Public => Some(&cors.public),
+        PathKind::Api => cors.api.as_ref(),
+        PathKind::Other => None,
     };
-    // The layer takes every OPTIONS for a browser's.
+    // CorsLayer treats every OPTIONS request as a preflight.
     let is_plain_options = request.method() == Method::OPTIONS && !is_preflight(&request);
-    let Some(rules) = rules.filter(|_| !is_plain_options) else { return next.run(request).await };
-    let answered: Result<Response, Infallible> = rules.layer(next).oneshot(request).await;
-    answered.unwrap_or_else(|never| match never {})
+    let Some(layer) = layer.filter(|_| !is_plain_options) else { return next.run(request).await };
+    let response: Result<Response, Infallible> = layer.layer(next).oneshot(request).await;
+    response.unwrap_or_else(|never| match never {})
 }
 
 fn is_preflight(request: &Request) -> bool {
@@ -101,11 +105,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_what_a_browser_says_to_the_letter() {
-        for good in ["https://a.example", "http://localhost:5173", "https://a.example:8443", "http://[::1]:5173"] {
-            assert!(good.parse::<Origin>().is_ok(), "{good}");
+    fn origin_accepts_only_the_exact_form_that_browsers_send() {
+        for valid in ["https://a.example", "http://localhost:5173", "https://a.example:8443", "http://[::1]:5173"] {
+            assert!(valid.parse::<Origin>().is_ok(), "{valid}");
         }
-        for bad in [
+        for invalid in [
             "",
             "*",
             "null",
@@ -119,7 +123,7 @@ mod tests {
             "ftp://a.example",
             "https://*.a.example ",
         ] {
-            assert!(bad.parse::<Origin>().is_err(), "{bad}");
+            assert!(invalid.parse::<Origin>().is_err(), "{invalid}");
         }
     }
 }

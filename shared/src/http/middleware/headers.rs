@@ -1,4 +1,4 @@
-//! The headers that every answer has.
+//! Default response headers.
 
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -13,22 +13,22 @@ use super::API_BASE_PATH;
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Where a path leads.
+/// The kind of a path, which decides CORS and `Cross-Origin-Resource-Policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// What any page of any origin may read: `/.well-known` and what is for sale.
-    Everyones,
+pub(super) enum PathKind {
+    /// Readable by pages of every origin: `/.well-known` and the public catalog.
+    Public,
     /// The rest of the API.
     Api,
-    /// Documents and pages.
+    /// Documents and dashboard pages.
     Other,
 }
 
-impl Place {
+impl PathKind {
     pub(super) fn of(path: &str) -> Self {
-        let below = path.strip_prefix(API_BASE_PATH);
-        if path.starts_with("/.well-known/") || below == Some("/products/catalog") {
-            Self::Everyones
+        let endpoint = path.strip_prefix(API_BASE_PATH);
+        if path.starts_with("/.well-known/") || endpoint == Some("/products/catalog") {
+            Self::Public
         } else if path.starts_with("/api/") {
             Self::Api
         } else {
@@ -37,36 +37,36 @@ impl Place {
     }
 }
 
-/// Adds what is the same for all. An answer that says otherwise of itself knows better: a page has a policy of its own,
-/// and a document may be kept.
-pub(super) fn complete(headers: &mut HeaderMap, place: Place) {
-    let is_everyones = place == Place::Everyones;
-    let all = [
+/// Adds the default headers. Headers that the handler has set stay, such as the content security policy of a page or
+/// the cache policy of a document.
+pub(super) fn add_defaults(headers: &mut HeaderMap, path_kind: PathKind) {
+    let is_public = path_kind == PathKind::Public;
+    let defaults = [
         (CACHE_CONTROL, "no-store"),
         (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-        (CROSS_ORIGIN_RESOURCE_POLICY, if is_everyones { "cross-origin" } else { "same-origin" }),
+        (CROSS_ORIGIN_RESOURCE_POLICY, if is_public { "cross-origin" } else { "same-origin" }),
         (PERMISSIONS_POLICY, "camera=(), geolocation=(), microphone=()"),
         (REFERRER_POLICY, "no-referrer"),
         (STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains; preload"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (X_FRAME_OPTIONS, "DENY"),
     ];
-    for (name, value) in all {
+    for (name, value) in defaults {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    join(headers);
+    merge_repeated(headers);
 }
 
-/// The same for what is beside the API, as the development issuer is.
-pub fn protect(headers: &mut HeaderMap) {
-    complete(headers, Place::Other);
+/// Adds the default security headers to responses outside the API, such as those of the development issuer.
+pub fn set_security_headers(headers: &mut HeaderMap) {
+    add_defaults(headers, PathKind::Other);
 }
 
-/// One line for each name, as an answer of API Gateway has room for no more, and what comes first would be all that is
-/// left. The values of a list may stand in one line (RFC 9110 §5.3). Cookies may not, and travel on their own.
-fn join(headers: &mut HeaderMap) {
-    let has_several = |name: &&HeaderName| **name != SET_COOKIE && headers.get_all(*name).iter().nth(1).is_some();
-    let names: Vec<HeaderName> = headers.keys().filter(has_several).cloned().collect();
+/// Merges repeated headers into one line each (RFC 9110 §5.3), because API Gateway keeps only one value per name.
+/// `Set-Cookie` cannot be merged; API Gateway passes cookies separately.
+fn merge_repeated(headers: &mut HeaderMap) {
+    let is_repeated = |name: &&HeaderName| **name != SET_COOKIE && headers.get_all(*name).iter().nth(1).is_some();
+    let names: Vec<HeaderName> = headers.keys().filter(is_repeated).cloned().collect();
     for name in names {
         let values: Vec<&[u8]> = headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
         if let Ok(line) = HeaderValue::from_bytes(&values.join(&b", "[..])) {
