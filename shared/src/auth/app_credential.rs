@@ -1,4 +1,4 @@
-//! What a consuming app shows of a license: its key string, or a token. An app holds no other credential.
+//! The credentials of apps: a key string or a license token.
 
 use super::auth_throttle;
 use crate::{
@@ -12,48 +12,48 @@ use crate::{
     tokens::{TokenInvalid, VerifyError},
 };
 
-/// A license key or a token, once it is read: which license it is for, of which generation, and what a token says.
-/// Whether the license is honoured is for the use case to say, by the license as it is read after this.
+/// A verified key string or license token. It identifies the license; whether the license is usable is decided by the use
+/// case, which reads the license afterwards.
 #[derive(Debug)]
 pub struct AppCredential {
     /// The license.
     pub license_id: LicenseId,
-    /// The generation that the key string or token was made for.
+    /// The generation that the key string or token was issued for.
     pub generation: u32,
-    /// What a token says; none for a key string.
+    /// The claims of a token; `None` for a key string.
     pub claims: Option<Claims>,
 }
 
-/// Why a license key or a token leads to no license.
+/// An error while reading a key string or license token.
 #[derive(Debug, thiserror::Error)]
 pub enum AppCredentialError {
-    /// There is no such license key, or its check part does not hold.
-    #[error("there is no such license key")]
+    /// The license key does not exist, or its checksum is wrong.
+    #[error("license key not found")]
     NotFound,
-    /// The token does not hold.
+    /// The token is invalid.
     #[error(transparent)]
     Token(#[from] TokenInvalid),
-    /// The token was signed by a key that was condemned since.
-    #[error("the key that signed this token was condemned: activate again with the license key")]
+    /// The key that signed the token was condemned.
+    #[error("the token's signing key was condemned: activate again with the license key")]
     Condemned,
-    /// Too many did not hold, from this address.
+    /// Too many failed attempts from the client's address.
     #[error(transparent)]
     RateLimitExceeded(#[from] RateLimitExceeded),
-    /// The store gives no answer.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl AppCredential {
-    /// Notes a fault unless there is just one of the two.
+    /// Adds a validation error unless exactly one of `license_key` and `token` is present.
     pub fn check(invalid: &mut ValidationErrors, license_key: Option<&Secret>, token: Option<&Secret>) {
         if license_key.is_some() == token.is_some() {
-            invalid.push("/license_key", Code::InvalidValue, "send either license_key or token");
-            invalid.push("/token", Code::InvalidValue, "send either license_key or token");
+            invalid.push("/license_key", Code::InvalidValue, "exactly one of license_key and token is required");
+            invalid.push("/token", Code::InvalidValue, "exactly one of license_key and token is required");
         }
     }
 
-    /// By a token, whatever its age, where there is one; else by a license key, however it is typed.
+    /// Verifies the token, ignoring its expiry, or else looks up the key string, ignoring case and separators.
     pub async fn read(
         app: &AppState,
         license_key: Option<&Secret>,
@@ -65,9 +65,9 @@ impl AppCredential {
             let license_id = claims.sub.parse().map_err(|_| TokenInvalid)?;
             return Ok(Self { license_id, generation: claims.generation, claims: Some(claims) });
         }
-        auth_throttle::admit(app, ctx)?;
-        let typed = license_key.map(Secret::expose).unwrap_or_default();
-        let pointer = match KeyString::parse(typed) {
+        auth_throttle::check(app, ctx)?;
+        let input = license_key.map(Secret::expose).unwrap_or_default();
+        let pointer = match KeyString::parse(input) {
             Ok(key) => app.table.key_pointer(&key).await?,
             Err(_) => None,
         };
@@ -75,12 +75,13 @@ impl AppCredential {
             auth_throttle::count(app, ctx).await?;
             return Err(AppCredentialError::NotFound);
         };
-        ctx.metrics.actor(app_actor(pointer.license_id.to_string()));
+        ctx.metrics.set_actor(app_actor(pointer.license_id.to_string()));
         Ok(Self { license_id: pointer.license_id, generation: pointer.generation, claims: None })
     }
 }
 
-/// The claims of a license token that holds, whatever its age and wherever it comes from; one that does not is counted.
+/// Verifies a license token, ignoring its expiry, and returns its claims. Counts a failed attempt if it is invalid; a valid
+/// token passes even if the client's address exceeds the limit.
 pub async fn verify(app: &AppState, token: &Secret, ctx: &RequestContext) -> Result<Claims, AppCredentialError> {
     match app.tokens.verify(token, ctx.now).await {
         Err(VerifyError::Invalid(invalid)) => {
@@ -89,14 +90,14 @@ pub async fn verify(app: &AppState, token: &Secret, ctx: &RequestContext) -> Res
         }
         verified => {
             let claims = verified?;
-            let named = claims.activation.as_ref().map_or(&claims.sub, |activation| &activation.id);
-            ctx.metrics.actor(app_actor(named.clone()));
+            let id = claims.activation.as_ref().map_or(&claims.sub, |activation| &activation.id);
+            ctx.metrics.set_actor(app_actor(id.clone()));
             Ok(claims)
         }
     }
 }
 
-/// An app, by its activation where a token names one, else by its license.
+/// Returns an app as an actor, identified by its activation or else its license.
 fn app_actor(id: String) -> Actor {
     Actor { kind: ActorKind::App, id }
 }

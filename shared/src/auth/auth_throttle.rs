@@ -1,8 +1,8 @@
-//! Secrets that do not hold count against the address that they come from, whatever they are: license keys, API keys,
-//! tokens. Once there were too many, the address is told nothing more of what holds and what does not.
+//! The authentication throttle: limits failed authentication attempts per client address, counting invalid license keys,
+//! API keys and tokens together. Above the limit, credentials from that address are rejected without a lookup.
 //!
-//! A token whose signature holds is no guess: it is verified before anything is counted, and passes from whatever
-//! address, so that one bad client keeps out nobody with a token behind the same router.
+//! Tokens with a valid signature always pass: they are verified before anything is counted, so one misbehaving client
+//! does not lock out apps with tokens behind the same router.
 
 use crate::{
     AppState,
@@ -10,15 +10,15 @@ use crate::{
     store::rate_limiter::{CountError, RateLimitExceeded},
 };
 
-/// Before a secret is looked up: goes on unless this address is known to have guessed too often. No I/O.
-pub fn admit(app: &AppState, ctx: &RequestContext) -> Result<(), RateLimitExceeded> {
+/// Fails if the client's address is known to exceed the limit. Call it before looking up a credential. Does no I/O.
+pub fn check(app: &AppState, ctx: &RequestContext) -> Result<(), RateLimitExceeded> {
     match app.settings.rate_limits.guesses_from(&ctx.ip) {
-        Some(bucket) => app.rate_limiter.admit(&bucket, ctx.now),
+        Some(bucket) => app.rate_limiter.check(&bucket, ctx.now),
         None => Ok(()),
     }
 }
 
-/// After a secret did not hold: counts it.
+/// Counts a failed attempt.
 pub async fn count(app: &AppState, ctx: &RequestContext) -> Result<(), CountError> {
     match app.settings.rate_limits.guesses_from(&ctx.ip) {
         Some(bucket) => app.rate_limiter.count(&app.table, &bucket, ctx.now).await,
@@ -26,7 +26,7 @@ pub async fn count(app: &AppState, ctx: &RequestContext) -> Result<(), CountErro
     }
 }
 
-/// What to answer to a credential that does not hold: the refusal, or that there were too many.
-pub(super) async fn counted(app: &AppState, ctx: &RequestContext, refusal: Problem) -> Problem {
-    count(app, ctx).await.map_or_else(Problem::from, |()| refusal)
+/// Counts a failed attempt. Returns `problem`, or `rate_limited` if the attempt exceeds the limit.
+pub(super) async fn count_failure(app: &AppState, ctx: &RequestContext, problem: Problem) -> Problem {
+    count(app, ctx).await.map_or_else(Problem::from, |()| problem)
 }

@@ -1,4 +1,4 @@
-//! How far a caller's arm reaches: all license keys, or their own.
+//! Which license keys a caller may access.
 
 use super::Caller;
 use crate::{
@@ -7,20 +7,25 @@ use crate::{
     store::Table,
 };
 
-/// Which license keys a caller may touch.
+/// The license keys that a caller may access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LicenseAccess {
-    /// All of them.
+    /// All license keys.
     All,
-    /// Those of one customer.
+    /// The license keys of one customer.
     Own(CustomerId),
-    /// None: a person who is no customer.
+    /// No license keys: the user is not registered as a customer.
     None,
 }
 
 impl Caller {
-    /// Operators reach all license keys, API keys if they have the scope, and other people their own.
-    pub async fn reach(&self, table: &Table, scope: Scope) -> Result<LicenseAccess, Problem> {
+    /// Returns the license keys that the caller may access: all for operators and for API keys with `scope`, their own for
+    /// other users.
+    ///
+    /// # Errors
+    ///
+    /// `forbidden` if an API key lacks the scope.
+    pub async fn license_access(&self, table: &Table, scope: Scope) -> Result<LicenseAccess, Problem> {
         match self {
             Self::User(user) if !user.is_operator => {
                 let customer = table.customer_by_subject(&user.key()).await?;
@@ -32,14 +37,16 @@ impl Caller {
 }
 
 impl LicenseAccess {
-    /// Goes on only with a license in reach. What is someone else's is answered as what is not there, in its words and in
-    /// its time: whoever asks has read the license, and nothing else, or all that the answer takes, before it comes here.
+    /// Returns the license if the caller may access it, otherwise `not_found`.
+    ///
+    /// The response for another customer's license is identical to that for a missing one. To keep the timing identical
+    /// too, callers read either only the license or everything that the response needs before they call this.
     pub fn check(self, license: Option<License>) -> Result<License, Problem> {
-        let is_reached = |license: &License| match self {
+        let is_accessible = |license: &License| match self {
             Self::All => true,
             Self::Own(customer) => license.customer_id == customer,
             Self::None => false,
         };
-        license.filter(is_reached).ok_or_else(Problem::not_found)
+        license.filter(is_accessible).ok_or_else(Problem::not_found)
     }
 }

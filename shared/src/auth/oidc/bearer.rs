@@ -1,122 +1,122 @@
-//! One bearer token: its form, its signature, its claims.
+//! Parses and verifies bearer tokens.
 
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
-use super::{OPERATOR, User, keys::WantedKey};
+use super::{OPERATOR_ROLE, User, keys::KeySelector};
 use crate::domain::Secret;
 
-/// A token with a few hundred groups has 10 KB; nothing longer is looked at.
+/// The maximum length of a token, in bytes. A token with a few hundred groups has 10 KB.
 const MAX_BYTES: usize = 16 * 1024;
-/// By how much the issuer's clock and ours may differ, in seconds.
-const LEEWAY: i64 = 60;
-/// What signatures are taken: by keys whose public part alone is known here. A verifier that took HS256 would verify
-/// with the public key as the secret.
+/// The allowed difference between the issuer's clock and the local one, in seconds.
+const LEEWAY_SECONDS: i64 = 60;
+/// The accepted algorithms, all asymmetric. With HS256, an attacker could sign tokens with the public key as the secret.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256];
-/// OpenID Connect Core §2: a subject has at most 255 ASCII characters.
+/// The maximum length of a subject (OpenID Connect Core §2).
 const MAX_SUBJECT_BYTES: usize = 255;
 
-/// Why a bearer token does not hold. The caller may read it.
+/// An error in a bearer token. The response contains its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BearerTokenError {
-    /// It is no JWT, or one with something in its header that is not taken.
-    #[error("this bearer token is not a JWT of a kind that is taken here")]
-    Form,
-    /// Its `typ` says that it is something else, a license token for example.
-    #[error("this token is of a type that says nothing of who signed in")]
+    /// The token is not a JWT, is too long, or has an unsupported header parameter.
+    #[error("malformed or unsupported bearer token")]
+    Malformed,
+    /// The `typ` header or another marker identifies a different kind of token, such as a license token.
+    #[error("the token is not an ID token or access token")]
     Type,
-    /// Its `alg` is none of those that are taken.
-    #[error("this bearer token is not signed with RS256, PS256 or ES256")]
+    /// The `alg` is not one of the accepted algorithms.
+    #[error("the bearer token must be signed with RS256, PS256 or ES256")]
     Algorithm,
-    /// The issuer has no such key.
-    #[error("this bearer token names a key that the issuer does not have")]
+    /// The issuer's key set does not have the key.
+    #[error("the signing key of the bearer token is unknown")]
     UnknownKey,
-    /// Its signature does not hold.
-    #[error("the signature of this bearer token does not hold")]
+    /// The signature is invalid.
+    #[error("the signature of the bearer token is invalid")]
     Signature,
-    /// Another issuer made it.
-    #[error("this bearer token is of another issuer")]
+    /// The `iss` is a different issuer.
+    #[error("the bearer token is from another issuer")]
     Issuer,
-    /// It was made for somebody else.
-    #[error("this bearer token is for another audience")]
+    /// Neither `aud` nor `client_id` has an accepted audience.
+    #[error("the bearer token is for another audience")]
     Audience,
-    /// Its time is over.
-    #[error("this bearer token has expired")]
+    /// The `exp` has passed.
+    #[error("the bearer token has expired")]
     Expired,
-    /// Its time has not come.
-    #[error("this bearer token does not count yet")]
-    NotYet,
-    /// It may be shown only together with the proof of a key.
-    #[error("this token is bound to a key and does not count by itself")]
-    Bound,
-    /// A claim is missing, or is not what it should be.
-    #[error("the claims of this bearer token can't be used")]
+    /// The `nbf` is in the future.
+    #[error("the bearer token is not valid yet")]
+    NotYetValid,
+    /// The token has a `cnf` claim and would need a proof of possession (RFC 7800), which is not supported.
+    #[error("sender-constrained bearer tokens are not supported")]
+    SenderConstrained,
+    /// A required claim is missing, or a claim has the wrong type.
+    #[error("the bearer token has missing or invalid claims")]
     Claims,
 }
 
 impl BearerTokenError {
-    /// Whether no signature was seen to hold: anybody could have made it up.
-    pub fn is_guess(self) -> bool {
-        matches!(self, Self::Form | Self::Type | Self::Algorithm | Self::UnknownKey | Self::Signature)
+    /// Returns whether the token failed before its signature was verified, so that anyone could have made it. Such errors
+    /// count as failed authentication attempts.
+    pub fn is_unverified(self) -> bool {
+        matches!(self, Self::Malformed | Self::Type | Self::Algorithm | Self::UnknownKey | Self::Signature)
     }
 }
 
-/// What a token is held against.
+/// The requirements that a token must meet.
 pub(super) struct BearerTokenRules {
     pub(super) issuer: String,
     pub(super) audiences: Vec<String>,
     pub(super) roles_claim: String,
 }
 
-/// A text that has the form of a bearer token. Nothing in it is true yet.
+/// A parsed token whose signature and claims are not verified yet.
 pub(super) struct UnverifiedBearer<'a> {
     text: &'a str,
-    pub(super) wanted: WantedKey,
+    pub(super) key: KeySelector,
 }
 
 #[derive(Deserialize)]
 struct Claims {
-    /// One text: the library would take a list, too.
+    /// A single issuer. `jsonwebtoken` alone would also accept an array.
     iss: String,
     sub: String,
-    #[serde(deserialize_with = "seconds")]
+    #[serde(deserialize_with = "numeric_date")]
     exp: i64,
-    #[serde(default, deserialize_with = "maybe_seconds")]
+    #[serde(default, deserialize_with = "optional_numeric_date")]
     nbf: Option<i64>,
     aud: Option<Audience>,
     client_id: Option<String>,
     email: Option<String>,
     email_verified: Option<Value>,
     name: Option<String>,
-    /// Cognito's word for what a token is: `id` or `access`.
+    /// The kind of a Cognito token: `id` or `access`.
     token_use: Option<String>,
-    /// A key that the token is bound to (RFC 7800).
+    /// The key that a sender-constrained token is bound to (RFC 7800).
     cnf: Option<Value>,
-    /// Makes a token one about something that happened (RFC 8417), a sign-out for example.
+    /// Present in security event tokens (RFC 8417), such as logout tokens.
     events: Option<Value>,
     #[serde(flatten)]
-    rest: Map<String, Value>,
+    other: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Audience {
     One(String),
-    Several(Vec<String>),
+    Many(Vec<String>),
 }
 
 impl<'a> UnverifiedBearer<'a> {
-    /// Reads the form, no more.
+    /// Parses the token and checks its header.
     pub(super) fn parse(text: &'a str) -> Result<Self, BearerTokenError> {
         if text.len() > MAX_BYTES {
-            return Err(BearerTokenError::Form);
+            return Err(BearerTokenError::Malformed);
         }
         let header = jsonwebtoken::decode_header(text).map_err(|error| match error.kind() {
-            // An `alg` that the library has no name for, as `none`.
+            // An algorithm that jsonwebtoken does not know, such as `none`.
             ErrorKind::Json(error) if error.to_string().contains("unknown variant") => BearerTokenError::Algorithm,
-            _ => BearerTokenError::Form,
+            _ => BearerTokenError::Malformed,
         })?;
         if !ALGORITHMS.contains(&header.alg) {
             return Err(BearerTokenError::Algorithm);
@@ -124,47 +124,48 @@ impl<'a> UnverifiedBearer<'a> {
         if header.typ.as_deref().is_some_and(|typ| !is_bearer_type(typ)) {
             return Err(BearerTokenError::Type);
         }
-        // A key comes from the issuer, never from the token, and what a header calls critical is not understood here.
-        let names_a_key = header.jwk.is_some() || header.jku.is_some() || header.x5u.is_some();
-        if names_a_key || header.x5c.is_some() || header.crit.is_some() || header.extras.inner().contains_key("b64") {
-            return Err(BearerTokenError::Form);
+        // Keys come from the issuer only, never from the token. No critical header extensions are supported.
+        let has_key = header.jwk.is_some() || header.jku.is_some() || header.x5u.is_some();
+        if has_key || header.x5c.is_some() || header.crit.is_some() || header.extras.inner().contains_key("b64") {
+            return Err(BearerTokenError::Malformed);
         }
-        Ok(Self { text, wanted: WantedKey { kid: header.kid, algorithm: header.alg } })
+        Ok(Self { text, key: KeySelector { kid: header.kid, algorithm: header.alg } })
     }
 
-    /// Who signed in, if the issuer's key signed it and every claim holds now.
+    /// Verifies the signature and the claims, and returns the user.
     pub(super) fn verify(
         &self,
         key: &DecodingKey,
         rules: &BearerTokenRules,
         now: Timestamp,
     ) -> Result<User, BearerTokenError> {
-        let mut validation = Validation::new(self.wanted.algorithm);
+        let mut validation = Validation::new(self.key.algorithm);
         validation.set_required_spec_claims(&["iss", "sub", "exp"]);
         validation.set_issuer(&[&rules.issuer]);
         validation.sub = None;
-        // Times are held against the request's own, and the audience against `client_id` too: below.
+        // `Claims::check` checks the times against the request's time, and the audience also against `client_id`.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         validation.validate_aud = false;
         validation.aud = None;
         validation.leeway = 0;
         validation.reject_tokens_expiring_in_less_than = 0;
-        let read = jsonwebtoken::decode::<Claims>(self.text, key, &validation).map_err(|error| match error.kind() {
-            ErrorKind::InvalidIssuer => BearerTokenError::Issuer,
-            ErrorKind::InvalidSignature => BearerTokenError::Signature,
-            ErrorKind::InvalidAlgorithm => BearerTokenError::Algorithm,
-            ErrorKind::Json(_) | ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) => {
-                BearerTokenError::Claims
-            }
-            _ => BearerTokenError::Form,
-        })?;
-        read.claims.check(rules, now)?;
-        read.claims.user(rules, Secret::new(self.text.to_owned()))
+        let token =
+            jsonwebtoken::decode::<Claims>(self.text, key, &validation).map_err(|error| match error.kind() {
+                ErrorKind::InvalidIssuer => BearerTokenError::Issuer,
+                ErrorKind::InvalidSignature => BearerTokenError::Signature,
+                ErrorKind::InvalidAlgorithm => BearerTokenError::Algorithm,
+                ErrorKind::Json(_) | ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) => {
+                    BearerTokenError::Claims
+                }
+                _ => BearerTokenError::Malformed,
+            })?;
+        token.claims.check(rules, now)?;
+        token.claims.into_user(rules, Secret::new(self.text.to_owned()))
     }
 }
 
-/// What a token of a person may call itself; most say `JWT`, or nothing.
+/// Returns whether `typ` is that of an ID token or access token. Most issuers send `JWT` or omit it.
 fn is_bearer_type(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "at+jwt")
@@ -176,40 +177,41 @@ impl Claims {
             return Err(BearerTokenError::Issuer);
         }
         let now = now.as_second();
-        if now >= self.exp.saturating_add(LEEWAY) {
+        if now >= self.exp.saturating_add(LEEWAY_SECONDS) {
             return Err(BearerTokenError::Expired);
         }
-        if self.nbf.is_some_and(|from| now < from.saturating_sub(LEEWAY)) {
-            return Err(BearerTokenError::NotYet);
+        if self.nbf.is_some_and(|nbf| now < nbf.saturating_sub(LEEWAY_SECONDS)) {
+            return Err(BearerTokenError::NotYetValid);
         }
-        let named = match (&self.aud, &self.client_id) {
+        let audiences = match (&self.aud, &self.client_id) {
             (Some(Audience::One(one)), _) => std::slice::from_ref(one),
-            (Some(Audience::Several(several)), _) => several,
+            (Some(Audience::Many(many)), _) => many,
             (None, Some(client)) => std::slice::from_ref(client),
             (None, None) => &[],
         };
-        if !named.iter().any(|audience| rules.audiences.contains(audience)) {
+        if !audiences.iter().any(|audience| rules.audiences.contains(audience)) {
             return Err(BearerTokenError::Audience);
         }
         if self.cnf.is_some() {
-            return Err(BearerTokenError::Bound);
+            return Err(BearerTokenError::SenderConstrained);
         }
-        let is_of_a_person = self.token_use.as_deref().is_none_or(|word| matches!(word, "id" | "access"));
-        if !is_of_a_person || self.events.is_some() {
+        let is_user_token = self.token_use.as_deref().is_none_or(|token_use| matches!(token_use, "id" | "access"));
+        if !is_user_token || self.events.is_some() {
             return Err(BearerTokenError::Type);
         }
         Ok(())
     }
 
-    fn user(self, rules: &BearerTokenRules, token: Secret) -> Result<User, BearerTokenError> {
-        let is_subject = (1..=MAX_SUBJECT_BYTES).contains(&self.sub.len()) && !self.sub.contains(char::is_control);
-        if !is_subject {
+    fn into_user(self, rules: &BearerTokenRules, token: Secret) -> Result<User, BearerTokenError> {
+        let is_valid_subject =
+            (1..=MAX_SUBJECT_BYTES).contains(&self.sub.len()) && !self.sub.contains(char::is_control);
+        if !is_valid_subject {
             return Err(BearerTokenError::Claims);
         }
         let email = self.email.filter(|email| !email.is_empty());
         Ok(User {
             issuer: rules.issuer.clone(),
-            is_operator: roles(&self.rest, &rules.roles_claim).contains(&OPERATOR),
+            is_operator: roles(&self.other, &rules.roles_claim).contains(&OPERATOR_ROLE),
             subject: self.sub,
             email_verified: email.is_some() && is_true(self.email_verified.as_ref()),
             email,
@@ -219,8 +221,8 @@ impl Claims {
     }
 }
 
-/// The roles in a claim: an array of texts, or a text with spaces between them. The claim's name is taken as it
-/// stands, and else as a path through objects.
+/// Reads the roles from a claim: an array of strings, or a space-separated string. `name` is the exact name of a claim,
+/// or else a dotted path through objects.
 fn roles<'a>(claims: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
     let (first, rest) = name.split_once('.').unwrap_or((name, ""));
     let value =
@@ -232,7 +234,7 @@ fn roles<'a>(claims: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
     }
 }
 
-/// A flag; Cognito's userinfo sends it as text.
+/// Reads a boolean claim. Cognito's userinfo endpoint sends booleans as strings.
 pub(super) fn is_true(value: Option<&Value>) -> bool {
     match value {
         Some(Value::Bool(flag)) => *flag,
@@ -241,14 +243,14 @@ pub(super) fn is_true(value: Option<&Value>) -> bool {
     }
 }
 
-/// A time in seconds since 1970, which RFC 7519 §2 allows to have a fraction.
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+/// Deserializes a `NumericDate`: seconds since 1970, possibly with a fraction (RFC 7519 §2).
+fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     let number = serde_json::Number::deserialize(deserializer)?;
-    #[expect(clippy::cast_possible_truncation, reason = "it saturates, and no time is so far away")]
+    #[expect(clippy::cast_possible_truncation, reason = "the cast saturates")]
     let from_fraction = || number.as_f64().map(|seconds| seconds.floor() as i64);
-    number.as_i64().or_else(from_fraction).ok_or_else(|| de::Error::custom("no time"))
+    number.as_i64().or_else(from_fraction).ok_or_else(|| de::Error::custom("expected a NumericDate"))
 }
 
-fn maybe_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    seconds(deserializer).map(Some)
+fn optional_numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    numeric_date(deserializer).map(Some)
 }

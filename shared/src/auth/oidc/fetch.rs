@@ -1,4 +1,4 @@
-//! Reading the issuer's documents, within limits: it is trusted to say who signed in, not to be quick or brief.
+//! Requests to the OIDC issuer, with limits on time and size.
 
 use std::time::Duration;
 
@@ -6,113 +6,106 @@ use axum::http::Request;
 use reqwest::{Client, Response, StatusCode, Url, header::ACCEPT, redirect::Policy};
 use serde::de::DeserializeOwned;
 
-use crate::domain::Secret;
+use crate::{aws::error_chain, domain::Secret};
 
-/// A caller waits for this, so it is short; the documents are small.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Nothing longer is read. A key set with certificate chains has some 20 KB.
+/// The timeout of connecting and of a whole request. Short, because a caller waits for it.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// The maximum size of a response, in bytes. A key set with certificate chains has some 20 KB.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Why there is no document.
+/// An error while fetching a document of the issuer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
-    /// The issuer will not tell, and asking again will not help.
-    #[error("answered {0}")]
-    Refused(StatusCode),
-    /// It gave no answer, or none that can be used.
+    /// The issuer responded with a 4xx status other than 429; a retry does not help.
+    #[error("the issuer responded with {0}")]
+    Rejected(StatusCode),
+    /// The issuer is unreachable, or its response is unusable.
     #[error("{0}")]
-    NoAnswer(String),
+    Unavailable(String),
 }
 
-/// Fetches JSON documents.
+/// An HTTP client for the issuer.
 #[derive(Clone)]
-pub(super) struct Fetch {
+pub(super) struct IssuerClient {
     client: Client,
-    is_secure: bool,
+    is_https: bool,
 }
 
-impl Fetch {
-    /// For an issuer that is reached over TLS, or without.
-    pub(super) fn new(is_secure: bool) -> Result<Self, reqwest::Error> {
-        // Whoever answers speaks for the issuer alone, so nobody is sent elsewhere.
-        let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).connect_timeout(PATIENCE);
-        // Documents are fetched so seldom that a kept connection would be a dead one.
+impl IssuerClient {
+    /// Creates a client for an issuer with or without TLS.
+    pub(super) fn new(is_https: bool) -> Result<Self, reqwest::Error> {
+        // Redirects are not followed: only the issuer's own URLs are trusted.
+        let client = Client::builder().redirect(Policy::none()).timeout(TIMEOUT).connect_timeout(TIMEOUT);
+        // Requests are so rare that a pooled connection would usually be closed by the time of its reuse.
         let client = client.pool_max_idle_per_host(0);
-        let client = if is_secure {
+        let client = if is_https {
             client.https_only(true)
         } else {
-            // An issuer on this machine: no proxy stands between, and a machine without certificates will do.
+            // A local issuer needs neither a proxy nor CA certificates.
             client.no_proxy().tls_certs_only([])
         };
-        Ok(Self { client: client.build()?, is_secure })
+        Ok(Self { client: client.build()?, is_https })
     }
 
-    /// Whatever the issuer answers to a request of another library's making.
+    /// Sends a request and returns the complete response, whatever its status.
     pub(super) async fn send(&self, request: Request<Vec<u8>>) -> Result<axum::http::Response<Vec<u8>>, FetchError> {
-        let url = self.usable(&request.uri().to_string())?;
+        let url = self.check_url(&request.uri().to_string())?;
         let request =
-            reqwest::Request::try_from(request).map_err(|error| no_answer(url.as_str(), &with_causes(&error)))?;
+            reqwest::Request::try_from(request).map_err(|error| unavailable(url.as_str(), &error_chain(&error)))?;
         let sent = self.client.execute(request).await;
-        let response = sent.map_err(|error| no_answer(url.as_str(), &with_causes(&error)))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut answer = axum::http::Response::new(whole(response).await?);
-        *answer.status_mut() = status;
-        *answer.headers_mut() = headers;
-        Ok(answer)
+        let received = sent.map_err(|error| unavailable(url.as_str(), &error_chain(&error)))?;
+        let (status, headers) = (received.status(), received.headers().clone());
+        let mut response = axum::http::Response::new(read_body(received).await?);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
     }
 
-    fn usable(&self, url: &str) -> Result<Url, FetchError> {
-        let url = Url::parse(url).map_err(|_| no_answer(url, "is no URL"))?;
-        let usable = if self.is_secure { &["https"][..] } else { &["http", "https"] };
-        if !usable.contains(&url.scheme()) {
-            return Err(no_answer(url.as_str(), "would not be read over TLS"));
+    fn check_url(&self, url: &str) -> Result<Url, FetchError> {
+        let url = Url::parse(url).map_err(|_| unavailable(url, "invalid URL"))?;
+        let schemes = if self.is_https { &["https"][..] } else { &["http", "https"] };
+        if !schemes.contains(&url.scheme()) {
+            return Err(unavailable(url.as_str(), "must be an https URL"));
         }
         Ok(url)
     }
 
-    /// A document, shown to whoever holds `bearer` if that is given.
-    pub(super) async fn json<T: DeserializeOwned>(&self, url: &str, bearer: Option<&Secret>) -> Result<T, FetchError> {
-        let url = self.usable(url)?;
+    /// Fetches a JSON document, authenticated with `bearer` if present.
+    pub(super) async fn get_json<T: DeserializeOwned>(
+        &self,
+        url: &str,
+        bearer: Option<&Secret>,
+    ) -> Result<T, FetchError> {
+        let url = self.check_url(url)?;
         let mut request = self.client.get(url.clone()).header(ACCEPT, "application/json");
         if let Some(token) = bearer {
             request = request.bearer_auth(token.expose());
         }
-        let response = request.send().await.map_err(|error| no_answer(url.as_str(), &with_causes(&error)))?;
+        let response = request.send().await.map_err(|error| unavailable(url.as_str(), &error_chain(&error)))?;
         match response.status() {
             StatusCode::OK => {}
             status if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
-                return Err(FetchError::Refused(status));
+                return Err(FetchError::Rejected(status));
             }
-            status => return Err(no_answer(url.as_str(), &format!("answered {status}"))),
+            status => return Err(unavailable(url.as_str(), &format!("responded with {status}"))),
         }
-        let bytes = whole(response).await?;
-        serde_json::from_slice(&bytes).map_err(|error| no_answer(url.as_str(), &error.to_string()))
+        let bytes = read_body(response).await?;
+        serde_json::from_slice(&bytes).map_err(|error| unavailable(url.as_str(), &error.to_string()))
     }
 }
 
-async fn whole(mut response: Response) -> Result<Vec<u8>, FetchError> {
+async fn read_body(mut response: Response) -> Result<Vec<u8>, FetchError> {
     let url = response.url().clone();
     let mut bytes = Vec::new();
-    while let Some(part) = response.chunk().await.map_err(|error| no_answer(url.as_str(), &with_causes(&error)))? {
-        if bytes.len() + part.len() > MAX_BYTES {
-            return Err(no_answer(url.as_str(), "is too long"));
+    while let Some(chunk) = response.chunk().await.map_err(|error| unavailable(url.as_str(), &error_chain(&error)))? {
+        if bytes.len() + chunk.len() > MAX_BYTES {
+            return Err(unavailable(url.as_str(), "the response is too large"));
         }
-        bytes.extend_from_slice(&part);
+        bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
 }
 
-fn no_answer(url: &str, fault: &str) -> FetchError {
-    FetchError::NoAnswer(format!("{url} {fault}"))
-}
-
-/// An error and what lies behind it: reqwest's own text says only that something went wrong.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+fn unavailable(url: &str, reason: &str) -> FetchError {
+    FetchError::Unavailable(format!("{url}: {reason}"))
 }

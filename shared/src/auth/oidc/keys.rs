@@ -1,4 +1,4 @@
-//! The issuer's discovery document and its keys, fetched now and then.
+//! A cache of the issuer's discovery document and its signing keys.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,60 +11,59 @@ use serde::Deserialize;
 
 use super::{
     OidcError,
-    fetch::{Fetch, FetchError},
+    fetch::{FetchError, IssuerClient},
 };
 
-/// How old the copy may get before it is fetched anew.
-const FRESH: SignedDuration = SignedDuration::from_hours(1);
-/// How old it may get while the issuer gives no answer. Without an end, whoever keeps us from the issuer could keep
-/// alive a key that the issuer has withdrawn.
+/// The age at which the cache is refreshed.
+const REFRESH_AFTER: SignedDuration = SignedDuration::from_hours(1);
+/// The maximum age of the cache while the issuer is unavailable. Without a limit, an attacker who blocks the issuer could
+/// keep a withdrawn key valid.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(24);
-/// A kid that is not in the copy makes it be fetched again, but not more often than this: anybody can make up kids.
-const PAUSE: SignedDuration = SignedDuration::from_secs(5);
-/// How long an issuer that gave no answer is left alone while there is a copy to go on with: each try makes a caller
-/// wait.
-const LONG_PAUSE: SignedDuration = SignedDuration::from_secs(60);
+/// The minimum time between two fetches. An unknown kid triggers a fetch, and anyone can invent kids.
+const MIN_FETCH_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
+/// The time between two fetches while the issuer is unavailable and the cache is usable, as each attempt delays a request.
+const UNAVAILABLE_FETCH_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
 
-/// What an issuer says of itself (OpenID Connect Discovery 1.0 §3), as far as it is used here.
+/// The fields of the issuer's discovery document that are used (OpenID Connect Discovery 1.0 §3).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Discovery {
-    /// Its own URL.
+    /// The issuer's URL.
     pub issuer: String,
-    /// Where its keys are.
+    /// The URL of the issuer's key set.
     pub jwks_uri: String,
-    /// Where a browser signs in.
+    /// The URL to which a browser is sent to sign in.
     pub authorization_endpoint: Option<String>,
-    /// Where a code becomes a token.
+    /// The URL that exchanges a code for tokens.
     pub token_endpoint: Option<String>,
-    /// Where the holder of an access token learns who it speaks for.
+    /// The URL that returns the claims of the user of an access token.
     pub userinfo_endpoint: Option<String>,
-    /// Where a browser signs out.
+    /// The URL to which a browser is sent to sign out.
     pub end_session_endpoint: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct KeyDocument {
+struct IssuerJwks {
     keys: Vec<serde_json::Value>,
 }
 
-/// Which key a token says it was signed with.
+/// The key that a token's header names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct WantedKey {
+pub(super) struct KeySelector {
     pub(super) kid: Option<String>,
     pub(super) algorithm: Algorithm,
 }
 
 struct IssuerKey {
     kid: Option<String>,
-    /// The one algorithm that it is for, if it says so.
+    /// The only algorithm that the key may be used with, if restricted.
     algorithm: Option<KeyAlgorithm>,
     is_rsa: bool,
-    decoding: DecodingKey,
+    decoding_key: DecodingKey,
 }
 
 impl IssuerKey {
-    /// None where it is no public key for signatures that are taken here: there may be others in the set.
-    fn read(value: serde_json::Value) -> Option<Self> {
+    /// Parses a JWK. Returns `None` for keys of other kinds or uses, which the set may also contain.
+    fn parse(value: serde_json::Value) -> Option<Self> {
         let jwk: Jwk = serde_json::from_value(value).ok()?;
         let is_rsa = match &jwk.algorithm {
             AlgorithmParameters::RSA(_) => true,
@@ -72,127 +71,128 @@ impl IssuerKey {
             _ => return None,
         };
         let common = &jwk.common;
-        let signs = common.public_key_use.as_ref().is_none_or(|r#use| *r#use == PublicKeyUse::Signature)
+        let is_signing_key = common.public_key_use.as_ref().is_none_or(|r#use| *r#use == PublicKeyUse::Signature)
             && common.key_operations.as_ref().is_none_or(|operations| operations.contains(&KeyOperations::Verify));
-        let decoding = DecodingKey::from_jwk(&jwk).ok()?;
-        signs.then_some(Self { kid: jwk.common.key_id, algorithm: jwk.common.key_algorithm, is_rsa, decoding })
+        let decoding_key = DecodingKey::from_jwk(&jwk).ok()?;
+        let Jwk { common, .. } = jwk;
+        is_signing_key.then_some(Self { kid: common.key_id, algorithm: common.key_algorithm, is_rsa, decoding_key })
     }
 
-    fn is_for(&self, algorithm: Algorithm) -> bool {
+    fn supports(&self, algorithm: Algorithm) -> bool {
         let needs_rsa = algorithm != Algorithm::ES256;
-        self.is_rsa == needs_rsa && self.algorithm.is_none_or(|own| own == KeyAlgorithm::from(algorithm))
+        self.is_rsa == needs_rsa && self.algorithm.is_none_or(|only| only == KeyAlgorithm::from(algorithm))
     }
 }
 
-struct Copy {
+struct CachedIssuer {
     fetched_at: Timestamp,
     discovery: Arc<Discovery>,
     keys: Vec<IssuerKey>,
 }
 
-impl Copy {
+impl CachedIssuer {
     fn age(&self, now: Timestamp) -> SignedDuration {
         now.duration_since(self.fetched_at).abs()
     }
 
-    /// A token that names no key is taken only if there is one key that it can mean (OpenID Connect Core §10.1).
-    fn find(&self, wanted: &WantedKey) -> Option<DecodingKey> {
-        let mut fit = self.keys.iter().filter(|key| key.is_for(wanted.algorithm));
-        let found = match &wanted.kid {
-            Some(kid) => fit.find(|key| key.kid.as_ref() == Some(kid)),
-            None => fit.next().filter(|_| fit.next().is_none()),
+    /// Finds the key that `selector` names. Without a kid, there must be exactly one suitable key (OpenID Connect Core
+    /// §10.1).
+    fn find(&self, selector: &KeySelector) -> Option<DecodingKey> {
+        let mut suitable = self.keys.iter().filter(|key| key.supports(selector.algorithm));
+        let found = match &selector.kid {
+            Some(kid) => suitable.find(|key| key.kid.as_ref() == Some(kid)),
+            None => suitable.next().filter(|_| suitable.next().is_none()),
         };
-        found.map(|key| key.decoding.clone())
+        found.map(|key| key.decoding_key.clone())
     }
 }
 
-/// The last time that the issuer was asked.
-struct Asked {
+/// The last fetch from the issuer.
+struct LastFetch {
     at: Timestamp,
-    /// How long it is left alone from then on.
-    pause: SignedDuration,
-    has_answered: bool,
+    /// The minimum time until the next fetch.
+    interval: SignedDuration,
+    succeeded: bool,
 }
 
 /// The issuer's keys.
 pub(super) struct IssuerKeys {
     issuer: String,
-    fetch: Fetch,
-    copy: Mutex<Option<Arc<Copy>>>,
-    /// Held while the issuer is asked, so that it is asked once and not by everybody who waits.
-    asked: tokio::sync::Mutex<Option<Asked>>,
+    client: IssuerClient,
+    cache: Mutex<Option<Arc<CachedIssuer>>>,
+    /// Locked during a fetch, so that concurrent requests share one.
+    last_fetch: tokio::sync::Mutex<Option<LastFetch>>,
 }
 
 impl IssuerKeys {
-    pub(super) fn new(issuer: String, fetch: Fetch) -> Self {
-        Self { issuer, fetch, copy: Mutex::default(), asked: tokio::sync::Mutex::default() }
+    pub(super) fn new(issuer: String, client: IssuerClient) -> Self {
+        Self { issuer, client, cache: Mutex::default(), last_fetch: tokio::sync::Mutex::default() }
     }
 
-    /// The key that a token names. One that is not in the copy may be new.
-    pub(super) async fn find(&self, wanted: &WantedKey, now: Timestamp) -> Result<Option<DecodingKey>, OidcError> {
-        let copy = self.copy(now).await?;
-        if let Some(key) = copy.find(wanted) {
+    /// Finds the key that a token names. Fetches the key set if the cache does not have it.
+    pub(super) async fn find(&self, selector: &KeySelector, now: Timestamp) -> Result<Option<DecodingKey>, OidcError> {
+        if let Some(key) = self.read(now).await?.find(selector) {
             return Ok(Some(key));
         }
-        // That it has no such key, only an issuer that answers can say.
-        Ok(self.ask(now).await?.find(wanted))
+        // Only an up-to-date key set proves that the key does not exist.
+        Ok(self.refresh(now).await?.find(selector))
     }
 
-    /// What the issuer says of itself.
+    /// Returns the issuer's discovery document.
     pub(super) async fn discovery(&self, now: Timestamp) -> Result<Arc<Discovery>, OidcError> {
-        Ok(Arc::clone(&self.copy(now).await?.discovery))
+        Ok(Arc::clone(&self.read(now).await?.discovery))
     }
 
-    async fn copy(&self, now: Timestamp) -> Result<Arc<Copy>, OidcError> {
-        let Some(kept) = self.kept(now) else { return self.ask(now).await };
-        if kept.age(now) < FRESH {
-            return Ok(kept);
+    async fn read(&self, now: Timestamp) -> Result<Arc<CachedIssuer>, OidcError> {
+        let Some(cached) = self.cached(now) else { return self.refresh(now).await };
+        if cached.age(now) < REFRESH_AFTER {
+            return Ok(cached);
         }
-        Ok(self.ask(now).await.unwrap_or(kept))
+        Ok(self.refresh(now).await.unwrap_or(cached))
     }
 
-    fn kept(&self, now: Timestamp) -> Option<Arc<Copy>> {
-        let kept = self.copy.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        kept.filter(|copy| copy.age(now) < MAX_AGE)
+    fn cached(&self, now: Timestamp) -> Option<Arc<CachedIssuer>> {
+        let cached = self.cache.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        cached.filter(|cached| cached.age(now) < MAX_AGE)
     }
 
-    /// A new copy; within the pause after the last try, what that one has got.
-    async fn ask(&self, now: Timestamp) -> Result<Arc<Copy>, OidcError> {
-        let mut asked = self.asked.lock().await;
-        if let Some(last) = asked.as_ref().filter(|last| now.duration_since(last.at).abs() < last.pause) {
-            let got = self.kept(now).filter(|_| last.has_answered);
-            return got.ok_or_else(|| OidcError::Unavailable("it gave none a moment ago".to_owned()));
+    /// Fetches the documents, or returns the result of the last fetch if its interval has not passed.
+    async fn refresh(&self, now: Timestamp) -> Result<Arc<CachedIssuer>, OidcError> {
+        let mut last_fetch = self.last_fetch.lock().await;
+        if let Some(last) = last_fetch.as_ref().filter(|last| now.duration_since(last.at).abs() < last.interval) {
+            let cached = self.cached(now).filter(|_| last.succeeded);
+            return cached.ok_or_else(|| OidcError::Unavailable("the last attempt failed".to_owned()));
         }
-        // Written before it is asked: whoever asked may be gone before it has answered.
-        *asked = Some(Asked { at: now, pause: PAUSE, has_answered: false });
-        match self.download(now).await {
-            Ok(copy) => {
-                let copy = Arc::new(copy);
-                *self.copy.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&copy));
-                *asked = Some(Asked { at: now, pause: PAUSE, has_answered: true });
-                Ok(copy)
+        // Set before the fetch, because this future may be dropped before it completes.
+        *last_fetch = Some(LastFetch { at: now, interval: MIN_FETCH_INTERVAL, succeeded: false });
+        match self.fetch(now).await {
+            Ok(fetched) => {
+                let fetched = Arc::new(fetched);
+                *self.cache.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fetched));
+                *last_fetch = Some(LastFetch { at: now, interval: MIN_FETCH_INTERVAL, succeeded: true });
+                Ok(fetched)
             }
             Err(error) => {
-                if self.kept(now).is_some() {
-                    *asked = Some(Asked { at: now, pause: LONG_PAUSE, has_answered: false });
+                if self.cached(now).is_some() {
+                    *last_fetch = Some(LastFetch { at: now, interval: UNAVAILABLE_FETCH_INTERVAL, succeeded: false });
                 }
-                tracing::warn!(cause = %error, "no keys from the OIDC issuer");
+                tracing::warn!(cause = %error, "failed to fetch the keys of the OIDC issuer");
                 Err(OidcError::Unavailable(error.to_string()))
             }
         }
     }
 
-    async fn download(&self, now: Timestamp) -> Result<Copy, FetchError> {
+    async fn fetch(&self, now: Timestamp) -> Result<CachedIssuer, FetchError> {
         let url = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
-        let discovery: Discovery = self.fetch.json(&url, None).await?;
+        let discovery: Discovery = self.client.get_json(&url, None).await?;
         if discovery.issuer != self.issuer {
-            return Err(FetchError::NoAnswer(format!("{url} is the document of another issuer")));
+            return Err(FetchError::Unavailable(format!("{url}: the document names another issuer")));
         }
-        let document: KeyDocument = self.fetch.json(&discovery.jwks_uri, None).await?;
-        let keys: Vec<_> = document.keys.into_iter().filter_map(IssuerKey::read).collect();
+        let jwks: IssuerJwks = self.client.get_json(&discovery.jwks_uri, None).await?;
+        let keys: Vec<_> = jwks.keys.into_iter().filter_map(IssuerKey::parse).collect();
         if keys.is_empty() {
-            return Err(FetchError::NoAnswer(format!("{} lists no key that can be used", discovery.jwks_uri)));
+            return Err(FetchError::Unavailable(format!("{}: the key set has no usable key", discovery.jwks_uri)));
         }
-        Ok(Copy { fetched_at: now, discovery: Arc::new(discovery), keys })
+        Ok(CachedIssuer { fetched_at: now, discovery: Arc::new(discovery), keys })
     }
 }

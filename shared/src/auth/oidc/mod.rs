@@ -1,8 +1,8 @@
-//! Bearer tokens of one OpenID Connect issuer: who signed in, and whether they are an operator.
+//! Verifies the bearer tokens of one OpenID Connect issuer.
 //!
-//! An ID token and a JWT access token (RFC 9068) are taken alike, as what either proves here is the same: that the
-//! issuer, asked by one of our clients, let this person in. Each is verified on its own, with keys that are fetched
-//! from the issuer now and then: no request waits for the issuer but the first, and those that bring a key that is new.
+//! Both ID tokens and JWT access tokens (RFC 9068) are accepted: either proves that the issuer authenticated the user for
+//! one of the configured clients. Tokens are verified locally with the issuer's keys, which are cached: only the first
+//! request, and requests with an unknown key, wait for the issuer.
 
 mod bearer;
 mod fetch;
@@ -20,82 +20,83 @@ use reqwest::Url;
 pub use self::{bearer::BearerTokenError, keys::Discovery};
 use self::{
     bearer::{BearerTokenRules, UnverifiedBearer},
-    fetch::Fetch,
+    fetch::IssuerClient,
     keys::IssuerKeys,
-    userinfo::Profiles,
+    userinfo::ProfileCache,
 };
 use crate::{
     domain::{Code, Secret},
     http::Problem,
 };
 
-/// The role that may do everything.
-pub const OPERATOR: &str = "operator";
-/// The claim that names the roles, where nothing else is set.
-pub const ROLES_CLAIM: &str = "roles";
+/// The role with all permissions.
+pub const OPERATOR_ROLE: &str = "operator";
+/// The default name of the roles claim.
+pub const DEFAULT_ROLES_CLAIM: &str = "roles";
 
-/// Whose tokens are taken.
+/// The issuer whose bearer tokens are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OidcSettings {
-    /// The issuer's URL exactly as its tokens and its discovery document say it, with a slash at its end or without.
+    /// The issuer's URL exactly as in its tokens and its discovery document, including any trailing slash.
     pub issuer: String,
-    /// The audiences of which a token must name one: `aud`, or `client_id` where there is no `aud`.
+    /// The accepted audiences. A token must have one of them as `aud`, or as `client_id` if it has no `aud`.
     pub audiences: Vec<String>,
-    /// The claim that names the roles: `roles`, `cognito:groups`, or a path with dots, as in `realm_access.roles`.
+    /// The claim with the user's roles: `roles`, `cognito:groups`, or a dotted path such as `realm_access.roles`.
     pub roles_claim: String,
 }
 
-/// A person who signed in at the issuer.
+/// A signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The issuer's URL.
     pub issuer: String,
-    /// The issuer's own name for the person: unique there, and for good.
+    /// The issuer's permanent, unique id of the user (`sub`).
     pub subject: String,
-    /// Whether the person may do everything.
+    /// Whether the user has the role `operator`.
     pub is_operator: bool,
-    /// The e-mail address, as far as the token tells; [`Oidc::complete`] asks the issuer for it.
+    /// The email address, if the token has it. [`Oidc::complete_profile`] fetches a missing one from the issuer.
     pub email: Option<String>,
-    /// Whether the issuer has seen that the address is the person's.
+    /// Whether the issuer has verified the email address.
     pub email_verified: bool,
-    /// What the person is called.
+    /// The user's full name.
     pub name: Option<String>,
-    /// The token that proved all this: it asks the issuer for the rest.
+    /// The bearer token, which also authenticates requests to the userinfo endpoint.
     pub token: Secret,
 }
 
 impl User {
-    /// Issuer and subject in one text. A URL has no space in it, so no two people share a text.
+    /// Returns the unique key of the user: issuer and subject, separated by a space. A URL contains no space, so two users
+    /// never share a key.
     pub fn key(&self) -> String {
         format!("{} {}", self.issuer, self.subject)
     }
 }
 
-/// Settings that no tokens can be verified with.
+/// Invalid OIDC settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OidcSettingsError {
-    /// The issuer is no such URL.
+    /// The issuer is not a valid URL.
     #[error("the OIDC issuer must be an http or https URL without query and fragment")]
     Issuer,
-    /// Without an audience, every token of the issuer would do, whoever it was made for.
-    #[error("an OIDC issuer needs an audience or several, and none may be empty")]
+    /// There is no audience, so that every token of the issuer would be accepted, or one is empty.
+    #[error("the OIDC issuer needs one or more audiences, none of them empty")]
     Audiences,
-    /// Roles are in no claim.
-    #[error("the claim that names the roles must not be empty")]
+    /// The roles claim is empty.
+    #[error("the OIDC roles claim must not be empty")]
     RolesClaim,
-    /// The HTTP client can't be made.
-    #[error("no HTTP client for the OIDC issuer: {0}")]
+    /// The HTTP client cannot be created.
+    #[error("failed to create the HTTP client for the OIDC issuer: {0}")]
     Client(String),
 }
 
-/// Why a bearer token was not taken.
+/// An error while verifying a bearer token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OidcError {
-    /// It does not hold.
+    /// The token is invalid.
     #[error(transparent)]
     Invalid(#[from] BearerTokenError),
-    /// Nobody knows: the issuer gives no answer, and what it said before is too old or was never heard.
-    #[error("the OIDC issuer gave no answer: {0}")]
+    /// The issuer is unavailable, and its cached documents are missing or too old.
+    #[error("the OIDC issuer is unavailable: {0}")]
     Unavailable(String),
 }
 
@@ -108,15 +109,15 @@ impl From<OidcError> for Problem {
     }
 }
 
-/// Verifies the bearer tokens of one issuer. Cheap to clone; its clones share what was fetched.
+/// A verifier of bearer tokens. Cheap to clone; all clones share the cache.
 #[derive(Clone)]
 pub struct Oidc(Arc<Inner>);
 
 struct Inner {
     rules: BearerTokenRules,
     keys: IssuerKeys,
-    profiles: Profiles,
-    fetch: Fetch,
+    profiles: ProfileCache,
+    client: IssuerClient,
 }
 
 impl fmt::Debug for Oidc {
@@ -126,7 +127,7 @@ impl fmt::Debug for Oidc {
 }
 
 impl Oidc {
-    /// Fetches nothing yet.
+    /// Creates a verifier. Fetches nothing yet.
     pub fn new(settings: &OidcSettings) -> Result<Self, OidcSettingsError> {
         let issuer = issuer_url(&settings.issuer).ok_or(OidcSettingsError::Issuer)?;
         if settings.audiences.is_empty() || settings.audiences.iter().any(String::is_empty) {
@@ -135,77 +136,81 @@ impl Oidc {
         if settings.roles_claim.is_empty() {
             return Err(OidcSettingsError::RolesClaim);
         }
-        let is_secure = issuer.scheme() == "https";
-        let fetch = Fetch::new(is_secure).map_err(|error| OidcSettingsError::Client(error.to_string()))?;
+        let is_https = issuer.scheme() == "https";
+        let client = IssuerClient::new(is_https).map_err(|error| OidcSettingsError::Client(error.to_string()))?;
         let rules = BearerTokenRules {
             issuer: settings.issuer.clone(),
             audiences: settings.audiences.clone(),
             roles_claim: settings.roles_claim.clone(),
         };
-        let keys = IssuerKeys::new(settings.issuer.clone(), fetch.clone());
-        Ok(Self(Arc::new(Inner { rules, keys, profiles: Profiles::default(), fetch })))
+        let keys = IssuerKeys::new(settings.issuer.clone(), client.clone());
+        Ok(Self(Arc::new(Inner { rules, keys, profiles: ProfileCache::default(), client })))
     }
 
-    /// The issuer's URL.
+    /// Returns the issuer's URL.
     pub fn issuer(&self) -> &str {
         &self.0.rules.issuer
     }
 
-    /// The client by which the dashboard signs people in: the first of the audiences.
+    /// Returns the client id with which the dashboard signs users in: the first audience.
     pub fn client_id(&self) -> &str {
         self.0.rules.audiences.first().map_or("", String::as_str)
     }
 
-    /// Sends a request to the issuer and gives its whole answer, within the limits that hold for its documents.
+    /// Sends a request to the issuer and returns the complete response, with the limits on time and size that apply to its
+    /// documents.
     pub async fn send(
         &self,
         request: axum::http::Request<Vec<u8>>,
     ) -> Result<axum::http::Response<Vec<u8>>, OidcError> {
-        let answered = self.0.fetch.send(request).await;
-        answered.map_err(|error| OidcError::Unavailable(error.to_string()))
+        let response = self.0.client.send(request).await;
+        response.map_err(|error| OidcError::Unavailable(error.to_string()))
     }
 
-    /// Who signed in, by an ID token or an access token.
+    /// Verifies an ID token or access token and returns its user.
     pub async fn verify(&self, token: &Secret, now: Timestamp) -> Result<User, OidcError> {
         let unverified = UnverifiedBearer::parse(token.expose())?;
-        let key = self.0.keys.find(&unverified.wanted, now).await?.ok_or(BearerTokenError::UnknownKey)?;
+        let key = self.0.keys.find(&unverified.key, now).await?.ok_or(BearerTokenError::UnknownKey)?;
         Ok(unverified.verify(&key, &self.0.rules, now)?)
     }
 
-    /// The same user, with the e-mail address and the name that the issuer's userinfo endpoint tells where the token
-    /// does not. Where the issuer tells nothing either, they stay away; an issuer that gives no answer is an error only
-    /// if the address is missing.
-    pub async fn complete(&self, user: User, now: Timestamp) -> Result<User, OidcError> {
+    /// Adds the email address and name from the issuer's userinfo endpoint if the token lacks them. They stay `None` if the
+    /// endpoint does not return them either.
+    ///
+    /// # Errors
+    ///
+    /// [`OidcError::Unavailable`] if the issuer is unavailable and the email address is missing.
+    pub async fn complete_profile(&self, user: User, now: Timestamp) -> Result<User, OidcError> {
         if user.email.is_some() && user.name.is_some() {
             return Ok(user);
         }
-        match self.0.profiles.of(&user, &self.0.keys, &self.0.fetch, now).await {
-            Ok(profile) => Ok(profile.complete(user)),
+        match self.0.profiles.get(&user, &self.0.keys, &self.0.client, now).await {
+            Ok(profile) => Ok(profile.add_to(user)),
             Err(OidcError::Unavailable(cause)) if user.email.is_some() => {
-                tracing::warn!(cause, "no name from the OIDC issuer");
+                tracing::warn!(cause, "failed to fetch the user's name from the OIDC issuer");
                 Ok(user)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// What the issuer says of itself: where a browser signs in, where a code becomes a token.
+    /// Returns the issuer's discovery document.
     pub async fn discovery(&self, now: Timestamp) -> Result<Arc<Discovery>, OidcError> {
         self.0.keys.discovery(now).await
     }
 }
 
-/// Reads the URL of an issuer, from which other URLs are made.
+/// Parses the URL of an issuer.
 fn issuer_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let is_http = matches!(url.scheme(), "http" | "https");
-    // The text itself is compared and joined, so what a URL parser would mend is refused.
+    // The text itself is compared with `iss` and extended to other URLs, so text that the parser would normalize is invalid.
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains(['?', '#', '@', '\\']);
     (is_http && is_plain && url.has_host()).then_some(url)
 }
 
-/// Whether tokens of this issuer are safe on their way: over TLS, or without leaving the machine.
-pub(crate) fn is_trustworthy(issuer: &str) -> bool {
+/// Returns whether requests to the issuer are protected: over TLS, or on the loopback interface.
+pub(crate) fn is_secure_url(issuer: &str) -> bool {
     let Some(url) = issuer_url(issuer) else { return false };
     let is_loopback = match url.host_str().unwrap_or_default().trim_matches(['[', ']']) {
         "localhost" => true,

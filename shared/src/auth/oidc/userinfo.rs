@@ -1,4 +1,4 @@
-//! What the issuer's userinfo endpoint tells of a person (OpenID Connect Core §5.3).
+//! Profiles of users from the issuer's userinfo endpoint (OpenID Connect Core §5.3).
 
 use std::{
     collections::HashMap,
@@ -12,16 +12,16 @@ use serde_json::Value;
 use super::{
     OidcError, User,
     bearer::is_true,
-    fetch::{Fetch, FetchError},
+    fetch::{FetchError, IssuerClient},
     keys::IssuerKeys,
 };
 
-/// How long an answer is kept.
-const FRESH: SignedDuration = SignedDuration::from_mins(5);
-/// How many are kept.
+/// How long a profile is cached.
+const MAX_AGE: SignedDuration = SignedDuration::from_mins(5);
+/// The maximum number of cached profiles.
 const MAX_PROFILES: usize = 1000;
 
-/// What is known of a person besides the token.
+/// The profile of a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Profile {
     email: Option<String>,
@@ -30,7 +30,7 @@ pub(super) struct Profile {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct UserinfoResponse {
     sub: String,
     email: Option<String>,
     email_verified: Option<Value>,
@@ -38,8 +38,9 @@ struct Answer {
 }
 
 impl Profile {
-    /// The token's word goes first. An address and whether it is verified are never of two sources.
-    pub(super) fn complete(self, mut user: User) -> User {
+    /// Adds the profile to a user. The token's claims take precedence, and `email` and `email_verified` always come from
+    /// the same source.
+    pub(super) fn add_to(self, mut user: User) -> User {
         if user.email.is_none() {
             user.email = self.email;
             user.email_verified = self.email_verified;
@@ -49,61 +50,61 @@ impl Profile {
     }
 }
 
-/// Profiles by subject, kept for some minutes.
+/// A cache of profiles by subject.
 #[derive(Default)]
-pub(super) struct Profiles(Mutex<HashMap<String, (Timestamp, Profile)>>);
+pub(super) struct ProfileCache(Mutex<HashMap<String, (Timestamp, Profile)>>);
 
-impl Profiles {
-    /// The profile of a user; an empty one where the issuer tells nothing to the holder of this token, as is so with
-    /// most ID tokens.
-    pub(super) async fn of(
+impl ProfileCache {
+    /// Returns the profile of a user. It is empty if the issuer has no userinfo endpoint or does not accept the token
+    /// there, as is common for ID tokens.
+    pub(super) async fn get(
         &self,
         user: &User,
         keys: &IssuerKeys,
-        fetch: &Fetch,
+        client: &IssuerClient,
         now: Timestamp,
     ) -> Result<Profile, OidcError> {
-        if let Some(kept) = self.kept(&user.subject, now) {
-            return Ok(kept);
+        if let Some(cached) = self.cached(&user.subject, now) {
+            return Ok(cached);
         }
         let discovery = keys.discovery(now).await?;
         let Some(endpoint) = &discovery.userinfo_endpoint else { return Ok(Profile::default()) };
-        let answer: Answer = match fetch.json(endpoint, Some(&user.token)).await {
-            Ok(answer) => answer,
-            Err(FetchError::Refused(status)) => {
-                tracing::info!(%status, "the OIDC issuer's userinfo endpoint refused a token");
+        let response: UserinfoResponse = match client.get_json(endpoint, Some(&user.token)).await {
+            Ok(response) => response,
+            Err(FetchError::Rejected(status)) => {
+                tracing::info!(%status, "the OIDC issuer's userinfo endpoint rejected a token");
                 return Ok(Profile::default());
             }
-            Err(FetchError::NoAnswer(cause)) => return Err(OidcError::Unavailable(cause)),
+            Err(FetchError::Unavailable(cause)) => return Err(OidcError::Unavailable(cause)),
         };
-        // Of someone else, it must not be used (§5.3.2).
-        if answer.sub != user.subject {
-            return Err(OidcError::Unavailable(format!("{endpoint} answered for someone else")));
+        // A response with another `sub` must not be used (§5.3.2).
+        if response.sub != user.subject {
+            return Err(OidcError::Unavailable(format!("{endpoint}: the response is about another user")));
         }
-        let email = answer.email.filter(|email| !email.is_empty());
+        let email = response.email.filter(|email| !email.is_empty());
         let profile = Profile {
-            email_verified: email.is_some() && is_true(answer.email_verified.as_ref()),
+            email_verified: email.is_some() && is_true(response.email_verified.as_ref()),
             email,
-            name: answer.name.filter(|name| !name.is_empty()),
+            name: response.name.filter(|name| !name.is_empty()),
         };
-        self.keep(user.subject.clone(), profile.clone(), now);
+        self.store(user.subject.clone(), profile.clone(), now);
         Ok(profile)
     }
 
-    fn kept(&self, subject: &str, now: Timestamp) -> Option<Profile> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(subject).filter(|(at, _)| is_fresh(*at, now)).map(|(_, profile)| profile.clone())
+    fn cached(&self, subject: &str, now: Timestamp) -> Option<Profile> {
+        let profiles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        profiles.get(subject).filter(|(at, _)| is_fresh(*at, now)).map(|(_, profile)| profile.clone())
     }
 
-    fn keep(&self, subject: String, profile: Profile, now: Timestamp) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|_, (at, _)| is_fresh(*at, now));
-        if kept.len() < MAX_PROFILES {
-            kept.insert(subject, (now, profile));
+    fn store(&self, subject: String, profile: Profile, now: Timestamp) {
+        let mut profiles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        profiles.retain(|_, (at, _)| is_fresh(*at, now));
+        if profiles.len() < MAX_PROFILES {
+            profiles.insert(subject, (now, profile));
         }
     }
 }
 
-fn is_fresh(at: Timestamp, now: Timestamp) -> bool {
-    now.duration_since(at).abs() < FRESH
+fn is_fresh(fetched_at: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(fetched_at).abs() < MAX_AGE
 }

@@ -1,4 +1,4 @@
-//! An issuer on a loopback port, and the tokens that it makes or did not make.
+//! Test helpers: an issuer on a loopback port, and its keys and tokens.
 
 mod fetching;
 mod tokens;
@@ -36,11 +36,11 @@ fn later(seconds: i64) -> Timestamp {
     NOW + SignedDuration::from_secs(seconds)
 }
 
-/// A key of the issuer's.
+/// A signing key of the issuer.
 struct Key {
     algorithm: Algorithm,
     signing: EncodingKey,
-    /// As the JWKS lists it.
+    /// The key in the issuer's JWKS.
     jwk: Value,
 }
 
@@ -75,12 +75,12 @@ impl Key {
         json!({"alg": format!("{:?}", self.algorithm), "typ": "JWT", "kid": self.jwk["kid"]})
     }
 
-    /// A token with the key's own header.
+    /// Signs a token with the default header.
     fn token(&self, claims: &Value) -> Secret {
         self.token_with(&json!({}), claims)
     }
 
-    /// A token with these fields in its header besides, or in place of, the key's own; null takes one away.
+    /// Signs a token whose header is the default header changed by `header`; null removes a field.
     fn token_with(&self, header: &Value, claims: &Value) -> Secret {
         let message = message(&changed(self.header(), header), claims);
         let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.signing, self.algorithm).unwrap();
@@ -96,7 +96,7 @@ fn encoded(value: &Value) -> String {
     BASE64URL_NOPAD.encode(value.to_string().as_bytes())
 }
 
-/// An object with other fields; null takes one away.
+/// Sets fields of an object; null removes a field.
 fn changed(mut object: Value, fields: &Value) -> Value {
     for (name, value) in fields.as_object().unwrap() {
         if value.is_null() {
@@ -112,23 +112,23 @@ fn changed(mut object: Value, fields: &Value) -> Value {
 struct Issuer {
     url: String,
     documents: Arc<Documents>,
-    served: JoinHandle<()>,
+    server: JoinHandle<()>,
 }
 
 struct Documents {
     discovery: Mutex<Value>,
     keys: Mutex<Value>,
     userinfo: Mutex<Result<Value, StatusCode>>,
-    /// Answers 503.
-    is_away: AtomicBool,
-    /// The paths that were asked for, with the credential.
-    asked: Mutex<Vec<(String, Option<String>)>>,
+    /// Whether to respond with 503.
+    is_unavailable: AtomicBool,
+    /// The paths and `Authorization` headers of the received requests.
+    requests: Mutex<Vec<(String, Option<String>)>>,
 }
 
-async fn answer(State(documents): State<Arc<Documents>>, uri: Uri, headers: HeaderMap) -> Response {
+async fn respond(State(documents): State<Arc<Documents>>, uri: Uri, headers: HeaderMap) -> Response {
     let bearer = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
-    documents.asked.lock().unwrap().push((uri.path().to_owned(), bearer));
-    if documents.is_away.load(Ordering::SeqCst) {
+    documents.requests.lock().unwrap().push((uri.path().to_owned(), bearer));
+    if documents.is_unavailable.load(Ordering::SeqCst) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     match uri.path() {
@@ -155,12 +155,12 @@ impl Issuer {
             discovery: Mutex::new(discovery),
             keys: Mutex::default(),
             userinfo: Mutex::new(Err(StatusCode::UNAUTHORIZED)),
-            is_away: AtomicBool::default(),
-            asked: Mutex::default(),
+            is_unavailable: AtomicBool::default(),
+            requests: Mutex::default(),
         });
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&documents));
-        let served = tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
-        let issuer = Self { url, documents, served };
+        let router = Router::new().fallback(respond).with_state(Arc::clone(&documents));
+        let server = tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
+        let issuer = Self { url, documents, server };
         issuer.publish(keys);
         issuer
     }
@@ -170,13 +170,13 @@ impl Issuer {
         *self.documents.keys.lock().unwrap() = json!({ "keys": keys });
     }
 
-    fn set_away(&self, is_away: bool) {
-        self.documents.is_away.store(is_away, Ordering::SeqCst);
+    fn set_unavailable(&self, is_unavailable: bool) {
+        self.documents.is_unavailable.store(is_unavailable, Ordering::SeqCst);
     }
 
-    /// How often a path was asked for.
-    fn asked(&self, path: &str) -> usize {
-        self.documents.asked.lock().unwrap().iter().filter(|(asked, _)| asked == path).count()
+    /// Counts the requests to a path.
+    fn request_count(&self, path: &str) -> usize {
+        self.documents.requests.lock().unwrap().iter().filter(|(requested, _)| requested == path).count()
     }
 
     fn settings(&self) -> OidcSettings {
@@ -188,7 +188,7 @@ impl Issuer {
         Oidc::new(&self.settings()).unwrap()
     }
 
-    /// What an ID token says.
+    /// Returns the claims of an ID token.
     fn claims(&self) -> Value {
         json!({
             "iss": self.url, "sub": "1234", "aud": "signet", "iat": NOW.as_second(), "exp": NOW.as_second() + 3600,
@@ -196,12 +196,12 @@ impl Issuer {
         })
     }
 
-    /// The same with other claims; null takes one away.
+    /// Returns the claims of an ID token changed by `claims`; null removes a claim.
     fn claims_with(&self, claims: &Value) -> Value {
         changed(self.claims(), claims)
     }
 
-    /// What one of Cognito's access tokens says.
+    /// Returns the claims of a Cognito access token.
     fn cognito_claims(&self) -> Value {
         json!({
             "iss": self.url, "sub": "1234", "client_id": "signet-cli", "token_use": "access", "username": "ada",
@@ -213,7 +213,7 @@ impl Issuer {
 
 impl Drop for Issuer {
     fn drop(&mut self) {
-        self.served.abort();
+        self.server.abort();
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which tokens hold, and which do not.
+//! Which tokens are valid.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::auth::oidc::bearer::UnverifiedBearer;
 
 #[tokio::test]
-async fn a_token_says_who_signed_in() {
+async fn verify_returns_the_user() {
     let (rsa, pss, ec) = (Key::rsa("a"), Key { algorithm: Algorithm::PS256, ..Key::rsa("b") }, Key::p256("c"));
     let issuer = Issuer::start(&[&rsa, &pss, &ec]).await;
     let oidc = issuer.oidc();
@@ -23,12 +23,12 @@ async fn a_token_says_who_signed_in() {
         };
         assert_eq!(oidc.verify(&token, NOW).await, Ok(user), "{:?}", key.algorithm);
     }
-    assert_eq!(issuer.asked("/keys"), 1);
+    assert_eq!(issuer.request_count("/keys"), 1);
     assert!(!format!("{:?}", oidc.verify(&Secret::new(String::new()), NOW).await).contains("ada@"));
 }
 
 #[tokio::test]
-async fn claims_must_hold() {
+async fn claims_are_checked() {
     let key = Key::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
@@ -39,7 +39,7 @@ async fn claims_must_hold() {
         (json!({"aud": []}), Err(BearerTokenError::Audience)),
         (json!({"aud": null}), Err(BearerTokenError::Audience)),
         (json!({"aud": 5}), Err(BearerTokenError::Claims)),
-        // Where there is an audience, the client does not count.
+        // `client_id` counts only if there is no `aud`.
         (json!({"aud": "other", "client_id": "signet"}), Err(BearerTokenError::Audience)),
         (json!({"aud": null, "client_id": "other"}), Err(BearerTokenError::Audience)),
         (json!({"aud": null, "client_id": "signet-cli"}), Ok(())),
@@ -57,31 +57,31 @@ async fn claims_must_hold() {
         (json!({"exp": now - 60}), Err(BearerTokenError::Expired)),
         (json!({"exp": now - 59}), Ok(())),
         (json!({"exp": 1_768_478_400.5}), Ok(())),
-        (json!({"nbf": now + 61}), Err(BearerTokenError::NotYet)),
+        (json!({"nbf": now + 61}), Err(BearerTokenError::NotYetValid)),
         (json!({"nbf": now + 60}), Ok(())),
         (json!({"token_use": "refresh"}), Err(BearerTokenError::Type)),
         (json!({"token_use": "id"}), Ok(())),
         (json!({"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}), Err(BearerTokenError::Type)),
-        (json!({"cnf": {"jkt": "a"}}), Err(BearerTokenError::Bound)),
+        (json!({"cnf": {"jkt": "a"}}), Err(BearerTokenError::SenderConstrained)),
     ];
     for (claims, expected) in cases {
-        let found = oidc.verify(&key.token(&issuer.claims_with(&claims)), NOW).await;
-        assert_eq!(found.map(|_| ()), expected.map_err(OidcError::Invalid), "{claims}");
+        let result = oidc.verify(&key.token(&issuer.claims_with(&claims)), NOW).await;
+        assert_eq!(result.map(|_| ()), expected.map_err(OidcError::Invalid), "{claims}");
     }
 }
 
 #[tokio::test]
-async fn the_issuer_alone_says_with_which_key() {
+async fn headers_are_checked_and_never_supply_a_key() {
     let key = Key::rsa("a");
     let issuer = Issuer::start(&[&key, &Key::p256("b")]).await;
     let oidc = issuer.oidc();
     let cases = [
-        (json!({"jwk": key.jwk}), BearerTokenError::Form),
-        (json!({"jku": "https://a.example/keys"}), BearerTokenError::Form),
-        (json!({"x5u": "https://a.example/cert"}), BearerTokenError::Form),
-        (json!({"x5c": ["AA=="]}), BearerTokenError::Form),
-        (json!({"crit": ["exp"], "exp": 1}), BearerTokenError::Form),
-        (json!({"b64": false}), BearerTokenError::Form),
+        (json!({"jwk": key.jwk}), BearerTokenError::Malformed),
+        (json!({"jku": "https://a.example/keys"}), BearerTokenError::Malformed),
+        (json!({"x5u": "https://a.example/cert"}), BearerTokenError::Malformed),
+        (json!({"x5c": ["AA=="]}), BearerTokenError::Malformed),
+        (json!({"crit": ["exp"], "exp": 1}), BearerTokenError::Malformed),
+        (json!({"b64": false}), BearerTokenError::Malformed),
         (json!({"typ": "license+jwt"}), BearerTokenError::Type),
         (json!({"typ": "logout+jwt"}), BearerTokenError::Type),
         (json!({"typ": "dpop+jwt"}), BearerTokenError::Type),
@@ -94,7 +94,7 @@ async fn the_issuer_alone_says_with_which_key() {
         // The key's type does not match.
         (json!({"alg": "ES256"}), BearerTokenError::UnknownKey),
         (json!({"kid": "b"}), BearerTokenError::UnknownKey),
-        (json!({"kid": "made up"}), BearerTokenError::UnknownKey),
+        (json!({"kid": "unknown"}), BearerTokenError::UnknownKey),
     ];
     for (header, expected) in cases {
         let token = key.token_with(&header, &issuer.claims());
@@ -108,20 +108,20 @@ async fn the_issuer_alone_says_with_which_key() {
 }
 
 #[tokio::test]
-async fn a_forged_token_does_not_hold() {
+async fn forged_tokens_are_rejected() {
     let (key, foreign) = (Key::rsa("a"), Key::rsa("a"));
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
     let verify = async |text: String| invalid(oidc.verify(&Secret::new(text), NOW).await);
     assert_eq!(verify(foreign.token(&issuer.claims()).expose().to_owned()).await, BearerTokenError::Signature);
 
-    let mine = key.token(&issuer.claims_with(&json!({"roles": []})));
-    let [header, _, signature] = mine.expose().split('.').collect::<Vec<_>>()[..] else { panic!("no JWS") };
-    let raised = encoded(&issuer.claims());
-    assert_eq!(verify(format!("{header}.{raised}.{signature}")).await, BearerTokenError::Signature);
-    assert_eq!(verify(format!("{header}.{raised}.")).await, BearerTokenError::Signature);
+    let token = key.token(&issuer.claims_with(&json!({"roles": []})));
+    let [header, _, signature] = token.expose().split('.').collect::<Vec<_>>()[..] else { panic!("not a JWS") };
+    let forged = encoded(&issuer.claims());
+    assert_eq!(verify(format!("{header}.{forged}.{signature}")).await, BearerTokenError::Signature);
+    assert_eq!(verify(format!("{header}.{forged}.")).await, BearerTokenError::Signature);
 
-    // With no signature at all, and with the public key as the secret: as its bytes, its PEM text, its JWK.
+    // Without a signature, and with the public key as an HMAC secret: as its bytes, its PEM text and its JWK.
     let none = message(&json!({"alg": "none", "kid": "a"}), &issuer.claims());
     assert_eq!(verify(format!("{none}.")).await, BearerTokenError::Algorithm);
     let modulus = BASE64URL_NOPAD.decode(key.jwk["n"].as_str().unwrap().as_bytes()).unwrap();
@@ -132,28 +132,28 @@ async fn a_forged_token_does_not_hold() {
         let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &signing, Algorithm::HS256).unwrap();
         assert_eq!(verify(format!("{message}.{signature}")).await, BearerTokenError::Algorithm);
     }
-    for text in ["", ".", "..", "a.b.c", "a.b.c.d.e", mine.expose().trim_end_matches(signature), "\u{0}"] {
+    for text in ["", ".", "..", "a.b.c", "a.b.c.d.e", token.expose().trim_end_matches(signature), "\u{0}"] {
         assert!(
-            matches!(verify(text.to_owned()).await, BearerTokenError::Form | BearerTokenError::Signature),
+            matches!(verify(text.to_owned()).await, BearerTokenError::Malformed | BearerTokenError::Signature),
             "{text}"
         );
     }
     let long = key.token(&issuer.claims_with(&json!({"x": "x".repeat(16 * 1024)})));
-    assert_eq!(verify(long.expose().to_owned()).await, BearerTokenError::Form);
+    assert_eq!(verify(long.expose().to_owned()).await, BearerTokenError::Malformed);
 }
 
 #[tokio::test]
-async fn a_license_token_never_is_a_bearer_token() {
+async fn license_tokens_are_rejected() {
     let key = Key::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
-    // Even where one key signed both, for the same issuer and an audience of that name.
+    // Even with the same signing key, issuer and audience.
     let token = key.token_with(&json!({"typ": crate::tokens::token::TYPE}), &issuer.claims());
     assert_eq!(invalid(issuer.oidc().verify(&token, NOW).await), BearerTokenError::Type);
-    assert_eq!(issuer.asked("/keys"), 0);
+    assert_eq!(issuer.request_count("/keys"), 0);
 }
 
 #[tokio::test]
-async fn cognitos_access_token_is_a_bearer_token() {
+async fn cognito_access_tokens_are_accepted() {
     let key = Key::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let settings = OidcSettings { roles_claim: "cognito:groups".to_owned(), ..issuer.settings() };
@@ -164,7 +164,7 @@ async fn cognitos_access_token_is_a_bearer_token() {
 }
 
 #[tokio::test]
-async fn roles_are_a_list_a_word_or_words() {
+async fn roles_are_an_array_or_a_space_separated_string() {
     let key = Key::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let is_operator = async |claim: &str, claims: &Value| {
@@ -186,7 +186,7 @@ async fn roles_are_a_list_a_word_or_words() {
 }
 
 #[tokio::test]
-async fn an_address_is_verified_only_if_the_issuer_says_so() {
+async fn email_is_verified_only_with_a_true_email_verified_claim() {
     let key = Key::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
@@ -201,30 +201,30 @@ async fn an_address_is_verified_only_if_the_issuer_says_so() {
 }
 
 #[test]
-fn settings_that_would_take_any_token_are_refused() {
-    let good = OidcSettings {
+fn invalid_settings_are_rejected() {
+    let valid = OidcSettings {
         issuer: "https://a.example/pool/".to_owned(),
         audiences: vec!["signet".to_owned()],
         roles_claim: "roles".to_owned(),
     };
-    assert!(Oidc::new(&good).is_ok());
+    assert!(Oidc::new(&valid).is_ok());
     for audiences in [vec![], vec![String::new()], vec!["signet".to_owned(), String::new()]] {
-        assert!(Oidc::new(&OidcSettings { audiences, ..good.clone() }).is_err());
+        assert!(Oidc::new(&OidcSettings { audiences, ..valid.clone() }).is_err());
     }
-    assert!(Oidc::new(&OidcSettings { roles_claim: String::new(), ..good.clone() }).is_err());
+    assert!(Oidc::new(&OidcSettings { roles_claim: String::new(), ..valid.clone() }).is_err());
     for issuer in ["", "a", "ftp://a", "https://a/?b", "https://a/#b", "https://u:p@a", "https://a /", " https://a"] {
-        assert!(Oidc::new(&OidcSettings { issuer: issuer.to_owned(), ..good.clone() }).is_err(), "{issuer}");
+        assert!(Oidc::new(&OidcSettings { issuer: issuer.to_owned(), ..valid.clone() }).is_err(), "{issuer}");
     }
 }
 
 proptest! {
     #[test]
-    fn any_text_is_read_or_refused(text in any::<String>()) {
+    fn parsing_any_text_does_not_panic(text in any::<String>()) {
         let _ = UnverifiedBearer::parse(&text);
     }
 
     #[test]
-    fn any_header_is_read_or_refused(header in any::<String>()) {
+    fn parsing_any_header_does_not_panic(header in any::<String>()) {
         let text = format!("{}.e30.AA", BASE64URL_NOPAD.encode(header.as_bytes()));
         let _ = UnverifiedBearer::parse(&text);
     }

@@ -1,76 +1,76 @@
-//! What the userinfo endpoint adds.
+//! Profiles from the userinfo endpoint.
 
 use super::*;
 
-fn tells(issuer: &Issuer, answer: Result<Value, StatusCode>) {
-    *issuer.documents.userinfo.lock().unwrap() = answer;
+fn set_userinfo(issuer: &Issuer, response: Result<Value, StatusCode>) {
+    *issuer.documents.userinfo.lock().unwrap() = response;
 }
 
 #[tokio::test]
-async fn the_issuer_tells_what_the_token_does_not() {
+async fn userinfo_supplies_claims_that_the_token_lacks() {
     let key = Key::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
-    // As Cognito writes it.
+    // Cognito sends `email_verified` as a string.
     let body = json!({"sub": "1234", "email": "ada@example.com", "email_verified": "true", "username": "ada"});
-    tells(&issuer, Ok(body));
+    set_userinfo(&issuer, Ok(body));
     let token = key.token(&issuer.cognito_claims());
     let user = oidc.verify(&token, NOW).await.unwrap();
-    assert_eq!(issuer.asked("/userinfo"), 0);
-    let complete = oidc.complete(user.clone(), NOW).await.unwrap();
+    assert_eq!(issuer.request_count("/userinfo"), 0);
+    let complete = oidc.complete_profile(user.clone(), NOW).await.unwrap();
     let expected = User { email: Some("ada@example.com".to_owned()), email_verified: true, ..user.clone() };
     assert_eq!(complete, expected);
     let bearer = format!("Bearer {}", token.expose());
-    assert!(issuer.documents.asked.lock().unwrap().contains(&("/userinfo".to_owned(), Some(bearer))));
+    assert!(issuer.documents.requests.lock().unwrap().contains(&("/userinfo".to_owned(), Some(bearer))));
 
-    tells(&issuer, Err(StatusCode::SERVICE_UNAVAILABLE));
-    assert_eq!(oidc.complete(user.clone(), later(299)).await.unwrap(), expected);
-    assert_eq!(issuer.asked("/userinfo"), 1);
-    assert!(is_unavailable(&oidc.complete(user, later(300)).await));
+    set_userinfo(&issuer, Err(StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!(oidc.complete_profile(user.clone(), later(299)).await.unwrap(), expected);
+    assert_eq!(issuer.request_count("/userinfo"), 1);
+    assert!(is_unavailable(&oidc.complete_profile(user, later(300)).await));
 }
 
 #[tokio::test]
-async fn the_tokens_word_goes_first() {
+async fn claims_of_the_token_take_precedence() {
     let key = Key::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
-    tells(&issuer, Ok(json!({"sub": "1234", "email": "b@example.com", "email_verified": true, "name": "B"})));
+    set_userinfo(&issuer, Ok(json!({"sub": "1234", "email": "b@example.com", "email_verified": true, "name": "B"})));
     let user = oidc.verify(&key.token(&issuer.claims()), NOW).await.unwrap();
-    assert_eq!(oidc.complete(user.clone(), NOW).await.unwrap(), user);
-    assert_eq!(issuer.asked("/userinfo"), 0);
+    assert_eq!(oidc.complete_profile(user.clone(), NOW).await.unwrap(), user);
+    assert_eq!(issuer.request_count("/userinfo"), 0);
 
     let claims = issuer.claims_with(&json!({"name": null, "email_verified": false}));
     let user = oidc.verify(&key.token(&claims), NOW).await.unwrap();
-    let complete = oidc.complete(user, NOW).await.unwrap();
+    let complete = oidc.complete_profile(user, NOW).await.unwrap();
     assert_eq!(complete.name.as_deref(), Some("B"));
     assert_eq!((complete.email.as_deref(), complete.email_verified), (Some("ada@example.com"), false));
 }
 
 #[tokio::test]
-async fn of_someone_else_nothing_is_taken() {
+async fn userinfo_of_another_subject_is_rejected() {
     let key = Key::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
     let user = oidc.verify(&key.token(&issuer.cognito_claims()), NOW).await.unwrap();
-    tells(&issuer, Ok(json!({"sub": "4321", "email": "b@example.com", "email_verified": true})));
-    assert!(is_unavailable(&oidc.complete(user.clone(), NOW).await));
-    // An address without a word on whether it is verified is not.
-    tells(&issuer, Ok(json!({"sub": "1234", "email": "ada@example.com"})));
-    let complete = oidc.complete(user, NOW).await.unwrap();
+    set_userinfo(&issuer, Ok(json!({"sub": "4321", "email": "b@example.com", "email_verified": true})));
+    assert!(is_unavailable(&oidc.complete_profile(user.clone(), NOW).await));
+    // Without `email_verified`, the address counts as unverified.
+    set_userinfo(&issuer, Ok(json!({"sub": "1234", "email": "ada@example.com"})));
+    let complete = oidc.complete_profile(user, NOW).await.unwrap();
     assert_eq!((complete.email.as_deref(), complete.email_verified), (Some("ada@example.com"), false));
 }
 
 #[tokio::test]
-async fn an_issuer_that_will_not_tell_is_no_fault() {
+async fn a_rejected_token_leaves_the_profile_empty() {
     let key = Key::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
     let user = oidc.verify(&key.token(&issuer.cognito_claims()), NOW).await.unwrap();
-    tells(&issuer, Err(StatusCode::UNAUTHORIZED));
-    assert_eq!(oidc.complete(user.clone(), NOW).await.unwrap(), user);
-    // One that gives no answer is, unless the address is known.
-    tells(&issuer, Err(StatusCode::BAD_GATEWAY));
-    assert!(is_unavailable(&oidc.complete(user, NOW).await));
+    set_userinfo(&issuer, Err(StatusCode::UNAUTHORIZED));
+    assert_eq!(oidc.complete_profile(user.clone(), NOW).await.unwrap(), user);
+    // An unavailable issuer is an error unless the token has the address.
+    set_userinfo(&issuer, Err(StatusCode::BAD_GATEWAY));
+    assert!(is_unavailable(&oidc.complete_profile(user, NOW).await));
     let known = oidc.verify(&key.token(&issuer.claims_with(&json!({"name": null}))), NOW).await.unwrap();
-    assert_eq!(oidc.complete(known.clone(), NOW).await.unwrap(), known);
+    assert_eq!(oidc.complete_profile(known.clone(), NOW).await.unwrap(), known);
 }
