@@ -1,5 +1,5 @@
-//! Nested tokens (RFC 7519 §11.2): a signed license token, encrypted to the app that it is for. Only who has the app's
-//! private key reads it; that it is genuine is still its signature's to say.
+//! Nested JWTs (RFC 7519 §11.2): a signed license token, encrypted with the app's public key. Encryption only hides the
+//! content; the signature of the inner token proves its authenticity.
 
 use data_encoding::BASE64URL_NOPAD;
 use josekit::{
@@ -10,28 +10,28 @@ use josekit::{
 use super::PublicKey;
 use crate::domain::{EncryptionKey, Secret};
 
-/// How a token's key is encrypted.
+/// The `alg` of nested tokens, with which the content key is encrypted.
 pub const ALGORITHM: &str = "RSA-OAEP";
-/// How the token itself is encrypted.
+/// The `enc` of nested tokens, with which the content is encrypted.
 pub const CONTENT_ENCRYPTION: &str = "A256CBC-HS512";
 
-/// Why a token was not encrypted. A key that was taken can be encrypted to, so it is a fault.
+/// Encrypting a token failed. Public keys are validated at activation, so this is an internal error.
 #[derive(Debug, thiserror::Error)]
-#[error("the token could not be encrypted: {0}")]
+#[error("failed to encrypt the token: {0}")]
 pub struct EncryptError(String);
 
-/// A token in the form in which an app gets it.
+/// A token in the form in which an app receives it.
 #[derive(Debug)]
 pub struct EncodedToken {
-    /// The token itself, or what it is encrypted in.
+    /// The signed token, or the encrypted token that contains it.
     pub token: Secret,
-    /// `JWT` or `JWE`.
+    /// `JWT` for a signed token, `JWE` for an encrypted one.
     pub token_type: &'static str,
 }
 
 impl EncodedToken {
-    /// For an app with this public key, or without any.
-    pub fn to(key: Option<&EncryptionKey>, token: &Secret) -> Result<Self, EncryptError> {
+    /// Encrypts the token if the app has a public key.
+    pub fn new(key: Option<&EncryptionKey>, token: &Secret) -> Result<Self, EncryptError> {
         Ok(match key {
             Some(key) => Self { token: encrypt(token, key)?, token_type: "JWE" },
             None => Self { token: token.clone(), token_type: "JWT" },
@@ -39,8 +39,8 @@ impl EncodedToken {
     }
 }
 
-/// Encrypts a token. The header's `kid` is the RFC 7638 thumbprint of the app's key, so that an app with several knows
-/// which one opens it.
+/// Encrypts a token. The header's `kid` is the RFC 7638 thumbprint of the app's key, so that an app with several keys can
+/// select the right one.
 fn encrypt(token: &Secret, key: &EncryptionKey) -> Result<Secret, EncryptError> {
     let mut header = JweHeader::new();
     header.set_content_encryption(CONTENT_ENCRYPTION);
@@ -69,25 +69,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_encrypted_opens_with_the_private_key_alone() {
+    fn only_the_private_key_decrypts_a_token() {
         let token = Secret::new("eyJhbGciOiJSUzI1NiJ9.e30.c2ln".to_owned());
         let other = RsaKeyPair::generate(2048).unwrap().to_jwk_private_key();
         let other = RSA_OAEP.decrypter_from_jwk(&other).unwrap();
         for bits in [2048, 2049] {
             let pair = RsaKeyPair::generate(bits).unwrap();
             let public = pair.to_jwk_public_key();
-            let given: crate::domain::PublicKeyInput =
+            let input: crate::domain::PublicKeyInput =
                 serde_json::from_value(serde_json::to_value(public.as_ref()).unwrap()).unwrap();
-            let handed = EncodedToken::to(Some(&given.read().unwrap()), &token).unwrap();
-            assert_eq!(handed.token_type, "JWE");
+            let encoded = EncodedToken::new(Some(&input.read().unwrap()), &token).unwrap();
+            assert_eq!(encoded.token_type, "JWE");
 
-            let own = RSA_OAEP.decrypter_from_jwk(&pair.to_jwk_private_key()).unwrap();
-            let (opened, header) = deserialize_compact(handed.token.expose(), &own).unwrap();
-            assert_eq!(opened, token.expose().as_bytes());
-            let said = (header.algorithm(), header.content_encryption(), header.content_type());
-            assert_eq!(said, (Some("RSA-OAEP"), Some("A256CBC-HS512"), Some("JWT")));
-            assert!(deserialize_compact(handed.token.expose(), &other).is_err());
+            let decrypter = RSA_OAEP.decrypter_from_jwk(&pair.to_jwk_private_key()).unwrap();
+            let (decrypted, header) = deserialize_compact(encoded.token.expose(), &decrypter).unwrap();
+            assert_eq!(decrypted, token.expose().as_bytes());
+            let fields = (header.algorithm(), header.content_encryption(), header.content_type());
+            assert_eq!(fields, (Some("RSA-OAEP"), Some("A256CBC-HS512"), Some("JWT")));
+            assert!(deserialize_compact(encoded.token.expose(), &other).is_err());
         }
-        assert_eq!(EncodedToken::to(None, &token).unwrap().token, token);
+        assert_eq!(EncodedToken::new(None, &token).unwrap().token, token);
     }
 }

@@ -1,4 +1,4 @@
-//! A warm function's copy of the signing key ring.
+//! A cache of the signing key ring.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,125 +9,130 @@ use crate::{
     store::{StoreError, Table},
 };
 
-/// What is not in the copy makes it be read again, but not more often than this: an attacker can make up kids.
-const UNKNOWN_PAUSE: SignedDuration = SignedDuration::from_secs(5);
-/// How often the ring may turn while a key is looked for that signs for so long.
-const TRIES: usize = 4;
+/// The minimum time between two reads that are triggered by an unknown kid. Anyone can invent kids.
+const MIN_READ_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
+/// The maximum number of attempts to find a signing key while the ring is being rotated.
+const MAX_ATTEMPTS: usize = 4;
 
-/// The ring, read from the table and kept for the refresh interval.
+/// The key ring, cached for the refresh interval. All clones share the cache.
 #[derive(Debug, Clone)]
 pub struct KeyRingCache {
     table: Table,
     refresh: SignedDuration,
-    kept: Arc<Mutex<Kept>>,
+    state: Arc<Mutex<CacheState>>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
-    copy: Option<Copy>,
-    /// How often it was let go. What was asked for before that may be older than the change behind it.
-    drops: u64,
+struct CacheState {
+    cached: Option<CachedRing>,
+    /// The number of invalidations. A read that started before an invalidation may return outdated data, so its result is
+    /// not cached.
+    invalidations: u64,
 }
 
 #[derive(Debug, Clone)]
-struct Copy {
+struct CachedRing {
     read_at: Timestamp,
     ring: Arc<KeyRing>,
 }
 
-impl Copy {
+impl CachedRing {
     fn age(&self, now: Timestamp) -> SignedDuration {
         now.duration_since(self.read_at)
     }
 
-    /// Whether there is a key that signs, and a set of keys that holds.
-    fn is_whole(&self, now: Timestamp) -> bool {
+    /// Returns whether the ring has a current key and a valid signed key set.
+    fn is_complete(&self, now: Timestamp) -> bool {
         self.ring.current().is_some() && self.ring.good_set(now).is_some()
     }
 }
 
 impl KeyRingCache {
-    /// A ring that is not read yet.
+    /// Creates an empty cache.
     pub fn new(table: Table, refresh: SignedDuration) -> Self {
-        Self { table, refresh, kept: Arc::default() }
+        Self { table, refresh, state: Arc::default() }
     }
 
-    /// How old a copy may be, and so how long a JWKS may be kept.
+    /// Returns the maximum age of the cached ring, which is also how long clients may cache the JWKS.
     pub fn refresh_interval(&self) -> SignedDuration {
         self.refresh
     }
 
-    /// The ring. A copy older than the refresh interval, by the wall clock at the time of use, is read anew: an
-    /// instance may have been frozen for hours. So is, within
-    /// seconds, one without a key that signs or a set that holds: before the first keys are made, after a condemnation.
+    /// Returns the ring. Reads it from the table if the cached one is older than the refresh interval, by the wall clock:
+    /// Lambda may have frozen the instance for hours.
+    ///
+    /// A ring without a current key or a valid signed set is read again after a few seconds. That happens before the first
+    /// keys are created, and after a condemnation.
     pub async fn read(&self, now: Timestamp) -> Result<Arc<KeyRing>, StoreError> {
-        match self.kept(now, self.refresh) {
-            Some(copy) if copy.is_whole(now) || copy.age(now) < UNKNOWN_PAUSE => Ok(copy.ring),
+        match self.cached(now, self.refresh) {
+            Some(cached) if cached.is_complete(now) || cached.age(now) < MIN_READ_INTERVAL => Ok(cached.ring),
             _ => self.reload(now).await,
         }
     }
 
-    /// The key that signs.
+    /// Returns the current signing key.
     pub async fn current(&self, now: Timestamp) -> Result<Option<SigningKey>, StoreError> {
         Ok(self.read(now).await?.current().cloned())
     }
 
-    /// The key that signs a token of this life, its grace period included. That it signs such is noted in the ring
-    /// first, once for each key, as it must stay published until the last of them has ended.
-    pub async fn signing(&self, life_seconds: i64, now: Timestamp) -> Result<Option<SigningKey>, StoreError> {
-        let covers = |key: &SigningKey| key.longest_life_seconds >= life_seconds;
+    /// Returns the key for signing a token with this lifetime in seconds, grace period included.
+    ///
+    /// A key must stay published until its last token has ended. If the lifetime exceeds the maximum that the ring has
+    /// recorded for the key, the ring is updated first, once per key and maximum.
+    pub async fn signing_key(&self, lifetime_seconds: i64, now: Timestamp) -> Result<Option<SigningKey>, StoreError> {
+        let covers = |key: &SigningKey| key.longest_life_seconds >= lifetime_seconds;
         if let Some(key) = self.current(now).await?.filter(covers) {
             return Ok(Some(key));
         }
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             match self.reload(now).await?.current() {
                 None => return Ok(None),
                 Some(key) if covers(key) => return Ok(Some(key.clone())),
-                Some(key) => _ = self.table.extend_max_token_lifetime(key, life_seconds).await?,
+                Some(key) => _ = self.table.extend_max_token_lifetime(key, lifetime_seconds).await?,
             }
         }
         Err(StoreError::Contended)
     }
 
-    /// The key of a kid. One that is not in the copy may have been made a moment ago.
+    /// Finds a key by its kid. Reads the ring from the table if the cached one does not have the key.
     pub async fn find(&self, kid: &str, now: Timestamp) -> Result<Option<SigningKey>, StoreError> {
-        let known = self.read(now).await?.key(kid).cloned();
-        if known.is_some() || self.kept(now, UNKNOWN_PAUSE).is_some() {
-            return Ok(known);
+        let key = self.read(now).await?.key(kid).cloned();
+        if key.is_some() || self.cached(now, MIN_READ_INTERVAL).is_some() {
+            return Ok(key);
         }
         Ok(self.reload(now).await?.key(kid).cloned())
     }
 
-    /// Lets the copy go: this process has changed the ring.
-    pub fn forget(&self) {
-        let mut kept = self.lock();
-        kept.copy = None;
-        kept.drops += 1;
+    /// Empties the cache, after this process has changed the ring.
+    pub fn invalidate(&self) {
+        let mut state = self.lock();
+        state.cached = None;
+        state.invalidations += 1;
     }
 
-    fn kept(&self, now: Timestamp, most: SignedDuration) -> Option<Copy> {
-        let copy = self.lock().copy.clone()?;
-        let age = copy.age(now);
-        (age >= SignedDuration::ZERO && age < most).then_some(copy)
+    fn cached(&self, now: Timestamp, max_age: SignedDuration) -> Option<CachedRing> {
+        let cached = self.lock().cached.clone()?;
+        let age = cached.age(now);
+        (age >= SignedDuration::ZERO && age < max_age).then_some(cached)
     }
 
-    /// Reads the ring anew. Of several that do so at once, the first to ask may be the last to get an answer: an older
-    /// ring, which may have a key that was condemned since, takes no place of a newer one.
+    /// Reads the ring from the table. Concurrent reads may complete out of order, so an older version of the ring, which
+    /// may have a key that was condemned since, never replaces a newer one.
     async fn reload(&self, now: Timestamp) -> Result<Arc<KeyRing>, StoreError> {
-        let drops = self.lock().drops;
+        let invalidations = self.lock().invalidations;
         let ring = Arc::new(self.table.ring().await?);
-        let mut kept = self.lock();
-        let is_newer = |copy: &Copy| copy.ring.version > ring.version && copy.age(now) < self.refresh;
-        if let Some(newer) = kept.copy.as_ref().filter(|copy| is_newer(copy)) {
+        let mut state = self.lock();
+        let is_newer = |cached: &CachedRing| cached.ring.version > ring.version && cached.age(now) < self.refresh;
+        if let Some(newer) = state.cached.as_ref().filter(|cached| is_newer(cached)) {
             return Ok(Arc::clone(&newer.ring));
         }
-        if kept.drops == drops {
-            kept.copy = Some(Copy { read_at: now, ring: Arc::clone(&ring) });
+        if state.invalidations == invalidations {
+            state.cached = Some(CachedRing { read_at: now, ring: Arc::clone(&ring) });
         }
         Ok(ring)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, CacheState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

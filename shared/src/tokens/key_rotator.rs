@@ -1,7 +1,7 @@
-//! Who looks after the ring: makes keys, lets each take its turn, retires and ends them, and signs their set.
+//! Rotates the signing keys: creates, promotes, retires and deletes keys, and signs the key set.
 //!
-//! It does whatever is due, a step at a time, and may die between any two things: each step is one transaction on the
-//! version of the ring that it read, and a key that was made and not yet written down is found again by its name.
+//! Safe against crashes at any point: each step is one transaction on the version of the ring that it read, and a key that
+//! was created but not recorded is found by its name.
 
 use std::sync::Arc;
 
@@ -14,127 +14,132 @@ use crate::{
     store::{StoreError, Table, key_ring::KeyRingUpdate},
 };
 
-/// More steps than a ring can have due at once.
+/// The maximum number of steps per run, more than can be due at once.
 const MAX_STEPS: usize = 20;
 
-/// Why the ring was not looked after to the end. What is due is done by the next that looks.
+/// An error that ends a run. The next run continues with the remaining steps.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyRotationError {
-    /// The signer.
+    /// The signer failed.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Looks after the ring. Only who may make keys and sign with the root keys can.
+/// Rotates the signing keys. Needs permission to create keys and to sign with the root keys.
 #[derive(Debug, Clone)]
 pub struct KeyRotator {
     table: Table,
     signer: Arc<dyn Signer>,
-    rules: RotationPolicy,
+    policy: RotationPolicy,
     /// The handles of the root keys; the first signs.
-    roots: Arc<[String]>,
+    root_handles: Arc<[String]>,
     issuer: Arc<str>,
 }
 
 impl KeyRotator {
-    /// For the ring of this table, whose root keys have these handles: all of them are there for apps to build in, and
-    /// the first signs. To replace a root key, one is added at the end; once every app in the field has it built in, it
-    /// is put first; and once no app has the old one alone, that is left out.
-    pub fn new(table: Table, signer: Arc<dyn Signer>, rules: RotationPolicy, roots: &[String], issuer: &str) -> Self {
-        Self { table, signer, rules, roots: roots.into(), issuer: issuer.into() }
+    /// Creates a rotator for the ring of a table. `root_handles` are the handles of the root keys. All of them are listed
+    /// for apps to build in, and the first signs.
+    ///
+    /// To replace a root key, add the new one at the end. Move it to the front once every app in the field has it built
+    /// in, and remove the old one once no app relies on it alone.
+    pub fn new(
+        table: Table,
+        signer: Arc<dyn Signer>,
+        policy: RotationPolicy,
+        root_handles: &[String],
+        issuer: &str,
+    ) -> Self {
+        Self { table, signer, policy, root_handles: root_handles.into(), issuer: issuer.into() }
     }
 
-    /// Does all that is due; last what may be forbidden for good, which nothing else waits for.
-    pub async fn keep(&self, now: Timestamp) -> Result<(), KeyRotationError> {
+    /// Runs all due steps. Deletions come last, because they may be permanently forbidden and must not block other steps.
+    pub async fn run_due_steps(&self, now: Timestamp) -> Result<(), KeyRotationError> {
         for _ in 0..MAX_STEPS {
             let ring = self.table.ring().await?;
-            if !self.step(&ring, now).await? {
-                return self.end_keys(&ring, now).await;
+            if !self.run_next_step(&ring, now).await? {
+                return self.delete_keys(&ring, now).await;
             }
         }
         Err(StoreError::Contended.into())
     }
 
-    /// Does the first thing that is due; tells whether there was one.
-    async fn step(&self, ring: &KeyRing, now: Timestamp) -> Result<bool, KeyRotationError> {
-        let Some(step) = ring.due(self.rules, now) else { return self.keep_set(ring, now).await };
+    /// Runs the first due step. Returns false if none is due.
+    async fn run_next_step(&self, ring: &KeyRing, now: Timestamp) -> Result<bool, KeyRotationError> {
+        let Some(step) = ring.due(self.policy, now) else { return self.update_signed_set(ring, now).await };
         let changed = match step {
             DueStep::Make => {
-                self.make(ring, now).await?;
+                self.create_key(ring, now).await?;
                 return Ok(true);
             }
-            DueStep::Promote => ring.promoted(self.rules, now).unwrap_or_default(),
+            DueStep::Promote => ring.promoted(self.policy, now).unwrap_or_default(),
             DueStep::Retire => ring.retired(now),
         };
         if self.table.update_key_ring(ring, KeyRingUpdate { changed: &changed, ..KeyRingUpdate::default() }).await? {
             let kids: Vec<_> = changed.iter().map(|key| key.kid.as_str()).collect();
-            tracing::info!(?step, ?kids, "the signing key ring has turned");
+            tracing::info!(?step, ?kids, "the signing key ring was updated");
         }
         Ok(true)
     }
 
-    /// Lets the private parts end that are of no use any more. One that does not is passed over, and told of, until it
-    /// does: many an account forbids everybody to delete keys, and such a key signs nothing that is honoured.
-    async fn end_keys(&self, ring: &KeyRing, now: Timestamp) -> Result<(), KeyRotationError> {
-        let mut ended = ring.ended(self.rules, now);
-        let mut refused = Vec::new();
-        for key in &ended {
-            if let Err(error) = self.signer.end(&key.handle).await {
-                tracing::error!(kid = key.kid, %error, "a signing key that is of no use any more could not be deleted");
-                refused.push(key.kid.clone());
+    /// Deletes the private keys that are no longer used. A key that cannot be deleted is logged, skipped and retried by
+    /// the next run: many AWS accounts forbid deletions, and no token of such a key is accepted anyway.
+    async fn delete_keys(&self, ring: &KeyRing, now: Timestamp) -> Result<(), KeyRotationError> {
+        let mut deleted = ring.ended(self.policy, now);
+        let mut failed = Vec::new();
+        for key in &deleted {
+            if let Err(error) = self.signer.schedule_deletion(&key.handle).await {
+                tracing::error!(kid = key.kid, %error, "failed to delete an unused signing key");
+                failed.push(key.kid.clone());
             }
         }
-        ended.retain(|key| !refused.contains(&key.kid));
-        if ended.is_empty() {
+        deleted.retain(|key| !failed.contains(&key.kid));
+        if deleted.is_empty() {
             return Ok(());
         }
-        // Where the ring has moved meanwhile, the next that looks does it again: it can be done twice.
-        if self.table.update_key_ring(ring, KeyRingUpdate { changed: &ended, ..KeyRingUpdate::default() }).await? {
-            let kids: Vec<_> = ended.iter().map(|key| key.kid.as_str()).collect();
-            tracing::info!(?kids, "signing keys have ended");
+        // If the ring was changed concurrently, the next run repeats the deletions, which are idempotent.
+        if self.table.update_key_ring(ring, KeyRingUpdate { changed: &deleted, ..KeyRingUpdate::default() }).await? {
+            let kids: Vec<_> = deleted.iter().map(|key| key.kid.as_str()).collect();
+            tracing::info!(?kids, "unused signing keys were deleted");
         }
         Ok(())
     }
 
-    /// Makes the key that is missing. That it is being made is written first, so that nobody makes it too, and so that
-    /// one which a process made before it died is looked for.
-    async fn make(&self, ring: &KeyRing, now: Timestamp) -> Result<(), KeyRotationError> {
-        let making = PendingKey { serial: ring.made + 1, since: now };
-        if !self.table.update_key_ring(ring, KeyRingUpdate { making: Some(making), ..KeyRingUpdate::default() }).await?
-        {
+    /// Creates a key. The pending creation is recorded first, so that no other process creates a key too, and so that a key
+    /// of a process that crashed is found.
+    async fn create_key(&self, ring: &KeyRing, now: Timestamp) -> Result<(), KeyRotationError> {
+        let pending = PendingKey { serial: ring.made + 1, since: now };
+        let update = KeyRingUpdate { making: Some(pending), ..KeyRingUpdate::default() };
+        if !self.table.update_key_ring(ring, update).await? {
             return Ok(());
         }
-        let name = format!("signing key {}", making.serial);
+        let name = format!("signing key {}", pending.serial);
         let found = if ring.making.is_some() { self.signer.find(&name).await? } else { None };
-        let made = match found {
+        let created = match found {
             Some(found) => found,
             None => self.signer.create(&name).await?,
         };
-        let key = new_key(&made, making);
+        let key = new_key(&created, pending);
         loop {
             let ring = self.table.ring().await?;
-            if ring.making != Some(making) {
-                // Somebody took this for dead, and has found the key, or made another.
+            if ring.making != Some(pending) {
+                // Another process considered this one dead, and has found the key or created another.
                 return Ok(());
             }
             let key = ring.admitted(key.clone(), now);
-            if self
-                .table
-                .update_key_ring(&ring, KeyRingUpdate { added: Some(&key), ..KeyRingUpdate::default() })
-                .await?
-            {
-                tracing::info!(kid = key.kid, "a signing key was made");
+            let update = KeyRingUpdate { added: Some(&key), ..KeyRingUpdate::default() };
+            if self.table.update_key_ring(&ring, update).await? {
+                tracing::info!(kid = key.kid, "a signing key was created");
                 return Ok(());
             }
         }
     }
 
-    /// Writes down the root keys, and signs the set when it is another or grows old.
-    async fn keep_set(&self, ring: &KeyRing, now: Timestamp) -> Result<bool, KeyRotationError> {
-        if !ring.roots.iter().map(|root| &root.handle).eq(self.roots.iter()) {
+    /// Records the root keys, and signs the key set if it has changed or must be renewed. Returns false if neither is due.
+    async fn update_signed_set(&self, ring: &KeyRing, now: Timestamp) -> Result<bool, KeyRotationError> {
+        if !ring.roots.iter().map(|root| &root.handle).eq(self.root_handles.iter()) {
             let roots = self.read_roots(ring).await?;
             self.table.set_roots(ring, &roots).await?;
             return Ok(true);
@@ -143,20 +148,22 @@ impl KeyRotator {
         if !signed_key_set::is_due(ring, root, &self.issuer, now) {
             return Ok(false);
         }
-        self.confirm(ring).await?;
+        self.check_unsigned_keys(ring).await?;
         let set = signed_key_set::sign(&*self.signer, root, ring, &self.issuer, now).await?;
         self.table.keep_signed_set(ring, &set).await?;
         Ok(true)
     }
 
-    /// Refuses a published key that the signer does not have as the table says. Whoever could write the table could put a
-    /// key of their own there, and go on making tokens with it when they have lost the table: the root key must not vouch
-    /// for it. What it has vouched for is not asked again, as a key may be published that can sign no more.
-    async fn confirm(&self, ring: &KeyRing) -> Result<(), SignError> {
-        for key in signed_key_set::not_vouched_for(ring) {
-            let public = self.signer.public(&key.handle).await?;
+    /// Checks that every published key that is not in the signed set belongs to the signer.
+    ///
+    /// An attacker with write access to the table could insert their own key. If a root key signed it, the attacker could
+    /// issue tokens even after losing that access. Keys in the signed set are not checked again, because the signer may
+    /// have deleted a key that is still published.
+    async fn check_unsigned_keys(&self, ring: &KeyRing) -> Result<(), SignError> {
+        for key in signed_key_set::unsigned_keys(ring) {
+            let public = self.signer.public_key(&key.handle).await?;
             if public.kid() != key.kid || BASE64URL_NOPAD.encode(&public.n) != key.n {
-                return Err(SignError::Refused(format!("the key {} of the table is not the signer's", key.kid)));
+                return Err(SignError::Rejected(format!("the key {} in the table is not the signer's", key.kid)));
             }
         }
         Ok(())
@@ -164,10 +171,10 @@ impl KeyRotator {
 
     async fn read_roots(&self, ring: &KeyRing) -> Result<Vec<RootKey>, SignError> {
         let mut roots = Vec::new();
-        for handle in &*self.roots {
+        for handle in &*self.root_handles {
             let root = match ring.roots.iter().find(|root| root.handle == *handle) {
-                Some(known) => known.clone(),
-                None => root_key(handle, &self.signer.public(handle).await?),
+                Some(root) => root.clone(),
+                None => root_key(handle, &self.signer.public_key(handle).await?),
             };
             roots.push(root);
         }

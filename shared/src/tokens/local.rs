@@ -1,5 +1,5 @@
-//! Keys in files, for one machine and for tests: a signing key in a PEM file each, and the sealing key in one of its
-//! own, readable by their owner alone. Where Signet is deployed, KMS holds them.
+//! Keys in files, for local installations and tests: one PEM file per signing key, and a file for each symmetric key. Only
+//! the owner can read them. Deployed installations use KMS.
 
 use std::{
     collections::HashMap,
@@ -31,59 +31,60 @@ use crate::{
 
 const PEM_TAG: &str = "PRIVATE KEY";
 
-/// Signs with RSA keys of this process. A key's handle is its kid.
+/// Signs with RSA keys in the memory of this process, optionally stored in files. A key's handle is its kid.
 pub struct LocalSigner {
-    /// Where the PEM files are; none keeps keys in memory.
-    folder: Option<PathBuf>,
+    /// The directory of the PEM files. With `None`, keys exist only in memory.
+    directory: Option<PathBuf>,
     keys: Mutex<HashMap<String, Arc<KeyPair>>>,
-    spare: Mutex<Vec<SpareKey>>,
+    pregenerated: Mutex<Vec<PregeneratedKey>>,
 }
 
-/// A key that is made ahead, for a signer in memory: making one takes a tenth of a second, and tests start hundreds.
+/// An RSA key that was generated in advance. Generating one takes a tenth of a second, and tests start hundreds of signers.
 #[derive(Clone)]
-pub struct SpareKey(Arc<KeyPair>);
+pub struct PregeneratedKey(Arc<KeyPair>);
 
-impl SpareKey {
-    /// Makes one.
-    pub fn make() -> Result<Self, SignError> {
-        Ok(Self(Arc::new(KeyPair::generate(KeySize::Rsa2048).map_err(|_| refused("no key could be made"))?)))
+impl PregeneratedKey {
+    /// Generates an RSA key of 2048 bits.
+    pub fn generate() -> Result<Self, SignError> {
+        Ok(Self(Arc::new(KeyPair::generate(KeySize::Rsa2048).map_err(|_| rejected("failed to generate a key"))?)))
     }
 
-    /// Its private part, as a PEM file has it.
+    /// Returns the private key as PEM.
     pub fn to_pem(&self) -> Result<Zeroizing<String>, SignError> {
-        let der: Pkcs8V1Der<'_> = self.0.as_der().map_err(|_| refused("the key can't be written"))?;
+        let der: Pkcs8V1Der<'_> = self.0.as_der().map_err(|_| rejected("failed to encode the key"))?;
         Ok(Zeroizing::new(pem::encode(&pem::Pem::new(PEM_TAG, der.as_ref()))))
     }
 }
 
-impl fmt::Debug for SpareKey {
+impl fmt::Debug for PregeneratedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SpareKey(…)")
+        f.write_str("PregeneratedKey(…)")
     }
 }
 
 impl LocalSigner {
-    /// Keys in a folder, which is made if it is missing.
-    pub fn in_folder(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        Ok(Self { folder: Some(folder.to_owned()), keys: Mutex::default(), spare: Mutex::default() })
+    /// Creates a signer with PEM files in a directory. Creates the directory if it does not exist.
+    pub fn in_directory(directory: &Path) -> io::Result<Self> {
+        fs::create_dir_all(directory)?;
+        let directory = Some(directory.to_owned());
+        Ok(Self { directory, keys: Mutex::default(), pregenerated: Mutex::default() })
     }
 
-    /// Keys that end with the process; the spare ones are used before any is made.
-    pub fn in_memory(spare: Vec<SpareKey>) -> Self {
-        Self { folder: None, keys: Mutex::default(), spare: Mutex::new(spare) }
+    /// Creates a signer with keys in memory. It uses the pregenerated keys before it generates others.
+    pub fn in_memory(pregenerated: Vec<PregeneratedKey>) -> Self {
+        Self { directory: None, keys: Mutex::default(), pregenerated: Mutex::new(pregenerated) }
     }
 
-    fn make(&self) -> Result<NewKey, SignError> {
-        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let made = spare.map_or_else(SpareKey::make, Ok)?;
-        let public = public_part(&made.0);
+    fn create_key(&self) -> Result<NewKey, SignError> {
+        let pregenerated = self.pregenerated.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let key = pregenerated.map_or_else(PregeneratedKey::generate, Ok)?;
+        let public = public_key(&key.0);
         let kid = public.kid();
-        if let Some(folder) = &self.folder {
-            write_secret_file(&file(folder, &kid), made.to_pem()?.as_bytes())
-                .map_err(|error| SignError::Refused(format!("{}: {error}", folder.display())))?;
+        if let Some(directory) = &self.directory {
+            write_secret_file(&pem_path(directory, &kid), key.to_pem()?.as_bytes())
+                .map_err(|error| SignError::Rejected(format!("{}: {error}", directory.display())))?;
         }
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(kid.clone(), made.0);
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(kid.clone(), key.0);
         Ok(NewKey { handle: kid, public })
     }
 
@@ -92,12 +93,13 @@ impl LocalSigner {
         if let Some(pair) = keys.get(handle) {
             return Ok(Arc::clone(pair));
         }
-        let path = self.path(handle)?.ok_or_else(|| refused("the key was in the memory of another process"))?;
+        let path =
+            self.path(handle)?.ok_or_else(|| rejected("unknown key: it was in the memory of another process"))?;
         let text = fs::read(&path).map(Zeroizing::new);
-        let text = text.map_err(|error| SignError::Refused(format!("{}: {error}", path.display())))?;
-        let parsed = pem::parse(&*text).map_err(|_| SignError::Refused(format!("{} is no PEM", path.display())))?;
+        let text = text.map_err(|error| SignError::Rejected(format!("{}: {error}", path.display())))?;
+        let parsed = pem::parse(&*text).map_err(|_| SignError::Rejected(format!("{}: not PEM", path.display())))?;
         let pair = KeyPair::from_pkcs8(parsed.contents())
-            .map_err(|_| SignError::Refused(format!("{} is no RSA key", path.display())))?;
+            .map_err(|_| SignError::Rejected(format!("{}: not an RSA private key", path.display())))?;
         let pair = Arc::new(pair);
         keys.insert(handle.to_owned(), Arc::clone(&pair));
         Ok(pair)
@@ -108,33 +110,34 @@ impl LocalSigner {
         let Some(path) = self.path(handle)? else { return Ok(()) };
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(SignError::Refused(format!("{}: {error}", path.display())))
+                Err(SignError::Rejected(format!("{}: {error}", path.display())))
             }
             _ => Ok(()),
         }
     }
 
-    /// The file of a key, where keys are in files. A handle comes from the table, and the table must not choose files.
+    /// Returns the path of a key's file; `None` for keys in memory. Handles come from the table, so they are validated to
+    /// prevent path traversal.
     fn path(&self, handle: &str) -> Result<Option<PathBuf>, SignError> {
         if !handle.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
-            return Err(refused("the key's handle is no kid"));
+            return Err(rejected("the key's handle is not a kid"));
         }
-        Ok(self.folder.as_deref().map(|folder| file(folder, handle)))
+        Ok(self.directory.as_deref().map(|directory| pem_path(directory, handle)))
     }
 }
 
 impl Signer for LocalSigner {
     fn create<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<NewKey, SignError>> {
-        ready(self.make()).boxed()
+        ready(self.create_key()).boxed()
     }
 
     fn find<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<NewKey>, SignError>> {
-        // A file that nobody knows of costs nothing.
+        // An unused key file costs nothing.
         ready(Ok(None)).boxed()
     }
 
-    fn public<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<PublicKey, SignError>> {
-        ready(self.key(handle).map(|pair| public_part(&pair))).boxed()
+    fn public_key<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<PublicKey, SignError>> {
+        ready(self.key(handle).map(|pair| public_key(&pair))).boxed()
     }
 
     fn check<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<(), SignError>> {
@@ -142,69 +145,71 @@ impl Signer for LocalSigner {
     }
 
     fn sign<'a>(&'a self, handle: &'a str, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignError>> {
-        let signed = self.key(handle).and_then(|pair| {
+        let signature = self.key(handle).and_then(|pair| {
             let mut signature = vec![0; pair.public_modulus_len()];
-            let done = pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);
-            done.map(|()| signature).map_err(|_| refused("the key does not sign"))
+            let result = pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);
+            result.map(|()| signature).map_err(|_| rejected("failed to sign with the key"))
         });
-        ready(signed).boxed()
+        ready(signature).boxed()
     }
 
-    fn end<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<(), SignError>> {
+    fn schedule_deletion<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<(), SignError>> {
         ready(self.remove(handle)).boxed()
     }
 }
 
 impl fmt::Debug for LocalSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalSigner").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("LocalSigner").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
 
-fn public_part(pair: &KeyPair) -> PublicKey {
+fn public_key(pair: &KeyPair) -> PublicKey {
     PublicKey {
         n: pair.public_key().modulus().big_endian_without_leading_zero().to_vec(),
         e: pair.public_key().exponent().big_endian_without_leading_zero().to_vec(),
     }
 }
 
-fn refused(reason: &str) -> SignError {
-    SignError::Refused(reason.to_owned())
+fn rejected(reason: &str) -> SignError {
+    SignError::Rejected(reason.to_owned())
 }
 
-fn file(folder: &Path, kid: &str) -> PathBuf {
-    folder.join(format!("{kid}.pem"))
+fn pem_path(directory: &Path, kid: &str) -> PathBuf {
+    directory.join(format!("{kid}.pem"))
 }
 
-/// All the keys of one machine.
+/// The keys of a local installation.
 #[derive(Debug, Clone)]
 pub struct LocalKeys {
     /// Signs license tokens.
     pub signer: Arc<LocalSigner>,
-    /// Seals what lies in the table.
+    /// Encrypts values that are stored in the table.
     pub sealer: Arc<LocalSealer>,
-    /// What must be secret and is shared by all functions.
+    /// The secrets that all functions share.
     pub secrets: Secrets,
     /// The handles of the root keys; the first signs.
     pub root_keys: Vec<String>,
 }
 
 impl LocalKeys {
-    /// Keys in a folder; those that are missing are made: `signing-keys/`, `sealing.key`, `cursor.key`, `session.key`.
-    /// `root-keys` names those of the signing keys that are root keys, one in a line; the first signs.
-    pub fn in_folder(folder: &Path) -> io::Result<Self> {
-        let signer = LocalSigner::in_folder(&folder.join("signing-keys"))?;
-        let sealer = LocalSealer::new(&secret_in_file(&folder.join("sealing.key"))?)?;
-        let secrets = secrets(key_in_file(&folder.join("cursor.key"))?, key_in_file(&folder.join("session.key"))?);
-        let root_keys = root_keys(&folder.join("root-keys"), &signer)?;
+    /// Loads the keys from a directory: `signing-keys/`, `sealing.key`, `cursor.key` and `session.key`. Creates those that
+    /// do not exist. The file `root-keys` lists the handles of the root keys, one per line; the first signs.
+    pub fn in_directory(directory: &Path) -> io::Result<Self> {
+        let signer = LocalSigner::in_directory(&directory.join("signing-keys"))?;
+        let sealer = LocalSealer::new(&load_or_create_secret(&directory.join("sealing.key"))?)?;
+        let cursor_key = load_or_create_key(&directory.join("cursor.key"))?;
+        let session_key = load_or_create_key(&directory.join("session.key"))?;
+        let root_keys = load_or_create_root_keys(&directory.join("root-keys"), &signer)?;
+        let secrets = secrets(cursor_key, session_key);
         Ok(Self { signer: Arc::new(signer), sealer: Arc::new(sealer), secrets, root_keys })
     }
 
-    /// Keys that end with the process.
-    pub fn in_memory(spare: Vec<SpareKey>) -> io::Result<Self> {
+    /// Generates keys that exist only in the memory of this process.
+    pub fn in_memory(pregenerated: Vec<PregeneratedKey>) -> io::Result<Self> {
         let sealer = LocalSealer::new(&*random_bytes())?;
-        let signer = LocalSigner::in_memory(spare);
-        let root_keys = vec![signer.make().map_err(io::Error::other)?.handle];
+        let signer = LocalSigner::in_memory(pregenerated);
+        let root_keys = vec![signer.create_key().map_err(io::Error::other)?.handle];
         let secrets = secrets(SecretKey::new(random_bytes()), SecretKey::new(random_bytes()));
         Ok(Self { signer: Arc::new(signer), sealer: Arc::new(sealer), secrets, root_keys })
     }
@@ -214,22 +219,22 @@ fn secrets(cursor_key: SecretKey, session_key: SecretKey) -> Secrets {
     Secrets::fixed(SecretValues { cursor_key, session_key, oidc_client_secret: None })
 }
 
-fn key_in_file(path: &Path) -> io::Result<SecretKey> {
-    let bytes = secret_in_file(path)?;
+fn load_or_create_key(path: &Path) -> io::Result<SecretKey> {
+    let bytes = load_or_create_secret(path)?;
     let bytes = bytes.as_slice().try_into().map(Zeroizing::new);
-    let no_key = |_| io::Error::other(format!("{}: a key has 32 bytes", path.display()));
-    bytes.map(SecretKey::new).map_err(no_key)
+    let invalid = |_| io::Error::other(format!("{}: must have 32 bytes", path.display()));
+    bytes.map(SecretKey::new).map_err(invalid)
 }
 
 fn random_bytes() -> Zeroizing<[u8; 32]> {
     Zeroizing::new(rand::rng().random())
 }
 
-/// The root keys that a file names, one in a line; where there is none, a key is made.
-fn root_keys(path: &Path, signer: &LocalSigner) -> io::Result<Vec<String>> {
+/// Reads the handles of the root keys, one per line. Creates the file with a new key if it does not exist.
+fn load_or_create_root_keys(path: &Path, signer: &LocalSigner) -> io::Result<Vec<String>> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let handle = signer.make().map_err(io::Error::other)?.handle;
+            let handle = signer.create_key().map_err(io::Error::other)?.handle;
             write_secret_file(path, format!("{handle}\n").as_bytes())?;
             Ok(vec![handle])
         }
@@ -237,8 +242,8 @@ fn root_keys(path: &Path, signer: &LocalSigner) -> io::Result<Vec<String>> {
     }
 }
 
-/// 32 random bytes in a file, which is made if it is missing.
-fn secret_in_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+/// Reads a secret file. Creates it with 32 random bytes if it does not exist.
+fn load_or_create_secret(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     match fs::read(path).map(Zeroizing::new) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let bytes = random_bytes();
@@ -249,16 +254,16 @@ fn secret_in_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     }
 }
 
-/// Seals with one AES-256 key of this process.
+/// Seals with an AES-256 key in the memory of this process.
 pub struct LocalSealer {
     key: RandomizedNonceKey,
 }
 
 impl LocalSealer {
-    /// With a key of 32 bytes.
+    /// Creates a sealer with a key of 32 bytes.
     pub fn new(key: &[u8]) -> io::Result<Self> {
         let key = RandomizedNonceKey::new(&AES_256_GCM, key);
-        Ok(Self { key: key.map_err(|_| io::Error::other("a sealing key has 32 bytes"))? })
+        Ok(Self { key: key.map_err(|_| io::Error::other("the sealing key must have 32 bytes"))? })
     }
 }
 
@@ -266,7 +271,7 @@ impl Sealer for LocalSealer {
     fn seal<'a>(&'a self, context: &'a SealingContext, text: &'a Secret) -> BoxFuture<'a, Result<Vec<u8>, SealError>> {
         let mut sealed = text.expose().as_bytes().to_vec();
         let nonce = self.key.seal_in_place_append_tag(Aad::from(associated_data(context)), &mut sealed);
-        let sealed = nonce.map_err(|_| SealError::DoesNotOpen).map(|nonce| {
+        let sealed = nonce.map_err(|_| SealError::CannotOpen).map(|nonce| {
             let mut out = nonce.as_ref().to_vec();
             out.append(&mut sealed);
             out
@@ -281,11 +286,11 @@ impl Sealer for LocalSealer {
             let text = self.key.open_in_place(nonce, Aad::from(associated_data(context)), &mut rest).ok()?;
             Some(Secret::new(str::from_utf8(text).ok()?.to_owned()))
         });
-        ready(opened.ok_or(SealError::DoesNotOpen)).boxed()
+        ready(opened.ok_or(SealError::CannotOpen)).boxed()
     }
 
     fn reseal<'a>(&'a self, _: &'a SealingContext, _: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>, SealError>> {
-        // There is one key.
+        // There is only one key.
         ready(Ok(None)).boxed()
     }
 }
@@ -296,15 +301,15 @@ impl fmt::Debug for LocalSealer {
     }
 }
 
-/// Writes a file that only its owner may read; never over one that is there. It is whole or absent: a process that
-/// dies half-way leaves a file of another name.
+/// Atomically creates a file that only its owner can read. Fails if it exists. A process that crashes midway leaves only a
+/// temporary file.
 pub fn write_secret_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}", rand::rng().random::<u64>()));
-    let draft = path.with_file_name(name);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&draft, path));
-    fs::remove_file(&draft)?;
+    let temporary = path.with_file_name(name);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&temporary, path));
+    fs::remove_file(&temporary)?;
     written
 }
 
@@ -317,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_sealed_opens_in_its_place_alone() {
+    async fn sealed_values_open_only_in_their_context() {
         let sealer = LocalSealer::new(&[1; 32]).unwrap();
         let secret = Secret::new("ATLAS-7K3QM".to_owned());
         let sealed = sealer.seal(&context("a"), &secret).await.unwrap();
@@ -336,23 +341,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn keys_outlive_the_process_and_are_their_owners_alone() {
+    async fn key_files_are_persistent_and_readable_only_by_the_owner() {
         use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let made = LocalSigner::in_folder(folder.path()).unwrap().make().unwrap();
-        let again = LocalSigner::in_folder(folder.path()).unwrap();
-        assert!(again.key(&made.handle).is_ok());
-        assert!(again.key("../x").is_err());
-        assert!(again.remove("../x").is_err());
-        let mode = fs::metadata(file(folder.path(), &made.handle)).unwrap().permissions().mode();
+        let directory = tempfile::tempdir().unwrap();
+        let created = LocalSigner::in_directory(directory.path()).unwrap().create_key().unwrap();
+        let reopened = LocalSigner::in_directory(directory.path()).unwrap();
+        assert!(reopened.key(&created.handle).is_ok());
+        assert!(reopened.key("../x").is_err());
+        assert!(reopened.remove("../x").is_err());
+        let mode = fs::metadata(pem_path(directory.path(), &created.handle)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let other = again.make().unwrap().handle;
+        let other = reopened.create_key().unwrap().handle;
         for _ in 0..2 {
-            again.end(&other).await.unwrap();
-            assert!(again.sign(&other, b"a").await.is_err());
+            reopened.schedule_deletion(&other).await.unwrap();
+            assert!(reopened.sign(&other, b"a").await.is_err());
         }
-        let secret = folder.path().join("sealing.key");
-        assert_eq!(secret_in_file(&secret).unwrap(), secret_in_file(&secret).unwrap());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        let secret = directory.path().join("sealing.key");
+        assert_eq!(load_or_create_secret(&secret).unwrap(), load_or_create_secret(&secret).unwrap());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
     }
 }

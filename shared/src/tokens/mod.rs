@@ -1,6 +1,7 @@
-//! Keys and what is made with them: license tokens, the JWKS, and what is sealed at rest.
+//! Cryptographic keys: license tokens, signing keys, and the encryption of stored values.
 //!
-//! Signing and sealing are traits, as each is done by KMS where Signet is deployed and by local files on one machine.
+//! [`Signer`] and [`Sealer`] are traits with two implementations each: KMS for deployed installations and files for local
+//! ones.
 
 pub mod jwe;
 pub mod key_ring_cache;

@@ -1,4 +1,5 @@
-//! Who seals: AES-256-GCM, so that what is read from the table alone is useless.
+//! Sealing: encryption of stored values with AES-256-GCM, bound to the item that they belong to. A sealed value opens only
+//! with the sealing key and in its own item, so read access to the table alone reveals nothing.
 
 use std::fmt::Debug;
 
@@ -6,26 +7,26 @@ use futures_util::future::BoxFuture;
 
 use crate::domain::{SealingContext, Secret};
 
-/// Why nothing was sealed or opened.
+/// An error while sealing or opening a value.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    /// The sealer is slow, throttled or away: asking again may help.
-    #[error("the sealer gave no answer: {0}")]
+    /// The sealer is throttled or unavailable; a retry may succeed.
+    #[error("the sealer is unavailable: {0}")]
     Unavailable(String),
-    /// It was sealed for another item, by another key, or it was damaged.
-    #[error("it does not open here")]
-    DoesNotOpen,
+    /// The value was sealed for another item or with an unknown key, or it is damaged.
+    #[error("the sealed value cannot be opened")]
+    CannotOpen,
 }
 
-/// Holds the key that seals, which never comes out.
+/// Seals and opens values with a key that never leaves the sealer.
 pub trait Sealer: Debug + Send + Sync {
-    /// Seals a text for one place.
+    /// Seals a text for a context.
     fn seal<'a>(&'a self, context: &'a SealingContext, text: &'a Secret) -> BoxFuture<'a, Result<Vec<u8>, SealError>>;
 
-    /// Opens what was sealed for this place.
+    /// Opens a value that was sealed for the same context.
     fn open<'a>(&'a self, context: &'a SealingContext, sealed: &'a [u8]) -> BoxFuture<'a, Result<Secret, SealError>>;
 
-    /// Seals anew, for the same place, what an older key sealed; none where it was the present one.
+    /// Re-encrypts a value with the current key. Returns `None` if it is already encrypted with that key.
     fn reseal<'a>(
         &'a self,
         context: &'a SealingContext,
@@ -33,7 +34,8 @@ pub trait Sealer: Debug + Send + Sync {
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, SealError>>;
 }
 
-/// A place as bytes, which AES-GCM binds a value to: the parts with their lengths, so that no two places read alike.
+/// Encodes a context as the associated data of AES-GCM. Each part is prefixed with its length, so that different contexts
+/// never have the same encoding.
 pub(super) fn associated_data(context: &SealingContext) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in [context.table.as_str(), &context.item, context.purpose] {

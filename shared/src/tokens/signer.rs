@@ -1,4 +1,4 @@
-//! Who signs: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 §8.2), which JOSE calls RS256.
+//! Signing with RSASSA-PKCS1-v1_5 and SHA-256 (RFC 8017 §8.2), RS256 in JOSE.
 
 use std::fmt::Debug;
 
@@ -9,28 +9,28 @@ use jsonwebtoken::jwk::{
     ThumbprintHash,
 };
 
-/// Why nothing was signed.
+/// An error of a signer.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
-    /// The signer is slow, throttled or away: asking again may help.
-    #[error("the signer gave no answer: {0}")]
+    /// The signer is throttled or unavailable; a retry may succeed.
+    #[error("the signer is unavailable: {0}")]
     Unavailable(String),
-    /// There is no such key, or it can't sign.
-    #[error("the signer refused: {0}")]
-    Refused(String),
+    /// The key does not exist or cannot be used.
+    #[error("the signer rejected the request: {0}")]
+    Rejected(String),
 }
 
-/// The public part of an RSA key: modulus and exponent, as big-endian bytes.
+/// An RSA public key, as big-endian bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
-    /// Modulus.
+    /// The modulus.
     pub n: Vec<u8>,
-    /// Public exponent.
+    /// The public exponent.
     pub e: Vec<u8>,
 }
 
 impl PublicKey {
-    /// The key as a JWK for verifying RS256, named by its RFC 7638 thumbprint.
+    /// Returns the key as a JWK for RS256, with its RFC 7638 thumbprint as `kid`.
     pub fn jwk(&self) -> Jwk {
         let mut jwk = Jwk {
             common: CommonParameters {
@@ -44,44 +44,44 @@ impl PublicKey {
                 e: BASE64URL_NOPAD.encode(&self.e),
             }),
         };
-        // An RSA key always has a thumbprint: only key types that have none fail here.
+        // Never fails for RSA keys; only other key types may have no thumbprint.
         jwk.common.key_id = jwk.thumbprint(ThumbprintHash::SHA256).ok();
         jwk
     }
 
-    /// The RFC 7638 thumbprint, by which tokens and the JWKS name the key.
+    /// Returns the RFC 7638 thumbprint, which is the key's `kid` in tokens and in the JWKS.
     pub fn kid(&self) -> String {
         self.jwk().common.key_id.unwrap_or_default()
     }
 }
 
-/// A key that a signer made.
+/// A newly created key.
 #[derive(Debug, Clone)]
 pub struct NewKey {
-    /// By which the signer knows it.
+    /// The signer's identifier of the key.
     pub handle: String,
-    /// What verifies its signatures.
+    /// The public key.
     pub public: PublicKey,
 }
 
-/// Holds private keys and signs with them. The private part never comes out.
+/// Signs with private keys that never leave the signer.
 pub trait Signer: Debug + Send + Sync {
-    /// Makes a key of 2048 bits. `name` says what it is for, and finds it again.
+    /// Creates an RSA key of 2048 bits. `name` identifies it for [`find`](Self::find).
     fn create<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<NewKey, SignError>>;
 
-    /// A key that was made under this name by a process that may have died before it could write it down. None where
-    /// there is none, or where one that nobody knows of harms nobody.
+    /// Finds a key that [`create`](Self::create) created under a name, possibly in a process that crashed before it
+    /// recorded the key. A signer whose unused keys cost nothing may always return `None`.
     fn find<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<NewKey>, SignError>>;
 
-    /// The public part of a key.
-    fn public<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<PublicKey, SignError>>;
+    /// Returns the public key.
+    fn public_key<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<PublicKey, SignError>>;
 
-    /// Tells whether a key is there and ready to sign, and signs nothing for that.
+    /// Checks that a key exists and can sign, without a signature.
     fn check<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<(), SignError>>;
 
-    /// Signs `message`, which the signer hashes. The signature is as long as the key's modulus.
+    /// Hashes and signs `message`. The signature has the length of the key's modulus.
     fn sign<'a>(&'a self, handle: &'a str, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignError>>;
 
-    /// Lets a private key end that signs no more; again, and of one that is gone: the same.
-    fn end<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<(), SignError>>;
+    /// Schedules the deletion of a private key. Idempotent.
+    fn schedule_deletion<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<(), SignError>>;
 }

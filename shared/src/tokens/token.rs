@@ -1,4 +1,4 @@
-//! License tokens: signing and verifying JWS (RFC 7515) with RS256.
+//! Signs and verifies license tokens: JWS (RFC 7515) with RS256.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,16 +18,17 @@ use crate::{
     store::StoreError,
 };
 
-/// The `typ` of a license token: keeps any other JWT of ours or of an issuer from passing for one (RFC 8725 §3.11).
+/// The `typ` of a license token, which distinguishes it from all other JWTs (RFC 8725 §3.11).
 pub const TYPE: &str = "license+jwt";
-/// How long a start waits for what only saves time: Lambda gives a start ten seconds for all.
-const WARMING_UP: Duration = Duration::from_secs(1);
-/// No more than this is looked at: the claims at their longest, in base64url, and room for the header and the signature
-/// of the largest key. Most tokens are some 1.5 KB.
+/// How long a process start waits for the signer's connection. Lambda's INIT phase is limited to ten seconds.
+const WARM_UP_TIMEOUT: Duration = Duration::from_secs(1);
+const NO_CURRENT_KEY: &str = "there is no current signing key";
+/// The maximum length of a token, in bytes: the longest claims in base64url, and room for the header and the signature of
+/// the largest key. Most tokens have some 1.5 KB.
 const MAX_BYTES: usize = MAX_CLAIMS_BYTES.div_ceil(3) * 4 + 1024;
 
-/// The header of a license token: these three and nothing else, so that neither `jwk` nor `crit` nor anything that a
-/// library might act upon can stand in it.
+/// The header of a license token. Other parameters are rejected, so that none that a library might act on, such as `jwk`
+/// or `crit`, is ever accepted.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -36,56 +37,54 @@ struct Header {
     kid: String,
 }
 
-/// A text that has the form of a license token. Nothing in it is true yet.
+/// A parsed token whose signature and claims are not verified yet.
 #[derive(Debug)]
 pub struct UnverifiedToken<'a> {
     text: &'a str,
     kid: String,
 }
 
-/// A token that does not hold; which of the many ways is nobody's business but the log's.
+/// The token is malformed, from another issuer, or has an invalid signature. Callers do not learn which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is not a license token of this issuer, or its signature does not hold")]
+#[error("invalid license token: not signed by this issuer, or altered")]
 pub struct TokenInvalid;
 
-/// Why a token was not verified.
+/// An error while verifying a token.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// It does not hold.
+    /// The token is invalid.
     #[error(transparent)]
     Invalid(#[from] TokenInvalid),
-    /// Its signature holds, by a key that was condemned: not honoured, and no guess.
-    #[error("the key that signed this token was condemned: activate again with the license key")]
+    /// The signature is valid, but its key was condemned. Does not count as a failed authentication attempt.
+    #[error("the token's signing key was condemned: activate again with the license key")]
     Condemned,
-    /// The key ring can't be read.
+    /// The key ring cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Why there is no token.
+/// An error while signing a token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// It would be longer than any that is taken: the catalog lets no tier have so many features.
-    #[error(
-        "the claims of license {license} in tier {tier} are {bytes} bytes, more than the {MAX_CLAIMS_BYTES} of a token"
-    )]
+    /// The claims are too long. The catalog's limits on features prevent that.
+    #[error("the claims of license {license} in tier {tier} have {bytes} bytes; the maximum is {MAX_CLAIMS_BYTES}")]
     TooLong {
-        /// `lic_…`
+        /// The license id, `lic_…`.
         license: String,
-        /// `tier_…`
+        /// The tier id, `tier_…`.
         tier: String,
-        /// Of the claims as JSON.
+        /// The length of the claims as JSON.
         bytes: usize,
     },
-    /// By the signer.
+    /// The signer failed.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// By the store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Signs and verifies the license tokens of one issuer.
+/// Signs and verifies the license tokens of an issuer.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     issuer: Arc<str>,
@@ -94,7 +93,7 @@ pub struct Tokens {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Reads the form, no more.
+    /// Parses the token and checks its header.
     pub fn parse(text: &'a str) -> Result<Self, TokenInvalid> {
         if text.len() > MAX_BYTES {
             return Err(TokenInvalid);
@@ -108,48 +107,47 @@ impl<'a> UnverifiedToken<'a> {
         Ok(Self { text, kid: header.kid })
     }
 
-    /// The key that it says signed it.
+    /// Returns the `kid` of the header.
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The claims, if `key` signed them for `issuer`. Whether the token is still good for anything (its `exp`, its
-    /// license) is for the use case to say.
+    /// Verifies signature and issuer, and returns the claims. Does not check `exp` and the license; the use case does.
     fn verify(&self, key: &SigningKey, issuer: &str) -> Result<Claims, TokenInvalid> {
         if key.kid != self.kid {
             return Err(TokenInvalid);
         }
-        let decoding = DecodingKey::from_rsa_components(&key.n, &key.e).map_err(|_| TokenInvalid)?;
-        let mut rules = Validation::new(Algorithm::RS256);
-        rules.leeway = 0;
-        rules.reject_tokens_expiring_in_less_than = 0;
-        rules.validate_exp = false;
-        rules.validate_nbf = false;
-        rules.validate_aud = false;
-        rules.set_issuer(&[issuer]);
-        rules.set_required_spec_claims(&["iss", "sub", "aud", "exp", "nbf"]);
-        let read = jsonwebtoken::decode::<Claims>(self.text, &decoding, &rules).map_err(|_| TokenInvalid)?;
-        Ok(read.claims)
+        let decoding_key = DecodingKey::from_rsa_components(&key.n, &key.e).map_err(|_| TokenInvalid)?;
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.leeway = 0;
+        validation.reject_tokens_expiring_in_less_than = 0;
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.validate_aud = false;
+        validation.set_issuer(&[issuer]);
+        validation.set_required_spec_claims(&["iss", "sub", "aud", "exp", "nbf"]);
+        let token = jsonwebtoken::decode::<Claims>(self.text, &decoding_key, &validation).map_err(|_| TokenInvalid)?;
+        Ok(token.claims)
     }
 }
 
 impl Tokens {
-    /// For this issuer's URL.
+    /// Creates a signer and verifier for an issuer.
     pub fn new(issuer: &str, ring: KeyRingCache, signer: Arc<dyn Signer>) -> Self {
         Self { issuer: issuer.into(), ring, signer }
     }
 
-    /// The issuer's URL.
+    /// Returns the `iss` of the tokens.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// The signing keys.
+    /// Returns the cache of the signing keys.
     pub fn ring(&self) -> &KeyRingCache {
         &self.ring
     }
 
-    /// The claims of a token that this issuer signed, whatever its age.
+    /// Verifies a token, ignoring its expiry, and returns its claims.
     pub async fn verify(&self, token: &Secret, now: Timestamp) -> Result<Claims, VerifyError> {
         let unverified = UnverifiedToken::parse(token.expose())?;
         let key = self.ring.find(&unverified.kid, now).await?.ok_or(TokenInvalid)?;
@@ -157,31 +155,31 @@ impl Tokens {
         if key.state == KeyState::Condemned { Err(VerifyError::Condemned) } else { Ok(claims) }
     }
 
-    /// Opens the signer's connection, before a request waits for it. Whether a key signs shows when it must.
+    /// Opens the signer's connection in advance. Best effort: errors are ignored.
     pub async fn warm_up(&self, now: Timestamp) {
         if let Ok(Some(current)) = self.ring.current(now).await {
-            let _ = timeout(WARMING_UP, self.signer.public(&current.handle)).await;
+            let _ = timeout(WARM_UP_TIMEOUT, self.signer.public_key(&current.handle)).await;
         }
     }
 
-    /// Asks whether there is a current key and the signer has it ready. It costs no signature.
+    /// Checks that there is a current key and that the signer can use it, without a signature.
     pub async fn check_signer(&self, now: Timestamp) -> Result<(), TokenError> {
-        let current = self.ring.current(now).await?.ok_or_else(|| refused("there is no current signing key"))?;
+        let current = self.ring.current(now).await?.ok_or_else(|| rejected(NO_CURRENT_KEY))?;
         self.signer.check(&current.handle).await?;
         Ok(())
     }
 
-    /// Signs claims with the current key. The signature is verified before the token leaves: a signer that is
-    /// broken, or set to another key, must not hand out what no app can use. What would be too long is not signed.
+    /// Signs claims with the current key, and verifies the signature: a broken or misconfigured signer must not issue
+    /// tokens that no app accepts. Claims that are too long are not signed.
     pub async fn sign(&self, claims: &Claims, now: Timestamp) -> Result<Secret, TokenError> {
         check_length(claims)?;
-        let life = claims.exp - claims.iat + i64::from(claims.enforcement.grace_period_seconds);
-        let key = self.ring.signing(life, now).await?.ok_or_else(|| refused("there is no current signing key"))?;
+        let lifetime = claims.exp - claims.iat + i64::from(claims.enforcement.grace_period_seconds);
+        let key = self.ring.signing_key(lifetime, now).await?.ok_or_else(|| rejected(NO_CURRENT_KEY))?;
         let header = Header { alg: "RS256".to_owned(), typ: TYPE.to_owned(), kid: key.kid.clone() };
         let token = sign(&*self.signer, &key.handle, &header, claims).await?;
         UnverifiedToken::parse(&token)
             .and_then(|unverified| unverified.verify(&key, &self.issuer))
-            .map_err(|_| refused("the signature does not hold"))?;
+            .map_err(|_| rejected("the signature is invalid"))?;
         Ok(Secret::new(token))
     }
 }
@@ -194,7 +192,7 @@ fn check_length(claims: &Claims) -> Result<(), TokenError> {
     Err(TokenError::TooLong { license: claims.sub.clone(), tier: claims.tier.id.clone(), bytes })
 }
 
-/// A JWS in its compact form (RFC 7515 §3.1).
+/// Signs a JWS in compact serialization (RFC 7515 §3.1).
 pub(super) async fn sign(
     signer: &dyn Signer,
     handle: &str,
@@ -206,8 +204,8 @@ pub(super) async fn sign(
     Ok(format!("{message}.{}", BASE64URL_NOPAD.encode(&signature)))
 }
 
-pub(super) fn refused(reason: &str) -> SignError {
-    SignError::Refused(reason.to_owned())
+pub(super) fn rejected(reason: &str) -> SignError {
+    SignError::Rejected(reason.to_owned())
 }
 
 fn encode(part: &impl Serialize) -> Result<String, SignError> {
@@ -215,7 +213,7 @@ fn encode(part: &impl Serialize) -> Result<String, SignError> {
 }
 
 fn json(part: &impl Serialize) -> Result<Vec<u8>, SignError> {
-    serde_json::to_vec(part).map_err(|error| SignError::Refused(error.to_string()))
+    serde_json::to_vec(part).map_err(|error| SignError::Rejected(error.to_string()))
 }
 
 #[cfg(test)]
@@ -227,24 +225,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in prop_oneof![any::<String>(), "[A-Za-z0-9_=-]{0,40}(\\.[A-Za-z0-9_=-]{0,40}){0,5}"]) {
+        fn parsing_any_text_does_not_panic(text in prop_oneof![any::<String>(), "[A-Za-z0-9_=-]{0,40}(\\.[A-Za-z0-9_=-]{0,40}){0,5}"]) {
             if let Ok(token) = UnverifiedToken::parse(&text) {
                 prop_assert!(text.len() <= MAX_BYTES && !token.kid().is_empty());
             }
         }
 
         #[test]
-        fn any_header_is_read_or_refused(
+        fn only_the_exact_header_parameters_are_accepted(
             alg in prop_oneof![Just("RS256".to_owned()), any::<String>()], typ in prop_oneof![Just(TYPE.to_owned()), any::<String>()],
-            kid in any::<String>(), more in proptest::option::of(any::<String>()),
+            kid in any::<String>(), extra in proptest::option::of(any::<String>()),
         ) {
             let mut header = serde_json::json!({ "alg": alg, "typ": typ, "kid": kid });
-            if let Some(name) = &more {
+            if let Some(name) = &extra {
                 header[name] = serde_json::Value::Null;
             }
             let is_known = |name: &String| ["alg", "typ", "kid"].contains(&name.as_str());
-            let expected = alg == "RS256" && typ == TYPE && more.is_none();
-            prop_assume!(!more.as_ref().is_some_and(is_known));
+            let expected = alg == "RS256" && typ == TYPE && extra.is_none();
+            prop_assume!(!extra.as_ref().is_some_and(is_known));
             prop_assert_eq!(parsed(&header.to_string()), expected);
         }
     }
@@ -254,7 +252,7 @@ mod tests {
         UnverifiedToken::parse(&text).is_ok()
     }
 
-    fn signed_by(public: &PublicKey, handle: &str) -> SigningKey {
+    fn signing_key(public: &PublicKey, handle: &str) -> SigningKey {
         let (n, e) = (BASE64URL_NOPAD.encode(&public.n), BASE64URL_NOPAD.encode(&public.e));
         let key = serde_json::json!({
             "kid": public.kid(), "state": "current", "handle": handle, "n": n, "e": e, "created_at": "2026-01-15T12:00:00Z",
@@ -263,10 +261,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_signature_is_as_long_as_its_key_and_no_other_is_taken() {
+    async fn signatures_of_other_lengths_or_with_changed_bytes_are_invalid() {
         let signer = LocalSigner::in_memory(Vec::new());
-        let made = signer.create("a key").await.unwrap();
-        let key = signed_by(&made.public, &made.handle);
+        let created = signer.create("a key").await.unwrap();
+        let key = signing_key(&created.public, &created.handle);
         let claims = serde_json::json!({
             "iss": "https://a.example", "aud": "atlas", "sub": "lic_1", "iat": 0, "nbf": 0, "exp": 1, "jti": "1",
             "customer_id": "cus_1", "product_id": "prod_1", "tier": {"id": "tier_1", "code": "pro", "name": "Pro"},
@@ -279,26 +277,26 @@ mod tests {
         let verified = |token: &str| UnverifiedToken::parse(token)?.verify(&key, "https://a.example");
         verified(&token).unwrap();
 
-        let (message, right) = token.rsplit_once('.').unwrap();
-        let right = BASE64URL_NOPAD.decode(right.as_bytes()).unwrap();
-        assert_eq!(right.len(), 256);
-        for length in (0..=512).filter(|length| *length != right.len()) {
-            let cut = &right[..length.min(256)];
+        let (message, valid) = token.rsplit_once('.').unwrap();
+        let valid = BASE64URL_NOPAD.decode(valid.as_bytes()).unwrap();
+        assert_eq!(valid.len(), 256);
+        for length in (0..=512).filter(|length| *length != valid.len()) {
+            let cut = &valid[..length.min(256)];
             let zeros = vec![0; length - cut.len()];
-            for wrong in [[cut, &zeros].concat(), [&zeros, cut].concat()] {
-                let token = format!("{message}.{}", BASE64URL_NOPAD.encode(&wrong));
+            for invalid in [[cut, &zeros].concat(), [&zeros, cut].concat()] {
+                let token = format!("{message}.{}", BASE64URL_NOPAD.encode(&invalid));
                 assert_eq!(verified(&token), Err(TokenInvalid), "{length} bytes");
             }
         }
-        for at in 0..right.len() {
-            let mut wrong = right.clone();
-            wrong[at] ^= 1;
-            assert_eq!(verified(&format!("{message}.{}", BASE64URL_NOPAD.encode(&wrong))), Err(TokenInvalid));
+        for at in 0..valid.len() {
+            let mut invalid = valid.clone();
+            invalid[at] ^= 1;
+            assert_eq!(verified(&format!("{message}.{}", BASE64URL_NOPAD.encode(&invalid))), Err(TokenInvalid));
         }
     }
 
     #[test]
-    fn only_the_one_header_is_looked_at_any_further() {
+    fn other_headers_are_rejected() {
         assert!(parsed(r#"{"alg":"RS256","typ":"license+jwt","kid":"a"}"#));
         for other in [
             r#"{"alg":"RS256","typ":"JWT","kid":"a"}"#,

@@ -1,4 +1,4 @@
-//! Data keys that KMS need not be asked for again, each for a bounded time and number of uses.
+//! A cache of data keys, each with a limited lifetime and number of uses.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,72 +7,74 @@ use jiff::{SignedDuration, Timestamp};
 use super::envelope::DataKey;
 use crate::domain::secret::sha256;
 
-/// How long a data key is kept. So long, at most, does a warm function open and seal after KMS says that it must not.
-const LIFE: SignedDuration = SignedDuration::from_mins(5);
-/// How many values one data key seals at most. With random nonces of 96 bits, NIST SP 800-38D (§8.3) allows 2³² for one
-/// key; of 2¹⁶ values, two have the same nonce with a probability of 2⁻⁶⁵.
+/// How long a data key is cached. It is also how long an instance can still seal and open values after KMS denies access.
+const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
+/// The maximum number of values that a data key seals. With random nonces of 96 bits, NIST SP 800-38D (§8.3) allows 2³²
+/// per key; among 2¹⁶ values, two have the same nonce with a probability of 2⁻⁶⁵.
 const MAX_SEALED: u32 = 1 << 16;
-/// How many data keys are kept for opening.
-const MAX_OPENED: usize = 128;
+/// The maximum number of cached data keys for opening.
+const MAX_OPENING_KEYS: usize = 128;
 
-/// The data keys of one sealer.
+/// The cached data keys of a sealer.
 #[derive(Default)]
-pub(super) struct DataKeys {
-    sealing: Option<Sealing>,
-    opening: HashMap<[u8; 32], Kept>,
+pub(super) struct DataKeyCache {
+    sealing: Option<SealingKey>,
+    /// Keys for opening, by the SHA-256 of their header.
+    opening: HashMap<[u8; 32], CachedKey>,
 }
 
-struct Sealing {
-    key: Kept,
-    sealed: u32,
+struct SealingKey {
+    cached: CachedKey,
+    sealed_count: u32,
 }
 
 #[derive(Clone)]
-struct Kept {
+struct CachedKey {
     key: Arc<DataKey>,
-    since: Timestamp,
+    cached_at: Timestamp,
 }
 
-impl Kept {
-    /// An age below zero is of a clock that was set back: nothing is known of the key's age then.
-    fn is_good(&self, now: Timestamp) -> bool {
-        let age = now.duration_since(self.since);
-        age >= SignedDuration::ZERO && age < LIFE
+impl CachedKey {
+    /// Returns whether the key can be used. A negative age means that the clock was set back, so the real age is unknown.
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        let age = now.duration_since(self.cached_at);
+        age >= SignedDuration::ZERO && age < LIFETIME
     }
 }
 
-impl DataKeys {
-    /// The key that seals, for one more value.
-    pub(super) fn for_sealing(&mut self, now: Timestamp) -> Option<Arc<DataKey>> {
-        let sealing = self.sealing.as_mut().filter(|sealing| sealing.sealed < MAX_SEALED && sealing.key.is_good(now));
-        let Some(sealing) = sealing else {
+impl DataKeyCache {
+    /// Returns the key for sealing one more value.
+    pub(super) fn sealing_key(&mut self, now: Timestamp) -> Option<Arc<DataKey>> {
+        let is_usable = |sealing: &&mut SealingKey| sealing.sealed_count < MAX_SEALED && sealing.cached.is_fresh(now);
+        let Some(sealing) = self.sealing.as_mut().filter(is_usable) else {
             self.sealing = None;
             return None;
         };
-        sealing.sealed += 1;
-        Some(Arc::clone(&sealing.key.key))
+        sealing.sealed_count += 1;
+        Some(Arc::clone(&sealing.cached.key))
     }
 
-    /// Takes a new key to seal with, and has used it for one value. It opens, too: what was just sealed may be asked for.
-    pub(super) fn seal_with(&mut self, key: &Arc<DataKey>, now: Timestamp) {
-        self.sealing = Some(Sealing { key: Kept { key: Arc::clone(key), since: now }, sealed: 1 });
-        self.open_with(key, now);
+    /// Adds a new key for sealing, which the caller uses for one value. It is cached for opening, too, because the value
+    /// may be read soon.
+    pub(super) fn add_sealing_key(&mut self, key: &Arc<DataKey>, now: Timestamp) {
+        self.sealing = Some(SealingKey { cached: CachedKey { key: Arc::clone(key), cached_at: now }, sealed_count: 1 });
+        self.add_opening_key(key, now);
     }
 
-    /// The key that opens what begins with this header.
-    pub(super) fn for_opening(&mut self, header: &[u8], now: Timestamp) -> Option<Arc<DataKey>> {
-        self.opening.retain(|_, kept| kept.is_good(now));
-        self.opening.get(&sha256(header)).map(|kept| Arc::clone(&kept.key))
+    /// Returns the key for opening values with this header.
+    pub(super) fn opening_key(&mut self, header: &[u8], now: Timestamp) -> Option<Arc<DataKey>> {
+        self.opening.retain(|_, cached| cached.is_fresh(now));
+        self.opening.get(&sha256(header)).map(|cached| Arc::clone(&cached.key))
     }
 
-    /// Keeps a key that was unwrapped. Where there are too many, the oldest goes.
-    pub(super) fn open_with(&mut self, key: &Arc<DataKey>, now: Timestamp) {
-        while self.opening.len() >= MAX_OPENED {
-            let oldest = self.opening.iter().min_by_key(|(_, kept)| kept.since).map(|(hash, _)| *hash);
+    /// Adds a decrypted key for opening. Evicts the oldest key if there are too many.
+    pub(super) fn add_opening_key(&mut self, key: &Arc<DataKey>, now: Timestamp) {
+        while self.opening.len() >= MAX_OPENING_KEYS {
+            let oldest = self.opening.iter().min_by_key(|(_, cached)| cached.cached_at).map(|(hash, _)| *hash);
             let Some(oldest) = oldest else { break };
             self.opening.remove(&oldest);
         }
-        self.opening.insert(sha256(&key.header), Kept { key: Arc::clone(key), since: now });
+        self.opening.insert(sha256(&key.header), CachedKey { key: Arc::clone(key), cached_at: now });
     }
 }
 
@@ -80,41 +82,41 @@ impl DataKeys {
 mod tests {
     use zeroize::Zeroizing;
 
-    use super::{super::envelope::WrappedBy, *};
+    use super::{super::envelope::KmsKeyId, *};
 
     const NOW: Timestamp = Timestamp::constant(1_768_478_400, 0);
 
     fn key(number: usize) -> Arc<DataKey> {
         let wrapped = number.to_be_bytes();
-        Arc::new(DataKey::new(WrappedBy::arn("arn:key"), &wrapped, &Zeroizing::new(vec![7; 32])).unwrap())
+        Arc::new(DataKey::new(KmsKeyId::from_arn("arn:key"), &wrapped, &Zeroizing::new(vec![7; 32])).unwrap())
     }
 
     #[test]
-    fn a_key_seals_for_five_minutes_and_so_many_values() {
-        let mut keys = DataKeys::default();
-        assert!(keys.for_sealing(NOW).is_none());
-        keys.seal_with(&key(0), NOW);
+    fn a_key_seals_for_five_minutes_and_65536_values() {
+        let mut keys = DataKeyCache::default();
+        assert!(keys.sealing_key(NOW).is_none());
+        keys.add_sealing_key(&key(0), NOW);
         let last = NOW + SignedDuration::from_millis(299_999);
-        assert!(keys.for_sealing(last).is_some());
-        assert!(keys.for_sealing(last + SignedDuration::from_millis(1)).is_none());
-        keys.seal_with(&key(0), NOW);
-        assert!(keys.for_sealing(NOW - SignedDuration::from_secs(1)).is_none());
-        keys.seal_with(&key(0), NOW);
-        let sealed = (0..100_000).take_while(|_| keys.for_sealing(NOW).is_some()).count();
+        assert!(keys.sealing_key(last).is_some());
+        assert!(keys.sealing_key(last + SignedDuration::from_millis(1)).is_none());
+        keys.add_sealing_key(&key(0), NOW);
+        assert!(keys.sealing_key(NOW - SignedDuration::from_secs(1)).is_none());
+        keys.add_sealing_key(&key(0), NOW);
+        let sealed = (0..100_000).take_while(|_| keys.sealing_key(NOW).is_some()).count();
         assert_eq!(sealed + 1, 65_536);
     }
 
     #[test]
-    fn keys_open_for_five_minutes_and_the_newest_are_kept() {
-        let mut keys = DataKeys::default();
+    fn keys_open_for_five_minutes_and_the_oldest_are_evicted() {
+        let mut keys = DataKeyCache::default();
         for number in 0..200 {
-            keys.open_with(&key(number), NOW + SignedDuration::from_millis(number.try_into().unwrap()));
+            keys.add_opening_key(&key(number), NOW + SignedDuration::from_millis(number.try_into().unwrap()));
         }
-        assert_eq!(keys.opening.len(), MAX_OPENED);
+        assert_eq!(keys.opening.len(), MAX_OPENING_KEYS);
         let later = NOW + SignedDuration::from_secs(1);
-        assert!(keys.for_opening(&key(199).header, later).is_some());
-        assert!(keys.for_opening(&key(0).header, later).is_none());
-        assert!(keys.for_opening(&key(199).header, NOW + SignedDuration::from_mins(6)).is_none());
-        assert!(keys.opening.is_empty(), "what is too old is not kept in memory");
+        assert!(keys.opening_key(&key(199).header, later).is_some());
+        assert!(keys.opening_key(&key(0).header, later).is_none());
+        assert!(keys.opening_key(&key(199).header, NOW + SignedDuration::from_mins(6)).is_none());
+        assert!(keys.opening.is_empty(), "expired keys are removed from memory");
     }
 }

@@ -1,15 +1,16 @@
-//! A sealed value with the wrapped key that opens it.
+//! The binary format of sealed values, which contain the encrypted data key that opens them.
 //!
 //! ```text
-//! 1 byte    the version of this form: 1
-//! 16 bytes  which KMS key wrapped the data key: the begin of the SHA-256 of its ARN
-//! 2 bytes   how long the wrapped key is, big-endian
-//! n bytes   the data key, wrapped by KMS
-//! 12 bytes  nonce
-//! the rest  ciphertext and tag of AES-256-GCM
+//! 1 byte     format version: 1
+//! 16 bytes   id of the KMS key: the first bytes of the SHA-256 of its ARN
+//! 2 bytes    length of the encrypted data key, big-endian
+//! n bytes    data key, encrypted by KMS
+//! 12 bytes   nonce
+//! remainder  ciphertext and tag of AES-256-GCM
 //! ```
 //!
-//! All that stands before the nonce is authenticated with the ciphertext, so no part can be put in place of another.
+//! The header, which is everything before the nonce, is authenticated with the ciphertext, so that parts of different
+//! values cannot be combined.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use zeroize::Zeroizing;
@@ -19,66 +20,67 @@ use crate::domain::{SealingContext, Secret, secret::sha256};
 
 const VERSION: u8 = 1;
 
-/// Which KMS key wrapped a data key. Its ARN names an account, and is no part of what lies in the table.
+/// The id of the KMS key that encrypted a data key: a truncated hash, so that the table does not contain the ARN, which
+/// includes the account id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct WrappedBy([u8; 16]);
+pub(super) struct KmsKeyId([u8; 16]);
 
-impl WrappedBy {
-    pub(super) fn arn(arn: &str) -> Self {
-        let mut begin = [0; 16];
-        begin.copy_from_slice(&sha256(arn.as_bytes())[..16]);
-        Self(begin)
+impl KmsKeyId {
+    pub(super) fn from_arn(arn: &str) -> Self {
+        let mut id = [0; 16];
+        id.copy_from_slice(&sha256(arn.as_bytes())[..16]);
+        Self(id)
     }
 }
 
-/// A sealed value, taken apart.
+/// A parsed sealed value.
 #[derive(Debug)]
 pub(super) struct Envelope<'a> {
-    pub(super) wrapped_by: WrappedBy,
-    pub(super) wrapped_key: &'a [u8],
-    /// All that stands before the nonce.
+    pub(super) kms_key: KmsKeyId,
+    pub(super) encrypted_key: &'a [u8],
+    /// Everything before the nonce.
     pub(super) header: &'a [u8],
     nonce: &'a [u8],
     ciphertext: &'a [u8],
 }
 
 impl<'a> Envelope<'a> {
-    /// Takes a sealed value apart; none where it has another form.
+    /// Parses a sealed value. Returns `None` if it is malformed.
     pub(super) fn parse(sealed: &'a [u8]) -> Option<Self> {
         let (version, rest) = sealed.split_first()?;
-        let (wrapped_by, rest) = rest.split_first_chunk::<16>()?;
+        let (kms_key, rest) = rest.split_first_chunk::<16>()?;
         let (length, rest) = rest.split_first_chunk::<2>()?;
-        let (wrapped_key, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+        let (encrypted_key, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
         let (nonce, ciphertext) = rest.split_at_checked(NONCE_LEN)?;
         let header = &sealed[..sealed.len() - rest.len()];
-        let wrapped_by = WrappedBy(*wrapped_by);
-        (*version == VERSION).then_some(Self { wrapped_by, wrapped_key, header, nonce, ciphertext })
+        let kms_key = KmsKeyId(*kms_key);
+        (*version == VERSION).then_some(Self { kms_key, encrypted_key, header, nonce, ciphertext })
     }
 }
 
-/// A data key, and what its sealed values begin with. AWS-LC wipes the key's memory when it is dropped.
+/// A decrypted data key with the header of its sealed values. AWS-LC zeroizes the key on drop.
 pub(super) struct DataKey {
-    pub(super) wrapped_by: WrappedBy,
+    pub(super) kms_key: KmsKeyId,
     pub(super) header: Vec<u8>,
     key: RandomizedNonceKey,
 }
 
 impl DataKey {
-    /// From what KMS answers; none where that is no key.
-    pub(super) fn new(wrapped_by: WrappedBy, wrapped_key: &[u8], plain: &Zeroizing<Vec<u8>>) -> Option<Self> {
-        let length = u16::try_from(wrapped_key.len()).ok()?;
+    /// Creates a data key. Returns `None` if the plaintext is not a 256-bit key.
+    pub(super) fn new(kms_key: KmsKeyId, encrypted_key: &[u8], plaintext: &Zeroizing<Vec<u8>>) -> Option<Self> {
+        let length = u16::try_from(encrypted_key.len()).ok()?;
         let mut header = vec![VERSION];
-        header.extend(wrapped_by.0);
+        header.extend(kms_key.0);
         header.extend(length.to_be_bytes());
-        header.extend(wrapped_key);
-        let key = RandomizedNonceKey::new(&AES_256_GCM, plain).ok()?;
-        Some(Self { wrapped_by, header, key })
+        header.extend(encrypted_key);
+        let key = RandomizedNonceKey::new(&AES_256_GCM, plaintext).ok()?;
+        Some(Self { kms_key, header, key })
     }
 
     pub(super) fn seal(&self, context: &SealingContext, text: &Secret) -> Result<Vec<u8>, SealError> {
         let mut sealed = text.expose().as_bytes().to_vec();
-        let bound = bound(&self.header, context);
-        let nonce = self.key.seal_in_place_append_tag(bound, &mut sealed).map_err(|_| SealError::DoesNotOpen)?;
+        let aad = aad(&self.header, context);
+        let nonce = self.key.seal_in_place_append_tag(aad, &mut sealed).map_err(|_| SealError::CannotOpen)?;
         Ok([self.header.as_slice(), nonce.as_ref(), &sealed].concat())
     }
 
@@ -86,13 +88,13 @@ impl DataKey {
         let open = || {
             let nonce = Nonce::try_assume_unique_for_key(envelope.nonce).ok()?;
             let mut text = Zeroizing::new(envelope.ciphertext.to_vec());
-            let text = self.key.open_in_place(nonce, bound(envelope.header, context), &mut text).ok()?;
+            let text = self.key.open_in_place(nonce, aad(envelope.header, context), &mut text).ok()?;
             Some(Secret::new(str::from_utf8(text).ok()?.to_owned()))
         };
-        open().ok_or(SealError::DoesNotOpen)
+        open().ok_or(SealError::CannotOpen)
     }
 }
 
-fn bound(header: &[u8], context: &SealingContext) -> Aad<Vec<u8>> {
+fn aad(header: &[u8], context: &SealingContext) -> Aad<Vec<u8>> {
     Aad::from([header, &associated_data(context)].concat())
 }

@@ -1,67 +1,72 @@
-//! Whether the keys that a configuration names can do what they are for.
+//! Checks that the configured KMS keys have the right key spec and usage.
 
 use aws_sdk_kms::{
     Client,
     types::{KeyMetadata, KeySpec, KeyUsageType},
 };
 
-use crate::aws::words;
+use crate::aws::error_chain;
 
-/// A key of KMS that can't do what it is for.
+/// A configured KMS key is missing or unsuitable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} names the KMS key {key}, which {fault}")]
+#[error("{variable} names the KMS key {key}, which {reason}")]
 pub struct UnsuitableKeyError {
-    /// The variable that names it.
+    /// The environment variable.
     pub variable: &'static str,
-    /// What it is named there.
+    /// The key's id, ARN or alias, as configured.
     pub key: String,
-    /// What is wrong with it, and what it should be.
-    pub fault: String,
+    /// What is wrong, as a continuation of `which`.
+    pub reason: String,
 }
 
-/// Asks KMS what each key is. Whoever looks after the signing keys does so when it starts: it starts soon after every
-/// deployment, and no request waits for it.
+/// Checks the key spec and usage of each key. The function that rotates the signing keys calls it at its start, which
+/// happens soon after every deployment and delays no request.
 pub async fn check_key_specs(
     client: &Client,
     sealing_keys: impl IntoIterator<Item = &String>,
     root_keys: &[String],
 ) -> Result<(), UnsuitableKeyError> {
     for key in sealing_keys {
-        check(client, key, &SEALING).await?;
+        check(client, key, &SEALING_KEY).await?;
     }
     for key in root_keys {
-        check(client, key, &ROOT).await?;
+        check(client, key, &ROOT_KEY).await?;
     }
     Ok(())
 }
 
-/// What a key is for.
-struct Purpose {
+/// The requirements for a key.
+struct KeyRequirements {
     variable: &'static str,
     usage: KeyUsageType,
     spec: KeySpec,
-    in_words: &'static str,
+    /// The error of a key that does not meet them.
+    reason: &'static str,
 }
 
-const SEALING: Purpose = Purpose {
+const SEALING_KEY: KeyRequirements = KeyRequirements {
     variable: "SIGNET_SEALING_KEY or SIGNET_OLD_SEALING_KEYS",
     usage: KeyUsageType::EncryptDecrypt,
     spec: KeySpec::SymmetricDefault,
-    in_words: "is not a symmetric key that encrypts and decrypts (SYMMETRIC_DEFAULT, ENCRYPT_DECRYPT)",
+    reason: "must be a symmetric encryption key (key spec SYMMETRIC_DEFAULT, key usage ENCRYPT_DECRYPT)",
 };
-const ROOT: Purpose = Purpose {
+const ROOT_KEY: KeyRequirements = KeyRequirements {
     variable: "SIGNET_ROOT_KEYS",
     usage: KeyUsageType::SignVerify,
     spec: KeySpec::Rsa2048,
-    in_words: "is not an RSA key of 2048 bits that signs (RSA_2048, SIGN_VERIFY)",
+    reason: "must be an RSA signing key of 2048 bits (key spec RSA_2048, key usage SIGN_VERIFY)",
 };
 
-async fn check(client: &Client, key: &str, purpose: &Purpose) -> Result<(), UnsuitableKeyError> {
-    let unfit = |fault| UnsuitableKeyError { variable: purpose.variable, key: key.to_owned(), fault };
+async fn check(client: &Client, key: &str, required: &KeyRequirements) -> Result<(), UnsuitableKeyError> {
+    let unsuitable = |reason| UnsuitableKeyError { variable: required.variable, key: key.to_owned(), reason };
     let described = client.describe_key().key_id(key).send().await;
-    let described = described.map_err(|error| unfit(format!("can't be looked at: {}", words(&error))))?;
-    let fits = |key: &KeyMetadata| {
-        key.key_usage.as_ref() == Some(&purpose.usage) && key.key_spec.as_ref() == Some(&purpose.spec)
+    let described = described.map_err(|error| unsuitable(format!("cannot be described: {}", error_chain(&error))))?;
+    let is_suitable = |key: &KeyMetadata| {
+        key.key_usage.as_ref() == Some(&required.usage) && key.key_spec.as_ref() == Some(&required.spec)
     };
-    if described.key_metadata.as_ref().is_some_and(fits) { Ok(()) } else { Err(unfit(purpose.in_words.to_owned())) }
+    if described.key_metadata.as_ref().is_some_and(is_suitable) {
+        Ok(())
+    } else {
+        Err(unsuitable(required.reason.to_owned()))
+    }
 }

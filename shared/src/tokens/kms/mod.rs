@@ -1,4 +1,4 @@
-//! Keys in AWS KMS, where Signet is deployed: no private key ever leaves it.
+//! Keys in AWS KMS, for deployed installations. Private keys never leave KMS.
 
 mod data_keys;
 mod envelope;
@@ -21,27 +21,27 @@ pub use signer::KmsSigner;
 use super::SignError;
 use crate::{
     Aws,
-    aws::{Failure, failure},
+    aws::{AwsFailure, classify},
 };
 
-/// A client of KMS, at `endpoint` in place of the region's own. Nothing is sent yet.
+/// Creates a KMS client. `endpoint` replaces the regional endpoint. Sends nothing.
 pub fn connect(aws: &Aws, endpoint: Option<String>) -> Client {
     let mut config = aws_sdk_kms::config::Builder::from(aws.config());
     config.set_endpoint_url(endpoint);
-    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that creates this client")]
     Client::from_conf(config.build())
 }
 
-/// Of a key that is disabled, waits for its deletion, is gone, is of another kind, or that we may not use, KMS says no:
-/// an operator must mend that. The rest passes.
+/// KMS rejects requests for keys that are disabled, deleted, of another kind, or not permitted; an operator must resolve
+/// that. All other errors are transient.
 impl<E> From<SdkError<E, HttpResponse>> for SignError
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
     fn from(error: SdkError<E, HttpResponse>) -> Self {
-        match failure(&error) {
-            Failure::Passing(text) => Self::Unavailable(text),
-            Failure::Lasting(text) => Self::Refused(text),
+        match classify(&error) {
+            AwsFailure::Transient(message) => Self::Unavailable(message),
+            AwsFailure::Permanent(message) => Self::Rejected(message),
         }
     }
 }

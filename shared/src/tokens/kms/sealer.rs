@@ -1,4 +1,4 @@
-//! Seals with data keys that KMS makes and wraps: envelope encryption.
+//! Envelope encryption: seals values with data keys that KMS generates and encrypts.
 
 use std::{
     fmt,
@@ -11,142 +11,135 @@ use zeroize::Zeroizing;
 
 use super::{
     super::{SealError, Sealer},
-    data_keys::DataKeys,
-    envelope::{DataKey, Envelope, WrappedBy},
+    data_keys::DataKeyCache,
+    envelope::{DataKey, Envelope, KmsKeyId},
 };
 use crate::{
     Clock,
-    aws::{Failure, failure},
+    aws::{AwsFailure, classify},
     domain::{SealingContext, Secret},
 };
 
-/// Seals with AES-256-GCM, by data keys that only KMS can unwrap.
+/// Seals with AES-256-GCM and data keys that only KMS can decrypt.
 ///
-/// Each value is bound to its place. What all values of an installation have in common, the table and what the key is
-/// for, is the encryption context that KMS enforces and writes to its log. The item and the purpose are authenticated
-/// data of AES-GCM instead: with them in KMS's context, each value would need a data key of its own, and a request to
-/// KMS at every sealing and opening. What is bound is the same, as whoever unwraps a data key here opens nothing with it
-/// but through [`Sealer::open`].
+/// Each value is bound to its context. The part that all values of an installation share, the table and the use of the
+/// key, is the encryption context of KMS, which enforces it and records it in CloudTrail. Item and purpose are associated
+/// data of AES-GCM: in the encryption context of KMS, they would need a data key and KMS requests per value. The binding is
+/// equally strong, because a decrypted data key is only used through [`Sealer::open`].
 pub struct KmsSealer {
     client: Client,
-    /// Ids, ARNs or aliases. The first wraps; all unwrap.
+    /// The ids, ARNs or aliases of the KMS keys. The first encrypts data keys; all decrypt them.
     keys: Vec<String>,
     table: String,
     clock: Clock,
-    data_keys: Mutex<DataKeys>,
+    data_keys: Mutex<DataKeyCache>,
 }
 
 impl KmsSealer {
-    /// With the KMS key of this id, ARN or alias. What `old_keys` wrapped still opens, and is no longer made.
+    /// Creates a sealer with the KMS key of this id, ARN or alias. The `old_keys` only open existing values.
     pub fn new(client: Client, table: &str, key: &str, old_keys: &[String], clock: Clock) -> Self {
         let keys = std::iter::once(key.to_owned()).chain(old_keys.iter().cloned()).collect();
         Self { client, keys, table: table.to_owned(), clock, data_keys: Mutex::default() }
     }
 
-    fn data_keys(&self) -> MutexGuard<'_, DataKeys> {
+    fn data_keys(&self) -> MutexGuard<'_, DataKeyCache> {
         self.data_keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The data key for one more value. Of several requests that find none at once, each has one made: that costs a
-    /// little, and none of them waits for another's.
-    async fn key_for_sealing(&self) -> Result<Arc<DataKey>, SealError> {
+    /// Returns the data key for one more value. Concurrent requests without a cached key generate one each, so that none
+    /// waits for another; the additional cost is small.
+    async fn sealing_key(&self) -> Result<Arc<DataKey>, SealError> {
         let now = self.clock.now();
-        if let Some(key) = self.data_keys().for_sealing(now) {
+        if let Some(key) = self.data_keys().sealing_key(now) {
             return Ok(key);
         }
-        let asked = self
+        let request = self
             .client
             .generate_data_key()
             .set_key_id(self.keys.first().cloned())
             .key_spec(DataKeySpec::Aes256)
             .encryption_context("signet:table", &self.table)
             .encryption_context("signet:use", "seal");
-        let made = asked.send().await.map_err(|error| SealError::Unavailable(text(failure(&error))))?;
-        let key = made.key_id.zip(made.ciphertext_blob).and_then(|(arn, wrapped)| {
-            let plain = Zeroizing::new(made.plaintext?.into_inner());
-            DataKey::new(WrappedBy::arn(&arn), wrapped.as_ref(), &plain)
+        let output = request.send().await.map_err(|error| SealError::Unavailable(classify(&error).into_message()))?;
+        let key = output.key_id.zip(output.ciphertext_blob).and_then(|(arn, encrypted)| {
+            let plaintext = Zeroizing::new(output.plaintext?.into_inner());
+            DataKey::new(KmsKeyId::from_arn(&arn), encrypted.as_ref(), &plaintext)
         });
-        let key = Arc::new(key.ok_or_else(|| SealError::Unavailable("KMS made no data key".to_owned()))?);
-        self.data_keys().seal_with(&key, now);
+        let key = Arc::new(key.ok_or_else(|| SealError::Unavailable("KMS returned no data key".to_owned()))?);
+        self.data_keys().add_sealing_key(&key, now);
         Ok(key)
     }
 
-    async fn key_for_opening(&self, envelope: &Envelope<'_>) -> Result<Arc<DataKey>, SealError> {
+    async fn opening_key(&self, envelope: &Envelope<'_>) -> Result<Arc<DataKey>, SealError> {
         let now = self.clock.now();
-        if let Some(key) = self.data_keys().for_opening(envelope.header, now) {
+        if let Some(key) = self.data_keys().opening_key(envelope.header, now) {
             return Ok(key);
         }
-        let key = Arc::new(self.unwrap(envelope).await?);
-        self.data_keys().open_with(&key, now);
+        let key = Arc::new(self.decrypt_data_key(envelope).await?);
+        self.data_keys().add_opening_key(&key, now);
         Ok(key)
     }
 
-    /// Has KMS unwrap a data key. Each key that may have wrapped it is named to KMS, so that no other one that our role
-    /// happens to be allowed is ever used, and the answer must be by the key that the value itself names.
-    async fn unwrap(&self, envelope: &Envelope<'_>) -> Result<DataKey, SealError> {
-        let mut refused = None;
+    /// Decrypts a data key with KMS. Tries each configured key by name, so that no other key that the role may use is ever
+    /// accepted. The key in the response must be the one that the value names.
+    async fn decrypt_data_key(&self, envelope: &Envelope<'_>) -> Result<DataKey, SealError> {
+        let mut rejected = None;
         for key in &self.keys {
-            let asked = self
+            let request = self
                 .client
                 .decrypt()
                 .key_id(key)
-                .ciphertext_blob(Blob::new(envelope.wrapped_key))
+                .ciphertext_blob(Blob::new(envelope.encrypted_key))
                 .encryption_context("signet:table", &self.table)
                 .encryption_context("signet:use", "seal");
-            match asked.send().await {
-                Ok(answer) => {
-                    if let Some(key) = unwrapped(answer, envelope) {
+            match request.send().await {
+                Ok(output) => {
+                    if let Some(key) = data_key(output, envelope) {
                         return Ok(key);
                     }
                 }
                 Err(error) => {
-                    let of_another = |error: &aws_sdk_kms::operation::decrypt::DecryptError| {
+                    let is_other_key = |error: &aws_sdk_kms::operation::decrypt::DecryptError| {
                         error.is_incorrect_key_exception() || error.is_invalid_ciphertext_exception()
                     };
-                    let of_another = error.as_service_error().is_some_and(of_another);
-                    match failure(&error) {
-                        Failure::Passing(text) => return Err(SealError::Unavailable(text)),
-                        Failure::Lasting(text) if !of_another => refused = Some(text),
-                        Failure::Lasting(_) => {}
+                    let is_other_key = error.as_service_error().is_some_and(is_other_key);
+                    match classify(&error) {
+                        AwsFailure::Transient(message) => return Err(SealError::Unavailable(message)),
+                        AwsFailure::Permanent(message) if !is_other_key => rejected = Some(message),
+                        AwsFailure::Permanent(_) => {}
                     }
                 }
             }
         }
-        // A key that is disabled may be the one: then it opens again when it is enabled.
-        Err(refused.map_or(SealError::DoesNotOpen, SealError::Unavailable))
+        // If a key is disabled, it may be the right one, and the value opens once it is enabled again.
+        Err(rejected.map_or(SealError::CannotOpen, SealError::Unavailable))
     }
 
     async fn seal_text(&self, context: &SealingContext, text: &Secret) -> Result<Vec<u8>, SealError> {
-        self.key_for_sealing().await?.seal(context, text)
+        self.sealing_key().await?.seal(context, text)
     }
 
     async fn open_sealed(&self, context: &SealingContext, sealed: &[u8]) -> Result<Secret, SealError> {
-        let envelope = Envelope::parse(sealed).ok_or(SealError::DoesNotOpen)?;
-        self.key_for_opening(&envelope).await?.open(context, &envelope)
+        let envelope = Envelope::parse(sealed).ok_or(SealError::CannotOpen)?;
+        self.opening_key(&envelope).await?.open(context, &envelope)
     }
 
-    async fn seal_anew(&self, context: &SealingContext, sealed: &[u8]) -> Result<Option<Vec<u8>>, SealError> {
-        let envelope = Envelope::parse(sealed).ok_or(SealError::DoesNotOpen)?;
-        let key = self.key_for_sealing().await?;
-        if envelope.wrapped_by == key.wrapped_by {
+    async fn reencrypt(&self, context: &SealingContext, sealed: &[u8]) -> Result<Option<Vec<u8>>, SealError> {
+        let envelope = Envelope::parse(sealed).ok_or(SealError::CannotOpen)?;
+        let key = self.sealing_key().await?;
+        if envelope.kms_key == key.kms_key {
             return Ok(None);
         }
-        let text = self.key_for_opening(&envelope).await?.open(context, &envelope)?;
+        let text = self.opening_key(&envelope).await?.open(context, &envelope)?;
         key.seal(context, &text).map(Some)
     }
 }
 
-/// The data key in KMS's answer, if it is by the key that the envelope names.
-fn unwrapped(answer: DecryptOutput, envelope: &Envelope<'_>) -> Option<DataKey> {
-    let wrapped_by = WrappedBy::arn(answer.key_id.as_deref()?);
-    let plain = Zeroizing::new(answer.plaintext?.into_inner());
-    (wrapped_by == envelope.wrapped_by).then(|| DataKey::new(wrapped_by, envelope.wrapped_key, &plain)).flatten()
-}
-
-fn text(failure: Failure) -> String {
-    match failure {
-        Failure::Passing(text) | Failure::Lasting(text) => text,
-    }
+/// Returns the data key of KMS's response if it was decrypted with the KMS key that the envelope names.
+fn data_key(output: DecryptOutput, envelope: &Envelope<'_>) -> Option<DataKey> {
+    let kms_key = KmsKeyId::from_arn(output.key_id.as_deref()?);
+    let plaintext = Zeroizing::new(output.plaintext?.into_inner());
+    (kms_key == envelope.kms_key).then(|| DataKey::new(kms_key, envelope.encrypted_key, &plaintext)).flatten()
 }
 
 impl Sealer for KmsSealer {
@@ -163,7 +156,7 @@ impl Sealer for KmsSealer {
         context: &'a SealingContext,
         sealed: &'a [u8],
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, SealError>> {
-        self.seal_anew(context, sealed).boxed()
+        self.reencrypt(context, sealed).boxed()
     }
 }
 

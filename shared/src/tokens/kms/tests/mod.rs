@@ -1,4 +1,4 @@
-//! What is sent to KMS, and what is made of its answers. That KMS does what is asked shows `tests/tests/real`.
+//! Tests of the requests to KMS and the handling of its responses, with a stub. `tests/tests/real` tests against KMS.
 
 mod sealer;
 mod signer;

@@ -24,26 +24,26 @@ fn public_key(size: KeySize) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_signed_is_hashed_here() {
+async fn messages_are_hashed_before_signing() {
     let stub = Stub::new(|_, _| (200, json!({"Signature": BASE64.encode(&[7; 256])})));
     assert_eq!(signer(&stub).sign("arn:key", &[1; 10_000]).await.unwrap(), [7; 256]);
     let sent = json!({
         "KeyId": "arn:key", "MessageType": "DIGEST", "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256",
         "Message": BASE64.encode(&sha256(&[1; 10_000])),
     });
-    assert_eq!(stub.asked(), [("Sign".to_owned(), sent)]);
+    assert_eq!(stub.requests(), [("Sign".to_owned(), sent)]);
 }
 
 #[tokio::test]
-async fn a_signature_of_another_length_is_none() {
+async fn signatures_of_other_lengths_are_rejected() {
     for length in [0, 1, 255, 257, 512] {
         let stub = Stub::new(move |_, _| (200, json!({"Signature": BASE64.encode(&vec![7; length])})));
-        assert!(matches!(signer(&stub).sign("arn:key", b"a").await, Err(SignError::Refused(_))), "{length}");
+        assert!(matches!(signer(&stub).sign("arn:key", b"a").await, Err(SignError::Rejected(_))), "{length}");
     }
 }
 
 #[tokio::test]
-async fn what_passes_is_asked_again_and_what_does_not_is_refused_at_once() {
+async fn transient_errors_are_retried_and_permanent_ones_are_not() {
     for (status, name) in [
         (400, "ThrottlingException"),
         (429, "TooManyRequestsException"),
@@ -54,7 +54,7 @@ async fn what_passes_is_asked_again_and_what_does_not_is_refused_at_once() {
     ] {
         let stub = Stub::new(move |_, _| exception(status, name));
         assert!(matches!(signer(&stub).sign("arn:key", b"a").await, Err(SignError::Unavailable(_))), "{name}");
-        assert!(stub.asked().len() > 1, "{name}");
+        assert!(stub.requests().len() > 1, "{name}");
     }
     for name in [
         "DisabledException",
@@ -65,42 +65,42 @@ async fn what_passes_is_asked_again_and_what_does_not_is_refused_at_once() {
         "ValidationException",
     ] {
         let stub = Stub::new(move |_, _| exception(400, name));
-        assert!(matches!(signer(&stub).sign("arn:key", b"a").await, Err(SignError::Refused(_))), "{name}");
+        assert!(matches!(signer(&stub).sign("arn:key", b"a").await, Err(SignError::Rejected(_))), "{name}");
         assert_eq!(stub.operations(), ["Sign"], "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_key_is_made_once_and_waited_for() {
+async fn create_sends_one_request_and_waits_for_the_public_key() {
     let key = public_key(KeySize::Rsa2048);
-    let asked = std::sync::atomic::AtomicU32::new(0);
+    let attempts = std::sync::atomic::AtomicU32::new(0);
     let stub = Stub::new(move |operation, _| match operation {
         "CreateKey" => (200, json!({"KeyMetadata": {"KeyId": "id", "Arn": "arn:key"}})),
-        _ if asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 => exception(400, "NotFoundException"),
+        _ if attempts.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 => exception(400, "NotFoundException"),
         _ => (200, key.clone()),
     });
-    let made = signer(&stub).create("signing key 1").await.unwrap();
-    assert_eq!((made.handle.as_str(), made.public.n.len()), ("arn:key", 256));
+    let created = signer(&stub).create("signing key 1").await.unwrap();
+    assert_eq!((created.handle.as_str(), created.public.n.len()), ("arn:key", 256));
     assert_eq!(stub.operations(), ["CreateKey", "GetPublicKey", "GetPublicKey"]);
-    let sent = &stub.asked()[0].1;
+    let sent = &stub.requests()[0].1;
     assert_eq!((&sent["KeySpec"], &sent["KeyUsage"]), (&json!("RSA_2048"), &json!("SIGN_VERIFY")));
     assert_eq!(sent["Description"], "Signet, table signet: signing key 1");
     assert_eq!(sent["Tags"][0], json!({"TagKey": "signet:table", "TagValue": "signet"}));
 
     let stub = Stub::new(|_, _| exception(500, "KMSInternalException"));
     assert!(matches!(signer(&stub).create("signing key 1").await, Err(SignError::Unavailable(_))));
-    assert_eq!(stub.operations(), ["CreateKey"], "another request would make another key");
+    assert_eq!(stub.operations(), ["CreateKey"], "a retry would create another key");
 }
 
 #[tokio::test]
-async fn only_an_rsa_key_of_2048_bits_that_signs_is_taken() {
-    let good = public_key(KeySize::Rsa2048);
+async fn only_rsa_signing_keys_of_2048_bits_are_accepted() {
+    let valid = public_key(KeySize::Rsa2048);
     let changed = |name: &str, value: Value| {
-        let mut key = good.clone();
+        let mut key = valid.clone();
         key[name] = value;
         key
     };
-    for wrong in [
+    for invalid in [
         public_key(KeySize::Rsa3072),
         changed("KeySpec", json!("RSA_3072")),
         changed("KeyUsage", json!("ENCRYPT_DECRYPT")),
@@ -108,25 +108,25 @@ async fn only_an_rsa_key_of_2048_bits_that_signs_is_taken() {
     ] {
         let stub = Stub::new(move |operation, _| match operation {
             "CreateKey" => (200, json!({"KeyMetadata": {"KeyId": "id", "Arn": "arn:key"}})),
-            _ => (200, wrong.clone()),
+            _ => (200, invalid.clone()),
         });
-        assert!(matches!(signer(&stub).create("signing key 1").await, Err(SignError::Refused(_))));
+        assert!(matches!(signer(&stub).create("signing key 1").await, Err(SignError::Rejected(_))));
     }
 }
 
 #[tokio::test]
-async fn a_key_is_found_by_its_name_if_it_can_sign() {
+async fn find_returns_the_oldest_enabled_key_of_the_name() {
     let key = public_key(KeySize::Rsa2048);
     let stub = Stub::new(move |operation, body| {
-        let described = |description: &str, state: &str, made: u32| {
+        let described = |description: &str, state: &str, created_at: u32| {
             let arn = &body["KeyId"];
             let metadata = json!({
                 "KeyId": arn, "Arn": arn, "Description": description, "KeyState": state, "KeyUsage": "SIGN_VERIFY",
-                "CreationDate": made,
+                "CreationDate": created_at,
             });
             (200, json!({ "KeyMetadata": metadata }))
         };
-        let ours = "Signet, table signet: signing key 2";
+        let wanted = "Signet, table signet: signing key 2";
         match (operation, body["KeyId"].as_str()) {
             ("ListKeys", _) if body["Marker"].is_null() => {
                 let keys =
@@ -136,10 +136,10 @@ async fn a_key_is_found_by_its_name_if_it_can_sign() {
             ("ListKeys", _) => (200, json!({"Keys": [{"KeyArn": "newer"}, {"KeyArn": "older"}], "Truncated": false})),
             ("DescribeKey", Some("other name")) => described("Signet, table signet: signing key 1", "Enabled", 1),
             ("DescribeKey", Some("other table")) => described("Signet, table other: signing key 2", "Enabled", 1),
-            ("DescribeKey", Some("disabled")) => described(ours, "Disabled", 1),
-            ("DescribeKey", Some("ending")) => described(ours, "PendingDeletion", 1),
-            ("DescribeKey", Some("newer")) => described(ours, "Enabled", 3),
-            ("DescribeKey", Some("older")) => described(ours, "Enabled", 2),
+            ("DescribeKey", Some("disabled")) => described(wanted, "Disabled", 1),
+            ("DescribeKey", Some("ending")) => described(wanted, "PendingDeletion", 1),
+            ("DescribeKey", Some("newer")) => described(wanted, "Enabled", 3),
+            ("DescribeKey", Some("older")) => described(wanted, "Enabled", 2),
             ("DescribeKey", _) => exception(400, "AccessDeniedException"),
             _ => (200, key.clone()),
         }
@@ -149,18 +149,18 @@ async fn a_key_is_found_by_its_name_if_it_can_sign() {
 }
 
 #[tokio::test]
-async fn a_key_ends_once() {
+async fn schedule_deletion_is_idempotent() {
     let stub = Stub::new(|_, _| (200, json!({})));
-    signer(&stub).end("arn:key").await.unwrap();
+    signer(&stub).schedule_deletion("arn:key").await.unwrap();
     let sent = json!({"KeyId": "arn:key", "PendingWindowInDays": 30});
-    assert_eq!(stub.asked(), [("ScheduleKeyDeletion".to_owned(), sent)]);
-    for (name, ended) in [
+    assert_eq!(stub.requests(), [("ScheduleKeyDeletion".to_owned(), sent)]);
+    for (name, is_done) in [
         ("KMSInvalidStateException", true),
         ("NotFoundException", true),
         ("AccessDeniedException", false),
         ("ThrottlingException", false),
     ] {
         let stub = Stub::new(move |_, _| exception(400, name));
-        assert_eq!(signer(&stub).end("arn:key").await.is_ok(), ended, "{name}");
+        assert_eq!(signer(&stub).schedule_deletion("arn:key").await.is_ok(), is_done, "{name}");
     }
 }
