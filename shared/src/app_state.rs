@@ -1,4 +1,4 @@
-//! What a request may touch besides its own input, made once when a process starts.
+//! The application state, created once when a process starts.
 
 use std::{io, sync::Arc};
 
@@ -19,63 +19,63 @@ use crate::{
     },
 };
 
-/// What an operator sets.
+/// The settings of an installation.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The URL that tokens name as `iss`, without a slash at its end.
+    /// The `iss` of tokens: a URL without a trailing slash.
     pub issuer: String,
-    /// Where the API answers, without a slash at its end. It is the issuer's URL, except on one machine, where the
-    /// issuer stays when the port changes.
+    /// The base URL of the API, without a trailing slash. It equals the issuer, except in a local installation, whose
+    /// issuer stays the same when its port changes.
     pub base_url: String,
-    /// By how much clocks may differ: a lease is over only when it has been for so long.
+    /// The maximum difference between clocks. A lease lapses this long after its expiry.
     pub clock_margin: SignedDuration,
-    /// How the signing key ring turns.
-    pub ring: RotationPolicy,
-    /// Whose bearer tokens are taken; none takes API keys alone.
+    /// The rotation of signing keys.
+    pub rotation_policy: RotationPolicy,
+    /// The OIDC issuer of bearer tokens. With `None`, only API keys are accepted.
     pub oidc: Option<OidcSettings>,
-    /// What is slowed down.
+    /// The rate limits.
     pub rate_limits: RateLimits,
-    /// Whose web pages may call the API. Its public documents may be read by all.
+    /// The origins of web pages that may call the API. Public documents are readable by all origins.
     pub cors_origins: Vec<Origin>,
-    /// How long a request waits for what it needs.
+    /// The timeouts of requests and of calls to AWS.
     pub timeouts: Timeouts,
 }
 
-/// All of it. Cheap to clone; a use case takes only the parts that it needs.
+/// The application state. Cheap to clone; a use case takes only the parts that it needs.
 #[derive(Debug, Clone)]
 pub struct AppState {
-    /// The one table.
+    /// The DynamoDB table.
     pub table: Table,
-    /// A copy of the catalog.
+    /// The cache of the catalog.
     pub catalog: CatalogCache,
     /// Signs and verifies license tokens.
     pub tokens: Tokens,
-    /// Looks after the signing keys; none where that is another function's task.
+    /// Rotates the signing keys; `None` in processes that do not.
     pub key_rotator: Option<KeyRotator>,
-    /// Seals what lies in the table.
+    /// Encrypts values that are stored in the table.
     pub sealer: Arc<dyn Sealer>,
-    /// Verifies bearer tokens; none takes API keys alone.
+    /// Verifies bearer tokens. With `None`, only API keys are accepted.
     pub oidc: Option<Oidc>,
-    /// What must be secret and is shared by all functions.
+    /// The secrets that all functions share.
     pub secrets: Secrets,
-    /// What was asked for too often.
+    /// Enforces the rate limits.
     pub rate_limiter: RateLimiter,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// What an operator sets.
+    /// The settings.
     pub settings: Arc<Settings>,
 }
 
-/// Who holds the keys.
+/// The keys and secrets of an installation.
 #[derive(Debug, Clone)]
 pub struct Keys {
     /// Signs license tokens.
     pub signer: Arc<dyn Signer>,
-    /// Seals what lies in the table.
+    /// Encrypts values that are stored in the table.
     pub sealer: Arc<dyn Sealer>,
-    /// What must be secret and is shared by all functions.
+    /// The secrets that all functions share.
     pub secrets: Secrets,
-    /// The handles of the root keys, for whoever looks after the signing keys; the first signs.
+    /// The handles of the root keys, the first of which signs; empty in processes that do not rotate keys.
     pub root_keys: Vec<String>,
 }
 
@@ -85,42 +85,42 @@ impl From<LocalKeys> for Keys {
     }
 }
 
-/// Why a process did not start.
+/// An error while starting a process.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The environment lacks variables, or has some that are wrong.
+    /// Environment variables are missing or invalid.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
-    /// Nobody can be reached over TLS.
+    /// The system has no CA certificates.
     #[error(transparent)]
-    LoadCertificatesError(#[from] LoadCertificatesError),
-    /// The secret can't be used.
+    Certificates(#[from] LoadCertificatesError),
+    /// The secret is unusable.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
-    /// A key file can't be read or written.
-    #[error("the key files: {0}")]
+    /// A key file cannot be read or written.
+    #[error("failed to load the key files: {0}")]
     Keys(#[from] io::Error),
-    /// The table that the configuration names is missing, has another schema, or is not ours to read.
+    /// The table does not exist, has another schema, or cannot be read with the function's role.
     #[error(
-        "the table {table} can't be read ({cause}): SIGNET_TABLE must name a table with the keys PK and SK and the \
-         indexes GSI1 and GSI2, as template.yaml has it, which the function's role may read"
+        "cannot read the table {table} ({cause}): SIGNET_TABLE must name a table with the keys PK and SK and the \
+         indexes GSI1 and GSI2, as in template.yaml, and the function's role must be allowed to read it"
     )]
     Table {
-        /// Its name.
+        /// The name of the table.
         table: String,
-        /// What DynamoDB said.
+        /// The error of DynamoDB.
         cause: StoreError,
     },
-    /// A key of KMS is missing, or of another kind.
+    /// A KMS key does not exist or has the wrong key spec.
     #[error(transparent)]
     Kms(#[from] UnsuitableKeyError),
-    /// The table gives no answer.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// No key could be made.
+    /// Creating a signing key failed.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// No bearer token can be verified with these settings.
+    /// The OIDC settings are invalid.
     #[error(transparent)]
     Oidc(#[from] OidcSettingsError),
 }
@@ -135,45 +135,45 @@ impl From<KeyRotationError> for StartError {
 }
 
 impl AppState {
-    /// Puts the parts together.
+    /// Creates the state from its parts.
     pub fn new(table: Table, keys: Keys, clock: Clock, settings: Settings) -> Result<Self, OidcSettingsError> {
         let oidc = settings.oidc.as_ref().map(Oidc::new).transpose()?;
-        let ring = KeyRingCache::new(table.clone(), settings.ring.refresh);
+        let policy = settings.rotation_policy;
+        let ring = KeyRingCache::new(table.clone(), policy.refresh);
         let Keys { signer, sealer, secrets, root_keys } = keys;
-        let key_rotator =
-            KeyRotator::new(table.clone(), Arc::clone(&signer), settings.ring, &root_keys, &settings.issuer);
+        let key_rotator = KeyRotator::new(table.clone(), Arc::clone(&signer), policy, &root_keys, &settings.issuer);
         let key_rotator = (!root_keys.is_empty()).then_some(key_rotator);
         let tokens = Tokens::new(&settings.issuer, ring, signer);
         let (catalog, rate_limiter, settings) = (CatalogCache::default(), RateLimiter::default(), Arc::new(settings));
         Ok(Self { table, catalog, tokens, key_rotator, sealer, oidc, secrets, rate_limiter, clock, settings })
     }
 
-    /// The issuer's URL.
+    /// Returns the issuer of license tokens.
     pub fn issuer(&self) -> &str {
         &self.settings.issuer
     }
 
-    /// Makes cursors, and knows them, by the values that are known without asking.
+    /// Returns the key of pagination cursors from the cached secrets.
     pub fn cursor_key(&self) -> CursorKey {
-        self.secrets.kept().cursor_key()
+        self.secrets.cached().cursor_key()
     }
 
-    /// For a function on Lambda or under `cargo lambda watch`, as the environment's variables say.
+    /// Starts with the configuration of the environment variables.
     pub async fn from_environment() -> Result<Self, StartError> {
         Self::start(Configuration::from_environment()?).await
     }
 
-    /// Reaches everything that a configuration names, so that the first request finds it there.
+    /// Connects to all services of the configuration and fills the caches, so that the first request is as fast as later
+    /// ones.
     pub async fn start(configuration: Configuration) -> Result<Self, StartError> {
         let clock = Clock::System;
         let http_client = http_client(&configuration.endpoints_in_use())?;
         let aws = Aws::new(&configuration.region, None, http_client, configuration.settings.timeouts);
         let table = Table::connect(&aws, &configuration.table, configuration.endpoints.dynamodb.clone())
-            .restored_from(&configuration.keys_table);
-        let keys = Keys::of(&configuration, &aws, &clock).await?;
+            .restored_from(&configuration.original_table);
+        let keys = Keys::from_configuration(&configuration, &aws, &clock).await?;
         let app = Self::new(table, keys, clock, configuration.settings)?;
         let now = app.clock.now();
-        // The connections, the key ring and the catalog are there before the first request asks for them.
         app.tokens.ring().read(now).await.map_err(|cause| match cause {
             StoreError::Rejected(_) => StartError::Table { table: app.table.name().to_owned(), cause },
             cause => cause.into(),
@@ -182,42 +182,42 @@ impl AppState {
         let (catalog, ()) = tokio::join!(app.catalog.read(&app.table, now), warm_up);
         catalog?;
         if let Some(oidc) = &app.oidc {
-            // Without its issuer, a function still answers whoever has an API key or a license token.
+            // API keys and license tokens work without the issuer, so this does not prevent the start.
             if oidc.discovery(now).await.is_err() {
-                tracing::error!(
-                    "no signed-in person is let in: the issuer that SIGNET_OIDC_ISSUER names must be right and reachable"
-                );
+                tracing::error!("the OIDC issuer is unavailable, so users cannot sign in: check SIGNET_OIDC_ISSUER");
             }
         }
         Ok(app)
     }
 
-    /// Does what is due of the signing keys, if that is this process's task: makes the first, too.
+    /// Performs the due steps of key rotation, including the creation of the first key. Does nothing in processes that do
+    /// not rotate keys.
     pub async fn maintain_key_ring(&self) -> Result<(), KeyRotationError> {
         let Some(key_rotator) = &self.key_rotator else { return Ok(()) };
-        let kept = key_rotator.keep(self.clock.now()).await;
-        self.tokens.ring().forget();
-        kept
+        let result = key_rotator.run_due_steps(self.clock.now()).await;
+        self.tokens.ring().invalidate();
+        result
     }
 }
 
 impl Keys {
-    async fn of(configuration: &Configuration, aws: &Aws, clock: &Clock) -> Result<Self, StartError> {
-        let Configuration { keys_table, endpoints, keys, .. } = configuration;
+    async fn from_configuration(configuration: &Configuration, aws: &Aws, clock: &Clock) -> Result<Self, StartError> {
+        let Configuration { original_table, endpoints, keys, .. } = configuration;
         match keys {
-            KeySource::Folder(folder) => Ok(LocalKeys::in_folder(folder)?.into()),
+            KeySource::Directory(directory) => Ok(LocalKeys::in_directory(directory)?.into()),
             KeySource::Kms { sealing_key, old_sealing_keys, secret, root_keys } => {
                 let client = kms::connect(aws, endpoints.kms.clone());
                 if !root_keys.is_empty() {
                     let sealing_keys = old_sealing_keys.iter().chain([sealing_key]);
                     kms::check_key_specs(&client, sealing_keys, root_keys).await?;
                 }
-                let sealer = KmsSealer::new(client.clone(), keys_table, sealing_key, old_sealing_keys, clock.clone());
+                let sealer =
+                    KmsSealer::new(client.clone(), original_table, sealing_key, old_sealing_keys, clock.clone());
                 let manager = secrets::connect(aws, endpoints.secrets_manager.clone());
                 Ok(Self {
-                    signer: Arc::new(KmsSigner::new(client, keys_table)),
+                    signer: Arc::new(KmsSigner::new(client, original_table)),
                     sealer: Arc::new(sealer),
-                    secrets: Secrets::managed(manager, secret, clock.now()).await?,
+                    secrets: Secrets::from_secrets_manager(manager, secret, clock.now()).await?,
                     root_keys: root_keys.clone(),
                 })
             }

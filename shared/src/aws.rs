@@ -1,4 +1,4 @@
-//! How AWS's services are reached: with one HTTP client and the same patience for all of them.
+//! The configuration of all AWS clients: one HTTP client, and the same timeouts and retries.
 
 use std::{error::Error, time::Duration};
 
@@ -18,13 +18,13 @@ use aws_smithy_runtime_api::client::{http::SharedHttpClient, orchestrator::HttpR
 
 use crate::Timeouts;
 
-/// What every client of AWS has in common. Cheap to clone.
+/// The common configuration of AWS clients. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Aws(SdkConfig);
 
 impl Aws {
-    /// In a region, as `credentials` say, or else as the environment's variables do, which Lambda sets, over an HTTP
-    /// client such as [`http_client`] makes. Nothing is sent yet.
+    /// Creates a configuration. Without `credentials`, those of the environment variables apply, which Lambda sets. See
+    /// [`http_client`] for the HTTP client. Sends nothing.
     pub fn new(
         region: &str,
         credentials: Option<Credentials>,
@@ -41,7 +41,7 @@ impl Aws {
             .credentials_provider(credentials)
             .http_client(http_client)
             .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
-            // A stuck attempt must not use up the caller's time.
+            // An attempt that hangs must leave time for a retry.
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(timeouts.attempt / 2)
@@ -49,84 +49,92 @@ impl Aws {
                     .operation_timeout(timeouts.operation)
                     .build(),
             )
-            // It is for bodies of many megabytes; ours are small, and what is slow has its time-outs.
+            // Stalled-stream protection is meant for large bodies. Those of Signet are small and covered by the timeouts.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         Self(config.build())
     }
 
-    /// What a service's client is built from.
+    /// Returns the configuration from which the clients of services are built.
     pub(crate) fn config(&self) -> &SdkConfig {
         &self.0
     }
 }
 
-/// This machine trusts nobody, so that nobody can be reached over TLS.
+/// The system has no CA certificates, so that TLS connections are impossible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there are no CA certificates on this machine, which https takes: install its package ca-certificates, or name a file \
-     of them in SSL_CERT_FILE"
+    "no CA certificates found: install the package ca-certificates, or set SSL_CERT_FILE to a file with certificates"
 )]
 pub struct LoadCertificatesError;
 
-/// One for all services, so that the roots of trust are read once; it needs none where all of `endpoints` are reached
-/// without TLS (none is the region's own, which is not). A connection that is idle is dropped before the server would do
-/// it: one that is found closed costs its request another attempt.
+/// Creates the HTTP client for all AWS clients, so that CA certificates are loaded once.
+///
+/// They are not needed if all `endpoints` are http URLs; `None` stands for the regional endpoint, which uses https. Idle
+/// connections are closed after 50 seconds, before the server closes them: reusing a closed connection costs a retry.
 pub fn http_client(endpoints: &[Option<&str>]) -> Result<SharedHttpClient, LoadCertificatesError> {
     let builder = Builder::new().pool_idle_timeout(Duration::from_secs(50));
     if endpoints.iter().all(|endpoint| endpoint.is_some_and(|url| url.starts_with("http://"))) {
         return Ok(builder.build_http());
     }
-    // The client itself would panic, at its first request.
+    // Without certificates, the client would panic at its first request.
     if rustls_native_certs::load_native_certs().certs.is_empty() {
         return Err(LoadCertificatesError);
     }
     Ok(builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https())
 }
 
-/// Why a service did not do what it was asked.
+/// A failed request to an AWS service, with its error chain.
 #[derive(Debug)]
-pub(crate) enum Failure {
-    /// It throttles, is slow or away: asking again may help. What was asked may have happened.
-    Passing(String),
-    /// It says no, and will again.
-    Lasting(String),
+pub(crate) enum AwsFailure {
+    /// Throttling, a timeout or a server error: a retry may succeed. The request may have taken effect.
+    Transient(String),
+    /// The service rejected the request; a retry would be rejected, too.
+    Permanent(String),
 }
 
-/// What the failure of a request to KMS or Secrets Manager means. Throttling has the status 400 there, so it is known
-/// by its name.
-pub(crate) fn failure<E>(error: &SdkError<E, HttpResponse>) -> Failure
+impl AwsFailure {
+    /// Returns the error chain.
+    pub(crate) fn into_message(self) -> String {
+        match self {
+            Self::Transient(message) | Self::Permanent(message) => message,
+        }
+    }
+}
+
+/// Classifies an error of KMS or Secrets Manager. They throttle with status 400, so throttling is recognized by its code.
+pub(crate) fn classify<E>(error: &SdkError<E, HttpResponse>) -> AwsFailure
 where
     E: Error + ProvideErrorMetadata + 'static,
 {
-    let passes = match error {
+    let is_transient = match error {
         SdkError::ServiceError(service) => {
-            let throttled = matches!(
+            let is_throttled = matches!(
                 service.err().code(),
                 Some("ThrottlingException" | "Throttling" | "TooManyRequestsException" | "RequestLimitExceeded")
             );
-            throttled || service.raw().status().as_u16() == 429 || service.raw().status().is_server_error()
+            is_throttled || service.raw().status().as_u16() == 429 || service.raw().status().is_server_error()
         }
         SdkError::ConstructionFailure(_) => false,
         _ => true,
     };
-    if passes { Failure::Passing(words(error)) } else { Failure::Lasting(words(error)) }
+    if is_transient { AwsFailure::Transient(error_chain(error)) } else { AwsFailure::Permanent(error_chain(error)) }
 }
 
-/// What an error and its causes say, in words alone: the SDK's own text of it has the whole answer in it, which may be
-/// what nobody should read in a log.
-pub(crate) fn words(error: &(dyn Error + 'static)) -> String {
-    let mut all = vec![error.to_string()];
+/// Joins the messages of an error and its sources. The SDK's `Debug` output would contain the whole response, which may
+/// have secrets.
+pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
+    let mut messages = vec![error.to_string()];
     let mut next = error.source();
-    while let Some(cause) = next {
-        all.push(cause.to_string());
-        next = cause.source();
+    while let Some(source) = next {
+        messages.push(source.to_string());
+        next = source.source();
     }
-    // The SDK often says the same of an error and of what is in it.
-    all.dedup();
-    all.join(": ")
+    // The SDK often repeats the message of an error in its source.
+    messages.dedup();
+    messages.join(": ")
 }
 
-/// AWS as a test has it: a function stands where requests go to the network.
+/// A stub of AWS for tests: a function responds to the requests of AWS clients.
 #[cfg(test)]
 pub(crate) mod stub {
     use std::{
@@ -147,18 +155,18 @@ pub(crate) mod stub {
 
     use super::{Aws, Credentials, HttpResponse, Timeouts};
 
-    type Answer = dyn Fn(&str, &Value) -> (u16, Value) + Send + Sync;
+    type Respond = dyn Fn(&str, &Value) -> (u16, Value) + Send + Sync;
 
-    /// Answers each request by its operation and its body, with a status and a body.
+    /// Responds to requests by their operation and body, with a status and a body.
     #[derive(Clone)]
     pub(crate) struct Stub {
-        answer: Arc<Answer>,
-        asked: Arc<Mutex<Vec<(String, Value)>>>,
+        respond: Arc<Respond>,
+        requests: Arc<Mutex<Vec<(String, Value)>>>,
     }
 
     impl Stub {
-        pub(crate) fn new(answer: impl Fn(&str, &Value) -> (u16, Value) + Send + Sync + 'static) -> Self {
-            Self { answer: Arc::new(answer), asked: Arc::default() }
+        pub(crate) fn new(respond: impl Fn(&str, &Value) -> (u16, Value) + Send + Sync + 'static) -> Self {
+            Self { respond: Arc::new(respond), requests: Arc::default() }
         }
 
         pub(crate) fn aws(&self) -> Aws {
@@ -166,25 +174,25 @@ pub(crate) mod stub {
             Aws::new("eu-west-1", Some(credentials), SharedHttpClient::new(self.clone()), Timeouts::default())
         }
 
-        /// What it answers, asked past the network.
-        pub(crate) fn answer(&self, operation: &str, body: &Value) -> (u16, Value) {
-            (self.answer)(operation, body)
+        /// Responds without a client and without recording the request.
+        pub(crate) fn respond(&self, operation: &str, body: &Value) -> (u16, Value) {
+            (self.respond)(operation, body)
         }
 
-        /// What was asked so far.
-        pub(crate) fn asked(&self) -> Vec<(String, Value)> {
-            self.asked.lock().unwrap().clone()
+        /// Returns the operations and bodies of all requests, including retries.
+        pub(crate) fn requests(&self) -> Vec<(String, Value)> {
+            self.requests.lock().unwrap().clone()
         }
 
-        /// The operations that were asked for so far, each attempt by itself.
+        /// Returns the operations of all requests, including retries.
         pub(crate) fn operations(&self) -> Vec<String> {
-            self.asked().into_iter().map(|(operation, _)| operation).collect()
+            self.requests().into_iter().map(|(operation, _)| operation).collect()
         }
     }
 
-    /// An answer that says no.
+    /// An error response.
     pub(crate) fn exception(status: u16, name: &str) -> (u16, Value) {
-        (status, serde_json::json!({"__type": name, "message": "says the test"}))
+        (status, serde_json::json!({"__type": name, "message": "test error"}))
     }
 
     impl fmt::Debug for Stub {
@@ -198,10 +206,10 @@ pub(crate) mod stub {
             let target = request.headers().get("x-amz-target").unwrap();
             let operation = target.rsplit('.').next().unwrap().to_owned();
             let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-            let (status, answer) = (self.answer)(&operation, &body);
-            self.asked.lock().unwrap().push((operation, body));
-            let answer = SdkBody::from(answer.to_string());
-            HttpConnectorFuture::ready(Ok(HttpResponse::new(status.try_into().unwrap(), answer)))
+            let (status, response) = (self.respond)(&operation, &body);
+            self.requests.lock().unwrap().push((operation, body));
+            let response = SdkBody::from(response.to_string());
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(status.try_into().unwrap(), response)))
         }
     }
 

@@ -1,4 +1,4 @@
-//! What time it is.
+//! The clock.
 
 use std::sync::{
     Arc,
@@ -7,35 +7,35 @@ use std::sync::{
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Tells the time, once per request. Tests hold a clock that they move themselves.
+/// The source of the current time, read once per request. Tests use a manual clock.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
-    /// The machine's.
+    /// The system clock.
     #[default]
     System,
-    /// One that stands still until it is moved: milliseconds since 1970.
-    Set(Arc<AtomicI64>),
+    /// A clock that only moves when it is advanced, in milliseconds since 1970.
+    Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// A clock that stands at `now`.
-    pub fn set(now: Timestamp) -> Self {
-        Self::Set(Arc::new(AtomicI64::new(now.as_millisecond())))
+    /// Creates a manual clock that is set to `now`.
+    pub fn manual(now: Timestamp) -> Self {
+        Self::Manual(Arc::new(AtomicI64::new(now.as_millisecond())))
     }
 
-    /// Moves a set clock on; the machine's own can't be moved.
+    /// Advances a manual clock. Has no effect on the system clock.
     pub fn advance(&self, by: SignedDuration) {
-        if let Self::Set(millis) = self {
+        if let Self::Manual(millis) = self {
             millis.fetch_add(i64::try_from(by.as_millis()).unwrap_or(0), Ordering::SeqCst);
         }
     }
 
-    /// The time now, to the millisecond.
+    /// Returns the current time, truncated to milliseconds.
     pub fn now(&self) -> Timestamp {
         let millis = match self {
-            #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+            #[expect(clippy::disallowed_methods, reason = "the only place that reads the system clock")]
             Self::System => Timestamp::now().as_millisecond(),
-            Self::Set(millis) => millis.load(Ordering::SeqCst),
+            Self::Manual(millis) => millis.load(Ordering::SeqCst),
         };
         Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
     }

@@ -1,4 +1,7 @@
-//! A license key's string and token, made and sealed: what issuing, claiming and regenerating have in common.
+//! Issues key strings with their tokens, for the use cases issue, claim and regenerate.
+//!
+//! Key strings and tokens are stored sealed: encrypted and bound to the item that they belong to, see
+//! [`Sealer`](crate::tokens::Sealer).
 
 use crate::{
     AppState,
@@ -8,33 +11,33 @@ use crate::{
     tokens::VerifyError,
 };
 
-/// What each sealed part is, in its context.
+/// The purposes of the two sealed values, as part of their sealing contexts.
 pub(crate) const TOKEN: &str = "token";
 pub(crate) const LICENSE_KEY: &str = "license_key";
 
-/// A key string, its token, and both sealed.
+/// A new key string with its token.
 #[derive(Debug)]
 pub struct NewKeyString {
-    /// The secret that a person types.
+    /// The key string: the secret that a user enters in the app.
     pub key: KeyString,
-    /// A token that names no machine.
+    /// A license token that is not bound to a machine.
     pub token: Secret,
-    /// What the token says.
+    /// The claims of the token.
     pub claims: Claims,
-    /// What is kept.
+    /// The key string and the token in sealed form, for storage.
     pub sealed: Sealed,
 }
 
-/// Signs and seals for a license as it will be. Nothing is written yet, so whatever fails here changes nothing.
-pub async fn make_key(
+/// Signs a token for the license and seals it with the key string. Writes nothing, so an error has no effect.
+pub async fn issue_key_string(
     app: &AppState,
     license: &License,
-    sold: (&Catalog, &Product, &Tier),
+    product_and_tier: (&Catalog, &Product, &Tier),
     key: KeyString,
     ids: &mut IdGenerator,
     ctx: &RequestContext,
 ) -> Result<NewKeyString, Problem> {
-    let claims = Claims::new(app.issuer(), ids.text(), license, sold, None, ctx.now);
+    let claims = Claims::new(app.issuer(), ids.text(), license, product_and_tier, None, ctx.now);
     let token = ctx.sign(&app.tokens, &claims).await?;
     let context = |purpose| app.table.sealing_context(license.id, purpose);
     let text = Secret::new(key.expose().to_owned());
@@ -45,33 +48,32 @@ pub async fn make_key(
     Ok(NewKeyString { key, token, claims, sealed })
 }
 
-/// A token that names no machine, as it is to be had again of a license key: the one that is kept, as long as it counts
-/// and says what a new one would, so that asking again and again costs no signature. Else a new one, which is kept in
-/// its place; none where the license key has another key string by then.
-pub async fn token_again(
+/// Returns the stored token of a license key, or signs and stores a new one if the stored token has expired or its content
+/// is outdated. Repeated calls thereby cost no signature. Returns `None` if the key was regenerated concurrently.
+pub async fn refresh_stored_token(
     app: &AppState,
     license: &License,
-    sold: (&Catalog, &Product, &Tier),
-    (sealed, kept): (&Sealed, Secret),
+    product_and_tier: (&Catalog, &Product, &Tier),
+    (sealed, stored): (&Sealed, Secret),
     ctx: &RequestContext,
 ) -> Result<Option<(Secret, Claims)>, Problem> {
     let now = ctx.now;
-    let fresh = Claims::new(app.issuer(), IdGenerator::new(now).text(), license, sold, None, now);
-    match app.tokens.verify(&kept, now).await {
+    let fresh = Claims::new(app.issuer(), IdGenerator::new(now).text(), license, product_and_tier, None, now);
+    match app.tokens.verify(&stored, now).await {
         Ok(claims) if whole_second(now) < claims.exp && claims.has_same_content(&fresh) => {
-            return Ok(Some((kept, claims)));
+            return Ok(Some((stored, claims)));
         }
         Ok(_) | Err(VerifyError::Invalid(_) | VerifyError::Condemned) => {}
         Err(VerifyError::Store(error)) => return Err(error.into()),
     }
     let token = ctx.sign(&app.tokens, &fresh).await?;
     let context = app.table.sealing_context(license.id, TOKEN);
-    let is_kept = app.table.reseal(license.id, sealed, app.sealer.seal(&context, &token).await?).await?;
-    Ok(is_kept.then_some((token, fresh)))
+    let is_stored = app.table.reseal(license.id, sealed, app.sealer.seal(&context, &token).await?).await?;
+    Ok(is_stored.then_some((token, fresh)))
 }
 
-/// What is sealed of a license key, opened: the key string, then the token.
-pub async fn open_key(app: &AppState, id: LicenseId, sealed: &Sealed) -> Result<(Secret, Secret), Problem> {
+/// Opens the sealed values of a license key. Returns the key string and the token.
+pub async fn open_key_string(app: &AppState, id: LicenseId, sealed: &Sealed) -> Result<(Secret, Secret), Problem> {
     let context = |purpose| app.table.sealing_context(id, purpose);
     let key = app.sealer.open(&context(LICENSE_KEY), &sealed.license_key).await?;
     let token = app.sealer.open(&context(TOKEN), &sealed.token).await?;

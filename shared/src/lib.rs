@@ -1,8 +1,10 @@
-//! What every function of Signet uses.
+//! The common crate of all Signet functions.
 //!
-//! `domain` is what is true, with no I/O. `store` is the only place that knows how the table looks, `tokens` the only
-//! one that touches keys, `auth` knows who asks, `http` how questions and answers are written. All of them build on
-//! `domain`, and `domain` on none.
+//! - `domain`: the rules of licenses, seats and keys, without I/O. Depends on no other module.
+//! - `store`: the DynamoDB table. The only module that knows its layout.
+//! - `tokens`: signing, verification and encryption. The only module that uses cryptographic keys.
+//! - `auth`: authentication and authorization of callers.
+//! - `http`: extractors, responses, problems and middleware.
 
 mod app_state;
 pub mod auth;

@@ -1,14 +1,13 @@
-//! Sealing anew what an older sealing key sealed, while everything goes on.
+//! Re-encryption: seals stored values with the current sealing key, without downtime.
 //!
-//! KMS rotates a key's material by itself, and what the old material wrapped opens as before: that needs nothing. Where
-//! the key itself is replaced, it goes like this:
+//! Automatic rotation of KMS key material needs no re-encryption. To replace the sealing key itself:
 //!
-//! 1. Every function gets the new key in `SIGNET_SEALING_KEY` and the old one's ARN in `SIGNET_OLD_SEALING_KEYS`. From
-//!    then on the new key seals, and both open.
-//! 2. [`reencrypt`] is called until it has come to the end (`signet reencrypt` does it), and once more from the start if
-//!    anything was overtaken or did not open.
-//! 3. A day later, when the last kept answer to an `Idempotency-Key` that the old key sealed has ended, the old key is
-//!    taken out of the configuration, and may be disabled.
+//! 1. Configure the new key as `SIGNET_SEALING_KEY` and the ARN of the old key in `SIGNET_OLD_SEALING_KEYS` for all
+//!    functions. From then on, new values are sealed with the new key, and both keys open.
+//! 2. Call [`reencrypt`] until it reaches the end, as `signet reencrypt` does. Repeat it if any license keys were skipped
+//!    or failed.
+//! 3. After 24 hours, when the last stored response of an `Idempotency-Key` that was sealed with the old key has expired,
+//!    remove the old key from the configuration. Then it can be disabled.
 
 use crate::{
     AppState,
@@ -22,92 +21,94 @@ use crate::{
     tokens::SealError,
 };
 
-/// How many license keys one call looks at: seconds, not minutes, so that a scheduled function can do it in its time.
-const AT_ONCE: usize = 100;
+/// The number of license keys per call. A call takes seconds, so that a scheduled function can make it within its timeout.
+const BATCH_SIZE: usize = 100;
 
-/// What one call has done.
+/// The result of one call of [`reencrypt`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReencryptionSummary {
-    /// License keys that were looked at.
-    pub looked_at: usize,
-    /// License keys whose sealed values were sealed anew.
-    pub sealed_anew: usize,
-    /// License keys that were regenerated meanwhile. What they have now was sealed by whoever did that.
-    pub overtaken: usize,
-    /// License keys of which something opens with none of the keys. The log names them.
-    pub unopened: usize,
-    /// From where to go on; none at the end.
+    /// The number of license keys that were examined.
+    pub examined: usize,
+    /// The number of license keys whose sealed values were re-encrypted.
+    pub reencrypted: usize,
+    /// The number of license keys that were regenerated concurrently, which sealed new values.
+    pub skipped: usize,
+    /// The number of license keys with a value that no configured key opens. They are logged.
+    pub failed: usize,
+    /// The cursor of the next call; `None` at the end.
     pub next: Option<String>,
 }
 
-/// Seals anew, with the present key, what an older one sealed of some license keys: from where an earlier call ended, or
-/// from the newest on. Again, it finds nothing to do; after a crash, it goes on from the last cursor or from the start.
-/// It never undoes a regeneration: it writes only over what it has read.
+/// Re-encrypts a batch of license keys with the current sealing key, starting at the cursor `after` of an earlier call, or
+/// at the newest license key.
 ///
-/// An operator calls it by `signet reencrypt`. A scheduled function calls it with `after: None` and then, in the same or
-/// a later run, with what `next` said.
+/// Idempotent: after a crash, continue at the last cursor or start again. It never undoes a regeneration, because it only
+/// replaces the values that it has read.
+///
+/// Operators run it with `signet reencrypt`. A scheduled function can call it with `after: None` and then, in the same or
+/// a later run, with `next` of the previous call.
 pub async fn reencrypt(
     app: &AppState,
     after: Option<String>,
     now: Timestamp,
 ) -> Result<ReencryptionSummary, ReencryptionError> {
-    let paging = PageRequest { limit: AT_ONCE, cursor: after, key: app.cursor_key() };
+    let paging = PageRequest { limit: BATCH_SIZE, cursor: after, key: app.cursor_key() };
     let page = app.table.licenses(&LicenseFilter::default(), now, &paging).await?;
-    let mut done =
-        ReencryptionSummary { looked_at: page.items.len(), next: page.next, ..ReencryptionSummary::default() };
+    let mut summary =
+        ReencryptionSummary { examined: page.items.len(), next: page.next, ..ReencryptionSummary::default() };
     for license in page.items {
-        match rewrap_one(app, license.id).await? {
-            Outcome::Unchanged => {}
-            Outcome::SealedAnew => done.sealed_anew += 1,
-            Outcome::Overtaken => done.overtaken += 1,
-            Outcome::DoesNotOpen => {
-                tracing::error!(license = %license.id, "what is sealed of it does not open");
-                done.unopened += 1;
+        match reencrypt_license(app, license.id).await? {
+            LicenseOutcome::Unchanged => {}
+            LicenseOutcome::Reencrypted => summary.reencrypted += 1,
+            LicenseOutcome::Skipped => summary.skipped += 1,
+            LicenseOutcome::Failed => {
+                tracing::error!(license = %license.id, "no configured key opens the sealed values of the license key");
+                summary.failed += 1;
             }
         }
     }
-    Ok(done)
+    Ok(summary)
 }
 
-/// What became of one license key.
-enum Outcome {
+/// The outcome of one license key.
+enum LicenseOutcome {
     Unchanged,
-    SealedAnew,
-    Overtaken,
-    DoesNotOpen,
+    Reencrypted,
+    Skipped,
+    Failed,
 }
 
-async fn rewrap_one(app: &AppState, id: LicenseId) -> Result<Outcome, ReencryptionError> {
-    let Some(read) = app.table.sealed(id).await? else { return Ok(Outcome::Unchanged) };
+async fn reencrypt_license(app: &AppState, id: LicenseId) -> Result<LicenseOutcome, ReencryptionError> {
+    let Some(read) = app.table.sealed(id).await? else { return Ok(LicenseOutcome::Unchanged) };
     let reseal =
         async |purpose, sealed: &[u8]| app.sealer.reseal(&app.table.sealing_context(id, purpose), sealed).await;
     let (token, license_key) = (reseal(TOKEN, &read.token).await, reseal(LICENSE_KEY, &read.license_key).await);
     let (token, license_key) = match (token, license_key) {
         (Ok(token), Ok(license_key)) => (token, license_key),
-        (Err(SealError::DoesNotOpen), _) | (_, Err(SealError::DoesNotOpen)) => return Ok(Outcome::DoesNotOpen),
+        (Err(SealError::CannotOpen), _) | (_, Err(SealError::CannotOpen)) => return Ok(LicenseOutcome::Failed),
         (Err(error), _) | (_, Err(error)) => return Err(error.into()),
     };
     if token.is_none() && license_key.is_none() {
-        return Ok(Outcome::Unchanged);
+        return Ok(LicenseOutcome::Unchanged);
     }
-    let anew = Sealed {
+    let reencrypted = Sealed {
         token: token.unwrap_or_else(|| read.token.clone()),
         license_key: license_key.unwrap_or_else(|| read.license_key.clone()),
     };
-    let written = app.table.replace_sealed(id, &read, &anew).await?;
-    Ok(if written { Outcome::SealedAnew } else { Outcome::Overtaken })
+    let written = app.table.replace_sealed(id, &read, &reencrypted).await?;
+    Ok(if written { LicenseOutcome::Reencrypted } else { LicenseOutcome::Skipped })
 }
 
-/// Why the walk stopped. What it has done stays done.
+/// An error that stops the re-encryption. License keys that were re-encrypted before stay so.
 #[derive(Debug, thiserror::Error)]
 pub enum ReencryptionError {
-    /// By the list of license keys: the cursor is not one of it.
+    /// The list of license keys failed, for example due to an invalid cursor.
     #[error(transparent)]
     List(#[from] ListError),
-    /// By the store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// By the sealer.
+    /// The sealer failed.
     #[error(transparent)]
     Seal(#[from] SealError),
 }

@@ -1,14 +1,13 @@
-//! What must be secret and is shared by all functions: one secret of Secrets Manager with named values.
+//! The secrets that all functions share: one secret in Secrets Manager.
 //!
 //! ```json
 //! {"key": "43 random letters and digits or more", "oidc_client_secret": "…"}
 //! ```
 //!
-//! Secrets Manager can make such a text by itself, so no template and nobody's shell ever has it. Each key that is needed
-//! is derived from it.
+//! Secrets Manager can generate `key`, so that it appears in no template and no shell. All keys are derived from it.
 //!
-//! When it is rotated, what is made with the new version is at once known by the others, and what was made with the
-//! version before is still known: whoever verifies something takes both.
+//! Values are verified with the current and the previous version of the secret, so that values made before a rotation stay
+//! valid.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,162 +21,169 @@ use serde::Deserialize;
 
 use crate::{
     Aws,
-    aws::words,
+    aws::error_chain,
     domain::{Secret, secret::SecretKey},
     store::pagination::CursorKey,
 };
 
-/// How long a copy is used before Secrets Manager is asked again.
-const REFRESH: SignedDuration = SignedDuration::from_mins(5);
-/// What does not hold may be of a version made a moment ago; but it may as well be made up, so no more often than this.
-const UNKNOWN_PAUSE: SignedDuration = SignedDuration::from_secs(5);
+/// How long the cached versions are used before they are read again.
+const REFRESH_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
+/// The minimum time between two reads that are triggered by values that do not verify. Such a value may belong to a new
+/// version, but anyone can invent one.
+const MIN_READ_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 
-/// The values of one version.
+/// The values of one version of the secret.
 #[derive(Debug, Clone)]
 pub struct SecretValues {
-    /// Makes cursors.
+    /// Encrypts pagination cursors.
     pub cursor_key: SecretKey,
-    /// Seals the sessions of signed-in people.
+    /// Encrypts session cookies.
     pub session_key: SecretKey,
-    /// By which the OpenID Connect issuer knows this installation, where it asks for that.
+    /// The client secret of the dashboard at the OpenID Connect issuer, if the issuer requires one.
     pub oidc_client_secret: Option<Secret>,
 }
 
-/// The present values, and those of the version before, which may be long past.
+/// The current and the previous version of the secret.
 #[derive(Debug, Clone)]
 pub struct SecretVersions {
-    /// With these, things are made; these and the previous ones verify.
+    /// Creates and verifies values.
     pub current: SecretValues,
-    /// None where the secret was never rotated.
+    /// Verifies values that were created before the rotation; `None` if the secret was never rotated.
     pub previous: Option<SecretValues>,
 }
 
 impl SecretVersions {
-    /// Makes cursors with the present key, and knows those of the one before.
+    /// Returns the key of pagination cursors, which creates with the current version and verifies with both.
     pub fn cursor_key(&self) -> CursorKey {
         let previous = self.previous.as_ref().map(|values| values.cursor_key.bytes().as_slice());
         CursorKey::new(self.current.cursor_key.bytes(), previous)
     }
 }
 
-/// Why the secret can't be used.
+/// An error while reading the secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
-    /// Secrets Manager gives no answer, or none to us.
-    #[error("the secret {secret} can't be read: {cause}")]
+    /// Secrets Manager is unavailable or denies access.
+    #[error("cannot read the secret {secret}: {cause}")]
     Unreadable {
-        /// Its name or ARN.
+        /// The name or ARN of the secret.
         secret: String,
-        /// Why.
+        /// The error of Secrets Manager.
         cause: String,
     },
-    /// It does not have the values that it should.
-    #[error("the secret {secret} {fault}")]
-    Wrong {
-        /// Its name or ARN.
+    /// The value of the secret is invalid.
+    #[error("the secret {secret} {reason}")]
+    Invalid {
+        /// The name or ARN of the secret.
         secret: String,
-        /// What is wrong. Nothing of its values is told.
-        fault: &'static str,
+        /// What is wrong. It never contains parts of the value.
+        reason: &'static str,
     },
 }
 
-/// The secrets of an installation. Cheap to clone; all clones are one.
+/// The secrets of an installation. Cheap to clone; all clones share the cache.
 #[derive(Debug, Clone)]
 pub struct Secrets(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
     Fixed(Arc<SecretVersions>),
-    Managed { client: Client, secret: String, kept: Mutex<Kept> },
+    SecretsManager { client: Client, secret: String, cache: Mutex<CachedSecret> },
 }
 
 #[derive(Debug, Clone)]
-struct Kept {
+struct CachedSecret {
     versions: Arc<SecretVersions>,
-    /// Secrets Manager's name for the current version.
+    /// The `VersionId` of the current version.
     version_id: Option<String>,
-    asked_at: Timestamp,
+    read_at: Timestamp,
 }
 
-/// A client of Secrets Manager, at `endpoint` in place of the region's own. Nothing is sent yet.
+/// Creates a client of Secrets Manager. `endpoint` replaces the regional endpoint. Sends nothing.
 pub fn connect(aws: &Aws, endpoint: Option<String>) -> Client {
     let mut config = aws_sdk_secretsmanager::config::Builder::from(aws.config());
     config.set_endpoint_url(endpoint);
-    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that creates this client")]
     Client::from_conf(config.build())
 }
 
 impl Secrets {
-    /// Values that do not change while the process lives.
+    /// Creates secrets with fixed values.
     pub fn fixed(values: SecretValues) -> Self {
         Self(Arc::new(Source::Fixed(Arc::new(SecretVersions { current: values, previous: None }))))
     }
 
-    /// Those of a secret of Secrets Manager, by its name or ARN. It must be readable now.
-    pub async fn managed(client: Client, secret: &str, now: Timestamp) -> Result<Self, SecretsError> {
-        let (current, previous) = tokio::join!(ask(&client, secret, CURRENT), previous(&client, secret));
+    /// Reads a secret of Secrets Manager by its name or ARN.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the secret cannot be read or its value is invalid.
+    pub async fn from_secrets_manager(client: Client, secret: &str, now: Timestamp) -> Result<Self, SecretsError> {
+        let (current, previous) =
+            tokio::join!(get_secret_value(&client, secret, CURRENT_STAGE), read_previous(&client, secret));
         let current = current.map_err(|error| unreadable(secret, &error))?;
         let version_id = current.version_id.clone();
-        let versions = Arc::new(SecretVersions { current: values(secret, current)?, previous: previous? });
-        let kept = Mutex::new(Kept { versions, version_id, asked_at: now });
-        Ok(Self(Arc::new(Source::Managed { client, secret: secret.to_owned(), kept })))
+        let versions = Arc::new(SecretVersions { current: parse(secret, current)?, previous: previous? });
+        let cache = Mutex::new(CachedSecret { versions, version_id, read_at: now });
+        Ok(Self(Arc::new(Source::SecretsManager { client, secret: secret.to_owned(), cache })))
     }
 
-    /// What is known without asking.
-    pub fn kept(&self) -> Arc<SecretVersions> {
+    /// Returns the cached versions, without I/O.
+    pub fn cached(&self) -> Arc<SecretVersions> {
         match &*self.0 {
             Source::Fixed(versions) => Arc::clone(versions),
-            Source::Managed { kept, .. } => Arc::clone(&locked(kept).versions),
+            Source::SecretsManager { cache, .. } => Arc::clone(&lock(cache).versions),
         }
     }
 
-    /// The values, not older than the refresh interval. A secret that can't be read then is no reason to stop: the
-    /// values that are known stay, until the next interval is over.
+    /// Returns the versions, at most as old as the refresh interval. If the secret cannot be read, the cached versions stay
+    /// in use for another interval, and the error is logged.
     pub async fn read(&self, now: Timestamp) -> Arc<SecretVersions> {
-        self.read_if_older(REFRESH, now).await
+        self.read_if_older(REFRESH_INTERVAL, now).await
     }
 
-    /// The values for whoever was shown something that does not hold: it may be of a version made a moment ago.
-    pub async fn read_for_unknown(&self, now: Timestamp) -> Arc<SecretVersions> {
-        self.read_if_older(UNKNOWN_PAUSE, now).await
+    /// Returns the versions, at most a few seconds old. Call it when a value does not verify with the cached versions,
+    /// because it may belong to a new version.
+    pub async fn read_latest(&self, now: Timestamp) -> Arc<SecretVersions> {
+        self.read_if_older(MIN_READ_INTERVAL, now).await
     }
 
-    async fn read_if_older(&self, most: SignedDuration, now: Timestamp) -> Arc<SecretVersions> {
-        if let Source::Managed { client, secret, kept } = &*self.0
-            && let Some(old) = due(kept, most, now)
+    async fn read_if_older(&self, max_age: SignedDuration, now: Timestamp) -> Arc<SecretVersions> {
+        if let Source::SecretsManager { client, secret, cache } = &*self.0
+            && let Some(cached) = begin_refresh(cache, max_age, now)
         {
-            match refreshed(client, secret, old).await {
+            match read_if_rotated(client, secret, cached).await {
                 Ok(Some((versions, version_id))) => {
-                    *locked(kept) = Kept { versions: Arc::new(versions), version_id, asked_at: now };
+                    *lock(cache) = CachedSecret { versions: Arc::new(versions), version_id, read_at: now };
                     tracing::info!("the secret was rotated");
                 }
                 Ok(None) => {}
-                Err(error) => tracing::error!(%error, "the secret was not read again; the values that are known stay"),
+                Err(error) => tracing::error!(%error, "failed to refresh the secret; the cached versions stay in use"),
             }
         }
-        self.kept()
+        self.cached()
     }
 }
 
-/// What is kept, if it is time to ask again. Whoever gets it asks; the others go on meanwhile with what is known.
-fn due(kept: &Mutex<Kept>, most: SignedDuration, now: Timestamp) -> Option<Kept> {
-    let mut kept = locked(kept);
-    let age = now.duration_since(kept.asked_at);
-    if age >= SignedDuration::ZERO && age < most {
+/// Returns the cached secret if it must be refreshed. Only one caller gets it; concurrent ones use the cached versions.
+fn begin_refresh(cache: &Mutex<CachedSecret>, max_age: SignedDuration, now: Timestamp) -> Option<CachedSecret> {
+    let mut cached = lock(cache);
+    let age = now.duration_since(cached.read_at);
+    if age >= SignedDuration::ZERO && age < max_age {
         return None;
     }
-    kept.asked_at = now;
-    Some(kept.clone())
+    cached.read_at = now;
+    Some(cached.clone())
 }
 
-fn locked(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(cache: &Mutex<CachedSecret>) -> MutexGuard<'_, CachedSecret> {
+    cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const CURRENT: &str = "AWSCURRENT";
-const PREVIOUS: &str = "AWSPREVIOUS";
+const CURRENT_STAGE: &str = "AWSCURRENT";
+const PREVIOUS_STAGE: &str = "AWSPREVIOUS";
 
-async fn ask(
+async fn get_secret_value(
     client: &Client,
     secret: &str,
     stage: &str,
@@ -185,25 +191,26 @@ async fn ask(
     client.get_secret_value().secret_id(secret).version_stage(stage).send().await
 }
 
-/// The versions, if the current one is another than the one that is known: only then is the previous one, too.
-async fn refreshed(
+/// Reads both versions if the current one has changed since it was cached.
+async fn read_if_rotated(
     client: &Client,
     secret: &str,
-    known: Kept,
+    cached: CachedSecret,
 ) -> Result<Option<(SecretVersions, Option<String>)>, SecretsError> {
-    let current = ask(client, secret, CURRENT).await.map_err(|error| unreadable(secret, &error))?;
-    if current.version_id == known.version_id {
+    let current = get_secret_value(client, secret, CURRENT_STAGE).await.map_err(|error| unreadable(secret, &error))?;
+    if current.version_id == cached.version_id {
         return Ok(None);
     }
     let version_id = current.version_id.clone();
-    let current = values(secret, current)?;
-    Ok(Some((SecretVersions { current, previous: previous(client, secret).await? }, version_id)))
+    let current = parse(secret, current)?;
+    Ok(Some((SecretVersions { current, previous: read_previous(client, secret).await? }, version_id)))
 }
 
-/// The version before the current one, if there is one with values: a secret often begins as something else.
-async fn previous(client: &Client, secret: &str) -> Result<Option<SecretValues>, SecretsError> {
-    match ask(client, secret, PREVIOUS).await {
-        Ok(answer) => Ok(values(secret, answer).ok()),
+/// Reads the previous version. Returns `None` if there is none or its value is invalid, such as a placeholder with which
+/// the secret was created.
+async fn read_previous(client: &Client, secret: &str) -> Result<Option<SecretValues>, SecretsError> {
+    match get_secret_value(client, secret, PREVIOUS_STAGE).await {
+        Ok(output) => Ok(parse(secret, output).ok()),
         Err(error) if error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception) => {
             Ok(None)
         }
@@ -212,30 +219,31 @@ async fn previous(client: &Client, secret: &str) -> Result<Option<SecretValues>,
 }
 
 fn unreadable(secret: &str, error: &SdkError<GetSecretValueError>) -> SecretsError {
-    SecretsError::Unreadable { secret: secret.to_owned(), cause: words(error) }
+    SecretsError::Unreadable { secret: secret.to_owned(), cause: error_chain(error) }
 }
 
-/// The JSON of the secret. Names that this version does not know are left alone: a later one may, and both run while it
-/// is deployed.
+/// The JSON of the secret. Unknown fields are ignored: a newer version of Signet, which runs in parallel during a
+/// deployment, may use them.
 #[derive(Deserialize)]
-struct Written {
+struct SecretDocument {
     key: Secret,
     oidc_client_secret: Option<Secret>,
 }
 
-fn values(secret: &str, answer: GetSecretValueOutput) -> Result<SecretValues, SecretsError> {
-    let wrong = |fault| SecretsError::Wrong { secret: secret.to_owned(), fault };
-    let text = Secret::new(answer.secret_string.ok_or_else(|| wrong("is binary: it must be JSON"))?);
-    // What serde says of a value may show it.
-    let written: Written =
-        serde_json::from_str(text.expose()).map_err(|_| wrong("must be a JSON object of texts, and have a key"))?;
-    let derived = |purpose| {
-        SecretKey::derived(&written.key, purpose).ok_or_else(|| wrong("has a key of less than 43 random characters"))
+fn parse(secret: &str, output: GetSecretValueOutput) -> Result<SecretValues, SecretsError> {
+    let invalid = |reason| SecretsError::Invalid { secret: secret.to_owned(), reason };
+    let text = Secret::new(output.secret_string.ok_or_else(|| invalid("must be JSON text, not binary"))?);
+    // The message of serde may contain parts of the value.
+    let document: SecretDocument = serde_json::from_str(text.expose())
+        .map_err(|_| invalid("must be a JSON object with string values and the field key"))?;
+    let derive = |purpose| {
+        SecretKey::derived(&document.key, purpose)
+            .ok_or_else(|| invalid("must have a key of at least 43 random characters"))
     };
     Ok(SecretValues {
-        cursor_key: derived("signet cursors")?,
-        session_key: derived("signet sessions")?,
-        oidc_client_secret: written.oidc_client_secret,
+        cursor_key: derive("signet cursors")?,
+        session_key: derive("signet sessions")?,
+        oidc_client_secret: document.oidc_client_secret,
     })
 }
 
@@ -248,18 +256,18 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::constant(1_768_478_400, 0);
 
-    /// A number is the length of its text.
-    fn text(number: u8) -> String {
+    /// Returns the key of a version, whose length encodes the version number.
+    fn key_text(number: u8) -> String {
         "7".repeat(usize::from(number) + 42)
     }
 
-    fn secret(key: u8) -> Value {
-        let text = json!({"key": text(key), "later": "not known yet"}).to_string();
-        json!({"Name": "signet", "VersionId": format!("version-{key}"), "SecretString": text})
+    fn secret(number: u8) -> Value {
+        let text = json!({"key": key_text(number), "added_later": "unknown"}).to_string();
+        json!({"Name": "signet", "VersionId": format!("version-{number}"), "SecretString": text})
     }
 
-    /// Answers with the version of a number that moves, or with an exception while it is zero.
-    fn manager(number: &Arc<Mutex<u8>>) -> Stub {
+    /// A Secrets Manager whose current version is `number`. It denies access while the number is zero.
+    fn secrets_manager(number: &Arc<Mutex<u8>>) -> Stub {
         let number = Arc::clone(number);
         Stub::new(move |_, body| {
             let number = *number.lock().unwrap();
@@ -272,10 +280,11 @@ mod tests {
         })
     }
 
+    /// Returns the numbers of the current and the previous version.
     fn numbers(versions: &Arc<SecretVersions>) -> (u8, Option<u8>) {
-        let derived = |number| SecretKey::derived(&Secret::new(text(number)), "signet cursors").unwrap();
-        let is_of = |values: &SecretValues, number| derived(number).bytes() == values.cursor_key.bytes();
-        let number = |values: &SecretValues| (1..10).find(|number| is_of(values, *number)).unwrap();
+        let derived = |number| SecretKey::derived(&Secret::new(key_text(number)), "signet cursors").unwrap();
+        let has_number = |values: &SecretValues, number| derived(number).bytes() == values.cursor_key.bytes();
+        let number = |values: &SecretValues| (1..10).find(|number| has_number(values, *number)).unwrap();
         (number(&versions.current), versions.previous.as_ref().map(number))
     }
 
@@ -284,60 +293,62 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rotation_is_noticed_within_five_minutes_and_at_once_for_what_is_unknown() {
+    async fn a_rotation_is_noticed_within_five_minutes_or_at_once_by_read_latest() {
         let number = Arc::new(Mutex::new(1));
-        let stub = manager(&number);
-        let secrets = Secrets::managed(connect(&stub.aws(), None), "signet", NOW).await.unwrap();
+        let stub = secrets_manager(&number);
+        let secrets = Secrets::from_secrets_manager(connect(&stub.aws(), None), "signet", NOW).await.unwrap();
         assert_eq!(numbers(&secrets.read(NOW).await), (1, None));
-        assert_eq!(stub.asked().len(), 2);
+        assert_eq!(stub.requests().len(), 2);
 
         *number.lock().unwrap() = 2;
         assert_eq!(numbers(&secrets.read(later(4)).await), (1, None));
         assert_eq!(numbers(&secrets.read(later(5)).await), (2, Some(1)));
-        assert_eq!(stub.asked().len(), 4);
+        assert_eq!(stub.requests().len(), 4);
         assert_eq!(numbers(&secrets.read(later(10)).await), (2, Some(1)));
-        assert_eq!(stub.asked().len(), 5, "what has not changed takes one question");
+        assert_eq!(stub.requests().len(), 5, "an unchanged secret takes one request");
 
         *number.lock().unwrap() = 3;
         let soon = later(10) + SignedDuration::from_secs(4);
-        assert_eq!(numbers(&secrets.read_for_unknown(soon).await), (2, Some(1)));
-        assert_eq!(stub.asked().len(), 5, "what is made up costs a question every five seconds at most");
-        assert_eq!(numbers(&secrets.read_for_unknown(soon + SignedDuration::from_secs(1)).await), (3, Some(2)));
+        assert_eq!(numbers(&secrets.read_latest(soon).await), (2, Some(1)));
+        assert_eq!(stub.requests().len(), 5, "read_latest sends at most one request every five seconds");
+        assert_eq!(numbers(&secrets.read_latest(soon + SignedDuration::from_secs(1)).await), (3, Some(2)));
     }
 
     #[tokio::test]
-    async fn what_can_t_be_read_again_stays() {
+    async fn cached_versions_stay_in_use_if_a_refresh_fails() {
         let number = Arc::new(Mutex::new(1));
-        let stub = manager(&number);
-        let secrets = Secrets::managed(connect(&stub.aws(), None), "signet", NOW).await.unwrap();
+        let stub = secrets_manager(&number);
+        let secrets = Secrets::from_secrets_manager(connect(&stub.aws(), None), "signet", NOW).await.unwrap();
         *number.lock().unwrap() = 0;
         assert_eq!(numbers(&secrets.read(later(5)).await), (1, None));
-        let asked = stub.asked().len();
+        let request_count = stub.requests().len();
         assert_eq!(numbers(&secrets.read(later(6)).await), (1, None));
-        assert_eq!(stub.asked().len(), asked, "it is not asked for at every use");
+        assert_eq!(stub.requests().len(), request_count, "no request before the next interval");
         *number.lock().unwrap() = 2;
         assert_eq!(numbers(&secrets.read(later(10)).await), (2, Some(1)));
     }
 
     #[tokio::test]
-    async fn what_is_wrong_at_the_start_is_told_without_its_values() {
-        let stub = manager(&Arc::new(Mutex::new(0)));
-        let denied = Secrets::managed(connect(&stub.aws(), None), "signet", NOW).await.unwrap_err().to_string();
-        assert!(denied.starts_with("the secret signet can't be read") && denied.contains("AccessDenied"), "{denied}");
-        let stub = Stub::new(|_, _| (200, json!({"SecretString": {"hunter2": "hunter2"}})));
-        let odd = Secrets::managed(connect(&stub.aws(), None), "signet", NOW).await.unwrap_err().to_string();
-        assert!(odd.starts_with("the secret signet can't be read") && !odd.contains("hunter2"), "{odd}");
-        for (text, fault) in [
+    async fn errors_at_the_start_do_not_contain_the_value() {
+        let error = async |stub: Stub| {
+            let client = connect(&stub.aws(), None);
+            Secrets::from_secrets_manager(client, "signet", NOW).await.unwrap_err().to_string()
+        };
+        let denied = error(secrets_manager(&Arc::new(Mutex::new(0)))).await;
+        assert!(denied.starts_with("cannot read the secret signet") && denied.contains("AccessDenied"), "{denied}");
+        let malformed = error(Stub::new(|_, _| (200, json!({"SecretString": {"hunter2": "hunter2"}})))).await;
+        let is_unreadable = malformed.starts_with("cannot read the secret signet");
+        assert!(is_unreadable && !malformed.contains("hunter2"), "{malformed}");
+        for (text, reason) in [
             (String::new(), "JSON"),
             ("hunter2".to_owned(), "JSON"),
-            (json!({"oidc_client_secret": "hunter2"}).to_string(), "have a key"),
-            (json!({"key": 2}).to_string(), "texts"),
+            (json!({"oidc_client_secret": "hunter2"}).to_string(), "the field key"),
+            (json!({"key": 2}).to_string(), "string values"),
             (json!({"key": "hunter2"}).to_string(), "43 random characters"),
         ] {
-            let stub = Stub::new(move |_, _| (200, json!({"SecretString": text})));
-            let told = Secrets::managed(connect(&stub.aws(), None), "signet", NOW).await.unwrap_err().to_string();
-            assert!(told.starts_with("the secret signet ") && told.contains(fault), "{told}");
-            assert!(!told.contains("hunter2"), "{told}");
+            let message = error(Stub::new(move |_, _| (200, json!({"SecretString": text})))).await;
+            assert!(message.starts_with("the secret signet ") && message.contains(reason), "{message}");
+            assert!(!message.contains("hunter2"), "{message}");
         }
     }
 }

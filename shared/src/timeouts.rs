@@ -1,17 +1,16 @@
-//! How long a request waits for what it needs.
+//! Timeouts of requests and of calls to AWS.
 
 use std::time::Duration;
 
-/// Each is longer than the one before. What is slow or away is told as 503 within the last, also where a request needs
-/// several things, each of which is slow.
+/// Timeouts, each longer than the previous one. A request whose dependencies are slow fails with 503 within the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For one attempt of AWS's client; most answers take a few milliseconds. It makes three.
+    /// The timeout of one attempt of an AWS client, which makes up to three. Most calls take a few milliseconds.
     pub attempt: Duration,
-    /// For all its attempts at one operation.
+    /// The timeout of an operation of an AWS client, including all attempts.
     pub operation: Duration,
-    /// For the whole of a request. API Gateway gives up after 30 seconds, and so do most callers; after as long, another
-    /// try of a request that is to happen once may begin.
+    /// The timeout of a request. It must be less than 30 seconds: then API Gateway and most clients give up, and a retry
+    /// may take over the reservation of an idempotency key.
     pub request: Duration,
 }
 

@@ -51,7 +51,7 @@ struct Full {
 
 impl RateLimiter {
     /// Goes on unless the bucket is known to be full. No I/O.
-    pub fn admit(&self, bucket: &Bucket, now: Timestamp) -> Result<(), RateLimitExceeded> {
+    pub fn check(&self, bucket: &Bucket, now: Timestamp) -> Result<(), RateLimitExceeded> {
         let full = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if full.get(&bucket.key(now)).is_some_and(|full| full.most >= bucket.limit.most) {
             return Err(RateLimitExceeded { seconds: bucket.window(now).seconds_left(now) });
@@ -71,7 +71,7 @@ impl RateLimiter {
 
     /// Counts one more. Those up to the limit go on; the one that reaches it is the last that is written from here.
     pub async fn count(&self, table: &Table, bucket: &Bucket, now: Timestamp) -> Result<(), CountError> {
-        self.admit(bucket, now)?;
+        self.check(bucket, now)?;
         let window = bucket.window(now);
         // An answer that was lost is asked for again and may count twice, which harms nobody.
         let counted = table.add_one(keys::rate(&bucket.key(now)), window.end.saturating_add(AFTER.as_secs())).await?;

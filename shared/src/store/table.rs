@@ -22,7 +22,7 @@ use super::{
     schema::TTL_ATTRIBUTE,
     transaction::{Change, CommitOutcome, Condition, ConditionFailures, Transaction, Verdict, some},
 };
-use crate::{Aws, aws::words};
+use crate::{Aws, aws::error_chain};
 
 /// An item as DynamoDB has it: attribute names to values.
 pub type Item = HashMap<String, AttributeValue>;
@@ -384,7 +384,7 @@ pub(super) fn failure<E>(error: &SdkError<E, HttpResponse>) -> StoreError
 where
     E: Error + aws_smithy_types::error::metadata::ProvideErrorMetadata + 'static,
 {
-    let text = words(error);
+    let text = error_chain(error);
     let passing = match error {
         // Whatever a server says with 5xx, or without a name, is no word on what was asked.
         SdkError::ServiceError(service) if service.raw().status().is_server_error() => true,
