@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Mutex};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use shared::{
-    AppState, Clock, domain::rate_limit::RateLimits, http::middleware::with_middleware, tokens::local::SpareKey,
+    AppState, Clock, domain::rate_limit::RateLimits, http::middleware::with_middleware, tokens::local::PregeneratedKey,
 };
 use signet_local::{Folder, Options};
 use tracing_subscriber::EnvFilter;
@@ -44,7 +44,7 @@ impl Stack {
     /// Starts one with other options; the clock and the SDK's HTTP client are the test's all the same.
     pub async fn with(options: Options<'_>) -> Self {
         log();
-        let (clock, faults) = (Clock::set(START), Faults::default());
+        let (clock, faults) = (Clock::manual(START), Faults::default());
         let http_client = Some(faults.http_client());
         let options = Options { clock: clock.clone(), http_client, spare_keys: spare_keys(), ..options };
         let local = signet_local::Stack::start(options).await.expect("the stack starts");
@@ -95,11 +95,11 @@ impl Stack {
 }
 
 /// Four keys of a dozen that the tests of a process share, other ones than the last stack's.
-fn spare_keys() -> Vec<SpareKey> {
-    static KEYS: Mutex<VecDeque<SpareKey>> = Mutex::new(VecDeque::new());
+fn spare_keys() -> Vec<PregeneratedKey> {
+    static KEYS: Mutex<VecDeque<PregeneratedKey>> = Mutex::new(VecDeque::new());
     let mut keys = KEYS.lock().expect("no test fails here");
     if keys.len() < 12 {
-        let made: Vec<_> = (0..4).map(|_| SpareKey::make().expect("a key is made")).collect();
+        let made: Vec<_> = (0..4).map(|_| PregeneratedKey::generate().expect("a key is made")).collect();
         keys.extend(made.clone());
         return made;
     }

@@ -85,7 +85,7 @@ pub async fn condemn(
     reason: Option<&str>,
     ctx: &RequestContext,
 ) -> Result<SigningKeysResource, Problem> {
-    let (policy, table) = (app.settings.ring, &app.table);
+    let (policy, table) = (app.settings.rotation_policy, &app.table);
     for _ in 0..MAX_ATTEMPTS {
         let ring = table.ring().await?;
         if ring.key(kid).is_none() {
@@ -96,7 +96,7 @@ pub async fn condemn(
         if changed.is_empty() {
             return Ok(response);
         }
-        let done = ctx.idempotency.untagged(&response).await?;
+        let done = ctx.idempotency.ok_without_etag(&response).await?;
         let update = KeyRingUpdate { changed: &changed, done: done.as_ref(), ..KeyRingUpdate::default() };
         if table.update_key_ring(&ring, update).await? {
             tracing::warn!(kid, "signing key condemned");

@@ -24,5 +24,5 @@ use crate::signing_keys::SigningKeysResource;
 )]
 pub(crate) async fn handler(State(app): State<AppState>, caller: Caller) -> Result<SigningKeysResource, Problem> {
     caller.require(Scope::KeysWrite)?;
-    Ok(SigningKeysResource::new(&app.table.ring().await?, app.settings.ring))
+    Ok(SigningKeysResource::new(&app.table.ring().await?, app.settings.rotation_policy))
 }

@@ -72,7 +72,7 @@ const MAX_ATTEMPTS: usize = 5;
 /// `state_conflict` if the next key cannot be promoted yet, `unavailable` if concurrent changes of the ring exhaust all
 /// attempts.
 pub async fn rotate(app: &AppState, force: bool, ctx: &RequestContext) -> Result<SigningKeysResource, Problem> {
-    let (policy, table) = (app.settings.ring, &app.table);
+    let (policy, table) = (app.settings.rotation_policy, &app.table);
     let initial_kid = table.ring().await?.current().map(|key| key.kid.clone());
     for _ in 0..MAX_ATTEMPTS {
         let ring = table.ring().await?;
@@ -82,7 +82,7 @@ pub async fn rotate(app: &AppState, force: bool, ctx: &RequestContext) -> Result
         let promoted = if force { ring.promoted_at_once(policy, ctx.now) } else { ring.promoted(policy, ctx.now) };
         let changed = promoted.map_err(state_conflict)?;
         let response = SigningKeysResource::new(&ring.clone().with(&changed), policy);
-        let done = ctx.idempotency.untagged(&response).await?;
+        let done = ctx.idempotency.ok_without_etag(&response).await?;
         let update = KeyRingUpdate { changed: &changed, done: done.as_ref(), ..KeyRingUpdate::default() };
         if table.update_key_ring(&ring, update).await? {
             maintain_after_change(app).await;
@@ -95,7 +95,7 @@ pub async fn rotate(app: &AppState, force: bool, ctx: &RequestContext) -> Result
 /// Runs the maintenance that a change of the ring makes due: creates a new `next` key and re-signs the key set. Does
 /// nothing in a process without a key rotator. Best effort: the scheduled rotation retries after a failure.
 pub(crate) async fn maintain_after_change(app: &AppState) {
-    app.tokens.ring().forget();
+    app.tokens.ring().invalidate();
     if let Err(error) = app.maintain_key_ring().await {
         tracing::warn!(%error, "key ring maintenance failed; the scheduled rotation will retry it");
     }

@@ -25,7 +25,7 @@ use shared::{
     http::{
         Metric, Problem, RequestContext, StrictJson,
         problem::not_in_catalog,
-        resources::{ActivationResource, seconds},
+        resources::{ActivationResource, numeric_date},
         responses::{JsonBody, LicenseToken, LicenseUsable, PathLookup, ServerErrors, Throttled},
     },
     store::{
@@ -287,7 +287,7 @@ impl Attempt<'_> {
         self.count_search().await?;
         let scans = self.rate_limit().and_then(|limit| limit.full_scans(self.license));
         if let Some(scans) = &scans {
-            self.app.rate_limiter.admit(scans, self.ctx.now).map_err(rate_limited)?;
+            self.app.rate_limiter.check(scans, self.ctx.now).map_err(rate_limited)?;
         }
         let windows = windows(max_users, &mut rand::rng());
         for window in windows {
@@ -423,14 +423,14 @@ impl Attempt<'_> {
         let jti = IdGenerator::new(now).text();
         let claims = Claims::new(self.app.issuer(), jti, self.license, (catalog, product, self.tier), machine, now);
         let token = self.ctx.sign(&self.app.tokens, &claims).await?;
-        let encoded = EncodedToken::to(activation.public_key.as_ref(), &token)?;
+        let encoded = EncodedToken::new(activation.public_key.as_ref(), &token)?;
         let interval = SignedDuration::from_secs(i64::from(self.tier.heartbeat_interval_seconds));
         let margin = self.app.settings.clock_margin;
         Ok(Response {
             activation: ActivationResource::new(activation, self.license, margin, now),
             token: encoded.token.expose().to_owned(),
             token_type: encoded.token_type,
-            token_expires_at: seconds(claims.exp),
+            token_expires_at: numeric_date(claims.exp),
             heartbeat_interval_seconds: self.tier.heartbeat_interval_seconds,
             next_heartbeat_at: now.checked_add(interval).unwrap_or(Timestamp::MAX),
         })

@@ -67,7 +67,7 @@ pub async fn handler(
                 "send the license token of the activation, or authenticate with an API key or a bearer token",
             )
         })?;
-        let access = caller.reach(&app.table, Scope::LicensesWrite).await?;
+        let access = caller.license_access(&app.table, Scope::LicensesWrite).await?;
         by_manager(&app.table, access, &id, &caller.actor(), &ctx).await?
     };
     Ok(axum::Json(ended))

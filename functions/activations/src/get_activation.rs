@@ -34,7 +34,7 @@ pub async fn handler(
     ctx: RequestContext,
     PathId(id): PathId<ActivationId>,
 ) -> Result<WithEtag<ActivationResource>, Problem> {
-    let access = caller.reach(&app.table, Scope::LicensesRead).await?;
+    let access = caller.license_access(&app.table, Scope::LicensesRead).await?;
     Ok(WithEtag(get(&app, access, &id, &ctx).await?))
 }
 

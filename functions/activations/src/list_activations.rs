@@ -47,7 +47,7 @@ pub async fn handler(
     ctx: RequestContext,
     query: Result<ListQuery<ListActivationsFilter>, Problem>,
 ) -> Result<ListResponse<ActivationResource>, Problem> {
-    let access = caller.reach(&app.table, Scope::LicensesRead).await?;
+    let access = caller.license_access(&app.table, Scope::LicensesRead).await?;
     let ListQuery { filter, paging } = query?;
     let missing = || FieldError::parameter("license_id", Code::InvalidValue, "required parameter is missing");
     let license_id = filter.license_id.ok_or_else(missing)?;

@@ -33,7 +33,7 @@ pub(crate) async fn handler(
     caller: Caller,
     PathId(id): PathId<FeatureId>,
 ) -> Result<WithEtag<Feature>, Problem> {
-    caller.require_operator_side()?;
+    caller.require_api_key_or_operator()?;
     get_feature(&app.table, id).await?.map(WithEtag).ok_or_else(Problem::not_found)
 }
 

@@ -33,7 +33,7 @@ pub(crate) async fn handler(
     caller: Caller,
     PathId(id): PathId<ProductId>,
 ) -> Result<WithEtag<Product>, Problem> {
-    caller.require_operator_side()?;
+    caller.require_api_key_or_operator()?;
     get_product(&app.table, id).await?.map(WithEtag).ok_or_else(Problem::not_found)
 }
 

@@ -35,7 +35,7 @@ pub(crate) async fn handler(
     caller: Caller,
     PathId(id): PathId<TierId>,
 ) -> Result<WithEtag<TierResource>, Problem> {
-    caller.require_operator_side()?;
+    caller.require_api_key_or_operator()?;
     get_tier(&app.table, id).await?.map(WithEtag).ok_or_else(Problem::not_found)
 }
 

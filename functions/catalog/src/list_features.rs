@@ -41,7 +41,7 @@ pub(crate) async fn handler(
     caller: Caller,
     list: Result<ListQuery<ListFeaturesFilter>, Problem>,
 ) -> Result<ListResponse<Feature>, Problem> {
-    caller.require_operator_side()?;
+    caller.require_api_key_or_operator()?;
     let ListQuery { filter, paging } = list?;
     Ok(list_features(&app.table, filter.product_id, &paging).await?.into())
 }

@@ -31,7 +31,7 @@ pub(crate) async fn handler(
     caller: Caller,
     list: Result<ListQuery<NoFilter>, Problem>,
 ) -> Result<ListResponse<Product>, Problem> {
-    caller.require_operator_side()?;
+    caller.require_api_key_or_operator()?;
     let ListQuery { paging, .. } = list?;
     Ok(list_products(&app.table, &paging).await?.into())
 }

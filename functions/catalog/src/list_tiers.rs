@@ -43,7 +43,7 @@ pub(crate) async fn handler(
     caller: Caller,
     list: Result<ListQuery<ListTiersFilter>, Problem>,
 ) -> Result<ListResponse<TierResource>, Problem> {
-    caller.require_operator_side()?;
+    caller.require_api_key_or_operator()?;
     let ListQuery { filter, paging } = list?;
     Ok(list_tiers(&app.table, filter.product_id, &paging).await?.into())
 }

@@ -73,7 +73,7 @@ impl Visit {
         body: &Value,
     ) -> Result<Value, Problem> {
         let asker = RequestIdentity { caller: &self.caller, ctx: &self.ctx };
-        self.api.0.ask(asker, (method, path), headers, body).await
+        self.api.0.send(asker, (method, path), headers, body).await
     }
 
     /// POST, to happen once however often its form is sent.
@@ -141,7 +141,7 @@ pub(crate) async fn pass(
         Err(problem) => return refused::page(None, theme, &problem),
     };
     let Some(ctx) = parts.extensions.get::<RequestContext>().cloned() else {
-        return Problem::internal("a route outside the edge").into_response();
+        return Problem::internal("the route is not wrapped by the middleware").into_response();
     };
     let body = to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_default();
     if !matches!(parts.method, Method::GET | Method::HEAD)
@@ -152,7 +152,7 @@ pub(crate) async fn pass(
     }
     let Some(session) = session else { return not_signed_in(&parts, &body, theme) };
     let caller = session.caller();
-    ctx.metrics.actor(caller.actor());
+    ctx.metrics.set_actor(caller.actor());
     let shown = session.clone();
     parts.extensions.insert(Visit { app, session, caller, ctx, theme, api });
     let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
@@ -176,7 +176,7 @@ async fn session(app: &AppState, headers: &HeaderMap) -> Result<Option<Session>,
     let Some(text) = cookie_of(headers, COOKIE) else { return Ok(None) };
     let mut found = opened(&*app.secrets.read(now).await, COOKIE, &text);
     if found.is_none() {
-        found = opened(&*app.secrets.read_for_unknown(now).await, COOKIE, &text);
+        found = opened(&*app.secrets.read_latest(now).await, COOKIE, &text);
     }
     match found.filter(|session: &Session| session.ends_at > now) {
         Some(session) if app.table.session_has_ended(&session.id).await? => Ok(None),

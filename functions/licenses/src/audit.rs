@@ -16,7 +16,7 @@ use shared::{
         resources::LicenseResource,
         responses::{Authenticated, Authorized, JsonBody, PathLookup, ServerErrors},
     },
-    key_issuance::{open_key, token_again},
+    key_issuance::{open_key_string, refresh_stored_token},
     store::audit::Inconsistencies,
     tokens::{UnverifiedToken, VerifyError},
 };
@@ -123,7 +123,7 @@ pub async fn audit(
     let response = Response { license, findings, ok, audited_at: ctx.now };
     let data = serde_json::json!({ "ok": ok, "repair": repair });
     let event = ctx.event(&mut ids, EventType::Audited, id, actor, data);
-    let done = ctx.idempotency.untagged(&response).await?;
+    let done = ctx.idempotency.ok_without_etag(&response).await?;
     app.table.note_audit(&event, done.as_ref()).await?;
     Ok(response)
 }
@@ -170,7 +170,7 @@ async fn stored_token(app: &AppState, license: &License, now: Timestamp) -> Resu
     let Some(sealed) = app.table.sealed(license.id).await? else {
         return Ok((stored(false, "there is no stored token"), unknown_key()));
     };
-    let Ok((key, token)) = open_key(app, license.id, &sealed).await else {
+    let Ok((key, token)) = open_key_string(app, license.id, &sealed).await else {
         return Ok((stored(false, "the stored token cannot be decrypted"), unknown_key()));
     };
     let kid = UnverifiedToken::parse(token.expose()).map(|token| token.kid().to_owned()).unwrap_or_default();
@@ -215,8 +215,8 @@ async fn resign_stored_token(
         return Ok(false);
     }
     let Some(sealed) = app.table.sealed(license.id).await? else { return Ok(false) };
-    let Ok((_, token)) = open_key(app, license.id, &sealed).await else { return Ok(false) };
-    let replaced = token_again(app, license, (catalog, product, tier), (&sealed, token), ctx).await?;
+    let Ok((_, token)) = open_key_string(app, license.id, &sealed).await else { return Ok(false) };
+    let replaced = refresh_stored_token(app, license, (catalog, product, tier), (&sealed, token), ctx).await?;
     Ok(replaced.is_some())
 }
 

@@ -14,7 +14,7 @@ use shared::{
     http::{
         Metric, Problem, RequestContext, StrictJson,
         problem::not_in_catalog,
-        resources::seconds,
+        resources::numeric_date,
         responses::{JsonBody, LicenseToken, LicenseUsable, ServerErrors, Throttled},
     },
     store::activations::{RenewOutcome, Renewal},
@@ -130,7 +130,7 @@ pub async fn heartbeat(app: &AppState, request: &Request, ctx: &RequestContext) 
     let new_claims =
         Claims::new(app.issuer(), IdGenerator::new(now).text(), &license, (&catalog, product, tier), machine, now);
     if is_recent(&claims, &new_claims, tier, now) {
-        let encoded = EncodedToken::to(activation.public_key.as_ref(), &request.token)?;
+        let encoded = EncodedToken::new(activation.public_key.as_ref(), &request.token)?;
         return Ok(response(&encoded, &claims, tier, now, false));
     }
     // A token is signed only if the written lease covers it. The assumed lease is too short if the tier has changed since
@@ -143,7 +143,7 @@ pub async fn heartbeat(app: &AppState, request: &Request, ctx: &RequestContext) 
         }
     }
     let token = ctx.sign(&app.tokens, &new_claims).await?;
-    let encoded = EncodedToken::to(activation.public_key.as_ref(), &token)?;
+    let encoded = EncodedToken::new(activation.public_key.as_ref(), &token)?;
     Ok(response(&encoded, &new_claims, tier, now, true))
 }
 
@@ -183,7 +183,7 @@ fn response(encoded: &EncodedToken, claims: &Claims, tier: &Tier, now: Timestamp
     Response {
         token: encoded.token.expose().to_owned(),
         token_type: encoded.token_type,
-        token_expires_at: seconds(claims.exp),
+        token_expires_at: numeric_date(claims.exp),
         next_heartbeat_at: now.checked_add(interval).unwrap_or(Timestamp::MAX),
         renewed,
     }

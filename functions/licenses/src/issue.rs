@@ -16,7 +16,7 @@ use shared::{
         resources::{IssuedResource, LicenseResource},
         responses::{Authenticated, Authorized, JsonBody, ServerErrors},
     },
-    key_issuance::{NewKeyString, make_key},
+    key_issuance::{NewKeyString, issue_key_string},
     store::{
         Backoff, StoreError, Table,
         license_writes::{Issue, IssueOutcome, Superseding},
@@ -101,7 +101,7 @@ pub async fn issue(
         expires_at: request.expires_at.unwrap_or(defaults.expires_at),
         ..defaults
     };
-    let new_key = make_key(app, &license, (&read.catalog, product, tier), key, &mut ids, ctx).await?;
+    let new_key = issue_key_string(app, &license, (&read.catalog, product, tier), key, &mut ids, ctx).await?;
     let response = IssuedResource::new(
         new_key.key.expose(),
         LicenseResource::new(&license, None, ctx.now),

@@ -12,7 +12,7 @@ use shared::{
         resources::{IssuedResource, LicenseResource},
         responses::{Authenticated, Authorized, EmptyBody, PathLookup, ServerErrors},
     },
-    key_issuance::make_key,
+    key_issuance::issue_key_string,
     store::{
         Backoff,
         license_writes::{Regeneration, TransitionOutcome},
@@ -75,7 +75,7 @@ pub async fn regenerate(
         let (product, tier) = catalog.product_and_tier(&read).ok_or_else(|| not_in_catalog(&read))?;
         let key = KeyString::generate(&product.code, &mut rand::rng());
         let license = read.regenerate(key.hint().to_owned(), ctx.now)?;
-        let new_key = make_key(app, &license, (&catalog, product, tier), key, &mut ids, ctx).await?;
+        let new_key = issue_key_string(app, &license, (&catalog, product, tier), key, &mut ids, ctx).await?;
         let data = serde_json::json!({ "generation": license.generation });
         let event = ctx.event(&mut ids, EventType::Regenerated, id, actor, data);
         let resource = LicenseResource::new(&license, None, ctx.now);

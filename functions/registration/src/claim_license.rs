@@ -19,7 +19,7 @@ use shared::{
         resources::{IssuedResource, LicenseResource},
         responses::{Authenticated, Authorized, JsonBody, ServerErrors},
     },
-    key_issuance::{make_key, open_key, token_again},
+    key_issuance::{issue_key_string, open_key_string, refresh_stored_token},
     store::{
         Backoff,
         license_writes::{Issue, IssueOutcome, Superseding},
@@ -148,8 +148,8 @@ async fn claimed_before(
         return Err(already());
     }
     let sealed = app.table.sealed(id).await?.ok_or_else(already)?;
-    let (key, stored_token) = open_key(app, id, &sealed).await?;
-    let token = token_again(app, &license, (catalog, product, tier), (&sealed, stored_token), ctx).await?;
+    let (key, stored_token) = open_key_string(app, id, &sealed).await?;
+    let token = refresh_stored_token(app, &license, (catalog, product, tier), (&sealed, stored_token), ctx).await?;
     let resource = LicenseResource::new(&license, None, ctx.now);
     Ok(token.map(|(token, claims)| IssuedResource::new(key.expose(), resource, &token, &claims)))
 }
@@ -175,7 +175,7 @@ impl Claim<'_> {
         let mut ids = IdGenerator::new(ctx.now);
         let key = KeyString::generate(&product.code, &mut rand::rng());
         let license = License::issued(ids.make(), self.customer.id, tier, key.hint(), ctx.now);
-        let new_key = make_key(app, &license, self.offer, key, &mut ids, ctx).await?;
+        let new_key = issue_key_string(app, &license, self.offer, key, &mut ids, ctx).await?;
         let actor = Actor { kind: ActorKind::User, id: self.user.subject.clone() };
         let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id, "claimed": true });
         let event = ctx.event(&mut ids, EventType::Issued, license.id, &actor, data);

@@ -5,7 +5,7 @@ use shared::{
     auth::User,
     domain::{License, LicenseId, Secret},
     http::Problem,
-    key_issuance::open_key,
+    key_issuance::open_key_string,
 };
 
 /// A license key with its key string.
@@ -29,6 +29,6 @@ pub async fn own_license(app: &AppState, user: &User, id: LicenseId) -> Result<L
 pub async fn own_key(app: &AppState, user: &User, id: LicenseId) -> Result<OwnKey, Problem> {
     let license = own_license(app, user, id).await?;
     let sealed = app.table.sealed(id).await?.ok_or_else(Problem::not_found)?;
-    let (license_key, _) = open_key(app, id, &sealed).await?;
+    let (license_key, _) = open_key_string(app, id, &sealed).await?;
     Ok(OwnKey { license, license_key })
 }

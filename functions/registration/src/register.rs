@@ -132,7 +132,7 @@ fn unverified() -> Problem {
 /// Adds the email address and the name from the userinfo endpoint if the token does not contain them.
 async fn complete(app: &AppState, user: User, ctx: &RequestContext) -> Result<User, Problem> {
     match &app.oidc {
-        Some(oidc) => Ok(oidc.complete(user, ctx.now).await?),
+        Some(oidc) => Ok(oidc.complete_profile(user, ctx.now).await?),
         None => Ok(user),
     }
 }

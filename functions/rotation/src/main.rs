@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use shared::{AppState, http::lambda::begin};
+use shared::{AppState, http::lambda::start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    begin(serve).await
+    start(serve).await
 }
 
 async fn serve(app: AppState) -> Result<(), Error> {
@@ -26,5 +26,5 @@ async fn rotate(app: &AppState) -> Result<Value, Error> {
     app.maintain_key_ring().await.inspect_err(|error| tracing::error!(%error, "key ring maintenance failed"))?;
     let ring = app.table.ring().await?;
     let kids: Vec<_> = ring.published().map(|key| &key.kid).collect();
-    Ok(json!({ "published": kids, "next_rotation_at": ring.next_rotation_at(app.settings.ring) }))
+    Ok(json!({ "published": kids, "next_rotation_at": ring.next_rotation_at(app.settings.rotation_policy) }))
 }

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use shared::{AppState, http::lambda::begin};
+use shared::{AppState, http::lambda::start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    begin(serve).await
+    start(serve).await
 }
 
 async fn serve(app: AppState) -> Result<(), Error> {

@@ -33,7 +33,9 @@ pub(crate) async fn connect(aws: &Aws, endpoint: &str, table: &str, clock: Clock
     let sealing_key = format!("alias/{table}-sealing");
     create_sealing_key(&client, &sealing_key).await.map_err(kms_error)?;
     create_secret(&manager, table).await.map_err(kms_error)?;
-    let secrets = Secrets::managed(manager, table, clock.now()).await.map_err(|error| kms_error(error.to_string()))?;
+    let secrets = Secrets::from_secrets_manager(manager, table, clock.now())
+        .await
+        .map_err(|error| kms_error(error.to_string()))?;
     let sealer = KmsSealer::new(client.clone(), table, &sealing_key, &[], clock);
     let signer = KmsSigner::new(client, table);
     let root_keys = vec![find_or_create_root_key(&signer).await.map_err(|error| kms_error(error.to_string()))?];

@@ -15,7 +15,7 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
 use shared::{
     AppState,
-    auth::{OidcSettings, oidc::ROLES_CLAIM},
+    auth::{OidcSettings, oidc::DEFAULT_ROLES_CLAIM},
     domain::rate_limit::RateLimits,
     http::{
         log::{self, Format},
@@ -129,9 +129,9 @@ fn init_log(format: Option<LogFormat>) {
     let format = match format {
         Some(LogFormat::Json) => Format::Json,
         None if !is_terminal => Format::Json,
-        Some(LogFormat::Text) | None => Format::Text { colours: is_terminal },
+        Some(LogFormat::Text) | None => Format::Text { colors: is_terminal },
     };
-    log::begin(format, "info,dynoxide=error", io::stderr);
+    log::init(format, "info,dynoxide=error", io::stderr);
 }
 
 async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
@@ -153,7 +153,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         oidc: flags.oidc_issuer.zip(flags.oidc_client).map(|(issuer, client)| OidcSettings {
             issuer,
             audiences: vec![client],
-            roles_claim: ROLES_CLAIM.to_owned(),
+            roles_claim: DEFAULT_ROLES_CLAIM.to_owned(),
         }),
         cors_origins: flags.cors_origin,
         ..Options::default()

@@ -9,7 +9,7 @@ use shared::{
     auth::OidcSettings,
     domain::{key_ring::RotationPolicy, rate_limit::RateLimits},
     http::middleware::cors::Origin,
-    tokens::local::SpareKey,
+    tokens::local::PregeneratedKey,
 };
 
 use crate::Folder;
@@ -43,7 +43,7 @@ pub struct Options<'a> {
     /// Origins that may call the API from a browser (CORS).
     pub cors_origins: Vec<Origin>,
     /// Pre-generated key pairs, for a stack that keeps its keys in memory: generating an RSA key is slow.
-    pub spare_keys: Vec<SpareKey>,
+    pub spare_keys: Vec<PregeneratedKey>,
     /// Source of the current time.
     pub clock: Clock,
     /// Timeouts of AWS calls and of requests.

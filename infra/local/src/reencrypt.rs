@@ -14,15 +14,15 @@ pub(crate) async fn reencrypt_all() -> Result<(), Box<dyn Error>> {
     let (mut all, mut after) = (ReencryptionSummary::default(), None);
     loop {
         let done = reencrypt(&app, after, app.clock.now()).await?;
-        all.looked_at += done.looked_at;
-        all.sealed_anew += done.sealed_anew;
-        all.overtaken += done.overtaken;
-        all.unopened += done.unopened;
-        tracing::info!(all.looked_at, all.sealed_anew, all.overtaken, all.unopened, "license keys");
+        all.examined += done.examined;
+        all.reencrypted += done.reencrypted;
+        all.skipped += done.skipped;
+        all.failed += done.failed;
+        tracing::info!(all.examined, all.reencrypted, all.skipped, all.failed, "license keys");
         let Some(next) = done.next else { break };
         after = Some(next);
     }
-    match all.unopened {
+    match all.failed {
         0 => Ok(()),
         some => {
             Err(format!("the sealed values of {some} license keys can't be decrypted with any of the sealing keys")

@@ -18,7 +18,7 @@ use shared::{
     store::{StoreError, Table},
     tokens::{
         SignError,
-        local::{LocalKeys, SpareKey},
+        local::{LocalKeys, PregeneratedKey},
     },
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
@@ -140,7 +140,7 @@ impl Stack {
             base_url: base_url.clone(),
             // All processes on one machine share a clock.
             clock_margin: SignedDuration::ZERO,
-            ring: options.ring,
+            rotation_policy: options.ring,
             oidc: Some(oidc),
             rate_limits: options.rate_limits,
             cors_origins: options.cors_origins,
@@ -221,9 +221,9 @@ fn credentials(is_embedded: bool) -> Option<Credentials> {
     (is_embedded || !has_own).then(|| Credentials::new("local", "local", None, None, "signet-local"))
 }
 
-fn local_keys(folder: Option<&Folder>, spare: Vec<SpareKey>) -> Result<Keys, shared::StartError> {
+fn local_keys(folder: Option<&Folder>, spare: Vec<PregeneratedKey>) -> Result<Keys, shared::StartError> {
     let keys = match folder {
-        Some(folder) => LocalKeys::in_folder(folder.path()),
+        Some(folder) => LocalKeys::in_directory(folder.path()),
         None => LocalKeys::in_memory(spare),
     };
     Ok(keys?.into())

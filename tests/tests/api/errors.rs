@@ -347,7 +347,7 @@ async fn a_problem_names_its_trace_and_its_page() {
     let answer = traced.get("products/x").await;
     let expected = json!({
         "type": format!("{}/problems/not_found", stack.local.base_url), "title": "Not found", "status": 404,
-        "code": "not_found", "detail": "there is no such thing here",
+        "code": "not_found", "detail": "not found",
         "trace_id": "1-5759e988-bd862e3fe1be46a994272793",
     });
     assert_eq!(answer.body, expected);

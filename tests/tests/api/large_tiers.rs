@@ -79,7 +79,7 @@ async fn a_tier_that_is_too_large_is_503_and_in_the_log_and_may_become_smaller()
     stack.anonymous.activate(key, "one").await.problem(503, "unavailable");
     let cause = logs.last()["cause"].as_str().unwrap().to_owned();
     let (license, tier_id) = (text(&issued["license"]["id"]), text(&tier["id"]));
-    assert!(cause.starts_with(&format!("the claims of license {license} in tier {tier_id} are ")), "{cause}");
+    assert!(cause.starts_with(&format!("the claims of license {license} in tier {tier_id} have ")), "{cause}");
 
     operator.replace("pricing-tiers", &tier, &json!({"feature_ids": ids[..FIT + 9]})).await.expect(200);
     operator.replace("pricing-tiers", &tier, &json!({"feature_ids": ids[..FIT]})).await.expect(200);

@@ -159,7 +159,7 @@ async fn a_caller_that_goes_away_leaves_a_line() {
     let line = logs.last();
     assert_eq!((&line["level"], &line["status"]), (&json!("WARN"), &Value::Null));
     assert_eq!((&line["route"], &line["actor"]), (&json!("/api/v1.0/customers"), &json!("api_key")));
-    assert_eq!(line["cause"], "nobody waited for the answer");
+    assert_eq!(line["cause"], "the client disconnected before the response");
     gate.open();
 }
 
@@ -309,7 +309,7 @@ async fn who_comes_too_often_is_counted_as_that() {
 
 #[tokio::test]
 async fn people_read_text_without_what_machines_count() {
-    let logs = Logs::with(Format::Text { colours: false });
+    let logs = Logs::with(Format::Text { colors: false });
     let stack = Stack::start().await;
     logs.clear();
     stack.operator.sell(1).await;

@@ -358,7 +358,7 @@ async fn cognitos_access_tokens_are_taken() {
     let user = oidc.verify(&token, now).await.unwrap();
     assert!(user.is_operator);
     assert_eq!(user.email, None);
-    let complete = oidc.complete(user, now).await.unwrap();
+    let complete = oidc.complete_profile(user, now).await.unwrap();
     assert_eq!((complete.email.as_deref(), complete.email_verified), (Some("ada@example.com"), true));
 }
 

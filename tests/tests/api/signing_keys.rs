@@ -356,7 +356,7 @@ async fn who_has_read_the_ring_before_there_was_a_key_finds_the_first_within_sec
     for item in all {
         stack.dynamodb("DeleteItem", json!({"Key": {"PK": item["PK"], "SK": item["SK"]}})).await;
     }
-    stack.local.app.tokens.ring().forget();
+    stack.local.app.tokens.ring().invalidate();
     stack.anonymous.get("/.well-known/jwks.jwt").await.problem(503, "unavailable");
     stack.anonymous.get("/health").await.expect(503);
 
@@ -580,7 +580,7 @@ async fn a_good_token_is_never_refused_while_keys_are_made_promoted_retired_cond
 /// Makes a root key in the folder's own way.
 async fn new_root(folder: &Folder) -> String {
     use shared::tokens::{Signer, local::LocalSigner};
-    let signer = LocalSigner::in_folder(&folder.file("signing-keys")).unwrap();
+    let signer = LocalSigner::in_directory(&folder.file("signing-keys")).unwrap();
     signer.create("root").await.unwrap().handle
 }
 

@@ -73,7 +73,7 @@ async fn an_unknown_version_404_names_the_known() {
     ] {
         for answer in [stack.operator.get(path).await, stack.anonymous.post(path, json!({})).await] {
             let detail = answer.problem(404, "version_unknown")["detail"].to_string();
-            assert!(detail.contains("v1.0 and v1"), "{detail}");
+            assert!(detail.contains("v1.0 or v1"), "{detail}");
             assert_eq!(answer.header("cache-control"), "no-store", "{path}");
         }
     }

@@ -14,7 +14,7 @@ fn holds(public: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
 async fn suite(signer: &dyn Signer) {
     let (one, two) = (signer.create("key 1").await.unwrap(), signer.create("key 2").await.unwrap());
     assert_ne!((&one.handle, one.public.kid()), (&two.handle, two.public.kid()));
-    assert_eq!(signer.public(&one.handle).await.unwrap(), one.public);
+    assert_eq!(signer.public_key(&one.handle).await.unwrap(), one.public);
     for message in [&b""[..], b"a", &[7; 10_000]] {
         let signature = signer.sign(&one.handle, message).await.unwrap();
         assert_eq!(signature.len(), 256);
@@ -22,11 +22,11 @@ async fn suite(signer: &dyn Signer) {
         assert!(!holds(&two.public, message, &signature) && !holds(&one.public, b"b", &signature));
     }
     for _ in 0..2 {
-        signer.end(&one.handle).await.unwrap();
-        assert!(matches!(signer.sign(&one.handle, b"a").await, Err(SignError::Refused(_))));
+        signer.schedule_deletion(&one.handle).await.unwrap();
+        assert!(matches!(signer.sign(&one.handle, b"a").await, Err(SignError::Rejected(_))));
     }
     signer.sign(&two.handle, b"a").await.unwrap();
-    assert!(matches!(signer.sign("no key", b"a").await, Err(SignError::Refused(_))));
+    assert!(matches!(signer.sign("no key", b"a").await, Err(SignError::Rejected(_))));
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn a_signer_does_what_it_is_for() {
     let parts = Parts::new();
     suite(&KmsSigner::new(parts.kms(), &parts.table)).await;
     let folder = tempfile::tempdir().unwrap();
-    suite(&LocalSigner::in_folder(folder.path()).unwrap()).await;
+    suite(&LocalSigner::in_directory(folder.path()).unwrap()).await;
     suite(&LocalSigner::in_memory(Vec::new())).await;
 }
 
@@ -51,10 +51,10 @@ async fn a_key_of_kms_is_found_by_its_name_as_long_as_it_can_sign() {
     for none in [signer.find("key 10").await, KmsSigner::new(parts.kms(), "other").find("key 1").await] {
         assert!(none.unwrap().is_none());
     }
-    signer.end(&made.handle).await.unwrap();
+    signer.schedule_deletion(&made.handle).await.unwrap();
     assert!(signer.find("key 1").await.unwrap().is_none());
     // A key of another kind is nobody's to sign with.
     let sealing = parts.kms().create_key().send().await.unwrap().key_metadata.unwrap();
-    assert!(matches!(signer.sign(&sealing.key_id, b"a").await, Err(SignError::Refused(_))));
-    assert!(matches!(signer.public(&sealing.key_id).await, Err(SignError::Refused(_))));
+    assert!(matches!(signer.sign(&sealing.key_id, b"a").await, Err(SignError::Rejected(_))));
+    assert!(matches!(signer.public_key(&sealing.key_id).await, Err(SignError::Rejected(_))));
 }

@@ -1,6 +1,6 @@
 //! A function starts with its variables, or says in a line what to mend.
 
-use shared::{AppState, Configuration, key_issuance::open_key};
+use shared::{AppState, Configuration, key_issuance::open_key_string};
 
 use crate::parts::{Parts, signing_key};
 
@@ -22,7 +22,7 @@ async fn with_its_variables_a_function_opens_what_another_sealed() {
     let app = parts.function(&[]).await;
     let id = sold.license_id.parse().unwrap();
     let sealed = app.table.sealed(id).await.unwrap().unwrap();
-    let (key, _) = open_key(&app, id, &sealed).await.unwrap();
+    let (key, _) = open_key_string(&app, id, &sealed).await.unwrap();
     assert_eq!(key.expose(), sold.license_key);
     assert!(app.key_rotator.is_none(), "it may not look after the signing keys");
 }
@@ -33,7 +33,7 @@ async fn a_table_that_is_missing_is_told() {
     let parts = Parts::new();
     let _stack = parts.stack().await;
     let told = refused(&parts, &[("SIGNET_TABLE", "no-such-table")]).await;
-    assert!(told.starts_with("the table no-such-table can't be read") && told.contains("SIGNET_TABLE"), "{told}");
+    assert!(told.starts_with("cannot read the table no-such-table") && told.contains("SIGNET_TABLE"), "{told}");
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_table_that_was_restored_under_another_name_opens_with_the_name_it_had
     let opened = async |more: &[(&'static str, &str)]| {
         let app = parts.function(more).await;
         let sealed = app.table.sealed(id).await.unwrap().unwrap();
-        open_key(&app, id, &sealed).await.map(|(key, _)| key)
+        open_key_string(&app, id, &sealed).await.map(|(key, _)| key)
     };
     assert!(opened(&[("SIGNET_TABLE", &restored)]).await.is_err());
     let before = [("SIGNET_TABLE", restored.as_str()), ("SIGNET_ORIGINAL_TABLE", &parts.table)];

@@ -45,7 +45,7 @@ struct Asked {
 }
 
 async fn ring(visit: &Visit) -> Result<SigningKeysResource, Problem> {
-    Ok(SigningKeysResource::new(&visit.app.table.ring().await?, visit.app.settings.ring))
+    Ok(SigningKeysResource::new(&visit.app.table.ring().await?, visit.app.settings.rotation_policy))
 }
 
 async fn list(Operator(visit): Operator, asked: Result<ListQuery<Asked>, Problem>) -> Result<Response, Problem> {
@@ -135,7 +135,7 @@ fn rotate_page(visit: &Visit, ring: &KeyRing, form: &Markup) -> Page<'static> {
                 "The next key signs from now on, and another is made to follow it. The one that signed stays published until the last \
                 token that it signed has ended. This happens by itself, too; it is needed now only if you have a reason."
             }
-            @if let Err(RingConflict::NotPublishedLongEnough(at)) = ring.promoted(visit.app.settings.ring, visit.ctx.now) {
+            @if let Err(RingConflict::NotPublishedLongEnough(at)) = ring.promoted(visit.app.settings.rotation_policy, visit.ctx.now) {
                 p { "The next key has not been published for long enough: apps may hold copies of the keys without it until " (show::time(at)) ". After that, no app notices." }
             } @else {
                 p { "No app notices: each has had the time to see the next key." }
@@ -170,7 +170,7 @@ fn condemn_page(visit: &Visit, key: &SigningKey, form: &Markup) -> Page<'static>
     let content = html! {
         div.stack.prose {
             p { "For a key that somebody else may be using: " code { (key.kid) } ", " (state(key.state)) ". This can't be undone." }
-            ul.points { @for point in consequences(key.state, visit.app.settings.ring) { li { (point) } } }
+            ul.points { @for point in consequences(key.state, visit.app.settings.rotation_policy) { li { (point) } } }
             (form)
         }
     };

@@ -122,5 +122,5 @@ async fn redeem(app: &AppState, oidc: &Oidc, code: String, flight: &Flight) -> R
     }
     let user = oidc.verify(&Secret::new(id_token.to_string()), now).await?;
     let user = User { token: Secret::new(answer.access_token().secret().clone()), ..user };
-    Ok(oidc.complete(user, now).await?)
+    Ok(oidc.complete_profile(user, now).await?)
 }

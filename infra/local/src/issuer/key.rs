@@ -7,7 +7,7 @@ use jsonwebtoken::{
     jwk::{Jwk, PublicKeyUse, ThumbprintHash},
 };
 use serde::Serialize;
-use shared::tokens::local::{SpareKey, write_secret_file};
+use shared::tokens::local::{PregeneratedKey, write_secret_file};
 use zeroize::Zeroizing;
 
 use crate::FolderError;
@@ -34,9 +34,9 @@ impl IssuerKey {
     }
 
     /// Returns the spare key or a new one, and its PEM text.
-    pub(super) fn generate(spare: Option<SpareKey>) -> Result<(Self, Zeroizing<String>), FolderError> {
+    pub(super) fn generate(spare: Option<PregeneratedKey>) -> Result<(Self, Zeroizing<String>), FolderError> {
         let file_error = |cause| FolderError::File { path: "new key".into(), cause };
-        let pem = spare.map_or_else(SpareKey::make, Ok).and_then(|key| key.to_pem());
+        let pem = spare.map_or_else(PregeneratedKey::generate, Ok).and_then(|key| key.to_pem());
         let pem = pem.map_err(|error| file_error(io::Error::other(error)))?;
         Ok((Self::read(&pem).map_err(file_error)?, pem))
     }

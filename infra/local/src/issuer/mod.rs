@@ -28,9 +28,9 @@ use axum::{
 };
 use shared::{
     Clock,
-    auth::{OidcSettings, oidc::ROLES_CLAIM},
-    http::middleware::protect,
-    tokens::local::SpareKey,
+    auth::{OidcSettings, oidc::DEFAULT_ROLES_CLAIM},
+    http::middleware::set_security_headers,
+    tokens::local::PregeneratedKey,
 };
 use url::{Host, Url};
 
@@ -62,7 +62,7 @@ impl DevIssuer {
     pub(crate) fn new(
         base_url: &str,
         folder: Option<&Folder>,
-        spare: Option<SpareKey>,
+        spare: Option<PregeneratedKey>,
         clock: Clock,
     ) -> Result<Self, FolderError> {
         let key = match folder {
@@ -79,7 +79,7 @@ impl DevIssuer {
         OidcSettings {
             issuer: self.0.url.clone(),
             audiences: vec![CLIENT_ID.to_owned()],
-            roles_claim: ROLES_CLAIM.to_owned(),
+            roles_claim: DEFAULT_ROLES_CLAIM.to_owned(),
         }
     }
 
@@ -124,7 +124,7 @@ async fn reject_foreign_hosts(request: Request, next: Next) -> Response {
         )
             .into_response()
     };
-    protect(response.headers_mut());
+    set_security_headers(response.headers_mut());
     response
 }
 
@@ -141,7 +141,7 @@ fn is_local_host(host: &str) -> bool {
 #[cfg(test)]
 pub(crate) fn test_issuer() -> DevIssuer {
     use shared::domain::Timestamp;
-    DevIssuer::new("http://192.168.1.5:8080", None, None, Clock::set(Timestamp::UNIX_EPOCH)).unwrap()
+    DevIssuer::new("http://192.168.1.5:8080", None, None, Clock::manual(Timestamp::UNIX_EPOCH)).unwrap()
 }
 
 #[cfg(test)]

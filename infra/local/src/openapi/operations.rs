@@ -28,7 +28,7 @@ pub(super) fn describe_middleware(document: &mut Value) {
     let mut components = document["components"].take();
     let paths: Vec<String> = fields(&mut document["paths"]).keys().cloned().collect();
     each_operation(document, |method, path, operation| {
-        if method == "post" && idempotency::applies(&Method::POST, path) {
+        if method == "post" && idempotency::is_supported(&Method::POST, path) {
             add_parameter(operation, refer(&mut components, "parameters", "IdempotencyKey", idempotency_key));
             let codes = [Code::IdempotencyKeyInvalid, Code::IdempotencyInProgress, Code::IdempotencyKeyReused];
             fields(&mut operation["responses"]).extend(codes.map(|code| (code.to_string(), json!({}))));
