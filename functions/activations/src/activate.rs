@@ -300,7 +300,7 @@ impl Attempt<'_> {
         // Every seat number has been read and is taken.
         let outcome = self.take_over(previous).await?;
         if let (AttemptOutcome::Full, Some(scans)) = (&outcome, &scans) {
-            // Counted after the scan: this request has its outcome. `admit` above rejects later ones before they scan.
+            // Counted after the scan: this request has its outcome. `check` above rejects later ones before they scan.
             match self.app.rate_limiter.count(&self.app.table, scans, self.ctx.now).await {
                 Ok(()) | Err(CountError::RateLimitExceeded(_)) => {}
                 Err(CountError::Store(error)) => return Err(error.into()),
