@@ -198,7 +198,7 @@ async fn delete(
 fn explain(problem: Problem) -> Problem {
     match problem.code {
         Code::LastAccessKey => {
-            Problem::new(problem.code, "this is your last non-expiring key with access:write. Create another one first")
+            Problem::new(problem.code, "this is your last non-expiring key with access:write. Create another first")
         }
         _ => problem,
     }
