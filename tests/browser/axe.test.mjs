@@ -1,15 +1,15 @@
-// Every page, in both themes, on a desktop and on a phone: axe finds nothing, nothing is wider than the screen, nothing
-// moves after it was drawn, and it arrives within 100 KB.
+// Checks every page in both themes on desktop and phone: axe reports no violations, nothing overflows horizontally, the
+// layout does not shift, and the page with all its resources is smaller than 100 KB.
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { DESKTOP, isWell, launch, open, PHONE, signIn, stack } from './harness.mjs';
-import { everyPage } from './pages.mjs';
+import { DESKTOP, assertNoErrors, launch, open, PHONE, signIn, stack } from './harness.mjs';
+import { allPages } from './pages.mjs';
 
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-const MOST_BYTES = 100_000;
+const MAX_BYTES = 100_000;
 
 let browser;
 let running;
@@ -20,7 +20,7 @@ before(async () => {
   running = await stack('--demo');
   axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   const page = await open(browser);
-  pages = await everyPage(page, running.base, running.api);
+  pages = await allPages(page, running.base, running.api);
   await page.context().close();
 });
 after(async () => {
@@ -31,49 +31,49 @@ after(async () => {
 for (const [screen, options] of [['desktop', DESKTOP], ['phone', PHONE]]) {
   for (const colorScheme of ['light', 'dark']) {
     test(`every page on a ${screen}, ${colorScheme}`, async () => {
-      for (const [who, paths] of Object.entries(pages)) {
-        // The policy of a page forbids the script that looks at it, too.
+      for (const [user, paths] of Object.entries(pages)) {
+        // The content security policy would also block axe.
         const page = await open(browser, { ...options, colorScheme, bypassCSP: true });
-        await signIn(page, running.base, who);
-        for (const [name, path] of Object.entries(paths)) await look(page, `${name}, ${screen}, ${colorScheme}`, path);
-        isWell(page);
+        await signIn(page, running.base, user);
+        for (const [name, path] of Object.entries(paths)) await checkPage(page, `${name}, ${screen}, ${colorScheme}`, path);
+        assertNoErrors(page);
         await page.context().close();
       }
     });
   }
 }
 
-async function look(page, name, path) {
+async function checkPage(page, name, path) {
   await page.goto(running.base + path, { waitUntil: 'load' });
-  const seen = await page.evaluate(async () => {
-    const shift = await new Promise((told) => {
+  const layout = await page.evaluate(async () => {
+    const shift = await new Promise((resolve) => {
       let sum = 0;
       new PerformanceObserver((list) => { for (const entry of list.getEntries()) sum += entry.value; }).observe({ type: 'layout-shift', buffered: true });
-      setTimeout(() => told(sum), 60);
+      setTimeout(() => resolve(sum), 60);
     });
-    return { shift, wide: document.documentElement.scrollWidth - innerWidth };
+    return { shift, overflow: document.documentElement.scrollWidth - innerWidth };
   });
-  assert.ok(seen.wide <= 0, `${name} is ${seen.wide} px wider than the screen`);
-  assert.ok(seen.shift < 0.02, `${name} moves by ${seen.shift}`);
+  assert.ok(layout.overflow <= 0, `${name} is ${layout.overflow} px wider than the screen`);
+  assert.ok(layout.shift < 0.02, `${name} has a layout shift of ${layout.shift}`);
   await page.evaluate(axe);
   const { violations } = await page.evaluate((values) => axe.run(document, { runOnly: { type: 'tag', values } }), RULES);
-  const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ').slice(0, 300)}`);
-  assert.deepEqual(told, [], name);
+  const messages = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ').slice(0, 300)}`);
+  assert.deepEqual(messages, [], name);
 }
 
-test('every page arrives within 100 KB, all that it loads included', async () => {
-  for (const [who, paths] of Object.entries(pages)) {
+test('every page with its resources is smaller than 100 KB', async () => {
+  for (const [user, paths] of Object.entries(pages)) {
     for (const [name, path] of Object.entries(paths)) {
       const page = await open(browser);
-      await signIn(page, running.base, who);
-      // As somebody sees it who has never been here: nothing is in the browser's memory.
-      const wire = await page.context().newCDPSession(page);
-      await wire.send('Network.enable');
-      await wire.send('Network.clearBrowserCache');
+      await signIn(page, running.base, user);
+      // Measures a first visit, with an empty cache.
+      const session = await page.context().newCDPSession(page);
+      await session.send('Network.enable');
+      await session.send('Network.clearBrowserCache');
       let bytes = 0;
-      wire.on('Network.loadingFinished', ({ encodedDataLength }) => { bytes += encodedDataLength; });
+      session.on('Network.loadingFinished', ({ encodedDataLength }) => { bytes += encodedDataLength; });
       await page.goto(running.base + path, { waitUntil: 'load' });
-      assert.ok(bytes > 3000 && bytes < MOST_BYTES, `${name} has ${bytes} bytes`);
+      assert.ok(bytes > 3000 && bytes < MAX_BYTES, `${name} has ${bytes} bytes`);
       await page.context().close();
     }
   }

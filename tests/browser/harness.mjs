@@ -1,4 +1,4 @@
-// A stack of its own for each file of tests, a browser, and what people do again and again.
+// Test helpers: a stack for each test file, a browser, and common steps of users.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -14,29 +14,29 @@ export const PHONE = { viewport: { width: 360, height: 780 }, hasTouch: true, is
 export const OPERATOR = 'grace@example.com';
 export const CUSTOMER = 'ada@example.com';
 
-// A running stack: where it answers, and a way to ask its API as an operator's program does.
+// Starts a stack. Returns its base URL and a function that calls its API with the operator's API key.
 export async function stack(...flags) {
   const folder = await mkdtemp(join(tmpdir(), 'signet-browser-'));
   const child = spawn(process.env.SIGNET, ['--memory', '--listen', '127.0.0.1:0', '--data', folder, ...flags], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  let said = '';
-  child.stderr.on('data', (text) => { said += text; });
+  let log = '';
+  child.stderr.on('data', (text) => { log += text; });
   let local;
   for (let tries = 0; !local; tries += 1) {
-    assert.equal(child.exitCode, null, said);
-    assert.ok(tries < 600, `it does not start: ${said}`);
+    assert.equal(child.exitCode, null, log);
+    assert.ok(tries < 600, `the stack did not start: ${log}`);
     await pause(100);
     local = await readFile(join(folder, 'local.json'), 'utf8').then(JSON.parse, () => undefined);
   }
   const api = async (method, path, body) => {
-    const answer = await fetch(`${local.base_url}/api/v1.0${path}`, {
+    const response = await fetch(`${local.base_url}/api/v1.0${path}`, {
       method,
       headers: { 'x-api-key': local.operator_api_key, ...(body && { 'content-type': 'application/json' }) },
       body: body && JSON.stringify(body),
     });
-    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${answer.ok ? '' : await answer.clone().text()}`);
-    return answer.status === 204 ? null : answer.json();
+    assert.ok(response.ok, `${method} ${path}: ${response.status} ${response.ok ? '' : await response.clone().text()}`);
+    return response.status === 204 ? null : response.json();
   };
   const stop = async () => {
     const ended = once(child, 'exit');
@@ -44,7 +44,7 @@ export async function stack(...flags) {
     await ended;
     await rm(folder, { recursive: true, force: true });
   };
-  return { base: local.base_url, api, stop, kill: (signal) => child.kill(signal), log: () => said };
+  return { base: local.base_url, api, stop, kill: (signal) => child.kill(signal), log: () => log };
 }
 
 export const launch = () => chromium.launch({
@@ -52,30 +52,30 @@ export const launch = () => chromium.launch({
   args: ['--no-sandbox'],
 });
 
-// A page of a browser that nobody else uses. What goes wrong in it fails the test.
+// Opens a page in a new browser context. `assertNoErrors` fails the test if scripts or requests failed in it.
 export async function open(browser, options = DESKTOP) {
   const context = await browser.newContext({ ...options, permissions: ['clipboard-read', 'clipboard-write'] });
   const page = await context.newPage();
-  page.faults = [];
-  page.on('pageerror', (error) => page.faults.push(String(error)));
+  page.errors = [];
+  page.on('pageerror', (error) => page.errors.push(String(error)));
   page.on('console', (message) => {
-    const isRefusal = /the server responded with a status of 4\d\d/.test(message.text());
-    if (message.type() === 'error' && !isRefusal) page.faults.push(message.text());
+    const isClientError = /the server responded with a status of 4\d\d/.test(message.text());
+    if (message.type() === 'error' && !isClientError) page.errors.push(message.text());
   });
   page.setDefaultTimeout(10_000);
   return page;
 }
 
-export const isWell = (page) => assert.deepEqual(page.faults, []);
+export const assertNoErrors = (page) => assert.deepEqual(page.errors, []);
 
-// Goes to a page, by way of the development issuer.
-export async function signIn(page, base, who, path = '/dashboard') {
+// Opens a page and signs in at the development issuer.
+export async function signIn(page, base, email, path = '/dashboard') {
   await page.goto(base + path);
-  await page.click(`button[value="${who}"]`);
+  await page.click(`button[value="${email}"]`);
   await page.waitForURL((url) => url.pathname.startsWith('/dashboard'));
 }
 
-// A phone has its menu behind a button.
+// Follows a link of the main navigation, which is behind a button on phones.
 export async function go(page, name) {
   const menu = page.getByRole('button', { name: 'Menu' });
   if (await menu.isVisible()) await menu.click();
@@ -93,8 +93,8 @@ export async function follow(page, name) {
 
 export const heading = (page, name) => page.getByRole('heading', { level: 1, name }).waitFor();
 
-// Something to look at: a product with two tiers and three features, a customer and a license key.
-export async function shop(api) {
+// Creates a product with three tiers and three features, a customer and a license.
+export async function createCatalog(api) {
   const product = await api('POST', '/products', { code: 'atlas', name: 'Atlas' });
   const features = [];
   for (const [key, name] of [['export.pdf', 'PDF export'], ['zoom', 'Zoom'], ['layers', 'Layers']]) {

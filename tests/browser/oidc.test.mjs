@@ -1,10 +1,10 @@
-// Signing in at another issuer: oidc-provider, which is certified to speak OpenID Connect.
+// Sign-in with another issuer: oidc-provider, a certified OpenID Connect implementation.
 
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import Provider from 'oidc-provider';
-import { heading, isWell, launch, open, press, stack } from './harness.mjs';
+import { heading, assertNoErrors, launch, open, press, stack } from './harness.mjs';
 
 const ACCOUNTS = {
   grace: { email: 'grace@example.com', email_verified: true, name: 'Grace Hopper', roles: ['operator'] },
@@ -36,9 +36,9 @@ before(async () => {
     claims: { openid: ['sub', 'roles'], email: ['email', 'email_verified'], profile: ['name'] },
     conformIdTokenClaims: false,
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, ...ACCOUNTS[id] }) }),
-    cookies: { keys: ['of this test alone'] },
+    cookies: { keys: ['test'] },
   });
-  // A native client may come back to any port of the machine (RFC 8252 §7.3); so may it from signing out, here.
+  // Native clients may use any loopback port in redirect URIs (RFC 8252 §7.3). This extends it to sign-out.
   provider.Client.prototype.postLogoutRedirectUriAllowed = (uri) => new URL(uri).pathname === '/dashboard/signed-out';
   server = await new Promise((ready) => { const up = provider.listen(new URL(issuer).port, '127.0.0.1', () => ready(up)); });
   running = await stack('--oidc-issuer', issuer, '--oidc-client', 'signet');
@@ -50,33 +50,33 @@ after(async () => {
   server?.close();
 });
 
-async function signIn(page, who) {
+async function signIn(page, account) {
   await page.goto(`${running.base}/dashboard`);
-  await page.locator('input[name="login"]').fill(who);
+  await page.locator('input[name="login"]').fill(account);
   await page.locator('input[name="password"]').fill('any');
   await page.locator('button[type="submit"]').click();
   await page.locator('button[type="submit"]').click();
   await page.waitForURL((url) => url.pathname.startsWith('/dashboard'));
 }
 
-test('an operator signs in, and out again at the issuer, too', async () => {
+test('an operator signs in, and signs out of the issuer as well', async () => {
   const page = await open(browser);
   await signIn(page, 'grace');
   await heading(page, 'Overview');
   await page.getByText('Grace Hopper').waitFor();
   await press(page, 'Sign out');
-  // The issuer asks whether that is meant.
+  // The issuer asks for confirmation.
   await page.getByRole('button', { name: /yes/i }).click();
   await page.waitForURL(`${running.base}/dashboard/signed-out`);
-  // Its own session is over as well: it asks who is there.
+  // The issuer's session has ended as well, so it shows its sign-in page.
   await page.goto(`${running.base}/dashboard`);
   await page.locator('input[name="login"]').waitFor();
-  page.faults = [];
-  isWell(page);
+  page.errors = [];
+  assertNoErrors(page);
   await page.context().close();
 });
 
-test('somebody without the role is a customer', async () => {
+test('users without the operator role are customers', async () => {
   const page = await open(browser);
   await signIn(page, 'ada');
   await heading(page, 'Welcome');
@@ -84,10 +84,10 @@ test('somebody without the role is a customer', async () => {
   await page.context().close();
 });
 
-test('an answer to a question that this browser did not ask is refused', async () => {
+test('a callback without a pending sign-in is rejected', async () => {
   const page = await open(browser);
-  const answer = await page.goto(`${running.base}/dashboard/callback?code=abc&state=made-up`);
-  assert.equal(answer.status(), 401);
-  await heading(page, 'You are not signed in');
+  const response = await page.goto(`${running.base}/dashboard/callback?code=abc&state=unknown`);
+  assert.equal(response.status(), 401);
+  await heading(page, 'Sign-in failed');
   await page.context().close();
 });

@@ -1,29 +1,29 @@
-// The operator's day, from an empty installation, on a desktop and on a phone.
+// The tasks of an operator, starting with an empty installation, on desktop and phone.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { activate, DESKTOP, follow, go, heading, isWell, launch, open, OPERATOR, PHONE, press, signIn, stack } from './harness.mjs';
+import { activate, assertNoErrors, DESKTOP, follow, go, heading, launch, open, OPERATOR, PHONE, press, signIn, stack } from './harness.mjs';
 
 let browser;
 before(async () => { browser = await launch(); });
 after(() => browser.close());
 
 for (const [screen, options] of [['desktop', DESKTOP], ['phone', PHONE]]) {
-  test(`an operator's day on a ${screen}`, async () => {
+  test(`operator tasks on a ${screen}`, async () => {
     const { base, api, stop } = await stack();
     const page = await open(browser, options);
     try {
       await signIn(page, base, OPERATOR);
-      await page.getByText('Begin with a product').waitFor();
+      await page.getByText('Create your first product').waitFor();
       await catalog(page);
-      const key = await sale(page);
+      const key = await issueLicense(page);
       await machines(page, api, key);
-      await states(page, key, api);
-      await keys(page);
+      await licenseActions(page, key, api);
+      await accessKeys(page);
       await go(page, 'Health');
-      await page.getByText('All is well').waitFor();
-      await leave(page, base);
-      isWell(page);
+      await page.getByText('All systems operational').waitFor();
+      await signOut(page, base);
+      assertNoErrors(page);
     } finally {
       await page.context().close();
       await stop();
@@ -37,7 +37,7 @@ async function catalog(page) {
   await page.locator('#main').getByLabel('Code').fill('Not A Code');
   await page.locator('#main').getByLabel('Name').fill('Atlas');
   await press(page, 'Create product');
-  // What was typed is there, and what is wrong stands at its field.
+  // The form keeps its values and shows the error at the field.
   assert.equal(await page.locator('#main').getByLabel('Code').inputValue(), 'Not A Code');
   assert.equal(await page.locator('#main').getByLabel('Name').inputValue(), 'Atlas');
   assert.equal(await page.locator('#main').getByLabel('Code').getAttribute('aria-invalid'), 'true');
@@ -54,51 +54,51 @@ async function catalog(page) {
     await page.getByText('Created.').waitFor();
   }
   await follow(page, 'Pricing tiers');
-  for (const [code, name, feature, base] of [['basic', 'Basic', 'PDF export', 'No other tier'], ['pro', 'Pro', 'Zoom', 'Basic']]) {
+  for (const [code, name, feature, base] of [['basic', 'Basic', 'PDF export', 'None'], ['pro', 'Pro', 'Zoom', 'Basic']]) {
     await page.getByRole('link', { name: 'New tier' }).first().click();
     await page.locator('#main').getByLabel('Code').fill(code);
     await page.locator('#main').getByLabel('Name').fill(name);
-    await page.locator('#main').getByLabel('Includes').selectOption({ label: base });
+    await page.locator('#main').getByLabel('Inherits from').selectOption({ label: base });
     await page.locator('#main').getByLabel(feature).check();
     await page.locator('#main').getByLabel('Seats').fill('3');
-    await page.locator('#main').getByLabel('Price a month').fill('19.90');
-    await page.locator('#main').getByLabel('Price a year').fill('199');
+    await page.locator('#main').getByLabel('Monthly price').fill('19.90');
+    await page.locator('#main').getByLabel('Annual price').fill('199');
     await press(page, 'Create tier');
     await page.getByText('Created.').waitFor();
   }
-  await page.getByText('EUR 19.90 a month, EUR 199.00 a year').first().waitFor();
-  await follow(page, 'Who includes whom');
+  await page.getByText('€19.90 / month · €199 / year').first().waitFor();
+  await follow(page, 'Tier hierarchy');
   await page.getByText('PDF export from Basic').waitFor();
 }
 
-// Gives the key string that was shown.
-async function sale(page) {
+// Issues a license and returns its key string.
+async function issueLicense(page) {
   await go(page, 'Customers');
   await page.getByRole('link', { name: 'New customer' }).first().click();
   await page.locator('#main').getByLabel('Name').fill('Mary Shelley');
-  await page.locator('#main').getByLabel('E-mail').fill('mary@example.com');
+  await page.locator('#main').getByLabel('Email').fill('mary@example.com');
   await press(page, 'Create customer');
   await heading(page, 'Mary Shelley');
-  await page.getByRole('link', { name: 'Issue a key' }).first().click();
-  assert.equal(await page.locator('#main').getByLabel('Customer’s e-mail address').inputValue(), 'mary@example.com');
+  await page.getByRole('link', { name: 'Issue license' }).first().click();
+  assert.equal(await page.locator('#main').getByLabel('Customer email').inputValue(), 'mary@example.com');
   await page.locator('#main').getByLabel('Tier').selectOption({ label: 'Atlas Pro – 3 seats' });
-  await press(page, 'Issue the key');
-  await heading(page, 'Here is the key string');
-  const shown = await page.locator('.secret-text').textContent();
-  await press(page, 'Copy the key');
+  await press(page, 'Issue license');
+  await heading(page, 'License key created');
+  const shown = await page.locator('.secret-value').textContent();
+  await press(page, 'Copy license key');
   await page.getByText('Copied.').waitFor();
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), shown);
-  // Sent again, the form shows the same key and issues no other.
+  // Submitting the form again shows the same key and issues no other.
   await page.reload();
-  assert.equal(await page.locator('.secret-text').textContent(), shown);
-  await follow(page, 'Go to the license key');
+  assert.equal(await page.locator('.secret-value').textContent(), shown);
+  await follow(page, 'View license');
   return shown;
 }
 
 async function machines(page, api, key) {
   const { activation } = await activate(api, key, 'machine-1', 'Build server');
   assert.equal(activation.status, 'active');
-  // A key string is found, and stands in no address.
+  // The search finds the key string, which does not appear in the URL.
   const menu = page.getByRole('button', { name: 'Menu' });
   if (await menu.isVisible()) await menu.click();
   await page.getByRole('searchbox').fill(` ${key.toLowerCase()} `);
@@ -106,17 +106,17 @@ async function machines(page, api, key) {
   await page.getByText('Build server').waitFor();
   assert.ok(!page.url().toUpperCase().includes(key.slice(-5)));
   await page.getByText('1 of 3').waitFor();
-  await follow(page, 'Free the seat');
-  await page.getByRole('dialog').getByText('gives up its seat at once').waitFor();
+  await follow(page, 'Deactivate');
+  await page.getByRole('dialog').getByText('Frees the seat of').waitFor();
   await page.getByRole('dialog').getByRole('link', { name: 'Cancel' }).click();
   await page.getByRole('dialog').waitFor({ state: 'detached' });
-  await follow(page, 'Free the seat');
-  await page.getByRole('dialog').getByRole('button', { name: 'Free the seat' }).click();
-  await page.getByText('The seat is free.').waitFor();
+  await follow(page, 'Deactivate');
+  await page.getByRole('dialog').getByRole('button', { name: 'Deactivate' }).click();
+  await page.getByText('Machine deactivated.').waitFor();
   await page.getByText('0 of 3').waitFor();
 }
 
-async function states(page, key, api) {
+async function licenseActions(page, key, api) {
   const id = new URL(page.url()).pathname.split('/').pop();
   const status = async () => (await api('GET', `/license-keys/${id}`)).status;
   const act = async (name, fill = async () => {}) => {
@@ -127,72 +127,71 @@ async function states(page, key, api) {
     await dialog.getByRole('button', { name, exact: true }).click();
   };
   await act('Suspend', (dialog) => dialog.getByLabel('Reason').fill('unpaid'));
-  await page.getByText('Suspended.', { exact: true }).waitFor();
+  await page.getByText('License suspended.', { exact: true }).waitFor();
   assert.equal(await status(), 'suspended');
   await act('Reinstate');
-  await page.getByText('Reinstated.').waitFor();
-  await act('Change', async (dialog) => {
+  await page.getByText('License reinstated.').waitFor();
+  await act('Change plan', async (dialog) => {
     await dialog.getByLabel('Number of seats').fill('7');
   });
   await page.getByText('0 of 7').waitFor();
   await act('Renew', async (dialog) => {
-    await dialog.getByLabel('Ends', { exact: true }).selectOption('time');
-    await dialog.getByLabel('At this time, in UTC').fill('2099-01-15T12:00');
+    await dialog.getByLabel('Expires', { exact: true }).selectOption('date');
+    await dialog.getByLabel('Expires at (UTC)').fill('2099-01-15T12:00');
   });
   await page.getByText('2099-01-15 12:00:00 UTC').waitFor();
   await act('Audit');
-  await page.getByText('All is as it should be.').waitFor();
-  await follow(page, 'Go to the license key');
-  await act('New key string');
-  await heading(page, 'Here is the key string');
-  assert.notEqual(await page.locator('.secret-text').textContent(), key);
-  await follow(page, 'Go to the license key');
+  await page.getByText('No issues found.').waitFor();
+  await follow(page, 'View license');
+  await act('Regenerate key');
+  await heading(page, 'License key regenerated');
+  assert.notEqual(await page.locator('.secret-value').textContent(), key);
+  await follow(page, 'View license');
   await act('Revoke', (dialog) => dialog.getByLabel('Reason').fill('refund'));
   await page.getByText('“refund”').waitFor();
   assert.equal(await status(), 'revoked');
   await follow(page, 'History');
-  for (const event of ['Issued', 'Machine activated', 'Machine deactivated', 'Suspended', 'Reinstated', 'Changed', 'Renewed', 'Audited', 'New key string', 'Revoked']) {
+  for (const event of ['License issued', 'Machine activated', 'Machine deactivated', 'License suspended', 'License reinstated', 'Plan changed', 'License renewed', 'License audited', 'Key regenerated', 'License revoked']) {
     await page.getByText(event, { exact: true }).first().waitFor();
   }
 }
 
-async function keys(page) {
+async function accessKeys(page) {
   await go(page, 'API keys');
   await page.getByRole('link', { name: 'New API key' }).click();
   await page.locator('#main').getByLabel('Name').fill('ci');
   await press(page, 'Create API key');
-  // One scope at least, the API says.
-  await page.getByRole('alert').waitFor();
+  await page.getByRole('alert').getByText('Select at least one permission.').waitFor();
   assert.equal(await page.locator('#main').getByLabel('Name').inputValue(), 'ci');
-  await page.locator('#main').getByLabel('Read license keys').check();
+  await page.locator('#main').getByLabel('Read licenses').check();
   await press(page, 'Create API key');
   await page.getByText(/signet_key_/).waitFor();
-  await follow(page, 'Go to the API keys');
-  const row = page.getByRole('row').filter({ hasText: 'ci' }).filter({ hasText: 'Read license keys' });
+  await follow(page, 'View API keys');
+  const row = page.getByRole('row').filter({ hasText: 'ci' }).filter({ hasText: 'Read licenses' });
   await row.getByRole('link', { name: 'Delete' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Delete it' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click();
   await page.getByText('Deleted.').waitFor();
   await go(page, 'Signing keys');
-  await page.getByText('Current: signs').waitFor();
-  await page.getByText('Next: published').waitFor();
-  await follow(page, 'Rotate now');
+  await page.getByText('Active', { exact: true }).waitFor();
+  await page.getByText('Next', { exact: true }).waitFor();
+  await follow(page, 'Rotate keys');
   await page.getByRole('dialog').getByRole('button', { name: 'Rotate' }).click();
-  // The next key was published a moment ago: it has to be known before it signs.
+  // The next key has just been published, and apps need time to fetch it.
   await page.getByRole('alert').waitFor();
-  await page.locator('#main').getByLabel(/At once/).check();
+  await page.locator('#main').getByLabel(/Rotate now/).check();
   await press(page, 'Rotate');
-  await page.getByText('Rotated.').waitFor();
-  await page.getByText('Previous: verifies').waitFor();
+  await page.getByText('Signing keys rotated.').waitFor();
+  await page.getByText('Verify only').waitFor();
 }
 
-async function leave(page, base) {
+async function signOut(page, base) {
   const menu = page.getByRole('button', { name: 'Menu' });
   if (await menu.isVisible()) await menu.click();
   const cookies = await page.context().cookies();
   await press(page, 'Sign out');
   await page.waitForURL(`${base}/dashboard/signed-out`);
-  await heading(page, 'You are signed out');
-  // Nor does a copy of the cookie that somebody made let anybody in.
+  await heading(page, "You're signed out");
+  // A copy of the session cookie is no longer valid.
   await page.context().addCookies(cookies.filter(({ name }) => name.endsWith('session')));
   await page.goto(`${base}/dashboard`);
   await page.waitForURL(/\/dev\/oidc\/authorize/);

@@ -1,11 +1,11 @@
-// Every page that there is, for whoever looks at them all.
+// The paths of all pages.
 
 import { activate, CUSTOMER, OPERATOR, signIn } from './harness.mjs';
 
-// The paths of the operator's and of the customer's pages, on a stack with something to look at.
-export async function everyPage(page, base, api) {
+// Returns the paths of the operator's and the customer's pages on a stack with demo data, by user and page name.
+export async function allPages(page, base, api) {
   const { items: keys } = await api('GET', '/license-keys?limit=100');
-  const key = keys.find((one) => one.status === 'active' && one.max_users === 5) ?? keys[0];
+  const key = keys.find((item) => item.status === 'active' && item.max_users === 5) ?? keys[0];
   const { items: machines } = await api('GET', `/license-activations?license_id=${key.id}`);
   const { items: products } = await api('GET', '/products');
   const { items: tiers } = await api('GET', `/pricing-tiers?product_id=${products[0].id}`);
@@ -24,9 +24,9 @@ export async function everyPage(page, base, api) {
     features: `${product}/features`,
     'feature-new': `${product}/features/new`,
     'feature-edit': `/dashboard/features/${features[0].id}/edit`,
-    picture: `${product}/picture`,
+    hierarchy: `${product}/hierarchy`,
     customers: '/dashboard/customers',
-    'customers-none': '/dashboard/customers?name=nobody',
+    'customers-empty': '/dashboard/customers?name=unknown',
     'customer-new': '/dashboard/customers/new',
     customer: `/dashboard/customers/${key.customer_id}`,
     'customer-edit': `/dashboard/customers/${key.customer_id}/edit`,
@@ -36,7 +36,7 @@ export async function everyPage(page, base, api) {
     'license-key': license,
     'license-key-history': `${license}/history`,
     ...Object.fromEntries(['renew', 'change', 'suspend', 'reinstate', 'regenerate', 'revoke', 'audit'].map((word) => [`license-key-${word}`, `${license}/${word}`])),
-    'license-key-free': `${license}/machines/${machines[0].id}/free`,
+    'license-key-deactivate': `${license}/machines/${machines[0].id}/deactivate`,
     'api-keys': '/dashboard/api-keys',
     'api-key-new': '/dashboard/api-keys/new',
     'api-key-delete': `/dashboard/api-keys/${access[0].id}/delete`,
@@ -44,16 +44,16 @@ export async function everyPage(page, base, api) {
     'signing-keys-rotate': '/dashboard/signing-keys/rotate',
     'signing-key-condemn': `/dashboard/signing-keys/${signing[0].kid}/condemn`,
     health: '/dashboard/health',
-    'not-found': '/dashboard/nothing',
+    'not-found': '/dashboard/unknown',
   };
-  const own = await claimed(page, base, api);
+  const own = await claimLicense(page, base, api);
   const customer = {
     catalog: '/dashboard/catalog',
     'catalog-annual': '/dashboard/catalog?billing=annual',
     claim: `/dashboard/catalog/${own.tier}/claim`,
     licenses: '/dashboard/licenses',
     license: own.path,
-    'license-free': own.free,
+    'license-deactivate': own.deactivate,
     forbidden: '/dashboard/customers',
     'signed-in': '/dashboard/signed-in',
     'signed-out': '/dashboard/signed-out',
@@ -62,19 +62,19 @@ export async function everyPage(page, base, api) {
   return { [OPERATOR]: operator, [CUSTOMER]: customer };
 }
 
-// Has the customer register and claim, and a machine of theirs activate.
-async function claimed(page, base, api) {
+// Registers the customer, claims a license and activates a machine.
+async function claimLicense(page, base, api) {
   const { products } = await api('GET', '/products/catalog');
-  const tier = products.flatMap((product) => product.tiers).find((one) => one.is_claimable).id;
+  const tier = products.flatMap((product) => product.tiers).find((item) => item.is_claimable).id;
   await signIn(page, base, CUSTOMER, `/dashboard/catalog/${tier}/claim`);
   await page.getByLabel('Name').fill('Ada Lovelace');
-  await page.getByRole('button', { name: 'Go on' }).click();
-  await page.getByRole('button', { name: 'Claim it' }).click();
-  const key = await page.locator('.secret-text').textContent();
-  await page.getByRole('link', { name: 'Go to your license' }).click();
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByRole('button', { name: 'Get license' }).click();
+  const key = await page.locator('.secret-value').textContent();
+  await page.getByRole('link', { name: 'View license' }).click();
   await page.waitForURL(/licenses\/lic_/);
   const path = new URL(page.url()).pathname;
   const { activation } = await activate(api, key, 'laptop-7', 'Ada’s laptop');
   await page.context().clearCookies();
-  return { tier, path, free: `${path}/machines/${activation.id}/free` };
+  return { tier, path, deactivate: `${path}/machines/${activation.id}/deactivate` };
 }

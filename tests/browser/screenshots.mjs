@@ -1,15 +1,16 @@
-// A picture of every page, in both themes, on screens 360, 768 and 1440 pixels wide; three of them for the README and the documentation.
+// Takes a screenshot of every page in both themes, at widths of 360, 768 and 1440 pixels, and three for the README and the
+// documentation.
 //
 //   node screenshots.mjs FOLDER DOCS_FOLDER
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { launch, open, signIn, stack } from './harness.mjs';
-import { everyPage } from './pages.mjs';
+import { allPages } from './pages.mjs';
 
 const [folder, docs] = process.argv.slice(2);
 const SIZES = [[360, 780], [768, 1024], [1440, 900]];
-const IN_DOCS = { overview: 'overview', picture: 'tiers', catalog: 'catalog' };
+const IN_DOCS = { overview: 'overview', hierarchy: 'tiers', catalog: 'catalog' };
 
 await mkdir(folder, { recursive: true });
 await mkdir(docs, { recursive: true });
@@ -17,12 +18,12 @@ const browser = await launch();
 const running = await stack('--demo');
 try {
   const first = await open(browser);
-  const pages = await everyPage(first, running.base, running.api);
+  const pages = await allPages(first, running.base, running.api);
   await first.context().close();
   for (const colorScheme of ['light', 'dark']) {
-    for (const [who, paths] of Object.entries(pages)) {
+    for (const [user, paths] of Object.entries(pages)) {
       const page = await open(browser, { colorScheme, reducedMotion: 'reduce' });
-      await signIn(page, running.base, who);
+      await signIn(page, running.base, user);
       for (const [width, height] of SIZES) {
         await page.setViewportSize({ width, height });
         for (const [name, path] of Object.entries(paths)) {
@@ -35,13 +36,13 @@ try {
   }
   for (const [name, as] of Object.entries(IN_DOCS)) {
     const page = await open(browser, { viewport: { width: 1200, height: 750 }, colorScheme: 'light' });
-    const [who, paths] = Object.entries(pages).find(([, all]) => name in all);
-    await signIn(page, running.base, who, paths[name]);
+    const [user, paths] = Object.entries(pages).find(([, all]) => name in all);
+    await signIn(page, running.base, user, paths[name]);
     await page.waitForLoadState('load');
     await page.screenshot({ path: join(docs, `${as}.png`) });
     await page.context().close();
   }
-  console.log(`pictures of every page are in ${folder}, those of the documentation in ${docs}`);
+  console.log(`screenshots of every page are in ${folder}, those of the documentation in ${docs}`);
 } finally {
   await browser.close();
   await running.stop();

@@ -1,93 +1,93 @@
-// Who is let in, and what of a form is lost when nobody is: nothing.
+// Sessions, authorization, CSRF and XSS protection, and pages without JavaScript.
 
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
-import { CUSTOMER, DESKTOP, heading, isWell, launch, open, OPERATOR, press, shop, signIn, stack } from './harness.mjs';
+import { assertNoErrors, createCatalog, CUSTOMER, DESKTOP, heading, launch, open, OPERATOR, press, signIn, stack } from './harness.mjs';
 
 let browser;
 let running;
-let sold;
+let catalog;
 before(async () => {
   browser = await launch();
   running = await stack();
-  sold = await shop(running.api);
+  catalog = await createCatalog(running.api);
 });
 after(async () => {
   await browser.close();
   await running.stop();
 });
 
-async function visit(options, use) {
+async function withPage(options, use) {
   const page = await open(browser, options);
   try {
     await use(page);
-    isWell(page);
+    assertNoErrors(page);
   } finally {
     await page.context().close();
   }
 }
 
-// As when its eight hours are over: the browser drops the cookie.
-const forget = (page) => page.context().clearCookies({ name: '__Host-signet-session' });
+// Simulates an expired session: browsers delete expired cookies.
+const expireSession = (page) => page.context().clearCookies({ name: '__Host-signet-session' });
 
-async function half_a_form(page) {
+async function submitExpiredForm(page) {
   await signIn(page, running.base, OPERATOR, '/dashboard/customers/new');
   await page.locator('#main').getByLabel('Name').fill('Bram & Stoker');
-  await page.locator('#main').getByLabel('E-mail').fill(`bram-${Date.now()}@example.com`);
-  await forget(page);
+  await page.locator('#main').getByLabel('Email').fill(`bram-${Date.now()}@example.com`);
+  await expireSession(page);
   await press(page, 'Create customer');
-  await heading(page, 'Your session is over');
+  await heading(page, 'Your session has expired');
 }
 
-test('a session that ends in the middle of a form loses nothing of it', () => visit(DESKTOP, async (page) => {
-  await half_a_form(page);
+test('a form can be submitted after its session expired', () => withPage(DESKTOP, async (page) => {
+  await submitExpiredForm(page);
   const [tab] = await Promise.all([page.waitForEvent('popup'), page.getByRole('link', { name: 'Sign in again' }).click()]);
   await tab.click(`button[value="${OPERATOR}"]`);
-  // The tab that waits goes on by itself.
+  // The original tab submits the form automatically.
   await heading(page, 'Bram & Stoker');
 }));
 
-test('the same without a script', () => visit({ ...DESKTOP, javaScriptEnabled: false }, async (page) => {
-  await half_a_form(page);
+test('a form can be submitted after its session expired, without JavaScript', () => withPage({ ...DESKTOP, javaScriptEnabled: false }, async (page) => {
+  await submitExpiredForm(page);
   const [tab] = await Promise.all([page.waitForEvent('popup'), page.getByRole('link', { name: 'Sign in again' }).click()]);
   await tab.click(`button[value="${OPERATOR}"]`);
-  await heading(tab, 'Signed in');
-  await press(page, 'Send what you typed');
+  await heading(tab, "You're signed in");
+  await press(page, 'Submit again');
   await heading(page, 'Bram & Stoker');
 }));
 
-test('the wrong role is refused on the server', () => visit(DESKTOP, async (page) => {
+test('customers can\'t use the pages of operators', () => withPage(DESKTOP, async (page) => {
   await signIn(page, running.base, CUSTOMER);
-  const { license } = sold.issued;
+  const { license } = catalog.issued;
   const pages = [
-    '/dashboard/products', '/dashboard/products/new', `/dashboard/products/${sold.product.id}`, '/dashboard/customers',
-    `/dashboard/customers/${sold.customer.id}`, '/dashboard/license-keys', '/dashboard/license-keys/new',
+    '/dashboard/products', '/dashboard/products/new', `/dashboard/products/${catalog.product.id}`, '/dashboard/customers',
+    `/dashboard/customers/${catalog.customer.id}`, '/dashboard/license-keys', '/dashboard/license-keys/new',
     `/dashboard/license-keys/${license.id}`, `/dashboard/license-keys/${license.id}/revoke`, '/dashboard/api-keys',
     '/dashboard/signing-keys', '/dashboard/health',
   ];
   for (const path of pages) {
     assert.equal((await page.goto(running.base + path)).status(), 403, path);
-    await heading(page, 'This is not for you');
+    await heading(page, "You don't have access");
   }
   for (const path of ['/dashboard/products/new', `/dashboard/license-keys/${license.id}/revoke`, '/dashboard/api-keys/new', '/dashboard/search']) {
     const status = await page.evaluate(async (to) => (await fetch(to, { method: 'POST', body: new URLSearchParams({ q: 'a' }) })).status, path);
     assert.equal(status, 403, path);
   }
-  // Somebody else's license is not there.
+  // Licenses of other customers are not found.
   assert.equal((await page.goto(`${running.base}/dashboard/licenses/${license.id}`)).status(), 404);
 }));
 
-test('a form of another site does nothing', () => visit(DESKTOP, async (page) => {
+test('cross-site forms are rejected', () => withPage(DESKTOP, async (page) => {
   await signIn(page, running.base, OPERATOR);
-  // Another port is another origin, and the same site: the cookie goes along.
+  // Another port is another origin on the same site, so the browser sends the cookie.
   const form = `<form method="post" action="${running.base}/dashboard/customers/new"><input name="name" value="Eve"><input name="email" value="eve@example.com"><button>Send</button></form>`;
-  const other = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end(form));
+  const other = createServer((_, response) => response.setHeader('content-type', 'text/html').end(form));
   await new Promise((ready) => other.listen(0, '127.0.0.1', ready));
   try {
     await page.goto(`http://127.0.0.1:${other.address().port}/`);
     await press(page, 'Send');
-    await heading(page, 'This is not for you');
+    await heading(page, "You don't have access");
     const { items } = await running.api('GET', '/customers?email=eve@example.com');
     assert.equal(items.length, 0);
   } finally {
@@ -96,7 +96,7 @@ test('a form of another site does nothing', () => visit(DESKTOP, async (page) =>
   }
 }));
 
-test('what somebody wrote is shown as text wherever it stands', async () => {
+test('values are escaped on every page', async () => {
   const evil = '<script>window.evil=1</script><img src=x onerror=window.evil=1>"\'`';
   const { api } = running;
   const product = await api('POST', '/products', { code: 'evil', name: evil, description: evil });
@@ -110,14 +110,14 @@ test('what somebody wrote is shown as text wherever it stands', async () => {
   const { activation } = await api('POST', '/license-activations/activate', { license_key, machine_id: evil, machine_name: evil });
   const key = await api('POST', '/api-keys', { name: evil, scopes: ['licenses:read'] });
   await api('POST', `/license-keys/${license.id}/revoke`, { reason: evil });
-  await visit(DESKTOP, async (page) => {
+  await withPage(DESKTOP, async (page) => {
     await signIn(page, running.base, OPERATOR);
     for (const path of [
       '/dashboard', '/dashboard/products', `/dashboard/products/${product.id}`, `/dashboard/products/${product.id}/edit`,
-      `/dashboard/products/${product.id}/features`, `/dashboard/products/${product.id}/picture`, `/dashboard/tiers/${tier.id}/edit`,
+      `/dashboard/products/${product.id}/features`, `/dashboard/products/${product.id}/hierarchy`, `/dashboard/tiers/${tier.id}/edit`,
       `/dashboard/features/${feature.id}/edit`, '/dashboard/customers', `/dashboard/customers/${customer.id}`,
       `/dashboard/customers/${customer.id}/edit`, '/dashboard/license-keys', `/dashboard/license-keys/${license.id}`,
-      `/dashboard/license-keys/${license.id}/history`, `/dashboard/license-keys/${license.id}/machines/${activation.id}/free`,
+      `/dashboard/license-keys/${license.id}/history`, `/dashboard/license-keys/${license.id}/machines/${activation.id}/deactivate`,
       '/dashboard/license-keys/new', '/dashboard/api-keys', `/dashboard/api-keys/${key.id}/delete`,
       `/dashboard/customers?name=${encodeURIComponent(evil)}`, '/dashboard/catalog',
     ]) {
@@ -130,26 +130,26 @@ test('what somebody wrote is shown as text wherever it stands', async () => {
   });
 });
 
-test('pages are read, and forms are sent, without a script', () => visit({ ...DESKTOP, javaScriptEnabled: false }, async (page) => {
+test('pages and forms work without JavaScript', () => withPage({ ...DESKTOP, javaScriptEnabled: false }, async (page) => {
   await signIn(page, running.base, OPERATOR);
   await page.goto(`${running.base}/dashboard/license-keys?status=active`);
   await page.locator('tbody a').first().click();
   await page.getByRole('link', { name: 'Suspend' }).click();
-  await heading(page, 'Suspend this license key?');
+  await heading(page, 'Suspend this license?');
   await press(page, 'Suspend');
-  await page.getByText('Suspended.', { exact: true }).waitFor();
-  await page.getByLabel('Light or dark').selectOption('dark');
-  await press(page, 'Set');
+  await page.getByText('License suspended.', { exact: true }).waitFor();
+  await page.getByLabel('Theme').selectOption('dark');
+  await press(page, 'Apply');
   assert.equal(await page.locator('html').getAttribute('data-theme'), 'dark');
 }));
 
-test('health says so when the API is down, and when it is back', () => visit(DESKTOP, async (page) => {
+test('health page shows an outage and its end', () => withPage(DESKTOP, async (page) => {
   await signIn(page, running.base, OPERATOR, '/dashboard/health');
-  await page.getByText('All is well').waitFor();
+  await page.getByText('All systems operational').waitFor();
   await page.route('**/health', (route) => (route.request().resourceType() === 'fetch' ? route.abort() : route.continue()));
-  await page.getByText('The API is down').waitFor();
-  await page.getByText(/The last answer came at/).waitFor();
+  await page.getByText('The API is unreachable').waitFor();
+  await page.getByText(/Last response at/).waitFor();
   await page.unroute('**/health');
-  await page.getByText('All is well').waitFor();
-  page.faults = page.faults.filter((fault) => !fault.includes('net::ERR_FAILED'));
+  await page.getByText('All systems operational').waitFor();
+  page.errors = page.errors.filter((error) => !error.includes('net::ERR_FAILED'));
 }));

@@ -46,11 +46,11 @@ def session_cookie(subject, email, is_operator):
     """The encrypted value of a session cookie."""
     secret = json.loads(client("secretsmanager").get_secret_value(SecretId=outputs["SecretArn"])["SecretString"])
     key = HKDF(hashes.SHA256(), 32, None, b"signet sessions").derive(secret["key"].encode())
-    ends = datetime.now(timezone.utc) + timedelta(hours=1)
+    expires = datetime.now(timezone.utc) + timedelta(hours=1)
     claims = {
-        "id": secrets.token_urlsafe(16), "form_token": "token", "issuer": outputs["SignInIssuer"], "subject": subject,
+        "id": secrets.token_urlsafe(16), "csrf_token": "token", "issuer": outputs["SignInIssuer"], "subject": subject,
         "is_operator": is_operator, "email": email, "email_verified": True, "name": email.split("@")[0].title(),
-        "ends_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     nonce = os.urandom(12)
     sealed = nonce + AESGCM(key).encrypt(nonce, json.dumps(claims).encode(), COOKIE.encode())
@@ -62,7 +62,7 @@ class Browser:
         self.headers = {"Cookie": f"{COOKIE}={cookie}"}
 
     def send(self, path, fields=None):
-        data = None if fields is None else urllib.parse.urlencode({"form_token": "token", **fields}, doseq=True).encode()
+        data = None if fields is None else urllib.parse.urlencode({"csrf_token": "token", **fields}, doseq=True).encode()
         headers = {**self.headers, "Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
         try:
             with http.open(urllib.request.Request(base + path, data, headers)) as response:
@@ -94,30 +94,30 @@ def operator(license_id):
             annual_price="199", billing_period="annual", is_active="on", is_claimable="on",
         )
     tiers = re.findall(r'data-id="(tier_\w+)"', grace.get(product))
-    grace.submit(f"{product}/tiers/move", id=tiers[1], before=tiers[0])
+    grace.submit(f"{product}/tiers/reorder", id=tiers[1], before=tiers[0])
     assert re.findall(r'data-id="(tier_\w+)"', grace.get(product)) == [tiers[1], tiers[0]]
-    grace.get(f"{product}/picture")
+    grace.get(f"{product}/hierarchy")
     customer = grace.submit("/dashboard/customers/new", name="Mary", email="mary@example.com").split("?")[0]
     version = re.search(r'name="version" value="([^"]*)"', grace.get(f"{customer}/edit"))[1].replace("&quot;", '"')
     grace.submit(f"{customer}/edit", name="Mary Shelley", email="mary.shelley@example.com", version=version)
-    issue_form = {"customer_id": "mary.shelley@example.com", "tier_id": tiers[0], "ends": "period", "seats": "tier"}
-    issue_form["once"] = secrets.token_urlsafe(16)
-    key_strings = [re.search(r'class="secret-text">([^<]*)', grace.submit("/dashboard/license-keys/new", 200, **issue_form))[1] for _ in range(2)]
+    issue_form = {"customer_id": "mary.shelley@example.com", "tier_id": tiers[0], "expiry": "term", "seats": "default"}
+    issue_form["idempotency_key"] = secrets.token_urlsafe(16)
+    key_strings = [re.search(r'class="secret-value">([^<]*)', grace.submit("/dashboard/license-keys/new", 200, **issue_form))[1] for _ in range(2)]
     assert key_strings[0] == key_strings[1], "a form that is submitted twice issued two keys"
     license = grace.submit("/dashboard/search", q=key_strings[0])
     for path in ["", "/history", "/revoke"]:
         grace.get(license + path)
     for action in ["suspend", "reinstate", "renew"]:
-        grace.submit(f"{license}/{action}", once=secrets.token_urlsafe(16), ends="never")
-    assert "All is as it should be" in grace.submit(f"{license}/audit", 200, once=secrets.token_urlsafe(16))
-    grace.submit(f"{license}/regenerate", 200, once=secrets.token_urlsafe(16))
-    grace.submit(f"{license}/revoke", once=secrets.token_urlsafe(16), reason="refund")
+        grace.submit(f"{license}/{action}", idempotency_key=secrets.token_urlsafe(16), expiry="never")
+    assert "No issues found" in grace.submit(f"{license}/audit", 200, idempotency_key=secrets.token_urlsafe(16))
+    grace.submit(f"{license}/regenerate", 200, idempotency_key=secrets.token_urlsafe(16))
+    grace.submit(f"{license}/revoke", idempotency_key=secrets.token_urlsafe(16), reason="refund")
     machines = grace.get(f"/dashboard/license-keys/{license_id}")
-    machine = re.search(r"machines/(act_[^/]+)/free", machines)[1]
-    grace.get(f"/dashboard/license-keys/{license_id}/machines/{machine}/free")
+    machine = re.search(r"machines/(act_[^/]+)/deactivate", machines)[1]
+    grace.get(f"/dashboard/license-keys/{license_id}/machines/{machine}/deactivate")
     for path in ["/dashboard/customers?name=mary", "/dashboard/license-keys?status=revoked", "/dashboard/health"]:
         grace.get(path)
-    text = grace.submit("/dashboard/api-keys/new", 200, name="ci", scopes=["licenses:read"], once=secrets.token_urlsafe(16))
+    text = grace.submit("/dashboard/api-keys/new", 200, name="ci", scopes=["licenses:read"], idempotency_key=secrets.token_urlsafe(16))
     assert "signet_key_" in text
     key = re.search(r"api-keys/(key_\w+)/delete", grace.get("/dashboard/api-keys"))[1]
     grace.submit(f"/dashboard/api-keys/{key}/delete")
@@ -131,10 +131,10 @@ def operator(license_id):
 def customer(tier):
     ada = Browser(session_cookie("ada", "ada.lovelace@example.com", False))
     assert ada.send("/dashboard/customers")[0] == 403
-    ada.submit("/dashboard/welcome", name="Ada", once=secrets.token_urlsafe(16))
+    ada.submit("/dashboard/welcome", name="Ada", idempotency_key=secrets.token_urlsafe(16))
     ada.get("/dashboard/catalog")
-    claimed = ada.submit(f"/dashboard/catalog/{tier}/claim", 200, once=secrets.token_urlsafe(16))
-    key = re.search(r'class="secret-text">([^<]*)', claimed)[1]
+    claimed = ada.submit(f"/dashboard/catalog/{tier}/claim", 200, idempotency_key=secrets.token_urlsafe(16))
+    key = re.search(r'class="secret-value">([^<]*)', claimed)[1]
     license = re.search(r"/dashboard/licenses/lic_\w+", ada.get("/dashboard/licenses"))[0]
     ada.get(license)
     assert key in ada.submit(f"{license}/key", 200)
@@ -147,11 +147,11 @@ def statistics():
     figures = json.loads(response["Payload"].read())
     assert figures["license_keys"]["active"] >= 1, figures
     grace = Browser(session_cookie("grace", "grace@example.com", True))
-    assert "Counted" in grace.get("/dashboard") and "Ending within 30 days" in grace.get("/dashboard")
+    assert "Updated" in grace.get("/dashboard") and "Expiring in 30 days" in grace.get("/dashboard")
 
 
 status, _, location = Browser("invalid").send("/dashboard")
-assert (status, location) == (303, "/dashboard/sign-in?to=%2Fdashboard"), (status, location)
+assert (status, location) == (303, "/dashboard/sign-in?return_to=%2Fdashboard"), (status, location)
 customer(operator(sys.argv[1]))
 statistics()
 print("dashboard: ok")

@@ -1,4 +1,4 @@
-//! The dashboard as a browser visits it: cookies are kept, redirects are followed by hand, forms are sent as forms.
+//! A browser for tests of the dashboard. It stores cookies, does not follow redirects, and submits URL-encoded forms.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -10,90 +10,90 @@ use reqwest::{
 
 use crate::Stack;
 
-/// The cookie of a session.
+/// The name of the session cookie.
 pub const SESSION: &str = "__Host-signet-session";
 
-/// A browser of one person.
+/// A browser with its own cookies.
 #[derive(Debug, Clone)]
 pub struct Browser {
     http: reqwest::Client,
     base_url: String,
     cookies: BTreeMap<String, String>,
-    /// What is sent besides, as a browser says where a form comes from.
-    pub said: Vec<(&'static str, String)>,
+    /// The headers with which browsers describe the origin of a form.
+    pub form_headers: Vec<(&'static str, String)>,
 }
 
-/// A page.
+/// A response to a page request.
 #[derive(Debug, Clone)]
 pub struct HtmlPage {
     /// The HTTP status.
     pub status: u16,
-    /// The headers.
+    /// The response headers.
     pub headers: HeaderMap,
-    /// As HTML.
+    /// The body.
     pub text: String,
-    /// Where it leads, if it is a redirect.
+    /// The target of a redirect.
     pub location: Option<String>,
 }
 
 impl Browser {
-    /// Somebody who was never there.
+    /// A browser without cookies.
     pub fn new(stack: &Stack) -> Self {
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).redirect(Policy::none()).build();
         Self {
-            http: http.expect("a client without TLS needs nothing"),
+            http: http.expect("the client configuration is valid"),
             base_url: stack.local.base_url.clone(),
             cookies: BTreeMap::new(),
-            said: vec![("sec-fetch-site", "same-origin".to_owned())],
+            form_headers: vec![("sec-fetch-site", "same-origin".to_owned())],
         }
     }
 
-    /// An operator who is signed in.
+    /// A browser in which an operator is signed in.
     pub async fn operator(stack: &Stack) -> Self {
         Self::signed_in(stack, "grace@example.com").await
     }
 
-    /// One of the development issuer's ready people, signed in.
-    pub async fn signed_in(stack: &Stack, pick: &str) -> Self {
+    /// A browser in which one of the development issuer's predefined users is signed in.
+    pub async fn signed_in(stack: &Stack, email: &str) -> Self {
         let mut browser = Self::new(stack);
-        browser.sign_in(pick, "/dashboard").await;
+        browser.sign_in(email, "/dashboard").await;
         browser
     }
 
-    /// Signs in on the way to a page; gives where that led.
-    pub async fn sign_in(&mut self, pick: &str, path: &str) -> String {
-        let begun = self.get(path).await.led();
-        self.go_through(pick, &begun).await
+    /// Requests a page and signs in. Returns the path to which the sign-in redirects.
+    pub async fn sign_in(&mut self, email: &str, path: &str) -> String {
+        let login = self.get(path).await.redirect();
+        self.complete_sign_in(email, &login).await
     }
 
-    /// Signs in, from where a sign-in begins; gives where that led.
-    pub async fn go_through(&mut self, pick: &str, begun: &str) -> String {
-        let asked = self.get(begun).await.led();
-        let (authorize, query) = asked.split_once('?').expect("a question");
-        let form = format!("{query}&pick={pick}");
-        let answered = self.send_bare(Method::POST, authorize, Some(form)).await.led();
-        self.get(&answered).await.led()
+    /// Signs in, starting from the sign-in URL. Returns the path to which the sign-in redirects.
+    pub async fn complete_sign_in(&mut self, email: &str, login: &str) -> String {
+        let authorize = self.get(login).await.redirect();
+        let (authorize, query) = authorize.split_once('?').expect("the authorization URL has a query");
+        let form = format!("{query}&pick={email}");
+        let callback = self.request(Method::POST, authorize, Some(form)).await.redirect();
+        self.get(&callback).await.redirect()
     }
 
-    /// GET.
+    /// Sends a GET request.
     pub async fn get(&mut self, path: &str) -> HtmlPage {
-        self.send_bare(Method::GET, path, None).await
+        self.request(Method::GET, path, None).await
     }
 
-    /// POST, with these fields.
-    pub async fn send(&mut self, path: &str, fields: &[(&str, &str)]) -> HtmlPage {
+    /// Sends a POST request with form fields.
+    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> HtmlPage {
         let form = urlencoded(fields);
-        self.send_bare(Method::POST, path, Some(form)).await
+        self.request(Method::POST, path, Some(form)).await
     }
 
-    /// Fills in the form of a page, and sends it where it goes.
-    pub async fn fill_in(&mut self, page: &str, fields: &[(&str, &str)]) -> HtmlPage {
-        let shown = self.get(page).await;
-        assert_eq!(shown.status, 200, "{page}: {}", shown.text);
-        let carried = shown.carried();
-        let mut all: Vec<(&str, &str)> = carried.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    /// Requests a page and submits its form with these fields to the same path.
+    pub async fn submit_form(&mut self, path: &str, fields: &[(&str, &str)]) -> HtmlPage {
+        let page = self.get(path).await;
+        assert_eq!(page.status, 200, "{path}: {}", page.text);
+        let hidden = page.hidden_fields();
+        let mut all: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         all.extend(fields);
-        self.send(page, &all).await
+        self.post(path, &all).await
     }
 
     /// The value of a cookie.
@@ -101,17 +101,17 @@ impl Browser {
         self.cookies.get(name).map(String::as_str)
     }
 
-    /// How many cookies there are.
-    pub fn cookies(&self) -> usize {
+    /// The number of cookies.
+    pub fn cookie_count(&self) -> usize {
         self.cookies.len()
     }
 
-    /// Has a cookie.
-    pub fn keep(&mut self, name: &str, value: &str) {
+    /// Adds or replaces a cookie.
+    pub fn set_cookie(&mut self, name: &str, value: &str) {
         self.cookies.insert(name.to_owned(), value.to_owned());
     }
 
-    async fn send_bare(&mut self, method: Method, path: &str, form: Option<String>) -> HtmlPage {
+    async fn request(&mut self, method: Method, path: &str, form: Option<String>) -> HtmlPage {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base_url) };
         let mut request = self.http.request(method, url);
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -119,49 +119,49 @@ impl Browser {
             request = request.header(COOKIE, cookies.join("; "));
         }
         if let Some(form) = form {
-            for (name, value) in &self.said {
+            for (name, value) in &self.form_headers {
                 request = request.header(*name, value);
             }
             request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
         }
-        let response = request.send().await.expect("the stack answers");
+        let response = request.send().await.expect("the stack responds");
         let headers = response.headers().clone();
         for set in headers.get_all(SET_COOKIE) {
-            let text = set.to_str().expect("a cookie");
-            let (name, rest) = text.split_once('=').expect("a cookie");
+            let text = set.to_str().expect("Set-Cookie is ASCII");
+            let (name, rest) = text.split_once('=').expect("Set-Cookie has a name");
             let value = rest.split(';').next().unwrap_or_default();
             if value.is_empty() {
                 self.cookies.remove(name);
             } else {
-                self.keep(name, value);
+                self.set_cookie(name, value);
             }
         }
         HtmlPage {
             status: response.status().as_u16(),
-            location: headers.get(LOCATION).map(|to| to.to_str().expect("an address").to_owned()),
+            location: headers.get(LOCATION).map(|to| to.to_str().expect("Location is ASCII").to_owned()),
             headers,
-            text: response.text().await.expect("the page comes whole"),
+            text: response.text().await.expect("the body is complete"),
         }
     }
 }
 
 impl HtmlPage {
-    /// Where it leads.
+    /// The target of a redirect with status 303.
     #[track_caller]
-    pub fn led(&self) -> String {
+    pub fn redirect(&self) -> String {
         assert_eq!(self.status, 303, "{}", self.text);
-        self.location.clone().expect("a redirect leads somewhere")
+        self.location.clone().expect("a redirect has a Location header")
     }
 
-    /// The page, with this status.
+    /// The body of a response with this status.
     #[track_caller]
     pub fn expect(&self, status: u16) -> &str {
         assert_eq!(self.status, status, "{}", self.text);
         &self.text
     }
 
-    /// What the first form in the page's main part carries along without showing it.
-    pub fn carried(&self) -> Vec<(String, String)> {
+    /// The hidden fields of the first form in the page's main part.
+    pub fn hidden_fields(&self) -> Vec<(String, String)> {
         let main = self.text.split("<main").nth(1).unwrap_or_default();
         let form = main.split("<form").nth(1).unwrap_or_default();
         let hidden = form.split("<input type=\"hidden\"").skip(1);
@@ -172,18 +172,18 @@ impl HtmlPage {
         hidden.filter_map(|text| Some((attribute(text, "name")?, attribute(text, "value")?))).collect()
     }
 
-    /// The first value of a field that is not shown.
+    /// The value of the first hidden field with this name.
     #[track_caller]
-    pub fn field(&self, name: &str) -> String {
+    pub fn hidden_field(&self, name: &str) -> String {
         let found = self.text.split(&format!("name=\"{name}\" value=\"")).nth(1);
         found.and_then(|rest| rest.split('"').next()).expect("the page has the field").to_owned()
     }
 
-    /// The key string that it shows.
+    /// The secret that the page shows.
     #[track_caller]
     pub fn secret(&self) -> &str {
-        let found = self.text.split("class=\"secret-text\">").nth(1).and_then(|rest| rest.split('<').next());
-        found.expect("a page that shows a secret")
+        let found = self.text.split("class=\"secret-value\">").nth(1).and_then(|rest| rest.split('<').next());
+        found.expect("the page shows a secret")
     }
 }
 

@@ -1,5 +1,4 @@
-//! What pages load: a style sheet, scripts and an icon, each under a name that changes with its content, so that a
-//! browser keeps it for good.
+//! Static assets. The file names contain a content hash, so that browsers can cache them permanently.
 
 use std::sync::OnceLock;
 
@@ -14,35 +13,36 @@ use axum::{
 use data_encoding::HEXLOWER;
 use shared::{domain::secret::sha256, http::representation::etag};
 
-/// One file.
+/// A static file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Asset {
-    /// The one style sheet.
+    /// The style sheet.
     Style,
-    /// What every page runs.
+    /// The script of every page.
     App,
-    /// Lists that are put in order by dragging.
-    Order,
-    /// The page of the API's health.
+    /// The script of reorderable lists.
+    Reorder,
+    /// The script of the health page.
     Health,
-    /// The icon.
+    /// The favicon.
     Icon,
 }
 
 impl Asset {
-    const ALL: [Self; 5] = [Self::Style, Self::App, Self::Order, Self::Health, Self::Icon];
+    const ALL: [Self; 5] = [Self::Style, Self::App, Self::Reorder, Self::Health, Self::Icon];
 
+    /// The file stem, the extension and the content.
     const fn content(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Style => ("style", "css", include_str!("assets/style.css")),
             Self::App => ("app", "js", include_str!("assets/app.js")),
-            Self::Order => ("order", "js", include_str!("assets/order.js")),
+            Self::Reorder => ("reorder", "js", include_str!("assets/reorder.js")),
             Self::Health => ("health", "js", include_str!("assets/health.js")),
             Self::Icon => ("icon", "svg", include_str!("assets/icon.svg")),
         }
     }
 
-    /// Where a page finds it.
+    /// The URL path of the file.
     pub(crate) fn url(self) -> String {
         format!("/dashboard/assets/{}", self.name())
     }
@@ -57,7 +57,7 @@ impl Asset {
     }
 }
 
-/// Serves one. A name of an older version is gone, and no page of this one names it.
+/// Serves an asset. Names with another content hash are not found.
 pub(crate) async fn handler(Path(file): Path<String>) -> Response {
     let Some(asset) = Asset::ALL.into_iter().find(|asset| asset.name() == file) else {
         return StatusCode::NOT_FOUND.into_response();

@@ -1,13 +1,14 @@
-//! The dashboard: where operators and customers work. HTML from the same queries and commands as the API, small scripts
-//! that pages can do without, and nothing from other hosts.
+//! The dashboard: server-rendered HTML pages for operators and customers. Pages use the same queries and commands as the
+//! API, work without JavaScript, and load nothing from other hosts.
 
 mod assets;
+mod auth;
 mod customer;
-mod enter;
-mod form;
+mod form_data;
 mod operator;
+mod page_context;
 mod session;
-mod signing;
+mod session_middleware;
 mod ui;
 
 use axum::{
@@ -19,37 +20,37 @@ use axum::{
 use shared::{AppState, http::Problem};
 
 use self::{
-    enter::{Api, Visit},
-    signing::{begin, finish, sign_out},
+    auth::{callback, login, logout},
+    page_context::{ApiClient, PageContext},
 };
 
-/// The function's routes. They are pages, and so no part of the API's document.
+/// The function's routes. They are HTML pages and therefore not part of the OpenAPI document.
 pub fn routes(app: &AppState) -> Router<AppState> {
-    pages()
-        .layer(from_fn_with_state(app.clone(), enter::pass))
-        .layer(Extension(Api::new(app)))
+    session_routes()
+        .layer(from_fn_with_state(app.clone(), session_middleware::require_session))
+        .layer(Extension(ApiClient::new(app)))
         .route("/dashboard/assets/{file}", get(assets::handler))
-        .route("/dashboard/sign-in", get(begin::handler))
-        .route("/dashboard/callback", get(finish::handler))
-        .route("/dashboard/signed-out", get(sign_out::signed_out))
+        .route("/dashboard/sign-in", get(login::handler))
+        .route("/dashboard/callback", get(callback::handler))
+        .route("/dashboard/signed-out", get(logout::signed_out))
 }
 
-/// What takes a session.
-fn pages() -> Router<AppState> {
+/// The routes that require a session.
+fn session_routes() -> Router<AppState> {
     Router::new()
         .route("/dashboard", get(home))
-        .route("/dashboard/sign-out", post(sign_out::handler))
-        .route("/dashboard/signed-in", get(sign_out::signed_in))
-        .route("/dashboard/theme", post(ui::theme::choose))
+        .route("/dashboard/sign-out", post(logout::handler))
+        .route("/dashboard/signed-in", get(logout::signed_in))
+        .route("/dashboard/theme", post(ui::theme::set_theme))
         .merge(operator::routes())
         .merge(customer::routes())
-        .route("/dashboard/{*rest}", any(enter::nothing_here))
+        .route("/dashboard/{*rest}", any(session_middleware::not_found))
 }
 
-/// Where each begins to work.
-async fn home(visit: Visit) -> Result<Response, Problem> {
-    if visit.session.is_operator {
-        Box::pin(operator::overview::page(&visit)).await
+/// Shows the overview to operators and redirects customers to their licenses.
+async fn home(page: PageContext) -> Result<Response, Problem> {
+    if page.session.is_operator {
+        Box::pin(operator::overview::show(&page)).await
     } else {
         Ok(Redirect::to("/dashboard/licenses").into_response())
     }

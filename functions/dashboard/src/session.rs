@@ -1,5 +1,5 @@
-//! Who is signed in. A session lives in its holder's cookie, sealed with a key that all functions share, so there is
-//! nothing to look up but whether it was ended before its time.
+//! Sessions. A session is stored in a cookie, encrypted with a key that all functions share. The table only records
+//! sessions that ended before they expired.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use cookie::{Cookie, SameSite};
@@ -14,44 +14,46 @@ use shared::{
     secrets::SecretVersions,
 };
 
-/// The session's cookie. By its prefix a browser takes it from this host alone, for all of its paths, over TLS.
+/// The name of the session cookie. With the prefix `__Host-`, browsers accept it only from this host over TLS, for all
+/// paths.
 pub(crate) const COOKIE: &str = "__Host-signet-session";
-/// How long a session lasts, whatever happens in it: a working day. Who is an operator no more is none after it.
-pub(crate) const LIFE: SignedDuration = SignedDuration::from_hours(8);
+/// The lifetime of a session, which activity does not extend. A user who loses the operator role keeps it for at most
+/// this long.
+pub(crate) const SESSION_LIFETIME: SignedDuration = SignedDuration::from_hours(8);
 
-/// A person who signed in, until the session is over.
+/// A signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Session {
-    /// Its own name, by which it can be ended.
+    /// Identifies the session in the table once it has ended.
     pub(crate) id: String,
-    /// In each form, for browsers that do not say where a form comes from.
-    pub(crate) form_token: String,
+    /// Embedded in each form, for browsers that send neither `Origin` nor `Sec-Fetch-Site`.
+    pub(crate) csrf_token: String,
     pub(crate) issuer: String,
     pub(crate) subject: String,
     pub(crate) is_operator: bool,
     pub(crate) email: Option<String>,
     pub(crate) email_verified: bool,
     pub(crate) name: Option<String>,
-    pub(crate) ends_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
 }
 
 impl Session {
-    /// A session that begins now.
-    pub(crate) fn begin(user: &User, now: Timestamp) -> Self {
+    /// Creates a session that starts now.
+    pub(crate) fn new(user: &User, now: Timestamp) -> Self {
         Self {
-            id: random_text(),
-            form_token: random_text(),
+            id: random_token(),
+            csrf_token: random_token(),
             issuer: user.issuer.clone(),
             subject: user.subject.clone(),
             is_operator: user.is_operator,
             email: user.email.clone(),
             email_verified: user.email_verified,
             name: user.name.clone(),
-            ends_at: now + LIFE,
+            expires_at: now + SESSION_LIFETIME,
         }
     }
 
-    /// The person, as the API knows people. The token that proved it is gone.
+    /// The signed-in user, without an access token.
     pub(crate) fn user(&self) -> User {
         User {
             issuer: self.issuer.clone(),
@@ -64,55 +66,57 @@ impl Session {
         }
     }
 
-    /// The person, as whoever asks the API.
+    /// The caller of API requests in this session.
     pub(crate) fn caller(&self) -> Caller {
         Caller::User(self.user())
     }
 
-    /// What the person is called on pages.
-    pub(crate) fn called(&self) -> &str {
+    /// The user's name, e-mail address or subject, whichever is known first.
+    pub(crate) fn display_name(&self) -> &str {
         self.name.as_deref().or(self.email.as_deref()).unwrap_or(&self.subject)
     }
 }
 
 /// 128 random bits.
-pub(crate) fn random_text() -> String {
+pub(crate) fn random_token() -> String {
     BASE64URL_NOPAD.encode(&rand::rng().random::<[u8; 16]>())
 }
 
-/// A cookie that holds a value sealed, for so long. `SameSite=Lax`, as the way back from the issuer begins at another
-/// site.
+/// Creates a cookie with an encrypted value. It is `SameSite=Lax`, because the redirect from the issuer is a cross-site
+/// navigation.
 pub(crate) fn sealed_cookie(
     secrets: &SecretVersions,
     name: String,
     value: &impl Serialize,
-    life: SignedDuration,
+    max_age: SignedDuration,
 ) -> Result<Cookie<'static>, Problem> {
     let text = seal(&secrets.current.session_key, &name, value)?;
-    let life = cookie::time::Duration::seconds(life.as_secs());
-    Ok(bare_cookie(name, text, life))
+    let max_age = cookie::time::Duration::seconds(max_age.as_secs());
+    Ok(build_cookie(name, text, max_age))
 }
 
-/// What takes a cookie away again.
-pub(crate) fn no_cookie(name: String) -> Cookie<'static> {
-    bare_cookie(name, String::new(), cookie::time::Duration::ZERO)
+/// Creates a `Set-Cookie` value that deletes a cookie.
+pub(crate) fn removal_cookie(name: String) -> Cookie<'static> {
+    build_cookie(name, String::new(), cookie::time::Duration::ZERO)
 }
 
-fn bare_cookie(name: String, value: String, life: cookie::time::Duration) -> Cookie<'static> {
-    Cookie::build((name, value)).path("/").secure(true).http_only(true).same_site(SameSite::Lax).max_age(life).build()
+fn build_cookie(name: String, value: String, max_age: cookie::time::Duration) -> Cookie<'static> {
+    let cookie = Cookie::build((name, value)).path("/").secure(true).http_only(true);
+    cookie.same_site(SameSite::Lax).max_age(max_age).build()
 }
 
-/// What a cookie of this name holds, if one of our keys sealed it for that name.
-pub(crate) fn opened<T: DeserializeOwned>(secrets: &SecretVersions, name: &str, text: &str) -> Option<T> {
+/// Decrypts the value of a cookie with the current or the previous session keys. Returns none if no key fits or the value
+/// was encrypted for a cookie with another name.
+pub(crate) fn open_cookie<T: DeserializeOwned>(secrets: &SecretVersions, name: &str, text: &str) -> Option<T> {
     let keys = std::iter::once(&secrets.current).chain(&secrets.previous);
     keys.into_iter().find_map(|values| open(&values.session_key, name, text))
 }
 
 fn seal(key: &SecretKey, name: &str, value: &impl Serialize) -> Result<String, Problem> {
-    let fault = |_| Problem::internal("a cookie can't be sealed");
+    let failed = |_| Problem::internal("failed to encrypt a cookie");
     let mut bytes = serde_json::to_vec(value).map_err(|error| Problem::internal(error.to_string()))?;
-    let key = RandomizedNonceKey::new(&AES_256_GCM, key.bytes()).map_err(fault)?;
-    let nonce = key.seal_in_place_append_tag(Aad::from(name.as_bytes()), &mut bytes).map_err(fault)?;
+    let key = RandomizedNonceKey::new(&AES_256_GCM, key.bytes()).map_err(failed)?;
+    let nonce = key.seal_in_place_append_tag(Aad::from(name.as_bytes()), &mut bytes).map_err(failed)?;
     Ok(BASE64URL_NOPAD.encode(&[nonce.as_ref().as_slice(), &bytes].concat()))
 }
 
@@ -138,30 +142,30 @@ mod tests {
         SecretValues { cursor_key: derived("a"), session_key: derived("b"), oidc_client_secret: None }
     }
 
-    fn of(current: &str, previous: Option<&str>) -> SecretVersions {
+    fn versions(current: &str, previous: Option<&str>) -> SecretVersions {
         SecretVersions { current: values(current), previous: previous.map(values) }
     }
 
-    fn sealed(secrets: &SecretVersions, name: &str) -> String {
-        let life = SignedDuration::from_secs(60);
-        sealed_cookie(secrets, name.to_owned(), &"hunter2", life).unwrap().value().to_owned()
+    fn sealed_value(secrets: &SecretVersions, name: &str) -> String {
+        let max_age = SignedDuration::from_secs(60);
+        sealed_cookie(secrets, name.to_owned(), &"hunter2", max_age).unwrap().value().to_owned()
     }
 
     #[test]
-    fn a_cookie_is_read_by_its_name_and_for_one_rotation() {
-        let text = sealed(&of("1", None), "a");
+    fn cookies_are_bound_to_their_name_and_survive_one_key_rotation() {
+        let text = sealed_value(&versions("1", None), "a");
         assert!(!text.contains("hunter2"));
-        let read = |secrets: &SecretVersions, name| opened::<String>(secrets, name, &text);
-        assert_eq!(read(&of("1", None), "a").as_deref(), Some("hunter2"));
-        assert_eq!(read(&of("2", Some("1")), "a").as_deref(), Some("hunter2"));
-        assert_eq!(read(&of("3", Some("2")), "a"), None);
-        assert_eq!(read(&of("1", None), "b"), None, "one kind of cookie is not taken for another");
+        let read = |secrets: &SecretVersions, name| open_cookie::<String>(secrets, name, &text);
+        assert_eq!(read(&versions("1", None), "a").as_deref(), Some("hunter2"));
+        assert_eq!(read(&versions("2", Some("1")), "a").as_deref(), Some("hunter2"));
+        assert_eq!(read(&versions("3", Some("2")), "a"), None);
+        assert_eq!(read(&versions("1", None), "b"), None, "the value of one cookie is invalid in another");
     }
 
     #[test]
-    fn a_cookie_is_for_this_host_over_tls_and_no_script() {
-        let life = SignedDuration::from_secs(60);
-        let cookie = sealed_cookie(&of("1", None), COOKIE.to_owned(), &1, life).unwrap().to_string();
+    fn cookies_have_secure_attributes() {
+        let max_age = SignedDuration::from_secs(60);
+        let cookie = sealed_cookie(&versions("1", None), COOKIE.to_owned(), &1, max_age).unwrap().to_string();
         for word in ["__Host-", "; HttpOnly", "; Secure", "; SameSite=Lax", "; Path=/", "; Max-Age=60"] {
             assert!(cookie.contains(word), "{cookie}");
         }
@@ -170,15 +174,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_opened_or_refused(text in any::<String>(), at in any::<prop::sample::Index>(), letter in "[A-Za-z0-9_-]") {
-            let secrets = of("1", None);
-            prop_assert_eq!(opened::<String>(&secrets, "a", &text), None);
-            let good = sealed(&secrets, "a");
-            let mut changed = good.clone();
-            let at = at.index(good.len());
+        fn forged_and_modified_cookies_are_rejected(text in any::<String>(), at in any::<prop::sample::Index>(), letter in "[A-Za-z0-9_-]") {
+            let secrets = versions("1", None);
+            prop_assert_eq!(open_cookie::<String>(&secrets, "a", &text), None);
+            let valid = sealed_value(&secrets, "a");
+            let mut changed = valid.clone();
+            let at = at.index(valid.len());
             changed.replace_range(at..=at, &letter);
-            prop_assume!(changed != good);
-            prop_assert_eq!(opened::<String>(&secrets, "a", &changed), None);
+            prop_assume!(changed != valid);
+            prop_assert_eq!(open_cookie::<String>(&secrets, "a", &changed), None);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! API keys and signing keys at the dashboard: no secret is shown twice, and what a turn does is said before it is done.
-#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+//! The dashboard's pages of API keys and signing keys.
+#![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 use signet_tests::{Browser, Stack, Value, json, text};
 
@@ -9,29 +9,29 @@ const API_KEYS: &str = "/dashboard/api-keys";
 const SIGNING_KEYS: &str = "/dashboard/signing-keys";
 
 #[tokio::test]
-async fn an_api_key_is_made_its_secret_shown_once_and_deleted() {
+async fn api_keys_are_created_shown_once_and_deleted() {
     let stack = Stack::start().await;
-    // Later than the operator's own key, so that it stands before it.
+    // Newer than the stack's own key, so that it is listed first.
     stack.advance(1);
     let mut grace = Browser::operator(&stack).await;
     let new = format!("{API_KEYS}/new");
-    let carried = grace.get(&new).await.carried();
-    let mut fields: Vec<(&str, &str)> = carried.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let hidden = grace.get(&new).await.hidden_fields();
+    let mut fields: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (&**name, &**value)).collect();
     fields.extend([
         ("name", SCRIPT),
         ("scopes", "licenses:read"),
         ("scopes", "customers:read"),
         ("expires_at", "2027-01-31T12:00"),
     ]);
-    let made = grace.send(&new, &fields).await;
-    assert_eq!(made.headers["cache-control"], "no-store");
-    made.expect(200);
-    let secret = made.secret().to_owned();
+    let created = grace.post(&new, &fields).await;
+    assert_eq!(created.headers["cache-control"], "no-store");
+    created.expect(200);
+    let secret = created.secret().to_owned();
     let api = stack.anonymous.with_api_key(&secret);
     api.get("license-keys").await.expect(200);
     api.post("products", json!({})).await.problem(403, "forbidden");
-    // Sent again, by a finger that was too quick, it is the same key.
-    assert_eq!(grace.send(&new, &fields).await.secret(), secret);
+    // Submitting the form twice creates one key.
+    assert_eq!(grace.post(&new, &fields).await.secret(), secret);
 
     let keys = stack.operator.get("api-keys").await.expect(200);
     let key = &keys["items"][0];
@@ -47,29 +47,29 @@ async fn an_api_key_is_made_its_secret_shown_once_and_deleted() {
 
     let delete = format!("{API_KEYS}/{}/delete", text(&key["id"]));
     assert!(grace.get(&delete).await.expect(200).contains(ESCAPED));
-    grace.fill_in(&delete, &[]).await.led();
+    grace.submit_form(&delete, &[]).await.redirect();
     api.get("license-keys").await.problem(401, "unauthenticated");
     grace.get(&delete).await.expect(404);
 }
 
 #[tokio::test]
-async fn the_form_of_an_api_key_keeps_what_was_typed_and_the_last_key_stays() {
+async fn api_key_form_keeps_its_values_and_the_last_access_key_can_not_be_deleted() {
     let stack = Stack::start().await;
     let mut grace = Browser::operator(&stack).await;
-    let typed = [("name", "a \"name\""), ("expires_at", "2020-01-01T00:00")];
-    let refused = grace.fill_in(&format!("{API_KEYS}/new"), &typed).await;
-    let page = refused.expect(422);
+    let values = [("name", "a \"name\""), ("expires_at", "2020-01-01T00:00")];
+    let rejected = grace.submit_form(&format!("{API_KEYS}/new"), &values).await;
+    let page = rejected.expect(422);
     for part in ["value=\"a &quot;name&quot;\"", "value=\"2020-01-01T00:00\"", "f-scopes-error", "f-expires_at-error"] {
         assert!(page.contains(part), "{part}: {page}");
     }
-    let refused = grace.fill_in(&format!("{API_KEYS}/new"), &[("name", ""), ("scopes", "keys:write")]).await;
-    assert!(refused.expect(422).contains("value=\"keys:write\" checked"), "{}", refused.text);
+    let rejected = grace.submit_form(&format!("{API_KEYS}/new"), &[("name", ""), ("scopes", "keys:write")]).await;
+    assert!(rejected.expect(422).contains("value=\"keys:write\" checked"), "{}", rejected.text);
 
     let keys = stack.operator.get("api-keys").await.expect(200);
     assert_eq!(keys["items"].as_array().map(Vec::len), Some(1));
     let delete = format!("{API_KEYS}/{}/delete", text(&keys["items"][0]["id"]));
-    let refused = grace.fill_in(&delete, &[]).await;
-    assert!(refused.expect(409).contains("has access:write: create one first"), "{}", refused.text);
+    let rejected = grace.submit_form(&delete, &[]).await;
+    assert!(rejected.expect(409).contains("with access:write. Create another first"), "{}", rejected.text);
     stack.operator.get("api-keys").await.expect(200);
 }
 
@@ -81,7 +81,7 @@ async fn kid(stack: &Stack, state: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_ring_is_shown_and_turned() {
+async fn signing_keys_are_shown_and_rotated() {
     let stack = Stack::start().await;
     let mut grace = Browser::operator(&stack).await;
     let (next, current) = (kid(&stack, "next").await, kid(&stack, "current").await);
@@ -92,44 +92,44 @@ async fn the_ring_is_shown_and_turned() {
         assert!(shown.contains(words), "{words}: {shown}");
     }
 
-    // Too early: it is said until when, and refused unless it is to be at once.
+    // Too early: the page shows when the rotation is possible, and it is rejected unless it is forced.
     let rotate = format!("{SIGNING_KEYS}/rotate");
     assert!(grace.get(&rotate).await.expect(200).contains("15 Jan 2026, 12:10 UTC"));
-    grace.fill_in(&rotate, &[]).await.expect(409);
+    grace.submit_form(&rotate, &[]).await.expect(409);
     assert_eq!(kid(&stack, "current").await, current);
     stack.advance(600);
-    assert!(grace.get(&rotate).await.expect(200).contains("No app notices"));
-    let done = grace.fill_in(&rotate, &[]).await.led();
-    assert!(grace.get(&done).await.expect(200).contains("Rotated."));
+    assert!(grace.get(&rotate).await.expect(200).contains("Safe to rotate"));
+    let done = grace.submit_form(&rotate, &[]).await.redirect();
+    assert!(grace.get(&done).await.expect(200).contains("Signing keys rotated."));
     assert_eq!([kid(&stack, "current").await, kid(&stack, "previous").await], [next, current]);
-    // The key after that was made a moment ago.
+    // The new next key has just been created.
     let newest = kid(&stack, "next").await;
-    grace.fill_in(&rotate, &[("force", "on")]).await.led();
+    grace.submit_form(&rotate, &[("force", "on")]).await.redirect();
     assert_eq!(kid(&stack, "current").await, newest);
 }
 
 #[tokio::test]
-async fn condemning_says_what_happens_to_the_machines_and_does_it() {
+async fn signing_keys_are_marked_as_compromised_after_a_confirmation() {
     let stack = Stack::start().await;
     let mut grace = Browser::operator(&stack).await;
-    let sold = stack.operator.sell(1).await;
-    let machine = stack.anonymous.activate(&sold.license_key, "m-1").await.expect(201);
+    let setup = stack.operator.sell(1).await;
+    let machine = stack.anonymous.activate(&setup.license_key, "m-1").await.expect(201);
     let (next, current) = (kid(&stack, "next").await, kid(&stack, "current").await);
     let condemn = |kid: &str| format!("{SIGNING_KEYS}/{kid}/condemn");
-    assert!(grace.get(&condemn(&next)).await.expect(200).contains("no machine notices"));
-    let question = grace.get(&condemn(&current)).await;
-    let asked = question.expect(200);
-    assert!(asked.contains("must activate again with its license key"), "{asked}");
-    assert!(asked.contains("The next key signs in its place at once") && asked.contains("within 5 minutes"), "{asked}");
+    assert!(grace.get(&condemn(&next)).await.expect(200).contains("machines are not affected"));
+    let page = grace.get(&condemn(&current)).await;
+    let shown = page.expect(200);
+    assert!(shown.contains("must activate again with their license key"), "{shown}");
+    assert!(shown.contains("The next key becomes active immediately") && shown.contains("within 5 minutes"), "{shown}");
 
     let long = "x".repeat(501);
-    let refused = grace.fill_in(&condemn(&current), &[("reason", &long)]).await;
-    assert!(refused.expect(422).contains(&long) && refused.text.contains("f-reason-error"), "{}", refused.text);
-    let done = grace.fill_in(&condemn(&current), &[("reason", SCRIPT)]).await.led();
+    let rejected = grace.submit_form(&condemn(&current), &[("reason", &long)]).await;
+    assert!(rejected.expect(422).contains(&long) && rejected.text.contains("f-reason-error"), "{}", rejected.text);
+    let done = grace.submit_form(&condemn(&current), &[("reason", SCRIPT)]).await.redirect();
     let page = grace.get(&done).await;
     assert!(page.expect(200).contains(ESCAPED) && !page.text.contains(SCRIPT), "{}", page.text);
     stack.anonymous.heartbeat(text(&machine["token"]), "m-1").await.problem(401, "token_invalid");
-    // Its seat is still its own.
-    stack.anonymous.activate(&sold.license_key, "m-1").await.expect(200);
-    grace.get(&condemn("nobody")).await.expect(404);
+    // The machine keeps its seat.
+    stack.anonymous.activate(&setup.license_key, "m-1").await.expect(200);
+    grace.get(&condemn("unknown")).await.expect(404);
 }

@@ -1,15 +1,14 @@
-//! What customers find at the dashboard: what each tier has, their machines page by page, a seat freed after a question, and
-//! why a license is not good any more.
+//! The customer portal: catalog, licenses and machines.
 
 use signet_tests::{Browser, Stack, Value, json, text};
 
 const SCRIPT: &str = "<script>alert(1)</script>";
 const ESCAPED: &str = "&lt;script&gt;alert(1)&lt;/script&gt;";
 
-/// Ada, who has registered, and her customer.
+/// A browser in which a registered customer is signed in, and the customer.
 async fn ada(stack: &Stack) -> (Browser, Value) {
     let mut ada = Browser::signed_in(stack, "ada@example.com").await;
-    ada.fill_in("/dashboard/welcome", &[("name", "Ada Lovelace")]).await.led();
+    ada.submit_form("/dashboard/welcome", &[("name", "Ada Lovelace")]).await.redirect();
     (ada, stack.operator.get("customers").await.expect(200)["items"][0].clone())
 }
 
@@ -18,7 +17,7 @@ fn license_path(issued: &Value) -> String {
 }
 
 #[tokio::test]
-async fn the_catalog_shows_tiers_side_by_side_with_what_each_adds() {
+async fn catalog_shows_tiers_with_prices_and_features() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
     let product = operator.product_with(&json!({ "name": "Atlas", "description": SCRIPT })).await;
@@ -37,31 +36,24 @@ async fn the_catalog_shows_tiers_side_by_side_with_what_each_adds() {
     let (mut ada, _) = ada(&stack).await;
     let monthly = ada.get("/dashboard/catalog").await;
     let page = monthly.expect(200);
-    for words in [
-        "EUR 19.00",
-        "a month",
-        "Everything in Free",
-        "support by name",
-        "2 seats",
-        ESCAPED,
-        &claim(&free),
-        "Ask the vendor",
-    ] {
+    for words in
+        ["€19<", "/ month", "Everything in Free", "support by name", "2 seats", ESCAPED, &claim(&free), "Contact sales"]
+    {
         assert!(page.contains(words), "{words}: {page}");
     }
-    assert_eq!(page.matches("pdf by name").count(), 1, "what a tier inherits is said in one line: {page}");
+    assert_eq!(page.matches("pdf by name").count(), 1, "inherited features are summarized: {page}");
     assert!(!page.contains(&claim(&pro)) && !page.contains(SCRIPT), "{page}");
     let annual = ada.get("/dashboard/catalog?billing=annual").await;
     let page = annual.expect(200);
-    assert!(page.contains("EUR 190.00") && page.contains("a year") && !page.contains("EUR 19.00"), "{page}");
+    assert!(page.contains("€190<") && page.contains("/ year") && !page.contains("€19<"), "{page}");
 }
 
 #[tokio::test]
-async fn a_seat_is_freed_after_a_question_and_what_a_machine_is_called_is_text() {
+async fn machines_are_deactivated_after_a_confirmation() {
     let stack = Stack::start().await;
     let (mut ada, customer) = ada(&stack).await;
-    let sold = stack.operator.sell(2).await;
-    let issued = stack.operator.issue(&customer, &sold.tier, &json!({})).await;
+    let setup = stack.operator.sell(2).await;
+    let issued = stack.operator.issue(&customer, &setup.tier, &json!({})).await;
     let (here, key) = (license_path(&issued), text(&issued["license_key"]));
     let body = json!({ "license_key": key, "machine_id": "m-1", "machine_name": SCRIPT });
     let first = stack.anonymous.post("license-activations/activate", body).await.expect(201);
@@ -74,30 +66,33 @@ async fn a_seat_is_freed_after_a_question_and_what_a_machine_is_called_is_text()
         assert!(shown.contains(words), "{words}: {shown}");
     }
     assert!(!shown.contains(SCRIPT), "{shown}");
-    let free = format!("{here}/machines/{}/free", text(&first["activation"]["id"]));
-    let question = ada.get(&free).await;
-    let asked = question.expect(200);
-    assert!(asked.contains("must activate again with the license key") && asked.contains(ESCAPED), "{asked}");
-    assert!(asked.contains("15 Jan 2026, 13:00 UTC"), "until when it may work without a connection: {asked}");
-    let done = ada.fill_in(&free, &[]).await.led();
+    let deactivate = format!("{here}/machines/{}/deactivate", text(&first["activation"]["id"]));
+    let page = ada.get(&deactivate).await;
+    let shown = page.expect(200);
+    assert!(shown.contains("activate it with the license key") && shown.contains(ESCAPED), "{shown}");
+    assert!(shown.contains("keeps working until <time"), "{shown}");
+    assert!(shown.contains("15 Jan 2026, 13:00 UTC"), "{shown}");
+    let done = ada.submit_form(&deactivate, &[]).await.redirect();
     let page = ada.get(&done).await;
     let shown = page.expect(200);
-    assert!(shown.contains("The seat is free.") && shown.contains("1 of 2") && !shown.contains("m-1"), "{shown}");
+    assert!(shown.contains("Machine deactivated.") && shown.contains("1 of 2") && !shown.contains("m-1"), "{shown}");
     stack.anonymous.activate(key, "m-3").await.expect(201);
-    // Sent again, it frees nobody else's.
-    ada.send(&free, &[]).await.led();
+    // Submitting the form again does not free another machine's seat.
+    ada.post(&deactivate, &[]).await.redirect();
     assert!(ada.get(&here).await.expect(200).contains("2 of 2"));
-    for odd in [format!("{here}/machines/nothing/free"), "/dashboard/licenses/a/machines/b/free".to_owned()] {
-        assert!(ada.get(&odd).await.expect(404).contains("There is nothing here"), "{odd}");
+    for path in
+        [format!("{here}/machines/nothing/deactivate"), "/dashboard/licenses/a/machines/b/deactivate".to_owned()]
+    {
+        assert!(ada.get(&path).await.expect(404).contains("Page not found"), "{path}");
     }
 }
 
 #[tokio::test]
-async fn machines_are_paged() {
+async fn machines_are_paginated() {
     let stack = Stack::without_limits().await;
     let (mut ada, customer) = ada(&stack).await;
-    let sold = stack.operator.sell(60).await;
-    let issued = stack.operator.issue(&customer, &sold.tier, &json!({})).await;
+    let setup = stack.operator.sell(60).await;
+    let issued = stack.operator.issue(&customer, &setup.tier, &json!({})).await;
     for number in 0..30 {
         stack.anonymous.activate(text(&issued["license_key"]), &format!("machine-{number}")).await.expect(201);
     }
@@ -107,21 +102,21 @@ async fn machines_are_paged() {
     assert!(page.contains("30 of 60"), "{page}");
     let next = page.split(&format!("href=\"{here}?cursor=")).nth(1).and_then(|rest| rest.split('"').next()).unwrap();
     let second = ada.get(&format!("{here}?cursor={next}")).await;
-    let machines = |page: &str| page.matches("/free\"").count();
+    let machines = |page: &str| page.matches("/deactivate\"").count();
     assert_eq!([machines(page), machines(second.expect(200))], [25, 5]);
 }
 
 #[tokio::test]
-async fn a_license_that_is_not_good_any_more_says_why() {
+async fn inactive_licenses_show_the_reason() {
     let stack = Stack::start().await;
     let (mut ada, customer) = ada(&stack).await;
-    let sold = stack.operator.sell(2).await;
+    let setup = stack.operator.sell(2).await;
     let end = json!({ "expires_at": "2026-02-01T00:00:00Z" });
-    let first = stack.operator.issue(&customer, &sold.tier, &end).await;
-    let second = stack.operator.issue(&customer, &sold.tier, &json!({})).await;
+    let first = stack.operator.issue(&customer, &setup.tier, &end).await;
+    let second = stack.operator.issue(&customer, &setup.tier, &json!({})).await;
     let page = ada.get(&license_path(&first)).await;
     let shown = page.expect(200);
-    assert!(shown.contains("has taken the place of this one") && shown.contains(&license_path(&second)), "{shown}");
+    assert!(shown.contains("was replaced by a newer one") && shown.contains(&license_path(&second)), "{shown}");
 
     let at = format!("license-keys/{}", text(&second["license"]["id"]));
     stack.operator.post(&format!("{at}/suspend"), json!({})).await.expect(200);
@@ -129,19 +124,24 @@ async fn a_license_that_is_not_good_any_more_says_why() {
     stack.operator.post(&format!("{at}/revoke"), json!({ "reason": SCRIPT })).await.expect(200);
     let page = ada.get(&license_path(&second)).await;
     let shown = page.expect(200);
-    assert!(shown.contains("for good. The reason: “") && shown.contains(ESCAPED) && !shown.contains(SCRIPT), "{shown}");
+    assert!(
+        shown.contains("permanently revoked this license. Reason: “")
+            && shown.contains(ESCAPED)
+            && !shown.contains(SCRIPT),
+        "{shown}"
+    );
 }
 
 #[tokio::test]
-async fn an_address_that_another_customer_signs_in_for_is_explained() {
+async fn registering_with_the_email_of_another_customer_is_explained() {
     let stack = Stack::start().await;
     let customer = json!({ "name": "Ada", "email": "other@example.com" });
     let customer = stack.operator.post("customers", customer).await.expect(201);
     stack.signed_in("other@example.com", "openid email").await.post("register", json!({})).await.expect(200);
     stack.operator.replace("customers", &customer, &json!({ "email": "ada@example.com" })).await.expect(200);
     let mut ada = Browser::signed_in(&stack, "ada@example.com").await;
-    let refused = ada.fill_in("/dashboard/welcome", &[("name", "Ada \"<b>\"")]).await;
-    let page = refused.expect(409);
-    assert!(page.contains("belongs to a customer who signs in otherwise"), "{page}");
+    let rejected = ada.submit_form("/dashboard/welcome", &[("name", "Ada \"<b>\"")]).await;
+    let page = rejected.expect(409);
+    assert!(page.contains("belongs to a customer with a different sign-in"), "{page}");
     assert!(page.contains("value=\"Ada &quot;&lt;b&gt;&quot;\""), "{page}");
 }

@@ -1,14 +1,14 @@
-//! The dashboard's forms: what they do is what the API does, once, and what is refused stays as it was typed.
+//! The dashboard's forms.
 
 use signet_tests::{Browser, Fault, Rule, Stack, json, text};
 
 #[tokio::test]
-async fn a_form_that_is_refused_keeps_what_was_typed_and_says_what_is_wrong_at_its_field() {
+async fn rejected_forms_keep_their_values_and_show_errors_at_the_fields() {
     let stack = Stack::start().await;
     let mut grace = Browser::operator(&stack).await;
     let fields = [("name", "Ada \"<b>\""), ("email", "no address"), ("company", "Engines")];
-    let refused = grace.fill_in("/dashboard/customers/new", &fields).await;
-    let page = refused.expect(422);
+    let rejected = grace.submit_form("/dashboard/customers/new", &fields).await;
+    let page = rejected.expect(422);
     assert!(page.contains("value=\"Ada &quot;&lt;b&gt;&quot;\"") && page.contains("value=\"Engines\""), "{page}");
     let field = page.split("id=\"f-email\"").nth(1).unwrap();
     assert!(field.contains("aria-invalid=\"true\"") && field.contains("id=\"f-email-error\""), "{field}");
@@ -17,154 +17,160 @@ async fn a_form_that_is_refused_keeps_what_was_typed_and_says_what_is_wrong_at_i
 }
 
 #[tokio::test]
-async fn a_key_is_issued_once_however_often_its_form_is_sent() {
+async fn submitting_a_form_twice_issues_one_license() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(2).await;
-    // What is issued now is the newest.
+    let setup = stack.operator.sell(2).await;
+    // The new license is the newest, and listed first.
     stack.advance(1);
     let mut grace = Browser::operator(&stack).await;
-    let asked = grace.get("/dashboard/license-keys/new").await;
-    let carried = asked.carried();
-    let (email, tier) = (text(&sold.customer["email"]), text(&sold.tier["id"]));
-    let mut fields: Vec<(&str, &str)> = carried.iter().map(|(name, value)| (&**name, &**value)).collect();
-    fields.extend([("customer_id", email), ("tier_id", tier), ("ends", "never"), ("seats", "own"), ("max_users", "9")]);
-    let first = grace.send("/dashboard/license-keys/new", &fields).await;
+    let page = grace.get("/dashboard/license-keys/new").await;
+    let hidden = page.hidden_fields();
+    let (email, tier) = (text(&setup.customer["email"]), text(&setup.tier["id"]));
+    let mut fields: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (&**name, &**value)).collect();
+    fields.extend([
+        ("customer_id", email),
+        ("tier_id", tier),
+        ("expiry", "never"),
+        ("seats", "custom"),
+        ("max_users", "9"),
+    ]);
+    let first = grace.post("/dashboard/license-keys/new", &fields).await;
     first.expect(200);
     let key = first.secret().to_owned();
-    // The answer is lost, and the form is sent again: by a person, by a browser that goes back, by two fingers.
-    assert_eq!(grace.send("/dashboard/license-keys/new", &fields).await.secret(), key);
+    // A second submission, for example after a lost response, returns the same key.
+    assert_eq!(grace.post("/dashboard/license-keys/new", &fields).await.secret(), key);
     let keys = stack.operator.get("license-keys").await.body;
-    assert_eq!(keys["items"].as_array().unwrap().len(), 2, "the one that was sold, and the one that was issued");
+    assert_eq!(keys["items"].as_array().unwrap().len(), 2, "one from the setup, one from the form");
     assert_eq!((&keys["items"][0]["max_users"], &keys["items"][0]["expires_at"]), (&json!(9), &json!(null)));
-    // Other words in the same form are another question: it is asked anew, and issues nothing yet.
+    // Submitting the same form with other values issues nothing and asks for confirmation.
     fields.pop();
     fields.push(("max_users", "8"));
-    let other = grace.send("/dashboard/license-keys/new", &fields).await;
-    assert!(other.expect(422).contains("This form was sent before"));
-    assert_ne!(other.carried(), carried, "sent now, it is a form of its own");
+    let other = grace.post("/dashboard/license-keys/new", &fields).await;
+    assert!(other.expect(422).contains("already submitted with other values"));
+    assert_ne!(other.hidden_fields(), hidden, "the page has a new idempotency key");
 }
 
 #[tokio::test]
-async fn whoever_saves_second_is_told_and_loses_nothing() {
+async fn concurrent_edits_are_detected_and_keep_the_submitted_values() {
     let stack = Stack::start().await;
-    let made = json!({ "name": "Ada", "email": "ada@example.com" });
-    let customer = stack.operator.post("customers", made).await.expect(201);
+    let body = json!({ "name": "Ada", "email": "ada@example.com" });
+    let customer = stack.operator.post("customers", body).await.expect(201);
     let path = format!("/dashboard/customers/{}/edit", text(&customer["id"]));
     let (mut grace, mut other) = (Browser::operator(&stack).await, Browser::operator(&stack).await);
-    let stale = grace.get(&path).await.carried();
-    other.fill_in(&path, &[("name", "Ada King"), ("email", "ada@example.com")]).await.led();
+    let stale = grace.get(&path).await.hidden_fields();
+    other.submit_form(&path, &[("name", "Ada King"), ("email", "ada@example.com")]).await.redirect();
     let mut fields: Vec<(&str, &str)> = stale.iter().map(|(name, value)| (&**name, &**value)).collect();
     fields.extend([("name", "Ada Lovelace"), ("email", "ada@example.com")]);
-    let refused = grace.send(&path, &fields).await;
-    assert!(refused.expect(412).contains("Somebody else changed this") && refused.text.contains("Ada Lovelace"));
+    let rejected = grace.post(&path, &fields).await;
+    assert!(rejected.expect(412).contains("Someone else changed this") && rejected.text.contains("Ada Lovelace"));
     let name = |body: signet_tests::Value| text(&body["name"]).to_owned();
     let at = format!("customers/{}", text(&customer["id"]));
     assert_eq!(name(stack.operator.get(&at).await.body), "Ada King");
-    // Sent once more, knowing that, it holds.
-    let anew = refused.carried();
-    let mut fields: Vec<(&str, &str)> = anew.iter().map(|(name, value)| (&**name, &**value)).collect();
+    // Submitting again overwrites the other change.
+    let again = rejected.hidden_fields();
+    let mut fields: Vec<(&str, &str)> = again.iter().map(|(name, value)| (&**name, &**value)).collect();
     fields.extend([("name", "Ada Lovelace"), ("email", "ada@example.com")]);
-    grace.send(&path, &fields).await.led();
+    grace.post(&path, &fields).await.redirect();
     assert_eq!(name(stack.operator.get(&at).await.body), "Ada Lovelace");
 }
 
 #[tokio::test]
-async fn each_action_of_a_license_key_does_what_the_api_does() {
+async fn license_actions_have_the_effect_of_the_api() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(2).await;
+    let setup = stack.operator.sell(2).await;
     let mut grace = Browser::operator(&stack).await;
-    let here = format!("/dashboard/license-keys/{}", sold.license_id);
-    let at = format!("license-keys/{}", sold.license_id);
+    let here = format!("/dashboard/license-keys/{}", setup.license_id);
+    let at = format!("license-keys/{}", setup.license_id);
     let license = async || stack.operator.get(&at).await.body;
     for (action, fields, attribute, value) in [
         ("suspend", vec![("reason", "unpaid")], "status", json!("suspended")),
         ("reinstate", vec![], "status", json!("active")),
-        ("change", vec![("tier_id", text(&sold.tier["id"])), ("seats", "none")], "max_users", json!(null)),
+        ("change", vec![("tier_id", text(&setup.tier["id"])), ("seats", "unlimited")], "max_users", json!(null)),
         (
             "renew",
-            vec![("ends", "time"), ("expires_at", "2099-01-15T12:30")],
+            vec![("expiry", "date"), ("expires_at", "2099-01-15T12:30")],
             "expires_at",
             json!("2099-01-15T12:30:00Z"),
         ),
-        ("renew", vec![("ends", "never")], "expires_at", json!(null)),
+        ("renew", vec![("expiry", "never")], "expires_at", json!(null)),
     ] {
-        let done = grace.fill_in(&format!("{here}/{action}"), &fields).await.led();
+        let done = grace.submit_form(&format!("{here}/{action}"), &fields).await.redirect();
         assert!(done.starts_with(&here), "{done}");
         assert_eq!(license().await[attribute], value, "{action}");
     }
-    let new = grace.fill_in(&format!("{here}/regenerate"), &[]).await;
+    let new = grace.submit_form(&format!("{here}/regenerate"), &[]).await;
     new.expect(200);
-    assert_ne!(new.secret(), sold.license_key);
-    let audited = grace.fill_in(&format!("{here}/audit"), &[("repair", "on")]).await;
-    assert!(audited.expect(200).contains("All is as it should be."));
-    grace.fill_in(&format!("{here}/revoke"), &[("reason", "<i>refund</i>")]).await.led();
+    assert_ne!(new.secret(), setup.license_key);
+    let audited = grace.submit_form(&format!("{here}/audit"), &[("repair", "on")]).await;
+    assert!(audited.expect(200).contains("No issues found."));
+    grace.submit_form(&format!("{here}/revoke"), &[("reason", "<i>refund</i>")]).await.redirect();
     assert_eq!(license().await["status"], "revoked");
     let page = grace.get(&here).await;
     assert!(page.expect(200).contains("“&lt;i&gt;refund&lt;/i&gt;”"), "{}", page.text);
-    // What a revoked key can no longer do is refused by the API, and told on the page that asked.
-    let refused = grace.fill_in(&format!("{here}/suspend"), &[]).await;
-    assert!(refused.expect(409).contains("role=\"alert\""));
+    // The API rejects actions on a revoked license, and the page shows the error.
+    let rejected = grace.submit_form(&format!("{here}/suspend"), &[]).await;
+    assert!(rejected.expect(409).contains("role=\"alert\""));
     grace.get(&format!("{here}/explode")).await.expect(404);
 }
 
 #[tokio::test]
-async fn a_customer_claims_sees_the_key_and_takes_the_file() {
+async fn customers_claim_licenses_and_download_the_license_file() {
     let stack = Stack::start().await;
     let product = stack.operator.product_with(&json!({})).await;
     let tier = stack.operator.tier_with(&product, &json!({ "is_claimable": true, "max_users": 2 })).await;
     let claim = format!("/dashboard/catalog/{}/claim", text(&tier["id"]));
     let mut ada = Browser::signed_in(&stack, "ada@example.com").await;
-    // Somebody who is no customer yet is asked who they are, and led back.
-    let welcome = ada.get(&claim).await.led();
-    assert_eq!(ada.fill_in(&welcome, &[("name", "Ada Lovelace")]).await.led(), claim);
-    let claimed = ada.fill_in(&claim, &[]).await;
+    // Users who have not registered are redirected to the registration and back.
+    let welcome = ada.get(&claim).await.redirect();
+    assert_eq!(ada.submit_form(&welcome, &[("name", "Ada Lovelace")]).await.redirect(), claim);
+    let claimed = ada.submit_form(&claim, &[]).await;
     claimed.expect(200);
     let key = claimed.secret().to_owned();
     let own = ada.get("/dashboard/licenses").await;
     let id = own.expect(200).split("/dashboard/licenses/lic_").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let here = format!("/dashboard/licenses/lic_{id}");
-    assert!(!ada.get(&here).await.expect(200).contains(&key), "it is shown where it is asked for");
-    assert_eq!(ada.send(&format!("{here}/key"), &[]).await.secret(), key);
-    let file = ada.send(&format!("{here}/download"), &[]).await;
+    assert!(!ada.get(&here).await.expect(200).contains(&key), "the license page does not contain the key");
+    assert_eq!(ada.post(&format!("{here}/key"), &[]).await.secret(), key);
+    let file = ada.post(&format!("{here}/download"), &[]).await;
     let license: signet_tests::Value = serde_json::from_str(file.expect(200)).unwrap();
     assert_eq!((&license["license_key"], &license["product"]), (&json!(key), &product["code"]));
     assert_eq!(file.headers["cache-control"], "no-store");
-    // An operator who suspends the key does not hide it from its owner.
+    // The key of a suspended license is still shown to its owner.
     stack.operator.post(&format!("license-keys/lic_{id}/suspend"), json!({})).await.expect(200);
-    assert!(ada.send(&format!("{here}/key"), &[]).await.expect(200).contains("not active"));
-    let again = ada.fill_in(&claim, &[]).await;
-    assert!(again.expect(403).contains("You claimed this tier before"), "{}", again.text);
+    assert!(ada.post(&format!("{here}/key"), &[]).await.expect(200).contains("not active"));
+    let again = ada.submit_form(&claim, &[]).await;
+    assert!(again.expect(403).contains("You already claimed this license"), "{}", again.text);
 }
 
 #[tokio::test]
-async fn whoever_s_address_nobody_checked_is_told_why_they_are_no_customer() {
+async fn registering_with_an_unverified_email_is_rejected() {
     let stack = Stack::start().await;
     stack.operator.post("customers", json!({ "name": "Other", "email": "ada@example.com" })).await.expect(201);
     let mut eve = Browser::new(&stack);
-    let begun = eve.get("/dashboard").await.led();
-    let asked = eve.get(&begun).await.led();
-    let (authorize, query) = asked.split_once('?').unwrap();
+    let login = eve.get("/dashboard").await.redirect();
+    let authorize = eve.get(&login).await.redirect();
+    let (authorize, query) = authorize.split_once('?').unwrap();
     let fields: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let mut fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
     fields.extend([("email", "ada@example.com"), ("unverified", "on")]);
-    let back = eve.send(authorize, &fields).await.led();
-    eve.get(&back).await.led();
-    let refused = eve.fill_in("/dashboard/welcome", &[("name", "Eve")]).await;
-    assert!(refused.status >= 400 && refused.text.contains("role=\"alert\""), "{}", refused.text);
-    assert!(refused.text.contains("value=\"Eve\""));
+    let callback = eve.post(authorize, &fields).await.redirect();
+    eve.get(&callback).await.redirect();
+    let rejected = eve.submit_form("/dashboard/welcome", &[("name", "Eve")]).await;
+    assert!(rejected.status >= 400 && rejected.text.contains("role=\"alert\""), "{}", rejected.text);
+    assert!(rejected.text.contains("value=\"Eve\""));
 }
 
 #[tokio::test]
-async fn while_the_table_is_away_pages_say_so_and_a_form_can_be_sent_again() {
+async fn outages_show_an_error_page_and_forms_can_be_submitted_again() {
     let stack = Stack::start().await;
     let mut grace = Browser::operator(&stack).await;
     let form = grace.get("/dashboard/customers/new").await;
-    let carried = form.carried();
+    let hidden = form.hidden_fields();
     stack.faults.set(Rule::new("TransactWriteItems", Fault::LoseAnswer));
-    let mut fields: Vec<(&str, &str)> = carried.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let mut fields: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (&**name, &**value)).collect();
     fields.extend([("name", "Ada"), ("email", "ada@example.com")]);
-    let first = grace.send("/dashboard/customers/new", &fields).await;
-    let second = grace.send("/dashboard/customers/new", &fields).await;
+    let first = grace.post("/dashboard/customers/new", &fields).await;
+    let second = grace.post("/dashboard/customers/new", &fields).await;
     for page in [first, second] {
         assert!(
             page.status == 303 || page.text.contains("value=\"ada@example.com\""),
@@ -176,8 +182,8 @@ async fn while_the_table_is_away_pages_say_so_and_a_form_can_be_sent_again() {
     stack.faults.clear();
     assert_eq!(stack.operator.get("customers").await.body["items"].as_array().unwrap().len(), 1);
     stack.faults.set(Rule::new("*", Fault::Refuse).always());
-    let away = grace.get("/dashboard/customers").await;
-    assert!(away.expect(503).contains("can&#39;t answer right now") || away.text.contains("can't answer right now"));
+    let unavailable = grace.get("/dashboard/customers").await;
+    assert!(unavailable.expect(503).contains("Signet is temporarily unavailable"));
     stack.faults.clear();
     grace.get("/dashboard/customers").await.expect(200);
 }

@@ -287,7 +287,7 @@ async fn dashboard(story: &mut Story) {
     let answer = function.invoke(event("dashboard", &story.filling)).await.unwrap();
     story.told.insert("dashboard".to_owned());
     let led = (&answer["statusCode"], &answer["headers"]["location"]);
-    assert_eq!(led, (&json!(303), &json!("/dashboard/sign-in?to=%2Fdashboard")), "{answer}");
+    assert_eq!(led, (&json!(303), &json!("/dashboard/sign-in?return_to=%2Fdashboard")), "{answer}");
 }
 
 /// What the other schedule invokes counts the license keys that there are.

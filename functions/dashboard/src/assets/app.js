@@ -1,65 +1,67 @@
-// What every page runs. Each page works without it: it makes times local, copies, asks beside the page, and says what
-// is under way.
+// The script of every page. It shows times in the browser's time zone, copies values, opens confirmation pages in dialogs,
+// and prevents double submissions. Pages work without it.
 
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
+const formats = {
+  date: new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' }),
+  datetime: new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' }),
+};
 
-function localTimes(within) {
-  for (const time of within.querySelectorAll('time[data-form]')) {
-    const form = time.dataset.form === 'day' ? day : moment;
-    time.textContent = form.format(new Date(time.dateTime));
+function localizeTimes(container) {
+  for (const time of container.querySelectorAll('time[data-format]')) {
+    time.textContent = formats[time.dataset.format].format(new Date(time.dateTime));
   }
 }
 
-function say(text) {
-  const toasts = document.querySelector('[data-toasts]') ?? document.body;
+function showToast(text) {
+  const container = document.querySelector('[data-toasts]') ?? document.body;
   const toast = document.createElement('p');
   toast.className = 'toast';
   toast.textContent = text;
-  toasts.append(toast);
+  container.append(toast);
   setTimeout(() => toast.remove(), 4000);
 }
 
 async function copy(button) {
   try {
     await navigator.clipboard.writeText(button.dataset.copy);
-    say('Copied.');
+    showToast('Copied.');
   } catch {
-    say('This browser does not let a page copy: mark the text, and copy it yourself.');
+    showToast("Couldn't copy. Select the text and copy it manually.");
   }
 }
 
-// A form that is under way says so, and is not sent twice.
-function underWay(form, submitter) {
+// Marks a form as submitted. Returns false if it already is.
+function markSubmitted(form, submitter) {
   const button = submitter ?? form.querySelector('button');
-  if (form.dataset.sent) return false;
-  form.dataset.sent = 'yes';
+  if (form.dataset.submitted) return false;
+  form.dataset.submitted = 'true';
   button?.setAttribute('aria-busy', 'true');
   return true;
 }
 
-// A page that comes back from the browser's memory was not sent.
+// Forms can be submitted again when the browser restores the page from its back/forward cache.
 addEventListener('pageshow', () => {
-  for (const form of document.querySelectorAll('[data-sent]')) {
-    delete form.dataset.sent;
+  for (const form of document.querySelectorAll('[data-submitted]')) {
+    delete form.dataset.submitted;
     form.querySelector('[aria-busy]')?.removeAttribute('aria-busy');
   }
 });
 
-// A question on a page of its own is asked beside the page that leads to it.
-async function ask(link) {
-  const answer = await fetch(link.href, { headers: { accept: 'text/html' } });
-  const asked = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('#main');
-  if (!answer.ok || answer.redirected || !asked?.querySelector('form, [data-close]')) return location.assign(link.href);
+// Opens a confirmation page in a dialog.
+async function openDialog(link) {
+  const response = await fetch(link.href, { headers: { accept: 'text/html' } });
+  const main = new DOMParser().parseFromString(await response.text(), 'text/html').querySelector('#main');
+  if (!response.ok || response.redirected || !main?.querySelector('form, [data-close]')) return location.assign(link.href);
   const dialog = document.createElement('dialog');
-  dialog.append(...asked.childNodes);
+  dialog.append(...main.childNodes);
   const heading = dialog.querySelector('h1');
-  heading.id = 'asked';
-  dialog.setAttribute('aria-labelledby', 'asked');
-  localTimes(dialog);
+  heading.id = 'dialog-title';
+  dialog.setAttribute('aria-labelledby', 'dialog-title');
+  localizeTimes(dialog);
   document.body.append(dialog);
   dialog.addEventListener('close', () => { dialog.remove(); link.focus(); });
   dialog.addEventListener('click', (event) => {
+    // A click on the dialog element itself is a click on its backdrop.
     if (event.target === dialog) dialog.close();
   });
   dialog.showModal();
@@ -72,7 +74,7 @@ document.addEventListener('click', (event) => {
   if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
   if (target.dataset.dialog !== undefined) {
     event.preventDefault();
-    ask(target).catch(() => location.assign(target.href));
+    openDialog(target).catch(() => location.assign(target.href));
   } else if (target.closest('dialog')) {
     event.preventDefault();
     target.closest('dialog').close();
@@ -80,40 +82,41 @@ document.addEventListener('click', (event) => {
 });
 
 document.addEventListener('submit', (event) => {
-  // A file comes, and the page stays: there is nothing to wait for.
+  // The response to these forms is a download, after which the page stays.
   if (event.target.dataset.download !== undefined) return;
-  if (!underWay(event.target, event.submitter)) event.preventDefault();
+  if (!markSubmitted(event.target, event.submitter)) event.preventDefault();
 });
 
 document.addEventListener('change', (event) => {
-  if (event.target.dataset.send !== undefined) event.target.form.requestSubmit();
+  if (event.target.dataset.submitOnChange !== undefined) event.target.form.requestSubmit();
 });
 
+// The key "/" focuses the search.
 document.addEventListener('keydown', (event) => {
-  const typing = event.target.closest('input, textarea, select, [contenteditable]');
+  const isTyping = event.target.closest('input, textarea, select, [contenteditable]');
   const search = document.querySelector('#search');
-  if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || !search?.checkVisibility()) return;
+  if (event.key !== '/' || isTyping || event.ctrlKey || event.metaKey || !search?.checkVisibility()) return;
   event.preventDefault();
   search.focus();
 });
 
-document.addEventListener('signet:say', (event) => say(event.detail));
+document.addEventListener('signet:toast', (event) => showToast(event.detail));
 
-localTimes(document);
-document.querySelector('[data-focus]')?.focus();
+localizeTimes(document);
+document.querySelector('[data-autofocus]')?.focus();
 
-// What was just done is said once, and not by an address that is shared.
-if (document.querySelector('[data-done]')) {
-  const here = new URL(location.href);
-  here.searchParams.delete('done');
-  history.replaceState(history.state, '', here);
+// Removes the notice from the URL, so that reloading or sharing the page does not repeat it.
+if (document.querySelector('[data-notice]')) {
+  const url = new URL(location.href);
+  url.searchParams.delete('notice');
+  history.replaceState(history.state, '', url);
 }
 
-// After a sign-in in a tab of its own, the tab that waits for it goes on.
-const tabs = new BroadcastChannel('signet');
+// After a sign-in in a separate tab, the original tab submits its form again.
+const channel = new BroadcastChannel('signet');
 if (document.querySelector('[data-signed-in]')) {
-  tabs.postMessage('signed in');
+  channel.postMessage('signed in');
   window.close();
 }
-const waiting = document.querySelector('[data-send-when-signed-in]');
-if (waiting) tabs.addEventListener('message', () => waiting.requestSubmit(), { once: true });
+const pendingForm = document.querySelector('[data-submit-after-sign-in]');
+if (pendingForm) channel.addEventListener('message', () => pendingForm.requestSubmit(), { once: true });

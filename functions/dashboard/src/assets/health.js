@@ -1,93 +1,95 @@
-// The API's health, as this browser sees it: asked every few seconds, with a plot of how long each answer took.
+// Polls the API's health endpoint from the browser and charts the response times.
 
-const EVERY = 3000;
-const PATIENCE = 8000;
-const MOST = 60;
+const INTERVAL_MS = 3000;
+const TIMEOUT_MS = 8000;
+const MAX_SAMPLES = 60;
+const CHART = { width: 600, height: 80 };
 const SVG = 'http://www.w3.org/2000/svg';
-const WORDS = { ok: 'All is well', degraded: 'Some things are not as they should be', down: 'The API is down' };
-const CHECKS = { dynamodb: 'The table', signing: 'Signing', signed_keys: 'The signed set of keys', oidc: 'Sign-in' };
-const STATES = { ok: ['Good', 'good'], degraded: ['Degraded', 'warn'], down: ['Down', 'bad'] };
+const TITLES = { ok: 'All systems operational', degraded: 'Degraded', down: 'The API is unreachable' };
+const DEPENDENCIES = { dynamodb: 'DynamoDB', signing: 'Signing', signed_keys: 'Signed key set', oidc: 'Sign-in' };
+const BADGES = { ok: ['Operational', 'success'], degraded: ['Degraded', 'warning'], down: ['Down', 'danger'] };
 
-const root = document.querySelector('[data-health]');
-const part = (name) => root.querySelector(`[data-${name}]`);
+const root = document.querySelector('[data-health-url]');
+const element = (name) => root.querySelector(`[data-${name}]`);
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
-const probes = [];
-let state = '';
+// Response times in milliseconds; null for failed checks.
+const samples = [];
+let currentStatus = '';
 let since = new Date();
-let answered = null;
+let lastResponse = null;
 
-async function probe() {
-  const begun = performance.now();
+async function check() {
+  const start = performance.now();
   try {
-    const answer = await fetch(root.dataset.health, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE) });
-    const health = await answer.json();
-    if (!(health.status in WORDS)) throw new Error('no health');
-    answered = new Date();
-    return { ms: performance.now() - begun, status: health.status, checks: health.checks };
+    const response = await fetch(root.dataset.healthUrl, { cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const health = await response.json();
+    if (!(health.status in TITLES)) throw new Error('unexpected response');
+    lastResponse = new Date();
+    return { ms: performance.now() - start, status: health.status, checks: health.checks };
   } catch {
     return { ms: null, status: 'down', checks: null };
   }
 }
 
 function show({ ms, status, checks }) {
-  probes.push(ms);
-  if (probes.length > MOST) probes.shift();
-  if (status !== state) {
-    state = status;
+  samples.push(ms);
+  if (samples.length > MAX_SAMPLES) samples.shift();
+  if (status !== currentStatus) {
+    currentStatus = status;
     since = new Date();
-    part('word').textContent = WORDS[status];
-    part('tone').dataset.tone = status;
+    element('title').textContent = TITLES[status];
+    element('status').dataset.status = status;
   }
-  const silent = ms === null;
-  part('since').textContent = silent && answered
-    ? `Since ${clock.format(since)}. The last answer came at ${clock.format(answered)}. Asking on.`
-    : silent ? `No answer since ${clock.format(since)}. Asking on.` : `Since ${clock.format(since)}.`;
-  const known = probes.filter((one) => one !== null).sort((a, b) => a - b);
-  const time = (one) => (one === undefined || one === null ? '–' : `${Math.round(one)} ms`);
-  part('now').textContent = silent ? 'No answer' : time(ms);
-  part('median').textContent = time(known[Math.floor(known.length / 2)]);
-  part('worst').textContent = time(known.at(-1));
-  part('count').textContent = `${probes.length} ${probes.length === 1 ? 'time' : 'times'}`;
-  if (checks) part('checks').replaceChildren(...checks.map(row));
-  plot(known.at(-1) ?? 1);
+  const failed = ms === null;
+  element('since').textContent = failed && lastResponse
+    ? `Since ${clock.format(since)}. Last response at ${clock.format(lastResponse)}. Retrying.`
+    : failed ? `No response since ${clock.format(since)}. Retrying.` : `Since ${clock.format(since)}.`;
+  const times = samples.filter((sample) => sample !== null).sort((a, b) => a - b);
+  const format = (time) => (time === undefined || time === null ? '–' : `${Math.round(time)} ms`);
+  element('latest').textContent = failed ? 'No response' : format(ms);
+  element('median').textContent = format(times[Math.floor(times.length / 2)]);
+  element('slowest').textContent = format(times.at(-1));
+  element('count').textContent = `${samples.length} ${samples.length === 1 ? 'check' : 'checks'}`;
+  if (checks) element('dependencies').replaceChildren(...checks.map(dependencyRow));
+  drawChart(times.at(-1) ?? 1);
 }
 
-function row({ name, status, latency_ms }) {
-  const line = document.createElement('li');
-  const what = document.createElement('span');
-  what.textContent = `${CHECKS[name] ?? name} `;
-  const took = document.createElement('span');
-  took.className = 'muted';
-  took.textContent = `${latency_ms} ms`;
-  what.append(took);
+function dependencyRow({ name, status, latency_ms }) {
+  const row = document.createElement('li');
+  const label = document.createElement('span');
+  label.textContent = `${DEPENDENCIES[name] ?? name} `;
+  const latency = document.createElement('span');
+  latency.className = 'muted';
+  latency.textContent = `${latency_ms} ms`;
+  label.append(latency);
   const badge = document.createElement('span');
-  const [word, tone] = STATES[status] ?? [status, 'dim'];
+  const [text, tone] = BADGES[status] ?? [status, 'neutral'];
   badge.className = `badge ${tone}`;
-  badge.textContent = word;
-  line.append(what, badge);
-  return line;
+  badge.textContent = text;
+  row.append(label, badge);
+  return row;
 }
 
-function plot(most) {
-  const width = 600 / MOST;
-  const bars = probes.map((ms, index) => {
+function drawChart(max) {
+  const width = CHART.width / MAX_SAMPLES;
+  const bars = samples.map((ms, index) => {
     const bar = document.createElementNS(SVG, 'rect');
-    const height = ms === null ? 80 : Math.max(2, (ms / most) * 76);
-    const at = { x: index * width + 1, y: 80 - height, width: width - 2, height, rx: 1 };
-    for (const [name, value] of Object.entries(at)) bar.setAttribute(name, value);
-    if (ms === null) bar.setAttribute('class', 'silent');
+    const height = ms === null ? CHART.height : Math.max(2, (ms / max) * (CHART.height - 4));
+    const attributes = { x: index * width + 1, y: CHART.height - height, width: width - 2, height, rx: 1 };
+    for (const [name, value] of Object.entries(attributes)) bar.setAttribute(name, value);
+    if (ms === null) bar.setAttribute('class', 'failed');
     return bar;
   });
-  part('plot').replaceChildren(...bars);
+  element('chart').replaceChildren(...bars);
 }
 
-async function watch() {
+async function poll() {
   for (;;) {
-    // Nobody looks: nothing is asked.
-    if (document.hidden) await new Promise((go) => document.addEventListener('visibilitychange', go, { once: true }));
-    if (!document.hidden) show(await probe());
-    await new Promise((go) => setTimeout(go, EVERY));
+    // Hidden pages don't poll.
+    if (document.hidden) await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }));
+    if (!document.hidden) show(await check());
+    await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
   }
 }
 
-watch();
+poll();

@@ -1,8 +1,9 @@
-//! Where customers look after what is theirs.
+//! The customer portal.
 
 mod catalog;
+mod license;
 mod licenses;
-mod one;
+mod welcome;
 
 use axum::{
     Router,
@@ -10,23 +11,26 @@ use axum::{
 };
 use shared::{AppState, domain::Customer, http::Problem};
 
-use crate::enter::Visit;
+use crate::page_context::PageContext;
 
-/// The customer's pages.
+/// The routes of customers.
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
-        .route(licenses::HERE, get(licenses::list))
-        .route("/dashboard/welcome", get(licenses::ask_register).post(licenses::register))
-        .route("/dashboard/licenses/{id}", get(one::page))
-        .route("/dashboard/licenses/{id}/key", post(one::key))
-        .route("/dashboard/licenses/{id}/download", post(one::download))
-        .route("/dashboard/licenses/{id}/machines/{activation}/free", get(one::ask_free).post(one::free))
-        .route(catalog::HERE, get(catalog::page))
-        .route("/dashboard/catalog/{id}/claim", get(catalog::ask).post(catalog::claim))
+        .route(licenses::BASE_PATH, get(licenses::list))
+        .route(welcome::PATH, get(welcome::new).post(welcome::register))
+        .route("/dashboard/licenses/{id}", get(license::show))
+        .route("/dashboard/licenses/{id}/key", post(license::show_key))
+        .route("/dashboard/licenses/{id}/download", post(license::download))
+        .route(
+            "/dashboard/licenses/{id}/machines/{activation}/deactivate",
+            get(license::confirm_deactivate).post(license::deactivate),
+        )
+        .route(catalog::BASE_PATH, get(catalog::show))
+        .route("/dashboard/catalog/{id}/claim", get(catalog::confirm_claim).post(catalog::claim))
 }
 
-/// The customer who is signed in; none before they have registered.
-async fn customer(visit: &Visit) -> Result<Option<Customer>, Problem> {
-    let found = visit.app.table.customer_by_subject(&visit.session.user().key()).await?;
+/// The customer of the signed-in user; none if the user has not registered.
+async fn current_customer(page: &PageContext) -> Result<Option<Customer>, Problem> {
+    let found = page.app.table.customer_by_subject(&page.session.user().key()).await?;
     Ok(found.map(|found| found.customer))
 }

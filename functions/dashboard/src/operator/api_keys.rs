@@ -1,4 +1,4 @@
-//! The API keys of the operator's programs.
+//! API keys.
 
 use access::resources::ApiKeyResource;
 use axum::{
@@ -8,172 +8,198 @@ use axum::{
     routing::get,
 };
 use maud::{Markup, html};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
     AppState,
-    domain::{ApiKey, ApiKeyId, Scope, Scopes},
+    domain::{ApiKey, ApiKeyId, Code, Scope, Scopes},
     http::{ListQuery, PathId, Problem},
 };
 
 use crate::{
-    enter::{Operator, Visit},
-    form::Sent,
+    form_data::FormData,
+    page_context::{OperatorContext, PageContext},
     ui::{
-        address,
-        components::{Column, danger_link, empty, link, pages, primary_link, secret, table},
-        inputs::{Choice, Form, Input},
-        shell::{Page, Place},
-        show,
+        components::{
+            Column, NoticeQuery, destructive_dialog_button, empty_state, link_button, pagination, primary_button,
+            secret, table,
+        },
+        format,
+        forms::Form,
+        inputs::{Choice, Input},
+        layout::{NavSection, PageLayout},
+        with_query,
     },
 };
 
-const HERE: &str = "/dashboard/api-keys";
+const BASE_PATH: &str = "/dashboard/api-keys";
+const NEW_PATH: &str = "/dashboard/api-keys/new";
 
-/// The pages.
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
-        .route(HERE, get(list))
-        .route("/dashboard/api-keys/new", get(ask_new).post(create))
-        .route("/dashboard/api-keys/{id}/delete", get(ask_delete).post(delete))
+        .route(BASE_PATH, get(list))
+        .route(NEW_PATH, get(new).post(create))
+        .route("/dashboard/api-keys/{id}/delete", get(confirm_delete).post(delete))
 }
 
-/// What the address says.
-#[derive(Debug, Deserialize)]
-struct Asked {
-    done: Option<String>,
-}
-
-async fn list(Operator(visit): Operator, asked: Result<ListQuery<Asked>, Problem>) -> Result<Response, Problem> {
-    let ListQuery { filter, paging } = asked?;
-    let page = visit.app.table.api_keys(&paging).await?;
-    let next = page.next.as_deref().map(|cursor| address(HERE, &[("cursor", cursor)]));
-    let new = primary_link("/dashboard/api-keys/new", "New API key");
-    let keys: Vec<ApiKeyResource> = page.items.into_iter().map(ApiKeyResource::from).collect();
+async fn list(
+    OperatorContext(page): OperatorContext,
+    query: Result<ListQuery<NoticeQuery>, Problem>,
+) -> Result<Response, Problem> {
+    let ListQuery { filter, paging } = query?;
+    let found = page.app.table.api_keys(&paging).await?;
+    let next = found.next.as_deref().map(|cursor| with_query(BASE_PATH, &[("cursor", cursor)]));
+    let new = primary_button(NEW_PATH, "New API key");
+    let keys: Vec<ApiKeyResource> = found.items.into_iter().map(ApiKeyResource::from).collect();
     let content = html! {
-        p.muted.prose { "Programs of yours send one as X-Api-Key. Apps that are licensed need none: their license key is enough." }
+        p.muted.prose { "Use these from your servers (" code { "X-Api-Key" } "). Licensed apps don't need one." }
         @if keys.is_empty() {
-            (empty("No API keys", "A program that issues license keys or reads them needs one.", &new))
+            (empty_state("No API keys", "Create one for each server or script that calls the API.", &new))
         } @else {
-            (rows(&visit, &keys))
-            (pages(paging.cursor.is_some().then_some(HERE), next.as_deref()))
+            (key_table(&page, &keys))
+            (pagination(paging.cursor.is_some().then_some(BASE_PATH), next.as_deref()))
         }
     };
-    let page = Page::new(Place::ApiKeys, "API keys", html! { div.stack { (content) } });
-    Ok(page.actions(new).done(filter.done.as_deref()).render(&visit))
+    let layout = PageLayout::new(NavSection::ApiKeys, "API keys", html! { div.stack { (content) } });
+    Ok(layout.actions(new).notice(filter.notice.as_deref()).render(&page))
 }
 
-fn rows(visit: &Visit, keys: &[ApiKeyResource]) -> Markup {
+fn key_table(page: &PageContext, keys: &[ApiKeyResource]) -> Markup {
     let columns = [
         Column::new("Name"),
-        Column::new("May do"),
+        Column::new("Permissions"),
         Column::new("Last used"),
-        Column::new("Made"),
-        Column::new("Ends"),
+        Column::new("Created"),
+        Column::new("Expires"),
         Column::new(""),
     ];
     let row = |key: &ApiKeyResource| {
         vec![
-            html! { strong { (key.name) } span.sub { code { (key.id) } } },
-            html! { (scopes(&key.scopes)) },
-            key.last_used_at.map_or_else(|| html! { "Never" }, |at| show::ago(at, visit.ctx.now)),
-            show::day(key.created_at),
-            key.expires_at.map_or_else(|| html! { "Never" }, show::day),
-            danger_link(&format!("{HERE}/{}/delete", key.id), "Delete"),
+            html! { strong { (key.name) } span.subtext { code { (key.id) } } },
+            html! { (scope_names(&key.scopes)) },
+            key.last_used_at.map_or_else(|| html! { "Never" }, |at| format::time_ago(at, page.ctx.now)),
+            format::date(key.created_at),
+            key.expires_at.map_or_else(|| html! { "Never" }, format::date),
+            destructive_dialog_button(&format!("{BASE_PATH}/{}/delete", key.id), "Delete"),
         ]
     };
     table("API keys", &columns, &keys.iter().map(row).collect::<Vec<_>>())
 }
 
-fn scopes(scopes: &Scopes) -> String {
+fn scope_names(scopes: &Scopes) -> String {
     match scopes {
-        Scopes::All => "Everything".to_owned(),
-        Scopes::Some(scopes) => scopes.iter().map(|scope| name(*scope)).collect::<Vec<_>>().join(", "),
+        Scopes::All => "Full access".to_owned(),
+        Scopes::Some(scopes) => scopes.iter().map(|scope| scope_name(*scope)).collect::<Vec<_>>().join(", "),
     }
 }
 
-fn name(scope: Scope) -> &'static str {
+fn scope_name(scope: Scope) -> &'static str {
     match scope {
-        Scope::CatalogWrite => "Change the catalog",
+        Scope::CatalogWrite => "Manage catalog",
         Scope::CustomersRead => "Read customers",
-        Scope::CustomersWrite => "Change customers",
-        Scope::LicensesRead => "Read license keys",
-        Scope::LicensesWrite => "Issue and change license keys",
+        Scope::CustomersWrite => "Manage customers",
+        Scope::LicensesRead => "Read licenses",
+        Scope::LicensesWrite => "Manage licenses",
         Scope::AccessWrite => "Manage API keys",
-        Scope::KeysWrite => "Rotate signing keys",
+        Scope::KeysWrite => "Manage signing keys",
     }
 }
 
 fn inputs() -> Vec<Input> {
-    let all = Choice::new("*", "Everything").note("also what is added later");
-    let scopes = Scope::ALL.into_iter().map(|scope| Choice::new(scope.as_str(), name(scope)).note(scope.as_str()));
+    let all = Choice::new("*", "Full access").note("including future permissions");
+    let scopes =
+        Scope::ALL.into_iter().map(|scope| Choice::new(scope.as_str(), scope_name(scope)).note(scope.as_str()));
     vec![
-        Input::text("name", "Name", 100).required().hint("What it is for, such as the program that holds it."),
-        Input::checkboxes("scopes", "May do", std::iter::once(all).chain(scopes).collect()),
-        Input::time("expires_at", "Ends, in UTC").hint("Empty: never."),
+        Input::text("name", "Name", 100).required().hint("For example, “Billing server”."),
+        Input::checkboxes("scopes", "Permissions", std::iter::once(all).chain(scopes).collect())
+            .none_selected("Select at least one permission."),
+        Input::date_time("expires_at", "Expires (UTC)").hint("Leave blank if the key never expires."),
     ]
 }
 
-fn new_page(form: Markup) -> Page<'static> {
-    Page::new(Place::ApiKeys, "New API key", form).below(&[(HERE, "API keys")])
+fn new_page(form: Markup) -> PageLayout<'static> {
+    PageLayout::new(NavSection::ApiKeys, "New API key", form).breadcrumbs(&[(BASE_PATH, "API keys")])
 }
 
 fn new_form() -> Form<'static> {
-    Form::new("/dashboard/api-keys/new", inputs(), "Create API key", HERE)
+    Form::new(NEW_PATH, inputs(), "Create API key", BASE_PATH)
 }
 
-async fn ask_new(Operator(visit): Operator) -> Response {
-    new_page(new_form().render(&visit)).render(&visit)
+async fn new(OperatorContext(page): OperatorContext) -> Response {
+    new_page(new_form().render(&page)).render(&page)
 }
 
-async fn create(Operator(visit): Operator, sent: Sent) -> Response {
+async fn create(OperatorContext(page): OperatorContext, data: FormData) -> Response {
     let form = new_form();
-    match visit.post("/api/v1.0/api-keys", &sent, &sent.json(&form.inputs)).await {
-        Ok(answer) => made(&visit, &answer),
-        Err(problem) => new_page(form.refused(&sent, &problem).render(&visit)).refused(&visit, &problem),
+    match page.post("/api/v1.0/api-keys", &data, &data.to_json(&form.inputs)).await {
+        Ok(created) => show_secret(&page, &created),
+        Err(problem) => new_page(form.with_error(&data, &problem).render(&page)).render_error(&page, &problem),
     }
 }
 
-fn made(visit: &Visit, answer: &Value) -> Response {
+/// Shows the secret of a new API key. It is not stored and can't be shown again.
+fn show_secret(page: &PageContext, created: &Value) -> Response {
     let content = html! {
         div.stack {
-            p.prose { "This is the one time that it is shown. Put it where the program finds it, and nowhere else." }
-            (secret(answer["api_key"].as_str().unwrap_or_default(), "the API key"))
-            div.actions { (link(HERE, "Go to the API keys")) }
+            p.prose { "Copy it now: you won't see it again. Store it in a secret manager." }
+            (secret(created["api_key"].as_str().unwrap_or_default(), "API key"))
+            div.actions { (link_button(BASE_PATH, "View API keys")) }
         }
     };
-    Page::new(Place::ApiKeys, "Here is the API key", content).below(&[(HERE, "API keys")]).render(visit)
+    PageLayout::new(NavSection::ApiKeys, "API key created", content)
+        .breadcrumbs(&[(BASE_PATH, "API keys")])
+        .render(page)
 }
 
-async fn read(visit: &Visit, id: ApiKeyId) -> Result<ApiKey, Problem> {
-    Ok(visit.app.table.api_key(id).await?.ok_or_else(Problem::not_found)?.key)
+async fn read(page: &PageContext, id: ApiKeyId) -> Result<ApiKey, Problem> {
+    Ok(page.app.table.api_key(id).await?.ok_or_else(Problem::not_found)?.key)
 }
 
-fn delete_page(name: &str, form: &Markup) -> Page<'static> {
+fn delete_page(name: &str, form: &Markup) -> PageLayout<'static> {
     let content = html! {
         div.stack {
-            p.prose { "From now on every request with " strong { (name) } " is refused. This can't be undone." }
+            p.prose { "Requests using “" strong { (name) } "” will fail immediately. This can't be undone." }
             (form)
         }
     };
-    Page::new(Place::ApiKeys, "Delete this API key?", content).below(&[(HERE, "API keys")])
+    PageLayout::new(NavSection::ApiKeys, "Delete API key?", content).breadcrumbs(&[(BASE_PATH, "API keys")])
 }
 
-async fn ask_delete(Operator(visit): Operator, PathId(id): PathId<ApiKeyId>) -> Result<Response, Problem> {
-    let key = read(&visit, id).await?;
-    let action = format!("{HERE}/{id}/delete");
-    let form = Form::new(&action, Vec::new(), "Delete it", HERE).dangerous();
-    Ok(delete_page(&key.name, &form.render(&visit)).render(&visit))
+fn delete_form(action: &str) -> Form<'_> {
+    Form::new(action, Vec::new(), "Delete", BASE_PATH).destructive()
 }
 
-async fn delete(Operator(visit): Operator, PathId(id): PathId<ApiKeyId>, sent: Sent) -> Result<Response, Problem> {
-    let key = read(&visit, id).await?;
-    match visit.ask(Method::DELETE, &format!("/api/v1.0/api-keys/{id}"), &[], &json!({})).await {
-        Ok(_) => Ok(Redirect::to(&format!("{HERE}?done=deleted")).into_response()),
+async fn confirm_delete(
+    OperatorContext(page): OperatorContext,
+    PathId(id): PathId<ApiKeyId>,
+) -> Result<Response, Problem> {
+    let key = read(&page, id).await?;
+    let form = delete_form(&format!("{BASE_PATH}/{id}/delete")).render(&page);
+    Ok(delete_page(&key.name, &form).render(&page))
+}
+
+async fn delete(
+    OperatorContext(page): OperatorContext,
+    PathId(id): PathId<ApiKeyId>,
+    data: FormData,
+) -> Result<Response, Problem> {
+    let key = read(&page, id).await?;
+    match page.call_api(Method::DELETE, &format!("/api/v1.0/api-keys/{id}"), &[], &json!({})).await {
+        Ok(_) => Ok(Redirect::to(&format!("{BASE_PATH}?notice=deleted")).into_response()),
         Err(problem) => {
-            let action = format!("{HERE}/{id}/delete");
-            let form = Form::new(&action, Vec::new(), "Delete it", HERE).dangerous().refused(&sent, &problem);
-            Ok(delete_page(&key.name, &form.render(&visit)).refused(&visit, &problem))
+            let problem = explain(problem);
+            let action = format!("{BASE_PATH}/{id}/delete");
+            let form = delete_form(&action).with_error(&data, &problem).render(&page);
+            Ok(delete_page(&key.name, &form).render_error(&page, &problem))
         }
+    }
+}
+
+/// Replaces the API's detail by one for operators.
+fn explain(problem: Problem) -> Problem {
+    match problem.code {
+        Code::LastAccessKey => {
+            Problem::new(problem.code, "this is your last non-expiring key with access:write. Create another first")
+        }
+        _ => problem,
     }
 }

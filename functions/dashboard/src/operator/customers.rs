@@ -1,4 +1,4 @@
-//! Customers: all of them by name, and each with the license keys that it holds.
+//! Customers.
 
 use axum::{
     Router,
@@ -19,224 +19,233 @@ use shared::{
     },
 };
 
-use super::license_rows;
+use super::license_table;
 use crate::{
-    enter::{Operator, Visit},
-    form::Sent,
+    form_data::FormData,
+    page_context::{OperatorContext, PageContext},
     ui::{
-        address,
-        components::{Column, Direction, copyable, empty, facts, link, pages, primary_link, section, table},
-        inputs::{Form, Input},
-        shell::{Page, Place},
-        show,
+        components::{
+            Column, NoticeQuery, SortDirection, copyable, description_list, empty_state, link_button, pagination,
+            primary_button, section, table,
+        },
+        format,
+        forms::Form,
+        inputs::Input,
+        layout::{NavSection, PageLayout},
+        with_query,
     },
 };
 
-pub(crate) const HERE: &str = "/dashboard/customers";
+pub(crate) const BASE_PATH: &str = "/dashboard/customers";
+const NEW_PATH: &str = "/dashboard/customers/new";
 
-/// The pages.
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
-        .route(HERE, get(list))
-        .route("/dashboard/customers/new", get(ask_new).post(create))
-        .route("/dashboard/customers/{id}", get(show_one))
-        .route("/dashboard/customers/{id}/edit", get(ask_edit).post(edit))
+        .route(BASE_PATH, get(list))
+        .route(NEW_PATH, get(new).post(create))
+        .route("/dashboard/customers/{id}", get(show))
+        .route("/dashboard/customers/{id}/edit", get(edit).post(update))
 }
 
-/// What the address of the list says.
+/// The query of the list.
 #[derive(Debug, Deserialize)]
-struct Asked {
-    /// How the name begins.
+struct CustomersQuery {
+    /// A prefix of the name.
     name: Option<String>,
-    /// `descending` turns the list round.
+    /// The order by name; ascending by default.
     order: Option<Order>,
-    done: Option<String>,
+    notice: Option<String>,
 }
 
-async fn list(Operator(visit): Operator, asked: Result<ListQuery<Asked>, Problem>) -> Result<Response, Problem> {
-    let ListQuery { filter: asked, paging } = asked?;
-    let name = asked.name.unwrap_or_default();
-    let filter = CustomerFilter { name: name.clone(), order: asked.order.unwrap_or_default() };
-    let found = visit.app.table.customers(&filter, &paging).await?;
-    let at = |order: Order, cursor: &str| {
+async fn list(
+    OperatorContext(page): OperatorContext,
+    query: Result<ListQuery<CustomersQuery>, Problem>,
+) -> Result<Response, Problem> {
+    let ListQuery { filter: query, paging } = query?;
+    let name = query.name.unwrap_or_default();
+    let filter = CustomerFilter { name: name.clone(), order: query.order.unwrap_or_default() };
+    let found = page.app.table.customers(&filter, &paging).await?;
+    let url = |order: Order, cursor: &str| {
         let order = if order == Order::Descending { "descending" } else { "" };
-        address(HERE, &[("name", &name), ("order", order), ("cursor", cursor)])
+        with_query(BASE_PATH, &[("name", &name), ("order", order), ("cursor", cursor)])
     };
-    let next = found.next.as_deref().map(|cursor| at(filter.order, cursor));
-    let first = paging.cursor.is_some().then(|| at(filter.order, ""));
-    let (direction, other) = match filter.order {
-        Order::Ascending => (Direction::Up, Order::Descending),
-        Order::Descending => (Direction::Down, Order::Ascending),
+    let next = found.next.as_deref().map(|cursor| url(filter.order, cursor));
+    let first = paging.cursor.is_some().then(|| url(filter.order, ""));
+    let (direction, reversed) = match filter.order {
+        Order::Ascending => (SortDirection::Ascending, Order::Descending),
+        Order::Descending => (SortDirection::Descending, Order::Ascending),
     };
-    let new = primary_link("/dashboard/customers/new", "New customer");
+    let new = primary_button(NEW_PATH, "New customer");
     let content = html! {
-        (filters(&name))
+        (search_form(&name))
         @if found.items.is_empty() {
             @if name.is_empty() {
-                (empty("No customers yet", "A customer is who holds license keys. People who sign in and claim a license become customers by themselves.", &new))
+                (empty_state("No customers yet", "Customers hold licenses. Anyone who claims one is added automatically.", &new))
             } @else {
-                (empty("Nobody of that name", "Names are found by how they begin, whatever their case.", &link(HERE, "Show all")))
+                (empty_state("No matching customers", "Search matches the start of a name.", &link_button(BASE_PATH, "Show all")))
             }
         } @else {
-            (rows(&found.items, &at(other, ""), direction))
-            (pages(first.as_deref(), next.as_deref()))
+            (customer_table(&found.items, &url(reversed, ""), direction))
+            (pagination(first.as_deref(), next.as_deref()))
         }
     };
-    Ok(Page::new(Place::Customers, "Customers", content).actions(new).done(asked.done.as_deref()).render(&visit))
+    Ok(PageLayout::new(NavSection::Customers, "Customers", content)
+        .actions(new)
+        .notice(query.notice.as_deref())
+        .render(&page))
 }
 
-fn filters(name: &str) -> Markup {
+fn search_form(name: &str) -> Markup {
     html! {
-        form.filters method="get" action=(HERE) {
-            div.field {
-                label for="filter-name" { "Name begins with" }
+        form.filters method="get" action=(BASE_PATH) {
+            div.form-field {
+                label for="filter-name" { "Name" }
                 input #filter-name name="name" value=(name) maxlength="200" autocomplete="off" spellcheck="false";
             }
-            button.button { "Find" }
-            @if !name.is_empty() { a.button.quiet href=(HERE) { "Clear" } }
+            button.button { "Search customers" }
+            @if !name.is_empty() { a.button.ghost href=(BASE_PATH) { "Clear" } }
         }
     }
 }
 
-fn rows(customers: &[Customer], turned: &str, direction: Direction) -> Markup {
+fn customer_table(customers: &[Customer], reversed: &str, direction: SortDirection) -> Markup {
     let columns = [
-        Column::sorted("Name", turned, Some(direction)),
-        Column::new("E-mail"),
+        Column::sorted("Name", reversed, direction),
+        Column::new("Email"),
         Column::new("Company"),
-        Column::new("Since"),
+        Column::new("Created"),
     ];
     let row = |customer: &Customer| {
         vec![
             html! { a href=(path(customer.id)) { (customer.name) } },
             html! { (customer.email) },
             html! { (customer.company.as_deref().unwrap_or("–")) },
-            show::day(customer.created_at),
+            format::date(customer.created_at),
         ]
     };
     table("Customers", &columns, &customers.iter().map(row).collect::<Vec<_>>())
 }
 
-/// Where a customer's page is.
+/// The path of a customer's page.
 pub(crate) fn path(id: CustomerId) -> String {
-    format!("{HERE}/{id}")
+    format!("{BASE_PATH}/{id}")
 }
 
-/// What the address of one says.
-#[derive(Debug, Deserialize)]
-struct AskedOne {
-    done: Option<String>,
-}
-
-async fn show_one(
-    Operator(visit): Operator,
+async fn show(
+    OperatorContext(page): OperatorContext,
     PathId(id): PathId<CustomerId>,
-    asked: Result<ListQuery<AskedOne>, Problem>,
+    query: Result<ListQuery<NoticeQuery>, Problem>,
 ) -> Result<Response, Problem> {
-    let ListQuery { filter, paging } = asked?;
-    let (customer, keys) = tokio::join!(read(&visit, id), keys_of(&visit, id, &paging));
-    let (customer, (keys, next)) = (customer?, keys?);
-    let here = path(id);
-    let next = next.map(|cursor| address(&here, &[("cursor", &cursor)]));
-    let first = paging.cursor.is_some().then_some(here.as_str());
+    let ListQuery { filter, paging } = query?;
+    let (customer, licenses) = tokio::join!(read(&page, id), licenses_of(&page, id, &paging));
+    let (customer, (licenses, next)) = (customer?, licenses?);
+    let path = path(id);
+    let next = next.map(|cursor| with_query(&path, &[("cursor", &cursor)]));
+    let first = paging.cursor.is_some().then_some(path.as_str());
     let issue = format!("/dashboard/license-keys/new?customer_id={id}");
     let content = html! {
-        (facts(&[
-            ("E-mail", html! { (customer.email) }),
+        (description_list(&[
+            ("Email", html! { (customer.email) }),
             ("Company", html! { (customer.company.as_deref().unwrap_or("–")) }),
-            ("Signs in", html! { (if customer.subject.is_some() { "Yes" } else { "Not yet" }) }),
-            ("Since", show::exact_time(customer.created_at)),
-            ("Id", copyable(&id.to_string(), "the id")),
+            ("Portal access", html! { (if customer.subject.is_some() { "Signed in" } else { "Never signed in" }) }),
+            ("Created", format::exact_date_time(customer.created_at)),
+            ("ID", copyable(&id.to_string(), "ID")),
         ]))
-        (section("License keys", &primary_link(&issue, "Issue a key"), &html! {
-            @if keys.is_empty() {
-                (empty("No license keys", "What this customer buys or claims stands here.", &link(&issue, "Issue a key")))
+        (section("Licenses", &primary_button(&issue, "Issue license"), &html! {
+            @if licenses.is_empty() {
+                (empty_state("No licenses", "This customer's licenses appear here.", &link_button(&issue, "Issue license")))
             } @else {
-                (license_rows(&visit, &keys, false, None).await?)
-                (pages(first, next.as_deref()))
+                (license_table(&page, &licenses, false, None).await?)
+                (pagination(first, next.as_deref()))
             }
         }))
     };
-    let page = Page::new(Place::Customers, &customer.name, content)
-        .below(&[(HERE, "Customers")])
-        .actions(link(&format!("{here}/edit"), "Edit"))
-        .done(filter.done.as_deref());
-    Ok(page.render(&visit))
+    let layout = PageLayout::new(NavSection::Customers, &customer.name, content)
+        .breadcrumbs(&[(BASE_PATH, "Customers")])
+        .actions(link_button(&format!("{path}/edit"), "Edit"))
+        .notice(filter.notice.as_deref());
+    Ok(layout.render(&page))
 }
 
-async fn keys_of(
-    visit: &Visit,
+async fn licenses_of(
+    page: &PageContext,
     id: CustomerId,
     paging: &PageRequest,
 ) -> Result<(Vec<LicenseResource>, Option<String>), Problem> {
     let filter = LicenseFilter { customer_id: Some(id), ..LicenseFilter::default() };
-    let page = list_licenses::list(&visit.app.table, &filter, visit.ctx.now, paging).await?;
-    Ok((page.items, page.next_cursor))
+    let found = list_licenses::list(&page.app.table, &filter, page.ctx.now, paging).await?;
+    Ok((found.items, found.next_cursor))
 }
 
-/// The fields of a customer, as it is now if it is there.
-fn inputs(current: Option<&Customer>) -> Vec<Input> {
+fn inputs(customer: Option<&Customer>) -> Vec<Input> {
     vec![
         Input::text("name", "Name", 200)
             .required()
-            .maybe(current.map(|customer| customer.name.as_str()))
-            .hint("A person or an organisation."),
-        Input::email("email", "E-mail")
+            .optional_value(customer.map(|customer| customer.name.as_str()))
+            .hint("A person or an organization."),
+        Input::email("email", "Email")
             .required()
-            .maybe(current.map(|customer| customer.email.as_str()))
-            .hint("Who signs in with this address, verified, is this customer."),
-        Input::text("company", "Company", 200).maybe(current.and_then(|customer| customer.company.as_deref())),
+            .optional_value(customer.map(|customer| customer.email.as_str()))
+            .hint("Whoever signs in with this verified email sees these licenses."),
+        Input::text("company", "Company", 200)
+            .optional_value(customer.and_then(|customer| customer.company.as_deref())),
     ]
 }
 
 fn new_form() -> Form<'static> {
-    Form::new("/dashboard/customers/new", inputs(None), "Create customer", HERE)
+    Form::new(NEW_PATH, inputs(None), "Create customer", BASE_PATH)
 }
 
-fn new_page(content: Markup) -> Page<'static> {
-    Page::new(Place::Customers, "New customer", content).below(&[(HERE, "Customers")])
+fn new_page(content: Markup) -> PageLayout<'static> {
+    PageLayout::new(NavSection::Customers, "New customer", content).breadcrumbs(&[(BASE_PATH, "Customers")])
 }
 
-async fn ask_new(Operator(visit): Operator) -> Response {
-    new_page(new_form().render(&visit)).render(&visit)
+async fn new(OperatorContext(page): OperatorContext) -> Response {
+    new_page(new_form().render(&page)).render(&page)
 }
 
-async fn create(Operator(visit): Operator, sent: Sent) -> Response {
+async fn create(OperatorContext(page): OperatorContext, data: FormData) -> Response {
     let form = new_form();
-    match visit.post("/api/v1.0/customers", &sent, &sent.json(&form.inputs)).await {
-        Ok(made) => {
-            Redirect::to(&format!("{HERE}/{}?done=created", made["id"].as_str().unwrap_or_default())).into_response()
+    match page.post("/api/v1.0/customers", &data, &data.to_json(&form.inputs)).await {
+        Ok(created) => {
+            let id = created["id"].as_str().unwrap_or_default();
+            Redirect::to(&format!("{BASE_PATH}/{id}?notice=created")).into_response()
         }
-        Err(problem) => new_page(form.refused(&sent, &problem).render(&visit)).refused(&visit, &problem),
+        Err(problem) => new_page(form.with_error(&data, &problem).render(&page)).render_error(&page, &problem),
     }
 }
 
-fn edit_form<'a>(action: &'a str, here: &'a str, customer: &Customer) -> Form<'a> {
+fn edit_form<'a>(action: &'a str, path: &'a str, customer: &Customer) -> Form<'a> {
     let inputs = inputs(Some(customer)).into_iter().chain([Input::version(customer)]).collect();
-    Form::new(action, inputs, "Save", here)
+    Form::new(action, inputs, "Save", path)
 }
 
-fn edit_page(content: Markup) -> Page<'static> {
-    Page::new(Place::Customers, "Edit customer", content).below(&[(HERE, "Customers")])
+fn edit_page(content: Markup) -> PageLayout<'static> {
+    PageLayout::new(NavSection::Customers, "Edit customer", content).breadcrumbs(&[(BASE_PATH, "Customers")])
 }
 
-async fn ask_edit(Operator(visit): Operator, PathId(id): PathId<CustomerId>) -> Result<Response, Problem> {
-    let customer = read(&visit, id).await?;
-    let here = path(id);
-    Ok(edit_page(edit_form(&format!("{here}/edit"), &here, &customer).render(&visit)).render(&visit))
+async fn edit(OperatorContext(page): OperatorContext, PathId(id): PathId<CustomerId>) -> Result<Response, Problem> {
+    let customer = read(&page, id).await?;
+    let path = path(id);
+    Ok(edit_page(edit_form(&format!("{path}/edit"), &path, &customer).render(&page)).render(&page))
 }
 
-async fn edit(Operator(visit): Operator, PathId(id): PathId<CustomerId>, sent: Sent) -> Result<Response, Problem> {
-    let customer = read(&visit, id).await?;
-    let here = path(id);
-    let action = format!("{here}/edit");
-    let form = edit_form(&action, &here, &customer);
-    Ok(match visit.put(&format!("/api/v1.0/customers/{id}"), &sent, &sent.json(&form.inputs)).await {
-        Ok(_) => Redirect::to(&format!("{here}?done=saved")).into_response(),
-        Err(problem) => edit_page(form.refused(&sent, &problem).render(&visit)).refused(&visit, &problem),
+async fn update(
+    OperatorContext(page): OperatorContext,
+    PathId(id): PathId<CustomerId>,
+    data: FormData,
+) -> Result<Response, Problem> {
+    let customer = read(&page, id).await?;
+    let path = path(id);
+    let action = format!("{path}/edit");
+    let form = edit_form(&action, &path, &customer);
+    Ok(match page.put(&format!("/api/v1.0/customers/{id}"), &data, &data.to_json(&form.inputs)).await {
+        Ok(_) => Redirect::to(&format!("{path}?notice=saved")).into_response(),
+        Err(problem) => edit_page(form.with_error(&data, &problem).render(&page)).render_error(&page, &problem),
     })
 }
 
-pub(crate) async fn read(visit: &Visit, id: CustomerId) -> Result<Customer, Problem> {
-    let found = visit.app.table.customer(id).await?;
+pub(crate) async fn read(page: &PageContext, id: CustomerId) -> Result<Customer, Problem> {
+    let found = page.app.table.customer(id).await?;
     Ok(found.ok_or_else(Problem::not_found)?.customer)
 }

@@ -1,4 +1,4 @@
-//! The API's health, as the operator's browser sees it.
+//! The health page. A script polls the API's health endpoint from the operator's browser.
 
 use axum::{Router, response::Response, routing::get};
 use maud::html;
@@ -6,40 +6,39 @@ use shared::AppState;
 
 use crate::{
     assets::Asset,
-    enter::Operator,
-    ui::shell::{Page, Place},
+    page_context::OperatorContext,
+    ui::layout::{NavSection, PageLayout},
 };
 
-/// The page.
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new().route("/dashboard/health", get(page))
+    Router::new().route("/dashboard/health", get(show))
 }
 
-async fn page(Operator(visit): Operator) -> Response {
+async fn show(OperatorContext(page): OperatorContext) -> Response {
     let content = html! {
-        div.health data-health="/health" {
-            div.card.health-now data-tone="waiting" {
-                p.health-word role="status" aria-live="polite" data-word { "Asking …" }
-                p.muted data-since { "This page asks every three seconds." }
-                noscript { p { "A script asks again and again. Without one, " a href="/health" { "ask once" } "." } }
+        div.health data-health-url="/health" {
+            div.card.health-status data-status="pending" {
+                p.health-title role="status" aria-live="polite" data-title { "Checking…" }
+                p.muted data-since { "Updates every 3 seconds." }
+                noscript { p { "Live updates need JavaScript. " a href="/health" { "View the raw status" } "." } }
             }
             section.section {
-                div.section-head { h2 { "How long an answer takes" } }
+                div.section-header { h2 { "Response time" } }
                 div.card.stack {
-                    dl.facts {
-                        div { dt { "Now" } dd data-now { "–" } }
+                    dl.description-list {
+                        div { dt { "Latest" } dd data-latest { "–" } }
                         div { dt { "Median" } dd data-median { "–" } }
-                        div { dt { "Slowest" } dd data-worst { "–" } }
-                        div { dt { "Asked" } dd data-count { "0 times" } }
+                        div { dt { "Slowest" } dd data-slowest { "–" } }
+                        div { dt { "Checks" } dd data-count { "0 checks" } }
                     }
-                    svg.health-plot data-plot viewBox="0 0 600 80" preserveAspectRatio="none" role="img" aria-label="Time to answer, the last sixty times" {}
+                    svg.latency-chart data-chart viewBox="0 0 600 80" preserveAspectRatio="none" role="img" aria-label="Response times of the last 60 checks" {}
                 }
             }
             section.section {
-                div.section-head { h2 { "What it needs" } }
-                ul.feed data-checks { li { span { "Not asked yet" } } }
+                div.section-header { h2 { "Dependencies" } }
+                ul.list data-dependencies { li { span { "Not checked yet" } } }
             }
         }
     };
-    Page::new(Place::Health, "Health", content).script(Asset::Health).render(&visit)
+    PageLayout::new(NavSection::Health, "Health", content).script(Asset::Health).render(&page)
 }

@@ -1,9 +1,9 @@
-//! Where operators work.
+//! The pages of operators.
 
+mod activity;
 mod api_keys;
 mod catalog;
 pub(crate) mod customers;
-mod events;
 mod health;
 pub(crate) mod license_keys;
 pub(crate) mod overview;
@@ -22,14 +22,14 @@ use shared::{
 };
 
 use crate::{
-    enter::Visit,
+    page_context::PageContext,
     ui::{
-        components::{Column, Direction, seats, status, table},
-        show,
+        components::{Column, SortDirection, seat_usage, status_badge, table},
+        format,
     },
 };
 
-/// The operator's pages.
+/// The routes of operators.
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .merge(api_keys::routes())
@@ -41,52 +41,51 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(signing_keys::routes())
 }
 
-/// A list of license keys, with their customers unless all are of one. `turned` is where it goes the other way round, and
-/// which way it goes now.
-pub(crate) async fn license_rows(
-    visit: &Visit,
-    keys: &[LicenseResource],
+/// A table of licenses. `sort` is the URL that reverses the order, and the current direction.
+pub(crate) async fn license_table(
+    page: &PageContext,
+    licenses: &[LicenseResource],
     with_customer: bool,
-    turned: Option<(&str, Direction)>,
+    sort: Option<(&str, SortDirection)>,
 ) -> Result<Markup, Problem> {
-    let catalog = visit.app.catalog.read(&visit.app.table, visit.ctx.now).await?;
-    let ids = keys.iter().filter(|_| with_customer).filter_map(|key| key.customer_id).collect();
-    let names = names_of(visit, ids).await?;
+    let catalog = page.app.catalog.read(&page.app.table, page.ctx.now).await?;
+    let ids = licenses.iter().filter(|_| with_customer).filter_map(|license| license.customer_id).collect();
+    let names = customer_names(page, ids).await?;
     let mut columns = vec![Column::new("License key")];
     columns.extend(with_customer.then(|| Column::new("Customer")));
-    let issued = match turned {
-        Some((href, direction)) => Column::sorted("Issued", href, Some(direction)),
+    let issued = match sort {
+        Some((href, direction)) => Column::sorted("Issued", href, direction),
         None => Column::new("Issued"),
     };
-    columns.extend([Column::new("Tier"), Column::new("Status"), Column::new("Seats"), issued, Column::new("Ends")]);
-    let row = |key: &LicenseResource| {
-        let tier = catalog.tiers.get(&key.tier_id).map_or("–", |tier| tier.name.as_str());
-        let product = catalog.products.get(&key.product_id).map_or("–", |product| product.name.as_str());
-        let customer = key.customer_id.and_then(|id| Some((id, names.get(&id)?)));
-        let mut cells = vec![html! { a href=(license_keys::path(key.id)) { code { (key.key_hint) } } }];
+    columns.extend([Column::new("Plan"), Column::new("Status"), Column::new("Seats"), issued, Column::new("Expires")]);
+    let row = |license: &LicenseResource| {
+        let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
+        let product = catalog.products.get(&license.product_id).map_or("–", |product| product.name.as_str());
+        let customer = license.customer_id.and_then(|id| Some((id, names.get(&id)?)));
+        let mut cells = vec![html! { a href=(license_keys::path(license.id)) { code { (license.key_hint) } } }];
         if with_customer {
             cells.push(
                 html! { @if let Some((id, name)) = customer { a href=(customers::path(id)) { (name) } } @else { "–" } },
             );
         }
         cells.extend([
-            html! { (product) " " span.sub { (tier) } },
-            status(key.status),
-            seats(key.seats_used, key.max_users),
-            show::day(key.issued_at),
-            key.expires_at.map_or_else(|| html! { "Never" }, show::day),
+            html! { (product) " " span.subtext { (tier) } },
+            status_badge(license.status),
+            seat_usage(license.seats_used, license.max_users),
+            format::date(license.issued_at),
+            license.expires_at.map_or_else(|| html! { "Never" }, format::date),
         ]);
         cells
     };
-    Ok(table("License keys", &columns, &keys.iter().map(row).collect::<Vec<_>>()))
+    Ok(table("Licenses", &columns, &licenses.iter().map(row).collect::<Vec<_>>()))
 }
 
-/// What customers are called: a read each, all at once.
-pub(crate) async fn names_of(
-    visit: &Visit,
+/// The names of customers, read concurrently with one request each.
+pub(crate) async fn customer_names(
+    page: &PageContext,
     ids: BTreeSet<CustomerId>,
 ) -> Result<BTreeMap<CustomerId, String>, Problem> {
-    let table = &visit.app.table;
+    let table = &page.app.table;
     let found = try_join_all(ids.into_iter().map(|id| table.customer(id))).await?;
     Ok(found.into_iter().flatten().map(|found| (found.customer.id, found.customer.name)).collect())
 }

@@ -1,4 +1,4 @@
-//! The overview: how things stand, from figures that a scheduled run makes, and the latest events.
+//! The overview: statistics, which a scheduled function updates, and recent activity.
 
 use axum::response::Response;
 use jiff::SignedDuration;
@@ -11,122 +11,127 @@ use shared::{
     http::Problem,
 };
 
-use super::{customers, events::feed, license_keys};
+use super::{
+    activity::{ActivityNames, activity_feed},
+    customers, license_keys,
+};
 use crate::{
-    enter::Visit,
+    page_context::PageContext,
     ui::{
-        components::{Column, empty, notice, primary_link, seats, section, table},
-        plot,
-        shell::{Page, Place},
-        show,
+        chart,
+        components::{Column, Tone, banner, empty_state, primary_button, seat_usage, section, table},
+        format,
+        layout::{NavSection, PageLayout},
     },
 };
 
-/// Where no figures are made yet, the latest events are those of this long ago at most.
-const LATELY: SignedDuration = SignedDuration::from_hours(24);
+/// The maximum age of recent events before the first statistics exist.
+const RECENT: SignedDuration = SignedDuration::from_hours(24);
 
-/// The page. However many license keys there are, it costs the same: the figures, and the events since they were made.
-pub(crate) async fn page(visit: &Visit) -> Result<Response, Problem> {
-    let app = &visit.app;
-    let now = visit.ctx.now;
+/// Shows the overview. The number of reads does not depend on the number of licenses: it reads the statistics and the
+/// events since their last update.
+pub(crate) async fn show(page: &PageContext) -> Result<Response, Problem> {
+    let app = &page.app;
+    let now = page.ctx.now;
     let (statistics, catalog) = tokio::try_join!(app.table.statistics(), app.catalog.read(&app.table, now))?;
-    let since = statistics.as_ref().map_or(now - LATELY, |statistics| statistics.made_at);
+    let since = statistics.as_ref().map_or(now - RECENT, |statistics| statistics.made_at);
     let newer = app.table.events_since(since, now, LATEST).await?;
     let latest = latest(newer, statistics.as_ref().map_or(&[], |statistics| &statistics.latest));
     let content = html! {
         @match &statistics {
-            Some(statistics) => (figures(visit, statistics, &catalog)),
-            None => (notice("calm", &html! { p { "The figures are made by a run every hour: the first is still to come." } })),
+            Some(statistics) => (statistics_sections(page, statistics, &catalog)),
+            None => (banner(Tone::Info, &html! { p { "Statistics update hourly. The first update is on its way." } })),
         }
-        (section("Latest events", &html! {}, &events(&latest, &catalog)))
+        (section("Recent activity", &html! {}, &recent_activity(page, &latest, &catalog)))
     };
-    let issue = primary_link("/dashboard/license-keys/new", "Issue a key");
-    Ok(Page::new(Place::Overview, "Overview", content).actions(issue).render(visit))
+    let issue = primary_button("/dashboard/license-keys/new", "Issue license");
+    Ok(PageLayout::new(NavSection::Overview, "Overview", content).actions(issue).render(page))
 }
 
-/// What happened last; at the very beginning, what to do first.
-fn events(latest: &[Event], catalog: &Catalog) -> Markup {
-    let (title, text, action) = if catalog.products.is_empty() {
-        (
-            "Begin with a product",
-            "A product is a piece of software that is licensed; it has pricing tiers, which customers buy.",
-            primary_link("/dashboard/products/new", "New product"),
-        )
-    } else {
-        (
-            "Nothing has happened yet",
-            "Issuing a license key is the first event.",
-            primary_link("/dashboard/license-keys/new", "Issue a key"),
-        )
-    };
-    if latest.is_empty() { empty(title, text, &action) } else { feed(latest, true) }
+/// The recent events; without any, the next step of the setup.
+fn recent_activity(page: &PageContext, events: &[Event], catalog: &Catalog) -> Markup {
+    if !events.is_empty() {
+        return activity_feed(events, ActivityNames { catalog, session: &page.session, license: None });
+    }
+    if catalog.products.is_empty() {
+        let action = primary_button("/dashboard/products/new", "New product");
+        return empty_state(
+            "Create your first product",
+            "A product is an app you license. Add tiers and features to it, then issue licenses.",
+            &action,
+        );
+    }
+    let action = primary_button("/dashboard/license-keys/new", "Issue license");
+    empty_state("No activity yet", "Licenses you issue and machines that activate appear here.", &action)
 }
 
-fn figures(visit: &Visit, statistics: &Statistics, catalog: &Catalog) -> Markup {
+fn statistics_sections(page: &PageContext, statistics: &Statistics, catalog: &Catalog) -> Markup {
     let statuses = &statistics.statuses;
-    let age = html! { p.muted { "Counted " (show::ago(statistics.made_at, visit.ctx.now)) } };
+    let updated = html! { p.muted { "Updated " (format::time_ago(statistics.made_at, page.ctx.now)) } };
+    let expires = |license: &Listed| license.expires_at.map_or_else(|| html! { "–" }, format::date);
+    let seats = |license: &Listed| seat_usage(license.seats_used, license.max_users);
     html! {
-        (section("License keys", &age, &html! {
-            div.tiles {
-                (tile("Active", statuses.active, "active"))
-                (tile("Suspended", statuses.suspended, "suspended"))
-                (tile("Expired", statuses.expired, "expired"))
-                (tile("Superseded", statuses.superseded, "superseded"))
-                (tile("Revoked", statuses.revoked, "revoked"))
+        (section("Licenses", &updated, &html! {
+            div.stat-grid {
+                (stat_card("Active", statuses.active, "active"))
+                (stat_card("Suspended", statuses.suspended, "suspended"))
+                (stat_card("Expired", statuses.expired, "expired"))
+                (stat_card("Superseded", statuses.superseded, "superseded"))
+                (stat_card("Revoked", statuses.revoked, "revoked"))
             }
         }))
-        (section("The last 30 days", &html! {}, &html! {
-            div.plots {
-                (plotted("Issued", "", &statistics.days, |day| day.issued))
-                (plotted("Activated", "", &statistics.days, |day| day.activated))
-                (plotted("Deactivated", "dim", &statistics.days, |day| day.deactivated))
-                (plotted("Revoked", "bad", &statistics.days, |day| day.revoked))
+        (section("Last 30 days", &html! {}, &html! {
+            div.charts {
+                (daily_chart("Licenses issued", Tone::Info, &statistics.days, |day| day.issued))
+                (daily_chart("Machines activated", Tone::Info, &statistics.days, |day| day.activated))
+                (daily_chart("Machines deactivated", Tone::Neutral, &statistics.days, |day| day.deactivated))
+                (daily_chart("Licenses revoked", Tone::Danger, &statistics.days, |day| day.revoked))
             }
         }))
         div.section.columns {
-            (shortlist("Ending within 30 days", &statistics.ending, "No license key ends soon.", catalog, |key| key.expires_at.map_or_else(|| html! { "–" }, show::day), "Ends"))
-            (shortlist("Hardly a seat left", &statistics.nearly_full, "Every license key has seats to spare.", catalog, |key| seats(key.seats_used, key.max_users), "Seats"))
+            (shortlist("Expiring in 30 days", &statistics.ending, "Nothing expires in the next 30 days.", catalog, ("Expires", &expires)))
+            (shortlist("Near seat limit", &statistics.nearly_full, "No licenses are near their seat limit.", catalog, ("Seats", &seats)))
         }
     }
 }
 
-fn tile(name: &str, count: u64, status: &str) -> Markup {
+fn stat_card(name: &str, count: u64, status: &str) -> Markup {
     html! {
-        a.tile href={ (license_keys::HERE) "?status=" (status) } {
-            span.tile-name { (name) }
-            span.tile-number { (show::number(count)) }
+        a.stat-card href={ (license_keys::BASE_PATH) "?status=" (status) } {
+            span.stat-label { (name) }
+            span.stat-value { (format::number(count)) }
         }
     }
 }
 
-fn plotted(name: &str, tone: &str, days: &[Day], read: fn(&Day) -> u64) -> Markup {
-    plot::days(name, tone, &days.iter().map(|day| (day.date, read(day))).collect::<Vec<_>>())
+fn daily_chart(title: &str, tone: Tone, days: &[Day], count: fn(&Day) -> u64) -> Markup {
+    chart::daily_chart(title, tone, &days.iter().map(|day| (day.date, count(day))).collect::<Vec<_>>())
 }
 
+/// A table of licenses with one column of its own.
 fn shortlist(
     title: &str,
     list: &Shortlist,
-    none: &str,
+    empty_text: &str,
     catalog: &Catalog,
-    last: fn(&Listed) -> Markup,
-    name: &str,
+    (column, cell): (&str, &dyn Fn(&Listed) -> Markup),
 ) -> Markup {
-    let columns = [Column::new("License key"), Column::new("Customer"), Column::new(name)];
-    let row = |key: &Listed| {
-        let tier = catalog.tiers.get(&key.tier_id).map_or("–", |tier| tier.name.as_str());
+    let columns = [Column::new("License key"), Column::new("Customer"), Column::new(column)];
+    let row = |license: &Listed| {
+        let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
         vec![
-            html! { a href=(license_keys::path(key.license_id)) { code { (key.key_hint) } } span.sub { (tier) } },
-            html! { a href=(customers::path(key.customer_id)) { (key.customer_name) } },
-            last(key),
+            html! { a href=(license_keys::path(license.license_id)) { code { (license.key_hint) } } span.subtext { (tier) } },
+            html! { a href=(customers::path(license.customer_id)) { (license.customer_name) } },
+            cell(license),
         ]
     };
     let shown = list.first.len() as u64;
-    let more = html! { @if list.count > shown { p.muted { (shown) " of " (show::number(list.count)) } } };
+    let total = html! { @if list.count > shown { p.muted { (shown) " of " (format::number(list.count)) } } };
     section(
         title,
-        &more,
+        &total,
         &html! {
-            @if list.first.is_empty() { p.muted { (none) } }
+            @if list.first.is_empty() { p.muted { (empty_text) } }
             @else { (table(title, &columns, &list.first.iter().map(row).collect::<Vec<_>>())) }
         },
     )

@@ -1,4 +1,5 @@
-//! The search box: a form that is posted, as what is looked for may be a key string, which no address may hold.
+//! The search for customers and licenses. It uses POST, because the search text may be a key string, which must not appear
+//! in a URL.
 
 use axum::{
     Router,
@@ -16,44 +17,45 @@ use shared::{
 
 use super::{customers, license_keys};
 use crate::{
-    enter::Operator,
-    form::Sent,
+    form_data::FormData,
+    page_context::OperatorContext,
     ui::{
-        address,
-        components::empty,
-        shell::{Page, Place},
+        components::empty_state,
+        layout::{NavSection, PageLayout},
+        with_query,
     },
 };
 
-/// The page.
 pub(crate) fn routes() -> Router<AppState> {
     Router::new().route("/dashboard/search", post(search))
 }
 
-async fn search(Operator(visit): Operator, sent: Sent) -> Result<Response, Problem> {
-    let table = &visit.app.table;
-    let text = sent.get("q");
-    let to = match find(table, &Secret::new(text.to_owned())).await? {
+/// Redirects to the only result, or to the list of customers if several match.
+async fn search(OperatorContext(page): OperatorContext, form: FormData) -> Result<Response, Problem> {
+    let table = &page.app.table;
+    let text = form.get("q");
+    let result = match find(table, &Secret::new(text.to_owned())).await? {
         Found::License(id) => Some(license_keys::path(id)),
         Found::Customer(id) => Some(customers::path(id)),
         Found::Nothing => None,
     };
-    if let Some(to) = to {
-        return Ok(Redirect::to(&to).into_response());
+    if let Some(path) = result {
+        return Ok(Redirect::to(&path).into_response());
     }
     let filter = CustomerFilter { name: text.to_owned(), ..CustomerFilter::default() };
-    let paging = PageRequest { limit: 2, cursor: None, key: visit.app.cursor_key() };
-    let named = if text.is_empty() { Vec::new() } else { table.customers(&filter, &paging).await?.items };
-    Ok(match &named[..] {
+    // Two are enough to know whether there are several.
+    let paging = PageRequest { limit: 2, cursor: None, key: page.app.cursor_key() };
+    let matches = if text.is_empty() { Vec::new() } else { table.customers(&filter, &paging).await?.items };
+    Ok(match &matches[..] {
         [] => {
-            let content = empty(
-                "Nothing found",
-                "Look for the beginning of a customer’s name, a whole e-mail address, a whole license key, or an id such as lic_…, cus_… or act_….",
+            let content = empty_state(
+                &format!("No results for “{text}”"),
+                "Try the start of a customer's name, an email address, a full license key, or an ID.",
                 &html! {},
             );
-            Page::new(Place::Nowhere, "Search", content).render(&visit)
+            PageLayout::new(NavSection::None, "Search", content).render(&page)
         }
-        [one] => Redirect::to(&customers::path(one.id)).into_response(),
-        _ => Redirect::to(&address(customers::HERE, &[("name", text)])).into_response(),
+        [customer] => Redirect::to(&customers::path(customer.id)).into_response(),
+        _ => Redirect::to(&with_query(customers::BASE_PATH, &[("name", text)])).into_response(),
     })
 }

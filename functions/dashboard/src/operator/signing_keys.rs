@@ -1,4 +1,4 @@
-//! The signing key ring.
+//! Signing keys.
 
 use access::signing_keys::{SigningKeyResource, SigningKeysResource};
 use axum::{
@@ -7,228 +7,249 @@ use axum::{
     routing::get,
 };
 use maud::{Markup, html};
-use serde::Deserialize;
 use shared::{
     AppState,
     domain::{
-        Jwk,
+        Code, Jwk,
         key_ring::{KeyRing, KeyState, RingConflict, RotationPolicy, SigningKey},
     },
     http::{ListQuery, PathId, Problem},
 };
 
 use crate::{
-    enter::{Operator, Visit},
-    form::Sent,
+    form_data::FormData,
+    page_context::{OperatorContext, PageContext},
     ui::{
-        components::{Column, badge, copyable, danger_link, dialog_link, empty, facts, section, table},
-        inputs::{Form, Input},
-        shell::{Page, Place},
-        show,
+        components::{
+            Column, NoticeQuery, Tone, badge, copyable, description_list, destructive_dialog_button, dialog_button,
+            empty_state, section, table,
+        },
+        format,
+        forms::Form,
+        inputs::Input,
+        layout::{NavSection, PageLayout},
     },
 };
 
-const HERE: &str = "/dashboard/signing-keys";
+const BASE_PATH: &str = "/dashboard/signing-keys";
+const ROTATE_PATH: &str = "/dashboard/signing-keys/rotate";
 
-/// The pages.
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
-        .route(HERE, get(list))
-        .route("/dashboard/signing-keys/rotate", get(ask_rotate).post(rotate))
-        .route("/dashboard/signing-keys/{kid}/condemn", get(ask_condemn).post(condemn))
+        .route(BASE_PATH, get(list))
+        .route(ROTATE_PATH, get(confirm_rotate).post(rotate))
+        .route("/dashboard/signing-keys/{kid}/condemn", get(confirm_condemn).post(condemn))
 }
 
-/// What the address says.
-#[derive(Debug, Deserialize)]
-struct Asked {
-    done: Option<String>,
-}
-
-async fn ring(visit: &Visit) -> Result<SigningKeysResource, Problem> {
-    Ok(SigningKeysResource::new(&visit.app.table.ring().await?, visit.app.settings.rotation_policy))
-}
-
-async fn list(Operator(visit): Operator, asked: Result<ListQuery<Asked>, Problem>) -> Result<Response, Problem> {
-    let asked = asked?.filter;
-    let ring = ring(&visit).await?;
-    let next = ring.next_rotation_at.map_or_else(
-        || html! { "When a next key has been published" },
-        |at| {
-            if at > visit.ctx.now {
-                html! { (show::until(at, visit.ctx.now)) span.utc { (at.strftime("%Y-%m-%d %H:%M UTC")) } }
-            } else {
-                html! { "Due" }
-            }
+async fn list(
+    OperatorContext(page): OperatorContext,
+    query: Result<ListQuery<NoticeQuery>, Problem>,
+) -> Result<Response, Problem> {
+    let query = query?.filter;
+    let ring = SigningKeysResource::new(&page.app.table.ring().await?, page.app.settings.rotation_policy);
+    let next_rotation = match ring.next_rotation_at {
+        None => html! { "After the next key is published" },
+        Some(at) if at > page.ctx.now => html! {
+            (format::time_until(at, page.ctx.now)) span.utc { (at.strftime("%Y-%m-%d %H:%M UTC")) }
         },
-    );
-    let roots = &ring.root_keys;
+        Some(_) => html! { "Due now" },
+    };
     let content = html! {
-        (facts(&[("Next rotation", next), ("Published at", html! { a href="/.well-known/jwks.json" { "jwks.json" } ", " a href="/.well-known/jwks.jwt" { "jwks.jwt" } })]))
+        (description_list(&[
+            ("Next rotation", next_rotation),
+            ("Published keys", html! { a href="/.well-known/jwks.json" { "jwks.json" } ", " a href="/.well-known/jwks.jwt" { "jwks.jwt" } }),
+        ]))
         (section("Keys", &html! {}, &html! {
-            @if ring.items.is_empty() { (empty("No signing key yet", "The first is made by the rotation function, within minutes.", &html! {})) }
-            @else { (rows(&ring.items)) }
+            @if ring.items.is_empty() { (empty_state("No signing keys yet", "The first key is created automatically within minutes.", &html! {})) }
+            @else { (key_table(&ring.items)) }
         }))
         (section("Root keys", &html! {}, &html! {
-            p.muted.prose { "Apps that trust no network have the first one built in: it signs jwks.jwt, and no license token." }
-            ul.feed { @for root in roots { (root_row(root)) } }
+            p.muted.prose { "Embed the first root key in your app. It signs jwks.jwt, never license tokens." }
+            ul.list { @for root in &ring.root_keys { (root_key(root)) } }
         }))
     };
-    let page = Page::new(Place::SigningKeys, "Signing keys", content)
-        .actions(dialog_link("/dashboard/signing-keys/rotate", "Rotate now"));
-    Ok(page.done(asked.done.as_deref()).render(&visit))
+    let layout = PageLayout::new(NavSection::SigningKeys, "Signing keys", content)
+        .actions(dialog_button(ROTATE_PATH, "Rotate keys"));
+    Ok(layout.notice(query.notice.as_deref()).render(&page))
 }
 
-/// What an app is built with.
-fn root_row(root: &Jwk) -> Markup {
-    let text = serde_json::to_string(root).unwrap_or_default();
+fn root_key(root: &Jwk) -> Markup {
+    let jwk = serde_json::to_string(root).unwrap_or_default();
     html! {
         li {
-            span { span.sub { "Thumbprint (RFC 7638)" } (copyable(&root.kid, "the thumbprint")) }
-            details { summary { "Public key, as a JWK" } (copyable(&text, "the public key")) }
+            span { span.subtext { "Thumbprint (RFC 7638)" } (copyable(&root.kid, "thumbprint")) }
+            details { summary { "Public key (JWK)" } (copyable(&jwk, "public key")) }
         }
     }
 }
 
-fn rows(keys: &[SigningKeyResource]) -> Markup {
+fn key_table(keys: &[SigningKeyResource]) -> Markup {
     let columns = [
-        Column::new("Key"),
+        Column::new("Key ID"),
         Column::new("State"),
-        Column::new("Made"),
-        Column::new("Signs since"),
-        Column::new("Leaves the JWKS"),
+        Column::new("Created"),
+        Column::new("Active since"),
+        Column::new("Removed from JWKS"),
         Column::new(""),
     ];
-    let at = |time: Option<_>| time.map_or_else(|| html! { "–" }, show::time);
+    let optional = |time: Option<_>| time.map_or_else(|| html! { "–" }, format::date_time);
     let row = |key: &SigningKeyResource| {
         vec![
-            html! { code { (key.kid) } @if let Some(reason) = &key.condemned_reason { span.sub { "“" (reason) "”" } } },
-            state(key.state),
-            show::time(key.created_at),
-            at(key.signs_since),
-            at(key.retires_at),
-            html! { @if key.state != KeyState::Condemned { (danger_link(&format!("{HERE}/{}/condemn", key.kid), "Condemn")) } },
+            html! { code { (key.kid) } @if let Some(reason) = &key.condemned_reason { span.subtext { "“" (reason) "”" } } },
+            state_badge(key.state),
+            format::date_time(key.created_at),
+            optional(key.signs_since),
+            optional(key.retires_at),
+            html! { @if key.state != KeyState::Condemned { (destructive_dialog_button(&format!("{BASE_PATH}/{}/condemn", key.kid), "Mark compromised")) } },
         ]
     };
     table("Signing keys", &columns, &keys.iter().map(row).collect::<Vec<_>>())
 }
 
-fn state(state: KeyState) -> Markup {
+fn state_badge(state: KeyState) -> Markup {
     match state {
-        KeyState::Next => badge("Next: published", "warn"),
-        KeyState::Current => badge("Current: signs", "good"),
-        KeyState::Previous => badge("Previous: verifies", "dim"),
-        KeyState::Retired => badge("Retired", "dim"),
-        KeyState::Condemned => badge("Condemned", "bad"),
+        KeyState::Next => badge("Next", Tone::Warning),
+        KeyState::Current => badge("Active", Tone::Success),
+        KeyState::Previous => badge("Verify only", Tone::Neutral),
+        KeyState::Retired => badge("Retired", Tone::Neutral),
+        KeyState::Condemned => badge("Compromised", Tone::Danger),
     }
 }
 
 fn rotate_form() -> Form<'static> {
-    let force = Input::checkbox("force", "At once, though apps may not have seen the next key yet")
-        .hint("An app that does not fetch the keys anew for a kid it does not know refuses new tokens for a while.");
-    Form::new("/dashboard/signing-keys/rotate", vec![force], "Rotate", HERE)
+    let force = Input::checkbox("force", "Rotate now, even if some apps don't have the next key")
+        .hint("Apps that don't refetch the keys for an unknown key ID reject new tokens until they do.");
+    Form::new(ROTATE_PATH, vec![force], "Rotate", BASE_PATH)
 }
 
-fn rotate_page(visit: &Visit, ring: &KeyRing, form: &Markup) -> Page<'static> {
+fn rotate_page(page: &PageContext, ring: &KeyRing, form: &Markup) -> PageLayout<'static> {
     let content = html! {
         div.stack.prose {
             p {
-                "The next key signs from now on, and another is made to follow it. The one that signed stays published until the last \
-                token that it signed has ended. This happens by itself, too; it is needed now only if you have a reason."
+                "The next key becomes active, and a new next key is created. The current key stays published until its last \
+                token expires. Keys rotate automatically; rotate now only if you need to."
             }
-            @if let Err(RingConflict::NotPublishedLongEnough(at)) = ring.promoted(visit.app.settings.rotation_policy, visit.ctx.now) {
-                p { "The next key has not been published for long enough: apps may hold copies of the keys without it until " (show::time(at)) ". After that, no app notices." }
+            @if let Err(RingConflict::NotPublishedLongEnough(at)) = ring.promoted(page.app.settings.rotation_policy, page.ctx.now) {
+                p { "You can rotate after " (format::date_time(at)) ". Until then, apps may have cached the keys without the next one." }
             } @else {
-                p { "No app notices: each has had the time to see the next key." }
+                p { "Safe to rotate: apps have had time to fetch the next key." }
             }
             (form)
         }
     };
-    Page::new(Place::SigningKeys, "Rotate the signing keys?", content).below(&[(HERE, "Signing keys")])
+    PageLayout::new(NavSection::SigningKeys, "Rotate signing keys?", content)
+        .breadcrumbs(&[(BASE_PATH, "Signing keys")])
 }
 
-async fn ask_rotate(Operator(visit): Operator) -> Result<Response, Problem> {
-    let ring = visit.app.table.ring().await?;
-    Ok(rotate_page(&visit, &ring, &rotate_form().render(&visit)).render(&visit))
+async fn confirm_rotate(OperatorContext(page): OperatorContext) -> Result<Response, Problem> {
+    let ring = page.app.table.ring().await?;
+    Ok(rotate_page(&page, &ring, &rotate_form().render(&page)).render(&page))
 }
 
-async fn rotate(Operator(visit): Operator, sent: Sent) -> Result<Response, Problem> {
-    let ring = visit.app.table.ring().await?;
+async fn rotate(OperatorContext(page): OperatorContext, data: FormData) -> Result<Response, Problem> {
+    let ring = page.app.table.ring().await?;
     let form = rotate_form();
-    Ok(match visit.post("/api/v1.0/signing-keys/rotate", &sent, &sent.json(&form.inputs)).await {
-        Ok(_) => Redirect::to(&format!("{HERE}?done=rotated")).into_response(),
+    Ok(match page.post("/api/v1.0/signing-keys/rotate", &data, &data.to_json(&form.inputs)).await {
+        Ok(_) => Redirect::to(&format!("{BASE_PATH}?notice=rotated")).into_response(),
         Err(problem) => {
-            rotate_page(&visit, &ring, &form.refused(&sent, &problem).render(&visit)).refused(&visit, &problem)
+            let problem = explain(&page, &ring, problem);
+            rotate_page(&page, &ring, &form.with_error(&data, &problem).render(&page)).render_error(&page, &problem)
         }
     })
 }
 
-fn condemn_inputs() -> Vec<Input> {
-    vec![Input::text("reason", "Reason", 500).hint("Stands beside the key.")]
-}
-
-fn condemn_page(visit: &Visit, key: &SigningKey, form: &Markup) -> Page<'static> {
-    let content = html! {
-        div.stack.prose {
-            p { "For a key that somebody else may be using: " code { (key.kid) } ", " (state(key.state)) ". This can't be undone." }
-            ul.points { @for point in consequences(key.state, visit.app.settings.rotation_policy) { li { (point) } } }
-            (form)
+/// Replaces the API's detail by one for operators.
+fn explain(page: &PageContext, ring: &KeyRing, problem: Problem) -> Problem {
+    match ring.promoted(page.app.settings.rotation_policy, page.ctx.now) {
+        Err(RingConflict::NotPublishedLongEnough(at)) if problem.code == Code::StateConflict => {
+            let detail = format!("you can rotate after {}", format::date_time_text(at));
+            Problem::new(problem.code, detail)
         }
-    };
-    Page::new(Place::SigningKeys, "Condemn this signing key?", content).below(&[(HERE, "Signing keys")])
-}
-
-/// What becomes of the machines.
-fn consequences(state: KeyState, rules: RotationPolicy) -> Vec<String> {
-    let (refresh, publication) = (show::span(rules.refresh), show::span(rules.publication()));
-    let refused = format!("Every token that it signed is refused from now on, everywhere within {refresh}.");
-    let again =
-        "Each machine that holds one must activate again with its license key; its seat stays its own.".to_owned();
-    let published = format!(
-        "It leaves the published keys: an app that is online knows within {publication}, one that is offline goes on until its token ends."
-    );
-    match state {
-        KeyState::Current => vec![
-            refused,
-            again,
-            published,
-            format!(
-                "The next key signs in its place at once. An app with an older copy of the keys may not know that one for {publication}."
-            ),
-        ],
-        KeyState::Previous => vec![refused, again, published],
-        KeyState::Retired => vec![
-            "A machine that was offline for long could still renew a token of it, and can no more.".to_owned(),
-            again,
-        ],
-        KeyState::Next => {
-            vec![
-                "It has signed nothing yet, so no machine notices.".to_owned(),
-                "Another key is made in its place.".to_owned(),
-            ]
-        }
-        KeyState::Condemned => vec!["It was condemned before: nothing changes.".to_owned()],
+        _ => problem,
     }
 }
 
-async fn known(visit: &Visit, kid: &str) -> Result<SigningKey, Problem> {
-    visit.app.table.ring().await?.key(kid).cloned().ok_or_else(Problem::not_found)
+fn condemn_inputs() -> Vec<Input> {
+    vec![Input::text("reason", "Reason", 500).hint("Shown with the key.")]
 }
 
-async fn ask_condemn(Operator(visit): Operator, PathId(kid): PathId<String>) -> Result<Response, Problem> {
-    let key = known(&visit, &kid).await?;
-    let action = format!("{HERE}/{kid}/condemn");
-    let form = Form::new(&action, condemn_inputs(), "Condemn it", HERE).dangerous();
-    Ok(condemn_page(&visit, &key, &form.render(&visit)).render(&visit))
+fn condemn_page(page: &PageContext, key: &SigningKey, form: &Markup) -> PageLayout<'static> {
+    let content = html! {
+        div.stack.prose {
+            p { "Use this if the key may have leaked. This can't be undone." }
+            p { code { (key.kid) } " " (state_badge(key.state)) }
+            ul.bullet-list { @for consequence in consequences(key.state, page.app.settings.rotation_policy) { li { (consequence) } } }
+            (form)
+        }
+    };
+    PageLayout::new(NavSection::SigningKeys, "Mark key as compromised?", content)
+        .breadcrumbs(&[(BASE_PATH, "Signing keys")])
 }
 
-async fn condemn(Operator(visit): Operator, PathId(kid): PathId<String>, sent: Sent) -> Result<Response, Problem> {
-    let key = known(&visit, &kid).await?;
-    let action = format!("{HERE}/{kid}/condemn");
-    let form = Form::new(&action, condemn_inputs(), "Condemn it", HERE).dangerous();
-    Ok(match visit.post(&format!("/api/v1.0/signing-keys/{kid}/condemn"), &sent, &sent.json(&form.inputs)).await {
-        Ok(_) => Redirect::to(&format!("{HERE}?done=condemned")).into_response(),
+/// The effects on machines.
+fn consequences(state: KeyState, policy: RotationPolicy) -> Vec<String> {
+    let (refresh, publication) = (format::duration(policy.refresh), format::duration(policy.publication()));
+    let rejected = format!("Signet rejects all tokens signed with it, everywhere within {refresh}.");
+    let activate_again =
+        "Machines with such a token must activate again with their license key. They keep their seats.".to_owned();
+    let unpublished = format!(
+        "It is removed from the published keys. Online apps reject its tokens within {publication}; offline apps keep \
+         working until their token expires."
+    );
+    match state {
+        KeyState::Current => vec![
+            rejected,
+            activate_again,
+            unpublished,
+            format!(
+                "The next key becomes active immediately. Apps with cached keys may not know it for up to {publication}."
+            ),
+        ],
+        KeyState::Previous => vec![rejected, activate_again, unpublished],
+        KeyState::Retired => vec![
+            "Machines that were offline for a long time can no longer renew a token signed with it.".to_owned(),
+            activate_again,
+        ],
+        KeyState::Next => {
+            vec![
+                "It has not signed any tokens, so machines are not affected.".to_owned(),
+                "A new next key is created.".to_owned(),
+            ]
+        }
+        KeyState::Condemned => vec!["It is already marked as compromised. Nothing changes.".to_owned()],
+    }
+}
+
+async fn read_key(page: &PageContext, kid: &str) -> Result<SigningKey, Problem> {
+    page.app.table.ring().await?.key(kid).cloned().ok_or_else(Problem::not_found)
+}
+
+fn condemn_form(action: &str) -> Form<'_> {
+    Form::new(action, condemn_inputs(), "Mark compromised", BASE_PATH).destructive()
+}
+
+async fn confirm_condemn(
+    OperatorContext(page): OperatorContext,
+    PathId(kid): PathId<String>,
+) -> Result<Response, Problem> {
+    let key = read_key(&page, &kid).await?;
+    let form = condemn_form(&format!("{BASE_PATH}/{kid}/condemn")).render(&page);
+    Ok(condemn_page(&page, &key, &form).render(&page))
+}
+
+async fn condemn(
+    OperatorContext(page): OperatorContext,
+    PathId(kid): PathId<String>,
+    data: FormData,
+) -> Result<Response, Problem> {
+    let key = read_key(&page, &kid).await?;
+    let action = format!("{BASE_PATH}/{kid}/condemn");
+    let form = condemn_form(&action);
+    let body = data.to_json(&form.inputs);
+    Ok(match page.post(&format!("/api/v1.0/signing-keys/{kid}/condemn"), &data, &body).await {
+        Ok(_) => Redirect::to(&format!("{BASE_PATH}?notice=compromised")).into_response(),
         Err(problem) => {
-            condemn_page(&visit, &key, &form.refused(&sent, &problem).render(&visit)).refused(&visit, &problem)
+            condemn_page(&page, &key, &form.with_error(&data, &problem).render(&page)).render_error(&page, &problem)
         }
     })
 }

@@ -1,125 +1,154 @@
-//! The parts of pages: each is drawn by one function, and looks the same everywhere.
+//! Reusable parts of pages.
 
 use maud::{Markup, html};
+use serde::Deserialize;
 use shared::domain::Status;
 
-use super::{icons, show};
+use super::{format, icons};
 
-/// Something to go to.
-pub(crate) fn link(href: &str, text: &str) -> Markup {
+/// The colour of a badge, a banner or a chart. The text conveys the meaning without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Success,
+    Warning,
+    Danger,
+    Info,
+    Neutral,
+}
+
+impl Tone {
+    /// The CSS class.
+    pub(crate) const fn class(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Warning => "warning",
+            Self::Danger => "danger",
+            Self::Info => "info",
+            Self::Neutral => "neutral",
+        }
+    }
+}
+
+/// A link that looks like a button.
+pub(crate) fn link_button(href: &str, text: &str) -> Markup {
     html! { a.button href=(href) { (text) } }
 }
 
-/// What a page is there for.
-pub(crate) fn primary_link(href: &str, text: &str) -> Markup {
+/// The link to the main action of a page.
+pub(crate) fn primary_button(href: &str, text: &str) -> Markup {
     html! { a.button.primary href=(href) { (icons::plus()) (text) } }
 }
 
-/// A question that is asked beside the page where a script runs, and on a page of its own where none does.
-pub(crate) fn dialog_link(href: &str, text: &str) -> Markup {
+/// A link to a confirmation page. The script opens it in a dialog.
+pub(crate) fn dialog_button(href: &str, text: &str) -> Markup {
     html! { a.button href=(href) data-dialog { (text) } }
 }
 
-/// The same, for what can't be undone.
-pub(crate) fn danger_link(href: &str, text: &str) -> Markup {
-    html! { a.button.danger-quiet href=(href) data-dialog { (text) } }
+/// A link to the confirmation page of a destructive action. The script opens it in a dialog.
+pub(crate) fn destructive_dialog_button(href: &str, text: &str) -> Markup {
+    html! { a.button.danger-outline href=(href) data-dialog { (text) } }
 }
 
-/// What a license key is good for.
-pub(crate) fn status(status: Status) -> Markup {
-    let (word, tone) = match status {
-        Status::Active => ("Active", "good"),
-        Status::Suspended => ("Suspended", "warn"),
-        Status::Expired => ("Expired", "dim"),
-        Status::Superseded => ("Superseded", "dim"),
-        Status::Revoked => ("Revoked", "bad"),
+/// The badge of a license key's status.
+pub(crate) fn status_badge(status: Status) -> Markup {
+    let (text, tone) = match status {
+        Status::Active => ("Active", Tone::Success),
+        Status::Suspended => ("Suspended", Tone::Warning),
+        Status::Expired => ("Expired", Tone::Neutral),
+        Status::Superseded => ("Superseded", Tone::Neutral),
+        Status::Revoked => ("Revoked", Tone::Danger),
     };
-    badge(word, tone)
+    badge(text, tone)
 }
 
-/// A word with a colour. The word alone says all.
-pub(crate) fn badge(word: &str, tone: &str) -> Markup {
-    html! { span.badge.(tone) { (word) } }
+pub(crate) fn badge(text: &str, tone: Tone) -> Markup {
+    html! { span.badge.(tone.class()) { (text) } }
 }
 
-/// A text with a button that copies it.
-pub(crate) fn copyable(text: &str, what: &str) -> Markup {
+/// A value with a copy button. `label` names the value for screen readers: "Copy {label}".
+pub(crate) fn copyable(text: &str, label: &str) -> Markup {
     html! {
         span.copyable {
             code { (text) }
-            button.button.quiet.copy type="button" data-copy=(text) aria-label={ "Copy " (what) } title={ "Copy " (what) } { (icons::copy()) }
+            button.button.ghost.copy type="button" data-copy=(text) aria-label={ "Copy " (label) } title={ "Copy " (label) } { (icons::copy()) }
         }
     }
 }
 
-/// A text that is shown this once, and is worth money.
-pub(crate) fn secret(text: &str, what: &str) -> Markup {
+/// A secret that is shown once, with a copy button.
+pub(crate) fn secret(text: &str, label: &str) -> Markup {
     html! {
         div.secret {
-            code.secret-text { (text) }
-            button.button.primary type="button" data-copy=(text) { (icons::copy()) "Copy " (what) }
+            code.secret-value { (text) }
+            button.button.primary type="button" data-copy=(text) { (icons::copy()) "Copy " (label) }
         }
     }
 }
 
-/// Words that belong to the whole page. The tone is `good`, `warn`, `bad` or `calm`.
-pub(crate) fn notice(tone: &str, content: &Markup) -> Markup {
-    let icon = if tone == "good" { icons::check() } else { icons::warning() };
-    html! { div.notice.(tone) { (icon) div { (content) } } }
+/// A message about the whole page.
+pub(crate) fn banner(tone: Tone, content: &Markup) -> Markup {
+    let icon = if tone == Tone::Success { icons::check() } else { icons::warning() };
+    html! { div.banner.(tone.class()) { (icon) div { (content) } } }
 }
 
-/// What was done, by its word in an address.
-pub(crate) fn notice_of(word: &str) -> Markup {
-    let text = match word {
+/// The query of pages that confirm the previous action.
+#[derive(Debug, Deserialize)]
+pub(crate) struct NoticeQuery {
+    /// A code that [`notice_banner`] knows.
+    pub(crate) notice: Option<String>,
+}
+
+/// The confirmation of an action, by its code in the URL. Unknown codes are ignored.
+pub(crate) fn notice_banner(code: &str) -> Markup {
+    let text = match code {
         "created" => "Created.",
         "saved" => "Saved.",
-        "revoked" => "Revoked. No request that comes from now on renews a token of this key.",
-        "suspended" => "Suspended.",
-        "reinstated" => "Reinstated.",
-        "renewed" => "Renewed.",
-        "freed" => "The seat is free.",
+        "revoked" => "License revoked. Its tokens can no longer be renewed.",
+        "suspended" => "License suspended.",
+        "reinstated" => "License reinstated.",
+        "renewed" => "License renewed.",
+        "deactivated" => "Machine deactivated.",
         "deleted" => "Deleted.",
-        "moved" => "Moved.",
-        "rotated" => "Rotated.",
-        "condemned" => "Condemned. Its tokens are refused from now on.",
+        "rotated" => "Signing keys rotated.",
+        "compromised" => "Signing key marked as compromised. Its tokens are no longer accepted.",
         _ => return html! {},
     };
-    html! { div role="status" data-done { (notice("good", &html! { p { (text) } })) } }
+    html! { div role="status" data-notice { (banner(Tone::Success, &html! { p { (text) } })) } }
 }
 
-/// A part of a page with a heading.
+/// A section with a heading and actions.
 pub(crate) fn section(title: &str, actions: &Markup, content: &Markup) -> Markup {
     html! {
         section.section {
-            div.section-head { h2 { (title) } div.actions { (actions) } }
+            div.section-header { h2 { (title) } div.actions { (actions) } }
             (content)
         }
     }
 }
 
-/// Facts about one thing: what each is called, and what it is.
-pub(crate) fn facts(rows: &[(&str, Markup)]) -> Markup {
-    html! { dl.facts { @for (name, value) in rows { div { dt { (name) } dd { (value) } } } } }
+/// A list of terms and their values.
+pub(crate) fn description_list(rows: &[(&str, Markup)]) -> Markup {
+    html! { dl.description-list { @for (term, value) in rows { div { dt { (term) } dd { (value) } } } } }
 }
 
-/// Nothing is here yet: what it would be, and what to do.
-pub(crate) fn empty(title: &str, text: &str, action: &Markup) -> Markup {
-    html! { div.empty { p.empty-title { (title) } p { (text) } div.actions { (action) } } }
+/// A placeholder for an empty list, with a suggested action.
+pub(crate) fn empty_state(title: &str, text: &str, action: &Markup) -> Markup {
+    html! { div.empty-state { p.empty-state-title { (title) } p { (text) } div.actions { (action) } } }
 }
 
-/// A column of a list.
+/// A column of a table.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column<'a> {
     pub(crate) name: &'a str,
-    /// By which the list can be put in order: the address that does, and the present direction.
-    pub(crate) sort: Option<(&'a str, Option<Direction>)>,
+    /// The URL that reverses the order, and the current direction.
+    pub(crate) sort: Option<(&'a str, SortDirection)>,
 }
 
-/// Which way a list goes.
+/// The direction in which a table is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
-    Up,
-    Down,
+pub(crate) enum SortDirection {
+    Ascending,
+    Descending,
 }
 
 impl<'a> Column<'a> {
@@ -127,28 +156,28 @@ impl<'a> Column<'a> {
         Self { name, sort: None }
     }
 
-    /// A column whose heading puts the list in order.
-    pub(crate) const fn sorted(name: &'a str, href: &'a str, direction: Option<Direction>) -> Self {
+    /// A column by which the table is sorted. Its heading links to `href`, which reverses the order.
+    pub(crate) const fn sorted(name: &'a str, href: &'a str, direction: SortDirection) -> Self {
         Self { name, sort: Some((href, direction)) }
     }
 }
 
-/// A list. On a narrow screen each row is a card whose cells say what they are.
+/// A table. On narrow screens, each row is shown as a card with labelled cells.
 pub(crate) fn table(caption: &str, columns: &[Column<'_>], rows: &[Vec<Markup>]) -> Markup {
     html! {
-        div.table-frame {
+        div.table-container {
             table.table {
-                caption.unseen { (caption) }
+                caption.visually-hidden { (caption) }
                 thead {
                     tr {
                         @for column in columns {
-                            th scope="col" aria-sort=[sort_word(column)] { (heading(column)) }
+                            th scope="col" aria-sort=[aria_sort(column)] { (column_heading(column)) }
                         }
                     }
                 }
                 tbody {
                     @for row in rows {
-                        tr { @for (column, cell) in columns.iter().zip(row) { td data-name=(column.name) { (cell) } } }
+                        tr { @for (column, cell) in columns.iter().zip(row) { td data-label=(column.name) { (cell) } } }
                     }
                 }
             }
@@ -156,31 +185,31 @@ pub(crate) fn table(caption: &str, columns: &[Column<'_>], rows: &[Vec<Markup>])
     }
 }
 
-fn heading(column: &Column<'_>) -> Markup {
+fn column_heading(column: &Column<'_>) -> Markup {
     match column.sort {
         Some((href, direction)) => html! {
             a href=(href) {
                 (column.name)
-                @match direction { Some(Direction::Up) => (icons::up()), Some(Direction::Down) => (icons::down()), None => {} }
+                @match direction { SortDirection::Ascending => (icons::up()), SortDirection::Descending => (icons::down()) }
             }
         },
-        None if column.name.is_empty() => html! { span.unseen { "Actions" } },
+        None if column.name.is_empty() => html! { span.visually-hidden { "Actions" } },
         None => html! { (column.name) },
     }
 }
 
-fn sort_word(column: &Column<'_>) -> Option<&'static str> {
-    match column.sort?.1? {
-        Direction::Up => Some("ascending"),
-        Direction::Down => Some("descending"),
+fn aria_sort(column: &Column<'_>) -> Option<&'static str> {
+    match column.sort?.1 {
+        SortDirection::Ascending => Some("ascending"),
+        SortDirection::Descending => Some("descending"),
     }
 }
 
-/// How to see more of a list: its first page, and the next one.
-pub(crate) fn pages(first: Option<&str>, next: Option<&str>) -> Markup {
+/// Links to the first and the next page of a list.
+pub(crate) fn pagination(first: Option<&str>, next: Option<&str>) -> Markup {
     html! {
         @if first.is_some() || next.is_some() {
-            nav.pages aria-label="Pages" {
+            nav.pagination aria-label="Pagination" {
                 @if let Some(href) = first { a.button href=(href) { "First page" } }
                 @if let Some(href) = next { a.button href=(href) rel="next" { "Next page" } }
             }
@@ -188,33 +217,33 @@ pub(crate) fn pages(first: Option<&str>, next: Option<&str>) -> Markup {
     }
 }
 
-/// Ways to see one thing: addresses and names, and which is shown.
+/// Tabs: the URL and the name of each, and whether it is the current one.
 pub(crate) fn tabs(label: &str, tabs: &[(&str, &str, bool)]) -> Markup {
     html! {
         nav.tabs aria-label=(label) {
-            ul { @for (href, name, is_here) in tabs { li { a href=(href) aria-current=[is_here.then_some("page")] { (name) } } } }
+            ul { @for (href, name, is_current) in tabs { li { a href=(href) aria-current=[is_current.then_some("page")] { (name) } } } }
         }
     }
 }
 
-/// How many seats are held, as a number and as a bar.
-pub(crate) fn seats(used: Option<usize>, most: Option<u32>) -> Markup {
-    let Some(used) = used else { return html! { (show::limit(most, "seat")) } };
-    let Some(most) = most else { return html! { span.seats { (used) " held" span.muted { ", no limit" } } } };
-    let width = (used.min(most as usize) * 100).checked_div(most as usize).unwrap_or(0);
-    let tone = if used >= most as usize {
+/// The number of seats in use, as text and as a bar. Without a number of used seats, only the limit.
+pub(crate) fn seat_usage(used: Option<usize>, max: Option<u32>) -> Markup {
+    let Some(used) = used else { return html! { (format::limit(max, "seat")) } };
+    let Some(max) = max else { return html! { span.seat-usage { (used) " in use" span.muted { " (unlimited)" } } } };
+    let width = (used.min(max as usize) * 100).checked_div(max as usize).unwrap_or(0);
+    let level = if used >= max as usize {
         "full"
     } else if width >= 80 {
-        "near"
+        "nearly-full"
     } else {
-        "free"
+        "available"
     };
     html! {
-        span.seats {
-            (used) " of " (most)
-            svg.meter.(tone) viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true" {
-                rect.meter-ground width="100" height="6" rx="3" {}
-                @if width > 0 { rect.meter-part width=(width) height="6" rx="3" {} }
+        span.seat-usage {
+            (used) " of " (max)
+            svg.meter.(level) viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true" {
+                rect.meter-track width="100" height="6" rx="3" {}
+                @if width > 0 { rect.meter-fill width=(width) height="6" rx="3" {} }
             }
         }
     }

@@ -1,86 +1,84 @@
-//! The fields of forms. One list of inputs draws a form, keeps what was typed where it is refused, and says what the
-//! API is asked with.
+//! Form inputs. One list of inputs renders a form, keeps its values after an error, and defines the request body.
 
 use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
-use shared::{
-    domain::{Code, FieldError},
-    http::{Problem, representation::etag},
-};
+use shared::http::representation::etag;
 
-use super::icons;
-use crate::{
-    enter::Visit,
-    form::{ONCE, Sent, TOKEN, VERSION},
-    session::random_text,
-};
+use super::{format, icons};
+use crate::form_data::{FormData, VERSION_FIELD, parse_date_time, parse_minor_units};
 
-/// One field. Its name is that of the API's field.
+/// An input of a form. Its name is the name of the API's field.
 #[derive(Debug, Clone)]
 pub(crate) struct Input {
     pub(crate) name: &'static str,
     pub(crate) label: &'static str,
-    pub(crate) hint: &'static str,
-    pub(crate) kind: Kind,
+    hint: &'static str,
+    pub(crate) kind: InputKind,
     pub(crate) required: bool,
-    /// Whether an empty field is left out, in place of null.
+    /// Whether an empty value is omitted from the request body instead of sent as null.
     pub(crate) omit_empty: bool,
-    /// What stands in it before anybody types.
-    pub(crate) value: Vec<String>,
+    /// The initial or submitted values; at most one, except for checkboxes.
+    values: Vec<String>,
     autocomplete: &'static str,
-    /// Which choice of another field it belongs to, as in `ends=time`; the style sheet hides it with the others.
-    when: &'static str,
+    /// Shows the input only while another input has a value, such as `expiry=date`. The style sheet implements it.
+    visible_when: &'static str,
+    /// The link in an empty group of checkboxes: its URL and the text before it.
+    empty_link: Option<(String, &'static str)>,
+    /// The error if no checkbox is selected.
+    none_selected: &'static str,
 }
 
-/// What is typed or chosen.
+/// The type of an input.
 #[derive(Debug, Clone)]
-pub(crate) enum Kind {
-    /// A line of text.
-    Text { most: u32 },
-    /// An e-mail address.
+pub(crate) enum InputKind {
+    Text {
+        max_length: u32,
+    },
     Email,
-    /// Several lines.
-    Lines { most: u32 },
-    /// A whole number.
-    Number { least: i64, most: i64 },
-    /// An amount, with so many digits after the point.
-    Money { digits: u32 },
-    /// A time in UTC.
-    Time,
-    /// Yes or no.
+    /// Text with several lines.
+    Multiline {
+        max_length: u32,
+    },
+    /// An integer.
+    Number {
+        min: i64,
+        max: i64,
+    },
+    /// An amount of money with this number of decimal digits.
+    Money {
+        digits: u32,
+    },
+    /// A date and time in UTC.
+    DateTime,
     Checkbox,
-    /// One of several.
-    Choice(Vec<Choice>),
-    /// Any of several.
+    Select(Vec<Choice>),
     Checkboxes(Vec<Choice>),
-    /// Not for people.
     Hidden,
-    /// The fields below belong together.
+    /// A heading above the following inputs; it has no value.
     Heading,
 }
 
-/// Something to choose.
+/// An option of a select or of a group of checkboxes.
 #[derive(Debug, Clone)]
 pub(crate) struct Choice {
     pub(crate) value: String,
     pub(crate) label: String,
-    pub(crate) note: String,
+    note: String,
 }
 
 impl Choice {
-    /// A value, and what people call it.
     pub(crate) fn new(value: impl Into<String>, label: impl Into<String>) -> Self {
         Self { value: value.into(), label: label.into(), note: String::new() }
     }
 
-    /// With a word more.
+    /// Adds secondary text.
     pub(crate) fn note(self, note: impl Into<String>) -> Self {
         Self { note: note.into(), ..self }
     }
 }
 
 impl Input {
-    fn new(name: &'static str, label: &'static str, kind: Kind) -> Self {
+    fn new(name: &'static str, label: &'static str, kind: InputKind) -> Self {
         Self {
             name,
             label,
@@ -88,330 +86,287 @@ impl Input {
             kind,
             required: false,
             omit_empty: false,
-            value: Vec::new(),
+            values: Vec::new(),
             autocomplete: "off",
-            when: "",
+            visible_when: "",
+            empty_link: None,
+            none_selected: "",
         }
     }
 
-    pub(crate) fn text(name: &'static str, label: &'static str, most: u32) -> Self {
-        Self::new(name, label, Kind::Text { most })
+    pub(crate) fn text(name: &'static str, label: &'static str, max_length: u32) -> Self {
+        Self::new(name, label, InputKind::Text { max_length })
     }
 
     pub(crate) fn email(name: &'static str, label: &'static str) -> Self {
-        Self::new(name, label, Kind::Email)
+        Self::new(name, label, InputKind::Email)
     }
 
-    pub(crate) fn lines(name: &'static str, label: &'static str, most: u32) -> Self {
-        Self::new(name, label, Kind::Lines { most })
+    pub(crate) fn multiline(name: &'static str, label: &'static str, max_length: u32) -> Self {
+        Self::new(name, label, InputKind::Multiline { max_length })
     }
 
-    pub(crate) fn number(name: &'static str, label: &'static str, least: i64, most: i64) -> Self {
-        Self::new(name, label, Kind::Number { least, most })
+    pub(crate) fn number(name: &'static str, label: &'static str, min: i64, max: i64) -> Self {
+        Self::new(name, label, InputKind::Number { min, max })
     }
 
     pub(crate) fn money(name: &'static str, label: &'static str, digits: u32) -> Self {
-        Self::new(name, label, Kind::Money { digits })
+        Self::new(name, label, InputKind::Money { digits })
     }
 
-    pub(crate) fn time(name: &'static str, label: &'static str) -> Self {
-        Self::new(name, label, Kind::Time)
+    pub(crate) fn date_time(name: &'static str, label: &'static str) -> Self {
+        Self::new(name, label, InputKind::DateTime)
     }
 
     pub(crate) fn checkbox(name: &'static str, label: &'static str) -> Self {
-        Self::new(name, label, Kind::Checkbox)
+        Self::new(name, label, InputKind::Checkbox)
     }
 
-    pub(crate) fn choice(name: &'static str, label: &'static str, choices: Vec<Choice>) -> Self {
-        Self::new(name, label, Kind::Choice(choices))
+    pub(crate) fn select(name: &'static str, label: &'static str, choices: Vec<Choice>) -> Self {
+        Self::new(name, label, InputKind::Select(choices))
     }
 
     pub(crate) fn checkboxes(name: &'static str, label: &'static str, choices: Vec<Choice>) -> Self {
-        Self::new(name, label, Kind::Checkboxes(choices))
+        Self::new(name, label, InputKind::Checkboxes(choices))
     }
 
-    /// What the fields below are about.
     pub(crate) fn heading(label: &'static str) -> Self {
-        Self::new("", label, Kind::Heading)
+        Self::new("", label, InputKind::Heading)
     }
 
-    /// Something that the form carries along.
     pub(crate) fn hidden(name: &'static str, value: impl Into<String>) -> Self {
-        Self::new(name, "", Kind::Hidden).value(value)
+        Self::new(name, "", InputKind::Hidden).value(value)
     }
 
-    /// Which version of a thing the form is made of: who saves it after somebody else has is told so.
-    pub(crate) fn version(of: &impl Serialize) -> Self {
-        let tag = serde_json::to_vec(of).map(|bytes| etag(&bytes)).ok();
-        Self::hidden(VERSION, tag.as_ref().and_then(|tag| tag.to_str().ok()).unwrap_or_default())
+    /// The `ETag` of the resource that the form edits, to detect concurrent changes.
+    pub(crate) fn version(resource: &impl Serialize) -> Self {
+        let tag = serde_json::to_vec(resource).map(|bytes| etag(&bytes)).ok();
+        Self::hidden(VERSION_FIELD, tag.as_ref().and_then(|tag| tag.to_str().ok()).unwrap_or_default())
     }
 
     pub(crate) fn required(self) -> Self {
         Self { required: true, ..self }
     }
 
-    /// What helps to fill it in.
+    /// Adds help text below the input.
     pub(crate) fn hint(self, hint: &'static str) -> Self {
         Self { hint, ..self }
     }
 
-    /// Left out where it is empty: the API's own default holds.
+    /// Omits an empty value, so that the API's default applies.
     pub(crate) fn or_default(self) -> Self {
         Self { omit_empty: true, ..self }
     }
 
     pub(crate) fn value(self, value: impl Into<String>) -> Self {
-        Self { value: vec![value.into()], ..self }
+        Self { values: vec![value.into()], ..self }
     }
 
-    pub(crate) fn maybe(self, value: Option<impl Into<String>>) -> Self {
-        Self { value: value.into_iter().map(Into::into).collect(), ..self }
+    pub(crate) fn optional_value(self, value: Option<impl Into<String>>) -> Self {
+        Self { values: value.into_iter().map(Into::into).collect(), ..self }
     }
 
-    pub(crate) fn values(self, value: Vec<String>) -> Self {
-        Self { value, ..self }
+    pub(crate) fn values(self, values: Vec<String>) -> Self {
+        Self { values, ..self }
     }
 
     pub(crate) fn checked(self, checked: bool) -> Self {
         if checked { self.value("on") } else { self }
     }
 
-    /// Shown with one choice of another field alone: `ends=time` or `seats=own`.
-    pub(crate) fn when(self, when: &'static str) -> Self {
-        Self { when, ..self }
+    /// Shows the input only while a select has a value. The style sheet knows `expiry=date` and `seats=custom`.
+    pub(crate) fn visible_when(self, condition: &'static str) -> Self {
+        Self { visible_when: condition, ..self }
     }
 
-    /// By which a browser fills it in.
+    /// Sets the `autocomplete` attribute.
     pub(crate) fn autocomplete(self, autocomplete: &'static str) -> Self {
         Self { autocomplete, ..self }
     }
 
-    /// The same field with what was typed.
-    fn typed(self, sent: &Sent) -> Self {
-        let value = sent.all(self.name).map(str::to_owned).collect();
-        Self { value, ..self }
+    /// Links to the page that creates the first option of an empty group of checkboxes.
+    pub(crate) fn empty_link(self, text: &'static str, href: String) -> Self {
+        Self { empty_link: Some((href, text)), ..self }
     }
 
-    fn first(&self) -> &str {
-        self.value.first().map_or("", String::as_str)
-    }
-}
-
-/// A form to be drawn.
-#[derive(Debug)]
-pub(crate) struct Form<'a> {
-    /// Where it is sent.
-    pub(crate) action: &'a str,
-    pub(crate) inputs: Vec<Input>,
-    /// What its button says.
-    pub(crate) button: &'a str,
-    /// Whether what it does can't be undone.
-    pub(crate) is_dangerous: bool,
-    /// Where whoever changes their mind goes.
-    pub(crate) back: &'a str,
-    /// What was wrong with it.
-    pub(crate) problem: Option<&'a Problem>,
-}
-
-impl<'a> Form<'a> {
-    /// A form that was not filled in yet.
-    pub(crate) fn new(action: &'a str, inputs: Vec<Input>, button: &'a str, back: &'a str) -> Self {
-        Self { action, inputs, button, is_dangerous: false, back, problem: None }
+    /// Sets the error that is shown if no checkbox is selected.
+    pub(crate) fn none_selected(self, error: &'static str) -> Self {
+        Self { none_selected: error, ..self }
     }
 
-    /// A form whose button does what can't be undone.
-    pub(crate) fn dangerous(self) -> Self {
-        Self { is_dangerous: true, ..self }
+    /// Replaces the values by the submitted ones. Hidden inputs keep theirs.
+    pub(crate) fn with_submitted(self, form: &FormData) -> Self {
+        if matches!(self.kind, InputKind::Hidden) {
+            return self;
+        }
+        let values = form.all(self.name).map(str::to_owned).collect();
+        Self { values, ..self }
     }
 
-    /// The form as it was sent, with what was wrong.
-    pub(crate) fn refused(self, sent: &Sent, problem: &'a Problem) -> Self {
-        let keep = |input: Input| if matches!(input.kind, Kind::Hidden) { input } else { input.typed(sent) };
-        Self { inputs: self.inputs.into_iter().map(keep).collect(), problem: Some(problem), ..self }
+    fn first_value(&self) -> &str {
+        self.values.first().map_or("", String::as_str)
     }
 
-    /// As HTML.
-    pub(crate) fn render(&self, visit: &Visit) -> Markup {
-        let errors = self.problem.map_or(&[][..], |problem| &problem.errors);
+    /// The error of a value that can't be converted to the input's type. It replaces the API's error, which describes
+    /// the JSON field.
+    pub(crate) fn conversion_error(&self) -> Option<String> {
+        let text = self.first_value();
+        let is_valid = match &self.kind {
+            InputKind::Checkboxes(_) => !self.values.is_empty() || self.none_selected.is_empty(),
+            _ if text.is_empty() => !self.required,
+            InputKind::Number { min, max } => text.parse().is_ok_and(|number| (*min..=*max).contains(&number)),
+            InputKind::Money { digits } => parse_minor_units(text, *digits).is_some(),
+            InputKind::DateTime => parse_date_time(text).is_some(),
+            _ => true,
+        };
+        let blank = if self.required { "" } else { ", or leave blank" };
+        let error = match &self.kind {
+            InputKind::Checkboxes(_) => self.none_selected.to_owned(),
+            InputKind::Number { min, max } => {
+                let [min, max] = [min, max].map(|limit| format::number(limit.unsigned_abs()));
+                format!("Enter a whole number from {min} to {max}{blank}.")
+            }
+            InputKind::Money { digits: 0 } => "Enter an amount without decimals, such as 1990.".to_owned(),
+            InputKind::Money { .. } => "Enter an amount, such as 19.90.".to_owned(),
+            InputKind::DateTime => "Choose a date and time.".to_owned(),
+            _ => "This field is required.".to_owned(),
+        };
+        (!is_valid).then_some(error)
+    }
+
+    /// Renders the input with its label, hint and errors.
+    pub(crate) fn render(&self, errors: &[String]) -> Markup {
+        let id = format!("f-{}", self.name);
+        if matches!(self.kind, InputKind::Heading) {
+            return html! { h2.form-heading { (self.label) } };
+        }
+        if matches!(self.kind, InputKind::Hidden) {
+            return html! { input type="hidden" name=(self.name) value=(self.first_value()); };
+        }
+        let hint_id = (!self.hint.is_empty()).then(|| format!("{id}-hint"));
+        let error_id = (!errors.is_empty()).then(|| format!("{id}-error"));
+        let described_by: Vec<String> = hint_id.into_iter().chain(error_id).collect();
+        let described_by = (!described_by.is_empty()).then(|| described_by.join(" "));
+        let invalid = (!errors.is_empty()).then_some("true");
+        let notes = html! {
+            @if !self.hint.is_empty() { p.hint id={ (id) "-hint" } { (self.hint) } }
+            @if !errors.is_empty() { p.field-error id={ (id) "-error" } { (icons::warning()) span { (errors.join(" ")) } } }
+        };
+        match &self.kind {
+            InputKind::Checkbox => html! {
+                div.form-field.checkbox-field {
+                    input type="checkbox" id=(id) name=(self.name) value="on" checked[!self.first_value().is_empty()] aria-describedby=[described_by] aria-invalid=[invalid];
+                    label for=(id) { (self.label) }
+                    (notes)
+                }
+            },
+            InputKind::Checkboxes(choices) => html! {
+                fieldset.form-field id=(id) aria-describedby=[described_by] tabindex="-1" {
+                    legend { (self.label) }
+                    (notes)
+                    (self.checkbox_group(&id, choices))
+                }
+            },
+            _ => html! {
+                div.form-field data-visible-when=[(!self.visible_when.is_empty()).then_some(self.visible_when)] {
+                    label for=(id) { (self.label) @if !self.required && self.visible_when.is_empty() { span.optional { "optional" } } }
+                    (self.control(&id, described_by.as_deref(), invalid))
+                    (notes)
+                }
+            },
+        }
+    }
+
+    fn checkbox_group(&self, id: &str, choices: &[Choice]) -> Markup {
         html! {
-            form.form method="post" action=(self.action) data-form {
-                (secrets(visit))
-                @if let Some(problem) = self.problem { (self.summary(problem)) }
-                @for input in &self.inputs { (render(input, &of_input(errors, input.name))) }
-                div.form-end {
-                    button.button.(if self.is_dangerous { "danger" } else { "primary" }) { (self.button) }
-                    a.button.quiet href=(self.back) data-close { "Cancel" }
+            @if choices.is_empty() {
+                @if let Some((href, text)) = &self.empty_link { p.muted { (text) " " a href=(href) { "Create one first" } "." } }
+            }
+            div.checkbox-group {
+                @for (at, choice) in choices.iter().enumerate() {
+                    div.checkbox-field {
+                        input type="checkbox" id={ (id) "-" (at) } name=(self.name) value=(choice.value) checked[self.values.contains(&choice.value)];
+                        label for={ (id) "-" (at) } { (choice.label) @if !choice.note.is_empty() { " " span.muted { (choice.note) } } }
+                    }
                 }
             }
         }
     }
 
-    /// What was wrong, where a screen reader begins to read. What belongs to no field stands here alone.
-    fn summary(&self, problem: &Problem) -> Markup {
-        let own = |error: &&FieldError| {
-            self.inputs.iter().any(|input| is_of(error, input.name) && !matches!(input.kind, Kind::Hidden))
-        };
-        let (here, elsewhere): (Vec<_>, Vec<_>) = problem.errors.iter().partition(own);
-        let explained = match problem.code {
-            Code::IdempotencyKeyReused => {
-                Some("This form was sent before, with other words in it. Send it again if you want both.")
+    fn control(&self, id: &str, described_by: Option<&str>, invalid: Option<&str>) -> Markup {
+        let (name, value) = (self.name, self.first_value());
+        match &self.kind {
+            InputKind::Multiline { max_length } => html! {
+                textarea id=(id) name=(name) rows="3" maxlength=(max_length) required[self.required] aria-describedby=[described_by] aria-invalid=[invalid] { (PreEscaped("\n")) (value) }
+            },
+            InputKind::Select(choices) => html! {
+                select id=(id) name=(name) required[self.required] aria-describedby=[described_by] aria-invalid=[invalid] {
+                    @for choice in choices { option value=(choice.value) selected[choice.value == value] { (choice.label) @if !choice.note.is_empty() { " – " (choice.note) } } }
+                }
+            },
+            kind => {
+                let (kind, mode) = match kind {
+                    InputKind::Email => ("email", "email"),
+                    // Browsers drop invalid values of `type="number"`. As text, they reach the server, which explains
+                    // the error.
+                    InputKind::Number { .. } => ("text", "numeric"),
+                    InputKind::Money { .. } => ("text", "decimal"),
+                    InputKind::DateTime => ("datetime-local", "text"),
+                    _ => ("text", "text"),
+                };
+                html! {
+                    input.(self.width_class()) type=(kind) inputmode=(mode) id=(id) name=(name) value=(value) maxlength=[self.max_length()] required[self.required]
+                        autocomplete=(self.autocomplete) spellcheck="false" aria-describedby=[described_by] aria-invalid=[invalid];
+                }
             }
-            Code::VersionConflict => Some(
-                "Somebody else changed this while you did. Below is what you typed: send it again to put it in place of theirs.",
-            ),
+        }
+    }
+
+    fn max_length(&self) -> Option<u32> {
+        match &self.kind {
+            InputKind::Text { max_length } => Some(*max_length),
+            InputKind::Number { min, max } => {
+                Some(u32::try_from(max.to_string().len().max(min.to_string().len())).unwrap_or(20))
+            }
+            InputKind::Money { .. } => Some(20),
+            InputKind::Email => Some(254),
             _ => None,
-        };
-        html! {
-            div.notice.bad role="alert" tabindex="-1" data-focus {
-                (icons::warning())
-                div {
-                    p {
-                        @if let Some(text) = explained { (text) }
-                        @else if !here.is_empty() && elsewhere.is_empty() { "Not saved yet: something needs another look." }
-                        @else if elsewhere.is_empty() { (sentence(&problem.detail)) }
-                    }
-                    @if explained.is_none() {
-                        @for error in elsewhere { p { (sentence(&error.detail)) } }
-                        @if !here.is_empty() {
-                            ul { @for error in here { li { a href={ "#f-" (name_of(error)) } { (self.label(error)) } ": " (error.detail) } } }
-                        }
-                    }
-                }
-            }
         }
     }
 
-    fn label(&self, error: &FieldError) -> &'static str {
-        self.inputs.iter().find(|input| is_of(error, input.name)).map_or("", |input| input.label)
-    }
-}
-
-/// What each form carries: whose session it is of, and a name of its own, by which sending it twice is noticed.
-pub(crate) fn secrets(visit: &Visit) -> Markup {
-    html! {
-        input type="hidden" name=(TOKEN) value=(visit.session.form_token);
-        input type="hidden" name=(ONCE) value=(random_text());
-    }
-}
-
-/// A sentence from what the API says, which begins small and ends open.
-pub(crate) fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{end}", letters.as_str())
-}
-
-fn name_of(error: &FieldError) -> &str {
-    error.pointer.as_deref().unwrap_or_default().trim_start_matches('/').split('/').next().unwrap_or_default()
-}
-
-fn is_of(error: &FieldError, name: &str) -> bool {
-    !name.is_empty() && name_of(error) == name
-}
-
-fn of_input(errors: &[FieldError], name: &str) -> Vec<String> {
-    errors.iter().filter(|error| is_of(error, name)).map(|error| sentence(&error.detail)).collect()
-}
-
-fn render(input: &Input, errors: &[String]) -> Markup {
-    let id = format!("f-{}", input.name);
-    if matches!(input.kind, Kind::Heading) {
-        return html! { h2.form-heading { (input.label) } };
-    }
-    if matches!(input.kind, Kind::Hidden) {
-        return html! { input type="hidden" name=(input.name) value=(input.first()); };
-    }
-    let described =
-        [(!input.hint.is_empty()).then(|| format!("{id}-hint")), (!errors.is_empty()).then(|| format!("{id}-error"))];
-    let described: Vec<String> = described.into_iter().flatten().collect();
-    let described = (!described.is_empty()).then(|| described.join(" "));
-    let invalid = (!errors.is_empty()).then_some("true");
-    let notes = html! {
-        @if !input.hint.is_empty() { p.hint id={ (id) "-hint" } { (input.hint) } }
-        @if !errors.is_empty() { p.fault id={ (id) "-error" } { (icons::warning()) span { (errors.join(" ")) } } }
-    };
-    match &input.kind {
-        Kind::Checkbox => html! {
-            div.field.tick {
-                input type="checkbox" id=(id) name=(input.name) value="on" checked[!input.first().is_empty()] aria-describedby=[described] aria-invalid=[invalid];
-                label for=(id) { (input.label) }
-                (notes)
+    fn width_class(&self) -> &'static str {
+        match &self.kind {
+            InputKind::Number { .. } | InputKind::Money { .. } | InputKind::Text { max_length: 0..10 } => {
+                "input-narrow"
             }
-        },
-        Kind::Checkboxes(choices) => html! {
-            fieldset.field id=(id) aria-describedby=[described] tabindex="-1" {
-                legend { (input.label) }
-                (notes)
-                @if choices.is_empty() { p.muted { "There is nothing to choose from yet." } }
-                div.ticks {
-                    @for (at, choice) in choices.iter().enumerate() {
-                        div.tick {
-                            input type="checkbox" id={ (id) "-" (at) } name=(input.name) value=(choice.value) checked[input.value.contains(&choice.value)];
-                            label for={ (id) "-" (at) } { (choice.label) @if !choice.note.is_empty() { " " span.muted { (choice.note) } } }
-                        }
-                    }
-                }
-            }
-        },
-        kind => html! {
-            div.field data-when=[(!input.when.is_empty()).then_some(input.when)] {
-                label for=(id) { (input.label) @if !input.required && input.when.is_empty() { span.optional { "optional" } } }
-                (control(input, kind, &id, described.as_deref(), invalid))
-                (notes)
-            }
-        },
-    }
-}
-
-fn control(input: &Input, kind: &Kind, id: &str, described: Option<&str>, invalid: Option<&str>) -> Markup {
-    let (name, value) = (input.name, input.first());
-    match kind {
-        Kind::Lines { most } => html! {
-            textarea id=(id) name=(name) rows="3" maxlength=(most) required[input.required] aria-describedby=[described] aria-invalid=[invalid] { (PreEscaped("\n")) (value) }
-        },
-        Kind::Choice(choices) => html! {
-            select id=(id) name=(name) required[input.required] aria-describedby=[described] aria-invalid=[invalid] {
-                @for choice in choices { option value=(choice.value) selected[choice.value == value] { (choice.label) @if !choice.note.is_empty() { " – " (choice.note) } } }
-            }
-        },
-        _ => {
-            let (kind, mode) = match kind {
-                Kind::Email => ("email", "email"),
-                // A number is typed as text: a browser's own field hides what it does not understand.
-                Kind::Number { .. } => ("text", "numeric"),
-                Kind::Money { .. } => ("text", "decimal"),
-                Kind::Time => ("datetime-local", "text"),
-                _ => ("text", "text"),
-            };
-            let most = match kind {
-                "datetime-local" => None,
-                _ => most_letters(&input.kind),
-            };
-            html! {
-                input.(width(&input.kind)) type=(kind) inputmode=(mode) id=(id) name=(name) value=(value) maxlength=[most] required[input.required]
-                    autocomplete=(input.autocomplete) spellcheck="false" aria-describedby=[described] aria-invalid=[invalid];
-            }
+            InputKind::DateTime => "input-medium",
+            _ => "input-wide",
         }
     }
 }
 
-fn most_letters(kind: &Kind) -> Option<u32> {
-    match kind {
-        Kind::Text { most } => Some(*most),
-        Kind::Number { least, most } => {
-            Some(u32::try_from(most.to_string().len().max(least.to_string().len())).unwrap_or(20))
-        }
-        Kind::Money { .. } => Some(20),
-        Kind::Email => Some(254),
-        _ => None,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn width(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::Number { .. } | Kind::Money { .. } | Kind::Text { most: 0..10 } => "narrow",
-        Kind::Time => "middle",
-        _ => "wide",
+    #[test]
+    fn values_of_the_wrong_type_have_an_error() {
+        let error = |input: Input, value: &str| input.value(value).conversion_error();
+        let seats = || Input::number("max_users", "Seats", 1, 100_000);
+        for value in ["1", "100000", ""] {
+            assert_eq!(error(seats(), value), None, "{value}");
+        }
+        for value in ["0", "100001", "many", "1.5"] {
+            let text = "Enter a whole number from 1 to 100,000, or leave blank.";
+            assert_eq!(error(seats(), value).as_deref(), Some(text), "{value}");
+        }
+        let price = || Input::money("monthly_price", "Monthly price", 2).required();
+        assert_eq!(error(price(), "19.90"), None);
+        assert_eq!(error(price(), "19.999").as_deref(), Some("Enter an amount, such as 19.90."));
+        assert_eq!(error(Input::date_time("at", "At"), "soon").as_deref(), Some("Choose a date and time."));
+        assert_eq!(error(Input::text("name", "Name", 9).required(), "").as_deref(), Some("This field is required."));
+        let group = Input::checkboxes("scopes", "Scopes", Vec::new());
+        assert_eq!(group.clone().conversion_error(), None);
+        assert_eq!(group.none_selected("Select one.").conversion_error().as_deref(), Some("Select one."));
     }
 }

@@ -1,4 +1,4 @@
-//! Light or dark: as the system has it, unless somebody chose.
+//! The colour theme, stored in a cookie.
 
 use std::convert::Infallible;
 
@@ -14,26 +14,25 @@ use axum::{
 use cookie::{Cookie, SameSite};
 use url::Url;
 
-use crate::{enter::cookie_of, form::Sent};
+use crate::{form_data::FormData, session_middleware::cookie_value};
 
 const COOKIE: &str = "__Host-signet-theme";
 
-/// How pages look.
+/// The colour theme of pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Theme {
-    /// As the system has it.
+    /// The theme of the operating system.
     #[default]
     System,
-    /// Dark text on light.
     Light,
-    /// Light text on dark.
     Dark,
 }
 
 impl Theme {
     pub(crate) const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
 
-    pub(crate) fn word(self) -> &'static str {
+    /// The value in the cookie, in forms and in the `data-theme` attribute.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::System => "system",
             Self::Light => "light",
@@ -41,9 +40,14 @@ impl Theme {
         }
     }
 
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let chosen = cookie_of(headers, COOKIE);
-        Self::ALL.into_iter().find(|theme| chosen.as_deref() == Some(theme.word())).unwrap_or_default()
+    /// Parses a theme. Unknown text is [`Theme::System`].
+    fn parse(text: &str) -> Self {
+        Self::ALL.into_iter().find(|theme| theme.as_str() == text).unwrap_or_default()
+    }
+
+    /// The theme in the request's cookie.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
+        cookie_value(headers, COOKIE).map(|text| Self::parse(&text)).unwrap_or_default()
     }
 }
 
@@ -51,20 +55,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Theme {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::of(&parts.headers))
+        Ok(Self::from_headers(&parts.headers))
     }
 }
 
-/// Remembers a choice in this browser, and shows the same page again.
-pub(crate) async fn choose(headers: HeaderMap, form: Sent) -> Response {
-    let chosen = form.get("theme");
-    let theme = Theme::ALL.into_iter().find(|theme| theme.word() == chosen).unwrap_or_default();
+/// Stores the selected theme in a cookie and redirects to the previous page.
+pub(crate) async fn set_theme(headers: HeaderMap, form: FormData) -> Response {
+    let theme = Theme::parse(form.get("theme"));
     let year = cookie::time::Duration::days(365);
-    let cookie = Cookie::build((COOKIE, theme.word())).path("/").secure(true).http_only(true);
+    let cookie = Cookie::build((COOKIE, theme.as_str())).path("/").secure(true).http_only(true);
     let cookie = cookie.same_site(SameSite::Lax).max_age(year).build();
-    // Only a page of this origin gets this far; its path alone is used.
-    let before = headers.get(REFERER).and_then(|value| Url::parse(value.to_str().ok()?).ok());
-    let path = before.filter(|url| url.path().starts_with("/dashboard"));
+    // The session middleware accepts same-origin forms only. Using the path alone also rules out an open redirect.
+    let referer = headers.get(REFERER).and_then(|value| Url::parse(value.to_str().ok()?).ok());
+    let path = referer.filter(|url| url.path().starts_with("/dashboard"));
     let path = path.map_or_else(|| "/dashboard".to_owned(), |url| url[url::Position::BeforePath..].to_owned());
     (StatusCode::SEE_OTHER, [(LOCATION, path), (SET_COOKIE, cookie.to_string())]).into_response()
 }

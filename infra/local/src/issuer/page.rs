@@ -1,4 +1,4 @@
-//! What a browser shows: plain HTML that works without a script.
+//! The HTML pages of the development issuer. They need no JavaScript.
 
 use axum::{
     http::{
@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{params::Params, user::RequestedScope};
 
-/// Somebody to sign in as with one click.
+/// A user to sign in as with one click.
 pub(super) struct PredefinedUser {
     pub(super) email: &'static str,
     pub(super) name: &'static str,
@@ -26,8 +26,8 @@ pub(super) const PREDEFINED_USERS: [PredefinedUser; 3] = [
     PredefinedUser { email: "charles@example.com", name: "Charles Babbage", is_operator: false },
 ];
 
-/// What the form carries on from the request.
-const CARRIED: [&str; 10] = [
+/// The parameters of the authorization request that the form submits again.
+const FORWARDED_PARAMETERS: [&str; 10] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -52,51 +52,51 @@ button small, p small { opacity: .75; }
 [role=alert] { font-weight: bold; }
 ";
 
-/// The sign-in page of a request that was checked.
-pub(super) fn sign_in(params: &Params, scope: &RequestedScope, target: &Url, fault: Option<&str>) -> Response {
+/// The sign-in page of a valid authorization request.
+pub(super) fn sign_in(params: &Params, scope: &RequestedScope, target: &Url, error: Option<&str>) -> Response {
     let email = params.get("email").or(params.get("login_hint")).unwrap_or_default();
     let is_operator = params.get("operator").is_some() || scope.roles().iter().any(|role| role == "operator");
     let content = html! {
         h1 { "Sign in to Signet" }
-        p { small { "The development issuer: be whoever you like. It is there on one machine alone." } }
-        @if let Some(fault) = fault { p role="alert" { (fault) } }
+        p { small { "Development sign-in: choose any identity. Local use only." } }
+        @if let Some(error) = error { p role="alert" { (error) } }
         form method="post" action="authorize" {
-            @for name in CARRIED {
+            @for name in FORWARDED_PARAMETERS {
                 @if let Some(value) = params.get(name) { input type="hidden" name=(name) value=(value); }
             }
-            @for ready in &PREDEFINED_USERS {
-                button name="pick" value=(ready.email) formnovalidate {
-                    (ready.name) " " small { (ready.email) @if ready.is_operator { ", operator" } }
+            @for user in &PREDEFINED_USERS {
+                button name="pick" value=(user.email) formnovalidate {
+                    (user.name) " " small { (user.email) @if user.is_operator { " · operator" } }
                 }
             }
-            p { "or somebody else:" }
-            label { "E-mail address" input type="email" name="email" value=(email) required autocomplete="email"; }
+            p { "Or use another identity:" }
+            label { "Email" input type="email" name="email" value=(email) required autocomplete="email"; }
             label { "Name" input type="text" name="name" value=[params.get("name")] autocomplete="name"; }
-            label { input type="checkbox" name="operator" value="on" checked[is_operator]; " is an operator" }
+            label { input type="checkbox" name="operator" value="on" checked[is_operator]; " Operator role" }
             label {
                 input type="checkbox" name="unverified" value="on" checked[params.get("unverified").is_some()];
-                " nobody has checked the address"
+                " Email not verified"
             }
             button { "Sign in" }
         }
     };
-    let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    // A browser holds the way back, too, against where forms may lead.
+    let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    // Browsers apply `form-action` to the redirect after the form as well.
     respond(status, "Sign in", &content, &target.origin().ascii_serialization())
 }
 
-/// Says why nobody can sign in.
-pub(super) fn error(why: &str) -> Response {
+/// The page of an invalid request.
+pub(super) fn error(text: &str) -> Response {
     let content = html! {
-        h1 { "This sign-in can't go on" }
-        p role="alert" { (why) }
+        h1 { "Sign-in failed" }
+        p role="alert" { (text) }
     };
-    respond(StatusCode::BAD_REQUEST, "Refused", &content, "")
+    respond(StatusCode::BAD_REQUEST, "Sign-in failed", &content, "")
 }
 
-/// Says good-bye.
+/// Confirms a sign-out.
 pub(super) fn signed_out() -> Response {
-    respond(StatusCode::OK, "Signed out", &html! { h1 { "You are signed out" } }, "")
+    respond(StatusCode::OK, "Signed out", &html! { h1 { "You're signed out" } }, "")
 }
 
 fn respond(status: StatusCode, title: &str, content: &Markup, form_target: &str) -> Response {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_typed_stays_text() {
+    async fn submitted_values_are_escaped() {
         let query = "state=\"><script>alert(1)</script>&login_hint='\"<b>&nonce=a%26b&email=%22+onfocus%3D%22x";
         let params = Params::read(query.as_bytes()).unwrap();
         let target = Url::parse("http://127.0.0.1/").unwrap();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_leads_back_to_where_the_request_came_from() {
+    async fn form_action_allows_the_redirect_target() {
         let target = Url::parse("http://127.0.0.1:4000/callback").unwrap();
         let response = sign_in(&Params::default(), &RequestedScope::default(), &target, None);
         let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();

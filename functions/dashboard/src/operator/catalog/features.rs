@@ -8,167 +8,172 @@ use shared::{
 };
 
 use super::{
-    HERE, features_of,
-    order::{Row, sortable},
-    path, product,
-    products::Asked,
-    read, tiers_of, views,
+    BASE_PATH, ProductTab, features_of, find_product, next_sort_order, path, product_tabs, read_catalog,
+    reorder::{ReorderableRow, reorderable_list},
+    tiers_of,
 };
 use crate::{
     assets::Asset,
-    enter::Operator,
-    form::Sent,
+    form_data::FormData,
+    page_context::OperatorContext,
     ui::{
-        components::{badge, empty, link, primary_link},
-        inputs::{Form, Input},
-        shell::{Page, Place},
+        components::{NoticeQuery, Tone, badge, empty_state, link_button, primary_button},
+        forms::Form,
+        inputs::Input,
+        layout::{NavSection, PageLayout},
     },
 };
 
-fn list_of(id: ProductId) -> String {
+fn list_path(id: ProductId) -> String {
     format!("{}/features", path(id))
 }
 
-/// The list.
 pub(super) async fn list(
-    Operator(visit): Operator,
+    OperatorContext(page): OperatorContext,
     PathId(id): PathId<ProductId>,
-    asked: Result<ListQuery<Asked>, Problem>,
+    query: Result<ListQuery<NoticeQuery>, Problem>,
 ) -> Result<Response, Problem> {
-    let asked = asked?.filter;
-    let catalog = read(&visit).await?;
-    let product = product(&catalog, id)?;
-    let here = list_of(id);
-    let new = primary_link(&format!("{here}/new"), "New feature");
+    let query = query?.filter;
+    let catalog = read_catalog(&page).await?;
+    let product = find_product(&catalog, id)?;
+    let list_path = list_path(id);
+    let new = primary_button(&format!("{list_path}/new"), "New feature");
     let rows: Vec<_> = features_of(&catalog, id).into_iter().map(|feature| row(&catalog, feature)).collect();
     let content = html! {
-        (views(id, "features"))
+        (product_tabs(id, ProductTab::Features))
         @if rows.is_empty() {
-            (empty("No features yet", "A feature is something that a tier brings: its key stands in every token of that tier.", &new))
+            (empty_state("No features yet", "Features are unlocked by tiers; their keys are included in tokens.", &new))
         } @else {
-            (sortable(&visit, "Features", &format!("{here}/move"), &rows))
+            (reorderable_list(&page, "Features", &format!("{list_path}/reorder"), &rows))
         }
     };
-    let actions = html! { (link(&format!("{}/edit", path(id)), "Edit product")) (new) };
-    let page = Page::new(Place::Products, &product.name, content).below(&[(HERE, "Products")]).actions(actions);
-    Ok(page.script(Asset::Order).done(asked.done.as_deref()).render(&visit))
+    let actions = html! { (link_button(&format!("{}/edit", path(id)), "Edit product")) (new) };
+    let layout = PageLayout::new(NavSection::Products, &product.name, content).breadcrumbs(&[(BASE_PATH, "Products")]);
+    Ok(layout.actions(actions).script(Asset::Reorder).notice(query.notice.as_deref()).render(&page))
 }
 
-fn row(catalog: &Catalog, feature: &Feature) -> Row {
+fn row(catalog: &Catalog, feature: &Feature) -> ReorderableRow {
     let tiers: Vec<_> = tiers_of(catalog, feature.product_id)
         .into_iter()
         .filter(|tier| tier.feature_ids.contains(&feature.id))
         .map(|tier| tier.name.as_str())
         .collect();
-    Row {
+    ReorderableRow {
         id: feature.id.to_string(),
         name: feature.name.clone(),
         content: html! {
             div.row-title {
                 a href={ "/dashboard/features/" (feature.id) "/edit" } { (feature.name) } " "
                 code.muted { (feature.key) }
-                @if feature.display_only { (badge("Display only", "dim")) }
+                @if feature.display_only { (badge("Display only", Tone::Neutral)) }
             }
-            p.row-more { @if tiers.is_empty() { "In no tier" } @else { "In " (tiers.join(", ")) } }
+            p.row-details { @if tiers.is_empty() { "Not in any tier" } @else { (tiers.join(", ")) } }
         },
     }
 }
 
-fn inputs(current: Option<&Feature>) -> Vec<Input> {
+fn inputs(feature: Option<&Feature>) -> Vec<Input> {
     let mut inputs = Vec::new();
-    if current.is_none() {
+    if feature.is_none() {
         inputs.push(
-            Input::text("key", "Key", 100).required().hint("As tokens name it, such as export.pdf. It never changes."),
+            Input::text("key", "Key", 100)
+                .required()
+                .hint("Used in tokens, for example “export.pdf”. Can't be changed later."),
         );
     }
     inputs.extend([
-        Input::text("name", "Name", 200).required().maybe(current.map(|feature| &*feature.name)),
-        Input::lines("description", "Description", 2000)
-            .maybe(current.and_then(|feature| feature.description.as_deref())),
+        Input::text("name", "Name", 200).required().optional_value(feature.map(|feature| &*feature.name)),
+        Input::multiline("description", "Description", 2000)
+            .optional_value(feature.and_then(|feature| feature.description.as_deref())),
         Input::checkbox("display_only", "Display only")
-            .checked(current.is_some_and(|feature| feature.display_only))
-            .hint("Shown in the catalog, and never in a token."),
+            .checked(feature.is_some_and(|feature| feature.display_only))
+            .hint("Shown in the catalog but not included in tokens."),
     ]);
     inputs
 }
 
-/// Asks for a new one.
-pub(super) async fn ask_new(Operator(visit): Operator, PathId(id): PathId<ProductId>) -> Result<Response, Problem> {
-    let catalog = read(&visit).await?;
-    let product = product(&catalog, id)?;
-    let back = list_of(id);
-    let form = Form::new(&format!("{back}/new"), inputs(None), "Create feature", &back).render(&visit);
-    Ok(new_page(form, &[(HERE, "Products"), (&back, &product.name)]).render(&visit))
-}
-
-fn new_page<'a>(form: Markup, trail: &'a [(&'a str, &'a str)]) -> Page<'a> {
-    Page::new(Place::Products, "New feature", form).below(trail)
-}
-
-/// Makes it.
-pub(super) async fn create(
-    Operator(visit): Operator,
+pub(super) async fn new(
+    OperatorContext(page): OperatorContext,
     PathId(id): PathId<ProductId>,
-    sent: Sent,
 ) -> Result<Response, Problem> {
-    let catalog = read(&visit).await?;
-    let product = product(&catalog, id)?;
-    let back = list_of(id);
-    let action = format!("{back}/new");
-    let form = Form::new(&action, inputs(None), "Create feature", &back);
-    let mut body = sent.json(&form.inputs);
+    let catalog = read_catalog(&page).await?;
+    let product = find_product(&catalog, id)?;
+    let list_path = list_path(id);
+    let form = Form::new(&format!("{list_path}/new"), inputs(None), "Create feature", &list_path).render(&page);
+    Ok(new_page(form, &[(BASE_PATH, "Products"), (&list_path, &product.name)]).render(&page))
+}
+
+fn new_page<'a>(form: Markup, breadcrumbs: &'a [(&'a str, &'a str)]) -> PageLayout<'a> {
+    PageLayout::new(NavSection::Products, "New feature", form).breadcrumbs(breadcrumbs)
+}
+
+pub(super) async fn create(
+    OperatorContext(page): OperatorContext,
+    PathId(id): PathId<ProductId>,
+    data: FormData,
+) -> Result<Response, Problem> {
+    let catalog = read_catalog(&page).await?;
+    let product = find_product(&catalog, id)?;
+    let list_path = list_path(id);
+    let action = format!("{list_path}/new");
+    let form = Form::new(&action, inputs(None), "Create feature", &list_path);
+    let mut body = data.to_json(&form.inputs);
     body["product_id"] = id.to_string().into();
-    body["sort_order"] = super::tiers::after(features_of(&catalog, id).last().map(|last| last.sort_order)).into();
-    match visit.post("/api/v1.0/product-features", &sent, &body).await {
-        Ok(_) => Ok(Redirect::to(&format!("{back}?done=created")).into_response()),
+    body["sort_order"] = next_sort_order(features_of(&catalog, id).last().map(|last| last.sort_order)).into();
+    match page.post("/api/v1.0/product-features", &data, &body).await {
+        Ok(_) => Ok(Redirect::to(&format!("{list_path}?notice=created")).into_response()),
         Err(problem) => {
-            let trail = [(HERE, "Products"), (&*back, &*product.name)];
-            Ok(new_page(form.refused(&sent, &problem).render(&visit), &trail).refused(&visit, &problem))
+            let breadcrumbs = [(BASE_PATH, "Products"), (&*list_path, &*product.name)];
+            let form = form.with_error(&data, &problem).render(&page);
+            Ok(new_page(form, &breadcrumbs).render_error(&page, &problem))
         }
     }
 }
 
-fn feature(catalog: &Catalog, id: FeatureId) -> Result<&Feature, Problem> {
+fn find_feature(catalog: &Catalog, id: FeatureId) -> Result<&Feature, Problem> {
     catalog.features.get(&id).ok_or_else(Problem::not_found)
 }
 
-fn edit_form<'a>(action: &'a str, back: &'a str, feature: &Feature) -> Form<'a> {
+fn edit_form<'a>(action: &'a str, list_path: &'a str, feature: &Feature) -> Form<'a> {
     let inputs = inputs(Some(feature)).into_iter().chain([Input::version(feature)]).collect();
-    Form::new(action, inputs, "Save", back)
+    Form::new(action, inputs, "Save", list_path)
 }
 
-/// Asks for the fields of one.
-pub(super) async fn ask_edit(Operator(visit): Operator, PathId(id): PathId<FeatureId>) -> Result<Response, Problem> {
-    let catalog = read(&visit).await?;
-    let feature = feature(&catalog, id)?;
-    let product = product(&catalog, feature.product_id)?;
-    let back = list_of(product.id);
-    let form = edit_form(&format!("/dashboard/features/{id}/edit"), &back, feature).render(&visit);
-    Ok(Page::new(Place::Products, "Edit feature", form)
-        .below(&[(HERE, "Products"), (&back, &product.name)])
-        .render(&visit))
-}
-
-/// Saves them. Its place in the list stays.
 pub(super) async fn edit(
-    Operator(visit): Operator,
+    OperatorContext(page): OperatorContext,
     PathId(id): PathId<FeatureId>,
-    sent: Sent,
 ) -> Result<Response, Problem> {
-    let catalog = read(&visit).await?;
-    let feature = feature(&catalog, id)?;
-    let product = product(&catalog, feature.product_id)?;
-    let back = list_of(product.id);
+    let catalog = read_catalog(&page).await?;
+    let feature = find_feature(&catalog, id)?;
+    let product = find_product(&catalog, feature.product_id)?;
+    let list_path = list_path(product.id);
+    let form = edit_form(&format!("/dashboard/features/{id}/edit"), &list_path, feature).render(&page);
+    Ok(PageLayout::new(NavSection::Products, "Edit feature", form)
+        .breadcrumbs(&[(BASE_PATH, "Products"), (&list_path, &product.name)])
+        .render(&page))
+}
+
+/// Updates a feature. Its position in the list does not change.
+pub(super) async fn update(
+    OperatorContext(page): OperatorContext,
+    PathId(id): PathId<FeatureId>,
+    data: FormData,
+) -> Result<Response, Problem> {
+    let catalog = read_catalog(&page).await?;
+    let feature = find_feature(&catalog, id)?;
+    let product = find_product(&catalog, feature.product_id)?;
+    let list_path = list_path(product.id);
     let action = format!("/dashboard/features/{id}/edit");
-    let form = edit_form(&action, &back, feature);
-    let mut body = sent.json(&form.inputs);
+    let form = edit_form(&action, &list_path, feature);
+    let mut body = data.to_json(&form.inputs);
     body["sort_order"] = feature.sort_order.into();
-    match visit.put(&format!("/api/v1.0/product-features/{id}"), &sent, &body).await {
-        Ok(_) => Ok(Redirect::to(&format!("{back}?done=saved")).into_response()),
+    match page.put(&format!("/api/v1.0/product-features/{id}"), &data, &body).await {
+        Ok(_) => Ok(Redirect::to(&format!("{list_path}?notice=saved")).into_response()),
         Err(problem) => {
-            let form = form.refused(&sent, &problem).render(&visit);
-            let trail = [(HERE, "Products"), (&*back, &*product.name)];
-            Ok(Page::new(Place::Products, "Edit feature", form).below(&trail).refused(&visit, &problem))
+            let form = form.with_error(&data, &problem).render(&page);
+            let breadcrumbs = [(BASE_PATH, "Products"), (&*list_path, &*product.name)];
+            let layout = PageLayout::new(NavSection::Products, "Edit feature", form).breadcrumbs(&breadcrumbs);
+            Ok(layout.render_error(&page, &problem))
         }
     }
 }

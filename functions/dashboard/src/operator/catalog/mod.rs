@@ -1,9 +1,9 @@
-//! What is sold: products, their pricing tiers and their features, in the order that operators give them.
+//! The catalog: products, their pricing tiers and their features, in the order that operators define.
 
 mod features;
-mod order;
-mod picture;
 mod products;
+mod reorder;
+mod tier_hierarchy;
 mod tiers;
 
 use axum::{
@@ -17,39 +17,45 @@ use shared::{
     http::Problem,
 };
 
-use crate::{enter::Visit, ui::components::tabs};
+use crate::{page_context::PageContext, ui::components::tabs};
 
-pub(crate) const HERE: &str = "/dashboard/products";
+pub(crate) const BASE_PATH: &str = "/dashboard/products";
 
-/// The pages.
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
-        .route(HERE, get(products::list))
-        .route("/dashboard/products/move", post(order::products))
-        .route("/dashboard/products/new", get(products::ask_new).post(products::create))
+        .route(BASE_PATH, get(products::list))
+        .route("/dashboard/products/reorder", post(reorder::products))
+        .route("/dashboard/products/new", get(products::new).post(products::create))
         .route("/dashboard/products/{id}", get(tiers::list))
-        .route("/dashboard/products/{id}/edit", get(products::ask_edit).post(products::edit))
-        .route("/dashboard/products/{id}/picture", get(picture::page))
-        .route("/dashboard/products/{id}/tiers/move", post(order::tiers))
-        .route("/dashboard/products/{id}/tiers/new", get(tiers::ask_new).post(tiers::create))
-        .route("/dashboard/tiers/{id}/edit", get(tiers::ask_edit).post(tiers::edit))
+        .route("/dashboard/products/{id}/edit", get(products::edit).post(products::update))
+        .route("/dashboard/products/{id}/hierarchy", get(tier_hierarchy::show))
+        .route("/dashboard/products/{id}/tiers/reorder", post(reorder::tiers))
+        .route("/dashboard/products/{id}/tiers/new", get(tiers::new).post(tiers::create))
+        .route("/dashboard/tiers/{id}/edit", get(tiers::edit).post(tiers::update))
         .route("/dashboard/products/{id}/features", get(features::list))
-        .route("/dashboard/products/{id}/features/move", post(order::features))
-        .route("/dashboard/products/{id}/features/new", get(features::ask_new).post(features::create))
-        .route("/dashboard/features/{id}/edit", get(features::ask_edit).post(features::edit))
+        .route("/dashboard/products/{id}/features/reorder", post(reorder::features))
+        .route("/dashboard/products/{id}/features/new", get(features::new).post(features::create))
+        .route("/dashboard/features/{id}/edit", get(features::edit).post(features::update))
 }
 
-/// The catalog as it is: operators see what they just wrote.
-async fn read(visit: &Visit) -> Result<Catalog, Problem> {
-    Ok(visit.app.table.catalog().await?.catalog)
+/// Reads the catalog from the table instead of the cache, so that operators see their changes at once.
+async fn read_catalog(page: &PageContext) -> Result<Catalog, Problem> {
+    Ok(page.app.table.catalog().await?.catalog)
 }
 
+/// The path of a product's page.
 fn path(id: ProductId) -> String {
-    format!("{HERE}/{id}")
+    format!("{BASE_PATH}/{id}")
 }
 
-fn product(catalog: &Catalog, id: ProductId) -> Result<&Product, Problem> {
+fn find_product(catalog: &Catalog, id: ProductId) -> Result<&Product, Problem> {
     catalog.products.get(&id).ok_or_else(Problem::not_found)
+}
+
+fn sorted_products(catalog: &Catalog) -> Vec<&Product> {
+    let mut products: Vec<_> = catalog.products.values().collect();
+    products.sort_by_key(|product| (product.sort_order, product.id));
+    products
 }
 
 fn tiers_of(catalog: &Catalog, id: ProductId) -> Vec<&Tier> {
@@ -64,15 +70,27 @@ fn features_of(catalog: &Catalog, id: ProductId) -> Vec<&Feature> {
     features
 }
 
-/// The ways to look at a product.
-fn views(id: ProductId, here: &str) -> Markup {
+/// The `sort_order` of a new last item. The gap allows later insertions without renumbering.
+fn next_sort_order(last: Option<i32>) -> i32 {
+    last.map_or(0, |last| last.saturating_add(16))
+}
+
+/// A tab of a product's page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ProductTab {
+    Tiers,
+    Features,
+    Hierarchy,
+}
+
+fn product_tabs(id: ProductId, current: ProductTab) -> Markup {
     let path = path(id);
-    let (features, picture) = (format!("{path}/features"), format!("{path}/picture"));
+    let (features, hierarchy) = (format!("{path}/features"), format!("{path}/hierarchy"));
     html! {
-        (tabs("Of this product", &[
-            (&path, "Pricing tiers", here == "tiers"),
-            (&features, "Features", here == "features"),
-            (&picture, "Who includes whom", here == "picture"),
+        (tabs("Product", &[
+            (&path, "Pricing tiers", current == ProductTab::Tiers),
+            (&features, "Features", current == ProductTab::Features),
+            (&hierarchy, "Tier hierarchy", current == ProductTab::Hierarchy),
         ]))
     }
 }

@@ -2,156 +2,148 @@
 
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use serde::Deserialize;
 use shared::{
     domain::{Catalog, Product, ProductId},
     http::{ListQuery, PathId, Problem},
 };
 
 use super::{
-    HERE, features_of,
-    order::{Row, sortable},
-    path, product, read, tiers_of,
+    BASE_PATH, features_of, find_product, next_sort_order, path, read_catalog,
+    reorder::{ReorderableRow, reorderable_list},
+    sorted_products, tiers_of,
 };
 use crate::{
     assets::Asset,
-    enter::Operator,
-    form::Sent,
+    form_data::FormData,
+    page_context::OperatorContext,
     ui::{
-        components::{badge, empty, primary_link},
-        inputs::{Form, Input},
-        shell::{Page, Place},
+        components::{NoticeQuery, Tone, badge, empty_state, primary_button},
+        format,
+        forms::Form,
+        inputs::Input,
+        layout::{NavSection, PageLayout},
     },
 };
 
-/// What the address says.
-#[derive(Debug, Deserialize)]
-pub(super) struct Asked {
-    pub(super) done: Option<String>,
-}
+const NEW_PATH: &str = "/dashboard/products/new";
 
-pub(super) fn in_order(catalog: &Catalog) -> Vec<&Product> {
-    let mut products: Vec<_> = catalog.products.values().collect();
-    products.sort_by_key(|product| (product.sort_order, product.id));
-    products
-}
-
-/// The list.
 pub(super) async fn list(
-    Operator(visit): Operator,
-    asked: Result<ListQuery<Asked>, Problem>,
+    OperatorContext(page): OperatorContext,
+    query: Result<ListQuery<NoticeQuery>, Problem>,
 ) -> Result<Response, Problem> {
-    let asked = asked?.filter;
-    let catalog = read(&visit).await?;
-    let new = primary_link("/dashboard/products/new", "New product");
-    let rows: Vec<_> = in_order(&catalog).into_iter().map(|product| row(&catalog, product)).collect();
+    let query = query?.filter;
+    let catalog = read_catalog(&page).await?;
+    let new = primary_button(NEW_PATH, "New product");
+    let rows: Vec<_> = sorted_products(&catalog).into_iter().map(|product| row(&catalog, product)).collect();
     let content = html! {
         @if rows.is_empty() {
-            (empty("No products yet", "A product is a piece of software that is licensed. It has pricing tiers and features.", &new))
+            (empty_state("No products yet", "A product is an app you license. Add tiers and features to it.", &new))
         } @else {
-            (sortable(&visit, "Products", "/dashboard/products/move", &rows))
+            (reorderable_list(&page, "Products", "/dashboard/products/reorder", &rows))
         }
     };
-    let page = Page::new(Place::Products, "Products", content).actions(new).script(Asset::Order);
-    Ok(page.done(asked.done.as_deref()).render(&visit))
+    let layout = PageLayout::new(NavSection::Products, "Products", content).actions(new).script(Asset::Reorder);
+    Ok(layout.notice(query.notice.as_deref()).render(&page))
 }
 
-fn row(catalog: &Catalog, product: &Product) -> Row {
+fn row(catalog: &Catalog, product: &Product) -> ReorderableRow {
     let (tiers, features) = (tiers_of(catalog, product.id).len(), features_of(catalog, product.id).len());
-    let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    Row {
+    ReorderableRow {
         id: product.id.to_string(),
         name: product.name.clone(),
         content: html! {
-            div.row-title { a href=(path(product.id)) { (product.name) } " " code.muted { (product.code) } @if !product.is_active { (badge("Not sold", "dim")) } }
-            p.row-more { (count(tiers, "tier")) ", " (count(features, "feature")) }
+            div.row-title { a href=(path(product.id)) { (product.name) } " " code.muted { (product.code) } @if !product.is_active { (badge("Inactive", Tone::Neutral)) } }
+            p.row-details { (format::count(tiers as u64, "tier")) " · " (format::count(features as u64, "feature")) }
         },
     }
 }
 
-fn inputs(current: Option<&Product>) -> Vec<Input> {
+fn inputs(product: Option<&Product>) -> Vec<Input> {
     let mut inputs = Vec::new();
-    if current.is_none() {
+    if product.is_none() {
         inputs.push(Input::text("code", "Code", 64).required().hint(
-            "Begins every license key, and is the audience of its tokens. Small letters, digits and dashes; it never changes.",
+            "Prefixes every license key and is the token audience. Lowercase letters, digits and hyphens. Can't be \
+             changed later.",
         ));
     }
     inputs.extend([
-        Input::text("name", "Name", 200).required().maybe(current.map(|product| &*product.name)),
-        Input::lines("description", "Description", 2000)
-            .maybe(current.and_then(|product| product.description.as_deref())),
-        Input::checkbox("is_active", "Sold")
-            .checked(current.is_none_or(|product| product.is_active))
-            .hint("What is not sold is not in the catalog, and its licenses are not honoured."),
-        Input::checkbox("one_key_per_customer", "One key per customer")
-            .checked(current.is_none_or(|product| product.one_key_per_customer))
-            .hint("A new license key takes the place of the one that the customer had."),
+        Input::text("name", "Name", 200).required().optional_value(product.map(|product| &*product.name)),
+        Input::multiline("description", "Description", 2000)
+            .optional_value(product.and_then(|product| product.description.as_deref())),
+        Input::checkbox("is_active", "Active")
+            .checked(product.is_none_or(|product| product.is_active))
+            .hint("Inactive products are hidden, and their licenses stop validating."),
+        Input::checkbox("one_key_per_customer", "One license per customer")
+            .checked(product.is_none_or(|product| product.one_key_per_customer))
+            .hint("Issuing a new license replaces the customer's current one."),
     ]);
     inputs
 }
 
 fn new_form() -> Form<'static> {
-    Form::new("/dashboard/products/new", inputs(None), "Create product", HERE)
+    Form::new(NEW_PATH, inputs(None), "Create product", BASE_PATH)
 }
 
-fn new_page(form: Markup) -> Page<'static> {
-    Page::new(Place::Products, "New product", form).below(&[(HERE, "Products")])
+fn new_page(form: Markup) -> PageLayout<'static> {
+    PageLayout::new(NavSection::Products, "New product", form).breadcrumbs(&[(BASE_PATH, "Products")])
 }
 
-/// Asks for a new one.
-pub(super) async fn ask_new(Operator(visit): Operator) -> Response {
-    new_page(new_form().render(&visit)).render(&visit)
+pub(super) async fn new(OperatorContext(page): OperatorContext) -> Response {
+    new_page(new_form().render(&page)).render(&page)
 }
 
-/// Makes it.
-pub(super) async fn create(Operator(visit): Operator, sent: Sent) -> Result<Response, Problem> {
-    let catalog = read(&visit).await?;
+pub(super) async fn create(OperatorContext(page): OperatorContext, data: FormData) -> Result<Response, Problem> {
+    let catalog = read_catalog(&page).await?;
     let form = new_form();
-    let mut body = sent.json(&form.inputs);
-    body["sort_order"] = super::tiers::after(in_order(&catalog).last().map(|last| last.sort_order)).into();
-    Ok(match visit.post("/api/v1.0/products", &sent, &body).await {
-        Ok(made) => {
-            Redirect::to(&format!("{HERE}/{}?done=created", made["id"].as_str().unwrap_or_default())).into_response()
+    let mut body = data.to_json(&form.inputs);
+    body["sort_order"] = next_sort_order(sorted_products(&catalog).last().map(|last| last.sort_order)).into();
+    Ok(match page.post("/api/v1.0/products", &data, &body).await {
+        Ok(created) => {
+            let id = created["id"].as_str().unwrap_or_default();
+            Redirect::to(&format!("{BASE_PATH}/{id}?notice=created")).into_response()
         }
-        Err(problem) => new_page(form.refused(&sent, &problem).render(&visit)).refused(&visit, &problem),
+        Err(problem) => new_page(form.with_error(&data, &problem).render(&page)).render_error(&page, &problem),
     })
 }
 
-fn edit_form<'a>(action: &'a str, back: &'a str, product: &Product) -> Form<'a> {
+fn edit_form<'a>(action: &'a str, path: &'a str, product: &Product) -> Form<'a> {
     let inputs = inputs(Some(product)).into_iter().chain([Input::version(product)]).collect();
-    Form::new(action, inputs, "Save", back)
+    Form::new(action, inputs, "Save", path)
 }
 
-/// Asks for the fields of one.
-pub(super) async fn ask_edit(Operator(visit): Operator, PathId(id): PathId<ProductId>) -> Result<Response, Problem> {
-    let catalog = read(&visit).await?;
-    let product = product(&catalog, id)?;
-    let back = path(id);
-    let form = edit_form(&format!("{back}/edit"), &back, product).render(&visit);
-    Ok(Page::new(Place::Products, "Edit product", form)
-        .below(&[(HERE, "Products"), (&back, &product.name)])
-        .render(&visit))
-}
-
-/// Saves them. Its place in the list stays.
 pub(super) async fn edit(
-    Operator(visit): Operator,
+    OperatorContext(page): OperatorContext,
     PathId(id): PathId<ProductId>,
-    sent: Sent,
 ) -> Result<Response, Problem> {
-    let catalog = read(&visit).await?;
-    let product = product(&catalog, id)?;
-    let back = path(id);
-    let action = format!("{back}/edit");
-    let form = edit_form(&action, &back, product);
-    let mut body = sent.json(&form.inputs);
+    let catalog = read_catalog(&page).await?;
+    let product = find_product(&catalog, id)?;
+    let path = path(id);
+    let form = edit_form(&format!("{path}/edit"), &path, product).render(&page);
+    Ok(PageLayout::new(NavSection::Products, "Edit product", form)
+        .breadcrumbs(&[(BASE_PATH, "Products"), (&path, &product.name)])
+        .render(&page))
+}
+
+/// Updates a product. Its position in the list does not change.
+pub(super) async fn update(
+    OperatorContext(page): OperatorContext,
+    PathId(id): PathId<ProductId>,
+    data: FormData,
+) -> Result<Response, Problem> {
+    let catalog = read_catalog(&page).await?;
+    let product = find_product(&catalog, id)?;
+    let path = path(id);
+    let action = format!("{path}/edit");
+    let form = edit_form(&action, &path, product);
+    let mut body = data.to_json(&form.inputs);
     body["sort_order"] = product.sort_order.into();
-    match visit.put(&format!("/api/v1.0/products/{id}"), &sent, &body).await {
-        Ok(_) => Ok(Redirect::to(&format!("{back}?done=saved")).into_response()),
+    match page.put(&format!("/api/v1.0/products/{id}"), &data, &body).await {
+        Ok(_) => Ok(Redirect::to(&format!("{path}?notice=saved")).into_response()),
         Err(problem) => {
-            let form = form.refused(&sent, &problem).render(&visit);
-            let trail = [(HERE, "Products"), (&*back, &*product.name)];
-            Ok(Page::new(Place::Products, "Edit product", form).below(&trail).refused(&visit, &problem))
+            let form = form.with_error(&data, &problem).render(&page);
+            let breadcrumbs = [(BASE_PATH, "Products"), (&*path, &*product.name)];
+            let layout = PageLayout::new(NavSection::Products, "Edit product", form).breadcrumbs(&breadcrumbs);
+            Ok(layout.render_error(&page, &problem))
         }
     }
 }

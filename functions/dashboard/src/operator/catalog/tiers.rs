@@ -10,171 +10,166 @@ use shared::{
 };
 
 use super::{
-    HERE, features_of,
-    order::{Row, sortable},
-    path, product,
-    products::Asked,
-    read, tiers_of, views,
+    BASE_PATH, ProductTab, features_of, find_product, next_sort_order, path, product_tabs, read_catalog,
+    reorder::{ReorderableRow, reorderable_list},
+    tiers_of,
 };
 use crate::{
     assets::Asset,
-    enter::Operator,
-    form::Sent,
+    form_data::FormData,
+    page_context::OperatorContext,
     ui::{
-        components::{badge, empty, link, primary_link},
-        inputs::{Choice, Form, Input},
-        shell::{Page, Place},
-        show,
+        components::{NoticeQuery, Tone, badge, empty_state, link_button, primary_button},
+        format,
+        forms::Form,
+        inputs::{Choice, Input},
+        layout::{NavSection, PageLayout},
     },
 };
 
-/// The list: a product's first page.
+/// The tiers of a product, on the product's first page.
 pub(super) async fn list(
-    Operator(visit): Operator,
+    OperatorContext(page): OperatorContext,
     PathId(id): PathId<ProductId>,
-    asked: Result<ListQuery<Asked>, Problem>,
+    query: Result<ListQuery<NoticeQuery>, Problem>,
 ) -> Result<Response, Problem> {
-    let asked = asked?.filter;
-    let catalog = read(&visit).await?;
-    let product = product(&catalog, id)?;
-    let here = path(id);
-    let new = primary_link(&format!("{here}/tiers/new"), "New tier");
+    let query = query?.filter;
+    let catalog = read_catalog(&page).await?;
+    let product = find_product(&catalog, id)?;
+    let path = path(id);
+    let new = primary_button(&format!("{path}/tiers/new"), "New tier");
     let rows: Vec<_> = tiers_of(&catalog, id).into_iter().map(|tier| row(&catalog, tier)).collect();
     let content = html! {
         @if let Some(text) = &product.description { p.muted.prose { (text) } }
-        (views(id, "tiers"))
+        (product_tabs(id, ProductTab::Tiers))
         @if rows.is_empty() {
-            (empty("No pricing tiers yet", "A tier is what a customer buys of this product: a price, seats and features.", &new))
+            (empty_state("No pricing tiers yet", "A tier is a plan: price, seats and features.", &new))
         } @else {
-            (sortable(&visit, "Pricing tiers", &format!("{here}/tiers/move"), &rows))
+            (reorderable_list(&page, "Pricing tiers", &format!("{path}/tiers/reorder"), &rows))
         }
     };
-    let actions = html! { (link(&format!("{here}/edit"), "Edit product")) (new) };
-    let aside = if product.is_active {
-        html! {}
-    } else {
-        badge("Not sold", "dim")
-    };
-    let page = Page::new(Place::Products, &product.name, content).below(&[(HERE, "Products")]).aside(aside);
-    Ok(page.actions(actions).script(Asset::Order).done(asked.done.as_deref()).render(&visit))
+    let actions = html! { (link_button(&format!("{path}/edit"), "Edit product")) (new) };
+    let status = html! { @if !product.is_active { (badge("Inactive", Tone::Neutral)) } };
+    let layout = PageLayout::new(NavSection::Products, &product.name, content).breadcrumbs(&[(BASE_PATH, "Products")]);
+    let layout = layout.badge(status).actions(actions).script(Asset::Reorder);
+    Ok(layout.notice(query.notice.as_deref()).render(&page))
 }
 
-fn row(catalog: &Catalog, tier: &Tier) -> Row {
-    let includes = tier.includes_tier_id.and_then(|id| catalog.tiers.get(&id));
-    let had = catalog.features_of(tier);
-    let inherited = had.iter().filter(|feature| feature.inherited_from.is_some()).count();
-    let own = had.len() - inherited;
-    Row {
+fn row(catalog: &Catalog, tier: &Tier) -> ReorderableRow {
+    let parent = tier.includes_tier_id.and_then(|id| catalog.tiers.get(&id));
+    let features = catalog.features_of(tier);
+    let inherited = features.iter().filter(|feature| feature.inherited_from.is_some()).count();
+    ReorderableRow {
         id: tier.id.to_string(),
         name: tier.name.clone(),
         content: html! {
             div.row-title {
                 a href={ "/dashboard/tiers/" (tier.id) "/edit" } { (tier.name) } " "
                 code.muted { (tier.code) }
-                @if !tier.is_active { (badge("Not sold", "dim")) }
-                @if tier.is_claimable { (badge("Claimable", "good")) }
+                @if !tier.is_active { (badge("Inactive", Tone::Neutral)) }
+                @if tier.is_claimable { (badge("Self-service", Tone::Success)) }
             }
-            p.row-more {
-                (prices(tier)) " · "
-                (show::limit(tier.max_users, "seat")) " · " (own) " own and " (inherited) " inherited features"
-                @if let Some(base) = includes { " · includes " (base.name) }
+            p.row-details {
+                (prices(tier)) " · " (format::limit(tier.max_users, "seat")) " · " (format::count(features.len() as u64, "feature"))
+                @if inherited > 0 { " (" (inherited) " inherited)" }
+                @if let Some(parent) = parent { " · inherits from " (parent.name) }
             }
         },
     }
 }
 
 fn prices(tier: &Tier) -> String {
-    let price = |amount| show::price(amount, &tier.currency);
+    let price = |amount| format::price(amount, &tier.currency);
     if tier.monthly_price == 0 && tier.annual_price == 0 {
         return price(0);
     }
-    format!("{} a month, {} a year", price(tier.monthly_price), price(tier.annual_price))
+    format!("{} / month · {} / year", price(tier.monthly_price), price(tier.annual_price))
 }
 
-/// The number of what is put at the end of a list.
-pub(super) fn after(last: Option<i32>) -> i32 {
-    last.map_or(0, |last| last.saturating_add(16))
-}
-
-/// The fields of a tier. Amounts have the digits of `currency`.
-fn inputs(catalog: &Catalog, product: ProductId, current: Option<&Tier>, currency: &str) -> Vec<Input> {
-    let number = |value: Option<u32>| value.map(|value| value.to_string());
-    let of = |read: fn(&Tier) -> u32| current.map(|tier| read(tier).to_string());
+/// The inputs of a tier. Amounts have the decimal digits of `currency`.
+fn inputs(catalog: &Catalog, product: ProductId, tier: Option<&Tier>, currency: &str) -> Vec<Input> {
+    let text = |value: Option<u32>| value.map(|value| value.to_string());
+    let field = |read: fn(&Tier) -> u32| tier.map(|tier| read(tier).to_string());
     let mut inputs = Vec::new();
-    if current.is_none() {
+    if tier.is_none() {
         inputs.push(
-            Input::text("code", "Code", 64).required().hint("By which apps know it in a token. It never changes."),
+            Input::text("code", "Code", 64).required().hint("Identifies this tier in tokens. Can't be changed later."),
         );
     }
     inputs.extend([
-        Input::text("name", "Name", 200).required().maybe(current.map(|tier| &*tier.name)),
-        Input::lines("description", "Description", 2000).maybe(current.and_then(|tier| tier.description.as_deref())),
-        Input::heading("What it brings"),
-        Input::choice("includes_tier_id", "Includes", others(catalog, product, current))
-            .maybe(current.and_then(|tier| tier.includes_tier_id).map(|id| id.to_string()))
-            .hint("It has every feature of that tier as well, and of those that it includes."),
-        Input::checkboxes("feature_ids", "Features of its own", features(catalog, product))
-            .values(current.map(|tier| tier.feature_ids.iter().map(ToString::to_string).collect()).unwrap_or_default()),
+        Input::text("name", "Name", 200).required().optional_value(tier.map(|tier| &*tier.name)),
+        Input::multiline("description", "Description", 2000)
+            .optional_value(tier.and_then(|tier| tier.description.as_deref())),
+        Input::heading("Features and limits"),
+        Input::select("includes_tier_id", "Inherits from", parent_choices(catalog, product, tier))
+            .optional_value(tier.and_then(|tier| tier.includes_tier_id).map(|id| id.to_string()))
+            .hint("Inherits all features of that tier."),
+        Input::checkboxes("feature_ids", "Additional features", feature_choices(catalog, product))
+            .empty_link("No features yet.", format!("{}/features/new", path(product)))
+            .values(tier.map(|tier| tier.feature_ids.iter().map(ToString::to_string).collect()).unwrap_or_default()),
         Input::number("max_users", "Seats", 1, 100_000)
-            .maybe(current.and_then(|tier| number(tier.max_users)))
-            .hint("Empty: no limit."),
+            .optional_value(tier.and_then(|tier| text(tier.max_users)))
+            .hint("Leave blank for unlimited."),
         Input::number("max_tenants", "Tenants", 1, i64::from(u32::MAX))
-            .maybe(current.and_then(|tier| number(tier.max_tenants)))
-            .hint("For apps that count tenants. Empty: no limit."),
-        Input::heading("What it costs"),
-        Input::text("currency", "Currency", 3).required().value(currency).hint("Three letters, such as EUR."),
-        Input::money("monthly_price", "Price a month", show::digits_of(currency))
+            .optional_value(tier.and_then(|tier| text(tier.max_tenants)))
+            .hint("For multi-tenant apps. Leave blank for unlimited."),
+        Input::heading("Pricing"),
+        Input::text("currency", "Currency", 3)
             .required()
-            .maybe(current.map(|tier| show::amount(tier.monthly_price, currency))),
-        Input::money("annual_price", "Price a year", show::digits_of(currency))
+            .value(currency)
+            .hint("Three-letter ISO code, for example EUR."),
+        Input::money("monthly_price", "Monthly price", format::currency_digits(currency))
             .required()
-            .maybe(current.map(|tier| show::amount(tier.annual_price, currency))),
-        Input::choice("billing_period", "A license key lasts", periods())
+            .optional_value(tier.map(|tier| format::decimal_amount(tier.monthly_price, currency))),
+        Input::money("annual_price", "Annual price", format::currency_digits(currency))
             .required()
-            .maybe(current.map(|tier| period_word(tier.billing_period))),
-        Input::checkbox("is_active", "Sold")
-            .checked(current.is_none_or(|tier| tier.is_active))
-            .hint("Shown in the catalog."),
-        Input::checkbox("is_claimable", "Customers can claim it")
-            .checked(current.is_some_and(|tier| tier.is_claimable))
-            .hint("Whoever signs in can take it once, without you."),
-        Input::heading("How its tokens live"),
-        Input::number("token_ttl_seconds", "Life of a token, in seconds", 1, 31_536_000)
+            .optional_value(tier.map(|tier| format::decimal_amount(tier.annual_price, currency))),
+        Input::select("billing_period", "License term", term_choices())
+            .required()
+            .optional_value(tier.map(|tier| billing_period(tier.billing_period))),
+        Input::checkbox("is_active", "Active")
+            .checked(tier.is_none_or(|tier| tier.is_active))
+            .hint("Inactive tiers are hidden from the catalog."),
+        Input::checkbox("is_claimable", "Self-service")
+            .checked(tier.is_some_and(|tier| tier.is_claimable))
+            .hint("Any signed-in customer can claim one."),
+        Input::heading("Token settings"),
+        Input::number("token_ttl_seconds", "Token lifetime (seconds)", 1, 31_536_000)
             .or_default()
-            .maybe(of(|tier| tier.token_ttl_seconds))
-            .hint("How long an app goes on without a heartbeat. Empty: an hour."),
-        Input::number("heartbeat_interval_seconds", "Heartbeat every so many seconds", 1, 31_536_000)
+            .optional_value(field(|tier| tier.token_ttl_seconds))
+            .hint("How long an app works without a heartbeat. Default: 1 hour."),
+        Input::number("heartbeat_interval_seconds", "Heartbeat interval (seconds)", 1, 31_536_000)
             .or_default()
-            .maybe(of(|tier| tier.heartbeat_interval_seconds))
-            .hint("At most the life of a token. Empty: 15 minutes, or less."),
-        Input::number("renew_after_seconds", "A token is renewed from this age, in seconds", 0, 15_768_000)
-            .maybe(current.and_then(|tier| number(tier.renew_after_seconds)))
-            .hint("Empty: half the time between heartbeats."),
-        Input::number("grace_period_seconds", "Grace after a token’s end, in seconds", 0, 2_592_000)
+            .optional_value(field(|tier| tier.heartbeat_interval_seconds))
+            .hint("At most the token lifetime. Default: 15 minutes or less."),
+        Input::number("renew_after_seconds", "Renew tokens after (seconds)", 0, 15_768_000)
+            .optional_value(tier.and_then(|tier| text(tier.renew_after_seconds)))
+            .hint("Heartbeats renew tokens of at least this age. Default: half the heartbeat interval."),
+        Input::number("grace_period_seconds", "Offline grace period (seconds)", 0, 2_592_000)
             .or_default()
-            .maybe(of(|tier| tier.grace_period_seconds))
-            .hint("Empty: none."),
+            .optional_value(field(|tier| tier.grace_period_seconds))
+            .hint("How long an app keeps working after its token expires. Default: none."),
     ]);
     inputs
 }
 
-fn others(catalog: &Catalog, product: ProductId, current: Option<&Tier>) -> Vec<Choice> {
-    let others = tiers_of(catalog, product).into_iter().filter(|tier| current.is_none_or(|own| own.id != tier.id));
+fn parent_choices(catalog: &Catalog, product: ProductId, tier: Option<&Tier>) -> Vec<Choice> {
+    let others = tiers_of(catalog, product).into_iter().filter(|other| tier.is_none_or(|tier| tier.id != other.id));
     let others = others.map(|tier| Choice::new(tier.id.to_string(), &tier.name));
-    std::iter::once(Choice::new("", "No other tier")).chain(others).collect()
+    std::iter::once(Choice::new("", "None")).chain(others).collect()
 }
 
-fn features(catalog: &Catalog, product: ProductId) -> Vec<Choice> {
+fn feature_choices(catalog: &Catalog, product: ProductId) -> Vec<Choice> {
     let choice =
         |feature: &shared::domain::Feature| Choice::new(feature.id.to_string(), &feature.name).note(&feature.key);
     features_of(catalog, product).into_iter().map(choice).collect()
 }
 
-fn periods() -> Vec<Choice> {
-    vec![Choice::new("monthly", "A month"), Choice::new("annual", "A year"), Choice::new("perpetual", "For ever")]
+fn term_choices() -> Vec<Choice> {
+    vec![Choice::new("monthly", "1 month"), Choice::new("annual", "1 year"), Choice::new("perpetual", "Perpetual")]
 }
 
-fn period_word(period: BillingPeriod) -> &'static str {
+fn billing_period(period: BillingPeriod) -> &'static str {
     match period {
         BillingPeriod::Monthly => "monthly",
         BillingPeriod::Annual => "annual",
@@ -182,101 +177,106 @@ fn period_word(period: BillingPeriod) -> &'static str {
     }
 }
 
-/// The currency that a new tier begins with: that of the product's other tiers.
-fn usual_currency(catalog: &Catalog, product: ProductId) -> &str {
+/// The initial currency of a new tier: the one of the product's other tiers.
+fn default_currency(catalog: &Catalog, product: ProductId) -> &str {
     tiers_of(catalog, product).last().map_or("EUR", |tier| tier.currency.as_str())
 }
 
-fn new_page<'a>(form: Markup, trail: &'a [(&'a str, &'a str)]) -> Page<'a> {
-    Page::new(Place::Products, "New pricing tier", form).below(trail)
+fn new_page<'a>(form: Markup, breadcrumbs: &'a [(&'a str, &'a str)]) -> PageLayout<'a> {
+    PageLayout::new(NavSection::Products, "New pricing tier", form).breadcrumbs(breadcrumbs)
 }
 
-/// Asks for a new one.
-pub(super) async fn ask_new(Operator(visit): Operator, PathId(id): PathId<ProductId>) -> Result<Response, Problem> {
-    let catalog = read(&visit).await?;
-    let product = product(&catalog, id)?;
-    let back = path(id);
-    let inputs = inputs(&catalog, id, None, usual_currency(&catalog, id));
-    let form = Form::new(&format!("{back}/tiers/new"), inputs, "Create tier", &back).render(&visit);
-    Ok(new_page(form, &[(HERE, "Products"), (&back, &product.name)]).render(&visit))
-}
-
-/// Makes it.
-pub(super) async fn create(
-    Operator(visit): Operator,
+pub(super) async fn new(
+    OperatorContext(page): OperatorContext,
     PathId(id): PathId<ProductId>,
-    sent: Sent,
 ) -> Result<Response, Problem> {
-    let catalog = read(&visit).await?;
-    let product = product(&catalog, id)?;
-    let back = path(id);
-    let action = format!("{back}/tiers/new");
-    let form =
-        Form::new(&action, inputs(&catalog, id, None, &sent.get("currency").to_uppercase()), "Create tier", &back);
-    let mut body = json(&sent, &form.inputs);
+    let catalog = read_catalog(&page).await?;
+    let product = find_product(&catalog, id)?;
+    let path = path(id);
+    let inputs = inputs(&catalog, id, None, default_currency(&catalog, id));
+    let form = Form::new(&format!("{path}/tiers/new"), inputs, "Create tier", &path).render(&page);
+    Ok(new_page(form, &[(BASE_PATH, "Products"), (&path, &product.name)]).render(&page))
+}
+
+pub(super) async fn create(
+    OperatorContext(page): OperatorContext,
+    PathId(id): PathId<ProductId>,
+    data: FormData,
+) -> Result<Response, Problem> {
+    let catalog = read_catalog(&page).await?;
+    let product = find_product(&catalog, id)?;
+    let path = path(id);
+    let action = format!("{path}/tiers/new");
+    let inputs = inputs(&catalog, id, None, &data.get("currency").to_uppercase());
+    let form = Form::new(&action, inputs, "Create tier", &path);
+    let mut body = request_body(&data, &form.inputs);
     body["product_id"] = id.to_string().into();
-    body["sort_order"] = after(tiers_of(&catalog, id).last().map(|last| last.sort_order)).into();
-    match visit.post("/api/v1.0/pricing-tiers", &sent, &body).await {
-        Ok(_) => Ok(Redirect::to(&format!("{back}?done=created")).into_response()),
+    body["sort_order"] = next_sort_order(tiers_of(&catalog, id).last().map(|last| last.sort_order)).into();
+    match page.post("/api/v1.0/pricing-tiers", &data, &body).await {
+        Ok(_) => Ok(Redirect::to(&format!("{path}?notice=created")).into_response()),
         Err(problem) => {
-            let trail = [(HERE, "Products"), (&*back, &*product.name)];
-            Ok(new_page(form.refused(&sent, &problem).render(&visit), &trail).refused(&visit, &problem))
+            let breadcrumbs = [(BASE_PATH, "Products"), (&*path, &*product.name)];
+            let form = form.with_error(&data, &problem).render(&page);
+            Ok(new_page(form, &breadcrumbs).render_error(&page, &problem))
         }
     }
 }
 
-fn json(sent: &Sent, inputs: &[Input]) -> Value {
-    let mut body = sent.json(inputs);
-    body["currency"] = sent.get("currency").to_uppercase().into();
+fn request_body(data: &FormData, inputs: &[Input]) -> Value {
+    let mut body = data.to_json(inputs);
+    body["currency"] = data.get("currency").to_uppercase().into();
     body
 }
 
-fn edit_form<'a>(action: &'a str, back: &'a str, catalog: &Catalog, tier: &Tier, currency: &str) -> Form<'a> {
+fn edit_form<'a>(action: &'a str, path: &'a str, catalog: &Catalog, tier: &Tier, currency: &str) -> Form<'a> {
     let version = Input::version(&TierResource::new(catalog, tier.clone()));
     let inputs = inputs(catalog, tier.product_id, Some(tier), currency).into_iter().chain([version]).collect();
-    Form::new(action, inputs, "Save", back)
+    Form::new(action, inputs, "Save", path)
 }
 
-/// Asks for the fields of one.
-pub(super) async fn ask_edit(Operator(visit): Operator, PathId(id): PathId<TierId>) -> Result<Response, Problem> {
-    let catalog = read(&visit).await?;
+pub(super) async fn edit(
+    OperatorContext(page): OperatorContext,
+    PathId(id): PathId<TierId>,
+) -> Result<Response, Problem> {
+    let catalog = read_catalog(&page).await?;
     let tier = catalog.tiers.get(&id).ok_or_else(Problem::not_found)?;
-    let product = product(&catalog, tier.product_id)?;
-    let back = path(product.id);
-    let form = edit_form(&format!("/dashboard/tiers/{id}/edit"), &back, &catalog, tier, &tier.currency).render(&visit);
-    let trail = [(HERE, "Products"), (&*back, &*product.name)];
-    Ok(edit_page(tier, &form, &trail).render(&visit))
+    let product = find_product(&catalog, tier.product_id)?;
+    let path = path(product.id);
+    let form = edit_form(&format!("/dashboard/tiers/{id}/edit"), &path, &catalog, tier, &tier.currency).render(&page);
+    let breadcrumbs = [(BASE_PATH, "Products"), (&*path, &*product.name)];
+    Ok(edit_page(tier, &form, &breadcrumbs).render(&page))
 }
 
-fn edit_page<'a>(tier: &'a Tier, form: &Markup, trail: &'a [(&'a str, &'a str)]) -> Page<'a> {
+fn edit_page<'a>(tier: &'a Tier, form: &Markup, breadcrumbs: &'a [(&'a str, &'a str)]) -> PageLayout<'a> {
     let content = html! {
         div.stack {
-            p.muted.prose { "License keys of this tier follow at their next heartbeat, but for the seats, which are what each customer bought." }
+            p.muted.prose { "Changes reach existing licenses at their next heartbeat. Their seat counts don't change." }
             (form)
         }
     };
-    Page::new(Place::Products, &tier.name, content).below(trail)
+    PageLayout::new(NavSection::Products, &tier.name, content).breadcrumbs(breadcrumbs)
 }
 
-/// Saves them. Its place in the list stays.
-pub(super) async fn edit(
-    Operator(visit): Operator,
+/// Updates a tier. Its position in the list does not change.
+pub(super) async fn update(
+    OperatorContext(page): OperatorContext,
     PathId(id): PathId<TierId>,
-    sent: Sent,
+    data: FormData,
 ) -> Result<Response, Problem> {
-    let catalog = read(&visit).await?;
+    let catalog = read_catalog(&page).await?;
     let tier = catalog.tiers.get(&id).ok_or_else(Problem::not_found)?;
-    let product = product(&catalog, tier.product_id)?;
-    let back = path(product.id);
+    let product = find_product(&catalog, tier.product_id)?;
+    let path = path(product.id);
     let action = format!("/dashboard/tiers/{id}/edit");
-    let form = edit_form(&action, &back, &catalog, tier, &sent.get("currency").to_uppercase());
-    let mut body = json(&sent, &form.inputs);
+    let form = edit_form(&action, &path, &catalog, tier, &data.get("currency").to_uppercase());
+    let mut body = request_body(&data, &form.inputs);
     body["sort_order"] = tier.sort_order.into();
-    match visit.put(&format!("/api/v1.0/pricing-tiers/{id}"), &sent, &body).await {
-        Ok(_) => Ok(Redirect::to(&format!("{back}?done=saved")).into_response()),
+    match page.put(&format!("/api/v1.0/pricing-tiers/{id}"), &data, &body).await {
+        Ok(_) => Ok(Redirect::to(&format!("{path}?notice=saved")).into_response()),
         Err(problem) => {
-            let trail = [(HERE, "Products"), (&*back, &*product.name)];
-            Ok(edit_page(tier, &form.refused(&sent, &problem).render(&visit), &trail).refused(&visit, &problem))
+            let breadcrumbs = [(BASE_PATH, "Products"), (&*path, &*product.name)];
+            let form = form.with_error(&data, &problem).render(&page);
+            Ok(edit_page(tier, &form, &breadcrumbs).render_error(&page, &problem))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an operator does with a license key, each asked before it is done.
+//! The actions on a license, each with a confirmation page.
 
 use std::str::FromStr;
 
@@ -7,25 +7,26 @@ use licenses::get_license;
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 use shared::{
-    domain::{BillingPeriod, Catalog, LicenseId, Status},
+    domain::{BillingPeriod, Catalog, LicenseId, Status, Timestamp},
     http::{Problem, resources::LicenseResource},
 };
 
-use super::{HERE, path};
+use super::{BASE_PATH, path};
 use crate::{
-    enter::{Operator, PathIds, Visit},
-    form::Sent,
+    form_data::FormData,
+    page_context::{OperatorContext, PageContext, PathIds},
     ui::{
-        components::{link, secret},
-        inputs::{Choice, Form, Input},
-        shell::{Page, Place},
-        show,
+        components::{link_button, secret},
+        format,
+        forms::Form,
+        inputs::{Choice, Input},
+        layout::{NavSection, PageLayout},
     },
 };
 
-/// What can be done.
+/// An action on a license.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum LicenseAction {
     Renew,
     Change,
     Suspend,
@@ -34,11 +35,11 @@ pub(super) enum Action {
     Revoke,
 }
 
-impl Action {
+impl LicenseAction {
     const ALL: [Self; 6] = [Self::Renew, Self::Change, Self::Suspend, Self::Reinstate, Self::Regenerate, Self::Revoke];
 
-    /// What can be done with a license key of this status, the gravest last.
-    pub(super) fn of(status: Status) -> &'static [Self] {
+    /// The actions that a status allows; destructive ones last.
+    pub(super) fn allowed(status: Status) -> &'static [Self] {
         match status {
             Status::Active => &[Self::Renew, Self::Change, Self::Suspend, Self::Regenerate, Self::Revoke],
             Status::Suspended => &[Self::Renew, Self::Change, Self::Reinstate, Self::Revoke],
@@ -48,8 +49,8 @@ impl Action {
         }
     }
 
-    /// As the address and the API name it.
-    pub(super) fn word(self) -> &'static str {
+    /// The last segment of the page's and of the API's path.
+    pub(super) fn path_segment(self) -> &'static str {
         match self {
             Self::Renew => "renew",
             Self::Change => "change",
@@ -60,56 +61,55 @@ impl Action {
         }
     }
 
-    /// As its button names it.
-    pub(super) fn name(self) -> &'static str {
+    /// The label of buttons.
+    pub(super) fn label(self) -> &'static str {
         match self {
             Self::Renew => "Renew",
-            Self::Change => "Change",
+            Self::Change => "Change plan",
             Self::Suspend => "Suspend",
             Self::Reinstate => "Reinstate",
-            Self::Regenerate => "New key string",
+            Self::Regenerate => "Regenerate key",
             Self::Revoke => "Revoke",
         }
     }
 
-    pub(super) fn is_dangerous(self) -> bool {
+    pub(super) fn is_destructive(self) -> bool {
         matches!(self, Self::Regenerate | Self::Revoke)
     }
 
     fn title(self) -> &'static str {
         match self {
-            Self::Renew => "Renew this license key",
+            Self::Renew => "Renew license",
             Self::Change => "Change tier or seats",
-            Self::Suspend => "Suspend this license key?",
-            Self::Reinstate => "Reinstate this license key?",
-            Self::Regenerate => "Give it a new key string?",
-            Self::Revoke => "Revoke this license key for good?",
+            Self::Suspend => "Suspend this license?",
+            Self::Reinstate => "Reinstate this license?",
+            Self::Regenerate => "Regenerate this key?",
+            Self::Revoke => "Permanently revoke this license?",
         }
     }
 
-    fn what_happens(self) -> &'static str {
+    fn description(self) -> &'static str {
         match self {
-            Self::Renew => "Its end moves; its key string and its machines stay as they are.",
-            Self::Change => {
-                "Features follow at each machine's next heartbeat. Fewer seats than machines hold are refused."
-            }
+            Self::Renew => "Extends the expiry date. The key and machines don't change.",
+            Self::Change => "Features update at the next heartbeat. Seats can't go below the number in use.",
             Self::Suspend => {
-                "From now on no request activates a machine or renews a token of it. Tokens that are out stay good until \
-                              they end. Its machines keep their seats, and reinstating makes it good again."
+                "Machines can't activate or renew their tokens until you reinstate the license. They keep their seats, and \
+                 existing tokens work until they expire."
             }
-            Self::Reinstate => "It is good again at once, and its machines go on at their next heartbeat.",
+            Self::Reinstate => "The license becomes active immediately. Machines continue at their next heartbeat.",
             Self::Regenerate => {
-                "The present key string and every token of it stop working at the next heartbeat, and all seats are free. \
-                                 Every machine has to activate again with the new key string, which is shown once."
+                "The current key and its tokens stop working at the next heartbeat, and all seats are freed. Every machine \
+                 must activate again with the new key."
             }
             Self::Revoke => {
-                "From now on no request activates a machine or renews a token of it. Tokens that are out stay good until they \
-                             end. This can't be undone: the customer would need a new key."
+                "Machines can no longer activate or renew their tokens. Existing tokens work until they expire. This can't \
+                 be undone: the customer would need a new license."
             }
         }
     }
 
-    fn done(self) -> &'static str {
+    /// The code of the confirmation after the action.
+    fn notice(self) -> &'static str {
         match self {
             Self::Renew => "renewed",
             Self::Change | Self::Regenerate => "saved",
@@ -119,176 +119,189 @@ impl Action {
         }
     }
 
-    fn inputs(self, license: &LicenseResource, catalog: &Catalog) -> Vec<Input> {
+    fn inputs(self, license: &LicenseResource, catalog: &Catalog, now: Timestamp) -> Vec<Input> {
         match self {
-            Self::Renew => ends(catalog, license, "period"),
-            Self::Change => vec![
-                Input::choice("tier_id", "Tier", tiers(catalog, license)).required().value(license.tier_id.to_string()),
-                Input::choice(
-                    "seats",
-                    "Seats",
-                    vec![
-                        Choice::new("tier", "As the tier has it, or as they are if it stays"),
-                        Choice::new("none", "No limit"),
-                        Choice::new("own", "A number of its own"),
-                    ],
-                )
-                .required()
-                .value(if license.max_users.is_some() { "own" } else { "none" }),
-                Input::number("max_users", "Number of seats", 1, 100_000)
-                    .maybe(license.max_users.map(|seats| seats.to_string()))
-                    .when("seats=own"),
-            ],
+            Self::Renew => expiry_inputs(&renewal_label(catalog, license, now)),
+            Self::Change => {
+                let seats = if license.max_users.is_some() { "custom" } else { "unlimited" };
+                let [select, number] = seat_inputs();
+                vec![
+                    Input::select("tier_id", "Tier", tier_choices(catalog, license))
+                        .required()
+                        .value(license.tier_id.to_string()),
+                    select.value(seats),
+                    number.optional_value(license.max_users.map(|seats| seats.to_string())),
+                ]
+            }
             Self::Suspend | Self::Reinstate => {
-                vec![Input::text("reason", "Reason", 500).hint("Stands in the history.")]
+                vec![Input::text("reason", "Reason", 500).hint("Recorded in the history.")]
             }
             Self::Revoke => {
-                vec![Input::text("reason", "Reason", 500).hint("Stands in the history. The customer sees it.")]
+                let hint = "Recorded in the history and shown to the customer.";
+                vec![Input::text("reason", "Reason", 500).hint(hint)]
             }
             Self::Regenerate => Vec::new(),
         }
     }
 
-    /// What the API is asked with.
-    fn json(self, sent: &Sent, inputs: &[Input], license: &LicenseResource) -> Value {
+    /// The body of the API request.
+    fn request_body(self, data: &FormData, inputs: &[Input], license: &LicenseResource) -> Value {
         match self {
-            Self::Renew => ends_json(sent),
+            Self::Renew => expiry_json(data),
             Self::Change => {
-                let mut body = seats_json(sent);
-                if sent.get("tier_id") != license.tier_id.to_string() {
-                    body.insert("tier_id".to_owned(), sent.get("tier_id").into());
+                let mut body = seats_json(data);
+                if data.get("tier_id") != license.tier_id.to_string() {
+                    body.insert("tier_id".to_owned(), data.get("tier_id").into());
                 }
                 Value::Object(body)
             }
-            Self::Suspend | Self::Reinstate | Self::Revoke => sent.json(inputs),
+            Self::Suspend | Self::Reinstate | Self::Revoke => data.to_json(inputs),
             Self::Regenerate => json!({}),
         }
     }
 }
 
-/// When a license key ends.
-pub(super) fn ends(catalog: &Catalog, license: &LicenseResource, chosen: &str) -> Vec<Input> {
-    let period = catalog.tiers.get(&license.tier_id).map(|tier| tier.billing_period);
-    let more = match period {
-        Some(BillingPeriod::Monthly) => "One month more",
-        Some(BillingPeriod::Annual) => "One year more",
-        Some(BillingPeriod::Perpetual) => "Never, as the tier is sold once",
-        None => "One billing period more",
+/// The label of a renewal for one term, with the new expiry date.
+fn renewal_label(catalog: &Catalog, license: &LicenseResource, now: Timestamp) -> String {
+    let Some(tier) = catalog.tiers.get(&license.tier_id) else { return "Extend by one term".to_owned() };
+    let label = match tier.billing_period {
+        BillingPeriod::Monthly => "Extend by 1 month",
+        BillingPeriod::Annual => "Extend by 1 year",
+        BillingPeriod::Perpetual => return "Never (perpetual tier)".to_owned(),
     };
-    end_inputs(more, chosen)
+    let end = license.expires_at.and_then(|expires_at| tier.billing_period.end(expires_at.max(now)));
+    end.map_or_else(|| label.to_owned(), |end| format!("{label} ({})", format::date_text(end)))
 }
 
-pub(super) fn end_inputs(period: &str, chosen: &str) -> Vec<Input> {
+/// The inputs of an expiry date. `term` is the label of the default choice.
+pub(super) fn expiry_inputs(term: &str) -> Vec<Input> {
     vec![
-        Input::choice(
-            "ends",
-            "Ends",
-            vec![
-                Choice::new("period", period),
-                Choice::new("never", "Never"),
-                Choice::new("time", "At a time of its own"),
-            ],
+        Input::select(
+            "expiry",
+            "Expires",
+            vec![Choice::new("term", term), Choice::new("never", "Never"), Choice::new("date", "Custom date")],
         )
         .required()
-        .value(chosen),
-        Input::time("expires_at", "At this time, in UTC").when("ends=time"),
+        .value("term"),
+        Input::date_time("expires_at", "Expires at (UTC)").visible_when("expiry=date"),
     ]
 }
 
-/// Left out, null, or a time.
-pub(super) fn ends_json(sent: &Sent) -> Value {
-    match sent.get("ends") {
+/// The API's `expires_at`: omitted for one term, null for never, or a time.
+pub(super) fn expiry_json(data: &FormData) -> Value {
+    match data.get("expiry") {
         "never" => json!({ "expires_at": null }),
-        "time" => sent.json(&[Input::time("expires_at", "").required()]),
+        "date" => data.to_json(&[Input::date_time("expires_at", "").required()]),
         _ => json!({}),
     }
 }
 
-/// Left out, null, or a number.
-pub(super) fn seats_json(sent: &Sent) -> Map<String, Value> {
-    let body = match sent.get("seats") {
-        "none" => json!({ "max_users": null }),
-        "own" => sent.json(&[Input::number("max_users", "", 1, 100_000).required()]),
+/// The inputs of a number of seats.
+pub(super) fn seat_inputs() -> [Input; 2] {
+    [
+        Input::select(
+            "seats",
+            "Seats",
+            vec![
+                Choice::new("default", "Tier default"),
+                Choice::new("unlimited", "Unlimited"),
+                Choice::new("custom", "Custom"),
+            ],
+        )
+        .required(),
+        Input::number("max_users", "Number of seats", 1, 100_000).visible_when("seats=custom"),
+    ]
+}
+
+/// The API's `max_users`: omitted for the tier's default, null for unlimited, or a number.
+pub(super) fn seats_json(data: &FormData) -> Map<String, Value> {
+    let body = match data.get("seats") {
+        "unlimited" => json!({ "max_users": null }),
+        "custom" => data.to_json(&[Input::number("max_users", "", 1, 100_000).required()]),
         _ => json!({}),
     };
     body.as_object().cloned().unwrap_or_default()
 }
 
-fn tiers(catalog: &Catalog, license: &LicenseResource) -> Vec<Choice> {
+fn tier_choices(catalog: &Catalog, license: &LicenseResource) -> Vec<Choice> {
     let mut tiers: Vec<_> = catalog.tiers.values().filter(|tier| tier.product_id == license.product_id).collect();
     tiers.sort_by_key(|tier| (tier.sort_order, tier.id));
     tiers
         .iter()
-        .map(|tier| Choice::new(tier.id.to_string(), &tier.name).note(show::limit(tier.max_users, "seat")))
+        .map(|tier| Choice::new(tier.id.to_string(), &tier.name).note(format::limit(tier.max_users, "seat")))
         .collect()
 }
 
-impl FromStr for Action {
+impl FromStr for LicenseAction {
     type Err = ();
 
-    fn from_str(word: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|action| action.word() == word).ok_or(())
+    fn from_str(segment: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|action| action.path_segment() == segment).ok_or(())
     }
 }
 
-async fn read(visit: &Visit, id: LicenseId) -> Result<(LicenseResource, Catalog), Problem> {
-    let license = get_license::get(&visit.app.table, id, &visit.ctx).await?;
-    Ok((license, visit.app.table.catalog().await?.catalog))
+async fn read(page: &PageContext, id: LicenseId) -> Result<(LicenseResource, Catalog), Problem> {
+    let license = get_license::get(&page.app.table, id, &page.ctx).await?;
+    Ok((license, page.app.table.catalog().await?.catalog))
 }
 
-fn page<'a>(action: Action, trail: &'a [(&'a str, &'a str)], form: &Markup) -> Page<'a> {
-    let content = html! { div.stack { p.prose { (action.what_happens()) } (form) } };
-    Page::new(Place::LicenseKeys, action.title(), content).below(trail)
+fn action_page<'a>(action: LicenseAction, breadcrumbs: &'a [(&'a str, &'a str)], form: &Markup) -> PageLayout<'a> {
+    let content = html! { div.stack { p.prose { (action.description()) } (form) } };
+    PageLayout::new(NavSection::LicenseKeys, action.title(), content).breadcrumbs(breadcrumbs)
 }
 
-/// Asks.
-pub(super) async fn ask(
-    Operator(visit): Operator,
-    PathIds(id, action): PathIds<LicenseId, Action>,
+fn action_form<'a>(action: LicenseAction, target: &'a str, license_path: &'a str, inputs: Vec<Input>) -> Form<'a> {
+    let form = Form::new(target, inputs, action.label(), license_path);
+    if action.is_destructive() { form.destructive() } else { form }
+}
+
+/// Asks for confirmation.
+pub(super) async fn confirm(
+    OperatorContext(page): OperatorContext,
+    PathIds(id, action): PathIds<LicenseId, LicenseAction>,
 ) -> Result<Response, Problem> {
-    let (license, catalog) = read(&visit, id).await?;
-    let back = path(id);
-    let target = format!("{back}/{}", action.word());
-    let form = form(action, &target, &back, action.inputs(&license, &catalog));
-    Ok(page(action, &[(HERE, "License keys"), (&back, &license.key_hint)], &form.render(&visit)).render(&visit))
+    let (license, catalog) = read(&page, id).await?;
+    let license_path = path(id);
+    let target = format!("{license_path}/{}", action.path_segment());
+    let inputs = action.inputs(&license, &catalog, page.ctx.now);
+    let form = action_form(action, &target, &license_path, inputs).render(&page);
+    let breadcrumbs = [(BASE_PATH, "Licenses"), (&*license_path, &*license.key_hint)];
+    Ok(action_page(action, &breadcrumbs, &form).render(&page))
 }
 
-fn form<'a>(action: Action, target: &'a str, back: &'a str, inputs: Vec<Input>) -> Form<'a> {
-    let form = Form::new(target, inputs, action.name(), back);
-    if action.is_dangerous() { form.dangerous() } else { form }
-}
-
-/// Does it.
-pub(super) async fn act(
-    Operator(visit): Operator,
-    PathIds(id, action): PathIds<LicenseId, Action>,
-    sent: Sent,
+/// Performs an action through the API.
+pub(super) async fn perform(
+    OperatorContext(page): OperatorContext,
+    PathIds(id, action): PathIds<LicenseId, LicenseAction>,
+    data: FormData,
 ) -> Result<Response, Problem> {
-    let (license, catalog) = read(&visit, id).await?;
-    let back = path(id);
-    let inputs = action.inputs(&license, &catalog);
-    let body = action.json(&sent, &inputs, &license);
-    match visit.post(&format!("/api/v1.0/license-keys/{id}/{}", action.word()), &sent, &body).await {
-        Ok(answer) if action == Action::Regenerate => Ok(new_key(&visit, &back, &answer)),
-        Ok(_) => Ok(Redirect::to(&format!("{back}?done={}", action.done())).into_response()),
+    let (license, catalog) = read(&page, id).await?;
+    let license_path = path(id);
+    let inputs = action.inputs(&license, &catalog, page.ctx.now);
+    let body = action.request_body(&data, &inputs, &license);
+    match page.post(&format!("/api/v1.0/license-keys/{id}/{}", action.path_segment()), &data, &body).await {
+        Ok(response) if action == LicenseAction::Regenerate => {
+            Ok(show_key(&page, "License key regenerated", &license_path, &response))
+        }
+        Ok(_) => Ok(Redirect::to(&format!("{license_path}?notice={}", action.notice())).into_response()),
         Err(problem) => {
-            let target = format!("{back}/{}", action.word());
-            let form = form(action, &target, &back, inputs).refused(&sent, &problem);
-            let trail = [(HERE, "License keys"), (&*back, &*license.key_hint)];
-            Ok(page(action, &trail, &form.render(&visit)).refused(&visit, &problem))
+            let target = format!("{license_path}/{}", action.path_segment());
+            let form = action_form(action, &target, &license_path, inputs).with_error(&data, &problem).render(&page);
+            let breadcrumbs = [(BASE_PATH, "Licenses"), (&*license_path, &*license.key_hint)];
+            Ok(action_page(action, &breadcrumbs, &form).render_error(&page, &problem))
         }
     }
 }
 
-/// The answer that shows a key string. It is shown this once.
-pub(super) fn new_key(visit: &Visit, path: &str, answer: &Value) -> Response {
-    let key = answer["license_key"].as_str().unwrap_or_default();
+/// Shows a new key string. Operators see it only once.
+pub(super) fn show_key(page: &PageContext, title: &str, license_path: &str, response: &Value) -> Response {
+    let key = response["license_key"].as_str().unwrap_or_default();
     let content = html! {
         div.stack {
-            p.prose { "This is the one time that it is shown to you. The customer sees it in the dashboard, too, once signed in." }
-            (secret(key, "the key"))
-            div.actions { (link(path, "Go to the license key")) }
+            p.prose { "Copy it now: you won't see it again. The customer can view it in their portal." }
+            (secret(key, "license key"))
+            div.actions { (link_button(license_path, "View license")) }
         }
     };
-    Page::new(Place::LicenseKeys, "Here is the key string", content).below(&[(HERE, "License keys")]).render(visit)
+    PageLayout::new(NavSection::LicenseKeys, title, content).breadcrumbs(&[(BASE_PATH, "Licenses")]).render(page)
 }

@@ -1,85 +1,93 @@
-//! Looks a license key over.
+//! Audits a license.
 
 use axum::response::Response;
 use licenses::get_license;
 use maud::{Markup, html};
+use serde_json::Value;
 use shared::{
     domain::LicenseId,
     http::{PathId, Problem},
 };
 
-use super::{HERE, path};
+use super::{BASE_PATH, path};
 use crate::{
-    enter::Operator,
-    form::Sent,
+    form_data::FormData,
+    page_context::OperatorContext,
     ui::{
-        components::{Column, badge, link, notice, table},
-        inputs::{Form, Input},
-        shell::{Page, Place},
+        components::{Column, Tone, badge, banner, link_button, table},
+        forms::Form,
+        inputs::Input,
+        layout::{NavSection, PageLayout},
     },
 };
 
 fn inputs() -> Vec<Input> {
-    vec![Input::checkbox("repair", "Mend what can be mended").hint(
-        "Frees seats that no machine has, ends activations whose seat is not theirs, and signs the stored token anew where its \
-         key was condemned.",
+    vec![Input::checkbox("repair", "Repair issues automatically").hint(
+        "Frees seats without a machine, ends activations without a seat, and signs the stored token again if its signing \
+         key was compromised.",
     )]
 }
 
-/// Asks how.
-pub(super) async fn ask(Operator(visit): Operator, PathId(id): PathId<LicenseId>) -> Result<Response, Problem> {
-    let license = get_license::get(&visit.app.table, id, &visit.ctx).await?;
-    let back = path(id);
-    let target = format!("{back}/audit");
+/// Asks for confirmation.
+pub(super) async fn confirm(
+    OperatorContext(page): OperatorContext,
+    PathId(id): PathId<LicenseId>,
+) -> Result<Response, Problem> {
+    let license = get_license::get(&page.app.table, id, &page.ctx).await?;
+    let license_path = path(id);
+    let target = format!("{license_path}/audit");
     let content = html! {
         div.stack {
-            p.prose { "An audit reads everything that belongs to this key, and stands in its history." }
-            (Form::new(&target, inputs(), "Audit", &back).render(&visit))
+            p.prose { "Checks all stored data of this license for inconsistencies. The audit is recorded in the history." }
+            (Form::new(&target, inputs(), "Audit", &license_path).render(&page))
         }
     };
-    Ok(Page::new(Place::LicenseKeys, "Audit this license key", content)
-        .below(&[(HERE, "License keys"), (&back, &license.key_hint)])
-        .render(&visit))
+    Ok(PageLayout::new(NavSection::LicenseKeys, "Audit license", content)
+        .breadcrumbs(&[(BASE_PATH, "Licenses"), (&license_path, &license.key_hint)])
+        .render(&page))
 }
 
-/// Does it, and shows what was found.
+/// Audits a license through the API and shows the findings.
 pub(super) async fn audit(
-    Operator(visit): Operator,
+    OperatorContext(page): OperatorContext,
     PathId(id): PathId<LicenseId>,
-    sent: Sent,
+    data: FormData,
 ) -> Result<Response, Problem> {
-    let body = sent.json(&inputs());
-    let answer = visit.post(&format!("/api/v1.0/license-keys/{id}/audit"), &sent, &body).await?;
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let findings = answer["findings"].as_array().cloned().unwrap_or_default();
-    let is_well = answer["ok"].as_bool().unwrap_or_default();
-    let row = |finding: &serde_json::Value| -> Vec<Markup> {
+    let body = data.to_json(&inputs());
+    let response = page.post(&format!("/api/v1.0/license-keys/{id}/audit"), &data, &body).await?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let findings = response["findings"].as_array().cloned().unwrap_or_default();
+    let is_ok = response["ok"].as_bool().unwrap_or_default();
+    let row = |finding: &Value| -> Vec<Markup> {
+        let is_ok = finding["ok"].as_bool().unwrap_or_default();
         vec![
-            html! { (name(&text(&finding["code"]))) },
-            if finding["ok"].as_bool().unwrap_or_default() { badge("Good", "good") } else { badge("Look here", "bad") },
+            html! { (check_name(&text(&finding["code"]))) },
+            if is_ok { badge("OK", Tone::Success) } else { badge("Issue", Tone::Danger) },
             html! { (text(&finding["detail"])) },
         ]
     };
-    let columns = [Column::new("What"), Column::new("Found"), Column::new("In words")];
-    let back = path(id);
+    let columns = [Column::new("Check"), Column::new("Result"), Column::new("Details")];
+    let license_path = path(id);
     let content = html! {
-        @if is_well { (notice("good", &html! { p { "All is as it should be." } })) }
-        @else { (notice("warn", &html! { p { "Something is not as it should be." } })) }
+        @if is_ok { (banner(Tone::Success, &html! { p { "No issues found." } })) }
+        @else { (banner(Tone::Warning, &html! { p { "Issues found." } })) }
         (table("Findings", &columns, &findings.iter().map(row).collect::<Vec<_>>()))
-        div.section.actions { (link(&back, "Go to the license key")) }
+        div.section.actions { (link_button(&license_path, "View license")) }
     };
-    let hint = text(&answer["license"]["key_hint"]);
-    Ok(Page::new(Place::LicenseKeys, "Audit", content).below(&[(HERE, "License keys"), (&back, &hint)]).render(&visit))
+    let key_hint = text(&response["license"]["key_hint"]);
+    Ok(PageLayout::new(NavSection::LicenseKeys, "Audit results", content)
+        .breadcrumbs(&[(BASE_PATH, "Licenses"), (&license_path, &key_hint)])
+        .render(&page))
 }
 
-fn name(code: &str) -> &str {
+fn check_name(code: &str) -> &str {
     match code {
         "seats" => "Seats and machines",
-        "stored_token" => "Stored token and key string",
+        "stored_token" => "Stored token and key",
         "signing_key" => "Signing key",
         "tier" => "Tier",
-        "customer_pointer" => "Customer’s current key",
-        "expiry" => "End",
+        "customer_pointer" => "Customer's current license",
+        "expiry" => "Expiry",
         other => other,
     }
 }

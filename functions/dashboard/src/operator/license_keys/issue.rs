@@ -1,122 +1,108 @@
-//! Issues a license key.
+//! Issues a license.
 
 use axum::response::Response;
 use maud::Markup;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::{
-    domain::{Catalog, Code, CustomerId, FieldError, Tier},
+    domain::{Catalog, Code, CustomerId, FieldError, Product, Tier},
     http::{ListQuery, Problem},
 };
 
 use super::{
-    HERE,
-    actions::{end_inputs, ends_json, new_key, seats_json},
+    BASE_PATH,
+    actions::{expiry_inputs, expiry_json, seat_inputs, seats_json, show_key},
 };
 use crate::{
-    enter::{Operator, Visit},
-    form::Sent,
+    form_data::FormData,
     operator::customers,
+    page_context::{OperatorContext, PageContext},
     ui::{
-        inputs::{Choice, Form, Input},
-        shell::{Page, Place},
-        show,
+        format,
+        forms::Form,
+        inputs::{Choice, Input},
+        layout::{NavSection, PageLayout},
     },
 };
 
-/// What the address says.
+/// The query of the form.
 #[derive(Debug, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct NewLicenseQuery {
+    /// The customer whose email is filled in.
     customer_id: Option<CustomerId>,
 }
 
-/// The form.
-pub(super) async fn ask(
-    Operator(visit): Operator,
-    asked: Result<ListQuery<Asked>, Problem>,
+pub(super) async fn new(
+    OperatorContext(page): OperatorContext,
+    query: Result<ListQuery<NewLicenseQuery>, Problem>,
 ) -> Result<Response, Problem> {
-    let ListQuery { filter, .. } = asked?;
+    let ListQuery { filter, .. } = query?;
     let email = match filter.customer_id {
-        Some(id) => Some(customers::read(&visit, id).await?.email),
+        Some(id) => Some(customers::read(&page, id).await?.email),
         None => None,
     };
-    let catalog = visit.app.table.catalog().await?.catalog;
-    Ok(page(form(&catalog, email).render(&visit)).render(&visit))
+    let catalog = page.app.table.catalog().await?.catalog;
+    Ok(issue_page(issue_form(&catalog, email).render(&page)).render(&page))
 }
 
-fn page(content: Markup) -> Page<'static> {
-    Page::new(Place::LicenseKeys, "Issue a license key", content).below(&[(HERE, "License keys")])
+fn issue_page(content: Markup) -> PageLayout<'static> {
+    PageLayout::new(NavSection::LicenseKeys, "Issue license", content).breadcrumbs(&[(BASE_PATH, "Licenses")])
 }
 
-fn form(catalog: &Catalog, email: Option<String>) -> Form<'static> {
+fn issue_form(catalog: &Catalog, email: Option<String>) -> Form<'static> {
     let mut inputs = vec![
-        Input::email("customer_id", "Customer’s e-mail address")
+        Input::email("customer_id", "Customer email")
             .required()
-            .maybe(email)
-            .hint("Of a customer who is there already."),
-        Input::choice("tier_id", "Tier", tiers(catalog)).required(),
+            .optional_value(email)
+            .hint("Must be an existing customer."),
+        Input::select("tier_id", "Tier", tier_choices(catalog)).required(),
     ];
-    inputs.extend(end_inputs("After one billing period of the tier", "period"));
-    inputs.extend([
-        Input::choice(
-            "seats",
-            "Seats",
-            vec![
-                Choice::new("tier", "As the tier has it"),
-                Choice::new("none", "No limit"),
-                Choice::new("own", "A number of its own"),
-            ],
-        )
-        .required(),
-        Input::number("max_users", "Number of seats", 1, 100_000).when("seats=own"),
-    ]);
-    Form::new("/dashboard/license-keys/new", inputs, "Issue the key", HERE)
+    inputs.extend(expiry_inputs("After one term of the tier"));
+    inputs.extend(seat_inputs());
+    Form::new("/dashboard/license-keys/new", inputs, "Issue license", BASE_PATH)
 }
 
-/// What is sold, and then what is not.
-fn tiers(catalog: &Catalog) -> Vec<Choice> {
+/// All tiers, active ones first.
+fn tier_choices(catalog: &Catalog) -> Vec<Choice> {
     let product = |tier: &Tier| catalog.products.get(&tier.product_id);
-    let mut tiers: Vec<_> = catalog.tiers.values().filter_map(|tier| Some((product(tier)?, tier))).collect();
+    let mut tiers: Vec<(&Product, &Tier)> =
+        catalog.tiers.values().filter_map(|tier| Some((product(tier)?, tier))).collect();
     tiers.sort_by_key(|(product, tier)| (!tier.is_active, product.sort_order, product.id, tier.sort_order, tier.id));
-    let choice = |(product, tier): &(&_, &Tier)| {
-        let product: &shared::domain::Product = product;
-        let name = format!("{} {}", product.name, tier.name);
-        Choice::new(tier.id.to_string(), name).note(if tier.is_active {
-            show::limit(tier.max_users, "seat")
-        } else {
-            "not sold".to_owned()
-        })
+    let choice = |(product, tier): &(&Product, &Tier)| {
+        let note = if tier.is_active { format::limit(tier.max_users, "seat") } else { "inactive".to_owned() };
+        Choice::new(tier.id.to_string(), format!("{} {}", product.name, tier.name)).note(note)
     };
     tiers.iter().map(choice).collect()
 }
 
-/// Issues it.
-pub(super) async fn issue(Operator(visit): Operator, sent: Sent) -> Result<Response, Problem> {
-    let asked = match body(&visit, &sent).await? {
-        Ok(body) => visit.post("/api/v1.0/license-keys", &sent, &body).await,
+/// Issues a license through the API and shows its key string.
+pub(super) async fn create(OperatorContext(page): OperatorContext, data: FormData) -> Result<Response, Problem> {
+    let response = match request_body(&page, &data).await? {
+        Ok(body) => page.post("/api/v1.0/license-keys", &data, &body).await,
         Err(problem) => Err(problem),
     };
-    match asked {
-        Ok(answer) => {
-            let id = answer["license"]["id"].as_str().unwrap_or_default();
-            Ok(new_key(&visit, &format!("{HERE}/{id}"), &answer))
+    match response {
+        Ok(response) => {
+            let id = response["license"]["id"].as_str().unwrap_or_default();
+            Ok(show_key(&page, "License key created", &format!("{BASE_PATH}/{id}"), &response))
         }
         Err(problem) => {
-            let catalog = visit.app.table.catalog().await?.catalog;
-            Ok(page(form(&catalog, None).refused(&sent, &problem).render(&visit)).refused(&visit, &problem))
+            let catalog = page.app.table.catalog().await?.catalog;
+            let form = issue_form(&catalog, None).with_error(&data, &problem).render(&page);
+            Ok(issue_page(form).render_error(&page, &problem))
         }
     }
 }
 
-/// What the API is asked with; a problem where there is no such customer.
-async fn body(visit: &Visit, sent: &Sent) -> Result<Result<Value, Problem>, Problem> {
-    let Some(found) = visit.app.table.customer_by_email(sent.get("customer_id")).await? else {
-        let fault = FieldError::at("/customer_id", Code::InvalidValue, "no customer has this e-mail address");
-        return Ok(Err(fault.into()));
+/// The body of the API request, or the validation error of an unknown customer.
+async fn request_body(page: &PageContext, data: &FormData) -> Result<Result<Value, Problem>, Problem> {
+    let Some(found) = page.app.table.customer_by_email(data.get("customer_id")).await? else {
+        let error = FieldError::at("/customer_id", Code::InvalidValue, "no customer has this email address");
+        return Ok(Err(error.into()));
     };
-    let mut body: Map<String, Value> = seats_json(sent);
-    body.extend(ends_json(sent).as_object().cloned().unwrap_or_default());
+    let mut body: Map<String, Value> = seats_json(data);
+    body.extend(expiry_json(data).as_object().cloned().unwrap_or_default());
     body.insert("customer_id".to_owned(), found.customer.id.to_string().into());
-    body.insert("tier_id".to_owned(), sent.get("tier_id").into());
+    body.insert("tier_id".to_owned(), data.get("tier_id").into());
     Ok(Ok(Value::Object(body)))
 }

@@ -1,9 +1,9 @@
-//! License keys: all of them, and what can be done with one.
+//! Licenses: the list, and the actions on one.
 
 mod actions;
 mod audit;
+pub(crate) mod detail;
 mod issue;
-pub(crate) mod one;
 
 use axum::{Router, response::Response, routing::get};
 use licenses::list_licenses;
@@ -16,43 +16,45 @@ use shared::{
     store::licenses::LicenseFilter,
 };
 
-use super::license_rows;
+use super::license_table;
 use crate::{
-    enter::{Operator, Visit},
+    page_context::{OperatorContext, PageContext},
     ui::{
-        address,
-        components::{Direction, empty, link, pages, primary_link},
+        components::{SortDirection, empty_state, link_button, pagination, primary_button},
         inputs::Choice,
-        shell::{Page, Place},
+        layout::{NavSection, PageLayout},
+        with_query,
     },
 };
 
-pub(crate) const HERE: &str = "/dashboard/license-keys";
+pub(crate) const BASE_PATH: &str = "/dashboard/license-keys";
 
-/// The pages.
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
-        .route(HERE, get(list))
-        .route("/dashboard/license-keys/new", get(issue::ask).post(issue::issue))
-        .route("/dashboard/license-keys/{id}", get(one::machines))
-        .route("/dashboard/license-keys/{id}/history", get(one::history))
-        .route("/dashboard/license-keys/{id}/audit", get(audit::ask).post(audit::audit))
-        .route("/dashboard/license-keys/{id}/machines/{activation}/free", get(one::ask_free).post(one::free))
-        .route("/dashboard/license-keys/{id}/{action}", get(actions::ask).post(actions::act))
+        .route(BASE_PATH, get(list))
+        .route("/dashboard/license-keys/new", get(issue::new).post(issue::create))
+        .route("/dashboard/license-keys/{id}", get(detail::machines))
+        .route("/dashboard/license-keys/{id}/history", get(detail::history))
+        .route("/dashboard/license-keys/{id}/audit", get(audit::confirm).post(audit::audit))
+        .route(
+            "/dashboard/license-keys/{id}/machines/{activation}/deactivate",
+            get(detail::confirm_deactivate).post(detail::deactivate),
+        )
+        .route("/dashboard/license-keys/{id}/{action}", get(actions::confirm).post(actions::perform))
 }
 
-/// Where a license key's page is.
+/// The path of a license's page.
 pub(crate) fn path(id: LicenseId) -> String {
-    format!("{HERE}/{id}")
+    format!("{BASE_PATH}/{id}")
 }
 
-/// What the address of the list says.
+/// The query of the list.
 #[derive(Debug, Deserialize)]
-struct Asked {
+struct LicensesQuery {
     customer_id: Option<CustomerId>,
     product_id: Option<ProductId>,
     status: Option<Status>,
-    /// `oldest` turns the list round.
+    /// The order by issue date; newest first by default.
     order: Option<OldestFirst>,
 }
 
@@ -62,6 +64,7 @@ enum OldestFirst {
     Oldest,
 }
 
+/// The statuses with their parameter values and labels.
 const STATUSES: [(Status, &str, &str); 5] = [
     (Status::Active, "active", "Active"),
     (Status::Suspended, "suspended", "Suspended"),
@@ -70,22 +73,25 @@ const STATUSES: [(Status, &str, &str); 5] = [
     (Status::Revoked, "revoked", "Revoked"),
 ];
 
-impl Asked {
-    /// The address of the list as it is asked for, with another order or place.
-    fn address(&self, oldest: bool, cursor: &str) -> String {
+impl LicensesQuery {
+    /// The URL of the list with the same filters.
+    fn url(&self, oldest_first: bool, cursor: &str) -> String {
         let text = |id: Option<String>| id.unwrap_or_default();
         let (customer, product) =
             (text(self.customer_id.map(|id| id.to_string())), text(self.product_id.map(|id| id.to_string())));
-        let status = STATUSES.iter().find(|(status, ..)| Some(*status) == self.status).map_or("", |(_, word, _)| *word);
-        let order = if oldest { "oldest" } else { "" };
-        let pairs = [
+        let order = if oldest_first { "oldest" } else { "" };
+        let parameters = [
             ("customer_id", &*customer),
             ("product_id", &product),
-            ("status", status),
+            ("status", self.status_value()),
             ("order", order),
             ("cursor", cursor),
         ];
-        address(HERE, &pairs)
+        with_query(BASE_PATH, &parameters)
+    }
+
+    fn status_value(&self) -> &'static str {
+        STATUSES.iter().find(|(status, ..)| Some(*status) == self.status).map_or("", |(_, value, _)| *value)
     }
 
     fn is_filtered(&self) -> bool {
@@ -93,65 +99,67 @@ impl Asked {
     }
 }
 
-async fn list(Operator(visit): Operator, asked: Result<ListQuery<Asked>, Problem>) -> Result<Response, Problem> {
-    let ListQuery { filter: asked, paging } = asked?;
-    let oldest_first = asked.order.is_some();
+async fn list(
+    OperatorContext(page): OperatorContext,
+    query: Result<ListQuery<LicensesQuery>, Problem>,
+) -> Result<Response, Problem> {
+    let ListQuery { filter: query, paging } = query?;
+    let oldest_first = query.order.is_some();
     let filter = LicenseFilter {
-        customer_id: asked.customer_id,
-        product_id: asked.product_id,
-        status: asked.status,
+        customer_id: query.customer_id,
+        product_id: query.product_id,
+        status: query.status,
         oldest_first,
     };
-    let page = list_licenses::list(&visit.app.table, &filter, visit.ctx.now, &paging).await?;
-    let next = page.next_cursor.as_deref().map(|cursor| asked.address(oldest_first, cursor));
-    let first = paging.cursor.is_some().then(|| asked.address(oldest_first, ""));
-    let turned = asked.address(!oldest_first, "");
-    let direction = if oldest_first { Direction::Up } else { Direction::Down };
-    let issue = primary_link("/dashboard/license-keys/new", "Issue a key");
+    let found = list_licenses::list(&page.app.table, &filter, page.ctx.now, &paging).await?;
+    let next = found.next_cursor.as_deref().map(|cursor| query.url(oldest_first, cursor));
+    let first = paging.cursor.is_some().then(|| query.url(oldest_first, ""));
+    let reversed = query.url(!oldest_first, "");
+    let direction = if oldest_first { SortDirection::Ascending } else { SortDirection::Descending };
+    let issue = primary_button("/dashboard/license-keys/new", "Issue license");
     let content = html! {
-        (filters(&visit, &asked).await?)
-        @if page.items.is_empty() && page.next_cursor.is_none() {
-            @if asked.is_filtered() {
-                (empty("None of these", "No license key fits what is asked for.", &link(HERE, "Show all")))
+        (filter_form(&page, &query).await?)
+        @if found.items.is_empty() && found.next_cursor.is_none() {
+            @if query.is_filtered() {
+                (empty_state("No matching licenses", "Try removing a filter.", &link_button(BASE_PATH, "Show all")))
             } @else {
-                (empty("No license keys yet", "A license key is what a customer bought: a tier of a product, for so many seats.", &issue))
+                (empty_state("No licenses yet", "Licenses you issue or customers claim appear here.", &issue))
             }
         } @else {
-            (license_rows(&visit, &page.items, true, Some((&turned, direction))).await?)
-            (pages(first.as_deref(), next.as_deref()))
+            (license_table(&page, &found.items, true, Some((&reversed, direction))).await?)
+            (pagination(first.as_deref(), next.as_deref()))
         }
     };
-    Ok(Page::new(Place::LicenseKeys, "License keys", content).actions(issue).render(&visit))
+    Ok(PageLayout::new(NavSection::LicenseKeys, "Licenses", content).actions(issue).render(&page))
 }
 
-async fn filters(visit: &Visit, asked: &Asked) -> Result<Markup, Problem> {
-    let catalog = visit.app.catalog.read(&visit.app.table, visit.ctx.now).await?;
+async fn filter_form(page: &PageContext, query: &LicensesQuery) -> Result<Markup, Problem> {
+    let catalog = page.app.catalog.read(&page.app.table, page.ctx.now).await?;
     let mut products: Vec<_> = catalog.products.values().collect();
     products.sort_by_key(|product| (product.sort_order, product.id));
     let products =
         products.iter().map(|product| Choice::new(product.id.to_string(), &product.name)).collect::<Vec<_>>();
-    let statuses = STATUSES.iter().map(|(_, word, name)| Choice::new(*word, *name)).collect::<Vec<_>>();
-    let status = STATUSES.iter().find(|(status, ..)| Some(*status) == asked.status).map_or("", |(_, word, _)| *word);
-    let product = asked.product_id.map(|id| id.to_string()).unwrap_or_default();
+    let statuses = STATUSES.iter().map(|(_, value, label)| Choice::new(*value, *label)).collect::<Vec<_>>();
+    let product = query.product_id.map(|id| id.to_string()).unwrap_or_default();
     Ok(html! {
-        form.filters method="get" action=(HERE) {
-            @if let Some(id) = asked.customer_id { input type="hidden" name="customer_id" value=(id); }
-            @if asked.order.is_some() { input type="hidden" name="order" value="oldest"; }
-            (select("status", "Status", "Any status", &statuses, status))
-            (select("product_id", "Product", "Any product", &products, &product))
+        form.filters method="get" action=(BASE_PATH) {
+            @if let Some(id) = query.customer_id { input type="hidden" name="customer_id" value=(id); }
+            @if query.order.is_some() { input type="hidden" name="order" value="oldest"; }
+            (filter_select("status", "Status", "Any status", &statuses, query.status_value()))
+            (filter_select("product_id", "Product", "Any product", &products, &product))
             button.button data-no-script { "Filter" }
-            @if asked.is_filtered() { a.button.quiet href=(HERE) { "Clear" } }
+            @if query.is_filtered() { a.button.ghost href=(BASE_PATH) { "Clear" } }
         }
     })
 }
 
-fn select(name: &str, label: &str, any: &str, choices: &[Choice], chosen: &str) -> Markup {
+fn filter_select(name: &str, label: &str, any: &str, choices: &[Choice], selected: &str) -> Markup {
     html! {
-        div.field {
+        div.form-field {
             label for={ "filter-" (name) } { (label) }
-            select id={ "filter-" (name) } name=(name) data-send {
+            select id={ "filter-" (name) } name=(name) data-submit-on-change {
                 option value="" { (any) }
-                @for choice in choices { option value=(choice.value) selected[choice.value == chosen] { (choice.label) } }
+                @for choice in choices { option value=(choice.value) selected[choice.value == selected] { (choice.label) } }
             }
         }
     }

@@ -1,0 +1,77 @@
+//! The tier hierarchy of a product: which tier inherits from which, and the features of each.
+
+use axum::response::Response;
+use maud::{Markup, html};
+use shared::{
+    domain::{Catalog, ProductId, Tier, TierId},
+    http::{PathId, Problem},
+};
+
+use super::{BASE_PATH, ProductTab, find_product, path, product_tabs, read_catalog, tiers_of};
+use crate::{
+    page_context::OperatorContext,
+    ui::{
+        components::{Tone, badge, empty_state, link_button, primary_button},
+        icons,
+        layout::{NavSection, PageLayout},
+    },
+};
+
+pub(super) async fn show(
+    OperatorContext(page): OperatorContext,
+    PathId(id): PathId<ProductId>,
+) -> Result<Response, Problem> {
+    let catalog = read_catalog(&page).await?;
+    let product = find_product(&catalog, id)?;
+    let tiers = tiers_of(&catalog, id);
+    let new = primary_button(&format!("{}/tiers/new", path(id)), "New tier");
+    let content = html! {
+        (product_tabs(id, ProductTab::Hierarchy))
+        @if tiers.is_empty() {
+            (empty_state("No pricing tiers yet", "Tiers appear here once you create them.", &new))
+        } @else {
+            p.muted.prose { "Each tier inherits the features of the tier above it." }
+            (tier_tree(&catalog, &tiers, None))
+        }
+    };
+    let actions = html! { (link_button(&format!("{}/edit", path(id)), "Edit product")) (new) };
+    Ok(PageLayout::new(NavSection::Products, &product.name, content)
+        .breadcrumbs(&[(BASE_PATH, "Products")])
+        .actions(actions)
+        .render(&page))
+}
+
+/// The tiers that inherit from `parent`, each with its descendants. The recursion ends, because the domain rejects
+/// cycles.
+fn tier_tree(catalog: &Catalog, tiers: &[&Tier], parent: Option<TierId>) -> Markup {
+    let children: Vec<_> = tiers.iter().filter(|tier| tier.includes_tier_id == parent).collect();
+    html! {
+        @if !children.is_empty() {
+            ul.tree { @for tier in children { li { (tier_card(catalog, tier)) (tier_tree(catalog, tiers, Some(tier.id))) } } }
+        }
+    }
+}
+
+fn tier_card(catalog: &Catalog, tier: &Tier) -> Markup {
+    let mut features = catalog.features_of(tier);
+    features.sort_by_key(|own| (own.inherited_from.is_some(), own.feature.sort_order, own.feature.id));
+    let tier_name = |id: TierId| catalog.tiers.get(&id).map_or("", |tier| tier.name.as_str());
+    html! {
+        div.tier-card {
+            div.row-title {
+                a href={ "/dashboard/tiers/" (tier.id) "/edit" } { (tier.name) } " "
+                @if let Some(parent) = tier.includes_tier_id { span.muted { "inherits from " (tier_name(parent)) } }
+                @if !tier.is_active { (badge("Inactive", Tone::Neutral)) }
+            }
+            ul.chips {
+                @for feature in &features {
+                    @match feature.inherited_from {
+                        None => li.chip.own { (icons::check()) (feature.feature.name) },
+                        Some(id) => li.chip { (feature.feature.name) " " span.muted { "from " (tier_name(id)) } },
+                    }
+                }
+                @if features.is_empty() { li.muted { "No features" } }
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Forms: inputs with a submit button, and the errors of a rejected submission.
+
+use maud::{Markup, html};
+use shared::{
+    domain::{Code, FieldError},
+    http::Problem,
+};
+
+use super::{icons, inputs::Input};
+use crate::{
+    form_data::{CSRF_TOKEN_FIELD, FormData, IDEMPOTENCY_KEY_FIELD},
+    page_context::PageContext,
+    session::random_token,
+    ui::inputs::InputKind,
+};
+
+/// A form.
+#[derive(Debug)]
+pub(crate) struct Form<'a> {
+    /// The URL to submit to.
+    action: &'a str,
+    pub(crate) inputs: Vec<Input>,
+    submit_label: &'a str,
+    is_destructive: bool,
+    /// The URL of the cancel link.
+    cancel: &'a str,
+    /// Why the submission was rejected.
+    problem: Option<&'a Problem>,
+}
+
+impl<'a> Form<'a> {
+    pub(crate) fn new(action: &'a str, inputs: Vec<Input>, submit_label: &'a str, cancel: &'a str) -> Self {
+        Self { action, inputs, submit_label, is_destructive: false, cancel, problem: None }
+    }
+
+    /// Shows the submit button as destructive.
+    pub(crate) fn destructive(self) -> Self {
+        Self { is_destructive: true, ..self }
+    }
+
+    /// The form with the submitted values and the reason why they were rejected.
+    pub(crate) fn with_error(self, form: &FormData, problem: &'a Problem) -> Self {
+        let inputs = self.inputs.into_iter().map(|input| input.with_submitted(form)).collect();
+        Self { inputs, problem: Some(problem), ..self }
+    }
+
+    /// Renders the form.
+    pub(crate) fn render(&self, page: &PageContext) -> Markup {
+        html! {
+            form.form method="post" action=(self.action) {
+                (hidden_fields(page))
+                @if let Some(problem) = self.problem { (self.error_summary(problem)) }
+                @for input in &self.inputs { (input.render(&self.input_errors(input))) }
+                div.form-actions {
+                    button.button.(if self.is_destructive { "danger" } else { "primary" }) { (self.submit_label) }
+                    a.button.ghost href=(self.cancel) data-close { "Cancel" }
+                }
+            }
+        }
+    }
+
+    /// The errors of an input, as sentences.
+    fn input_errors(&self, input: &Input) -> Vec<String> {
+        let errors = self.problem.map_or(&[][..], |problem| &problem.errors);
+        let errors: Vec<_> = errors.iter().filter(|error| is_error_of(error, input.name)).collect();
+        match input.conversion_error() {
+            Some(error) if !errors.is_empty() => vec![error],
+            _ => errors.into_iter().map(|error| sentence(&error.detail)).collect(),
+        }
+    }
+
+    /// The errors above the inputs. It receives the focus, so that screen readers announce it.
+    fn error_summary(&self, problem: &Problem) -> Markup {
+        let visible: Vec<_> = self.inputs.iter().filter(|input| !matches!(input.kind, InputKind::Hidden)).collect();
+        let invalid: Vec<_> = visible.iter().map(|input| (input, self.input_errors(input))).collect();
+        let invalid: Vec<_> = invalid.into_iter().filter(|(_, errors)| !errors.is_empty()).collect();
+        let is_other = |error: &&FieldError| !visible.iter().any(|input| is_error_of(error, input.name));
+        let other: Vec<_> = problem.errors.iter().filter(is_other).collect();
+        let explanation = match problem.code {
+            Code::IdempotencyKeyReused => {
+                Some("This form was already submitted with other values. Submit it again to apply these as well.")
+            }
+            Code::VersionConflict => Some("Someone else changed this. Save again to overwrite their version."),
+            _ => None,
+        };
+        html! {
+            div.banner.danger role="alert" tabindex="-1" data-autofocus {
+                (icons::warning())
+                div {
+                    @if let Some(text) = explanation {
+                        p { (text) }
+                    } @else {
+                        @if invalid.is_empty() && other.is_empty() { p { (sentence(&problem.detail)) } }
+                        @for error in other { p { (sentence(&error.detail)) } }
+                        @if !invalid.is_empty() {
+                            p { "Please fix the following:" }
+                            ul { @for (input, errors) in invalid { li { a href={ "#f-" (input.name) } { (input.label) } ": " (errors.join(" ")) } } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The hidden fields of every form: the session's CSRF token and a new idempotency key.
+pub(crate) fn hidden_fields(page: &PageContext) -> Markup {
+    html! {
+        input type="hidden" name=(CSRF_TOKEN_FIELD) value=(page.session.csrf_token);
+        input type="hidden" name=(IDEMPOTENCY_KEY_FIELD) value=(random_token());
+    }
+}
+
+/// Converts a problem detail, which starts in lower case and has no period, to a sentence.
+pub(crate) fn sentence(detail: &str) -> String {
+    let mut letters = detail.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    let end = if detail.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
+}
+
+/// Whether an error's JSON pointer is of the field with this name or within it.
+fn is_error_of(error: &FieldError, name: &str) -> bool {
+    let pointer = error.pointer.as_deref().unwrap_or_default();
+    !name.is_empty() && pointer.trim_start_matches('/').split('/').next() == Some(name)
+}
