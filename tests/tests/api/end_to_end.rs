@@ -1,18 +1,19 @@
-//! The story of a license, as the three who take part in it live it.
+//! The life of a license end to end: the operator issues it, an app uses it, and any JOSE library verifies its tokens.
 
 use data_encoding::BASE64URL_NOPAD;
 use josekit::jwk::Jwk;
 use signet_tests::{START, Stack, Value, VerifiedToken, json, jwk_to_json, thumbprint};
 
-/// A tier with features of its own and inherited ones, sold to a customer. The heir, and what issuing answered.
-async fn sell(stack: &Stack) -> (Value, Value, Value, Value) {
+/// Issues a license of a tier with its own and included features. Returns the product, the tier, the customer and the
+/// response of the issue.
+async fn issue_license(stack: &Stack) -> (Value, Value, Value, Value) {
     let operator = &stack.operator;
     let product = operator.create_product().await;
     let feature = async |key: &str| operator.create_feature(&product, key).await["id"].clone();
     let (pdf, api) = (feature("export.pdf").await, feature("api").await);
-    let shown = json!({"product_id": product["id"], "key": "zz.support", "name": "Support", "display_only": true});
-    let shown = operator.post("product-features", shown).await.expect_status(201)["id"].clone();
-    let basic = operator.create_tier(&product, &json!({"feature_ids": [pdf, shown]})).await;
+    let support = json!({"product_id": product["id"], "key": "zz.support", "name": "Support", "display_only": true});
+    let support = operator.post("product-features", support).await.expect_status(201)["id"].clone();
+    let basic = operator.create_tier(&product, &json!({"feature_ids": [pdf, support]})).await;
     let pro = json!({
         "name": "Pro", "includes_tier_id": basic["id"], "feature_ids": [api], "max_users": 2, "max_tenants": 3,
         "token_ttl_seconds": 7200, "heartbeat_interval_seconds": 600, "grace_period_seconds": 86400,
@@ -25,20 +26,20 @@ async fn sell(stack: &Stack) -> (Value, Value, Value, Value) {
 }
 
 #[tokio::test]
-async fn a_license_from_its_sale_to_its_end() {
+async fn a_license_is_issued_activated_deactivated_and_revoked() {
     let stack = Stack::start().await;
     let (app, operator) = (&stack.anonymous, &stack.operator);
-    let (_, _, _, issued) = sell(&stack).await;
+    let (_, _, _, issued) = issue_license(&stack).await;
     let (id, key) = (issued["license"]["id"].as_str().unwrap(), issued["license_key"].as_str().unwrap());
 
     let activated = app.activate(key, "laptop").await.expect_status(201);
     assert_eq!(activated["activation"]["status"], "active");
     stack.advance(600);
-    let beat = app.heartbeat(activated["token"].as_str().unwrap(), "laptop").await.expect_status(200);
-    assert_eq!(beat["renewed"], true);
-    let token = beat["token"].as_str().unwrap();
-    let asked = json!({"token": token, "machine_id": "laptop"});
-    assert_eq!(app.post("license-keys/validate", asked.clone()).await.expect_status(200)["code"], "valid");
+    let heartbeat = app.heartbeat(activated["token"].as_str().unwrap(), "laptop").await.expect_status(200);
+    assert_eq!(heartbeat["renewed"], true);
+    let token = heartbeat["token"].as_str().unwrap();
+    let validate = json!({"token": token, "machine_id": "laptop"});
+    assert_eq!(app.post("license-keys/validate", validate.clone()).await.expect_status(200)["code"], "valid");
     let path = format!("license-keys/{id}");
     assert_eq!(operator.get(&path).await.expect_status(200)["seats_used"], 1);
 
@@ -47,35 +48,35 @@ async fn a_license_from_its_sale_to_its_end() {
     assert_eq!(app.post(&deactivate, json!({"token": token})).await.expect_status(200)["status"], "deactivated");
     assert_eq!(operator.get(&path).await.expect_status(200)["seats_used"], 0);
     app.heartbeat(token, "laptop").await.expect_problem(403, "not_activated");
-    assert_eq!(app.post("license-keys/validate", asked.clone()).await.expect_status(200)["code"], "not_activated");
+    assert_eq!(app.post("license-keys/validate", validate.clone()).await.expect_status(200)["code"], "not_activated");
 
-    let again = app.activate(key, "laptop").await.expect_status(201);
-    assert_ne!(again["activation"]["id"], activation);
+    let reactivated = app.activate(key, "laptop").await.expect_status(201);
+    assert_ne!(reactivated["activation"]["id"], activation);
     let revoked = operator.post(&format!("{path}/revoke"), json!({"reason": "refund"})).await.expect_status(200);
     assert_eq!(revoked["status"], "revoked");
-    app.heartbeat(again["token"].as_str().unwrap(), "laptop").await.expect_problem(403, "revoked");
+    app.heartbeat(reactivated["token"].as_str().unwrap(), "laptop").await.expect_problem(403, "revoked");
     app.activate(key, "laptop").await.expect_problem(403, "revoked");
-    assert_eq!(app.post("license-keys/validate", asked).await.expect_status(200)["code"], "revoked");
+    assert_eq!(app.post("license-keys/validate", validate).await.expect_status(200)["code"], "revoked");
 
-    let history = stack.license_events(id).await;
-    let mut types: Vec<_> = history.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let events = stack.license_events(id).await;
+    let mut types: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
     types.sort_unstable();
     assert_eq!(types, ["activated", "activated", "deactivated", "issued", "revoked"]);
 }
 
 #[tokio::test]
-async fn a_token_is_verified_with_the_published_keys_and_nothing_of_ours() {
+async fn a_token_is_verified_with_the_published_keys_and_a_jose_library() {
     let stack = Stack::start().await;
-    let (product, tier, customer, issued) = sell(&stack).await;
+    let (product, tier, customer, issued) = issue_license(&stack).await;
     let jwks = stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200);
     let key = &jwks["keys"][0];
     assert_eq!(key["kid"], thumbprint(key));
 
-    let signed = VerifiedToken::verify(issued["token"].as_str().unwrap(), &jwks).unwrap();
-    assert_eq!(signed.header, json!({"alg": "RS256", "typ": "license+jwt", "kid": key["kid"]}));
-    let mut claims = signed.claims;
-    let first = claims.as_object_mut().unwrap().remove("jti").unwrap();
-    assert_eq!(first.as_str().unwrap().len(), 26);
+    let verified = VerifiedToken::verify(issued["token"].as_str().unwrap(), &jwks).unwrap();
+    assert_eq!(verified.header, json!({"alg": "RS256", "typ": "license+jwt", "kid": key["kid"]}));
+    let mut claims = verified.claims;
+    let first_jti = claims.as_object_mut().unwrap().remove("jti").unwrap();
+    assert_eq!(first_jti.as_str().unwrap().len(), 26);
     let start = START.as_second();
     let expected = json!({
         "iss": stack.local.base_url, "aud": product["code"], "sub": issued["license"]["id"],
@@ -97,7 +98,7 @@ async fn a_token_is_verified_with_the_published_keys_and_nothing_of_ours() {
     let activated =
         stack.anonymous.activate(issued["license_key"].as_str().unwrap(), "laptop").await.expect_status(201);
     let mut claims = stack.claims(&activated["token"]).await;
-    assert_ne!(claims.as_object_mut().unwrap().remove("jti"), Some(first));
+    assert_ne!(claims.as_object_mut().unwrap().remove("jti"), Some(first_jti));
     let mut expected = expected;
     for (name, value) in [("iat", start + 60), ("nbf", start + 60), ("exp", start + 7260)] {
         expected[name] = value.into();
@@ -107,20 +108,21 @@ async fn a_token_is_verified_with_the_published_keys_and_nothing_of_ours() {
 }
 
 #[tokio::test]
-async fn no_limit_and_no_end_are_null_in_a_token() {
+async fn an_unlimited_perpetual_license_has_null_limits_and_expiry_in_its_token() {
     let stack = Stack::start().await;
-    let sold = stack.operator.issue_new_license_with(&json!({"max_users": null, "billing_period": "perpetual"})).await;
-    let claims = stack.claims(&sold.issued["token"]).await;
+    let license =
+        stack.operator.issue_new_license_with(&json!({"max_users": null, "billing_period": "perpetual"})).await;
+    let claims = stack.claims(&license.issued["token"]).await;
     assert_eq!(claims["limits"], json!({"max_users": null, "max_tenants": null}));
     assert_eq!(claims["enforcement"]["license_expires_at"], Value::Null);
     assert_eq!(claims["exp"], START.as_second() + 3600);
 }
 
 #[tokio::test]
-async fn a_changed_token_or_another_key_is_refused() {
+async fn altered_tokens_return_401_and_do_not_verify() {
     let stack = Stack::start().await;
-    let sold = stack.operator.issue_new_license(1).await;
-    let activated = stack.anonymous.activate(&sold.license_key, "laptop").await.expect_status(201);
+    let license = stack.operator.issue_new_license(1).await;
+    let activated = stack.anonymous.activate(&license.license_key, "laptop").await.expect_status(201);
     let token = activated["token"].as_str().unwrap();
     let jwks = stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200);
     assert!(VerifiedToken::verify(token, &jwks).is_some());
@@ -132,12 +134,12 @@ async fn a_changed_token_or_another_key_is_refused() {
     let with_payload = |payload: &str| format!("{header}.{payload}.{signature}");
     let with_header =
         |change: &dyn Fn(String) -> String| format!("{}.{payload}.{signature}", encode(change(decode(header))));
-    let richer = encode(decode(payload).replace("\"max_users\":1", "\"max_users\":9"));
-    assert_ne!(richer, payload);
-    // The last symbol of 342 carries four bits that are not the signature's: a reader must not overlook them.
+    let changed_payload = encode(decode(payload).replace("\"max_users\":1", "\"max_users\":9"));
+    assert_ne!(changed_payload, payload);
+    // The last of the 342 base64 characters has four unused bits, which a decoder must not ignore.
     let last = if signature.ends_with('A') { 'B' } else { 'A' };
     let tampered = [
-        with_payload(&richer),
+        with_payload(&changed_payload),
         with_payload(""),
         format!("{header}.{payload}."),
         format!("{header}.{payload}.{}", "A".repeat(signature.len())),
@@ -156,27 +158,30 @@ async fn a_changed_token_or_another_key_is_refused() {
     let deactivate = format!("license-activations/{}/deactivate", activated["activation"]["id"].as_str().unwrap());
     for token in &tampered {
         app.heartbeat(token, "laptop").await.expect_problem(401, "token_invalid");
-        let asked = app.post("license-keys/validate", json!({"token": token})).await.expect_status(200);
-        let nothing = [&Value::Null, &Value::Null];
-        assert_eq!((asked["code"].as_str(), [&asked["license"], &asked["claims"]]), (Some("token_invalid"), nothing));
+        let validation = app.post("license-keys/validate", json!({"token": token})).await.expect_status(200);
+        let nulls = [&Value::Null, &Value::Null];
+        assert_eq!(
+            (validation["code"].as_str(), [&validation["license"], &validation["claims"]]),
+            (Some("token_invalid"), nulls)
+        );
         let body = json!({"token": token, "machine_id": "other"});
         app.post("license-activations/activate", body).await.expect_problem(401, "token_invalid");
         app.post(&deactivate, json!({"token": token})).await.expect_problem(401, "token_invalid");
     }
 
-    // Another key under the same kid: what an app sees that was served other keys.
+    // Another key with the same kid, as if an attacker served the keys to the app.
     let mut other = jwk_to_json(&Jwk::generate_rsa_key(2048).unwrap().to_public_key().unwrap());
     other["kid"] = jwks["keys"][0]["kid"].clone();
     assert!(VerifiedToken::claims_with_key(token, &other).is_none());
-    assert!(VerifiedToken::verify(&with_payload(&richer), &jwks).is_none());
+    assert!(VerifiedToken::verify(&with_payload(&changed_payload), &jwks).is_none());
 }
 
 #[tokio::test]
-async fn a_token_of_another_issuer_401() {
+async fn a_token_of_another_issuer_returns_401() {
     let (one, other) = (Stack::start().await, Stack::start().await);
-    let sold = other.operator.issue_new_license(1).await;
-    let token = other.anonymous.activate(&sold.license_key, "laptop").await.expect_status(201)["token"].clone();
+    let license = other.operator.issue_new_license(1).await;
+    let token = other.anonymous.activate(&license.license_key, "laptop").await.expect_status(201)["token"].clone();
     one.anonymous.heartbeat(token.as_str().unwrap(), "laptop").await.expect_problem(401, "token_invalid");
-    let asked = one.anonymous.post("license-keys/validate", json!({"token": token})).await.expect_status(200);
-    assert_eq!(asked["code"], "token_invalid");
+    let validation = one.anonymous.post("license-keys/validate", json!({"token": token})).await.expect_status(200);
+    assert_eq!(validation["code"], "token_invalid");
 }

@@ -1,17 +1,16 @@
-//! Letters that look like others, that show nothing, or that are several for one: what is refused, what is another, and
-//! what is folded into one.
+//! Unicode in text fields: which characters each field accepts, rejects, treats as different or treats as equal.
 //!
-//! | where | look-alikes and other forms of a letter | what shows nothing or turns the writing round |
+//! | field | look-alikes and other forms of a letter | invisible and bidirectional control characters |
 //! |---|---|---|
-//! | names and texts for people | letters like any other | refused |
-//! | codes, feature keys, e-mail addresses | refused: ASCII alone | refused |
-//! | key strings | refused, but I, L and O, which are read as 1, 1 and 0 | refused, but spaces and dashes, which don't count |
-//! | machine ids | another machine | another machine, but control characters, which are refused |
-#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+//! | names and other display text | accepted | rejected |
+//! | codes, feature keys, email addresses | rejected: only ASCII | rejected |
+//! | key strings | rejected, except I, L and O, read as 1, 1 and 0 | rejected, except spaces and dashes, which are ignored |
+//! | machine ids | another machine | another machine, except control characters, which are rejected |
+#![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 use signet_tests::{Client, Stack, Value, json, merged, random_word, text};
 
-/// A name, and whether people may be shown it.
+/// A description, a name, and whether the name is accepted.
 const NAMES: [(&str, &str, bool); 34] = [
     ("plain", "Ada Lovelace", true),
     ("a Cyrillic а", "Аda", true),
@@ -20,40 +19,40 @@ const NAMES: [(&str, &str, bool); 34] = [
     ("many combining accents", "A\u{301}\u{301}\u{301}\u{301}\u{301}da", true),
     ("a ligature", "\u{fb01}n", true),
     ("Arabic", "آدا", true),
-    ("Persian with a joiner", "کتاب\u{200c}خانه", true),
-    ("an emoji of several", "👩\u{200d}💻", true),
-    ("an emoji's form", "❤\u{fe0f}", true),
+    ("Persian with a zero-width non-joiner", "کتاب\u{200c}خانه", true),
+    ("an emoji of several code points", "👩\u{200d}💻", true),
+    ("a variation selector", "❤\u{fe0f}", true),
     ("a quote", "O'Neil \"the <b>\" & sons; --", true),
     ("a path", "../../etc/passwd", true),
-    ("a format", "%s%n{0}${jndi:ldap://x}{{7*7}}", true),
-    ("no character", "\u{ffff}", true),
-    ("for private use", "\u{e000}", true),
+    ("format strings", "%s%n{0}${jndi:ldap://x}{{7*7}}", true),
+    ("a noncharacter", "\u{ffff}", true),
+    ("a private use character", "\u{e000}", true),
     ("a zero-width space", "A\u{200b}da", false),
-    ("a joiner between Latin letters", "A\u{200d}da", false),
-    ("a non-joiner at the end", "Ada\u{200c}", false),
+    ("a zero-width joiner between Latin letters", "A\u{200d}da", false),
+    ("a trailing zero-width non-joiner", "Ada\u{200c}", false),
     ("a word joiner", "A\u{2060}da", false),
     ("a byte order mark", "\u{feff}Ada", false),
     ("a soft hyphen", "A\u{ad}da", false),
-    ("a grapheme joiner", "A\u{34f}da", false),
+    ("a combining grapheme joiner", "A\u{34f}da", false),
     ("right-to-left override", "Ada\u{202e}gpj.exe", false),
     ("right-to-left isolate", "Ada\u{2067}x\u{2069}", false),
     ("a right-to-left mark", "Ada\u{200f}", false),
-    ("a tag", "Ada\u{e0041}", false),
-    ("a filler", "\u{3164}", false),
-    ("an annotation", "Ada\u{fff9}x\u{fffb}", false),
+    ("a tag character", "Ada\u{e0041}", false),
+    ("a Hangul filler", "\u{3164}", false),
+    ("interlinear annotation characters", "Ada\u{fff9}x\u{fffb}", false),
     ("NUL", "Ada\0", false),
     ("escape", "Ada\u{1b}[31m", false),
     ("delete", "Ada\u{7f}", false),
     ("a control character of Latin-1", "Ada\u{85}", false),
     ("only spaces", " \u{a0}\u{3000}", false),
-    ("nothing", "", false),
+    ("empty", "", false),
 ];
 
-/// Where a name for people is written, the rest of the body, and the field.
-async fn places(stack: &Stack) -> Vec<(Client, String, Value, &'static str)> {
-    let sold = stack.operator.issue_new_license(50).await;
+/// Returns each request with a display name: the client, the path, the rest of the body, and the field.
+async fn display_name_fields(stack: &Stack) -> Vec<(Client, String, Value, &'static str)> {
+    let license = stack.operator.issue_new_license(50).await;
     let operator = || stack.operator.clone();
-    let product = json!({"product_id": sold.product["id"]});
+    let product = json!({"product_id": license.product["id"]});
     let tier = json!({
         "monthly_price": 1, "annual_price": 1, "currency": "EUR", "billing_period": "annual", "max_users": 5,
     });
@@ -68,15 +67,15 @@ async fn places(stack: &Stack) -> Vec<(Client, String, Value, &'static str)> {
         (
             stack.anonymous.clone(),
             "license-activations/activate".to_owned(),
-            json!({"license_key": sold.license_key, "machine_id": "one"}),
+            json!({"license_key": license.license_key, "machine_id": "one"}),
             "machine_name",
         ),
         (stack.sign_in(&email(), "openid email").await, "register".to_owned(), json!({}), "name"),
     ]
 }
 
-/// A field that must be another in each body.
-fn renewed(mut body: Value) -> Value {
+/// Replaces the values `NEW` by unique ones.
+fn with_unique_values(mut body: Value) -> Value {
     for (name, value) in body.as_object_mut().unwrap() {
         if *value == "NEW" {
             let word = random_word("x");
@@ -87,46 +86,50 @@ fn renewed(mut body: Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_for_people_hide_nothing() {
+async fn display_names_with_invisible_characters_return_422() {
     let stack = Stack::start_without_rate_limits().await;
-    for (client, path, body, field) in places(&stack).await {
-        for (what, name, is_taken) in NAMES {
-            let mut body = renewed(body.clone());
+    for (client, path, body, field) in display_name_fields(&stack).await {
+        for (description, name, is_valid) in NAMES {
+            let mut body = with_unique_values(body.clone());
             body[field] = json!(name);
-            let answer = client.post(&path, body).await;
-            if is_taken {
-                assert!(matches!(answer.status, 200 | 201), "{what}: {} {}", answer.request, answer.text);
-                let shown = answer.body.get("activation").unwrap_or(&answer.body);
-                let is_first = path != "register" || answer.status == 201;
-                assert!(!is_first || shown[field] == name, "{what}: it is shown as it was sent: {}", answer.text);
-            } else if field == "machine_name" && what == "only spaces" {
-                assert_eq!(answer.status, 200, "{}", answer.text);
+            let response = client.post(&path, body).await;
+            if is_valid {
+                assert!(matches!(response.status, 200 | 201), "{description}: {} {}", response.request, response.text);
+                let returned = response.body.get("activation").unwrap_or(&response.body);
+                let is_new = path != "register" || response.status == 201;
+                assert!(
+                    !is_new || returned[field] == name,
+                    "{description}: the name is returned unchanged: {}",
+                    response.text
+                );
+            } else if field == "machine_name" && description == "only spaces" {
+                assert_eq!(response.status, 200, "{}", response.text);
             } else if path == "register" {
-                // Who is registered is known by then, whatever is said now.
-                assert!(matches!(answer.status, 200 | 422), "{what}: {}", answer.text);
+                // The user is registered by then, so the body may be ignored.
+                assert!(matches!(response.status, 200 | 422), "{description}: {}", response.text);
             } else {
-                assert_eq!(answer.status, 422, "{what}: {} {}", answer.request, answer.text);
-                answer.expect_errors(422, &[&format!("/{field} invalid_value")]);
+                assert_eq!(response.status, 422, "{description}: {} {}", response.request, response.text);
+                response.expect_errors(422, &[&format!("/{field} invalid_value")]);
             }
         }
     }
 }
 
 #[tokio::test]
-async fn who_registers_hides_nothing_either() {
+async fn register_returns_422_for_a_name_with_invisible_characters() {
     let stack = Stack::start_without_rate_limits().await;
     let ada = stack.sign_in("ada@example.com", "openid email").await;
-    for (what, name, is_taken) in NAMES {
-        if !is_taken {
-            let answer = ada.post("register", json!({"name": name})).await;
-            assert_eq!(answer.status, 422, "{what}: {}", answer.text);
-            answer.expect_errors(422, &["/name invalid_value"]);
+    for (description, name, is_valid) in NAMES {
+        if !is_valid {
+            let response = ada.post("register", json!({"name": name})).await;
+            assert_eq!(response.status, 422, "{description}: {}", response.text);
+            response.expect_errors(422, &["/name invalid_value"]);
         }
     }
 }
 
 #[tokio::test]
-async fn longer_texts_break_their_lines_and_hide_nothing_else() {
+async fn multiline_texts_accept_line_breaks_but_no_invisible_characters() {
     let stack = Stack::start().await;
     let id = stack.operator.issue_new_license(1).await.license_id;
     let suspend = async |reason: String| {
@@ -136,9 +139,9 @@ async fn longer_texts_break_their_lines_and_hide_nothing_else() {
         let body = json!({"code": random_word("p"), "name": "Atlas", "description": description});
         stack.operator.post("products", body).await
     };
-    for bad in ["\u{202e}", "\0", "\u{200b}", "a\u{1b}b", "\u{2028}"] {
-        suspend(bad.to_owned()).await.expect_errors(422, &["/reason invalid_value"]);
-        describe(bad.to_owned()).await.expect_errors(422, &["/description invalid_value"]);
+    for invalid in ["\u{202e}", "\0", "\u{200b}", "a\u{1b}b", "\u{2028}"] {
+        suspend(invalid.to_owned()).await.expect_errors(422, &["/reason invalid_value"]);
+        describe(invalid.to_owned()).await.expect_errors(422, &["/description invalid_value"]);
     }
     suspend("x".repeat(501)).await.expect_errors(422, &["/reason invalid_value"]);
     describe("é".repeat(2001)).await.expect_errors(422, &["/description invalid_value"]);
@@ -147,7 +150,7 @@ async fn longer_texts_break_their_lines_and_hide_nothing_else() {
 }
 
 #[tokio::test]
-async fn codes_keys_and_addresses_are_ascii() {
+async fn codes_feature_keys_and_email_addresses_must_be_ascii() {
     let stack = Stack::start().await;
     let product = stack.operator.create_product().await;
     for code in [
@@ -202,7 +205,7 @@ async fn codes_keys_and_addresses_are_ascii() {
 }
 
 #[tokio::test]
-async fn an_address_is_one_whatever_its_case_and_no_look_alikes() {
+async fn email_addresses_are_case_insensitive_but_look_alikes_differ() {
     let stack = Stack::start().await;
     let body = json!({"name": "Kate", "email": "Kate@Example.com"});
     let customer = stack.operator.post("customers", body).await.expect_status(201);
@@ -216,7 +219,7 @@ async fn an_address_is_one_whatever_its_case_and_no_look_alikes() {
         stack.operator.send(reqwest::Method::GET, "customers", find).await.expect_status(200)["items"].clone()
     };
     assert_eq!(find("KATE@example.COM").await, json!([customer]));
-    // The sign for Kelvin is a k in lower case, to Unicode.
+    // Unicode lower-cases the Kelvin sign (U+212A) to k.
     for other in [
         "\u{212a}ate@example.com",
         "\u{ff4b}ate@example.com",
@@ -229,20 +232,20 @@ async fn an_address_is_one_whatever_its_case_and_no_look_alikes() {
 }
 
 #[tokio::test]
-async fn a_key_string_is_read_as_it_is_typed_and_not_as_it_looks() {
+async fn key_strings_ignore_case_and_separators_but_reject_look_alikes() {
     let stack = Stack::start_without_rate_limits().await;
-    let sold = stack.operator.issue_new_license(50).await;
-    let key = &sold.license_key;
-    let ask = async |typed: &str| {
+    let license = stack.operator.issue_new_license(50).await;
+    let key = &license.license_key;
+    let is_key = async |typed: &str| {
         let body = json!({ "license_key": typed });
-        let verdict = stack.anonymous.post("license-keys/validate", body).await.expect_status(200)["code"].clone();
+        let code = stack.anonymous.post("license-keys/validate", body).await.expect_status(200)["code"].clone();
         let activated = stack.anonymous.activate(typed, "one").await;
-        let is_known = matches!(activated.status, 200 | 201);
-        if !is_known {
+        let is_active = matches!(activated.status, 200 | 201);
+        if !is_active {
             activated.expect_problem(404, "not_found");
         }
-        assert_eq!(verdict == "valid", is_known, "{typed}: {verdict}");
-        is_known
+        assert_eq!(code == "valid", is_active, "{typed}: {code}");
+        is_active
     };
     for same in [
         key.to_lowercase(),
@@ -255,16 +258,16 @@ async fn a_key_string_is_read_as_it_is_typed_and_not_as_it_looks() {
         key.replace('1', "l"),
         key.replace('1', "I"),
     ] {
-        assert!(ask(&same).await, "{same}");
+        assert!(is_key(&same).await, "{same}");
     }
-    let wide: String = key
+    let fullwidth: String = key
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { char::from_u32(c as u32 + 0xfee0).unwrap() } else { c })
         .collect();
     let last = key.chars().last().unwrap();
     let wrong = if last == '2' { '3' } else { '2' };
     for other in [
-        wide,
+        fullwidth,
         format!("{key}\u{200b}"),
         format!("\u{feff}{key}"),
         key.replace('-', "_"),
@@ -280,17 +283,17 @@ async fn a_key_string_is_read_as_it_is_typed_and_not_as_it_looks() {
         "0".repeat(40),
         String::new(),
         "P-\u{130}".repeat(50),
-        sold.license_id.clone(),
-        text(&sold.issued["token"]).to_owned(),
+        license.license_id.clone(),
+        text(&license.issued["token"]).to_owned(),
     ] {
-        assert!(!ask(&other).await, "{other:?}");
+        assert!(!is_key(&other).await, "{other:?}");
     }
 }
 
 #[tokio::test]
-async fn a_machine_is_known_by_its_bytes() {
+async fn machine_ids_are_compared_byte_by_byte() {
     let stack = Stack::start().await;
-    let sold = stack.operator.issue_new_license(20).await;
+    let license = stack.operator.issue_new_license(20).await;
     let machines = [
         "zo\u{eb}",
         "zoe\u{308}",
@@ -311,11 +314,11 @@ async fn a_machine_is_known_by_its_bytes() {
     ];
     let mut tokens = Vec::new();
     for machine in machines {
-        let activated = stack.anonymous.activate(&sold.license_key, machine).await.expect_status(201);
+        let activated = stack.anonymous.activate(&license.license_key, machine).await.expect_status(201);
         assert_eq!(activated["activation"]["machine_id"], machine);
         tokens.push(text(&activated["token"]).to_owned());
     }
-    assert_eq!(stack.check_seats(&sold.license_id).await.held.len(), machines.len());
+    assert_eq!(stack.check_seats(&license.license_id).await.held.len(), machines.len());
     for (token, machine) in tokens.iter().zip(machines) {
         stack.anonymous.heartbeat(token, machine).await.expect_status(200);
         for other in machines.iter().filter(|other| **other != machine) {
@@ -323,11 +326,11 @@ async fn a_machine_is_known_by_its_bytes() {
         }
     }
     let before = stack.snapshot_items().await;
-    for bad in ["", "\0", "a\nb", "a\u{85}", "\u{7f}", &"a".repeat(257), &"é".repeat(129)] {
-        let answer = stack.anonymous.activate(&sold.license_key, bad).await;
-        answer.expect_errors(422, &["/machine_id invalid_value"]);
-        stack.anonymous.heartbeat(&tokens[0], bad).await.expect_problem(403, "machine_mismatch");
+    for invalid in ["", "\0", "a\nb", "a\u{85}", "\u{7f}", &"a".repeat(257), &"é".repeat(129)] {
+        let response = stack.anonymous.activate(&license.license_key, invalid).await;
+        response.expect_errors(422, &["/machine_id invalid_value"]);
+        stack.anonymous.heartbeat(&tokens[0], invalid).await.expect_problem(403, "machine_mismatch");
     }
     stack.assert_unchanged_since(&before).await;
-    stack.anonymous.activate(&sold.license_key, &"é".repeat(128)).await.expect_status(201);
+    stack.anonymous.activate(&license.license_key, &"é".repeat(128)).await.expect_status(201);
 }
