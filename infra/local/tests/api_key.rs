@@ -46,12 +46,12 @@ async fn it_is_shown_once_and_may_do_everything() {
     assert_eq!(key.lines().count(), 1, "nothing but the key, so that it can be piped to where it is kept");
 
     let client = stack.anonymous.with_api_key(key.trim());
-    let listed = client.get("api-keys").await.expect(200);
+    let listed = client.get("api-keys").await.expect_status(200);
     let own = listed["items"].as_array().unwrap().iter().find(|key| key["name"] == "first key").unwrap();
     assert_eq!(own["scopes"], serde_json::json!(["*"]));
     let named = make(&stack, &["--table", &stack.local.table, "--name", "when all were lost"], None);
     assert!(named.status.success());
-    assert_eq!(client.get("api-keys").await.expect(200)["items"][0]["name"], "when all were lost");
+    assert_eq!(client.get("api-keys").await.expect_status(200)["items"][0]["name"], "when all were lost");
 }
 
 #[tokio::test]

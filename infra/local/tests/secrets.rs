@@ -16,7 +16,8 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 use signet_tests::{
-    AppKey, Client, IssuedLicense, RawTable, SignetProcess, TestResponse, found_in, items_hold, pieces, text,
+    AppKey, Client, IssuedLicense, RawTable, SignetProcess, TestResponse, find_secret, items_contain, secret_fragments,
+    text,
 };
 
 /// All of ours, and of everybody else's what is not every byte on a socket.
@@ -55,13 +56,13 @@ impl Story {
         let operator = self.operator.clone();
         let tier =
             json!({"max_users": 2, "is_claimable": true, "heartbeat_interval_seconds": 2, "renew_after_seconds": 1});
-        let sold = operator.sell_with(&tier).await;
+        let sold = operator.issue_new_license_with(&tier).await;
         self.keep_issued(&sold.issued);
-        let issue = json!({"customer_id": operator.customer().await["id"], "tier_id": sold.tier["id"]});
+        let issue = json!({"customer_id": operator.create_customer().await["id"], "tier_id": sold.tier["id"]});
         let once = operator.with_header("idempotency-key", "order-1");
-        let first = once.post("license-keys", issue.clone()).await.expect(201);
-        assert_eq!(once.post("license-keys", issue.clone()).await.expect(201), first);
-        once.post("license-keys", json!({"customer_id": "x"})).await.problem(422, "idempotency_key_reused");
+        let first = once.post("license-keys", issue.clone()).await.expect_status(201);
+        assert_eq!(once.post("license-keys", issue.clone()).await.expect_status(201), first);
+        once.post("license-keys", json!({"customer_id": "x"})).await.expect_problem(422, "idempotency_key_reused");
         self.keep_issued(&first);
         let path = format!("license-keys/{}", text(&first["license"]["id"]));
         for (step, body) in [
@@ -70,32 +71,33 @@ impl Story {
             ("renew", json!({})),
             ("change", json!({"max_users": 1})),
         ] {
-            operator.post(&format!("{path}/{step}"), body).await.expect(200);
+            operator.post(&format!("{path}/{step}"), body).await.expect_status(200);
         }
         let again =
             operator.with_header("idempotency-key", "again").post(&format!("{path}/regenerate"), json!({})).await;
-        self.keep_issued(&again.expect(200));
-        operator.post(&format!("{path}/audit"), json!({"repair": true})).await.expect(200);
-        operator.post(&format!("{path}/revoke"), json!({"reason": "refund"})).await.expect(200);
+        self.keep_issued(&again.expect_status(200));
+        operator.post(&format!("{path}/audit"), json!({"repair": true})).await.expect_status(200);
+        operator.post(&format!("{path}/revoke"), json!({"reason": "refund"})).await.expect_status(200);
 
         let made = json!({"name": "ci", "scopes": ["licenses:read"]});
-        let made = operator.with_header("idempotency-key", "key").post("api-keys", made).await.expect(201);
+        let made = operator.with_header("idempotency-key", "key").post("api-keys", made).await.expect_status(201);
         let key = self.keep(&made["api_key"]);
         let program = self.app.with_api_key(&key);
-        program.get(&path).await.expect(200);
-        program.post("customers", json!({})).await.problem(403, "forbidden");
-        operator.delete(&format!("api-keys/{}", text(&made["id"]))).await.expect(204);
-        program.get(&path).await.problem(401, "unauthenticated");
+        program.get(&path).await.expect_status(200);
+        program.post("customers", json!({})).await.expect_problem(403, "forbidden");
+        operator.delete(&format!("api-keys/{}", text(&made["id"]))).await.expect_status(204);
+        program.get(&path).await.expect_problem(401, "unauthenticated");
         sold
     }
 
     /// The app activates, sends heartbeats until it has a fresh token, is refused a seat, and gives one back.
     async fn of_the_app(&mut self, sold: &IssuedLicense) {
         let app = self.app.clone();
-        let activated = app.activate(&sold.license_key.to_lowercase().replace('-', " "), "one").await.expect(201);
+        let activated =
+            app.activate(&sold.license_key.to_lowercase().replace('-', " "), "one").await.expect_status(201);
         let mut token = self.keep(&activated["token"]);
         loop {
-            let beat = app.heartbeat(&token, "one").await.expect(200);
+            let beat = app.heartbeat(&token, "one").await.expect_status(200);
             token = self.keep(&beat["token"]);
             if beat["renewed"] == true {
                 break;
@@ -107,23 +109,23 @@ impl Story {
             json!({"license_key": sold.license_key}),
             json!({"license_key": sold.license_key, "machine_id": "x"}),
         ] {
-            app.post("license-keys/validate", body).await.expect(200);
+            app.post("license-keys/validate", body).await.expect_status(200);
         }
         let by_token = app.post("license-activations/activate", json!({"token": token, "machine_id": "two"})).await;
-        self.keep(&by_token.expect(201)["token"]);
+        self.keep(&by_token.expect_status(201)["token"]);
         // An app that gets its tokens encrypted: what it opens is a token as any.
-        let own = AppKey::of(2048);
+        let own = AppKey::generate(2048);
         let body = json!({"license_key": sold.license_key, "machine_id": "two", "public_key": own.jwk()});
-        let encrypted = app.post("license-activations/activate", body).await.expect(200);
+        let encrypted = app.post("license-activations/activate", body).await.expect_status(200);
         self.keep(&encrypted["token"]);
-        let opened = self.keep(&own.open(&encrypted).unwrap().0.into());
-        let beat = app.heartbeat(&opened, "two").await.expect(200);
+        let opened = self.keep(&own.decrypt(&encrypted).unwrap().0.into());
+        let beat = app.heartbeat(&opened, "two").await.expect_status(200);
         self.keep(&beat["token"]);
-        app.heartbeat(text(&beat["token"]), "two").await.problem(401, "token_invalid");
-        app.activate(&sold.license_key, "three").await.problem(409, "seat_limit_reached");
+        app.heartbeat(text(&beat["token"]), "two").await.expect_problem(401, "token_invalid");
+        app.activate(&sold.license_key, "three").await.expect_problem(409, "seat_limit_reached");
         let path = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
-        app.post(&path, json!({"token": token})).await.expect(200);
-        app.heartbeat(&token, "one").await.problem(403, "not_activated");
+        app.post(&path, json!({"token": token})).await.expect_status(200);
+        app.heartbeat(&token, "one").await.expect_problem(403, "not_activated");
     }
 
     /// People sign in, register, and claim.
@@ -138,7 +140,7 @@ impl Story {
             let form = [("grant_type", "password"), ("client_id", "signet-dashboard"), ("username", email)];
             let form: Vec<_> = form.into_iter().chain([("password", &*password), ("scope", scope)]).collect();
             let tokens =
-                self.app.send(Method::POST, "/dev/oidc/token", |request| request.form(&form)).await.expect(200);
+                self.app.send(Method::POST, "/dev/oidc/token", |request| request.form(&form)).await.expect_status(200);
             self.secrets.push(password.clone());
             for kind in ["access_token", "id_token"] {
                 last = self.keep(&tokens[kind]);
@@ -170,7 +172,7 @@ impl Story {
         let app = &self.app;
         let encoded: String =
             reqwest::Url::parse_with_params("http://a/", [("a", secret)]).unwrap().query().unwrap()[2..].into();
-        let refused = |answer: TestResponse| assert!(answer.status < 500, "{}: {}", answer.asked, answer.text);
+        let refused = |answer: TestResponse| assert!(answer.status < 500, "{}: {}", answer.request, answer.text);
         for path in [
             format!("products?api_key={encoded}&token={encoded}&{encoded}=1"),
             format!("license-keys/{encoded}"),
@@ -269,23 +271,23 @@ async fn no_secret_is_logged_and_none_lies_in_the_table() {
     assert_eq!(running.signal("TERM"), 0);
     let log = fs::read_to_string(log).unwrap();
     // There is something to search.
-    assert!(items.len() > 40 && items_hold(&items, &sold.license_id), "{} items", items.len());
+    assert!(items.len() > 40 && items_contain(&items, &sold.license_id), "{} items", items.len());
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let requests = lines.iter().filter(|line| line["message"] == "request" && line["target"].is_null()).count();
     assert!(requests > 700 && log.contains(&sold.license_id), "{requests} requests in {} lines", lines.len());
     assert!(lines.iter().any(|line| line["level"] == "DEBUG"), "all that can be logged is");
 
     assert!(secrets.len() > 25, "{}", secrets.len());
-    let all: Vec<String> = secrets.iter().flat_map(|secret| pieces(secret)).collect();
-    assert_eq!(found_in(&log, &all), None, "it is in a line of the log");
+    let all: Vec<String> = secrets.iter().flat_map(|secret| secret_fragments(secret)).collect();
+    assert_eq!(find_secret(&log, &all), None, "it is in a line of the log");
     for piece in &all {
-        assert!(!items_hold(&items, piece), "{piece} lies in the table");
+        assert!(!items_contain(&items, piece), "{piece} lies in the table");
     }
     // What is a person's own is nobody else's to read in a log.
     let personal = ["ada@example.com", "grace@example.com", "Ada Lovelace", "Somebody"].map(str::to_owned);
-    assert_eq!(found_in(&log, &personal), None, "it is in a line of the log");
+    assert_eq!(find_secret(&log, &personal), None, "it is in a line of the log");
     // That it would be seen.
     for spelt in [HEXLOWER.encode(all[0].as_bytes()), BASE64.encode(format!("x{}", all[0]).as_bytes())] {
-        assert_eq!(found_in(&format!("{log}{spelt}"), &all).as_ref(), Some(&all[0]));
+        assert_eq!(find_secret(&format!("{log}{spelt}"), &all).as_ref(), Some(&all[0]));
     }
 }

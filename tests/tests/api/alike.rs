@@ -7,7 +7,7 @@ const PERSON: &str = "openid email";
 
 /// What an answer says, but for the name by which the log knows it; and what it cost.
 async fn ask(stack: &Stack, client: &Client, method: &str, path: &str) -> (TestResponse, Value, Vec<String>) {
-    stack.faults.forget_calls();
+    stack.faults.reset_calls();
     let answer = if method == "GET" { client.get(path).await } else { client.post(path, json!({})).await };
     let mut body = answer.body.clone();
     body["trace_id"] = Value::Null;
@@ -18,15 +18,15 @@ async fn ask(stack: &Stack, client: &Client, method: &str, path: &str) -> (TestR
 
 #[tokio::test]
 async fn what_is_someone_elses_costs_what_nothing_costs() {
-    let stack = Stack::without_limits().await;
-    let sold = stack.operator.sell(2).await;
-    let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect(201);
+    let stack = Stack::start_without_rate_limits().await;
+    let sold = stack.operator.issue_new_license(2).await;
+    let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect_status(201);
     let (license, activation) = (sold.license_id.as_str(), text(&activated["activation"]["id"]));
     let none = "lic_01JD8W0V5XK6Q3R7T2N4M8P9ZB";
     let of_none = activation.replace(license.trim_start_matches("lic_"), none.trim_start_matches("lic_"));
-    let customer = stack.signed_in("bob@example.com", PERSON).await;
-    customer.post("register", json!({})).await.expect(201);
-    let stranger = stack.signed_in("eve@example.com", PERSON).await;
+    let customer = stack.sign_in("bob@example.com", PERSON).await;
+    customer.post("register", json!({})).await.expect_status(201);
+    let stranger = stack.sign_in("eve@example.com", PERSON).await;
     for client in [&customer, &stranger] {
         for (method, path, status) in [
             ("GET", "license-keys/{license}", 403),
@@ -58,7 +58,7 @@ async fn a_wrong_secret_of_a_key_costs_what_an_unknown_key_costs() {
     let mut found = Vec::new();
     for key in [wrong, unknown] {
         let (answer, said, cost) = ask(&stack, &stack.anonymous.with_api_key(&key), "GET", "customers").await;
-        answer.problem(401, "unauthenticated");
+        answer.expect_problem(401, "unauthenticated");
         found.push((said, cost));
     }
     assert_eq!(found[0], found[1]);

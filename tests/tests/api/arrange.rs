@@ -10,13 +10,13 @@ async fn names(stack: &Stack, list: &str) -> Vec<String> {
 }
 
 async fn tiers(stack: &Stack, count: usize) -> Vec<Value> {
-    let product = stack.operator.product_with(&json!({})).await;
+    let product = stack.operator.create_product_with(&json!({})).await;
     let mut made = Vec::new();
     for number in 0..count {
         // Where numbers are the same, what was made first comes first.
         stack.advance(1);
         let name = char::from(b'a' + u8::try_from(number).unwrap()).to_string();
-        made.push(stack.operator.tier_with(&product, &json!({ "name": name })).await);
+        made.push(stack.operator.create_tier(&product, &json!({ "name": name })).await);
     }
     made
 }
@@ -43,16 +43,16 @@ async fn one_is_put_before_another_and_stays_there() {
         assert_eq!(told.len(), 4);
     }
     // Where it stands already, nothing is written.
-    let before = stack.written().await;
+    let before = stack.snapshot_items().await;
     put(&stack, &made[0], Some(&made[1])).await.unwrap();
-    stack.nothing_written_since(&before).await;
+    stack.assert_unchanged_since(&before).await;
 }
 
 #[tokio::test]
 async fn where_numbers_end_the_one_that_is_in_the_way_gives_way_and_no_other() {
     let stack = Stack::start().await;
     let made = tiers(&stack, 4).await;
-    stack.operator.replace("pricing-tiers", &made[3], &json!({ "sort_order": i32::MAX })).await.expect(200);
+    stack.operator.replace("pricing-tiers", &made[3], &json!({ "sort_order": i32::MAX })).await.expect_status(200);
     let changed = async || -> Vec<Value> {
         let body = stack.operator.get("pricing-tiers").await.body;
         body["items"].as_array().unwrap().iter().map(|tier| tier["updated_at"].clone()).collect()
@@ -84,21 +84,21 @@ async fn two_moves_at_once_both_hold() {
 
 #[tokio::test]
 async fn a_long_list_is_moved_in_parts_each_of_which_leaves_the_others_in_their_order() {
-    let stack = Stack::without_limits().await;
-    let product = stack.operator.product_with(&json!({})).await;
+    let stack = Stack::start_without_rate_limits().await;
+    let product = stack.operator.create_product_with(&json!({})).await;
     let mut made = Vec::new();
     for number in 0..230 {
         stack.advance(1);
         let feature =
             json!({ "product_id": product["id"], "key": format!("f{number}"), "name": format!("{number:03}") });
-        made.push(stack.operator.post("product-features", feature).await.expect(201));
+        made.push(stack.operator.post("product-features", feature).await.expect_status(201));
     }
     let id = |at: usize| text(&made[at]["id"]).parse().unwrap();
     let app = &stack.local.app;
     let (table, copy, now) = (&app.table, &app.catalog, stack.clock.now());
     let shown = async || -> Vec<String> { names(&stack, "product-features?limit=100").await };
     // The second of its writes fails: the first has been made.
-    stack.faults.set(Rule::new("TransactWriteItems", Fault::TestResponse(400, "AccessDeniedException")).nth(2));
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::Respond(400, "AccessDeniedException")).nth(2));
     let moved = Move::Feature(id(229), Some(id(115)));
     assert!(arrange(table, copy, now, moved).await.is_err());
     stack.faults.clear();

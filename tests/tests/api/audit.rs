@@ -13,7 +13,7 @@ fn text(value: &Value) -> &str {
 
 /// Audits a license key; the findings by their codes, which are always the same six.
 async fn audit(stack: &Stack, id: &str, body: Value) -> (Value, BTreeMap<String, bool>) {
-    let answer = stack.operator.post(&format!("license-keys/{id}/audit"), body).await.expect(200);
+    let answer = stack.operator.post(&format!("license-keys/{id}/audit"), body).await.expect_status(200);
     let findings = answer["findings"].as_array().unwrap();
     let codes: Vec<_> = findings.iter().map(|finding| text(&finding["code"])).collect();
     assert_eq!(codes, FINDINGS);
@@ -39,15 +39,15 @@ fn partition(id: &str) -> String {
 }
 
 async fn read(stack: &Stack, key: &Value) -> Value {
-    stack.dynamodb("GetItem", json!({"Key": key, "ConsistentRead": true})).await["Item"].clone()
+    stack.call_dynamodb("GetItem", json!({"Key": key, "ConsistentRead": true})).await["Item"].clone()
 }
 
 async fn put(stack: &Stack, item: &Value) {
-    stack.dynamodb("PutItem", json!({"Item": item})).await;
+    stack.call_dynamodb("PutItem", json!({"Item": item})).await;
 }
 
 async fn delete(stack: &Stack, key: &Value) {
-    stack.dynamodb("DeleteItem", json!({"Key": key})).await;
+    stack.call_dynamodb("DeleteItem", json!({"Key": key})).await;
 }
 
 /// Items of a license key whose sort key begins so, by their sort keys.
@@ -78,10 +78,10 @@ async fn snapshot(stack: &Stack) -> (BTreeMap<String, Value>, usize) {
 
 /// A license key of so many seats, with machines that are named `m0` and so on.
 async fn with_machines(stack: &Stack, seats: u32, machines: usize) -> (IssuedLicense, Vec<Value>) {
-    let sold = stack.operator.sell(seats).await;
+    let sold = stack.operator.issue_new_license(seats).await;
     let mut active = Vec::new();
     for index in 0..machines {
-        active.push(stack.anonymous.activate(&sold.license_key, &format!("m{index}")).await.expect(201));
+        active.push(stack.anonymous.activate(&sold.license_key, &format!("m{index}")).await.expect_status(201));
     }
     (sold, active)
 }
@@ -109,13 +109,13 @@ async fn audit_200_of_what_is_sound() {
     let path = format!("license-keys/{id}/audit");
     let answer = stack.operator.post(&path, json!({})).await;
     assert!(answer.header("etag").is_empty(), "it is no resource");
-    let body = answer.expect(200);
+    let body = answer.expect_status(200);
     assert_eq!((&body["ok"], &body["audited_at"]), (&json!(true), &json!("2026-01-15T12:01:00Z")));
-    let license = stack.operator.get(&format!("license-keys/{id}")).await.expect(200);
+    let license = stack.operator.get(&format!("license-keys/{id}")).await.expect_status(200);
     assert_eq!((&body["license"], &license["seats_used"]), (&license, &json!(2)));
     // Nothing is changed but that it is noted, also where it would be mended.
-    stack.operator.post(&path, json!({"repair": true})).await.expect(200);
-    stack.operator.post(&path, json!({"repair": false})).await.expect(200);
+    stack.operator.post(&path, json!({"repair": true})).await.expect_status(200);
+    stack.operator.post(&path, json!({"repair": false})).await.expect_status(200);
     let after = snapshot(&stack).await;
     assert_eq!((after.0 == before.0, after.1), (true, before.1 + 3));
 }
@@ -126,16 +126,16 @@ async fn audit_is_sound_through_a_whole_life() {
     let (sold, active) = with_machines(&stack, 3, 3).await;
     let id = &sold.license_id;
     let step = async |verb: &str, body: Value| {
-        stack.operator.post(&format!("license-keys/{id}/{verb}"), body).await.expect(200);
+        stack.operator.post(&format!("license-keys/{id}/{verb}"), body).await.expect_status(200);
         assert_eq!(faults(&stack, id).await, [""; 0], "{verb}");
     };
     let deactivate = format!("license-activations/{}/deactivate", text(&active[0]["activation"]["id"]));
-    stack.operator.post(&deactivate, json!({})).await.expect(200);
+    stack.operator.post(&deactivate, json!({})).await.expect_status(200);
     step("suspend", json!({})).await;
     step("reinstate", json!({})).await;
     step("change", json!({"max_users": 2})).await;
     step("change", json!({"max_users": null})).await;
-    stack.anonymous.activate(&sold.license_key, "m9").await.expect(201);
+    stack.anonymous.activate(&sold.license_key, "m9").await.expect_status(201);
     step("change", json!({"max_users": 3})).await;
     step("renew", json!({})).await;
     step("regenerate", json!({})).await;
@@ -143,8 +143,8 @@ async fn audit_is_sound_through_a_whole_life() {
     assert_eq!(faults(&stack, id).await, [""; 0], "a superseded one is sound");
     step("revoke", json!({})).await;
     // A customer may hold several keys where the product says so.
-    let several = stack.operator.product_with(&json!({"one_key_per_customer": false})).await;
-    let tier = stack.operator.tier_with(&several, &json!({})).await;
+    let several = stack.operator.create_product_with(&json!({"one_key_per_customer": false})).await;
+    let tier = stack.operator.create_tier(&several, &json!({})).await;
     for _ in 0..2 {
         let issued = stack.operator.issue(&sold.customer, &tier, &json!({})).await;
         assert_eq!(faults(&stack, text(&issued["license"]["id"])).await, [""; 0]);
@@ -171,7 +171,7 @@ async fn audit_finds_and_frees_a_seat_that_no_machine_has() {
     assert_eq!(audit(&stack, id, json!({"repair": false})).await.0["license"]["seats_used"], 3);
     let after = snapshot(&stack).await;
     assert_eq!((after.0 == before.0, after.1), (true, before.1 + 2), "an audit alone mends nothing");
-    stack.anonymous.activate(&sold.license_key, "m9").await.problem(409, "seat_limit_reached");
+    stack.anonymous.activate(&sold.license_key, "m9").await.expect_problem(409, "seat_limit_reached");
 
     let (answer, found) = audit(&stack, id, json!({"repair": true})).await;
     assert!(found["seats"]);
@@ -181,11 +181,11 @@ async fn audit_finds_and_frees_a_seat_that_no_machine_has() {
     let after = snapshot(&stack).await;
     assert_eq!(after.1, events + 3);
     assert!(after.0 == expected);
-    stack.anonymous.heartbeat(text(&active[1]["token"]), "m1").await.expect(200);
+    stack.anonymous.heartbeat(text(&active[1]["token"]), "m1").await.expect_status(200);
     for name in ["m8", "m9"] {
-        stack.anonymous.activate(&sold.license_key, name).await.expect(201);
+        stack.anonymous.activate(&sold.license_key, name).await.expect_status(201);
     }
-    stack.anonymous.activate(&sold.license_key, "m7").await.problem(409, "seat_limit_reached");
+    stack.anonymous.activate(&sold.license_key, "m7").await.expect_problem(409, "seat_limit_reached");
 }
 
 fn snapshot_without(
@@ -242,14 +242,14 @@ async fn audit_finds_and_ends_a_machine_whose_seat_is_not_its_own() {
         let token = text(&active[index]["token"]);
         assert_eq!(stack.anonymous.heartbeat(token, &format!("m{index}")).await.status, status, "m{index}");
     }
-    let events = stack.operator.get(&format!("license-keys/{id}/events?limit=3")).await.expect(200);
+    let events = stack.operator.get(&format!("license-keys/{id}/events?limit=3")).await.expect_status(200);
     let ended = |event: &&Value| event["type"] == "deactivated" && event["data"]["repair"] == true;
     assert_eq!(events["items"].as_array().unwrap().iter().filter(ended).count(), 2);
     // There is room for two again.
     for name in ["m0", "m1"] {
-        stack.anonymous.activate(&sold.license_key, name).await.expect(201);
+        stack.anonymous.activate(&sold.license_key, name).await.expect_status(201);
     }
-    stack.anonymous.activate(&sold.license_key, "m9").await.problem(409, "seat_limit_reached");
+    stack.anonymous.activate(&sold.license_key, "m9").await.expect_problem(409, "seat_limit_reached");
 }
 
 #[tokio::test]
@@ -260,12 +260,12 @@ async fn audit_ends_no_machine_whose_seat_is_its_own_by_then() {
     let (machine, seat) = seat_of(&stack, &id, "m0").await;
     delete(&stack, &key_of(&seat)).await;
     let (operator, path) = (stack.operator.clone(), format!("license-keys/{id}/audit"));
-    let repair = async move { operator.post(&path, json!({"repair": true})).await.expect(200) };
+    let repair = async move { operator.post(&path, json!({"repair": true})).await.expect_status(200) };
     // Somebody mends it by hand, just before it is mended by an end.
-    let answer = stack.faults.overtake(("TransactWriteItems", "ended_at"), repair, put(&stack, &seat)).await;
+    let answer = stack.faults.interleave(("TransactWriteItems", "ended_at"), repair, put(&stack, &seat)).await;
     assert_eq!((&answer["findings"][0]["ok"], &answer["license"]["seats_used"]), (&json!(true), &json!(2)));
     assert_eq!(seat_of(&stack, &id, "m0").await, (machine, seat));
-    stack.anonymous.heartbeat(text(&active[0]["token"]), "m0").await.expect(200);
+    stack.anonymous.heartbeat(text(&active[0]["token"]), "m0").await.expect_status(200);
 }
 
 #[tokio::test]
@@ -274,13 +274,13 @@ async fn audit_asks_no_more_of_many_machines_than_of_one() {
     let mut costs = Vec::new();
     for machines in [1, 64] {
         let (sold, _) = with_machines(&stack, 70, machines).await;
-        stack.faults.forget_calls();
+        stack.faults.reset_calls();
         assert_eq!(faults(&stack, &sold.license_id).await, [""; 0]);
         costs.push(stack.faults.calls());
         // What looks amiss is read once more, and that alone: the machine, the seat.
         let (machine, _) = seat_of(&stack, &sold.license_id, "m0").await;
         delete(&stack, &key_of(&machine)).await;
-        stack.faults.forget_calls();
+        stack.faults.reset_calls();
         assert_eq!(faults(&stack, &sold.license_id).await, ["seats"]);
         assert_eq!(stack.faults.calls().len(), costs[0].len() + 2);
     }
@@ -292,13 +292,13 @@ async fn audit_finds_nothing_amiss_with_machines_that_come_and_go_between_its_tw
     let stack = Stack::start().await;
     let (sold, active) = with_machines(&stack, 3, 2).await;
     let (operator, path) = (stack.operator.clone(), format!("license-keys/{}/audit", sold.license_id));
-    let repair = async move { operator.post(&path, json!({"repair": true})).await.expect(200) };
+    let repair = async move { operator.post(&path, json!({"repair": true})).await.expect_status(200) };
     let meanwhile = async {
-        stack.anonymous.activate(&sold.license_key, "m2").await.expect(201);
+        stack.anonymous.activate(&sold.license_key, "m2").await.expect_status(201);
         let end = format!("license-activations/{}/deactivate", text(&active[0]["activation"]["id"]));
-        stack.operator.post(&end, json!({})).await.expect(200);
+        stack.operator.post(&end, json!({})).await.expect_status(200);
     };
-    let answer = stack.faults.overtake(("Query", "MACHINE#"), repair, meanwhile).await;
+    let answer = stack.faults.interleave(("Query", "MACHINE#"), repair, meanwhile).await;
     assert_eq!((&answer["findings"][0]["ok"], &answer["license"]["seats_used"]), (&json!(true), &json!(2)));
     for (machine, status) in [("m1", 200), ("m2", 200), ("m0", 201)] {
         assert_eq!(stack.anonymous.activate(&sold.license_key, machine).await.status, status, "{machine}");
@@ -314,13 +314,13 @@ async fn audit_frees_a_seat_that_names_a_machine_of_another_seat() {
     let mut other = own.clone();
     other["SK"]["S"] = json!(if own["SK"]["S"] == "SEAT#00000" { "SEAT#00001" } else { "SEAT#00000" });
     put(&stack, &other).await;
-    stack.anonymous.activate(&sold.license_key, "m1").await.problem(409, "seat_limit_reached");
+    stack.anonymous.activate(&sold.license_key, "m1").await.expect_problem(409, "seat_limit_reached");
     assert_eq!(faults(&stack, id).await, ["seats"]);
     let (answer, found) = audit(&stack, id, json!({"repair": true})).await;
     assert!(found["seats"]);
     assert_eq!(answer["license"]["seats_used"], 1);
-    stack.anonymous.heartbeat(text(&active[0]["token"]), "m0").await.expect(200);
-    stack.anonymous.activate(&sold.license_key, "m1").await.expect(201);
+    stack.anonymous.heartbeat(text(&active[0]["token"]), "m0").await.expect_status(200);
+    stack.anonymous.activate(&sold.license_key, "m1").await.expect_status(201);
 }
 
 #[tokio::test]
@@ -331,14 +331,14 @@ async fn audit_leaves_what_does_not_count() {
     let id = &sold.license_id;
     for machine in &active[..4] {
         let path = format!("license-activations/{}/deactivate", text(&machine["activation"]["id"]));
-        stack.operator.post(&path, json!({})).await.expect(200);
+        stack.operator.post(&path, json!({})).await.expect_status(200);
     }
-    stack.operator.post(&format!("license-keys/{id}/change"), json!({"max_users": 1})).await.expect(200);
+    stack.operator.post(&format!("license-keys/{id}/change"), json!({"max_users": 1})).await.expect_status(200);
     let before = snapshot(&stack).await.0;
     audit(&stack, id, json!({"repair": true})).await;
     assert!(snapshot(&stack).await.0 == before);
-    let made = stack.operator.post(&format!("license-keys/{id}/regenerate"), json!({})).await.expect(200);
-    stack.anonymous.activate(text(&made["license_key"]), "m1").await.expect(201);
+    let made = stack.operator.post(&format!("license-keys/{id}/regenerate"), json!({})).await.expect_status(200);
+    stack.anonymous.activate(text(&made["license_key"]), "m1").await.expect_status(201);
     let before = snapshot(&stack).await.0;
     assert!(audit(&stack, id, json!({"repair": true})).await.1["seats"]);
     assert!(snapshot(&stack).await.0 == before);
@@ -347,8 +347,8 @@ async fn audit_leaves_what_does_not_count() {
 #[tokio::test]
 async fn audit_finds_a_stored_token_that_is_not_its_own() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
-    let other = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
+    let other = stack.operator.issue_new_license(1).await;
     let id = &sold.license_id;
     let at = key(&partition(id), "SEALED");
     let sealed = read(&stack, &at).await;
@@ -402,7 +402,7 @@ async fn audit_finds_a_stored_token_that_is_not_its_own() {
     put(&stack, pointer).await;
 
     // What is stored is from before it was regenerated: as a backup may have it.
-    stack.operator.post(&format!("license-keys/{id}/regenerate"), json!({})).await.expect(200);
+    stack.operator.post(&format!("license-keys/{id}/regenerate"), json!({})).await.expect_status(200);
     assert_eq!(faults(&stack, id).await, [""; 0]);
     put(&stack, &sealed).await;
     assert_eq!(faults(&stack, id).await, ["stored_token"]);
@@ -411,7 +411,7 @@ async fn audit_finds_a_stored_token_that_is_not_its_own() {
 #[tokio::test]
 async fn audit_finds_a_signing_key_that_is_unknown_or_condemned() {
     let stack = Stack::start().await;
-    let id = stack.operator.sell(1).await.license_id;
+    let id = stack.operator.issue_new_license(1).await.license_id;
     let is_key = |item: &&Value| item["PK"]["S"] == "KEYRING" && item["state"]["S"] == "current";
     let signing_key = stack.items().await.iter().find(is_key).unwrap().clone();
     let in_state = |state: &str| {
@@ -436,22 +436,22 @@ async fn audit_finds_a_signing_key_that_is_unknown_or_condemned() {
 #[tokio::test]
 async fn audit_stores_a_token_of_another_key_in_place_of_one_whose_key_was_condemned() {
     let stack = Stack::start().await;
-    let (kept, ended) = (stack.operator.sell(1).await, stack.operator.sell(1).await);
+    let (kept, ended) = (stack.operator.issue_new_license(1).await, stack.operator.issue_new_license(1).await);
     let revoke = format!("license-keys/{}/revoke", ended.license_id);
-    stack.operator.post(&revoke, json!({"reason": "refund"})).await.expect(200);
-    let machine = stack.anonymous.activate(&kept.license_key, "one").await.expect(201);
-    let ring = stack.operator.get("signing-keys").await.expect(200);
+    stack.operator.post(&revoke, json!({"reason": "refund"})).await.expect_status(200);
+    let machine = stack.anonymous.activate(&kept.license_key, "one").await.expect_status(201);
+    let ring = stack.operator.get("signing-keys").await.expect_status(200);
     let current = ring["items"].as_array().unwrap().iter().find(|key| key["state"] == "current").unwrap();
     let condemn = format!("signing-keys/{}/condemn", text(&current["kid"]));
-    stack.operator.post(&condemn, json!({"reason": "seen elsewhere"})).await.expect(200);
+    stack.operator.post(&condemn, json!({"reason": "seen elsewhere"})).await.expect_status(200);
 
     assert_eq!(faults(&stack, &kept.license_id).await, ["signing_key"]);
     let (_, findings) = audit(&stack, &kept.license_id, json!({"repair": true})).await;
     assert!(findings.values().all(|ok| *ok), "{findings:?}");
     assert_eq!(faults(&stack, &kept.license_id).await, [""; 0]);
     // The machine keeps its seat, and comes back by the key string that it knows.
-    stack.anonymous.heartbeat(text(&machine["token"]), "one").await.problem(401, "token_invalid");
-    stack.anonymous.activate(&kept.license_key, "one").await.expect(200);
+    stack.anonymous.heartbeat(text(&machine["token"]), "one").await.expect_problem(401, "token_invalid");
+    stack.anonymous.activate(&kept.license_key, "one").await.expect_status(200);
     // For what has ended, nothing is signed.
     audit(&stack, &ended.license_id, json!({"repair": true})).await;
     assert_eq!(faults(&stack, &ended.license_id).await, ["signing_key"]);
@@ -460,18 +460,18 @@ async fn audit_stores_a_token_of_another_key_in_place_of_one_whose_key_was_conde
 #[tokio::test]
 async fn audit_finds_a_tier_that_is_not_there() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
-    let other = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
+    let other = stack.operator.issue_new_license(1).await;
     let id = &sold.license_id;
     for tier in ["tier_01JD8W0V5XK6Q3R7T2N4M8P9ZB", text(&other.tier["id"])] {
-        stack.set_of_license(id, "tier_id", json!({"S": tier})).await;
+        stack.set_license_attribute(id, "tier_id", json!({"S": tier})).await;
         assert_eq!(faults(&stack, id).await, ["tier"], "{tier}");
     }
-    stack.set_of_license(id, "tier_id", json!({"S": sold.tier["id"]})).await;
+    stack.set_license_attribute(id, "tier_id", json!({"S": sold.tier["id"]})).await;
     assert_eq!(faults(&stack, id).await, [""; 0]);
     let product = &sold.product;
     let off = json!({"code": product["code"], "name": "Atlas", "is_active": false});
-    stack.operator.put(&format!("products/{}", text(&product["id"])), off).await.expect(200);
+    stack.operator.put(&format!("products/{}", text(&product["id"])), off).await.expect_status(200);
     assert_eq!(faults(&stack, id).await, ["tier"], "its product is switched off");
     delete(&stack, &key("CATALOG", &format!("PRODUCT#{}", text(&product["id"])))).await;
     assert_eq!(faults(&stack, id).await, ["tier"], "its product is gone");
@@ -480,8 +480,8 @@ async fn audit_finds_a_tier_that_is_not_there() {
 #[tokio::test]
 async fn audit_finds_a_customer_pointer_that_leads_astray() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
-    let other = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
+    let other = stack.operator.issue_new_license(1).await;
     let id = &sold.license_id;
     let customer = text(&sold.customer["id"]);
     let pointer =
@@ -511,7 +511,7 @@ async fn audit_finds_a_customer_pointer_that_leads_astray() {
 #[tokio::test]
 async fn audit_finds_that_it_is_over() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell_with(&json!({"billing_period": "monthly"})).await;
+    let sold = stack.operator.issue_new_license_with(&json!({"billing_period": "monthly"})).await;
     let id = &sold.license_id;
     stack.advance(31 * 86_400 - 1);
     assert_eq!(faults(&stack, id).await, [""; 0]);
@@ -519,17 +519,17 @@ async fn audit_finds_that_it_is_over() {
     assert_eq!(faults(&stack, id).await, ["expiry"]);
     let (answer, _) = audit(&stack, id, json!({"repair": true})).await;
     assert_eq!(answer["license"]["status"], "expired", "nothing to be mended by us");
-    stack.operator.post(&format!("license-keys/{id}/renew"), json!({"expires_at": null})).await.expect(200);
+    stack.operator.post(&format!("license-keys/{id}/renew"), json!({"expires_at": null})).await.expect_status(200);
     assert_eq!(faults(&stack, id).await, [""; 0]);
 }
 
 #[tokio::test]
 async fn audit_422() {
     let stack = Stack::start().await;
-    let id = stack.operator.sell(1).await.license_id;
+    let id = stack.operator.issue_new_license(1).await.license_id;
     let path = format!("license-keys/{id}/audit");
     let answer = stack.operator.post(&path, json!({"repair": "yes"})).await;
-    assert_eq!(answer.problem(422, "invalid_value")["errors"][0]["pointer"], "/repair");
+    assert_eq!(answer.expect_problem(422, "invalid_value")["errors"][0]["pointer"], "/repair");
     let answer = stack.operator.post(&path, json!({"fix": true})).await;
-    assert_eq!(answer.problem(422, "unknown_field")["errors"][0]["pointer"], "/fix");
+    assert_eq!(answer.expect_problem(422, "unknown_field")["errors"][0]["pointer"], "/fix");
 }

@@ -20,14 +20,14 @@ async fn refuses(client: &Client, list: &str, good: &Value, cases: &[(Value, &[&
     for (change, places) in cases {
         let answer = client.post(list, merged(good.clone(), change)).await;
         assert_eq!(answer.status, 422, "{list} {change}: {}", answer.text);
-        answer.faults(422, places);
+        answer.expect_errors(422, places);
     }
 }
 
 /// Each of these fields has to be there.
 async fn requires(client: &Client, list: &str, good: &Value, fields: &[&str]) {
     for field in fields {
-        client.post(list, without(good, field)).await.faults(422, &[&format!("/{field} invalid_value")]);
+        client.post(list, without(good, field)).await.expect_errors(422, &[&format!("/{field} invalid_value")]);
     }
 }
 
@@ -57,16 +57,16 @@ async fn honours_if_match(client: &Client, list: &str, resource: &Value) {
     assert_ne!(now, first);
     let weak = format!("W/{now}");
     for stale in [first.as_str(), &weak, "\"x\"", "x", "", &now[1..now.len() - 1]] {
-        put(stale, "Third").await.problem(412, "version_conflict");
+        put(stale, "Third").await.expect_problem(412, "version_conflict");
     }
     // What does not hold is told before what is wrong with the body.
     let answer = client.with_header("if-match", &first).replace(list, resource, &json!({"name": ""})).await;
-    answer.problem(412, "version_conflict");
+    answer.expect_problem(412, "version_conflict");
     let read = client.get(&path).await;
     assert_eq!((&read.body["name"], read.header("etag")), (&json!("Second"), &*now));
-    put(&format!("{first}, {now}"), "Third").await.expect(200);
-    put("*", "Fourth").await.expect(200);
-    assert_eq!(client.replace(list, resource, &json!({"name": "Fifth"})).await.expect(200)["name"], "Fifth");
+    put(&format!("{first}, {now}"), "Third").await.expect_status(200);
+    put("*", "Fourth").await.expect_status(200);
+    assert_eq!(client.replace(list, resource, &json!({"name": "Fifth"})).await.expect_status(200)["name"], "Fifth");
 }
 
 /// There is no such thing, or the id is not even one.
@@ -79,9 +79,9 @@ async fn knows_what_is_not_there(client: &Client, list: &str, resource: &Value) 
     let lower = id.to_lowercase();
     let ids = [unknown.as_str(), &other_kind, &longer, &lower, "x", "%00", "..%2f", "%ff"];
     for id in ids {
-        client.get(&format!("{list}/{id}")).await.problem(404, "not_found");
+        client.get(&format!("{list}/{id}")).await.expect_problem(404, "not_found");
         let answer = client.replace(list, &merged(resource.clone(), &json!({"id": id})), &json!({})).await;
-        answer.problem(404, "not_found");
+        answer.expect_problem(404, "not_found");
     }
 }
 
@@ -124,7 +124,7 @@ async fn post_products_201() {
         .operator
         .post("products", json!({"code": "a".repeat(40), "name": "A", "sort_order": i32::MAX}))
         .await
-        .expect(201);
+        .expect_status(201);
 }
 
 #[tokio::test]
@@ -150,9 +150,9 @@ async fn post_products_409_and_422() {
     cases.push((json!({"a": 1, "b/~": 2}), &["/a unknown_field", "/b~1~0 unknown_field"]));
     cases.push((json!({"code": "A", "name": ""}), &["/code invalid_value", "/name invalid_value"]));
     refuses(operator, "products", &good, &cases).await;
-    assert_eq!(ids(&operator.get("products").await.expect(200)), [""; 0], "what is refused leaves nothing");
-    operator.post("products", good.clone()).await.expect(201);
-    operator.post("products", good).await.faults(409, &["/code code_taken"]);
+    assert_eq!(ids(&operator.get("products").await.expect_status(200)), [""; 0], "what is refused leaves nothing");
+    operator.post("products", good.clone()).await.expect_status(201);
+    operator.post("products", good).await.expect_errors(409, &["/code code_taken"]);
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn put_products_200() {
     let fields = json!({
         "description": "Maps", "sort_order": 7, "is_active": false, "one_key_per_customer": false,
     });
-    let made = operator.product_with(&fields).await;
+    let made = operator.create_product_with(&fields).await;
     stack.advance(5);
     let path = format!("products/{}", text(&made["id"]));
     let put = operator.put(&path, json!({"name": "Bold"})).await;
@@ -180,7 +180,7 @@ async fn put_products_200() {
     assert_eq!(put.body, expected, "what is left out takes its default");
     let read = operator.get(&path).await;
     assert_eq!((&read.text, read.header("etag")), (&put.text, put.header("etag")));
-    assert_eq!(operator.replace("products", &made, &fields).await.expect(200)["sort_order"], 7);
+    assert_eq!(operator.replace("products", &made, &fields).await.expect_status(200)["sort_order"], 7);
     honours_if_match(operator, "products", &made).await;
 }
 
@@ -188,25 +188,25 @@ async fn put_products_200() {
 async fn put_products_404_and_422() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let made = operator.product().await;
+    let made = operator.create_product().await;
     knows_what_is_not_there(operator, "products", &made).await;
     let put = async |fields: &Value| operator.replace("products", &made, fields).await;
-    put(&json!({"code": "other"})).await.faults(422, &["/code immutable"]);
-    put(&json!({"code": "other", "name": ""})).await.faults(422, &["/code immutable", "/name invalid_value"]);
-    put(&json!({"code": 5})).await.faults(422, &["/code invalid_value"]);
-    put(&json!({"colour": "red"})).await.faults(422, &["/colour unknown_field"]);
+    put(&json!({"code": "other"})).await.expect_errors(422, &["/code immutable"]);
+    put(&json!({"code": "other", "name": ""})).await.expect_errors(422, &["/code immutable", "/name invalid_value"]);
+    put(&json!({"code": 5})).await.expect_errors(422, &["/code invalid_value"]);
+    put(&json!({"colour": "red"})).await.expect_errors(422, &["/colour unknown_field"]);
     for (change, places) in text_cases() {
-        put(&change).await.faults(422, places);
+        put(&change).await.expect_errors(422, places);
     }
     let path = format!("products/{}", text(&made["id"]));
-    operator.put(&path, json!({})).await.faults(422, &["/name invalid_value"]);
-    assert_eq!(operator.get(&path).await.expect(200), made);
+    operator.put(&path, json!({})).await.expect_errors(422, &["/name invalid_value"]);
+    assert_eq!(operator.get(&path).await.expect_status(200), made);
 }
 
 #[tokio::test]
 async fn post_product_features_201() {
     let stack = Stack::start().await;
-    let product = stack.operator.product().await;
+    let product = stack.operator.create_product().await;
     let least = json!({"product_id": product["id"], "key": "export.pdf", "name": "PDF export"});
     let answer = stack.operator.post("product-features", least).await;
     lies_where_it_says(&stack.operator, "product-features", &answer).await;
@@ -220,19 +220,19 @@ async fn post_product_features_201() {
     for key in ["a", "0", "a_b-c.d", &"a".repeat(64)] {
         let all = json!({"product_id": product["id"], "key": key, "name": "A", "description": "B", "display_only": true,
             "sort_order": -3});
-        let made = stack.operator.post("product-features", all.clone()).await.expect(201);
+        let made = stack.operator.post("product-features", all.clone()).await.expect_status(201);
         assert_eq!(merged(made.clone(), &all), made);
     }
     // A key is taken within its product alone.
-    let other = stack.operator.product().await;
-    stack.operator.feature(&other, "export.pdf").await;
+    let other = stack.operator.create_product().await;
+    stack.operator.create_feature(&other, "export.pdf").await;
 }
 
 #[tokio::test]
 async fn post_product_features_409_and_422() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let product = operator.product().await;
+    let product = operator.create_product().await;
     let good = json!({"product_id": product["id"], "key": "export", "name": "Export"});
     requires(operator, "product-features", &good, &["product_id", "key", "name"]).await;
     let mut cases = text_cases();
@@ -249,33 +249,35 @@ async fn post_product_features_409_and_422() {
     cases.push((json!({"is_active": true}), &["/is_active unknown_field"]));
     cases.push((json!({"key": "A", "name": ""}), &["/key invalid_value", "/name invalid_value"]));
     refuses(operator, "product-features", &good, &cases).await;
-    operator.post("product-features", good.clone()).await.expect(201);
-    operator.post("product-features", good).await.faults(409, &["/key key_taken"]);
+    operator.post("product-features", good.clone()).await.expect_status(201);
+    operator.post("product-features", good).await.expect_errors(409, &["/key key_taken"]);
 }
 
 #[tokio::test]
 async fn put_product_features_200_404_412_and_422() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let (product, other) = (operator.product().await, operator.product().await);
+    let (product, other) = (operator.create_product().await, operator.create_product().await);
     let made = json!({"product_id": product["id"], "key": "api", "name": "API", "description": "B", "display_only": true,
         "sort_order": 4});
-    let made = operator.post("product-features", made).await.expect(201);
+    let made = operator.post("product-features", made).await.expect_status(201);
     stack.advance(5);
-    let put =
-        operator.put(&format!("product-features/{}", text(&made["id"])), json!({"name": "Bold"})).await.expect(200);
+    let put = operator
+        .put(&format!("product-features/{}", text(&made["id"])), json!({"name": "Bold"}))
+        .await
+        .expect_status(200);
     let changed = json!({"name": "Bold", "description": null, "display_only": false, "sort_order": 0,
         "updated_at": "2026-01-15T12:00:05Z"});
     assert_eq!(put, merged(made.clone(), &changed));
     honours_if_match(operator, "product-features", &made).await;
     knows_what_is_not_there(operator, "product-features", &made).await;
     let put = async |fields: &Value| operator.replace("product-features", &made, fields).await;
-    put(&json!({"key": "other"})).await.faults(422, &["/key immutable"]);
-    put(&json!({"product_id": other["id"]})).await.faults(422, &["/product_id immutable"]);
-    put(&json!({"product_id": "x", "key": "y"})).await.faults(422, &["/product_id immutable", "/key immutable"]);
-    put(&json!({"colour": "red"})).await.faults(422, &["/colour unknown_field"]);
+    put(&json!({"key": "other"})).await.expect_errors(422, &["/key immutable"]);
+    put(&json!({"product_id": other["id"]})).await.expect_errors(422, &["/product_id immutable"]);
+    put(&json!({"product_id": "x", "key": "y"})).await.expect_errors(422, &["/product_id immutable", "/key immutable"]);
+    put(&json!({"colour": "red"})).await.expect_errors(422, &["/colour unknown_field"]);
     for (change, places) in text_cases() {
-        put(&change).await.faults(422, places);
+        put(&change).await.expect_errors(422, places);
     }
 }
 
@@ -290,7 +292,7 @@ fn least_tier(product: &Value) -> Value {
 async fn post_pricing_tiers_201() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let product = operator.product().await;
+    let product = operator.create_product().await;
     let answer = operator.post("pricing-tiers", least_tier(&product)).await;
     lies_where_it_says(operator, "pricing-tiers", &answer).await;
     let expected = json!({
@@ -304,7 +306,7 @@ async fn post_pricing_tiers_201() {
     assert_eq!(answer.body, expected);
     assert!(text(&answer.body["id"]).starts_with("tier_"));
 
-    let feature = operator.feature(&product, "api").await;
+    let feature = operator.create_feature(&product, "api").await;
     let all = json!({
         "code": "max", "name": "Max", "description": "All of it", "includes_tier_id": answer.body["id"],
         "monthly_price": 9_007_199_254_740_991_i64, "annual_price": 0, "currency": "JPY", "billing_period": "perpetual",
@@ -318,24 +320,24 @@ async fn post_pricing_tiers_201() {
     assert_eq!(made.body["feature_keys"], json!(["api"]));
     let least = json!({"code": "least", "billing_period": "annual", "max_users": 1, "max_tenants": 1,
         "token_ttl_seconds": 1, "renew_after_seconds": 0});
-    let made = operator.post("pricing-tiers", merged(least_tier(&product), &least)).await.expect(201);
+    let made = operator.post("pricing-tiers", merged(least_tier(&product), &least)).await.expect_status(201);
     assert_eq!(made["heartbeat_interval_seconds"], 1, "the life of a token where that is less");
     // A code is taken within its product alone.
-    let other = operator.product().await;
-    operator.post("pricing-tiers", least_tier(&other)).await.expect(201);
+    let other = operator.create_product().await;
+    operator.post("pricing-tiers", least_tier(&other)).await.expect_status(201);
 }
 
 #[tokio::test]
 async fn post_pricing_tiers_409_and_422() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let (product, other) = (operator.product().await, operator.product().await);
+    let (product, other) = (operator.create_product().await, operator.create_product().await);
     let good = least_tier(&product);
     let required =
         ["product_id", "code", "name", "monthly_price", "annual_price", "currency", "billing_period", "max_users"];
     requires(operator, "pricing-tiers", &good, &required).await;
-    let (own, foreign) = (operator.feature(&product, "a").await, operator.feature(&other, "a").await);
-    let foreign_tier = operator.tier_with(&other, &json!({})).await;
+    let (own, foreign) = (operator.create_feature(&product, "a").await, operator.create_feature(&other, "a").await);
+    let foreign_tier = operator.create_tier(&other, &json!({})).await;
     let (unknown, unknown_feature) = ("tier_01JD8W0V5XK6Q3R7T2N4M8P9ZB", "feat_01JD8W0V5XK6Q3R7T2N4M8P9ZB");
 
     let mut cases = text_cases();
@@ -394,20 +396,20 @@ async fn post_pricing_tiers_409_and_422() {
     cases.push((both, &["/includes_tier_id tier_of_other_product", "/feature_ids/0 feature_of_other_product"]));
     refuses(operator, "pricing-tiers", &good, &cases).await;
 
-    operator.post("pricing-tiers", good.clone()).await.expect(201);
-    operator.post("pricing-tiers", good).await.faults(409, &["/code code_taken"]);
+    operator.post("pricing-tiers", good.clone()).await.expect_status(201);
+    operator.post("pricing-tiers", good).await.expect_errors(409, &["/code code_taken"]);
 }
 
 #[tokio::test]
 async fn put_pricing_tiers_200_404_412_and_422() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let (product, other) = (operator.product().await, operator.product().await);
+    let (product, other) = (operator.create_product().await, operator.create_product().await);
     let all = json!({
         "description": "B", "max_users": 5, "max_tenants": 2, "is_claimable": true, "is_active": false, "sort_order": 9,
         "token_ttl_seconds": 60, "heartbeat_interval_seconds": 30, "renew_after_seconds": 30, "grace_period_seconds": 5,
     });
-    let made = operator.post("pricing-tiers", merged(least_tier(&product), &all)).await.expect(201);
+    let made = operator.post("pricing-tiers", merged(least_tier(&product), &all)).await.expect_status(201);
     stack.advance(5);
     let path = format!("pricing-tiers/{}", text(&made["id"]));
     let least = without(&without(&least_tier(&product), "product_id"), "code");
@@ -420,26 +422,30 @@ async fn put_pricing_tiers_200_404_412_and_422() {
     assert_eq!(put.body, merged(made.clone(), &changed));
     assert_eq!(operator.get(&path).await.text, put.text);
     for field in ["name", "monthly_price", "annual_price", "currency", "billing_period", "max_users"] {
-        operator.put(&path, without(&least, field)).await.faults(422, &[&format!("/{field} invalid_value")]);
+        operator.put(&path, without(&least, field)).await.expect_errors(422, &[&format!("/{field} invalid_value")]);
     }
     honours_if_match(operator, "pricing-tiers", &made).await;
     knows_what_is_not_there(operator, "pricing-tiers", &made).await;
 
     let put = async |fields: &Value| operator.replace("pricing-tiers", &made, fields).await;
-    put(&json!({"code": "other"})).await.faults(422, &["/code immutable"]);
-    put(&json!({"product_id": other["id"]})).await.faults(422, &["/product_id immutable"]);
-    put(&json!({"code": "other", "currency": "x"})).await.faults(422, &["/code immutable", "/currency invalid_value"]);
-    put(&json!({"colour": "red"})).await.faults(422, &["/colour unknown_field"]);
-    put(&json!({"includes_tier_id": made["id"]})).await.faults(422, &["/includes_tier_id tier_cycle"]);
-    let foreign = operator.tier_with(&other, &json!({})).await;
-    put(&json!({"includes_tier_id": foreign["id"]})).await.faults(422, &["/includes_tier_id tier_of_other_product"]);
-    let second = operator.tier_with(&product, &json!({"includes_tier_id": made["id"]})).await;
-    let third = operator.tier_with(&product, &json!({"includes_tier_id": second["id"]})).await;
+    put(&json!({"code": "other"})).await.expect_errors(422, &["/code immutable"]);
+    put(&json!({"product_id": other["id"]})).await.expect_errors(422, &["/product_id immutable"]);
+    put(&json!({"code": "other", "currency": "x"}))
+        .await
+        .expect_errors(422, &["/code immutable", "/currency invalid_value"]);
+    put(&json!({"colour": "red"})).await.expect_errors(422, &["/colour unknown_field"]);
+    put(&json!({"includes_tier_id": made["id"]})).await.expect_errors(422, &["/includes_tier_id tier_cycle"]);
+    let foreign = operator.create_tier(&other, &json!({})).await;
+    put(&json!({"includes_tier_id": foreign["id"]}))
+        .await
+        .expect_errors(422, &["/includes_tier_id tier_of_other_product"]);
+    let second = operator.create_tier(&product, &json!({"includes_tier_id": made["id"]})).await;
+    let third = operator.create_tier(&product, &json!({"includes_tier_id": second["id"]})).await;
     for heir in [&second, &third] {
-        put(&json!({"includes_tier_id": heir["id"]})).await.faults(422, &["/includes_tier_id tier_cycle"]);
+        put(&json!({"includes_tier_id": heir["id"]})).await.expect_errors(422, &["/includes_tier_id tier_cycle"]);
     }
     for (change, places) in text_cases() {
-        put(&change).await.faults(422, places);
+        put(&change).await.expect_errors(422, places);
     }
 }
 
@@ -447,21 +453,21 @@ async fn put_pricing_tiers_200_404_412_and_422() {
 async fn feature_keys_are_own_and_inherited_sorted_and_without_display_only() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let product = operator.product().await;
+    let product = operator.create_product().await;
     let mut made = Vec::new();
     for key in ["zoom", "api", "mail", "beta"] {
-        made.push(operator.feature(&product, key).await);
+        made.push(operator.create_feature(&product, key).await);
     }
     let [zoom, api, mail, beta] = &made[..] else { panic!("four") };
-    operator.replace("product-features", beta, &json!({"display_only": true})).await.expect(200);
-    let first = operator.tier_with(&product, &json!({"feature_ids": [zoom["id"], beta["id"]]})).await;
+    operator.replace("product-features", beta, &json!({"display_only": true})).await.expect_status(200);
+    let first = operator.create_tier(&product, &json!({"feature_ids": [zoom["id"], beta["id"]]})).await;
     let second = json!({"includes_tier_id": first["id"], "feature_ids": [mail["id"], zoom["id"]]});
-    let second = operator.tier_with(&product, &second).await;
+    let second = operator.create_tier(&product, &second).await;
     let third =
-        operator.tier_with(&product, &json!({"includes_tier_id": second["id"], "feature_ids": [api["id"]]})).await;
+        operator.create_tier(&product, &json!({"includes_tier_id": second["id"], "feature_ids": [api["id"]]})).await;
     let keys = async |tier: &Value| {
-        let read = operator.get(&format!("pricing-tiers/{}", text(&tier["id"]))).await.expect(200);
-        let list = operator.get(&format!("pricing-tiers?product_id={}", text(&product["id"]))).await.expect(200);
+        let read = operator.get(&format!("pricing-tiers/{}", text(&tier["id"]))).await.expect_status(200);
+        let list = operator.get(&format!("pricing-tiers?product_id={}", text(&product["id"]))).await.expect_status(200);
         let row = list["items"].as_array().unwrap().iter().find(|row| row["id"] == tier["id"]).unwrap().clone();
         assert_eq!(read, row);
         read["feature_keys"].clone()
@@ -471,10 +477,13 @@ async fn feature_keys_are_own_and_inherited_sorted_and_without_display_only() {
     assert_eq!(keys(&third).await, json!(["api", "mail", "zoom"]));
     assert_eq!(third["feature_ids"], json!([api["id"]]));
     // What changes below shows above.
-    operator.replace("pricing-tiers", &first, &json!({"feature_ids": []})).await.expect(200);
-    operator.replace("product-features", mail, &json!({"display_only": true})).await.expect(200);
+    operator.replace("pricing-tiers", &first, &json!({"feature_ids": []})).await.expect_status(200);
+    operator.replace("product-features", mail, &json!({"display_only": true})).await.expect_status(200);
     assert_eq!(keys(&third).await, json!(["api", "zoom"]));
-    operator.replace("pricing-tiers", &second, &json!({"includes_tier_id": null, "feature_ids": []})).await.expect(200);
+    operator
+        .replace("pricing-tiers", &second, &json!({"includes_tier_id": null, "feature_ids": []}))
+        .await
+        .expect_status(200);
     assert_eq!(keys(&third).await, json!(["api"]));
 }
 
@@ -482,19 +491,19 @@ async fn feature_keys_are_own_and_inherited_sorted_and_without_display_only() {
 async fn get_products_catalog_200_and_304() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let product = operator.product_with(&json!({"code": "second", "sort_order": 2})).await;
-    operator.product_with(&json!({"code": "hidden", "is_active": false})).await;
-    let earlier = operator.product_with(&json!({"code": "first", "sort_order": 1})).await;
-    let export = operator.feature(&product, "export").await;
+    let product = operator.create_product_with(&json!({"code": "second", "sort_order": 2})).await;
+    operator.create_product_with(&json!({"code": "hidden", "is_active": false})).await;
+    let earlier = operator.create_product_with(&json!({"code": "first", "sort_order": 1})).await;
+    let export = operator.create_feature(&product, "export").await;
     let support = json!({"product_id": product["id"], "key": "support", "name": "Support", "display_only": true, "sort_order": -1});
-    let support = operator.post("product-features", support).await.expect(201);
+    let support = operator.post("product-features", support).await.expect_status(201);
     let base = json!({"feature_ids": [support["id"], export["id"]], "is_active": false});
-    let base = operator.tier_with(&product, &base).await;
-    let api = operator.feature(&product, "api").await;
-    operator.replace("product-features", &api, &json!({"sort_order": -2})).await.expect(200);
+    let base = operator.create_tier(&product, &base).await;
+    let api = operator.create_feature(&product, "api").await;
+    operator.replace("product-features", &api, &json!({"sort_order": -2})).await.expect_status(200);
     let heir = json!({"includes_tier_id": base["id"], "feature_ids": [api["id"]], "sort_order": 2});
-    let heir = operator.tier_with(&product, &heir).await;
-    let plain = operator.tier_with(&product, &json!({"sort_order": 1})).await;
+    let heir = operator.create_tier(&product, &heir).await;
+    let plain = operator.create_tier(&product, &json!({"sort_order": 1})).await;
 
     let answer = stack.anonymous.get("products/catalog").await;
     assert_eq!(answer.header("cache-control"), "public, max-age=60");
@@ -521,7 +530,7 @@ async fn get_products_catalog_200_and_304() {
     let seen = stack.anonymous.with_header("if-none-match", &tag).get("products/catalog").await;
     assert_eq!((seen.status, &*seen.text, seen.header("etag")), (304, "", &*tag));
     assert_eq!(seen.header("access-control-allow-origin"), "*");
-    operator.product().await;
+    operator.create_product().await;
     let changed = stack.anonymous.with_header("if-none-match", &tag).get("products/catalog").await;
     assert_eq!(changed.status, 200);
     assert_ne!(changed.header("etag"), tag);
@@ -531,21 +540,21 @@ async fn get_products_catalog_200_and_304() {
 async fn get_products_catalog_shows_the_change_of_another_instance_within_60_seconds() {
     let folder = tempfile::tempdir().unwrap();
     let folder = Folder::take(folder.path()).unwrap();
-    let [stack, other] = Stack::two(&folder).await;
+    let [stack, other] = Stack::start_pair(&folder).await;
     let count =
-        async || stack.anonymous.get("products/catalog").await.expect(200)["products"].as_array().unwrap().len();
+        async || stack.anonymous.get("products/catalog").await.expect_status(200)["products"].as_array().unwrap().len();
     assert_eq!(count().await, 0);
-    let made = other.operator.product().await;
+    let made = other.operator.create_product().await;
     // Operators' reads bypass the copy.
-    assert_eq!(ids(&stack.operator.get("products").await.expect(200)), [text(&made["id"])]);
-    assert_eq!(stack.operator.get(&format!("products/{}", text(&made["id"]))).await.expect(200), made);
-    stack.faults.forget_calls();
+    assert_eq!(ids(&stack.operator.get("products").await.expect_status(200)), [text(&made["id"])]);
+    assert_eq!(stack.operator.get(&format!("products/{}", text(&made["id"]))).await.expect_status(200), made);
+    stack.faults.reset_calls();
     stack.advance(59);
     assert_eq!((count().await, stack.faults.calls()), (0, vec![]));
     stack.advance(1);
     assert_eq!(count().await, 1);
     // Its own change an instance sees at once.
-    stack.operator.product().await;
+    stack.operator.create_product().await;
     assert_eq!(count().await, 2);
 }
 
@@ -555,12 +564,12 @@ async fn lists_are_in_sort_order_and_filtered() {
     let operator = &stack.operator;
     let mut products = Vec::new();
     for sort_order in [3, -2_147_483_648_i64, 10, 0, 2_147_483_647, -1] {
-        products.push(operator.product_with(&json!({"sort_order": sort_order})).await);
+        products.push(operator.create_product_with(&json!({"sort_order": sort_order})).await);
     }
     let order = |list: &Value| {
         list["items"].as_array().unwrap().iter().map(|row| row["sort_order"].as_i64().unwrap()).collect::<Vec<_>>()
     };
-    let list = operator.get("products").await.expect(200);
+    let list = operator.get("products").await.expect_status(200);
     assert_eq!(order(&list), [-2_147_483_648, -1, 0, 3, 10, 2_147_483_647]);
     assert_eq!(list["next_cursor"], Value::Null);
     products.sort_by_key(|product| product["sort_order"].as_i64());
@@ -571,18 +580,18 @@ async fn lists_are_in_sort_order_and_filtered() {
         for product in [one, other] {
             let fields =
                 json!({"product_id": product["id"], "key": random_word("f"), "name": "A", "sort_order": sort_order});
-            operator.post("product-features", fields).await.expect(201);
-            operator.tier_with(product, &json!({"sort_order": sort_order})).await;
+            operator.post("product-features", fields).await.expect_status(201);
+            operator.create_tier(product, &json!({"sort_order": sort_order})).await;
         }
     }
     for list in ["product-features", "pricing-tiers"] {
-        assert_eq!(order(&operator.get(list).await.expect(200)), [1, 1, 2, 2]);
-        let of_one = operator.get(&format!("{list}?product_id={}", text(&one["id"]))).await.expect(200);
+        assert_eq!(order(&operator.get(list).await.expect_status(200)), [1, 1, 2, 2]);
+        let of_one = operator.get(&format!("{list}?product_id={}", text(&one["id"]))).await.expect_status(200);
         assert_eq!(order(&of_one), [1, 2]);
         assert!(of_one["items"].as_array().unwrap().iter().all(|row| row["product_id"] == one["id"]));
-        let none = operator.get(&format!("{list}?product_id=prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB")).await.expect(200);
+        let none = operator.get(&format!("{list}?product_id=prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB")).await.expect_status(200);
         assert_eq!(none, json!({"items": [], "next_cursor": null}));
-        operator.get(&format!("{list}?product_id=x")).await.faults(422, &["product_id invalid_value"]);
+        operator.get(&format!("{list}?product_id=x")).await.expect_errors(422, &["product_id invalid_value"]);
     }
 }
 
@@ -592,19 +601,19 @@ async fn pages_show_every_row_once_while_rows_are_added() {
     let operator = &stack.operator;
     let mut expected = Vec::new();
     for sort_order in 0..7 {
-        let product = operator.product_with(&json!({"sort_order": sort_order * 10})).await;
+        let product = operator.create_product_with(&json!({"sort_order": sort_order * 10})).await;
         expected.push(text(&product["id"]).to_owned());
     }
-    let first = operator.get("products?limit=3").await.expect(200);
+    let first = operator.get("products?limit=3").await.expect_status(200);
     let mut seen = ids(&first);
     let mut cursor = text(&first["next_cursor"]).to_owned();
-    operator.product_with(&json!({"sort_order": -5})).await;
-    operator.product_with(&json!({"sort_order": 15})).await;
-    let late = operator.product_with(&json!({"sort_order": 45})).await;
+    operator.create_product_with(&json!({"sort_order": -5})).await;
+    operator.create_product_with(&json!({"sort_order": 15})).await;
+    let late = operator.create_product_with(&json!({"sort_order": 45})).await;
     expected.insert(5, text(&late["id"]).to_owned());
     loop {
         // Another limit makes no other list of it.
-        let page = operator.get(&format!("products?limit=2&cursor={cursor}")).await.expect(200);
+        let page = operator.get(&format!("products?limit=2&cursor={cursor}")).await.expect_status(200);
         assert!(ids(&page).len() <= 2);
         seen.extend(ids(&page));
         match page["next_cursor"].as_str() {
@@ -613,43 +622,43 @@ async fn pages_show_every_row_once_while_rows_are_added() {
         }
     }
     assert_eq!(seen, expected);
-    let whole = operator.get("products?limit=100").await.expect(200);
+    let whole = operator.get("products?limit=100").await.expect_status(200);
     assert_eq!((ids(&whole).len(), &whole["next_cursor"]), (10, &Value::Null));
-    let even = operator.get("products?limit=10").await.expect(200);
+    let even = operator.get("products?limit=10").await.expect_status(200);
     assert_eq!(even["next_cursor"], Value::Null, "a page that is just full is the last");
 }
 
 #[tokio::test]
 async fn lists_have_25_rows_if_nothing_is_said() {
     let stack = Stack::start().await;
-    let product = stack.operator.product().await;
+    let product = stack.operator.create_product().await;
     for number in 0..26 {
-        stack.operator.feature(&product, &format!("f{number}")).await;
+        stack.operator.create_feature(&product, &format!("f{number}")).await;
     }
-    let list = stack.operator.get("product-features").await.expect(200);
+    let list = stack.operator.get("product-features").await.expect_status(200);
     assert_eq!(ids(&list).len(), 25);
     let rest = format!("product-features?cursor={}", text(&list["next_cursor"]));
-    assert_eq!(ids(&stack.operator.get(&rest).await.expect(200)).len(), 1);
+    assert_eq!(ids(&stack.operator.get(&rest).await.expect_status(200)).len(), 1);
 }
 
 #[tokio::test]
 async fn lists_422() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let (one, other) = (operator.product().await, operator.product().await);
+    let (one, other) = (operator.create_product().await, operator.create_product().await);
     for product in [&one, &other] {
         for key in ["a", "b"] {
-            operator.feature(product, key).await;
-            operator.tier_with(product, &json!({})).await;
+            operator.create_feature(product, key).await;
+            operator.create_tier(product, &json!({})).await;
         }
     }
     let cursor = async |list: &str| {
-        let page = operator.get(list).await.expect(200);
+        let page = operator.get(list).await.expect_status(200);
         text(&page["next_cursor"]).to_owned()
     };
     let (first, second) = (text(&one["id"]), text(&other["id"]));
     let good = cursor("products?limit=1").await;
-    operator.get(&format!("products?cursor={good}")).await.expect(200);
+    operator.get(&format!("products?cursor={good}")).await.expect_status(200);
     let mut forged = good.clone();
     forged.replace_range(30..31, if good[30..31] == *"A" { "B" } else { "A" });
     let features = cursor(&format!("product-features?limit=1&product_id={first}")).await;
@@ -671,19 +680,19 @@ async fn lists_422() {
         format!("pricing-tiers?product_id={second}&cursor={tiers}"),
         format!("product-features?product_id={first}&cursor={tiers}"),
     ] {
-        operator.get(&bad).await.faults(422, &["cursor cursor_invalid"]);
+        operator.get(&bad).await.expect_errors(422, &["cursor cursor_invalid"]);
     }
     for list in ["products", "product-features", "pricing-tiers"] {
         for limit in ["0", "101", "x", "-1", "1.5", "99999999999999999999", "1%20"] {
-            operator.get(&format!("{list}?limit={limit}")).await.faults(422, &["limit invalid_value"]);
+            operator.get(&format!("{list}?limit={limit}")).await.expect_errors(422, &["limit invalid_value"]);
         }
-        operator.get(&format!("{list}?limit=1")).await.expect(200);
-        operator.get(&format!("{list}?limit=100&cursor=")).await.expect(200);
-        operator.get(&format!("{list}?limit=1&limit=2")).await.faults(422, &["limit invalid_value"]);
-        operator.get(&format!("{list}?page=2")).await.faults(422, &["page unknown_field"]);
-        operator.get(&format!("{list}?a=1&b=2")).await.faults(422, &["a unknown_field", "b unknown_field"]);
+        operator.get(&format!("{list}?limit=1")).await.expect_status(200);
+        operator.get(&format!("{list}?limit=100&cursor=")).await.expect_status(200);
+        operator.get(&format!("{list}?limit=1&limit=2")).await.expect_errors(422, &["limit invalid_value"]);
+        operator.get(&format!("{list}?page=2")).await.expect_errors(422, &["page unknown_field"]);
+        operator.get(&format!("{list}?a=1&b=2")).await.expect_errors(422, &["a unknown_field", "b unknown_field"]);
     }
-    operator.get(&format!("products?product_id={first}")).await.faults(422, &["product_id unknown_field"]);
+    operator.get(&format!("products?product_id={first}")).await.expect_errors(422, &["product_id unknown_field"]);
 }
 
 /// Does all of these at once; their answers, in order.
@@ -708,9 +717,9 @@ fn statuses(answers: &[TestResponse]) -> Vec<u16> {
 async fn two_tiers_that_would_include_each_other_at_once_200_and_422() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let product = operator.product().await;
+    let product = operator.create_product().await;
     let (mut one, mut other) =
-        (operator.tier_with(&product, &json!({})).await, operator.tier_with(&product, &json!({})).await);
+        (operator.create_tier(&product, &json!({})).await, operator.create_tier(&product, &json!({})).await);
     for _ in 0..20 {
         let put = |tier: &Value, included: &Value| {
             let (client, tier, fields) = (operator.clone(), tier.clone(), json!({"includes_tier_id": included["id"]}));
@@ -718,9 +727,14 @@ async fn two_tiers_that_would_include_each_other_at_once_200_and_422() {
         };
         let answers = at_once([put(&one, &other), put(&other, &one)]).await;
         assert_eq!(statuses(&answers), [200, 422], "{answers:?}");
-        answers.iter().find(|answer| answer.status == 422).unwrap().faults(422, &["/includes_tier_id tier_cycle"]);
+        answers
+            .iter()
+            .find(|answer| answer.status == 422)
+            .unwrap()
+            .expect_errors(422, &["/includes_tier_id tier_cycle"]);
         for tier in [&mut one, &mut other] {
-            *tier = operator.replace("pricing-tiers", tier, &json!({"includes_tier_id": null})).await.expect(200);
+            *tier =
+                operator.replace("pricing-tiers", tier, &json!({"includes_tier_id": null})).await.expect_status(200);
         }
     }
 }
@@ -729,7 +743,7 @@ async fn two_tiers_that_would_include_each_other_at_once_200_and_422() {
 async fn one_code_or_key_for_many_at_once_201_and_409() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let product = operator.product().await;
+    let product = operator.create_product().await;
     for round in 0..5 {
         let word = format!("race-{round}");
         let feature = json!({"product_id": product["id"], "key": word, "name": "A"});
@@ -746,11 +760,11 @@ async fn one_code_or_key_for_many_at_once_201_and_409() {
             let answers = at_once((0..6).map(post)).await;
             assert_eq!(statuses(&answers), [201, 409, 409, 409, 409, 409], "{answers:?}");
             for answer in answers.iter().filter(|answer| answer.status == 409) {
-                answer.problem(409, taken);
+                answer.expect_problem(409, taken);
             }
         }
     }
-    let doubled = operator.get("products?limit=100").await.expect(200);
+    let doubled = operator.get("products?limit=100").await.expect_status(200);
     assert_eq!(ids(&doubled).len(), 6);
 }
 
@@ -758,7 +772,7 @@ async fn one_code_or_key_for_many_at_once_201_and_409() {
 async fn one_if_match_for_many_at_once_200_and_412() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let product = operator.product().await;
+    let product = operator.create_product().await;
     let path = format!("products/{}", text(&product["id"]));
     for round in 0..8 {
         let client = operator.with_header("if-match", operator.get(&path).await.header("etag"));
@@ -778,9 +792,9 @@ async fn one_if_match_for_many_at_once_200_and_412() {
 async fn many_writes_at_once_are_all_done_and_refer_to_what_is_there() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let product = operator.product().await;
-    let feature = operator.feature(&product, "api").await;
-    let base = operator.tier_with(&product, &json!({})).await;
+    let product = operator.create_product().await;
+    let feature = operator.create_feature(&product, "api").await;
+    let base = operator.create_tier(&product, &json!({})).await;
     let post = |number: usize| {
         let (client, product, word) = (operator.clone(), product.clone(), format!("w{number}"));
         let tier = json!({"code": word, "includes_tier_id": base["id"], "feature_ids": [feature["id"]]});
@@ -799,9 +813,9 @@ async fn many_writes_at_once_are_all_done_and_refer_to_what_is_there() {
     let answers = at_once((0..12).map(post)).await;
     assert_eq!(statuses(&answers), [201; 12]);
     for (list, count) in [("products", 5), ("product-features", 5), ("pricing-tiers", 5)] {
-        assert_eq!(ids(&operator.get(list).await.expect(200)).len(), count, "{list}");
+        assert_eq!(ids(&operator.get(list).await.expect_status(200)).len(), count, "{list}");
     }
-    let tiers = operator.get("pricing-tiers").await.expect(200);
+    let tiers = operator.get("pricing-tiers").await.expect_status(200);
     let keys: Vec<_> =
         tiers["items"].as_array().unwrap().iter().map(|tier| tier["feature_keys"].as_array().unwrap().len()).collect();
     assert_eq!(keys.iter().sum::<usize>(), 4);

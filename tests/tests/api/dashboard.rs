@@ -11,7 +11,7 @@ async fn whoever_is_not_signed_in_is_led_there_and_to_the_page_that_was_wanted()
     let wanted = "/dashboard/license-keys?status=active";
     assert_eq!(grace.get(wanted).await.led(), "/dashboard/sign-in?to=%2Fdashboard%2Flicense-keys%3Fstatus%3Dactive");
     assert_eq!(grace.sign_in("grace@example.com", wanted).await, wanted);
-    assert!(grace.get(wanted).await.expect(200).contains("Grace Hopper"));
+    assert!(grace.get(wanted).await.expect_status(200).contains("Grace Hopper"));
     // Nobody is sent to another site from here.
     let mut other = Browser::new(&stack);
     assert_eq!(other.go_through("grace@example.com", "/dashboard/sign-in?to=https://evil.example").await, "/dashboard");
@@ -22,7 +22,7 @@ async fn a_session_lasts_eight_hours_and_a_form_outlives_it() {
     let stack = Stack::start().await;
     let mut grace = Browser::operator(&stack).await;
     stack.advance(8 * 3600 - 1);
-    grace.get("/dashboard/customers").await.expect(200);
+    grace.get("/dashboard/customers").await.expect_status(200);
     let carried = grace.get("/dashboard/customers/new").await.carried();
     stack.advance(1);
     assert!(grace.get("/dashboard/customers").await.led().starts_with("/dashboard/sign-in?"));
@@ -30,7 +30,7 @@ async fn a_session_lasts_eight_hours_and_a_form_outlives_it() {
     let mut all: Vec<(&str, &str)> = carried.iter().map(|(name, value)| (&**name, &**value)).collect();
     all.extend(fields);
     let over = grace.send("/dashboard/customers/new", &all).await;
-    assert!(over.expect(401).contains("Your session is over"));
+    assert!(over.expect_status(401).contains("Your session is over"));
     // Everything that was typed is there to be sent again, but what was of the session that is over.
     let kept = over.carried();
     for (name, value) in fields {
@@ -40,7 +40,7 @@ async fn a_session_lasts_eight_hours_and_a_form_outlives_it() {
     grace.sign_in("grace@example.com", "/dashboard").await;
     let again: Vec<(&str, &str)> = kept.iter().map(|(name, value)| (&**name, &**value)).collect();
     let made = grace.send("/dashboard/customers/new", &again).await.led();
-    assert!(grace.get(&made).await.expect(200).contains("Ada &amp; &quot;Co&quot;"));
+    assert!(grace.get(&made).await.expect_status(200).contains("Ada &amp; &quot;Co&quot;"));
 }
 
 #[tokio::test]
@@ -48,10 +48,10 @@ async fn a_session_that_was_signed_out_of_is_over_for_every_copy_of_its_cookie()
     let stack = Stack::start().await;
     let mut grace = Browser::operator(&stack).await;
     let mut thief = grace.clone();
-    thief.get("/dashboard/customers").await.expect(200);
+    thief.get("/dashboard/customers").await.expect_status(200);
     let token = grace.get("/dashboard").await.field("form_token");
     let out = grace.send("/dashboard/sign-out", &[("form_token", &token)]).await;
-    assert!(out.expect(200).contains("You are signed out"));
+    assert!(out.expect_status(200).contains("You are signed out"));
     assert!(grace.cookie(SESSION).is_none());
     let way = out.headers["refresh"].to_str().unwrap();
     assert!(way.starts_with("0; url=http") && way.contains("client_id=signet-dashboard"), "{way}");
@@ -87,13 +87,13 @@ async fn an_answer_of_the_issuer_is_taken_by_the_browser_that_asked_and_once() {
     let state = asked.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
     let mut eve = Browser::new(&stack);
     let page = eve.get(&format!("/dashboard/callback?code=abc&state={state}")).await;
-    assert!(page.expect(401).contains("begun elsewhere"));
+    assert!(page.expect_status(401).contains("begun elsewhere"));
     let page = grace.get(&format!("/dashboard/callback?code=made-up&state={state}")).await;
-    assert!(page.expect(401).contains("the code is not taken"));
+    assert!(page.expect_status(401).contains("the code is not taken"));
     let page = grace.get(&format!("/dashboard/callback?error=access_denied&state={state}")).await;
-    assert!(page.expect(401).contains("called off"));
+    assert!(page.expect_status(401).contains("called off"));
     let page = grace.get(&format!("/dashboard/callback?code=a&state={state}&iss=https://other.example")).await;
-    assert!(page.expect(401).contains("Another issuer"));
+    assert!(page.expect_status(401).contains("Another issuer"));
 }
 
 #[tokio::test]
@@ -105,13 +105,13 @@ async fn sign_ins_that_were_given_up_are_forgotten_before_a_browser_sends_too_ma
     }
     assert!(grace.cookies() <= 6, "{}", grace.cookies());
     grace.sign_in("grace@example.com", "/dashboard").await;
-    grace.get("/dashboard").await.expect(200);
+    grace.get("/dashboard").await.expect_status(200);
 }
 
 #[tokio::test]
 async fn what_an_address_names_that_is_nothing_is_not_there() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(2).await;
+    let sold = stack.operator.issue_new_license(2).await;
     let mut grace = Browser::operator(&stack).await;
     let license = &sold.license_id;
     for path in [
@@ -128,10 +128,10 @@ async fn what_an_address_names_that_is_nothing_is_not_there() {
         "catalog/tier_1/claim".into(),
     ] {
         let page = grace.get(&format!("/dashboard/{path}")).await;
-        assert!(page.expect(404).contains("There is nothing here"), "{path}");
+        assert!(page.expect_status(404).contains("There is nothing here"), "{path}");
     }
     let page = grace.get("/dashboard/license-keys?status=odd&colour=red").await;
-    assert!(page.expect(422).starts_with("<!DOCTYPE html>"));
+    assert!(page.expect_status(422).starts_with("<!DOCTYPE html>"));
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn a_form_is_taken_only_from_a_page_of_ours() {
     ] {
         grace.said = said.clone();
         let refused = grace.send("/dashboard/customers/new", &fields).await;
-        assert!(refused.expect(403).contains("not sent from a page"), "{said:?}");
+        assert!(refused.expect_status(403).contains("not sent from a page"), "{said:?}");
     }
     // An old browser says nothing: then the form has to know what only our page could tell it.
     grace.fill_in("/dashboard/customers/new", &fields).await.led();
@@ -203,7 +203,7 @@ fn operators(sold: &IssuedLicense, signing: &str, access: &str, machine: &str) -
 #[tokio::test]
 async fn what_is_for_operators_is_refused_to_anybody_else_whatever_the_method() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(2).await;
+    let sold = stack.operator.issue_new_license(2).await;
     let activated = json!({ "license_key": sold.license_key, "machine_id": "a" });
     let activated = stack.operator.post("license-activations/activate", activated).await.body;
     let signing = stack.operator.get("signing-keys").await.body;
@@ -215,7 +215,7 @@ async fn what_is_for_operators_is_refused_to_anybody_else_whatever_the_method() 
         text(&activated["activation"]["id"]),
     );
     let mut ada = Browser::signed_in(&stack, "ada@example.com").await;
-    let before = stack.written().await;
+    let before = stack.snapshot_items().await;
     for path in &paths {
         let path = format!("/dashboard/{path}");
         let got = ada.get(&path).await;
@@ -227,15 +227,15 @@ async fn what_is_for_operators_is_refused_to_anybody_else_whatever_the_method() 
             assert!(!page.text.contains(&sold.license_id) && !page.text.contains("<h1>Customers"), "{path}");
         }
     }
-    stack.nothing_written_since(&before).await;
+    stack.assert_unchanged_since(&before).await;
     // Nor does a page that nobody has tell more than that.
-    ada.get("/dashboard/nothing/at/all").await.expect(404);
+    ada.get("/dashboard/nothing/at/all").await.expect_status(404);
 }
 
 #[tokio::test]
 async fn somebody_else_s_license_is_not_there() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(2).await;
+    let sold = stack.operator.issue_new_license(2).await;
     let activated = json!({ "license_key": sold.license_key, "machine_id": "a" });
     let activated = stack.operator.post("license-activations/activate", activated).await.body;
     let machine = text(&activated["activation"]["id"]);
@@ -243,10 +243,10 @@ async fn somebody_else_s_license_is_not_there() {
     ada.fill_in("/dashboard/welcome", &[("name", "Ada")]).await.led();
     let here = format!("/dashboard/licenses/{}", sold.license_id);
     for path in [here.clone(), format!("{here}/machines/{machine}/free")] {
-        ada.get(&path).await.expect(404);
+        ada.get(&path).await.expect_status(404);
     }
     for path in [format!("{here}/key"), format!("{here}/download"), format!("{here}/machines/{machine}/free")] {
-        assert!(!ada.send(&path, &[]).await.expect(404).contains(&sold.license_key), "{path}");
+        assert!(!ada.send(&path, &[]).await.expect_status(404).contains(&sold.license_key), "{path}");
     }
     let seats = stack.operator.get(&format!("license-keys/{}", sold.license_id)).await.body;
     assert_eq!(seats["seats_used"], 1);
@@ -266,18 +266,18 @@ async fn every_page_says_what_it_may_load_and_is_kept_by_nobody() {
         assert!(page.headers.get("content-encoding").is_none(), "{path} shows what is somebody's");
         for asset in page.text.split("/dashboard/assets/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
             let asset = grace.get(&format!("/dashboard/assets/{asset}")).await;
-            asset.expect(200);
+            asset.expect_status(200);
             assert_eq!(asset.headers["cache-control"], "public, max-age=31536000, immutable");
         }
     }
-    grace.get("/dashboard/assets/style.000000000000.css").await.expect(404);
+    grace.get("/dashboard/assets/style.000000000000.css").await.expect_status(404);
 }
 
 #[tokio::test]
 async fn a_key_string_is_found_and_stands_in_no_address_and_no_log() {
-    let logs = Logs::of_this_thread();
+    let logs = Logs::capture();
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(2).await;
+    let sold = stack.operator.issue_new_license(2).await;
     let activated = json!({ "license_key": sold.license_key, "machine_id": "a" });
     let activated = stack.operator.post("license-activations/activate", activated).await.body;
     let mut grace = Browser::operator(&stack).await;
@@ -297,7 +297,7 @@ async fn a_key_string_is_found_and_stands_in_no_address_and_no_log() {
         assert_eq!(&grace.send("/dashboard/search", &[("q", typed)]).await.led(), found, "{typed}");
     }
     let none = grace.send("/dashboard/search", &[("q", &sold.license_key.replace('-', "0"))]).await;
-    assert!(none.expect(200).contains("Nothing found") && !none.text.contains(&sold.license_key));
+    assert!(none.expect_status(200).contains("Nothing found") && !none.text.contains(&sold.license_key));
     let told = logs.text();
     assert!(!told.contains(&sold.license_key) && !told.contains("grace@example.com"), "{told}");
 }
@@ -306,19 +306,19 @@ async fn a_key_string_is_found_and_stands_in_no_address_and_no_log() {
 async fn a_page_costs_a_handful_of_reads_and_reads_no_table_through() {
     let stack = Stack::start().await;
     for _ in 0..3 {
-        stack.operator.sell(2).await;
+        stack.operator.issue_new_license(2).await;
     }
     stack.local.app.table.make_statistics(stack.clock.now()).await.unwrap();
     let mut grace = Browser::operator(&stack).await;
-    grace.get("/dashboard").await.expect(200);
+    grace.get("/dashboard").await.expect_status(200);
     for (path, most) in [("/dashboard/license-keys", 6), ("/dashboard/customers", 2), ("/dashboard/products", 3)] {
-        stack.faults.forget_calls();
-        grace.get(path).await.expect(200);
+        stack.faults.reset_calls();
+        grace.get(path).await.expect_status(200);
         let calls = stack.faults.calls();
         assert!(calls.len() <= most && calls.iter().all(|call| call != "Scan"), "{path}: {calls:?}");
     }
-    stack.faults.forget_calls();
-    grace.get("/dashboard").await.expect(200);
+    stack.faults.reset_calls();
+    grace.get("/dashboard").await.expect_status(200);
     let calls: Vec<Value> = stack.faults.calls().into_iter().map(Value::from).collect();
     // The session, the figures, and the events of two days: tomorrow's, where a clock runs ahead, and today's.
     assert!(calls.iter().filter(|call| **call == "GetItem").count() <= 2 && calls.len() <= 20, "{calls:?}");

@@ -8,7 +8,7 @@ async fn a_form_that_is_refused_keeps_what_was_typed_and_says_what_is_wrong_at_i
     let mut grace = Browser::operator(&stack).await;
     let fields = [("name", "Ada \"<b>\""), ("email", "no address"), ("company", "Engines")];
     let refused = grace.fill_in("/dashboard/customers/new", &fields).await;
-    let page = refused.expect(422);
+    let page = refused.expect_status(422);
     assert!(page.contains("value=\"Ada &quot;&lt;b&gt;&quot;\"") && page.contains("value=\"Engines\""), "{page}");
     let field = page.split("id=\"f-email\"").nth(1).unwrap();
     assert!(field.contains("aria-invalid=\"true\"") && field.contains("id=\"f-email-error\""), "{field}");
@@ -19,7 +19,7 @@ async fn a_form_that_is_refused_keeps_what_was_typed_and_says_what_is_wrong_at_i
 #[tokio::test]
 async fn a_key_is_issued_once_however_often_its_form_is_sent() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(2).await;
+    let sold = stack.operator.issue_new_license(2).await;
     // What is issued now is the newest.
     stack.advance(1);
     let mut grace = Browser::operator(&stack).await;
@@ -29,7 +29,7 @@ async fn a_key_is_issued_once_however_often_its_form_is_sent() {
     let mut fields: Vec<(&str, &str)> = carried.iter().map(|(name, value)| (&**name, &**value)).collect();
     fields.extend([("customer_id", email), ("tier_id", tier), ("ends", "never"), ("seats", "own"), ("max_users", "9")]);
     let first = grace.send("/dashboard/license-keys/new", &fields).await;
-    first.expect(200);
+    first.expect_status(200);
     let key = first.secret().to_owned();
     // The answer is lost, and the form is sent again: by a person, by a browser that goes back, by two fingers.
     assert_eq!(grace.send("/dashboard/license-keys/new", &fields).await.secret(), key);
@@ -40,7 +40,7 @@ async fn a_key_is_issued_once_however_often_its_form_is_sent() {
     fields.pop();
     fields.push(("max_users", "8"));
     let other = grace.send("/dashboard/license-keys/new", &fields).await;
-    assert!(other.expect(422).contains("This form was sent before"));
+    assert!(other.expect_status(422).contains("This form was sent before"));
     assert_ne!(other.carried(), carried, "sent now, it is a form of its own");
 }
 
@@ -48,7 +48,7 @@ async fn a_key_is_issued_once_however_often_its_form_is_sent() {
 async fn whoever_saves_second_is_told_and_loses_nothing() {
     let stack = Stack::start().await;
     let made = json!({ "name": "Ada", "email": "ada@example.com" });
-    let customer = stack.operator.post("customers", made).await.expect(201);
+    let customer = stack.operator.post("customers", made).await.expect_status(201);
     let path = format!("/dashboard/customers/{}/edit", text(&customer["id"]));
     let (mut grace, mut other) = (Browser::operator(&stack).await, Browser::operator(&stack).await);
     let stale = grace.get(&path).await.carried();
@@ -56,7 +56,7 @@ async fn whoever_saves_second_is_told_and_loses_nothing() {
     let mut fields: Vec<(&str, &str)> = stale.iter().map(|(name, value)| (&**name, &**value)).collect();
     fields.extend([("name", "Ada Lovelace"), ("email", "ada@example.com")]);
     let refused = grace.send(&path, &fields).await;
-    assert!(refused.expect(412).contains("Somebody else changed this") && refused.text.contains("Ada Lovelace"));
+    assert!(refused.expect_status(412).contains("Somebody else changed this") && refused.text.contains("Ada Lovelace"));
     let name = |body: signet_tests::Value| text(&body["name"]).to_owned();
     let at = format!("customers/{}", text(&customer["id"]));
     assert_eq!(name(stack.operator.get(&at).await.body), "Ada King");
@@ -71,7 +71,7 @@ async fn whoever_saves_second_is_told_and_loses_nothing() {
 #[tokio::test]
 async fn each_action_of_a_license_key_does_what_the_api_does() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(2).await;
+    let sold = stack.operator.issue_new_license(2).await;
     let mut grace = Browser::operator(&stack).await;
     let here = format!("/dashboard/license-keys/{}", sold.license_id);
     let at = format!("license-keys/{}", sold.license_id);
@@ -93,53 +93,54 @@ async fn each_action_of_a_license_key_does_what_the_api_does() {
         assert_eq!(license().await[attribute], value, "{action}");
     }
     let new = grace.fill_in(&format!("{here}/regenerate"), &[]).await;
-    new.expect(200);
+    new.expect_status(200);
     assert_ne!(new.secret(), sold.license_key);
     let audited = grace.fill_in(&format!("{here}/audit"), &[("repair", "on")]).await;
-    assert!(audited.expect(200).contains("All is as it should be."));
+    assert!(audited.expect_status(200).contains("All is as it should be."));
     grace.fill_in(&format!("{here}/revoke"), &[("reason", "<i>refund</i>")]).await.led();
     assert_eq!(license().await["status"], "revoked");
     let page = grace.get(&here).await;
-    assert!(page.expect(200).contains("“&lt;i&gt;refund&lt;/i&gt;”"), "{}", page.text);
+    assert!(page.expect_status(200).contains("“&lt;i&gt;refund&lt;/i&gt;”"), "{}", page.text);
     // What a revoked key can no longer do is refused by the API, and told on the page that asked.
     let refused = grace.fill_in(&format!("{here}/suspend"), &[]).await;
-    assert!(refused.expect(409).contains("role=\"alert\""));
-    grace.get(&format!("{here}/explode")).await.expect(404);
+    assert!(refused.expect_status(409).contains("role=\"alert\""));
+    grace.get(&format!("{here}/explode")).await.expect_status(404);
 }
 
 #[tokio::test]
 async fn a_customer_claims_sees_the_key_and_takes_the_file() {
     let stack = Stack::start().await;
-    let product = stack.operator.product_with(&json!({})).await;
-    let tier = stack.operator.tier_with(&product, &json!({ "is_claimable": true, "max_users": 2 })).await;
+    let product = stack.operator.create_product_with(&json!({})).await;
+    let tier = stack.operator.create_tier(&product, &json!({ "is_claimable": true, "max_users": 2 })).await;
     let claim = format!("/dashboard/catalog/{}/claim", text(&tier["id"]));
     let mut ada = Browser::signed_in(&stack, "ada@example.com").await;
     // Somebody who is no customer yet is asked who they are, and led back.
     let welcome = ada.get(&claim).await.led();
     assert_eq!(ada.fill_in(&welcome, &[("name", "Ada Lovelace")]).await.led(), claim);
     let claimed = ada.fill_in(&claim, &[]).await;
-    claimed.expect(200);
+    claimed.expect_status(200);
     let key = claimed.secret().to_owned();
     let own = ada.get("/dashboard/licenses").await;
-    let id = own.expect(200).split("/dashboard/licenses/lic_").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let id =
+        own.expect_status(200).split("/dashboard/licenses/lic_").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let here = format!("/dashboard/licenses/lic_{id}");
-    assert!(!ada.get(&here).await.expect(200).contains(&key), "it is shown where it is asked for");
+    assert!(!ada.get(&here).await.expect_status(200).contains(&key), "it is shown where it is asked for");
     assert_eq!(ada.send(&format!("{here}/key"), &[]).await.secret(), key);
     let file = ada.send(&format!("{here}/download"), &[]).await;
-    let license: signet_tests::Value = serde_json::from_str(file.expect(200)).unwrap();
+    let license: signet_tests::Value = serde_json::from_str(file.expect_status(200)).unwrap();
     assert_eq!((&license["license_key"], &license["product"]), (&json!(key), &product["code"]));
     assert_eq!(file.headers["cache-control"], "no-store");
     // An operator who suspends the key does not hide it from its owner.
-    stack.operator.post(&format!("license-keys/lic_{id}/suspend"), json!({})).await.expect(200);
-    assert!(ada.send(&format!("{here}/key"), &[]).await.expect(200).contains("not active"));
+    stack.operator.post(&format!("license-keys/lic_{id}/suspend"), json!({})).await.expect_status(200);
+    assert!(ada.send(&format!("{here}/key"), &[]).await.expect_status(200).contains("not active"));
     let again = ada.fill_in(&claim, &[]).await;
-    assert!(again.expect(403).contains("You claimed this tier before"), "{}", again.text);
+    assert!(again.expect_status(403).contains("You claimed this tier before"), "{}", again.text);
 }
 
 #[tokio::test]
 async fn whoever_s_address_nobody_checked_is_told_why_they_are_no_customer() {
     let stack = Stack::start().await;
-    stack.operator.post("customers", json!({ "name": "Other", "email": "ada@example.com" })).await.expect(201);
+    stack.operator.post("customers", json!({ "name": "Other", "email": "ada@example.com" })).await.expect_status(201);
     let mut eve = Browser::new(&stack);
     let begun = eve.get("/dashboard").await.led();
     let asked = eve.get(&begun).await.led();
@@ -160,7 +161,7 @@ async fn while_the_table_is_away_pages_say_so_and_a_form_can_be_sent_again() {
     let mut grace = Browser::operator(&stack).await;
     let form = grace.get("/dashboard/customers/new").await;
     let carried = form.carried();
-    stack.faults.set(Rule::new("TransactWriteItems", Fault::LoseAnswer));
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::LoseResponse));
     let mut fields: Vec<(&str, &str)> = carried.iter().map(|(name, value)| (&**name, &**value)).collect();
     fields.extend([("name", "Ada"), ("email", "ada@example.com")]);
     let first = grace.send("/dashboard/customers/new", &fields).await;
@@ -175,9 +176,11 @@ async fn while_the_table_is_away_pages_say_so_and_a_form_can_be_sent_again() {
     }
     stack.faults.clear();
     assert_eq!(stack.operator.get("customers").await.body["items"].as_array().unwrap().len(), 1);
-    stack.faults.set(Rule::new("*", Fault::Refuse).always());
+    stack.faults.add(Rule::new("*", Fault::RefuseConnection).always());
     let away = grace.get("/dashboard/customers").await;
-    assert!(away.expect(503).contains("can&#39;t answer right now") || away.text.contains("can't answer right now"));
+    assert!(
+        away.expect_status(503).contains("can&#39;t answer right now") || away.text.contains("can't answer right now")
+    );
     stack.faults.clear();
-    grace.get("/dashboard/customers").await.expect(200);
+    grace.get("/dashboard/customers").await.expect_status(200);
 }

@@ -9,7 +9,7 @@ use signet_local::{Folder, Options, Stack};
 use signet_tests::{Client, Fault, Faults, Rule, json};
 
 /// For what is seen from outside, nothing is written any more.
-const CRASH: Fault = Fault::TestResponse(400, "ValidationException");
+const CRASH: Fault = Fault::Respond(400, "ValidationException");
 
 async fn start(folder: &Folder, faults: &Faults) -> Result<Stack, signet_local::StartError> {
     let http_client = Some(faults.http_client());
@@ -24,7 +24,7 @@ fn operator(stack: &Stack) -> Client {
 /// Everything on a list.
 async fn all(client: &Client, path: &str) -> Vec<Value> {
     let between = if path.contains('?') { '&' } else { '?' };
-    let body = client.get(&format!("{path}{between}limit=100")).await.expect(200);
+    let body = client.get(&format!("{path}{between}limit=100")).await.expect_status(200);
     assert!(body["next_cursor"].is_null());
     body["items"].as_array().unwrap().clone()
 }
@@ -79,15 +79,15 @@ async fn it_is_filled_in_once() {
     assert_eq!(demo.summary, "2 products, 7 pricing tiers, 8 customers, 9 license keys, 23 machines");
     let licenses = check(&stack).await;
     let key = demo.license_key.as_ref().map(Secret::expose).unwrap().to_owned();
-    operator(&stack).activate(&key, "my-machine").await.expect(201);
+    operator(&stack).activate(&key, "my-machine").await.expect_status(201);
     // Whatever is done with it, it is not done over: the customer whose key is shown has another address now.
     let customers = all(&operator(&stack), "customers").await;
     let shown = customers.iter().find(|customer| customer["email"] == "gita.moreau@example.com").unwrap();
     let body = json!({"name": "Gita Lind", "email": "gita.lind@example.com"});
-    operator(&stack).put(&format!("customers/{}", shown["id"].as_str().unwrap()), body).await.expect(200);
+    operator(&stack).put(&format!("customers/{}", shown["id"].as_str().unwrap()), body).await.expect_status(200);
     stack.stop().await;
 
-    faults.forget_calls();
+    faults.reset_calls();
     let stack = start(&taken, &faults).await.unwrap();
     // The one write of any start: that the operator's API key is there.
     assert_eq!(faults.calls().iter().filter(|call| *call == "TransactWriteItems").count(), 1);
@@ -106,7 +106,7 @@ async fn a_start_that_was_cut_short_is_made_good() {
     for rule in transactions.chain([heartbeat]) {
         let (folder, faults) = (tempfile::tempdir().unwrap(), Faults::default());
         let taken = Folder::take(folder.path()).unwrap();
-        faults.set(rule.clone().always());
+        faults.add(rule.clone().always());
         let error = start(&taken, &faults).await.unwrap_err().to_string();
         assert!(error.starts_with("the demo data can't be filled in"), "{rule:?}: {error}");
         faults.clear();

@@ -21,7 +21,7 @@ async fn jwks_200_and_304() {
     assert_eq!(seen.header("cache-control"), "public, max-age=300");
     assert_eq!(stack.anonymous.with_header("if-none-match", "\"old\"").get("/.well-known/jwks.json").await.status, 200);
 
-    let body = answer.expect(200);
+    let body = answer.expect_status(200);
     // The one that signs, and the one that will.
     assert_eq!(body["keys"].as_array().unwrap().len(), 2, "{body}");
     for key in body["keys"].as_array().unwrap() {
@@ -34,15 +34,15 @@ async fn jwks_200_and_304() {
 #[tokio::test]
 async fn jwks_cost_nothing_when_warm() {
     let stack = Stack::start().await;
-    stack.anonymous.get("/.well-known/jwks.json").await.expect(200);
-    stack.faults.forget_calls();
+    stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200);
+    stack.faults.reset_calls();
     stack.advance(299);
-    stack.anonymous.get("/.well-known/jwks.json").await.expect(200);
-    stack.anonymous.get("/.well-known/license-configuration").await.expect(200);
-    stack.anonymous.get("/openapi.json").await.expect(200);
+    stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200);
+    stack.anonymous.get("/.well-known/license-configuration").await.expect_status(200);
+    stack.anonymous.get("/openapi.json").await.expect_status(200);
     assert_eq!(stack.faults.calls(), [""; 0]);
     stack.advance(1);
-    stack.anonymous.get("/.well-known/jwks.json").await.expect(200);
+    stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200);
     assert_eq!(stack.faults.calls(), ["Query"]);
 }
 
@@ -52,7 +52,7 @@ async fn license_configuration_200() {
     let answer = stack.anonymous.get("/.well-known/license-configuration").await;
     assert_eq!(answer.header("access-control-allow-origin"), "*");
     assert_eq!(answer.header("cache-control"), "public, max-age=300");
-    let body = answer.expect(200);
+    let body = answer.expect_status(200);
     let root = &stack.local.base_url;
     assert_eq!(body["issuer"], *root);
     assert_eq!(body["jwks_uri"], format!("{root}/.well-known/jwks.json"));
@@ -70,7 +70,7 @@ async fn openapi_200() {
     let answer = stack.anonymous.get("/openapi.json").await;
     assert_eq!(answer.header("content-type"), "application/json");
     assert!(!answer.header("etag").is_empty());
-    let body = answer.expect(200);
+    let body = answer.expect_status(200);
     assert_eq!(body["info"]["title"], "Signet");
     assert_eq!(body["components"]["securitySchemes"]["api_key"]["name"], "X-Api-Key");
     assert!(body["paths"]["/.well-known/jwks.json"]["get"].is_object());
@@ -81,11 +81,11 @@ async fn nowhere_404() {
     let stack = Stack::start().await;
     for path in ["/", "/nothing", "/.well-known/nothing", "/api", "/api/v1.0/nothing", "/api/v1/nothing", "/api/v1.0/"]
     {
-        stack.operator.get(path).await.problem(404, "not_found");
+        stack.operator.get(path).await.expect_problem(404, "not_found");
     }
     for path in ["/api/v2/products", "/api/v1.1/products", "/api/products", "/api/v0"] {
         let answer = stack.operator.get(path).await;
-        answer.problem(404, "version_unknown");
+        answer.expect_problem(404, "version_unknown");
         assert_eq!(answer.header("cache-control"), "no-store");
     }
 }
@@ -93,18 +93,18 @@ async fn nowhere_404() {
 #[tokio::test]
 async fn v1_is_another_name_of_v1_0() {
     let stack = Stack::start().await;
-    stack.operator.get("/api/v1/products?limit=1").await.expect(200);
-    stack.operator.get("/api/v1/products?limit=0").await.problem(422, "invalid_value");
+    stack.operator.get("/api/v1/products?limit=1").await.expect_status(200);
+    stack.operator.get("/api/v1/products?limit=0").await.expect_problem(422, "invalid_value");
 }
 
 #[tokio::test]
 async fn other_methods_405() {
     let stack = Stack::start().await;
     let answer = stack.operator.delete("/.well-known/jwks.json").await;
-    answer.problem(405, "method_not_allowed");
+    answer.expect_problem(405, "method_not_allowed");
     assert_eq!(answer.header("allow"), "GET,HEAD");
     let answer = stack.operator.delete("products").await;
-    answer.problem(405, "method_not_allowed");
+    answer.expect_problem(405, "method_not_allowed");
     assert_eq!(answer.header("allow"), "GET,HEAD,POST");
 }
 
@@ -115,11 +115,11 @@ async fn no_or_wrong_api_key_401() {
     let mut other = key.to_owned();
     other.replace_range(key.len() - 1.., if key.ends_with('0') { "1" } else { "0" });
     let none = stack.anonymous.get("products").await;
-    none.problem(401, "unauthenticated");
+    none.expect_problem(401, "unauthenticated");
     let unknown = "signet_key_01JD8W0V5XK6Q3R7T2N4M8P9ZB_".to_owned() + &"0".repeat(64);
     for wrong in [other.as_str(), "", "x", &key.to_uppercase(), &unknown] {
         let answer = stack.anonymous.with_api_key(wrong).get("products").await;
-        answer.problem(401, "unauthenticated");
+        answer.expect_problem(401, "unauthenticated");
         assert!(!answer.text.contains(key), "a key is never said back");
     }
 }
@@ -141,8 +141,8 @@ async fn bodies_400_413_415() {
         let with = |request: reqwest::RequestBuilder| request.header(CONTENT_TYPE, media_type).body(body);
         stack.operator.send(Method::POST, "products", with).await
     };
-    send("application/json", "{".to_owned()).await.problem(400, "malformed_json");
-    send("text/plain", "{}".to_owned()).await.problem(415, "unsupported_media_type");
-    send("application/json", " ".repeat(64 * 1024 + 1)).await.problem(413, "body_too_large");
-    send("application/json; charset=utf-8", "{}".to_owned()).await.problem(422, "invalid_value");
+    send("application/json", "{".to_owned()).await.expect_problem(400, "malformed_json");
+    send("text/plain", "{}".to_owned()).await.expect_problem(415, "unsupported_media_type");
+    send("application/json", " ".repeat(64 * 1024 + 1)).await.expect_problem(413, "body_too_large");
+    send("application/json; charset=utf-8", "{}".to_owned()).await.expect_problem(422, "invalid_value");
 }

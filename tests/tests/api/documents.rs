@@ -13,15 +13,15 @@ fn quoted<'a>(page: &'a str, before: &str) -> BTreeSet<&'a str> {
 
 #[track_caller]
 fn is_page(answer: &TestResponse) {
-    assert_eq!((answer.status, answer.header("content-type")), (200, "text/html; charset=utf-8"), "{}", answer.asked);
+    assert_eq!((answer.status, answer.header("content-type")), (200, "text/html; charset=utf-8"), "{}", answer.request);
     let policy = answer.header("content-security-policy");
-    assert!(policy.starts_with("default-src 'none'; "), "{}: {policy}", answer.asked);
+    assert!(policy.starts_with("default-src 'none'; "), "{}: {policy}", answer.request);
     // Nothing of it comes from anywhere else, whoever may say where that is.
     for elsewhere in ["http:", "https:", "//"] {
-        assert!(!policy.contains(elsewhere), "{}: {policy}", answer.asked);
+        assert!(!policy.contains(elsewhere), "{}: {policy}", answer.request);
         for attribute in ["src=\"", "href=\""] {
             let targets = quoted(&answer.text, attribute);
-            assert!(!targets.iter().any(|target| target.starts_with(elsewhere)), "{}: {targets:?}", answer.asked);
+            assert!(!targets.iter().any(|target| target.starts_with(elsewhere)), "{}: {targets:?}", answer.request);
         }
     }
 }
@@ -42,14 +42,14 @@ async fn every_code_has_its_page_and_every_page_a_code() {
         assert!(pages.insert(page.text), "{code} has the page of another");
     }
     for no_code in ["", "Revoked", "REVOKED", "revoked%20", "..", "%3Cscript%3E", "no_such_code"] {
-        stack.anonymous.get(&format!("/problems/{no_code}")).await.problem(404, "not_found");
+        stack.anonymous.get(&format!("/problems/{no_code}")).await.expect_problem(404, "not_found");
     }
 }
 
 #[tokio::test]
 async fn a_problems_type_leads_to_its_page() {
     let stack = Stack::start().await;
-    let problem = stack.anonymous.get("customers").await.expect(401);
+    let problem = stack.anonymous.get("customers").await.expect_status(401);
     let path = text(&problem["type"]).strip_prefix(&stack.local.base_url).unwrap();
     let page = stack.anonymous.get(path).await;
     is_page(&page);
@@ -78,6 +78,6 @@ async fn docs_200_and_all_that_they_load() {
         assert_eq!(again.status, 304, "{file}");
     }
     for other in ["index.html", "swagger-initializer.js", "oauth2-redirect.html", "../docs.js", "%2e%2e%2fdocs.js"] {
-        stack.anonymous.get(&format!("/docs/{other}")).await.problem(404, "not_found");
+        stack.anonymous.get(&format!("/docs/{other}")).await.expect_problem(404, "not_found");
     }
 }

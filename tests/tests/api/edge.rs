@@ -30,7 +30,7 @@ async fn all_kinds(stack: &Stack) -> Vec<TestResponse> {
     let tag = operator.get("/.well-known/jwks.json").await.header("etag").to_owned();
     let large = |request: reqwest::RequestBuilder| request.body(vec![b' '; 64 * 1024 + 1]);
     let product = operator.post("products", json!({"code": "atlas", "name": "Atlas"})).await;
-    let key = operator.post("api-keys", json!({"name": "a", "scopes": ["*"]})).await.expect(201);
+    let key = operator.post("api-keys", json!({"name": "a", "scopes": ["*"]})).await.expect_status(201);
     vec![
         operator.get("products").await,
         product,
@@ -58,18 +58,18 @@ async fn every_answer_has_the_headers_that_protect_it() {
     let answers = all_kinds(&stack).await;
     let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
     for answer in &answers {
-        let expect = |name: &str, value: &str| assert_eq!(answer.header(name), value, "{} {name}", answer.asked);
+        let expect = |name: &str, value: &str| assert_eq!(answer.header(name), value, "{} {name}", answer.request);
         expect("x-content-type-options", "nosniff");
         expect("strict-transport-security", "max-age=63072000; includeSubDomains; preload");
         expect("referrer-policy", "no-referrer");
         expect("x-frame-options", "DENY");
         expect("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
         expect("permissions-policy", "camera=(), geolocation=(), microphone=()");
-        let is_public = PUBLIC.iter().any(|path| path.ends_with(answer.asked.trim_start_matches("GET ")));
+        let is_public = PUBLIC.iter().any(|path| path.ends_with(answer.request.trim_start_matches("GET ")));
         expect("cross-origin-resource-policy", if is_public { "cross-origin" } else { "same-origin" });
         for name in answer.headers.keys() {
             let lines = answer.headers.get_all(name).iter().count();
-            assert_eq!(lines, 1, "{}: API Gateway would lose all but the first {name}", answer.asked);
+            assert_eq!(lines, 1, "{}: API Gateway would lose all but the first {name}", answer.request);
         }
     }
     statuses.sort_unstable();
@@ -84,9 +84,9 @@ async fn nothing_under_api_is_kept_but_the_catalog() {
         let kept = answer.header("cache-control").starts_with("public, max-age=");
         let may_be = ["/.well-known/jwks.json", "/openapi.json", "products/catalog"]
             .iter()
-            .any(|path| answer.asked == format!("GET {path}"));
-        assert_eq!(kept, may_be, "{}: {}", answer.asked, answer.header("cache-control"));
-        assert!(kept || answer.header("cache-control") == "no-store", "{}", answer.asked);
+            .any(|path| answer.request == format!("GET {path}"));
+        assert_eq!(kept, may_be, "{}: {}", answer.request, answer.header("cache-control"));
+        assert!(kept || answer.header("cache-control") == "no-store", "{}", answer.request);
     }
     // Not even where it is refused.
     assert_eq!(stack.anonymous.delete("products/catalog").await.header("cache-control"), "no-store");
@@ -104,7 +104,7 @@ async fn the_development_issuer_has_them_too() {
         stack.anonymous.send(Method::GET, ask, named).await,
     ] {
         for name in ["x-content-type-options", "referrer-policy", "x-frame-options", "content-security-policy"] {
-            assert!(!answer.header(name).is_empty(), "{} {name}", answer.asked);
+            assert!(!answer.header(name).is_empty(), "{} {name}", answer.request);
         }
     }
     // Its page is one.
@@ -119,8 +119,8 @@ async fn a_handler_that_panics_500() {
     }
     let stack = Stack::start().await;
     let routes = axum::Router::new().route("/broken", axum::routing::get(panics));
-    let answer = stack.beside(routes, &stack.local.app).await.get("/broken").await;
-    let body = answer.problem(500, "internal_error");
+    let answer = stack.serve_routes(routes, &stack.local.app).await.get("/broken").await;
+    let body = answer.expect_problem(500, "internal_error");
     assert!(!body.to_string().contains("this is how"), "{body}");
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
 }
@@ -176,7 +176,7 @@ async fn pages_of_any_origin_read_what_is_public_and_no_more() {
 #[tokio::test]
 async fn pages_of_a_configured_origin_call_the_api() {
     let origins = vec![SHOP.parse().unwrap(), "http://localhost:5173".parse().unwrap()];
-    let stack = Stack::with(Options { cors_origins: origins, ..Options::default() }).await;
+    let stack = Stack::start_with(Options { cors_origins: origins, ..Options::default() }).await;
     for (method, path) in [
         (Method::GET, "products"),
         (Method::POST, "customers"),
@@ -234,7 +234,7 @@ async fn options_204_with_allow() {
 #[tokio::test]
 async fn head_is_get_without_its_body() {
     let stack = Stack::start().await;
-    let product = stack.operator.product().await;
+    let product = stack.operator.create_product().await;
     let one = format!("products/{}", product["id"].as_str().unwrap());
     let paths = [one.as_str(), "products", "products/x", "products?limit=0", "/nothing", "/openapi.json"];
     for path in paths.into_iter().chain(PUBLIC) {
@@ -260,7 +260,7 @@ async fn head_is_get_without_its_body() {
 #[tokio::test]
 async fn documents_304_by_etag() {
     let stack = Stack::start().await;
-    stack.operator.product().await;
+    stack.operator.create_product().await;
     for path in PUBLIC.into_iter().chain(["/openapi.json"]) {
         let answer = stack.anonymous.get(path).await;
         let tag = answer.header("etag").to_owned();
@@ -314,13 +314,17 @@ async fn what_if_match_names_and_what_shows_a_secret_is_not_compressed() {
     let stack = Stack::start().await;
     let zipping = stack.operator.with_header("accept-encoding", "gzip");
     let long = "a".repeat(2000);
-    let product = stack.operator.product_with(&json!({"description": long})).await;
+    let product = stack.operator.create_product_with(&json!({"description": long})).await;
     let path = format!("products/{}", product["id"].as_str().unwrap());
     let read = zipping.get(&path).await;
     assert_eq!((read.header("content-encoding"), &read.header("etag")[..1]), ("", "\""));
     let change = json!({"code": product["code"], "name": "B", "description": long});
-    zipping.with_header("if-match", read.header("etag")).put(&path, change.clone()).await.expect(200);
-    zipping.with_header("if-match", read.header("etag")).put(&path, change).await.problem(412, "version_conflict");
+    zipping.with_header("if-match", read.header("etag")).put(&path, change.clone()).await.expect_status(200);
+    zipping
+        .with_header("if-match", read.header("etag"))
+        .put(&path, change)
+        .await
+        .expect_problem(412, "version_conflict");
 
     let list = zipping.get("products").await;
     assert_eq!(list.header("content-encoding"), "gzip");
@@ -328,7 +332,7 @@ async fn what_if_match_names_and_what_shows_a_secret_is_not_compressed() {
     let few = zipping.get("customers").await;
     assert_eq!((few.header("content-encoding"), few.body["items"].as_array().unwrap().len()), ("", 0));
 
-    let sold = zipping.sell(1).await;
+    let sold = zipping.issue_new_license(1).await;
     let activated = zipping.activate(&sold.license_key, "one").await;
     assert!(activated.bytes.len() > 1024);
     assert_eq!(activated.header("content-encoding"), "");
@@ -414,13 +418,13 @@ async fn a_method_that_nobody_knows_405() {
 #[tokio::test]
 async fn the_source_ip_is_the_socket_s_whatever_the_headers_say() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let lies =
         ["x-forwarded-for", "forwarded", "x-real-ip", "x-client-ip", "cf-connecting-ip", "true-client-ip", "via"];
     let liar = lies.iter().fold(stack.anonymous.clone(), |client, name| client.with_header(name, "203.0.113.9"));
-    let activated = liar.activate(&sold.license_key, "one").await.expect(201);
+    let activated = liar.activate(&sold.license_key, "one").await.expect_status(201);
     assert_eq!(activated["activation"]["ip"], "127.0.0.1");
-    for event in stack.events(&sold.license_id).await {
+    for event in stack.license_events(&sold.license_id).await {
         assert_eq!(event["ip"], "127.0.0.1");
     }
 }
@@ -430,5 +434,5 @@ async fn a_post_that_is_not_json_415() {
     let stack = Stack::start().await;
     let send = |request: reqwest::RequestBuilder| request.header(CONTENT_TYPE, "text/plain").body("{}");
     let answer = stack.operator.send(Method::POST, "products", send).await;
-    answer.problem(415, "unsupported_media_type");
+    answer.expect_problem(415, "unsupported_media_type");
 }

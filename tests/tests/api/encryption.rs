@@ -4,20 +4,20 @@
 use std::sync::LazyLock;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
-use signet_tests::{AppKey, Client, IssuedLicense, Signed, Stack, Value, json, merged, text, thumbprint};
+use signet_tests::{AppKey, Client, IssuedLicense, Stack, Value, VerifiedToken, json, merged, text, thumbprint};
 
 const ACTIVATE: &str = "license-activations/activate";
 
 /// Made once: an RSA key pair takes its time.
-static ONE: LazyLock<AppKey> = LazyLock::new(|| AppKey::of(2048));
-static TWO: LazyLock<AppKey> = LazyLock::new(|| AppKey::of(2048));
+static ONE: LazyLock<AppKey> = LazyLock::new(|| AppKey::generate(2048));
+static TWO: LazyLock<AppKey> = LazyLock::new(|| AppKey::generate(2048));
 
 fn with_key(sold: &IssuedLicense, machine: &str, key: &Value) -> Value {
     json!({"license_key": sold.license_key, "machine_id": machine, "public_key": key})
 }
 
 async fn beat(app: &Client, token: &str, machine: &str) -> Value {
-    app.heartbeat(token, machine).await.expect(200)
+    app.heartbeat(token, machine).await.expect_status(200)
 }
 
 /// The token in an answer, which only `key` opens, and which the published keys verify.
@@ -25,8 +25,8 @@ async fn opened(stack: &Stack, answer: &Value, key: &AppKey) -> String {
     let (token, header) = key.open(answer).unwrap_or_else(|| panic!("it does not open: {answer}"));
     let kid = thumbprint(&key.jwk());
     assert_eq!(header, json!({"alg": "RSA-OAEP", "enc": "A256CBC-HS512", "cty": "JWT", "kid": kid}));
-    let jwks = stack.anonymous.get("/.well-known/jwks.json").await.expect(200);
-    let signed = Signed::read(&token, &jwks).unwrap();
+    let jwks = stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200);
+    let signed = VerifiedToken::verify(&token, &jwks).unwrap();
     assert_eq!(signed.header["typ"], "license+jwt");
     token
 }
@@ -35,7 +35,7 @@ async fn opened(stack: &Stack, answer: &Value, key: &AppKey) -> String {
 async fn activate_201_with_a_public_key_hands_out_an_encrypted_token() {
     let stack = Stack::start().await;
     let app = &stack.anonymous;
-    let sold = stack.operator.sell(9).await;
+    let sold = stack.operator.issue_new_license(9).await;
     let jwk = ONE.jwk();
     let marked = json!({
         "use": "enc", "alg": "RSA-OAEP", "key_ops": ["wrapKey"], "kid": "mine", "ext": true, "x5t": "AAAA", "a": {},
@@ -45,13 +45,13 @@ async fn activate_201_with_a_public_key_hands_out_an_encrypted_token() {
         [jwk.clone(), merged(jwk, &marked), json!(ONE.spki()), json!(ONE.pkcs1()), shown].into_iter().enumerate()
     {
         let machine = format!("machine-{at}");
-        let activated = app.post(ACTIVATE, with_key(&sold, &machine, &key)).await.expect(201);
+        let activated = app.post(ACTIVATE, with_key(&sold, &machine, &key)).await.expect_status(201);
         let token = opened(&stack, &activated, &ONE).await;
-        assert!(TWO.open(&activated).is_none());
+        assert!(TWO.decrypt(&activated).is_none());
         assert_eq!(stack.claims(&json!(token)).await["activation"]["machine_id"], machine);
         assert!(activated["activation"].get("public_key").is_none(), "{activated}");
     }
-    let none = app.post(ACTIVATE, with_key(&sold, "none", &Value::Null)).await.expect(201);
+    let none = app.post(ACTIVATE, with_key(&sold, "none", &Value::Null)).await.expect_status(201);
     assert_eq!(none["token_type"], "JWT");
     stack.claims(&none["token"]).await;
 }
@@ -60,8 +60,8 @@ async fn activate_201_with_a_public_key_hands_out_an_encrypted_token() {
 async fn heartbeat_200_is_encrypted_again_renewed_or_not() {
     let stack = Stack::start().await;
     let app = &stack.anonymous;
-    let sold = stack.operator.sell_with(&json!({"renew_after_seconds": 300})).await;
-    let activated = app.post(ACTIVATE, with_key(&sold, "one", &ONE.jwk())).await.expect(201);
+    let sold = stack.operator.issue_new_license_with(&json!({"renew_after_seconds": 300})).await;
+    let activated = app.post(ACTIVATE, with_key(&sold, "one", &ONE.jwk())).await.expect_status(201);
     let first = opened(&stack, &activated, &ONE).await;
 
     stack.advance(60);
@@ -75,36 +75,36 @@ async fn heartbeat_200_is_encrypted_again_renewed_or_not() {
     assert_eq!(renewed["renewed"], true);
     assert_ne!(second, first);
     let body = json!({"token": second, "machine_id": "one"});
-    assert_eq!(app.post("license-keys/validate", body).await.expect(200)["code"], "valid");
+    assert_eq!(app.post("license-keys/validate", body).await.expect_status(200)["code"], "valid");
 }
 
 #[tokio::test]
 async fn an_encrypted_token_is_no_credential() {
     let stack = Stack::start().await;
     let app = &stack.anonymous;
-    let sold = stack.operator.sell(2).await;
-    let activated = app.post(ACTIVATE, with_key(&sold, "one", &ONE.jwk())).await.expect(201);
+    let sold = stack.operator.issue_new_license(2).await;
+    let activated = app.post(ACTIVATE, with_key(&sold, "one", &ONE.jwk())).await.expect_status(201);
     let encrypted = json!({"token": activated["token"], "machine_id": "one"});
-    app.post("license-keys/heartbeat", encrypted.clone()).await.problem(401, "token_invalid");
-    app.post(ACTIVATE, encrypted.clone()).await.problem(401, "token_invalid");
-    let asked = app.post("license-keys/validate", encrypted).await.expect(200);
+    app.post("license-keys/heartbeat", encrypted.clone()).await.expect_problem(401, "token_invalid");
+    app.post(ACTIVATE, encrypted.clone()).await.expect_problem(401, "token_invalid");
+    let asked = app.post("license-keys/validate", encrypted).await.expect_status(200);
     assert_eq!(asked["code"], "token_invalid");
     let end = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
-    app.post(&end, json!({"token": activated["token"]})).await.problem(401, "token_invalid");
+    app.post(&end, json!({"token": activated["token"]})).await.expect_problem(401, "token_invalid");
 }
 
 #[tokio::test]
 async fn a_renewal_keeps_the_key_and_replaces_it_by_another() {
     let stack = Stack::start().await;
     let app = &stack.anonymous;
-    let sold = stack.operator.sell(1).await;
-    let plain = app.activate(&sold.license_key, "one").await.expect(201);
+    let sold = stack.operator.issue_new_license(1).await;
+    let plain = app.activate(&sold.license_key, "one").await.expect_status(201);
     assert_eq!(plain["token_type"], "JWT");
-    let given = app.post(ACTIVATE, with_key(&sold, "one", &ONE.jwk())).await.expect(200);
+    let given = app.post(ACTIVATE, with_key(&sold, "one", &ONE.jwk())).await.expect_status(200);
     opened(&stack, &given, &ONE).await;
-    let kept = app.activate(&sold.license_key, "one").await.expect(200);
+    let kept = app.activate(&sold.license_key, "one").await.expect_status(200);
     opened(&stack, &kept, &ONE).await;
-    let replaced = app.post(ACTIVATE, with_key(&sold, "one", &json!(TWO.spki()))).await.expect(200);
+    let replaced = app.post(ACTIVATE, with_key(&sold, "one", &json!(TWO.spki()))).await.expect_status(200);
     let token = opened(&stack, &replaced, &TWO).await;
     let beat = beat(app, &token, "one").await;
     opened(&stack, &beat, &TWO).await;
@@ -115,20 +115,20 @@ async fn a_renewal_keeps_the_key_and_replaces_it_by_another() {
 async fn a_new_life_has_the_key_of_its_own_request_alone() {
     let stack = Stack::start().await;
     let app = &stack.anonymous;
-    let sold = stack.operator.sell(1).await;
-    let first = app.post(ACTIVATE, with_key(&sold, "one", &ONE.jwk())).await.expect(201);
+    let sold = stack.operator.issue_new_license(1).await;
+    let first = app.post(ACTIVATE, with_key(&sold, "one", &ONE.jwk())).await.expect_status(201);
     let end = format!("license-activations/{}/deactivate", text(&first["activation"]["id"]));
-    app.post(&end, json!({"token": opened(&stack, &first, &ONE).await})).await.expect(200);
-    let again = app.activate(&sold.license_key, "one").await.expect(201);
+    app.post(&end, json!({"token": opened(&stack, &first, &ONE).await})).await.expect_status(200);
+    let again = app.activate(&sold.license_key, "one").await.expect_status(201);
     assert_eq!(again["token_type"], "JWT", "after its end");
 
-    let given = app.post(ACTIVATE, with_key(&sold, "one", &ONE.jwk())).await.expect(200);
+    let given = app.post(ACTIVATE, with_key(&sold, "one", &ONE.jwk())).await.expect_status(200);
     opened(&stack, &given, &ONE).await;
     stack.advance(3600);
-    let taken = app.activate(&sold.license_key, "two").await.expect(201);
+    let taken = app.activate(&sold.license_key, "two").await.expect_status(201);
     assert_eq!(taken["token_type"], "JWT", "of another machine that took the seat over");
     stack.advance(3600);
-    let back = app.post(ACTIVATE, with_key(&sold, "one", &TWO.jwk())).await.expect(201);
+    let back = app.post(ACTIVATE, with_key(&sold, "one", &TWO.jwk())).await.expect_status(201);
     opened(&stack, &back, &TWO).await;
 }
 
@@ -154,15 +154,15 @@ fn altered(text: &str, tag: &str, alter: impl Fn(&mut Vec<u8>)) -> Value {
 /// Refuses each key, with a word of its reason.
 async fn refused(keys: Vec<(Value, &str)>) {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(2).await;
+    let sold = stack.operator.issue_new_license(2).await;
     for (key, reason) in keys {
         let answer = stack.anonymous.post(ACTIVATE, with_key(&sold, "one", &key)).await;
-        answer.faults(422, &["/public_key public_key_invalid"]);
+        answer.expect_errors(422, &["/public_key public_key_invalid"]);
         let detail = text(&answer.body["errors"][0]["detail"]);
         assert!(detail.contains(reason), "{key}: {detail}");
         assert_eq!(answer.body["detail"], detail);
     }
-    let license = stack.operator.get(&format!("license-keys/{}", sold.license_id)).await.expect(200);
+    let license = stack.operator.get(&format!("license-keys/{}", sold.license_id)).await.expect_status(200);
     assert_eq!(license["seats_used"], 0);
 }
 
@@ -228,7 +228,7 @@ async fn a_public_key_of_the_wrong_kind_422() {
 
 #[tokio::test]
 async fn a_private_key_422_and_is_neither_shown_nor_kept() {
-    let key = AppKey::of(2048);
+    let key = AppKey::generate(2048);
     let private = key.private_jwk();
     let [pkcs8, pkcs1] = key.private_pems();
     let only = |name: &str| merged(key.jwk(), &json!({name: private[name]}));
@@ -249,7 +249,7 @@ async fn a_private_key_422_and_is_neither_shown_nor_kept() {
     refused(given.iter().cloned().map(|key| (key, "consider it exposed")).collect()).await;
 
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(2).await;
+    let sold = stack.operator.issue_new_license(2).await;
     for given in &given {
         let answer = stack.anonymous.post(ACTIVATE, with_key(&sold, "one", given)).await;
         assert!(!answer.text.contains(&text(&private["d"])[..20]) && !answer.text.contains(&pkcs8[40..80]));
@@ -257,6 +257,9 @@ async fn a_private_key_422_and_is_neither_shown_nor_kept() {
     // With other faults besides, it is told all the same.
     let several = merged(with_key(&sold, "", &json!(pkcs8)), &json!({"machine_name": ""}));
     let answer = stack.anonymous.post(ACTIVATE, several).await;
-    answer.faults(422, &["/machine_id invalid_value", "/machine_name invalid_value", "/public_key public_key_invalid"]);
+    answer.expect_errors(
+        422,
+        &["/machine_id invalid_value", "/machine_name invalid_value", "/public_key public_key_invalid"],
+    );
     assert!(answer.text.contains("consider it exposed"));
 }

@@ -59,8 +59,8 @@ impl Endpoint {
 
 /// All endpoints under /api, on things that are there; `{id}` is replaced by `id` where one is given.
 async fn endpoints(stack: &Stack, id: Option<&str>) -> Vec<Endpoint> {
-    let sold = stack.operator.sell(1).await;
-    let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect(201);
+    let sold = stack.operator.issue_new_license(1).await;
+    let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect_status(201);
     let ids = BTreeMap::from([
         ("products", &sold.product["id"]),
         ("product-features", &sold.feature["id"]),
@@ -69,7 +69,7 @@ async fn endpoints(stack: &Stack, id: Option<&str>) -> Vec<Endpoint> {
         ("license-keys", &sold.issued["license"]["id"]),
         ("license-activations", &activated["activation"]["id"]),
     ]);
-    let document = stack.anonymous.get("/openapi.json").await.expect(200);
+    let document = stack.anonymous.get("/openapi.json").await.expect_status(200);
     let mut found = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         let Some(below) = path.strip_prefix("/api/v1.0/") else { continue };
@@ -105,7 +105,7 @@ async fn endpoints(stack: &Stack, id: Option<&str>) -> Vec<Endpoint> {
 
 #[tokio::test]
 async fn without_a_credential_401() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     let expired = expired_key(&stack).await;
     let (mut open, mut closed) = (Vec::new(), 0);
     for endpoint in endpoints(&stack, None).await {
@@ -117,8 +117,8 @@ async fn without_a_credential_401() {
         for client in [&stack.anonymous, &stack.anonymous.with_api_key("signet_x"), &expired] {
             // Nothing of what is asked is looked at before it is known who asks.
             for body in ["{}", "{"] {
-                let answer = endpoint.ask_json(client, body).await;
-                answer.problem(401, "unauthenticated");
+                let answer = endpoint.send_json_text(client, body).await;
+                answer.expect_problem(401, "unauthenticated");
                 let challenges = answer.header("www-authenticate");
                 let both = challenges.starts_with("Bearer ") && challenges.ends_with(", ApiKey header=\"X-Api-Key\"");
                 assert!(both, "{endpoint:?}: {challenges}");
@@ -148,7 +148,7 @@ async fn expired_key(stack: &Stack) -> Client {
     stack.local.app.table.add_api_key(&key, &secret, None).await.unwrap();
     let client = stack.anonymous.with_api_key(secret.expose());
     stack.advance(9);
-    client.get("products").await.expect(200);
+    client.get("products").await.expect_status(200);
     stack.advance(1);
     client
 }
@@ -156,35 +156,35 @@ async fn expired_key(stack: &Stack) -> Client {
 #[tokio::test]
 async fn without_the_scope_403() {
     let stack = Stack::start().await;
-    let none = stack.client_with(&[]).await;
+    let none = stack.client_with_scopes(&[]).await;
     for endpoint in endpoints(&stack, None).await {
         let scope = match &endpoint.scope {
             Needed::NoKey if endpoint.open => continue,
             Needed::NoKey => {
-                endpoint.ask_json(&stack.operator, "{}").await.problem(403, "forbidden");
+                endpoint.send_json_text(&stack.operator, "{}").await.expect_problem(403, "forbidden");
                 continue;
             }
             Needed::AnyKey => {
-                endpoint.ask_json(&none, "{}").await.expect(200);
+                endpoint.send_json_text(&none, "{}").await.expect_status(200);
                 continue;
             }
             Needed::Scope(scope) => scope,
         };
         let others: Vec<Scope> = Scope::ALL.into_iter().filter(|other| other.as_str() != scope).collect();
         assert_eq!(others.len(), Scope::ALL.len() - 1, "{endpoint:?}");
-        for client in [&none, &stack.client_with(&others).await] {
+        for client in [&none, &stack.client_with_scopes(&others).await] {
             // What is wrong with the question is told only to who may ask it.
             for body in ["{}", "{", r#"{"x": 1}"#] {
                 if endpoint.path.ends_with("/deactivate") && body != "{}" {
                     continue;
                 }
-                endpoint.ask_json(client, body).await.problem(403, "forbidden");
+                endpoint.send_json_text(client, body).await.expect_problem(403, "forbidden");
             }
             let wrong = endpoint.at(&format!("{}?limit=0&x=1", endpoint.path));
-            wrong.ask_json(client, "{}").await.problem(403, "forbidden");
+            wrong.send_json_text(client, "{}").await.expect_problem(403, "forbidden");
         }
         let only: Vec<Scope> = Scope::ALL.into_iter().filter(|own| own.as_str() == scope).collect();
-        let answer = endpoint.ask_json(&stack.client_with(&only).await, "{}").await;
+        let answer = endpoint.send_json_text(&stack.client_with_scopes(&only).await, "{}").await;
         assert!(![401, 403, 500].contains(&answer.status), "{endpoint:?}: {}", answer.text);
     }
 }
@@ -211,10 +211,10 @@ async fn a_body_that_is_none_400_413_415_and_422() {
             b"\xef\xbb\xbf{}",
             b"{\"a\": 1,}",
         ] {
-            ask(JSON, broken).await.problem(400, "malformed_json");
+            ask(JSON, broken).await.expect_problem(400, "malformed_json");
         }
         if is_required {
-            ask(JSON, b"").await.problem(400, "malformed_json");
+            ask(JSON, b"").await.expect_problem(400, "malformed_json");
             for media_type in [
                 None,
                 Some("text/plain"),
@@ -222,27 +222,27 @@ async fn a_body_that_is_none_400_413_415_and_422() {
                 Some("application/jsonp"),
                 Some("multipart/form-data; boundary=x"),
             ] {
-                ask(media_type, b"{}").await.problem(415, "unsupported_media_type");
+                ask(media_type, b"{}").await.expect_problem(415, "unsupported_media_type");
             }
         }
         for large in [64 * 1024 + 1, 200_000] {
-            ask(JSON, &vec![b' '; large]).await.problem(413, "body_too_large");
+            ask(JSON, &vec![b' '; large]).await.expect_problem(413, "body_too_large");
         }
         let mut largest = vec![b' '; 64 * 1024];
         largest[..2].copy_from_slice(b"[]");
-        ask(JSON, &largest).await.problem(422, "invalid_value");
+        ask(JSON, &largest).await.expect_problem(422, "invalid_value");
         for wrong in ["[]", "5", "\"x\"", "null", "true"] {
-            ask(JSON, wrong.as_bytes()).await.faults(422, &[" invalid_value"]);
+            ask(JSON, wrong.as_bytes()).await.expect_errors(422, &[" invalid_value"]);
         }
         let unknown = ask(JSON, br#"{"no_such_field": {"a": [1]}, "no/such~field": 2}"#).await;
-        unknown.problem(422, "invalid_value");
+        unknown.expect_problem(422, "invalid_value");
         for pointer in ["/no_such_field", "/no~1such~0field"] {
             let errors = unknown.body["errors"].as_array().unwrap();
             let fault = errors.iter().find(|fault| fault["pointer"] == pointer);
             assert_eq!(fault.unwrap_or_else(|| panic!("{endpoint:?}: {}", unknown.text))["code"], "unknown_field");
         }
         let kind = ask(Some("APPLICATION/JSON ; charset=utf-8"), b"[]").await;
-        kind.problem(422, "invalid_value");
+        kind.expect_problem(422, "invalid_value");
     }
     assert!(seen >= 14, "{seen}");
 }
@@ -257,7 +257,7 @@ async fn an_id_that_is_none_404() {
                 continue;
             }
             seen += 1;
-            endpoint.ask_json(&stack.operator, "{}").await.problem(404, "not_found");
+            endpoint.send_json_text(&stack.operator, "{}").await.expect_problem(404, "not_found");
         }
         assert!(seen >= 13, "{seen}");
     }
@@ -277,7 +277,7 @@ async fn another_method_405() {
                 continue;
             }
             let answer = stack.operator.send(method, &path, |request| request).await;
-            answer.problem(405, "method_not_allowed");
+            answer.expect_problem(405, "method_not_allowed");
             for method in &own {
                 assert!(answer.header("allow").split(',').any(|word| word == method), "{path}: {own:?}");
             }
@@ -297,26 +297,26 @@ async fn two_credentials_or_another_scheme_401() {
         stack.anonymous.with_header("x-api-key", &format!("{key} ,{key}")),
     ] {
         let answer = client.get("products").await;
-        answer.problem(401, "unauthenticated");
+        answer.expect_problem(401, "unauthenticated");
         assert!(!answer.text.contains(key));
     }
     let twice = |request: reqwest::RequestBuilder| request.header("x-api-key", key).header("x-api-key", key);
-    stack.anonymous.send(Method::GET, "products", twice).await.problem(401, "unauthenticated");
+    stack.anonymous.send(Method::GET, "products", twice).await.expect_problem(401, "unauthenticated");
     // A bad credential is refused also where none is needed.
     let bad = stack.anonymous.with_api_key("x");
     let activation = "license-activations/act_x/deactivate";
     assert_eq!(bad.post(activation, json!({})).await.status, 401);
-    bad.get("products/catalog").await.expect(200);
+    bad.get("products/catalog").await.expect_status(200);
 }
 
 #[tokio::test]
 async fn several_faults_are_told_at_once() {
     let stack = Stack::start().await;
     let answer = stack.operator.post("products", json!({"code": "A", "name": "", "description": "\u{1}"})).await;
-    answer.faults(422, &["/code invalid_value", "/name invalid_value", "/description invalid_value"]);
+    answer.expect_errors(422, &["/code invalid_value", "/name invalid_value", "/description invalid_value"]);
     let answer = stack.operator.post("products", json!({"code": 5, "colour": "red", "size": 1})).await;
     assert_eq!(
-        answer.problem(422, "invalid_value")["errors"]
+        answer.expect_problem(422, "invalid_value")["errors"]
             .as_array()
             .unwrap()
             .iter()
@@ -326,7 +326,7 @@ async fn several_faults_are_told_at_once() {
         answer.body["errors"].as_array().unwrap().len()
     );
     let answer = stack.operator.get("products?a=1&b=2").await;
-    answer.faults(422, &["a unknown_field", "b unknown_field"]);
+    answer.expect_errors(422, &["a unknown_field", "b unknown_field"]);
     assert!(answer.body["errors"].as_array().unwrap().iter().all(|fault| fault.get("pointer").is_none()));
 }
 
@@ -336,7 +336,7 @@ async fn a_field_that_stands_twice_422() {
     let with = |request: reqwest::RequestBuilder| {
         request.header(CONTENT_TYPE, "application/json").body(r#"{"code": "atlas", "name": "A", "name": "B"}"#)
     };
-    stack.operator.send(Method::POST, "products", with).await.faults(422, &["/name invalid_value"]);
+    stack.operator.send(Method::POST, "products", with).await.expect_errors(422, &["/name invalid_value"]);
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn all_pages(client: &Client, path: &str, limit: usize) -> Vec<Value> {
     let mut rows = Vec::new();
     let mut next = format!("{path}?limit={limit}");
     for _ in 0..200 {
-        let page = client.get(&next).await.expect(200);
+        let page = client.get(&next).await.expect_status(200);
         let items = page["items"].as_array().unwrap();
         assert!(items.len() <= limit);
         rows.extend(items.iter().cloned());
@@ -43,8 +43,8 @@ fn later(seconds: i64) -> String {
 #[tokio::test]
 async fn each_step_writes_its_event_in_its_own_transaction() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell_with(&json!({"billing_period": "monthly", "max_users": 1})).await;
-    let bigger = stack.operator.tier_with(&sold.product, &json!({"max_users": 3})).await;
+    let sold = stack.operator.issue_new_license_with(&json!({"billing_period": "monthly", "max_users": 1})).await;
+    let bigger = stack.operator.create_tier(&sold.product, &json!({"max_users": 3})).await;
     let (id, customer, tier) = (&sold.license_id, &sold.customer["id"], &sold.tier["id"]);
     let key_id = stack.local.operator_api_key.expose().trim_start_matches("signet_").rsplit_once('_').unwrap().0;
     let operator = json!({"kind": "api_key", "id": key_id});
@@ -54,7 +54,7 @@ async fn each_step_writes_its_event_in_its_own_transaction() {
     // Runs one step a second later, and checks that it took one write.
     let step = async |client: &Client, path: &str, body: Value| {
         stack.advance(1);
-        stack.faults.forget_calls();
+        stack.faults.reset_calls();
         let answer = client.post(path, body).await;
         assert!(answer.status < 300, "{path}: {}", answer.text);
         let writes = |call: &&String| !matches!(call.as_str(), "GetItem" | "Query" | "BatchGetItem");
@@ -105,7 +105,7 @@ async fn each_step_writes_its_event_in_its_own_transaction() {
     expected.push(("deactivated", later(3609), app(&second), data));
 
     // One who signed in is named by their subject.
-    let person = stack.signed_in("op@example.com", "role:operator").await;
+    let person = stack.sign_in("op@example.com", "role:operator").await;
     let third =
         step(&stack.anonymous, "license-activations/activate", json!({"token": made["token"], "machine_id": "m3"}));
     let third = third.await;
@@ -145,23 +145,27 @@ async fn each_step_writes_its_event_in_its_own_transaction() {
 #[tokio::test]
 async fn what_is_refused_repeated_or_fails_leaves_no_event() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let id = &sold.license_id;
     let at = |verb: &str| format!("license-keys/{id}/{verb}");
     let count = async || events_of(&stack, id).await.len();
     assert_eq!(count().await, 1);
-    stack.operator.post(&at("reinstate"), json!({})).await.problem(409, "state_conflict");
-    stack.operator.post(&at("renew"), json!({"expires_at": START.to_string()})).await.problem(422, "invalid_value");
-    let active = stack.anonymous.activate(&sold.license_key, "m1").await.expect(201);
+    stack.operator.post(&at("reinstate"), json!({})).await.expect_problem(409, "state_conflict");
+    stack
+        .operator
+        .post(&at("renew"), json!({"expires_at": START.to_string()}))
+        .await
+        .expect_problem(422, "invalid_value");
+    let active = stack.anonymous.activate(&sold.license_key, "m1").await.expect_status(201);
     assert_eq!(count().await, 2);
     // A renewal, a heartbeat, a refusal and a question are no events.
-    stack.anonymous.activate(&sold.license_key, "m1").await.expect(200);
-    stack.anonymous.activate(&sold.license_key, "m2").await.problem(409, "seat_limit_reached");
-    stack.anonymous.heartbeat(text(&active["token"]), "m1").await.expect(200);
-    stack.anonymous.post("license-keys/validate", json!({"token": active["token"]})).await.expect(200);
+    stack.anonymous.activate(&sold.license_key, "m1").await.expect_status(200);
+    stack.anonymous.activate(&sold.license_key, "m2").await.expect_problem(409, "seat_limit_reached");
+    stack.anonymous.heartbeat(text(&active["token"]), "m1").await.expect_status(200);
+    stack.anonymous.post("license-keys/validate", json!({"token": active["token"]})).await.expect_status(200);
     assert_eq!(count().await, 2);
     // What writes the event writes the step: one does not happen without the other.
-    let read = async || stack.operator.get(&format!("license-keys/{id}")).await.expect(200);
+    let read = async || stack.operator.get(&format!("license-keys/{id}")).await.expect_status(200);
     let before = read().await;
     let deactivate = format!("license-activations/{}/deactivate", text(&active["activation"]["id"]));
     let steps = [
@@ -173,17 +177,17 @@ async fn what_is_refused_repeated_or_fails_leaves_no_event() {
         (at("revoke"), json!({})),
         (deactivate.clone(), json!({})),
     ];
-    stack.faults.set(Rule::new("TransactWriteItems", Fault::Refuse).about("EVENT#").always());
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::RefuseConnection).containing("EVENT#").always());
     for (path, body) in steps {
-        stack.operator.post(&path, body).await.problem(503, "unavailable");
+        stack.operator.post(&path, body).await.expect_problem(503, "unavailable");
     }
     stack.faults.clear();
     assert_eq!((count().await, read().await), (2, before));
     // What is repeated happened once, whether the caller repeats it or the SDK.
     for path in [deactivate, at("revoke")] {
-        stack.faults.set(Rule::new("TransactWriteItems", Fault::LoseAnswer));
-        stack.operator.post(&path, json!({})).await.expect(200);
-        stack.operator.post(&path, json!({})).await.expect(200);
+        stack.faults.add(Rule::new("TransactWriteItems", Fault::LoseResponse));
+        stack.operator.post(&path, json!({})).await.expect_status(200);
+        stack.operator.post(&path, json!({})).await.expect_status(200);
     }
     let kinds: Vec<_> = events_of(&stack, id).await.iter().map(|event| event["type"].clone()).collect();
     // All of it happened in one millisecond, so the order says nothing.
@@ -195,13 +199,13 @@ async fn what_is_refused_repeated_or_fails_leaves_no_event() {
 async fn history(stack: &Stack, licenses: usize, days: i64) -> (Vec<String>, Vec<Value>) {
     let mut sold = Vec::new();
     for _ in 0..licenses {
-        sold.push(stack.operator.sell(1).await.license_id);
+        sold.push(stack.operator.issue_new_license(1).await.license_id);
         stack.advance(7);
     }
     for _ in 0..days {
         for (index, id) in sold.iter().enumerate() {
             for verb in ["suspend", "reinstate"] {
-                stack.operator.post(&format!("license-keys/{id}/{verb}"), json!({})).await.expect(200);
+                stack.operator.post(&format!("license-keys/{id}/{verb}"), json!({})).await.expect_status(200);
                 stack.advance(3600 + i64::try_from(index).unwrap());
             }
         }
@@ -218,7 +222,7 @@ async fn history(stack: &Stack, licenses: usize, days: i64) -> (Vec<String>, Vec
 #[tokio::test]
 async fn get_events_200_over_all_keys_newest_first() {
     let stack = Stack::start().await;
-    assert_eq!(stack.operator.get("events").await.expect(200), json!({"items": [], "next_cursor": null}));
+    assert_eq!(stack.operator.get("events").await.expect_status(200), json!({"items": [], "next_cursor": null}));
     let (sold, mut events) = history(&stack, 5, 4).await;
     assert_eq!(events.len(), 5 + 5 * 4 * 2);
     let days: BTreeSet<_> = events.iter().map(|event| text(&event["at"])[..10].to_owned()).collect();
@@ -251,20 +255,20 @@ async fn paging_while_events_are_added_shows_each_once() {
         let mut rounds = 0;
         loop {
             assert!(seen.len() < 200, "{path} has no end");
-            let page = stack.operator.get(&next).await.expect(200);
+            let page = stack.operator.get(&next).await.expect_status(200);
             seen.extend(page["items"].as_array().unwrap().clone());
             let Some(cursor) = page["next_cursor"].as_str() else { break };
             next = format!("{path}?limit=2&cursor={cursor}");
             // Meanwhile more happens: later, and some of it on another day.
             stack.advance(if rounds == 1 { 86_400 } else { 1 });
             let verb = if rounds % 2 == 0 { "suspend" } else { "reinstate" };
-            stack.operator.post(&format!("license-keys/{}/{verb}", sold[0]), json!({})).await.expect(200);
+            stack.operator.post(&format!("license-keys/{}/{verb}", sold[0]), json!({})).await.expect_status(200);
             rounds += 1;
         }
         assert!(rounds > 2);
         assert_eq!(ids(&seen), ids(&before), "{path}");
         if rounds % 2 == 1 {
-            stack.operator.post(&format!("license-keys/{}/reinstate", sold[0]), json!({})).await.expect(200);
+            stack.operator.post(&format!("license-keys/{}/reinstate", sold[0]), json!({})).await.expect_status(200);
         }
     }
 }
@@ -272,14 +276,14 @@ async fn paging_while_events_are_added_shows_each_once() {
 #[tokio::test]
 async fn a_quiet_year_is_passed_in_a_few_pages() {
     let stack = Stack::start().await;
-    let id = stack.operator.sell(1).await.license_id;
+    let id = stack.operator.issue_new_license(1).await.license_id;
     stack.advance(365 * 86_400);
-    stack.operator.post(&format!("license-keys/{id}/suspend"), json!({})).await.expect(200);
+    stack.operator.post(&format!("license-keys/{id}/suspend"), json!({})).await.expect_status(200);
     stack.advance(200 * 86_400);
     let (mut seen, mut pages, mut next) = (Vec::new(), 0, "events".to_owned());
     loop {
-        stack.faults.forget_calls();
-        let page = stack.operator.get(&next).await.expect(200);
+        stack.faults.reset_calls();
+        let page = stack.operator.get(&next).await.expect_status(200);
         assert!(stack.faults.calls().len() < 600, "one page reads so many days and no more");
         seen.extend(page["items"].as_array().unwrap().iter().map(|event| event["type"].clone()));
         pages += 1;
@@ -293,31 +297,36 @@ async fn a_quiet_year_is_passed_in_a_few_pages() {
 #[tokio::test]
 async fn get_events_401_403_404_422() {
     let stack = Stack::start().await;
-    let (one, other) = (stack.operator.sell(1).await.license_id, stack.operator.sell(1).await.license_id);
+    let (one, other) =
+        (stack.operator.issue_new_license(1).await.license_id, stack.operator.issue_new_license(1).await.license_id);
     let path = format!("license-keys/{one}/events");
     for path in ["events", &path] {
-        stack.anonymous.get(path).await.problem(401, "unauthenticated");
-        let customer = stack.signed_in("ada@example.com", "openid").await;
-        customer.get(path).await.problem(403, "forbidden");
+        stack.anonymous.get(path).await.expect_problem(401, "unauthenticated");
+        let customer = stack.sign_in("ada@example.com", "openid").await;
+        customer.get(path).await.expect_problem(403, "forbidden");
         let scopes = [Scope::LicensesWrite, Scope::CustomersRead, Scope::AccessWrite];
-        stack.client_with(&scopes).await.get(path).await.problem(403, "forbidden");
-        stack.client_with(&[Scope::LicensesRead]).await.get(path).await.expect(200);
+        stack.client_with_scopes(&scopes).await.get(path).await.expect_problem(403, "forbidden");
+        stack.client_with_scopes(&[Scope::LicensesRead]).await.get(path).await.expect_status(200);
         for (query, code) in [
             ("limit=0", "invalid_value"),
             ("limit=101", "invalid_value"),
             ("cursor=x", "cursor_invalid"),
             ("kind=issued", "unknown_field"),
         ] {
-            stack.operator.get(&format!("{path}?{query}")).await.problem(422, code);
+            stack.operator.get(&format!("{path}?{query}")).await.expect_problem(422, code);
         }
     }
-    stack.operator.get("license-keys/lic_01JD8W0V5XK6Q3R7T2N4M8P9ZB/events").await.problem(404, "not_found");
-    stack.operator.get("license-keys/x/events").await.problem(404, "not_found");
+    stack.operator.get("license-keys/lic_01JD8W0V5XK6Q3R7T2N4M8P9ZB/events").await.expect_problem(404, "not_found");
+    stack.operator.get("license-keys/x/events").await.expect_problem(404, "not_found");
     // A cursor is good for its own list alone.
-    stack.operator.post(&format!("license-keys/{one}/suspend"), json!({})).await.expect(200);
-    let page = stack.operator.get(&format!("{path}?limit=1")).await.expect(200);
+    stack.operator.post(&format!("license-keys/{one}/suspend"), json!({})).await.expect_status(200);
+    let page = stack.operator.get(&format!("{path}?limit=1")).await.expect_status(200);
     let cursor = text(&page["next_cursor"]);
-    stack.operator.get(&format!("license-keys/{other}/events?cursor={cursor}")).await.problem(422, "cursor_invalid");
-    stack.operator.get(&format!("events?cursor={cursor}")).await.problem(422, "cursor_invalid");
-    stack.operator.get(&format!("{path}?cursor={cursor}")).await.expect(200);
+    stack
+        .operator
+        .get(&format!("license-keys/{other}/events?cursor={cursor}"))
+        .await
+        .expect_problem(422, "cursor_invalid");
+    stack.operator.get(&format!("events?cursor={cursor}")).await.expect_problem(422, "cursor_invalid");
+    stack.operator.get(&format!("{path}?cursor={cursor}")).await.expect_status(200);
 }

@@ -14,7 +14,7 @@ use signet_tests::{Stack, json, text};
 
 /// What a text names. It takes three reads at most, and never a list.
 async fn found(stack: &Stack, typed: &str) -> Found {
-    stack.faults.forget_calls();
+    stack.faults.reset_calls();
     let found = find(&stack.local.app.table, &Secret::new(typed.to_owned())).await.unwrap();
     let calls = stack.faults.calls();
     assert!(calls.len() <= 3 && calls.iter().all(|call| call == "GetItem"), "{typed}: {calls:?}");
@@ -28,9 +28,13 @@ fn paging(stack: &Stack, limit: usize, cursor: Option<&str>) -> PageRequest {
 #[tokio::test]
 async fn a_license_key_is_found_by_its_id_its_machines_and_every_key_string_that_it_had() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(2).await;
-    let activated = stack.operator.activate(&sold.license_key, "a").await.expect(201);
-    let new = stack.operator.post(&format!("license-keys/{}/regenerate", sold.license_id), json!({})).await.expect(200);
+    let sold = stack.operator.issue_new_license(2).await;
+    let activated = stack.operator.activate(&sold.license_key, "a").await.expect_status(201);
+    let new = stack
+        .operator
+        .post(&format!("license-keys/{}/regenerate", sold.license_id), json!({}))
+        .await
+        .expect_status(200);
     let license = Found::License(sold.license_id.parse().unwrap());
     for typed in [
         sold.license_id.as_str(),
@@ -47,11 +51,11 @@ async fn a_license_key_is_found_by_its_id_its_machines_and_every_key_string_that
 #[tokio::test]
 async fn a_customer_is_found_by_id_and_address_and_what_names_nothing_by_nothing() {
     let (stack, other) = (Stack::start().await, Stack::start().await);
-    let (ada, stranger) = (stack.operator.customer().await, other.operator.sell(1).await);
+    let (ada, stranger) = (stack.operator.create_customer().await, other.operator.issue_new_license(1).await);
     let customer = Found::Customer(text(&ada["id"]).parse().unwrap());
     assert_eq!(found(&stack, text(&ada["id"])).await, customer);
     assert_eq!(found(&stack, &text(&ada["email"]).to_uppercase()).await, customer);
-    let activated = other.operator.activate(&stranger.license_key, "a").await.expect(201);
+    let activated = other.operator.activate(&stranger.license_key, "a").await.expect_status(201);
     let (id, machine) = (text(&stranger.customer["id"]), text(&activated["activation"]["id"]));
     let long = "a".repeat(20_000);
     for typed in
@@ -82,7 +86,7 @@ async fn customers_are_found_by_how_their_names_begin_whatever_the_case_both_way
     let all = ["Ada", "ada b", "ADAM", "Ad", "Bob", "Ὀδυσσεύς", "Κωσταντίνος", "Žofie", "100%", "ada_x"];
     for (number, name) in all.iter().enumerate() {
         let body = json!({ "name": name, "email": format!("a{number}@example.com") });
-        stack.operator.post("customers", body).await.expect(201);
+        stack.operator.post("customers", body).await.expect_status(201);
     }
     for (typed, expected) in [
         ("ada", &["Ada", "ada b", "ada_x", "ADAM"][..]),
@@ -103,7 +107,7 @@ async fn customers_are_found_by_how_their_names_begin_whatever_the_case_both_way
     }
     assert_eq!(named(&stack, "", Order::Ascending).await.len(), all.len());
     // A key condition has no room for it: DynamoDB is not asked.
-    stack.faults.forget_calls();
+    stack.faults.reset_calls();
     assert!(named(&stack, &"a".repeat(2000), Order::Ascending).await.is_empty());
     assert!(stack.faults.calls().is_empty());
 }
@@ -112,7 +116,7 @@ async fn customers_are_found_by_how_their_names_begin_whatever_the_case_both_way
 async fn a_cursor_goes_on_in_its_own_order_and_under_its_own_name_alone() {
     let stack = Stack::start().await;
     for _ in 0..3 {
-        stack.operator.sell(1).await;
+        stack.operator.issue_new_license(1).await;
     }
     let (table, now) = (&stack.local.app.table, stack.clock.now());
     let filter = |name: &str, order| CustomerFilter { name: name.to_owned(), order };
@@ -136,12 +140,12 @@ async fn a_cursor_goes_on_in_its_own_order_and_under_its_own_name_alone() {
 async fn license_keys_come_newest_first_or_oldest_first_all_of_them_or_a_customer_s() {
     let stack = Stack::start().await;
     let mut ids = Vec::new();
-    let ada = stack.operator.customer().await;
+    let ada = stack.operator.create_customer().await;
     for number in 0..5 {
         stack.advance(1);
-        let product = stack.operator.product().await;
-        let tier = stack.operator.tier_with(&product, &json!({})).await;
-        let customer = if number % 2 == 0 { ada.clone() } else { stack.operator.customer().await };
+        let product = stack.operator.create_product().await;
+        let tier = stack.operator.create_tier(&product, &json!({})).await;
+        let customer = if number % 2 == 0 { ada.clone() } else { stack.operator.create_customer().await };
         ids.push(text(&stack.operator.issue(&customer, &tier, &json!({})).await["license"]["id"]).to_owned());
     }
     let own: Vec<String> = ids.iter().step_by(2).cloned().collect();

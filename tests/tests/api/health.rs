@@ -47,11 +47,11 @@ async fn health_200() {
 #[tokio::test]
 async fn health_503_while_dynamodb_is_away() {
     let stack = Stack::start().await;
-    stack.anonymous.get("/health").await.expect(200);
-    stack.faults.set(Rule::new("*", Fault::Refuse).always());
+    stack.anonymous.get("/health").await.expect_status(200);
+    stack.faults.add(Rule::new("*", Fault::RefuseConnection).always());
     // What was found out a moment ago still holds.
     stack.advance(4);
-    stack.anonymous.get("/health").await.expect(200);
+    stack.anonymous.get("/health").await.expect_status(200);
     stack.advance(1);
     let answer = stack.anonymous.get("/health").await;
     assert_eq!((answer.status, &answer.body["status"]), (503, &json!("down")));
@@ -62,7 +62,7 @@ async fn health_503_while_dynamodb_is_away() {
     }
     assert_eq!(stack.anonymous.send(Method::HEAD, "/health", |request| request).await.status, 503);
     stack.faults.clear();
-    stack.anonymous.get("/health").await.expect(503);
+    stack.anonymous.get("/health").await.expect_status(503);
     stack.advance(5);
     assert_eq!(checks(&stack.anonymous.get("/health").await), said(&WELL));
 }
@@ -71,23 +71,23 @@ async fn health_503_while_dynamodb_is_away() {
 async fn health_costs_one_read_in_five_seconds_however_many_ask() {
     let stack = Stack::start().await;
     let gate = Gate::default();
-    stack.faults.set(Rule::new("GetItem", Fault::HoldRequest(gate.clone())));
+    stack.faults.add(Rule::new("GetItem", Fault::HoldRequest(gate.clone())));
     let ask = || {
         let client = stack.anonymous.clone();
-        tokio::spawn(async move { client.get("/health").await.expect(200) })
+        tokio::spawn(async move { client.get("/health").await.expect_status(200) })
     };
     let mut asked: Vec<_> = (0..20).map(|_| ask()).collect();
-    gate.reached().await;
+    gate.wait_for_request().await;
     asked.extend((0..20).map(|_| ask()));
     gate.open();
     for one in asked {
         one.await.unwrap();
     }
     stack.advance(4);
-    stack.anonymous.get("/health").await.expect(200);
+    stack.anonymous.get("/health").await.expect_status(200);
     assert_eq!(stack.faults.calls(), ["GetItem"]);
     stack.advance(1);
-    stack.anonymous.get("/health").await.expect(200);
+    stack.anonymous.get("/health").await.expect_status(200);
     assert_eq!(stack.faults.calls(), ["GetItem", "GetItem"]);
 }
 
@@ -95,7 +95,7 @@ async fn health_costs_one_read_in_five_seconds_however_many_ask() {
 async fn health_waits_for_nothing_longer_than_two_seconds() {
     let stack = Stack::start().await;
     let gate = Gate::default();
-    stack.faults.set(Rule::new("*", Fault::HoldRequest(gate.clone())).always());
+    stack.faults.add(Rule::new("*", Fault::HoldRequest(gate.clone())).always());
     let begun = Instant::now();
     let answer = stack.anonymous.get("/health").await;
     let took = begun.elapsed();
@@ -107,14 +107,14 @@ async fn health_waits_for_nothing_longer_than_two_seconds() {
 #[tokio::test]
 async fn health_503_without_a_key_that_signs() {
     let stack = Stack::start().await;
-    let kid = stack.anonymous.get("/.well-known/jwks.json").await.expect(200)["keys"][0]["kid"].clone();
+    let kid = stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200)["keys"][0]["kid"].clone();
     let retire = json!({
         "Key": {"PK": {"S": "KEYRING"}, "SK": {"S": format!("KEY#{}", kid.as_str().unwrap())}},
         "UpdateExpression": "SET #state = :state",
         "ExpressionAttributeNames": {"#state": "state"},
         "ExpressionAttributeValues": {":state": {"S": "previous"}},
     });
-    stack.dynamodb("UpdateItem", retire).await;
+    stack.call_dynamodb("UpdateItem", retire).await;
     // The copy of the key ring is read anew.
     stack.advance(300);
     let answer = stack.anonymous.get("/health").await;
@@ -138,7 +138,7 @@ async fn health_200_degraded_while_nobody_looks_after_the_signing_keys() {
 /// Asks a server with the stack's parts but for the issuer of bearer tokens.
 async fn with_issuer(stack: &Stack, oidc: Option<Oidc>) -> Client {
     let app = AppState { oidc, ..stack.local.app.clone() };
-    stack.beside(all_routes().split_for_parts().0, &app).await
+    stack.serve_routes(all_routes().split_for_parts().0, &app).await
 }
 
 #[tokio::test]

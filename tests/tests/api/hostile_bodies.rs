@@ -10,7 +10,7 @@ const DEEP: usize = 10_000;
 /// The operations that read a body.
 async fn readers(stack: &Stack) -> Vec<Operation> {
     let mut all = stack.operations().await;
-    all.retain(|operation| operation.body.is_some() || operation.takes_no_body());
+    all.retain(|operation| operation.body.is_some() || operation.has_optional_body());
     assert!(all.len() >= 25, "{all:#?}");
     all
 }
@@ -76,27 +76,27 @@ fn no_objects() -> Vec<(&'static str, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_json_400_and_what_is_no_object_422() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     let operations = readers(&stack).await;
-    let before = stack.written().await;
+    let before = stack.snapshot_items().await;
     for operation in &operations {
         for (what, body) in no_json() {
-            let answer = operation.ask_json(body).await;
-            assert_eq!(answer.status, 400, "{what}: {} {}", answer.asked, answer.text);
-            answer.problem(400, "malformed_json");
+            let answer = operation.send_json_text(body).await;
+            assert_eq!(answer.status, 400, "{what}: {} {}", answer.request, answer.text);
+            answer.expect_problem(400, "malformed_json");
         }
         for (what, body) in no_objects() {
-            let answer = operation.ask_json(body).await;
-            assert_eq!(answer.status, 422, "{what}: {} {}", answer.asked, answer.text);
-            answer.faults(422, &[" invalid_value"]);
+            let answer = operation.send_json_text(body).await;
+            assert_eq!(answer.status, 422, "{what}: {} {}", answer.request, answer.text);
+            answer.expect_errors(422, &[" invalid_value"]);
         }
-        let empty = operation.by(&stack.anonymous).ask_json("").await;
-        assert!(empty.status == if operation.is_open() { 400 } else { 401 }, "{}", empty.text);
-        if !operation.takes_no_body() {
-            operation.ask_json("").await.problem(400, "malformed_json");
+        let empty = operation.with_caller(&stack.anonymous).send_json_text("").await;
+        assert!(empty.status == if operation.is_public() { 400 } else { 401 }, "{}", empty.text);
+        if !operation.has_optional_body() {
+            operation.send_json_text("").await.expect_problem(400, "malformed_json");
         }
     }
-    stack.nothing_written_since(&before).await;
+    stack.assert_unchanged_since(&before).await;
 }
 
 /// A body that an operation takes, and something besides.
@@ -108,9 +108,9 @@ fn with(operation: &Operation, more: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_known_422_whatever_it_holds() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     let operations = readers(&stack).await;
-    let before = stack.written().await;
+    let before = stack.snapshot_items().await;
     for operation in &operations {
         for more in [
             format!("\"no_such_field\":{}", nested("[", "]", "")),
@@ -120,10 +120,13 @@ async fn what_is_not_known_422_whatever_it_holds() {
             "\"no_such_field\":\"\\ud800\"".to_owned(),
             "\"no_such_field\":\"\\u0000\"".to_owned(),
         ] {
-            operation.ask_json(with(operation, &more)).await.faults(422, &["/no_such_field unknown_field"]);
+            operation
+                .send_json_text(with(operation, &more))
+                .await
+                .expect_errors(422, &["/no_such_field unknown_field"]);
         }
-        let twice = operation.ask_json(with(operation, "\"x\":1,\"x\":2")).await;
-        twice.faults(422, &["/x unknown_field", "/x unknown_field"]);
+        let twice = operation.send_json_text(with(operation, "\"x\":1,\"x\":2")).await;
+        twice.expect_errors(422, &["/x unknown_field", "/x unknown_field"]);
         for name in [
             "__proto__",
             "constructor",
@@ -136,29 +139,29 @@ async fn what_is_not_known_422_whatever_it_holds() {
             "\\u0000",
             "\\ud83d\\ude00",
         ] {
-            let answer = operation.ask_json(with(operation, &format!("\"{name}\":null"))).await;
+            let answer = operation.send_json_text(with(operation, &format!("\"{name}\":null"))).await;
             let code = answer.body["errors"][0]["code"].clone();
-            assert_eq!((answer.status, code), (422, json!("unknown_field")), "{}: {}", answer.asked, answer.text);
+            assert_eq!((answer.status, code), (422, json!("unknown_field")), "{}: {}", answer.request, answer.text);
         }
         // A name that is no Unicode is none that could be told of.
-        let answer = operation.ask_json(with(operation, "\"\\ud800\":1")).await;
-        answer.problem(422, "invalid_value");
+        let answer = operation.send_json_text(with(operation, "\"\\ud800\":1")).await;
+        answer.expect_problem(422, "invalid_value");
     }
-    stack.nothing_written_since(&before).await;
+    stack.assert_unchanged_since(&before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_field_that_stands_twice_422() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     let operations = readers(&stack).await;
-    let before = stack.written().await;
+    let before = stack.snapshot_items().await;
     for operation in &operations {
         for (name, value) in operation.body.iter().flat_map(|body| body.as_object().unwrap()) {
-            let answer = operation.ask_json(with(operation, &format!("\"{name}\":{value}"))).await;
-            answer.faults(422, &[&format!("/{name} invalid_value")]);
+            let answer = operation.send_json_text(with(operation, &format!("\"{name}\":{value}"))).await;
+            answer.expect_errors(422, &[&format!("/{name} invalid_value")]);
         }
     }
-    stack.nothing_written_since(&before).await;
+    stack.assert_unchanged_since(&before).await;
 }
 
 /// Values that are wrong wherever a value of this type belongs; each as JSON text.
@@ -180,7 +183,7 @@ fn wrong_for(kind: &str) -> Vec<String> {
 
 /// The types of a body's fields, as the document tells them; a field that may be of several is left out.
 fn fields(document: &Value, operation: &Operation) -> Vec<(String, String)> {
-    let schema = &operation.responses["requestBody"]["content"]["application/json"]["schema"];
+    let schema = &operation.spec["requestBody"]["content"]["application/json"]["schema"];
     let resolve = |schema: &Value| match schema["$ref"].as_str() {
         Some(path) => document.pointer(path.trim_start_matches('#')).unwrap().clone(),
         None => schema.clone(),
@@ -200,10 +203,10 @@ fn fields(document: &Value, operation: &Operation) -> Vec<(String, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_of_another_type_422_at_its_place() {
-    let stack = Stack::without_limits().await;
-    let document = stack.anonymous.get("/openapi.json").await.expect(200);
+    let stack = Stack::start_without_rate_limits().await;
+    let document = stack.anonymous.get("/openapi.json").await.expect_status(200);
     let operations = readers(&stack).await;
-    let before = stack.written().await;
+    let before = stack.snapshot_items().await;
     let mut seen = 0;
     for operation in &operations {
         for (name, kind) in fields(&document, operation) {
@@ -211,27 +214,27 @@ async fn a_value_of_another_type_422_at_its_place() {
                 let mut body = operation.body.clone().unwrap();
                 body.as_object_mut().unwrap().remove(&name);
                 let whole = Operation { body: Some(body), ..operation.clone() };
-                let answer = operation.ask_json(with(&whole, &format!("\"{name}\":{value}"))).await;
+                let answer = operation.send_json_text(with(&whole, &format!("\"{name}\":{value}"))).await;
                 points_to(&answer, &name, &value);
                 seen += 1;
             }
         }
     }
     assert!(seen > 1000, "{seen}");
-    stack.nothing_written_since(&before).await;
+    stack.assert_unchanged_since(&before).await;
 }
 
 /// It names the field, or what is in it, and says nothing of how it was read.
 #[track_caller]
 fn points_to(answer: &TestResponse, name: &str, value: &str) {
     let value: String = value.chars().take(40).collect();
-    assert_eq!(answer.status, 422, "{name}: {value}: {} {}", answer.asked, answer.text);
-    let body = answer.problem(422, answer.body["code"].as_str().unwrap());
+    assert_eq!(answer.status, 422, "{name}: {value}: {} {}", answer.request, answer.text);
+    let body = answer.expect_problem(422, answer.body["code"].as_str().unwrap());
     let errors = body["errors"].as_array().unwrap();
-    let [error] = &errors[..] else { panic!("{name}: {value}: {} {}", answer.asked, answer.text) };
+    let [error] = &errors[..] else { panic!("{name}: {value}: {} {}", answer.request, answer.text) };
     let pointer = error["pointer"].as_str().unwrap_or_default();
     let is_there = pointer == format!("/{name}") || pointer.starts_with(&format!("/{name}/"));
-    assert!(is_there, "{name}: {value}: {} {}", answer.asked, answer.text);
+    assert!(is_there, "{name}: {value}: {} {}", answer.request, answer.text);
     let detail = error["detail"].as_str().unwrap();
     for inner in ["invalid type", "u32", "i64", "struct", "sequence", "line ", "column ", "serde"] {
         assert!(!detail.contains(inner), "{name}: {value}: {detail}");
@@ -240,24 +243,24 @@ fn points_to(answer: &TestResponse, name: &str, value: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_over_64_kib_413_with_its_length_or_without() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     let mut operations = stack.operations().await;
     // A body that is not read changes nothing, so these would do what they are for.
     operations.retain(|operation| operation.method != reqwest::Method::DELETE);
-    let before = stack.written().await;
+    let before = stack.snapshot_items().await;
     for operation in &operations {
         let mut body = with(operation, "\"x\":\"").into_bytes();
         body.truncate(body.len() - 1);
         body.resize(64 * 1024, b'x');
         // One that just fits is read where one is read at all.
-        let fits = operation.ask_json([&body[..body.len() - 2], b"\"}"].concat()).await;
+        let fits = operation.send_json_text([&body[..body.len() - 2], b"\"}"].concat()).await;
         if operation.body.is_some() {
-            fits.faults(422, &["/x unknown_field"]);
+            fits.expect_errors(422, &["/x unknown_field"]);
         } else {
             assert_ne!(fits.status, 413, "{}", fits.asked);
         }
         body.push(b'"');
-        operation.ask_json(body.clone()).await.problem(413, "body_too_large");
+        operation.send_json_text(body.clone()).await.expect_problem(413, "body_too_large");
         let key = stack.local.operator_api_key.expose();
         let head = format!(
             "{} {} HTTP/1.1\r\nHost: a\r\nX-Api-Key: {key}\r\nContent-Type: application/json\r\nConnection: close\r\n\
@@ -266,8 +269,8 @@ async fn a_body_over_64_kib_413_with_its_length_or_without() {
             operation.path,
             body.len()
         );
-        let answer = stack.wire(&[head.as_bytes(), &body, b"\r\n0\r\n\r\n"].concat()).await.unwrap();
-        answer.problem(413, "body_too_large");
+        let answer = stack.send_raw(&[head.as_bytes(), &body, b"\r\n0\r\n\r\n"].concat()).await.unwrap();
+        answer.expect_problem(413, "body_too_large");
     }
-    stack.nothing_written_since(&before).await;
+    stack.assert_unchanged_since(&before).await;
 }

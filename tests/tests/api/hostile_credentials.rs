@@ -153,7 +153,7 @@ fn rsa_signature(token: &str, pem: &[u8]) -> String {
 }
 
 async fn with_keys(folder: &Folder) -> Stack {
-    Stack::with(Options { data: Some(folder), rate_limits: RateLimits::NONE, ..Options::default() }).await
+    Stack::start_with(Options { data: Some(folder), rate_limits: RateLimits::NONE, ..Options::default() }).await
 }
 
 fn read(path: &Path) -> Vec<u8> {
@@ -163,15 +163,15 @@ fn read(path: &Path) -> Vec<u8> {
 /// Checks that each of these credentials is refused wherever one is needed, and changes nothing.
 async fn refused_everywhere(stack: &Stack, credentials: &[(String, Client)]) {
     let operations = stack.operations().await;
-    let before = stack.written().await;
-    for operation in operations.iter().filter(|operation| !operation.is_open()) {
+    let before = stack.snapshot_items().await;
+    for operation in operations.iter().filter(|operation| !operation.is_public()) {
         for (what, client) in credentials {
-            let answer = operation.by(client).ask_well().await;
-            assert_eq!(answer.status, 401, "{what}: {} {}", answer.asked, answer.text);
-            answer.problem(401, "unauthenticated");
+            let answer = operation.with_caller(client).send_valid().await;
+            assert_eq!(answer.status, 401, "{what}: {} {}", answer.request, answer.text);
+            answer.expect_problem(401, "unauthenticated");
         }
     }
-    stack.nothing_written_since(&before).await;
+    stack.assert_unchanged_since(&before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,14 +183,14 @@ async fn forged_bearer_tokens_401() {
     let form = [("grant_type", "password"), ("client_id", "signet-dashboard"), ("username", "ada@example.com")];
     let form: Vec<_> = form.into_iter().chain([("password", "x"), ("scope", "openid email role:operator")]).collect();
     let tokens = stack.anonymous.send(reqwest::Method::POST, "/dev/oidc/token", |request| request.form(&form)).await;
-    let good = text(&tokens.expect(200)["id_token"]).to_owned();
-    bearer(&stack, &good).unwrap().get("customers").await.expect(200);
-    let jwks = stack.anonymous.get("/dev/oidc/jwks.json").await.expect(200);
+    let good = text(&tokens.expect_status(200)["id_token"]).to_owned();
+    bearer(&stack, &good).unwrap().get("customers").await.expect_status(200);
+    let jwks = stack.anonymous.get("/dev/oidc/jwks.json").await.expect_status(200);
 
     let mut forged = forgeries(&good, &jwks["keys"][0], &own);
     let (header, claims, now) = (part(&good, 0), part(&good, 1), stack.clock.now().as_second());
     let signed = |claims: Value| token(&header, &claims, &rsa(&own));
-    bearer(&stack, &signed(claims.clone())).unwrap().get("customers").await.expect(200);
+    bearer(&stack, &signed(claims.clone())).unwrap().get("customers").await.expect_status(200);
     for (what, change) in [
         ("another audience", json!({"aud": "somebody-else"})),
         ("other audiences", json!({"aud": ["somebody-else", "signet"]})),
@@ -217,8 +217,8 @@ async fn forged_bearer_tokens_401() {
     ] {
         forged.push((what.to_owned(), signed(merged(claims.clone(), &change))));
     }
-    let sold = stack.operator.sell(1).await;
-    let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect(201);
+    let sold = stack.operator.issue_new_license(1).await;
+    let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect_status(201);
     for (what, token) in [
         ("a license token", &sold.issued["token"]),
         ("a machine's license token", &activated["token"]),
@@ -235,12 +235,12 @@ async fn forged_bearer_tokens_401() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn api_keys_that_are_none_401() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     let good = stack.local.operator_api_key.expose().to_owned();
     let (id, secret) = good.rsplit_once('_').unwrap();
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let other = json!({"name": "ci", "scopes": ["*"]});
-    let other = stack.operator.post("api-keys", other).await.expect(201);
+    let other = stack.operator.post("api-keys", other).await.expect_status(201);
     let other = text(&other["api_key"]).to_owned();
     let mut keys = vec![
         String::new(),
@@ -287,19 +287,19 @@ async fn forged_license_tokens_401() {
     let path = tempfile::tempdir().unwrap();
     let folder = Folder::take(path.path()).unwrap();
     let stack = with_keys(&folder).await;
-    let sold = stack.operator.sell(2).await;
-    let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect(201);
+    let sold = stack.operator.issue_new_license(2).await;
+    let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect_status(201);
     let good = text(&activated["token"]).to_owned();
     let activation = text(&activated["activation"]["id"]).to_owned();
     let keys: Vec<_> =
         fs::read_dir(folder.path().join("signing-keys")).unwrap().map(|file| read(&file.unwrap().path())).collect();
-    let jwks = stack.anonymous.get("/.well-known/jwks.json").await.expect(200);
+    let jwks = stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200);
     let jwk = jwks["keys"].as_array().unwrap().iter().find(|key| key["kid"] == part(&good, 0)["kid"]).unwrap();
     let (header, claims) = (part(&good, 0), part(&good, 1));
     // RS256 is the same each time, so the key that signs is the one that signs so.
     let own = keys.iter().find(|pem| good.ends_with(&rsa_signature(&good, pem))).unwrap();
     let signed = |claims: &Value| token(&header, claims, &rsa(own));
-    stack.anonymous.heartbeat(&signed(&claims), "one").await.expect(200);
+    stack.anonymous.heartbeat(&signed(&claims), "one").await.expect_status(200);
 
     let mut forged = forgeries(&good, jwk, own);
     for (what, change) in [
@@ -321,7 +321,7 @@ async fn forged_license_tokens_401() {
     let form = [("grant_type", "password"), ("client_id", "signet-dashboard"), ("username", "ada@example.com")];
     let form: Vec<_> = form.into_iter().chain([("password", "x"), ("scope", "openid role:operator")]).collect();
     let tokens = stack.anonymous.send(reqwest::Method::POST, "/dev/oidc/token", |request| request.form(&form)).await;
-    let tokens = tokens.expect(200);
+    let tokens = tokens.expect_status(200);
     for name in ["id_token", "access_token"] {
         forged.push((name.to_owned(), text(&tokens[name]).to_owned()));
     }
@@ -340,7 +340,7 @@ async fn forged_license_tokens_401() {
     forged.push(("an API key".to_owned(), stack.local.operator_api_key.expose().to_owned()));
     assert!(forged.len() > 60, "{}", forged.len());
 
-    let before = stack.written().await;
+    let before = stack.snapshot_items().await;
     for (what, token) in &forged {
         let machine = json!({"token": token, "machine_id": "one"});
         for (path, body) in [
@@ -354,14 +354,14 @@ async fn forged_license_tokens_401() {
                 answer.status,
                 if is_elsewhere { answer.status } else { 401 },
                 "{what}: {} {}",
-                answer.asked,
+                answer.request,
                 answer.text
             );
-            assert!(matches!(answer.status, 401 | 404), "{what}: {} {}", answer.asked, answer.text);
+            assert!(matches!(answer.status, 401 | 404), "{what}: {} {}", answer.request, answer.text);
         }
-        let asked = stack.anonymous.post("license-keys/validate", machine).await.expect(200);
+        let asked = stack.anonymous.post("license-keys/validate", machine).await.expect_status(200);
         assert!(matches!(text(&asked["code"]), "token_invalid" | "not_found"), "{what}: {asked}");
         assert_eq!((&asked["valid"], &asked["license"]), (&json!(false), &Value::Null), "{what}: {asked}");
     }
-    stack.nothing_written_since(&before).await;
+    stack.assert_unchanged_since(&before).await;
 }

@@ -6,11 +6,11 @@ use signet_tests::{Operation, Stack, Value, json, text};
 
 /// An id of each kind, of things that are there.
 async fn ids(stack: &Stack) -> Vec<(&'static str, String)> {
-    let sold = stack.operator.sell(1).await;
-    let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect(201);
+    let sold = stack.operator.issue_new_license(1).await;
+    let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect_status(201);
     let key = json!({"name": "ci", "scopes": ["licenses:read"]});
-    let key = stack.operator.post("api-keys", key).await.expect(201);
-    let events = stack.operator.get("events?limit=1").await.expect(200);
+    let key = stack.operator.post("api-keys", key).await.expect_status(201);
+    let events = stack.operator.get("events?limit=1").await.expect_status(200);
     let of = |value: &Value| text(&value["id"]).to_owned();
     vec![
         ("products", of(&sold.product)),
@@ -64,31 +64,31 @@ fn at(operation: &Operation, id: &str) -> String {
 
 async fn ask_at(operation: &Operation, path: &str) -> signet_tests::TestResponse {
     let body = operation.body.as_ref().map_or_else(Vec::new, |body| body.to_string().into_bytes());
-    operation.ask_at(path, operation.body.as_ref().map(|_| "application/json"), body).await
+    operation.send_to(path, operation.body.as_ref().map(|_| "application/json"), body).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_of_another_kind_or_spelling_404() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     let kinds = ids(&stack).await;
     let mut operations = stack.operations().await;
     operations.retain(|operation| operation.is_api() && operation.template.contains("{id}"));
-    let before = stack.written().await;
+    let before = stack.snapshot_items().await;
     for operation in &operations {
         let list = operation.template.trim_start_matches("/api/v1.0/").split('/').next().unwrap();
         let (own, others): (Vec<_>, Vec<_>) = kinds.iter().partition(|(kind, _)| *kind == list);
         for id in others.iter().map(|(_, id)| id.clone()).chain(misspelt(&own[0].1)) {
             let answer = ask_at(operation, &at(operation, &id)).await;
-            assert_eq!(answer.status, 404, "{} {}", answer.asked, answer.text);
-            answer.problem(404, "not_found");
+            assert_eq!(answer.status, 404, "{} {}", answer.request, answer.text);
+            answer.expect_problem(404, "not_found");
         }
     }
-    stack.nothing_written_since(&before).await;
+    stack.assert_unchanged_since(&before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_of_another_kind_in_a_body_or_a_query_422() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     let kinds = ids(&stack).await;
     let of_kind = |name: &str| match name {
         "customer_id" => "customers",
@@ -99,7 +99,7 @@ async fn an_id_of_another_kind_in_a_body_or_a_query_422() {
         other => panic!("an id that is new here: {other}"),
     };
     let operations = stack.operations().await;
-    let before = stack.written().await;
+    let before = stack.snapshot_items().await;
     for operation in &operations {
         let fields: Vec<String> =
             operation.body.iter().flat_map(|body| body.as_object().unwrap().keys().cloned()).collect();
@@ -116,46 +116,49 @@ async fn an_id_of_another_kind_in_a_body_or_a_query_422() {
                 for id in wrong {
                     let mut body = operation.body.clone().unwrap();
                     body[name] = if name.ends_with('s') { json!([id]) } else { json!(id) };
-                    let answer = operation.ask(&body).await;
+                    let answer = operation.send_json(&body).await;
                     assert_eq!(answer.status, 422, "{name}: {id}: {}", answer.text);
-                    let error = &answer.problem(422, text(&answer.body["code"]))["errors"][0];
+                    let error = &answer.expect_problem(422, text(&answer.body["code"]))["errors"][0];
                     assert!(text(&error["pointer"]).starts_with(&format!("/{name}")), "{}", answer.text);
                 }
             }
         }
-        for name in operation.parameters().into_iter().filter(|name| name.ends_with("_id")) {
+        for name in operation.query_parameters().into_iter().filter(|name| name.ends_with("_id")) {
             for (_, id) in kinds.iter().filter(|(kind, _)| *kind != of_kind(name)) {
                 let path = operation.template.clone() + &format!("?{name}={id}");
-                operation.ask_at(&path, None, Vec::new()).await.faults(422, &[&format!("{name} invalid_value")]);
+                operation
+                    .send_to(&path, None, Vec::new())
+                    .await
+                    .expect_errors(422, &[&format!("{name} invalid_value")]);
             }
         }
     }
-    stack.nothing_written_since(&before).await;
+    stack.assert_unchanged_since(&before).await;
 }
 
 /// The lists, each with two rows at least.
 async fn lists(stack: &Stack) -> Vec<Operation> {
     let mut operations = stack.operations().await;
-    operations.retain(|operation| operation.parameters().contains(&"cursor"));
+    operations.retain(|operation| operation.query_parameters().contains(&"cursor"));
     assert!(operations.len() >= 9, "{operations:#?}");
     for operation in &mut operations {
         if operation.template.ends_with("/license-activations") {
-            let sold = stack.operator.sell(3).await;
+            let sold = stack.operator.issue_new_license(3).await;
             for machine in ["one", "two", "three"] {
-                stack.anonymous.activate(&sold.license_key, machine).await.expect(201);
+                stack.anonymous.activate(&sold.license_key, machine).await.expect_status(201);
             }
             operation.path = format!("{}?license_id={}", operation.template, sold.license_id);
         }
         if operation.template.ends_with("/events") && operation.has_id() {
             let change = operation.path.replace("/events", "/suspend");
-            stack.operator.post(&change, json!({})).await.expect(200);
+            stack.operator.post(&change, json!({})).await.expect_status(200);
         }
         if operation.template.ends_with("/user/licenses") {
             for _ in 0..2 {
-                let product = stack.operator.product().await;
-                let tier = stack.operator.tier_with(&product, &json!({"is_claimable": true})).await;
+                let product = stack.operator.create_product().await;
+                let tier = stack.operator.create_tier(&product, &json!({"is_claimable": true})).await;
                 let claim = json!({"tier_id": tier["id"]});
-                operation.caller.post("user/claim-license", claim).await.expect(201);
+                operation.caller.post("user/claim-license", claim).await.expect_status(201);
             }
         }
     }
@@ -170,21 +173,21 @@ fn with(operation: &Operation, more: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_that_is_not_of_this_list_422() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     let lists = lists(&stack).await;
     let mut cursors = Vec::new();
     for list in &lists {
-        let page = list.ask_at(&with(list, "limit=1"), None, Vec::new()).await.expect(200);
+        let page = list.send_to(&with(list, "limit=1"), None, Vec::new()).await.expect_status(200);
         cursors.push(text(&page["next_cursor"]).to_owned());
     }
-    let before = stack.written().await;
+    let before = stack.snapshot_items().await;
     for (list, own) in lists.iter().zip(&cursors) {
         let refused = async |cursor: &str| {
-            let answer = list.ask_at(&with(list, &format!("limit=1&cursor={cursor}")), None, Vec::new()).await;
-            assert_eq!(answer.status, 422, "{cursor}: {} {}", answer.asked, answer.text);
-            answer.faults(422, &["cursor cursor_invalid"]);
+            let answer = list.send_to(&with(list, &format!("limit=1&cursor={cursor}")), None, Vec::new()).await;
+            assert_eq!(answer.status, 422, "{cursor}: {} {}", answer.request, answer.text);
+            answer.expect_errors(422, &["cursor cursor_invalid"]);
         };
-        list.ask_at(&with(list, &format!("limit=1&cursor={own}")), None, Vec::new()).await.expect(200);
+        list.send_to(&with(list, &format!("limit=1&cursor={own}")), None, Vec::new()).await.expect_status(200);
         for other in cursors.iter().filter(|other| *other != own) {
             refused(other).await;
         }
@@ -217,15 +220,15 @@ async fn a_cursor_that_is_not_of_this_list_422() {
             refused(made_up).await;
         }
         // An empty one counts as left out.
-        list.ask_at(&with(list, "limit=1&cursor="), None, Vec::new()).await.expect(200);
+        list.send_to(&with(list, "limit=1&cursor="), None, Vec::new()).await.expect_status(200);
     }
-    stack.nothing_written_since(&before).await;
+    stack.assert_unchanged_since(&before).await;
 }
 
 #[tokio::test]
 async fn a_cursor_of_another_filter_422() {
     let stack = Stack::start().await;
-    let (one, other) = (stack.operator.sell(1).await, stack.operator.sell(1).await);
+    let (one, other) = (stack.operator.issue_new_license(1).await, stack.operator.issue_new_license(1).await);
     for sold in [&one, &other] {
         for _ in 0..2 {
             stack.operator.issue(&sold.customer, &sold.tier, &json!({})).await;
@@ -249,20 +252,24 @@ async fn a_cursor_of_another_filter_422() {
             vec!["customers?email=ada%40example.com".to_owned(), "api-keys?limit=2".to_owned()],
         ),
     ] {
-        let first = stack.operator.get(&format!("{path}&limit=1").replace("limit=2&", "")).await.expect(200);
+        let first = stack.operator.get(&format!("{path}&limit=1").replace("limit=2&", "")).await.expect_status(200);
         let cursor = text(&first["next_cursor"]);
         for other in others {
-            stack.operator.get(&format!("{other}&cursor={cursor}")).await.faults(422, &["cursor cursor_invalid"]);
+            stack
+                .operator
+                .get(&format!("{other}&cursor={cursor}"))
+                .await
+                .expect_errors(422, &["cursor cursor_invalid"]);
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parameters_422() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     let lists = lists(&stack).await;
     for list in &lists {
-        let ask = async |more: &str| list.ask_at(&with(list, more), None, Vec::new()).await;
+        let ask = async |more: &str| list.send_to(&with(list, more), None, Vec::new()).await;
         for limit in [
             "0",
             "101",
@@ -278,7 +285,7 @@ async fn parameters_422() {
             "null",
             "true",
         ] {
-            ask(&format!("limit={limit}")).await.faults(422, &["limit invalid_value"]);
+            ask(&format!("limit={limit}")).await.expect_errors(422, &["limit invalid_value"]);
         }
         for unknown in [
             "limits",
@@ -293,31 +300,31 @@ async fn parameters_422() {
             "a%26b",
         ] {
             let answer = ask(&format!("{unknown}=1")).await;
-            assert_eq!(answer.status, 422, "{} {}", answer.asked, answer.text);
-            answer.problem(422, "unknown_field");
+            assert_eq!(answer.status, 422, "{} {}", answer.request, answer.text);
+            answer.expect_problem(422, "unknown_field");
         }
-        ask("limit=1&limit=2").await.faults(422, &["limit invalid_value"]);
-        ask("limit=1&limit=1").await.faults(422, &["limit invalid_value"]);
-        ask("cursor=&cursor=").await.faults(422, &["cursor invalid_value"]);
-        ask("x=1&x=2").await.faults(422, &["x invalid_value"]);
-        ask(&format!("x={}", "a".repeat(8 * 1024))).await.faults(422, &["x unknown_field"]);
+        ask("limit=1&limit=2").await.expect_errors(422, &["limit invalid_value"]);
+        ask("limit=1&limit=1").await.expect_errors(422, &["limit invalid_value"]);
+        ask("cursor=&cursor=").await.expect_errors(422, &["cursor invalid_value"]);
+        ask("x=1&x=2").await.expect_errors(422, &["x invalid_value"]);
+        ask(&format!("x={}", "a".repeat(8 * 1024))).await.expect_errors(422, &["x unknown_field"]);
         for nothing in ["", "&", "&&&", "limit=", "=", "limit=1&"] {
-            ask(nothing).await.expect(200);
+            ask(nothing).await.expect_status(200);
         }
     }
     // Nothing of an enum's inner words is told.
     let answer = stack.operator.get("license-keys?status=ACTIVE").await;
-    answer.faults(422, &["status invalid_value"]);
+    answer.expect_errors(422, &["status invalid_value"]);
     for empty in ["license_id=", ""] {
         let answer = stack.operator.get(&format!("license-activations?{empty}")).await;
-        answer.faults(422, &["license_id invalid_value"]);
+        answer.expect_errors(422, &["license_id invalid_value"]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_path_that_is_none_404() {
-    let stack = Stack::without_limits().await;
-    let before = stack.written().await;
+    let stack = Stack::start_without_rate_limits().await;
+    let before = stack.snapshot_items().await;
     let targets: &[&[u8]] = &[
         b"/api/v1.0/products/..",
         b"/api/v1.0/products/../customers",
@@ -359,9 +366,9 @@ async fn a_path_that_is_none_404() {
         b"/favicon.ico",
     ];
     for target in targets {
-        let answer = stack.wire_get(target).await.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(target)));
-        assert_eq!(answer.status, 404, "{} {}", answer.asked, answer.text);
-        answer.problem(404, "not_found");
+        let answer = stack.send_raw_get(target).await.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(target)));
+        assert_eq!(answer.status, 404, "{} {}", answer.request, answer.text);
+        answer.expect_problem(404, "not_found");
     }
     for target in [
         &b"/api/v2/products"[..],
@@ -371,17 +378,17 @@ async fn a_path_that_is_none_404() {
         b"/api/%2e%2e/products",
         b"/api/",
     ] {
-        let answer = stack.wire_get(target).await.unwrap();
-        assert_eq!(answer.status, 404, "{} {}", answer.asked, answer.text);
-        answer.problem(404, "version_unknown");
+        let answer = stack.send_raw_get(target).await.unwrap();
+        assert_eq!(answer.status, 404, "{} {}", answer.request, answer.text);
+        answer.expect_problem(404, "version_unknown");
     }
     let long = [b"/api/v1.0/products/".to_vec(), b"a".repeat(8 * 1024)].concat();
-    stack.wire_get(&long).await.unwrap().problem(404, "not_found");
+    stack.send_raw_get(&long).await.unwrap().expect_problem(404, "not_found");
     // A target with the server's name in it, and a mark for what is only the browser's.
     for target in [&b"http://elsewhere.example/api/v1.0/products"[..], b"/api/v1.0/products?"] {
-        stack.wire_get(target).await.unwrap().expect(200);
+        stack.send_raw_get(target).await.unwrap().expect_status(200);
     }
-    stack.nothing_written_since(&before).await;
+    stack.assert_unchanged_since(&before).await;
     let answer = stack.operator.send(Method::from_bytes(b"BREW").unwrap(), "products", |request| request).await;
-    answer.problem(405, "method_not_allowed");
+    answer.expect_problem(405, "method_not_allowed");
 }

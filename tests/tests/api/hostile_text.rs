@@ -51,7 +51,7 @@ const NAMES: [(&str, &str, bool); 34] = [
 
 /// Where a name for people is written, the rest of the body, and the field.
 async fn places(stack: &Stack) -> Vec<(Client, String, Value, &'static str)> {
-    let sold = stack.operator.sell(50).await;
+    let sold = stack.operator.issue_new_license(50).await;
     let operator = || stack.operator.clone();
     let product = json!({"product_id": sold.product["id"]});
     let tier = json!({
@@ -71,7 +71,7 @@ async fn places(stack: &Stack) -> Vec<(Client, String, Value, &'static str)> {
             json!({"license_key": sold.license_key, "machine_id": "one"}),
             "machine_name",
         ),
-        (stack.signed_in(&email(), "openid email").await, "register".to_owned(), json!({}), "name"),
+        (stack.sign_in(&email(), "openid email").await, "register".to_owned(), json!({}), "name"),
     ]
 }
 
@@ -88,14 +88,14 @@ fn renewed(mut body: Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_for_people_hide_nothing() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     for (client, path, body, field) in places(&stack).await {
         for (what, name, is_taken) in NAMES {
             let mut body = renewed(body.clone());
             body[field] = json!(name);
             let answer = client.post(&path, body).await;
             if is_taken {
-                assert!(matches!(answer.status, 200 | 201), "{what}: {} {}", answer.asked, answer.text);
+                assert!(matches!(answer.status, 200 | 201), "{what}: {} {}", answer.request, answer.text);
                 let shown = answer.body.get("activation").unwrap_or(&answer.body);
                 let is_first = path != "register" || answer.status == 201;
                 assert!(!is_first || shown[field] == name, "{what}: it is shown as it was sent: {}", answer.text);
@@ -105,8 +105,8 @@ async fn names_for_people_hide_nothing() {
                 // Who is registered is known by then, whatever is said now.
                 assert!(matches!(answer.status, 200 | 422), "{what}: {}", answer.text);
             } else {
-                assert_eq!(answer.status, 422, "{what}: {} {}", answer.asked, answer.text);
-                answer.faults(422, &[&format!("/{field} invalid_value")]);
+                assert_eq!(answer.status, 422, "{what}: {} {}", answer.request, answer.text);
+                answer.expect_errors(422, &[&format!("/{field} invalid_value")]);
             }
         }
     }
@@ -114,13 +114,13 @@ async fn names_for_people_hide_nothing() {
 
 #[tokio::test]
 async fn who_registers_hides_nothing_either() {
-    let stack = Stack::without_limits().await;
-    let ada = stack.signed_in("ada@example.com", "openid email").await;
+    let stack = Stack::start_without_rate_limits().await;
+    let ada = stack.sign_in("ada@example.com", "openid email").await;
     for (what, name, is_taken) in NAMES {
         if !is_taken {
             let answer = ada.post("register", json!({"name": name})).await;
             assert_eq!(answer.status, 422, "{what}: {}", answer.text);
-            answer.faults(422, &["/name invalid_value"]);
+            answer.expect_errors(422, &["/name invalid_value"]);
         }
     }
 }
@@ -128,7 +128,7 @@ async fn who_registers_hides_nothing_either() {
 #[tokio::test]
 async fn longer_texts_break_their_lines_and_hide_nothing_else() {
     let stack = Stack::start().await;
-    let id = stack.operator.sell(1).await.license_id;
+    let id = stack.operator.issue_new_license(1).await.license_id;
     let suspend = async |reason: String| {
         stack.operator.post(&format!("license-keys/{id}/suspend"), json!({ "reason": reason })).await
     };
@@ -137,19 +137,19 @@ async fn longer_texts_break_their_lines_and_hide_nothing_else() {
         stack.operator.post("products", body).await
     };
     for bad in ["\u{202e}", "\0", "\u{200b}", "a\u{1b}b", "\u{2028}"] {
-        suspend(bad.to_owned()).await.faults(422, &["/reason invalid_value"]);
-        describe(bad.to_owned()).await.faults(422, &["/description invalid_value"]);
+        suspend(bad.to_owned()).await.expect_errors(422, &["/reason invalid_value"]);
+        describe(bad.to_owned()).await.expect_errors(422, &["/description invalid_value"]);
     }
-    suspend("x".repeat(501)).await.faults(422, &["/reason invalid_value"]);
-    describe("é".repeat(2001)).await.faults(422, &["/description invalid_value"]);
-    describe("é\r\n\tä\n".repeat(300)).await.expect(201);
-    suspend("one\r\n\ttwo\n".to_owned()).await.expect(200);
+    suspend("x".repeat(501)).await.expect_errors(422, &["/reason invalid_value"]);
+    describe("é".repeat(2001)).await.expect_errors(422, &["/description invalid_value"]);
+    describe("é\r\n\tä\n".repeat(300)).await.expect_status(201);
+    suspend("one\r\n\ttwo\n".to_owned()).await.expect_status(200);
 }
 
 #[tokio::test]
 async fn codes_keys_and_addresses_are_ascii() {
     let stack = Stack::start().await;
-    let product = stack.operator.product().await;
+    let product = stack.operator.create_product().await;
     for code in [
         "\u{430}tlas",
         "\u{ff41}tlas",
@@ -169,10 +169,10 @@ async fn codes_keys_and_addresses_are_ascii() {
         "١٢٣",
     ] {
         let body = json!({"code": code, "name": "Atlas"});
-        stack.operator.post("products", body).await.faults(422, &["/code invalid_value"]);
+        stack.operator.post("products", body).await.expect_errors(422, &["/code invalid_value"]);
         if !matches!(code, "at_las" | "at.las" | "a") {
             let body = json!({"product_id": product["id"], "key": code, "name": "Atlas"});
-            stack.operator.post("product-features", body).await.faults(422, &["/key invalid_value"]);
+            stack.operator.post("product-features", body).await.expect_errors(422, &["/key invalid_value"]);
         }
     }
     for email in [
@@ -197,7 +197,7 @@ async fn codes_keys_and_addresses_are_ascii() {
         "ada@xn--\u{e9}.com",
     ] {
         let body = json!({"name": "Ada", "email": email});
-        stack.operator.post("customers", body).await.faults(422, &["/email invalid_value"]);
+        stack.operator.post("customers", body).await.expect_errors(422, &["/email invalid_value"]);
     }
 }
 
@@ -205,15 +205,15 @@ async fn codes_keys_and_addresses_are_ascii() {
 async fn an_address_is_one_whatever_its_case_and_no_look_alikes() {
     let stack = Stack::start().await;
     let body = json!({"name": "Kate", "email": "Kate@Example.com"});
-    let customer = stack.operator.post("customers", body).await.expect(201);
+    let customer = stack.operator.post("customers", body).await.expect_status(201);
     stack
         .operator
         .post("customers", json!({"name": "K", "email": "kATE@eXAMPLE.COM"}))
         .await
-        .problem(409, "email_taken");
+        .expect_problem(409, "email_taken");
     let find = async |email: &str| {
         let find = |request: reqwest::RequestBuilder| request.query(&[("email", email)]);
-        stack.operator.send(reqwest::Method::GET, "customers", find).await.expect(200)["items"].clone()
+        stack.operator.send(reqwest::Method::GET, "customers", find).await.expect_status(200)["items"].clone()
     };
     assert_eq!(find("KATE@example.COM").await, json!([customer]));
     // The sign for Kelvin is a k in lower case, to Unicode.
@@ -230,16 +230,16 @@ async fn an_address_is_one_whatever_its_case_and_no_look_alikes() {
 
 #[tokio::test]
 async fn a_key_string_is_read_as_it_is_typed_and_not_as_it_looks() {
-    let stack = Stack::without_limits().await;
-    let sold = stack.operator.sell(50).await;
+    let stack = Stack::start_without_rate_limits().await;
+    let sold = stack.operator.issue_new_license(50).await;
     let key = &sold.license_key;
     let ask = async |typed: &str| {
         let body = json!({ "license_key": typed });
-        let verdict = stack.anonymous.post("license-keys/validate", body).await.expect(200)["code"].clone();
+        let verdict = stack.anonymous.post("license-keys/validate", body).await.expect_status(200)["code"].clone();
         let activated = stack.anonymous.activate(typed, "one").await;
         let is_known = matches!(activated.status, 200 | 201);
         if !is_known {
-            activated.problem(404, "not_found");
+            activated.expect_problem(404, "not_found");
         }
         assert_eq!(verdict == "valid", is_known, "{typed}: {verdict}");
         is_known
@@ -290,7 +290,7 @@ async fn a_key_string_is_read_as_it_is_typed_and_not_as_it_looks() {
 #[tokio::test]
 async fn a_machine_is_known_by_its_bytes() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(20).await;
+    let sold = stack.operator.issue_new_license(20).await;
     let machines = [
         "zo\u{eb}",
         "zoe\u{308}",
@@ -311,23 +311,23 @@ async fn a_machine_is_known_by_its_bytes() {
     ];
     let mut tokens = Vec::new();
     for machine in machines {
-        let activated = stack.anonymous.activate(&sold.license_key, machine).await.expect(201);
+        let activated = stack.anonymous.activate(&sold.license_key, machine).await.expect_status(201);
         assert_eq!(activated["activation"]["machine_id"], machine);
         tokens.push(text(&activated["token"]).to_owned());
     }
-    assert_eq!(stack.seats_at_rest(&sold.license_id).await.held.len(), machines.len());
+    assert_eq!(stack.check_seats(&sold.license_id).await.held.len(), machines.len());
     for (token, machine) in tokens.iter().zip(machines) {
-        stack.anonymous.heartbeat(token, machine).await.expect(200);
+        stack.anonymous.heartbeat(token, machine).await.expect_status(200);
         for other in machines.iter().filter(|other| **other != machine) {
-            stack.anonymous.heartbeat(token, other).await.problem(403, "machine_mismatch");
+            stack.anonymous.heartbeat(token, other).await.expect_problem(403, "machine_mismatch");
         }
     }
-    let before = stack.written().await;
+    let before = stack.snapshot_items().await;
     for bad in ["", "\0", "a\nb", "a\u{85}", "\u{7f}", &"a".repeat(257), &"é".repeat(129)] {
         let answer = stack.anonymous.activate(&sold.license_key, bad).await;
-        answer.faults(422, &["/machine_id invalid_value"]);
-        stack.anonymous.heartbeat(&tokens[0], bad).await.problem(403, "machine_mismatch");
+        answer.expect_errors(422, &["/machine_id invalid_value"]);
+        stack.anonymous.heartbeat(&tokens[0], bad).await.expect_problem(403, "machine_mismatch");
     }
-    stack.nothing_written_since(&before).await;
-    stack.anonymous.activate(&sold.license_key, &"é".repeat(128)).await.expect(201);
+    stack.assert_unchanged_since(&before).await;
+    stack.anonymous.activate(&sold.license_key, &"é".repeat(128)).await.expect_status(201);
 }

@@ -9,16 +9,16 @@ async fn withstood(stack: &Stack, what: &str, answer: Option<TestResponse>) {
         assert!((400..500).contains(&answer.status), "{what}: {} {}", answer.status, answer.text);
         if answer.header("content-type") == "application/problem+json" {
             let code = answer.body["code"].as_str().unwrap_or_default().to_owned();
-            answer.problem(answer.status, &code);
+            answer.expect_problem(answer.status, &code);
         }
     }
-    stack.operator.get("products").await.expect(200);
+    stack.operator.get("products").await.expect_status(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_http_is_refused_and_breaks_nothing() {
-    let stack = Stack::without_limits().await;
-    let before = stack.written().await;
+    let stack = Stack::start_without_rate_limits().await;
+    let before = stack.snapshot_items().await;
     let key = stack.local.operator_api_key.expose().to_owned();
     let post = |rest: &str| {
         let head = "POST /api/v1.0/customers HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
@@ -81,16 +81,16 @@ async fn what_is_no_http_is_refused_and_breaks_nothing() {
         ("a compressed body", post("Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\u{8b}\0")),
     ];
     for (what, bytes) in cases {
-        let answer = stack.wire(&bytes).await;
+        let answer = stack.send_raw(&bytes).await;
         withstood(&stack, what, answer).await;
     }
-    stack.nothing_written_since(&before).await;
+    stack.assert_unchanged_since(&before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_after_a_request_is_no_part_of_it() {
-    let stack = Stack::without_limits().await;
-    let before = stack.written().await;
+    let stack = Stack::start_without_rate_limits().await;
+    let before = stack.snapshot_items().await;
     let key = stack.local.operator_api_key.expose();
     // A second request hidden in the body of the first is a body, and is refused as one.
     let hidden =
@@ -100,10 +100,10 @@ async fn what_comes_after_a_request_is_no_part_of_it() {
          Content-Length: {}\r\n\r\n{hidden}",
         hidden.len()
     );
-    let answer = stack.wire(outer.as_bytes()).await;
+    let answer = stack.send_raw(outer.as_bytes()).await;
     answer.as_ref().inspect(|answer| assert!(!answer.text.contains("HTTP/1.1"), "one answer: {}", answer.text));
     if let Some(answer) = answer {
-        answer.problem(400, "malformed_json");
+        answer.expect_problem(400, "malformed_json");
     }
     // A body that stops short is not taken for a whole one.
     let cut = format!(
@@ -115,13 +115,13 @@ async fn what_comes_after_a_request_is_no_part_of_it() {
         tokio::net::TcpStream::connect(stack.local.base_url.trim_start_matches("http://")).await.expect("it listens");
     tokio::io::AsyncWriteExt::write_all(&mut stream, cut.as_bytes()).await.expect("it is sent");
     drop(stream);
-    stack.operator.get("products").await.expect(200);
-    stack.nothing_written_since(&before).await;
+    stack.operator.get("products").await.expect_status(200);
+    stack.assert_unchanged_since(&before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_of_any_kind_change_nothing_that_is_not_theirs() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     for (name, value) in [
         ("accept", "text/html"),
         ("accept", "*/*;q=0"),

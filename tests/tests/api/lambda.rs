@@ -62,7 +62,7 @@ async fn no_header_is_lost_for_standing_twice() {
 #[tokio::test]
 async fn the_source_ip_is_the_gateway_s_whatever_the_headers_say() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let asked = json!({"license_key": sold.license_key, "machine_id": "one"}).to_string();
     let headers =
         json!({"content-type": "application/json", "x-forwarded-for": "203.0.113.9", "forwarded": "for=203.0.113.9"});

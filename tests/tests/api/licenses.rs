@@ -8,16 +8,16 @@ fn ids(list: &Value) -> Vec<Value> {
 }
 
 async fn license(stack: &Stack, id: &Value) -> Value {
-    stack.operator.get(&format!("license-keys/{}", text(id))).await.expect(200)
+    stack.operator.get(&format!("license-keys/{}", text(id))).await.expect_status(200)
 }
 
 #[tokio::test]
 async fn post_license_keys_201() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let product = operator.product_with(&json!({"code": "atlas-3"})).await;
-    let tier = operator.tier_with(&product, &json!({"max_tenants": 7})).await;
-    let customer = operator.customer().await;
+    let product = operator.create_product_with(&json!({"code": "atlas-3"})).await;
+    let tier = operator.create_tier(&product, &json!({"max_tenants": 7})).await;
+    let customer = operator.create_customer().await;
     let body = json!({"customer_id": customer["id"], "tier_id": tier["id"]});
     let answer = operator.post("license-keys", body).await;
     let path = format!("/api/v1.0/license-keys/{}", text(&answer.body["license"]["id"]));
@@ -41,8 +41,9 @@ async fn post_license_keys_201() {
     assert_eq!(issued, expected);
     let read = operator.get(&path).await;
     assert!(!read.header("etag").is_empty());
-    assert_eq!(read.expect(200), merged(issued["license"].clone(), &json!({"seats_used": 0})));
-    let events = operator.get(&format!("license-keys/{}/events", text(&issued["license"]["id"]))).await.expect(200);
+    assert_eq!(read.expect_status(200), merged(issued["license"].clone(), &json!({"seats_used": 0})));
+    let events =
+        operator.get(&format!("license-keys/{}/events", text(&issued["license"]["id"]))).await.expect_status(200);
     let [event] = &events["items"].as_array().unwrap()[..] else { panic!("one event: {events}") };
     assert_eq!((&event["type"], &event["at"]), (&json!("issued"), &json!("2026-01-15T12:00:00Z")));
     assert_eq!((&event["ip"], &event["actor"]["kind"]), (&json!("127.0.0.1"), &json!("api_key")));
@@ -54,12 +55,12 @@ async fn post_license_keys_201() {
 async fn post_license_keys_201_ends_by_the_billing_period_or_as_asked() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let product = operator.product_with(&json!({"one_key_per_customer": false})).await;
+    let product = operator.create_product_with(&json!({"one_key_per_customer": false})).await;
     let mut tiers = Vec::new();
     for period in ["monthly", "annual", "perpetual"] {
-        tiers.push(operator.tier_with(&product, &json!({"billing_period": period})).await);
+        tiers.push(operator.create_tier(&product, &json!({"billing_period": period})).await);
     }
-    let customer = operator.customer().await;
+    let customer = operator.create_customer().await;
     let end = async |tier: &Value, fields: Value| {
         let issued = operator.issue(&customer, tier, &fields).await["license"].clone();
         assert_eq!(license(&stack, &issued["id"]).await["expires_at"], issued["expires_at"]);
@@ -87,10 +88,10 @@ async fn post_license_keys_201_ends_by_the_billing_period_or_as_asked() {
 async fn post_license_keys_201_has_the_tiers_seats_or_as_many_as_asked() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let product = operator.product_with(&json!({"one_key_per_customer": false})).await;
-    let five = operator.tier_with(&product, &json!({"max_users": 5})).await;
-    let any = operator.tier_with(&product, &json!({"max_users": null})).await;
-    let customer = operator.customer().await;
+    let product = operator.create_product_with(&json!({"one_key_per_customer": false})).await;
+    let five = operator.create_tier(&product, &json!({"max_users": 5})).await;
+    let any = operator.create_tier(&product, &json!({"max_users": null})).await;
+    let customer = operator.create_customer().await;
     for (tier, fields, seats) in [
         (&five, json!({}), json!(5)),
         (&any, json!({}), Value::Null),
@@ -109,7 +110,7 @@ async fn post_license_keys_201_has_the_tiers_seats_or_as_many_as_asked() {
 async fn post_license_keys_422() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let sold = operator.sell(1).await;
+    let sold = operator.issue_new_license(1).await;
     let good = json!({"customer_id": sold.customer["id"], "tier_id": sold.tier["id"]});
     let (no_customer, no_tier) = ("cus_01JD8W0V5XK6Q3R7T2N4M8P9ZB", "tier_01JD8W0V5XK6Q3R7T2N4M8P9ZB");
     let mut cases: Vec<(Value, &[&str])> = Vec::new();
@@ -140,17 +141,17 @@ async fn post_license_keys_422() {
     let nobody = json!({"customer_id": no_customer, "tier_id": no_tier});
     cases.push((nobody, &["/customer_id invalid_value", "/tier_id invalid_value"]));
     for (change, places) in cases {
-        operator.post("license-keys", merged(good.clone(), &change)).await.faults(422, places);
+        operator.post("license-keys", merged(good.clone(), &change)).await.expect_errors(422, places);
     }
     operator
         .post("license-keys", json!({"tier_id": sold.tier["id"]}))
         .await
-        .faults(422, &["/customer_id invalid_value"]);
+        .expect_errors(422, &["/customer_id invalid_value"]);
     operator
         .post("license-keys", json!({"customer_id": sold.customer["id"]}))
         .await
-        .faults(422, &["/tier_id invalid_value"]);
-    let list = operator.get("license-keys").await.expect(200);
+        .expect_errors(422, &["/tier_id invalid_value"]);
+    let list = operator.get("license-keys").await.expect_status(200);
     assert_eq!(ids(&list), [sold.issued["license"]["id"].clone()], "what is refused leaves nothing");
     assert_eq!(list["items"][0]["status"], "active");
 }
@@ -159,16 +160,16 @@ async fn post_license_keys_422() {
 async fn post_license_keys_201_supersedes_the_customers_key_for_the_product() {
     let stack = Stack::start().await;
     let (app, operator) = (&stack.anonymous, &stack.operator);
-    let sold = operator.sell(1).await;
-    let activated = app.activate(&sold.license_key, "one").await.expect(201);
-    let other_tier = operator.tier_with(&sold.product, &json!({})).await;
+    let sold = operator.issue_new_license(1).await;
+    let activated = app.activate(&sold.license_key, "one").await.expect_status(201);
+    let other_tier = operator.create_tier(&sold.product, &json!({})).await;
     let second = operator.issue(&sold.customer, &other_tier, &json!({})).await;
     let old = license(&stack, &sold.issued["license"]["id"]).await;
     assert_eq!((&old["status"], &old["superseded_by"]), (&json!("superseded"), &second["license"]["id"]));
-    app.heartbeat(text(&activated["token"]), "one").await.problem(403, "superseded");
-    app.activate(&sold.license_key, "one").await.problem(403, "superseded");
-    app.activate(text(&second["license_key"]), "one").await.expect(201);
-    let events = stack.events(&sold.license_id).await;
+    app.heartbeat(text(&activated["token"]), "one").await.expect_problem(403, "superseded");
+    app.activate(&sold.license_key, "one").await.expect_problem(403, "superseded");
+    app.activate(text(&second["license_key"]), "one").await.expect_status(201);
+    let events = stack.license_events(&sold.license_id).await;
     let superseded = events.iter().find(|event| event["type"] == "superseded").unwrap();
     assert_eq!(superseded["data"]["superseded_by"], second["license"]["id"]);
     // A third points on from the second; the first stays what it was.
@@ -176,9 +177,9 @@ async fn post_license_keys_201_supersedes_the_customers_key_for_the_product() {
     assert_eq!(license(&stack, &second["license"]["id"]).await["superseded_by"], third["license"]["id"]);
     assert_eq!(license(&stack, &sold.issued["license"]["id"]).await["superseded_by"], second["license"]["id"]);
     // Other customers and other products are not touched.
-    let elsewhere = operator.sell(1).await;
+    let elsewhere = operator.issue_new_license(1).await;
     operator.issue(&sold.customer, &elsewhere.tier, &json!({})).await;
-    operator.issue(&operator.customer().await, &sold.tier, &json!({})).await;
+    operator.issue(&operator.create_customer().await, &sold.tier, &json!({})).await;
     assert_eq!(license(&stack, &third["license"]["id"]).await["status"], "active");
     assert_eq!(license(&stack, &elsewhere.issued["license"]["id"]).await["status"], "active");
 }
@@ -186,7 +187,7 @@ async fn post_license_keys_201_supersedes_the_customers_key_for_the_product() {
 #[tokio::test]
 async fn post_license_keys_201_supersedes_what_is_expired_or_suspended_but_not_what_is_revoked() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let issue = async || stack.operator.issue(&sold.customer, &sold.tier, &json!({})).await["license"]["id"].clone();
     let status = async |id: &Value| license(&stack, id).await["status"].clone();
     let first = sold.issued["license"]["id"].clone();
@@ -194,10 +195,10 @@ async fn post_license_keys_201_supersedes_what_is_expired_or_suspended_but_not_w
     assert_eq!(status(&first).await, "expired");
     let second = issue().await;
     assert_eq!(status(&first).await, "superseded");
-    stack.set_of_license(text(&second), "status", json!({"S": "suspended"})).await;
+    stack.set_license_attribute(text(&second), "status", json!({"S": "suspended"})).await;
     let third = issue().await;
     assert_eq!(status(&second).await, "superseded");
-    stack.operator.post(&format!("license-keys/{}/revoke", text(&third)), json!({})).await.expect(200);
+    stack.operator.post(&format!("license-keys/{}/revoke", text(&third)), json!({})).await.expect_status(200);
     issue().await;
     let revoked = license(&stack, &third).await;
     assert_eq!((&revoked["status"], &revoked["superseded_by"]), (&json!("revoked"), &Value::Null));
@@ -207,9 +208,9 @@ async fn post_license_keys_201_supersedes_what_is_expired_or_suspended_but_not_w
 async fn post_license_keys_201_beside_others_where_the_product_allows() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let product = operator.product_with(&json!({"one_key_per_customer": false})).await;
-    let tier = operator.tier_with(&product, &json!({})).await;
-    let customer = operator.customer().await;
+    let product = operator.create_product_with(&json!({"one_key_per_customer": false})).await;
+    let tier = operator.create_tier(&product, &json!({})).await;
+    let customer = operator.create_customer().await;
     let mut made = Vec::new();
     for _ in 0..3 {
         made.push(operator.issue(&customer, &tier, &json!({})).await["license"]["id"].clone());
@@ -218,7 +219,7 @@ async fn post_license_keys_201_beside_others_where_the_product_allows() {
         assert_eq!(license(&stack, id).await["status"], "active");
     }
     // Switched on, it counts from the next key on.
-    operator.replace("products", &product, &json!({"one_key_per_customer": true})).await.expect(200);
+    operator.replace("products", &product, &json!({"one_key_per_customer": true})).await.expect_status(200);
     let last = operator.issue(&customer, &tier, &json!({})).await;
     let mut statuses = Vec::new();
     for id in &made {
@@ -232,7 +233,7 @@ async fn post_license_keys_201_beside_others_where_the_product_allows() {
 async fn post_license_keys_at_once_leave_one_active() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let sold = operator.sell(1).await;
+    let sold = operator.issue_new_license(1).await;
     let body = json!({"customer_id": sold.customer["id"], "tier_id": sold.tier["id"]});
     let post = |_| {
         let (client, body) = (operator.clone(), body.clone());
@@ -243,10 +244,10 @@ async fn post_license_keys_at_once_leave_one_active() {
         let answer = answer.await.unwrap();
         match answer.status {
             201 => made += 1,
-            _ => drop(answer.problem(503, "unavailable").clone()),
+            _ => drop(answer.expect_problem(503, "unavailable").clone()),
         }
     }
-    let list = operator.get("license-keys?limit=100").await.expect(200);
+    let list = operator.get("license-keys?limit=100").await.expect_status(200);
     let mut statuses: Vec<_> = list["items"].as_array().unwrap().iter().map(|row| text(&row["status"])).collect();
     statuses.sort_unstable();
     assert_eq!(statuses.len(), made);
@@ -257,25 +258,25 @@ async fn post_license_keys_at_once_leave_one_active() {
 async fn get_license_keys_200_newest_first_in_pages() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let sold = operator.sell(1).await;
+    let sold = operator.issue_new_license(1).await;
     let mut expected = vec![sold.issued["license"]["id"].clone()];
     for _ in 0..6 {
         stack.advance(1);
         expected.insert(
             0,
-            operator.issue(&operator.customer().await, &sold.tier, &json!({})).await["license"]["id"].clone(),
+            operator.issue(&operator.create_customer().await, &sold.tier, &json!({})).await["license"]["id"].clone(),
         );
     }
-    let all = operator.get("license-keys").await.expect(200);
+    let all = operator.get("license-keys").await.expect_status(200);
     assert_eq!((ids(&all), &all["next_cursor"]), (expected.clone(), &Value::Null));
     assert_eq!(all["items"][6], sold.issued["license"], "a row is the resource, its seats not counted");
-    let first = operator.get("license-keys?limit=3").await.expect(200);
+    let first = operator.get("license-keys?limit=3").await.expect_status(200);
     let mut seen = ids(&first);
     let mut cursor = text(&first["next_cursor"]).to_owned();
     stack.advance(1);
-    operator.issue(&operator.customer().await, &sold.tier, &json!({})).await;
+    operator.issue(&operator.create_customer().await, &sold.tier, &json!({})).await;
     loop {
-        let page = operator.get(&format!("license-keys?limit=2&cursor={cursor}")).await.expect(200);
+        let page = operator.get(&format!("license-keys?limit=2&cursor={cursor}")).await.expect_status(200);
         seen.extend(ids(&page));
         match page["next_cursor"].as_str() {
             Some(next) => next.clone_into(&mut cursor),
@@ -288,15 +289,15 @@ async fn get_license_keys_200_newest_first_in_pages() {
 #[tokio::test]
 async fn get_license_keys_200_shows_those_of_one_moment_once_each() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let mut made = vec![sold.license_id.clone()];
     for _ in 0..10 {
-        let issued = stack.operator.issue(&stack.operator.customer().await, &sold.tier, &json!({})).await;
+        let issued = stack.operator.issue(&stack.operator.create_customer().await, &sold.tier, &json!({})).await;
         made.push(text(&issued["license"]["id"]).to_owned());
     }
     let (mut seen, mut more) = (Vec::new(), String::new());
     loop {
-        let page = stack.operator.get(&format!("license-keys?limit=3{more}")).await.expect(200);
+        let page = stack.operator.get(&format!("license-keys?limit=3{more}")).await.expect_status(200);
         seen.extend(ids(&page).iter().map(|id| text(id).to_owned()));
         match page["next_cursor"].as_str() {
             Some(next) => more = format!("&cursor={next}"),
@@ -312,24 +313,24 @@ async fn get_license_keys_200_shows_those_of_one_moment_once_each() {
 async fn get_license_keys_200_filtered() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let sold = operator.sell(1).await;
-    let other = operator.sell(1).await;
+    let sold = operator.issue_new_license(1).await;
+    let other = operator.issue_new_license(1).await;
     let mut made = vec![sold.issued["license"]["id"].clone()];
     // For one customer and product: superseded, revoked, and one active; then one that expires, and one suspended.
     for _ in 0..2 {
         stack.advance(1);
         made.push(operator.issue(&sold.customer, &sold.tier, &json!({})).await["license"]["id"].clone());
     }
-    operator.post(&format!("license-keys/{}/revoke", text(&made[1])), json!({})).await.expect(200);
-    let second_customer = operator.customer().await;
+    operator.post(&format!("license-keys/{}/revoke", text(&made[1])), json!({})).await.expect_status(200);
+    let second_customer = operator.create_customer().await;
     let short = json!({"expires_at": "2026-01-15T12:00:05Z"});
     made.push(operator.issue(&second_customer, &sold.tier, &short).await["license"]["id"].clone());
-    let third_customer = operator.customer().await;
+    let third_customer = operator.create_customer().await;
     made.push(operator.issue(&third_customer, &sold.tier, &json!({"expires_at": null})).await["license"]["id"].clone());
-    stack.set_of_license(text(&made[4]), "status", json!({"S": "suspended"})).await;
+    stack.set_license_attribute(text(&made[4]), "status", json!({"S": "suspended"})).await;
     stack.advance(60);
 
-    let list = async |query: &str| ids(&operator.get(&format!("license-keys?{query}")).await.expect(200));
+    let list = async |query: &str| ids(&operator.get(&format!("license-keys?{query}")).await.expect_status(200));
     let (product, customer) = (text(&sold.product["id"]), text(&sold.customer["id"]));
     for (status, at) in [("active", 2), ("superseded", 0), ("revoked", 1), ("expired", 3), ("suspended", 4)] {
         let found = list(&format!("product_id={product}&status={status}")).await;
@@ -345,7 +346,7 @@ async fn get_license_keys_200_filtered() {
     assert_eq!(list("status=&customer_id=").await.len(), 6);
     assert_eq!(list("customer_id=cus_01JD8W0V5XK6Q3R7T2N4M8P9ZB").await, [Value::Null; 0]);
     // Each page of a filtered list is full while there is more.
-    let page = operator.get(&format!("license-keys?product_id={product}&limit=2")).await.expect(200);
+    let page = operator.get(&format!("license-keys?product_id={product}&limit=2")).await.expect_status(200);
     assert_eq!(ids(&page).len(), 2);
     let next = format!("product_id={product}&limit=2&cursor={}", text(&page["next_cursor"]));
     assert_eq!(list(&next).await.len(), 2);
@@ -355,7 +356,7 @@ async fn get_license_keys_200_filtered() {
 async fn get_license_keys_422() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let sold = operator.sell(1).await;
+    let sold = operator.issue_new_license(1).await;
     operator.issue(&sold.customer, &sold.tier, &json!({})).await;
     for (query, fault) in [
         ("status=gone", "status invalid_value"),
@@ -369,10 +370,10 @@ async fn get_license_keys_422() {
         ("status=active&status=active", "status invalid_value"),
         ("cursor=x", "cursor cursor_invalid"),
     ] {
-        operator.get(&format!("license-keys?{query}")).await.faults(422, &[fault]);
+        operator.get(&format!("license-keys?{query}")).await.expect_errors(422, &[fault]);
     }
     let cursor = async |query: &str| {
-        let page = operator.get(&format!("license-keys?limit=1&{query}")).await.expect(200);
+        let page = operator.get(&format!("license-keys?limit=1&{query}")).await.expect_status(200);
         text(&page["next_cursor"]).to_owned()
     };
     let (customer, product) = (text(&sold.customer["id"]), text(&sold.product["id"]));
@@ -387,30 +388,30 @@ async fn get_license_keys_422() {
         format!("customer_id={customer}&status=superseded&cursor={of_customer}"),
         format!("customer_id={customer}&cursor={of_product}"),
     ] {
-        operator.get(&format!("license-keys?{bad}")).await.faults(422, &["cursor cursor_invalid"]);
+        operator.get(&format!("license-keys?{bad}")).await.expect_errors(422, &["cursor cursor_invalid"]);
     }
-    operator.get(&format!("products?cursor={of_all}")).await.faults(422, &["cursor cursor_invalid"]);
-    operator.get(&format!("license-keys?cursor={of_all}")).await.expect(200);
+    operator.get(&format!("products?cursor={of_all}")).await.expect_errors(422, &["cursor cursor_invalid"]);
+    operator.get(&format!("license-keys?cursor={of_all}")).await.expect_status(200);
 }
 
 #[tokio::test]
 async fn get_license_keys_id_200_counts_seats() {
     let stack = Stack::start().await;
     let (app, operator) = (&stack.anonymous, &stack.operator);
-    let sold = operator.sell(3).await;
-    let unlimited = operator.sell_with(&json!({"max_users": null})).await;
+    let sold = operator.issue_new_license(3).await;
+    let unlimited = operator.issue_new_license_with(&json!({"max_users": null})).await;
     for sold in [&sold, &unlimited] {
         let id = &sold.issued["license"]["id"];
         let used = async || license(&stack, id).await["seats_used"].clone();
         assert_eq!(used().await, 0);
-        let one = app.activate(&sold.license_key, "one").await.expect(201);
+        let one = app.activate(&sold.license_key, "one").await.expect_status(201);
         let tag = operator.get(&format!("license-keys/{}", text(id))).await.header("etag").to_owned();
-        app.activate(&sold.license_key, "two").await.expect(201);
-        app.activate(&sold.license_key, "two").await.expect(200);
+        app.activate(&sold.license_key, "two").await.expect_status(201);
+        app.activate(&sold.license_key, "two").await.expect_status(200);
         assert_eq!(used().await, 2);
         assert_ne!(operator.get(&format!("license-keys/{}", text(id))).await.header("etag"), tag);
         let path = format!("license-activations/{}/deactivate", text(&one["activation"]["id"]));
-        operator.post(&path, json!({})).await.expect(200);
+        operator.post(&path, json!({})).await.expect_status(200);
         assert_eq!(used().await, 1);
         stack.advance(86400);
         assert_eq!(used().await, 1, "a lapsed machine holds its seat until another wants it");
@@ -427,15 +428,15 @@ async fn get_license_keys_id_404() {
         "prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB",
         "%2e%2e",
     ] {
-        stack.operator.get(&format!("license-keys/{id}")).await.problem(404, "not_found");
-        stack.operator.post(&format!("license-keys/{id}/revoke"), json!({})).await.problem(404, "not_found");
+        stack.operator.get(&format!("license-keys/{id}")).await.expect_problem(404, "not_found");
+        stack.operator.post(&format!("license-keys/{id}/revoke"), json!({})).await.expect_problem(404, "not_found");
     }
 }
 
 #[tokio::test]
 async fn post_license_keys_revoke_200_and_again_the_same() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let path = format!("license-keys/{}/revoke", sold.license_id);
     stack.advance(5);
     let first = stack.operator.post(&path, json!({"reason": "refund"})).await;
@@ -447,7 +448,10 @@ async fn post_license_keys_revoke_200_and_again_the_same() {
         let answer = stack.operator.post(&path, again).await;
         assert_eq!((answer.status, answer.text), (200, first.text.clone()));
     }
-    assert_eq!(stack.events(&sold.license_id).await.iter().filter(|event| event["type"] == "revoked").count(), 1);
+    assert_eq!(
+        stack.license_events(&sold.license_id).await.iter().filter(|event| event["type"] == "revoked").count(),
+        1
+    );
     let read = license(&stack, &sold.issued["license"]["id"]).await;
     assert_eq!(read, merged(first.body, &json!({"seats_used": 0})));
     // For good: also past its end, and when a new one is issued.
@@ -459,10 +463,14 @@ async fn post_license_keys_revoke_200_and_again_the_same() {
 #[tokio::test]
 async fn post_license_keys_revoke_200_of_what_is_superseded_or_expired() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let second = stack.operator.issue(&sold.customer, &sold.tier, &json!({})).await;
     let revoke = async |id: &Value| {
-        stack.operator.post(&format!("license-keys/{}/revoke", text(id)), json!({"reason": null})).await.expect(200)
+        stack
+            .operator
+            .post(&format!("license-keys/{}/revoke", text(id)), json!({"reason": null}))
+            .await
+            .expect_status(200)
     };
     let first = revoke(&sold.issued["license"]["id"]).await;
     assert_eq!((&first["status"], &first["superseded_by"]), (&json!("revoked"), &second["license"]["id"]));
@@ -474,14 +482,14 @@ async fn post_license_keys_revoke_200_of_what_is_superseded_or_expired() {
 #[tokio::test]
 async fn post_license_keys_revoke_422() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let path = format!("license-keys/{}/revoke", sold.license_id);
     let post = async |body: Value| stack.operator.post(&path, body).await;
-    post(json!({"reason": 5})).await.faults(422, &["/reason invalid_value"]);
-    post(json!({"reason": "a".repeat(501)})).await.faults(422, &["/reason invalid_value"]);
-    post(json!({"reason": "\u{0}"})).await.faults(422, &["/reason invalid_value"]);
-    post(json!({"why": "x"})).await.faults(422, &["/why unknown_field"]);
-    post(json!([])).await.problem(422, "invalid_value");
+    post(json!({"reason": 5})).await.expect_errors(422, &["/reason invalid_value"]);
+    post(json!({"reason": "a".repeat(501)})).await.expect_errors(422, &["/reason invalid_value"]);
+    post(json!({"reason": "\u{0}"})).await.expect_errors(422, &["/reason invalid_value"]);
+    post(json!({"why": "x"})).await.expect_errors(422, &["/why unknown_field"]);
+    post(json!([])).await.expect_problem(422, "invalid_value");
     assert_eq!(license(&stack, &sold.issued["license"]["id"]).await["status"], "active");
-    assert_eq!(post(json!({"reason": "é".repeat(500)})).await.expect(200)["status"], "revoked");
+    assert_eq!(post(json!({"reason": "é".repeat(500)})).await.expect_status(200)["status"], "revoked");
 }

@@ -28,7 +28,7 @@ struct Issuer<'a> {
 impl<'a> Issuer<'a> {
     async fn of(stack: &'a Stack) -> Self {
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).redirect(Policy::none()).build().unwrap();
-        let discovery = stack.anonymous.get("/dev/oidc/.well-known/openid-configuration").await.expect(200);
+        let discovery = stack.anonymous.get("/dev/oidc/.well-known/openid-configuration").await.expect_status(200);
         Self { stack, http, discovery }
     }
 
@@ -45,7 +45,7 @@ impl<'a> Issuer<'a> {
     async fn by_password(&self, email: &str, scope: &str) -> Value {
         let form = [("grant_type", "password"), ("client_id", "signet-dashboard"), ("username", email)];
         let form: Vec<_> = form.into_iter().chain([("password", "any"), ("scope", scope)]).collect();
-        self.token(&form).await.expect(200)
+        self.token(&form).await.expect_status(200)
     }
 
     /// A client of the API that has signed in.
@@ -144,8 +144,8 @@ async fn an_operator_signs_in_and_may_do_all() {
     assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(3600)));
     for name in ["access_token", "id_token"] {
         let client = bearer(&stack.anonymous, &tokens[name]);
-        make_product(&client).await.expect(201);
-        client.get("customers").await.expect(200);
+        make_product(&client).await.expect_status(201);
+        client.get("customers").await.expect_status(200);
     }
     assert_eq!(stack.local.oidc_issuer, issuer.discovery["issuer"]);
 }
@@ -154,12 +154,12 @@ async fn an_operator_signs_in_and_may_do_all() {
 async fn another_user_is_known_and_may_not() {
     let stack = Stack::start().await;
     let issuer = Issuer::of(&stack).await;
-    let client = issuer.signed_in("openid").await;
+    let client = issuer.sign_in("openid").await;
     let answer = make_product(&client).await;
-    answer.problem(403, "forbidden");
+    answer.expect_problem(403, "forbidden");
     assert!(answer.header("www-authenticate").is_empty());
-    client.get("customers").await.problem(403, "forbidden");
-    client.get("products/catalog").await.expect(200);
+    client.get("customers").await.expect_problem(403, "forbidden");
+    client.get("products/catalog").await.expect_status(200);
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn the_code_flow_with_pkce_signs_in() {
 
     let tokens = issuer.redeem(&answer["code"], &[]).await;
     assert_eq!(tokens.header("cache-control"), "no-store");
-    let tokens = tokens.expect(200);
+    let tokens = tokens.expect_status(200);
     let id = claims(&tokens["id_token"]);
     let expected = json!({
         "iss": stack.local.oidc_issuer, "aud": "signet-dashboard", "nonce": "a nonce", "email": "Mary@example.com",
@@ -197,8 +197,8 @@ async fn the_code_flow_with_pkce_signs_in() {
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&id[name], value, "{name}");
     }
-    make_product(&bearer(&stack.anonymous, &tokens["id_token"])).await.expect(201);
-    make_product(&bearer(&stack.anonymous, &tokens["access_token"])).await.expect(201);
+    make_product(&bearer(&stack.anonymous, &tokens["id_token"])).await.expect_status(201);
+    make_product(&bearer(&stack.anonymous, &tokens["access_token"])).await.expect_status(201);
 
     // The person is the same however they come.
     let same = issuer.by_password("mary@example.com", "openid").await;
@@ -211,7 +211,7 @@ async fn somebody_ready_signs_in_with_a_click() {
     let issuer = Issuer::of(&stack).await;
     for (email, roles) in [("grace@example.com", json!(["operator"])), ("ada@example.com", json!([]))] {
         let code = issuer.code("openid unverified", &[("pick", email)]).await;
-        let tokens = issuer.redeem(&code, &[]).await.expect(200);
+        let tokens = issuer.redeem(&code, &[]).await.expect_status(200);
         let id = claims(&tokens["id_token"]);
         assert_eq!((&id["email"], &id["roles"], &id["email_verified"]), (&json!(email), &roles, &json!(false)));
     }
@@ -227,7 +227,7 @@ async fn a_code_is_for_one_client_once_and_for_a_minute() {
     let code = async || issuer.code("openid", &[("pick", "ada@example.com")]).await;
 
     let used = code().await;
-    issuer.redeem(&used, &[]).await.expect(200);
+    issuer.redeem(&used, &[]).await.expect_status(200);
     refused(issuer.redeem(&used, &[]).await);
 
     // Shown with the wrong verifier or to the wrong place, it works no more with the right one.
@@ -297,7 +297,7 @@ async fn a_token_that_does_not_hold_is_refused() {
     let tokens = issuer.by_password("ada@example.com", "openid role:operator").await;
     let weak = issuer.by_password("ada@example.com", "openid").await;
     let foreign = Issuer::of(&other).await.by_password("ada@example.com", "openid role:operator").await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
 
     let parts = |token: &Value| token.as_str().unwrap().split('.').map(str::to_owned).collect::<Vec<_>>();
     let (strong, weak) = (parts(&tokens["access_token"]), parts(&weak["access_token"]));
@@ -314,24 +314,24 @@ async fn a_token_that_does_not_hold_is_refused() {
     ];
     for token in bad {
         let answer = make_product(&bearer(&stack.anonymous, &token)).await;
-        answer.problem(401, "unauthenticated");
+        answer.expect_problem(401, "unauthenticated");
         let challenge = answer.header("www-authenticate");
         assert!(challenge.starts_with("Bearer realm=\"signet\", error=\"invalid_token\""), "{challenge}");
         assert!(!answer.text.contains(&strong[1]), "{token}");
     }
     // Without a credential, there is nothing wrong with one.
     let answer = make_product(&stack.anonymous).await;
-    answer.problem(401, "unauthenticated");
+    answer.expect_problem(401, "unauthenticated");
     assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"signet\", ApiKey header=\"X-Api-Key\"");
     // Two credentials, even two good ones, are one too many.
     let both = bearer(&stack.operator, &tokens["access_token"]);
-    make_product(&both).await.problem(401, "unauthenticated");
+    make_product(&both).await.expect_problem(401, "unauthenticated");
 
     let client = bearer(&stack.anonymous, &tokens["access_token"]);
     stack.advance(3600 + 59);
-    make_product(&client).await.expect(201);
+    make_product(&client).await.expect_status(201);
     stack.advance(1);
-    make_product(&client).await.problem(401, "unauthenticated");
+    make_product(&client).await.expect_problem(401, "unauthenticated");
 }
 
 #[tokio::test]
@@ -346,7 +346,7 @@ async fn cognitos_access_tokens_are_taken() {
         assert!(access[absent].is_null(), "{absent}");
     }
     // This stack reads roles elsewhere, so it knows the person, and no operator.
-    make_product(&bearer(&stack.anonymous, &tokens["access_token"])).await.problem(403, "forbidden");
+    make_product(&bearer(&stack.anonymous, &tokens["access_token"])).await.expect_problem(403, "forbidden");
 
     let settings = OidcSettings {
         issuer: stack.local.oidc_issuer.clone(),
@@ -368,7 +368,7 @@ async fn userinfo_is_for_access_tokens() {
     let issuer = Issuer::of(&stack).await;
     let tokens = issuer.by_password("ada@example.com", "openid unverified").await;
     let ask = async |token: &Value| bearer(&stack.anonymous, token).get("/dev/oidc/userinfo").await;
-    let body = ask(&tokens["access_token"]).await.expect(200);
+    let body = ask(&tokens["access_token"]).await.expect_status(200);
     assert_eq!((&body["email"], &body["email_verified"]), (&json!("ada@example.com"), &json!(false)));
     assert_eq!(body["sub"], claims(&tokens["id_token"])["sub"]);
     for token in [&tokens["id_token"], &json!("made up")] {
@@ -411,10 +411,10 @@ async fn a_restart_on_another_port_keeps_the_key_and_takes_new_tokens() {
     let mut keys = Vec::new();
     for _ in 0..2 {
         let folder = Folder::take(path.path()).unwrap();
-        let stack = Stack::with(Options { data: Some(&folder), ..Options::default() }).await;
+        let stack = Stack::start_with(Options { data: Some(&folder), ..Options::default() }).await;
         let issuer = Issuer::of(&stack).await;
-        make_product(&issuer.signed_in("role:operator").await).await.expect(201);
-        let document = stack.anonymous.get("/dev/oidc/jwks.json").await.expect(200);
+        make_product(&issuer.sign_in("role:operator").await).await.expect_status(201);
+        let document = stack.anonymous.get("/dev/oidc/jwks.json").await.expect_status(200);
         assert_eq!(document["keys"].as_array().unwrap().len(), 1);
         assert!(document["keys"][0]["d"].is_null());
         keys.push(document);

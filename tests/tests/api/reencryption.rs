@@ -70,7 +70,7 @@ async fn sealed(app: &AppState, license: LicenseId) -> (Secret, bool) {
 #[tokio::test]
 async fn what_an_old_key_sealed_is_sealed_anew_once() {
     let stack = Stack::start().await;
-    let (one, two) = (stack.operator.sell(1).await, stack.operator.sell(1).await);
+    let (one, two) = (stack.operator.issue_new_license(1).await, stack.operator.issue_new_license(1).await);
     let app = changed(&stack);
     assert_eq!(
         walk(&app).await,
@@ -86,8 +86,9 @@ async fn what_an_old_key_sealed_is_sealed_anew_once() {
 #[tokio::test]
 async fn a_walk_goes_on_where_it_ended() {
     let stack = Stack::start().await;
-    let product = stack.operator.product_with(&json!({"one_key_per_customer": false})).await;
-    let (tier, customer) = (stack.operator.tier_with(&product, &json!({})).await, stack.operator.customer().await);
+    let product = stack.operator.create_product_with(&json!({"one_key_per_customer": false})).await;
+    let (tier, customer) =
+        (stack.operator.create_tier(&product, &json!({})).await, stack.operator.create_customer().await);
     for _ in 0..101 {
         stack.operator.issue(&customer, &tier, &json!({})).await;
     }
@@ -102,7 +103,7 @@ async fn a_walk_goes_on_where_it_ended() {
 #[tokio::test]
 async fn a_regeneration_that_comes_first_is_not_undone() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let (app, license) = (changed(&stack), id(&sold));
     let slow = {
         let app = app.clone();
@@ -111,10 +112,10 @@ async fn a_regeneration_that_comes_first_is_not_undone() {
     let mut regenerated = String::new();
     let meanwhile = async {
         let path = format!("license-keys/{license}/regenerate");
-        let answer = stack.operator.post(&path, json!({})).await.expect(200);
+        let answer = stack.operator.post(&path, json!({})).await.expect_status(200);
         text(&answer["license_key"]).clone_into(&mut regenerated);
     };
-    let done = stack.faults.overtake(("UpdateItem", "SEALED"), slow, meanwhile).await;
+    let done = stack.faults.interleave(("UpdateItem", "SEALED"), slow, meanwhile).await;
     assert_eq!(done, ReencryptionSummary { looked_at: 1, overtaken: 1, ..ReencryptionSummary::default() });
     // The stack itself still seals with the old key.
     let (key, is_new) = sealed(&app, license).await;
@@ -126,10 +127,14 @@ async fn a_regeneration_that_comes_first_is_not_undone() {
 #[tokio::test]
 async fn a_walk_that_fails_is_made_good_by_the_next() {
     let stack = Stack::start().await;
-    let all = [stack.operator.sell(1).await, stack.operator.sell(1).await, stack.operator.sell(1).await];
+    let all = [
+        stack.operator.issue_new_license(1).await,
+        stack.operator.issue_new_license(1).await,
+        stack.operator.issue_new_license(1).await,
+    ];
     let app = changed(&stack);
-    stack.faults.set(Rule::new("UpdateItem", Fault::LoseAnswer).nth(2));
-    stack.faults.set(Rule::new("UpdateItem", Fault::Refuse).nth(3).always());
+    stack.faults.add(Rule::new("UpdateItem", Fault::LoseResponse).nth(2));
+    stack.faults.add(Rule::new("UpdateItem", Fault::RefuseConnection).nth(3).always());
     assert!(reencrypt(&app, None, app.clock.now()).await.is_err());
     stack.faults.clear();
     let done = walk(&app).await;
@@ -143,8 +148,8 @@ async fn a_walk_that_fails_is_made_good_by_the_next() {
 #[tokio::test]
 async fn an_answer_that_is_lost_is_no_overtaking() {
     let stack = Stack::start().await;
-    stack.operator.sell(1).await;
-    stack.faults.set(Rule::new("UpdateItem", Fault::LoseAnswer));
+    stack.operator.issue_new_license(1).await;
+    stack.faults.add(Rule::new("UpdateItem", Fault::LoseResponse));
     let done = walk(&changed(&stack)).await;
     assert_eq!(done, ReencryptionSummary { looked_at: 1, sealed_anew: 1, ..ReencryptionSummary::default() });
 }
@@ -152,14 +157,14 @@ async fn an_answer_that_is_lost_is_no_overtaking() {
 #[tokio::test]
 async fn what_does_not_open_is_told_and_passed_over() {
     let stack = Stack::start().await;
-    let (damaged, good) = (stack.operator.sell(1).await, stack.operator.sell(1).await);
+    let (damaged, good) = (stack.operator.issue_new_license(1).await, stack.operator.issue_new_license(1).await);
     let ask = json!({
         "Key": {"PK": {"S": format!("LICENSE#{}", damaged.license_id)}, "SK": {"S": "SEALED"}},
         "UpdateExpression": "SET #token = :token",
         "ExpressionAttributeNames": {"#token": "token"},
         "ExpressionAttributeValues": {":token": {"B": "AAAA"}},
     });
-    stack.dynamodb("UpdateItem", ask).await;
+    stack.call_dynamodb("UpdateItem", ask).await;
     let app = changed(&stack);
     let done = walk(&app).await;
     assert_eq!(

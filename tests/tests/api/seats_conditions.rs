@@ -27,7 +27,7 @@ struct Scene {
 impl Scene {
     async fn with_seats(seats: u32) -> Self {
         let stack = Stack::start().await;
-        let sold = stack.operator.sell(seats).await;
+        let sold = stack.operator.issue_new_license(seats).await;
         Self { stack, sold }
     }
 
@@ -141,9 +141,9 @@ async fn a_life_of_a_higher_generation_is_never_taken_for_dead() {
     let scene = Scene::with_seats(2).await;
     let old = scene.license().await;
     let path = format!("license-keys/{}/regenerate", scene.sold.license_id);
-    let regenerated = scene.stack.operator.post(&path, json!({})).await.expect(200);
+    let regenerated = scene.stack.operator.post(&path, json!({})).await.expect_status(200);
     let key = text(&regenerated["license_key"]).to_owned();
-    scene.stack.anonymous.activate(&key, "one").await.expect(201);
+    scene.stack.anonymous.activate(&key, "one").await.expect_status(201);
     let newer = scene.activation("one").await.unwrap();
     let other_seat = 1 - newer.seat.unwrap();
     assert_eq!(scene.begin(&old, &new_life(&old, "one", Some(other_seat)), None).await, ActivationOutcome::Lost);
@@ -156,7 +156,7 @@ async fn a_seat_and_a_life_of_a_lower_generation_are_free() {
     let scene = Scene::with_seats(1).await;
     scene.activate("one").await;
     let path = format!("license-keys/{}/regenerate", scene.sold.license_id);
-    scene.stack.operator.post(&path, json!({})).await.expect(200);
+    scene.stack.operator.post(&path, json!({})).await.expect_status(200);
     let license = scene.license().await;
     let begun = scene.begin(&license, &new_life(&license, "one", Some(0)), None).await;
     assert!(matches!(begun, ActivationOutcome::Done(_)));
@@ -172,7 +172,7 @@ async fn a_repeat_that_meets_its_own_life_is_done() {
     }
     let ended = scene.table().deactivate(&life, &event(&license, EventType::Deactivated)).await.unwrap();
     assert!(matches!(ended, DeactivateOutcome::Done(_)));
-    // Ended meanwhile: it may begin anew, but not as the life that is over while another has its seat.
+    // FunctionExit meanwhile: it may begin anew, but not as the life that is over while another has its seat.
     scene.activate("two").await;
     assert_eq!(scene.begin(&license, &life, None).await, ActivationOutcome::Lost);
 }
@@ -233,7 +233,7 @@ async fn a_lapsed_seat_passes_on_only_as_it_was_read() {
     assert_eq!(scene.take_over(&license, &two, &lapsed).await, ActivationOutcome::Lost);
     let renewed = scene.activation("one").await.unwrap();
 
-    // Ended meanwhile.
+    // FunctionExit meanwhile.
     scene.table().deactivate(&renewed, &event(&license, EventType::Deactivated)).await.unwrap();
     assert_eq!(scene.take_over(&license, &two, &renewed).await, ActivationOutcome::Lost);
 
@@ -269,7 +269,7 @@ async fn a_seat_that_has_passed_on_is_not_freed_by_who_had_it() {
     let one = scene.activate("one").await;
     // As a restore from a backup may leave it: the seat is another's, and this activation still names it.
     let key = json!({ "PK": { "S": format!("LICENSE#{}", license.id) }, "SK": { "S": "SEAT#00000" } });
-    scene.stack.dynamodb("DeleteItem", json!({ "Key": key })).await;
+    scene.stack.call_dynamodb("DeleteItem", json!({ "Key": key })).await;
     let two = scene.activate("two").await;
     assert_eq!(two.seat, Some(0));
     let deactivated = scene.table().deactivate(&one, &event(&license, EventType::Deactivated)).await.unwrap();
@@ -286,8 +286,8 @@ async fn who_is_cut_off_by_a_smaller_limit_takes_a_new_seat_and_leaves_the_old()
     let license = scene.license().await;
     scene.table().deactivate(&low, &event(&license, EventType::Deactivated)).await.unwrap();
     let path = format!("license-keys/{}/change", scene.sold.license_id);
-    scene.stack.operator.post(&path, json!({ "max_users": 1 })).await.expect(200);
-    scene.stack.anonymous.activate(&scene.sold.license_key, &high.machine_id).await.expect(201);
+    scene.stack.operator.post(&path, json!({ "max_users": 1 })).await.expect_status(200);
+    scene.stack.anonymous.activate(&scene.sold.license_key, &high.machine_id).await.expect_status(201);
     assert_eq!(scene.activation(&high.machine_id).await.unwrap().seat, Some(0));
     assert_eq!(scene.seat(1).await, None, "the seat above the limit is not left behind");
 }
@@ -318,7 +318,7 @@ async fn a_key_is_issued_only_while_the_current_one_is_as_it_was_read() {
     let ended = supersede(Some(START));
     assert_eq!(scene.table().issue(&issue(Some(read.id), ended)).await.unwrap(), IssueOutcome::Moved, "it ends later");
     let path = format!("license-keys/{}/revoke", read.id);
-    scene.stack.operator.post(&path, json!({})).await.expect(200);
+    scene.stack.operator.post(&path, json!({})).await.expect_status(200);
     let revoked = supersede(None);
     assert_eq!(
         scene.table().issue(&issue(Some(read.id), revoked)).await.unwrap(),

@@ -70,7 +70,7 @@ impl Mishap {
         let conflict = |before: Option<Fault>| {
             let (operation, conflict) = match calls.last().map(String::as_str) {
                 Some("TransactWriteItems") => ("TransactWriteItems", Fault::Cancel("TransactionConflict")),
-                Some("UpdateItem") => ("UpdateItem", Fault::TestResponse(400, "TransactionConflictException")),
+                Some("UpdateItem") => ("UpdateItem", Fault::Respond(400, "TransactionConflictException")),
                 _ => return Vec::new(),
             };
             let nth = calls.iter().filter(|call| *call == operation).count();
@@ -80,16 +80,16 @@ impl Mishap {
         match self {
             // A read whose answer is lost is one that was not done, and who dies at a read dies before the next write.
             Self::Lost | Self::LostEachTime | Self::DeadBefore | Self::DeadAfter if is_read => Vec::new(),
-            Self::NotSent => vec![at(Fault::Refuse)],
-            Self::Lost => vec![at(Fault::LoseAnswer)],
-            Self::LostEachTime => vec![at(Fault::LoseAnswer).times(3)],
+            Self::NotSent => vec![at(Fault::RefuseConnection)],
+            Self::Lost => vec![at(Fault::LoseResponse)],
+            Self::LostEachTime => vec![at(Fault::LoseResponse).times(3)],
             Self::Throttled => vec![at(Fault::THROTTLE)],
             Self::Broken => vec![at(Fault::SERVER_ERROR).times(3)],
             Self::Conflict => conflict(None),
             // A request that one rule hits is not counted by the next.
-            Self::LostThenConflict => conflict(Some(Fault::LoseAnswer)),
-            Self::DeadBefore => vec![at(Fault::Refuse).always()],
-            Self::DeadAfter => vec![at(Fault::LoseAnswer), at(Fault::Refuse).always()],
+            Self::LostThenConflict => conflict(Some(Fault::LoseResponse)),
+            Self::DeadBefore => vec![at(Fault::RefuseConnection).always()],
+            Self::DeadAfter => vec![at(Fault::LoseResponse), at(Fault::RefuseConnection).always()],
         }
     }
 }
@@ -104,9 +104,10 @@ struct Ground {
 impl Ground {
     /// A customer may have many keys here, except where one is to supersede another.
     async fn prepare(act: Act) -> Self {
-        let stack = Stack::without_limits().await;
-        let product = stack.operator.product_with(&json!({"one_key_per_customer": act == Act::Issue})).await;
-        let (tier, customer) = (stack.operator.tier_with(&product, &json!({})).await, stack.operator.customer().await);
+        let stack = Stack::start_without_rate_limits().await;
+        let product = stack.operator.create_product_with(&json!({"one_key_per_customer": act == Act::Issue})).await;
+        let (tier, customer) =
+            (stack.operator.create_tier(&product, &json!({})).await, stack.operator.create_customer().await);
         Self { stack, customer, tier }
     }
 }
@@ -126,7 +127,7 @@ struct Scene<'a> {
 impl<'a> Scene<'a> {
     async fn set(ground: &'a Ground, act: Act) -> Self {
         let (operator, stack) = (&ground.stack.operator, &ground.stack);
-        let customer = if act == Act::Issue { operator.customer().await } else { ground.customer.clone() };
+        let customer = if act == Act::Issue { operator.create_customer().await } else { ground.customer.clone() };
         let seats = if act == Act::Take { 2 } else { 1 };
         let issued = operator.issue(&customer, &ground.tier, &json!({"max_users": seats})).await;
         let license_key = text(&issued["license_key"]).to_owned();
@@ -137,7 +138,7 @@ impl<'a> Scene<'a> {
             Act::Take | Act::TakeOver => "other",
             _ => "one",
         };
-        scene.activated = stack.anonymous.activate(&scene.license_key, machine).await.expect(201);
+        scene.activated = stack.anonymous.activate(&scene.license_key, machine).await.expect_status(201);
         match act {
             Act::TakeOver => stack.advance(3600),
             Act::Renew | Act::Heartbeat => stack.advance(900),
@@ -184,7 +185,7 @@ impl<'a> Scene<'a> {
     /// How often something happened to the license key.
     async fn happened(&self, kind: &str) -> usize {
         let path = format!("license-keys/{}/events?limit=100", self.id());
-        let events = self.ground.stack.operator.get(&path).await.expect(200);
+        let events = self.ground.stack.operator.get(&path).await.expect_status(200);
         events["items"].as_array().unwrap().iter().filter(|event| event["type"] == kind).count()
     }
 
@@ -197,11 +198,11 @@ impl<'a> Scene<'a> {
         };
         if !is_answered {
             assert_eq!(first.status, 503, "{why}: {}", first.text);
-            first.problem(503, "unavailable");
+            first.expect_problem(503, "unavailable");
         }
         let again = self.ask_again().await;
         let stack = &self.ground.stack;
-        let seats = stack.seats_at_rest(self.id()).await;
+        let seats = stack.check_seats(self.id()).await;
         let held: Vec<&str> = seats.held.keys().map(String::as_str).collect();
         let is_repeated = !is_answered || first.text == again.text;
         match self.act {
@@ -218,18 +219,18 @@ impl<'a> Scene<'a> {
                 assert_eq!((again.status, held), (200, vec!["one"]), "{why}: {}", again.text);
                 assert_eq!(self.happened("activated").await, 1, "{why}");
                 let path = format!("license-activations/{}", text(&self.activated["activation"]["id"]));
-                let activation = stack.operator.get(&path).await.expect(200);
+                let activation = stack.operator.get(&path).await.expect_status(200);
                 assert_eq!(activation["lease_expires_at"], again.body["token_expires_at"], "{why}");
             }
             Act::EndByApp | Act::EndByOperator => {
                 assert_eq!((again.status, held.len()), (200, 0), "{why}: {}", again.text);
                 assert_eq!((self.happened("deactivated").await, is_repeated), (1, true), "{why}");
-                stack.anonymous.activate(&self.license_key, "next").await.expect(201);
+                stack.anonymous.activate(&self.license_key, "next").await.expect_status(201);
             }
             Act::Issue => {
                 assert_eq!((again.status, is_repeated), (201, true), "{why}: {}", again.text);
                 let list = format!("license-keys?customer_id={}", text(&self.customer["id"]));
-                let list = stack.operator.get(&list).await.expect(200)["items"].clone();
+                let list = stack.operator.get(&list).await.expect_status(200)["items"].clone();
                 let states: Vec<_> = list.as_array().unwrap().iter().map(|one| text(&one["status"])).collect();
                 assert_eq!(states, ["active", "superseded"], "{why}");
                 assert_eq!(list[0]["id"], again.body["license"]["id"], "{why}");
@@ -242,7 +243,7 @@ impl<'a> Scene<'a> {
             }
             Act::Prolong => {
                 assert_eq!((again.status, self.happened("renewed").await, is_repeated), (200, 1, true), "{why}");
-                let license = stack.operator.get(&format!("license-keys/{}", self.id())).await.expect(200);
+                let license = stack.operator.get(&format!("license-keys/{}", self.id())).await.expect_status(200);
                 let end = text(&self.license["expires_at"]).replace("2027", "2028");
                 assert_eq!((text(&license["expires_at"]), &again.body["expires_at"]), (&*end, &json!(end)), "{why}");
             }
@@ -255,7 +256,7 @@ async fn each_call_fails(act: Act) {
     let ground = Ground::prepare(act).await;
     let faults = &ground.stack.faults;
     let clean = Scene::set(&ground, act).await;
-    faults.forget_calls();
+    faults.reset_calls();
     let first = clean.ask().await;
     let calls = faults.calls();
     clean.check(&first, "nothing fails").await;
@@ -267,7 +268,7 @@ async fn each_call_fails(act: Act) {
             }
             let scene = Scene::set(&ground, act).await;
             for rule in rules {
-                faults.set(rule);
+                faults.add(rule);
             }
             let first = scene.ask().await;
             faults.clear();

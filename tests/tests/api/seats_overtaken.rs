@@ -29,8 +29,8 @@ struct Scene {
 
 impl Scene {
     async fn of(max_users: impl Into<Option<u32>>) -> Self {
-        let stack = Stack::without_limits().await;
-        let sold = stack.operator.sell_with(&json!({"max_users": max_users.into()})).await;
+        let stack = Stack::start_without_rate_limits().await;
+        let sold = stack.operator.issue_new_license_with(&json!({"max_users": max_users.into()})).await;
         Self { stack, sold }
     }
 
@@ -42,7 +42,7 @@ impl Scene {
 
     /// A machine that gets its seat.
     async fn begin(&self, machine: &'static str) -> Value {
-        self.ask(machine).await.expect(201)
+        self.ask(machine).await.expect_status(201)
     }
 
     async fn beat(&self, activated: &Value, machine: &str) -> TestResponse {
@@ -65,17 +65,17 @@ impl Scene {
 
     /// The key gets a new string, and a machine its seat with it.
     async fn begin_anew(&self, machine: &str) -> Value {
-        let regenerated = self.step("regenerate", json!({})).await.expect(200);
-        self.stack.anonymous.activate(text(&regenerated["license_key"]), machine).await.expect(201)
+        let regenerated = self.step("regenerate", json!({})).await.expect_status(200);
+        self.stack.anonymous.activate(text(&regenerated["license_key"]), machine).await.expect_status(201)
     }
 
     async fn limit(&self, max_users: u32) {
-        self.step("change", json!({"max_users": max_users})).await.expect(200);
+        self.step("change", json!({"max_users": max_users})).await.expect_status(200);
     }
 
     /// The machines that hold at rest, when all fits together.
     async fn held(&self) -> Vec<String> {
-        self.stack.seats_at_rest(&self.sold.license_id).await.held.into_keys().collect()
+        self.stack.check_seats(&self.sold.license_id).await.held.into_keys().collect()
     }
 
     /// What the table knows of a machine.
@@ -95,8 +95,8 @@ impl Scene {
         }
         let left = left.unwrap();
         for machine in ["one", "two", "three"].into_iter().filter(|machine| *machine != left.0) {
-            let other = self.ask(machine).await.expect(200);
-            self.end(&other).await.expect(200);
+            let other = self.ask(machine).await.expect_status(200);
+            self.end(&other).await.expect_status(200);
         }
         self.limit(1).await;
         left
@@ -104,7 +104,7 @@ impl Scene {
 
     /// How often something happened to the license key.
     async fn happened(&self, kind: &str) -> usize {
-        let events = self.stack.events(&self.sold.license_id).await;
+        let events = self.stack.license_events(&self.sold.license_id).await;
         events.iter().filter(|event| event["type"] == kind).count()
     }
 }
@@ -116,9 +116,9 @@ async fn a_machine_of_a_higher_generation_is_not_replaced() {
     let scene = Scene::of(None).await;
     let mut newer = Value::Null;
     let meanwhile = async { newer = scene.begin_anew("one").await };
-    let late = scene.stack.faults.overtake((WRITE, "MACHINE#"), scene.ask("one"), meanwhile).await;
-    late.problem(403, "generation_outdated");
-    scene.beat(&newer, "one").await.expect(200);
+    let late = scene.stack.faults.interleave((WRITE, "MACHINE#"), scene.ask("one"), meanwhile).await;
+    late.expect_problem(403, "generation_outdated");
+    scene.beat(&newer, "one").await.expect_status(200);
     assert_eq!(scene.held().await, ["one"]);
 }
 
@@ -127,9 +127,9 @@ async fn a_seat_of_a_higher_generation_is_not_free() {
     let scene = Scene::of(1).await;
     let mut newer = Value::Null;
     let meanwhile = async { newer = scene.begin_anew("new").await };
-    let late = scene.stack.faults.overtake((WRITE, "SEAT#"), scene.ask("old"), meanwhile).await;
-    late.problem(403, "generation_outdated");
-    scene.beat(&newer, "new").await.expect(200);
+    let late = scene.stack.faults.interleave((WRITE, "SEAT#"), scene.ask("old"), meanwhile).await;
+    late.expect_problem(403, "generation_outdated");
+    scene.beat(&newer, "new").await.expect_status(200);
     assert_eq!(scene.held().await, ["new"]);
 }
 
@@ -137,16 +137,16 @@ async fn a_seat_of_a_higher_generation_is_not_free() {
 async fn a_life_of_a_higher_generation_is_not_dead_for_who_reads_it_beside_an_older_license() {
     let scene = Scene::of(None).await;
     let (license, machine) = (Gate::default(), Gate::default());
-    scene.stack.faults.set(Rule::new("GetItem", Fault::HoldAnswer(license.clone())).about(r#"{"S":"LICENSE"}"#));
-    scene.stack.faults.set(Rule::new("GetItem", Fault::HoldRequest(machine.clone())).about("MACHINE#"));
+    scene.stack.faults.add(Rule::new("GetItem", Fault::HoldResponse(license.clone())).containing(r#"{"S":"LICENSE"}"#));
+    scene.stack.faults.add(Rule::new("GetItem", Fault::HoldRequest(machine.clone())).containing("MACHINE#"));
     let late = tokio::spawn(scene.ask("one"));
-    license.reached().await;
-    machine.reached().await;
+    license.wait_for_request().await;
+    machine.wait_for_request().await;
     let newer = scene.begin_anew("one").await;
     license.open();
     machine.open();
-    late.await.unwrap().problem(403, "generation_outdated");
-    scene.beat(&newer, "one").await.expect(200);
+    late.await.unwrap().expect_problem(403, "generation_outdated");
+    scene.beat(&newer, "one").await.expect_status(200);
     assert_eq!(scene.held().await, ["one"]);
 }
 
@@ -155,7 +155,7 @@ async fn a_lapsed_machine_is_not_dead_and_renews_its_life() {
     let scene = Scene::of(2).await;
     let first = scene.begin("one").await;
     scene.stack.advance(86400);
-    let again = scene.ask("one").await.expect(200);
+    let again = scene.ask("one").await.expect_status(200);
     assert_eq!(again["activation"]["id"], first["activation"]["id"]);
     assert_eq!((scene.happened("activated").await, scene.held().await.len()), (1, 1));
 }
@@ -193,7 +193,7 @@ async fn of_two_requests_of_one_machine_one_begins_its_life() {
     let scene = Scene::of(500).await;
     let mut first = Value::Null;
     let meanwhile = async { first = scene.begin("one").await };
-    let late = scene.stack.faults.overtake((WRITE, "MACHINE#"), scene.ask("one"), meanwhile).await.expect(200);
+    let late = scene.stack.faults.interleave((WRITE, "MACHINE#"), scene.ask("one"), meanwhile).await.expect_status(200);
     assert_eq!(late["activation"]["id"], first["activation"]["id"]);
     assert_eq!(scene.held().await, ["one"]);
 }
@@ -202,8 +202,8 @@ async fn of_two_requests_of_one_machine_one_begins_its_life() {
 async fn of_two_machines_that_saw_one_free_seat_one_gets_it() {
     let scene = Scene::of(1).await;
     let meanwhile = async { drop(scene.begin("one").await) };
-    let late = scene.stack.faults.overtake((WRITE, "SEAT#"), scene.ask("two"), meanwhile).await;
-    late.problem(409, "seat_limit_reached");
+    let late = scene.stack.faults.interleave((WRITE, "SEAT#"), scene.ask("two"), meanwhile).await;
+    late.expect_problem(409, "seat_limit_reached");
     assert_eq!(scene.held().await, ["one"]);
 }
 
@@ -214,7 +214,7 @@ async fn of_two_requests_of_one_without_a_seat_one_begins_its_life_under_a_new_l
     scene.limit(500).await;
     let mut first = Value::Null;
     let meanwhile = async { first = scene.begin("one").await };
-    let late = scene.stack.faults.overtake((WRITE, "MACHINE#"), scene.ask("one"), meanwhile).await.expect(200);
+    let late = scene.stack.faults.interleave((WRITE, "MACHINE#"), scene.ask("one"), meanwhile).await.expect_status(200);
     assert_eq!(late["activation"]["id"], first["activation"]["id"]);
     assert_eq!(scene.held().await, ["one"]);
 }
@@ -225,7 +225,8 @@ async fn of_two_requests_of_one_that_was_cut_off_one_begins_its_life() {
     let (machine, cut_off) = scene.cut_off().await;
     let mut first = Value::Null;
     let meanwhile = async { first = scene.begin(machine).await };
-    let late = scene.stack.faults.overtake((WRITE, "MACHINE#"), scene.ask(machine), meanwhile).await.expect(200);
+    let late =
+        scene.stack.faults.interleave((WRITE, "MACHINE#"), scene.ask(machine), meanwhile).await.expect_status(200);
     assert_eq!(late["activation"]["id"], first["activation"]["id"]);
     assert_ne!(late["activation"]["id"], cut_off["activation"]["id"]);
     assert_eq!(scene.held().await, [machine]);
@@ -241,7 +242,7 @@ async fn who_was_cut_off_leaves_its_old_seat() {
     for new in ["new-1", "new-2"] {
         scene.begin(new).await;
     }
-    scene.ask("new-3").await.problem(409, "seat_limit_reached");
+    scene.ask("new-3").await.expect_problem(409, "seat_limit_reached");
     assert_eq!(scene.held().await.len(), 3);
 }
 
@@ -258,9 +259,9 @@ async fn who_was_cut_off_leaves_its_old_seat_to_who_took_it_over() {
             filled.swap(0, 1);
         }
         // The seat that the late one chose under the smaller limit is free again.
-        scene.end(&filled[1]).await.expect(200);
+        scene.end(&filled[1]).await.expect_status(200);
     };
-    scene.stack.faults.overtake((WRITE, "MACHINE#"), scene.ask(machine), meanwhile).await.expect(201);
+    scene.stack.faults.interleave((WRITE, "MACHINE#"), scene.ask(machine), meanwhile).await.expect_status(201);
     assert_eq!(scene.machine("heir").await.seat, Some(2));
     assert_eq!(scene.held().await.len(), 3);
 }
@@ -290,7 +291,7 @@ async fn no_seat_is_taken_over_before_every_number_was_seen_taken() {
     for _ in 0..10 {
         let new = scene.begin("new").await;
         assert_eq!(scene.machine("new").await.seat, Some(free));
-        scene.end(&new).await.expect(200);
+        scene.end(&new).await.expect_status(200);
     }
     assert_eq!(scene.happened("taken_over").await, 0);
 }
@@ -300,7 +301,7 @@ async fn a_limit_that_grew_meanwhile_is_seen_by_who_found_no_seat() {
     let scene = Scene::of(1).await;
     scene.begin("one").await;
     let meanwhile = async { scene.limit(2).await };
-    scene.stack.faults.overtake(("Query", "MACHINE#"), scene.ask("two"), meanwhile).await.expect(201);
+    scene.stack.faults.interleave(("Query", "MACHINE#"), scene.ask("two"), meanwhile).await.expect_status(201);
     assert_eq!(scene.held().await.len(), 2);
 }
 
@@ -309,16 +310,16 @@ async fn a_generation_that_moved_meanwhile_is_seen_by_who_found_no_seat() {
     let scene = Scene::of(1).await;
     scene.begin("one").await;
     let meanwhile = async { drop(scene.begin_anew("new").await) };
-    let late = scene.stack.faults.overtake(("Query", "MACHINE#"), scene.ask("two"), meanwhile).await;
-    late.problem(403, "generation_outdated");
+    let late = scene.stack.faults.interleave(("Query", "MACHINE#"), scene.ask("two"), meanwhile).await;
+    late.expect_problem(403, "generation_outdated");
     assert_eq!(scene.held().await, ["new"]);
 }
 
 #[tokio::test]
 async fn who_loses_every_race_is_told_to_come_again_and_not_that_there_is_no_seat() {
     let scene = Scene::of(1).await;
-    scene.stack.faults.set(Rule::new(WRITE, Fault::Cancel("ConditionalCheckFailed")).always());
-    scene.ask("one").await.problem(503, "unavailable");
+    scene.stack.faults.add(Rule::new(WRITE, Fault::Cancel("ConditionalCheckFailed")).always());
+    scene.ask("one").await.expect_problem(503, "unavailable");
     scene.stack.faults.clear();
     assert!(scene.held().await.is_empty());
     scene.begin("one").await;
@@ -327,8 +328,8 @@ async fn who_loses_every_race_is_told_to_come_again_and_not_that_there_is_no_sea
 /// The answer to the first write is lost, and the next attempt finds the item in another transaction: only from the
 /// item can the third tell that it was done.
 fn lose_an_answer(scene: &Scene) {
-    scene.stack.faults.set(Rule::new(WRITE, Fault::LoseAnswer));
-    scene.stack.faults.set(Rule::new(WRITE, Fault::Cancel("TransactionConflict")));
+    scene.stack.faults.add(Rule::new(WRITE, Fault::LoseResponse));
+    scene.stack.faults.add(Rule::new(WRITE, Fault::Cancel("TransactionConflict")));
 }
 
 #[tokio::test]
@@ -352,11 +353,11 @@ async fn a_life_that_began_without_an_answer_and_has_ended_does_not_begin_again(
     let meanwhile = async {
         let id = scene.machine("one").await.id.to_string();
         ended = json!({"activation": {"id": id}});
-        scene.end(&ended).await.expect(200);
+        scene.end(&ended).await.expect_status(200);
     };
-    let late = scene.stack.faults.overtake((WRITE, "MACHINE#"), scene.ask("one"), meanwhile).await.expect(201);
+    let late = scene.stack.faults.interleave((WRITE, "MACHINE#"), scene.ask("one"), meanwhile).await.expect_status(201);
     assert_ne!(late["activation"]["id"], ended["activation"]["id"]);
-    scene.end(&ended).await.problem(404, "not_found");
+    scene.end(&ended).await.expect_problem(404, "not_found");
     assert_eq!(scene.held().await, ["one"]);
 }
 
@@ -367,10 +368,10 @@ async fn a_lease_that_was_renewed_meanwhile_is_not_taken_over() {
     let scene = Scene::of(1).await;
     let old = scene.begin("old").await;
     scene.stack.advance(3600);
-    let meanwhile = async { drop(scene.beat(&old, "old").await.expect(200)) };
-    let late = scene.stack.faults.overtake((WRITE, "SEAT#"), scene.ask("new"), meanwhile).await;
-    late.problem(409, "seat_limit_reached");
-    scene.beat(&old, "old").await.expect(200);
+    let meanwhile = async { drop(scene.beat(&old, "old").await.expect_status(200)) };
+    let late = scene.stack.faults.interleave((WRITE, "SEAT#"), scene.ask("new"), meanwhile).await;
+    late.expect_problem(409, "seat_limit_reached");
+    scene.beat(&old, "old").await.expect_status(200);
     assert_eq!(scene.held().await, ["old"]);
 }
 
@@ -381,9 +382,9 @@ async fn a_lapsed_seat_that_is_of_a_higher_generation_by_now_is_not_taken_over()
     scene.stack.advance(3600);
     let mut newer = Value::Null;
     let meanwhile = async { newer = scene.begin_anew("new").await };
-    let late = scene.stack.faults.overtake((WRITE, "SEAT#"), scene.ask("late"), meanwhile).await;
-    late.problem(403, "generation_outdated");
-    scene.beat(&newer, "new").await.expect(200);
+    let late = scene.stack.faults.interleave((WRITE, "SEAT#"), scene.ask("late"), meanwhile).await;
+    late.expect_problem(403, "generation_outdated");
+    scene.beat(&newer, "new").await.expect_status(200);
     assert_eq!(scene.held().await, ["new"]);
 }
 
@@ -393,8 +394,8 @@ async fn of_two_that_take_over_one_lapsed_seat_one_gets_it() {
     scene.begin("old").await;
     scene.stack.advance(3600);
     let meanwhile = async { drop(scene.begin("first").await) };
-    let late = scene.stack.faults.overtake((WRITE, "SEAT#"), scene.ask("late"), meanwhile).await;
-    late.problem(409, "seat_limit_reached");
+    let late = scene.stack.faults.interleave((WRITE, "SEAT#"), scene.ask("late"), meanwhile).await;
+    late.expect_problem(409, "seat_limit_reached");
     assert_eq!(scene.held().await, ["first"]);
 }
 
@@ -406,10 +407,11 @@ async fn who_takes_a_seat_over_has_none_already() {
     let other = scene.begin("other").await;
     let mut first = Value::Null;
     let meanwhile = async {
-        scene.end(&other).await.expect(200);
+        scene.end(&other).await.expect_status(200);
         first = scene.begin("one").await;
     };
-    let late = scene.stack.faults.overtake((WRITE, "taken_from"), scene.ask("one"), meanwhile).await.expect(200);
+    let late =
+        scene.stack.faults.interleave((WRITE, "taken_from"), scene.ask("one"), meanwhile).await.expect_status(200);
     assert_eq!(late["activation"]["id"], first["activation"]["id"]);
     assert_eq!(scene.held().await, ["lapsed", "one"]);
 }
@@ -427,9 +429,9 @@ async fn a_machine_does_not_take_its_own_seat_over() {
             "UpdateExpression": "SET lease_expires_at = :now",
             "ExpressionAttributeValues": {":now": {"N": START.as_second().to_string()}},
         });
-        scene.stack.dynamodb("UpdateItem", ask).await;
+        scene.stack.call_dynamodb("UpdateItem", ask).await;
     };
-    let late = scene.stack.faults.overtake(("Query", "SEAT#"), scene.ask("one"), meanwhile).await.expect(200);
+    let late = scene.stack.faults.interleave(("Query", "SEAT#"), scene.ask("one"), meanwhile).await.expect_status(200);
     assert_eq!(late["activation"]["id"], first["activation"]["id"]);
     assert_eq!((scene.happened("taken_over").await, scene.held().await.len()), (0, 1));
 }
@@ -466,7 +468,7 @@ async fn a_lapsed_seat_is_taken_over_only_if_all_of_it_is_as_it_was_read() {
             "ExpressionAttributeNames": {"#a": attribute},
             "ExpressionAttributeValues": {":a": other},
         });
-        scene.stack.dynamodb("UpdateItem", ask).await;
+        scene.stack.call_dynamodb("UpdateItem", ask).await;
         assert_eq!(take_over().await, ActivationOutcome::Lost, "{attribute} of {}", key.sk);
         table.commit(&as_read).await.unwrap();
     }
@@ -490,8 +492,8 @@ async fn who_was_taken_over_meanwhile_gets_no_token() {
     let (app, token) = (scene.stack.anonymous.clone(), text(&old["token"]).to_owned());
     let late = async move { app.heartbeat(&token, "old").await };
     let meanwhile = async { drop(scene.begin("new").await) };
-    let late = scene.stack.faults.overtake(("UpdateItem", "MACHINE#"), late, meanwhile).await;
-    late.problem(403, "not_activated");
+    let late = scene.stack.faults.interleave(("UpdateItem", "MACHINE#"), late, meanwhile).await;
+    late.expect_problem(403, "not_activated");
     assert_eq!(scene.held().await, ["new"]);
 }
 
@@ -499,17 +501,17 @@ async fn who_was_taken_over_meanwhile_gets_no_token() {
 async fn a_machine_above_the_limit_is_not_activated() {
     let scene = Scene::of(3).await;
     let (machine, cut_off) = scene.cut_off().await;
-    scene.beat(&cut_off, machine).await.problem(403, "not_activated");
+    scene.beat(&cut_off, machine).await.expect_problem(403, "not_activated");
     for body in
         [json!({"token": cut_off["token"]}), json!({"license_key": scene.sold.license_key, "machine_id": machine})]
     {
-        let asked = scene.stack.anonymous.post("license-keys/validate", body).await.expect(200);
+        let asked = scene.stack.anonymous.post("license-keys/validate", body).await.expect_status(200);
         assert_eq!(asked["code"], "not_activated");
     }
     assert!(scene.held().await.is_empty());
     // It has not lost its seat for ever: with the limit it comes back.
     scene.limit(3).await;
-    scene.beat(&cut_off, machine).await.expect(200);
+    scene.beat(&cut_off, machine).await.expect_status(200);
 }
 
 #[tokio::test]
@@ -517,10 +519,10 @@ async fn a_machine_without_a_seat_is_not_activated_once_there_is_a_limit() {
     let scene = Scene::of(None).await;
     let seatless = scene.begin("one").await;
     scene.limit(1).await;
-    scene.beat(&seatless, "one").await.problem(403, "not_activated");
+    scene.beat(&seatless, "one").await.expect_problem(403, "not_activated");
     let seated = scene.begin("one").await;
-    scene.beat(&seatless, "one").await.problem(403, "not_activated");
-    scene.beat(&seated, "one").await.expect(200);
+    scene.beat(&seatless, "one").await.expect_problem(403, "not_activated");
+    scene.beat(&seated, "one").await.expect_status(200);
     assert_eq!(scene.held().await, ["one"]);
 }
 
@@ -529,9 +531,9 @@ async fn no_more_is_signed_than_the_written_lease_covers() {
     let scene = Scene::of(1).await;
     let first = scene.begin("one").await;
     let longer = json!({"token_ttl_seconds": 7200, "grace_period_seconds": 100, "max_users": 1});
-    let longer = scene.stack.operator.tier_with(&scene.sold.product, &longer).await;
-    scene.step("change", json!({"tier_id": longer["id"]})).await.expect(200);
-    let token = scene.beat(&first, "one").await.expect(200)["token"].clone();
+    let longer = scene.stack.operator.create_tier(&scene.sold.product, &longer).await;
+    scene.step("change", json!({"tier_id": longer["id"]})).await.expect_status(200);
+    let token = scene.beat(&first, "one").await.expect_status(200)["token"].clone();
     let exp = scene.stack.claims(&token).await["exp"].as_i64().unwrap();
     assert_eq!(exp, START.as_second() + 7200);
     assert_eq!(scene.machine("one").await.lease_expires_at.as_second(), exp + 100);
@@ -545,12 +547,12 @@ async fn an_end_that_comes_late_leaves_a_later_life_alone() {
     let first = scene.begin("one").await;
     let mut second = Value::Null;
     let meanwhile = async {
-        scene.end(&first).await.expect(200);
+        scene.end(&first).await.expect_status(200);
         second = scene.begin("one").await;
     };
-    let late = scene.stack.faults.overtake((WRITE, "MACHINE#"), scene.end(&first), meanwhile).await;
-    late.problem(404, "not_found");
-    scene.beat(&second, "one").await.expect(200);
+    let late = scene.stack.faults.interleave((WRITE, "MACHINE#"), scene.end(&first), meanwhile).await;
+    late.expect_problem(404, "not_found");
+    scene.beat(&second, "one").await.expect_status(200);
     assert_eq!((scene.happened("deactivated").await, scene.held().await.len()), (1, 1));
 }
 
@@ -563,10 +565,10 @@ async fn of_two_ends_of_one_life_the_first_counts() {
     let mut ended_at = None;
     let meanwhile = async {
         scene.stack.advance(60);
-        first = scene.end(&activated).await.expect(200);
+        first = scene.end(&activated).await.expect_status(200);
         ended_at = scene.machine("one").await.ended_at;
     };
-    let late = scene.stack.faults.overtake((WRITE, "MACHINE#"), late, meanwhile).await.expect(200);
+    let late = scene.stack.faults.interleave((WRITE, "MACHINE#"), late, meanwhile).await.expect_status(200);
     assert_eq!(late, first);
     assert!(ended_at.is_some() && scene.machine("one").await.ended_at == ended_at);
     assert_eq!((scene.happened("deactivated").await, scene.held().await.len()), (1, 0));
@@ -577,10 +579,10 @@ async fn a_seat_that_has_passed_on_is_not_freed_and_the_answer_is_the_same() {
     let scene = Scene::of(1).await;
     let old = scene.begin("old").await;
     let new = scene.begin_anew("new").await;
-    let end = scene.end(&old).await.expect(200);
+    let end = scene.end(&old).await.expect_status(200);
     assert_eq!(end["status"], "deactivated");
-    assert_eq!(scene.end(&old).await.expect(200), end);
-    scene.beat(&new, "new").await.expect(200);
+    assert_eq!(scene.end(&old).await.expect_status(200), end);
+    scene.beat(&new, "new").await.expect_status(200);
     assert_eq!(scene.held().await, ["new"]);
 }
 
@@ -594,15 +596,16 @@ fn issue_again(scene: &Scene) -> impl Future<Output = TestResponse> + Send + use
 }
 
 async fn license(scene: &Scene, id: &Value) -> Value {
-    scene.stack.operator.get(&format!("license-keys/{}", text(id))).await.expect(200)
+    scene.stack.operator.get(&format!("license-keys/{}", text(id))).await.expect_status(200)
 }
 
 #[tokio::test]
 async fn of_keys_that_are_issued_at_once_the_last_supersedes_the_others() {
     let scene = Scene::of(1).await;
     let mut first = Value::Null;
-    let meanwhile = async { first = issue_again(&scene).await.expect(201) };
-    let late = scene.stack.faults.overtake((WRITE, "CURRENT#"), issue_again(&scene), meanwhile).await.expect(201);
+    let meanwhile = async { first = issue_again(&scene).await.expect_status(201) };
+    let late =
+        scene.stack.faults.interleave((WRITE, "CURRENT#"), issue_again(&scene), meanwhile).await.expect_status(201);
     let late_id = &late["license"]["id"];
     for old in [&scene.sold.issued["license"]["id"], &first["license"]["id"]] {
         assert_eq!(license(&scene, old).await["status"], "superseded");
@@ -614,8 +617,8 @@ async fn of_keys_that_are_issued_at_once_the_last_supersedes_the_others() {
 #[tokio::test]
 async fn a_key_that_was_revoked_meanwhile_is_not_superseded() {
     let scene = Scene::of(1).await;
-    let meanwhile = async { drop(scene.step("revoke", json!({})).await.expect(200)) };
-    scene.stack.faults.overtake((WRITE, "CURRENT#"), issue_again(&scene), meanwhile).await.expect(201);
+    let meanwhile = async { drop(scene.step("revoke", json!({})).await.expect_status(200)) };
+    scene.stack.faults.interleave((WRITE, "CURRENT#"), issue_again(&scene), meanwhile).await.expect_status(201);
     let old = license(&scene, &scene.sold.issued["license"]["id"]).await;
     assert_eq!((&old["status"], &old["superseded_by"]), (&json!("revoked"), &Value::Null));
     assert_eq!(scene.happened("superseded").await, 0);
@@ -624,8 +627,8 @@ async fn a_key_that_was_revoked_meanwhile_is_not_superseded() {
 #[tokio::test]
 async fn a_key_that_was_suspended_meanwhile_is_superseded() {
     let scene = Scene::of(1).await;
-    let meanwhile = async { drop(scene.step("suspend", json!({})).await.expect(200)) };
-    scene.stack.faults.overtake((WRITE, "CURRENT#"), issue_again(&scene), meanwhile).await.expect(201);
+    let meanwhile = async { drop(scene.step("suspend", json!({})).await.expect_status(200)) };
+    scene.stack.faults.interleave((WRITE, "CURRENT#"), issue_again(&scene), meanwhile).await.expect_status(201);
     assert_eq!(license(&scene, &scene.sold.issued["license"]["id"]).await["status"], "superseded");
 }
 
@@ -633,10 +636,10 @@ async fn a_key_that_was_suspended_meanwhile_is_superseded() {
 async fn the_current_key_moves_also_while_a_customer_may_have_several() {
     let scene = Scene::of(1).await;
     let product = &scene.sold.product;
-    scene.stack.operator.replace("products", product, &json!({"one_key_per_customer": false})).await.expect(200);
-    let second = issue_again(&scene).await.expect(201);
-    scene.stack.operator.replace("products", product, &json!({"one_key_per_customer": true})).await.expect(200);
-    issue_again(&scene).await.expect(201);
+    scene.stack.operator.replace("products", product, &json!({"one_key_per_customer": false})).await.expect_status(200);
+    let second = issue_again(&scene).await.expect_status(201);
+    scene.stack.operator.replace("products", product, &json!({"one_key_per_customer": true})).await.expect_status(200);
+    issue_again(&scene).await.expect_status(201);
     assert_eq!(license(&scene, &second["license"]["id"]).await["status"], "superseded");
     assert_eq!(license(&scene, &scene.sold.issued["license"]["id"]).await["status"], "active");
 }
@@ -647,7 +650,7 @@ async fn a_step_that_was_taken_without_an_answer_is_known_by_its_event() {
     let end = scene.sold.issued["license"]["expires_at"].clone();
     for (verb, kind) in [("suspend", "suspended"), ("reinstate", "reinstated"), ("renew", "renewed")] {
         lose_an_answer(&scene);
-        scene.step(verb, json!({})).await.expect(200);
+        scene.step(verb, json!({})).await.expect_status(200);
         assert_eq!(scene.happened(kind).await, 1);
     }
     let renewed = license(&scene, &scene.sold.issued["license"]["id"]).await;
@@ -661,9 +664,9 @@ async fn of_two_revocations_the_first_counts() {
     let late = scene.step("revoke", json!({"reason": "late"}));
     let meanwhile = async {
         scene.stack.advance(60);
-        first = scene.step("revoke", json!({"reason": "first"})).await.expect(200);
+        first = scene.step("revoke", json!({"reason": "first"})).await.expect_status(200);
     };
-    let late = scene.stack.faults.overtake((WRITE, "revoked"), late, meanwhile).await.expect(200);
+    let late = scene.stack.faults.interleave((WRITE, "revoked"), late, meanwhile).await.expect_status(200);
     assert_eq!((&late, &late["revocation_reason"]), (&first, &json!("first")));
     assert_eq!(scene.happened("revoked").await, 1);
 }
@@ -672,9 +675,9 @@ async fn of_two_revocations_the_first_counts() {
 async fn what_a_revocation_answers_is_what_it_ended() {
     let scene = Scene::of(1).await;
     let mut newer = Value::Null;
-    let meanwhile = async { newer = issue_again(&scene).await.expect(201) };
+    let meanwhile = async { newer = issue_again(&scene).await.expect_status(201) };
     let late = scene.step("revoke", json!({}));
-    let late = scene.stack.faults.overtake((WRITE, "revoked"), late, meanwhile).await.expect(200);
+    let late = scene.stack.faults.interleave((WRITE, "revoked"), late, meanwhile).await.expect_status(200);
     assert_eq!(late["superseded_by"], newer["license"]["id"]);
-    assert_eq!(scene.step("revoke", json!({})).await.expect(200), late);
+    assert_eq!(scene.step("revoke", json!({})).await.expect_status(200), late);
 }

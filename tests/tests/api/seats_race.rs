@@ -93,7 +93,7 @@ impl Course {
             Kind::Changing => &[(403, "generation_outdated")],
             Kind::Ending => &[(403, "generation_outdated"), (403, "revoked")],
         };
-        assert!(refusals.contains(&given) || of_the_key.contains(&given), "{}: {}", answer.asked, answer.text);
+        assert!(refusals.contains(&given) || of_the_key.contains(&given), "{}: {}", answer.request, answer.text);
         false
     }
 
@@ -138,7 +138,7 @@ impl Course {
         }
         let path = format!("license-activations/{}/deactivate", last.id);
         if by_app {
-            self.app.post(&path, json!({"token": last.token})).await.expect(200);
+            self.app.post(&path, json!({"token": last.token})).await.expect_status(200);
         } else {
             let answer = self.operator.post(&path, json!({})).await;
             self.check(&answer, &[200], if self.kind == Kind::Calm { &[] } else { &[(404, "not_found")] });
@@ -159,7 +159,7 @@ impl Course {
     }
 
     async fn revoke(&self) {
-        self.operator.post(&format!("license-keys/{}/revoke", self.license_id), json!({})).await.expect(200);
+        self.operator.post(&format!("license-keys/{}/revoke", self.license_id), json!({})).await.expect_status(200);
     }
 
     /// One thing that a racer does, with one of its machines.
@@ -192,7 +192,7 @@ struct Field {
 /// Sells a license key, lets machines race for it, and checks at rest that its seats are exact.
 async fn round(stack: &Stack, max_users: Option<usize>, kind: Kind, field: Field) {
     let seed = Seed::generate();
-    let sold = stack.operator.sell_with(&json!({"max_users": max_users})).await;
+    let sold = stack.operator.issue_new_license_with(&json!({"max_users": max_users})).await;
     let course = Arc::new(Course {
         kind,
         app: stack.anonymous.clone(),
@@ -228,7 +228,7 @@ async fn round(stack: &Stack, max_users: Option<usize>, kind: Kind, field: Field
 /// When no request is under way: the seats fit together, and just as many new machines get in as there is room for.
 async fn at_rest(stack: &Stack, course: &Course, sold: &IssuedLicense) {
     let app = &stack.anonymous;
-    let seats = stack.seats_at_rest(&sold.license_id).await;
+    let seats = stack.check_seats(&sold.license_id).await;
     if course.kind == Kind::Calm {
         // Only where an answer was 503 may a machine hold that nobody was told of.
         let holders = course.holders.lock().unwrap().clone();
@@ -236,28 +236,28 @@ async fn at_rest(stack: &Stack, course: &Course, sold: &IssuedLicense) {
     }
     if course.kind == Kind::Ending {
         course.revoke().await;
-        app.activate(&course.key(), "new").await.problem(403, "revoked");
+        app.activate(&course.key(), "new").await.expect_problem(403, "revoked");
         for (number, machine) in course.machines.iter().enumerate() {
             let last = machine.lock().unwrap().clone();
             let Some(last) = last else { continue };
-            app.heartbeat(&last.token, &format!("m-{number}")).await.problem(403, "revoked");
+            app.heartbeat(&last.token, &format!("m-{number}")).await.expect_problem(403, "revoked");
         }
         return;
     }
     let key = course.key();
-    for number in 0..seats.room().unwrap_or(3) {
-        app.activate(&key, &format!("new-{number}")).await.expect(201);
+    for number in 0..seats.available().unwrap_or(3) {
+        app.activate(&key, &format!("new-{number}")).await.expect_status(201);
     }
-    if seats.room().is_some() {
-        app.activate(&key, "one-more").await.problem(409, "seat_limit_reached");
+    if seats.available().is_some() {
+        app.activate(&key, "one-more").await.expect_problem(409, "seat_limit_reached");
     }
-    let Seats { max_users, held, .. } = stack.seats_at_rest(&sold.license_id).await;
+    let Seats { max_users, held, .. } = stack.check_seats(&sold.license_id).await;
     assert!(max_users.is_none_or(|most| held.len() == most), "{held:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_seat_is_held_by_one_machine_at_most() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     let field = Field { racers: 6, acts: 8, machines_each: 1 };
     for kind in [Kind::Calm, Kind::Lapsing, Kind::Changing, Kind::Ending, Kind::Lapsing, Kind::Calm] {
         round(&stack, Some(1), kind, field).await;
@@ -266,7 +266,7 @@ async fn one_seat_is_held_by_one_machine_at_most() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_seats_are_held_by_three_machines_at_most() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     let field = Field { racers: 6, acts: 10, machines_each: 1 };
     for kind in [Kind::Calm, Kind::Lapsing, Kind::Changing, Kind::Ending, Kind::Changing] {
         round(&stack, Some(3), kind, field).await;
@@ -275,7 +275,7 @@ async fn three_seats_are_held_by_three_machines_at_most() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_seats_are_held_by_fifty_machines_at_most() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     for kind in [Kind::Calm, Kind::Changing] {
         round(&stack, Some(50), kind, Field { racers: 16, acts: 4, machines_each: 4 }).await;
     }
@@ -283,7 +283,7 @@ async fn fifty_seats_are_held_by_fifty_machines_at_most() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_limit_every_machine_gets_in() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     let field = Field { racers: 6, acts: 8, machines_each: 2 };
     for kind in [Kind::Calm, Kind::Lapsing, Kind::Changing, Kind::Ending] {
         round(&stack, None, kind, field).await;
@@ -310,42 +310,42 @@ fn winners(answers: &[TestResponse]) -> usize {
     let lost = answers.iter().filter(|answer| answer.status != 201);
     for answer in lost.clone() {
         let code = if answer.status == 503 { "unavailable" } else { "seat_limit_reached" };
-        answer.problem(if answer.status == 503 { 503 } else { 409 }, code);
+        answer.expect_problem(if answer.status == 503 { 503 } else { 409 }, code);
     }
     answers.len() - lost.count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_220_machines_that_want_20_seats_20_get_one_and_the_others_are_told_so() {
-    let stack = Stack::without_limits().await;
-    let sold = stack.operator.sell(20).await;
+    let stack = Stack::start_without_rate_limits().await;
+    let sold = stack.operator.issue_new_license(20).await;
     let answers = activate_at_once(&stack, &sold, 220, |number| format!("m-{number}")).await;
     assert_eq!(winners(&answers), 20);
-    assert_eq!(stack.seats_at_rest(&sold.license_id).await.held.len(), 20);
+    assert_eq!(stack.check_seats(&sold.license_id).await.held.len(), 20);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lapsed_seats_go_to_as_many_of_those_who_want_them() {
-    let stack = Stack::without_limits().await;
-    let sold = stack.operator.sell(3).await;
+    let stack = Stack::start_without_rate_limits().await;
+    let sold = stack.operator.issue_new_license(3).await;
     for machine in ["old-1", "old-2", "old-3"] {
-        stack.anonymous.activate(&sold.license_key, machine).await.expect(201);
+        stack.anonymous.activate(&sold.license_key, machine).await.expect_status(201);
     }
     stack.advance(3600);
     let answers = activate_at_once(&stack, &sold, 16, |number| format!("new-{number}")).await;
     assert_eq!(winners(&answers), 3);
-    let Seats { held, lapsed, .. } = stack.seats_at_rest(&sold.license_id).await;
+    let Seats { held, lapsed, .. } = stack.check_seats(&sold.license_id).await;
     assert!(held.len() == 3 && lapsed == 0 && held.keys().all(|machine| machine.starts_with("new-")), "{held:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_machine_that_activates_many_times_at_once_takes_one_seat() {
-    let stack = Stack::without_limits().await;
-    let sold = stack.operator.sell(3).await;
+    let stack = Stack::start_without_rate_limits().await;
+    let sold = stack.operator.issue_new_license(3).await;
     let answers = activate_at_once(&stack, &sold, 20, |_| "one".to_owned()).await;
     assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 201)), "{answers:?}");
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1, "one of them is new");
     let ids: BTreeSet<&str> = answers.iter().map(|answer| text(&answer.body["activation"]["id"])).collect();
     assert_eq!(ids.len(), 1, "one machine, one life");
-    assert_eq!(stack.seats_at_rest(&sold.license_id).await.held.len(), 1);
+    assert_eq!(stack.check_seats(&sold.license_id).await.held.len(), 1);
 }

@@ -14,18 +14,22 @@ async fn made(stack: &Stack) -> Statistics {
 async fn license_keys_are_counted_by_status_and_those_that_end_or_fill_are_named() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let [full, ends, suspended, revoked] =
-        [operator.sell(1).await, operator.sell(5).await, operator.sell(5).await, operator.sell(5).await];
+    let [full, ends, suspended, revoked] = [
+        operator.issue_new_license(1).await,
+        operator.issue_new_license(5).await,
+        operator.issue_new_license(5).await,
+        operator.issue_new_license(5).await,
+    ];
     operator
         .post("license-activations/activate", json!({ "license_key": full.license_key, "machine_id": "a" }))
         .await
-        .expect(201);
+        .expect_status(201);
     operator
         .post(&format!("license-keys/{}/renew", ends.license_id), json!({ "expires_at": "2026-01-20T12:00:00Z" }))
         .await
-        .expect(200);
-    operator.post(&format!("license-keys/{}/suspend", suspended.license_id), json!({})).await.expect(200);
-    operator.post(&format!("license-keys/{}/revoke", revoked.license_id), json!({})).await.expect(200);
+        .expect_status(200);
+    operator.post(&format!("license-keys/{}/suspend", suspended.license_id), json!({})).await.expect_status(200);
+    operator.post(&format!("license-keys/{}/revoke", revoked.license_id), json!({})).await.expect_status(200);
     let figures = made(&stack).await;
     let statuses = json!({ "active": 2, "suspended": 1, "expired": 0, "superseded": 0, "revoked": 1 });
     assert_eq!(serde_json::to_value(figures.statuses).unwrap(), statuses);
@@ -47,11 +51,11 @@ async fn license_keys_are_counted_by_status_and_those_that_end_or_fill_are_named
 #[tokio::test]
 async fn a_day_that_can_not_change_is_not_counted_again_and_falls_out_after_thirty() {
     let stack = Stack::start().await;
-    stack.operator.sell(1).await;
+    stack.operator.issue_new_license(1).await;
     made(&stack).await;
     stack.advance(3 * 24 * 3600);
     made(&stack).await;
-    stack.faults.forget_calls();
+    stack.faults.reset_calls();
     let figures = made(&stack).await;
     assert_eq!(figures.days.iter().map(|day| day.issued).sum::<u64>(), 1);
     // Eight partitions of each of the days that may still change, and of the latest events; never those of all thirty.
@@ -64,7 +68,7 @@ async fn a_day_that_can_not_change_is_not_counted_again_and_falls_out_after_thir
 #[tokio::test]
 async fn figures_never_become_older_and_lie_in_one_item() {
     let stack = Stack::start().await;
-    stack.operator.sell(1).await;
+    stack.operator.issue_new_license(1).await;
     let now = stack.clock.now();
     let table = &stack.local.app.table;
     let newer = table.make_statistics(now + jiff::SignedDuration::from_secs(60)).await.unwrap();
@@ -82,15 +86,15 @@ async fn figures_never_become_older_and_lie_in_one_item() {
 #[tokio::test]
 async fn the_latest_events_are_told_however_long_ago_they_were_and_new_ones_at_once() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     made(&stack).await;
     stack.advance(90 * 24 * 3600);
     let quiet = made(&stack).await;
     assert_eq!(quiet.latest.len(), 1, "{:?}", quiet.latest);
-    stack.operator.post(&format!("license-keys/{}/suspend", sold.license_id), json!({})).await.expect(200);
+    stack.operator.post(&format!("license-keys/{}/suspend", sold.license_id), json!({})).await.expect_status(200);
     let mut grace = Browser::operator(&stack).await;
-    stack.faults.forget_calls();
-    let page = grace.get("/dashboard").await.expect(200).to_owned();
+    stack.faults.reset_calls();
+    let page = grace.get("/dashboard").await.expect_status(200).to_owned();
     let (suspended, issued) = (page.find("<strong>Suspended</strong>"), page.find("<strong>Issued</strong>"));
     assert!(suspended.is_some() && suspended < issued, "the newer one comes first: {page}");
     assert!(stack.faults.calls().len() <= 20, "{:?}", stack.faults.calls());

@@ -2,24 +2,24 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use josekit::jwk::Jwk;
-use signet_tests::{START, Signed, Stack, Value, json, json_of, thumbprint};
+use signet_tests::{START, Stack, Value, VerifiedToken, json, jwk_to_json, thumbprint};
 
 /// A tier with features of its own and inherited ones, sold to a customer. The heir, and what issuing answered.
 async fn sell(stack: &Stack) -> (Value, Value, Value, Value) {
     let operator = &stack.operator;
-    let product = operator.product().await;
-    let feature = async |key: &str| operator.feature(&product, key).await["id"].clone();
+    let product = operator.create_product().await;
+    let feature = async |key: &str| operator.create_feature(&product, key).await["id"].clone();
     let (pdf, api) = (feature("export.pdf").await, feature("api").await);
     let shown = json!({"product_id": product["id"], "key": "zz.support", "name": "Support", "display_only": true});
-    let shown = operator.post("product-features", shown).await.expect(201)["id"].clone();
-    let basic = operator.tier_with(&product, &json!({"feature_ids": [pdf, shown]})).await;
+    let shown = operator.post("product-features", shown).await.expect_status(201)["id"].clone();
+    let basic = operator.create_tier(&product, &json!({"feature_ids": [pdf, shown]})).await;
     let pro = json!({
         "name": "Pro", "includes_tier_id": basic["id"], "feature_ids": [api], "max_users": 2, "max_tenants": 3,
         "token_ttl_seconds": 7200, "heartbeat_interval_seconds": 600, "grace_period_seconds": 86400,
     });
-    let pro = operator.tier_with(&product, &pro).await;
+    let pro = operator.create_tier(&product, &pro).await;
     assert_eq!(pro["feature_keys"], json!(["api", "export.pdf"]));
-    let customer = operator.customer().await;
+    let customer = operator.create_customer().await;
     let issued = operator.issue(&customer, &pro, &json!({})).await;
     (product, pro, customer, issued)
 }
@@ -31,33 +31,33 @@ async fn a_license_from_its_sale_to_its_end() {
     let (_, _, _, issued) = sell(&stack).await;
     let (id, key) = (issued["license"]["id"].as_str().unwrap(), issued["license_key"].as_str().unwrap());
 
-    let activated = app.activate(key, "laptop").await.expect(201);
+    let activated = app.activate(key, "laptop").await.expect_status(201);
     assert_eq!(activated["activation"]["status"], "active");
     stack.advance(600);
-    let beat = app.heartbeat(activated["token"].as_str().unwrap(), "laptop").await.expect(200);
+    let beat = app.heartbeat(activated["token"].as_str().unwrap(), "laptop").await.expect_status(200);
     assert_eq!(beat["renewed"], true);
     let token = beat["token"].as_str().unwrap();
     let asked = json!({"token": token, "machine_id": "laptop"});
-    assert_eq!(app.post("license-keys/validate", asked.clone()).await.expect(200)["code"], "valid");
+    assert_eq!(app.post("license-keys/validate", asked.clone()).await.expect_status(200)["code"], "valid");
     let path = format!("license-keys/{id}");
-    assert_eq!(operator.get(&path).await.expect(200)["seats_used"], 1);
+    assert_eq!(operator.get(&path).await.expect_status(200)["seats_used"], 1);
 
     let activation = activated["activation"]["id"].as_str().unwrap();
     let deactivate = format!("license-activations/{activation}/deactivate");
-    assert_eq!(app.post(&deactivate, json!({"token": token})).await.expect(200)["status"], "deactivated");
-    assert_eq!(operator.get(&path).await.expect(200)["seats_used"], 0);
-    app.heartbeat(token, "laptop").await.problem(403, "not_activated");
-    assert_eq!(app.post("license-keys/validate", asked.clone()).await.expect(200)["code"], "not_activated");
+    assert_eq!(app.post(&deactivate, json!({"token": token})).await.expect_status(200)["status"], "deactivated");
+    assert_eq!(operator.get(&path).await.expect_status(200)["seats_used"], 0);
+    app.heartbeat(token, "laptop").await.expect_problem(403, "not_activated");
+    assert_eq!(app.post("license-keys/validate", asked.clone()).await.expect_status(200)["code"], "not_activated");
 
-    let again = app.activate(key, "laptop").await.expect(201);
+    let again = app.activate(key, "laptop").await.expect_status(201);
     assert_ne!(again["activation"]["id"], activation);
-    let revoked = operator.post(&format!("{path}/revoke"), json!({"reason": "refund"})).await.expect(200);
+    let revoked = operator.post(&format!("{path}/revoke"), json!({"reason": "refund"})).await.expect_status(200);
     assert_eq!(revoked["status"], "revoked");
-    app.heartbeat(again["token"].as_str().unwrap(), "laptop").await.problem(403, "revoked");
-    app.activate(key, "laptop").await.problem(403, "revoked");
-    assert_eq!(app.post("license-keys/validate", asked).await.expect(200)["code"], "revoked");
+    app.heartbeat(again["token"].as_str().unwrap(), "laptop").await.expect_problem(403, "revoked");
+    app.activate(key, "laptop").await.expect_problem(403, "revoked");
+    assert_eq!(app.post("license-keys/validate", asked).await.expect_status(200)["code"], "revoked");
 
-    let history = stack.events(id).await;
+    let history = stack.license_events(id).await;
     let mut types: Vec<_> = history.iter().map(|event| event["type"].as_str().unwrap()).collect();
     types.sort_unstable();
     assert_eq!(types, ["activated", "activated", "deactivated", "issued", "revoked"]);
@@ -67,11 +67,11 @@ async fn a_license_from_its_sale_to_its_end() {
 async fn a_token_is_verified_with_the_published_keys_and_nothing_of_ours() {
     let stack = Stack::start().await;
     let (product, tier, customer, issued) = sell(&stack).await;
-    let jwks = stack.anonymous.get("/.well-known/jwks.json").await.expect(200);
+    let jwks = stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200);
     let key = &jwks["keys"][0];
     assert_eq!(key["kid"], thumbprint(key));
 
-    let signed = Signed::read(issued["token"].as_str().unwrap(), &jwks).unwrap();
+    let signed = VerifiedToken::verify(issued["token"].as_str().unwrap(), &jwks).unwrap();
     assert_eq!(signed.header, json!({"alg": "RS256", "typ": "license+jwt", "kid": key["kid"]}));
     let mut claims = signed.claims;
     let first = claims.as_object_mut().unwrap().remove("jti").unwrap();
@@ -94,7 +94,8 @@ async fn a_token_is_verified_with_the_published_keys_and_nothing_of_ours() {
     assert_eq!(issued["token_expires_at"], "2026-01-15T14:00:00Z");
 
     stack.advance(60);
-    let activated = stack.anonymous.activate(issued["license_key"].as_str().unwrap(), "laptop").await.expect(201);
+    let activated =
+        stack.anonymous.activate(issued["license_key"].as_str().unwrap(), "laptop").await.expect_status(201);
     let mut claims = stack.claims(&activated["token"]).await;
     assert_ne!(claims.as_object_mut().unwrap().remove("jti"), Some(first));
     let mut expected = expected;
@@ -108,7 +109,7 @@ async fn a_token_is_verified_with_the_published_keys_and_nothing_of_ours() {
 #[tokio::test]
 async fn no_limit_and_no_end_are_null_in_a_token() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell_with(&json!({"max_users": null, "billing_period": "perpetual"})).await;
+    let sold = stack.operator.issue_new_license_with(&json!({"max_users": null, "billing_period": "perpetual"})).await;
     let claims = stack.claims(&sold.issued["token"]).await;
     assert_eq!(claims["limits"], json!({"max_users": null, "max_tenants": null}));
     assert_eq!(claims["enforcement"]["license_expires_at"], Value::Null);
@@ -118,11 +119,11 @@ async fn no_limit_and_no_end_are_null_in_a_token() {
 #[tokio::test]
 async fn a_changed_token_or_another_key_is_refused() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
-    let activated = stack.anonymous.activate(&sold.license_key, "laptop").await.expect(201);
+    let sold = stack.operator.issue_new_license(1).await;
+    let activated = stack.anonymous.activate(&sold.license_key, "laptop").await.expect_status(201);
     let token = activated["token"].as_str().unwrap();
-    let jwks = stack.anonymous.get("/.well-known/jwks.json").await.expect(200);
-    assert!(Signed::read(token, &jwks).is_some());
+    let jwks = stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200);
+    assert!(VerifiedToken::verify(token, &jwks).is_some());
 
     let parts: Vec<&str> = token.split('.').collect();
     let [header, payload, signature] = parts[..] else { panic!("three parts: {token}") };
@@ -154,28 +155,28 @@ async fn a_changed_token_or_another_key_is_refused() {
     let app = &stack.anonymous;
     let deactivate = format!("license-activations/{}/deactivate", activated["activation"]["id"].as_str().unwrap());
     for token in &tampered {
-        app.heartbeat(token, "laptop").await.problem(401, "token_invalid");
-        let asked = app.post("license-keys/validate", json!({"token": token})).await.expect(200);
+        app.heartbeat(token, "laptop").await.expect_problem(401, "token_invalid");
+        let asked = app.post("license-keys/validate", json!({"token": token})).await.expect_status(200);
         let nothing = [&Value::Null, &Value::Null];
         assert_eq!((asked["code"].as_str(), [&asked["license"], &asked["claims"]]), (Some("token_invalid"), nothing));
         let body = json!({"token": token, "machine_id": "other"});
-        app.post("license-activations/activate", body).await.problem(401, "token_invalid");
-        app.post(&deactivate, json!({"token": token})).await.problem(401, "token_invalid");
+        app.post("license-activations/activate", body).await.expect_problem(401, "token_invalid");
+        app.post(&deactivate, json!({"token": token})).await.expect_problem(401, "token_invalid");
     }
 
     // Another key under the same kid: what an app sees that was served other keys.
-    let mut other = json_of(&Jwk::generate_rsa_key(2048).unwrap().to_public_key().unwrap());
+    let mut other = jwk_to_json(&Jwk::generate_rsa_key(2048).unwrap().to_public_key().unwrap());
     other["kid"] = jwks["keys"][0]["kid"].clone();
-    assert!(Signed::claims_by(token, &other).is_none());
-    assert!(Signed::read(&with_payload(&richer), &jwks).is_none());
+    assert!(VerifiedToken::claims_with_key(token, &other).is_none());
+    assert!(VerifiedToken::verify(&with_payload(&richer), &jwks).is_none());
 }
 
 #[tokio::test]
 async fn a_token_of_another_issuer_401() {
     let (one, other) = (Stack::start().await, Stack::start().await);
-    let sold = other.operator.sell(1).await;
-    let token = other.anonymous.activate(&sold.license_key, "laptop").await.expect(201)["token"].clone();
-    one.anonymous.heartbeat(token.as_str().unwrap(), "laptop").await.problem(401, "token_invalid");
-    let asked = one.anonymous.post("license-keys/validate", json!({"token": token})).await.expect(200);
+    let sold = other.operator.issue_new_license(1).await;
+    let token = other.anonymous.activate(&sold.license_key, "laptop").await.expect_status(201)["token"].clone();
+    one.anonymous.heartbeat(token.as_str().unwrap(), "laptop").await.expect_problem(401, "token_invalid");
+    let asked = one.anonymous.post("license-keys/validate", json!({"token": token})).await.expect_status(200);
     assert_eq!(asked["code"], "token_invalid");
 }

@@ -4,29 +4,31 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
-use signet_tests::{AppKey, IssuedLicense, Stack, TestResponse, Value, items_hold, json, merged, pieces, text};
+use signet_tests::{
+    AppKey, IssuedLicense, Stack, TestResponse, Value, items_contain, json, merged, secret_fragments, text,
+};
 
 /// A shop whose every word is the same in each run.
 async fn sell(stack: &Stack) -> (IssuedLicense, Value) {
     let operator = &stack.operator;
     let product = json!({"code": "atlas", "name": "Atlas", "description": "Maps"});
-    let product = operator.post("products", product).await.expect(201);
+    let product = operator.post("products", product).await.expect_status(201);
     let feature =
         json!({"product_id": product["id"], "key": "export.pdf", "name": "PDF export", "description": "As a file"});
-    let feature = operator.post("product-features", feature).await.expect(201);
+    let feature = operator.post("product-features", feature).await.expect_status(201);
     let base = json!({
         "product_id": product["id"], "code": "basic", "name": "Basic", "monthly_price": 0, "annual_price": 0,
         "currency": "EUR", "billing_period": "monthly", "max_users": 2,
     });
-    let base = operator.post("pricing-tiers", base).await.expect(201);
+    let base = operator.post("pricing-tiers", base).await.expect_status(201);
     let tier = json!({
         "product_id": product["id"], "code": "pro", "name": "Pro", "description": "More", "monthly_price": 1900,
         "annual_price": 19000, "currency": "EUR", "billing_period": "annual", "max_users": 5, "max_tenants": 3,
         "includes_tier_id": base["id"], "feature_ids": [feature["id"]], "renew_after_seconds": 300,
     });
-    let tier = operator.post("pricing-tiers", tier).await.expect(201);
+    let tier = operator.post("pricing-tiers", tier).await.expect_status(201);
     let customer = json!({"name": "Ada Lovelace", "email": "Ada@example.com", "company": "Analytical Engines"});
-    let customer = operator.post("customers", customer).await.expect(201);
+    let customer = operator.post("customers", customer).await.expect_status(201);
     let issued = operator.issue(&customer, &tier, &json!({"max_users": 1})).await;
     let (license_id, license_key) =
         (text(&issued["license"]["id"]).to_owned(), text(&issued["license_key"]).to_owned());
@@ -485,24 +487,24 @@ async fn every_item_lies_there_like_this() {
     // A machine that deactivates, one that is active, and one that takes its seat over.
     let machine =
         |id: &str| json!({"license_key": sold.license_key, "machine_id": id, "machine_name": format!("{id}!")});
-    let first = app.post("license-activations/activate", machine("first")).await.expect(201);
+    let first = app.post("license-activations/activate", machine("first")).await.expect_status(201);
     let end = format!("license-activations/{}/deactivate", text(&first["activation"]["id"]));
     stack.advance(1);
-    app.post(&end, json!({"token": first["token"]})).await.expect(200);
-    app.post("license-activations/activate", machine("second")).await.expect(201);
+    app.post(&end, json!({"token": first["token"]})).await.expect_status(200);
+    app.post("license-activations/activate", machine("second")).await.expect_status(201);
     stack.advance(3600);
-    let with_key = merged(machine("third"), &json!({"public_key": AppKey::of(2048).jwk()}));
-    app.post("license-activations/activate", with_key).await.expect(201);
+    let with_key = merged(machine("third"), &json!({"public_key": AppKey::generate(2048).jwk()}));
+    app.post("license-activations/activate", with_key).await.expect_status(201);
     // A license without a limit and without an end, that is then revoked: superseded before, with all that it may have.
     let second =
         stack.operator.issue(&sold.customer, &sold.tier, &json!({"max_users": null, "expires_at": null})).await;
     let body = json!({"license_key": second["license_key"], "machine_id": "fourth"});
-    app.post("license-activations/activate", body).await.expect(201);
+    app.post("license-activations/activate", body).await.expect_status(201);
     stack.operator.issue(&sold.customer, &sold.tier, &json!({})).await;
     let revoke = format!("license-keys/{}/revoke", text(&second["license"]["id"]));
-    stack.operator.post(&revoke, json!({"reason": "refund"})).await.expect(200);
+    stack.operator.post(&revoke, json!({"reason": "refund"})).await.expect_status(200);
 
-    app.post("license-keys/validate", json!({"license_key": "ATLAS-0000"})).await.expect(200);
+    app.post("license-keys/validate", json!({"license_key": "ATLAS-0000"})).await.expect_status(200);
 
     let mut kinds = BTreeMap::<String, BTreeMap<String, Value>>::new();
     for item in stack.items().await {
@@ -554,50 +556,50 @@ async fn no_secret_lies_in_the_table() {
     let stack = Stack::start().await;
     let app = &stack.anonymous;
     let (sold, _) = sell(&stack).await;
-    let customer = stack.operator.customer().await;
+    let customer = stack.operator.create_customer().await;
     let body = json!({"customer_id": customer["id"], "tier_id": sold.tier["id"]});
     // An answer that is kept for a repeat has the same secrets in it.
     let once = stack.operator.with_header("idempotency-key", "once");
     let second: TestResponse = once.post("license-keys", body.clone()).await;
     assert_eq!(once.post("license-keys", body).await.text, second.text);
-    let second = second.expect(201);
-    let activated = app.activate(&sold.license_key, "one").await.expect(201);
+    let second = second.expect_status(201);
+    let activated = app.activate(&sold.license_key, "one").await.expect_status(201);
     stack.advance(900);
-    let beat = app.heartbeat(text(&activated["token"]), "one").await.expect(200);
+    let beat = app.heartbeat(text(&activated["token"]), "one").await.expect_status(200);
     let path = format!("license-keys/{}/regenerate", text(&second["license"]["id"]));
-    let third = stack.operator.post(&path, json!({})).await.expect(200);
+    let third = stack.operator.post(&path, json!({})).await.expect_status(200);
     let end = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
-    app.post(&end, json!({"token": beat["token"]})).await.expect(200);
+    app.post(&end, json!({"token": beat["token"]})).await.expect_status(200);
     // A private key that an app sends by mistake, and a token that it gets encrypted.
-    let (own, lost) = (AppKey::of(2048), AppKey::of(2048));
+    let (own, lost) = (AppKey::generate(2048), AppKey::generate(2048));
     let with = |key: Value| json!({"license_key": third["license_key"], "machine_id": "two", "public_key": key});
     for key in [lost.private_jwk(), json!(lost.private_pems()[0])] {
-        app.post("license-activations/activate", with(key)).await.problem(422, "public_key_invalid");
+        app.post("license-activations/activate", with(key)).await.expect_problem(422, "public_key_invalid");
     }
-    let encrypted = app.post("license-activations/activate", with(own.jwk())).await.expect(201);
-    let opened = json!({"token": own.open(&encrypted).unwrap().0});
+    let encrypted = app.post("license-activations/activate", with(own.jwk())).await.expect_status(201);
+    let opened = json!({"token": own.decrypt(&encrypted).unwrap().0});
 
     let mut secrets = vec![stack.local.operator_api_key.expose().to_owned()];
     secrets.extend([&sold.issued, &second, &third].map(|issued| text(&issued["license_key"]).to_owned()));
     let tokens = [&sold.issued, &second, &third, &activated, &beat, &opened, &encrypted];
     secrets.extend(tokens.map(|answer| text(&answer["token"]).to_owned()));
-    assert!(secrets.iter().all(|secret| pieces(secret).len() > 4), "each is known for what it is");
+    assert!(secrets.iter().all(|secret| secret_fragments(secret).len() > 4), "each is known for what it is");
     secrets.extend(["d", "p", "qi"].map(|member| text(&lost.private_jwk()[member]).to_owned()));
     secrets.push(lost.private_pems()[0].lines().nth(5).unwrap().to_owned());
 
     let items = stack.items().await;
     assert!(items.len() > 20);
-    for piece in secrets.iter().flat_map(|secret| pieces(secret)) {
-        assert!(!items_hold(&items, &piece), "{piece} lies in the table");
+    for piece in secrets.iter().flat_map(|secret| secret_fragments(secret)) {
+        assert!(!items_contain(&items, &piece), "{piece} lies in the table");
     }
     // A single group is short: among so many bytes, it may stand in base64 by chance, but hardly as it is.
-    let whole = stack.whole_table().await;
+    let whole = stack.table_as_text().await;
     for issued in [&sold.issued, &second, &third] {
         let groups = text(&issued["license_key"]).split('-').skip(1).take(5);
         assert!(groups.into_iter().all(|group| !whole.contains(group)), "a group lies in the table");
     }
     // That it would be seen.
-    assert!(items_hold(&items, "Ada Lovelace") && items_hold(&items, &sold.license_id));
+    assert!(items_contain(&items, "Ada Lovelace") && items_contain(&items, &sold.license_id));
     for spelt in [
         secrets[0].clone(),
         HEXLOWER.encode(secrets[0].as_bytes()),
@@ -605,6 +607,6 @@ async fn no_secret_lies_in_the_table() {
         BASE64URL_NOPAD.encode(format!("{{\"k\":\"{}\"}}", secrets[0]).as_bytes()),
         format!("a:{}", BASE64.encode(format!("xy{}", secrets[0]).as_bytes())),
     ] {
-        assert!(items_hold(&[json!({"a": {"M": {"b": {"S": spelt}}}})], &secrets[0]), "{spelt}");
+        assert!(items_contain(&[json!({"a": {"M": {"b": {"S": spelt}}}})], &secrets[0]), "{spelt}");
     }
 }

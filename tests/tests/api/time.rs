@@ -20,19 +20,19 @@ trait Machines: std::borrow::Borrow<Stack> {
     }
 
     async fn beat(&self, last: &Value, machine: &str) -> Value {
-        self.borrow().anonymous.heartbeat(text(&last["token"]), machine).await.expect(200)
+        self.borrow().anonymous.heartbeat(text(&last["token"]), machine).await.expect_status(200)
     }
 
     async fn activation(&self, activated: &Value) -> Value {
         let path = format!("license-activations/{}", text(&activated["activation"]["id"]));
-        self.borrow().operator.get(&path).await.expect(200)
+        self.borrow().operator.get(&path).await.expect_status(200)
     }
 }
 
 #[tokio::test]
 async fn heartbeat_200_renews_a_token_with_a_new_jti() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let first = stack.activate(&sold, "one").await;
     assert_eq!((&first["token_type"], &first["heartbeat_interval_seconds"]), (&json!("JWT"), &json!(900)));
     assert_eq!((text(&first["token_expires_at"]), text(&first["next_heartbeat_at"])), (&*at(3600), &*at(900)));
@@ -61,7 +61,7 @@ async fn heartbeat_200_renews_a_token_with_a_new_jti() {
 #[tokio::test]
 async fn heartbeat_200_hands_a_young_token_back() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let first = stack.activate(&sold, "one").await;
     stack.advance(449);
     let same = stack.beat(&first, "one").await;
@@ -76,7 +76,7 @@ async fn heartbeat_200_hands_a_young_token_back() {
 async fn heartbeat_200_by_the_tiers_renew_after() {
     let stack = Stack::start().await;
     for (renew_after, age, renewed) in [(0, 0, true), (1800, 1799, false), (1800, 1800, true)] {
-        let sold = stack.operator.sell_with(&json!({"renew_after_seconds": renew_after})).await;
+        let sold = stack.operator.issue_new_license_with(&json!({"renew_after_seconds": renew_after})).await;
         let first = stack.activate(&sold, "one").await;
         stack.advance(age);
         assert_eq!(stack.beat(&first, "one").await["renewed"], renewed, "{renew_after} {age}");
@@ -86,9 +86,9 @@ async fn heartbeat_200_by_the_tiers_renew_after() {
 #[tokio::test]
 async fn heartbeat_200_renews_a_young_token_when_something_in_it_changed() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let mut last = stack.activate(&sold, "one").await;
-    let more = stack.operator.feature(&sold.product, "api").await;
+    let more = stack.operator.create_feature(&sold.product, "api").await;
     let changes = [
         json!({"feature_ids": [sold.feature["id"], more["id"]]}),
         json!({"feature_ids": []}),
@@ -98,7 +98,7 @@ async fn heartbeat_200_renews_a_young_token_when_something_in_it_changed() {
     ];
     let mut tier = sold.tier.clone();
     for change in changes {
-        tier = stack.operator.replace("pricing-tiers", &tier, &change).await.expect(200);
+        tier = stack.operator.replace("pricing-tiers", &tier, &change).await.expect_status(200);
         let beat = stack.beat(&last, "one").await;
         assert_eq!(beat["renewed"], true, "{change}");
         let claims = stack.claims(&beat["token"]).await;
@@ -111,7 +111,11 @@ async fn heartbeat_200_renews_a_young_token_when_something_in_it_changed() {
         last = beat;
     }
     // What no token shows changes nothing.
-    stack.operator.replace("pricing-tiers", &tier, &json!({"monthly_price": 1, "max_users": 9})).await.expect(200);
+    stack
+        .operator
+        .replace("pricing-tiers", &tier, &json!({"monthly_price": 1, "max_users": 9}))
+        .await
+        .expect_status(200);
     assert_eq!(stack.beat(&last, "one").await["renewed"], false, "the limit is what was bought");
 }
 
@@ -119,10 +123,10 @@ async fn heartbeat_200_renews_a_young_token_when_something_in_it_changed() {
 async fn heartbeat_200_carries_the_change_of_another_instance_within_60_seconds() {
     let folder = tempfile::tempdir().unwrap();
     let folder = Folder::take(folder.path()).unwrap();
-    let [stack, other] = Stack::two(&folder).await;
-    let sold = stack.operator.sell(1).await;
+    let [stack, other] = Stack::start_pair(&folder).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let first = stack.activate(&sold, "one").await;
-    other.operator.replace("pricing-tiers", &sold.tier, &json!({"feature_ids": []})).await.expect(200);
+    other.operator.replace("pricing-tiers", &sold.tier, &json!({"feature_ids": []})).await.expect_status(200);
     stack.advance(59);
     assert_eq!(stack.beat(&first, "one").await["renewed"], false);
     stack.advance(1);
@@ -134,7 +138,7 @@ async fn heartbeat_200_carries_the_change_of_another_instance_within_60_seconds(
 #[tokio::test]
 async fn heartbeat_200_past_the_tokens_exp() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let first = stack.activate(&sold, "one").await;
     for days in [1, 100] {
         stack.advance(days * 86400);
@@ -154,10 +158,10 @@ async fn heartbeat_200_past_the_tokens_exp() {
 async fn heartbeat_200_never_hands_an_expired_token_back() {
     let stack = Stack::start().await;
     let tier = json!({"token_ttl_seconds": 2, "heartbeat_interval_seconds": 2, "renew_after_seconds": 1});
-    let sold = stack.operator.sell_with(&tier).await;
+    let sold = stack.operator.issue_new_license_with(&tier).await;
     let first = stack.activate(&sold, "one").await;
     let tier = json!({"token_ttl_seconds": 3600, "heartbeat_interval_seconds": 2, "renew_after_seconds": 1800});
-    stack.operator.replace("pricing-tiers", &sold.tier, &tier).await.expect(200);
+    stack.operator.replace("pricing-tiers", &sold.tier, &tier).await.expect_status(200);
     stack.advance(2);
     let beat = stack.beat(&first, "one").await;
     assert_eq!((&beat["renewed"], text(&beat["token_expires_at"])), (&json!(true), &*at(3602)));
@@ -166,34 +170,34 @@ async fn heartbeat_200_never_hands_an_expired_token_back() {
 #[tokio::test]
 async fn activate_409_until_the_lease_is_over_then_201_takes_the_seat_over() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell_with(&json!({"max_users": 1, "grace_period_seconds": 600})).await;
+    let sold = stack.operator.issue_new_license_with(&json!({"max_users": 1, "grace_period_seconds": 600})).await;
     let (app, operator) = (&stack.anonymous, &stack.operator);
     let old = stack.activate(&sold, "old").await;
     assert_eq!(old["activation"]["lease_expires_at"], at(4200), "exp and grace");
     stack.advance(4199);
-    app.activate(&sold.license_key, "new").await.problem(409, "seat_limit_reached");
+    app.activate(&sold.license_key, "new").await.expect_problem(409, "seat_limit_reached");
     assert_eq!(stack.activation(&old).await["status"], "active");
     stack.advance(1);
     assert_eq!(stack.activation(&old).await["status"], "lapsed");
     let list = format!("license-activations?license_id={}", sold.license_id);
-    assert_eq!(operator.get(&list).await.expect(200)["items"][0]["status"], "lapsed");
+    assert_eq!(operator.get(&list).await.expect_status(200)["items"][0]["status"], "lapsed");
 
-    let new = app.activate(&sold.license_key, "new").await.expect(201);
-    app.heartbeat(text(&old["token"]), "old").await.problem(403, "not_activated");
-    app.activate(&sold.license_key, "old").await.problem(409, "seat_limit_reached");
+    let new = app.activate(&sold.license_key, "new").await.expect_status(201);
+    app.heartbeat(text(&old["token"]), "old").await.expect_problem(403, "not_activated");
+    app.activate(&sold.license_key, "old").await.expect_problem(409, "seat_limit_reached");
     let old_id = text(&old["activation"]["id"]);
-    operator.get(&format!("license-activations/{old_id}")).await.problem(404, "not_found");
-    let items = operator.get(&list).await.expect(200)["items"].clone();
+    operator.get(&format!("license-activations/{old_id}")).await.expect_problem(404, "not_found");
+    let items = operator.get(&list).await.expect_status(200)["items"].clone();
     assert_eq!(items, json!([new["activation"]]));
 
     // The old machine says good-bye: that must not take anything from the new one.
     let good_bye = app.post(&format!("license-activations/{old_id}/deactivate"), json!({"token": old["token"]})).await;
-    assert_eq!(good_bye.expect(200)["status"], "deactivated");
+    assert_eq!(good_bye.expect_status(200)["status"], "deactivated");
     stack.beat(&new, "new").await;
     let path = format!("license-keys/{}", sold.license_id);
-    assert_eq!(operator.get(&path).await.expect(200)["seats_used"], 1);
+    assert_eq!(operator.get(&path).await.expect_status(200)["seats_used"], 1);
 
-    let events = stack.events(&sold.license_id).await;
+    let events = stack.license_events(&sold.license_id).await;
     let types: Vec<_> = events.iter().map(|event| text(&event["type"])).collect();
     assert_eq!(types, ["activated", "issued", "taken_over"]);
     let data = &events[2]["data"];
@@ -206,40 +210,40 @@ async fn activate_409_until_the_lease_is_over_then_201_takes_the_seat_over() {
 #[tokio::test]
 async fn activate_409_while_heartbeats_extend_the_lease() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let mut last = stack.activate(&sold, "one").await;
     for _ in 0..5 {
         stack.advance(3599);
         last = stack.beat(&last, "one").await;
-        stack.anonymous.activate(&sold.license_key, "two").await.problem(409, "seat_limit_reached");
+        stack.anonymous.activate(&sold.license_key, "two").await.expect_problem(409, "seat_limit_reached");
     }
     // A renewal by activating is a sign of life as well.
     stack.advance(3599);
-    stack.anonymous.activate(&sold.license_key, "one").await.expect(200);
+    stack.anonymous.activate(&sold.license_key, "one").await.expect_status(200);
     stack.advance(3599);
-    stack.anonymous.activate(&sold.license_key, "two").await.problem(409, "seat_limit_reached");
+    stack.anonymous.activate(&sold.license_key, "two").await.expect_problem(409, "seat_limit_reached");
 }
 
 #[tokio::test]
 async fn a_lapsed_machine_keeps_its_seat_while_nobody_wants_it() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let first = stack.activate(&sold, "one").await;
     stack.advance(10 * 86400);
     assert_eq!(stack.activation(&first).await["status"], "lapsed");
     assert_eq!(
-        stack.anonymous.activate(&sold.license_key, "one").await.expect(200)["activation"]["id"],
+        stack.anonymous.activate(&sold.license_key, "one").await.expect_status(200)["activation"]["id"],
         first["activation"]["id"]
     );
     stack.advance(10 * 86400);
     stack.beat(&first, "one").await;
-    stack.anonymous.activate(&sold.license_key, "two").await.problem(409, "seat_limit_reached");
+    stack.anonymous.activate(&sold.license_key, "two").await.expect_problem(409, "seat_limit_reached");
 }
 
 #[tokio::test]
 async fn activate_takes_a_free_seat_before_it_takes_one_over() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(2).await;
+    let sold = stack.operator.issue_new_license(2).await;
     let lapsed = stack.activate(&sold, "lapsed").await;
     stack.advance(86400);
     stack.activate(&sold, "new").await;
@@ -249,7 +253,7 @@ async fn activate_takes_a_free_seat_before_it_takes_one_over() {
 #[tokio::test]
 async fn of_many_that_take_over_one_lapsed_seat_one_does() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let old = stack.activate(&sold, "old").await;
     stack.advance(3600);
     let backoff = (0..12).map(|number| {
@@ -261,13 +265,13 @@ async fn of_many_that_take_over_one_lapsed_seat_one_does() {
         let answer = racer.await.unwrap();
         match answer.status {
             201 => taken += 1,
-            409 => drop(answer.problem(409, "seat_limit_reached").clone()),
-            _ => drop(answer.problem(503, "unavailable").clone()),
+            409 => drop(answer.expect_problem(409, "seat_limit_reached").clone()),
+            _ => drop(answer.expect_problem(503, "unavailable").clone()),
         }
     }
     assert_eq!(taken, 1);
-    stack.anonymous.heartbeat(text(&old["token"]), "old").await.problem(403, "not_activated");
-    let license = stack.operator.get(&format!("license-keys/{}", sold.license_id)).await.expect(200);
+    stack.anonymous.heartbeat(text(&old["token"]), "old").await.expect_problem(403, "not_activated");
+    let license = stack.operator.get(&format!("license-keys/{}", sold.license_id)).await.expect_status(200);
     assert_eq!(license["seats_used"], 1);
 }
 
@@ -275,13 +279,13 @@ async fn of_many_that_take_over_one_lapsed_seat_one_does() {
 async fn a_license_that_expires() {
     let stack = Stack::start().await;
     let (app, operator) = (&stack.anonymous, &stack.operator);
-    let sold = operator.sell_with(&json!({"max_users": 2, "grace_period_seconds": 60})).await;
-    let customer = operator.customer().await;
+    let sold = operator.issue_new_license_with(&json!({"max_users": 2, "grace_period_seconds": 60})).await;
+    let customer = operator.create_customer().await;
     let issued = operator.issue(&customer, &sold.tier, &json!({"expires_at": at(5000)})).await;
     let (id, key) = (text(&issued["license"]["id"]), text(&issued["license_key"]));
     assert_eq!(issued["token_expires_at"], at(3600));
     stack.advance(2000);
-    let first = app.activate(key, "one").await.expect(201);
+    let first = app.activate(key, "one").await.expect_status(201);
     assert_eq!(first["token_expires_at"], at(5000), "the license ends before the token would");
     let claims = stack.claims(&first["token"]).await;
     assert_eq!(claims["exp"], START.as_second() + 5000);
@@ -292,35 +296,40 @@ async fn a_license_that_expires() {
     let path = format!("license-keys/{id}");
     let listed = async |status: &str| {
         let list = operator.get(&format!("license-keys?customer_id={}&status={status}", text(&customer["id"]))).await;
-        list.expect(200)["items"].as_array().unwrap().iter().map(|license| license["id"].clone()).collect::<Vec<_>>()
+        list.expect_status(200)["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|license| license["id"].clone())
+            .collect::<Vec<_>>()
     };
-    assert_eq!(operator.get(&path).await.expect(200)["status"], "active");
+    assert_eq!(operator.get(&path).await.expect_status(200)["status"], "active");
     assert_eq!((listed("active").await, listed("expired").await), (vec![json!(id)], vec![]));
 
     stack.advance(1);
-    app.heartbeat(text(&last["token"]), "one").await.problem(403, "expired");
-    app.activate(key, "one").await.problem(403, "expired");
-    app.activate(key, "two").await.problem(403, "expired");
+    app.heartbeat(text(&last["token"]), "one").await.expect_problem(403, "expired");
+    app.activate(key, "one").await.expect_problem(403, "expired");
+    app.activate(key, "two").await.expect_problem(403, "expired");
     let body = json!({"token": issued["token"], "machine_id": "two"});
-    app.post("license-activations/activate", body).await.problem(403, "expired");
-    assert_eq!(operator.get(&path).await.expect(200)["status"], "expired");
+    app.post("license-activations/activate", body).await.expect_problem(403, "expired");
+    assert_eq!(operator.get(&path).await.expect_status(200)["status"], "expired");
     assert_eq!((listed("active").await, listed("expired").await), (vec![], vec![json!(id)]));
-    let asked = app.post("license-keys/validate", json!({"license_key": key})).await.expect(200);
+    let asked = app.post("license-keys/validate", json!({"license_key": key})).await.expect_status(200);
     assert_eq!((&asked["code"], &asked["license"]["status"]), (&json!("expired"), &json!("expired")));
 }
 
 #[tokio::test]
 async fn a_fraction_of_a_second_is_the_same_everywhere() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     // Cut to the millisecond, it is no time to come.
     let now = json!({"customer_id": sold.customer["id"], "tier_id": sold.tier["id"], "expires_at": "2026-01-15T13:00:00.000999+01:00"});
-    stack.operator.post("license-keys", now).await.faults(422, &["/expires_at invalid_value"]);
+    stack.operator.post("license-keys", now).await.expect_errors(422, &["/expires_at invalid_value"]);
     let fields = json!({"expires_at": "2026-01-15T13:20:00.987654321+01:00"});
-    let customer = stack.operator.customer().await;
+    let customer = stack.operator.create_customer().await;
     let issued = stack.operator.issue(&customer, &sold.tier, &fields).await;
     let path = format!("license-keys/{}", text(&issued["license"]["id"]));
-    let read = stack.operator.get(&path).await.expect(200);
+    let read = stack.operator.get(&path).await.expect_status(200);
     assert_eq!(issued["license"]["expires_at"], read["expires_at"]);
     assert_eq!(read["expires_at"], "2026-01-15T12:20:00.987Z");
     let claims = stack.claims(&issued["token"]).await;
@@ -331,36 +340,36 @@ async fn a_fraction_of_a_second_is_the_same_everywhere() {
 #[tokio::test]
 async fn a_shorter_token_life_shrinks_no_lease() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let first = stack.activate(&sold, "one").await;
     let tier = json!({"token_ttl_seconds": 60, "heartbeat_interval_seconds": 60});
-    stack.operator.replace("pricing-tiers", &sold.tier, &tier).await.expect(200);
+    stack.operator.replace("pricing-tiers", &sold.tier, &tier).await.expect_status(200);
     stack.advance(10);
     let beat = stack.beat(&first, "one").await;
     assert_eq!((&beat["renewed"], text(&beat["token_expires_at"])), (&json!(true), &*at(70)));
     let activation = stack.activation(&first).await;
     assert_eq!([&activation["lease_expires_at"], &activation["last_heartbeat_at"]], [&at(3600), &at(10)]);
-    let again = stack.anonymous.activate(&sold.license_key, "one").await.expect(200);
+    let again = stack.anonymous.activate(&sold.license_key, "one").await.expect_status(200);
     assert_eq!(again["activation"]["lease_expires_at"], at(3600));
     stack.advance(3589);
-    stack.anonymous.activate(&sold.license_key, "two").await.problem(409, "seat_limit_reached");
+    stack.anonymous.activate(&sold.license_key, "two").await.expect_problem(409, "seat_limit_reached");
     stack.advance(1);
-    stack.anonymous.activate(&sold.license_key, "two").await.expect(201);
+    stack.anonymous.activate(&sold.license_key, "two").await.expect_status(201);
 }
 
 #[tokio::test]
 async fn a_longer_token_life_or_grace_is_covered_by_the_lease() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let first = stack.activate(&sold, "one").await;
     let tier = json!({"token_ttl_seconds": 7200, "grace_period_seconds": 100});
-    stack.operator.replace("pricing-tiers", &sold.tier, &tier).await.expect(200);
+    stack.operator.replace("pricing-tiers", &sold.tier, &tier).await.expect_status(200);
     stack.advance(10);
     let beat = stack.beat(&first, "one").await;
     assert_eq!(beat["token_expires_at"], at(7210));
     assert_eq!(stack.activation(&first).await["lease_expires_at"], at(7310));
     stack.advance(7299);
-    stack.anonymous.activate(&sold.license_key, "two").await.problem(409, "seat_limit_reached");
+    stack.anonymous.activate(&sold.license_key, "two").await.expect_problem(409, "seat_limit_reached");
     stack.advance(1);
-    stack.anonymous.activate(&sold.license_key, "two").await.expect(201);
+    stack.anonymous.activate(&sold.license_key, "two").await.expect_status(201);
 }

@@ -4,7 +4,7 @@
 use signet_tests::{IssuedLicense, Stack, Value, json, merged};
 
 async fn ask(stack: &Stack, body: &Value) -> Value {
-    let answer = stack.anonymous.post("license-keys/validate", body.clone()).await.expect(200);
+    let answer = stack.anonymous.post("license-keys/validate", body.clone()).await.expect_status(200);
     let fields: Vec<_> = answer.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(fields.len(), 5, "{answer}");
     assert_eq!(answer["valid"], answer["code"] == "valid", "{answer}");
@@ -19,8 +19,8 @@ async fn code(stack: &Stack, credential: &Value, more: &Value) -> String {
 
 /// One machine is active; its token, and its activation's path.
 async fn activated(stack: &Stack) -> (IssuedLicense, Value, String) {
-    let sold = stack.operator.sell(1).await;
-    let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect(201);
+    let sold = stack.operator.issue_new_license(1).await;
+    let activated = stack.anonymous.activate(&sold.license_key, "one").await.expect_status(201);
     let path = format!("license-activations/{}/deactivate", activated["activation"]["id"].as_str().unwrap());
     (sold, activated["token"].clone(), path)
 }
@@ -43,23 +43,24 @@ async fn by_key_the_first_reason_wins() {
     stack.advance(1);
     assert_eq!(is(machine.clone()).await, "heartbeat_lapsed");
     assert_eq!(is(nothing.clone()).await, "valid", "the machine was not asked about");
-    stack.operator.post(&deactivate, json!({})).await.expect(200);
+    stack.operator.post(&deactivate, json!({})).await.expect_status(200);
     assert_eq!(is(machine.clone()).await, "not_activated");
-    stack.set_of_license(&sold.license_id, "generation", json!({"N": "2"})).await;
+    stack.set_license_attribute(&sold.license_id, "generation", json!({"N": "2"})).await;
     assert_eq!(is(machine.clone()).await, "generation_outdated");
     assert_eq!(is(nothing.clone()).await, "generation_outdated");
-    let product = stack.operator.replace("products", &sold.product, &json!({"is_active": false})).await.expect(200);
+    let product =
+        stack.operator.replace("products", &sold.product, &json!({"is_active": false})).await.expect_status(200);
     assert_eq!(is(machine.clone()).await, "product_inactive");
     assert_eq!(is(nothing.clone()).await, "product_inactive");
     stack.advance(366 * 86400);
     assert_eq!(is(machine.clone()).await, "expired");
-    stack.set_of_license(&sold.license_id, "status", json!({"S": "suspended"})).await;
+    stack.set_license_attribute(&sold.license_id, "status", json!({"S": "suspended"})).await;
     assert_eq!(is(machine.clone()).await, "suspended");
     let next = stack.operator.issue(&sold.customer, &sold.tier, &json!({})).await;
     let answer = ask(&stack, &merged(by_key.clone(), &machine)).await;
     assert_eq!((&answer["code"], &answer["license"]["superseded_by"]), (&json!("superseded"), &next["license"]["id"]));
     let revoke = format!("license-keys/{}/revoke", sold.license_id);
-    stack.operator.post(&revoke, json!({"reason": "refund"})).await.expect(200);
+    stack.operator.post(&revoke, json!({"reason": "refund"})).await.expect_status(200);
     assert_eq!(is(machine.clone()).await, "revoked");
     assert_eq!(is(wrong.clone()).await, "product_mismatch");
     assert_eq!(is(json!({"product": product["code"]})).await, "revoked");
@@ -81,7 +82,7 @@ async fn by_token_the_first_reason_wins() {
     assert_eq!(is(nothing.clone()).await, "valid");
     assert_eq!(is(json!({"machine_id": "one", "product": sold.product["code"]})).await, "valid");
     assert_eq!(is(two.clone()).await, "machine_mismatch");
-    stack.operator.post(&deactivate, json!({})).await.expect(200);
+    stack.operator.post(&deactivate, json!({})).await.expect_status(200);
     for more in [&nothing, &one, &two] {
         assert_eq!(is(more.clone()).await, "not_activated");
     }
@@ -89,17 +90,17 @@ async fn by_token_the_first_reason_wins() {
     assert_eq!(is(nothing.clone()).await, "not_activated");
     stack.advance(1);
     assert_eq!(is(two.clone()).await, "token_expired");
-    stack.set_of_license(&sold.license_id, "generation", json!({"N": "2"})).await;
+    stack.set_license_attribute(&sold.license_id, "generation", json!({"N": "2"})).await;
     assert_eq!(is(two.clone()).await, "generation_outdated");
-    stack.operator.replace("products", &sold.product, &json!({"is_active": false})).await.expect(200);
+    stack.operator.replace("products", &sold.product, &json!({"is_active": false})).await.expect_status(200);
     assert_eq!(is(two.clone()).await, "product_inactive");
     stack.advance(366 * 86400);
     assert_eq!(is(two.clone()).await, "expired");
-    stack.set_of_license(&sold.license_id, "status", json!({"S": "suspended"})).await;
+    stack.set_license_attribute(&sold.license_id, "status", json!({"S": "suspended"})).await;
     assert_eq!(is(two.clone()).await, "suspended");
     stack.operator.issue(&sold.customer, &sold.tier, &json!({})).await;
     assert_eq!(is(two.clone()).await, "superseded");
-    stack.operator.post(&format!("license-keys/{}/revoke", sold.license_id), json!({})).await.expect(200);
+    stack.operator.post(&format!("license-keys/{}/revoke", sold.license_id), json!({})).await.expect_status(200);
     assert_eq!(is(two.clone()).await, "revoked");
     assert_eq!(is(wrong.clone()).await, "product_mismatch");
     let tampered = format!("{}x", token.as_str().unwrap());
@@ -119,7 +120,7 @@ async fn heartbeat_lapsed_also_by_a_token_that_holds() {
         "UpdateExpression": "SET lease_expires_at = :then",
         "ExpressionAttributeValues": {":then": {"N": stack.clock.now().as_second().to_string()}},
     });
-    stack.dynamodb("UpdateItem", ask).await;
+    stack.call_dynamodb("UpdateItem", ask).await;
     assert_eq!(code(&stack, &json!({"token": token}), &json!({})).await, "heartbeat_lapsed");
     assert_eq!(code(&stack, &json!({"token": token}), &json!({"machine_id": "two"})).await, "machine_mismatch");
     let by_key = json!({"license_key": sold.license_key});
@@ -140,8 +141,8 @@ async fn by_the_token_that_issuing_returned() {
 async fn a_token_names_its_own_life_of_a_machine() {
     let stack = Stack::start().await;
     let (sold, token, deactivate) = activated(&stack).await;
-    stack.operator.post(&deactivate, json!({})).await.expect(200);
-    let second = stack.anonymous.activate(&sold.license_key, "one").await.expect(201);
+    stack.operator.post(&deactivate, json!({})).await.expect_status(200);
+    let second = stack.anonymous.activate(&sold.license_key, "one").await.expect_status(201);
     assert_eq!(code(&stack, &json!({"token": token}), &json!({"machine_id": "one"})).await, "not_activated");
     assert_eq!(code(&stack, &json!({"token": second["token"]}), &json!({"machine_id": "one"})).await, "valid");
     let by_key = json!({"license_key": sold.license_key});
@@ -194,7 +195,7 @@ async fn it_costs_reads_alone() {
     let (sold, token, _) = activated(&stack).await;
     for body in [json!({"license_key": sold.license_key, "machine_id": "one"}), json!({"token": token})] {
         ask(&stack, &body).await;
-        stack.faults.forget_calls();
+        stack.faults.reset_calls();
         ask(&stack, &body).await;
         let calls = stack.faults.calls();
         assert!(calls.len() <= 3 && calls.iter().all(|call| call == "GetItem"), "{calls:?}");
@@ -204,16 +205,16 @@ async fn it_costs_reads_alone() {
 #[tokio::test]
 async fn validate_422() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let post = async |body: Value| stack.anonymous.post("license-keys/validate", body).await;
     let both = ["/license_key invalid_value", "/token invalid_value"];
-    post(json!({})).await.faults(422, &both);
-    post(json!({"machine_id": "one"})).await.faults(422, &both);
-    post(json!({"license_key": null, "token": null})).await.faults(422, &both);
-    post(json!({"license_key": sold.license_key, "token": sold.issued["token"]})).await.faults(422, &both);
-    post(json!({"license_key": 5})).await.faults(422, &["/license_key invalid_value"]);
-    post(json!({"token": []})).await.faults(422, &["/token invalid_value"]);
-    post(json!({"license_key": "x", "machine_id": 5})).await.faults(422, &["/machine_id invalid_value"]);
-    post(json!({"license_key": "x", "product": {}})).await.faults(422, &["/product invalid_value"]);
-    post(json!({"license_key": "x", "machine": "one"})).await.faults(422, &["/machine unknown_field"]);
+    post(json!({})).await.expect_errors(422, &both);
+    post(json!({"machine_id": "one"})).await.expect_errors(422, &both);
+    post(json!({"license_key": null, "token": null})).await.expect_errors(422, &both);
+    post(json!({"license_key": sold.license_key, "token": sold.issued["token"]})).await.expect_errors(422, &both);
+    post(json!({"license_key": 5})).await.expect_errors(422, &["/license_key invalid_value"]);
+    post(json!({"token": []})).await.expect_errors(422, &["/token invalid_value"]);
+    post(json!({"license_key": "x", "machine_id": 5})).await.expect_errors(422, &["/machine_id invalid_value"]);
+    post(json!({"license_key": "x", "product": {}})).await.expect_errors(422, &["/product invalid_value"]);
+    post(json!({"license_key": "x", "machine": "one"})).await.expect_errors(422, &["/machine unknown_field"]);
 }

@@ -14,7 +14,7 @@ use openssl::{
     pkey::{PKey, Private},
     sign::Signer,
 };
-use signet_tests::{START, Value, json, json_of, merged, text, thumbprint};
+use signet_tests::{START, Value, json, jwk_to_json, merged, text, thumbprint};
 
 use crate::readme::{UnknownKey, Verifier};
 
@@ -443,11 +443,11 @@ fn encrypted_file() -> Value {
     let mut header = JweHeader::new();
     header.set_content_encryption("A256CBC-HS512");
     header.set_content_type("JWT");
-    header.set_key_id(thumbprint(&json_of(&app.to_jwk_public_key())));
+    header.set_key_id(thumbprint(&jwk_to_json(&app.to_jwk_public_key())));
     let encrypter = RSA_OAEP.encrypter_from_jwk(&app.to_jwk_public_key()).unwrap();
     let token = Key::read("issuer").token(&claims());
     let encrypted = serialize_compact(token.as_bytes(), &header, &encrypter).unwrap();
-    json!([{"name": "plain", "app_key": json_of(&app.to_jwk_private_key()), "encrypted": encrypted, "token": token}])
+    json!([{"name": "plain", "app_key": jwk_to_json(&app.to_jwk_private_key()), "encrypted": encrypted, "token": token}])
 }
 
 fn app_key() -> RsaKeyPair {

@@ -5,8 +5,8 @@ use signet_tests::{Stack, json};
 #[tokio::test]
 async fn v1_answers_as_v1_0_does() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(2).await;
-    let active = stack.anonymous.activate(&sold.license_key, "m1").await.expect(201);
+    let sold = stack.operator.issue_new_license(2).await;
+    let active = stack.anonymous.activate(&sold.license_key, "m1").await.expect_status(201);
     let act = active["activation"]["id"].as_str().unwrap_or_default();
     let (customer, license) = (sold.customer["id"].as_str().unwrap_or_default(), &sold.license_id);
     // Also what a query string says, and what it says wrongly.
@@ -47,11 +47,14 @@ async fn v1_answers_as_v1_0_does() {
     assert!(location.starts_with("/api/v1.0/api-keys/key_"), "{location}");
     assert_eq!(stack.operator.delete(&location.replace("/v1.0/", "/v1/")).await.status, 204);
     let beat = json!({"token": active["token"], "machine_id": "m1"});
-    stack.anonymous.post("/api/v1/license-keys/heartbeat", beat).await.expect(200);
+    stack.anonymous.post("/api/v1/license-keys/heartbeat", beat).await.expect_status(200);
     let put = json!({"name": "Ada", "email": sold.customer["email"]});
-    assert_eq!(stack.operator.put(&format!("/api/v1/customers/{customer}"), put).await.expect(200)["name"], "Ada");
+    assert_eq!(
+        stack.operator.put(&format!("/api/v1/customers/{customer}"), put).await.expect_status(200)["name"],
+        "Ada"
+    );
     let answer = stack.operator.delete("/api/v1/products").await;
-    answer.problem(405, "method_not_allowed");
+    answer.expect_problem(405, "method_not_allowed");
     assert_eq!(answer.header("allow"), "GET,HEAD,POST");
 }
 
@@ -72,13 +75,13 @@ async fn an_unknown_version_404_names_the_known() {
         "/api/",
     ] {
         for answer in [stack.operator.get(path).await, stack.anonymous.post(path, json!({})).await] {
-            let detail = answer.problem(404, "version_unknown")["detail"].to_string();
+            let detail = answer.expect_problem(404, "version_unknown")["detail"].to_string();
             assert!(detail.contains("v1.0 and v1"), "{detail}");
             assert_eq!(answer.header("cache-control"), "no-store", "{path}");
         }
     }
     // What is below a known version, or no API at all, is only not there.
     for path in ["/api/v1.0/nothing", "/api/v1/nothing", "/api/v1", "/api/v1.0", "/api", "/apiv2/products", "/v2"] {
-        stack.operator.get(path).await.problem(404, "not_found");
+        stack.operator.get(path).await.expect_problem(404, "not_found");
     }
 }

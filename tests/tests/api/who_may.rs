@@ -98,13 +98,13 @@ struct Fixtures {
 
 impl Fixtures {
     async fn make(stack: &Stack, ada: &Value) -> Self {
-        let product = stack.operator.product().await;
-        let feature = stack.operator.feature(&product, "export.pdf").await;
-        let tier = stack.operator.tier_with(&product, &json!({})).await;
+        let product = stack.operator.create_product().await;
+        let feature = stack.operator.create_feature(&product, "export.pdf").await;
+        let tier = stack.operator.create_tier(&product, &json!({})).await;
         let issued = stack.operator.issue(ada, &tier, &json!({})).await;
-        let activated = stack.anonymous.activate(text(&issued["license_key"]), "laptop").await.expect(201);
+        let activated = stack.anonymous.activate(text(&issued["license_key"]), "laptop").await.expect_status(201);
         let key = json!({ "name": "ci", "scopes": ["access:write"] });
-        let key = stack.operator.post("api-keys", key).await.expect(201);
+        let key = stack.operator.post("api-keys", key).await.expect_status(201);
         let (license, activation) = (issued["license"].clone(), activated["activation"].clone());
         Self { product, feature, tier, customer: ada.clone(), key, license, activation }
     }
@@ -137,11 +137,12 @@ impl Fixtures {
             ("license-activations", &self.activation),
         ];
         for (list, thing) in paths {
-            let now = stack.operator.get(&format!("{list}/{}", text(&thing["id"]))).await.expect(200);
+            let now = stack.operator.get(&format!("{list}/{}", text(&thing["id"]))).await.expect_status(200);
             assert_eq!(&now, thing, "{row}");
         }
-        stack.operator.get(&format!("api-keys/{}", text(&self.key["id"]))).await.expect(200);
-        let license = stack.operator.get(&format!("license-keys/{}", text(&self.license["id"]))).await.expect(200);
+        stack.operator.get(&format!("api-keys/{}", text(&self.key["id"]))).await.expect_status(200);
+        let license =
+            stack.operator.get(&format!("license-keys/{}", text(&self.license["id"]))).await.expect_status(200);
         for field in ["status", "generation", "tier_id", "max_users", "expires_at"] {
             assert_eq!(license[field], self.license[field], "{row}: {field}");
         }
@@ -163,14 +164,14 @@ async fn ask(client: &Client, (method, path): (&str, &str), fixtures: &Fixtures)
 #[track_caller]
 fn allowed(answer: &TestResponse, who: &str) {
     let is_in = answer.status < 500 && !matches!(answer.status, 401 | 403);
-    assert!(is_in, "{who} may {}: {} {}", answer.asked, answer.status, answer.text);
+    assert!(is_in, "{who} may {}: {} {}", answer.request, answer.status, answer.text);
 }
 
 /// Checks that it was refused, with this status and code.
 #[track_caller]
 fn refused(answer: &TestResponse, status: u16, code: &str, who: &str) {
-    assert_eq!(answer.status, status, "{who} may not {}: {}", answer.asked, answer.text);
-    answer.problem(status, code);
+    assert_eq!(answer.status, status, "{who} may not {}: {}", answer.request, answer.text);
+    answer.expect_problem(status, code);
 }
 
 /// A bearer token of the development issuer.
@@ -178,7 +179,7 @@ async fn token(stack: &Stack, email: &str, scope: &str) -> String {
     let form = [("grant_type", "password"), ("client_id", "signet-dashboard"), ("username", email)];
     let form: Vec<_> = form.into_iter().chain([("password", "any"), ("scope", scope)]).collect();
     let tokens = stack.anonymous.send(Method::POST, "/dev/oidc/token", |request| request.form(&form)).await;
-    text(&tokens.expect(200)["access_token"]).to_owned()
+    text(&tokens.expect_status(200)["access_token"]).to_owned()
 }
 
 /// An API key that may do all, for the next ten seconds.
@@ -191,7 +192,7 @@ async fn short_lived_key(stack: &Stack) -> Client {
         ApiKey { id, name: "short".to_owned(), scopes: Scopes::All, created_at: now, expires_at, last_used_at: None };
     stack.local.app.table.add_api_key(&key, &secret, None).await.unwrap();
     let client = stack.anonymous.with_api_key(secret.expose());
-    client.get("products").await.expect(200);
+    client.get("products").await.expect_status(200);
     client
 }
 
@@ -199,7 +200,7 @@ async fn short_lived_key(stack: &Stack) -> Client {
 async fn impostors(stack: &Stack) -> Vec<(&'static str, Client)> {
     let bearer = |token: &str| stack.anonymous.with_header("authorization", &format!("Bearer {token}"));
     let ended = bearer(&token(stack, "op@example.com", OPERATOR).await);
-    ended.get("customers").await.expect(200);
+    ended.get("customers").await.expect_status(200);
     let ended_key = short_lived_key(stack).await;
     stack.advance(2 * 3600);
 
@@ -209,7 +210,7 @@ async fn impostors(stack: &Stack) -> Vec<(&'static str, Client)> {
     let swapped = format!("{}.{}.{}", parts[0], parts[1], weak.rsplit('.').next().unwrap());
     let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", parts[1]);
     let foreign = token(&Stack::start().await, "op@example.com", OPERATOR).await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let unknown_key = ApiKeySecret::generate(IdGenerator::new(stack.clock.now()).make(), &mut rand::rng());
     vec![
         ("nobody", stack.anonymous.clone()),
@@ -227,7 +228,7 @@ async fn impostors(stack: &Stack) -> Vec<(&'static str, Client)> {
 
 /// The operations of the OpenAPI document: method, path, and what it says of who may.
 async fn operations(stack: &Stack) -> Vec<(String, String, Value)> {
-    let document = stack.anonymous.get("/openapi.json").await.expect(200);
+    let document = stack.anonymous.get("/openapi.json").await.expect_status(200);
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in ["get", "put", "post", "delete", "patch", "head", "options", "trace"] {
@@ -281,9 +282,9 @@ async fn the_document_says_what_the_table_says() {
 
 #[tokio::test]
 async fn who_is_not_known_may_nothing_but_what_everyone_may() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     let impostors = impostors(&stack).await;
-    let ada = stack.operator.customer().await;
+    let ada = stack.operator.create_customer().await;
     let fixtures = Fixtures::make(&stack, &ada).await;
     for (method, path, _) in operations(&stack).await {
         let row = row(&method, &path);
@@ -301,16 +302,16 @@ async fn who_is_not_known_may_nothing_but_what_everyone_may() {
 #[tokio::test]
 async fn each_caller_may_do_what_the_table_says() {
     let stack = Stack::start().await;
-    let ada = stack.signed_in("ada@example.com", PERSON).await;
-    let customer = ada.post("register", json!({})).await.expect(201);
-    let bob = stack.signed_in("bob@example.com", PERSON).await;
-    bob.post("register", json!({})).await.expect(201);
-    let stranger = stack.signed_in("eve@example.com", PERSON).await;
-    let operator = stack.signed_in("op@example.com", OPERATOR).await;
-    let bare = stack.client_with(&[]).await;
+    let ada = stack.sign_in("ada@example.com", PERSON).await;
+    let customer = ada.post("register", json!({})).await.expect_status(201);
+    let bob = stack.sign_in("bob@example.com", PERSON).await;
+    bob.post("register", json!({})).await.expect_status(201);
+    let stranger = stack.sign_in("eve@example.com", PERSON).await;
+    let operator = stack.sign_in("op@example.com", OPERATOR).await;
+    let bare = stack.client_with_scopes(&[]).await;
     let mut keys = Vec::new();
     for scope in Scope::ALL {
-        keys.push((scope, stack.client_with(&[scope]).await));
+        keys.push((scope, stack.client_with_scopes(&[scope]).await));
     }
 
     for (method, path, _) in operations(&stack).await {
@@ -333,7 +334,7 @@ async fn each_caller_may_do_what_the_table_says() {
                     refused(&ask(key).await, 403, "forbidden", "an API key with another scope");
                 }
                 let others: Vec<Scope> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
-                let others = stack.client_with(&others).await;
+                let others = stack.client_with_scopes(&others).await;
                 refused(&ask(&others).await, 403, "forbidden", "an API key with all scopes but the one");
                 let is_owners = who == For::ScopeOrOwner(scope);
                 for (name, person) in people.into_iter().skip(usize::from(is_owners)) {

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use reqwest::Method;
 use shared::domain::key_ring::RotationPolicy;
 use signet_local::{Folder, Options};
-use signet_tests::{Client, Function, Value, Variables, text};
+use signet_tests::{Client, Environment, Function, Value, text};
 use tempfile::TempDir;
 
 const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
@@ -30,7 +30,7 @@ impl Installation {
     }
 
     /// The variables of a function that is to work here, with these changed or besides; an empty one counts as not set.
-    pub(crate) fn variables(&self, changes: &[(&'static str, &str)]) -> Variables {
+    pub(crate) fn variables(&self, changes: &[(&'static str, &str)]) -> Environment {
         let oidc = self.local.app.settings.oidc.as_ref().unwrap();
         let refresh = REFRESH.to_string();
         let own = [
@@ -60,7 +60,8 @@ impl Installation {
             ("scope", "openid email profile"),
         ];
         let client = Client::new(&self.local.base_url);
-        let tokens = client.send(Method::POST, "/dev/oidc/token", |request| request.form(&form)).await.expect(200);
+        let tokens =
+            client.send(Method::POST, "/dev/oidc/token", |request| request.form(&form)).await.expect_status(200);
         text(&tokens["access_token"]).to_owned()
     }
 }

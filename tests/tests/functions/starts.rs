@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType::S};
 use axum::{Json, Router};
-use signet_tests::{Ended, Function, Value, Variables, json, text};
+use signet_tests::{Environment, Function, FunctionExit, Value, json, text};
 
 use crate::installation::{Installation, event};
 
@@ -23,7 +23,7 @@ const FUNCTIONS: [&str; 10] = [
 
 /// What a function that ended has told: one line, in which all of these stand.
 #[track_caller]
-fn told(started: Result<Function, Ended>, words: &[&str]) -> String {
+fn told(started: Result<Function, FunctionExit>, words: &[&str]) -> String {
     let Err(ended) = started else { panic!("it must not start") };
     assert_eq!(ended.code, Some(1), "{ended:#?}");
     let [line] = ended.log.as_slice() else { panic!("not one line: {:#?}", ended.log) };
@@ -47,7 +47,7 @@ async fn without_its_environment_a_function_names_all_that_is_missing() {
         "SIGNET_SECRETS is not set",
     ];
     for name in FUNCTIONS {
-        told(Function::start_outside_lambda(name, &Variables::new()).await, &missing);
+        told(Function::start_outside_lambda(name, &Environment::new()).await, &missing);
     }
 }
 

@@ -27,7 +27,7 @@ impl Parts {
 
     /// A stack on them; another one has the same table, keys and secret.
     pub(crate) async fn stack(&self) -> Stack {
-        Stack::with(self.options()).await
+        Stack::start_with(self.options()).await
     }
 
     pub(crate) fn options(&self) -> Options<'static> {
@@ -124,6 +124,6 @@ pub(crate) fn asked_of_keys(stack: &Stack) -> Vec<String> {
     let keys = ["Sign", "GenerateDataKey", "Decrypt", "GetPublicKey", "CreateKey", "DescribeKey", "GetSecretValue"];
     let mut asked = stack.faults.calls();
     asked.retain(|operation| keys.contains(&operation.as_str()));
-    stack.faults.forget_calls();
+    stack.faults.reset_calls();
     asked
 }

@@ -9,8 +9,8 @@ use crate::parts::Parts;
 #[ignore = "tests/real.sh runs it"]
 async fn a_hundred_machines_race_for_ten_seats_and_ten_get_them() {
     let parts = Parts::new();
-    let stack = Stack::with(Options { rate_limits: RateLimits::NONE, ..parts.options() }).await;
-    let sold = stack.operator.sell(10).await;
+    let stack = Stack::start_with(Options { rate_limits: RateLimits::NONE, ..parts.options() }).await;
+    let sold = stack.operator.issue_new_license(10).await;
     let mut backoff = JoinSet::new();
     for machine in 0..100 {
         let (app, key) = (stack.anonymous.clone(), sold.license_key.clone());
@@ -22,7 +22,7 @@ async fn a_hundred_machines_race_for_ten_seats_and_ten_get_them() {
                     503 => {}
                     200 | 201 => return Some(answer.body["token"].clone()),
                     _ => {
-                        answer.problem(409, "seat_limit_reached");
+                        answer.expect_problem(409, "seat_limit_reached");
                         return None;
                     }
                 }
@@ -34,6 +34,6 @@ async fn a_hundred_machines_race_for_ten_seats_and_ten_get_them() {
     for token in &tokens {
         stack.claims(token).await;
     }
-    let seats = stack.seats_at_rest(&sold.license_id).await;
+    let seats = stack.check_seats(&sold.license_id).await;
     assert_eq!((seats.held.len(), seats.max_users), (10, Some(10)));
 }

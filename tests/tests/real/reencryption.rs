@@ -10,7 +10,7 @@ async fn traffic(client: &Client, sold: &[IssuedLicense]) -> Vec<Value> {
     let mut regenerated = Vec::new();
     for one in sold {
         let path = format!("license-keys/{}/regenerate", one.license_id);
-        regenerated.push(client.post(&path, json!({})).await.expect(200));
+        regenerated.push(client.post(&path, json!({})).await.expect_status(200));
     }
     regenerated
 }
@@ -26,7 +26,7 @@ async fn the_sealing_key_is_changed_while_everything_goes_on() {
     let stack = parts.stack().await;
     let mut sold = Vec::new();
     for _ in 0..KEYS {
-        sold.push(stack.operator.sell(1).await);
+        sold.push(stack.operator.issue_new_license(1).await);
     }
     let old = parts.sealing_key().await;
     let new = parts.change_sealing_key().await;
@@ -57,8 +57,8 @@ async fn the_sealing_key_is_changed_while_everything_goes_on() {
         let (opened, token) = shared::key_issuance::open_key(&alone, license, &sealed).await.unwrap();
         assert_eq!(opened.expose(), key);
         stack.claims(&token.expose().into()).await;
-        let audit = stack.operator.post(&format!("license-keys/{id}/audit"), json!({})).await.expect(200);
+        let audit = stack.operator.post(&format!("license-keys/{id}/audit"), json!({})).await.expect_status(200);
         assert_eq!(audit["findings"][1]["ok"], true, "{audit}");
     }
-    stack.operator.sell(1).await;
+    stack.operator.issue_new_license(1).await;
 }

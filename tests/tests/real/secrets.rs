@@ -11,7 +11,7 @@ async fn rotate(parts: &Parts) {
 
 /// A cursor of the list of products, in which there are two.
 async fn cursor(stack: &Stack) -> String {
-    let page = stack.operator.get("products?limit=1").await.expect(200);
+    let page = stack.operator.get("products?limit=1").await.expect_status(200);
     text(&page["next_cursor"]).to_owned()
 }
 
@@ -20,8 +20,8 @@ async fn cursor(stack: &Stack) -> String {
 async fn cursors_outlive_a_rotation_of_their_key_and_no_instance_is_behind() {
     let parts = Parts::new();
     let one = parts.stack().await;
-    one.operator.product().await;
-    one.operator.product().await;
+    one.operator.create_product().await;
+    one.operator.create_product().await;
     let follow = async |stack: &Stack, cursor: &str| stack.operator.get(&format!("products?cursor={cursor}")).await;
     let old = cursor(&one).await;
 
@@ -29,11 +29,11 @@ async fn cursors_outlive_a_rotation_of_their_key_and_no_instance_is_behind() {
     let two = parts.stack().await;
     let new = cursor(&two).await;
     assert_ne!(old, new);
-    follow(&two, &old).await.expect(200);
+    follow(&two, &old).await.expect_status(200);
     // The first has a copy that is not old enough to be read again, but is shown what it does not know.
-    follow(&one, &old).await.expect(200);
+    follow(&one, &old).await.expect_status(200);
     one.advance(5);
-    follow(&one, &new).await.expect(200);
+    follow(&one, &new).await.expect_status(200);
     assert_eq!(cursor(&one).await, new);
 
     // After another rotation, the oldest is at its end.
@@ -41,7 +41,7 @@ async fn cursors_outlive_a_rotation_of_their_key_and_no_instance_is_behind() {
     one.advance(300);
     let newest = cursor(&one).await;
     assert!(newest != new);
-    follow(&one, &new).await.expect(200);
+    follow(&one, &new).await.expect_status(200);
     one.advance(5);
-    follow(&one, &old).await.faults(422, &["cursor cursor_invalid"]);
+    follow(&one, &old).await.expect_errors(422, &["cursor cursor_invalid"]);
 }

@@ -18,7 +18,7 @@ async fn refused(parts: &Parts, more: &[(&'static str, &str)]) -> String {
 async fn with_its_variables_a_function_opens_what_another_sealed() {
     let parts = Parts::new();
     let stack = parts.stack().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let app = parts.function(&[]).await;
     let id = sold.license_id.parse().unwrap();
     let sealed = app.table.sealed(id).await.unwrap().unwrap();
@@ -57,7 +57,7 @@ async fn keys_of_another_kind_are_told() {
 async fn a_table_that_was_restored_under_another_name_opens_with_the_name_it_had() {
     let parts = Parts::new();
     let stack = parts.stack().await;
-    let sold = stack.operator.sell(1).await;
+    let sold = stack.operator.issue_new_license(1).await;
     let id = sold.license_id.parse().unwrap();
     let restored = parts.copy_table(&stack).await;
     let opened = async |more: &[(&'static str, &str)]| {
