@@ -22,7 +22,7 @@ async fn beat(app: &Client, token: &str, machine: &str) -> Value {
 
 /// The token in an answer, which only `key` opens, and which the published keys verify.
 async fn opened(stack: &Stack, answer: &Value, key: &AppKey) -> String {
-    let (token, header) = key.open(answer).unwrap_or_else(|| panic!("it does not open: {answer}"));
+    let (token, header) = key.decrypt(answer).unwrap_or_else(|| panic!("it does not open: {answer}"));
     let kid = thumbprint(&key.jwk());
     assert_eq!(header, json!({"alg": "RSA-OAEP", "enc": "A256CBC-HS512", "cty": "JWT", "kid": kid}));
     let jwks = stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200);

@@ -35,7 +35,7 @@ enum Needed {
 }
 
 impl Endpoint {
-    async fn ask(&self, client: &Client, media_type: Option<&'static str>, body: Vec<u8>) -> TestResponse {
+    async fn send(&self, client: &Client, media_type: Option<&'static str>, body: Vec<u8>) -> TestResponse {
         let with = |request: reqwest::RequestBuilder| match media_type {
             Some(media_type) => request.header(CONTENT_TYPE, media_type).body(body),
             None => request.body(body),
@@ -43,8 +43,8 @@ impl Endpoint {
         client.send(self.method.clone(), &self.path, with).await
     }
 
-    async fn ask_json(&self, client: &Client, body: &str) -> TestResponse {
-        self.ask(client, Some("application/json"), body.as_bytes().to_vec()).await
+    async fn send_json_text(&self, client: &Client, body: &str) -> TestResponse {
+        self.send(client, Some("application/json"), body.as_bytes().to_vec()).await
     }
 
     fn at(&self, path: &str) -> Self {
@@ -200,7 +200,7 @@ async fn a_body_that_is_none_400_413_415_and_422() {
         }
         seen += 1;
         let client = &stack.operator;
-        let ask = async |media_type, body: &[u8]| endpoint.ask(client, media_type, body.to_vec()).await;
+        let ask = async |media_type, body: &[u8]| endpoint.send(client, media_type, body.to_vec()).await;
         for broken in [
             &b"{"[..],
             b"{\"name\": 5",

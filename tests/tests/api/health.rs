@@ -57,7 +57,7 @@ async fn health_503_while_dynamodb_is_away() {
     assert_eq!((answer.status, &answer.body["status"]), (503, &json!("down")));
     assert_eq!(checks(&answer), but("dynamodb", "down"));
     assert_eq!((answer.header("content-type"), answer.header("retry-after")), ("application/json", "5"));
-    for inner in ["says the test", "connection", "127.0.0.1", "error"] {
+    for inner in ["by the test", "connection", "127.0.0.1", "error"] {
         assert!(!answer.text.contains(inner), "a caller learns what, not why: {}", answer.text);
     }
     assert_eq!(stack.anonymous.send(Method::HEAD, "/health", |request| request).await.status, 503);

@@ -14,7 +14,7 @@ async fn unavailable(answer: impl Future<Output = TestResponse>) {
     assert!(begun.elapsed() < PATIENCE, "{:?}: {}", begun.elapsed(), answer.request);
     assert_eq!(answer.expect_problem(503, "unavailable").get("token"), None);
     assert!(!answer.text.contains("eyJ"), "{}", answer.text);
-    for inner in ["arn:", "KMS", "Exception", "says the test"] {
+    for inner in ["arn:", "KMS", "Exception", "by the test"] {
         assert!(!answer.text.contains(inner), "the cause is for the log alone: {}", answer.text);
     }
 }
