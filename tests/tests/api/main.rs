@@ -1,12 +1,10 @@
 //! Black-box tests over HTTP, in one program: it is linked once.
 
 mod activations;
-mod alike;
 mod api_keys;
-mod arrange;
 mod audit;
 mod catalog;
-mod crowds;
+mod concurrency;
 mod customers;
 mod dashboard;
 mod dashboard_access;
@@ -30,6 +28,7 @@ mod hostile_names;
 mod hostile_text;
 mod hostile_wire;
 mod idempotency;
+mod identical_responses;
 mod lambda;
 mod large_tiers;
 mod licenses;
@@ -39,6 +38,7 @@ mod logs;
 mod oidc;
 mod readme;
 mod reencryption;
+mod reorder;
 mod seats_conditions;
 mod seats_costs;
 mod seats_faults;
