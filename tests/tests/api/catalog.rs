@@ -670,7 +670,7 @@ async fn lists_return_422_for_invalid_cursors_limits_and_parameters() {
     let any_feature = cursor("product-features?limit=1").await;
     for path in [
         format!("products?cursor={forged}"),
-        format!("products?cursor={}", &valid[..good.len() - 1]),
+        format!("products?cursor={}", &valid[..valid.len() - 1]),
         format!("products?cursor={valid}A"),
         "products?cursor=x".to_owned(),
         "products?cursor=%00".to_owned(),

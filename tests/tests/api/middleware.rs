@@ -98,13 +98,13 @@ async fn development_issuer_responses_have_security_headers() {
     let authorize = "/dev/oidc/authorize?client_id=signet-dashboard&response_type=code&redirect_uri=http://localhost/&scope=openid\
                &code_challenge_method=S256&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
     let rebound = |request: reqwest::RequestBuilder| request.header("host", "rebound.example.com");
-    for answer in [
+    for response in [
         stack.anonymous.get(authorize).await,
         stack.anonymous.get("/dev/oidc/jwks.json").await,
         stack.anonymous.send(Method::GET, authorize, rebound).await,
     ] {
         for name in ["x-content-type-options", "referrer-policy", "x-frame-options", "content-security-policy"] {
-            assert!(!answer.header(name).is_empty(), "{} {name}", answer.request);
+            assert!(!response.header(name).is_empty(), "{} {name}", response.request);
         }
     }
     // The sign-in page has its own policy.
@@ -119,10 +119,10 @@ async fn panic_in_a_handler_returns_500_without_details() {
     }
     let stack = Stack::start().await;
     let routes = axum::Router::new().route("/broken", axum::routing::get(panicking));
-    let answer = stack.serve_routes(routes, &stack.local.app).await.get("/broken").await;
-    let body = answer.expect_problem(500, "internal_error");
+    let response = stack.serve_routes(routes, &stack.local.app).await.get("/broken").await;
+    let body = response.expect_problem(500, "internal_error");
     assert!(!body.to_string().contains("panic in"), "{body}");
-    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    assert_eq!(response.header("x-content-type-options"), "nosniff");
 }
 
 /// Sends a preflight request and the request itself from a page of this origin. Returns the headers of both responses.

@@ -102,7 +102,7 @@ impl Scenario {
         self.placeholders.insert(placeholder, text(value).to_owned());
     }
 
-    /// Validates the license token and returns the code.
+    /// Validates the license key and returns the code.
     async fn validation_code(&mut self) -> String {
         text(&self.send("post_license_keys_validate").await["code"]).to_owned()
     }
