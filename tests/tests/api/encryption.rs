@@ -67,9 +67,9 @@ async fn heartbeat_returns_a_newly_encrypted_token_whether_renewed_or_not() {
     let first = decrypt(&stack, &activated, &KEY_A).await;
 
     stack.advance(60);
-    let young = heartbeat(app, &first, "one").await;
-    assert_eq!((&young["renewed"], decrypt(&stack, &young, &KEY_A).await), (&json!(false), first.clone()));
-    assert_ne!(young["token"], activated["token"], "each encryption uses a new content encryption key");
+    let unrenewed = heartbeat(app, &first, "one").await;
+    assert_eq!((&unrenewed["renewed"], decrypt(&stack, &unrenewed, &KEY_A).await), (&json!(false), first.clone()));
+    assert_ne!(unrenewed["token"], activated["token"], "each encryption uses a new content encryption key");
 
     stack.advance(600);
     let renewed = heartbeat(app, &first, "one").await;
@@ -130,8 +130,8 @@ async fn new_activation_does_not_inherit_the_public_key() {
     let taken_over = app.activate(&license.license_key, "two").await.expect_status(201);
     assert_eq!(taken_over["token_type"], "JWT", "another machine that took over the seat");
     stack.advance(3600);
-    let back = app.post(ACTIVATE, activate_body(&license, "one", &KEY_B.jwk())).await.expect_status(201);
-    decrypt(&stack, &back, &KEY_B).await;
+    let reactivated = app.post(ACTIVATE, activate_body(&license, "one", &KEY_B.jwk())).await.expect_status(201);
+    decrypt(&stack, &reactivated, &KEY_B).await;
 }
 
 /// Returns an RSA JWK with a modulus of `bits` bits. It only has the form of a key.

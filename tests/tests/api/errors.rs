@@ -72,19 +72,23 @@ async fn endpoints(stack: &Stack, id: Option<&str>) -> Vec<Endpoint> {
     let document = stack.anonymous.get("/openapi.json").await.expect_status(200);
     let mut found = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
-        let Some(below) = path.strip_prefix("/api/v1.0/") else { continue };
-        let list = below.split('/').next().unwrap();
-        let own = ids.get(list).map_or("key_01JD8W0V5XK6Q3R7T2N4M8P9ZB", |id| id.as_str().unwrap());
+        let Some(relative_path) = path.strip_prefix("/api/v1.0/") else { continue };
+        let list = relative_path.split('/').next().unwrap();
+        let existing_id = ids.get(list).map_or("key_01JD8W0V5XK6Q3R7T2N4M8P9ZB", |id| id.as_str().unwrap());
         for (method, operation) in operations.as_object().unwrap() {
             if !["get", "post", "put", "delete"].contains(&method.as_str()) {
                 continue;
             }
             let security = operation["security"].as_array();
             let scope = security.into_iter().flatten().find_map(|requirement| requirement.get("api_key"));
-            let has_parameter = below.contains('{');
-            let before = below.split('{').next().unwrap();
-            let after = below.split('}').nth(1).unwrap_or_default();
-            let path = if has_parameter { format!("{before}{}{after}", id.unwrap_or(own)) } else { below.to_owned() };
+            let has_parameter = relative_path.contains('{');
+            let before = relative_path.split('{').next().unwrap();
+            let after = relative_path.split('}').nth(1).unwrap_or_default();
+            let path = if has_parameter {
+                format!("{before}{}{after}", id.unwrap_or(existing_id))
+            } else {
+                relative_path.to_owned()
+            };
             found.push(Endpoint {
                 method: method.to_uppercase().parse().unwrap(),
                 path,

@@ -187,10 +187,10 @@ async fn cors_allows_configured_origins_to_call_the_api() {
         assert_eq!(preflight["access-control-allow-origin"], ALLOWED_ORIGIN, "{path}");
         let allowed = |name: &str| preflight[name].to_str().unwrap().to_lowercase();
         for method in ["get", "head", "post", "put", "delete"] {
-            assert!(allowed("access-control-allow-methods").split(',').any(|own| own.trim() == method), "{method}");
+            assert!(allowed("access-control-allow-methods").split(',').any(|value| value.trim() == method), "{method}");
         }
         for name in ["x-api-key", "authorization", "content-type", "idempotency-key", "if-match", "if-none-match"] {
-            assert!(allowed("access-control-allow-headers").split(',').any(|own| own.trim() == name), "{name}");
+            assert!(allowed("access-control-allow-headers").split(',').any(|value| value.trim() == name), "{name}");
         }
         assert_eq!(preflight["access-control-max-age"], "7200");
         assert_eq!(preflight["vary"], "origin");
