@@ -38,19 +38,19 @@ pub(crate) struct Fixtures {
 impl Fixtures {
     /// Returns the path of an operation, with its parameter filled in, and its query.
     pub(crate) fn path(&self, template: &str) -> String {
-        let below = below(template);
+        let path = relative_path(template);
         match template.split_once('{') {
             Some((before, rest)) => {
                 let after = rest.split_once('}').expect("a closing brace").1;
-                format!("{before}{}{after}", self.id(below))
+                format!("{before}{}{after}", self.id(path))
             }
-            None if below == "license-activations" => format!("{template}?license_id={}", self.license_id),
+            None if path == "license-activations" => format!("{template}?license_id={}", self.license_id),
             None => template.to_owned(),
         }
     }
 
-    fn id(&self, below: &str) -> &str {
-        match below.split('/').next().unwrap_or_default() {
+    fn id(&self, relative_path: &str) -> &str {
+        match relative_path.split('/').next().unwrap_or_default() {
             "products" => text(&self.product["id"]),
             "product-features" => text(&self.feature["id"]),
             "pricing-tiers" => text(&self.tier["id"]),
@@ -58,8 +58,8 @@ impl Fixtures {
             "license-activations" => &self.activation_id,
             "api-keys" => &self.api_key_id,
             "signing-keys" => &self.kid,
-            _ if below.starts_with("/problems/") => "not_found",
-            _ if below.starts_with("/docs/") => "swagger-ui.css",
+            _ if relative_path.starts_with("/problems/") => "not_found",
+            _ if relative_path.starts_with("/docs/") => "swagger-ui.css",
             _ => &self.license_id,
         }
     }
@@ -67,7 +67,7 @@ impl Fixtures {
     /// Returns a valid body for an operation.
     pub(crate) fn body(&self, method: &str, template: &str) -> Value {
         let Self { product, feature, tier, customer, license_key, token, machine, unique, .. } = self;
-        match (method, below(template)) {
+        match (method, relative_path(template)) {
             ("POST", "products") => {
                 json!({"code": unique("atlas"), "name": "Atlas", "description": "A map", "sort_order": 1})
             }
@@ -112,7 +112,7 @@ impl Fixtures {
 }
 
 /// Returns an operation's path relative to the API's base path.
-pub(crate) fn below(template: &str) -> &str {
+pub(crate) fn relative_path(template: &str) -> &str {
     template.strip_prefix("/api/v1.0/").unwrap_or(template)
 }
 

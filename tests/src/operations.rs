@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Client, Stack, TestResponse,
-    fixtures::{Fixtures, below},
+    fixtures::{Fixtures, relative_path},
     random_word, text,
 };
 
@@ -112,25 +112,25 @@ impl Stack {
     }
 
     async fn operation(&self, method: Method, template: &str, spec: Value) -> Operation {
-        let below = below(template);
+        let path = relative_path(template);
         let license = self.operator.issue_new_license_with(&json!({"max_users": 5, "is_claimable": true})).await;
         let activated = self.anonymous.activate(&license.license_key, "one").await.expect_status(201);
-        let api_key_id = if below.starts_with("api-keys/") {
+        let api_key_id = if path.starts_with("api-keys/") {
             let body = json!({"name": "ci", "scopes": ["licenses:read"]});
             text(&self.operator.post("api-keys", body).await.expect_status(201)["id"]).to_owned()
         } else {
             String::new()
         };
         let mut caller = self.operator.clone();
-        if matches!(below, "register" | "user/claim-license" | "user/licenses") {
+        if matches!(path, "register" | "user/claim-license" | "user/licenses") {
             caller = self.sign_in(&format!("{}@example.com", random_word("ada")), USER_SCOPES).await;
-            if below != "register" {
+            if path != "register" {
                 caller.post("register", json!({})).await.expect_status(201);
             }
-        } else if matches!(below, "license-keys/heartbeat" | "license-keys/validate" | "license-activations/activate") {
+        } else if matches!(path, "license-keys/heartbeat" | "license-keys/validate" | "license-activations/activate") {
             caller = self.anonymous.clone();
         }
-        if below.ends_with("/reinstate") {
+        if path.ends_with("/reinstate") {
             let path = format!("license-keys/{}/suspend", license.license_id);
             self.operator.post(&path, json!({})).await.expect_status(200);
         }

@@ -150,7 +150,7 @@ fn with_binary_as_text(value: &Value) -> Value {
             };
             Value::Object(fields.iter().map(decode).collect())
         }
-        Value::Array(values) => values.iter().map(readable).collect(),
+        Value::Array(values) => values.iter().map(with_binary_as_text).collect(),
         other => other.clone(),
     }
 }

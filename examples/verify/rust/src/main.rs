@@ -151,8 +151,7 @@ impl App {
     fn verify_stored_token(&self) -> Result<Value, AppError> {
         let Some(token) = self.verifier.stored_token() else {
             // Another process was refused.
-            let code =
-                self.verifier.stored_refusal().map_or_else(|| "not_activated".to_owned(), |refusal| refusal.code);
+            let code = self.verifier.stored_refusal().map_or_else(|| "not_activated".to_owned(), |refusal| refusal.code);
             return Err(AppError::LicenseRefused(code));
         };
         Ok(self.verifier.verify(&token, &self.machine_id, now())?)
@@ -187,10 +186,8 @@ fn problem_code(response: Response) -> Option<String> {
 fn run() -> Result<Value, Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [config, folder, command] = arguments.as_slice() else {
-        return Err(
-            "usage: MACHINE_ID=... LICENSE_KEY=... verify-example CONFIG.json FOLDER licensed|heartbeat|fetch-keys"
-                .into(),
-        );
+        return Err("usage: MACHINE_ID=... LICENSE_KEY=... verify-example CONFIG.json FOLDER licensed|heartbeat|fetch-keys"
+            .into());
     };
     let config = serde_json::from_str(&fs::read_to_string(config)?)?;
     let folder = PathBuf::from(folder);
