@@ -1,4 +1,4 @@
-//! Generates the Lambda events in `events/`, as API Gateway and EventBridge Scheduler send them.
+//! Generates the Lambda events in `events/`, as API Gateway and the schedules of `template.yaml` send them.
 
 use std::collections::BTreeMap;
 
