@@ -118,9 +118,9 @@ impl TestResponse {
         self.headers.get(name).map_or("", |value| value.to_str().expect("an ASCII header value"))
     }
 
-    /// Asserts that the body is a problem whose `errors` are exactly these, in any order. Each is a location and a code:
-    /// `/max_users invalid_value` for a field, `limit invalid_value` for a parameter. With a single error, the problem's
-    /// own code must be the same.
+    /// Asserts that the body is a problem whose `errors` are exactly these, in any order. Each is a location and a
+    /// code: `/max_users invalid_value` for a field, `limit invalid_value` for a parameter. With a single error, the
+    /// problem's own code must be the same.
     #[track_caller]
     pub fn expect_errors(&self, status: u16, errors: &[&str]) {
         let code = |error: &&str| error.split(' ').nth(1).expect("a location and a code").to_owned();

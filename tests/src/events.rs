@@ -1,4 +1,4 @@
-//! Generates the Lambda events in `events/`, as API Gateway and EventBridge Scheduler send them.
+//! Generates the Lambda events in `events/`, as API Gateway and the schedules of `template.yaml` send them.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ const HOST: &str = "licenses.example.com";
 /// An address reserved for documentation (RFC 5737).
 const CALLER: &str = "192.0.2.7";
 
-/// Returns every event by its file name without the extension: an operation's id, or the name of a function. Values that
-/// depend on the installation are placeholders, as in `${API_KEY}`.
+/// Returns every event by its file name without the extension: an operation's id, or the name of a function. Values
+/// that depend on the installation are placeholders, as in `${API_KEY}`.
 pub fn events() -> BTreeMap<String, Value> {
     let fixtures = placeholders();
     let mut all: BTreeMap<_, _> = operations()

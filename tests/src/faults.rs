@@ -158,8 +158,8 @@ impl Faults {
         self.state().calls.clear();
     }
 
-    /// Runs `slow` up to its first request of an operation that contains a text, then all of `concurrent`, then the rest
-    /// of `slow`, whose reads are stale by then. Returns the result of `slow`.
+    /// Runs `slow` up to its first request of an operation that contains a text, then all of `concurrent`, then the
+    /// rest of `slow`, whose reads are stale by then. Returns the result of `slow`.
     pub async fn interleave<T: Send + 'static>(
         &self,
         (operation, containing): (&'static str, &str),

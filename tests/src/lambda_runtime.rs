@@ -56,8 +56,8 @@ type Log = Arc<Mutex<Vec<String>>>;
 type Invocation = (Value, oneshot::Sender<Result<Value, Value>>);
 
 impl Function {
-    /// Starts a function with these variables and those that Lambda sets. Returns an error if the process exits before it
-    /// requests its first event.
+    /// Starts a function with these variables and those that Lambda sets. Returns an error if the process exits before
+    /// it requests its first event.
     pub async fn start(name: &str, variables: &Environment) -> Result<Self, FunctionExit> {
         let mut all = lambda_variables(name);
         all.extend(variables.clone());

@@ -1,5 +1,5 @@
-//! Every operation of the OpenAPI document with a valid request, so that tests that iterate over all operations cover new
-//! ones automatically.
+//! Every operation of the OpenAPI document with a valid request, so that tests that iterate over all operations cover
+//! new ones automatically.
 
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};

@@ -116,8 +116,8 @@ impl Stack {
             let is_event = item["SK"].as_str().is_some_and(|sk| sk.starts_with("EVENT#"));
             is_event && item["PK"] == format!("LICENSE#{license_id}")
         });
-        // The first ten characters of a ULID are its time. Events of the same millisecond are sorted by type, so that the
-        // order is deterministic.
+        // The first ten characters of a ULID are its time. Events of the same millisecond are sorted by type, so that
+        // the order is deterministic.
         events.sort_by_key(|event| {
             (event["GSI1SK"].as_str().map(|ulid| ulid[..10].to_owned()), event["type"].to_string())
         });

@@ -33,8 +33,8 @@ type SeatItem = (u64, Vec<u8>);
 
 impl Stack {
     /// Checks the seats of a license key while no request is in progress, and returns them. Every seat item of the
-    /// license's generation and the activation that it names refer to each other, the live activations do not exceed the
-    /// limit, and the API reports the same.
+    /// license's generation and the activation that it names refer to each other, the live activations do not exceed
+    /// the limit, and the API reports the same.
     pub async fn check_seats(&self, license_id: &str) -> Seats {
         let license = self.operator.get(&format!("license-keys/{license_id}")).await.expect_status(200);
         let generation = license["generation"].as_u64().expect("a generation");

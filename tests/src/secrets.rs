@@ -21,10 +21,10 @@ fn encodings(secret: &[u8]) -> Vec<Vec<u8>> {
     all
 }
 
-/// Returns the secret and the parts of it that must not leak either: a key string without dashes and pairs of its groups,
-/// a token's payload and signature, the random part of an API key, each also in lower and upper case. Public parts are
-/// omitted: a key string's product and its last group (the hint), a token's header, an API key's id. Every part is long
-/// enough not to occur by chance.
+/// Returns the secret and the parts of it that must not leak either: a key string without dashes and pairs of its
+/// groups, a token's payload and signature, the random part of an API key, each also in lower and upper case. Public
+/// parts are omitted: a key string's product and its last group (the hint), a token's header, an API key's id. Every
+/// part is long enough not to occur by chance.
 pub fn secret_fragments(secret: &str) -> Vec<String> {
     let mut all = vec![secret.to_owned()];
     let groups: Vec<&str> = secret.split('-').collect();

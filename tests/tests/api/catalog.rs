@@ -44,7 +44,8 @@ async fn assert_created(client: &Client, list: &str, response: &TestResponse) {
     assert_eq!((unchanged.status, &*unchanged.text, unchanged.header("etag")), (304, "", tag));
 }
 
-/// Asserts that a PUT with the current ETag in `If-Match` succeeds and that any other value returns 412 without a change.
+/// Asserts that a PUT with the current `ETag` in `If-Match` succeeds and that any other value returns 412 without a
+/// change.
 async fn assert_if_match(client: &Client, list: &str, resource: &Value) {
     let path = format!("{list}/{}", text(&resource["id"]));
     let first = client.get(&path).await.header("etag").to_owned();

@@ -18,7 +18,7 @@ fn name(path: &Path) -> String {
     path.file_stem().unwrap().to_str().unwrap().to_owned()
 }
 
-/// Parses the body of an event: the order of its fields depends on serde_json's features in the build.
+/// Parses the body of an event: the order of its fields depends on `serde_json`'s features in the build.
 fn with_parsed_body(mut event: Value) -> Value {
     if let Some(body) = event["body"].as_str().map(|body| serde_json::from_str(body).unwrap()) {
         event["body"] = body;

@@ -10,7 +10,8 @@ fn is_valid(public: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
     key.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
 }
 
-/// Creates keys, signs messages, also longer than KMS accepts, and ends a key. A signature is valid only for its own key.
+/// Creates keys, signs messages, also longer than KMS accepts, and ends a key. A signature is valid only for its own
+/// key.
 async fn test_signer(signer: &dyn Signer) {
     let (one, two) = (signer.create("key 1").await.unwrap(), signer.create("key 2").await.unwrap());
     assert_ne!((&one.handle, one.public.kid()), (&two.handle, two.public.kid()));
