@@ -91,13 +91,13 @@ pub async fn condemn(
         if ring.key(kid).is_none() {
             return Err(Problem::not_found());
         }
-        let changed = ring.condemned(kid, reason, ctx.now).map_err(state_conflict)?;
+        let changed = ring.condemn(kid, reason, ctx.now).map_err(state_conflict)?;
         let response = SigningKeysResource::new(&ring.clone().with(&changed), policy);
         if changed.is_empty() {
             return Ok(response);
         }
         let done = ctx.idempotency.ok_without_etag(&response).await?;
-        let update = KeyRingUpdate { changed: &changed, done: done.as_ref(), ..KeyRingUpdate::default() };
+        let update = KeyRingUpdate { changed: &changed, completion: done.as_ref(), ..KeyRingUpdate::default() };
         if table.update_key_ring(&ring, update).await? {
             tracing::warn!(kid, "signing key condemned");
             maintain_after_change(app).await;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use shared::{
     AppState,
     auth::Caller,
-    domain::{Code, Scope, key_ring::RingConflict},
+    domain::{Code, Scope, key_ring::KeyRingConflict},
     http::{
         Problem, RequestContext, StrictJson,
         responses::{Authenticated, Authorized, JsonBody, ServerErrors},
@@ -79,11 +79,11 @@ pub async fn rotate(app: &AppState, force: bool, ctx: &RequestContext) -> Result
         if ring.current().map(|key| &key.kid) != initial_kid.as_ref() {
             return Ok(SigningKeysResource::new(&ring, policy));
         }
-        let promoted = if force { ring.promoted_at_once(policy, ctx.now) } else { ring.promoted(policy, ctx.now) };
+        let promoted = if force { ring.promote_immediately(policy, ctx.now) } else { ring.promote(policy, ctx.now) };
         let changed = promoted.map_err(state_conflict)?;
         let response = SigningKeysResource::new(&ring.clone().with(&changed), policy);
         let done = ctx.idempotency.ok_without_etag(&response).await?;
-        let update = KeyRingUpdate { changed: &changed, done: done.as_ref(), ..KeyRingUpdate::default() };
+        let update = KeyRingUpdate { changed: &changed, completion: done.as_ref(), ..KeyRingUpdate::default() };
         if table.update_key_ring(&ring, update).await? {
             maintain_after_change(app).await;
             return Ok(response);
@@ -101,6 +101,6 @@ pub(crate) async fn maintain_after_change(app: &AppState) {
     }
 }
 
-pub(crate) fn state_conflict(conflict: RingConflict) -> Problem {
+pub(crate) fn state_conflict(conflict: KeyRingConflict) -> Problem {
     Problem::new(Code::StateConflict, conflict.to_string())
 }

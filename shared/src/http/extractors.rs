@@ -118,7 +118,7 @@ async fn cursor_key(app: &AppState, cursor: Option<&str>) -> CursorKey {
     let now = app.clock.now();
     let key = app.secrets.read(now).await.cursor_key();
     match cursor {
-        Some(cursor) if !key.knows(cursor) => app.secrets.read_latest(now).await.cursor_key(),
+        Some(cursor) if !key.verifies(cursor) => app.secrets.read_latest(now).await.cursor_key(),
         _ => key,
     }
 }

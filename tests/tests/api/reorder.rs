@@ -24,7 +24,7 @@ async fn tiers(stack: &Stack, count: usize) -> Vec<Value> {
 async fn move_tier(stack: &Stack, tier: &Value, before: Option<&Value>) -> Result<Vec<String>, shared::http::Problem> {
     let id = |value: &Value| text(&value["id"]).parse().unwrap();
     let app = &stack.local.app;
-    arrange(&app.table, &app.catalog, stack.clock.now(), Move::Tier(id(tier), before.map(id))).await
+    reorder(&app.table, &app.catalog, stack.clock.now(), Move::Tier(id(tier), before.map(id))).await
 }
 
 #[tokio::test]
@@ -101,11 +101,11 @@ async fn reorder_of_a_long_list_keeps_the_order_when_a_write_fails() {
     // The second write fails after the first has succeeded.
     stack.faults.add(Rule::new("TransactWriteItems", Fault::Respond(400, "AccessDeniedException")).nth(2));
     let moved = Move::Feature(id(229), Some(id(115)));
-    assert!(arrange(table, copy, now, moved).await.is_err());
+    assert!(reorder(table, copy, now, moved).await.is_err());
     stack.faults.clear();
     let first: Vec<String> = (0..100).map(|number| format!("{number:03}")).collect();
     assert_eq!(first_page().await, first);
-    let order = arrange(table, copy, now, moved).await.unwrap();
+    let order = reorder(table, copy, now, moved).await.unwrap();
     let expected: Vec<usize> = (0..115).chain([229]).chain(115..229).collect();
     let expected: Vec<&str> = expected.into_iter().map(|at| text(&created[at]["id"])).collect();
     assert_eq!(order, expected);

@@ -292,15 +292,16 @@ async fn a_machine_above_the_limit_leaves_its_old_seat_to_its_new_holder() {
 
 #[tokio::test]
 async fn no_seat_is_taken_over_before_all_seats_were_read_as_taken() {
-    let fixture = ConcurrencyFixture::with_seats(3 * WINDOW).await;
+    let fixture = ConcurrencyFixture::with_seats(3 * SEAT_WINDOW_SIZE).await;
     fixture.activate("old").await;
     // Seat items for all but one of the other seats.
     let held = fixture.activation("old").await;
     let table = &fixture.stack.local.app.table;
     let key = keys::seat(held.id.license, held.seat.unwrap());
     let item = table.get(key).await.unwrap().unwrap();
-    let free = (held.seat.unwrap() + 1) % (3 * WINDOW);
-    let taken: Vec<u32> = (0..3 * WINDOW).filter(|number| *number != free && Some(*number) != held.seat).collect();
+    let free = (held.seat.unwrap() + 1) % (3 * SEAT_WINDOW_SIZE);
+    let taken: Vec<u32> =
+        (0..3 * SEAT_WINDOW_SIZE).filter(|number| *number != free && Some(*number) != held.seat).collect();
     for numbers in taken.chunks(100) {
         let mut transaction = Transaction::new();
         for number in numbers {

@@ -102,7 +102,7 @@ fn pricing_card(product: &PublicProduct, public: &PublicTier, billing: BillingIn
 /// A tier that can be claimed, with the names of its product and itself.
 async fn find_claimable(page: &PageContext, id: TierId) -> Result<(String, Tier), Problem> {
     let has_tier = |catalog: &Catalog| catalog.tiers.contains_key(&id);
-    let catalog = page.app.catalog.read_with(&page.app.table, page.ctx.now, has_tier).await?;
+    let catalog = page.app.catalog.read_containing(&page.app.table, page.ctx.now, has_tier).await?;
     let tier =
         catalog.tiers.get(&id).filter(|tier| tier.is_claimable && tier.is_active).ok_or_else(Problem::not_found)?;
     let product = catalog.products.get(&tier.product_id).ok_or_else(Problem::not_found)?;

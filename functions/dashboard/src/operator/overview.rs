@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use shared::{
     domain::{
         Catalog, Event,
-        statistics::{Day, LATEST, Listed, Shortlist, Statistics, latest},
+        statistics::{Day, LicenseSummary, MAX_LATEST_EVENTS, Shortlist, Statistics, latest_events},
     },
     http::Problem,
 };
@@ -35,8 +35,8 @@ pub(crate) async fn show(page: &PageContext) -> Result<Response, Problem> {
     let now = page.ctx.now;
     let (statistics, catalog) = tokio::try_join!(app.table.statistics(), app.catalog.read(&app.table, now))?;
     let since = statistics.as_ref().map_or(now - RECENT, |statistics| statistics.made_at);
-    let newer = app.table.events_since(since, now, LATEST).await?;
-    let latest = latest(newer, statistics.as_ref().map_or(&[], |statistics| &statistics.latest));
+    let newer = app.table.events_since(since, now, MAX_LATEST_EVENTS).await?;
+    let latest = latest_events(newer, statistics.as_ref().map_or(&[], |statistics| &statistics.latest));
     let content = html! {
         @match &statistics {
             Some(statistics) => (statistics_sections(page, statistics, &catalog)),
@@ -68,8 +68,8 @@ fn recent_activity(page: &PageContext, events: &[Event], catalog: &Catalog) -> M
 fn statistics_sections(page: &PageContext, statistics: &Statistics, catalog: &Catalog) -> Markup {
     let statuses = &statistics.statuses;
     let updated = html! { p.muted { "Updated " (format::time_ago(statistics.made_at, page.ctx.now)) } };
-    let expires = |license: &Listed| license.expires_at.map_or_else(|| html! { "–" }, format::date);
-    let seats = |license: &Listed| seat_usage(license.seats_used, license.max_users);
+    let expires = |license: &LicenseSummary| license.expires_at.map_or_else(|| html! { "–" }, format::date);
+    let seats = |license: &LicenseSummary| seat_usage(license.seats_used, license.max_users);
     html! {
         (section("Licenses", &updated, &html! {
             div.stat-grid {
@@ -114,10 +114,10 @@ fn shortlist(
     list: &Shortlist,
     empty_text: &str,
     catalog: &Catalog,
-    (column, cell): (&str, &dyn Fn(&Listed) -> Markup),
+    (column, cell): (&str, &dyn Fn(&LicenseSummary) -> Markup),
 ) -> Markup {
     let columns = [Column::new("License key"), Column::new("Customer"), Column::new(column)];
-    let row = |license: &Listed| {
+    let row = |license: &LicenseSummary| {
         let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
         vec![
             html! { a href=(license_keys::path(license.license_id)) { code { (license.key_hint) } } span.subtext { (tier) } },

@@ -11,7 +11,7 @@ use shared::{
     AppState,
     domain::{
         Code, Jwk,
-        key_ring::{KeyRing, KeyState, RingConflict, RotationPolicy, SigningKey},
+        key_ring::{KeyRing, KeyRingConflict, KeyState, RotationPolicy, SigningKey},
     },
     http::{ListQuery, PathId, Problem},
 };
@@ -129,7 +129,7 @@ fn rotate_page(page: &PageContext, ring: &KeyRing, form: &Markup) -> PageLayout<
                 "The next key becomes active, and a new next key is created. The current key stays published until its last \
                 token expires. Keys rotate automatically; rotate now only if you need to."
             }
-            @if let Err(RingConflict::NotPublishedLongEnough(at)) = ring.promoted(page.app.settings.rotation_policy, page.ctx.now) {
+            @if let Err(KeyRingConflict::NotPublishedLongEnough(at)) = ring.promote(page.app.settings.rotation_policy, page.ctx.now) {
                 p { "You can rotate after " (format::date_time(at)) ". Until then, apps may have cached the keys without the next one." }
             } @else {
                 p { "Safe to rotate: apps have had time to fetch the next key." }
@@ -160,8 +160,8 @@ async fn rotate(OperatorContext(page): OperatorContext, data: FormData) -> Resul
 
 /// Replaces the API's detail by one for operators.
 fn explain(page: &PageContext, ring: &KeyRing, problem: Problem) -> Problem {
-    match ring.promoted(page.app.settings.rotation_policy, page.ctx.now) {
-        Err(RingConflict::NotPublishedLongEnough(at)) if problem.code == Code::StateConflict => {
+    match ring.promote(page.app.settings.rotation_policy, page.ctx.now) {
+        Err(KeyRingConflict::NotPublishedLongEnough(at)) if problem.code == Code::StateConflict => {
             let detail = format!("you can rotate after {}", format::date_time_text(at));
             Problem::new(problem.code, detail)
         }
