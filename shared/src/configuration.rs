@@ -254,8 +254,8 @@ fn rate_limits(reader: &mut Reader<'_>) -> RateLimits {
         extra: reader.number("SIGNET_ACTIVATION_RATE_LIMIT_BASE", 10),
     };
     RateLimits {
-        guesses: (guesses > 0).then_some(Limit { most: guesses.into(), seconds: 60 }),
-        churn: (churn != ActivationRateLimit { per_seat: 0, extra: 0 }).then_some(churn),
+        auth_throttle: (guesses > 0).then_some(Limit { max: guesses.into(), seconds: 60 }),
+        activations: (churn != ActivationRateLimit { per_seat: 0, extra: 0 }).then_some(churn),
     }
 }
 
@@ -456,12 +456,12 @@ mod tests {
             ("SIGNET_ACTIVATION_RATE_LIMIT_PER_SEAT", "0"),
             ("SIGNET_ACTIVATION_RATE_LIMIT_BASE", "0"),
         ];
-        assert_eq!(limits(&none), Ok(RateLimits::NONE));
+        assert_eq!(limits(&none), Ok(RateLimits::UNLIMITED));
         let some =
             limits(&[("SIGNET_FAILED_AUTH_LIMIT_PER_MINUTE", "5"), ("SIGNET_ACTIVATION_RATE_LIMIT_PER_SEAT", "0")])
                 .unwrap();
-        assert_eq!(some.guesses, Some(Limit { most: 5, seconds: 60 }));
-        assert_eq!(some.churn, Some(ActivationRateLimit { per_seat: 0, extra: 10 }));
+        assert_eq!(some.auth_throttle, Some(Limit { max: 5, seconds: 60 }));
+        assert_eq!(some.activations, Some(ActivationRateLimit { per_seat: 0, extra: 10 }));
         for invalid in ["-1", "many", "1.5"] {
             assert_invalid(&[("SIGNET_ACTIVATION_RATE_LIMIT_BASE", invalid)], "SIGNET_ACTIVATION_RATE_LIMIT_BASE");
         }

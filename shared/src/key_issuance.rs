@@ -68,7 +68,8 @@ pub async fn refresh_stored_token(
     }
     let token = ctx.sign(&app.tokens, &fresh).await?;
     let context = app.table.sealing_context(license.id, TOKEN);
-    let is_stored = app.table.reseal(license.id, sealed, app.sealer.seal(&context, &token).await?).await?;
+    let is_stored =
+        app.table.replace_sealed_token(license.id, sealed, app.sealer.seal(&context, &token).await?).await?;
     Ok(is_stored.then_some((token, fresh)))
 }
 

@@ -237,7 +237,7 @@ fn parse(secret: &str, output: GetSecretValueOutput) -> Result<SecretValues, Sec
     let document: SecretDocument = serde_json::from_str(text.expose())
         .map_err(|_| invalid("must be a JSON object with string values and the field key"))?;
     let derive = |purpose| {
-        SecretKey::derived(&document.key, purpose)
+        SecretKey::derive(&document.key, purpose)
             .ok_or_else(|| invalid("must have a key of at least 43 random characters"))
     };
     Ok(SecretValues {
@@ -282,7 +282,7 @@ mod tests {
 
     /// Returns the numbers of the current and the previous version.
     fn numbers(versions: &Arc<SecretVersions>) -> (u8, Option<u8>) {
-        let derived = |number| SecretKey::derived(&Secret::new(key_text(number)), "signet cursors").unwrap();
+        let derived = |number| SecretKey::derive(&Secret::new(key_text(number)), "signet cursors").unwrap();
         let has_number = |values: &SecretValues, number| derived(number).bytes() == values.cursor_key.bytes();
         let number = |values: &SecretValues| (1..10).find(|number| has_number(values, *number)).unwrap();
         (number(&versions.current), versions.previous.as_ref().map(number))

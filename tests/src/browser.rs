@@ -155,7 +155,7 @@ impl HtmlPage {
 
     /// The body of a response with this status.
     #[track_caller]
-    pub fn expect(&self, status: u16) -> &str {
+    pub fn expect_status(&self, status: u16) -> &str {
         assert_eq!(self.status, status, "{}", self.text);
         &self.text
     }

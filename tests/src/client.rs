@@ -1,4 +1,4 @@
-//! HTTP as a caller of the API speaks it.
+//! An HTTP client for the API, and its responses with the assertions that most tests need.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use reqwest::{
 };
 use serde_json::Value;
 
-/// Asks a stack. Paths without a slash at their start are below `/api/v1.0/`.
+/// Sends requests to a stack. Paths without a leading slash are relative to `/api/v1.0/`.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -16,144 +16,145 @@ pub struct Client {
     headers: HeaderMap,
 }
 
-/// What came back.
+/// A response, with its body read.
 #[derive(Debug, Clone)]
 pub struct TestResponse {
-    /// `POST license-keys`: for messages.
-    pub asked: String,
-    /// The HTTP status.
+    /// The request's method and path, as in `POST license-keys`, for assertion messages.
+    pub request: String,
+    /// The HTTP status code.
     pub status: u16,
-    /// The headers.
+    /// The response headers.
     pub headers: HeaderMap,
-    /// The body as it came.
+    /// The body's bytes.
     pub bytes: Vec<u8>,
-    /// The body as text.
+    /// The body as text; invalid UTF-8 is replaced.
     pub text: String,
-    /// The body as JSON; null where it is none.
+    /// The body as JSON, or null if it is not JSON.
     pub body: Value,
 }
 
 impl Client {
-    /// Asks with no credential.
+    /// Returns a client without credentials.
     pub fn new(base_url: &str) -> Self {
         Self { http: http(None), base_url: base_url.to_owned(), headers: HeaderMap::new() }
     }
 
-    /// The same from another address of this machine, as in 127.0.0.2.
+    /// Returns a copy that connects from another local address, as in 127.0.0.2.
     pub fn from(&self, address: IpAddr) -> Self {
         Self { http: http(Some(address)), ..self.clone() }
     }
 
-    /// The same with an API key.
+    /// Returns a copy that sends an API key.
     pub fn with_api_key(&self, key: &str) -> Self {
         self.with_header("x-api-key", key)
     }
 
-    /// The same with a header more.
+    /// Returns a copy that sends an additional header.
     pub fn with_header(&self, name: &str, value: &str) -> Self {
         let mut client = self.clone();
-        let name: HeaderName = name.parse().expect("a header's name");
-        client.headers.insert(name, HeaderValue::from_str(value).expect("a header's value"));
+        let name: HeaderName = name.parse().expect("a valid header name");
+        client.headers.insert(name, HeaderValue::from_str(value).expect("a valid header value"));
         client
     }
 
-    /// GET.
+    /// Sends a GET request.
     pub async fn get(&self, path: &str) -> TestResponse {
         self.send(Method::GET, path, |request| request).await
     }
 
-    /// POST of JSON.
+    /// Sends a POST request with a JSON body.
     pub async fn post(&self, path: &str, body: impl Into<Value>) -> TestResponse {
         let body = body.into();
         self.send(Method::POST, path, |request| request.json(&body)).await
     }
 
-    /// PUT of JSON.
+    /// Sends a PUT request with a JSON body.
     pub async fn put(&self, path: &str, body: impl Into<Value>) -> TestResponse {
         let body = body.into();
         self.send(Method::PUT, path, |request| request.json(&body)).await
     }
 
-    /// DELETE.
+    /// Sends a DELETE request.
     pub async fn delete(&self, path: &str) -> TestResponse {
         self.send(Method::DELETE, path, |request| request).await
     }
 
-    /// Anything else: `with` gives the request its headers and its body.
+    /// Sends any other request; `build` adds the headers and the body.
     pub async fn send(
         &self,
         method: Method,
         path: &str,
-        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+        build: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> TestResponse {
-        let below = if path.starts_with('/') { "" } else { "/api/v1.0/" };
-        let asked = format!("{method} {path}");
-        let request =
-            self.http.request(method, format!("{}{below}{path}", self.base_url)).headers(self.headers.clone());
-        let response = with(request).send().await.expect("the stack answers");
+        let prefix = if path.starts_with('/') { "" } else { "/api/v1.0/" };
+        let request = format!("{method} {path}");
+        let builder =
+            self.http.request(method, format!("{}{prefix}{path}", self.base_url)).headers(self.headers.clone());
+        let response = build(builder).send().await.expect("the stack sends a response");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let bytes = response.bytes().await.expect("the body comes whole").to_vec();
+        let bytes = response.bytes().await.expect("the body is complete").to_vec();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        TestResponse { asked, status, headers, bytes, text, body }
+        TestResponse { request, status, headers, bytes, text, body }
     }
 }
 
 fn http(address: Option<IpAddr>) -> reqwest::Client {
-    // The environment's proxy is not for a loopback address, nor are the machine's certificates.
+    // Requests to a loopback address need neither the environment's proxy nor the system's certificates.
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).local_address(address).build();
-    client.expect("a client without TLS needs nothing")
+    client.expect("a client without TLS can always be built")
 }
 
 impl TestResponse {
-    /// The JSON body of an answer of this status; any other fails the test.
+    /// Asserts the status and returns the JSON body.
     #[track_caller]
-    pub fn expect(self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}: {}", self.asked, self.text);
+    pub fn expect_status(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}: {}", self.request, self.text);
         self.body
     }
 
-    /// A header's value; empty where there is none.
+    /// Returns the value of a header, or an empty string if it is missing.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("a header of letters"))
+        self.headers.get(name).map_or("", |value| value.to_str().expect("an ASCII header value"))
     }
 
-    /// Checks that it is a problem that names just these places, in any order, each with a code: `/max_users
-    /// invalid_value`, or for a parameter `limit invalid_value`. With one, its code is the problem's own.
+    /// Asserts that the body is a problem whose `errors` are exactly these, in any order. Each is a location and a
+    /// code: `/max_users invalid_value` for a field, `limit invalid_value` for a parameter. With a single error, the
+    /// problem's own code must be the same.
     #[track_caller]
-    pub fn faults(&self, status: u16, places: &[&str]) {
-        let code = |place: &&str| place.split(' ').nth(1).expect("a place and a code").to_owned();
-        let own = if let [one] = places { code(one) } else { "invalid_value".to_owned() };
-        let body = self.problem(status, &own);
-        let said = |fault: &Value| {
-            assert!(fault["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{}: {body}", self.asked);
-            let place = fault["pointer"].as_str().or(fault["parameter"].as_str());
-            assert_eq!(fault.as_object().map_or(0, serde_json::Map::len), 3, "{}: {body}", self.asked);
-            format!("{} {}", place.unwrap_or("nowhere"), fault["code"].as_str().unwrap_or("no code"))
+    pub fn expect_errors(&self, status: u16, errors: &[&str]) {
+        let code = |error: &&str| error.split(' ').nth(1).expect("a location and a code").to_owned();
+        let own = if let [one] = errors { code(one) } else { "invalid_value".to_owned() };
+        let body = self.expect_problem(status, &own);
+        let describe = |error: &Value| {
+            assert!(error["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{}: {body}", self.request);
+            let location = error["pointer"].as_str().or(error["parameter"].as_str());
+            assert_eq!(error.as_object().map_or(0, serde_json::Map::len), 3, "{}: {body}", self.request);
+            format!("{} {}", location.unwrap_or("no location"), error["code"].as_str().unwrap_or("no code"))
         };
-        let mut found: Vec<String> = body["errors"].as_array().into_iter().flatten().map(said).collect();
-        let mut wanted = places.to_vec();
+        let mut found: Vec<String> = body["errors"].as_array().into_iter().flatten().map(describe).collect();
+        let mut wanted = errors.to_vec();
         found.sort_unstable();
         wanted.sort_unstable();
-        assert_eq!(found, wanted, "{}: {body}", self.asked);
+        assert_eq!(found, wanted, "{}: {body}", self.request);
     }
 
-    /// Checks that it is a problem of this status and code, whole and in its form; gives its body.
+    /// Asserts that the body is a complete problem (RFC 9457) with this status and code, and returns it.
     #[track_caller]
-    pub fn problem(&self, status: u16, code: &str) -> &Value {
-        let Self { asked, text, body, .. } = self;
-        assert_eq!((self.status, body["code"].as_str()), (status, Some(code)), "{asked}: {text}");
-        assert_eq!(self.header("content-type"), "application/problem+json", "{asked}");
-        assert_eq!(body["status"], status, "{asked}: {text}");
+    pub fn expect_problem(&self, status: u16, code: &str) -> &Value {
+        let Self { request, text, body, .. } = self;
+        assert_eq!((self.status, body["code"].as_str()), (status, Some(code)), "{request}: {text}");
+        assert_eq!(self.header("content-type"), "application/problem+json", "{request}");
+        assert_eq!(body["status"], status, "{request}: {text}");
         let kind = body["type"].as_str().unwrap_or_default();
-        assert!(kind.ends_with(&format!("/problems/{code}")), "{asked}: {text}");
+        assert!(kind.ends_with(&format!("/problems/{code}")), "{request}: {text}");
         for field in ["title", "detail", "trace_id"] {
-            assert!(body[field].as_str().is_some_and(|value| !value.is_empty()), "{asked} has no {field}: {text}");
+            assert!(body[field].as_str().is_some_and(|value| !value.is_empty()), "{request} has no {field}: {text}");
         }
         let has_errors = body["errors"].as_array().is_some_and(|all| !all.is_empty());
-        assert!(has_errors || status != 422, "{asked}: {text}");
-        assert_eq!(status == 401, !self.header("www-authenticate").is_empty(), "{asked}");
-        assert_eq!(matches!(status, 429 | 503), !self.header("retry-after").is_empty(), "{asked}");
+        assert!(has_errors || status != 422, "{request}: {text}");
+        assert_eq!(status == 401, !self.header("www-authenticate").is_empty(), "{request}");
+        assert_eq!(matches!(status, 429 | 503), !self.header("retry-after").is_empty(), "{request}");
         body
     }
 }

@@ -1,4 +1,4 @@
-//! The events of `events/`: what API Gateway and the schedule invoke the functions with.
+//! Generates the Lambda events in `events/`, as API Gateway and the schedules of `template.yaml` send them.
 
 use std::collections::BTreeMap;
 
@@ -10,38 +10,38 @@ const DOCUMENT: &str = include_str!("../../functions/discovery/openapi.json");
 const TEMPLATE: &str = include_str!("../../template.yaml");
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 const HOST: &str = "licenses.example.com";
-/// Of the addresses that are kept for documentation.
+/// An address reserved for documentation (RFC 5737).
 const CALLER: &str = "192.0.2.7";
 
-/// Every event, by the name of its file without its ending: an operation's id, or the function's name. What differs in each
-/// installation is a placeholder, as in `${API_KEY}`.
+/// Returns every event by its file name without the extension: an operation's id, or the name of a function. Values
+/// that depend on the installation are placeholders, as in `${API_KEY}`.
 pub fn events() -> BTreeMap<String, Value> {
     let fixtures = placeholders();
     let mut all: BTreeMap<_, _> = operations()
-        .map(|(method, template, responses)| {
-            (text(&responses["operationId"]).to_owned(), event(&fixtures, &method, &template, &responses))
+        .map(|(method, template, spec)| {
+            (text(&spec["operationId"]).to_owned(), event(&fixtures, &method, &template, &spec))
         })
         .collect();
-    // A browser's first question, which leads to where people sign in.
+    // A browser's first request, which the dashboard redirects to the sign-in page.
     all.insert("dashboard".to_owned(), event(&fixtures, "GET", "/dashboard", &json!({})));
-    // What the template tells the schedules to send.
+    // The input of the schedules in template.yaml.
     for scheduled in ["rotation", "statistics"] {
         all.insert(scheduled.to_owned(), json!({}));
     }
     all
 }
 
-/// Every operation of the OpenAPI document: its method, its path there, and what is said of it.
+/// Returns every operation of the OpenAPI document: its method, its path template and its Operation Object.
 fn operations() -> impl Iterator<Item = (String, String, Value)> {
     let mut document: Value = serde_json::from_str(DOCUMENT).expect("JSON");
     let Value::Object(paths) = document["paths"].take() else { panic!("no paths") };
     paths.into_iter().flat_map(|(path, mut item)| {
         let found = METHODS.map(|method| (method.to_uppercase(), path.clone(), item[method].take()));
-        found.into_iter().filter(|(_, _, responses)| responses.is_object())
+        found.into_iter().filter(|(_, _, spec)| spec.is_object())
     })
 }
 
-/// The things that a person makes with the events themselves, one after another.
+/// Returns the resources that the events create when they are sent in order, with placeholders for their ids.
 fn placeholders() -> Fixtures {
     Fixtures {
         product: json!({
@@ -63,25 +63,25 @@ fn placeholders() -> Fixtures {
         token: "${LICENSE_TOKEN}".to_owned(),
         activation_id: "${ACTIVATION_ID}".to_owned(),
         machine: "machine-1".to_owned(),
-        newcomer: "machine-1".to_owned(),
+        new_machine: "machine-1".to_owned(),
         api_key_id: "${API_KEY_ID}".to_owned(),
         kid: "${KID}".to_owned(),
-        fresh: str::to_owned,
+        unique: str::to_owned,
     }
 }
 
-/// An HTTP API's event, in version 2.0 of its form, as it comes through the template's route.
-fn event(fixtures: &Fixtures, method: &str, template: &str, responses: &Value) -> Value {
-    let asked = fixtures.path(template);
-    let (path, query) = asked.split_once('?').unwrap_or((&asked, ""));
-    let (route, variables) = route(method, path);
-    let body = responses.get("requestBody").map(|_| fixtures.body(method, template).to_string());
+/// Returns an HTTP API event in payload format 2.0, with the route of template.yaml that matches it.
+fn event(fixtures: &Fixtures, method: &str, template: &str, spec: &Value) -> Value {
+    let target = fixtures.path(template);
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let (route, parameters) = route(method, path);
+    let body = spec.get("requestBody").map(|_| fixtures.body(method, template).to_string());
     let mut event = json!({
         "version": "2.0",
         "routeKey": route,
         "rawPath": path,
         "rawQueryString": query,
-        "headers": headers(responses, body.is_some()),
+        "headers": headers(spec, body.is_some()),
         "requestContext": {
             "accountId": "111122223333",
             "apiId": "a1b2c3d4e5",
@@ -101,8 +101,8 @@ fn event(fixtures: &Fixtures, method: &str, template: &str, responses: &Value) -
     if let Some((name, value)) = query.split_once('=') {
         event["queryStringParameters"] = json!({ name: value });
     }
-    if !variables.is_empty() {
-        event["pathParameters"] = Value::Object(variables);
+    if !parameters.is_empty() {
+        event["pathParameters"] = Value::Object(parameters);
     }
     if let Some(body) = body {
         event["body"] = Value::String(body);
@@ -110,8 +110,8 @@ fn event(fixtures: &Fixtures, method: &str, template: &str, responses: &Value) -
     event
 }
 
-/// The headers of a caller who may: with an API key where one will do, or else with a bearer token.
-fn headers(responses: &Value, has_body: bool) -> Value {
+/// Returns headers with a credential that the operation accepts: an API key if possible, otherwise a bearer token.
+fn headers(spec: &Value, has_body: bool) -> Value {
     let mut headers = json!({
         "accept": "*/*", "host": HOST, "user-agent": "curl/8.14.1", "x-forwarded-for": CALLER,
         "x-forwarded-port": "443", "x-forwarded-proto": "https",
@@ -120,50 +120,50 @@ fn headers(responses: &Value, has_body: bool) -> Value {
     if has_body {
         headers["content-type"] = json!("application/json");
     }
-    let ways = responses["security"].as_array().map_or(&[][..], Vec::as_slice);
-    let takes = |scheme: &str| ways.iter().any(|way| way.get(scheme).is_some());
-    let is_open = ways.is_empty() || ways.contains(&json!({}));
-    if takes("api_key") && !is_open {
+    let security = spec["security"].as_array().map_or(&[][..], Vec::as_slice);
+    let accepts = |scheme: &str| security.iter().any(|requirement| requirement.get(scheme).is_some());
+    let is_public = security.is_empty() || security.contains(&json!({}));
+    if accepts("api_key") && !is_public {
         headers["x-api-key"] = json!("${API_KEY}");
-    } else if takes("bearer") && !is_open {
+    } else if accepts("bearer") && !is_public {
         headers["authorization"] = json!("Bearer ${BEARER_TOKEN}");
     }
     headers
 }
 
-/// The template's route for a request, and what its variables stand for. A full match goes before one with a greedy
-/// variable, one of this method before one of any, and `$default` takes the rest.
+/// Returns the route of template.yaml for a request, and its path parameters. As in API Gateway, a full match has
+/// priority over a greedy parameter, a route for the method over `ANY`, and `$default` matches everything else.
 fn route(method: &str, path: &str) -> (String, Map<String, Value>) {
     let keys = TEMPLATE.lines().filter_map(|line| line.trim().strip_prefix("RouteKey: "));
     let matching = keys.filter_map(|key| {
-        let (of, pattern) = key.split_once(' ')?;
-        let variables = matched(pattern, path).filter(|_| of == "ANY" || of == method)?;
-        Some(((pattern.ends_with("+}"), of == "ANY"), key, variables))
+        let (route_method, pattern) = key.split_once(' ')?;
+        let parameters = path_parameters(pattern, path).filter(|_| route_method == "ANY" || route_method == method)?;
+        Some(((pattern.ends_with("+}"), route_method == "ANY"), key, parameters))
     });
     let best = matching.min_by_key(|(rank, ..)| *rank);
-    best.map_or_else(|| ("$default".to_owned(), Map::new()), |(_, key, variables)| (key.to_owned(), variables))
+    best.map_or_else(|| ("$default".to_owned(), Map::new()), |(_, key, parameters)| (key.to_owned(), parameters))
 }
 
-/// What a pattern's variables stand for, if it matches.
-fn matched(pattern: &str, path: &str) -> Option<Map<String, Value>> {
-    let mut variables = Map::new();
+/// Returns the path parameters, if the path matches the pattern.
+fn path_parameters(pattern: &str, path: &str) -> Option<Map<String, Value>> {
+    let mut parameters = Map::new();
     let mut rest = Some(path);
     for part in pattern.split('/') {
-        let left = rest?;
-        let variable = part.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
-        if let Some(greedy) = variable.and_then(|name| name.strip_suffix('+')) {
-            variables.insert(greedy.to_owned(), json!(left));
-            return Some(variables);
+        let remaining = rest?;
+        let parameter = part.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+        if let Some(greedy) = parameter.and_then(|name| name.strip_suffix('+')) {
+            parameters.insert(greedy.to_owned(), json!(remaining));
+            return Some(parameters);
         }
-        let (first, after) = left.split_once('/').map_or((left, None), |(first, after)| (first, Some(after)));
-        match variable {
-            Some(name) => drop(variables.insert(name.to_owned(), json!(first))),
+        let (first, after) = remaining.split_once('/').map_or((remaining, None), |(first, after)| (first, Some(after)));
+        match parameter {
+            Some(name) => drop(parameters.insert(name.to_owned(), json!(first))),
             None if part == first => {}
             None => return None,
         }
         rest = after;
     }
-    rest.is_none().then_some(variables)
+    rest.is_none().then_some(parameters)
 }
 
 #[cfg(test)]
@@ -171,20 +171,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_route_is_chosen_as_api_gateway_does() {
+    fn route_prefers_full_matches_then_the_method_then_default() {
         let chosen = |method, path| {
-            let (key, variables) = route(method, path);
-            (key, Value::Object(variables))
+            let (key, parameters) = route(method, path);
+            (key, Value::Object(parameters))
         };
-        let of = |key: &str, variables: Value| (key.to_owned(), variables);
+        let expected = |key: &str, parameters: Value| (key.to_owned(), parameters);
         let (list, below) = ("ANY /api/{version}/license-keys", "ANY /api/{version}/license-keys/{proxy+}");
-        assert_eq!(chosen("GET", "/api/v1.0/license-keys"), of(list, json!({"version": "v1.0"})));
-        let variables = json!({"version": "v1.0", "proxy": "lic_1/revoke"});
-        assert_eq!(chosen("POST", "/api/v1.0/license-keys/lic_1/revoke"), of(below, variables));
-        let own = "POST /api/{version}/license-keys/heartbeat";
-        assert_eq!(chosen("POST", "/api/v1.0/license-keys/heartbeat"), of(own, json!({"version": "v1.0"})));
-        let variables = json!({"version": "v1.0", "proxy": "heartbeat"});
-        assert_eq!(chosen("GET", "/api/v1.0/license-keys/heartbeat"), of(below, variables));
-        assert_eq!(chosen("GET", "/docs"), of("$default", json!({})));
+        assert_eq!(chosen("GET", "/api/v1.0/license-keys"), expected(list, json!({"version": "v1.0"})));
+        let parameters = json!({"version": "v1.0", "proxy": "lic_1/revoke"});
+        assert_eq!(chosen("POST", "/api/v1.0/license-keys/lic_1/revoke"), expected(below, parameters));
+        let heartbeat = "POST /api/{version}/license-keys/heartbeat";
+        assert_eq!(chosen("POST", "/api/v1.0/license-keys/heartbeat"), expected(heartbeat, json!({"version": "v1.0"})));
+        let parameters = json!({"version": "v1.0", "proxy": "heartbeat"});
+        assert_eq!(chosen("GET", "/api/v1.0/license-keys/heartbeat"), expected(below, parameters));
+        assert_eq!(chosen("GET", "/docs"), expected("$default", json!({})));
     }
 }

@@ -1,4 +1,4 @@
-//! Breaks things where the SDK hands a request to the network: below its retries, so that these are tested too.
+//! Fault injection at the SDK's HTTP client. It is below the SDK's retries, so that these are tested too.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard},
@@ -16,33 +16,34 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::body::SdkBody;
 use tokio::sync::{Semaphore, watch};
 
-/// What happens to a request.
+/// What happens to a request that matches a [`Rule`].
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// It is not sent: no connection.
-    Refuse,
-    /// It is sent and done, and the answer is lost.
-    LoseAnswer,
-    /// It is not sent; AWS answers with this status and this exception, as in `ThrottlingException`.
-    TestResponse(u16, &'static str),
-    /// It is not sent; DynamoDB cancels the transaction with this reason, as in `TransactionConflict`.
+    /// The request is not sent; the connection fails.
+    RefuseConnection,
+    /// The request takes effect, but its response is lost.
+    LoseResponse,
+    /// The request is not sent; the response has this status and exception, as in `ThrottlingException`.
+    Respond(u16, &'static str),
+    /// The request is not sent; the response reports a transaction canceled for this reason, as in
+    /// `TransactionConflict`.
     Cancel(&'static str),
-    /// It waits, unsent, until the gate opens.
+    /// The request is not sent until the gate opens.
     HoldRequest(Gate),
-    /// It is sent and done, and the answer waits until the gate opens.
-    HoldAnswer(Gate),
-    /// It is sent after so long.
+    /// The request takes effect, but its response is delayed until the gate opens.
+    HoldResponse(Gate),
+    /// The request is sent after this delay.
     Delay(Duration),
 }
 
 impl Fault {
-    /// DynamoDB throttles.
-    pub const THROTTLE: Self = Self::TestResponse(400, "ProvisionedThroughputExceededException");
-    /// DynamoDB has a fault of its own.
-    pub const SERVER_ERROR: Self = Self::TestResponse(500, "InternalServerError");
+    /// DynamoDB throttles the request.
+    pub const THROTTLE: Self = Self::Respond(400, "ProvisionedThroughputExceededException");
+    /// DynamoDB reports an internal error.
+    pub const SERVER_ERROR: Self = Self::Respond(500, "InternalServerError");
 }
 
-/// Holds requests up until it is opened. The SDK gives up on an attempt after two seconds, and sends it again.
+/// Blocks requests until it is opened. The SDK cancels an attempt after two seconds and retries.
 #[derive(Debug, Clone)]
 pub struct Gate {
     arrived: Arc<Semaphore>,
@@ -56,65 +57,65 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Comes back when one more request waits.
-    pub async fn reached(&self) {
+    /// Waits until one more request is blocked at the gate.
+    pub async fn wait_for_request(&self) {
         self.arrived.acquire().await.expect("the semaphore is never closed").forget();
     }
 
-    /// Lets all go on that wait, or will.
+    /// Releases all blocked requests, and lets later ones through.
     pub fn open(&self) {
         self.open.send_replace(true);
     }
 
-    async fn pass(&self) {
+    async fn wait_until_open(&self) {
         self.arrived.add_permits(1);
-        // The sender lives as long as this.
+        // `wait_for` fails only if the sender is dropped, and `self` owns it.
         let _ = self.open.subscribe().wait_for(|open| *open).await;
     }
 }
 
-/// Which requests a fault hits: by default, the first of its operation and no other. Every attempt counts, also those
-/// that the SDK makes again by itself.
+/// Which requests a fault applies to: by default, only the first request of the operation. Each of the SDK's retries
+/// counts as a request.
 #[derive(Debug, Clone)]
 pub struct Rule {
     operation: &'static str,
-    about: Option<String>,
+    containing: Option<String>,
     skip: usize,
     times: usize,
     fault: Fault,
 }
 
 impl Rule {
-    /// A rule for an operation, as in `TransactWriteItems`; `*` is any.
+    /// Returns a rule for the first request of an operation, as in `TransactWriteItems`; `*` matches any operation.
     pub fn new(operation: &'static str, fault: Fault) -> Self {
-        Self { operation, about: None, skip: 0, times: 1, fault }
+        Self { operation, containing: None, skip: 0, times: 1, fault }
     }
 
-    /// Only requests whose JSON has this in it, as in `SEAT#00000`.
-    pub fn about(self, text: &str) -> Self {
-        Self { about: Some(text.to_owned()), ..self }
+    /// Matches only requests whose JSON contains this text, as in `SEAT#00000`.
+    pub fn containing(self, text: &str) -> Self {
+        Self { containing: Some(text.to_owned()), ..self }
     }
 
-    /// From the `n`th on that matches, counted from 1 since the rule was set.
+    /// Starts with the `n`th matching request, counted from 1 since the rule was added.
     pub fn nth(self, n: usize) -> Self {
         Self { skip: n - 1, ..self }
     }
 
-    /// So many in a row.
+    /// Applies to this many consecutive matching requests.
     pub fn times(self, times: usize) -> Self {
         Self { times, ..self }
     }
 
-    /// All, until the rules are cleared.
+    /// Applies to all matching requests until the rules are cleared.
     pub fn always(self) -> Self {
         self.times(usize::MAX)
     }
 
-    /// The fault for this request, if it is one of those.
-    fn hit(&mut self, operation: &str, body: &[u8]) -> Option<Fault> {
-        let is_about = |text: &String| body.windows(text.len()).any(|part| part == text.as_bytes());
+    /// Returns the fault if the rule applies to this request, and counts the request.
+    fn fault_for(&mut self, operation: &str, body: &[u8]) -> Option<Fault> {
+        let contains = |text: &String| body.windows(text.len()).any(|part| part == text.as_bytes());
         let matches = matches!(self.operation, "*") || self.operation == operation;
-        if self.times == 0 || !matches || !self.about.as_ref().is_none_or(is_about) {
+        if self.times == 0 || !matches || !self.containing.as_ref().is_none_or(contains) {
             return None;
         }
         if self.skip > 0 {
@@ -126,7 +127,7 @@ impl Rule {
     }
 }
 
-/// The rules, and what has passed. Cheap to clone; all clones are one.
+/// The rules and the recorded calls. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Faults(Arc<Mutex<State>>);
 
@@ -137,123 +138,123 @@ struct State {
 }
 
 impl Faults {
-    /// Adds a rule. Of several that match, the first decides.
-    pub fn set(&self, rule: Rule) {
+    /// Adds a rule. If several rules match, the first applies.
+    pub fn add(&self, rule: Rule) {
         self.state().rules.push(rule);
     }
 
-    /// Takes all rules away.
+    /// Removes all rules.
     pub fn clear(&self) {
         self.state().rules.clear();
     }
 
-    /// The operations that were tried since [`Faults::forget_calls`], in order: what something costs.
+    /// Returns the AWS operations called since [`Faults::reset_calls`], in order, including retries.
     pub fn calls(&self) -> Vec<String> {
         self.state().calls.clone()
     }
 
-    /// Begins to count anew.
-    pub fn forget_calls(&self) {
+    /// Clears the recorded calls.
+    pub fn reset_calls(&self) {
         self.state().calls.clear();
     }
 
-    /// Lets `slow` run up to its first request of an operation that has `about` in it, then all of `meanwhile`, then
-    /// the rest of it: what it read is old by then. Gives what it comes to.
-    pub async fn overtake<T: Send + 'static>(
+    /// Runs `slow` up to its first request of an operation that contains a text, then all of `concurrent`, then the
+    /// rest of `slow`, whose reads are stale by then. Returns the result of `slow`.
+    pub async fn interleave<T: Send + 'static>(
         &self,
-        (operation, about): (&'static str, &str),
+        (operation, containing): (&'static str, &str),
         slow: impl Future<Output = T> + Send + 'static,
-        meanwhile: impl Future<Output = ()>,
+        concurrent: impl Future<Output = ()>,
     ) -> T {
         let gate = Gate::default();
-        self.set(Rule::new(operation, Fault::HoldRequest(gate.clone())).about(about));
+        self.add(Rule::new(operation, Fault::HoldRequest(gate.clone())).containing(containing));
         let slow = tokio::spawn(slow);
-        gate.reached().await;
-        meanwhile.await;
+        gate.wait_for_request().await;
+        concurrent.await;
         gate.open();
-        slow.await.expect("it does not panic")
+        slow.await.expect("the task does not panic")
     }
 
-    /// The SDK's HTTP client with these faults before it.
+    /// Returns an HTTP client for the SDK that injects these faults.
     pub fn http_client(&self) -> SharedHttpClient {
         let inner = aws_smithy_http_client::Builder::new().build_http();
-        SharedHttpClient::new(BreakableClient { inner, faults: self.clone() })
+        SharedHttpClient::new(FaultyClient { inner, faults: self.clone() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("no holder panics")
+        self.0.lock().expect("no thread panics while it holds the lock")
     }
 
-    fn next(&self, request: &HttpRequest) -> Option<Fault> {
+    fn record(&self, request: &HttpRequest) -> Option<Fault> {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default();
         let body = request.body().bytes().unwrap_or_default();
         let mut state = self.state();
         state.calls.push(operation.to_owned());
-        state.rules.iter_mut().find_map(|rule| rule.hit(operation, body))
+        state.rules.iter_mut().find_map(|rule| rule.fault_for(operation, body))
     }
 }
 
 #[derive(Debug)]
-struct BreakableClient {
+struct FaultyClient {
     inner: SharedHttpClient,
     faults: Faults,
 }
 
-impl HttpClient for BreakableClient {
+impl HttpClient for FaultyClient {
     fn http_connector(&self, settings: &HttpConnectorSettings, parts: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, parts);
-        SharedHttpConnector::new(BreakableConnector { inner, faults: self.faults.clone() })
+        SharedHttpConnector::new(FaultyConnector { inner, faults: self.faults.clone() })
     }
 }
 
 #[derive(Debug)]
-struct BreakableConnector {
+struct FaultyConnector {
     inner: SharedHttpConnector,
     faults: Faults,
 }
 
-impl HttpConnector for BreakableConnector {
+impl HttpConnector for FaultyConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let fault = self.faults.next(&request);
+        let fault = self.faults.record(&request);
         let inner = self.inner.clone();
         HttpConnectorFuture::new(async move {
             match fault {
                 None => inner.call(request).await,
-                Some(Fault::Refuse) => Err(ConnectorError::io("no connection, says the test".into())),
-                Some(Fault::LoseAnswer) => {
-                    // Read whole, so that it is done and not only sent.
+                Some(Fault::RefuseConnection) => Err(ConnectorError::io("connection refused by the test".into())),
+                Some(Fault::LoseResponse) => {
+                    // A response means that the request has taken effect.
                     let _ = inner.call(request).await?;
-                    Err(ConnectorError::timeout("the answer is lost, says the test".into()))
+                    Err(ConnectorError::timeout("response lost by the test".into()))
                 }
-                Some(Fault::TestResponse(status, exception)) => exceptional(status, exception, ""),
+                Some(Fault::Respond(status, exception)) => exception_response(status, exception, ""),
                 Some(Fault::Cancel(reason)) => {
                     let reasons = format!(r#","CancellationReasons":[{{"Code":"{reason}"}}]"#);
-                    exceptional(400, "TransactionCanceledException", &reasons)
+                    exception_response(400, "TransactionCanceledException", &reasons)
                 }
                 Some(Fault::HoldRequest(gate)) => {
-                    gate.pass().await;
+                    gate.wait_until_open().await;
                     inner.call(request).await
                 }
                 Some(Fault::Delay(time)) => {
                     tokio::time::sleep(time).await;
                     inner.call(request).await
                 }
-                Some(Fault::HoldAnswer(gate)) => {
-                    let answer = inner.call(request).await;
-                    gate.pass().await;
-                    answer
+                Some(Fault::HoldResponse(gate)) => {
+                    let response = inner.call(request).await;
+                    gate.wait_until_open().await;
+                    response
                 }
             }
         })
     }
 }
 
-/// The answer of a service that does not do what it is asked.
-fn exceptional(status: u16, exception: &str, more: &str) -> Result<HttpResponse, ConnectorError> {
+/// Builds the error response of an AWS service.
+fn exception_response(status: u16, exception: &str, members: &str) -> Result<HttpResponse, ConnectorError> {
     let kind = format!("com.amazonaws.dynamodb.v20120810#{exception}");
-    let body = format!(r#"{{"__type":"{kind}","message":"says the test"{more}}}"#);
-    let status = status.try_into().map_err(|_| ConnectorError::user("no HTTP status".into()))?;
+    let body = format!(r#"{{"__type":"{kind}","message":"injected by the test"{members}}}"#);
+    let status = status.try_into().map_err(|_| ConnectorError::user("invalid HTTP status".into()))?;
     let mut response = HttpResponse::new(status, SdkBody::from(body));
     response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
     Ok(response)

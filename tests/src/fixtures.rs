@@ -1,56 +1,56 @@
-//! What operations are asked with: one place that has a path and a body for each, for tests and for `events/`.
+//! A valid path and body for every operation, for the tests and for the events in `events/`.
 
 use serde_json::{Value, json};
 
 use crate::{merged, text};
 
-/// Things that are there, by the names and credentials that operations know them by.
+/// Existing resources that the operations refer to.
 #[derive(Debug, Clone)]
 pub(crate) struct Fixtures {
-    /// As the API answers it.
+    /// A product, as the API returns it.
     pub(crate) product: Value,
     /// A feature of the product.
     pub(crate) feature: Value,
     /// A tier of the product that has the feature.
     pub(crate) tier: Value,
-    /// Who bought.
+    /// The customer that owns the license.
     pub(crate) customer: Value,
     /// `lic_…`
     pub(crate) license_id: String,
-    /// What a person types.
+    /// The key string.
     pub(crate) license_key: String,
-    /// The license token of the machine that has a seat.
+    /// The license token of the activated machine.
     pub(crate) token: String,
-    /// `act_…`, of the machine that has a seat.
+    /// `act_…`, of the activated machine.
     pub(crate) activation_id: String,
-    /// The machine that has a seat.
+    /// The `machine_id` of the activated machine.
     pub(crate) machine: String,
-    /// A machine that asks for a seat.
-    pub(crate) newcomer: String,
+    /// The `machine_id` of a machine to activate.
+    pub(crate) new_machine: String,
     /// `key_…`
     pub(crate) api_key_id: String,
-    /// The key that signs.
+    /// The `kid` of a signing key.
     pub(crate) kid: String,
-    /// Makes a code or name of a word, as what is new must have one of its own.
-    pub(crate) fresh: fn(&str) -> String,
+    /// Turns a word into a unique code or name for a new resource.
+    pub(crate) unique: fn(&str) -> String,
 }
 
 impl Fixtures {
-    /// The path of an operation, with its variable filled in, and its query.
+    /// Returns the path of an operation, with its parameter filled in, and its query.
     pub(crate) fn path(&self, template: &str) -> String {
-        let below = below(template);
+        let path = relative_path(template);
         match template.split_once('{') {
             Some((before, rest)) => {
-                let after = rest.split_once('}').expect("a variable ends").1;
-                format!("{before}{}{after}", self.id(below))
+                let after = rest.split_once('}').expect("a closing brace").1;
+                format!("{before}{}{after}", self.id(path))
             }
-            None if below == "license-activations" => format!("{template}?license_id={}", self.license_id),
+            None if path == "license-activations" => format!("{template}?license_id={}", self.license_id),
             None => template.to_owned(),
         }
     }
 
-    fn id(&self, below: &str) -> &str {
-        match below.split('/').next().unwrap_or_default() {
+    fn id(&self, relative_path: &str) -> &str {
+        match relative_path.split('/').next().unwrap_or_default() {
             "products" => text(&self.product["id"]),
             "product-features" => text(&self.feature["id"]),
             "pricing-tiers" => text(&self.tier["id"]),
@@ -58,30 +58,30 @@ impl Fixtures {
             "license-activations" => &self.activation_id,
             "api-keys" => &self.api_key_id,
             "signing-keys" => &self.kid,
-            _ if below.starts_with("/problems/") => "not_found",
-            _ if below.starts_with("/docs/") => "swagger-ui.css",
+            _ if relative_path.starts_with("/problems/") => "not_found",
+            _ if relative_path.starts_with("/docs/") => "swagger-ui.css",
             _ => &self.license_id,
         }
     }
 
-    /// The body that an operation takes.
+    /// Returns a valid body for an operation.
     pub(crate) fn body(&self, method: &str, template: &str) -> Value {
-        let Self { product, feature, tier, customer, license_key, token, machine, fresh, .. } = self;
-        match (method, below(template)) {
+        let Self { product, feature, tier, customer, license_key, token, machine, unique, .. } = self;
+        match (method, relative_path(template)) {
             ("POST", "products") => {
-                json!({"code": fresh("atlas"), "name": "Atlas", "description": "A map", "sort_order": 1})
+                json!({"code": unique("atlas"), "name": "Atlas", "description": "A map", "sort_order": 1})
             }
             ("PUT", "products/{id}") => writable(product),
             ("POST", "product-features") => {
-                json!({"product_id": product["id"], "key": fresh("export"), "name": "Export", "description": "To a file"})
+                json!({"product_id": product["id"], "key": unique("export"), "name": "Export", "description": "To a file"})
             }
             ("PUT", "product-features/{id}") => writable(feature),
             ("POST", "pricing-tiers") => {
-                merged(writable(tier), &json!({"code": fresh("pro"), "description": "For a team"}))
+                merged(writable(tier), &json!({"code": unique("pro"), "description": "For a team"}))
             }
             ("PUT", "pricing-tiers/{id}") => writable(tier),
             ("POST", "customers") => {
-                json!({"name": "Ada", "email": format!("{}@example.com", fresh("ada")), "company": "Engines"})
+                json!({"name": "Ada", "email": format!("{}@example.com", unique("ada")), "company": "Engines"})
             }
             ("PUT", "customers/{id}") => writable(customer),
             ("POST", "api-keys") => {
@@ -96,7 +96,7 @@ impl Fixtures {
             }
             ("POST", "license-keys/heartbeat") => json!({"token": token, "machine_id": machine}),
             ("POST", "license-activations/activate") => {
-                json!({"license_key": license_key, "machine_id": self.newcomer, "machine_name": "build-07"})
+                json!({"license_key": license_key, "machine_id": self.new_machine, "machine_name": "build-07"})
             }
             ("POST", "license-activations/{id}/deactivate") => json!({"token": token}),
             ("POST", "license-keys/{id}/audit") => json!({"repair": true}),
@@ -104,23 +104,24 @@ impl Fixtures {
             ("POST", "license-keys/{id}/renew") => json!({"expires_at": "2099-01-01T00:00:00Z"}),
             ("POST", "user/claim-license") => json!({"tier_id": tier["id"]}),
             ("POST", "register") => json!({"name": "Ada", "company": "Engines"}),
-            ("POST", "signing-keys/{kid}/condemn") => json!({"reason": "as asked"}),
-            ("POST", at) if at.starts_with("license-keys/{id}/") => json!({"reason": "as asked"}),
+            ("POST", "signing-keys/{kid}/condemn") => json!({"reason": "requested by the customer"}),
+            ("POST", at) if at.starts_with("license-keys/{id}/") => json!({"reason": "requested by the customer"}),
             _ => json!({}),
         }
     }
 }
 
-/// An operation's path below the API's root.
-pub(crate) fn below(template: &str) -> &str {
+/// Returns an operation's path relative to the API's base path.
+pub(crate) fn relative_path(template: &str) -> &str {
     template.strip_prefix("/api/v1.0/").unwrap_or(template)
 }
 
-/// What of a resource may be sent back to replace it.
+/// Returns the fields of a resource that a PUT accepts.
 fn writable(resource: &Value) -> Value {
-    let mut own = resource.clone();
-    own.as_object_mut()
+    let mut fields = resource.clone();
+    fields
+        .as_object_mut()
         .expect("an object")
         .retain(|name, _| !["id", "created_at", "updated_at", "feature_keys", "subject"].contains(&name.as_str()));
-    own
+    fields
 }

@@ -1,5 +1,4 @@
-//! Lambda as a function meets it: a process with an environment, and the runtime API that hands it events and takes its
-//! answers.
+//! Runs function binaries as Lambda does: a process with Lambda's environment variables and the Lambda runtime API.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -29,12 +28,12 @@ use tokio::{
 };
 
 /// Longer than a start or an invocation takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The variables of a function's environment.
-pub type Variables = BTreeMap<&'static str, String>;
+/// The environment variables of a function.
+pub type Environment = BTreeMap<&'static str, String>;
 
-/// A function's real binary, which runs and waits for events; killed in the end.
+/// A running function binary that waits for events. The process is killed on drop.
 #[derive(Debug)]
 pub struct Function {
     child: Child,
@@ -42,73 +41,74 @@ pub struct Function {
     events: mpsc::UnboundedSender<Invocation>,
 }
 
-/// How a function's process came to its end.
+/// The end of a function's process.
 #[derive(Debug)]
-pub struct Ended {
-    /// Its exit code.
+pub struct FunctionExit {
+    /// The exit code, or none if the process was killed by a signal.
     pub code: Option<i32>,
-    /// All that it said, on stdout and stderr, as CloudWatch would have it.
+    /// The lines of stdout and stderr, as CloudWatch would receive them.
     pub log: Vec<String>,
 }
 
 type Log = Arc<Mutex<Vec<String>>>;
 
-/// An event, and who waits for what comes of it: an answer, or the function's error.
+/// An event, and the sender for its result: the response or the function's error.
 type Invocation = (Value, oneshot::Sender<Result<Value, Value>>);
 
 impl Function {
-    /// Starts the binary of a function as Lambda would, with these variables besides Lambda's own; or how it ended.
-    pub async fn start(name: &str, variables: &Variables) -> Result<Self, Ended> {
-        let mut all = lambdas_own(name);
+    /// Starts a function with these variables and those that Lambda sets. Returns an error if the process exits before
+    /// it requests its first event.
+    pub async fn start(name: &str, variables: &Environment) -> Result<Self, FunctionExit> {
+        let mut all = lambda_variables(name);
         all.extend(variables.clone());
-        Self::begin(name, &all).await
+        Self::launch(name, &all).await
     }
 
-    /// Starts it with these variables and no others, as somebody in a shell might.
-    pub async fn start_outside_lambda(name: &str, variables: &Variables) -> Result<Self, Ended> {
-        Self::begin(name, variables).await
+    /// Starts a function with only these variables, as from a shell.
+    pub async fn start_outside_lambda(name: &str, variables: &Environment) -> Result<Self, FunctionExit> {
+        Self::launch(name, variables).await
     }
 
-    async fn begin(name: &str, variables: &Variables) -> Result<Self, Ended> {
-        let (events, waiting) = mpsc::unbounded_channel();
-        let api = Arc::new(Api { waiting: waiting.into(), ..Api::default() });
+    async fn launch(name: &str, variables: &Environment) -> Result<Self, FunctionExit> {
+        let (events, pending) = mpsc::unbounded_channel();
+        let api = Arc::new(RuntimeApi { pending: pending.into(), ..RuntimeApi::default() });
         let address = api.clone().serve().await;
         let mut variables = variables.clone();
         if variables.contains_key(RUNTIME_API) {
             variables.insert(RUNTIME_API, address);
         }
-        let (mut child, log, ended) = spawn(name, &variables);
-        let asked = async {
+        let (mut child, log, exited) = spawn(name, &variables);
+        let started = async {
             tokio::select! {
                 () = api.ready.notified() => true,
-                _ = ended => false,
+                _ = exited => false,
             }
         };
-        match timeout(PATIENCE, asked).await {
+        match timeout(TIMEOUT, started).await {
             Ok(true) => Ok(Self { child, log, events }),
             Ok(false) => {
-                let code = child.wait().expect("it has ended").code();
+                let code = child.wait().expect("the process has exited").code();
                 let log = locked(&log).clone();
-                Err(Ended { code, log })
+                Err(FunctionExit { code, log })
             }
             Err(_) => {
                 let _ = child.kill();
-                panic!("{name} neither asks for events nor ends: {:#?}", locked(&log))
+                panic!("{name} neither requests an event nor exits: {:#?}", locked(&log))
             }
         }
     }
 
-    /// What it makes of an event; the error is the one that it reports to Lambda.
+    /// Invokes the function with an event. Returns its response, or the error that it reports to Lambda.
     pub async fn invoke(&self, event: Value) -> Result<Value, Value> {
-        let (answer, answered) = oneshot::channel();
-        self.events.send((event, answer)).expect("the runtime API is there");
-        match timeout(PATIENCE, answered).await {
-            Ok(Ok(answer)) => answer,
-            _ => panic!("no answer: {:#?}", self.log()),
+        let (sender, receiver) = oneshot::channel();
+        self.events.send((event, sender)).expect("the runtime API runs");
+        match timeout(TIMEOUT, receiver).await {
+            Ok(Ok(result)) => result,
+            _ => panic!("no response: {:#?}", self.log()),
         }
     }
 
-    /// All that it has said so far.
+    /// Returns the lines of stdout and stderr so far.
     pub fn log(&self) -> Vec<String> {
         locked(&self.log).clone()
     }
@@ -123,9 +123,9 @@ impl Drop for Function {
 
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
-/// The variables that Lambda sets by itself.
-fn lambdas_own(name: &str) -> Variables {
-    Variables::from([
+/// Returns the variables that Lambda sets.
+fn lambda_variables(name: &str) -> Environment {
+    Environment::from([
         (RUNTIME_API, String::new()),
         ("AWS_LAMBDA_FUNCTION_NAME", format!("signet-{name}")),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
@@ -144,55 +144,55 @@ fn lambdas_own(name: &str) -> Variables {
     ])
 }
 
-/// Starts a process; the receiver hears of its end.
-fn spawn(name: &str, variables: &Variables) -> (Child, Log, oneshot::Receiver<()>) {
+/// Starts a process. The receiver completes when the process has closed its output.
+fn spawn(name: &str, variables: &Environment) -> (Child, Log, oneshot::Receiver<()>) {
     let folder = env::var("SIGNET_TEST_FUNCTIONS").expect("tests/functions.sh sets SIGNET_TEST_FUNCTIONS");
-    let (said, stdout) = io::pipe().expect("there are pipes");
-    let stderr = stdout.try_clone().expect("there are pipes");
-    // The command holds the pipe's other end, which must be closed here for its end to be heard.
+    let (output, stdout) = io::pipe().expect("a pipe");
+    let stderr = stdout.try_clone().expect("a pipe");
+    // The command owns the pipe's write ends; dropping it lets the reader see the end of the output.
     let child = {
         let mut command = Command::new(PathBuf::from(folder).join(name));
         command.env_clear().envs(variables).stdout(stdout).stderr(stderr);
-        command.spawn().expect("the binary is there")
+        command.spawn().expect("the binary exists")
     };
     let log = Log::default();
-    let (end, ended) = oneshot::channel();
+    let (sender, exited) = oneshot::channel();
     let lines = Arc::clone(&log);
     thread::spawn(move || {
-        for line in BufReader::new(said).lines().map_while(Result::ok) {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
             locked(&lines).push(line);
         }
-        let _ = end.send(());
+        let _ = sender.send(());
     });
-    (child, log, ended)
+    (child, log, exited)
 }
 
-fn locked<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
-    one.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The runtime API of one function.
+/// The Lambda runtime API of one function.
 #[derive(Debug)]
-struct Api {
-    /// Events that the function has not asked for yet.
-    waiting: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
-    /// Who waits for an answer, by the invocation's id.
-    open: Mutex<HashMap<String, oneshot::Sender<Result<Value, Value>>>>,
-    /// The function has asked for its first event.
+struct RuntimeApi {
+    /// Events that the function has not requested yet.
+    pending: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
+    /// The invocations in progress, by request id.
+    in_progress: Mutex<HashMap<String, oneshot::Sender<Result<Value, Value>>>>,
+    /// Notified when the function requests its first event.
     ready: Notify,
 }
 
-impl Default for Api {
+impl Default for RuntimeApi {
     fn default() -> Self {
-        Self { waiting: mpsc::unbounded_channel().1.into(), open: Mutex::default(), ready: Notify::default() }
+        Self { pending: mpsc::unbounded_channel().1.into(), in_progress: Mutex::default(), ready: Notify::default() }
     }
 }
 
-impl Api {
-    /// Begins to answer; gives its address.
+impl RuntimeApi {
+    /// Starts the server and returns its address.
     async fn serve(self: Arc<Self>) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
-        let address = listener.local_addr().expect("it has an address").to_string();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a local address").to_string();
         let invocation = Router::new()
             .route("/next", get(next))
             .route("/{id}/response", post(response))
@@ -203,23 +203,23 @@ impl Api {
         address
     }
 
-    fn answer(&self, id: &str, answer: Result<Value, Value>) -> StatusCode {
-        let open = locked(&self.open).remove(id);
-        open.map_or(StatusCode::BAD_REQUEST, |waiting| {
-            let _ = waiting.send(answer);
+    fn complete(&self, id: &str, result: Result<Value, Value>) -> StatusCode {
+        let sender = locked(&self.in_progress).remove(id);
+        sender.map_or(StatusCode::BAD_REQUEST, |sender| {
+            let _ = sender.send(result);
             StatusCode::ACCEPTED
         })
     }
 }
 
-async fn next(State(api): State<Arc<Api>>) -> Response {
+async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
     api.ready.notify_one();
-    let Some((event, answer)) = api.waiting.lock().await.recv().await else {
+    let Some((event, sender)) = api.pending.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
     let now = Clock::System.now().as_millisecond();
     let id = crate::random_word("invocation");
-    locked(&api.open).insert(id.clone(), answer);
+    locked(&api.in_progress).insert(id.clone(), sender);
     let headers = [
         ("lambda-runtime-aws-request-id", id),
         ("lambda-runtime-deadline-ms", (now + 15_000).to_string()),
@@ -229,14 +229,14 @@ async fn next(State(api): State<Arc<Api>>) -> Response {
     (headers, Json(event)).into_response()
 }
 
-async fn response(State(api): State<Arc<Api>>, Path(id): Path<String>, answer: Bytes) -> StatusCode {
-    api.answer(&id, Ok(read(&answer)))
+async fn response(State(api): State<Arc<RuntimeApi>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    api.complete(&id, Ok(parse(&body)))
 }
 
-async fn error(State(api): State<Arc<Api>>, Path(id): Path<String>, error: Bytes) -> StatusCode {
-    api.answer(&id, Err(read(&error)))
+async fn error(State(api): State<Arc<RuntimeApi>>, Path(id): Path<String>, error: Bytes) -> StatusCode {
+    api.complete(&id, Err(parse(&error)))
 }
 
-fn read(body: &[u8]) -> Value {
-    serde_json::from_slice(body).expect("a function answers JSON")
+fn parse(body: &[u8]) -> Value {
+    serde_json::from_slice(body).expect("a JSON body")
 }

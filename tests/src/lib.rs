@@ -1,17 +1,17 @@
-//! What the black-box tests share: a whole [`Stack`] each, a [`Client`] that speaks HTTP to it, helpers that sell
-//! something, and [`Faults`] between the SDK and DynamoDB.
+//! Helpers for the black-box tests: a complete [`Stack`] for each test, an HTTP [`Client`] for its API, fixtures that
+//! issue licenses, and [`Faults`] that are injected between the SDK and AWS.
 //!
 //! ```no_run
 //! # async fn test() {
 //! use signet_tests::Stack;
 //!
 //! let stack = Stack::start().await;
-//! let sold = stack.operator.sell(2).await;
-//! let answer = stack.operator.get(&format!("license-keys/{}", sold.license_id)).await;
-//! assert_eq!(answer.body["status"], "active");
+//! let license = stack.operator.issue_new_license(2).await;
+//! let response = stack.operator.get(&format!("license-keys/{}", license.license_id)).await;
+//! assert_eq!(response.body["status"], "active");
 //! # }
 //! ```
-#![expect(clippy::expect_used, reason = "what does not work here fails the test")]
+#![expect(clippy::expect_used, reason = "an error in a helper fails the test")]
 
 mod browser;
 mod client;
@@ -34,13 +34,13 @@ pub use browser::{Browser, HtmlPage, SESSION};
 pub use client::{Client, TestResponse};
 pub use events::events;
 pub use faults::{Fault, Faults, Gate, Rule};
-pub use jose::{AppKey, Signed, json_of, thumbprint};
-pub use lambda_runtime::{Ended, Function, Variables};
+pub use jose::{AppKey, VerifiedToken, jwk_to_json, thumbprint};
+pub use lambda_runtime::{Environment, Function, FunctionExit};
 pub use logs::Logs;
 pub use operations::Operation;
 pub use raw_table::{RawTable, plain};
 pub use seats::Seats;
-pub use secrets::{found_in, items_hold, pieces};
+pub use secrets::{find_secret, items_contain, secret_fragments};
 pub use serde_json::{Value, json};
 pub use setup::{IssuedLicense, merged, random_word, text};
 pub use signet_process::SignetProcess;

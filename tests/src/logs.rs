@@ -1,4 +1,4 @@
-//! What a stack logs, taken down while a test runs.
+//! Captures what a stack logs during a test.
 
 use std::{
     io::{self, Write},
@@ -10,8 +10,8 @@ use shared::http::log::{Format, dispatch};
 use tracing::dispatcher::{self, DefaultGuard};
 use tracing_subscriber::EnvFilter;
 
-/// The log of everything that runs on this thread, from when this is made until it is dropped: of a stack that the same
-/// test starts, as a test's runtime has one thread. The embedded DynamoDB has one of its own, and is not heard.
+/// The log output of the current thread, from creation until drop. It includes a stack that the test starts, because a
+/// test's runtime has a single thread. The embedded DynamoDB runs on its own thread and is not captured.
 #[derive(Debug)]
 pub struct Logs {
     text: Sink,
@@ -19,40 +19,40 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// Takes down all from `info` on, as JSON.
-    pub fn of_this_thread() -> Self {
-        Self::with(Format::Json)
+    /// Captures everything at level `info` and above, as JSON.
+    pub fn capture() -> Self {
+        Self::capture_as(Format::Json)
     }
 
-    /// The same in another form.
-    pub fn with(format: Format) -> Self {
+    /// Captures everything at level `info` and above, in this format.
+    pub fn capture_as(format: Format) -> Self {
         let text = Sink::default();
         let writer = text.clone();
         let lines = dispatch(format, EnvFilter::new("info"), move || writer.clone());
         Self { text, _guard: dispatcher::set_default(&lines) }
     }
 
-    /// All of it, as it is written.
+    /// Returns the captured output.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.text.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 
-    /// Every line.
+    /// Returns the captured lines, parsed as JSON.
     pub fn lines(&self) -> Vec<Value> {
         self.text().lines().map(|line| serde_json::from_str(line).expect("each line is a JSON object")).collect()
     }
 
-    /// The lines of requests alone.
+    /// Returns only the request log lines.
     pub fn requests(&self) -> Vec<Value> {
         self.lines().into_iter().filter(|line| line["message"] == "request").collect()
     }
 
-    /// The line of the last request.
-    pub fn last(&self) -> Value {
-        self.requests().pop().expect("a request was made")
+    /// Returns the log line of the last request.
+    pub fn last_request(&self) -> Value {
+        self.requests().pop().expect("a request was logged")
     }
 
-    /// Forgets what there is.
+    /// Discards the captured output.
     pub fn clear(&self) {
         self.text.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

@@ -1,4 +1,4 @@
-//! Whether the seats of a license key fit together: in the table itself, and as the API tells of them.
+//! Checks that the seats of a license key are consistent, in the table and in the API.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -10,90 +10,97 @@ use shared::{
 
 use crate::{Stack, text};
 
-/// The seats of a license key at rest.
+/// The seats of a license key while no request is in progress.
 #[derive(Debug, Clone)]
 pub struct Seats {
-    /// The license's limit, as it is now.
+    /// The license's seat limit.
     pub max_users: Option<usize>,
-    /// The machines that hold: their `machine_id`, and the id of their activation.
+    /// The live activations: `machine_id` and activation id.
     pub held: BTreeMap<String, String>,
-    /// How many of them have lapsed, so that others may have their seats.
+    /// The number of lapsed activations among them, whose seats can be taken over.
     pub lapsed: usize,
 }
 
 impl Seats {
-    /// How many new machines get in, if no time passes; none where there is no limit.
-    pub fn room(&self) -> Option<usize> {
+    /// Returns how many more machines can activate now, or none if the license has no limit.
+    pub fn available(&self) -> Option<usize> {
         self.max_users.map(|max_users| max_users + self.lapsed - self.held.len())
     }
 }
 
-/// What the table says of a seat or of a machine: the generation, and the life that it names.
-type Life = (u64, Vec<u8>);
+/// The attributes of a seat item: its generation and the activation nonce of its holder.
+type SeatItem = (u64, Vec<u8>);
 
 impl Stack {
-    /// Checks the seats of a license key while no request is under way: every seat of its generation is named by the
-    /// machine that has it, every machine that holds is named by its seat, there are no more of them than the limit,
-    /// and the API says the same. Returns what holds.
-    pub async fn seats_at_rest(&self, license_id: &str) -> Seats {
-        let license = self.operator.get(&format!("license-keys/{license_id}")).await.expect(200);
+    /// Checks the seats of a license key while no request is in progress, and returns them. Every seat item of the
+    /// license's generation and the activation that it names refer to each other, the live activations do not exceed
+    /// the limit, and the API reports the same.
+    pub async fn check_seats(&self, license_id: &str) -> Seats {
+        let license = self.operator.get(&format!("license-keys/{license_id}")).await.expect_status(200);
         let generation = license["generation"].as_u64().expect("a generation");
         let max_users = license["max_users"].as_u64();
         let (seats, machines) = self.seats_in_table(license_id).await;
 
-        for (number, (_, life)) in seats.iter().filter(|(_, (of, _))| *of == generation) {
-            let named = machines.get(life);
-            assert_eq!(named, Some(&(generation, Some(*number))), "seat {number} is lost: {seats:?} {machines:?}");
+        for (number, (_, nonce)) in seats.iter().filter(|(_, (of, _))| *of == generation) {
+            let holder = machines.get(nonce);
+            assert_eq!(
+                holder,
+                Some(&(generation, Some(*number))),
+                "seat {number} has no activation: {seats:?} {machines:?}"
+            );
         }
-        assert!(seats.values().all(|(of, _)| *of <= generation), "a seat of a generation to come: {seats:?}");
+        assert!(seats.values().all(|(of, _)| *of <= generation), "a seat of a future generation: {seats:?}");
         let mut live = 0;
-        for (life, (of, seat)) in machines.iter().filter(|(_, (of, _))| *of == generation) {
+        for (nonce, (of, seat)) in machines.iter().filter(|(_, (of, _))| *of == generation) {
             if let Some(number) = seat {
-                assert_eq!(seats.get(number), Some(&(*of, life.clone())), "two machines in seat {number}: {seats:?}");
+                assert_eq!(seats.get(number), Some(&(*of, nonce.clone())), "two machines in seat {number}: {seats:?}");
             }
-            live += usize::from(max_users.is_none_or(|most| seat.is_some_and(|number| number < most)));
+            live += usize::from(max_users.is_none_or(|max| seat.is_some_and(|number| number < max)));
         }
-        let max_users = max_users.map(|most| usize::try_from(most).expect("a small number"));
-        assert!(max_users.is_none_or(|most| live <= most), "{live} live seats: {license}");
+        let max_users = max_users.map(|max| usize::try_from(max).expect("a small number"));
+        assert!(max_users.is_none_or(|max| live <= max), "{live} live seats: {license}");
         assert_eq!(license["seats_used"], live, "{license}");
 
-        let (held, lapsed) = self.machines_listed(license_id).await;
-        assert_eq!(held.len(), live, "the list: {held:?}");
-        let audit = self.operator.post(&format!("license-keys/{license_id}/audit"), json!({})).await.expect(200);
+        let (held, lapsed) = self.listed_activations(license_id).await;
+        assert_eq!(held.len(), live, "listed activations: {held:?}");
+        let audit = self.operator.post(&format!("license-keys/{license_id}/audit"), json!({})).await.expect_status(200);
         assert_eq!((&audit["findings"][0]["code"], &audit["findings"][0]["ok"]), (&json!("seats"), &json!(true)));
         Seats { max_users, held, lapsed }
     }
 
-    /// All seats of a license key by their numbers, and by their lives all machines that have not ended, with the
-    /// generation and the seat that each names.
-    async fn seats_in_table(&self, license_id: &str) -> (BTreeMap<u64, Life>, BTreeMap<Vec<u8>, (u64, Option<u64>)>) {
-        let id = LicenseId::from_str(license_id).expect("a license key's id");
+    /// Reads the seat items of a license key by number, and its activations that have not ended by nonce, each with its
+    /// generation and seat number.
+    async fn seats_in_table(
+        &self,
+        license_id: &str,
+    ) -> (BTreeMap<u64, SeatItem>, BTreeMap<Vec<u8>, (u64, Option<u64>)>) {
+        let id = LicenseId::from_str(license_id).expect("a license id");
         let query = Query::prefix(keys::license_partition(id), "");
-        let items = self.local.app.table.query_all(query).await.expect("the table answers");
+        let items = self.local.app.table.query_all(query).await.expect("the query succeeds");
         let (mut seats, mut machines) = (BTreeMap::new(), BTreeMap::new());
         for item in items {
             let number = |name: &str| item.get(name).and_then(|value| value.as_n().ok()?.parse::<u64>().ok());
-            let life = || item["life"].as_b().expect("bytes").as_ref().to_vec();
-            let place = item["SK"].as_s().expect("a text");
-            if let Some(seat) = place.strip_prefix(keys::SEAT) {
+            let nonce = || item["life"].as_b().expect("bytes").as_ref().to_vec();
+            let sort_key = item["SK"].as_s().expect("a string");
+            if let Some(seat) = sort_key.strip_prefix(keys::SEAT) {
                 let seat = seat.parse().expect("a number");
-                seats.insert(seat, (number("generation").expect("a generation"), life()));
-            } else if place.starts_with(keys::MACHINE) && !item.contains_key("ended_at") {
-                machines.insert(life(), (number("generation").expect("a generation"), number("seat")));
+                seats.insert(seat, (number("generation").expect("a generation"), nonce()));
+            } else if sort_key.starts_with(keys::MACHINE) && !item.contains_key("ended_at") {
+                machines.insert(nonce(), (number("generation").expect("a generation"), number("seat")));
             }
         }
         (seats, machines)
     }
 
-    /// The machines of a license key by the API's list, and how many of them have lapsed.
-    async fn machines_listed(&self, license_id: &str) -> (BTreeMap<String, String>, usize) {
+    /// Lists the activations of a license key through the API, and counts the lapsed ones.
+    async fn listed_activations(&self, license_id: &str) -> (BTreeMap<String, String>, usize) {
         let (mut held, mut lapsed, mut more) = (BTreeMap::new(), 0, String::new());
         loop {
             let list = format!("license-activations?license_id={license_id}&limit=100{more}");
-            let page = self.operator.get(&list).await.expect(200);
+            let page = self.operator.get(&list).await.expect_status(200);
             for one in page["items"].as_array().expect("items") {
-                let twice = held.insert(text(&one["machine_id"]).to_owned(), text(&one["id"]).to_owned());
-                assert_eq!(twice, None, "a machine twice in the list");
+                let duplicate = held.insert(text(&one["machine_id"]).to_owned(), text(&one["id"]).to_owned());
+                assert_eq!(duplicate, None, "a machine is listed twice");
                 lapsed += usize::from(one["status"] == "lapsed");
             }
             match page["next_cursor"].as_str() {

@@ -1,31 +1,31 @@
-//! Looking for a secret wherever it must not be, however it is spelt.
+//! Searches text and table items for secrets, in any common encoding.
 
 use aho_corasick::AhoCorasick;
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use serde_json::Value;
 
-/// A secret in each of its spellings: as it is, in hexadecimal digits, and inside of base64 at each of the three places
-/// where it may begin there.
-fn spellings(secret: &[u8]) -> Vec<Vec<u8>> {
+/// Returns the encodings of a secret to search for: the secret itself, hexadecimal, and base64 at each of the three
+/// possible alignments.
+fn encodings(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut all = vec![secret.to_vec(), HEXLOWER.encode(secret).into_bytes(), HEXUPPER.encode(secret).into_bytes()];
     for before in 0..3 {
         let mut padded = vec![0; before];
         padded.extend(secret);
-        let whole = padded.len() / 3 * 3;
-        // Symbols that a neighbour has a share in are left out.
+        let complete = padded.len() / 3 * 3;
+        // Symbols that also encode bits of adjacent bytes are omitted.
         let first = (before * 4).div_ceil(3);
         for encoding in [&BASE64_NOPAD, &BASE64URL_NOPAD] {
-            all.push(encoding.encode(&padded[..whole]).as_bytes()[first..].to_vec());
+            all.push(encoding.encode(&padded[..complete]).as_bytes()[first..].to_vec());
         }
     }
     all
 }
 
-/// What is left of a secret when it is cut up, as what is written in pieces may be: a license key without its dashes
-/// and two of its groups, a token's payload and its signature, the random part of an API key. What anybody may see is
-/// left out: a license key's product and its last group, which is its hint, a token's header, an API key's id. None is
-/// so short that it might stand somewhere by chance.
-pub fn pieces(secret: &str) -> Vec<String> {
+/// Returns the secret and the parts of it that must not leak either: a key string without dashes and pairs of its
+/// groups, a token's payload and signature, the random part of an API key, each also in lower and upper case. Public
+/// parts are omitted: a key string's product and its last group (the hint), a token's header, an API key's id. Every
+/// part is long enough not to occur by chance.
+pub fn secret_fragments(secret: &str) -> Vec<String> {
     let mut all = vec![secret.to_owned()];
     let groups: Vec<&str> = secret.split('-').collect();
     let random = groups.len().checked_sub(6).map(|first| &groups[first..]).unwrap_or_default();
@@ -39,45 +39,45 @@ pub fn pieces(secret: &str) -> Vec<String> {
         all.extend([bare[..10].to_owned(), bare[15..].to_owned(), bare]);
         all.extend(random[..5].windows(2).map(|pair| pair.join("-")));
     }
-    let cases: Vec<String> = all.iter().flat_map(|piece| [piece.to_lowercase(), piece.to_uppercase()]).collect();
+    let cases: Vec<String> = all.iter().flat_map(|part| [part.to_lowercase(), part.to_uppercase()]).collect();
     all.extend(cases);
     all.sort_unstable();
     all.dedup();
-    assert!(all.iter().all(|piece| piece.len() >= 10), "{secret} is too short to be looked for");
+    assert!(all.iter().all(|part| part.len() >= 10), "{secret} is too short to search for");
     all
 }
 
-/// The first of these that a text has in it, in any spelling.
-pub fn found_in(text: &str, secrets: &[String]) -> Option<String> {
-    let spelt: Vec<(usize, Vec<u8>)> = secrets
+/// Returns the first of these secrets that a text contains, in any encoding.
+pub fn find_secret(text: &str, secrets: &[String]) -> Option<String> {
+    let patterns: Vec<(usize, Vec<u8>)> = secrets
         .iter()
         .enumerate()
-        .flat_map(|(index, secret)| spellings(secret.as_bytes()).into_iter().map(move |spelt| (index, spelt)))
+        .flat_map(|(index, secret)| encodings(secret.as_bytes()).into_iter().map(move |pattern| (index, pattern)))
         .collect();
-    let all = AhoCorasick::new(spelt.iter().map(|(_, spelt)| spelt)).expect("there are not so many");
-    all.find(text).map(|found| secrets[spelt[found.pattern().as_usize()].0].clone())
+    let all = AhoCorasick::new(patterns.iter().map(|(_, pattern)| pattern)).expect("the patterns fit an automaton");
+    all.find(text).map(|found| secrets[patterns[found.pattern().as_usize()].0].clone())
 }
 
-/// Whether items of the table have the secret in them, in any spelling, also in what they have in base64.
-pub fn items_hold(items: &[Value], secret: &str) -> bool {
+/// Returns whether items of the table contain the secret in any encoding, also inside base64 values.
+pub fn items_contain(items: &[Value], secret: &str) -> bool {
     let mut all = Vec::new();
     for item in items {
-        contents(item, &mut all);
+        collect_contents(item, &mut all);
     }
-    let wanted = spellings(secret.as_bytes());
-    all.iter().any(|hay| wanted.iter().any(|needle| hay.windows(needle.len()).any(|part| part == needle)))
+    let patterns = encodings(secret.as_bytes());
+    all.iter().any(|hay| patterns.iter().any(|needle| hay.windows(needle.len()).any(|part| part == needle)))
 }
 
-/// All texts and bytes of a value; a text that can be read as base64 or hexadecimal digits as those bytes too.
-fn contents(value: &Value, found: &mut Vec<Vec<u8>>) {
+/// Collects all strings of a value as bytes, and the decoded bytes of those that are valid base64 or hexadecimal.
+fn collect_contents(value: &Value, found: &mut Vec<Vec<u8>>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
                 found.push(name.as_bytes().to_vec());
-                contents(value, found);
+                collect_contents(value, found);
             }
         }
-        Value::Array(values) => values.iter().for_each(|value| contents(value, found)),
+        Value::Array(values) => values.iter().for_each(|value| collect_contents(value, found)),
         Value::String(text) => {
             found.push(text.as_bytes().to_vec());
             for encoding in [&BASE64, &BASE64_NOPAD, &BASE64URL_NOPAD, &HEXLOWER, &HEXUPPER] {

@@ -1,4 +1,4 @@
-//! The real binary, as a child of a test.
+//! The `signet` binary as a child process of a test.
 
 use std::{
     fs,
@@ -11,50 +11,50 @@ use serde_json::Value;
 
 use crate::text;
 
-/// A running one, killed in the end.
+/// A running `signet` process, killed on drop.
 #[derive(Debug)]
 pub struct SignetProcess {
     child: Child,
-    /// What is in its `local.json`.
+    /// The contents of its `local.json`.
     pub local: Value,
 }
 
 impl SignetProcess {
-    /// Starts one with this folder, as the command says, and waits until it says that it answers.
+    /// Starts the command, whose data folder is `folder`, and waits until it accepts requests.
     pub fn spawn(folder: &Path, command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary is there");
-        let mut said = BufReader::new(child.stdout.take().expect("it was asked for"));
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary exists");
+        let mut output = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut first = String::new();
-        said.read_line(&mut first).expect("it speaks");
+        output.read_line(&mut first).expect("stdout is readable");
         assert!(first.starts_with("Signet is running at http://127.0.0.1:"), "{first}");
-        let file = fs::read(folder.join("local.json")).expect("local.json is there while it answers");
+        let file = fs::read(folder.join("local.json")).expect("local.json exists while the process runs");
         let local = serde_json::from_slice(&file).expect("JSON");
         Self { child, local }
     }
 
-    /// Where a path is.
+    /// Returns the URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", text(&self.local["base_url"]))
     }
 
-    /// The operator's API key.
+    /// Returns the operator's API key.
     pub fn key(&self) -> String {
         text(&self.local["operator_api_key"]).to_owned()
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Sends a signal, as in `TERM`, waits until the process has exited and returns its exit code.
     pub fn signal(mut self, name: &str) -> i32 {
-        // The shell has one of its own, where there is no such program.
+        // Shells have `kill` built in; the program may be missing.
         let kill = format!("kill -s {name} {}", self.child.id());
-        let sent = Command::new("sh").args(["-c", &kill]).status().expect("there is a shell");
+        let sent = Command::new("sh").args(["-c", &kill]).status().expect("sh exists");
         assert!(sent.success());
-        self.child.wait().expect("it ends").code().expect("by itself")
+        self.child.wait().expect("the process exits").code().expect("an exit code, not a signal")
     }
 
-    /// kill -9
+    /// Kills the process (`SIGKILL`) and waits until it has exited.
     pub fn kill(&mut self) {
-        self.child.kill().expect("it runs");
-        self.child.wait().expect("it ends");
+        self.child.kill().expect("the process runs");
+        self.child.wait().expect("the process exits");
     }
 }
 

@@ -89,7 +89,7 @@ pub async fn create_api_key(
 ) -> Result<Response, Problem> {
     let scopes = check(&request, ctx.now)?;
     caller.require_all(&scopes)?;
-    let secret = ApiKeySecret::generate(IdGenerator::new(ctx.now).make(), &mut rand::rng());
+    let secret = ApiKeySecret::generate(IdGenerator::new(ctx.now).generate(), &mut rand::rng());
     let key = ApiKey {
         id: secret.id,
         name: request.name,

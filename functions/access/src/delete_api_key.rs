@@ -56,7 +56,7 @@ pub async fn delete_api_key(table: &Table, caller: &Caller, id: ApiKeyId) -> Res
     caller.require_all(&found.key.scopes)?;
     match table.delete_api_key(&found.key).await? {
         DeleteOutcome::Done => Ok(()),
-        DeleteOutcome::Absent => Err(Problem::not_found()),
+        DeleteOutcome::NotFound => Err(Problem::not_found()),
         DeleteOutcome::LastAccessKey => {
             let detail = "no other API key without an expiry has access:write: create one first";
             Err(Problem::new(Code::LastAccessKey, detail))

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use shared::{
     AppState,
     auth::Caller,
-    domain::{Code, Scope, key_ring::RingConflict},
+    domain::{Code, Scope, key_ring::KeyRingConflict},
     http::{
         Problem, RequestContext, StrictJson,
         responses::{Authenticated, Authorized, JsonBody, ServerErrors},
@@ -28,28 +28,28 @@ pub struct Request {
 }
 
 shared::problems! {
-    /// Errors specific to this endpoint.
-    Errors: StateConflict;
+/// Errors specific to this endpoint.
+Errors: StateConflict;
 }
 
 /// Rotates the signing keys.
 #[utoipa::path(
-    post,
-    path = "/api/v1.0/signing-keys/rotate",
-    tag = "access",
-    summary = "Rotate the signing keys",
-    description = "Promotes the `next` key to `current` if it has been published for long enough. The key that was `current` \
+post,
+path = "/api/v1.0/signing-keys/rotate",
+tag = "access",
+summary = "Rotate the signing keys",
+description = "Promotes the `next` key to `current` if it has been published for long enough. The key that was `current` \
         stays in the JWKS until the last token that it signed has expired.",
-    request_body = Request,
-    responses(
-        (status = 200, description = "The updated key ring", body = SigningKeysResource),
-        Errors,
-        Authenticated,
-        Authorized,
-        JsonBody,
-        ServerErrors,
-    ),
-    security(("api_key" = ["keys:write"]), ("bearer" = [])),
+request_body = Request,
+responses(
+(status = 200, description = "The updated key ring", body = SigningKeysResource),
+Errors,
+Authenticated,
+Authorized,
+JsonBody,
+ServerErrors,
+),
+security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(app): State<AppState>,
@@ -79,11 +79,11 @@ pub async fn rotate(app: &AppState, force: bool, ctx: &RequestContext) -> Result
         if ring.current().map(|key| &key.kid) != initial_kid.as_ref() {
             return Ok(SigningKeysResource::new(&ring, policy));
         }
-        let promoted = if force { ring.promoted_at_once(policy, ctx.now) } else { ring.promoted(policy, ctx.now) };
+        let promoted = if force { ring.promote_immediately(policy, ctx.now) } else { ring.promote(policy, ctx.now) };
         let changed = promoted.map_err(state_conflict)?;
         let response = SigningKeysResource::new(&ring.clone().with(&changed), policy);
         let done = ctx.idempotency.ok_without_etag(&response).await?;
-        let update = KeyRingUpdate { changed: &changed, done: done.as_ref(), ..KeyRingUpdate::default() };
+        let update = KeyRingUpdate { changed: &changed, completion: done.as_ref(), ..KeyRingUpdate::default() };
         if table.update_key_ring(&ring, update).await? {
             maintain_after_change(app).await;
             return Ok(response);
@@ -101,6 +101,6 @@ pub(crate) async fn maintain_after_change(app: &AppState) {
     }
 }
 
-pub(crate) fn state_conflict(conflict: RingConflict) -> Problem {
+pub(crate) fn state_conflict(conflict: KeyRingConflict) -> Problem {
     Problem::new(Code::StateConflict, conflict.to_string())
 }

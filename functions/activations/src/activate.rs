@@ -20,7 +20,7 @@ use shared::{
         EventType, IdGenerator, License, MachineHash, Product, PublicKeyInput, SeatStatus, Secret, Tier,
         ValidationErrors,
         rate_limit::{ActivationRateLimit, Bucket},
-        seat::{choose_free, is_machine_id, is_machine_name, lease, windows},
+        seat::{choose_free_seat, is_machine_id, is_machine_name, lease, seat_windows},
     },
     http::{
         Metric, Problem, RequestContext, StrictJson,
@@ -31,7 +31,7 @@ use shared::{
     store::{
         Backoff, Table,
         activations::{RenewOutcome, Renewal},
-        rate_limiter::{self, CountError},
+        rate_limiter::{self, RateLimitError},
         seats::{ActivationOutcome, NewActivation},
     },
     tokens::EncodedToken,
@@ -150,8 +150,10 @@ pub async fn activate(app: &AppState, request: &Request, ctx: &RequestContext) -
     let mut backoff = Backoff::default();
     loop {
         let (license, found) = read(&app.table, &credential, machine.hash).await?;
-        let catalog =
-            app.catalog.read_with(&app.table, ctx.now, |catalog| catalog.product_and_tier(&license).is_some()).await?;
+        let catalog = app
+            .catalog
+            .read_containing(&app.table, ctx.now, |catalog| catalog.product_and_tier(&license).is_some())
+            .await?;
         let (product, tier) = catalog.product_and_tier(&license).ok_or_else(|| not_in_catalog(&license))?;
         if let Some(refusal) = license.refusal(product.is_active, credential.generation, ctx.now) {
             return Err(refusal.into());
@@ -253,7 +255,7 @@ impl Attempt<'_> {
         match found.map(|found| (found, found.seat_status(self.license))) {
             Some((found, SeatStatus::Live)) => self.renew(found).await,
             Some((_, SeatStatus::Newer)) => Ok(AttemptOutcome::Retry),
-            Some((previous, SeatStatus::Dead)) => self.find_seat(Some(previous)).await,
+            Some((previous, SeatStatus::NotLive)) => self.find_seat(Some(previous)).await,
             None => self.find_seat(None).await,
         }
     }
@@ -285,14 +287,14 @@ impl Attempt<'_> {
         // Counted before the first read of a seat, so that an app that retries in a loop cannot exhaust the read capacity
         // of the license's partition.
         self.count_search().await?;
-        let scans = self.rate_limit().and_then(|limit| limit.full_scans(self.license));
+        let scans = self.rate_limit().and_then(|limit| limit.full_scan_bucket(self.license));
         if let Some(scans) = &scans {
             self.app.rate_limiter.check(scans, self.ctx.now).map_err(rate_limited)?;
         }
-        let windows = windows(max_users, &mut rand::rng());
+        let windows = seat_windows(max_users, &mut rand::rng());
         for window in windows {
             let taken = self.app.table.taken_seats(self.license, &window).await?;
-            let free = choose_free(&window, &taken, &mut rand::rng());
+            let free = choose_free_seat(&window, &taken, &mut rand::rng());
             if let Some(number) = free {
                 return self.take(Some(number), previous).await;
             }
@@ -302,26 +304,26 @@ impl Attempt<'_> {
         if let (AttemptOutcome::Full, Some(scans)) = (&outcome, &scans) {
             // Counted after the scan: this request has its outcome. `check` above rejects later ones before they scan.
             match self.app.rate_limiter.count(&self.app.table, scans, self.ctx.now).await {
-                Ok(()) | Err(CountError::RateLimitExceeded(_)) => {}
-                Err(CountError::Store(error)) => return Err(error.into()),
+                Ok(()) | Err(RateLimitError::RateLimitExceeded(_)) => {}
+                Err(RateLimitError::Store(error)) => return Err(error.into()),
             }
         }
         Ok(outcome)
     }
 
     fn rate_limit(&self) -> Option<ActivationRateLimit> {
-        self.app.settings.rate_limits.churn
+        self.app.settings.rate_limits.activations
     }
 
     async fn count_search(&self) -> Result<(), Problem> {
         let ttl = self.tier.token_ttl_seconds;
-        let bucket = self.rate_limit().and_then(|limit| limit.searches(self.license, self.machine.hash, ttl));
+        let bucket = self.rate_limit().and_then(|limit| limit.search_bucket(self.license, self.machine.hash, ttl));
         self.count(&self.counted.search, bucket).await
     }
 
     async fn count_activation(&self) -> Result<(), Problem> {
         let ttl = self.tier.token_ttl_seconds;
-        let bucket = self.rate_limit().and_then(|limit| limit.activations(self.license, self.machine.hash, ttl));
+        let bucket = self.rate_limit().and_then(|limit| limit.activation_bucket(self.license, self.machine.hash, ttl));
         self.count(&self.counted.activation, bucket).await
     }
 
@@ -329,8 +331,8 @@ impl Attempt<'_> {
         let Some(bucket) = bucket else { return Ok(()) };
         let count = || self.app.rate_limiter.count(&self.app.table, &bucket, self.ctx.now);
         counted.get_or_try_init(count).await.map_err(|error| match error {
-            CountError::RateLimitExceeded(exceeded) => rate_limited(exceeded),
-            CountError::Store(error) => error.into(),
+            RateLimitError::RateLimitExceeded(exceeded) => rate_limited(exceeded),
+            RateLimitError::Store(error) => error.into(),
         })?;
         Ok(())
     }
@@ -339,7 +341,7 @@ impl Attempt<'_> {
         self.count_activation().await?;
         let activation = self.new_activation(seat);
         let event = self.event(EventType::Activated, &activation, None);
-        let new = NewActivation { activation: &activation, dead: previous, event: &event };
+        let new = NewActivation { activation: &activation, previous, event: &event };
         Ok(attempt_outcome(self.app.table.take_free_seat(new).await?))
     }
 
@@ -358,7 +360,7 @@ impl Attempt<'_> {
         self.count_activation().await?;
         let activation = self.new_activation(lapsed.seat);
         let event = self.event(EventType::TakenOver, &activation, Some(lapsed));
-        let new = NewActivation { activation: &activation, dead: previous, event: &event };
+        let new = NewActivation { activation: &activation, previous, event: &event };
         Ok(attempt_outcome(self.app.table.take_over(new, lapsed, lapsed_before).await?))
     }
 
@@ -440,6 +442,6 @@ impl Attempt<'_> {
 fn attempt_outcome(outcome: ActivationOutcome) -> AttemptOutcome {
     match outcome {
         ActivationOutcome::Done(activation) => AttemptOutcome::New(activation),
-        ActivationOutcome::Lost => AttemptOutcome::Retry,
+        ActivationOutcome::Conflict => AttemptOutcome::Retry,
     }
 }

@@ -121,7 +121,7 @@ async fn deactivate(
     let event = ctx.event(&mut IdGenerator::new(ctx.now), EventType::Deactivated, id.license, actor, data);
     Ok(match table.deactivate(&activation, &event).await? {
         DeactivateOutcome::Done(ended) => Some(*ended),
-        DeactivateOutcome::Gone => None,
+        DeactivateOutcome::NotFound => None,
     })
 }
 

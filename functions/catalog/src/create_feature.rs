@@ -81,7 +81,7 @@ pub async fn create_feature(
     request: Request,
 ) -> Result<Feature, Problem> {
     let feature = Feature {
-        id: IdGenerator::new(ctx.now).make(),
+        id: IdGenerator::new(ctx.now).generate(),
         product_id: request.product_id,
         key: request.key,
         name: request.name,

@@ -85,7 +85,7 @@ pub async fn create_product(
     request: Request,
 ) -> Result<Product, Problem> {
     let product = Product {
-        id: IdGenerator::new(ctx.now).make(),
+        id: IdGenerator::new(ctx.now).generate(),
         code: request.code,
         name: request.name,
         description: request.description,

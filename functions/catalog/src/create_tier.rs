@@ -153,7 +153,7 @@ fn tier(request: Request, now: Timestamp) -> Tier {
     let default_heartbeat = Tier::default_heartbeat_interval(request.token_ttl_seconds);
     let heartbeat = request.heartbeat_interval_seconds.unwrap_or(default_heartbeat);
     Tier {
-        id: IdGenerator::new(now).make(),
+        id: IdGenerator::new(now).generate(),
         product_id: request.product_id,
         code: request.code,
         name: request.name,

@@ -2,7 +2,6 @@
 //!
 //! Operator endpoints read the table, so that operators see their own writes. The public catalog is served from a cache.
 
-pub mod arrange;
 pub mod create_feature;
 pub mod create_product;
 pub mod create_tier;
@@ -14,6 +13,7 @@ pub mod list_features;
 pub mod list_products;
 pub mod list_tiers;
 pub mod public_catalog;
+pub mod reorder;
 pub mod replace_feature;
 pub mod replace_product;
 pub mod replace_tier;

@@ -12,7 +12,7 @@ use shared::{
     },
     store::{
         Table,
-        pagination::{ListError, Page, PageRequest, paginate_in_memory, sortable},
+        pagination::{ListError, Page, PageRequest, paginate_in_memory, sortable_number},
     },
 };
 use utoipa::IntoParams;
@@ -54,6 +54,6 @@ pub async fn list_features(
 ) -> Result<Page<Feature>, ListError> {
     let mut features: Vec<Feature> = table.catalog().await?.catalog.features.into_values().collect();
     features.retain(|feature| product_id.is_none_or(|id| feature.product_id == id));
-    let sort_key = |feature: &Feature| [sortable(feature.sort_order), feature.id.to_string()];
+    let sort_key = |feature: &Feature| [sortable_number(feature.sort_order), feature.id.to_string()];
     Ok(paginate_in_memory(features, &format!("features {product_id:?}"), paging, sort_key)?)
 }

@@ -11,7 +11,7 @@ use shared::{
     },
     store::{
         Table,
-        pagination::{ListError, Page, PageRequest, paginate_in_memory, sortable},
+        pagination::{ListError, Page, PageRequest, paginate_in_memory, sortable_number},
     },
 };
 
@@ -39,6 +39,6 @@ pub(crate) async fn handler(
 /// Returns a page of all products, in ascending order of `sort_order`.
 pub async fn list_products(table: &Table, paging: &PageRequest) -> Result<Page<Product>, ListError> {
     let products = table.catalog().await?.catalog.products.into_values().collect();
-    let sort_key = |product: &Product| [sortable(product.sort_order), product.id.to_string()];
+    let sort_key = |product: &Product| [sortable_number(product.sort_order), product.id.to_string()];
     Ok(paginate_in_memory(products, "products", paging, sort_key)?)
 }

@@ -12,7 +12,7 @@ use shared::{
     },
     store::{
         Table,
-        pagination::{ListError, Page, PageRequest, paginate_in_memory, sortable},
+        pagination::{ListError, Page, PageRequest, paginate_in_memory, sortable_number},
     },
 };
 use utoipa::IntoParams;
@@ -57,7 +57,7 @@ pub async fn list_tiers(
     let catalog = table.catalog().await?.catalog;
     let matches = |tier: &&Tier| product_id.is_none_or(|id| tier.product_id == id);
     let tiers = catalog.tiers.values().filter(matches).collect();
-    let sort_key = |tier: &&Tier| [sortable(tier.sort_order), tier.id.to_string()];
+    let sort_key = |tier: &&Tier| [sortable_number(tier.sort_order), tier.id.to_string()];
     let page = paginate_in_memory(tiers, &format!("tiers {product_id:?}"), paging, sort_key)?;
     Ok(page.map(|tier| TierResource::new(&catalog, tier.clone())))
 }

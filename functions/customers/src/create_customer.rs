@@ -79,7 +79,7 @@ pub async fn create_customer(table: &Table, ctx: &RequestContext, request: Reque
     Customer::check(&mut invalid, &request.name, &request.email, request.company.as_deref());
     invalid.into_result()?;
     let customer = Customer {
-        id: IdGenerator::new(ctx.now).make(),
+        id: IdGenerator::new(ctx.now).generate(),
         name: request.name,
         email: request.email,
         company: request.company,

@@ -102,7 +102,7 @@ pub async fn replace_customer(
         match table.replace_customer(&read, &customer).await? {
             ReplaceCustomerOutcome::Done => return Ok(customer),
             ReplaceCustomerOutcome::EmailTaken => return Err(email_taken()),
-            ReplaceCustomerOutcome::Moved => backoff.retry().await?,
+            ReplaceCustomerOutcome::Conflict => backoff.retry().await?,
         }
     }
 }

@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     fn values(letter: &str) -> SecretValues {
-        let derived = |purpose| SecretKey::derived(&Secret::new(letter.repeat(43)), purpose).unwrap();
+        let derived = |purpose| SecretKey::derive(&Secret::new(letter.repeat(43)), purpose).unwrap();
         SecretValues { cursor_key: derived("a"), session_key: derived("b"), oidc_client_secret: None }
     }
 

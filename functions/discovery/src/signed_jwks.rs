@@ -44,7 +44,7 @@ const MEDIA_TYPE: &str = "application/jwk-set+jwt";
 pub async fn handler(State(app): State<AppState>, ctx: RequestContext) -> Result<Response, Problem> {
     let cache = app.tokens.ring();
     let ring = cache.read(ctx.now).await?;
-    let set = ring.good_set(ctx.now);
+    let set = ring.valid_signed_set(ctx.now);
     let set = set.ok_or_else(|| Problem::unavailable("there is no valid signed key set"))?;
     let headers = [(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)), (ETAG, etag(set.jwt.as_bytes()))];
     Ok((public_cache_control(cache.refresh_interval()), headers, set.jwt.clone()).into_response())

@@ -65,22 +65,22 @@ pub struct Finding {
 
 /// Audits a license key.
 #[utoipa::path(
-    post,
-    path = "/api/v1.0/license-keys/{id}/audit",
-    tag = "license keys",
-    summary = "Audit a license key",
-    description = "Checks the stored data of a license key for inconsistencies and, with `repair`, repairs them.",
-    params(("id" = LicenseId, Path, description = "`lic_…`")),
-    request_body = Request,
-    responses(
-        (status = 200, description = "The findings", body = Response),
-        Authenticated,
-        Authorized,
-        PathLookup,
-        JsonBody,
-        ServerErrors,
-    ),
-    security(("api_key" = ["licenses:write"]), ("bearer" = [])),
+post,
+path = "/api/v1.0/license-keys/{id}/audit",
+tag = "license keys",
+summary = "Audit a license key",
+description = "Checks the stored data of a license key for inconsistencies and, with `repair`, repairs them.",
+params(("id" = LicenseId, Path, description = "`lic_…`")),
+request_body = Request,
+responses(
+(status = 200, description = "The findings", body = Response),
+Authenticated,
+Authorized,
+PathLookup,
+JsonBody,
+ServerErrors,
+),
+security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(app): State<AppState>,
@@ -124,7 +124,7 @@ pub async fn audit(
     let data = serde_json::json!({ "ok": ok, "repair": repair });
     let event = ctx.event(&mut ids, EventType::Audited, id, actor, data);
     let done = ctx.idempotency.ok_without_etag(&response).await?;
-    app.table.note_audit(&event, done.as_ref()).await?;
+    app.table.record_audit(&event, done.as_ref()).await?;
     Ok(response)
 }
 
@@ -147,7 +147,7 @@ async fn seats(
         for activation in &inconsistencies.activations {
             let data = serde_json::json!({ "activation_id": activation.id.to_string(), "repair": true });
             let event = ctx.event(ids, EventType::Deactivated, license.id, actor, data);
-            app.table.end_without_seat(activation, &event).await?;
+            app.table.end_seatless_activation(activation, &event).await?;
         }
         inconsistencies = app.table.inconsistencies(license).await?;
     }

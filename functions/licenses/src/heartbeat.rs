@@ -116,7 +116,7 @@ pub async fn heartbeat(app: &AppState, request: &Request, ctx: &RequestContext) 
     let license = license?.ok_or(TokenInvalid)?;
 
     let catalog =
-        app.catalog.read_with(&app.table, now, |catalog| catalog.product_and_tier(&license).is_some()).await?;
+        app.catalog.read_containing(&app.table, now, |catalog| catalog.product_and_tier(&license).is_some()).await?;
     let (product, tier) = catalog.product_and_tier(&license).ok_or_else(|| not_in_catalog(&license))?;
     if let Some(refusal) = license.refusal(product.is_active, claims.generation, now) {
         return Err(refusal.into());

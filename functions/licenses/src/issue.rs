@@ -19,7 +19,7 @@ use shared::{
     key_issuance::{NewKeyString, issue_key_string},
     store::{
         Backoff, StoreError, Table,
-        license_writes::{Issue, IssueOutcome, Superseding},
+        license_writes::{IssueOutcome, NewLicense, SupersededLicense},
     },
 };
 use utoipa::ToSchema;
@@ -95,7 +95,7 @@ pub async fn issue(
 
     let mut ids = IdGenerator::new(ctx.now);
     let key = KeyString::generate(&product.code, &mut rand::rng());
-    let defaults = License::issued(ids.make(), request.customer_id, tier, key.hint(), ctx.now);
+    let defaults = License::issued(ids.generate(), request.customer_id, tier, key.hint(), ctx.now);
     let license = License {
         max_users: request.max_users.unwrap_or(defaults.max_users),
         expires_at: request.expires_at.unwrap_or(defaults.expires_at),
@@ -144,19 +144,19 @@ async fn write(
             let data = serde_json::json!({ "superseded_by": license.id });
             (old, ctx.event(ids, EventType::Superseded, old, actor, data))
         });
-        let issue = Issue {
+        let issue = NewLicense {
             license,
             key: &new_key.key,
             sealed: new_key.sealed.clone(),
             event: &event,
             current,
-            supersedes: superseded.as_ref().map(|(old, event)| Superseding {
+            supersedes: superseded.as_ref().map(|(old, event)| SupersededLicense {
                 license: *old,
                 event,
                 only_if_expired_at: None,
             }),
             claims_tier: false,
-            done: done.clone(),
+            completion: done.clone(),
         };
         if app.table.issue(&issue).await? == IssueOutcome::Done {
             return Ok(());

@@ -86,7 +86,7 @@ pub async fn regenerate(
             sealed: new_key.sealed,
             event: &event,
             now: ctx.now,
-            done: ctx.idempotency.ok(&response).await?,
+            completion: ctx.idempotency.ok(&response).await?,
         };
         if app.table.regenerate(&regeneration).await? == TransitionOutcome::Done {
             return Ok(response);

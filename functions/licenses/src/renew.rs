@@ -103,7 +103,7 @@ pub async fn renew(
         } else {
             let tier = catalog.tiers.get(&read.tier_id);
             let tier = tier.ok_or_else(|| not_in_catalog(&read))?;
-            (Some(next_end(&read, tier.billing_period, ctx.now)?), Transition::RenewAsRead)
+            (Some(next_end(&read, tier.billing_period, ctx.now)?), Transition::RenewByPeriod)
         };
         let from = read.expires_at;
         let next = read.renew(end)?;

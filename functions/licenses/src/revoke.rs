@@ -80,9 +80,9 @@ pub async fn revoke(
         let done = ctx.idempotency.ok(&response).await?;
         match table.revoke(&read, ctx.now, reason, &event, done.as_ref()).await? {
             RevokeOutcome::Done => return Ok(response),
-            RevokeOutcome::Already(license) => return Ok(LicenseResource::new(&license, None, ctx.now)),
-            RevokeOutcome::Moved => backoff.retry().await?,
-            RevokeOutcome::Absent => return Err(Problem::not_found()),
+            RevokeOutcome::AlreadyRevoked(license) => return Ok(LicenseResource::new(&license, None, ctx.now)),
+            RevokeOutcome::Conflict => backoff.retry().await?,
+            RevokeOutcome::NotFound => return Err(Problem::not_found()),
         }
     }
 }

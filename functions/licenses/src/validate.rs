@@ -179,7 +179,7 @@ pub async fn validate(app: &AppState, request: &Request, ctx: &RequestContext) -
     let Some(license) = license? else { return Ok(response(Verdict::NotFound, None, None)) };
     let catalog = app
         .catalog
-        .read_with(&app.table, ctx.now, |catalog| catalog.products.contains_key(&license.product_id))
+        .read_containing(&app.table, ctx.now, |catalog| catalog.products.contains_key(&license.product_id))
         .await?;
     let activation = activation?.filter(|found| target.is_some_and(|(_, id)| id.is_none_or(|id| id == found.id)));
     let validation = Validation { request, credential: &credential, now: ctx.now, margin: app.settings.clock_margin };

@@ -22,7 +22,7 @@ use shared::{
     key_issuance::{issue_key_string, open_key_string, refresh_stored_token},
     store::{
         Backoff,
-        license_writes::{Issue, IssueOutcome, Superseding},
+        license_writes::{IssueOutcome, NewLicense, SupersededLicense},
         licenses::LicenseFilter,
         pagination::{ListError, PageRequest},
     },
@@ -38,29 +38,29 @@ pub struct Request {
 }
 
 shared::problems! {
-    /// Errors specific to this endpoint.
-    Errors: TierNotClaimable AlreadyClaimed CustomerNotRegistered AlreadyLicensed;
+/// Errors specific to this endpoint.
+Errors: TierNotClaimable AlreadyClaimed CustomerNotRegistered AlreadyLicensed;
 }
 
 /// Claims a license key.
 #[utoipa::path(
-    post,
-    path = "/api/v1.0/user/claim-license",
-    tag = "users",
-    summary = "Claim a license key",
-    description = "Issues a license key of a claimable tier to the signed-in customer, once per tier. The customer must not have an \
+post,
+path = "/api/v1.0/user/claim-license",
+tag = "users",
+summary = "Claim a license key",
+description = "Issues a license key of a claimable tier to the signed-in customer, once per tier. The customer must not have an \
         active or suspended license key for the product; an expired one is superseded.",
-    request_body = Request,
-    responses(
-        (status = 200, description = "The license key that the customer claimed before, if it is active", body = IssuedResource, headers(("ETag" = String))),
-        (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
-        Errors,
-        Authenticated,
-        Authorized,
-        JsonBody,
-        ServerErrors,
-    ),
-    security(("bearer" = [])),
+request_body = Request,
+responses(
+(status = 200, description = "The license key that the customer claimed before, if it is active", body = IssuedResource, headers(("ETag" = String))),
+(status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
+Errors,
+Authenticated,
+Authorized,
+JsonBody,
+ServerErrors,
+),
+security(("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(app): State<AppState>,
@@ -174,7 +174,7 @@ impl Claim<'_> {
         }
         let mut ids = IdGenerator::new(ctx.now);
         let key = KeyString::generate(&product.code, &mut rand::rng());
-        let license = License::issued(ids.make(), self.customer.id, tier, key.hint(), ctx.now);
+        let license = License::issued(ids.generate(), self.customer.id, tier, key.hint(), ctx.now);
         let new_key = issue_key_string(app, &license, self.offer, key, &mut ids, ctx).await?;
         let actor = Actor { kind: ActorKind::User, id: self.user.subject.clone() };
         let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id, "claimed": true });
@@ -185,19 +185,19 @@ impl Claim<'_> {
         });
         let resource = LicenseResource::new(&license, None, ctx.now);
         let response = IssuedResource::new(new_key.key.expose(), resource, &new_key.token, &new_key.claims);
-        let issue = Issue {
+        let issue = NewLicense {
             license: &license,
             key: &new_key.key,
             sealed: new_key.sealed,
             event: &event,
             current,
-            supersedes: superseded.as_ref().map(|(old, end, event)| Superseding {
+            supersedes: superseded.as_ref().map(|(old, end, event)| SupersededLicense {
                 license: *old,
                 event,
                 only_if_expired_at: Some(*end),
             }),
             claims_tier: true,
-            done: ctx.idempotency.created(response.path(), &response).await?,
+            completion: ctx.idempotency.created(response.path(), &response).await?,
         };
         Ok((app.table.issue(&issue).await? == IssueOutcome::Done).then_some(response))
     }

@@ -153,7 +153,7 @@ fn new_customer(user: &User, request: &Request, ctx: &RequestContext) -> Result<
     }
     invalid.into_result()?;
     Ok(Customer {
-        id: IdGenerator::new(ctx.now).make(),
+        id: IdGenerator::new(ctx.now).generate(),
         name,
         email,
         company: request.company.clone(),

@@ -22,7 +22,7 @@ async fn serve(app: AppState) -> Result<(), Error> {
 async fn update(app: &AppState) -> Result<Value, Error> {
     let statistics = app
         .table
-        .make_statistics(app.clock.now())
+        .update_statistics(app.clock.now())
         .await
         .inspect_err(|error| tracing::error!(%error, "updating the statistics failed"))?;
     Ok(json!({ "made_at": statistics.made_at, "license_keys": statistics.statuses }))

@@ -30,7 +30,7 @@ pub(crate) async fn create(table: &str, name: String) -> Result<(), Box<dyn Erro
     table.check_schema().await?;
 
     let now = Clock::System.now();
-    let secret = ApiKeySecret::generate(IdGenerator::new(now).make(), &mut rand::rng());
+    let secret = ApiKeySecret::generate(IdGenerator::new(now).generate(), &mut rand::rng());
     let key =
         ApiKey { id: secret.id, name, scopes: Scopes::All, created_at: now, expires_at: None, last_used_at: None };
     table.add_api_key(&key, &secret, None).await?;

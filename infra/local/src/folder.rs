@@ -140,7 +140,7 @@ const LOCAL_JSON: &str = "local.json";
 
 /// Generates an API key for the operator.
 pub(crate) fn generate_operator_api_key(now: Timestamp) -> ApiKeySecret {
-    ApiKeySecret::generate(IdGenerator::new(now).make(), &mut rand::rng())
+    ApiKeySecret::generate(IdGenerator::new(now).generate(), &mut rand::rng())
 }
 
 fn read_local_json(folder: &Path) -> Option<LocalJson> {

@@ -146,7 +146,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         listen: flags.listen,
         data: (!flags.memory).then_some(&folder),
         demo: flags.demo,
-        rate_limits: if flags.no_rate_limits { RateLimits::NONE } else { RateLimits::default() },
+        rate_limits: if flags.no_rate_limits { RateLimits::UNLIMITED } else { RateLimits::default() },
         dynamodb_endpoint: flags.dynamodb_endpoint,
         kms_endpoint: flags.kms_endpoint,
         issuer: flags.issuer,
@@ -191,7 +191,7 @@ async fn run_schedules(app: AppState) {
         if let Err(error) = app.maintain_key_ring().await {
             tracing::warn!(%error, "key rotation failed");
         }
-        if let Err(error) = app.table.make_statistics(app.clock.now()).await {
+        if let Err(error) = app.table.update_statistics(app.clock.now()).await {
             tracing::warn!(%error, "updating the statistics failed");
         }
     }

@@ -47,12 +47,12 @@ async fn api_key_prints_a_key_with_all_permissions() {
     assert_eq!(key.lines().count(), 1, "only the key is printed, so that it can be piped to a secret store");
 
     let client = stack.anonymous.with_api_key(key.trim());
-    let keys = client.get("api-keys").await.expect(200);
+    let keys = client.get("api-keys").await.expect_status(200);
     let own = keys["items"].as_array().unwrap().iter().find(|key| key["name"] == "first key").unwrap();
     assert_eq!(own["scopes"], serde_json::json!(["*"]));
     let named = run_api_key(&stack, &["--table", &stack.local.table, "--name", "replacement key"], None);
     assert!(named.status.success());
-    assert_eq!(client.get("api-keys").await.expect(200)["items"][0]["name"], "replacement key");
+    assert_eq!(client.get("api-keys").await.expect_status(200)["items"][0]["name"], "replacement key");
 }
 
 #[tokio::test]
@@ -67,18 +67,18 @@ async fn api_key_reports_missing_settings_and_foreign_tables_in_one_line() {
     assert_fails(&run_api_key(&stack, &["--table", table, "--name", "\u{7}"], None), "--name");
     assert_fails(
         &run_api_key(&stack, &["--table", "no-such-table"], None),
-        "the table no-such-table can't be used: there is none",
+        "table no-such-table can't be used: it does not exist",
     );
     assert_fails(&run_api_key(&stack, &[], None), "--table");
 
     let client = stack.local.app.table.client();
     create_table(client, "sessions", "PK").await;
-    assert_fails(&run_api_key(&stack, &["--table", "sessions"], None), "its keys are not the texts PK and SK");
+    assert_fails(&run_api_key(&stack, &["--table", "sessions"], None), "its keys must be the strings PK and SK");
     let endpoint = ["--memory", "--listen", "127.0.0.1:0", "--dynamodb-endpoint", &stack.local.dynamodb_endpoint];
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(table, "signet", "the process below uses a table of this name");
     client.delete_table().table_name("signet").send().await.unwrap();
     create_table(client, "signet", "id").await;
     let started = Command::new(env!("CARGO_BIN_EXE_signet")).args(endpoint).arg("--data").arg(folder.path()).output();
-    assert_fails(&started.unwrap(), "the table signet can't be used: its keys are not the texts PK and SK");
+    assert_fails(&started.unwrap(), "table signet can't be used: its keys must be the strings PK and SK");
 }

@@ -214,7 +214,7 @@ fn start_errors_are_reported_in_one_line() {
         assert_fails(&signet(&damaged, &[]).output().unwrap(), 1, message);
     }
     let unreachable = ["--memory", "--dynamodb-endpoint", "http://127.0.0.1:9"];
-    assert_fails(&signet(&at("no table"), &unreachable).output().unwrap(), 1, "DynamoDB gave no answer");
+    assert_fails(&signet(&at("no table"), &unreachable).output().unwrap(), 1, "DynamoDB is unavailable");
     let unreachable = ["--memory", "--kms-endpoint", "http://127.0.0.1:9"];
     assert_fails(
         &signet(&at("no kms"), &unreachable).output().unwrap(),

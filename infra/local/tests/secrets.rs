@@ -16,7 +16,8 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 use signet_tests::{
-    AppKey, Client, IssuedLicense, RawTable, SignetProcess, TestResponse, found_in, items_hold, pieces, text,
+    AppKey, Client, IssuedLicense, RawTable, SignetProcess, TestResponse, find_secret, items_contain, secret_fragments,
+    text,
 };
 
 /// Trace level for Signet's crates, debug level for dependencies.
@@ -56,13 +57,13 @@ impl Scenario {
         let operator = self.operator.clone();
         let tier =
             json!({"max_users": 2, "is_claimable": true, "heartbeat_interval_seconds": 2, "renew_after_seconds": 1});
-        let license = operator.sell_with(&tier).await;
+        let license = operator.issue_new_license_with(&tier).await;
         self.record_issued(&license.issued);
-        let issue = json!({"customer_id": operator.customer().await["id"], "tier_id": license.tier["id"]});
+        let issue = json!({"customer_id": operator.create_customer().await["id"], "tier_id": license.tier["id"]});
         let once = operator.with_header("idempotency-key", "order-1");
-        let first = once.post("license-keys", issue.clone()).await.expect(201);
-        assert_eq!(once.post("license-keys", issue.clone()).await.expect(201), first);
-        once.post("license-keys", json!({"customer_id": "x"})).await.problem(422, "idempotency_key_reused");
+        let first = once.post("license-keys", issue.clone()).await.expect_status(201);
+        assert_eq!(once.post("license-keys", issue.clone()).await.expect_status(201), first);
+        once.post("license-keys", json!({"customer_id": "x"})).await.expect_problem(422, "idempotency_key_reused");
         self.record_issued(&first);
         let path = format!("license-keys/{}", text(&first["license"]["id"]));
         for (step, body) in [
@@ -71,32 +72,33 @@ impl Scenario {
             ("renew", json!({})),
             ("change", json!({"max_users": 1})),
         ] {
-            operator.post(&format!("{path}/{step}"), body).await.expect(200);
+            operator.post(&format!("{path}/{step}"), body).await.expect_status(200);
         }
         let regenerated =
             operator.with_header("idempotency-key", "again").post(&format!("{path}/regenerate"), json!({})).await;
-        self.record_issued(&regenerated.expect(200));
-        operator.post(&format!("{path}/audit"), json!({"repair": true})).await.expect(200);
-        operator.post(&format!("{path}/revoke"), json!({"reason": "refund"})).await.expect(200);
+        self.record_issued(&regenerated.expect_status(200));
+        operator.post(&format!("{path}/audit"), json!({"repair": true})).await.expect_status(200);
+        operator.post(&format!("{path}/revoke"), json!({"reason": "refund"})).await.expect_status(200);
 
         let body = json!({"name": "ci", "scopes": ["licenses:read"]});
-        let created = operator.with_header("idempotency-key", "key").post("api-keys", body).await.expect(201);
+        let created = operator.with_header("idempotency-key", "key").post("api-keys", body).await.expect_status(201);
         let key = self.record(&created["api_key"]);
         let program = self.app.with_api_key(&key);
-        program.get(&path).await.expect(200);
-        program.post("customers", json!({})).await.problem(403, "forbidden");
-        operator.delete(&format!("api-keys/{}", text(&created["id"]))).await.expect(204);
-        program.get(&path).await.problem(401, "unauthenticated");
+        program.get(&path).await.expect_status(200);
+        program.post("customers", json!({})).await.expect_problem(403, "forbidden");
+        operator.delete(&format!("api-keys/{}", text(&created["id"]))).await.expect_status(204);
+        program.get(&path).await.expect_problem(401, "unauthenticated");
         license
     }
 
     /// The app activates, sends heartbeats until its token is renewed, reaches the seat limit, and deactivates.
     async fn run_app(&mut self, license: &IssuedLicense) {
         let app = self.app.clone();
-        let activated = app.activate(&license.license_key.to_lowercase().replace('-', " "), "one").await.expect(201);
+        let activated =
+            app.activate(&license.license_key.to_lowercase().replace('-', " "), "one").await.expect_status(201);
         let mut token = self.record(&activated["token"]);
         loop {
-            let heartbeat = app.heartbeat(&token, "one").await.expect(200);
+            let heartbeat = app.heartbeat(&token, "one").await.expect_status(200);
             token = self.record(&heartbeat["token"]);
             if heartbeat["renewed"] == true {
                 break;
@@ -108,23 +110,23 @@ impl Scenario {
             json!({"license_key": license.license_key}),
             json!({"license_key": license.license_key, "machine_id": "x"}),
         ] {
-            app.post("license-keys/validate", body).await.expect(200);
+            app.post("license-keys/validate", body).await.expect_status(200);
         }
         let by_token = app.post("license-activations/activate", json!({"token": token, "machine_id": "two"})).await;
-        self.record(&by_token.expect(201)["token"]);
+        self.record(&by_token.expect_status(201)["token"]);
         // An app with encrypted tokens: the decrypted content is an ordinary token.
-        let own = AppKey::of(2048);
+        let own = AppKey::generate(2048);
         let body = json!({"license_key": license.license_key, "machine_id": "two", "public_key": own.jwk()});
-        let encrypted = app.post("license-activations/activate", body).await.expect(200);
+        let encrypted = app.post("license-activations/activate", body).await.expect_status(200);
         self.record(&encrypted["token"]);
-        let opened = self.record(&own.open(&encrypted).unwrap().0.into());
-        let heartbeat = app.heartbeat(&opened, "two").await.expect(200);
+        let opened = self.record(&own.decrypt(&encrypted).unwrap().0.into());
+        let heartbeat = app.heartbeat(&opened, "two").await.expect_status(200);
         self.record(&heartbeat["token"]);
-        app.heartbeat(text(&heartbeat["token"]), "two").await.problem(401, "token_invalid");
-        app.activate(&license.license_key, "three").await.problem(409, "seat_limit_reached");
+        app.heartbeat(text(&heartbeat["token"]), "two").await.expect_problem(401, "token_invalid");
+        app.activate(&license.license_key, "three").await.expect_problem(409, "seat_limit_reached");
         let path = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
-        app.post(&path, json!({"token": token})).await.expect(200);
-        app.heartbeat(&token, "one").await.problem(403, "not_activated");
+        app.post(&path, json!({"token": token})).await.expect_status(200);
+        app.heartbeat(&token, "one").await.expect_problem(403, "not_activated");
     }
 
     /// Users sign in, register and claim licenses.
@@ -139,7 +141,7 @@ impl Scenario {
             let form = [("grant_type", "password"), ("client_id", "signet-dashboard"), ("username", email)];
             let form: Vec<_> = form.into_iter().chain([("password", &*password), ("scope", scope)]).collect();
             let tokens =
-                self.app.send(Method::POST, "/dev/oidc/token", |request| request.form(&form)).await.expect(200);
+                self.app.send(Method::POST, "/dev/oidc/token", |request| request.form(&form)).await.expect_status(200);
             self.secrets.push(password.clone());
             for kind in ["access_token", "id_token"] {
                 last = self.record(&tokens[kind]);
@@ -172,7 +174,7 @@ impl Scenario {
         let encoded: String =
             reqwest::Url::parse_with_params("http://a/", [("a", secret)]).unwrap().query().unwrap()[2..].into();
         let assert_no_server_error =
-            |response: TestResponse| assert!(response.status < 500, "{}: {}", response.asked, response.text);
+            |response: TestResponse| assert!(response.status < 500, "{}: {}", response.request, response.text);
         for path in [
             format!("products?api_key={encoded}&token={encoded}&{encoded}=1"),
             format!("license-keys/{encoded}"),
@@ -273,23 +275,23 @@ async fn no_secret_is_logged_or_stored_in_plain_text() {
     assert_eq!(running.signal("TERM"), 0);
     let log = fs::read_to_string(log).unwrap();
     // The log and the table are not empty.
-    assert!(items.len() > 40 && items_hold(&items, &license.license_id), "{} items", items.len());
+    assert!(items.len() > 40 && items_contain(&items, &license.license_id), "{} items", items.len());
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let requests = lines.iter().filter(|line| line["message"] == "request" && line["target"].is_null()).count();
     assert!(requests > 700 && log.contains(&license.license_id), "{requests} requests in {} lines", lines.len());
     assert!(lines.iter().any(|line| line["level"] == "DEBUG"), "debug lines are logged");
 
     assert!(secrets.len() > 25, "{}", secrets.len());
-    let all: Vec<String> = secrets.iter().flat_map(|secret| pieces(secret)).collect();
-    assert_eq!(found_in(&log, &all), None, "found in the log");
+    let all: Vec<String> = secrets.iter().flat_map(|secret| secret_fragments(secret)).collect();
+    assert_eq!(find_secret(&log, &all), None, "found in the log");
     for piece in &all {
-        assert!(!items_hold(&items, piece), "{piece} is in the table");
+        assert!(!items_contain(&items, piece), "{piece} is in the table");
     }
     // Personal data is not logged either.
     let personal = ["ada@example.com", "grace@example.com", "Ada Lovelace", "Somebody"].map(str::to_owned);
-    assert_eq!(found_in(&log, &personal), None, "found in the log");
+    assert_eq!(find_secret(&log, &personal), None, "found in the log");
     // The search finds encoded secrets.
     for spelt in [HEXLOWER.encode(all[0].as_bytes()), BASE64.encode(format!("x{}", all[0]).as_bytes())] {
-        assert_eq!(found_in(&format!("{log}{spelt}"), &all).as_ref(), Some(&all[0]));
+        assert_eq!(find_secret(&format!("{log}{spelt}"), &all).as_ref(), Some(&all[0]));
     }
 }

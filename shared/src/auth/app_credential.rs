@@ -7,7 +7,7 @@ use crate::{
     http::{Problem, RequestContext},
     store::{
         StoreError,
-        rate_limiter::{CountError, RateLimitExceeded},
+        rate_limiter::{RateLimitError, RateLimitExceeded},
     },
     tokens::{TokenInvalid, VerifyError},
 };
@@ -102,11 +102,11 @@ fn app_actor(id: String) -> Actor {
     Actor { kind: ActorKind::App, id }
 }
 
-impl From<CountError> for AppCredentialError {
-    fn from(error: CountError) -> Self {
+impl From<RateLimitError> for AppCredentialError {
+    fn from(error: RateLimitError) -> Self {
         match error {
-            CountError::RateLimitExceeded(limited) => limited.into(),
-            CountError::Store(error) => error.into(),
+            RateLimitError::RateLimitExceeded(limited) => limited.into(),
+            RateLimitError::Store(error) => error.into(),
         }
     }
 }

@@ -7,20 +7,20 @@
 use crate::{
     AppState,
     http::{Problem, RequestContext},
-    store::rate_limiter::{CountError, RateLimitExceeded},
+    store::rate_limiter::{RateLimitError, RateLimitExceeded},
 };
 
 /// Fails if the client's address is known to exceed the limit. Call it before looking up a credential. Does no I/O.
 pub fn check(app: &AppState, ctx: &RequestContext) -> Result<(), RateLimitExceeded> {
-    match app.settings.rate_limits.guesses_from(&ctx.ip) {
+    match app.settings.rate_limits.failed_auth_bucket(&ctx.ip) {
         Some(bucket) => app.rate_limiter.check(&bucket, ctx.now),
         None => Ok(()),
     }
 }
 
 /// Counts a failed attempt.
-pub async fn count(app: &AppState, ctx: &RequestContext) -> Result<(), CountError> {
-    match app.settings.rate_limits.guesses_from(&ctx.ip) {
+pub async fn count(app: &AppState, ctx: &RequestContext) -> Result<(), RateLimitError> {
+    match app.settings.rate_limits.failed_auth_bucket(&ctx.ip) {
         Some(bucket) => app.rate_limiter.count(&app.table, &bucket, ctx.now).await,
         None => Ok(()),
     }

@@ -179,7 +179,7 @@ async fn authenticate_api_key(app: &AppState, secret: &ApiKeySecret, ctx: &Reque
     let Some(StoredApiKey { key, .. }) = stored.filter(is_valid) else {
         return Err(auth_throttle::count_failure(app, ctx, invalid_api_key()).await);
     };
-    if key.use_is_news(ctx.now) {
+    if key.should_update_last_used(ctx.now) {
         record_use(&app.table, &key, ctx.now).await;
     }
     Ok(Caller::ApiKey { id: key.id, scopes: key.scopes })
@@ -188,7 +188,7 @@ async fn authenticate_api_key(app: &AppState, secret: &ApiKeySecret, ctx: &Reque
 /// Records when an API key was last used. Best effort: failures and timeouts are logged, not returned. Awaited because
 /// Lambda freezes background tasks once the response is sent.
 async fn record_use(table: &Table, key: &ApiKey, now: Timestamp) {
-    match tokio::time::timeout(LAST_USED_TIMEOUT, table.note_api_key_use(key, now)).await {
+    match tokio::time::timeout(LAST_USED_TIMEOUT, table.update_api_key_last_used(key, now)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(id = %key.id, %error, "failed to record the use of an API key"),
         Err(_) => tracing::warn!(id = %key.id, "timed out recording the use of an API key"),
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn require_all_rejects_scopes_that_the_caller_lacks() {
         let some = |scopes: &[Scope]| Scopes::Some(scopes.iter().copied().collect());
-        let key = |scopes| Caller::ApiKey { id: IdGenerator::new(Timestamp::UNIX_EPOCH).make(), scopes };
+        let key = |scopes| Caller::ApiKey { id: IdGenerator::new(Timestamp::UNIX_EPOCH).generate(), scopes };
         let reader = key(some(&[Scope::LicensesRead, Scope::AccessWrite]));
         assert!(reader.require_all(&some(&[Scope::LicensesRead])).is_ok());
         for broader in [some(&[Scope::LicensesRead, Scope::LicensesWrite]), Scopes::All] {
@@ -272,42 +272,42 @@ mod tests {
         assert_eq!(user(true).actor(), Actor { kind: ActorKind::User, id: "1234".to_owned() });
         assert_eq!(user(true).credential_id(), "operator https://a.example 1234");
         assert_eq!(user(false).credential_id(), "user https://a.example 1234");
-        let id: ApiKeyId = IdGenerator::new(Timestamp::UNIX_EPOCH).make();
+        let id: ApiKeyId = IdGenerator::new(Timestamp::UNIX_EPOCH).generate();
         let key = Caller::ApiKey { id, scopes: Scopes::All };
         assert_eq!(key.credential_id(), id.to_string());
     }
 
     proptest! {
-        #[test]
-        fn exactly_one_credential_header_is_accepted(
-            key in proptest::option::of(any::<Vec<u8>>()), token in proptest::option::of(any::<Vec<u8>>()), bearer in any::<bool>(),
-        ) {
-            let mut headers = HeaderMap::new();
-            if let Some(value) = key.and_then(|key| HeaderValue::from_bytes(&key).ok()) {
-                headers.append(API_KEY_HEADER, value);
-            }
-            let scheme = if bearer { &b"Bearer "[..] } else { b"" };
-            if let Some(value) = token.and_then(|token| HeaderValue::from_bytes(&[scheme, &token].concat()).ok()) {
-                headers.append(AUTHORIZATION, value);
-            }
-            let count = headers.len();
-            match Credential::read(&headers) {
-                Ok(None) => prop_assert_eq!(count, 0),
-                Ok(Some(_)) => prop_assert_eq!(count, 1),
-                Err(problem) => prop_assert!(count > 0 && problem.code == Code::Unauthenticated),
-            }
-        }
+    #[test]
+    fn exactly_one_credential_header_is_accepted(
+    key in proptest::option::of(any::<Vec<u8>>()), token in proptest::option::of(any::<Vec<u8>>()), bearer in any::<bool>(),
+    ) {
+    let mut headers = HeaderMap::new();
+    if let Some(value) = key.and_then(|key| HeaderValue::from_bytes(&key).ok()) {
+    headers.append(API_KEY_HEADER, value);
+    }
+    let scheme = if bearer { &b"Bearer "[..] } else { b"" };
+    if let Some(value) = token.and_then(|token| HeaderValue::from_bytes(&[scheme, &token].concat()).ok()) {
+    headers.append(AUTHORIZATION, value);
+    }
+    let count = headers.len();
+    match Credential::read(&headers) {
+    Ok(None) => prop_assert_eq!(count, 0),
+    Ok(Some(_)) => prop_assert_eq!(count, 1),
+    Err(problem) => prop_assert!(count > 0 && problem.code == Code::Unauthenticated),
+    }
+    }
 
-        #[test]
-        fn bearer_tokens_are_read_unchanged(token in "[A-Za-z0-9._~+/-]{1,80}=*", scheme in "[Bb][Ee][Aa][Rr][Ee][Rr]") {
-            let credential = read(&[("authorization", &format!("{scheme} {token}"))]).unwrap();
-            prop_assert_eq!(credential, Some(Credential::Bearer(Secret::new(token))));
-        }
+    #[test]
+    fn bearer_tokens_are_read_unchanged(token in "[A-Za-z0-9._~+/-]{1,80}=*", scheme in "[Bb][Ee][Aa][Rr][Ee][Rr]") {
+    let credential = read(&[("authorization", &format!("{scheme} {token}"))]).unwrap();
+    prop_assert_eq!(credential, Some(Credential::Bearer(Secret::new(token))));
+    }
     }
 
     #[test]
     fn repeated_or_mixed_credentials_are_rejected() {
-        let key = ApiKeySecret::generate(IdGenerator::new(Timestamp::UNIX_EPOCH).make(), &mut rand::rng());
+        let key = ApiKeySecret::generate(IdGenerator::new(Timestamp::UNIX_EPOCH).generate(), &mut rand::rng());
         assert_eq!(read(&[]).unwrap(), None);
         let bearer = Some(Credential::Bearer(Secret::new("a.b.c".to_owned())));
         for text in ["Bearer a.b.c", "bearer a.b.c", "BEARER   a.b.c "] {

@@ -1,4 +1,4 @@
-//! The operator's API keys: `signet_<id>_<random>`, and what each may do.
+//! API keys of the operator, `signet_<id>_<random>`, and their scopes.
 
 use std::{borrow::Cow, collections::BTreeSet, fmt, str::FromStr};
 
@@ -13,27 +13,27 @@ use utoipa::{
 
 use super::{id::ApiKeyId, secret::Secret};
 
-/// One thing that an API key may do. Reading the catalog takes no scope.
+/// A permission of an API key. Reading the catalog needs no scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// Make and change products, tiers and features.
+    /// Create and change products, tiers and features.
     CatalogWrite,
     /// Read customers.
     CustomersRead,
-    /// Make and change customers.
+    /// Create and change customers.
     CustomersWrite,
-    /// Read license keys, their events and activations.
+    /// Read license keys, their events and their activations.
     LicensesRead,
-    /// Issue and change license keys, and free their seats.
+    /// Issue and change license keys, and deactivate machines.
     LicensesWrite,
-    /// Make and delete API keys.
+    /// Create and delete API keys.
     AccessWrite,
     /// Rotate and condemn signing keys.
     KeysWrite,
 }
 
 impl Scope {
-    /// All of them.
+    /// All scopes.
     pub const ALL: [Self; 7] = [
         Self::CatalogWrite,
         Self::CustomersRead,
@@ -44,7 +44,7 @@ impl Scope {
         Self::KeysWrite,
     ];
 
-    /// The scope as it stands in JSON.
+    /// Returns the scope as a JSON string.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::CatalogWrite => "catalog:write",
@@ -58,18 +58,18 @@ impl Scope {
     }
 }
 
-/// What an API key may do.
+/// The permissions of an API key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scopes {
-    /// All, also what is added later: `*`.
+    /// All scopes, including those added in later versions: `*`.
     All,
-    /// These.
+    /// The listed scopes.
     Some(BTreeSet<Scope>),
 }
 
-/// A text that is no scope.
+/// The text is not a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a scope that is not known")]
+#[error("unknown scope")]
 pub struct ParseScopeError;
 
 impl FromStr for Scope {
@@ -81,7 +81,7 @@ impl FromStr for Scope {
 }
 
 impl Scopes {
-    /// Whether it may do this.
+    /// Returns whether `scope` is granted.
     pub fn allow(&self, scope: Scope) -> bool {
         match self {
             Self::All => true,
@@ -89,7 +89,7 @@ impl Scopes {
         }
     }
 
-    /// Whether whoever may do this may also do all that the other allows.
+    /// Returns whether everything that `other` grants is granted.
     pub fn include(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::All, _) => true,
@@ -118,18 +118,19 @@ impl<'de> Deserialize<'de> for Scopes {
         if texts.iter().any(|text| text == "*") {
             return Ok(Self::All);
         }
-        let read = |text: &String| text.parse().map_err(|error: ParseScopeError| de::Error::custom(error));
-        texts.iter().map(read).collect::<Result<_, _>>().map(Self::Some)
+        let parse = |text: &String| text.parse().map_err(|error: ParseScopeError| de::Error::custom(error));
+        texts.iter().map(parse).collect::<Result<_, _>>().map(Self::Some)
     }
 }
 
 impl PartialSchema for Scopes {
     fn schema() -> RefOr<Schema> {
-        let words = Scope::ALL.iter().map(|scope| scope.as_str()).chain(["*"]);
-        let scope = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
-        let about = "What an API key may do; `*` is all, also what is added later.";
+        let names = Scope::ALL.iter().map(|scope| scope.as_str()).chain(["*"]);
+        let scope = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+        let description =
+            "The permissions of an API key. `*` grants all scopes, including those added in later versions.";
         let example = serde_json::json!(["licenses:read"]);
-        ArrayBuilder::new().items(scope).min_items(Some(1)).description(Some(about)).examples([example]).into()
+        ArrayBuilder::new().items(scope).min_items(Some(1)).description(Some(description)).examples([example]).into()
     }
 }
 
@@ -139,70 +140,70 @@ impl ToSchema for Scopes {
     }
 }
 
-/// How old the note of a key's use gets before it is renewed.
-const NOTE_LIFE: SignedDuration = SignedDuration::from_secs(60);
+/// How old `last_used_at` can be before a request updates it.
+const LAST_USED_PRECISION: SignedDuration = SignedDuration::from_secs(60);
 
-/// An API key, without its secret.
+/// The metadata of an API key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
     /// `key_…`
     pub id: ApiKeyId,
-    /// What it is for.
+    /// The display name, such as the purpose of the key.
     pub name: String,
-    /// What it may do.
+    /// The permissions.
     pub scopes: Scopes,
-    /// When it was made.
+    /// When the key was created.
     pub created_at: Timestamp,
-    /// When it ends; none means never.
+    /// When the key expires; `None` means never.
     pub expires_at: Option<Timestamp>,
-    /// When it was used, to a minute; none means never.
+    /// When the key was last used, to the minute; `None` means never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<Timestamp>,
 }
 
 impl ApiKey {
-    /// Whether a use at this time is worth noting.
-    pub fn use_is_news(&self, now: Timestamp) -> bool {
-        self.last_used_at.is_none_or(|metrics| now.duration_since(metrics) >= NOTE_LIFE)
+    /// Returns whether a use at `now` should update `last_used_at`.
+    pub fn should_update_last_used(&self, now: Timestamp) -> bool {
+        self.last_used_at.is_none_or(|last_used| now.duration_since(last_used) >= LAST_USED_PRECISION)
     }
 
-    /// Whether its time is over.
+    /// Returns whether the key has expired.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
-    /// Whether it is one of those of which the last may not go: it manages access, and does not end by itself.
-    pub fn keeps_access(&self) -> bool {
+    /// Returns whether the key can manage API keys and never expires. The last such key can't be deleted.
+    pub fn is_permanent_access_key(&self) -> bool {
         self.scopes.allow(Scope::AccessWrite) && self.expires_at.is_none()
     }
 }
 
-/// The secret of an API key: its id, so that one read finds it, and 256 random bits.
+/// The secret of an API key: the key's id, so that it is found with one read, and 256 random bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKeySecret {
-    /// Which key.
+    /// The id of the API key.
     pub id: ApiKeyId,
     text: Secret,
 }
 
-/// A text that is no API key.
+/// The text is not an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no API key")]
+#[error("invalid API key")]
 pub struct ParseApiKeyError;
 
 impl ApiKeySecret {
-    /// Draws the secret of a key.
+    /// Generates the secret of an API key.
     pub fn generate(id: ApiKeyId, random: &mut impl CryptoRng) -> Self {
         let random = Secret::new(HEXLOWER.encode(&random.random::<[u8; 32]>()));
         Self { id, text: Secret::new(format!("signet_{id}_{}", random.expose())) }
     }
 
-    /// The text, for the one answer that shows it.
+    /// Returns the secret, for the one response that contains it.
     pub fn expose(&self) -> &str {
         self.text.expose()
     }
 
-    /// What lies in the table.
+    /// Returns the hash that the table stores.
     pub fn sha256(&self) -> [u8; 32] {
         self.text.sha256()
     }
@@ -235,8 +236,8 @@ mod tests {
     use crate::domain::IdGenerator;
 
     #[test]
-    fn a_secret_is_read_as_it_was_drawn_and_does_not_print_itself() {
-        let id = IdGenerator::new(Timestamp::UNIX_EPOCH).make();
+    fn secret_round_trips_and_is_not_printed() {
+        let id = IdGenerator::new(Timestamp::UNIX_EPOCH).generate();
         let secret = ApiKeySecret::generate(id, &mut StdRng::seed_from_u64(1));
         assert_eq!(secret.expose().parse(), Ok(secret.clone()));
         let random = secret.expose().rsplit('_').next().unwrap();
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_are_what_their_texts_say() {
+    fn scopes_round_trip_and_reject_unknown_names() {
         let scopes: Scopes = serde_json::from_str(r#"["licenses:read", "catalog:write"]"#).unwrap();
         assert!(scopes.allow(Scope::LicensesRead) && !scopes.allow(Scope::LicensesWrite));
         assert_eq!(serde_json::to_string(&scopes).unwrap(), r#"["catalog:write","licenses:read"]"#);
@@ -253,18 +254,18 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_more_than_all() {
+    fn all_scopes_includes_every_listed_scope_but_not_vice_versa() {
         let some = |scopes: &[Scope]| Scopes::Some(scopes.iter().copied().collect());
-        let (one, every) = (some(&[Scope::LicensesRead]), some(&Scope::ALL));
+        let (one, all_listed) = (some(&[Scope::LicensesRead]), some(&Scope::ALL));
         assert!(Scopes::All.include(&Scopes::All) && Scopes::All.include(&one));
-        assert!(every.include(&one) && one.include(&one) && !one.include(&every));
-        // What is added later is in `*` and not among these.
-        assert!(!every.include(&Scopes::All));
+        assert!(all_listed.include(&one) && one.include(&one) && !one.include(&all_listed));
+        // `*` includes scopes that are added later.
+        assert!(!all_listed.include(&Scopes::All));
     }
 
     proptest! {
         #[test]
-        fn what_is_taken_for_a_secret_is_kept_as_it_was_sent(
+        fn parsed_secret_is_unchanged(
             text in prop_oneof![any::<String>(), "signet_key_[0-7][0-9A-Z]{25}_[0-9a-fA-F]{63,65}"],
         ) {
             if let Ok(secret) = text.parse::<ApiKeySecret>() {
@@ -275,7 +276,7 @@ mod tests {
         }
 
         #[test]
-        fn any_scopes_are_read_or_refused(texts in proptest::collection::vec(prop_oneof![any::<String>(), "[a-z]+:(read|write)"], 0..5)) {
+        fn parsed_scopes_round_trip(texts in proptest::collection::vec(prop_oneof![any::<String>(), "[a-z]+:(read|write)"], 0..5)) {
             let json = serde_json::to_string(&texts).unwrap();
             if let Ok(scopes) = serde_json::from_str::<Scopes>(&json) {
                 let again = serde_json::to_string(&scopes).unwrap();

@@ -1,10 +1,10 @@
-//! What a vendor sells: products, pricing tiers that include one another, and product features.
+//! The catalog: products, pricing tiers and product features.
 //!
-//! The whole catalog is small and is held in memory; every rule that spans several of its things is a function over
-//! a [`Catalog`], and the store writes only on condition that the catalog is still the one that was checked.
+//! The catalog is small and is cached in memory as a whole. Rules that involve several entries are checked against a
+//! [`Catalog`], and the store writes an entry only if the catalog is still the version that was checked.
 
-mod arrange;
 mod fields;
+mod reorder;
 mod token_size;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::{
-    arrange::arrange,
     fields::{DEFAULT_TOKEN_TTL, check_seats, check_unchanged},
+    reorder::reorder,
 };
 use super::{
     id::{FeatureId, ProductId, TierId},
@@ -23,69 +23,70 @@ use super::{
     validation::{Code, FieldError, ValidationErrors},
 };
 
-/// Something that is licensed.
+/// A product that license keys are issued for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Product {
     /// `prod_…`
     pub id: ProductId,
-    /// Unique among products; the audience of its tokens and the prefix of its license keys. Never changes.
+    /// Unique among products. The `aud` claim of license tokens and, in upper case, the prefix of key strings.
+    /// Immutable.
     #[schema(example = "atlas")]
     pub code: String,
-    /// What people call it.
+    /// Display name.
     #[schema(example = "Atlas")]
     pub name: String,
-    /// What it is.
+    /// Description for people.
     #[schema(required, example = "Maps of anywhere")]
     pub description: Option<String>,
-    /// Its place in lists, smallest first.
+    /// Position in lists, in ascending order.
     #[schema(example = 1)]
     pub sort_order: i32,
-    /// Whether it is sold and its licenses are honoured.
+    /// Whether the product is available and its license keys can be used.
     #[schema(example = true)]
     pub is_active: bool,
-    /// Whether a new license key of a customer takes the place of the one before.
+    /// Whether issuing a license key supersedes the customer's current license key for the product.
     #[schema(example = true)]
     pub one_key_per_customer: bool,
-    /// When it was made.
+    /// When the product was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the product was last changed.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }
 
-/// A named ability of a product.
+/// A feature of a product that tiers can include.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ProductFeature)]
 pub struct Feature {
     /// `feat_…`
     pub id: FeatureId,
-    /// The product that has it.
+    /// The product that the feature belongs to.
     pub product_id: ProductId,
-    /// What tokens call it; unique within the product. Never changes.
+    /// The name in the `features` claim; unique within the product. Immutable.
     #[schema(example = "export.pdf")]
     pub key: String,
-    /// What people call it.
+    /// Display name.
     #[schema(example = "PDF export")]
     pub name: String,
-    /// What it is.
+    /// Description for people.
     #[schema(required, example = "Saves a map as PDF")]
     pub description: Option<String>,
-    /// For marketing only: never enters a token.
+    /// Whether the feature is for display only, such as in a price list. Tokens do not contain such features.
     #[schema(example = false)]
     pub display_only: bool,
-    /// Its place in lists, smallest first.
+    /// Position in lists, in ascending order.
     #[schema(example = 1)]
     pub sort_order: i32,
-    /// When it was made.
+    /// When the feature was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the feature was last changed.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }
 
-/// How often a tier is paid for, and so how long a license key lasts that is issued without saying.
+/// The billing period of a tier. It determines when a license key expires that is issued without an expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BillingPeriod {
@@ -93,122 +94,122 @@ pub enum BillingPeriod {
     Monthly,
     /// One calendar year.
     Annual,
-    /// Once; never ends.
+    /// Billed once; the license key never expires.
     Perpetual,
 }
 
 impl BillingPeriod {
-    /// The end of a period that starts at `start`, in UTC; none when it never ends. A month that is too short ends
-    /// on its last day.
+    /// Returns the end of a period that starts at `start`, in UTC; `None` if it never ends. If the last month has fewer
+    /// days, the period ends on its last day.
     pub fn end(self, start: Timestamp) -> Option<Timestamp> {
         let span: Span = match self {
             Self::Monthly => 1.month(),
             Self::Annual => 1.year(),
             Self::Perpetual => return None,
         };
-        // Past the calendar's last year there is no end to write down, which is what "never" means.
+        // An end after the calendar's last year can't be represented and is treated as never.
         start.to_zoned_datetime(TimeZone::UTC).checked_add(span).ok().map(|end| end.timestamp())
     }
 }
 
-/// What a customer buys of a product: a price, limits, features, and how its tokens live.
+/// A pricing tier of a product: prices, limits, features and token lifetimes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PricingTierItself)]
 pub struct Tier {
     /// `tier_…`
     pub id: TierId,
-    /// The product that is sold.
+    /// The product that the tier belongs to.
     pub product_id: ProductId,
-    /// Unique within the product. Never changes.
+    /// Unique within the product. Immutable.
     #[schema(example = "pro")]
     pub code: String,
-    /// What people call it.
+    /// Display name.
     #[schema(example = "Pro")]
     pub name: String,
-    /// What it is.
+    /// Description for people.
     #[schema(required, example = "For small teams")]
     pub description: Option<String>,
-    /// The tier whose features it has as well.
+    /// The tier whose features this tier inherits.
     #[schema(required)]
     pub includes_tier_id: Option<TierId>,
-    /// In minor units of `currency`.
+    /// Monthly price in minor units of `currency`.
     #[schema(example = 1900)]
     pub monthly_price: i64,
-    /// In minor units of `currency`.
+    /// Annual price in minor units of `currency`.
     #[schema(example = 19000)]
     pub annual_price: i64,
-    /// ISO 4217.
+    /// ISO 4217 currency code.
     #[schema(example = "EUR")]
     pub currency: String,
-    /// How often it is paid for.
+    /// How often the tier is billed.
     pub billing_period: BillingPeriod,
-    /// Seats; none means no limit.
+    /// Number of seats; null means no limit.
     #[schema(required, example = 5)]
     pub max_users: Option<u32>,
-    /// Tenants, which the consuming app counts; none means no limit.
+    /// Number of tenants, which the app enforces; null means no limit.
     #[schema(required)]
     pub max_tenants: Option<u32>,
-    /// Its own features, without the inherited ones.
+    /// The tier's own features, without inherited ones.
     pub feature_ids: Vec<FeatureId>,
-    /// Whether a signed-in customer may take it without an operator.
+    /// Whether a signed-in customer can claim a license key of this tier without an operator.
     #[schema(example = false)]
     pub is_claimable: bool,
-    /// Whether it is sold: shown in the public catalog.
+    /// Whether the tier is available and listed in the public catalog.
     #[schema(example = true)]
     pub is_active: bool,
-    /// Its place in lists, smallest first.
+    /// Position in lists, in ascending order.
     #[schema(example = 2)]
     pub sort_order: i32,
-    /// How long a license token lives.
+    /// Lifetime of a license token, in seconds.
     #[schema(example = 3600)]
     pub token_ttl_seconds: u32,
-    /// How often an app should send a heartbeat.
+    /// How often an app should send a heartbeat, in seconds.
     #[schema(example = 900)]
     pub heartbeat_interval_seconds: u32,
-    /// A younger token is handed back; none means half the heartbeat interval.
+    /// Heartbeats return the same token until it has this age, in seconds; null means half the heartbeat interval.
     #[schema(required)]
     pub renew_after_seconds: Option<u32>,
-    /// How long past `exp` an app may go on.
+    /// How long the app may continue after the `exp` of its token, in seconds.
     #[schema(example = 0)]
     pub grace_period_seconds: u32,
-    /// When it was made.
+    /// When the tier was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the tier was last changed.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }
 
 impl Tier {
-    /// The age from which a heartbeat makes a new token, in seconds.
+    /// Returns the age, in seconds, from which a heartbeat issues a new token.
     pub fn renew_after(&self) -> u32 {
         self.renew_after_seconds.unwrap_or(self.heartbeat_interval_seconds / 2)
     }
 }
 
-/// A feature as a tier has it.
+/// A feature of a tier, own or inherited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TierFeature<'a> {
     /// The feature.
     pub feature: &'a Feature,
-    /// The nearest included tier that brings it; none for the tier's own.
+    /// The nearest included tier that has the feature; `None` if it is the tier's own.
     pub inherited_from: Option<TierId>,
 }
 
-/// All products, tiers and features, at one moment.
+/// All products, tiers and features.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
-    /// By id.
+    /// Products by id.
     pub products: BTreeMap<ProductId, Product>,
-    /// By id.
+    /// Tiers by id.
     pub tiers: BTreeMap<TierId, Tier>,
-    /// By id.
+    /// Features by id.
     pub features: BTreeMap<FeatureId, Feature>,
 }
 
 impl Catalog {
-    /// The tier and the tiers that it includes, nearest first. Ends also if the table were damaged so that tiers
-    /// include one another in a circle.
+    /// Returns the tier and the tiers that it includes, nearest first. Also terminates if the stored tiers include one
+    /// another in a cycle.
     pub fn lineage(&self, tier: &Tier) -> Vec<TierId> {
         let mut seen = vec![tier.id];
         let mut next = tier.includes_tier_id;
@@ -219,13 +220,13 @@ impl Catalog {
         seen
     }
 
-    /// What a license is of: its product and its tier.
+    /// Returns the product and the tier of a license key.
     pub fn product_and_tier(&self, license: &License) -> Option<(&Product, &Tier)> {
         self.products.get(&license.product_id).zip(self.tiers.get(&license.tier_id))
     }
 
-    /// The features of a tier, inherited ones included, in the order of their keys; each once, from the nearest tier
-    /// that brings it.
+    /// Returns the features of a tier, own and inherited, sorted by key. A feature that several tiers of the lineage
+    /// have is returned once, from the nearest tier.
     pub fn features_of(&self, tier: &Tier) -> Vec<TierFeature<'_>> {
         let mut found: BTreeMap<&str, TierFeature<'_>> = BTreeMap::new();
         for id in self.lineage(tier) {
@@ -238,57 +239,59 @@ impl Catalog {
         found.into_values().collect()
     }
 
-    /// The keys that a token of the tier carries: own and inherited, sorted, display-only ones left out.
+    /// Returns the keys for the `features` claim: own and inherited features, sorted, without display-only ones.
     pub fn feature_keys(&self, tier: &Tier) -> Vec<String> {
-        let features = self.features_of(tier).into_iter().map(|had| had.feature);
+        let features = self.features_of(tier).into_iter().map(|tier_feature| tier_feature.feature);
         features.filter(|feature| !feature.display_only).map(|feature| feature.key.clone()).collect()
     }
 
-    /// The product's code is no other product's.
+    /// Checks that no other product has the same code.
     pub fn check_product(&self, product: &Product) -> Result<(), FieldError> {
         if self.products.values().any(|other| other.id != product.id && other.code == product.code) {
-            return Err(FieldError::at("/code", Code::CodeTaken, "another product has this code"));
+            return Err(FieldError::at("/code", Code::CodeTaken, "already used by another product"));
         }
         Ok(())
     }
 
-    /// The feature's product exists, its key is no other feature's of that product, and a token has room for it.
+    /// Checks that the product exists, that no other feature of it has the same key, and that license tokens with the
+    /// feature do not become too large.
     pub fn check_feature(&self, feature: &Feature) -> Result<(), FieldError> {
         self.check_product_exists(feature.product_id)?;
         let taken = |other: &Feature| other.product_id == feature.product_id && other.key == feature.key;
         if self.features.values().any(|other| other.id != feature.id && taken(other)) {
-            return Err(FieldError::at("/key", Code::KeyTaken, "another feature of this product has this key"));
+            return Err(FieldError::at("/key", Code::KeyTaken, "already used by another feature of this product"));
         }
         self.check_token_size_for_feature(feature)
     }
 
-    /// The tier's product exists, what it includes and has belongs to the same product, it does not include itself,
-    /// however far round, its code is no other tier's of that product, and a token has room for its features.
+    /// Checks that the product exists, that the included tier and the features belong to it, that the tier does not
+    /// include itself directly or indirectly, that no other tier of the product has the same code, and that license
+    /// tokens with the features do not become too large.
     pub fn check_tier(&self, tier: &Tier) -> Result<(), ValidationErrors> {
         self.check_product_exists(tier.product_id)?;
-        let mut invalid = ValidationErrors::default();
-        invalid.0.extend(self.check_inclusion(tier).err());
-        self.check_features(&mut invalid, tier);
-        invalid.into_result()?;
+        let mut errors = ValidationErrors::default();
+        errors.0.extend(self.check_inclusion(tier).err());
+        self.check_features(&mut errors, tier);
+        errors.into_result()?;
         let taken = |other: &Tier| other.product_id == tier.product_id && other.code == tier.code;
         if self.tiers.values().any(|other| other.id != tier.id && taken(other)) {
-            return Err(FieldError::at("/code", Code::CodeTaken, "another tier of this product has this code").into());
+            return Err(FieldError::at("/code", Code::CodeTaken, "already used by another tier of this product").into());
         }
         Ok(self.check_token_size_for_tier(tier)?)
     }
 
-    fn check_features(&self, invalid: &mut ValidationErrors, tier: &Tier) {
+    fn check_features(&self, errors: &mut ValidationErrors, tier: &Tier) {
         let mut seen = BTreeSet::new();
         for (index, id) in tier.feature_ids.iter().enumerate() {
             let (code, detail) = match self.features.get(id) {
-                None => (Code::InvalidValue, "there is no such feature"),
+                None => (Code::InvalidValue, "feature not found"),
                 Some(feature) if feature.product_id != tier.product_id => {
-                    (Code::FeatureOfOtherProduct, "this feature belongs to another product")
+                    (Code::FeatureOfOtherProduct, "feature belongs to another product")
                 }
-                Some(_) if !seen.insert(id) => (Code::InvalidValue, "this feature is named twice"),
+                Some(_) if !seen.insert(id) => (Code::InvalidValue, "duplicate feature"),
                 Some(_) => continue,
             };
-            invalid.push(&format!("/feature_ids/{index}"), code, detail);
+            errors.push(&format!("/feature_ids/{index}"), code, detail);
         }
     }
 
@@ -299,13 +302,13 @@ impl Catalog {
             return at(Code::TierCycle, "a tier can't include itself");
         }
         let Some(other) = self.tiers.get(&included) else {
-            return at(Code::InvalidValue, "there is no such tier");
+            return at(Code::InvalidValue, "tier not found");
         };
         if other.product_id != tier.product_id {
-            return at(Code::TierOfOtherProduct, "this tier belongs to another product");
+            return at(Code::TierOfOtherProduct, "tier belongs to another product");
         }
         if self.lineage(other).contains(&tier.id) {
-            return at(Code::TierCycle, "this tier includes, directly or not, the one that would include it");
+            return at(Code::TierCycle, "the included tier includes this tier, directly or indirectly");
         }
         Ok(())
     }
@@ -314,7 +317,7 @@ impl Catalog {
         if self.products.contains_key(&id) {
             return Ok(());
         }
-        Err(FieldError::at("/product_id", Code::InvalidValue, "there is no such product"))
+        Err(FieldError::at("/product_id", Code::InvalidValue, "product not found"))
     }
 }
 
@@ -384,7 +387,7 @@ mod tests {
         }
     }
 
-    /// Up to eight tiers, each offered any inclusion; one that the rules refuse is added without it.
+    /// Up to eight tiers with random inclusions; inclusions that the checks reject are left out.
     fn catalogs() -> impl Strategy<Value = Catalog> {
         let tiers = vec((proptest::option::of(0..8_usize), vec(0..6_usize, 0..4)), 8);
         (tiers, vec(any::<bool>(), 6)).prop_map(|(tiers, display_only)| {
@@ -400,30 +403,30 @@ mod tests {
                 features.sort_unstable();
                 features.dedup();
                 let wanted = tier(n, includes, &features);
-                let put = if catalog.check_tier(&wanted).is_ok() { wanted } else { tier(n, None, &features) };
-                catalog.tiers.insert(put.id, put);
+                let tier = if catalog.check_tier(&wanted).is_ok() { wanted } else { tier(n, None, &features) };
+                catalog.tiers.insert(tier.id, tier);
             }
             catalog
         })
     }
 
     proptest! {
-        /// Whatever is accepted, one tier at a time, never closes a circle.
+        /// Tiers that pass the check, added one by one, never form a cycle.
         #[test]
         fn accepted_tiers_never_include_themselves(catalog in catalogs()) {
             for start in catalog.tiers.values() {
-                let mut at = start.includes_tier_id;
+                let mut next = start.includes_tier_id;
                 for _ in 0..=catalog.tiers.len() {
-                    prop_assert_ne!(at, Some(start.id));
-                    at = at.and_then(|id| catalog.tiers[&id].includes_tier_id);
+                    prop_assert_ne!(next, Some(start.id));
+                    next = next.and_then(|id| catalog.tiers[&id].includes_tier_id);
                 }
-                prop_assert_eq!(at, None);
+                prop_assert_eq!(next, None);
             }
         }
 
-        /// A tier has what it names and what the tier that it includes has, and nothing else.
+        /// A tier has its own features and those of the tier that it includes, and no others.
         #[test]
-        fn a_tier_has_its_own_and_the_included_features(catalog in catalogs()) {
+        fn tier_has_its_own_and_inherited_features(catalog in catalogs()) {
             for tier in catalog.tiers.values() {
                 let keys = |tier: &Tier| -> BTreeSet<String> { catalog.feature_keys(tier).into_iter().collect() };
                 let own = tier.feature_ids.iter().map(|id| &catalog.features[id]);
@@ -437,21 +440,21 @@ mod tests {
             }
         }
 
-        /// A feature counts as a tier's own where the tier names it, and else comes from the nearest that does.
+        /// A feature is the tier's own if the tier lists it, and otherwise inherited from the nearest tier that does.
         #[test]
-        fn a_feature_comes_from_the_nearest_tier(catalog in catalogs()) {
+        fn feature_is_inherited_from_the_nearest_tier(catalog in catalogs()) {
             for tier in catalog.tiers.values() {
-                for had in catalog.features_of(tier) {
+                for tier_feature in catalog.features_of(tier) {
                     let nearest = catalog.lineage(tier).into_iter()
-                        .find(|id| catalog.tiers[id].feature_ids.contains(&had.feature.id));
-                    prop_assert_eq!(Some(had.inherited_from.unwrap_or(tier.id)), nearest);
+                        .find(|id| catalog.tiers[id].feature_ids.contains(&tier_feature.feature.id));
+                    prop_assert_eq!(Some(tier_feature.inherited_from.unwrap_or(tier.id)), nearest);
                 }
             }
         }
     }
 
     #[test]
-    fn a_damaged_circle_of_tiers_still_resolves() {
+    fn features_of_a_stored_tier_cycle_are_resolved() {
         let mut catalog = Catalog::default();
         catalog.features.insert(id(1), feature(1, false));
         catalog.tiers.insert(id(1), tier(1, Some(2), &[1]));
@@ -460,14 +463,14 @@ mod tests {
     }
 
     #[test]
-    fn a_month_that_starts_on_the_31st_ends_on_the_last_day() {
+    fn month_that_starts_on_the_31st_ends_on_the_last_day() {
         let end = |period: BillingPeriod, start: &str| period.end(start.parse().unwrap()).unwrap().to_string();
         assert_eq!(end(BillingPeriod::Monthly, "2027-01-31T10:00:00Z"), "2027-02-28T10:00:00Z");
         assert_eq!(end(BillingPeriod::Annual, "2028-02-29T10:00:00Z"), "2029-02-28T10:00:00Z");
     }
 
     #[test]
-    fn a_tier_is_told_all_that_does_not_fit_the_catalog() {
+    fn check_tier_returns_all_errors() {
         let mut catalog = Catalog::default();
         catalog.products.insert(id(0), product());
         catalog.products.insert(id(9), Product { id: id(9), ..product() });
@@ -475,14 +478,14 @@ mod tests {
         catalog.features.insert(id(2), Feature { product_id: id(9), ..feature(2, false) });
         catalog.tiers.insert(id(1), tier(1, None, &[]));
         catalog.tiers.insert(id(2), Tier { product_id: id(9), ..tier(2, None, &[]) });
-        let faults = |tier: &Tier| -> Vec<(String, Code)> {
-            let faults = catalog.check_tier(tier).err().unwrap_or_default().0;
-            faults.into_iter().map(|fault| (fault.pointer.unwrap(), fault.code)).collect()
+        let errors = |tier: &Tier| -> Vec<(String, Code)> {
+            let errors = catalog.check_tier(tier).err().unwrap_or_default().0;
+            errors.into_iter().map(|error| (error.pointer.unwrap(), error.code)).collect()
         };
         let at = |pointer: &str, code| (pointer.to_owned(), code);
-        assert_eq!(faults(&tier(3, Some(1), &[1])), []);
+        assert_eq!(errors(&tier(3, Some(1), &[1])), []);
         assert_eq!(
-            faults(&tier(3, Some(2), &[1, 2, 1, 7])),
+            errors(&tier(3, Some(2), &[1, 2, 1, 7])),
             [
                 at("/includes_tier_id", Code::TierOfOtherProduct),
                 at("/feature_ids/1", Code::FeatureOfOtherProduct),
@@ -490,11 +493,11 @@ mod tests {
                 at("/feature_ids/3", Code::InvalidValue),
             ]
         );
-        assert_eq!(faults(&tier(1, Some(1), &[])), [at("/includes_tier_id", Code::TierCycle)]);
-        assert_eq!(faults(&tier(1, Some(8), &[])), [at("/includes_tier_id", Code::InvalidValue)]);
-        let doubled = Tier { code: "t1".to_owned(), ..tier(3, None, &[]) };
-        assert_eq!(faults(&doubled), [at("/code", Code::CodeTaken)]);
-        let astray = Tier { product_id: id(5), ..tier(3, Some(2), &[1]) };
-        assert_eq!(faults(&astray), [at("/product_id", Code::InvalidValue)]);
+        assert_eq!(errors(&tier(1, Some(1), &[])), [at("/includes_tier_id", Code::TierCycle)]);
+        assert_eq!(errors(&tier(1, Some(8), &[])), [at("/includes_tier_id", Code::InvalidValue)]);
+        let duplicate = Tier { code: "t1".to_owned(), ..tier(3, None, &[]) };
+        assert_eq!(errors(&duplicate), [at("/code", Code::CodeTaken)]);
+        let unknown_product = Tier { product_id: id(5), ..tier(3, Some(2), &[1]) };
+        assert_eq!(errors(&unknown_product), [at("/product_id", Code::InvalidValue)]);
     }
 }

@@ -1,4 +1,4 @@
-//! What a license token says.
+//! The claims of license tokens.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,14 +10,14 @@ use super::{
     seat::{ActivationId, whole_second},
 };
 
-/// The most that the claims of a token are as JSON, in bytes. Signed, in base64url and encrypted to an app's key, such a
-/// token still fits into the 64 KiB of a heartbeat's body.
+/// The maximum size of the claims as JSON, in bytes. A token of this size, signed and encrypted to an app's key, fits
+/// into the 64 KiB of a heartbeat request.
 pub const MAX_CLAIMS_BYTES: usize = 34_000;
-/// What of that the features have at most. The catalog takes no tier that needs more, as no token of it could be signed;
-/// the rest is enough for whatever the other claims may hold.
+/// The maximum size of the `features` claim as JSON, in bytes. The catalog rejects tiers that exceed it; the remaining
+/// bytes of [`MAX_CLAIMS_BYTES`] suffice for the largest values of all other claims.
 pub const MAX_FEATURES_BYTES: usize = 30_000;
 
-/// The tier, as a token names it.
+/// The pricing tier of the license key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TierClaim {
     /// `tier_…`
@@ -26,97 +26,98 @@ pub struct TierClaim {
     /// Unique within the product.
     #[schema(example = "pro")]
     pub code: String,
-    /// What people call it.
+    /// Display name.
     #[schema(example = "Pro")]
     pub name: String,
 }
 
-/// What was bought.
+/// The limits of the license key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LimitsClaim {
-    /// Seats; none means no limit.
+    /// Number of seats; null means no limit.
     #[schema(required, example = 5)]
     pub max_users: Option<u32>,
-    /// Tenants; none means no limit.
+    /// Number of tenants; null means no limit.
     #[schema(required)]
     pub max_tenants: Option<u32>,
 }
 
-/// How an app enforces the license when it can't ask.
+/// How an app enforces the license while it is offline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EnforcementClaim {
-    /// How often to send a heartbeat.
+    /// How often to send a heartbeat, in seconds.
     #[schema(example = 900)]
     pub heartbeat_interval_seconds: u32,
-    /// How long past `exp` the app may go on.
+    /// How long the app may continue after `exp`, in seconds.
     #[schema(example = 0)]
     pub grace_period_seconds: u32,
-    /// When the license ends; none means never.
+    /// When the license key expires; null means never.
     #[schema(value_type = Option<String>, format = DateTime, required, example = "2027-01-15T12:00:00Z")]
     pub license_expires_at: Option<Timestamp>,
 }
 
-/// The machine that the token is for.
+/// The activation that the token was issued for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ActivationClaim {
     /// `act_…`
     #[schema(value_type = ActivationId)]
     pub id: String,
-    /// What the app calls the machine.
+    /// The machine id that the app chose.
     #[schema(example = "machine-1")]
     pub machine_id: String,
 }
 
-/// The claims of a license token: RFC 7519 §4.1, then our own.
+/// The claims of a license token: registered claims (RFC 7519, section 4.1), then Signet's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Claims {
-    /// The issuer's URL.
+    /// The URL of the issuer.
     #[schema(example = "https://licenses.example.com")]
     pub iss: String,
-    /// The product's code.
+    /// The code of the product.
     #[schema(example = "atlas")]
     pub aud: String,
-    /// The license's id.
+    /// The id of the license key.
     #[schema(example = "lic_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub sub: String,
-    /// When it was made, in seconds since 1970.
+    /// When the token was issued, as Unix time.
     #[schema(example = 1_768_478_400)]
     pub iat: i64,
-    /// From when it counts: as `iat`.
+    /// When the token becomes valid, as Unix time. Same as `iat`.
     #[schema(example = 1_768_478_400)]
     pub nbf: i64,
-    /// Until when it counts: the token's life, or the license's end where that is earlier.
+    /// When the token expires, as Unix time: `iat` plus the token lifetime, or the expiry of the license key if
+    /// earlier.
     #[schema(example = 1_768_482_000)]
     pub exp: i64,
-    /// Unique.
+    /// Unique id of the token.
     #[schema(example = "01KF1Q5T9C8V0R2M4N6P7S3W5X")]
     pub jti: String,
-    /// Who bought.
+    /// The id of the customer.
     #[schema(example = "cus_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub customer_id: String,
-    /// What.
+    /// The id of the product.
     #[schema(example = "prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub product_id: String,
-    /// In which tier.
+    /// The pricing tier.
     pub tier: TierClaim,
-    /// Feature keys, sorted, inherited ones included.
+    /// The keys of the tier's features, including inherited ones, sorted.
     #[schema(example = json!(["export.pdf"]))]
     pub features: Vec<String>,
-    /// What was bought.
+    /// The limits of the license key.
     pub limits: LimitsClaim,
-    /// How an app enforces it.
+    /// How an app enforces the license while it is offline.
     pub enforcement: EnforcementClaim,
-    /// Of the license key.
+    /// The generation of the license key.
     #[schema(example = 1)]
     pub generation: u32,
-    /// Absent in the token that issuing returns.
+    /// The activation. Absent in the token that is returned when a license key is issued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub activation: Option<ActivationClaim>,
 }
 
 impl Claims {
-    /// What a token made now says of a license, on a machine or on none.
+    /// Creates the claims of a token that is issued at `now`, with or without an activation.
     pub fn new(
         issuer: &str,
         jti: String,
@@ -126,14 +127,14 @@ impl Claims {
         now: Timestamp,
     ) -> Self {
         let iat = whole_second(now);
-        let life = iat + i64::from(tier.token_ttl_seconds);
+        let max_exp = iat + i64::from(tier.token_ttl_seconds);
         Self {
             iss: issuer.to_owned(),
             aud: product.code.clone(),
             sub: license.id.to_string(),
             iat,
             nbf: iat,
-            exp: license.expires_at.map_or(life, |end| life.min(whole_second(end))),
+            exp: license.expires_at.map_or(max_exp, |end| max_exp.min(whole_second(end))),
             jti,
             customer_id: license.customer_id.to_string(),
             product_id: product.id.to_string(),
@@ -151,7 +152,7 @@ impl Claims {
         }
     }
 
-    /// Whether another token says the same, its times and its `jti` aside.
+    /// Returns whether `other` has the same claims, apart from `iat`, `nbf`, `exp` and `jti`.
     pub fn has_same_content(&self, other: &Self) -> bool {
         let (iat, nbf, exp, jti) = (self.iat, self.nbf, self.exp, self.jti.clone());
         *self == Self { iat, nbf, exp, jti, ..other.clone() }

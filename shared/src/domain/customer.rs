@@ -1,4 +1,4 @@
-//! Who buys.
+//! Customers.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,63 +6,64 @@ use utoipa::ToSchema;
 
 use super::{id::CustomerId, validation::ValidationErrors};
 
-/// Who bought, or may buy.
+/// A customer of the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Customer {
     /// `cus_…`
     pub id: CustomerId,
-    /// A person or an organisation.
+    /// Name of the person or organization.
     #[schema(example = "Ada Lovelace")]
     pub name: String,
-    /// Unique among customers, whatever its case.
+    /// Unique among customers, ignoring case.
     #[schema(example = "ada@example.com")]
     pub email: String,
-    /// Where they work.
+    /// Company of the customer.
     #[schema(example = "Analytical Engines", required)]
     pub company: Option<String>,
-    /// The `sub` of the user who signs in as this customer, once there is one.
+    /// The `sub` claim of the user who is registered as this customer, if any.
     #[schema(required)]
     pub subject: Option<String>,
-    /// When it was made.
+    /// When the customer was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the customer was last changed.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }
 
 impl Customer {
-    /// The form in which e-mail addresses are compared. They are ASCII; what else folds to one, as the sign for Kelvin
-    /// does to a k, is none.
+    /// Returns the form in which e-mail addresses are compared. Addresses are ASCII, so only ASCII letters are folded:
+    /// Unicode case folding would also map other characters, such as the Kelvin sign, to ASCII letters.
     pub fn email_key(email: &str) -> String {
         email.to_ascii_lowercase()
     }
 
-    /// How many characters a name may have.
+    /// The maximum length of a name, in characters.
     pub const MAX_NAME: usize = 200;
 
-    /// The form in which names are sorted and looked for, whatever their case. Lower case knows two of Greek's capital
-    /// sigma, by what comes after: there is one here, or the beginning of a name would not be how it begins.
+    /// Returns the form in which names are sorted and searched, ignoring case. Lower-casing a Greek sigma depends on
+    /// its position in the word; it is normalized to one letter, so that a prefix of a name is also a prefix of its
+    /// key.
     pub fn name_key(name: &str) -> String {
         name.to_lowercase().replace('ς', "σ")
     }
 
-    /// Notes what is wrong with the fields that a caller writes.
-    pub fn check(invalid: &mut ValidationErrors, name: &str, email: &str, company: Option<&str>) {
-        invalid.name("/name", name, Self::MAX_NAME);
-        invalid.check(
+    /// Validates the fields that callers can set.
+    pub fn check(errors: &mut ValidationErrors, name: &str, email: &str, company: Option<&str>) {
+        errors.name("/name", name, Self::MAX_NAME);
+        errors.check(
             is_email(email),
             "/email",
-            "an e-mail address of ASCII characters, such as ada@example.com, at most 254 of them",
+            "must be an e-mail address of at most 254 ASCII characters, such as ada@example.com",
         );
         if let Some(company) = company {
-            invalid.name("/company", company, 200);
+            errors.name("/company", company, 200);
         }
     }
 }
 
-/// The shape of an address, no more: whether it exists is for a message to find out. ASCII alone, as two addresses
-/// that look alike must not be two customers.
+/// Checks the syntax of an e-mail address, not whether it exists. Accepts only ASCII, so that two addresses that look
+/// the same can't belong to different customers.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -81,7 +82,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_address_is_ascii_and_one_whatever_its_case(
+        fn email_is_ascii_and_compared_ignoring_case(
             text in prop_oneof![any::<String>(), "[a-zA-Z0-9.+_-]{1,70}@[a-zA-Z0-9.-]{1,30}", "[ -~]{1,10}@[a-z]{1,5}\\.[a-z]{2}"],
         ) {
             if is_email(&text) {
@@ -96,14 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn addresses_have_the_shape_of_addresses() {
-        for good in ["ada@example.com", "a.b+c@x-y.co.uk", "A@B.CD"] {
-            assert!(is_email(good), "{good}");
+    fn is_email_checks_the_syntax() {
+        for valid in ["ada@example.com", "a.b+c@x-y.co.uk", "A@B.CD"] {
+            assert!(is_email(valid), "{valid}");
         }
-        for bad in
+        for invalid in
             ["", "@", "ada", "ada@", "@x.com", "a b@x.com", "ada@localhost", "a@b@c.d", "аda@example.com", "a@x..y"]
         {
-            assert!(!is_email(bad), "{bad}");
+            assert!(!is_email(invalid), "{invalid}");
         }
     }
 }

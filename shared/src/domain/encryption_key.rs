@@ -1,4 +1,4 @@
-//! Public keys of apps: what is taken for one, so that tokens can be encrypted to it.
+//! Public keys of apps, to which license tokens are encrypted.
 
 use std::{borrow::Cow, fmt};
 
@@ -15,14 +15,14 @@ use utoipa::{
     },
 };
 
-/// The fewest bits of a modulus: what is shorter is within reach of those who can pay for it (NIST SP 800-131A).
+/// The minimum modulus length, in bits. Shorter keys are not secure (NIST SP 800-131A).
 const MIN_BITS: usize = 2048;
-/// The most: a longer one costs every heartbeat time, and the table room, for no more safety.
+/// The maximum modulus length, in bits. Longer keys make heartbeats slower and items larger.
 const MAX_BITS: usize = 4096;
-/// The least exponent. FIPS 186-5 asks for more than 2^16, since a tiny one, such as 3, leaves no margin for faults of
-/// padding; every tool of today makes this one.
+/// The minimum public exponent. FIPS 186-5 requires exponents above 2^16; small exponents, such as 3, make padding
+/// errors exploitable.
 const MIN_EXPONENT: u32 = 65_537;
-/// Members of a JWK that are secret: of RSA and of elliptic curves, and `k` of a symmetric key (RFC 7518 §6).
+/// The private members of a JWK: of RSA and elliptic curve keys, and `k` of symmetric keys (RFC 7518, section 6).
 const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// An RSA public key that tokens are encrypted to.
@@ -32,56 +32,54 @@ pub struct EncryptionKey {
     e: Vec<u8>,
 }
 
-/// What a caller gave for a public key: perhaps a private one, so that `Debug` shows nothing of it.
+/// The public key of a request, not validated yet. `Debug` does not print it, since it may be a private key by mistake.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct PublicKeyInput(Value);
 
-/// Why a key is not taken.
+/// Why a public key is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EncryptionKeyError {
-    /// The one key that must not be sent.
-    #[error(
-        "this is a private key: consider it exposed, replace the pair, and send the public part of the new one alone"
-    )]
+    /// The input is a private key.
+    #[error("must be a public key, not a private key; treat the private key as compromised and replace the key pair")]
     Private,
-    /// A certificate holds a key, and claims that nobody here would check.
-    #[error("this is a certificate: send the public key that is in it alone")]
+    /// The input is a certificate. Its other claims would not be checked.
+    #[error("must be a public key, not a certificate")]
     Certificate,
-    /// Nobody knows which one is meant.
-    #[error("this is more than one PEM block: send one key")]
+    /// The input contains several PEM blocks.
+    #[error("must contain one PEM block only")]
     Several,
-    /// Not to be read.
+    /// The input can't be parsed.
     #[error(
-        "this can't be read as a public key: a JWK is an object with kty, n and e (base64url, no leading zeros); \
-             PEM text is one block PUBLIC KEY (SPKI) or RSA PUBLIC KEY (PKCS#1)"
+        "must be a JWK object with kty, n and e (base64url without leading zeros), or PEM text with one block \
+         PUBLIC KEY (SPKI) or RSA PUBLIC KEY (PKCS#1)"
     )]
     Malformed,
-    /// A key of another kind.
-    #[error("this is no RSA key: tokens are encrypted with RSA-OAEP")]
+    /// The key is not an RSA key.
+    #[error("must be an RSA key; tokens are encrypted with RSA-OAEP")]
     NotRsa,
-    /// By its `use`.
-    #[error("this key's use is not enc, so that nothing may be encrypted to it")]
+    /// The `use` of the JWK does not allow encryption.
+    #[error("use must be enc")]
     Use,
-    /// By its `alg`.
-    #[error("this key's alg is not RSA-OAEP, which tokens are encrypted with")]
+    /// The `alg` of the JWK is another algorithm.
+    #[error("alg must be RSA-OAEP")]
     Algorithm,
-    /// By its `key_ops`.
-    #[error("this key's key_ops have neither encrypt nor wrapKey")]
+    /// The `key_ops` of the JWK do not allow encryption.
+    #[error("key_ops must contain encrypt or wrapKey")]
     Operations,
-    /// Too short or too long.
-    #[error("this key has {0} bits: from {MIN_BITS} to {MAX_BITS} will do")]
+    /// The modulus is too short or too long.
+    #[error("must have {MIN_BITS} to {MAX_BITS} bits, but has {0} bits")]
     Size(usize),
-    /// The product of two odd primes is odd.
-    #[error("this key's modulus is even, as no RSA key's is")]
+    /// The modulus is even, so it is not the product of two primes.
+    #[error("modulus must not be even")]
     Modulus,
-    /// Even, tiny or huge.
-    #[error("this key's exponent must be odd, {MIN_EXPONENT} or more, and of 32 bits at most")]
+    /// The public exponent is even, too small or too large.
+    #[error("exponent must be odd and between {MIN_EXPONENT} and 4294967295")]
     Exponent,
 }
 
 impl EncryptionKey {
-    /// A key of this modulus and exponent, as big-endian bytes without leading zeros.
+    /// Creates a key from its modulus and exponent, as big-endian bytes without leading zeros.
     pub fn new(n: &[u8], e: &[u8]) -> Result<Self, EncryptionKeyError> {
         let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
         if !(MIN_BITS..=MAX_BITS).contains(&bits) {
@@ -100,17 +98,17 @@ impl EncryptionKey {
         Ok(Self { n: n.to_vec(), e: e.to_vec() })
     }
 
-    /// The modulus, big-endian.
+    /// Returns the modulus, as big-endian bytes.
     pub fn n(&self) -> &[u8] {
         &self.n
     }
 
-    /// The public exponent, big-endian.
+    /// Returns the public exponent, as big-endian bytes.
     pub fn e(&self) -> &[u8] {
         &self.e
     }
 
-    fn of_jwk(jwk: &Map<String, Value>) -> Result<Self, EncryptionKeyError> {
+    fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, EncryptionKeyError> {
         if is_secret(jwk) {
             return Err(EncryptionKeyError::Private);
         }
@@ -125,8 +123,8 @@ impl EncryptionKey {
             return Err(EncryptionKeyError::Algorithm);
         }
         let encrypts = |operation: &Value| operation == "encrypt" || operation == "wrapKey";
-        let may = |operations: &Value| operations.as_array().is_some_and(|all| all.iter().any(encrypts));
-        if jwk.get("key_ops").is_some_and(|operations| !may(operations)) {
+        let allow_encryption = |operations: &Value| operations.as_array().is_some_and(|all| all.iter().any(encrypts));
+        if jwk.get("key_ops").is_some_and(|operations| !allow_encryption(operations)) {
             return Err(EncryptionKeyError::Operations);
         }
         let bytes = |name: &str| BASE64URL_NOPAD.decode(jwk.get(name)?.as_str()?.as_bytes()).ok();
@@ -134,8 +132,8 @@ impl EncryptionKey {
         Self::new(&n, &e)
     }
 
-    fn of_pem(text: &str) -> Result<Self, EncryptionKeyError> {
-        // First, as it is what its owner must know whatever else is wrong with the text.
+    fn from_pem(text: &str) -> Result<Self, EncryptionKeyError> {
+        // Checked before anything else: the owner must learn that the private key was exposed.
         let jwk = serde_json::from_str::<Map<String, Value>>(text);
         if text.contains("PRIVATE KEY") || jwk.is_ok_and(|jwk| is_secret(&jwk)) {
             return Err(EncryptionKeyError::Private);
@@ -150,28 +148,28 @@ impl EncryptionKey {
             _ => return Err(EncryptionKeyError::Several),
         };
         match block.tag() {
-            "PUBLIC KEY" => Self::of_spki(block.contents()),
-            "RSA PUBLIC KEY" => Self::of_pkcs1(block.contents()),
+            "PUBLIC KEY" => Self::from_spki(block.contents()),
+            "RSA PUBLIC KEY" => Self::from_pkcs1(block.contents()),
             _ => Err(EncryptionKeyError::Malformed),
         }
     }
 
-    fn of_spki(der: &[u8]) -> Result<Self, EncryptionKeyError> {
+    fn from_spki(der: &[u8]) -> Result<Self, EncryptionKeyError> {
         let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| EncryptionKeyError::Malformed)?;
-        // A key that is bound to another scheme, such as RSASSA-PSS, has an identifier of its own.
+        // Keys that are restricted to another scheme, such as RSASSA-PSS, have another object identifier.
         if spki.algorithm.oid != pkcs1::ALGORITHM_OID {
             return Err(EncryptionKeyError::NotRsa);
         }
-        Self::of_pkcs1(spki.subject_public_key.as_bytes().ok_or(EncryptionKeyError::Malformed)?)
+        Self::from_pkcs1(spki.subject_public_key.as_bytes().ok_or(EncryptionKeyError::Malformed)?)
     }
 
-    fn of_pkcs1(der: &[u8]) -> Result<Self, EncryptionKeyError> {
+    fn from_pkcs1(der: &[u8]) -> Result<Self, EncryptionKeyError> {
         let key = RsaPublicKeyRef::from_der(der).map_err(|_| EncryptionKeyError::Malformed)?;
         Self::new(key.modulus.as_bytes(), key.public_exponent.as_bytes())
     }
 }
 
-/// Whether a JWK, or one of a set of them (RFC 7517 §5), is a private key.
+/// Returns whether a JWK, or a key of a JWK set (RFC 7517, section 5), is a private key.
 fn is_secret(jwk: &Map<String, Value>) -> bool {
     let keys = jwk.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let all = keys.iter().filter_map(Value::as_object).chain([jwk]);
@@ -179,12 +177,12 @@ fn is_secret(jwk: &Map<String, Value>) -> bool {
 }
 
 impl PublicKeyInput {
-    /// The key that this is: of a JWK object (RFC 7517; members that it need not have are ignored) or of PEM text
-    /// (RFC 7468), SPKI or PKCS#1. Nothing is computed with it, however large it is.
+    /// Parses and validates the key: a JWK object (RFC 7517; optional members are ignored), or PEM text (RFC 7468) with
+    /// an SPKI or PKCS#1 key. Performs no arithmetic on the modulus, so large keys are rejected cheaply.
     pub fn read(&self) -> Result<EncryptionKey, EncryptionKeyError> {
         match &self.0 {
-            Value::Object(jwk) => EncryptionKey::of_jwk(jwk),
-            Value::String(text) => EncryptionKey::of_pem(text),
+            Value::Object(jwk) => EncryptionKey::from_jwk(jwk),
+            Value::String(text) => EncryptionKey::from_pem(text),
             _ => Err(EncryptionKeyError::Malformed),
         }
     }
@@ -223,12 +221,12 @@ mod tests {
 
     use super::*;
 
-    fn given(value: Value) -> PublicKeyInput {
+    fn input(value: Value) -> PublicKeyInput {
         serde_json::from_value(value).unwrap()
     }
 
-    /// JSON that has much in common with a JWK.
-    fn nearly_a_jwk() -> impl Strategy<Value = Value> {
+    /// JSON objects that are similar to a JWK.
+    fn similar_to_a_jwk() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(json!("RSA")),
             Just(json!("AQAB")),
@@ -243,30 +241,30 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_given_is_taken_or_refused(jwk in nearly_a_jwk(), text in any::<String>(), der in any::<Vec<u8>>()) {
-            let _ = given(jwk).read();
-            let _ = given(Value::from(text.clone())).read();
+        fn read_does_not_panic(jwk in similar_to_a_jwk(), text in any::<String>(), der in any::<Vec<u8>>()) {
+            let _ = input(jwk).read();
+            let _ = input(Value::from(text.clone())).read();
             for tag in ["PUBLIC KEY", "RSA PUBLIC KEY"] {
                 let pem = |inner: &str| format!("-----BEGIN {tag}-----\n{inner}\n-----END {tag}-----\n");
-                let _ = given(pem(&BASE64.encode(&der)).into()).read();
-                let _ = given(pem(&text).into()).read();
+                let _ = input(pem(&BASE64.encode(&der)).into()).read();
+                let _ = input(pem(&text).into()).read();
             }
         }
 
         #[test]
-        fn what_is_taken_is_within_the_limits(bytes in 250..520_usize, first in any::<u8>(), last in any::<u8>(), e in any::<u32>()) {
+        fn accepted_keys_are_within_the_limits(bytes in 250..520_usize, first in any::<u8>(), last in any::<u8>(), e in any::<u32>()) {
             let mut n = vec![0x55; bytes];
             (n[0], n[bytes - 1]) = (first, last);
             let bits = bytes * 8 - first.leading_zeros() as usize;
             let exponent: Vec<u8> = e.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
-            let right = (2048..=4096).contains(&bits) && first != 0 && last % 2 == 1 && e % 2 == 1 && e > 65536;
-            prop_assert_eq!(EncryptionKey::new(&n, &exponent).is_ok(), right);
+            let is_valid = (2048..=4096).contains(&bits) && first != 0 && last % 2 == 1 && e % 2 == 1 && e > 65536;
+            prop_assert_eq!(EncryptionKey::new(&n, &exponent).is_ok(), is_valid);
         }
     }
 
     #[test]
-    fn nothing_of_a_given_key_is_printed() {
-        let private = given(json!({"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": "c2VjcmV0"}));
+    fn public_key_input_is_not_printed() {
+        let private = input(json!({"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": "c2VjcmV0"}));
         assert_eq!(format!("{private:?}"), "PublicKeyInput(…)");
         assert_eq!(private.read(), Err(EncryptionKeyError::Private));
     }

@@ -1,4 +1,4 @@
-//! What happened to a license key, kept for ever.
+//! Events: the audit log of license keys, which is never deleted.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,52 +6,52 @@ use utoipa::ToSchema;
 
 use super::id::{EventId, LicenseId};
 
-/// What happened.
+/// The type of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EventType {
-    /// The license key was made.
+    /// The license key was issued.
     Issued,
-    /// A newer one took its place.
+    /// The license key was replaced by a newer one.
     Superseded,
-    /// It was suspended.
+    /// The license key was suspended.
     Suspended,
-    /// It was taken out of suspension.
+    /// The license key was reinstated after a suspension.
     Reinstated,
-    /// Its end was moved.
+    /// The expiry of the license key was changed.
     Renewed,
-    /// Its tier or its limit changed.
+    /// The tier or the limits of the license key were changed.
     Changed,
-    /// It got a new key string.
+    /// The license key got a new key string.
     Regenerated,
-    /// It was ended for good.
+    /// The license key was permanently disabled.
     Revoked,
-    /// It was audited.
+    /// The license key was checked for inconsistencies.
     Audited,
     /// A machine took a free seat.
     Activated,
-    /// A machine gave up its seat.
+    /// A machine was deactivated and its seat freed.
     Deactivated,
-    /// A machine took the seat of one whose lease had lapsed.
+    /// A machine took the seat of another machine whose lease had lapsed.
     TakenOver,
 }
 
-/// What kind of caller acted.
+/// The type of caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorKind {
     /// An API key of the operator.
     ApiKey,
-    /// A person who signed in.
+    /// A signed-in user.
     User,
-    /// A consuming app, by its license key or token.
+    /// An app, authenticated by its license key or license token.
     App,
     /// Signet itself.
     System,
 }
 
 impl ActorKind {
-    /// Its name in JSON and in the log.
+    /// Returns the name in JSON and in logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ApiKey => "api_key",
@@ -62,35 +62,35 @@ impl ActorKind {
     }
 }
 
-/// Who acted.
+/// The caller who caused an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Actor {
-    /// What kind of caller.
+    /// The type of caller.
     pub kind: ActorKind,
-    /// The API key's id, the user's subject, or the activation's id.
+    /// The id of the API key, the subject of the user, or the id of the activation.
     #[schema(example = "key_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub id: String,
 }
 
-/// One entry in the history of a license key.
+/// An event of a license key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// `evt_…`
     pub id: EventId,
-    /// What happened.
+    /// The type of the event.
     #[serde(rename = "type")]
     pub kind: EventType,
-    /// When.
+    /// When the event happened.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// To which license key.
+    /// The license key.
     pub license_id: LicenseId,
-    /// Who did it.
+    /// The caller who caused the event.
     pub actor: Actor,
-    /// From where, as the gateway or the socket saw it.
+    /// The client address, as seen by the gateway or the socket.
     #[schema(example = "203.0.113.7")]
     pub ip: String,
-    /// What else there is to say of it.
+    /// Additional data, depending on the type.
     #[schema(value_type = Object, example = json!({"tier": "pro"}))]
     pub data: serde_json::Value,
 }

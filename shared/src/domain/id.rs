@@ -1,4 +1,4 @@
-//! Identifiers: a word for the type, then a ULID, as in `lic_01JD…`.
+//! Identifiers: a prefix for the type, then a ULID, as in `lic_01JD…`.
 
 use std::{
     borrow::Cow,
@@ -16,57 +16,57 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 
-/// What an [`Id`] names. Its prefix keeps an id of one kind from passing for one of another.
-pub trait Kind {
-    /// The word before the `_`.
+/// A type of id. The prefix prevents an id of one type from being accepted as an id of another type.
+pub trait IdKind {
+    /// The prefix before the `_`.
     const PREFIX: &'static str;
-    /// What the API's documentation calls such an id.
+    /// The schema name in the OpenAPI document.
     const NAME: &'static str;
 }
 
-/// The id of one kind of thing. Ids of one kind sort by the millisecond in which they were made.
+/// An id of one type. Ids sort by the millisecond in which they were generated.
 pub struct Id<K>(Ulid, PhantomData<fn() -> K>);
 
-/// Marks the ids of products.
+/// Type marker of product ids.
 pub enum ProductKind {}
-/// Marks the ids of pricing tiers.
+/// Type marker of pricing tier ids.
 pub enum TierKind {}
-/// Marks the ids of product features.
+/// Type marker of product feature ids.
 pub enum FeatureKind {}
-/// Marks the ids of customers.
+/// Type marker of customer ids.
 pub enum CustomerKind {}
-/// Marks the ids of license keys.
+/// Type marker of license key ids.
 pub enum LicenseKind {}
-/// Marks the ids of the operator's API keys.
+/// Type marker of API key ids.
 pub enum ApiKeyKind {}
-/// Marks the ids of events.
+/// Type marker of event ids.
 pub enum EventKind {}
 
-impl Kind for ProductKind {
+impl IdKind for ProductKind {
     const PREFIX: &'static str = "prod";
     const NAME: &'static str = "ProductId";
 }
-impl Kind for TierKind {
+impl IdKind for TierKind {
     const PREFIX: &'static str = "tier";
     const NAME: &'static str = "PricingTierId";
 }
-impl Kind for FeatureKind {
+impl IdKind for FeatureKind {
     const PREFIX: &'static str = "feat";
     const NAME: &'static str = "ProductFeatureId";
 }
-impl Kind for CustomerKind {
+impl IdKind for CustomerKind {
     const PREFIX: &'static str = "cus";
     const NAME: &'static str = "CustomerId";
 }
-impl Kind for LicenseKind {
+impl IdKind for LicenseKind {
     const PREFIX: &'static str = "lic";
     const NAME: &'static str = "LicenseId";
 }
-impl Kind for ApiKeyKind {
+impl IdKind for ApiKeyKind {
     const PREFIX: &'static str = "key";
     const NAME: &'static str = "ApiKeyId";
 }
-impl Kind for EventKind {
+impl IdKind for EventKind {
     const PREFIX: &'static str = "evt";
     const NAME: &'static str = "EventId";
 }
@@ -87,26 +87,26 @@ pub type ApiKeyId = Id<ApiKeyKind>;
 pub type EventId = Id<EventKind>;
 
 impl<K> Id<K> {
-    /// The id with this ULID.
+    /// Creates the id with this ULID.
     pub const fn of(ulid: Ulid) -> Self {
         Self(ulid, PhantomData)
     }
 
-    /// The ULID alone, without the word before it.
+    /// Returns the ULID without the prefix.
     pub const fn ulid(self) -> Ulid {
         self.0
     }
 }
 
-/// A text that is no id of the wanted kind.
+/// The text is not an id of the expected type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no id of this kind")]
+#[error("invalid id")]
 pub struct ParseIdError;
 
-impl<K: Kind> FromStr for Id<K> {
+impl<K: IdKind> FromStr for Id<K> {
     type Err = ParseIdError;
 
-    /// Takes only the one spelling that `Display` gives, so that an id has no second name.
+    /// Accepts only the canonical form that `Display` writes, so that every id has exactly one text form.
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let ulid = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(ParseIdError)?;
         let id = Self::of(Ulid::from_string(ulid).map_err(|_| ParseIdError)?);
@@ -114,13 +114,13 @@ impl<K: Kind> FromStr for Id<K> {
     }
 }
 
-impl<K: Kind> fmt::Display for Id<K> {
+impl<K: IdKind> fmt::Display for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}_{}", K::PREFIX, self.0)
     }
 }
 
-impl<K: Kind> fmt::Debug for Id<K> {
+impl<K: IdKind> fmt::Debug for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -149,56 +149,56 @@ impl<K> Ord for Id<K> {
     }
 }
 
-impl<K: Kind> Serialize for Id<K> {
+impl<K: IdKind> Serialize for Id<K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de, K: Kind> Deserialize<'de> for Id<K> {
+impl<'de, K: IdKind> Deserialize<'de> for Id<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|_| de::Error::custom(format_args!("an id that begins with `{}_`", K::PREFIX)))
+        text.parse().map_err(|_| de::Error::custom(format_args!("expected an id that starts with `{}_`", K::PREFIX)))
     }
 }
 
-impl<K: Kind> PartialSchema for Id<K> {
+impl<K: IdKind> PartialSchema for Id<K> {
     fn schema() -> RefOr<Schema> {
         let prefix = K::PREFIX;
         let text = ObjectBuilder::new().schema_type(Type::String);
-        // A ULID has 128 bits in 26 symbols of Crockford's base 32, so the first of them says no more than 7.
+        // A ULID has 128 bits in 26 symbols of Crockford's base 32, so the first symbol is at most 7.
         text.pattern(Some(format!("^{prefix}_[0-7][0-9A-HJKMNP-TV-Z]{{25}}$")))
             .examples([format!("{prefix}_01JD8W0V5XK6Q3R7T2N4M8P9ZB")])
             .into()
     }
 }
 
-impl<K: Kind> ToSchema for Id<K> {
+impl<K: IdKind> ToSchema for Id<K> {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed(K::NAME)
     }
 }
 
-/// Makes the ids of one request: within it, each is greater than the one before, also inside a millisecond.
+/// Generates the ids of one request. Each id is greater than the previous one, also within a millisecond.
 pub struct IdGenerator {
     now: SystemTime,
     generator: ulid::Generator,
 }
 
 impl IdGenerator {
-    /// A maker of ids for the request that arrived at `now`.
+    /// Creates a generator for the request that started at `now`.
     pub fn new(now: Timestamp) -> Self {
-        // Times before 1970 have no ULID; a clock that shows one is broken, and ids stay unique all the same.
+        // A ULID can't represent a time before 1970. Ids are unique even if the clock is that wrong.
         let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
         Self { now: UNIX_EPOCH + Duration::from_millis(millis), generator: ulid::Generator::new() }
     }
 
-    /// The next id, of any kind.
-    pub fn make<K>(&mut self) -> Id<K> {
+    /// Generates an id of any type.
+    pub fn generate<K>(&mut self) -> Id<K> {
         Id::of(self.ulid())
     }
 
-    /// The next unique text, such as a token's `jti`.
+    /// Generates a unique string, such as the `jti` of a token.
     pub fn text(&mut self) -> String {
         self.ulid().to_string()
     }
@@ -219,14 +219,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_id_is_read_as_it_was_written(ulid in any::<u128>()) {
+        fn id_round_trips(ulid in any::<u128>()) {
             let id: LicenseId = Id::of(Ulid::from(ulid));
             prop_assert_eq!(id.to_string().parse(), Ok(id));
             prop_assert_eq!(serde_json::from_str::<LicenseId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
         }
 
         #[test]
-        fn what_is_taken_for_an_id_is_how_it_is_written(
+        fn parsed_id_is_canonical(
             text in prop_oneof![any::<String>(), "lic_[0-9A-Za-z]{24,28}", "[a-z]{2,4}_[0-7][0-9A-HJKMNP-TV-Z]{25}"],
         ) {
             if let Ok(id) = text.parse::<LicenseId>() {
@@ -236,8 +236,8 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_another_kind_or_spelling_is_refused() {
-        let id: LicenseId = IdGenerator::new(Timestamp::constant(1_700_000_000, 0)).make();
+    fn parse_rejects_ids_of_another_type_or_spelling() {
+        let id: LicenseId = IdGenerator::new(Timestamp::constant(1_700_000_000, 0)).generate();
         let text = id.to_string();
         assert_eq!(text.parse(), Ok(id));
         assert!(text.parse::<ProductId>().is_err());
@@ -249,9 +249,9 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_one_request_ascend() {
+    fn ids_of_one_request_are_strictly_increasing() {
         let mut ids = IdGenerator::new(Timestamp::UNIX_EPOCH);
-        let made: Vec<EventId> = (0..1000).map(|_| ids.make()).collect();
-        assert!(made.is_sorted() && made.windows(2).all(|pair| pair[0] != pair[1]));
+        let generated: Vec<EventId> = (0..1000).map(|_| ids.generate()).collect();
+        assert!(generated.is_sorted() && generated.windows(2).all(|pair| pair[0] != pair[1]));
     }
 }

@@ -1,24 +1,24 @@
-//! Public keys as JOSE writes them.
+//! Public keys as JSON Web Keys (RFC 7517).
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::key_ring::{RootKey, SigningKey};
 
-/// A public key that verifies RS256, as a JWK (RFC 7517).
+/// An RS256 public key as a JWK (RFC 7517).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = JwkResource)]
 pub struct Jwk {
     /// Key type.
     #[schema(example = "RSA")]
     pub kty: &'static str,
-    /// What it is for.
+    /// Key use.
     #[schema(example = "sig")]
     pub r#use: &'static str,
-    /// With which algorithm.
+    /// Algorithm.
     #[schema(example = "RS256")]
     pub alg: &'static str,
-    /// Its RFC 7638 thumbprint, by which a token names it.
+    /// Key id: the RFC 7638 thumbprint.
     #[schema(example = "zdsaqFNdsAALygWA6wrpybMhzoAfQlQ9cKmm0n0MxAc")]
     pub kid: String,
     /// Modulus, base64url.

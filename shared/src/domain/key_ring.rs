@@ -1,75 +1,76 @@
-//! The signing key ring: what each key is good for, and which step is due.
+//! The signing key ring: key states and rotation.
 //!
-//! A key is published before it signs, for as long as a JWKS may be cached, so that no app meets a token whose key it
-//! can't have seen; and it stays published until the last token that it signed has ended. Every step is a new version
-//! of the ring, written on condition of the one that was read: of two at once, one is taken.
+//! A key is published in the JWKS before it signs, for as long as clients may cache the JWKS, so that clients know the
+//! key before they receive a token signed by it. It stays published until the last token that it signed is no longer
+//! valid. Every change increments the version of the ring and is written on condition that the version is the one that
+//! was read, so that only one of several concurrent changes succeeds.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a signing key is good for.
+/// The state of a signing key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = SigningKeyState)]
 pub enum KeyState {
-    /// Published, and signs once it has been for long enough.
+    /// Published in the JWKS, does not sign yet.
     Next,
-    /// Signs.
+    /// Published and signs tokens.
     Current,
-    /// Published until the last token that it signed has ended.
+    /// Published until the last token that it signed is no longer valid; signs no more tokens.
     Previous,
-    /// No longer published; still known here.
+    /// No longer published; the ring keeps its metadata.
     Retired,
-    /// Compromised: nothing that it signed is honoured.
+    /// Compromised: every token that it signed is rejected.
     Condemned,
 }
 
-/// A signing key, as the ring knows it: its public part, and where its private part is.
+/// The metadata of a signing key: its public key and a reference to its private key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SigningKey {
     /// RFC 7638 thumbprint.
     pub kid: String,
-    /// The how manyth key of the ring it is.
+    /// Sequence number within the ring, starting at 1.
     #[serde(default)]
     pub serial: u32,
-    /// What it is good for.
+    /// The state of the key.
     pub state: KeyState,
-    /// By which its signer knows it.
+    /// The signer's reference to the private key, such as a KMS key ARN.
     pub handle: String,
     /// Modulus, base64url.
     pub n: String,
     /// Exponent, base64url.
     pub e: String,
-    /// When it was made.
+    /// When the key was created.
     pub created_at: Timestamp,
-    /// Since when it is in the JWKS.
+    /// When the key was published in the JWKS.
     pub published_at: Option<Timestamp>,
-    /// Since when it signs, or signed.
+    /// When the key started to sign tokens.
     pub signs_since: Option<Timestamp>,
-    /// When it leaves the JWKS.
+    /// When the key leaves the JWKS; set when it becomes `previous`.
     pub retires_at: Option<Timestamp>,
-    /// The longest life, in seconds, of a token that it signs, with the grace period after it. No longer-lived one is
-    /// signed before this says so.
+    /// The maximum lifetime plus grace period, in seconds, of the tokens that the key signs. It is increased before the
+    /// key signs a token with a longer lifetime.
     #[serde(default)]
     pub longest_life_seconds: i64,
-    /// When it was condemned.
+    /// When the key was condemned.
     #[serde(default)]
     pub condemned_at: Option<Timestamp>,
-    /// Why, in the operator's words.
+    /// The reason that the operator entered.
     #[serde(default)]
     pub condemned_reason: Option<String>,
-    /// When its signer was told to let the private part end.
+    /// When the deletion of the private key was scheduled.
     #[serde(default)]
     pub ended_at: Option<Timestamp>,
 }
 
-/// A root key: signs sets of signing keys, and never a license token. Apps build its public part in.
+/// A root key. It signs key sets and never a license token; apps are built with its public key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootKey {
     /// RFC 7638 thumbprint.
     pub kid: String,
-    /// By which its signer knows it.
+    /// The signer's reference to the private key.
     pub handle: String,
     /// Modulus, base64url.
     pub n: String,
@@ -77,215 +78,237 @@ pub struct RootKey {
     pub e: String,
 }
 
-/// The published keys as a JWT that a root key signed.
+/// The published keys as a JWT that is signed by a root key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedKeySet {
-    /// The JWT.
+    /// The signed JWT.
     pub jwt: String,
-    /// Its `iss` and `sub`.
+    /// The `iss` and `sub` claims.
     pub issuer: String,
-    /// The keys in it.
+    /// The `kid` values of the keys in the set.
     pub kids: Vec<String>,
-    /// Who signed it.
+    /// The `kid` of the root key that signed the set.
     pub root_kid: String,
-    /// Its `iat`.
+    /// The `iat` claim.
     pub issued_at: Timestamp,
-    /// Its `exp`.
+    /// The `exp` claim.
     pub expires_at: Timestamp,
 }
 
-/// That a process is making a key. A process that dies leaves this, and under the name that the serial gives, perhaps,
-/// the key.
+/// Records that a process is creating a key. If the process crashes, the record remains, and the signer may have a key
+/// with the name derived from the serial number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingKey {
-    /// The how manyth key of the ring it is.
+    /// The sequence number of the new key.
     pub serial: u32,
-    /// Since when.
+    /// When the creation started.
     pub since: Timestamp,
 }
 
-/// The whole ring, as one read found it.
+/// The key ring as it was read from the table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyRing {
-    /// Every step moves it; 0 before the first.
+    /// Incremented by every change; 0 if the ring was never written.
     pub version: u64,
-    /// How many keys were made for it.
-    pub made: u32,
-    /// The key that is being made.
-    pub making: Option<PendingKey>,
-    /// All keys that it ever had, oldest first.
+    /// The number of keys that were created for the ring.
+    pub keys_created: u32,
+    /// The key that is being created, if any.
+    pub pending_key: Option<PendingKey>,
+    /// All keys of the ring, including retired and condemned ones, by serial number.
     pub keys: Vec<SigningKey>,
-    /// The root keys; the first signs.
+    /// The root keys. The first one signs key sets.
     pub roots: Vec<RootKey>,
-    /// The published keys, signed.
+    /// The latest signed key set.
     pub signed_set: Option<SignedKeySet>,
 }
 
-/// How the ring turns.
+/// The time intervals of key rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RotationPolicy {
-    /// How long a key signs.
+    /// How long a key signs tokens.
     pub rotation: SignedDuration,
-    /// How old a warm function's copy of the ring may be; a JWKS may be cached for as long again.
+    /// The maximum age of a cached key ring, and of a cached JWKS.
     pub refresh: SignedDuration,
 }
 
 impl Default for RotationPolicy {
-    /// A key signs for 90 days, and a copy is five minutes old at most.
+    /// A rotation period of 90 days and a refresh interval of five minutes.
     fn default() -> Self {
         Self { rotation: SignedDuration::from_hours(90 * 24), refresh: SignedDuration::from_mins(5) }
     }
 }
 
 impl RotationPolicy {
-    /// How long a key is published before it signs: a copy of the ring may be of a moment before, and the JWKS that
-    /// was made from it is cached after that.
+    /// Returns how long a key is published before it signs: the JWKS may be generated from a key ring cached for one
+    /// refresh interval, and cached by the client for another.
     pub fn publication(self) -> SignedDuration {
         self.refresh.saturating_mul(2)
     }
 }
 
-/// A process that began to make a key so long ago has died.
-const MAKING: SignedDuration = SignedDuration::from_mins(2);
+/// When this time has passed since the creation of a key started, the process that was creating it is assumed to have
+/// crashed.
+const KEY_CREATION_TIMEOUT: SignedDuration = SignedDuration::from_mins(2);
 
-/// What there is to do.
+/// A step of the rotation that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueStep {
-    /// A key is missing.
-    Make,
-    /// The next key has been published for long enough, and the current one has signed for long enough.
+    /// Create a key: there is no current or no next key.
+    Create,
+    /// Promote the next key: it has been published, and the current key has signed, for long enough.
     Promote,
-    /// The last tokens of some keys have ended.
+    /// Retire previous keys: the last tokens that they signed are no longer valid.
     Retire,
 }
 
-/// Why a key can't be condemned or promoted.
+/// Why a key can't be promoted or condemned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RingConflict {
-    /// Nothing would be left to sign with.
-    #[error("there is no next key to sign in its place yet: one is made within minutes")]
-    NoNext,
-    /// Apps may not have seen it.
-    #[error("the next key has not been published for long enough: it may sign at {0}")]
+pub enum KeyRingConflict {
+    /// There is no next key to sign instead.
+    #[error("there is no next key to replace it yet; try again in a few minutes, after one has been created")]
+    NoNextKey,
+    /// Clients may not have fetched the next key yet.
+    #[error("the next key has not been published for long enough; it can sign from {0}")]
     NotPublishedLongEnough(Timestamp),
 }
 
 impl SigningKey {
-    /// Whether the JWKS lists it.
+    /// Returns whether the JWKS contains the key.
     pub fn is_published(&self) -> bool {
         matches!(self.state, KeyState::Next | KeyState::Current | KeyState::Previous)
     }
 
-    fn signing(&self, now: Timestamp) -> Self {
+    fn to_current(&self, now: Timestamp) -> Self {
         Self { state: KeyState::Current, signs_since: Some(now), ..self.clone() }
     }
 
-    fn demoted(&self, rules: RotationPolicy, now: Timestamp) -> Self {
-        // Functions with an older copy of the ring go on signing with it for a while.
-        let life = rules.refresh.saturating_add(SignedDuration::from_secs(self.longest_life_seconds));
-        Self { state: KeyState::Previous, retires_at: Some(later(now, life)), ..self.clone() }
+    fn to_previous(&self, policy: RotationPolicy, now: Timestamp) -> Self {
+        // Functions with an older cached key ring sign with this key until they refresh the cache.
+        let lifetime = policy.refresh.saturating_add(SignedDuration::from_secs(self.longest_life_seconds));
+        Self { state: KeyState::Previous, retires_at: Some(saturating_add(now, lifetime)), ..self.clone() }
     }
 
     fn is_due_to_retire(&self, now: Timestamp) -> bool {
         self.state == KeyState::Previous && self.retires_at.is_some_and(|at| at <= now)
     }
 
-    fn is_due_to_end(&self, rules: RotationPolicy, now: Timestamp) -> bool {
-        let signs_no_more = match self.state {
+    fn is_due_for_deletion(&self, policy: RotationPolicy, now: Timestamp) -> bool {
+        let no_longer_signs = match self.state {
             KeyState::Retired => true,
-            // A function with an older copy signs with it, and verifies that, until its copy is read anew.
-            KeyState::Condemned => self.condemned_at.is_none_or(|at| later(at, rules.refresh) <= now),
+            // Functions with an older cached key ring sign and verify with this key until they refresh the cache.
+            KeyState::Condemned => self.condemned_at.is_none_or(|at| saturating_add(at, policy.refresh) <= now),
             KeyState::Next | KeyState::Current | KeyState::Previous => false,
         };
-        signs_no_more && self.ended_at.is_none()
+        no_longer_signs && self.ended_at.is_none()
     }
 }
 
 impl KeyRing {
-    /// The key in a state of which there is one at most.
-    fn one(&self, state: KeyState) -> Option<&SigningKey> {
+    /// Returns the key in a state that at most one key can have.
+    fn key_in_state(&self, state: KeyState) -> Option<&SigningKey> {
         self.keys.iter().find(|key| key.state == state)
     }
 
-    /// The key that signs.
+    /// Returns the key that signs tokens.
     pub fn current(&self) -> Option<&SigningKey> {
-        self.one(KeyState::Current)
+        self.key_in_state(KeyState::Current)
     }
 
-    /// The key that will sign.
+    /// Returns the key that will sign next.
     pub fn next(&self) -> Option<&SigningKey> {
-        self.one(KeyState::Next)
+        self.key_in_state(KeyState::Next)
     }
 
-    /// The key of a kid.
+    /// Returns the key with this `kid`.
     pub fn key(&self, kid: &str) -> Option<&SigningKey> {
         self.keys.iter().find(|key| key.kid == kid)
     }
 
-    /// The keys that the JWKS lists.
+    /// Returns the keys that the JWKS contains.
     pub fn published(&self) -> impl Iterator<Item = &SigningKey> {
         self.keys.iter().filter(|key| key.is_published())
     }
 
-    /// The signed set, if it still holds: it has not ended, and vouches for no key that was condemned since.
-    pub fn good_set(&self, now: Timestamp) -> Option<&SignedKeySet> {
+    /// Returns the signed key set if it is valid at `now`: not expired, and without a key that has been condemned
+    /// since.
+    pub fn valid_signed_set(&self, now: Timestamp) -> Option<&SignedKeySet> {
         let is_condemned = |kid: &String| self.key(kid).is_some_and(|key| key.state == KeyState::Condemned);
         self.signed_set.as_ref().filter(|set| now < set.expires_at && !set.kids.iter().any(is_condemned))
     }
 
-    /// The first step that is due.
-    pub fn due(&self, rules: RotationPolicy, now: Timestamp) -> Option<DueStep> {
-        let is_being_made = self.making.is_some_and(|making| now.duration_since(making.since) < MAKING);
+    /// Returns the first step that is due at `now`.
+    pub fn due_step(&self, policy: RotationPolicy, now: Timestamp) -> Option<DueStep> {
+        let is_pending =
+            self.pending_key.is_some_and(|pending| now.duration_since(pending.since) < KEY_CREATION_TIMEOUT);
         let is_missing = self.current().is_none() || self.next().is_none();
-        let is_old = self.current().and_then(|key| key.signs_since).is_none_or(|at| later(at, rules.rotation) <= now);
+        let is_old =
+            self.current().and_then(|key| key.signs_since).is_none_or(|at| saturating_add(at, policy.rotation) <= now);
         if self.keys.iter().any(|key| key.is_due_to_retire(now)) {
             Some(DueStep::Retire)
         } else if is_missing {
-            (!is_being_made).then_some(DueStep::Make)
+            (!is_pending).then_some(DueStep::Create)
         } else {
-            (is_old && self.promoted(rules, now).is_ok()).then_some(DueStep::Promote)
+            (is_old && self.promote(policy, now).is_ok()).then_some(DueStep::Promote)
         }
     }
 
-    /// When the next key takes its turn, if nothing happens before.
-    pub fn next_rotation_at(&self, rules: RotationPolicy) -> Option<Timestamp> {
-        let signed = self.current()?.signs_since.map(|at| later(at, rules.rotation));
-        let published = self.next().and_then(|key| key.published_at).map(|at| later(at, rules.publication()));
+    /// Returns when the next key is scheduled to become the current one.
+    pub fn next_rotation_at(&self, policy: RotationPolicy) -> Option<Timestamp> {
+        let signed = self.current()?.signs_since.map(|at| saturating_add(at, policy.rotation));
+        let published = self.next().and_then(|key| key.published_at).map(|at| saturating_add(at, policy.publication()));
         signed.max(published)
     }
 
-    /// The keys that change when the next key takes its turn, once it has been published for long enough.
-    pub fn promoted(&self, rules: RotationPolicy, now: Timestamp) -> Result<Vec<SigningKey>, RingConflict> {
-        let next = self.next().ok_or(RingConflict::NoNext)?;
-        let signs_at = later(next.published_at.unwrap_or(now), rules.publication());
+    /// Promotes the next key if it has been published for long enough. Returns the keys that change.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyRingConflict`] if there is no next key, or it has not been published for long enough.
+    pub fn promote(&self, policy: RotationPolicy, now: Timestamp) -> Result<Vec<SigningKey>, KeyRingConflict> {
+        let next = self.next().ok_or(KeyRingConflict::NoNextKey)?;
+        let signs_at = saturating_add(next.published_at.unwrap_or(now), policy.publication());
         if now < signs_at {
-            return Err(RingConflict::NotPublishedLongEnough(signs_at));
+            return Err(KeyRingConflict::NotPublishedLongEnough(signs_at));
         }
-        self.promoted_at_once(rules, now)
+        self.promote_immediately(policy, now)
     }
 
-    /// The same, whoever may not have seen it.
-    pub fn promoted_at_once(&self, rules: RotationPolicy, now: Timestamp) -> Result<Vec<SigningKey>, RingConflict> {
-        let next = self.next().ok_or(RingConflict::NoNext)?;
-        Ok(self.current().map(|key| key.demoted(rules, now)).into_iter().chain([next.signing(now)]).collect())
+    /// Promotes the next key even if clients may not have fetched it yet. Returns the keys that change.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyRingConflict::NoNextKey`] if there is no next key.
+    pub fn promote_immediately(
+        &self,
+        policy: RotationPolicy,
+        now: Timestamp,
+    ) -> Result<Vec<SigningKey>, KeyRingConflict> {
+        let next = self.next().ok_or(KeyRingConflict::NoNextKey)?;
+        Ok(self.current().map(|key| key.to_previous(policy, now)).into_iter().chain([next.to_current(now)]).collect())
     }
 
-    /// The keys that change when the last tokens of some have ended.
-    pub fn retired(&self, now: Timestamp) -> Vec<SigningKey> {
+    /// Retires the previous keys whose tokens are no longer valid. Returns the keys that change.
+    pub fn retire(&self, now: Timestamp) -> Vec<SigningKey> {
         let due = self.keys.iter().filter(|key| key.is_due_to_retire(now));
         due.map(|key| SigningKey { state: KeyState::Retired, ..key.clone() }).collect()
     }
 
-    /// The keys whose private part may end, as they are once it has been told to. No step waits for it: who may not
-    /// delete keys has a ring that turns all the same.
-    pub fn ended(&self, rules: RotationPolicy, now: Timestamp) -> Vec<SigningKey> {
-        let due = self.keys.iter().filter(|key| key.is_due_to_end(rules, now));
+    /// Marks the private keys that are due for deletion as deleted. Returns the keys that change.
+    ///
+    /// No other step depends on the deletion, so rotation also works without permission to delete keys.
+    pub fn due_deletions(&self, policy: RotationPolicy, now: Timestamp) -> Vec<SigningKey> {
+        let due = self.keys.iter().filter(|key| key.is_due_for_deletion(policy, now));
         due.map(|key| SigningKey { ended_at: Some(now), ..key.clone() }).collect()
     }
 
-    /// The keys that change when one is condemned: where it is the one that signs, the next signs in its place, whoever
-    /// may not have seen it. None where it was condemned before, or is not there.
-    pub fn condemned(&self, kid: &str, reason: Option<&str>, now: Timestamp) -> Result<Vec<SigningKey>, RingConflict> {
+    /// Condemns a key. Returns the keys that change: none if the key is unknown or already condemned.
+    ///
+    /// If the key is the current one, the next key replaces it, even if clients may not have fetched it yet.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyRingConflict::NoNextKey`] if the key is the current one and there is no next key.
+    pub fn condemn(&self, kid: &str, reason: Option<&str>, now: Timestamp) -> Result<Vec<SigningKey>, KeyRingConflict> {
         let Some(key) = self.key(kid).filter(|key| key.state != KeyState::Condemned) else { return Ok(Vec::new()) };
         let condemned = SigningKey {
             state: KeyState::Condemned,
@@ -297,21 +320,21 @@ impl KeyRing {
         if key.state != KeyState::Current {
             return Ok(vec![condemned]);
         }
-        let next = self.next().ok_or(RingConflict::NoNext)?;
-        Ok(vec![condemned, next.signing(now)])
+        let next = self.next().ok_or(KeyRingConflict::NoNextKey)?;
+        Ok(vec![condemned, next.to_current(now)])
     }
 
-    /// A key that was made, as it enters the ring: the first signs at once.
-    pub fn admitted(&self, key: SigningKey, now: Timestamp) -> SigningKey {
+    /// Returns a newly created key in the state in which it enters the ring. The first key of a ring signs immediately.
+    pub fn admit(&self, key: SigningKey, now: Timestamp) -> SigningKey {
         let published = SigningKey { state: KeyState::Next, published_at: Some(now), ..key };
-        if self.current().is_none() { published.signing(now) } else { published }
+        if self.current().is_none() { published.to_current(now) } else { published }
     }
 
-    /// The ring with these keys as they are now.
+    /// Returns the ring with the changed keys inserted or replaced.
     pub fn with(mut self, changed: &[SigningKey]) -> Self {
         for key in changed {
-            match self.keys.iter_mut().find(|own| own.kid == key.kid) {
-                Some(own) => own.clone_from(key),
+            match self.keys.iter_mut().find(|existing| existing.kid == key.kid) {
+                Some(existing) => existing.clone_from(key),
                 None => self.keys.push(key.clone()),
             }
         }
@@ -319,7 +342,7 @@ impl KeyRing {
     }
 }
 
-fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+fn saturating_add(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
@@ -329,7 +352,7 @@ mod tests {
 
     use super::*;
 
-    const RULES: RotationPolicy =
+    const POLICY: RotationPolicy =
         RotationPolicy { rotation: SignedDuration::from_hours(24 * 90), refresh: SignedDuration::from_secs(300) };
 
     fn at(second: i64) -> Timestamp {
@@ -355,31 +378,31 @@ mod tests {
         }
     }
 
-    /// A ring that does what is due, as its keeper does.
+    /// A ring on which every due step is taken, as the key rotator does.
     #[derive(Debug, Clone, Default)]
-    struct Turning(KeyRing);
+    struct RotatingRing(KeyRing);
 
-    impl Turning {
-        fn make(&mut self, now: Timestamp) {
-            self.0.made += 1;
-            let key = self.0.admitted(key(self.0.made), now);
+    impl RotatingRing {
+        fn create_key(&mut self, now: Timestamp) {
+            self.0.keys_created += 1;
+            let key = self.0.admit(key(self.0.keys_created), now);
             self.0 = std::mem::take(&mut self.0).with(&[key]);
         }
 
-        fn keep(&mut self, now: Timestamp) {
-            while let Some(step) = self.0.due(RULES, now) {
+        fn take_due_steps(&mut self, now: Timestamp) {
+            while let Some(step) = self.0.due_step(POLICY, now) {
                 let changed = match step {
-                    DueStep::Make => {
-                        self.make(now);
+                    DueStep::Create => {
+                        self.create_key(now);
                         continue;
                     }
-                    DueStep::Promote => self.0.promoted(RULES, now).unwrap(),
-                    DueStep::Retire => self.0.retired(now),
+                    DueStep::Promote => self.0.promote(POLICY, now).unwrap(),
+                    DueStep::Retire => self.0.retire(now),
                 };
-                assert!(!changed.is_empty(), "a step that is due does something");
+                assert!(!changed.is_empty(), "a due step must change a key");
                 self.0 = std::mem::take(&mut self.0).with(&changed);
             }
-            let ended = self.0.ended(RULES, now);
+            let ended = self.0.due_deletions(POLICY, now);
             self.0 = std::mem::take(&mut self.0).with(&ended);
         }
 
@@ -389,106 +412,106 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_begins_with_a_key_that_signs_and_one_that_will() {
-        let mut ring = Turning::default();
-        ring.keep(at(1000));
+    fn new_ring_has_a_current_and_a_next_key() {
+        let mut ring = RotatingRing::default();
+        ring.take_due_steps(at(1000));
         assert_eq!(ring.states(), [KeyState::Current, KeyState::Next]);
-        assert_eq!(ring.0.next_rotation_at(RULES), Some(at(1000 + 90 * 86_400)));
+        assert_eq!(ring.0.next_rotation_at(POLICY), Some(at(1000 + 90 * 86_400)));
     }
 
     #[test]
-    fn a_key_signs_when_it_was_published_for_long_enough_and_stays_while_its_tokens_live() {
-        let mut ring = Turning::default();
-        ring.keep(at(0));
-        assert_eq!(ring.0.promoted(RULES, at(599)), Err(RingConflict::NotPublishedLongEnough(at(600))));
+    fn next_key_is_promoted_after_its_publication_period_and_retired_after_its_tokens_expire() {
+        let mut ring = RotatingRing::default();
+        ring.take_due_steps(at(0));
+        assert_eq!(ring.0.promote(POLICY, at(599)), Err(KeyRingConflict::NotPublishedLongEnough(at(600))));
         ring.0.keys[0].longest_life_seconds = 3600;
-        let turn = 90 * 86_400;
-        ring.keep(at(turn - 1));
+        let rotation_at = 90 * 86_400;
+        ring.take_due_steps(at(rotation_at - 1));
         assert_eq!(ring.states(), [KeyState::Current, KeyState::Next]);
-        ring.keep(at(turn));
+        ring.take_due_steps(at(rotation_at));
         assert_eq!(ring.states(), [KeyState::Previous, KeyState::Current, KeyState::Next]);
-        ring.keep(at(turn + 300 + 3599));
+        ring.take_due_steps(at(rotation_at + 300 + 3599));
         assert_eq!(ring.states()[0], KeyState::Previous);
-        ring.keep(at(turn + 300 + 3600));
+        ring.take_due_steps(at(rotation_at + 300 + 3600));
         assert_eq!(ring.states(), [KeyState::Retired, KeyState::Current, KeyState::Next]);
-        assert_eq!(ring.0.keys[0].ended_at, Some(at(turn + 300 + 3600)));
+        assert_eq!(ring.0.keys[0].ended_at, Some(at(rotation_at + 300 + 3600)));
     }
 
     #[test]
-    fn a_key_that_is_being_made_is_not_made_again_until_its_maker_has_died() {
-        let ring = KeyRing { making: Some(PendingKey { serial: 1, since: at(1000) }), ..KeyRing::default() };
-        assert_eq!(ring.due(RULES, at(1119)), None);
-        assert_eq!(ring.due(RULES, at(1120)), Some(DueStep::Make));
+    fn pending_key_is_not_created_again_until_its_creation_times_out() {
+        let ring = KeyRing { pending_key: Some(PendingKey { serial: 1, since: at(1000) }), ..KeyRing::default() };
+        assert_eq!(ring.due_step(POLICY, at(1119)), None);
+        assert_eq!(ring.due_step(POLICY, at(1120)), Some(DueStep::Create));
     }
 
     #[test]
-    fn a_condemned_key_signs_nothing_more_and_another_does() {
-        let mut ring = Turning::default();
-        ring.keep(at(0));
-        let changed = ring.0.condemned("1", Some("leak"), at(10)).unwrap();
+    fn condemning_the_current_key_promotes_the_next_key() {
+        let mut ring = RotatingRing::default();
+        ring.take_due_steps(at(0));
+        let changed = ring.0.condemn("1", Some("leak"), at(10)).unwrap();
         ring.0 = ring.0.with(&changed);
         assert_eq!(ring.states(), [KeyState::Condemned, KeyState::Current]);
-        assert_eq!(ring.0.condemned("2", None, at(10)), Err(RingConflict::NoNext));
-        assert_eq!(ring.0.condemned("1", None, at(11)), Ok(Vec::new()), "once and for all");
-        ring.keep(at(309));
-        assert_eq!(ring.0.keys[0].ended_at, None, "a function with an older copy may sign with it");
-        ring.keep(at(310));
+        assert_eq!(ring.0.condemn("2", None, at(10)), Err(KeyRingConflict::NoNextKey));
+        assert_eq!(ring.0.condemn("1", None, at(11)), Ok(Vec::new()), "condemning again changes nothing");
+        ring.take_due_steps(at(309));
+        assert_eq!(ring.0.keys[0].ended_at, None, "functions with an older cached ring may sign with it");
+        ring.take_due_steps(at(310));
         assert_eq!(ring.0.keys[0].ended_at, Some(at(310)));
-        let changed = ring.0.condemned("3", None, at(400)).unwrap();
+        let changed = ring.0.condemn("3", None, at(400)).unwrap();
         ring.0 = ring.0.with(&changed);
         assert_eq!(ring.states(), [KeyState::Condemned, KeyState::Current, KeyState::Condemned]);
     }
 
     #[derive(Debug, Clone)]
-    enum Act {
+    enum RingAction {
         Wait(u32),
         Sign(u16),
-        Keep,
-        Force,
+        TakeDueSteps,
+        PromoteImmediately,
         Condemn(u8),
     }
 
-    fn acts() -> impl Strategy<Value = Vec<Act>> {
-        let act = prop_oneof![
-            4 => (0_u32..8_000_000).prop_map(Act::Wait),
-            3 => any::<u16>().prop_map(Act::Sign),
-            4 => Just(Act::Keep),
-            1 => Just(Act::Force),
-            1 => any::<u8>().prop_map(Act::Condemn),
+    fn actions() -> impl Strategy<Value = Vec<RingAction>> {
+        let action = prop_oneof![
+            4 => (0_u32..8_000_000).prop_map(RingAction::Wait),
+            3 => any::<u16>().prop_map(RingAction::Sign),
+            4 => Just(RingAction::TakeDueSteps),
+            1 => Just(RingAction::PromoteImmediately),
+            1 => any::<u8>().prop_map(RingAction::Condemn),
         ];
-        prop::collection::vec(act, 1..60)
+        prop::collection::vec(action, 1..60)
     }
 
     proptest! {
-        /// Whatever happens in whatever order: one key signs at any time, and a token is known to the JWKS until it
-        /// ends, unless its key was condemned.
+        /// After any sequence of actions, exactly one key signs, and the key of every valid token is published unless
+        /// it was condemned.
         #[test]
-        fn a_good_token_has_a_published_key(acts in acts()) {
-            let (mut ring, mut now) = (Turning::default(), 0_i64);
-            ring.keep(at(0));
+        fn valid_tokens_have_a_published_key(actions in actions()) {
+            let (mut ring, mut now) = (RotatingRing::default(), 0_i64);
+            ring.take_due_steps(at(0));
             let mut tokens: Vec<(String, i64)> = Vec::new();
-            for act in acts {
-                match act {
-                    Act::Wait(seconds) => now += i64::from(seconds),
-                    Act::Sign(life) => {
+            for action in actions {
+                match action {
+                    RingAction::Wait(seconds) => now += i64::from(seconds),
+                    RingAction::Sign(lifetime) => {
                         let kid = ring.0.current().unwrap().kid.clone();
-                        let own = ring.0.keys.iter_mut().find(|key| key.kid == kid).unwrap();
-                        own.longest_life_seconds = own.longest_life_seconds.max(life.into());
-                        tokens.push((kid, now + i64::from(life)));
+                        let key = ring.0.keys.iter_mut().find(|key| key.kid == kid).unwrap();
+                        key.longest_life_seconds = key.longest_life_seconds.max(lifetime.into());
+                        tokens.push((kid, now + i64::from(lifetime)));
                     }
-                    Act::Keep => ring.keep(at(now)),
-                    Act::Force => {
-                        let changed = ring.0.promoted_at_once(RULES, at(now)).unwrap_or_default();
+                    RingAction::TakeDueSteps => ring.take_due_steps(at(now)),
+                    RingAction::PromoteImmediately => {
+                        let changed = ring.0.promote_immediately(POLICY, at(now)).unwrap_or_default();
                         ring.0 = ring.0.clone().with(&changed);
                     }
-                    Act::Condemn(which) => {
+                    RingAction::Condemn(which) => {
                         let kid = ring.0.keys[usize::from(which) % ring.0.keys.len()].kid.clone();
-                        let changed = ring.0.condemned(&kid, None, at(now)).unwrap_or_default();
+                        let changed = ring.0.condemn(&kid, None, at(now)).unwrap_or_default();
                         ring.0 = ring.0.clone().with(&changed);
                     }
                 }
                 let states = ring.states();
-                let count = |state| states.iter().filter(|own| **own == state).count();
+                let count = |state| states.iter().filter(|key_state| **key_state == state).count();
                 prop_assert_eq!(count(KeyState::Current), 1);
                 prop_assert!(count(KeyState::Next) <= 1);
                 for (kid, end) in &tokens {

@@ -1,8 +1,8 @@
-//! The secret that a person types to prove a purchase: `ATLAS-7K3QM-0V2ND-…-9QXZT`.
+//! Key strings, the secret text of license keys: `ATLAS-7K3QM-0V2ND-…-9QXZT`.
 //!
-//! The product's code, five groups of five symbols drawn at random (125 bits), and a group of five that checks all
-//! before it. The symbols are Crockford's base 32, which has no I, L, O and U: what is typed for them is read as what
-//! was meant. Case, spaces and dashes don't matter.
+//! A key string consists of the product code, five groups of five random symbols (125 bits), and a checksum group of
+//! five symbols. Symbols are of Crockford's base 32, which has no I, L, O and U; parsing reads I and L as 1 and O as 0,
+//! and ignores case, spaces and dashes.
 
 use std::fmt;
 
@@ -14,37 +14,37 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const GROUP: usize = 5;
 const RANDOM_SYMBOLS: usize = 25;
 const SYMBOLS: usize = RANDOM_SYMBOLS + GROUP;
-/// Far above any real key with any amount of stray dashes; more than this is not looked at.
+/// Longer input is rejected before it is parsed. The longest key string with added spaces and dashes is far shorter.
 const MAX_BYTES: usize = 256;
 
-/// A license key string whose check part holds.
+/// A license key string with a valid checksum.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyString {
-    /// Without dashes, in upper case, look-alikes replaced: what is hashed and compared.
+    /// In upper case, without dashes, with ambiguous symbols replaced. Used for hashing and comparison.
     canonical: Secret,
-    /// How it is shown.
-    shown: Secret,
+    /// The text with dashes, as people see it.
+    formatted: Secret,
     hint: String,
 }
 
-/// A text that is no license key string: of the wrong length or alphabet, or its check part does not hold.
+/// The text is not a license key string: its length, alphabet or checksum is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no license key string")]
+#[error("invalid license key string")]
 pub struct ParseKeyStringError;
 
 impl KeyString {
-    /// Draws a key for the product with this code.
+    /// Generates a key string for the product with this code.
     pub fn generate(product_code: &str, random: &mut impl CryptoRng) -> Self {
         let mut body: String =
             (0..RANDOM_SYMBOLS).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect();
         let prefix = product_code.to_uppercase();
-        body.push_str(&check_part(&format!("{}{body}", canonical(&prefix))));
-        let shown = Self::show(&prefix, &body);
-        Self::of(&prefix, &body, shown)
+        body.push_str(&checksum(&format!("{}{body}", canonical(&prefix))));
+        let formatted = Self::format_key(&prefix, &body);
+        Self::of(&prefix, &body, formatted)
     }
 
-    /// Reads what a person typed. Look-alikes, case, spaces and dashes don't matter; a slip of the finger is found
-    /// here, before anything is looked up, in all but one of 2^25 cases.
+    /// Parses a key string that a person typed. Ignores case, spaces and dashes. A typing error is detected without a
+    /// lookup, except with a probability of 2^-25.
     pub fn parse(typed: &str) -> Result<Self, ParseKeyStringError> {
         if typed.len() > MAX_BYTES {
             return Err(ParseKeyStringError);
@@ -55,43 +55,43 @@ impl KeyString {
         }
         let (prefix, body) = text.split_at(text.len() - SYMBOLS);
         let (random, check) = text.split_at(text.len() - GROUP);
-        let holds = body.bytes().all(|symbol| ALPHABET.contains(&symbol))
+        let is_valid = body.bytes().all(|symbol| ALPHABET.contains(&symbol))
             && prefix.bytes().all(|symbol| symbol.is_ascii_alphanumeric())
-            && Secret::new(check.to_owned()) == Secret::new(check_part(random));
-        if holds { Ok(Self::of(prefix, body, Self::show(prefix, body))) } else { Err(ParseKeyStringError) }
+            && Secret::new(check.to_owned()) == Secret::new(checksum(random));
+        if is_valid { Ok(Self::of(prefix, body, Self::format_key(prefix, body))) } else { Err(ParseKeyStringError) }
     }
 
-    fn show(prefix: &str, body: &str) -> String {
-        let mut shown = prefix.to_owned();
+    fn format_key(prefix: &str, body: &str) -> String {
+        let mut formatted = prefix.to_owned();
         for (index, symbol) in body.chars().enumerate() {
             if index % GROUP == 0 {
-                shown.push('-');
+                formatted.push('-');
             }
-            shown.push(symbol);
+            formatted.push(symbol);
         }
-        shown
+        formatted
     }
 
-    fn of(prefix: &str, body: &str, shown: String) -> Self {
+    fn of(prefix: &str, body: &str, formatted: String) -> Self {
         Self {
             canonical: Secret::new(format!("{}{body}", canonical(prefix))),
-            shown: Secret::new(shown),
+            formatted: Secret::new(formatted),
             hint: format!("{prefix}-…-{}", &body[RANDOM_SYMBOLS..]),
         }
     }
 
-    /// The whole key, for the one answer that shows it.
+    /// Returns the whole key string, for the one response that contains it.
     pub fn expose(&self) -> &str {
-        self.shown.expose()
+        self.formatted.expose()
     }
 
-    /// The product and the last group, by which its owner knows it again. It is computed from the rest, so whoever
-    /// reads it still has 100 bits to guess.
+    /// Returns the product code and the checksum group, by which people recognize the key string. The checksum is
+    /// derived from the rest, so 100 random bits remain secret.
     pub fn hint(&self) -> &str {
         &self.hint
     }
 
-    /// What finds the license key in the table.
+    /// Returns the hash by which the table refers to the license key.
     pub fn sha256(&self) -> [u8; 32] {
         self.canonical.sha256()
     }
@@ -104,18 +104,19 @@ impl fmt::Debug for KeyString {
 }
 
 fn canonical(text: &str) -> String {
-    let kept = text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '‐' | '‑' | '–' | '—'));
-    kept.map(|c| match c.to_ascii_uppercase() {
-        'I' | 'L' => '1',
-        'O' => '0',
-        other => other,
-    })
-    .collect()
+    let symbols = text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '‐' | '‑' | '–' | '—'));
+    symbols
+        .map(|c| match c.to_ascii_uppercase() {
+            'I' | 'L' => '1',
+            'O' => '0',
+            other => other,
+        })
+        .collect()
 }
 
-/// Five symbols, 25 bits, of SHA-256 over all that is before.
-fn check_part(before: &str) -> String {
-    let hash = sha256(before.as_bytes());
+/// Returns five symbols (25 bits) of the SHA-256 hash of `text`.
+fn checksum(text: &str) -> String {
+    let hash = sha256(text.as_bytes());
     let bits = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
     (0..GROUP).map(|group| char::from(ALPHABET[(bits >> (27 - 5 * group) & 31) as usize])).collect()
 }
@@ -134,7 +135,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_key_is_read_however_it_is_typed(key in keys(), lower in any::<bool>(), every in 1..9_usize) {
+        fn parse_ignores_case_spaces_dashes_and_ambiguous_symbols(key in keys(), lower in any::<bool>(), every in 1..9_usize) {
             let mut typed = String::from(" ");
             for (index, symbol) in key.expose().chars().filter(|c| *c != '-').enumerate() {
                 if index % every == 0 {
@@ -153,7 +154,7 @@ mod tests {
         }
 
         #[test]
-        fn one_wrong_symbol_is_found(key in keys(), at in any::<prop::sample::Index>(), other in 0..32_usize) {
+        fn parse_detects_one_wrong_symbol(key in keys(), at in any::<prop::sample::Index>(), other in 0..32_usize) {
             let mut symbols: Vec<char> = canonical(key.expose()).chars().collect();
             let at = at.index(symbols.len());
             let other = char::from(ALPHABET[other]);
@@ -163,7 +164,7 @@ mod tests {
         }
 
         #[test]
-        fn two_swapped_symbols_are_found(key in keys(), at in any::<prop::sample::Index>()) {
+        fn parse_detects_two_swapped_symbols(key in keys(), at in any::<prop::sample::Index>()) {
             let mut symbols: Vec<char> = canonical(key.expose()).chars().collect();
             let at = at.index(symbols.len() - 1);
             prop_assume!(symbols[at] != symbols[at + 1]);
@@ -172,7 +173,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in prop_oneof![any::<String>(), "[ -~é‐–—\u{200b}]{25,60}", "([0-9A-Z]{5}-){6,8}[0-9A-Z]{5}"]) {
+        fn parsed_key_string_round_trips(text in prop_oneof![any::<String>(), "[ -~é‐–—\u{200b}]{25,60}", "([0-9A-Z]{5}-){6,8}[0-9A-Z]{5}"]) {
             if let Ok(key) = KeyString::parse(&text) {
                 let again = KeyString::parse(key.expose()).unwrap();
                 prop_assert!(again == key && again.sha256() == key.sha256());
@@ -180,7 +181,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_shown_of_a_key_is_that_key(key in keys()) {
+        fn generated_key_string_round_trips(key in keys()) {
             let read = KeyString::parse(key.expose()).unwrap();
             prop_assert_eq!(canonical(read.expose()), canonical(key.expose()));
             prop_assert_eq!(read.hint().rsplit('-').next(), key.hint().rsplit('-').next());
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_looks_like_one_and_does_not_print_itself() {
+    fn key_string_has_its_format_and_debug_hides_it() {
         let key = KeyString::generate("atlas", &mut StdRng::seed_from_u64(1));
         let groups: Vec<&str> = key.expose().split('-').collect();
         assert_eq!(groups[0], "ATLAS");
@@ -198,9 +199,10 @@ mod tests {
     }
 
     #[test]
-    fn keys_draw_every_symbol() {
+    fn generated_key_strings_use_all_symbols() {
         let mut random = StdRng::seed_from_u64(2);
-        let drawn: String = (0..200).map(|_| KeyString::generate("x1", &mut random).expose()[3..].to_owned()).collect();
-        assert!(ALPHABET.iter().all(|symbol| drawn.contains(char::from(*symbol))));
+        let symbols: String =
+            (0..200).map(|_| KeyString::generate("x1", &mut random).expose()[3..].to_owned()).collect();
+        assert!(ALPHABET.iter().all(|symbol| symbols.contains(char::from(*symbol))));
     }
 }

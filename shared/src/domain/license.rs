@@ -1,4 +1,4 @@
-//! What a customer bought, and when it is honoured.
+//! License keys: states, transitions, and the conditions under which they can be used.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,98 +10,99 @@ use super::{
     validation::Code,
 };
 
-/// What was decided about a license key. That it has expired is never stored: it follows from the time.
+/// The stored state of a license key. Expiry is not stored; it is derived from `expires_at` and the current time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// Honoured, until it expires.
+    /// Can be used until it expires.
     Active,
-    /// Not honoured until it is reinstated.
+    /// Can't be used until it is reinstated.
     Suspended,
-    /// Replaced for good by another key.
+    /// Permanently replaced by another license key.
     Superseded {
-        /// The key that replaced it.
+        /// The license key that replaced it.
         by: LicenseId,
     },
-    /// Ended for good.
+    /// Permanently disabled.
     Revoked {
-        /// When.
+        /// When it was revoked.
         at: Timestamp,
-        /// Why, in the operator's words.
+        /// The reason that the operator entered.
         reason: Option<String>,
-        /// The key that had replaced it before.
+        /// The license key that had superseded it before it was revoked.
         superseded_by: Option<LicenseId>,
     },
 }
 
-/// A status as callers see it: a state, or that its time is over.
+/// The status of a license key: its state, or `expired` if it is active and has expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = LicenseStatus)]
 pub enum Status {
-    /// Honoured.
+    /// Can be used.
     Active,
-    /// Not until it is reinstated.
+    /// Can't be used until it is reinstated.
     Suspended,
-    /// Replaced.
+    /// Permanently replaced by another license key.
     Superseded,
-    /// Ended.
+    /// Permanently disabled.
     Revoked,
-    /// Active, but its time is over.
+    /// Active, but past its expiry.
     Expired,
 }
 
-/// The record of what a customer bought.
+/// A license key: the record of what a customer bought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct License {
     /// `lic_…`
     pub id: LicenseId,
-    /// Who bought.
+    /// The customer who owns it.
     pub customer_id: CustomerId,
-    /// What.
+    /// The licensed product.
     pub product_id: ProductId,
-    /// In which tier.
+    /// The pricing tier.
     pub tier_id: TierId,
-    /// What was decided about it.
+    /// The stored state.
     pub state: State,
-    /// By which its owner knows the key string again.
+    /// The visible part of the key string, by which people recognize it.
     pub key_hint: String,
-    /// Seats that were bought; none means no limit.
+    /// Number of seats; `None` means no limit.
     pub max_users: Option<u32>,
-    /// Tenants that were bought; none means no limit.
+    /// Number of tenants; `None` means no limit.
     pub max_tenants: Option<u32>,
-    /// Counts key strings: those of a lower generation, their tokens and their seats no longer count.
+    /// The generation of the key string, starting at 1. Key strings, tokens and seats of a lower generation are not
+    /// valid.
     pub generation: u32,
     /// When it was issued.
     pub issued_at: Timestamp,
-    /// When it ends; none means never.
+    /// When it expires; `None` means never.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Why a license key is not honoured. The order of the variants is the order in which reasons are given.
+/// Why a license key can't be used. The order of the variants is the order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Refusal {
-    /// It was ended for good.
-    #[error("this license key was revoked")]
+    /// It was revoked.
+    #[error("license key is revoked")]
     Revoked,
-    /// Another key took its place.
-    #[error("a newer license key took this one's place")]
+    /// It was replaced by another license key.
+    #[error("license key is superseded by a newer license key")]
     Superseded,
     /// It is suspended.
-    #[error("this license key is suspended")]
+    #[error("license key is suspended")]
     Suspended,
-    /// Its time is over.
-    #[error("this license key has expired")]
+    /// It has expired.
+    #[error("license key has expired")]
     Expired,
-    /// The product is switched off.
-    #[error("the product of this license key is not active")]
+    /// The product is not active.
+    #[error("product is not active")]
     ProductInactive,
-    /// The key string or token is of an older generation.
-    #[error("this license key was regenerated since: the machine must activate with the new key string")]
+    /// The key string or token is of a lower generation.
+    #[error("license key was regenerated; activate again with the new key string")]
     GenerationOutdated,
 }
 
 impl Refusal {
-    /// The code that callers rely on.
+    /// Returns the error code for callers.
     pub const fn code(self) -> Code {
         match self {
             Self::Revoked => Code::Revoked,
@@ -114,19 +115,19 @@ impl Refusal {
     }
 }
 
-/// Why a license key can't be taken from the state that it is in to the one that is wanted.
+/// The requested transition is not possible from the current state of the license key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct StateConflict(pub String);
 
 impl StateConflict {
-    fn is(status: &str, wanted: &str) -> Self {
-        Self(format!("this license key is {status}: {wanted}"))
+    fn new(status: &str, rule: &str) -> Self {
+        Self(format!("license key is {status}; {rule}"))
     }
 }
 
 impl License {
-    /// A license key as a tier has it: with the tier's limits, for one billing period from now on.
+    /// Creates a license key with the tier's limits that is valid for one billing period.
     pub fn issued(id: LicenseId, customer_id: CustomerId, tier: &Tier, key_hint: &str, now: Timestamp) -> Self {
         Self {
             id,
@@ -144,33 +145,33 @@ impl License {
     }
 }
 
-/// Steps from one state to the next. Each gives the license as it will be, or says why it can't.
+/// Transitions. Each returns the license key in its new state, or an error if its current state does not allow it.
 impl License {
-    /// Not honoured until it is reinstated.
+    /// Suspends an active license key.
     pub fn suspend(self) -> Result<Self, StateConflict> {
         match self.state {
             State::Active => Ok(Self { state: State::Suspended, ..self }),
-            _ => Err(StateConflict::is(self.state.word(), "only an active one can be suspended")),
+            _ => Err(StateConflict::new(self.state.as_str(), "only an active license key can be suspended")),
         }
     }
 
-    /// Honoured again.
+    /// Makes a suspended license key active again.
     pub fn reinstate(self) -> Result<Self, StateConflict> {
         match self.state {
             State::Suspended => Ok(Self { state: State::Active, ..self }),
-            _ => Err(StateConflict::is(self.state.word(), "only a suspended one can be reinstated")),
+            _ => Err(StateConflict::new(self.state.as_str(), "only a suspended license key can be reinstated")),
         }
     }
 
-    /// Ends at another time, or never.
+    /// Sets the expiry; `None` means never.
     pub fn renew(self, expires_at: Option<Timestamp>) -> Result<Self, StateConflict> {
         match self.state {
             State::Active | State::Suspended => Ok(Self { expires_at, ..self }),
-            _ => Err(StateConflict::is(self.state.word(), "it can't be renewed")),
+            _ => Err(StateConflict::new(self.state.as_str(), "only an active or suspended license key can be renewed")),
         }
     }
 
-    /// Is of another tier, or has other limits.
+    /// Sets the tier and the limits.
     pub fn change(
         self,
         tier_id: TierId,
@@ -179,20 +180,21 @@ impl License {
     ) -> Result<Self, StateConflict> {
         match self.state {
             State::Active | State::Suspended => Ok(Self { tier_id, max_users, max_tenants, ..self }),
-            _ => Err(StateConflict::is(self.state.word(), "it can't be changed")),
+            _ => Err(StateConflict::new(self.state.as_str(), "only an active or suspended license key can be changed")),
         }
     }
 
-    /// Has a new key string; the one before, its tokens and its seats no longer count.
+    /// Replaces the key string of an active license key. The previous key string, its tokens and its seats are no
+    /// longer valid.
     pub fn regenerate(self, key_hint: String, now: Timestamp) -> Result<Self, StateConflict> {
         match self.status(now) {
             Status::Active => Ok(Self { generation: self.generation + 1, key_hint, ..self }),
-            Status::Expired => Err(StateConflict::is("expired", "only an active one can have a new key string")),
-            _ => Err(StateConflict::is(self.state.word(), "only an active one can have a new key string")),
+            Status::Expired => Err(StateConflict::new("expired", "only an active license key can be regenerated")),
+            _ => Err(StateConflict::new(self.state.as_str(), "only an active license key can be regenerated")),
         }
     }
 
-    /// Ended for good; one that was ended before stays as it ended.
+    /// Revokes the license key. A revoked license key is returned unchanged.
     pub fn revoke(self, at: Timestamp, reason: Option<String>) -> Self {
         let superseded_by = match self.state {
             State::Revoked { .. } => return self,
@@ -204,8 +206,8 @@ impl License {
 }
 
 impl State {
-    /// The state as it is stored.
-    pub const fn word(&self) -> &'static str {
+    /// Returns the name of the state in the table and in messages.
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Suspended => "suspended",
@@ -216,12 +218,12 @@ impl State {
 }
 
 impl License {
-    /// Whether its time is over.
+    /// Returns whether the license key has expired, regardless of its state.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
-    /// The first reason not to honour a credential of `generation`, if any.
+    /// Returns why a credential of `generation` can't be used, or `None` if it can.
     pub fn refusal(&self, product_active: bool, generation: u32, now: Timestamp) -> Option<Refusal> {
         match &self.state {
             State::Revoked { .. } => Some(Refusal::Revoked),
@@ -234,7 +236,7 @@ impl License {
         }
     }
 
-    /// The status as callers see it: expiry shows where nothing stronger was decided.
+    /// Returns the status at `now`. Only an active license key can become expired.
     pub fn status(&self, now: Timestamp) -> Status {
         match &self.state {
             State::Active if self.is_expired(now) => Status::Expired,
@@ -245,7 +247,7 @@ impl License {
         }
     }
 
-    /// Whether a seat of this number counts: every activation of a license without a limit does.
+    /// Returns whether a seat with this number is within the seat limit. Without a limit, every activation is.
     pub fn seat_counts(&self, seat: Option<u32>) -> bool {
         match (self.max_users, seat) {
             (None, _) => true,
@@ -261,7 +263,7 @@ mod tests {
     use crate::domain::id::Id;
 
     #[test]
-    fn reasons_come_in_their_order() {
+    fn refusal_returns_reasons_in_order_of_precedence() {
         let id = |n| Id::of(ulid::Ulid::from_parts(n, 0));
         let now = Timestamp::constant(1000, 0);
         let mut license = License {

@@ -1,6 +1,6 @@
-//! What is true of licenses, with no I/O: inheritance, states, seats, leases and claims.
+//! The domain model: pure types and rules without I/O.
 //!
-//! Nothing here reads a clock: the time of the request is an argument.
+//! No function reads the clock; the time of the request is an argument.
 
 pub mod api_key;
 pub mod catalog;

@@ -1,5 +1,4 @@
-//! What is counted so that it can be limited: wrong guesses from one address, and how often the seats of one license
-//! change hands.
+//! Rate limits: failed authentication attempts per client address, and activations per license key.
 
 use std::net::IpAddr;
 
@@ -7,86 +6,88 @@ use jiff::Timestamp;
 
 use super::{license::License, seat::MachineHash};
 
-/// How many of something are let through in a stretch of time.
+/// A maximum number of events per time window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
-    /// How many.
-    pub most: u64,
-    /// In how many seconds; at least one.
+    /// The number of events that are allowed in one window.
+    pub max: u64,
+    /// The length of the window, in seconds; at least 1.
     pub seconds: u32,
 }
 
-/// A stretch of time in which things are counted. The stretches of one length follow each other without a gap.
+/// A fixed time window in which events are counted. Windows of the same length are contiguous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateWindow {
-    /// Its first second, since 1970.
+    /// The first second of the window, as Unix time.
     pub start: i64,
-    /// The first second after it.
+    /// The first second after the window, as Unix time.
     pub end: i64,
 }
 
 impl RateWindow {
-    /// How long it lasts from now, in seconds: at least one.
+    /// Returns the time until the window ends, in seconds; at least 1.
     pub fn seconds_left(self, now: Timestamp) -> u64 {
         u64::try_from(self.end.saturating_sub(now.as_second())).unwrap_or(0).max(1)
     }
 }
 
-/// What is counted together, and how much of it is let through.
+/// A named counter with its limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {
-    /// Tells it from others; of letters, digits and `_.:#`.
+    /// Identifies the counter; consists of letters, digits and `_.:#`.
     pub name: String,
-    /// How much.
+    /// The maximum number of events per window.
     pub limit: Limit,
 }
 
 impl Bucket {
-    /// The window that a time lies in.
+    /// Returns the window that contains `now`.
     pub fn window(&self, now: Timestamp) -> RateWindow {
         let seconds = i64::from(self.limit.seconds.max(1));
         let start = now.as_second().div_euclid(seconds) * seconds;
         RateWindow { start, end: start.saturating_add(seconds) }
     }
 
-    /// A text that is another for each bucket and each of its windows.
+    /// Returns a string that is unique for each bucket and window.
     pub fn key(&self, now: Timestamp) -> String {
         format!("{}#{}#{}", self.name, self.limit.seconds, self.window(now).start)
     }
 }
 
-/// What an operator sets of it; what is none is not limited.
+/// The configured rate limits; `None` disables a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimits {
-    /// Secrets that did not hold, from one address.
-    pub guesses: Option<Limit>,
-    /// How often seats may change hands.
-    pub churn: Option<ActivationRateLimit>,
+    /// Failed authentication attempts per client address.
+    pub auth_throttle: Option<Limit>,
+    /// Activations per license key.
+    pub activations: Option<ActivationRateLimit>,
 }
 
 impl Default for RateLimits {
     fn default() -> Self {
-        Self { guesses: Some(Limit { most: 60, seconds: 60 }), churn: Some(ActivationRateLimit::default()) }
+        Self { auth_throttle: Some(Limit { max: 60, seconds: 60 }), activations: Some(ActivationRateLimit::default()) }
     }
 }
 
 impl RateLimits {
-    /// Nothing is limited.
-    pub const NONE: Self = Self { guesses: None, churn: None };
+    /// Disables all rate limits.
+    pub const UNLIMITED: Self = Self { auth_throttle: None, activations: None };
 
-    /// Where the wrong guesses from an address are counted.
-    pub fn guesses_from(&self, ip: &str) -> Option<Bucket> {
-        self.guesses.map(|limit| Bucket { name: format!("GUESS#{}", network(ip)), limit })
+    /// Returns the bucket that counts the failed authentication attempts of a client address.
+    pub fn failed_auth_bucket(&self, ip: &str) -> Option<Bucket> {
+        self.auth_throttle.map(|limit| Bucket { name: format!("GUESS#{}", rate_limited_network(ip)), limit })
     }
 }
 
-/// How often the machines of a license with a limit may change in one token life: that bounds how many of them a seat
-/// can serve at once, as a token lives on offline when its seat has gone to another machine.
+/// The activation rate limit of a license key with a seat limit, per token lifetime.
+///
+/// A token remains valid offline after its seat was reassigned to another machine. Limiting activations per token
+/// lifetime therefore bounds the number of machines that can use one seat at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ActivationRateLimit {
-    /// So many activations for each seat,
+    /// The number of activations allowed for each seat.
     pub per_seat: u32,
-    /// and so many more.
+    /// The number of activations allowed in addition, independent of the number of seats.
     pub extra: u32,
 }
 
@@ -96,53 +97,56 @@ impl Default for ActivationRateLimit {
     }
 }
 
-/// Above this, searches for a seat are not counted by the token's life: an app that asks again and again while every
-/// seat is taken must not keep out, for the life of a long-lived token, a machine for which a seat was freed.
-const LONGEST_SEARCH: u32 = 3600;
-/// So many looks at every seat of a license, in vain, in a minute: what a look reads grows with the seats, while the table
-/// gives one license so much and no more, which its heartbeats need.
-const FULL_SCANS: Limit = Limit { most: 60, seconds: 60 };
-/// Up to so many seats share a bucket: one item of the table takes about 1,000 writes a second.
-const SEATS_A_SHARD: u32 = 1000;
+/// The longest window for counting seat searches, in seconds.
+///
+/// Token lifetimes can be longer than this. An app that retries while all seats are taken must not use up the limit
+/// for such a long window, or no machine could activate after a seat becomes free.
+const MAX_SEARCH_WINDOW: u32 = 3600;
+/// The number of unsuccessful full seat scans allowed per license key. The read cost of a scan grows with the number
+/// of seats, and heartbeats need the read capacity of the license's partition.
+const FULL_SCANS: Limit = Limit { max: 60, seconds: 60 };
+/// The number of seats per bucket shard. DynamoDB accepts about 1,000 writes per second to one item.
+const SEATS_PER_SHARD: u32 = 1000;
 
 impl ActivationRateLimit {
-    /// Where a machine's search for a seat is counted, found or not. None where seats have no limit.
-    pub fn searches(self, license: &License, machine: MachineHash, token_ttl_seconds: u32) -> Option<Bucket> {
-        self.bucket(license, machine, token_ttl_seconds.min(LONGEST_SEARCH))
+    /// Returns the bucket that counts seat searches, successful or not; `None` if the license has no seat limit.
+    pub fn search_bucket(self, license: &License, machine: MachineHash, token_ttl_seconds: u32) -> Option<Bucket> {
+        self.bucket(license, machine, token_ttl_seconds.min(MAX_SEARCH_WINDOW))
     }
 
-    /// Where a machine that found a seat is counted, if that is another bucket than that of its search.
-    pub fn activations(self, license: &License, machine: MachineHash, token_ttl_seconds: u32) -> Option<Bucket> {
-        if token_ttl_seconds <= LONGEST_SEARCH {
+    /// Returns the bucket that counts successful activations; `None` if the search bucket already covers them.
+    pub fn activation_bucket(self, license: &License, machine: MachineHash, token_ttl_seconds: u32) -> Option<Bucket> {
+        if token_ttl_seconds <= MAX_SEARCH_WINDOW {
             return None;
         }
         self.bucket(license, machine, token_ttl_seconds)
     }
 
-    /// Where a machine that looked at every seat and got none is counted. None where seats have no limit, or are so few
-    /// that no more searches than that are let through.
-    pub fn full_scans(self, license: &License) -> Option<Bucket> {
-        let searches = self.most(license.max_users?);
-        (searches > FULL_SCANS.most).then(|| Bucket { name: format!("FULL#{}", license.id), limit: FULL_SCANS })
+    /// Returns the bucket that counts scans of all seats that found no free seat. Returns `None` if the license has no
+    /// seat limit, or if the limit of the search bucket is not higher than this one.
+    pub fn full_scan_bucket(self, license: &License) -> Option<Bucket> {
+        let max_searches = self.max_activations(license.max_users?);
+        (max_searches > FULL_SCANS.max).then(|| Bucket { name: format!("FULL#{}", license.id), limit: FULL_SCANS })
     }
 
-    fn most(self, max_users: u32) -> u64 {
+    fn max_activations(self, max_users: u32) -> u64 {
         u64::from(self.per_seat) * u64::from(max_users) + u64::from(self.extra)
     }
 
-    /// A license of many seats has several, and a machine is always counted in the same.
+    /// Returns the bucket shard of a machine. A license key with many seats has several shards.
     fn bucket(self, license: &License, machine: MachineHash, seconds: u32) -> Option<Bucket> {
         let max_users = license.max_users?;
-        let shards = max_users.div_ceil(SEATS_A_SHARD).max(1);
+        let shards = max_users.div_ceil(SEATS_PER_SHARD).max(1);
         let [a, b, c, d, ..] = machine.0;
         let shard = u32::from_be_bytes([a, b, c, d]) % shards;
-        let limit = Limit { most: self.most(max_users).div_ceil(u64::from(shards)), seconds };
+        let limit = Limit { max: self.max_activations(max_users).div_ceil(u64::from(shards)), seconds };
         Some(Bucket { name: format!("CHURN#{}#{shard}", license.id), limit })
     }
 }
 
-/// Whom an address belongs to: itself, or its /64 in IPv6, where one subscriber has at least as many addresses.
-fn network(ip: &str) -> String {
+/// Returns the rate-limited network of an address: the IPv4 address, or the /64 prefix of an IPv6 address, since one
+/// subscriber usually controls at least a /64.
+fn rate_limited_network(ip: &str) -> String {
     match ip.parse() {
         Ok(IpAddr::V6(address)) => {
             let [a, b, c, d, ..] = address.segments();
@@ -164,10 +168,10 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         let mut ids = IdGenerator::new(now);
         License {
-            id: ids.make(),
-            customer_id: ids.make(),
-            product_id: ids.make(),
-            tier_id: ids.make(),
+            id: ids.generate(),
+            customer_id: ids.generate(),
+            product_id: ids.generate(),
+            tier_id: ids.generate(),
             state: State::Active,
             key_hint: "ATLAS-…-9QXZT".to_owned(),
             max_users,
@@ -183,47 +187,47 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_subscriber_is_one_address() {
-        assert_eq!(network("203.0.113.7"), "203.0.113.7");
-        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(network("2001:db8:1:2::9"), "2001:db8:1:2::");
-        assert_ne!(network("2001:db8:1:3::9"), "2001:db8:1:2::");
-        assert_eq!(network("a header's lie"), "unknown");
+    fn ipv6_addresses_are_limited_per_64_prefix() {
+        assert_eq!(rate_limited_network("203.0.113.7"), "203.0.113.7");
+        assert_eq!(rate_limited_network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(rate_limited_network("2001:db8:1:2::9"), "2001:db8:1:2::");
+        assert_ne!(rate_limited_network("2001:db8:1:3::9"), "2001:db8:1:2::");
+        assert_eq!(rate_limited_network("not an address"), "unknown");
     }
 
     #[test]
-    fn churn_grows_with_the_seats_and_has_no_bounds_where_they_have_none() {
-        let churn = ActivationRateLimit::default();
-        let most = |seats| churn.searches(&license(seats), machine(1), 60).map(|bucket| bucket.limit);
-        assert_eq!(most(Some(1)), Some(Limit { most: 12, seconds: 60 }));
-        assert_eq!(most(Some(5)), Some(Limit { most: 20, seconds: 60 }));
-        assert_eq!(most(Some(1000)), Some(Limit { most: 2010, seconds: 60 }));
-        assert_eq!(most(Some(100_000)), Some(Limit { most: 2001, seconds: 60 }));
-        assert_eq!(most(None), None);
+    fn activation_limit_grows_with_seats_and_is_absent_without_a_seat_limit() {
+        let limits = ActivationRateLimit::default();
+        let limit_for = |seats| limits.search_bucket(&license(seats), machine(1), 60).map(|bucket| bucket.limit);
+        assert_eq!(limit_for(Some(1)), Some(Limit { max: 12, seconds: 60 }));
+        assert_eq!(limit_for(Some(5)), Some(Limit { max: 20, seconds: 60 }));
+        assert_eq!(limit_for(Some(1000)), Some(Limit { max: 2010, seconds: 60 }));
+        assert_eq!(limit_for(Some(100_000)), Some(Limit { max: 2001, seconds: 60 }));
+        assert_eq!(limit_for(None), None);
     }
 
     #[test]
-    fn many_seats_share_the_writes() {
+    fn large_licenses_are_counted_in_several_shards() {
         let license = license(Some(3000));
-        let names =
-            (0..100).map(|number| ActivationRateLimit::default().searches(&license, machine(number), 60).unwrap().name);
+        let names = (0..100)
+            .map(|number| ActivationRateLimit::default().search_bucket(&license, machine(number), 60).unwrap().name);
         assert_eq!(names.collect::<std::collections::BTreeSet<_>>().len(), 3);
     }
 
     #[test]
-    fn searches_are_counted_by_the_hour_where_tokens_live_longer() {
-        let (churn, license) = (ActivationRateLimit::default(), license(Some(1)));
-        assert_eq!(churn.activations(&license, machine(1), 3600), None);
-        assert_eq!(churn.searches(&license, machine(1), 3600).unwrap().limit.seconds, 3600);
-        assert_eq!(churn.searches(&license, machine(1), 86_400).unwrap().limit.seconds, 3600);
-        assert_eq!(churn.activations(&license, machine(1), 86_400).unwrap().limit.seconds, 86_400);
+    fn seat_searches_are_counted_per_hour_when_tokens_live_longer() {
+        let (limits, license) = (ActivationRateLimit::default(), license(Some(1)));
+        assert_eq!(limits.activation_bucket(&license, machine(1), 3600), None);
+        assert_eq!(limits.search_bucket(&license, machine(1), 3600).unwrap().limit.seconds, 3600);
+        assert_eq!(limits.search_bucket(&license, machine(1), 86_400).unwrap().limit.seconds, 3600);
+        assert_eq!(limits.activation_bucket(&license, machine(1), 86_400).unwrap().limit.seconds, 86_400);
     }
 
     proptest! {
         #[test]
-        fn a_time_lies_in_its_window(second in -4_000_000_000_i64..4_000_000_000, seconds in 1_u32..40_000_000) {
+        fn window_contains_the_time_it_was_computed_for(second in -4_000_000_000_i64..4_000_000_000, seconds in 1_u32..40_000_000) {
             let now = Timestamp::from_second(second).unwrap();
-            let bucket = Bucket { name: "a".to_owned(), limit: Limit { most: 1, seconds } };
+            let bucket = Bucket { name: "a".to_owned(), limit: Limit { max: 1, seconds } };
             let window = bucket.window(now);
             prop_assert!(window.start <= second && second < window.end);
             prop_assert_eq!(window.end - window.start, i64::from(seconds));

@@ -1,12 +1,14 @@
-//! Where a sealed value belongs.
+//! The context of sealed values.
+//!
+//! A sealed value is encrypted with its context as additional authenticated data.
 
-/// What a sealed value belongs to. A value that was copied to another item does not open there.
+/// The context that a sealed value is bound to. A value that is copied to another item can't be opened there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealingContext {
-    /// The name of the table that it was sealed for.
+    /// The name of the table that the value was sealed for.
     pub table: String,
-    /// The item's key, both parts.
+    /// The partition key and sort key of the item.
     pub item: String,
-    /// What the value is in the item.
+    /// The name of the value within the item.
     pub purpose: &'static str,
 }

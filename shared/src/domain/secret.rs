@@ -1,4 +1,4 @@
-//! Text that must not be seen.
+//! Secrets: strings and keys that are not printed or serialized.
 
 use std::fmt;
 
@@ -6,41 +6,41 @@ use aws_lc_rs::{constant_time, digest, hkdf};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-/// A secret text: a license key string, a license token, an API key. `Debug` and `Display` print nothing of it, it
-/// can't be serialised, and it is wiped from memory when dropped.
+/// A secret string: a license key string, a license token or an API key. `Debug` and `Display` do not print it, it
+/// can't be serialized, and its memory is zeroed when it is dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a text into keeping.
+    /// Wraps a string.
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The text itself. Each call is a place where it could leak.
+    /// Returns the secret. Use it only where the value itself is needed.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// SHA-256 of the text: 32 bytes that may lie in the table where the secret has 100 random bits or more.
+    /// Returns the SHA-256 hash. Hashes of secrets with 100 random bits or more can be stored in the table.
     pub fn sha256(&self) -> [u8; 32] {
         sha256(self.0.as_bytes())
     }
 }
 
-/// 32 secret bytes: a key. `Debug` prints nothing of it, and it is wiped from memory when dropped.
+/// A secret 256-bit key. `Debug` does not print it, and its memory is zeroed when it is dropped.
 #[derive(Clone)]
 pub struct SecretKey(Zeroizing<[u8; 32]>);
 
 impl SecretKey {
-    /// Takes bytes into keeping.
+    /// Wraps the bytes of a key.
     pub fn new(bytes: Zeroizing<[u8; 32]>) -> Self {
         Self(bytes)
     }
 
-    /// The key for one purpose that a secret text gives, by HKDF with SHA-256 (RFC 5869); none where the text is too
-    /// short to have 256 random bits in it. Keys for several purposes tell nothing of each other.
-    pub fn derived(text: &Secret, purpose: &str) -> Option<Self> {
+    /// Derives a key for one purpose from a secret string, with HKDF-SHA-256 (RFC 5869). Returns `None` if the string
+    /// is too short to contain 256 random bits. Keys for different purposes are independent of each other.
+    pub fn derive(text: &Secret, purpose: &str) -> Option<Self> {
         if text.expose().len() < Self::MIN_TEXT {
             return None;
         }
@@ -50,10 +50,10 @@ impl SecretKey {
         Some(Self(bytes))
     }
 
-    /// The characters of a text that a key is derived from, at least: 43 letters and digits have 256 bits.
+    /// The minimum length of the string that a key is derived from: 43 letters and digits contain 256 bits.
     pub const MIN_TEXT: usize = 43;
 
-    /// The bytes themselves. Each call is a place where they could leak.
+    /// Returns the bytes. Use it only where the key itself is needed.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -65,7 +65,7 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// SHA-256 of some bytes.
+/// Returns the SHA-256 hash of `bytes`.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
@@ -73,7 +73,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 }
 
 impl PartialEq for Secret {
-    /// Compares in constant time, but for the length.
+    /// Compares in constant time for strings of equal length.
     fn eq(&self, other: &Self) -> bool {
         constant_time::verify_slices_are_equal(self.0.as_bytes(), other.0.as_bytes()).is_ok()
     }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_prints_nothing_of_itself() {
+    fn secret_is_not_printed() {
         let secret = Secret::new("hunter2".to_owned());
         assert_eq!(format!("{secret:?} {secret}"), "Secret(…) …");
         assert_eq!(secret, Secret::new("hunter2".to_owned()));
@@ -111,8 +111,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_derived_for_one_purpose_from_a_text_that_is_long_enough() {
-        let derived = |text: String, purpose| SecretKey::derived(&Secret::new(text), purpose);
+    fn derived_key_depends_on_purpose_and_requires_a_long_secret() {
+        let derived = |text: String, purpose| SecretKey::derive(&Secret::new(text), purpose);
         let key = derived("7".repeat(43), "cursors").unwrap();
         assert_eq!(format!("{key:?}"), "SecretKey(…)");
         assert_eq!(key.bytes(), derived("7".repeat(43), "cursors").unwrap().bytes());

@@ -1,5 +1,5 @@
-//! The figures of the overview: how many license keys there are of each status, which of them end soon or have hardly a
-//! seat left, and what happened on each of the last days.
+//! Statistics for the dashboard's overview page: license keys per status, license keys that expire soon or are nearly
+//! full, and the events of the last days.
 
 use std::collections::BTreeMap;
 
@@ -8,107 +8,108 @@ use serde::{Deserialize, Serialize};
 
 use super::{CustomerId, Event, EventType, License, LicenseId, ProductId, Status, TierId};
 
-/// How many days are told of, today included.
+/// The number of days in the statistics, including today.
 pub const DAYS: usize = 30;
-/// How many license keys a short list names.
-pub const LISTED: usize = 10;
-/// How many of the latest events are kept.
-pub const LATEST: usize = 8;
-/// What ends within this is told.
-const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// From this share of its seats on, in hundredths, a license key has hardly one left.
-const NEAR: usize = 80;
-/// By how much clocks may differ that wrote events: what is counted later than this after its day does not change.
-const SETTLED: SignedDuration = SignedDuration::from_hours(24);
+/// The maximum number of license keys in a [`Shortlist`].
+pub const MAX_SHORTLIST: usize = 10;
+/// The maximum number of latest events.
+pub const MAX_LATEST_EVENTS: usize = 8;
+/// A license key that expires within this time is listed as ending.
+const ENDING_WITHIN: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// The percentage of used seats from which a license key is nearly full.
+const NEARLY_FULL_PERCENT: usize = 80;
+/// The maximum clock difference between writers of events. When this time has passed after the end of a day, no event
+/// can be added to it.
+const MAX_CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_hours(24);
 
-/// All figures, as of one moment.
+/// All statistics of the overview page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statistics {
-    /// When the counting began.
+    /// When the statistics were computed.
     pub made_at: Timestamp,
-    /// License keys by status.
+    /// The number of license keys per status.
     pub statuses: Statuses,
-    /// Active ones that end soon, the first to end first.
+    /// Active license keys that expire within 30 days, by expiry.
     pub ending: Shortlist,
-    /// Active ones with hardly a seat left, the fullest first.
+    /// Active license keys with at least 80 % of their seats used, fullest first.
     pub nearly_full: Shortlist,
-    /// The last days, oldest first.
+    /// The last 30 days, oldest first.
     pub days: Vec<Day>,
-    /// The latest events, newest first: where little happens, they are of long ago.
+    /// The latest events, newest first.
     pub latest: Vec<Event>,
 }
 
-/// How many license keys there are of each status, as callers see it.
+/// The number of license keys per status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statuses {
-    /// Good now.
+    /// Active license keys.
     pub active: u64,
-    /// Set aside by the operator.
+    /// Suspended license keys.
     pub suspended: u64,
-    /// Past their end.
+    /// Expired license keys.
     pub expired: u64,
-    /// Replaced by a newer key.
+    /// License keys that were replaced by a newer one.
     pub superseded: u64,
-    /// Ended for good.
+    /// Revoked license keys.
     pub revoked: u64,
 }
 
-/// Some license keys of many.
+/// The first license keys of a longer list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shortlist {
-    /// How many there are.
+    /// The number of license keys in the whole list.
     pub count: u64,
-    /// The first of them.
-    pub first: Vec<Listed>,
+    /// The first license keys of the list, at most [`MAX_SHORTLIST`].
+    pub first: Vec<LicenseSummary>,
 }
 
-/// A license key on a short list.
+/// The summary of a license key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listed {
+pub struct LicenseSummary {
     /// `lic_…`
     pub license_id: LicenseId,
-    /// By which people know it again.
+    /// The visible part of the key string.
     pub key_hint: String,
-    /// Whose it is.
+    /// The id of the customer.
     pub customer_id: CustomerId,
-    /// What they are called.
+    /// The name of the customer.
     pub customer_name: String,
-    /// What was bought.
+    /// The id of the product.
     pub product_id: ProductId,
-    /// In which tier.
+    /// The id of the pricing tier.
     pub tier_id: TierId,
-    /// When it ends.
+    /// When the license key expires; `None` means never.
     pub expires_at: Option<Timestamp>,
-    /// Seats that are held; none where they were not counted.
+    /// The number of used seats; `None` if they were not counted.
     pub seats_used: Option<usize>,
-    /// Seats; none is no limit.
+    /// The number of seats; `None` means no limit.
     pub max_users: Option<u32>,
 }
 
-/// What happened on a day (UTC).
+/// The number of events on a day (UTC).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Day {
-    /// Which.
+    /// The date in UTC.
     pub date: Date,
     /// License keys that were issued.
     pub issued: u64,
-    /// Machines that took a seat, a lapsed one too.
+    /// Activations, including those that took over the seat of a lapsed activation.
     pub activated: u64,
-    /// Machines that gave one up.
+    /// Deactivations.
     pub deactivated: u64,
     /// License keys that were revoked.
     pub revoked: u64,
-    /// When this was counted.
+    /// When the events were counted.
     pub counted_at: Timestamp,
 }
 
 impl Day {
-    /// A day of which nothing is counted yet.
+    /// Creates a day without events.
     pub fn new(date: Date, counted_at: Timestamp) -> Self {
         Self { date, issued: 0, activated: 0, deactivated: 0, revoked: 0, counted_at }
     }
 
-    /// Counts an event of it.
+    /// Counts an event of this type.
     pub fn count(&mut self, kind: EventType) {
         match kind {
             EventType::Issued => self.issued += 1,
@@ -119,43 +120,43 @@ impl Day {
         }
     }
 
-    /// Whether nothing can have been added since it was counted.
+    /// Returns whether all events of the day had been written when it was counted.
     pub fn is_settled(&self) -> bool {
         let end = self.date.tomorrow().and_then(|next| next.to_zoned_datetime(TimeZone::UTC));
-        end.is_ok_and(|end| self.counted_at >= end.timestamp() + SETTLED)
+        end.is_ok_and(|end| self.counted_at >= end.timestamp() + MAX_CLOCK_DIFFERENCE)
     }
 }
 
-/// The days that are told of, oldest first.
+/// Returns the dates in the statistics, oldest first.
 pub fn days_until(now: Timestamp) -> Vec<Date> {
     let today = now.to_zoned_datetime(TimeZone::UTC).date();
     let ago = |days: usize| today.checked_sub(i64::try_from(days).unwrap_or(0).days()).ok();
     (0..DAYS).rev().filter_map(ago).collect()
 }
 
-/// License keys, counted one by one, so that no more than the short lists are held.
+/// Builds statistics from license keys that are added one by one, so that only the shortlists are held in memory.
 #[derive(Debug)]
-pub struct Tally {
+pub struct StatisticsBuilder {
     now: Timestamp,
     statuses: Statuses,
     ending: Shortlist,
     nearly_full: Shortlist,
 }
 
-impl Tally {
-    /// Of nothing yet, as things are now.
+impl StatisticsBuilder {
+    /// Creates a builder for statistics at `now`.
     pub fn new(now: Timestamp) -> Self {
         let (ending, nearly_full) = (Shortlist::default(), Shortlist::default());
         Self { now, statuses: Statuses::default(), ending, nearly_full }
     }
 
-    /// Whether it matters how many seats of a license key are held.
+    /// Returns whether the number of used seats of a license key is needed.
     pub fn needs_seats(&self, license: &License) -> bool {
         license.max_users.is_some() && license.status(self.now) == Status::Active
     }
 
-    /// Counts a license key, of which so many seats are held.
-    pub fn count(&mut self, license: &License, seats_used: Option<usize>) {
+    /// Adds a license key with its number of used seats.
+    pub fn add(&mut self, license: &License, seats_used: Option<usize>) {
         let status = license.status(self.now);
         *match status {
             Status::Active => &mut self.statuses.active,
@@ -167,55 +168,55 @@ impl Tally {
         if status != Status::Active {
             return;
         }
-        if license.expires_at.is_some_and(|end| end.duration_since(self.now) <= SOON) {
-            self.ending.add(listed(license, seats_used), |key| (key.expires_at, key.license_id));
+        if license.expires_at.is_some_and(|end| end.duration_since(self.now) <= ENDING_WITHIN) {
+            self.ending.add(summary(license, seats_used), |key| (key.expires_at, key.license_id));
         }
-        if fullness(seats_used, license.max_users).is_some_and(|full| full >= NEAR) {
+        if percent_used(seats_used, license.max_users).is_some_and(|full| full >= NEARLY_FULL_PERCENT) {
             let fullest_first =
-                |key: &Listed| (std::cmp::Reverse(fullness(key.seats_used, key.max_users)), key.license_id);
-            self.nearly_full.add(listed(license, seats_used), fullest_first);
+                |key: &LicenseSummary| (std::cmp::Reverse(percent_used(key.seats_used, key.max_users)), key.license_id);
+            self.nearly_full.add(summary(license, seats_used), fullest_first);
         }
     }
 
-    /// The figures, with what happened on the days, and what happened last.
-    pub fn finish(self, days: Vec<Day>, latest: Vec<Event>) -> Statistics {
+    /// Returns the statistics, with the given days and latest events.
+    pub fn build(self, days: Vec<Day>, latest: Vec<Event>) -> Statistics {
         let Self { now, statuses, ending, nearly_full } = self;
         Statistics { made_at: now, statuses, ending, nearly_full, days, latest }
     }
 }
 
 impl Shortlist {
-    fn add<K: Ord>(&mut self, key: Listed, order: impl Fn(&Listed) -> K) {
+    fn add<K: Ord>(&mut self, key: LicenseSummary, order: impl Fn(&LicenseSummary) -> K) {
         self.count += 1;
         self.first.push(key);
         self.first.sort_by_key(order);
-        self.first.truncate(LISTED);
+        self.first.truncate(MAX_SHORTLIST);
     }
 }
 
 impl Statistics {
-    /// The license keys that are named.
-    pub fn named(&mut self) -> impl Iterator<Item = &mut Listed> {
+    /// Returns the license keys of all shortlists.
+    pub fn listed_licenses(&mut self) -> impl Iterator<Item = &mut LicenseSummary> {
         self.ending.first.iter_mut().chain(&mut self.nearly_full.first)
     }
 }
 
-/// The latest of events that may be told twice, newest first.
-pub fn latest(newer: Vec<Event>, older: &[Event]) -> Vec<Event> {
+/// Merges two lists of events that may overlap. Returns the latest events, newest first.
+pub fn latest_events(newer: Vec<Event>, older: &[Event]) -> Vec<Event> {
     let mut all: BTreeMap<_, _> = older.iter().cloned().map(|event| (event.id, event)).collect();
     all.extend(newer.into_iter().map(|event| (event.id, event)));
-    all.into_values().rev().take(LATEST).collect()
+    all.into_values().rev().take(MAX_LATEST_EVENTS).collect()
 }
 
-/// How many of the seats are held, in hundredths; none where there is no limit, or no seat is held.
-fn fullness(used: Option<usize>, most: Option<u32>) -> Option<usize> {
-    let (used, most) = (used.filter(|used| *used > 0)?, usize::try_from(most?).ok()?);
-    (used * 100).checked_div(most)
+/// Returns the percentage of used seats; `None` if there is no limit or no seat is used.
+fn percent_used(used: Option<usize>, max: Option<u32>) -> Option<usize> {
+    let (used, max) = (used.filter(|used| *used > 0)?, usize::try_from(max?).ok()?);
+    (used * 100).checked_div(max)
 }
 
-/// A license key without what its customer is called.
-fn listed(license: &License, seats_used: Option<usize>) -> Listed {
-    Listed {
+/// Returns the summary of a license key, with an empty customer name.
+fn summary(license: &License, seats_used: Option<usize>) -> LicenseSummary {
+    LicenseSummary {
         license_id: license.id,
         key_hint: license.key_hint.clone(),
         customer_id: license.customer_id,
@@ -238,10 +239,10 @@ mod tests {
     fn license(number: i64, state: State, ends_in_days: Option<i64>, max_users: Option<u32>) -> License {
         let mut ids = IdGenerator::new(Timestamp::from_second(number + 1).unwrap());
         License {
-            id: ids.make(),
-            customer_id: ids.make(),
-            product_id: ids.make(),
-            tier_id: ids.make(),
+            id: ids.generate(),
+            customer_id: ids.generate(),
+            product_id: ids.generate(),
+            tier_id: ids.generate(),
             state,
             key_hint: format!("ATLAS-…-{number}"),
             max_users,
@@ -257,36 +258,36 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_counted_as_callers_see_it() {
-        let mut tally = Tally::new(now());
-        tally.count(&license(1, State::Active, None, None), None);
-        tally.count(&license(2, State::Active, Some(-1), None), None);
-        tally.count(&license(3, State::Suspended, Some(1), Some(1)), Some(1));
-        let statistics = tally.finish(Vec::new(), Vec::new());
-        let wanted = Statuses { active: 1, expired: 1, suspended: 1, ..Statuses::default() };
-        assert_eq!((statistics.statuses, statistics.ending.count, statistics.nearly_full.count), (wanted, 0, 0));
+    fn license_keys_are_counted_by_effective_status() {
+        let mut builder = StatisticsBuilder::new(now());
+        builder.add(&license(1, State::Active, None, None), None);
+        builder.add(&license(2, State::Active, Some(-1), None), None);
+        builder.add(&license(3, State::Suspended, Some(1), Some(1)), Some(1));
+        let statistics = builder.build(Vec::new(), Vec::new());
+        let expected = Statuses { active: 1, expired: 1, suspended: 1, ..Statuses::default() };
+        assert_eq!((statistics.statuses, statistics.ending.count, statistics.nearly_full.count), (expected, 0, 0));
     }
 
     #[test]
-    fn a_license_with_hardly_a_seat_left_is_told_the_fullest_first() {
-        let mut tally = Tally::new(now());
-        for (number, used, most) in [(1, 4, 5), (2, 3, 5), (3, 5, 5), (4, 0, 1), (5, 99, 100)] {
-            tally.count(&license(number, State::Active, None, Some(most)), Some(used));
+    fn nearly_full_license_keys_are_listed_fullest_first() {
+        let mut builder = StatisticsBuilder::new(now());
+        for (number, used, max) in [(1, 4, 5), (2, 3, 5), (3, 5, 5), (4, 0, 1), (5, 99, 100)] {
+            builder.add(&license(number, State::Active, None, Some(max)), Some(used));
         }
-        let full = tally.finish(Vec::new(), Vec::new()).nearly_full;
+        let full = builder.build(Vec::new(), Vec::new()).nearly_full;
         let hints: Vec<_> = full.first.iter().map(|key| key.key_hint.as_str()).collect();
         assert_eq!((full.count, hints), (3, vec!["ATLAS-…-3", "ATLAS-…-5", "ATLAS-…-1"]));
     }
 
     #[test]
-    fn a_day_is_settled_when_no_clock_can_still_write_to_it() {
+    fn day_is_settled_when_no_event_can_be_added() {
         let date: Date = "2026-03-01".parse().unwrap();
         let at = |text: &str| Day::new(date, text.parse().unwrap()).is_settled();
         assert!(!at("2026-03-01T23:00:00Z") && !at("2026-03-02T23:59:59Z") && at("2026-03-03T00:00:00Z"));
     }
 
     #[test]
-    fn thirty_days_end_today() {
+    fn days_are_the_last_thirty_including_today() {
         let days = days_until(now());
         assert_eq!(
             (days.len(), days[0], days[29]),
@@ -296,17 +297,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_to_end_are_named_and_all_are_counted(ends in proptest::collection::vec(0..60_i64, 0..40)) {
-            let mut tally = Tally::new(now());
+        fn shortlist_has_the_first_to_expire_and_counts_all(ends in proptest::collection::vec(0..60_i64, 0..40)) {
+            let mut builder = StatisticsBuilder::new(now());
             for (number, end) in (0..).zip(&ends) {
-                tally.count(&license(number, State::Active, Some(*end), None), None);
+                builder.add(&license(number, State::Active, Some(*end), None), None);
             }
-            let ending = tally.finish(Vec::new(), Vec::new()).ending;
-            let mut soon: Vec<_> = ends.iter().filter(|end| (1..=30).contains(*end)).map(|end| now() + SignedDuration::from_hours(end * 24)).collect();
-            soon.sort();
-            prop_assert_eq!(ending.count, soon.len() as u64);
-            soon.truncate(LISTED);
-            prop_assert_eq!(ending.first.iter().filter_map(|key| key.expires_at).collect::<Vec<_>>(), soon);
+            let ending = builder.build(Vec::new(), Vec::new()).ending;
+            let mut ending_soon: Vec<_> = ends.iter().filter(|end| (1..=30).contains(*end)).map(|end| now() + SignedDuration::from_hours(end * 24)).collect();
+            ending_soon.sort();
+            prop_assert_eq!(ending.count, ending_soon.len() as u64);
+            ending_soon.truncate(MAX_SHORTLIST);
+            prop_assert_eq!(ending.first.iter().filter_map(|key| key.expires_at).collect::<Vec<_>>(), ending_soon);
         }
     }
 }

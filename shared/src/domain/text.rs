@@ -1,24 +1,26 @@
-//! Texts that people read: what must not hide in them.
+//! Validation of text that is displayed to people.
 
-/// Whether a text holds characters that show nothing, or that make another text of those around them: control
-/// characters, what turns the direction of writing, what has no width. A name with one in it looks like another name.
+/// Returns whether `text` contains invisible characters or characters that change how the surrounding text is
+/// displayed: control characters, direction overrides and zero-width characters. They make different names look the
+/// same.
 ///
-/// Look-alikes that can be seen, such as a Cyrillic а, are letters: names are not compared, so they fool nobody here. What
-/// is compared (codes, feature keys, e-mail addresses) is ASCII alone, or, like a machine's id, compared byte by byte.
+/// Visible lookalikes, such as a Cyrillic а, are allowed: names are not compared. Values that are compared are either
+/// ASCII (codes, feature keys, e-mail addresses) or compared byte by byte (machine ids).
 pub fn has_invisible_chars(text: &str) -> bool {
-    let letters: Vec<char> = text.chars().collect();
-    let is_foreign = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(|letter| !letter.is_ascii());
-    letters.iter().enumerate().any(|(at, letter)| match letter {
-        // Persian and the scripts of India are not written without the joiners, nor are some emoji.
-        '\u{200c}' | '\u{200d}' => !(is_foreign(at.checked_sub(1)) && is_foreign(at.checked_add(1))),
-        letter => letter.is_control() || is_unseen(*letter),
+    let chars: Vec<char> = text.chars().collect();
+    let is_non_ascii = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| !c.is_ascii());
+    chars.iter().enumerate().any(|(at, c)| match c {
+        // Persian, Indic scripts and some emoji need the zero-width joiners.
+        '\u{200c}' | '\u{200d}' => !(is_non_ascii(at.checked_sub(1)) && is_non_ascii(at.checked_add(1))),
+        c => c.is_control() || is_ignorable(*c),
     })
 }
 
-/// What Unicode calls ignorable by default, but for the variation selectors, and the two that break a line.
-const fn is_unseen(letter: char) -> bool {
+/// Returns whether a character has the Unicode property Default_Ignorable_Code_Point or is a line or paragraph
+/// separator. Variation selectors are excepted.
+const fn is_ignorable(c: char) -> bool {
     matches!(
-        letter,
+        c,
         '\u{ad}'
             | '\u{34f}'
             | '\u{61c}'
@@ -47,19 +49,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_hides_something_or_not(text in any::<String>()) {
+        fn text_with_invisible_chars_is_detected_in_any_context(text in any::<String>()) {
             let has_control = text.contains(char::is_control);
             prop_assert!(has_invisible_chars(&text) || !has_control);
-            // Whatever is around it, what hides goes on hiding.
+            // Surrounding text does not make the characters visible.
             if has_invisible_chars(&text) {
-                let around = format!("Ada {text} Lovelace");
-                prop_assert!(has_invisible_chars(&around));
+                let surrounded = format!("Ada {text} Lovelace");
+                prop_assert!(has_invisible_chars(&surrounded));
             }
         }
     }
 
     #[test]
-    fn names_of_all_kinds_hide_nothing() {
+    fn names_in_many_scripts_have_no_invisible_chars() {
         for name in [
             "Ada",
             "Žofie Ångström",
@@ -77,8 +79,8 @@ mod tests {
     }
 
     #[test]
-    fn what_shows_nothing_is_found() {
-        let hidden = [
+    fn invisible_chars_are_detected() {
+        let invisible = [
             "\0",
             "\u{7f}",
             "\n",
@@ -94,9 +96,9 @@ mod tests {
             "\u{3164}",
             "\u{2060}",
         ];
-        for letter in hidden {
-            assert!(has_invisible_chars(&format!("Ада{letter}Ада")), "{letter:?}");
-            assert!(has_invisible_chars(&format!("Ada{letter}")), "{letter:?}");
+        for c in invisible {
+            assert!(has_invisible_chars(&format!("Ада{c}Ада")), "{c:?}");
+            assert!(has_invisible_chars(&format!("Ada{c}")), "{c:?}");
         }
         for joined in ["A\u{200d}da", "Ada\u{200c}", "\u{200d}", "а\u{200d}", "а\u{200c}a"] {
             assert!(has_invisible_chars(joined), "{joined:?}");

@@ -1,4 +1,4 @@
-//! What is wrong with an input, field by field, and the one list of codes that callers may rely on.
+//! Validation errors and the error codes of the API.
 
 use std::{fmt, str::FromStr};
 
@@ -7,23 +7,23 @@ use utoipa::ToSchema;
 
 use super::text::has_invisible_chars;
 
-/// Every code that an answer can carry.
+/// The code of an error response or field error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
-    /// The body is not JSON.
+    /// The request body is not valid JSON.
     MalformedJson,
     /// The `Idempotency-Key` is empty or too long.
     IdempotencyKeyInvalid,
-    /// No credential, or one that does not hold.
+    /// The credential is missing or invalid.
     Unauthenticated,
-    /// A license token that does not hold.
+    /// The license token is invalid.
     TokenInvalid,
-    /// The caller is known, and may not.
+    /// The caller is authenticated but lacks the permission.
     Forbidden,
-    /// The license key was revoked.
+    /// The license key is revoked.
     Revoked,
-    /// A newer license key took this one's place.
+    /// The license key was replaced by a newer one.
     Superseded,
     /// The license key is suspended.
     Suspended,
@@ -39,66 +39,66 @@ pub enum Code {
     MachineMismatch,
     /// The tier can't be claimed.
     TierNotClaimable,
-    /// The customer claimed this tier before.
+    /// The customer has already claimed this tier.
     AlreadyClaimed,
-    /// There is no such thing, or it is someone else's.
+    /// The resource does not exist, or the caller has no access to it.
     NotFound,
-    /// There is no such version of the API.
+    /// The API version does not exist.
     VersionUnknown,
-    /// The path takes other methods.
+    /// The path does not support the method.
     MethodNotAllowed,
-    /// The body is over 64 KiB.
+    /// The request body is larger than 64 KiB.
     BodyTooLarge,
-    /// The body is not `application/json`.
+    /// The request body is not `application/json`.
     UnsupportedMediaType,
-    /// The code belongs to another.
+    /// The code is already used.
     CodeTaken,
-    /// The feature key belongs to another.
+    /// The feature key is already used.
     KeyTaken,
-    /// The e-mail address belongs to another customer.
+    /// The e-mail address is already used by another customer.
     EmailTaken,
-    /// Every seat is taken.
+    /// All seats are taken.
     SeatLimitReached,
-    /// The state of the thing forbids this.
+    /// The state of the resource does not allow the operation.
     StateConflict,
     /// The user is not registered as a customer.
     CustomerNotRegistered,
-    /// Another license key of this product is held.
+    /// The customer already has a license key for the product.
     AlreadyLicensed,
-    /// The last API key that manages access stays.
+    /// The last API key that can manage API keys can't be deleted.
     LastAccessKey,
-    /// The request of this `Idempotency-Key` is under way.
+    /// A request with the same `Idempotency-Key` is still in progress.
     IdempotencyInProgress,
-    /// `If-Match` no longer holds.
+    /// `If-Match` does not match the current version.
     VersionConflict,
-    /// A value is not acceptable.
+    /// The value is not allowed.
     InvalidValue,
-    /// A field that is not known.
+    /// The field is unknown.
     UnknownField,
-    /// A field that can't change.
+    /// The field can't be changed.
     Immutable,
-    /// The cursor is not one of this list.
+    /// The cursor does not belong to this list.
     CursorInvalid,
-    /// A tier would include itself.
+    /// The tier would include itself.
     TierCycle,
     /// The tier belongs to another product.
     TierOfOtherProduct,
     /// The feature belongs to another product.
     FeatureOfOtherProduct,
-    /// The public key is not one to encrypt to.
+    /// The public key is not suitable for encryption.
     PublicKeyInvalid,
-    /// The `Idempotency-Key` was used for another body.
+    /// The `Idempotency-Key` was used with another request body.
     IdempotencyKeyReused,
-    /// Too much of this for now.
+    /// Too many requests.
     RateLimited,
-    /// DynamoDB or KMS can't answer now.
+    /// DynamoDB or KMS is unavailable.
     Unavailable,
-    /// A fault of ours.
+    /// An internal error.
     InternalError,
 }
 
 impl Code {
-    /// All of them, in the order of their statuses.
+    /// All codes, ordered by HTTP status.
     pub const ALL: [Self; 42] = [
         Self::MalformedJson,
         Self::IdempotencyKeyInvalid,
@@ -144,7 +144,7 @@ impl Code {
         Self::InternalError,
     ];
 
-    /// The code as it stands in JSON.
+    /// Returns the code as a JSON string.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::MalformedJson => "malformed_json",
@@ -199,9 +199,9 @@ impl fmt::Display for Code {
     }
 }
 
-/// A text that is no code.
+/// The text is not an error code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no code of a problem")]
+#[error("unknown error code")]
 pub struct ParseCodeError;
 
 impl FromStr for Code {
@@ -212,70 +212,72 @@ impl FromStr for Code {
     }
 }
 
-/// One thing that is wrong with an input, and where.
+/// An error of one field or parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
-    /// A JSON pointer into the body (RFC 6901), such as `/max_users`.
+    /// JSON pointer into the request body (RFC 6901), such as `/max_users`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/max_users", nullable = false)]
     pub pointer: Option<String>,
-    /// The name of a query, path or header value; in place of `pointer`.
+    /// Name of the query, path or header parameter. Set instead of `pointer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "cursor")]
     pub parameter: Option<String>,
-    /// What is wrong, for a program.
+    /// Machine-readable error code.
     pub code: Code,
-    /// What is wrong, for a person.
-    #[schema(example = "1 to 100000, or null for no limit")]
+    /// Human-readable description of the error.
+    #[schema(example = "must be between 1 and 100000, or null for no limit")]
     pub detail: String,
 }
 
 impl FieldError {
-    /// A fault in the body.
+    /// Creates an error of a field in the request body.
     pub fn at(pointer: impl Into<String>, code: Code, detail: impl Into<String>) -> Self {
         Self { pointer: Some(pointer.into()), parameter: None, code, detail: detail.into() }
     }
 
-    /// A fault in a query, path or header value.
+    /// Creates an error of a query, path or header parameter.
     pub fn parameter(name: impl Into<String>, code: Code, detail: impl Into<String>) -> Self {
         Self { pointer: None, parameter: Some(name.into()), code, detail: detail.into() }
     }
 }
 
-/// All that is wrong with an input, so that its writer mends it in one go.
+/// All validation errors of a request, so that the caller can correct them at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, thiserror::Error)]
-#[error("{} faults in the input", .0.len())]
+#[error("{} validation errors", .0.len())]
 pub struct ValidationErrors(pub Vec<FieldError>);
 
 impl ValidationErrors {
-    /// Notes a fault in the body.
+    /// Adds an error of a field in the request body.
     pub fn push(&mut self, pointer: &str, code: Code, detail: impl Into<String>) {
         self.0.push(FieldError::at(pointer, code, detail));
     }
 
-    /// Notes an unacceptable value unless `holds`.
-    pub fn check(&mut self, holds: bool, pointer: &str, detail: impl Into<String>) {
-        if !holds {
+    /// Adds an `invalid_value` error unless `is_valid` is true.
+    pub fn check(&mut self, is_valid: bool, pointer: &str, detail: impl Into<String>) {
+        if !is_valid {
             self.push(pointer, Code::InvalidValue, detail);
         }
     }
 
-    /// A text that people read: not blank, at most `most` characters, [nothing hidden](has_invisible_chars).
-    pub fn name(&mut self, pointer: &str, text: &str, most: usize) {
-        let fits = !text.trim().is_empty() && text.chars().count() <= most && !has_invisible_chars(text);
-        self.check(fits, pointer, format!("1 to {most} characters, not only spaces, no control or invisible ones"));
+    /// Checks a name: not blank, at most `max` characters, [no invisible characters](has_invisible_chars).
+    pub fn name(&mut self, pointer: &str, text: &str, max: usize) {
+        let is_valid = !text.trim().is_empty() && text.chars().count() <= max && !has_invisible_chars(text);
+        let rule = format!("must be 1 to {max} characters, not blank, without control or invisible characters");
+        self.check(is_valid, pointer, rule);
     }
 
-    /// A longer text, or none: at most `most` characters; line breaks and tabs are welcome, else nothing hidden.
-    pub fn text(&mut self, pointer: &str, text: Option<&str>, most: usize) {
-        let fits = text.is_none_or(|text| {
-            text.chars().count() <= most && !text.split(['\n', '\r', '\t']).any(has_invisible_chars)
-        });
-        let rule = format!("at most {most} characters, no control or invisible ones but line breaks and tabs");
-        self.check(fits, pointer, rule);
+    /// Checks an optional text: at most `max` characters, no invisible characters except line breaks and tabs.
+    pub fn text(&mut self, pointer: &str, text: Option<&str>, max: usize) {
+        let is_valid = text
+            .is_none_or(|text| text.chars().count() <= max && !text.split(['\n', '\r', '\t']).any(has_invisible_chars));
+        let rule = format!(
+            "must be at most {max} characters, without control or invisible characters except line breaks and tabs"
+        );
+        self.check(is_valid, pointer, rule);
     }
 
-    /// Nothing wrong, or all of it.
+    /// Returns an error if any was added.
     pub fn into_result(self) -> Result<(), Self> {
         if self.0.is_empty() { Ok(()) } else { Err(self) }
     }
@@ -292,7 +294,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_written_one_way() {
+    fn code_round_trips() {
         for code in Code::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
             assert_eq!(code.as_str().parse(), Ok(code));

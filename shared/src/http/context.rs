@@ -40,7 +40,7 @@ impl RequestContext {
         actor: &Actor,
         data: serde_json::Value,
     ) -> Event {
-        Event { id: ids.make(), kind, at: self.now, license_id, actor: actor.clone(), ip: self.ip.clone(), data }
+        Event { id: ids.generate(), kind, at: self.now, license_id, actor: actor.clone(), ip: self.ip.clone(), data }
     }
 
     /// Signs `claims` and counts the signature in the metrics.

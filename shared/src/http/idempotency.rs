@@ -206,7 +206,7 @@ async fn run_idempotent(app: &AppState, request: Request, next: Next) -> Result<
         Reservation::new(&caller.credential_id(), parts.method.as_str(), parts.uri.path(), &key, rand::rng().random());
     let context = app.table.response_context(&reservation);
     let reservation = match app.table.reserve(&reservation, &sha256(&body), ctx.now).await? {
-        ReserveOutcome::Ours(reservation) => reservation,
+        ReserveOutcome::Reserved(reservation) => reservation,
         ReserveOutcome::Done(sealed) => return replay(app, &context, &sealed).await,
         ReserveOutcome::Reused => {
             return Err(crate::domain::FieldError::parameter(

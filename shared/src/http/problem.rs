@@ -13,7 +13,7 @@ use crate::{
     store::{
         StoreError,
         pagination::ListError,
-        rate_limiter::{CountError, RateLimitExceeded},
+        rate_limiter::{RateLimitError, RateLimitExceeded},
     },
     tokens::{EncryptError, SealError, SignError, TokenError, TokenInvalid, VerifyError},
 };
@@ -258,7 +258,7 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::ReservationLost => Self::new(Code::IdempotencyInProgress, error.to_string()),
             StoreError::Unavailable(_) | StoreError::Contended => Self::unavailable(error.to_string()),
-            StoreError::Rejected(_) | StoreError::OtherTable { .. } | StoreError::Damaged(_) => {
+            StoreError::Rejected(_) | StoreError::UnusableTable { .. } | StoreError::InvalidItem(_) => {
                 Self::internal(error.to_string())
             }
         }
@@ -271,11 +271,11 @@ impl From<RateLimitExceeded> for Problem {
     }
 }
 
-impl From<CountError> for Problem {
-    fn from(error: CountError) -> Self {
+impl From<RateLimitError> for Problem {
+    fn from(error: RateLimitError) -> Self {
         match error {
-            CountError::RateLimitExceeded(limited) => limited.into(),
-            CountError::Store(error) => error.into(),
+            RateLimitError::RateLimitExceeded(limited) => limited.into(),
+            RateLimitError::Store(error) => error.into(),
         }
     }
 }

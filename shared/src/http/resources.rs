@@ -182,7 +182,7 @@ impl ActivationResource {
     /// Returns an activation with its current status under its license.
     pub fn new(activation: &Activation, license: &License, clock_margin: SignedDuration, now: Timestamp) -> Self {
         let status = match activation.seat_status(license) {
-            SeatStatus::Dead => ActivationStatus::Deactivated,
+            SeatStatus::NotLive => ActivationStatus::Deactivated,
             SeatStatus::Live | SeatStatus::Newer if activation.is_lapsed(clock_margin, now) => ActivationStatus::Lapsed,
             SeatStatus::Live | SeatStatus::Newer => ActivationStatus::Active,
         };

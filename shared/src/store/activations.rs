@@ -1,4 +1,4 @@
-//! Activations: the one item of a machine that a heartbeat rewrites.
+//! Activations. Heartbeats update the item of an activation and no other item.
 
 use std::collections::HashMap;
 
@@ -14,19 +14,19 @@ use super::{
     schema::TTL_ATTRIBUTE,
     seats::still_held_by,
     table::{Item, Query, StoreError, Table, UpdateOutcome, b, from_item, n, s, to_item},
-    transaction::{Change, CommitOutcome, Condition, Transaction},
+    transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
 use crate::domain::{
     Activation, ActivationId, EncryptionKey, Event, License, LicenseId, MachineHash, seat::whole_second,
 };
 
-/// How long a tombstone answers a repeated deactivation.
-const TOMBSTONE_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How long the item of an ended activation remains, so that a repeated deactivation gets the same response.
+const TOMBSTONE_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Where an app's public key is.
+/// The attribute of the app's public key.
 const PUBLIC_KEY: &str = "public_key";
 
-/// An activation as it lies in the table. Its license and its machine are in its key.
+/// The attributes of an activation. The license key and the machine follow from the item's key.
 #[derive(Serialize, Deserialize)]
 struct MachineRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,7 +39,7 @@ struct MachineRecord {
     last_ip: String,
     activated_at: Timestamp,
     last_heartbeat_at: Timestamp,
-    /// Whole seconds since 1970, as it is compared.
+    /// Unix time, a number that conditions can compare.
     lease_expires_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended_at: Option<Timestamp>,
@@ -59,25 +59,25 @@ pub(super) fn activation_item(activation: &Activation) -> Result<Item, StoreErro
         ended_at: activation.ended_at,
     };
     let mut item = to_item(keys::machine(activation.id.license, activation.id.machine), &record)?;
-    item.insert("life".to_owned(), life(&activation.id));
+    item.insert("life".to_owned(), nonce(&activation.id));
     if let Some(key) = &activation.public_key {
         item.insert(PUBLIC_KEY.to_owned(), public_key(key));
     }
     Ok(item)
 }
 
-pub(super) fn activation_of(item: &Item) -> Result<Activation, StoreError> {
-    let damaged = |what: &str| StoreError::Damaged(format!("an activation: {what}"));
+pub(super) fn parse_activation(item: &Item) -> Result<Activation, StoreError> {
+    let invalid = |attribute: &str| StoreError::InvalidItem(format!("activation: {attribute}"));
     let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
-    let license = text("PK").and_then(|pk| keys::id_after(pk, "LICENSE#")).ok_or_else(|| damaged("its license"))?;
+    let license = text("PK").and_then(|pk| keys::parse_id_suffix(pk, "LICENSE#")).ok_or_else(|| invalid("PK"))?;
     let machine = text("SK").and_then(|sk| sk.strip_prefix(keys::MACHINE)?.parse::<MachineHash>().ok());
-    let life = item.get("life").and_then(|life| life.as_b().ok()?.as_ref().try_into().ok());
+    let nonce = item.get("life").and_then(|nonce| nonce.as_b().ok()?.as_ref().try_into().ok());
     let id = ActivationId {
         license,
-        machine: machine.ok_or_else(|| damaged("its machine"))?,
-        life: life.ok_or_else(|| damaged("its life"))?,
+        machine: machine.ok_or_else(|| invalid("SK"))?,
+        nonce: nonce.ok_or_else(|| invalid("life"))?,
     };
-    let public_key = item.get(PUBLIC_KEY).map(|value| public_key_of(value).ok_or_else(|| damaged("its public key")));
+    let public_key = item.get(PUBLIC_KEY).map(|value| parse_public_key(value).ok_or_else(|| invalid(PUBLIC_KEY)));
     let record: MachineRecord = from_item(item.clone())?;
     Ok(Activation {
         id,
@@ -89,152 +89,153 @@ pub(super) fn activation_of(item: &Item) -> Result<Activation, StoreError> {
         last_ip: record.last_ip,
         activated_at: record.activated_at,
         last_heartbeat_at: record.last_heartbeat_at,
-        lease_expires_at: Timestamp::from_second(record.lease_expires_at).map_err(|_| damaged("its lease"))?,
+        lease_expires_at: Timestamp::from_second(record.lease_expires_at).map_err(|_| invalid("lease_expires_at"))?,
         public_key: public_key.transpose()?,
         ended_at: record.ended_at,
     })
 }
 
-/// The bytes of modulus and exponent and nothing else: a heartbeat writes this item, and pays for each KB of it.
+/// Stores the modulus and exponent only: heartbeats write this item, and are billed per KB.
 fn public_key(key: &EncryptionKey) -> AttributeValue {
     AttributeValue::M(HashMap::from([("n".to_owned(), b(key.n())), ("e".to_owned(), b(key.e()))]))
 }
 
-fn public_key_of(value: &AttributeValue) -> Option<EncryptionKey> {
+fn parse_public_key(value: &AttributeValue) -> Option<EncryptionKey> {
     let bytes = |name: &str| value.as_m().ok()?.get(name)?.as_b().ok();
     EncryptionKey::new(bytes("n")?.as_ref(), bytes("e")?.as_ref()).ok()
 }
 
-/// The random part of an id, as an attribute. The item's key has the rest of the id.
-pub(super) fn life(id: &ActivationId) -> AttributeValue {
-    b(id.life)
+/// Returns the nonce of an activation id as an attribute. The item's key contains the rest of the id.
+pub(super) fn nonce(id: &ActivationId) -> AttributeValue {
+    b(id.nonce)
 }
 
-/// A sign of life of a machine that holds its seat.
+/// A renewal of an activation, by a heartbeat or a repeated activation.
 #[derive(Debug, Clone)]
 pub struct Renewal<'a> {
-    /// Which activation.
+    /// The activation.
     pub id: ActivationId,
-    /// The generation that its credential is of.
+    /// The generation of the caller's credential.
     pub generation: u32,
-    /// What the lease must reach at least.
+    /// The earliest acceptable end of the lease.
     pub lease_expires_at: Timestamp,
-    /// When.
+    /// The time of the request.
     pub at: Timestamp,
-    /// From where.
+    /// The client address.
     pub ip: &'a str,
-    /// What people call the machine, where the caller says so.
+    /// A new name of the machine; `None` leaves it unchanged.
     pub machine_name: Option<&'a str>,
-    /// A public key in place of the one that it has, where the caller gives one.
+    /// A new public key; `None` leaves it unchanged.
     pub public_key: Option<&'a EncryptionKey>,
 }
 
-/// What became of a renewal.
+/// The outcome of a renewal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RenewOutcome {
-    /// The lease reaches what was asked, or further; the activation as it is now.
+    /// The lease ends at the requested time or later. Contains the updated activation.
     Done(Box<Activation>),
-    /// This life of the machine is over, or of another generation.
+    /// The activation has ended or is of another generation.
     NotLive,
 }
 
-/// What became of a deactivation.
+/// The outcome of a deactivation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeactivateOutcome {
-    /// It has ended, now or before.
+    /// The activation has ended, by this request or before.
     Done(Box<Activation>),
-    /// There is no such activation: a later life of the machine took its place, or its tombstone is gone.
-    Gone,
+    /// The activation does not exist: it was replaced by a later activation of the machine, or deleted after it ended.
+    NotFound,
 }
 
 impl Table {
-    /// What is known of a machine on a license, dead or alive.
+    /// Reads the activation of a machine, live or ended.
     pub async fn activation(&self, license: LicenseId, machine: MachineHash) -> Result<Option<Activation>, StoreError> {
-        self.get(keys::machine(license, machine)).await?.as_ref().map(activation_of).transpose()
+        self.get(keys::machine(license, machine)).await?.as_ref().map(parse_activation).transpose()
     }
 
-    /// Extends a lease that is live. A lease never shrinks: where it already reaches further, only the sign of life
-    /// is written.
+    /// Renews an activation and extends its lease. If the lease already ends later, only the other attributes are
+    /// updated: a lease is never shortened.
     pub async fn renew(&self, renewal: &Renewal<'_>) -> Result<RenewOutcome, StoreError> {
         let live = "life = :life AND generation = :generation AND attribute_not_exists(ended_at)";
         let lease = n(whole_second(renewal.lease_expires_at));
         let condition = |lease_condition: &str| {
             Condition::new(format!("{live} AND lease_expires_at {lease_condition}"))
-                .value(":life", life(&renewal.id))
+                .value(":life", nonce(&renewal.id))
                 .value(":generation", n(renewal.generation))
                 .value(":lease", lease.clone())
         };
-        let change = |condition| {
-            let change = Change::new(keys::machine(renewal.id.license, renewal.id.machine), condition)
+        let update = |condition| {
+            let update = ItemUpdate::new(keys::machine(renewal.id.license, renewal.id.machine), condition)
                 .set("last_heartbeat_at", s(renewal.at.to_string()))
                 .set("last_ip", s(renewal.ip));
-            let change = match renewal.machine_name {
-                Some(name) => change.set("machine_name", s(name)),
-                None => change,
+            let update = match renewal.machine_name {
+                Some(name) => update.set("machine_name", s(name)),
+                None => update,
             };
             match renewal.public_key {
-                Some(key) => change.set(PUBLIC_KEY, public_key(key)),
-                None => change,
+                Some(key) => update.set(PUBLIC_KEY, public_key(key)),
+                None => update,
             }
         };
-        let old = match self.update(&change(condition("<= :lease")).set("lease_expires_at", lease.clone())).await? {
-            UpdateOutcome::Done(item) => return Ok(RenewOutcome::Done(Box::new(activation_of(&item)?))),
-            UpdateOutcome::Refused(None) => return Ok(RenewOutcome::NotLive),
-            UpdateOutcome::Refused(Some(item)) => activation_of(&item)?,
+        let old = match self.update(&update(condition("<= :lease")).set("lease_expires_at", lease.clone())).await? {
+            UpdateOutcome::Done(item) => return Ok(RenewOutcome::Done(Box::new(parse_activation(&item)?))),
+            UpdateOutcome::ConditionFailed(None) => return Ok(RenewOutcome::NotLive),
+            UpdateOutcome::ConditionFailed(Some(item)) => parse_activation(&item)?,
         };
         let is_live = old.id == renewal.id && old.generation == renewal.generation && old.ended_at.is_none();
         if !is_live {
             return Ok(RenewOutcome::NotLive);
         }
-        Ok(match self.update(&change(condition("> :lease"))).await? {
-            UpdateOutcome::Done(item) => RenewOutcome::Done(Box::new(activation_of(&item)?)),
-            UpdateOutcome::Refused(_) => RenewOutcome::NotLive,
+        Ok(match self.update(&update(condition("> :lease"))).await? {
+            UpdateOutcome::Done(item) => RenewOutcome::Done(Box::new(parse_activation(&item)?)),
+            UpdateOutcome::ConditionFailed(_) => RenewOutcome::NotLive,
         })
     }
 
-    /// Ends an activation and frees its seat, together. Where the seat has passed on, only the activation ends.
+    /// Ends an activation and frees its seat in one transaction. If another activation holds the seat, only the
+    /// activation is ended.
     pub async fn deactivate(&self, activation: &Activation, event: &Event) -> Result<DeactivateOutcome, StoreError> {
         let not_ended =
-            Condition::new("life = :life AND attribute_not_exists(ended_at)").value(":life", life(&activation.id));
-        let mut alone = Transaction::new();
-        alone.change(&tombstone(activation, not_ended, event.at)).put_always(event_item(event)?);
-        let mut with_seat = alone.clone();
+            Condition::new("life = :life AND attribute_not_exists(ended_at)").value(":life", nonce(&activation.id));
+        let mut without_seat = Transaction::new();
+        without_seat.update(&tombstone(activation, not_ended, event.at)).put_always(event_item(event)?);
+        let mut with_seat = without_seat.clone();
         if let Some(seat) = activation.seat {
             with_seat.delete(keys::seat(activation.id.license, seat), still_held_by(activation));
         }
-        for transaction in [&with_seat, &alone] {
-            let refused = match self.commit(transaction).await? {
+        for transaction in [&with_seat, &without_seat] {
+            let failures = match self.commit(transaction).await? {
                 CommitOutcome::Done => {
                     let ended = Activation { ended_at: Some(event.at), ..activation.clone() };
                     return Ok(DeactivateOutcome::Done(Box::new(ended)));
                 }
-                CommitOutcome::Refused(refused) => refused,
+                CommitOutcome::ConditionFailed(failures) => failures,
             };
-            if refused.failed(0) {
-                let old = refused.old(0).map(activation_of).transpose()?;
+            if failures.failed(0) {
+                let old = failures.old(0).map(parse_activation).transpose()?;
                 return Ok(match old.filter(|old| old.id == activation.id) {
                     Some(old) => DeactivateOutcome::Done(Box::new(old)),
-                    None => DeactivateOutcome::Gone,
+                    None => DeactivateOutcome::NotFound,
                 });
             }
         }
         Err(StoreError::Contended)
     }
 
-    /// The activations of a license that hold their seats, in no order that means anything.
+    /// Reads a page of the live activations of a license key, sorted by machine hash.
     pub async fn activations(&self, license: &License, paging: &PageRequest) -> Result<Page<Activation>, ListError> {
         let query = Query {
-            filter: Some(live_under(license)),
+            filter: Some(live_condition(license)),
             ..Query::prefix(keys::license_partition(license.id), keys::MACHINE)
         };
         let list = format!("activations {}", license.id);
         let page = paginate_query(self, query, &list, paging).await?;
-        let items = page.items.iter().map(activation_of).collect::<Result<Vec<_>, _>>()?;
+        let items = page.items.iter().map(parse_activation).collect::<Result<Vec<_>, _>>()?;
         Ok(Page { items, next: page.next })
     }
 
-    /// Activations whose lease ended at `lapsed_before` or earlier, of one stretch of the license's machines from a
-    /// random start on; none only if the license has none.
+    /// Reads live activations whose lease ended at `lapsed_before` or earlier, from one page of the machines, starting
+    /// at `start` and wrapping around. Returns none only if the license key has none.
     pub async fn sample_lapsed(
         &self,
         license: &License,
@@ -245,17 +246,17 @@ impl Table {
         let start = format!("{}{start}", keys::MACHINE);
         let end = format!("{}{}", keys::MACHINE, HEXLOWER.encode(&[0xff; 32]));
         let lapsed =
-            live_under(license).and("lease_expires_at <= :lapsed").value(":lapsed", n(whole_second(lapsed_before)));
+            live_condition(license).and("lease_expires_at <= :lapsed").value(":lapsed", n(whole_second(lapsed_before)));
         for (from, to) in [(start.clone(), end), (keys::MACHINE.to_owned(), start)] {
             let mut query = Query {
                 filter: Some(lapsed.clone()),
-                limit: Some(STRETCH),
+                limit: Some(LAPSED_QUERY_LIMIT),
                 ..Query::between(partition.clone(), from, to)
             };
             loop {
                 let page = self.query(query.clone()).await?;
                 if !page.items.is_empty() {
-                    return page.items.iter().map(activation_of).collect();
+                    return page.items.iter().map(parse_activation).collect();
                 }
                 if page.next.is_none() {
                     break;
@@ -266,10 +267,10 @@ impl Table {
         Ok(Vec::new())
     }
 
-    /// How many activations of a license without a limit hold.
+    /// Counts the live activations of a license key without a seat limit.
     pub(super) async fn count_activations(&self, license: &License) -> Result<usize, StoreError> {
         let query = Query {
-            filter: Some(live_under(license)),
+            filter: Some(live_condition(license)),
             attributes: Some(&["SK"]),
             ..Query::prefix(keys::license_partition(license.id), keys::MACHINE)
         };
@@ -277,18 +278,18 @@ impl Table {
     }
 }
 
-/// The end of an activation, for a while: it answers a repeat.
-pub(super) fn tombstone(activation: &Activation, condition: Condition, at: Timestamp) -> Change {
-    Change::new(keys::machine(activation.id.license, activation.id.machine), condition)
+/// Returns the update that ends an activation. The item is deleted after a retention period.
+pub(super) fn tombstone(activation: &Activation, condition: Condition, at: Timestamp) -> ItemUpdate {
+    ItemUpdate::new(keys::machine(activation.id.license, activation.id.machine), condition)
         .set("ended_at", s(at.to_string()))
-        .set(TTL_ATTRIBUTE, n(whole_second(at) + TOMBSTONE_LIFE.as_secs()))
+        .set(TTL_ATTRIBUTE, n(whole_second(at) + TOMBSTONE_RETENTION.as_secs()))
 }
 
-/// How many machines are read at once when looking for one that has lapsed.
-const STRETCH: i32 = 200;
+/// The number of machines that are read per query to find lapsed activations.
+const LAPSED_QUERY_LIMIT: i32 = 200;
 
-/// Activations that hold under this license.
-fn live_under(license: &License) -> Condition {
+/// The activation is live under this license key.
+fn live_condition(license: &License) -> Condition {
     let live = Condition::new("generation = :generation AND attribute_not_exists(ended_at)")
         .value(":generation", n(license.generation));
     match license.max_users {

@@ -1,4 +1,4 @@
-//! The operator's API keys. The table has the hash of a secret, never the secret.
+//! API keys. The table contains the hash of a secret, never the secret itself.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use data_encoding::HEXLOWER;
@@ -8,42 +8,42 @@ use super::{
     idempotency::Completion,
     keys,
     pagination::{ListError, Page, PageRequest, paginate_query},
-    table::{Item, Query, StoreError, Table, bare_item, from_item, n, s, to_item},
-    transaction::{Change, CommitOutcome, Condition, Transaction},
+    table::{Item, Query, StoreError, Table, from_item, key_only_item, n, s, to_item},
+    transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
 use crate::domain::{ApiKey, ApiKeyId, ApiKeySecret};
 
 /// An API key and the hash of its secret.
 #[derive(Debug, Clone)]
 pub struct StoredApiKey {
-    /// The key.
+    /// The metadata of the API key.
     pub key: ApiKey,
-    /// SHA-256 of its secret.
+    /// The SHA-256 hash of its secret.
     pub sha256: [u8; 32],
 }
 
-/// What became of the end of an API key.
+/// The outcome of deleting an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteOutcome {
-    /// It is gone.
+    /// The API key was deleted.
     Done,
-    /// There is no such key.
-    Absent,
-    /// It is the last that manages access and does not end by itself.
+    /// The API key does not exist.
+    NotFound,
+    /// It is the last API key that can manage API keys and never expires.
     LastAccessKey,
 }
 
 impl Table {
-    /// An API key, by its id. Nothing is kept of it: once it is deleted, the next request is refused.
+    /// Reads an API key. Keys are not cached: after the deletion of a key, the next request with it is rejected.
     pub async fn api_key(&self, id: ApiKeyId) -> Result<Option<StoredApiKey>, StoreError> {
         let Some(item) = self.get(keys::api_key(id)).await? else { return Ok(None) };
         let hash = item.get("secret_sha256").and_then(|hash| hash.as_s().ok());
         let hash = hash.and_then(|hash| HEXLOWER.decode(hash.as_bytes()).ok()?.try_into().ok());
-        let sha256 = hash.ok_or_else(|| StoreError::Damaged("an API key without its hash".to_owned()))?;
+        let sha256 = hash.ok_or_else(|| StoreError::InvalidItem("API key without a hash".to_owned()))?;
         Ok(Some(StoredApiKey { key: from_item(item)?, sha256 }))
     }
 
-    /// A page of the API keys, newest first.
+    /// Reads a page of API keys, newest set.
     pub async fn api_keys(&self, paging: &PageRequest) -> Result<Page<ApiKey>, ListError> {
         let newest_first = Query { descending: true, ..Query::prefix(keys::API_KEYS.to_owned(), "key_") };
         let page = paginate_query(self, newest_first, "API keys", paging).await?;
@@ -51,56 +51,57 @@ impl Table {
         Ok(Page { items, next: page.next })
     }
 
-    /// Adds an API key, unless there is one of its id. Those that keep access are also listed in one item, so that
-    /// the last of them can be told.
+    /// Adds an API key. The ids of keys that can manage API keys and never expire are also stored in one set, so that
+    /// the last of them can't be deleted.
     pub async fn add_api_key(
         &self,
         key: &ApiKey,
         secret: &ApiKeySecret,
-        done: Option<&Completion>,
+        completion: Option<&Completion>,
     ) -> Result<(), StoreError> {
-        let mut with_list = Transaction::new();
-        with_list.put(api_key_item(key, secret)?, Condition::absent());
-        let mut with_first = with_list.clone();
-        if key.keeps_access() {
-            with_list.change(&Change::new(keys::access(), Condition::default()).add("ids", ids(key.id)));
-            let mut first = bare_item(keys::access());
-            first.insert("ids".to_owned(), ids(key.id));
-            with_first.put(first, Condition::absent());
+        let mut with_set = Transaction::new();
+        with_set.put(api_key_item(key, secret)?, Condition::absent());
+        let mut with_new_set = with_set.clone();
+        if key.is_permanent_access_key() {
+            with_set.update(&ItemUpdate::new(keys::access_keys(), Condition::default()).add("ids", ids(key.id)));
+            let mut set = key_only_item(keys::access_keys());
+            set.insert("ids".to_owned(), ids(key.id));
+            with_new_set.put(set, Condition::absent());
         }
         loop {
-            for transaction in [&with_list, &with_first] {
-                match self.commit_once(transaction.clone(), done).await? {
-                    CommitOutcome::Refused(refused) if !refused.failed(0) => {}
+            for transaction in [&with_set, &with_new_set] {
+                match self.commit_once(transaction.clone(), completion).await? {
+                    CommitOutcome::ConditionFailed(failures) if !failures.failed(0) => {}
                     _ => return Ok(()),
                 }
             }
         }
     }
 
-    /// Deletes an API key for good. Of those that keep access, one stays, whoever else deletes at the same time.
+    /// Deletes an API key, unless it is the last one that can manage API keys and never expires. The condition also
+    /// holds under concurrent deletions.
     pub async fn delete_api_key(&self, key: &ApiKey) -> Result<DeleteOutcome, StoreError> {
         let mut transaction = Transaction::new();
         transaction.delete(keys::api_key(key.id), Condition::present());
-        if key.keeps_access() {
+        if key.is_permanent_access_key() {
             let others_stay = Condition::new("size(ids) > :one").value(":one", n(1));
-            transaction.change(&Change::new(keys::access(), others_stay).take("ids", ids(key.id)));
+            transaction.update(&ItemUpdate::new(keys::access_keys(), others_stay).remove_members("ids", ids(key.id)));
         }
         Ok(match self.commit(&transaction).await? {
             CommitOutcome::Done => DeleteOutcome::Done,
-            CommitOutcome::Refused(refused) if refused.failed(0) => DeleteOutcome::Absent,
-            CommitOutcome::Refused(_) => DeleteOutcome::LastAccessKey,
+            CommitOutcome::ConditionFailed(failures) if failures.failed(0) => DeleteOutcome::NotFound,
+            CommitOutcome::ConditionFailed(_) => DeleteOutcome::LastAccessKey,
         })
     }
 
-    /// Notes that an API key is used, unless another request has since it was read.
-    pub async fn note_api_key_use(&self, read: &ApiKey, at: Timestamp) -> Result<(), StoreError> {
+    /// Updates when an API key was last used, unless another request has updated it since it was read.
+    pub async fn update_api_key_last_used(&self, read: &ApiKey, at: Timestamp) -> Result<(), StoreError> {
         let as_read = match read.last_used_at {
             None => Condition::new("attribute_not_exists(last_used_at)"),
-            Some(metrics) => Condition::new("last_used_at = :read").value(":read", s(metrics.to_string())),
+            Some(last_used) => Condition::new("last_used_at = :read").value(":read", s(last_used.to_string())),
         };
-        let change = Change::new(keys::api_key(read.id), as_read).set("last_used_at", s(at.to_string()));
-        self.update(&change).await.map(|_| ())
+        let update = ItemUpdate::new(keys::api_key(read.id), as_read).set("last_used_at", s(at.to_string()));
+        self.update(&update).await.map(|_| ())
     }
 }
 
@@ -122,7 +123,7 @@ mod tests {
     use crate::domain::Scopes;
 
     #[test]
-    fn an_item_lies_in_the_table_like_this() {
+    fn item_has_the_expected_attributes() {
         let id = "key_01JD8W0V5XK6Q3R7T2N4M8P9ZB".parse().unwrap();
         let key = ApiKey {
             id,

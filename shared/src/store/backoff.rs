@@ -1,4 +1,4 @@
-//! Losing to other writers: begin again from reading, a little later.
+//! Retries of conditional writes that failed because of concurrent writes.
 
 use std::time::Duration;
 
@@ -6,47 +6,51 @@ use rand::RngExt;
 
 use super::StoreError;
 
-/// How often others may come first. Each loss is another's gain, so those who race for one thing are soon through.
-const TRIES: u32 = 24;
-/// The longest pause, in milliseconds. All pauses of one request come to two seconds, or four at most.
-const LONGEST: u64 = 160;
+/// The maximum number of attempts. Each failure means that another write succeeded, so contention ends quickly.
+const MAX_ATTEMPTS: u32 = 24;
+/// The maximum pause, in milliseconds. The pauses of a request add up to two seconds on average, and four at most.
+const MAX_PAUSE: u64 = 160;
 
-/// What a write keeps count with that begins again when others came first.
+/// Counts the failed attempts of a write and pauses between them.
 ///
 /// ```no_run
-/// # use shared::store::{StoreError, race::Race};
+/// # use shared::store::{Backoff, StoreError};
 /// # async fn read_and_write() -> Result<bool, StoreError> { Ok(true) }
 /// # async fn write() -> Result<(), StoreError> {
-/// let mut race = Race::default();
+/// let mut backoff = Backoff::default();
 /// while !read_and_write().await? {
-///     race.lost().await?;
+///     backoff.retry().await?;
 /// }
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Default)]
 pub struct Backoff {
-    lost: u32,
+    failures: u32,
 }
 
 impl Backoff {
-    /// Pauses, so that those who race draw apart; after too many losses, says that there is no getting through.
+    /// Pauses before the next attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Contended`] after too many attempts.
     pub async fn retry(&mut self) -> Result<(), StoreError> {
-        self.lost += 1;
-        if self.lost >= TRIES {
+        self.failures += 1;
+        if self.failures >= MAX_ATTEMPTS {
             return Err(StoreError::Contended);
         }
-        let pause = pause(self.lost, &mut rand::rng());
+        let pause = pause(self.failures, &mut rand::rng());
         tokio::time::sleep(pause).await;
         Ok(())
     }
 }
 
-/// A random while: up to 5 ms at first, twice as long after each loss. It may be none at all, as of many who wait
-/// equally long none draws ahead.
-fn pause(lost: u32, random: &mut impl rand::Rng) -> Duration {
-    let most = (5_u64 << (lost - 1).min(10)).min(LONGEST);
-    Duration::from_micros(random.random_range(0..=most * 1000))
+/// Returns a random pause of up to 5 ms after the first failure, doubling with each failure ("full jitter"). It may be
+/// zero: concurrent writers that all wait for the same time would conflict again.
+fn pause(failures: u32, random: &mut impl rand::Rng) -> Duration {
+    let max = (5_u64 << (failures - 1).min(10)).min(MAX_PAUSE);
+    Duration::from_micros(random.random_range(0..=max * 1000))
 }
 
 #[cfg(test)]
@@ -54,19 +58,19 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_race_comes_to_an_end() {
-        let began = tokio::time::Instant::now();
+    async fn retry_fails_after_the_maximum_number_of_attempts() {
+        let started = tokio::time::Instant::now();
         let mut backoff = Backoff::default();
-        for _ in 1..TRIES {
+        for _ in 1..MAX_ATTEMPTS {
             backoff.retry().await.unwrap();
         }
         assert!(matches!(backoff.retry().await, Err(StoreError::Contended)));
-        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     }
 
     #[test]
-    fn pauses_grow_and_differ() {
-        let longest = |lost| (0..200).map(|_| pause(lost, &mut rand::rng())).max().unwrap().as_millis();
-        assert!(longest(1) <= 5 && (5..=20).contains(&longest(3)) && (80..=160).contains(&longest(TRIES)));
+    fn pauses_grow_and_are_random() {
+        let longest = |failures| (0..200).map(|_| pause(failures, &mut rand::rng())).max().unwrap().as_millis();
+        assert!(longest(1) <= 5 && (5..=20).contains(&longest(3)) && (80..=160).contains(&longest(MAX_ATTEMPTS)));
     }
 }

@@ -1,4 +1,4 @@
-//! The catalog: one partition, read whole and kept in memory for a while.
+//! The catalog: one partition that is read as a whole and cached in memory.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,10 +15,10 @@ use super::{
 };
 use crate::domain::{Catalog, Feature, Product, Tier};
 
-/// A catalog and the version that it was read at.
+/// A catalog and the version that was read.
 #[derive(Debug, Clone)]
 pub struct VersionedCatalog {
-    /// What was read.
+    /// The catalog.
     pub catalog: Catalog,
     version: u64,
 }
@@ -28,7 +28,7 @@ struct VersionRecord {
     version: u64,
 }
 
-/// One of the things of a catalog, to be written.
+/// An entry of the catalog.
 #[derive(Debug, Clone, Copy)]
 pub enum CatalogEntry<'a> {
     /// A product.
@@ -57,21 +57,21 @@ impl<'a> From<&'a Feature> for CatalogEntry<'a> {
     }
 }
 
-/// How many things one write takes: a transaction has room for 100 items, and the version is one of them.
+/// The maximum number of entries per write: a transaction has at most 100 items, and one of them is the version.
 pub const MAX_ENTRIES: usize = 99;
 
-/// What became of a write to the catalog.
+/// The outcome of a write to the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteOutcome {
-    /// It was done.
+    /// The write took effect.
     Done,
-    /// The catalog is no longer the one that was checked: read and check again.
-    Moved,
+    /// The catalog was changed since it was read. Read and check it again.
+    Conflict,
 }
 
 impl Table {
-    /// Reads the catalog as it is. The version is read first: a query is not a snapshot, and a version read with or
-    /// after the items could be newer than some of them, so that a write checked against old items would pass.
+    /// Reads the catalog and its version. The version is read first, because the query is not a snapshot: with a
+    /// version read later, a write could succeed although it was checked against older items.
     pub async fn catalog(&self) -> Result<VersionedCatalog, StoreError> {
         let version = match self.get(keys::catalog_version()).await? {
             Some(item) => from_item::<VersionRecord>(item)?.version,
@@ -82,35 +82,34 @@ impl Table {
 
     async fn catalog_items(&self) -> Result<Catalog, StoreError> {
         let mut catalog = Catalog::default();
-        // From the first to the last of the words that its sort keys begin with; the version lies outside.
+        // Covers the sort key prefixes from FEATURE# to TIER#. The version is outside of the range.
         let all = Query::between(keys::CATALOG.to_owned(), "FEATURE#".to_owned(), "TIER$".to_owned());
         for item in self.query_all(all).await? {
-            let place = item.get("SK").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
-            if place.starts_with("PRODUCT#") {
-                let product: Product = record(item)?;
+            let sort_key = item.get("SK").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
+            if sort_key.starts_with("PRODUCT#") {
+                let product: Product = from_catalog_item(item)?;
                 catalog.products.insert(product.id, product);
-            } else if place.starts_with("TIER#") {
-                let tier: Tier = record(item)?;
+            } else if sort_key.starts_with("TIER#") {
+                let tier: Tier = from_catalog_item(item)?;
                 catalog.tiers.insert(tier.id, tier);
-            } else if place.starts_with("FEATURE#") {
-                let feature: Feature = record(item)?;
+            } else if sort_key.starts_with("FEATURE#") {
+                let feature: Feature = from_catalog_item(item)?;
                 catalog.features.insert(feature.id, feature);
             }
         }
         Ok(catalog)
     }
 
-    /// Writes things of the catalog, [`MAX_ENTRIES`] at most, on condition that the catalog is still the one that was
-    /// read. So no two writes, each right by itself, can make a circle of tiers, a doubled code or a reference to
-    /// nothing.
+    /// Writes up to [`MAX_ENTRIES`] entries if the catalog was not changed since it was read. This prevents concurrent
+    /// writes, each valid on its own, from creating a cycle of tiers, a duplicate code or a dangling reference.
     pub async fn write_catalog(
         &self,
         read: &VersionedCatalog,
         entries: &[CatalogEntry<'_>],
-        done: Option<&Completion>,
+        completion: Option<&Completion>,
     ) -> Result<WriteOutcome, StoreError> {
         let version: Item = to_item(keys::catalog_version(), &VersionRecord { version: read.version + 1 })?;
-        let unmoved = match read.version {
+        let unchanged = match read.version {
             0 => Condition::absent(),
             version => Condition::new("version = :read").value(":read", n(version)),
         };
@@ -118,10 +117,10 @@ impl Table {
         for entry in entries {
             transaction.put_always(entry.item()?);
         }
-        transaction.put(version, unmoved);
-        Ok(match self.commit_once(transaction, done).await? {
+        transaction.put(version, unchanged);
+        Ok(match self.commit_once(transaction, completion).await? {
             CommitOutcome::Done => WriteOutcome::Done,
-            CommitOutcome::Refused(_) => WriteOutcome::Moved,
+            CommitOutcome::ConditionFailed(_) => WriteOutcome::Conflict,
         })
     }
 }
@@ -136,57 +135,58 @@ impl CatalogEntry<'_> {
     }
 }
 
-fn record<T: DeserializeOwned>(mut item: Item) -> Result<T, StoreError> {
+fn from_catalog_item<T: DeserializeOwned>(mut item: Item) -> Result<T, StoreError> {
     let Key { pk, sk } = Key::new("PK", "SK");
     item.remove(&pk);
     item.remove(&sk);
     from_item(item)
 }
 
-/// How old a warm function's catalog may be.
-const FRESH: SignedDuration = SignedDuration::from_secs(60);
+/// The maximum age of a cached catalog.
+const MAX_AGE: SignedDuration = SignedDuration::from_secs(60);
 
-/// A warm function's copy of the catalog.
+/// The catalog that a warm function caches.
 #[derive(Debug, Clone, Default)]
-pub struct CatalogCache(Arc<Mutex<Kept>>);
+pub struct CatalogCache(Arc<Mutex<CachedCatalog>>);
 
 #[derive(Debug, Default)]
-struct Kept {
-    copy: Option<(Timestamp, Arc<Catalog>)>,
-    /// How often it was dropped. What was asked for before a drop may be older than the write behind it.
-    drops: u64,
+struct CachedCatalog {
+    entry: Option<(Timestamp, Arc<Catalog>)>,
+    /// Incremented by every invalidation. A catalog that was requested before an invalidation may be outdated.
+    invalidations: u64,
 }
 
 impl CatalogCache {
-    /// The catalog, at most a minute old.
+    /// Returns the catalog, at most one minute old.
     pub async fn read(&self, table: &Table, now: Timestamp) -> Result<Arc<Catalog>, StoreError> {
-        match self.kept(now) {
+        match self.cached(now) {
             Some(catalog) => Ok(catalog),
             None => self.reload(table, now).await,
         }
     }
 
-    /// The catalog, at most a minute old, but read anew where it does not hold what is looked for: something that
-    /// was made a moment ago is found at once.
-    pub async fn read_with(
+    /// Returns the catalog, at most one minute old. Reads it again if `is_sufficient` returns false for the cached
+    /// catalog, so that entries created by another process are found immediately.
+    pub async fn read_containing(
         &self,
         table: &Table,
         now: Timestamp,
-        holds: impl Fn(&Catalog) -> bool,
+        is_sufficient: impl Fn(&Catalog) -> bool,
     ) -> Result<Arc<Catalog>, StoreError> {
-        match self.kept(now).filter(|catalog| holds(catalog)) {
+        match self.cached(now).filter(|catalog| is_sufficient(catalog)) {
             Some(catalog) => Ok(catalog),
             None => self.reload(table, now).await,
         }
     }
 
-    /// Writes what `make` makes of the catalog as it is, reading and making anew while other writes come first, and
-    /// drops the copy: the process that wrote sees its own write at once, the others within a minute. `done` says
-    /// what else its transaction writes, where the request is to happen once.
+    /// Writes the entry that `make` returns for the current catalog, and retries with a newer catalog after concurrent
+    /// writes. `complete` returns the completion of the idempotency record, if any.
+    ///
+    /// Invalidates the cache: this process sees the change immediately, other processes within a minute.
     pub async fn change<'a, T, E>(
         &self,
         table: &Table,
-        done: impl Fn(&T) -> BoxFuture<'a, Result<Option<Completion>, E>>,
+        complete: impl Fn(&T) -> BoxFuture<'a, Result<Option<Completion>, E>>,
         make: impl Fn(&Catalog) -> Result<T, E>,
     ) -> Result<T, E>
     where
@@ -196,21 +196,22 @@ impl CatalogCache {
         let mut backoff = Backoff::default();
         loop {
             let read = table.catalog().await?;
-            let made = make(&read.catalog)?;
-            let done = done(&made).await?;
-            let written = table.write_catalog(&read, &[CatalogEntry::from(&made)], done.as_ref()).await;
-            // Also where there was no answer: it may have been written all the same.
-            self.drop_copy();
+            let entry = make(&read.catalog)?;
+            let completion = complete(&entry).await?;
+            let written = table.write_catalog(&read, &[CatalogEntry::from(&entry)], completion.as_ref()).await;
+            // Also after an error, since the write may have taken effect.
+            self.invalidate();
             match written? {
-                WriteOutcome::Done => return Ok(made),
-                WriteOutcome::Moved => backoff.retry().await?,
+                WriteOutcome::Done => return Ok(entry),
+                WriteOutcome::Conflict => backoff.retry().await?,
             }
         }
     }
 
-    /// Writes all that `make` makes of the catalog as it is, as many at a time as one write takes and in their order,
-    /// until nothing is left to write: so each part must be right by itself. Gives the catalog as it is then.
-    pub async fn change_in_parts<T, E>(
+    /// Writes the entries that `make` returns for the current catalog, in their order and in batches of
+    /// [`MAX_ENTRIES`], until it returns none. The catalog must be valid after every batch. Returns the resulting
+    /// catalog.
+    pub async fn change_in_batches<T, E>(
         &self,
         table: &Table,
         make: impl Fn(&Catalog) -> Result<Vec<T>, E>,
@@ -222,44 +223,44 @@ impl CatalogCache {
         let mut backoff = Backoff::default();
         loop {
             let read = table.catalog().await?;
-            let made = make(&read.catalog)?;
-            if made.is_empty() {
+            let entries = make(&read.catalog)?;
+            if entries.is_empty() {
                 return Ok(read.catalog);
             }
-            let part: Vec<CatalogEntry<'_>> = made.iter().take(MAX_ENTRIES).map(CatalogEntry::from).collect();
-            let written = table.write_catalog(&read, &part, None).await;
-            self.drop_copy();
-            if written? == WriteOutcome::Moved {
+            let batch: Vec<CatalogEntry<'_>> = entries.iter().take(MAX_ENTRIES).map(CatalogEntry::from).collect();
+            let written = table.write_catalog(&read, &batch, None).await;
+            self.invalidate();
+            if written? == WriteOutcome::Conflict {
                 backoff.retry().await?;
             }
         }
     }
 
-    fn kept(&self, now: Timestamp) -> Option<Arc<Catalog>> {
-        let kept = self.lock();
-        let (read_at, catalog) = kept.copy.as_ref()?;
+    fn cached(&self, now: Timestamp) -> Option<Arc<Catalog>> {
+        let cached = self.lock();
+        let (read_at, catalog) = cached.entry.as_ref()?;
         let age = now.duration_since(*read_at);
-        (age >= SignedDuration::ZERO && age < FRESH).then(|| Arc::clone(catalog))
+        (age >= SignedDuration::ZERO && age < MAX_AGE).then(|| Arc::clone(catalog))
     }
 
     async fn reload(&self, table: &Table, now: Timestamp) -> Result<Arc<Catalog>, StoreError> {
-        let drops = self.lock().drops;
+        let invalidations = self.lock().invalidations;
         let catalog = Arc::new(table.catalog_items().await?);
-        let mut kept = self.lock();
-        if kept.drops == drops {
-            kept.copy = Some((now, Arc::clone(&catalog)));
+        let mut cached = self.lock();
+        if cached.invalidations == invalidations {
+            cached.entry = Some((now, Arc::clone(&catalog)));
         }
-        drop(kept);
+        drop(cached);
         Ok(catalog)
     }
 
-    fn drop_copy(&self) {
-        let mut kept = self.lock();
-        kept.copy = None;
-        kept.drops += 1;
+    fn invalidate(&self) {
+        let mut cached = self.lock();
+        cached.entry = None;
+        cached.invalidations += 1;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, CachedCatalog> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

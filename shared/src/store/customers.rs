@@ -1,4 +1,4 @@
-//! Customers: an item each, and one that says whose an e-mail address is, written together.
+//! Customers. A customer and the record of its e-mail address are written in one transaction.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,146 +7,148 @@ use super::{
     keys,
     pagination::{ListError, Order, Page, PageRequest, paginate_query},
     table::{Item, Query, StoreError, Table, from_item, n, s, to_item},
-    transaction::{Change, CommitOutcome, Condition, Transaction},
+    transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
 use crate::domain::{Customer, CustomerId};
 
-/// A customer and the version that it was read at.
+/// A customer and the version that was read.
 #[derive(Debug, Clone)]
 pub struct VersionedCustomer {
-    /// What was read.
+    /// The customer.
     pub customer: Customer,
     version: u64,
 }
 
-/// Whose an e-mail address, or a signed-in user's subject, is.
+/// The customer with an e-mail address or a subject.
 #[derive(Serialize, Deserialize)]
 struct OwnerRecord {
     customer_id: CustomerId,
 }
 
-/// Which customers a list shows, and in what order. The default is all, from A to Z.
+/// The filter and order of a list of customers. By default, all customers in ascending order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CustomerFilter {
-    /// What the name begins with, whatever its case.
+    /// The prefix of the name, ignoring case.
     pub name: String,
-    /// By name.
+    /// The order by name.
     pub order: Order,
 }
 
-/// What became of a new customer.
+/// The outcome of adding a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddCustomerOutcome {
-    /// It is there.
+    /// The customer was added.
     Done,
     /// Another customer has the e-mail address.
     EmailTaken,
 }
 
-/// What became of a user's registration.
+/// The outcome of registering a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegisterOutcome {
-    /// The user is the customer.
+    /// The user is registered as the customer.
     Done,
-    /// The subject or the e-mail address has an owner by now: look again.
-    Moved,
+    /// The subject or the e-mail address has been registered since it was read. Read again and retry.
+    Conflict,
 }
 
-/// What became of a customer's new fields.
+/// The outcome of replacing a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplaceCustomerOutcome {
-    /// They are written.
+    /// The customer was replaced.
     Done,
-    /// It is no longer the customer that was read: read again.
-    Moved,
+    /// The customer was changed since it was read. Read again and retry.
+    Conflict,
     /// Another customer has the e-mail address.
     EmailTaken,
 }
 
 impl Table {
-    /// Adds a customer, unless another has its e-mail address.
+    /// Adds a customer, unless another customer has the e-mail address.
     pub async fn add_customer(
         &self,
         customer: &Customer,
-        done: Option<&Completion>,
+        completion: Option<&Completion>,
     ) -> Result<AddCustomerOutcome, StoreError> {
         let mut transaction = Transaction::new();
         transaction
-            .put(email_item(customer)?, free_or_own(customer.id))
+            .put(email_item(customer)?, absent_or_own(customer.id))
             .put(customer_item(customer, 1)?, Condition::absent());
-        Ok(match self.commit_once(transaction, done).await? {
-            CommitOutcome::Refused(refused) if refused.failed(0) => AddCustomerOutcome::EmailTaken,
-            // An id is made anew for each customer: one that is there already was put by this very call.
+        Ok(match self.commit_once(transaction, completion).await? {
+            CommitOutcome::ConditionFailed(failures) if failures.failed(0) => AddCustomerOutcome::EmailTaken,
+            // Ids are unique: an existing item was written by an earlier attempt of this request.
             _ => AddCustomerOutcome::Done,
         })
     }
 
     /// Reads a customer.
     pub async fn customer(&self, id: CustomerId) -> Result<Option<VersionedCustomer>, StoreError> {
-        self.get(keys::customer(id)).await?.map(read).transpose()
+        self.get(keys::customer(id)).await?.map(from_customer_item).transpose()
     }
 
-    /// The customer who has this e-mail address, whatever its case.
+    /// Reads the customer with an e-mail address, ignoring case.
     pub async fn customer_by_email(&self, email: &str) -> Result<Option<VersionedCustomer>, StoreError> {
-        let wanted = Customer::email_key(email);
-        let Some(item) = self.get(keys::email(&wanted)).await? else { return Ok(None) };
+        let email_key = Customer::email_key(email);
+        let Some(item) = self.get(keys::email(&email_key)).await? else { return Ok(None) };
         let id = item.get("customer_id").and_then(|id| id.as_s().ok()?.parse().ok());
-        let id = id.ok_or_else(|| StoreError::Damaged("an e-mail address without its customer".to_owned()))?;
+        let id = id.ok_or_else(|| StoreError::InvalidItem("e-mail address without a customer".to_owned()))?;
         let found = self.customer(id).await?;
-        // Between the two reads the address may have changed.
-        Ok(found.filter(|found| Customer::email_key(&found.customer.email) == wanted))
+        // The address may have been changed between the two reads.
+        Ok(found.filter(|found| Customer::email_key(&found.customer.email) == email_key))
     }
 
-    /// The customer whom a signed-in user is, by issuer and subject.
+    /// Reads the customer of a user, identified by issuer and subject.
     pub async fn customer_by_subject(&self, issuer_and_subject: &str) -> Result<Option<VersionedCustomer>, StoreError> {
         let Some(item) = self.get(keys::subject(issuer_and_subject)).await? else { return Ok(None) };
         self.customer(from_item::<OwnerRecord>(item)?.customer_id).await
     }
 
-    /// Adds a customer who signed in, unless there is one of the subject or the e-mail address.
+    /// Adds a customer for a signed-in user, unless a customer with the subject or the e-mail address exists.
     pub async fn register(
         &self,
         customer: &Customer,
         issuer_and_subject: &str,
-        done: Option<&Completion>,
+        completion: Option<&Completion>,
     ) -> Result<RegisterOutcome, StoreError> {
         let mut transaction = Transaction::new();
         transaction
-            .put(subject_item(customer.id, issuer_and_subject)?, free_or_own(customer.id))
-            .put(email_item(customer)?, free_or_own(customer.id))
+            .put(subject_item(customer.id, issuer_and_subject)?, absent_or_own(customer.id))
+            .put(email_item(customer)?, absent_or_own(customer.id))
             .put(customer_item(customer, 1)?, Condition::absent());
-        Ok(match self.commit_once(transaction, done).await? {
-            CommitOutcome::Refused(refused) if refused.failed(0) || refused.failed(1) => RegisterOutcome::Moved,
-            // An id is made anew for each customer: one that is there already was put by this very call.
+        Ok(match self.commit_once(transaction, completion).await? {
+            CommitOutcome::ConditionFailed(failures) if failures.failed(0) || failures.failed(1) => {
+                RegisterOutcome::Conflict
+            }
+            // Ids are unique: an existing item was written by an earlier attempt of this request.
             _ => RegisterOutcome::Done,
         })
     }
 
-    /// Makes a signed-in user the customer whom an operator made, on condition that nobody is yet.
+    /// Links a signed-in user to an existing customer, unless a user is already linked to it.
     pub async fn link_subject(
         &self,
         read: &VersionedCustomer,
         customer: &Customer,
         issuer_and_subject: &str,
-        done: Option<&Completion>,
+        completion: Option<&Completion>,
     ) -> Result<RegisterOutcome, StoreError> {
         let unlinked =
             Condition::new("version = :read AND attribute_not_exists(subject)").value(":read", n(read.version));
-        let change = Change::new(keys::customer(customer.id), unlinked)
+        let update = ItemUpdate::new(keys::customer(customer.id), unlinked)
             .set_or_remove("subject", customer.subject.as_ref().map(s))
             .set("updated_at", s(customer.updated_at.to_string()))
             .set("version", n(read.version + 1));
         let mut transaction = Transaction::new();
-        transaction.change(&change).put(subject_item(customer.id, issuer_and_subject)?, free_or_own(customer.id));
-        Ok(match self.commit_once(transaction, done).await? {
+        transaction.update(&update).put(subject_item(customer.id, issuer_and_subject)?, absent_or_own(customer.id));
+        Ok(match self.commit_once(transaction, completion).await? {
             CommitOutcome::Done => RegisterOutcome::Done,
-            CommitOutcome::Refused(_) => RegisterOutcome::Moved,
+            CommitOutcome::ConditionFailed(_) => RegisterOutcome::Conflict,
         })
     }
 
-    /// A page of the customers, by name.
+    /// Reads a page of customers, sorted by name.
     pub async fn customers(&self, filter: &CustomerFilter, paging: &PageRequest) -> Result<Page<Customer>, ListError> {
-        // Nobody has so long a name, and DynamoDB takes no key condition of any length.
+        // No customer has a longer name, and DynamoDB limits the length of key conditions.
         if filter.name.chars().count() > Customer::MAX_NAME {
             return Ok(Page { items: Vec::new(), next: None });
         }
@@ -159,58 +161,58 @@ impl Table {
         Ok(Page { items, next: page.next })
     }
 
-    /// Writes what a caller may write of a customer, on condition that it is still the one that was read. An e-mail
-    /// address that changes is let go and taken in the same transaction.
+    /// Writes the fields that callers can set, unless the customer was changed since it was read. If the e-mail address
+    /// changes, the same transaction releases the old address and reserves the new one.
     pub async fn replace_customer(
         &self,
         read: &VersionedCustomer,
         customer: &Customer,
     ) -> Result<ReplaceCustomerOutcome, StoreError> {
-        let unmoved = Condition::new("version = :read").value(":read", n(read.version));
-        let change = Change::new(keys::customer(customer.id), unmoved)
+        let unchanged = Condition::new("version = :read").value(":read", n(read.version));
+        let update = ItemUpdate::new(keys::customer(customer.id), unchanged)
             .set("name", s(&customer.name))
             .set("email", s(&customer.email))
             .set_or_remove("company", customer.company.as_ref().map(s))
             .set("updated_at", s(customer.updated_at.to_string()))
-            .set("GSI1SK", s(place(customer)))
+            .set("GSI1SK", s(name_sort_key(customer)))
             .set("version", n(read.version + 1));
         let mut transaction = Transaction::new();
-        transaction.change(&change);
+        transaction.update(&update);
         let (old, new) = (Customer::email_key(&read.customer.email), Customer::email_key(&customer.email));
         if old != new {
             transaction
-                .put(email_item(customer)?, free_or_own(customer.id))
-                .delete(keys::email(&old), free_or_own(customer.id));
+                .put(email_item(customer)?, absent_or_own(customer.id))
+                .delete(keys::email(&old), absent_or_own(customer.id));
         }
         Ok(match self.commit(&transaction).await? {
             CommitOutcome::Done => ReplaceCustomerOutcome::Done,
-            CommitOutcome::Refused(refused) if !refused.failed(0) && refused.failed(1) => {
+            CommitOutcome::ConditionFailed(failures) if !failures.failed(0) && failures.failed(1) => {
                 ReplaceCustomerOutcome::EmailTaken
             }
-            CommitOutcome::Refused(_) => ReplaceCustomerOutcome::Moved,
+            CommitOutcome::ConditionFailed(_) => ReplaceCustomerOutcome::Conflict,
         })
     }
 }
 
-fn read(item: Item) -> Result<VersionedCustomer, StoreError> {
+fn from_customer_item(item: Item) -> Result<VersionedCustomer, StoreError> {
     let version = item.get("version").and_then(|version| version.as_n().ok()?.parse().ok());
-    let version = version.ok_or_else(|| StoreError::Damaged("a customer without its version".to_owned()))?;
+    let version = version.ok_or_else(|| StoreError::InvalidItem("customer without a version".to_owned()))?;
     Ok(VersionedCustomer { customer: from_item(item)?, version })
 }
 
 fn customer_item(customer: &Customer, version: u64) -> Result<Item, StoreError> {
     let mut item = to_item(keys::customer(customer.id), customer)?;
-    // An attribute that is not there can be asked for in a condition in one way only.
+    // Null attributes are omitted: conditions can then check for a missing value with `attribute_not_exists` alone.
     item.retain(|_, value| !value.is_null());
     item.insert("version".to_owned(), n(version));
     item.insert("GSI1PK".to_owned(), s(keys::CUSTOMERS));
-    item.insert("GSI1SK".to_owned(), s(place(customer)));
+    item.insert("GSI1SK".to_owned(), s(name_sort_key(customer)));
     Ok(item)
 }
 
-/// Where a customer stands in the list: by name whatever its case, then by id, so that each has a place of its own.
-/// The sign between them sorts before all that a name may hold.
-fn place(customer: &Customer) -> String {
+/// The index sort key of a customer: the name, ignoring case, then the id, which makes the sort key unique. The
+/// separator sorts before all characters that a name can contain.
+fn name_sort_key(customer: &Customer) -> String {
     format!("NAME#{}\u{1f}{}", Customer::name_key(&customer.name), customer.id)
 }
 
@@ -222,8 +224,8 @@ fn subject_item(customer_id: CustomerId, issuer_and_subject: &str) -> Result<Ite
     to_item(keys::subject(issuer_and_subject), &OwnerRecord { customer_id })
 }
 
-/// Nobody has it, or this customer: a write that meets its own is done, not refused.
-fn free_or_own(id: CustomerId) -> Condition {
+/// The record does not exist or belongs to this customer, so that a retried write succeeds.
+fn absent_or_own(id: CustomerId) -> Condition {
     Condition::new("attribute_not_exists(PK) OR customer_id = :customer").value(":customer", s(id.to_string()))
 }
 
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn items_lie_in_the_table_like_this() {
+    fn items_have_the_expected_attributes() {
         let texts = |item: Item| {
             let mut texts: Vec<String> = item.into_iter().map(|(name, value)| format!("{name} {value:?}")).collect();
             texts.sort();
@@ -264,7 +266,7 @@ mod tests {
             "version N(\"1\")",
         ];
         assert_eq!(texts(item.clone()), expected);
-        assert_eq!(read(item).unwrap().customer, customer());
+        assert_eq!(from_customer_item(item).unwrap().customer, customer());
         let key = "EMAIL#b5fc85e55755f9e0d030a10ab4429b6b2944855f9a0d60077fe832becbc41d72";
         let expected = [
             format!("PK S(\"{key}\")"),
@@ -275,9 +277,9 @@ mod tests {
     }
 
     #[test]
-    fn the_shorter_of_two_names_comes_first() {
-        let place = |name: &str| place(&Customer { name: name.to_owned(), ..customer() });
-        assert!(place("ADA") < place("Ada B") && place("Ada B") < place("Ada!"));
-        assert!(place("ada") < place("Bob"));
+    fn shorter_names_sort_before_longer_names() {
+        let sort_key = |name: &str| name_sort_key(&Customer { name: name.to_owned(), ..customer() });
+        assert!(sort_key("ADA") < sort_key("Ada B") && sort_key("Ada B") < sort_key("Ada!"));
+        assert!(sort_key("ada") < sort_key("Bob"));
     }
 }

@@ -1,4 +1,4 @@
-//! The append-only history.
+//! Events: the append-only audit log of license keys.
 
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
@@ -11,19 +11,19 @@ use super::{
 };
 use crate::domain::{Event, LicenseId};
 
-/// The item of an event. It is put in the transaction of what it tells of.
+/// Creates the item of an event. It is written in the transaction of the change that it records.
 pub fn event_item(event: &Event) -> Result<Item, StoreError> {
     let mut item = to_item(keys::event(event), event)?;
-    item.insert("GSI1PK".to_owned(), s(keys::event_day(event)));
+    item.insert("GSI1PK".to_owned(), s(keys::event_partition(event)));
     item.insert("GSI1SK".to_owned(), s(event.id.ulid().to_string()));
     Ok(item)
 }
 
-/// How many days without an event are looked through for one page, before the caller is given a cursor to go on.
+/// The maximum number of days that are searched for one page. If it is reached, the page may be short and has a cursor.
 const MAX_DAYS: usize = 60;
 
 impl Table {
-    /// The events of a license key, newest first.
+    /// Reads a page of the events of a license key, newest first.
     pub async fn events_of(&self, license: LicenseId, paging: &PageRequest) -> Result<Page<Event>, ListError> {
         let query = Query { descending: true, ..Query::prefix(keys::license_partition(license), "EVENT#") };
         let page = paginate_query(self, query, &format!("events {license}"), paging).await?;
@@ -31,11 +31,11 @@ impl Table {
         Ok(Page { items, next: page.next })
     }
 
-    /// The events of all license keys, newest first: day by day, each day's partitions merged.
+    /// Reads a page of the events of all license keys, newest first. Reads one day at a time and merges its partitions.
     pub async fn all_events(&self, paging: &PageRequest, now: Timestamp) -> Result<Page<Event>, ListError> {
         let list = "events of all";
         let after = paging.position::<1>(list)?.map(|[ulid]| ulid);
-        // A clock that runs ahead may have written tomorrow's.
+        // A function whose clock is ahead may have written events with tomorrow's date.
         let newest = day_of(now + SignedDuration::from_hours(24));
         let mut day = after.as_deref().and_then(day_of_ulid).map_or(newest, |day| day.min(newest));
         let oldest = self.oldest_license().await?.map_or(newest, day_of);
@@ -44,40 +44,40 @@ impl Table {
             if day < oldest {
                 return Ok(Page { items: events, next: None });
             }
-            let wanted = paging.limit + 1 - events.len();
-            events.extend(self.events_of_day(day, after.as_deref(), wanted).await?);
+            let remaining = paging.limit + 1 - events.len();
+            events.extend(self.events_of_day(day, after.as_deref(), remaining).await?);
             if events.len() > paging.limit {
                 events.truncate(paging.limit);
                 let last = events.last().map(|event| event.id.ulid().to_string());
-                return Ok(Page { items: events, next: last.map(|ulid| paging.write(list, vec![ulid])) });
+                return Ok(Page { items: events, next: last.map(|ulid| paging.encode_cursor(list, vec![ulid])) });
             }
             let Ok(yesterday) = day.yesterday() else { break };
             day = yesterday;
         }
-        let next = paging.write(list, vec![first_ulid_after(day)]);
+        let next = paging.encode_cursor(list, vec![first_ulid_after(day)]);
         Ok(Page { items: events, next: Some(next) })
     }
 
-    /// The latest events, newest first, of the days from that of `since` on: so many at most, and none of the days before.
-    pub async fn events_since(&self, since: Timestamp, now: Timestamp, most: usize) -> Result<Vec<Event>, StoreError> {
+    /// Reads the latest events, newest first: at most `max`, from the day of `since` on.
+    pub async fn events_since(&self, since: Timestamp, now: Timestamp, max: usize) -> Result<Vec<Event>, StoreError> {
         let mut day = day_of(now + SignedDuration::from_hours(24));
         let mut events = Vec::new();
-        while day >= day_of(since) && events.len() < most {
-            events.extend(self.events_of_day(day, None, most - events.len()).await?);
+        while day >= day_of(since) && events.len() < max {
+            events.extend(self.events_of_day(day, None, max - events.len()).await?);
             let Ok(yesterday) = day.yesterday() else { break };
             day = yesterday;
         }
         Ok(events)
     }
 
-    async fn events_of_day(&self, day: Date, after: Option<&str>, wanted: usize) -> Result<Vec<Event>, StoreError> {
+    async fn events_of_day(&self, day: Date, after: Option<&str>, limit: usize) -> Result<Vec<Event>, StoreError> {
         let shards = (0..keys::EVENT_SHARDS).map(|shard| {
-            // Everything below the last that was shown; the greatest ULID where nothing was.
+            // Events below the last one of the previous page; `~` sorts after all ULIDs.
             let end = after.map_or_else(|| "~".to_owned(), str::to_owned);
             let mut query = Query::between(keys::event_shard(day, shard), "0".to_owned(), end);
             query.index = Some("GSI1");
             query.descending = true;
-            query.limit = i32::try_from(wanted + 1).ok();
+            query.limit = i32::try_from(limit + 1).ok();
             self.query(query)
         });
         let mut events = Vec::new();
@@ -88,11 +88,11 @@ impl Table {
         }
         events.retain(|event| after.is_none_or(|after| event.id.ulid().to_string().as_str() < after));
         events.sort_by_key(|event| std::cmp::Reverse(event.id));
-        events.truncate(wanted);
+        events.truncate(limit);
         Ok(events)
     }
 
-    /// When the first license key was issued: before that nothing happened.
+    /// Reads when the first license key was issued. There are no events before that.
     async fn oldest_license(&self) -> Result<Option<Timestamp>, StoreError> {
         let mut query = Query::prefix(keys::LICENSES.to_owned(), "LICENSE#");
         query.index = Some("GSI2");
@@ -112,7 +112,7 @@ fn day_of_ulid(text: &str) -> Option<Date> {
     Timestamp::from_millisecond(millis).ok().map(day_of)
 }
 
-/// The least ULID of the day after: a cursor from which a reader goes on with `day`.
+/// Returns a ULID greater than all ULIDs of `day`, from which a cursor continues with that day.
 fn first_ulid_after(day: Date) -> String {
     let next =
         day.tomorrow().ok().and_then(|day| day.to_zoned_datetime(TimeZone::UTC).ok()).map(|start| start.timestamp());

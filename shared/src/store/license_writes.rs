@@ -1,5 +1,5 @@
-//! What changes a license key: issuing, its steps from state to state, regenerating and ending it. Each write sets its
-//! own attributes alone, on condition of what was read, in one transaction with its event.
+//! Writes of license keys: issuing, state transitions, regenerating and revoking. Each write sets only the attributes
+//! that it changes, on condition of the state that was read, in one transaction with its event.
 
 use jiff::Timestamp;
 
@@ -7,116 +7,119 @@ use super::{
     events::event_item,
     idempotency::Completion,
     keys,
-    licenses::{ACTIVE, CurrentRecord, KeyPointer, REVOKED, SUPERSEDED, SUSPENDED, Sealed, license_item, license_of},
-    table::{Item, StoreError, Table, UpdateOutcome, b, bare_item, n, s, to_item},
-    transaction::{Change, CommitOutcome, Condition, Transaction},
+    licenses::{
+        ACTIVE, CurrentRecord, KeyPointer, REVOKED, SUPERSEDED, SUSPENDED, Sealed, license_item, parse_license,
+    },
+    table::{Item, StoreError, Table, UpdateOutcome, b, key_only_item, n, s, to_item},
+    transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
 use crate::domain::{Event, KeyString, License, LicenseId, State};
 
-/// A license key to be issued, and what it was checked against.
+/// A license key to issue, and the state on which the decision was based.
 #[derive(Debug)]
-pub struct Issue<'a> {
-    /// The new one.
+pub struct NewLicense<'a> {
+    /// The new license key.
     pub license: &'a License,
-    /// Its key string.
+    /// The key string.
     pub key: &'a KeyString,
-    /// What is sealed of it.
+    /// The sealed token and key string.
     pub sealed: Sealed,
-    /// That it was issued.
+    /// The event that the license key was issued.
     pub event: &'a Event,
-    /// The customer's current key for the product, as it was read.
+    /// The customer's current license key for the product, as read.
     pub current: Option<LicenseId>,
-    /// The key whose place it takes, and the event that says so.
-    pub supersedes: Option<Superseding<'a>>,
-    /// That a customer claims the tier of the new key, which can be done once.
+    /// The license key to supersede.
+    pub supersedes: Option<SupersededLicense<'a>>,
+    /// Whether the customer claims the tier, which is possible once.
     pub claims_tier: bool,
-    /// What a repeat of the request is told.
-    pub done: Option<Completion>,
+    /// The completion of the idempotency record.
+    pub completion: Option<Completion>,
 }
 
-/// A license key that is to be superseded.
+/// A license key to supersede.
 #[derive(Debug)]
-pub struct Superseding<'a> {
-    /// Which.
+pub struct SupersededLicense<'a> {
+    /// The id of the license key.
     pub license: LicenseId,
-    /// That it was superseded.
+    /// The event that it was superseded.
     pub event: &'a Event,
-    /// Only if it is still active by its status and ended then, as it was read: a claim must not end a key that was
-    /// renewed or suspended meanwhile.
+    /// If set, supersedes the license key only if it is active and expires at this time, as read: a claim must not
+    /// supersede a license key that has been renewed or suspended since.
     pub only_if_expired_at: Option<Timestamp>,
 }
 
-/// A license key that gets a new key string.
+/// A regeneration of a license key.
 #[derive(Debug)]
 pub struct Regeneration<'a> {
-    /// The license as it will be, of the next generation.
+    /// The license key after the regeneration, with the next generation.
     pub license: &'a License,
-    /// Its new key string.
+    /// The new key string.
     pub key: &'a KeyString,
-    /// What is sealed of it.
+    /// The sealed token and key string.
     pub sealed: Sealed,
-    /// That it was regenerated.
+    /// The event that the license key was regenerated.
     pub event: &'a Event,
-    /// The time by which it must not have expired.
+    /// The time at which the license key must not have expired.
     pub now: Timestamp,
-    /// What a repeat of the request is told.
-    pub done: Option<Completion>,
+    /// The completion of the idempotency record.
+    pub completion: Option<Completion>,
 }
 
-/// A step that changes a few attributes of a license key. Each writes its own attributes alone: a license that was
-/// put whole by a late writer would undo a suspension.
+/// A transition that updates some attributes of a license key. Writing the whole item instead could undo a concurrent
+/// suspension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {
-    /// From active.
+    /// Suspends an active license key.
     Suspend,
-    /// From suspended.
+    /// Reinstates a suspended license key.
     Reinstate,
-    /// To an end that was given.
+    /// Sets the expiry to a given time.
     Renew,
-    /// By a billing period from the end that was read: two such renewals must not pay for one period.
-    RenewAsRead,
-    /// To another tier or other limits, from those that were read: of two changes at once, each keeps what the other
-    /// leaves alone.
+    /// Extends the expiry by a billing period, on condition that it is the one that was read. Otherwise, two concurrent
+    /// renewals would extend it by one period only.
+    RenewByPeriod,
+    /// Changes the tier or the limits, on condition that they are those that were read. Otherwise, concurrent changes
+    /// of different attributes could overwrite each other.
     Change,
 }
 
-/// What became of a step.
+/// The outcome of a transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransitionOutcome {
-    /// It was done.
+    /// The transition took effect.
     Done,
-    /// The license is no longer as it was read: read it and decide again.
-    Moved,
+    /// The license key was changed since it was read. Read it and decide again.
+    Conflict,
 }
 
-/// What became of issuing.
+/// The outcome of issuing a license key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IssueOutcome {
-    /// It was issued.
+    /// The license key was issued.
     Done,
-    /// The customer's current key, or its state, is no longer what was read.
-    Moved,
+    /// The customer's current license key was changed since it was read. Read it and decide again.
+    Conflict,
 }
 
-/// What became of ending a license key.
+/// The outcome of revoking a license key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RevokeOutcome {
-    /// It is revoked now.
+    /// The license key was revoked.
     Done,
-    /// It was revoked before.
-    Already(Box<License>),
-    /// It is no longer as it was read: read it and end it again.
-    Moved,
-    /// There is no such license key.
-    Absent,
+    /// The license key had been revoked before.
+    AlreadyRevoked(Box<License>),
+    /// The license key was changed since it was read. Read it and retry.
+    Conflict,
+    /// The license key does not exist.
+    NotFound,
 }
 
 impl Table {
-    /// Issues a license key: everything of it in one transaction, with the end of the one that it replaces.
-    pub async fn issue(&self, issue: &Issue<'_>) -> Result<IssueOutcome, StoreError> {
-        let license = issue.license;
+    /// Issues a license key, and supersedes the one that it replaces, in one transaction.
+    pub async fn issue(&self, new: &NewLicense<'_>) -> Result<IssueOutcome, StoreError> {
+        let license = new.license;
         let pointer = KeyPointer { license_id: license.id, generation: license.generation };
-        let as_read = match issue.current {
+        let as_read = match new.current {
             None => Condition::absent(),
             Some(id) => Condition::new("license_id = :read").value(":read", s(id.to_string())),
         };
@@ -124,94 +127,103 @@ impl Table {
         let mut transaction = Transaction::new();
         transaction
             .put(license_item(license)?, Condition::absent())
-            .put(to_item(keys::key_string(&issue.key.sha256()), &pointer)?, Condition::absent())
-            .put(to_item(keys::current(license.customer_id, license.product_id), &current)?, as_read)
-            .put_always(sealed_item(license.id, &issue.sealed))
-            .put_always(event_item(issue.event)?);
-        if let Some(Superseding { license: old, event, only_if_expired_at }) = &issue.supersedes {
+            .put(to_item(keys::key_string(&new.key.sha256()), &pointer)?, Condition::absent())
+            .put(to_item(keys::current_license(license.customer_id, license.product_id), &current)?, as_read)
+            .put_always(sealed_item(license.id, &new.sealed))
+            .put_always(event_item(new.event)?);
+        if let Some(SupersededLicense { license: old, event, only_if_expired_at }) = &new.supersedes {
             let as_read = match only_if_expired_at {
                 None => Condition::new("#status <> :revoked").value(":revoked", s(REVOKED)),
                 Some(end) => Condition::new("#status = :active AND expires_at = :end")
                     .value(":active", s(ACTIVE))
                     .value(":end", n(end.as_millisecond())),
             };
-            let superseded = Change::new(keys::license(*old), as_read)
+            let superseded = ItemUpdate::new(keys::license(*old), as_read)
                 .set("status", s(SUPERSEDED))
                 .set("superseded_by", s(license.id.to_string()));
-            transaction.change(&superseded).put_always(event_item(event)?);
+            transaction.update(&superseded).put_always(event_item(event)?);
         }
-        if issue.claims_tier {
+        if new.claims_tier {
             let claim = to_item(keys::claim(license.customer_id, license.tier_id), &current)?;
             transaction.put(claim, Condition::absent());
         }
-        Ok(match self.commit_once(transaction, issue.done.as_ref()).await? {
+        Ok(match self.commit_once(transaction, new.completion.as_ref()).await? {
             CommitOutcome::Done => IssueOutcome::Done,
-            // Its id was drawn for this request: whoever wrote it was this request.
-            CommitOutcome::Refused(refused) if refused.old(0).is_some() => IssueOutcome::Done,
-            CommitOutcome::Refused(_) => IssueOutcome::Moved,
+            // Ids are unique: an existing item was written by an earlier attempt of this request.
+            CommitOutcome::ConditionFailed(failures) if failures.old(0).is_some() => IssueOutcome::Done,
+            CommitOutcome::ConditionFailed(_) => IssueOutcome::Conflict,
         })
     }
 
-    /// Ends a license key for good, from any other state: as it was read, so that what is answered is what was ended.
+    /// Revokes a license key in any state. It must not have been changed since it was read, so that the response shows
+    /// what was revoked.
     pub async fn revoke(
         &self,
         read: &License,
         at: Timestamp,
         reason: Option<&str>,
         event: &Event,
-        done: Option<&Completion>,
+        completion: Option<&Completion>,
     ) -> Result<RevokeOutcome, StoreError> {
-        let change = Change::new(keys::license(read.id), as_read(read))
+        let update = ItemUpdate::new(keys::license(read.id), as_read(read))
             .set("status", s(REVOKED))
             .set("revoked_at", s(at.to_string()))
             .set_or_remove("revocation_reason", reason.map(s));
         let mut transaction = Transaction::new();
-        transaction.change(&change).put_always(event_item(event)?);
-        Ok(match self.commit_once(transaction, done).await? {
+        transaction.update(&update).put_always(event_item(event)?);
+        Ok(match self.commit_once(transaction, completion).await? {
             CommitOutcome::Done => RevokeOutcome::Done,
-            CommitOutcome::Refused(refused) => match refused.old(0).cloned().map(license_of).transpose()? {
-                Some(old) if matches!(old.state, State::Revoked { .. }) => RevokeOutcome::Already(Box::new(old)),
-                Some(_) => RevokeOutcome::Moved,
-                None => RevokeOutcome::Absent,
-            },
+            CommitOutcome::ConditionFailed(failures) => {
+                match failures.old(0).cloned().map(parse_license).transpose()? {
+                    Some(old) if matches!(old.state, State::Revoked { .. }) => {
+                        RevokeOutcome::AlreadyRevoked(Box::new(old))
+                    }
+                    Some(_) => RevokeOutcome::Conflict,
+                    None => RevokeOutcome::NotFound,
+                }
+            }
         })
     }
 
-    /// Takes a license key from one state to the next, as they were read and decided.
+    /// Writes a transition of a license key from the state that was read to the next state.
     pub async fn transition(
         &self,
         transition: Transition,
         (read, next): (&License, &License),
         event: &Event,
-        done: Option<&Completion>,
+        completion: Option<&Completion>,
     ) -> Result<TransitionOutcome, StoreError> {
-        let open = Condition::new("#status IN (:active, :suspended)")
+        let active_or_suspended = Condition::new("#status IN (:active, :suspended)")
             .value(":active", s(ACTIVE))
             .value(":suspended", s(SUSPENDED));
-        let is = |status| Condition::new("#status = :status").value(":status", s(status));
-        let change = |condition| Change::new(keys::license(read.id), condition);
+        let status_is = |status| Condition::new("#status = :status").value(":status", s(status));
+        let update = |condition| ItemUpdate::new(keys::license(read.id), condition);
         let expires_at = next.expires_at.map(|end| n(end.as_millisecond()));
-        let change = match transition {
-            Transition::Suspend => change(is(ACTIVE)).set("status", s(SUSPENDED)),
-            Transition::Reinstate => change(is(SUSPENDED)).set("status", s(ACTIVE)),
-            Transition::Renew => change(open).set_or_remove("expires_at", expires_at),
-            Transition::RenewAsRead => change(end_as_read(open, read)).set_or_remove("expires_at", expires_at),
-            Transition::Change => change(limits_as_read(open, read))
+        let update = match transition {
+            Transition::Suspend => update(status_is(ACTIVE)).set("status", s(SUSPENDED)),
+            Transition::Reinstate => update(status_is(SUSPENDED)).set("status", s(ACTIVE)),
+            Transition::Renew => update(active_or_suspended).set_or_remove("expires_at", expires_at),
+            Transition::RenewByPeriod => {
+                update(end_as_read(active_or_suspended, read)).set_or_remove("expires_at", expires_at)
+            }
+            Transition::Change => update(limits_as_read(active_or_suspended, read))
                 .set("tier_id", s(next.tier_id.to_string()))
                 .set_or_remove("max_users", next.max_users.map(n))
                 .set_or_remove("max_tenants", next.max_tenants.map(n)),
         };
         let mut transaction = Transaction::new();
-        transaction.change(&change).put(event_item(event)?, Condition::absent());
-        Ok(match self.commit_once(transaction, done).await? {
+        transaction.update(&update).put(event_item(event)?, Condition::absent());
+        Ok(match self.commit_once(transaction, completion).await? {
             CommitOutcome::Done => TransitionOutcome::Done,
-            // Its id was drawn for this step: whoever wrote it was this step. Else a renewal might pay for two periods.
-            CommitOutcome::Refused(refused) if refused.old(1).is_some() => TransitionOutcome::Done,
-            CommitOutcome::Refused(_) => TransitionOutcome::Moved,
+            // Event ids are unique: an existing event was written by an earlier attempt of this transition. Retrying it
+            // could extend the expiry twice.
+            CommitOutcome::ConditionFailed(failures) if failures.old(1).is_some() => TransitionOutcome::Done,
+            CommitOutcome::ConditionFailed(_) => TransitionOutcome::Conflict,
         })
     }
 
-    /// Gives a license key its new key string, from active, unexpired and the generation before.
+    /// Writes a new key string of a license key, on condition that the license key is active, unexpired and of the
+    /// previous generation.
     pub async fn regenerate(&self, regeneration: &Regeneration<'_>) -> Result<TransitionOutcome, StoreError> {
         let license = regeneration.license;
         let as_read = Condition::new(
@@ -220,79 +232,81 @@ impl Table {
         .value(":active", s(ACTIVE))
         .value(":read", n(license.generation - 1))
         .value(":now", n(regeneration.now.as_millisecond()));
-        let change = Change::new(keys::license(license.id), as_read)
+        let update = ItemUpdate::new(keys::license(license.id), as_read)
             .set("generation", n(license.generation))
             .set("key_hint", s(&license.key_hint));
         let pointer = KeyPointer { license_id: license.id, generation: license.generation };
         let mut transaction = Transaction::new();
         transaction
-            .change(&change)
+            .update(&update)
             .put(to_item(keys::key_string(&regeneration.key.sha256()), &pointer)?, Condition::absent())
             .put_always(sealed_item(license.id, &regeneration.sealed))
             .put_always(event_item(regeneration.event)?);
-        Ok(match self.commit_once(transaction, regeneration.done.as_ref()).await? {
+        Ok(match self.commit_once(transaction, regeneration.completion.as_ref()).await? {
             CommitOutcome::Done => TransitionOutcome::Done,
-            // The string was drawn for this request: whoever wrote it was this request.
-            CommitOutcome::Refused(refused) if refused.old(1).is_some() => TransitionOutcome::Done,
-            CommitOutcome::Refused(_) => TransitionOutcome::Moved,
+            // Key strings are unique: an existing item was written by an earlier attempt of this request.
+            CommitOutcome::ConditionFailed(failures) if failures.old(1).is_some() => TransitionOutcome::Done,
+            CommitOutcome::ConditionFailed(_) => TransitionOutcome::Conflict,
         })
     }
 
-    /// Keeps a newer token of a license key, of the key string that it was read with; tells whether it still had that.
-    pub async fn reseal(&self, id: LicenseId, read: &Sealed, token: Vec<u8>) -> Result<bool, StoreError> {
+    /// Stores a newer token of a license key. Returns false if the key string was changed since it was read.
+    pub async fn replace_sealed_token(&self, id: LicenseId, read: &Sealed, token: Vec<u8>) -> Result<bool, StoreError> {
         let as_read = Condition::new("license_key = :read").value(":read", b(read.license_key.clone()));
-        let change = Change::new(keys::sealed(id), as_read).set("token", b(token));
-        Ok(matches!(self.update(&change).await?, UpdateOutcome::Done(_)))
+        let update = ItemUpdate::new(keys::sealed(id), as_read).set("token", b(token));
+        Ok(matches!(self.update(&update).await?, UpdateOutcome::Done(_)))
     }
 
-    /// Writes what is sealed of a license key anew, if both parts are still what was read. Tells whether they were.
-    pub async fn replace_sealed(&self, id: LicenseId, read: &Sealed, anew: &Sealed) -> Result<bool, StoreError> {
+    /// Replaces the sealed values of a license key. Returns false if they were changed since they were read.
+    pub async fn replace_sealed(&self, id: LicenseId, read: &Sealed, new: &Sealed) -> Result<bool, StoreError> {
         let as_read = Condition::new("license_key = :key AND #token = :token")
             .value(":key", b(read.license_key.clone()))
             .value(":token", b(read.token.clone()));
-        let (license_key, token) = (b(anew.license_key.clone()), b(anew.token.clone()));
-        let change =
-            Change::new(keys::sealed(id), as_read).set("license_key", license_key.clone()).set("token", token.clone());
-        Ok(match self.update(&change).await? {
+        let (license_key, token) = (b(new.license_key.clone()), b(new.token.clone()));
+        let update = ItemUpdate::new(keys::sealed(id), as_read)
+            .set("license_key", license_key.clone())
+            .set("token", token.clone());
+        Ok(match self.update(&update).await? {
             UpdateOutcome::Done(_) => true,
-            // No two sealings are alike: whoever wrote these was this request, whose first answer was lost.
-            UpdateOutcome::Refused(item) => item
+            // Sealing is randomized: equal values were written by an earlier attempt of this request.
+            UpdateOutcome::ConditionFailed(item) => item
                 .is_some_and(|item| item.get("license_key") == Some(&license_key) && item.get("token") == Some(&token)),
         })
     }
 }
 
-/// All that may change of a license is still what was read.
+/// The state, generation, expiry, tier and limits are those that were read.
 fn as_read(read: &License) -> Condition {
     let state = Condition::new("#status = :status AND generation = :generation")
-        .value(":status", s(read.state.word()))
+        .value(":status", s(read.state.as_str()))
         .value(":generation", n(read.generation));
     end_as_read(limits_as_read(state, read), read)
 }
 
-/// The license's end is still the one that was read.
-fn end_as_read(open: Condition, read: &License) -> Condition {
+/// The expiry is the one that was read.
+fn end_as_read(condition: Condition, read: &License) -> Condition {
     match read.expires_at {
-        None => open.and("attribute_not_exists(expires_at)"),
-        Some(end) => open.and("expires_at = :end").value(":end", n(end.as_millisecond())),
+        None => condition.and("attribute_not_exists(expires_at)"),
+        Some(end) => condition.and("expires_at = :end").value(":end", n(end.as_millisecond())),
     }
 }
 
-/// The license's tier and limits are still those that were read.
-fn limits_as_read(open: Condition, read: &License) -> Condition {
-    let mut condition = open.and("tier_id = :tier").value(":tier", s(read.tier_id.to_string()));
-    for (name, place, limit) in [("max_users", ":users", read.max_users), ("max_tenants", ":tenants", read.max_tenants)]
+/// The tier and the limits are those that were read.
+fn limits_as_read(condition: Condition, read: &License) -> Condition {
+    let mut condition = condition.and("tier_id = :tier").value(":tier", s(read.tier_id.to_string()));
+    for (name, placeholder, limit) in
+        [("max_users", ":users", read.max_users), ("max_tenants", ":tenants", read.max_tenants)]
     {
         condition = match limit {
             None => condition.and(&format!("attribute_not_exists({name})")),
-            Some(limit) => condition.and(&format!("{name} = {place}")).value(place, n(limit)),
+            Some(limit) => condition.and(&format!("{name} = {placeholder}")).value(placeholder, n(limit)),
         };
     }
     condition
 }
 
 fn sealed_item(id: LicenseId, sealed: &Sealed) -> Item {
-    let mut item = bare_item(keys::sealed(id));
+    let mut item = key_only_item(keys::sealed(id));
     item.insert("token".to_owned(), b(sealed.token.clone()));
     item.insert("license_key".to_owned(), b(sealed.license_key.clone()));
     item

@@ -1,4 +1,4 @@
-//! License keys as they lie in the table: finding and listing them. What changes them is in `license_writes`.
+//! Reads of license keys. Writes are in [`license_writes`](super::license_writes).
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -12,13 +12,13 @@ use super::{
 };
 use crate::domain::{CustomerId, KeyString, License, LicenseId, ProductId, SealingContext, State, Status, TierId};
 
-/// The stored statuses. `expired` is never one: it follows from the time.
-pub(super) const ACTIVE: &str = State::Active.word();
-pub(super) const SUSPENDED: &str = State::Suspended.word();
+/// The stored statuses. `expired` is never stored; it is derived from the expiry.
+pub(super) const ACTIVE: &str = State::Active.as_str();
+pub(super) const SUSPENDED: &str = State::Suspended.as_str();
 pub(super) const SUPERSEDED: &str = "superseded";
 pub(super) const REVOKED: &str = "revoked";
 
-/// A license key as it lies in the table.
+/// The attributes of a license key.
 #[derive(Serialize, Deserialize)]
 struct LicenseRecord {
     id: LicenseId,
@@ -39,7 +39,7 @@ struct LicenseRecord {
     max_tenants: Option<u32>,
     generation: u32,
     issued_at: Timestamp,
-    /// Milliseconds since 1970, as it is compared; absent means never.
+    /// Unix time in milliseconds, a number that conditions can compare; absent means never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
 }
@@ -56,7 +56,7 @@ impl LicenseRecord {
             customer_id: license.customer_id,
             product_id: license.product_id,
             tier_id: license.tier_id,
-            status: license.state.word().to_owned(),
+            status: license.state.as_str().to_owned(),
             superseded_by,
             revoked_at,
             revocation_reason,
@@ -70,17 +70,19 @@ impl LicenseRecord {
     }
 
     fn license(self) -> Result<License, StoreError> {
-        let damaged = |what: &str| StoreError::Damaged(format!("license {}: {what}", self.id));
+        let invalid = |problem: &str| StoreError::InvalidItem(format!("license {}: {problem}", self.id));
         let state = match self.status.as_str() {
             ACTIVE => State::Active,
             SUSPENDED => State::Suspended,
-            SUPERSEDED => State::Superseded { by: self.superseded_by.ok_or_else(|| damaged("superseded by none"))? },
+            SUPERSEDED => {
+                State::Superseded { by: self.superseded_by.ok_or_else(|| invalid("superseded without superseded_by"))? }
+            }
             REVOKED => State::Revoked {
-                at: self.revoked_at.ok_or_else(|| damaged("revoked at no time"))?,
+                at: self.revoked_at.ok_or_else(|| invalid("revoked without revoked_at"))?,
                 reason: self.revocation_reason,
                 superseded_by: self.superseded_by,
             },
-            _ => return Err(damaged("a status that is none")),
+            _ => return Err(invalid("unknown status")),
         };
         let expires_at = self.expires_at.map(Timestamp::from_millisecond).transpose();
         Ok(License {
@@ -94,99 +96,100 @@ impl LicenseRecord {
             max_tenants: self.max_tenants,
             generation: self.generation,
             issued_at: self.issued_at,
-            expires_at: expires_at.map_err(|error| StoreError::Damaged(error.to_string()))?,
+            expires_at: expires_at.map_err(|error| StoreError::InvalidItem(error.to_string()))?,
         })
     }
 }
 
-pub(super) fn license_of(item: Item) -> Result<License, StoreError> {
+pub(super) fn parse_license(item: Item) -> Result<License, StoreError> {
     from_item::<LicenseRecord>(item)?.license()
 }
 
 pub(super) fn license_item(license: &License) -> Result<Item, StoreError> {
     let mut item = to_item(keys::license(license.id), &LicenseRecord::of(license))?;
-    let place = keys::at("LICENSE", license.issued_at);
+    let sort_key = keys::time_sort_key("LICENSE", license.issued_at);
     item.insert("GSI1PK".to_owned(), s(keys::customer_partition(license.customer_id)));
-    item.insert("GSI1SK".to_owned(), s(place.clone()));
+    item.insert("GSI1SK".to_owned(), s(sort_key.clone()));
     item.insert("GSI2PK".to_owned(), s(keys::LICENSES));
-    item.insert("GSI2SK".to_owned(), s(place));
+    item.insert("GSI2SK".to_owned(), s(sort_key));
     Ok(item)
 }
 
-/// What a key string stands for.
+/// The license key and generation that a key string belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyPointer {
     /// The license key.
     pub license_id: LicenseId,
-    /// The generation that the string was made for.
+    /// The generation of the key string.
     pub generation: u32,
 }
 
-/// What is sealed of a license key.
+/// The sealed values of a license key.
 #[derive(Debug, Clone)]
 pub struct Sealed {
-    /// The token that issuing returned.
+    /// The sealed token that was issued last.
     pub token: Vec<u8>,
-    /// The key string.
+    /// The sealed key string.
     pub license_key: Vec<u8>,
 }
 
-/// Which license keys a list shows.
+/// The filter and order of a list of license keys.
 #[derive(Debug, Clone, Default)]
 pub struct LicenseFilter {
-    /// Of this customer.
+    /// Only license keys of this customer.
     pub customer_id: Option<CustomerId>,
-    /// Of this product.
+    /// Only license keys of this product.
     pub product_id: Option<ProductId>,
-    /// With this status, as callers see it.
+    /// Only license keys with this status.
     pub status: Option<Status>,
-    /// Whether the oldest come first.
+    /// Whether the oldest license keys come first.
     pub oldest_first: bool,
 }
 
 impl Table {
-    /// Where something that is sealed of a license key belongs.
+    /// Returns the sealing context of a sealed value of a license key.
     pub fn sealing_context(&self, license: LicenseId, purpose: &'static str) -> SealingContext {
         let key = keys::sealed(license);
-        SealingContext { table: self.keys_name().to_owned(), item: format!("{}/{}", key.pk, key.sk), purpose }
+        SealingContext { table: self.sealing_name().to_owned(), item: format!("{}/{}", key.pk, key.sk), purpose }
     }
 
-    /// A license key.
+    /// Reads a license key.
     pub async fn license(&self, id: LicenseId) -> Result<Option<License>, StoreError> {
-        self.get(keys::license(id)).await?.map(license_of).transpose()
+        self.get(keys::license(id)).await?.map(parse_license).transpose()
     }
 
-    /// What a key string stands for.
+    /// Reads the license key and generation that a key string belongs to.
     pub async fn key_pointer(&self, key: &KeyString) -> Result<Option<KeyPointer>, StoreError> {
         self.get(keys::key_string(&key.sha256())).await?.map(from_item).transpose()
     }
 
-    /// The customer's current key for a product.
+    /// Reads the customer's current license key for a product.
     pub async fn current_license(
         &self,
         customer: CustomerId,
         product: ProductId,
     ) -> Result<Option<LicenseId>, StoreError> {
-        let item = self.get(keys::current(customer, product)).await?;
+        let item = self.get(keys::current_license(customer, product)).await?;
         Ok(item.map(from_item::<CurrentRecord>).transpose()?.map(|record| record.license_id))
     }
 
-    /// The license key by which a customer claimed a tier.
+    /// Reads the license key with which a customer claimed a tier.
     pub async fn claimed_license(&self, customer: CustomerId, tier: TierId) -> Result<Option<LicenseId>, StoreError> {
         let item = self.get(keys::claim(customer, tier)).await?;
         Ok(item.map(from_item::<CurrentRecord>).transpose()?.map(|record| record.license_id))
     }
 
-    /// What is sealed of a license key.
+    /// Reads the sealed values of a license key.
     pub async fn sealed(&self, id: LicenseId) -> Result<Option<Sealed>, StoreError> {
         let Some(item) = self.get(keys::sealed(id)).await? else { return Ok(None) };
         let part = |name: &str| item.get(name).and_then(|value| Some(value.as_b().ok()?.as_ref().to_vec()));
         let sealed = part("token").zip(part("license_key"));
-        let (token, license_key) = sealed.ok_or_else(|| StoreError::Damaged(format!("what is sealed of {id}")))?;
+        let (token, license_key) =
+            sealed.ok_or_else(|| StoreError::InvalidItem(format!("sealed values of license {id}")))?;
         Ok(Some(Sealed { token, license_key }))
     }
 
-    /// License keys, by the time they were issued.
+    /// Reads a page of license keys, sorted by the time they were issued.
     pub async fn licenses(
         &self,
         filter: &LicenseFilter,
@@ -208,7 +211,7 @@ impl Table {
             filter.customer_id, filter.product_id, filter.status, filter.oldest_first
         );
         let page = paginate_query(self, query, &list, paging).await?;
-        let items = page.items.into_iter().map(license_of).collect::<Result<Vec<_>, _>>()?;
+        let items = page.items.into_iter().map(parse_license).collect::<Result<Vec<_>, _>>()?;
         Ok(Page { items, next: page.next })
     }
 }

@@ -1,7 +1,7 @@
-//! The only place that knows a table key or an attribute's name.
+//! Storage in DynamoDB. Only this module knows table keys and attribute names.
 //!
-//! Rules that money hangs on are conditions on writes. A race that was lost is an outcome, decided where its
-//! condition is written, from the old item that DynamoDB hands back.
+//! Rules that must hold under concurrency are conditions of writes. A failed condition is an outcome, not an error; its
+//! meaning is decided where the condition is written, from the old item that DynamoDB returns.
 
 pub mod activations;
 pub mod api_keys;

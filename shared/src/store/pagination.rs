@@ -1,7 +1,7 @@
-//! Lists in pages.
+//! Pagination.
 //!
-//! A cursor holds the sort keys at which a page ended, so that rows added meanwhile neither shift nor repeat
-//! anything. Which list it belongs to is written in it, and a MAC over both keeps anyone from making one up.
+//! A cursor contains the sort keys of the last row of a page, so that rows added later do not shift or repeat rows. It
+//! also contains the name of the list, and a MAC over both, so that clients can't forge cursors.
 
 use std::sync::Arc;
 
@@ -11,157 +11,158 @@ use serde::{Deserialize, Serialize};
 
 use super::table::{Item, Query, StoreError, Table, s};
 
-/// Makes and knows the cursors of this installation. Cheap to clone.
+/// The keys that authenticate the cursors of an installation. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct CursorKey {
-    makes: Arc<hmac::Key>,
-    /// Made those that are still under way.
-    made_before: Option<Arc<hmac::Key>>,
+    current: Arc<hmac::Key>,
+    /// The key before the latest rotation, which authenticates cursors issued before it.
+    previous: Option<Arc<hmac::Key>>,
 }
 
-/// How many bytes of HMAC-SHA-256 a cursor carries: 128 bits are out of reach for guessing over the network.
+/// The length of the truncated HMAC-SHA-256 in a cursor, in bytes.
 const MAC_BYTES: usize = 16;
 
-/// What a cursor says.
+/// The content of a cursor.
 #[derive(Serialize, Deserialize)]
-struct Place {
-    /// Which list, and with which filters.
+struct CursorContent {
+    /// The list and its filters.
     list: String,
     /// The sort keys of the last row.
-    at: Vec<String>,
+    #[serde(rename = "at")]
+    sort_keys: Vec<String>,
 }
 
 impl CursorKey {
-    /// With this secret, which every function of an installation shares, and the one before it.
+    /// Creates the key from a secret that all functions of an installation share, and the previous secret.
     pub fn new(secret: &[u8], previous: Option<&[u8]>) -> Self {
         let key = |secret: &[u8]| Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret));
-        Self { makes: key(secret), made_before: previous.map(key) }
+        Self { current: key(secret), previous: previous.map(key) }
     }
 
-    /// Whether this key, or the one before it, made a cursor.
-    pub fn knows(&self, cursor: &str) -> bool {
-        self.text_of(cursor).is_ok()
+    /// Returns whether a cursor was issued with the current or the previous key.
+    pub fn verifies(&self, cursor: &str) -> bool {
+        self.content(cursor).is_ok()
     }
 
-    fn write(&self, list: &str, at: Vec<String>) -> String {
-        let text = serde_json::to_vec(&Place { list: list.to_owned(), at }).unwrap_or_default();
-        let mut bytes = hmac::sign(&self.makes, &text).as_ref()[..MAC_BYTES].to_vec();
+    fn encode(&self, list: &str, sort_keys: Vec<String>) -> String {
+        let text = serde_json::to_vec(&CursorContent { list: list.to_owned(), sort_keys }).unwrap_or_default();
+        let mut bytes = hmac::sign(&self.current, &text).as_ref()[..MAC_BYTES].to_vec();
         bytes.extend(text);
         BASE64URL_NOPAD.encode(&bytes)
     }
 
-    /// The sort keys in a cursor, if it is one of this list and has as many as its rows have.
-    fn read<const N: usize>(&self, cursor: &str, list: &str) -> Result<[String; N], InvalidCursorError> {
-        let place: Place = serde_json::from_slice(&self.text_of(cursor)?).map_err(|_| InvalidCursorError)?;
-        if place.list != list {
+    /// Returns the sort keys in a cursor if it belongs to this list.
+    fn decode<const N: usize>(&self, cursor: &str, list: &str) -> Result<[String; N], InvalidCursorError> {
+        let content: CursorContent = serde_json::from_slice(&self.content(cursor)?).map_err(|_| InvalidCursorError)?;
+        if content.list != list {
             return Err(InvalidCursorError);
         }
-        place.at.try_into().map_err(|_| InvalidCursorError)
+        content.sort_keys.try_into().map_err(|_| InvalidCursorError)
     }
 
-    /// What a cursor says, if one of the keys made it.
-    fn text_of(&self, cursor: &str) -> Result<Vec<u8>, InvalidCursorError> {
+    /// Returns the content of a cursor if its MAC is valid.
+    fn content(&self, cursor: &str) -> Result<Vec<u8>, InvalidCursorError> {
         let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| InvalidCursorError)?;
         let (mac, text) = bytes.split_at_checked(MAC_BYTES).ok_or(InvalidCursorError)?;
-        let made =
+        let has_valid_mac =
             |key: &Arc<hmac::Key>| verify_slices_are_equal(&hmac::sign(key, text).as_ref()[..MAC_BYTES], mac).is_ok();
-        let known = made(&self.makes) || self.made_before.as_ref().is_some_and(made);
-        if known { Ok(text.to_vec()) } else { Err(InvalidCursorError) }
+        let is_valid = has_valid_mac(&self.current) || self.previous.as_ref().is_some_and(has_valid_mac);
+        if is_valid { Ok(text.to_vec()) } else { Err(InvalidCursorError) }
     }
 }
 
-/// Which way a list goes.
+/// The sort order of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
-    /// What is smallest or oldest comes first.
+    /// Smallest or oldest first.
     #[default]
     Ascending,
-    /// What is largest or newest comes first.
+    /// Largest or newest first.
     Descending,
 }
 
-/// How much of a list is wanted.
+/// A request for a page of a list.
 #[derive(Debug, Clone)]
 pub struct PageRequest {
-    /// At most this many, 1 to 100.
+    /// The maximum number of rows, 1 to 100.
     pub limit: usize,
-    /// Where an earlier page ended, as the caller sent it.
+    /// The cursor of the previous page, as received from the caller.
     pub cursor: Option<String>,
-    /// What made that cursor.
+    /// The key that authenticates cursors.
     pub key: CursorKey,
 }
 
 impl PageRequest {
-    /// Where to go on in this list: the sort keys of the last row that was shown.
+    /// Returns the sort keys after which the page starts; `None` for the first page.
     pub(super) fn position<const N: usize>(&self, list: &str) -> Result<Option<[String; N]>, InvalidCursorError> {
-        self.cursor.as_deref().map(|cursor| self.key.read(cursor, list)).transpose()
+        self.cursor.as_deref().map(|cursor| self.key.decode(cursor, list)).transpose()
     }
 
-    /// A cursor from which this list goes on.
-    pub(super) fn write(&self, list: &str, at: Vec<String>) -> String {
-        self.key.write(list, at)
+    /// Returns the cursor of the page after the row with these sort keys.
+    pub(super) fn encode_cursor(&self, list: &str, sort_keys: Vec<String>) -> String {
+        self.key.encode(list, sort_keys)
     }
 }
 
-/// A cursor that is not one of this list.
+/// The cursor is invalid or belongs to another list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the cursor is not one of this list")]
+#[error("invalid cursor: it belongs to another list or was altered")]
 pub struct InvalidCursorError;
 
-/// Why there is no page.
+/// Why a page could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
-    /// The caller's cursor is no good.
+    /// The caller's cursor is invalid.
     #[error(transparent)]
     Cursor(#[from] InvalidCursorError),
-    /// The store gives no answer.
+    /// The table could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// One page of a list.
+/// A page of a list.
 #[derive(Debug)]
 pub struct Page<T> {
-    /// The rows.
+    /// The rows of the page.
     pub items: Vec<T>,
-    /// The cursor to go on with, if there may be more.
+    /// The cursor of the next page, if there may be more rows.
     pub next: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// The same page, with its rows turned into something else.
-    pub fn map<U>(self, turn: impl FnMut(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(turn).collect(), next: self.next }
+    /// Converts each row.
+    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(convert).collect(), next: self.next }
     }
 }
 
-/// A page of rows that are in memory, in the order of `place`, of which each is one's own.
+/// Returns a page of rows in memory, sorted by `sort_keys`, which must be unique for each row.
 pub fn paginate_in_memory<T, const N: usize>(
     mut rows: Vec<T>,
     list: &str,
     paging: &PageRequest,
-    place: impl Fn(&T) -> [String; N],
+    sort_keys: impl Fn(&T) -> [String; N],
 ) -> Result<Page<T>, InvalidCursorError> {
-    rows.sort_by_key(&place);
+    rows.sort_by_key(&sort_keys);
     if let Some(after) = paging.position::<N>(list)? {
-        rows.retain(|row| place(row) > after);
+        rows.retain(|row| sort_keys(row) > after);
     }
-    let more = rows.len() > paging.limit;
+    let has_more = rows.len() > paging.limit;
     rows.truncate(paging.limit);
-    let next = rows.last().filter(|_| more).map(|last| paging.write(list, place(last).to_vec()));
+    let next = rows.last().filter(|_| has_more).map(|last| paging.encode_cursor(list, sort_keys(last).to_vec()));
     Ok(Page { items: rows, next })
 }
 
-/// A number as text whose order is the numbers' order.
-pub fn sortable(number: i32) -> String {
+/// Formats a number as a string whose order is the numeric order.
+pub fn sortable_number(number: i32) -> String {
     format!("{:010}", i64::from(number) - i64::from(i32::MIN))
 }
 
-/// The most items that one request for a page reads to get past what its filter leaves out.
+/// The maximum number of items that are read for one page with a filter. If it is reached, the page may be short.
 const MAX_READ: usize = 2000;
 
-/// A page of a query. `place` names the attributes that, with the partition, make up the last row's key.
+/// Reads a page of a query. `list` names the list and its filters in the cursor.
 pub async fn paginate_query(
     table: &Table,
     mut query: Query,
@@ -173,12 +174,12 @@ pub async fn paginate_query(
         Some("GSI1") => &["GSI1PK", "GSI1SK", "PK", "SK"],
         Some(_) => &["GSI2PK", "GSI2SK", "PK", "SK"],
     };
-    let place = |item: &Item| -> Vec<String> {
+    let sort_keys = |item: &Item| -> Vec<String> {
         names[1..].iter().filter_map(|name| item.get(*name)?.as_s().ok().cloned()).collect()
     };
     let pk = query.pk.clone();
-    let start = |at: Vec<String>| -> Item {
-        let values = std::iter::once(pk.clone()).chain(at);
+    let start = |sort_keys: Vec<String>| -> Item {
+        let values = std::iter::once(pk.clone()).chain(sort_keys);
         names.iter().map(|name| (*name).to_owned()).zip(values.map(s)).collect()
     };
     let after = match query.index {
@@ -189,25 +190,25 @@ pub async fn paginate_query(
     let mut items: Vec<Item> = Vec::new();
     let mut read = 0;
     loop {
-        // One more than is wanted tells whether there is a next page.
-        let wanted = paging.limit + 1 - items.len();
-        let step = if query.filter.is_some() { wanted.max(100) } else { wanted };
-        query.limit = i32::try_from(step).ok();
+        // Requesting one row more than the limit shows whether there is a next page.
+        let remaining = paging.limit + 1 - items.len();
+        let limit = if query.filter.is_some() { remaining.max(100) } else { remaining };
+        query.limit = i32::try_from(limit).ok();
         let page = table.query(query.clone()).await?;
-        read += step;
+        read += limit;
         items.extend(page.items);
-        let over = items.len() > paging.limit;
-        if over {
+        let has_more = items.len() > paging.limit;
+        if has_more {
             items.truncate(paging.limit);
         }
         match page.next {
-            _ if over => {
-                let next = items.last().map(|last| paging.write(list, place(last)));
+            _ if has_more => {
+                let next = items.last().map(|last| paging.encode_cursor(list, sort_keys(last)));
                 return Ok(Page { items, next });
             }
             None => return Ok(Page { items, next: None }),
             Some(next) if read >= MAX_READ => {
-                return Ok(Page { items, next: Some(paging.write(list, place(&next))) });
+                return Ok(Page { items, next: Some(paging.encode_cursor(list, sort_keys(&next))) });
             }
             next => query.after = next,
         }
@@ -222,27 +223,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_sort_as_text(a in any::<i32>(), b in any::<i32>()) {
-            prop_assert_eq!(a.cmp(&b), sortable(a).cmp(&sortable(b)));
+        fn sortable_numbers_sort_numerically(a in any::<i32>(), b in any::<i32>()) {
+            prop_assert_eq!(a.cmp(&b), sortable_number(a).cmp(&sortable_number(b)));
         }
 
         #[test]
-        fn any_cursor_is_read_or_refused(text in any::<String>()) {
-            prop_assert!(key().read::<1>(&text, "list").is_err());
+        fn decode_rejects_arbitrary_text(text in any::<String>()) {
+            prop_assert!(key().decode::<1>(&text, "list").is_err());
         }
 
         #[test]
-        fn a_changed_cursor_is_refused(at in any::<prop::sample::Index>(), symbol in "[A-Za-z0-9_-]") {
-            let cursor = key().write("list", vec!["x".to_owned()]);
+        fn decode_rejects_modified_cursors(at in any::<prop::sample::Index>(), symbol in "[A-Za-z0-9_-]") {
+            let cursor = key().encode("list", vec!["x".to_owned()]);
             let at = at.index(cursor.len());
             let mut changed = cursor.clone();
             changed.replace_range(at..=at, &symbol);
             prop_assume!(changed != cursor);
-            prop_assert!(key().read::<1>(&changed, "list").is_err());
+            prop_assert!(key().decode::<1>(&changed, "list").is_err());
         }
 
         #[test]
-        fn pages_show_every_row_once(rows in proptest::collection::btree_set("[a-z]{1,3}", 0..60), limit in 1..9_usize) {
+        fn pages_contain_every_row_once(rows in proptest::collection::btree_set("[a-z]{1,3}", 0..60), limit in 1..9_usize) {
             let mut cursor = None;
             let mut seen = Vec::new();
             loop {
@@ -265,21 +266,21 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_belongs_to_its_list_and_its_installation() {
-        let cursor = key().write("a", vec!["x".to_owned()]);
-        assert_eq!(key().read::<1>(&cursor, "a"), Ok(["x".to_owned()]));
-        assert_eq!(key().read::<1>(&cursor, "b"), Err(InvalidCursorError));
-        assert_eq!(key().read::<2>(&cursor, "a"), Err(InvalidCursorError));
-        assert_eq!(CursorKey::new(b"other", None).read::<1>(&cursor, "a"), Err(InvalidCursorError));
+    fn cursor_is_valid_for_its_list_and_installation_only() {
+        let cursor = key().encode("a", vec!["x".to_owned()]);
+        assert_eq!(key().decode::<1>(&cursor, "a"), Ok(["x".to_owned()]));
+        assert_eq!(key().decode::<1>(&cursor, "b"), Err(InvalidCursorError));
+        assert_eq!(key().decode::<2>(&cursor, "a"), Err(InvalidCursorError));
+        assert_eq!(CursorKey::new(b"other", None).decode::<1>(&cursor, "a"), Err(InvalidCursorError));
     }
 
     #[test]
-    fn a_cursor_outlives_one_rotation() {
-        let old = key().write("a", vec!["x".to_owned()]);
+    fn cursor_is_valid_until_the_second_rotation() {
+        let old = key().encode("a", vec!["x".to_owned()]);
         let rotated = CursorKey::new(b"other", Some(b"secret"));
-        assert_eq!(rotated.read::<1>(&old, "a"), Ok(["x".to_owned()]));
-        assert_eq!(rotated.read::<1>(&old, "b"), Err(InvalidCursorError));
-        assert!(rotated.knows(&old) && !key().knows(&rotated.write("a", vec!["x".to_owned()])));
-        assert!(!CursorKey::new(b"third", Some(b"other")).knows(&old));
+        assert_eq!(rotated.decode::<1>(&old, "a"), Ok(["x".to_owned()]));
+        assert_eq!(rotated.decode::<1>(&old, "b"), Err(InvalidCursorError));
+        assert!(rotated.verifies(&old) && !key().verifies(&rotated.encode("a", vec!["x".to_owned()])));
+        assert!(!CursorKey::new(b"third", Some(b"other")).verifies(&old));
     }
 }

@@ -1,5 +1,5 @@
-//! Rate buckets: counted in the table, so that every instance of a function counts together, and remembered here once
-//! they are full, so that a flood becomes no writes.
+//! The rate limiter. Counters are stored in the table, so that all instances of a function share them. FullBucket
+//! buckets are also cached in memory, so that requests above a limit cause no writes.
 
 use std::{
     collections::HashMap,
@@ -14,71 +14,74 @@ use super::{
 };
 use crate::domain::rate_limit::Bucket;
 
-/// So many full buckets are remembered: with more, some are counted once more than they need.
-const MAX_REMEMBERED: usize = 10_000;
-/// How long a bucket stays in the table when its window is over. Nothing reads it then.
-const AFTER: SignedDuration = SignedDuration::from_hours(1);
+/// The maximum number of cached full buckets. Further full buckets cause writes.
+const MAX_CACHED: usize = 10_000;
+/// How long a counter is stored after its window ended.
+const RETENTION: SignedDuration = SignedDuration::from_hours(1);
 
-/// Something was asked for too often.
+/// A rate limit was exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there were too many of these requests: ask again in {seconds} s")]
+#[error("too many requests; retry after {seconds} seconds")]
 pub struct RateLimitExceeded {
-    /// Until when, from now.
+    /// The time until the window ends, in seconds.
     pub seconds: u64,
 }
 
-/// Why a request that was counted goes no further.
+/// Why a counted request is rejected.
 #[derive(Debug, thiserror::Error)]
-pub enum CountError {
-    /// There were too many.
+pub enum RateLimitError {
+    /// The rate limit was exceeded.
     #[error(transparent)]
     RateLimitExceeded(#[from] RateLimitExceeded),
-    /// It could not be counted. What is to be limited does not happen uncounted.
+    /// The request could not be counted, so it can't be allowed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Which buckets are full, as far as this process has seen. Clones share it.
+/// A cache of the buckets that this process knows to be full. Clones share the cache.
 #[derive(Debug, Clone, Default)]
-pub struct RateLimiter(Arc<Mutex<HashMap<String, Full>>>);
+pub struct RateLimiter(Arc<Mutex<HashMap<String, FullBucket>>>);
 
-/// A bucket that was full at a limit, until its window is over. Of a limit that has grown meanwhile it says nothing.
+/// A bucket that is full until its window ends. It is not full if the limit has been raised since.
 #[derive(Debug, Clone, Copy)]
-struct Full {
-    most: u64,
+struct FullBucket {
+    max: u64,
     end: i64,
 }
 
 impl RateLimiter {
-    /// Goes on unless the bucket is known to be full. No I/O.
+    /// Rejects the request if the bucket is known to be full. Performs no I/O.
     pub fn check(&self, bucket: &Bucket, now: Timestamp) -> Result<(), RateLimitExceeded> {
         let full = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if full.get(&bucket.key(now)).is_some_and(|full| full.most >= bucket.limit.most) {
+        if full.get(&bucket.key(now)).is_some_and(|full| full.max >= bucket.limit.max) {
             return Err(RateLimitExceeded { seconds: bucket.window(now).seconds_left(now) });
         }
         Ok(())
     }
 
-    fn remember(&self, bucket: &Bucket, now: Timestamp) {
+    fn mark_full(&self, bucket: &Bucket, now: Timestamp) {
         let mut full = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if full.len() >= MAX_REMEMBERED {
+        if full.len() >= MAX_CACHED {
             full.retain(|_, full| full.end > now.as_second());
         }
-        if full.len() < MAX_REMEMBERED {
-            full.insert(bucket.key(now), Full { most: bucket.limit.most, end: bucket.window(now).end });
+        if full.len() < MAX_CACHED {
+            full.insert(bucket.key(now), FullBucket { max: bucket.limit.max, end: bucket.window(now).end });
         }
     }
 
-    /// Counts one more. Those up to the limit go on; the one that reaches it is the last that is written from here.
-    pub async fn count(&self, table: &Table, bucket: &Bucket, now: Timestamp) -> Result<(), CountError> {
+    /// Counts a request, and rejects it if the limit is exceeded. Once the limit is reached, further requests are
+    /// rejected without a write.
+    pub async fn count(&self, table: &Table, bucket: &Bucket, now: Timestamp) -> Result<(), RateLimitError> {
         self.check(bucket, now)?;
         let window = bucket.window(now);
-        // An answer that was lost is asked for again and may count twice, which harms nobody.
-        let counted = table.add_one(keys::rate(&bucket.key(now)), window.end.saturating_add(AFTER.as_secs())).await?;
-        if counted >= bucket.limit.most {
-            self.remember(bucket, now);
+        // If a response is lost, the SDK retries and the request may be counted twice, which is acceptable.
+        let counted = table
+            .increment(keys::rate_limit_counter(&bucket.key(now)), window.end.saturating_add(RETENTION.as_secs()))
+            .await?;
+        if counted >= bucket.limit.max {
+            self.mark_full(bucket, now);
         }
-        if counted > bucket.limit.most {
+        if counted > bucket.limit.max {
             return Err(RateLimitExceeded { seconds: window.seconds_left(now) }.into());
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The table's schema: making it, where no template deploys it, and telling a table of another one.
+//! The schema of the table: creation without a template, and validation.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use aws_sdk_dynamodb::{
     },
 };
 
-use super::table::{StoreError, Table, failure};
+use super::table::{StoreError, Table, store_error};
 
-/// The attribute by whose epoch seconds DynamoDB deletes, some days late.
+/// The TTL attribute, a Unix time. DynamoDB deletes expired items within a few days.
 pub const TTL_ATTRIBUTE: &str = "expires_at_epoch";
 
 fn rejected(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
@@ -25,12 +25,12 @@ fn key_schema(partition: &str, sort: &str) -> Result<Vec<KeySchemaElement>, Stor
     Ok(vec![part(partition, KeyType::Hash).map_err(rejected)?, part(sort, KeyType::Range).map_err(rejected)?])
 }
 
-/// The indexes. Each has the keys that are named like it.
+/// The global secondary indexes. Their key attributes are named after them, such as `GSI1PK` and `GSI1SK`.
 const INDEXES: [&str; 2] = ["GSI1", "GSI2"];
 
 fn index(name: &str) -> Result<GlobalSecondaryIndex, StoreError> {
-    // The lists show the whole of what they list, and only listed items have an index's keys: seats and activations,
-    // which change often, are in none.
+    // Lists show whole items, so all attributes are projected. Only listed items have index keys; seats and
+    // activations, which change often, are not indexed.
     let all = Projection::builder().projection_type(ProjectionType::All).build();
     GlobalSecondaryIndex::builder()
         .index_name(name)
@@ -40,63 +40,64 @@ fn index(name: &str) -> Result<GlobalSecondaryIndex, StoreError> {
         .map_err(rejected)
 }
 
-/// How often, and after what pause, a table that is being made is looked at: two minutes in all.
-const LOOKS: u32 = 600;
-const PAUSE: Duration = Duration::from_millis(200);
+/// The maximum number of status checks while the table is created; with the interval, two minutes.
+const MAX_STATUS_CHECKS: u32 = 600;
+/// The time between status checks.
+const STATUS_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Why a table is not one of ours; none where it is.
-fn other_schema(table: &TableDescription) -> Option<String> {
-    let has = |keys: &[KeySchemaElement], names: [&str; 2]| {
+/// Returns how the schema of the table differs from the expected one; `None` if it matches.
+fn schema_difference(table: &TableDescription) -> Option<String> {
+    let has_keys = |keys: &[KeySchemaElement], names: [&str; 2]| {
         keys.iter().map(KeySchemaElement::attribute_name).eq(names)
             && table.attribute_definitions().iter().all(|attribute| {
                 !names.contains(&attribute.attribute_name()) || *attribute.attribute_type() == ScalarAttributeType::S
             })
     };
-    if !has(table.key_schema(), ["PK", "SK"]) {
-        return Some("its keys are not the texts PK and SK".to_owned());
+    if !has_keys(table.key_schema(), ["PK", "SK"]) {
+        return Some("its keys must be the strings PK and SK".to_owned());
     }
-    let is_there = |name: &str| {
+    let has_index = |name: &str| {
         let (pk, sk) = (format!("{name}PK"), format!("{name}SK"));
         let indexes = table.global_secondary_indexes();
-        indexes.iter().any(|index| index.index_name() == Some(name) && has(index.key_schema(), [&pk, &sk]))
+        indexes.iter().any(|index| index.index_name() == Some(name) && has_keys(index.key_schema(), [&pk, &sk]))
     };
-    let missing = INDEXES.into_iter().find(|name| !is_there(name))?;
-    Some(format!("it has no index {missing} with the texts {missing}PK and {missing}SK for keys"))
+    let missing = INDEXES.into_iter().find(|name| !has_index(name))?;
+    Some(format!("it must have an index {missing} with the string keys {missing}PK and {missing}SK"))
 }
 
 impl Table {
-    /// Refuses a table that is missing or has another schema.
+    /// Returns an error if the table does not exist or has another schema.
     pub async fn check_schema(&self) -> Result<(), StoreError> {
-        let other = match self.description().await? {
-            None => Some("there is none of this name in this region and account".to_owned()),
-            Some(table) => other_schema(&table),
+        let difference = match self.description().await? {
+            None => Some("it does not exist in this account and region".to_owned()),
+            Some(table) => schema_difference(&table),
         };
-        other.map_or(Ok(()), |fault| Err(StoreError::OtherTable { table: self.name().to_owned(), fault }))
+        difference.map_or(Ok(()), |reason| Err(StoreError::UnusableTable { table: self.name().to_owned(), reason }))
     }
 
-    /// Makes the table unless it is there, and comes back when it can be used.
+    /// Creates the table if it does not exist, and waits until it is active.
     pub async fn create_if_missing(&self) -> Result<(), StoreError> {
         match self.description().await? {
             None => self.create_table().await?,
             Some(_) => self.check_schema().await?,
         }
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_STATUS_CHECKS {
             let status = self.description().await?.and_then(|table| table.table_status);
             if let Some(TableStatus::Active | TableStatus::Updating) = status {
-                // Also of a table that is there: the process that made it may have ended before this.
+                // Also for an existing table: the process that created it may have stopped before enabling TTL.
                 return self.enable_ttl().await;
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(STATUS_CHECK_INTERVAL).await;
         }
-        Err(StoreError::Unavailable(format!("the table {} does not become active", self.name())))
+        Err(StoreError::Unavailable(format!("table {} does not become active", self.name())))
     }
 
     async fn description(&self) -> Result<Option<TableDescription>, StoreError> {
         match self.client().describe_table().table_name(self.name()).send().await {
-            Ok(answer) => Ok(answer.table),
+            Ok(response) => Ok(response.table),
             Err(error) => match error.as_service_error() {
                 Some(DescribeTableError::ResourceNotFoundException(_)) => Ok(None),
-                _ => Err(failure(&error)),
+                _ => Err(store_error(&error)),
             },
         }
     }
@@ -112,7 +113,7 @@ impl Table {
             .stream_view_type(StreamViewType::NewAndOldImages)
             .build()
             .map_err(rejected)?;
-        let asked = self
+        let request = self
             .client()
             .create_table()
             .table_name(self.name())
@@ -121,24 +122,24 @@ impl Table {
             .set_key_schema(Some(key_schema("PK", "SK")?))
             .set_global_secondary_indexes(Some(INDEXES.into_iter().map(index).collect::<Result<_, _>>()?))
             .stream_specification(stream);
-        let Err(error) = asked.send().await else { return Ok(()) };
+        let Err(error) = request.send().await else { return Ok(()) };
         match error.as_service_error() {
-            // Another process was first.
+            // Another process created the table.
             Some(CreateTableError::ResourceInUseException(_)) => Ok(()),
-            _ => Err(failure(&error)),
+            _ => Err(store_error(&error)),
         }
     }
 
     async fn enable_ttl(&self) -> Result<(), StoreError> {
         let described = self.client().describe_time_to_live().table_name(self.name()).send().await;
-        let described = described.map_err(|error| failure(&error))?.time_to_live_description;
+        let described = described.map_err(|error| store_error(&error))?.time_to_live_description;
         let status = described.and_then(|ttl| ttl.time_to_live_status);
         if let Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling) = status {
             return Ok(());
         }
         let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(TTL_ATTRIBUTE).build();
-        let asked = self.client().update_time_to_live().table_name(self.name());
-        asked.time_to_live_specification(ttl.map_err(rejected)?).send().await.map_err(|error| failure(&error))?;
+        let request = self.client().update_time_to_live().table_name(self.name());
+        request.time_to_live_specification(ttl.map_err(rejected)?).send().await.map_err(|error| store_error(&error))?;
         Ok(())
     }
 }

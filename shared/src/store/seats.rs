@@ -1,16 +1,16 @@
-//! Seats: tiny items, written only when a seat changes hands.
+//! Seats: small items that are written only when a seat is taken or freed.
 //!
-//! A license of five seats has the keys `SEAT#00000` to `SEAT#00004` and no others that count, so a sixth machine is
-//! not refused by a counter: there is nowhere to put it.
+//! A license key with five seats has the seat keys `SEAT#00000` to `SEAT#00004`; other numbers do not count. Activating
+//! a sixth machine fails because no key is left, not because of a counter.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
 use super::{
-    activations::{activation_item, activation_of, life},
+    activations::{activation_item, nonce, parse_activation},
     events::event_item,
     keys,
-    table::{Item, Query, StoreError, Table, b, bare_item, n},
+    table::{Item, Query, StoreError, Table, b, key_only_item, n},
     transaction::{CommitOutcome, Condition, ConditionFailures, Transaction},
 };
 use crate::domain::{
@@ -18,61 +18,61 @@ use crate::domain::{
     seat::{SeatWindow, whole_second},
 };
 
-/// A machine that is to begin a life on a license.
+/// A new activation of a machine.
 #[derive(Debug, Clone, Copy)]
 pub struct NewActivation<'a> {
-    /// The new life; its seat is the one to take, or none where the license has no limit.
+    /// The activation. Its `seat` is the seat to take; `None` if the license key has no limit.
     pub activation: &'a Activation,
-    /// What was read of the machine and found dead, if there was anything.
-    pub dead: Option<&'a Activation>,
-    /// That it was activated, or took over.
+    /// The previous activation of the machine that was read and is no longer live, if any.
+    pub previous: Option<&'a Activation>,
+    /// The event that the machine was activated or took over a seat.
     pub event: &'a Event,
 }
 
-/// What became of a beginning.
+/// The outcome of an activation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActivationOutcome {
-    /// The machine has its seat.
+    /// The machine is activated.
     Done(Box<Activation>),
-    /// Something is no longer as it was read: begin again.
-    Lost,
+    /// An item was changed since it was read. Read again and retry.
+    Conflict,
 }
 
-/// Who holds a seat, as the seat says.
+/// The holder of a seat, according to the seat item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeatHolder {
-    /// The seat's number.
+    /// The number of the seat.
     pub number: u32,
-    /// The activation that holds it.
+    /// The activation that holds the seat.
     pub id: ActivationId,
-    /// The generation that it is held in.
+    /// The generation in which the seat was taken.
     pub generation: u32,
 }
 
 impl SeatHolder {
-    pub(super) fn of(license: LicenseId, item: &Item) -> Result<Self, StoreError> {
+    pub(super) fn parse(license: LicenseId, item: &Item) -> Result<Self, StoreError> {
         let bytes = |name: &str| item.get(name).and_then(|value| Some(value.as_b().ok()?.as_ref()));
         let number = |name: &str| item.get(name).and_then(|value| value.as_n().ok()?.parse().ok());
-        let place = item.get("SK").and_then(|sk| sk.as_s().ok()?.strip_prefix(keys::SEAT)?.parse().ok());
+        let seat = item.get("SK").and_then(|sk| sk.as_s().ok()?.strip_prefix(keys::SEAT)?.parse().ok());
         let machine = bytes("machine").and_then(|hash| Some(MachineHash(hash.try_into().ok()?)));
-        let life = bytes("life").and_then(|life| life.try_into().ok());
-        let whole = (|| Some((place?, machine?, life?, number("generation")?)))();
-        let (number, machine, life, generation) =
-            whole.ok_or_else(|| StoreError::Damaged(format!("a seat of license {license}")))?;
-        Ok(Self { number, id: ActivationId { license, machine, life }, generation })
+        let nonce = bytes("life").and_then(|nonce| nonce.try_into().ok());
+        let attributes = (|| Some((seat?, machine?, nonce?, number("generation")?)))();
+        let (number, machine, nonce, generation) =
+            attributes.ok_or_else(|| StoreError::InvalidItem(format!("seat of license {license}")))?;
+        Ok(Self { number, id: ActivationId { license, machine, nonce }, generation })
     }
 
-    pub(super) fn still_holds(&self) -> Condition {
+    pub(super) fn still_held(&self) -> Condition {
         held_by(&self.id, self.generation)
     }
 }
 
-/// The seat is held as this activation says.
+/// The seat is held by this activation.
 pub(super) fn still_held_by(holder: &Activation) -> Condition {
     held_by(&holder.id, holder.generation)
 }
 
-/// The seat is free, or somebody else's.
+/// The seat is free or held by another activation.
 pub(super) fn not_held_by(activation: &Activation) -> Condition {
     let held = still_held_by(activation);
     Condition { expression: format!("attribute_not_exists(PK) OR NOT ({})", held.expression), ..held }
@@ -80,26 +80,26 @@ pub(super) fn not_held_by(activation: &Activation) -> Condition {
 
 fn held_by(id: &ActivationId, generation: u32) -> Condition {
     Condition::new("machine = :holder AND life = :holder_life AND generation = :holder_generation")
-        .value(":holder", machine(id.machine))
-        .value(":holder_life", life(id))
+        .value(":holder", machine_attribute(id.machine))
+        .value(":holder_life", nonce(id))
         .value(":holder_generation", n(generation))
 }
 
-fn machine(hash: MachineHash) -> AttributeValue {
+fn machine_attribute(hash: MachineHash) -> AttributeValue {
     b(hash.0)
 }
 
 fn seat_item(holder: &Activation, number: u32) -> Item {
-    let mut item = bare_item(keys::seat(holder.id.license, number));
-    item.insert("machine".to_owned(), machine(holder.id.machine));
-    item.insert("life".to_owned(), life(&holder.id));
+    let mut item = key_only_item(keys::seat(holder.id.license, number));
+    item.insert("machine".to_owned(), machine_attribute(holder.id.machine));
+    item.insert("life".to_owned(), nonce(&holder.id));
     item.insert("generation".to_owned(), n(holder.generation));
     item
 }
 
 impl Table {
-    /// The numbers of a window that are taken: those held in the license's generation, or in a higher one, which
-    /// tells that the license was read too early.
+    /// Reads the taken seat numbers of a window: those held in the license key's generation or in a higher one. A
+    /// higher generation means that the license key was regenerated after it was read.
     pub async fn taken_seats(&self, license: &License, window: &SeatWindow) -> Result<Vec<u32>, StoreError> {
         let held = Condition::new("generation >= :generation").value(":generation", n(license.generation));
         let query = Query {
@@ -107,15 +107,16 @@ impl Table {
             attributes: Some(&["SK"]),
             ..Query::between(
                 keys::license_partition(license.id),
-                keys::seat_place(window.start),
-                keys::seat_place(window.end.saturating_sub(1)),
+                keys::seat_sort_key(window.start),
+                keys::seat_sort_key(window.end.saturating_sub(1)),
             )
         };
         let number = |item: &Item| item.get("SK")?.as_s().ok()?.strip_prefix(keys::SEAT)?.parse().ok();
         Ok(self.query_all(query).await?.iter().filter_map(number).collect())
     }
 
-    /// How many seats are held in the license's generation, below its limit; without a limit, how many machines.
+    /// Counts the seats within the limit that are held in the license key's generation, or the activations if there is
+    /// no limit.
     pub async fn seats_used(&self, license: &License) -> Result<usize, StoreError> {
         match license.max_users {
             None => self.count_activations(license).await,
@@ -123,78 +124,83 @@ impl Table {
         }
     }
 
-    /// Takes a free seat: absent, or left from a lower generation.
-    pub async fn take_free_seat(&self, begin: NewActivation<'_>) -> Result<ActivationOutcome, StoreError> {
+    /// Activates a machine in a free seat, which is absent or of a lower generation.
+    pub async fn take_free_seat(&self, new: NewActivation<'_>) -> Result<ActivationOutcome, StoreError> {
         let mut transaction = Transaction::new();
-        self.begin_machine(&mut transaction, begin).await?;
-        if let Some(number) = begin.activation.seat {
+        self.add_activation(&mut transaction, new).await?;
+        if let Some(number) = new.activation.seat {
             let free = Condition::new("attribute_not_exists(PK) OR generation < :generation")
-                .value(":generation", n(begin.activation.generation));
-            transaction.put(seat_item(begin.activation, number), free);
+                .value(":generation", n(new.activation.generation));
+            transaction.put(seat_item(new.activation, number), free);
         }
-        begun(begin, self.commit(&transaction).await?)
+        activation_outcome(new, self.commit(&transaction).await?)
     }
 
-    /// Takes the seat of an activation whose lease ended at `lapsed_before` or earlier.
+    /// Activates a machine in the seat of an activation whose lease ended at `lapsed_before` or earlier.
     pub async fn take_over(
         &self,
-        begin: NewActivation<'_>,
+        new: NewActivation<'_>,
         lapsed: &Activation,
         lapsed_before: Timestamp,
     ) -> Result<ActivationOutcome, StoreError> {
-        let Some(number) = lapsed.seat else { return Ok(ActivationOutcome::Lost) };
+        let Some(number) = lapsed.seat else { return Ok(ActivationOutcome::Conflict) };
         let still_lapsed = Condition::new(
             "life = :life AND seat = :seat AND attribute_not_exists(ended_at) AND lease_expires_at <= :lapsed",
         )
-        .value(":life", life(&lapsed.id))
+        .value(":life", nonce(&lapsed.id))
         .value(":seat", n(number))
         .value(":lapsed", n(whole_second(lapsed_before)));
         let mut transaction = Transaction::new();
-        self.begin_machine(&mut transaction, begin).await?;
+        self.add_activation(&mut transaction, new).await?;
         transaction
-            .put(seat_item(begin.activation, number), still_held_by(lapsed))
+            .put(seat_item(new.activation, number), still_held_by(lapsed))
             .delete(keys::machine(lapsed.id.license, lapsed.id.machine), still_lapsed);
-        begun(begin, self.commit(&transaction).await?)
+        activation_outcome(new, self.commit(&transaction).await?)
     }
 
-    /// The part that every beginning has: the machine's item, written whole where there is no life or a dead one, the
-    /// event, and the end of a seat that a smaller limit had cut off. The machine's item comes first.
-    async fn begin_machine(&self, transaction: &mut Transaction, begin: NewActivation<'_>) -> Result<(), StoreError> {
-        let activation = begin.activation;
-        let mut dead = Condition::new("attribute_exists(ended_at) OR generation < :generation")
+    /// Adds the writes that every activation has: the whole activation item, on condition that there is no live
+    /// activation of the machine; the event; and the deletion of the previous activation's seat if it is outside of a
+    /// reduced limit. The activation item is the first write.
+    async fn add_activation(&self, transaction: &mut Transaction, new: NewActivation<'_>) -> Result<(), StoreError> {
+        let activation = new.activation;
+        let mut not_live = Condition::new("attribute_exists(ended_at) OR generation < :generation")
             .value(":generation", n(activation.generation));
-        if let Some(read) = begin.dead {
-            dead = dead.or("life = :dead").value(":dead", life(&read.id));
+        if let Some(read) = new.previous {
+            not_live = not_live.or("life = :previous").value(":previous", nonce(&read.id));
         }
-        // A life that was begun by an earlier try of ours, and ended since, does not begin again.
-        let no_life = dead.and("life <> :own").value(":own", life(&activation.id)).or("attribute_not_exists(PK)");
-        transaction.put(activation_item(activation)?, no_life).put_always(event_item(begin.event)?);
-        let cut_off = begin.dead.filter(|dead| dead.ended_at.is_none() && dead.generation == activation.generation);
-        if let Some((dead, number)) = cut_off.and_then(|dead| Some((dead, dead.seat?))) {
-            let seat = keys::seat(dead.id.license, number);
-            if self.get(seat.clone()).await?.is_some_and(|item| names(&item, dead)) {
-                transaction.delete(seat, still_held_by(dead));
+        // An activation that was written by an earlier attempt of this request and has ended since is not written
+        // again.
+        let condition =
+            not_live.and("life <> :own").value(":own", nonce(&activation.id)).or("attribute_not_exists(PK)");
+        transaction.put(activation_item(activation)?, condition).put_always(event_item(new.event)?);
+        let outside_limit =
+            new.previous.filter(|previous| previous.ended_at.is_none() && previous.generation == activation.generation);
+        if let Some((previous, number)) = outside_limit.and_then(|previous| Some((previous, previous.seat?))) {
+            let seat = keys::seat(previous.id.license, number);
+            if self.get(seat.clone()).await?.is_some_and(|item| is_seat_of(&item, previous)) {
+                transaction.delete(seat, still_held_by(previous));
             }
         }
         Ok(())
     }
 }
 
-/// Whether a seat item names this activation.
-pub(super) fn names(item: &Item, holder: &Activation) -> bool {
-    item.get("machine") == Some(&machine(holder.id.machine)) && item.get("life") == Some(&life(&holder.id))
+/// Returns whether a seat item is held by this activation.
+pub(super) fn is_seat_of(item: &Item, holder: &Activation) -> bool {
+    item.get("machine") == Some(&machine_attribute(holder.id.machine)) && item.get("life") == Some(&nonce(&holder.id))
 }
 
-/// A refusal whose old item is our own new life means that an earlier try of ours was written.
-fn begun(begin: NewActivation<'_>, committed: CommitOutcome) -> Result<ActivationOutcome, StoreError> {
-    let own = |refused: &ConditionFailures| refused.old(0).map(activation_of).transpose();
+/// Interprets the result of an activation's transaction. If the existing activation item is the new activation, an
+/// earlier attempt of this request took effect.
+fn activation_outcome(new: NewActivation<'_>, committed: CommitOutcome) -> Result<ActivationOutcome, StoreError> {
+    let existing = |failures: &ConditionFailures| failures.old(0).map(parse_activation).transpose();
     Ok(match committed {
-        CommitOutcome::Done => ActivationOutcome::Done(Box::new(begin.activation.clone())),
-        CommitOutcome::Refused(refused) => match own(&refused)? {
-            Some(old) if old.id == begin.activation.id && old.ended_at.is_none() => {
+        CommitOutcome::Done => ActivationOutcome::Done(Box::new(new.activation.clone())),
+        CommitOutcome::ConditionFailed(failures) => match existing(&failures)? {
+            Some(old) if old.id == new.activation.id && old.ended_at.is_none() => {
                 ActivationOutcome::Done(Box::new(old))
             }
-            _ => ActivationOutcome::Lost,
+            _ => ActivationOutcome::Conflict,
         },
     })
 }

@@ -1,4 +1,4 @@
-//! The figures of the overview: one item, made anew now and then.
+//! The statistics of the overview page: one item that is updated periodically.
 
 use std::collections::BTreeMap;
 
@@ -8,107 +8,109 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     keys,
-    licenses::license_of,
+    licenses::parse_license,
     table::{Query, StoreError, Table, from_item, n, to_item},
     transaction::Condition,
 };
 use crate::domain::{
     CustomerId, EventType, License,
-    statistics::{Day, LATEST, Statistics, Tally, days_until, latest},
+    statistics::{Day, MAX_LATEST_EVENTS, Statistics, StatisticsBuilder, days_until, latest_events},
 };
 
-/// How many questions are under way at once: a run is in no hurry, and takes nothing from whoever is.
-const AT_ONCE: usize = 16;
+/// The number of concurrent queries. It is low, so that other requests are not throttled.
+const MAX_CONCURRENCY: usize = 16;
 
-/// How far the first run looks back for the latest events.
-const LONG_AGO: SignedDuration = SignedDuration::from_hours(60 * 24);
+/// How far the first update looks back for the latest events.
+const INITIAL_LOOKBACK: SignedDuration = SignedDuration::from_hours(60 * 24);
 
-/// What is read of an event to count it.
+/// The attribute of an event that is counted.
 #[derive(Deserialize)]
-struct Kind {
+struct EventTypeRecord {
     r#type: EventType,
 }
 
-/// The figures, as they lie in the table: a time to compare, and the rest as it is.
+/// The stored statistics, with their time as a number that conditions can compare.
 #[derive(Serialize, Deserialize)]
-struct Record {
+struct StatisticsRecord {
     made_at_ms: i64,
     statistics: Statistics,
 }
 
 impl Table {
-    /// The figures of the last run; none before the first.
+    /// Reads the statistics; `None` if they were never computed.
     pub async fn statistics(&self) -> Result<Option<Statistics>, StoreError> {
         let item = self.get(keys::statistics()).await?;
-        Ok(item.map(from_item::<Record>).transpose()?.map(|record| record.statistics))
+        Ok(item.map(from_item::<StatisticsRecord>).transpose()?.map(|record| record.statistics))
     }
 
-    /// Makes the figures and keeps them, unless a later run has. It reads the list of all license keys page by page, counts
-    /// the seats of active ones that have a limit, and the events of those days that may have changed since the run
-    /// before: for 1,000 license keys, some 600 read units, and one write.
-    pub async fn make_statistics(&self, now: Timestamp) -> Result<Statistics, StoreError> {
-        let before = self.statistics().await?;
-        let latest = match &before {
-            Some(before) => latest(self.events_since(before.made_at, now, LATEST).await?, &before.latest),
-            None => self.events_since(now - LONG_AGO, now, LATEST).await?,
+    /// Computes and stores the statistics, unless newer ones are stored. Reads all license keys page by page, counts
+    /// the seats of active license keys with a limit, and counts the events of the days that may have changed since the
+    /// previous update. With 1,000 license keys, this costs about 600 read units and one write.
+    pub async fn update_statistics(&self, now: Timestamp) -> Result<Statistics, StoreError> {
+        let previous = self.statistics().await?;
+        let latest = match &previous {
+            Some(previous) => {
+                latest_events(self.events_since(previous.made_at, now, MAX_LATEST_EVENTS).await?, &previous.latest)
+            }
+            None => self.events_since(now - INITIAL_LOOKBACK, now, MAX_LATEST_EVENTS).await?,
         };
-        let before = before.map(|before| before.days).unwrap_or_default();
+        let previous = previous.map(|previous| previous.days).unwrap_or_default();
         let days =
-            stream::iter(days_until(now)).map(|date| self.day(date, &before, now)).buffered(2).try_collect().await?;
-        let mut statistics = self.tally(now).await?.finish(days, latest);
-        let ids = statistics.named().map(|key| key.customer_id).collect::<Vec<_>>();
-        let names = self.names_of(ids).await?;
-        for key in statistics.named() {
+            stream::iter(days_until(now)).map(|date| self.day(date, &previous, now)).buffered(2).try_collect().await?;
+        let mut statistics = self.count_licenses(now).await?.build(days, latest);
+        let ids = statistics.listed_licenses().map(|key| key.customer_id).collect::<Vec<_>>();
+        let names = self.customer_names(ids).await?;
+        for key in statistics.listed_licenses() {
             key.customer_name = names.get(&key.customer_id).cloned().unwrap_or_default();
         }
-        let record = Record { made_at_ms: now.as_millisecond(), statistics };
+        let record = StatisticsRecord { made_at_ms: now.as_millisecond(), statistics };
         let not_newer = Condition::new("attribute_not_exists(PK) OR made_at_ms <= :made_at")
             .value(":made_at", n(record.made_at_ms));
         self.put(to_item(keys::statistics(), &record)?, &not_newer).await?;
         Ok(record.statistics)
     }
 
-    async fn tally(&self, now: Timestamp) -> Result<Tally, StoreError> {
-        let mut tally = Tally::new(now);
+    async fn count_licenses(&self, now: Timestamp) -> Result<StatisticsBuilder, StoreError> {
+        let mut builder = StatisticsBuilder::new(now);
         let mut query = Query::prefix(keys::LICENSES.to_owned(), "LICENSE#");
         query.index = Some("GSI2");
         loop {
             let page = self.query(query.clone()).await?;
-            let licenses = page.items.into_iter().map(license_of).collect::<Result<Vec<License>, _>>()?;
+            let licenses = page.items.into_iter().map(parse_license).collect::<Result<Vec<License>, _>>()?;
             let seats = licenses.iter().map(|license| {
-                let is_needed = tally.needs_seats(license);
+                let is_needed = builder.needs_seats(license);
                 async move { if is_needed { self.seats_used(license).await.map(Some) } else { Ok(None) } }
             });
-            let seats: Vec<_> = stream::iter(seats).buffered(AT_ONCE).try_collect().await?;
+            let seats: Vec<_> = stream::iter(seats).buffered(MAX_CONCURRENCY).try_collect().await?;
             for (license, seats) in licenses.iter().zip(seats) {
-                tally.count(license, seats);
+                builder.add(license, seats);
             }
-            let Some(next) = page.next else { return Ok(tally) };
+            let Some(next) = page.next else { return Ok(builder) };
             query.after = Some(next);
         }
     }
 
-    /// A day's figures: those of the run before where nothing can have been added to them.
-    async fn day(&self, date: Date, before: &[Day], now: Timestamp) -> Result<Day, StoreError> {
-        if let Some(known) = before.iter().find(|day| day.date == date && day.is_settled()) {
+    /// Counts the events of a day, or returns the previous counts if no event can have been added since.
+    async fn day(&self, date: Date, previous: &[Day], now: Timestamp) -> Result<Day, StoreError> {
+        if let Some(known) = previous.iter().find(|day| day.date == date && day.is_settled()) {
             return Ok(known.clone());
         }
-        let shards = (0..keys::EVENT_SHARDS).map(|shard| self.kinds(date, shard));
+        let shards = (0..keys::EVENT_SHARDS).map(|shard| self.event_types(date, shard));
         let mut day = Day::new(date, now);
-        for kind in try_join_all(shards).await?.into_iter().flatten() {
-            day.count(kind);
+        for event_type in try_join_all(shards).await?.into_iter().flatten() {
+            day.count(event_type);
         }
         Ok(day)
     }
 
-    async fn kinds(&self, date: Date, shard: u8) -> Result<Vec<EventType>, StoreError> {
+    async fn event_types(&self, date: Date, shard: u8) -> Result<Vec<EventType>, StoreError> {
         let mut query = Query::prefix(keys::event_shard(date, shard), "");
         query.index = Some("GSI1");
         let items = self.query_all(query).await?;
-        items.into_iter().map(|item| Ok(from_item::<Kind>(item)?.r#type)).collect()
+        items.into_iter().map(|item| Ok(from_item::<EventTypeRecord>(item)?.r#type)).collect()
     }
 
-    async fn names_of(&self, ids: Vec<CustomerId>) -> Result<BTreeMap<CustomerId, String>, StoreError> {
+    async fn customer_names(&self, ids: Vec<CustomerId>) -> Result<BTreeMap<CustomerId, String>, StoreError> {
         let found = try_join_all(ids.into_iter().map(|id| self.customer(id))).await?;
         Ok(found.into_iter().flatten().map(|found| (found.customer.id, found.customer.name)).collect())
     }

@@ -1,4 +1,4 @@
-//! The table, as DynamoDB serves it: reads, conditional updates, transactions, and what their failures mean.
+//! The DynamoDB table: reads, conditional writes, transactions, and error classification.
 
 use std::{collections::HashMap, error::Error};
 
@@ -20,158 +20,161 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     backoff::Backoff,
     schema::TTL_ATTRIBUTE,
-    transaction::{Change, CommitOutcome, Condition, ConditionFailures, Transaction, Verdict, some},
+    transaction::{CommitOutcome, Condition, ConditionFailures, ConditionResult, ItemUpdate, Transaction, non_empty},
 };
 use crate::{Aws, aws::error_chain};
 
-/// An item as DynamoDB has it: attribute names to values.
+/// A DynamoDB item: attribute names and values.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// Why the store gives no answer.
+/// Why the table could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// DynamoDB throttles, is slow or away. What was asked may have happened.
-    #[error("DynamoDB gave no answer: {0}")]
+    /// DynamoDB throttles, times out or is unreachable. A write may have taken effect.
+    #[error("DynamoDB is unavailable: {0}")]
     Unavailable(String),
-    /// DynamoDB refused what we sent: a fault of ours, or a table of another schema.
-    #[error("DynamoDB refused the request: {0}")]
+    /// DynamoDB rejected the request as invalid: a bug, missing permissions, or a table with another schema.
+    #[error("DynamoDB rejected the request: {0}")]
     Rejected(String),
-    /// The table is missing, or not one of ours.
-    #[error("the table {table} can't be used: {fault}")]
-    OtherTable {
-        /// Its name.
+    /// The table does not exist or has another schema.
+    #[error("table {table} can't be used: {reason}")]
+    UnusableTable {
+        /// The name of the table.
         table: String,
-        /// Why.
-        fault: String,
+        /// What is wrong with the table.
+        reason: String,
     },
-    /// An item does not have the attributes that it should.
-    #[error("an item is damaged: {0}")]
-    Damaged(String),
-    /// Another try of the same request took it over.
-    #[error("another try of this request is under way")]
+    /// An item has missing or invalid attributes.
+    #[error("invalid item: {0}")]
+    InvalidItem(String),
+    /// Another attempt of the same request took over its idempotency record.
+    #[error("another attempt of this request is in progress")]
     ReservationLost,
-    /// The writes of others kept coming first.
-    #[error("other writes came first, again and again")]
+    /// Concurrent writes prevented this write in every attempt.
+    #[error("too many concurrent writes")]
     Contended,
 }
 
-/// The one table. Cheap to clone.
+/// A handle to the table. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Table {
     client: Client,
     name: String,
-    /// The name that it has for whoever holds the keys.
-    keys_name: String,
+    /// The table name in the contexts of sealed values.
+    sealing_name: String,
 }
 
-/// The two parts of an item's primary key.
+/// The primary key of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// Partition.
+    /// Partition key.
     pub pk: String,
-    /// Place in the partition.
+    /// Sort key.
     pub sk: String,
 }
 
-/// What became of a conditional update.
+/// The outcome of a conditional write of one item.
 #[derive(Debug)]
 pub enum UpdateOutcome {
-    /// It was done; after an update, the item as it is now.
+    /// The write succeeded. Contains the new item for updates, and nothing for puts and deletes.
     Done(Item),
-    /// Its condition did not hold; the item as it is, if there is one.
-    Refused(Option<Item>),
+    /// The condition failed. Contains the existing item, if any.
+    ConditionFailed(Option<Item>),
 }
 
-/// A stretch of one partition, or of one index's partition.
+/// A query of a range of sort keys in one partition of the table or of an index.
 #[derive(Debug, Clone)]
 pub struct Query {
-    /// The index; none means the table, which is then read consistently.
+    /// The name of the index; `None` queries the table with consistent reads.
     pub index: Option<&'static str>,
-    /// The partition.
+    /// The partition key.
     pub pk: String,
-    /// From this place on.
+    /// The first sort key.
     pub from: String,
-    /// To this place, inclusive.
+    /// The last sort key, inclusive.
     pub to: String,
-    /// Greatest first.
+    /// Whether items are returned in descending order.
     pub descending: bool,
-    /// Only items for which this holds; what it leaves out was read, and costs, all the same.
+    /// Returns only items that satisfy this condition. Other items are read and billed nevertheless.
     pub filter: Option<Condition>,
-    /// Read no more items than this at once, before the filter.
+    /// The maximum number of items to read per request, before the filter is applied.
     pub limit: Option<i32>,
-    /// Only these attributes.
+    /// The attributes to return; `None` returns all.
     pub attributes: Option<&'static [&'static str]>,
-    /// Go on after this key.
+    /// Continues after the item with this key.
     pub after: Option<Item>,
 }
 
 impl Query {
-    /// All that begins with `prefix`, ascending, whole; with none, the whole partition.
+    /// Queries the sort keys with a prefix in ascending order. An empty prefix queries the whole partition.
     pub fn prefix(pk: String, prefix: &str) -> Self {
-        // DynamoDB takes no empty text for a key. No place of ours begins with less than a letter.
+        // DynamoDB rejects an empty string as key. All sort keys start with a letter, so a space sorts before them.
         let from = if prefix.is_empty() { " " } else { prefix };
         Self::between(pk, from.to_owned(), format!("{prefix}\u{10ffff}"))
     }
 
-    /// A stretch, ascending, whole.
+    /// Queries a range of sort keys in ascending order.
     pub fn between(pk: String, from: String, to: String) -> Self {
         let (index, descending, filter, limit, attributes, after) = (None, false, None, None, None, None);
         Self { index, pk, from, to, descending, filter, limit, attributes, after }
     }
 }
 
-/// One answer to a query.
+/// The result of one query request.
 #[derive(Debug)]
 pub struct QueryPage {
-    /// What was found.
+    /// The items that were found.
     pub items: Vec<Item>,
-    /// Where to go on, if there may be more.
+    /// The key after which to continue, if there may be more items.
     pub next: Option<Item>,
 }
 
 impl Table {
-    /// The table of this name, at `endpoint` in place of the region's own DynamoDB. Nothing is sent yet.
+    /// Creates a handle to the table, at `endpoint` instead of the DynamoDB of the region if given. Sends no request.
     pub fn connect(aws: &Aws, name: &str, endpoint: Option<String>) -> Self {
         let mut config = aws_sdk_dynamodb::config::Builder::from(aws.config());
         config.set_endpoint_url(endpoint);
-        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+        #[expect(clippy::disallowed_methods, reason = "the only place that builds a DynamoDB client")]
         let client = Client::from_conf(config.build());
-        Self { client, name: name.to_owned(), keys_name: name.to_owned() }
+        Self { client, name: name.to_owned(), sealing_name: name.to_owned() }
     }
 
-    /// The same, restored from a backup of the table of this name, which what is sealed in it is bound to.
-    pub fn restored_from(self, keys_name: &str) -> Self {
-        Self { keys_name: keys_name.to_owned(), ..self }
+    /// Declares that the table was restored from a backup of the table `original_name`. Sealed values remain bound to
+    /// that name.
+    pub fn restored_from(self, original_name: &str) -> Self {
+        Self { sealing_name: original_name.to_owned(), ..self }
     }
 
-    /// The SDK's client, for making the table and probing it.
+    /// Returns the SDK client, to create the table and in tests.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The table's name.
+    /// Returns the name of the table.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The name of the table that the keys are for: its own, unless it was restored from a backup of another.
-    pub fn keys_name(&self) -> &str {
-        &self.keys_name
+    /// Returns the table name that sealed values are bound to: the name of the table, or of the table that it was
+    /// restored from.
+    pub fn sealing_name(&self) -> &str {
+        &self.sealing_name
     }
 
-    /// Reads one item, consistently.
+    /// Reads one item with a consistent read.
     pub async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
-        let asked = self.client.get_item().table_name(&self.name).set_key(Some(key.into_item())).consistent_read(true);
-        Ok(asked.send().await.map_err(|error| failure(&error))?.item)
+        let request =
+            self.client.get_item().table_name(&self.name).set_key(Some(key.into_item())).consistent_read(true);
+        Ok(request.send().await.map_err(|error| store_error(&error))?.item)
     }
 
-    /// Reads one page of a query.
+    /// Sends one query request.
     pub async fn query(&self, query: Query) -> Result<QueryPage, StoreError> {
         let (pk, sk) = match query.index {
             None => ("PK".to_owned(), "SK".to_owned()),
             Some(index) => (format!("{index}PK"), format!("{index}SK")),
         };
-        let mut asked = self
+        let mut request = self
             .client
             .query()
             .table_name(&self.name)
@@ -186,20 +189,20 @@ impl Table {
             .set_exclusive_start_key(query.after);
         if let Some(filter) = query.filter {
             if filter.expression.contains("#status") {
-                asked = asked.expression_attribute_names("#status", "status");
+                request = request.expression_attribute_names("#status", "status");
             }
             for (name, value) in filter.values {
-                asked = asked.expression_attribute_values(name, value);
+                request = request.expression_attribute_values(name, value);
             }
-            asked = asked.filter_expression(filter.expression);
+            request = request.filter_expression(filter.expression);
         }
         if let Some(attributes) = query.attributes {
-            asked = asked.projection_expression(attributes.join(", "));
+            request = request.projection_expression(attributes.join(", "));
         }
-        let answer = asked.send().await.map_err(|error| failure(&error))?;
+        let response = request.send().await.map_err(|error| store_error(&error))?;
         Ok(QueryPage {
-            items: answer.items.unwrap_or_default(),
-            next: answer.last_evaluated_key.filter(|key| !key.is_empty()),
+            items: response.items.unwrap_or_default(),
+            next: response.last_evaluated_key.filter(|key| !key.is_empty()),
         })
     }
 
@@ -216,32 +219,34 @@ impl Table {
         }
     }
 
-    /// Changes one item, on condition. Repeating it is safe, so a lost answer is simply asked for again by the SDK.
-    pub async fn update(&self, change: &Change) -> Result<UpdateOutcome, StoreError> {
-        let (update, condition, names, values) = change.expressions();
-        let asked = self
+    /// Updates one item conditionally. Such updates are idempotent, so the SDK may retry them if a response is lost.
+    pub async fn update(&self, update: &ItemUpdate) -> Result<UpdateOutcome, StoreError> {
+        let (expression, condition, names, values) = update.expressions();
+        let request = self
             .client
             .update_item()
             .table_name(&self.name)
-            .set_key(Some(change.key.clone().into_item()))
-            .update_expression(update)
+            .set_key(Some(update.key.clone().into_item()))
+            .update_expression(expression)
             .condition_expression(condition)
-            .set_expression_attribute_names(some(names))
-            .set_expression_attribute_values(some(values))
+            .set_expression_attribute_names(non_empty(names))
+            .set_expression_attribute_values(non_empty(values))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let lost = |error: &UpdateItemError| match error {
-            UpdateItemError::ConditionalCheckFailedException(failed) => Some(Lost::Condition(failed.item.clone())),
-            UpdateItemError::TransactionConflictException(_) => Some(Lost::Conflict),
+        let classify = |error: &UpdateItemError| match error {
+            UpdateItemError::ConditionalCheckFailedException(failed) => {
+                Some(WriteFailure::Condition(failed.item.clone()))
+            }
+            UpdateItemError::TransactionConflictException(_) => Some(WriteFailure::Conflict),
             _ => None,
         };
-        conditionally(|| asked.clone().send(), lost, |answer| answer.attributes).await
+        write_with_retries(|| request.clone().send(), classify, |response| response.attributes).await
     }
 
-    /// Adds one to what is counted in an item, and makes the item where there is none; tells how many it is then.
-    /// The TTL removes it some time after `ttl`, in seconds since 1970.
-    pub(super) async fn add_one(&self, key: Key, ttl: i64) -> Result<u64, StoreError> {
-        let asked = self
+    /// Increments the counter in an item, and creates the item if it does not exist. Returns the new value. DynamoDB
+    /// deletes the item some time after `ttl`, as Unix time.
+    pub(super) async fn increment(&self, key: Key, ttl: i64) -> Result<u64, StoreError> {
+        let request = self
             .client
             .update_item()
             .table_name(&self.name)
@@ -250,89 +255,92 @@ impl Table {
             .expression_attribute_values(":one", n(1))
             .expression_attribute_values(":ttl", n(ttl))
             .return_values(ReturnValue::UpdatedNew);
-        let item = asked.send().await.map_err(|error| failure(&error))?.attributes.unwrap_or_default();
+        let item = request.send().await.map_err(|error| store_error(&error))?.attributes.unwrap_or_default();
         let counted = item.get("counted").and_then(|counted| counted.as_n().ok()?.parse().ok());
-        counted.ok_or_else(|| StoreError::Damaged("a rate bucket without its count".to_owned()))
+        counted.ok_or_else(|| StoreError::InvalidItem("rate limit counter without a count".to_owned()))
     }
 
-    /// Writes one item whole, on condition.
+    /// Writes a whole item conditionally.
     pub async fn put(&self, item: Item, condition: &Condition) -> Result<UpdateOutcome, StoreError> {
-        let asked = self
+        let request = self
             .client
             .put_item()
             .table_name(&self.name)
             .set_item(Some(item))
             .condition_expression(&condition.expression)
-            .set_expression_attribute_values(some(condition.values.clone()))
+            .set_expression_attribute_values(non_empty(condition.values.clone()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let lost = |error: &PutItemError| match error {
-            PutItemError::ConditionalCheckFailedException(failed) => Some(Lost::Condition(failed.item.clone())),
-            PutItemError::TransactionConflictException(_) => Some(Lost::Conflict),
+        let classify = |error: &PutItemError| match error {
+            PutItemError::ConditionalCheckFailedException(failed) => Some(WriteFailure::Condition(failed.item.clone())),
+            PutItemError::TransactionConflictException(_) => Some(WriteFailure::Conflict),
             _ => None,
         };
-        conditionally(|| asked.clone().send(), lost, |_| None).await
+        write_with_retries(|| request.clone().send(), classify, |_| None).await
     }
 
-    /// Deletes one item, on condition.
+    /// Deletes one item conditionally.
     pub async fn delete(&self, key: Key, condition: &Condition) -> Result<UpdateOutcome, StoreError> {
-        let asked = self
+        let request = self
             .client
             .delete_item()
             .table_name(&self.name)
             .set_key(Some(key.into_item()))
             .condition_expression(&condition.expression)
-            .set_expression_attribute_values(some(condition.values.clone()))
+            .set_expression_attribute_values(non_empty(condition.values.clone()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let lost = |error: &DeleteItemError| match error {
-            DeleteItemError::ConditionalCheckFailedException(failed) => Some(Lost::Condition(failed.item.clone())),
-            DeleteItemError::TransactionConflictException(_) => Some(Lost::Conflict),
+        let classify = |error: &DeleteItemError| match error {
+            DeleteItemError::ConditionalCheckFailedException(failed) => {
+                Some(WriteFailure::Condition(failed.item.clone()))
+            }
+            DeleteItemError::TransactionConflictException(_) => Some(WriteFailure::Conflict),
             _ => None,
         };
-        conditionally(|| asked.clone().send(), lost, |_| None).await
+        write_with_retries(|| request.clone().send(), classify, |_| None).await
     }
 
-    /// Writes a transaction. The SDK repeats it under one client request token while its outcome is unknown, so that
-    /// it happens once; a conflict with another transaction is tried again here, under a new token.
+    /// Writes a transaction. While the outcome is unknown, the SDK retries with the same client request token, so that
+    /// the transaction takes effect at most once. After a conflict with another write, the transaction is retried with
+    /// a new token.
     pub async fn commit(&self, transaction: &Transaction) -> Result<CommitOutcome, StoreError> {
         let items = transaction.for_table(&self.name);
         let mut token = request_token();
         let mut backoff = Backoff::default();
         loop {
-            let asked = self
+            let request = self
                 .client
                 .transact_write_items()
                 .set_transact_items(Some(items.clone()))
                 .client_request_token(token.clone());
-            let Err(error) = asked.send().await else { return Ok(CommitOutcome::Done) };
+            let Err(error) = request.send().await else { return Ok(CommitOutcome::Done) };
             match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    match read_reasons(cancelled.cancellation_reasons()) {
-                        Reasons::Conditions(refusals) => return Ok(CommitOutcome::Refused(refusals)),
-                        Reasons::Passing => token = request_token(),
-                        Reasons::Other(reason) => return Err(StoreError::Rejected(reason)),
+                    match cancellation_cause(cancelled.cancellation_reasons()) {
+                        CancellationCause::Conditions(failures) => return Ok(CommitOutcome::ConditionFailed(failures)),
+                        CancellationCause::Transient => token = request_token(),
+                        CancellationCause::Other(reason) => return Err(StoreError::Rejected(reason)),
                     }
                 }
-                // Our own first attempt is still under way: ask again under the same token.
+                // The SDK's previous attempt is still in progress: retry with the same token.
                 Some(TransactWriteItemsError::TransactionInProgressException(_)) => {}
-                _ => return Err(failure(&error)),
+                _ => return Err(store_error(&error)),
             }
             backoff.retry().await?;
         }
     }
 }
 
-/// How a write to one item was lost.
-enum Lost {
-    /// Its condition does not hold; the item as it is.
+/// Why a write of one item did not take effect.
+enum WriteFailure {
+    /// The condition failed. Contains the existing item, if any.
     Condition(Option<Item>),
-    /// A transaction holds the item.
+    /// A transaction is writing the item.
     Conflict,
 }
 
-/// Writes one item, again while a transaction holds it. `written` is what the answer shows of the item.
-async fn conditionally<T, E, F>(
-    ask: impl Fn() -> F,
-    lost: impl Fn(&E) -> Option<Lost>,
+/// Writes one item, and retries while a transaction is writing it. `written` returns the item of a response.
+async fn write_with_retries<T, E, F>(
+    send: impl Fn() -> F,
+    classify: impl Fn(&E) -> Option<WriteFailure>,
     written: impl Fn(T) -> Option<Item>,
 ) -> Result<UpdateOutcome, StoreError>
 where
@@ -341,38 +349,44 @@ where
 {
     let mut backoff = Backoff::default();
     loop {
-        let error = match ask().await {
-            Ok(answer) => return Ok(UpdateOutcome::Done(written(answer).unwrap_or_default())),
+        let error = match send().await {
+            Ok(response) => return Ok(UpdateOutcome::Done(written(response).unwrap_or_default())),
             Err(error) => error,
         };
-        match error.as_service_error().and_then(&lost) {
-            Some(Lost::Condition(item)) => return Ok(UpdateOutcome::Refused(item.filter(|item| !item.is_empty()))),
-            Some(Lost::Conflict) => backoff.retry().await?,
-            None => return Err(failure(&error)),
+        match error.as_service_error().and_then(&classify) {
+            Some(WriteFailure::Condition(item)) => {
+                return Ok(UpdateOutcome::ConditionFailed(item.filter(|item| !item.is_empty())));
+            }
+            Some(WriteFailure::Conflict) => backoff.retry().await?,
+            None => return Err(store_error(&error)),
         }
     }
 }
 
-enum Reasons {
+/// Why a transaction was canceled.
+enum CancellationCause {
+    /// Conditions failed.
     Conditions(ConditionFailures),
-    Passing,
+    /// A conflict with another write, or throttling.
+    Transient,
+    /// Any other reason, which a retry does not resolve.
     Other(String),
 }
 
-/// Why a transaction was cancelled: by conditions, by what passes (a conflict, throttling), or by a fault of ours.
-fn read_reasons(reasons: &[CancellationReason]) -> Reasons {
+/// Determines the cause of a cancellation. Failed conditions take precedence.
+fn cancellation_cause(reasons: &[CancellationReason]) -> CancellationCause {
     let code = |reason: &CancellationReason| reason.code().unwrap_or("None").to_owned();
     if reasons.iter().any(|reason| code(reason) == "ConditionalCheckFailed") {
-        let read = |reason: &CancellationReason| match code(reason).as_str() {
-            "ConditionalCheckFailed" => Verdict::Failed(reason.item.clone().filter(|item| !item.is_empty())),
-            _ => Verdict::Held,
+        let result = |reason: &CancellationReason| match code(reason).as_str() {
+            "ConditionalCheckFailed" => ConditionResult::Failed(reason.item.clone().filter(|item| !item.is_empty())),
+            _ => ConditionResult::Passed,
         };
-        return Reasons::Conditions(ConditionFailures(reasons.iter().map(read).collect()));
+        return CancellationCause::Conditions(ConditionFailures(reasons.iter().map(result).collect()));
     }
-    let passing = ["None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
-    match reasons.iter().find(|reason| !passing.contains(&code(reason).as_str())) {
-        Some(other) => Reasons::Other(format!("{}: {}", code(other), other.message().unwrap_or_default())),
-        None => Reasons::Passing,
+    let transient = ["None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+    match reasons.iter().find(|reason| !transient.contains(&code(reason).as_str())) {
+        Some(other) => CancellationCause::Other(format!("{}: {}", code(other), other.message().unwrap_or_default())),
+        None => CancellationCause::Transient,
     }
 }
 
@@ -380,13 +394,14 @@ fn request_token() -> String {
     HEXLOWER.encode(&rand::rng().random::<[u8; 16]>())
 }
 
-pub(super) fn failure<E>(error: &SdkError<E, HttpResponse>) -> StoreError
+/// Classifies an SDK error as unavailable or rejected.
+pub(super) fn store_error<E>(error: &SdkError<E, HttpResponse>) -> StoreError
 where
     E: Error + aws_smithy_types::error::metadata::ProvideErrorMetadata + 'static,
 {
     let text = error_chain(error);
-    let passing = match error {
-        // Whatever a server says with 5xx, or without a name, is no word on what was asked.
+    let is_transient = match error {
+        // A 5xx response or an unnamed error does not tell whether the request took effect.
         SdkError::ServiceError(service) if service.raw().status().is_server_error() => true,
         SdkError::ServiceError(service) => matches!(
             service.err().code(),
@@ -402,11 +417,11 @@ where
         SdkError::ConstructionFailure(_) => false,
         _ => true,
     };
-    if passing { StoreError::Unavailable(text) } else { StoreError::Rejected(text) }
+    if is_transient { StoreError::Unavailable(text) } else { StoreError::Rejected(text) }
 }
 
 impl Key {
-    /// A key of the table.
+    /// Creates a primary key.
     pub fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
         Self { pk: pk.into(), sk: sk.into() }
     }
@@ -416,34 +431,34 @@ impl Key {
     }
 }
 
-/// A string attribute.
+/// Creates a string attribute.
 pub fn s(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-/// A number attribute.
+/// Creates a number attribute.
 pub fn n(number: impl std::fmt::Display) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-/// An attribute of bytes.
+/// Creates a binary attribute.
 pub fn b(bytes: impl Into<Vec<u8>>) -> AttributeValue {
     AttributeValue::B(Blob::new(bytes))
 }
 
-/// An item of the table from a record and its key.
+/// Serializes a record into an item with the given key.
 pub fn to_item(key: Key, record: &impl Serialize) -> Result<Item, StoreError> {
-    let mut item: Item = serde_dynamo::to_item(record).map_err(|error| StoreError::Damaged(error.to_string()))?;
+    let mut item: Item = serde_dynamo::to_item(record).map_err(|error| StoreError::InvalidItem(error.to_string()))?;
     item.extend(key.into_item());
     Ok(item)
 }
 
-/// An item that has nothing but its key yet.
-pub fn bare_item(key: Key) -> Item {
+/// Creates an item that contains only its key.
+pub fn key_only_item(key: Key) -> Item {
     key.into_item()
 }
 
-/// A record from an item of the table.
+/// Deserializes a record from an item.
 pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
-    serde_dynamo::from_item(item).map_err(|error| StoreError::Damaged(error.to_string()))
+    serde_dynamo::from_item(item).map_err(|error| StoreError::InvalidItem(error.to_string()))
 }

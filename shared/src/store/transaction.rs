@@ -1,4 +1,4 @@
-//! Writes as they are asked for: conditions, changes and transactions, and what became of them.
+//! Conditions, item updates and transactions, and the outcomes of transactions.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use aws_sdk_dynamodb::types::{
 
 use super::table::{Item, Key};
 
-/// Attributes whose names are words of DynamoDB's condition language, and what a condition calls them.
+/// Attribute names that are reserved words in DynamoDB expressions, and the placeholders for them.
 const RESERVED: [(&str, &str); 2] = [("#status", "status"), ("#token", "token")];
 
-/// What must hold for a write, in DynamoDB's condition language.
+/// A DynamoDB condition expression with its values.
 #[derive(Debug, Clone, Default)]
 pub struct Condition {
     pub(super) expression: String,
@@ -19,34 +19,34 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// A condition; its `:names` are given by [`Condition::value`].
+    /// Creates a condition. Its `:placeholders` get their values from [`Condition::value`].
     pub fn new(expression: impl Into<String>) -> Self {
         Self { expression: expression.into(), values: HashMap::new() }
     }
 
-    /// There is no such item.
+    /// The item does not exist.
     pub fn absent() -> Self {
         Self::new("attribute_not_exists(PK)")
     }
 
-    /// There is such an item.
+    /// The item exists.
     pub fn present() -> Self {
         Self::new("attribute_exists(PK)")
     }
 
-    /// This, and more.
+    /// Combines two conditions with AND.
     #[must_use]
     pub fn and(self, more: &str) -> Self {
         Self { expression: format!("({}) AND ({more})", self.expression), ..self }
     }
 
-    /// This, or else that.
+    /// Combines two conditions with OR.
     #[must_use]
     pub fn or(self, other: &str) -> Self {
         Self { expression: format!("({}) OR ({other})", self.expression), ..self }
     }
 
-    /// Gives a `:name` its value.
+    /// Sets the value of a `:placeholder`.
     #[must_use]
     pub fn value(mut self, name: &str, value: AttributeValue) -> Self {
         self.values.insert(name.to_owned(), value);
@@ -54,22 +54,23 @@ impl Condition {
     }
 }
 
-/// Sets and removes attributes of one item that exists.
+/// A conditional update of attributes of one existing item.
 #[derive(Debug, Clone)]
-pub struct Change {
+pub struct ItemUpdate {
     pub(super) key: Key,
     set: Vec<(String, AttributeValue)>,
     add: Vec<(String, AttributeValue)>,
-    take: Vec<(String, AttributeValue)>,
+    remove_members: Vec<(String, AttributeValue)>,
     remove: Vec<String>,
     condition: Condition,
 }
 
-impl Change {
-    /// A change of the item at `key`, on condition. That the item exists need not be said: nothing deleted comes back.
+impl ItemUpdate {
+    /// Creates an update of the item at `key`. The existence of the item is always part of the condition, so that an
+    /// update never creates an item again that was deleted.
     pub fn new(key: Key, condition: Condition) -> Self {
-        let (set, add, take, remove) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { key, set, add, take, remove, condition }
+        let (set, add, remove_members, remove) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { key, set, add, remove_members, remove, condition }
     }
 
     /// Sets an attribute.
@@ -79,21 +80,21 @@ impl Change {
         self
     }
 
-    /// Adds to a number, or members to a set.
+    /// Adds to a number, or adds members to a set.
     #[must_use]
     pub fn add(mut self, name: &str, value: AttributeValue) -> Self {
         self.add.push((name.to_owned(), value));
         self
     }
 
-    /// Takes members out of a set.
+    /// Removes members from a set.
     #[must_use]
-    pub fn take(mut self, name: &str, members: AttributeValue) -> Self {
-        self.take.push((name.to_owned(), members));
+    pub fn remove_members(mut self, name: &str, members: AttributeValue) -> Self {
+        self.remove_members.push((name.to_owned(), members));
         self
     }
 
-    /// Sets an attribute, or removes it where there is no value.
+    /// Sets an attribute, or removes it if `value` is `None`.
     #[must_use]
     pub fn set_or_remove(mut self, name: &str, value: Option<AttributeValue>) -> Self {
         match value {
@@ -103,21 +104,24 @@ impl Change {
         self
     }
 
-    /// The update expression, its names and its values. Each attribute has a `#name`, as some are reserved words.
+    /// Returns the update expression, the condition expression, and their names and values. Every attribute name is
+    /// replaced by a placeholder, since some are reserved words.
     pub(super) fn expressions(&self) -> (String, String, HashMap<String, String>, HashMap<String, AttributeValue>) {
         let mut names = HashMap::new();
         let mut values = self.condition.values.clone();
         let mut clauses = Vec::new();
-        for (word, between, written) in [("SET", " =", &self.set), ("ADD", "", &self.add), ("DELETE", "", &self.take)] {
+        for (clause, operator, attributes) in
+            [("SET", " =", &self.set), ("ADD", "", &self.add), ("DELETE", "", &self.remove_members)]
+        {
             let mut parts = Vec::new();
-            for (index, (name, value)) in written.iter().enumerate() {
-                let place = format!("{}{index}", word.to_lowercase());
-                names.insert(format!("#{place}"), name.clone());
-                values.insert(format!(":{place}"), value.clone());
-                parts.push(format!("#{place}{between} :{place}"));
+            for (index, (name, value)) in attributes.iter().enumerate() {
+                let placeholder = format!("{}{index}", clause.to_lowercase());
+                names.insert(format!("#{placeholder}"), name.clone());
+                values.insert(format!(":{placeholder}"), value.clone());
+                parts.push(format!("#{placeholder}{operator} :{placeholder}"));
             }
             if !parts.is_empty() {
-                clauses.push(format!("{word} {}", parts.join(", ")));
+                clauses.push(format!("{clause} {}", parts.join(", ")));
             }
         }
         let mut removes = Vec::new();
@@ -128,8 +132,10 @@ impl Change {
         if !removes.is_empty() {
             clauses.push(format!("REMOVE {}", removes.join(", ")));
         }
-        for (place, name) in RESERVED.iter().filter(|(place, _)| self.condition.expression.contains(place)) {
-            names.insert((*place).to_owned(), (*name).to_owned());
+        for (placeholder, name) in
+            RESERVED.iter().filter(|(placeholder, _)| self.condition.expression.contains(placeholder))
+        {
+            names.insert((*placeholder).to_owned(), (*name).to_owned());
         }
         let condition = match self.condition.expression.as_str() {
             "" => "attribute_exists(PK)".to_owned(),
@@ -139,112 +145,114 @@ impl Change {
     }
 }
 
-/// Writes that happen together or not at all.
+/// Writes that take effect together or not at all.
 #[derive(Debug, Clone, Default)]
 pub struct Transaction {
     items: Vec<TransactWriteItem>,
 }
 
-/// What became of a transaction.
+/// The outcome of a transaction.
 #[derive(Debug)]
 pub enum CommitOutcome {
-    /// All of it was written.
+    /// All writes took effect.
     Done,
-    /// None of it was written.
-    Refused(ConditionFailures),
+    /// No write took effect, since at least one condition failed.
+    ConditionFailed(ConditionFailures),
 }
 
-/// The conditions that did not hold, by the place of their write in the transaction.
+/// The results of all conditions, in the order of the writes.
 #[derive(Debug)]
-pub struct ConditionFailures(pub(super) Vec<Verdict>);
+pub struct ConditionFailures(pub(super) Vec<ConditionResult>);
 
-/// What became of the condition of one write.
+/// The result of the condition of one write.
 #[derive(Debug)]
-pub(super) enum Verdict {
-    Held,
+pub(super) enum ConditionResult {
+    /// The condition held, or was not evaluated.
+    Passed,
+    /// The condition failed. Contains the existing item, if any.
     Failed(Option<Item>),
 }
 
 impl ConditionFailures {
-    /// Whether the condition of this write failed.
+    /// Returns whether the condition of the write at `index` failed.
     pub fn failed(&self, index: usize) -> bool {
-        matches!(self.0.get(index), Some(Verdict::Failed(_)))
+        matches!(self.0.get(index), Some(ConditionResult::Failed(_)))
     }
 
-    /// The item that made the condition of this write fail, if there was one.
+    /// Returns the existing item for which the condition of the write at `index` failed, if any.
     pub fn old(&self, index: usize) -> Option<&Item> {
         match self.0.get(index)? {
-            Verdict::Held => None,
-            Verdict::Failed(old) => old.as_ref(),
+            ConditionResult::Passed => None,
+            ConditionResult::Failed(old) => old.as_ref(),
         }
     }
 }
 
 impl Transaction {
-    /// An empty one.
+    /// Creates an empty transaction.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many writes it has: the place of the next.
+    /// Returns the number of writes, which is the index of the next write.
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// Whether it has no writes yet.
+    /// Returns whether the transaction has no writes.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// Writes an item whole.
+    /// Adds a conditional write of a whole item.
     pub fn put(&mut self, item: Item, condition: Condition) -> &mut Self {
         let put = Put::builder()
             .table_name("")
             .set_item(Some(item))
             .condition_expression(condition.expression)
-            .set_expression_attribute_values(some(condition.values))
+            .set_expression_attribute_values(non_empty(condition.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         self.push(TransactWriteItem::builder().put(built(put.build())).build())
     }
 
-    /// Writes an item whole, whatever is there.
+    /// Adds an unconditional write of a whole item.
     pub fn put_always(&mut self, item: Item) -> &mut Self {
         let put = Put::builder().table_name("").set_item(Some(item));
         self.push(TransactWriteItem::builder().put(built(put.build())).build())
     }
 
-    /// Changes attributes of an item.
-    pub fn change(&mut self, change: &Change) -> &mut Self {
-        let (update, condition, names, values) = change.expressions();
+    /// Adds an update of attributes of an item.
+    pub fn update(&mut self, update: &ItemUpdate) -> &mut Self {
+        let (expression, condition, names, values) = update.expressions();
         let update = Update::builder()
             .table_name("")
-            .set_key(Some(change.key.clone().into_item()))
-            .update_expression(update)
+            .set_key(Some(update.key.clone().into_item()))
+            .update_expression(expression)
             .condition_expression(condition)
-            .set_expression_attribute_names(some(names))
-            .set_expression_attribute_values(some(values))
+            .set_expression_attribute_names(non_empty(names))
+            .set_expression_attribute_values(non_empty(values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         self.push(TransactWriteItem::builder().update(built(update.build())).build())
     }
 
-    /// Deletes an item.
+    /// Adds a conditional deletion of an item.
     pub fn delete(&mut self, key: Key, condition: Condition) -> &mut Self {
         let delete = Delete::builder()
             .table_name("")
             .set_key(Some(key.into_item()))
             .condition_expression(condition.expression)
-            .set_expression_attribute_values(some(condition.values))
+            .set_expression_attribute_values(non_empty(condition.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         self.push(TransactWriteItem::builder().delete(built(delete.build())).build())
     }
 
-    /// Writes nothing, on condition.
+    /// Adds a condition on an item that the transaction does not write.
     pub fn check(&mut self, key: Key, condition: Condition) -> &mut Self {
         let check = ConditionCheck::builder()
             .table_name("")
             .set_key(Some(key.into_item()))
             .condition_expression(condition.expression)
-            .set_expression_attribute_values(some(condition.values))
+            .set_expression_attribute_values(non_empty(condition.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         self.push(TransactWriteItem::builder().condition_check(built(check.build())).build())
     }
@@ -254,7 +262,7 @@ impl Transaction {
         self
     }
 
-    /// The writes, for the table of this name.
+    /// Returns the writes with the table name set.
     pub(super) fn for_table(&self, name: &str) -> Vec<TransactWriteItem> {
         let mut items = self.items.clone();
         for item in &mut items {
@@ -273,12 +281,12 @@ impl Transaction {
     }
 }
 
-pub(super) fn some<K, V>(map: HashMap<K, V>) -> Option<HashMap<K, V>> {
-    // DynamoDB refuses an empty map of names or values.
+/// Converts an empty map to `None`, since DynamoDB rejects empty maps of names or values.
+pub(super) fn non_empty<K, V>(map: HashMap<K, V>) -> Option<HashMap<K, V>> {
     (!map.is_empty()).then_some(map)
 }
 
-#[expect(clippy::expect_used, reason = "every field that the SDK requires is set right above each call")]
+#[expect(clippy::expect_used, reason = "all fields that the SDK requires are set by the callers")]
 fn built<T, E: std::fmt::Debug>(built: Result<T, E>) -> T {
     built.expect("all required fields are set")
 }

@@ -43,7 +43,7 @@ impl CachedRing {
 
     /// Returns whether the ring has a current key and a valid signed key set.
     fn is_complete(&self, now: Timestamp) -> bool {
-        self.ring.current().is_some() && self.ring.good_set(now).is_some()
+        self.ring.current().is_some() && self.ring.valid_signed_set(now).is_some()
     }
 }
 

@@ -68,14 +68,14 @@ impl KeyRotator {
 
     /// Runs the first due step. Returns false if none is due.
     async fn run_next_step(&self, ring: &KeyRing, now: Timestamp) -> Result<bool, KeyRotationError> {
-        let Some(step) = ring.due(self.policy, now) else { return self.update_signed_set(ring, now).await };
+        let Some(step) = ring.due_step(self.policy, now) else { return self.update_signed_set(ring, now).await };
         let changed = match step {
-            DueStep::Make => {
+            DueStep::Create => {
                 self.create_key(ring, now).await?;
                 return Ok(true);
             }
-            DueStep::Promote => ring.promoted(self.policy, now).unwrap_or_default(),
-            DueStep::Retire => ring.retired(now),
+            DueStep::Promote => ring.promote(self.policy, now).unwrap_or_default(),
+            DueStep::Retire => ring.retire(now),
         };
         if self.table.update_key_ring(ring, KeyRingUpdate { changed: &changed, ..KeyRingUpdate::default() }).await? {
             let kids: Vec<_> = changed.iter().map(|key| key.kid.as_str()).collect();
@@ -87,7 +87,7 @@ impl KeyRotator {
     /// Deletes the private keys that are no longer used. A key that cannot be deleted is logged, skipped and retried by
     /// the next run: many AWS accounts forbid deletions, and no token of such a key is accepted anyway.
     async fn delete_keys(&self, ring: &KeyRing, now: Timestamp) -> Result<(), KeyRotationError> {
-        let mut deleted = ring.ended(self.policy, now);
+        let mut deleted = ring.due_deletions(self.policy, now);
         let mut failed = Vec::new();
         for key in &deleted {
             if let Err(error) = self.signer.schedule_deletion(&key.handle).await {
@@ -110,13 +110,13 @@ impl KeyRotator {
     /// Creates a key. The pending creation is recorded first, so that no other process creates a key too, and so that a key
     /// of a process that crashed is found.
     async fn create_key(&self, ring: &KeyRing, now: Timestamp) -> Result<(), KeyRotationError> {
-        let pending = PendingKey { serial: ring.made + 1, since: now };
-        let update = KeyRingUpdate { making: Some(pending), ..KeyRingUpdate::default() };
+        let pending = PendingKey { serial: ring.keys_created + 1, since: now };
+        let update = KeyRingUpdate { pending_key: Some(pending), ..KeyRingUpdate::default() };
         if !self.table.update_key_ring(ring, update).await? {
             return Ok(());
         }
         let name = format!("signing key {}", pending.serial);
-        let found = if ring.making.is_some() { self.signer.find(&name).await? } else { None };
+        let found = if ring.pending_key.is_some() { self.signer.find(&name).await? } else { None };
         let created = match found {
             Some(found) => found,
             None => self.signer.create(&name).await?,
@@ -124,11 +124,11 @@ impl KeyRotator {
         let key = new_key(&created, pending);
         loop {
             let ring = self.table.ring().await?;
-            if ring.making != Some(pending) {
+            if ring.pending_key != Some(pending) {
                 // Another process considered this one dead, and has found the key or created another.
                 return Ok(());
             }
-            let key = ring.admitted(key.clone(), now);
+            let key = ring.admit(key.clone(), now);
             let update = KeyRingUpdate { added: Some(&key), ..KeyRingUpdate::default() };
             if self.table.update_key_ring(&ring, update).await? {
                 tracing::info!(kid = key.kid, "a signing key was created");
@@ -150,7 +150,7 @@ impl KeyRotator {
         }
         self.check_unsigned_keys(ring).await?;
         let set = signed_key_set::sign(&*self.signer, root, ring, &self.issuer, now).await?;
-        self.table.keep_signed_set(ring, &set).await?;
+        self.table.store_signed_set(ring, &set).await?;
         Ok(true)
     }
 

@@ -14,7 +14,7 @@ async fn unauthenticated_requests_redirect_to_the_sign_in_and_back() {
         "/dashboard/sign-in?return_to=%2Fdashboard%2Flicense-keys%3Fstatus%3Dactive"
     );
     assert_eq!(grace.sign_in("grace@example.com", path).await, path);
-    assert!(grace.get(path).await.expect(200).contains("Grace Hopper"));
+    assert!(grace.get(path).await.expect_status(200).contains("Grace Hopper"));
     // The redirect stays within the dashboard.
     let mut other = Browser::new(&stack);
     assert_eq!(
@@ -28,7 +28,7 @@ async fn sessions_expire_after_eight_hours_and_forms_can_be_submitted_again() {
     let stack = Stack::start().await;
     let mut grace = Browser::operator(&stack).await;
     stack.advance(8 * 3600 - 1);
-    grace.get("/dashboard/customers").await.expect(200);
+    grace.get("/dashboard/customers").await.expect_status(200);
     let hidden = grace.get("/dashboard/customers/new").await.hidden_fields();
     stack.advance(1);
     assert!(grace.get("/dashboard/customers").await.redirect().starts_with("/dashboard/sign-in?"));
@@ -36,7 +36,7 @@ async fn sessions_expire_after_eight_hours_and_forms_can_be_submitted_again() {
     let mut all: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (&**name, &**value)).collect();
     all.extend(fields);
     let expired = grace.post("/dashboard/customers/new", &all).await;
-    assert!(expired.expect(401).contains("Your session has expired"));
+    assert!(expired.expect_status(401).contains("Your session has expired"));
     // The page contains all submitted values except the CSRF token of the expired session.
     let saved = expired.hidden_fields();
     for (name, value) in fields {
@@ -46,7 +46,7 @@ async fn sessions_expire_after_eight_hours_and_forms_can_be_submitted_again() {
     grace.sign_in("grace@example.com", "/dashboard").await;
     let again: Vec<(&str, &str)> = saved.iter().map(|(name, value)| (&**name, &**value)).collect();
     let created = grace.post("/dashboard/customers/new", &again).await.redirect();
-    assert!(grace.get(&created).await.expect(200).contains("Ada &amp; &quot;Co&quot;"));
+    assert!(grace.get(&created).await.expect_status(200).contains("Ada &amp; &quot;Co&quot;"));
 }
 
 #[tokio::test]
@@ -54,10 +54,10 @@ async fn signing_out_invalidates_all_copies_of_the_session_cookie() {
     let stack = Stack::start().await;
     let mut grace = Browser::operator(&stack).await;
     let mut thief = grace.clone();
-    thief.get("/dashboard/customers").await.expect(200);
+    thief.get("/dashboard/customers").await.expect_status(200);
     let token = grace.get("/dashboard").await.hidden_field("csrf_token");
     let out = grace.post("/dashboard/sign-out", &[("csrf_token", &token)]).await;
-    assert!(out.expect(200).contains("You're signed out"));
+    assert!(out.expect_status(200).contains("You're signed out"));
     assert!(grace.cookie(SESSION).is_none());
     let refresh = out.headers["refresh"].to_str().unwrap();
     assert!(refresh.starts_with("0; url=http") && refresh.contains("client_id=signet-dashboard"), "{refresh}");
@@ -93,13 +93,13 @@ async fn callbacks_are_accepted_only_in_the_browser_that_started_the_sign_in() {
     let state = authorize.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
     let mut eve = Browser::new(&stack);
     let page = eve.get(&format!("/dashboard/callback?code=abc&state={state}")).await;
-    assert!(page.expect(401).contains("started in another browser"));
+    assert!(page.expect_status(401).contains("started in another browser"));
     let page = grace.get(&format!("/dashboard/callback?code=invalid&state={state}")).await;
-    assert!(page.expect(401).contains("the authorization code was rejected"));
+    assert!(page.expect_status(401).contains("the authorization code was rejected"));
     let page = grace.get(&format!("/dashboard/callback?error=access_denied&state={state}")).await;
-    assert!(page.expect(401).contains("canceled"));
+    assert!(page.expect_status(401).contains("canceled"));
     let page = grace.get(&format!("/dashboard/callback?code=a&state={state}&iss=https://other.example")).await;
-    assert!(page.expect(401).contains("another identity provider"));
+    assert!(page.expect_status(401).contains("another identity provider"));
 }
 
 #[tokio::test]
@@ -111,13 +111,13 @@ async fn the_number_of_pending_sign_ins_is_limited() {
     }
     assert!(grace.cookie_count() <= 6, "{}", grace.cookie_count());
     grace.sign_in("grace@example.com", "/dashboard").await;
-    grace.get("/dashboard").await.expect(200);
+    grace.get("/dashboard").await.expect_status(200);
 }
 
 #[tokio::test]
 async fn unknown_ids_and_paths_return_404() {
     let stack = Stack::start().await;
-    let setup = stack.operator.sell(2).await;
+    let setup = stack.operator.issue_new_license(2).await;
     let mut grace = Browser::operator(&stack).await;
     let license = &setup.license_id;
     for path in [
@@ -134,10 +134,14 @@ async fn unknown_ids_and_paths_return_404() {
         "catalog/tier_1/claim".into(),
     ] {
         let page = grace.get(&format!("/dashboard/{path}")).await;
-        assert!(page.expect(404).contains("Page not found"), "{path}");
+        assert!(page.expect_status(404).contains("Page not found"), "{path}");
     }
     let page = grace.get("/dashboard/license-keys?status=odd&colour=red").await;
-    assert!(page.expect(422).starts_with("<!DOCTYPE html>") && page.text.contains("Invalid link"), "{}", page.text);
+    assert!(
+        page.expect_status(422).starts_with("<!DOCTYPE html>") && page.text.contains("Invalid link"),
+        "{}",
+        page.text
+    );
 }
 
 #[tokio::test]
@@ -155,7 +159,7 @@ async fn cross_site_forms_are_rejected() {
     ] {
         grace.form_headers = headers.clone();
         let rejected = grace.post("/dashboard/customers/new", &fields).await;
-        assert!(rejected.expect(403).contains("not submitted from this dashboard"), "{headers:?}");
+        assert!(rejected.expect_status(403).contains("not submitted from this dashboard"), "{headers:?}");
     }
     // Browsers without these headers need the CSRF token of the form.
     grace.submit_form("/dashboard/customers/new", &fields).await.redirect();
@@ -209,7 +213,7 @@ fn operator_paths(setup: &IssuedLicense, signing: &str, access: &str, machine: &
 #[tokio::test]
 async fn pages_for_operators_return_403_to_customers() {
     let stack = Stack::start().await;
-    let setup = stack.operator.sell(2).await;
+    let setup = stack.operator.issue_new_license(2).await;
     let activated = json!({ "license_key": setup.license_key, "machine_id": "a" });
     let activated = stack.operator.post("license-activations/activate", activated).await.body;
     let signing = stack.operator.get("signing-keys").await.body;
@@ -221,7 +225,7 @@ async fn pages_for_operators_return_403_to_customers() {
         text(&activated["activation"]["id"]),
     );
     let mut ada = Browser::signed_in(&stack, "ada@example.com").await;
-    let before = stack.written().await;
+    let before = stack.snapshot_items().await;
     for path in &paths {
         let path = format!("/dashboard/{path}");
         let got = ada.get(&path).await;
@@ -233,15 +237,15 @@ async fn pages_for_operators_return_403_to_customers() {
             assert!(!page.text.contains(&setup.license_id) && !page.text.contains("<h1>Customers"), "{path}");
         }
     }
-    stack.nothing_written_since(&before).await;
+    stack.assert_unchanged_since(&before).await;
     // Unknown paths are not revealed as restricted.
-    ada.get("/dashboard/nothing/at/all").await.expect(404);
+    ada.get("/dashboard/nothing/at/all").await.expect_status(404);
 }
 
 #[tokio::test]
 async fn licenses_of_other_customers_return_404() {
     let stack = Stack::start().await;
-    let setup = stack.operator.sell(2).await;
+    let setup = stack.operator.issue_new_license(2).await;
     let activated = json!({ "license_key": setup.license_key, "machine_id": "a" });
     let activated = stack.operator.post("license-activations/activate", activated).await.body;
     let machine = text(&activated["activation"]["id"]);
@@ -249,10 +253,10 @@ async fn licenses_of_other_customers_return_404() {
     ada.submit_form("/dashboard/welcome", &[("name", "Ada")]).await.redirect();
     let here = format!("/dashboard/licenses/{}", setup.license_id);
     for path in [here.clone(), format!("{here}/machines/{machine}/deactivate")] {
-        ada.get(&path).await.expect(404);
+        ada.get(&path).await.expect_status(404);
     }
     for path in [format!("{here}/key"), format!("{here}/download"), format!("{here}/machines/{machine}/deactivate")] {
-        assert!(!ada.post(&path, &[]).await.expect(404).contains(&setup.license_key), "{path}");
+        assert!(!ada.post(&path, &[]).await.expect_status(404).contains(&setup.license_key), "{path}");
     }
     let seats = stack.operator.get(&format!("license-keys/{}", setup.license_id)).await.body;
     assert_eq!(seats["seats_used"], 1);
@@ -272,18 +276,18 @@ async fn pages_have_security_headers_and_are_not_cached() {
         assert!(page.headers.get("content-encoding").is_none(), "{path} must not be compressed");
         for asset in page.text.split("/dashboard/assets/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
             let asset = grace.get(&format!("/dashboard/assets/{asset}")).await;
-            asset.expect(200);
+            asset.expect_status(200);
             assert_eq!(asset.headers["cache-control"], "public, max-age=31536000, immutable");
         }
     }
-    grace.get("/dashboard/assets/style.000000000000.css").await.expect(404);
+    grace.get("/dashboard/assets/style.000000000000.css").await.expect_status(404);
 }
 
 #[tokio::test]
 async fn search_finds_key_strings_without_logging_them() {
-    let logs = Logs::of_this_thread();
+    let logs = Logs::capture();
     let stack = Stack::start().await;
-    let setup = stack.operator.sell(2).await;
+    let setup = stack.operator.issue_new_license(2).await;
     let activated = json!({ "license_key": setup.license_key, "machine_id": "a" });
     let activated = stack.operator.post("license-activations/activate", activated).await.body;
     let mut grace = Browser::operator(&stack).await;
@@ -303,7 +307,7 @@ async fn search_finds_key_strings_without_logging_them() {
         assert_eq!(&grace.post("/dashboard/search", &[("q", text)]).await.redirect(), result, "{text}");
     }
     let none = grace.post("/dashboard/search", &[("q", &setup.license_key.replace('-', "0"))]).await;
-    assert!(none.expect(200).contains("No results for") && !none.text.contains(&setup.license_key));
+    assert!(none.expect_status(200).contains("No results for") && !none.text.contains(&setup.license_key));
     let log = logs.text();
     assert!(!log.contains(&setup.license_key) && !log.contains("grace@example.com"), "{log}");
 }
@@ -312,19 +316,19 @@ async fn search_finds_key_strings_without_logging_them() {
 async fn pages_need_few_reads_and_no_scans() {
     let stack = Stack::start().await;
     for _ in 0..3 {
-        stack.operator.sell(2).await;
+        stack.operator.issue_new_license(2).await;
     }
-    stack.local.app.table.make_statistics(stack.clock.now()).await.unwrap();
+    stack.local.app.table.update_statistics(stack.clock.now()).await.unwrap();
     let mut grace = Browser::operator(&stack).await;
-    grace.get("/dashboard").await.expect(200);
+    grace.get("/dashboard").await.expect_status(200);
     for (path, max) in [("/dashboard/license-keys", 6), ("/dashboard/customers", 2), ("/dashboard/products", 3)] {
-        stack.faults.forget_calls();
-        grace.get(path).await.expect(200);
+        stack.faults.reset_calls();
+        grace.get(path).await.expect_status(200);
         let calls = stack.faults.calls();
         assert!(calls.len() <= max && calls.iter().all(|call| call != "Scan"), "{path}: {calls:?}");
     }
-    stack.faults.forget_calls();
-    grace.get("/dashboard").await.expect(200);
+    stack.faults.reset_calls();
+    grace.get("/dashboard").await.expect_status(200);
     let calls: Vec<Value> = stack.faults.calls().into_iter().map(Value::from).collect();
     // The session, the statistics, and the events of two days: today, and tomorrow in case of clock skew.
     assert!(calls.iter().filter(|call| **call == "GetItem").count() <= 2 && calls.len() <= 20, "{calls:?}");

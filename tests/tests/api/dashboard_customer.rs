@@ -9,7 +9,7 @@ const ESCAPED: &str = "&lt;script&gt;alert(1)&lt;/script&gt;";
 async fn ada(stack: &Stack) -> (Browser, Value) {
     let mut ada = Browser::signed_in(stack, "ada@example.com").await;
     ada.submit_form("/dashboard/welcome", &[("name", "Ada Lovelace")]).await.redirect();
-    (ada, stack.operator.get("customers").await.expect(200)["items"][0].clone())
+    (ada, stack.operator.get("customers").await.expect_status(200)["items"][0].clone())
 }
 
 fn license_path(issued: &Value) -> String {
@@ -20,22 +20,22 @@ fn license_path(issued: &Value) -> String {
 async fn catalog_shows_tiers_with_prices_and_features() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let product = operator.product_with(&json!({ "name": "Atlas", "description": SCRIPT })).await;
+    let product = operator.create_product_with(&json!({ "name": "Atlas", "description": SCRIPT })).await;
     let feature = async |key: &str, display_only: bool| {
         let body = json!({ "product_id": product["id"], "key": key, "name": format!("{key} by name"), "display_only": display_only });
-        operator.post("product-features", body).await.expect(201)["id"].clone()
+        operator.post("product-features", body).await.expect_status(201)["id"].clone()
     };
     let (pdf, support) = (feature("pdf", false).await, feature("support", true).await);
     let free = json!({ "name": "Free", "is_claimable": true, "max_users": 2, "monthly_price": 0, "annual_price": 0,
-        "feature_ids": [pdf], "sort_order": 1 });
-    let free = operator.tier_with(&product, &free).await;
+"feature_ids": [pdf], "sort_order": 1 });
+    let free = operator.create_tier(&product, &free).await;
     let pro = json!({ "name": "Pro", "includes_tier_id": free["id"], "feature_ids": [support], "sort_order": 2 });
-    let pro = operator.tier_with(&product, &pro).await;
+    let pro = operator.create_tier(&product, &pro).await;
     let claim = |tier: &Value| format!("/dashboard/catalog/{}/claim", text(&tier["id"]));
 
     let (mut ada, _) = ada(&stack).await;
     let monthly = ada.get("/dashboard/catalog").await;
-    let page = monthly.expect(200);
+    let page = monthly.expect_status(200);
     for words in
         ["€19<", "/ month", "Everything in Free", "support by name", "2 seats", ESCAPED, &claim(&free), "Contact sales"]
     {
@@ -44,7 +44,7 @@ async fn catalog_shows_tiers_with_prices_and_features() {
     assert_eq!(page.matches("pdf by name").count(), 1, "inherited features are summarized: {page}");
     assert!(!page.contains(&claim(&pro)) && !page.contains(SCRIPT), "{page}");
     let annual = ada.get("/dashboard/catalog?billing=annual").await;
-    let page = annual.expect(200);
+    let page = annual.expect_status(200);
     assert!(page.contains("€190<") && page.contains("/ year") && !page.contains("€19<"), "{page}");
 }
 
@@ -52,78 +52,80 @@ async fn catalog_shows_tiers_with_prices_and_features() {
 async fn machines_are_deactivated_after_a_confirmation() {
     let stack = Stack::start().await;
     let (mut ada, customer) = ada(&stack).await;
-    let setup = stack.operator.sell(2).await;
+    let setup = stack.operator.issue_new_license(2).await;
     let issued = stack.operator.issue(&customer, &setup.tier, &json!({})).await;
     let (here, key) = (license_path(&issued), text(&issued["license_key"]));
     let body = json!({ "license_key": key, "machine_id": "m-1", "machine_name": SCRIPT });
-    let first = stack.anonymous.post("license-activations/activate", body).await.expect(201);
-    stack.anonymous.activate(key, "m-2").await.expect(201);
-    stack.anonymous.activate(key, "m-3").await.problem(409, "seat_limit_reached");
+    let first = stack.anonymous.post("license-activations/activate", body).await.expect_status(201);
+    stack.anonymous.activate(key, "m-2").await.expect_status(201);
+    stack.anonymous.activate(key, "m-3").await.expect_problem(409, "seat_limit_reached");
 
     let page = ada.get(&here).await;
-    let shown = page.expect(200);
+    let shown = page.expect_status(200);
     for words in ["2 of 2", ESCAPED, "m-2", "127.0.0.1"] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     assert!(!shown.contains(SCRIPT), "{shown}");
     let deactivate = format!("{here}/machines/{}/deactivate", text(&first["activation"]["id"]));
     let page = ada.get(&deactivate).await;
-    let shown = page.expect(200);
+    let shown = page.expect_status(200);
     assert!(shown.contains("activate it with the license key") && shown.contains(ESCAPED), "{shown}");
     assert!(shown.contains("keeps working until <time"), "{shown}");
     assert!(shown.contains("15 Jan 2026, 13:00 UTC"), "{shown}");
     let done = ada.submit_form(&deactivate, &[]).await.redirect();
     let page = ada.get(&done).await;
-    let shown = page.expect(200);
+    let shown = page.expect_status(200);
     assert!(shown.contains("Machine deactivated.") && shown.contains("1 of 2") && !shown.contains("m-1"), "{shown}");
-    stack.anonymous.activate(key, "m-3").await.expect(201);
+    stack.anonymous.activate(key, "m-3").await.expect_status(201);
     // Submitting the form again does not free another machine's seat.
     ada.post(&deactivate, &[]).await.redirect();
-    assert!(ada.get(&here).await.expect(200).contains("2 of 2"));
+    assert!(ada.get(&here).await.expect_status(200).contains("2 of 2"));
     for path in
         [format!("{here}/machines/nothing/deactivate"), "/dashboard/licenses/a/machines/b/deactivate".to_owned()]
     {
-        assert!(ada.get(&path).await.expect(404).contains("Page not found"), "{path}");
+        assert!(ada.get(&path).await.expect_status(404).contains("Page not found"), "{path}");
     }
 }
 
 #[tokio::test]
 async fn machines_are_paginated() {
-    let stack = Stack::without_limits().await;
+    let stack = Stack::start_without_rate_limits().await;
     let (mut ada, customer) = ada(&stack).await;
-    let setup = stack.operator.sell(60).await;
+    let setup = stack.operator.issue_new_license(60).await;
     let issued = stack.operator.issue(&customer, &setup.tier, &json!({})).await;
     for number in 0..30 {
-        stack.anonymous.activate(text(&issued["license_key"]), &format!("machine-{number}")).await.expect(201);
+        stack.anonymous.activate(text(&issued["license_key"]), &format!("machine-{number}")).await.expect_status(201);
     }
     let here = license_path(&issued);
     let first = ada.get(&here).await;
-    let page = first.expect(200);
+    let page = first.expect_status(200);
     assert!(page.contains("30 of 60"), "{page}");
     let next = page.split(&format!("href=\"{here}?cursor=")).nth(1).and_then(|rest| rest.split('"').next()).unwrap();
     let second = ada.get(&format!("{here}?cursor={next}")).await;
     let machines = |page: &str| page.matches("/deactivate\"").count();
-    assert_eq!([machines(page), machines(second.expect(200))], [25, 5]);
+    assert_eq!([machines(page), machines(second.expect_status(200))], [25, 5]);
 }
 
 #[tokio::test]
 async fn inactive_licenses_show_the_reason() {
     let stack = Stack::start().await;
     let (mut ada, customer) = ada(&stack).await;
-    let setup = stack.operator.sell(2).await;
+    let setup = stack.operator.issue_new_license(2).await;
     let end = json!({ "expires_at": "2026-02-01T00:00:00Z" });
     let first = stack.operator.issue(&customer, &setup.tier, &end).await;
     let second = stack.operator.issue(&customer, &setup.tier, &json!({})).await;
     let page = ada.get(&license_path(&first)).await;
-    let shown = page.expect(200);
+    let shown = page.expect_status(200);
     assert!(shown.contains("was replaced by a newer one") && shown.contains(&license_path(&second)), "{shown}");
 
     let at = format!("license-keys/{}", text(&second["license"]["id"]));
-    stack.operator.post(&format!("{at}/suspend"), json!({})).await.expect(200);
-    assert!(ada.get(&license_path(&second)).await.expect(200).contains("The vendor has suspended this license."));
-    stack.operator.post(&format!("{at}/revoke"), json!({ "reason": SCRIPT })).await.expect(200);
+    stack.operator.post(&format!("{at}/suspend"), json!({})).await.expect_status(200);
+    assert!(
+        ada.get(&license_path(&second)).await.expect_status(200).contains("The vendor has suspended this license.")
+    );
+    stack.operator.post(&format!("{at}/revoke"), json!({ "reason": SCRIPT })).await.expect_status(200);
     let page = ada.get(&license_path(&second)).await;
-    let shown = page.expect(200);
+    let shown = page.expect_status(200);
     assert!(
         shown.contains("permanently revoked this license. Reason: “")
             && shown.contains(ESCAPED)
@@ -136,12 +138,12 @@ async fn inactive_licenses_show_the_reason() {
 async fn registering_with_the_email_of_another_customer_is_explained() {
     let stack = Stack::start().await;
     let customer = json!({ "name": "Ada", "email": "other@example.com" });
-    let customer = stack.operator.post("customers", customer).await.expect(201);
-    stack.signed_in("other@example.com", "openid email").await.post("register", json!({})).await.expect(200);
-    stack.operator.replace("customers", &customer, &json!({ "email": "ada@example.com" })).await.expect(200);
+    let customer = stack.operator.post("customers", customer).await.expect_status(201);
+    stack.sign_in("other@example.com", "openid email").await.post("register", json!({})).await.expect_status(200);
+    stack.operator.replace("customers", &customer, &json!({ "email": "ada@example.com" })).await.expect_status(200);
     let mut ada = Browser::signed_in(&stack, "ada@example.com").await;
     let rejected = ada.submit_form("/dashboard/welcome", &[("name", "Ada \"<b>\"")]).await;
-    let page = rejected.expect(409);
+    let page = rejected.expect_status(409);
     assert!(page.contains("belongs to a customer with a different sign-in"), "{page}");
     assert!(page.contains("value=\"Ada &quot;&lt;b&gt;&quot;\""), "{page}");
 }

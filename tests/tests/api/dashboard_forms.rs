@@ -8,7 +8,7 @@ async fn rejected_forms_keep_their_values_and_show_errors_at_the_fields() {
     let mut grace = Browser::operator(&stack).await;
     let fields = [("name", "Ada \"<b>\""), ("email", "no address"), ("company", "Engines")];
     let rejected = grace.submit_form("/dashboard/customers/new", &fields).await;
-    let page = rejected.expect(422);
+    let page = rejected.expect_status(422);
     assert!(page.contains("value=\"Ada &quot;&lt;b&gt;&quot;\"") && page.contains("value=\"Engines\""), "{page}");
     let field = page.split("id=\"f-email\"").nth(1).unwrap();
     assert!(field.contains("aria-invalid=\"true\"") && field.contains("id=\"f-email-error\""), "{field}");
@@ -19,7 +19,7 @@ async fn rejected_forms_keep_their_values_and_show_errors_at_the_fields() {
 #[tokio::test]
 async fn submitting_a_form_twice_issues_one_license() {
     let stack = Stack::start().await;
-    let setup = stack.operator.sell(2).await;
+    let setup = stack.operator.issue_new_license(2).await;
     // The new license is the newest, and listed first.
     stack.advance(1);
     let mut grace = Browser::operator(&stack).await;
@@ -35,7 +35,7 @@ async fn submitting_a_form_twice_issues_one_license() {
         ("max_users", "9"),
     ]);
     let first = grace.post("/dashboard/license-keys/new", &fields).await;
-    first.expect(200);
+    first.expect_status(200);
     let key = first.secret().to_owned();
     // A second submission, for example after a lost response, returns the same key.
     assert_eq!(grace.post("/dashboard/license-keys/new", &fields).await.secret(), key);
@@ -46,7 +46,7 @@ async fn submitting_a_form_twice_issues_one_license() {
     fields.pop();
     fields.push(("max_users", "8"));
     let other = grace.post("/dashboard/license-keys/new", &fields).await;
-    assert!(other.expect(422).contains("already submitted with other values"));
+    assert!(other.expect_status(422).contains("already submitted with other values"));
     assert_ne!(other.hidden_fields(), hidden, "the page has a new idempotency key");
 }
 
@@ -54,7 +54,7 @@ async fn submitting_a_form_twice_issues_one_license() {
 async fn concurrent_edits_are_detected_and_keep_the_submitted_values() {
     let stack = Stack::start().await;
     let body = json!({ "name": "Ada", "email": "ada@example.com" });
-    let customer = stack.operator.post("customers", body).await.expect(201);
+    let customer = stack.operator.post("customers", body).await.expect_status(201);
     let path = format!("/dashboard/customers/{}/edit", text(&customer["id"]));
     let (mut grace, mut other) = (Browser::operator(&stack).await, Browser::operator(&stack).await);
     let stale = grace.get(&path).await.hidden_fields();
@@ -62,7 +62,9 @@ async fn concurrent_edits_are_detected_and_keep_the_submitted_values() {
     let mut fields: Vec<(&str, &str)> = stale.iter().map(|(name, value)| (&**name, &**value)).collect();
     fields.extend([("name", "Ada Lovelace"), ("email", "ada@example.com")]);
     let rejected = grace.post(&path, &fields).await;
-    assert!(rejected.expect(412).contains("Someone else changed this") && rejected.text.contains("Ada Lovelace"));
+    assert!(
+        rejected.expect_status(412).contains("Someone else changed this") && rejected.text.contains("Ada Lovelace")
+    );
     let name = |body: signet_tests::Value| text(&body["name"]).to_owned();
     let at = format!("customers/{}", text(&customer["id"]));
     assert_eq!(name(stack.operator.get(&at).await.body), "Ada King");
@@ -77,7 +79,7 @@ async fn concurrent_edits_are_detected_and_keep_the_submitted_values() {
 #[tokio::test]
 async fn license_actions_have_the_effect_of_the_api() {
     let stack = Stack::start().await;
-    let setup = stack.operator.sell(2).await;
+    let setup = stack.operator.issue_new_license(2).await;
     let mut grace = Browser::operator(&stack).await;
     let here = format!("/dashboard/license-keys/{}", setup.license_id);
     let at = format!("license-keys/{}", setup.license_id);
@@ -99,53 +101,54 @@ async fn license_actions_have_the_effect_of_the_api() {
         assert_eq!(license().await[attribute], value, "{action}");
     }
     let new = grace.submit_form(&format!("{here}/regenerate"), &[]).await;
-    new.expect(200);
+    new.expect_status(200);
     assert_ne!(new.secret(), setup.license_key);
     let audited = grace.submit_form(&format!("{here}/audit"), &[("repair", "on")]).await;
-    assert!(audited.expect(200).contains("No issues found."));
+    assert!(audited.expect_status(200).contains("No issues found."));
     grace.submit_form(&format!("{here}/revoke"), &[("reason", "<i>refund</i>")]).await.redirect();
     assert_eq!(license().await["status"], "revoked");
     let page = grace.get(&here).await;
-    assert!(page.expect(200).contains("“&lt;i&gt;refund&lt;/i&gt;”"), "{}", page.text);
+    assert!(page.expect_status(200).contains("“&lt;i&gt;refund&lt;/i&gt;”"), "{}", page.text);
     // The API rejects actions on a revoked license, and the page shows the error.
     let rejected = grace.submit_form(&format!("{here}/suspend"), &[]).await;
-    assert!(rejected.expect(409).contains("role=\"alert\""));
-    grace.get(&format!("{here}/explode")).await.expect(404);
+    assert!(rejected.expect_status(409).contains("role=\"alert\""));
+    grace.get(&format!("{here}/explode")).await.expect_status(404);
 }
 
 #[tokio::test]
 async fn customers_claim_licenses_and_download_the_license_file() {
     let stack = Stack::start().await;
-    let product = stack.operator.product_with(&json!({})).await;
-    let tier = stack.operator.tier_with(&product, &json!({ "is_claimable": true, "max_users": 2 })).await;
+    let product = stack.operator.create_product_with(&json!({})).await;
+    let tier = stack.operator.create_tier(&product, &json!({ "is_claimable": true, "max_users": 2 })).await;
     let claim = format!("/dashboard/catalog/{}/claim", text(&tier["id"]));
     let mut ada = Browser::signed_in(&stack, "ada@example.com").await;
     // Users who have not registered are redirected to the registration and back.
     let welcome = ada.get(&claim).await.redirect();
     assert_eq!(ada.submit_form(&welcome, &[("name", "Ada Lovelace")]).await.redirect(), claim);
     let claimed = ada.submit_form(&claim, &[]).await;
-    claimed.expect(200);
+    claimed.expect_status(200);
     let key = claimed.secret().to_owned();
     let own = ada.get("/dashboard/licenses").await;
-    let id = own.expect(200).split("/dashboard/licenses/lic_").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let id =
+        own.expect_status(200).split("/dashboard/licenses/lic_").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let here = format!("/dashboard/licenses/lic_{id}");
-    assert!(!ada.get(&here).await.expect(200).contains(&key), "the license page does not contain the key");
+    assert!(!ada.get(&here).await.expect_status(200).contains(&key), "the license page does not contain the key");
     assert_eq!(ada.post(&format!("{here}/key"), &[]).await.secret(), key);
     let file = ada.post(&format!("{here}/download"), &[]).await;
-    let license: signet_tests::Value = serde_json::from_str(file.expect(200)).unwrap();
+    let license: signet_tests::Value = serde_json::from_str(file.expect_status(200)).unwrap();
     assert_eq!((&license["license_key"], &license["product"]), (&json!(key), &product["code"]));
     assert_eq!(file.headers["cache-control"], "no-store");
     // The key of a suspended license is still shown to its owner.
-    stack.operator.post(&format!("license-keys/lic_{id}/suspend"), json!({})).await.expect(200);
-    assert!(ada.post(&format!("{here}/key"), &[]).await.expect(200).contains("not active"));
+    stack.operator.post(&format!("license-keys/lic_{id}/suspend"), json!({})).await.expect_status(200);
+    assert!(ada.post(&format!("{here}/key"), &[]).await.expect_status(200).contains("not active"));
     let again = ada.submit_form(&claim, &[]).await;
-    assert!(again.expect(403).contains("You already claimed this license"), "{}", again.text);
+    assert!(again.expect_status(403).contains("You already claimed this license"), "{}", again.text);
 }
 
 #[tokio::test]
 async fn registering_with_an_unverified_email_is_rejected() {
     let stack = Stack::start().await;
-    stack.operator.post("customers", json!({ "name": "Other", "email": "ada@example.com" })).await.expect(201);
+    stack.operator.post("customers", json!({ "name": "Other", "email": "ada@example.com" })).await.expect_status(201);
     let mut eve = Browser::new(&stack);
     let login = eve.get("/dashboard").await.redirect();
     let authorize = eve.get(&login).await.redirect();
@@ -166,7 +169,7 @@ async fn outages_show_an_error_page_and_forms_can_be_submitted_again() {
     let mut grace = Browser::operator(&stack).await;
     let form = grace.get("/dashboard/customers/new").await;
     let hidden = form.hidden_fields();
-    stack.faults.set(Rule::new("TransactWriteItems", Fault::LoseAnswer));
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::LoseResponse));
     let mut fields: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (&**name, &**value)).collect();
     fields.extend([("name", "Ada"), ("email", "ada@example.com")]);
     let first = grace.post("/dashboard/customers/new", &fields).await;
@@ -181,9 +184,9 @@ async fn outages_show_an_error_page_and_forms_can_be_submitted_again() {
     }
     stack.faults.clear();
     assert_eq!(stack.operator.get("customers").await.body["items"].as_array().unwrap().len(), 1);
-    stack.faults.set(Rule::new("*", Fault::Refuse).always());
+    stack.faults.add(Rule::new("*", Fault::RefuseConnection).always());
     let unavailable = grace.get("/dashboard/customers").await;
-    assert!(unavailable.expect(503).contains("Signet is temporarily unavailable"));
+    assert!(unavailable.expect_status(503).contains("Signet is temporarily unavailable"));
     stack.faults.clear();
-    grace.get("/dashboard/customers").await.expect(200);
+    grace.get("/dashboard/customers").await.expect_status(200);
 }

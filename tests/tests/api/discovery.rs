@@ -1,4 +1,4 @@
-//! What everybody may read, and how the edge says no.
+//! Public documents, and the errors of the middleware.
 
 use std::collections::BTreeSet;
 
@@ -6,23 +6,23 @@ use reqwest::{Method, header::CONTENT_TYPE};
 use signet_tests::{Stack, json};
 
 #[tokio::test]
-async fn jwks_200_and_304() {
+async fn jwks_returns_200_and_304() {
     let stack = Stack::start().await;
-    let answer = stack.anonymous.get("/.well-known/jwks.json").await;
-    assert_eq!(answer.header("cache-control"), "public, max-age=300");
-    assert_eq!(answer.header("access-control-allow-origin"), "*");
-    assert_eq!(answer.header("content-type"), "application/json");
-    let tag = answer.header("etag").to_owned();
+    let response = stack.anonymous.get("/.well-known/jwks.json").await;
+    assert_eq!(response.header("cache-control"), "public, max-age=300");
+    assert_eq!(response.header("access-control-allow-origin"), "*");
+    assert_eq!(response.header("content-type"), "application/json");
+    let tag = response.header("etag").to_owned();
     assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() > 2, "{tag}");
 
-    let seen = stack.anonymous.with_header("if-none-match", &tag).get("/.well-known/jwks.json").await;
-    assert_eq!((seen.status, seen.text.as_str()), (304, ""));
-    assert_eq!(seen.header("etag"), tag);
-    assert_eq!(seen.header("cache-control"), "public, max-age=300");
+    let unchanged = stack.anonymous.with_header("if-none-match", &tag).get("/.well-known/jwks.json").await;
+    assert_eq!((unchanged.status, unchanged.text.as_str()), (304, ""));
+    assert_eq!(unchanged.header("etag"), tag);
+    assert_eq!(unchanged.header("cache-control"), "public, max-age=300");
     assert_eq!(stack.anonymous.with_header("if-none-match", "\"old\"").get("/.well-known/jwks.json").await.status, 200);
 
-    let body = answer.expect(200);
-    // The one that signs, and the one that will.
+    let body = response.expect_status(200);
+    // The current key and the next one.
     assert_eq!(body["keys"].as_array().unwrap().len(), 2, "{body}");
     for key in body["keys"].as_array().unwrap() {
         let fields: BTreeSet<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
@@ -32,27 +32,27 @@ async fn jwks_200_and_304() {
 }
 
 #[tokio::test]
-async fn jwks_cost_nothing_when_warm() {
+async fn discovery_makes_no_calls_when_cached() {
     let stack = Stack::start().await;
-    stack.anonymous.get("/.well-known/jwks.json").await.expect(200);
-    stack.faults.forget_calls();
+    stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200);
+    stack.faults.reset_calls();
     stack.advance(299);
-    stack.anonymous.get("/.well-known/jwks.json").await.expect(200);
-    stack.anonymous.get("/.well-known/license-configuration").await.expect(200);
-    stack.anonymous.get("/openapi.json").await.expect(200);
+    stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200);
+    stack.anonymous.get("/.well-known/license-configuration").await.expect_status(200);
+    stack.anonymous.get("/openapi.json").await.expect_status(200);
     assert_eq!(stack.faults.calls(), [""; 0]);
     stack.advance(1);
-    stack.anonymous.get("/.well-known/jwks.json").await.expect(200);
+    stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200);
     assert_eq!(stack.faults.calls(), ["Query"]);
 }
 
 #[tokio::test]
-async fn license_configuration_200() {
+async fn license_configuration_returns_200() {
     let stack = Stack::start().await;
-    let answer = stack.anonymous.get("/.well-known/license-configuration").await;
-    assert_eq!(answer.header("access-control-allow-origin"), "*");
-    assert_eq!(answer.header("cache-control"), "public, max-age=300");
-    let body = answer.expect(200);
+    let response = stack.anonymous.get("/.well-known/license-configuration").await;
+    assert_eq!(response.header("access-control-allow-origin"), "*");
+    assert_eq!(response.header("cache-control"), "public, max-age=300");
+    let body = response.expect_status(200);
     let root = &stack.local.base_url;
     assert_eq!(body["issuer"], *root);
     assert_eq!(body["jwks_uri"], format!("{root}/.well-known/jwks.json"));
@@ -65,84 +65,84 @@ async fn license_configuration_200() {
 }
 
 #[tokio::test]
-async fn openapi_200() {
+async fn openapi_document_returns_200() {
     let stack = Stack::start().await;
-    let answer = stack.anonymous.get("/openapi.json").await;
-    assert_eq!(answer.header("content-type"), "application/json");
-    assert!(!answer.header("etag").is_empty());
-    let body = answer.expect(200);
+    let response = stack.anonymous.get("/openapi.json").await;
+    assert_eq!(response.header("content-type"), "application/json");
+    assert!(!response.header("etag").is_empty());
+    let body = response.expect_status(200);
     assert_eq!(body["info"]["title"], "Signet");
     assert_eq!(body["components"]["securitySchemes"]["api_key"]["name"], "X-Api-Key");
     assert!(body["paths"]["/.well-known/jwks.json"]["get"].is_object());
 }
 
 #[tokio::test]
-async fn nowhere_404() {
+async fn unknown_paths_return_404() {
     let stack = Stack::start().await;
     for path in ["/", "/nothing", "/.well-known/nothing", "/api", "/api/v1.0/nothing", "/api/v1/nothing", "/api/v1.0/"]
     {
-        stack.operator.get(path).await.problem(404, "not_found");
+        stack.operator.get(path).await.expect_problem(404, "not_found");
     }
     for path in ["/api/v2/products", "/api/v1.1/products", "/api/products", "/api/v0"] {
-        let answer = stack.operator.get(path).await;
-        answer.problem(404, "version_unknown");
-        assert_eq!(answer.header("cache-control"), "no-store");
+        let response = stack.operator.get(path).await;
+        response.expect_problem(404, "version_unknown");
+        assert_eq!(response.header("cache-control"), "no-store");
     }
 }
 
 #[tokio::test]
-async fn v1_is_another_name_of_v1_0() {
+async fn v1_is_an_alias_of_v1_0() {
     let stack = Stack::start().await;
-    stack.operator.get("/api/v1/products?limit=1").await.expect(200);
-    stack.operator.get("/api/v1/products?limit=0").await.problem(422, "invalid_value");
+    stack.operator.get("/api/v1/products?limit=1").await.expect_status(200);
+    stack.operator.get("/api/v1/products?limit=0").await.expect_problem(422, "invalid_value");
 }
 
 #[tokio::test]
-async fn other_methods_405() {
+async fn other_methods_return_405() {
     let stack = Stack::start().await;
-    let answer = stack.operator.delete("/.well-known/jwks.json").await;
-    answer.problem(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), "GET,HEAD");
-    let answer = stack.operator.delete("products").await;
-    answer.problem(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), "GET,HEAD,POST");
+    let response = stack.operator.delete("/.well-known/jwks.json").await;
+    response.expect_problem(405, "method_not_allowed");
+    assert_eq!(response.header("allow"), "GET,HEAD");
+    let response = stack.operator.delete("products").await;
+    response.expect_problem(405, "method_not_allowed");
+    assert_eq!(response.header("allow"), "GET,HEAD,POST");
 }
 
 #[tokio::test]
-async fn no_or_wrong_api_key_401() {
+async fn missing_or_invalid_api_key_returns_401() {
     let stack = Stack::start().await;
     let key = stack.local.operator_api_key.expose();
     let mut other = key.to_owned();
     other.replace_range(key.len() - 1.., if key.ends_with('0') { "1" } else { "0" });
     let none = stack.anonymous.get("products").await;
-    none.problem(401, "unauthenticated");
+    none.expect_problem(401, "unauthenticated");
     let unknown = "signet_key_01JD8W0V5XK6Q3R7T2N4M8P9ZB_".to_owned() + &"0".repeat(64);
     for wrong in [other.as_str(), "", "x", &key.to_uppercase(), &unknown] {
-        let answer = stack.anonymous.with_api_key(wrong).get("products").await;
-        answer.problem(401, "unauthenticated");
-        assert!(!answer.text.contains(key), "a key is never said back");
+        let response = stack.anonymous.with_api_key(wrong).get("products").await;
+        response.expect_problem(401, "unauthenticated");
+        assert!(!response.text.contains(key), "a response never contains an API key");
     }
 }
 
 #[tokio::test]
-async fn every_answer_has_its_headers() {
+async fn every_response_has_security_headers() {
     let stack = Stack::start().await;
     for path in ["/nothing", "/.well-known/jwks.json", "products"] {
-        let answer = stack.operator.get(path).await;
-        assert_eq!(answer.header("x-content-type-options"), "nosniff");
-        assert!(answer.header("strict-transport-security").ends_with("preload"));
+        let response = stack.operator.get(path).await;
+        assert_eq!(response.header("x-content-type-options"), "nosniff");
+        assert!(response.header("strict-transport-security").ends_with("preload"));
     }
 }
 
 #[tokio::test]
-async fn bodies_400_413_415() {
+async fn invalid_bodies_return_400_413_and_415() {
     let stack = Stack::start().await;
     let send = async |media_type: &'static str, body: String| {
-        let with = |request: reqwest::RequestBuilder| request.header(CONTENT_TYPE, media_type).body(body);
-        stack.operator.send(Method::POST, "products", with).await
+        let build = |request: reqwest::RequestBuilder| request.header(CONTENT_TYPE, media_type).body(body);
+        stack.operator.send(Method::POST, "products", build).await
     };
-    send("application/json", "{".to_owned()).await.problem(400, "malformed_json");
-    send("text/plain", "{}".to_owned()).await.problem(415, "unsupported_media_type");
-    send("application/json", " ".repeat(64 * 1024 + 1)).await.problem(413, "body_too_large");
-    send("application/json; charset=utf-8", "{}".to_owned()).await.problem(422, "invalid_value");
+    send("application/json", "{".to_owned()).await.expect_problem(400, "malformed_json");
+    send("text/plain", "{}".to_owned()).await.expect_problem(415, "unsupported_media_type");
+    send("application/json", " ".repeat(64 * 1024 + 1)).await.expect_problem(413, "body_too_large");
+    send("application/json; charset=utf-8", "{}".to_owned()).await.expect_problem(422, "invalid_value");
 }

@@ -1,5 +1,5 @@
-//! What happened to license keys: written with what it tells of, and listed newest first.
-#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+//! Events of license keys: written in the transaction of the change, and listed newest first.
+#![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 use std::collections::BTreeSet;
 
@@ -10,17 +10,17 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
-/// The events of a license key, newest first.
+/// Lists the events of a license key, newest first.
 async fn events_of(stack: &Stack, id: &str) -> Vec<Value> {
     all_pages(&stack.operator, &format!("license-keys/{id}/events"), 100).await
 }
 
-/// Every row of a list, page by page.
+/// Lists all items, page by page.
 async fn all_pages(client: &Client, path: &str, limit: usize) -> Vec<Value> {
     let mut rows = Vec::new();
     let mut next = format!("{path}?limit={limit}");
     for _ in 0..200 {
-        let page = client.get(&next).await.expect(200);
+        let page = client.get(&next).await.expect_status(200);
         let items = page["items"].as_array().unwrap();
         assert!(items.len() <= limit);
         rows.extend(items.iter().cloned());
@@ -29,7 +29,7 @@ async fn all_pages(client: &Client, path: &str, limit: usize) -> Vec<Value> {
             None => return rows,
         }
     }
-    panic!("{path} has no end");
+    panic!("{path}: too many pages");
 }
 
 fn ids(events: &[Value]) -> Vec<&str> {
@@ -41,30 +41,30 @@ fn later(seconds: i64) -> String {
 }
 
 #[tokio::test]
-async fn each_step_writes_its_event_in_its_own_transaction() {
+async fn each_transition_writes_its_event_in_the_same_transaction() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell_with(&json!({"billing_period": "monthly", "max_users": 1})).await;
-    let bigger = stack.operator.tier_with(&sold.product, &json!({"max_users": 3})).await;
-    let (id, customer, tier) = (&sold.license_id, &sold.customer["id"], &sold.tier["id"]);
+    let license = stack.operator.issue_new_license_with(&json!({"billing_period": "monthly", "max_users": 1})).await;
+    let bigger = stack.operator.create_tier(&license.product, &json!({"max_users": 3})).await;
+    let (id, customer, tier) = (&license.license_id, &license.customer["id"], &license.tier["id"]);
     let key_id = stack.local.operator_api_key.expose().trim_start_matches("signet_").rsplit_once('_').unwrap().0;
     let operator = json!({"kind": "api_key", "id": key_id});
     let mut expected =
-        vec![("issued", later(0), operator.clone(), json!({"tier": sold.tier["code"], "customer_id": customer}))];
+        vec![("issued", later(0), operator.clone(), json!({"tier": license.tier["code"], "customer_id": customer}))];
 
-    // Runs one step a second later, and checks that it took one write.
+    // Sends a request one second later, and asserts that it made a single write.
     let step = async |client: &Client, path: &str, body: Value| {
         stack.advance(1);
-        stack.faults.forget_calls();
-        let answer = client.post(path, body).await;
-        assert!(answer.status < 300, "{path}: {}", answer.text);
-        let writes = |call: &&String| !matches!(call.as_str(), "GetItem" | "Query" | "BatchGetItem");
+        stack.faults.reset_calls();
+        let response = client.post(path, body).await;
+        assert!(response.status < 300, "{path}: {}", response.text);
+        let is_write = |call: &&String| !matches!(call.as_str(), "GetItem" | "Query" | "BatchGetItem");
         let calls = stack.faults.calls();
-        let written: Vec<_> = calls.iter().filter(writes).collect();
-        // A search for a seat is counted before it begins.
-        let counted = path == "license-activations/activate";
-        let expected = if counted { &["UpdateItem", "TransactWriteItems"][..] } else { &["TransactWriteItems"] };
+        let written: Vec<_> = calls.iter().filter(is_write).collect();
+        // An activation is counted by the rate limiter before it looks for a seat.
+        let is_counted = path == "license-activations/activate";
+        let expected = if is_counted { &["UpdateItem", "TransactWriteItems"][..] } else { &["TransactWriteItems"] };
         assert_eq!(written, expected, "{path}");
-        answer.body
+        response.body
     };
     let at = |verb: &str| format!("license-keys/{id}/{verb}");
     let by_operator = &stack.operator;
@@ -78,20 +78,20 @@ async fn each_step_writes_its_event_in_its_own_transaction() {
     step(by_operator, &at("change"), json!({"tier_id": bigger["id"], "max_users": 1})).await;
     let data = json!({"from": {"tier_id": tier, "max_users": 1}, "tier_id": bigger["id"], "max_users": 1});
     expected.push(("changed", later(4), operator.clone(), data));
-    let made = step(by_operator, &at("regenerate"), json!({})).await;
+    let regenerated = step(by_operator, &at("regenerate"), json!({})).await;
     expected.push(("regenerated", later(5), operator.clone(), json!({"generation": 2})));
     step(by_operator, &at("audit"), json!({})).await;
     expected.push(("audited", later(6), operator.clone(), json!({"ok": true, "repair": false})));
 
     let app = |active: &Value| json!({"kind": "app", "id": active["activation"]["id"]});
-    let body = json!({"license_key": made["license_key"], "machine_id": "m1", "machine_name": "build-07"});
+    let body = json!({"license_key": regenerated["license_key"], "machine_id": "m1", "machine_name": "build-07"});
     let first = step(&stack.anonymous, "license-activations/activate", body).await;
     let first_id = &first["activation"]["id"];
     let data = json!({"activation_id": first_id, "machine_id": "m1", "machine_name": "build-07", "seat": 0});
     expected.push(("activated", later(7), app(&first), data));
-    // The lease of the first is over, so another takes the seat.
+    // The lease of m1 has expired, so m2 takes over the seat.
     stack.advance(3600);
-    let body = json!({"license_key": made["license_key"], "machine_id": "m2"});
+    let body = json!({"license_key": regenerated["license_key"], "machine_id": "m2"});
     let second = step(&stack.anonymous, "license-activations/activate", body).await;
     let second_id = &second["activation"]["id"];
     let data = json!({
@@ -104,16 +104,19 @@ async fn each_step_writes_its_event_in_its_own_transaction() {
     let data = json!({"activation_id": second_id, "machine_id": "m2"});
     expected.push(("deactivated", later(3609), app(&second), data));
 
-    // One who signed in is named by their subject.
-    let person = stack.signed_in("op@example.com", "role:operator").await;
-    let third =
-        step(&stack.anonymous, "license-activations/activate", json!({"token": made["token"], "machine_id": "m3"}));
+    // A signed-in user is identified by the subject.
+    let signed_in = stack.sign_in("op@example.com", "role:operator").await;
+    let third = step(
+        &stack.anonymous,
+        "license-activations/activate",
+        json!({"token": regenerated["token"], "machine_id": "m3"}),
+    );
     let third = third.await;
     let third_id = &third["activation"]["id"];
     let data = json!({"activation_id": third_id, "machine_id": "m3", "machine_name": null, "seat": 0});
     expected.push(("activated", later(3610), app(&third), data));
     let path = format!("license-activations/{}/deactivate", text(third_id));
-    step(&person, &path, json!({})).await;
+    step(&signed_in, &path, json!({})).await;
     let events = events_of(&stack, id).await;
     let user = events[0]["actor"].clone();
     assert_eq!(user["kind"], "user");
@@ -130,12 +133,12 @@ async fn each_step_writes_its_event_in_its_own_transaction() {
     assert_eq!(events.len(), expected.len());
     for (event, (kind, at, actor, data)) in events.iter().rev().zip(expected) {
         assert!(text(&event["id"]).starts_with("evt_"));
-        let whole = json!({
+        let complete = json!({
             "id": event["id"], "type": kind, "at": at, "license_id": id, "actor": actor, "ip": "127.0.0.1", "data": data,
         });
-        assert_eq!(*event, whole);
+        assert_eq!(*event, complete);
     }
-    // The new key's own history begins with itself, and what it replaced is told after that.
+    // The `issued` event of the new license precedes the `superseded` event of the license that it replaced.
     let all = all_pages(&stack.operator, "events", 100).await;
     let kinds: Vec<_> = all.iter().take(3).map(|event| (text(&event["type"]), &event["license_id"])).collect();
     assert_eq!(kinds, [("revoked", &json!(id)), ("superseded", &json!(id)), ("issued", newer)]);
@@ -143,28 +146,32 @@ async fn each_step_writes_its_event_in_its_own_transaction() {
 }
 
 #[tokio::test]
-async fn what_is_refused_repeated_or_fails_leaves_no_event() {
+async fn refused_repeated_and_failed_requests_write_no_event() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(1).await;
-    let id = &sold.license_id;
+    let license = stack.operator.issue_new_license(1).await;
+    let id = &license.license_id;
     let at = |verb: &str| format!("license-keys/{id}/{verb}");
     let count = async || events_of(&stack, id).await.len();
     assert_eq!(count().await, 1);
-    stack.operator.post(&at("reinstate"), json!({})).await.problem(409, "state_conflict");
-    stack.operator.post(&at("renew"), json!({"expires_at": START.to_string()})).await.problem(422, "invalid_value");
-    let active = stack.anonymous.activate(&sold.license_key, "m1").await.expect(201);
+    stack.operator.post(&at("reinstate"), json!({})).await.expect_problem(409, "state_conflict");
+    stack
+        .operator
+        .post(&at("renew"), json!({"expires_at": START.to_string()}))
+        .await
+        .expect_problem(422, "invalid_value");
+    let active = stack.anonymous.activate(&license.license_key, "m1").await.expect_status(201);
     assert_eq!(count().await, 2);
-    // A renewal, a heartbeat, a refusal and a question are no events.
-    stack.anonymous.activate(&sold.license_key, "m1").await.expect(200);
-    stack.anonymous.activate(&sold.license_key, "m2").await.problem(409, "seat_limit_reached");
-    stack.anonymous.heartbeat(text(&active["token"]), "m1").await.expect(200);
-    stack.anonymous.post("license-keys/validate", json!({"token": active["token"]})).await.expect(200);
+    // Renewals, heartbeats, refusals and validations write no event.
+    stack.anonymous.activate(&license.license_key, "m1").await.expect_status(200);
+    stack.anonymous.activate(&license.license_key, "m2").await.expect_problem(409, "seat_limit_reached");
+    stack.anonymous.heartbeat(text(&active["token"]), "m1").await.expect_status(200);
+    stack.anonymous.post("license-keys/validate", json!({"token": active["token"]})).await.expect_status(200);
     assert_eq!(count().await, 2);
-    // What writes the event writes the step: one does not happen without the other.
-    let read = async || stack.operator.get(&format!("license-keys/{id}")).await.expect(200);
+    // If the transaction with the event fails, the license is unchanged.
+    let read = async || stack.operator.get(&format!("license-keys/{id}")).await.expect_status(200);
     let before = read().await;
     let deactivate = format!("license-activations/{}/deactivate", text(&active["activation"]["id"]));
-    let steps = [
+    let requests = [
         (at("suspend"), json!({})),
         (at("renew"), json!({})),
         (at("change"), json!({"max_users": 4})),
@@ -173,53 +180,53 @@ async fn what_is_refused_repeated_or_fails_leaves_no_event() {
         (at("revoke"), json!({})),
         (deactivate.clone(), json!({})),
     ];
-    stack.faults.set(Rule::new("TransactWriteItems", Fault::Refuse).about("EVENT#").always());
-    for (path, body) in steps {
-        stack.operator.post(&path, body).await.problem(503, "unavailable");
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::RefuseConnection).containing("EVENT#").always());
+    for (path, body) in requests {
+        stack.operator.post(&path, body).await.expect_problem(503, "unavailable");
     }
     stack.faults.clear();
     assert_eq!((count().await, read().await), (2, before));
-    // What is repeated happened once, whether the caller repeats it or the SDK.
+    // A repeated request, by the caller or by the SDK, writes one event.
     for path in [deactivate, at("revoke")] {
-        stack.faults.set(Rule::new("TransactWriteItems", Fault::LoseAnswer));
-        stack.operator.post(&path, json!({})).await.expect(200);
-        stack.operator.post(&path, json!({})).await.expect(200);
+        stack.faults.add(Rule::new("TransactWriteItems", Fault::LoseResponse));
+        stack.operator.post(&path, json!({})).await.expect_status(200);
+        stack.operator.post(&path, json!({})).await.expect_status(200);
     }
     let kinds: Vec<_> = events_of(&stack, id).await.iter().map(|event| event["type"].clone()).collect();
-    // All of it happened in one millisecond, so the order says nothing.
+    // All events have the same millisecond, so their order is undefined.
     let kinds: BTreeSet<_> = kinds.iter().map(text).collect();
     assert_eq!((count().await, kinds), (4, BTreeSet::from(["activated", "deactivated", "issued", "revoked"])));
 }
 
-/// Suspends and reinstates some license keys for some days, at all hours; all events, oldest first.
+/// Suspends and reinstates license keys over several days. Returns their ids and all events, oldest first.
 async fn history(stack: &Stack, licenses: usize, days: i64) -> (Vec<String>, Vec<Value>) {
-    let mut sold = Vec::new();
+    let mut license_ids = Vec::new();
     for _ in 0..licenses {
-        sold.push(stack.operator.sell(1).await.license_id);
+        license_ids.push(stack.operator.issue_new_license(1).await.license_id);
         stack.advance(7);
     }
     for _ in 0..days {
-        for (index, id) in sold.iter().enumerate() {
+        for (index, id) in license_ids.iter().enumerate() {
             for verb in ["suspend", "reinstate"] {
-                stack.operator.post(&format!("license-keys/{id}/{verb}"), json!({})).await.expect(200);
+                stack.operator.post(&format!("license-keys/{id}/{verb}"), json!({})).await.expect_status(200);
                 stack.advance(3600 + i64::try_from(index).unwrap());
             }
         }
         stack.advance(86_400 / 2);
     }
     let mut events = Vec::new();
-    for id in &sold {
+    for id in &license_ids {
         events.extend(events_of(stack, id).await);
     }
     events.sort_by_key(|event| text(&event["id"]).to_owned());
-    (sold, events)
+    (license_ids, events)
 }
 
 #[tokio::test]
-async fn get_events_200_over_all_keys_newest_first() {
+async fn list_events_returns_events_of_all_licenses_newest_first() {
     let stack = Stack::start().await;
-    assert_eq!(stack.operator.get("events").await.expect(200), json!({"items": [], "next_cursor": null}));
-    let (sold, mut events) = history(&stack, 5, 4).await;
+    assert_eq!(stack.operator.get("events").await.expect_status(200), json!({"items": [], "next_cursor": null}));
+    let (license_ids, mut events) = history(&stack, 5, 4).await;
     assert_eq!(events.len(), 5 + 5 * 4 * 2);
     let days: BTreeSet<_> = events.iter().map(|event| text(&event["at"])[..10].to_owned()).collect();
     assert!(days.len() >= 4, "{days:?}");
@@ -229,95 +236,104 @@ async fn get_events_200_over_all_keys_newest_first() {
         assert_eq!(ids(&listed), ids(&events), "{limit} a page");
         assert_eq!(listed, events);
     }
-    // And per key: its own, whole.
-    for id in sold {
-        let own: Vec<_> = events.iter().filter(|event| event["license_id"] == json!(id)).cloned().collect();
-        assert_eq!(own.len(), 9);
+    // And the events of each license.
+    for id in license_ids {
+        let own_events: Vec<_> = events.iter().filter(|event| event["license_id"] == json!(id)).cloned().collect();
+        assert_eq!(own_events.len(), 9);
         for limit in [1, 3, 9, 100] {
-            assert_eq!(all_pages(&stack.operator, &format!("license-keys/{id}/events"), limit).await, own);
+            assert_eq!(all_pages(&stack.operator, &format!("license-keys/{id}/events"), limit).await, own_events);
         }
     }
 }
 
 #[tokio::test]
-async fn paging_while_events_are_added_shows_each_once() {
+async fn pages_list_every_event_once_while_events_are_added() {
     let stack = Stack::start().await;
-    let (sold, mut events) = history(&stack, 3, 2).await;
+    let (license_ids, mut events) = history(&stack, 3, 2).await;
     events.reverse();
-    for path in ["events".to_owned(), format!("license-keys/{}/events", sold[0])] {
+    for path in ["events".to_owned(), format!("license-keys/{}/events", license_ids[0])] {
         let before: Vec<_> = all_pages(&stack.operator, &path, 100).await;
-        let mut seen = Vec::new();
+        let mut listed = Vec::new();
         let mut next = format!("{path}?limit=2");
         let mut rounds = 0;
         loop {
-            assert!(seen.len() < 200, "{path} has no end");
-            let page = stack.operator.get(&next).await.expect(200);
-            seen.extend(page["items"].as_array().unwrap().clone());
+            assert!(listed.len() < 200, "{path}: too many pages");
+            let page = stack.operator.get(&next).await.expect_status(200);
+            listed.extend(page["items"].as_array().unwrap().clone());
             let Some(cursor) = page["next_cursor"].as_str() else { break };
             next = format!("{path}?limit=2&cursor={cursor}");
-            // Meanwhile more happens: later, and some of it on another day.
+            // More events are added between pages, some of them on another day.
             stack.advance(if rounds == 1 { 86_400 } else { 1 });
             let verb = if rounds % 2 == 0 { "suspend" } else { "reinstate" };
-            stack.operator.post(&format!("license-keys/{}/{verb}", sold[0]), json!({})).await.expect(200);
+            stack.operator.post(&format!("license-keys/{}/{verb}", license_ids[0]), json!({})).await.expect_status(200);
             rounds += 1;
         }
         assert!(rounds > 2);
-        assert_eq!(ids(&seen), ids(&before), "{path}");
+        assert_eq!(ids(&listed), ids(&before), "{path}");
         if rounds % 2 == 1 {
-            stack.operator.post(&format!("license-keys/{}/reinstate", sold[0]), json!({})).await.expect(200);
+            stack
+                .operator
+                .post(&format!("license-keys/{}/reinstate", license_ids[0]), json!({}))
+                .await
+                .expect_status(200);
         }
     }
 }
 
 #[tokio::test]
-async fn a_quiet_year_is_passed_in_a_few_pages() {
+async fn list_events_skips_a_year_without_events_in_few_pages() {
     let stack = Stack::start().await;
-    let id = stack.operator.sell(1).await.license_id;
+    let id = stack.operator.issue_new_license(1).await.license_id;
     stack.advance(365 * 86_400);
-    stack.operator.post(&format!("license-keys/{id}/suspend"), json!({})).await.expect(200);
+    stack.operator.post(&format!("license-keys/{id}/suspend"), json!({})).await.expect_status(200);
     stack.advance(200 * 86_400);
-    let (mut seen, mut pages, mut next) = (Vec::new(), 0, "events".to_owned());
+    let (mut listed, mut pages, mut next) = (Vec::new(), 0, "events".to_owned());
     loop {
-        stack.faults.forget_calls();
-        let page = stack.operator.get(&next).await.expect(200);
-        assert!(stack.faults.calls().len() < 600, "one page reads so many days and no more");
-        seen.extend(page["items"].as_array().unwrap().iter().map(|event| event["type"].clone()));
+        stack.faults.reset_calls();
+        let page = stack.operator.get(&next).await.expect_status(200);
+        assert!(stack.faults.calls().len() < 600, "the number of days that a page reads is limited");
+        listed.extend(page["items"].as_array().unwrap().iter().map(|event| event["type"].clone()));
         pages += 1;
         assert!(pages <= 12, "{pages} pages");
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         next = format!("events?cursor={cursor}");
     }
-    assert_eq!(seen, ["suspended", "issued"]);
+    assert_eq!(listed, ["suspended", "issued"]);
 }
 
 #[tokio::test]
-async fn get_events_401_403_404_422() {
+async fn list_events_returns_401_403_404_and_422() {
     let stack = Stack::start().await;
-    let (one, other) = (stack.operator.sell(1).await.license_id, stack.operator.sell(1).await.license_id);
+    let (one, other) =
+        (stack.operator.issue_new_license(1).await.license_id, stack.operator.issue_new_license(1).await.license_id);
     let path = format!("license-keys/{one}/events");
     for path in ["events", &path] {
-        stack.anonymous.get(path).await.problem(401, "unauthenticated");
-        let customer = stack.signed_in("ada@example.com", "openid").await;
-        customer.get(path).await.problem(403, "forbidden");
+        stack.anonymous.get(path).await.expect_problem(401, "unauthenticated");
+        let customer = stack.sign_in("ada@example.com", "openid").await;
+        customer.get(path).await.expect_problem(403, "forbidden");
         let scopes = [Scope::LicensesWrite, Scope::CustomersRead, Scope::AccessWrite];
-        stack.client_with(&scopes).await.get(path).await.problem(403, "forbidden");
-        stack.client_with(&[Scope::LicensesRead]).await.get(path).await.expect(200);
+        stack.client_with_scopes(&scopes).await.get(path).await.expect_problem(403, "forbidden");
+        stack.client_with_scopes(&[Scope::LicensesRead]).await.get(path).await.expect_status(200);
         for (query, code) in [
             ("limit=0", "invalid_value"),
             ("limit=101", "invalid_value"),
             ("cursor=x", "cursor_invalid"),
             ("kind=issued", "unknown_field"),
         ] {
-            stack.operator.get(&format!("{path}?{query}")).await.problem(422, code);
+            stack.operator.get(&format!("{path}?{query}")).await.expect_problem(422, code);
         }
     }
-    stack.operator.get("license-keys/lic_01JD8W0V5XK6Q3R7T2N4M8P9ZB/events").await.problem(404, "not_found");
-    stack.operator.get("license-keys/x/events").await.problem(404, "not_found");
-    // A cursor is good for its own list alone.
-    stack.operator.post(&format!("license-keys/{one}/suspend"), json!({})).await.expect(200);
-    let page = stack.operator.get(&format!("{path}?limit=1")).await.expect(200);
+    stack.operator.get("license-keys/lic_01JD8W0V5XK6Q3R7T2N4M8P9ZB/events").await.expect_problem(404, "not_found");
+    stack.operator.get("license-keys/x/events").await.expect_problem(404, "not_found");
+    // A cursor is valid only for its own list.
+    stack.operator.post(&format!("license-keys/{one}/suspend"), json!({})).await.expect_status(200);
+    let page = stack.operator.get(&format!("{path}?limit=1")).await.expect_status(200);
     let cursor = text(&page["next_cursor"]);
-    stack.operator.get(&format!("license-keys/{other}/events?cursor={cursor}")).await.problem(422, "cursor_invalid");
-    stack.operator.get(&format!("events?cursor={cursor}")).await.problem(422, "cursor_invalid");
-    stack.operator.get(&format!("{path}?cursor={cursor}")).await.expect(200);
+    stack
+        .operator
+        .get(&format!("license-keys/{other}/events?cursor={cursor}"))
+        .await
+        .expect_problem(422, "cursor_invalid");
+    stack.operator.get(&format!("events?cursor={cursor}")).await.expect_problem(422, "cursor_invalid");
+    stack.operator.get(&format!("{path}?cursor={cursor}")).await.expect_status(200);
 }

@@ -1,6 +1,6 @@
-//! Each condition that keeps seats exact, met one at a time: what a request read is made old by another, and its write
-//! must change nothing. Taking a condition out fails the test that is named for it.
-#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+//! The conditions of the seat protocol's writes, tested one at a time: another request changes what a write relies on,
+//! and the write must change nothing. Removing a condition fails the test for it.
+#![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 use rand::RngExt;
 use shared::{
@@ -11,67 +11,73 @@ use shared::{
     store::{
         Table,
         activations::{DeactivateOutcome, RenewOutcome, Renewal},
-        license_writes::{Issue, IssueOutcome, Superseding},
+        license_writes::{IssueOutcome, NewLicense, SupersededLicense},
         licenses::Sealed,
         seats::{ActivationOutcome, NewActivation},
     },
 };
 use signet_tests::{IssuedLicense, START, Stack, Value, json, text};
 
-/// A stack, something sold, and the license as a request would read it.
-struct Scene {
+/// A stack with one issued license.
+struct SeatFixture {
     stack: Stack,
-    sold: IssuedLicense,
+    license: IssuedLicense,
 }
 
-impl Scene {
+impl SeatFixture {
     async fn with_seats(seats: u32) -> Self {
         let stack = Stack::start().await;
-        let sold = stack.operator.sell(seats).await;
-        Self { stack, sold }
+        let license = stack.operator.issue_new_license(seats).await;
+        Self { stack, license }
     }
 
     fn table(&self) -> &Table {
         &self.stack.local.app.table
     }
 
-    async fn license(&self) -> License {
-        self.table().license(self.sold.license_id.parse().unwrap()).await.unwrap().unwrap()
+    async fn read_license(&self) -> License {
+        self.table().license(self.license.license_id.parse().unwrap()).await.unwrap().unwrap()
     }
 
+    /// Activates a machine through the API and returns its stored activation, if it has one.
     async fn activate(&self, machine: &str) -> Activation {
-        self.stack.anonymous.activate(&self.sold.license_key, machine).await;
+        self.stack.anonymous.activate(&self.license.license_key, machine).await;
         self.activation(machine).await.unwrap()
     }
 
     async fn activation(&self, machine: &str) -> Option<Activation> {
-        let license = self.sold.license_id.parse().unwrap();
+        let license = self.license.license_id.parse().unwrap();
         self.table().activation(license, MachineHash::of(machine)).await.unwrap()
     }
 
-    /// What holds a seat, in DynamoDB's own JSON.
+    /// Returns a seat item in DynamoDB's JSON.
     async fn seat(&self, number: u32) -> Option<Value> {
         let items = self.stack.items().await;
-        let place = format!("SEAT#{number:05}");
-        items.iter().find(|item| item["SK"]["S"] == *place).cloned()
+        let sort_key = format!("SEAT#{number:05}");
+        items.iter().find(|item| item["SK"]["S"] == *sort_key).cloned()
     }
 
-    async fn begin(&self, license: &License, activation: &Activation, dead: Option<&Activation>) -> ActivationOutcome {
+    async fn take_free_seat(
+        &self,
+        license: &License,
+        activation: &Activation,
+        dead: Option<&Activation>,
+    ) -> ActivationOutcome {
         let event = event(license, EventType::Activated);
-        let begin = NewActivation { activation, dead, event: &event };
-        self.table().take_free_seat(begin).await.unwrap()
+        let new = NewActivation { activation, previous: dead, event: &event };
+        self.table().take_free_seat(new).await.unwrap()
     }
 
     async fn take_over(&self, license: &License, activation: &Activation, lapsed: &Activation) -> ActivationOutcome {
         let event = event(license, EventType::TakenOver);
-        let begin = NewActivation { activation, dead: None, event: &event };
-        self.table().take_over(begin, lapsed, lapsed.lease_expires_at).await.unwrap()
+        let new = NewActivation { activation, previous: None, event: &event };
+        self.table().take_over(new, lapsed, lapsed.lease_expires_at).await.unwrap()
     }
 }
 
 fn event(license: &License, kind: EventType) -> Event {
     Event {
-        id: IdGenerator::new(START).make(),
+        id: IdGenerator::new(START).generate(),
         kind,
         at: START,
         license_id: license.id,
@@ -81,10 +87,10 @@ fn event(license: &License, kind: EventType) -> Event {
     }
 }
 
-/// A life that a machine would begin on the license as it was read.
-fn new_life(license: &License, machine: &str, seat: Option<u32>) -> Activation {
+/// Returns a new activation of a machine, based on the license as it was read.
+fn new_activation(license: &License, machine: &str, seat: Option<u32>) -> Activation {
     Activation {
-        id: ActivationId { license: license.id, machine: MachineHash::of(machine), life: rand::rng().random() },
+        id: ActivationId { license: license.id, machine: MachineHash::of(machine), nonce: rand::rng().random() },
         seat,
         generation: license.generation,
         machine_id: machine.to_owned(),
@@ -112,193 +118,205 @@ fn renewal<'a>(activation: &Activation, seconds: i64) -> Renewal<'a> {
 }
 
 #[tokio::test]
-async fn a_seat_that_is_held_is_not_taken_as_free() {
-    let scene = Scene::with_seats(1).await;
-    let license = scene.license().await;
-    scene.activate("one").await;
-    let held = scene.seat(0).await;
-    assert_eq!(scene.begin(&license, &new_life(&license, "two", Some(0)), None).await, ActivationOutcome::Lost);
-    assert_eq!(scene.seat(0).await, held);
-    assert_eq!(scene.activation("two").await, None);
+async fn a_held_seat_is_not_taken_as_free() {
+    let fixture = SeatFixture::with_seats(1).await;
+    let license = fixture.read_license().await;
+    fixture.activate("one").await;
+    let held = fixture.seat(0).await;
+    assert_eq!(
+        fixture.take_free_seat(&license, &new_activation(&license, "two", Some(0)), None).await,
+        ActivationOutcome::Conflict
+    );
+    assert_eq!(fixture.seat(0).await, held);
+    assert_eq!(fixture.activation("two").await, None);
 }
 
 #[tokio::test]
-async fn a_machine_that_lives_begins_no_second_life() {
-    let scene = Scene::with_seats(2).await;
-    let license = scene.license().await;
-    let one = scene.activate("one").await;
+async fn a_machine_with_a_live_activation_gets_no_second_one() {
+    let fixture = SeatFixture::with_seats(2).await;
+    let license = fixture.read_license().await;
+    let one = fixture.activate("one").await;
     let other_seat = 1 - one.seat.unwrap();
     assert_eq!(
-        scene.begin(&license, &new_life(&license, "one", Some(other_seat)), None).await,
-        ActivationOutcome::Lost
+        fixture.take_free_seat(&license, &new_activation(&license, "one", Some(other_seat)), None).await,
+        ActivationOutcome::Conflict
     );
-    assert_eq!(scene.activation("one").await, Some(one));
-    assert_eq!(scene.seat(other_seat).await, None);
+    assert_eq!(fixture.activation("one").await, Some(one));
+    assert_eq!(fixture.seat(other_seat).await, None);
 }
 
 #[tokio::test]
-async fn a_life_of_a_higher_generation_is_never_taken_for_dead() {
-    let scene = Scene::with_seats(2).await;
-    let old = scene.license().await;
-    let path = format!("license-keys/{}/regenerate", scene.sold.license_id);
-    let regenerated = scene.stack.operator.post(&path, json!({})).await.expect(200);
+async fn an_activation_of_a_newer_generation_is_not_replaced() {
+    let fixture = SeatFixture::with_seats(2).await;
+    let old = fixture.read_license().await;
+    let path = format!("license-keys/{}/regenerate", fixture.license.license_id);
+    let regenerated = fixture.stack.operator.post(&path, json!({})).await.expect_status(200);
     let key = text(&regenerated["license_key"]).to_owned();
-    scene.stack.anonymous.activate(&key, "one").await.expect(201);
-    let newer = scene.activation("one").await.unwrap();
+    fixture.stack.anonymous.activate(&key, "one").await.expect_status(201);
+    let newer = fixture.activation("one").await.unwrap();
     let other_seat = 1 - newer.seat.unwrap();
-    assert_eq!(scene.begin(&old, &new_life(&old, "one", Some(other_seat)), None).await, ActivationOutcome::Lost);
-    assert_eq!(scene.begin(&old, &new_life(&old, "two", newer.seat), None).await, ActivationOutcome::Lost);
-    assert_eq!(scene.activation("one").await, Some(newer));
+    assert_eq!(
+        fixture.take_free_seat(&old, &new_activation(&old, "one", Some(other_seat)), None).await,
+        ActivationOutcome::Conflict
+    );
+    assert_eq!(
+        fixture.take_free_seat(&old, &new_activation(&old, "two", newer.seat), None).await,
+        ActivationOutcome::Conflict
+    );
+    assert_eq!(fixture.activation("one").await, Some(newer));
 }
 
 #[tokio::test]
-async fn a_seat_and_a_life_of_a_lower_generation_are_free() {
-    let scene = Scene::with_seats(1).await;
-    scene.activate("one").await;
-    let path = format!("license-keys/{}/regenerate", scene.sold.license_id);
-    scene.stack.operator.post(&path, json!({})).await.expect(200);
-    let license = scene.license().await;
-    let begun = scene.begin(&license, &new_life(&license, "one", Some(0)), None).await;
-    assert!(matches!(begun, ActivationOutcome::Done(_)));
+async fn a_seat_and_activation_of_an_older_generation_are_replaced() {
+    let fixture = SeatFixture::with_seats(1).await;
+    fixture.activate("one").await;
+    let path = format!("license-keys/{}/regenerate", fixture.license.license_id);
+    fixture.stack.operator.post(&path, json!({})).await.expect_status(200);
+    let license = fixture.read_license().await;
+    let outcome = fixture.take_free_seat(&license, &new_activation(&license, "one", Some(0)), None).await;
+    assert!(matches!(outcome, ActivationOutcome::Done(_)));
 }
 
 #[tokio::test]
-async fn a_repeat_that_meets_its_own_life_is_done() {
-    let scene = Scene::with_seats(1).await;
-    let license = scene.license().await;
-    let life = new_life(&license, "one", Some(0));
+async fn a_repeated_activation_succeeds_unless_it_has_ended() {
+    let fixture = SeatFixture::with_seats(1).await;
+    let license = fixture.read_license().await;
+    let activation = new_activation(&license, "one", Some(0));
     for _ in 0..2 {
-        assert_eq!(scene.begin(&license, &life, None).await, ActivationOutcome::Done(Box::new(life.clone())));
+        assert_eq!(
+            fixture.take_free_seat(&license, &activation, None).await,
+            ActivationOutcome::Done(Box::new(activation.clone()))
+        );
     }
-    let ended = scene.table().deactivate(&life, &event(&license, EventType::Deactivated)).await.unwrap();
+    let ended = fixture.table().deactivate(&activation, &event(&license, EventType::Deactivated)).await.unwrap();
     assert!(matches!(ended, DeactivateOutcome::Done(_)));
-    // Ended meanwhile: it may begin anew, but not as the life that is over while another has its seat.
-    scene.activate("two").await;
-    assert_eq!(scene.begin(&license, &life, None).await, ActivationOutcome::Lost);
+    // The activation has ended and another machine has its seat, so the repeat must not restore it.
+    fixture.activate("two").await;
+    assert_eq!(fixture.take_free_seat(&license, &activation, None).await, ActivationOutcome::Conflict);
 }
 
 #[tokio::test]
-async fn a_new_life_has_nothing_of_the_one_before() {
-    let scene = Scene::with_seats(1).await;
-    let license = scene.license().await;
-    let one = scene.activate("one").await;
-    scene.table().deactivate(&one, &event(&license, EventType::Deactivated)).await.unwrap();
-    scene.activate("one").await;
-    let items = scene.stack.items().await;
+async fn a_new_activation_keeps_no_attributes_of_the_previous_one() {
+    let fixture = SeatFixture::with_seats(1).await;
+    let license = fixture.read_license().await;
+    let one = fixture.activate("one").await;
+    fixture.table().deactivate(&one, &event(&license, EventType::Deactivated)).await.unwrap();
+    fixture.activate("one").await;
+    let items = fixture.stack.items().await;
     let machine = items.iter().find(|item| text(&item["SK"]["S"]).starts_with("MACHINE#")).unwrap();
     assert!(machine.get("expires_at_epoch").is_none() && machine.get("ended_at").is_none(), "{machine}");
 }
 
 #[tokio::test]
-async fn a_lease_never_shrinks() {
-    let scene = Scene::with_seats(1).await;
-    let one = scene.activate("one").await;
-    let RenewOutcome::Done(renewed) = scene.table().renew(&renewal(&one, 60)).await.unwrap() else {
-        panic!("it is live")
+async fn a_renewal_never_shortens_the_lease() {
+    let fixture = SeatFixture::with_seats(1).await;
+    let one = fixture.activate("one").await;
+    let RenewOutcome::Done(renewed) = fixture.table().renew(&renewal(&one, 60)).await.unwrap() else {
+        panic!("the activation is live")
     };
     assert_eq!(renewed.lease_expires_at, one.lease_expires_at);
-    assert_eq!(scene.activation("one").await.unwrap().lease_expires_at, one.lease_expires_at);
+    assert_eq!(fixture.activation("one").await.unwrap().lease_expires_at, one.lease_expires_at);
 }
 
 #[tokio::test]
-async fn what_has_ended_or_is_gone_is_not_renewed() {
-    let scene = Scene::with_seats(1).await;
-    let license = scene.license().await;
-    let one = scene.activate("one").await;
-    let other_life = Activation { id: ActivationId { life: [7; 10], ..one.id }, ..one.clone() };
+async fn an_ended_or_deleted_activation_is_not_renewed() {
+    let fixture = SeatFixture::with_seats(1).await;
+    let license = fixture.read_license().await;
+    let one = fixture.activate("one").await;
+    let earlier = Activation { id: ActivationId { nonce: [7; 10], ..one.id }, ..one.clone() };
     let newer = Activation { generation: 2, ..one.clone() };
-    for not_live in [&other_life, &newer] {
+    for not_live in [&earlier, &newer] {
         for lease in [60, 90_000] {
-            assert_eq!(scene.table().renew(&renewal(not_live, lease)).await.unwrap(), RenewOutcome::NotLive);
+            assert_eq!(fixture.table().renew(&renewal(not_live, lease)).await.unwrap(), RenewOutcome::NotLive);
         }
     }
-    scene.table().deactivate(&one, &event(&license, EventType::Deactivated)).await.unwrap();
+    fixture.table().deactivate(&one, &event(&license, EventType::Deactivated)).await.unwrap();
     for lease in [60, 90_000] {
-        assert_eq!(scene.table().renew(&renewal(&one, lease)).await.unwrap(), RenewOutcome::NotLive);
+        assert_eq!(fixture.table().renew(&renewal(&one, lease)).await.unwrap(), RenewOutcome::NotLive);
     }
-    let nobody = new_life(&license, "nobody", None);
-    assert_eq!(scene.table().renew(&renewal(&nobody, 90_000)).await.unwrap(), RenewOutcome::NotLive);
-    assert_eq!(scene.activation("nobody").await, None, "an update brings nothing back");
+    let unknown = new_activation(&license, "unknown", None);
+    assert_eq!(fixture.table().renew(&renewal(&unknown, 90_000)).await.unwrap(), RenewOutcome::NotLive);
+    assert_eq!(fixture.activation("unknown").await, None, "an update creates no item");
 }
 
 #[tokio::test]
-async fn a_lapsed_seat_passes_on_only_as_it_was_read() {
-    let scene = Scene::with_seats(1).await;
-    let license = scene.license().await;
-    let lapsed = scene.activate("one").await;
-    let two = new_life(&license, "two", Some(0));
+async fn a_lapsed_seat_is_taken_over_only_if_unchanged_since_the_read() {
+    let fixture = SeatFixture::with_seats(1).await;
+    let license = fixture.read_license().await;
+    let lapsed = fixture.activate("one").await;
+    let two = new_activation(&license, "two", Some(0));
 
-    // Renewed meanwhile.
-    scene.table().renew(&renewal(&lapsed, 90_000)).await.unwrap();
-    assert_eq!(scene.take_over(&license, &two, &lapsed).await, ActivationOutcome::Lost);
-    let renewed = scene.activation("one").await.unwrap();
+    // The activation was renewed after the read.
+    fixture.table().renew(&renewal(&lapsed, 90_000)).await.unwrap();
+    assert_eq!(fixture.take_over(&license, &two, &lapsed).await, ActivationOutcome::Conflict);
+    let renewed = fixture.activation("one").await.unwrap();
 
-    // Ended meanwhile.
-    scene.table().deactivate(&renewed, &event(&license, EventType::Deactivated)).await.unwrap();
-    assert_eq!(scene.take_over(&license, &two, &renewed).await, ActivationOutcome::Lost);
+    // The activation was deactivated after the read.
+    fixture.table().deactivate(&renewed, &event(&license, EventType::Deactivated)).await.unwrap();
+    assert_eq!(fixture.take_over(&license, &two, &renewed).await, ActivationOutcome::Conflict);
 
-    // Passed on meanwhile: the seat is another's.
-    let three = scene.activate("three").await;
-    assert_eq!(scene.take_over(&license, &two, &renewed).await, ActivationOutcome::Lost);
-    assert_eq!(scene.activation("three").await, Some(three.clone()));
-    assert_eq!(scene.activation("two").await, None);
+    // The seat was taken by another machine after the read.
+    let three = fixture.activate("three").await;
+    assert_eq!(fixture.take_over(&license, &two, &renewed).await, ActivationOutcome::Conflict);
+    assert_eq!(fixture.activation("three").await, Some(three.clone()));
+    assert_eq!(fixture.activation("two").await, None);
 
-    // As it was read.
-    assert_eq!(scene.take_over(&license, &two, &three).await, ActivationOutcome::Done(Box::new(two.clone())));
-    assert_eq!(scene.activation("three").await, None);
-    assert_eq!(scene.activation("two").await, Some(two));
+    // Nothing has changed since the read.
+    assert_eq!(fixture.take_over(&license, &two, &three).await, ActivationOutcome::Done(Box::new(two.clone())));
+    assert_eq!(fixture.activation("three").await, None);
+    assert_eq!(fixture.activation("two").await, Some(two));
 }
 
 #[tokio::test]
-async fn a_deactivation_of_an_earlier_life_leaves_the_later_one() {
-    let scene = Scene::with_seats(1).await;
-    let license = scene.license().await;
-    let first = scene.activate("one").await;
+async fn deactivating_an_earlier_activation_does_not_end_a_later_one() {
+    let fixture = SeatFixture::with_seats(1).await;
+    let license = fixture.read_license().await;
+    let first = fixture.activate("one").await;
     let ended = event(&license, EventType::Deactivated);
-    scene.table().deactivate(&first, &ended).await.unwrap();
-    let second = scene.activate("one").await;
-    assert_eq!(scene.table().deactivate(&first, &ended).await.unwrap(), DeactivateOutcome::Gone);
-    assert_eq!(scene.activation("one").await, Some(second));
-    assert!(scene.seat(0).await.is_some());
+    fixture.table().deactivate(&first, &ended).await.unwrap();
+    let second = fixture.activate("one").await;
+    assert_eq!(fixture.table().deactivate(&first, &ended).await.unwrap(), DeactivateOutcome::NotFound);
+    assert_eq!(fixture.activation("one").await, Some(second));
+    assert!(fixture.seat(0).await.is_some());
 }
 
 #[tokio::test]
-async fn a_seat_that_has_passed_on_is_not_freed_by_who_had_it() {
-    let scene = Scene::with_seats(1).await;
-    let license = scene.license().await;
-    let one = scene.activate("one").await;
-    // As a restore from a backup may leave it: the seat is another's, and this activation still names it.
+async fn a_reassigned_seat_is_not_freed_by_its_previous_holder() {
+    let fixture = SeatFixture::with_seats(1).await;
+    let license = fixture.read_license().await;
+    let one = fixture.activate("one").await;
+    // As after a restore from a backup: another machine holds the seat, and this activation still refers to it.
     let key = json!({ "PK": { "S": format!("LICENSE#{}", license.id) }, "SK": { "S": "SEAT#00000" } });
-    scene.stack.dynamodb("DeleteItem", json!({ "Key": key })).await;
-    let two = scene.activate("two").await;
+    fixture.stack.call_dynamodb("DeleteItem", json!({ "Key": key })).await;
+    let two = fixture.activate("two").await;
     assert_eq!(two.seat, Some(0));
-    let deactivated = scene.table().deactivate(&one, &event(&license, EventType::Deactivated)).await.unwrap();
+    let deactivated = fixture.table().deactivate(&one, &event(&license, EventType::Deactivated)).await.unwrap();
     assert!(matches!(deactivated, DeactivateOutcome::Done(_)));
-    assert!(scene.seat(0).await.is_some(), "the seat is still the other's");
-    assert!(scene.activation("one").await.unwrap().ended_at.is_some());
+    assert!(fixture.seat(0).await.is_some(), "the other machine still holds the seat");
+    assert!(fixture.activation("one").await.unwrap().ended_at.is_some());
 }
 
 #[tokio::test]
-async fn who_is_cut_off_by_a_smaller_limit_takes_a_new_seat_and_leaves_the_old() {
-    let scene = Scene::with_seats(2).await;
-    let (one, two) = (scene.activate("one").await, scene.activate("two").await);
+async fn a_machine_above_a_reduced_limit_moves_to_a_new_seat() {
+    let fixture = SeatFixture::with_seats(2).await;
+    let (one, two) = (fixture.activate("one").await, fixture.activate("two").await);
     let (low, high) = if one.seat == Some(0) { (one, two) } else { (two, one) };
-    let license = scene.license().await;
-    scene.table().deactivate(&low, &event(&license, EventType::Deactivated)).await.unwrap();
-    let path = format!("license-keys/{}/change", scene.sold.license_id);
-    scene.stack.operator.post(&path, json!({ "max_users": 1 })).await.expect(200);
-    scene.stack.anonymous.activate(&scene.sold.license_key, &high.machine_id).await.expect(201);
-    assert_eq!(scene.activation(&high.machine_id).await.unwrap().seat, Some(0));
-    assert_eq!(scene.seat(1).await, None, "the seat above the limit is not left behind");
+    let license = fixture.read_license().await;
+    fixture.table().deactivate(&low, &event(&license, EventType::Deactivated)).await.unwrap();
+    let path = format!("license-keys/{}/change", fixture.license.license_id);
+    fixture.stack.operator.post(&path, json!({ "max_users": 1 })).await.expect_status(200);
+    fixture.stack.anonymous.activate(&fixture.license.license_key, &high.machine_id).await.expect_status(201);
+    assert_eq!(fixture.activation(&high.machine_id).await.unwrap().seat, Some(0));
+    assert_eq!(fixture.seat(1).await, None, "the seat above the limit is deleted");
 }
 
 #[tokio::test]
-async fn a_key_is_issued_only_while_the_current_one_is_as_it_was_read() {
-    let scene = Scene::with_seats(1).await;
-    let read = scene.license().await;
-    let (license, key) = another(&read, 1);
+async fn a_key_is_issued_only_if_the_current_key_is_unchanged_since_the_read() {
+    let fixture = SeatFixture::with_seats(1).await;
+    let read = fixture.read_license().await;
+    let (license, key) = new_license_like(&read, 1);
     let (issued, superseded) = (event(&license, EventType::Issued), event(&read, EventType::Superseded));
-    let issue = |current, supersedes| Issue {
+    let issue = |current, supersedes| NewLicense {
         license: &license,
         key: &key,
         sealed: Sealed { token: vec![1], license_key: vec![2] },
@@ -306,32 +324,54 @@ async fn a_key_is_issued_only_while_the_current_one_is_as_it_was_read() {
         current,
         supersedes,
         claims_tier: false,
-        done: None,
+        completion: None,
     };
-    let supersede = |only_if_expired_at| Some(Superseding { license: read.id, event: &superseded, only_if_expired_at });
-    assert_eq!(scene.table().issue(&issue(None, None)).await.unwrap(), IssueOutcome::Moved, "there is a current one");
+    let supersede =
+        |only_if_expired_at| Some(SupersededLicense { license: read.id, event: &superseded, only_if_expired_at });
     assert_eq!(
-        scene.table().issue(&issue(Some(license.id), None)).await.unwrap(),
-        IssueOutcome::Moved,
-        "it is another"
+        fixture.table().issue(&issue(None, None)).await.unwrap(),
+        IssueOutcome::Conflict,
+        "there is a current key"
     );
-    let ended = supersede(Some(START));
-    assert_eq!(scene.table().issue(&issue(Some(read.id), ended)).await.unwrap(), IssueOutcome::Moved, "it ends later");
+    assert_eq!(
+        fixture.table().issue(&issue(Some(license.id), None)).await.unwrap(),
+        IssueOutcome::Conflict,
+        "another key is current"
+    );
+    let expired = supersede(Some(START));
+    assert_eq!(
+        fixture.table().issue(&issue(Some(read.id), expired)).await.unwrap(),
+        IssueOutcome::Conflict,
+        "the current key has not expired"
+    );
     let path = format!("license-keys/{}/revoke", read.id);
-    scene.stack.operator.post(&path, json!({})).await.expect(200);
+    fixture.stack.operator.post(&path, json!({})).await.expect_status(200);
     let revoked = supersede(None);
     assert_eq!(
-        scene.table().issue(&issue(Some(read.id), revoked)).await.unwrap(),
-        IssueOutcome::Moved,
-        "it was revoked"
+        fixture.table().issue(&issue(Some(read.id), revoked)).await.unwrap(),
+        IssueOutcome::Conflict,
+        "the current key is revoked"
     );
-    assert_eq!(scene.license().await.status(START), Status::Revoked);
-    assert_eq!(scene.table().issue(&issue(Some(read.id), None)).await.unwrap(), IssueOutcome::Done);
-    assert_eq!(scene.table().issue(&issue(Some(read.id), None)).await.unwrap(), IssueOutcome::Done, "its own is done");
+    assert_eq!(fixture.read_license().await.status(START), Status::Revoked);
+    assert_eq!(fixture.table().issue(&issue(Some(read.id), None)).await.unwrap(), IssueOutcome::Done);
+    assert_eq!(
+        fixture.table().issue(&issue(Some(read.id), None)).await.unwrap(),
+        IssueOutcome::Done,
+        "a repeat succeeds"
+    );
 }
 
-fn another(like: &License, second: i64) -> (License, shared::domain::KeyString) {
+/// Returns a new license like another one, issued this many seconds after the start.
+fn new_license_like(like: &License, second: i64) -> (License, shared::domain::KeyString) {
     let now: Timestamp = START + jiff::SignedDuration::from_secs(second);
     let key = shared::domain::KeyString::generate("other", &mut rand::rng());
-    (License { id: IdGenerator::new(now).make(), key_hint: key.hint().to_owned(), issued_at: now, ..like.clone() }, key)
+    (
+        License {
+            id: IdGenerator::new(now).generate(),
+            key_hint: key.hint().to_owned(),
+            issued_at: now,
+            ..like.clone()
+        },
+        key,
+    )
 }

@@ -1,76 +1,76 @@
-//! Whatever call to DynamoDB fails, however it does, and wherever a process dies: what was asked is done once or not at
-//! all, the client that asks again is answered rightly, and no seat is doubled or lost.
-#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+//! Failures of each DynamoDB call of a request, in each possible way, including a crash before or after the call. After a
+//! retry, the request has taken effect exactly once, the response is correct, and no seat is held twice or lost.
+#![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 use signet_tests::{Fault, Rule, Stack, TestResponse, Value, json, merged, text};
 
-/// What is asked while things fail.
+/// The request whose calls fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Act {
+enum RequestKind {
     /// A machine takes a free seat.
-    Take,
-    /// A machine takes a lapsed seat over.
+    Activate,
+    /// A machine takes over a lapsed seat.
     TakeOver,
-    /// A machine that has its seat activates again.
+    /// A machine with a seat activates again.
     Renew,
-    /// A machine gives a sign of life.
+    /// A machine sends a heartbeat.
     Heartbeat,
-    /// A machine gives its seat up.
-    EndByApp,
-    /// An operator ends an activation.
-    EndByOperator,
-    /// A customer gets a key in place of the one before, asked for with an `Idempotency-Key`.
+    /// An app deactivates its machine.
+    DeactivateByApp,
+    /// An operator deactivates a machine.
+    DeactivateByOperator,
+    /// A customer's key is superseded by a new one, with an `Idempotency-Key`.
     Issue,
     /// A key is revoked.
     Revoke,
-    /// A key is renewed by a period, asked for with an `Idempotency-Key`.
-    Prolong,
+    /// A key is renewed by one period, with an `Idempotency-Key`.
+    RenewLicense,
 }
 
-/// How a call fails.
+/// How a DynamoDB call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mishap {
-    /// It is not sent, and the next attempt is.
+enum FailureMode {
+    /// The first attempt is not sent; the SDK's retry succeeds.
     NotSent,
-    /// It is done, its answer is lost, and the next attempt is answered.
-    Lost,
-    /// So it is each time the SDK tries.
-    LostEachTime,
-    /// DynamoDB throttles once.
+    /// The call takes effect, but its response is lost; the SDK retries.
+    ResponseLost,
+    /// The responses of all the SDK's attempts are lost.
+    AllResponsesLost,
+    /// DynamoDB throttles the first attempt.
     Throttled,
-    /// DynamoDB has a fault of its own, each time the SDK tries.
-    Broken,
-    /// Somebody else's transaction holds the item, once.
+    /// DynamoDB returns an internal error to all the SDK's attempts.
+    ServerError,
+    /// The first attempt conflicts with another transaction.
     Conflict,
-    /// It is done and its answer lost; the next attempt finds somebody else's transaction there.
-    LostThenConflict,
-    /// The process dies before it is sent.
-    DeadBefore,
-    /// The process dies after it is sent, and it is done.
-    DeadAfter,
+    /// The call takes effect, but its response is lost, and the SDK's retry conflicts with another transaction.
+    ResponseLostThenConflict,
+    /// The process crashes before the call.
+    CrashBefore,
+    /// The process crashes after the call has taken effect.
+    CrashAfter,
 }
 
-impl Mishap {
+impl FailureMode {
     const ALL: [Self; 9] = [
         Self::NotSent,
-        Self::Lost,
-        Self::LostEachTime,
+        Self::ResponseLost,
+        Self::AllResponsesLost,
         Self::Throttled,
-        Self::Broken,
+        Self::ServerError,
         Self::Conflict,
-        Self::LostThenConflict,
-        Self::DeadBefore,
-        Self::DeadAfter,
+        Self::ResponseLostThenConflict,
+        Self::CrashBefore,
+        Self::CrashAfter,
     ];
 
-    /// The rules by which the last of these calls fails; none where it can't fail so.
+    /// Returns the rules that make the last of these calls fail; none if it cannot fail in this way.
     fn rules(self, calls: &[String]) -> Vec<Rule> {
-        let at = |fault| Rule::new("*", fault).nth(calls.len());
-        // A conflict is an answer to writes alone, so writes alone are counted.
-        let conflict = |before: Option<Fault>| {
+        let at_last_call = |fault| Rule::new("*", fault).nth(calls.len());
+        // Only writes can conflict, so only writes are counted.
+        let conflict_rules = |before: Option<Fault>| {
             let (operation, conflict) = match calls.last().map(String::as_str) {
                 Some("TransactWriteItems") => ("TransactWriteItems", Fault::Cancel("TransactionConflict")),
-                Some("UpdateItem") => ("UpdateItem", Fault::TestResponse(400, "TransactionConflictException")),
+                Some("UpdateItem") => ("UpdateItem", Fault::Respond(400, "TransactionConflictException")),
                 _ => return Vec::new(),
             };
             let nth = calls.iter().filter(|call| *call == operation).count();
@@ -78,245 +78,277 @@ impl Mishap {
         };
         let is_read = matches!(calls.last().map(String::as_str), Some("GetItem" | "Query"));
         match self {
-            // A read whose answer is lost is one that was not done, and who dies at a read dies before the next write.
-            Self::Lost | Self::LostEachTime | Self::DeadBefore | Self::DeadAfter if is_read => Vec::new(),
-            Self::NotSent => vec![at(Fault::Refuse)],
-            Self::Lost => vec![at(Fault::LoseAnswer)],
-            Self::LostEachTime => vec![at(Fault::LoseAnswer).times(3)],
-            Self::Throttled => vec![at(Fault::THROTTLE)],
-            Self::Broken => vec![at(Fault::SERVER_ERROR).times(3)],
-            Self::Conflict => conflict(None),
-            // A request that one rule hits is not counted by the next.
-            Self::LostThenConflict => conflict(Some(Fault::LoseAnswer)),
-            Self::DeadBefore => vec![at(Fault::Refuse).always()],
-            Self::DeadAfter => vec![at(Fault::LoseAnswer), at(Fault::Refuse).always()],
+            // Losing the response of a read is the same as not sending it, and a crash at a read is covered by the
+            // crash before the next write.
+            Self::ResponseLost | Self::AllResponsesLost | Self::CrashBefore | Self::CrashAfter if is_read => Vec::new(),
+            Self::NotSent => vec![at_last_call(Fault::RefuseConnection)],
+            Self::ResponseLost => vec![at_last_call(Fault::LoseResponse)],
+            Self::AllResponsesLost => vec![at_last_call(Fault::LoseResponse).times(3)],
+            Self::Throttled => vec![at_last_call(Fault::THROTTLE)],
+            Self::ServerError => vec![at_last_call(Fault::SERVER_ERROR).times(3)],
+            Self::Conflict => conflict_rules(None),
+            // A call that one rule matches is not counted by the next.
+            Self::ResponseLostThenConflict => conflict_rules(Some(Fault::LoseResponse)),
+            Self::CrashBefore => vec![at_last_call(Fault::RefuseConnection).always()],
+            Self::CrashAfter => vec![at_last_call(Fault::LoseResponse), at_last_call(Fault::RefuseConnection).always()],
         }
     }
 }
 
-/// What all scenes of a stack have in common.
-struct Ground {
+/// The stack and the resources that all scenarios share.
+struct SharedFixture {
     stack: Stack,
     customer: Value,
     tier: Value,
 }
 
-impl Ground {
-    /// A customer may have many keys here, except where one is to supersede another.
-    async fn prepare(act: Act) -> Self {
-        let stack = Stack::without_limits().await;
-        let product = stack.operator.product_with(&json!({"one_key_per_customer": act == Act::Issue})).await;
-        let (tier, customer) = (stack.operator.tier_with(&product, &json!({})).await, stack.operator.customer().await);
+impl SharedFixture {
+    /// Creates the product, tier and customer. A customer can have several keys, except for [`RequestKind::Issue`].
+    async fn prepare(request: RequestKind) -> Self {
+        let stack = Stack::start_without_rate_limits().await;
+        let product =
+            stack.operator.create_product_with(&json!({"one_key_per_customer": request == RequestKind::Issue})).await;
+        let (tier, customer) =
+            (stack.operator.create_tier(&product, &json!({})).await, stack.operator.create_customer().await);
         Self { stack, customer, tier }
     }
 }
 
-/// A license key of its own, and all that the client of an act knows.
-struct Scene<'a> {
-    ground: &'a Ground,
-    act: Act,
+/// One request with its own license key, and everything that its client knows.
+struct Scenario<'a> {
+    shared: &'a SharedFixture,
+    request: RequestKind,
     license: Value,
     license_key: String,
     customer: Value,
-    /// What the machine was answered last.
+    /// The response to the machine's activation.
     activated: Value,
     idempotency_key: String,
 }
 
-impl<'a> Scene<'a> {
-    async fn set(ground: &'a Ground, act: Act) -> Self {
-        let (operator, stack) = (&ground.stack.operator, &ground.stack);
-        let customer = if act == Act::Issue { operator.customer().await } else { ground.customer.clone() };
-        let seats = if act == Act::Take { 2 } else { 1 };
-        let issued = operator.issue(&customer, &ground.tier, &json!({"max_users": seats})).await;
+impl<'a> Scenario<'a> {
+    async fn prepare(shared: &'a SharedFixture, request: RequestKind) -> Self {
+        let (operator, stack) = (&shared.stack.operator, &shared.stack);
+        let customer =
+            if request == RequestKind::Issue { operator.create_customer().await } else { shared.customer.clone() };
+        let seats = if request == RequestKind::Activate { 2 } else { 1 };
+        let issued = operator.issue(&customer, &shared.tier, &json!({"max_users": seats})).await;
         let license_key = text(&issued["license_key"]).to_owned();
         let idempotency_key = text(&issued["license"]["id"]).to_owned();
         let (license, activated) = (issued["license"].clone(), Value::Null);
-        let mut scene = Self { ground, act, license, license_key, customer, activated, idempotency_key };
-        let machine = match act {
-            Act::Take | Act::TakeOver => "other",
+        let mut scenario = Self { shared, request, license, license_key, customer, activated, idempotency_key };
+        let machine = match request {
+            RequestKind::Activate | RequestKind::TakeOver => "other",
             _ => "one",
         };
-        scene.activated = stack.anonymous.activate(&scene.license_key, machine).await.expect(201);
-        match act {
-            Act::TakeOver => stack.advance(3600),
-            Act::Renew | Act::Heartbeat => stack.advance(900),
-            // A list tells the newer from the older by the time.
-            Act::Issue => stack.advance(1),
+        scenario.activated = stack.anonymous.activate(&scenario.license_key, machine).await.expect_status(201);
+        match request {
+            RequestKind::TakeOver => stack.advance(3600),
+            RequestKind::Renew | RequestKind::Heartbeat => stack.advance(900),
+            // Lists are sorted by the time of issue.
+            RequestKind::Issue => stack.advance(1),
             _ => {}
         }
-        scene
+        scenario
     }
 
     fn id(&self) -> &str {
         text(&self.license["id"])
     }
 
-    async fn ask(&self) -> TestResponse {
-        let (app, operator) = (&self.ground.stack.anonymous, &self.ground.stack.operator);
-        let once = operator.with_header("idempotency-key", &self.idempotency_key);
-        let end = format!("license-activations/{}/deactivate", text(&self.activated["activation"]["id"]));
-        match self.act {
-            Act::Take | Act::TakeOver | Act::Renew => app.activate(&self.license_key, "one").await,
-            Act::Heartbeat => app.heartbeat(text(&self.activated["token"]), "one").await,
-            Act::EndByApp => app.post(&end, json!({"token": self.activated["token"]})).await,
-            Act::EndByOperator => operator.post(&end, json!({})).await,
-            Act::Issue => {
-                let body = json!({"customer_id": self.customer["id"], "tier_id": self.ground.tier["id"]});
-                once.post("license-keys", body).await
+    /// Sends the request.
+    async fn send(&self) -> TestResponse {
+        let (app, operator) = (&self.shared.stack.anonymous, &self.shared.stack.operator);
+        let idempotent = operator.with_header("idempotency-key", &self.idempotency_key);
+        let path = format!("license-activations/{}/deactivate", text(&self.activated["activation"]["id"]));
+        match self.request {
+            RequestKind::Activate | RequestKind::TakeOver | RequestKind::Renew => {
+                app.activate(&self.license_key, "one").await
             }
-            Act::Revoke => operator.post(&format!("license-keys/{}/revoke", self.id()), json!({"reason": "r"})).await,
-            Act::Prolong => once.post(&format!("license-keys/{}/renew", self.id()), json!({})).await,
+            RequestKind::Heartbeat => app.heartbeat(text(&self.activated["token"]), "one").await,
+            RequestKind::DeactivateByApp => app.post(&path, json!({"token": self.activated["token"]})).await,
+            RequestKind::DeactivateByOperator => operator.post(&path, json!({})).await,
+            RequestKind::Issue => {
+                let body = json!({"customer_id": self.customer["id"], "tier_id": self.shared.tier["id"]});
+                idempotent.post("license-keys", body).await
+            }
+            RequestKind::Revoke => {
+                operator.post(&format!("license-keys/{}/revoke", self.id()), json!({"reason": "r"})).await
+            }
+            RequestKind::RenewLicense => idempotent.post(&format!("license-keys/{}/renew", self.id()), json!({})).await,
         }
     }
 
-    /// Asks again as a client does that was told to, or never answered.
-    async fn ask_again(&self) -> TestResponse {
-        let again = self.ask().await;
-        if again.body["code"] != "idempotency_in_progress" {
-            return again;
+    /// Repeats the request as a client does after a 503 or without a response.
+    async fn retry(&self) -> TestResponse {
+        let retried = self.send().await;
+        if retried.body["code"] != "idempotency_in_progress" {
+            return retried;
         }
-        // A process that died has left its claim: it is stale in a while.
-        self.ground.stack.advance(31);
-        self.ask().await
+        // A crashed process leaves its reservation, which can be taken over after 30 seconds.
+        self.shared.stack.advance(31);
+        self.send().await
     }
 
-    /// How often something happened to the license key.
-    async fn happened(&self, kind: &str) -> usize {
+    /// Returns how many events of a type the license key has.
+    async fn count_events(&self, kind: &str) -> usize {
         let path = format!("license-keys/{}/events?limit=100", self.id());
-        let events = self.ground.stack.operator.get(&path).await.expect(200);
+        let events = self.shared.stack.operator.get(&path).await.expect_status(200);
         events["items"].as_array().unwrap().iter().filter(|event| event["type"] == kind).count()
     }
 
-    /// Checks that all is as one success leaves it, and that the client was told so: at first unless that was 503, and
-    /// again.
-    async fn check(&self, first: &TestResponse, why: &str) {
-        let is_answered = match self.act {
-            Act::Take | Act::TakeOver | Act::Issue => matches!(first.status, 200 | 201),
+    /// Asserts that the request took effect once, that the first response was a success or 503, and that a retry
+    /// succeeds.
+    async fn check(&self, first: &TestResponse, context: &str) {
+        let has_succeeded = match self.request {
+            RequestKind::Activate | RequestKind::TakeOver | RequestKind::Issue => matches!(first.status, 200 | 201),
             _ => first.status == 200,
         };
-        if !is_answered {
-            assert_eq!(first.status, 503, "{why}: {}", first.text);
-            first.problem(503, "unavailable");
+        if !has_succeeded {
+            assert_eq!(first.status, 503, "{context}: {}", first.text);
+            first.expect_problem(503, "unavailable");
         }
-        let again = self.ask_again().await;
-        let stack = &self.ground.stack;
-        let seats = stack.seats_at_rest(self.id()).await;
+        let retried = self.retry().await;
+        let stack = &self.shared.stack;
+        let seats = stack.check_seats(self.id()).await;
         let held: Vec<&str> = seats.held.keys().map(String::as_str).collect();
-        let is_repeated = !is_answered || first.text == again.text;
-        match self.act {
-            Act::Take | Act::TakeOver => {
-                assert!(again.status == 200 || (again.status == 201 && !is_answered), "{why}: {}", again.text);
-                let (kind, all): (_, &[&str]) =
-                    if self.act == Act::Take { ("activated", &["one", "other"]) } else { ("taken_over", &["one"]) };
-                assert_eq!(held, all, "{why}");
-                assert_eq!(self.happened(kind).await, all.len(), "{why}");
-                assert_eq!(seats.held["one"], text(&again.body["activation"]["id"]), "{why}");
-                assert!(!is_answered || first.body["activation"]["id"] == again.body["activation"]["id"], "{why}");
+        let is_same_response = !has_succeeded || first.text == retried.text;
+        match self.request {
+            RequestKind::Activate | RequestKind::TakeOver => {
+                assert!(
+                    retried.status == 200 || (retried.status == 201 && !has_succeeded),
+                    "{context}: {}",
+                    retried.text
+                );
+                let (kind, all): (_, &[&str]) = if self.request == RequestKind::Activate {
+                    ("activated", &["one", "other"])
+                } else {
+                    ("taken_over", &["one"])
+                };
+                assert_eq!(held, all, "{context}");
+                assert_eq!(self.count_events(kind).await, all.len(), "{context}");
+                assert_eq!(seats.held["one"], text(&retried.body["activation"]["id"]), "{context}");
+                assert!(
+                    !has_succeeded || first.body["activation"]["id"] == retried.body["activation"]["id"],
+                    "{context}"
+                );
             }
-            Act::Renew | Act::Heartbeat => {
-                assert_eq!((again.status, held), (200, vec!["one"]), "{why}: {}", again.text);
-                assert_eq!(self.happened("activated").await, 1, "{why}");
+            RequestKind::Renew | RequestKind::Heartbeat => {
+                assert_eq!((retried.status, held), (200, vec!["one"]), "{context}: {}", retried.text);
+                assert_eq!(self.count_events("activated").await, 1, "{context}");
                 let path = format!("license-activations/{}", text(&self.activated["activation"]["id"]));
-                let activation = stack.operator.get(&path).await.expect(200);
-                assert_eq!(activation["lease_expires_at"], again.body["token_expires_at"], "{why}");
+                let activation = stack.operator.get(&path).await.expect_status(200);
+                assert_eq!(activation["lease_expires_at"], retried.body["token_expires_at"], "{context}");
             }
-            Act::EndByApp | Act::EndByOperator => {
-                assert_eq!((again.status, held.len()), (200, 0), "{why}: {}", again.text);
-                assert_eq!((self.happened("deactivated").await, is_repeated), (1, true), "{why}");
-                stack.anonymous.activate(&self.license_key, "next").await.expect(201);
+            RequestKind::DeactivateByApp | RequestKind::DeactivateByOperator => {
+                assert_eq!((retried.status, held.len()), (200, 0), "{context}: {}", retried.text);
+                assert_eq!((self.count_events("deactivated").await, is_same_response), (1, true), "{context}");
+                stack.anonymous.activate(&self.license_key, "next").await.expect_status(201);
             }
-            Act::Issue => {
-                assert_eq!((again.status, is_repeated), (201, true), "{why}: {}", again.text);
+            RequestKind::Issue => {
+                assert_eq!((retried.status, is_same_response), (201, true), "{context}: {}", retried.text);
                 let list = format!("license-keys?customer_id={}", text(&self.customer["id"]));
-                let list = stack.operator.get(&list).await.expect(200)["items"].clone();
-                let states: Vec<_> = list.as_array().unwrap().iter().map(|one| text(&one["status"])).collect();
-                assert_eq!(states, ["active", "superseded"], "{why}");
-                assert_eq!(list[0]["id"], again.body["license"]["id"], "{why}");
-                assert_eq!(self.happened("superseded").await, 1, "{why}");
+                let list = stack.operator.get(&list).await.expect_status(200)["items"].clone();
+                let statuses: Vec<_> =
+                    list.as_array().unwrap().iter().map(|license| text(&license["status"])).collect();
+                assert_eq!(statuses, ["active", "superseded"], "{context}");
+                assert_eq!(list[0]["id"], retried.body["license"]["id"], "{context}");
+                assert_eq!(self.count_events("superseded").await, 1, "{context}");
             }
-            Act::Revoke => {
+            RequestKind::Revoke => {
                 let revoked = json!({"status": "revoked", "revocation_reason": "r"});
-                assert_eq!(again.body, merged(again.body.clone(), &revoked), "{why}");
-                assert_eq!((again.status, self.happened("revoked").await, is_repeated), (200, 1, true), "{why}");
+                assert_eq!(retried.body, merged(retried.body.clone(), &revoked), "{context}");
+                assert_eq!(
+                    (retried.status, self.count_events("revoked").await, is_same_response),
+                    (200, 1, true),
+                    "{context}"
+                );
             }
-            Act::Prolong => {
-                assert_eq!((again.status, self.happened("renewed").await, is_repeated), (200, 1, true), "{why}");
-                let license = stack.operator.get(&format!("license-keys/{}", self.id())).await.expect(200);
-                let end = text(&self.license["expires_at"]).replace("2027", "2028");
-                assert_eq!((text(&license["expires_at"]), &again.body["expires_at"]), (&*end, &json!(end)), "{why}");
+            RequestKind::RenewLicense => {
+                assert_eq!(
+                    (retried.status, self.count_events("renewed").await, is_same_response),
+                    (200, 1, true),
+                    "{context}"
+                );
+                let license = stack.operator.get(&format!("license-keys/{}", self.id())).await.expect_status(200);
+                let expiry = text(&self.license["expires_at"]).replace("2027", "2028");
+                assert_eq!(
+                    (text(&license["expires_at"]), &retried.body["expires_at"]),
+                    (&*expiry, &json!(expiry)),
+                    "{context}"
+                );
             }
         }
     }
 }
 
-/// Lets each call of an act fail in each way, one at a time.
-async fn each_call_fails(act: Act) {
-    let ground = Ground::prepare(act).await;
-    let faults = &ground.stack.faults;
-    let clean = Scene::set(&ground, act).await;
-    faults.forget_calls();
-    let first = clean.ask().await;
+/// Lets each DynamoDB call of a request fail in each way, one at a time.
+async fn fail_each_call(request: RequestKind) {
+    let shared = SharedFixture::prepare(request).await;
+    let faults = &shared.stack.faults;
+    let undisturbed = Scenario::prepare(&shared, request).await;
+    faults.reset_calls();
+    let first = undisturbed.send().await;
     let calls = faults.calls();
-    clean.check(&first, "nothing fails").await;
+    undisturbed.check(&first, "no failure").await;
     for nth in 1..=calls.len() {
-        for mishap in Mishap::ALL {
-            let rules = mishap.rules(&calls[..nth]);
+        for mode in FailureMode::ALL {
+            let rules = mode.rules(&calls[..nth]);
             if rules.is_empty() {
                 continue;
             }
-            let scene = Scene::set(&ground, act).await;
+            let scenario = Scenario::prepare(&shared, request).await;
             for rule in rules {
-                faults.set(rule);
+                faults.add(rule);
             }
-            let first = scene.ask().await;
+            let first = scenario.send().await;
             faults.clear();
-            scene.check(&first, &format!("{act:?}: call {nth} of {calls:?}, {mishap:?}")).await;
+            scenario.check(&first, &format!("{request:?}: call {nth} of {calls:?}, {mode:?}")).await;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_free_seat_is_taken_once_whatever_call_fails() {
-    each_call_fails(Act::Take).await;
+async fn activate_takes_one_free_seat_whichever_call_fails() {
+    fail_each_call(RequestKind::Activate).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lapsed_seat_is_taken_over_once_whatever_call_fails() {
-    each_call_fails(Act::TakeOver).await;
+async fn activate_takes_over_one_lapsed_seat_whichever_call_fails() {
+    fail_each_call(RequestKind::TakeOver).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_machine_renews_its_seat_whatever_call_fails() {
-    each_call_fails(Act::Renew).await;
+async fn activate_renews_the_seat_whichever_call_fails() {
+    fail_each_call(RequestKind::Renew).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_heartbeat_extends_its_lease_whatever_call_fails() {
-    each_call_fails(Act::Heartbeat).await;
+async fn heartbeat_extends_the_lease_whichever_call_fails() {
+    fail_each_call(RequestKind::Heartbeat).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_app_ends_its_activation_once_whatever_call_fails() {
-    each_call_fails(Act::EndByApp).await;
+async fn deactivate_by_an_app_takes_effect_once_whichever_call_fails() {
+    fail_each_call(RequestKind::DeactivateByApp).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_operator_ends_an_activation_once_whatever_call_fails() {
-    each_call_fails(Act::EndByOperator).await;
+async fn deactivate_by_an_operator_takes_effect_once_whichever_call_fails() {
+    fail_each_call(RequestKind::DeactivateByOperator).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_is_issued_in_place_of_another_once_whatever_call_fails() {
-    each_call_fails(Act::Issue).await;
+async fn issue_supersedes_the_previous_key_once_whichever_call_fails() {
+    fail_each_call(RequestKind::Issue).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_is_revoked_once_whatever_call_fails() {
-    each_call_fails(Act::Revoke).await;
+async fn revoke_takes_effect_once_whichever_call_fails() {
+    fail_each_call(RequestKind::Revoke).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_is_renewed_by_one_period_whatever_call_fails() {
-    each_call_fails(Act::Prolong).await;
+async fn renew_extends_by_one_period_whichever_call_fails() {
+    fail_each_call(RequestKind::RenewLicense).await;
 }

@@ -1,15 +1,15 @@
-//! One version of the API, and its two names.
+//! The API version and its alias.
 
 use signet_tests::{Stack, json};
 
 #[tokio::test]
-async fn v1_answers_as_v1_0_does() {
+async fn v1_behaves_like_v1_0() {
     let stack = Stack::start().await;
-    let sold = stack.operator.sell(2).await;
-    let active = stack.anonymous.activate(&sold.license_key, "m1").await.expect(201);
-    let act = active["activation"]["id"].as_str().unwrap_or_default();
-    let (customer, license) = (sold.customer["id"].as_str().unwrap_or_default(), &sold.license_id);
-    // Also what a query string says, and what it says wrongly.
+    let license = stack.operator.issue_new_license(2).await;
+    let activated = stack.anonymous.activate(&license.license_key, "m1").await.expect_status(201);
+    let activation = activated["activation"]["id"].as_str().unwrap_or_default();
+    let (customer, license_id) = (license.customer["id"].as_str().unwrap_or_default(), &license.license_id);
+    // Valid and invalid query strings behave the same as well.
     for path in [
         "products".to_owned(),
         "products?limit=1".to_owned(),
@@ -19,10 +19,10 @@ async fn v1_answers_as_v1_0_does() {
         format!("customers/{customer}"),
         "customers?email=ada%40example.com".to_owned(),
         format!("license-keys?customer_id={customer}&status=active"),
-        format!("license-keys/{license}"),
-        format!("license-keys/{license}/events"),
-        format!("license-activations?license_id={license}"),
-        format!("license-activations/{act}"),
+        format!("license-keys/{license_id}"),
+        format!("license-keys/{license_id}/events"),
+        format!("license-activations?license_id={license_id}"),
+        format!("license-activations/{activation}"),
         "events".to_owned(),
         "api-keys".to_owned(),
     ] {
@@ -40,23 +40,26 @@ async fn v1_answers_as_v1_0_does() {
         one.body["trace_id"] = other.body["trace_id"].clone();
         assert_eq!((one.status, one.body), (other.status, other.body), "{path}");
     }
-    // Writing works alike; where it lies is told by its one name.
-    let made = stack.operator.post("/api/v1/api-keys", json!({"name": "ci", "scopes": ["*"]})).await;
-    assert_eq!(made.status, 201);
-    let location = made.header("location").to_owned();
+    // Writes work with both; `Location` always has the full version.
+    let created = stack.operator.post("/api/v1/api-keys", json!({"name": "ci", "scopes": ["*"]})).await;
+    assert_eq!(created.status, 201);
+    let location = created.header("location").to_owned();
     assert!(location.starts_with("/api/v1.0/api-keys/key_"), "{location}");
     assert_eq!(stack.operator.delete(&location.replace("/v1.0/", "/v1/")).await.status, 204);
-    let beat = json!({"token": active["token"], "machine_id": "m1"});
-    stack.anonymous.post("/api/v1/license-keys/heartbeat", beat).await.expect(200);
-    let put = json!({"name": "Ada", "email": sold.customer["email"]});
-    assert_eq!(stack.operator.put(&format!("/api/v1/customers/{customer}"), put).await.expect(200)["name"], "Ada");
-    let answer = stack.operator.delete("/api/v1/products").await;
-    answer.problem(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), "GET,HEAD,POST");
+    let heartbeat = json!({"token": activated["token"], "machine_id": "m1"});
+    stack.anonymous.post("/api/v1/license-keys/heartbeat", heartbeat).await.expect_status(200);
+    let body = json!({"name": "Ada", "email": license.customer["email"]});
+    assert_eq!(
+        stack.operator.put(&format!("/api/v1/customers/{customer}"), body).await.expect_status(200)["name"],
+        "Ada"
+    );
+    let response = stack.operator.delete("/api/v1/products").await;
+    response.expect_problem(405, "method_not_allowed");
+    assert_eq!(response.header("allow"), "GET,HEAD,POST");
 }
 
 #[tokio::test]
-async fn an_unknown_version_404_names_the_known() {
+async fn an_unknown_version_returns_404_with_the_known_versions() {
     let stack = Stack::start().await;
     for path in [
         "/api/v2/products",
@@ -71,14 +74,14 @@ async fn an_unknown_version_404_names_the_known() {
         "/api/v2/",
         "/api/",
     ] {
-        for answer in [stack.operator.get(path).await, stack.anonymous.post(path, json!({})).await] {
-            let detail = answer.problem(404, "version_unknown")["detail"].to_string();
+        for response in [stack.operator.get(path).await, stack.anonymous.post(path, json!({})).await] {
+            let detail = response.expect_problem(404, "version_unknown")["detail"].to_string();
             assert!(detail.contains("v1.0 or v1"), "{detail}");
-            assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+            assert_eq!(response.header("cache-control"), "no-store", "{path}");
         }
     }
-    // What is below a known version, or no API at all, is only not there.
+    // Unknown paths of a known version or outside the API are `not_found`.
     for path in ["/api/v1.0/nothing", "/api/v1/nothing", "/api/v1", "/api/v1.0", "/api", "/apiv2/products", "/v2"] {
-        stack.operator.get(path).await.problem(404, "not_found");
+        stack.operator.get(path).await.expect_problem(404, "not_found");
     }
 }

@@ -1,4 +1,4 @@
-//! The table, keys and issuer that functions are started on: those of a stack on this machine.
+//! A local stack whose table, keys and OIDC issuer the functions use.
 
 use std::{collections::BTreeMap, process::Command};
 
@@ -6,34 +6,35 @@ use jiff::SignedDuration;
 use reqwest::Method;
 use shared::domain::key_ring::RotationPolicy;
 use signet_local::{Folder, Options};
-use signet_tests::{Client, Function, Value, Variables, text};
+use signet_tests::{Client, Environment, Function, Value, text};
 use tempfile::TempDir;
 
 const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
-/// How old a function's copy of the key ring may be: a new key may sign after twice that.
-const REFRESH: i64 = 1;
+/// The refresh interval of the key ring, in seconds. A new key can sign after twice this interval.
+const KEY_REFRESH_SECONDS: i64 = 1;
 
 pub(crate) struct Installation {
     pub(crate) local: signet_local::Stack,
     pub(crate) folder: TempDir,
-    _taken: Folder,
+    _data: Folder,
 }
 
 impl Installation {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let taken = Folder::open(folder.path()).unwrap();
-        let ring = RotationPolicy { refresh: SignedDuration::from_secs(REFRESH), ..RotationPolicy::default() };
-        let options = Options { data: Some(&taken), ring, ..Options::default() };
+        let data = Folder::open(folder.path()).unwrap();
+        let ring =
+            RotationPolicy { refresh: SignedDuration::from_secs(KEY_REFRESH_SECONDS), ..RotationPolicy::default() };
+        let options = Options { data: Some(&data), ring, ..Options::default() };
         let local = signet_local::Stack::start(options).await.unwrap();
-        Self { local, folder, _taken: taken }
+        Self { local, folder, _data: data }
     }
 
-    /// The variables of a function that is to work here, with these changed or besides; an empty one counts as not set.
-    pub(crate) fn variables(&self, changes: &[(&'static str, &str)]) -> Variables {
+    /// Returns the environment variables of a function, with these changes. An empty value means that it is not set.
+    pub(crate) fn variables(&self, changes: &[(&'static str, &str)]) -> Environment {
         let oidc = self.local.app.settings.oidc.as_ref().unwrap();
-        let refresh = REFRESH.to_string();
-        let own = [
+        let refresh = KEY_REFRESH_SECONDS.to_string();
+        let defaults = [
             ("SIGNET_TABLE", self.local.table.as_str()),
             ("SIGNET_ISSUER", self.local.app.issuer()),
             ("SIGNET_KEY_DIR", self.folder.path().to_str().unwrap()),
@@ -43,14 +44,14 @@ impl Installation {
             ("SIGNET_OIDC_AUDIENCES", &oidc.audiences[0]),
             ("AWS_ENDPOINT_URL_DYNAMODB", &self.local.dynamodb_endpoint),
         ];
-        own.iter().chain(changes).map(|(name, value)| (*name, (*value).to_owned())).collect()
+        defaults.iter().chain(changes).map(|(name, value)| (*name, (*value).to_owned())).collect()
     }
 
     pub(crate) async fn function(&self, name: &str) -> Function {
         Function::start(name, &self.variables(&[])).await.unwrap()
     }
 
-    /// A bearer token of somebody who signed in.
+    /// Signs in at the development issuer and returns the access token.
     pub(crate) async fn bearer_token(&self, email: &str) -> String {
         let form = [
             ("grant_type", "password"),
@@ -60,15 +61,16 @@ impl Installation {
             ("scope", "openid email profile"),
         ];
         let client = Client::new(&self.local.base_url);
-        let tokens = client.send(Method::POST, "/dev/oidc/token", |request| request.form(&form)).await.expect(200);
+        let tokens =
+            client.send(Method::POST, "/dev/oidc/token", |request| request.form(&form)).await.expect_status(200);
         text(&tokens["access_token"]).to_owned()
     }
 }
 
-/// An event with its placeholders filled in, as `events/README.md` tells people to.
-pub(crate) fn event(name: &str, filling: &BTreeMap<&str, String>) -> Value {
+/// Reads an event and fills in its placeholders as `events/README.md` describes.
+pub(crate) fn event(name: &str, placeholders: &BTreeMap<&str, String>) -> Value {
     let mut fill = Command::new(format!("{EVENTS}/fill"));
-    let filled = fill.arg(format!("{EVENTS}/{name}.json")).envs(filling).output().unwrap();
+    let filled = fill.arg(format!("{EVENTS}/{name}.json")).envs(placeholders).output().unwrap();
     assert!(filled.status.success(), "{name}: {}", String::from_utf8_lossy(&filled.stderr));
     serde_json::from_slice(&filled.stdout).unwrap()
 }

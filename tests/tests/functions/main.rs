@@ -1,9 +1,9 @@
-//! The real binaries of the functions, spoken to as Lambda does: what they make of the events in `events/`, and what they
-//! say where they can't start.
+//! Tests of the function binaries under an emulated Lambda runtime: their responses to the events in `events/`, and
+//! their startup errors.
 //!
-//! `tests/functions.sh` builds them and runs this. Without it, every test is passed over.
-#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+//! `tests/functions.sh` builds the binaries and runs the tests. Without it, all of them are ignored.
+#![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 mod installation;
-mod starts;
-mod story;
+mod lifecycle;
+mod startup;

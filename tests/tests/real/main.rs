@@ -1,14 +1,14 @@
-//! The whole of it on real parts: MiniStack's KMS and Secrets Manager, and Amazon's own DynamoDB Local.
+//! Tests against KMS and Secrets Manager of MiniStack, and DynamoDB Local by AWS.
 //!
-//! `tests/real.sh` brings them up and runs this. Without it, every test is passed over.
-#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+//! `tests/real.sh` starts these services and runs the tests. Without it, all of them are ignored.
+#![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 mod costs;
-mod faults;
-mod parts;
+mod lifecycle;
+mod outages;
 mod race;
 mod reencryption;
 mod secrets;
+mod services;
 mod signer;
-mod starts;
-mod story;
+mod startup;

@@ -1,64 +1,65 @@
 use shared::reencryption::{ReencryptionSummary, reencrypt};
 use signet_tests::{Client, IssuedLicense, Value, json, text};
 
-use crate::parts::Parts;
+use crate::services::Services;
 
 const KEYS: usize = 20;
 
-/// Regenerates some license keys and activates machines of others, as long as the walk goes on.
-async fn traffic(client: &Client, sold: &[IssuedLicense]) -> Vec<Value> {
+/// Regenerates license keys while the re-encryption runs.
+async fn regenerate_all(client: &Client, licenses: &[IssuedLicense]) -> Vec<Value> {
     let mut regenerated = Vec::new();
-    for one in sold {
-        let path = format!("license-keys/{}/regenerate", one.license_id);
-        regenerated.push(client.post(&path, json!({})).await.expect(200));
+    for license in licenses {
+        let path = format!("license-keys/{}/regenerate", license.license_id);
+        regenerated.push(client.post(&path, json!({})).await.expect_status(200));
     }
     regenerated
 }
 
-async fn walk(app: &shared::AppState) -> ReencryptionSummary {
+async fn run_reencryption(app: &shared::AppState) -> ReencryptionSummary {
     reencrypt(app, None, app.clock.now()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "tests/real.sh runs it"]
-async fn the_sealing_key_is_changed_while_everything_goes_on() {
-    let parts = Parts::new();
-    let stack = parts.stack().await;
-    let mut sold = Vec::new();
+#[ignore = "run by tests/real.sh"]
+async fn sealing_key_is_replaced_while_requests_are_served() {
+    let services = Services::new();
+    let stack = services.stack().await;
+    let mut licenses = Vec::new();
     for _ in 0..KEYS {
-        sold.push(stack.operator.sell(1).await);
+        licenses.push(stack.operator.issue_new_license(1).await);
     }
-    let old = parts.sealing_key().await;
-    let new = parts.change_sealing_key().await;
+    let old = services.sealing_key().await;
+    let new = services.change_sealing_key().await;
 
-    // Functions with the new key, that know the old one, serve people; the stack still has its data key of the old one.
-    let app = parts.function(&[("SIGNET_OLD_SEALING_KEYS", &old)]).await;
-    let (of_operator, regenerate) = (stack.operator.clone(), sold[..KEYS / 2].to_vec());
-    let serving = tokio::spawn(async move { traffic(&of_operator, &regenerate).await });
-    let first = walk(&app).await;
+    // A function is configured with the new key and the old one. The stack still uses a data key of the old one.
+    let app = services.function(&[("SIGNET_OLD_SEALING_KEYS", &old)]).await;
+    let (operator, regenerated_licenses) = (stack.operator.clone(), licenses[..KEYS / 2].to_vec());
+    let serving = tokio::spawn(async move { regenerate_all(&operator, &regenerated_licenses).await });
+    let first = run_reencryption(&app).await;
     let regenerated = serving.await.unwrap();
     assert_eq!((first.examined, first.failed), (KEYS, 0));
     assert!(first.reencrypted >= KEYS / 2, "{first:?}");
 
-    // The stack's data key has come to its end, and so the new key seals. What was skipped is the next walk's.
+    // The stack's data key expires, so it seals with the new key. The next run re-encrypts what changed concurrently.
     stack.advance(300);
-    let said = parts.signet("reencrypt", &[("SIGNET_OLD_SEALING_KEYS", &old)]);
-    assert!(said.contains("20") && !said.contains("ERROR"), "{said}");
-    assert_eq!(walk(&app).await, ReencryptionSummary { examined: KEYS, ..ReencryptionSummary::default() });
+    let output = services.signet("reencrypt", &[("SIGNET_OLD_SEALING_KEYS", &old)]);
+    assert!(output.contains("20") && !output.contains("ERROR"), "{output}");
+    assert_eq!(run_reencryption(&app).await, ReencryptionSummary { examined: KEYS, ..ReencryptionSummary::default() });
 
-    // The old key is gone for good, and everything opens with the new one alone.
-    parts.kms().disable_key().key_id(&old).send().await.unwrap();
-    let alone = parts.function(&[("SIGNET_SEALING_KEY", &new)]).await;
-    let now_valid = regenerated.iter().map(|answer| (text(&answer["license"]["id"]), text(&answer["license_key"])));
-    let unchanged = sold[KEYS / 2..].iter().map(|one| (&*one.license_id, &*one.license_key));
-    for (id, key) in now_valid.chain(unchanged) {
-        let license = id.parse().unwrap();
-        let sealed = alone.table.sealed(license).await.unwrap().unwrap();
-        let (opened, token) = shared::key_issuance::open_key_string(&alone, license, &sealed).await.unwrap();
+    // With the old key disabled, everything can be decrypted with the new key alone.
+    services.kms().disable_key().key_id(&old).send().await.unwrap();
+    let with_new_key = services.function(&[("SIGNET_SEALING_KEY", &new)]).await;
+    let regenerated =
+        regenerated.iter().map(|response| (text(&response["license"]["id"]), text(&response["license_key"])));
+    let unchanged = licenses[KEYS / 2..].iter().map(|license| (&*license.license_id, &*license.license_key));
+    for (id, key) in regenerated.chain(unchanged) {
+        let license_id = id.parse().unwrap();
+        let sealed = with_new_key.table.sealed(license_id).await.unwrap().unwrap();
+        let (opened, token) = shared::key_issuance::open_key_string(&with_new_key, license_id, &sealed).await.unwrap();
         assert_eq!(opened.expose(), key);
         stack.claims(&token.expose().into()).await;
-        let audit = stack.operator.post(&format!("license-keys/{id}/audit"), json!({})).await.expect(200);
+        let audit = stack.operator.post(&format!("license-keys/{id}/audit"), json!({})).await.expect_status(200);
         assert_eq!(audit["findings"][1]["ok"], true, "{audit}");
     }
-    stack.operator.sell(1).await;
+    stack.operator.issue_new_license(1).await;
 }

@@ -1,108 +1,110 @@
-//! What the fields of a product, a tier and a feature may hold, each by itself or beside its neighbours.
+//! Validation rules for the fields of products, tiers and features.
 
 use std::ops::RangeInclusive;
 
 use super::{Feature, Product, Tier};
 use crate::domain::{Code, ValidationErrors};
 
-/// The highest price: the largest whole number that every JSON reader holds exactly.
+/// The maximum price in minor units: the largest integer that every JSON implementation represents exactly.
 const MAX_PRICE: i64 = (1 << 53) - 1;
-/// The most seats that a tier may give, other than any number.
+/// The maximum number of seats of a tier or license key with a limit.
 const MAX_SEATS: u32 = 100_000;
-/// The most features that a tier names itself: its item stays far from DynamoDB's limit of 400 KB.
+/// The maximum number of features that a tier lists itself. It keeps the item well below DynamoDB's limit of 400 KB.
 const MAX_FEATURES: usize = 500;
-/// One year.
+/// The maximum lifetime of a license token, in seconds: one year.
 const MAX_TOKEN_TTL: u32 = 31_536_000;
-/// Thirty days.
+/// The maximum grace period, in seconds: 30 days.
 const MAX_GRACE: u32 = 2_592_000;
-/// How long a license token lives where nothing is said.
+/// The default lifetime of a license token, in seconds.
 pub const DEFAULT_TOKEN_TTL: u32 = 3600;
-/// How often a heartbeat is due where nothing is said and tokens live as long.
+/// The default heartbeat interval, in seconds, unless the token lifetime is shorter.
 const DEFAULT_HEARTBEAT: u32 = 900;
 
-/// Notes a number of seats, in `max_users`, that no tier and no license key may have.
-pub fn check_seats(invalid: &mut ValidationErrors, max_users: Option<u32>) {
+/// Validates a number of seats, `/max_users`.
+pub fn check_seats(errors: &mut ValidationErrors, max_users: Option<u32>) {
     let seats = max_users.is_none_or(|seats| (1..=MAX_SEATS).contains(&seats));
-    invalid.check(seats, "/max_users", format!("1 to {MAX_SEATS}, or null for no limit"));
+    errors.check(seats, "/max_users", format!("must be between 1 and {MAX_SEATS}, or null for no limit"));
 }
 
 impl Product {
-    /// Notes what is wrong with the fields that a caller writes.
-    pub fn check(&self, invalid: &mut ValidationErrors) {
-        check_code(invalid, &self.code);
-        check_texts(invalid, &self.name, self.description.as_deref());
+    /// Validates the fields that callers can set.
+    pub fn check(&self, errors: &mut ValidationErrors) {
+        check_code(errors, &self.code);
+        check_texts(errors, &self.name, self.description.as_deref());
     }
 }
 
 impl Feature {
-    /// Notes what is wrong with the fields that a caller writes.
-    pub fn check(&self, invalid: &mut ValidationErrors) {
-        let rule = "1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit";
-        invalid.check(is_word(&self.key, 1..=64, b".-_"), "/key", rule);
-        check_texts(invalid, &self.name, self.description.as_deref());
+    /// Validates the fields that callers can set.
+    pub fn check(&self, errors: &mut ValidationErrors) {
+        let rule = "must be 1 to 64 characters of a-z, 0-9, '.', '_' and '-', and start with a letter or digit";
+        errors.check(is_word(&self.key, 1..=64, b".-_"), "/key", rule);
+        check_texts(errors, &self.name, self.description.as_deref());
     }
 }
 
 impl Tier {
-    /// The heartbeat interval of a tier that does not name one: a token must not end before its heartbeat is due.
+    /// Returns the default heartbeat interval in seconds. It is never longer than the token lifetime, so that a token
+    /// does not expire before the first heartbeat.
     pub fn default_heartbeat_interval(token_ttl_seconds: u32) -> u32 {
         DEFAULT_HEARTBEAT.min(token_ttl_seconds)
     }
 
-    /// Notes what is wrong with the fields that a caller writes, as far as they tell by themselves.
-    pub fn check(&self, invalid: &mut ValidationErrors) {
-        check_code(invalid, &self.code);
-        check_texts(invalid, &self.name, self.description.as_deref());
+    /// Validates the fields that callers can set, without the rules that involve other catalog entries.
+    pub fn check(&self, errors: &mut ValidationErrors) {
+        check_code(errors, &self.code);
+        check_texts(errors, &self.name, self.description.as_deref());
         for (pointer, price) in [("/monthly_price", self.monthly_price), ("/annual_price", self.annual_price)] {
-            let rule = format!("a whole number of minor units from 0 to {MAX_PRICE}");
-            invalid.check((0..=MAX_PRICE).contains(&price), pointer, rule);
+            let rule = format!("must be an integer between 0 and {MAX_PRICE}, in minor units");
+            errors.check((0..=MAX_PRICE).contains(&price), pointer, rule);
         }
         let is_currency = self.currency.len() == 3 && self.currency.bytes().all(|b| b.is_ascii_uppercase());
-        invalid.check(is_currency, "/currency", "three capital letters, as ISO 4217 names currencies");
-        check_seats(invalid, self.max_users);
-        invalid.check(self.max_tenants != Some(0), "/max_tenants", "1 or more, or null for no limit");
+        errors.check(is_currency, "/currency", "must be an ISO 4217 currency code of three capital letters");
+        check_seats(errors, self.max_users);
+        errors.check(self.max_tenants != Some(0), "/max_tenants", "must be 1 or more, or null for no limit");
         let features = self.feature_ids.len() <= MAX_FEATURES;
-        invalid.check(features, "/feature_ids", format!("at most {MAX_FEATURES} features"));
-        self.check_times(invalid);
+        errors.check(features, "/feature_ids", format!("must have at most {MAX_FEATURES} items"));
+        self.check_times(errors);
     }
 
-    fn check_times(&self, invalid: &mut ValidationErrors) {
+    fn check_times(&self, errors: &mut ValidationErrors) {
         let ttl = self.token_ttl_seconds;
         let grace = self.grace_period_seconds <= MAX_GRACE;
-        invalid.check(grace, "/grace_period_seconds", format!("at most {MAX_GRACE}"));
+        errors.check(grace, "/grace_period_seconds", format!("must be between 0 and {MAX_GRACE}"));
         if !(1..=MAX_TOKEN_TTL).contains(&ttl) {
-            // The other two are measured by it: what is wrong with them can't be told before it is right.
-            invalid.check(false, "/token_ttl_seconds", format!("1 to {MAX_TOKEN_TTL}"));
+            // The limits of the other two fields depend on this one, so they are not checked.
+            errors.check(false, "/token_ttl_seconds", format!("must be between 1 and {MAX_TOKEN_TTL}"));
             return;
         }
         let heartbeat = (1..=ttl).contains(&self.heartbeat_interval_seconds);
-        invalid.check(heartbeat, "/heartbeat_interval_seconds", format!("1 to the life of a token, here {ttl}"));
+        let rule = format!("must be between 1 and token_ttl_seconds ({ttl})");
+        errors.check(heartbeat, "/heartbeat_interval_seconds", rule);
         let renew = self.renew_after_seconds.is_none_or(|seconds| seconds <= ttl / 2);
-        let rule = format!("at most half the life of a token, here {}, or null", ttl / 2);
-        invalid.check(renew, "/renew_after_seconds", rule);
+        let rule = format!("must be between 0 and half of token_ttl_seconds ({}), or null", ttl / 2);
+        errors.check(renew, "/renew_after_seconds", rule);
     }
 }
 
-fn check_code(invalid: &mut ValidationErrors, code: &str) {
-    let rule = "2 to 40 of a-z, 0-9 and '-', beginning with a letter or a digit";
-    invalid.check(is_word(code, 2..=40, b"-"), "/code", rule);
+fn check_code(errors: &mut ValidationErrors, code: &str) {
+    let rule = "must be 2 to 40 characters of a-z, 0-9 and '-', and start with a letter or digit";
+    errors.check(is_word(code, 2..=40, b"-"), "/code", rule);
 }
 
-fn check_texts(invalid: &mut ValidationErrors, name: &str, description: Option<&str>) {
-    invalid.name("/name", name, 200);
-    invalid.text("/description", description, 2000);
+fn check_texts(errors: &mut ValidationErrors, name: &str, description: Option<&str>) {
+    errors.name("/name", name, 200);
+    errors.text("/description", description, 2000);
 }
 
-/// Lower-case letters, digits and, but for the first place, these marks.
+/// Returns whether `text` consists of lower-case letters, digits and, after the first character, `marks`.
 fn is_word(text: &str, length: RangeInclusive<usize>, marks: &[u8]) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     length.contains(&text.len()) && text.bytes().enumerate().all(|(at, b)| plain(b) || (at > 0 && marks.contains(&b)))
 }
 
-/// Notes that a field which never changes was sent with another value. Left out, it stays what it is.
-pub fn check_unchanged(invalid: &mut ValidationErrors, pointer: &str, sent: Option<&str>, current: &str) {
+/// Rejects a change of an immutable field. A field that is omitted is not changed.
+pub fn check_unchanged(errors: &mut ValidationErrors, pointer: &str, sent: Option<&str>, current: &str) {
     if sent.is_some_and(|sent| sent != current) {
-        invalid.push(pointer, Code::Immutable, format!("this never changes: it is {current}"));
+        errors.push(pointer, Code::Immutable, format!("can't be changed from {current}"));
     }
 }
 
@@ -114,26 +116,26 @@ mod tests {
     };
 
     fn pointers(check: impl Fn(&mut ValidationErrors)) -> Vec<(String, Code)> {
-        let mut invalid = ValidationErrors::default();
-        check(&mut invalid);
-        invalid.0.into_iter().map(|fault| (fault.pointer.unwrap(), fault.code)).collect()
+        let mut errors = ValidationErrors::default();
+        check(&mut errors);
+        errors.0.into_iter().map(|error| (error.pointer.unwrap(), error.code)).collect()
     }
 
-    fn faults_of(change: impl Fn(&mut Tier)) -> Vec<String> {
+    fn invalid_pointers(change: impl Fn(&mut Tier)) -> Vec<String> {
         let mut tier = tier(1, None, &[]);
         change(&mut tier);
-        pointers(|invalid| tier.check(invalid)).into_iter().map(|(pointer, _)| pointer).collect()
+        pointers(|errors| tier.check(errors)).into_iter().map(|(pointer, _)| pointer).collect()
     }
 
     #[test]
-    fn codes_and_keys_have_their_patterns() {
+    fn codes_and_keys_must_match_their_patterns() {
         let code = |code: &str| {
             let product = Product { code: code.to_owned(), ..product() };
-            pointers(|invalid| product.check(invalid)).is_empty()
+            pointers(|errors| product.check(errors)).is_empty()
         };
         let key = |key: &str| {
             let feature = Feature { key: key.to_owned(), ..feature(1, false) };
-            pointers(|invalid| feature.check(invalid)).is_empty()
+            pointers(|errors| feature.check(errors)).is_empty()
         };
         assert!(["ab", "a-", "0a", &"a".repeat(40)].into_iter().all(code));
         assert!(!["", "a", "-a", "Ab", "a_b", "a b", "aé", "ab\n", &"a".repeat(41)].into_iter().any(code));
@@ -142,9 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn a_tier_is_told_all_its_faults_at_once() {
-        assert_eq!(faults_of(|_| {}), [""; 0]);
-        let all = faults_of(|tier| {
+    fn check_tier_returns_all_field_errors() {
+        assert_eq!(invalid_pointers(|_| {}), [""; 0]);
+        let all = invalid_pointers(|tier| {
             tier.code = "P".to_owned();
             tier.name = " ".to_owned();
             tier.description = Some("\u{7}".to_owned());
@@ -176,13 +178,13 @@ mod tests {
     }
 
     #[test]
-    fn the_bounds_of_a_tier_are_inside() {
-        assert_eq!(faults_of(|tier| tier.max_users = Some(1)), [""; 0]);
-        assert_eq!(faults_of(|tier| tier.max_users = Some(100_000)), [""; 0]);
-        assert_eq!(faults_of(|tier| tier.max_users = Some(100_001)), ["/max_users"]);
-        assert_eq!(faults_of(|tier| tier.currency = "EURO".to_owned()), ["/currency"]);
+    fn tier_limits_are_inclusive() {
+        assert_eq!(invalid_pointers(|tier| tier.max_users = Some(1)), [""; 0]);
+        assert_eq!(invalid_pointers(|tier| tier.max_users = Some(100_000)), [""; 0]);
+        assert_eq!(invalid_pointers(|tier| tier.max_users = Some(100_001)), ["/max_users"]);
+        assert_eq!(invalid_pointers(|tier| tier.currency = "EURO".to_owned()), ["/currency"]);
         let times = |ttl, heartbeat, renew, grace| {
-            faults_of(move |tier| {
+            invalid_pointers(move |tier| {
                 tier.token_ttl_seconds = ttl;
                 tier.heartbeat_interval_seconds = heartbeat;
                 tier.renew_after_seconds = renew;
@@ -198,8 +200,8 @@ mod tests {
     }
 
     #[test]
-    fn what_never_changes_may_be_sent_as_it_is() {
-        let code = |sent| pointers(|invalid| check_unchanged(invalid, "/code", sent, "atlas"));
+    fn immutable_field_can_be_sent_unchanged() {
+        let code = |sent| pointers(|errors| check_unchanged(errors, "/code", sent, "atlas"));
         assert_eq!(code(None), []);
         assert_eq!(code(Some("atlas")), []);
         assert_eq!(code(Some("bold")), [("/code".to_owned(), Code::Immutable)]);

@@ -1,47 +1,49 @@
-//! Whether a token has room for the features of a tier.
+//! Checks that the features of a tier fit into a license token.
 
 use super::{Catalog, Feature, Tier};
 use crate::domain::{Code, FieldError, ProductId, claims::MAX_FEATURES_BYTES};
 
 impl Catalog {
-    /// A token has room for the features of the tier, and for those of each tier that includes it.
+    /// Checks that the features of the tier, and those of the tiers that include it, fit into a license token.
     pub(super) fn check_token_size_for_tier(&self, tier: &Tier) -> Result<(), FieldError> {
         let mut after = self.clone();
         after.tiers.insert(tier.id, tier.clone());
         let pointer = if tier.feature_ids.is_empty() { "/includes_tier_id" } else { "/feature_ids" };
-        self.check_room(&after, tier.product_id, pointer)
+        self.check_token_size(&after, tier.product_id, pointer)
     }
 
-    /// A token has room for the feature, in whatever tiers it is.
+    /// Checks that license tokens do not become too large with the feature, for every tier that has it.
     pub(super) fn check_token_size_for_feature(&self, feature: &Feature) -> Result<(), FieldError> {
         let mut after = self.clone();
         after.features.insert(feature.id, feature.clone());
-        self.check_room(&after, feature.product_id, "/display_only")
+        self.check_token_size(&after, feature.product_id, "/display_only")
     }
 
-    /// No tier of the product outgrows a token. One that is too large already may become smaller step by step.
-    fn check_room(&self, after: &Self, product: ProductId, pointer: &str) -> Result<(), FieldError> {
-        let outgrows = |tier: &&Tier| {
+    /// Checks every tier of the product. A tier that already exceeds the limit can be changed as long as it does not
+    /// grow.
+    fn check_token_size(&self, after: &Self, product: ProductId, pointer: &str) -> Result<(), FieldError> {
+        let is_too_large = |tier: &&Tier| {
             let bytes = after.features_bytes(tier);
-            let is_more = self.tiers.get(&tier.id).is_none_or(|now| bytes > self.features_bytes(now));
-            bytes > MAX_FEATURES_BYTES && is_more
+            let grows = self.tiers.get(&tier.id).is_none_or(|now| bytes > self.features_bytes(now));
+            bytes > MAX_FEATURES_BYTES && grows
         };
-        let Some(tier) = after.tiers.values().filter(|tier| tier.product_id == product).find(outgrows) else {
+        let Some(tier) = after.tiers.values().filter(|tier| tier.product_id == product).find(is_too_large) else {
             return Ok(());
         };
         let detail = format!(
-            "the feature keys of the tier {}, inherited ones included, would take {} bytes of its license tokens, \
-             each with the 3 around it; there is room for {MAX_FEATURES_BYTES}",
+            "the feature keys of tier {}, including inherited ones, would take {} bytes of a license token (3 bytes of \
+             overhead per key); the maximum is {MAX_FEATURES_BYTES}",
             tier.code,
             after.features_bytes(tier),
         );
         Err(FieldError::at(pointer, Code::InvalidValue, detail))
     }
 
-    /// What the features take in the JSON of a token: each key has quotes and a comma, and no letter to escape.
+    /// Returns the size of the features in the JSON of a token. Each key takes two quotes and a comma; no character
+    /// needs escaping.
     fn features_bytes(&self, tier: &Tier) -> usize {
-        let keys = self.features_of(tier).into_iter().map(|had| had.feature).filter(|feature| !feature.display_only);
-        keys.map(|feature| feature.key.len() + 3).sum()
+        let features = self.features_of(tier).into_iter().map(|tier_feature| tier_feature.feature);
+        features.filter(|feature| !feature.display_only).map(|feature| feature.key.len() + 3).sum()
     }
 }
 
@@ -52,61 +54,63 @@ mod tests {
         *,
     };
 
-    /// Features of 64 characters, the last of which is for display only, and a tier of some of them.
+    /// Features with keys of 64 characters. The last feature is for display only.
     fn catalog() -> Catalog {
         let mut catalog = Catalog::default();
         catalog.products.insert(id(0), product());
-        for n in 0..=FIT + 1 {
+        for n in 0..=MAX_FEATURES + 1 {
             let key = format!("{n:064}");
-            catalog.features.insert(id(n), Feature { key, ..feature(n, n == FIT + 1) });
+            catalog.features.insert(id(n), Feature { key, ..feature(n, n == MAX_FEATURES + 1) });
         }
         catalog
     }
 
-    /// How many features of 64 characters there is room for.
-    const FIT: usize = MAX_FEATURES_BYTES / 67;
+    /// The number of features with keys of 64 characters that fit into a token.
+    const MAX_FEATURES: usize = MAX_FEATURES_BYTES / 67;
 
-    fn of(features: impl IntoIterator<Item = usize>) -> Vec<usize> {
-        features.into_iter().collect()
+    fn indices(range: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        range.into_iter().collect()
     }
 
-    fn refused(check: Result<(), crate::domain::ValidationErrors>) -> String {
+    fn error_pointer(check: Result<(), crate::domain::ValidationErrors>) -> String {
         check.unwrap_err().0.remove(0).pointer.unwrap()
     }
 
     #[test]
-    fn a_tier_has_as_many_features_as_a_token_has_room_for() {
+    fn tier_with_features_that_exceed_the_token_size_is_rejected() {
         let catalog = catalog();
-        let all = of(0..FIT);
-        assert!(serde_json::to_vec(&vec!["a".repeat(64); FIT]).unwrap().len() <= MAX_FEATURES_BYTES);
+        let all = indices(0..MAX_FEATURES);
+        assert!(serde_json::to_vec(&vec!["a".repeat(64); MAX_FEATURES]).unwrap().len() <= MAX_FEATURES_BYTES);
         catalog.check_tier(&tier(1, None, &all)).unwrap();
-        catalog.check_tier(&tier(1, None, &[all.clone(), of([FIT + 1])].concat())).unwrap();
-        assert_eq!(refused(catalog.check_tier(&tier(1, None, &of(0..=FIT)))), "/feature_ids");
+        catalog.check_tier(&tier(1, None, &[all.clone(), indices([MAX_FEATURES + 1])].concat())).unwrap();
+        assert_eq!(error_pointer(catalog.check_tier(&tier(1, None, &indices(0..=MAX_FEATURES)))), "/feature_ids");
     }
 
     #[test]
-    fn what_is_inherited_counts_and_counts_for_those_that_inherit() {
+    fn inherited_features_count_in_both_directions() {
         let mut catalog = catalog();
-        for own in [tier(1, None, &[0]), tier(2, Some(1), &of(1..FIT)), tier(3, Some(2), &[FIT + 1])] {
-            catalog.check_tier(&own).unwrap();
-            catalog.tiers.insert(own.id, own);
+        for tier in
+            [tier(1, None, &[0]), tier(2, Some(1), &indices(1..MAX_FEATURES)), tier(3, Some(2), &[MAX_FEATURES + 1])]
+        {
+            catalog.check_tier(&tier).unwrap();
+            catalog.tiers.insert(tier.id, tier);
         }
-        assert_eq!(refused(catalog.check_tier(&tier(1, None, &[0, FIT]))), "/feature_ids");
-        assert_eq!(refused(catalog.check_tier(&tier(3, Some(2), &[FIT]))), "/feature_ids");
-        catalog.tiers.insert(id(4), tier(4, None, &[0, FIT]));
-        assert_eq!(refused(catalog.check_tier(&tier(1, Some(4), &[]))), "/includes_tier_id");
-        let shown = Feature { display_only: false, ..catalog.features[&id(FIT + 1)].clone() };
-        assert_eq!(catalog.check_feature(&shown).unwrap_err().pointer.unwrap(), "/display_only");
+        assert_eq!(error_pointer(catalog.check_tier(&tier(1, None, &[0, MAX_FEATURES]))), "/feature_ids");
+        assert_eq!(error_pointer(catalog.check_tier(&tier(3, Some(2), &[MAX_FEATURES]))), "/feature_ids");
+        catalog.tiers.insert(id(4), tier(4, None, &[0, MAX_FEATURES]));
+        assert_eq!(error_pointer(catalog.check_tier(&tier(1, Some(4), &[]))), "/includes_tier_id");
+        let displayed = Feature { display_only: false, ..catalog.features[&id(MAX_FEATURES + 1)].clone() };
+        assert_eq!(catalog.check_feature(&displayed).unwrap_err().pointer.unwrap(), "/display_only");
     }
 
     #[test]
-    fn a_tier_that_is_too_large_may_become_smaller() {
+    fn oversized_tier_can_become_smaller() {
         let mut catalog = catalog();
-        catalog.features.get_mut(&id(FIT + 1)).unwrap().display_only = false;
-        let large = tier(1, None, &of(0..FIT + 2));
+        catalog.features.get_mut(&id(MAX_FEATURES + 1)).unwrap().display_only = false;
+        let large = tier(1, None, &indices(0..MAX_FEATURES + 2));
         catalog.tiers.insert(large.id, large.clone());
         catalog.check_tier(&large).unwrap();
-        catalog.check_tier(&tier(1, None, &of(0..=FIT))).unwrap();
-        catalog.check_feature(&feature(FIT, false)).unwrap();
+        catalog.check_tier(&tier(1, None, &indices(0..=MAX_FEATURES))).unwrap();
+        catalog.check_feature(&feature(MAX_FEATURES, false)).unwrap();
     }
 }

@@ -5,13 +5,13 @@ use axum::{
     http::{HeaderMap, header::ACCEPT},
     response::{IntoResponse, Redirect, Response},
 };
-use catalog::arrange::{Move, arrange};
+use catalog::reorder::{Move, reorder};
 use maud::{Markup, html};
 use serde_json::json;
 use shared::{
     domain::{
         Catalog, ProductId,
-        id::{Id, Kind},
+        id::{Id, IdKind},
     },
     http::{PathId, Problem},
 };
@@ -60,7 +60,7 @@ pub(super) fn reorderable_list(page: &PageContext, label: &str, action: &str, ro
 
 /// Reads the moved item and the item that it is moved before; none moves it to the end. The script sends both as `id` and
 /// `before`. The buttons send `move={id}:up` or `move={id}:down`, relative to the current `order`.
-fn parse_move<K: Kind>(data: &FormData, order: &[Id<K>]) -> Result<(Id<K>, Option<Id<K>>), Problem> {
+fn parse_move<K: IdKind>(data: &FormData, order: &[Id<K>]) -> Result<(Id<K>, Option<Id<K>>), Problem> {
     let parse = |text: &str| text.parse::<Id<K>>().map_err(|_| Problem::not_found());
     let Some((id, direction)) = data.get("move").split_once(':') else {
         let before = data.get("before");
@@ -74,7 +74,7 @@ fn parse_move<K: Kind>(data: &FormData, order: &[Id<K>]) -> Result<(Id<K>, Optio
 
 /// Moves an item. Responds to the script with the new order as JSON, and to a form with a redirect to `list_path`.
 async fn move_item(page: &PageContext, headers: &HeaderMap, item: Move, list_path: &str) -> Result<Response, Problem> {
-    let order = arrange(&page.app.table, &page.app.catalog, page.ctx.now, item).await?;
+    let order = reorder(&page.app.table, &page.app.catalog, page.ctx.now, item).await?;
     let accepts_json = headers.get(ACCEPT).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     Ok(if accepts_json {
         Json(json!({ "order": order })).into_response()

@@ -6,7 +6,7 @@
 
 use shared::{
     domain::{
-        Catalog, Feature, FeatureId, Product, ProductId, Tier, TierId, Timestamp, catalog::arrange as new_sort_orders,
+        Catalog, Feature, FeatureId, Product, ProductId, Tier, TierId, Timestamp, catalog::reorder as new_sort_orders,
     },
     http::Problem,
     store::{
@@ -39,7 +39,7 @@ trait Sortable: Clone {
 /// # Errors
 ///
 /// `not_found` if the item or the item to insert it before does not exist in the list.
-pub async fn arrange(
+pub async fn reorder(
     table: &Table,
     cache: &CatalogCache,
     now: Timestamp,
@@ -92,7 +92,7 @@ where
             .filter_map(|(id, sort_order)| Some(item(id)?.with_sort_order(sort_order, now)))
             .collect())
     };
-    let catalog = cache.change_in_parts(table, changed_items).await?;
+    let catalog = cache.change_in_batches(table, changed_items).await?;
     Ok(ordered(&catalog)?.into_iter().map(|item| item.id().to_string()).collect())
 }
 

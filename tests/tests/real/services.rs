@@ -1,4 +1,4 @@
-//! The parts that `tests/real.sh` has brought up.
+//! The services that `tests/real.sh` starts: DynamoDB Local, and KMS and Secrets Manager of MiniStack.
 
 use std::{collections::BTreeMap, process::Command};
 
@@ -7,9 +7,9 @@ use shared::{AppState, Aws, Configuration, Timeouts, http_client, secrets, store
 use signet_local::Options;
 use signet_tests::{Stack, random_word};
 
-/// Where the parts answer, and a table that no other test has.
+/// The endpoints of the services, and a unique table name.
 #[derive(Debug, Clone)]
-pub(crate) struct Parts {
+pub(crate) struct Services {
     dynamodb: String,
     aws: String,
     pub(crate) table: String,
@@ -19,15 +19,15 @@ fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: tests/real.sh sets it"))
 }
 
-impl Parts {
+impl Services {
     pub(crate) fn new() -> Self {
         let (dynamodb, aws) = (variable("SIGNET_TEST_DYNAMODB"), variable("SIGNET_TEST_MINISTACK"));
         Self { dynamodb, aws, table: random_word("signet") }
     }
 
-    /// A stack on them; another one has the same table, keys and secret.
+    /// Starts a stack on the services. Further stacks share its table, keys and secret.
     pub(crate) async fn stack(&self) -> Stack {
-        Stack::with(self.options()).await
+        Stack::start_with(self.options()).await
     }
 
     pub(crate) fn options(&self) -> Options<'static> {
@@ -39,9 +39,9 @@ impl Parts {
         }
     }
 
-    /// The variables of a function's environment: these, and those of what a stack has made.
+    /// Returns the environment variables of a function for the resources of a stack, extended by these.
     pub(crate) fn variables(&self, more: &[(&'static str, &str)]) -> BTreeMap<&'static str, String> {
-        let own = [
+        let defaults = [
             ("SIGNET_TABLE", self.table.as_str()),
             ("SIGNET_ISSUER", "http://127.0.0.1:8080"),
             ("AWS_REGION", "us-east-1"),
@@ -50,22 +50,23 @@ impl Parts {
             ("SIGNET_SEALING_KEY", &self.sealing_alias()),
             ("SIGNET_SECRETS", &self.table),
         ];
-        own.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect()
+        defaults.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect()
     }
 
-    /// The parts of a function, as these variables make them.
+    /// Returns the application state of a function with these environment variables.
     pub(crate) async fn function(&self, more: &[(&'static str, &str)]) -> AppState {
         let variables = self.variables(more);
         let configuration = Configuration::read(|name| variables.get(name).cloned()).unwrap();
         AppState::start(configuration).await.unwrap()
     }
 
-    /// Runs the real binary with a function's variables, to its end; what it says on its way.
+    /// Runs a subcommand of the `signet` binary with a function's environment variables. Returns its stderr.
     pub(crate) fn signet(&self, task: &str, more: &[(&'static str, &str)]) -> String {
-        let ran = Command::new(variable("SIGNET_TEST_SIGNET")).arg(task).envs(self.variables(more)).output().unwrap();
-        let said = String::from_utf8(ran.stderr).unwrap();
-        assert!(ran.status.success(), "{said}");
-        said
+        let output =
+            Command::new(variable("SIGNET_TEST_SIGNET")).arg(task).envs(self.variables(more)).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{stderr}");
+        stderr
     }
 
     pub(crate) fn kms(&self) -> aws_sdk_kms::Client {
@@ -80,7 +81,7 @@ impl Parts {
         format!("alias/{}-sealing", self.table)
     }
 
-    /// Copies the table of a stack to one of another name, as a restored backup is; gives that name.
+    /// Copies the table of a stack, like a restored backup. Returns the name of the copy.
     pub(crate) async fn copy_table(&self, stack: &Stack) -> String {
         let table = &stack.local.app.table;
         let name = random_word("restored");
@@ -93,16 +94,16 @@ impl Parts {
         name
     }
 
-    /// The ARN of the key that seals.
+    /// Returns the ARN of the sealing key.
     pub(crate) async fn sealing_key(&self) -> String {
         let described = self.kms().describe_key().key_id(self.sealing_alias()).send().await.unwrap();
         described.key_metadata.unwrap().arn.unwrap()
     }
 
-    /// Makes another key, and has it seal from now on; gives its ARN.
+    /// Creates a KMS key and makes it the sealing key. Returns its ARN.
     pub(crate) async fn change_sealing_key(&self) -> String {
-        let made = self.kms().create_key().key_spec(KeySpec::SymmetricDefault).send().await.unwrap();
-        let arn = made.key_metadata.unwrap().arn.unwrap();
+        let created = self.kms().create_key().key_spec(KeySpec::SymmetricDefault).send().await.unwrap();
+        let arn = created.key_metadata.unwrap().arn.unwrap();
         self.kms().update_alias().alias_name(self.sealing_alias()).target_key_id(&arn).send().await.unwrap();
         arn
     }
@@ -113,17 +114,17 @@ fn aws() -> Aws {
     Aws::new("us-east-1", None, http_client, Timeouts::default())
 }
 
-/// The ARN of the key that signs.
+/// Returns the ARN of the current signing key.
 pub(crate) async fn signing_key(stack: &Stack) -> String {
     let ring = stack.local.app.tokens.ring();
     ring.current(stack.clock.now()).await.unwrap().unwrap().handle
 }
 
-/// What KMS and Secrets Manager were asked since the last time that they were counted.
-pub(crate) fn asked_of_keys(stack: &Stack) -> Vec<String> {
+/// Returns the calls to KMS and Secrets Manager since the previous call of this function.
+pub(crate) fn take_key_calls(stack: &Stack) -> Vec<String> {
     let keys = ["Sign", "GenerateDataKey", "Decrypt", "GetPublicKey", "CreateKey", "DescribeKey", "GetSecretValue"];
-    let mut asked = stack.faults.calls();
-    asked.retain(|operation| keys.contains(&operation.as_str()));
-    stack.faults.forget_calls();
-    asked
+    let mut calls = stack.faults.calls();
+    calls.retain(|operation| keys.contains(&operation.as_str()));
+    stack.faults.reset_calls();
+    calls
 }

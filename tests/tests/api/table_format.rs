@@ -1,45 +1,48 @@
-//! The table as it lies there: every attribute of every kind of item, and no secret in any.
-#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+//! The table's format: every attribute of every kind of item, and the absence of readable secrets.
+#![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 use std::{collections::BTreeMap, fmt::Write};
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
-use signet_tests::{AppKey, IssuedLicense, Stack, TestResponse, Value, items_hold, json, merged, pieces, text};
+use signet_tests::{
+    AppKey, IssuedLicense, Stack, TestResponse, Value, items_contain, json, merged, secret_fragments, text,
+};
 
-/// A shop whose every word is the same in each run.
-async fn sell(stack: &Stack) -> (IssuedLicense, Value) {
+/// Issues a license with constant names and codes, so that the table's text is the same in each run. Returns it and the
+/// included tier.
+async fn issue_license(stack: &Stack) -> (IssuedLicense, Value) {
     let operator = &stack.operator;
     let product = json!({"code": "atlas", "name": "Atlas", "description": "Maps"});
-    let product = operator.post("products", product).await.expect(201);
+    let product = operator.post("products", product).await.expect_status(201);
     let feature =
         json!({"product_id": product["id"], "key": "export.pdf", "name": "PDF export", "description": "As a file"});
-    let feature = operator.post("product-features", feature).await.expect(201);
+    let feature = operator.post("product-features", feature).await.expect_status(201);
     let base = json!({
         "product_id": product["id"], "code": "basic", "name": "Basic", "monthly_price": 0, "annual_price": 0,
         "currency": "EUR", "billing_period": "monthly", "max_users": 2,
     });
-    let base = operator.post("pricing-tiers", base).await.expect(201);
+    let base = operator.post("pricing-tiers", base).await.expect_status(201);
     let tier = json!({
         "product_id": product["id"], "code": "pro", "name": "Pro", "description": "More", "monthly_price": 1900,
         "annual_price": 19000, "currency": "EUR", "billing_period": "annual", "max_users": 5, "max_tenants": 3,
         "includes_tier_id": base["id"], "feature_ids": [feature["id"]], "renew_after_seconds": 300,
     });
-    let tier = operator.post("pricing-tiers", tier).await.expect(201);
+    let tier = operator.post("pricing-tiers", tier).await.expect_status(201);
     let customer = json!({"name": "Ada Lovelace", "email": "Ada@example.com", "company": "Analytical Engines"});
-    let customer = operator.post("customers", customer).await.expect(201);
+    let customer = operator.post("customers", customer).await.expect_status(201);
     let issued = operator.issue(&customer, &tier, &json!({"max_users": 1})).await;
     let (license_id, license_key) =
         (text(&issued["license"]["id"]).to_owned(), text(&issued["license_key"]).to_owned());
     (IssuedLicense { product, feature, tier, customer, issued, license_id, license_key }, base)
 }
 
-/// What kind of item this is, by its keys.
+/// Returns a label for the kind of an item, from its keys and a few attributes.
 fn kind(item: &Value) -> String {
     let word = |key: &str| {
         let key = text(&item[key]["S"]);
-        let id_like = key.strip_prefix("key_").is_some();
+        let is_api_key = key.strip_prefix("key_").is_some();
         let words = if key.starts_with("RATE#") { 2 } else { 1 };
-        if id_like { "key_".to_owned() } else { key.split('#').take(words).collect::<Vec<_>>().join("#") }
+        if is_api_key { "key_".to_owned() } else { key.split('#').take(words).collect::<Vec<_>>().join("#") }
     };
     let (pk, sk) = (word("PK"), word("SK"));
     let ended = if item["ended_at"]["S"].is_string() { " ended" } else { "" };
@@ -53,8 +56,8 @@ fn kind(item: &Value) -> String {
     format!("{pk} / {sk}{ended}{event}{status}{code}{machine}")
 }
 
-/// A value in DynamoDB's JSON, what is random in it by its form alone.
-fn shown(value: &Value) -> String {
+/// Formats a value in DynamoDB's JSON, with placeholders for random parts.
+fn format_value(value: &Value) -> String {
     let (kind, value) = value.as_object().unwrap().iter().next().unwrap();
     match kind.as_str() {
         "S" => format!("S {}", redacted(text(value))),
@@ -64,26 +67,26 @@ fn shown(value: &Value) -> String {
             "SS {}",
             value.as_array().unwrap().iter().map(|one| redacted(text(one))).collect::<Vec<_>>().join(", ")
         ),
-        "L" => format!("L [{}]", value.as_array().unwrap().iter().map(shown).collect::<Vec<_>>().join(", ")),
+        "L" => format!("L [{}]", value.as_array().unwrap().iter().map(format_value).collect::<Vec<_>>().join(", ")),
         "M" => {
             let fields = value.as_object().unwrap().iter().collect::<BTreeMap<_, _>>();
-            let fields = fields.into_iter().map(|(name, value)| format!("{name}: {}", shown(value)));
+            let fields = fields.into_iter().map(|(name, value)| format!("{name}: {}", format_value(value)));
             format!("M {{{}}}", fields.collect::<Vec<_>>().join(", "))
         }
         _ => format!("{kind} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
     }
 }
 
-/// Runs of letters and digits that look like ULIDs, hashes and the like, by their names.
+/// Replaces ULIDs, hashes and nonces by their names.
 fn redacted(text: &str) -> String {
     let mut out = String::new();
-    for part in text.split_inclusive(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-') {
-        let word = part.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
-        let is_hex = word.bytes().all(|letter| matches!(letter, b'0'..=b'9' | b'a'..=b'f'));
+    for part in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '-') {
+        let word = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        let is_hex = word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         match word.len() {
             26 if word.starts_with("01K") => out.push_str("ULID"),
             64 if is_hex => out.push_str("SHA256"),
-            20 if is_hex => out.push_str("LIFE"),
+            20 if is_hex => out.push_str("NONCE"),
             _ => out.push_str(word),
         }
         out.push_str(&part[word.len()..]);
@@ -267,9 +270,9 @@ LICENSE / EVENT activated of first
     GSI1SK S ULID
     PK S LICENSE#lic_ULID
     SK S EVENT#ULID
-    actor M {id: S act_ULID_SHA256_LIFE, kind: S app}
+    actor M {id: S act_ULID_SHA256_NONCE, kind: S app}
     at S 2026-01-15T12:00:00Z
-    data M {activation_id: S act_ULID_SHA256_LIFE, machine_id: S first, machine_name: S first!, seat: N 0}
+    data M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S first, machine_name: S first!, seat: N 0}
     id S evt_ULID
     ip S 127.0.0.1
     license_id S lic_ULID
@@ -279,9 +282,9 @@ LICENSE / EVENT activated of fourth
     GSI1SK S ULID
     PK S LICENSE#lic_ULID
     SK S EVENT#ULID
-    actor M {id: S act_ULID_SHA256_LIFE, kind: S app}
+    actor M {id: S act_ULID_SHA256_NONCE, kind: S app}
     at S 2026-01-15T13:00:01Z
-    data M {activation_id: S act_ULID_SHA256_LIFE, machine_id: S fourth, machine_name: NULL, seat: NULL}
+    data M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S fourth, machine_name: NULL, seat: NULL}
     id S evt_ULID
     ip S 127.0.0.1
     license_id S lic_ULID
@@ -291,9 +294,9 @@ LICENSE / EVENT activated of second
     GSI1SK S ULID
     PK S LICENSE#lic_ULID
     SK S EVENT#ULID
-    actor M {id: S act_ULID_SHA256_LIFE, kind: S app}
+    actor M {id: S act_ULID_SHA256_NONCE, kind: S app}
     at S 2026-01-15T12:00:01Z
-    data M {activation_id: S act_ULID_SHA256_LIFE, machine_id: S second, machine_name: S second!, seat: N 0}
+    data M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S second, machine_name: S second!, seat: N 0}
     id S evt_ULID
     ip S 127.0.0.1
     license_id S lic_ULID
@@ -303,9 +306,9 @@ LICENSE / EVENT deactivated of first
     GSI1SK S ULID
     PK S LICENSE#lic_ULID
     SK S EVENT#ULID
-    actor M {id: S act_ULID_SHA256_LIFE, kind: S app}
+    actor M {id: S act_ULID_SHA256_NONCE, kind: S app}
     at S 2026-01-15T12:00:01Z
-    data M {activation_id: S act_ULID_SHA256_LIFE, machine_id: S first}
+    data M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S first}
     id S evt_ULID
     ip S 127.0.0.1
     license_id S lic_ULID
@@ -351,9 +354,9 @@ LICENSE / EVENT taken_over of third
     GSI1SK S ULID
     PK S LICENSE#lic_ULID
     SK S EVENT#ULID
-    actor M {id: S act_ULID_SHA256_LIFE, kind: S app}
+    actor M {id: S act_ULID_SHA256_NONCE, kind: S app}
     at S 2026-01-15T13:00:01Z
-    data M {activation_id: S act_ULID_SHA256_LIFE, machine_id: S third, machine_name: S third!, seat: N 0, taken_from: M {activation_id: S act_ULID_SHA256_LIFE, machine_id: S second}}
+    data M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S third, machine_name: S third!, seat: N 0, taken_from: M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S second}}
     id S evt_ULID
     ip S 127.0.0.1
     license_id S lic_ULID
@@ -478,31 +481,31 @@ RATE#GUESS / RATE#GUESS
 ";
 
 #[tokio::test]
-async fn every_item_lies_there_like_this() {
+async fn every_item_has_the_expected_attributes() {
     let stack = Stack::start().await;
     let app = &stack.anonymous;
-    let (sold, _) = sell(&stack).await;
-    // A machine that deactivates, one that is active, and one that takes its seat over.
+    let (license, _) = issue_license(&stack).await;
+    // A machine that is deactivated, one that is active, and one that takes over its seat.
     let machine =
-        |id: &str| json!({"license_key": sold.license_key, "machine_id": id, "machine_name": format!("{id}!")});
-    let first = app.post("license-activations/activate", machine("first")).await.expect(201);
-    let end = format!("license-activations/{}/deactivate", text(&first["activation"]["id"]));
+        |id: &str| json!({"license_key": license.license_key, "machine_id": id, "machine_name": format!("{id}!")});
+    let first = app.post("license-activations/activate", machine("first")).await.expect_status(201);
+    let path = format!("license-activations/{}/deactivate", text(&first["activation"]["id"]));
     stack.advance(1);
-    app.post(&end, json!({"token": first["token"]})).await.expect(200);
-    app.post("license-activations/activate", machine("second")).await.expect(201);
+    app.post(&path, json!({"token": first["token"]})).await.expect_status(200);
+    app.post("license-activations/activate", machine("second")).await.expect_status(201);
     stack.advance(3600);
-    let with_key = merged(machine("third"), &json!({"public_key": AppKey::of(2048).jwk()}));
-    app.post("license-activations/activate", with_key).await.expect(201);
-    // A license without a limit and without an end, that is then revoked: superseded before, with all that it may have.
+    let with_key = merged(machine("third"), &json!({"public_key": AppKey::generate(2048).jwk()}));
+    app.post("license-activations/activate", with_key).await.expect_status(201);
+    // A license without limit and expiry that is superseded and then revoked, so that it has all optional attributes.
     let second =
-        stack.operator.issue(&sold.customer, &sold.tier, &json!({"max_users": null, "expires_at": null})).await;
+        stack.operator.issue(&license.customer, &license.tier, &json!({"max_users": null, "expires_at": null})).await;
     let body = json!({"license_key": second["license_key"], "machine_id": "fourth"});
-    app.post("license-activations/activate", body).await.expect(201);
-    stack.operator.issue(&sold.customer, &sold.tier, &json!({})).await;
+    app.post("license-activations/activate", body).await.expect_status(201);
+    stack.operator.issue(&license.customer, &license.tier, &json!({})).await;
     let revoke = format!("license-keys/{}/revoke", text(&second["license"]["id"]));
-    stack.operator.post(&revoke, json!({"reason": "refund"})).await.expect(200);
+    stack.operator.post(&revoke, json!({"reason": "refund"})).await.expect_status(200);
 
-    app.post("license-keys/validate", json!({"license_key": "ATLAS-0000"})).await.expect(200);
+    app.post("license-keys/validate", json!({"license_key": "ATLAS-0000"})).await.expect_status(200);
 
     let mut kinds = BTreeMap::<String, BTreeMap<String, Value>>::new();
     for item in stack.items().await {
@@ -514,21 +517,21 @@ async fn every_item_lies_there_like_this() {
     for (kind, fields) in &kinds {
         writeln!(found, "{kind}").unwrap();
         for (name, value) in fields {
-            writeln!(found, "    {name} {}", steady(&stack, &sold, name, value)).unwrap();
+            writeln!(found, "    {name} {}", predictable_value(&stack, &license, name, value)).unwrap();
         }
     }
     assert!(found.trim() == EXPECTED.trim(), "the table's format has changed:\n{found}");
 }
 
-/// A value as it is shown, but for what differs in each run.
-fn steady(stack: &Stack, sold: &IssuedLicense, name: &str, value: &Value) -> String {
-    let shown = shown(value);
+/// Formats an attribute's value, with placeholders for what differs between runs.
+fn predictable_value(stack: &Stack, license: &IssuedLicense, name: &str, value: &Value) -> String {
+    let formatted = format_value(value);
     match name {
         "key_hint" => {
-            assert!(shown.starts_with("S ATLAS-…-") && shown.chars().count() == 15, "{shown}");
+            assert!(formatted.starts_with("S ATLAS-…-") && formatted.chars().count() == 15, "{formatted}");
             "S ATLAS-…-?????".to_owned()
         }
-        // As long as the port has digits.
+        // Their length depends on the number of digits of the port.
         "token" => "B of many".to_owned(),
         "jwt" | "issuer" => "S of many".to_owned(),
         "kids" => format!("L of {}", value["L"].as_array().unwrap().len()),
@@ -540,71 +543,71 @@ fn steady(stack: &Stack, sold: &IssuedLicense, name: &str, value: &Value) -> Str
             )
         }
         "kid" | "root_kid" | "n" | "handle" => format!("S of {}", text(&value["S"]).len()),
-        "GSI1PK" if shown.starts_with("S EVENTS#") => format!("{}?", &shown[..shown.len() - 1]),
-        "SK" if shown.starts_with("S KEY#") => "S KEY#kid".to_owned(),
+        "GSI1PK" if formatted.starts_with("S EVENTS#") => format!("{}?", &formatted[..formatted.len() - 1]),
+        "SK" if formatted.starts_with("S KEY#") => "S KEY#kid".to_owned(),
         _ => {
-            assert!(!shown.contains(&stack.local.base_url) && !shown.contains(&sold.license_key));
-            shown
+            assert!(!formatted.contains(&stack.local.base_url) && !formatted.contains(&license.license_key));
+            formatted
         }
     }
 }
 
 #[tokio::test]
-async fn no_secret_lies_in_the_table() {
+async fn the_table_contains_no_readable_secret() {
     let stack = Stack::start().await;
     let app = &stack.anonymous;
-    let (sold, _) = sell(&stack).await;
-    let customer = stack.operator.customer().await;
-    let body = json!({"customer_id": customer["id"], "tier_id": sold.tier["id"]});
-    // An answer that is kept for a repeat has the same secrets in it.
-    let once = stack.operator.with_header("idempotency-key", "once");
-    let second: TestResponse = once.post("license-keys", body.clone()).await;
-    assert_eq!(once.post("license-keys", body).await.text, second.text);
-    let second = second.expect(201);
-    let activated = app.activate(&sold.license_key, "one").await.expect(201);
+    let (license, _) = issue_license(&stack).await;
+    let customer = stack.operator.create_customer().await;
+    let body = json!({"customer_id": customer["id"], "tier_id": license.tier["id"]});
+    // The stored response of an idempotent request contains the same secrets.
+    let idempotent = stack.operator.with_header("idempotency-key", "once");
+    let second: TestResponse = idempotent.post("license-keys", body.clone()).await;
+    assert_eq!(idempotent.post("license-keys", body).await.text, second.text);
+    let second = second.expect_status(201);
+    let activated = app.activate(&license.license_key, "one").await.expect_status(201);
     stack.advance(900);
-    let beat = app.heartbeat(text(&activated["token"]), "one").await.expect(200);
+    let heartbeat = app.heartbeat(text(&activated["token"]), "one").await.expect_status(200);
     let path = format!("license-keys/{}/regenerate", text(&second["license"]["id"]));
-    let third = stack.operator.post(&path, json!({})).await.expect(200);
-    let end = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
-    app.post(&end, json!({"token": beat["token"]})).await.expect(200);
-    // A private key that an app sends by mistake, and a token that it gets encrypted.
-    let (own, lost) = (AppKey::of(2048), AppKey::of(2048));
+    let third = stack.operator.post(&path, json!({})).await.expect_status(200);
+    let path = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
+    app.post(&path, json!({"token": heartbeat["token"]})).await.expect_status(200);
+    // A private key that an app sends by mistake, and an encrypted token.
+    let (key, leaked) = (AppKey::generate(2048), AppKey::generate(2048));
     let with = |key: Value| json!({"license_key": third["license_key"], "machine_id": "two", "public_key": key});
-    for key in [lost.private_jwk(), json!(lost.private_pems()[0])] {
-        app.post("license-activations/activate", with(key)).await.problem(422, "public_key_invalid");
+    for key in [leaked.private_jwk(), json!(leaked.private_pems()[0])] {
+        app.post("license-activations/activate", with(key)).await.expect_problem(422, "public_key_invalid");
     }
-    let encrypted = app.post("license-activations/activate", with(own.jwk())).await.expect(201);
-    let opened = json!({"token": own.open(&encrypted).unwrap().0});
+    let encrypted = app.post("license-activations/activate", with(key.jwk())).await.expect_status(201);
+    let decrypted = json!({"token": key.decrypt(&encrypted).unwrap().0});
 
     let mut secrets = vec![stack.local.operator_api_key.expose().to_owned()];
-    secrets.extend([&sold.issued, &second, &third].map(|issued| text(&issued["license_key"]).to_owned()));
-    let tokens = [&sold.issued, &second, &third, &activated, &beat, &opened, &encrypted];
-    secrets.extend(tokens.map(|answer| text(&answer["token"]).to_owned()));
-    assert!(secrets.iter().all(|secret| pieces(secret).len() > 4), "each is known for what it is");
-    secrets.extend(["d", "p", "qi"].map(|member| text(&lost.private_jwk()[member]).to_owned()));
-    secrets.push(lost.private_pems()[0].lines().nth(5).unwrap().to_owned());
+    secrets.extend([&license.issued, &second, &third].map(|issued| text(&issued["license_key"]).to_owned()));
+    let tokens = [&license.issued, &second, &third, &activated, &heartbeat, &decrypted, &encrypted];
+    secrets.extend(tokens.map(|body| text(&body["token"]).to_owned()));
+    assert!(secrets.iter().all(|secret| secret_fragments(secret).len() > 4), "every secret's format is recognized");
+    secrets.extend(["d", "p", "qi"].map(|member| text(&leaked.private_jwk()[member]).to_owned()));
+    secrets.push(leaked.private_pems()[0].lines().nth(5).unwrap().to_owned());
 
     let items = stack.items().await;
     assert!(items.len() > 20);
-    for piece in secrets.iter().flat_map(|secret| pieces(secret)) {
-        assert!(!items_hold(&items, &piece), "{piece} lies in the table");
+    for fragment in secrets.iter().flat_map(|secret| secret_fragments(secret)) {
+        assert!(!items_contain(&items, &fragment), "{fragment} is readable in the table");
     }
-    // A single group is short: among so many bytes, it may stand in base64 by chance, but hardly as it is.
-    let whole = stack.whole_table().await;
-    for issued in [&sold.issued, &second, &third] {
+    // A single group is so short that it can occur in base64 by chance, but hardly in the plain text.
+    let table = stack.table_as_text().await;
+    for issued in [&license.issued, &second, &third] {
         let groups = text(&issued["license_key"]).split('-').skip(1).take(5);
-        assert!(groups.into_iter().all(|group| !whole.contains(group)), "a group lies in the table");
+        assert!(groups.into_iter().all(|group| !table.contains(group)), "a group is readable in the table");
     }
-    // That it would be seen.
-    assert!(items_hold(&items, "Ada Lovelace") && items_hold(&items, &sold.license_id));
-    for spelt in [
+    // The search finds readable values and encoded secrets.
+    assert!(items_contain(&items, "Ada Lovelace") && items_contain(&items, &license.license_id));
+    for encoded in [
         secrets[0].clone(),
         HEXLOWER.encode(secrets[0].as_bytes()),
         BASE64.encode(format!("x{}y", secrets[0]).as_bytes()),
         BASE64URL_NOPAD.encode(format!("{{\"k\":\"{}\"}}", secrets[0]).as_bytes()),
         format!("a:{}", BASE64.encode(format!("xy{}", secrets[0]).as_bytes())),
     ] {
-        assert!(items_hold(&[json!({"a": {"M": {"b": {"S": spelt}}}})], &secrets[0]), "{spelt}");
+        assert!(items_contain(&[json!({"a": {"M": {"b": {"S": encoded}}}})], &secrets[0]), "{encoded}");
     }
 }

@@ -1,0 +1,306 @@
+//! The authentication throttle and the activation rate limit: what they count, what they reject, and what they allow.
+
+use shared::domain::rate_limit::{ActivationRateLimit, Limit, RateLimits};
+use signet_local::{Folder, Options};
+use signet_tests::{Client, Fault, IssuedLicense, Rule, Stack, TestResponse, Value, json, text};
+
+const ACTIVATE: &str = "license-activations/activate";
+const VALIDATE: &str = "license-keys/validate";
+
+/// Three failed authentication attempts per minute.
+fn three_failed_attempts() -> RateLimits {
+    RateLimits { auth_throttle: Some(Limit { max: 3, seconds: 60 }), activations: None }
+}
+
+/// Three activations and searches for a seat, independent of the number of seats.
+fn three_activations() -> RateLimits {
+    RateLimits { auth_throttle: None, activations: Some(ActivationRateLimit { per_seat: 0, extra: 3 }) }
+}
+
+async fn start(rate_limits: RateLimits) -> Stack {
+    Stack::start_with(Options { rate_limits, ..Options::default() }).await
+}
+
+/// Validates an invalid key string, which counts as a failed attempt.
+async fn fail_authentication(app: &Client) -> TestResponse {
+    app.post(VALIDATE, json!({"license_key": "ATLAS-XXXX"})).await
+}
+
+/// Uses up the three failed attempts of the client's address.
+async fn exhaust_attempts(app: &Client) {
+    for _ in 0..3 {
+        fail_authentication(app).await.expect_status(200);
+    }
+    assert_rate_limited(&fail_authentication(app).await, 60);
+}
+
+/// Asserts a 429 with this `Retry-After`.
+#[track_caller]
+fn assert_rate_limited(response: &TestResponse, seconds: u64) {
+    response.expect_problem(429, "rate_limited");
+    assert_eq!(response.header("retry-after"), seconds.to_string(), "{}", response.request);
+}
+
+async fn deactivate(client: &Client, activated: &Value) {
+    let path = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
+    client.post(&path, json!({})).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn sixty_failed_attempts_per_minute_are_allowed_and_more_return_429() {
+    let (stack, foreign) = (Stack::start().await, Stack::start().await);
+    let license = stack.operator.issue_new_license(1).await;
+    let activated = stack.anonymous.activate(&license.license_key, "m").await.expect_status(201);
+    let path = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
+    // The check characters are valid, but the key is unknown to this stack.
+    let unknown = foreign.operator.issue_new_license(1).await.license_key;
+    let forged = format!("{}AAAA", &text(&license.issued["token"])[..100]);
+    let app = &stack.anonymous;
+    let fail_twelve_times = async || {
+        let foreign_key = app.with_api_key(foreign.local.operator_api_key.expose());
+        [
+            app.post(VALIDATE, json!({"license_key": "ATLAS-XXXX"})).await,
+            app.post(VALIDATE, json!({"license_key": unknown})).await,
+            app.post(VALIDATE, json!({"token": forged})).await,
+            app.activate("ATLAS-XXXX", "m").await,
+            app.activate(&unknown, "m").await,
+            app.post(ACTIVATE, json!({"token": forged, "machine_id": "m"})).await,
+            app.heartbeat(&forged, "m").await,
+            app.post(&path, json!({"token": forged})).await,
+            foreign_key.get("license-keys").await,
+            app.with_api_key("signet_x").get("license-keys").await,
+            app.with_header("authorization", &format!("Bearer {forged}")).get("user/licenses").await,
+            app.with_header("authorization", "Basic YTpi").get("user/licenses").await,
+        ]
+    };
+    for response in [
+        fail_twelve_times().await,
+        fail_twelve_times().await,
+        fail_twelve_times().await,
+        fail_twelve_times().await,
+        fail_twelve_times().await,
+    ]
+    .concat()
+    {
+        assert!([200, 401, 404].contains(&response.status), "{}: {}", response.request, response.text);
+    }
+    stack.advance(10);
+    for response in fail_twelve_times().await {
+        assert_rate_limited(&response, 50);
+    }
+    // Valid credentials are rejected as well.
+    assert_rate_limited(&app.post(VALIDATE, json!({"license_key": license.license_key})).await, 50);
+    assert_rate_limited(&app.activate(&license.license_key, "m").await, 50);
+    assert_rate_limited(&stack.operator.get("license-keys").await, 50);
+
+    stack.advance(50);
+    assert_eq!(
+        app.post(VALIDATE, json!({"license_key": license.license_key})).await.expect_status(200)["code"],
+        "valid"
+    );
+    stack.operator.get("license-keys").await.expect_status(200);
+}
+
+#[tokio::test]
+async fn a_token_with_a_valid_signature_is_not_throttled() {
+    let stack = start(three_failed_attempts()).await;
+    let license = stack.operator.issue_new_license(2).await;
+    let operator = stack.sign_in("ada@example.com", "role:operator").await;
+    let app = &stack.anonymous;
+    let activated = app.activate(&license.license_key, "m").await.expect_status(201);
+    exhaust_attempts(app).await;
+    let token = &activated["token"];
+    app.heartbeat(text(token), "m").await.expect_status(200);
+    app.post(VALIDATE, json!({"token": token})).await.expect_status(200);
+    app.post(ACTIVATE, json!({"token": token, "machine_id": "other"})).await.expect_status(201);
+    operator.get("license-keys").await.expect_status(200);
+    // Requests that are rejected for other reasons than the signature do not count.
+    app.heartbeat(text(token), "other").await.expect_problem(403, "machine_mismatch");
+    stack.advance(3660);
+    for _ in 0..5 {
+        operator.get("license-keys").await.expect_problem(401, "unauthenticated");
+    }
+    stack.operator.get("license-keys").await.expect_status(200);
+    exhaust_attempts(app).await;
+    let path = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
+    app.post(&path, json!({"token": token})).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn requests_without_credentials_do_not_count() {
+    let stack = start(three_failed_attempts()).await;
+    for _ in 0..5 {
+        stack.anonymous.get("license-keys").await.expect_problem(401, "unauthenticated");
+        stack.anonymous.get("no-such-path").await.expect_problem(404, "not_found");
+        stack.operator.get("license-keys/lic_01KF0RE18GGZ0GF3HSC5MTCJRC").await.expect_problem(404, "not_found");
+    }
+    fail_authentication(&stack.anonymous).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn attempts_are_counted_per_address_and_not_by_header() {
+    let stack = start(three_failed_attempts()).await;
+    let other_address = stack.anonymous.from([127, 0, 0, 2].into());
+    let spoofing = other_address.with_header("x-forwarded-for", "127.0.0.1").with_header("forwarded", "for=127.0.0.1");
+    exhaust_attempts(&spoofing).await;
+    assert_rate_limited(&fail_authentication(&other_address).await, 60);
+    stack.operator.get("license-keys").await.expect_status(200);
+    exhaust_attempts(&stack.anonymous).await;
+}
+
+#[tokio::test]
+async fn throttled_requests_cause_no_reads_or_writes() {
+    let stack = start(three_failed_attempts()).await;
+    exhaust_attempts(&stack.anonymous).await;
+    stack.faults.reset_calls();
+    for _ in 0..20 {
+        assert_rate_limited(&fail_authentication(&stack.anonymous).await, 60);
+        assert_rate_limited(&stack.operator.get("license-keys").await, 60);
+        assert_rate_limited(&stack.anonymous.heartbeat("x", "m").await, 60);
+    }
+    assert_eq!(stack.faults.calls(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn all_instances_share_the_counter() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::open(folder.path()).unwrap();
+    let options = || Options { data: Some(&folder), rate_limits: three_failed_attempts(), ..Options::default() };
+    let one = Stack::start_with(options()).await;
+    let other = Options { dynamodb_endpoint: Some(one.local.dynamodb_endpoint.clone()), ..options() };
+    let other = Stack::start_with(other).await;
+    for stack in [&one, &other, &one] {
+        fail_authentication(&stack.anonymous).await.expect_status(200);
+    }
+    assert_rate_limited(&fail_authentication(&other.anonymous).await, 60);
+    assert_rate_limited(&fail_authentication(&one.anonymous).await, 60);
+}
+
+#[tokio::test]
+async fn failed_attempts_return_503_if_they_cannot_be_counted() {
+    let stack = start(three_failed_attempts()).await;
+    let throttled_counter = || Rule::new("UpdateItem", Fault::THROTTLE).containing("RATE#").always();
+    stack.faults.add(throttled_counter());
+    fail_authentication(&stack.anonymous).await.expect_problem(503, "unavailable");
+    stack.anonymous.with_api_key("signet_x").get("license-keys").await.expect_problem(503, "unavailable");
+    stack.operator.get("license-keys").await.expect_status(200);
+    stack.faults.clear();
+    fail_authentication(&stack.anonymous).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn activate_returns_429_after_too_many_activations_in_a_token_lifetime() {
+    let stack = Stack::start().await;
+    let license = stack.operator.issue_new_license_with(&json!({"max_users": 1, "token_ttl_seconds": 600})).await;
+    let app = &stack.anonymous;
+    let activate = async |machine: usize| app.activate(&license.license_key, &format!("m{machine}")).await;
+    // The limit is 2 × 1 seat + 10.
+    for machine in 0..11 {
+        let activated = activate(machine).await.expect_status(201);
+        deactivate(&stack.operator, &activated).await;
+    }
+    let last = activate(11).await.expect_status(201);
+    assert_rate_limited(&activate(12).await, 600);
+    // A machine with a seat can still renew it.
+    stack.advance(100);
+    activate(11).await.expect_status(200);
+    app.heartbeat(text(&last["token"]), "m11").await.expect_status(200);
+    deactivate(&stack.operator, &last).await;
+    assert_rate_limited(&activate(11).await, 500);
+    stack.faults.reset_calls();
+    assert_rate_limited(&activate(12).await, 500);
+    assert_eq!(stack.faults.calls(), ["GetItem"; 3], "only the key, the license and the machine are read");
+    stack.advance(500);
+    activate(12).await.expect_status(201);
+}
+
+#[tokio::test]
+async fn activations_without_a_free_seat_count_towards_the_limit() {
+    let stack = Stack::start().await;
+    let license = stack.operator.issue_new_license(1).await;
+    let activate = async |machine: &str| stack.anonymous.activate(&license.license_key, machine).await;
+    activate("m").await.expect_status(201);
+    for _ in 0..11 {
+        activate("other").await.expect_problem(409, "seat_limit_reached");
+    }
+    assert_rate_limited(&activate("other").await, 3600);
+    // Other licenses are not affected, and a license without a seat limit is not rate limited.
+    let others = stack.operator.issue_new_license(1).await;
+    stack.anonymous.activate(&others.license_key, "other").await.expect_status(201);
+    let unlimited = stack.operator.issue_new_license_with(&json!({"max_users": null})).await;
+    for machine in 0..30 {
+        stack.anonymous.activate(&unlimited.license_key, &machine.to_string()).await.expect_status(201);
+    }
+}
+
+#[tokio::test]
+async fn a_larger_seat_limit_raises_the_rate_limit_immediately() {
+    let stack =
+        start(RateLimits { auth_throttle: None, activations: Some(ActivationRateLimit { per_seat: 1, extra: 0 }) })
+            .await;
+    let license = stack.operator.issue_new_license(1).await;
+    let first = stack.anonymous.activate(&license.license_key, "one").await.expect_status(201);
+    deactivate(&stack.operator, &first).await;
+    assert_rate_limited(&stack.anonymous.activate(&license.license_key, "two").await, 3600);
+    // The customer buys two more seats.
+    let change = format!("license-keys/{}/change", license.license_id);
+    stack.operator.post(&change, json!({"max_users": 3})).await.expect_status(200);
+    for machine in ["two", "three"] {
+        stack.anonymous.activate(&license.license_key, machine).await.expect_status(201);
+    }
+    assert_rate_limited(&stack.anonymous.activate(&license.license_key, "four").await, 3600);
+}
+
+#[tokio::test]
+async fn sixty_unsuccessful_seat_searches_per_minute_are_allowed_and_more_return_429() {
+    let stack =
+        start(RateLimits { auth_throttle: None, activations: Some(ActivationRateLimit { per_seat: 0, extra: 1000 }) })
+            .await;
+    let license = stack.operator.issue_new_license(1).await;
+    let activate = async |machine: &str| stack.anonymous.activate(&license.license_key, machine).await;
+    let first = activate("one").await.expect_status(201);
+    for _ in 0..60 {
+        activate("other").await.expect_problem(409, "seat_limit_reached");
+    }
+    assert_rate_limited(&activate("other").await, 60);
+    assert_rate_limited(&activate("yet another").await, 60);
+    activate("one").await.expect_status(200);
+    deactivate(&stack.operator, &first).await;
+    stack.advance(60);
+    activate("other").await.expect_status(201);
+}
+
+#[tokio::test]
+async fn unsuccessful_searches_do_not_block_activations_for_a_long_token_lifetime() {
+    let stack = start(three_activations()).await;
+    let IssuedLicense { license_key, .. } =
+        stack.operator.issue_new_license_with(&json!({"max_users": 1, "token_ttl_seconds": 86_400})).await;
+    let activate = async |machine: &str| stack.anonymous.activate(&license_key, machine).await;
+    let first = activate("one").await.expect_status(201);
+    for _ in 0..2 {
+        activate("two").await.expect_problem(409, "seat_limit_reached");
+    }
+    assert_rate_limited(&activate("two").await, 3600);
+    deactivate(&stack.operator, &first).await;
+    stack.advance(3600);
+    for machine in ["two", "three"] {
+        let activated = activate(machine).await.expect_status(201);
+        deactivate(&stack.operator, &activated).await;
+    }
+    // Three machines have held the seat today, each with a token that may still be valid offline. It is 13:00.
+    assert_rate_limited(&activate("four").await, 11 * 3600);
+    stack.advance(11 * 3600);
+    activate("four").await.expect_status(201);
+}
+
+#[tokio::test]
+async fn a_retried_activation_is_counted_once() {
+    let stack = start(three_activations()).await;
+    let license = stack.operator.issue_new_license(3).await;
+    // After a failed condition, the activation is retried from the reads on.
+    for machine in ["one", "two", "three"] {
+        stack.faults.add(Rule::new("TransactWriteItems", Fault::Cancel("ConditionalCheckFailed")).times(3));
+        stack.anonymous.activate(&license.license_key, machine).await.expect_status(201);
+    }
+    assert_rate_limited(&stack.anonymous.activate(&license.license_key, "four").await, 3600);
+}

@@ -1,0 +1,325 @@
+//! The lifecycle of a license: every event of `events/`, sent to the function that serves it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use signet_tests::{Function, Value, events, json, text};
+
+use crate::installation::{Installation, event};
+
+const DOCUMENT: &str = include_str!("../../../functions/discovery/openapi.json");
+
+/// Retries of a request that is not due yet: 50 times 200 ms, ten seconds in total.
+const MAX_RETRIES: u32 = 50;
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
+
+/// The state of the scenario.
+struct Scenario {
+    installation: Installation,
+    document: Value,
+    functions: BTreeMap<&'static str, Function>,
+    /// The values of the placeholders.
+    placeholders: BTreeMap<&'static str, String>,
+    /// The events that succeeded.
+    succeeded: BTreeSet<String>,
+}
+
+impl Scenario {
+    async fn start() -> Self {
+        let installation = Installation::start().await;
+        let placeholders = BTreeMap::from([
+            ("API_KEY", installation.local.operator_api_key.expose().to_owned()),
+            ("BEARER_TOKEN", installation.bearer_token("grace@example.com").await),
+        ]);
+        let document = serde_json::from_str(DOCUMENT).unwrap();
+        Self { installation, document, functions: BTreeMap::new(), placeholders, succeeded: BTreeSet::new() }
+    }
+
+    /// Sends an event to its function, asserts that the response matches the OpenAPI document, and returns the body.
+    async fn send(&mut self, name: &str) -> Value {
+        let response = self.invoke(name).await;
+        self.assert_documented(name, &response);
+        self.succeeded.insert(name.to_owned());
+        body(&response)
+    }
+
+    fn assert_documented(&self, name: &str, response: &Value) {
+        let operation = self.operation(name);
+        let responses = operation["responses"].as_object().unwrap();
+        // With several success statuses, the highest one: 201 for a new resource.
+        let success = responses.keys().filter(|status| status.starts_with('2')).max().unwrap();
+        assert_eq!(&response["statusCode"].to_string(), success, "{name}: {response}");
+        let media_types = responses[success]["content"].as_object();
+        let found = response["headers"]["content-type"].as_str();
+        for (media_type, content) in media_types.into_iter().flatten() {
+            assert_eq!(
+                found.and_then(|found| found.split(';').next()),
+                Some(media_type.as_str()),
+                "{name}: {response}"
+            );
+            if media_type == "application/json" {
+                self.assert_required_fields(name, &content["schema"], &body(response));
+            }
+        }
+    }
+
+    /// Sends an event and asserts that the response is an error with this status and code.
+    async fn expect_problem(&mut self, name: &str, status: u16, code: &str) {
+        let response = self.invoke(name).await;
+        let found = (&response["statusCode"], &body(&response)["code"]);
+        assert_eq!(found, (&json!(status), &json!(code)), "{name}: {response}");
+    }
+
+    async fn invoke(&mut self, name: &str) -> Value {
+        let event = event(name, &self.placeholders);
+        let function = function_for(text(&event["rawPath"]));
+        if !self.functions.contains_key(function) {
+            self.functions.insert(function, self.installation.function(function).await);
+        }
+        self.functions[function].invoke(event).await.unwrap()
+    }
+
+    fn operation(&self, name: &str) -> &Value {
+        let paths = self.document["paths"].as_object().unwrap();
+        let mut all = paths.values().flat_map(|path| path.as_object().unwrap().values());
+        all.find(|operation| operation["operationId"] == name).unwrap()
+    }
+
+    /// Asserts that the body has all required fields of the schema.
+    fn assert_required_fields(&self, name: &str, schema: &Value, body: &Value) {
+        let schema = match schema["$ref"].as_str() {
+            Some(at) => self.document.pointer(at.trim_start_matches('#')).unwrap(),
+            None => schema,
+        };
+        for field in schema["required"].as_array().into_iter().flatten() {
+            assert!(body.get(text(field)).is_some(), "{name}: no {field} in {body}");
+        }
+    }
+
+    fn fill(&mut self, placeholder: &'static str, value: &Value) {
+        self.placeholders.insert(placeholder, text(value).to_owned());
+    }
+
+    /// Validates the license key and returns the code.
+    async fn validation_code(&mut self) -> String {
+        text(&self.send("post_license_keys_validate").await["code"]).to_owned()
+    }
+}
+
+/// Returns the function that serves a path, as documented in `events/README.md`.
+fn function_for(path: &str) -> &'static str {
+    let first = path.trim_start_matches("/api/v1.0/").split('/').next().unwrap();
+    match first {
+        "products" | "pricing-tiers" | "product-features" => "catalog",
+        "customers" => "customers",
+        "license-keys" | "events" => "licenses",
+        "license-activations" => "activations",
+        "register" | "user" => "registration",
+        "api-keys" | "signing-keys" => "access",
+        _ => "discovery",
+    }
+}
+
+/// Parses the body of an HTTP response, or returns null if it is not JSON.
+fn body(response: &Value) -> Value {
+    serde_json::from_str(response["body"].as_str().unwrap_or_default()).unwrap_or_default()
+}
+
+fn count_items(list: &Value) -> usize {
+    list["items"].as_array().unwrap().len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by tests/functions.sh"]
+async fn every_event_is_served_by_its_function_over_a_license_lifecycle() {
+    let mut scenario = Scenario::start().await;
+    documents(&mut scenario).await;
+    catalog(&mut scenario).await;
+    issue(&mut scenario).await;
+    activation(&mut scenario).await;
+    transitions(&mut scenario).await;
+    deactivation_and_revocation(&mut scenario).await;
+    self_service(&mut scenario).await;
+    api_keys(&mut scenario).await;
+    signing_keys(&mut scenario).await;
+    dashboard(&mut scenario).await;
+    statistics(&mut scenario).await;
+
+    let all: BTreeSet<_> = events().into_keys().collect();
+    assert_eq!(scenario.succeeded, all, "every event is part of the scenario");
+}
+
+async fn documents(scenario: &mut Scenario) {
+    assert_eq!(scenario.send("get_health").await["status"], "ok");
+    let configuration = scenario.send("get_well_known_license_configuration").await;
+    assert_eq!(configuration["issuer"], scenario.installation.local.app.issuer());
+    assert!(!scenario.send("get_well_known_jwks_json").await["keys"].as_array().unwrap().is_empty());
+    scenario.send("get_well_known_jwks_jwt").await;
+    assert_eq!(scenario.send("get_openapi_json").await["openapi"], scenario.document["openapi"]);
+    for page in ["get_docs", "get_docs_file", "get_problems", "get_problems_code"] {
+        scenario.send(page).await;
+    }
+}
+
+async fn catalog(scenario: &mut Scenario) {
+    let product = scenario.send("post_products").await;
+    scenario.fill("PRODUCT_ID", &product["id"]);
+    assert_eq!(scenario.send("put_products_id").await["description"], "A map of all there is");
+    assert_eq!(scenario.send("get_products_id").await["description"], "A map of all there is");
+    assert_eq!(count_items(&scenario.send("get_products").await), 1);
+    let feature = scenario.send("post_product_features").await;
+    scenario.fill("FEATURE_ID", &feature["id"]);
+    assert_eq!(scenario.send("put_product_features_id").await["sort_order"], 1);
+    assert_eq!(scenario.send("get_product_features_id").await["sort_order"], 1);
+    assert_eq!(count_items(&scenario.send("get_product_features").await), 1);
+    let tier = scenario.send("post_pricing_tiers").await;
+    scenario.fill("TIER_ID", &tier["id"]);
+    assert_eq!(scenario.send("put_pricing_tiers_id").await["feature_keys"], json!(["export"]));
+    assert_eq!(scenario.send("get_pricing_tiers_id").await["code"], "pro");
+    assert_eq!(count_items(&scenario.send("get_pricing_tiers").await), 1);
+    assert!(scenario.send("get_products_catalog").await.to_string().contains("Atlas"));
+}
+
+async fn issue(scenario: &mut Scenario) {
+    let customer = scenario.send("post_customers").await;
+    scenario.fill("CUSTOMER_ID", &customer["id"]);
+    assert_eq!(scenario.send("put_customers_id").await["name"], "Ada Lovelace");
+    assert_eq!(scenario.send("get_customers_id").await["name"], "Ada Lovelace");
+    assert_eq!(count_items(&scenario.send("get_customers").await), 1);
+    let issued = scenario.send("post_license_keys").await;
+    scenario.fill("LICENSE_ID", &issued["license"]["id"]);
+    scenario.fill("LICENSE_KEY", &issued["license_key"]);
+    assert_eq!(scenario.send("get_license_keys_id").await["status"], "active");
+    assert_eq!(count_items(&scenario.send("get_license_keys").await), 1);
+}
+
+/// A license key issued by one function activates a machine in another. The first function accepts the token.
+async fn activation(scenario: &mut Scenario) {
+    let activated = scenario.send("post_license_activations_activate").await;
+    scenario.fill("ACTIVATION_ID", &activated["activation"]["id"]);
+    scenario.fill("LICENSE_TOKEN", &activated["token"]);
+    assert_eq!(scenario.send("get_license_activations_id").await["status"], "active");
+    assert_eq!(count_items(&scenario.send("get_license_activations").await), 1);
+    let heartbeat = scenario.send("post_license_keys_heartbeat").await;
+    assert_eq!(
+        (&heartbeat["token"], &heartbeat["renewed"]),
+        (&activated["token"], &json!(false)),
+        "the token is not due for renewal"
+    );
+    assert_eq!(scenario.validation_code().await, "valid");
+}
+
+async fn transitions(scenario: &mut Scenario) {
+    scenario.send("post_license_keys_id_suspend").await;
+    assert_eq!(scenario.validation_code().await, "suspended");
+    scenario.expect_problem("post_license_keys_heartbeat", 403, "suspended").await;
+    scenario.send("post_license_keys_id_reinstate").await;
+    assert_eq!(scenario.validation_code().await, "valid");
+    assert_eq!(scenario.send("post_license_keys_id_change").await["max_users"], 7);
+    assert_eq!(scenario.send("post_license_keys_id_renew").await["expires_at"], "2099-01-01T00:00:00Z");
+    let audit = scenario.send("post_license_keys_id_audit").await;
+    assert_eq!(audit["ok"], true, "{audit}");
+}
+
+async fn deactivation_and_revocation(scenario: &mut Scenario) {
+    assert_eq!(scenario.send("post_license_activations_id_deactivate").await["status"], "deactivated");
+    assert_eq!(count_items(&scenario.send("get_license_activations").await), 0);
+    assert_eq!(scenario.validation_code().await, "not_activated");
+    let regenerated = scenario.send("post_license_keys_id_regenerate").await;
+    scenario.expect_problem("post_license_activations_activate", 403, "generation_outdated").await;
+    scenario.fill("LICENSE_KEY", &regenerated["license_key"]);
+    scenario.send("post_license_activations_activate").await;
+    assert_eq!(scenario.validation_code().await, "valid");
+    assert_eq!(scenario.send("post_license_keys_id_revoke").await["status"], "revoked");
+    assert_eq!(scenario.validation_code().await, "revoked");
+    let of_license = scenario.send("get_license_keys_id_events").await;
+    assert_eq!(of_license["items"][0]["type"], "revoked");
+    // The order of all events depends on the clocks of two functions.
+    assert_eq!(count_items(&scenario.send("get_events").await), count_items(&of_license));
+}
+
+async fn self_service(scenario: &mut Scenario) {
+    scenario.send("post_register").await;
+    let claimed = scenario.send("post_user_claim_license").await;
+    let own = scenario.send("get_user_licenses").await;
+    assert_eq!((count_items(&own), &own["items"][0]["license"]["id"]), (1, &claimed["license"]["id"]));
+}
+
+async fn api_keys(scenario: &mut Scenario) {
+    let created = scenario.send("post_api_keys").await;
+    scenario.fill("API_KEY_ID", &created["id"]);
+    assert_eq!(scenario.send("get_api_keys_id").await["scopes"], json!(["licenses:read"]));
+    assert_eq!(count_items(&scenario.send("get_api_keys").await), 2);
+    let operator = scenario.placeholders["API_KEY"].clone();
+    scenario.fill("API_KEY", &created["api_key"]);
+    assert_eq!(count_items(&scenario.send("get_license_keys").await), 2);
+    scenario.expect_problem("get_customers", 403, "forbidden").await;
+    scenario.fill("API_KEY", &json!(operator));
+    scenario.send("delete_api_keys_id").await;
+    scenario.fill("API_KEY", &created["api_key"]);
+    scenario.expect_problem("get_license_keys", 401, "unauthenticated").await;
+    scenario.fill("API_KEY", &json!(operator));
+}
+
+async fn signing_keys(scenario: &mut Scenario) {
+    let of_state = |list: &Value, state: &str| {
+        let found = list["items"].as_array().unwrap().iter().find(|key| key["state"] == state);
+        found.map(|key| text(&key["kid"]).to_owned())
+    };
+    let before = scenario.send("get_signing_keys").await;
+    // Returns 409 until the next key has been published for long enough.
+    let mut rotated = scenario.invoke("post_signing_keys_rotate").await;
+    for _ in 0..MAX_RETRIES {
+        if rotated["statusCode"] != 409 {
+            break;
+        }
+        tokio::time::sleep(RETRY_INTERVAL).await;
+        rotated = scenario.invoke("post_signing_keys_rotate").await;
+    }
+    scenario.assert_documented("post_signing_keys_rotate", &rotated);
+    scenario.succeeded.insert("post_signing_keys_rotate".to_owned());
+    let list = scenario.send("get_signing_keys").await;
+    assert_eq!(of_state(&list, "current"), of_state(&before, "next"));
+    assert_eq!(of_state(&list, "previous"), of_state(&before, "current"));
+    scenario.fill("KID", &json!(of_state(&list, "previous")));
+    let list = scenario.send("post_signing_keys_kid_condemn").await;
+    assert_eq!(of_state(&list, "condemned").as_ref(), scenario.placeholders.get("KID"));
+    rotation(scenario).await;
+}
+
+/// The dashboard redirects to the sign-in page.
+async fn dashboard(scenario: &mut Scenario) {
+    let function = scenario.installation.function("dashboard").await;
+    let response = function.invoke(event("dashboard", &scenario.placeholders)).await.unwrap();
+    scenario.succeeded.insert("dashboard".to_owned());
+    let redirect = (&response["statusCode"], &response["headers"]["location"]);
+    assert_eq!(redirect, (&json!(303), &json!("/dashboard/sign-in?return_to=%2Fdashboard")), "{response}");
+}
+
+/// The statistics schedule counts the license keys.
+async fn statistics(scenario: &mut Scenario) {
+    let function = scenario.installation.function("statistics").await;
+    let counts = function.invoke(event("statistics", &scenario.placeholders)).await.unwrap();
+    scenario.succeeded.insert("statistics".to_owned());
+    assert_eq!(
+        (&counts["license_keys"]["active"], &counts["license_keys"]["revoked"]),
+        (&json!(1), &json!(1)),
+        "{counts}"
+    );
+}
+
+/// The rotation schedule reports the published keys, which match the list of signing keys.
+async fn rotation(scenario: &mut Scenario) {
+    let function = scenario.installation.function("rotation").await;
+    let report = function.invoke(event("rotation", &scenario.placeholders)).await.unwrap();
+    scenario.succeeded.insert("rotation".to_owned());
+    assert!(report["next_rotation_at"].is_string(), "{report}");
+    let list = scenario.send("get_signing_keys").await;
+    let published = |key: &&Value| ["next", "current", "previous"].contains(&text(&key["state"]));
+    let all = list["items"].as_array().unwrap().iter();
+    let expected: BTreeSet<_> = all.filter(published).map(|key| text(&key["kid"])).collect();
+    let reported: BTreeSet<_> = report["published"].as_array().unwrap().iter().map(text).collect();
+    assert_eq!(reported, expected);
+}
