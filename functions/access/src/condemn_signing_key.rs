@@ -64,9 +64,9 @@ pub(crate) async fn handler(
 ) -> Result<SigningKeysResource, Problem> {
     caller.require(Scope::KeysWrite)?;
     let StrictJson(request) = body?;
-    let mut invalid = ValidationErrors::default();
-    invalid.text("/reason", request.reason.as_deref(), 500);
-    invalid.into_result()?;
+    let mut errors = ValidationErrors::default();
+    errors.text("/reason", request.reason.as_deref(), 500);
+    errors.into_result()?;
     condemn(&app, &kid, request.reason.as_deref(), &ctx).await
 }
 

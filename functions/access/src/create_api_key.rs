@@ -109,10 +109,10 @@ fn path_of(created: &Response) -> String {
 }
 
 fn check(request: &Request, now: Timestamp) -> Result<Scopes, ValidationErrors> {
-    let mut invalid = ValidationErrors::default();
-    invalid.name("/name", &request.name, 100);
-    invalid.check(!request.scopes.is_empty(), "/scopes", "must have at least one scope");
-    invalid.check(
+    let mut errors = ValidationErrors::default();
+    errors.name("/name", &request.name, 100);
+    errors.check(!request.scopes.is_empty(), "/scopes", "must have at least one scope");
+    errors.check(
         request.expires_at.is_none_or(|end| end > now),
         "/expires_at",
         "must be in the future, or null for no expiry",
@@ -122,11 +122,11 @@ fn check(request: &Request, now: Timestamp) -> Result<Scopes, ValidationErrors> 
         match text.parse() {
             Ok(scope) => _ = scopes.insert(scope),
             Err(ParseScopeError) => {
-                invalid.push(&format!("/scopes/{index}"), Code::InvalidValue, ParseScopeError.to_string())
+                errors.push(&format!("/scopes/{index}"), Code::InvalidValue, ParseScopeError.to_string())
             }
         }
     }
-    invalid.into_result()?;
+    errors.into_result()?;
     let all = request.scopes.iter().any(|text| text == "*");
     Ok(if all { Scopes::All } else { Scopes::Some(scopes) })
 }

@@ -180,21 +180,21 @@ pub async fn activate(app: &AppState, request: &Request, ctx: &RequestContext) -
 
 /// Validates the request. Returns the public key of the app, if it sent one.
 fn check(request: &Request) -> Result<Option<EncryptionKey>, ValidationErrors> {
-    let mut invalid = ValidationErrors::default();
-    invalid.check(
+    let mut errors = ValidationErrors::default();
+    errors.check(
         is_machine_id(&request.machine_id),
         "/machine_id",
         "must be 1 to 256 bytes without control characters",
     );
     let is_valid_name = request.machine_name.as_deref().is_none_or(is_machine_name);
     let detail = "must be 1 to 100 bytes without control or invisible characters";
-    invalid.check(is_valid_name, "/machine_name", detail);
-    AppCredential::check(&mut invalid, request.license_key.as_ref(), request.token.as_ref());
+    errors.check(is_valid_name, "/machine_name", detail);
+    AppCredential::check(&mut errors, request.license_key.as_ref(), request.token.as_ref());
     let public_key = request.public_key.as_ref().and_then(|input| {
-        let push = |error: EncryptionKeyError| invalid.push("/public_key", Code::PublicKeyInvalid, error.to_string());
+        let push = |error: EncryptionKeyError| errors.push("/public_key", Code::PublicKeyInvalid, error.to_string());
         input.read().map_err(push).ok()
     });
-    invalid.into_result().map(|()| public_key)
+    errors.into_result().map(|()| public_key)
 }
 
 /// Reads the license and the machine's activation with consistent reads. Must run after the credential was read: its

@@ -91,9 +91,9 @@ pub async fn create_feature(
         created_at: ctx.now,
         updated_at: ctx.now,
     };
-    let mut invalid = ValidationErrors::default();
-    feature.check(&mut invalid);
-    invalid.into_result()?;
+    let mut errors = ValidationErrors::default();
+    feature.check(&mut errors);
+    errors.into_result()?;
     let done = |feature: &Feature| ctx.idempotency.created(path_of(feature), feature);
     cache
         .change(table, done, |catalog| {

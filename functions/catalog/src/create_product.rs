@@ -95,9 +95,9 @@ pub async fn create_product(
         created_at: ctx.now,
         updated_at: ctx.now,
     };
-    let mut invalid = ValidationErrors::default();
-    product.check(&mut invalid);
-    invalid.into_result()?;
+    let mut errors = ValidationErrors::default();
+    product.check(&mut errors);
+    errors.into_result()?;
     let done = |product: &Product| ctx.idempotency.created(path_of(product), product);
     cache
         .change(table, done, |catalog| {

@@ -137,9 +137,9 @@ pub async fn create_tier(
     request: Request,
 ) -> Result<TierResource, Problem> {
     let tier = tier(request, ctx.now);
-    let mut invalid = ValidationErrors::default();
-    tier.check(&mut invalid);
-    invalid.into_result()?;
+    let mut errors = ValidationErrors::default();
+    tier.check(&mut errors);
+    errors.into_result()?;
     let done = |tier: &TierResource| ctx.idempotency.created(tier.path(), tier);
     cache
         .change(table, done, |catalog| {

@@ -124,12 +124,12 @@ fn replaced(
         created_at: current.created_at,
         updated_at: now,
     };
-    let mut invalid = ValidationErrors::default();
+    let mut errors = ValidationErrors::default();
     let product_id = current.product_id.to_string();
-    check_unchanged(&mut invalid, "/product_id", request.product_id.as_deref(), &product_id);
-    check_unchanged(&mut invalid, "/key", request.key.as_deref(), &current.key);
-    feature.check(&mut invalid);
-    invalid.into_result()?;
+    check_unchanged(&mut errors, "/product_id", request.product_id.as_deref(), &product_id);
+    check_unchanged(&mut errors, "/key", request.key.as_deref(), &current.key);
+    feature.check(&mut errors);
+    errors.into_result()?;
     catalog.check_feature(&feature)?;
     Ok(feature)
 }

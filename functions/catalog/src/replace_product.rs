@@ -128,10 +128,10 @@ fn replaced(
         created_at: current.created_at,
         updated_at: now,
     };
-    let mut invalid = ValidationErrors::default();
-    check_unchanged(&mut invalid, "/code", request.code.as_deref(), &current.code);
-    product.check(&mut invalid);
-    invalid.into_result()?;
+    let mut errors = ValidationErrors::default();
+    check_unchanged(&mut errors, "/code", request.code.as_deref(), &current.code);
+    product.check(&mut errors);
+    errors.into_result()?;
     catalog.check_product(&product)?;
     Ok(product)
 }

@@ -163,12 +163,12 @@ pub async fn replace_tier(
 
 fn replaced(catalog: &Catalog, current: &Tier, request: &Request, now: Timestamp) -> Result<Tier, ValidationErrors> {
     let tier = tier(current, request, now);
-    let mut invalid = ValidationErrors::default();
+    let mut errors = ValidationErrors::default();
     let product_id = current.product_id.to_string();
-    check_unchanged(&mut invalid, "/product_id", request.product_id.as_deref(), &product_id);
-    check_unchanged(&mut invalid, "/code", request.code.as_deref(), &current.code);
-    tier.check(&mut invalid);
-    invalid.into_result()?;
+    check_unchanged(&mut errors, "/product_id", request.product_id.as_deref(), &product_id);
+    check_unchanged(&mut errors, "/code", request.code.as_deref(), &current.code);
+    tier.check(&mut errors);
+    errors.into_result()?;
     catalog.check_tier(&tier)?;
     Ok(tier)
 }

@@ -75,9 +75,9 @@ pub(crate) async fn handler(
 
 /// Creates a customer if no other customer has the email address.
 pub async fn create_customer(table: &Table, ctx: &RequestContext, request: Request) -> Result<Customer, Problem> {
-    let mut invalid = ValidationErrors::default();
-    Customer::check(&mut invalid, &request.name, &request.email, request.company.as_deref());
-    invalid.into_result()?;
+    let mut errors = ValidationErrors::default();
+    Customer::check(&mut errors, &request.name, &request.email, request.company.as_deref());
+    errors.into_result()?;
     let customer = Customer {
         id: IdGenerator::new(ctx.now).generate(),
         name: request.name,

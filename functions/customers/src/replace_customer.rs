@@ -89,9 +89,9 @@ pub async fn replace_customer(
     loop {
         let read = table.customer(id).await?.ok_or_else(Problem::not_found)?;
         if_match.check(&read.customer)?;
-        let mut invalid = ValidationErrors::default();
-        Customer::check(&mut invalid, &request.name, &request.email, request.company.as_deref());
-        invalid.into_result()?;
+        let mut errors = ValidationErrors::default();
+        Customer::check(&mut errors, &request.name, &request.email, request.company.as_deref());
+        errors.into_result()?;
         let customer = Customer {
             name: request.name.clone(),
             email: request.email.clone(),

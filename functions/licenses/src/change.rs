@@ -105,11 +105,11 @@ pub async fn change(
 }
 
 fn check(request: &Request) -> Result<(), ValidationErrors> {
-    let mut invalid = ValidationErrors::default();
-    check_seats(&mut invalid, request.max_users.flatten());
+    let mut errors = ValidationErrors::default();
+    check_seats(&mut errors, request.max_users.flatten());
     let has_change = request.tier_id.is_some() || request.max_users.is_some();
-    invalid.check(has_change, "/tier_id", "at least one of tier_id and max_users is required");
-    invalid.into_result()
+    errors.check(has_change, "/tier_id", "at least one of tier_id and max_users is required");
+    errors.into_result()
 }
 
 fn changed(catalog: &Catalog, request: &Request, read: License) -> Result<License, Problem> {

@@ -82,15 +82,15 @@ pub async fn issue(
     check(request, ctx.now)?;
     let read = app.table.catalog().await?;
     let missing = |pointer: &str, what: &str| FieldError::at(pointer, Code::InvalidValue, format!("{what} not found"));
-    let mut invalid = ValidationErrors::default();
+    let mut errors = ValidationErrors::default();
     if app.table.customer(request.customer_id).await?.is_none() {
-        invalid.0.push(missing("/customer_id", "customer"));
+        errors.0.push(missing("/customer_id", "customer"));
     }
     let Some(tier) = read.catalog.tiers.get(&request.tier_id) else {
-        invalid.0.push(missing("/tier_id", "pricing tier"));
+        errors.0.push(missing("/tier_id", "pricing tier"));
         return Err(invalid.into());
     };
-    invalid.into_result()?;
+    errors.into_result()?;
     let product = read.catalog.products.get(&tier.product_id).ok_or_else(|| missing("/tier_id", "product"))?;
 
     let mut ids = IdGenerator::new(ctx.now);
@@ -114,11 +114,11 @@ pub async fn issue(
 }
 
 fn check(request: &Request, now: Timestamp) -> Result<(), ValidationErrors> {
-    let mut invalid = ValidationErrors::default();
+    let mut errors = ValidationErrors::default();
     let is_in_future = request.expires_at.flatten().is_none_or(|end| end > now);
-    invalid.check(is_in_future, "/expires_at", "must be in the future, or null for no expiry");
-    check_seats(&mut invalid, request.max_users.flatten());
-    invalid.into_result()
+    errors.check(is_in_future, "/expires_at", "must be in the future, or null for no expiry");
+    check_seats(&mut errors, request.max_users.flatten());
+    errors.into_result()
 }
 
 #[expect(clippy::too_many_arguments, reason = "all arguments are part of one transaction")]

@@ -75,9 +75,9 @@ pub async fn reinstate(
     actor: &Actor,
     ctx: &RequestContext,
 ) -> Result<LicenseResource, Problem> {
-    let mut invalid = ValidationErrors::default();
-    invalid.text("/reason", request.reason.as_deref(), 500);
-    invalid.into_result()?;
+    let mut errors = ValidationErrors::default();
+    errors.text("/reason", request.reason.as_deref(), 500);
+    errors.into_result()?;
     apply(table, id, EventType::Reinstated, (actor, ctx), |read| {
         let data = serde_json::json!({ "reason": request.reason });
         Ok(Decision { next: read.reinstate()?, transition: Transition::Reinstate, data })

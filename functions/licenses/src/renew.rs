@@ -89,13 +89,13 @@ pub async fn renew(
     actor: &Actor,
     ctx: &RequestContext,
 ) -> Result<LicenseResource, Problem> {
-    let mut invalid = ValidationErrors::default();
-    invalid.check(
+    let mut errors = ValidationErrors::default();
+    errors.check(
         request.expires_at.flatten().is_none_or(|end| end > ctx.now),
         "/expires_at",
         "must be in the future, or null for no expiry",
     );
-    invalid.into_result()?;
+    errors.into_result()?;
     let catalog = table.catalog().await?.catalog;
     apply(table, id, EventType::Renewed, (actor, ctx), |read| {
         let (end, transition) = if let Some(end) = request.expires_at {

@@ -53,9 +53,9 @@ pub async fn handler(
 ) -> Result<WithEtag<LicenseResource>, Problem> {
     caller.require(Scope::LicensesWrite)?;
     let StrictJson(request) = body?;
-    let mut invalid = ValidationErrors::default();
-    invalid.text("/reason", request.reason.as_deref(), 500);
-    invalid.into_result()?;
+    let mut errors = ValidationErrors::default();
+    errors.text("/reason", request.reason.as_deref(), 500);
+    errors.into_result()?;
     Ok(WithEtag(revoke(&app.table, id, request.reason.as_deref(), &caller.actor(), &ctx).await?))
 }
 

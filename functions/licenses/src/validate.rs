@@ -158,9 +158,9 @@ pub async fn handler(
 /// Returns the first reason why a license key or a token is not valid, or `Verdict::Valid`.
 pub async fn validate(app: &AppState, request: &Request, ctx: &RequestContext) -> Result<Response, Problem> {
     let (license_key, token) = (request.license_key.as_ref(), request.token.as_ref());
-    let mut invalid = ValidationErrors::default();
-    AppCredential::check(&mut invalid, license_key, token);
-    invalid.into_result()?;
+    let mut errors = ValidationErrors::default();
+    AppCredential::check(&mut errors, license_key, token);
+    errors.into_result()?;
     let credential = match AppCredential::read(app, license_key, token, ctx).await {
         Ok(credential) => credential,
         Err(AppCredentialError::NotFound) => return Ok(response(Verdict::NotFound, None, None)),

@@ -143,15 +143,15 @@ fn new_customer(user: &User, request: &Request, ctx: &RequestContext) -> Result<
         return Err(FieldError::parameter("Authorization", Code::InvalidValue, detail).into());
     };
     let name = request.name.clone().or_else(|| user.name.clone()).unwrap_or_default();
-    let mut invalid = ValidationErrors::default();
-    Customer::check(&mut invalid, &name, &email, request.company.as_deref());
+    let mut errors = ValidationErrors::default();
+    Customer::check(&mut errors, &name, &email, request.company.as_deref());
     // The address is not part of the body, so an error of it is reported for the token.
-    for error in &mut invalid.0 {
+    for error in &mut errors.0 {
         if error.pointer.as_deref() == Some("/email") {
             (error.pointer, error.parameter) = (None, Some("Authorization".to_owned()));
         }
     }
-    invalid.into_result()?;
+    errors.into_result()?;
     Ok(Customer {
         id: IdGenerator::new(ctx.now).generate(),
         name,

@@ -14,9 +14,9 @@ use crate::print_line;
 /// Creates an API key with all permissions and prints it once to standard output. Credentials and region come from the
 /// AWS environment variables.
 pub(crate) async fn create(table: &str, name: String) -> Result<(), Box<dyn Error>> {
-    let mut invalid = ValidationErrors::default();
-    invalid.name("/name", &name, 100);
-    invalid.into_result().map_err(|_| "--name must be 1 to 100 bytes without control or invisible characters")?;
+    let mut errors = ValidationErrors::default();
+    errors.name("/name", &name, 100);
+    errors.into_result().map_err(|_| "--name must be 1 to 100 bytes without control or invisible characters")?;
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
     let region = region.ok_or("AWS_REGION is not set: set it to the region of the table")?;

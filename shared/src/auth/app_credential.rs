@@ -46,10 +46,10 @@ pub enum AppCredentialError {
 
 impl AppCredential {
     /// Adds a validation error unless exactly one of `license_key` and `token` is present.
-    pub fn check(invalid: &mut ValidationErrors, license_key: Option<&Secret>, token: Option<&Secret>) {
+    pub fn check(errors: &mut ValidationErrors, license_key: Option<&Secret>, token: Option<&Secret>) {
         if license_key.is_some() == token.is_some() {
-            invalid.push("/license_key", Code::InvalidValue, "exactly one of license_key and token is required");
-            invalid.push("/token", Code::InvalidValue, "exactly one of license_key and token is required");
+            errors.push("/license_key", Code::InvalidValue, "exactly one of license_key and token is required");
+            errors.push("/token", Code::InvalidValue, "exactly one of license_key and token is required");
         }
     }
 
@@ -84,7 +84,7 @@ impl AppCredential {
 /// token passes even if the client's address exceeds the limit.
 pub async fn verify(app: &AppState, token: &Secret, ctx: &RequestContext) -> Result<Claims, AppCredentialError> {
     match app.tokens.verify(token, ctx.now).await {
-        Err(VerifyError::Invalid(invalid)) => {
+        Err(VerifyError::Invalid(errors)) => {
             auth_throttle::count(app, ctx).await?;
             Err(invalid.into())
         }

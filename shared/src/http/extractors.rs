@@ -213,16 +213,16 @@ where
     let value = serde_ignored::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track), |path| {
         unknown.push(ignored_pointer(&path));
     });
-    let mut invalid = ValidationErrors::default();
+    let mut errors = ValidationErrors::default();
     for pointer in unknown {
-        invalid.0.push(field_error(location, &pointer, Code::UnknownField, "unknown field"));
+        errors.0.push(field_error(location, &pointer, Code::UnknownField, "unknown field"));
     }
     match value {
-        Err(error) => invalid.0.push(serde_error(location, &pointer(&track.path()), &error.to_string())),
-        Ok(value) if invalid.0.is_empty() => return Ok(value),
+        Err(error) => errors.0.push(serde_error(location, &pointer(&track.path()), &error.to_string())),
+        Ok(value) if errors.0.is_empty() => return Ok(value),
         Ok(_) => {}
     }
-    Err(invalid)
+    Err(errors)
 }
 
 /// Turns serde's message into a field error, without the received value: it may be long, or a secret in the wrong field.

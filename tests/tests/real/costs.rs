@@ -1,12 +1,12 @@
 use signet_tests::{json, text};
 
-use crate::services::{Services, take_key_calls};
+use crate::services::{TestServices, take_key_calls};
 
 /// KMS signatures are most of the cost of a request.
 #[tokio::test]
 #[ignore = "run by tests/real.sh"]
 async fn kms_is_called_once_per_signature_and_for_a_data_key_every_five_minutes() {
-    let stack = Services::new().stack().await;
+    let stack = TestServices::new().stack().await;
     let (app, operator) = (&stack.anonymous, &stack.operator);
     let license = operator.issue_new_license(1).await;
     assert_eq!(take_key_calls(&stack), ["Sign", "GenerateDataKey"], "the first license key");

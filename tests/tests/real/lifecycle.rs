@@ -1,11 +1,11 @@
 use signet_tests::{Value, json, text};
 
-use crate::services::Services;
+use crate::services::TestServices;
 
 #[tokio::test]
 #[ignore = "run by tests/real.sh"]
 async fn license_lifecycle_from_issue_to_revocation() {
-    let stack = Services::new().stack().await;
+    let stack = TestServices::new().stack().await;
     let (app, operator) = (&stack.anonymous, &stack.operator);
     let license = operator.issue_new_license(2).await;
     let validate = async |token: &Value| {
@@ -42,7 +42,7 @@ async fn license_lifecycle_from_issue_to_revocation() {
 #[tokio::test]
 #[ignore = "run by tests/real.sh"]
 async fn stored_response_is_replayed_by_another_instance() {
-    let services = Services::new();
+    let services = TestServices::new();
     let stacks = [services.stack().await, services.stack().await];
     let once = |stack: usize| stacks[stack].operator.with_header("idempotency-key", "order-1");
     let license = stacks[0].operator.issue_new_license(1).await;

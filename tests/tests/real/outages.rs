@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use signet_tests::{Fault, Gate, IssuedLicense, Rule, Stack, TestResponse, Value, json, text};
 
-use crate::services::{Services, signing_key, take_key_calls};
+use crate::services::{TestServices, signing_key, take_key_calls};
 
 /// The request timeout, with a margin for a busy machine.
 const MAX_DURATION: Duration = Duration::from_secs(12);
@@ -30,7 +30,7 @@ async fn activate_machine(stack: &Stack) -> (IssuedLicense, Value) {
 #[tokio::test]
 #[ignore = "run by tests/real.sh"]
 async fn disabled_signing_key_returns_503_until_it_is_enabled() {
-    let services = Services::new();
+    let services = TestServices::new();
     let stack = services.stack().await;
     let (app, operator) = (&stack.anonymous, &stack.operator);
     let (license, token) = activate_machine(&stack).await;
@@ -60,7 +60,7 @@ async fn disabled_signing_key_returns_503_until_it_is_enabled() {
 #[tokio::test]
 #[ignore = "run by tests/real.sh"]
 async fn disabled_sealing_key_returns_503_until_it_is_enabled() {
-    let services = Services::new();
+    let services = TestServices::new();
     let stack = services.stack().await;
     let (license, token) = activate_machine(&stack).await;
     services.kms().disable_key().key_id(services.sealing_key().await).send().await.unwrap();
@@ -77,7 +77,7 @@ async fn disabled_sealing_key_returns_503_until_it_is_enabled() {
 #[tokio::test]
 #[ignore = "run by tests/real.sh"]
 async fn single_kms_failure_is_retried_and_repeated_failures_return_503() {
-    let stack = Services::new().stack().await;
+    let stack = TestServices::new().stack().await;
     let (app, operator) = (&stack.anonymous, &stack.operator);
     let (license, token) = activate_machine(&stack).await;
     take_key_calls(&stack);
@@ -106,7 +106,7 @@ async fn single_kms_failure_is_retried_and_repeated_failures_return_503() {
 #[tokio::test]
 #[ignore = "run by tests/real.sh"]
 async fn hanging_signature_returns_503_at_the_timeout_and_keeps_the_seat() {
-    let stack = Services::new().stack().await;
+    let stack = TestServices::new().stack().await;
     let app = &stack.anonymous;
     let (license, token) = activate_machine(&stack).await;
     let hang = Fault::HoldRequest(Gate::default());

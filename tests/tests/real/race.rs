@@ -3,12 +3,12 @@ use signet_local::Options;
 use signet_tests::Stack;
 use tokio::task::JoinSet;
 
-use crate::services::Services;
+use crate::services::TestServices;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by tests/real.sh"]
 async fn hundred_concurrent_activations_assign_exactly_ten_seats() {
-    let services = Services::new();
+    let services = TestServices::new();
     let stack = Stack::start_with(Options { rate_limits: RateLimits::UNLIMITED, ..services.options() }).await;
     let license = stack.operator.issue_new_license(10).await;
     let mut tasks = JoinSet::new();

@@ -1,7 +1,7 @@
 use shared::reencryption::{ReencryptionSummary, reencrypt};
 use signet_tests::{Client, IssuedLicense, Value, json, text};
 
-use crate::services::Services;
+use crate::services::TestServices;
 
 const KEYS: usize = 20;
 
@@ -22,7 +22,7 @@ async fn run_reencryption(app: &shared::AppState) -> ReencryptionSummary {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by tests/real.sh"]
 async fn sealing_key_is_replaced_while_requests_are_served() {
-    let services = Services::new();
+    let services = TestServices::new();
     let stack = services.stack().await;
     let mut licenses = Vec::new();
     for _ in 0..KEYS {

@@ -1,9 +1,9 @@
 use data_encoding::BASE64;
 use signet_tests::{Stack, json, text};
 
-use crate::services::Services;
+use crate::services::TestServices;
 
-async fn rotate(services: &Services) {
+async fn rotate(services: &TestServices) {
     let values = json!({"key": BASE64.encode(&rand::random::<[u8; 32]>())}).to_string();
     let put = services.secrets_manager().put_secret_value().secret_id(&services.table).secret_string(values);
     put.send().await.unwrap();
@@ -18,7 +18,7 @@ async fn cursor(stack: &Stack) -> String {
 #[tokio::test]
 #[ignore = "run by tests/real.sh"]
 async fn cursors_remain_valid_after_one_rotation_of_the_secret_on_every_instance() {
-    let services = Services::new();
+    let services = TestServices::new();
     let one = services.stack().await;
     one.operator.create_product().await;
     one.operator.create_product().await;

@@ -9,7 +9,7 @@ use signet_tests::{Stack, random_word};
 
 /// The endpoints of the services, and a unique table name.
 #[derive(Debug, Clone)]
-pub(crate) struct Services {
+pub(crate) struct TestServices {
     dynamodb: String,
     aws: String,
     pub(crate) table: String,
@@ -19,7 +19,7 @@ fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: tests/real.sh sets it"))
 }
 
-impl Services {
+impl TestServices {
     pub(crate) fn new() -> Self {
         let (dynamodb, aws) = (variable("SIGNET_TEST_DYNAMODB"), variable("SIGNET_TEST_MINISTACK"));
         Self { dynamodb, aws, table: random_word("signet") }

@@ -3,7 +3,7 @@
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use shared::tokens::{PublicKey, SignError, Signer, kms::KmsSigner, local::LocalSigner};
 
-use crate::services::Services;
+use crate::services::TestServices;
 
 fn is_valid(public: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
     let key = RsaPublicKeyComponents { n: &public.n, e: &public.e };
@@ -33,7 +33,7 @@ async fn test_signer(signer: &dyn Signer) {
 #[tokio::test]
 #[ignore = "run by tests/real.sh"]
 async fn signers_create_sign_and_end_keys() {
-    let services = Services::new();
+    let services = TestServices::new();
     test_signer(&KmsSigner::new(services.kms(), &services.table)).await;
     let folder = tempfile::tempdir().unwrap();
     test_signer(&LocalSigner::in_directory(folder.path()).unwrap()).await;
@@ -43,7 +43,7 @@ async fn signers_create_sign_and_end_keys() {
 #[tokio::test]
 #[ignore = "run by tests/real.sh"]
 async fn kms_key_is_found_by_name_until_it_ends() {
-    let services = Services::new();
+    let services = TestServices::new();
     let signer = KmsSigner::new(services.kms(), &services.table);
     assert!(signer.find("key 1").await.unwrap().is_none());
     let created = signer.create("key 1").await.unwrap();

@@ -2,10 +2,10 @@
 
 use shared::{AppState, Configuration, key_issuance::open_key_string};
 
-use crate::services::{Services, signing_key};
+use crate::services::{TestServices, signing_key};
 
 /// Returns the error of a start with these variables.
-async fn start_error(services: &Services, more: &[(&'static str, &str)]) -> String {
+async fn start_error(services: &TestServices, more: &[(&'static str, &str)]) -> String {
     let variables = services.variables(more);
     let configuration = Configuration::read(|name| variables.get(name).cloned()).unwrap();
     let error = AppState::start(configuration).await.unwrap_err().to_string();
@@ -16,7 +16,7 @@ async fn start_error(services: &Services, more: &[(&'static str, &str)]) -> Stri
 #[tokio::test]
 #[ignore = "run by tests/real.sh"]
 async fn function_decrypts_values_sealed_by_another_instance() {
-    let services = Services::new();
+    let services = TestServices::new();
     let stack = services.stack().await;
     let license = stack.operator.issue_new_license(1).await;
     let app = services.function(&[]).await;
@@ -30,7 +30,7 @@ async fn function_decrypts_values_sealed_by_another_instance() {
 #[tokio::test]
 #[ignore = "run by tests/real.sh"]
 async fn missing_table_is_reported() {
-    let services = Services::new();
+    let services = TestServices::new();
     let _stack = services.stack().await;
     let error = start_error(&services, &[("SIGNET_TABLE", "no-such-table")]).await;
     assert!(error.starts_with("cannot read the table no-such-table") && error.contains("SIGNET_TABLE"), "{error}");
@@ -39,7 +39,7 @@ async fn missing_table_is_reported() {
 #[tokio::test]
 #[ignore = "run by tests/real.sh"]
 async fn keys_of_another_type_are_reported() {
-    let services = Services::new();
+    let services = TestServices::new();
     let stack = services.stack().await;
     let root = &signing_key(&stack).await;
     let sealing = services.sealing_key().await;
@@ -55,7 +55,7 @@ async fn keys_of_another_type_are_reported() {
 #[tokio::test]
 #[ignore = "run by tests/real.sh"]
 async fn restored_table_can_be_decrypted_with_its_original_name() {
-    let services = Services::new();
+    let services = TestServices::new();
     let stack = services.stack().await;
     let license = stack.operator.issue_new_license(1).await;
     let id = license.license_id.parse().unwrap();
