@@ -163,8 +163,8 @@ impl AppState {
         Self::start(Configuration::from_environment()?).await
     }
 
-    /// Connects to all services of the configuration and fills the caches, so that the first request is as fast as later
-    /// ones.
+    /// Connects to all services of the configuration and fills the caches, so that the first request is as fast as
+    /// later ones.
     pub async fn start(configuration: Configuration) -> Result<Self, StartError> {
         let clock = Clock::System;
         let http_client = http_client(&configuration.endpoints_in_use())?;
@@ -190,8 +190,8 @@ impl AppState {
         Ok(app)
     }
 
-    /// Performs the due steps of key rotation, including the creation of the first key. Does nothing in processes that do
-    /// not rotate keys.
+    /// Performs the due steps of key rotation, including the creation of the first key. Does nothing in processes that
+    /// do not rotate keys.
     pub async fn maintain_key_ring(&self) -> Result<(), KeyRotationError> {
         let Some(key_rotator) = &self.key_rotator else { return Ok(()) };
         let result = key_rotator.run_due_steps(self.clock.now()).await;

@@ -49,7 +49,8 @@ impl Aws {
                     .operation_timeout(timeouts.operation)
                     .build(),
             )
-            // Stalled-stream protection is meant for large bodies. Those of Signet are small and covered by the timeouts.
+            // Stalled-stream protection is meant for large bodies. Those of Signet are small and covered by the
+            // timeouts.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         Self(config.build())
     }
@@ -69,8 +70,9 @@ pub struct LoadCertificatesError;
 
 /// Creates the HTTP client for all AWS clients, so that CA certificates are loaded once.
 ///
-/// They are not needed if all `endpoints` are http URLs; `None` stands for the regional endpoint, which uses https. Idle
-/// connections are closed after 50 seconds, before the server closes them: reusing a closed connection costs a retry.
+/// They are not needed if all `endpoints` are http URLs; `None` stands for the regional endpoint, which uses https.
+/// Idle connections are closed after 50 seconds, before the server closes them: reusing a closed connection costs a
+/// retry.
 pub fn http_client(endpoints: &[Option<&str>]) -> Result<SharedHttpClient, LoadCertificatesError> {
     let builder = Builder::new().pool_idle_timeout(Duration::from_secs(50));
     if endpoints.iter().all(|endpoint| endpoint.is_some_and(|url| url.starts_with("http://"))) {
@@ -101,7 +103,8 @@ impl AwsFailure {
     }
 }
 
-/// Classifies an error of KMS or Secrets Manager. They throttle with status 400, so throttling is recognized by its code.
+/// Classifies an error of KMS or Secrets Manager. They throttle with status 400, so throttling is recognized by its
+/// code.
 pub(crate) fn classify<E>(error: &SdkError<E, HttpResponse>) -> AwsFailure
 where
     E: Error + ProvideErrorMetadata + 'static,

@@ -19,8 +19,8 @@ use crate::{
 pub struct Configuration {
     /// The name of the table.
     pub table: String,
-    /// The name of the table to which sealed values and KMS keys are bound. It differs from `table` if that was restored
-    /// from a backup, under a new name.
+    /// The name of the table to which sealed values and KMS keys are bound. It differs from `table` if that was
+    /// restored from a backup, under a new name.
     pub original_table: String,
     /// The AWS region.
     pub region: String,
@@ -214,8 +214,8 @@ const SECRETS: &str = "SIGNET_SECRETS";
 const ROOT_KEYS: &str = "SIGNET_ROOT_KEYS";
 const KEY_DIR: &str = "SIGNET_KEY_DIR";
 
-/// Reads the key source. On Lambda, key files need explicit permission, because anyone who can read the deployment package
-/// could read the private keys.
+/// Reads the key source. On Lambda, key files need explicit permission, because anyone who can read the deployment
+/// package could read the private keys.
 fn keys(reader: &mut Reader<'_>) -> KeySource {
     let directory = reader.optional(KEY_DIR);
     let is_allowed = reader.flag("SIGNET_ALLOW_LOCAL_KEYS");

@@ -48,8 +48,9 @@ pub async fn issue_key_string(
     Ok(NewKeyString { key, token, claims, sealed })
 }
 
-/// Returns the stored token of a license key, or signs and stores a new one if the stored token has expired or its content
-/// is outdated. Repeated calls thereby cost no signature. Returns `None` if the key was regenerated concurrently.
+/// Returns the stored token of a license key, or signs and stores a new one if the stored token has expired or its
+/// content is outdated. Repeated calls thereby cost no signature. Returns `None` if the key was regenerated
+/// concurrently.
 pub async fn refresh_stored_token(
     app: &AppState,
     license: &License,

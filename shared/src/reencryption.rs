@@ -4,10 +4,10 @@
 //!
 //! 1. Configure the new key as `SIGNET_SEALING_KEY` and the ARN of the old key in `SIGNET_OLD_SEALING_KEYS` for all
 //!    functions. From then on, new values are sealed with the new key, and both keys open.
-//! 2. Call [`reencrypt`] until it reaches the end, as `signet reencrypt` does. Repeat it if any license keys were skipped
-//!    or failed.
-//! 3. After 24 hours, when the last stored response of an `Idempotency-Key` that was sealed with the old key has expired,
-//!    remove the old key from the configuration. Then it can be disabled.
+//! 2. Call [`reencrypt`] until it reaches the end, as `signet reencrypt` does. Repeat it if any license keys were
+//!    skipped or failed.
+//! 3. After 24 hours, when the last stored response of an `Idempotency-Key` that was sealed with the old key has
+//!    expired, remove the old key from the configuration. Then it can be disabled.
 
 use crate::{
     AppState,
@@ -21,7 +21,8 @@ use crate::{
     tokens::SealError,
 };
 
-/// The number of license keys per call. A call takes seconds, so that a scheduled function can make it within its timeout.
+/// The number of license keys per call. A call takes seconds, so that a scheduled function can make it within its
+/// timeout.
 const BATCH_SIZE: usize = 100;
 
 /// The result of one call of [`reencrypt`].
@@ -39,14 +40,14 @@ pub struct ReencryptionSummary {
     pub next: Option<String>,
 }
 
-/// Re-encrypts a batch of license keys with the current sealing key, starting at the cursor `after` of an earlier call, or
-/// at the newest license key.
+/// Re-encrypts a batch of license keys with the current sealing key, starting at the cursor `after` of an earlier call,
+/// or at the newest license key.
 ///
-/// Idempotent: after a crash, continue at the last cursor or start again. It never undoes a regeneration, because it only
-/// replaces the values that it has read.
+/// Idempotent: after a crash, continue at the last cursor or start again. It never undoes a regeneration, because it
+/// only replaces the values that it has read.
 ///
-/// Operators run it with `signet reencrypt`. A scheduled function can call it with `after: None` and then, in the same or
-/// a later run, with `next` of the previous call.
+/// Operators run it with `signet reencrypt`. A scheduled function can call it with `after: None` and then, in the same
+/// or a later run, with `next` of the previous call.
 pub async fn reencrypt(
     app: &AppState,
     after: Option<String>,

@@ -6,8 +6,8 @@
 //!
 //! Secrets Manager can generate `key`, so that it appears in no template and no shell. All keys are derived from it.
 //!
-//! Values are verified with the current and the previous version of the secret, so that values made before a rotation stay
-//! valid.
+//! Values are verified with the current and the previous version of the secret, so that values made before a rotation
+//! stay valid.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -136,8 +136,8 @@ impl Secrets {
         }
     }
 
-    /// Returns the versions, at most as old as the refresh interval. If the secret cannot be read, the cached versions stay
-    /// in use for another interval, and the error is logged.
+    /// Returns the versions, at most as old as the refresh interval. If the secret cannot be read, the cached versions
+    /// stay in use for another interval, and the error is logged.
     pub async fn read(&self, now: Timestamp) -> Arc<SecretVersions> {
         self.read_if_older(REFRESH_INTERVAL, now).await
     }
@@ -206,8 +206,8 @@ async fn read_if_rotated(
     Ok(Some((SecretVersions { current, previous: read_previous(client, secret).await? }, version_id)))
 }
 
-/// Reads the previous version. Returns `None` if there is none or its value is invalid, such as a placeholder with which
-/// the secret was created.
+/// Reads the previous version. Returns `None` if there is none or its value is invalid, such as a placeholder with
+/// which the secret was created.
 async fn read_previous(client: &Client, secret: &str) -> Result<Option<SecretValues>, SecretsError> {
     match get_secret_value(client, secret, PREVIOUS_STAGE).await {
         Ok(output) => Ok(parse(secret, output).ok()),

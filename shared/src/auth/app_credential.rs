@@ -12,8 +12,8 @@ use crate::{
     tokens::{TokenInvalid, VerifyError},
 };
 
-/// A verified key string or license token. It identifies the license; whether the license is usable is decided by the use
-/// case, which reads the license afterwards.
+/// A verified key string or license token. It identifies the license; whether the license is usable is decided by the
+/// use case, which reads the license afterwards.
 #[derive(Debug)]
 pub struct AppCredential {
     /// The license.
@@ -80,8 +80,8 @@ impl AppCredential {
     }
 }
 
-/// Verifies a license token, ignoring its expiry, and returns its claims. Counts a failed attempt if it is invalid; a valid
-/// token passes even if the client's address exceeds the limit.
+/// Verifies a license token, ignoring its expiry, and returns its claims. Counts a failed attempt if it is invalid; a
+/// valid token passes even if the client's address exceeds the limit.
 pub async fn verify(app: &AppState, token: &Secret, ctx: &RequestContext) -> Result<Claims, AppCredentialError> {
     match app.tokens.verify(token, ctx.now).await {
         Err(VerifyError::Invalid(errors)) => {

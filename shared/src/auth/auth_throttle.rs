@@ -1,5 +1,5 @@
-//! The authentication throttle: limits failed authentication attempts per client address, counting invalid license keys,
-//! API keys and tokens together. Above the limit, credentials from that address are rejected without a lookup.
+//! The authentication throttle: limits failed authentication attempts per client address, counting invalid license
+//! keys, API keys and tokens together. Above the limit, credentials from that address are rejected without a lookup.
 //!
 //! Tokens with a valid signature always pass: they are verified before anything is counted, so one misbehaving client
 //! does not lock out apps with tokens behind the same router.

@@ -38,8 +38,8 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// Succeeds if the caller has the scope or is an operator. Access of other users to their own resources is decided by
-    /// the use case.
+    /// Succeeds if the caller has the scope or is an operator. Access of other users to their own resources is decided
+    /// by the use case.
     pub fn require(&self, scope: Scope) -> Result<(), Problem> {
         match self {
             Self::ApiKey { scopes, .. } if scopes.allow(scope) => Ok(()),
@@ -75,8 +75,8 @@ impl Caller {
         }
     }
 
-    /// Returns a stable, unique id of the credential, which owns idempotency records: `key_…` for an API key; for a user,
-    /// the [key](User::key) and whether the user is an operator.
+    /// Returns a stable, unique id of the credential, which owns idempotency records: `key_…` for an API key; for a
+    /// user, the [key](User::key) and whether the user is an operator.
     ///
     /// The role is part of it so that a user who is no longer an operator does not get stored responses of an operator.
     /// The scopes of an API key never change.

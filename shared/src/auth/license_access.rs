@@ -19,8 +19,8 @@ pub enum LicenseAccess {
 }
 
 impl Caller {
-    /// Returns the license keys that the caller may access: all for operators and for API keys with `scope`, their own for
-    /// other users.
+    /// Returns the license keys that the caller may access: all for operators and for API keys with `scope`, their own
+    /// for other users.
     ///
     /// # Errors
     ///

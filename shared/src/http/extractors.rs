@@ -225,7 +225,8 @@ where
     Err(errors)
 }
 
-/// Turns serde's message into a field error, without the received value: it may be long, or a secret in the wrong field.
+/// Turns serde's message into a field error, without the received value: it may be long, or a secret in the wrong
+/// field.
 fn serde_error(location: FieldLocation, pointer: &str, message: &str) -> FieldError {
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
     // For missing and duplicate fields, serde reports the path of the parent.

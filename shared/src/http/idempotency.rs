@@ -1,8 +1,8 @@
 //! `Idempotency-Key`: a POST that is repeated with the same key returns the same response and has no further effect.
 //!
-//! The key is reserved before the handler runs. The handler's command passes its response to [`Idempotency::created`] or
-//! [`Idempotency::ok`] and writes the returned completion in the same transaction as its effect, so that neither is ever
-//! written without the other.
+//! The key is reserved before the handler runs. The handler's command passes its response to [`Idempotency::created`]
+//! or [`Idempotency::ok`] and writes the returned completion in the same transaction as its effect, so that neither is
+//! ever written without the other.
 
 use std::{
     future::ready,
@@ -278,7 +278,8 @@ async fn finish(
     response: Response,
 ) -> Result<Response, Problem> {
     if is_retryable {
-        // Releases only a record that is not done: if a response of DynamoDB was lost, the effect may have been written.
+        // Releases only a record that is not done: if a response of DynamoDB was lost, the effect may have been
+        // written.
         if let Err(error) = app.table.release(&reserved.reservation).await {
             tracing::warn!(%error, "failed to release an idempotency record; it stays reserved until it is stale");
         }

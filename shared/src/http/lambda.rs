@@ -51,7 +51,8 @@ const RUNTIME_VARIABLES: [&str; 4] = [
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
     "AWS_LAMBDA_FUNCTION_VERSION",
 ];
-/// Variables that Lambda sets from the function's role. Without them, the SDK reports only that DynamoDB is unreachable.
+/// Variables that Lambda sets from the function's role. Without them, the SDK reports only that DynamoDB is
+/// unreachable.
 const CREDENTIAL_VARIABLES: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 
 fn check_runtime() -> Result<(), Error> {

@@ -82,8 +82,8 @@ pub(super) struct LoggedError {
     pub(super) cause: Option<String>,
 }
 
-/// The log line of a request. It is written on drop, so that a request is also logged when the client disconnects before
-/// the response.
+/// The log line of a request. It is written on drop, so that a request is also logged when the client disconnects
+/// before the response.
 pub(super) struct RequestLog {
     /// The span that adds the trace id to every log line of the request.
     pub(super) span: Span,

@@ -95,8 +95,8 @@ impl Problem {
         Self { retry_after_seconds: Some(seconds.max(1)), ..Self::new(Code::RateLimited, detail) }
     }
 
-    /// Turns `response` into the error response of this problem, such as an HTML page: sets its status, `Retry-After` and
-    /// the error that is logged.
+    /// Turns `response` into the error response of this problem, such as an HTML page: sets its status, `Retry-After`
+    /// and the error that is logged.
     pub fn attach_to(&self, mut response: Response) -> Response {
         *response.status_mut() = self.status();
         if let Some(seconds) = self.retry_after_seconds {
@@ -219,8 +219,8 @@ pub const fn title(code: Code) -> &'static str {
     }
 }
 
-/// An internal error for a license whose product or tier is not in the catalog. Products and tiers of licenses cannot be
-/// deleted, so this indicates damaged data.
+/// An internal error for a license whose product or tier is not in the catalog. Products and tiers of licenses cannot
+/// be deleted, so this indicates damaged data.
 pub fn not_in_catalog(license: &License) -> Problem {
     Problem::internal(format!("the tier of license {} is not in the catalog", license.id))
 }

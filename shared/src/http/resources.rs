@@ -158,8 +158,8 @@ pub struct ActivationResource {
     /// The display name of the machine.
     #[schema(required, example = "build-07")]
     pub machine_name: Option<String>,
-    /// The IP address at the activation. This and the following fields are null for an activation that ended so long ago
-    /// that its record was deleted.
+    /// The IP address at the activation. This and the following fields are null for an activation that ended so long
+    /// ago that its record was deleted.
     #[schema(required, example = "203.0.113.7")]
     pub ip: Option<String>,
     /// The IP address of the last heartbeat.

@@ -39,8 +39,8 @@ impl EncodedToken {
     }
 }
 
-/// Encrypts a token. The header's `kid` is the RFC 7638 thumbprint of the app's key, so that an app with several keys can
-/// select the right one.
+/// Encrypts a token. The header's `kid` is the RFC 7638 thumbprint of the app's key, so that an app with several keys
+/// can select the right one.
 fn encrypt(token: &Secret, key: &EncryptionKey) -> Result<Secret, EncryptError> {
     let mut header = JweHeader::new();
     header.set_content_encryption(CONTENT_ENCRYPTION);

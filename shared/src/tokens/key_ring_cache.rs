@@ -25,8 +25,8 @@ pub struct KeyRingCache {
 #[derive(Debug, Default)]
 struct CacheState {
     cached: Option<CachedRing>,
-    /// The number of invalidations. A read that started before an invalidation may return outdated data, so its result is
-    /// not cached.
+    /// The number of invalidations. A read that started before an invalidation may return outdated data, so its result
+    /// is not cached.
     invalidations: u64,
 }
 
@@ -58,11 +58,11 @@ impl KeyRingCache {
         self.refresh
     }
 
-    /// Returns the ring. Reads it from the table if the cached one is older than the refresh interval, by the wall clock:
-    /// Lambda may have frozen the instance for hours.
+    /// Returns the ring. Reads it from the table if the cached one is older than the refresh interval, by the wall
+    /// clock: Lambda may have frozen the instance for hours.
     ///
-    /// A ring without a current key or a valid signed set is read again after a few seconds. That happens before the first
-    /// keys are created, and after a condemnation.
+    /// A ring without a current key or a valid signed set is read again after a few seconds. That happens before the
+    /// first keys are created, and after a condemnation.
     pub async fn read(&self, now: Timestamp) -> Result<Arc<KeyRing>, StoreError> {
         match self.cached(now, self.refresh) {
             Some(cached) if cached.is_complete(now) || cached.age(now) < MIN_READ_INTERVAL => Ok(cached.ring),
@@ -116,8 +116,8 @@ impl KeyRingCache {
         (age >= SignedDuration::ZERO && age < max_age).then_some(cached)
     }
 
-    /// Reads the ring from the table. Concurrent reads may complete out of order, so an older version of the ring, which
-    /// may have a key that was condemned since, never replaces a newer one.
+    /// Reads the ring from the table. Concurrent reads may complete out of order, so an older version of the ring,
+    /// which may have a key that was condemned since, never replaces a newer one.
     async fn reload(&self, now: Timestamp) -> Result<Arc<KeyRing>, StoreError> {
         let invalidations = self.lock().invalidations;
         let ring = Arc::new(self.table.ring().await?);

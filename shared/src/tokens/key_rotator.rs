@@ -1,7 +1,7 @@
 //! Rotates the signing keys: creates, promotes, retires and deletes keys, and signs the key set.
 //!
-//! Safe against crashes at any point: each step is one transaction on the version of the ring that it read, and a key that
-//! was created but not recorded is found by its name.
+//! Safe against crashes at any point: each step is one transaction on the version of the ring that it read, and a key
+//! that was created but not recorded is found by its name.
 
 use std::sync::Arc;
 
@@ -40,8 +40,8 @@ pub struct KeyRotator {
 }
 
 impl KeyRotator {
-    /// Creates a rotator for the ring of a table. `root_handles` are the handles of the root keys. All of them are listed
-    /// for apps to build in, and the first signs.
+    /// Creates a rotator for the ring of a table. `root_handles` are the handles of the root keys. All of them are
+    /// listed for apps to build in, and the first signs.
     ///
     /// To replace a root key, add the new one at the end. Move it to the front once every app in the field has it built
     /// in, and remove the old one once no app relies on it alone.
@@ -55,7 +55,8 @@ impl KeyRotator {
         Self { table, signer, policy, root_handles: root_handles.into(), issuer: issuer.into() }
     }
 
-    /// Runs all due steps. Deletions come last, because they may be permanently forbidden and must not block other steps.
+    /// Runs all due steps. Deletions come last, because they may be permanently forbidden and must not block other
+    /// steps.
     pub async fn run_due_steps(&self, now: Timestamp) -> Result<(), KeyRotationError> {
         for _ in 0..MAX_STEPS {
             let ring = self.table.ring().await?;
@@ -107,8 +108,8 @@ impl KeyRotator {
         Ok(())
     }
 
-    /// Creates a key. The pending creation is recorded first, so that no other process creates a key too, and so that a key
-    /// of a process that crashed is found.
+    /// Creates a key. The pending creation is recorded first, so that no other process creates a key too, and so that a
+    /// key of a process that crashed is found.
     async fn create_key(&self, ring: &KeyRing, now: Timestamp) -> Result<(), KeyRotationError> {
         let pending = PendingKey { serial: ring.keys_created + 1, since: now };
         let update = KeyRingUpdate { pending_key: Some(pending), ..KeyRingUpdate::default() };
@@ -137,7 +138,8 @@ impl KeyRotator {
         }
     }
 
-    /// Records the root keys, and signs the key set if it has changed or must be renewed. Returns false if neither is due.
+    /// Records the root keys, and signs the key set if it has changed or must be renewed. Returns false if neither is
+    /// due.
     async fn update_signed_set(&self, ring: &KeyRing, now: Timestamp) -> Result<bool, KeyRotationError> {
         if !ring.roots.iter().map(|root| &root.handle).eq(self.root_handles.iter()) {
             let roots = self.read_roots(ring).await?;
@@ -156,9 +158,9 @@ impl KeyRotator {
 
     /// Checks that every published key that is not in the signed set belongs to the signer.
     ///
-    /// An attacker with write access to the table could insert their own key. If a root key signed it, the attacker could
-    /// issue tokens even after losing that access. Keys in the signed set are not checked again, because the signer may
-    /// have deleted a key that is still published.
+    /// An attacker with write access to the table could insert their own key. If a root key signed it, the attacker
+    /// could issue tokens even after losing that access. Keys in the signed set are not checked again, because the
+    /// signer may have deleted a key that is still published.
     async fn check_unsigned_keys(&self, ring: &KeyRing) -> Result<(), SignError> {
         for key in signed_key_set::unsigned_keys(ring) {
             let public = self.signer.public_key(&key.handle).await?;

@@ -1,5 +1,5 @@
-//! Keys in files, for local installations and tests: one PEM file per signing key, and a file for each symmetric key. Only
-//! the owner can read them. Deployed installations use KMS.
+//! Keys in files, for local installations and tests: one PEM file per signing key, and a file for each symmetric key.
+//! Only the owner can read them. Deployed installations use KMS.
 
 use std::{
     collections::HashMap,
@@ -39,7 +39,8 @@ pub struct LocalSigner {
     pregenerated: Mutex<Vec<PregeneratedKey>>,
 }
 
-/// An RSA key that was generated in advance. Generating one takes a tenth of a second, and tests start hundreds of signers.
+/// An RSA key that was generated in advance. Generating one takes a tenth of a second, and tests start hundreds of
+/// signers.
 #[derive(Clone)]
 pub struct PregeneratedKey(Arc<KeyPair>);
 
@@ -116,8 +117,8 @@ impl LocalSigner {
         }
     }
 
-    /// Returns the path of a key's file; `None` for keys in memory. Handles come from the table, so they are validated to
-    /// prevent path traversal.
+    /// Returns the path of a key's file; `None` for keys in memory. Handles come from the table, so they are validated
+    /// to prevent path traversal.
     fn path(&self, handle: &str) -> Result<Option<PathBuf>, SignError> {
         if !handle.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
             return Err(rejected("the key's handle is not a kid"));
@@ -193,8 +194,8 @@ pub struct LocalKeys {
 }
 
 impl LocalKeys {
-    /// Loads the keys from a directory: `signing-keys/`, `sealing.key`, `cursor.key` and `session.key`. Creates those that
-    /// do not exist. The file `root-keys` lists the handles of the root keys, one per line; the first signs.
+    /// Loads the keys from a directory: `signing-keys/`, `sealing.key`, `cursor.key` and `session.key`. Creates those
+    /// that do not exist. The file `root-keys` lists the handles of the root keys, one per line; the first signs.
     pub fn in_directory(directory: &Path) -> io::Result<Self> {
         let signer = LocalSigner::in_directory(&directory.join("signing-keys"))?;
         let sealer = LocalSealer::new(&load_or_create_secret(&directory.join("sealing.key"))?)?;
@@ -301,8 +302,8 @@ impl fmt::Debug for LocalSealer {
     }
 }
 
-/// Atomically creates a file that only its owner can read. Fails if it exists. A process that crashes midway leaves only a
-/// temporary file.
+/// Atomically creates a file that only its owner can read. Fails if it exists. A process that crashes midway leaves
+/// only a temporary file.
 pub fn write_secret_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}", rand::rng().random::<u64>()));

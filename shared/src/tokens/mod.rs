@@ -1,7 +1,7 @@
 //! Cryptographic keys: license tokens, signing keys, and the encryption of stored values.
 //!
-//! [`Signer`] and [`Sealer`] are traits with two implementations each: KMS for deployed installations and files for local
-//! ones.
+//! [`Signer`] and [`Sealer`] are traits with two implementations each: KMS for deployed installations and files for
+//! local ones.
 
 pub mod jwe;
 pub mod key_ring_cache;

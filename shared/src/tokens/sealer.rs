@@ -1,5 +1,5 @@
-//! Sealing: encryption of stored values with AES-256-GCM, bound to the item that they belong to. A sealed value opens only
-//! with the sealing key and in its own item, so read access to the table alone reveals nothing.
+//! Sealing: encryption of stored values with AES-256-GCM, bound to the item that they belong to. A sealed value opens
+//! only with the sealing key and in its own item, so read access to the table alone reveals nothing.
 
 use std::fmt::Debug;
 
@@ -34,8 +34,8 @@ pub trait Sealer: Debug + Send + Sync {
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, SealError>>;
 }
 
-/// Encodes a context as the associated data of AES-GCM. Each part is prefixed with its length, so that different contexts
-/// never have the same encoding.
+/// Encodes a context as the associated data of AES-GCM. Each part is prefixed with its length, so that different
+/// contexts never have the same encoding.
 pub(super) fn associated_data(context: &SealingContext) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in [context.table.as_str(), &context.item, context.purpose] {

@@ -1,5 +1,5 @@
-//! The signed key set: the published signing keys as a JWT that is signed by a root key (the `signed_jwks_uri` of OpenID
-//! Federation). An app with the root's public key built in does not have to trust the network.
+//! The signed key set: the published signing keys as a JWT that is signed by a root key (the `signed_jwks_uri` of
+//! OpenID Federation). An app with the root's public key built in does not have to trust the network.
 
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -15,8 +15,8 @@ use crate::domain::{
 
 /// The `typ` of a signed set, which distinguishes it from license tokens.
 pub const TYPE: &str = "jwk-set+jwt";
-/// How long a set is valid. It limits for how long an attacker can replay an old set with a key that was condemned since.
-/// Apps that have stored keys keep using them after that.
+/// How long a set is valid. It limits for how long an attacker can replay an old set with a key that was condemned
+/// since. Apps that have stored keys keep using them after that.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The age at which an unchanged set is signed again.
 const RENEW_AFTER: SignedDuration = SignedDuration::from_hours(24);
@@ -48,8 +48,8 @@ pub(super) fn is_due(ring: &KeyRing, root: &RootKey, issuer: &str, now: Timestam
     })
 }
 
-/// Signs the set and verifies the signature. Apps keep the set with the later `iat`, so the new one is always at least one
-/// second later than the stored one, even if the clock is behind.
+/// Signs the set and verifies the signature. Apps keep the set with the later `iat`, so the new one is always at least
+/// one second later than the stored one, even if the clock is behind.
 pub(super) async fn sign(
     signer: &dyn Signer,
     root: &RootKey,

@@ -23,12 +23,12 @@ pub const TYPE: &str = "license+jwt";
 /// How long a process start waits for the signer's connection. Lambda's INIT phase is limited to ten seconds.
 const WARM_UP_TIMEOUT: Duration = Duration::from_secs(1);
 const NO_CURRENT_KEY: &str = "there is no current signing key";
-/// The maximum length of a token, in bytes: the longest claims in base64url, and room for the header and the signature of
-/// the largest key. Most tokens have some 1.5 KB.
+/// The maximum length of a token, in bytes: the longest claims in base64url, and room for the header and the signature
+/// of the largest key. Most tokens have some 1.5 KB.
 const MAX_BYTES: usize = MAX_CLAIMS_BYTES.div_ceil(3) * 4 + 1024;
 
-/// The header of a license token. Other parameters are rejected, so that none that a library might act on, such as `jwk`
-/// or `crit`, is ever accepted.
+/// The header of a license token. Other parameters are rejected, so that none that a library might act on, such as
+/// `jwk` or `crit`, is ever accepted.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {

@@ -12,7 +12,8 @@ use crate::domain::Secret;
 const MAX_BYTES: usize = 16 * 1024;
 /// The allowed difference between the issuer's clock and the local one, in seconds.
 const LEEWAY_SECONDS: i64 = 60;
-/// The accepted algorithms, all asymmetric. With HS256, an attacker could sign tokens with the public key as the secret.
+/// The accepted algorithms, all asymmetric. With HS256, an attacker could sign tokens with the public key as the
+/// secret.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256];
 /// The maximum length of a subject (OpenID Connect Core §2).
 const MAX_SUBJECT_BYTES: usize = 255;
@@ -56,8 +57,8 @@ pub enum BearerTokenError {
 }
 
 impl BearerTokenError {
-    /// Returns whether the token failed before its signature was verified, so that anyone could have made it. Such errors
-    /// count as failed authentication attempts.
+    /// Returns whether the token failed before its signature was verified, so that anyone could have made it. Such
+    /// errors count as failed authentication attempts.
     pub fn is_unverified(self) -> bool {
         matches!(self, Self::Malformed | Self::Type | Self::Algorithm | Self::UnknownKey | Self::Signature)
     }

@@ -16,12 +16,13 @@ use super::{
 
 /// The age at which the cache is refreshed.
 const REFRESH_AFTER: SignedDuration = SignedDuration::from_hours(1);
-/// The maximum age of the cache while the issuer is unavailable. Without a limit, an attacker who blocks the issuer could
-/// keep a withdrawn key valid.
+/// The maximum age of the cache while the issuer is unavailable. Without a limit, an attacker who blocks the issuer
+/// could keep a withdrawn key valid.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(24);
 /// The minimum time between two fetches. An unknown kid triggers a fetch, and anyone can invent kids.
 const MIN_FETCH_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
-/// The time between two fetches while the issuer is unavailable and the cache is usable, as each attempt delays a request.
+/// The time between two fetches while the issuer is unavailable and the cache is usable, as each attempt delays a
+/// request.
 const UNAVAILABLE_FETCH_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
 
 /// The fields of the issuer's discovery document that are used (OpenID Connect Discovery 1.0 §3).

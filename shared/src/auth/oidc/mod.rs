@@ -1,8 +1,8 @@
 //! Verifies the bearer tokens of one OpenID Connect issuer.
 //!
-//! Both ID tokens and JWT access tokens (RFC 9068) are accepted: either proves that the issuer authenticated the user for
-//! one of the configured clients. Tokens are verified locally with the issuer's keys, which are cached: only the first
-//! request, and requests with an unknown key, wait for the issuer.
+//! Both ID tokens and JWT access tokens (RFC 9068) are accepted: either proves that the issuer authenticated the user
+//! for one of the configured clients. Tokens are verified locally with the issuer's keys, which are cached: only the
+//! first request, and requests with an unknown key, wait for the issuer.
 
 mod bearer;
 mod fetch;
@@ -65,8 +65,8 @@ pub struct User {
 }
 
 impl User {
-    /// Returns the unique key of the user: issuer and subject, separated by a space. A URL contains no space, so two users
-    /// never share a key.
+    /// Returns the unique key of the user: issuer and subject, separated by a space. A URL contains no space, so two
+    /// users never share a key.
     pub fn key(&self) -> String {
         format!("{} {}", self.issuer, self.subject)
     }
@@ -157,8 +157,8 @@ impl Oidc {
         self.0.rules.audiences.first().map_or("", String::as_str)
     }
 
-    /// Sends a request to the issuer and returns the complete response, with the limits on time and size that apply to its
-    /// documents.
+    /// Sends a request to the issuer and returns the complete response, with the limits on time and size that apply to
+    /// its documents.
     pub async fn send(
         &self,
         request: axum::http::Request<Vec<u8>>,
@@ -174,8 +174,8 @@ impl Oidc {
         Ok(unverified.verify(&key, &self.0.rules, now)?)
     }
 
-    /// Adds the email address and name from the issuer's userinfo endpoint if the token lacks them. They stay `None` if the
-    /// endpoint does not return them either.
+    /// Adds the email address and name from the issuer's userinfo endpoint if the token lacks them. They stay `None` if
+    /// the endpoint does not return them either.
     ///
     /// # Errors
     ///
@@ -204,7 +204,8 @@ impl Oidc {
 fn issuer_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let is_http = matches!(url.scheme(), "http" | "https");
-    // The text itself is compared with `iss` and extended to other URLs, so text that the parser would normalize is invalid.
+    // The text itself is compared with `iss` and extended to other URLs, so text that the parser would normalize is
+    // invalid.
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains(['?', '#', '@', '\\']);
     (is_http && is_plain && url.has_host()).then_some(url)
 }

@@ -38,8 +38,8 @@ struct UserinfoResponse {
 }
 
 impl Profile {
-    /// Adds the profile to a user. The token's claims take precedence, and `email` and `email_verified` always come from
-    /// the same source.
+    /// Adds the profile to a user. The token's claims take precedence, and `email` and `email_verified` always come
+    /// from the same source.
     pub(super) fn add_to(self, mut user: User) -> User {
         if user.email.is_none() {
             user.email = self.email;

@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::envelope::DataKey;
 use crate::domain::secret::sha256;
 
-/// How long a data key is cached. It is also how long an instance can still seal and open values after KMS denies access.
+/// How long a data key is cached. It is also how long an instance can still seal and open values after KMS denies
+/// access.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
 /// The maximum number of values that a data key seals. With random nonces of 96 bits, NIST SP 800-38D (§8.3) allows 2³²
 /// per key; among 2¹⁶ values, two have the same nonce with a probability of 2⁻⁶⁵.
@@ -35,7 +36,8 @@ struct CachedKey {
 }
 
 impl CachedKey {
-    /// Returns whether the key can be used. A negative age means that the clock was set back, so the real age is unknown.
+    /// Returns whether the key can be used. A negative age means that the clock was set back, so the real age is
+    /// unknown.
     fn is_fresh(&self, now: Timestamp) -> bool {
         let age = now.duration_since(self.cached_at);
         age >= SignedDuration::ZERO && age < LIFETIME
@@ -54,8 +56,8 @@ impl DataKeyCache {
         Some(Arc::clone(&sealing.cached.key))
     }
 
-    /// Adds a new key for sealing, which the caller uses for one value. It is cached for opening, too, because the value
-    /// may be read soon.
+    /// Adds a new key for sealing, which the caller uses for one value. It is cached for opening, too, because the
+    /// value may be read soon.
     pub(super) fn add_sealing_key(&mut self, key: &Arc<DataKey>, now: Timestamp) {
         self.sealing = Some(SealingKey { cached: CachedKey { key: Arc::clone(key), cached_at: now }, sealed_count: 1 });
         self.add_opening_key(key, now);

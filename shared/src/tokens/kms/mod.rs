@@ -32,8 +32,8 @@ pub fn connect(aws: &Aws, endpoint: Option<String>) -> Client {
     Client::from_conf(config.build())
 }
 
-/// KMS rejects requests for keys that are disabled, deleted, of another kind, or not permitted; an operator must resolve
-/// that. All other errors are transient.
+/// KMS rejects requests for keys that are disabled, deleted, of another kind, or not permitted; an operator must
+/// resolve that. All other errors are transient.
 impl<E> From<SdkError<E, HttpResponse>> for SignError
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,

@@ -23,9 +23,9 @@ use crate::{
 /// Seals with AES-256-GCM and data keys that only KMS can decrypt.
 ///
 /// Each value is bound to its context. The part that all values of an installation share, the table and the use of the
-/// key, is the encryption context of KMS, which enforces it and records it in CloudTrail. Item and purpose are associated
-/// data of AES-GCM: in the encryption context of KMS, they would need a data key and KMS requests per value. The binding is
-/// equally strong, because a decrypted data key is only used through [`Sealer::open`].
+/// key, is the encryption context of KMS, which enforces it and records it in CloudTrail. Item and purpose are
+/// associated data of AES-GCM: in the encryption context of KMS, they would need a data key and KMS requests per value.
+/// The binding is equally strong, because a decrypted data key is only used through [`Sealer::open`].
 pub struct KmsSealer {
     client: Client,
     /// The ids, ARNs or aliases of the KMS keys. The first encrypts data keys; all decrypt them.
@@ -46,8 +46,8 @@ impl KmsSealer {
         self.data_keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the data key for one more value. Concurrent requests without a cached key generate one each, so that none
-    /// waits for another; the additional cost is small.
+    /// Returns the data key for one more value. Concurrent requests without a cached key generate one each, so that
+    /// none waits for another; the additional cost is small.
     async fn sealing_key(&self) -> Result<Arc<DataKey>, SealError> {
         let now = self.clock.now();
         if let Some(key) = self.data_keys().sealing_key(now) {
@@ -80,8 +80,8 @@ impl KmsSealer {
         Ok(key)
     }
 
-    /// Decrypts a data key with KMS. Tries each configured key by name, so that no other key that the role may use is ever
-    /// accepted. The key in the response must be the one that the value names.
+    /// Decrypts a data key with KMS. Tries each configured key by name, so that no other key that the role may use is
+    /// ever accepted. The key in the response must be the one that the value names.
     async fn decrypt_data_key(&self, envelope: &Envelope<'_>) -> Result<DataKey, SealError> {
         let mut rejected = None;
         for key in &self.keys {

@@ -23,7 +23,8 @@ use crate::domain::secret::sha256;
 const PENDING_WINDOW_DAYS: i32 = 30;
 /// The number of concurrent `DescribeKey` requests while searching a key.
 const CONCURRENT_REQUESTS: usize = 8;
-/// The number of attempts to read the public key of a new key, and the pause between them. KMS is eventually consistent.
+/// The number of attempts to read the public key of a new key, and the pause between them. KMS is eventually
+/// consistent.
 const PUBLIC_KEY_ATTEMPTS: u32 = 6;
 const PUBLIC_KEY_PAUSE: Duration = Duration::from_millis(250);
 /// The length of a 2048-bit modulus and of its signatures, in bytes.
@@ -83,9 +84,9 @@ impl KmsSigner {
     /// Finds the oldest enabled key with the description of this name.
     ///
     /// It examines every key of the account, so it is meant for the scheduled creation of keys, which is rare. The
-    /// description is reliable: it is set by the request that creates the key, and changing it needs permission to update
-    /// keys. `ListKeys` is eventually consistent: a process that searches too early creates another key, and from then on
-    /// all processes find the oldest. The unused key costs a dollar per month and signs nothing.
+    /// description is reliable: it is set by the request that creates the key, and changing it needs permission to
+    /// update keys. `ListKeys` is eventually consistent: a process that searches too early creates another key, and
+    /// from then on all processes find the oldest. The unused key costs a dollar per month and signs nothing.
     async fn find_key(&self, name: &str) -> Result<Option<NewKey>, SignError> {
         let description = self.description(name);
         let mut entries = self.client.list_keys().into_paginator().items().send();
@@ -151,8 +152,8 @@ impl KmsSigner {
         let request = self.client.schedule_key_deletion().key_id(handle).pending_window_in_days(PENDING_WINDOW_DAYS);
         let Err(error) = request.send().await else { return Ok(()) };
         match error.as_service_error() {
-            // The deletion is already scheduled, the only state in which KMS rejects this for a key that it generated, or
-            // the key is already deleted.
+            // The deletion is already scheduled, the only state in which KMS rejects this for a key that it generated,
+            // or the key is already deleted.
             Some(
                 ScheduleKeyDeletionError::KmsInvalidStateException(_) | ScheduleKeyDeletionError::NotFoundException(_),
             ) => Ok(()),

@@ -20,7 +20,8 @@ use crate::{
 
 const NOW: Timestamp = Timestamp::constant(1_768_478_400, 0);
 
-/// A KMS whose encrypted data keys contain the KMS key, a hash of the encryption context and the number of the data key.
+/// A KMS whose encrypted data keys contain the KMS key, a hash of the encryption context and the number of the data
+/// key.
 fn kms() -> Stub {
     let key_count = Mutex::new(0_u8);
     Stub::new(move |operation, body| {
