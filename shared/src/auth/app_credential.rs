@@ -86,7 +86,7 @@ pub async fn verify(app: &AppState, token: &Secret, ctx: &RequestContext) -> Res
     match app.tokens.verify(token, ctx.now).await {
         Err(VerifyError::Invalid(errors)) => {
             auth_throttle::count(app, ctx).await?;
-            Err(invalid.into())
+            Err(errors.into())
         }
         verified => {
             let claims = verified?;
