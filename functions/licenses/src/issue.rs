@@ -88,7 +88,7 @@ pub async fn issue(
     }
     let Some(tier) = read.catalog.tiers.get(&request.tier_id) else {
         errors.0.push(missing("/tier_id", "pricing tier"));
-        return Err(invalid.into());
+        return Err(errors.into());
     };
     errors.into_result()?;
     let product = read.catalog.products.get(&tier.product_id).ok_or_else(|| missing("/tier_id", "product"))?;
