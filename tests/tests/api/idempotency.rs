@@ -121,7 +121,7 @@ fn sorted_text(value: &Value) -> String {
             texts.sort();
             texts.join(", ")
         }
-        Value::Array(values) => values.iter().map(in_order).collect::<Vec<_>>().join("; "),
+        Value::Array(values) => values.iter().map(sorted_text).collect::<Vec<_>>().join("; "),
         value => value.to_string(),
     }
 }
