@@ -115,7 +115,7 @@ impl SharedFixture {
 }
 
 /// One request with its own license key, and everything that its client knows.
-struct Scenario<'a> {
+struct FaultScenario<'a> {
     shared: &'a SharedFixture,
     request: RequestKind,
     license: Value,
@@ -126,7 +126,7 @@ struct Scenario<'a> {
     idempotency_key: String,
 }
 
-impl<'a> Scenario<'a> {
+impl<'a> FaultScenario<'a> {
     async fn prepare(shared: &'a SharedFixture, request: RequestKind) -> Self {
         let (operator, stack) = (&shared.stack.operator, &shared.stack);
         let customer =
@@ -286,7 +286,7 @@ impl<'a> Scenario<'a> {
 async fn fail_each_call(request: RequestKind) {
     let shared = SharedFixture::prepare(request).await;
     let faults = &shared.stack.faults;
-    let undisturbed = Scenario::prepare(&shared, request).await;
+    let undisturbed = FaultScenario::prepare(&shared, request).await;
     faults.reset_calls();
     let first = undisturbed.send().await;
     let calls = faults.calls();
@@ -297,7 +297,7 @@ async fn fail_each_call(request: RequestKind) {
             if rules.is_empty() {
                 continue;
             }
-            let scenario = Scenario::prepare(&shared, request).await;
+            let scenario = FaultScenario::prepare(&shared, request).await;
             for rule in rules {
                 faults.add(rule);
             }

@@ -175,7 +175,7 @@ impl Round {
         match rng.random_range(0..100) {
             0..8 if !is_undisturbed => self.clock.advance(SignedDuration::from_secs(rng.random_range(1..3000))),
             8..11 if matches!(self.disturbance, Disturbance::Changes | Disturbance::Revocation) => {
-                self.regenerate().await
+                self.regenerate().await;
             }
             11..15 if self.disturbance == Disturbance::Changes => {
                 let max_users = self.max_users.unwrap_or(5);

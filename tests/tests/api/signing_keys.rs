@@ -457,7 +457,7 @@ async fn maintenance_completes_after_a_failure_of_any_write() {
 }
 
 /// An app that refreshes its keys only when they expire, and never because of an unknown `kid`.
-struct App<'a> {
+struct OfflineApp<'a> {
     stack: &'a Stack,
     name: &'static str,
     token: String,
@@ -467,7 +467,7 @@ struct App<'a> {
     roots: Vec<Value>,
 }
 
-impl<'a> App<'a> {
+impl<'a> OfflineApp<'a> {
     async fn activate(stack: &'a Stack, name: &'static str, license_key: &str, roots: &[&Value]) -> Self {
         let activated = stack.anonymous.activate(license_key, name).await.expect_status(201);
         let token = text(&activated["token"]).to_owned();
@@ -501,7 +501,7 @@ impl<'a> App<'a> {
 }
 
 /// Advances all clocks minute by minute, with maintenance every five minutes and heartbeats every 15 minutes.
-async fn run_for(stacks: &[Stack; 2], apps: &mut [App<'_>], minutes: usize) {
+async fn run_for(stacks: &[Stack; 2], apps: &mut [OfflineApp<'_>], minutes: usize) {
     for minute in 0..minutes {
         for stack in stacks {
             stack.advance(60);
@@ -534,8 +534,8 @@ async fn valid_tokens_are_accepted_throughout_rotation_condemnation_and_root_rep
     let first = get_ring(&stacks[0]).await;
     let old_root = &first["root_keys"][0];
     let mut apps = [
-        App::activate(&stacks[0], "a", &license.license_key, &[old_root]).await,
-        App::activate(&stacks[1], "b", &license.license_key, &[old_root]).await,
+        OfflineApp::activate(&stacks[0], "a", &license.license_key, &[old_root]).await,
+        OfflineApp::activate(&stacks[1], "b", &license.license_key, &[old_root]).await,
     ];
 
     // Keys are created, promoted and retired.
