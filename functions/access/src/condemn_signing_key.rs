@@ -29,31 +29,31 @@ pub struct Request {
 }
 
 shared::problems! {
-/// Errors specific to this endpoint.
-Errors: StateConflict;
+    /// Errors specific to this endpoint.
+    Errors: StateConflict;
 }
 
 /// Condemns a signing key.
 #[utoipa::path(
-post,
-path = "/api/v1.0/signing-keys/{kid}/condemn",
-tag = "access",
-summary = "Condemn a compromised signing key",
-description = "Permanently removes the key from the JWKS and rejects every token that it signed. Functions apply the change \
+    post,
+    path = "/api/v1.0/signing-keys/{kid}/condemn",
+    tag = "access",
+    summary = "Condemn a compromised signing key",
+    description = "Permanently removes the key from the JWKS and rejects every token that it signed. Functions apply the change \
         when they next refresh the key ring. Machines that hold such tokens must activate again with the license key. If the \
         key is `current`, the `next` key becomes `current`. Idempotent: condemning a condemned key has no effect.",
-params(("kid" = String, Path, description = "The thumbprint of the key (RFC 7638)")),
-request_body = Request,
-responses(
-(status = 200, description = "The updated key ring", body = SigningKeysResource),
-Errors,
-Authenticated,
-Authorized,
-PathLookup,
-JsonBody,
-ServerErrors,
-),
-security(("api_key" = ["keys:write"]), ("bearer" = [])),
+    params(("kid" = String, Path, description = "The thumbprint of the key (RFC 7638)")),
+    request_body = Request,
+    responses(
+        (status = 200, description = "The updated key ring", body = SigningKeysResource),
+        Errors,
+        Authenticated,
+        Authorized,
+        PathLookup,
+        JsonBody,
+        ServerErrors,
+    ),
+    security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(app): State<AppState>,

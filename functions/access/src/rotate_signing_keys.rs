@@ -28,28 +28,28 @@ pub struct Request {
 }
 
 shared::problems! {
-/// Errors specific to this endpoint.
-Errors: StateConflict;
+    /// Errors specific to this endpoint.
+    Errors: StateConflict;
 }
 
 /// Rotates the signing keys.
 #[utoipa::path(
-post,
-path = "/api/v1.0/signing-keys/rotate",
-tag = "access",
-summary = "Rotate the signing keys",
-description = "Promotes the `next` key to `current` if it has been published for long enough. The key that was `current` \
+    post,
+    path = "/api/v1.0/signing-keys/rotate",
+    tag = "access",
+    summary = "Rotate the signing keys",
+    description = "Promotes the `next` key to `current` if it has been published for long enough. The key that was `current` \
         stays in the JWKS until the last token that it signed has expired.",
-request_body = Request,
-responses(
-(status = 200, description = "The updated key ring", body = SigningKeysResource),
-Errors,
-Authenticated,
-Authorized,
-JsonBody,
-ServerErrors,
-),
-security(("api_key" = ["keys:write"]), ("bearer" = [])),
+    request_body = Request,
+    responses(
+        (status = 200, description = "The updated key ring", body = SigningKeysResource),
+        Errors,
+        Authenticated,
+        Authorized,
+        JsonBody,
+        ServerErrors,
+    ),
+    security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(app): State<AppState>,

@@ -65,22 +65,22 @@ pub struct Finding {
 
 /// Audits a license key.
 #[utoipa::path(
-post,
-path = "/api/v1.0/license-keys/{id}/audit",
-tag = "license keys",
-summary = "Audit a license key",
-description = "Checks the stored data of a license key for inconsistencies and, with `repair`, repairs them.",
-params(("id" = LicenseId, Path, description = "`lic_…`")),
-request_body = Request,
-responses(
-(status = 200, description = "The findings", body = Response),
-Authenticated,
-Authorized,
-PathLookup,
-JsonBody,
-ServerErrors,
-),
-security(("api_key" = ["licenses:write"]), ("bearer" = [])),
+    post,
+    path = "/api/v1.0/license-keys/{id}/audit",
+    tag = "license keys",
+    summary = "Audit a license key",
+    description = "Checks the stored data of a license key for inconsistencies and, with `repair`, repairs them.",
+    params(("id" = LicenseId, Path, description = "`lic_…`")),
+    request_body = Request,
+    responses(
+        (status = 200, description = "The findings", body = Response),
+        Authenticated,
+        Authorized,
+        PathLookup,
+        JsonBody,
+        ServerErrors,
+    ),
+    security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(app): State<AppState>,

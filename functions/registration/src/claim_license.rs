@@ -38,29 +38,29 @@ pub struct Request {
 }
 
 shared::problems! {
-/// Errors specific to this endpoint.
-Errors: TierNotClaimable AlreadyClaimed CustomerNotRegistered AlreadyLicensed;
+    /// Errors specific to this endpoint.
+    Errors: TierNotClaimable AlreadyClaimed CustomerNotRegistered AlreadyLicensed;
 }
 
 /// Claims a license key.
 #[utoipa::path(
-post,
-path = "/api/v1.0/user/claim-license",
-tag = "users",
-summary = "Claim a license key",
-description = "Issues a license key of a claimable tier to the signed-in customer, once per tier. The customer must not have an \
+    post,
+    path = "/api/v1.0/user/claim-license",
+    tag = "users",
+    summary = "Claim a license key",
+    description = "Issues a license key of a claimable tier to the signed-in customer, once per tier. The customer must not have an \
         active or suspended license key for the product; an expired one is superseded.",
-request_body = Request,
-responses(
-(status = 200, description = "The license key that the customer claimed before, if it is active", body = IssuedResource, headers(("ETag" = String))),
-(status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
-Errors,
-Authenticated,
-Authorized,
-JsonBody,
-ServerErrors,
-),
-security(("bearer" = [])),
+    request_body = Request,
+    responses(
+        (status = 200, description = "The license key that the customer claimed before, if it is active", body = IssuedResource, headers(("ETag" = String))),
+        (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
+        Errors,
+        Authenticated,
+        Authorized,
+        JsonBody,
+        ServerErrors,
+    ),
+    security(("bearer" = [])),
 )]
 pub(crate) async fn handler(
     State(app): State<AppState>,

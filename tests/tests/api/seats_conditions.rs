@@ -61,10 +61,10 @@ impl SeatFixture {
         &self,
         license: &License,
         activation: &Activation,
-        dead: Option<&Activation>,
+        previous: Option<&Activation>,
     ) -> ActivationOutcome {
         let event = event(license, EventType::Activated);
-        let new = NewActivation { activation, previous: dead, event: &event };
+        let new = NewActivation { activation, previous, event: &event };
         self.table().take_free_seat(new).await.unwrap()
     }
 
