@@ -64,8 +64,10 @@ async fn list(
             @else { (key_table(&ring.items)) }
         }))
         (section("Root keys", &html! {}, &html! {
-            p.muted.prose { "Embed the first root key in your app. It signs jwks.jwt, never license tokens." }
-            ul.list { @for root in &ring.root_keys { (root_key(root)) } }
+            div.stack {
+                p.muted.prose { "Embed the first root key in your app. It signs jwks.jwt, never license tokens." }
+                ul.list { @for root in &ring.root_keys { (root_key(root)) } }
+            }
         }))
     };
     let layout = PageLayout::new(NavSection::SigningKeys, "Signing keys", content)
