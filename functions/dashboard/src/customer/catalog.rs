@@ -92,7 +92,7 @@ fn pricing_card(product: &PublicProduct, public: &PublicTier, billing: BillingIn
     @for feature in public.features.iter().filter(|feature| !is_summarized(feature.inherited_from)) { li { (icons::check()) span { (feature.name) } } }
     }
     div.pricing-card-footer {
-    @if tier.is_claimable { a.button.primary href={ (BASE_PATH) "/" (tier.id) "/claim" } data-dialog aria-label={ "Get " (product.product.name) " " (tier.name) } { "Get license" } }
+    @if tier.is_claimable { a.button.primary href={ (BASE_PATH) "/" (tier.id) "/claim" } data-dialog aria-label={ "Get license: " (product.product.name) " " (tier.name) } { "Get license" } }
     @else { span.muted { "Contact sales" } }
     }
     }
