@@ -278,31 +278,31 @@ mod tests {
     }
 
     proptest! {
-    #[test]
-    fn exactly_one_credential_header_is_accepted(
-    key in proptest::option::of(any::<Vec<u8>>()), token in proptest::option::of(any::<Vec<u8>>()), bearer in any::<bool>(),
-    ) {
-    let mut headers = HeaderMap::new();
-    if let Some(value) = key.and_then(|key| HeaderValue::from_bytes(&key).ok()) {
-    headers.append(API_KEY_HEADER, value);
-    }
-    let scheme = if bearer { &b"Bearer "[..] } else { b"" };
-    if let Some(value) = token.and_then(|token| HeaderValue::from_bytes(&[scheme, &token].concat()).ok()) {
-    headers.append(AUTHORIZATION, value);
-    }
-    let count = headers.len();
-    match Credential::read(&headers) {
-    Ok(None) => prop_assert_eq!(count, 0),
-    Ok(Some(_)) => prop_assert_eq!(count, 1),
-    Err(problem) => prop_assert!(count > 0 && problem.code == Code::Unauthenticated),
-    }
-    }
+        #[test]
+        fn exactly_one_credential_header_is_accepted(
+            key in proptest::option::of(any::<Vec<u8>>()), token in proptest::option::of(any::<Vec<u8>>()), bearer in any::<bool>(),
+        ) {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = key.and_then(|key| HeaderValue::from_bytes(&key).ok()) {
+                headers.append(API_KEY_HEADER, value);
+            }
+            let scheme = if bearer { &b"Bearer "[..] } else { b"" };
+            if let Some(value) = token.and_then(|token| HeaderValue::from_bytes(&[scheme, &token].concat()).ok()) {
+                headers.append(AUTHORIZATION, value);
+            }
+            let count = headers.len();
+            match Credential::read(&headers) {
+                Ok(None) => prop_assert_eq!(count, 0),
+                Ok(Some(_)) => prop_assert_eq!(count, 1),
+                Err(problem) => prop_assert!(count > 0 && problem.code == Code::Unauthenticated),
+            }
+        }
 
-    #[test]
-    fn bearer_tokens_are_read_unchanged(token in "[A-Za-z0-9._~+/-]{1,80}=*", scheme in "[Bb][Ee][Aa][Rr][Ee][Rr]") {
-    let credential = read(&[("authorization", &format!("{scheme} {token}"))]).unwrap();
-    prop_assert_eq!(credential, Some(Credential::Bearer(Secret::new(token))));
-    }
+        #[test]
+        fn bearer_tokens_are_read_unchanged(token in "[A-Za-z0-9._~+/-]{1,80}=*", scheme in "[Bb][Ee][Aa][Rr][Ee][Rr]") {
+            let credential = read(&[("authorization", &format!("{scheme} {token}"))]).unwrap();
+            prop_assert_eq!(credential, Some(Credential::Bearer(Secret::new(token))));
+        }
     }
 
     #[test]

@@ -417,54 +417,54 @@ mod tests {
     }
 
     proptest! {
-    #[test]
-    fn parse_json_never_panics(bytes in any::<Vec<u8>>()) {
-    let _ = parse_json::<Widget>(&bytes);
-    }
+        #[test]
+        fn parse_json_never_panics(bytes in any::<Vec<u8>>()) {
+            let _ = parse_json::<Widget>(&bytes);
+        }
 
-    #[test]
-    fn every_field_error_has_a_short_detail_and_a_pointer(value in json()) {
-    if let Err(problem) = parse_json::<Widget>(value.to_string().as_bytes()) {
-    prop_assert_ne!(problem.code, Code::MalformedJson);
-    prop_assert!(!problem.errors.is_empty());
-    for error in problem.errors {
-    prop_assert!(error.detail.chars().count() < 100, "{}", error.detail);
-    let pointer = error.pointer.unwrap();
-    prop_assert!(pointer.is_empty() || pointer.starts_with('/'), "{pointer}");
-    }
-    }
-    }
+        #[test]
+        fn every_field_error_has_a_short_detail_and_a_pointer(value in json()) {
+            if let Err(problem) = parse_json::<Widget>(value.to_string().as_bytes()) {
+                prop_assert_ne!(problem.code, Code::MalformedJson);
+                prop_assert!(!problem.errors.is_empty());
+                for error in problem.errors {
+                    prop_assert!(error.detail.chars().count() < 100, "{}", error.detail);
+                    let pointer = error.pointer.unwrap();
+                    prop_assert!(pointer.is_empty() || pointer.starts_with('/'), "{pointer}");
+                }
+            }
+        }
 
-    #[test]
-    fn parse_query_never_panics(query in any::<String>()) {
-    let _ = parse_query(&query);
-    }
+        #[test]
+        fn parse_query_never_panics(query in any::<String>()) {
+            let _ = parse_query(&query);
+        }
 
-    #[test]
-    fn parse_query_reverses_url_encoding(pairs in proptest::collection::btree_map(any::<String>(), ".+", 0..6)) {
-    let query = serde_urlencoded::to_string(&pairs).unwrap();
-    prop_assert_eq!(parse_query(&query).unwrap(), pairs);
-    }
+        #[test]
+        fn parse_query_reverses_url_encoding(pairs in proptest::collection::btree_map(any::<String>(), ".+", 0..6)) {
+            let query = serde_urlencoded::to_string(&pairs).unwrap();
+            prop_assert_eq!(parse_query(&query).unwrap(), pairs);
+        }
 
-    #[test]
-    fn timestamps_are_normalized_to_utc(
-    text in prop_oneof![
-    any::<String>(),
-    "[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,9})?(Z|z|[+-][0-2][0-9]:[0-6][0-9])",
-    ],
-    ) {
-    let json = serde_json::Value::from(text);
-    if let Some(time) = optional_time(json).ok().flatten() {
-    let written = serde_json::to_value(time).unwrap();
-    prop_assert!(written.as_str().unwrap().ends_with('Z'));
-    prop_assert_eq!(optional_time(written).unwrap(), Some(time));
-    }
-    }
+        #[test]
+        fn timestamps_are_normalized_to_utc(
+            text in prop_oneof![
+                any::<String>(),
+                "[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,9})?(Z|z|[+-][0-2][0-9]:[0-6][0-9])",
+            ],
+        ) {
+            let json = serde_json::Value::from(text);
+            if let Some(time) = optional_time(json).ok().flatten() {
+                let written = serde_json::to_value(time).unwrap();
+                prop_assert!(written.as_str().unwrap().ends_with('Z'));
+                prop_assert_eq!(optional_time(written).unwrap(), Some(time));
+            }
+        }
 
-    #[test]
-    fn timestamps_with_milliseconds_round_trip(millis in -62_000_000_000_000_i64..253_000_000_000_000) {
-    let time = Timestamp::from_millisecond(millis).unwrap();
-    prop_assert_eq!(optional_time(serde_json::to_value(time).unwrap()).unwrap(), Some(time));
-    }
+        #[test]
+        fn timestamps_with_milliseconds_round_trip(millis in -62_000_000_000_000_i64..253_000_000_000_000) {
+            let time = Timestamp::from_millisecond(millis).unwrap();
+            prop_assert_eq!(optional_time(serde_json::to_value(time).unwrap()).unwrap(), Some(time));
+        }
     }
 }

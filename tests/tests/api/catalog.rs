@@ -108,15 +108,15 @@ async fn create_product_returns_201() {
     let minimal = stack.operator.post("products", json!({"code": "atlas", "name": "Atlas"})).await;
     assert_created(&stack.operator, "products", &minimal).await;
     let expected = json!({
-    "id": minimal.body["id"], "code": "atlas", "name": "Atlas", "description": null, "sort_order": 0,
-    "is_active": true, "one_key_per_customer": true,
-    "created_at": "2026-01-15T12:00:00Z", "updated_at": "2026-01-15T12:00:00Z",
+        "id": minimal.body["id"], "code": "atlas", "name": "Atlas", "description": null, "sort_order": 0,
+        "is_active": true, "one_key_per_customer": true,
+        "created_at": "2026-01-15T12:00:00Z", "updated_at": "2026-01-15T12:00:00Z",
     });
     assert_eq!(minimal.body, expected);
     assert!(text(&minimal.body["id"]).starts_with("prod_"));
     let all = json!({
-    "code": "0-", "name": "é".repeat(200), "description": format!("{}\r\n\t", "é".repeat(1997)),
-    "sort_order": i32::MIN, "is_active": false, "one_key_per_customer": false,
+        "code": "0-", "name": "é".repeat(200), "description": format!("{}\r\n\t", "é".repeat(1997)),
+        "sort_order": i32::MIN, "is_active": false, "one_key_per_customer": false,
     });
     let response = stack.operator.post("products", all.clone()).await;
     assert_created(&stack.operator, "products", &response).await;
@@ -161,7 +161,7 @@ async fn replace_product_returns_200_and_resets_omitted_fields() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
     let fields = json!({
-    "description": "Maps", "sort_order": 7, "is_active": false, "one_key_per_customer": false,
+        "description": "Maps", "sort_order": 7, "is_active": false, "one_key_per_customer": false,
     });
     let created = operator.create_product_with(&fields).await;
     stack.advance(5);
@@ -212,15 +212,15 @@ async fn create_product_feature_returns_201() {
     let response = stack.operator.post("product-features", minimal).await;
     assert_created(&stack.operator, "product-features", &response).await;
     let expected = json!({
-    "id": response.body["id"], "product_id": product["id"], "key": "export.pdf", "name": "PDF export",
-    "description": null, "display_only": false, "sort_order": 0,
-    "created_at": "2026-01-15T12:00:00Z", "updated_at": "2026-01-15T12:00:00Z",
+        "id": response.body["id"], "product_id": product["id"], "key": "export.pdf", "name": "PDF export",
+        "description": null, "display_only": false, "sort_order": 0,
+        "created_at": "2026-01-15T12:00:00Z", "updated_at": "2026-01-15T12:00:00Z",
     });
     assert_eq!(response.body, expected);
     assert!(text(&response.body["id"]).starts_with("feat_"));
     for key in ["a", "0", "a_b-c.d", &"a".repeat(64)] {
         let all = json!({"product_id": product["id"], "key": key, "name": "A", "description": "B", "display_only": true,
-"sort_order": -3});
+            "sort_order": -3});
         let created = stack.operator.post("product-features", all.clone()).await.expect_status(201);
         assert_eq!(merged(created.clone(), &all), created);
     }
@@ -260,7 +260,7 @@ async fn replace_product_feature_returns_200_404_412_and_422() {
     let operator = &stack.operator;
     let (product, other) = (operator.create_product().await, operator.create_product().await);
     let created = json!({"product_id": product["id"], "key": "api", "name": "API", "description": "B", "display_only": true,
-"sort_order": 4});
+        "sort_order": 4});
     let created = operator.post("product-features", created).await.expect_status(201);
     stack.advance(5);
     let put = operator
@@ -268,7 +268,7 @@ async fn replace_product_feature_returns_200_404_412_and_422() {
         .await
         .expect_status(200);
     let changed = json!({"name": "Bold", "description": null, "display_only": false, "sort_order": 0,
-"updated_at": "2026-01-15T12:00:05Z"});
+        "updated_at": "2026-01-15T12:00:05Z"});
     assert_eq!(put, merged(created.clone(), &changed));
     assert_if_match(operator, "product-features", &created).await;
     assert_not_found(operator, "product-features", &created).await;
@@ -284,8 +284,8 @@ async fn replace_product_feature_returns_200_404_412_and_422() {
 
 fn minimal_tier(product: &Value) -> Value {
     json!({
-    "product_id": product["id"], "code": "pro", "name": "Pro", "monthly_price": 1900, "annual_price": 19000,
-    "currency": "EUR", "billing_period": "monthly", "max_users": null,
+        "product_id": product["id"], "code": "pro", "name": "Pro", "monthly_price": 1900, "annual_price": 19000,
+        "currency": "EUR", "billing_period": "monthly", "max_users": null,
     })
 }
 
@@ -297,30 +297,30 @@ async fn create_pricing_tier_returns_201() {
     let response = operator.post("pricing-tiers", minimal_tier(&product)).await;
     assert_created(operator, "pricing-tiers", &response).await;
     let expected = json!({
-    "id": response.body["id"], "product_id": product["id"], "code": "pro", "name": "Pro", "description": null,
-    "includes_tier_id": null, "monthly_price": 1900, "annual_price": 19000, "currency": "EUR",
-    "billing_period": "monthly", "max_users": null, "max_tenants": null, "feature_ids": [], "feature_keys": [],
-    "is_claimable": false, "is_active": true, "sort_order": 0, "token_ttl_seconds": 3600,
-    "heartbeat_interval_seconds": 900, "renew_after_seconds": null, "grace_period_seconds": 0,
-    "created_at": "2026-01-15T12:00:00Z", "updated_at": "2026-01-15T12:00:00Z",
+        "id": response.body["id"], "product_id": product["id"], "code": "pro", "name": "Pro", "description": null,
+        "includes_tier_id": null, "monthly_price": 1900, "annual_price": 19000, "currency": "EUR",
+        "billing_period": "monthly", "max_users": null, "max_tenants": null, "feature_ids": [], "feature_keys": [],
+        "is_claimable": false, "is_active": true, "sort_order": 0, "token_ttl_seconds": 3600,
+        "heartbeat_interval_seconds": 900, "renew_after_seconds": null, "grace_period_seconds": 0,
+        "created_at": "2026-01-15T12:00:00Z", "updated_at": "2026-01-15T12:00:00Z",
     });
     assert_eq!(response.body, expected);
     assert!(text(&response.body["id"]).starts_with("tier_"));
 
     let feature = operator.create_feature(&product, "api").await;
     let all = json!({
-    "code": "max", "name": "Max", "description": "All of it", "includes_tier_id": response.body["id"],
-    "monthly_price": 9_007_199_254_740_991_i64, "annual_price": 0, "currency": "JPY", "billing_period": "perpetual",
-    "max_users": 100_000, "max_tenants": 4_294_967_295_u32, "feature_ids": [feature["id"]], "is_claimable": true,
-    "is_active": false, "sort_order": 9, "token_ttl_seconds": 31_536_000, "heartbeat_interval_seconds": 31_536_000,
-    "renew_after_seconds": 15_768_000, "grace_period_seconds": 2_592_000,
+        "code": "max", "name": "Max", "description": "All of it", "includes_tier_id": response.body["id"],
+        "monthly_price": 9_007_199_254_740_991_i64, "annual_price": 0, "currency": "JPY", "billing_period": "perpetual",
+        "max_users": 100_000, "max_tenants": 4_294_967_295_u32, "feature_ids": [feature["id"]], "is_claimable": true,
+        "is_active": false, "sort_order": 9, "token_ttl_seconds": 31_536_000, "heartbeat_interval_seconds": 31_536_000,
+        "renew_after_seconds": 15_768_000, "grace_period_seconds": 2_592_000,
     });
     let created = operator.post("pricing-tiers", merged(minimal_tier(&product), &all)).await;
     assert_created(operator, "pricing-tiers", &created).await;
     assert_eq!(merged(created.body.clone(), &all), created.body);
     assert_eq!(created.body["feature_keys"], json!(["api"]));
     let minimal = json!({"code": "least", "billing_period": "annual", "max_users": 1, "max_tenants": 1,
-"token_ttl_seconds": 1, "renew_after_seconds": 0});
+        "token_ttl_seconds": 1, "renew_after_seconds": 0});
     let created = operator.post("pricing-tiers", merged(minimal_tier(&product), &minimal)).await.expect_status(201);
     assert_eq!(created["heartbeat_interval_seconds"], 1, "at most the lifetime of a token");
     // A tier code is unique only within its product.
@@ -394,9 +394,9 @@ async fn create_pricing_tier_returns_409_and_422() {
     invalid("feature_ids", &["/feature_ids invalid_value"], vec![many]);
     invalid("feature_keys", &["/feature_keys unknown_field"], vec![json!([])]);
     cases.push((
-json!({"currency": "x", "max_users": 0, "token_ttl_seconds": 10, "heartbeat_interval_seconds": 11, "renew_after_seconds": 6}),
-&["/currency invalid_value", "/max_users invalid_value", "/heartbeat_interval_seconds invalid_value", "/renew_after_seconds invalid_value"],
-));
+        json!({"currency": "x", "max_users": 0, "token_ttl_seconds": 10, "heartbeat_interval_seconds": 11, "renew_after_seconds": 6}),
+        &["/currency invalid_value", "/max_users invalid_value", "/heartbeat_interval_seconds invalid_value", "/renew_after_seconds invalid_value"],
+    ));
     let both = json!({"includes_tier_id": foreign_tier["id"], "feature_ids": [foreign["id"]]});
     cases.push((both, &["/includes_tier_id tier_of_other_product", "/feature_ids/0 feature_of_other_product"]));
     assert_rejected(operator, "pricing-tiers", &valid, &cases).await;
@@ -411,8 +411,8 @@ async fn replace_pricing_tier_returns_200_404_412_and_422() {
     let operator = &stack.operator;
     let (product, other) = (operator.create_product().await, operator.create_product().await);
     let all = json!({
-    "description": "B", "max_users": 5, "max_tenants": 2, "is_claimable": true, "is_active": false, "sort_order": 9,
-    "token_ttl_seconds": 60, "heartbeat_interval_seconds": 30, "renew_after_seconds": 30, "grace_period_seconds": 5,
+        "description": "B", "max_users": 5, "max_tenants": 2, "is_claimable": true, "is_active": false, "sort_order": 9,
+        "token_ttl_seconds": 60, "heartbeat_interval_seconds": 30, "renew_after_seconds": 30, "grace_period_seconds": 5,
     });
     let created = operator.post("pricing-tiers", merged(minimal_tier(&product), &all)).await.expect_status(201);
     stack.advance(5);
@@ -420,9 +420,9 @@ async fn replace_pricing_tier_returns_200_404_412_and_422() {
     let minimal = without(&without(&minimal_tier(&product), "product_id"), "code");
     let put = operator.put(&path, minimal.clone()).await;
     let changed = json!({
-    "description": null, "max_users": null, "max_tenants": null, "is_claimable": false, "is_active": true,
-    "sort_order": 0, "token_ttl_seconds": 3600, "heartbeat_interval_seconds": 900, "renew_after_seconds": null,
-    "grace_period_seconds": 0, "updated_at": "2026-01-15T12:00:05Z",
+        "description": null, "max_users": null, "max_tenants": null, "is_claimable": false, "is_active": true,
+        "sort_order": 0, "token_ttl_seconds": 3600, "heartbeat_interval_seconds": 900, "renew_after_seconds": null,
+        "grace_period_seconds": 0, "updated_at": "2026-01-15T12:00:05Z",
     });
     assert_eq!(put.body, merged(created.clone(), &changed));
     assert_eq!(operator.get(&path).await.text, put.text);
@@ -523,11 +523,11 @@ async fn get_products_catalog_returns_200_and_304() {
         feature("export", false, &base["id"]),
     ]);
     let expected = json!({"products": [
-    merged(earlier, &json!({"tiers": []})),
-    merged(product, &json!({"tiers": [
-    merged(plain, &json!({"features": []})),
-    merged(dependent, &json!({"features": features})),
-    ]})),
+        merged(earlier, &json!({"tiers": []})),
+        merged(product, &json!({"tiers": [
+            merged(plain, &json!({"features": []})),
+            merged(dependent, &json!({"features": features})),
+        ]})),
     ]});
     assert_eq!(response.body, expected);
 

@@ -38,7 +38,7 @@ async fn activate_with_a_public_key_returns_201_with_an_encrypted_token() {
     let license = stack.operator.issue_new_license(9).await;
     let jwk = KEY_A.jwk();
     let extra_members = json!({
-    "use": "enc", "alg": "RSA-OAEP", "key_ops": ["wrapKey"], "kid": "mine", "ext": true, "x5t": "AAAA", "a": {},
+        "use": "enc", "alg": "RSA-OAEP", "key_ops": ["wrapKey"], "kid": "mine", "ext": true, "x5t": "AAAA", "a": {},
     });
     let surrounded = json!(format!("Our key:\r\n{}\r\n", KEY_A.spki().replace('\n', "\r\n")));
     for (index, key) in

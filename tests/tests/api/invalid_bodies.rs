@@ -272,7 +272,7 @@ async fn a_body_over_64_kib_returns_413_with_or_without_content_length() {
         let key = stack.local.operator_api_key.expose();
         let head = format!(
             "{} {} HTTP/1.1\r\nHost: a\r\nX-Api-Key: {key}\r\nContent-Type: application/json\r\nConnection: close\r\n\
-Transfer-Encoding: chunked\r\n\r\n{:x}\r\n",
+             Transfer-Encoding: chunked\r\n\r\n{:x}\r\n",
             operation.method,
             operation.path,
             body.len()

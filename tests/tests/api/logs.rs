@@ -35,8 +35,8 @@ async fn each_request_is_logged_as_one_line() {
     assert_eq!(
         predictable_fields(line.clone()),
         json!({
-        "level": "INFO", "message": "request", "method": "GET", "route": "/api/v1.0/products/{id}", "status": 200,
-        "actor": "api_key", "actor_id": format!("key_{key}"),
+            "level": "INFO", "message": "request", "method": "GET", "route": "/api/v1.0/products/{id}", "status": 200,
+            "actor": "api_key", "actor_id": format!("key_{key}"),
         })
     );
     // The problem and the log line have the same trace id, and the line has the problem's code.
@@ -49,7 +49,7 @@ async fn each_request_is_logged_as_one_line() {
     assert_eq!(
         line,
         json!({
-        "level": "INFO", "message": "request", "method": "GET", "status": 404, "code": "not_found", "refused": 1,
+            "level": "INFO", "message": "request", "method": "GET", "status": 404, "code": "not_found", "refused": 1,
         })
     );
 }

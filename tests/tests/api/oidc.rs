@@ -192,8 +192,8 @@ async fn the_authorization_code_flow_with_pkce_returns_tokens() {
     let tokens = tokens.expect_status(200);
     let id_token = claims(&tokens["id_token"]);
     let expected = json!({
-    "iss": stack.local.oidc_issuer, "aud": "signet-dashboard", "nonce": "a nonce", "email": "Mary@example.com",
-    "email_verified": true, "name": "Mary Somerville", "roles": ["operator"],
+        "iss": stack.local.oidc_issuer, "aud": "signet-dashboard", "nonce": "a nonce", "email": "Mary@example.com",
+        "email_verified": true, "name": "Mary Somerville", "roles": ["operator"],
     });
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&id_token[name], value, "{name}");

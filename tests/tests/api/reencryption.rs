@@ -159,10 +159,10 @@ async fn values_that_cannot_be_opened_are_counted_and_skipped() {
     let stack = Stack::start().await;
     let (corrupted, intact) = (stack.operator.issue_new_license(1).await, stack.operator.issue_new_license(1).await);
     let input = json!({
-    "Key": {"PK": {"S": format!("LICENSE#{}", corrupted.license_id)}, "SK": {"S": "SEALED"}},
-    "UpdateExpression": "SET #token = :token",
-    "ExpressionAttributeNames": {"#token": "token"},
-    "ExpressionAttributeValues": {":token": {"B": "AAAA"}},
+        "Key": {"PK": {"S": format!("LICENSE#{}", corrupted.license_id)}, "SK": {"S": "SEALED"}},
+        "UpdateExpression": "SET #token = :token",
+        "ExpressionAttributeNames": {"#token": "token"},
+        "ExpressionAttributeValues": {":token": {"B": "AAAA"}},
     });
     stack.call_dynamodb("UpdateItem", input).await;
     let app = with_new_key(&stack);

@@ -62,8 +62,8 @@ async fn the_ring_has_a_current_and_a_next_key_after_the_first_start() {
     let (next, current) = (&ring["items"][0], &ring["items"][1]);
     let expected = |kid: &Value, state: &str, signs_since: Value| {
         json!({
-        "kid": kid, "state": state, "created_at": start, "published_at": start, "signs_since": signs_since,
-        "retires_at": null, "condemned_at": null, "condemned_reason": null,
+            "kid": kid, "state": state, "created_at": start, "published_at": start, "signs_since": signs_since,
+            "retires_at": null, "condemned_at": null, "condemned_reason": null,
         })
     };
     assert_eq!(*next, expected(&next["kid"], "next", Value::Null));
@@ -362,7 +362,7 @@ async fn a_ring_read_before_a_key_was_condemned_is_not_cached() {
 async fn an_instance_with_an_empty_ring_finds_the_first_key_within_seconds() {
     let stack = Stack::start().await;
     let query = json!({
-    "KeyConditionExpression": "PK = :keyring", "ExpressionAttributeValues": {":keyring": {"S": "KEYRING"}},
+        "KeyConditionExpression": "PK = :keyring", "ExpressionAttributeValues": {":keyring": {"S": "KEYRING"}},
     });
     let all = stack.call_dynamodb("Query", query).await;
     let all = all["Items"].as_array().unwrap();

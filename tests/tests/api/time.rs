@@ -39,8 +39,8 @@ async fn heartbeat_renews_a_token_with_a_new_jti() {
     stack.advance(900);
     let second = stack.heartbeat(&first, "one").await;
     let expected = json!({
-    "token": second["token"], "token_type": "JWT", "token_expires_at": at(4500), "next_heartbeat_at": at(1800),
-    "renewed": true,
+        "token": second["token"], "token_type": "JWT", "token_expires_at": at(4500), "next_heartbeat_at": at(1800),
+        "renewed": true,
     });
     assert_eq!(second, expected);
     let (before, mut after) = (stack.claims(&first["token"]).await, stack.claims(&second["token"]).await);
@@ -103,8 +103,8 @@ async fn heartbeat_renews_a_recent_token_if_its_claims_changed() {
         assert_eq!(heartbeat["renewed"], true, "{change}");
         let claims = stack.claims(&heartbeat["token"]).await;
         let in_token = json!({"feature_keys": claims["features"], "name": claims["tier"]["name"],
-"heartbeat_interval_seconds": claims["enforcement"]["heartbeat_interval_seconds"],
-"grace_period_seconds": claims["enforcement"]["grace_period_seconds"]});
+            "heartbeat_interval_seconds": claims["enforcement"]["heartbeat_interval_seconds"],
+            "grace_period_seconds": claims["enforcement"]["grace_period_seconds"]});
         for (name, value) in in_token.as_object().unwrap() {
             assert_eq!(&tier[name], value, "{change}");
         }

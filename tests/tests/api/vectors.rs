@@ -100,8 +100,8 @@ impl Keys {
     fn key_set(&self, age: i64) -> Value {
         let iat = now() - age;
         json!({
-        "iss": ISSUER, "sub": ISSUER, "iat": iat, "exp": iat + 604_800,
-        "keys": [self.issuer.public, self.previous.public],
+            "iss": ISSUER, "sub": ISSUER, "iat": iat, "exp": iat + 604_800,
+            "keys": [self.issuer.public, self.previous.public],
         })
     }
 
@@ -111,10 +111,10 @@ impl Keys {
 
     fn issuer_file(&self) -> Value {
         json!({
-        "issuer": ISSUER, "product": PRODUCT, "machine_id": MACHINE_ID, "now": now(),
-        "root_keys": [self.root.public, self.next_root.public],
-        "jwks": {"keys": self.key_set(0)["keys"]},
-        "signed_jwks": self.signed_key_set(3600),
+            "issuer": ISSUER, "product": PRODUCT, "machine_id": MACHINE_ID, "now": now(),
+            "root_keys": [self.root.public, self.next_root.public],
+            "jwks": {"keys": self.key_set(0)["keys"]},
+            "signed_jwks": self.signed_key_set(3600),
         })
     }
 }
@@ -126,15 +126,15 @@ fn now() -> i64 {
 fn claims() -> Value {
     let iat = now() - 600;
     json!({
-    "iss": ISSUER, "aud": PRODUCT, "sub": "lic_01KF0F9RN7QCB8X5V9Y4S3HJTE", "iat": iat, "nbf": iat, "exp": iat + 3600,
-    "jti": "01KF0F9RNFVJ8Q2T7Z5D0M4XWC", "customer_id": "cus_01KF0F9RN2J5W3E8A6T1B7K9PD",
-    "product_id": "prod_01KF0F9RMX4C7D2S9N8V5Q1HZG",
-    "tier": {"id": "tier_01KF0F9RN04M6R8Y2J7P3F5XKA", "code": "pro", "name": "Pro"},
-    "features": ["api", "export.pdf"], "limits": {"max_users": 5, "max_tenants": null},
-    "enforcement": {
-    "heartbeat_interval_seconds": 900, "grace_period_seconds": GRACE_PERIOD, "license_expires_at": null,
-    },
-    "generation": 1, "activation": {"id": "act_01KF0F9RN7QCB8X5V9Y4S3HJTE_0a1b_2c3d", "machine_id": MACHINE_ID},
+        "iss": ISSUER, "aud": PRODUCT, "sub": "lic_01KF0F9RN7QCB8X5V9Y4S3HJTE", "iat": iat, "nbf": iat, "exp": iat + 3600,
+        "jti": "01KF0F9RNFVJ8Q2T7Z5D0M4XWC", "customer_id": "cus_01KF0F9RN2J5W3E8A6T1B7K9PD",
+        "product_id": "prod_01KF0F9RMX4C7D2S9N8V5Q1HZG",
+        "tier": {"id": "tier_01KF0F9RN04M6R8Y2J7P3F5XKA", "code": "pro", "name": "Pro"},
+        "features": ["api", "export.pdf"], "limits": {"max_users": 5, "max_tenants": null},
+        "enforcement": {
+            "heartbeat_interval_seconds": 900, "grace_period_seconds": GRACE_PERIOD, "license_expires_at": null,
+        },
+        "generation": 1, "activation": {"id": "act_01KF0F9RN7QCB8X5V9Y4S3HJTE_0a1b_2c3d", "machine_id": MACHINE_ID},
     })
 }
 
