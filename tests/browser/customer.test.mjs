@@ -47,7 +47,7 @@ for (const [screen, options] of [['desktop', DESKTOP], ['phone', PHONE]]) {
 
       // Claiming the same tier again returns the same key.
       await go(page, 'Catalog');
-      await page.getByRole('link', { name: 'Get Atlas Basic' }).click();
+      await page.getByRole('link', { name: 'Get license: Atlas Basic' }).click();
       await page.getByRole('dialog').getByRole('button', { name: 'Get license' }).click();
       await heading(page, 'Your license key');
       assert.equal(await page.locator('.secret-value').textContent(), key);
@@ -68,7 +68,7 @@ async function claim(page, base) {
   await page.getByText('€190 / year').first().waitFor();
   await follow(page, 'Monthly prices');
   await page.getByText('€19 / month').first().waitFor();
-  await page.getByRole('link', { name: 'Get Atlas Basic' }).click();
+  await page.getByRole('link', { name: 'Get license: Atlas Basic' }).click();
   await heading(page, 'Welcome');
   await page.getByLabel('Name').fill('');
   await page.getByLabel('Name').fill('Ada Lovelace');

@@ -131,7 +131,7 @@ async function licenseActions(page, key, api) {
   assert.equal(await status(), 'suspended');
   await act('Reinstate');
   await page.getByText('License reinstated.').waitFor();
-  await act('Change plan', async (dialog) => {
+  await act('Change tier', async (dialog) => {
     await dialog.getByLabel('Number of seats').fill('7');
   });
   await page.getByText('0 of 7').waitFor();
@@ -151,7 +151,7 @@ async function licenseActions(page, key, api) {
   await page.getByText('“refund”').waitFor();
   assert.equal(await status(), 'revoked');
   await follow(page, 'History');
-  for (const event of ['License issued', 'Machine activated', 'Machine deactivated', 'License suspended', 'License reinstated', 'Plan changed', 'License renewed', 'License audited', 'Key regenerated', 'License revoked']) {
+  for (const event of ['License issued', 'Machine activated', 'Machine deactivated', 'License suspended', 'License reinstated', 'License changed', 'License renewed', 'License audited', 'Key regenerated', 'License revoked']) {
     await page.getByText(event, { exact: true }).first().waitFor();
   }
 }

@@ -47,26 +47,26 @@ pub(super) async fn show(
     let public = public_catalog(&catalog);
     let products: Vec<_> = public.products.iter().filter(|product| !product.tiers.is_empty()).collect();
     let content = html! {
-    @if products.is_empty() {
-    (empty_state("No products available yet", "Check back later.", &html! {}))
-    } @else {
-    (tabs("Billing interval", &[
-    ("/dashboard/catalog?billing=monthly", "Monthly prices", billing == BillingInterval::Monthly),
-    ("/dashboard/catalog?billing=annual", "Annual prices", billing == BillingInterval::Annual),
-    ]))
-    @for product in products { (product_section(product, billing)) }
-    }
+        @if products.is_empty() {
+            (empty_state("No products available yet", "Check back later.", &html! {}))
+        } @else {
+            (tabs("Billing interval", &[
+                ("/dashboard/catalog?billing=monthly", "Monthly prices", billing == BillingInterval::Monthly),
+                ("/dashboard/catalog?billing=annual", "Annual prices", billing == BillingInterval::Annual),
+            ]))
+            @for product in products { (product_section(product, billing)) }
+        }
     };
     Ok(PageLayout::new(NavSection::Catalog, "Catalog", content).render(&page))
 }
 
 fn product_section(product: &PublicProduct, billing: BillingInterval) -> Markup {
     html! {
-    section.section {
-    h2 { (product.product.name) }
-    @if let Some(text) = &product.product.description { p.muted.prose { (text) } }
-    div.pricing-grid { @for tier in &product.tiers { (pricing_card(product, tier, billing)) } }
-    }
+        section.section {
+            h2 { (product.product.name) }
+            @if let Some(text) = &product.product.description { p.muted.prose { (text) } }
+            div.pricing-grid { @for tier in &product.tiers { (pricing_card(product, tier, billing)) } }
+        }
     }
 }
 
@@ -80,22 +80,22 @@ fn pricing_card(product: &PublicProduct, public: &PublicTier, billing: BillingIn
     // "Everything in …" stands for the features that are inherited from a tier in the catalog.
     let is_summarized = |inherited_from: Option<TierId>| parent.is_some() && inherited_from.is_some();
     html! {
-    article.pricing-card aria-labelledby={ "tier-" (tier.id) } {
-    div {
-    h3 id={ "tier-" (tier.id) } { (tier.name) }
-    @if let Some(text) = &tier.description { p.muted { (text) } }
-    }
-    p.price { strong { (format::price(price, &tier.currency)) } @if price > 0 { " " span.muted { (interval) } } }
-    p { (format::limit(tier.max_users, "seat")) @if let Some(count) = tier.max_tenants { " · " (format::limit(Some(count), "tenant")) } }
-    ul.feature-list {
-    @if let Some(parent) = parent { li { (icons::check()) span { "Everything in " (parent.tier.tier.name) } } }
-    @for feature in public.features.iter().filter(|feature| !is_summarized(feature.inherited_from)) { li { (icons::check()) span { (feature.name) } } }
-    }
-    div.pricing-card-footer {
-    @if tier.is_claimable { a.button.primary href={ (BASE_PATH) "/" (tier.id) "/claim" } data-dialog aria-label={ "Get " (product.product.name) " " (tier.name) } { "Get license" } }
-    @else { span.muted { "Contact sales" } }
-    }
-    }
+        article.pricing-card aria-labelledby={ "tier-" (tier.id) } {
+            div {
+                h3 id={ "tier-" (tier.id) } { (tier.name) }
+                @if let Some(text) = &tier.description { p.muted { (text) } }
+            }
+            p.price { strong { (format::price(price, &tier.currency)) } @if price > 0 { " " span.muted { (interval) } } }
+            p { (format::limit(tier.max_users, "seat")) @if let Some(count) = tier.max_tenants { " · " (format::limit(Some(count), "tenant")) } }
+            ul.feature-list {
+                @if let Some(parent) = parent { li { (icons::check()) span { "Everything in " (parent.tier.tier.name) } } }
+                @for feature in public.features.iter().filter(|feature| !is_summarized(feature.inherited_from)) { li { (icons::check()) span { (feature.name) } } }
+            }
+            div.pricing-card-footer {
+                @if tier.is_claimable { a.button.primary href={ (BASE_PATH) "/" (tier.id) "/claim" } data-dialog aria-label={ "Get license: " (product.product.name) " " (tier.name) } { "Get license" } }
+                @else { span.muted { "Contact sales" } }
+            }
+        }
     }
 }
 
@@ -146,8 +146,8 @@ pub(super) async fn claim(page: PageContext, PathId(id): PathId<TierId>, data: F
             let problem = explain(problem);
             let content = if matches!(problem.code, Code::AlreadyClaimed | Code::AlreadyLicensed) {
                 html! {
-                (banner(Tone::Warning, &html! { p { (sentence(&problem.detail)) } }))
-                div.actions { (link_button(licenses::BASE_PATH, "View your licenses")) }
+                    (banner(Tone::Warning, &html! { p { (sentence(&problem.detail)) } }))
+                    div.actions { (link_button(licenses::BASE_PATH, "View your licenses")) }
                 }
             } else {
                 let action = format!("{BASE_PATH}/{id}/claim");
@@ -163,12 +163,12 @@ fn show_claimed(page: &PageContext, name: &str, response: &Value) -> Response {
     let key = response["license_key"].as_str().unwrap_or_default();
     let license = format!("{}/{}", licenses::BASE_PATH, response["license"]["id"].as_str().unwrap_or_default());
     let content = html! {
-    div.stack {
-    (banner(Tone::Success, &html! { p { "You now have " (name) "." } }))
-    p.prose { "Enter this license key in the app. You can view it here at any time." }
-    (secret(key, "license key"))
-    div.actions { (link_button(&license, "View license")) }
-    }
+        div.stack {
+            (banner(Tone::Success, &html! { p { "You now have " (name) "." } }))
+            p.prose { "Enter this license key in the app. You can view it here at any time." }
+            (secret(key, "license key"))
+            div.actions { (link_button(&license, "View license")) }
+        }
     };
     PageLayout::new(NavSection::Licenses, "Your license key", content)
         .breadcrumbs(&[(licenses::BASE_PATH, "Your licenses")])

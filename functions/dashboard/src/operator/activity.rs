@@ -45,7 +45,7 @@ fn event_name(kind: EventType) -> &'static str {
         EventType::Suspended => "License suspended",
         EventType::Reinstated => "License reinstated",
         EventType::Renewed => "License renewed",
-        EventType::Changed => "Plan changed",
+        EventType::Changed => "License changed",
         EventType::Regenerated => "Key regenerated",
         EventType::Revoked => "License revoked",
         EventType::Audited => "License audited",
@@ -68,10 +68,14 @@ impl ActivityNames<'_> {
                 || "never expires".to_owned(),
                 |end| format!("expires {}", end.parse().map_or_else(|_| end.to_owned(), format::date_text)),
             )),
-            EventType::Changed => Some(match event.data.get("max_users").and_then(Value::as_u64) {
-                Some(seats) => format::count(seats, "seat"),
-                None => "unlimited seats".to_owned(),
-            }),
+            EventType::Changed => {
+                let seats = match event.data.get("max_users").and_then(Value::as_u64) {
+                    Some(seats) => format::count(seats, "seat"),
+                    None => "unlimited seats".to_owned(),
+                };
+                let tier = text("tier_id").and_then(|id| self.catalog.tiers.get(&id.parse().ok()?));
+                Some(tier.map_or_else(|| seats.clone(), |tier| format!("{}, {seats}", tier.name)))
+            }
             EventType::Regenerated => {
                 let count = event.data.get("generation").and_then(Value::as_u64)?.checked_sub(1)?;
                 Some(format!("{count}×"))

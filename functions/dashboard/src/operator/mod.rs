@@ -57,7 +57,13 @@ pub(crate) async fn license_table(
         Some((href, direction)) => Column::sorted("Issued", href, direction),
         None => Column::new("Issued"),
     };
-    columns.extend([Column::new("Plan"), Column::new("Status"), Column::new("Seats"), issued, Column::new("Expires")]);
+    columns.extend([
+        Column::new("Product"),
+        Column::new("Status"),
+        Column::new("Seats"),
+        issued,
+        Column::new("Expires"),
+    ]);
     let row = |license: &LicenseResource| {
         let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
         let product = catalog.products.get(&license.product_id).map_or("–", |product| product.name.as_str());

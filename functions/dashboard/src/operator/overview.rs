@@ -38,11 +38,11 @@ pub(crate) async fn show(page: &PageContext) -> Result<Response, Problem> {
     let newer = app.table.events_since(since, now, MAX_LATEST_EVENTS).await?;
     let latest = latest_events(newer, statistics.as_ref().map_or(&[], |statistics| &statistics.latest));
     let content = html! {
-    @match &statistics {
-    Some(statistics) => (statistics_sections(page, statistics, &catalog)),
-    None => (banner(Tone::Info, &html! { p { "Statistics update hourly. The first update is on its way." } })),
-    }
-    (section("Recent activity", &html! {}, &recent_activity(page, &latest, &catalog)))
+        @match &statistics {
+            Some(statistics) => (statistics_sections(page, statistics, &catalog)),
+            None => (banner(Tone::Info, &html! { p { "Statistics update hourly. The first update is on its way." } })),
+        }
+        (section("Recent activity", &html! {}, &recent_activity(page, &latest, &catalog)))
     };
     let issue = primary_button("/dashboard/license-keys/new", "Issue license");
     Ok(PageLayout::new(NavSection::Overview, "Overview", content).actions(issue).render(page))
@@ -71,36 +71,36 @@ fn statistics_sections(page: &PageContext, statistics: &Statistics, catalog: &Ca
     let expires = |license: &LicenseSummary| license.expires_at.map_or_else(|| html! { "–" }, format::date);
     let seats = |license: &LicenseSummary| seat_usage(license.seats_used, license.max_users);
     html! {
-    (section("Licenses", &updated, &html! {
-    div.stat-grid {
-    (stat_card("Active", statuses.active, "active"))
-    (stat_card("Suspended", statuses.suspended, "suspended"))
-    (stat_card("Expired", statuses.expired, "expired"))
-    (stat_card("Superseded", statuses.superseded, "superseded"))
-    (stat_card("Revoked", statuses.revoked, "revoked"))
-    }
-    }))
-    (section("Last 30 days", &html! {}, &html! {
-    div.charts {
-    (daily_chart("Licenses issued", Tone::Info, &statistics.days, |day| day.issued))
-    (daily_chart("Machines activated", Tone::Info, &statistics.days, |day| day.activated))
-    (daily_chart("Machines deactivated", Tone::Neutral, &statistics.days, |day| day.deactivated))
-    (daily_chart("Licenses revoked", Tone::Danger, &statistics.days, |day| day.revoked))
-    }
-    }))
-    div.section.columns {
-    (shortlist("Expiring in 30 days", &statistics.ending, "Nothing expires in the next 30 days.", catalog, ("Expires", &expires)))
-    (shortlist("Near seat limit", &statistics.nearly_full, "No licenses are near their seat limit.", catalog, ("Seats", &seats)))
-    }
+        (section("Licenses", &updated, &html! {
+            div.stat-grid {
+                (stat_card("Active", statuses.active, "active"))
+                (stat_card("Suspended", statuses.suspended, "suspended"))
+                (stat_card("Expired", statuses.expired, "expired"))
+                (stat_card("Superseded", statuses.superseded, "superseded"))
+                (stat_card("Revoked", statuses.revoked, "revoked"))
+            }
+        }))
+        (section("Last 30 days", &html! {}, &html! {
+            div.charts {
+                (daily_chart("Licenses issued", Tone::Info, &statistics.days, |day| day.issued))
+                (daily_chart("Machines activated", Tone::Info, &statistics.days, |day| day.activated))
+                (daily_chart("Machines deactivated", Tone::Neutral, &statistics.days, |day| day.deactivated))
+                (daily_chart("Licenses revoked", Tone::Danger, &statistics.days, |day| day.revoked))
+            }
+        }))
+        div.section.columns {
+            (shortlist("Expiring in 30 days", &statistics.ending, "Nothing expires in the next 30 days.", catalog, ("Expires", &expires)))
+            (shortlist("Near seat limit", &statistics.nearly_full, "No licenses are near their seat limit.", catalog, ("Seats", &seats)))
+        }
     }
 }
 
 fn stat_card(name: &str, count: u64, status: &str) -> Markup {
     html! {
-    a.stat-card href={ (license_keys::BASE_PATH) "?status=" (status) } {
-    span.stat-label { (name) }
-    span.stat-value { (format::number(count)) }
-    }
+        a.stat-card href={ (license_keys::BASE_PATH) "?status=" (status) } {
+            span.stat-label { (name) }
+            span.stat-value { (format::number(count)) }
+        }
     }
 }
 
@@ -131,8 +131,8 @@ fn shortlist(
         title,
         &total,
         &html! {
-        @if list.first.is_empty() { p.muted { (empty_text) } }
-        @else { (table(title, &columns, &list.first.iter().map(row).collect::<Vec<_>>())) }
+            @if list.first.is_empty() { p.muted { (empty_text) } }
+            @else { (table(title, &columns, &list.first.iter().map(row).collect::<Vec<_>>())) }
         },
     )
 }

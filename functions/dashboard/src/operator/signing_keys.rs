@@ -50,23 +50,25 @@ async fn list(
     let next_rotation = match ring.next_rotation_at {
         None => html! { "After the next key is published" },
         Some(at) if at > page.ctx.now => html! {
-        (format::time_until(at, page.ctx.now)) span.utc { (at.strftime("%Y-%m-%d %H:%M UTC")) }
+            (format::time_until(at, page.ctx.now)) span.utc { (at.strftime("%Y-%m-%d %H:%M UTC")) }
         },
         Some(_) => html! { "Due now" },
     };
     let content = html! {
-    (description_list(&[
-    ("Next rotation", next_rotation),
-    ("Published keys", html! { a href="/.well-known/jwks.json" { "jwks.json" } ", " a href="/.well-known/jwks.jwt" { "jwks.jwt" } }),
-    ]))
-    (section("Keys", &html! {}, &html! {
-    @if ring.items.is_empty() { (empty_state("No signing keys yet", "The first key is created automatically within minutes.", &html! {})) }
-    @else { (key_table(&ring.items)) }
-    }))
-    (section("Root keys", &html! {}, &html! {
-    p.muted.prose { "Embed the first root key in your app. It signs jwks.jwt, never license tokens." }
-    ul.list { @for root in &ring.root_keys { (root_key(root)) } }
-    }))
+        (description_list(&[
+            ("Next rotation", next_rotation),
+            ("Published keys", html! { a href="/.well-known/jwks.json" { "jwks.json" } ", " a href="/.well-known/jwks.jwt" { "jwks.jwt" } }),
+        ]))
+        (section("Keys", &html! {}, &html! {
+            @if ring.items.is_empty() { (empty_state("No signing keys yet", "The first key is created automatically within minutes.", &html! {})) }
+            @else { (key_table(&ring.items)) }
+        }))
+        (section("Root keys", &html! {}, &html! {
+            div.stack {
+                p.muted.prose { "Embed the first root key in your app. It signs jwks.jwt, never license tokens." }
+                ul.list { @for root in &ring.root_keys { (root_key(root)) } }
+            }
+        }))
     };
     let layout = PageLayout::new(NavSection::SigningKeys, "Signing keys", content)
         .actions(dialog_button(ROTATE_PATH, "Rotate keys"));
@@ -76,10 +78,10 @@ async fn list(
 fn root_key(root: &Jwk) -> Markup {
     let jwk = serde_json::to_string(root).unwrap_or_default();
     html! {
-    li {
-    span { span.subtext { "Thumbprint (RFC 7638)" } (copyable(&root.kid, "thumbprint")) }
-    details { summary { "Public key (JWK)" } (copyable(&jwk, "public key")) }
-    }
+        li {
+            span { span.subtext { "Thumbprint (RFC 7638)" } (copyable(&root.kid, "thumbprint")) }
+            details { summary { "Public key (JWK)" } (copyable(&jwk, "public key")) }
+        }
     }
 }
 
@@ -124,18 +126,18 @@ fn rotate_form() -> Form<'static> {
 
 fn rotate_page(page: &PageContext, ring: &KeyRing, form: &Markup) -> PageLayout<'static> {
     let content = html! {
-    div.stack.prose {
-    p {
-    "The next key becomes active, and a new next key is created. The current key stays published until its last \
-                    token expires. Keys rotate automatically; rotate now only if you need to."
-    }
-    @if let Err(KeyRingConflict::NotPublishedLongEnough(at)) = ring.promote(page.app.settings.rotation_policy, page.ctx.now) {
-    p { "You can rotate after " (format::date_time(at)) ". Until then, apps may have cached the keys without the next one." }
-    } @else {
-    p { "Safe to rotate: apps have had time to fetch the next key." }
-    }
-    (form)
-    }
+        div.stack.prose {
+            p {
+                "The next key becomes active, and a new next key is created. The current key stays published until its last \
+                token expires. Keys rotate automatically; rotate now only if you need to."
+            }
+            @if let Err(KeyRingConflict::NotPublishedLongEnough(at)) = ring.promote(page.app.settings.rotation_policy, page.ctx.now) {
+                p { "You can rotate after " (format::date_time(at)) ". Until then, apps may have cached the keys without the next one." }
+            } @else {
+                p { "Safe to rotate: apps have had time to fetch the next key." }
+            }
+            (form)
+        }
     };
     PageLayout::new(NavSection::SigningKeys, "Rotate signing keys?", content)
         .breadcrumbs(&[(BASE_PATH, "Signing keys")])
@@ -175,12 +177,12 @@ fn condemn_inputs() -> Vec<Input> {
 
 fn condemn_page(page: &PageContext, key: &SigningKey, form: &Markup) -> PageLayout<'static> {
     let content = html! {
-    div.stack.prose {
-    p { "Use this if the key may have leaked. This can't be undone." }
-    p { code { (key.kid) } " " (state_badge(key.state)) }
-    ul.bullet-list { @for consequence in consequences(key.state, page.app.settings.rotation_policy) { li { (consequence) } } }
-    (form)
-    }
+        div.stack.prose {
+            p { "Use this if the key may have leaked. This can't be undone." }
+            p { code { (key.kid) } " " (state_badge(key.state)) }
+            ul.bullet-list { @for consequence in consequences(key.state, page.app.settings.rotation_policy) { li { (consequence) } } }
+            (form)
+        }
     };
     PageLayout::new(NavSection::SigningKeys, "Mark key as compromised?", content)
         .breadcrumbs(&[(BASE_PATH, "Signing keys")])

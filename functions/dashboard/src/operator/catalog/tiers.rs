@@ -43,7 +43,7 @@ pub(super) async fn list(
         @if let Some(text) = &product.description { p.muted.prose { (text) } }
         (product_tabs(id, ProductTab::Tiers))
         @if rows.is_empty() {
-            (empty_state("No pricing tiers yet", "A tier is a plan: price, seats and features.", &new))
+            (empty_state("No pricing tiers yet", "A tier defines a price, seats and features.", &new))
         } @else {
             (reorderable_list(&page, "Pricing tiers", &format!("{path}/tiers/reorder"), &rows))
         }

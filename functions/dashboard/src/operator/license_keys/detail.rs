@@ -118,7 +118,7 @@ async fn license_page(
         (status_banner(license))
         (description_list(&[
             ("Customer", html! { @if let Some(customer) = customer { a href=(customers::path(customer.id)) { (customer.name) } } @else { "–" } }),
-            ("Plan", html! { (product) " " (tier) }),
+            ("Tier", html! { (product) " " (tier) }),
             ("Seats", seat_usage(license.seats_used, license.max_users)),
             ("Issued", format::exact_date_time(license.issued_at)),
             ("Expires", license.expires_at.map_or_else(|| html! { "Never" }, format::exact_date_time)),
