@@ -129,7 +129,7 @@ fn rotate_page(page: &PageContext, ring: &KeyRing, form: &Markup) -> PageLayout<
         div.stack.prose {
             p {
                 "The next key becomes active, and a new next key is created. The current key stays published until its last \
-                        token expires. Keys rotate automatically; rotate now only if you need to."
+                token expires. Keys rotate automatically; rotate now only if you need to."
             }
             @if let Err(KeyRingConflict::NotPublishedLongEnough(at)) = ring.promote(page.app.settings.rotation_policy, page.ctx.now) {
                 p { "You can rotate after " (format::date_time(at)) ". Until then, apps may have cached the keys without the next one." }
