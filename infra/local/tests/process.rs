@@ -194,7 +194,7 @@ fn missing_ca_certificates_matter_only_with_https_endpoints() {
     SignetProcess::spawn(folder.path(), &mut bare(&["--memory"])).kill();
 
     let https = ["--memory", "--dynamodb-endpoint", "https://127.0.0.1:9"];
-    assert_fails(&bare(&https).output().unwrap(), 1, "install its package ca-certificates");
+    assert_fails(&bare(&https).output().unwrap(), 1, "install the package ca-certificates");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn start_errors_are_reported_in_one_line() {
     fs::write(at("file"), "").unwrap();
     assert_fails(&signet(&at("file"), &[]).output().unwrap(), 1, "file: ");
     for (name, content, message) in [
-        ("operator-api-key", "not a key", "operator-api-key: no API key"),
+        ("operator-api-key", "not a key", "operator-api-key: invalid API key"),
         ("sealing.key", "short", "32 bytes"),
         ("table.db", "not a database, but long enough to be recognized as something else", "DynamoDB"),
     ] {

@@ -108,7 +108,7 @@ async fn demo_data_is_completed_after_an_interrupted_start() {
         let data = Folder::open(folder.path()).unwrap();
         faults.add(rule.clone().always());
         let error = start(&data, &faults).await.unwrap_err().to_string();
-        assert!(error.starts_with("the demo data can't be filled in"), "{rule:?}: {error}");
+        assert!(error.starts_with("adding the demo data failed"), "{rule:?}: {error}");
         faults.clear();
         let stack = start(&data, &faults).await.unwrap();
         check(&stack).await;

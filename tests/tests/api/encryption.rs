@@ -172,7 +172,7 @@ async fn assert_rejected(keys: Vec<(Value, &str)>) {
 async fn activate_returns_422_for_unsuitable_public_keys() {
     let (jwk, spki, pkcs1) = (KEY_A.jwk(), KEY_A.spki(), KEY_A.pkcs1());
     let with = |members: Value| merged(jwk.clone(), &members);
-    let unreadable = "can't be read";
+    let unreadable = "must be a JWK object with kty, n and e";
     assert_rejected(vec![
         (rsa_jwk(2047, &[1, 0, 1]), "2047 bits"),
         (rsa_jwk(1024, &[1, 0, 1]), "1024 bits"),
