@@ -236,7 +236,7 @@ class Parameters(unittest.TestCase):
             (dict(OidcAudiences="signet"), "OidcIssuer"),
             (dict(OidcRolesClaim="roles"), "OidcIssuer"),
             (dict(OldSealingKeyArns=key), "SealingKeyArn"),
-            (dict(AlarmEmail="nobody"), "AlarmEmail must"),
+            (dict(AlarmEmail="not-an-address"), "AlarmEmail must"),
             (ALL | dict(DomainName="https://licenses.example.com"), "DomainName must"),
             (CLOUDFRONT | dict(CloudFrontCertificateArn=certificate), "us-east-1"),
             (dict(Issuer="https://licenses.example.com/"), "Issuer must"),

@@ -122,7 +122,7 @@ fn check(request: &Request, now: Timestamp) -> Result<Scopes, ValidationErrors> 
         match text.parse() {
             Ok(scope) => _ = scopes.insert(scope),
             Err(ParseScopeError) => {
-                errors.push(&format!("/scopes/{index}"), Code::InvalidValue, ParseScopeError.to_string())
+                errors.push(&format!("/scopes/{index}"), Code::InvalidValue, ParseScopeError.to_string());
             }
         }
     }

@@ -16,7 +16,7 @@ pub fn has_invisible_chars(text: &str) -> bool {
     })
 }
 
-/// Returns whether a character has the Unicode property Default_Ignorable_Code_Point or is a line or paragraph
+/// Returns whether a character has the Unicode property `Default_Ignorable_Code_Point` or is a line or paragraph
 /// separator. Variation selectors are excepted.
 const fn is_ignorable(c: char) -> bool {
     matches!(

@@ -21,7 +21,7 @@ enum Access {
     /// API keys with this scope, signed-in operators, and customers for their own resources.
     ScopeOrOwner(Scope),
     /// Signed-in users.
-    SignedIn,
+    AnyUser,
 }
 
 /// The expected access of every operation, by its method and path.
@@ -70,9 +70,9 @@ const ROWS: &[(&str, &str, Access)] = &[
     ("get", "/api/v1.0/license-activations", Access::ScopeOrOwner(Scope::LicensesRead)),
     ("get", "/api/v1.0/license-activations/{id}", Access::ScopeOrOwner(Scope::LicensesRead)),
     ("post", "/api/v1.0/license-activations/{id}/deactivate", Access::ScopeOrOwner(Scope::LicensesWrite)),
-    ("post", "/api/v1.0/register", Access::SignedIn),
-    ("post", "/api/v1.0/user/claim-license", Access::SignedIn),
-    ("get", "/api/v1.0/user/licenses", Access::SignedIn),
+    ("post", "/api/v1.0/register", Access::AnyUser),
+    ("post", "/api/v1.0/user/claim-license", Access::AnyUser),
+    ("get", "/api/v1.0/user/licenses", Access::AnyUser),
     ("get", "/api/v1.0/api-keys", Access::Scope(Scope::AccessWrite)),
     ("post", "/api/v1.0/api-keys", Access::Scope(Scope::AccessWrite)),
     ("get", "/api/v1.0/api-keys/{id}", Access::Scope(Scope::AccessWrite)),
@@ -268,7 +268,7 @@ async fn the_openapi_document_has_the_expected_security() {
             Access::Public => vec![],
             Access::AnyKey => requires(json!([])),
             Access::Scope(scope) | Access::ScopeOrOwner(scope) => requires(json!([scope.as_str()])),
-            Access::SignedIn => vec![json!({ "bearer": [] })],
+            Access::AnyUser => vec![json!({ "bearer": [] })],
         };
         // An app can deactivate its own machine with the token in the body.
         if path.ends_with("/deactivate") {
@@ -344,7 +344,7 @@ async fn each_caller_has_exactly_the_expected_access() {
                     assert_rejected(&send(user).await, status, code, name);
                 }
             }
-            Access::SignedIn => {
+            Access::AnyUser => {
                 assert_rejected(&send(&no_scopes).await, 403, "forbidden", "an API key without scopes");
                 assert_rejected(&send(&stack.operator).await, 403, "forbidden", "an API key with all scopes");
             }
@@ -352,7 +352,7 @@ async fn each_caller_has_exactly_the_expected_access() {
         resources.assert_unchanged(&stack, &format!("{method} {path}")).await;
 
         match access {
-            Access::Public | Access::SignedIn => {
+            Access::Public | Access::AnyUser => {
                 for (name, user) in users {
                     assert_allowed(&send(user).await, name);
                 }
@@ -371,7 +371,7 @@ async fn each_caller_has_exactly_the_expected_access() {
                 }
                 assert_allowed(&send(&stack.operator).await, "an API key with all scopes");
             }
-            Access::SignedIn => {}
+            Access::AnyUser => {}
         }
         assert_allowed(&send(&operator).await, "a signed-in operator");
     }

@@ -186,7 +186,7 @@ fn inputs(customer: Option<&Customer>) -> Vec<Input> {
         Input::email("email", "Email")
             .required()
             .optional_value(customer.map(|customer| customer.email.as_str()))
-            .hint("Whoever signs in with this verified email sees these licenses."),
+            .hint("Anyone who signs in with this verified email sees these licenses."),
         Input::text("company", "Company", 200)
             .optional_value(customer.and_then(|customer| customer.company.as_deref())),
     ]
