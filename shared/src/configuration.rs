@@ -248,14 +248,14 @@ fn rotation_policy(reader: &mut Reader<'_>) -> RotationPolicy {
 
 /// Reads the rate limits; zero disables a limit.
 fn rate_limits(reader: &mut Reader<'_>) -> RateLimits {
-    let guesses = reader.number("SIGNET_FAILED_AUTH_LIMIT_PER_MINUTE", 60);
-    let churn = ActivationRateLimit {
+    let failed_auth = reader.number("SIGNET_FAILED_AUTH_LIMIT_PER_MINUTE", 60);
+    let activations = ActivationRateLimit {
         per_seat: reader.number("SIGNET_ACTIVATION_RATE_LIMIT_PER_SEAT", 2),
-        extra: reader.number("SIGNET_ACTIVATION_RATE_LIMIT_BASE", 10),
+        base: reader.number("SIGNET_ACTIVATION_RATE_LIMIT_BASE", 10),
     };
     RateLimits {
-        auth_throttle: (guesses > 0).then_some(Limit { max: guesses.into(), seconds: 60 }),
-        activations: (churn != ActivationRateLimit { per_seat: 0, extra: 0 }).then_some(churn),
+        failed_auth: (failed_auth > 0).then_some(Limit { max: failed_auth.into(), seconds: 60 }),
+        activations: (activations != ActivationRateLimit { per_seat: 0, base: 0 }).then_some(activations),
     }
 }
 
@@ -460,8 +460,8 @@ mod tests {
         let some =
             limits(&[("SIGNET_FAILED_AUTH_LIMIT_PER_MINUTE", "5"), ("SIGNET_ACTIVATION_RATE_LIMIT_PER_SEAT", "0")])
                 .unwrap();
-        assert_eq!(some.auth_throttle, Some(Limit { max: 5, seconds: 60 }));
-        assert_eq!(some.activations, Some(ActivationRateLimit { per_seat: 0, extra: 10 }));
+        assert_eq!(some.failed_auth, Some(Limit { max: 5, seconds: 60 }));
+        assert_eq!(some.activations, Some(ActivationRateLimit { per_seat: 0, base: 10 }));
         for invalid in ["-1", "many", "1.5"] {
             assert_invalid(&[("SIGNET_ACTIVATION_RATE_LIMIT_BASE", invalid)], "SIGNET_ACTIVATION_RATE_LIMIT_BASE");
         }

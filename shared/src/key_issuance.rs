@@ -7,7 +7,7 @@ use crate::{
     AppState,
     domain::{Catalog, Claims, IdGenerator, KeyString, License, LicenseId, Product, Secret, Tier, seat::whole_second},
     http::{Problem, RequestContext},
-    store::licenses::Sealed,
+    store::licenses::SealedValues,
     tokens::VerifyError,
 };
 
@@ -25,7 +25,7 @@ pub struct NewKeyString {
     /// The claims of the token.
     pub claims: Claims,
     /// The key string and the token in sealed form, for storage.
-    pub sealed: Sealed,
+    pub sealed: SealedValues,
 }
 
 /// Signs a token for the license and seals it with the key string. Writes nothing, so an error has no effect.
@@ -41,7 +41,7 @@ pub async fn issue_key_string(
     let token = ctx.sign(&app.tokens, &claims).await?;
     let context = |purpose| app.table.sealing_context(license.id, purpose);
     let text = Secret::new(key.expose().to_owned());
-    let sealed = Sealed {
+    let sealed = SealedValues {
         token: app.sealer.seal(&context(TOKEN), &token).await?,
         license_key: app.sealer.seal(&context(LICENSE_KEY), &text).await?,
     };
@@ -55,7 +55,7 @@ pub async fn refresh_stored_token(
     app: &AppState,
     license: &License,
     product_and_tier: (&Catalog, &Product, &Tier),
-    (sealed, stored): (&Sealed, Secret),
+    (sealed, stored): (&SealedValues, Secret),
     ctx: &RequestContext,
 ) -> Result<Option<(Secret, Claims)>, Problem> {
     let now = ctx.now;
@@ -75,7 +75,11 @@ pub async fn refresh_stored_token(
 }
 
 /// Opens the sealed values of a license key. Returns the key string and the token.
-pub async fn open_key_string(app: &AppState, id: LicenseId, sealed: &Sealed) -> Result<(Secret, Secret), Problem> {
+pub async fn open_key_string(
+    app: &AppState,
+    id: LicenseId,
+    sealed: &SealedValues,
+) -> Result<(Secret, Secret), Problem> {
     let context = |purpose| app.table.sealing_context(id, purpose);
     let key = app.sealer.open(&context(LICENSE_KEY), &sealed.license_key).await?;
     let token = app.sealer.open(&context(TOKEN), &sealed.token).await?;

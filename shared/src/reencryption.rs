@@ -3,7 +3,7 @@
 //! Automatic rotation of KMS key material needs no re-encryption. To replace the sealing key itself:
 //!
 //! 1. Configure the new key as `SIGNET_SEALING_KEY` and the ARN of the old key in `SIGNET_OLD_SEALING_KEYS` for all
-//!    functions. From then on, new values are sealed with the new key, and both keys open.
+//!    functions. From then on, new values are sealed with the new key, and values that either key sealed can be opened.
 //! 2. Call [`reencrypt`] until it reaches the end, as `signet reencrypt` does. Repeat it if any license keys were
 //!    skipped or failed.
 //! 3. After 24 hours, when the last stored response of an `Idempotency-Key` that was sealed with the old key has
@@ -15,7 +15,7 @@ use crate::{
     key_issuance::{LICENSE_KEY, TOKEN},
     store::{
         StoreError,
-        licenses::{LicenseFilter, Sealed},
+        licenses::{LicenseFilter, SealedValues},
         pagination::{ListError, PageRequest},
     },
     tokens::SealError,
@@ -92,7 +92,7 @@ async fn reencrypt_license(app: &AppState, id: LicenseId) -> Result<LicenseOutco
     if token.is_none() && license_key.is_none() {
         return Ok(LicenseOutcome::Unchanged);
     }
-    let reencrypted = Sealed {
+    let reencrypted = SealedValues {
         token: token.unwrap_or_else(|| read.token.clone()),
         license_key: license_key.unwrap_or_else(|| read.license_key.clone()),
     };
@@ -100,10 +100,10 @@ async fn reencrypt_license(app: &AppState, id: LicenseId) -> Result<LicenseOutco
     Ok(if written { LicenseOutcome::Reencrypted } else { LicenseOutcome::Skipped })
 }
 
-/// An error that stops the re-encryption. License keys that were re-encrypted before stay so.
+/// An error that stops the re-encryption. License keys that were re-encrypted before remain re-encrypted.
 #[derive(Debug, thiserror::Error)]
 pub enum ReencryptionError {
-    /// The list of license keys failed, for example due to an invalid cursor.
+    /// Listing the license keys failed, for example because the cursor is invalid.
     #[error(transparent)]
     List(#[from] ListError),
     /// The store failed.

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-/// Timeouts, each longer than the previous one. A request whose dependencies are slow fails with 503 within the last
-/// one.
+/// Timeouts, each longer than the previous one. A request whose dependencies are slow fails with 503 within the request
+/// timeout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// The timeout of one attempt of an AWS client, which makes up to three. Most calls take a few milliseconds.
     pub attempt: Duration,
     /// The timeout of an operation of an AWS client, including all attempts.
     pub operation: Duration,
-    /// The timeout of a request. It must be less than 30 seconds: then API Gateway and most clients give up, and a
-    /// retry may take over the reservation of an idempotency key.
+    /// The timeout of a request. It must be less than 30 seconds: after that, API Gateway and most clients give up,
+    /// and a retry may take over the reservation of an idempotency key.
     pub request: Duration,
 }
 

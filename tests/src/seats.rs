@@ -85,7 +85,7 @@ impl Stack {
             if let Some(seat) = sort_key.strip_prefix(keys::SEAT) {
                 let seat = seat.parse().expect("a number");
                 seats.insert(seat, (number("generation").expect("a generation"), nonce()));
-            } else if sort_key.starts_with(keys::MACHINE) && !item.contains_key("ended_at") {
+            } else if sort_key.starts_with(keys::ACTIVATION) && !item.contains_key("ended_at") {
                 machines.insert(nonce(), (number("generation").expect("a generation"), number("seat")));
             }
         }

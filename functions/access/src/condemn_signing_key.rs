@@ -65,7 +65,7 @@ pub(crate) async fn handler(
     caller.require(Scope::KeysWrite)?;
     let StrictJson(request) = body?;
     let mut errors = ValidationErrors::default();
-    errors.text("/reason", request.reason.as_deref(), 500);
+    errors.check_text("/reason", request.reason.as_deref(), 500);
     errors.into_result()?;
     condemn(&app, &kid, request.reason.as_deref(), &ctx).await
 }

@@ -110,7 +110,7 @@ fn path_of(created: &Response) -> String {
 
 fn check(request: &Request, now: Timestamp) -> Result<Scopes, ValidationErrors> {
     let mut errors = ValidationErrors::default();
-    errors.name("/name", &request.name, 100);
+    errors.check_name("/name", &request.name, 100);
     errors.check(!request.scopes.is_empty(), "/scopes", "must have at least one scope");
     errors.check(
         request.expires_at.is_none_or(|end| end > now),

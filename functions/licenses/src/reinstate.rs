@@ -76,7 +76,7 @@ pub async fn reinstate(
     ctx: &RequestContext,
 ) -> Result<LicenseResource, Problem> {
     let mut errors = ValidationErrors::default();
-    errors.text("/reason", request.reason.as_deref(), 500);
+    errors.check_text("/reason", request.reason.as_deref(), 500);
     errors.into_result()?;
     apply(table, id, EventType::Reinstated, (actor, ctx), |read| {
         let data = serde_json::json!({ "reason": request.reason });

@@ -54,7 +54,7 @@ pub async fn handler(
     caller.require(Scope::LicensesWrite)?;
     let StrictJson(request) = body?;
     let mut errors = ValidationErrors::default();
-    errors.text("/reason", request.reason.as_deref(), 500);
+    errors.check_text("/reason", request.reason.as_deref(), 500);
     errors.into_result()?;
     Ok(WithEtag(revoke(&app.table, id, request.reason.as_deref(), &caller.actor(), &ctx).await?))
 }

@@ -84,9 +84,9 @@ impl AppCredential {
 /// valid token passes even if the client's address exceeds the limit.
 pub async fn verify(app: &AppState, token: &Secret, ctx: &RequestContext) -> Result<Claims, AppCredentialError> {
     match app.tokens.verify(token, ctx.now).await {
-        Err(VerifyError::Invalid(errors)) => {
+        Err(VerifyError::Invalid(error)) => {
             auth_throttle::count(app, ctx).await?;
-            Err(errors.into())
+            Err(error.into())
         }
         verified => {
             let claims = verified?;

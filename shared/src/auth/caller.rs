@@ -20,7 +20,7 @@ use crate::{
 /// The request header of an API key.
 const API_KEY_HEADER: &str = "x-api-key";
 const OPERATOR_REQUIRED: &str = "the role operator is required";
-/// How long a request waits for the write of its API key's `last_used_at`.
+/// The maximum time that a request waits for the write of its API key's `last_used_at`.
 const LAST_USED_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// An authenticated caller.

@@ -114,7 +114,7 @@ impl BillingPeriod {
 
 /// A pricing tier of a product: prices, limits, features and token lifetimes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = PricingTierItself)]
+#[schema(as = PricingTierProperties)]
 pub struct Tier {
     /// `tier_…`
     pub id: TierId,

@@ -50,14 +50,14 @@ impl Customer {
 
     /// Validates the fields that callers can set.
     pub fn check(errors: &mut ValidationErrors, name: &str, email: &str, company: Option<&str>) {
-        errors.name("/name", name, Self::MAX_NAME);
+        errors.check_name("/name", name, Self::MAX_NAME);
         errors.check(
             is_email(email),
             "/email",
             "must be an e-mail address of at most 254 ASCII characters, such as ada@example.com",
         );
         if let Some(company) = company {
-            errors.name("/company", company, 200);
+            errors.check_name("/company", company, 200);
         }
     }
 }

@@ -43,7 +43,7 @@ pub enum EncryptionKeyError {
     /// The input is a private key.
     #[error("must be a public key, not a private key; treat the private key as compromised and replace the key pair")]
     Private,
-    /// The input is a certificate. Its other claims would not be checked.
+    /// The input is a certificate. Its validity period and issuer would not be checked.
     #[error("must be a public key, not a certificate")]
     Certificate,
     /// The input contains several PEM blocks.

@@ -293,7 +293,7 @@ impl KeyRing {
         due.map(|key| SigningKey { state: KeyState::Retired, ..key.clone() }).collect()
     }
 
-    /// Marks the private keys that are due for deletion as deleted. Returns the keys that change.
+    /// Returns the keys whose private keys are due for deletion, marked as deleted.
     ///
     /// No other step depends on the deletion, so rotation also works without permission to delete keys.
     pub fn due_deletions(&self, policy: RotationPolicy, now: Timestamp) -> Vec<SigningKey> {

@@ -248,7 +248,7 @@ impl License {
     }
 
     /// Returns whether a seat with this number is within the seat limit. Without a limit, every activation is.
-    pub fn seat_counts(&self, seat: Option<u32>) -> bool {
+    pub fn is_within_seat_limit(&self, seat: Option<u32>) -> bool {
         match (self.max_users, seat) {
             (None, _) => true,
             (Some(max_users), Some(seat)) => seat < max_users,

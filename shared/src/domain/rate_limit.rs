@@ -58,24 +58,24 @@ impl Bucket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimits {
     /// Failed authentication attempts per client address.
-    pub auth_throttle: Option<Limit>,
+    pub failed_auth: Option<Limit>,
     /// Activations per license key.
     pub activations: Option<ActivationRateLimit>,
 }
 
 impl Default for RateLimits {
     fn default() -> Self {
-        Self { auth_throttle: Some(Limit { max: 60, seconds: 60 }), activations: Some(ActivationRateLimit::default()) }
+        Self { failed_auth: Some(Limit { max: 60, seconds: 60 }), activations: Some(ActivationRateLimit::default()) }
     }
 }
 
 impl RateLimits {
     /// Disables all rate limits.
-    pub const UNLIMITED: Self = Self { auth_throttle: None, activations: None };
+    pub const UNLIMITED: Self = Self { failed_auth: None, activations: None };
 
     /// Returns the bucket that counts the failed authentication attempts of a client address.
     pub fn failed_auth_bucket(&self, ip: &str) -> Option<Bucket> {
-        self.auth_throttle.map(|limit| Bucket { name: format!("GUESS#{}", rate_limited_network(ip)), limit })
+        self.failed_auth.map(|limit| Bucket { name: format!("GUESS#{}", rate_limited_network(ip)), limit })
     }
 }
 
@@ -87,13 +87,13 @@ impl RateLimits {
 pub struct ActivationRateLimit {
     /// The number of activations allowed for each seat.
     pub per_seat: u32,
-    /// The number of activations allowed in addition, independent of the number of seats.
-    pub extra: u32,
+    /// The number of additional activations allowed, independent of the number of seats.
+    pub base: u32,
 }
 
 impl Default for ActivationRateLimit {
     fn default() -> Self {
-        Self { per_seat: 2, extra: 10 }
+        Self { per_seat: 2, base: 10 }
     }
 }
 
@@ -130,7 +130,7 @@ impl ActivationRateLimit {
     }
 
     fn max_activations(self, max_users: u32) -> u64 {
-        u64::from(self.per_seat) * u64::from(max_users) + u64::from(self.extra)
+        u64::from(self.per_seat) * u64::from(max_users) + u64::from(self.base)
     }
 
     /// Returns the bucket shard of a machine. A license key with many seats has several shards.

@@ -182,7 +182,10 @@ impl Activation {
     pub fn seat_status(&self, license: &License) -> SeatStatus {
         if self.ended_at.is_none() && self.generation > license.generation {
             SeatStatus::Newer
-        } else if self.ended_at.is_none() && self.generation == license.generation && license.seat_counts(self.seat) {
+        } else if self.ended_at.is_none()
+            && self.generation == license.generation
+            && license.is_within_seat_limit(self.seat)
+        {
             SeatStatus::Live
         } else {
             SeatStatus::NotLive
@@ -215,8 +218,8 @@ pub fn lease(now: Timestamp, token_ttl_seconds: u32, grace_period_seconds: u32) 
 /// A range of seat numbers.
 pub type SeatWindow = std::ops::Range<u32>;
 
-/// The number of seats that are read per query. It costs about four read units, so that finding a free seat of a
-/// license with ten thousand seats does not require reading all of them.
+/// The number of seats that are read per query. Such a query costs about four read units, so that finding a free seat
+/// of a license with ten thousand seats does not require reading all of them.
 pub const SEAT_WINDOW_SIZE: u32 = 128;
 
 /// Splits the seat numbers below `max_users` into windows, starting at a random number so that concurrent activations

@@ -28,20 +28,20 @@ pub struct Statistics {
     /// When the statistics were computed.
     pub made_at: Timestamp,
     /// The number of license keys per status.
-    pub statuses: Statuses,
+    pub statuses: StatusCounts,
     /// Active license keys that expire within 30 days, by expiry.
     pub ending: Shortlist,
     /// Active license keys with at least 80 % of their seats used, fullest first.
     pub nearly_full: Shortlist,
     /// The last 30 days, oldest first.
-    pub days: Vec<Day>,
+    pub days: Vec<DayCounts>,
     /// The latest events, newest first.
     pub latest: Vec<Event>,
 }
 
 /// The number of license keys per status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Statuses {
+pub struct StatusCounts {
     /// Active license keys.
     pub active: u64,
     /// Suspended license keys.
@@ -88,7 +88,7 @@ pub struct LicenseSummary {
 
 /// The number of events on a day (UTC).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Day {
+pub struct DayCounts {
     /// The date in UTC.
     pub date: Date,
     /// License keys that were issued.
@@ -103,7 +103,7 @@ pub struct Day {
     pub counted_at: Timestamp,
 }
 
-impl Day {
+impl DayCounts {
     /// Creates a day without events.
     pub fn new(date: Date, counted_at: Timestamp) -> Self {
         Self { date, issued: 0, activated: 0, deactivated: 0, revoked: 0, counted_at }
@@ -138,7 +138,7 @@ pub fn days_until(now: Timestamp) -> Vec<Date> {
 #[derive(Debug)]
 pub struct StatisticsBuilder {
     now: Timestamp,
-    statuses: Statuses,
+    statuses: StatusCounts,
     ending: Shortlist,
     nearly_full: Shortlist,
 }
@@ -147,7 +147,7 @@ impl StatisticsBuilder {
     /// Creates a builder for statistics at `now`.
     pub fn new(now: Timestamp) -> Self {
         let (ending, nearly_full) = (Shortlist::default(), Shortlist::default());
-        Self { now, statuses: Statuses::default(), ending, nearly_full }
+        Self { now, statuses: StatusCounts::default(), ending, nearly_full }
     }
 
     /// Returns whether the number of used seats of a license key is needed.
@@ -179,7 +179,7 @@ impl StatisticsBuilder {
     }
 
     /// Returns the statistics, with the given days and latest events.
-    pub fn build(self, days: Vec<Day>, latest: Vec<Event>) -> Statistics {
+    pub fn build(self, days: Vec<DayCounts>, latest: Vec<Event>) -> Statistics {
         let Self { now, statuses, ending, nearly_full } = self;
         Statistics { made_at: now, statuses, ending, nearly_full, days, latest }
     }
@@ -264,7 +264,7 @@ mod tests {
         builder.add(&license(2, State::Active, Some(-1), None), None);
         builder.add(&license(3, State::Suspended, Some(1), Some(1)), Some(1));
         let statistics = builder.build(Vec::new(), Vec::new());
-        let expected = Statuses { active: 1, expired: 1, suspended: 1, ..Statuses::default() };
+        let expected = StatusCounts { active: 1, expired: 1, suspended: 1, ..StatusCounts::default() };
         assert_eq!((statistics.statuses, statistics.ending.count, statistics.nearly_full.count), (expected, 0, 0));
     }
 
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn day_is_settled_when_no_event_can_be_added() {
         let date: Date = "2026-03-01".parse().unwrap();
-        let at = |text: &str| Day::new(date, text.parse().unwrap()).is_settled();
+        let at = |text: &str| DayCounts::new(date, text.parse().unwrap()).is_settled();
         assert!(!at("2026-03-01T23:00:00Z") && !at("2026-03-02T23:59:59Z") && at("2026-03-03T00:00:00Z"));
     }
 

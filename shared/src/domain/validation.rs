@@ -261,14 +261,14 @@ impl ValidationErrors {
     }
 
     /// Checks a name: not blank, at most `max` characters, [no invisible characters](has_invisible_chars).
-    pub fn name(&mut self, pointer: &str, text: &str, max: usize) {
+    pub fn check_name(&mut self, pointer: &str, text: &str, max: usize) {
         let is_valid = !text.trim().is_empty() && text.chars().count() <= max && !has_invisible_chars(text);
         let rule = format!("must be 1 to {max} characters, not blank, without control or invisible characters");
         self.check(is_valid, pointer, rule);
     }
 
     /// Checks an optional text: at most `max` characters, no invisible characters except line breaks and tabs.
-    pub fn text(&mut self, pointer: &str, text: Option<&str>, max: usize) {
+    pub fn check_text(&mut self, pointer: &str, text: Option<&str>, max: usize) {
         let is_valid = text
             .is_none_or(|text| text.chars().count() <= max && !text.split(['\n', '\r', '\t']).any(has_invisible_chars));
         let rule = format!(

@@ -149,7 +149,7 @@ fn page_request(limit: Option<&str>, cursor: Option<String>, key: CursorKey) -> 
 #[derive(Debug, Deserialize)]
 pub struct NoFilter {}
 
-/// The id in a path. A malformed id is not found.
+/// The id in a path. A malformed id is rejected with `not_found`.
 #[derive(Debug)]
 pub struct PathId<T>(pub T);
 
@@ -246,7 +246,7 @@ fn serde_error(location: FieldLocation, pointer: &str, message: &str) -> FieldEr
     field_error(location, pointer, Code::InvalidValue, &detail)
 }
 
-/// Replaces the names of Rust types in serde's messages by JSON types.
+/// Replaces the names of Rust types in serde's messages with JSON types.
 fn without_rust_types(expected: &str) -> &str {
     match expected {
         "u8" => "an integer from 0 to 255",
@@ -254,6 +254,8 @@ fn without_rust_types(expected: &str) -> &str {
         "u32" => "an integer from 0 to 4294967295",
         "u64" | "usize" => "a non-negative integer",
         "i32" | "i64" => "an integer",
+        "a sequence" => "an array",
+        "a map" => "an object",
         _ if expected.starts_with("struct ") => "an object",
         other => other,
     }
@@ -363,10 +365,10 @@ mod tests {
         let detail = |body: &str| parse_json::<Widget>(body.as_bytes()).unwrap_err().detail;
         assert_eq!(detail(r#"{"name": 5}"#), "expected a string");
         assert_eq!(detail(r#"{"name": "a", "seats": -1}"#), "expected an integer from 0 to 4294967295");
-        assert_eq!(detail(r#"{"name": "a", "parts": 1}"#), "expected a sequence");
+        assert_eq!(detail(r#"{"name": "a", "parts": 1}"#), "expected an array");
         assert_eq!(detail(r#"{"name": "a", "parts": [1]}"#), "expected an object");
         assert_eq!(detail(r#"{"name": "a", "color": "Blue"}"#), "expected `Red`");
-        assert_eq!(detail(r#"{"name": "a", "color": null, "parts": {}}"#), "expected a sequence");
+        assert_eq!(detail(r#"{"name": "a", "color": null, "parts": {}}"#), "expected an array");
         assert_eq!(detail(r#"{"name": "a", "color": 1}"#), "expected a string");
         assert_eq!(detail("{}"), "missing field `name`");
         assert_eq!(detail(r#"{"name": "a", "name": "a"}"#), "duplicate field `name`");

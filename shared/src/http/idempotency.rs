@@ -65,12 +65,12 @@ pub struct StoredResponse {
 }
 
 impl StoredResponse {
-    /// A 201 response with the `Location` of the new resource and the resource.
+    /// Creates a 201 response with the new resource and its `Location`.
     pub fn created(location: String, body: &impl Serialize) -> Result<Self, Problem> {
         Self::json(StatusCode::CREATED, Some(location), body)
     }
 
-    /// A 200 response with a resource and its `ETag`.
+    /// Creates a 200 response with a resource and its `ETag`.
     pub fn ok(body: &impl Serialize) -> Result<Self, Problem> {
         Self::json(StatusCode::OK, None, body)
     }
@@ -243,7 +243,7 @@ fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
     key.map(str::to_owned).ok_or_else(|| Problem::new(Code::IdempotencyKeyInvalid, detail))
 }
 
-/// Removes the double quotes around a key, if it has both.
+/// Removes the double quotes around a key, if it has them. Returns `None` if the closing one is missing.
 fn unquoted(text: &str) -> Option<&str> {
     let text = text.trim();
     match text.strip_prefix('"') {

@@ -139,7 +139,7 @@ impl Drop for RequestLog {
         let [issued, activated, heartbeats, signatures, refused, rate_limited] =
             Metric::ALL.map(|metric| self.metrics.value(metric));
         // tracing needs the level at compile time.
-        macro_rules! write {
+        macro_rules! log_request {
             ($level:ident, $cause:expr) => {
                 tracing::$level!(
                     method,
@@ -161,9 +161,9 @@ impl Drop for RequestLog {
             };
         }
         self.span.in_scope(|| match (status, cause) {
-            (None, _) => write!(warn, "the client disconnected before the response"),
-            (_, Some(cause)) => write!(error, cause),
-            (_, None) => write!(info, None::<&str>),
+            (None, _) => log_request!(warn, "the client disconnected before the response"),
+            (_, Some(cause)) => log_request!(error, cause),
+            (_, None) => log_request!(info, None::<&str>),
         });
     }
 }

@@ -68,19 +68,19 @@ impl Problem {
         Self { code, detail: detail.into(), errors: Vec::new(), retry_after_seconds: None, cause: None }
     }
 
-    /// A 404 response. Resources that do not exist and resources of another customer get the same response, byte for
+    /// Creates a 404 response. Resources that do not exist and resources of another customer get the same response, byte for
     /// byte.
     pub fn not_found() -> Self {
         Self::new(Code::NotFound, "not found")
     }
 
-    /// A 500 response. The cause is only logged.
+    /// Creates a 500 response. The cause is only logged.
     pub fn internal(cause: impl Into<String>) -> Self {
         let detail = "internal server error: retry the request, and report the trace_id if it fails again";
         Self { cause: Some(cause.into()), ..Self::new(Code::InternalError, detail) }
     }
 
-    /// A 503 response, for an unavailable dependency. The cause is only logged.
+    /// Creates a 503 response, for an unavailable dependency. The cause is only logged.
     pub fn unavailable(cause: impl Into<String>) -> Self {
         let detail = "service temporarily unavailable: retry in a few seconds";
         Self {
@@ -90,12 +90,12 @@ impl Problem {
         }
     }
 
-    /// A 429 response. The caller may retry after `seconds`.
+    /// Creates a 429 response. The caller may retry after `seconds`.
     pub fn rate_limited(seconds: u64, detail: impl Into<String>) -> Self {
         Self { retry_after_seconds: Some(seconds.max(1)), ..Self::new(Code::RateLimited, detail) }
     }
 
-    /// Turns `response` into the error response of this problem, such as an HTML page: sets its status, `Retry-After`
+    /// Turns `response`, such as an HTML page, into the error response of this problem: sets its status, `Retry-After`
     /// and the error that is logged.
     pub fn attach_to(&self, mut response: Response) -> Response {
         *response.status_mut() = self.status();

@@ -1,4 +1,4 @@
-//! Responses: lists, resources with an `ETag`, and preconditions.
+//! Response types (lists, new resources, resources with an `ETag`) and the precondition `If-Match`.
 
 use axum::{
     Json,

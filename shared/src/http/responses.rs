@@ -31,7 +31,7 @@ macro_rules! problems {
 }
 
 problems! {
-    /// Any endpoint: a dependency is unavailable, or an internal error.
+    /// Any endpoint can fail because of an unavailable dependency or an internal error.
     pub ServerErrors: Unavailable InternalError;
     /// The caller must authenticate. Failed attempts count against the client's address.
     pub Authenticated: Unauthenticated RateLimited;

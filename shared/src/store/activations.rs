@@ -28,7 +28,7 @@ const PUBLIC_KEY: &str = "public_key";
 
 /// The attributes of an activation. The license key and the machine follow from the item's key.
 #[derive(Serialize, Deserialize)]
-struct MachineRecord {
+struct ActivationRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seat: Option<u32>,
     generation: u32,
@@ -46,7 +46,7 @@ struct MachineRecord {
 }
 
 pub(super) fn activation_item(activation: &Activation) -> Result<Item, StoreError> {
-    let record = MachineRecord {
+    let record = ActivationRecord {
         seat: activation.seat,
         generation: activation.generation,
         machine_id: activation.machine_id.clone(),
@@ -58,7 +58,7 @@ pub(super) fn activation_item(activation: &Activation) -> Result<Item, StoreErro
         lease_expires_at: whole_second(activation.lease_expires_at),
         ended_at: activation.ended_at,
     };
-    let mut item = to_item(keys::machine(activation.id.license, activation.id.machine), &record)?;
+    let mut item = to_item(keys::activation(activation.id.license, activation.id.machine), &record)?;
     item.insert("life".to_owned(), nonce(&activation.id));
     if let Some(key) = &activation.public_key {
         item.insert(PUBLIC_KEY.to_owned(), public_key(key));
@@ -70,7 +70,7 @@ pub(super) fn parse_activation(item: &Item) -> Result<Activation, StoreError> {
     let invalid = |attribute: &str| StoreError::InvalidItem(format!("activation: {attribute}"));
     let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
     let license = text("PK").and_then(|pk| keys::parse_id_suffix(pk, "LICENSE#")).ok_or_else(|| invalid("PK"))?;
-    let machine = text("SK").and_then(|sk| sk.strip_prefix(keys::MACHINE)?.parse::<MachineHash>().ok());
+    let machine = text("SK").and_then(|sk| sk.strip_prefix(keys::ACTIVATION)?.parse::<MachineHash>().ok());
     let nonce = item.get("life").and_then(|nonce| nonce.as_b().ok()?.as_ref().try_into().ok());
     let id = ActivationId {
         license,
@@ -78,7 +78,7 @@ pub(super) fn parse_activation(item: &Item) -> Result<Activation, StoreError> {
         nonce: nonce.ok_or_else(|| invalid("life"))?,
     };
     let public_key = item.get(PUBLIC_KEY).map(|value| parse_public_key(value).ok_or_else(|| invalid(PUBLIC_KEY)));
-    let record: MachineRecord = from_item(item.clone())?;
+    let record: ActivationRecord = from_item(item.clone())?;
     Ok(Activation {
         id,
         seat: record.seat,
@@ -150,7 +150,7 @@ pub enum DeactivateOutcome {
 impl Table {
     /// Reads the activation of a machine, live or ended.
     pub async fn activation(&self, license: LicenseId, machine: MachineHash) -> Result<Option<Activation>, StoreError> {
-        self.get(keys::machine(license, machine)).await?.as_ref().map(parse_activation).transpose()
+        self.get(keys::activation(license, machine)).await?.as_ref().map(parse_activation).transpose()
     }
 
     /// Renews an activation and extends its lease. If the lease already ends later, only the other attributes are
@@ -165,7 +165,7 @@ impl Table {
                 .value(":lease", lease.clone())
         };
         let update = |condition| {
-            let update = ItemUpdate::new(keys::machine(renewal.id.license, renewal.id.machine), condition)
+            let update = ItemUpdate::new(keys::activation(renewal.id.license, renewal.id.machine), condition)
                 .set("last_heartbeat_at", s(renewal.at.to_string()))
                 .set("last_ip", s(renewal.ip));
             let update = match renewal.machine_name {
@@ -226,7 +226,7 @@ impl Table {
     pub async fn activations(&self, license: &License, paging: &PageRequest) -> Result<Page<Activation>, ListError> {
         let query = Query {
             filter: Some(live_condition(license)),
-            ..Query::prefix(keys::license_partition(license.id), keys::MACHINE)
+            ..Query::prefix(keys::license_partition(license.id), keys::ACTIVATION)
         };
         let list = format!("activations {}", license.id);
         let page = paginate_query(self, query, &list, paging).await?;
@@ -243,11 +243,11 @@ impl Table {
         start: MachineHash,
     ) -> Result<Vec<Activation>, StoreError> {
         let partition = keys::license_partition(license.id);
-        let start = format!("{}{start}", keys::MACHINE);
-        let end = format!("{}{}", keys::MACHINE, HEXLOWER.encode(&[0xff; 32]));
+        let start = format!("{}{start}", keys::ACTIVATION);
+        let end = format!("{}{}", keys::ACTIVATION, HEXLOWER.encode(&[0xff; 32]));
         let lapsed =
             live_condition(license).and("lease_expires_at <= :lapsed").value(":lapsed", n(whole_second(lapsed_before)));
-        for (from, to) in [(start.clone(), end), (keys::MACHINE.to_owned(), start)] {
+        for (from, to) in [(start.clone(), end), (keys::ACTIVATION.to_owned(), start)] {
             let mut query = Query {
                 filter: Some(lapsed.clone()),
                 limit: Some(LAPSED_QUERY_LIMIT),
@@ -272,7 +272,7 @@ impl Table {
         let query = Query {
             filter: Some(live_condition(license)),
             attributes: Some(&["SK"]),
-            ..Query::prefix(keys::license_partition(license.id), keys::MACHINE)
+            ..Query::prefix(keys::license_partition(license.id), keys::ACTIVATION)
         };
         Ok(self.query_all(query).await?.len())
     }
@@ -280,7 +280,7 @@ impl Table {
 
 /// Returns the update that ends an activation. The item is deleted after a retention period.
 pub(super) fn tombstone(activation: &Activation, condition: Condition, at: Timestamp) -> ItemUpdate {
-    ItemUpdate::new(keys::machine(activation.id.license, activation.id.machine), condition)
+    ItemUpdate::new(keys::activation(activation.id.license, activation.id.machine), condition)
         .set("ended_at", s(at.to_string()))
         .set(TTL_ATTRIBUTE, n(whole_second(at) + TOMBSTONE_RETENTION.as_secs()))
 }
@@ -288,7 +288,7 @@ pub(super) fn tombstone(activation: &Activation, condition: Condition, at: Times
 /// The number of machines that are read per query to find lapsed activations.
 const LAPSED_QUERY_LIMIT: i32 = 200;
 
-/// The activation is live under this license key.
+/// Requires that the activation is live under this license key.
 fn live_condition(license: &License) -> Condition {
     let live = Condition::new("generation = :generation AND attribute_not_exists(ended_at)")
         .value(":generation", n(license.generation));

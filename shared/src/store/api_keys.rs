@@ -43,7 +43,7 @@ impl Table {
         Ok(Some(StoredApiKey { key: from_item(item)?, sha256 }))
     }
 
-    /// Reads a page of API keys, newest set.
+    /// Reads a page of API keys, newest first.
     pub async fn api_keys(&self, paging: &PageRequest) -> Result<Page<ApiKey>, ListError> {
         let newest_first = Query { descending: true, ..Query::prefix(keys::API_KEYS.to_owned(), "key_") };
         let page = paginate_query(self, newest_first, "API keys", paging).await?;
@@ -70,7 +70,7 @@ impl Table {
         }
         loop {
             for transaction in [&with_set, &with_new_set] {
-                match self.commit_once(transaction.clone(), completion).await? {
+                match self.commit_with_completion(transaction.clone(), completion).await? {
                     CommitOutcome::ConditionFailed(failures) if !failures.failed(0) => {}
                     _ => return Ok(()),
                 }

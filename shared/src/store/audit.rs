@@ -43,11 +43,11 @@ impl Table {
             return Ok(Inconsistencies::default());
         }
         let list = |prefix| self.query_all(Query::prefix(keys::license_partition(license.id), prefix));
-        let (seats, activations) = try_join(list(keys::SEAT), list(keys::MACHINE)).await?;
+        let (seats, activations) = try_join(list(keys::SEAT), list(keys::ACTIVATION)).await?;
         let candidates = InconsistencyCandidates::find(license, seats, &activations)?;
         let orphaned = candidates.seats.into_iter().map(|(seat, item)| self.confirm_orphaned(seat, item)).collect();
         let seatless = candidates.activations.into_iter().map(|activation| self.confirm_seatless(activation)).collect();
-        Ok(Inconsistencies { seats: confirmed(orphaned).await?, activations: confirmed(seatless).await? })
+        Ok(Inconsistencies { seats: run_checks(orphaned).await?, activations: run_checks(seatless).await? })
     }
 
     /// Returns the seat if no activation holds it and it was not changed since `as_read`.
@@ -84,7 +84,7 @@ impl Table {
         let mut transaction = Transaction::new();
         transaction
             .delete(keys::seat(seat.id.license, seat.number), seat.still_held())
-            .check(keys::machine(seat.id.license, seat.id.machine), not_held);
+            .check(keys::activation(seat.id.license, seat.id.machine), not_held);
         self.commit(&transaction).await.map(|_| ())
     }
 
@@ -106,7 +106,7 @@ impl Table {
     pub async fn record_audit(&self, event: &Event, completion: Option<&Completion>) -> Result<(), StoreError> {
         let mut transaction = Transaction::new();
         transaction.put_always(event_item(event)?);
-        match self.commit_once(transaction, completion).await? {
+        match self.commit_with_completion(transaction, completion).await? {
             CommitOutcome::Done => Ok(()),
             CommitOutcome::ConditionFailed(_) => Err(StoreError::Contended),
         }
@@ -139,7 +139,7 @@ impl InconsistencyCandidates {
         };
         let activations = by_machine.values().filter(is_seatless).cloned().collect();
         let is_orphaned = |(seat, _): &(SeatHolder, Item)| {
-            let is_current = seat.generation == license.generation && license.seat_counts(Some(seat.number));
+            let is_current = seat.generation == license.generation && license.is_within_seat_limit(Some(seat.number));
             is_current && !by_machine.get(&seat.id.machine).is_some_and(|activation| refers_to(activation, seat))
         };
         let seats = by_number.into_values().filter(is_orphaned).collect();
@@ -152,8 +152,8 @@ fn refers_to(activation: &Activation, seat: &SeatHolder) -> bool {
     activation.id == seat.id && activation.seat == Some(seat.number) && activation.ended_at.is_none()
 }
 
-/// Runs checks concurrently and returns their results.
-async fn confirmed<T>(checks: Vec<impl Future<Output = Result<Option<T>, StoreError>>>) -> Result<Vec<T>, StoreError> {
+/// Runs checks concurrently and returns the inconsistencies that they confirm.
+async fn run_checks<T>(checks: Vec<impl Future<Output = Result<Option<T>, StoreError>>>) -> Result<Vec<T>, StoreError> {
     let confirmed: Vec<Option<T>> = stream::iter(checks).buffered(MAX_CONCURRENCY).try_collect().await?;
     Ok(confirmed.into_iter().flatten().collect())
 }

@@ -9,7 +9,7 @@ use super::StoreError;
 /// The maximum number of attempts. Each failure means that another write succeeded, so contention ends quickly.
 const MAX_ATTEMPTS: u32 = 24;
 /// The maximum pause, in milliseconds. The pauses of a request add up to two seconds on average, and four at most.
-const MAX_PAUSE: u64 = 160;
+const MAX_PAUSE_MS: u64 = 160;
 
 /// Counts the failed attempts of a write and pauses between them.
 ///
@@ -49,7 +49,7 @@ impl Backoff {
 /// Returns a random pause of up to 5 ms after the first failure, doubling with each failure ("full jitter"). It may be
 /// zero: concurrent writers that all wait for the same time would conflict again.
 fn pause(failures: u32, random: &mut impl rand::Rng) -> Duration {
-    let max = (5_u64 << (failures - 1).min(10)).min(MAX_PAUSE);
+    let max = (5_u64 << (failures - 1).min(10)).min(MAX_PAUSE_MS);
     Duration::from_micros(random.random_range(0..=max * 1000))
 }
 

@@ -118,7 +118,7 @@ impl Table {
             transaction.put_always(entry.item()?);
         }
         transaction.put(version, unchanged);
-        Ok(match self.commit_once(transaction, completion).await? {
+        Ok(match self.commit_with_completion(transaction, completion).await? {
             CommitOutcome::Done => WriteOutcome::Done,
             CommitOutcome::ConditionFailed(_) => WriteOutcome::Conflict,
         })

@@ -74,7 +74,7 @@ impl Table {
         transaction
             .put(email_item(customer)?, absent_or_own(customer.id))
             .put(customer_item(customer, 1)?, Condition::absent());
-        Ok(match self.commit_once(transaction, completion).await? {
+        Ok(match self.commit_with_completion(transaction, completion).await? {
             CommitOutcome::ConditionFailed(failures) if failures.failed(0) => AddCustomerOutcome::EmailTaken,
             // Ids are unique: an existing item was written by an earlier attempt of this request.
             _ => AddCustomerOutcome::Done,
@@ -115,7 +115,7 @@ impl Table {
             .put(subject_item(customer.id, issuer_and_subject)?, absent_or_own(customer.id))
             .put(email_item(customer)?, absent_or_own(customer.id))
             .put(customer_item(customer, 1)?, Condition::absent());
-        Ok(match self.commit_once(transaction, completion).await? {
+        Ok(match self.commit_with_completion(transaction, completion).await? {
             CommitOutcome::ConditionFailed(failures) if failures.failed(0) || failures.failed(1) => {
                 RegisterOutcome::Conflict
             }
@@ -140,7 +140,7 @@ impl Table {
             .set("version", n(read.version + 1));
         let mut transaction = Transaction::new();
         transaction.update(&update).put(subject_item(customer.id, issuer_and_subject)?, absent_or_own(customer.id));
-        Ok(match self.commit_once(transaction, completion).await? {
+        Ok(match self.commit_with_completion(transaction, completion).await? {
             CommitOutcome::Done => RegisterOutcome::Done,
             CommitOutcome::ConditionFailed(_) => RegisterOutcome::Conflict,
         })
@@ -224,7 +224,7 @@ fn subject_item(customer_id: CustomerId, issuer_and_subject: &str) -> Result<Ite
     to_item(keys::subject(issuer_and_subject), &OwnerRecord { customer_id })
 }
 
-/// The record does not exist or belongs to this customer, so that a retried write succeeds.
+/// Requires that the record does not exist or belongs to this customer, so that a retried write succeeds.
 fn absent_or_own(id: CustomerId) -> Condition {
     Condition::new("attribute_not_exists(PK) OR customer_id = :customer").value(":customer", s(id.to_string()))
 }

@@ -66,7 +66,7 @@ impl Reservation {
         b(self.attempt)
     }
 
-    /// The record is reserved by this attempt and not completed.
+    /// Requires that the record is reserved by this attempt and not completed.
     fn still_reserved(&self) -> Condition {
         Condition::new("claim = :claim AND attribute_not_exists(answer)").value(":claim", self.attribute())
     }
@@ -137,7 +137,7 @@ impl Table {
 
     /// Writes a transaction together with the completion of its request. The completion is the last write of the
     /// transaction, so the indexes of the other writes do not change.
-    pub(super) async fn commit_once(
+    pub(super) async fn commit_with_completion(
         &self,
         mut transaction: Transaction,
         completion: Option<&Completion>,

@@ -86,7 +86,7 @@ impl Table {
         if let Some(key) = update.added {
             transaction.put(to_item(keys::signing_key(&key.kid), key)?, Condition::absent());
         }
-        Ok(matches!(self.commit_once(transaction, update.completion).await?, CommitOutcome::Done))
+        Ok(matches!(self.commit_with_completion(transaction, update.completion).await?, CommitOutcome::Done))
     }
 
     /// Extends the maximum token lifetime of a key before a token with that lifetime is signed. Returns false if the

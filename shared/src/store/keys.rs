@@ -27,7 +27,7 @@ pub const LICENSES: &str = "LICENSES";
 /// The sort key prefix of seats.
 pub const SEAT: &str = "SEAT#";
 /// The sort key prefix of activations.
-pub const MACHINE: &str = "MACHINE#";
+pub const ACTIVATION: &str = "MACHINE#";
 /// The sort key prefix of signing keys.
 pub const SIGNING_KEY: &str = "KEY#";
 /// The number of index partitions for the events of a day. One partition accepts about 1,000 writes per second.
@@ -121,8 +121,8 @@ pub fn seat(license: LicenseId, number: u32) -> Key {
 }
 
 /// An activation.
-pub fn machine(license: LicenseId, machine: MachineHash) -> Key {
-    Key::new(license_partition(license), format!("{MACHINE}{machine}"))
+pub fn activation(license: LicenseId, machine: MachineHash) -> Key {
+    Key::new(license_partition(license), format!("{ACTIVATION}{machine}"))
 }
 
 /// An event.

@@ -1,5 +1,5 @@
 //! Writes of license keys: issuing, state transitions, regenerating and revoking. Each write sets only the attributes
-//! that it changes, on condition of the state that was read, in one transaction with its event.
+//! that it changes, on condition that the state is still the one that was read, in one transaction with its event.
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use super::{
     idempotency::Completion,
     keys,
     licenses::{
-        ACTIVE, CurrentRecord, KeyPointer, REVOKED, SUPERSEDED, SUSPENDED, Sealed, license_item, parse_license,
+        ACTIVE, CurrentRecord, KeyPointer, REVOKED, SUPERSEDED, SUSPENDED, SealedValues, license_item, parse_license,
     },
     table::{Item, StoreError, Table, UpdateOutcome, b, key_only_item, n, s, to_item},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
@@ -23,7 +23,7 @@ pub struct NewLicense<'a> {
     /// The key string.
     pub key: &'a KeyString,
     /// The sealed token and key string.
-    pub sealed: Sealed,
+    pub sealed: SealedValues,
     /// The event that the license key was issued.
     pub event: &'a Event,
     /// The customer's current license key for the product, as read.
@@ -56,7 +56,7 @@ pub struct Regeneration<'a> {
     /// The new key string.
     pub key: &'a KeyString,
     /// The sealed token and key string.
-    pub sealed: Sealed,
+    pub sealed: SealedValues,
     /// The event that the license key was regenerated.
     pub event: &'a Event,
     /// The time at which the license key must not have expired.
@@ -147,7 +147,7 @@ impl Table {
             let claim = to_item(keys::claim(license.customer_id, license.tier_id), &current)?;
             transaction.put(claim, Condition::absent());
         }
-        Ok(match self.commit_once(transaction, new.completion.as_ref()).await? {
+        Ok(match self.commit_with_completion(transaction, new.completion.as_ref()).await? {
             CommitOutcome::Done => IssueOutcome::Done,
             // Ids are unique: an existing item was written by an earlier attempt of this request.
             CommitOutcome::ConditionFailed(failures) if failures.old(0).is_some() => IssueOutcome::Done,
@@ -171,7 +171,7 @@ impl Table {
             .set_or_remove("revocation_reason", reason.map(s));
         let mut transaction = Transaction::new();
         transaction.update(&update).put_always(event_item(event)?);
-        Ok(match self.commit_once(transaction, completion).await? {
+        Ok(match self.commit_with_completion(transaction, completion).await? {
             CommitOutcome::Done => RevokeOutcome::Done,
             CommitOutcome::ConditionFailed(failures) => {
                 match failures.old(0).cloned().map(parse_license).transpose()? {
@@ -213,7 +213,7 @@ impl Table {
         };
         let mut transaction = Transaction::new();
         transaction.update(&update).put(event_item(event)?, Condition::absent());
-        Ok(match self.commit_once(transaction, completion).await? {
+        Ok(match self.commit_with_completion(transaction, completion).await? {
             CommitOutcome::Done => TransitionOutcome::Done,
             // Event ids are unique: an existing event was written by an earlier attempt of this transition. Retrying it
             // could extend the expiry twice.
@@ -242,7 +242,7 @@ impl Table {
             .put(to_item(keys::key_string(&regeneration.key.sha256()), &pointer)?, Condition::absent())
             .put_always(sealed_item(license.id, &regeneration.sealed))
             .put_always(event_item(regeneration.event)?);
-        Ok(match self.commit_once(transaction, regeneration.completion.as_ref()).await? {
+        Ok(match self.commit_with_completion(transaction, regeneration.completion.as_ref()).await? {
             CommitOutcome::Done => TransitionOutcome::Done,
             // Key strings are unique: an existing item was written by an earlier attempt of this request.
             CommitOutcome::ConditionFailed(failures) if failures.old(1).is_some() => TransitionOutcome::Done,
@@ -251,14 +251,24 @@ impl Table {
     }
 
     /// Stores a newer token of a license key. Returns false if the key string was changed since it was read.
-    pub async fn replace_sealed_token(&self, id: LicenseId, read: &Sealed, token: Vec<u8>) -> Result<bool, StoreError> {
+    pub async fn replace_sealed_token(
+        &self,
+        id: LicenseId,
+        read: &SealedValues,
+        token: Vec<u8>,
+    ) -> Result<bool, StoreError> {
         let as_read = Condition::new("license_key = :read").value(":read", b(read.license_key.clone()));
         let update = ItemUpdate::new(keys::sealed(id), as_read).set("token", b(token));
         Ok(matches!(self.update(&update).await?, UpdateOutcome::Done(_)))
     }
 
     /// Replaces the sealed values of a license key. Returns false if they were changed since they were read.
-    pub async fn replace_sealed(&self, id: LicenseId, read: &Sealed, new: &Sealed) -> Result<bool, StoreError> {
+    pub async fn replace_sealed(
+        &self,
+        id: LicenseId,
+        read: &SealedValues,
+        new: &SealedValues,
+    ) -> Result<bool, StoreError> {
         let as_read = Condition::new("license_key = :key AND #token = :token")
             .value(":key", b(read.license_key.clone()))
             .value(":token", b(read.token.clone()));
@@ -275,7 +285,7 @@ impl Table {
     }
 }
 
-/// The state, generation, expiry, tier and limits are those that were read.
+/// Requires that the state, generation, expiry, tier and limits are those that were read.
 fn as_read(read: &License) -> Condition {
     let state = Condition::new("#status = :status AND generation = :generation")
         .value(":status", s(read.state.as_str()))
@@ -283,7 +293,7 @@ fn as_read(read: &License) -> Condition {
     end_as_read(limits_as_read(state, read), read)
 }
 
-/// The expiry is the one that was read.
+/// Requires that the expiry is the one that was read.
 fn end_as_read(condition: Condition, read: &License) -> Condition {
     match read.expires_at {
         None => condition.and("attribute_not_exists(expires_at)"),
@@ -291,7 +301,7 @@ fn end_as_read(condition: Condition, read: &License) -> Condition {
     }
 }
 
-/// The tier and the limits are those that were read.
+/// Requires that the tier and the limits are those that were read.
 fn limits_as_read(condition: Condition, read: &License) -> Condition {
     let mut condition = condition.and("tier_id = :tier").value(":tier", s(read.tier_id.to_string()));
     for (name, placeholder, limit) in
@@ -305,7 +315,7 @@ fn limits_as_read(condition: Condition, read: &License) -> Condition {
     condition
 }
 
-fn sealed_item(id: LicenseId, sealed: &Sealed) -> Item {
+fn sealed_item(id: LicenseId, sealed: &SealedValues) -> Item {
     let mut item = key_only_item(keys::sealed(id));
     item.insert("token".to_owned(), b(sealed.token.clone()));
     item.insert("license_key".to_owned(), b(sealed.license_key.clone()));

@@ -126,7 +126,7 @@ pub struct KeyPointer {
 
 /// The sealed values of a license key.
 #[derive(Debug, Clone)]
-pub struct Sealed {
+pub struct SealedValues {
     /// The sealed token that was issued last.
     pub token: Vec<u8>,
     /// The sealed key string.
@@ -180,13 +180,13 @@ impl Table {
     }
 
     /// Reads the sealed values of a license key.
-    pub async fn sealed(&self, id: LicenseId) -> Result<Option<Sealed>, StoreError> {
+    pub async fn sealed(&self, id: LicenseId) -> Result<Option<SealedValues>, StoreError> {
         let Some(item) = self.get(keys::sealed(id)).await? else { return Ok(None) };
         let part = |name: &str| item.get(name).and_then(|value| Some(value.as_b().ok()?.as_ref().to_vec()));
         let sealed = part("token").zip(part("license_key"));
         let (token, license_key) =
             sealed.ok_or_else(|| StoreError::InvalidItem(format!("sealed values of license {id}")))?;
-        Ok(Some(Sealed { token, license_key }))
+        Ok(Some(SealedValues { token, license_key }))
     }
 
     /// Reads a page of license keys, sorted by the time they were issued.

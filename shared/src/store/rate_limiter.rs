@@ -1,5 +1,5 @@
-//! The rate limiter. Counters are stored in the table, so that all instances of a function share them. Full
-//! buckets are also cached in memory, so that requests above a limit cause no writes.
+//! The rate limiter. Counters are stored in the table, so that all instances of a function share them. Full buckets are
+//! also cached in memory, so that requests above a limit cause no writes.
 
 use std::{
     collections::HashMap,
@@ -40,11 +40,11 @@ pub enum RateLimitError {
 
 /// A cache of the buckets that this process knows to be full. Clones share the cache.
 #[derive(Debug, Clone, Default)]
-pub struct RateLimiter(Arc<Mutex<HashMap<String, Full>>>);
+pub struct RateLimiter(Arc<Mutex<HashMap<String, FullBucket>>>);
 
 /// A bucket that is full until its window ends. It is not full if the limit has been raised since.
 #[derive(Debug, Clone, Copy)]
-struct Full {
+struct FullBucket {
     max: u64,
     end: i64,
 }
@@ -65,7 +65,7 @@ impl RateLimiter {
             full.retain(|_, full| full.end > now.as_second());
         }
         if full.len() < MAX_CACHED {
-            full.insert(bucket.key(now), Full { max: bucket.limit.max, end: bucket.window(now).end });
+            full.insert(bucket.key(now), FullBucket { max: bucket.limit.max, end: bucket.window(now).end });
         }
     }
 

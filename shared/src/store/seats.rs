@@ -67,12 +67,12 @@ impl SeatHolder {
     }
 }
 
-/// The seat is held by this activation.
+/// Requires that the seat is held by this activation.
 pub(super) fn still_held_by(holder: &Activation) -> Condition {
     held_by(&holder.id, holder.generation)
 }
 
-/// The seat is free or held by another activation.
+/// Requires that the seat is free or held by another activation.
 pub(super) fn not_held_by(activation: &Activation) -> Condition {
     let held = still_held_by(activation);
     Condition { expression: format!("attribute_not_exists(PK) OR NOT ({})", held.expression), ..held }
@@ -154,11 +154,11 @@ impl Table {
         self.add_activation(&mut transaction, new).await?;
         transaction
             .put(seat_item(new.activation, number), still_held_by(lapsed))
-            .delete(keys::machine(lapsed.id.license, lapsed.id.machine), still_lapsed);
+            .delete(keys::activation(lapsed.id.license, lapsed.id.machine), still_lapsed);
         activation_outcome(new, self.commit(&transaction).await?)
     }
 
-    /// Adds the writes that every activation has: the whole activation item, on condition that there is no live
+    /// Adds the writes that every activation needs: the whole activation item, on condition that there is no live
     /// activation of the machine; the event; and the deletion of the previous activation's seat if it is outside of a
     /// reduced limit. The activation item is the first write.
     async fn add_activation(&self, transaction: &mut Transaction, new: NewActivation<'_>) -> Result<(), StoreError> {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::domain::{
     CustomerId, EventType, License,
-    statistics::{Day, MAX_LATEST_EVENTS, Statistics, StatisticsBuilder, days_until, latest_events},
+    statistics::{DayCounts, MAX_LATEST_EVENTS, Statistics, StatisticsBuilder, days_until, latest_events},
 };
 
 /// The number of concurrent queries. It is low, so that other requests are not throttled.
@@ -91,12 +91,12 @@ impl Table {
     }
 
     /// Counts the events of a day, or returns the previous counts if no event can have been added since.
-    async fn day(&self, date: Date, previous: &[Day], now: Timestamp) -> Result<Day, StoreError> {
+    async fn day(&self, date: Date, previous: &[DayCounts], now: Timestamp) -> Result<DayCounts, StoreError> {
         if let Some(known) = previous.iter().find(|day| day.date == date && day.is_settled()) {
             return Ok(known.clone());
         }
         let shards = (0..keys::EVENT_SHARDS).map(|shard| self.event_types(date, shard));
-        let mut day = Day::new(date, now);
+        let mut day = DayCounts::new(date, now);
         for event_type in try_join_all(shards).await?.into_iter().flatten() {
             day.count(event_type);
         }

@@ -24,12 +24,12 @@ impl Condition {
         Self { expression: expression.into(), values: HashMap::new() }
     }
 
-    /// The item does not exist.
+    /// Requires that the item does not exist.
     pub fn absent() -> Self {
         Self::new("attribute_not_exists(PK)")
     }
 
-    /// The item exists.
+    /// Requires that the item exists.
     pub fn present() -> Self {
         Self::new("attribute_exists(PK)")
     }
@@ -67,7 +67,7 @@ pub struct ItemUpdate {
 
 impl ItemUpdate {
     /// Creates an update of the item at `key`. The existence of the item is always part of the condition, so that an
-    /// update never creates an item again that was deleted.
+    /// update never recreates a deleted item.
     pub fn new(key: Key, condition: Condition) -> Self {
         let (set, add, remove_members, remove) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { key, set, add, remove_members, remove, condition }

@@ -43,8 +43,8 @@ impl KeyRotator {
     /// Creates a rotator for the ring of a table. `root_handles` are the handles of the root keys. All of them are
     /// listed for apps to build in, and the first signs.
     ///
-    /// To replace a root key, add the new one at the end. Move it to the front once every app in the field has it built
-    /// in, and remove the old one once no app relies on it alone.
+    /// To replace a root key, add the new one at the end. Move it to the front once every app in use has it built in,
+    /// and remove the old one once no app relies on it alone.
     pub fn new(
         table: Table,
         signer: Arc<dyn Signer>,
@@ -126,7 +126,7 @@ impl KeyRotator {
         loop {
             let ring = self.table.ring().await?;
             if ring.pending_key != Some(pending) {
-                // Another process considered this one dead, and has found the key or created another.
+                // Another process assumed that this one had crashed, and has found the key or created another.
                 return Ok(());
             }
             let key = ring.admit(key.clone(), now);

@@ -25,14 +25,14 @@ const RENEW_AFTER: SignedDuration = SignedDuration::from_hours(24);
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 #[derive(Serialize)]
-struct Header<'a> {
+struct KeySetHeader<'a> {
     alg: &'a str,
     typ: &'a str,
     kid: &'a str,
 }
 
 #[derive(Serialize)]
-struct Claims<'a> {
+struct KeySetClaims<'a> {
     iss: &'a str,
     sub: &'a str,
     iat: i64,
@@ -61,8 +61,9 @@ pub(super) async fn sign(
     let issued_at = earliest.map_or(now, |earliest| earliest.max(now));
     let expires_at = issued_at.checked_add(LIFETIME).unwrap_or(Timestamp::MAX);
     let keys = ring.published().map(Jwk::from).collect();
-    let header = Header { alg: "RS256", typ: TYPE, kid: &root.kid };
-    let claims = Claims { iss: issuer, sub: issuer, iat: whole_second(issued_at), exp: whole_second(expires_at), keys };
+    let header = KeySetHeader { alg: "RS256", typ: TYPE, kid: &root.kid };
+    let claims =
+        KeySetClaims { iss: issuer, sub: issuer, iat: whole_second(issued_at), exp: whole_second(expires_at), keys };
     let jwt = token::sign(signer, &root.handle, &header, &claims).await?;
     verify(&jwt, root, issuer).map_err(|_| token::rejected("the root key's signature is invalid"))?;
     let issuer = issuer.to_owned();

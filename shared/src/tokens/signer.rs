@@ -76,7 +76,7 @@ pub trait Signer: Debug + Send + Sync {
     /// Returns the public key.
     fn public_key<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<PublicKey, SignError>>;
 
-    /// Checks that a key exists and can sign, without a signature.
+    /// Checks that a key exists and can sign, without signing anything.
     fn check<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<(), SignError>>;
 
     /// Hashes and signs `message`. The signature has the length of the key's modulus.

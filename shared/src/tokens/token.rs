@@ -162,7 +162,7 @@ impl Tokens {
         }
     }
 
-    /// Checks that there is a current key and that the signer can use it, without a signature.
+    /// Checks that there is a current key and that the signer can use it, without signing anything.
     pub async fn check_signer(&self, now: Timestamp) -> Result<(), TokenError> {
         let current = self.ring.current(now).await?.ok_or_else(|| rejected(NO_CURRENT_KEY))?;
         self.signer.check(&current.handle).await?;

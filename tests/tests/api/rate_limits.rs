@@ -9,12 +9,12 @@ const VALIDATE: &str = "license-keys/validate";
 
 /// Three failed authentication attempts per minute.
 fn three_failed_attempts() -> RateLimits {
-    RateLimits { auth_throttle: Some(Limit { max: 3, seconds: 60 }), activations: None }
+    RateLimits { failed_auth: Some(Limit { max: 3, seconds: 60 }), activations: None }
 }
 
 /// Three activations and searches for a seat, independent of the number of seats.
 fn three_activations() -> RateLimits {
-    RateLimits { auth_throttle: None, activations: Some(ActivationRateLimit { per_seat: 0, extra: 3 }) }
+    RateLimits { failed_auth: None, activations: Some(ActivationRateLimit { per_seat: 0, base: 3 }) }
 }
 
 async fn start(rate_limits: RateLimits) -> Stack {
@@ -236,8 +236,7 @@ async fn activations_without_a_free_seat_count_towards_the_limit() {
 #[tokio::test]
 async fn a_larger_seat_limit_raises_the_rate_limit_immediately() {
     let stack =
-        start(RateLimits { auth_throttle: None, activations: Some(ActivationRateLimit { per_seat: 1, extra: 0 }) })
-            .await;
+        start(RateLimits { failed_auth: None, activations: Some(ActivationRateLimit { per_seat: 1, base: 0 }) }).await;
     let license = stack.operator.issue_new_license(1).await;
     let first = stack.anonymous.activate(&license.license_key, "one").await.expect_status(201);
     deactivate(&stack.operator, &first).await;
@@ -254,7 +253,7 @@ async fn a_larger_seat_limit_raises_the_rate_limit_immediately() {
 #[tokio::test]
 async fn sixty_unsuccessful_seat_searches_per_minute_are_allowed_and_more_return_429() {
     let stack =
-        start(RateLimits { auth_throttle: None, activations: Some(ActivationRateLimit { per_seat: 0, extra: 1000 }) })
+        start(RateLimits { failed_auth: None, activations: Some(ActivationRateLimit { per_seat: 0, base: 1000 }) })
             .await;
     let license = stack.operator.issue_new_license(1).await;
     let activate = async |machine: &str| stack.anonymous.activate(&license.license_key, machine).await;

@@ -10,7 +10,7 @@ use shared::{
     store::{
         keys,
         license_writes::{IssueOutcome, NewLicense, RevokeOutcome, SupersededLicense},
-        licenses::Sealed,
+        licenses::SealedValues,
         seats::{ActivationOutcome, NewActivation},
         table::s,
         transaction::Transaction,
@@ -179,7 +179,7 @@ async fn updates_do_not_recreate_a_deleted_license() {
     let issue = NewLicense {
         license: &License { id: IdGenerator::new(START).generate(), ..read.clone() },
         key: &key,
-        sealed: Sealed { token: vec![1], license_key: vec![2] },
+        sealed: SealedValues { token: vec![1], license_key: vec![2] },
         event: &issued,
         current: Some(read.id),
         supersedes: Some(superseding),
@@ -493,7 +493,7 @@ async fn a_lapsed_seat_is_taken_over_only_if_every_attribute_is_unchanged() {
         let new = NewActivation { activation: &new, previous: None, event: &event };
         table.take_over(new, &read, read.lease_expires_at).await.unwrap()
     };
-    let (machine, seat) = (keys::machine(read.id.license, read.id.machine), keys::seat(read.id.license, 0));
+    let (machine, seat) = (keys::activation(read.id.license, read.id.machine), keys::seat(read.id.license, 0));
     let later = (read.lease_expires_at.as_second() + 1).to_string();
     for (key, attribute, value) in [
         (&machine, "life", json!({"B": "AAAAAAAAAAAAAA=="})),

@@ -12,7 +12,7 @@ use shared::{
         Table,
         activations::{DeactivateOutcome, RenewOutcome, Renewal},
         license_writes::{IssueOutcome, NewLicense, SupersededLicense},
-        licenses::Sealed,
+        licenses::SealedValues,
         seats::{ActivationOutcome, NewActivation},
     },
 };
@@ -319,7 +319,7 @@ async fn a_key_is_issued_only_if_the_current_key_is_unchanged_since_the_read() {
     let issue = |current, supersedes| NewLicense {
         license: &license,
         key: &key,
-        sealed: Sealed { token: vec![1], license_key: vec![2] },
+        sealed: SealedValues { token: vec![1], license_key: vec![2] },
         event: &issued,
         current,
         supersedes,

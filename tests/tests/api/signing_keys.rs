@@ -152,7 +152,7 @@ async fn a_key_stays_published_until_its_longest_lived_token_has_expired() {
 
 #[tokio::test]
 async fn tokens_of_a_condemned_key_are_rejected_and_machines_can_activate_again() {
-    let rate_limits = RateLimits { auth_throttle: Some(Limit { max: 2, seconds: 60 }), activations: None };
+    let rate_limits = RateLimits { failed_auth: Some(Limit { max: 2, seconds: 60 }), activations: None };
     let stack = Stack::start_with(Options { rate_limits, ..Options::default() }).await;
     let license = stack.operator.issue_new_license(2).await;
     let app = &stack.anonymous;

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use shared::{
     domain::{
         Catalog, Event,
-        statistics::{Day, LicenseSummary, MAX_LATEST_EVENTS, Shortlist, Statistics, latest_events},
+        statistics::{DayCounts, LicenseSummary, MAX_LATEST_EVENTS, Shortlist, Statistics, latest_events},
     },
     http::Problem,
 };
@@ -104,7 +104,7 @@ fn stat_card(name: &str, count: u64, status: &str) -> Markup {
     }
 }
 
-fn daily_chart(title: &str, tone: Tone, days: &[Day], count: fn(&Day) -> u64) -> Markup {
+fn daily_chart(title: &str, tone: Tone, days: &[DayCounts], count: fn(&DayCounts) -> u64) -> Markup {
     chart::daily_chart(title, tone, &days.iter().map(|day| (day.date, count(day))).collect::<Vec<_>>())
 }
 

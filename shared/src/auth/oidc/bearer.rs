@@ -78,7 +78,7 @@ pub(super) struct UnverifiedBearer<'a> {
 }
 
 #[derive(Deserialize)]
-struct Claims {
+struct BearerClaims {
     /// A single issuer. `jsonwebtoken` alone would also accept an array.
     iss: String,
     sub: String,
@@ -144,7 +144,7 @@ impl<'a> UnverifiedBearer<'a> {
         validation.set_required_spec_claims(&["iss", "sub", "exp"]);
         validation.set_issuer(&[&rules.issuer]);
         validation.sub = None;
-        // `Claims::check` checks the times against the request's time, and the audience also against `client_id`.
+        // `BearerClaims::check` checks the times against the request's time, and the audience also against `client_id`.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         validation.validate_aud = false;
@@ -152,7 +152,7 @@ impl<'a> UnverifiedBearer<'a> {
         validation.leeway = 0;
         validation.reject_tokens_expiring_in_less_than = 0;
         let token =
-            jsonwebtoken::decode::<Claims>(self.text, key, &validation).map_err(|error| match error.kind() {
+            jsonwebtoken::decode::<BearerClaims>(self.text, key, &validation).map_err(|error| match error.kind() {
                 ErrorKind::InvalidIssuer => BearerTokenError::Issuer,
                 ErrorKind::InvalidSignature => BearerTokenError::Signature,
                 ErrorKind::InvalidAlgorithm => BearerTokenError::Algorithm,
@@ -172,7 +172,7 @@ fn is_bearer_type(typ: &str) -> bool {
     matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "at+jwt")
 }
 
-impl Claims {
+impl BearerClaims {
     fn check(&self, rules: &BearerTokenRules, now: Timestamp) -> Result<(), BearerTokenError> {
         if self.iss != rules.issuer {
             return Err(BearerTokenError::Issuer);

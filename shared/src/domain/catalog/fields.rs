@@ -14,11 +14,11 @@ const MAX_FEATURES: usize = 500;
 /// The maximum lifetime of a license token, in seconds: one year.
 const MAX_TOKEN_TTL: u32 = 31_536_000;
 /// The maximum grace period, in seconds: 30 days.
-const MAX_GRACE: u32 = 2_592_000;
+const MAX_GRACE_PERIOD: u32 = 2_592_000;
 /// The default lifetime of a license token, in seconds.
 pub const DEFAULT_TOKEN_TTL: u32 = 3600;
 /// The default heartbeat interval, in seconds, unless the token lifetime is shorter.
-const DEFAULT_HEARTBEAT: u32 = 900;
+const DEFAULT_HEARTBEAT_INTERVAL: u32 = 900;
 
 /// Validates a number of seats, `/max_users`.
 pub fn check_seats(errors: &mut ValidationErrors, max_users: Option<u32>) {
@@ -47,7 +47,7 @@ impl Tier {
     /// Returns the default heartbeat interval in seconds. It is never longer than the token lifetime, so that a token
     /// does not expire before the first heartbeat.
     pub fn default_heartbeat_interval(token_ttl_seconds: u32) -> u32 {
-        DEFAULT_HEARTBEAT.min(token_ttl_seconds)
+        DEFAULT_HEARTBEAT_INTERVAL.min(token_ttl_seconds)
     }
 
     /// Validates the fields that callers can set, without the rules that involve other catalog entries.
@@ -69,8 +69,8 @@ impl Tier {
 
     fn check_times(&self, errors: &mut ValidationErrors) {
         let ttl = self.token_ttl_seconds;
-        let grace = self.grace_period_seconds <= MAX_GRACE;
-        errors.check(grace, "/grace_period_seconds", format!("must be between 0 and {MAX_GRACE}"));
+        let grace = self.grace_period_seconds <= MAX_GRACE_PERIOD;
+        errors.check(grace, "/grace_period_seconds", format!("must be between 0 and {MAX_GRACE_PERIOD}"));
         if !(1..=MAX_TOKEN_TTL).contains(&ttl) {
             // The limits of the other two fields depend on this one, so they are not checked.
             errors.check(false, "/token_ttl_seconds", format!("must be between 1 and {MAX_TOKEN_TTL}"));
@@ -91,8 +91,8 @@ fn check_code(errors: &mut ValidationErrors, code: &str) {
 }
 
 fn check_texts(errors: &mut ValidationErrors, name: &str, description: Option<&str>) {
-    errors.name("/name", name, 200);
-    errors.text("/description", description, 2000);
+    errors.check_name("/name", name, 200);
+    errors.check_text("/description", description, 2000);
 }
 
 /// Returns whether `text` consists of lower-case letters, digits and, after the first character, `marks`.

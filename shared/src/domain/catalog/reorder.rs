@@ -61,7 +61,8 @@ fn shift<'a, I: Copy + 'a>(
     let is_up = step(0, 1) == Some(1);
     let mut changes = vec![(moved, last)];
     for (id, current) in in_the_way {
-        if if is_up { *current > last } else { *current < last } {
+        let is_past = if is_up { *current > last } else { *current < last };
+        if is_past {
             break;
         }
         last = step(last, GAP)?;
@@ -134,19 +135,19 @@ mod tests {
             let (moved, before) = (from.get(&list).0, to.map(|to| to.get(&list).0));
             let changes = reorder(&list, moved, before).unwrap();
             if !changes.is_empty() {
-                    let applied = part.index(changes.len());
-                    let part = apply(&list, &changes[..applied]);
+                let applied = part.index(changes.len());
+                let part = apply(&list, &changes[..applied]);
                 let others = |list: &[(u32, i32)]| ids(list).into_iter().filter(|id| *id != moved).collect::<Vec<_>>();
                 prop_assert_eq!(others(&part), others(&list));
-                    let position = |list: &[(u32, i32)]| ids(list).iter().position(|id| *id == moved);
-                    let whole = apply(&list, &changes);
-                    let ends = [position(&list), position(&whole)];
-                    prop_assert!((ends.iter().min()..=ends.iter().max()).contains(&Some(&position(&part))));
-                    // Reordering the partially changed list needs no more than the remaining changes, and has the same
-                    // result.
-                    let left = reorder(&part, moved, before).unwrap();
-                    prop_assert!(left.len() <= changes.len() - applied);
-                    prop_assert_eq!(ids(&apply(&part, &left)), ids(&whole));
+                let position = |list: &[(u32, i32)]| ids(list).iter().position(|id| *id == moved);
+                let whole = apply(&list, &changes);
+                let ends = [position(&list), position(&whole)];
+                prop_assert!((ends.iter().min()..=ends.iter().max()).contains(&Some(&position(&part))));
+                // Reordering the partially changed list needs no more than the remaining changes, and has the same
+                // result.
+                let left = reorder(&part, moved, before).unwrap();
+                prop_assert!(left.len() <= changes.len() - applied);
+                prop_assert_eq!(ids(&apply(&part, &left)), ids(&whole));
             }
         }
 

@@ -1,8 +1,8 @@
 //! Response compression and its effect on `ETag`.
 //!
 //! GET responses above a minimum size are compressed with gzip. Responses that contain secrets are not: if a response
-//! holds both text of the caller and a secret, its compressed length reveals the secret (BREACH), and POST responses
-//! contain license keys and tokens. Private pages of a user are not compressed either.
+//! holds both text from the caller and a secret, its compressed length can reveal the secret (BREACH), and POST
+//! responses contain license keys and tokens. Private pages of a user are not compressed either.
 //!
 //! A strong `ETag` identifies exact bytes (RFC 9110 §8.8.3), so the `ETag` of a compressed response is weak, which is
 //! sufficient for `If-None-Match`. `If-Match` needs a strong one, so resources that a PUT replaces are never

@@ -89,8 +89,8 @@ mod tests {
     const NOW: Timestamp = Timestamp::constant(1_768_478_400, 0);
 
     fn key(number: usize) -> Arc<DataKey> {
-        let wrapped = number.to_be_bytes();
-        Arc::new(DataKey::new(KmsKeyId::from_arn("arn:key"), &wrapped, &Zeroizing::new(vec![7; 32])).unwrap())
+        let encrypted = number.to_be_bytes();
+        Arc::new(DataKey::new(KmsKeyId::from_arn("arn:key"), &encrypted, &Zeroizing::new(vec![7; 32])).unwrap())
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::domain::secret::sha256;
 
 /// The waiting period before KMS deletes a key, in days: the maximum, during which an operator can cancel the deletion.
 const PENDING_WINDOW_DAYS: i32 = 30;
-/// The number of concurrent `DescribeKey` requests while searching a key.
+/// The number of concurrent `DescribeKey` requests while searching for a key.
 const CONCURRENT_REQUESTS: usize = 8;
 /// The number of attempts to read the public key of a new key, and the pause between them. KMS is eventually
 /// consistent.
@@ -145,7 +145,11 @@ impl KmsSigner {
             .send()
             .await?;
         let signature = output.signature.map(Blob::into_inner).unwrap_or_default();
-        if signature.len() == MODULUS_BYTES { Ok(signature) } else { Err(rejected("the signature has a wrong length")) }
+        if signature.len() == MODULUS_BYTES {
+            Ok(signature)
+        } else {
+            Err(rejected("the signature has the wrong length"))
+        }
     }
 
     async fn schedule_key_deletion(&self, handle: &str) -> Result<(), SignError> {

@@ -6,7 +6,7 @@ const DISCOVERY: &str = "/.well-known/openid-configuration";
 
 #[tokio::test]
 async fn an_unknown_kid_triggers_a_fetch_at_most_every_five_seconds() {
-    let key = Key::rsa("a");
+    let key = TestKey::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
     assert!(oidc.verify(&key.token(&issuer.claims()), NOW).await.is_ok());
@@ -26,7 +26,7 @@ async fn an_unknown_kid_triggers_a_fetch_at_most_every_five_seconds() {
 
 #[tokio::test]
 async fn concurrent_requests_share_one_fetch() {
-    let key = Key::rsa("a");
+    let key = TestKey::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let (oidc, token) = (issuer.oidc(), key.token(&issuer.claims()));
     let tasks: Vec<_> = (0..50)
@@ -43,7 +43,7 @@ async fn concurrent_requests_share_one_fetch() {
 
 #[tokio::test]
 async fn rotated_keys_are_picked_up() {
-    let (old, new) = (Key::rsa("old"), Key::p256("new"));
+    let (old, new) = (TestKey::rsa("old"), TestKey::p256("new"));
     let issuer = Issuer::start(&[&old]).await;
     let oidc = issuer.oidc();
     assert!(oidc.verify(&old.token(&issuer.claims()), NOW).await.is_ok());
@@ -59,7 +59,7 @@ async fn rotated_keys_are_picked_up() {
 
 #[tokio::test]
 async fn cached_keys_stay_valid_while_the_issuer_is_unavailable() {
-    let (key, new) = (Key::rsa("a"), Key::rsa("b"));
+    let (key, new) = (TestKey::rsa("a"), TestKey::rsa("b"));
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
     let claims = issuer.claims_with(&json!({"exp": NOW.as_second() + 1_000_000}));
@@ -82,7 +82,7 @@ async fn cached_keys_stay_valid_while_the_issuer_is_unavailable() {
 
 #[tokio::test]
 async fn verify_is_unavailable_if_the_issuer_was_never_reached() {
-    let key = Key::rsa("a");
+    let key = TestKey::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let (oidc, token) = (issuer.oidc(), key.token(&issuer.claims()));
     issuer.set_unavailable(true);
@@ -100,7 +100,7 @@ async fn verify_is_unavailable_if_the_issuer_was_never_reached() {
 
 #[tokio::test]
 async fn untrustworthy_documents_are_rejected() {
-    let key = Key::rsa("a");
+    let key = TestKey::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let token = key.token(&issuer.claims());
     let valid = issuer.documents.discovery.lock().unwrap().clone();
@@ -123,7 +123,7 @@ async fn untrustworthy_documents_are_rejected() {
 
 #[tokio::test]
 async fn keys_are_used_only_for_their_declared_use_and_algorithm() {
-    let key = Key::rsa("a");
+    let key = TestKey::rsa("a");
     let issuer = Issuer::start(&[]).await;
     let verify = async |keys: Value, header: Value| {
         *issuer.documents.keys.lock().unwrap() = json!({ "keys": keys });
@@ -142,7 +142,7 @@ async fn keys_are_used_only_for_their_declared_use_and_algorithm() {
         assert!(verify(json!([other, own(json!({"alg": "RS256"}))]), json!({})).await.is_ok(), "{other}");
     }
     // A token without a kid matches the only suitable key.
-    assert!(verify(json!([own(json!({})), Key::p256("b").jwk]), json!({"kid": null})).await.is_ok());
-    let two = json!([own(json!({})), Key::rsa("b").jwk]);
+    assert!(verify(json!([own(json!({})), TestKey::p256("b").jwk]), json!({"kid": null})).await.is_ok());
+    let two = json!([own(json!({})), TestKey::rsa("b").jwk]);
     assert_eq!(invalid(verify(two, json!({"kid": null})).await), BearerTokenError::UnknownKey);
 }

@@ -37,14 +37,14 @@ fn later(seconds: i64) -> Timestamp {
 }
 
 /// A signing key of the issuer.
-struct Key {
+struct TestKey {
     algorithm: Algorithm,
     signing: EncodingKey,
     /// The key in the issuer's JWKS.
     jwk: Value,
 }
 
-impl Key {
+impl TestKey {
     fn rsa(kid: &str) -> Self {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
@@ -144,7 +144,7 @@ async fn respond(State(documents): State<Arc<Documents>>, uri: Uri, headers: Hea
 }
 
 impl Issuer {
-    async fn start(keys: &[&Key]) -> Self {
+    async fn start(keys: &[&TestKey]) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let discovery = json!({
@@ -165,7 +165,7 @@ impl Issuer {
         issuer
     }
 
-    fn publish(&self, keys: &[&Key]) {
+    fn publish(&self, keys: &[&TestKey]) {
         let keys: Vec<_> = keys.iter().map(|key| &key.jwk).collect();
         *self.documents.keys.lock().unwrap() = json!({ "keys": keys });
     }

@@ -7,7 +7,8 @@ use crate::auth::oidc::bearer::UnverifiedBearer;
 
 #[tokio::test]
 async fn verify_returns_the_user() {
-    let (rsa, pss, ec) = (Key::rsa("a"), Key { algorithm: Algorithm::PS256, ..Key::rsa("b") }, Key::p256("c"));
+    let (rsa, pss, ec) =
+        (TestKey::rsa("a"), TestKey { algorithm: Algorithm::PS256, ..TestKey::rsa("b") }, TestKey::p256("c"));
     let issuer = Issuer::start(&[&rsa, &pss, &ec]).await;
     let oidc = issuer.oidc();
     for key in [rsa, pss, ec] {
@@ -29,7 +30,7 @@ async fn verify_returns_the_user() {
 
 #[tokio::test]
 async fn claims_are_checked() {
-    let key = Key::rsa("a");
+    let key = TestKey::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
     let now = NOW.as_second();
@@ -72,8 +73,8 @@ async fn claims_are_checked() {
 
 #[tokio::test]
 async fn headers_are_checked_and_never_supply_a_key() {
-    let key = Key::rsa("a");
-    let issuer = Issuer::start(&[&key, &Key::p256("b")]).await;
+    let key = TestKey::rsa("a");
+    let issuer = Issuer::start(&[&key, &TestKey::p256("b")]).await;
     let oidc = issuer.oidc();
     let cases = [
         (json!({"jwk": key.jwk}), BearerTokenError::Malformed),
@@ -109,7 +110,7 @@ async fn headers_are_checked_and_never_supply_a_key() {
 
 #[tokio::test]
 async fn forged_tokens_are_rejected() {
-    let (key, foreign) = (Key::rsa("a"), Key::rsa("a"));
+    let (key, foreign) = (TestKey::rsa("a"), TestKey::rsa("a"));
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
     let verify = async |text: String| invalid(oidc.verify(&Secret::new(text), NOW).await);
@@ -144,7 +145,7 @@ async fn forged_tokens_are_rejected() {
 
 #[tokio::test]
 async fn license_tokens_are_rejected() {
-    let key = Key::rsa("a");
+    let key = TestKey::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     // Even with the same signing key, issuer and audience.
     let token = key.token_with(&json!({"typ": crate::tokens::token::TYPE}), &issuer.claims());
@@ -154,7 +155,7 @@ async fn license_tokens_are_rejected() {
 
 #[tokio::test]
 async fn cognito_access_tokens_are_accepted() {
-    let key = Key::rsa("a");
+    let key = TestKey::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let settings = OidcSettings { roles_claim: "cognito:groups".to_owned(), ..issuer.settings() };
     let oidc = Oidc::new(&settings).unwrap();
@@ -165,7 +166,7 @@ async fn cognito_access_tokens_are_accepted() {
 
 #[tokio::test]
 async fn roles_are_an_array_or_a_space_separated_string() {
-    let key = Key::rsa("a");
+    let key = TestKey::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let is_operator = async |claim: &str, claims: &Value| {
         let oidc = Oidc::new(&OidcSettings { roles_claim: claim.to_owned(), ..issuer.settings() }).unwrap();
@@ -187,7 +188,7 @@ async fn roles_are_an_array_or_a_space_separated_string() {
 
 #[tokio::test]
 async fn email_is_verified_only_with_a_true_email_verified_claim() {
-    let key = Key::rsa("a");
+    let key = TestKey::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
     for (value, expected) in [(json!(true), true), (json!("true"), true), (json!("false"), false), (json!(1), false)] {

@@ -8,7 +8,7 @@ fn set_userinfo(issuer: &Issuer, response: Result<Value, StatusCode>) {
 
 #[tokio::test]
 async fn userinfo_supplies_claims_that_the_token_lacks() {
-    let key = Key::rsa("a");
+    let key = TestKey::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
     // Cognito sends `email_verified` as a string.
@@ -31,7 +31,7 @@ async fn userinfo_supplies_claims_that_the_token_lacks() {
 
 #[tokio::test]
 async fn claims_of_the_token_take_precedence() {
-    let key = Key::rsa("a");
+    let key = TestKey::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
     set_userinfo(&issuer, Ok(json!({"sub": "1234", "email": "b@example.com", "email_verified": true, "name": "B"})));
@@ -48,7 +48,7 @@ async fn claims_of_the_token_take_precedence() {
 
 #[tokio::test]
 async fn userinfo_of_another_subject_is_rejected() {
-    let key = Key::rsa("a");
+    let key = TestKey::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
     let user = oidc.verify(&key.token(&issuer.cognito_claims()), NOW).await.unwrap();
@@ -62,7 +62,7 @@ async fn userinfo_of_another_subject_is_rejected() {
 
 #[tokio::test]
 async fn a_rejected_token_leaves_the_profile_empty() {
-    let key = Key::rsa("a");
+    let key = TestKey::rsa("a");
     let issuer = Issuer::start(&[&key]).await;
     let oidc = issuer.oidc();
     let user = oidc.verify(&key.token(&issuer.cognito_claims()), NOW).await.unwrap();
