@@ -96,8 +96,8 @@ pub async fn condemn(
         if changed.is_empty() {
             return Ok(response);
         }
-        let done = ctx.idempotency.ok_without_etag(&response).await?;
-        let update = KeyRingUpdate { changed: &changed, completion: done.as_ref(), ..KeyRingUpdate::default() };
+        let completion = ctx.idempotency.ok_without_etag(&response).await?;
+        let update = KeyRingUpdate { changed: &changed, completion: completion.as_ref(), ..KeyRingUpdate::default() };
         if table.update_key_ring(&ring, update).await? {
             tracing::warn!(kid, "signing key condemned");
             maintain_after_change(app).await;

@@ -99,8 +99,8 @@ pub async fn create_api_key(
         last_used_at: None,
     };
     let response = Response { api_key: secret.expose().to_owned(), key: key.clone().into() };
-    let done = ctx.idempotency.created(path_of(&response), &response).await?;
-    app.table.add_api_key(&key, &secret, done.as_ref()).await?;
+    let completion = ctx.idempotency.created(path_of(&response), &response).await?;
+    app.table.add_api_key(&key, &secret, completion.as_ref()).await?;
     Ok(response)
 }
 

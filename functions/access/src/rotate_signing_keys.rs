@@ -20,8 +20,8 @@ use crate::signing_keys::SigningKeysResource;
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = RotateRequest)]
 pub struct Request {
-    /// Promotes the next key even if it has not been published for long enough. Apps that do not refetch the JWKS for an
-    /// unknown `kid` reject its tokens until their cached JWKS expires.
+    /// Promotes the next key even if it has not been published for long enough. Apps that do not refetch the JWKS for
+    /// an unknown `kid` reject its tokens until their cached JWKS expires.
     #[serde(default)]
     #[schema(default = false)]
     pub force: bool,
@@ -82,8 +82,8 @@ pub async fn rotate(app: &AppState, force: bool, ctx: &RequestContext) -> Result
         let promoted = if force { ring.promote_immediately(policy, ctx.now) } else { ring.promote(policy, ctx.now) };
         let changed = promoted.map_err(state_conflict)?;
         let response = SigningKeysResource::new(&ring.clone().with(&changed), policy);
-        let done = ctx.idempotency.ok_without_etag(&response).await?;
-        let update = KeyRingUpdate { changed: &changed, completion: done.as_ref(), ..KeyRingUpdate::default() };
+        let completion = ctx.idempotency.ok_without_etag(&response).await?;
+        let update = KeyRingUpdate { changed: &changed, completion: completion.as_ref(), ..KeyRingUpdate::default() };
         if table.update_key_ring(&ring, update).await? {
             maintain_after_change(app).await;
             return Ok(response);

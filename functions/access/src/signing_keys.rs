@@ -18,8 +18,8 @@ pub struct SigningKeyResource {
     /// RFC 7638 thumbprint: the `kid` in tokens and in the JWKS.
     #[schema(example = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs")]
     pub kid: String,
-    /// `next` is published but does not sign yet, `current` signs, `previous` stays published until the last token that it
-    /// signed has expired, `retired` is no longer published, and tokens that a `condemned` key signed are invalid.
+    /// `next` is published but does not sign yet, `current` signs, `previous` stays published until the last token that
+    /// it signed has expired, `retired` is no longer published, and tokens that a `condemned` key signed are invalid.
     pub state: KeyState,
     /// When the key was created.
     #[schema(value_type = String, format = DateTime)]
@@ -47,8 +47,8 @@ pub struct SigningKeyResource {
 pub struct SigningKeysResource {
     /// All signing keys, including retired ones, newest first.
     pub items: Vec<SigningKeyResource>,
-    /// Public keys that verify `/.well-known/jwks.jwt`, to be embedded in apps. The first one signs now; a second one is its
-    /// designated successor.
+    /// Public keys that verify `/.well-known/jwks.jwt`, to be embedded in apps. The first one signs now; a second one
+    /// is its designated successor.
     pub root_keys: Vec<Jwk>,
     /// When the next scheduled rotation is due.
     #[schema(value_type = Option<String>, format = DateTime, required, example = "2026-04-08T12:00:00Z")]

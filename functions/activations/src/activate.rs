@@ -1,8 +1,8 @@
 //! Activates a machine: assigns a seat to it, or renews its activation if it already holds a seat.
 //!
 //! The seat limit is exact because seats are not counted. A seat is an item with a number below `max_users`. One
-//! transaction writes the activation and its seat, on condition that the seat is free. If a condition fails, the request
-//! starts again from reading the license. `docs/explanation/seat-protocol.md` explains the conditions.
+//! transaction writes the activation and its seat, on condition that the seat is free. If a condition fails, the
+//! request starts again from reading the license. `docs/explanation/seat-protocol.md` explains the conditions.
 
 use axum::{
     extract::State,
@@ -20,7 +20,7 @@ use shared::{
         EventType, IdGenerator, License, MachineHash, Product, PublicKeyInput, SeatStatus, Secret, Tier,
         ValidationErrors,
         rate_limit::{ActivationRateLimit, Bucket},
-        seat::{choose_free_seat, is_machine_id, is_machine_name, lease, seat_windows},
+        seat::{choose_free_seat, is_machine_id, is_machine_name, lease_end, seat_windows},
     },
     http::{
         Metric, Problem, RequestContext, StrictJson,
@@ -227,8 +227,8 @@ struct Attempt<'a> {
     counted: &'a CountedRateLimits,
 }
 
-/// Records which rate limits of the license key have counted this request. Each counts it once, even if the request makes
-/// several attempts.
+/// Records which rate limits of the license key have counted this request. Each counts it once, even if the request
+/// makes several attempts.
 #[derive(Default)]
 struct CountedRateLimits {
     search: OnceCell<()>,
@@ -260,15 +260,15 @@ impl Attempt<'_> {
         }
     }
 
-    fn lease(&self) -> Timestamp {
-        lease(self.ctx.now, self.tier.token_ttl_seconds, self.tier.grace_period_seconds)
+    fn lease_end(&self) -> Timestamp {
+        lease_end(self.ctx.now, self.tier.token_ttl_seconds, self.tier.grace_period_seconds)
     }
 
     async fn renew(&self, live: &Activation) -> Result<AttemptOutcome, Problem> {
         let renewal = Renewal {
             id: live.id,
             generation: self.license.generation,
-            lease_expires_at: self.lease(),
+            lease_expires_at: self.lease_end(),
             at: self.ctx.now,
             ip: &self.ctx.ip,
             machine_name: self.machine.name,
@@ -280,12 +280,12 @@ impl Attempt<'_> {
         })
     }
 
-    /// Finds a seat for a new activation and takes it. `previous` is the machine's earlier activation, which is no longer
-    /// live.
+    /// Finds a seat for a new activation and takes it. `previous` is the machine's earlier activation, which is no
+    /// longer live.
     async fn find_seat(&self, previous: Option<&Activation>) -> Result<AttemptOutcome, Problem> {
         let Some(max_users) = self.license.max_users else { return self.take(None, previous).await };
-        // Counted before the first read of a seat, so that an app that retries in a loop cannot exhaust the read capacity
-        // of the license's partition.
+        // Counted before the first read of a seat, so that an app that retries in a loop cannot exhaust the read
+        // capacity of the license's partition.
         self.count_search().await?;
         let scans = self.rate_limit().and_then(|limit| limit.full_scan_bucket(self.license));
         if let Some(scans) = &scans {
@@ -345,7 +345,8 @@ impl Attempt<'_> {
         Ok(attempt_outcome(self.app.table.take_free_seat(new).await?))
     }
 
-    /// Takes over a seat whose lease has lapsed, chosen at random so that concurrent requests rarely choose the same one.
+    /// Takes over a seat whose lease has lapsed, chosen at random so that concurrent requests rarely choose the same
+    /// one.
     async fn take_over(&self, previous: Option<&Activation>) -> Result<AttemptOutcome, Problem> {
         let lapsed_before = self.ctx.now.checked_sub(self.app.settings.clock_margin).unwrap_or(Timestamp::MIN);
         let start = MachineHash(rand::rng().random());
@@ -364,9 +365,9 @@ impl Attempt<'_> {
         Ok(attempt_outcome(self.app.table.take_over(new, lapsed, lapsed_before).await?))
     }
 
-    /// Decides between `Full` and `Retry` after no seat was found. The request is refused only if the license still has the
-    /// generation and seat limit that the attempt was based on, and the machine still has no seat: a concurrent request
-    /// of the same machine may have taken the last one.
+    /// Decides between `Full` and `Retry` after no seat was found. The request is refused only if the license still has
+    /// the generation and seat limit that the attempt was based on, and the machine still has no seat: a concurrent
+    /// request of the same machine may have taken the last one.
     async fn recheck_full(&self) -> Result<AttemptOutcome, Problem> {
         let table = &self.app.table;
         let (license, own) =
@@ -390,7 +391,7 @@ impl Attempt<'_> {
             last_ip: self.ctx.ip.clone(),
             activated_at: now,
             last_heartbeat_at: now,
-            lease_expires_at: self.lease(),
+            lease_expires_at: self.lease_end(),
             public_key: self.machine.public_key.cloned(),
             ended_at: None,
         }
@@ -412,8 +413,8 @@ impl Attempt<'_> {
         self.ctx.event(&mut IdGenerator::new(self.ctx.now), kind, self.license.id, &actor, data)
     }
 
-    /// Signs the token and builds the response. Runs after the activation is written, so that a refused request costs no
-    /// signature. If signing fails, a retry of the request renews the activation.
+    /// Signs the token and builds the response. Runs after the activation is written, so that a refused request costs
+    /// no signature. If signing fails, a retry of the request renews the activation.
     async fn response(
         &self,
         catalog: &Catalog,

@@ -73,8 +73,8 @@ pub async fn handler(
     Ok(axum::Json(ended))
 }
 
-/// Deactivates a machine on behalf of its app. The token proves that the activation existed, so the call also succeeds if
-/// its record has been deleted.
+/// Deactivates a machine on behalf of its app. The token proves that the activation existed, so the call also succeeds
+/// if its record has been deleted.
 pub async fn by_app(
     table: &Table,
     id: &ActivationId,
@@ -86,7 +86,7 @@ pub async fn by_app(
     let named = named.ok_or_else(Problem::not_found)?;
     let actor = Actor { kind: ActorKind::App, id: named.id.clone() };
     let ended = deactivate(table, id, &actor, ctx).await?;
-    Ok(ended.map_or_else(|| deleted(id, &named.machine_id), |ended| ActivationResource::ended(&ended)))
+    Ok(ended.map_or_else(|| deleted_activation(id, &named.machine_id), |ended| ActivationResource::ended(&ended)))
 }
 
 /// Deactivates a machine on behalf of an operator or the customer that owns the license key.
@@ -126,7 +126,7 @@ async fn deactivate(
 }
 
 /// Returns the response for an activation whose record has been deleted.
-fn deleted(id: &ActivationId, machine_id: &str) -> ActivationResource {
+fn deleted_activation(id: &ActivationId, machine_id: &str) -> ActivationResource {
     ActivationResource {
         id: id.to_string(),
         license_id: id.license,

@@ -38,8 +38,8 @@ pub async fn handler(
     Ok(WithEtag(get(&app, access, &id, &ctx).await?))
 }
 
-/// Returns an activation, live or ended. Returns `not_found` after the machine was activated again: its record holds only
-/// the latest activation.
+/// Returns an activation, live or ended. Returns `not_found` after the machine was activated again: its record holds
+/// only the latest activation.
 pub async fn get(
     app: &AppState,
     access: LicenseAccess,

@@ -94,9 +94,9 @@ pub async fn create_feature(
     let mut errors = ValidationErrors::default();
     feature.check(&mut errors);
     errors.into_result()?;
-    let done = |feature: &Feature| ctx.idempotency.created(path_of(feature), feature);
+    let completion = |feature: &Feature| ctx.idempotency.created(path_of(feature), feature);
     cache
-        .change(table, done, |catalog| {
+        .change(table, completion, |catalog| {
             catalog.check_feature(&feature)?;
             Ok(feature.clone())
         })

@@ -20,7 +20,8 @@ use crate::defaults::default_true;
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[schema(as = CreateProductRequest)]
 pub struct Request {
-    /// Unique among products. The `aud` claim of license tokens and, in upper case, the prefix of key strings. Immutable.
+    /// Unique among products. The `aud` claim of license tokens and, in upper case, the prefix of key strings.
+    /// Immutable.
     #[schema(example = "atlas", pattern = "^[a-z0-9][a-z0-9-]{1,39}$")]
     pub code: String,
     /// Display name.
@@ -98,9 +99,9 @@ pub async fn create_product(
     let mut errors = ValidationErrors::default();
     product.check(&mut errors);
     errors.into_result()?;
-    let done = |product: &Product| ctx.idempotency.created(path_of(product), product);
+    let completion = |product: &Product| ctx.idempotency.created(path_of(product), product);
     cache
-        .change(table, done, |catalog| {
+        .change(table, completion, |catalog| {
             catalog.check_product(&product)?;
             Ok(product.clone())
         })

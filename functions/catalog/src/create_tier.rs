@@ -54,8 +54,8 @@ pub struct Request {
     /// Number of tenants, which the app enforces; null means no limit.
     #[schema(minimum = 1, maximum = 4_294_967_295_u32)]
     pub max_tenants: Option<u32>,
-    /// The tier's own features, without inherited ones. The keys of all features, own and inherited, can have 30,000 bytes
-    /// in total, where each key counts 3 bytes in addition to its length.
+    /// The tier's own features, without inherited ones. The keys of all features, own and inherited, can have 30,000
+    /// bytes in total, where each key counts 3 bytes in addition to its length.
     #[serde(default)]
     #[schema(max_items = 500, default = json!([]))]
     pub feature_ids: Vec<FeatureId>,
@@ -79,8 +79,8 @@ pub struct Request {
     /// `token_ttl_seconds`, whichever is less.
     #[schema(minimum = 1, maximum = 31_536_000, example = 900)]
     pub heartbeat_interval_seconds: Option<u32>,
-    /// Heartbeats return the same token until it has this age, in seconds; at most half of `token_ttl_seconds`. Null means
-    /// half of `heartbeat_interval_seconds`.
+    /// Heartbeats return the same token until it has this age, in seconds; at most half of `token_ttl_seconds`. Null
+    /// means half of `heartbeat_interval_seconds`.
     #[schema(minimum = 0, maximum = 15_768_000)]
     pub renew_after_seconds: Option<u32>,
     /// How long an app may continue after the `exp` of its token, in seconds.
@@ -128,8 +128,8 @@ pub(crate) async fn handler(
     Ok(Created { location: tier.path(), body: tier })
 }
 
-/// Creates a tier if no other tier of the product has the same code, and if its included tier and its features belong to
-/// the product.
+/// Creates a tier if no other tier of the product has the same code, and if its included tier and its features belong
+/// to the product.
 pub async fn create_tier(
     table: &Table,
     cache: &CatalogCache,
@@ -140,9 +140,9 @@ pub async fn create_tier(
     let mut errors = ValidationErrors::default();
     tier.check(&mut errors);
     errors.into_result()?;
-    let done = |tier: &TierResource| ctx.idempotency.created(tier.path(), tier);
+    let completion = |tier: &TierResource| ctx.idempotency.created(tier.path(), tier);
     cache
-        .change(table, done, |catalog| {
+        .change(table, completion, |catalog| {
             catalog.check_tier(&tier)?;
             Ok(TierResource::new(catalog, tier.clone()))
         })

@@ -1,6 +1,7 @@
 //! The catalog: products, pricing tiers and product features.
 //!
-//! Operator endpoints read the table, so that operators see their own writes. The public catalog is served from a cache.
+//! Operator endpoints read the table, so that operators see their own writes. The public catalog is served from a
+//! cache.
 
 pub mod create_feature;
 pub mod create_product;

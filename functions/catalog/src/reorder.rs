@@ -1,5 +1,5 @@
-//! Moves a product, a pricing tier or a product feature within its list, for drag and drop in the dashboard. There is no
-//! API endpoint for it: API clients set `sort_order`.
+//! Moves a product, a pricing tier or a product feature within its list, for drag and drop in the dashboard. There is
+//! no API endpoint for it: API clients set `sort_order`.
 //!
 //! A move names the item to insert before instead of a position, so that concurrent moves of two operators both take
 //! effect.

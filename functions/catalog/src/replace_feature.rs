@@ -101,13 +101,13 @@ pub async fn replace_feature(
             |catalog| {
                 let current = catalog.features.get(&id).ok_or_else(Problem::not_found)?;
                 if_match.check(current)?;
-                Ok(replaced(catalog, current, request, now)?)
+                Ok(replace_fields(catalog, current, request, now)?)
             },
         )
         .await
 }
 
-fn replaced(
+fn replace_fields(
     catalog: &Catalog,
     current: &Feature,
     request: &Request,

@@ -105,13 +105,13 @@ pub async fn replace_product(
             |catalog| {
                 let current = catalog.products.get(&id).ok_or_else(Problem::not_found)?;
                 if_match.check(current)?;
-                Ok(replaced(catalog, current, request, now)?)
+                Ok(replace_fields(catalog, current, request, now)?)
             },
         )
         .await
 }
 
-fn replaced(
+fn replace_fields(
     catalog: &Catalog,
     current: &Product,
     request: &Request,

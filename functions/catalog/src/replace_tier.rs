@@ -59,8 +59,8 @@ pub struct Request {
     /// Number of tenants, which the app enforces; null means no limit.
     #[schema(minimum = 1, maximum = 4_294_967_295_u32)]
     pub max_tenants: Option<u32>,
-    /// The tier's own features, without inherited ones. The keys of all features, own and inherited, can have 30,000 bytes
-    /// in total, where each key counts 3 bytes in addition to its length.
+    /// The tier's own features, without inherited ones. The keys of all features, own and inherited, can have 30,000
+    /// bytes in total, where each key counts 3 bytes in addition to its length.
     #[serde(default)]
     #[schema(max_items = 500, default = json!([]))]
     pub feature_ids: Vec<FeatureId>,
@@ -84,8 +84,8 @@ pub struct Request {
     /// `token_ttl_seconds`, whichever is less.
     #[schema(minimum = 1, maximum = 31_536_000, example = 900)]
     pub heartbeat_interval_seconds: Option<u32>,
-    /// Heartbeats return the same token until it has this age, in seconds; at most half of `token_ttl_seconds`. Null means
-    /// half of `heartbeat_interval_seconds`.
+    /// Heartbeats return the same token until it has this age, in seconds; at most half of `token_ttl_seconds`. Null
+    /// means half of `heartbeat_interval_seconds`.
     #[schema(minimum = 0, maximum = 15_768_000)]
     pub renew_after_seconds: Option<u32>,
     /// How long an app may continue after the `exp` of its token, in seconds.
@@ -136,8 +136,9 @@ pub(crate) async fn handler(
     replace_tier(&app.table, &app.catalog, ctx.now, id, &request, &if_match).await.map(WithEtag)
 }
 
-/// Replaces a tier if `If-Match` is absent or matches its current version. Features and token lifetimes of existing license
-/// keys change at the next heartbeat; their limits do not change, because they were copied when the key was issued.
+/// Replaces a tier if `If-Match` is absent or matches its current version. Features and token lifetimes of existing
+/// license keys change at the next heartbeat; their limits do not change, because they were copied when the key was
+/// issued.
 pub async fn replace_tier(
     table: &Table,
     cache: &CatalogCache,
@@ -154,14 +155,19 @@ pub async fn replace_tier(
             |catalog| {
                 let current = catalog.tiers.get(&id).ok_or_else(Problem::not_found)?;
                 if_match.check(&TierResource::new(catalog, current.clone()))?;
-                let tier = replaced(catalog, current, request, now)?;
+                let tier = replace_fields(catalog, current, request, now)?;
                 Ok(TierResource::new(catalog, tier))
             },
         )
         .await
 }
 
-fn replaced(catalog: &Catalog, current: &Tier, request: &Request, now: Timestamp) -> Result<Tier, ValidationErrors> {
+fn replace_fields(
+    catalog: &Catalog,
+    current: &Tier,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Tier, ValidationErrors> {
     let tier = tier(current, request, now);
     let mut errors = ValidationErrors::default();
     let product_id = current.product_id.to_string();

@@ -14,7 +14,8 @@ pub struct TierResource {
     /// The tier.
     #[serde(flatten)]
     pub tier: Tier,
-    /// Keys of the own and inherited features, sorted, without display-only ones: the `features` claim of license tokens.
+    /// Keys of the own and inherited features, sorted, without display-only ones: the `features` claim of license
+    /// tokens.
     #[schema(example = json!(["export.pdf"]))]
     pub feature_keys: Vec<String>,
 }

@@ -87,8 +87,8 @@ pub async fn create_customer(table: &Table, ctx: &RequestContext, request: Reque
         created_at: ctx.now,
         updated_at: ctx.now,
     };
-    let done = ctx.idempotency.created(path_of(&customer), &customer).await?;
-    match table.add_customer(&customer, done.as_ref()).await? {
+    let completion = ctx.idempotency.created(path_of(&customer), &customer).await?;
+    match table.add_customer(&customer, completion.as_ref()).await? {
         AddCustomerOutcome::Done => Ok(customer),
         AddCustomerOutcome::EmailTaken => Err(email_taken()),
     }

@@ -58,5 +58,5 @@ pub async fn list_customers(
     };
     let found = table.customer_by_email(email).await?.map(|found| found.customer);
     let rows = found.into_iter().collect();
-    Ok(paginate_in_memory(rows, "customers by e-mail", paging, |customer: &Customer| [customer.id.to_string()])?)
+    Ok(paginate_in_memory(rows, "customers by email", paging, |customer: &Customer| [customer.id.to_string()])?)
 }

@@ -77,7 +77,8 @@ pub(crate) async fn handler(
     replace_customer(&app.table, ctx.now, id, &request, &if_match).await.map(WithEtag)
 }
 
-/// Replaces a customer if `If-Match` is absent or matches its current version and no other customer has the email address.
+/// Replaces a customer if `If-Match` is absent or matches its current version and no other customer has the email
+/// address.
 pub async fn replace_customer(
     table: &Table,
     now: Timestamp,

@@ -1,5 +1,5 @@
-//! The dashboard: server-rendered HTML pages for operators and customers. Pages use the same queries and commands as the
-//! API, work without JavaScript, and load nothing from other hosts.
+//! The dashboard: server-rendered HTML pages for operators and customers. Pages use the same queries and commands as
+//! the API, work without JavaScript, and load nothing from other hosts.
 
 mod assets;
 mod auth;

@@ -98,7 +98,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OperatorContext {
     }
 }
 
-/// Two ids in a path. Rejects a path with an invalid id as not found.
+/// Two ids in a path. A path with an invalid id is rejected with `not_found`.
 #[derive(Debug)]
 pub(crate) struct PathIds<A, B>(pub(crate) A, pub(crate) B);
 

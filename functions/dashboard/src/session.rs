@@ -21,7 +21,7 @@ pub(crate) const COOKIE: &str = "__Host-signet-session";
 /// this long.
 pub(crate) const SESSION_LIFETIME: SignedDuration = SignedDuration::from_hours(8);
 
-/// A signed-in user.
+/// The session of a signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Session {
     /// Identifies the session in the table once it has ended.
@@ -71,7 +71,7 @@ impl Session {
         Caller::User(self.user())
     }
 
-    /// The user's name, e-mail address or subject, whichever is known first.
+    /// The user's name; without one, the email address; without both, the subject.
     pub(crate) fn display_name(&self) -> &str {
         self.name.as_deref().or(self.email.as_deref()).unwrap_or(&self.subject)
     }
@@ -105,8 +105,8 @@ fn build_cookie(name: String, value: String, max_age: cookie::time::Duration) ->
     cookie.same_site(SameSite::Lax).max_age(max_age).build()
 }
 
-/// Decrypts the value of a cookie with the current or the previous session keys. Returns none if no key fits or the value
-/// was encrypted for a cookie with another name.
+/// Decrypts the value of a cookie with the current or the previous session keys. Returns none if no key matches or the
+/// value was encrypted for a cookie with another name.
 pub(crate) fn open_cookie<T: DeserializeOwned>(secrets: &SecretVersions, name: &str, text: &str) -> Option<T> {
     let keys = std::iter::once(&secrets.current).chain(&secrets.previous);
     keys.into_iter().find_map(|values| open(&values.session_key, name, text))

@@ -1,5 +1,5 @@
-//! API documentation: Swagger UI for the OpenAPI document. All files are served by this function, so that the page works
-//! without access to other hosts and no third party receives what users enter.
+//! API documentation: Swagger UI for the OpenAPI document. All files are served by this function, so that the page
+//! works without access to other hosts and no third party receives what users enter.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use maud::{DOCTYPE, html};
 use shared::http::{Problem, representation::etag, responses::PathLookup};
 use utoipa_swagger_ui::{Config, serve};
 
-/// Allows scripts, styles and requests of the same origin only. Swagger UI sets inline styles, and its style sheet contains
-/// images as data URLs.
+/// Allows scripts, styles and requests of the same origin only. Swagger UI sets inline styles, and its style sheet
+/// contains images as data URLs.
 const CONTENT_SECURITY_POLICY_VALUE: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// The script that initializes Swagger UI.
 const INIT_SCRIPT: &str = include_str!("docs.js");
 /// The files of the Swagger UI distribution that the page loads. Other files are not served.

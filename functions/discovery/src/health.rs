@@ -37,8 +37,8 @@ pub enum Health {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = HealthCheck)]
 pub struct CheckResource {
-    /// `dynamodb`, `signing` (there is a current signing key and KMS can sign with it), `signed_keys` (the signed key set is
-    /// less than two days old) or `oidc` (the keys of the identity provider are available).
+    /// `dynamodb`, `signing` (there is a current signing key and KMS can sign with it), `signed_keys` (the signed key
+    /// set is less than two days old) or `oidc` (the keys of the identity provider are available).
     #[schema(example = "dynamodb")]
     name: &'static str,
     /// The status of the dependency.
@@ -154,8 +154,8 @@ async fn check<E: Display>(
     CheckResource { name, status, latency_ms }
 }
 
-/// Checks that the signed key set is recent. The rotation function signs it every day. If it is old, rotation does not run:
-/// signing keys are not rotated, and apps will have no valid signed key set after some days.
+/// Checks that the signed key set is recent. The rotation function signs it every day. If it is old, rotation does not
+/// run: signing keys are not rotated, and apps will have no valid signed key set after some days.
 async fn check_signed_set(ring: &KeyRingCache, now: Timestamp) -> Result<(), String> {
     let ring = ring.read(now).await.map_err(|error| error.to_string())?;
     match &ring.signed_set {

@@ -1,4 +1,5 @@
-//! Discovery: public signing keys, endpoint URLs, the OpenAPI document, API documentation, error pages and the health check.
+//! Discovery: public signing keys, endpoint URLs, the OpenAPI document, API documentation, error pages and the health
+//! check.
 
 pub mod docs;
 pub mod health;

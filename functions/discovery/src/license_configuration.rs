@@ -1,4 +1,5 @@
-//! The license configuration: the URLs and algorithms that an app needs, so that it must be configured with one URL only.
+//! The license configuration: the URLs and algorithms that an app needs, so that it must be configured with one URL
+//! only.
 
 use axum::{extract::State, response::IntoResponse};
 use serde::Serialize;

@@ -1,5 +1,5 @@
-//! The public signing keys as a JWT signed by a root key. An app that embeds the public root key does not need to trust DNS
-//! or TLS certificates.
+//! The public signing keys as a JWT signed by a root key. An app that embeds the public root key does not need to trust
+//! DNS or TLS certificates.
 
 use axum::{
     extract::State,

@@ -38,6 +38,5 @@ fn error_code_reference_matches_the_code() {
         fs::write(PAGE, &expected).unwrap();
         return;
     }
-    let command = "just generate";
-    assert!(page == expected, "docs/reference/error-codes.md is out of date; update it with {command}");
+    assert!(page == expected, "docs/reference/error-codes.md is out of date; update it with `just generate`");
 }

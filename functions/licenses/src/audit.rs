@@ -26,8 +26,8 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = AuditRequest)]
 pub struct Request {
-    /// Whether to repair what can be repaired: free seats without an activation, end activations without their seat, and
-    /// re-sign the stored token if its signing key was condemned.
+    /// Whether to repair what can be repaired: free seats without an activation, end activations without their seat,
+    /// and re-sign the stored token if its signing key was condemned.
     #[serde(default)]
     #[schema(default = false)]
     pub repair: bool,
@@ -105,17 +105,17 @@ pub async fn audit(
     let license = app.table.license(id).await?.ok_or_else(Problem::not_found)?;
     let catalog = app.table.catalog().await?.catalog;
     let mut ids = IdGenerator::new(ctx.now);
-    let mut stored = stored_token(app, &license, ctx.now).await?;
+    let mut stored = check_stored_token(app, &license, ctx.now).await?;
     if repair && !stored.1.ok && resign_stored_token(app, &catalog, &license, ctx).await? {
-        stored = stored_token(app, &license, ctx.now).await?;
+        stored = check_stored_token(app, &license, ctx.now).await?;
     }
     let findings = vec![
-        seats(app, &license, repair, (actor, ctx), &mut ids).await?,
+        check_seats(app, &license, repair, (actor, ctx), &mut ids).await?,
         stored.0,
         stored.1,
-        tier(&catalog, &license),
-        customer_pointer(app, &catalog, &license).await?,
-        expiry(&license, ctx.now),
+        check_tier(&catalog, &license),
+        check_customer_pointer(app, &catalog, &license).await?,
+        check_expiry(&license, ctx.now),
     ];
     let seats_used = app.table.seats_used(&license).await?;
     let ok = findings.iter().all(|finding| finding.ok);
@@ -123,8 +123,8 @@ pub async fn audit(
     let response = Response { license, findings, ok, audited_at: ctx.now };
     let data = serde_json::json!({ "ok": ok, "repair": repair });
     let event = ctx.event(&mut ids, EventType::Audited, id, actor, data);
-    let done = ctx.idempotency.ok_without_etag(&response).await?;
-    app.table.record_audit(&event, done.as_ref()).await?;
+    let completion = ctx.idempotency.ok_without_etag(&response).await?;
+    app.table.record_audit(&event, completion.as_ref()).await?;
     Ok(response)
 }
 
@@ -132,7 +132,7 @@ fn finding(code: &'static str, ok: bool, detail: impl Into<String>) -> Finding {
     Finding { code, ok, detail: detail.into() }
 }
 
-async fn seats(
+async fn check_seats(
     app: &AppState,
     license: &License,
     repair: bool,
@@ -162,9 +162,9 @@ async fn seats(
     })
 }
 
-/// Checks the sealed key string and token: that they can be decrypted, belong to this license and its generation, and that
-/// the signing key was not condemned. Returns the findings `stored_token` and `signing_key`.
-async fn stored_token(app: &AppState, license: &License, now: Timestamp) -> Result<(Finding, Finding), Problem> {
+/// Checks the sealed key string and token: that they can be decrypted, belong to this license and its generation, and
+/// that the signing key was not condemned. Returns the findings `stored_token` and `signing_key`.
+async fn check_stored_token(app: &AppState, license: &License, now: Timestamp) -> Result<(Finding, Finding), Problem> {
     let stored = |ok, detail: &str| finding("stored_token", ok, detail);
     let unknown_key = || finding("signing_key", false, "unknown, because there is no readable stored token");
     let Some(sealed) = app.table.sealed(license.id).await? else {
@@ -202,8 +202,8 @@ async fn stored_token(app: &AppState, license: &License, now: Timestamp) -> Resu
     Ok((stored_token, signing_key))
 }
 
-/// Replaces a stored token whose signing key was condemned; the key string does not change. Returns whether the token was
-/// replaced: it is not if the license key cannot be used or the stored values cannot be decrypted.
+/// Replaces a stored token whose signing key was condemned; the key string does not change. Returns whether the token
+/// was replaced: it is not if the license key cannot be used or the stored values cannot be decrypted.
 async fn resign_stored_token(
     app: &AppState,
     catalog: &Catalog,
@@ -220,7 +220,7 @@ async fn resign_stored_token(
     Ok(replaced.is_some())
 }
 
-fn tier(catalog: &Catalog, license: &License) -> Finding {
+fn check_tier(catalog: &Catalog, license: &License) -> Finding {
     let code = "tier";
     let Some(product) = catalog.products.get(&license.product_id) else {
         return finding(code, false, "the product is not in the catalog");
@@ -236,7 +236,7 @@ fn tier(catalog: &Catalog, license: &License) -> Finding {
 }
 
 /// Checks that the customer's pointer to the current license key names this key or one that was issued later.
-async fn customer_pointer(app: &AppState, catalog: &Catalog, license: &License) -> Result<Finding, Problem> {
+async fn check_customer_pointer(app: &AppState, catalog: &Catalog, license: &License) -> Result<Finding, Problem> {
     let code = "customer_pointer";
     let product = license.product_id;
     let Some(current) = app.table.current_license(license.customer_id, product).await? else {
@@ -263,7 +263,7 @@ async fn customer_pointer(app: &AppState, catalog: &Catalog, license: &License) 
     Ok(finding(code, true, detail))
 }
 
-fn expiry(license: &License, now: Timestamp) -> Finding {
+fn check_expiry(license: &License, now: Timestamp) -> Finding {
     match license.expires_at {
         None => finding("expiry", true, "never expires"),
         Some(end) if end <= now => finding("expiry", false, format!("expired at {end}")),

@@ -27,8 +27,8 @@ use crate::transition::{Decision, apply};
 pub struct Request {
     /// The new tier, which must belong to the same product.
     pub tier_id: Option<TierId>,
-    /// The new number of seats; null means no limit. If omitted, the limit of the new tier applies; if the tier does not
-    /// change either, the limit stays the same.
+    /// The new number of seats; null means no limit. If omitted, the limit of the new tier applies; if the tier does
+    /// not change either, the limit stays the same.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000, example = 10)]
     pub max_users: Option<Option<u32>>,
@@ -82,8 +82,8 @@ pub(crate) async fn handler(
 ///
 /// # Errors
 ///
-/// `invalid_value`, `tier_of_other_product`, or `state_conflict` if the license key is revoked or superseded, or if more
-/// seats are in use than the new limit allows.
+/// `invalid_value`, `tier_of_other_product`, or `state_conflict` if the license key is revoked or superseded, or if
+/// more seats are in use than the new limit allows.
 pub async fn change(
     table: &Table,
     id: LicenseId,
@@ -94,10 +94,10 @@ pub async fn change(
     check(request)?;
     let catalog = table.catalog().await?.catalog;
     let read = table.license(id).await?.ok_or_else(Problem::not_found)?;
-    check_seats_in_use(table, &read, changed(&catalog, request, read.clone())?.max_users).await?;
+    check_seats_in_use(table, &read, apply_change(&catalog, request, read.clone())?.max_users).await?;
     apply(table, id, EventType::Changed, (actor, ctx), |read| {
         let from = serde_json::json!({ "tier_id": read.tier_id, "max_users": read.max_users });
-        let next = changed(&catalog, request, read)?;
+        let next = apply_change(&catalog, request, read)?;
         let data = serde_json::json!({ "from": from, "tier_id": next.tier_id, "max_users": next.max_users });
         Ok(Decision { next, transition: Transition::Change, data })
     })
@@ -112,7 +112,7 @@ fn check(request: &Request) -> Result<(), ValidationErrors> {
     errors.into_result()
 }
 
-fn changed(catalog: &Catalog, request: &Request, read: License) -> Result<License, Problem> {
+fn apply_change(catalog: &Catalog, request: &Request, read: License) -> Result<License, Problem> {
     let Some(id) = request.tier_id else {
         let (tier_id, max_tenants) = (read.tier_id, read.max_tenants);
         let max_users = request.max_users.unwrap_or(read.max_users);
@@ -127,8 +127,8 @@ fn changed(catalog: &Catalog, request: &Request, read: License) -> Result<Licens
 }
 
 /// Rejects a limit below the number of seats in use, so that the operator can deactivate machines first. The check is
-/// advisory, because seats can be taken concurrently: what enforces the limit is that a seat numbered at or above it does
-/// not count.
+/// advisory, because seats can be taken concurrently: what enforces the limit is that a seat numbered at or above it
+/// does not count.
 async fn check_seats_in_use(table: &Table, read: &License, max_users: Option<u32>) -> Result<(), Problem> {
     let Some(wanted) = max_users else { return Ok(()) };
     if read.max_users.is_some_and(|seats| seats <= wanted) {

@@ -1,5 +1,5 @@
-//! The periodic request of an app: extends the lease of its seat and renews its license token. Usually costs one parallel
-//! round trip to DynamoDB and at most one signature.
+//! The periodic request of an app: extends the lease of its seat and renews its license token. Usually costs one
+//! parallel round trip to DynamoDB and at most one signature.
 
 use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +9,7 @@ use shared::{
     auth::app_credential,
     domain::{
         ActivationId, Catalog, Claims, Code, IdGenerator, LicenseId, SeatStatus, Secret, Tier, TierId,
-        seat::{lease, whole_second},
+        seat::{lease_end, whole_second},
     },
     http::{
         Metric, Problem, RequestContext, StrictJson,
@@ -38,8 +38,8 @@ pub struct Request {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HeartbeatResponse)]
 pub struct Response {
-    /// A new license token, or the one in the request if that is recent enough. Encrypted if the app sent a public key when
-    /// it activated.
+    /// A new license token, or the one in the request if that is recent enough. Encrypted if the app sent a public key
+    /// when it activated.
     #[schema(
         example = "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"
     )]
@@ -101,17 +101,18 @@ pub async fn heartbeat(app: &AppState, request: &Request, ctx: &RequestContext) 
     let now = ctx.now;
     let claims = app_credential::verify(app, &request.token, ctx).await?;
     let (license_id, activation_id) = activation_of(&claims, &request.machine_id)?;
-    let assumed = app.catalog.read(&app.table, now).await?;
+    let cached_catalog = app.catalog.read(&app.table, now).await?;
     let renewal = Renewal {
         id: activation_id,
         generation: claims.generation,
-        lease_expires_at: assumed_lease(&assumed, &claims, now),
+        lease_expires_at: estimate_lease_end(&cached_catalog, &claims, now),
         at: now,
         ip: &ctx.ip,
         machine_name: None,
         public_key: None,
     };
-    // In parallel: if the license key turns out to be unusable, the update has only extended a lease, which is harmless.
+    // In parallel: if the license key turns out to be unusable, the update has only extended a lease, which is
+    // harmless.
     let (license, renewed) = tokio::join!(app.table.license(license_id), app.table.renew(&renewal));
     let license = license?.ok_or(TokenInvalid)?;
 
@@ -129,13 +130,13 @@ pub async fn heartbeat(app: &AppState, request: &Request, ctx: &RequestContext) 
     let machine = Some((&activation_id, request.machine_id.as_str()));
     let new_claims =
         Claims::new(app.issuer(), IdGenerator::new(now).text(), &license, (&catalog, product, tier), machine, now);
-    if is_recent(&claims, &new_claims, tier, now) {
+    if is_reusable(&claims, &new_claims, tier, now) {
         let encoded = EncodedToken::new(activation.public_key.as_ref(), &request.token)?;
         return Ok(response(&encoded, &claims, tier, now, false));
     }
-    // A token is signed only if the written lease covers it. The assumed lease is too short if the tier has changed since
-    // the last token was signed.
-    let required = lease(now, tier.token_ttl_seconds, tier.grace_period_seconds);
+    // A token is signed only if the written lease covers it. The estimated lease is too short if the tier has changed
+    // since the last token was signed.
+    let required = lease_end(now, tier.token_ttl_seconds, tier.grace_period_seconds);
     if activation.lease_expires_at < required {
         let extension = Renewal { lease_expires_at: required, ..renewal };
         if app.table.renew(&extension).await? == RenewOutcome::NotLive {
@@ -163,17 +164,17 @@ fn not_activated() -> Problem {
     Problem::new(Code::NotActivated, "this machine holds no seat: activate it")
 }
 
-/// Estimates the lease that the next token needs, from the last token and the cached catalog.
-fn assumed_lease(catalog: &Catalog, claims: &Claims, now: Timestamp) -> Timestamp {
+/// Estimates the end of the lease that the next token needs, from the last token and the cached catalog.
+fn estimate_lease_end(catalog: &Catalog, claims: &Claims, now: Timestamp) -> Timestamp {
     let tier = claims.tier.id.parse::<TierId>().ok().and_then(|id| catalog.tiers.get(&id));
     match tier {
-        Some(tier) => lease(now, tier.token_ttl_seconds, tier.grace_period_seconds),
-        None => lease(now, 0, claims.enforcement.grace_period_seconds),
+        Some(tier) => lease_end(now, tier.token_ttl_seconds, tier.grace_period_seconds),
+        None => lease_end(now, 0, claims.enforcement.grace_period_seconds),
     }
 }
 
 /// Returns whether the sent token can be reused: it is recent, and a new one would have the same content.
-fn is_recent(sent: &Claims, new: &Claims, tier: &Tier, now: Timestamp) -> bool {
+fn is_reusable(sent: &Claims, new: &Claims, tier: &Tier, now: Timestamp) -> bool {
     let age = whole_second(now) - sent.iat;
     age < i64::from(tier.renew_after()) && whole_second(now) < sent.exp && sent.has_same_content(new)
 }

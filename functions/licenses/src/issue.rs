@@ -135,11 +135,11 @@ async fn write(
 ) -> Result<(), Problem> {
     let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id });
     let event = ctx.event(ids, EventType::Issued, license.id, actor, data);
-    let done = ctx.idempotency.created(response.path(), response).await?;
+    let completion = ctx.idempotency.created(response.path(), response).await?;
     let mut backoff = Backoff::default();
     loop {
         let current = app.table.current_license(license.customer_id, product.id).await?;
-        let old = if product.one_key_per_customer { to_supersede(&app.table, current).await? } else { None };
+        let old = if product.one_key_per_customer { find_superseded(&app.table, current).await? } else { None };
         let superseded = old.map(|old| {
             let data = serde_json::json!({ "superseded_by": license.id });
             (old, ctx.event(ids, EventType::Superseded, old, actor, data))
@@ -156,7 +156,7 @@ async fn write(
                 only_if_expired_at: None,
             }),
             claims_tier: false,
-            completion: done.clone(),
+            completion: completion.clone(),
         };
         if app.table.issue(&issue).await? == IssueOutcome::Done {
             return Ok(());
@@ -166,7 +166,7 @@ async fn write(
 }
 
 /// Returns the license key to supersede if it is active, suspended or expired. A revoked license key stays revoked.
-async fn to_supersede(table: &Table, current: Option<LicenseId>) -> Result<Option<LicenseId>, StoreError> {
+async fn find_superseded(table: &Table, current: Option<LicenseId>) -> Result<Option<LicenseId>, StoreError> {
     let Some(id) = current else { return Ok(None) };
     let old = table.license(id).await?;
     let is_replaceable = old.is_some_and(|old| matches!(old.state, LicenseState::Active | LicenseState::Suspended));

@@ -24,9 +24,9 @@ use crate::transition::{Decision, apply};
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = RenewRequest)]
 pub struct Request {
-    /// The new expiry, which must be in the future; null means never. If omitted, one billing period of the tier is added
-    /// to the current expiry, or to the current time if the license key has expired. If the resulting month has fewer
-    /// days, the period ends on its last day.
+    /// The new expiry, which must be in the future; null means never. If omitted, one billing period of the tier is
+    /// added to the current expiry, or to the current time if the license key has expired. If the resulting month has
+    /// fewer days, the period ends on its last day.
     #[serde(default, deserialize_with = "nullable_time")]
     #[schema(value_type = Option<String>, format = DateTime, example = "2028-01-15T12:00:00Z")]
     pub expires_at: Option<Option<Timestamp>>,
@@ -80,8 +80,8 @@ pub(crate) async fn handler(
 ///
 /// # Errors
 ///
-/// `invalid_value` for an expiry in the past; `state_conflict` if the license key is revoked or superseded, or if it cannot
-/// be extended by a billing period.
+/// `invalid_value` for an expiry in the past; `state_conflict` if the license key is revoked or superseded, or if it
+/// cannot be extended by a billing period.
 pub async fn renew(
     table: &Table,
     id: LicenseId,

@@ -77,8 +77,8 @@ pub async fn revoke(
         let event = ctx.event(&mut ids, EventType::Revoked, id, actor, serde_json::json!({ "reason": reason }));
         let revoked = read.clone().revoke(ctx.now, reason.map(str::to_owned));
         let response = LicenseResource::new(&revoked, None, ctx.now);
-        let done = ctx.idempotency.ok(&response).await?;
-        match table.revoke(&read, ctx.now, reason, &event, done.as_ref()).await? {
+        let completion = ctx.idempotency.ok(&response).await?;
+        match table.revoke(&read, ctx.now, reason, &event, completion.as_ref()).await? {
             RevokeOutcome::Done => return Ok(response),
             RevokeOutcome::AlreadyRevoked(license) => return Ok(LicenseResource::new(&license, None, ctx.now)),
             RevokeOutcome::Conflict => backoff.retry().await?,

@@ -9,7 +9,7 @@ use shared::{
     },
 };
 
-/// A state transition that was decided from a read license.
+/// A transition and its result, decided from the license that was read.
 pub(crate) struct Decision {
     /// The license after the transition.
     pub(crate) next: License,
@@ -18,8 +18,8 @@ pub(crate) struct Decision {
     pub(crate) data: serde_json::Value,
 }
 
-/// Reads a license, decides on a transition, and writes it on condition that the license is unchanged. Retries if it was
-/// changed concurrently.
+/// Reads a license, decides on a transition, and writes it on condition that the license is unchanged. Retries if it
+/// was changed concurrently.
 pub(crate) async fn apply(
     table: &Table,
     id: LicenseId,
@@ -34,8 +34,8 @@ pub(crate) async fn apply(
         let Decision { next, transition, data } = decide(read.clone())?;
         let event = ctx.event(&mut ids, kind, id, actor, data);
         let response = LicenseResource::new(&next, None, ctx.now);
-        let done = ctx.idempotency.ok(&response).await?;
-        if table.transition(transition, (&read, &next), &event, done.as_ref()).await? == TransitionOutcome::Done {
+        let completion = ctx.idempotency.ok(&response).await?;
+        if table.transition(transition, (&read, &next), &event, completion.as_ref()).await? == TransitionOutcome::Done {
             return Ok(response);
         }
         backoff.retry().await?;

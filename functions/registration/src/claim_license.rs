@@ -1,5 +1,5 @@
-//! Claims a license key of a claimable tier. A customer can claim each tier once; while the claimed license key is active,
-//! a repeated claim returns it.
+//! Claims a license key of a claimable tier. A customer can claim each tier once; while the claimed license key is
+//! active, a repeated claim returns it.
 
 use axum::{
     extract::State,
@@ -98,7 +98,8 @@ pub async fn claim(
     }
 }
 
-/// Makes one attempt to claim a license key. Returns `None` if the attempt must be repeated because of a concurrent change.
+/// Makes one attempt to claim a license key. Returns `None` if the attempt must be repeated because of a concurrent
+/// change.
 async fn try_claim(
     app: &AppState,
     customer: &Customer,
@@ -109,8 +110,8 @@ async fn try_claim(
     if let Some(license) = app.table.claimed_license(customer.id, tier_id).await? {
         return Ok(claimed_before(app, catalog, license, ctx).await?.map(|issued| (false, issued)));
     }
-    let (product, tier) = claimable(catalog, tier_id)?;
-    match (Claim { app, customer, user, offer: (catalog, product, tier), ctx }).issue().await {
+    let (product, tier) = find_claimable(catalog, tier_id)?;
+    match (ClaimAttempt { app, customer, user, product_and_tier: (catalog, product, tier), ctx }).issue().await {
         Ok(Some(issued)) => {
             ctx.metrics.count(Metric::Issued);
             Ok(Some((true, issued)))
@@ -125,10 +126,10 @@ async fn try_claim(
     }
 }
 
-fn claimable(catalog: &Catalog, id: TierId) -> Result<(&Product, &Tier), Problem> {
+fn find_claimable(catalog: &Catalog, id: TierId) -> Result<(&Product, &Tier), Problem> {
     let tier = catalog.tiers.get(&id).filter(|tier| tier.is_claimable && tier.is_active);
-    let offer = tier.and_then(|tier| Some((catalog.products.get(&tier.product_id)?, tier)));
-    offer
+    let found = tier.and_then(|tier| Some((catalog.products.get(&tier.product_id)?, tier)));
+    found
         .filter(|(product, _)| product.is_active)
         .ok_or_else(|| Problem::new(Code::TierNotClaimable, "this pricing tier cannot be claimed"))
 }
@@ -154,28 +155,28 @@ async fn claimed_before(
     Ok(token.map(|(token, claims)| IssuedResource::new(key.expose(), resource, &token, &claims)))
 }
 
-struct Claim<'a> {
+struct ClaimAttempt<'a> {
     app: &'a AppState,
     customer: &'a Customer,
     user: &'a User,
-    offer: (&'a Catalog, &'a Product, &'a Tier),
+    product_and_tier: (&'a Catalog, &'a Product, &'a Tier),
     ctx: &'a RequestContext,
 }
 
-impl Claim<'_> {
+impl ClaimAttempt<'_> {
     /// Issues the license key. Returns `None` if the customer's license keys were changed concurrently.
     async fn issue(&self) -> Result<Option<IssuedResource>, Problem> {
-        let (_, product, tier) = self.offer;
+        let (_, product, tier) = self.product_and_tier;
         let (app, ctx) = (self.app, self.ctx);
         let current = app.table.current_license(self.customer.id, product.id).await?;
-        let expired = self.to_supersede(current).await?;
+        let expired = self.find_superseded(current).await?;
         if has_other_license(app, self.customer.id, product, ctx.now).await? {
             return Err(already_licensed());
         }
         let mut ids = IdGenerator::new(ctx.now);
         let key = KeyString::generate(&product.code, &mut rand::rng());
         let license = License::issued(ids.generate(), self.customer.id, tier, key.hint(), ctx.now);
-        let new_key = issue_key_string(app, &license, self.offer, key, &mut ids, ctx).await?;
+        let new_key = issue_key_string(app, &license, self.product_and_tier, key, &mut ids, ctx).await?;
         let actor = Actor { kind: ActorKind::User, id: self.user.subject.clone() };
         let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id, "claimed": true });
         let event = ctx.event(&mut ids, EventType::Issued, license.id, &actor, data);
@@ -203,11 +204,11 @@ impl Claim<'_> {
     }
 
     /// Returns the expired license key to supersede and its expiry. An active or suspended license key is an error.
-    async fn to_supersede(&self, current: Option<LicenseId>) -> Result<Option<(LicenseId, Timestamp)>, Problem> {
+    async fn find_superseded(&self, current: Option<LicenseId>) -> Result<Option<(LicenseId, Timestamp)>, Problem> {
         let Some(id) = current else { return Ok(None) };
         let Some(old) = self.app.table.license(id).await? else { return Ok(None) };
         match (&old.state, old.expires_at.filter(|end| *end <= self.ctx.now)) {
-            (LicenseState::Active, Some(end)) => Ok(self.offer.1.one_key_per_customer.then_some((id, end))),
+            (LicenseState::Active, Some(end)) => Ok(self.product_and_tier.1.one_key_per_customer.then_some((id, end))),
             (LicenseState::Active, None) | (LicenseState::Suspended, _) => Err(already_licensed()),
             (LicenseState::Superseded { .. } | LicenseState::Revoked { .. }, _) => Ok(None),
         }
@@ -218,8 +219,8 @@ fn already_licensed() -> Problem {
     Problem::new(Code::AlreadyLicensed, "the customer already has a license key for this product")
 }
 
-/// Returns whether the customer has an active or suspended license key for the product besides the current one, which is
-/// possible if the product allows several.
+/// Returns whether the customer has an active or suspended license key for the product besides the current one, which
+/// is possible if the product allows several.
 async fn has_other_license(
     app: &AppState,
     customer: CustomerId,

@@ -73,13 +73,13 @@ pub(crate) async fn handler(
     })
 }
 
-/// Returns the customer of a user, creating or linking it if necessary. The status is 201 for a new customer, otherwise 200.
-/// Concurrent registrations of a user return the same customer.
+/// Returns the customer of a user, creating or linking it if necessary. The status is 201 for a new customer, otherwise
+/// 200. Concurrent registrations of a user return the same customer.
 ///
 /// # Errors
 ///
-/// `email_taken`, `forbidden` for an unverified email address, or `invalid_value` if the identity provider has no usable
-/// name or address.
+/// `email_taken`, `forbidden` for an unverified email address, or `invalid_value` if the identity provider has no
+/// usable name or address.
 pub async fn register(
     app: &AppState,
     user: User,
@@ -94,8 +94,8 @@ pub async fn register(
     let new = new_customer(&user, request, ctx)?;
     let mut backoff = Backoff::default();
     loop {
-        // The address is read before the subject: a concurrent registration of this user writes both at once, so if it has
-        // taken the address, the subject is found too.
+        // The address is read before the subject: a concurrent registration of this user writes both at once, so if it
+        // has taken the address, the subject is found too.
         let owner = app.table.customer_by_email(&new.email).await?;
         if let Some(known) = app.table.customer_by_subject(&subject).await? {
             return Ok((StatusCode::OK, known.customer));
@@ -105,8 +105,8 @@ pub async fn register(
         } else if !user.email_verified {
             return Err(unverified());
         } else {
-            let done = ctx.idempotency.created(path_of(&new), &new).await?;
-            let written = app.table.register(&new, &subject, done.as_ref()).await?;
+            let completion = ctx.idempotency.created(path_of(&new), &new).await?;
+            let written = app.table.register(&new, &subject, completion.as_ref()).await?;
             (StatusCode::CREATED, written, new.clone())
         };
         if written == RegisterOutcome::Done {
@@ -163,7 +163,8 @@ fn new_customer(user: &User, request: &Request, ctx: &RequestContext) -> Result<
     })
 }
 
-/// Links the user to the customer that has the email address. Requires a verified address and a customer without a user.
+/// Links the user to the customer that has the email address. Requires a verified address and a customer without a
+/// user.
 async fn link(
     app: &AppState,
     user: &User,
@@ -174,7 +175,7 @@ async fn link(
         return Err(Problem::new(Code::EmailTaken, "another customer has this email address"));
     }
     let customer = Customer { subject: Some(user.subject.clone()), updated_at: ctx.now, ..found.customer.clone() };
-    let done = ctx.idempotency.ok(&customer).await?;
-    let written = app.table.link_subject(&found, &customer, &user.key(), done.as_ref()).await?;
+    let completion = ctx.idempotency.ok(&customer).await?;
+    let written = app.table.link_subject(&found, &customer, &user.key(), completion.as_ref()).await?;
     Ok((StatusCode::OK, written, customer))
 }

@@ -1,5 +1,5 @@
-//! Binary of the `rotation` Lambda function. A schedule invokes it every few minutes to perform the due steps of signing
-//! key rotation. It is the only function that can create KMS keys and sign with the root key.
+//! Binary of the `rotation` Lambda function. A schedule invokes it every few minutes to perform the due steps of
+//! signing key rotation. It is the only function that can create KMS keys and sign with the root key.
 
 use std::process::ExitCode;
 

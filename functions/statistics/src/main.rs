@@ -1,5 +1,5 @@
-//! Binary of the `statistics` Lambda function. A schedule invokes it every hour to compute the statistics of the dashboard
-//! overview, so that pages do not count items and commands do not maintain counters.
+//! Binary of the `statistics` Lambda function. A schedule invokes it every hour to compute the statistics of the
+//! dashboard overview, so that pages do not count items and commands do not maintain counters.
 
 use std::process::ExitCode;
 
@@ -17,8 +17,8 @@ async fn serve(app: AppState) -> Result<(), Error> {
     lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| async { update(app).await })).await
 }
 
-/// Updates the statistics. Returns their time and the number of license keys by status. The next invocation retries after
-/// a failure.
+/// Updates the statistics. Returns their time and the number of license keys by status. The next invocation retries
+/// after a failure.
 async fn update(app: &AppState) -> Result<Value, Error> {
     let statistics = app
         .table

@@ -1,7 +1,8 @@
 //! The data directory of a stack, `.signet` by default.
 //!
 //! `table.db` (with SQLite's `-wal` and `-shm`), `signing-keys/`, `sealing.key`, `operator-api-key`, `issuer` and
-//! `oidc-signing-key.pem` persist. `local.json` exists only while the stack is running. Only the owner can read the files.
+//! `oidc-signing-key.pem` persist. `local.json` exists only while the stack is running. Only the owner can read the
+//! files.
 
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
@@ -20,7 +21,8 @@ use shared::{
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// The directory itself, locked with `flock`: the kernel releases the lock when the process ends, and no lock file remains.
+    /// The directory itself, locked with `flock`: the kernel releases the lock when the process ends, and no lock file
+    /// remains.
     _lock: File,
 }
 
@@ -106,8 +108,8 @@ impl Folder {
         Ok(secret)
     }
 
-    /// Returns the issuer URL: `requested`, else the stored one, else `initial`. Stores it, because existing tokens must
-    /// stay valid after a start at another address.
+    /// Returns the issuer URL: `requested`, else the stored one, else `initial`. Stores it, because existing tokens
+    /// must stay valid after a start at another address.
     pub(crate) fn issuer(&self, requested: Option<String>, initial: &str) -> Result<String, FolderError> {
         let path = self.file("issuer");
         let stored = read_if_exists(&path)?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());

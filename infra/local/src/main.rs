@@ -122,8 +122,8 @@ enum LogFormat {
     Text,
 }
 
-/// Starts logging to stderr. The embedded DynamoDB warns about every failed condition; failed conditions are expected, so
-/// only its errors are logged.
+/// Starts logging to stderr. The embedded DynamoDB warns about every failed condition; failed conditions are expected,
+/// so only its errors are logged.
 fn init_log(format: Option<LogFormat>) {
     let is_terminal = io::stderr().is_terminal();
     let format = match format {

@@ -17,7 +17,8 @@ use crate::Folder;
 /// Default name of the table.
 pub const DEFAULT_TABLE: &str = "signet";
 
-/// Options of a [`Stack`](crate::Stack). The default keeps everything in memory and listens on a free port, as tests do.
+/// Options of a [`Stack`](crate::Stack). The default keeps everything in memory and listens on a free port, as tests
+/// do.
 #[derive(Debug)]
 pub struct Options<'a> {
     /// Address to listen on; port 0 picks a free port.

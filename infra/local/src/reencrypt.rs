@@ -7,8 +7,8 @@ use shared::{
     reencryption::{ReencryptionSummary, reencrypt},
 };
 
-/// Re-encrypts the sealed values of all license keys in the deployment that the `SIGNET_*` environment variables describe.
-/// Can be interrupted and run again: values that the current sealing key sealed are skipped.
+/// Re-encrypts the sealed values of all license keys in the deployment that the `SIGNET_*` environment variables
+/// describe. Can be interrupted and run again: values that the current sealing key sealed are skipped.
 pub(crate) async fn reencrypt_all() -> Result<(), Box<dyn Error>> {
     let app = AppState::from_environment().await?;
     let (mut all, mut after) = (ReencryptionSummary::default(), None);

@@ -159,8 +159,8 @@ impl Stack {
 
         let (router, _) = all_routes().split_for_parts();
         let router = router.merge(dashboard::routes(&app));
-        // The issuer is not part of Signet, so the middleware does not apply to it. Its documents are fetched over HTTP at the
-        // first bearer token, when the server is running.
+        // The issuer is not part of Signet, so the middleware does not apply to it. Its documents are fetched over HTTP
+        // at the first bearer token, when the server is running.
         let service =
             Router::new().nest(issuer::PATH, dev_issuer.routes()).fallback_service(with_middleware(router, &app));
         let service = service.into_make_service_with_connect_info::<SocketAddr>();
@@ -214,8 +214,8 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Returns fixed credentials for the embedded DynamoDB, which must not receive real ones, and for emulators if the environment
-/// has none. `None` uses those of the environment.
+/// Returns fixed credentials for the embedded DynamoDB, which must not receive real ones, and for emulators if the
+/// environment has none. `None` uses those of the environment.
 fn credentials(is_embedded: bool) -> Option<Credentials> {
     let has_own = environment("AWS_ACCESS_KEY_ID").is_some() && environment("AWS_SECRET_ACCESS_KEY").is_some();
     (is_embedded || !has_own).then(|| Credentials::new("local", "local", None, None, "signet-local"))

@@ -80,7 +80,8 @@ fn every_operation_has_a_summary_a_tag_and_security() {
     }
 }
 
-/// The operations of the API, below its base path. The document has these, [`ROOT_OPERATIONS`] and [`PAGE_OPERATIONS`] only.
+/// The operations of the API, below its base path. The document has these, [`ROOT_OPERATIONS`] and [`PAGE_OPERATIONS`]
+/// only.
 const API_OPERATIONS: [&str; 48] = [
     "post /products",
     "get /products",

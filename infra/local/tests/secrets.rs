@@ -1,5 +1,5 @@
-//! Secrets in logs and in the table: runs a whole license life cycle against the `signet` binary with all logging on, then
-//! searches the log and the table for every secret.
+//! Secrets in logs and in the table: runs a whole license life cycle against the `signet` binary with all logging on,
+//! then searches the log and the table for every secret.
 #![expect(clippy::unwrap_used, reason = "an error fails the test")]
 
 use std::{

@@ -32,7 +32,7 @@ pub struct Customer {
 }
 
 impl Customer {
-    /// Returns the form in which e-mail addresses are compared. Addresses are ASCII, so only ASCII letters are folded:
+    /// Returns the form in which email addresses are compared. Addresses are ASCII, so only ASCII letters are folded:
     /// Unicode case folding would also map other characters, such as the Kelvin sign, to ASCII letters.
     pub fn email_key(email: &str) -> String {
         email.to_ascii_lowercase()
@@ -54,7 +54,7 @@ impl Customer {
         errors.check(
             is_email(email),
             "/email",
-            "must be an e-mail address of at most 254 ASCII characters, such as ada@example.com",
+            "must be an email address of at most 254 ASCII characters, such as ada@example.com",
         );
         if let Some(company) = company {
             errors.check_name("/company", company, 200);
@@ -62,7 +62,7 @@ impl Customer {
     }
 }
 
-/// Checks the syntax of an e-mail address, not whether it exists. Accepts only ASCII, so that two addresses that look
+/// Checks the syntax of an email address, not whether it exists. Accepts only ASCII, so that two addresses that look
 /// the same can't belong to different customers.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };

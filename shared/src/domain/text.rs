@@ -5,7 +5,7 @@
 /// same.
 ///
 /// Visible lookalikes, such as a Cyrillic а, are allowed: names are not compared. Values that are compared are either
-/// ASCII (codes, feature keys, e-mail addresses) or compared byte by byte (machine ids).
+/// ASCII (codes, feature keys, email addresses) or compared byte by byte (machine ids).
 pub fn has_invisible_chars(text: &str) -> bool {
     let chars: Vec<char> = text.chars().collect();
     let is_non_ascii = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| !c.is_ascii());

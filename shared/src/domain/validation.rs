@@ -55,7 +55,7 @@ pub enum Code {
     CodeTaken,
     /// The feature key is already used.
     KeyTaken,
-    /// The e-mail address is already used by another customer.
+    /// The email address is already used by another customer.
     EmailTaken,
     /// All seats are taken.
     SeatLimitReached,

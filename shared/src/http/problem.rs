@@ -68,8 +68,8 @@ impl Problem {
         Self { code, detail: detail.into(), errors: Vec::new(), retry_after_seconds: None, cause: None }
     }
 
-    /// Creates a 404 response. Resources that do not exist and resources of another customer get the same response, byte for
-    /// byte.
+    /// Creates a 404 response. Resources that do not exist and resources of another customer get the same response,
+    /// byte for byte.
     pub fn not_found() -> Self {
         Self::new(Code::NotFound, "not found")
     }

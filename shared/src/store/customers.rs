@@ -1,4 +1,4 @@
-//! Customers. A customer and the record of its e-mail address are written in one transaction.
+//! Customers. A customer and the record of its email address are written in one transaction.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub struct VersionedCustomer {
     version: u64,
 }
 
-/// The customer with an e-mail address or a subject.
+/// The customer with an email address or a subject.
 #[derive(Serialize, Deserialize)]
 struct OwnerRecord {
     customer_id: CustomerId,
@@ -39,7 +39,7 @@ pub struct CustomerFilter {
 pub enum AddCustomerOutcome {
     /// The customer was added.
     Done,
-    /// Another customer has the e-mail address.
+    /// Another customer has the email address.
     EmailTaken,
 }
 
@@ -48,7 +48,7 @@ pub enum AddCustomerOutcome {
 pub enum RegisterOutcome {
     /// The user is registered as the customer.
     Done,
-    /// The subject or the e-mail address has been registered since it was read. Read again and retry.
+    /// The subject or the email address has been registered since it was read. Read again and retry.
     Conflict,
 }
 
@@ -59,12 +59,12 @@ pub enum ReplaceCustomerOutcome {
     Done,
     /// The customer was changed since it was read. Read again and retry.
     Conflict,
-    /// Another customer has the e-mail address.
+    /// Another customer has the email address.
     EmailTaken,
 }
 
 impl Table {
-    /// Adds a customer, unless another customer has the e-mail address.
+    /// Adds a customer, unless another customer has the email address.
     pub async fn add_customer(
         &self,
         customer: &Customer,
@@ -86,12 +86,12 @@ impl Table {
         self.get(keys::customer(id)).await?.map(from_customer_item).transpose()
     }
 
-    /// Reads the customer with an e-mail address, ignoring case.
+    /// Reads the customer with an email address, ignoring case.
     pub async fn customer_by_email(&self, email: &str) -> Result<Option<VersionedCustomer>, StoreError> {
         let email_key = Customer::email_key(email);
         let Some(item) = self.get(keys::email(&email_key)).await? else { return Ok(None) };
         let id = item.get("customer_id").and_then(|id| id.as_s().ok()?.parse().ok());
-        let id = id.ok_or_else(|| StoreError::InvalidItem("e-mail address without a customer".to_owned()))?;
+        let id = id.ok_or_else(|| StoreError::InvalidItem("email address without a customer".to_owned()))?;
         let found = self.customer(id).await?;
         // The address may have been changed between the two reads.
         Ok(found.filter(|found| Customer::email_key(&found.customer.email) == email_key))
@@ -103,7 +103,7 @@ impl Table {
         self.customer(from_item::<OwnerRecord>(item)?.customer_id).await
     }
 
-    /// Adds a customer for a signed-in user, unless a customer with the subject or the e-mail address exists.
+    /// Adds a customer for a signed-in user, unless a customer with the subject or the email address exists.
     pub async fn register(
         &self,
         customer: &Customer,
@@ -161,7 +161,7 @@ impl Table {
         Ok(Page { items, next: page.next })
     }
 
-    /// Writes the fields that callers can set, unless the customer was changed since it was read. If the e-mail address
+    /// Writes the fields that callers can set, unless the customer was changed since it was read. If the email address
     /// changes, the same transaction releases the old address and reserves the new one.
     pub async fn replace_customer(
         &self,

@@ -63,7 +63,7 @@ pub fn customer(id: CustomerId) -> Key {
     Key::new(customer_partition(id), "CUSTOMER")
 }
 
-/// The record of the customer with an e-mail address. The key contains a hash instead of the address.
+/// The record of the customer with an email address. The key contains a hash instead of the address.
 pub fn email(lower_case: &str) -> Key {
     let key = format!("EMAIL#{}", HEXLOWER.encode(&sha256(lower_case.as_bytes())));
     Key::new(key.clone(), key)

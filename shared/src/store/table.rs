@@ -313,8 +313,8 @@ impl Table {
                 .client_request_token(token.clone());
             let Err(error) = request.send().await else { return Ok(CommitOutcome::Done) };
             match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    match cancellation_cause(cancelled.cancellation_reasons()) {
+                Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                    match cancellation_cause(canceled.cancellation_reasons()) {
                         CancellationCause::Conditions(failures) => return Ok(CommitOutcome::ConditionFailed(failures)),
                         CancellationCause::Transient => token = request_token(),
                         CancellationCause::Other(reason) => return Err(StoreError::Rejected(reason)),

@@ -109,7 +109,7 @@ async fn replace_customer_returns_200_and_frees_the_old_email() {
     let read = operator.get(&path).await;
     assert_eq!((&read.text, read.header("etag")), (&put.text, put.header("etag")));
     assert_eq!(names(&operator.get("customers").await.expect_status(200)), ["Bob"]);
-    // The old e-mail address is available again, the new one is taken.
+    // The old email address is available again, the new one is taken.
     let body = |email: &str| json!({"name": "Ada", "email": email});
     operator.post("customers", body("BOB@example.com")).await.expect_errors(409, &["/email email_taken"]);
     operator.post("customers", body("ada@example.com")).await.expect_status(201);

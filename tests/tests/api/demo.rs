@@ -80,7 +80,7 @@ async fn demo_data_is_created_only_once() {
     let licenses = check(&stack).await;
     let key = demo.license_key.as_ref().map(Secret::expose).unwrap().to_owned();
     operator(&stack).activate(&key, "my-machine").await.expect_status(201);
-    // Changes to the demo data are not reverted: the customer of the shown key gets another e-mail address.
+    // Changes to the demo data are not reverted: the customer of the shown key gets another email address.
     let customers = all(&operator(&stack), "customers").await;
     let shown = customers.iter().find(|customer| customer["email"] == "gita.moreau@example.com").unwrap();
     let body = json!({"name": "Gita Lind", "email": "gita.lind@example.com"});

@@ -1,5 +1,5 @@
-//! Failures of each DynamoDB call of a request, in each possible way, including a crash before or after the call. After a
-//! retry, the request has taken effect exactly once, the response is correct, and no seat is held twice or lost.
+//! Failures of each DynamoDB call of a request, in each possible way, including a crash before or after the call. After
+//! a retry, the request has taken effect exactly once, the response is correct, and no seat is held twice or lost.
 #![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 use signet_tests::{Fault, Rule, Stack, TestResponse, Value, json, merged, text};

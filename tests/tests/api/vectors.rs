@@ -1,5 +1,5 @@
-//! The published test vectors, `tests/vectors/*.json`, generated from fixed keys, and the Rust example verifier tested with
-//! them.
+//! The published test vectors, `tests/vectors/*.json`, generated from fixed keys, and the Rust example verifier tested
+//! with them.
 #![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 use std::{fs, path::PathBuf};

@@ -63,7 +63,8 @@ pub struct Refusal {
 
 /// Verifies license tokens, and stores the key set, the token and the last refusal in a folder.
 ///
-/// Several processes may share the folder: each file is replaced atomically. A missing or damaged file counts as absent.
+/// Several processes may share the folder: each file is replaced atomically. A missing or damaged file counts as
+/// absent.
 #[derive(Debug)]
 pub struct Verifier {
     issuer: String,
@@ -129,9 +130,9 @@ impl Verifier {
 
     /// Stores a token that the API returned.
     ///
-    /// `refusal` is the result of [`Self::stored_refusal`] before the request was sent. If another process stores a refusal
-    /// while the request is in flight, the token is ignored. The stored time is set to the token's `iat`, so that a clock
-    /// that was once wrong is corrected.
+    /// `refusal` is the result of [`Self::stored_refusal`] before the request was sent. If another process stores a
+    /// refusal while the request is in flight, the token is ignored. The stored time is set to the token's `iat`, so
+    /// that a clock that was once wrong is corrected.
     pub fn store_token(&self, token: &str, refusal: Option<&Refusal>) -> Result<(), VerifyError> {
         let claims = self.verify_signature(token, &self.stored_keys()?, TOKEN_TYPE)?;
         let issued_at = integer(&claims, "iat")?;

@@ -44,8 +44,8 @@ impl From<reqwest::Error> for AppError {
     }
 }
 
-/// Call `licensed` at start and before each licensed operation, `fetch_keys` at start and once a day, and `heartbeat` in
-/// the background, every `enforcement.heartbeat_interval_seconds`.
+/// Call `licensed` at start and before each licensed operation, `fetch_keys` at start and once a day, and `heartbeat`
+/// in the background, every `enforcement.heartbeat_interval_seconds`.
 struct App {
     client: Client,
     issuer: String,

@@ -175,7 +175,7 @@ fn show_claimed(page: &PageContext, name: &str, response: &Value) -> Response {
         .render(page)
 }
 
-/// Replaces the API's detail by one for customers.
+/// Replaces the API's detail with one for customers.
 fn explain(problem: Problem) -> Problem {
     let detail = match problem.code {
         Code::AlreadyClaimed => "you already claimed this license",

@@ -88,7 +88,7 @@ fn next_path(tier: &str) -> String {
     }
 }
 
-/// Replaces the API's detail about the email address by one for customers.
+/// Replaces the API's detail about the email address with one for customers.
 fn explain(problem: Problem) -> Problem {
     let is_about_email = problem.errors.iter().any(|error| error.parameter.as_deref() == Some("Authorization"));
     match problem.code {

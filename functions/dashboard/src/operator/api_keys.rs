@@ -194,7 +194,7 @@ async fn delete(
     }
 }
 
-/// Replaces the API's detail by one for operators.
+/// Replaces the API's detail with one for operators.
 fn explain(problem: Problem) -> Problem {
     match problem.code {
         Code::LastAccessKey => {

@@ -25,8 +25,8 @@ use crate::{
     },
 };
 
-/// The maximum age of recent events before the first statistics exist.
-const RECENT: SignedDuration = SignedDuration::from_hours(24);
+/// How far the page looks back for recent events before the first statistics exist.
+const INITIAL_LOOKBACK: SignedDuration = SignedDuration::from_hours(24);
 
 /// Shows the overview. The number of reads does not depend on the number of licenses: it reads the statistics and the
 /// events since their last update.
@@ -34,7 +34,7 @@ pub(crate) async fn show(page: &PageContext) -> Result<Response, Problem> {
     let app = &page.app;
     let now = page.ctx.now;
     let (statistics, catalog) = tokio::try_join!(app.table.statistics(), app.catalog.read(&app.table, now))?;
-    let since = statistics.as_ref().map_or(now - RECENT, |statistics| statistics.made_at);
+    let since = statistics.as_ref().map_or(now - INITIAL_LOOKBACK, |statistics| statistics.made_at);
     let newer = app.table.events_since(since, now, MAX_LATEST_EVENTS).await?;
     let latest = latest_events(newer, statistics.as_ref().map_or(&[], |statistics| &statistics.latest));
     let content = html! {

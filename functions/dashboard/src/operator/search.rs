@@ -1,12 +1,12 @@
-//! The search for customers and licenses. It uses POST, because the search text may be a key string, which must not appear
-//! in a URL.
+//! The search for customers and licenses. It uses POST, because the search text may be a key string, which must not
+//! appear in a URL.
 
 use axum::{
     Router,
     response::{IntoResponse, Redirect, Response},
     routing::post,
 };
-use licenses::find::{Found, find};
+use licenses::find::{SearchResult, find};
 use maud::html;
 use shared::{
     AppState,
@@ -35,9 +35,9 @@ async fn search(OperatorContext(page): OperatorContext, form: FormData) -> Resul
     let table = &page.app.table;
     let text = form.get("q");
     let result = match find(table, &Secret::new(text.to_owned())).await? {
-        Found::License(id) => Some(license_keys::path(id)),
-        Found::Customer(id) => Some(customers::path(id)),
-        Found::Nothing => None,
+        SearchResult::License(id) => Some(license_keys::path(id)),
+        SearchResult::Customer(id) => Some(customers::path(id)),
+        SearchResult::NotFound => None,
     };
     if let Some(path) = result {
         return Ok(Redirect::to(&path).into_response());

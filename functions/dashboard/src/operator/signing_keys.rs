@@ -160,7 +160,7 @@ async fn rotate(OperatorContext(page): OperatorContext, data: FormData) -> Resul
     })
 }
 
-/// Replaces the API's detail by one for operators.
+/// Replaces the API's detail with one for operators.
 fn explain(page: &PageContext, ring: &KeyRing, problem: Problem) -> Problem {
     match ring.promote(page.app.settings.rotation_policy, page.ctx.now) {
         Err(KeyRingConflict::NotPublishedLongEnough(at)) if problem.code == Code::StateConflict => {

@@ -6,7 +6,7 @@ use shared::domain::Status;
 
 use super::{format, icons};
 
-/// The colour of a badge, a banner or a chart. The text conveys the meaning without it.
+/// The color of a badge, a banner or a chart. The text conveys the meaning without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     Success,
@@ -162,7 +162,7 @@ impl<'a> Column<'a> {
     }
 }
 
-/// A table. On narrow screens, each row is shown as a card with labelled cells.
+/// A table. On narrow screens, each row is shown as a card with labeled cells.
 pub(crate) fn table(caption: &str, columns: &[Column<'_>], rows: &[Vec<Markup>]) -> Markup {
     html! {
         div.table-container {

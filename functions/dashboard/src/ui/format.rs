@@ -41,7 +41,7 @@ pub(crate) fn time_until(at: Timestamp, now: Timestamp) -> Markup {
     time_element(at, None, &format!("in {}", duration(at.duration_since(now))))
 }
 
-/// A `<time>` element. The script replaces its text by the local time in this format.
+/// A `<time>` element. The script replaces its text with the local time in this format.
 fn time_element(at: Timestamp, format: Option<&str>, text: &str) -> Markup {
     html! {
         time datetime=(at.strftime("%Y-%m-%dT%H:%M:%SZ")) title=(at.strftime("%Y-%m-%d %H:%M:%S UTC")) data-format=[format] {

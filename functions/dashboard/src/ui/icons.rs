@@ -1,4 +1,4 @@
-//! Decorative SVG icons in the colour of the surrounding text.
+//! Decorative SVG icons in the color of the surrounding text.
 
 use maud::{Markup, html};
 

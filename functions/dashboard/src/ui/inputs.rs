@@ -194,7 +194,7 @@ impl Input {
         Self { none_selected: error, ..self }
     }
 
-    /// Replaces the values by the submitted ones. Hidden inputs keep theirs.
+    /// Replaces the values with the submitted ones. Hidden inputs keep theirs.
     pub(crate) fn with_submitted(self, form: &FormData) -> Self {
         if matches!(self.kind, InputKind::Hidden) {
             return self;

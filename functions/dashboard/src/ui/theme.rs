@@ -1,4 +1,4 @@
-//! The colour theme, stored in a cookie.
+//! The color theme, stored in a cookie.
 
 use std::convert::Infallible;
 
@@ -18,7 +18,7 @@ use crate::{form_data::FormData, session_middleware::cookie_value};
 
 const COOKIE: &str = "__Host-signet-theme";
 
-/// The colour theme of pages.
+/// The color theme of pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Theme {
     /// The theme of the operating system.

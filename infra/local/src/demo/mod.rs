@@ -1,5 +1,5 @@
-//! Demo data for `--demo`: a vendor with products, customers and machines. The functions' commands create it with dates in
-//! the past.
+//! Demo data for `--demo`: a vendor with products, customers and machines. The functions' commands create it with dates
+//! in the past.
 //!
 //! Each step is idempotent, so the next start completes an interrupted one.
 

@@ -134,8 +134,8 @@ impl DemoBuilder<'_> {
         Ok(())
     }
 
-    /// Creates a license key with its machines, and revokes it if planned. `earlier` is the number of the customer's earlier keys
-    /// for the product.
+    /// Creates a license key with its machines, and revokes it if planned. `earlier` is the number of the customer's
+    /// earlier keys for the product.
     async fn license(&self, customer: &Customer, plan: &LicensePlan, earlier: usize) -> Result<(), DemoError> {
         let product = self.product_of(plan.product).await?;
         let id = match self.licenses(customer, &product).await?.get(earlier) {

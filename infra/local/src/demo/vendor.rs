@@ -150,8 +150,8 @@ pub(super) const PRODUCTS: [ProductPlan; 2] = [
     },
 ];
 
-/// A tier of the second product that is created last: if it exists, the demo data is complete. Codes can't change and tiers
-/// can't be deleted, so the demo data is not added twice.
+/// A tier of the second product that is created last: if it exists, the demo data is complete. Codes can't change and
+/// tiers can't be deleted, so the demo data is not added twice.
 pub(super) const LAST_TIER: TierPlan = TierPlan {
     code: "fleet",
     name: "Fleet",

@@ -1,4 +1,5 @@
-//! The authorization endpoint: shows the sign-in page and redirects with an authorization code (OpenID Connect Core §3.1.2).
+//! The authorization endpoint: shows the sign-in page and redirects with an authorization code (OpenID Connect Core
+//! §3.1.2).
 
 use axum::{
     extract::State,

@@ -1,4 +1,5 @@
-//! A development OpenID Connect issuer under `/dev/oidc` that signs in anyone as any user. No deployed function links it.
+//! A development OpenID Connect issuer under `/dev/oidc` that signs in anyone as any user. No deployed function links
+//! it.
 //!
 //! It supports discovery, the authorization code flow with PKCE (RFC 7636, S256 only), userinfo and logout, and the
 //! password grant, so that one `curl` gets a token. Values in `scope` control the tokens: `role:operator` adds a role,
@@ -58,7 +59,8 @@ struct Inner {
 }
 
 impl DevIssuer {
-    /// Creates the issuer of a stack at `base_url`, with the key stored in the data directory, or a temporary key without one.
+    /// Creates the issuer of a stack at `base_url`, with the key stored in the data directory, or a temporary key
+    /// without one.
     pub(crate) fn new(
         base_url: &str,
         folder: Option<&Folder>,
@@ -111,8 +113,8 @@ impl DevIssuer {
     }
 }
 
-/// Rejects requests with a foreign `Host`. Anyone who reaches the issuer can become an operator, and a web page could reach it
-/// by DNS rebinding; its requests carry the page's host name.
+/// Rejects requests with a foreign `Host`. Anyone who reaches the issuer can become an operator, and a web page could
+/// reach it by DNS rebinding; its requests carry the page's host name.
 async fn reject_foreign_hosts(request: Request, next: Next) -> Response {
     let host = request.headers().get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut response = if is_local_host(host) {

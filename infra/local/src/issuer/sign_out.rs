@@ -1,4 +1,5 @@
-//! The logout endpoint (OpenID Connect RP-Initiated Logout 1.0). The issuer keeps no sessions, so it only redirects back.
+//! The logout endpoint (OpenID Connect RP-Initiated Logout 1.0). The issuer keeps no sessions, so it only redirects
+//! back.
 
 use axum::{
     extract::State,

@@ -8,8 +8,8 @@ use super::{each_operation, fields, operations::operation_id};
 /// A response: method, path below the API's base path, status.
 type ResponseRef = (&'static str, &'static str, &'static str);
 
-/// Responses that carry the id of a resource: the response, the JSON pointer of the id, and the collection. Each is linked to
-/// every operation on a resource of the collection.
+/// Responses that carry the id of a resource: the response, the JSON pointer of the id, and the collection. Each is
+/// linked to every operation on a resource of the collection.
 const RESOURCE_IDS: [(ResponseRef, &str, &str); 8] = [
     (("post", "products", "201"), "/id", "products"),
     (("post", "product-features", "201"), "/id", "product-features"),
@@ -21,8 +21,8 @@ const RESOURCE_IDS: [(ResponseRef, &str, &str); 8] = [
     (("post", "api-keys", "201"), "/id", "api-keys"),
 ];
 
-/// Returns the links that pass other values: from a response, to an operation, with parameters or a body. `$…` is a runtime
-/// expression (OpenAPI 3.1 §4.8.20.4).
+/// Returns the links that pass other values: from a response, to an operation, with parameters or a body. `$…` is a
+/// runtime expression (OpenAPI 3.1 §4.8.20.4).
 fn value_links() -> Vec<(ResponseRef, (&'static str, &'static str), Value)> {
     let (product, tier, customer) =
         (("post", "products", "201"), ("post", "pricing-tiers", "201"), ("post", "customers", "201"));

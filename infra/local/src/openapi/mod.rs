@@ -1,5 +1,5 @@
-//! The OpenAPI document of all functions. The annotations of the handlers describe each endpoint. What follows from a rule,
-//! such as `Idempotency-Key` and error responses, is added here.
+//! The OpenAPI document of all functions. The annotations of the handlers describe each endpoint. What follows from a
+//! rule, such as `Idempotency-Key` and error responses, is added here.
 
 mod bodies;
 mod examples;

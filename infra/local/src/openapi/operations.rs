@@ -22,8 +22,8 @@ pub(super) fn operation_id(method: &str, path: &str) -> String {
     std::iter::once(method).chain(words).collect::<Vec<_>>().join("_")
 }
 
-/// Describes what the middleware does before a handler runs: idempotency keys of POST, conditional GET, and 405 where a word
-/// in place of an id is another path with other methods.
+/// Describes what the middleware does before a handler runs: idempotency keys of POST, conditional GET, and 405 where a
+/// word in place of an id is another path with other methods.
 pub(super) fn describe_middleware(document: &mut Value) {
     let mut components = document["components"].take();
     let paths: Vec<String> = fields(&mut document["paths"]).keys().cloned().collect();

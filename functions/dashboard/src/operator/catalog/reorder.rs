@@ -58,8 +58,8 @@ pub(super) fn reorderable_list(page: &PageContext, label: &str, action: &str, ro
     }
 }
 
-/// Reads the moved item and the item that it is moved before; none moves it to the end. The script sends both as `id` and
-/// `before`. The buttons send `move={id}:up` or `move={id}:down`, relative to the current `order`.
+/// Reads the moved item and the item that it is moved before; none moves it to the end. The script sends both as `id`
+/// and `before`. The buttons send `move={id}:up` or `move={id}:down`, relative to the current `order`.
 fn parse_move<K: IdKind>(data: &FormData, order: &[Id<K>]) -> Result<(Id<K>, Option<Id<K>>), Problem> {
     let parse = |text: &str| text.parse::<Id<K>>().map_err(|_| Problem::not_found());
     let Some((id, direction)) = data.get("move").split_once(':') else {
