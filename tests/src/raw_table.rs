@@ -137,7 +137,7 @@ impl Stack {
     }
 }
 
-/// Replaces the base64 of binary values in DynamoDB's JSON by their bytes as text.
+/// Replaces the base64 of binary values in DynamoDB's JSON with their bytes as text.
 fn with_binary_as_text(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {

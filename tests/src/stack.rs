@@ -41,12 +41,12 @@ impl Stack {
         Self::start_with(Options { rate_limits: RateLimits::UNLIMITED, ..Options::default() }).await
     }
 
-    /// Starts a stack with other options. `clock`, `http_client` and `spare_keys` are overridden.
+    /// Starts a stack with other options. `clock`, `http_client` and `pregenerated_keys` are overridden.
     pub async fn start_with(options: Options<'_>) -> Self {
         init_logging();
         let (clock, faults) = (Clock::manual(START), Faults::default());
         let http_client = Some(faults.http_client());
-        let options = Options { clock: clock.clone(), http_client, spare_keys: spare_keys(), ..options };
+        let options = Options { clock: clock.clone(), http_client, pregenerated_keys: pregenerated_keys(), ..options };
         let local = signet_local::Stack::start(options).await.expect("the stack starts");
         let anonymous = Client::new(&local.base_url);
         let operator = anonymous.with_api_key(local.operator_api_key.expose());
@@ -95,7 +95,7 @@ impl Stack {
 }
 
 /// Returns four of the twelve signing keys that the tests of a process share, different from those of the last stack.
-fn spare_keys() -> Vec<PregeneratedKey> {
+fn pregenerated_keys() -> Vec<PregeneratedKey> {
     static KEYS: Mutex<VecDeque<PregeneratedKey>> = Mutex::new(VecDeque::new());
     let mut keys = KEYS.lock().expect("no thread panics while it holds the lock");
     if keys.len() < 12 {

@@ -16,7 +16,9 @@ use crate::print_line;
 pub(crate) async fn create(table: &str, name: String) -> Result<(), Box<dyn Error>> {
     let mut errors = ValidationErrors::default();
     errors.check_name("/name", &name, 100);
-    errors.into_result().map_err(|_| "--name must be 1 to 100 bytes without control or invisible characters")?;
+    errors
+        .into_result()
+        .map_err(|_| "--name must be 1 to 100 characters, not blank, without control or invisible characters")?;
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
     let region = region.ok_or("AWS_REGION is not set: set it to the region of the table")?;

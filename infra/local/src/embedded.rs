@@ -10,13 +10,13 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A running embedded DynamoDB. Stops on [`stop`](Self::stop) or on drop.
 #[derive(Debug)]
-pub(crate) struct EmbeddedTable {
+pub(crate) struct EmbeddedDynamoDb {
     pub(crate) endpoint: String,
     stop: oneshot::Sender<()>,
     stopped: oneshot::Receiver<()>,
 }
 
-impl EmbeddedTable {
+impl EmbeddedDynamoDb {
     /// Starts the server over a file, or in memory without one.
     ///
     /// It runs on its own thread and runtime because SQLite's writes block.

@@ -30,7 +30,7 @@ pub struct Options<'a> {
     /// Rate limits of failed authentication attempts and of activations.
     pub rate_limits: RateLimits,
     /// When signing keys rotate.
-    pub ring: RotationPolicy,
+    pub rotation_policy: RotationPolicy,
     /// DynamoDB endpoint; `None` starts the embedded DynamoDB.
     pub dynamodb_endpoint: Option<String>,
     /// Endpoint of KMS and Secrets Manager; `None` keeps keys in files, or in memory without `data`.
@@ -43,8 +43,8 @@ pub struct Options<'a> {
     pub oidc: Option<OidcSettings>,
     /// Origins that may call the API from a browser (CORS).
     pub cors_origins: Vec<Origin>,
-    /// Pre-generated key pairs, for a stack that keeps its keys in memory: generating an RSA key is slow.
-    pub spare_keys: Vec<PregeneratedKey>,
+    /// Pregenerated key pairs, for a stack that keeps its keys in memory: generating an RSA key is slow.
+    pub pregenerated_keys: Vec<PregeneratedKey>,
     /// Source of the current time.
     pub clock: Clock,
     /// Timeouts of AWS calls and of requests.
@@ -60,14 +60,14 @@ impl Default for Options<'_> {
             data: None,
             demo: false,
             rate_limits: RateLimits::default(),
-            ring: RotationPolicy::default(),
+            rotation_policy: RotationPolicy::default(),
             dynamodb_endpoint: None,
             kms_endpoint: None,
             table: DEFAULT_TABLE.to_owned(),
             issuer: None,
             oidc: None,
             cors_origins: Vec::new(),
-            spare_keys: Vec::new(),
+            pregenerated_keys: Vec::new(),
             clock: Clock::System,
             timeouts: Timeouts::default(),
             http_client: None,

@@ -13,13 +13,13 @@ pub(crate) async fn reencrypt_all() -> Result<(), Box<dyn Error>> {
     let app = AppState::from_environment().await?;
     let (mut all, mut after) = (ReencryptionSummary::default(), None);
     loop {
-        let done = reencrypt(&app, after, app.clock.now()).await?;
-        all.examined += done.examined;
-        all.reencrypted += done.reencrypted;
-        all.skipped += done.skipped;
-        all.failed += done.failed;
+        let batch = reencrypt(&app, after, app.clock.now()).await?;
+        all.examined += batch.examined;
+        all.reencrypted += batch.reencrypted;
+        all.skipped += batch.skipped;
+        all.failed += batch.failed;
         tracing::info!(all.examined, all.reencrypted, all.skipped, all.failed, "license keys");
-        let Some(next) = done.next else { break };
+        let Some(next) = batch.next else { break };
         after = Some(next);
     }
     match all.failed {

@@ -25,7 +25,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 use crate::{
     Demo, DemoError, Folder, FolderError, Options, demo,
-    embedded::EmbeddedTable,
+    embedded::EmbeddedDynamoDb,
     folder::generate_operator_api_key,
     issuer::{self, DevIssuer},
     keys::{self, KmsError},
@@ -54,7 +54,7 @@ pub struct Stack {
     pub demo: Option<Demo>,
     stop: oneshot::Sender<()>,
     served: JoinHandle<io::Result<()>>,
-    embedded: Option<EmbeddedTable>,
+    embedded: Option<EmbeddedDynamoDb>,
 }
 
 /// The local server can't start.
@@ -109,7 +109,7 @@ impl Stack {
 
         let embedded = if options.dynamodb_endpoint.is_none() {
             let file = folder.map(|folder| folder.file("table.db"));
-            Some(EmbeddedTable::start(file.as_deref()).map_err(StartError::Embedded)?)
+            Some(EmbeddedDynamoDb::start(file.as_deref()).map_err(StartError::Embedded)?)
         } else {
             None
         };
@@ -131,8 +131,8 @@ impl Stack {
             Some(folder) => folder.issuer(options.issuer, &base_url)?,
             None => options.issuer.unwrap_or_else(|| base_url.clone()),
         };
-        let mut spare = options.spare_keys;
-        let dev_issuer = DevIssuer::new(&base_url, folder, spare.pop(), options.clock.clone())?;
+        let mut pregenerated = options.pregenerated_keys;
+        let dev_issuer = DevIssuer::new(&base_url, folder, pregenerated.pop(), options.clock.clone())?;
         let oidc = options.oidc.unwrap_or_else(|| dev_issuer.settings());
         let oidc_issuer = oidc.issuer.clone();
         let settings = Settings {
@@ -140,7 +140,7 @@ impl Stack {
             base_url: base_url.clone(),
             // All processes on one machine share a clock.
             clock_margin: SignedDuration::ZERO,
-            rotation_policy: options.ring,
+            rotation_policy: options.rotation_policy,
             oidc: Some(oidc),
             rate_limits: options.rate_limits,
             cors_origins: options.cors_origins,
@@ -151,7 +151,7 @@ impl Stack {
                 let aws = aws(credentials(false));
                 Box::pin(keys::connect(&aws, endpoint, &options.table, options.clock.clone())).await?
             }
-            None => local_keys(folder, spare)?,
+            None => local_keys(folder, pregenerated)?,
         };
         let app = create_app_state(table, keys, settings, options.clock).await?;
         let secret = add_operator_api_key(&app, folder).await?;
@@ -221,10 +221,10 @@ fn credentials(is_embedded: bool) -> Option<Credentials> {
     (is_embedded || !has_own).then(|| Credentials::new("local", "local", None, None, "signet-local"))
 }
 
-fn local_keys(folder: Option<&Folder>, spare: Vec<PregeneratedKey>) -> Result<Keys, shared::StartError> {
+fn local_keys(folder: Option<&Folder>, pregenerated: Vec<PregeneratedKey>) -> Result<Keys, shared::StartError> {
     let keys = match folder {
         Some(folder) => LocalKeys::in_directory(folder.path()),
-        None => LocalKeys::in_memory(spare),
+        None => LocalKeys::in_memory(pregenerated),
     };
     Ok(keys?.into())
 }

@@ -10,8 +10,10 @@ pub(crate) fn welcome(stack: &Stack) -> String {
     let (url, key) = (&stack.base_url, stack.operator_api_key.expose());
     let issuer = stack.app.issuer();
     let oidc = &stack.oidc_issuer;
-    let (demo, commands) =
-        stack.demo.as_ref().map_or_else(|| (String::new(), first_product(url, key)), |demo| tour(url, key, demo));
+    let (demo, commands) = stack
+        .demo
+        .as_ref()
+        .map_or_else(|| (String::new(), first_product_command(url, key)), |demo| demo_commands(url, key, demo));
     format!(
         "Signet is running at {url}
 
@@ -36,7 +38,7 @@ Press Ctrl-C to stop."
 }
 
 /// Returns the command to try on an empty table.
-fn first_product(url: &str, key: &str) -> String {
+fn first_product_command(url: &str, key: &str) -> String {
     format!(
         "  curl {url}/api/v1.0/products -H 'X-Api-Key: {key}' -H 'Content-Type: application/json' \
          -d '{{\"code\": \"atlas\", \"name\": \"Atlas\"}}'\n"
@@ -44,7 +46,7 @@ fn first_product(url: &str, key: &str) -> String {
 }
 
 /// Returns the lines about the demo data, and the commands to try with it.
-fn tour(url: &str, key: &str, demo: &Demo) -> (String, String) {
+fn demo_commands(url: &str, key: &str, demo: &Demo) -> (String, String) {
     let mut summary = format!("  demo data             {}\n", demo.summary);
     let mut commands = format!("  curl {url}/api/v1.0/license-keys -H 'X-Api-Key: {key}'\n");
     if let Some(license_key) = demo.license_key.as_ref().map(Secret::expose) {

@@ -1,4 +1,4 @@
-//! Secrets in logs and in the table: runs a whole license life cycle against the `signet` binary with all logging on,
+//! Secrets in logs and in the table: runs a whole license lifecycle against the `signet` binary with all logging on,
 //! then searches the log and the table for every secret.
 #![expect(clippy::unwrap_used, reason = "an error fails the test")]
 
@@ -25,14 +25,14 @@ const LOG_FILTER: &str = "debug,access=trace,activations=trace,catalog=trace,cus
                           licenses=trace,registration=trace,shared=trace,signet=trace,signet_local=trace";
 
 /// A running server, its clients, and the secrets seen so far.
-struct Scenario {
+struct SecretsScenario {
     running: SignetProcess,
     operator: Client,
     app: Client,
     secrets: Vec<String>,
 }
 
-impl Scenario {
+impl SecretsScenario {
     fn new(running: SignetProcess) -> Self {
         let app = Client::new(&running.url(""));
         let operator = app.with_api_key(&running.key());
@@ -260,13 +260,13 @@ async fn no_secret_is_logged_or_stored_in_plain_text() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_signet"));
     command.args(["--listen", "127.0.0.1:0", "--memory", "--no-rate-limits", "--data"]).arg(folder.path());
     command.env("RUST_LOG", LOG_FILTER).stderr(File::create(&log).unwrap());
-    let mut scenario = Scenario::new(SignetProcess::spawn(folder.path(), &mut command));
+    let mut scenario = SecretsScenario::new(SignetProcess::spawn(folder.path(), &mut command));
     let license = scenario.run_operator().await;
     scenario.run_app(&license).await;
     let bearer = scenario.run_users(&license).await;
     scenario.run_mistakes(&license, &bearer).await;
 
-    let Scenario { running, secrets, .. } = scenario;
+    let SecretsScenario { running, secrets, .. } = scenario;
     let raw_table = RawTable {
         endpoint: text(&running.local["dynamodb_endpoint"]).to_owned(),
         table: text(&running.local["table"]).to_owned(),

@@ -19,13 +19,13 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const CALLBACK: &str = "http://127.0.0.1:9/callback?from=signet";
 
 /// A browser and an OpenID Connect client of the development issuer.
-struct IssuerClient<'a> {
+struct DevIssuerClient<'a> {
     stack: &'a Stack,
     http: reqwest::Client,
     discovery: Value,
 }
 
-impl<'a> IssuerClient<'a> {
+impl<'a> DevIssuerClient<'a> {
     async fn new(stack: &'a Stack) -> Self {
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).redirect(Policy::none()).build().unwrap();
         let discovery = stack.anonymous.get("/dev/oidc/.well-known/openid-configuration").await.expect_status(200);
@@ -140,7 +140,7 @@ async fn create_product(client: &Client) -> TestResponse {
 #[tokio::test]
 async fn an_operator_token_is_authorized_for_all_operations() {
     let stack = Stack::start().await;
-    let issuer = IssuerClient::new(&stack).await;
+    let issuer = DevIssuerClient::new(&stack).await;
     let tokens = issuer.password_grant("ada@example.com", "openid email role:operator").await;
     assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(3600)));
     for name in ["access_token", "id_token"] {
@@ -154,7 +154,7 @@ async fn an_operator_token_is_authorized_for_all_operations() {
 #[tokio::test]
 async fn a_user_without_the_role_gets_403() {
     let stack = Stack::start().await;
-    let issuer = IssuerClient::new(&stack).await;
+    let issuer = DevIssuerClient::new(&stack).await;
     let client = issuer.sign_in("openid").await;
     let response = create_product(&client).await;
     response.expect_problem(403, "forbidden");
@@ -166,7 +166,7 @@ async fn a_user_without_the_role_gets_403() {
 #[tokio::test]
 async fn the_authorization_code_flow_with_pkce_returns_tokens() {
     let stack = Stack::start().await;
-    let issuer = IssuerClient::new(&stack).await;
+    let issuer = DevIssuerClient::new(&stack).await;
     let page = issuer.sign_in_page(&authorization_request()).await;
     assert_eq!(page.status(), 200);
     assert!(
@@ -209,7 +209,7 @@ async fn the_authorization_code_flow_with_pkce_returns_tokens() {
 #[tokio::test]
 async fn a_predefined_user_signs_in_without_input() {
     let stack = Stack::start().await;
-    let issuer = IssuerClient::new(&stack).await;
+    let issuer = DevIssuerClient::new(&stack).await;
     for (email, roles) in [("grace@example.com", json!(["operator"])), ("ada@example.com", json!([]))] {
         let code = issuer.code("openid unverified", &[("pick", email)]).await;
         let tokens = issuer.redeem(&code, &[]).await.expect_status(200);
@@ -224,7 +224,7 @@ async fn a_predefined_user_signs_in_without_input() {
 #[tokio::test]
 async fn an_authorization_code_is_valid_once_for_its_client_and_one_minute() {
     let stack = Stack::start().await;
-    let issuer = IssuerClient::new(&stack).await;
+    let issuer = DevIssuerClient::new(&stack).await;
     let assert_invalid_grant = |response: TestResponse| {
         assert_eq!((response.status, &response.body["error"]), (400, &json!("invalid_grant")), "{}", response.text);
     };
@@ -258,7 +258,7 @@ async fn an_authorization_code_is_valid_once_for_its_client_and_one_minute() {
 #[tokio::test]
 async fn invalid_authorization_requests_redirect_only_to_valid_callback_urls() {
     let stack = Stack::start().await;
-    let issuer = IssuerClient::new(&stack).await;
+    let issuer = DevIssuerClient::new(&stack).await;
     // The browser is not redirected to an unknown URL.
     let without_redirect =
         [("redirect_uri", "https://evil.example/"), ("redirect_uri", "javascript:1"), ("client_id", "<b>other")];
@@ -303,10 +303,10 @@ async fn invalid_authorization_requests_redirect_only_to_valid_callback_urls() {
 #[tokio::test]
 async fn invalid_tokens_return_401() {
     let (stack, other) = (Stack::start().await, Stack::start().await);
-    let issuer = IssuerClient::new(&stack).await;
+    let issuer = DevIssuerClient::new(&stack).await;
     let tokens = issuer.password_grant("ada@example.com", "openid role:operator").await;
     let user = issuer.password_grant("ada@example.com", "openid").await;
-    let foreign = IssuerClient::new(&other).await.password_grant("ada@example.com", "openid role:operator").await;
+    let foreign = DevIssuerClient::new(&other).await.password_grant("ada@example.com", "openid role:operator").await;
     let license = stack.operator.issue_new_license(1).await;
 
     let parts = |token: &Value| token.as_str().unwrap().split('.').map(str::to_owned).collect::<Vec<_>>();
@@ -347,7 +347,7 @@ async fn invalid_tokens_return_401() {
 #[tokio::test]
 async fn cognito_access_tokens_are_accepted() {
     let stack = Stack::start().await;
-    let issuer = IssuerClient::new(&stack).await;
+    let issuer = DevIssuerClient::new(&stack).await;
     let tokens = issuer.password_grant("ada@example.com", "openid cognito role:operator").await;
     let access = claims(&tokens["access_token"]);
     assert_eq!((&access["client_id"], &access["token_use"]), (&json!("signet-dashboard"), &json!("access")));
@@ -375,7 +375,7 @@ async fn cognito_access_tokens_are_accepted() {
 #[tokio::test]
 async fn userinfo_accepts_only_access_tokens() {
     let stack = Stack::start().await;
-    let issuer = IssuerClient::new(&stack).await;
+    let issuer = DevIssuerClient::new(&stack).await;
     let tokens = issuer.password_grant("ada@example.com", "openid unverified").await;
     let userinfo = async |token: &Value| bearer(&stack.anonymous, token).get("/dev/oidc/userinfo").await;
     let body = userinfo(&tokens["access_token"]).await.expect_status(200);
@@ -391,7 +391,7 @@ async fn userinfo_accepts_only_access_tokens() {
 #[tokio::test]
 async fn sign_out_redirects_to_the_client() {
     let stack = Stack::start().await;
-    let issuer = IssuerClient::new(&stack).await;
+    let issuer = DevIssuerClient::new(&stack).await;
     let end = issuer.url("end_session_endpoint");
     let sign_out = async |target: &str| {
         let query = [("post_logout_redirect_uri", target), ("state", "x y")];
@@ -409,7 +409,7 @@ async fn sign_out_redirects_to_the_client() {
 #[tokio::test]
 async fn requests_for_another_host_name_return_421() {
     let stack = Stack::start().await;
-    let issuer = IssuerClient::new(&stack).await;
+    let issuer = DevIssuerClient::new(&stack).await;
     let request = issuer.http.get(format!("{}/.well-known/openid-configuration", stack.local.oidc_issuer));
     let response = request.header("host", "rebound.example.com:8080").send().await.unwrap();
     assert_eq!(response.status(), 421);
@@ -422,7 +422,7 @@ async fn a_restart_on_another_port_keeps_the_signing_key() {
     for _ in 0..2 {
         let folder = Folder::open(path.path()).unwrap();
         let stack = Stack::start_with(Options { data: Some(&folder), ..Options::default() }).await;
-        let issuer = IssuerClient::new(&stack).await;
+        let issuer = DevIssuerClient::new(&stack).await;
         create_product(&issuer.sign_in("role:operator").await).await.expect_status(201);
         let document = stack.anonymous.get("/dev/oidc/jwks.json").await.expect_status(200);
         assert_eq!(document["keys"].as_array().unwrap().len(), 1);

@@ -525,7 +525,7 @@ async fn valid_tokens_are_accepted_throughout_rotation_condemnation_and_root_rep
     // A key signs for two hours, and tokens are valid for one.
     let rotation_policy =
         RotationPolicy { rotation: SignedDuration::from_hours(2), refresh: SignedDuration::from_secs(300) };
-    let options = || Options { data: Some(&folder), ring: rotation_policy, ..Options::default() };
+    let options = || Options { data: Some(&folder), rotation_policy, ..Options::default() };
     let one = Stack::start_with(options()).await;
     let endpoint = Some(one.local.dynamodb_endpoint.clone());
     let other = Stack::start_with(Options { dynamodb_endpoint: endpoint.clone(), ..options() }).await;

@@ -27,14 +27,14 @@ fn folder() -> PathBuf {
 }
 
 /// A key pair that signs tokens or key sets of the vectors.
-struct Key {
+struct VectorKey {
     pem: Vec<u8>,
     private: PKey<Private>,
     /// As in the JWKS.
     public: Value,
 }
 
-impl Key {
+impl VectorKey {
     fn read(name: &str) -> Self {
         let pem = fs::read(folder().join(format!("keys/{name}.pem"))).unwrap();
         let private = PKey::private_key_from_pem(&pem).unwrap();
@@ -56,7 +56,7 @@ impl Key {
 
     fn jws(&self, header: &Value, claims: &Value) -> String {
         let message = message(header, claims);
-        joined(&message, &self.signature(&message))
+        join_signature(&message, &self.signature(&message))
     }
 
     fn token(&self, claims: &Value) -> String {
@@ -64,35 +64,35 @@ impl Key {
     }
 }
 
-fn encoded(part: &Value) -> String {
+fn encode_part(part: &Value) -> String {
     BASE64URL_NOPAD.encode(part.to_string().as_bytes())
 }
 
 fn message(header: &Value, claims: &Value) -> String {
-    format!("{}.{}", encoded(header), encoded(claims))
+    format!("{}.{}", encode_part(header), encode_part(claims))
 }
 
-fn joined(message: &str, signature: &[u8]) -> String {
+fn join_signature(message: &str, signature: &[u8]) -> String {
     format!("{message}.{}", BASE64URL_NOPAD.encode(signature))
 }
 
-fn without(mut object: Value, member: &str) -> Value {
+fn without_member(mut object: Value, member: &str) -> Value {
     object.as_object_mut().unwrap().remove(member).unwrap();
     object
 }
 
-struct Keys {
-    issuer: Key,
-    previous: Key,
-    root: Key,
-    next_root: Key,
-    foreign: Key,
+struct VectorKeys {
+    issuer: VectorKey,
+    previous: VectorKey,
+    root: VectorKey,
+    next_root: VectorKey,
+    foreign: VectorKey,
 }
 
-impl Keys {
+impl VectorKeys {
     fn read() -> Self {
         let [issuer, previous, root, next_root, foreign] =
-            ["issuer", "previous", "root", "next-root", "foreign"].map(Key::read);
+            ["issuer", "previous", "root", "next-root", "foreign"].map(VectorKey::read);
         Self { issuer, previous, root, next_root, foreign }
     }
 
@@ -151,7 +151,7 @@ fn refuse_unknown_key(name: &str, why: &str, token: &str) -> Value {
     merged(refuse(name, why, token), &json!({"unknown_key": true}))
 }
 
-fn accepted(keys: &Keys) -> Vec<Value> {
+fn accepted(keys: &VectorKeys) -> Vec<Value> {
     let token = keys.issuer.token(&claims());
     let (start, end) = (now() - 600, now() + 3000);
     let at = |name: &str, why: &str, fields: Value| merged(accept(name, why, &token), &fields);
@@ -195,9 +195,9 @@ fn accepted(keys: &Keys) -> Vec<Value> {
     ]
 }
 
-fn wrong_claims(keys: &Keys) -> Vec<Value> {
+fn wrong_claims(keys: &VectorKeys) -> Vec<Value> {
     let changed = |fields: Value| keys.issuer.token(&merged(claims(), &fields));
-    let lacking = |member: &str| keys.issuer.token(&without(claims(), member));
+    let lacking = |member: &str| keys.issuer.token(&without_member(claims(), member));
     let on = |machine: Value| changed(json!({"activation": {"id": "act_1_2_3", "machine_id": machine}}));
     vec![
         refuse("another machine", "activation.machine_id names another machine", &on(json!("machine-2"))),
@@ -217,8 +217,8 @@ fn wrong_claims(keys: &Keys) -> Vec<Value> {
     ]
 }
 
-fn no_machine(keys: &Keys) -> Vec<Value> {
-    let issued = keys.issuer.token(&without(claims(), "activation"));
+fn no_machine(keys: &VectorKeys) -> Vec<Value> {
+    let issued = keys.issuer.token(&without_member(claims(), "activation"));
     let on =
         |id: Value| keys.issuer.token(&merged(claims(), &json!({"activation": {"id": "act_1_2_3", "machine_id": id}})));
     let at =
@@ -233,7 +233,7 @@ fn no_machine(keys: &Keys) -> Vec<Value> {
     ]
 }
 
-fn damaged_last_seen(keys: &Keys) -> Vec<Value> {
+fn damaged_last_seen(keys: &VectorKeys) -> Vec<Value> {
     let token = keys.issuer.token(&claims());
     let (later, end) = (now() + 70, now() + 3000 + GRACE_PERIOD + 60);
     let at = |name: &str, text: String| {
@@ -265,7 +265,7 @@ fn damaged_last_seen(keys: &Keys) -> Vec<Value> {
     ]
 }
 
-fn wrong_time(keys: &Keys) -> Vec<Value> {
+fn wrong_time(keys: &VectorKeys) -> Vec<Value> {
     let (start, end) = (now() - 600, now() + 3000);
     let token = keys.issuer.token(&claims());
     let at = |name: &str, why: &str, fields: Value| merged(refuse(name, why, &token), &fields);
@@ -288,18 +288,18 @@ fn wrong_time(keys: &Keys) -> Vec<Value> {
     ]
 }
 
-fn wrong_header(keys: &Keys) -> Vec<Value> {
+fn wrong_header(keys: &VectorKeys) -> Vec<Value> {
     let typed = |typ: &str| keys.issuer.jws(&keys.issuer.header(typ), &claims());
     let header = keys.issuer.header("license+jwt");
     let by_foreign = |fields: Value| keys.foreign.jws(&merged(header.clone(), &fields), &claims());
     let none = message(&merged(header.clone(), &json!({"alg": "none"})), &claims());
     let rest = none.split_once('.').unwrap().1;
-    let nothing = |alg: &str| format!("{}.{rest}", encoded(&merged(header.clone(), &json!({"alg": alg}))));
+    let nothing = |alg: &str| format!("{}.{rest}", encode_part(&merged(header.clone(), &json!({"alg": alg}))));
     let hs256 = message(&merged(header.clone(), &json!({"alg": "HS256"})), &claims());
     let with_secret = |secret: &[u8]| {
         let secret = PKey::hmac(secret).unwrap();
         let mac = Signer::new(MessageDigest::sha256(), &secret).unwrap().sign_oneshot_to_vec(hs256.as_bytes()).unwrap();
-        joined(&hs256, &mac)
+        join_signature(&hs256, &mac)
     };
     let pem = keys.issuer.private.public_key_to_pem().unwrap();
     let n = BASE64URL_NOPAD.decode(text(&keys.issuer.public["n"]).as_bytes()).unwrap();
@@ -313,12 +313,12 @@ fn wrong_header(keys: &Keys) -> Vec<Value> {
         refuse("typ JWT", "any JWT of this issuer", &typed("JWT")),
         refuse("typ at+jwt", "an access token", &typed("at+jwt")),
         refuse("typ jwk-set+jwt", "the type of a key set", &typed("jwk-set+jwt")),
-        refuse("no typ", "typ is missing", &keys.issuer.jws(&without(header.clone(), "typ"), &claims())),
+        refuse("no typ", "typ is missing", &keys.issuer.jws(&without_member(header.clone(), "typ"), &claims())),
         refuse("alg none", "no signature", &format!("{none}.")),
         refuse(
             "alg none with a signature",
             "the signature is valid, and alg is not RS256",
-            &joined(&none, &keys.issuer.signature(&none)),
+            &join_signature(&none, &keys.issuer.signature(&none)),
         ),
         refuse("alg None", "alg none in another case", &format!("{}.", nothing("None"))),
         refuse("alg HS256 with the PEM", "HMAC keyed with the public key as PEM", &with_secret(&pem)),
@@ -328,9 +328,13 @@ fn wrong_header(keys: &Keys) -> Vec<Value> {
             "HMAC keyed with the key ID",
             &with_secret(text(&keys.issuer.public["kid"]).as_bytes()),
         ),
-        refuse("alg RS512", "a valid signature with another algorithm", &joined(&rs512, &with_sha512)),
+        refuse("alg RS512", "a valid signature with another algorithm", &join_signature(&rs512, &with_sha512)),
         refuse_unknown_key("unknown kid", "no published key has this kid", &keys.foreign.token(&claims())),
-        refuse_unknown_key("no kid", "kid is missing", &keys.issuer.jws(&without(header.clone(), "kid"), &claims())),
+        refuse_unknown_key(
+            "no kid",
+            "kid is missing",
+            &keys.issuer.jws(&without_member(header.clone(), "kid"), &claims()),
+        ),
         merged(
             refuse("foreign key with a published kid", "signed by another key", &by_foreign(json!({}))),
             &json!({"unknown_key": false}),
@@ -356,28 +360,28 @@ fn wrong_header(keys: &Keys) -> Vec<Value> {
     ]
 }
 
-fn wrong_signature(keys: &Keys) -> Vec<Value> {
+fn wrong_signature(keys: &VectorKeys) -> Vec<Value> {
     let message = message(&keys.issuer.header("license+jwt"), &claims());
     let right = keys.issuer.signature(&message);
     let mut bit = right.clone();
     bit[100] ^= 1;
     let richer = merged(claims(), &json!({"features": ["api", "everything", "export.pdf"]}));
-    let richer = format!("{}.{}", encoded(&keys.issuer.header("license+jwt")), encoded(&richer));
+    let richer = format!("{}.{}", encode_part(&keys.issuer.header("license+jwt")), encode_part(&richer));
     let parts: Vec<&str> = message.split('.').collect();
     let json_form = json!({"protected": parts[0], "payload": parts[1], "signature": BASE64URL_NOPAD.encode(&right)});
-    let whole = joined(&message, &right);
+    let whole = join_signature(&message, &right);
     let set = keys.signed_key_set(3600);
     let claims_by_root = keys.root.token(&claims());
     let modulus = BASE64URL_NOPAD.decode(text(&keys.issuer.public["n"]).as_bytes()).unwrap();
     vec![
-        refuse("one bit flipped", "one bit of the signature is flipped", &joined(&message, &bit)),
-        refuse("changed claims", "the claims were changed after signing", &joined(&richer, &right)),
+        refuse("one bit flipped", "one bit of the signature is flipped", &join_signature(&message, &bit)),
+        refuse("changed claims", "the claims were changed after signing", &join_signature(&richer, &right)),
         refuse("no signature", "the signature is empty", &format!("{message}.")),
-        refuse("short signature", "the last byte is missing", &joined(&message, &right[..255])),
-        refuse("long signature", "one byte is appended", &joined(&message, &[right.as_slice(), &[0]].concat())),
-        refuse("zeros", "the signature is zero", &joined(&message, &[0; 256])),
-        refuse("one", "the signature is one", &joined(&message, &[&[0; 255][..], &[1]].concat())),
-        refuse("the modulus", "the signature is the modulus", &joined(&message, &modulus)),
+        refuse("short signature", "the last byte is missing", &join_signature(&message, &right[..255])),
+        refuse("long signature", "one byte is appended", &join_signature(&message, &[right.as_slice(), &[0]].concat())),
+        refuse("zeros", "the signature is zero", &join_signature(&message, &[0; 256])),
+        refuse("one", "the signature is one", &join_signature(&message, &[&[0; 255][..], &[1]].concat())),
+        refuse("the modulus", "the signature is the modulus", &join_signature(&message, &modulus)),
         refuse("two parts", "the signature part is missing", &message),
         refuse("four parts", "one part is appended", &format!("{whole}.{}", BASE64URL_NOPAD.encode(b"more"))),
         refuse("JSON serialization", "tokens use the compact serialization", &json_form.to_string()),
@@ -389,7 +393,7 @@ fn wrong_signature(keys: &Keys) -> Vec<Value> {
     ]
 }
 
-fn key_set_without_the_key(keys: &Keys) -> Vec<Value> {
+fn key_set_without_the_key(keys: &VectorKeys) -> Vec<Value> {
     let token = keys.issuer.token(&claims());
     let with = |name: &str, why: &str, set: String| {
         merged(refuse_unknown_key(name, why, &token), &json!({"signed_jwks": set}))
@@ -412,7 +416,7 @@ fn key_set_without_the_key(keys: &Keys) -> Vec<Value> {
     ]
 }
 
-fn tokens_file(keys: &Keys) -> Value {
+fn tokens_file(keys: &VectorKeys) -> Value {
     let all = [
         accepted,
         wrong_claims,
@@ -426,9 +430,10 @@ fn tokens_file(keys: &Keys) -> Value {
     Value::Array(all.iter().flat_map(|cases| cases(keys)).collect())
 }
 
-fn sets_file(keys: &Keys) -> Value {
+fn sets_file(keys: &VectorKeys) -> Value {
     let case = |name: &str, accept: bool, why: &str, set: String| json!({"name": name, "accept": accept, "why": why, "set": set});
-    let by = |key: &Key, typ: &str, fields: Value| key.jws(&key.header(typ), &merged(keys.key_set(3600), &fields));
+    let by =
+        |key: &VectorKey, typ: &str, fields: Value| key.jws(&key.header(typ), &merged(keys.key_set(3600), &fields));
     let (root, typ) = (&keys.root, "jwk-set+jwt");
     let none = message(&merged(root.header(typ), &json!({"alg": "none"})), &keys.key_set(3600));
     let stored = |age: i64| json!({"stored": keys.signed_key_set(age)});
@@ -462,7 +467,12 @@ fn sets_file(keys: &Keys) -> Value {
             &json!({"stored": keys.signed_key_set(3500).replace('.', "")}),
         ),
         case("past exp", false, "past exp by more than the leeway", keys.signed_key_set(604_870)),
-        case("no exp", false, "exp is missing", root.jws(&root.header(typ), &without(keys.key_set(3600), "exp"))),
+        case(
+            "no exp",
+            false,
+            "exp is missing",
+            root.jws(&root.header(typ), &without_member(keys.key_set(3600), "exp"))
+        ),
         case(
             "another issuer",
             false,
@@ -498,23 +508,23 @@ fn encrypted_file() -> Value {
     header.set_content_type("JWT");
     header.set_key_id(thumbprint(&jwk_to_json(&app.to_jwk_public_key())));
     let encrypter = RSA_OAEP.encrypter_from_jwk(&app.to_jwk_public_key()).unwrap();
-    let token = Key::read("issuer").token(&claims());
+    let token = VectorKey::read("issuer").token(&claims());
     let encrypted = serialize_compact(token.as_bytes(), &header, &encrypter).unwrap();
     json!([{"name": "plain", "app_key": jwk_to_json(&app.to_jwk_private_key()), "encrypted": encrypted, "token": token}])
 }
 
 fn app_key() -> RsaKeyPair {
-    RsaKeyPair::from_der(Key::read("app").private.private_key_to_pkcs8().unwrap()).unwrap()
+    RsaKeyPair::from_der(VectorKey::read("app").private.private_key_to_pkcs8().unwrap()).unwrap()
 }
 
-type Generator = fn(&Keys) -> Value;
+type Generator = fn(&VectorKeys) -> Value;
 
 #[test]
 fn vector_files_are_up_to_date() {
-    let keys = Keys::read();
+    let keys = VectorKeys::read();
     let files: [(&str, Generator); 4] = [
         ("encrypted.json", |_| encrypted_file()),
-        ("issuer.json", Keys::issuer_file),
+        ("issuer.json", VectorKeys::issuer_file),
         ("tokens.json", tokens_file),
         ("sets.json", sets_file),
     ];
@@ -609,7 +619,7 @@ fn file_content(time: &Value) -> String {
 #[test]
 fn rust_verifier_tolerates_an_unwritable_file_and_concurrent_use() {
     let issuer = read_issuer();
-    let token = Key::read("issuer").token(&claims());
+    let token = VectorKey::read("issuer").token(&claims());
     let folder = tempfile::tempdir().unwrap();
     let verifier = verifier(&issuer, &folder);
     let error = verifier.verify(&token, MACHINE_ID, now()).unwrap_err();
@@ -638,7 +648,7 @@ fn rust_verifier_tolerates_an_unwritable_file_and_concurrent_use() {
 #[test]
 fn storing_a_fresh_token_corrects_the_last_time_seen() {
     let issuer = read_issuer();
-    let keys = Keys::read();
+    let keys = VectorKeys::read();
     let token = keys.issuer.token(&claims());
     let folder = tempfile::tempdir().unwrap();
     let verifier = verifier(&issuer, &folder);
@@ -654,7 +664,7 @@ fn storing_a_fresh_token_corrects_the_last_time_seen() {
 #[test]
 fn a_token_counts_only_if_it_was_requested_after_the_last_refusal() {
     let issuer = read_issuer();
-    let token = Key::read("issuer").token(&claims());
+    let token = VectorKey::read("issuer").token(&claims());
     let folder = tempfile::tempdir().unwrap();
     let verifier = verifier(&issuer, &folder);
     verifier.store_key_set(text(&issuer["signed_jwks"]), now()).unwrap();

@@ -23,9 +23,9 @@ impl Installation {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = Folder::open(folder.path()).unwrap();
-        let ring =
+        let rotation_policy =
             RotationPolicy { refresh: SignedDuration::from_secs(KEY_REFRESH_SECONDS), ..RotationPolicy::default() };
-        let options = Options { data: Some(&data), ring, ..Options::default() };
+        let options = Options { data: Some(&data), rotation_policy, ..Options::default() };
         let local = signet_local::Stack::start(options).await.unwrap();
         Self { local, folder, _data: data }
     }

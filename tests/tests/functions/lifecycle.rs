@@ -16,7 +16,7 @@ const MAX_RETRIES: u32 = 50;
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The state of the scenario.
-struct Scenario {
+struct LifecycleScenario {
     installation: Installation,
     document: Value,
     functions: BTreeMap<&'static str, Function>,
@@ -26,7 +26,7 @@ struct Scenario {
     succeeded: BTreeSet<String>,
 }
 
-impl Scenario {
+impl LifecycleScenario {
     async fn start() -> Self {
         let installation = Installation::start().await;
         let placeholders = BTreeMap::from([
@@ -134,7 +134,7 @@ fn count_items(list: &Value) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by tests/functions.sh"]
 async fn every_event_is_served_by_its_function_over_a_license_lifecycle() {
-    let mut scenario = Scenario::start().await;
+    let mut scenario = LifecycleScenario::start().await;
     documents(&mut scenario).await;
     catalog(&mut scenario).await;
     issue(&mut scenario).await;
@@ -151,7 +151,7 @@ async fn every_event_is_served_by_its_function_over_a_license_lifecycle() {
     assert_eq!(scenario.succeeded, all, "every event is part of the scenario");
 }
 
-async fn documents(scenario: &mut Scenario) {
+async fn documents(scenario: &mut LifecycleScenario) {
     assert_eq!(scenario.send("get_health").await["status"], "ok");
     let configuration = scenario.send("get_well_known_license_configuration").await;
     assert_eq!(configuration["issuer"], scenario.installation.local.app.issuer());
@@ -163,7 +163,7 @@ async fn documents(scenario: &mut Scenario) {
     }
 }
 
-async fn catalog(scenario: &mut Scenario) {
+async fn catalog(scenario: &mut LifecycleScenario) {
     let product = scenario.send("post_products").await;
     scenario.fill("PRODUCT_ID", &product["id"]);
     assert_eq!(scenario.send("put_products_id").await["description"], "A map of all there is");
@@ -182,7 +182,7 @@ async fn catalog(scenario: &mut Scenario) {
     assert!(scenario.send("get_products_catalog").await.to_string().contains("Atlas"));
 }
 
-async fn issue(scenario: &mut Scenario) {
+async fn issue(scenario: &mut LifecycleScenario) {
     let customer = scenario.send("post_customers").await;
     scenario.fill("CUSTOMER_ID", &customer["id"]);
     assert_eq!(scenario.send("put_customers_id").await["name"], "Ada Lovelace");
@@ -196,7 +196,7 @@ async fn issue(scenario: &mut Scenario) {
 }
 
 /// A license key issued by one function activates a machine in another. The first function accepts the token.
-async fn activation(scenario: &mut Scenario) {
+async fn activation(scenario: &mut LifecycleScenario) {
     let activated = scenario.send("post_license_activations_activate").await;
     scenario.fill("ACTIVATION_ID", &activated["activation"]["id"]);
     scenario.fill("LICENSE_TOKEN", &activated["token"]);
@@ -211,7 +211,7 @@ async fn activation(scenario: &mut Scenario) {
     assert_eq!(scenario.validation_code().await, "valid");
 }
 
-async fn transitions(scenario: &mut Scenario) {
+async fn transitions(scenario: &mut LifecycleScenario) {
     scenario.send("post_license_keys_id_suspend").await;
     assert_eq!(scenario.validation_code().await, "suspended");
     scenario.expect_problem("post_license_keys_heartbeat", 403, "suspended").await;
@@ -223,7 +223,7 @@ async fn transitions(scenario: &mut Scenario) {
     assert_eq!(audit["ok"], true, "{audit}");
 }
 
-async fn deactivation_and_revocation(scenario: &mut Scenario) {
+async fn deactivation_and_revocation(scenario: &mut LifecycleScenario) {
     assert_eq!(scenario.send("post_license_activations_id_deactivate").await["status"], "deactivated");
     assert_eq!(count_items(&scenario.send("get_license_activations").await), 0);
     assert_eq!(scenario.validation_code().await, "not_activated");
@@ -240,14 +240,14 @@ async fn deactivation_and_revocation(scenario: &mut Scenario) {
     assert_eq!(count_items(&scenario.send("get_events").await), count_items(&of_license));
 }
 
-async fn self_service(scenario: &mut Scenario) {
+async fn self_service(scenario: &mut LifecycleScenario) {
     scenario.send("post_register").await;
     let claimed = scenario.send("post_user_claim_license").await;
     let own = scenario.send("get_user_licenses").await;
     assert_eq!((count_items(&own), &own["items"][0]["license"]["id"]), (1, &claimed["license"]["id"]));
 }
 
-async fn api_keys(scenario: &mut Scenario) {
+async fn api_keys(scenario: &mut LifecycleScenario) {
     let created = scenario.send("post_api_keys").await;
     scenario.fill("API_KEY_ID", &created["id"]);
     assert_eq!(scenario.send("get_api_keys_id").await["scopes"], json!(["licenses:read"]));
@@ -263,7 +263,7 @@ async fn api_keys(scenario: &mut Scenario) {
     scenario.fill("API_KEY", &json!(operator));
 }
 
-async fn signing_keys(scenario: &mut Scenario) {
+async fn signing_keys(scenario: &mut LifecycleScenario) {
     let of_state = |list: &Value, state: &str| {
         let found = list["items"].as_array().unwrap().iter().find(|key| key["state"] == state);
         found.map(|key| text(&key["kid"]).to_owned())
@@ -290,7 +290,7 @@ async fn signing_keys(scenario: &mut Scenario) {
 }
 
 /// The dashboard redirects to the sign-in page.
-async fn dashboard(scenario: &mut Scenario) {
+async fn dashboard(scenario: &mut LifecycleScenario) {
     let function = scenario.installation.function("dashboard").await;
     let response = function.invoke(event("dashboard", &scenario.placeholders)).await.unwrap();
     scenario.succeeded.insert("dashboard".to_owned());
@@ -299,7 +299,7 @@ async fn dashboard(scenario: &mut Scenario) {
 }
 
 /// The statistics schedule counts the license keys.
-async fn statistics(scenario: &mut Scenario) {
+async fn statistics(scenario: &mut LifecycleScenario) {
     let function = scenario.installation.function("statistics").await;
     let counts = function.invoke(event("statistics", &scenario.placeholders)).await.unwrap();
     scenario.succeeded.insert("statistics".to_owned());
@@ -311,7 +311,7 @@ async fn statistics(scenario: &mut Scenario) {
 }
 
 /// The rotation schedule reports the published keys, which match the list of signing keys.
-async fn rotation(scenario: &mut Scenario) {
+async fn rotation(scenario: &mut LifecycleScenario) {
     let function = scenario.installation.function("rotation").await;
     let report = function.invoke(event("rotation", &scenario.placeholders)).await.unwrap();
     scenario.succeeded.insert("rotation".to_owned());

@@ -60,16 +60,16 @@ pub(crate) async fn add(app: &AppState, operator: ApiKeyId) -> Result<Demo, Demo
     let builder = DemoBuilder { app, actor, now };
     if !is_complete(app).await? {
         for (position, product) in (1..).zip(&PRODUCTS) {
-            builder.product(product, position).await?;
+            builder.add_product(product, position).await?;
         }
         for customer in &CUSTOMERS {
             // Boxed, because the future is large.
-            Box::pin(builder.customer(customer)).await?;
+            Box::pin(builder.add_customer(customer)).await?;
         }
-        let product = builder.product_of(PRODUCTS[1].code).await?;
-        builder.tier(&product, &LAST_TIER, PRODUCTS[1].tiers.len() + 1).await?;
+        let product = builder.product_with_code(PRODUCTS[1].code).await?;
+        builder.add_tier(&product, &LAST_TIER, PRODUCTS[1].tiers.len() + 1).await?;
     }
-    Ok(Demo { summary: summary(), license_key: builder.shown_key(SHOWN_KEY).await? })
+    Ok(Demo { summary: summary(), license_key: builder.usable_key(SHOWN_KEY).await? })
 }
 
 /// Returns whether the last step was completed.

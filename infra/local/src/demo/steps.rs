@@ -47,7 +47,7 @@ impl DemoBuilder<'_> {
     }
 
     /// Returns the product with this code, which an earlier step created.
-    pub(super) async fn product_of(&self, code: &str) -> Result<Product, DemoError> {
+    pub(super) async fn product_with_code(&self, code: &str) -> Result<Product, DemoError> {
         let product = self.find_product(code).await?;
         product.ok_or_else(|| DemoError(format!("product {code} not found")))
     }
@@ -58,7 +58,7 @@ impl DemoBuilder<'_> {
     }
 
     /// Creates a product with its features and tiers.
-    pub(super) async fn product(&self, plan: &ProductPlan, position: i32) -> Result<(), DemoError> {
+    pub(super) async fn add_product(&self, plan: &ProductPlan, position: i32) -> Result<(), DemoError> {
         let product = if let Some(known) = self.find_product(plan.code).await? {
             known
         } else {
@@ -68,14 +68,14 @@ impl DemoBuilder<'_> {
             let AppState { table, catalog, .. } = self.app;
             create_product(table, catalog, &self.catalog_context(), request(body)?).await?
         };
-        self.features(&product, plan).await?;
+        self.add_features(&product, plan).await?;
         for (position, tier) in (1..).zip(plan.tiers) {
-            self.tier(&product, tier, position).await?;
+            self.add_tier(&product, tier, position).await?;
         }
         Ok(())
     }
 
-    async fn features(&self, product: &Product, plan: &ProductPlan) -> Result<(), DemoError> {
+    async fn add_features(&self, product: &Product, plan: &ProductPlan) -> Result<(), DemoError> {
         let AppState { table, catalog, .. } = self.app;
         let known = table.catalog().await?.catalog;
         for (position, feature) in (1..).zip(plan.features) {
@@ -92,7 +92,7 @@ impl DemoBuilder<'_> {
     }
 
     /// Creates a tier of a product.
-    pub(super) async fn tier(&self, product: &Product, plan: &TierPlan, position: usize) -> Result<(), DemoError> {
+    pub(super) async fn add_tier(&self, product: &Product, plan: &TierPlan, position: usize) -> Result<(), DemoError> {
         let AppState { table, catalog, .. } = self.app;
         let known = table.catalog().await?.catalog;
         let tier_id = |code: &str| {
@@ -118,7 +118,7 @@ impl DemoBuilder<'_> {
     }
 
     /// Creates a customer and their license keys.
-    pub(super) async fn customer(&self, plan: &CustomerPlan) -> Result<(), DemoError> {
+    pub(super) async fn add_customer(&self, plan: &CustomerPlan) -> Result<(), DemoError> {
         let table = &self.app.table;
         let customer = if let Some(known) = table.customer_by_email(plan.email).await? {
             known.customer
@@ -129,22 +129,22 @@ impl DemoBuilder<'_> {
         };
         for (index, license) in plan.licenses.iter().enumerate() {
             let earlier = plan.licenses[..index].iter().filter(|earlier| earlier.product == license.product).count();
-            self.license(&customer, license, earlier).await?;
+            self.add_license(&customer, license, earlier).await?;
         }
         Ok(())
     }
 
     /// Creates a license key with its machines, and revokes it if planned. `earlier` is the number of the customer's
     /// earlier keys for the product.
-    async fn license(&self, customer: &Customer, plan: &LicensePlan, earlier: usize) -> Result<(), DemoError> {
-        let product = self.product_of(plan.product).await?;
+    async fn add_license(&self, customer: &Customer, plan: &LicensePlan, earlier: usize) -> Result<(), DemoError> {
+        let product = self.product_with_code(plan.product).await?;
         let id = match self.licenses(customer, &product).await?.get(earlier) {
             Some(known) if known.state != State::Active => return Ok(()),
             Some(known) => known.id,
             None => self.issue(customer, &product, plan).await?,
         };
         for machine in plan.machines {
-            self.machine(id, machine).await?;
+            self.add_machine(id, machine).await?;
         }
         if let Some(end) = &plan.revoked {
             let at = context(days_before(self.now, end.days_ago), OPERATOR_IP);
@@ -178,7 +178,7 @@ impl DemoBuilder<'_> {
     }
 
     /// Activates a machine and sends its last heartbeat.
-    async fn machine(&self, license: LicenseId, plan: &MachinePlan) -> Result<(), DemoError> {
+    async fn add_machine(&self, license: LicenseId, plan: &MachinePlan) -> Result<(), DemoError> {
         let known = self.app.table.activation(license, MachineHash::of(plan.id)).await?;
         if known.is_some_and(|known| known.ended_at.is_some() || known.last_heartbeat_at > known.activated_at) {
             return Ok(());
@@ -202,10 +202,10 @@ impl DemoBuilder<'_> {
     }
 
     /// Returns the key string of a customer's current license key for a product, if it is usable.
-    pub(super) async fn shown_key(&self, (email, code): (&str, &str)) -> Result<Option<Secret>, DemoError> {
+    pub(super) async fn usable_key(&self, (email, code): (&str, &str)) -> Result<Option<Secret>, DemoError> {
         let table = &self.app.table;
         let Some(found) = table.customer_by_email(email).await? else { return Ok(None) };
-        let product = self.product_of(code).await?;
+        let product = self.product_with_code(code).await?;
         let Some(id) = table.current_license(found.customer.id, product.id).await? else { return Ok(None) };
         let license = table.license(id).await?;
         let is_usable = license.is_some_and(|own| own.refusal(product.is_active, own.generation, self.now).is_none());

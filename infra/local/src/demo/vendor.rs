@@ -5,13 +5,14 @@ use super::plan::{
 };
 
 /// Token settings of a desktop app that is often offline.
-const DESKTOP: TokenSettings = TokenSettings { token_ttl: 7 * DAY, heartbeat_interval: DAY, grace_period: 3 * DAY };
+const DESKTOP: TokenSettings =
+    TokenSettings { token_ttl: 7 * DAY_SECONDS, heartbeat_interval: DAY_SECONDS, grace_period: 3 * DAY_SECONDS };
 /// Token settings of a server that is always online.
 const SERVER: TokenSettings = TokenSettings { token_ttl: 3600, heartbeat_interval: 900, grace_period: 0 };
 /// A day, in seconds.
-const DAY: u32 = 24 * 3600;
+const DAY_SECONDS: u32 = 24 * 3600;
 /// A day, in minutes.
-const DAYS: i64 = 24 * 60;
+const DAY_MINUTES: i64 = 24 * 60;
 
 const fn feature(key: &'static str, name: &'static str) -> FeaturePlan {
     FeaturePlan { key, name, display_only: false }
@@ -175,7 +176,12 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
         Some("Quill & Daughters"),
         410,
         &[
-            license("lumen", "personal", 400, &[machine("quill-desk", "Front desk", "192.0.2.10", 400, 60 * DAYS)]),
+            license(
+                "lumen",
+                "personal",
+                400,
+                &[machine("quill-desk", "Front desk", "192.0.2.10", 400, 60 * DAY_MINUTES)],
+            ),
             // An upgrade, which supersedes the key above.
             license(
                 "lumen",
@@ -184,7 +190,7 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
                 &[
                     machine("quill-desk", "Front desk", "192.0.2.10", 58, 95),
                     machine("quill-dark-room", "Dark room", "192.0.2.11", 57, 300),
-                    machine("quill-laptop", "Ada's laptop", "198.51.100.7", 50, 26 * DAYS),
+                    machine("quill-laptop", "Ada's laptop", "198.51.100.7", 50, 26 * DAY_MINUTES),
                 ],
             ),
         ],
@@ -196,7 +202,7 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
         45,
         &[LicensePlan {
             revoked: Some(Revocation { days_ago: 20, reason: "refund" }),
-            ..license("lumen", "personal", 44, &[machine("bo-tower", "Tower", "203.0.113.5", 44, 21 * DAYS)])
+            ..license("lumen", "personal", 44, &[machine("bo-tower", "Tower", "203.0.113.5", 44, 21 * DAY_MINUTES)])
         }],
     ),
     customer(
@@ -211,10 +217,10 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
             &[
                 machine("northlight-01", "Retouching 1", "192.0.2.81", 290, 40),
                 machine("northlight-02", "Retouching 2", "192.0.2.82", 290, 45),
-                machine("northlight-03", "Retouching 3", "192.0.2.83", 120, 2 * DAYS),
-                machine("northlight-04", "Archive", "192.0.2.84", 90, 33 * DAYS),
+                machine("northlight-03", "Retouching 3", "192.0.2.83", 120, 2 * DAY_MINUTES),
+                machine("northlight-04", "Archive", "192.0.2.84", 90, 33 * DAY_MINUTES),
                 machine("northlight-05", "Print room", "192.0.2.85", 30, 15),
-                machine("northlight-06", "Trade fair", "203.0.113.60", 70, 68 * DAYS),
+                machine("northlight-06", "Trade fair", "203.0.113.60", 70, 68 * DAY_MINUTES),
             ],
         )],
     ),
@@ -230,8 +236,8 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
                 "team",
                 195,
                 &[
-                    machine("freight-ci-1", "ci-1", "198.51.100.21", 195, 12 * DAYS + 30),
-                    machine("freight-ci-2", "ci-2", "198.51.100.22", 150, 12 * DAYS + 35),
+                    machine("freight-ci-1", "ci-1", "198.51.100.21", 195, 12 * DAY_MINUTES + 30),
+                    machine("freight-ci-2", "ci-2", "198.51.100.22", 150, 12 * DAY_MINUTES + 35),
                 ],
             )
         }],
@@ -251,7 +257,7 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
                     machine("fjord-build-02", "build-02", "203.0.113.102", 140, 5),
                     machine("fjord-build-03", "build-03", "203.0.113.103", 140, 8),
                     machine("fjord-build-04", "build-04", "203.0.113.104", 88, 11),
-                    machine("fjord-build-05", "build-05", "203.0.113.105", 88, 9 * DAYS),
+                    machine("fjord-build-05", "build-05", "203.0.113.105", 88, 9 * DAY_MINUTES),
                     machine("fjord-nightly", "nightly", "203.0.113.110", 61, 14),
                 ],
             ),
@@ -276,7 +282,7 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
             18,
             &[
                 machine("moreau-ci", "ci", "192.0.2.200", 18, 6),
-                machine("moreau-release", "release", "192.0.2.201", 17, 4 * DAYS),
+                machine("moreau-release", "release", "192.0.2.201", 17, 4 * DAY_MINUTES),
             ],
         )],
     ),

@@ -12,7 +12,7 @@ use super::{
     grants::Grant,
     page,
     params::{OAuthError, Params},
-    user::{RequestedScope, User},
+    user::{DevUser, RequestedScope},
 };
 
 /// A valid authorization request.
@@ -60,18 +60,18 @@ pub(super) async fn sign_in(State(issuer): State<DevIssuer>, params: Params) -> 
 }
 
 /// Returns the user that the form names: a predefined one, or the one entered.
-fn user(params: &Params, scope: &RequestedScope) -> Option<User> {
+fn user(params: &Params, scope: &RequestedScope) -> Option<DevUser> {
     let is_verified = !scope.has("unverified") && params.get("unverified").is_none();
     if let Some(pick) = params.get("pick") {
         let user = page::PREDEFINED_USERS.iter().find(|user| user.email == pick)?;
         let roles = if user.is_operator { vec!["operator".to_owned()] } else { Vec::new() };
-        return User::new(user.email, Some(user.name), roles, is_verified);
+        return DevUser::new(user.email, Some(user.name), roles, is_verified);
     }
     // The scope `role:operator` only sets the initial state of the checkbox.
     let mut roles = scope.roles();
     roles.retain(|role| role != "operator");
     roles.extend(params.get("operator").map(|_| "operator".to_owned()));
-    User::new(params.get("email").unwrap_or_default(), params.get("name"), roles, is_verified)
+    DevUser::new(params.get("email").unwrap_or_default(), params.get("name"), roles, is_verified)
 }
 
 fn validate(issuer: &DevIssuer, params: &Params) -> Result<AuthorizationRequest, AuthorizationError> {

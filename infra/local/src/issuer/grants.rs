@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use shared::domain::secret::sha256;
 
-use super::user::{RequestedScope, User};
+use super::user::{DevUser, RequestedScope};
 
 /// Lifetime of an authorization code. RFC 6749 §4.1.2 requires a short one.
 const CODE_LIFETIME: SignedDuration = SignedDuration::from_secs(60);
@@ -22,13 +22,13 @@ pub(super) struct Grant {
     pub(super) challenge: String,
     pub(super) nonce: Option<String>,
     pub(super) scope: RequestedScope,
-    pub(super) user: User,
+    pub(super) user: DevUser,
 }
 
 /// The user and scope of an access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TokenHolder {
-    pub(super) user: User,
+    pub(super) user: DevUser,
     pub(super) scope: RequestedScope,
 }
 
@@ -113,7 +113,7 @@ mod tests {
             challenge: "c".to_owned(),
             nonce: None,
             scope: RequestedScope::default(),
-            user: User::new("ada@example.com", None, Vec::new(), true).unwrap(),
+            user: DevUser::new("ada@example.com", None, Vec::new(), true).unwrap(),
         };
         let start = Timestamp::UNIX_EPOCH;
         let code = grants.issue_code(grant.clone(), start);

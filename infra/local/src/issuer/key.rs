@@ -13,12 +13,12 @@ use zeroize::Zeroizing;
 use crate::FolderError;
 
 /// An RSA key pair. It is separate from the license signing keys.
-pub(super) struct IssuerKey {
+pub(super) struct DevIssuerKey {
     signing: EncodingKey,
     pub(super) jwk: Jwk,
 }
 
-impl IssuerKey {
+impl DevIssuerKey {
     /// Reads the key from a PEM file. Generates it if the file is missing.
     pub(super) fn in_file(path: &Path) -> Result<Self, FolderError> {
         let file_error = |cause| FolderError::File { path: path.to_owned(), cause };
@@ -33,10 +33,10 @@ impl IssuerKey {
         }
     }
 
-    /// Returns the spare key or a new one, and its PEM text.
-    pub(super) fn generate(spare: Option<PregeneratedKey>) -> Result<(Self, Zeroizing<String>), FolderError> {
+    /// Returns the pregenerated key, or a new one without it, and its PEM text.
+    pub(super) fn generate(pregenerated: Option<PregeneratedKey>) -> Result<(Self, Zeroizing<String>), FolderError> {
         let file_error = |cause| FolderError::File { path: "new key".into(), cause };
-        let pem = spare.map_or_else(PregeneratedKey::generate, Ok).and_then(|key| key.to_pem());
+        let pem = pregenerated.map_or_else(PregeneratedKey::generate, Ok).and_then(|key| key.to_pem());
         let pem = pem.map_err(|error| file_error(io::Error::other(error)))?;
         Ok((Self::read(&pem).map_err(file_error)?, pem))
     }
@@ -67,11 +67,11 @@ mod tests {
     fn key_file_persists_and_only_its_owner_can_read_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key.pem");
-        let first = IssuerKey::in_file(&path).unwrap();
-        assert_eq!(IssuerKey::in_file(&path).unwrap().jwk, first.jwk);
+        let first = DevIssuerKey::in_file(&path).unwrap();
+        assert_eq!(DevIssuerKey::in_file(&path).unwrap().jwk, first.jwk);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(!serde_json::to_string(&first.jwk).unwrap().contains("\"d\""));
         fs::write(&path, "no key").unwrap();
-        assert!(IssuerKey::in_file(&path).is_err());
+        assert!(DevIssuerKey::in_file(&path).is_err());
     }
 }

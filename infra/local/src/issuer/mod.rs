@@ -35,7 +35,7 @@ use shared::{
 };
 use url::{Host, Url};
 
-use self::{grants::Grants, key::IssuerKey};
+use self::{grants::Grants, key::DevIssuerKey};
 use crate::{Folder, FolderError};
 
 /// Path of the issuer below the base URL.
@@ -53,7 +53,7 @@ struct Inner {
     url: String,
     /// Origin of the base URL, where the dashboard is served.
     origin: url::Origin,
-    key: IssuerKey,
+    key: DevIssuerKey,
     clock: Clock,
     grants: Grants,
 }
@@ -64,12 +64,12 @@ impl DevIssuer {
     pub(crate) fn new(
         base_url: &str,
         folder: Option<&Folder>,
-        spare: Option<PregeneratedKey>,
+        pregenerated: Option<PregeneratedKey>,
         clock: Clock,
     ) -> Result<Self, FolderError> {
         let key = match folder {
-            Some(folder) => IssuerKey::in_file(&folder.file("oidc-signing-key.pem"))?,
-            None => IssuerKey::generate(spare)?.0,
+            Some(folder) => DevIssuerKey::in_file(&folder.file("oidc-signing-key.pem"))?,
+            None => DevIssuerKey::generate(pregenerated)?.0,
         };
         let url = format!("{base_url}{PATH}");
         let origin = Url::parse(base_url).map_or_else(|_| url::Origin::new_opaque(), |url| url.origin());

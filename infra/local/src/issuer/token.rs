@@ -9,7 +9,7 @@ use super::{
     CLIENT_ID, DevIssuer,
     params::{OAuthError, Params},
     tokens::TokenSet,
-    user::{RequestedScope, User},
+    user::{DevUser, RequestedScope},
 };
 
 /// Handles `POST /token`.
@@ -54,7 +54,7 @@ fn code_challenge(verifier: &str) -> Option<String> {
 fn by_password(issuer: &DevIssuer, params: &Params, now: Timestamp) -> Result<TokenSet, OAuthError> {
     let scope = RequestedScope::read(params.get("scope").unwrap_or_default());
     let email = params.require("username")?;
-    let user = User::new(email, None, scope.roles(), !scope.has("unverified"));
+    let user = DevUser::new(email, None, scope.roles(), !scope.has("unverified"));
     let user = user.ok_or_else(|| OAuthError::new("invalid_grant", "username must be an email address"))?;
     issuer.issue_tokens(&user, &scope, None, now)
 }

@@ -10,7 +10,7 @@ use super::{
     CLIENT_ID, DevIssuer,
     grants::{TokenHolder, random_text},
     params::OAuthError,
-    user::{RequestedScope, User},
+    user::{DevUser, RequestedScope},
 };
 
 /// Lifetime of access tokens and ID tokens.
@@ -31,7 +31,7 @@ impl DevIssuer {
     /// Issues an access token and, if the scope contains `openid`, an ID token.
     pub(super) fn issue_tokens(
         &self,
-        user: &User,
+        user: &DevUser,
         scope: &RequestedScope,
         nonce: Option<&str>,
         now: Timestamp,
@@ -58,7 +58,7 @@ impl DevIssuer {
         })
     }
 
-    fn access_claims(&self, user: &User, scope: &RequestedScope, now: Timestamp) -> Value {
+    fn access_claims(&self, user: &DevUser, scope: &RequestedScope, now: Timestamp) -> Value {
         let mut claims = self.common_claims(user, now);
         claims["client_id"] = CLIENT_ID.into();
         claims["scope"] = scope.text().into();
@@ -80,7 +80,7 @@ impl DevIssuer {
 
     fn id_claims(
         &self,
-        user: &User,
+        user: &DevUser,
         scope: &RequestedScope,
         nonce: Option<&str>,
         access: &str,
@@ -106,7 +106,7 @@ impl DevIssuer {
     }
 
     /// Returns the claims that all tokens have.
-    fn common_claims(&self, user: &User, now: Timestamp) -> Value {
+    fn common_claims(&self, user: &DevUser, now: Timestamp) -> Value {
         let iat = now.as_second();
         json!({
             "iss": self.0.url, "sub": user.subject(), "iat": iat, "auth_time": iat, "exp": iat + TOKEN_LIFETIME.as_secs(),

@@ -5,7 +5,7 @@ use shared::domain::secret::sha256;
 
 /// A user, with the attributes entered at sign-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct User {
+pub(super) struct DevUser {
     pub(super) email: String,
     pub(super) is_verified: bool,
     pub(super) name: String,
@@ -35,7 +35,7 @@ impl RequestedScope {
     }
 }
 
-impl User {
+impl DevUser {
     /// Returns a user, or `None` if the email address is invalid. The name defaults to the local part of the address.
     pub(super) fn new(email: &str, name: Option<&str>, roles: Vec<String>, is_verified: bool) -> Option<Self> {
         let email = email.trim();
@@ -59,8 +59,8 @@ impl User {
 mod tests {
     use super::*;
 
-    fn user(email: &str, name: Option<&str>) -> Option<User> {
-        User::new(email, name, Vec::new(), true)
+    fn user(email: &str, name: Option<&str>) -> Option<DevUser> {
+        DevUser::new(email, name, Vec::new(), true)
     }
 
     #[test]

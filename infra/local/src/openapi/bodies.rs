@@ -27,8 +27,8 @@ pub(super) fn add_constraints(document: &mut Value) {
     }
 }
 
-/// A field with a maximum length and no pattern is validated by [`shared::domain::ValidationErrors::name`] or
-/// [`shared::domain::ValidationErrors::text`].
+/// A field with a maximum length and no pattern is validated by [`shared::domain::ValidationErrors::check_name`] or
+/// [`shared::domain::ValidationErrors::check_text`].
 fn add_text_pattern(property: &mut Value) {
     if property["maxLength"].is_number() && !property["pattern"].is_string() {
         let is_required = property["minLength"].is_number();

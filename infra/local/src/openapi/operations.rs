@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn static_paths_are_told_from_id_paths() {
+    fn static_paths_are_distinguished_from_id_paths() {
         assert!(is_static_path_below("/license-keys/", "/license-keys/validate"));
         for other in ["/license-keys/{id}", "/license-keys/{id}/renew", "/license-keys", "/products/catalog"] {
             assert!(!is_static_path_below("/license-keys/", other), "{other}");
