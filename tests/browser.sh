@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tests the dashboard in Chromium: the tasks of operators and customers, and the accessibility of every page (axe). Needs
-# Chromium, Node 20 or later and npm. npm packages are installed into the target folder.
+# Chromium, Node 20 or later and npm. npm packages are installed into the target directory.
 #
 #   tests/browser.sh                run all tests
 #   tests/browser.sh FILE…          run some test files, for example operator.test.mjs

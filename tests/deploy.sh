@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Deploys Signet to MiniStack instead of AWS, as an operator does: `sam build`, `sam deploy`, the first API key, the lifecycle
 # of a license over the API URL, the dashboard's pages, and a stack update that keeps all data. The functions are the release
-# binaries, each checked against its size limit. Tools are installed from PyPI into the target folder.
+# binaries, each checked against its size limit. Tools are installed from PyPI into the target directory.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}

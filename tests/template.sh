@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks template.yaml without an AWS account: `sam validate --lint`, cfn-lint, and the unit tests in tests/template (IAM
-# roles, routes, parameters, costs). The tools are installed from PyPI into the target folder. Needs Python 3 with venv.
+# roles, routes, parameters, costs). The tools are installed from PyPI into the target directory. Needs Python 3 with venv.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 source "$root/tests/parts.sh"

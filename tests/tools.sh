@@ -26,7 +26,7 @@ venv() {
   echo "$wanted" > "$venv/installed.txt"
 }
 
-# Links executables of the virtual environment NAME into the tools' folder.
+# Links executables of the virtual environment NAME into the tools' directory.
 link() {
   local venv=$1 name
   shift

@@ -14,7 +14,7 @@ started+=($!)
 for _ in $(seq 100); do [ -e "$folder/.signet/local.json" ] && break; sleep 0.1; done
 
 # Prints one of the page's blocks that are marked for this script. They run in the repository, as on the page, except for the
-# stack's folder and the ports.
+# stack's directory and the ports.
 port=$(free_port)
 block() {  # NUMBER
   awk -v number="$1" '

@@ -34,7 +34,7 @@ functions=(
   draw fault of_ours sold words yes
 )
 
-# Files and folders.
+# Files and directories.
 paths=(
   behind.rs edge edge.rs enter.rs guesses.rs keymaking.rs noted.rs once.rs patience.rs reach.rs refused.rs rewrapping.rs room.rs shop.rs show.rs
   signing/begin.rs signing/finish.rs things.rs visitor.rs within.rs

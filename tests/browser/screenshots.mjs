@@ -1,7 +1,7 @@
 // Takes a screenshot of every page in both themes, at widths of 360, 768 and 1440 pixels, and three for the README and the
 // documentation.
 //
-//   node screenshots.mjs FOLDER DOCS_FOLDER
+//   node screenshots.mjs DIR DOCS_DIR
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -19,7 +19,7 @@ import botocore.session
 root = Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(root / "examples/verify/python"))
-from verifier import VerificationError, Verifier  # noqa: E402 (the folder is known only now)
+from verifier import VerificationError, Verifier  # noqa: E402 (the directory is known only now)
 
 phase, state_file = sys.argv[1], Path(sys.argv[2])
 endpoint, stack = os.environ["AWS_ENDPOINT_URL"], os.environ["STACK"]

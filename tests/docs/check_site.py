@@ -1,6 +1,6 @@
 """Checks that the pages of a built site load nothing from other hosts: no script, style, font, image or frame.
 
-Usage: check_site.py FOLDER
+Usage: check_site.py DIR
 """
 
 import re

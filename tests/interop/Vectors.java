@@ -10,7 +10,7 @@ import java.util.concurrent.Executors;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-/** Runs the Java verifier against folders of test vectors, which tests/vectors/README.md describes. */
+/** Runs the Java verifier against directories of test vectors, which tests/vectors/README.md describes. */
 public final class Vectors {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static int passed;
@@ -95,7 +95,7 @@ public final class Vectors {
     expectOutcome(JSON.readTree("{\"name\": \"no key set\", \"accept\": false, \"unknown_key\": true}"), verify);
     verifier.storeKeySet(issuer.get("signed_jwks").asText(), now);
     Path lastSeen = Files.createDirectory(folder.resolve("last-seen"));
-    expectOutcome("last-seen is a folder", true, verify);
+    expectOutcome("last-seen is a directory", true, verify);
     Files.delete(lastSeen);
     var pool = Executors.newFixedThreadPool(4);
     var threads = IntStream.range(0, 4).mapToObj(thread -> pool.submit(() -> {

@@ -28,7 +28,7 @@ UNREACHABLE = Canned(503, "text/html", "<h1>Service unavailable</h1>")
 
 
 class App:
-    """An example app on a machine, with its data folder."""
+    """An example app on a machine, with its data directory."""
 
     def __init__(self, language, scenario, config, license_key, folder=None, machine_id=None):
         self.language = language

@@ -1,4 +1,4 @@
-// Verifies a token 200 times, as one of several processes that share a folder: concurrent_verify.mjs VECTORS FOLDER
+// Verifies a token 200 times, as one of several processes that share a directory: concurrent_verify.mjs VECTORS DIR
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Verifier } from "../node/verifier.mjs";

@@ -1,4 +1,4 @@
-"""Verifies a token 200 times, as one of several processes that share a folder: concurrent_verify.py VECTORS FOLDER"""
+"""Verifies a token 200 times, as one of several processes that share a directory: concurrent_verify.py VECTORS DIR"""
 
 import json
 import sys

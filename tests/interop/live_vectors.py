@@ -2,7 +2,7 @@
 tests/vectors: valid ones, and forgeries by an attacker who has everything that is public. Also checks the published keys with
 jwcrypto.
 
-Usage: live_vectors.py SIGNET_BINARY FOLDER
+Usage: live_vectors.py SIGNET_BINARY DIR
 """
 
 import hashlib

@@ -11,7 +11,7 @@ STARTUP_SECONDS = 30
 
 
 class Stack:
-    """Runs the `signet` binary. Its data folder, which it creates, gets the log files."""
+    """Runs the `signet` binary. Its data directory, which it creates, gets the log files."""
 
     def __init__(self, signet, folder, *options):
         self.folder = Path(folder)

@@ -1,4 +1,4 @@
-// Runs the Node verifier against folders of test vectors, which tests/vectors/README.md describes.
+// Runs the Node verifier against directories of test vectors, which tests/vectors/README.md describes.
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, rmdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -72,7 +72,7 @@ await inFolder(async (folder, write, read) => {
   await expectOutcome({ name: "time is not a number", accept: false }, () => verify(NaN));
   rmSync(join(folder, "last-seen"));
   mkdirSync(join(folder, "last-seen"));
-  await expectOutcome({ name: "last-seen is a folder", accept: true }, () => verify());
+  await expectOutcome({ name: "last-seen is a directory", accept: true }, () => verify());
   expectEqual("files", readdirSync(folder).sort().join(), "jwks.jwt,last-seen");
 });
 
@@ -103,7 +103,7 @@ await inFolder(async (folder, write, read) => {
   expectEqual("files after refusals", readdirSync(folder).sort().join(), "jwks.jwt,last-seen");
 });
 
-// Four processes share a folder.
+// Four processes share a directory.
 await inFolder(async (folder, write) => {
   write("jwks.jwt", issuer.signed_jwks);
   const run = () => promisify(execFile)(process.execPath, ["concurrent_verify.mjs", vectors, folder]);

@@ -1,4 +1,4 @@
-"""Runs the Python verifier against folders of test vectors, which tests/vectors/README.md describes."""
+"""Runs the Python verifier against directories of test vectors, which tests/vectors/README.md describes."""
 
 import json
 import subprocess
@@ -95,7 +95,7 @@ with tempfile.TemporaryDirectory() as folder:
     expect_outcome({"name": "last-seen is not text", "accept": True}, lambda: verifier.verify(token, machine_id, now))
     (folder / "last-seen").unlink()
     (folder / "last-seen").mkdir()
-    expect_outcome({"name": "last-seen is a folder", "accept": True}, lambda: verifier.verify(token, machine_id, now))
+    expect_outcome({"name": "last-seen is a directory", "accept": True}, lambda: verifier.verify(token, machine_id, now))
     expect_equal("files", files(folder), ["jwks.jwt", "last-seen"])
 
 # Refusals.
@@ -124,7 +124,7 @@ with tempfile.TemporaryDirectory() as folder:
     (folder / "refusal").rmdir()
     expect_equal("files after refusals", files(folder), ["jwks.jwt", "last-seen"])
 
-# Four processes share a folder.
+# Four processes share a directory.
 with tempfile.TemporaryDirectory() as folder:
     Verifier(issuer, folder).store_key_set(issuer["signed_jwks"], now)
     command = [sys.executable, "concurrent_verify.py", sys.argv[1], folder]

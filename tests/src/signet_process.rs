@@ -20,14 +20,14 @@ pub struct SignetProcess {
 }
 
 impl SignetProcess {
-    /// Starts the command, whose data folder is `folder`, and waits until it accepts requests.
-    pub fn spawn(folder: &Path, command: &mut Command) -> Self {
+    /// Starts the command, whose data directory is `directory`, and waits until it accepts requests.
+    pub fn spawn(directory: &Path, command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary exists");
         let mut output = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut first = String::new();
         output.read_line(&mut first).expect("stdout is readable");
         assert!(first.starts_with("Signet is running at http://127.0.0.1:"), "{first}");
-        let file = fs::read(folder.join("local.json")).expect("local.json exists while the process runs");
+        let file = fs::read(directory.join("local.json")).expect("local.json exists while the process runs");
         let local = serde_json::from_slice(&file).expect("JSON");
         Self { child, local }
     }

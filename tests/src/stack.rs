@@ -7,7 +7,7 @@ use reqwest::Method;
 use shared::{
     AppState, Clock, domain::rate_limit::RateLimits, http::middleware::with_middleware, tokens::local::PregeneratedKey,
 };
-use signet_local::{Folder, Options};
+use signet_local::{DataDirectory, Options};
 use tracing_subscriber::EnvFilter;
 
 use crate::{Client, Faults};
@@ -57,7 +57,7 @@ impl Stack {
     }
 
     /// Starts two stacks on one table, each with its own clock and caches, like two instances of a function.
-    pub async fn start_pair(data: &Folder) -> [Self; 2] {
+    pub async fn start_pair(data: &DataDirectory) -> [Self; 2] {
         let one = Self::start_with(Options { data: Some(data), ..Options::default() }).await;
         let dynamodb_endpoint = Some(one.local.dynamodb_endpoint.clone());
         let other = Self::start_with(Options { data: Some(data), dynamodb_endpoint, ..Options::default() }).await;

@@ -38,8 +38,8 @@ export class App {
   #licenseKey;
   #refused = false;
 
-  constructor(config, folder, machineId, licenseKey) {
-    this.#verifier = new Verifier(config, folder);
+  constructor(config, directory, machineId, licenseKey) {
+    this.#verifier = new Verifier(config, directory);
     this.#machineId = machineId;
     this.#licenseKey = licenseKey;
   }
@@ -171,14 +171,14 @@ async function problemCode(response) {
   }
 }
 
-async function main([configFile, folder, command]) {
+async function main([configFile, directory, command]) {
   const commands = { licensed: "licensed", heartbeat: "heartbeat", "fetch-keys": "fetchKeys" };
   if (!Object.hasOwn(commands, command)) {
-    throw new Error("usage: MACHINE_ID=... LICENSE_KEY=... node app.mjs CONFIG.json FOLDER licensed|heartbeat|fetch-keys");
+    throw new Error("usage: MACHINE_ID=... LICENSE_KEY=... node app.mjs CONFIG.json DIR licensed|heartbeat|fetch-keys");
   }
-  mkdirSync(folder, { recursive: true });
+  mkdirSync(directory, { recursive: true });
   const config = JSON.parse(readFileSync(configFile, "utf8"));
-  const app = new App(config, folder, process.env.MACHINE_ID, process.env.LICENSE_KEY);
+  const app = new App(config, directory, process.env.MACHINE_ID, process.env.LICENSE_KEY);
   console.log(JSON.stringify(await app[commands[command]]()));
 }
 

@@ -14,20 +14,21 @@ export class VerificationError extends Error {}
 export class UnknownKeyError extends VerificationError {}
 
 /**
- * Verifies license tokens, and stores the key set, the token and the last refusal in a folder.
+ * Verifies license tokens, and stores the key set, the token and the last refusal in a directory.
  *
- * Several processes may share the folder: each file is replaced atomically. A missing or damaged file counts as absent.
+ * Several processes may share the directory: each file is replaced atomically. A missing or damaged file counts as
+ * absent.
  */
 export class Verifier {
   #rootKeys;
-  #folder;
+  #directory;
 
   /** `config` has the `issuer`, the `product` code and the public `root_keys`, which are built into the app. */
-  constructor(config, folder) {
+  constructor(config, directory) {
     this.issuer = config.issuer;
     this.product = config.product;
     this.#rootKeys = config.root_keys;
-    this.#folder = folder;
+    this.#directory = directory;
   }
 
   /**
@@ -93,7 +94,7 @@ export class Verifier {
    */
   storeRefusal(code) {
     try { this.#write("refusal", `${randomUUID()} ${code}`); } catch { /* the token is removed all the same */ }
-    try { rmSync(join(this.#folder, "token"), { force: true }); } catch { /* the refusal was written */ }
+    try { rmSync(join(this.#directory, "token"), { force: true }); } catch { /* the refusal was written */ }
   }
 
   /** Returns the `id` and the `code` of the last refusal, or null. */
@@ -143,19 +144,19 @@ export class Verifier {
   }
 
   #recordTime(time) {
-    try { this.#write("last-seen", String(Math.trunc(time))); } catch { /* an unwritable folder must not stop the app */ }
+    try { this.#write("last-seen", String(Math.trunc(time))); } catch { /* a full or read-only disk must not stop the app */ }
   }
 
   #read(name) {
-    try { return readFileSync(join(this.#folder, name), "utf8"); } catch { return ""; }
+    try { return readFileSync(join(this.#directory, name), "utf8"); } catch { return ""; }
   }
 
   /** Replaces a file atomically. */
   #write(name, text) {
-    const temporary = join(this.#folder, `${name}.${randomUUID()}`);
+    const temporary = join(this.#directory, `${name}.${randomUUID()}`);
     try {
       writeFileSync(temporary, text);
-      renameSync(temporary, join(this.#folder, name));
+      renameSync(temporary, join(this.#directory, name));
     } finally {
       rmSync(temporary, { force: true });
     }

@@ -41,8 +41,8 @@ class App:
     in the background, every `enforcement.heartbeat_interval_seconds`.
     """
 
-    def __init__(self, config, folder, machine_id, license_key):
-        self.verifier = Verifier(config, folder)
+    def __init__(self, config, directory, machine_id, license_key):
+        self.verifier = Verifier(config, directory)
         self.machine_id = machine_id
         self.license_key = license_key
         self.refused = False
@@ -149,10 +149,10 @@ def _problem_code(response):
 
 def main():
     if len(sys.argv) != 4 or sys.argv[3] not in ("licensed", "heartbeat", "fetch-keys"):
-        sys.exit("usage: MACHINE_ID=... LICENSE_KEY=... app.py CONFIG.json FOLDER licensed|heartbeat|fetch-keys")
-    config, folder, command = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), sys.argv[3]
-    folder.mkdir(parents=True, exist_ok=True)
-    app = App(config, folder, os.environ["MACHINE_ID"], os.environ["LICENSE_KEY"])
+        sys.exit("usage: MACHINE_ID=... LICENSE_KEY=... app.py CONFIG.json DIR licensed|heartbeat|fetch-keys")
+    config, directory, command = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), sys.argv[3]
+    directory.mkdir(parents=True, exist_ok=True)
+    app = App(config, directory, os.environ["MACHINE_ID"], os.environ["LICENSE_KEY"])
     try:
         print(json.dumps(getattr(app, command.replace("-", "_"))()))
     except (LicenseRefusedError, ApiError, VerificationError, OSError) as error:

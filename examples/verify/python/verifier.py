@@ -27,18 +27,19 @@ class Refusal(NamedTuple):
 
 
 class Verifier:
-    """Verifies license tokens, and stores the key set, the token and the last refusal in a folder.
+    """Verifies license tokens, and stores the key set, the token and the last refusal in a directory.
 
-    Several processes may share the folder: each file is replaced atomically. A missing or damaged file counts as absent.
+    Several processes may share the directory: each file is replaced atomically. A missing or damaged file counts as
+    absent.
 
     `config` has the `issuer`, the `product` code and the public `root_keys`, which are built into the app.
     """
 
-    def __init__(self, config, folder):
+    def __init__(self, config, directory):
         self.issuer = config["issuer"]
         self.product = config["product"]
         self.root_keys = config["root_keys"]
-        self.folder = Path(folder)
+        self.directory = Path(directory)
 
     def verify(self, token, machine_id, now):
         """Returns the claims of a token that is valid on this machine at `now`, in Unix seconds.
@@ -108,7 +109,7 @@ class Verifier:
         except OSError:
             pass
         try:
-            (self.folder / "token").unlink(missing_ok=True)
+            (self.directory / "token").unlink(missing_ok=True)
         except OSError:
             pass
 
@@ -155,20 +156,20 @@ class Verifier:
         try:
             self._write("last-seen", str(time))
         except OSError:
-            pass  # a folder that is not writable must not stop the app
+            pass  # a directory that is not writable must not stop the app
 
     def _read(self, name):
         try:
-            return (self.folder / name).read_text()
+            return (self.directory / name).read_text()
         except (OSError, ValueError):
             return ""
 
     def _write(self, name, text):
         """Replaces a file atomically."""
-        temporary = self.folder / f"{name}.{uuid.uuid4()}"
+        temporary = self.directory / f"{name}.{uuid.uuid4()}"
         try:
             temporary.write_text(text)
-            temporary.replace(self.folder / name)
+            temporary.replace(self.directory / name)
         finally:
             temporary.unlink(missing_ok=True)
 

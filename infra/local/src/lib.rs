@@ -1,9 +1,9 @@
 //! Signet in one process, for development and tests: the routes of every function behind one listener, an embedded
 //! DynamoDB that the AWS SDK calls over loopback, keys in files, and a development OpenID Connect issuer.
 
+mod data_directory;
 mod demo;
 mod embedded;
-mod folder;
 mod issuer;
 mod keys;
 mod openapi;
@@ -11,8 +11,8 @@ mod options;
 mod routes;
 mod stack;
 
+pub use data_directory::{DataDirectory, DataDirectoryError, LocalJson};
 pub use demo::{Demo, DemoError};
-pub use folder::{Folder, FolderError, LocalJson};
 pub use keys::KmsError;
 pub use openapi::openapi_document;
 pub use options::{DEFAULT_TABLE, Options, issuer_url, listen_address};

@@ -22,7 +22,7 @@ use shared::{
         middleware::cors::Origin,
     },
 };
-use signet_local::{Folder, LocalJson, Options, Stack, issuer_url, listen_address};
+use signet_local::{DataDirectory, LocalJson, Options, Stack, issuer_url, listen_address};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// License keys, cryptographically sealed. Runs Signet on this machine
@@ -141,10 +141,10 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         None => {}
     }
     let mut signals = Signals::listen()?;
-    let folder = Folder::open(&flags.data)?;
+    let directory = DataDirectory::open(&flags.data)?;
     let options = Options {
         listen: flags.listen,
-        data: (!flags.memory).then_some(&folder),
+        data: (!flags.memory).then_some(&directory),
         demo: flags.demo,
         rate_limits: if flags.no_rate_limits { RateLimits::UNLIMITED } else { RateLimits::default() },
         dynamodb_endpoint: flags.dynamodb_endpoint,
@@ -162,7 +162,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         started = Stack::start(options) => started?,
         () = signals.next() => return Ok(()),
     };
-    folder.write_local_json(&LocalJson {
+    directory.write_local_json(&LocalJson {
         base_url: stack.base_url.clone(),
         operator_api_key: stack.operator_api_key.expose().to_owned(),
         oidc_issuer: Some(stack.oidc_issuer.clone()),
@@ -174,7 +174,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         () = signals.next() => {}
         () = run_schedules(stack.app.clone()) => {}
     }
-    folder.remove_local_json()?;
+    directory.remove_local_json()?;
     tokio::select! {
         () = stack.stop() => {}
         // A second signal stops without waiting for running requests.

@@ -12,7 +12,7 @@ use shared::{
     tokens::local::PregeneratedKey,
 };
 
-use crate::Folder;
+use crate::DataDirectory;
 
 /// Default name of the table.
 pub const DEFAULT_TABLE: &str = "signet";
@@ -24,7 +24,7 @@ pub struct Options<'a> {
     /// Address to listen on; port 0 picks a free port.
     pub listen: SocketAddr,
     /// Directory for the table and the keys; `None` keeps them in memory.
-    pub data: Option<&'a Folder>,
+    pub data: Option<&'a DataDirectory>,
     /// Adds demo data, once.
     pub demo: bool,
     /// Rate limits of failed authentication attempts and of activations.

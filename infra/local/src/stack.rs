@@ -24,9 +24,10 @@ use shared::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 use crate::{
-    Demo, DemoError, Folder, FolderError, Options, demo,
+    DataDirectory, DataDirectoryError, Demo, DemoError, Options,
+    data_directory::generate_operator_api_key,
+    demo,
     embedded::EmbeddedDynamoDb,
-    folder::generate_operator_api_key,
     issuer::{self, DevIssuer},
     keys::{self, KmsError},
     routes::all_routes,
@@ -70,7 +71,7 @@ pub enum StartError {
     },
     /// The data directory can't be used.
     #[error(transparent)]
-    Folder(#[from] FolderError),
+    DataDirectory(#[from] DataDirectoryError),
     /// The embedded DynamoDB can't be opened.
     #[error("the embedded DynamoDB can't be opened: {0}")]
     Embedded(#[source] io::Error),
@@ -105,10 +106,10 @@ impl Stack {
             tracing::warn!(%address, "anyone who can reach this address can sign in as an operator");
         }
         let base_url = base_url(address);
-        let folder = options.data;
+        let directory = options.data;
 
         let embedded = if options.dynamodb_endpoint.is_none() {
-            let file = folder.map(|folder| folder.file("table.db"));
+            let file = directory.map(|directory| directory.file("table.db"));
             Some(EmbeddedDynamoDb::start(file.as_deref()).map_err(StartError::Embedded)?)
         } else {
             None
@@ -127,12 +128,12 @@ impl Stack {
         let table = Table::connect(&to_table, &options.table, Some(dynamodb_endpoint.clone()));
         table.create_if_missing().await?;
 
-        let issuer = match folder {
-            Some(folder) => folder.issuer(options.issuer, &base_url)?,
+        let issuer = match directory {
+            Some(directory) => directory.issuer(options.issuer, &base_url)?,
             None => options.issuer.unwrap_or_else(|| base_url.clone()),
         };
         let mut pregenerated = options.pregenerated_keys;
-        let dev_issuer = DevIssuer::new(&base_url, folder, pregenerated.pop(), options.clock.clone())?;
+        let dev_issuer = DevIssuer::new(&base_url, directory, pregenerated.pop(), options.clock.clone())?;
         let oidc = options.oidc.unwrap_or_else(|| dev_issuer.settings());
         let oidc_issuer = oidc.issuer.clone();
         let settings = Settings {
@@ -151,10 +152,10 @@ impl Stack {
                 let aws = aws(credentials(false));
                 Box::pin(keys::connect(&aws, endpoint, &options.table, options.clock.clone())).await?
             }
-            None => local_keys(folder, pregenerated)?,
+            None => local_keys(directory, pregenerated)?,
         };
         let app = create_app_state(table, keys, settings, options.clock).await?;
-        let secret = add_operator_api_key(&app, folder).await?;
+        let secret = add_operator_api_key(&app, directory).await?;
         let demo = if options.demo { Some(demo::add(&app, secret.id).await?) } else { None };
 
         let (router, _) = all_routes().split_for_parts();
@@ -221,9 +222,12 @@ fn credentials(is_embedded: bool) -> Option<Credentials> {
     (is_embedded || !has_own).then(|| Credentials::new("local", "local", None, None, "signet-local"))
 }
 
-fn local_keys(folder: Option<&Folder>, pregenerated: Vec<PregeneratedKey>) -> Result<Keys, shared::StartError> {
-    let keys = match folder {
-        Some(folder) => LocalKeys::in_directory(folder.path()),
+fn local_keys(
+    directory: Option<&DataDirectory>,
+    pregenerated: Vec<PregeneratedKey>,
+) -> Result<Keys, shared::StartError> {
+    let keys = match directory {
+        Some(directory) => LocalKeys::in_directory(directory.path()),
         None => LocalKeys::in_memory(pregenerated),
     };
     Ok(keys?.into())
@@ -242,10 +246,10 @@ async fn create_app_state(table: Table, keys: Keys, settings: Settings, clock: C
 }
 
 /// Adds the operator's API key to the table, unless it exists.
-async fn add_operator_api_key(app: &AppState, folder: Option<&Folder>) -> Result<ApiKeySecret, StartError> {
+async fn add_operator_api_key(app: &AppState, directory: Option<&DataDirectory>) -> Result<ApiKeySecret, StartError> {
     let now: Timestamp = app.clock.now();
-    let secret = match folder {
-        Some(folder) => folder.operator_api_key(now)?,
+    let secret = match directory {
+        Some(directory) => directory.operator_api_key(now)?,
         None => generate_operator_api_key(now),
     };
     let key = ApiKey {

@@ -1,7 +1,7 @@
 //! Products, product features, pricing tiers and the public catalog.
 #![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
-use signet_local::Folder;
+use signet_local::DataDirectory;
 use signet_tests::{Client, Stack, TestResponse, Value, json, merged, random_word, text};
 
 /// Returns a body without one field.
@@ -544,7 +544,7 @@ async fn get_products_catalog_returns_200_and_304() {
 #[tokio::test]
 async fn get_products_catalog_shows_changes_of_other_instances_within_60_seconds() {
     let folder = tempfile::tempdir().unwrap();
-    let folder = Folder::open(folder.path()).unwrap();
+    let folder = DataDirectory::open(folder.path()).unwrap();
     let [stack, other] = Stack::start_pair(&folder).await;
     let count =
         async || stack.anonymous.get("products/catalog").await.expect_status(200)["products"].as_array().unwrap().len();

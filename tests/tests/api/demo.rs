@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::Value;
 use shared::domain::Secret;
-use signet_local::{Folder, Options, Stack};
+use signet_local::{DataDirectory, Options, Stack};
 use signet_tests::{Client, Fault, Faults, Rule, json};
 
 /// Simulates a crash: no write succeeds.
 const CRASH: Fault = Fault::Respond(400, "ValidationException");
 
-async fn start(folder: &Folder, faults: &Faults) -> Result<Stack, signet_local::StartError> {
+async fn start(folder: &DataDirectory, faults: &Faults) -> Result<Stack, signet_local::StartError> {
     let http_client = Some(faults.http_client());
     let options = Options { data: Some(folder), demo: true, http_client, ..Options::default() };
     Stack::start(options).await
@@ -73,7 +73,7 @@ async fn check(stack: &Stack) -> Vec<Value> {
 #[tokio::test]
 async fn demo_data_is_created_only_once() {
     let (folder, faults) = (tempfile::tempdir().unwrap(), Faults::default());
-    let data = Folder::open(folder.path()).unwrap();
+    let data = DataDirectory::open(folder.path()).unwrap();
     let stack = start(&data, &faults).await.unwrap();
     let demo = stack.demo.as_ref().unwrap();
     assert_eq!(demo.summary, "2 products, 7 pricing tiers, 8 customers, 9 license keys, 23 machines");
@@ -105,7 +105,7 @@ async fn demo_data_is_completed_after_an_interrupted_start() {
     let heartbeat = Rule::new("UpdateItem", CRASH).nth(5);
     for rule in transactions.chain([heartbeat]) {
         let (folder, faults) = (tempfile::tempdir().unwrap(), Faults::default());
-        let data = Folder::open(folder.path()).unwrap();
+        let data = DataDirectory::open(folder.path()).unwrap();
         faults.add(rule.clone().always());
         let error = start(&data, &faults).await.unwrap_err().to_string();
         assert!(error.starts_with("adding the demo data failed"), "{rule:?}: {error}");
@@ -119,7 +119,7 @@ async fn demo_data_is_completed_after_an_interrupted_start() {
 /// Counts the transactions that create the demo data.
 async fn count_transactions(folder: &Path) -> usize {
     let faults = Faults::default();
-    let data = Folder::open(folder).unwrap();
+    let data = DataDirectory::open(folder).unwrap();
     start(&data, &faults).await.unwrap().stop().await;
     faults.calls().iter().filter(|call| *call == "TransactWriteItems").count()
 }

@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use josekit::jws::{HS256, RS256, RS512};
 use shared::domain::rate_limit::RateLimits;
-use signet_local::{Folder, Options};
+use signet_local::{DataDirectory, Options};
 use signet_tests::{Client, Stack, Value, json, merged, text};
 
 /// Signs a message without checking it.
@@ -161,7 +161,7 @@ fn rs256_signature(token: &str, pem: &[u8]) -> String {
     BASE64URL_NOPAD.encode(&rs256(pem)(message.as_bytes()))
 }
 
-async fn start_with_folder(folder: &Folder) -> Stack {
+async fn start_with_folder(folder: &DataDirectory) -> Stack {
     Stack::start_with(Options { data: Some(folder), rate_limits: RateLimits::UNLIMITED, ..Options::default() }).await
 }
 
@@ -186,7 +186,7 @@ async fn assert_rejected_everywhere(stack: &Stack, credentials: &[(String, Clien
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_bearer_tokens_return_401() {
     let path = tempfile::tempdir().unwrap();
-    let folder = Folder::open(path.path()).unwrap();
+    let folder = DataDirectory::open(path.path()).unwrap();
     let stack = start_with_folder(&folder).await;
     let own = read_file(&folder.path().join("oidc-signing-key.pem"));
     let form = [("grant_type", "password"), ("client_id", "signet-dashboard"), ("username", "ada@example.com")];
@@ -296,7 +296,7 @@ async fn invalid_api_keys_return_401() {
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_license_tokens_return_401() {
     let path = tempfile::tempdir().unwrap();
-    let folder = Folder::open(path.path()).unwrap();
+    let folder = DataDirectory::open(path.path()).unwrap();
     let stack = start_with_folder(&folder).await;
     let license = stack.operator.issue_new_license(2).await;
     let activated = stack.anonymous.activate(&license.license_key, "one").await.expect_status(201);
@@ -345,7 +345,7 @@ async fn forged_license_tokens_return_401() {
     let set = stack.anonymous.get("/.well-known/jwks.jwt").await;
     assert_eq!(decode_part(&set.text, 0)["typ"], "jwk-set+jwt");
     forged.push(("a signed key set".to_owned(), set.text));
-    // The folder also contains the root key.
+    // The directory also contains the root key.
     for other in keys.iter().filter(|pem| *pem != own) {
         forged.push(("signed by another key of this issuer".to_owned(), encode_token(&header, &claims, &rs256(other))));
     }

@@ -10,7 +10,7 @@ use shared::{
     auth::{Oidc, OidcSettings},
     domain::Secret,
 };
-use signet_local::{Folder, Options};
+use signet_local::{DataDirectory, Options};
 use signet_tests::{Client, Stack, TestResponse, Value, json, random_word};
 use url::Url;
 
@@ -420,7 +420,7 @@ async fn a_restart_on_another_port_keeps_the_signing_key() {
     let path = tempfile::tempdir().unwrap();
     let mut keys = Vec::new();
     for _ in 0..2 {
-        let folder = Folder::open(path.path()).unwrap();
+        let folder = DataDirectory::open(path.path()).unwrap();
         let stack = Stack::start_with(Options { data: Some(&folder), ..Options::default() }).await;
         let issuer = DevIssuerClient::new(&stack).await;
         create_product(&issuer.sign_in("role:operator").await).await.expect_status(201);

@@ -1,7 +1,7 @@
 //! The authentication throttle and the activation rate limit: what they count, what they reject, and what they allow.
 
 use shared::domain::rate_limit::{ActivationRateLimit, Limit, RateLimits};
-use signet_local::{Folder, Options};
+use signet_local::{DataDirectory, Options};
 use signet_tests::{Client, Fault, IssuedLicense, Rule, Stack, TestResponse, Value, json, text};
 
 const ACTIVATE: &str = "license-activations/activate";
@@ -164,7 +164,7 @@ async fn throttled_requests_cause_no_reads_or_writes() {
 #[tokio::test]
 async fn all_instances_share_the_counter() {
     let folder = tempfile::tempdir().unwrap();
-    let folder = Folder::open(folder.path()).unwrap();
+    let folder = DataDirectory::open(folder.path()).unwrap();
     let options = || Options { data: Some(&folder), rate_limits: three_failed_attempts(), ..Options::default() };
     let one = Stack::start_with(options()).await;
     let other = Options { dynamodb_endpoint: Some(one.local.dynamodb_endpoint.clone()), ..options() };

@@ -10,7 +10,7 @@ use shared::domain::{
     key_ring::RotationPolicy,
     rate_limit::{Limit, RateLimits},
 };
-use signet_local::{Folder, Options};
+use signet_local::{DataDirectory, Options};
 use signet_tests::{
     AppKey, Client, Fault, Gate, Logs, Rule, START, Stack, TestResponse, Value, VerifiedToken, json, text, thumbprint,
 };
@@ -219,13 +219,13 @@ async fn ended_at(stack: &Stack, kid: &str) -> Option<String> {
 async fn rotation_continues_if_a_private_key_cannot_be_deleted() {
     let logs = Logs::capture();
     let folder = tempfile::tempdir().unwrap();
-    let folder = Folder::open(folder.path()).unwrap();
+    let folder = DataDirectory::open(folder.path()).unwrap();
     let stack = Stack::start_with(Options { data: Some(&folder), ..Options::default() }).await;
     let first = get_ring(&stack).await;
     let (undeletable, other) = (kid(&first, "current"), kid(&first, "next"));
     condemn(&stack, undeletable).await.expect_status(200);
     condemn(&stack, other).await.expect_status(200);
-    // A folder with the name of the key's file cannot be deleted as a file.
+    // A directory with the name of the key's file cannot be deleted as a file.
     let file = folder.file("signing-keys").join(format!("{undeletable}.pem"));
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
@@ -323,7 +323,7 @@ async fn the_signed_key_set_returns_503_while_it_contains_a_condemned_key() {
 #[tokio::test]
 async fn a_new_signed_key_set_is_later_than_the_previous_one_even_if_the_clock_is_slow() {
     let folder = tempfile::tempdir().unwrap();
-    let [current, outdated] = Stack::start_pair(&Folder::open(folder.path()).unwrap()).await;
+    let [current, outdated] = Stack::start_pair(&DataDirectory::open(folder.path()).unwrap()).await;
     current.advance(86_400);
     maintain(&current).await;
     let (_, first) = signed_set(&current, &get_ring(&current).await).await;
@@ -336,7 +336,7 @@ async fn a_new_signed_key_set_is_later_than_the_previous_one_even_if_the_clock_i
 #[tokio::test]
 async fn a_ring_read_before_a_key_was_condemned_is_not_cached() {
     let folder = tempfile::tempdir().unwrap();
-    let stacks = Stack::start_pair(&Folder::open(folder.path()).unwrap()).await;
+    let stacks = Stack::start_pair(&DataDirectory::open(folder.path()).unwrap()).await;
     // In the instance that condemns the key, and in another one.
     for reader in &stacks {
         let old = kid(&get_ring(&stacks[0]).await, "current").to_owned();
@@ -409,7 +409,7 @@ async fn the_root_key_signs_no_key_that_was_written_to_the_table_by_others() {
 #[tokio::test]
 async fn another_instance_accepts_a_new_key_immediately_and_signs_with_it_after_the_refresh_interval() {
     let folder = tempfile::tempdir().unwrap();
-    let [one, other] = Stack::start_pair(&Folder::open(folder.path()).unwrap()).await;
+    let [one, other] = Stack::start_pair(&DataDirectory::open(folder.path()).unwrap()).await;
     let license = one.operator.issue_new_license(2).await;
     // The other instance has just cached the ring.
     let old = other.anonymous.activate(&license.license_key, "a").await.expect_status(201);
@@ -521,7 +521,7 @@ async fn run_for(stacks: &[Stack; 2], apps: &mut [OfflineApp<'_>], minutes: usiz
 #[tokio::test]
 async fn valid_tokens_are_accepted_throughout_rotation_condemnation_and_root_replacement() {
     let folder = tempfile::tempdir().unwrap();
-    let folder = Folder::open(folder.path()).unwrap();
+    let folder = DataDirectory::open(folder.path()).unwrap();
     // A key signs for two hours, and tokens are valid for one.
     let rotation_policy =
         RotationPolicy { rotation: SignedDuration::from_hours(2), refresh: SignedDuration::from_secs(300) };
@@ -596,8 +596,8 @@ async fn valid_tokens_are_accepted_throughout_rotation_condemnation_and_root_rep
     );
 }
 
-/// Creates a root key in the folder.
-async fn create_root_key(folder: &Folder) -> String {
+/// Creates a root key in the directory.
+async fn create_root_key(folder: &DataDirectory) -> String {
     use shared::tokens::{Signer, local::LocalSigner};
     let signer = LocalSigner::in_directory(&folder.file("signing-keys")).unwrap();
     signer.create("root").await.unwrap().handle

@@ -1,7 +1,7 @@
 //! Effects of time on tokens, leases and license keys. The clock moves only when a test advances it.
 #![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
-use signet_local::Folder;
+use signet_local::DataDirectory;
 use signet_tests::{IssuedLicense, START, Stack, Value, json, text};
 
 /// Returns the time this many seconds after the start, in the JSON format.
@@ -122,7 +122,7 @@ async fn heartbeat_renews_a_recent_token_if_its_claims_changed() {
 #[tokio::test]
 async fn heartbeat_reflects_a_change_by_another_instance_within_60_seconds() {
     let folder = tempfile::tempdir().unwrap();
-    let folder = Folder::open(folder.path()).unwrap();
+    let folder = DataDirectory::open(folder.path()).unwrap();
     let [stack, other] = Stack::start_pair(&folder).await;
     let license = stack.operator.issue_new_license(1).await;
     let first = stack.activate(&license, "one").await;

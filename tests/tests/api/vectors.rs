@@ -553,7 +553,7 @@ fn encrypted_vectors_decrypt_with_the_app_key() {
     }
 }
 
-/// Creates the example verifier with a folder of its own.
+/// Creates the example verifier with a directory of its own.
 fn verifier(issuer: &Value, folder: &tempfile::TempDir) -> Verifier {
     Verifier::new(serde_json::from_value(issuer.clone()).unwrap(), folder.path())
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, process::Command};
 use jiff::SignedDuration;
 use reqwest::Method;
 use shared::domain::key_ring::RotationPolicy;
-use signet_local::{Folder, Options};
+use signet_local::{DataDirectory, Options};
 use signet_tests::{Client, Environment, Function, Value, text};
 use tempfile::TempDir;
 
@@ -16,13 +16,13 @@ const KEY_REFRESH_SECONDS: i64 = 1;
 pub(crate) struct Installation {
     pub(crate) local: signet_local::Stack,
     pub(crate) folder: TempDir,
-    _data: Folder,
+    _data: DataDirectory,
 }
 
 impl Installation {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let data = Folder::open(folder.path()).unwrap();
+        let data = DataDirectory::open(folder.path()).unwrap();
         let rotation_policy =
             RotationPolicy { refresh: SignedDuration::from_secs(KEY_REFRESH_SECONDS), ..RotationPolicy::default() };
         let options = Options { data: Some(&data), rotation_policy, ..Options::default() };

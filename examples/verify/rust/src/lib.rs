@@ -61,23 +61,23 @@ pub struct Refusal {
     pub code: String,
 }
 
-/// Verifies license tokens, and stores the key set, the token and the last refusal in a folder.
+/// Verifies license tokens, and stores the key set, the token and the last refusal in a directory.
 ///
-/// Several processes may share the folder: each file is replaced atomically. A missing or damaged file counts as
+/// Several processes may share the directory: each file is replaced atomically. A missing or damaged file counts as
 /// absent.
 #[derive(Debug)]
 pub struct Verifier {
     issuer: String,
     product: String,
     root_keys: JwkSet,
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 impl Verifier {
-    /// Creates a verifier that stores its files in `folder`, which must exist.
-    pub fn new(config: Config, folder: impl Into<PathBuf>) -> Self {
+    /// Creates a verifier that stores its files in `directory`, which must exist.
+    pub fn new(config: Config, directory: impl Into<PathBuf>) -> Self {
         let Config { issuer, product, root_keys } = config;
-        Self { issuer, product, root_keys: JwkSet { keys: root_keys }, folder: folder.into() }
+        Self { issuer, product, root_keys: JwkSet { keys: root_keys }, directory: directory.into() }
     }
 
     /// Returns the claims of a token that is valid on this machine at `now`, in Unix seconds.
@@ -162,7 +162,7 @@ impl Verifier {
     /// errors are ignored.
     pub fn store_refusal(&self, code: &str) {
         let _ = self.write("refusal", &format!("{} {code}", random_id()));
-        let _ = fs::remove_file(self.folder.join("token"));
+        let _ = fs::remove_file(self.directory.join("token"));
     }
 
     /// Returns the last refusal.
@@ -201,18 +201,18 @@ impl Verifier {
     }
 
     fn record_time(&self, time: i64) {
-        // A folder that is not writable must not stop the app.
+        // A directory that is not writable must not stop the app.
         let _ = self.write("last-seen", &time.to_string());
     }
 
     fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.folder.join(name)).unwrap_or_default()
+        fs::read_to_string(self.directory.join(name)).unwrap_or_default()
     }
 
     /// Replaces a file atomically.
     fn write(&self, name: &str, text: &str) -> io::Result<()> {
-        let temporary = self.folder.join(format!("{name}.{}", random_id()));
-        let result = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, self.folder.join(name)));
+        let temporary = self.directory.join(format!("{name}.{}", random_id()));
+        let result = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, self.directory.join(name)));
         if result.is_err() {
             let _ = fs::remove_file(&temporary);
         }

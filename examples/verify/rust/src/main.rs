@@ -56,10 +56,10 @@ struct App {
 }
 
 impl App {
-    fn new(config: Config, folder: PathBuf, machine_id: String, license_key: String) -> Result<Self, AppError> {
+    fn new(config: Config, directory: PathBuf, machine_id: String, license_key: String) -> Result<Self, AppError> {
         let client = Client::builder().timeout(TIMEOUT).build()?;
         let issuer = config.issuer.clone();
-        Ok(Self { client, issuer, verifier: Verifier::new(config, folder), machine_id, license_key, refused: false })
+        Ok(Self { client, issuer, verifier: Verifier::new(config, directory), machine_id, license_key, refused: false })
     }
 
     /// Returns the claims of the stored token. Activates this machine if there is none.
@@ -186,16 +186,15 @@ fn problem_code(response: Response) -> Option<String> {
 
 fn run() -> Result<Value, Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [config, folder, command] = arguments.as_slice() else {
+    let [config, directory, command] = arguments.as_slice() else {
         return Err(
-            "usage: MACHINE_ID=... LICENSE_KEY=... verify-example CONFIG.json FOLDER licensed|heartbeat|fetch-keys"
-                .into(),
+            "usage: MACHINE_ID=... LICENSE_KEY=... verify-example CONFIG.json DIR licensed|heartbeat|fetch-keys".into(),
         );
     };
     let config = serde_json::from_str(&fs::read_to_string(config)?)?;
-    let folder = PathBuf::from(folder);
-    fs::create_dir_all(&folder)?;
-    let mut app = App::new(config, folder, env::var("MACHINE_ID")?, env::var("LICENSE_KEY")?)?;
+    let directory = PathBuf::from(directory);
+    fs::create_dir_all(&directory)?;
+    let mut app = App::new(config, directory, env::var("MACHINE_ID")?, env::var("LICENSE_KEY")?)?;
     Ok(match command.as_str() {
         "licensed" => app.licensed()?,
         "heartbeat" => app.heartbeat()?.into(),

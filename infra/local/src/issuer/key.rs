@@ -10,7 +10,7 @@ use serde::Serialize;
 use shared::tokens::local::{PregeneratedKey, write_secret_file};
 use zeroize::Zeroizing;
 
-use crate::FolderError;
+use crate::DataDirectoryError;
 
 /// An RSA key pair. It is separate from the license signing keys.
 pub(super) struct DevIssuerKey {
@@ -20,8 +20,8 @@ pub(super) struct DevIssuerKey {
 
 impl DevIssuerKey {
     /// Reads the key from a PEM file. Generates it if the file is missing.
-    pub(super) fn in_file(path: &Path) -> Result<Self, FolderError> {
-        let file_error = |cause| FolderError::File { path: path.to_owned(), cause };
+    pub(super) fn in_file(path: &Path) -> Result<Self, DataDirectoryError> {
+        let file_error = |cause| DataDirectoryError::File { path: path.to_owned(), cause };
         match fs::read_to_string(path) {
             Ok(pem) => Self::read(&pem).map_err(file_error),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -34,8 +34,10 @@ impl DevIssuerKey {
     }
 
     /// Returns the pregenerated key, or a new one without it, and its PEM text.
-    pub(super) fn generate(pregenerated: Option<PregeneratedKey>) -> Result<(Self, Zeroizing<String>), FolderError> {
-        let file_error = |cause| FolderError::File { path: "new key".into(), cause };
+    pub(super) fn generate(
+        pregenerated: Option<PregeneratedKey>,
+    ) -> Result<(Self, Zeroizing<String>), DataDirectoryError> {
+        let file_error = |cause| DataDirectoryError::File { path: "new key".into(), cause };
         let pem = pregenerated.map_or_else(PregeneratedKey::generate, Ok).and_then(|key| key.to_pem());
         let pem = pem.map_err(|error| file_error(io::Error::other(error)))?;
         Ok((Self::read(&pem).map_err(file_error)?, pem))
@@ -65,8 +67,8 @@ mod tests {
 
     #[test]
     fn key_file_persists_and_only_its_owner_can_read_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key.pem");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key.pem");
         let first = DevIssuerKey::in_file(&path).unwrap();
         assert_eq!(DevIssuerKey::in_file(&path).unwrap().jwk, first.jwk);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

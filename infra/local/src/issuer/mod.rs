@@ -36,7 +36,7 @@ use shared::{
 use url::{Host, Url};
 
 use self::{grants::Grants, key::DevIssuerKey};
-use crate::{Folder, FolderError};
+use crate::{DataDirectory, DataDirectoryError};
 
 /// Path of the issuer below the base URL.
 pub(crate) const PATH: &str = "/dev/oidc";
@@ -63,12 +63,12 @@ impl DevIssuer {
     /// without one.
     pub(crate) fn new(
         base_url: &str,
-        folder: Option<&Folder>,
+        directory: Option<&DataDirectory>,
         pregenerated: Option<PregeneratedKey>,
         clock: Clock,
-    ) -> Result<Self, FolderError> {
-        let key = match folder {
-            Some(folder) => DevIssuerKey::in_file(&folder.file("oidc-signing-key.pem"))?,
+    ) -> Result<Self, DataDirectoryError> {
+        let key = match directory {
+            Some(directory) => DevIssuerKey::in_file(&directory.file("oidc-signing-key.pem"))?,
             None => DevIssuerKey::generate(pregenerated)?.0,
         };
         let url = format!("{base_url}{PATH}");

@@ -76,8 +76,8 @@ public final class App {
     }
   }
 
-  public App(JsonNode config, Path folder, String machineId, String licenseKey) {
-    this.verifier = new Verifier(config, folder);
+  public App(JsonNode config, Path directory, String machineId, String licenseKey) {
+    this.verifier = new Verifier(config, directory);
     this.machineId = machineId;
     this.licenseKey = licenseKey;
   }
@@ -228,12 +228,12 @@ public final class App {
 
   public static void main(String[] arguments) throws Exception {
     if (arguments.length != 3) {
-      System.err.println("usage: MACHINE_ID=... LICENSE_KEY=... example.App CONFIG.json FOLDER licensed|heartbeat|fetch-keys");
+      System.err.println("usage: MACHINE_ID=... LICENSE_KEY=... example.App CONFIG.json DIR licensed|heartbeat|fetch-keys");
       System.exit(1);
     }
     JsonNode config = JSON.readTree(Path.of(arguments[0]).toFile());
-    Path folder = Files.createDirectories(Path.of(arguments[1]));
-    var app = new App(config, folder, System.getenv("MACHINE_ID"), System.getenv("LICENSE_KEY"));
+    Path directory = Files.createDirectories(Path.of(arguments[1]));
+    var app = new App(config, directory, System.getenv("MACHINE_ID"), System.getenv("LICENSE_KEY"));
     try {
       System.out.println(switch (arguments[2]) {
         case "licensed" -> app.licensed();

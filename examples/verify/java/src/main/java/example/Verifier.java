@@ -18,9 +18,10 @@ import java.util.Optional;
 import java.util.UUID;
 
 /**
- * Verifies Signet license tokens offline, and stores the key set, the token and the last refusal in a folder.
+ * Verifies Signet license tokens offline, and stores the key set, the token and the last refusal in a directory.
  *
- * <p>Several processes may share the folder: each file is replaced atomically. A missing or damaged file counts as absent.
+ * <p>Several processes may share the directory: each file is replaced atomically. A missing or damaged file counts as
+ * absent.
  */
 public final class Verifier {
   /** Tolerated difference between the clocks of this machine and of the issuer. */
@@ -33,7 +34,7 @@ public final class Verifier {
   private final String issuer;
   private final String product;
   private final JsonNode rootKeys;
-  private final Path folder;
+  private final Path directory;
 
   /** A license token or a key set is not valid. */
   public static class VerificationException extends Exception {
@@ -60,13 +61,13 @@ public final class Verifier {
    * Creates a verifier.
    *
    * @param config the {@code issuer}, the {@code product} code and the public {@code root_keys}, which are built into the app
-   * @param folder an existing folder for the verifier's files
+   * @param directory an existing directory for the verifier's files
    */
-  public Verifier(JsonNode config, Path folder) {
+  public Verifier(JsonNode config, Path directory) {
     this.issuer = config.required("issuer").textValue();
     this.product = config.required("product").textValue();
     this.rootKeys = config.required("root_keys");
-    this.folder = folder;
+    this.directory = directory;
   }
 
   /** Returns the issuer of the tokens, which is also the base URL of the API. */
@@ -146,7 +147,7 @@ public final class Verifier {
       // The token is removed all the same.
     }
     try {
-      Files.deleteIfExists(folder.resolve("token"));
+      Files.deleteIfExists(directory.resolve("token"));
     } catch (IOException ignored) {
       // The refusal was written.
     }
@@ -207,13 +208,13 @@ public final class Verifier {
     try {
       write("last-seen", Long.toString(time));
     } catch (IOException ignored) {
-      // A folder that is not writable must not stop the app.
+      // A directory that is not writable must not stop the app.
     }
   }
 
   private String read(String name) {
     try {
-      return Files.readString(folder.resolve(name));
+      return Files.readString(directory.resolve(name));
     } catch (IOException missingOrUnreadable) {
       return "";
     }
@@ -221,10 +222,10 @@ public final class Verifier {
 
   /** Replaces a file atomically. */
   private void write(String name, String text) throws IOException {
-    Path temporary = folder.resolve(name + "." + UUID.randomUUID());
+    Path temporary = directory.resolve(name + "." + UUID.randomUUID());
     try {
       Files.writeString(temporary, text);
-      Files.move(temporary, folder.resolve(name), StandardCopyOption.ATOMIC_MOVE);
+      Files.move(temporary, directory.resolve(name), StandardCopyOption.ATOMIC_MOVE);
     } finally {
       Files.deleteIfExists(temporary);
     }

@@ -19,7 +19,7 @@ use shared::{
 
 /// A data directory that this process has locked. Dropping the value releases the lock.
 #[derive(Debug)]
-pub struct Folder {
+pub struct DataDirectory {
     path: PathBuf,
     /// The directory itself, locked with `flock`: the kernel releases the lock when the process ends, and no lock file
     /// remains.
@@ -28,12 +28,12 @@ pub struct Folder {
 
 /// The data directory can't be used.
 #[derive(Debug, thiserror::Error)]
-pub enum FolderError {
+pub enum DataDirectoryError {
     /// Another process uses the directory.
-    #[error("{} is in use by another running signet{}", folder.display(), at.as_deref().unwrap_or_default())]
+    #[error("{} is in use by another running signet{}", directory.display(), at.as_deref().unwrap_or_default())]
     InUse {
         /// The directory.
-        folder: PathBuf,
+        directory: PathBuf,
         /// The URL of the other process, as a clause, if its `local.json` can be read.
         at: Option<String>,
     },
@@ -62,13 +62,13 @@ pub struct LocalJson {
     pub table: String,
 }
 
-fn file_error(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
-    move |cause| FolderError::File { path: path.to_owned(), cause }
+fn file_error(path: &Path) -> impl FnOnce(io::Error) -> DataDirectoryError {
+    move |cause| DataDirectoryError::File { path: path.to_owned(), cause }
 }
 
-impl Folder {
+impl DataDirectory {
     /// Locks a directory, creates it if it is missing, and removes a `local.json` left by a killed process.
-    pub fn open(path: &Path) -> Result<Self, FolderError> {
+    pub fn open(path: &Path) -> Result<Self, DataDirectoryError> {
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(file_error(path))?;
         // SQLite would read a relative path that begins with `file:` as a URL.
         let path = path.canonicalize().map_err(file_error(path))?;
@@ -77,13 +77,13 @@ impl Folder {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let other = read_local_json(&path).map(|other| format!(" at {}", other.base_url));
-                return Err(FolderError::InUse { folder: path, at: other });
+                return Err(DataDirectoryError::InUse { directory: path, at: other });
             }
             Err(TryLockError::Error(cause)) => return Err(file_error(&path)(cause)),
         }
-        let folder = Self { path, _lock: lock };
-        folder.remove_local_json()?;
-        Ok(folder)
+        let directory = Self { path, _lock: lock };
+        directory.remove_local_json()?;
+        Ok(directory)
     }
 
     /// Returns the absolute path.
@@ -97,10 +97,10 @@ impl Folder {
     }
 
     /// Returns the operator's API key. Generates and stores it at the first start.
-    pub(crate) fn operator_api_key(&self, now: Timestamp) -> Result<ApiKeySecret, FolderError> {
+    pub(crate) fn operator_api_key(&self, now: Timestamp) -> Result<ApiKeySecret, DataDirectoryError> {
         let path = self.file("operator-api-key");
         if let Some(text) = read_if_exists(&path)? {
-            let invalid = |error| FolderError::File { path: path.clone(), cause: io::Error::other(error) };
+            let invalid = |error| DataDirectoryError::File { path: path.clone(), cause: io::Error::other(error) };
             return text.trim().parse().map_err(invalid);
         }
         let secret = generate_operator_api_key(now);
@@ -110,7 +110,7 @@ impl Folder {
 
     /// Returns the issuer URL: `requested`, else the stored one, else `initial`. Stores it, because existing tokens
     /// must stay valid after a start at another address.
-    pub(crate) fn issuer(&self, requested: Option<String>, initial: &str) -> Result<String, FolderError> {
+    pub(crate) fn issuer(&self, requested: Option<String>, initial: &str) -> Result<String, DataDirectoryError> {
         let path = self.file("issuer");
         let stored = read_if_exists(&path)?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let issuer = requested.or_else(|| stored.clone()).unwrap_or_else(|| initial.to_owned());
@@ -122,14 +122,14 @@ impl Folder {
     }
 
     /// Writes `local.json`.
-    pub fn write_local_json(&self, content: &LocalJson) -> Result<(), FolderError> {
+    pub fn write_local_json(&self, content: &LocalJson) -> Result<(), DataDirectoryError> {
         let path = self.file(LOCAL_JSON);
         let text = serde_json::to_vec_pretty(content).map_err(io::Error::other);
         text.and_then(|text| write_secret_file(&path, &text)).map_err(file_error(&path))
     }
 
     /// Removes `local.json`, if it exists.
-    pub fn remove_local_json(&self) -> Result<(), FolderError> {
+    pub fn remove_local_json(&self) -> Result<(), DataDirectoryError> {
         let path = self.file(LOCAL_JSON);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file_error(&path)(error)),
@@ -145,11 +145,11 @@ pub(crate) fn generate_operator_api_key(now: Timestamp) -> ApiKeySecret {
     ApiKeySecret::generate(IdGenerator::new(now).generate(), &mut rand::rng())
 }
 
-fn read_local_json(folder: &Path) -> Option<LocalJson> {
-    serde_json::from_slice(&fs::read(folder.join(LOCAL_JSON)).ok()?).ok()
+fn read_local_json(directory: &Path) -> Option<LocalJson> {
+    serde_json::from_slice(&fs::read(directory.join(LOCAL_JSON)).ok()?).ok()
 }
 
-fn read_if_exists(path: &Path) -> Result<Option<String>, FolderError> {
+fn read_if_exists(path: &Path) -> Result<Option<String>, DataDirectoryError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
