@@ -102,7 +102,7 @@ def empty():
 
 
 def lifecycle():
-    """The round trip of the README, with an activation above the seat limit."""
+    """The example of the README, with an activation above the seat limit."""
     assert len(signing_keys()) == 2, "expected the current key and the next one"
     # Functions without a key retry after five seconds, and cache the health status as long.
     for _ in range(30):

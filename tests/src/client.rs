@@ -19,7 +19,7 @@ pub struct Client {
 /// A response, with its body read.
 #[derive(Debug, Clone)]
 pub struct TestResponse {
-    /// The request's method and path, as in `POST license-keys`, for assertion messages.
+    /// The request's method and path, such as `POST license-keys`, for assertion messages.
     pub request: String,
     /// The HTTP status code.
     pub status: u16,
@@ -39,7 +39,7 @@ impl Client {
         Self { http: http(None), base_url: base_url.to_owned(), headers: HeaderMap::new() }
     }
 
-    /// Returns a copy that connects from another local address, as in 127.0.0.2.
+    /// Returns a copy that connects from another local address, such as 127.0.0.2.
     pub fn from(&self, address: IpAddr) -> Self {
         Self { http: http(Some(address)), ..self.clone() }
     }

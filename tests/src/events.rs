@@ -14,7 +14,7 @@ const HOST: &str = "licenses.example.com";
 const CALLER: &str = "192.0.2.7";
 
 /// Returns every event by its file name without the extension: an operation's id, or the name of a function. Values
-/// that depend on the installation are placeholders, as in `${API_KEY}`.
+/// that depend on the installation are placeholders, such as `${API_KEY}`.
 pub fn events() -> BTreeMap<String, Value> {
     let fixtures = placeholders();
     let mut all: BTreeMap<_, _> = operations()

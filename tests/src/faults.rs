@@ -23,9 +23,9 @@ pub enum Fault {
     RefuseConnection,
     /// The request takes effect, but its response is lost.
     LoseResponse,
-    /// The request is not sent; the response has this status and exception, as in `ThrottlingException`.
+    /// The request is not sent; the response has this status and exception, such as `ThrottlingException`.
     Respond(u16, &'static str),
-    /// The request is not sent; the response reports a transaction canceled for this reason, as in
+    /// The request is not sent; the response reports a transaction canceled for this reason, such as
     /// `TransactionConflict`.
     Cancel(&'static str),
     /// The request is not sent until the gate opens.
@@ -86,12 +86,12 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Returns a rule for the first request of an operation, as in `TransactWriteItems`; `*` matches any operation.
+    /// Returns a rule for the first request of an operation, such as `TransactWriteItems`; `*` matches any operation.
     pub fn new(operation: &'static str, fault: Fault) -> Self {
         Self { operation, containing: None, skip: 0, times: 1, fault }
     }
 
-    /// Matches only requests whose JSON contains this text, as in `SEAT#00000`.
+    /// Matches only requests whose JSON contains this text, such as `SEAT#00000`.
     pub fn containing(self, text: &str) -> Self {
         Self { containing: Some(text.to_owned()), ..self }
     }

@@ -21,7 +21,7 @@ pub struct VerifiedToken {
 }
 
 impl VerifiedToken {
-    /// Verifies a token with the key of the JWK Set that its `kid` names. Returns none if the signature is invalid.
+    /// Verifies a token with the key of the JWK Set that its `kid` names. Returns `None` if the signature is invalid.
     pub fn verify(token: &str, jwks: &Value) -> Option<Self> {
         let header = BASE64URL_NOPAD.decode(token.split('.').next()?.as_bytes()).ok()?;
         let header: Value = serde_json::from_slice(&header).ok()?;

@@ -44,7 +44,7 @@ pub struct Function {
 /// The end of a function's process.
 #[derive(Debug)]
 pub struct FunctionExit {
-    /// The exit code, or none if the process was killed by a signal.
+    /// The exit code, or `None` if the process was killed by a signal.
     pub code: Option<i32>,
     /// The lines of stdout and stderr, as CloudWatch would receive them.
     pub log: Vec<String>,

@@ -15,7 +15,7 @@ use crate::{Stack, TestResponse};
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Stack {
-    /// Sends these bytes and reads until the connection is closed. Returns none if there is no response. The request
+    /// Sends these bytes and reads until the connection is closed. Returns `None` if there is no response. The request
     /// should be malformed or have `Connection: close`.
     pub async fn send_raw(&self, bytes: &[u8]) -> Option<TestResponse> {
         let address = self.local.base_url.trim_start_matches("http://");

@@ -18,7 +18,7 @@ pub struct RawTable {
 }
 
 impl RawTable {
-    /// Calls DynamoDB with an operation, as in `Scan`, and its input in DynamoDB's JSON. The table's name is added.
+    /// Calls a DynamoDB operation, such as `Scan`, with its input in DynamoDB's JSON. The table's name is added.
     pub async fn call_dynamodb(&self, operation: &str, mut input: Value) -> Value {
         let http = reqwest::Client::builder()
             .no_proxy()

@@ -22,7 +22,7 @@ pub struct Seats {
 }
 
 impl Seats {
-    /// Returns how many more machines can activate now, or none if the license has no limit.
+    /// Returns how many more machines can activate now, or `None` if the license has no limit.
     pub fn available(&self) -> Option<usize> {
         self.max_users.map(|max_users| max_users + self.lapsed - self.held.len())
     }

@@ -42,7 +42,7 @@ impl SignetProcess {
         text(&self.local["operator_api_key"]).to_owned()
     }
 
-    /// Sends a signal, as in `TERM`, waits until the process has exited and returns its exit code.
+    /// Sends a signal, such as `TERM`, waits until the process has exited and returns its exit code.
     pub fn signal(mut self, name: &str) -> i32 {
         // Shells have `kill` built in; the program may be missing.
         let kill = format!("kill -s {name} {}", self.child.id());

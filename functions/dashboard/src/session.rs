@@ -105,8 +105,8 @@ fn build_cookie(name: String, value: String, max_age: cookie::time::Duration) ->
     cookie.same_site(SameSite::Lax).max_age(max_age).build()
 }
 
-/// Decrypts the value of a cookie with the current or the previous session keys. Returns none if no key matches or the
-/// value was encrypted for a cookie with another name.
+/// Decrypts the value of a cookie with the current or the previous session keys. Returns `None` if no key matches or
+/// the value was encrypted for a cookie with another name.
 pub(crate) fn open_cookie<T: DeserializeOwned>(secrets: &SecretVersions, name: &str, text: &str) -> Option<T> {
     let keys = std::iter::once(&secrets.current).chain(&secrets.previous);
     keys.into_iter().find_map(|values| open(&values.session_key, name, text))

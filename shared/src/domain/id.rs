@@ -1,4 +1,4 @@
-//! Identifiers: a prefix for the type, then a ULID, as in `lic_01JD…`.
+//! Identifiers: a prefix for the type, then a ULID, for example `lic_01JD…`.
 
 use std::{
     borrow::Cow,

@@ -235,7 +235,7 @@ impl Table {
     }
 
     /// Reads live activations whose lease ended at `lapsed_before` or earlier, from one page of the machines, starting
-    /// at `start` and wrapping around. Returns none only if the license key has none.
+    /// at `start` and wrapping around. The list is empty only if no live activation has such a lease.
     pub async fn sample_lapsed(
         &self,
         license: &License,

@@ -16,7 +16,7 @@ struct Endpoint {
     method: Method,
     path: String,
     has_id: bool,
-    /// Whether the body is required, or none if the endpoint has no body.
+    /// Whether the body is required, or `None` if the endpoint has no body.
     body: Option<bool>,
     /// Whether the endpoint accepts requests without a credential.
     is_public: bool,

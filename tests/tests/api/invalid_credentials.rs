@@ -148,7 +148,7 @@ fn forgeries(valid: &str, jwk: &Value, own: &[u8]) -> Vec<(String, String)> {
     all
 }
 
-/// Returns a client with a bearer token, or none if the token is not a valid header value.
+/// Returns a client with a bearer token, or `None` if the token is not a valid header value.
 fn with_bearer(stack: &Stack, token: &str) -> Option<Client> {
     let value = format!("Bearer {token}");
     reqwest::header::HeaderValue::from_str(&value).ok()?;

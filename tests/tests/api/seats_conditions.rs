@@ -1,5 +1,5 @@
 //! The conditions of the seat protocol's writes, tested one at a time: another request changes what a write relies on,
-//! and the write must change nothing. Removing a condition fails the test for it.
+//! and the write must change nothing. Each test fails if its condition is removed.
 #![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 use rand::RngExt;

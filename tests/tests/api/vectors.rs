@@ -96,7 +96,7 @@ impl VectorKeys {
         Self { issuer, previous, root, next_root, foreign }
     }
 
-    /// Claims of a key set that was signed `age` seconds ago.
+    /// Returns the claims of a key set that was signed `age` seconds ago.
     fn key_set(&self, age: i64) -> Value {
         let iat = now() - age;
         json!({
@@ -146,7 +146,7 @@ fn refuse(name: &str, why: &str, token: &str) -> Value {
     json!({"name": name, "accept": false, "why": why, "token": token})
 }
 
-/// Refused because the signing key is unknown: the app fetches the key set.
+/// Returns a vector that is refused because its signing key is unknown, so that the app fetches the key set.
 fn refuse_unknown_key(name: &str, why: &str, token: &str) -> Value {
     merged(refuse(name, why, token), &json!({"unknown_key": true}))
 }
@@ -496,7 +496,7 @@ fn sets_file(keys: &VectorKeys) -> Value {
     ])
 }
 
-/// Encryption is randomised, so the file is only generated if it is missing.
+/// Encryption is randomized, so the file is only generated if it is missing.
 fn encrypted_file() -> Value {
     let file = fs::read_to_string(folder().join("encrypted.json")).unwrap_or_default();
     if let Ok(existing) = serde_json::from_str(&file) {

@@ -29,7 +29,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/dashboard/catalog/{id}/claim", get(catalog::confirm_claim).post(catalog::claim))
 }
 
-/// The customer of the signed-in user; none if the user has not registered.
+/// The customer of the signed-in user; `None` if the user has not registered.
 async fn current_customer(page: &PageContext) -> Result<Option<Customer>, Problem> {
     let found = page.app.table.customer_by_subject(&page.session.user().key()).await?;
     Ok(found.map(|found| found.customer))

@@ -33,7 +33,7 @@ impl DevIssuerKey {
         }
     }
 
-    /// Returns the pregenerated key, or a new one without it, and its PEM text.
+    /// Returns the pregenerated key if there is one, otherwise a new one, and its PEM text.
     pub(super) fn generate(
         pregenerated: Option<PregeneratedKey>,
     ) -> Result<(Self, Zeroizing<String>), DataDirectoryError> {
