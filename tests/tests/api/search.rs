@@ -1,7 +1,7 @@
 //! Search and list orders of the dashboard, which have no API endpoint.
 #![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
-use licenses::find::{Found, find};
+use licenses::find::{SearchResult, find};
 use shared::{
     domain::Secret,
     store::{
@@ -13,7 +13,7 @@ use shared::{
 use signet_tests::{Stack, json, text};
 
 /// Searches for a text. Asserts that the search makes at most three reads of single items.
-async fn search(stack: &Stack, input: &str) -> Found {
+async fn search(stack: &Stack, input: &str) -> SearchResult {
     stack.faults.reset_calls();
     let result = find(&stack.local.app.table, &Secret::new(input.to_owned())).await.unwrap();
     let calls = stack.faults.calls();
@@ -35,7 +35,7 @@ async fn find_returns_a_license_by_id_activation_and_present_or_past_key_string(
         .post(&format!("license-keys/{}/regenerate", license.license_id), json!({}))
         .await
         .expect_status(200);
-    let expected = Found::License(license.license_id.parse().unwrap());
+    let expected = SearchResult::License(license.license_id.parse().unwrap());
     for input in [
         license.license_id.as_str(),
         text(&activated["activation"]["id"]),
@@ -52,7 +52,7 @@ async fn find_returns_a_license_by_id_activation_and_present_or_past_key_string(
 async fn find_returns_a_customer_by_id_or_email_and_nothing_for_unknown_text() {
     let (stack, other) = (Stack::start().await, Stack::start().await);
     let (customer, foreign) = (stack.operator.create_customer().await, other.operator.issue_new_license(1).await);
-    let expected = Found::Customer(text(&customer["id"]).parse().unwrap());
+    let expected = SearchResult::Customer(text(&customer["id"]).parse().unwrap());
     assert_eq!(search(&stack, text(&customer["id"])).await, expected);
     assert_eq!(search(&stack, &text(&customer["email"]).to_uppercase()).await, expected);
     let activated = other.operator.activate(&foreign.license_key, "a").await.expect_status(201);
@@ -61,7 +61,7 @@ async fn find_returns_a_customer_by_id_or_email_and_nothing_for_unknown_text() {
     for input in
         [&foreign.license_id, &foreign.license_key, id, machine, text(&foreign.customer["email"]), "Ada", "", &long]
     {
-        assert_eq!(search(&stack, input).await, Found::Nothing, "{input}");
+        assert_eq!(search(&stack, input).await, SearchResult::NotFound, "{input}");
     }
 }
 
