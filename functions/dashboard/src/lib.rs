@@ -20,7 +20,7 @@ use axum::{
 use shared::{AppState, http::Problem};
 
 use self::{
-    auth::{callback, login, logout},
+    auth::{callback, sign_in, sign_out},
     page_context::{ApiClient, PageContext},
 };
 
@@ -30,17 +30,17 @@ pub fn routes(app: &AppState) -> Router<AppState> {
         .layer(from_fn_with_state(app.clone(), session_middleware::require_session))
         .layer(Extension(ApiClient::new(app)))
         .route("/dashboard/assets/{file}", get(assets::handler))
-        .route("/dashboard/sign-in", get(login::handler))
+        .route("/dashboard/sign-in", get(sign_in::handler))
         .route("/dashboard/callback", get(callback::handler))
-        .route("/dashboard/signed-out", get(logout::signed_out))
+        .route("/dashboard/signed-out", get(sign_out::signed_out))
 }
 
 /// The routes that require a session.
 fn session_routes() -> Router<AppState> {
     Router::new()
         .route("/dashboard", get(home))
-        .route("/dashboard/sign-out", post(logout::handler))
-        .route("/dashboard/signed-in", get(logout::signed_in))
+        .route("/dashboard/sign-out", post(sign_out::handler))
+        .route("/dashboard/signed-in", get(sign_out::signed_in))
         .route("/dashboard/theme", post(ui::theme::set_theme))
         .merge(operator::routes())
         .merge(customer::routes())

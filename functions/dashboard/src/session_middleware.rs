@@ -20,7 +20,7 @@ use shared::{
 use url::Url;
 
 use crate::{
-    auth::login,
+    auth::sign_in,
     form_data::FormData,
     page_context::{ApiClient, PageContext},
     session::{COOKIE, Session, open_cookie},
@@ -72,7 +72,7 @@ fn is_safe(method: &Method) -> bool {
 fn unauthenticated(parts: &Parts, body: &Bytes, theme: Theme) -> Response {
     if is_safe(&parts.method) {
         let path = parts.uri.path_and_query().map_or("/dashboard", |path| path.as_str());
-        return login::redirect_to_login(path);
+        return sign_in::redirect_to_sign_in(path);
     }
     error_pages::session_expired(parts.uri.path(), &FormData::parse(body), theme)
 }

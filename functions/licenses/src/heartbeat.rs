@@ -18,7 +18,7 @@ use shared::{
         responses::{JsonBody, LicenseToken, LicenseUsable, ServerErrors, Throttled},
     },
     store::activations::{RenewOutcome, Renewal},
-    tokens::{EncodedToken, TokenInvalid},
+    tokens::{EncodedToken, InvalidTokenError},
 };
 use utoipa::ToSchema;
 
@@ -114,7 +114,7 @@ pub async fn heartbeat(app: &AppState, request: &Request, ctx: &RequestContext) 
     // In parallel: if the license key turns out to be unusable, the update has only extended a lease, which is
     // harmless.
     let (license, renewed) = tokio::join!(app.table.license(license_id), app.table.renew(&renewal));
-    let license = license?.ok_or(TokenInvalid)?;
+    let license = license?.ok_or(InvalidTokenError)?;
 
     let catalog =
         app.catalog.read_containing(&app.table, now, |catalog| catalog.product_and_tier(&license).is_some()).await?;
@@ -156,7 +156,7 @@ fn activation_of(claims: &Claims, machine_id: &str) -> Result<(LicenseId, Activa
     }
     match (claims.sub.parse(), activation.id.parse::<ActivationId>()) {
         (Ok(license), Ok(id)) if id.license == license => Ok((license, id)),
-        _ => Err(TokenInvalid.into()),
+        _ => Err(InvalidTokenError.into()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         StoreError,
         rate_limiter::{RateLimitError, RateLimitExceeded},
     },
-    tokens::{TokenInvalid, VerifyError},
+    tokens::{InvalidTokenError, VerifyError},
 };
 
 /// A verified key string or license token. It identifies the license; whether the license is usable is decided by the
@@ -32,7 +32,7 @@ pub enum AppCredentialError {
     NotFound,
     /// The token is invalid.
     #[error(transparent)]
-    Token(#[from] TokenInvalid),
+    Token(#[from] InvalidTokenError),
     /// The key that signed the token was condemned.
     #[error("the token's signing key was condemned: activate again with the license key")]
     Condemned,
@@ -62,7 +62,7 @@ impl AppCredential {
     ) -> Result<Self, AppCredentialError> {
         if let Some(token) = token {
             let claims = verify(app, token, ctx).await?;
-            let license_id = claims.sub.parse().map_err(|_| TokenInvalid)?;
+            let license_id = claims.sub.parse().map_err(|_| InvalidTokenError)?;
             return Ok(Self { license_id, generation: claims.generation, claims: Some(claims) });
         }
         auth_throttle::check(app, ctx)?;

@@ -42,7 +42,7 @@ impl Caller {
     /// by the use case.
     pub fn require(&self, scope: Scope) -> Result<(), Problem> {
         match self {
-            Self::ApiKey { scopes, .. } if scopes.allow(scope) => Ok(()),
+            Self::ApiKey { scopes, .. } if scopes.contains(scope) => Ok(()),
             Self::ApiKey { .. } => Err(forbidden(format!("the API key needs the scope {}", scope.as_str()))),
             Self::User(user) if user.is_operator => Ok(()),
             Self::User(_) => Err(forbidden(OPERATOR_REQUIRED)),
@@ -52,7 +52,7 @@ impl Caller {
     /// Succeeds if the caller has all of these scopes. Prevents privilege escalation by creating API keys.
     pub fn require_all(&self, scopes: &Scopes) -> Result<(), Problem> {
         match self {
-            Self::ApiKey { scopes: own, .. } if own.include(scopes) => Ok(()),
+            Self::ApiKey { scopes: own, .. } if own.is_superset(scopes) => Ok(()),
             Self::ApiKey { .. } => Err(forbidden("an API key can only grant and revoke scopes that it has")),
             Self::User(user) if user.is_operator => Ok(()),
             Self::User(_) => Err(forbidden(OPERATOR_REQUIRED)),

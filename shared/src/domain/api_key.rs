@@ -82,15 +82,15 @@ impl FromStr for Scope {
 
 impl Scopes {
     /// Returns whether `scope` is granted.
-    pub fn allow(&self, scope: Scope) -> bool {
+    pub fn contains(&self, scope: Scope) -> bool {
         match self {
             Self::All => true,
             Self::Some(scopes) => scopes.contains(&scope),
         }
     }
 
-    /// Returns whether everything that `other` grants is granted.
-    pub fn include(&self, other: &Self) -> bool {
+    /// Returns whether every scope that `other` grants is granted.
+    pub fn is_superset(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::All, _) => true,
             (Self::Some(_), Self::All) => false,
@@ -174,7 +174,7 @@ impl ApiKey {
 
     /// Returns whether the key can manage API keys and never expires. The last such key can't be deleted.
     pub fn is_permanent_access_key(&self) -> bool {
-        self.scopes.allow(Scope::AccessWrite) && self.expires_at.is_none()
+        self.scopes.contains(Scope::AccessWrite) && self.expires_at.is_none()
     }
 }
 
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn scopes_round_trip_and_reject_unknown_names() {
         let scopes: Scopes = serde_json::from_str(r#"["licenses:read", "catalog:write"]"#).unwrap();
-        assert!(scopes.allow(Scope::LicensesRead) && !scopes.allow(Scope::LicensesWrite));
+        assert!(scopes.contains(Scope::LicensesRead) && !scopes.contains(Scope::LicensesWrite));
         assert_eq!(serde_json::to_string(&scopes).unwrap(), r#"["catalog:write","licenses:read"]"#);
         assert_eq!(serde_json::from_str::<Scopes>(r#"["*"]"#).unwrap(), Scopes::All);
         assert!(serde_json::from_str::<Scopes>(r#"["licenses:reed"]"#).is_err());
@@ -257,10 +257,10 @@ mod tests {
     fn all_scopes_includes_every_listed_scope_but_not_vice_versa() {
         let some = |scopes: &[Scope]| Scopes::Some(scopes.iter().copied().collect());
         let (one, all_listed) = (some(&[Scope::LicensesRead]), some(&Scope::ALL));
-        assert!(Scopes::All.include(&Scopes::All) && Scopes::All.include(&one));
-        assert!(all_listed.include(&one) && one.include(&one) && !one.include(&all_listed));
+        assert!(Scopes::All.is_superset(&Scopes::All) && Scopes::All.is_superset(&one));
+        assert!(all_listed.is_superset(&one) && one.is_superset(&one) && !one.is_superset(&all_listed));
         // `*` includes scopes that are added later.
-        assert!(!all_listed.include(&Scopes::All));
+        assert!(!all_listed.is_superset(&Scopes::All));
     }
 
     proptest! {

@@ -15,7 +15,7 @@ use crate::{
         pagination::ListError,
         rate_limiter::{RateLimitError, RateLimitExceeded},
     },
-    tokens::{EncryptError, SealError, SignError, TokenError, TokenInvalid, VerifyError},
+    tokens::{EncryptError, InvalidTokenError, SealError, SignError, TokenError, VerifyError},
 };
 
 /// The maximum number of field errors in a response. A body of 64 KiB can have thousands.
@@ -324,8 +324,8 @@ impl From<EncryptError> for Problem {
     }
 }
 
-impl From<TokenInvalid> for Problem {
-    fn from(invalid: TokenInvalid) -> Self {
+impl From<InvalidTokenError> for Problem {
+    fn from(invalid: InvalidTokenError) -> Self {
         Self::new(Code::TokenInvalid, invalid.to_string())
     }
 }
@@ -344,7 +344,7 @@ impl From<SealError> for Problem {
     fn from(error: SealError) -> Self {
         match error {
             SealError::Unavailable(_) => Self::unavailable(error.to_string()),
-            SealError::CannotOpen => Self::internal(error.to_string()),
+            SealError::CannotOpen | SealError::CannotSeal => Self::internal(error.to_string()),
         }
     }
 }

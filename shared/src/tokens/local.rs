@@ -272,7 +272,7 @@ impl Sealer for LocalSealer {
     fn seal<'a>(&'a self, context: &'a SealingContext, text: &'a Secret) -> BoxFuture<'a, Result<Vec<u8>, SealError>> {
         let mut sealed = text.expose().as_bytes().to_vec();
         let nonce = self.key.seal_in_place_append_tag(Aad::from(associated_data(context)), &mut sealed);
-        let sealed = nonce.map_err(|_| SealError::CannotOpen).map(|nonce| {
+        let sealed = nonce.map_err(|_| SealError::CannotSeal).map(|nonce| {
             let mut out = nonce.as_ref().to_vec();
             out.append(&mut sealed);
             out

@@ -20,4 +20,4 @@ pub use key_ring_cache::KeyRingCache;
 pub use key_rotator::{KeyRotationError, KeyRotator};
 pub use sealer::{SealError, Sealer};
 pub use signer::{PublicKey, SignError, Signer};
-pub use token::{TokenError, TokenInvalid, Tokens, UnverifiedToken, VerifyError};
+pub use token::{InvalidTokenError, TokenError, Tokens, UnverifiedToken, VerifyError};

@@ -16,6 +16,9 @@ pub enum SealError {
     /// The value was sealed for another item or with an unknown key, or it is damaged.
     #[error("the sealed value cannot be opened")]
     CannotOpen,
+    /// The cipher failed.
+    #[error("the value cannot be sealed")]
+    CannotSeal,
 }
 
 /// Seals and opens values with a key that never leaves the sealer.

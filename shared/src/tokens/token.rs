@@ -47,14 +47,14 @@ pub struct UnverifiedToken<'a> {
 /// The token is malformed, from another issuer, or has an invalid signature. Callers do not learn which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid license token: not signed by this issuer, or altered")]
-pub struct TokenInvalid;
+pub struct InvalidTokenError;
 
 /// An error while verifying a token.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// The token is invalid.
     #[error(transparent)]
-    Invalid(#[from] TokenInvalid),
+    Invalid(#[from] InvalidTokenError),
     /// The signature is valid, but its key was condemned. Does not count as a failed authentication attempt.
     #[error("the token's signing key was condemned: activate again with the license key")]
     Condemned,
@@ -94,15 +94,15 @@ pub struct Tokens {
 
 impl<'a> UnverifiedToken<'a> {
     /// Parses the token and checks its header.
-    pub fn parse(text: &'a str) -> Result<Self, TokenInvalid> {
+    pub fn parse(text: &'a str) -> Result<Self, InvalidTokenError> {
         if text.len() > MAX_BYTES {
-            return Err(TokenInvalid);
+            return Err(InvalidTokenError);
         }
         let header = text.split('.').next().unwrap_or_default();
-        let header = BASE64URL_NOPAD.decode(header.as_bytes()).map_err(|_| TokenInvalid)?;
-        let header: Header = serde_json::from_slice(&header).map_err(|_| TokenInvalid)?;
+        let header = BASE64URL_NOPAD.decode(header.as_bytes()).map_err(|_| InvalidTokenError)?;
+        let header: Header = serde_json::from_slice(&header).map_err(|_| InvalidTokenError)?;
         if header.alg != "RS256" || header.typ != TYPE {
-            return Err(TokenInvalid);
+            return Err(InvalidTokenError);
         }
         Ok(Self { text, kid: header.kid })
     }
@@ -113,11 +113,11 @@ impl<'a> UnverifiedToken<'a> {
     }
 
     /// Verifies signature and issuer, and returns the claims. Does not check `exp` and the license; the use case does.
-    fn verify(&self, key: &SigningKey, issuer: &str) -> Result<Claims, TokenInvalid> {
+    fn verify(&self, key: &SigningKey, issuer: &str) -> Result<Claims, InvalidTokenError> {
         if key.kid != self.kid {
-            return Err(TokenInvalid);
+            return Err(InvalidTokenError);
         }
-        let decoding_key = DecodingKey::from_rsa_components(&key.n, &key.e).map_err(|_| TokenInvalid)?;
+        let decoding_key = DecodingKey::from_rsa_components(&key.n, &key.e).map_err(|_| InvalidTokenError)?;
         let mut validation = Validation::new(Algorithm::RS256);
         validation.leeway = 0;
         validation.reject_tokens_expiring_in_less_than = 0;
@@ -126,7 +126,8 @@ impl<'a> UnverifiedToken<'a> {
         validation.validate_aud = false;
         validation.set_issuer(&[issuer]);
         validation.set_required_spec_claims(&["iss", "sub", "aud", "exp", "nbf"]);
-        let token = jsonwebtoken::decode::<Claims>(self.text, &decoding_key, &validation).map_err(|_| TokenInvalid)?;
+        let token =
+            jsonwebtoken::decode::<Claims>(self.text, &decoding_key, &validation).map_err(|_| InvalidTokenError)?;
         Ok(token.claims)
     }
 }
@@ -150,7 +151,7 @@ impl Tokens {
     /// Verifies a token, ignoring its expiry, and returns its claims.
     pub async fn verify(&self, token: &Secret, now: Timestamp) -> Result<Claims, VerifyError> {
         let unverified = UnverifiedToken::parse(token.expose())?;
-        let key = self.ring.find(&unverified.kid, now).await?.ok_or(TokenInvalid)?;
+        let key = self.ring.find(&unverified.kid, now).await?.ok_or(InvalidTokenError)?;
         let claims = unverified.verify(&key, &self.issuer)?;
         if key.state == KeyState::Condemned { Err(VerifyError::Condemned) } else { Ok(claims) }
     }
@@ -285,13 +286,13 @@ mod tests {
             let zeros = vec![0; length - cut.len()];
             for invalid in [[cut, &zeros].concat(), [&zeros, cut].concat()] {
                 let token = format!("{message}.{}", BASE64URL_NOPAD.encode(&invalid));
-                assert_eq!(verified(&token), Err(TokenInvalid), "{length} bytes");
+                assert_eq!(verified(&token), Err(InvalidTokenError), "{length} bytes");
             }
         }
         for at in 0..valid.len() {
             let mut invalid = valid.clone();
             invalid[at] ^= 1;
-            assert_eq!(verified(&format!("{message}.{}", BASE64URL_NOPAD.encode(&invalid))), Err(TokenInvalid));
+            assert_eq!(verified(&format!("{message}.{}", BASE64URL_NOPAD.encode(&invalid))), Err(InvalidTokenError));
         }
     }
 

@@ -24,7 +24,7 @@ use shared::{
     http::Problem,
 };
 
-use super::{CALLBACK_PATH, PendingLogin, issuer_unavailable, oidc};
+use super::{CALLBACK_PATH, PendingSignIn, issuer_unavailable, oidc};
 use crate::{
     session::{COOKIE, SESSION_LIFETIME, Session, open_cookie, removal_cookie, sealed_cookie},
     session_middleware::cookie_value,
@@ -47,20 +47,21 @@ pub(crate) async fn handler(
     headers: HeaderMap,
     Query(query): Query<CallbackQuery>,
 ) -> Response {
-    let response = complete_login(&app, &headers, query).await;
+    let response = complete_sign_in(&app, &headers, query).await;
     response.unwrap_or_else(|problem| error_pages::sign_in_failed(theme, &problem))
 }
 
-async fn complete_login(app: &AppState, headers: &HeaderMap, query: CallbackQuery) -> Result<Response, Problem> {
+async fn complete_sign_in(app: &AppState, headers: &HeaderMap, query: CallbackQuery) -> Result<Response, Problem> {
     let now = app.clock.now();
     let oidc = oidc(app)?;
     let rejected = |detail: &str| Problem::new(Code::Unauthenticated, detail);
     let state = query.state.unwrap_or_default();
-    let name = PendingLogin::cookie_name(&state);
+    let name = PendingSignIn::cookie_name(&state);
     let secrets = app.secrets.read(now).await;
-    let login: Option<PendingLogin> = cookie_value(headers, &name).and_then(|text| open_cookie(&secrets, &name, &text));
-    let is_same = |login: &PendingLogin| Secret::new(login.state.clone()) == Secret::new(state.clone());
-    let login = login
+    let sign_in: Option<PendingSignIn> =
+        cookie_value(headers, &name).and_then(|text| open_cookie(&secrets, &name, &text));
+    let is_same = |sign_in: &PendingSignIn| Secret::new(sign_in.state.clone()) == Secret::new(state.clone());
+    let sign_in = sign_in
         .filter(is_same)
         .ok_or_else(|| rejected("this sign-in attempt expired or was started in another browser"))?;
     if query.iss.is_some_and(|iss| iss != oidc.issuer()) {
@@ -71,11 +72,11 @@ async fn complete_login(app: &AppState, headers: &HeaderMap, query: CallbackQuer
     }
     let code = query.code.filter(|_| query.error.is_none());
     let code = code.ok_or_else(|| rejected("the identity provider rejected the sign-in"))?;
-    let user = redeem_code(app, oidc, code, &login).await?;
+    let user = redeem_code(app, oidc, code, &sign_in).await?;
     let session = Session::new(&user, now);
     let cookie = sealed_cookie(&secrets, COOKIE.to_owned(), &session, SESSION_LIFETIME)?;
     let set = [(SET_COOKIE, cookie.to_string()), (SET_COOKIE, removal_cookie(name).to_string())];
-    Ok((StatusCode::SEE_OTHER, [(LOCATION, login.return_to)], AppendHeaders(set)).into_response())
+    Ok((StatusCode::SEE_OTHER, [(LOCATION, sign_in.return_to)], AppendHeaders(set)).into_response())
 }
 
 fn system_time(now: Timestamp) -> SystemTime {
@@ -85,7 +86,7 @@ fn system_time(now: Timestamp) -> SystemTime {
 
 /// Exchanges the code for tokens, validates the ID token (OpenID Connect Core §3.1.3.7), and reads the user from its
 /// claims with the rules of bearer tokens.
-async fn redeem_code(app: &AppState, oidc: &Oidc, code: String, login: &PendingLogin) -> Result<User, Problem> {
+async fn redeem_code(app: &AppState, oidc: &Oidc, code: String, sign_in: &PendingSignIn) -> Result<User, Problem> {
     let now = app.clock.now();
     let sender = oidc.clone();
     let send = move |request| {
@@ -107,7 +108,7 @@ async fn redeem_code(app: &AppState, oidc: &Oidc, code: String, login: &PendingL
     let exchange = client
         .exchange_code(AuthorizationCode::new(code))
         .map_err(|error| issuer_unavailable("the issuer has no token endpoint", &error))?
-        .set_pkce_verifier(PkceCodeVerifier::new(login.verifier.clone()));
+        .set_pkce_verifier(PkceCodeVerifier::new(sign_in.verifier.clone()));
     let invalid = |reason: &str| {
         Problem::new(Code::Unauthenticated, format!("the identity provider's response is invalid: {reason}"))
     };
@@ -118,7 +119,7 @@ async fn redeem_code(app: &AppState, oidc: &Oidc, code: String, login: &PendingL
     let id_token = response.id_token().ok_or_else(|| invalid("the ID token is missing"))?;
     let verifier = client.id_token_verifier().set_time_fn(move || system_time(now).into());
     let claims =
-        id_token.claims(&verifier, &Nonce::new(login.nonce.clone())).map_err(|error| invalid(&error.to_string()))?;
+        id_token.claims(&verifier, &Nonce::new(sign_in.nonce.clone())).map_err(|error| invalid(&error.to_string()))?;
     if let Some(hash) = claims.access_token_hash() {
         let signed = id_token.signing_alg().ok().zip(id_token.signing_key(&verifier).ok());
         let (algorithm, key) = signed.ok_or_else(|| invalid("the signing key is unknown"))?;

@@ -1,8 +1,8 @@
 //! Sign-in and sign-out with OpenID Connect: the authorization code flow with PKCE (RFC 7636), `state` and `nonce`.
 
 pub(crate) mod callback;
-pub(crate) mod login;
-pub(crate) mod logout;
+pub(crate) mod sign_in;
+pub(crate) mod sign_out;
 
 use openidconnect::url::Url;
 use serde::{Deserialize, Serialize};
@@ -22,15 +22,15 @@ const CALLBACK_PATH: &str = "/dashboard/callback";
 const SIGNED_OUT_PATH: &str = "/dashboard/signed-out";
 
 /// The name prefix of the cookies of pending sign-ins.
-const PENDING_LOGIN_COOKIE_PREFIX: &str = "__Host-signet-sign-in-";
+const PENDING_SIGN_IN_COOKIE_PREFIX: &str = "__Host-signet-sign-in-";
 /// The maximum number of pending sign-ins of a browser. The oldest are discarded, so that the cookies fit into the
 /// request headers.
-const MAX_PENDING_LOGINS: usize = 5;
+const MAX_PENDING_SIGN_INS: usize = 5;
 
 /// A sign-in that waits for the issuer's redirect. Each is stored encrypted in its own cookie, so that several tabs can
 /// sign in at the same time.
 #[derive(Debug, Serialize, Deserialize)]
-struct PendingLogin {
+struct PendingSignIn {
     state: String,
     nonce: String,
     /// The PKCE code verifier.
@@ -39,11 +39,11 @@ struct PendingLogin {
     return_to: String,
 }
 
-impl PendingLogin {
+impl PendingSignIn {
     /// The name of the cookie of the sign-in with this `state`.
     fn cookie_name(state: &str) -> String {
         let suffix: String = state.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
-        format!("{PENDING_LOGIN_COOKIE_PREFIX}{suffix}")
+        format!("{PENDING_SIGN_IN_COOKIE_PREFIX}{suffix}")
     }
 }
 

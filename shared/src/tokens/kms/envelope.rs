@@ -80,7 +80,7 @@ impl DataKey {
     pub(super) fn seal(&self, context: &SealingContext, text: &Secret) -> Result<Vec<u8>, SealError> {
         let mut sealed = text.expose().as_bytes().to_vec();
         let aad = aad(&self.header, context);
-        let nonce = self.key.seal_in_place_append_tag(aad, &mut sealed).map_err(|_| SealError::CannotOpen)?;
+        let nonce = self.key.seal_in_place_append_tag(aad, &mut sealed).map_err(|_| SealError::CannotSeal)?;
         Ok([self.header.as_slice(), nonce.as_ref(), &sealed].concat())
     }
 

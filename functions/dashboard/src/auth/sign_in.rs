@@ -17,7 +17,7 @@ use serde::Deserialize;
 use shared::{AppState, http::Problem};
 
 use super::{
-    CALLBACK_PATH, MAX_PENDING_LOGINS, PENDING_LOGIN_COOKIE_PREFIX, PendingLogin, discover_endpoint,
+    CALLBACK_PATH, MAX_PENDING_SIGN_INS, PENDING_SIGN_IN_COOKIE_PREFIX, PendingSignIn, discover_endpoint,
     issuer_unavailable, oidc,
 };
 use crate::{
@@ -27,18 +27,18 @@ use crate::{
 };
 
 /// The time that a user has to sign in at the issuer.
-const PENDING_LOGIN_LIFETIME: SignedDuration = SignedDuration::from_mins(30);
+const PENDING_SIGN_IN_LIFETIME: SignedDuration = SignedDuration::from_mins(30);
 /// The maximum length of the path to return to, in bytes. It is stored in a cookie, whose limit is 4 KB.
 const MAX_RETURN_PATH: usize = 1500;
 
 #[derive(Deserialize)]
-pub(crate) struct LoginQuery {
+pub(crate) struct SignInQuery {
     #[serde(default)]
     return_to: String,
 }
 
 /// Redirects to the sign-in, which returns to `path`.
-pub(crate) fn redirect_to_login(path: &str) -> Response {
+pub(crate) fn redirect_to_sign_in(path: &str) -> Response {
     let query = serde_urlencoded::to_string([("return_to", path)]).unwrap_or_default();
     (StatusCode::SEE_OTHER, [(LOCATION, format!("/dashboard/sign-in?{query}"))]).into_response()
 }
@@ -48,13 +48,13 @@ pub(crate) async fn handler(
     State(app): State<AppState>,
     theme: Theme,
     headers: HeaderMap,
-    Query(LoginQuery { return_to }): Query<LoginQuery>,
+    Query(SignInQuery { return_to }): Query<SignInQuery>,
 ) -> Response {
-    let response = start_login(&app, &headers, return_to).await;
+    let response = start_sign_in(&app, &headers, return_to).await;
     response.unwrap_or_else(|problem| error_pages::error(None, theme, &problem))
 }
 
-async fn start_login(app: &AppState, headers: &HeaderMap, return_to: String) -> Result<Response, Problem> {
+async fn start_sign_in(app: &AppState, headers: &HeaderMap, return_to: String) -> Result<Response, Problem> {
     let now = app.clock.now();
     let oidc = oidc(app)?;
     let authorize = discover_endpoint(app, |discovery| discovery.authorization_endpoint.clone()).await?;
@@ -73,18 +73,19 @@ async fn start_login(app: &AppState, headers: &HeaderMap, return_to: String) -> 
         .add_scopes(scopes)
         .set_pkce_challenge(challenge)
         .url();
-    let login = PendingLogin {
+    let sign_in = PendingSignIn {
         state: state.secret().clone(),
         nonce: nonce.secret().clone(),
         verifier: verifier.secret().clone(),
         return_to: safe_redirect(return_to),
     };
     let secrets = app.secrets.read(now).await;
-    let cookie = sealed_cookie(&secrets, PendingLogin::cookie_name(state.secret()), &login, PENDING_LOGIN_LIFETIME)?;
+    let cookie =
+        sealed_cookie(&secrets, PendingSignIn::cookie_name(state.secret()), &sign_in, PENDING_SIGN_IN_LIFETIME)?;
     // Browsers send the oldest cookie first (RFC 6265 §5.4).
     let pending = cookies(headers).map(|cookie| cookie.name().to_owned());
-    let pending: Vec<String> = pending.filter(|name| name.starts_with(PENDING_LOGIN_COOKIE_PREFIX)).collect();
-    let excess = pending.len().saturating_sub(MAX_PENDING_LOGINS - 1);
+    let pending: Vec<String> = pending.filter(|name| name.starts_with(PENDING_SIGN_IN_COOKIE_PREFIX)).collect();
+    let excess = pending.len().saturating_sub(MAX_PENDING_SIGN_INS - 1);
     let removed = pending.into_iter().take(excess).map(removal_cookie);
     let set: Vec<_> = removed.chain([cookie]).map(|cookie| (SET_COOKIE, cookie.to_string())).collect();
     Ok((StatusCode::SEE_OTHER, [(LOCATION, url.to_string())], AppendHeaders(set)).into_response())
