@@ -8,7 +8,7 @@ use shared::{
     domain::{Scope, ValidationErrors},
     http::{
         PathId, Problem, RequestContext, StrictJson,
-        responses::{Authenticated, Authorized, JsonBody, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
     },
     store::{StoreError, key_ring::KeyRingUpdate},
 };
@@ -28,7 +28,7 @@ pub struct Request {
     pub reason: Option<String>,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: StateConflict;
 }
@@ -47,10 +47,10 @@ shared::problems! {
     responses(
         (status = 200, description = "The updated key ring", body = SigningKeysResource),
         Errors,
-        Authenticated,
-        Authorized,
-        PathLookup,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),

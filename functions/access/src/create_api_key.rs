@@ -13,7 +13,7 @@ use shared::{
     http::{
         Created, Problem, RequestContext, StrictJson,
         extractors::optional_time,
-        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
 };
 use utoipa::ToSchema;
@@ -61,9 +61,9 @@ pub struct Response {
     request_body = Request,
     responses(
         (status = 201, description = "The API key and its secret", body = Response, headers(("Location" = String), ("ETag" = String))),
-        Authenticated,
-        Authorized,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["access:write"]), ("bearer" = [])),

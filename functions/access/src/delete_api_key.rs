@@ -7,12 +7,12 @@ use shared::{
     domain::{ApiKeyId, Code, Scope},
     http::{
         PathId, Problem,
-        responses::{Authenticated, Authorized, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
     },
     store::{Table, api_keys::DeleteOutcome},
 };
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: LastAccessKey;
 }
@@ -28,9 +28,9 @@ shared::problems! {
     responses(
         (status = 204, description = "The API key is deleted"),
         Errors,
-        Authenticated,
-        Authorized,
-        PathLookup,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
         ServerErrors,
     ),
     security(("api_key" = ["access:write"]), ("bearer" = [])),

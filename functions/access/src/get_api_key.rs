@@ -7,7 +7,7 @@ use shared::{
     domain::{ApiKeyId, Scope},
     http::{
         PathId, Problem, WithEtag,
-        responses::{Authenticated, Authorized, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
     },
 };
 
@@ -22,9 +22,9 @@ use crate::resources::ApiKeyResource;
     params(("id" = ApiKeyId, Path, description = "`key_…`")),
     responses(
         (status = 200, description = "The API key, without its secret", body = ApiKeyResource, headers(("ETag" = String))),
-        Authenticated,
-        Authorized,
-        PathLookup,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
         ServerErrors,
     ),
     security(("api_key" = ["access:write"]), ("bearer" = [])),

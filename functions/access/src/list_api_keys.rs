@@ -7,7 +7,7 @@ use shared::{
     domain::Scope,
     http::{
         ListQuery, ListResponse, NoFilter, PaginationParams, Problem,
-        responses::{Authenticated, Authorized, Paginated, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors},
     },
 };
 
@@ -21,7 +21,7 @@ use crate::resources::ApiKeyResource;
     summary = "List API keys",
     description = "Newest first.",
     params(PaginationParams),
-    responses((status = 200, description = "A page of API keys", body = ListResponse<ApiKeyResource>), Authenticated, Authorized, Paginated, ServerErrors),
+    responses((status = 200, description = "A page of API keys", body = ListResponse<ApiKeyResource>), AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors),
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

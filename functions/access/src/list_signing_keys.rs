@@ -7,7 +7,7 @@ use shared::{
     domain::Scope,
     http::{
         Problem,
-        responses::{Authenticated, Authorized, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, ServerErrors},
     },
 };
 
@@ -19,7 +19,7 @@ use crate::signing_keys::SigningKeysResource;
     path = "/api/v1.0/signing-keys",
     tag = "access",
     summary = "List the signing keys and root keys",
-    responses((status = 200, description = "The key ring", body = SigningKeysResource), Authenticated, Authorized, ServerErrors),
+    responses((status = 200, description = "The key ring", body = SigningKeysResource), AuthenticationErrors, AuthorizationErrors, ServerErrors),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(State(app): State<AppState>, caller: Caller) -> Result<SigningKeysResource, Problem> {

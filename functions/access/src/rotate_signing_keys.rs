@@ -8,7 +8,7 @@ use shared::{
     domain::{Code, Scope, key_ring::KeyRingConflict},
     http::{
         Problem, RequestContext, StrictJson,
-        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
     store::{StoreError, key_ring::KeyRingUpdate},
 };
@@ -27,7 +27,7 @@ pub struct Request {
     pub force: bool,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: StateConflict;
 }
@@ -44,9 +44,9 @@ shared::problems! {
     responses(
         (status = 200, description = "The updated key ring", body = SigningKeysResource),
         Errors,
-        Authenticated,
-        Authorized,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),

@@ -26,7 +26,9 @@ use shared::{
         Metric, Problem, RequestContext, StrictJson,
         problem::not_in_catalog,
         resources::{ActivationResource, numeric_date},
-        responses::{JsonBody, LicenseToken, LicenseUsable, PathLookup, ServerErrors, Throttled},
+        responses::{
+            JsonBodyErrors, LicenseTokenErrors, NotFoundErrors, ServerErrors, ThrottlingErrors, UnusableLicenseErrors,
+        },
     },
     store::{
         Backoff, Table,
@@ -87,7 +89,7 @@ pub struct Response {
     pub next_heartbeat_at: Timestamp,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: SeatLimitReached PublicKeyInvalid;
 }
@@ -112,11 +114,11 @@ shared::problems! {
         (status = 200, body = Response, description = "The machine already holds a seat; its activation is renewed"),
         (status = 201, body = Response, description = "The machine is activated"),
         Errors,
-        LicenseToken,
-        LicenseUsable,
-        PathLookup,
-        Throttled,
-        JsonBody,
+        LicenseTokenErrors,
+        UnusableLicenseErrors,
+        NotFoundErrors,
+        ThrottlingErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
 )]

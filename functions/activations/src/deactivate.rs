@@ -9,7 +9,9 @@ use shared::{
     http::{
         PathId, Problem, RequestContext, StrictJson,
         resources::{ActivationResource, ActivationStatus},
-        responses::{Authenticated, Authorized, JsonBody, LicenseToken, PathLookup, ServerErrors},
+        responses::{
+            AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, LicenseTokenErrors, NotFoundErrors, ServerErrors,
+        },
     },
     store::{Table, activations::DeactivateOutcome},
 };
@@ -41,11 +43,11 @@ pub struct Request {
     ),
     responses(
         (status = 200, description = "The deactivated activation", body = ActivationResource),
-        Authenticated,
-        LicenseToken,
-        Authorized,
-        PathLookup,
-        JsonBody,
+        AuthenticationErrors,
+        LicenseTokenErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security((), ("api_key" = ["licenses:write"]), ("bearer" = [])),

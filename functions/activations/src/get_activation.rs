@@ -8,7 +8,7 @@ use shared::{
     http::{
         PathId, Problem, RequestContext, WithEtag,
         resources::ActivationResource,
-        responses::{Authenticated, Authorized, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
     },
 };
 
@@ -21,9 +21,9 @@ use shared::{
     params(("id" = ActivationId, Path, description = "`act_…`")),
     responses(
         (status = 200, description = "The activation", body = ActivationResource, headers(("ETag" = String))),
-        Authenticated,
-        Authorized,
-        PathLookup,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
         ServerErrors,
     ),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),

@@ -9,7 +9,7 @@ use shared::{
     http::{
         ListQuery, ListResponse, PaginationParams, Problem, RequestContext,
         resources::ActivationResource,
-        responses::{Authenticated, Authorized, Paginated, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, PaginationErrors, ServerErrors},
     },
     store::pagination::PageRequest,
 };
@@ -33,10 +33,10 @@ pub struct ListActivationsFilter {
     params(ListActivationsFilter, PaginationParams),
     responses(
         (status = 200, description = "A page of activations", body = ListResponse<ActivationResource>),
-        Authenticated,
-        Authorized,
-        PathLookup,
-        Paginated,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
+        PaginationErrors,
         ServerErrors,
     ),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),

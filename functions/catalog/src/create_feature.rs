@@ -8,7 +8,7 @@ use shared::{
     domain::{Feature, IdGenerator, ProductId, Scope, ValidationErrors},
     http::{
         Created, Problem, RequestContext, StrictJson,
-        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
     store::{Table, catalog::CatalogCache},
 };
@@ -39,7 +39,7 @@ pub struct Request {
     pub sort_order: i32,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: KeyTaken;
 }
@@ -54,9 +54,9 @@ shared::problems! {
     responses(
         (status = 201, description = "The product feature", body = Feature, headers(("Location" = String), ("ETag" = String))),
         Errors,
-        Authenticated,
-        Authorized,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),

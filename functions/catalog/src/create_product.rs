@@ -8,7 +8,7 @@ use shared::{
     domain::{IdGenerator, Product, Scope, ValidationErrors},
     http::{
         Created, Problem, RequestContext, StrictJson,
-        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
     store::{Table, catalog::CatalogCache},
 };
@@ -44,7 +44,7 @@ pub struct Request {
     pub one_key_per_customer: bool,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: CodeTaken;
 }
@@ -59,9 +59,9 @@ shared::problems! {
     responses(
         (status = 201, description = "The product", body = Product, headers(("Location" = String), ("ETag" = String))),
         Errors,
-        Authenticated,
-        Authorized,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),

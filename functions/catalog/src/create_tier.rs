@@ -8,7 +8,7 @@ use shared::{
     domain::{BillingPeriod, FeatureId, IdGenerator, ProductId, Scope, Tier, TierId, Timestamp, ValidationErrors},
     http::{
         Created, Problem, RequestContext, StrictJson,
-        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
     store::{Table, catalog::CatalogCache},
 };
@@ -89,7 +89,7 @@ pub struct Request {
     pub grace_period_seconds: u32,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: CodeTaken TierOfOtherProduct FeatureOfOtherProduct;
 }
@@ -109,9 +109,9 @@ shared::problems! {
             headers(("Location" = String), ("ETag" = String)),
         ),
         Errors,
-        Authenticated,
-        Authorized,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),

@@ -7,7 +7,7 @@ use shared::{
     domain::{Feature, FeatureId},
     http::{
         PathId, Problem, WithEtag,
-        responses::{Authenticated, Authorized, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
     },
     store::{StoreError, Table},
 };
@@ -21,9 +21,9 @@ use shared::{
     params(("id" = FeatureId, Path, description = "`feat_…`")),
     responses(
         (status = 200, description = "The product feature", body = Feature, headers(("ETag" = String))),
-        Authenticated,
-        Authorized,
-        PathLookup,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
         ServerErrors,
     ),
     security(("api_key" = []), ("bearer" = [])),

@@ -7,7 +7,7 @@ use shared::{
     domain::{Product, ProductId},
     http::{
         PathId, Problem, WithEtag,
-        responses::{Authenticated, Authorized, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
     },
     store::{StoreError, Table},
 };
@@ -21,9 +21,9 @@ use shared::{
     params(("id" = ProductId, Path, description = "`prod_…`")),
     responses(
         (status = 200, description = "The product", body = Product, headers(("ETag" = String))),
-        Authenticated,
-        Authorized,
-        PathLookup,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
         ServerErrors,
     ),
     security(("api_key" = []), ("bearer" = [])),

@@ -7,7 +7,7 @@ use shared::{
     domain::TierId,
     http::{
         PathId, Problem, WithEtag,
-        responses::{Authenticated, Authorized, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
     },
     store::{StoreError, Table},
 };
@@ -23,9 +23,9 @@ use crate::resources::TierResource;
     params(("id" = TierId, Path, description = "`tier_…`")),
     responses(
         (status = 200, description = "The pricing tier", body = TierResource, headers(("ETag" = String))),
-        Authenticated,
-        Authorized,
-        PathLookup,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
         ServerErrors,
     ),
     security(("api_key" = []), ("bearer" = [])),

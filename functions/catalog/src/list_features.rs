@@ -8,7 +8,7 @@ use shared::{
     domain::{Feature, ProductId},
     http::{
         ListQuery, ListResponse, PaginationParams, Problem,
-        responses::{Authenticated, Authorized, Paginated, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors},
     },
     store::{
         Table,
@@ -33,7 +33,7 @@ pub struct ListFeaturesFilter {
     summary = "List product features",
     description = "In ascending order of `sort_order`.",
     params(ListFeaturesFilter, PaginationParams),
-    responses((status = 200, description = "A page of product features", body = ListResponse<Feature>), Authenticated, Authorized, Paginated, ServerErrors),
+    responses((status = 200, description = "A page of product features", body = ListResponse<Feature>), AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

@@ -7,7 +7,7 @@ use shared::{
     domain::Product,
     http::{
         ListQuery, ListResponse, NoFilter, PaginationParams, Problem,
-        responses::{Authenticated, Authorized, Paginated, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors},
     },
     store::{
         Table,
@@ -23,7 +23,7 @@ use shared::{
     summary = "List products",
     description = "In ascending order of `sort_order`.",
     params(PaginationParams),
-    responses((status = 200, description = "A page of products", body = ListResponse<Product>), Authenticated, Authorized, Paginated, ServerErrors),
+    responses((status = 200, description = "A page of products", body = ListResponse<Product>), AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

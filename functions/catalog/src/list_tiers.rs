@@ -8,7 +8,7 @@ use shared::{
     domain::{ProductId, Tier},
     http::{
         ListQuery, ListResponse, PaginationParams, Problem,
-        responses::{Authenticated, Authorized, Paginated, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors},
     },
     store::{
         Table,
@@ -35,7 +35,7 @@ pub struct ListTiersFilter {
     summary = "List pricing tiers",
     description = "In ascending order of `sort_order`.",
     params(ListTiersFilter, PaginationParams),
-    responses((status = 200, description = "A page of pricing tiers", body = ListResponse<TierResource>), Authenticated, Authorized, Paginated, ServerErrors),
+    responses((status = 200, description = "A page of pricing tiers", body = ListResponse<TierResource>), AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

@@ -11,7 +11,9 @@ use shared::{
     domain::{Catalog, Feature, FeatureId, Scope, Timestamp, ValidationErrors, catalog::check_unchanged},
     http::{
         IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag,
-        responses::{Authenticated, Authorized, Conditional, JsonBody, PathLookup, ServerErrors},
+        responses::{
+            AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, PreconditionErrors, ServerErrors,
+        },
     },
     store::{Table, catalog::CatalogCache},
 };
@@ -42,7 +44,7 @@ pub struct Request {
     pub sort_order: i32,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: Immutable;
 }
@@ -62,11 +64,11 @@ shared::problems! {
     responses(
         (status = 200, description = "The product feature", body = Feature, headers(("ETag" = String))),
         Errors,
-        Authenticated,
-        Authorized,
-        PathLookup,
-        Conditional,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
+        PreconditionErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),

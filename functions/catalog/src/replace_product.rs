@@ -11,7 +11,9 @@ use shared::{
     domain::{Catalog, Product, ProductId, Scope, Timestamp, ValidationErrors, catalog::check_unchanged},
     http::{
         IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag,
-        responses::{Authenticated, Authorized, Conditional, JsonBody, PathLookup, ServerErrors},
+        responses::{
+            AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, PreconditionErrors, ServerErrors,
+        },
     },
     store::{Table, catalog::CatalogCache},
 };
@@ -46,7 +48,7 @@ pub struct Request {
     pub one_key_per_customer: bool,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: Immutable;
 }
@@ -66,11 +68,11 @@ shared::problems! {
     responses(
         (status = 200, description = "The product", body = Product, headers(("ETag" = String))),
         Errors,
-        Authenticated,
-        Authorized,
-        PathLookup,
-        Conditional,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
+        PreconditionErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),

@@ -13,7 +13,9 @@ use shared::{
     },
     http::{
         IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag,
-        responses::{Authenticated, Authorized, Conditional, JsonBody, PathLookup, ServerErrors},
+        responses::{
+            AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, PreconditionErrors, ServerErrors,
+        },
     },
     store::{Table, catalog::CatalogCache},
 };
@@ -94,7 +96,7 @@ pub struct Request {
     pub grace_period_seconds: u32,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: Immutable TierCycle TierOfOtherProduct FeatureOfOtherProduct;
 }
@@ -114,11 +116,11 @@ shared::problems! {
     responses(
         (status = 200, description = "The pricing tier", body = TierResource, headers(("ETag" = String))),
         Errors,
-        Authenticated,
-        Authorized,
-        PathLookup,
-        Conditional,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
+        PreconditionErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),

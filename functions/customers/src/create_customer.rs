@@ -8,7 +8,7 @@ use shared::{
     domain::{Code, Customer, FieldError, IdGenerator, Scope, ValidationErrors},
     http::{
         Created, Problem, RequestContext, StrictJson,
-        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
     store::{Table, customers::AddCustomerOutcome},
 };
@@ -39,7 +39,7 @@ pub struct Request {
     pub company: Option<String>,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: EmailTaken;
 }
@@ -54,9 +54,9 @@ shared::problems! {
     responses(
         (status = 201, description = "The customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
         Errors,
-        Authenticated,
-        Authorized,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["customers:write"]), ("bearer" = [])),

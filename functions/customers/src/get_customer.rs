@@ -7,7 +7,7 @@ use shared::{
     domain::{Customer, CustomerId, Scope},
     http::{
         PathId, Problem, WithEtag,
-        responses::{Authenticated, Authorized, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
     },
 };
 
@@ -20,9 +20,9 @@ use shared::{
     params(("id" = CustomerId, Path, description = "`cus_…`")),
     responses(
         (status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
-        Authenticated,
-        Authorized,
-        PathLookup,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
         ServerErrors,
     ),
     security(("api_key" = ["customers:read"]), ("bearer" = [])),

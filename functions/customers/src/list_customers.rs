@@ -8,7 +8,7 @@ use shared::{
     domain::{Customer, Scope},
     http::{
         ListQuery, ListResponse, PaginationParams, Problem,
-        responses::{Authenticated, Authorized, Paginated, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors},
     },
     store::{
         Table,
@@ -34,7 +34,7 @@ pub struct ListCustomersFilter {
     summary = "List customers",
     description = "Sorted by name.",
     params(ListCustomersFilter, PaginationParams),
-    responses((status = 200, description = "A page of customers", body = ListResponse<Customer>), Authenticated, Authorized, Paginated, ServerErrors),
+    responses((status = 200, description = "A page of customers", body = ListResponse<Customer>), AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors),
     security(("api_key" = ["customers:read"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

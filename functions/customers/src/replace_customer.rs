@@ -8,7 +8,9 @@ use shared::{
     domain::{Customer, CustomerId, Scope, Timestamp, ValidationErrors},
     http::{
         IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag,
-        responses::{Authenticated, Authorized, Conditional, JsonBody, PathLookup, ServerErrors},
+        responses::{
+            AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, PreconditionErrors, ServerErrors,
+        },
     },
     store::{Backoff, Table, customers::ReplaceCustomerOutcome},
 };
@@ -35,7 +37,7 @@ pub struct Request {
     pub company: Option<String>,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: EmailTaken;
 }
@@ -55,11 +57,11 @@ shared::problems! {
     responses(
         (status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
         Errors,
-        Authenticated,
-        Authorized,
-        PathLookup,
-        Conditional,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
+        PreconditionErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["customers:write"]), ("bearer" = [])),

@@ -14,7 +14,7 @@ use shared::{
     http::{
         PathId, Problem, RequestContext, StrictJson,
         resources::LicenseResource,
-        responses::{Authenticated, Authorized, JsonBody, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
     },
     key_issuance::{open_key_string, refresh_stored_token},
     store::audit::Inconsistencies,
@@ -74,10 +74,10 @@ pub struct Finding {
     request_body = Request,
     responses(
         (status = 200, description = "The findings", body = Response),
-        Authenticated,
-        Authorized,
-        PathLookup,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),

@@ -8,7 +8,7 @@ use shared::{
     http::{
         PathId, Problem, RequestContext, WithEtag,
         resources::LicenseResource,
-        responses::{Authenticated, Authorized, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
     },
     store::Table,
 };
@@ -22,9 +22,9 @@ use shared::{
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     responses(
         (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
-        Authenticated,
-        Authorized,
-        PathLookup,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
         ServerErrors,
     ),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),

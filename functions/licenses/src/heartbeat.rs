@@ -15,7 +15,7 @@ use shared::{
         Metric, Problem, RequestContext, StrictJson,
         problem::not_in_catalog,
         resources::numeric_date,
-        responses::{JsonBody, LicenseToken, LicenseUsable, ServerErrors, Throttled},
+        responses::{JsonBodyErrors, LicenseTokenErrors, ServerErrors, ThrottlingErrors, UnusableLicenseErrors},
     },
     store::activations::{RenewOutcome, Renewal},
     tokens::{EncodedToken, InvalidTokenError},
@@ -58,7 +58,7 @@ pub struct Response {
     pub renewed: bool,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: NotActivated MachineMismatch;
 }
@@ -75,10 +75,10 @@ shared::problems! {
     responses(
         (status = 200, description = "The license token to use until the next heartbeat", body = Response),
         Errors,
-        LicenseToken,
-        LicenseUsable,
-        Throttled,
-        JsonBody,
+        LicenseTokenErrors,
+        UnusableLicenseErrors,
+        ThrottlingErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
 )]

@@ -7,7 +7,7 @@ use shared::{
     domain::{Event, LicenseId, Scope},
     http::{
         ListQuery, ListResponse, NoFilter, PaginationParams, PathId, Problem, RequestContext,
-        responses::{Authenticated, Authorized, Paginated, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, PaginationErrors, ServerErrors},
     },
     store::{Table, pagination::PageRequest},
 };
@@ -22,10 +22,10 @@ use shared::{
     params(("id" = LicenseId, Path, description = "`lic_…`"), PaginationParams),
     responses(
         (status = 200, description = "A page of events", body = ListResponse<Event>),
-        Authenticated,
-        Authorized,
-        PathLookup,
-        Paginated,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
+        PaginationErrors,
         ServerErrors,
     ),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
@@ -50,9 +50,9 @@ pub(crate) async fn of_license(
     params(PaginationParams),
     responses(
         (status = 200, description = "A page of events", body = ListResponse<Event>),
-        Authenticated,
-        Authorized,
-        Paginated,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        PaginationErrors,
         ServerErrors,
     ),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),

@@ -10,7 +10,7 @@ use shared::{
     http::{
         ListQuery, ListResponse, PaginationParams, Problem, RequestContext,
         resources::LicenseResource,
-        responses::{Authenticated, Authorized, Paginated, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors},
     },
     store::{Table, licenses::LicenseFilter, pagination::PageRequest},
 };
@@ -38,9 +38,9 @@ pub struct ListLicensesFilter {
     params(ListLicensesFilter, PaginationParams),
     responses(
         (status = 200, description = "A page of license keys", body = ListResponse<LicenseResource>),
-        Authenticated,
-        Authorized,
-        Paginated,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        PaginationErrors,
         ServerErrors,
     ),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),

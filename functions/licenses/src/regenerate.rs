@@ -10,7 +10,7 @@ use shared::{
         NoBody, PathId, Problem, RequestContext, WithEtag,
         problem::not_in_catalog,
         resources::{IssuedResource, LicenseResource},
-        responses::{Authenticated, Authorized, EmptyBody, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, EmptyBodyErrors, NotFoundErrors, ServerErrors},
     },
     key_issuance::issue_key_string,
     store::{
@@ -19,7 +19,7 @@ use shared::{
     },
 };
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: StateConflict;
 }
@@ -36,10 +36,10 @@ shared::problems! {
     responses(
         (status = 200, description = "The license key, its new key string and a token", body = IssuedResource, headers(("ETag" = String))),
         Errors,
-        Authenticated,
-        Authorized,
-        PathLookup,
-        EmptyBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
+        EmptyBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),

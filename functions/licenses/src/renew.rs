@@ -12,7 +12,7 @@ use shared::{
         extractors::nullable_time,
         problem::not_in_catalog,
         resources::LicenseResource,
-        responses::{Authenticated, Authorized, JsonBody, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
     },
     store::{Table, license_writes::Transition},
 };
@@ -32,7 +32,7 @@ pub struct Request {
     pub expires_at: Option<Option<Timestamp>>,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: StateConflict;
 }
@@ -56,10 +56,10 @@ shared::problems! {
     responses(
         (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
         Errors,
-        Authenticated,
-        Authorized,
-        PathLookup,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),

@@ -9,7 +9,7 @@ use shared::{
     http::{
         PathId, Problem, RequestContext, StrictJson, WithEtag,
         resources::LicenseResource,
-        responses::{Authenticated, Authorized, JsonBody, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
     },
     store::{Backoff, Table, license_writes::RevokeOutcome},
 };
@@ -36,10 +36,10 @@ pub struct Request {
     request_body = Request,
     responses(
         (status = 200, description = "The revoked license key", body = LicenseResource, headers(("ETag" = String))),
-        Authenticated,
-        Authorized,
-        PathLookup,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),

@@ -9,7 +9,7 @@ use shared::{
     http::{
         PathId, Problem, RequestContext, StrictJson, WithEtag,
         resources::LicenseResource,
-        responses::{Authenticated, Authorized, JsonBody, PathLookup, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
     },
     store::{Table, license_writes::Transition},
 };
@@ -26,7 +26,7 @@ pub struct Request {
     pub reason: Option<String>,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: StateConflict;
 }
@@ -43,10 +43,10 @@ shared::problems! {
     responses(
         (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
         Errors,
-        Authenticated,
-        Authorized,
-        PathLookup,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        NotFoundErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),

@@ -13,7 +13,7 @@ use shared::{
     http::{
         Problem, RequestContext, StrictJson,
         resources::LicenseResource,
-        responses::{JsonBody, ServerErrors, Throttled},
+        responses::{JsonBodyErrors, ServerErrors, ThrottlingErrors},
     },
 };
 use utoipa::ToSchema;
@@ -142,8 +142,8 @@ impl From<Refusal> for Verdict {
     ),
     responses(
         (status = 200, description = "The result, also if the license is not valid", body = Response),
-        Throttled,
-        JsonBody,
+        ThrottlingErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
 )]

@@ -17,7 +17,7 @@ use shared::{
     http::{
         Created, Metric, Problem, RequestContext, StrictJson, WithEtag,
         resources::{IssuedResource, LicenseResource},
-        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
     key_issuance::{issue_key_string, open_key_string, refresh_stored_token},
     store::{
@@ -37,7 +37,7 @@ pub struct Request {
     pub tier_id: TierId,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: TierNotClaimable AlreadyClaimed CustomerNotRegistered AlreadyLicensed;
 }
@@ -55,9 +55,9 @@ shared::problems! {
         (status = 200, description = "The license key that the customer claimed before, if it is active", body = IssuedResource, headers(("ETag" = String))),
         (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
         Errors,
-        Authenticated,
-        Authorized,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("bearer" = [])),

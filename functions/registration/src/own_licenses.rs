@@ -10,7 +10,7 @@ use shared::{
     http::{
         ListQuery, ListResponse, NoFilter, PaginationParams, Problem, RequestContext,
         resources::{ActivationResource, LicenseResource},
-        responses::{Authenticated, Authorized, Paginated, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors},
     },
     store::{
         licenses::LicenseFilter,
@@ -41,9 +41,9 @@ pub struct OwnLicense {
     params(PaginationParams),
     responses(
         (status = 200, description = "A page of license keys", body = ListResponse<OwnLicense>),
-        Authenticated,
-        Authorized,
-        Paginated,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        PaginationErrors,
         ServerErrors,
     ),
     security(("bearer" = [])),

@@ -12,7 +12,7 @@ use shared::{
     domain::{Code, Customer, FieldError, IdGenerator, ValidationErrors},
     http::{
         Created, Problem, RequestContext, StrictJson, WithEtag,
-        responses::{Authenticated, Authorized, JsonBody, ServerErrors},
+        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
     store::{
         Backoff,
@@ -33,7 +33,7 @@ pub struct Request {
     pub company: Option<String>,
 }
 
-shared::problems! {
+shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: EmailTaken;
 }
@@ -52,9 +52,9 @@ shared::problems! {
         (status = 200, description = "The existing customer that the user is linked to", body = Customer, headers(("ETag" = String))),
         (status = 201, description = "The new customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
         Errors,
-        Authenticated,
-        Authorized,
-        JsonBody,
+        AuthenticationErrors,
+        AuthorizationErrors,
+        JsonBodyErrors,
         ServerErrors,
     ),
     security(("bearer" = [])),

@@ -1,6 +1,6 @@
 //! Sets of problem codes, from which the OpenAPI document lists the error responses of each endpoint:
-//! `responses((status = 200, …), Authenticated, Authorized)`. Each type is a set of codes. An endpoint names the sets
-//! that apply to it; the codes of that endpoint alone are a set next to its handler.
+//! `responses((status = 200, …), AuthenticationErrors, AuthorizationErrors)`. Each type is a set of codes. An endpoint
+//! names the sets that apply to it; the codes of that endpoint alone are a set next to its handler.
 //!
 //! Several codes can share one status, and utoipa keeps one response per status. A set therefore uses its codes as
 //! keys, and the generator of the document merges the codes of each status.
@@ -13,7 +13,7 @@ use crate::domain::Code;
 
 /// Defines sets of codes as types that `#[utoipa::path(responses(…))]` accepts.
 #[macro_export]
-macro_rules! problems {
+macro_rules! error_responses {
     ($($(#[$about:meta])* $visibility:vis $name:ident: $($code:ident)+;)+) => {$(
         $(#[$about])*
         #[derive(Debug)]
@@ -30,29 +30,29 @@ macro_rules! problems {
     )+};
 }
 
-problems! {
+error_responses! {
     /// Any endpoint can fail because of an unavailable dependency or an internal error.
     pub ServerErrors: Unavailable InternalError;
-    /// The caller must authenticate. Failed attempts count against the client's address.
-    pub Authenticated: Unauthenticated RateLimited;
-    /// The caller must be authorized.
-    pub Authorized: Forbidden;
+    /// The endpoint requires a credential. Failed attempts count against the client's address.
+    pub AuthenticationErrors: Unauthenticated RateLimited;
+    /// The endpoint requires a scope or a role.
+    pub AuthorizationErrors: Forbidden;
     /// The path identifies a resource.
-    pub PathLookup: NotFound;
+    pub NotFoundErrors: NotFound;
     /// The endpoint honors `If-Match`.
-    pub Conditional: VersionConflict;
+    pub PreconditionErrors: VersionConflict;
     /// The endpoint reads filters and pagination from the query string.
-    pub Paginated: InvalidValue UnknownField CursorInvalid;
+    pub PaginationErrors: InvalidValue UnknownField CursorInvalid;
     /// The endpoint reads a JSON body.
-    pub JsonBody: MalformedJson BodyTooLarge UnsupportedMediaType InvalidValue UnknownField;
+    pub JsonBodyErrors: MalformedJson BodyTooLarge UnsupportedMediaType InvalidValue UnknownField;
     /// The endpoint accepts no body, or `{}`.
-    pub EmptyBody: MalformedJson BodyTooLarge InvalidValue UnknownField;
+    pub EmptyBodyErrors: MalformedJson BodyTooLarge InvalidValue UnknownField;
     /// The endpoint reads a license key or token. Failed attempts count against the client's address.
-    pub Throttled: RateLimited;
+    pub ThrottlingErrors: RateLimited;
     /// The endpoint requires a valid license token.
-    pub LicenseToken: TokenInvalid;
-    /// The license must be usable.
-    pub LicenseUsable: Revoked Superseded Suspended Expired ProductInactive GenerationOutdated;
+    pub LicenseTokenErrors: TokenInvalid;
+    /// The endpoint requires a usable license.
+    pub UnusableLicenseErrors: Revoked Superseded Suspended Expired ProductInactive GenerationOutdated;
 }
 
 /// Returns one response per code, with the code as its key.
