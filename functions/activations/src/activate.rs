@@ -143,7 +143,7 @@ pub async fn activate(app: &AppState, request: &Request, ctx: &RequestContext) -
     let (license_key, token) = (request.license_key.as_ref(), request.token.as_ref());
     let credential = AppCredential::read(app, license_key, token, ctx).await?;
     let machine = Machine {
-        hash: MachineHash::of(&request.machine_id),
+        hash: MachineHash::from_machine_id(&request.machine_id),
         id: &request.machine_id,
         name: request.machine_name.as_deref(),
         public_key: public_key.as_ref(),

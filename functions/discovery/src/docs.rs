@@ -20,7 +20,7 @@ use utoipa_swagger_ui::{Config, serve};
 const CONTENT_SECURITY_POLICY_VALUE: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// The script that initializes Swagger UI.
-const INIT_SCRIPT: &str = include_str!("docs.js");
+const START_SCRIPT: &str = include_str!("start.js");
 /// The files of the Swagger UI distribution that the page loads. Other files are not served.
 const FILES: [&str; 3] = ["swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"];
 
@@ -67,9 +67,9 @@ pub(crate) async fn page() -> Response {
 )]
 pub(crate) async fn file(Path(file): Path<String>) -> Result<Response, Problem> {
     if file == "start.js" {
-        let tag = [(ETAG, etag(INIT_SCRIPT.as_bytes()))];
+        let tag = [(ETAG, etag(START_SCRIPT.as_bytes()))];
         return Ok(
-            ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], cache_control(), tag, INIT_SCRIPT).into_response()
+            ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], cache_control(), tag, START_SCRIPT).into_response()
         );
     }
     if !FILES.contains(&file.as_str()) {

@@ -191,7 +191,7 @@ pub async fn validate(app: &AppState, request: &Request, ctx: &RequestContext) -
 /// Returns the machine whose activation is checked, and the id of the activation if a token names it.
 fn target_machine(credential: &AppCredential, machine_id: Option<&str>) -> Option<(MachineHash, Option<ActivationId>)> {
     match &credential.claims {
-        None => machine_id.map(|machine_id| (MachineHash::of(machine_id), None)),
+        None => machine_id.map(|machine_id| (MachineHash::from_machine_id(machine_id), None)),
         Some(claims) => {
             let id: ActivationId = claims.activation.as_ref()?.id.parse().ok()?;
             Some((id.machine, Some(id)))

@@ -329,7 +329,7 @@ mod tests {
     use crate::domain::id::Id;
 
     pub(super) fn id<K>(n: usize) -> Id<K> {
-        Id::of(ulid::Ulid::from_parts(n as u64, 0))
+        Id::from_ulid(ulid::Ulid::from_parts(n as u64, 0))
     }
 
     pub(super) fn feature(n: usize, display_only: bool) -> Feature {

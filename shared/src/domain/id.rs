@@ -88,7 +88,7 @@ pub type EventId = Id<EventKind>;
 
 impl<K> Id<K> {
     /// Creates the id with this ULID.
-    pub const fn of(ulid: Ulid) -> Self {
+    pub const fn from_ulid(ulid: Ulid) -> Self {
         Self(ulid, PhantomData)
     }
 
@@ -109,7 +109,7 @@ impl<K: IdKind> FromStr for Id<K> {
     /// Accepts only the canonical form that `Display` writes, so that every id has exactly one text form.
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let ulid = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(ParseIdError)?;
-        let id = Self::of(Ulid::from_string(ulid).map_err(|_| ParseIdError)?);
+        let id = Self::from_ulid(Ulid::from_string(ulid).map_err(|_| ParseIdError)?);
         if id.to_string() == text { Ok(id) } else { Err(ParseIdError) }
     }
 }
@@ -195,7 +195,7 @@ impl IdGenerator {
 
     /// Generates an id of any type.
     pub fn generate<K>(&mut self) -> Id<K> {
-        Id::of(self.ulid())
+        Id::from_ulid(self.ulid())
     }
 
     /// Generates a unique string, such as the `jti` of a token.
@@ -220,7 +220,7 @@ mod tests {
     proptest! {
         #[test]
         fn id_round_trips(ulid in any::<u128>()) {
-            let id: LicenseId = Id::of(Ulid::from(ulid));
+            let id: LicenseId = Id::from_ulid(Ulid::from(ulid));
             prop_assert_eq!(id.to_string().parse(), Ok(id));
             prop_assert_eq!(serde_json::from_str::<LicenseId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
         }

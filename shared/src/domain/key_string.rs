@@ -40,7 +40,7 @@ impl KeyString {
         let prefix = product_code.to_uppercase();
         body.push_str(&checksum(&format!("{}{body}", canonical(&prefix))));
         let formatted = Self::format_key(&prefix, &body);
-        Self::of(&prefix, &body, formatted)
+        Self::from_parts(&prefix, &body, formatted)
     }
 
     /// Parses a key string that a person typed. Ignores case, spaces and dashes. A typing error is detected without a
@@ -58,7 +58,11 @@ impl KeyString {
         let is_valid = body.bytes().all(|symbol| ALPHABET.contains(&symbol))
             && prefix.bytes().all(|symbol| symbol.is_ascii_alphanumeric())
             && Secret::new(check.to_owned()) == Secret::new(checksum(random));
-        if is_valid { Ok(Self::of(prefix, body, Self::format_key(prefix, body))) } else { Err(ParseKeyStringError) }
+        if is_valid {
+            Ok(Self::from_parts(prefix, body, Self::format_key(prefix, body)))
+        } else {
+            Err(ParseKeyStringError)
+        }
     }
 
     fn format_key(prefix: &str, body: &str) -> String {
@@ -72,7 +76,7 @@ impl KeyString {
         formatted
     }
 
-    fn of(prefix: &str, body: &str, formatted: String) -> Self {
+    fn from_parts(prefix: &str, body: &str, formatted: String) -> Self {
         Self {
             canonical: Secret::new(format!("{}{body}", canonical(prefix))),
             formatted: Secret::new(formatted),

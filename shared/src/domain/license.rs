@@ -264,13 +264,13 @@ mod tests {
 
     #[test]
     fn refusal_returns_reasons_in_order_of_precedence() {
-        let id = |n| Id::of(ulid::Ulid::from_parts(n, 0));
+        let id = |n| Id::from_ulid(ulid::Ulid::from_parts(n, 0));
         let now = Timestamp::constant(1000, 0);
         let mut license = License {
             id: id(1),
-            customer_id: Id::of(ulid::Ulid::nil()),
-            product_id: Id::of(ulid::Ulid::nil()),
-            tier_id: Id::of(ulid::Ulid::nil()),
+            customer_id: Id::from_ulid(ulid::Ulid::nil()),
+            product_id: Id::from_ulid(ulid::Ulid::nil()),
+            tier_id: Id::from_ulid(ulid::Ulid::nil()),
             state: State::Revoked { at: now, reason: None, superseded_by: None },
             key_hint: String::new(),
             max_users: Some(1),

@@ -183,7 +183,7 @@ mod tests {
     }
 
     fn machine(number: u32) -> MachineHash {
-        MachineHash::of(&number.to_string())
+        MachineHash::from_machine_id(&number.to_string())
     }
 
     #[test]

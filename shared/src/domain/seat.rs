@@ -37,7 +37,7 @@ pub fn is_machine_name(text: &str) -> bool {
 
 impl MachineHash {
     /// Hashes a machine id.
-    pub fn of(machine_id: &str) -> Self {
+    pub fn from_machine_id(machine_id: &str) -> Self {
         Self(sha256(machine_id.as_bytes()))
     }
 }
@@ -128,7 +128,7 @@ impl FromStr for ActivationId {
         };
         let nonce = HEXLOWER.decode(nonce.as_bytes()).map_err(|_| ParseActivationIdError)?;
         let id = Self {
-            license: Id::of(ulid::Ulid::from_string(license).map_err(|_| ParseActivationIdError)?),
+            license: Id::from_ulid(ulid::Ulid::from_string(license).map_err(|_| ParseActivationIdError)?),
             machine: machine.parse()?,
             nonce: nonce.try_into().map_err(|_| ParseActivationIdError)?,
         };
@@ -285,8 +285,9 @@ mod tests {
 
         #[test]
         fn activation_id_round_trips(seed in any::<u64>(), machine in ".{1,40}") {
-            let id = ActivationId::generate(Id::of(ulid::Ulid::from_parts(seed >> 16, 7)), MachineHash::of(&machine),
-                &mut StdRng::seed_from_u64(seed));
+            let license = Id::from_ulid(ulid::Ulid::from_parts(seed >> 16, 7));
+            let machine = MachineHash::from_machine_id(&machine);
+            let id = ActivationId::generate(license, machine, &mut StdRng::seed_from_u64(seed));
             let text = id.to_string();
             prop_assert!(text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
             prop_assert_eq!(text.parse::<ActivationId>(), Ok(id));
@@ -303,8 +304,9 @@ mod tests {
 
         #[test]
         fn different_machine_ids_have_different_hashes(one in any::<String>(), other in any::<String>()) {
-            prop_assert_eq!(MachineHash::of(&one) == MachineHash::of(&other), one == other);
-            prop_assert_eq!(MachineHash::of(&one).to_string().parse(), Ok(MachineHash::of(&one)));
+            let [first, second] = [&one, &other].map(|id| MachineHash::from_machine_id(id));
+            prop_assert_eq!(first == second, one == other);
+            prop_assert_eq!(first.to_string().parse(), Ok(first));
             if is_machine_id(&one) {
                 prop_assert!(!one.is_empty() && one.len() <= 256 && !one.chars().any(|letter| letter < ' '));
             }

@@ -122,7 +122,7 @@ async fn request_lifecycle(State(lifecycle): State<Lifecycle>, mut request: Requ
     let log = RequestLog::new(&trace_id, &method, route, now, lifecycle.clock);
     let (ip, idempotency, metrics) = (source_ip(&request), Idempotency::default(), log.metrics());
     request.extensions_mut().insert(RequestContext { now, ip, trace_id: trace_id.clone(), idempotency, metrics });
-    let path_kind = PathKind::of(request.uri().path());
+    let path_kind = PathKind::from_path(request.uri().path());
     let if_none_match = request.headers().get(IF_NONE_MATCH).cloned();
     let has_authorization = request.headers().contains_key(AUTHORIZATION);
     compression::adjust_accept_encoding(&mut request);

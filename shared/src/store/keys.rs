@@ -33,163 +33,164 @@ pub const SIGNING_KEY: &str = "KEY#";
 /// The number of index partitions for the events of a day. One partition accepts about 1,000 writes per second.
 pub const EVENT_SHARDS: u8 = 8;
 
-/// The version that every write to the catalog increments.
+/// Returns the item key of the version that every write to the catalog increments.
 pub fn catalog_version() -> Key {
     Key::new(CATALOG, "VERSION")
 }
 
-/// A product.
+/// Returns the item key of a product.
 pub fn product(id: ProductId) -> Key {
     Key::new(CATALOG, format!("PRODUCT#{id}"))
 }
 
-/// A pricing tier.
+/// Returns the item key of a pricing tier.
 pub fn tier(id: TierId) -> Key {
     Key::new(CATALOG, format!("TIER#{id}"))
 }
 
-/// A product feature.
+/// Returns the item key of a product feature.
 pub fn feature(id: FeatureId) -> Key {
     Key::new(CATALOG, format!("FEATURE#{id}"))
 }
 
-/// The partition key of a customer. In the index, the partition key of the customer's license keys.
+/// Returns the partition key of a customer. In the index, the partition key of the customer's license keys.
 pub fn customer_partition(id: CustomerId) -> String {
     format!("CUSTOMER#{id}")
 }
 
-/// A customer.
+/// Returns the item key of a customer.
 pub fn customer(id: CustomerId) -> Key {
     Key::new(customer_partition(id), "CUSTOMER")
 }
 
-/// The record of the customer with an email address. The key contains a hash instead of the address.
+/// Returns the item key of the record of the customer with an email address. The key contains a hash instead of the
+/// address.
 pub fn email(lower_case: &str) -> Key {
     let key = format!("EMAIL#{}", HEXLOWER.encode(&sha256(lower_case.as_bytes())));
     Key::new(key.clone(), key)
 }
 
-/// The record of the customer of a user, identified by issuer and subject.
+/// Returns the item key of the record of the customer of a user, identified by issuer and subject.
 pub fn subject(issuer_and_subject: &str) -> Key {
     let key = format!("SUBJECT#{}", HEXLOWER.encode(&sha256(issuer_and_subject.as_bytes())));
     Key::new(key.clone(), key)
 }
 
-/// The record that a customer has claimed a tier.
+/// Returns the item key of the record that a customer has claimed a tier.
 pub fn claim(customer: CustomerId, tier: TierId) -> Key {
     Key::new(customer_partition(customer), format!("CLAIM#{tier}"))
 }
 
-/// The record of a customer's current license key for a product.
+/// Returns the item key of the record of a customer's current license key for a product.
 pub fn current_license(customer: CustomerId, product: ProductId) -> Key {
     Key::new(customer_partition(customer), format!("CURRENT#{product}"))
 }
 
-/// The partition key of a license key, its seats, its activations and its events.
+/// Returns the partition key of a license key, its seats, its activations and its events.
 pub fn license_partition(id: LicenseId) -> String {
     format!("LICENSE#{id}")
 }
 
-/// A license key.
+/// Returns the item key of a license key.
 pub fn license(id: LicenseId) -> Key {
     Key::new(license_partition(id), "LICENSE")
 }
 
-/// The sealed values of a license key.
+/// Returns the item key of the sealed values of a license key.
 pub fn sealed(id: LicenseId) -> Key {
     Key::new(license_partition(id), "SEALED")
 }
 
-/// The record of the license key with a key string, identified by the hash of the key string.
+/// Returns the item key of the record of the license key with a key string, identified by the hash of the key string.
 pub fn key_string(sha256: &[u8; 32]) -> Key {
     Key::new(format!("KEY#{}", HEXLOWER.encode(sha256)), "KEY")
 }
 
-/// An index sort key that contains a time. The string order is the order of the times.
+/// Returns an index sort key that contains a time. The string order is the order of the times.
 pub fn time_sort_key(prefix: &str, time: Timestamp) -> String {
     format!("{prefix}#{time:.3}")
 }
 
-/// The sort key of a seat. Five digits suffice, since a license key has at most 100,000 seats.
+/// Returns the sort key of a seat. Five digits suffice, since a license key has at most 100,000 seats.
 pub fn seat_sort_key(number: u32) -> String {
     format!("{SEAT}{number:05}")
 }
 
-/// A seat.
+/// Returns the item key of a seat.
 pub fn seat(license: LicenseId, number: u32) -> Key {
     Key::new(license_partition(license), seat_sort_key(number))
 }
 
-/// An activation.
+/// Returns the item key of an activation.
 pub fn activation(license: LicenseId, machine: MachineHash) -> Key {
     Key::new(license_partition(license), format!("{ACTIVATION}{machine}"))
 }
 
-/// An event.
+/// Returns the item key of an event.
 pub fn event(event: &Event) -> Key {
     Key::new(license_partition(event.license_id), format!("EVENT#{}", event.id.ulid()))
 }
 
-/// The partition key of one of the index partitions of a day's events.
+/// Returns the partition key of one of the index partitions of a day's events.
 pub fn event_shard(day: Date, shard: u8) -> String {
     format!("EVENTS#{day}#{shard}")
 }
 
-/// The index partition key of an event, by its day and its license key.
+/// Returns the index partition key of an event, by its day and its license key.
 pub fn event_partition(event: &Event) -> String {
     let shard = sha256(event.license_id.to_string().as_bytes())[0] % EVENT_SHARDS;
     event_shard(event.at.to_zoned_datetime(TimeZone::UTC).date(), shard)
 }
 
-/// An API key.
+/// Returns the item key of an API key.
 pub fn api_key(id: ApiKeyId) -> Key {
     Key::new(API_KEYS, id.to_string())
 }
 
-/// The set of the ids of API keys that can manage API keys and never expire.
+/// Returns the item key of the set of the ids of API keys that can manage API keys and never expire.
 pub fn access_keys() -> Key {
     Key::new(API_KEYS, "ACCESS")
 }
 
-/// The version of the key ring.
+/// Returns the item key of the version of the key ring.
 pub fn ring() -> Key {
     Key::new(KEYRING, RING)
 }
 
-/// The root keys.
+/// Returns the item key of the root keys.
 pub fn roots() -> Key {
     Key::new(KEYRING, ROOTS)
 }
 
-/// The signed key set.
+/// Returns the item key of the signed key set.
 pub fn signed_set() -> Key {
     Key::new(KEYRING, SIGNED_SET)
 }
 
-/// An idempotency record, identified by credential, method, path and idempotency key.
+/// Returns the item key of an idempotency record, identified by credential, method, path and idempotency key.
 pub fn idempotency(parts: [&str; 4]) -> Key {
     let key = format!("IDEMPOTENCY#{}", super::idempotency::record_hash(parts));
     Key::new(key.clone(), key)
 }
 
-/// The counter of a rate limit bucket in one window.
+/// Returns the item key of the counter of a rate limit bucket in one window.
 pub fn rate_limit_counter(bucket_and_window: &str) -> Key {
     let key = format!("RATE#{bucket_and_window}");
     Key::new(key.clone(), key)
 }
 
-/// The statistics of the overview page.
+/// Returns the item key of the statistics of the overview page.
 pub fn statistics() -> Key {
     Key::new("STATISTICS", "OVERVIEW")
 }
 
-/// The record that a dashboard session was ended before it expired.
+/// Returns the item key of the record that a dashboard session was ended before it expired.
 pub fn ended_session(id: &str) -> Key {
     let key = format!("SESSION#{}", HEXLOWER.encode(&sha256(id.as_bytes())));
     Key::new(key.clone(), key)
 }
 
-/// A signing key.
+/// Returns the item key of a signing key.
 pub fn signing_key(kid: &str) -> Key {
     Key::new(KEYRING, format!("{SIGNING_KEY}{kid}"))
 }

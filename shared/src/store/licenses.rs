@@ -45,7 +45,7 @@ struct LicenseRecord {
 }
 
 impl LicenseRecord {
-    fn of(license: &License) -> Self {
+    fn from_license(license: &License) -> Self {
         let (superseded_by, revoked_at, revocation_reason) = match &license.state {
             State::Active | State::Suspended => (None, None, None),
             State::Superseded { by } => (Some(*by), None, None),
@@ -106,7 +106,7 @@ pub(super) fn parse_license(item: Item) -> Result<License, StoreError> {
 }
 
 pub(super) fn license_item(license: &License) -> Result<Item, StoreError> {
-    let mut item = to_item(keys::license(license.id), &LicenseRecord::of(license))?;
+    let mut item = to_item(keys::license(license.id), &LicenseRecord::from_license(license))?;
     let sort_key = keys::time_sort_key("LICENSE", license.issued_at);
     item.insert("GSI1PK".to_owned(), s(keys::customer_partition(license.customer_id)));
     item.insert("GSI1SK".to_owned(), s(sort_key.clone()));

@@ -83,7 +83,7 @@ async fn docs_page_and_its_assets_return_200() {
             stack.anonymous.with_header("if-none-match", response.header("etag")).get(&format!("/{file}")).await;
         assert_eq!(again.status, 304, "{file}");
     }
-    for other in ["index.html", "swagger-initializer.js", "oauth2-redirect.html", "../docs.js", "%2e%2e%2fdocs.js"] {
+    for other in ["index.html", "swagger-initializer.js", "oauth2-redirect.html", "../start.js", "%2e%2e%2fstart.js"] {
         stack.anonymous.get(&format!("/docs/{other}")).await.expect_problem(404, "not_found");
     }
 }

@@ -81,7 +81,7 @@ impl ConcurrencyFixture {
 
     /// Reads the activation of a machine from the table.
     async fn activation(&self, machine: &str) -> Activation {
-        let (license, machine) = (self.license.license_id.parse().unwrap(), MachineHash::of(machine));
+        let (license, machine) = (self.license.license_id.parse().unwrap(), MachineHash::from_machine_id(machine));
         self.stack.local.app.table.activation(license, machine).await.unwrap().unwrap()
     }
 
@@ -462,7 +462,7 @@ async fn a_machine_does_not_take_over_its_own_seat() {
     let concurrent = async {
         first = fixture.activate("one").await;
         // As an instance would see it whose clock is an hour fast.
-        let hash = MachineHash::of("one");
+        let hash = MachineHash::from_machine_id("one");
         let input = json!({
             "Key": {"PK": {"S": format!("LICENSE#{}", fixture.license.license_id)}, "SK": {"S": format!("MACHINE#{hash}")}},
             "UpdateExpression": "SET lease_expires_at = :now",
@@ -487,7 +487,8 @@ async fn a_lapsed_seat_is_taken_over_only_if_every_attribute_is_unchanged() {
     let fixture = ConcurrencyFixture::with_seats(1).await;
     fixture.activate("old").await;
     let (read, table) = (fixture.activation("old").await, &fixture.stack.local.app.table);
-    let new = Activation { id: ActivationId { machine: MachineHash::of("new"), ..read.id }, ..read.clone() };
+    let new =
+        Activation { id: ActivationId { machine: MachineHash::from_machine_id("new"), ..read.id }, ..read.clone() };
     let event = event(&fixture, EventType::TakenOver);
     let take_over = async || {
         let new = NewActivation { activation: &new, previous: None, event: &event };

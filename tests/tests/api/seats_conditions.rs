@@ -47,7 +47,7 @@ impl SeatFixture {
 
     async fn activation(&self, machine: &str) -> Option<Activation> {
         let license = self.license.license_id.parse().unwrap();
-        self.table().activation(license, MachineHash::of(machine)).await.unwrap()
+        self.table().activation(license, MachineHash::from_machine_id(machine)).await.unwrap()
     }
 
     /// Returns a seat item in DynamoDB's JSON.
@@ -90,7 +90,11 @@ fn event(license: &License, kind: EventType) -> Event {
 /// Returns a new activation of a machine, based on the license as it was read.
 fn new_activation(license: &License, machine: &str, seat: Option<u32>) -> Activation {
     Activation {
-        id: ActivationId { license: license.id, machine: MachineHash::of(machine), nonce: rand::rng().random() },
+        id: ActivationId {
+            license: license.id,
+            machine: MachineHash::from_machine_id(machine),
+            nonce: rand::rng().random(),
+        },
         seat,
         generation: license.generation,
         machine_id: machine.to_owned(),

@@ -179,7 +179,7 @@ impl DemoBuilder<'_> {
 
     /// Activates a machine and sends its last heartbeat.
     async fn add_machine(&self, license: LicenseId, plan: &MachinePlan) -> Result<(), DemoError> {
-        let known = self.app.table.activation(license, MachineHash::of(plan.id)).await?;
+        let known = self.app.table.activation(license, MachineHash::from_machine_id(plan.id)).await?;
         if known.is_some_and(|known| known.ended_at.is_some() || known.last_heartbeat_at > known.activated_at) {
             return Ok(());
         }

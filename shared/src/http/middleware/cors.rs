@@ -83,7 +83,7 @@ impl Cors {
 
 /// Responds to preflight requests and adds the CORS headers to other responses.
 pub(super) async fn handle_cors(State(cors): State<Cors>, request: Request, next: Next) -> Response {
-    let layer = match PathKind::of(request.uri().path()) {
+    let layer = match PathKind::from_path(request.uri().path()) {
         PathKind::Public => Some(&cors.public),
         PathKind::Api => cors.api.as_ref(),
         PathKind::Other => None,

@@ -25,7 +25,7 @@ pub(super) enum PathKind {
 }
 
 impl PathKind {
-    pub(super) fn of(path: &str) -> Self {
+    pub(super) fn from_path(path: &str) -> Self {
         let endpoint = path.strip_prefix(API_BASE_PATH);
         if path.starts_with("/.well-known/") || endpoint == Some("/products/catalog") {
             Self::Public
