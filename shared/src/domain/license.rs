@@ -224,13 +224,13 @@ impl License {
     }
 
     /// Returns why a credential of `generation` can't be used, or `None` if it can.
-    pub fn refusal(&self, product_active: bool, generation: u32, now: Timestamp) -> Option<Refusal> {
+    pub fn refusal(&self, is_product_active: bool, generation: u32, now: Timestamp) -> Option<Refusal> {
         match &self.state {
             State::Revoked { .. } => Some(Refusal::Revoked),
             State::Superseded { .. } => Some(Refusal::Superseded),
             State::Suspended => Some(Refusal::Suspended),
             State::Active if self.is_expired(now) => Some(Refusal::Expired),
-            State::Active if !product_active => Some(Refusal::ProductInactive),
+            State::Active if !is_product_active => Some(Refusal::ProductInactive),
             State::Active if generation < self.generation => Some(Refusal::GenerationOutdated),
             State::Active => None,
         }
