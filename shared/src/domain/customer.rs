@@ -54,7 +54,7 @@ impl Customer {
         errors.check(
             is_email(email),
             "/email",
-            "must be an e-mail address of at most 254 ASCII characters, such as ada@example.com",
+            "must be an email address of at most 254 ASCII characters, such as ada@example.com",
         );
         if let Some(company) = company {
             errors.name("/company", company, 200);
