@@ -49,7 +49,7 @@ function show({ ms, status, checks }) {
   element('latest').textContent = failed ? 'No response' : format(ms);
   element('median').textContent = format(times[Math.floor(times.length / 2)]);
   element('slowest').textContent = format(times.at(-1));
-  element('count').textContent = `${samples.length} ${samples.length === 1 ? 'check' : 'checks'}`;
+  element('count').textContent = samples.length;
   if (checks) element('dependencies').replaceChildren(...checks.map(dependencyRow));
   drawChart(times.at(-1) ?? 1);
 }

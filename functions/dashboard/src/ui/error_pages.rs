@@ -50,7 +50,7 @@ pub(crate) fn error(session: Option<&Session>, theme: Theme, problem: &Problem) 
 /// submitted again after signing in.
 pub(crate) fn session_expired(action: &str, form: &FormData, theme: Theme) -> Response {
     let content = html! {
-        p { "Your input is saved. Sign in again, then submit the form." }
+        p { "Your input is kept on this page." }
         ol.numbered-list {
             li { a.button.primary href="/dashboard/sign-in?return_to=/dashboard/signed-in" target="_blank" rel="opener" { "Sign in again" } " Opens a new tab." }
             li {
