@@ -42,7 +42,7 @@ pub(super) async fn list(
     let content = html! {
         (product_tabs(id, ProductTab::Features))
         @if rows.is_empty() {
-            (empty_state("No features yet", "Tiers unlock features. Apps find their keys in the token.", &new))
+            (empty_state("No features yet", "Tiers unlock features. Tokens list them by key.", &new))
         } @else {
             (reorderable_list(&page, "Features", &format!("{list_path}/reorder"), &rows))
         }
