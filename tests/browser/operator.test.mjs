@@ -83,7 +83,7 @@ async function issueLicense(page) {
   assert.equal(await page.locator('#main').getByLabel('Customer email').inputValue(), 'mary@example.com');
   await page.locator('#main').getByLabel('Tier').selectOption({ label: 'Atlas Pro – 3 seats' });
   await press(page, 'Issue license');
-  await heading(page, 'License key created');
+  await heading(page, 'License issued');
   const shown = await page.locator('.secret-value').textContent();
   await press(page, 'Copy license key');
   await page.getByText('Copied.').waitFor();
@@ -131,7 +131,7 @@ async function licenseActions(page, key, api) {
   assert.equal(await status(), 'suspended');
   await act('Reinstate');
   await page.getByText('License reinstated.').waitFor();
-  await act('Change tier', async (dialog) => {
+  await act('Change tier or seats', async (dialog) => {
     await dialog.getByLabel('Number of seats').fill('7');
   });
   await page.getByText('0 of 7').waitFor();

@@ -112,11 +112,7 @@ fn check(request: &Request, now: Timestamp) -> Result<Scopes, ValidationErrors> 
     let mut errors = ValidationErrors::default();
     errors.check_name("/name", &request.name, 100);
     errors.check(!request.scopes.is_empty(), "/scopes", "must have at least one scope");
-    errors.check(
-        request.expires_at.is_none_or(|end| end > now),
-        "/expires_at",
-        "must be in the future, or null for no expiry",
-    );
+    errors.check(request.expires_at.is_none_or(|end| end > now), "/expires_at", "must be in the future");
     let mut scopes = BTreeSet::new();
     for (index, text) in request.scopes.iter().enumerate().filter(|(_, text)| *text != "*") {
         match text.parse() {

@@ -49,7 +49,10 @@ pub(crate) async fn require_session(
     };
     let body = to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_default();
     if !is_safe(&parts.method) && !is_same_origin(&app.settings.base_url, &parts.headers, session.as_ref(), &body) {
-        let problem = Problem::new(Code::Forbidden, "the form was not submitted from this dashboard");
+        let problem = Problem::new(
+            Code::Forbidden,
+            "the form was not submitted from this dashboard. Go to the dashboard and try again",
+        );
         return error_pages::error(session.as_ref(), theme, &problem);
     }
     let Some(session) = session else { return unauthenticated(&parts, &body, theme) };

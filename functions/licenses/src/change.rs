@@ -108,7 +108,7 @@ fn check(request: &Request) -> Result<(), ValidationErrors> {
     let mut errors = ValidationErrors::default();
     check_seats(&mut errors, request.max_users.flatten());
     let has_change = request.tier_id.is_some() || request.max_users.is_some();
-    errors.check(has_change, "/tier_id", "at least one of tier_id and max_users is required");
+    errors.check(has_change, "/tier_id", "a new tier or number of seats is required");
     errors.into_result()
 }
 

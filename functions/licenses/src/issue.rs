@@ -116,7 +116,7 @@ pub async fn issue(
 fn check(request: &Request, now: Timestamp) -> Result<(), ValidationErrors> {
     let mut errors = ValidationErrors::default();
     let is_in_future = request.expires_at.flatten().is_none_or(|end| end > now);
-    errors.check(is_in_future, "/expires_at", "must be in the future, or null for no expiry");
+    errors.check(is_in_future, "/expires_at", "must be in the future");
     check_seats(&mut errors, request.max_users.flatten());
     errors.into_result()
 }

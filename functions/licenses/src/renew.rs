@@ -90,11 +90,7 @@ pub async fn renew(
     ctx: &RequestContext,
 ) -> Result<LicenseResource, Problem> {
     let mut errors = ValidationErrors::default();
-    errors.check(
-        request.expires_at.flatten().is_none_or(|end| end > ctx.now),
-        "/expires_at",
-        "must be in the future, or null for no expiry",
-    );
+    errors.check(request.expires_at.flatten().is_none_or(|end| end > ctx.now), "/expires_at", "must be in the future");
     errors.into_result()?;
     let catalog = table.catalog().await?.catalog;
     apply(table, id, EventType::Renewed, (actor, ctx), |read| {
@@ -116,13 +112,13 @@ pub async fn renew(
 /// Returns the expiry after one more billing period, which starts at the current expiry or now, whichever is later.
 fn next_end(license: &License, period: BillingPeriod, now: Timestamp) -> Result<Timestamp, StateConflict> {
     let Some(end) = license.expires_at else {
-        return Err(StateConflict("license key never expires: set expires_at to give it an expiry".to_owned()));
+        return Err(StateConflict("license key never expires: set an expiry date to change that".to_owned()));
     };
     period.end(end.max(now)).ok_or_else(|| {
         let detail = match period {
-            BillingPeriod::Perpetual => "the billing period of the pricing tier is perpetual: set expires_at",
+            BillingPeriod::Perpetual => "the pricing tier is perpetual: set an expiry date, or no expiry",
             BillingPeriod::Monthly | BillingPeriod::Annual => {
-                "one more billing period would end after the year 9999: set expires_at, or null for no expiry"
+                "one more billing period would end after the year 9999: set an expiry date, or no expiry"
             }
         };
         StateConflict(detail.to_owned())

@@ -69,7 +69,7 @@ async fn api_key_form_keeps_its_values_and_the_last_access_key_can_not_be_delete
     assert_eq!(keys["items"].as_array().map(Vec::len), Some(1));
     let delete = format!("{API_KEYS}/{}/delete", text(&keys["items"][0]["id"]));
     let rejected = grace.submit_form(&delete, &[]).await;
-    assert!(rejected.expect_status(409).contains("with access:write. Create another first"), "{}", rejected.text);
+    assert!(rejected.expect_status(409).contains("Create another one first"), "{}", rejected.text);
     stack.operator.get("api-keys").await.expect_status(200);
 }
 

@@ -5,7 +5,7 @@ const TIMEOUT_MS = 8000;
 const MAX_SAMPLES = 60;
 const CHART = { width: 600, height: 80 };
 const SVG = 'http://www.w3.org/2000/svg';
-const TITLES = { ok: 'All systems operational', degraded: 'Degraded', down: 'The API is unreachable' };
+const TITLES = { ok: 'All systems operational', degraded: 'Some systems are degraded', down: 'The API is unreachable' };
 const DEPENDENCIES = { dynamodb: 'DynamoDB', signing: 'Signing', signed_keys: 'Signed key set', oidc: 'Sign-in' };
 const BADGES = { ok: ['Operational', 'success'], degraded: ['Degraded', 'warning'], down: ['Down', 'danger'] };
 
@@ -49,7 +49,7 @@ function show({ ms, status, checks }) {
   element('latest').textContent = failed ? 'No response' : format(ms);
   element('median').textContent = format(times[Math.floor(times.length / 2)]);
   element('slowest').textContent = format(times.at(-1));
-  element('count').textContent = `${samples.length} ${samples.length === 1 ? 'check' : 'checks'}`;
+  element('count').textContent = samples.length;
   if (checks) element('dependencies').replaceChildren(...checks.map(dependencyRow));
   drawChart(times.at(-1) ?? 1);
 }

@@ -165,7 +165,7 @@ fn show_claimed(page: &PageContext, name: &str, response: &Value) -> Response {
     let content = html! {
         div.stack {
             (banner(Tone::Success, &html! { p { "You now have " (name) "." } }))
-            p.prose { "Enter this license key in the app. You can view it here at any time." }
+            p.prose { "Enter this license key in the app. You can view it again at any time." }
             (secret(key, "license key"))
             div.actions { (link_button(&license, "View license")) }
         }

@@ -90,11 +90,9 @@ fn status_banner(license: &LicenseResource) -> Markup {
         Status::Active => return html! {},
         Status::Suspended => (
             Tone::Warning,
-            "The vendor has suspended this license. Machines can't activate and stop when their tokens expire.",
+            "The vendor has suspended this license. Your machines will stop working. Contact the vendor.",
         ),
-        Status::Expired => {
-            (Tone::Warning, "This license has expired. If the vendor renews it, your machines continue to work.")
-        }
+        Status::Expired => (Tone::Warning, "This license has expired. Contact the vendor to renew it."),
         Status::Superseded => (Tone::Info, "This license was replaced by a newer one."),
         Status::Revoked => (Tone::Danger, "The vendor has permanently revoked this license."),
     };

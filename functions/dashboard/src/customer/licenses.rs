@@ -59,8 +59,13 @@ async fn license_table(page: &PageContext, licenses: &[OwnLicense]) -> Result<Ma
             status_badge(license.status),
             html! { code { (license.key_hint) } },
             html! {
-                (machines) @if own.has_more_activations { "+" }
-                span.subtext { (license.max_users.map_or_else(|| "unlimited".to_owned(), |max| format!("of {max}"))) }
+                span {
+                    (machines) @if own.has_more_activations { "+" }
+                    @match license.max_users {
+                        Some(max) => span.muted { " of " (max) },
+                        None => span.muted { " (unlimited)" },
+                    }
+                }
             },
             last_seen.map_or_else(|| html! { "–" }, |at| format::time_ago(at, page.ctx.now)),
             license.expires_at.map_or_else(|| html! { "Never" }, format::date),

@@ -44,7 +44,7 @@ fn welcome_page(page: &PageContext, form: &Markup) -> PageLayout<'static> {
     let content = html! {
         div.stack {
             p.prose {
-                "Who is this license for?"
+                "Confirm your details to continue."
                 @if let Some(email) = &page.session.email { " You're signed in as " strong { (email) } "." }
             }
             (form)

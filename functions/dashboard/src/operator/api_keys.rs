@@ -51,7 +51,7 @@ async fn list(
     let new = primary_button(NEW_PATH, "New API key");
     let keys: Vec<ApiKeyResource> = found.items.into_iter().map(ApiKeyResource::from).collect();
     let content = html! {
-        p.muted.prose { "Use these from your servers (" code { "X-Api-Key" } "). Licensed apps don't need one." }
+        p.muted.prose { "Send one in the " code { "X-Api-Key" } " header from your servers. Licensed apps don't need one." }
         @if keys.is_empty() {
             (empty_state("No API keys", "Create one for each server or script that calls the API.", &new))
         } @else {
@@ -197,9 +197,10 @@ async fn delete(
 /// Replaces the API's detail with one for operators.
 fn explain(problem: Problem) -> Problem {
     match problem.code {
-        Code::LastAccessKey => {
-            Problem::new(problem.code, "this is your last non-expiring key with access:write. Create another first")
-        }
+        Code::LastAccessKey => Problem::new(
+            problem.code,
+            "this is the last key without an expiry that can manage API keys. Create another one first",
+        ),
         _ => problem,
     }
 }

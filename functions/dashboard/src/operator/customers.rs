@@ -147,7 +147,7 @@ async fn show(
         (description_list(&[
             ("Email", html! { (customer.email) }),
             ("Company", html! { (customer.company.as_deref().unwrap_or("–")) }),
-            ("Portal access", html! { (if customer.subject.is_some() { "Signed in" } else { "Never signed in" }) }),
+            ("Portal access", html! { (if customer.subject.is_some() { "Has signed in" } else { "Never signed in" }) }),
             ("Created", format::exact_date_time(customer.created_at)),
             ("ID", copyable(&id.to_string(), "ID")),
         ]))
@@ -186,7 +186,7 @@ fn inputs(customer: Option<&Customer>) -> Vec<Input> {
         Input::email("email", "Email")
             .required()
             .optional_value(customer.map(|customer| customer.email.as_str()))
-            .hint("Anyone who signs in with this verified email sees these licenses."),
+            .hint("Anyone who signs in with this verified email sees this customer's licenses."),
         Input::text("company", "Company", 200)
             .optional_value(customer.and_then(|customer| customer.company.as_deref())),
     ]

@@ -29,7 +29,7 @@ async fn show(OperatorContext(page): OperatorContext) -> Response {
                         div { dt { "Latest" } dd data-latest { "–" } }
                         div { dt { "Median" } dd data-median { "–" } }
                         div { dt { "Slowest" } dd data-slowest { "–" } }
-                        div { dt { "Checks" } dd data-count { "0 checks" } }
+                        div { dt { "Checks" } dd data-count { "0" } }
                     }
                     svg.latency-chart data-chart viewBox="0 0 600 80" preserveAspectRatio="none" role="img" aria-label="Response times of the last 60 checks" {}
                 }

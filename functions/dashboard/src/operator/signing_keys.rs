@@ -88,10 +88,10 @@ fn root_key(root: &Jwk) -> Markup {
 fn key_table(keys: &[SigningKeyResource]) -> Markup {
     let columns = [
         Column::new("Key ID"),
-        Column::new("State"),
+        Column::new("Status"),
         Column::new("Created"),
         Column::new("Active since"),
-        Column::new("Removed from JWKS"),
+        Column::new("Published until"),
         Column::new(""),
     ];
     let optional = |time: Option<_>| time.map_or_else(|| html! { "–" }, format::date_time);
@@ -120,7 +120,7 @@ fn state_badge(state: KeyState) -> Markup {
 
 fn rotate_form() -> Form<'static> {
     let force = Input::checkbox("force", "Rotate now, even if some apps don't have the next key")
-        .hint("Apps that don't refetch the keys for an unknown key ID reject new tokens until they do.");
+        .hint("Apps that cache the keys may reject new tokens until they fetch them again.");
     Form::new(ROTATE_PATH, vec![force], "Rotate", BASE_PATH)
 }
 
@@ -163,9 +163,8 @@ async fn rotate(OperatorContext(page): OperatorContext, data: FormData) -> Resul
 /// Replaces the API's detail with one for operators.
 fn explain(page: &PageContext, ring: &KeyRing, problem: Problem) -> Problem {
     match ring.promote(page.app.settings.rotation_policy, page.ctx.now) {
-        Err(KeyRingConflict::NotPublishedLongEnough(at)) if problem.code == Code::StateConflict => {
-            let detail = format!("you can rotate after {}", format::date_time_text(at));
-            Problem::new(problem.code, detail)
+        Err(KeyRingConflict::NotPublishedLongEnough(_)) if problem.code == Code::StateConflict => {
+            Problem::new(problem.code, "some apps may not have the next key yet. Wait, or select “Rotate now”")
         }
         _ => problem,
     }
@@ -191,7 +190,7 @@ fn condemn_page(page: &PageContext, key: &SigningKey, form: &Markup) -> PageLayo
 /// The effects on machines.
 fn consequences(state: KeyState, policy: RotationPolicy) -> Vec<String> {
     let (refresh, publication) = (format::duration(policy.refresh), format::duration(policy.publication()));
-    let rejected = format!("Signet rejects all tokens signed with it, everywhere within {refresh}.");
+    let rejected = format!("Signet rejects all tokens signed with it within {refresh}.");
     let activate_again =
         "Machines with such a token must activate again with their license key. They keep their seats.".to_owned();
     let unpublished = format!(

@@ -103,14 +103,14 @@ pub(crate) fn notice_banner(code: &str) -> Markup {
     let text = match code {
         "created" => "Created.",
         "saved" => "Saved.",
-        "revoked" => "License revoked. Its tokens can no longer be renewed.",
+        "revoked" => "License revoked.",
         "suspended" => "License suspended.",
         "reinstated" => "License reinstated.",
         "renewed" => "License renewed.",
         "deactivated" => "Machine deactivated.",
         "deleted" => "Deleted.",
         "rotated" => "Signing keys rotated.",
-        "compromised" => "Signing key marked as compromised. Its tokens are no longer accepted.",
+        "compromised" => "Signing key marked as compromised.",
         _ => return html! {},
     };
     html! { div role="status" data-notice { (banner(Tone::Success, &html! { p { (text) } })) } }

@@ -31,7 +31,9 @@ pub(crate) fn error(session: Option<&Session>, theme: Theme, problem: &Problem) 
             ("Invalid link", "The URL has invalid parameters:".to_owned())
         }
         Code::Unavailable => ("Signet is temporarily unavailable", "Try again in a few seconds.".to_owned()),
-        Code::InternalError => ("Something went wrong", "An unexpected error occurred. Try again.".to_owned()),
+        Code::InternalError => {
+            ("Something went wrong", "Try again. If it keeps happening, contact support.".to_owned())
+        }
         code => (title(code), sentence(&problem.detail)),
     };
     let content = html! {
@@ -50,7 +52,7 @@ pub(crate) fn error(session: Option<&Session>, theme: Theme, problem: &Problem) 
 /// submitted again after signing in.
 pub(crate) fn session_expired(action: &str, form: &FormData, theme: Theme) -> Response {
     let content = html! {
-        p { "Your input is saved. Sign in again, then submit the form." }
+        p { "Your input is kept on this page." }
         ol.numbered-list {
             li { a.button.primary href="/dashboard/sign-in?return_to=/dashboard/signed-in" target="_blank" rel="opener" { "Sign in again" } " Opens a new tab." }
             li {
@@ -93,7 +95,7 @@ pub(crate) fn signed_out(theme: Theme, logout_url: Option<&str>) -> Response {
     let content = html! {
         @match logout_url {
             Some(url) => { p { "Signing you out of your identity provider…" } div.actions { a.button.primary href=(url) { "Continue" } } }
-            None => { p { "Your session has ended." } div.actions { a.button.primary href="/dashboard" { "Sign in" } } }
+            None => { div.actions { a.button.primary href="/dashboard" { "Sign in" } } }
         }
     };
     standalone_page("You're signed out", theme, &content)

@@ -211,15 +211,17 @@ impl Input {
     /// the JSON field.
     pub(crate) fn conversion_error(&self) -> Option<String> {
         let text = self.first_value();
+        // An input that is shown only with another one's value is required then.
+        let required = self.required || !self.visible_when.is_empty();
         let is_valid = match &self.kind {
             InputKind::Checkboxes(_) => !self.values.is_empty() || self.none_selected.is_empty(),
-            _ if text.is_empty() => !self.required,
+            _ if text.is_empty() => !required,
             InputKind::Number { min, max } => text.parse().is_ok_and(|number| (*min..=*max).contains(&number)),
             InputKind::Money { digits } => parse_minor_units(text, *digits).is_some(),
             InputKind::DateTime => parse_date_time(text).is_some(),
             _ => true,
         };
-        let blank = if self.required { "" } else { ", or leave blank" };
+        let blank = if required { "" } else { ", or leave blank" };
         let error = match &self.kind {
             InputKind::Checkboxes(_) => self.none_selected.to_owned(),
             InputKind::Number { min, max } => {
@@ -328,7 +330,7 @@ impl Input {
             InputKind::Number { min, max } => {
                 Some(u32::try_from(max.to_string().len().max(min.to_string().len())).unwrap_or(20))
             }
-            InputKind::Money { .. } => Some(20),
+            InputKind::Money { .. } => Some(15),
             InputKind::Email => Some(254),
             _ => None,
         }

@@ -59,7 +59,7 @@ impl Tier {
             errors.check((0..=MAX_PRICE).contains(&price), pointer, rule);
         }
         let is_currency = self.currency.len() == 3 && self.currency.bytes().all(|b| b.is_ascii_uppercase());
-        errors.check(is_currency, "/currency", "must be an ISO 4217 currency code of three capital letters");
+        errors.check(is_currency, "/currency", "must be an ISO 4217 currency code in capital letters, such as EUR");
         check_seats(errors, self.max_users);
         errors.check(self.max_tenants != Some(0), "/max_tenants", "must be 1 or more, or null for no limit");
         let features = self.feature_ids.len() <= MAX_FEATURES;
@@ -77,10 +77,10 @@ impl Tier {
             return;
         }
         let heartbeat = (1..=ttl).contains(&self.heartbeat_interval_seconds);
-        let rule = format!("must be between 1 and token_ttl_seconds ({ttl})");
+        let rule = format!("must be between 1 and {ttl}, the token lifetime");
         errors.check(heartbeat, "/heartbeat_interval_seconds", rule);
         let renew = self.renew_after_seconds.is_none_or(|seconds| seconds <= ttl / 2);
-        let rule = format!("must be between 0 and half of token_ttl_seconds ({}), or null", ttl / 2);
+        let rule = format!("must be between 0 and {}, half the token lifetime", ttl / 2);
         errors.check(renew, "/renew_after_seconds", rule);
     }
 }

@@ -42,7 +42,7 @@ pub(super) async fn list(
     let content = html! {
         (product_tabs(id, ProductTab::Features))
         @if rows.is_empty() {
-            (empty_state("No features yet", "Features are unlocked by tiers; their keys are included in tokens.", &new))
+            (empty_state("No features yet", "Tiers unlock features. Tokens list them by key.", &new))
         } @else {
             (reorderable_list(&page, "Features", &format!("{list_path}/reorder"), &rows))
         }
@@ -76,7 +76,7 @@ fn inputs(feature: Option<&Feature>) -> Vec<Input> {
     let mut inputs = Vec::new();
     if feature.is_none() {
         inputs.push(
-            Input::text("key", "Key", 100)
+            Input::text("key", "Key", 64)
                 .required()
                 .hint("Used in tokens, for example “export.pdf”. Can't be changed later."),
         );

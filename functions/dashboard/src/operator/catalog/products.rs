@@ -61,7 +61,7 @@ fn row(catalog: &Catalog, product: &Product) -> ReorderableRow {
 fn inputs(product: Option<&Product>) -> Vec<Input> {
     let mut inputs = Vec::new();
     if product.is_none() {
-        inputs.push(Input::text("code", "Code", 64).required().hint(
+        inputs.push(Input::text("code", "Code", 40).required().hint(
             "Prefixes every license key and is the token audience. Lowercase letters, digits and hyphens. Can't be \
              changed later.",
         ));
@@ -72,7 +72,7 @@ fn inputs(product: Option<&Product>) -> Vec<Input> {
             .optional_value(product.and_then(|product| product.description.as_deref())),
         Input::checkbox("is_active", "Active")
             .checked(product.is_none_or(|product| product.is_active))
-            .hint("Inactive products are hidden, and their licenses stop validating."),
+            .hint("Inactive products are hidden, and their licenses can't be used."),
         Input::checkbox("one_key_per_customer", "One license per customer")
             .checked(product.is_none_or(|product| product.one_key_per_customer))
             .hint("Issuing a new license replaces the customer's current one."),

@@ -93,7 +93,7 @@ fn inputs(catalog: &Catalog, product: ProductId, tier: Option<&Tier>, currency: 
     let mut inputs = Vec::new();
     if tier.is_none() {
         inputs.push(
-            Input::text("code", "Code", 64).required().hint("Identifies this tier in tokens. Can't be changed later."),
+            Input::text("code", "Code", 40).required().hint("Identifies this tier in tokens. Can't be changed later."),
         );
     }
     inputs.extend([
@@ -103,7 +103,7 @@ fn inputs(catalog: &Catalog, product: ProductId, tier: Option<&Tier>, currency: 
         Input::heading("Features and limits"),
         Input::select("includes_tier_id", "Inherits from", parent_choices(catalog, product, tier))
             .optional_value(tier.and_then(|tier| tier.includes_tier_id).map(|id| id.to_string()))
-            .hint("Inherits all features of that tier."),
+            .hint("Adds all features of that tier."),
         Input::checkboxes("feature_ids", "Additional features", feature_choices(catalog, product))
             .empty_link("No features yet.", format!("{}/features/new", path(product)))
             .values(tier.map(|tier| tier.feature_ids.iter().map(ToString::to_string).collect()).unwrap_or_default()),
@@ -132,7 +132,7 @@ fn inputs(catalog: &Catalog, product: ProductId, tier: Option<&Tier>, currency: 
             .hint("Inactive tiers are hidden from the catalog."),
         Input::checkbox("is_claimable", "Self-service")
             .checked(tier.is_some_and(|tier| tier.is_claimable))
-            .hint("Any signed-in customer can claim one."),
+            .hint("Any signed-in user can claim a license."),
         Input::heading("Token settings"),
         Input::number("token_ttl_seconds", "Token lifetime (seconds)", 1, 31_536_000)
             .or_default()

@@ -65,7 +65,7 @@ impl LicenseAction {
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Renew => "Renew",
-            Self::Change => "Change tier",
+            Self::Change => "Change tier or seats",
             Self::Suspend => "Suspend",
             Self::Reinstate => "Reinstate",
             Self::Regenerate => "Regenerate key",

@@ -15,7 +15,7 @@ use crate::{
     page_context::OperatorContext,
     ui::{
         components::{Column, Tone, badge, banner, link_button, table},
-        forms::Form,
+        forms::{Form, sentence},
         inputs::Input,
         layout::{NavSection, PageLayout},
     },
@@ -63,7 +63,7 @@ pub(super) async fn audit(
         vec![
             html! { (check_name(&text(&finding["code"]))) },
             if is_ok { badge("OK", Tone::Success) } else { badge("Issue", Tone::Danger) },
-            html! { (text(&finding["detail"])) },
+            html! { (sentence(&text(&finding["detail"]))) },
         ]
     };
     let columns = [Column::new("Check"), Column::new("Result"), Column::new("Details")];

@@ -166,10 +166,8 @@ fn status_banner(license: &LicenseResource) -> Markup {
                 p { "Replaced by a newer license." @if let Some(id) = license.superseded_by { " " a href=(path(id)) { "View the new license" } } }
             },
         ),
-        Status::Suspended => {
-            banner(Tone::Warning, &html! { p { "Suspended. Machines stop when their tokens expire." } })
-        }
-        Status::Expired => banner(Tone::Warning, &html! { p { "Expired. Renew it to reactivate its machines." } }),
+        Status::Suspended => banner(Tone::Warning, &html! { p { "Machines stop when their tokens expire." } }),
+        Status::Expired => banner(Tone::Warning, &html! { p { "Renew this license to reactivate its machines." } }),
         Status::Active => html! {},
     }
 }

@@ -57,7 +57,7 @@ fn issue_form(catalog: &Catalog, email: Option<String>) -> Form<'static> {
             .hint("Must be an existing customer."),
         Input::select("tier_id", "Tier", tier_choices(catalog)).required(),
     ];
-    inputs.extend(expiry_inputs("After one term of the tier"));
+    inputs.extend(expiry_inputs("After one license term"));
     inputs.extend(seat_inputs());
     Form::new("/dashboard/license-keys/new", inputs, "Issue license", BASE_PATH)
 }
@@ -84,7 +84,7 @@ pub(super) async fn create(OperatorContext(page): OperatorContext, data: FormDat
     match response {
         Ok(response) => {
             let id = response["license"]["id"].as_str().unwrap_or_default();
-            Ok(show_key(&page, "License key created", &format!("{BASE_PATH}/{id}"), &response))
+            Ok(show_key(&page, "License issued", &format!("{BASE_PATH}/{id}"), &response))
         }
         Err(problem) => {
             let catalog = page.app.table.catalog().await?.catalog;
