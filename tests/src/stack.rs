@@ -27,7 +27,7 @@ pub struct Stack {
     /// Fault injection between the SDK and DynamoDB, KMS and Secrets Manager.
     pub faults: Faults,
     /// The installation itself: its URLs, settings and application state.
-    pub local: signet_local::Stack,
+    pub local: signet_local::LocalServer,
 }
 
 impl Stack {
@@ -47,7 +47,7 @@ impl Stack {
         let (clock, faults) = (Clock::manual(START), Faults::default());
         let http_client = Some(faults.http_client());
         let options = Options { clock: clock.clone(), http_client, pregenerated_keys: pregenerated_keys(), ..options };
-        let local = signet_local::Stack::start(options).await.expect("the stack starts");
+        let local = signet_local::LocalServer::start(options).await.expect("the stack starts");
         let anonymous = Client::new(&local.base_url);
         let operator = anonymous.with_api_key(local.operator_api_key.expose());
         // Recorded calls exclude the start and the update of the operator key's `last_used_at`, written once a minute.

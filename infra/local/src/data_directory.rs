@@ -1,7 +1,7 @@
-//! The data directory of a stack, `.signet` by default.
+//! The data directory of the local server, `.signet` by default.
 //!
 //! `table.db` (with SQLite's `-wal` and `-shm`), `signing-keys/`, `sealing.key`, `operator-api-key`, `issuer` and
-//! `oidc-signing-key.pem` persist. `local.json` exists only while the stack is running. Only the owner can read the
+//! `oidc-signing-key.pem` persist. `local.json` exists only while the server is running. Only the owner can read the
 //! files.
 
 use std::{

@@ -9,7 +9,7 @@ mod keys;
 mod openapi;
 mod options;
 mod routes;
-mod stack;
+mod server;
 
 pub use data_directory::{DataDirectory, DataDirectoryError, LocalJson};
 pub use demo::{Demo, DemoError};
@@ -17,4 +17,4 @@ pub use keys::KmsError;
 pub use openapi::openapi_document;
 pub use options::{DEFAULT_TABLE, Options, issuer_url, listen_address};
 pub use routes::all_routes;
-pub use stack::{Stack, StartError};
+pub use server::{LocalServer, LocalServerError};

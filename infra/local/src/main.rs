@@ -22,7 +22,7 @@ use shared::{
         middleware::cors::Origin,
     },
 };
-use signet_local::{DataDirectory, LocalJson, Options, Stack, issuer_url, listen_address};
+use signet_local::{DataDirectory, LocalJson, LocalServer, Options, issuer_url, listen_address};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// License keys, cryptographically sealed. Runs Signet on this machine
@@ -158,25 +158,25 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         cors_origins: flags.cors_origin,
         ..Options::default()
     };
-    let stack = tokio::select! {
-        started = Stack::start(options) => started?,
+    let server = tokio::select! {
+        started = LocalServer::start(options) => started?,
         () = signals.next() => return Ok(()),
     };
     directory.write_local_json(&LocalJson {
-        base_url: stack.base_url.clone(),
-        operator_api_key: stack.operator_api_key.expose().to_owned(),
-        oidc_issuer: Some(stack.oidc_issuer.clone()),
-        dynamodb_endpoint: stack.dynamodb_endpoint.clone(),
-        table: stack.table.clone(),
+        base_url: server.base_url.clone(),
+        operator_api_key: server.operator_api_key.expose().to_owned(),
+        oidc_issuer: Some(server.oidc_issuer.clone()),
+        dynamodb_endpoint: server.dynamodb_endpoint.clone(),
+        table: server.table.clone(),
     })?;
-    print_line(&mut io::stdout(), &welcome::welcome(&stack));
+    print_line(&mut io::stdout(), &welcome::welcome(&server));
     tokio::select! {
         () = signals.next() => {}
-        () = run_schedules(stack.app.clone()) => {}
+        () = run_schedules(server.app.clone()) => {}
     }
     directory.remove_local_json()?;
     tokio::select! {
-        () = stack.stop() => {}
+        () = server.stop() => {}
         // A second signal stops without waiting for running requests.
         () = signals.next() => {}
     }

@@ -17,7 +17,7 @@ use crate::DataDirectory;
 /// Default name of the table.
 pub const DEFAULT_TABLE: &str = "signet";
 
-/// Options of a [`Stack`](crate::Stack). The default keeps everything in memory and listens on a free port, as tests
+/// Options of a [`LocalServer`](crate::LocalServer). The default keeps everything in memory and listens on a free port, as tests
 /// do.
 #[derive(Debug)]
 pub struct Options<'a> {
@@ -43,7 +43,7 @@ pub struct Options<'a> {
     pub oidc: Option<OidcSettings>,
     /// Origins that may call the API from a browser (CORS).
     pub cors_origins: Vec<Origin>,
-    /// Pregenerated key pairs, for a stack that keeps its keys in memory: generating an RSA key is slow.
+    /// Pregenerated key pairs, for a server that keeps its keys in memory: generating an RSA key is slow.
     pub pregenerated_keys: Vec<PregeneratedKey>,
     /// Source of the current time.
     pub clock: Clock,

@@ -3,14 +3,14 @@
 use std::fmt::Write;
 
 use shared::domain::Secret;
-use signet_local::{Demo, Stack};
+use signet_local::{Demo, LocalServer};
 
 /// Returns the URLs, the operator's API key and commands to try.
-pub(crate) fn welcome(stack: &Stack) -> String {
-    let (url, key) = (&stack.base_url, stack.operator_api_key.expose());
-    let issuer = stack.app.issuer();
-    let oidc = &stack.oidc_issuer;
-    let (demo, commands) = stack
+pub(crate) fn welcome(server: &LocalServer) -> String {
+    let (url, key) = (&server.base_url, server.operator_api_key.expose());
+    let issuer = server.app.issuer();
+    let oidc = &server.oidc_issuer;
+    let (demo, commands) = server
         .demo
         .as_ref()
         .map_or_else(|| (String::new(), first_product_command(url, key)), |demo| demo_commands(url, key, demo));

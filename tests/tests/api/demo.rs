@@ -5,19 +5,19 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::Value;
 use shared::domain::Secret;
-use signet_local::{DataDirectory, Options, Stack};
+use signet_local::{DataDirectory, LocalServer, Options};
 use signet_tests::{Client, Fault, Faults, Rule, json};
 
 /// Simulates a crash: no write succeeds.
 const CRASH: Fault = Fault::Respond(400, "ValidationException");
 
-async fn start(folder: &DataDirectory, faults: &Faults) -> Result<Stack, signet_local::StartError> {
+async fn start(folder: &DataDirectory, faults: &Faults) -> Result<LocalServer, signet_local::LocalServerError> {
     let http_client = Some(faults.http_client());
     let options = Options { data: Some(folder), demo: true, http_client, ..Options::default() };
-    Stack::start(options).await
+    LocalServer::start(options).await
 }
 
-fn operator(stack: &Stack) -> Client {
+fn operator(stack: &LocalServer) -> Client {
     Client::new(&stack.base_url).with_api_key(stack.operator_api_key.expose())
 }
 
@@ -43,7 +43,7 @@ fn expected(counts: &[(&str, usize)]) -> BTreeMap<String, usize> {
 }
 
 /// Asserts that the demo data is complete, and returns its license keys.
-async fn check(stack: &Stack) -> Vec<Value> {
+async fn check(stack: &LocalServer) -> Vec<Value> {
     let client = operator(stack);
     let products = all(&client, "products").await;
     assert_eq!(products.iter().map(|product| &product["code"]).collect::<Vec<_>>(), ["lumen", "harbor"]);

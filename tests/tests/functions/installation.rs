@@ -14,7 +14,7 @@ const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
 const KEY_REFRESH_SECONDS: i64 = 1;
 
 pub(crate) struct Installation {
-    pub(crate) local: signet_local::Stack,
+    pub(crate) local: signet_local::LocalServer,
     pub(crate) folder: TempDir,
     _data: DataDirectory,
 }
@@ -26,7 +26,7 @@ impl Installation {
         let rotation_policy =
             RotationPolicy { refresh: SignedDuration::from_secs(KEY_REFRESH_SECONDS), ..RotationPolicy::default() };
         let options = Options { data: Some(&data), rotation_policy, ..Options::default() };
-        let local = signet_local::Stack::start(options).await.unwrap();
+        let local = signet_local::LocalServer::start(options).await.unwrap();
         Self { local, folder, _data: data }
     }
 

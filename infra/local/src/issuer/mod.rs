@@ -59,7 +59,7 @@ struct Inner {
 }
 
 impl DevIssuer {
-    /// Creates the issuer of a stack at `base_url`, with the key stored in the data directory, or a temporary key
+    /// Creates the issuer of a server at `base_url`, with the key stored in the data directory, or a temporary key
     /// without one.
     pub(crate) fn new(
         base_url: &str,

@@ -38,7 +38,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A running local server. Stops on [`stop`](Self::stop), or soon after it is dropped.
 #[derive(Debug)]
-pub struct Stack {
+pub struct LocalServer {
     /// Base URL, without a trailing slash.
     pub base_url: String,
     /// API key with all permissions.
@@ -60,7 +60,7 @@ pub struct Stack {
 
 /// The local server can't start.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum LocalServerError {
     /// The address is in use, or is not an address of this machine.
     #[error("can't listen on {address}: {cause}")]
     Listen {
@@ -92,14 +92,14 @@ pub enum StartError {
     Demo(#[from] DemoError),
 }
 
-impl Stack {
+impl LocalServer {
     /// Starts the server. It accepts requests when this returns.
     ///
     /// # Errors
     ///
-    /// See [`StartError`].
-    pub async fn start(options: Options<'_>) -> Result<Self, StartError> {
-        let listen_error = |cause| StartError::Listen { address: options.listen, cause };
+    /// See [`LocalServerError`].
+    pub async fn start(options: Options<'_>) -> Result<Self, LocalServerError> {
+        let listen_error = |cause| LocalServerError::Listen { address: options.listen, cause };
         let listener = TcpListener::bind(options.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         if !address.ip().is_loopback() {
@@ -110,7 +110,7 @@ impl Stack {
 
         let embedded = if options.dynamodb_endpoint.is_none() {
             let file = directory.map(|directory| directory.file("table.db"));
-            Some(EmbeddedDynamoDb::start(file.as_deref()).map_err(StartError::Embedded)?)
+            Some(EmbeddedDynamoDb::start(file.as_deref()).map_err(LocalServerError::Embedded)?)
         } else {
             None
         };
@@ -233,12 +233,17 @@ fn local_keys(
     Ok(keys?.into())
 }
 
-async fn create_app_state(table: Table, keys: Keys, settings: Settings, clock: Clock) -> Result<AppState, StartError> {
+async fn create_app_state(
+    table: Table,
+    keys: Keys,
+    settings: Settings,
+    clock: Clock,
+) -> Result<AppState, LocalServerError> {
     let signer = Arc::clone(&keys.signer);
     let app = AppState::new(table, keys, clock, settings).map_err(shared::StartError::from)?;
     // Fail at start rather than at the first signature if the table belongs to other keys.
     if let Some(current) = app.tokens.ring().current(app.clock.now()).await? {
-        signer.check(&current.handle).await.map_err(StartError::KeyMismatch)?;
+        signer.check(&current.handle).await.map_err(LocalServerError::KeyMismatch)?;
     }
     app.maintain_key_ring().await.map_err(shared::StartError::from)?;
     app.tokens.ring().read(app.clock.now()).await?;
@@ -246,7 +251,10 @@ async fn create_app_state(table: Table, keys: Keys, settings: Settings, clock: C
 }
 
 /// Adds the operator's API key to the table, unless it exists.
-async fn add_operator_api_key(app: &AppState, directory: Option<&DataDirectory>) -> Result<ApiKeySecret, StartError> {
+async fn add_operator_api_key(
+    app: &AppState,
+    directory: Option<&DataDirectory>,
+) -> Result<ApiKeySecret, LocalServerError> {
     let now: Timestamp = app.clock.now();
     let secret = match directory {
         Some(directory) => directory.operator_api_key(now)?,
