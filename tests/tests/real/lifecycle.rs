@@ -65,5 +65,5 @@ async fn stored_response_is_replayed_by_another_instance() {
     item["PK"] = sealed(&license.license_id)["PK"].clone();
     stacks[0].call_dynamodb("PutItem", json!({"Item": item})).await;
     let audit = stacks[0].operator.post(&format!("license-keys/{}/audit", license.license_id), json!({})).await;
-    assert_eq!(audit.expect_status(200)["findings"][1]["detail"], "what is stored does not open");
+    assert_eq!(audit.expect_status(200)["findings"][1]["detail"], "the stored token cannot be decrypted");
 }
