@@ -7,7 +7,7 @@
 #   tests/docs.sh serve      build the site and serve it on port 8000 while you edit
 #
 # Running the blocks takes bash, curl, jq, Python 3 with venv, Node with npm, and Java 17 with Maven. Building the site takes Python 3
-# with venv, and npm; its packages come from PyPI and npm, once, into the target directory.
+# with venv; its packages come from PyPI, once, into the target directory.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
@@ -27,13 +27,6 @@ if ! cmp -s docs/requirements.txt "$venv/installed.txt"; then
   python3 -m venv "$venv"
   "$venv/bin/pip" install -q --disable-pip-version-check -r docs/requirements.txt
   cp docs/requirements.txt "$venv/installed.txt"
-fi
-mermaid=11.12.0
-export MERMAID_JS=$venv/mermaid-$mermaid.min.js
-if [ ! -e "$MERMAID_JS" ]; then
-  (cd "$venv" && npm pack --silent "mermaid@$mermaid" > /dev/null && tar xzf "mermaid-$mermaid.tgz" package/dist/mermaid.min.js)
-  mv "$venv/package/dist/mermaid.min.js" "$MERMAID_JS"
-  rm -r "$venv/package" "$venv/mermaid-$mermaid.tgz"
 fi
 # Material for MkDocs prints a notice about MkDocs 2 that is not about this site.
 export NO_MKDOCS_2_WARNING=1
