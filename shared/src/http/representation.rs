@@ -77,6 +77,9 @@ impl<T: Serialize> IntoResponse for Created<T> {
 }
 
 /// The `If-Match` header of a request, which prevents lost updates. The default is no header.
+///
+/// Own code, because the parser of the crate `headers` 0.4 has an assertion that a space in a tag violates: a debug
+/// build would respond to it with 500.
 #[derive(Debug, Clone, Default)]
 pub struct IfMatch(Option<String>);
 

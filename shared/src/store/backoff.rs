@@ -1,4 +1,7 @@
 //! Retries of conditional writes that failed because of concurrent writes.
+//!
+//! Own code, because retry crates wrap one operation and retry its errors; here, the caller reads and decides again, and
+//! a failed condition is no error.
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! The rate limiter. Counters are stored in the table, so that all instances of a function share them. Full buckets are
 //! also cached in memory, so that requests above a limit cause no writes.
+//!
+//! Own code, because crates such as `governor` count in the memory of one process, and a function has many.
 
 use std::{
     collections::HashMap,
