@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// The maximum number of attempts. Each failure means that another write succeeded, so contention ends quickly.
 const MAX_ATTEMPTS: u32 = 24;

@@ -11,7 +11,11 @@ use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 
-use super::table::{Item, Query, StoreError, Table, s};
+use super::{
+    error::StoreError,
+    item::{Item, s},
+    table::{Query, Table},
+};
 
 /// The keys that authenticate the cursors of an installation. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -10,10 +10,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    keys,
-    table::{StoreError, Table},
-};
+use super::{error::StoreError, keys, table::Table};
 use crate::domain::rate_limit::Bucket;
 
 /// The maximum number of cached full buckets. Further full buckets cause writes.
