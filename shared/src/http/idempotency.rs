@@ -159,10 +159,13 @@ impl Idempotency {
 /// The future of a sealed response; `None` if the request has no idempotency key.
 pub type CompletionFuture<'a> = BoxFuture<'a, Result<Option<Completion>, Problem>>;
 
+/// How the result of a command becomes a response.
+type Compose<'a, T> = dyn Fn(&T) -> Result<StoredResponse, serde_json::Error> + Send + Sync + 'a;
+
 /// Composes the response to a command's result `T`, and its stored form.
 pub struct Replay<'a, T> {
     key: Option<&'a ReservedKey>,
-    compose: Box<dyn Fn(&T) -> Result<StoredResponse, serde_json::Error> + Send + Sync + 'a>,
+    compose: Box<Compose<'a, T>>,
 }
 
 /// The response to a command could not be stored.
