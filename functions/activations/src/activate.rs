@@ -5,41 +5,93 @@
 //! request starts again from reading the license. `docs/explanation/seat-protocol.md` explains the conditions.
 
 use axum::{
-    extract::{FromRef, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response as HttpResponse},
 };
 use jiff::{SignedDuration, Timestamp};
-use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use shared::{
-    AppState,
-    auth::{AppAuthenticator, AppCredential},
+    auth::{AppAuthenticator, AppCredential, AppCredentialError},
     domain::{
-        Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, EncryptionKey, EncryptionKeyError, Event,
-        EventType, IdGenerator, License, MachineHash, Product, PublicKeyInput, SeatStatus, Secret, Tier,
-        ValidationErrors,
-        rate_limit::{ActivationRateLimit, Bucket},
-        seat::{choose_free_seat, is_machine_id, is_machine_name, lease_end, seat_windows},
+        Activation, Catalog, Claims, Code, EncryptionKey, EncryptionKeyError, IdGenerator, License, MachineHash,
+        NotInCatalogError, Product, PublicKeyInput, Refusal, Secret, Tier, ValidationErrors,
+        seat::{is_machine_id, is_machine_name},
     },
     http::{
         Metric, Problem, RequestContext, StrictJson,
-        problem::not_in_catalog,
-        resources::{ActivationResource, numeric_date},
+        resources::ActivationResource,
         responses::{
             JsonBodyErrors, LicenseTokenErrors, NotFoundErrors, ServerErrors, ThrottlingErrors, UnusableLicenseErrors,
         },
     },
     store::{
-        Backoff, Table,
-        activations::{RenewOutcome, Renewal},
-        rate_limiter::{self, RateLimitError},
-        seats::{ActivationOutcome, NewActivation},
+        Backoff, StoreError, Table,
+        catalog::CatalogCache,
+        rate_limiter::{RateLimitError, RateLimitExceeded},
     },
-    tokens::EncodedToken,
+    tokens::{EncodedToken, EncryptError, TokenError, Tokens},
 };
-use tokio::sync::OnceCell;
 use utoipa::ToSchema;
+
+use crate::attempt::{Attempt, AttemptOutcome, CountedRateLimits, Machine, Seats};
+
+/// Why a machine was not activated.
+#[derive(Debug, thiserror::Error)]
+pub enum ActivateError {
+    /// The request has invalid values.
+    #[error(transparent)]
+    Invalid(#[from] ValidationErrors),
+    /// The key string or the token was not accepted.
+    #[error(transparent)]
+    Credential(#[from] AppCredentialError),
+    /// The license key cannot be used.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Every seat is taken, and no lease has lapsed.
+    #[error("every seat of this license key is taken: deactivate a machine first")]
+    SeatLimitReached,
+    /// The rate limit of the license key is exceeded.
+    #[error("too many activations of this license key: retry later")]
+    TooManyActivations(#[from] RateLimitExceeded),
+    /// The tier of the license key is not in the catalog.
+    #[error(transparent)]
+    NotInCatalog(#[from] NotInCatalogError),
+    /// The token could not be signed.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The token could not be encrypted.
+    #[error(transparent)]
+    Encrypt(#[from] EncryptError),
+    /// The store failed, or concurrent changes exhausted all attempts.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<RateLimitError> for ActivateError {
+    fn from(error: RateLimitError) -> Self {
+        match error {
+            RateLimitError::RateLimitExceeded(exceeded) => exceeded.into(),
+            RateLimitError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ActivateError> for Problem {
+    fn from(error: ActivateError) -> Self {
+        match error {
+            ActivateError::Invalid(errors) => errors.into(),
+            ActivateError::Credential(error) => error.into(),
+            ActivateError::Refused(refusal) => refusal.into(),
+            ActivateError::SeatLimitReached => Self::new(Code::SeatLimitReached, error.to_string()),
+            ActivateError::TooManyActivations(exceeded) => Self::rate_limited(exceeded.seconds, error.to_string()),
+            ActivateError::NotInCatalog(error) => error.into(),
+            ActivateError::Token(error) => error.into(),
+            ActivateError::Encrypt(error) => error.into(),
+            ActivateError::Store(error) => error.into(),
+        }
+    }
+}
 
 /// Request to activate a machine: a credential and the machine.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -89,6 +141,20 @@ pub struct Response {
     pub next_heartbeat_at: Timestamp,
 }
 
+impl Response {
+    fn new(activated: &Activated, clock_margin: SignedDuration, now: Timestamp) -> Self {
+        let Activated { license, activation, token, .. } = activated;
+        Self {
+            activation: ActivationResource::new(activation, license, clock_margin, now),
+            token: token.token.expose().to_owned(),
+            token_type: token.token_type,
+            token_expires_at: activated.token_expires_at,
+            heartbeat_interval_seconds: activated.heartbeat_interval_seconds,
+            next_heartbeat_at: activated.next_heartbeat_at,
+        }
+    }
+}
+
 shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: SeatLimitReached PublicKeyInvalid;
@@ -123,25 +189,52 @@ shared::error_responses! {
     ),
 )]
 pub async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(catalog): State<CatalogCache>,
+    State(tokens): State<Tokens>,
+    State(authenticator): State<AppAuthenticator>,
+    State(seats): State<Seats>,
     ctx: RequestContext,
     StrictJson(request): StrictJson<Request>,
 ) -> Result<HttpResponse, Problem> {
-    let (is_new, body) = activate(&app, &request, &ctx).await?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let activated = activate(&table, &catalog, &tokens, &authenticator, &seats, &request, &ctx).await?;
+    let status = if activated.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let body = Response::new(&activated, seats.clock_margin, ctx.now);
     Ok((status, axum::Json(body)).into_response())
 }
 
-/// Activates a machine or renews its activation. Returns whether the activation is new.
-///
-/// # Errors
-///
-/// The reason why the license key cannot be used, `seat_limit_reached`, `rate_limited` if the license key's activation
-/// rate limit is exceeded, or `unavailable` if concurrent changes exhaust all attempts.
-pub async fn activate(app: &AppState, request: &Request, ctx: &RequestContext) -> Result<(bool, Response), Problem> {
+/// A machine that holds a seat, and its license token.
+#[derive(Debug)]
+pub struct Activated {
+    /// Whether the activation is new. If false, it is renewed.
+    pub is_new: bool,
+    /// The license key.
+    pub license: License,
+    /// The activation.
+    pub activation: Box<Activation>,
+    /// The token, encrypted if the app has a public key.
+    pub token: EncodedToken,
+    /// When the token expires.
+    pub token_expires_at: Timestamp,
+    /// How often to send a heartbeat, in seconds.
+    pub heartbeat_interval_seconds: u32,
+    /// When to send the first heartbeat.
+    pub next_heartbeat_at: Timestamp,
+}
+
+/// Activates a machine or renews its activation.
+pub async fn activate(
+    table: &Table,
+    catalog: &CatalogCache,
+    tokens: &Tokens,
+    authenticator: &AppAuthenticator,
+    seats: &Seats,
+    request: &Request,
+    ctx: &RequestContext,
+) -> Result<Activated, ActivateError> {
     let public_key = check(request)?;
     let (license_key, token) = (request.license_key.as_ref(), request.token.as_ref());
-    let credential = AppAuthenticator::from_ref(app).authenticate(license_key, token, ctx).await?;
+    let credential = authenticator.authenticate(license_key, token, ctx).await?;
     let machine = Machine {
         hash: MachineHash::from_machine_id(&request.machine_id),
         id: &request.machine_id,
@@ -151,32 +244,36 @@ pub async fn activate(app: &AppState, request: &Request, ctx: &RequestContext) -
     let counted = CountedRateLimits::default();
     let mut backoff = Backoff::default();
     loop {
-        let (license, found) = read(&app.table, &credential, machine.hash).await?;
-        let catalog = app
-            .catalog
-            .read_containing(&app.table, ctx.now, |catalog| catalog.product_and_tier(&license).is_some())
-            .await?;
-        let (product, tier) = catalog.product_and_tier(&license).ok_or_else(|| not_in_catalog(&license))?;
+        let (license, found) = read(table, &credential, machine.hash).await?;
+        let is_sufficient = |catalog: &Catalog| catalog.product_and_tier(&license).is_some();
+        let catalog = catalog.read_containing(table, ctx.now, is_sufficient).await?;
+        let (product, tier) = catalog.product_and_tier(&license).ok_or(NotInCatalogError(license.id))?;
         if let Some(refusal) = license.refusal(product.is_active, credential.generation, ctx.now) {
             return Err(refusal.into());
         }
-        let attempt = Attempt { app, ctx, license: &license, tier, machine, counted: &counted };
-        match attempt.run(found.as_ref()).await? {
-            AttemptOutcome::New(activation) => {
-                ctx.metrics.count(Metric::Activated);
-                return Ok((true, attempt.response(&catalog, product, &activation).await?));
+        let attempt = Attempt { seats, ctx, license: &license, tier, machine, counted: &counted };
+        let (is_new, activation) = match attempt.run(found.as_ref()).await? {
+            AttemptOutcome::New(activation) => (true, activation),
+            AttemptOutcome::Renewed(activation) => (false, activation),
+            AttemptOutcome::Full => return Err(ActivateError::SeatLimitReached),
+            AttemptOutcome::Retry => {
+                backoff.retry().await?;
+                continue;
             }
-            AttemptOutcome::Renewed(activation) => {
-                return Ok((false, attempt.response(&catalog, product, &activation).await?));
-            }
-            AttemptOutcome::Full => {
-                return Err(Problem::new(
-                    Code::SeatLimitReached,
-                    "every seat of this license key is taken: deactivate a machine first",
-                ));
-            }
-            AttemptOutcome::Retry => backoff.retry().await?,
+        };
+        if is_new {
+            ctx.metrics.count(Metric::Activated);
         }
+        let (token, token_expires_at) = sign(tokens, &license, (&catalog, product, tier), &activation, ctx).await?;
+        return Ok(Activated {
+            is_new,
+            token,
+            token_expires_at,
+            heartbeat_interval_seconds: tier.heartbeat_interval_seconds,
+            next_heartbeat_at: tier.next_heartbeat_at(ctx.now),
+            license,
+            activation,
+        });
     }
 }
 
@@ -205,246 +302,24 @@ async fn read(
     table: &Table,
     credential: &AppCredential,
     machine: MachineHash,
-) -> Result<(License, Option<Activation>), Problem> {
+) -> Result<(License, Option<Activation>), ActivateError> {
     let (license, found) =
         tokio::try_join!(table.license(credential.license_id), table.activation(credential.license_id, machine))?;
-    Ok((license.ok_or_else(Problem::not_found)?, found))
+    Ok((license.ok_or(AppCredentialError::NotFound)?, found))
 }
 
-#[derive(Clone, Copy)]
-struct Machine<'a> {
-    hash: MachineHash,
-    id: &'a str,
-    name: Option<&'a str>,
-    public_key: Option<&'a EncryptionKey>,
-}
-
-/// One attempt to activate a machine, based on one read of the license and the catalog.
-struct Attempt<'a> {
-    app: &'a AppState,
-    ctx: &'a RequestContext,
-    license: &'a License,
-    tier: &'a Tier,
-    machine: Machine<'a>,
-    counted: &'a CountedRateLimits,
-}
-
-/// Records which rate limits of the license key have counted this request. Each counts it once, even if the request
-/// makes several attempts.
-#[derive(Default)]
-struct CountedRateLimits {
-    search: OnceCell<()>,
-    activation: OnceCell<()>,
-}
-
-enum AttemptOutcome {
-    /// A new activation, with a seat if the license key has a seat limit.
-    New(Box<Activation>),
-    /// The machine's existing activation, renewed.
-    Renewed(Box<Activation>),
-    /// Every seat is taken, and no lease has lapsed.
-    Full,
-    /// A concurrent change: try again from the start.
-    Retry,
-}
-
-fn rate_limited(exceeded: rate_limiter::RateLimitExceeded) -> Problem {
-    Problem::rate_limited(exceeded.seconds, "too many activations of this license key: retry later")
-}
-
-impl Attempt<'_> {
-    async fn run(&self, found: Option<&Activation>) -> Result<AttemptOutcome, Problem> {
-        match found.map(|found| (found, found.seat_status(self.license))) {
-            Some((found, SeatStatus::Live)) => self.renew(found).await,
-            Some((_, SeatStatus::Newer)) => Ok(AttemptOutcome::Retry),
-            Some((previous, SeatStatus::NotLive)) => self.find_seat(Some(previous)).await,
-            None => self.find_seat(None).await,
-        }
-    }
-
-    fn lease_end(&self) -> Timestamp {
-        lease_end(self.ctx.now, self.tier.token_ttl_seconds, self.tier.grace_period_seconds)
-    }
-
-    async fn renew(&self, live: &Activation) -> Result<AttemptOutcome, Problem> {
-        let renewal = Renewal {
-            id: live.id,
-            generation: self.license.generation,
-            lease_expires_at: self.lease_end(),
-            at: self.ctx.now,
-            ip: &self.ctx.ip,
-            machine_name: self.machine.name,
-            public_key: self.machine.public_key,
-        };
-        Ok(match self.app.table.renew(&renewal).await? {
-            RenewOutcome::Done(activation) => AttemptOutcome::Renewed(activation),
-            RenewOutcome::NotLive => AttemptOutcome::Retry,
-        })
-    }
-
-    /// Finds a seat for a new activation and takes it. `previous` is the machine's earlier activation, which is no
-    /// longer live.
-    async fn find_seat(&self, previous: Option<&Activation>) -> Result<AttemptOutcome, Problem> {
-        let Some(max_users) = self.license.max_users else { return self.take(None, previous).await };
-        // Counted before the first read of a seat, so that an app that retries in a loop cannot exhaust the read
-        // capacity of the license's partition.
-        self.count_search().await?;
-        let scans = self.rate_limit().and_then(|limit| limit.full_scan_bucket(self.license));
-        if let Some(scans) = &scans {
-            self.app.rate_limiter.check(scans, self.ctx.now).map_err(rate_limited)?;
-        }
-        let windows = seat_windows(max_users, &mut rand::rng());
-        for window in windows {
-            let taken = self.app.table.taken_seats(self.license, &window).await?;
-            let free = choose_free_seat(&window, &taken, &mut rand::rng());
-            if let Some(number) = free {
-                return self.take(Some(number), previous).await;
-            }
-        }
-        // Every seat number has been read and is taken.
-        let outcome = self.take_over(previous).await?;
-        if let (AttemptOutcome::Full, Some(scans)) = (&outcome, &scans) {
-            // Counted after the scan: this request has its outcome. `check` above rejects later ones before they scan.
-            match self.app.rate_limiter.count(&self.app.table, scans, self.ctx.now).await {
-                Ok(()) | Err(RateLimitError::RateLimitExceeded(_)) => {}
-                Err(RateLimitError::Store(error)) => return Err(error.into()),
-            }
-        }
-        Ok(outcome)
-    }
-
-    fn rate_limit(&self) -> Option<ActivationRateLimit> {
-        self.app.settings.rate_limits.activations
-    }
-
-    async fn count_search(&self) -> Result<(), Problem> {
-        let ttl = self.tier.token_ttl_seconds;
-        let bucket = self.rate_limit().and_then(|limit| limit.search_bucket(self.license, self.machine.hash, ttl));
-        self.count(&self.counted.search, bucket).await
-    }
-
-    async fn count_activation(&self) -> Result<(), Problem> {
-        let ttl = self.tier.token_ttl_seconds;
-        let bucket = self.rate_limit().and_then(|limit| limit.activation_bucket(self.license, self.machine.hash, ttl));
-        self.count(&self.counted.activation, bucket).await
-    }
-
-    async fn count(&self, counted: &OnceCell<()>, bucket: Option<Bucket>) -> Result<(), Problem> {
-        let Some(bucket) = bucket else { return Ok(()) };
-        let count = || self.app.rate_limiter.count(&self.app.table, &bucket, self.ctx.now);
-        counted.get_or_try_init(count).await.map_err(|error| match error {
-            RateLimitError::RateLimitExceeded(exceeded) => rate_limited(exceeded),
-            RateLimitError::Store(error) => error.into(),
-        })?;
-        Ok(())
-    }
-
-    async fn take(&self, seat: Option<u32>, previous: Option<&Activation>) -> Result<AttemptOutcome, Problem> {
-        self.count_activation().await?;
-        let activation = self.new_activation(seat);
-        let event = self.event(EventType::Activated, &activation, None);
-        let new = NewActivation { activation: &activation, previous, event: &event };
-        Ok(attempt_outcome(self.app.table.take_free_seat(new).await?))
-    }
-
-    /// Takes over a seat whose lease has lapsed, chosen at random so that concurrent requests rarely choose the same
-    /// one.
-    async fn take_over(&self, previous: Option<&Activation>) -> Result<AttemptOutcome, Problem> {
-        let lapsed_before = self.ctx.now.checked_sub(self.app.settings.clock_margin).unwrap_or(Timestamp::MIN);
-        let start = MachineHash(rand::rng().random());
-        let lapsed = self.app.table.sample_lapsed(self.license, lapsed_before, start).await?;
-        if lapsed.is_empty() {
-            return self.recheck_full().await;
-        }
-        let lapsed = &lapsed[rand::rng().random_range(0..lapsed.len())];
-        if lapsed.id.machine == self.machine.hash {
-            return Ok(AttemptOutcome::Retry);
-        }
-        self.count_activation().await?;
-        let activation = self.new_activation(lapsed.seat);
-        let event = self.event(EventType::TakenOver, &activation, Some(lapsed));
-        let new = NewActivation { activation: &activation, previous, event: &event };
-        Ok(attempt_outcome(self.app.table.take_over(new, lapsed, lapsed_before).await?))
-    }
-
-    /// Decides between `Full` and `Retry` after no seat was found. The request is refused only if the license still has
-    /// the generation and seat limit that the attempt was based on, and the machine still has no seat: a concurrent
-    /// request of the same machine may have taken the last one.
-    async fn recheck_full(&self) -> Result<AttemptOutcome, Problem> {
-        let table = &self.app.table;
-        let (license, own) =
-            tokio::try_join!(table.license(self.license.id), table.activation(self.license.id, self.machine.hash))?;
-        let is_unchanged = license.is_some_and(|license| {
-            (license.generation, license.max_users) == (self.license.generation, self.license.max_users)
-        });
-        let holds_seat = own.is_some_and(|own| own.seat_status(self.license) == SeatStatus::Live);
-        Ok(if is_unchanged && !holds_seat { AttemptOutcome::Full } else { AttemptOutcome::Retry })
-    }
-
-    fn new_activation(&self, seat: Option<u32>) -> Activation {
-        let now = self.ctx.now;
-        Activation {
-            id: ActivationId::generate(self.license.id, self.machine.hash, &mut rand::rng()),
-            seat,
-            generation: self.license.generation,
-            machine_id: self.machine.id.to_owned(),
-            machine_name: self.machine.name.map(str::to_owned),
-            ip: self.ctx.ip.clone(),
-            last_ip: self.ctx.ip.clone(),
-            activated_at: now,
-            last_heartbeat_at: now,
-            lease_expires_at: self.lease_end(),
-            public_key: self.machine.public_key.cloned(),
-            ended_at: None,
-        }
-    }
-
-    fn event(&self, kind: EventType, activation: &Activation, taken_from: Option<&Activation>) -> Event {
-        let id = activation.id.to_string();
-        let mut data = serde_json::json!({
-            "activation_id": id,
-            "machine_id": activation.machine_id,
-            "machine_name": activation.machine_name,
-            "seat": activation.seat,
-        });
-        if let Some(lapsed) = taken_from {
-            data["taken_from"] =
-                serde_json::json!({ "activation_id": lapsed.id.to_string(), "machine_id": lapsed.machine_id });
-        }
-        let actor = Actor { kind: ActorKind::App, id };
-        self.ctx.event(&mut IdGenerator::new(self.ctx.now), kind, self.license.id, &actor, data)
-    }
-
-    /// Signs the token and builds the response. Runs after the activation is written, so that a refused request costs
-    /// no signature. If signing fails, a retry of the request renews the activation.
-    async fn response(
-        &self,
-        catalog: &Catalog,
-        product: &Product,
-        activation: &Activation,
-    ) -> Result<Response, Problem> {
-        let now = self.ctx.now;
-        let machine = Some((&activation.id, self.machine.id));
-        let jti = IdGenerator::new(now).text();
-        let claims = Claims::new(self.app.issuer(), jti, self.license, (catalog, product, self.tier), machine, now);
-        let token = self.ctx.sign(&self.app.tokens, &claims).await?;
-        let encoded = EncodedToken::new(activation.public_key.as_ref(), &token)?;
-        let interval = SignedDuration::from_secs(i64::from(self.tier.heartbeat_interval_seconds));
-        let margin = self.app.settings.clock_margin;
-        Ok(Response {
-            activation: ActivationResource::new(activation, self.license, margin, now),
-            token: encoded.token.expose().to_owned(),
-            token_type: encoded.token_type,
-            token_expires_at: numeric_date(claims.exp),
-            heartbeat_interval_seconds: self.tier.heartbeat_interval_seconds,
-            next_heartbeat_at: now.checked_add(interval).unwrap_or(Timestamp::MAX),
-        })
-    }
-}
-
-fn attempt_outcome(outcome: ActivationOutcome) -> AttemptOutcome {
-    match outcome {
-        ActivationOutcome::Done(activation) => AttemptOutcome::New(activation),
-        ActivationOutcome::Conflict => AttemptOutcome::Retry,
-    }
+/// Signs the token of an activation. Returns it and its expiry. Runs after the activation is written, so that a refused
+/// request costs no signature. If signing fails, a retry of the request renews the activation.
+async fn sign(
+    tokens: &Tokens,
+    license: &License,
+    product_and_tier: (&Catalog, &Product, &Tier),
+    activation: &Activation,
+    ctx: &RequestContext,
+) -> Result<(EncodedToken, Timestamp), ActivateError> {
+    let machine = Some((&activation.id, activation.machine_id.as_str()));
+    let jti = IdGenerator::new(ctx.now).text();
+    let claims = Claims::new(tokens.issuer(), jti, license, product_and_tier, machine, ctx.now);
+    let token = ctx.sign(tokens, &claims).await?;
+    Ok((EncodedToken::new(activation.public_key.as_ref(), &token)?, claims.expires_at()))
 }

@@ -1,9 +1,8 @@
 //! Deactivates a machine: ends its activation and frees its seat. Idempotent.
 
-use axum::extract::{FromRef, State};
+use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    AppState,
     auth::{AppAuthenticator, Caller, LicenseAccess},
     domain::{Activation, ActivationId, Actor, ActorKind, Claims, Code, EventType, IdGenerator, Scope, Secret},
     http::{
@@ -13,7 +12,7 @@ use shared::{
             AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, LicenseTokenErrors, NotFoundErrors, ServerErrors,
         },
     },
-    store::{Table, activations::DeactivateOutcome},
+    store::{StoreError, Table, activations::DeactivateOutcome},
 };
 use utoipa::ToSchema;
 
@@ -53,15 +52,16 @@ pub struct Request {
     security((), ("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(authenticator): State<AppAuthenticator>,
     caller: Option<Caller>,
     ctx: RequestContext,
     PathId(id): PathId<ActivationId>,
     StrictJson(request): StrictJson<Request>,
 ) -> Result<axum::Json<ActivationResource>, Problem> {
-    let ended = if let Some(token) = &request.token {
-        let claims = AppAuthenticator::from_ref(&app).verify(token, &ctx).await?;
-        by_app(&app.table, &id, &claims, &ctx).await?
+    let resource = if let Some(token) = &request.token {
+        let claims = authenticator.verify(token, &ctx).await?;
+        by_app(&table, &id, &claims, &ctx).await?.map(ActivationResource::from)
     } else {
         let caller = caller.ok_or_else(|| {
             Problem::new(
@@ -69,41 +69,78 @@ pub async fn handler(
                 "send the license token of the activation, or authenticate with an API key or a bearer token",
             )
         })?;
-        let access = caller.license_access(&app.table, Scope::LicensesWrite).await?;
-        by_manager(&app.table, access, &id, &caller.actor(), &ctx).await?
+        let access = caller.license_access(&table, Scope::LicensesWrite).await?;
+        let ended = by_manager(&table, access, &id, &caller.actor(), &ctx).await?;
+        ended.map(|ended| ActivationResource::ended(&ended))
     };
-    Ok(axum::Json(ended))
+    resource.map(axum::Json).ok_or_else(Problem::not_found)
+}
+
+/// An activation that an app has ended.
+#[derive(Debug)]
+pub enum EndedByApp {
+    /// Its record exists.
+    Recorded(Box<Activation>),
+    /// Its record has been deleted or replaced by a later activation of the machine.
+    Deleted {
+        /// The id of the activation.
+        id: ActivationId,
+        /// The id of its machine, from the token.
+        machine_id: String,
+    },
+}
+
+impl From<EndedByApp> for ActivationResource {
+    fn from(ended: EndedByApp) -> Self {
+        match ended {
+            EndedByApp::Recorded(activation) => Self::ended(&activation),
+            EndedByApp::Deleted { id, machine_id } => Self {
+                id: id.to_string(),
+                license_id: id.license,
+                machine_id,
+                machine_name: None,
+                ip: None,
+                last_ip: None,
+                activated_at: None,
+                last_heartbeat_at: None,
+                lease_expires_at: None,
+                status: ActivationStatus::Deactivated,
+            },
+        }
+    }
 }
 
 /// Deactivates a machine on behalf of its app. The token proves that the activation existed, so the call also succeeds
-/// if its record has been deleted.
+/// if its record has been deleted. Returns `None` if the token does not name the activation.
 pub async fn by_app(
     table: &Table,
     id: &ActivationId,
     claims: &Claims,
     ctx: &RequestContext,
-) -> Result<ActivationResource, Problem> {
+) -> Result<Option<EndedByApp>, StoreError> {
     let is_of_license = claims.sub == id.license.to_string();
     let named = claims.activation.as_ref().filter(|named| is_of_license && named.id == id.to_string());
-    let named = named.ok_or_else(Problem::not_found)?;
+    let Some(named) = named else { return Ok(None) };
     let actor = Actor { kind: ActorKind::App, id: named.id.clone() };
-    let ended = deactivate(table, id, &actor, ctx).await?;
-    Ok(ended.map_or_else(|| deleted_activation(id, &named.machine_id), |ended| ActivationResource::ended(&ended)))
+    Ok(Some(match deactivate(table, id, &actor, ctx).await? {
+        Some(ended) => EndedByApp::Recorded(ended),
+        None => EndedByApp::Deleted { id: *id, machine_id: named.machine_id.clone() },
+    }))
 }
 
-/// Deactivates a machine on behalf of an operator or the customer that owns the license key.
+/// Deactivates a machine on behalf of an operator or the customer that owns the license key. Returns `None` if there is
+/// no such activation that they may access.
 pub async fn by_manager(
     table: &Table,
     access: LicenseAccess,
     id: &ActivationId,
     actor: &Actor,
     ctx: &RequestContext,
-) -> Result<ActivationResource, Problem> {
-    if access != LicenseAccess::All {
-        access.check(table.license(id.license).await?)?;
+) -> Result<Option<Box<Activation>>, StoreError> {
+    if access != LicenseAccess::All && !table.license(id.license).await?.is_some_and(|own| access.includes(&own)) {
+        return Ok(None);
     }
-    let ended = deactivate(table, id, actor, ctx).await?;
-    ended.map(|ended| ActivationResource::ended(&ended)).ok_or_else(Problem::not_found)
+    deactivate(table, id, actor, ctx).await
 }
 
 /// Returns the ended activation, whether this call or an earlier one ended it. Returns `None` if its record has been
@@ -113,32 +150,16 @@ async fn deactivate(
     id: &ActivationId,
     actor: &Actor,
     ctx: &RequestContext,
-) -> Result<Option<Activation>, Problem> {
+) -> Result<Option<Box<Activation>>, StoreError> {
     let found = table.activation(id.license, id.machine).await?.filter(|found| found.id == *id);
     let Some(activation) = found else { return Ok(None) };
     if activation.ended_at.is_some() {
-        return Ok(Some(activation));
+        return Ok(Some(Box::new(activation)));
     }
     let data = serde_json::json!({ "activation_id": id.to_string(), "machine_id": activation.machine_id });
     let event = ctx.event(&mut IdGenerator::new(ctx.now), EventType::Deactivated, id.license, actor, data);
     Ok(match table.deactivate(&activation, &event).await? {
-        DeactivateOutcome::Done(ended) => Some(*ended),
+        DeactivateOutcome::Done(ended) => Some(ended),
         DeactivateOutcome::NotFound => None,
     })
-}
-
-/// Returns the response for an activation whose record has been deleted.
-fn deleted_activation(id: &ActivationId, machine_id: &str) -> ActivationResource {
-    ActivationResource {
-        id: id.to_string(),
-        license_id: id.license,
-        machine_id: machine_id.to_owned(),
-        machine_name: None,
-        ip: None,
-        last_ip: None,
-        activated_at: None,
-        last_heartbeat_at: None,
-        lease_expires_at: None,
-        status: ActivationStatus::Deactivated,
-    }
 }

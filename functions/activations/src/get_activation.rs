@@ -1,15 +1,18 @@
 //! Returns an activation.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use shared::{
-    AppState,
+    app::Settings,
     auth::{Caller, LicenseAccess},
-    domain::{ActivationId, Scope},
+    domain::{Activation, ActivationId, License, Scope},
     http::{
         PathId, Problem, RequestContext, WithEtag,
         resources::ActivationResource,
         responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
     },
+    store::{StoreError, Table},
 };
 
 /// Returns an activation.
@@ -29,26 +32,25 @@ use shared::{
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(settings): State<Arc<Settings>>,
     caller: Caller,
     ctx: RequestContext,
     PathId(id): PathId<ActivationId>,
 ) -> Result<WithEtag<ActivationResource>, Problem> {
-    let access = caller.license_access(&app.table, Scope::LicensesRead).await?;
-    Ok(WithEtag(get(&app, access, &id, &ctx).await?))
+    let access = caller.license_access(&table, Scope::LicensesRead).await?;
+    let (license, activation) = get(&table, access, &id).await?.ok_or_else(Problem::not_found)?;
+    Ok(WithEtag(ActivationResource::new(&activation, &license, settings.clock_margin, ctx.now)))
 }
 
-/// Returns an activation, live or ended. Returns `not_found` after the machine was activated again: its record holds
-/// only the latest activation.
+/// Returns an activation, live or ended, and its license key. Returns `None` after the machine was activated again: its
+/// record holds only the latest activation.
 pub async fn get(
-    app: &AppState,
+    table: &Table,
     access: LicenseAccess,
     id: &ActivationId,
-    ctx: &RequestContext,
-) -> Result<ActivationResource, Problem> {
-    let (license, activation) =
-        tokio::try_join!(app.table.license(id.license), app.table.activation(id.license, id.machine))?;
-    let license = access.check(license)?;
-    let activation = activation.filter(|activation| activation.id == *id).ok_or_else(Problem::not_found)?;
-    Ok(ActivationResource::new(&activation, &license, app.settings.clock_margin, ctx.now))
+) -> Result<Option<(License, Activation)>, StoreError> {
+    let (license, activation) = tokio::try_join!(table.license(id.license), table.activation(id.license, id.machine))?;
+    let license = license.filter(|license| access.includes(license));
+    Ok(license.zip(activation.filter(|activation| activation.id == *id)))
 }

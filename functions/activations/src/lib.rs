@@ -1,10 +1,12 @@
 //! Activations: machines that hold the seats of license keys.
 
 pub mod activate;
+mod attempt;
 pub mod deactivate;
 pub mod get_activation;
 pub mod list_activations;
 
+pub use attempt::Seats;
 use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 

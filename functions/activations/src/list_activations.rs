@@ -1,17 +1,22 @@
 //! Lists the activations of a license key.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    AppState,
+    app::Settings,
     auth::{Caller, LicenseAccess},
-    domain::{Code, FieldError, LicenseId, Scope},
+    domain::{Activation, Code, FieldError, License, LicenseId, Scope},
     http::{
         ListQuery, ListResponse, PaginationParams, Problem, RequestContext,
         resources::ActivationResource,
         responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, PaginationErrors, ServerErrors},
     },
-    store::pagination::PageRequest,
+    store::{
+        Table,
+        pagination::{ListError, Page, PageRequest},
+    },
 };
 use utoipa::IntoParams;
 
@@ -42,28 +47,31 @@ pub struct ListActivationsFilter {
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(settings): State<Arc<Settings>>,
     caller: Caller,
     ctx: RequestContext,
     query: Result<ListQuery<ListActivationsFilter>, Problem>,
 ) -> Result<ListResponse<ActivationResource>, Problem> {
-    let access = caller.license_access(&app.table, Scope::LicensesRead).await?;
+    let access = caller.license_access(&table, Scope::LicensesRead).await?;
     let ListQuery { filter, paging } = query?;
     let missing = || FieldError::parameter("license_id", Code::InvalidValue, "required parameter is missing");
     let license_id = filter.license_id.ok_or_else(missing)?;
-    list(&app, access, license_id, &paging, &ctx).await
+    let (license, page) = list(&table, access, license_id, &paging).await?.ok_or_else(Problem::not_found)?;
+    let margin = settings.clock_margin;
+    Ok(page.map(|activation| ActivationResource::new(&activation, &license, margin, ctx.now)).into())
 }
 
-/// Returns a page of the activations of a license key, without those that have ended.
+/// Returns a license key and a page of its activations, without those that have ended. Returns `None` if the license key
+/// does not exist or the caller may not access it.
 pub async fn list(
-    app: &AppState,
+    table: &Table,
     access: LicenseAccess,
     license_id: LicenseId,
     paging: &PageRequest,
-    ctx: &RequestContext,
-) -> Result<ListResponse<ActivationResource>, Problem> {
-    let license = access.check(app.table.license(license_id).await?)?;
-    let page = app.table.activations(&license, paging).await?;
-    let margin = app.settings.clock_margin;
-    Ok(page.map(|activation| ActivationResource::new(&activation, &license, margin, ctx.now)).into())
+) -> Result<Option<(License, Page<Activation>)>, ListError> {
+    let license = table.license(license_id).await?.filter(|license| access.includes(license));
+    let Some(license) = license else { return Ok(None) };
+    let page = table.activations(&license, paging).await?;
+    Ok(Some((license, page)))
 }

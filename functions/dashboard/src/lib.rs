@@ -7,6 +7,7 @@ mod customer;
 mod form_data;
 mod operator;
 mod page_context;
+mod queries;
 mod session;
 mod session_middleware;
 mod ui;

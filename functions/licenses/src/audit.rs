@@ -1,25 +1,52 @@
 //! Audits a license key: checks that its seats, stored token, signing key, tier, customer pointer and expiry are
 //! consistent.
 
-use axum::extract::{FromRef, State};
+use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::{
-    AppState,
     auth::Caller,
     domain::{
-        Actor, Catalog, EventType, IdGenerator, KeyString, License, LicenseId, Scope, State as LicenseState,
+        Actor, Catalog, EventType, IdGenerator, KeyString, License, LicenseId, Scope, Secret, State as LicenseState,
         key_ring::KeyState,
     },
     http::{
-        Metric, PathId, Problem, RequestContext, StrictJson,
+        CompletionError, Metric, PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson,
         resources::LicenseResource,
         responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
     },
-    store::audit::Inconsistencies,
-    tokens::{KeyStrings, RefreshOutcome, UnverifiedToken, VerifyError},
+    store::{StoreError, Table, audit::Inconsistencies},
+    tokens::{KeyStringError, KeyStrings, RefreshOutcome, Tokens, UnverifiedToken, VerifyError},
 };
 use utoipa::ToSchema;
+
+/// Why a license key was not audited.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The license key does not exist.
+    #[error("license key not found")]
+    NotFound,
+    /// The stored token could not be signed again.
+    #[error(transparent)]
+    KeyString(#[from] KeyStringError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The response could not be stored for replays.
+    #[error(transparent)]
+    Completion(#[from] CompletionError),
+}
+
+impl From<AuditError> for Problem {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::NotFound => Self::not_found(),
+            AuditError::KeyString(error) => error.into(),
+            AuditError::Store(error) => error.into(),
+            AuditError::Completion(error) => error.into(),
+        }
+    }
+}
 
 /// Request to audit a license key.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,8 +75,19 @@ pub struct Response {
     pub audited_at: Timestamp,
 }
 
+impl Response {
+    fn new(audit: &Audit, now: Timestamp) -> Self {
+        Self {
+            license: LicenseResource::new(&audit.license, Some(audit.seats_used), now),
+            findings: audit.findings.clone(),
+            ok: audit.is_ok(),
+            audited_at: now,
+        }
+    }
+}
+
 /// The result of one check.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Finding {
     /// The check: `seats`, `stored_token`, `signing_key`, `tier`, `customer_pointer` or `expiry`.
     #[schema(example = "seats")]
@@ -82,49 +120,73 @@ pub struct Finding {
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(tokens): State<Tokens>,
+    State(key_strings): State<KeyStrings>,
     caller: Caller,
     ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
     body: Result<StrictJson<Request>, Problem>,
-) -> Result<axum::Json<Response>, Problem> {
+) -> Result<StoredResponse, Problem> {
     caller.require(Scope::LicensesWrite)?;
     let StrictJson(request) = body?;
-    Box::pin(audit(&app, id, request.repair, &caller.actor(), &ctx)).await.map(axum::Json)
+    let actor = caller.actor();
+    let replay = ctx.idempotency.replay(|audit| StoredResponse::ok_without_etag(&Response::new(audit, ctx.now)));
+    let audit = audit(&table, &tokens, &key_strings, id, request.repair, (&actor, &ctx), &replay);
+    replay.response(&Box::pin(audit).await?)
+}
+
+/// The result of an audit.
+#[derive(Debug)]
+pub struct Audit {
+    /// The license key.
+    pub license: License,
+    /// The number of its used seats.
+    pub seats_used: usize,
+    /// One finding per check.
+    pub findings: Vec<Finding>,
+}
+
+impl Audit {
+    /// Returns whether all checks passed.
+    pub fn is_ok(&self) -> bool {
+        self.findings.iter().all(|finding| finding.ok)
+    }
 }
 
 /// Audits a license key and records an `audited` event.
 pub async fn audit(
-    app: &AppState,
+    table: &Table,
+    tokens: &Tokens,
+    key_strings: &KeyStrings,
     id: LicenseId,
     repair: bool,
-    actor: &Actor,
-    ctx: &RequestContext,
-) -> Result<Response, Problem> {
-    let license = app.table.license(id).await?.ok_or_else(Problem::not_found)?;
-    let catalog = app.table.catalog().await?.catalog;
+    (actor, ctx): (&Actor, &RequestContext),
+    replay: &Replay<'_, Audit>,
+) -> Result<Audit, AuditError> {
+    let license = table.license(id).await?.ok_or(AuditError::NotFound)?;
+    let catalog = table.catalog().await?.catalog;
     let mut ids = IdGenerator::new(ctx.now);
-    let mut stored = check_stored_token(app, &license, ctx.now).await?;
-    if repair && !stored.1.ok && resign_stored_token(app, &catalog, &license, ctx).await? {
-        stored = check_stored_token(app, &license, ctx.now).await?;
+    let stored = StoredToken { table, key_strings, license: &license };
+    let mut token_findings = stored.check(tokens, ctx.now).await?;
+    if repair && !token_findings.1.ok && stored.resign(&catalog, ctx).await? {
+        token_findings = stored.check(tokens, ctx.now).await?;
     }
     let findings = vec![
-        check_seats(app, &license, repair, (actor, ctx), &mut ids).await?,
-        stored.0,
-        stored.1,
+        check_seats(table, &license, repair, (actor, ctx), &mut ids).await?,
+        token_findings.0,
+        token_findings.1,
         check_tier(&catalog, &license),
-        check_customer_pointer(app, &catalog, &license).await?,
+        check_customer_pointer(table, &catalog, &license).await?,
         check_expiry(&license, ctx.now),
     ];
-    let seats_used = app.table.seats_used(&license).await?;
-    let ok = findings.iter().all(|finding| finding.ok);
-    let license = LicenseResource::new(&license, Some(seats_used), ctx.now);
-    let response = Response { license, findings, ok, audited_at: ctx.now };
-    let data = serde_json::json!({ "ok": ok, "repair": repair });
+    let seats_used = table.seats_used(&license).await?;
+    let audit = Audit { license, seats_used, findings };
+    let data = serde_json::json!({ "ok": audit.is_ok(), "repair": repair });
     let event = ctx.event(&mut ids, EventType::Audited, id, actor, data);
-    let completion = ctx.idempotency.ok_without_etag(&response).await?;
-    app.table.record_audit(&event, completion.as_ref()).await?;
-    Ok(response)
+    let completion = replay.completion(&audit).await?;
+    table.record_audit(&event, completion.as_ref()).await?;
+    Ok(audit)
 }
 
 fn finding(code: &'static str, ok: bool, detail: impl Into<String>) -> Finding {
@@ -132,23 +194,23 @@ fn finding(code: &'static str, ok: bool, detail: impl Into<String>) -> Finding {
 }
 
 async fn check_seats(
-    app: &AppState,
+    table: &Table,
     license: &License,
     repair: bool,
     (actor, ctx): (&Actor, &RequestContext),
     ids: &mut IdGenerator,
-) -> Result<Finding, Problem> {
-    let mut inconsistencies = app.table.inconsistencies(license).await?;
+) -> Result<Finding, StoreError> {
+    let mut inconsistencies = table.inconsistencies(license).await?;
     if repair && !inconsistencies.is_empty() {
         for seat in &inconsistencies.seats {
-            app.table.free_seat(seat).await?;
+            table.free_seat(seat).await?;
         }
         for activation in &inconsistencies.activations {
             let data = serde_json::json!({ "activation_id": activation.id.to_string(), "repair": true });
             let event = ctx.event(ids, EventType::Deactivated, license.id, actor, data);
-            app.table.end_seatless_activation(activation, &event).await?;
+            table.end_seatless_activation(activation, &event).await?;
         }
-        inconsistencies = app.table.inconsistencies(license).await?;
+        inconsistencies = table.inconsistencies(license).await?;
     }
     let Inconsistencies { seats, activations } = &inconsistencies;
     Ok(match (seats.len(), activations.len()) {
@@ -161,66 +223,77 @@ async fn check_seats(
     })
 }
 
-/// Checks the sealed key string and token: that they can be decrypted, belong to this license and its generation, and
-/// that the signing key was not condemned. Returns the findings `stored_token` and `signing_key`.
-async fn check_stored_token(app: &AppState, license: &License, now: Timestamp) -> Result<(Finding, Finding), Problem> {
-    let stored = |ok, detail: &str| finding("stored_token", ok, detail);
-    let unknown_key = || finding("signing_key", false, "unknown, because there is no readable stored token");
-    let Some(sealed) = app.table.sealed(license.id).await? else {
-        return Ok((stored(false, "there is no stored token"), unknown_key()));
-    };
-    let Ok((key, token)) = KeyStrings::from_ref(app).open(license.id, &sealed).await else {
-        return Ok((stored(false, "the stored token cannot be decrypted"), unknown_key()));
-    };
+/// The sealed key string and token of a license key.
+struct StoredToken<'a> {
+    table: &'a Table,
+    key_strings: &'a KeyStrings,
+    license: &'a License,
+}
+
+impl StoredToken<'_> {
+    /// Checks that the key string and the token can be decrypted, belong to this license and its generation, and that
+    /// the signing key was not condemned. Returns the findings `stored_token` and `signing_key`.
+    async fn check(&self, tokens: &Tokens, now: Timestamp) -> Result<(Finding, Finding), StoreError> {
+        let license = self.license;
+        let stored = |ok, detail: &str| finding("stored_token", ok, detail);
+        let unknown_key = || finding("signing_key", false, "unknown, because there is no readable stored token");
+        let Some(sealed) = self.table.sealed(license.id).await? else {
+            return Ok((stored(false, "there is no stored token"), unknown_key()));
+        };
+        let Ok((key, token)) = self.key_strings.open(license.id, &sealed).await else {
+            return Ok((stored(false, "the stored token cannot be decrypted"), unknown_key()));
+        };
+        let signing_key = check_signing_key(tokens, &token, now).await?;
+        let pointer = match KeyString::parse(key.expose()) {
+            Ok(key) => self.table.key_pointer(&key).await?,
+            Err(_) => None,
+        };
+        let matches = pointer.is_some_and(|to| to.license_id == license.id && to.generation == license.generation);
+        if !matches {
+            let detail = "the stored key string belongs to another license key or generation";
+            return Ok((stored(false, detail), signing_key));
+        }
+        let stored_token = match tokens.verify(&token, now).await {
+            Ok(claims) if claims.sub == license.id.to_string() && claims.generation == license.generation => {
+                stored(true, "the stored token and key string belong to this license key")
+            }
+            Ok(_) => stored(false, "the stored token belongs to another license key or generation"),
+            Err(VerifyError::Invalid(_)) => stored(false, "the signature of the stored token is invalid"),
+            // The finding `signing_key` reports the condemned key.
+            Err(VerifyError::Condemned) => stored(true, "the signature of the stored token is valid"),
+            Err(VerifyError::Store(error)) => return Err(error),
+        };
+        Ok((stored_token, signing_key))
+    }
+
+    /// Replaces a stored token whose signing key was condemned; the key string does not change. Returns whether the
+    /// token was replaced: it is not if the license key cannot be used or the stored values cannot be decrypted.
+    async fn resign(&self, catalog: &Catalog, ctx: &RequestContext) -> Result<bool, KeyStringError> {
+        let license = self.license;
+        let Some((product, tier)) = catalog.product_and_tier(license) else { return Ok(false) };
+        if license.refusal(product.is_active, license.generation, ctx.now).is_some() {
+            return Ok(false);
+        }
+        let Some(sealed) = self.table.sealed(license.id).await? else { return Ok(false) };
+        let Ok((_, token)) = self.key_strings.open(license.id, &sealed).await else { return Ok(false) };
+        let refreshed = self.key_strings.refresh(license, (catalog, product, tier), (&sealed, token), ctx.now).await?;
+        if !matches!(refreshed, RefreshOutcome::Unchanged(..)) {
+            ctx.metrics.count(Metric::Signatures);
+        }
+        Ok(!matches!(refreshed, RefreshOutcome::Regenerated))
+    }
+}
+
+/// Checks that the key that signed a token is in the key ring and was not condemned.
+async fn check_signing_key(tokens: &Tokens, token: &Secret, now: Timestamp) -> Result<Finding, StoreError> {
     let kid = UnverifiedToken::parse(token.expose()).map(|token| token.kid().to_owned()).unwrap_or_default();
-    let signing_key = match app.tokens.ring().find(&kid, now).await? {
+    Ok(match tokens.ring().find(&kid, now).await? {
         None => finding("signing_key", false, "the key that signed the stored token is not in the key ring"),
         Some(key) if key.state == KeyState::Condemned => {
             finding("signing_key", false, "the key that signed the stored token was condemned")
         }
         Some(_) => finding("signing_key", true, format!("the stored token is signed by {kid}")),
-    };
-    let pointer = match KeyString::parse(key.expose()) {
-        Ok(key) => app.table.key_pointer(&key).await?,
-        Err(_) => None,
-    };
-    let matches = pointer.is_some_and(|to| to.license_id == license.id && to.generation == license.generation);
-    if !matches {
-        return Ok((stored(false, "the stored key string belongs to another license key or generation"), signing_key));
-    }
-    let stored_token = match app.tokens.verify(&token, now).await {
-        Ok(claims) if claims.sub == license.id.to_string() && claims.generation == license.generation => {
-            stored(true, "the stored token and key string belong to this license key")
-        }
-        Ok(_) => stored(false, "the stored token belongs to another license key or generation"),
-        Err(VerifyError::Invalid(_)) => stored(false, "the signature of the stored token is invalid"),
-        // The finding `signing_key` reports the condemned key.
-        Err(VerifyError::Condemned) => stored(true, "the signature of the stored token is valid"),
-        Err(VerifyError::Store(error)) => return Err(error.into()),
-    };
-    Ok((stored_token, signing_key))
-}
-
-/// Replaces a stored token whose signing key was condemned; the key string does not change. Returns whether the token
-/// was replaced: it is not if the license key cannot be used or the stored values cannot be decrypted.
-async fn resign_stored_token(
-    app: &AppState,
-    catalog: &Catalog,
-    license: &License,
-    ctx: &RequestContext,
-) -> Result<bool, Problem> {
-    let Some((product, tier)) = catalog.product_and_tier(license) else { return Ok(false) };
-    if license.refusal(product.is_active, license.generation, ctx.now).is_some() {
-        return Ok(false);
-    }
-    let Some(sealed) = app.table.sealed(license.id).await? else { return Ok(false) };
-    let Ok((_, token)) = KeyStrings::from_ref(app).open(license.id, &sealed).await else { return Ok(false) };
-    let key_strings = KeyStrings::from_ref(app);
-    let refreshed = key_strings.refresh(license, (catalog, product, tier), (&sealed, token), ctx.now).await?;
-    if !matches!(refreshed, RefreshOutcome::Unchanged(..)) {
-        ctx.metrics.count(Metric::Signatures);
-    }
-    Ok(!matches!(refreshed, RefreshOutcome::Regenerated))
+    })
 }
 
 fn check_tier(catalog: &Catalog, license: &License) -> Finding {
@@ -239,16 +312,16 @@ fn check_tier(catalog: &Catalog, license: &License) -> Finding {
 }
 
 /// Checks that the customer's pointer to the current license key names this key or one that was issued later.
-async fn check_customer_pointer(app: &AppState, catalog: &Catalog, license: &License) -> Result<Finding, Problem> {
+async fn check_customer_pointer(table: &Table, catalog: &Catalog, license: &License) -> Result<Finding, StoreError> {
     let code = "customer_pointer";
     let product = license.product_id;
-    let Some(current) = app.table.current_license(license.customer_id, product).await? else {
+    let Some(current) = table.current_license(license.customer_id, product).await? else {
         return Ok(finding(code, false, "the customer has no current license key for this product"));
     };
     if current == license.id {
         return Ok(finding(code, true, "this is the customer's current license key for the product"));
     }
-    let Some(other) = app.table.license(current).await? else {
+    let Some(other) = table.license(current).await? else {
         return Ok(finding(code, false, "the customer's current license key does not exist"));
     };
     let is_sibling = other.customer_id == license.customer_id && other.product_id == product;

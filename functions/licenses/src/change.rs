@@ -3,14 +3,13 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    AppState,
     auth::Caller,
     domain::{
         Actor, Catalog, Code, EventType, FieldError, License, LicenseId, Scope, TierId, ValidationErrors,
         catalog::check_seats, license::StateConflict,
     },
     http::{
-        PathId, Problem, RequestContext, StrictJson, WithEtag,
+        PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson,
         extractors::nullable,
         resources::LicenseResource,
         responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
@@ -19,7 +18,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::transition::{Decision, apply};
+use crate::transition::{Decision, TransitionError, apply, license_replay};
 
 /// Request to change a license key. Requires at least one of the fields.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -67,35 +66,37 @@ shared::error_responses! {
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
     body: Result<StrictJson<Request>, Problem>,
-) -> Result<WithEtag<LicenseResource>, Problem> {
+) -> Result<StoredResponse, Problem> {
     caller.require(Scope::LicensesWrite)?;
     let StrictJson(request) = body?;
-    Ok(WithEtag(change(&app.table, id, &request, &caller.actor(), &ctx).await?))
+    let replay = license_replay(&ctx);
+    replay.response(&change(&table, id, &request, &caller.actor(), &ctx, &replay).await?)
 }
 
 /// Changes the tier, the seat limit or both.
 ///
 /// # Errors
 ///
-/// `invalid_value`, `tier_of_other_product`, or `state_conflict` if the license key is revoked or superseded, or if
-/// more seats are in use than the new limit allows.
+/// [`TransitionError::Invalid`] if the new tier does not exist or belongs to another product; [`TransitionError::State`]
+/// if the license key is revoked or superseded, or if more seats are in use than the new limit allows.
 pub async fn change(
     table: &Table,
     id: LicenseId,
     request: &Request,
     actor: &Actor,
     ctx: &RequestContext,
-) -> Result<LicenseResource, Problem> {
+    replay: &Replay<'_, License>,
+) -> Result<License, TransitionError> {
     check(request)?;
     let catalog = table.catalog().await?.catalog;
-    let read = table.license(id).await?.ok_or_else(Problem::not_found)?;
+    let read = table.license(id).await?.ok_or(TransitionError::NotFound)?;
     check_seats_in_use(table, &read, apply_change(&catalog, request, read.clone())?.max_users).await?;
-    apply(table, id, EventType::Changed, (actor, ctx), |read| {
+    apply(table, id, EventType::Changed, (actor, ctx), replay, |read| {
         let from = serde_json::json!({ "tier_id": read.tier_id, "max_users": read.max_users });
         let next = apply_change(&catalog, request, read)?;
         let data = serde_json::json!({ "from": from, "tier_id": next.tier_id, "max_users": next.max_users });
@@ -112,16 +113,16 @@ fn check(request: &Request) -> Result<(), ValidationErrors> {
     errors.into_result()
 }
 
-fn apply_change(catalog: &Catalog, request: &Request, read: License) -> Result<License, Problem> {
+fn apply_change(catalog: &Catalog, request: &Request, read: License) -> Result<License, TransitionError> {
     let Some(id) = request.tier_id else {
         let (tier_id, max_tenants) = (read.tier_id, read.max_tenants);
         let max_users = request.max_users.unwrap_or(read.max_users);
         return Ok(read.change(tier_id, max_users, max_tenants)?);
     };
-    let at = |code, detail| Problem::from(FieldError::at("/tier_id", code, detail));
+    let at = |code, detail| ValidationErrors::from(FieldError::at("/tier_id", code, detail));
     let tier = catalog.tiers.get(&id).ok_or_else(|| at(Code::InvalidValue, "pricing tier not found"))?;
     if tier.product_id != read.product_id {
-        return Err(at(Code::TierOfOtherProduct, "tier belongs to another product"));
+        return Err(at(Code::TierOfOtherProduct, "tier belongs to another product").into());
     }
     Ok(read.change(id, request.max_users.unwrap_or(tier.max_users), tier.max_tenants)?)
 }
@@ -129,7 +130,7 @@ fn apply_change(catalog: &Catalog, request: &Request, read: License) -> Result<L
 /// Rejects a limit below the number of seats in use, so that the operator can deactivate machines first. The check is
 /// advisory, because seats can be taken concurrently: what enforces the limit is that a seat numbered at or above it
 /// does not count.
-async fn check_seats_in_use(table: &Table, read: &License, max_users: Option<u32>) -> Result<(), Problem> {
+async fn check_seats_in_use(table: &Table, read: &License, max_users: Option<u32>) -> Result<(), TransitionError> {
     let Some(wanted) = max_users else { return Ok(()) };
     if read.max_users.is_some_and(|seats| seats <= wanted) {
         return Ok(());

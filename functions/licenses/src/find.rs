@@ -3,8 +3,7 @@
 
 use shared::{
     domain::{ActivationId, CustomerId, KeyString, LicenseId, Secret},
-    http::Problem,
-    store::Table,
+    store::{StoreError, Table},
 };
 
 /// The result of a search.
@@ -20,7 +19,7 @@ pub enum SearchResult {
 
 /// Finds the item that a text identifies. The text is a secret because it can be a key string, which must not appear in
 /// URLs or logs.
-pub async fn find(table: &Table, text: &Secret) -> Result<SearchResult, Problem> {
+pub async fn find(table: &Table, text: &Secret) -> Result<SearchResult, StoreError> {
     let text = text.expose().trim();
     if let Ok(id) = text.parse::<LicenseId>() {
         return Ok(table

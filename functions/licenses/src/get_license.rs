@@ -2,15 +2,14 @@
 
 use axum::extract::State;
 use shared::{
-    AppState,
     auth::Caller,
-    domain::{LicenseId, Scope},
+    domain::{License, LicenseId, Scope},
     http::{
         PathId, Problem, RequestContext, WithEtag,
         resources::LicenseResource,
         responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
     },
-    store::Table,
+    store::{StoreError, Table},
 };
 
 /// Returns a license key.
@@ -30,18 +29,19 @@ use shared::{
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
 ) -> Result<WithEtag<LicenseResource>, Problem> {
     caller.require(Scope::LicensesRead)?;
-    Ok(WithEtag(get(&app.table, id, &ctx).await?))
+    let (license, seats_used) = get(&table, id).await?.ok_or_else(Problem::not_found)?;
+    Ok(WithEtag(LicenseResource::new(&license, Some(seats_used), ctx.now)))
 }
 
-/// Returns a license key with its number of used seats.
-pub async fn get(table: &Table, id: LicenseId, ctx: &RequestContext) -> Result<LicenseResource, Problem> {
-    let license = table.license(id).await?.ok_or_else(Problem::not_found)?;
+/// Returns a license key and its number of used seats; `None` if it does not exist.
+pub async fn get(table: &Table, id: LicenseId) -> Result<Option<(License, usize)>, StoreError> {
+    let Some(license) = table.license(id).await? else { return Ok(None) };
     let seats_used = table.seats_used(&license).await?;
-    Ok(LicenseResource::new(&license, Some(seats_used), ctx.now))
+    Ok(Some((license, seats_used)))
 }

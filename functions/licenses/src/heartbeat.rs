@@ -1,26 +1,76 @@
 //! The periodic request of an app: extends the lease of its seat and renews its license token. Usually costs one
 //! parallel round trip to DynamoDB and at most one signature.
 
-use axum::extract::{FromRef, State};
-use jiff::{SignedDuration, Timestamp};
+use axum::extract::State;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::{
-    AppState,
-    auth::AppAuthenticator,
+    auth::{AppAuthenticator, AppCredentialError},
     domain::{
-        ActivationId, Catalog, Claims, Code, IdGenerator, LicenseId, SeatStatus, Secret, Tier, TierId,
+        Activation, ActivationId, Catalog, Claims, Code, IdGenerator, LicenseId, NotInCatalogError, Refusal,
+        SeatStatus, Secret, Tier, TierId,
         seat::{lease_end, whole_second},
     },
     http::{
         Metric, Problem, RequestContext, StrictJson,
-        problem::not_in_catalog,
-        resources::numeric_date,
         responses::{JsonBodyErrors, LicenseTokenErrors, ServerErrors, ThrottlingErrors, UnusableLicenseErrors},
     },
-    store::activations::{RenewOutcome, Renewal},
-    tokens::{EncodedToken, InvalidTokenError},
+    store::{
+        StoreError, Table,
+        activations::{RenewOutcome, Renewal},
+        catalog::CatalogCache,
+    },
+    tokens::{EncodedToken, EncryptError, InvalidTokenError, TokenError, Tokens},
 };
 use utoipa::ToSchema;
+
+/// Why a heartbeat renewed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum HeartbeatError {
+    /// The token was not accepted.
+    #[error(transparent)]
+    Credential(#[from] AppCredentialError),
+    /// The token names no license key and activation that exist.
+    #[error(transparent)]
+    InvalidToken(#[from] InvalidTokenError),
+    /// The token belongs to another machine.
+    #[error("the token belongs to another machine")]
+    MachineMismatch,
+    /// The machine holds no seat.
+    #[error("this machine holds no seat: activate it")]
+    NotActivated,
+    /// The license key cannot be used.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The tier of the license key is not in the catalog.
+    #[error(transparent)]
+    NotInCatalog(#[from] NotInCatalogError),
+    /// The new token could not be signed.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The token could not be encrypted.
+    #[error(transparent)]
+    Encrypt(#[from] EncryptError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<HeartbeatError> for Problem {
+    fn from(error: HeartbeatError) -> Self {
+        match error {
+            HeartbeatError::Credential(error) => error.into(),
+            HeartbeatError::InvalidToken(error) => error.into(),
+            HeartbeatError::MachineMismatch => Self::new(Code::MachineMismatch, error.to_string()),
+            HeartbeatError::NotActivated => Self::new(Code::NotActivated, error.to_string()),
+            HeartbeatError::Refused(refusal) => refusal.into(),
+            HeartbeatError::NotInCatalog(error) => error.into(),
+            HeartbeatError::Token(error) => error.into(),
+            HeartbeatError::Encrypt(error) => error.into(),
+            HeartbeatError::Store(error) => error.into(),
+        }
+    }
+}
 
 /// Request to send a heartbeat.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -58,6 +108,18 @@ pub struct Response {
     pub renewed: bool,
 }
 
+impl From<Heartbeat> for Response {
+    fn from(heartbeat: Heartbeat) -> Self {
+        Self {
+            token: heartbeat.token.token.expose().to_owned(),
+            token_type: heartbeat.token.token_type,
+            token_expires_at: heartbeat.token_expires_at,
+            next_heartbeat_at: heartbeat.next_heartbeat_at,
+            renewed: heartbeat.is_renewed,
+        }
+    }
+}
+
 shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: NotActivated MachineMismatch;
@@ -83,25 +145,44 @@ shared::error_responses! {
     ),
 )]
 pub async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(catalog): State<CatalogCache>,
+    State(tokens): State<Tokens>,
+    State(authenticator): State<AppAuthenticator>,
     ctx: RequestContext,
     StrictJson(request): StrictJson<Request>,
 ) -> Result<axum::Json<Response>, Problem> {
-    let response = heartbeat(&app, &request, &ctx).await?;
+    let heartbeat = heartbeat(&table, &catalog, &tokens, &authenticator, &request, &ctx).await?;
     ctx.metrics.count(Metric::Heartbeats);
-    Ok(axum::Json(response))
+    Ok(axum::Json(heartbeat.into()))
+}
+
+/// The license token to use until the next heartbeat.
+#[derive(Debug)]
+pub struct Heartbeat {
+    /// The token, encrypted if the app has a public key.
+    pub token: EncodedToken,
+    /// When the token expires.
+    pub token_expires_at: Timestamp,
+    /// When to send the next heartbeat.
+    pub next_heartbeat_at: Timestamp,
+    /// Whether the token is new. If false, it is the one in the request.
+    pub is_renewed: bool,
 }
 
 /// Extends the lease and renews the token of a live activation.
-///
-/// # Errors
-///
-/// `token_invalid`, `machine_mismatch`, `not_activated`, or the reason why the license key cannot be used.
-pub async fn heartbeat(app: &AppState, request: &Request, ctx: &RequestContext) -> Result<Response, Problem> {
+pub async fn heartbeat(
+    table: &Table,
+    catalog: &CatalogCache,
+    tokens: &Tokens,
+    authenticator: &AppAuthenticator,
+    request: &Request,
+    ctx: &RequestContext,
+) -> Result<Heartbeat, HeartbeatError> {
     let now = ctx.now;
-    let claims = AppAuthenticator::from_ref(app).verify(&request.token, ctx).await?;
+    let claims = authenticator.verify(&request.token, ctx).await?;
     let (license_id, activation_id) = activation_of(&claims, &request.machine_id)?;
-    let cached_catalog = app.catalog.read(&app.table, now).await?;
+    let cached_catalog = catalog.read(table, now).await?;
     let renewal = Renewal {
         id: activation_id,
         generation: claims.generation,
@@ -113,55 +194,47 @@ pub async fn heartbeat(app: &AppState, request: &Request, ctx: &RequestContext) 
     };
     // In parallel: if the license key turns out to be unusable, the update has only extended a lease, which is
     // harmless.
-    let (license, renewed) = tokio::join!(app.table.license(license_id), app.table.renew(&renewal));
+    let (license, renewed) = tokio::join!(table.license(license_id), table.renew(&renewal));
     let license = license?.ok_or(InvalidTokenError)?;
 
-    let catalog =
-        app.catalog.read_containing(&app.table, now, |catalog| catalog.product_and_tier(&license).is_some()).await?;
-    let (product, tier) = catalog.product_and_tier(&license).ok_or_else(|| not_in_catalog(&license))?;
+    let catalog = catalog.read_containing(table, now, |catalog| catalog.product_and_tier(&license).is_some()).await?;
+    let (product, tier) = catalog.product_and_tier(&license).ok_or(NotInCatalogError(license_id))?;
     if let Some(refusal) = license.refusal(product.is_active, claims.generation, now) {
         return Err(refusal.into());
     }
-    let RenewOutcome::Done(activation) = renewed? else { return Err(not_activated()) };
+    let RenewOutcome::Done(activation) = renewed? else { return Err(HeartbeatError::NotActivated) };
     if activation.seat_status(&license) != SeatStatus::Live {
-        return Err(not_activated());
+        return Err(HeartbeatError::NotActivated);
     }
 
     let machine = Some((&activation_id, request.machine_id.as_str()));
     let new_claims =
-        Claims::new(app.issuer(), IdGenerator::new(now).text(), &license, (&catalog, product, tier), machine, now);
+        Claims::new(tokens.issuer(), IdGenerator::new(now).text(), &license, (&catalog, product, tier), machine, now);
+    let heartbeat = |token: &Secret, claims: &Claims, is_renewed| {
+        Ok(Heartbeat {
+            token: EncodedToken::new(activation.public_key.as_ref(), token)?,
+            token_expires_at: claims.expires_at(),
+            next_heartbeat_at: tier.next_heartbeat_at(now),
+            is_renewed,
+        })
+    };
     if is_reusable(&claims, &new_claims, tier, now) {
-        let encoded = EncodedToken::new(activation.public_key.as_ref(), &request.token)?;
-        return Ok(response(&encoded, &claims, tier, now, false));
+        return heartbeat(&request.token, &claims, false);
     }
-    // A token is signed only if the written lease covers it. The estimated lease is too short if the tier has changed
-    // since the last token was signed.
-    let required = lease_end(now, tier.token_ttl_seconds, tier.grace_period_seconds);
-    if activation.lease_expires_at < required {
-        let extension = Renewal { lease_expires_at: required, ..renewal };
-        if app.table.renew(&extension).await? == RenewOutcome::NotLive {
-            return Err(not_activated());
-        }
-    }
-    let token = ctx.sign(&app.tokens, &new_claims).await?;
-    let encoded = EncodedToken::new(activation.public_key.as_ref(), &token)?;
-    Ok(response(&encoded, &new_claims, tier, now, true))
+    cover_new_token(table, renewal, &activation, tier).await?;
+    heartbeat(&ctx.sign(tokens, &new_claims).await?, &new_claims, true)
 }
 
 /// Returns the license and the activation that a token names, after checking that it names this machine. Does no I/O.
-fn activation_of(claims: &Claims, machine_id: &str) -> Result<(LicenseId, ActivationId), Problem> {
-    let Some(activation) = &claims.activation else { return Err(not_activated()) };
+fn activation_of(claims: &Claims, machine_id: &str) -> Result<(LicenseId, ActivationId), HeartbeatError> {
+    let Some(activation) = &claims.activation else { return Err(HeartbeatError::NotActivated) };
     if activation.machine_id != machine_id {
-        return Err(Problem::new(Code::MachineMismatch, "the token belongs to another machine"));
+        return Err(HeartbeatError::MachineMismatch);
     }
     match (claims.sub.parse(), activation.id.parse::<ActivationId>()) {
         (Ok(license), Ok(id)) if id.license == license => Ok((license, id)),
         _ => Err(InvalidTokenError.into()),
     }
-}
-
-fn not_activated() -> Problem {
-    Problem::new(Code::NotActivated, "this machine holds no seat: activate it")
 }
 
 /// Estimates the end of the lease that the next token needs, from the last token and the cached catalog.
@@ -173,19 +246,26 @@ fn estimate_lease_end(catalog: &Catalog, claims: &Claims, now: Timestamp) -> Tim
     }
 }
 
+/// Extends the lease if it ends before a new token: a token is signed only if the written lease covers it. The estimated
+/// lease is too short if the tier has changed since the last token was signed.
+async fn cover_new_token(
+    table: &Table,
+    renewal: Renewal<'_>,
+    activation: &Activation,
+    tier: &Tier,
+) -> Result<(), HeartbeatError> {
+    let required = lease_end(renewal.at, tier.token_ttl_seconds, tier.grace_period_seconds);
+    if activation.lease_expires_at >= required {
+        return Ok(());
+    }
+    match table.renew(&Renewal { lease_expires_at: required, ..renewal }).await? {
+        RenewOutcome::Done(_) => Ok(()),
+        RenewOutcome::NotLive => Err(HeartbeatError::NotActivated),
+    }
+}
+
 /// Returns whether the sent token can be reused: it is recent, and a new one would have the same content.
 fn is_reusable(sent: &Claims, new: &Claims, tier: &Tier, now: Timestamp) -> bool {
     let age = whole_second(now) - sent.iat;
     age < i64::from(tier.renew_after()) && whole_second(now) < sent.exp && sent.has_same_content(new)
-}
-
-fn response(encoded: &EncodedToken, claims: &Claims, tier: &Tier, now: Timestamp, renewed: bool) -> Response {
-    let interval = SignedDuration::from_secs(i64::from(tier.heartbeat_interval_seconds));
-    Response {
-        token: encoded.token.expose().to_owned(),
-        token_type: encoded.token_type,
-        token_expires_at: numeric_date(claims.exp),
-        next_heartbeat_at: now.checked_add(interval).unwrap_or(Timestamp::MAX),
-        renewed,
-    }
 }

@@ -1,28 +1,55 @@
 //! Issues a license key. Only this response shows the key string and the token to the operator.
 
-use axum::extract::{FromRef, State};
+use axum::extract::State;
 use jiff::Timestamp;
 use serde::Deserialize;
 use shared::{
-    AppState,
     auth::Caller,
     domain::{
-        Actor, Code, CustomerId, EventType, FieldError, IdGenerator, KeyString, License, LicenseId, Product, Scope,
-        State as LicenseState, Tier, TierId, ValidationErrors, catalog::check_seats,
+        Actor, Catalog, Code, CustomerId, Event, EventType, FieldError, IdGenerator, KeyString, License, LicenseId,
+        Product, Scope, State as LicenseState, Tier, TierId, ValidationErrors, catalog::check_seats,
     },
     http::{
-        Created, Metric, Problem, RequestContext, StrictJson,
+        CompletionError, Metric, Problem, Replay, RequestContext, StoredResponse, StrictJson,
         extractors::{nullable, nullable_time},
-        resources::{IssuedResource, LicenseResource},
+        resources::IssuedResource,
         responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
     store::{
         Backoff, StoreError, Table,
         license_writes::{IssueOutcome, NewLicense, SupersededLicense},
     },
-    tokens::{KeyStrings, NewKeyString},
+    tokens::{IssuedLicense, KeyStringError, KeyStrings},
 };
 use utoipa::ToSchema;
+
+/// Why a license key was not issued.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The request has invalid values.
+    #[error(transparent)]
+    Invalid(#[from] ValidationErrors),
+    /// The key string could not be signed or sealed.
+    #[error(transparent)]
+    KeyString(#[from] KeyStringError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The response could not be stored for replays.
+    #[error(transparent)]
+    Completion(#[from] CompletionError),
+}
+
+impl From<IssueError> for Problem {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Invalid(errors) => errors.into(),
+            IssueError::KeyString(error) => error.into(),
+            IssueError::Store(error) => error.into(),
+            IssueError::Completion(error) => error.into(),
+        }
+    }
+}
 
 /// Request to issue a license key.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -61,37 +88,33 @@ pub struct Request {
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(key_strings): State<KeyStrings>,
     caller: Caller,
     ctx: RequestContext,
     body: Result<StrictJson<Request>, Problem>,
-) -> Result<Created<IssuedResource>, Problem> {
+) -> Result<StoredResponse, Problem> {
     caller.require(Scope::LicensesWrite)?;
     let StrictJson(request) = body?;
-    let body = issue(&app, &request, &caller.actor(), &ctx).await?;
-    Ok(Created { location: body.path(), body })
+    let replay = ctx.idempotency.replay(|issued| {
+        let body = IssuedResource::new(issued, ctx.now);
+        StoredResponse::created(body.path(), &body)
+    });
+    replay.response(&issue(&table, &key_strings, &request, &caller.actor(), &ctx, &replay).await?)
 }
 
 /// Issues a license key and supersedes the one that it replaces, in one transaction.
 pub async fn issue(
-    app: &AppState,
+    table: &Table,
+    key_strings: &KeyStrings,
     request: &Request,
     actor: &Actor,
     ctx: &RequestContext,
-) -> Result<IssuedResource, Problem> {
+    replay: &Replay<'_, IssuedLicense>,
+) -> Result<IssuedLicense, IssueError> {
     check(request, ctx.now)?;
-    let read = app.table.catalog().await?;
-    let missing = |pointer: &str, what: &str| FieldError::at(pointer, Code::InvalidValue, format!("{what} not found"));
-    let mut errors = ValidationErrors::default();
-    if app.table.customer(request.customer_id).await?.is_none() {
-        errors.0.push(missing("/customer_id", "customer"));
-    }
-    let Some(tier) = read.catalog.tiers.get(&request.tier_id) else {
-        errors.0.push(missing("/tier_id", "pricing tier"));
-        return Err(errors.into());
-    };
-    errors.into_result()?;
-    let product = read.catalog.products.get(&tier.product_id).ok_or_else(|| missing("/tier_id", "product"))?;
+    let catalog = table.catalog().await?.catalog;
+    let (product, tier) = check_references(table, &catalog, request).await?;
 
     let mut ids = IdGenerator::new(ctx.now);
     let key = KeyString::generate(&product.code, &mut rand::rng());
@@ -101,18 +124,27 @@ pub async fn issue(
         expires_at: request.expires_at.unwrap_or(defaults.expires_at),
         ..defaults
     };
-    let new_key =
-        KeyStrings::from_ref(app).issue(&license, (&read.catalog, product, tier), key, &mut ids, ctx.now).await?;
+    let new_key = key_strings.issue(&license, (&catalog, product, tier), key, &mut ids, ctx.now).await?;
     ctx.metrics.count(Metric::Signatures);
-    let response = IssuedResource::new(
-        new_key.key.expose(),
-        LicenseResource::new(&license, None, ctx.now),
-        &new_key.token,
-        &new_key.claims,
-    );
-    write(app, product, tier, &license, &new_key, &response, &mut ids, actor, ctx).await?;
+    let issued = IssuedLicense::new(license, &new_key);
+    let id = issued.license.id;
+    let data = serde_json::json!({ "tier": tier.code, "customer_id": issued.license.customer_id });
+    let event = ctx.event(&mut ids, EventType::Issued, id, actor, data);
+    let new = NewLicense {
+        license: &issued.license,
+        key: &new_key.key,
+        sealed: new_key.sealed,
+        event: &event,
+        current: None,
+        supersedes: None,
+        claims_tier: false,
+        completion: replay.completion(&issued).await?,
+    };
+    let superseded =
+        |old| ctx.event(&mut ids, EventType::Superseded, old, actor, serde_json::json!({ "superseded_by": id }));
+    write(table, product, &new, superseded).await?;
     ctx.metrics.count(Metric::Issued);
-    Ok(response)
+    Ok(issued)
 }
 
 fn check(request: &Request, now: Timestamp) -> Result<(), ValidationErrors> {
@@ -123,44 +155,47 @@ fn check(request: &Request, now: Timestamp) -> Result<(), ValidationErrors> {
     errors.into_result()
 }
 
-#[expect(clippy::too_many_arguments, reason = "all arguments are part of one transaction")]
+/// Returns the product and the tier, after checking that they and the customer exist.
+async fn check_references<'a>(
+    table: &Table,
+    catalog: &'a Catalog,
+    request: &Request,
+) -> Result<(&'a Product, &'a Tier), IssueError> {
+    let missing = |pointer: &str, what: &str| FieldError::at(pointer, Code::InvalidValue, format!("{what} not found"));
+    let mut errors = ValidationErrors::default();
+    if table.customer(request.customer_id).await?.is_none() {
+        errors.0.push(missing("/customer_id", "customer"));
+    }
+    let Some(tier) = catalog.tiers.get(&request.tier_id) else {
+        errors.0.push(missing("/tier_id", "pricing tier"));
+        return Err(errors.into());
+    };
+    errors.into_result()?;
+    let product = catalog.products.get(&tier.product_id);
+    let product = product.ok_or_else(|| ValidationErrors::from(missing("/tier_id", "product")))?;
+    Ok((product, tier))
+}
+
+/// Writes the license key, and supersedes the customer's current one if the product allows only one. `superseded`
+/// creates the event of the superseded license key.
 async fn write(
-    app: &AppState,
+    table: &Table,
     product: &Product,
-    tier: &Tier,
-    license: &License,
-    new_key: &NewKeyString,
-    response: &IssuedResource,
-    ids: &mut IdGenerator,
-    actor: &Actor,
-    ctx: &RequestContext,
-) -> Result<(), Problem> {
-    let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id });
-    let event = ctx.event(ids, EventType::Issued, license.id, actor, data);
-    let completion = ctx.idempotency.created(response.path(), response).await?;
+    new: &NewLicense<'_>,
+    mut superseded: impl FnMut(LicenseId) -> Event,
+) -> Result<(), StoreError> {
     let mut backoff = Backoff::default();
     loop {
-        let current = app.table.current_license(license.customer_id, product.id).await?;
-        let old = if product.one_key_per_customer { find_superseded(&app.table, current).await? } else { None };
-        let superseded = old.map(|old| {
-            let data = serde_json::json!({ "superseded_by": license.id });
-            (old, ctx.event(ids, EventType::Superseded, old, actor, data))
+        let current = table.current_license(new.license.customer_id, product.id).await?;
+        let old = if product.one_key_per_customer { find_superseded(table, current).await? } else { None };
+        let event = old.map(&mut superseded);
+        let supersedes = event.as_ref().map(|event| SupersededLicense {
+            license: event.license_id,
+            event,
+            only_if_expired_at: None,
         });
-        let issue = NewLicense {
-            license,
-            key: &new_key.key,
-            sealed: new_key.sealed.clone(),
-            event: &event,
-            current,
-            supersedes: superseded.as_ref().map(|(old, event)| SupersededLicense {
-                license: *old,
-                event,
-                only_if_expired_at: None,
-            }),
-            claims_tier: false,
-            completion: completion.clone(),
-        };
-        if app.table.issue(&issue).await? == IssueOutcome::Done {
+        let (sealed, completion) = (new.sealed.clone(), new.completion.clone());
+        if table.issue(&NewLicense { current, supersedes, sealed, completion, ..*new }).await? == IssueOutcome::Done {
             return Ok(());
         }
         backoff.retry().await?;

@@ -2,14 +2,16 @@
 
 use axum::extract::State;
 use shared::{
-    AppState,
     auth::Caller,
     domain::{Event, LicenseId, Scope},
     http::{
         ListQuery, ListResponse, NoFilter, PaginationParams, PathId, Problem, RequestContext,
         responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, PaginationErrors, ServerErrors},
     },
-    store::{Table, pagination::PageRequest},
+    store::{
+        Table,
+        pagination::{ListError, Page, PageRequest},
+    },
 };
 
 /// Lists the events of a license key.
@@ -31,13 +33,13 @@ use shared::{
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub(crate) async fn of_license(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     PathId(id): PathId<LicenseId>,
     list: Result<ListQuery<NoFilter>, Problem>,
 ) -> Result<ListResponse<Event>, Problem> {
     caller.require(Scope::LicensesRead)?;
-    events_of(&app.table, id, &list?.paging).await
+    Ok(events_of(&table, id, &list?.paging).await?.ok_or_else(Problem::not_found)?.into())
 }
 
 /// Lists the events of all license keys.
@@ -58,27 +60,19 @@ pub(crate) async fn of_license(
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub(crate) async fn of_all(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     ctx: RequestContext,
     list: Result<ListQuery<NoFilter>, Problem>,
 ) -> Result<ListResponse<Event>, Problem> {
     caller.require(Scope::LicensesRead)?;
-    all_events(&app.table, &list?.paging, &ctx).await
+    Ok(table.all_events(&list?.paging, ctx.now).await?.into())
 }
 
-/// Returns a page of the events of a license key, newest first.
-pub async fn events_of(table: &Table, id: LicenseId, paging: &PageRequest) -> Result<ListResponse<Event>, Problem> {
-    table.license(id).await?.ok_or_else(Problem::not_found)?;
-    Ok(table.events_of(id, paging).await?.into())
-}
-
-/// Returns a page of the events of all license keys, newest first. A page can have fewer items than the limit, or none,
-/// and still have a cursor: each request reads a limited number of days.
-pub async fn all_events(
-    table: &Table,
-    paging: &PageRequest,
-    ctx: &RequestContext,
-) -> Result<ListResponse<Event>, Problem> {
-    Ok(table.all_events(paging, ctx.now).await?.into())
+/// Returns a page of the events of a license key, newest first; `None` if the license key does not exist.
+pub async fn events_of(table: &Table, id: LicenseId, paging: &PageRequest) -> Result<Option<Page<Event>>, ListError> {
+    if table.license(id).await?.is_none() {
+        return Ok(None);
+    }
+    table.events_of(id, paging).await.map(Some)
 }

@@ -1,10 +1,8 @@
 //! Lists license keys.
 
 use axum::extract::State;
-use jiff::Timestamp;
 use serde::Deserialize;
 use shared::{
-    AppState,
     auth::Caller,
     domain::{CustomerId, ProductId, Scope, Status},
     http::{
@@ -12,7 +10,7 @@ use shared::{
         resources::LicenseResource,
         responses::{AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors},
     },
-    store::{Table, licenses::LicenseFilter, pagination::PageRequest},
+    store::{Table, licenses::LicenseFilter},
 };
 use utoipa::IntoParams;
 
@@ -46,25 +44,15 @@ pub struct ListLicensesFilter {
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     ctx: RequestContext,
     query: Result<ListQuery<ListLicensesFilter>, Problem>,
 ) -> Result<ListResponse<LicenseResource>, Problem> {
     caller.require(Scope::LicensesRead)?;
     let ListQuery { filter, paging } = query?;
-    list(&app.table, &filter.into(), ctx.now, &paging).await
-}
-
-/// Returns a page of license keys, newest first, without counting their seats.
-pub async fn list(
-    table: &Table,
-    filter: &LicenseFilter,
-    now: Timestamp,
-    paging: &PageRequest,
-) -> Result<ListResponse<LicenseResource>, Problem> {
-    let page = table.licenses(filter, now, paging).await?;
-    Ok(page.map(|license| LicenseResource::new(&license, None, now)).into())
+    let page = table.licenses(&filter.into(), ctx.now, &paging).await?;
+    Ok(page.map(|license| LicenseResource::new(&license, None, ctx.now)).into())
 }
 
 impl From<ListLicensesFilter> for LicenseFilter {

@@ -1,23 +1,57 @@
 //! Regenerates the key string of a license key. The previous key string, its tokens and its seats become invalid: every
 //! machine must activate again with the new key string.
 
-use axum::extract::{FromRef, State};
+use axum::extract::State;
 use shared::{
-    AppState,
     auth::Caller,
-    domain::{Actor, EventType, IdGenerator, KeyString, LicenseId, Scope},
+    domain::{Actor, EventType, IdGenerator, KeyString, LicenseId, NotInCatalogError, Scope, license::StateConflict},
     http::{
-        Metric, NoBody, PathId, Problem, RequestContext, WithEtag,
-        problem::not_in_catalog,
-        resources::{IssuedResource, LicenseResource},
+        CompletionError, Metric, NoBody, PathId, Problem, Replay, RequestContext, StoredResponse,
+        resources::IssuedResource,
         responses::{AuthenticationErrors, AuthorizationErrors, EmptyBodyErrors, NotFoundErrors, ServerErrors},
     },
     store::{
-        Backoff,
+        Backoff, StoreError, Table,
         license_writes::{Regeneration, TransitionOutcome},
     },
-    tokens::KeyStrings,
+    tokens::{IssuedLicense, KeyStringError, KeyStrings},
 };
+
+/// Why a key string was not regenerated.
+#[derive(Debug, thiserror::Error)]
+pub enum RegenerateError {
+    /// The license key does not exist.
+    #[error("license key not found")]
+    NotFound,
+    /// The state of the license key does not allow it.
+    #[error(transparent)]
+    State(#[from] StateConflict),
+    /// The tier of the license key is not in the catalog.
+    #[error(transparent)]
+    NotInCatalog(#[from] NotInCatalogError),
+    /// The new key string could not be signed or sealed.
+    #[error(transparent)]
+    KeyString(#[from] KeyStringError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The response could not be stored for replays.
+    #[error(transparent)]
+    Completion(#[from] CompletionError),
+}
+
+impl From<RegenerateError> for Problem {
+    fn from(error: RegenerateError) -> Self {
+        match error {
+            RegenerateError::NotFound => Self::not_found(),
+            RegenerateError::State(conflict) => conflict.into(),
+            RegenerateError::NotInCatalog(error) => error.into(),
+            RegenerateError::KeyString(error) => error.into(),
+            RegenerateError::Store(error) => error.into(),
+            RegenerateError::Completion(error) => error.into(),
+        }
+    }
+}
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
@@ -45,53 +79,55 @@ shared::error_responses! {
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(key_strings): State<KeyStrings>,
     caller: Caller,
     ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
     body: Result<NoBody, Problem>,
-) -> Result<WithEtag<IssuedResource>, Problem> {
+) -> Result<StoredResponse, Problem> {
     caller.require(Scope::LicensesWrite)?;
     body?;
-    Ok(WithEtag(regenerate(&app, id, &caller.actor(), &ctx).await?))
+    let replay = ctx.idempotency.replay(|issued| StoredResponse::ok(&IssuedResource::new(issued, ctx.now)));
+    replay.response(&regenerate(&table, &key_strings, id, &caller.actor(), &ctx, &replay).await?)
 }
 
 /// Generates a new key string, signs and seals its token, and increments the generation of the license.
 ///
 /// # Errors
 ///
-/// `state_conflict` unless the license key is active and unexpired.
+/// [`RegenerateError::State`] unless the license key is active and unexpired.
 pub async fn regenerate(
-    app: &AppState,
+    table: &Table,
+    key_strings: &KeyStrings,
     id: LicenseId,
     actor: &Actor,
     ctx: &RequestContext,
-) -> Result<IssuedResource, Problem> {
-    let catalog = app.table.catalog().await?.catalog;
+    replay: &Replay<'_, IssuedLicense>,
+) -> Result<IssuedLicense, RegenerateError> {
+    let catalog = table.catalog().await?.catalog;
     let mut ids = IdGenerator::new(ctx.now);
     let mut backoff = Backoff::default();
     loop {
-        let read = app.table.license(id).await?.ok_or_else(Problem::not_found)?;
-        let (product, tier) = catalog.product_and_tier(&read).ok_or_else(|| not_in_catalog(&read))?;
+        let read = table.license(id).await?.ok_or(RegenerateError::NotFound)?;
+        let (product, tier) = catalog.product_and_tier(&read).ok_or(NotInCatalogError(id))?;
         let key = KeyString::generate(&product.code, &mut rand::rng());
         let license = read.regenerate(key.hint().to_owned(), ctx.now)?;
-        let new_key =
-            KeyStrings::from_ref(app).issue(&license, (&catalog, product, tier), key, &mut ids, ctx.now).await?;
+        let new_key = key_strings.issue(&license, (&catalog, product, tier), key, &mut ids, ctx.now).await?;
         ctx.metrics.count(Metric::Signatures);
         let data = serde_json::json!({ "generation": license.generation });
         let event = ctx.event(&mut ids, EventType::Regenerated, id, actor, data);
-        let resource = LicenseResource::new(&license, None, ctx.now);
-        let response = IssuedResource::new(new_key.key.expose(), resource, &new_key.token, &new_key.claims);
+        let issued = IssuedLicense::new(license, &new_key);
         let regeneration = Regeneration {
-            license: &license,
+            license: &issued.license,
             key: &new_key.key,
             sealed: new_key.sealed,
             event: &event,
             now: ctx.now,
-            completion: ctx.idempotency.ok(&response).await?,
+            completion: replay.completion(&issued).await?,
         };
-        if app.table.regenerate(&regeneration).await? == TransitionOutcome::Done {
-            return Ok(response);
+        if table.regenerate(&regeneration).await? == TransitionOutcome::Done {
+            return Ok(issued);
         }
         backoff.retry().await?;
     }

@@ -3,11 +3,10 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    AppState,
     auth::Caller,
-    domain::{Actor, EventType, LicenseId, Scope, ValidationErrors},
+    domain::{Actor, EventType, License, LicenseId, Scope},
     http::{
-        PathId, Problem, RequestContext, StrictJson, WithEtag,
+        PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson,
         resources::LicenseResource,
         responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
     },
@@ -15,7 +14,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::transition::{Decision, apply};
+use crate::transition::{Decision, TransitionError, apply, check_reason, license_replay};
 
 /// Request to reinstate a license key.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -52,34 +51,35 @@ shared::error_responses! {
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
     body: Result<StrictJson<Request>, Problem>,
-) -> Result<WithEtag<LicenseResource>, Problem> {
+) -> Result<StoredResponse, Problem> {
     caller.require(Scope::LicensesWrite)?;
     let StrictJson(request) = body?;
-    Ok(WithEtag(reinstate(&app.table, id, &request, &caller.actor(), &ctx).await?))
+    let reason = request.reason.as_deref();
+    check_reason(reason)?;
+    let replay = license_replay(&ctx);
+    replay.response(&reinstate(&table, id, reason, &caller.actor(), &ctx, &replay).await?)
 }
 
 /// Reinstates a suspended license key.
 ///
 /// # Errors
 ///
-/// `state_conflict` unless the license key is suspended.
+/// [`TransitionError::State`] unless the license key is suspended.
 pub async fn reinstate(
     table: &Table,
     id: LicenseId,
-    request: &Request,
+    reason: Option<&str>,
     actor: &Actor,
     ctx: &RequestContext,
-) -> Result<LicenseResource, Problem> {
-    let mut errors = ValidationErrors::default();
-    errors.check_text("/reason", request.reason.as_deref(), 500);
-    errors.into_result()?;
-    apply(table, id, EventType::Reinstated, (actor, ctx), |read| {
-        let data = serde_json::json!({ "reason": request.reason });
+    replay: &Replay<'_, License>,
+) -> Result<License, TransitionError> {
+    apply(table, id, EventType::Reinstated, (actor, ctx), replay, |read| {
+        let data = serde_json::json!({ "reason": reason });
         Ok(Decision { next: read.reinstate()?, transition: Transition::Reinstate, data })
     })
     .await

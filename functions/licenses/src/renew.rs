@@ -4,13 +4,14 @@ use axum::extract::State;
 use jiff::Timestamp;
 use serde::Deserialize;
 use shared::{
-    AppState,
     auth::Caller,
-    domain::{Actor, BillingPeriod, EventType, License, LicenseId, Scope, ValidationErrors, license::StateConflict},
+    domain::{
+        Actor, BillingPeriod, EventType, License, LicenseId, NotInCatalogError, Scope, ValidationErrors,
+        license::StateConflict,
+    },
     http::{
-        PathId, Problem, RequestContext, StrictJson, WithEtag,
+        PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson,
         extractors::nullable_time,
-        problem::not_in_catalog,
         resources::LicenseResource,
         responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
     },
@@ -18,7 +19,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::transition::{Decision, apply};
+use crate::transition::{Decision, TransitionError, apply, license_replay};
 
 /// Request to renew a license key.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -65,40 +66,41 @@ shared::error_responses! {
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
     body: Result<StrictJson<Request>, Problem>,
-) -> Result<WithEtag<LicenseResource>, Problem> {
+) -> Result<StoredResponse, Problem> {
     caller.require(Scope::LicensesWrite)?;
     let StrictJson(request) = body?;
-    Ok(WithEtag(renew(&app.table, id, &request, &caller.actor(), &ctx).await?))
+    let replay = license_replay(&ctx);
+    replay.response(&renew(&table, id, &request, &caller.actor(), &ctx, &replay).await?)
 }
 
 /// Sets the expiry of a license key to a given time, or extends it by one billing period of its tier.
 ///
 /// # Errors
 ///
-/// `invalid_value` for an expiry in the past; `state_conflict` if the license key is revoked or superseded, or if it
-/// cannot be extended by a billing period.
+/// [`TransitionError::Invalid`] for an expiry in the past; [`TransitionError::State`] if the license key is revoked or
+/// superseded, or if it cannot be extended by a billing period.
 pub async fn renew(
     table: &Table,
     id: LicenseId,
     request: &Request,
     actor: &Actor,
     ctx: &RequestContext,
-) -> Result<LicenseResource, Problem> {
+    replay: &Replay<'_, License>,
+) -> Result<License, TransitionError> {
     let mut errors = ValidationErrors::default();
     errors.check(request.expires_at.flatten().is_none_or(|end| end > ctx.now), "/expires_at", "must be in the future");
     errors.into_result()?;
     let catalog = table.catalog().await?.catalog;
-    apply(table, id, EventType::Renewed, (actor, ctx), |read| {
+    apply(table, id, EventType::Renewed, (actor, ctx), replay, |read| {
         let (end, transition) = if let Some(end) = request.expires_at {
             (end, Transition::Renew)
         } else {
-            let tier = catalog.tiers.get(&read.tier_id);
-            let tier = tier.ok_or_else(|| not_in_catalog(&read))?;
+            let tier = catalog.tiers.get(&read.tier_id).ok_or(NotInCatalogError(id))?;
             (Some(next_end(&read, tier.billing_period, ctx.now)?), Transition::RenewByPeriod)
         };
         let from = read.expires_at;

@@ -3,17 +3,42 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    AppState,
     auth::Caller,
-    domain::{Actor, EventType, IdGenerator, LicenseId, Scope, State as LicenseState, ValidationErrors},
+    domain::{Actor, EventType, IdGenerator, License, LicenseId, Scope, State as LicenseState},
     http::{
-        PathId, Problem, RequestContext, StrictJson, WithEtag,
+        CompletionError, PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson,
         resources::LicenseResource,
         responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
     },
-    store::{Backoff, Table, license_writes::RevokeOutcome},
+    store::{Backoff, StoreError, Table, license_writes::RevokeOutcome},
 };
 use utoipa::ToSchema;
+
+use crate::transition::{check_reason, license_replay};
+
+/// Why a license key was not revoked.
+#[derive(Debug, thiserror::Error)]
+pub enum RevokeError {
+    /// The license key does not exist.
+    #[error("license key not found")]
+    NotFound,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The response could not be stored for replays.
+    #[error(transparent)]
+    Completion(#[from] CompletionError),
+}
+
+impl From<RevokeError> for Problem {
+    fn from(error: RevokeError) -> Self {
+        match error {
+            RevokeError::NotFound => Self::not_found(),
+            RevokeError::Store(error) => error.into(),
+            RevokeError::Completion(error) => error.into(),
+        }
+    }
+}
 
 /// Request to revoke a license key.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -45,18 +70,18 @@ pub struct Request {
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
     body: Result<StrictJson<Request>, Problem>,
-) -> Result<WithEtag<LicenseResource>, Problem> {
+) -> Result<StoredResponse, Problem> {
     caller.require(Scope::LicensesWrite)?;
     let StrictJson(request) = body?;
-    let mut errors = ValidationErrors::default();
-    errors.check_text("/reason", request.reason.as_deref(), 500);
-    errors.into_result()?;
-    Ok(WithEtag(revoke(&app.table, id, request.reason.as_deref(), &caller.actor(), &ctx).await?))
+    let reason = request.reason.as_deref();
+    check_reason(reason)?;
+    let replay = license_replay(&ctx);
+    replay.response(&revoke(&table, id, reason, &caller.actor(), &ctx, &replay).await?)
 }
 
 /// Revokes a license key in any state.
@@ -66,23 +91,23 @@ pub async fn revoke(
     reason: Option<&str>,
     actor: &Actor,
     ctx: &RequestContext,
-) -> Result<LicenseResource, Problem> {
+    replay: &Replay<'_, License>,
+) -> Result<License, RevokeError> {
     let mut ids = IdGenerator::new(ctx.now);
     let mut backoff = Backoff::default();
     loop {
-        let read = table.license(id).await?.ok_or_else(Problem::not_found)?;
+        let read = table.license(id).await?.ok_or(RevokeError::NotFound)?;
         if matches!(read.state, LicenseState::Revoked { .. }) {
-            return Ok(LicenseResource::new(&read, None, ctx.now));
+            return Ok(read);
         }
         let event = ctx.event(&mut ids, EventType::Revoked, id, actor, serde_json::json!({ "reason": reason }));
         let revoked = read.clone().revoke(ctx.now, reason.map(str::to_owned));
-        let response = LicenseResource::new(&revoked, None, ctx.now);
-        let completion = ctx.idempotency.ok(&response).await?;
+        let completion = replay.completion(&revoked).await?;
         match table.revoke(&read, ctx.now, reason, &event, completion.as_ref()).await? {
-            RevokeOutcome::Done => return Ok(response),
-            RevokeOutcome::AlreadyRevoked(license) => return Ok(LicenseResource::new(&license, None, ctx.now)),
+            RevokeOutcome::Done => return Ok(revoked),
+            RevokeOutcome::AlreadyRevoked(license) => return Ok(*license),
             RevokeOutcome::Conflict => backoff.retry().await?,
-            RevokeOutcome::NotFound => return Err(Problem::not_found()),
+            RevokeOutcome::NotFound => return Err(RevokeError::NotFound),
         }
     }
 }

@@ -1,13 +1,51 @@
-//! The common part of suspending, reinstating, renewing and changing a license key.
+//! The common part of revoking, suspending, reinstating, renewing and changing a license key.
 
 use shared::{
-    domain::{Actor, EventType, IdGenerator, License, LicenseId},
-    http::{Problem, RequestContext, resources::LicenseResource},
+    domain::{
+        Actor, EventType, IdGenerator, License, LicenseId, NotInCatalogError, ValidationErrors, license::StateConflict,
+    },
+    http::{CompletionError, Problem, Replay, RequestContext, StoredResponse, resources::LicenseResource},
     store::{
-        Backoff, Table,
+        Backoff, StoreError, Table,
         license_writes::{Transition, TransitionOutcome},
     },
 };
+
+/// Why a license key was not suspended, reinstated, renewed or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TransitionError {
+    /// The license key does not exist.
+    #[error("license key not found")]
+    NotFound,
+    /// The request has invalid values.
+    #[error(transparent)]
+    Invalid(#[from] ValidationErrors),
+    /// The state of the license key does not allow the transition.
+    #[error(transparent)]
+    State(#[from] StateConflict),
+    /// The tier of the license key is not in the catalog.
+    #[error(transparent)]
+    NotInCatalog(#[from] NotInCatalogError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The response could not be stored for replays.
+    #[error(transparent)]
+    Completion(#[from] CompletionError),
+}
+
+impl From<TransitionError> for Problem {
+    fn from(error: TransitionError) -> Self {
+        match error {
+            TransitionError::NotFound => Self::not_found(),
+            TransitionError::Invalid(errors) => errors.into(),
+            TransitionError::State(conflict) => conflict.into(),
+            TransitionError::NotInCatalog(error) => error.into(),
+            TransitionError::Store(error) => error.into(),
+            TransitionError::Completion(error) => error.into(),
+        }
+    }
+}
 
 /// A transition and its result, decided from the license that was read.
 pub(crate) struct Decision {
@@ -19,25 +57,37 @@ pub(crate) struct Decision {
 }
 
 /// Reads a license, decides on a transition, and writes it on condition that the license is unchanged. Retries if it
-/// was changed concurrently.
+/// was changed concurrently. Returns the license after the transition.
 pub(crate) async fn apply(
     table: &Table,
     id: LicenseId,
     kind: EventType,
     (actor, ctx): (&Actor, &RequestContext),
-    decide: impl Fn(License) -> Result<Decision, Problem>,
-) -> Result<LicenseResource, Problem> {
+    replay: &Replay<'_, License>,
+    decide: impl Fn(License) -> Result<Decision, TransitionError>,
+) -> Result<License, TransitionError> {
     let mut ids = IdGenerator::new(ctx.now);
     let mut backoff = Backoff::default();
     loop {
-        let read = table.license(id).await?.ok_or_else(Problem::not_found)?;
+        let read = table.license(id).await?.ok_or(TransitionError::NotFound)?;
         let Decision { next, transition, data } = decide(read.clone())?;
         let event = ctx.event(&mut ids, kind, id, actor, data);
-        let response = LicenseResource::new(&next, None, ctx.now);
-        let completion = ctx.idempotency.ok(&response).await?;
+        let completion = replay.completion(&next).await?;
         if table.transition(transition, (&read, &next), &event, completion.as_ref()).await? == TransitionOutcome::Done {
-            return Ok(response);
+            return Ok(next);
         }
         backoff.retry().await?;
     }
+}
+
+/// Composes the response to the new state of a license key.
+pub(crate) fn license_replay(ctx: &RequestContext) -> Replay<'_, License> {
+    ctx.idempotency.replay(|license| StoredResponse::ok(&LicenseResource::new(license, None, ctx.now)))
+}
+
+/// Checks the reason of a transition.
+pub(crate) fn check_reason(reason: Option<&str>) -> Result<(), ValidationErrors> {
+    let mut errors = ValidationErrors::default();
+    errors.check_text("/reason", reason, 500);
+    errors.into_result()
 }

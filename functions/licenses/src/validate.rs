@@ -1,10 +1,12 @@
 //! Validates a license key or a token. The response is 200 whatever the result. The endpoint only reads.
 
-use axum::extract::{FromRef, State};
+use std::sync::Arc;
+
+use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::{
-    AppState,
+    app::Settings,
     auth::{AppAuthenticator, AppCredential, AppCredentialError},
     domain::{
         Activation, ActivationId, Catalog, Claims, License, MachineHash, Refusal, SeatStatus, Secret, ValidationErrors,
@@ -15,8 +17,33 @@ use shared::{
         resources::LicenseResource,
         responses::{JsonBodyErrors, ServerErrors, ThrottlingErrors},
     },
+    store::{StoreError, Table, catalog::CatalogCache},
 };
 use utoipa::ToSchema;
+
+/// Why a license key or a token was not validated.
+#[derive(Debug, thiserror::Error)]
+pub enum ValidateError {
+    /// The request has invalid values.
+    #[error(transparent)]
+    Invalid(#[from] ValidationErrors),
+    /// The license key or the token could not be read.
+    #[error(transparent)]
+    Credential(#[from] AppCredentialError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<ValidateError> for Problem {
+    fn from(error: ValidateError) -> Self {
+        match error {
+            ValidateError::Invalid(errors) => errors.into(),
+            ValidateError::Credential(error) => error.into(),
+            ValidateError::Store(error) => error.into(),
+        }
+    }
+}
 
 /// Request to validate a license key or a license token.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -55,6 +82,19 @@ pub struct Response {
     /// The claims of the token; null without a token with a valid signature.
     #[schema(required)]
     pub claims: Option<Claims>,
+}
+
+impl Response {
+    fn new(validation: Validation, now: Timestamp) -> Self {
+        let Validation { verdict, license, claims } = validation;
+        Self {
+            valid: verdict == Verdict::Valid,
+            code: verdict,
+            detail: verdict.detail().to_owned(),
+            license: license.map(|license| LicenseResource::new(&license, None, now).without_customer()),
+            claims,
+        }
+    }
 }
 
 /// Result codes, in the order in which they are checked.
@@ -148,44 +188,64 @@ impl From<Refusal> for Verdict {
     ),
 )]
 pub async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(catalog): State<CatalogCache>,
+    State(authenticator): State<AppAuthenticator>,
+    State(settings): State<Arc<Settings>>,
     ctx: RequestContext,
     StrictJson(request): StrictJson<Request>,
 ) -> Result<axum::Json<Response>, Problem> {
-    validate(&app, &request, &ctx).await.map(axum::Json)
+    let validation = validate(&table, &catalog, &authenticator, settings.clock_margin, &request, &ctx).await?;
+    Ok(axum::Json(Response::new(validation, ctx.now)))
 }
 
-/// Returns the first reason why a license key or a token is not valid, or `Verdict::Valid`.
-pub async fn validate(app: &AppState, request: &Request, ctx: &RequestContext) -> Result<Response, Problem> {
+/// The result of a validation.
+#[derive(Debug)]
+pub struct Validation {
+    /// `Valid`, or the first reason why the license is not valid.
+    pub verdict: Verdict,
+    /// The license, if it was found.
+    pub license: Option<License>,
+    /// The claims of a token with a valid signature.
+    pub claims: Option<Claims>,
+}
+
+/// Validates a license key or a token.
+pub async fn validate(
+    table: &Table,
+    catalog: &CatalogCache,
+    authenticator: &AppAuthenticator,
+    clock_margin: SignedDuration,
+    request: &Request,
+    ctx: &RequestContext,
+) -> Result<Validation, ValidateError> {
     let (license_key, token) = (request.license_key.as_ref(), request.token.as_ref());
     let mut errors = ValidationErrors::default();
     AppCredential::check(&mut errors, license_key, token);
     errors.into_result()?;
-    let credential = match AppAuthenticator::from_ref(app).authenticate(license_key, token, ctx).await {
+    let without_license = |verdict| Ok(Validation { verdict, license: None, claims: None });
+    let credential = match authenticator.authenticate(license_key, token, ctx).await {
         Ok(credential) => credential,
-        Err(AppCredentialError::NotFound) => return Ok(response(Verdict::NotFound, None, None)),
+        Err(AppCredentialError::NotFound) => return without_license(Verdict::NotFound),
         Err(AppCredentialError::Token(_) | AppCredentialError::Condemned) => {
-            return Ok(response(Verdict::TokenInvalid, None, None));
+            return without_license(Verdict::TokenInvalid);
         }
         Err(error) => return Err(error.into()),
     };
     let target = target_machine(&credential, request.machine_id.as_deref());
-    let (license, activation) = tokio::join!(app.table.license(credential.license_id), async {
+    let (license, activation) = tokio::join!(table.license(credential.license_id), async {
         match target {
-            Some((machine, _)) => app.table.activation(credential.license_id, machine).await,
+            Some((machine, _)) => table.activation(credential.license_id, machine).await,
             None => Ok(None),
         }
     });
-    let Some(license) = license? else { return Ok(response(Verdict::NotFound, None, None)) };
-    let catalog = app
-        .catalog
-        .read_containing(&app.table, ctx.now, |catalog| catalog.products.contains_key(&license.product_id))
-        .await?;
+    let Some(license) = license? else { return without_license(Verdict::NotFound) };
+    let catalog =
+        catalog.read_containing(table, ctx.now, |catalog| catalog.products.contains_key(&license.product_id)).await?;
     let activation = activation?.filter(|found| target.is_some_and(|(_, id)| id.is_none_or(|id| id == found.id)));
-    let validation = Validation { request, credential: &credential, now: ctx.now, margin: app.settings.clock_margin };
-    let verdict = validation.verdict(&catalog, &license, activation.as_ref());
-    let resource = LicenseResource::new(&license, None, ctx.now).without_customer();
-    Ok(response(verdict, Some(resource), credential.claims))
+    let check = Check { request, credential: &credential, now: ctx.now, clock_margin };
+    let verdict = check.verdict(&catalog, &license, activation.as_ref());
+    Ok(Validation { verdict, license: Some(license), claims: credential.claims })
 }
 
 /// Returns the machine whose activation is checked, and the id of the activation if a token names it.
@@ -199,14 +259,14 @@ fn target_machine(credential: &AppCredential, machine_id: Option<&str>) -> Optio
     }
 }
 
-struct Validation<'a> {
+struct Check<'a> {
     request: &'a Request,
     credential: &'a AppCredential,
     now: Timestamp,
-    margin: SignedDuration,
+    clock_margin: SignedDuration,
 }
 
-impl Validation<'_> {
+impl Check<'_> {
     /// Checks the reasons in the documented order; the first that applies is returned.
     fn verdict(&self, catalog: &Catalog, license: &License, activation: Option<&Activation>) -> Verdict {
         let product = catalog.products.get(&license.product_id);
@@ -232,10 +292,6 @@ impl Validation<'_> {
         if self.request.machine_id.as_ref().is_some_and(other) {
             return Verdict::MachineMismatch;
         }
-        if live.is_lapsed(self.margin, self.now) { Verdict::HeartbeatLapsed } else { Verdict::Valid }
+        if live.is_lapsed(self.clock_margin, self.now) { Verdict::HeartbeatLapsed } else { Verdict::Valid }
     }
-}
-
-fn response(code: Verdict, license: Option<LicenseResource>, claims: Option<Claims>) -> Response {
-    Response { valid: code == Verdict::Valid, code, detail: code.detail().to_owned(), license, claims }
 }

@@ -1,20 +1,24 @@
 //! Lists the license keys of the signed-in customer with their activations.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use futures_util::future::try_join_all;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use shared::{
-    AppState,
+    app::Settings,
     auth::{AuthenticatedUser, User},
-    domain::License,
+    domain::{Activation, License},
     http::{
         ListQuery, ListResponse, NoFilter, PaginationParams, Problem, RequestContext,
         resources::{ActivationResource, LicenseResource},
         responses::{AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors},
     },
     store::{
+        Table,
         licenses::LicenseFilter,
-        pagination::{Page, PageRequest},
+        pagination::{ListError, Page, PageRequest},
     },
 };
 use utoipa::ToSchema;
@@ -29,6 +33,18 @@ pub struct OwnLicense {
     /// Whether there are more activations than the list contains.
     #[schema(example = false)]
     pub has_more_activations: bool,
+}
+
+impl OwnLicense {
+    fn new(own: &LicenseWithActivations, clock_margin: SignedDuration, now: Timestamp) -> Self {
+        let LicenseWithActivations { license, activations } = own;
+        let resource = |activation| ActivationResource::new(activation, license, clock_margin, now);
+        Self {
+            license: LicenseResource::new(license, None, now),
+            activations: activations.items.iter().map(resource).collect(),
+            has_more_activations: activations.next.is_some(),
+        }
+    }
 }
 
 /// Lists the license keys of the signed-in customer.
@@ -49,42 +65,44 @@ pub struct OwnLicense {
     security(("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(settings): State<Arc<Settings>>,
     AuthenticatedUser(user): AuthenticatedUser,
     ctx: RequestContext,
     list: Result<ListQuery<NoFilter>, Problem>,
 ) -> Result<ListResponse<OwnLicense>, Problem> {
-    own_licenses(&app, &user, &list?.paging, &ctx).await
+    let page = own_licenses(&table, &user, &list?.paging, ctx.now).await?;
+    Ok(page.map(|own| OwnLicense::new(&own, settings.clock_margin, ctx.now)).into())
 }
 
 /// The maximum number of activations per license key.
 const MAX_ACTIVATIONS: usize = 100;
 
-/// Returns a page of the user's license keys; an empty page if the user is not a customer.
-pub async fn own_licenses(
-    app: &AppState,
-    user: &User,
-    paging: &PageRequest,
-    ctx: &RequestContext,
-) -> Result<ListResponse<OwnLicense>, Problem> {
-    let Some(found) = app.table.customer_by_subject(&user.key()).await? else {
-        return Ok(Page { items: Vec::new(), next: None }.into());
-    };
-    let filter = LicenseFilter { customer_id: Some(found.customer.id), ..LicenseFilter::default() };
-    let page = app.table.licenses(&filter, ctx.now, paging).await?;
-    let items = try_join_all(page.items.iter().map(|license| with_activations(app, license, ctx))).await?;
-    Ok(Page { items, next: page.next }.into())
+/// A license key and the first page of its activations.
+#[derive(Debug)]
+pub struct LicenseWithActivations {
+    /// The license key.
+    pub license: License,
+    /// At most 100 activations.
+    pub activations: Page<Activation>,
 }
 
-async fn with_activations(app: &AppState, license: &License, ctx: &RequestContext) -> Result<OwnLicense, Problem> {
-    let paging = PageRequest { limit: MAX_ACTIVATIONS, cursor: None, key: app.secrets.cached().cursor_key() };
-    let page = app.table.activations(license, &paging).await?;
-    let margin = app.settings.clock_margin;
-    let resource = |activation| ActivationResource::new(activation, license, margin, ctx.now);
-    let activations: Vec<_> = page.items.iter().map(resource).collect();
-    Ok(OwnLicense {
-        license: LicenseResource::new(license, None, ctx.now),
-        activations,
-        has_more_activations: page.next.is_some(),
-    })
+/// Returns a page of the user's license keys; an empty page if the user is not a customer.
+pub async fn own_licenses(
+    table: &Table,
+    user: &User,
+    paging: &PageRequest,
+    now: Timestamp,
+) -> Result<Page<LicenseWithActivations>, ListError> {
+    let Some(found) = table.customer_by_subject(&user.key()).await? else {
+        return Ok(Page { items: Vec::new(), next: None });
+    };
+    let filter = LicenseFilter { customer_id: Some(found.customer.id), ..LicenseFilter::default() };
+    let Page { items, next } = table.licenses(&filter, now, paging).await?;
+    let first_page = PageRequest { limit: MAX_ACTIVATIONS, cursor: None, key: paging.key.clone() };
+    let with_activations = async |license| {
+        let activations = table.activations(&license, &first_page).await?;
+        Ok::<_, ListError>(LicenseWithActivations { license, activations })
+    };
+    Ok(Page { items: try_join_all(items.into_iter().map(with_activations)).await?, next })
 }

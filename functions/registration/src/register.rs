@@ -1,25 +1,57 @@
 //! Registers the signed-in user as a customer. Idempotent.
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse, Response as HttpResponse},
-};
+use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    AppState,
-    auth::{AuthenticatedUser, User},
+    auth::{AuthenticatedUser, Oidc, User, oidc::OidcError},
     domain::{Code, Customer, FieldError, IdGenerator, ValidationErrors},
     http::{
-        Created, Problem, RequestContext, StrictJson, WithEtag,
+        CompletionError, Problem, Replay, RequestContext, StoredResponse, StrictJson,
         responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
     store::{
-        Backoff,
+        Backoff, StoreError, Table,
         customers::{RegisterOutcome, VersionedCustomer},
     },
 };
 use utoipa::ToSchema;
+
+/// Why a user was not registered.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// The request or the user's profile has invalid values.
+    #[error(transparent)]
+    Invalid(#[from] ValidationErrors),
+    /// A customer has the email address, and the user cannot be linked to it.
+    #[error("another customer has this email address")]
+    EmailTaken,
+    /// The identity provider has not verified the email address. An unverified address must not block the registration
+    /// of its owner, because each address belongs to one customer.
+    #[error("email address not verified: verify it with the identity provider, then sign in again")]
+    EmailUnverified,
+    /// The identity provider did not return the user's profile.
+    #[error(transparent)]
+    Profile(#[from] OidcError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The response could not be stored for replays.
+    #[error(transparent)]
+    Completion(#[from] CompletionError),
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Invalid(errors) => errors.into(),
+            RegisterError::EmailTaken => Self::new(Code::EmailTaken, error.to_string()),
+            RegisterError::EmailUnverified => Self::new(Code::Forbidden, error.to_string()),
+            RegisterError::Profile(error) => error.into(),
+            RegisterError::Store(error) => error.into(),
+            RegisterError::Completion(error) => error.into(),
+        }
+    }
+}
 
 /// Request to register as a customer. The email address comes from the identity provider.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -60,84 +92,78 @@ shared::error_responses! {
     security(("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(oidc): State<Option<Oidc>>,
     AuthenticatedUser(user): AuthenticatedUser,
     ctx: RequestContext,
     body: Result<StrictJson<Request>, Problem>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<StoredResponse, Problem> {
     let StrictJson(request) = body?;
-    let (status, customer) = register(&app, user, &request, &ctx).await?;
-    Ok(match status {
-        StatusCode::CREATED => Created { location: path_of(&customer), body: customer }.into_response(),
-        _ => WithEtag(customer).into_response(),
-    })
+    let replay = ctx.idempotency.replay(|Registration { customer, is_new }| {
+        if *is_new {
+            StoredResponse::created(format!("/api/v1.0/customers/{}", customer.id), customer)
+        } else {
+            StoredResponse::ok(customer)
+        }
+    });
+    replay.response(&register(&table, oidc.as_ref(), user, &request, &ctx, &replay).await?)
 }
 
-/// Returns the customer of a user, creating or linking it if necessary. The status is 201 for a new customer, otherwise
-/// 200. Concurrent registrations of a user return the same customer.
-///
-/// # Errors
-///
-/// `email_taken`, `forbidden` for an unverified email address, or `invalid_value` if the identity provider has no
-/// usable name or address.
+/// The customer of a user.
+#[derive(Debug)]
+pub struct Registration {
+    /// The customer.
+    pub customer: Customer,
+    /// Whether the customer is new. If false, the user was or is now linked to it.
+    pub is_new: bool,
+}
+
+/// Returns the customer of a user, creating or linking it if necessary. Concurrent registrations of a user return the
+/// same customer.
 pub async fn register(
-    app: &AppState,
+    table: &Table,
+    oidc: Option<&Oidc>,
     user: User,
     request: &Request,
     ctx: &RequestContext,
-) -> Result<(StatusCode, Customer), Problem> {
+    replay: &Replay<'_, Registration>,
+) -> Result<Registration, RegisterError> {
     let subject = user.key();
-    if let Some(known) = app.table.customer_by_subject(&subject).await? {
-        return Ok((StatusCode::OK, known.customer));
+    let existing = |customer| Registration { customer, is_new: false };
+    if let Some(known) = table.customer_by_subject(&subject).await? {
+        return Ok(existing(known.customer));
     }
-    let user = complete(app, user, ctx).await?;
+    // Adds the email address and the name from the userinfo endpoint if the token does not contain them.
+    let user = match oidc {
+        Some(oidc) => oidc.complete_profile(user, ctx.now).await?,
+        None => user,
+    };
     let new = new_customer(&user, request, ctx)?;
     let mut backoff = Backoff::default();
     loop {
         // The address is read before the subject: a concurrent registration of this user writes both at once, so if it
         // has taken the address, the subject is found too.
-        let owner = app.table.customer_by_email(&new.email).await?;
-        if let Some(known) = app.table.customer_by_subject(&subject).await? {
-            return Ok((StatusCode::OK, known.customer));
+        let owner = table.customer_by_email(&new.email).await?;
+        if let Some(known) = table.customer_by_subject(&subject).await? {
+            return Ok(existing(known.customer));
         }
-        let (status, written, customer) = if let Some(found) = owner {
-            link(app, &user, found, ctx).await?
+        let (written, registration) = if let Some(found) = owner {
+            link(table, &user, found, ctx, replay).await?
         } else if !user.email_verified {
-            return Err(unverified());
+            return Err(RegisterError::EmailUnverified);
         } else {
-            let completion = ctx.idempotency.created(path_of(&new), &new).await?;
-            let written = app.table.register(&new, &subject, completion.as_ref()).await?;
-            (StatusCode::CREATED, written, new.clone())
+            let registration = Registration { customer: new.clone(), is_new: true };
+            let completion = replay.completion(&registration).await?;
+            (table.register(&new, &subject, completion.as_ref()).await?, registration)
         };
         if written == RegisterOutcome::Done {
-            return Ok((status, customer));
+            return Ok(registration);
         }
         backoff.retry().await?;
     }
 }
 
-fn path_of(customer: &Customer) -> String {
-    format!("/api/v1.0/customers/{}", customer.id)
-}
-
-/// The error for an email address that the identity provider has not verified. An unverified address must not block the
-/// registration of its owner, because each address belongs to one customer.
-fn unverified() -> Problem {
-    Problem::new(
-        Code::Forbidden,
-        "email address not verified: verify it with the identity provider, then sign in again",
-    )
-}
-
-/// Adds the email address and the name from the userinfo endpoint if the token does not contain them.
-async fn complete(app: &AppState, user: User, ctx: &RequestContext) -> Result<User, Problem> {
-    match &app.oidc {
-        Some(oidc) => Ok(oidc.complete_profile(user, ctx.now).await?),
-        None => Ok(user),
-    }
-}
-
-fn new_customer(user: &User, request: &Request, ctx: &RequestContext) -> Result<Customer, Problem> {
+fn new_customer(user: &User, request: &Request, ctx: &RequestContext) -> Result<Customer, ValidationErrors> {
     let Some(email) = user.email.clone() else {
         let detail = "no email address in the token or in the userinfo response of the identity provider";
         return Err(FieldError::parameter("Authorization", Code::InvalidValue, detail).into());
@@ -166,16 +192,18 @@ fn new_customer(user: &User, request: &Request, ctx: &RequestContext) -> Result<
 /// Links the user to the customer that has the email address. Requires a verified address and a customer without a
 /// user.
 async fn link(
-    app: &AppState,
+    table: &Table,
     user: &User,
     found: VersionedCustomer,
     ctx: &RequestContext,
-) -> Result<(StatusCode, RegisterOutcome, Customer), Problem> {
+    replay: &Replay<'_, Registration>,
+) -> Result<(RegisterOutcome, Registration), RegisterError> {
     if !user.email_verified || found.customer.subject.is_some() {
-        return Err(Problem::new(Code::EmailTaken, "another customer has this email address"));
+        return Err(RegisterError::EmailTaken);
     }
     let customer = Customer { subject: Some(user.subject.clone()), updated_at: ctx.now, ..found.customer.clone() };
-    let completion = ctx.idempotency.ok(&customer).await?;
-    let written = app.table.link_subject(&found, &customer, &user.key(), completion.as_ref()).await?;
-    Ok((StatusCode::OK, written, customer))
+    let registration = Registration { customer, is_new: false };
+    let completion = replay.completion(&registration).await?;
+    let written = table.link_subject(&found, &registration.customer, &user.key(), completion.as_ref()).await?;
+    Ok((written, registration))
 }

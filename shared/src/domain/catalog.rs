@@ -9,7 +9,7 @@ mod token_size;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{Span, Timestamp, ToSpan, tz::TimeZone};
+use jiff::{SignedDuration, Span, Timestamp, ToSpan, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -183,6 +183,12 @@ impl Tier {
     /// Returns the age, in seconds, from which a heartbeat issues a new token.
     pub fn renew_after(&self) -> u32 {
         self.renew_after_seconds.unwrap_or(self.heartbeat_interval_seconds / 2)
+    }
+
+    /// Returns when an app that has received a token at `now` sends its next heartbeat.
+    pub fn next_heartbeat_at(&self, now: Timestamp) -> Timestamp {
+        let interval = SignedDuration::from_secs(i64::from(self.heartbeat_interval_seconds));
+        now.checked_add(interval).unwrap_or(Timestamp::MAX)
     }
 }
 

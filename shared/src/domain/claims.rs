@@ -117,6 +117,11 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// Returns when the token expires.
+    pub fn expires_at(&self) -> Timestamp {
+        Timestamp::from_second(self.exp).unwrap_or(Timestamp::MAX)
+    }
+
     /// Creates the claims of a token that is issued at `now`, with or without an activation.
     pub fn new(
         issuer: &str,

@@ -257,6 +257,11 @@ impl License {
     }
 }
 
+/// The product or the tier of a license key is not in the catalog. Neither can be deleted, so the data is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the tier of license {0} is not in the catalog")]
+pub struct NotInCatalogError(pub LicenseId);
+
 impl Catalog {
     /// Returns the product and the tier of a license key.
     pub fn product_and_tier(&self, license: &License) -> Option<(&Product, &Tier)> {

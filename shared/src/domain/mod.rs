@@ -31,7 +31,7 @@ pub use id::{ApiKeyId, CustomerId, EventId, FeatureId, Id, IdGenerator, LicenseI
 pub use jiff::Timestamp;
 pub use jwk::Jwk;
 pub use key_string::KeyString;
-pub use license::{License, Refusal, State, Status};
+pub use license::{License, NotInCatalogError, Refusal, State, Status};
 pub use sealing::SealingContext;
 pub use seat::{Activation, ActivationId, MachineHash, SeatStatus};
 pub use secret::Secret;

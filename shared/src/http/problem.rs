@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::log::LoggedError;
 use crate::{
-    domain::{Code, FieldError, License, Refusal, ValidationErrors, license::StateConflict},
+    domain::{Code, FieldError, NotInCatalogError, Refusal, ValidationErrors, license::StateConflict},
     store::{
         StoreError,
         pagination::ListError,
@@ -219,12 +219,6 @@ pub const fn title(code: Code) -> &'static str {
     }
 }
 
-/// An internal error for a license whose product or tier is not in the catalog. Products and tiers of licenses cannot
-/// be deleted, so this indicates damaged data.
-pub fn not_in_catalog(license: &License) -> Problem {
-    Problem::internal(format!("the tier of license {} is not in the catalog", license.id))
-}
-
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
@@ -292,6 +286,12 @@ impl From<ListError> for Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         Self::new(refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<NotInCatalogError> for Problem {
+    fn from(error: NotInCatalogError) -> Self {
+        Self::internal(error.to_string())
     }
 }
 

@@ -4,9 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{
-    Activation, ActivationId, Claims, CustomerId, License, LicenseId, ProductId, SeatStatus, Secret, State, Status,
-    TierId,
+use crate::{
+    domain::{Activation, ActivationId, CustomerId, License, LicenseId, ProductId, SeatStatus, State, Status, TierId},
+    tokens::IssuedLicense,
 };
 
 /// A license key: the record of what a customer bought, without the secret key string.
@@ -114,14 +114,14 @@ pub struct IssuedResource {
 }
 
 impl IssuedResource {
-    /// Combines a new key string with its license and token.
-    pub fn new(license_key: &str, license: LicenseResource, token: &Secret, claims: &Claims) -> Self {
+    /// Returns the license key as the person who receives it sees it.
+    pub fn new(issued: &IssuedLicense, now: Timestamp) -> Self {
         Self {
-            license_key: license_key.to_owned(),
-            license,
-            token: token.expose().to_owned(),
+            license_key: issued.key.expose().to_owned(),
+            license: LicenseResource::new(&issued.license, None, now),
+            token: issued.token.expose().to_owned(),
             token_type: "JWT",
-            token_expires_at: numeric_date(claims.exp),
+            token_expires_at: issued.claims.expires_at(),
         }
     }
 
@@ -204,9 +204,4 @@ impl ActivationResource {
             status: ActivationStatus::Deactivated,
         }
     }
-}
-
-/// Converts a JWT `NumericDate`, in seconds since 1970, into a timestamp.
-pub fn numeric_date(seconds: i64) -> Timestamp {
-    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }

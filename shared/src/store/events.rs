@@ -34,6 +34,8 @@ impl Table {
     }
 
     /// Reads a page of the events of all license keys, newest first. Reads one day at a time and merges its partitions.
+    /// A page can have fewer items than the limit, or none, and still have a cursor: each request reads a limited number
+    /// of days.
     pub async fn all_events(&self, paging: &PageRequest, now: Timestamp) -> Result<Page<Event>, ListError> {
         let list = "events of all";
         let after = paging.position::<1>(list)?.map(|[ulid]| ulid);

@@ -37,6 +37,27 @@ pub struct NewKeyString {
     pub sealed: SealedValues,
 }
 
+/// A license key with its key string and a token, for the person who receives it.
+#[derive(Debug)]
+pub struct IssuedLicense {
+    /// The license key.
+    pub license: License,
+    /// The key string.
+    pub key: Secret,
+    /// A license token that is not bound to a machine.
+    pub token: Secret,
+    /// The claims of the token.
+    pub claims: Claims,
+}
+
+impl IssuedLicense {
+    /// Combines a license key with its new key string.
+    pub fn new(license: License, new: &NewKeyString) -> Self {
+        let key = Secret::new(new.key.expose().to_owned());
+        Self { license, key, token: new.token.clone(), claims: new.claims.clone() }
+    }
+}
+
 /// The outcome of refreshing a stored token.
 #[derive(Debug)]
 pub enum RefreshOutcome {

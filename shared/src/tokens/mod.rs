@@ -20,7 +20,7 @@ pub mod token;
 pub use jwe::{EncodedToken, EncryptError};
 pub use key_ring_cache::KeyRingCache;
 pub use key_rotator::{KeyRotationError, KeyRotator};
-pub use key_strings::{KeyStringError, KeyStrings, NewKeyString, RefreshOutcome};
+pub use key_strings::{IssuedLicense, KeyStringError, KeyStrings, NewKeyString, RefreshOutcome};
 pub use sealer::{SealError, Sealer};
 pub use signer::{PublicKey, SignError, Signer};
 pub use token::{InvalidTokenError, TokenError, Tokens, UnverifiedToken, VerifyError};

@@ -1,12 +1,12 @@
 //! A license of the signed-in customer: its key string, its machines, and the license file.
 
-use activations::list_activations;
 use axum::{
+    extract::FromRef,
     http::header::{CONTENT_DISPOSITION, CONTENT_TYPE},
     response::{IntoResponse, Redirect, Response},
 };
 use maud::{Markup, html};
-use registration::own_key::{own_key, own_license};
+use registration::own_key::{self, OwnKey};
 use serde_json::json;
 use shared::{
     auth::LicenseAccess,
@@ -15,6 +15,7 @@ use shared::{
         ListQuery, PathId, Problem,
         resources::{ActivationResource, ActivationStatus, LicenseResource},
     },
+    tokens::KeyStrings,
 };
 
 use super::licenses::BASE_PATH;
@@ -22,6 +23,7 @@ use crate::{
     form_data::FormData,
     operator::license_keys::detail::machine_status,
     page_context::{PageContext, PathIds},
+    queries,
     ui::{
         components::{
             Column, NoticeQuery, Tone, banner, copyable, description_list, dialog_button, empty_state, link_button,
@@ -39,18 +41,29 @@ fn path(id: LicenseId) -> String {
     format!("{BASE_PATH}/{id}")
 }
 
+async fn own_license(page: &PageContext, id: LicenseId) -> Result<License, Problem> {
+    let found = own_key::own_license(&page.app.table, &page.session.user(), id).await?;
+    found.ok_or_else(Problem::not_found)
+}
+
+async fn own_key(page: &PageContext, id: LicenseId) -> Result<OwnKey, Problem> {
+    let (table, key_strings) = (&page.app.table, KeyStrings::from_ref(&page.app));
+    let found = own_key::own_key(table, &key_strings, &page.session.user(), id).await?;
+    found.ok_or_else(Problem::not_found)
+}
+
 pub(super) async fn show(
     page: PageContext,
     PathId(id): PathId<LicenseId>,
     query: Result<ListQuery<NoticeQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let ListQuery { filter, paging } = query?;
-    let license = own_license(&page.app, &page.session.user(), id).await?;
+    let license = own_license(&page, id).await?;
     let access = LicenseAccess::Own(license.customer_id);
     let table = &page.app.table;
     let used = async { Ok(table.seats_used(&license).await?) };
     let catalog = async { Ok(page.app.catalog.read(table, page.ctx.now).await?) };
-    let machines = list_activations::list(&page.app, access, id, &paging, &page.ctx);
+    let machines = queries::machines(&page, access, id, &paging);
     let (used, catalog, machines) = tokio::try_join!(used, catalog, machines)?;
     let (product, tier) =
         catalog.product_and_tier(&license).map_or(("License", "–"), |(product, tier)| (&*product.name, &*tier.name));
@@ -150,7 +163,7 @@ fn machine_table(page: &PageContext, license_path: &str, machines: &[ActivationR
 
 /// Shows the key string.
 pub(super) async fn show_key(page: PageContext, PathId(id): PathId<LicenseId>) -> Result<Response, Problem> {
-    let own = own_key(&page.app, &page.session.user(), id).await?;
+    let own = own_key(&page, id).await?;
     let content = html! {
         div.stack {
             @if own.license.refusal(true, own.license.generation, page.ctx.now).is_some() {
@@ -168,7 +181,7 @@ pub(super) async fn show_key(page: PageContext, PathId(id): PathId<LicenseId>) -
 
 /// Downloads the license file: everything that an app needs to activate and to verify tokens offline.
 pub(super) async fn download(page: PageContext, PathId(id): PathId<LicenseId>) -> Result<Response, Problem> {
-    let own = own_key(&page.app, &page.session.user(), id).await?;
+    let own = own_key(&page, id).await?;
     let (catalog, ring) =
         tokio::try_join!(page.app.catalog.read(&page.app.table, page.ctx.now), page.app.table.ring())?;
     let product = catalog.products.get(&own.license.product_id).map_or("license", |product| product.code.as_str());
@@ -202,7 +215,7 @@ async fn own_machine(
     page: &PageContext,
     PathIds(id, activation): MachinePath,
 ) -> Result<(License, Activation), Problem> {
-    let license = own_license(&page.app, &page.session.user(), id).await?;
+    let license = own_license(page, id).await?;
     let found = page.app.table.activation(id, activation.machine).await?;
     Ok((license, found.filter(|found| found.id == activation).ok_or_else(Problem::not_found)?))
 }

@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use registration::own_licenses::{OwnLicense, own_licenses};
+use registration::own_licenses::{LicenseWithActivations, own_licenses};
 use shared::http::{ListQuery, NoFilter, Problem};
 
 use super::{current_customer, welcome};
@@ -24,8 +24,8 @@ pub(super) async fn list(page: PageContext, query: Result<ListQuery<NoFilter>, P
     if current_customer(&page).await?.is_none() {
         return Ok(Redirect::to(welcome::PATH).into_response());
     }
-    let found = own_licenses(&page.app, &page.session.user(), &paging, &page.ctx).await?;
-    let next = found.next_cursor.as_deref().map(|cursor| with_query(BASE_PATH, &[("cursor", cursor)]));
+    let found = own_licenses(&page.app.table, &page.session.user(), &paging, page.ctx.now).await?;
+    let next = found.next.as_deref().map(|cursor| with_query(BASE_PATH, &[("cursor", cursor)]));
     let content = html! {
         @if found.items.is_empty() {
             (empty_state("No licenses yet", "Your licenses and machines appear here.",
@@ -38,7 +38,7 @@ pub(super) async fn list(page: PageContext, query: Result<ListQuery<NoFilter>, P
     Ok(PageLayout::new(NavSection::Licenses, "Your licenses", content).render(&page))
 }
 
-async fn license_table(page: &PageContext, licenses: &[OwnLicense]) -> Result<Markup, Problem> {
+async fn license_table(page: &PageContext, licenses: &[LicenseWithActivations]) -> Result<Markup, Problem> {
     let catalog = page.app.catalog.read(&page.app.table, page.ctx.now).await?;
     let columns = [
         Column::new("Product"),
@@ -48,19 +48,19 @@ async fn license_table(page: &PageContext, licenses: &[OwnLicense]) -> Result<Ma
         Column::new("Last seen"),
         Column::new("Expires"),
     ];
-    let row = |own: &OwnLicense| {
+    let row = |own: &LicenseWithActivations| {
         let license = &own.license;
         let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
         let product = catalog.products.get(&license.product_id).map_or("–", |product| product.name.as_str());
-        let machines = own.activations.len();
-        let last_seen = own.activations.iter().filter_map(|machine| machine.last_heartbeat_at).max();
+        let machines = own.activations.items.len();
+        let last_seen = own.activations.items.iter().map(|machine| machine.last_heartbeat_at).max();
         vec![
             html! { a href={ (BASE_PATH) "/" (license.id) } { (product) } span.subtext { (tier) } },
-            status_badge(license.status),
+            status_badge(license.status(page.ctx.now)),
             html! { code { (license.key_hint) } },
             html! {
                 span {
-                    (machines) @if own.has_more_activations { "+" }
+                    (machines) @if own.activations.next.is_some() { "+" }
                     @match license.max_users {
                         Some(max) => span.muted { " of " (max) },
                         None => span.muted { " (unlimited)" },

@@ -5,7 +5,6 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use licenses::list_licenses;
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::{
@@ -23,6 +22,7 @@ use super::license_table;
 use crate::{
     form_data::FormData,
     page_context::{OperatorContext, PageContext},
+    queries,
     ui::{
         components::{
             Column, NoticeQuery, SortDirection, copyable, description_list, empty_state, link_button, pagination,
@@ -173,7 +173,7 @@ async fn licenses_of(
     paging: &PageRequest,
 ) -> Result<(Vec<LicenseResource>, Option<String>), Problem> {
     let filter = LicenseFilter { customer_id: Some(id), ..LicenseFilter::default() };
-    let found = list_licenses::list(&page.app.table, &filter, page.ctx.now, paging).await?;
+    let found = queries::licenses(page, &filter, paging).await?;
     Ok((found.items, found.next_cursor))
 }
 

@@ -38,8 +38,7 @@ pub(crate) async fn add(app: &AppState, operator: ApiKeyId) -> Result<Demo, Demo
             builder.add_product(product, position).await?;
         }
         for customer in &CUSTOMERS {
-            // Boxed, because the future is large.
-            Box::pin(builder.add_customer(customer)).await?;
+            builder.add_customer(customer).await?;
         }
         let product = builder.product_with_code(PRODUCTS[1].code).await?;
         builder.add_tier(&product, &LAST_TIER, PRODUCTS[1].tiers.len() + 1).await?;

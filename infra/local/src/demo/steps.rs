@@ -1,6 +1,10 @@
 //! The steps that create the demo data. Each step skips what exists.
 
-use activations::activate::{self, activate};
+use activations::{
+    Seats,
+    activate::{self, activate},
+};
+use axum::extract::FromRef;
 use catalog::{
     create_feature::create_feature, create_product::create_product, create_tier::create_tier, resources::TierResource,
 };
@@ -15,12 +19,14 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::{
     AppState,
+    auth::AppAuthenticator,
     domain::{Actor, Customer, License, LicenseId, MachineHash, Product, Secret, State, Timestamp},
-    http::{Idempotency, Problem, RequestContext, RequestMetrics},
+    http::{Idempotency, Problem, Replay, RequestContext, RequestMetrics, StoredResponse},
     store::{
         licenses::LicenseFilter,
         pagination::{ListError, PageRequest},
     },
+    tokens::KeyStrings,
 };
 
 use super::{
@@ -130,7 +136,8 @@ impl DemoBuilder<'_> {
         };
         for (index, license) in plan.licenses.iter().enumerate() {
             let earlier = plan.licenses[..index].iter().filter(|earlier| earlier.product == license.product).count();
-            self.add_license(&customer, license, earlier).await?;
+            // Boxed, because the future is large.
+            Box::pin(self.add_license(&customer, license, earlier)).await?;
         }
         Ok(())
     }
@@ -149,7 +156,9 @@ impl DemoBuilder<'_> {
         }
         if let Some(end) = &plan.revoked {
             let at = context(days_before(self.now, end.days_ago), OPERATOR_IP);
-            revoke(&self.app.table, id, Some(end.reason), &self.actor, &at).await?;
+            revoke(&self.app.table, id, Some(end.reason), &self.actor, &at, &without_replay(&at))
+                .await
+                .map_err(Problem::from)?;
         }
         Ok(())
     }
@@ -175,7 +184,10 @@ impl DemoBuilder<'_> {
             body["expires_at"] = json!(days_before(self.now, -days));
         }
         let at = context(days_before(self.now, plan.issued_days_ago), OPERATOR_IP);
-        Ok(issue(self.app, &request(body)?, &self.actor, &at).await?.license.id)
+        let key_strings = KeyStrings::from_ref(self.app);
+        let replay = without_replay(&at);
+        let issued = issue(&self.app.table, &key_strings, &request(body)?, &self.actor, &at, &replay).await;
+        Ok(issued.map_err(Problem::from)?.license.id)
     }
 
     /// Activates a machine and sends its last heartbeat.
@@ -188,10 +200,14 @@ impl DemoBuilder<'_> {
         let body = json!({ "license_key": key.expose(), "machine_id": plan.id, "machine_name": plan.name });
         let sent: activate::Request = request(body)?;
         let activated_at = context(days_before(self.now, plan.activated_days_ago), plan.ip);
-        let (_, response) = activate(self.app, &sent, &activated_at).await?;
-        let body = json!({ "token": response.token, "machine_id": plan.id });
+        let AppState { table, catalog, tokens, .. } = self.app;
+        let (authenticator, seats) = (AppAuthenticator::from_ref(self.app), Seats::from_ref(self.app));
+        let activated = activate(table, catalog, tokens, &authenticator, &seats, &sent, &activated_at).await;
+        let activated = activated.map_err(Problem::from)?;
+        let body = json!({ "token": activated.token.token.expose(), "machine_id": plan.id });
         let sent: heartbeat::Request = request(body)?;
-        heartbeat(self.app, &sent, &context(minutes_before(self.now, plan.seen_minutes_ago), plan.ip)).await?;
+        let seen_at = context(minutes_before(self.now, plan.seen_minutes_ago), plan.ip);
+        heartbeat(table, catalog, tokens, &authenticator, &sent, &seen_at).await.map_err(Problem::from)?;
         Ok(())
     }
 
@@ -223,6 +239,11 @@ fn context(now: Timestamp, ip: &str) -> RequestContext {
         idempotency: Idempotency::default(),
         metrics: RequestMetrics::default(),
     }
+}
+
+/// Returns the replay of a command that is not called by a request.
+fn without_replay<T>(ctx: &RequestContext) -> Replay<'_, T> {
+    ctx.idempotency.replay(|_| StoredResponse::ok(&()))
 }
 
 /// Deserializes a request body.

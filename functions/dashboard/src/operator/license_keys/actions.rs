@@ -3,7 +3,6 @@
 use std::str::FromStr;
 
 use axum::response::{IntoResponse, Redirect, Response};
-use licenses::get_license;
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 use shared::{
@@ -15,6 +14,7 @@ use super::{BASE_PATH, path};
 use crate::{
     form_data::FormData,
     page_context::{OperatorContext, PageContext, PathIds},
+    queries,
     ui::{
         components::{link_button, secret},
         format,
@@ -241,7 +241,7 @@ impl FromStr for LicenseAction {
 }
 
 async fn read(page: &PageContext, id: LicenseId) -> Result<(LicenseResource, Catalog), Problem> {
-    let license = get_license::get(&page.app.table, id, &page.ctx).await?;
+    let license = queries::license(page, id).await?;
     Ok((license, page.app.table.catalog().await?.catalog))
 }
 

@@ -1,7 +1,6 @@
 //! Audits a license.
 
 use axum::response::Response;
-use licenses::get_license;
 use maud::{Markup, html};
 use serde_json::Value;
 use shared::{
@@ -13,6 +12,7 @@ use super::{BASE_PATH, path};
 use crate::{
     form_data::FormData,
     page_context::OperatorContext,
+    queries,
     ui::{
         components::{Column, Tone, badge, banner, link_button, table},
         forms::{Form, sentence},
@@ -33,7 +33,7 @@ pub(super) async fn confirm(
     OperatorContext(page): OperatorContext,
     PathId(id): PathId<LicenseId>,
 ) -> Result<Response, Problem> {
-    let license = get_license::get(&page.app.table, id, &page.ctx).await?;
+    let license = queries::license(&page, id).await?;
     let license_path = path(id);
     let target = format!("{license_path}/audit");
     let content = html! {

@@ -1,8 +1,7 @@
 //! A license with its machines and its history.
 
-use activations::list_activations;
 use axum::response::{IntoResponse, Redirect, Response};
-use licenses::{get_license, list_events::events_of};
+use licenses::list_events::events_of;
 use maud::{Markup, html};
 use serde_json::json;
 use shared::{
@@ -22,6 +21,7 @@ use crate::{
         customers,
     },
     page_context::{OperatorContext, PageContext, PathIds},
+    queries,
     ui::{
         components::{
             Column, NoticeQuery, Tone, badge, banner, copyable, description_list, destructive_dialog_button,
@@ -48,10 +48,8 @@ pub(super) async fn machines(
     query: Result<ListQuery<NoticeQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let ListQuery { filter, paging } = query?;
-    let (license, machines) = tokio::join!(
-        get_license::get(&page.app.table, id, &page.ctx),
-        list_activations::list(&page.app, LicenseAccess::All, id, &paging, &page.ctx),
-    );
+    let (license, machines) =
+        tokio::join!(queries::license(&page, id), queries::machines(&page, LicenseAccess::All, id, &paging),);
     let (license, machines) = (license?, machines?);
     let customer = read_customer(&page, &license).await?;
     let path = path(id);
@@ -76,13 +74,12 @@ pub(super) async fn history(
     query: Result<ListQuery<NoticeQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let ListQuery { filter, paging } = query?;
-    let (license, events) =
-        tokio::join!(get_license::get(&page.app.table, id, &page.ctx), events_of(&page.app.table, id, &paging));
-    let (license, events) = (license?, events?);
+    let (license, events) = tokio::join!(queries::license(&page, id), events_of(&page.app.table, id, &paging));
+    let (license, events) = (license?, events?.ok_or_else(Problem::not_found)?);
     let customer = read_customer(&page, &license).await?;
     let catalog = page.app.catalog.read(&page.app.table, page.ctx.now).await?;
     let path = format!("{}/history", path(id));
-    let next = events.next_cursor.as_deref().map(|cursor| with_query(&path, &[("cursor", cursor)]));
+    let next = events.next.as_deref().map(|cursor| with_query(&path, &[("cursor", cursor)]));
     let names = ActivityNames {
         catalog: &catalog,
         session: &page.session,

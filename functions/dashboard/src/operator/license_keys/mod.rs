@@ -6,7 +6,6 @@ pub(crate) mod detail;
 mod issue;
 
 use axum::{Router, response::Response, routing::get};
-use licenses::list_licenses;
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::{
@@ -19,6 +18,7 @@ use shared::{
 use super::license_table;
 use crate::{
     page_context::{OperatorContext, PageContext},
+    queries,
     ui::{
         components::{SortDirection, empty_state, link_button, pagination, primary_button},
         inputs::Choice,
@@ -111,7 +111,7 @@ async fn list(
         status: query.status,
         oldest_first,
     };
-    let found = list_licenses::list(&page.app.table, &filter, page.ctx.now, &paging).await?;
+    let found = queries::licenses(&page, &filter, &paging).await?;
     let next = found.next_cursor.as_deref().map(|cursor| query.url(oldest_first, cursor));
     let first = paging.cursor.is_some().then(|| query.url(oldest_first, ""));
     let reversed = query.url(!oldest_first, "");

@@ -1,0 +1,248 @@
+//! One attempt to activate a machine: renews its activation, or finds a seat and takes it.
+
+use axum::extract::FromRef;
+use jiff::{SignedDuration, Timestamp};
+use rand::RngExt;
+use shared::{
+    AppState,
+    domain::{
+        Activation, ActivationId, Actor, ActorKind, EncryptionKey, Event, EventType, IdGenerator, License, MachineHash,
+        SeatStatus, Tier,
+        rate_limit::{ActivationRateLimit, Bucket},
+        seat::{choose_free_seat, lease_end, seat_windows},
+    },
+    http::RequestContext,
+    store::{
+        StoreError, Table,
+        activations::{RenewOutcome, Renewal},
+        rate_limiter::{RateLimitError, RateLimiter},
+        seats::{ActivationOutcome, NewActivation},
+    },
+};
+use tokio::sync::OnceCell;
+
+/// What assigning a seat uses. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Seats {
+    table: Table,
+    rate_limiter: RateLimiter,
+    /// The rate limit of activations for each license key.
+    rate_limit: Option<ActivationRateLimit>,
+    /// A lease lapses this long after its expiry.
+    pub(crate) clock_margin: SignedDuration,
+}
+
+impl FromRef<AppState> for Seats {
+    fn from_ref(app: &AppState) -> Self {
+        Self {
+            table: app.table.clone(),
+            rate_limiter: app.rate_limiter.clone(),
+            rate_limit: app.settings.rate_limits.activations,
+            clock_margin: app.settings.clock_margin,
+        }
+    }
+}
+
+/// The machine, as the app describes it.
+#[derive(Clone, Copy)]
+pub(crate) struct Machine<'a> {
+    pub(crate) hash: MachineHash,
+    pub(crate) id: &'a str,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) public_key: Option<&'a EncryptionKey>,
+}
+
+/// One attempt to activate a machine, based on one read of the license and the catalog.
+pub(crate) struct Attempt<'a> {
+    pub(crate) seats: &'a Seats,
+    pub(crate) ctx: &'a RequestContext,
+    pub(crate) license: &'a License,
+    pub(crate) tier: &'a Tier,
+    pub(crate) machine: Machine<'a>,
+    pub(crate) counted: &'a CountedRateLimits,
+}
+
+/// Records which rate limits of the license key have counted this request. Each counts it once, even if the request
+/// makes several attempts.
+#[derive(Default)]
+pub(crate) struct CountedRateLimits {
+    search: OnceCell<()>,
+    activation: OnceCell<()>,
+}
+
+pub(crate) enum AttemptOutcome {
+    /// A new activation, with a seat if the license key has a seat limit.
+    New(Box<Activation>),
+    /// The machine's existing activation, renewed.
+    Renewed(Box<Activation>),
+    /// Every seat is taken, and no lease has lapsed.
+    Full,
+    /// A concurrent change: try again from the start.
+    Retry,
+}
+
+impl Attempt<'_> {
+    pub(crate) async fn run(&self, found: Option<&Activation>) -> Result<AttemptOutcome, RateLimitError> {
+        match found.map(|found| (found, found.seat_status(self.license))) {
+            Some((found, SeatStatus::Live)) => Ok(self.renew(found).await?),
+            Some((_, SeatStatus::Newer)) => Ok(AttemptOutcome::Retry),
+            Some((previous, SeatStatus::NotLive)) => self.find_seat(Some(previous)).await,
+            None => self.find_seat(None).await,
+        }
+    }
+
+    fn lease_end(&self) -> Timestamp {
+        lease_end(self.ctx.now, self.tier.token_ttl_seconds, self.tier.grace_period_seconds)
+    }
+
+    async fn renew(&self, live: &Activation) -> Result<AttemptOutcome, StoreError> {
+        let renewal = Renewal {
+            id: live.id,
+            generation: self.license.generation,
+            lease_expires_at: self.lease_end(),
+            at: self.ctx.now,
+            ip: &self.ctx.ip,
+            machine_name: self.machine.name,
+            public_key: self.machine.public_key,
+        };
+        Ok(match self.seats.table.renew(&renewal).await? {
+            RenewOutcome::Done(activation) => AttemptOutcome::Renewed(activation),
+            RenewOutcome::NotLive => AttemptOutcome::Retry,
+        })
+    }
+
+    /// Finds a seat for a new activation and takes it. `previous` is the machine's earlier activation, which is no
+    /// longer live.
+    async fn find_seat(&self, previous: Option<&Activation>) -> Result<AttemptOutcome, RateLimitError> {
+        let Some(max_users) = self.license.max_users else { return self.take(None, previous).await };
+        // Counted before the first read of a seat, so that an app that retries in a loop cannot exhaust the read
+        // capacity of the license's partition.
+        self.count_search().await?;
+        let scans = self.seats.rate_limit.and_then(|limit| limit.full_scan_bucket(self.license));
+        if let Some(scans) = &scans {
+            self.seats.rate_limiter.check(scans, self.ctx.now)?;
+        }
+        let windows = seat_windows(max_users, &mut rand::rng());
+        for window in windows {
+            let taken = self.seats.table.taken_seats(self.license, &window).await?;
+            let free = choose_free_seat(&window, &taken, &mut rand::rng());
+            if let Some(number) = free {
+                return self.take(Some(number), previous).await;
+            }
+        }
+        // Every seat number has been read and is taken.
+        let outcome = self.take_over(previous).await?;
+        if let (AttemptOutcome::Full, Some(scans)) = (&outcome, &scans) {
+            // Counted after the scan: this request has its outcome. `check` above rejects later ones before they scan.
+            match self.count(scans).await {
+                Ok(()) | Err(RateLimitError::RateLimitExceeded(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(outcome)
+    }
+
+    async fn count_search(&self) -> Result<(), RateLimitError> {
+        let (limit, ttl) = (self.seats.rate_limit, self.tier.token_ttl_seconds);
+        let bucket = limit.and_then(|limit| limit.search_bucket(self.license, self.machine.hash, ttl));
+        self.count_once(&self.counted.search, bucket).await
+    }
+
+    async fn count_activation(&self) -> Result<(), RateLimitError> {
+        let (limit, ttl) = (self.seats.rate_limit, self.tier.token_ttl_seconds);
+        let bucket = limit.and_then(|limit| limit.activation_bucket(self.license, self.machine.hash, ttl));
+        self.count_once(&self.counted.activation, bucket).await
+    }
+
+    async fn count_once(&self, counted: &OnceCell<()>, bucket: Option<Bucket>) -> Result<(), RateLimitError> {
+        let Some(bucket) = bucket else { return Ok(()) };
+        counted.get_or_try_init(|| self.count(&bucket)).await.copied()
+    }
+
+    async fn count(&self, bucket: &Bucket) -> Result<(), RateLimitError> {
+        self.seats.rate_limiter.count(&self.seats.table, bucket, self.ctx.now).await
+    }
+
+    async fn take(&self, seat: Option<u32>, previous: Option<&Activation>) -> Result<AttemptOutcome, RateLimitError> {
+        self.count_activation().await?;
+        let activation = self.new_activation(seat);
+        let event = self.event(EventType::Activated, &activation, None);
+        let new = NewActivation { activation: &activation, previous, event: &event };
+        Ok(attempt_outcome(self.seats.table.take_free_seat(new).await?))
+    }
+
+    /// Takes over a seat whose lease has lapsed, chosen at random so that concurrent requests rarely choose the same
+    /// one.
+    async fn take_over(&self, previous: Option<&Activation>) -> Result<AttemptOutcome, RateLimitError> {
+        let lapsed_before = self.ctx.now.checked_sub(self.seats.clock_margin).unwrap_or(Timestamp::MIN);
+        let start = MachineHash(rand::rng().random());
+        let lapsed = self.seats.table.sample_lapsed(self.license, lapsed_before, start).await?;
+        if lapsed.is_empty() {
+            return Ok(self.recheck_full().await?);
+        }
+        let lapsed = &lapsed[rand::rng().random_range(0..lapsed.len())];
+        if lapsed.id.machine == self.machine.hash {
+            return Ok(AttemptOutcome::Retry);
+        }
+        self.count_activation().await?;
+        let activation = self.new_activation(lapsed.seat);
+        let event = self.event(EventType::TakenOver, &activation, Some(lapsed));
+        let new = NewActivation { activation: &activation, previous, event: &event };
+        Ok(attempt_outcome(self.seats.table.take_over(new, lapsed, lapsed_before).await?))
+    }
+
+    /// Decides between `Full` and `Retry` after no seat was found. The request is refused only if the license still has
+    /// the generation and seat limit that the attempt was based on, and the machine still has no seat: a concurrent
+    /// request of the same machine may have taken the last one.
+    async fn recheck_full(&self) -> Result<AttemptOutcome, StoreError> {
+        let table = &self.seats.table;
+        let (license, own) =
+            tokio::try_join!(table.license(self.license.id), table.activation(self.license.id, self.machine.hash))?;
+        let is_unchanged = license.is_some_and(|license| {
+            (license.generation, license.max_users) == (self.license.generation, self.license.max_users)
+        });
+        let holds_seat = own.is_some_and(|own| own.seat_status(self.license) == SeatStatus::Live);
+        Ok(if is_unchanged && !holds_seat { AttemptOutcome::Full } else { AttemptOutcome::Retry })
+    }
+
+    fn new_activation(&self, seat: Option<u32>) -> Activation {
+        let now = self.ctx.now;
+        Activation {
+            id: ActivationId::generate(self.license.id, self.machine.hash, &mut rand::rng()),
+            seat,
+            generation: self.license.generation,
+            machine_id: self.machine.id.to_owned(),
+            machine_name: self.machine.name.map(str::to_owned),
+            ip: self.ctx.ip.clone(),
+            last_ip: self.ctx.ip.clone(),
+            activated_at: now,
+            last_heartbeat_at: now,
+            lease_expires_at: self.lease_end(),
+            public_key: self.machine.public_key.cloned(),
+            ended_at: None,
+        }
+    }
+
+    fn event(&self, kind: EventType, activation: &Activation, taken_from: Option<&Activation>) -> Event {
+        let id = activation.id.to_string();
+        let mut data = serde_json::json!({
+            "activation_id": id,
+            "machine_id": activation.machine_id,
+            "machine_name": activation.machine_name,
+            "seat": activation.seat,
+        });
+        if let Some(lapsed) = taken_from {
+            data["taken_from"] =
+                serde_json::json!({ "activation_id": lapsed.id.to_string(), "machine_id": lapsed.machine_id });
+        }
+        let actor = Actor { kind: ActorKind::App, id };
+        self.ctx.event(&mut IdGenerator::new(self.ctx.now), kind, self.license.id, &actor, data)
+    }
+}
+
+fn attempt_outcome(outcome: ActivationOutcome) -> AttemptOutcome {
+    match outcome {
+        ActivationOutcome::Done(activation) => AttemptOutcome::New(activation),
+        ActivationOutcome::Conflict => AttemptOutcome::Retry,
+    }
+}
