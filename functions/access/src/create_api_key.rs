@@ -10,11 +10,7 @@ use shared::{
     domain::{
         ApiKey, ApiKeySecret, Code, IdGenerator, Scope, Scopes, Timestamp, ValidationErrors, api_key::ParseScopeError,
     },
-    http::{
-        Created, Problem, RequestContext, StrictJson,
-        extractors::optional_time,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
-    },
+    http::{Created, Problem, RequestContext, StrictJson, extractors::optional_time},
 };
 use utoipa::ToSchema;
 
@@ -61,10 +57,6 @@ pub struct Response {
     request_body = Request,
     responses(
         (status = 201, description = "The API key and its secret", body = Response, headers(("Location" = String), ("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]

@@ -6,10 +6,7 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{Code, Scope, key_ring::KeyRingConflict},
-    http::{
-        Problem, RequestContext, StrictJson,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
-    },
+    http::{Problem, RequestContext, StrictJson},
     store::{StoreError, key_ring::KeyRingUpdate},
 };
 use utoipa::ToSchema;
@@ -44,10 +41,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The updated key ring", body = SigningKeysResource),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]

@@ -26,9 +26,7 @@ use shared::{
         Metric, Problem, RequestContext, StrictJson,
         problem::not_in_catalog,
         resources::{ActivationResource, numeric_date},
-        responses::{
-            JsonBodyErrors, LicenseTokenErrors, NotFoundErrors, ServerErrors, ThrottlingErrors, UnusableLicenseErrors,
-        },
+        responses::{LicenseTokenErrors, ThrottlingErrors, UnusableLicenseErrors},
     },
     store::{
         Backoff, Table,
@@ -91,7 +89,7 @@ pub struct Response {
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
-    Errors: SeatLimitReached PublicKeyInvalid;
+    Errors: NotFound SeatLimitReached PublicKeyInvalid;
 }
 
 /// Activates a machine.
@@ -116,10 +114,7 @@ shared::error_responses! {
         Errors,
         LicenseTokenErrors,
         UnusableLicenseErrors,
-        NotFoundErrors,
         ThrottlingErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
 )]
 pub async fn handler(

@@ -9,9 +9,7 @@ use shared::{
     http::{
         PathId, Problem, RequestContext, StrictJson,
         resources::{ActivationResource, ActivationStatus},
-        responses::{
-            AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, LicenseTokenErrors, NotFoundErrors, ServerErrors,
-        },
+        responses::LicenseTokenErrors,
     },
     store::{Table, activations::DeactivateOutcome},
 };
@@ -43,12 +41,7 @@ pub struct Request {
     ),
     responses(
         (status = 200, description = "The deactivated activation", body = ActivationResource),
-        AuthenticationErrors,
         LicenseTokenErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security((), ("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]

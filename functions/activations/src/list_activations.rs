@@ -6,11 +6,7 @@ use shared::{
     AppState,
     auth::{Caller, LicenseAccess},
     domain::{Code, FieldError, LicenseId, Scope},
-    http::{
-        ListQuery, ListResponse, PaginationParams, Problem, RequestContext,
-        resources::ActivationResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, PaginationErrors, ServerErrors},
-    },
+    http::{ListQuery, ListResponse, PaginationParams, Problem, RequestContext, resources::ActivationResource},
     store::pagination::PageRequest,
 };
 use utoipa::IntoParams;
@@ -24,6 +20,11 @@ pub struct ListActivationsFilter {
     license_id: Option<LicenseId>,
 }
 
+shared::error_responses! {
+    /// Errors specific to this endpoint.
+    Errors: NotFound;
+}
+
 /// Lists activations.
 #[utoipa::path(
     get,
@@ -31,14 +32,7 @@ pub struct ListActivationsFilter {
     tag = "activations",
     summary = "List the activations of a license key",
     params(ListActivationsFilter, PaginationParams),
-    responses(
-        (status = 200, description = "A page of activations", body = ListResponse<ActivationResource>),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        PaginationErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "A page of activations", body = ListResponse<ActivationResource>), Errors),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(

@@ -9,12 +9,7 @@ use shared::{
         Actor, Catalog, Code, EventType, FieldError, License, LicenseId, Scope, TierId, ValidationErrors,
         catalog::check_seats, license::StateConflict,
     },
-    http::{
-        PathId, Problem, RequestContext, StrictJson, WithEtag,
-        extractors::nullable,
-        resources::LicenseResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, RequestContext, StrictJson, WithEtag, extractors::nullable, resources::LicenseResource},
     store::{Table, license_writes::Transition},
 };
 use utoipa::ToSchema;
@@ -58,11 +53,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]

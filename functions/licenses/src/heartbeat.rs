@@ -15,7 +15,7 @@ use shared::{
         Metric, Problem, RequestContext, StrictJson,
         problem::not_in_catalog,
         resources::numeric_date,
-        responses::{JsonBodyErrors, LicenseTokenErrors, ServerErrors, ThrottlingErrors, UnusableLicenseErrors},
+        responses::{LicenseTokenErrors, ThrottlingErrors, UnusableLicenseErrors},
     },
     store::activations::{RenewOutcome, Renewal},
     tokens::{EncodedToken, InvalidTokenError},
@@ -78,8 +78,6 @@ shared::error_responses! {
         LicenseTokenErrors,
         UnusableLicenseErrors,
         ThrottlingErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
 )]
 pub async fn handler(

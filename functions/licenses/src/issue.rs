@@ -14,7 +14,6 @@ use shared::{
         Created, Metric, Problem, RequestContext, StrictJson,
         extractors::{nullable, nullable_time},
         resources::{IssuedResource, LicenseResource},
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
     key_issuance::{NewKeyString, issue_key_string},
     store::{
@@ -53,10 +52,6 @@ pub struct Request {
     request_body = Request,
     responses(
         (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]

@@ -17,7 +17,6 @@ use shared::{
     http::{
         Created, Metric, Problem, RequestContext, StrictJson, WithEtag,
         resources::{IssuedResource, LicenseResource},
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
     key_issuance::{issue_key_string, open_key_string, refresh_stored_token},
     store::{
@@ -55,10 +54,6 @@ shared::error_responses! {
         (status = 200, description = "The license key that the customer claimed before, if it is active", body = IssuedResource, headers(("ETag" = String))),
         (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("bearer" = [])),
 )]

@@ -10,10 +10,7 @@ use shared::{
     AppState,
     auth::{AuthenticatedUser, User},
     domain::{Code, Customer, FieldError, IdGenerator, ValidationErrors},
-    http::{
-        Created, Problem, RequestContext, StrictJson, WithEtag,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
-    },
+    http::{Created, Problem, RequestContext, StrictJson, WithEtag},
     store::{
         Backoff,
         customers::{RegisterOutcome, VersionedCustomer},
@@ -52,10 +49,6 @@ shared::error_responses! {
         (status = 200, description = "The existing customer that the user is linked to", body = Customer, headers(("ETag" = String))),
         (status = 201, description = "The new customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("bearer" = [])),
 )]

@@ -4,11 +4,7 @@ mod page;
 mod texts;
 
 use axum::{extract::State, response::Response};
-use shared::{
-    AppState,
-    domain::Code,
-    http::{PathId, responses::NotFoundErrors},
-};
+use shared::{AppState, domain::Code, http::PathId};
 
 pub use self::texts::{Explanation, example, explain};
 
@@ -20,7 +16,7 @@ pub use self::texts::{Explanation, example, explain};
     summary = "Get the page of an error code",
     description = "An HTML page that explains the cause and the resolution of an error. The `type` of a problem links to it.",
     params(("code" = Code, Path, description = "The `code` of the problem")),
-    responses((status = 200, description = "The page", content_type = "text/html", body = String, headers(("ETag" = String))), NotFoundErrors),
+    responses((status = 200, description = "The page", content_type = "text/html", body = String, headers(("ETag" = String)))),
 )]
 pub(crate) async fn get_code(State(app): State<AppState>, PathId(code): PathId<Code>) -> Response {
     page::code_page(code, app.issuer())
