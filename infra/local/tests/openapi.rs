@@ -26,7 +26,7 @@ fn checked_in_document_matches_the_code() {
     let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     let generated = generate();
     let mut file = fs::read_to_string(FILE).unwrap();
-    if read(&file) != read(&generated) && env::var_os("UPDATE_OPENAPI").is_some() {
+    if read(&file) != read(&generated) && env::var_os("GENERATE").is_some() {
         fs::write(FILE, &generated).unwrap();
         file.clone_from(&generated);
     }
