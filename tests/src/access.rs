@@ -4,7 +4,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::{domain::Scope, http::middleware::API_BASE_PATH};
+use shared::{domain::Scope, http::API_BASE_PATH};
 
 use crate::{
     fixtures::{Fixtures, writable},

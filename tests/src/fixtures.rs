@@ -1,7 +1,7 @@
 //! The resources that the requests of all operations refer to.
 
 use serde_json::{Value, json};
-use shared::http::middleware::API_BASE_PATH;
+use shared::http::API_BASE_PATH;
 
 use crate::{Stack, random_word, text};
 

@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use shared::http::{idempotency, middleware::API_BASE_PATH};
+use shared::{app::idempotency, http::API_BASE_PATH};
 
 use super::{each_operation, refer};
 
