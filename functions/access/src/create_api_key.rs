@@ -8,7 +8,8 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{
-        ApiKey, ApiKeySecret, Code, IdGenerator, Scope, Scopes, Timestamp, ValidationErrors, api_key::ParseScopeError,
+        ApiKey, ApiKeySecret, FieldErrorCode, IdGenerator, Scope, Scopes, Timestamp, ValidationErrors,
+        api_key::ParseScopeError,
     },
     http::{Created, Problem, RequestContext, StrictJson, extractors::optional_time},
 };
@@ -110,7 +111,7 @@ fn check(request: &Request, now: Timestamp) -> Result<Scopes, ValidationErrors> 
         match text.parse() {
             Ok(scope) => _ = scopes.insert(scope),
             Err(ParseScopeError) => {
-                errors.push(&format!("/scopes/{index}"), Code::InvalidValue, ParseScopeError.to_string());
+                errors.push(&format!("/scopes/{index}"), FieldErrorCode::InvalidValue, ParseScopeError.to_string());
             }
         }
     }

@@ -4,8 +4,8 @@ use axum::{extract::State, http::StatusCode};
 use shared::{
     AppState,
     auth::Caller,
-    domain::{ApiKeyId, Code, Scope},
-    http::{PathId, Problem},
+    domain::{ApiKeyId, Scope},
+    http::{Code, PathId, Problem},
     store::{Table, api_keys::DeleteOutcome},
 };
 

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use shared::{
     AppState,
     auth::Caller,
-    domain::{Code, Scope, key_ring::KeyRingConflict},
-    http::{Problem, RequestContext, StrictJson},
+    domain::{Scope, key_ring::KeyRingConflict},
+    http::{Code, Problem, RequestContext, StrictJson},
     store::{StoreError, key_ring::KeyRingUpdate},
 };
 use utoipa::ToSchema;

@@ -16,14 +16,14 @@ use shared::{
     AppState,
     auth::{AppAuthenticator, AppCredential},
     domain::{
-        Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, EncryptionKey, EncryptionKeyError, Event,
-        EventType, IdGenerator, License, MachineHash, Product, PublicKeyInput, SeatStatus, Secret, Tier,
-        ValidationErrors,
+        Activation, ActivationId, Actor, ActorKind, Catalog, Claims, EncryptionKey, EncryptionKeyError, Event,
+        EventType, FieldErrorCode, IdGenerator, License, MachineHash, Product, PublicKeyInput, SeatStatus, Secret,
+        Tier, ValidationErrors,
         rate_limit::{ActivationRateLimit, Bucket},
         seat::{choose_free_seat, is_machine_id, is_machine_name, lease_end, seat_windows},
     },
     http::{
-        Metric, Problem, RequestContext, StrictJson,
+        Code, Metric, Problem, RequestContext, StrictJson,
         problem::not_in_catalog,
         resources::{ActivationResource, numeric_date},
         responses::{LicenseTokenErrors, ThrottlingErrors, UnusableLicenseErrors},
@@ -188,7 +188,8 @@ fn check(request: &Request) -> Result<Option<EncryptionKey>, ValidationErrors> {
     errors.check(is_valid_name, "/machine_name", detail);
     AppCredential::check(&mut errors, request.license_key.as_ref(), request.token.as_ref());
     let public_key = request.public_key.as_ref().and_then(|input| {
-        let push = |error: EncryptionKeyError| errors.push("/public_key", Code::PublicKeyInvalid, error.to_string());
+        let push =
+            |error: EncryptionKeyError| errors.push("/public_key", FieldErrorCode::PublicKeyInvalid, error.to_string());
         input.read().map_err(push).ok()
     });
     errors.into_result().map(|()| public_key)

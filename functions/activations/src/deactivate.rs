@@ -5,9 +5,9 @@ use serde::Deserialize;
 use shared::{
     AppState,
     auth::{AppAuthenticator, Caller, LicenseAccess},
-    domain::{Activation, ActivationId, Actor, ActorKind, Claims, Code, EventType, IdGenerator, Scope, Secret},
+    domain::{Activation, ActivationId, Actor, ActorKind, Claims, EventType, IdGenerator, Scope, Secret},
     http::{
-        PathId, Problem, RequestContext, StrictJson,
+        Code, PathId, Problem, RequestContext, StrictJson,
         resources::{ActivationResource, ActivationStatus},
         responses::LicenseTokenErrors,
     },

@@ -5,8 +5,11 @@ use serde::Deserialize;
 use shared::{
     AppState,
     auth::{Caller, LicenseAccess},
-    domain::{Code, FieldError, LicenseId, Scope},
-    http::{ListQuery, ListResponse, PaginationParams, Problem, RequestContext, resources::ActivationResource},
+    domain::{LicenseId, Scope},
+    http::{
+        Code, InputError, ListQuery, ListResponse, PaginationParams, Problem, RequestContext,
+        resources::ActivationResource,
+    },
     store::pagination::PageRequest,
 };
 use utoipa::IntoParams;
@@ -43,7 +46,7 @@ pub async fn handler(
 ) -> Result<ListResponse<ActivationResource>, Problem> {
     let access = caller.license_access(&app.table, Scope::LicensesRead).await?;
     let ListQuery { filter, paging } = query?;
-    let missing = || FieldError::parameter("license_id", Code::InvalidValue, "required parameter is missing");
+    let missing = || InputError::parameter("license_id", Code::InvalidValue, "required parameter is missing");
     let license_id = filter.license_id.ok_or_else(missing)?;
     list(&app, access, license_id, &paging, &ctx).await
 }

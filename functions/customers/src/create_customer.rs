@@ -5,7 +5,7 @@ use serde::Deserialize;
 use shared::{
     AppState,
     auth::Caller,
-    domain::{Code, Customer, FieldError, IdGenerator, Scope, ValidationErrors},
+    domain::{Customer, FieldError, FieldErrorCode, IdGenerator, Scope, ValidationErrors},
     http::{Created, Problem, RequestContext, StrictJson},
     store::{Table, customers::AddCustomerOutcome},
 };
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 /// The error for an email address that another customer has. Addresses are unique because registration links users to
 /// customers by address.
 pub(crate) fn email_taken() -> Problem {
-    FieldError::at("/email", Code::EmailTaken, "already used by another customer").into()
+    FieldError::at("/email", FieldErrorCode::EmailTaken, "already used by another customer").into()
 }
 
 /// Request to create a customer.

@@ -8,11 +8,11 @@ use shared::{
     AppState,
     auth::AppAuthenticator,
     domain::{
-        ActivationId, Catalog, Claims, Code, IdGenerator, LicenseId, SeatStatus, Secret, Tier, TierId,
+        ActivationId, Catalog, Claims, IdGenerator, LicenseId, SeatStatus, Secret, Tier, TierId,
         seat::{lease_end, whole_second},
     },
     http::{
-        Metric, Problem, RequestContext, StrictJson,
+        Code, Metric, Problem, RequestContext, StrictJson,
         problem::not_in_catalog,
         resources::numeric_date,
         responses::{LicenseTokenErrors, ThrottlingErrors, UnusableLicenseErrors},

@@ -11,11 +11,11 @@ use shared::{
     AppState,
     auth::{AuthenticatedUser, User},
     domain::{
-        Actor, ActorKind, Catalog, Code, Customer, CustomerId, EventType, IdGenerator, KeyString, License, LicenseId,
+        Actor, ActorKind, Catalog, Customer, CustomerId, EventType, IdGenerator, KeyString, License, LicenseId,
         Product, State as LicenseState, Status, Tier, TierId,
     },
     http::{
-        Created, Metric, Problem, RequestContext, StrictJson, WithEtag,
+        Code, Created, Metric, Problem, RequestContext, StrictJson, WithEtag,
         resources::{IssuedResource, LicenseResource},
     },
     store::{

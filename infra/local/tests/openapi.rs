@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, env, fs};
 
 use serde_json::Value;
-use shared::domain::Code;
+use shared::http::Code;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../functions/discovery/openapi.json");
 

@@ -11,10 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Problem, StoredResponse};
-use crate::{
-    domain::{Code, secret::sha256},
-    store::pagination::Page,
-};
+use crate::{domain::secret::sha256, http::Code, store::pagination::Page};
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use utoipa::openapi::{RefOr, Response};
 
-use crate::domain::Code;
+use crate::http::Code;
 
 /// Defines sets of codes as types that `#[utoipa::path(responses(…))]` accepts.
 #[macro_export]
@@ -25,7 +25,7 @@ macro_rules! error_responses {
                 ::std::string::String,
                 ::utoipa::openapi::RefOr<::utoipa::openapi::Response>,
             > {
-                $crate::http::responses::by_code(&[$($crate::domain::Code::$code),+])
+                $crate::http::responses::by_code(&[$($crate::http::Code::$code),+])
             }
         }
     )+};

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use shared::{
-    domain::Code,
-    http::problem::{status, title},
-};
+use shared::http::Code;
 
 use super::{each_operation, fields, operations::supports_idempotency_key, refer};
 
@@ -69,7 +66,7 @@ pub(super) fn group_by_status(document: &mut Value) {
         let responses = fields(&mut operation["responses"]);
         let mut statuses: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
         for code in Code::ALL.into_iter().filter(|code| responses.remove(code.as_str()).is_some()) {
-            statuses.entry(status(code).as_u16()).or_default().push(code);
+            statuses.entry(code.status().as_u16()).or_default().push(code);
         }
         for (status, codes) in statuses {
             // The health check has a 503 of its own.
@@ -83,7 +80,7 @@ pub(super) fn group_by_status(document: &mut Value) {
 
 fn response(components: &mut Value, status: u16, codes: &[Code]) -> Value {
     let example = |code: &Code| {
-        let example = || json!({ "summary": title(*code), "value": discovery::problems::example(*code, ISSUER) });
+        let example = || json!({ "summary": code.title(), "value": discovery::problems::example(*code, ISSUER) });
         (code.to_string(), refer(components, "examples", code.as_str(), example))
     };
     let examples: serde_json::Map<String, Value> = codes.iter().map(example).collect();
@@ -113,7 +110,7 @@ fn response(components: &mut Value, status: u16, codes: &[Code]) -> Value {
 
 /// Returns the title of a code with a link to its page.
 fn description_line(code: Code) -> String {
-    format!("- [`{code}`](/problems/{code}): {}", title(code))
+    format!("- [`{code}`](/problems/{code}): {}", code.title())
 }
 
 #[cfg(test)]

@@ -25,8 +25,8 @@ use self::{
     userinfo::ProfileCache,
 };
 use crate::{
-    domain::{Code, Secret},
-    http::Problem,
+    domain::Secret,
+    http::{Code, Problem},
 };
 
 /// The role with all permissions.
