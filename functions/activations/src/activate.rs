@@ -14,16 +14,14 @@ use serde::{Deserialize, Serialize};
 use shared::{
     auth::{AppAuthenticator, AppCredential, AppCredentialError},
     domain::{
-        Activation, Catalog, Claims, Code, EncryptionKey, EncryptionKeyError, IdGenerator, License, MachineHash,
-        NotInCatalogError, Product, PublicKeyInput, Refusal, Secret, Tier, ValidationErrors,
+        Activation, Catalog, Claims, EncryptionKey, EncryptionKeyError, FieldErrorCode, IdGenerator, License,
+        MachineHash, NotInCatalogError, Product, PublicKeyInput, Refusal, Secret, Tier, ValidationErrors,
         seat::{is_machine_id, is_machine_name},
     },
     http::{
-        Metric, Problem, RequestContext, StrictJson,
+        Code, Metric, Problem, RequestContext, StrictJson,
         resources::ActivationResource,
-        responses::{
-            JsonBodyErrors, LicenseTokenErrors, NotFoundErrors, ServerErrors, ThrottlingErrors, UnusableLicenseErrors,
-        },
+        responses::{LicenseTokenErrors, ThrottlingErrors, UnusableLicenseErrors},
     },
     store::{
         Backoff, StoreError, Table,
@@ -157,7 +155,7 @@ impl Response {
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
-    Errors: SeatLimitReached PublicKeyInvalid;
+    Errors: NotFound SeatLimitReached PublicKeyInvalid;
 }
 
 /// Activates a machine.
@@ -182,10 +180,7 @@ shared::error_responses! {
         Errors,
         LicenseTokenErrors,
         UnusableLicenseErrors,
-        NotFoundErrors,
         ThrottlingErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
 )]
 pub async fn handler(
@@ -290,7 +285,8 @@ fn check(request: &Request) -> Result<Option<EncryptionKey>, ValidationErrors> {
     errors.check(is_valid_name, "/machine_name", detail);
     AppCredential::check(&mut errors, request.license_key.as_ref(), request.token.as_ref());
     let public_key = request.public_key.as_ref().and_then(|input| {
-        let push = |error: EncryptionKeyError| errors.push("/public_key", Code::PublicKeyInvalid, error.to_string());
+        let push =
+            |error: EncryptionKeyError| errors.push("/public_key", FieldErrorCode::PublicKeyInvalid, error.to_string());
         input.read().map_err(push).ok()
     });
     errors.into_result().map(|()| public_key)

@@ -7,11 +7,7 @@ use shared::{
     app::Settings,
     auth::{Caller, LicenseAccess},
     domain::{Activation, ActivationId, License, Scope},
-    http::{
-        PathId, Problem, RequestContext, WithEtag,
-        resources::ActivationResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, RequestContext, WithEtag, resources::ActivationResource},
     store::{StoreError, Table},
 };
 
@@ -22,13 +18,7 @@ use shared::{
     tag = "activations",
     summary = "Get an activation",
     params(("id" = ActivationId, Path, description = "`act_…`")),
-    responses(
-        (status = 200, description = "The activation", body = ActivationResource, headers(("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The activation", body = ActivationResource, headers(("ETag" = String)))),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(

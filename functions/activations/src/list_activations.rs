@@ -7,11 +7,10 @@ use serde::Deserialize;
 use shared::{
     app::Settings,
     auth::{Caller, LicenseAccess},
-    domain::{Activation, Code, FieldError, License, LicenseId, Scope},
+    domain::{Activation, License, LicenseId, Scope},
     http::{
-        ListQuery, ListResponse, PaginationParams, Problem, RequestContext,
+        Code, InputError, ListQuery, ListResponse, PaginationParams, Problem, RequestContext,
         resources::ActivationResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, PaginationErrors, ServerErrors},
     },
     store::{
         Table,
@@ -29,6 +28,11 @@ pub struct ListActivationsFilter {
     license_id: Option<LicenseId>,
 }
 
+shared::error_responses! {
+    /// Errors specific to this endpoint.
+    Errors: NotFound;
+}
+
 /// Lists activations.
 #[utoipa::path(
     get,
@@ -36,14 +40,7 @@ pub struct ListActivationsFilter {
     tag = "activations",
     summary = "List the activations of a license key",
     params(ListActivationsFilter, PaginationParams),
-    responses(
-        (status = 200, description = "A page of activations", body = ListResponse<ActivationResource>),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        PaginationErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "A page of activations", body = ListResponse<ActivationResource>), Errors),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(
@@ -55,7 +52,7 @@ pub async fn handler(
 ) -> Result<ListResponse<ActivationResource>, Problem> {
     let access = caller.license_access(&table, Scope::LicensesRead).await?;
     let ListQuery { filter, paging } = query?;
-    let missing = || FieldError::parameter("license_id", Code::InvalidValue, "required parameter is missing");
+    let missing = || InputError::parameter("license_id", Code::InvalidValue, "required parameter is missing");
     let license_id = filter.license_id.ok_or_else(missing)?;
     let (license, page) = list(&table, access, license_id, &paging).await?.ok_or_else(Problem::not_found)?;
     let margin = settings.clock_margin;

@@ -13,7 +13,6 @@ use shared::{
     http::{
         CompletionError, Metric, PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson,
         resources::LicenseResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
     },
     store::{StoreError, Table, audit::Inconsistencies},
     tokens::{KeyStringError, KeyStrings, RefreshOutcome, Tokens, UnverifiedToken, VerifyError},
@@ -109,14 +108,7 @@ pub struct Finding {
     description = "Checks the stored data of a license key for inconsistencies and, with `repair`, repairs them.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     request_body = Request,
-    responses(
-        (status = 200, description = "The findings", body = Response),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        JsonBodyErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The findings", body = Response)),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

@@ -5,14 +5,12 @@ use serde::Deserialize;
 use shared::{
     auth::Caller,
     domain::{
-        Actor, Catalog, Code, EventType, FieldError, License, LicenseId, Scope, TierId, ValidationErrors,
+        Actor, Catalog, EventType, FieldError, FieldErrorCode, License, LicenseId, Scope, TierId, ValidationErrors,
         catalog::check_seats, license::StateConflict,
     },
     http::{
-        PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson,
-        extractors::nullable,
+        PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson, extractors::nullable,
         resources::LicenseResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
     },
     store::{Table, license_writes::Transition},
 };
@@ -57,11 +55,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
@@ -120,9 +113,9 @@ fn apply_change(catalog: &Catalog, request: &Request, read: License) -> Result<L
         return Ok(read.change(tier_id, max_users, max_tenants)?);
     };
     let at = |code, detail| ValidationErrors::from(FieldError::at("/tier_id", code, detail));
-    let tier = catalog.tiers.get(&id).ok_or_else(|| at(Code::InvalidValue, "pricing tier not found"))?;
+    let tier = catalog.tiers.get(&id).ok_or_else(|| at(FieldErrorCode::InvalidValue, "pricing tier not found"))?;
     if tier.product_id != read.product_id {
-        return Err(at(Code::TierOfOtherProduct, "tier belongs to another product").into());
+        return Err(at(FieldErrorCode::TierOfOtherProduct, "tier belongs to another product").into());
     }
     Ok(read.change(id, request.max_users.unwrap_or(tier.max_users), tier.max_tenants)?)
 }

@@ -4,11 +4,7 @@ use axum::extract::State;
 use shared::{
     auth::Caller,
     domain::{License, LicenseId, Scope},
-    http::{
-        PathId, Problem, RequestContext, WithEtag,
-        resources::LicenseResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, RequestContext, WithEtag, resources::LicenseResource},
     store::{StoreError, Table},
 };
 
@@ -19,13 +15,7 @@ use shared::{
     tag = "license keys",
     summary = "Get a license key",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
-    responses(
-        (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String)))),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(

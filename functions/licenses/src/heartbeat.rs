@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use shared::{
     auth::{AppAuthenticator, AppCredentialError},
     domain::{
-        Activation, ActivationId, Catalog, Claims, Code, IdGenerator, LicenseId, NotInCatalogError, Refusal,
-        SeatStatus, Secret, Tier, TierId,
+        Activation, ActivationId, Catalog, Claims, IdGenerator, LicenseId, NotInCatalogError, Refusal, SeatStatus,
+        Secret, Tier, TierId,
         seat::{lease_end, whole_second},
     },
     http::{
-        Metric, Problem, RequestContext, StrictJson,
-        responses::{JsonBodyErrors, LicenseTokenErrors, ServerErrors, ThrottlingErrors, UnusableLicenseErrors},
+        Code, Metric, Problem, RequestContext, StrictJson,
+        responses::{LicenseTokenErrors, ThrottlingErrors, UnusableLicenseErrors},
     },
     store::{
         StoreError, Table,
@@ -140,8 +140,6 @@ shared::error_responses! {
         LicenseTokenErrors,
         UnusableLicenseErrors,
         ThrottlingErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
 )]
 pub async fn handler(

@@ -6,14 +6,13 @@ use serde::Deserialize;
 use shared::{
     auth::Caller,
     domain::{
-        Actor, Catalog, Code, CustomerId, Event, EventType, FieldError, IdGenerator, KeyString, License, LicenseId,
-        Product, Scope, State as LicenseState, Tier, TierId, ValidationErrors, catalog::check_seats,
+        Actor, Catalog, CustomerId, Event, EventType, FieldError, FieldErrorCode, IdGenerator, KeyString, License,
+        LicenseId, Product, Scope, State as LicenseState, Tier, TierId, ValidationErrors, catalog::check_seats,
     },
     http::{
         CompletionError, Metric, Problem, Replay, RequestContext, StoredResponse, StrictJson,
         extractors::{nullable, nullable_time},
         resources::IssuedResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
     store::{
         Backoff, StoreError, Table,
@@ -80,10 +79,6 @@ pub struct Request {
     request_body = Request,
     responses(
         (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
@@ -161,7 +156,8 @@ async fn check_references<'a>(
     catalog: &'a Catalog,
     request: &Request,
 ) -> Result<(&'a Product, &'a Tier), IssueError> {
-    let missing = |pointer: &str, what: &str| FieldError::at(pointer, Code::InvalidValue, format!("{what} not found"));
+    let missing =
+        |pointer: &str, what: &str| FieldError::at(pointer, FieldErrorCode::InvalidValue, format!("{what} not found"));
     let mut errors = ValidationErrors::default();
     if table.customer(request.customer_id).await?.is_none() {
         errors.0.push(missing("/customer_id", "customer"));

@@ -8,7 +8,6 @@ use shared::{
     http::{
         CompletionError, Metric, NoBody, PathId, Problem, Replay, RequestContext, StoredResponse,
         resources::IssuedResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, EmptyBodyErrors, NotFoundErrors, ServerErrors},
     },
     store::{
         Backoff, StoreError, Table,
@@ -70,11 +69,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The license key, its new key string and a token", body = IssuedResource, headers(("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        EmptyBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]

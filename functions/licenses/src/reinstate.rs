@@ -5,11 +5,7 @@ use serde::Deserialize;
 use shared::{
     auth::Caller,
     domain::{Actor, EventType, License, LicenseId, Scope},
-    http::{
-        PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson,
-        resources::LicenseResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson, resources::LicenseResource},
     store::{Table, license_writes::Transition},
 };
 use utoipa::ToSchema;
@@ -42,11 +38,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]

@@ -10,10 +10,8 @@ use shared::{
         license::StateConflict,
     },
     http::{
-        PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson,
-        extractors::nullable_time,
+        PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson, extractors::nullable_time,
         resources::LicenseResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
     },
     store::{Table, license_writes::Transition},
 };
@@ -57,11 +55,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]

@@ -8,7 +8,6 @@ use shared::{
     http::{
         CompletionError, PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson,
         resources::LicenseResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
     },
     store::{Backoff, StoreError, Table, license_writes::RevokeOutcome},
 };
@@ -59,14 +58,7 @@ pub struct Request {
         key has no effect.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     request_body = Request,
-    responses(
-        (status = 200, description = "The revoked license key", body = LicenseResource, headers(("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        JsonBodyErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The revoked license key", body = LicenseResource, headers(("ETag" = String)))),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub async fn handler(

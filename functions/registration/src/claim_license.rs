@@ -7,13 +7,12 @@ use serde::Deserialize;
 use shared::{
     auth::{AuthenticatedUser, User},
     domain::{
-        Actor, ActorKind, Catalog, Code, Customer, EventType, IdGenerator, KeyString, License, LicenseId, Product,
+        Actor, ActorKind, Catalog, Customer, EventType, IdGenerator, KeyString, License, LicenseId, Product,
         State as LicenseState, Status, Tier, TierId,
     },
     http::{
-        CompletionError, Metric, Problem, Replay, RequestContext, StoredResponse, StrictJson,
+        Code, CompletionError, Metric, Problem, Replay, RequestContext, StoredResponse, StrictJson,
         resources::IssuedResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
     secrets::Secrets,
     store::{
@@ -96,10 +95,6 @@ shared::error_responses! {
         (status = 200, description = "The license key that the customer claimed before, if it is active", body = IssuedResource, headers(("ETag" = String))),
         (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("bearer" = [])),
 )]

@@ -4,11 +4,8 @@ use axum::extract::State;
 use serde::Deserialize;
 use shared::{
     auth::{AuthenticatedUser, Oidc, User, oidc::OidcError},
-    domain::{Code, Customer, FieldError, IdGenerator, ValidationErrors},
-    http::{
-        CompletionError, Problem, Replay, RequestContext, StoredResponse, StrictJson,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
-    },
+    domain::{Customer, IdGenerator, ValidationErrors},
+    http::{Code, CompletionError, InputError, Problem, Replay, RequestContext, StoredResponse, StrictJson},
     store::{
         Backoff, StoreError, Table,
         customers::{RegisterOutcome, VersionedCustomer},
@@ -22,6 +19,9 @@ pub enum RegisterError {
     /// The request or the user's profile has invalid values.
     #[error(transparent)]
     Invalid(#[from] ValidationErrors),
+    /// The user's profile has no email address.
+    #[error("no email address in the token or in the userinfo response of the identity provider")]
+    NoEmail,
     /// A customer has the email address, and the user cannot be linked to it.
     #[error("another customer has this email address")]
     EmailTaken,
@@ -43,7 +43,10 @@ pub enum RegisterError {
 impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         match error {
-            RegisterError::Invalid(errors) => errors.into(),
+            RegisterError::Invalid(errors) => invalid(errors),
+            RegisterError::NoEmail => {
+                InputError::parameter("Authorization", Code::InvalidValue, error.to_string()).into()
+            }
             RegisterError::EmailTaken => Self::new(Code::EmailTaken, error.to_string()),
             RegisterError::EmailUnverified => Self::new(Code::Forbidden, error.to_string()),
             RegisterError::Profile(error) => error.into(),
@@ -51,6 +54,16 @@ impl From<RegisterError> for Problem {
             RegisterError::Completion(error) => error.into(),
         }
     }
+}
+
+/// The response to invalid values. The email address is not part of the body, so an error of it is reported for the
+/// token.
+fn invalid(errors: ValidationErrors) -> Problem {
+    let mut problem = Problem::from(errors);
+    for error in problem.errors.iter_mut().filter(|error| error.pointer.as_deref() == Some("/email")) {
+        (error.pointer, error.parameter) = (None, Some("Authorization".to_owned()));
+    }
+    problem
 }
 
 /// Request to register as a customer. The email address comes from the identity provider.
@@ -84,10 +97,6 @@ shared::error_responses! {
         (status = 200, description = "The existing customer that the user is linked to", body = Customer, headers(("ETag" = String))),
         (status = 201, description = "The new customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("bearer" = [])),
 )]
@@ -163,20 +172,11 @@ pub async fn register(
     }
 }
 
-fn new_customer(user: &User, request: &Request, ctx: &RequestContext) -> Result<Customer, ValidationErrors> {
-    let Some(email) = user.email.clone() else {
-        let detail = "no email address in the token or in the userinfo response of the identity provider";
-        return Err(FieldError::parameter("Authorization", Code::InvalidValue, detail).into());
-    };
+fn new_customer(user: &User, request: &Request, ctx: &RequestContext) -> Result<Customer, RegisterError> {
+    let email = user.email.clone().ok_or(RegisterError::NoEmail)?;
     let name = request.name.clone().or_else(|| user.name.clone()).unwrap_or_default();
     let mut errors = ValidationErrors::default();
     Customer::check(&mut errors, &name, &email, request.company.as_deref());
-    // The address is not part of the body, so an error of it is reported for the token.
-    for error in &mut errors.0 {
-        if error.pointer.as_deref() == Some("/email") {
-            (error.pointer, error.parameter) = (None, Some("Authorization".to_owned()));
-        }
-    }
     errors.into_result()?;
     Ok(Customer {
         id: IdGenerator::new(ctx.now).generate(),
