@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 use self::table::TABLE;
 use crate::domain::{FieldErrorCode, Refusal};
 
-/// The code of an error response or field error. The variants are in the order of the table, by HTTP status.
+// The variants are in the order of the table.
+/// The code of an error response or field error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
