@@ -151,7 +151,7 @@ screenshots:
 [group('build')]
 build-functions arch='x86_64': (_tool "cargo-lambda")
     cargo lambda build --release --output-format zip {{ if arch == "arm64" { "--arm64" } else { "--x86-64" } }} \
-      --lambda-dir {{ target }}/functions/{{ arch }} $(basename -a functions/*/ | sed 's/^/-p /')
+      --lambda-dir {{ target }}/functions/{{ arch }}
 
 # Build the `signet` binary in release mode
 [group('build')]
