@@ -16,7 +16,7 @@ use aws_smithy_http_client::{
 };
 use aws_smithy_runtime_api::client::{http::SharedHttpClient, orchestrator::HttpResponse};
 
-use crate::Timeouts;
+use crate::timeouts::Timeouts;
 
 /// The common configuration of AWS clients. Cheap to clone.
 #[derive(Debug, Clone)]

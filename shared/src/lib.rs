@@ -1,28 +1,29 @@
 //! The common crate of all Signet functions.
 //!
-//! - `domain`: the rules of licenses, seats and keys, without I/O. Depends on no other module.
+//! Each module imports only from those above it:
+//!
+//! - `domain`: the rules of licenses, seats and keys, without I/O.
+//! - `clock`, `timeouts` and `aws`: the time, time limits, and the configuration of AWS clients.
 //! - `store`: the DynamoDB table. The only module that knows its layout.
+//! - `secrets`: the secrets that all functions share.
 //! - `tokens`: signing, verification and encryption. The only module that uses cryptographic keys.
+//! - `http`: the context of a request, extractors, responses and problems.
 //! - `auth`: authentication and authorization of callers.
-//! - `http`: extractors, responses, problems and middleware.
+//! - `app`: the application state, its configuration, the middleware and the entry point of a function.
 
-mod app_state;
+pub mod app;
 pub mod auth;
 mod aws;
 mod clock;
-pub mod configuration;
 pub mod domain;
 pub mod http;
-pub mod key_issuance;
-pub mod reencryption;
 pub mod secrets;
 pub mod store;
 mod timeouts;
 pub mod tokens;
 
-pub use app_state::{AppState, Keys, Settings, StartError};
+pub use app::{AppState, Configuration, ConfigurationError, KeySource, Keys, Settings, StartError};
 pub use aws::{Aws, LoadCertificatesError, http_client};
 pub use clock::Clock;
-pub use configuration::{Configuration, ConfigurationError, KeySource};
 pub use secrets::Secrets;
 pub use timeouts::Timeouts;

@@ -4,9 +4,7 @@ use std::{collections::VecDeque, sync::Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
-use shared::{
-    AppState, Clock, domain::rate_limit::RateLimits, http::middleware::with_middleware, tokens::local::PregeneratedKey,
-};
+use shared::{AppState, Clock, app::with_middleware, domain::rate_limit::RateLimits, tokens::local::PregeneratedKey};
 use signet_local::{DataDirectory, Options};
 use tracing_subscriber::EnvFilter;
 

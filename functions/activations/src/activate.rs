@@ -5,7 +5,7 @@
 //! request starts again from reading the license. `docs/explanation/seat-protocol.md` explains the conditions.
 
 use axum::{
-    extract::State,
+    extract::{FromRef, State},
     http::StatusCode,
     response::{IntoResponse, Response as HttpResponse},
 };
@@ -14,7 +14,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use shared::{
     AppState,
-    auth::AppCredential,
+    auth::{AppAuthenticator, AppCredential},
     domain::{
         Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, EncryptionKey, EncryptionKeyError, Event,
         EventType, IdGenerator, License, MachineHash, Product, PublicKeyInput, SeatStatus, Secret, Tier,
@@ -141,7 +141,7 @@ pub async fn handler(
 pub async fn activate(app: &AppState, request: &Request, ctx: &RequestContext) -> Result<(bool, Response), Problem> {
     let public_key = check(request)?;
     let (license_key, token) = (request.license_key.as_ref(), request.token.as_ref());
-    let credential = AppCredential::read(app, license_key, token, ctx).await?;
+    let credential = AppAuthenticator::from_ref(app).authenticate(license_key, token, ctx).await?;
     let machine = Machine {
         hash: MachineHash::from_machine_id(&request.machine_id),
         id: &request.machine_id,

@@ -1,10 +1,10 @@
 //! Deactivates a machine: ends its activation and frees its seat. Idempotent.
 
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use serde::Deserialize;
 use shared::{
     AppState,
-    auth::{Caller, LicenseAccess, app_credential},
+    auth::{AppAuthenticator, Caller, LicenseAccess},
     domain::{Activation, ActivationId, Actor, ActorKind, Claims, Code, EventType, IdGenerator, Scope, Secret},
     http::{
         PathId, Problem, RequestContext, StrictJson,
@@ -60,7 +60,7 @@ pub async fn handler(
     StrictJson(request): StrictJson<Request>,
 ) -> Result<axum::Json<ActivationResource>, Problem> {
     let ended = if let Some(token) = &request.token {
-        let claims = app_credential::verify(&app, token, &ctx).await?;
+        let claims = AppAuthenticator::from_ref(&app).verify(token, &ctx).await?;
         by_app(&app.table, &id, &claims, &ctx).await?
     } else {
         let caller = caller.ok_or_else(|| {

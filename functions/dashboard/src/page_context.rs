@@ -10,9 +10,10 @@ use axum::{
 use serde_json::Value;
 use shared::{
     AppState,
+    app::{InProcessClient, RequestIdentity},
     auth::Caller,
     domain::Code,
-    http::{InProcessClient, Problem, RequestContext, in_process_client::RequestIdentity},
+    http::{Problem, RequestContext},
 };
 
 use crate::{form_data::FormData, session::Session, ui::Theme};

@@ -5,7 +5,7 @@ use axum::{extract::State, response::IntoResponse};
 use serde::Serialize;
 use shared::{
     AppState, Settings,
-    http::{WithEtag, middleware::API_BASE_PATH},
+    http::{API_BASE_PATH, WithEtag},
     tokens::jwe,
 };
 use utoipa::ToSchema;

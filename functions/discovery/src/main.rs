@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    shared::http::lambda::run(discovery::routes()).await
+    shared::app::lambda::run(discovery::routes()).await
 }

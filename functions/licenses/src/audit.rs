@@ -1,7 +1,7 @@
 //! Audits a license key: checks that its seats, stored token, signing key, tier, customer pointer and expiry are
 //! consistent.
 
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -12,13 +12,12 @@ use shared::{
         key_ring::KeyState,
     },
     http::{
-        PathId, Problem, RequestContext, StrictJson,
+        Metric, PathId, Problem, RequestContext, StrictJson,
         resources::LicenseResource,
         responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
     },
-    key_issuance::{open_key_string, refresh_stored_token},
     store::audit::Inconsistencies,
-    tokens::{UnverifiedToken, VerifyError},
+    tokens::{KeyStrings, RefreshOutcome, UnverifiedToken, VerifyError},
 };
 use utoipa::ToSchema;
 
@@ -170,7 +169,7 @@ async fn check_stored_token(app: &AppState, license: &License, now: Timestamp) -
     let Some(sealed) = app.table.sealed(license.id).await? else {
         return Ok((stored(false, "there is no stored token"), unknown_key()));
     };
-    let Ok((key, token)) = open_key_string(app, license.id, &sealed).await else {
+    let Ok((key, token)) = KeyStrings::from_ref(app).open(license.id, &sealed).await else {
         return Ok((stored(false, "the stored token cannot be decrypted"), unknown_key()));
     };
     let kid = UnverifiedToken::parse(token.expose()).map(|token| token.kid().to_owned()).unwrap_or_default();
@@ -215,9 +214,13 @@ async fn resign_stored_token(
         return Ok(false);
     }
     let Some(sealed) = app.table.sealed(license.id).await? else { return Ok(false) };
-    let Ok((_, token)) = open_key_string(app, license.id, &sealed).await else { return Ok(false) };
-    let replaced = refresh_stored_token(app, license, (catalog, product, tier), (&sealed, token), ctx).await?;
-    Ok(replaced.is_some())
+    let Ok((_, token)) = KeyStrings::from_ref(app).open(license.id, &sealed).await else { return Ok(false) };
+    let key_strings = KeyStrings::from_ref(app);
+    let refreshed = key_strings.refresh(license, (catalog, product, tier), (&sealed, token), ctx.now).await?;
+    if !matches!(refreshed, RefreshOutcome::Unchanged(..)) {
+        ctx.metrics.count(Metric::Signatures);
+    }
+    Ok(!matches!(refreshed, RefreshOutcome::Regenerated))
 }
 
 fn check_tier(catalog: &Catalog, license: &License) -> Finding {

@@ -1,12 +1,12 @@
 //! The periodic request of an app: extends the lease of its seat and renews its license token. Usually costs one
 //! parallel round trip to DynamoDB and at most one signature.
 
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::{
     AppState,
-    auth::app_credential,
+    auth::AppAuthenticator,
     domain::{
         ActivationId, Catalog, Claims, Code, IdGenerator, LicenseId, SeatStatus, Secret, Tier, TierId,
         seat::{lease_end, whole_second},
@@ -99,7 +99,7 @@ pub async fn handler(
 /// `token_invalid`, `machine_mismatch`, `not_activated`, or the reason why the license key cannot be used.
 pub async fn heartbeat(app: &AppState, request: &Request, ctx: &RequestContext) -> Result<Response, Problem> {
     let now = ctx.now;
-    let claims = app_credential::verify(app, &request.token, ctx).await?;
+    let claims = AppAuthenticator::from_ref(app).verify(&request.token, ctx).await?;
     let (license_id, activation_id) = activation_of(&claims, &request.machine_id)?;
     let cached_catalog = app.catalog.read(&app.table, now).await?;
     let renewal = Renewal {

@@ -1,6 +1,6 @@
 //! Issues a license key. Only this response shows the key string and the token to the operator.
 
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use jiff::Timestamp;
 use serde::Deserialize;
 use shared::{
@@ -16,11 +16,11 @@ use shared::{
         resources::{IssuedResource, LicenseResource},
         responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
-    key_issuance::{NewKeyString, issue_key_string},
     store::{
         Backoff, StoreError, Table,
         license_writes::{IssueOutcome, NewLicense, SupersededLicense},
     },
+    tokens::{KeyStrings, NewKeyString},
 };
 use utoipa::ToSchema;
 
@@ -101,7 +101,9 @@ pub async fn issue(
         expires_at: request.expires_at.unwrap_or(defaults.expires_at),
         ..defaults
     };
-    let new_key = issue_key_string(app, &license, (&read.catalog, product, tier), key, &mut ids, ctx).await?;
+    let new_key =
+        KeyStrings::from_ref(app).issue(&license, (&read.catalog, product, tier), key, &mut ids, ctx.now).await?;
+    ctx.metrics.count(Metric::Signatures);
     let response = IssuedResource::new(
         new_key.key.expose(),
         LicenseResource::new(&license, None, ctx.now),

@@ -1,22 +1,22 @@
 //! Regenerates the key string of a license key. The previous key string, its tokens and its seats become invalid: every
 //! machine must activate again with the new key string.
 
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use shared::{
     AppState,
     auth::Caller,
     domain::{Actor, EventType, IdGenerator, KeyString, LicenseId, Scope},
     http::{
-        NoBody, PathId, Problem, RequestContext, WithEtag,
+        Metric, NoBody, PathId, Problem, RequestContext, WithEtag,
         problem::not_in_catalog,
         resources::{IssuedResource, LicenseResource},
         responses::{AuthenticationErrors, AuthorizationErrors, EmptyBodyErrors, NotFoundErrors, ServerErrors},
     },
-    key_issuance::issue_key_string,
     store::{
         Backoff,
         license_writes::{Regeneration, TransitionOutcome},
     },
+    tokens::KeyStrings,
 };
 
 shared::error_responses! {
@@ -75,7 +75,9 @@ pub async fn regenerate(
         let (product, tier) = catalog.product_and_tier(&read).ok_or_else(|| not_in_catalog(&read))?;
         let key = KeyString::generate(&product.code, &mut rand::rng());
         let license = read.regenerate(key.hint().to_owned(), ctx.now)?;
-        let new_key = issue_key_string(app, &license, (&catalog, product, tier), key, &mut ids, ctx).await?;
+        let new_key =
+            KeyStrings::from_ref(app).issue(&license, (&catalog, product, tier), key, &mut ids, ctx.now).await?;
+        ctx.metrics.count(Metric::Signatures);
         let data = serde_json::json!({ "generation": license.generation });
         let event = ctx.event(&mut ids, EventType::Regenerated, id, actor, data);
         let resource = LicenseResource::new(&license, None, ctx.now);

@@ -1,11 +1,11 @@
 //! Validates a license key or a token. The response is 200 whatever the result. The endpoint only reads.
 
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::{
     AppState,
-    auth::{AppCredential, AppCredentialError},
+    auth::{AppAuthenticator, AppCredential, AppCredentialError},
     domain::{
         Activation, ActivationId, Catalog, Claims, License, MachineHash, Refusal, SeatStatus, Secret, ValidationErrors,
         seat::whole_second,
@@ -161,7 +161,7 @@ pub async fn validate(app: &AppState, request: &Request, ctx: &RequestContext) -
     let mut errors = ValidationErrors::default();
     AppCredential::check(&mut errors, license_key, token);
     errors.into_result()?;
-    let credential = match AppCredential::read(app, license_key, token, ctx).await {
+    let credential = match AppAuthenticator::from_ref(app).authenticate(license_key, token, ctx).await {
         Ok(credential) => credential,
         Err(AppCredentialError::NotFound) => return Ok(response(Verdict::NotFound, None, None)),
         Err(AppCredentialError::Token(_) | AppCredentialError::Condemned) => {

@@ -2,7 +2,7 @@
 //! active, a repeated claim returns it.
 
 use axum::{
-    extract::State,
+    extract::{FromRef, State},
     response::{IntoResponse, Response as HttpResponse},
 };
 use jiff::Timestamp;
@@ -19,13 +19,13 @@ use shared::{
         resources::{IssuedResource, LicenseResource},
         responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
-    key_issuance::{issue_key_string, open_key_string, refresh_stored_token},
     store::{
         Backoff,
         license_writes::{IssueOutcome, NewLicense, SupersededLicense},
         licenses::LicenseFilter,
         pagination::{ListError, PageRequest},
     },
+    tokens::{KeyStrings, RefreshOutcome},
 };
 use utoipa::ToSchema;
 
@@ -149,8 +149,16 @@ async fn claimed_before(
         return Err(already());
     }
     let sealed = app.table.sealed(id).await?.ok_or_else(already)?;
-    let (key, stored_token) = open_key_string(app, id, &sealed).await?;
-    let token = refresh_stored_token(app, &license, (catalog, product, tier), (&sealed, stored_token), ctx).await?;
+    let key_strings = KeyStrings::from_ref(app);
+    let (key, stored_token) = key_strings.open(id, &sealed).await?;
+    let refreshed = key_strings.refresh(&license, (catalog, product, tier), (&sealed, stored_token), ctx.now).await?;
+    if !matches!(refreshed, RefreshOutcome::Unchanged(..)) {
+        ctx.metrics.count(Metric::Signatures);
+    }
+    let token = match refreshed {
+        RefreshOutcome::Unchanged(token, claims) | RefreshOutcome::Signed(token, claims) => Some((token, claims)),
+        RefreshOutcome::Regenerated => None,
+    };
     let resource = LicenseResource::new(&license, None, ctx.now);
     Ok(token.map(|(token, claims)| IssuedResource::new(key.expose(), resource, &token, &claims)))
 }
@@ -176,7 +184,8 @@ impl ClaimAttempt<'_> {
         let mut ids = IdGenerator::new(ctx.now);
         let key = KeyString::generate(&product.code, &mut rand::rng());
         let license = License::issued(ids.generate(), self.customer.id, tier, key.hint(), ctx.now);
-        let new_key = issue_key_string(app, &license, self.product_and_tier, key, &mut ids, ctx).await?;
+        let new_key = KeyStrings::from_ref(app).issue(&license, self.product_and_tier, key, &mut ids, ctx.now).await?;
+        ctx.metrics.count(Metric::Signatures);
         let actor = Actor { kind: ActorKind::User, id: self.user.subject.clone() };
         let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id, "claimed": true });
         let event = ctx.event(&mut ids, EventType::Issued, license.id, &actor, data);
@@ -248,7 +257,7 @@ async fn has_license_with_status(
         status: Some(status),
         ..LicenseFilter::default()
     };
-    let mut paging = PageRequest { limit: 1, cursor: None, key: app.cursor_key() };
+    let mut paging = PageRequest { limit: 1, cursor: None, key: app.secrets.cached().cursor_key() };
     loop {
         let page = app.table.licenses(&filter, now, &paging).await?;
         if !page.items.is_empty() {

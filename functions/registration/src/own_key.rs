@@ -1,11 +1,12 @@
 //! Shows customers the key string of their own license keys.
 
+use axum::extract::FromRef;
 use shared::{
     AppState,
     auth::User,
     domain::{License, LicenseId, Secret},
     http::Problem,
-    key_issuance::open_key_string,
+    tokens::KeyStrings,
 };
 
 /// A license key with its key string.
@@ -29,6 +30,6 @@ pub async fn own_license(app: &AppState, user: &User, id: LicenseId) -> Result<L
 pub async fn own_key(app: &AppState, user: &User, id: LicenseId) -> Result<OwnKey, Problem> {
     let license = own_license(app, user, id).await?;
     let sealed = app.table.sealed(id).await?.ok_or_else(Problem::not_found)?;
-    let (license_key, _) = open_key_string(app, id, &sealed).await?;
+    let (license_key, _) = KeyStrings::from_ref(app).open(id, &sealed).await?;
     Ok(OwnKey { license, license_key })
 }

@@ -77,7 +77,7 @@ pub async fn own_licenses(
 }
 
 async fn with_activations(app: &AppState, license: &License, ctx: &RequestContext) -> Result<OwnLicense, Problem> {
-    let paging = PageRequest { limit: MAX_ACTIVATIONS, cursor: None, key: app.cursor_key() };
+    let paging = PageRequest { limit: MAX_ACTIVATIONS, cursor: None, key: app.secrets.cached().cursor_key() };
     let page = app.table.activations(license, &paging).await?;
     let margin = app.settings.clock_margin;
     let resource = |activation| ActivationResource::new(activation, license, margin, ctx.now);

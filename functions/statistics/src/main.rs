@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use shared::{AppState, http::lambda::start};
+use shared::{AppState, app::lambda::start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -15,12 +15,10 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
 use shared::{
     AppState,
+    app::middleware::cors::Origin,
     auth::{OidcSettings, oidc::DEFAULT_ROLES_CLAIM},
     domain::rate_limit::RateLimits,
-    http::{
-        log::{self, Format},
-        middleware::cors::Origin,
-    },
+    http::log::{self, Format},
 };
 use signet_local::{DataDirectory, LocalJson, LocalServer, Options, issuer_url, listen_address};
 use tokio::signal::unix::{Signal, SignalKind, signal};

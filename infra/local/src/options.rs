@@ -6,9 +6,9 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::http::Uri;
 use shared::{
     Clock, Timeouts,
+    app::middleware::cors::Origin,
     auth::OidcSettings,
     domain::{key_ring::RotationPolicy, rate_limit::RateLimits},
-    http::middleware::cors::Origin,
     tokens::local::PregeneratedKey,
 };
 

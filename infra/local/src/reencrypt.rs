@@ -4,7 +4,7 @@ use std::error::Error;
 
 use shared::{
     AppState,
-    reencryption::{ReencryptionSummary, reencrypt},
+    tokens::reencryption::{ReencryptionSummary, reencrypt},
 };
 
 /// Re-encrypts the sealed values of all license keys in the deployment that the `SIGNET_*` environment variables
@@ -13,7 +13,8 @@ pub(crate) async fn reencrypt_all() -> Result<(), Box<dyn Error>> {
     let app = AppState::from_environment().await?;
     let (mut all, mut after) = (ReencryptionSummary::default(), None);
     loop {
-        let batch = reencrypt(&app, after, app.clock.now()).await?;
+        let batch =
+            reencrypt(&app.table, &*app.sealer, (after, app.secrets.cached().cursor_key()), app.clock.now()).await?;
         all.examined += batch.examined;
         all.reencrypted += batch.reencrypted;
         all.skipped += batch.skipped;

@@ -12,8 +12,8 @@ use axum::Router;
 use jiff::SignedDuration;
 use shared::{
     AppState, Aws, Clock, Keys, Settings,
+    app::with_middleware,
     domain::{ApiKey, ApiKeySecret, Scopes, Secret, Timestamp},
-    http::middleware::with_middleware,
     http_client,
     store::{StoreError, Table},
     tokens::{

@@ -1,15 +1,14 @@
 //! The credentials of apps: a key string or a license token.
 
-use super::auth_throttle;
+use super::AuthThrottle;
 use crate::{
-    AppState,
     domain::{Actor, ActorKind, Claims, Code, KeyString, LicenseId, Secret, ValidationErrors},
     http::{Problem, RequestContext},
     store::{
-        StoreError,
+        StoreError, Table,
         rate_limiter::{RateLimitError, RateLimitExceeded},
     },
-    tokens::{InvalidTokenError, VerifyError},
+    tokens::{InvalidTokenError, Tokens, VerifyError},
 };
 
 /// A verified key string or license token. It identifies the license; whether the license is usable is decided by the
@@ -52,47 +51,62 @@ impl AppCredential {
             errors.push("/token", Code::InvalidValue, "exactly one of license_key and token is required");
         }
     }
+}
+
+/// Authenticates apps by a key string or a license token. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AppAuthenticator {
+    table: Table,
+    tokens: Tokens,
+    throttle: AuthThrottle,
+}
+
+impl AppAuthenticator {
+    /// Creates the authenticator from the parts that it uses.
+    pub fn new(table: Table, tokens: Tokens, throttle: AuthThrottle) -> Self {
+        Self { table, tokens, throttle }
+    }
 
     /// Verifies the token, ignoring its expiry, or else looks up the key string, ignoring case and separators.
-    pub async fn read(
-        app: &AppState,
+    pub async fn authenticate(
+        &self,
         license_key: Option<&Secret>,
         token: Option<&Secret>,
         ctx: &RequestContext,
-    ) -> Result<Self, AppCredentialError> {
+    ) -> Result<AppCredential, AppCredentialError> {
         if let Some(token) = token {
-            let claims = verify(app, token, ctx).await?;
+            let claims = self.verify(token, ctx).await?;
             let license_id = claims.sub.parse().map_err(|_| InvalidTokenError)?;
-            return Ok(Self { license_id, generation: claims.generation, claims: Some(claims) });
+            return Ok(AppCredential { license_id, generation: claims.generation, claims: Some(claims) });
         }
-        auth_throttle::check(app, ctx)?;
+        self.throttle.check(ctx)?;
         let input = license_key.map(Secret::expose).unwrap_or_default();
         let pointer = match KeyString::parse(input) {
-            Ok(key) => app.table.key_pointer(&key).await?,
+            Ok(key) => self.table.key_pointer(&key).await?,
             Err(_) => None,
         };
         let Some(pointer) = pointer else {
-            auth_throttle::count(app, ctx).await?;
+            self.throttle.count(ctx).await?;
             return Err(AppCredentialError::NotFound);
         };
         ctx.metrics.set_actor(app_actor(pointer.license_id.to_string()));
-        Ok(Self { license_id: pointer.license_id, generation: pointer.generation, claims: None })
+        Ok(AppCredential { license_id: pointer.license_id, generation: pointer.generation, claims: None })
     }
-}
 
-/// Verifies a license token, ignoring its expiry, and returns its claims. Counts a failed attempt if it is invalid; a
-/// valid token passes even if the client's address exceeds the limit.
-pub async fn verify(app: &AppState, token: &Secret, ctx: &RequestContext) -> Result<Claims, AppCredentialError> {
-    match app.tokens.verify(token, ctx.now).await {
-        Err(VerifyError::Invalid(error)) => {
-            auth_throttle::count(app, ctx).await?;
-            Err(error.into())
-        }
-        verified => {
-            let claims = verified?;
-            let id = claims.activation.as_ref().map_or(&claims.sub, |activation| &activation.id);
-            ctx.metrics.set_actor(app_actor(id.clone()));
-            Ok(claims)
+    /// Verifies a license token, ignoring its expiry, and returns its claims. Counts a failed attempt if it is invalid;
+    /// a valid token passes even if the client's address exceeds the limit.
+    pub async fn verify(&self, token: &Secret, ctx: &RequestContext) -> Result<Claims, AppCredentialError> {
+        match self.tokens.verify(token, ctx.now).await {
+            Err(VerifyError::Invalid(error)) => {
+                self.throttle.count(ctx).await?;
+                Err(error.into())
+            }
+            verified => {
+                let claims = verified?;
+                let id = claims.activation.as_ref().map_or(&claims.sub, |activation| &activation.id);
+                ctx.metrics.set_actor(app_actor(id.clone()));
+                Ok(claims)
+            }
         }
     }
 }

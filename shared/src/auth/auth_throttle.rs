@@ -5,28 +5,46 @@
 //! does not lock out apps with tokens behind the same router.
 
 use crate::{
-    AppState,
+    domain::rate_limit::RateLimits,
     http::{Problem, RequestContext},
-    store::rate_limiter::{RateLimitError, RateLimitExceeded},
+    store::{
+        Table,
+        rate_limiter::{RateLimitError, RateLimitExceeded, RateLimiter},
+    },
 };
 
-/// Fails if the client's address is known to exceed the limit. Call it before looking up a credential. Does no I/O.
-pub fn check(app: &AppState, ctx: &RequestContext) -> Result<(), RateLimitExceeded> {
-    match app.settings.rate_limits.failed_auth_bucket(&ctx.ip) {
-        Some(bucket) => app.rate_limiter.check(&bucket, ctx.now),
-        None => Ok(()),
-    }
+/// Counts failed authentication attempts. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AuthThrottle {
+    table: Table,
+    rate_limiter: RateLimiter,
+    limits: RateLimits,
 }
 
-/// Counts a failed attempt.
-pub async fn count(app: &AppState, ctx: &RequestContext) -> Result<(), RateLimitError> {
-    match app.settings.rate_limits.failed_auth_bucket(&ctx.ip) {
-        Some(bucket) => app.rate_limiter.count(&app.table, &bucket, ctx.now).await,
-        None => Ok(()),
+impl AuthThrottle {
+    /// Creates the throttle from the parts that it uses.
+    pub fn new(table: Table, rate_limiter: RateLimiter, limits: RateLimits) -> Self {
+        Self { table, rate_limiter, limits }
     }
-}
 
-/// Counts a failed attempt. Returns `problem`, or `rate_limited` if the attempt exceeds the limit.
-pub(super) async fn count_failure(app: &AppState, ctx: &RequestContext, problem: Problem) -> Problem {
-    count(app, ctx).await.map_or_else(Problem::from, |()| problem)
+    /// Fails if the client's address is known to exceed the limit. Call it before looking up a credential. Does no I/O.
+    pub fn check(&self, ctx: &RequestContext) -> Result<(), RateLimitExceeded> {
+        match self.limits.failed_auth_bucket(&ctx.ip) {
+            Some(bucket) => self.rate_limiter.check(&bucket, ctx.now),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a failed attempt.
+    pub async fn count(&self, ctx: &RequestContext) -> Result<(), RateLimitError> {
+        match self.limits.failed_auth_bucket(&ctx.ip) {
+            Some(bucket) => self.rate_limiter.count(&self.table, &bucket, ctx.now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a failed attempt. Returns `problem`, or `rate_limited` if the attempt exceeds the limit.
+    pub(super) async fn count_failure(&self, ctx: &RequestContext, problem: Problem) -> Problem {
+        self.count(ctx).await.map_or_else(Problem::from, |()| problem)
+    }
 }

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::{
-    extract::{FromRequestParts, OptionalFromRequestParts},
+    extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
     http::{HeaderMap, header::AUTHORIZATION, request::Parts},
 };
 use jiff::Timestamp;
 
-use super::{User, auth_throttle, oidc::OidcError};
+use super::{
+    AuthThrottle, User,
+    oidc::{Oidc, OidcError},
+};
 use crate::{
-    AppState,
     domain::{Actor, ActorKind, ApiKey, ApiKeyId, ApiKeySecret, Code, Scope, Scopes, Secret},
     http::{Problem, RequestContext},
     store::{Table, api_keys::StoredApiKey},
@@ -93,11 +95,14 @@ impl Caller {
 #[derive(Debug, Clone)]
 pub struct AuthenticatedUser(pub User);
 
-impl FromRequestParts<AppState> for AuthenticatedUser {
+impl<S: Send + Sync> FromRequestParts<S> for AuthenticatedUser
+where
+    Authenticator: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
-        match <Caller as OptionalFromRequestParts<AppState>>::from_request_parts(parts, app).await? {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Authenticator::from_ref(state).caller(parts).await? {
             Some(Caller::User(user)) => Ok(Self(user)),
             Some(Caller::ApiKey { .. }) => Err(forbidden("this endpoint requires a signed-in user, not an API key")),
             None => Err(unauthenticated("sign in and send the token as Authorization: Bearer")),
@@ -105,37 +110,90 @@ impl FromRequestParts<AppState> for AuthenticatedUser {
     }
 }
 
-impl FromRequestParts<AppState> for Caller {
+impl<S: Send + Sync> FromRequestParts<S> for Caller
+where
+    Authenticator: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
-        let caller = <Self as OptionalFromRequestParts<AppState>>::from_request_parts(parts, app).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let caller = Authenticator::from_ref(state).caller(parts).await?;
         let detail = "send an API key as X-Api-Key, or a token as Authorization: Bearer";
         caller.ok_or_else(|| unauthenticated(detail))
     }
 }
 
-impl OptionalFromRequestParts<AppState> for Caller {
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Caller
+where
+    Authenticator: FromRef<S>,
+{
     type Rejection = Problem;
 
     /// Returns `None` if the request has no credential. An invalid credential is an error.
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Option<Self>, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Problem> {
+        Authenticator::from_ref(state).caller(parts).await
+    }
+}
+
+/// Authenticates callers by an API key or a bearer token. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Authenticator {
+    table: Table,
+    oidc: Option<Oidc>,
+    throttle: AuthThrottle,
+}
+
+impl Authenticator {
+    /// Creates the authenticator from the parts that it uses. With `None` as `oidc`, only API keys are accepted.
+    pub fn new(table: Table, oidc: Option<Oidc>, throttle: AuthThrottle) -> Self {
+        Self { table, oidc, throttle }
+    }
+
+    /// Returns the caller of a request, or `None` if the request has no credential. An invalid credential is an error.
+    pub async fn caller(&self, parts: &mut Parts) -> Result<Option<Caller>, Problem> {
         // The idempotency middleware may have authenticated the request already.
-        if let Some(caller) = parts.extensions.get::<Self>() {
+        if let Some(caller) = parts.extensions.get::<Caller>() {
             return Ok(Some(caller.clone()));
         }
-        let ctx = <RequestContext as FromRequestParts<AppState>>::from_request_parts(parts, app).await?;
+        let ctx = <RequestContext as FromRequestParts<()>>::from_request_parts(parts, &()).await?;
         let credential = match Credential::read(&parts.headers) {
             Ok(Some(credential)) => credential,
             Ok(None) => return Ok(None),
-            Err(problem) => return Err(auth_throttle::count_failure(app, &ctx, problem).await),
+            Err(problem) => return Err(self.throttle.count_failure(&ctx, problem).await),
         };
         let caller = match credential {
-            Credential::ApiKey(secret) => authenticate_api_key(app, &secret, &ctx).await?,
-            Credential::Bearer(token) => authenticate_bearer(app, &token, &ctx).await?,
+            Credential::ApiKey(secret) => self.authenticate_api_key(&secret, &ctx).await?,
+            Credential::Bearer(token) => self.authenticate_bearer(&token, &ctx).await?,
         };
         ctx.metrics.set_actor(caller.actor());
         Ok(Some(caller))
+    }
+
+    async fn authenticate_api_key(&self, secret: &ApiKeySecret, ctx: &RequestContext) -> Result<Caller, Problem> {
+        self.throttle.check(ctx)?;
+        let stored = self.table.api_key(secret.id).await?;
+        let is_valid = |stored: &StoredApiKey| {
+            verify_slices_are_equal(&stored.sha256, &secret.sha256()).is_ok() && !stored.key.is_expired(ctx.now)
+        };
+        let Some(StoredApiKey { key, .. }) = stored.filter(is_valid) else {
+            return Err(self.throttle.count_failure(ctx, invalid_api_key()).await);
+        };
+        if key.should_update_last_used(ctx.now) {
+            record_use(&self.table, &key, ctx.now).await;
+        }
+        Ok(Caller::ApiKey { id: key.id, scopes: key.scopes })
+    }
+
+    async fn authenticate_bearer(&self, token: &Secret, ctx: &RequestContext) -> Result<Caller, Problem> {
+        let not_configured = || unauthenticated("bearer tokens are not configured: send an API key as X-Api-Key");
+        let oidc = self.oidc.as_ref().ok_or_else(not_configured)?;
+        match oidc.verify(token, ctx.now).await {
+            Ok(user) => Ok(Caller::User(user)),
+            Err(OidcError::Invalid(invalid)) if invalid.is_unverified() => {
+                Err(self.throttle.count_failure(ctx, OidcError::Invalid(invalid).into()).await)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -170,21 +228,6 @@ impl Credential {
     }
 }
 
-async fn authenticate_api_key(app: &AppState, secret: &ApiKeySecret, ctx: &RequestContext) -> Result<Caller, Problem> {
-    auth_throttle::check(app, ctx)?;
-    let stored = app.table.api_key(secret.id).await?;
-    let is_valid = |stored: &StoredApiKey| {
-        verify_slices_are_equal(&stored.sha256, &secret.sha256()).is_ok() && !stored.key.is_expired(ctx.now)
-    };
-    let Some(StoredApiKey { key, .. }) = stored.filter(is_valid) else {
-        return Err(auth_throttle::count_failure(app, ctx, invalid_api_key()).await);
-    };
-    if key.should_update_last_used(ctx.now) {
-        record_use(&app.table, &key, ctx.now).await;
-    }
-    Ok(Caller::ApiKey { id: key.id, scopes: key.scopes })
-}
-
 /// Records when an API key was last used. Best effort: failures and timeouts are logged, not returned. Awaited because
 /// Lambda freezes background tasks once the response is sent.
 async fn record_use(table: &Table, key: &ApiKey, now: Timestamp) {
@@ -192,18 +235,6 @@ async fn record_use(table: &Table, key: &ApiKey, now: Timestamp) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(id = %key.id, %error, "failed to record the use of an API key"),
         Err(_) => tracing::warn!(id = %key.id, "timed out recording the use of an API key"),
-    }
-}
-
-async fn authenticate_bearer(app: &AppState, token: &Secret, ctx: &RequestContext) -> Result<Caller, Problem> {
-    let not_configured = || unauthenticated("bearer tokens are not configured: send an API key as X-Api-Key");
-    let oidc = app.oidc.as_ref().ok_or_else(not_configured)?;
-    match oidc.verify(token, ctx.now).await {
-        Ok(user) => Ok(Caller::User(user)),
-        Err(OidcError::Invalid(invalid)) if invalid.is_unverified() => {
-            Err(auth_throttle::count_failure(app, ctx, OidcError::Invalid(invalid).into()).await)
-        }
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -6,7 +6,8 @@ pub mod caller;
 pub mod license_access;
 pub mod oidc;
 
-pub use app_credential::{AppCredential, AppCredentialError};
-pub use caller::{AuthenticatedUser, Caller};
+pub use app_credential::{AppAuthenticator, AppCredential, AppCredentialError};
+pub use auth_throttle::AuthThrottle;
+pub use caller::{AuthenticatedUser, Authenticator, Caller};
 pub use license_access::LicenseAccess;
 pub use oidc::{Oidc, OidcSettings, User};

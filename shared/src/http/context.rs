@@ -52,7 +52,7 @@ impl RequestContext {
 }
 
 /// Returns the IP address of the client, or `unknown`.
-pub(super) fn source_ip(request: &Request) -> String {
+pub(crate) fn source_ip(request: &Request) -> String {
     if let Some(GatewayContext::ApiGatewayV2(context)) = request.extensions().get::<GatewayContext>() {
         // Set by API Gateway from the connection; the client cannot change it.
         let ip = context.http.source_ip.as_deref().and_then(|ip| ip.parse::<IpAddr>().ok());

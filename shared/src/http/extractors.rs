@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection},
+    extract::{FromRef, FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE, request::Parts},
 };
 use jiff::Timestamp;
@@ -15,10 +15,10 @@ use serde::{
 };
 use utoipa::IntoParams;
 
-use super::Problem;
+use super::{Problem, RequestContext};
 use crate::{
-    AppState,
     domain::{Code, FieldError, ValidationErrors},
+    secrets::Secrets,
     store::pagination::{CursorKey, PageRequest},
 };
 
@@ -58,7 +58,7 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
     }
 }
 
-pub(super) async fn read_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+pub(crate) async fn read_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::BodyTooLarge, "the body must not exceed 64 KiB"),
         _ => Problem::new(Code::MalformedJson, "the body is incomplete"),
@@ -99,13 +99,17 @@ pub struct ListQuery<F> {
     pub paging: PageRequest,
 }
 
-impl<F: DeserializeOwned> FromRequestParts<AppState> for ListQuery<F> {
+impl<F: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ListQuery<F>
+where
+    Secrets: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let mut params = parse_query(parts.uri.query().unwrap_or_default())?;
         let cursor = params.remove("cursor");
-        let key = cursor_key(app, cursor.as_deref()).await;
+        let RequestContext { now, .. } = RequestContext::from_request_parts(parts, state).await?;
+        let key = cursor_key(&Secrets::from_ref(state), cursor.as_deref(), now).await;
         let paging = page_request(params.remove("limit").as_deref(), cursor, key)?;
         let values = params.into_iter().map(|(name, value)| (name, value.into())).collect();
         let filter = read(serde_json::Value::Object(values), FieldLocation::Parameter)?;
@@ -114,11 +118,10 @@ impl<F: DeserializeOwned> FromRequestParts<AppState> for ListQuery<F> {
 }
 
 /// Returns the key of cursors. Reloads it if it does not verify `cursor`, because the key may just have been rotated.
-async fn cursor_key(app: &AppState, cursor: Option<&str>) -> CursorKey {
-    let now = app.clock.now();
-    let key = app.secrets.read(now).await.cursor_key();
+async fn cursor_key(secrets: &Secrets, cursor: Option<&str>, now: Timestamp) -> CursorKey {
+    let key = secrets.read(now).await.cursor_key();
     match cursor {
-        Some(cursor) if !key.verifies(cursor) => app.secrets.read_latest(now).await.cursor_key(),
+        Some(cursor) if !key.verifies(cursor) => secrets.read_latest(now).await.cursor_key(),
         _ => key,
     }
 }

@@ -1,8 +1,9 @@
-//! `Idempotency-Key`: a POST that is repeated with the same key returns the same response and has no further effect.
+//! What a command needs of `Idempotency-Key`: a POST that is repeated with the same key returns the same response and
+//! has no further effect.
 //!
-//! The key is reserved before the handler runs. The handler's command passes its response to [`Idempotency::created`]
-//! or [`Idempotency::ok`] and writes the returned completion in the same transaction as its effect, so that neither is
-//! ever written without the other.
+//! The middleware reserves the key before the handler runs. The handler says once how the result of its command becomes
+//! a response ([`Idempotency::replay`]). The command writes the sealed response in the same transaction as its effect,
+//! so that neither is ever written without the other, and the handler returns the same response.
 
 use std::{
     future::ready,
@@ -13,43 +14,25 @@ use std::{
 };
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
-    extract::{MatchedPath, OptionalFromRequestParts, Request, State},
+    body::Bytes,
     http::{
-        HeaderMap, HeaderValue, Method, StatusCode,
+        HeaderMap, HeaderValue, StatusCode,
         header::{CONTENT_TYPE, ETAG, LOCATION},
     },
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use data_encoding::BASE64;
 use futures_util::{FutureExt, future::BoxFuture};
-use rand::RngExt;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::{
-    Problem, RequestContext, extractors::read_bytes, log::LoggedError, middleware::write_problem, representation::etag,
-};
+use super::{Problem, log::LoggedError, representation::etag};
 use crate::{
-    AppState,
-    auth::Caller,
-    domain::{Code, SealingContext, Secret, secret::sha256},
-    store::idempotency::{Completion, Reservation, ReserveOutcome},
-    tokens::Sealer,
+    domain::{SealingContext, Secret},
+    store::idempotency::{Completion, Reservation},
+    tokens::{SealError, Sealer},
 };
 
-const HEADER: &str = "idempotency-key";
-/// POST routes that are idempotent by themselves and ignore the key.
-const IDEMPOTENT_ROUTES: [&str; 4] = [
-    "/api/v1.0/license-keys/validate",
-    "/api/v1.0/license-keys/heartbeat",
-    "/api/v1.0/license-activations/activate",
-    "/api/v1.0/license-activations/{id}/deactivate",
-];
-/// The maximum size of a stored response body, in bytes, far above that of any POST response.
-const MAX_RESPONSE_BYTES: usize = 300 * 1024;
-
-/// A response in the form in which it is stored for replays.
+/// A JSON response in the form in which it is stored for replays.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StoredResponse {
     status: u16,
@@ -57,44 +40,55 @@ pub struct StoredResponse {
     location: Option<String>,
     #[serde(rename = "tagged")]
     has_etag: bool,
-    /// The body, in base64.
-    body: String,
+    /// The body; stored in base64.
+    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
+    body: Vec<u8>,
     /// The problem code of an error response, for the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code: Option<String>,
 }
 
+fn to_base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&BASE64.encode(bytes))
+}
+
+fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    BASE64.decode(text.as_bytes()).map_err(D::Error::custom)
+}
+
 impl StoredResponse {
-    /// Creates a 201 response with the new resource and its `Location`.
-    pub fn created(location: String, body: &impl Serialize) -> Result<Self, Problem> {
-        Self::json(StatusCode::CREATED, Some(location), body)
+    /// Creates a 201 response with the new resource, its `Location` and its `ETag`.
+    pub fn created(location: String, body: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(Self { status: StatusCode::CREATED.as_u16(), location: Some(location), ..Self::ok(body)? })
     }
 
     /// Creates a 200 response with a resource and its `ETag`.
-    pub fn ok(body: &impl Serialize) -> Result<Self, Problem> {
-        Self::json(StatusCode::OK, None, body)
-    }
-
-    fn json(status: StatusCode, location: Option<String>, body: &impl Serialize) -> Result<Self, Problem> {
-        let bytes = serde_json::to_vec(body).map_err(|error| Problem::internal(error.to_string()))?;
+    pub fn ok(body: &impl Serialize) -> Result<Self, serde_json::Error> {
         Ok(Self {
-            status: status.as_u16(),
+            status: StatusCode::OK.as_u16(),
             content_type: "application/json".to_owned(),
-            location,
+            location: None,
             has_etag: true,
-            body: BASE64.encode(&bytes),
+            body: serde_json::to_vec(body)?,
             code: None,
         })
     }
 
-    fn from_parts(response: &axum::http::response::Parts, body: &Bytes) -> Self {
+    /// Creates a 200 response without an `ETag`, for a body that is not a resource.
+    pub fn ok_without_etag(body: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(Self { has_etag: false, ..Self::ok(body)? })
+    }
+
+    /// Returns a response that a handler has already composed, such as a problem, in stored form.
+    pub(crate) fn from_parts(response: &axum::http::response::Parts, body: &Bytes) -> Self {
         let text = |name| response.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         Self {
             status: response.status.as_u16(),
             content_type: text(CONTENT_TYPE).unwrap_or_default().to_owned(),
             location: text(LOCATION).map(str::to_owned),
             has_etag: response.headers.contains_key(ETAG),
-            body: BASE64.encode(body),
+            body: body.to_vec(),
             code: response.extensions.get::<LoggedError>().map(|error| error.code.clone().into_owned()),
         }
     }
@@ -102,9 +96,6 @@ impl StoredResponse {
 
 impl IntoResponse for StoredResponse {
     fn into_response(self) -> Response {
-        let Ok(body) = BASE64.decode(self.body.as_bytes()) else {
-            return Problem::internal("a stored response is damaged").into_response();
-        };
         let mut headers = HeaderMap::new();
         if let Ok(content_type) = HeaderValue::from_str(&self.content_type) {
             headers.insert(CONTENT_TYPE, content_type);
@@ -113,10 +104,10 @@ impl IntoResponse for StoredResponse {
             headers.insert(LOCATION, location);
         }
         if self.has_etag {
-            headers.insert(ETAG, etag(&body));
+            headers.insert(ETAG, etag(&self.body));
         }
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, headers, body).into_response();
+        let mut response = (status, headers, self.body).into_response();
         if let Some(code) = self.code {
             response.extensions_mut().insert(LoggedError { code: code.into(), cause: None });
         }
@@ -128,16 +119,12 @@ impl IntoResponse for StoredResponse {
 #[derive(Debug, Clone, Default)]
 pub struct Idempotency(Option<Arc<ReservedKey>>);
 
-#[derive(Debug)]
-struct ReservedKey {
-    reservation: Reservation,
-    context: SealingContext,
-    sealer: Arc<dyn Sealer>,
-    /// Whether the transaction of the effect has stored the response.
-    stored: Arc<AtomicBool>,
-}
-
 impl Idempotency {
+    /// Creates the handle of a reserved key.
+    pub(crate) fn reserved(key: Arc<ReservedKey>) -> Self {
+        Self(Some(key))
+    }
+
     /// Seals a 201 response with the `Location` of the new resource. The transaction of the effect must write the
     /// returned completion.
     pub fn created(&self, location: String, body: &impl Serialize) -> CompletionFuture<'_> {
@@ -151,179 +138,82 @@ impl Idempotency {
 
     /// Seals a 200 response without an `ETag`, for a body that is not a resource.
     pub fn ok_without_etag(&self, body: &impl Serialize) -> CompletionFuture<'_> {
-        self.complete(StoredResponse::ok(body).map(|response| StoredResponse { has_etag: false, ..response }))
+        self.complete(StoredResponse::ok_without_etag(body))
     }
 
-    fn complete(&self, response: Result<StoredResponse, Problem>) -> CompletionFuture<'_> {
+    fn complete(&self, response: Result<StoredResponse, serde_json::Error>) -> CompletionFuture<'_> {
         let Some(key) = &self.0 else { return ready(Ok(None)).boxed() };
-        async move { key.completion(&response?).await.map(Some) }.boxed()
+        async move { Ok(Some(key.completion(&response.map_err(CompletionError::from)?).await?)) }.boxed()
+    }
+
+    /// Describes how the result of a command becomes the response, both the one that is returned and the one that is
+    /// stored for replays.
+    pub fn replay<'a, T>(
+        &'a self,
+        compose: impl Fn(&T) -> Result<StoredResponse, serde_json::Error> + Send + Sync + 'a,
+    ) -> Replay<'a, T> {
+        Replay { key: self.0.as_deref(), compose: Box::new(compose) }
     }
 }
 
 /// The future of a sealed response; `None` if the request has no idempotency key.
 pub type CompletionFuture<'a> = BoxFuture<'a, Result<Option<Completion>, Problem>>;
 
+/// Composes the response to a command's result `T`, and its stored form.
+pub struct Replay<'a, T> {
+    key: Option<&'a ReservedKey>,
+    compose: Box<dyn Fn(&T) -> Result<StoredResponse, serde_json::Error> + Send + Sync + 'a>,
+}
+
+/// The response to a command could not be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum CompletionError {
+    /// The response could not be serialized.
+    #[error(transparent)]
+    Serialize(#[from] serde_json::Error),
+    /// The response could not be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+impl<T> Replay<'_, T> {
+    /// Seals the response. The transaction of the command's effect must write the returned completion; `None` if the
+    /// request has no idempotency key.
+    pub async fn completion(&self, result: &T) -> Result<Option<Completion>, CompletionError> {
+        let Some(key) = self.key else { return Ok(None) };
+        let response = (self.compose)(result)?;
+        key.completion(&response).await.map(Some)
+    }
+
+    /// Returns the response.
+    pub fn response(&self, result: &T) -> Result<StoredResponse, Problem> {
+        (self.compose)(result).map_err(|error| Problem::internal(error.to_string()))
+    }
+}
+
+/// An idempotency key that the middleware has reserved for this request.
+#[derive(Debug)]
+pub(crate) struct ReservedKey {
+    pub(crate) reservation: Reservation,
+    context: SealingContext,
+    sealer: Arc<dyn Sealer>,
+    /// Whether the transaction of the effect has stored the response.
+    stored: Arc<AtomicBool>,
+}
+
 impl ReservedKey {
-    async fn completion(&self, response: &StoredResponse) -> Result<Completion, Problem> {
-        let text = serde_json::to_string(response).map_err(|error| Problem::internal(error.to_string()))?;
-        Ok(self
-            .reservation
-            .completion(self.sealer.seal(&self.context, &Secret::new(text)).await?, Arc::clone(&self.stored)))
-    }
-}
-
-/// Returns whether a route honors `Idempotency-Key`.
-pub fn is_supported(method: &Method, route: &str) -> bool {
-    method == Method::POST && route.starts_with("/api/") && !IDEMPOTENT_ROUTES.contains(&route)
-}
-
-/// The middleware that reserves idempotency keys and replays stored responses.
-pub(super) async fn handle_idempotency_key(State(app): State<AppState>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let is_supported = route.is_some_and(|route| is_supported(request.method(), route));
-    if !is_supported || !request.headers().contains_key(HEADER) {
-        return next.run(request).await;
-    }
-    run_idempotent(&app, request, next).await.unwrap_or_else(IntoResponse::into_response)
-}
-
-async fn run_idempotent(app: &AppState, request: Request, next: Next) -> Result<Response, Problem> {
-    let key = read_key(request.headers())?;
-    let (mut parts, body) = request.into_parts();
-    let caller = <Caller as OptionalFromRequestParts<AppState>>::from_request_parts(&mut parts, app).await?;
-    let Some(caller) = caller else {
-        // Records belong to a credential. Without one, the handler decides whether the request is allowed.
-        return Ok(next.run(Request::from_parts(parts, body)).await);
-    };
-    let Some(ctx) = parts.extensions.get::<RequestContext>().cloned() else {
-        return Err(Problem::internal("the route is not wrapped by the middleware"));
-    };
-    parts.extensions.insert(caller.clone());
-    // A body that cannot be read completely has no hash, so its error response is not stored.
-    let body = read_bytes(Request::from_parts(parts.clone(), body), &()).await?;
-
-    let reservation =
-        Reservation::new(&caller.credential_id(), parts.method.as_str(), parts.uri.path(), &key, rand::rng().random());
-    let context = app.table.response_context(&reservation);
-    let reservation = match app.table.reserve(&reservation, &sha256(&body), ctx.now).await? {
-        ReserveOutcome::Reserved(reservation) => reservation,
-        ReserveOutcome::Done(sealed) => return replay(app, &context, &sealed).await,
-        ReserveOutcome::Reused => {
-            return Err(crate::domain::FieldError::parameter(
-                "Idempotency-Key",
-                Code::IdempotencyKeyReused,
-                "this Idempotency-Key was already used with a different body: use a new key",
-            )
-            .into());
-        }
-        ReserveOutcome::InProgress => {
-            let detail = "a request with this Idempotency-Key is in progress: retry later";
-            return Err(Problem::new(Code::IdempotencyInProgress, detail));
-        }
-    };
-    let sealer = Arc::clone(&app.sealer);
-    let reserved = Arc::new(ReservedKey { reservation, context, sealer, stored: Arc::default() });
-    let issuer = app.issuer().to_owned();
-    let trace_id = ctx.trace_id.clone();
-    parts.extensions.insert(RequestContext { idempotency: Idempotency(Some(Arc::clone(&reserved))), ..ctx });
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    let is_retryable = is_retryable(&response);
-    finish(app, &reserved, is_retryable, write_problem(response, &issuer, &trace_id, false)).await
-}
-
-fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
-    let mut values = headers.get_all(HEADER).iter();
-    let key = match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().ok().and_then(unquoted),
-        _ => None,
-    };
-    let key = key.filter(|key| (1..=255).contains(&key.len()) && key.bytes().all(|b| matches!(b, b' '..=b'~')));
-    let detail =
-        "Idempotency-Key must be one value of 1 to 255 printable ASCII characters, optionally in double quotes";
-    key.map(str::to_owned).ok_or_else(|| Problem::new(Code::IdempotencyKeyInvalid, detail))
-}
-
-/// Removes the double quotes around a key, if it has them. Returns `None` if the closing one is missing.
-fn unquoted(text: &str) -> Option<&str> {
-    let text = text.trim();
-    match text.strip_prefix('"') {
-        Some(rest) => rest.strip_suffix('"'),
-        None => Some(text),
-    }
-}
-
-async fn replay(app: &AppState, context: &SealingContext, sealed: &[u8]) -> Result<Response, Problem> {
-    let text = app.sealer.open(context, sealed).await?;
-    let response: StoredResponse =
-        serde_json::from_str(text.expose()).map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(response.into_response())
-}
-
-/// Returns whether a retry with the same key may succeed: after a temporary failure, or an error that depends on
-/// something other than path and body. A client that corrects a header or gains a role must not get the stored error
-/// for a day.
-fn is_retryable(response: &Response) -> bool {
-    let status = response.status();
-    let is_temporary = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-    let depends_on_header = matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    let is_forbidden = response.extensions().get::<Problem>().is_some_and(|problem| problem.code == Code::Forbidden);
-    is_temporary || depends_on_header || is_forbidden
-}
-
-/// Releases the reservation if the request can be retried; otherwise stores the response for replays.
-async fn finish(
-    app: &AppState,
-    reserved: &ReservedKey,
-    is_retryable: bool,
-    response: Response,
-) -> Result<Response, Problem> {
-    if is_retryable {
-        // Releases only a record that is not done: if a response of DynamoDB was lost, the effect may have been
-        // written.
-        if let Err(error) = app.table.release(&reserved.reservation).await {
-            tracing::warn!(%error, "failed to release an idempotency record; it stays reserved until it is stale");
-        }
-        return Ok(response);
-    }
-    if reserved.stored.load(Ordering::SeqCst) {
-        return Ok(response);
-    }
-    let (parts, body) = response.into_parts();
-    let body = to_bytes(body, MAX_RESPONSE_BYTES).await.map_err(|error| Problem::internal(error.to_string()))?;
-    let completion = reserved.completion(&StoredResponse::from_parts(&parts, &body)).await?;
-    if let Err(error) = app.table.store_response(&completion).await {
-        tracing::warn!(%error, "failed to store the response of an idempotent request");
-    }
-    Ok(Response::from_parts(parts, Body::from(body)))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn key(values: &[&[u8]]) -> Option<String> {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(HEADER, HeaderValue::from_bytes(value).ok()?);
-        }
-        read_key(&headers).ok()
+    pub(crate) fn new(reservation: Reservation, context: SealingContext, sealer: Arc<dyn Sealer>) -> Self {
+        Self { reservation, context, sealer, stored: Arc::default() }
     }
 
-    proptest! {
-        #[test]
-        fn quotes_around_a_key_do_not_count(text in "[!#-~]([ -~]{0,253}[!#-~])?") {
-            prop_assert_eq!(key(&[text.as_bytes()]), Some(text.clone()));
-            prop_assert_eq!(key(&[format!(" \"{text}\" ").as_bytes()]), Some(text));
-        }
+    /// Returns whether the transaction of the effect has stored the response.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.stored.load(Ordering::SeqCst)
+    }
 
-        #[test]
-        fn read_key_accepts_only_valid_keys(value in any::<Vec<u8>>(), other in any::<Vec<u8>>()) {
-            if let Some(read) = key(&[&value]) {
-                prop_assert!((1..=255).contains(&read.len()) && read.is_ascii());
-                prop_assert!(key(&[&value, &other]).is_none(), "a repeated header is invalid");
-            }
-        }
+    pub(crate) async fn completion(&self, response: &StoredResponse) -> Result<Completion, CompletionError> {
+        let text = Secret::new(serde_json::to_string(response)?);
+        let sealed = self.sealer.seal(&self.context, &text).await?;
+        Ok(self.reservation.completion(sealed, Arc::clone(&self.stored)))
     }
 }

@@ -27,7 +27,7 @@ use tracing_subscriber::{
 };
 
 use super::request_metrics::{Metric, RequestMetrics};
-use crate::Clock;
+use crate::clock::Clock;
 
 /// The tracing target of request spans and request lines.
 const TARGET: &str = module_path!();
@@ -75,18 +75,18 @@ where
 
 /// The part of an error response that the request's log line records.
 #[derive(Debug, Clone)]
-pub(super) struct LoggedError {
+pub(crate) struct LoggedError {
     /// The problem code.
-    pub(super) code: Cow<'static, str>,
+    pub(crate) code: Cow<'static, str>,
     /// The internal cause, which the response does not contain.
-    pub(super) cause: Option<String>,
+    pub(crate) cause: Option<String>,
 }
 
 /// The log line of a request. It is written on drop, so that a request is also logged when the client disconnects
 /// before the response.
-pub(super) struct RequestLog {
+pub(crate) struct RequestLog {
     /// The span that adds the trace id to every log line of the request.
-    pub(super) span: Span,
+    pub(crate) span: Span,
     method: &'static str,
     route: Option<String>,
     metrics: RequestMetrics,
@@ -96,7 +96,7 @@ pub(super) struct RequestLog {
 }
 
 impl RequestLog {
-    pub(super) fn new(
+    pub(crate) fn new(
         trace_id: &str,
         method: &Method,
         route: Option<&str>,
@@ -110,12 +110,12 @@ impl RequestLog {
     }
 
     /// Returns the metrics that this line records.
-    pub(super) fn metrics(&self) -> RequestMetrics {
+    pub(crate) fn metrics(&self) -> RequestMetrics {
         self.metrics.clone()
     }
 
     /// Writes the line with the status of the response.
-    pub(super) fn finish(mut self, status: u16, error: Option<LoggedError>) {
+    pub(crate) fn finish(mut self, status: u16, error: Option<LoggedError>) {
         match &error {
             Some(_) if status == 429 => self.metrics.count(Metric::RateLimited),
             Some(_) if status < 500 => self.metrics.count(Metric::Refused),

@@ -1,23 +1,23 @@
-//! The HTTP layer that all endpoints share: extractors, responses, problems (RFC 9457), idempotency, logging, and the
-//! middleware around every route.
+//! The HTTP layer that all endpoints share: the context of a request, extractors, responses, problems (RFC 9457),
+//! resources, and logging.
 
 pub mod context;
 pub mod extractors;
 pub mod idempotency;
-pub mod in_process_client;
-pub mod lambda;
 pub mod log;
-pub mod middleware;
 pub mod problem;
 pub mod representation;
 pub mod request_metrics;
 pub mod resources;
 pub mod responses;
+pub(crate) mod write_problem;
 
 pub use context::RequestContext;
 pub use extractors::{ListQuery, NoBody, NoFilter, PaginationParams, PathId, StrictJson};
-pub use idempotency::{Idempotency, StoredResponse};
-pub use in_process_client::InProcessClient;
+pub use idempotency::{CompletionError, Idempotency, Replay, StoredResponse};
 pub use problem::Problem;
 pub use representation::{Created, IfMatch, ListResponse, WithEtag};
 pub use request_metrics::{Metric, RequestMetrics};
+
+/// The path prefix of every endpoint of this API version.
+pub const API_BASE_PATH: &str = "/api/v1.0";

@@ -7,7 +7,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::log::LoggedError;
+use super::{idempotency::CompletionError, log::LoggedError};
 use crate::{
     domain::{Code, FieldError, License, Refusal, ValidationErrors, license::StateConflict},
     store::{
@@ -15,7 +15,7 @@ use crate::{
         pagination::ListError,
         rate_limiter::{RateLimitError, RateLimitExceeded},
     },
-    tokens::{EncryptError, InvalidTokenError, SealError, SignError, TokenError, VerifyError},
+    tokens::{EncryptError, InvalidTokenError, KeyStringError, SealError, SignError, TokenError, VerifyError},
 };
 
 /// The maximum number of field errors in a response. A body of 64 KiB can have thousands.
@@ -34,9 +34,9 @@ pub struct Problem {
     /// The invalid fields and parameters.
     pub errors: Vec<FieldError>,
     /// The `Retry-After` header, in seconds.
-    pub(super) retry_after_seconds: Option<u64>,
+    pub(crate) retry_after_seconds: Option<u64>,
     /// The internal cause. It is logged and never part of the response.
-    pub(super) cause: Option<String>,
+    pub(crate) cause: Option<String>,
 }
 
 /// The body of an error response (RFC 9457).
@@ -345,6 +345,25 @@ impl From<SealError> for Problem {
         match error {
             SealError::Unavailable(_) => Self::unavailable(error.to_string()),
             SealError::CannotOpen | SealError::CannotSeal => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<KeyStringError> for Problem {
+    fn from(error: KeyStringError) -> Self {
+        match error {
+            KeyStringError::Token(error) => error.into(),
+            KeyStringError::Seal(error) => error.into(),
+            KeyStringError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CompletionError> for Problem {
+    fn from(error: CompletionError) -> Self {
+        match error {
+            CompletionError::Serialize(error) => Self::internal(error.to_string()),
+            CompletionError::Seal(error) => error.into(),
         }
     }
 }

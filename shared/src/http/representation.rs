@@ -1,20 +1,16 @@
-//! Response types (lists, new resources, resources with an `ETag`) and the precondition `If-Match`.
+//! Response types (lists, resources with an `ETag`) and the precondition `If-Match`.
 
 use axum::{
     Json,
     extract::FromRequestParts,
-    http::{
-        HeaderValue, StatusCode,
-        header::{CONTENT_TYPE, ETAG, IF_MATCH, LOCATION},
-        request::Parts,
-    },
+    http::{HeaderValue, header::IF_MATCH, request::Parts},
     response::{IntoResponse, Response},
 };
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Problem;
+use super::{Problem, StoredResponse};
 use crate::{
     domain::{Code, secret::sha256},
     store::pagination::Page,
@@ -49,11 +45,8 @@ pub struct WithEtag<T>(pub T);
 
 impl<T: Serialize> IntoResponse for WithEtag<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(bytes) => {
-                let etag = etag(&bytes);
-                ([(CONTENT_TYPE, HeaderValue::from_static("application/json")), (ETAG, etag)], bytes).into_response()
-            }
+        match StoredResponse::ok(&self.0) {
+            Ok(response) => response.into_response(),
             Err(error) => Problem::internal(error.to_string()).into_response(),
         }
     }
@@ -76,13 +69,8 @@ pub struct Created<T> {
 
 impl<T: Serialize> IntoResponse for Created<T> {
     fn into_response(self) -> Response {
-        let mut response = WithEtag(self.body).into_response();
-        *response.status_mut() = StatusCode::CREATED;
-        match HeaderValue::from_str(&self.location) {
-            Ok(location) => {
-                response.headers_mut().insert(LOCATION, location);
-                response
-            }
+        match StoredResponse::created(self.location, &self.body) {
+            Ok(response) => response.into_response(),
             Err(error) => Problem::internal(error.to_string()).into_response(),
         }
     }

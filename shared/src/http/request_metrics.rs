@@ -64,12 +64,12 @@ impl RequestMetrics {
     }
 
     /// Returns the actor if it is known.
-    pub(super) fn actor(&self) -> Option<&Actor> {
+    pub(crate) fn actor(&self) -> Option<&Actor> {
         self.0.actor.get()
     }
 
     /// Returns the value of a counter, or `None` if it is zero.
-    pub(super) fn value(&self, metric: Metric) -> Option<u64> {
+    pub(crate) fn value(&self, metric: Metric) -> Option<u64> {
         Some(self.0.counts[metric as usize].load(Ordering::Relaxed)).filter(|count| *count > 0)
     }
 }

@@ -6,7 +6,7 @@ use std::io::Read;
 use data_encoding::BASE64;
 use flate2::read::GzDecoder;
 use lambda_http::{Adapter, Context, LambdaEvent, Service, request::LambdaRequest};
-use shared::http::middleware::with_middleware;
+use shared::app::with_middleware;
 use signet_local::all_routes;
 use signet_tests::{Stack, Value, json};
 

@@ -3,12 +3,15 @@
 
 use std::{pin::Pin, sync::Arc};
 
+use axum::extract::FromRef;
 use shared::{
     AppState,
     domain::{LicenseId, SealingContext, Secret},
-    key_issuance::open_key_string,
-    reencryption::{ReencryptionSummary, reencrypt},
-    tokens::{SealError, Sealer, local::LocalSealer},
+    tokens::{
+        KeyStrings, SealError, Sealer,
+        local::LocalSealer,
+        reencryption::{ReencryptionError, ReencryptionSummary, reencrypt},
+    },
 };
 use signet_tests::{Fault, IssuedLicense, Rule, Stack, json, text};
 
@@ -52,8 +55,13 @@ fn with_new_key(stack: &Stack) -> AppState {
     AppState { sealer: Arc::new(TwoKeys { old: Arc::clone(&app.sealer), new }), ..app }
 }
 
+async fn reencrypt_from(app: &AppState, after: Option<String>) -> Result<ReencryptionSummary, ReencryptionError> {
+    let key = app.secrets.cached().cursor_key();
+    reencrypt(&app.table, &*app.sealer, (after, key), app.clock.now()).await
+}
+
 async fn reencrypt_all(app: &AppState) -> ReencryptionSummary {
-    reencrypt(app, None, app.clock.now()).await.unwrap()
+    reencrypt_from(app, None).await.unwrap()
 }
 
 fn id(license: &IssuedLicense) -> LicenseId {
@@ -63,7 +71,7 @@ fn id(license: &IssuedLicense) -> LicenseId {
 /// Returns the stored key string of a license, and whether it is sealed with the new key.
 async fn stored_key_string(app: &AppState, license: LicenseId) -> (Secret, bool) {
     let sealed = app.table.sealed(license).await.unwrap().unwrap();
-    let (key, _) = open_key_string(app, license, &sealed).await.unwrap();
+    let (key, _) = KeyStrings::from_ref(app).open(license, &sealed).await.unwrap();
     (key, sealed.license_key.starts_with(NEW_PREFIX) && sealed.token.starts_with(NEW_PREFIX))
 }
 
@@ -95,9 +103,9 @@ async fn reencryption_continues_from_its_cursor() {
     let app = with_new_key(&stack);
     let first = reencrypt_all(&app).await;
     assert_eq!((first.examined, first.reencrypted), (100, 100));
-    let rest = reencrypt(&app, first.next, app.clock.now()).await.unwrap();
+    let rest = reencrypt_from(&app, first.next).await.unwrap();
     assert_eq!(rest, ReencryptionSummary { examined: 1, reencrypted: 1, ..ReencryptionSummary::default() });
-    assert!(reencrypt(&app, Some("no cursor".to_owned()), app.clock.now()).await.is_err());
+    assert!(reencrypt_from(&app, Some("no cursor".to_owned())).await.is_err());
 }
 
 #[tokio::test]
@@ -135,7 +143,7 @@ async fn a_failed_reencryption_is_completed_by_the_next() {
     let app = with_new_key(&stack);
     stack.faults.add(Rule::new("UpdateItem", Fault::LoseResponse).nth(2));
     stack.faults.add(Rule::new("UpdateItem", Fault::RefuseConnection).nth(3).always());
-    assert!(reencrypt(&app, None, app.clock.now()).await.is_err());
+    assert!(reencrypt_from(&app, None).await.is_err());
     stack.faults.clear();
     let summary = reencrypt_all(&app).await;
     assert_eq!((summary.examined, summary.skipped, summary.failed), (3, 0, 0));

@@ -22,7 +22,7 @@ async fn search(stack: &Stack, input: &str) -> SearchResult {
 }
 
 fn page_request(stack: &Stack, limit: usize, cursor: Option<&str>) -> PageRequest {
-    PageRequest { limit, cursor: cursor.map(str::to_owned), key: stack.local.app.cursor_key() }
+    PageRequest { limit, cursor: cursor.map(str::to_owned), key: stack.local.app.secrets.cached().cursor_key() }
 }
 
 #[tokio::test]

@@ -1,4 +1,8 @@
-use shared::reencryption::{ReencryptionSummary, reencrypt};
+use axum::extract::FromRef;
+use shared::tokens::{
+    KeyStrings,
+    reencryption::{ReencryptionSummary, reencrypt},
+};
 use signet_tests::{Client, IssuedLicense, Value, json, text};
 
 use crate::services::TestServices;
@@ -16,7 +20,8 @@ async fn regenerate_all(client: &Client, licenses: &[IssuedLicense]) -> Vec<Valu
 }
 
 async fn run_reencryption(app: &shared::AppState) -> ReencryptionSummary {
-    reencrypt(app, None, app.clock.now()).await.unwrap()
+    let key = app.secrets.cached().cursor_key();
+    reencrypt(&app.table, &*app.sealer, (None, key), app.clock.now()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,7 +60,7 @@ async fn sealing_key_is_replaced_while_requests_are_served() {
     for (id, key) in regenerated.chain(unchanged) {
         let license_id = id.parse().unwrap();
         let sealed = with_new_key.table.sealed(license_id).await.unwrap().unwrap();
-        let (opened, token) = shared::key_issuance::open_key_string(&with_new_key, license_id, &sealed).await.unwrap();
+        let (opened, token) = KeyStrings::from_ref(&with_new_key).open(license_id, &sealed).await.unwrap();
         assert_eq!(opened.expose(), key);
         stack.claims(&token.expose().into()).await;
         let audit = stack.operator.post(&format!("license-keys/{id}/audit"), json!({})).await.expect_status(200);

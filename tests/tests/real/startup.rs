@@ -1,6 +1,7 @@
 //! Startup of a function from its environment variables, and errors in them.
 
-use shared::{AppState, Configuration, key_issuance::open_key_string};
+use axum::extract::FromRef;
+use shared::{AppState, Configuration, tokens::KeyStrings};
 
 use crate::services::{TestServices, signing_key};
 
@@ -22,7 +23,7 @@ async fn function_decrypts_values_sealed_by_another_instance() {
     let app = services.function(&[]).await;
     let id = license.license_id.parse().unwrap();
     let sealed = app.table.sealed(id).await.unwrap().unwrap();
-    let (key, _) = open_key_string(&app, id, &sealed).await.unwrap();
+    let (key, _) = KeyStrings::from_ref(&app).open(id, &sealed).await.unwrap();
     assert_eq!(key.expose(), license.license_key);
     assert!(app.key_rotator.is_none(), "the function must not rotate signing keys");
 }
@@ -63,7 +64,7 @@ async fn restored_table_can_be_decrypted_with_its_original_name() {
     let opened = async |more: &[(&'static str, &str)]| {
         let app = services.function(more).await;
         let sealed = app.table.sealed(id).await.unwrap().unwrap();
-        open_key_string(&app, id, &sealed).await.map(|(key, _)| key)
+        KeyStrings::from_ref(&app).open(id, &sealed).await.map(|(key, _)| key)
     };
     assert!(opened(&[("SIGNET_TABLE", &restored)]).await.is_err());
     let before = [("SIGNET_TABLE", restored.as_str()), ("SIGNET_ORIGINAL_TABLE", &services.table)];

@@ -44,7 +44,7 @@ async fn search(OperatorContext(page): OperatorContext, form: FormData) -> Resul
     }
     let filter = CustomerFilter { name: text.to_owned(), ..CustomerFilter::default() };
     // Two are enough to know whether there are several.
-    let paging = PageRequest { limit: 2, cursor: None, key: page.app.cursor_key() };
+    let paging = PageRequest { limit: 2, cursor: None, key: page.app.secrets.cached().cursor_key() };
     let matches = if text.is_empty() { Vec::new() } else { table.customers(&filter, &paging).await?.items };
     Ok(match &matches[..] {
         [] => {

@@ -157,7 +157,7 @@ impl DemoBuilder<'_> {
     async fn licenses(&self, customer: &Customer, product: &Product) -> Result<Vec<License>, DemoError> {
         let filter =
             LicenseFilter { customer_id: Some(customer.id), product_id: Some(product.id), ..LicenseFilter::default() };
-        let paging = PageRequest { limit: 100, cursor: None, key: self.app.cursor_key() };
+        let paging = PageRequest { limit: 100, cursor: None, key: self.app.secrets.cached().cursor_key() };
         let page = self.app.table.licenses(&filter, self.now, &paging).await.map_err(|error| match error {
             ListError::Cursor(error) => DemoError(error.to_string()),
             ListError::Store(error) => error.into(),

@@ -29,8 +29,8 @@ use axum::{
 };
 use shared::{
     Clock,
+    app::middleware::set_security_headers,
     auth::{OidcSettings, oidc::DEFAULT_ROLES_CLAIM},
-    http::middleware::set_security_headers,
     tokens::local::PregeneratedKey,
 };
 use url::{Host, Url};

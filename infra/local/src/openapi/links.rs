@@ -1,7 +1,7 @@
 //! OpenAPI links from a response to the operations that use its values.
 
 use serde_json::{Value, json};
-use shared::http::middleware::API_BASE_PATH;
+use shared::http::API_BASE_PATH;
 
 use super::{each_operation, fields, operations::operation_id};
 

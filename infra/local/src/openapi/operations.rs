@@ -2,10 +2,7 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use shared::{
-    domain::Code,
-    http::{idempotency, middleware::API_BASE_PATH},
-};
+use shared::{app::idempotency, domain::Code, http::API_BASE_PATH};
 
 use super::{each_operation, fields, refer};
 

@@ -6,11 +6,8 @@ use axum::Router;
 use lambda_http::Error;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{
-    log::{self, Format},
-    middleware::with_middleware,
-};
-use crate::{AppState, Configuration};
+use super::{AppState, Configuration, with_middleware};
+use crate::http::log::{self, Format};
 
 /// Serves the routes of a function on Lambda.
 pub async fn run(routes: OpenApiRouter<AppState>) -> ExitCode {

@@ -4,14 +4,14 @@ use std::{env, fmt, path::PathBuf};
 
 use jiff::SignedDuration;
 
+use super::{middleware::cors::Origin, settings::Settings};
 use crate::{
-    Settings, Timeouts,
     auth::oidc::{self, OidcSettings},
     domain::{
         key_ring::RotationPolicy,
         rate_limit::{ActivationRateLimit, Limit, RateLimits},
     },
-    http::middleware::cors::Origin,
+    timeouts::Timeouts,
 };
 
 /// The configuration of a function.

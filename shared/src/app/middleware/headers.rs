@@ -8,7 +8,7 @@ use axum::http::{
     },
 };
 
-use super::API_BASE_PATH;
+use crate::http::API_BASE_PATH;
 
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");

@@ -15,11 +15,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use super::{Problem, RequestContext, idempotency, log::LoggedError};
+use super::{AppState, idempotency};
 use crate::{
-    AppState,
     auth::Caller,
     domain::{Code, FieldError},
+    http::{Problem, RequestContext, log::LoggedError},
 };
 
 /// The maximum size of a response, in bytes, far above that of any API response.
@@ -38,7 +38,7 @@ pub struct RequestIdentity<'a> {
     pub ctx: &'a RequestContext,
 }
 
-/// The fields of a [`ProblemBody`](super::problem::ProblemBody) that are not derived from its code.
+/// The fields of a [`ProblemBody`](crate::http::problem::ProblemBody) that are not derived from its code.
 #[derive(Deserialize)]
 struct ProblemFields {
     code: Code,

@@ -2,44 +2,27 @@
 
 use std::{io, sync::Arc};
 
-use jiff::SignedDuration;
+use axum::extract::FromRef;
 
+use super::{
+    configuration::{Configuration, ConfigurationError, KeySource},
+    settings::Settings,
+};
 use crate::{
-    Aws, Clock, Configuration, ConfigurationError, KeySource, LoadCertificatesError, Secrets, Timeouts,
-    auth::oidc::{Oidc, OidcSettings, OidcSettingsError},
-    domain::{key_ring::RotationPolicy, rate_limit::RateLimits},
-    http::middleware::cors::Origin,
-    http_client,
-    secrets::{self, SecretsError},
-    store::{StoreError, Table, catalog::CatalogCache, pagination::CursorKey, rate_limiter::RateLimiter},
+    auth::{
+        AppAuthenticator, AuthThrottle, Authenticator,
+        oidc::{Oidc, OidcSettingsError},
+    },
+    aws::{Aws, LoadCertificatesError, http_client},
+    clock::Clock,
+    secrets::{self, Secrets, SecretsError},
+    store::{StoreError, Table, catalog::CatalogCache, rate_limiter::RateLimiter},
     tokens::{
-        KeyRingCache, KeyRotationError, KeyRotator, Sealer, SignError, Signer, Tokens,
+        KeyRingCache, KeyRotationError, KeyRotator, KeyStrings, Sealer, SignError, Signer, Tokens,
         kms::{self, KmsSealer, KmsSigner, UnsuitableKeyError},
         local::LocalKeys,
     },
 };
-
-/// The settings of an installation.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The `iss` of tokens: a URL without a trailing slash.
-    pub issuer: String,
-    /// The base URL of the API, without a trailing slash. It equals the issuer, except in a local installation, whose
-    /// issuer stays the same when its port changes.
-    pub base_url: String,
-    /// The maximum difference between clocks. A lease lapses this long after its expiry.
-    pub clock_margin: SignedDuration,
-    /// The rotation of signing keys.
-    pub rotation_policy: RotationPolicy,
-    /// The OIDC issuer of bearer tokens. With `None`, only API keys are accepted.
-    pub oidc: Option<OidcSettings>,
-    /// The rate limits.
-    pub rate_limits: RateLimits,
-    /// The origins of web pages that may call the API. Public documents are readable by all origins.
-    pub cors_origins: Vec<Origin>,
-    /// The timeouts of requests and of calls to AWS.
-    pub timeouts: Timeouts,
-}
 
 /// The application state. Cheap to clone; a use case takes only the parts that it needs.
 #[derive(Debug, Clone)]
@@ -153,11 +136,6 @@ impl AppState {
         &self.settings.issuer
     }
 
-    /// Returns the key of pagination cursors from the cached secrets.
-    pub fn cursor_key(&self) -> CursorKey {
-        self.secrets.cached().cursor_key()
-    }
-
     /// Starts with the configuration of the environment variables.
     pub async fn from_environment() -> Result<Self, StartError> {
         Self::start(Configuration::from_environment()?).await
@@ -198,6 +176,36 @@ impl AppState {
         self.tokens.ring().invalidate();
         result
     }
+}
+
+/// The parts of the state that extractors and handlers take as their own state.
+macro_rules! parts {
+    ($($part:ty: $app:ident => $value:expr;)+) => {$(
+        impl FromRef<AppState> for $part {
+            fn from_ref($app: &AppState) -> Self {
+                $value
+            }
+        }
+    )+};
+}
+
+parts! {
+    Table: app => app.table.clone();
+    CatalogCache: app => app.catalog.clone();
+    Tokens: app => app.tokens.clone();
+    Arc<dyn Sealer>: app => Arc::clone(&app.sealer);
+    Option<KeyRotator>: app => app.key_rotator.clone();
+    Option<Oidc>: app => app.oidc.clone();
+    Secrets: app => app.secrets.clone();
+    RateLimiter: app => app.rate_limiter.clone();
+    Clock: app => app.clock.clone();
+    Arc<Settings>: app => Arc::clone(&app.settings);
+    KeyStrings: app => KeyStrings::new(app.table.clone(), app.tokens.clone(), Arc::clone(&app.sealer));
+    AuthThrottle: app =>
+        AuthThrottle::new(app.table.clone(), app.rate_limiter.clone(), app.settings.rate_limits);
+    Authenticator: app => Authenticator::new(app.table.clone(), app.oidc.clone(), AuthThrottle::from_ref(app));
+    AppAuthenticator: app =>
+        AppAuthenticator::new(app.table.clone(), app.tokens.clone(), AuthThrottle::from_ref(app));
 }
 
 impl Keys {

@@ -7,15 +7,12 @@ mod headers;
 use std::any::Any;
 
 use axum::{
-    Json, Router,
+    Router,
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{
         HeaderValue, Method, StatusCode, Uri,
-        header::{
-            AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER,
-            WWW_AUTHENTICATE,
-        },
+        header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
         uri::PathAndQuery,
     },
     middleware::{Next, from_fn, from_fn_with_state},
@@ -29,17 +26,17 @@ use tracing::Instrument;
 
 pub use self::headers::set_security_headers;
 use self::{cors::Cors, headers::PathKind};
-use super::{
-    Idempotency, Problem, RequestContext,
-    context::source_ip,
-    extractors::read_bytes,
-    idempotency,
-    log::{LoggedError, RequestLog},
+use super::{AppState, idempotency};
+use crate::{
+    clock::Clock,
+    domain::Code,
+    http::{
+        API_BASE_PATH, Idempotency, Problem, RequestContext, context::source_ip, extractors::read_bytes,
+        log::RequestLog, write_problem::write_problem,
+    },
+    timeouts::Timeouts,
 };
-use crate::{AppState, Clock, Timeouts, domain::Code};
 
-/// The path prefix of every endpoint of this API version.
-pub const API_BASE_PATH: &str = "/api/v1.0";
 /// The maximum size of a request body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 const VERSIONS: [&str; 2] = ["v1.0", "v1"];
@@ -154,44 +151,6 @@ fn trace_id(request: &Request) -> String {
         _ => false,
     };
     root.filter(is_valid).map_or_else(|| HEXLOWER.encode(&rand::rng().random::<[u8; 16]>()), str::to_owned)
-}
-
-/// Writes the body of a problem and turns the router's 405 into a problem. Adds a [`LoggedError`] to the response's
-/// extensions for the log.
-pub(super) fn write_problem(mut response: Response, issuer: &str, trace_id: &str, has_authorization: bool) -> Response {
-    let problem = response.extensions_mut().remove::<Problem>();
-    let problem = match (problem, response.status()) {
-        (Some(problem), _) => problem,
-        (None, StatusCode::METHOD_NOT_ALLOWED) => {
-            Problem::new(Code::MethodNotAllowed, "method not allowed: the Allow header lists the supported methods")
-        }
-        (None, _) => return response,
-    };
-    let (code, retry_after) = (problem.code, problem.retry_after_seconds);
-    let error = LoggedError { code: code.as_str().into(), cause: problem.cause.clone() };
-    let token_error = (code == Code::Unauthenticated && has_authorization).then(|| problem.detail.clone());
-    let (mut parts, _) = response.into_parts();
-    let (_, body) = Json(problem.body(issuer, trace_id.to_owned())).into_response().into_parts();
-    parts.extensions.insert(error);
-    parts.headers.remove(CONTENT_LENGTH);
-    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    if parts.status == StatusCode::UNAUTHORIZED {
-        parts.headers.insert(WWW_AUTHENTICATE, bearer_challenge(token_error.as_deref()));
-        parts.headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey header=\"X-Api-Key\""));
-    }
-    if let Some(seconds) = retry_after {
-        parts.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    Response::from_parts(parts, body)
-}
-
-/// Builds the `WWW-Authenticate` challenge of RFC 6750 §3, with an error description if the request had a token.
-fn bearer_challenge(token_error: Option<&str>) -> HeaderValue {
-    let plain = HeaderValue::from_static("Bearer realm=\"signet\"");
-    let Some(detail) = token_error else { return plain };
-    let detail = detail.replace(|char: char| !matches!(char, ' '..='~') || matches!(char, '"' | '\\'), "");
-    let text = format!("Bearer realm=\"signet\", error=\"invalid_token\", error_description=\"{detail}\"");
-    HeaderValue::from_str(&text).unwrap_or(plain)
 }
 
 /// Replaces the response with 304 if `If-None-Match` has its `ETag`, by weak comparison (RFC 9110 §13.1.2).

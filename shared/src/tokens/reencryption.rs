@@ -9,16 +9,17 @@
 //! 3. After 24 hours, when the last stored response of an `Idempotency-Key` that was sealed with the old key has
 //!    expired, remove the old key from the configuration. Then it can be disabled.
 
+use super::{
+    SealError, Sealer,
+    key_strings::{LICENSE_KEY, TOKEN},
+};
 use crate::{
-    AppState,
     domain::{LicenseId, Timestamp},
-    key_issuance::{LICENSE_KEY, TOKEN},
     store::{
-        StoreError,
+        StoreError, Table,
         licenses::{LicenseFilter, SealedValues},
-        pagination::{ListError, PageRequest},
+        pagination::{CursorKey, ListError, PageRequest},
     },
-    tokens::SealError,
 };
 
 /// The number of license keys per call. A call takes seconds, so that a scheduled function can make it within its
@@ -40,7 +41,7 @@ pub struct ReencryptionSummary {
     pub next: Option<String>,
 }
 
-/// Re-encrypts a batch of license keys with the current sealing key, starting at the cursor `after` of an earlier call,
+/// Re-encrypts a batch of license keys with the current sealing key, starting at the cursor `after` of an earlier call (which `key` verifies),
 /// or at the newest license key.
 ///
 /// Idempotent: after a crash, continue at the last cursor or start again. It never undoes a regeneration, because it
@@ -49,16 +50,17 @@ pub struct ReencryptionSummary {
 /// Operators run it with `signet reencrypt`. A scheduled function can call it with `after: None` and then, in the same
 /// or a later run, with `next` of the previous call.
 pub async fn reencrypt(
-    app: &AppState,
-    after: Option<String>,
+    table: &Table,
+    sealer: &dyn Sealer,
+    (after, key): (Option<String>, CursorKey),
     now: Timestamp,
 ) -> Result<ReencryptionSummary, ReencryptionError> {
-    let paging = PageRequest { limit: BATCH_SIZE, cursor: after, key: app.cursor_key() };
-    let page = app.table.licenses(&LicenseFilter::default(), now, &paging).await?;
+    let paging = PageRequest { limit: BATCH_SIZE, cursor: after, key };
+    let page = table.licenses(&LicenseFilter::default(), now, &paging).await?;
     let mut summary =
         ReencryptionSummary { examined: page.items.len(), next: page.next, ..ReencryptionSummary::default() };
     for license in page.items {
-        match reencrypt_license(app, license.id).await? {
+        match reencrypt_license(table, sealer, license.id).await? {
             LicenseOutcome::Unchanged => {}
             LicenseOutcome::Reencrypted => summary.reencrypted += 1,
             LicenseOutcome::Skipped => summary.skipped += 1,
@@ -79,10 +81,13 @@ enum LicenseOutcome {
     Failed,
 }
 
-async fn reencrypt_license(app: &AppState, id: LicenseId) -> Result<LicenseOutcome, ReencryptionError> {
-    let Some(read) = app.table.sealed(id).await? else { return Ok(LicenseOutcome::Unchanged) };
-    let reseal =
-        async |purpose, sealed: &[u8]| app.sealer.reseal(&app.table.sealing_context(id, purpose), sealed).await;
+async fn reencrypt_license(
+    table: &Table,
+    sealer: &dyn Sealer,
+    id: LicenseId,
+) -> Result<LicenseOutcome, ReencryptionError> {
+    let Some(read) = table.sealed(id).await? else { return Ok(LicenseOutcome::Unchanged) };
+    let reseal = async |purpose, sealed: &[u8]| sealer.reseal(&table.sealing_context(id, purpose), sealed).await;
     let (token, license_key) = (reseal(TOKEN, &read.token).await, reseal(LICENSE_KEY, &read.license_key).await);
     let (token, license_key) = match (token, license_key) {
         (Ok(token), Ok(license_key)) => (token, license_key),
@@ -96,7 +101,7 @@ async fn reencrypt_license(app: &AppState, id: LicenseId) -> Result<LicenseOutco
         token: token.unwrap_or_else(|| read.token.clone()),
         license_key: license_key.unwrap_or_else(|| read.license_key.clone()),
     };
-    let written = app.table.replace_sealed(id, &read, &reencrypted).await?;
+    let written = table.replace_sealed(id, &read, &reencrypted).await?;
     Ok(if written { LicenseOutcome::Reencrypted } else { LicenseOutcome::Skipped })
 }
 

@@ -1,0 +1,191 @@
+//! The middleware of `Idempotency-Key`: reserves the key before the handler runs, replays stored responses, and stores
+//! the responses that the handler's command has not stored itself, such as problems.
+
+use std::sync::Arc;
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{FromRef, MatchedPath, Request, State},
+    http::{HeaderMap, Method, StatusCode},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use rand::RngExt;
+
+use super::AppState;
+use crate::{
+    auth::Authenticator,
+    domain::{Code, FieldError, SealingContext, secret::sha256},
+    http::{
+        Idempotency, Problem, RequestContext, StoredResponse, extractors::read_bytes, idempotency::ReservedKey,
+        write_problem::write_problem,
+    },
+    store::idempotency::{Reservation, ReserveOutcome},
+};
+
+const HEADER: &str = "idempotency-key";
+/// POST routes that are idempotent by themselves and ignore the key.
+const IDEMPOTENT_ROUTES: [&str; 4] = [
+    "/api/v1.0/license-keys/validate",
+    "/api/v1.0/license-keys/heartbeat",
+    "/api/v1.0/license-activations/activate",
+    "/api/v1.0/license-activations/{id}/deactivate",
+];
+/// The maximum size of a stored response body, in bytes, far above that of any POST response.
+const MAX_RESPONSE_BYTES: usize = 300 * 1024;
+
+/// Returns whether a route honors `Idempotency-Key`.
+pub fn is_supported(method: &Method, route: &str) -> bool {
+    method == Method::POST && route.starts_with("/api/") && !IDEMPOTENT_ROUTES.contains(&route)
+}
+
+/// The middleware that reserves idempotency keys and replays stored responses.
+pub(super) async fn handle_idempotency_key(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let is_supported = route.is_some_and(|route| is_supported(request.method(), route));
+    if !is_supported || !request.headers().contains_key(HEADER) {
+        return next.run(request).await;
+    }
+    run_idempotent(&app, request, next).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn run_idempotent(app: &AppState, request: Request, next: Next) -> Result<Response, Problem> {
+    let key = read_key(request.headers())?;
+    let (mut parts, body) = request.into_parts();
+    let caller = Authenticator::from_ref(app).caller(&mut parts).await?;
+    let Some(caller) = caller else {
+        // Records belong to a credential. Without one, the handler decides whether the request is allowed.
+        return Ok(next.run(Request::from_parts(parts, body)).await);
+    };
+    let Some(ctx) = parts.extensions.get::<RequestContext>().cloned() else {
+        return Err(Problem::internal("the route is not wrapped by the middleware"));
+    };
+    parts.extensions.insert(caller.clone());
+    // A body that cannot be read completely has no hash, so its error response is not stored.
+    let body = read_bytes(Request::from_parts(parts.clone(), body), &()).await?;
+
+    let reservation =
+        Reservation::new(&caller.credential_id(), parts.method.as_str(), parts.uri.path(), &key, rand::rng().random());
+    let context = app.table.response_context(&reservation);
+    let reservation = match app.table.reserve(&reservation, &sha256(&body), ctx.now).await? {
+        ReserveOutcome::Reserved(reservation) => reservation,
+        ReserveOutcome::Done(sealed) => return replay(app, &context, &sealed).await,
+        ReserveOutcome::Reused => {
+            return Err(FieldError::parameter(
+                "Idempotency-Key",
+                Code::IdempotencyKeyReused,
+                "this Idempotency-Key was already used with a different body: use a new key",
+            )
+            .into());
+        }
+        ReserveOutcome::InProgress => {
+            let detail = "a request with this Idempotency-Key is in progress: retry later";
+            return Err(Problem::new(Code::IdempotencyInProgress, detail));
+        }
+    };
+    let reserved = Arc::new(ReservedKey::new(reservation, context, Arc::clone(&app.sealer)));
+    let issuer = app.issuer().to_owned();
+    let trace_id = ctx.trace_id.clone();
+    parts.extensions.insert(RequestContext { idempotency: Idempotency::reserved(Arc::clone(&reserved)), ..ctx });
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    let is_retryable = is_retryable(&response);
+    finish(app, &reserved, is_retryable, write_problem(response, &issuer, &trace_id, false)).await
+}
+
+fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
+    let mut values = headers.get_all(HEADER).iter();
+    let key = match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().and_then(unquoted),
+        _ => None,
+    };
+    let key = key.filter(|key| (1..=255).contains(&key.len()) && key.bytes().all(|b| matches!(b, b' '..=b'~')));
+    let detail =
+        "Idempotency-Key must be one value of 1 to 255 printable ASCII characters, optionally in double quotes";
+    key.map(str::to_owned).ok_or_else(|| Problem::new(Code::IdempotencyKeyInvalid, detail))
+}
+
+/// Removes the double quotes around a key, if it has them. Returns `None` if the closing one is missing.
+fn unquoted(text: &str) -> Option<&str> {
+    let text = text.trim();
+    match text.strip_prefix('"') {
+        Some(rest) => rest.strip_suffix('"'),
+        None => Some(text),
+    }
+}
+
+async fn replay(app: &AppState, context: &SealingContext, sealed: &[u8]) -> Result<Response, Problem> {
+    let text = app.sealer.open(context, sealed).await?;
+    let response: StoredResponse =
+        serde_json::from_str(text.expose()).map_err(|error| Problem::internal(error.to_string()))?;
+    Ok(response.into_response())
+}
+
+/// Returns whether a retry with the same key may succeed: after a temporary failure, or an error that depends on
+/// something other than path and body. A client that corrects a header or gains a role must not get the stored error
+/// for a day.
+fn is_retryable(response: &Response) -> bool {
+    let status = response.status();
+    let is_temporary = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+    let depends_on_header = matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let is_forbidden = response.extensions().get::<Problem>().is_some_and(|problem| problem.code == Code::Forbidden);
+    is_temporary || depends_on_header || is_forbidden
+}
+
+/// Releases the reservation if the request can be retried; otherwise stores the response for replays.
+async fn finish(
+    app: &AppState,
+    reserved: &ReservedKey,
+    is_retryable: bool,
+    response: Response,
+) -> Result<Response, Problem> {
+    if is_retryable {
+        // Releases only a record that is not done: if a response of DynamoDB was lost, the effect may have been
+        // written.
+        if let Err(error) = app.table.release(&reserved.reservation).await {
+            tracing::warn!(%error, "failed to release an idempotency record; it stays reserved until it is stale");
+        }
+        return Ok(response);
+    }
+    if reserved.is_stored() {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, MAX_RESPONSE_BYTES).await.map_err(|error| Problem::internal(error.to_string()))?;
+    let completion = reserved.completion(&StoredResponse::from_parts(&parts, &body)).await?;
+    if let Err(error) = app.table.store_response(&completion).await {
+        tracing::warn!(%error, "failed to store the response of an idempotent request");
+    }
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(values: &[&[u8]]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(HEADER, HeaderValue::from_bytes(value).ok()?);
+        }
+        read_key(&headers).ok()
+    }
+
+    proptest! {
+        #[test]
+        fn quotes_around_a_key_do_not_count(text in "[!#-~]([ -~]{0,253}[!#-~])?") {
+            prop_assert_eq!(key(&[text.as_bytes()]), Some(text.clone()));
+            prop_assert_eq!(key(&[format!(" \"{text}\" ").as_bytes()]), Some(text));
+        }
+
+        #[test]
+        fn read_key_accepts_only_valid_keys(value in any::<Vec<u8>>(), other in any::<Vec<u8>>()) {
+            if let Some(read) = key(&[&value]) {
+                prop_assert!((1..=255).contains(&read.len()) && read.is_ascii());
+                prop_assert!(key(&[&value, &other]).is_none(), "a repeated header is invalid");
+            }
+        }
+    }
+}
