@@ -40,6 +40,24 @@ pub fn import_cycles(folder: &Path) -> Vec<Vec<String>> {
     cycles.into_iter().collect()
 }
 
+/// Finds the imports against a line of top-level modules, each of which imports only from those before it. Returns each
+/// as `importing module: imported module`; modules that are missing in the line are found, too.
+pub fn imports_against(folder: &Path, line: &[&str]) -> Vec<String> {
+    let mut modules = Modules::new();
+    read_modules(folder, &[], &mut modules);
+    let place = |module: &CodePath| line.iter().position(|name| module.first().is_some_and(|top| top == name));
+    let mut found = Vec::new();
+    for module in modules.keys().filter(|module| !module.is_empty()) {
+        for import in imports_of(module, &modules) {
+            let is_allowed = matches!((place(module), place(&import)), (Some(from), Some(to)) if to <= from);
+            if !is_allowed {
+                found.push(format!("{}: {}", module.join("::"), import.join("::")));
+            }
+        }
+    }
+    found
+}
+
 fn read_modules(folder: &Path, parent: &[String], modules: &mut Modules) {
     for entry in fs::read_dir(folder).expect("a folder of source files") {
         let path = entry.expect("a readable folder").path();
@@ -167,6 +185,16 @@ mod tests {
             let expected = if is_cycle { vec![vec!["crate::a".to_owned(), "crate::b".to_owned()]] } else { Vec::new() };
             assert_eq!(cycles(&[root, a, ("b.rs", b)]), expected, "{b}");
         }
+    }
+
+    #[test]
+    fn imports_against_the_line_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [("a.rs", "use crate::b::B;"), ("b.rs", "use crate::C;"), ("lib.rs", "struct C;")] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        assert_eq!(imports_against(folder.path(), &["a", "b"]), ["a: b", "b: "]);
+        assert_eq!(imports_against(folder.path(), &["b", "a"]), ["b: "]);
     }
 
     #[test]

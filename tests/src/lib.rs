@@ -35,7 +35,7 @@ pub use browser::{Browser, HtmlPage, SESSION};
 pub use client::{Client, TestResponse};
 pub use events::events;
 pub use faults::{Fault, Faults, Gate, Rule};
-pub use imports::import_cycles;
+pub use imports::{import_cycles, imports_against};
 pub use jose::{AppKey, VerifiedToken, jwk_to_json, thumbprint};
 pub use lambda_runtime::{Environment, Function, FunctionExit};
 pub use logs::Logs;

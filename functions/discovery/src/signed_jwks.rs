@@ -11,7 +11,7 @@ use axum::{
 };
 use shared::{
     AppState,
-    http::{Problem, RequestContext, representation::etag, responses::ServerErrors},
+    http::{Problem, RequestContext, conditional::etag, responses::ServerErrors},
 };
 
 use crate::jwks::public_cache_control;

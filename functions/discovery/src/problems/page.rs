@@ -11,8 +11,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use shared::{
     domain::Code,
     http::{
+        conditional::etag,
         problem::{status, title},
-        representation::etag,
     },
 };
 
