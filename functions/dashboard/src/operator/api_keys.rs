@@ -37,21 +37,20 @@ pub(crate) fn routes() -> Router<AppState> {
 
 async fn list(
     Operator(viewer): Operator,
-    State(store): State<Table>,
+    State(table): State<Table>,
     ctx: RequestContext,
     query: Result<ListQuery<NoticeQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let ListQuery { filter, paging } = query?;
-    let found = store.api_keys(&paging).await?;
+    let found = table.api_keys(&paging).await?;
     let new = primary_button(NEW_PATH, "New API key");
-    let keys = found.items.into_iter().map(ApiKeyResource::from);
-    let rows: Vec<_> = keys.map(|key| row(&key, ctx.now)).collect();
+    let keys: Vec<_> = found.items.into_iter().map(ApiKeyResource::from).collect();
     let content = html! {
         p.muted.prose { "Send one in the " code { "X-Api-Key" } " header from your servers. Licensed apps don't need one." }
-        @if rows.is_empty() {
+        @if keys.is_empty() {
             (empty_state("No API keys", "Create one for each server or script that calls the API.", &new))
         } @else {
-            (table("API keys", ["Name", "Permissions", "Last used", "Created", "Expires", ""], rows))
+            (key_table(&keys, ctx.now))
             (pagination(&paging, found.next.as_deref(), |cursor| links::with_query(links::API_KEYS, &[("cursor", cursor)])))
         }
     };
@@ -59,15 +58,18 @@ async fn list(
     Ok(layout.actions(new).notice(filter.notice).render(&viewer))
 }
 
-fn row(key: &ApiKeyResource, now: Timestamp) -> Vec<Markup> {
-    vec![
-        html! { strong { (key.name) } span.subtext { code { (key.id) } } },
-        html! { (scope_names(&key.scopes)) },
-        format::or(key.last_used_at.map(|at| format::time_ago(at, now)), "Never"),
-        format::date(key.created_at),
-        format::or(key.expires_at.map(format::date), "Never"),
-        destructive_dialog_button(&delete_path(key.id), "Delete"),
-    ]
+fn key_table(keys: &[ApiKeyResource], now: Timestamp) -> Markup {
+    let row = |key: &ApiKeyResource| {
+        vec![
+            html! { strong { (key.name) } span.subtext { code { (key.id) } } },
+            html! { (scope_names(&key.scopes)) },
+            format::or(key.last_used_at.map(|at| format::time_ago(at, now)), "Never"),
+            format::date(key.created_at),
+            format::or(key.expires_at.map(format::date), "Never"),
+            destructive_dialog_button(&delete_path(key.id), "Delete"),
+        ]
+    };
+    table("API keys", ["Name", "Permissions", "Last used", "Created", "Expires", ""], keys.iter().map(row))
 }
 
 fn scope_names(scopes: &Scopes) -> String {

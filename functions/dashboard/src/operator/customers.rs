@@ -53,12 +53,12 @@ struct CustomersQuery {
 
 async fn list(
     Operator(viewer): Operator,
-    State(store): State<Table>,
+    State(table): State<Table>,
     query: Result<ListQuery<CustomersQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let ListQuery { filter: query, paging } = query?;
     let filter = CustomerFilter { name: query.name.unwrap_or_default(), order: query.order.unwrap_or_default() };
-    let found = store.customers(&filter, &paging).await?;
+    let found = table.customers(&filter, &paging).await?;
     let name = &*filter.name;
     let url = |order: Order, cursor: &str| {
         let order = if order == Order::Descending { "descending" } else { "" };

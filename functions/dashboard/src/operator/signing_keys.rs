@@ -46,13 +46,13 @@ pub(crate) fn routes() -> Router<AppState> {
 
 async fn list(
     Operator(viewer): Operator,
-    State(store): State<Table>,
+    State(table): State<Table>,
     State(settings): State<Arc<Settings>>,
     ctx: RequestContext,
     query: Result<ListQuery<NoticeQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let query = query?.filter;
-    let ring = SigningKeysResource::new(&store.ring().await?, settings.rotation_policy);
+    let ring = SigningKeysResource::new(&table.ring().await?, settings.rotation_policy);
     let next_rotation = match ring.next_rotation_at {
         None => html! { "After the next key is published" },
         Some(at) if at > ctx.now => html! {
