@@ -6,10 +6,7 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{Scope, ValidationErrors},
-    http::{
-        PathId, Problem, RequestContext, StrictJson,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, RequestContext, StrictJson},
     store::{StoreError, key_ring::KeyRingUpdate},
 };
 use utoipa::ToSchema;
@@ -47,11 +44,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The updated key ring", body = SigningKeysResource),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]

@@ -8,13 +8,10 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{
-        ApiKey, ApiKeySecret, Code, IdGenerator, Scope, Scopes, Timestamp, ValidationErrors, api_key::ParseScopeError,
+        ApiKey, ApiKeySecret, FieldErrorCode, IdGenerator, Scope, Scopes, Timestamp, ValidationErrors,
+        api_key::ParseScopeError,
     },
-    http::{
-        Created, Problem, RequestContext, StrictJson,
-        extractors::optional_time,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
-    },
+    http::{Created, Problem, RequestContext, StrictJson, extractors::optional_time},
 };
 use utoipa::ToSchema;
 
@@ -61,10 +58,6 @@ pub struct Response {
     request_body = Request,
     responses(
         (status = 201, description = "The API key and its secret", body = Response, headers(("Location" = String), ("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]
@@ -118,7 +111,7 @@ fn check(request: &Request, now: Timestamp) -> Result<Scopes, ValidationErrors> 
         match text.parse() {
             Ok(scope) => _ = scopes.insert(scope),
             Err(ParseScopeError) => {
-                errors.push(&format!("/scopes/{index}"), Code::InvalidValue, ParseScopeError.to_string());
+                errors.push(&format!("/scopes/{index}"), FieldErrorCode::InvalidValue, ParseScopeError.to_string());
             }
         }
     }

@@ -4,11 +4,8 @@ use axum::{extract::State, http::StatusCode};
 use shared::{
     AppState,
     auth::Caller,
-    domain::{ApiKeyId, Code, Scope},
-    http::{
-        PathId, Problem,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
-    },
+    domain::{ApiKeyId, Scope},
+    http::{Code, PathId, Problem},
     store::{Table, api_keys::DeleteOutcome},
 };
 
@@ -28,10 +25,6 @@ shared::error_responses! {
     responses(
         (status = 204, description = "The API key is deleted"),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]

@@ -5,10 +5,7 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{ApiKeyId, Scope},
-    http::{
-        PathId, Problem, WithEtag,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, WithEtag},
 };
 
 use crate::resources::ApiKeyResource;
@@ -20,13 +17,7 @@ use crate::resources::ApiKeyResource;
     tag = "access",
     summary = "Get an API key",
     params(("id" = ApiKeyId, Path, description = "`key_…`")),
-    responses(
-        (status = 200, description = "The API key, without its secret", body = ApiKeyResource, headers(("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The API key, without its secret", body = ApiKeyResource, headers(("ETag" = String)))),
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

@@ -1,15 +1,7 @@
 //! Lists the signing keys and root keys.
 
 use axum::extract::State;
-use shared::{
-    AppState,
-    auth::Caller,
-    domain::Scope,
-    http::{
-        Problem,
-        responses::{AuthenticationErrors, AuthorizationErrors, ServerErrors},
-    },
-};
+use shared::{AppState, auth::Caller, domain::Scope, http::Problem};
 
 use crate::signing_keys::SigningKeysResource;
 
@@ -19,7 +11,7 @@ use crate::signing_keys::SigningKeysResource;
     path = "/api/v1.0/signing-keys",
     tag = "access",
     summary = "List the signing keys and root keys",
-    responses((status = 200, description = "The key ring", body = SigningKeysResource), AuthenticationErrors, AuthorizationErrors, ServerErrors),
+    responses((status = 200, description = "The key ring", body = SigningKeysResource)),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(State(app): State<AppState>, caller: Caller) -> Result<SigningKeysResource, Problem> {

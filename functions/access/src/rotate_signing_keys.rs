@@ -5,11 +5,8 @@ use serde::Deserialize;
 use shared::{
     AppState,
     auth::Caller,
-    domain::{Code, Scope, key_ring::KeyRingConflict},
-    http::{
-        Problem, RequestContext, StrictJson,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
-    },
+    domain::{Scope, key_ring::KeyRingConflict},
+    http::{Code, Problem, RequestContext, StrictJson},
     store::{StoreError, key_ring::KeyRingUpdate},
 };
 use utoipa::ToSchema;
@@ -44,10 +41,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The updated key ring", body = SigningKeysResource),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]

@@ -6,10 +6,7 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{IdGenerator, Product, Scope, ValidationErrors},
-    http::{
-        Created, Problem, RequestContext, StrictJson,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
-    },
+    http::{Created, Problem, RequestContext, StrictJson},
     store::{Table, catalog::CatalogCache},
 };
 use utoipa::ToSchema;
@@ -59,10 +56,6 @@ shared::error_responses! {
     responses(
         (status = 201, description = "The product", body = Product, headers(("Location" = String), ("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]

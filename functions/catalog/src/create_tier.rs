@@ -6,10 +6,7 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{BillingPeriod, FeatureId, IdGenerator, ProductId, Scope, Tier, TierId, Timestamp, ValidationErrors},
-    http::{
-        Created, Problem, RequestContext, StrictJson,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
-    },
+    http::{Created, Problem, RequestContext, StrictJson},
     store::{Table, catalog::CatalogCache},
 };
 use utoipa::ToSchema;
@@ -109,10 +106,6 @@ shared::error_responses! {
             headers(("Location" = String), ("ETag" = String)),
         ),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]

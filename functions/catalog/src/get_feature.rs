@@ -5,10 +5,7 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{Feature, FeatureId},
-    http::{
-        PathId, Problem, WithEtag,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, WithEtag},
     store::{StoreError, Table},
 };
 
@@ -19,13 +16,7 @@ use shared::{
     tag = "catalog",
     summary = "Get a product feature",
     params(("id" = FeatureId, Path, description = "`feat_…`")),
-    responses(
-        (status = 200, description = "The product feature", body = Feature, headers(("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The product feature", body = Feature, headers(("ETag" = String)))),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared::{
     AppState,
     domain::{Catalog, Product, Tier, TierId, catalog::TierFeature},
-    http::{Problem, RequestContext, WithEtag, responses::ServerErrors},
+    http::{Problem, RequestContext, WithEtag},
 };
 use utoipa::ToSchema;
 
@@ -68,10 +68,7 @@ const CACHE_HEADERS: [(HeaderName, HeaderValue); 1] = [(CACHE_CONTROL, HeaderVal
     tag = "catalog",
     summary = "Get the public catalog",
     description = "Active products with their active tiers and the features of each tier. Needs no credentials.",
-    responses(
-        (status = 200, description = "The public catalog", body = PublicCatalog, headers(("ETag" = String))),
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The public catalog", body = PublicCatalog, headers(("ETag" = String)))),
     security(()),
 )]
 pub(crate) async fn handler(

@@ -9,12 +9,7 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{Catalog, Feature, FeatureId, Scope, Timestamp, ValidationErrors, catalog::check_unchanged},
-    http::{
-        IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag,
-        responses::{
-            AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, PreconditionErrors, ServerErrors,
-        },
-    },
+    http::{IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag},
     store::{Table, catalog::CatalogCache},
 };
 use utoipa::ToSchema;
@@ -64,12 +59,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The product feature", body = Feature, headers(("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        PreconditionErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]

@@ -9,12 +9,7 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{Catalog, Product, ProductId, Scope, Timestamp, ValidationErrors, catalog::check_unchanged},
-    http::{
-        IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag,
-        responses::{
-            AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, PreconditionErrors, ServerErrors,
-        },
-    },
+    http::{IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag},
     store::{Table, catalog::CatalogCache},
 };
 use utoipa::ToSchema;
@@ -68,12 +63,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The product", body = Product, headers(("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        PreconditionErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]

@@ -11,12 +11,7 @@ use shared::{
     domain::{
         BillingPeriod, Catalog, FeatureId, Scope, Tier, TierId, Timestamp, ValidationErrors, catalog::check_unchanged,
     },
-    http::{
-        IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag,
-        responses::{
-            AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, PreconditionErrors, ServerErrors,
-        },
-    },
+    http::{IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag},
     store::{Table, catalog::CatalogCache},
 };
 use utoipa::ToSchema;
@@ -116,12 +111,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The pricing tier", body = TierResource, headers(("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        PreconditionErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]

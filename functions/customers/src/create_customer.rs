@@ -5,11 +5,8 @@ use serde::Deserialize;
 use shared::{
     AppState,
     auth::Caller,
-    domain::{Code, Customer, FieldError, IdGenerator, Scope, ValidationErrors},
-    http::{
-        Created, Problem, RequestContext, StrictJson,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
-    },
+    domain::{Customer, FieldError, FieldErrorCode, IdGenerator, Scope, ValidationErrors},
+    http::{Created, Problem, RequestContext, StrictJson},
     store::{Table, customers::AddCustomerOutcome},
 };
 use utoipa::ToSchema;
@@ -17,7 +14,7 @@ use utoipa::ToSchema;
 /// The error for an email address that another customer has. Addresses are unique because registration links users to
 /// customers by address.
 pub(crate) fn email_taken() -> Problem {
-    FieldError::at("/email", Code::EmailTaken, "already used by another customer").into()
+    FieldError::at("/email", FieldErrorCode::EmailTaken, "already used by another customer").into()
 }
 
 /// Request to create a customer.
@@ -54,10 +51,6 @@ shared::error_responses! {
     responses(
         (status = 201, description = "The customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["customers:write"]), ("bearer" = [])),
 )]

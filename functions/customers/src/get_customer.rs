@@ -5,10 +5,7 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{Customer, CustomerId, Scope},
-    http::{
-        PathId, Problem, WithEtag,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, WithEtag},
 };
 
 /// Returns a customer.
@@ -18,13 +15,7 @@ use shared::{
     tag = "customers",
     summary = "Get a customer",
     params(("id" = CustomerId, Path, description = "`cus_…`")),
-    responses(
-        (status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The customer", body = Customer, headers(("ETag" = String)))),
     security(("api_key" = ["customers:read"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

@@ -6,12 +6,7 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{Customer, CustomerId, Scope, Timestamp, ValidationErrors},
-    http::{
-        IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag,
-        responses::{
-            AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, PreconditionErrors, ServerErrors,
-        },
-    },
+    http::{IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag},
     store::{Backoff, Table, customers::ReplaceCustomerOutcome},
 };
 use utoipa::ToSchema;
@@ -57,12 +52,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        PreconditionErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["customers:write"]), ("bearer" = [])),
 )]

@@ -100,7 +100,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Api {
 #[cfg(test)]
 mod tests {
     use access::create_api_key;
-    use shared::domain::Code;
+    use shared::http::Code;
 
     use super::*;
 

@@ -12,8 +12,8 @@ use axum::{
 use shared::{
     Secrets, Settings,
     app::InProcessClient,
-    domain::{Code, Timestamp},
-    http::{Problem, RequestContext},
+    domain::Timestamp,
+    http::{Code, Problem, RequestContext},
     store::Table,
 };
 use url::Url;

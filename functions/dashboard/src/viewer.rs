@@ -6,7 +6,7 @@ use axum::{
     extract::{FromRequestParts, Path},
     http::request::Parts,
 };
-use shared::{domain::Code, http::Problem};
+use shared::http::{Code, Problem};
 
 use crate::{session::Session, theme::Theme};
 

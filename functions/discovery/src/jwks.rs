@@ -10,7 +10,7 @@ use serde::Serialize;
 use shared::{
     AppState,
     domain::Jwk,
-    http::{Problem, RequestContext, WithEtag, responses::ServerErrors},
+    http::{Problem, RequestContext, WithEtag},
 };
 use utoipa::ToSchema;
 
@@ -29,7 +29,7 @@ pub struct JwksResource {
     tag = "discovery",
     summary = "Get the public signing keys",
     description = "A key is published before it signs the first token and until the last token that it signed has expired.",
-    responses((status = 200, description = "The public signing keys", body = JwksResource, headers(("ETag" = String))), ServerErrors),
+    responses((status = 200, description = "The public signing keys", body = JwksResource, headers(("ETag" = String)))),
 )]
 pub async fn handler(State(app): State<AppState>, ctx: RequestContext) -> Result<impl IntoResponse, Problem> {
     let ring = app.tokens.ring();

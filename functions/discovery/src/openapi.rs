@@ -1,8 +1,7 @@
 //! The OpenAPI document of all functions.
 //!
-//! This crate does not depend on the other functions, so the document is a generated file. Generate it with
-//! `UPDATE_OPENAPI=1 cargo test -p signet-local --test openapi`. Without the variable, the test fails if the file is
-//! out of date.
+//! This crate does not depend on the other functions, so the document is a generated file: `just generate` writes it,
+//! and a test fails if it is out of date.
 
 use axum::{
     http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG},

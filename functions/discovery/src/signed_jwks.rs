@@ -11,7 +11,7 @@ use axum::{
 };
 use shared::{
     AppState,
-    http::{Problem, RequestContext, conditional::etag, responses::ServerErrors},
+    http::{Problem, RequestContext, conditional::etag},
 };
 
 use crate::jwks::public_cache_control;
@@ -38,7 +38,6 @@ const MEDIA_TYPE: &str = "application/jwk-set+jwt";
             headers(("ETag" = String)),
             example = "eyJhbGciOiJSUzI1NiIsInR5cCI6Imp3ay1zZXQrand0Iiwia2lkIjoi…",
         ),
-        ServerErrors,
     ),
 )]
 pub async fn handler(State(app): State<AppState>, ctx: RequestContext) -> Result<Response, Problem> {

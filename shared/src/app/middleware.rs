@@ -29,9 +29,8 @@ use self::{cors::Cors, headers::PathKind};
 use super::{AppState, idempotency};
 use crate::{
     clock::Clock,
-    domain::Code,
     http::{
-        API_BASE_PATH, Idempotency, Problem, RequestContext, context::source_ip, extractors::read_bytes,
+        API_BASE_PATH, Code, Idempotency, Problem, RequestContext, context::source_ip, extractors::read_bytes,
         log::RequestLog, write_problem::write_problem,
     },
     timeouts::Timeouts,

@@ -7,8 +7,8 @@ use axum::{
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 
-use super::Problem;
-use crate::domain::{Code, secret::sha256};
+use super::{Code, Problem};
+use crate::domain::secret::sha256;
 
 /// Computes a strong `ETag` of a response body (RFC 9110 §8.8.3).
 pub fn etag(bytes: &[u8]) -> HeaderValue {

@@ -69,7 +69,7 @@ async fn reorder_returns_not_found_for_a_tier_of_another_product() {
     let stack = Stack::start().await;
     let (own, other) = (tiers(&stack, 2).await, tiers(&stack, 1).await);
     let refused = move_tier(&stack, &own[0], Some(&other[0])).await.unwrap_err();
-    assert_eq!(refused.code, shared::domain::Code::NotFound);
+    assert_eq!(refused.code, shared::http::Code::NotFound);
 }
 
 #[tokio::test]

@@ -20,8 +20,8 @@ use serde::Deserialize;
 use shared::{
     Secrets, Settings,
     auth::{Oidc, User},
-    domain::{Code, Secret},
-    http::{Problem, RequestContext},
+    domain::Secret,
+    http::{Code, Problem, RequestContext},
     secrets::SecretVersions,
 };
 

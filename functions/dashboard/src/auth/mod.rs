@@ -8,8 +8,8 @@ use openidconnect::{RedirectUrl, url::Url};
 use serde::{Deserialize, Serialize};
 use shared::{
     auth::{Oidc, oidc::Discovery},
-    domain::{Code, Timestamp},
-    http::Problem,
+    domain::Timestamp,
+    http::{Code, Problem},
 };
 
 /// The redirect URI of sign-ins, below the base URL.

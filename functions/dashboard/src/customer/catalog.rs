@@ -9,8 +9,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
-    domain::{Catalog, Code, Tier, TierId, Timestamp},
-    http::{ListQuery, PathId, Problem, RequestContext, resources::IssuedResource},
+    domain::{Catalog, Tier, TierId, Timestamp},
+    http::{Code, ListQuery, PathId, Problem, RequestContext, resources::IssuedResource},
     store::{Table, catalog::CatalogCache},
 };
 

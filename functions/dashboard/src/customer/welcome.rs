@@ -7,8 +7,8 @@ use axum::{
 use maud::html;
 use serde::{Deserialize, de::IgnoredAny};
 use shared::{
-    domain::{Code, TierId},
-    http::{ListQuery, Problem},
+    domain::TierId,
+    http::{Code, ListQuery, Problem},
     store::Table,
 };
 

@@ -5,8 +5,8 @@ use axum::{Router, extract::State, response::Response, routing::get};
 use maud::{Markup, html};
 use shared::{
     AppState,
-    domain::{ApiKeyId, Code, Scope, Scopes, Timestamp},
-    http::{ListQuery, PathId, Problem, RequestContext},
+    domain::{ApiKeyId, Scope, Scopes, Timestamp},
+    http::{Code, ListQuery, PathId, Problem, RequestContext},
     store::Table,
 };
 

@@ -9,10 +9,10 @@ use serde::de::IgnoredAny;
 use shared::{
     AppState, Settings,
     domain::{
-        Code, Jwk, Timestamp,
+        Jwk, Timestamp,
         key_ring::{KeyRing, KeyRingConflict, KeyState, RotationPolicy, SigningKey},
     },
-    http::{ListQuery, PathId, Problem, RequestContext},
+    http::{Code, ListQuery, PathId, Problem, RequestContext},
     store::Table,
 };
 

@@ -2,10 +2,7 @@
 
 use maud::{Markup, html};
 use serde_json::Value;
-use shared::{
-    domain::{Code, FieldError},
-    http::Problem,
-};
+use shared::http::{Code, InputError, Problem};
 
 use super::{
     icons,
@@ -80,7 +77,7 @@ impl Form {
         let visible: Vec<_> = self.inputs.iter().filter(|input| !matches!(input.kind, InputKind::Hidden)).collect();
         let invalid: Vec<_> = visible.iter().map(|input| (input, input_errors(input, &problem.errors))).collect();
         let invalid: Vec<_> = invalid.into_iter().filter(|(_, errors)| !errors.is_empty()).collect();
-        let is_other = |error: &&FieldError| !visible.iter().any(|input| is_error_of(error, input.name));
+        let is_other = |error: &&InputError| !visible.iter().any(|input| is_error_of(error, input.name));
         let other: Vec<_> = problem.errors.iter().filter(is_other).collect();
         let explanation = match problem.code {
             Code::IdempotencyKeyReused => {
@@ -110,7 +107,7 @@ impl Form {
 }
 
 /// The errors of an input, as sentences.
-fn input_errors(input: &Input, errors: &[FieldError]) -> Vec<String> {
+fn input_errors(input: &Input, errors: &[InputError]) -> Vec<String> {
     let errors: Vec<_> = errors.iter().filter(|error| is_error_of(error, input.name)).collect();
     match input.conversion_error() {
         Some(error) if !errors.is_empty() => vec![error],
@@ -135,7 +132,7 @@ pub(crate) fn sentence(detail: &str) -> String {
 }
 
 /// Whether an error's JSON pointer is of the field with this name or within it.
-fn is_error_of(error: &FieldError, name: &str) -> bool {
+fn is_error_of(error: &InputError, name: &str) -> bool {
     let pointer = error.pointer.as_deref().unwrap_or_default();
     !name.is_empty() && pointer.trim_start_matches('/').split('/').next() == Some(name)
 }

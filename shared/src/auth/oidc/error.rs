@@ -1,7 +1,7 @@
 //! Errors while verifying a bearer token.
 
 use super::bearer::BearerTokenError;
-use crate::{domain::Code, http::Problem};
+use crate::http::{Code, Problem};
 
 /// An error while verifying a bearer token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::{
-    domain::{Catalog, Code, CustomerId, FieldError, Product, Tier},
+    domain::{Catalog, CustomerId, FieldError, FieldErrorCode, Product, Tier},
     http::{ListQuery, Problem},
     store::Table,
 };
@@ -95,7 +95,7 @@ pub(super) async fn create(
 /// The body of the API request, or the validation error of an unknown customer.
 async fn request_body(table: &Table, data: &FormData) -> Result<Result<Value, Problem>, Problem> {
     let Some(found) = table.customer_by_email(data.get("customer_id")).await? else {
-        let error = FieldError::at("/customer_id", Code::InvalidValue, "no customer has this email address");
+        let error = FieldError::at("/customer_id", FieldErrorCode::InvalidValue, "no customer has this email address");
         return Ok(Err(error.into()));
     };
     let mut body: Map<String, Value> = seats_json(data);
