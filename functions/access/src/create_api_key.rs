@@ -35,7 +35,7 @@ pub struct Request {
 }
 
 /// A new API key with its secret, which no other response contains.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = CreatedApiKey)]
 pub struct Response {
     /// The secret. Send it in the `X-Api-Key` header.

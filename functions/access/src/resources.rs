@@ -1,11 +1,11 @@
 //! Response types of the API key endpoints.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::domain::{ApiKey, ApiKeyId, Scopes, Timestamp};
 use utoipa::ToSchema;
 
 /// An API key, without its secret.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = ApiKey)]
 pub struct ApiKeyResource {
     /// `key_…`

@@ -1,58 +1,82 @@
 //! The dashboard: server-rendered HTML pages for operators and customers. Pages use the same queries and commands as
 //! the API, work without JavaScript, and load nothing from other hosts.
+//!
+//! Modules form a line; each imports only those before it:
+//!
+//! - `assets`, `cookies`, `form_data`, `links`, `queries`: files, the parts of requests and URLs, and shared reads.
+//! - `theme`, `session`: what cookies store.
+//! - `viewer`: the signed-in user as an extractor.
+//! - `ui`: layout, components and forms.
+//! - `api`: submits forms to the API as the signed-in user.
+//! - `session_middleware`: requires a session on pages.
+//! - `auth`, `operator`, `customer`: the pages. They do not import each other.
 
+mod api;
 mod assets;
 mod auth;
+mod cookies;
 mod customer;
 mod form_data;
+mod links;
 mod operator;
-mod page_context;
 mod queries;
 mod session;
 mod session_middleware;
+mod theme;
 mod ui;
+mod viewer;
 
 use axum::{
     Extension, Router,
+    extract::State,
     middleware::from_fn_with_state,
     response::{IntoResponse, Redirect, Response},
     routing::{any, get, post},
 };
-use shared::{AppState, http::Problem};
+use shared::{
+    AppState,
+    http::{Problem, RequestContext},
+    store::{Table, catalog::CatalogCache},
+};
 
 use self::{
     auth::{callback, sign_in, sign_out},
-    page_context::{ApiClient, PageContext},
+    viewer::Viewer,
 };
 
 /// The function's routes. They are HTML pages and therefore not part of the OpenAPI document.
 pub fn routes(app: &AppState) -> Router<AppState> {
     session_routes()
         .layer(from_fn_with_state(app.clone(), session_middleware::require_session))
-        .layer(Extension(ApiClient::new(app)))
+        .layer(Extension(api::client(app)))
         .route("/dashboard/assets/{file}", get(assets::handler))
         .route("/dashboard/sign-in", get(sign_in::handler))
-        .route("/dashboard/callback", get(callback::handler))
-        .route("/dashboard/signed-out", get(sign_out::signed_out))
+        .route(auth::CALLBACK_PATH, get(callback::handler))
+        .route(auth::SIGNED_OUT_PATH, get(sign_out::signed_out))
 }
 
 /// The routes that require a session.
 fn session_routes() -> Router<AppState> {
     Router::new()
-        .route("/dashboard", get(home))
+        .route(links::OVERVIEW, get(home))
         .route("/dashboard/sign-out", post(sign_out::handler))
         .route("/dashboard/signed-in", get(sign_out::signed_in))
-        .route("/dashboard/theme", post(ui::theme::set_theme))
+        .route("/dashboard/theme", post(theme::set_theme))
         .merge(operator::routes())
         .merge(customer::routes())
         .route("/dashboard/{*rest}", any(session_middleware::not_found))
 }
 
 /// Shows the overview to operators and redirects customers to their licenses.
-async fn home(page: PageContext) -> Result<Response, Problem> {
-    if page.session.is_operator {
-        Box::pin(operator::overview::show(&page)).await
+async fn home(
+    viewer: Viewer,
+    State(table): State<Table>,
+    State(catalog): State<CatalogCache>,
+    ctx: RequestContext,
+) -> Result<Response, Problem> {
+    if viewer.session.is_operator {
+        Box::pin(operator::overview::show(&viewer, &table, &catalog, ctx.now)).await
     } else {
-        Ok(Redirect::to("/dashboard/licenses").into_response())
+        Ok(Redirect::to(links::OWN_LICENSES).into_response())
     }
 }

@@ -2,44 +2,50 @@
 
 use activations::list_activations;
 use licenses::get_license;
+use registration::own_key;
 use shared::{
-    auth::LicenseAccess,
-    domain::LicenseId,
+    Settings,
+    auth::{LicenseAccess, User},
+    domain::{License, LicenseId, Timestamp},
     http::{
         ListResponse, Problem,
         resources::{ActivationResource, LicenseResource},
     },
-    store::{licenses::LicenseFilter, pagination::PageRequest},
+    store::{Table, licenses::LicenseFilter, pagination::PageRequest},
 };
 
-use crate::page_context::PageContext;
-
 /// Returns a license key with its number of used seats.
-pub(crate) async fn license(page: &PageContext, id: LicenseId) -> Result<LicenseResource, Problem> {
-    let (license, seats_used) = get_license::get(&page.app.table, id).await?.ok_or_else(Problem::not_found)?;
-    Ok(LicenseResource::new(&license, Some(seats_used), page.ctx.now))
+pub(crate) async fn license(table: &Table, id: LicenseId, now: Timestamp) -> Result<LicenseResource, Problem> {
+    let (license, seats_used) = get_license::get(table, id).await?.ok_or_else(Problem::not_found)?;
+    Ok(LicenseResource::new(&license, Some(seats_used), now))
+}
+
+/// Returns a license key of the user.
+pub(crate) async fn own_license(table: &Table, user: &User, id: LicenseId) -> Result<License, Problem> {
+    own_key::own_license(table, user, id).await?.ok_or_else(Problem::not_found)
 }
 
 /// Returns a page of license keys.
 pub(crate) async fn licenses(
-    page: &PageContext,
+    table: &Table,
     filter: &LicenseFilter,
     paging: &PageRequest,
+    now: Timestamp,
 ) -> Result<ListResponse<LicenseResource>, Problem> {
-    let now = page.ctx.now;
-    let found = page.app.table.licenses(filter, now, paging).await?;
+    let found = table.licenses(filter, now, paging).await?;
     Ok(found.map(|license| LicenseResource::new(&license, None, now)).into())
 }
 
 /// Returns a page of the machines of a license key.
 pub(crate) async fn machines(
-    page: &PageContext,
-    access: LicenseAccess,
-    id: LicenseId,
+    table: &Table,
+    settings: &Settings,
+    (access, id): (LicenseAccess, LicenseId),
     paging: &PageRequest,
+    now: Timestamp,
 ) -> Result<ListResponse<ActivationResource>, Problem> {
-    let found = list_activations::list(&page.app.table, access, id, paging).await?;
+    let found = list_activations::list(table, access, id, paging).await?;
     let (license, machines) = found.ok_or_else(Problem::not_found)?;
-    let (margin, now) = (page.app.settings.clock_margin, page.ctx.now);
-    Ok(machines.map(|machine| ActivationResource::new(&machine, &license, margin, now)).into())
+    let resource = |machine| ActivationResource::new(&machine, &license, settings.clock_margin, now);
+    Ok(machines.map(resource).into())
 }

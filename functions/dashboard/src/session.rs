@@ -1,5 +1,8 @@
 //! Sessions. A session is stored in a cookie, encrypted with a key that all functions share. The table only records
 //! sessions that ended before they expired.
+//!
+//! Cookies are encrypted with aws-lc: the private cookies of `cookie` and `axum-extra` would add ten crates with a second
+//! AES-GCM, and each of their jars knows one key instead of the current and the previous one.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use cookie::{Cookie, SameSite};

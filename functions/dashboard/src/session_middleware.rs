@@ -1,29 +1,32 @@
 //! The middleware of every page: loads the session and rejects cross-site form submissions.
 
+use std::sync::Arc;
+
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{Extension, Request, State},
-    http::{
-        HeaderMap, HeaderName, Method, StatusCode,
-        header::{COOKIE as COOKIE_HEADER, ORIGIN},
-        request::Parts,
-    },
+    http::{HeaderMap, HeaderName, Method, StatusCode, header::ORIGIN, request::Parts},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
-use cookie::Cookie;
 use shared::{
-    AppState,
+    Secrets, Settings,
+    app::InProcessClient,
+    domain::Timestamp,
     http::{Code, Problem, RequestContext},
+    store::Table,
 };
 use url::Url;
 
 use crate::{
-    auth::sign_in,
+    api::Api,
+    cookies::cookie_value,
     form_data::FormData,
-    page_context::{ApiClient, PageContext},
+    links,
     session::{COOKIE, Session, open_cookie},
-    ui::{Theme, error_pages},
+    theme::Theme,
+    ui::error_pages,
+    viewer::Viewer,
 };
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -32,22 +35,22 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// Requires a session, protects forms against CSRF, and renders problems as error pages.
 pub(crate) async fn require_session(
-    State(app): State<AppState>,
-    Extension(api): Extension<ApiClient>,
+    State(table): State<Table>,
+    State(secrets): State<Secrets>,
+    State(settings): State<Arc<Settings>>,
+    Extension(client): Extension<InProcessClient>,
+    ctx: RequestContext,
     request: Request,
     next: Next,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     let theme = Theme::from_headers(&parts.headers);
-    let session = match load_session(&app, &parts.headers).await {
+    let session = match load_session(&table, &secrets, &parts.headers, ctx.now).await {
         Ok(session) => session,
         Err(problem) => return error_pages::error(None, theme, &problem),
     };
-    let Some(ctx) = parts.extensions.get::<RequestContext>().cloned() else {
-        return Problem::internal("the request context is missing").into_response();
-    };
     let body = to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_default();
-    if !is_safe(&parts.method) && !is_same_origin(&app.settings.base_url, &parts.headers, session.as_ref(), &body) {
+    if !is_safe(&parts.method) && !is_same_origin(&settings.base_url, &parts.headers, session.as_ref(), &body) {
         let problem = Problem::new(
             Code::Forbidden,
             "the form was not submitted from this dashboard. Go to the dashboard and try again",
@@ -57,8 +60,8 @@ pub(crate) async fn require_session(
     let Some(session) = session else { return unauthenticated(&parts, &body, theme) };
     let caller = session.caller();
     ctx.metrics.set_actor(caller.actor());
-    let page = PageContext { app, session: session.clone(), caller, ctx, theme, api };
-    parts.extensions.insert(page);
+    parts.extensions.insert(Viewer { session: session.clone(), theme });
+    parts.extensions.insert(Api { client, caller, ctx });
     let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
     match response.extensions_mut().remove::<Problem>() {
         Some(problem) => error_pages::error(Some(&session), theme, &problem),
@@ -73,35 +76,28 @@ fn is_safe(method: &Method) -> bool {
 
 fn unauthenticated(parts: &Parts, body: &Bytes, theme: Theme) -> Response {
     if is_safe(&parts.method) {
-        let path = parts.uri.path_and_query().map_or("/dashboard", |path| path.as_str());
-        return sign_in::redirect_to_sign_in(path);
+        let path = parts.uri.path_and_query().map_or(links::OVERVIEW, |path| path.as_str());
+        return Redirect::to(&links::sign_in(path)).into_response();
     }
     error_pages::session_expired(parts.uri.path(), &FormData::parse(body), theme)
 }
 
 /// The session in the request's cookie, if the cookie is authentic and the session has neither expired nor ended.
-async fn load_session(app: &AppState, headers: &HeaderMap) -> Result<Option<Session>, Problem> {
-    let now = app.clock.now();
+async fn load_session(
+    table: &Table,
+    secrets: &Secrets,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Option<Session>, Problem> {
     let Some(text) = cookie_value(headers, COOKIE) else { return Ok(None) };
-    let mut session = open_cookie(&*app.secrets.read(now).await, COOKIE, &text);
+    let mut session = open_cookie(&*secrets.read(now).await, COOKIE, &text);
     if session.is_none() {
-        session = open_cookie(&*app.secrets.read_latest(now).await, COOKIE, &text);
+        session = open_cookie(&*secrets.read_latest(now).await, COOKIE, &text);
     }
     match session.filter(|session: &Session| session.expires_at > now) {
-        Some(session) if app.table.session_has_ended(&session.id).await? => Ok(None),
+        Some(session) if table.session_has_ended(&session.id).await? => Ok(None),
         session => Ok(session),
     }
-}
-
-/// The value of a request cookie.
-pub(crate) fn cookie_value(headers: &HeaderMap, name: &str) -> Option<String> {
-    cookies(headers).find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
-}
-
-/// All cookies of a request.
-pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = Cookie<'_>> {
-    let lines = headers.get_all(COOKIE_HEADER).iter().filter_map(|value| value.to_str().ok());
-    lines.flat_map(Cookie::split_parse).filter_map(Result::ok)
 }
 
 /// Whether a form was submitted from a page of this dashboard, according to `Sec-Fetch-Site` and `Origin`. Without both
@@ -122,7 +118,7 @@ fn is_same_origin(base_url: &str, headers: &HeaderMap, session: Option<&Session>
 }
 
 /// The fallback for paths without a page.
-pub(crate) async fn not_found(_: PageContext) -> (StatusCode, Problem) {
+pub(crate) async fn not_found(_: Viewer) -> (StatusCode, Problem) {
     (StatusCode::NOT_FOUND, Problem::not_found())
 }
 

@@ -1,6 +1,8 @@
 //! Audits a license key: checks that its seats, stored token, signing key, tier, customer pointer and expiry are
 //! consistent.
 
+use std::borrow::Cow;
+
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -59,7 +61,7 @@ pub struct Request {
 }
 
 /// The result of an audit.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = AuditResponse)]
 pub struct Response {
     /// The license, with its used seats counted.
@@ -86,11 +88,11 @@ impl Response {
 }
 
 /// The result of one check.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     /// The check: `seats`, `stored_token`, `signing_key`, `tier`, `customer_pointer` or `expiry`.
-    #[schema(example = "seats")]
-    pub code: &'static str,
+    #[schema(value_type = String, example = "seats")]
+    pub code: Cow<'static, str>,
     /// Whether the check passed.
     #[schema(example = true)]
     pub ok: bool,
@@ -182,7 +184,7 @@ pub async fn audit(
 }
 
 fn finding(code: &'static str, ok: bool, detail: impl Into<String>) -> Finding {
-    Finding { code, ok, detail: detail.into() }
+    Finding { code: code.into(), ok, detail: detail.into() }
 }
 
 async fn check_seats(

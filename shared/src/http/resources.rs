@@ -1,7 +1,9 @@
 //! Response types that several endpoints share. Their schema names are those of the API.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
@@ -10,7 +12,7 @@ use crate::{
 };
 
 /// A license key: the record of what a customer bought, without the secret key string.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = License)]
 pub struct LicenseResource {
     /// The license id, `lic_…`.
@@ -92,7 +94,7 @@ impl LicenseResource {
 }
 
 /// A new license key with its key string, which no other response contains.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = IssuedLicense)]
 pub struct IssuedResource {
     /// The key string: the secret that a user enters in the app.
@@ -106,8 +108,8 @@ pub struct IssuedResource {
     )]
     pub token: String,
     /// Always `JWT`.
-    #[schema(example = "JWT")]
-    pub token_type: &'static str,
+    #[schema(value_type = String, example = "JWT")]
+    pub token_type: Cow<'static, str>,
     /// When the token expires (its `exp`).
     #[schema(value_type = String, format = DateTime, example = "2026-01-15T13:00:00Z")]
     pub token_expires_at: Timestamp,
@@ -120,7 +122,7 @@ impl IssuedResource {
             license_key: issued.key.expose().to_owned(),
             license: LicenseResource::new(&issued.license, None, now),
             token: issued.token.expose().to_owned(),
-            token_type: "JWT",
+            token_type: "JWT".into(),
             token_expires_at: issued.claims.expires_at(),
         }
     }

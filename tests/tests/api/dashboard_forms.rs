@@ -51,6 +51,19 @@ async fn submitting_a_form_twice_issues_one_license() {
 }
 
 #[tokio::test]
+async fn a_new_api_key_is_shown_once_and_has_the_selected_permissions() {
+    let stack = Stack::start().await;
+    let mut grace = Browser::operator(&stack).await;
+    let created = grace.submit_form("/dashboard/api-keys/new", &[("name", "ci"), ("scopes", "licenses:read")]).await;
+    created.expect_status(200);
+    let ci = stack.operator.with_api_key(created.secret());
+    ci.get("license-keys").await.expect_status(200);
+    ci.get("customers").await.expect_status(403);
+    let list = grace.get("/dashboard/api-keys").await;
+    assert!(list.expect_status(200).contains("ci") && !list.text.contains(created.secret()));
+}
+
+#[tokio::test]
 async fn concurrent_edits_are_detected_and_keep_the_submitted_values() {
     let stack = Stack::start().await;
     let body = json!({ "name": "Ada", "email": "ada@example.com" });

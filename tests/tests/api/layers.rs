@@ -9,10 +9,34 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// The modules of `shared`, each of which imports only from those before it.
 const LINE: [&str; 10] = ["domain", "clock", "timeouts", "aws", "store", "secrets", "tokens", "http", "auth", "app"];
 
+/// The modules of the dashboard, in the same order.
+const DASHBOARD_LINE: [&str; 14] = [
+    "assets",
+    "cookies",
+    "form_data",
+    "links",
+    "queries",
+    "theme",
+    "session",
+    "viewer",
+    "ui",
+    "api",
+    "session_middleware",
+    "auth",
+    "operator",
+    "customer",
+];
+
 #[test]
 fn modules_of_shared_import_only_from_those_before_them() {
     let found = imports_against(&Path::new(ROOT).join("shared/src"), &LINE);
     assert!(found.is_empty(), "imports against the line {}:\n{}", LINE.join(" ← "), found.join("\n"));
+}
+
+#[test]
+fn modules_of_the_dashboard_import_only_from_those_before_them() {
+    let found = imports_against(&Path::new(ROOT).join("functions/dashboard/src"), &DASHBOARD_LINE);
+    assert!(found.is_empty(), "imports against the line {}:\n{}", DASHBOARD_LINE.join(" ← "), found.join("\n"));
 }
 
 #[test]

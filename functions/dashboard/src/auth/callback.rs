@@ -1,34 +1,36 @@
 //! Completes a sign-in: exchanges the authorization code for an ID token, and creates a session from its claims.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
     extract::{Query, State},
-    http::{
-        HeaderMap, StatusCode,
-        header::{LOCATION, SET_COOKIE},
-    },
-    response::{AppendHeaders, IntoResponse, Response},
+    http::{HeaderMap, header::SET_COOKIE},
+    response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
 use jiff::Timestamp;
 use openidconnect::{
     AccessTokenHash, AuthorizationCode, ClientId, ClientSecret, IssuerUrl, Nonce, OAuth2TokenResponse,
-    PkceCodeVerifier, RedirectUrl, TokenResponse,
+    PkceCodeVerifier, TokenResponse,
     core::{CoreClient, CoreProviderMetadata},
 };
 use serde::Deserialize;
 use shared::{
-    AppState,
+    Secrets, Settings,
     auth::{Oidc, User},
     domain::Secret,
-    http::{Code, Problem},
+    http::{Code, Problem, RequestContext},
+    secrets::SecretVersions,
 };
 
-use super::{CALLBACK_PATH, PendingSignIn, issuer_unavailable, oidc};
+use super::{PendingSignIn, configured, issuer_unavailable, redirect_uri};
 use crate::{
+    cookies::cookie_value,
     session::{COOKIE, SESSION_LIFETIME, Session, open_cookie, removal_cookie, sealed_cookie},
-    session_middleware::cookie_value,
-    ui::{Theme, error_pages},
+    theme::Theme,
+    ui::error_pages,
 };
 
 /// The parameters of the authorization response (RFC 6749 §4.1.2, RFC 9207).
@@ -42,24 +44,37 @@ pub(crate) struct CallbackQuery {
 
 /// Completes a sign-in.
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(oidc): State<Option<Oidc>>,
+    State(secrets): State<Secrets>,
+    State(settings): State<Arc<Settings>>,
+    ctx: RequestContext,
     theme: Theme,
     headers: HeaderMap,
     Query(query): Query<CallbackQuery>,
 ) -> Response {
-    let response = complete_sign_in(&app, &headers, query).await;
-    response.unwrap_or_else(|problem| error_pages::sign_in_failed(theme, &problem))
+    let response = async {
+        let oidc = configured(oidc)?;
+        let secrets = secrets.read(ctx.now).await;
+        let (sign_in, code) = read_authorization_response(&oidc, &secrets, &headers, query)?;
+        let client_secret = secrets.current.oidc_client_secret.as_ref();
+        let user = redeem_code(&oidc, client_secret, &settings.base_url, code, &sign_in, ctx.now).await?;
+        start_session(&Session::new(&user, ctx.now), &sign_in, &secrets)
+    };
+    response.await.unwrap_or_else(|problem| error_pages::sign_in_failed(theme, &problem))
 }
 
-async fn complete_sign_in(app: &AppState, headers: &HeaderMap, query: CallbackQuery) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    let oidc = oidc(app)?;
+/// The pending sign-in of an authorization response, and the authorization code.
+fn read_authorization_response(
+    oidc: &Oidc,
+    secrets: &SecretVersions,
+    headers: &HeaderMap,
+    query: CallbackQuery,
+) -> Result<(PendingSignIn, String), Problem> {
     let rejected = |detail: &str| Problem::new(Code::Unauthenticated, detail);
     let state = query.state.unwrap_or_default();
     let name = PendingSignIn::cookie_name(&state);
-    let secrets = app.secrets.read(now).await;
     let sign_in: Option<PendingSignIn> =
-        cookie_value(headers, &name).and_then(|text| open_cookie(&secrets, &name, &text));
+        cookie_value(headers, &name).and_then(|text| open_cookie(secrets, &name, &text));
     let is_same = |sign_in: &PendingSignIn| Secret::new(sign_in.state.clone()) == Secret::new(state.clone());
     let sign_in = sign_in
         .filter(is_same)
@@ -72,11 +87,15 @@ async fn complete_sign_in(app: &AppState, headers: &HeaderMap, query: CallbackQu
     }
     let code = query.code.filter(|_| query.error.is_none());
     let code = code.ok_or_else(|| rejected("the identity provider rejected the sign-in"))?;
-    let user = redeem_code(app, oidc, code, &sign_in).await?;
-    let session = Session::new(&user, now);
-    let cookie = sealed_cookie(&secrets, COOKIE.to_owned(), &session, SESSION_LIFETIME)?;
-    let set = [(SET_COOKIE, cookie.to_string()), (SET_COOKIE, removal_cookie(name).to_string())];
-    Ok((StatusCode::SEE_OTHER, [(LOCATION, sign_in.return_to)], AppendHeaders(set)).into_response())
+    Ok((sign_in, code))
+}
+
+/// Stores the session in its cookie and returns to the page that required it.
+fn start_session(session: &Session, sign_in: &PendingSignIn, secrets: &SecretVersions) -> Result<Response, Problem> {
+    let cookie = sealed_cookie(secrets, COOKIE.to_owned(), session, SESSION_LIFETIME)?;
+    let completed = removal_cookie(PendingSignIn::cookie_name(&sign_in.state));
+    let set = AppendHeaders([cookie, completed].map(|cookie| (SET_COOKIE, cookie.to_string())));
+    Ok((set, Redirect::to(&sign_in.return_to)).into_response())
 }
 
 fn system_time(now: Timestamp) -> SystemTime {
@@ -86,8 +105,14 @@ fn system_time(now: Timestamp) -> SystemTime {
 
 /// Exchanges the code for tokens, validates the ID token (OpenID Connect Core §3.1.3.7), and reads the user from its
 /// claims with the rules of bearer tokens.
-async fn redeem_code(app: &AppState, oidc: &Oidc, code: String, sign_in: &PendingSignIn) -> Result<User, Problem> {
-    let now = app.clock.now();
+async fn redeem_code(
+    oidc: &Oidc,
+    client_secret: Option<&Secret>,
+    base_url: &str,
+    code: String,
+    sign_in: &PendingSignIn,
+    now: Timestamp,
+) -> Result<User, Problem> {
     let sender = oidc.clone();
     let send = move |request| {
         let oidc = sender.clone();
@@ -98,13 +123,9 @@ async fn redeem_code(app: &AppState, oidc: &Oidc, code: String, sign_in: &Pendin
     let metadata = CoreProviderMetadata::discover_async(issuer, &send).await;
     let metadata =
         metadata.map_err(|error| issuer_unavailable("failed to read the issuer's discovery document", &error))?;
-    let redirect_uri = RedirectUrl::new(format!("{}{CALLBACK_PATH}", app.settings.base_url));
-    let redirect_uri = redirect_uri.map_err(|error| issuer_unavailable("invalid base URL", &error))?;
-    let secrets = app.secrets.read(now).await;
-    let secret =
-        secrets.current.oidc_client_secret.as_ref().map(|secret| ClientSecret::new(secret.expose().to_owned()));
+    let secret = client_secret.map(|secret| ClientSecret::new(secret.expose().to_owned()));
     let client = CoreClient::from_provider_metadata(metadata, ClientId::new(oidc.client_id().to_owned()), secret)
-        .set_redirect_uri(redirect_uri);
+        .set_redirect_uri(redirect_uri(base_url)?);
     let exchange = client
         .exchange_code(AuthorizationCode::new(code))
         .map_err(|error| issuer_unavailable("the issuer has no token endpoint", &error))?

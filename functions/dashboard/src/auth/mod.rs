@@ -4,21 +4,18 @@ pub(crate) mod callback;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;
 
-use openidconnect::url::Url;
+use openidconnect::{RedirectUrl, url::Url};
 use serde::{Deserialize, Serialize};
 use shared::{
-    AppState,
-    auth::{
-        Oidc,
-        oidc::{Discovery, OidcError},
-    },
+    auth::{Oidc, oidc::Discovery},
+    domain::Timestamp,
     http::{Code, Problem},
 };
 
 /// The redirect URI of sign-ins, below the base URL.
-const CALLBACK_PATH: &str = "/dashboard/callback";
+pub(crate) const CALLBACK_PATH: &str = "/dashboard/callback";
 /// The redirect URI of sign-outs, below the base URL.
-const SIGNED_OUT_PATH: &str = "/dashboard/signed-out";
+pub(crate) const SIGNED_OUT_PATH: &str = "/dashboard/signed-out";
 
 /// The name prefix of the cookies of pending sign-ins.
 const PENDING_SIGN_IN_COOKIE_PREFIX: &str = "__Host-signet-sign-in-";
@@ -46,9 +43,10 @@ impl PendingSignIn {
     }
 }
 
-fn oidc(app: &AppState) -> Result<&Oidc, Problem> {
+/// The issuer of sign-ins, if one is configured.
+fn configured(oidc: Option<Oidc>) -> Result<Oidc, Problem> {
     let missing = || Problem::new(Code::NotFound, "sign-in is disabled: no OpenID Connect issuer is configured");
-    app.oidc.as_ref().ok_or_else(missing)
+    oidc.ok_or_else(missing)
 }
 
 /// The problem for an issuer that is unreachable or misconfigured.
@@ -56,19 +54,22 @@ fn issuer_unavailable(context: &str, error: &impl std::fmt::Display) -> Problem 
     Problem::unavailable(format!("{context}: {error}"))
 }
 
+/// The URL to which the issuer redirects with an authorization code.
+fn redirect_uri(base_url: &str) -> Result<RedirectUrl, Problem> {
+    let url = RedirectUrl::new(format!("{base_url}{CALLBACK_PATH}"));
+    url.map_err(|error| issuer_unavailable("invalid base URL", &error))
+}
+
 /// Reads an endpoint from the issuer's discovery document.
 async fn discover_endpoint(
-    app: &AppState,
+    oidc: &Oidc,
+    now: Timestamp,
     endpoint: impl Fn(&Discovery) -> Option<String>,
 ) -> Result<Option<Url>, Problem> {
-    let discovery = oidc(app)?.discovery(app.clock.now()).await.map_err(unavailable)?;
+    let discovery = oidc.discovery(now).await?;
     let parse = |url: String| {
         Url::parse(&url)
             .map_err(|error| issuer_unavailable("invalid endpoint in the issuer's discovery document", &error))
     };
     endpoint(&discovery).map(parse).transpose()
-}
-
-fn unavailable(error: OidcError) -> Problem {
-    error.into()
 }

@@ -1,29 +1,37 @@
 //! Starts a sign-in: redirects to the issuer's authorization endpoint.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Query, State},
-    http::{
-        HeaderMap, StatusCode,
-        header::{LOCATION, SET_COOKIE},
-    },
-    response::{AppendHeaders, IntoResponse, Response},
+    http::{HeaderMap, header::SET_COOKIE},
+    response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
 use jiff::SignedDuration;
 use openidconnect::{
-    AuthUrl, ClientId, CsrfToken, IssuerUrl, Nonce, PkceCodeChallenge, RedirectUrl, Scope,
+    AuthUrl, ClientId, CsrfToken, IssuerUrl, Nonce, PkceCodeChallenge, Scope,
     core::{CoreAuthenticationFlow, CoreClient, CoreJsonWebKeySet},
+    url::Url,
 };
 use serde::Deserialize;
-use shared::{AppState, http::Problem};
+use shared::{
+    Secrets, Settings,
+    auth::Oidc,
+    domain::Timestamp,
+    http::{Problem, RequestContext},
+    secrets::SecretVersions,
+};
 
 use super::{
-    CALLBACK_PATH, MAX_PENDING_SIGN_INS, PENDING_SIGN_IN_COOKIE_PREFIX, PendingSignIn, discover_endpoint,
-    issuer_unavailable, oidc,
+    MAX_PENDING_SIGN_INS, PENDING_SIGN_IN_COOKIE_PREFIX, PendingSignIn, configured, discover_endpoint,
+    issuer_unavailable, redirect_uri,
 };
 use crate::{
+    cookies::cookies,
+    links,
     session::{removal_cookie, sealed_cookie},
-    session_middleware::cookies,
-    ui::{Theme, error_pages},
+    theme::Theme,
+    ui::error_pages,
 };
 
 /// The time that a user has to sign in at the issuer.
@@ -37,35 +45,37 @@ pub(crate) struct SignInQuery {
     return_to: String,
 }
 
-/// Redirects to the sign-in, which returns to `path`.
-pub(crate) fn redirect_to_sign_in(path: &str) -> Response {
-    let query = serde_urlencoded::to_string([("return_to", path)]).unwrap_or_default();
-    (StatusCode::SEE_OTHER, [(LOCATION, format!("/dashboard/sign-in?{query}"))]).into_response()
-}
-
 /// Starts a sign-in.
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(oidc): State<Option<Oidc>>,
+    State(secrets): State<Secrets>,
+    State(settings): State<Arc<Settings>>,
+    ctx: RequestContext,
     theme: Theme,
     headers: HeaderMap,
     Query(SignInQuery { return_to }): Query<SignInQuery>,
 ) -> Response {
-    let response = start_sign_in(&app, &headers, return_to).await;
-    response.unwrap_or_else(|problem| error_pages::error(None, theme, &problem))
+    let response = async {
+        let (sign_in, url) = new_sign_in(&configured(oidc)?, &settings.base_url, return_to, ctx.now).await?;
+        redirect_to_issuer(&url, &sign_in, &*secrets.read(ctx.now).await, &headers)
+    };
+    response.await.unwrap_or_else(|problem| error_pages::error(None, theme, &problem))
 }
 
-async fn start_sign_in(app: &AppState, headers: &HeaderMap, return_to: String) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    let oidc = oidc(app)?;
-    let authorize = discover_endpoint(app, |discovery| discovery.authorization_endpoint.clone()).await?;
+/// A new sign-in, and the URL at which the issuer performs it.
+async fn new_sign_in(
+    oidc: &Oidc,
+    base_url: &str,
+    return_to: String,
+    now: Timestamp,
+) -> Result<(PendingSignIn, Url), Problem> {
+    let authorize = discover_endpoint(oidc, now, |discovery| discovery.authorization_endpoint.clone()).await?;
     let authorize = authorize.ok_or_else(|| Problem::unavailable("the issuer has no authorization endpoint"))?;
     let issuer = IssuerUrl::new(oidc.issuer().to_owned());
     let issuer = issuer.map_err(|error| issuer_unavailable("invalid issuer URL", &error))?;
-    let redirect_uri = RedirectUrl::new(format!("{}{CALLBACK_PATH}", app.settings.base_url));
-    let redirect_uri = redirect_uri.map_err(|error| issuer_unavailable("invalid base URL", &error))?;
     let client = CoreClient::new(ClientId::new(oidc.client_id().to_owned()), issuer, CoreJsonWebKeySet::default())
         .set_auth_uri(AuthUrl::from_url(authorize))
-        .set_redirect_uri(redirect_uri);
+        .set_redirect_uri(redirect_uri(base_url)?);
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let scopes = ["email", "profile"].map(|scope| Scope::new(scope.to_owned()));
     let (url, state, nonce) = client
@@ -79,23 +89,32 @@ async fn start_sign_in(app: &AppState, headers: &HeaderMap, return_to: String) -
         verifier: verifier.secret().clone(),
         return_to: safe_redirect(return_to),
     };
-    let secrets = app.secrets.read(now).await;
-    let cookie =
-        sealed_cookie(&secrets, PendingSignIn::cookie_name(state.secret()), &sign_in, PENDING_SIGN_IN_LIFETIME)?;
+    Ok((sign_in, url))
+}
+
+/// Redirects to the issuer. The cookie of the sign-in replaces the oldest ones.
+fn redirect_to_issuer(
+    url: &Url,
+    sign_in: &PendingSignIn,
+    secrets: &SecretVersions,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let name = PendingSignIn::cookie_name(&sign_in.state);
+    let cookie = sealed_cookie(secrets, name, sign_in, PENDING_SIGN_IN_LIFETIME)?;
     // Browsers send the oldest cookie first (RFC 6265 §5.4).
     let pending = cookies(headers).map(|cookie| cookie.name().to_owned());
     let pending: Vec<String> = pending.filter(|name| name.starts_with(PENDING_SIGN_IN_COOKIE_PREFIX)).collect();
     let excess = pending.len().saturating_sub(MAX_PENDING_SIGN_INS - 1);
     let removed = pending.into_iter().take(excess).map(removal_cookie);
     let set: Vec<_> = removed.chain([cookie]).map(|cookie| (SET_COOKIE, cookie.to_string())).collect();
-    Ok((StatusCode::SEE_OTHER, [(LOCATION, url.to_string())], AppendHeaders(set)).into_response())
+    Ok((AppendHeaders(set), Redirect::to(url.as_str())).into_response())
 }
 
-/// Returns `path` if it is a path of the dashboard, and `/dashboard` otherwise. Prevents open redirects.
+/// Returns `path` if it is a path of the dashboard, and the overview otherwise. Prevents open redirects.
 fn safe_redirect(path: String) -> String {
-    let is_dashboard = path == "/dashboard" || path.starts_with("/dashboard/") || path.starts_with("/dashboard?");
+    let is_dashboard = path == links::OVERVIEW || path.starts_with("/dashboard/") || path.starts_with("/dashboard?");
     let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    if is_dashboard && is_plain && path.len() <= MAX_RETURN_PATH { path } else { "/dashboard".to_owned() }
+    if is_dashboard && is_plain && path.len() <= MAX_RETURN_PATH { path } else { links::OVERVIEW.to_owned() }
 }
 
 #[cfg(test)]

@@ -1,29 +1,34 @@
 //! The public catalog, and claims of self-service tiers.
 
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
 use catalog::public_catalog::{PublicProduct, PublicTier, public_catalog};
 use maud::{Markup, html};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::{
-    domain::{Catalog, Tier, TierId},
-    http::{Code, ListQuery, PathId, Problem},
+    domain::{Catalog, Tier, TierId, Timestamp},
+    http::{Code, ListQuery, PathId, Problem, RequestContext, resources::IssuedResource},
+    store::{Table, catalog::CatalogCache},
 };
 
-use super::{current_customer, licenses, welcome};
+use super::current::current_customer;
 use crate::{
+    api::Api,
     form_data::FormData,
-    page_context::PageContext,
+    links,
     ui::{
         components::{Tone, banner, empty_state, link_button, secret, tabs},
+        form_page::FormPage,
         format,
         forms::{Form, sentence},
         icons,
         layout::{NavSection, PageLayout},
     },
+    viewer::Viewer,
 };
-
-pub(super) const BASE_PATH: &str = "/dashboard/catalog";
 
 #[derive(Debug, Deserialize)]
 pub(super) struct CatalogQuery {
@@ -39,11 +44,14 @@ enum BillingInterval {
 }
 
 pub(super) async fn show(
-    page: PageContext,
+    viewer: Viewer,
+    State(table): State<Table>,
+    State(catalog): State<CatalogCache>,
+    ctx: RequestContext,
     query: Result<ListQuery<CatalogQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let billing = query?.filter.billing.unwrap_or(BillingInterval::Monthly);
-    let catalog = page.app.catalog.read(&page.app.table, page.ctx.now).await?;
+    let catalog = catalog.read(&table, ctx.now).await?;
     let public = public_catalog(&catalog);
     let products: Vec<_> = public.products.iter().filter(|product| !product.tiers.is_empty()).collect();
     let content = html! {
@@ -57,7 +65,7 @@ pub(super) async fn show(
             @for product in products { (product_section(product, billing)) }
         }
     };
-    Ok(PageLayout::new(NavSection::Catalog, "Catalog", content).render(&page))
+    Ok(PageLayout::new(NavSection::Catalog, "Catalog", content).render(&viewer))
 }
 
 fn product_section(product: &PublicProduct, billing: BillingInterval) -> Markup {
@@ -92,7 +100,7 @@ fn pricing_card(product: &PublicProduct, public: &PublicTier, billing: BillingIn
                 @for feature in public.features.iter().filter(|feature| !is_summarized(feature.inherited_from)) { li { (icons::check()) span { (feature.name) } } }
             }
             div.pricing-card-footer {
-                @if tier.is_claimable { a.button.primary href={ (BASE_PATH) "/" (tier.id) "/claim" } data-dialog aria-label={ "Get license: " (product.product.name) " " (tier.name) } { "Get license" } }
+                @if tier.is_claimable { a.button.primary href=(links::claim(tier.id)) data-dialog aria-label={ "Get license: " (product.product.name) " " (tier.name) } { "Get license" } }
                 @else { span.muted { "Contact sales" } }
             }
         }
@@ -100,9 +108,14 @@ fn pricing_card(product: &PublicProduct, public: &PublicTier, billing: BillingIn
 }
 
 /// A tier that can be claimed, with the names of its product and itself.
-async fn find_claimable(page: &PageContext, id: TierId) -> Result<(String, Tier), Problem> {
+async fn find_claimable(
+    table: &Table,
+    catalog: &CatalogCache,
+    id: TierId,
+    now: Timestamp,
+) -> Result<(String, Tier), Problem> {
     let has_tier = |catalog: &Catalog| catalog.tiers.contains_key(&id);
-    let catalog = page.app.catalog.read_containing(&page.app.table, page.ctx.now, has_tier).await?;
+    let catalog = catalog.read_containing(table, now, has_tier).await?;
     let tier =
         catalog.tiers.get(&id).filter(|tier| tier.is_claimable && tier.is_active).ok_or_else(Problem::not_found)?;
     let product = catalog.products.get(&tier.product_id).ok_or_else(Problem::not_found)?;
@@ -110,69 +123,81 @@ async fn find_claimable(page: &PageContext, id: TierId) -> Result<(String, Tier)
 }
 
 /// Asks for confirmation. Users who have not registered are redirected to the registration.
-pub(super) async fn confirm_claim(page: PageContext, PathId(id): PathId<TierId>) -> Result<Response, Problem> {
-    let (name, tier) = find_claimable(&page, id).await?;
-    if current_customer(&page).await?.is_none() {
-        return Ok(Redirect::to(&format!("{}?tier={id}", welcome::PATH)).into_response());
+pub(super) async fn confirm_claim(
+    viewer: Viewer,
+    State(table): State<Table>,
+    State(catalog): State<CatalogCache>,
+    PathId(id): PathId<TierId>,
+    ctx: RequestContext,
+) -> Result<Response, Problem> {
+    let (name, tier) = find_claimable(&table, &catalog, id, ctx.now).await?;
+    if current_customer(&table, &viewer.session).await?.is_none() {
+        return Ok(redirect_to_welcome(id));
     }
-    let form = claim_form(&format!("{BASE_PATH}/{id}/claim")).render(&page);
-    Ok(claim_page(&html! { (claim_summary(&name, &tier)) (form) }).render(&page))
+    Ok(claim_page(&name, &tier).render(&viewer))
 }
 
-fn claim_form(action: &str) -> Form<'_> {
-    Form::new(action, Vec::new(), "Get license", BASE_PATH)
+fn redirect_to_welcome(tier: TierId) -> Response {
+    Redirect::to(&links::with_query(links::WELCOME, &[("tier", &tier.to_string())])).into_response()
 }
 
-fn claim_summary(name: &str, tier: &Tier) -> Markup {
+const CLAIM_TITLE: &str = "Get this license";
+
+fn claim_page(name: &str, tier: &Tier) -> FormPage {
+    let form = Form::new(links::claim(tier.id), Vec::new(), "Get license", links::CATALOG);
     let price = if tier.monthly_price == 0 && tier.annual_price == 0 { "free, " } else { "" };
     let seats = format::limit(tier.max_users, "seat").to_lowercase();
-    html! { p.prose { strong { (name) } ": " (price) (seats) ". You'll get a key right away." } }
-}
-
-fn claim_page(content: &Markup) -> PageLayout<'static> {
-    PageLayout::new(NavSection::Catalog, "Get this license", html! { div.stack { (content) } })
-        .breadcrumbs(&[(BASE_PATH, "Catalog")])
+    FormPage::new(NavSection::Catalog, CLAIM_TITLE, form)
+        .breadcrumb(links::CATALOG, "Catalog")
+        .intro(html! { p.prose { strong { (name) } ": " (price) (seats) ". You'll get a key right away." } })
 }
 
 /// Claims a license through the API and shows its key string.
-pub(super) async fn claim(page: PageContext, PathId(id): PathId<TierId>, data: FormData) -> Result<Response, Problem> {
-    let (name, tier) = find_claimable(&page, id).await?;
-    match page.post("/api/v1.0/user/claim-license", &data, &json!({ "tier_id": id })).await {
-        Ok(response) => Ok(show_claimed(&page, &name, &response)),
-        Err(problem) if problem.code == Code::CustomerNotRegistered => {
-            Ok(Redirect::to(&format!("{}?tier={id}", welcome::PATH)).into_response())
-        }
-        Err(problem) => {
-            let problem = explain(problem);
-            let content = if matches!(problem.code, Code::AlreadyClaimed | Code::AlreadyLicensed) {
-                html! {
-                    (banner(Tone::Warning, &html! { p { (sentence(&problem.detail)) } }))
-                    div.actions { (link_button(licenses::BASE_PATH, "View your licenses")) }
-                }
-            } else {
-                let action = format!("{BASE_PATH}/{id}/claim");
-                let form = claim_form(&action).with_error(&data, &problem).render(&page);
-                html! { (claim_summary(&name, &tier)) (form) }
-            };
-            Ok(claim_page(&content).render_error(&page, &problem))
-        }
-    }
+pub(super) async fn claim(
+    viewer: Viewer,
+    State(table): State<Table>,
+    State(catalog): State<CatalogCache>,
+    PathId(id): PathId<TierId>,
+    ctx: RequestContext,
+    api: Api,
+    data: FormData,
+) -> Result<Response, Problem> {
+    let (name, tier) = find_claimable(&table, &catalog, id, ctx.now).await?;
+    let problem = match api.post("/api/v1.0/user/claim-license", &data, &json!({ "tier_id": id })).await {
+        Ok(issued) => return Ok(show_claimed(&viewer, &name, &issued)),
+        Err(problem) => explain(problem),
+    };
+    Ok(match problem.code {
+        Code::CustomerNotRegistered => redirect_to_welcome(id),
+        Code::AlreadyClaimed | Code::AlreadyLicensed => show_refused(&viewer, &problem),
+        _ => claim_page(&name, &tier).render_error(&viewer, &data, &problem),
+    })
 }
 
-fn show_claimed(page: &PageContext, name: &str, response: &Value) -> Response {
-    let key = response["license_key"].as_str().unwrap_or_default();
-    let license = format!("{}/{}", licenses::BASE_PATH, response["license"]["id"].as_str().unwrap_or_default());
+fn show_claimed(viewer: &Viewer, name: &str, issued: &IssuedResource) -> Response {
     let content = html! {
         div.stack {
             (banner(Tone::Success, &html! { p { "You now have " (name) "." } }))
             p.prose { "Enter this license key in the app. You can view it again at any time." }
-            (secret(key, "license key"))
-            div.actions { (link_button(&license, "View license")) }
+            (secret(&issued.license_key, "license key"))
+            div.actions { (link_button(&links::own_license(issued.license.id), "View license")) }
         }
     };
     PageLayout::new(NavSection::Licenses, "Your license key", content)
-        .breadcrumbs(&[(licenses::BASE_PATH, "Your licenses")])
-        .render(page)
+        .breadcrumb(links::OWN_LICENSES, "Your licenses")
+        .render(viewer)
+}
+
+/// The page for a customer who has such a license already. It offers no other attempt.
+fn show_refused(viewer: &Viewer, problem: &Problem) -> Response {
+    let content = html! {
+        div.stack {
+            (banner(Tone::Warning, &html! { p { (sentence(&problem.detail)) } }))
+            div.actions { (link_button(links::OWN_LICENSES, "View your licenses")) }
+        }
+    };
+    let layout = PageLayout::new(NavSection::Catalog, CLAIM_TITLE, content).breadcrumb(links::CATALOG, "Catalog");
+    problem.attach_to(layout.render(viewer))
 }
 
 /// Replaces the API's detail with one for customers.

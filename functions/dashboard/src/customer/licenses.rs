@@ -1,53 +1,55 @@
 //! The licenses of the signed-in customer.
 
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
 use maud::{Markup, html};
 use registration::own_licenses::{LicenseWithActivations, own_licenses};
-use shared::http::{ListQuery, NoFilter, Problem};
-
-use super::{current_customer, welcome};
-use crate::{
-    page_context::PageContext,
-    ui::{
-        components::{Column, empty_state, pagination, status_badge, table},
-        format,
-        layout::{NavSection, PageLayout},
-        with_query,
-    },
+use shared::{
+    domain::{Catalog, Timestamp},
+    http::{ListQuery, NoFilter, Problem, RequestContext},
+    store::{Table, catalog::CatalogCache},
 };
 
-pub(super) const BASE_PATH: &str = "/dashboard/licenses";
+use super::current::current_customer;
+use crate::{
+    links,
+    ui::{
+        components::{empty_state, pagination, status_badge, table},
+        format,
+        layout::{NavSection, PageLayout},
+    },
+    viewer::Viewer,
+};
 
 /// Lists the licenses. Users who have not registered are redirected to the registration.
-pub(super) async fn list(page: PageContext, query: Result<ListQuery<NoFilter>, Problem>) -> Result<Response, Problem> {
+pub(super) async fn list(
+    viewer: Viewer,
+    State(table): State<Table>,
+    State(catalog): State<CatalogCache>,
+    ctx: RequestContext,
+    query: Result<ListQuery<NoFilter>, Problem>,
+) -> Result<Response, Problem> {
     let paging = query?.paging;
-    if current_customer(&page).await?.is_none() {
-        return Ok(Redirect::to(welcome::PATH).into_response());
+    if current_customer(&table, &viewer.session).await?.is_none() {
+        return Ok(Redirect::to(links::WELCOME).into_response());
     }
-    let found = own_licenses(&page.app.table, &page.session.user(), &paging, page.ctx.now).await?;
-    let next = found.next.as_deref().map(|cursor| with_query(BASE_PATH, &[("cursor", cursor)]));
+    let found = own_licenses(&table, &viewer.session.user(), &paging, ctx.now).await?;
+    let catalog = catalog.read(&table, ctx.now).await?;
     let content = html! {
         @if found.items.is_empty() {
             (empty_state("No licenses yet", "Your licenses and machines appear here.",
-                &html! { a.button.primary href="/dashboard/catalog" { "Browse catalog" } }))
+                &html! { a.button.primary href=(links::CATALOG) { "Browse catalog" } }))
         } @else {
-            (license_table(&page, &found.items).await?)
-            (pagination(paging.cursor.is_some().then_some(BASE_PATH), next.as_deref()))
+            (license_table(&found.items, &catalog, ctx.now))
+            (pagination(&paging, found.next.as_deref(), |cursor| links::with_query(links::OWN_LICENSES, &[("cursor", cursor)])))
         }
     };
-    Ok(PageLayout::new(NavSection::Licenses, "Your licenses", content).render(&page))
+    Ok(PageLayout::new(NavSection::Licenses, "Your licenses", content).render(&viewer))
 }
 
-async fn license_table(page: &PageContext, licenses: &[LicenseWithActivations]) -> Result<Markup, Problem> {
-    let catalog = page.app.catalog.read(&page.app.table, page.ctx.now).await?;
-    let columns = [
-        Column::new("Product"),
-        Column::new("Status"),
-        Column::new("License key"),
-        Column::new("Machines"),
-        Column::new("Last seen"),
-        Column::new("Expires"),
-    ];
+fn license_table(licenses: &[LicenseWithActivations], catalog: &Catalog, now: Timestamp) -> Markup {
     let row = |own: &LicenseWithActivations| {
         let license = &own.license;
         let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
@@ -55,8 +57,8 @@ async fn license_table(page: &PageContext, licenses: &[LicenseWithActivations]) 
         let machines = own.activations.items.len();
         let last_seen = own.activations.items.iter().map(|machine| machine.last_heartbeat_at).max();
         vec![
-            html! { a href={ (BASE_PATH) "/" (license.id) } { (product) } span.subtext { (tier) } },
-            status_badge(license.status(page.ctx.now)),
+            html! { a href=(links::own_license(license.id)) { (product) } span.subtext { (tier) } },
+            status_badge(license.status(now)),
             html! { code { (license.key_hint) } },
             html! {
                 span {
@@ -67,9 +69,10 @@ async fn license_table(page: &PageContext, licenses: &[LicenseWithActivations]) 
                     }
                 }
             },
-            last_seen.map_or_else(|| html! { "–" }, |at| format::time_ago(at, page.ctx.now)),
-            license.expires_at.map_or_else(|| html! { "Never" }, format::date),
+            format::or(last_seen.map(|at| format::time_ago(at, now)), "–"),
+            format::or(license.expires_at.map(format::date), "Never"),
         ]
     };
-    Ok(table("Your licenses", &columns, &licenses.iter().map(row).collect::<Vec<_>>()))
+    let columns = ["Product", "Status", "License key", "Machines", "Last seen", "Expires"];
+    table("Your licenses", columns, licenses.iter().map(row))
 }

@@ -1,25 +1,26 @@
 //! The registration of a signed-in user as a customer.
 
-use axum::response::{IntoResponse, Redirect, Response};
-use maud::{Markup, html};
-use serde::Deserialize;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use maud::html;
+use serde::{Deserialize, de::IgnoredAny};
 use shared::{
     domain::TierId,
     http::{Code, ListQuery, Problem},
+    store::Table,
 };
 
-use super::{current_customer, licenses};
+use super::current::current_customer;
 use crate::{
+    api::Api,
     form_data::FormData,
-    page_context::PageContext,
-    ui::{
-        forms::Form,
-        inputs::Input,
-        layout::{NavSection, PageLayout},
-    },
+    links,
+    session::Session,
+    ui::{form_page::FormPage, forms::Form, inputs::Input, layout::NavSection, request_body::request_body},
+    viewer::Viewer,
 };
-
-pub(super) const PATH: &str = "/dashboard/welcome";
 
 #[derive(Debug, Deserialize)]
 pub(super) struct WelcomeQuery {
@@ -27,64 +28,57 @@ pub(super) struct WelcomeQuery {
     tier: Option<String>,
 }
 
-fn form(page: &PageContext, tier: &str) -> Form<'static> {
-    let inputs = vec![
+/// The inputs of the registration itself.
+fn inputs(session: &Session) -> Vec<Input> {
+    vec![
         Input::text("name", "Name", 200)
             .required()
-            .optional_value(page.session.name.as_deref())
+            .optional_value(session.name.as_deref())
             .autocomplete("name")
             .hint("A person or an organization."),
         Input::text("company", "Company", 200).autocomplete("organization"),
-        Input::hidden("tier", tier),
-    ];
-    Form::new(PATH, inputs, "Continue", "/dashboard/catalog")
+    ]
 }
 
-fn welcome_page(page: &PageContext, form: &Markup) -> PageLayout<'static> {
-    let content = html! {
-        div.stack {
-            p.prose {
-                "Confirm your details to continue."
-                @if let Some(email) = &page.session.email { " You're signed in as " strong { (email) } "." }
-            }
-            (form)
+fn welcome_page(session: &Session, tier: &str) -> FormPage {
+    let inputs = inputs(session).into_iter().chain([Input::hidden("tier", tier)]).collect();
+    let form = Form::new(links::WELCOME, inputs, "Continue", links::CATALOG);
+    FormPage::new(NavSection::Licenses, "Welcome", form).intro(html! {
+        p.prose {
+            "Confirm your details to continue."
+            @if let Some(email) = &session.email { " You're signed in as " strong { (email) } "." }
         }
-    };
-    PageLayout::new(NavSection::Licenses, "Welcome", content)
+    })
 }
 
 /// Shows the registration form.
 pub(super) async fn new(
-    page: PageContext,
+    viewer: Viewer,
+    State(table): State<Table>,
     query: Result<ListQuery<WelcomeQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let tier = query?.filter.tier.unwrap_or_default();
-    if current_customer(&page).await?.is_some() {
+    if current_customer(&table, &viewer.session).await?.is_some() {
         return Ok(Redirect::to(&next_path(&tier)).into_response());
     }
-    Ok(welcome_page(&page, &form(&page, &tier).render(&page)).render(&page))
+    Ok(welcome_page(&viewer.session, &tier).render(&viewer))
 }
 
 /// Registers the user as a customer through the API.
-pub(super) async fn register(page: PageContext, data: FormData) -> Response {
-    let tier = data.get("tier").to_owned();
-    let form = form(&page, &tier);
-    let fields: Vec<Input> = form.inputs.iter().filter(|input| input.name != "tier").cloned().collect();
-    match page.post("/api/v1.0/register", &data, &data.to_json(&fields)).await {
-        Ok(_) => Redirect::to(&next_path(&tier)).into_response(),
-        Err(problem) => {
-            let problem = explain(problem);
-            let form = form.with_error(&data, &problem).render(&page);
-            welcome_page(&page, &form).render_error(&page, &problem)
-        }
+pub(super) async fn register(viewer: Viewer, api: Api, data: FormData) -> Response {
+    let tier = data.get("tier");
+    let body = request_body(&data, &inputs(&viewer.session));
+    match api.post("/api/v1.0/register", &data, &body).await {
+        Ok(IgnoredAny) => Redirect::to(&next_path(tier)).into_response(),
+        Err(problem) => welcome_page(&viewer.session, tier).render_error(&viewer, &data, &explain(problem)),
     }
 }
 
 /// The path after the registration: the claim of the tier, or the list of licenses. Only a valid id becomes part of it.
 fn next_path(tier: &str) -> String {
     match tier.parse::<TierId>() {
-        Ok(id) => format!("/dashboard/catalog/{id}/claim"),
-        Err(_) => licenses::BASE_PATH.to_owned(),
+        Ok(id) => links::claim(id),
+        Err(_) => links::OWN_LICENSES.to_owned(),
     }
 }
 

@@ -4,8 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 use shared::domain::{Actor, ActorKind, Catalog, Customer, Event, EventType, ProductId};
 
-use super::license_keys;
-use crate::{session::Session, ui::format};
+use crate::{links, session::Session, ui::format};
 
 /// The data that turns ids of events into names.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +27,7 @@ pub(super) fn activity_feed(events: &[Event], names: ActivityNames<'_>) -> Marku
                         @if let Some(details) = names.event_details(event) { " " span.muted { "· " (details) } }
                         span.subtext {
                             (names.actor_name(&event.actor)) " · " (event.ip)
-                            @if names.license.is_none() { " · " a href=(license_keys::path(event.license_id)) { "License " (short_id(&event.license_id.to_string())) } }
+                            @if names.license.is_none() { " · " a href=(links::license_key(event.license_id)) { "License " (short_id(&event.license_id.to_string())) } }
                         }
                     }
                     (format::date_time(event.at))

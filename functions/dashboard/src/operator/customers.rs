@@ -1,47 +1,40 @@
 //! Customers.
 
-use axum::{
-    Router,
-    response::{IntoResponse, Redirect, Response},
-    routing::get,
-};
+use axum::{Router, extract::State, response::Response, routing::get};
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::{
     AppState,
     domain::{Customer, CustomerId},
-    http::{ListQuery, PathId, Problem, resources::LicenseResource},
-    store::{
-        customers::CustomerFilter,
-        licenses::LicenseFilter,
-        pagination::{Order, PageRequest},
-    },
+    http::{ListQuery, PathId, Problem, RequestContext},
+    store::{Table, catalog::CatalogCache, customers::CustomerFilter, licenses::LicenseFilter, pagination::Order},
 };
 
-use super::license_table;
+use super::license_table::license_table;
 use crate::{
+    api::Api,
     form_data::FormData,
-    page_context::{OperatorContext, PageContext},
-    queries,
+    links, queries,
     ui::{
         components::{
-            Column, NoticeQuery, SortDirection, copyable, description_list, empty_state, link_button, pagination,
-            primary_button, section, table,
+            Column, SortDirection, copyable, description_list, empty_state, link_button, pagination, primary_button,
+            section, table,
         },
+        form_page::FormPage,
         format,
         forms::Form,
         inputs::Input,
         layout::{NavSection, PageLayout},
-        with_query,
+        notice::{Notice, NoticeQuery},
     },
+    viewer::Operator,
 };
 
-pub(crate) const BASE_PATH: &str = "/dashboard/customers";
 const NEW_PATH: &str = "/dashboard/customers/new";
 
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
-        .route(BASE_PATH, get(list))
+        .route(links::CUSTOMERS, get(list))
         .route(NEW_PATH, get(new).post(create))
         .route("/dashboard/customers/{id}", get(show))
         .route("/dashboard/customers/{id}/edit", get(edit).post(update))
@@ -54,95 +47,86 @@ struct CustomersQuery {
     name: Option<String>,
     /// The order by name; ascending by default.
     order: Option<Order>,
-    notice: Option<String>,
+    notice: Option<Notice>,
 }
 
 async fn list(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
     query: Result<ListQuery<CustomersQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let ListQuery { filter: query, paging } = query?;
-    let name = query.name.unwrap_or_default();
-    let filter = CustomerFilter { name: name.clone(), order: query.order.unwrap_or_default() };
-    let found = page.app.table.customers(&filter, &paging).await?;
+    let filter = CustomerFilter { name: query.name.unwrap_or_default(), order: query.order.unwrap_or_default() };
+    let found = table.customers(&filter, &paging).await?;
+    let name = &*filter.name;
     let url = |order: Order, cursor: &str| {
         let order = if order == Order::Descending { "descending" } else { "" };
-        with_query(BASE_PATH, &[("name", &name), ("order", order), ("cursor", cursor)])
+        links::with_query(links::CUSTOMERS, &[("name", name), ("order", order), ("cursor", cursor)])
     };
-    let next = found.next.as_deref().map(|cursor| url(filter.order, cursor));
-    let first = paging.cursor.is_some().then(|| url(filter.order, ""));
     let (direction, reversed) = match filter.order {
         Order::Ascending => (SortDirection::Ascending, Order::Descending),
         Order::Descending => (SortDirection::Descending, Order::Ascending),
     };
     let new = primary_button(NEW_PATH, "New customer");
     let content = html! {
-        (search_form(&name))
+        (search_form(name))
         @if found.items.is_empty() {
             @if name.is_empty() {
                 (empty_state("No customers yet", "Customers hold licenses. Anyone who claims one is added automatically.", &new))
             } @else {
-                (empty_state("No matching customers", "Search matches the start of a name.", &link_button(BASE_PATH, "Show all")))
+                (empty_state("No matching customers", "Search matches the start of a name.", &link_button(links::CUSTOMERS, "Show all")))
             }
         } @else {
             (customer_table(&found.items, &url(reversed, ""), direction))
-            (pagination(first.as_deref(), next.as_deref()))
+            (pagination(&paging, found.next.as_deref(), |cursor| url(filter.order, cursor)))
         }
     };
-    Ok(PageLayout::new(NavSection::Customers, "Customers", content)
-        .actions(new)
-        .notice(query.notice.as_deref())
-        .render(&page))
+    let layout = PageLayout::new(NavSection::Customers, "Customers", content).actions(new);
+    Ok(layout.notice(query.notice).render(&viewer))
 }
 
 fn search_form(name: &str) -> Markup {
     html! {
-        form.filters method="get" action=(BASE_PATH) {
+        form.filters method="get" action=(links::CUSTOMERS) {
             div.form-field {
                 label for="filter-name" { "Name" }
                 input #filter-name name="name" value=(name) maxlength="200" autocomplete="off" spellcheck="false";
             }
             button.button { "Search customers" }
-            @if !name.is_empty() { a.button.ghost href=(BASE_PATH) { "Clear" } }
+            @if !name.is_empty() { a.button.ghost href=(links::CUSTOMERS) { "Clear" } }
         }
     }
 }
 
 fn customer_table(customers: &[Customer], reversed: &str, direction: SortDirection) -> Markup {
-    let columns = [
-        Column::sorted("Name", reversed, direction),
-        Column::new("Email"),
-        Column::new("Company"),
-        Column::new("Created"),
-    ];
+    let columns = [Column::sorted("Name", reversed, direction), "Email".into(), "Company".into(), "Created".into()];
     let row = |customer: &Customer| {
         vec![
-            html! { a href=(path(customer.id)) { (customer.name) } },
+            html! { a href=(links::customer(customer.id)) { (customer.name) } },
             html! { (customer.email) },
             html! { (customer.company.as_deref().unwrap_or("–")) },
             format::date(customer.created_at),
         ]
     };
-    table("Customers", &columns, &customers.iter().map(row).collect::<Vec<_>>())
-}
-
-/// The path of a customer's page.
-pub(crate) fn path(id: CustomerId) -> String {
-    format!("{BASE_PATH}/{id}")
+    table("Customers", columns, customers.iter().map(row))
 }
 
 async fn show(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    State(catalog): State<CatalogCache>,
     PathId(id): PathId<CustomerId>,
+    ctx: RequestContext,
     query: Result<ListQuery<NoticeQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let ListQuery { filter, paging } = query?;
-    let (customer, licenses) = tokio::join!(read(&page, id), licenses_of(&page, id, &paging));
-    let (customer, (licenses, next)) = (customer?, licenses?);
-    let path = path(id);
-    let next = next.map(|cursor| with_query(&path, &[("cursor", &cursor)]));
-    let first = paging.cursor.is_some().then_some(path.as_str());
-    let issue = format!("/dashboard/license-keys/new?customer_id={id}");
+    let of_customer = LicenseFilter { customer_id: Some(id), ..LicenseFilter::default() };
+    let (customer, licenses) =
+        tokio::join!(read(&table, id), queries::licenses(&table, &of_customer, &paging, ctx.now));
+    let (customer, licenses) = (customer?, licenses?);
+    let catalog = catalog.read(&table, ctx.now).await?;
+    let path = links::customer(id);
+    let issue = links::with_query(links::NEW_LICENSE_KEY, &[("customer_id", &id.to_string())]);
     let content = html! {
         (description_list(&[
             ("Email", html! { (customer.email) }),
@@ -152,29 +136,18 @@ async fn show(
             ("ID", copyable(&id.to_string(), "ID")),
         ]))
         (section("Licenses", &primary_button(&issue, "Issue license"), &html! {
-            @if licenses.is_empty() {
+            @if licenses.items.is_empty() {
                 (empty_state("No licenses", "This customer's licenses appear here.", &link_button(&issue, "Issue license")))
             } @else {
-                (license_table(&page, &licenses, false, None).await?)
-                (pagination(first, next.as_deref()))
+                (license_table(&catalog, &licenses.items, None, None))
+                (pagination(&paging, licenses.next_cursor.as_deref(), |cursor| links::with_query(&path, &[("cursor", cursor)])))
             }
         }))
     };
     let layout = PageLayout::new(NavSection::Customers, &customer.name, content)
-        .breadcrumbs(&[(BASE_PATH, "Customers")])
-        .actions(link_button(&format!("{path}/edit"), "Edit"))
-        .notice(filter.notice.as_deref());
-    Ok(layout.render(&page))
-}
-
-async fn licenses_of(
-    page: &PageContext,
-    id: CustomerId,
-    paging: &PageRequest,
-) -> Result<(Vec<LicenseResource>, Option<String>), Problem> {
-    let filter = LicenseFilter { customer_id: Some(id), ..LicenseFilter::default() };
-    let found = queries::licenses(page, &filter, paging).await?;
-    Ok((found.items, found.next_cursor))
+        .breadcrumb(links::CUSTOMERS, "Customers")
+        .actions(link_button(&format!("{path}/edit"), "Edit"));
+    Ok(layout.notice(filter.notice).render(&viewer))
 }
 
 fn inputs(customer: Option<&Customer>) -> Vec<Input> {
@@ -192,60 +165,53 @@ fn inputs(customer: Option<&Customer>) -> Vec<Input> {
     ]
 }
 
-fn new_form() -> Form<'static> {
-    Form::new(NEW_PATH, inputs(None), "Create customer", BASE_PATH)
+fn new_page() -> FormPage {
+    let form = Form::new(NEW_PATH, inputs(None), "Create customer", links::CUSTOMERS);
+    FormPage::new(NavSection::Customers, "New customer", form).breadcrumb(links::CUSTOMERS, "Customers")
 }
 
-fn new_page(content: Markup) -> PageLayout<'static> {
-    PageLayout::new(NavSection::Customers, "New customer", content).breadcrumbs(&[(BASE_PATH, "Customers")])
+async fn new(Operator(viewer): Operator) -> Response {
+    new_page().render(&viewer)
 }
 
-async fn new(OperatorContext(page): OperatorContext) -> Response {
-    new_page(new_form().render(&page)).render(&page)
-}
-
-async fn create(OperatorContext(page): OperatorContext, data: FormData) -> Response {
-    let form = new_form();
-    match page.post("/api/v1.0/customers", &data, &data.to_json(&form.inputs)).await {
-        Ok(created) => {
-            let id = created["id"].as_str().unwrap_or_default();
-            Redirect::to(&format!("{BASE_PATH}/{id}?notice=created")).into_response()
-        }
-        Err(problem) => new_page(form.with_error(&data, &problem).render(&page)).render_error(&page, &problem),
+async fn create(Operator(viewer): Operator, api: Api, data: FormData) -> Response {
+    let page = new_page();
+    match api.post::<Customer>("/api/v1.0/customers", &data, &page.request_body(&data)).await {
+        Ok(created) => Notice::Created.redirect_to(&links::customer(created.id)),
+        Err(problem) => page.render_error(&viewer, &data, &problem),
     }
 }
 
-fn edit_form<'a>(action: &'a str, path: &'a str, customer: &Customer) -> Form<'a> {
+fn edit_page(customer: &Customer) -> FormPage {
+    let path = links::customer(customer.id);
     let inputs = inputs(Some(customer)).into_iter().chain([Input::version(customer)]).collect();
-    Form::new(action, inputs, "Save", path)
+    let form = Form::new(format!("{path}/edit"), inputs, "Save", path);
+    FormPage::new(NavSection::Customers, "Edit customer", form).breadcrumb(links::CUSTOMERS, "Customers")
 }
 
-fn edit_page(content: Markup) -> PageLayout<'static> {
-    PageLayout::new(NavSection::Customers, "Edit customer", content).breadcrumbs(&[(BASE_PATH, "Customers")])
-}
-
-async fn edit(OperatorContext(page): OperatorContext, PathId(id): PathId<CustomerId>) -> Result<Response, Problem> {
-    let customer = read(&page, id).await?;
-    let path = path(id);
-    Ok(edit_page(edit_form(&format!("{path}/edit"), &path, &customer).render(&page)).render(&page))
+async fn edit(
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    PathId(id): PathId<CustomerId>,
+) -> Result<Response, Problem> {
+    Ok(edit_page(&read(&table, id).await?).render(&viewer))
 }
 
 async fn update(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    api: Api,
     PathId(id): PathId<CustomerId>,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let customer = read(&page, id).await?;
-    let path = path(id);
-    let action = format!("{path}/edit");
-    let form = edit_form(&action, &path, &customer);
-    Ok(match page.put(&format!("/api/v1.0/customers/{id}"), &data, &data.to_json(&form.inputs)).await {
-        Ok(_) => Redirect::to(&format!("{path}?notice=saved")).into_response(),
-        Err(problem) => edit_page(form.with_error(&data, &problem).render(&page)).render_error(&page, &problem),
+    let page = edit_page(&read(&table, id).await?);
+    Ok(match api.put(&format!("/api/v1.0/customers/{id}"), &data, &page.request_body(&data)).await {
+        Ok(()) => Notice::Saved.redirect_to(&links::customer(id)),
+        Err(problem) => page.render_error(&viewer, &data, &problem),
     })
 }
 
-pub(crate) async fn read(page: &PageContext, id: CustomerId) -> Result<Customer, Problem> {
-    let found = page.app.table.customer(id).await?;
-    Ok(found.ok_or_else(Problem::not_found)?.customer)
+/// A customer.
+pub(super) async fn read(table: &Table, id: CustomerId) -> Result<Customer, Problem> {
+    Ok(table.customer(id).await?.ok_or_else(Problem::not_found)?.customer)
 }

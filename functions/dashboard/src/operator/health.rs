@@ -6,15 +6,16 @@ use shared::AppState;
 
 use crate::{
     assets::Asset,
-    page_context::OperatorContext,
+    links,
     ui::layout::{NavSection, PageLayout},
+    viewer::Operator,
 };
 
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new().route("/dashboard/health", get(show))
+    Router::new().route(links::HEALTH, get(show))
 }
 
-async fn show(OperatorContext(page): OperatorContext) -> Response {
+async fn show(Operator(viewer): Operator) -> Response {
     let content = html! {
         div.health data-health-url="/health" {
             div.card.health-status data-status="pending" {
@@ -40,5 +41,5 @@ async fn show(OperatorContext(page): OperatorContext) -> Response {
             }
         }
     };
-    PageLayout::new(NavSection::Health, "Health", content).script(Asset::Health).render(&page)
+    PageLayout::new(NavSection::Health, "Health", content).script(Asset::Health).render(&viewer)
 }

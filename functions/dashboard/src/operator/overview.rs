@@ -5,24 +5,24 @@ use jiff::SignedDuration;
 use maud::{Markup, html};
 use shared::{
     domain::{
-        Catalog, Event,
+        Catalog, Event, Timestamp,
         statistics::{DayCounts, LicenseSummary, MAX_LATEST_EVENTS, Shortlist, Statistics, latest_events},
     },
     http::Problem,
+    store::{Table, catalog::CatalogCache},
 };
 
-use super::{
-    activity::{ActivityNames, activity_feed},
-    customers, license_keys,
-};
+use super::activity::{ActivityNames, activity_feed};
 use crate::{
-    page_context::PageContext,
+    links,
+    session::Session,
     ui::{
         chart,
-        components::{Column, Tone, banner, empty_state, primary_button, seat_usage, section, table},
+        components::{Tone, banner, empty_state, primary_button, seat_usage, section, table},
         format,
         layout::{NavSection, PageLayout},
     },
+    viewer::Viewer,
 };
 
 /// How far the page looks back for recent events before the first statistics exist.
@@ -30,28 +30,31 @@ const INITIAL_LOOKBACK: SignedDuration = SignedDuration::from_hours(24);
 
 /// Shows the overview. The number of reads does not depend on the number of licenses: it reads the statistics and the
 /// events since their last update.
-pub(crate) async fn show(page: &PageContext) -> Result<Response, Problem> {
-    let app = &page.app;
-    let now = page.ctx.now;
-    let (statistics, catalog) = tokio::try_join!(app.table.statistics(), app.catalog.read(&app.table, now))?;
+pub(crate) async fn show(
+    viewer: &Viewer,
+    table: &Table,
+    catalog: &CatalogCache,
+    now: Timestamp,
+) -> Result<Response, Problem> {
+    let (statistics, catalog) = tokio::try_join!(table.statistics(), catalog.read(table, now))?;
     let since = statistics.as_ref().map_or(now - INITIAL_LOOKBACK, |statistics| statistics.made_at);
-    let newer = app.table.events_since(since, now, MAX_LATEST_EVENTS).await?;
+    let newer = table.events_since(since, now, MAX_LATEST_EVENTS).await?;
     let latest = latest_events(newer, statistics.as_ref().map_or(&[], |statistics| &statistics.latest));
     let content = html! {
         @match &statistics {
-            Some(statistics) => (statistics_sections(page, statistics, &catalog)),
+            Some(statistics) => (statistics_sections(statistics, &catalog, now)),
             None => (banner(Tone::Info, &html! { p { "Statistics update hourly. The first update is on its way." } })),
         }
-        (section("Recent activity", &html! {}, &recent_activity(page, &latest, &catalog)))
+        (section("Recent activity", &html! {}, &recent_activity(&viewer.session, &latest, &catalog)))
     };
-    let issue = primary_button("/dashboard/license-keys/new", "Issue license");
-    Ok(PageLayout::new(NavSection::Overview, "Overview", content).actions(issue).render(page))
+    let issue = primary_button(links::NEW_LICENSE_KEY, "Issue license");
+    Ok(PageLayout::new(NavSection::Overview, "Overview", content).actions(issue).render(viewer))
 }
 
 /// The recent events; without any, the next step of the setup.
-fn recent_activity(page: &PageContext, events: &[Event], catalog: &Catalog) -> Markup {
+fn recent_activity(session: &Session, events: &[Event], catalog: &Catalog) -> Markup {
     if !events.is_empty() {
-        return activity_feed(events, ActivityNames { catalog, session: &page.session, license: None });
+        return activity_feed(events, ActivityNames { catalog, session, license: None });
     }
     if catalog.products.is_empty() {
         let action = primary_button("/dashboard/products/new", "New product");
@@ -61,14 +64,14 @@ fn recent_activity(page: &PageContext, events: &[Event], catalog: &Catalog) -> M
             &action,
         );
     }
-    let action = primary_button("/dashboard/license-keys/new", "Issue license");
+    let action = primary_button(links::NEW_LICENSE_KEY, "Issue license");
     empty_state("No activity yet", "Licenses you issue and machines that activate appear here.", &action)
 }
 
-fn statistics_sections(page: &PageContext, statistics: &Statistics, catalog: &Catalog) -> Markup {
+fn statistics_sections(statistics: &Statistics, catalog: &Catalog, now: Timestamp) -> Markup {
     let statuses = &statistics.statuses;
-    let updated = html! { p.muted { "Updated " (format::time_ago(statistics.made_at, page.ctx.now)) } };
-    let expires = |license: &LicenseSummary| license.expires_at.map_or_else(|| html! { "–" }, format::date);
+    let updated = html! { p.muted { "Updated " (format::time_ago(statistics.made_at, now)) } };
+    let expires = |license: &LicenseSummary| format::or(license.expires_at.map(format::date), "–");
     let seats = |license: &LicenseSummary| seat_usage(license.seats_used, license.max_users);
     html! {
         (section("Licenses", &updated, &html! {
@@ -97,7 +100,7 @@ fn statistics_sections(page: &PageContext, statistics: &Statistics, catalog: &Ca
 
 fn stat_card(name: &str, count: u64, status: &str) -> Markup {
     html! {
-        a.stat-card href={ (license_keys::BASE_PATH) "?status=" (status) } {
+        a.stat-card href={ (links::LICENSE_KEYS) "?status=" (status) } {
             span.stat-label { (name) }
             span.stat-value { (format::number(count)) }
         }
@@ -116,12 +119,12 @@ fn shortlist(
     catalog: &Catalog,
     (column, cell): (&str, &dyn Fn(&LicenseSummary) -> Markup),
 ) -> Markup {
-    let columns = [Column::new("License key"), Column::new("Customer"), Column::new(column)];
+    let columns = ["License key", "Customer", column];
     let row = |license: &LicenseSummary| {
         let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
         vec![
-            html! { a href=(license_keys::path(license.license_id)) { code { (license.key_hint) } } span.subtext { (tier) } },
-            html! { a href=(customers::path(license.customer_id)) { (license.customer_name) } },
+            html! { a href=(links::license_key(license.license_id)) { code { (license.key_hint) } } span.subtext { (tier) } },
+            html! { a href=(links::customer(license.customer_id)) { (license.customer_name) } },
             cell(license),
         ]
     };
@@ -132,7 +135,7 @@ fn shortlist(
         &total,
         &html! {
             @if list.first.is_empty() { p.muted { (empty_text) } }
-            @else { (table(title, &columns, &list.first.iter().map(row).collect::<Vec<_>>())) }
+            @else { (table(title, columns, list.first.iter().map(row))) }
         },
     )
 }

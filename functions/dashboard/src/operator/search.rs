@@ -3,27 +3,27 @@
 
 use axum::{
     Router,
+    extract::State,
     response::{IntoResponse, Redirect, Response},
     routing::post,
 };
 use licenses::find::{SearchResult, find};
 use maud::html;
 use shared::{
-    AppState,
+    AppState, Secrets,
     domain::Secret,
     http::Problem,
-    store::{customers::CustomerFilter, pagination::PageRequest},
+    store::{Table, customers::CustomerFilter, pagination::PageRequest},
 };
 
-use super::{customers, license_keys};
 use crate::{
     form_data::FormData,
-    page_context::OperatorContext,
+    links,
     ui::{
         components::empty_state,
         layout::{NavSection, PageLayout},
-        with_query,
     },
+    viewer::Operator,
 };
 
 pub(crate) fn routes() -> Router<AppState> {
@@ -31,12 +31,16 @@ pub(crate) fn routes() -> Router<AppState> {
 }
 
 /// Redirects to the only result, or to the list of customers if several match.
-async fn search(OperatorContext(page): OperatorContext, form: FormData) -> Result<Response, Problem> {
-    let table = &page.app.table;
+async fn search(
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    State(secrets): State<Secrets>,
+    form: FormData,
+) -> Result<Response, Problem> {
     let text = form.get("q");
-    let result = match find(table, &Secret::new(text.to_owned())).await? {
-        SearchResult::License(id) => Some(license_keys::path(id)),
-        SearchResult::Customer(id) => Some(customers::path(id)),
+    let result = match find(&table, &Secret::new(text.to_owned())).await? {
+        SearchResult::License(id) => Some(links::license_key(id)),
+        SearchResult::Customer(id) => Some(links::customer(id)),
         SearchResult::NotFound => None,
     };
     if let Some(path) = result {
@@ -44,7 +48,7 @@ async fn search(OperatorContext(page): OperatorContext, form: FormData) -> Resul
     }
     let filter = CustomerFilter { name: text.to_owned(), ..CustomerFilter::default() };
     // Two are enough to know whether there are several.
-    let paging = PageRequest { limit: 2, cursor: None, key: page.app.secrets.cached().cursor_key() };
+    let paging = PageRequest { limit: 2, cursor: None, key: secrets.cached().cursor_key() };
     let matches = if text.is_empty() { Vec::new() } else { table.customers(&filter, &paging).await?.items };
     Ok(match &matches[..] {
         [] => {
@@ -53,9 +57,9 @@ async fn search(OperatorContext(page): OperatorContext, form: FormData) -> Resul
                 "Try the start of a customer's name, an email address, a full license key, or an ID.",
                 &html! {},
             );
-            PageLayout::new(NavSection::None, "Search", content).render(&page)
+            PageLayout::new(NavSection::None, "Search", content).render(&viewer)
         }
-        [customer] => Redirect::to(&customers::path(customer.id)).into_response(),
-        _ => Redirect::to(&with_query(customers::BASE_PATH, &[("name", text)])).into_response(),
+        [customer] => Redirect::to(&links::customer(customer.id)).into_response(),
+        _ => Redirect::to(&links::with_query(links::CUSTOMERS, &[("name", text)])).into_response(),
     })
 }

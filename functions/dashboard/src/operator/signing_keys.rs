@@ -1,56 +1,62 @@
 //! Signing keys.
 
+use std::sync::Arc;
+
 use access::signing_keys::{SigningKeyResource, SigningKeysResource};
-use axum::{
-    Router,
-    response::{IntoResponse, Redirect, Response},
-    routing::get,
-};
+use axum::{Router, extract::State, response::Response, routing::get};
 use maud::{Markup, html};
+use serde::de::IgnoredAny;
 use shared::{
-    AppState,
+    AppState, Settings,
     domain::{
-        Jwk,
+        Jwk, Timestamp,
         key_ring::{KeyRing, KeyRingConflict, KeyState, RotationPolicy, SigningKey},
     },
-    http::{Code, ListQuery, PathId, Problem},
+    http::{Code, ListQuery, PathId, Problem, RequestContext},
+    store::Table,
 };
 
 use crate::{
+    api::Api,
     form_data::FormData,
-    page_context::{OperatorContext, PageContext},
+    links,
     ui::{
         components::{
-            Column, NoticeQuery, Tone, badge, copyable, description_list, destructive_dialog_button, dialog_button,
-            empty_state, section, table,
+            Tone, badge, copyable, description_list, destructive_dialog_button, dialog_button, empty_state, section,
+            table,
         },
+        form_page::FormPage,
         format,
         forms::Form,
         inputs::Input,
         layout::{NavSection, PageLayout},
+        notice::{Notice, NoticeQuery},
     },
+    viewer::Operator,
 };
 
-const BASE_PATH: &str = "/dashboard/signing-keys";
 const ROTATE_PATH: &str = "/dashboard/signing-keys/rotate";
 
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
-        .route(BASE_PATH, get(list))
+        .route(links::SIGNING_KEYS, get(list))
         .route(ROTATE_PATH, get(confirm_rotate).post(rotate))
         .route("/dashboard/signing-keys/{kid}/condemn", get(confirm_condemn).post(condemn))
 }
 
 async fn list(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    State(settings): State<Arc<Settings>>,
+    ctx: RequestContext,
     query: Result<ListQuery<NoticeQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let query = query?.filter;
-    let ring = SigningKeysResource::new(&page.app.table.ring().await?, page.app.settings.rotation_policy);
+    let ring = SigningKeysResource::new(&table.ring().await?, settings.rotation_policy);
     let next_rotation = match ring.next_rotation_at {
         None => html! { "After the next key is published" },
-        Some(at) if at > page.ctx.now => html! {
-            (format::time_until(at, page.ctx.now)) span.utc { (at.strftime("%Y-%m-%d %H:%M UTC")) }
+        Some(at) if at > ctx.now => html! {
+            (format::time_until(at, ctx.now)) span.utc { (at.strftime("%Y-%m-%d %H:%M UTC")) }
         },
         Some(_) => html! { "Due now" },
     };
@@ -72,7 +78,7 @@ async fn list(
     };
     let layout = PageLayout::new(NavSection::SigningKeys, "Signing keys", content)
         .actions(dialog_button(ROTATE_PATH, "Rotate keys"));
-    Ok(layout.notice(query.notice.as_deref()).render(&page))
+    Ok(layout.notice(query.notice).render(&viewer))
 }
 
 fn root_key(root: &Jwk) -> Markup {
@@ -86,26 +92,18 @@ fn root_key(root: &Jwk) -> Markup {
 }
 
 fn key_table(keys: &[SigningKeyResource]) -> Markup {
-    let columns = [
-        Column::new("Key ID"),
-        Column::new("Status"),
-        Column::new("Created"),
-        Column::new("Active since"),
-        Column::new("Published until"),
-        Column::new(""),
-    ];
-    let optional = |time: Option<_>| time.map_or_else(|| html! { "–" }, format::date_time);
     let row = |key: &SigningKeyResource| {
         vec![
             html! { code { (key.kid) } @if let Some(reason) = &key.condemned_reason { span.subtext { "“" (reason) "”" } } },
             state_badge(key.state),
             format::date_time(key.created_at),
-            optional(key.signs_since),
-            optional(key.retires_at),
-            html! { @if key.state != KeyState::Condemned { (destructive_dialog_button(&format!("{BASE_PATH}/{}/condemn", key.kid), "Mark compromised")) } },
+            format::or(key.signs_since.map(format::date_time), "–"),
+            format::or(key.retires_at.map(format::date_time), "–"),
+            html! { @if key.state != KeyState::Condemned { (destructive_dialog_button(&condemn_path(&key.kid), "Mark compromised")) } },
         ]
     };
-    table("Signing keys", &columns, &keys.iter().map(row).collect::<Vec<_>>())
+    let columns = ["Key ID", "Status", "Created", "Active since", "Published until", ""];
+    table("Signing keys", columns, keys.iter().map(row))
 }
 
 fn state_badge(state: KeyState) -> Markup {
@@ -118,51 +116,54 @@ fn state_badge(state: KeyState) -> Markup {
     }
 }
 
-fn rotate_form() -> Form<'static> {
+fn rotate_page(ring: &KeyRing, policy: RotationPolicy, now: Timestamp) -> FormPage {
     let force = Input::checkbox("force", "Rotate now, even if some apps don't have the next key")
         .hint("Apps that cache the keys may reject new tokens until they fetch them again.");
-    Form::new(ROTATE_PATH, vec![force], "Rotate", BASE_PATH)
-}
-
-fn rotate_page(page: &PageContext, ring: &KeyRing, form: &Markup) -> PageLayout<'static> {
-    let content = html! {
-        div.stack.prose {
+    let form = Form::new(ROTATE_PATH, vec![force], "Rotate", links::SIGNING_KEYS);
+    FormPage::new(NavSection::SigningKeys, "Rotate signing keys?", form)
+        .breadcrumb(links::SIGNING_KEYS, "Signing keys")
+        .narrow_intro(html! {
             p {
                 "The next key becomes active, and a new next key is created. The current key stays published until its last \
                 token expires. Keys rotate automatically; rotate now only if you need to."
             }
-            @if let Err(KeyRingConflict::NotPublishedLongEnough(at)) = ring.promote(page.app.settings.rotation_policy, page.ctx.now) {
+            @if let Err(KeyRingConflict::NotPublishedLongEnough(at)) = ring.promote(policy, now) {
                 p { "You can rotate after " (format::date_time(at)) ". Until then, apps may have cached the keys without the next one." }
             } @else {
                 p { "Safe to rotate: apps have had time to fetch the next key." }
             }
-            (form)
-        }
-    };
-    PageLayout::new(NavSection::SigningKeys, "Rotate signing keys?", content)
-        .breadcrumbs(&[(BASE_PATH, "Signing keys")])
+        })
 }
 
-async fn confirm_rotate(OperatorContext(page): OperatorContext) -> Result<Response, Problem> {
-    let ring = page.app.table.ring().await?;
-    Ok(rotate_page(&page, &ring, &rotate_form().render(&page)).render(&page))
+async fn confirm_rotate(
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    State(settings): State<Arc<Settings>>,
+    ctx: RequestContext,
+) -> Result<Response, Problem> {
+    Ok(rotate_page(&table.ring().await?, settings.rotation_policy, ctx.now).render(&viewer))
 }
 
-async fn rotate(OperatorContext(page): OperatorContext, data: FormData) -> Result<Response, Problem> {
-    let ring = page.app.table.ring().await?;
-    let form = rotate_form();
-    Ok(match page.post("/api/v1.0/signing-keys/rotate", &data, &data.to_json(&form.inputs)).await {
-        Ok(_) => Redirect::to(&format!("{BASE_PATH}?notice=rotated")).into_response(),
-        Err(problem) => {
-            let problem = explain(&page, &ring, problem);
-            rotate_page(&page, &ring, &form.with_error(&data, &problem).render(&page)).render_error(&page, &problem)
-        }
+async fn rotate(
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    State(settings): State<Arc<Settings>>,
+    ctx: RequestContext,
+    api: Api,
+    data: FormData,
+) -> Result<Response, Problem> {
+    let (ring, policy) = (table.ring().await?, settings.rotation_policy);
+    let page = rotate_page(&ring, policy, ctx.now);
+    let response = api.post("/api/v1.0/signing-keys/rotate", &data, &page.request_body(&data)).await;
+    Ok(match response {
+        Ok(IgnoredAny) => Notice::Rotated.redirect_to(links::SIGNING_KEYS),
+        Err(problem) => page.render_error(&viewer, &data, &explain(problem, &ring, policy, ctx.now)),
     })
 }
 
 /// Replaces the API's detail with one for operators.
-fn explain(page: &PageContext, ring: &KeyRing, problem: Problem) -> Problem {
-    match ring.promote(page.app.settings.rotation_policy, page.ctx.now) {
+fn explain(problem: Problem, ring: &KeyRing, policy: RotationPolicy, now: Timestamp) -> Problem {
+    match ring.promote(policy, now) {
         Err(KeyRingConflict::NotPublishedLongEnough(_)) if problem.code == Code::StateConflict => {
             Problem::new(problem.code, "some apps may not have the next key yet. Wait, or select “Rotate now”")
         }
@@ -170,21 +171,20 @@ fn explain(page: &PageContext, ring: &KeyRing, problem: Problem) -> Problem {
     }
 }
 
-fn condemn_inputs() -> Vec<Input> {
-    vec![Input::text("reason", "Reason", 500).hint("Shown with the key.")]
+fn condemn_path(kid: &str) -> String {
+    format!("{}/{kid}/condemn", links::SIGNING_KEYS)
 }
 
-fn condemn_page(page: &PageContext, key: &SigningKey, form: &Markup) -> PageLayout<'static> {
-    let content = html! {
-        div.stack.prose {
+fn condemn_page(key: &SigningKey, policy: RotationPolicy) -> FormPage {
+    let reason = Input::text("reason", "Reason", 500).hint("Shown with the key.");
+    let form = Form::new(condemn_path(&key.kid), vec![reason], "Mark compromised", links::SIGNING_KEYS).destructive();
+    FormPage::new(NavSection::SigningKeys, "Mark key as compromised?", form)
+        .breadcrumb(links::SIGNING_KEYS, "Signing keys")
+        .narrow_intro(html! {
             p { "Use this if the key may have leaked. This can't be undone." }
             p { code { (key.kid) } " " (state_badge(key.state)) }
-            ul.bullet-list { @for consequence in consequences(key.state, page.app.settings.rotation_policy) { li { (consequence) } } }
-            (form)
-        }
-    };
-    PageLayout::new(NavSection::SigningKeys, "Mark key as compromised?", content)
-        .breadcrumbs(&[(BASE_PATH, "Signing keys")])
+            ul.bullet-list { @for consequence in consequences(key.state, policy) { li { (consequence) } } }
+        })
 }
 
 /// The effects on machines.
@@ -221,36 +221,31 @@ fn consequences(state: KeyState, policy: RotationPolicy) -> Vec<String> {
     }
 }
 
-async fn read_key(page: &PageContext, kid: &str) -> Result<SigningKey, Problem> {
-    page.app.table.ring().await?.key(kid).cloned().ok_or_else(Problem::not_found)
-}
-
-fn condemn_form(action: &str) -> Form<'_> {
-    Form::new(action, condemn_inputs(), "Mark compromised", BASE_PATH).destructive()
+async fn read_key(table: &Table, kid: &str) -> Result<SigningKey, Problem> {
+    table.ring().await?.key(kid).cloned().ok_or_else(Problem::not_found)
 }
 
 async fn confirm_condemn(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    State(settings): State<Arc<Settings>>,
     PathId(kid): PathId<String>,
 ) -> Result<Response, Problem> {
-    let key = read_key(&page, &kid).await?;
-    let form = condemn_form(&format!("{BASE_PATH}/{kid}/condemn")).render(&page);
-    Ok(condemn_page(&page, &key, &form).render(&page))
+    Ok(condemn_page(&read_key(&table, &kid).await?, settings.rotation_policy).render(&viewer))
 }
 
 async fn condemn(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    State(settings): State<Arc<Settings>>,
+    api: Api,
     PathId(kid): PathId<String>,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let key = read_key(&page, &kid).await?;
-    let action = format!("{BASE_PATH}/{kid}/condemn");
-    let form = condemn_form(&action);
-    let body = data.to_json(&form.inputs);
-    Ok(match page.post(&format!("/api/v1.0/signing-keys/{kid}/condemn"), &data, &body).await {
-        Ok(_) => Redirect::to(&format!("{BASE_PATH}?notice=compromised")).into_response(),
-        Err(problem) => {
-            condemn_page(&page, &key, &form.with_error(&data, &problem).render(&page)).render_error(&page, &problem)
-        }
+    let page = condemn_page(&read_key(&table, &kid).await?, settings.rotation_policy);
+    let path = format!("/api/v1.0/signing-keys/{kid}/condemn");
+    Ok(match api.post(&path, &data, &page.request_body(&data)).await {
+        Ok(IgnoredAny) => Notice::Compromised.redirect_to(links::SIGNING_KEYS),
+        Err(problem) => page.render_error(&viewer, &data, &problem),
     })
 }

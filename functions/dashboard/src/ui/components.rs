@@ -1,8 +1,7 @@
 //! Reusable parts of pages.
 
 use maud::{Markup, html};
-use serde::Deserialize;
-use shared::domain::Status;
+use shared::{domain::Status, store::pagination::PageRequest};
 
 use super::{format, icons};
 
@@ -91,31 +90,6 @@ pub(crate) fn banner(tone: Tone, content: &Markup) -> Markup {
     html! { div.banner.(tone.class()) { (icon) div { (content) } } }
 }
 
-/// The query of pages that confirm the previous action.
-#[derive(Debug, Deserialize)]
-pub(crate) struct NoticeQuery {
-    /// A code that [`notice_banner`] knows.
-    pub(crate) notice: Option<String>,
-}
-
-/// The confirmation of an action, by its code in the URL. Unknown codes are ignored.
-pub(crate) fn notice_banner(code: &str) -> Markup {
-    let text = match code {
-        "created" => "Created.",
-        "saved" => "Saved.",
-        "revoked" => "License revoked.",
-        "suspended" => "License suspended.",
-        "reinstated" => "License reinstated.",
-        "renewed" => "License renewed.",
-        "deactivated" => "Machine deactivated.",
-        "deleted" => "Deleted.",
-        "rotated" => "Signing keys rotated.",
-        "compromised" => "Signing key marked as compromised.",
-        _ => return html! {},
-    };
-    html! { div role="status" data-notice { (banner(Tone::Success, &html! { p { (text) } })) } }
-}
-
 /// A section with a heading and actions.
 pub(crate) fn section(title: &str, actions: &Markup, content: &Markup) -> Markup {
     html! {
@@ -152,25 +126,32 @@ pub(crate) enum SortDirection {
 }
 
 impl<'a> Column<'a> {
-    pub(crate) const fn new(name: &'a str) -> Self {
-        Self { name, sort: None }
-    }
-
     /// A column by which the table is sorted. Its heading links to `href`, which reverses the order.
     pub(crate) const fn sorted(name: &'a str, href: &'a str, direction: SortDirection) -> Self {
         Self { name, sort: Some((href, direction)) }
     }
 }
 
+impl<'a> From<&'a str> for Column<'a> {
+    fn from(name: &'a str) -> Self {
+        Self { name, sort: None }
+    }
+}
+
 /// A table. On narrow screens, each row is shown as a card with labeled cells.
-pub(crate) fn table(caption: &str, columns: &[Column<'_>], rows: &[Vec<Markup>]) -> Markup {
+pub(crate) fn table<'a>(
+    caption: &str,
+    columns: impl IntoIterator<Item = impl Into<Column<'a>>>,
+    rows: impl IntoIterator<Item = Vec<Markup>>,
+) -> Markup {
+    let columns: Vec<Column<'a>> = columns.into_iter().map(Into::into).collect();
     html! {
         div.table-container {
             table.table {
                 caption.visually-hidden { (caption) }
                 thead {
                     tr {
-                        @for column in columns {
+                        @for column in &columns {
                             th scope="col" aria-sort=[aria_sort(column)] { (column_heading(column)) }
                         }
                     }
@@ -205,13 +186,13 @@ fn aria_sort(column: &Column<'_>) -> Option<&'static str> {
     }
 }
 
-/// Links to the first and the next page of a list.
-pub(crate) fn pagination(first: Option<&str>, next: Option<&str>) -> Markup {
+/// Links to the first and the next page of a list. `url` returns the URL of the page at a cursor.
+pub(crate) fn pagination(paging: &PageRequest, next: Option<&str>, url: impl Fn(&str) -> String) -> Markup {
     html! {
-        @if first.is_some() || next.is_some() {
+        @if paging.cursor.is_some() || next.is_some() {
             nav.pagination aria-label="Pagination" {
-                @if let Some(href) = first { a.button href=(href) { "First page" } }
-                @if let Some(href) = next { a.button href=(href) rel="next" { "Next page" } }
+                @if paging.cursor.is_some() { a.button href=(url("")) { "First page" } }
+                @if let Some(cursor) = next { a.button href=(url(cursor)) rel="next" { "Next page" } }
             }
         }
     }

@@ -8,15 +8,16 @@ use maud::{Markup, html};
 use shared::http::{Code, Problem};
 
 use super::{
-    Theme,
     components::{Tone, banner},
     forms::sentence,
     layout::standalone_page,
 };
 use crate::{
     form_data::{CSRF_TOKEN_FIELD, FormData, IDEMPOTENCY_KEY_FIELD},
-    page_context::PageContext,
+    links,
     session::Session,
+    theme::Theme,
+    viewer::Viewer,
 };
 
 /// The page of a problem.
@@ -39,7 +40,7 @@ pub(crate) fn error(session: Option<&Session>, theme: Theme, problem: &Problem) 
             p { @if let Some(parameter) = &error.parameter { code { (parameter) } ": " } (sentence(&error.detail)) }
         }
         div.actions {
-            a.button.primary href="/dashboard" { (if session.is_some() { "Go to dashboard" } else { "Sign in" }) }
+            a.button.primary href=(links::OVERVIEW) { (if session.is_some() { "Go to dashboard" } else { "Sign in" }) }
         }
     };
     problem.attach_to(standalone_page(heading, theme, &content))
@@ -51,7 +52,7 @@ pub(crate) fn session_expired(action: &str, form: &FormData, theme: Theme) -> Re
     let content = html! {
         p { "Your input is kept on this page." }
         ol.numbered-list {
-            li { a.button.primary href="/dashboard/sign-in?return_to=/dashboard/signed-in" target="_blank" rel="opener" { "Sign in again" } " Opens a new tab." }
+            li { a.button.primary href=(links::sign_in("/dashboard/signed-in")) target="_blank" rel="opener" { "Sign in again" } " Opens a new tab." }
             li {
                 form method="post" action=(action) data-submit-after-sign-in {
                     @for (name, value) in form.fields().filter(|(name, _)| *name != CSRF_TOKEN_FIELD) {
@@ -82,7 +83,7 @@ fn submitted_values(form: &FormData) -> Markup {
 pub(crate) fn sign_in_failed(theme: Theme, problem: &Problem) -> Response {
     let content = html! {
         (banner(Tone::Danger, &html! { p { (sentence(&problem.detail)) } }))
-        div.actions { a.button.primary href="/dashboard" { "Try again" } }
+        div.actions { a.button.primary href=(links::OVERVIEW) { "Try again" } }
     };
     problem.attach_to(standalone_page("Sign-in failed", theme, &content))
 }
@@ -92,18 +93,18 @@ pub(crate) fn signed_out(theme: Theme, logout_url: Option<&str>) -> Response {
     let content = html! {
         @match logout_url {
             Some(url) => { p { "Signing you out of your identity provider…" } div.actions { a.button.primary href=(url) { "Continue" } } }
-            None => { div.actions { a.button.primary href="/dashboard" { "Sign in" } } }
+            None => { div.actions { a.button.primary href=(links::OVERVIEW) { "Sign in" } } }
         }
     };
     standalone_page("You're signed out", theme, &content)
 }
 
 /// The confirmation of a sign-in in a separate tab.
-pub(crate) fn signed_in(page: &PageContext) -> Response {
+pub(crate) fn signed_in(viewer: &Viewer) -> Response {
     let content = html! {
-        p { "Signed in as " strong { (page.session.display_name()) } ". You can close this tab and return to your form." }
-        div.actions { a.button href="/dashboard" { "Go to dashboard" } }
+        p { "Signed in as " strong { (viewer.session.display_name()) } ". You can close this tab and return to your form." }
+        div.actions { a.button href=(links::OVERVIEW) { "Go to dashboard" } }
     };
     let content = html! { div.stack data-signed-in { (content) } };
-    (StatusCode::OK, standalone_page("You're signed in", page.theme, &content)).into_response()
+    (StatusCode::OK, standalone_page("You're signed in", viewer.theme, &content)).into_response()
 }

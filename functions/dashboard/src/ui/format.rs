@@ -50,6 +50,11 @@ fn time_element(at: Timestamp, format: Option<&str>, text: &str) -> Markup {
     }
 }
 
+/// A formatted value, or the text that stands for none.
+pub(crate) fn or(value: Option<Markup>, text: &str) -> Markup {
+    value.unwrap_or_else(|| html! { (text) })
+}
+
 /// A duration in its largest unit, rounded down. Negative durations are shown as zero.
 pub(crate) fn duration(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
@@ -88,7 +93,7 @@ pub(crate) fn limit(limit: Option<u32>, unit: &str) -> String {
     limit.map_or_else(|| format!("Unlimited {unit}s"), |limit| count(limit.into(), unit))
 }
 
-/// The number of decimal digits of a currency (ISO 4217).
+/// The number of decimal digits of a currency (ISO 4217). The exceptions to two are few enough to need no crate.
 pub(crate) fn currency_digits(currency: &str) -> u32 {
     match currency {
         "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND"

@@ -1,33 +1,39 @@
 //! Forms: inputs with a submit button, and the errors of a rejected submission.
 
 use maud::{Markup, html};
+use serde_json::Value;
 use shared::http::{Code, InputError, Problem};
 
-use super::{icons, inputs::Input};
+use super::{
+    icons,
+    inputs::{Input, InputKind},
+    request_body::request_body,
+};
 use crate::{
     form_data::{CSRF_TOKEN_FIELD, FormData, IDEMPOTENCY_KEY_FIELD},
-    page_context::PageContext,
-    session::random_token,
-    ui::inputs::InputKind,
+    session::{Session, random_token},
 };
 
 /// A form.
 #[derive(Debug)]
-pub(crate) struct Form<'a> {
+pub(crate) struct Form {
     /// The URL to submit to.
-    action: &'a str,
-    pub(crate) inputs: Vec<Input>,
-    submit_label: &'a str,
+    action: String,
+    inputs: Vec<Input>,
+    submit_label: &'static str,
     is_destructive: bool,
     /// The URL of the cancel link.
-    cancel: &'a str,
-    /// Why the submission was rejected.
-    problem: Option<&'a Problem>,
+    cancel: String,
 }
 
-impl<'a> Form<'a> {
-    pub(crate) fn new(action: &'a str, inputs: Vec<Input>, submit_label: &'a str, cancel: &'a str) -> Self {
-        Self { action, inputs, submit_label, is_destructive: false, cancel, problem: None }
+impl Form {
+    pub(crate) fn new(
+        action: impl Into<String>,
+        inputs: Vec<Input>,
+        submit_label: &'static str,
+        cancel: impl Into<String>,
+    ) -> Self {
+        Self { action: action.into(), inputs, submit_label, is_destructive: false, cancel: cancel.into() }
     }
 
     /// Shows the submit button as destructive.
@@ -35,19 +41,29 @@ impl<'a> Form<'a> {
         Self { is_destructive: true, ..self }
     }
 
-    /// The form with the submitted values and the reason why they were rejected.
-    pub(crate) fn with_error(self, form: &FormData, problem: &'a Problem) -> Self {
-        let inputs = self.inputs.into_iter().map(|input| input.with_submitted(form)).collect();
-        Self { inputs, problem: Some(problem), ..self }
+    /// The body of the API request for a submission.
+    pub(super) fn request_body(&self, data: &FormData) -> Value {
+        request_body(data, &self.inputs)
     }
 
     /// Renders the form.
-    pub(crate) fn render(&self, page: &PageContext) -> Markup {
+    pub(super) fn render(&self, session: &Session) -> Markup {
+        self.render_with(session, None)
+    }
+
+    /// Renders the form with the submitted values and the reason why they were rejected.
+    pub(super) fn render_error(self, session: &Session, data: &FormData, problem: &Problem) -> Markup {
+        let inputs = self.inputs.into_iter().map(|input| input.with_submitted(data)).collect();
+        Self { inputs, ..self }.render_with(session, Some(problem))
+    }
+
+    fn render_with(&self, session: &Session, problem: Option<&Problem>) -> Markup {
+        let errors = problem.map_or(&[][..], |problem| &problem.errors);
         html! {
             form.form method="post" action=(self.action) {
-                (hidden_fields(page))
-                @if let Some(problem) = self.problem { (self.error_summary(problem)) }
-                @for input in &self.inputs { (input.render(&self.input_errors(input))) }
+                (hidden_fields(session))
+                @if let Some(problem) = problem { (self.error_summary(problem)) }
+                @for input in &self.inputs { (input.render(&input_errors(input, errors))) }
                 div.form-actions {
                     button.button.(if self.is_destructive { "danger" } else { "primary" }) { (self.submit_label) }
                     a.button.ghost href=(self.cancel) data-close { "Cancel" }
@@ -56,20 +72,10 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// The errors of an input, as sentences.
-    fn input_errors(&self, input: &Input) -> Vec<String> {
-        let errors = self.problem.map_or(&[][..], |problem| &problem.errors);
-        let errors: Vec<_> = errors.iter().filter(|error| is_error_of(error, input.name)).collect();
-        match input.conversion_error() {
-            Some(error) if !errors.is_empty() => vec![error],
-            _ => errors.into_iter().map(|error| sentence(&error.detail)).collect(),
-        }
-    }
-
     /// The errors above the inputs. It receives the focus, so that screen readers announce it.
     fn error_summary(&self, problem: &Problem) -> Markup {
         let visible: Vec<_> = self.inputs.iter().filter(|input| !matches!(input.kind, InputKind::Hidden)).collect();
-        let invalid: Vec<_> = visible.iter().map(|input| (input, self.input_errors(input))).collect();
+        let invalid: Vec<_> = visible.iter().map(|input| (input, input_errors(input, &problem.errors))).collect();
         let invalid: Vec<_> = invalid.into_iter().filter(|(_, errors)| !errors.is_empty()).collect();
         let is_other = |error: &&InputError| !visible.iter().any(|input| is_error_of(error, input.name));
         let other: Vec<_> = problem.errors.iter().filter(is_other).collect();
@@ -100,10 +106,19 @@ impl<'a> Form<'a> {
     }
 }
 
+/// The errors of an input, as sentences.
+fn input_errors(input: &Input, errors: &[InputError]) -> Vec<String> {
+    let errors: Vec<_> = errors.iter().filter(|error| is_error_of(error, input.name)).collect();
+    match input.conversion_error() {
+        Some(error) if !errors.is_empty() => vec![error],
+        _ => errors.into_iter().map(|error| sentence(&error.detail)).collect(),
+    }
+}
+
 /// The hidden fields of every form: the session's CSRF token and a new idempotency key.
-pub(crate) fn hidden_fields(page: &PageContext) -> Markup {
+pub(crate) fn hidden_fields(session: &Session) -> Markup {
     html! {
-        input type="hidden" name=(CSRF_TOKEN_FIELD) value=(page.session.csrf_token);
+        input type="hidden" name=(CSRF_TOKEN_FIELD) value=(session.csrf_token);
         input type="hidden" name=(IDEMPOTENCY_KEY_FIELD) value=(random_token());
     }
 }

@@ -4,8 +4,11 @@ use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
 use shared::http::conditional::etag;
 
-use super::{format, icons};
-use crate::form_data::{FormData, VERSION_FIELD, parse_date_time, parse_minor_units};
+use super::{
+    format, icons,
+    parse::{parse_date_time, parse_minor_units},
+};
+use crate::form_data::{FormData, VERSION_FIELD};
 
 /// An input of a form. Its name is the name of the API's field.
 #[derive(Debug, Clone)]

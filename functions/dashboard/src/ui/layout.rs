@@ -8,10 +8,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use maud::{DOCTYPE, Markup, html};
-use shared::http::Problem;
 
-use super::{Theme, components::notice_banner, forms::hidden_fields, icons, icons::Icon};
-use crate::{assets::Asset, page_context::PageContext, session::Session};
+use super::{
+    forms::hidden_fields,
+    icons::{self, Icon},
+    notice::Notice,
+};
+use crate::{assets::Asset, links, session::Session, theme::Theme, viewer::Viewer};
 
 /// Resources are loaded from this host only; inline scripts and styles are forbidden.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -37,46 +40,56 @@ pub(crate) enum NavSection {
 type NavLink = (NavSection, &'static str, &'static str, Icon);
 
 const OPERATOR_NAV: [NavLink; 7] = [
-    (NavSection::Overview, "/dashboard", "Overview", icons::overview),
-    (NavSection::Products, "/dashboard/products", "Products", icons::products),
-    (NavSection::Customers, "/dashboard/customers", "Customers", icons::customers),
-    (NavSection::LicenseKeys, "/dashboard/license-keys", "Licenses", icons::license_keys),
-    (NavSection::ApiKeys, "/dashboard/api-keys", "API keys", icons::api_keys),
-    (NavSection::SigningKeys, "/dashboard/signing-keys", "Signing keys", icons::signing_keys),
-    (NavSection::Health, "/dashboard/health", "Health", icons::health),
+    (NavSection::Overview, links::OVERVIEW, "Overview", icons::overview),
+    (NavSection::Products, links::PRODUCTS, "Products", icons::products),
+    (NavSection::Customers, links::CUSTOMERS, "Customers", icons::customers),
+    (NavSection::LicenseKeys, links::LICENSE_KEYS, "Licenses", icons::license_keys),
+    (NavSection::ApiKeys, links::API_KEYS, "API keys", icons::api_keys),
+    (NavSection::SigningKeys, links::SIGNING_KEYS, "Signing keys", icons::signing_keys),
+    (NavSection::Health, links::HEALTH, "Health", icons::health),
 ];
 const CUSTOMER_NAV: [NavLink; 2] = [
-    (NavSection::Licenses, "/dashboard/licenses", "Your licenses", icons::license_keys),
-    (NavSection::Catalog, "/dashboard/catalog", "Catalog", icons::catalog),
+    (NavSection::Licenses, links::OWN_LICENSES, "Your licenses", icons::license_keys),
+    (NavSection::Catalog, links::CATALOG, "Catalog", icons::catalog),
 ];
 
 /// A page with navigation.
 #[derive(Debug)]
-pub(crate) struct PageLayout<'a> {
+pub(crate) struct PageLayout {
     /// The heading, and the title of the browser tab.
-    title: &'a str,
+    title: String,
     section: NavSection,
     /// The URLs and names of the parent pages.
-    breadcrumbs: &'a [(&'a str, &'a str)],
+    breadcrumbs: Vec<(String, String)>,
     /// A badge beside the heading.
     badge: Markup,
     actions: Markup,
     content: Markup,
     /// A script in addition to the one of every page.
     script: Option<Asset>,
-    /// The code of a confirmation; see [`notice_banner`].
-    notice: &'a str,
+    /// The confirmation of the previous action.
+    notice: Option<Notice>,
 }
 
-impl<'a> PageLayout<'a> {
-    pub(crate) fn new(section: NavSection, title: &'a str, content: Markup) -> Self {
+impl PageLayout {
+    pub(crate) fn new(section: NavSection, title: impl Into<String>, content: Markup) -> Self {
         let (badge, actions) = (html! {}, html! {});
-        Self { title, section, breadcrumbs: &[], badge, actions, content, script: None, notice: "" }
+        Self {
+            title: title.into(),
+            section,
+            breadcrumbs: Vec::new(),
+            badge,
+            actions,
+            content,
+            script: None,
+            notice: None,
+        }
     }
 
-    /// Adds links to the parent pages: their URLs and names.
-    pub(crate) fn breadcrumbs(self, breadcrumbs: &'a [(&'a str, &'a str)]) -> Self {
-        Self { breadcrumbs, ..self }
+    /// Adds a link to a parent page, after those of its own parents.
+    pub(crate) fn breadcrumb(mut self, href: impl Into<String>, name: impl Into<String>) -> Self {
+        self.breadcrumbs.push((href.into(), name.into()));
+        self
     }
 
     /// Adds buttons to the page header.
@@ -89,9 +102,14 @@ impl<'a> PageLayout<'a> {
         Self { badge, ..self }
     }
 
-    /// Confirms the previous action by the code in the URL.
-    pub(crate) fn notice(self, code: Option<&'a str>) -> Self {
-        Self { notice: code.unwrap_or_default(), ..self }
+    /// Replaces the content.
+    pub(super) fn content(self, content: Markup) -> Self {
+        Self { content, ..self }
+    }
+
+    /// Confirms the previous action.
+    pub(crate) fn notice(self, notice: Option<Notice>) -> Self {
+        Self { notice, ..self }
     }
 
     /// Adds a script.
@@ -99,33 +117,29 @@ impl<'a> PageLayout<'a> {
         Self { script: Some(script), ..self }
     }
 
-    /// Renders the page with the status of a problem, in response to a rejected form.
-    pub(crate) fn render_error(self, page: &PageContext, problem: &Problem) -> Response {
-        problem.attach_to(self.render(page))
-    }
-
     /// Renders the page.
-    pub(crate) fn render(self, page: &PageContext) -> Response {
+    pub(crate) fn render(self, viewer: &Viewer) -> Response {
+        let session = &viewer.session;
         let body = html! {
             a.skip-link href="#main" { "Skip to content" }
             header.topbar {
-                a.brand href="/dashboard" { (icons::logo()) "Signet" }
+                a.brand href=(links::OVERVIEW) { (icons::logo()) "Signet" }
                 button.button.ghost popovertarget="sidebar" aria-label="Menu" { (icons::menu()) }
             }
             nav.sidebar #sidebar popover aria-label="Main" {
-                a.brand href="/dashboard" { (icons::logo()) "Signet" }
-                @if page.session.is_operator { (search_form(page)) }
+                a.brand href=(links::OVERVIEW) { (icons::logo()) "Signet" }
+                @if session.is_operator { (search_form(session)) }
                 ul.nav-links {
-                    @for (section, href, name, icon) in nav_links(&page.session) {
+                    @for (section, href, name, icon) in nav_links(session) {
                         li { a href=(href) aria-current=[(*section == self.section).then_some("page")] { (icon()) (name) } }
                     }
                 }
-                (account_menu(page))
+                (account_menu(viewer))
             }
             main #main tabindex="-1" {
                 header.page-header {
                     @if !self.breadcrumbs.is_empty() {
-                        nav.breadcrumbs aria-label="Breadcrumbs" { ol { @for (href, name) in self.breadcrumbs { li { a href=(href) { (name) } } } } }
+                        nav.breadcrumbs aria-label="Breadcrumbs" { ol { @for (href, name) in &self.breadcrumbs { li { a href=(href) { (name) } } } } }
                     }
                     div.page-title {
                         h1 { (self.title) }
@@ -133,12 +147,12 @@ impl<'a> PageLayout<'a> {
                         div.actions { (self.actions) }
                     }
                 }
-                (notice_banner(self.notice))
+                @if let Some(notice) = self.notice { (notice.render()) }
                 (self.content)
             }
             div.toasts role="status" aria-live="polite" data-toasts {}
         };
-        html_document(self.title, page.theme, self.script, &body)
+        html_document(&self.title, viewer.theme, self.script, &body)
     }
 }
 
@@ -147,10 +161,10 @@ fn nav_links(session: &Session) -> &'static [NavLink] {
 }
 
 /// The search form. It uses POST, because the search text may be a key string, which must not appear in a URL.
-fn search_form(page: &PageContext) -> Markup {
+fn search_form(session: &Session) -> Markup {
     html! {
         form.search method="post" action="/dashboard/search" role="search" {
-            (hidden_fields(page))
+            (hidden_fields(session))
             label.visually-hidden for="search" { "Search by customer, email, license key or ID" }
             (icons::search())
             input #search type="search" name="q" placeholder="Search" autocomplete="off" spellcheck="false" maxlength="254" aria-keyshortcuts="/" required;
@@ -159,17 +173,17 @@ fn search_form(page: &PageContext) -> Markup {
     }
 }
 
-fn account_menu(page: &PageContext) -> Markup {
-    let session = &page.session;
+fn account_menu(viewer: &Viewer) -> Markup {
+    let session = &viewer.session;
     html! {
         div.account {
             p.account-name { strong { (session.display_name()) } span.muted { (if session.is_operator { "Operator" } else { "Customer" }) } }
             form.theme-form method="post" action="/dashboard/theme" {
-                (hidden_fields(page))
+                (hidden_fields(session))
                 label.visually-hidden for="theme" { "Theme" }
                 select #theme name="theme" data-submit-on-change {
                     @for theme in Theme::ALL {
-                        option value=(theme.as_str()) selected[theme == page.theme] {
+                        option value=(theme.as_str()) selected[theme == viewer.theme] {
                             (match theme { Theme::System => "System theme", Theme::Light => "Light theme", Theme::Dark => "Dark theme" })
                         }
                     }
@@ -177,7 +191,7 @@ fn account_menu(page: &PageContext) -> Markup {
                 button.button.ghost data-no-script { "Apply" }
             }
             form method="post" action="/dashboard/sign-out" {
-                (hidden_fields(page))
+                (hidden_fields(session))
                 button.button.ghost { (icons::sign_out()) "Sign out" }
             }
         }

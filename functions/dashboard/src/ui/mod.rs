@@ -3,13 +3,14 @@
 pub(crate) mod chart;
 pub(crate) mod components;
 pub(crate) mod error_pages;
+pub(crate) mod form_page;
 pub(crate) mod format;
 pub(crate) mod forms;
 pub(crate) mod icons;
 pub(crate) mod inputs;
 pub(crate) mod layout;
-mod query_string;
-pub(crate) mod theme;
-
-pub(crate) use query_string::with_query;
-pub(crate) use theme::Theme;
+pub(crate) mod machines;
+pub(crate) mod notice;
+mod parse;
+pub(crate) mod reorderable_list;
+pub(crate) mod request_body;

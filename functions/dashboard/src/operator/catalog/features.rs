@@ -1,55 +1,54 @@
 //! Product features.
 
-use axum::response::{IntoResponse, Redirect, Response};
-use maud::{Markup, html};
+use axum::{extract::State, response::Response};
+use maud::html;
+use serde::de::IgnoredAny;
 use shared::{
-    domain::{Catalog, Feature, FeatureId, ProductId},
+    domain::{Catalog, Feature, FeatureId, Product, ProductId},
     http::{ListQuery, PathId, Problem},
+    store::Table,
 };
 
 use super::{
-    BASE_PATH, ProductTab, features_of, find_product, next_sort_order, path, product_tabs, read_catalog,
-    reorder::{ReorderableRow, reorderable_list},
-    tiers_of,
+    items::{features_of, find_product, next_sort_order, read_catalog, tiers_of},
+    product_page::{ProductTab, features_path, product_form, product_page},
 };
 use crate::{
+    api::Api,
     assets::Asset,
     form_data::FormData,
-    page_context::OperatorContext,
     ui::{
-        components::{NoticeQuery, Tone, badge, empty_state, link_button, primary_button},
+        components::{Tone, badge, empty_state, primary_button},
+        form_page::FormPage,
         forms::Form,
         inputs::Input,
-        layout::{NavSection, PageLayout},
+        notice::{Notice, NoticeQuery},
+        reorderable_list::{ReorderableRow, reorderable_list},
     },
+    viewer::Operator,
 };
 
-fn list_path(id: ProductId) -> String {
-    format!("{}/features", path(id))
-}
-
 pub(super) async fn list(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
     PathId(id): PathId<ProductId>,
     query: Result<ListQuery<NoticeQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let query = query?.filter;
-    let catalog = read_catalog(&page).await?;
+    let catalog = read_catalog(&table).await?;
     let product = find_product(&catalog, id)?;
-    let list_path = list_path(id);
-    let new = primary_button(&format!("{list_path}/new"), "New feature");
+    let path = features_path(id);
+    let new = primary_button(&format!("{path}/new"), "New feature");
     let rows: Vec<_> = features_of(&catalog, id).into_iter().map(|feature| row(&catalog, feature)).collect();
     let content = html! {
-        (product_tabs(id, ProductTab::Features))
         @if rows.is_empty() {
             (empty_state("No features yet", "Tiers unlock features. Tokens list them by key.", &new))
         } @else {
-            (reorderable_list(&page, "Features", &format!("{list_path}/reorder"), &rows))
+            (reorderable_list(&viewer.session, "Features", &format!("{path}/reorder"), &rows))
         }
     };
-    let actions = html! { (link_button(&format!("{}/edit", path(id)), "Edit product")) (new) };
-    let layout = PageLayout::new(NavSection::Products, &product.name, content).breadcrumbs(&[(BASE_PATH, "Products")]);
-    Ok(layout.actions(actions).script(Asset::Reorder).notice(query.notice.as_deref()).render(&page))
+    let layout = product_page(product, ProductTab::Features, &new, &content).script(Asset::Reorder);
+    Ok(layout.notice(query.notice).render(&viewer))
 }
 
 fn row(catalog: &Catalog, feature: &Feature) -> ReorderableRow {
@@ -92,88 +91,74 @@ fn inputs(feature: Option<&Feature>) -> Vec<Input> {
     inputs
 }
 
-pub(super) async fn new(
-    OperatorContext(page): OperatorContext,
-    PathId(id): PathId<ProductId>,
-) -> Result<Response, Problem> {
-    let catalog = read_catalog(&page).await?;
-    let product = find_product(&catalog, id)?;
-    let list_path = list_path(id);
-    let form = Form::new(&format!("{list_path}/new"), inputs(None), "Create feature", &list_path).render(&page);
-    Ok(new_page(form, &[(BASE_PATH, "Products"), (&list_path, &product.name)]).render(&page))
+fn new_page(product: &Product) -> FormPage {
+    let path = features_path(product.id);
+    let form = Form::new(format!("{path}/new"), inputs(None), "Create feature", &path);
+    product_form("New feature", form, product, &path)
 }
 
-fn new_page<'a>(form: Markup, breadcrumbs: &'a [(&'a str, &'a str)]) -> PageLayout<'a> {
-    PageLayout::new(NavSection::Products, "New feature", form).breadcrumbs(breadcrumbs)
+pub(super) async fn new(
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    PathId(id): PathId<ProductId>,
+) -> Result<Response, Problem> {
+    let catalog = read_catalog(&table).await?;
+    Ok(new_page(find_product(&catalog, id)?).render(&viewer))
 }
 
 pub(super) async fn create(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    api: Api,
     PathId(id): PathId<ProductId>,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&page).await?;
-    let product = find_product(&catalog, id)?;
-    let list_path = list_path(id);
-    let action = format!("{list_path}/new");
-    let form = Form::new(&action, inputs(None), "Create feature", &list_path);
-    let mut body = data.to_json(&form.inputs);
+    let catalog = read_catalog(&table).await?;
+    let page = new_page(find_product(&catalog, id)?);
+    let mut body = page.request_body(&data);
     body["product_id"] = id.to_string().into();
     body["sort_order"] = next_sort_order(features_of(&catalog, id).last().map(|last| last.sort_order)).into();
-    match page.post("/api/v1.0/product-features", &data, &body).await {
-        Ok(_) => Ok(Redirect::to(&format!("{list_path}?notice=created")).into_response()),
-        Err(problem) => {
-            let breadcrumbs = [(BASE_PATH, "Products"), (&*list_path, &*product.name)];
-            let form = form.with_error(&data, &problem).render(&page);
-            Ok(new_page(form, &breadcrumbs).render_error(&page, &problem))
-        }
-    }
+    Ok(match api.post("/api/v1.0/product-features", &data, &body).await {
+        Ok(IgnoredAny) => Notice::Created.redirect_to(&features_path(id)),
+        Err(problem) => page.render_error(&viewer, &data, &problem),
+    })
 }
 
 fn find_feature(catalog: &Catalog, id: FeatureId) -> Result<&Feature, Problem> {
     catalog.features.get(&id).ok_or_else(Problem::not_found)
 }
 
-fn edit_form<'a>(action: &'a str, list_path: &'a str, feature: &Feature) -> Form<'a> {
+fn edit_page(catalog: &Catalog, feature: &Feature) -> Result<FormPage, Problem> {
+    let path = features_path(feature.product_id);
     let inputs = inputs(Some(feature)).into_iter().chain([Input::version(feature)]).collect();
-    Form::new(action, inputs, "Save", list_path)
+    let form = Form::new(format!("/dashboard/features/{}/edit", feature.id), inputs, "Save", &path);
+    Ok(product_form("Edit feature", form, find_product(catalog, feature.product_id)?, &path))
 }
 
 pub(super) async fn edit(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
     PathId(id): PathId<FeatureId>,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&page).await?;
-    let feature = find_feature(&catalog, id)?;
-    let product = find_product(&catalog, feature.product_id)?;
-    let list_path = list_path(product.id);
-    let form = edit_form(&format!("/dashboard/features/{id}/edit"), &list_path, feature).render(&page);
-    Ok(PageLayout::new(NavSection::Products, "Edit feature", form)
-        .breadcrumbs(&[(BASE_PATH, "Products"), (&list_path, &product.name)])
-        .render(&page))
+    let catalog = read_catalog(&table).await?;
+    Ok(edit_page(&catalog, find_feature(&catalog, id)?)?.render(&viewer))
 }
 
 /// Updates a feature. Its position in the list does not change.
 pub(super) async fn update(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    api: Api,
     PathId(id): PathId<FeatureId>,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&page).await?;
+    let catalog = read_catalog(&table).await?;
     let feature = find_feature(&catalog, id)?;
-    let product = find_product(&catalog, feature.product_id)?;
-    let list_path = list_path(product.id);
-    let action = format!("/dashboard/features/{id}/edit");
-    let form = edit_form(&action, &list_path, feature);
-    let mut body = data.to_json(&form.inputs);
+    let page = edit_page(&catalog, feature)?;
+    let mut body = page.request_body(&data);
     body["sort_order"] = feature.sort_order.into();
-    match page.put(&format!("/api/v1.0/product-features/{id}"), &data, &body).await {
-        Ok(_) => Ok(Redirect::to(&format!("{list_path}?notice=saved")).into_response()),
-        Err(problem) => {
-            let form = form.with_error(&data, &problem).render(&page);
-            let breadcrumbs = [(BASE_PATH, "Products"), (&*list_path, &*product.name)];
-            let layout = PageLayout::new(NavSection::Products, "Edit feature", form).breadcrumbs(&breadcrumbs);
-            Ok(layout.render_error(&page, &problem))
-        }
-    }
+    Ok(match api.put(&format!("/api/v1.0/product-features/{id}"), &data, &body).await {
+        Ok(()) => Notice::Saved.redirect_to(&features_path(feature.product_id)),
+        Err(problem) => page.render_error(&viewer, &data, &problem),
+    })
 }

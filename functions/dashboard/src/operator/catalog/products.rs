@@ -1,49 +1,55 @@
 //! Products.
 
-use axum::response::{IntoResponse, Redirect, Response};
-use maud::{Markup, html};
+use axum::{extract::State, response::Response};
+use maud::html;
 use shared::{
     domain::{Catalog, Product, ProductId},
     http::{ListQuery, PathId, Problem},
+    store::Table,
 };
 
 use super::{
-    BASE_PATH, features_of, find_product, next_sort_order, path, read_catalog,
-    reorder::{ReorderableRow, reorderable_list},
-    sorted_products, tiers_of,
+    items::{features_of, find_product, next_sort_order, read_catalog, sorted_products, tiers_of},
+    product_page::product_form,
 };
 use crate::{
+    api::Api,
     assets::Asset,
     form_data::FormData,
-    page_context::OperatorContext,
+    links,
     ui::{
-        components::{NoticeQuery, Tone, badge, empty_state, primary_button},
+        components::{Tone, badge, empty_state, primary_button},
+        form_page::FormPage,
         format,
         forms::Form,
         inputs::Input,
         layout::{NavSection, PageLayout},
+        notice::{Notice, NoticeQuery},
+        reorderable_list::{ReorderableRow, reorderable_list},
     },
+    viewer::Operator,
 };
 
 const NEW_PATH: &str = "/dashboard/products/new";
 
 pub(super) async fn list(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
     query: Result<ListQuery<NoticeQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let query = query?.filter;
-    let catalog = read_catalog(&page).await?;
+    let catalog = read_catalog(&table).await?;
     let new = primary_button(NEW_PATH, "New product");
     let rows: Vec<_> = sorted_products(&catalog).into_iter().map(|product| row(&catalog, product)).collect();
     let content = html! {
         @if rows.is_empty() {
             (empty_state("No products yet", "A product is an app you license. Add tiers and features to it.", &new))
         } @else {
-            (reorderable_list(&page, "Products", "/dashboard/products/reorder", &rows))
+            (reorderable_list(&viewer.session, "Products", "/dashboard/products/reorder", &rows))
         }
     };
     let layout = PageLayout::new(NavSection::Products, "Products", content).actions(new).script(Asset::Reorder);
-    Ok(layout.notice(query.notice.as_deref()).render(&page))
+    Ok(layout.notice(query.notice).render(&viewer))
 }
 
 fn row(catalog: &Catalog, product: &Product) -> ReorderableRow {
@@ -52,7 +58,7 @@ fn row(catalog: &Catalog, product: &Product) -> ReorderableRow {
         id: product.id.to_string(),
         name: product.name.clone(),
         content: html! {
-            div.row-title { a href=(path(product.id)) { (product.name) } " " code.muted { (product.code) } @if !product.is_active { (badge("Inactive", Tone::Neutral)) } }
+            div.row-title { a href=(links::product(product.id)) { (product.name) } " " code.muted { (product.code) } @if !product.is_active { (badge("Inactive", Tone::Neutral)) } }
             p.row-details { (format::count(tiers as u64, "tier")) " · " (format::count(features as u64, "feature")) }
         },
     }
@@ -80,70 +86,61 @@ fn inputs(product: Option<&Product>) -> Vec<Input> {
     inputs
 }
 
-fn new_form() -> Form<'static> {
-    Form::new(NEW_PATH, inputs(None), "Create product", BASE_PATH)
+fn new_page() -> FormPage {
+    let form = Form::new(NEW_PATH, inputs(None), "Create product", links::PRODUCTS);
+    FormPage::new(NavSection::Products, "New product", form).breadcrumb(links::PRODUCTS, "Products")
 }
 
-fn new_page(form: Markup) -> PageLayout<'static> {
-    PageLayout::new(NavSection::Products, "New product", form).breadcrumbs(&[(BASE_PATH, "Products")])
+pub(super) async fn new(Operator(viewer): Operator) -> Response {
+    new_page().render(&viewer)
 }
 
-pub(super) async fn new(OperatorContext(page): OperatorContext) -> Response {
-    new_page(new_form().render(&page)).render(&page)
-}
-
-pub(super) async fn create(OperatorContext(page): OperatorContext, data: FormData) -> Result<Response, Problem> {
-    let catalog = read_catalog(&page).await?;
-    let form = new_form();
-    let mut body = data.to_json(&form.inputs);
+pub(super) async fn create(
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    api: Api,
+    data: FormData,
+) -> Result<Response, Problem> {
+    let catalog = read_catalog(&table).await?;
+    let page = new_page();
+    let mut body = page.request_body(&data);
     body["sort_order"] = next_sort_order(sorted_products(&catalog).last().map(|last| last.sort_order)).into();
-    Ok(match page.post("/api/v1.0/products", &data, &body).await {
-        Ok(created) => {
-            let id = created["id"].as_str().unwrap_or_default();
-            Redirect::to(&format!("{BASE_PATH}/{id}?notice=created")).into_response()
-        }
-        Err(problem) => new_page(form.with_error(&data, &problem).render(&page)).render_error(&page, &problem),
+    Ok(match api.post::<Product>("/api/v1.0/products", &data, &body).await {
+        Ok(created) => Notice::Created.redirect_to(&links::product(created.id)),
+        Err(problem) => page.render_error(&viewer, &data, &problem),
     })
 }
 
-fn edit_form<'a>(action: &'a str, path: &'a str, product: &Product) -> Form<'a> {
+fn edit_page(product: &Product) -> FormPage {
+    let path = links::product(product.id);
     let inputs = inputs(Some(product)).into_iter().chain([Input::version(product)]).collect();
-    Form::new(action, inputs, "Save", path)
+    product_form("Edit product", Form::new(format!("{path}/edit"), inputs, "Save", &path), product, &path)
 }
 
 pub(super) async fn edit(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
     PathId(id): PathId<ProductId>,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&page).await?;
-    let product = find_product(&catalog, id)?;
-    let path = path(id);
-    let form = edit_form(&format!("{path}/edit"), &path, product).render(&page);
-    Ok(PageLayout::new(NavSection::Products, "Edit product", form)
-        .breadcrumbs(&[(BASE_PATH, "Products"), (&path, &product.name)])
-        .render(&page))
+    let catalog = read_catalog(&table).await?;
+    Ok(edit_page(find_product(&catalog, id)?).render(&viewer))
 }
 
 /// Updates a product. Its position in the list does not change.
 pub(super) async fn update(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    api: Api,
     PathId(id): PathId<ProductId>,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&page).await?;
+    let catalog = read_catalog(&table).await?;
     let product = find_product(&catalog, id)?;
-    let path = path(id);
-    let action = format!("{path}/edit");
-    let form = edit_form(&action, &path, product);
-    let mut body = data.to_json(&form.inputs);
+    let page = edit_page(product);
+    let mut body = page.request_body(&data);
     body["sort_order"] = product.sort_order.into();
-    match page.put(&format!("/api/v1.0/products/{id}"), &data, &body).await {
-        Ok(_) => Ok(Redirect::to(&format!("{path}?notice=saved")).into_response()),
-        Err(problem) => {
-            let form = form.with_error(&data, &problem).render(&page);
-            let breadcrumbs = [(BASE_PATH, "Products"), (&*path, &*product.name)];
-            let layout = PageLayout::new(NavSection::Products, "Edit product", form).breadcrumbs(&breadcrumbs);
-            Ok(layout.render_error(&page, &problem))
-        }
-    }
+    Ok(match api.put(&format!("/api/v1.0/products/{id}"), &data, &body).await {
+        Ok(()) => Notice::Saved.redirect_to(&links::product(id)),
+        Err(problem) => page.render_error(&viewer, &data, &problem),
+    })
 }

@@ -1,62 +1,27 @@
-//! Lists that operators reorder by dragging, with the keyboard, or with the buttons of each row.
+//! Moves the items of the catalog.
 
 use axum::{
     Json,
+    extract::State,
     http::{HeaderMap, header::ACCEPT},
     response::{IntoResponse, Redirect, Response},
 };
 use catalog::reorder::{Move, reorder};
-use maud::{Markup, html};
 use serde_json::json;
 use shared::{
     domain::{
-        Catalog, ProductId,
+        ProductId,
         id::{Id, IdKind},
     },
-    http::{PathId, Problem},
+    http::{PathId, Problem, RequestContext},
+    store::{Table, catalog::CatalogCache},
 };
 
-use super::{features_of, path, read_catalog, sorted_products, tiers_of};
-use crate::{
-    form_data::FormData,
-    page_context::{OperatorContext, PageContext},
-    ui::{forms::hidden_fields, icons},
+use super::{
+    items::{features_of, read_catalog, sorted_products, tiers_of},
+    product_page::features_path,
 };
-
-/// A row of a reorderable list.
-pub(super) struct ReorderableRow {
-    pub(super) id: String,
-    /// The name in labels and announcements for screen readers.
-    pub(super) name: String,
-    pub(super) content: Markup,
-}
-
-/// Renders a reorderable list. Moves are sent to `action`.
-pub(super) fn reorderable_list(page: &PageContext, label: &str, action: &str, rows: &[ReorderableRow]) -> Markup {
-    html! {
-        form method="post" action=(action) {
-            (hidden_fields(page))
-            p.visually-hidden #reorder-help { "Press Space to pick up, the arrow keys to move, Space to drop, Escape to cancel." }
-            ol.reorderable aria-label=(label) data-reorder-url=(action) {
-                @for row in rows {
-                    li data-id=(row.id) data-name=(row.name) {
-                        @if rows.len() > 1 {
-                            button.drag-handle type="button" data-drag-handle aria-label={ "Move " (row.name) } aria-describedby="reorder-help" { (icons::drag_handle()) }
-                        }
-                        div.row-content { (row.content) }
-                        @if rows.len() > 1 {
-                            div.move-buttons {
-                                button.button.ghost name="move" value={ (row.id) ":up" } aria-label={ "Move " (row.name) " up" } { (icons::up()) }
-                                button.button.ghost name="move" value={ (row.id) ":down" } aria-label={ "Move " (row.name) " down" } { (icons::down()) }
-                            }
-                        }
-                    }
-                }
-            }
-            p.visually-hidden role="status" aria-live="assertive" data-reorder-status {}
-        }
-    }
-}
+use crate::{form_data::FormData, links, viewer::Operator};
 
 /// Reads the moved item and the item that it is moved before; none moves it to the end. The script sends both as `id`
 /// and `before`. The buttons send `move={id}:up` or `move={id}:down`, relative to the current `order`.
@@ -72,51 +37,58 @@ fn parse_move<K: IdKind>(data: &FormData, order: &[Id<K>]) -> Result<(Id<K>, Opt
     Ok((id, before))
 }
 
-/// Moves an item. Responds to the script with the new order as JSON, and to a form with a redirect to `list_path`.
-async fn move_item(page: &PageContext, headers: &HeaderMap, item: Move, list_path: &str) -> Result<Response, Problem> {
-    let order = reorder(&page.app.table, &page.app.catalog, page.ctx.now, item).await?;
+/// Responds to the script with the new order as JSON, and to a form with a redirect to `list_path`.
+fn respond(headers: &HeaderMap, order: &[String], list_path: &str) -> Response {
     let accepts_json = headers.get(ACCEPT).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
-    Ok(if accepts_json {
-        Json(json!({ "order": order })).into_response()
-    } else {
-        Redirect::to(list_path).into_response()
-    })
+    if accepts_json { Json(json!({ "order": order })).into_response() } else { Redirect::to(list_path).into_response() }
 }
 
 /// Moves a product.
 pub(super) async fn products(
-    OperatorContext(page): OperatorContext,
+    Operator(_): Operator,
+    State(table): State<Table>,
+    State(cache): State<CatalogCache>,
+    ctx: RequestContext,
     headers: HeaderMap,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&page).await?;
+    let catalog = read_catalog(&table).await?;
     let order: Vec<_> = sorted_products(&catalog).iter().map(|product| product.id).collect();
     let (id, before) = parse_move(&data, &order)?;
-    move_item(&page, &headers, Move::Product(id, before), super::BASE_PATH).await
+    let order = reorder(&table, &cache, ctx.now, Move::Product(id, before)).await?;
+    Ok(respond(&headers, &order, links::PRODUCTS))
 }
 
 /// Moves a tier of a product.
 pub(super) async fn tiers(
-    OperatorContext(page): OperatorContext,
+    Operator(_): Operator,
+    State(table): State<Table>,
+    State(cache): State<CatalogCache>,
     PathId(product): PathId<ProductId>,
+    ctx: RequestContext,
     headers: HeaderMap,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let catalog: Catalog = read_catalog(&page).await?;
+    let catalog = read_catalog(&table).await?;
     let order: Vec<_> = tiers_of(&catalog, product).iter().map(|tier| tier.id).collect();
     let (id, before) = parse_move(&data, &order)?;
-    move_item(&page, &headers, Move::Tier(id, before), &path(product)).await
+    let order = reorder(&table, &cache, ctx.now, Move::Tier(id, before)).await?;
+    Ok(respond(&headers, &order, &links::product(product)))
 }
 
 /// Moves a feature of a product.
 pub(super) async fn features(
-    OperatorContext(page): OperatorContext,
+    Operator(_): Operator,
+    State(table): State<Table>,
+    State(cache): State<CatalogCache>,
     PathId(product): PathId<ProductId>,
+    ctx: RequestContext,
     headers: HeaderMap,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&page).await?;
+    let catalog = read_catalog(&table).await?;
     let order: Vec<_> = features_of(&catalog, product).iter().map(|feature| feature.id).collect();
     let (id, before) = parse_move(&data, &order)?;
-    move_item(&page, &headers, Move::Feature(id, before), &format!("{}/features", path(product))).await
+    let order = reorder(&table, &cache, ctx.now, Move::Feature(id, before)).await?;
+    Ok(respond(&headers, &order, &features_path(product)))
 }

@@ -1,32 +1,36 @@
 //! The tier hierarchy of a product: which tier inherits from which, and the features of each.
 
-use axum::response::Response;
+use axum::{extract::State, response::Response};
 use maud::{Markup, html};
 use shared::{
     domain::{Catalog, ProductId, Tier, TierId},
     http::{PathId, Problem},
+    store::Table,
 };
 
-use super::{BASE_PATH, ProductTab, find_product, path, product_tabs, read_catalog, tiers_of};
+use super::{
+    items::{find_product, read_catalog, tiers_of},
+    product_page::{ProductTab, product_page},
+};
 use crate::{
-    page_context::OperatorContext,
+    links,
     ui::{
-        components::{Tone, badge, empty_state, link_button, primary_button},
+        components::{Tone, badge, empty_state, primary_button},
         icons,
-        layout::{NavSection, PageLayout},
     },
+    viewer::Operator,
 };
 
 pub(super) async fn show(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
     PathId(id): PathId<ProductId>,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&page).await?;
+    let catalog = read_catalog(&table).await?;
     let product = find_product(&catalog, id)?;
     let tiers = tiers_of(&catalog, id);
-    let new = primary_button(&format!("{}/tiers/new", path(id)), "New tier");
+    let new = primary_button(&format!("{}/tiers/new", links::product(id)), "New tier");
     let content = html! {
-        (product_tabs(id, ProductTab::Hierarchy))
         @if tiers.is_empty() {
             (empty_state("No pricing tiers yet", "Tiers appear here once you create them.", &new))
         } @else {
@@ -34,11 +38,7 @@ pub(super) async fn show(
             (tier_tree(&catalog, &tiers, None))
         }
     };
-    let actions = html! { (link_button(&format!("{}/edit", path(id)), "Edit product")) (new) };
-    Ok(PageLayout::new(NavSection::Products, &product.name, content)
-        .breadcrumbs(&[(BASE_PATH, "Products")])
-        .actions(actions)
-        .render(&page))
+    Ok(product_page(product, ProductTab::Hierarchy, &new, &content).render(&viewer))
 }
 
 /// The tiers that inherit from `parent`, each with its descendants. The recursion ends, because the domain rejects

@@ -1,58 +1,59 @@
 //! Pricing tiers.
 
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::{extract::State, response::Response};
 use catalog::resources::TierResource;
-use maud::{Markup, html};
-use serde_json::Value;
+use maud::html;
+use serde::de::IgnoredAny;
 use shared::{
-    domain::{BillingPeriod, Catalog, ProductId, Tier, TierId},
+    domain::{BillingPeriod, Catalog, Feature, Product, ProductId, Tier, TierId},
     http::{ListQuery, PathId, Problem},
+    store::Table,
 };
 
 use super::{
-    BASE_PATH, ProductTab, features_of, find_product, next_sort_order, path, product_tabs, read_catalog,
-    reorder::{ReorderableRow, reorderable_list},
-    tiers_of,
+    items::{features_of, find_product, next_sort_order, read_catalog, tiers_of},
+    product_page::{ProductTab, features_path, product_form, product_page},
 };
 use crate::{
+    api::Api,
     assets::Asset,
     form_data::FormData,
-    page_context::OperatorContext,
+    links,
     ui::{
-        components::{NoticeQuery, Tone, badge, empty_state, link_button, primary_button},
+        components::{Tone, badge, empty_state, primary_button},
+        form_page::FormPage,
         format,
         forms::Form,
         inputs::{Choice, Input},
-        layout::{NavSection, PageLayout},
+        notice::{Notice, NoticeQuery},
+        reorderable_list::{ReorderableRow, reorderable_list},
     },
+    viewer::Operator,
 };
 
 /// The tiers of a product, on the product's first page.
 pub(super) async fn list(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
     PathId(id): PathId<ProductId>,
     query: Result<ListQuery<NoticeQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let query = query?.filter;
-    let catalog = read_catalog(&page).await?;
+    let catalog = read_catalog(&table).await?;
     let product = find_product(&catalog, id)?;
-    let path = path(id);
+    let path = links::product(id);
     let new = primary_button(&format!("{path}/tiers/new"), "New tier");
     let rows: Vec<_> = tiers_of(&catalog, id).into_iter().map(|tier| row(&catalog, tier)).collect();
     let content = html! {
-        @if let Some(text) = &product.description { p.muted.prose { (text) } }
-        (product_tabs(id, ProductTab::Tiers))
         @if rows.is_empty() {
             (empty_state("No pricing tiers yet", "A tier defines a price, seats and features.", &new))
         } @else {
-            (reorderable_list(&page, "Pricing tiers", &format!("{path}/tiers/reorder"), &rows))
+            (reorderable_list(&viewer.session, "Pricing tiers", &format!("{path}/tiers/reorder"), &rows))
         }
     };
-    let actions = html! { (link_button(&format!("{path}/edit"), "Edit product")) (new) };
     let status = html! { @if !product.is_active { (badge("Inactive", Tone::Neutral)) } };
-    let layout = PageLayout::new(NavSection::Products, &product.name, content).breadcrumbs(&[(BASE_PATH, "Products")]);
-    let layout = layout.badge(status).actions(actions).script(Asset::Reorder);
-    Ok(layout.notice(query.notice.as_deref()).render(&page))
+    let layout = product_page(product, ProductTab::Tiers, &new, &content).badge(status).script(Asset::Reorder);
+    Ok(layout.notice(query.notice).render(&viewer))
 }
 
 fn row(catalog: &Catalog, tier: &Tier) -> ReorderableRow {
@@ -105,7 +106,7 @@ fn inputs(catalog: &Catalog, product: ProductId, tier: Option<&Tier>, currency: 
             .optional_value(tier.and_then(|tier| tier.includes_tier_id).map(|id| id.to_string()))
             .hint("Adds all features of that tier."),
         Input::checkboxes("feature_ids", "Additional features", feature_choices(catalog, product))
-            .empty_link("No features yet.", format!("{}/features/new", path(product)))
+            .empty_link("No features yet.", format!("{}/new", features_path(product)))
             .values(tier.map(|tier| tier.feature_ids.iter().map(ToString::to_string).collect()).unwrap_or_default()),
         Input::number("max_users", "Seats", 1, 100_000)
             .optional_value(tier.and_then(|tier| text(tier.max_users)))
@@ -160,8 +161,7 @@ fn parent_choices(catalog: &Catalog, product: ProductId, tier: Option<&Tier>) ->
 }
 
 fn feature_choices(catalog: &Catalog, product: ProductId) -> Vec<Choice> {
-    let choice =
-        |feature: &shared::domain::Feature| Choice::new(feature.id.to_string(), &feature.name).note(&feature.key);
+    let choice = |feature: &Feature| Choice::new(feature.id.to_string(), &feature.name).note(&feature.key);
     features_of(catalog, product).into_iter().map(choice).collect()
 }
 
@@ -182,101 +182,88 @@ fn default_currency(catalog: &Catalog, product: ProductId) -> &str {
     tiers_of(catalog, product).last().map_or("EUR", |tier| tier.currency.as_str())
 }
 
-fn new_page<'a>(form: Markup, breadcrumbs: &'a [(&'a str, &'a str)]) -> PageLayout<'a> {
-    PageLayout::new(NavSection::Products, "New pricing tier", form).breadcrumbs(breadcrumbs)
+fn new_page(catalog: &Catalog, product: &Product, currency: &str) -> FormPage {
+    let path = links::product(product.id);
+    let inputs = inputs(catalog, product.id, None, currency);
+    let form = Form::new(format!("{path}/tiers/new"), inputs, "Create tier", &path);
+    product_form("New pricing tier", form, product, &path)
 }
 
 pub(super) async fn new(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
     PathId(id): PathId<ProductId>,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&page).await?;
-    let product = find_product(&catalog, id)?;
-    let path = path(id);
-    let inputs = inputs(&catalog, id, None, default_currency(&catalog, id));
-    let form = Form::new(&format!("{path}/tiers/new"), inputs, "Create tier", &path).render(&page);
-    Ok(new_page(form, &[(BASE_PATH, "Products"), (&path, &product.name)]).render(&page))
+    let catalog = read_catalog(&table).await?;
+    Ok(new_page(&catalog, find_product(&catalog, id)?, default_currency(&catalog, id)).render(&viewer))
 }
 
 pub(super) async fn create(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    api: Api,
     PathId(id): PathId<ProductId>,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&page).await?;
-    let product = find_product(&catalog, id)?;
-    let path = path(id);
-    let action = format!("{path}/tiers/new");
-    let inputs = inputs(&catalog, id, None, &data.get("currency").to_uppercase());
-    let form = Form::new(&action, inputs, "Create tier", &path);
-    let mut body = request_body(&data, &form.inputs);
+    let catalog = read_catalog(&table).await?;
+    let currency = submitted_currency(&data);
+    let page = new_page(&catalog, find_product(&catalog, id)?, &currency);
+    let mut body = page.request_body(&data);
+    body["currency"] = currency.into();
     body["product_id"] = id.to_string().into();
     body["sort_order"] = next_sort_order(tiers_of(&catalog, id).last().map(|last| last.sort_order)).into();
-    match page.post("/api/v1.0/pricing-tiers", &data, &body).await {
-        Ok(_) => Ok(Redirect::to(&format!("{path}?notice=created")).into_response()),
-        Err(problem) => {
-            let breadcrumbs = [(BASE_PATH, "Products"), (&*path, &*product.name)];
-            let form = form.with_error(&data, &problem).render(&page);
-            Ok(new_page(form, &breadcrumbs).render_error(&page, &problem))
-        }
-    }
+    Ok(match api.post("/api/v1.0/pricing-tiers", &data, &body).await {
+        Ok(IgnoredAny) => Notice::Created.redirect_to(&links::product(id)),
+        Err(problem) => page.render_error(&viewer, &data, &problem),
+    })
 }
 
-fn request_body(data: &FormData, inputs: &[Input]) -> Value {
-    let mut body = data.to_json(inputs);
-    body["currency"] = data.get("currency").to_uppercase().into();
-    body
+fn submitted_currency(data: &FormData) -> String {
+    data.get("currency").to_uppercase()
 }
 
-fn edit_form<'a>(action: &'a str, path: &'a str, catalog: &Catalog, tier: &Tier, currency: &str) -> Form<'a> {
+fn find_tier(catalog: &Catalog, id: TierId) -> Result<&Tier, Problem> {
+    catalog.tiers.get(&id).ok_or_else(Problem::not_found)
+}
+
+fn edit_page(catalog: &Catalog, tier: &Tier, currency: &str) -> Result<FormPage, Problem> {
+    let path = links::product(tier.product_id);
     let version = Input::version(&TierResource::new(catalog, tier.clone()));
     let inputs = inputs(catalog, tier.product_id, Some(tier), currency).into_iter().chain([version]).collect();
-    Form::new(action, inputs, "Save", path)
+    let form = Form::new(format!("/dashboard/tiers/{}/edit", tier.id), inputs, "Save", &path);
+    let product = find_product(catalog, tier.product_id)?;
+    Ok(product_form(&tier.name, form, product, &path).intro(html! {
+        p.muted.prose { "Changes reach existing licenses at their next heartbeat. Their seat counts don't change." }
+    }))
 }
 
 pub(super) async fn edit(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
     PathId(id): PathId<TierId>,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&page).await?;
-    let tier = catalog.tiers.get(&id).ok_or_else(Problem::not_found)?;
-    let product = find_product(&catalog, tier.product_id)?;
-    let path = path(product.id);
-    let form = edit_form(&format!("/dashboard/tiers/{id}/edit"), &path, &catalog, tier, &tier.currency).render(&page);
-    let breadcrumbs = [(BASE_PATH, "Products"), (&*path, &*product.name)];
-    Ok(edit_page(tier, &form, &breadcrumbs).render(&page))
-}
-
-fn edit_page<'a>(tier: &'a Tier, form: &Markup, breadcrumbs: &'a [(&'a str, &'a str)]) -> PageLayout<'a> {
-    let content = html! {
-        div.stack {
-            p.muted.prose { "Changes reach existing licenses at their next heartbeat. Their seat counts don't change." }
-            (form)
-        }
-    };
-    PageLayout::new(NavSection::Products, &tier.name, content).breadcrumbs(breadcrumbs)
+    let catalog = read_catalog(&table).await?;
+    let tier = find_tier(&catalog, id)?;
+    Ok(edit_page(&catalog, tier, &tier.currency)?.render(&viewer))
 }
 
 /// Updates a tier. Its position in the list does not change.
 pub(super) async fn update(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    api: Api,
     PathId(id): PathId<TierId>,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&page).await?;
-    let tier = catalog.tiers.get(&id).ok_or_else(Problem::not_found)?;
-    let product = find_product(&catalog, tier.product_id)?;
-    let path = path(product.id);
-    let action = format!("/dashboard/tiers/{id}/edit");
-    let form = edit_form(&action, &path, &catalog, tier, &data.get("currency").to_uppercase());
-    let mut body = request_body(&data, &form.inputs);
+    let catalog = read_catalog(&table).await?;
+    let tier = find_tier(&catalog, id)?;
+    let currency = submitted_currency(&data);
+    let page = edit_page(&catalog, tier, &currency)?;
+    let mut body = page.request_body(&data);
+    body["currency"] = currency.into();
     body["sort_order"] = tier.sort_order.into();
-    match page.put(&format!("/api/v1.0/pricing-tiers/{id}"), &data, &body).await {
-        Ok(_) => Ok(Redirect::to(&format!("{path}?notice=saved")).into_response()),
-        Err(problem) => {
-            let breadcrumbs = [(BASE_PATH, "Products"), (&*path, &*product.name)];
-            let form = form.with_error(&data, &problem).render(&page);
-            Ok(edit_page(tier, &form, &breadcrumbs).render_error(&page, &problem))
-        }
-    }
+    Ok(match api.put(&format!("/api/v1.0/pricing-tiers/{id}"), &data, &body).await {
+        Ok(()) => Notice::Saved.redirect_to(&links::product(tier.product_id)),
+        Err(problem) => page.render_error(&viewer, &data, &problem),
+    })
 }

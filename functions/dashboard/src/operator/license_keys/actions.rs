@@ -2,26 +2,33 @@
 
 use std::str::FromStr;
 
-use axum::response::{IntoResponse, Redirect, Response};
-use maud::{Markup, html};
-use serde_json::{Map, Value, json};
+use axum::{extract::State, response::Response};
+use maud::html;
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
 use shared::{
     domain::{BillingPeriod, Catalog, LicenseId, Status, Timestamp},
-    http::{Problem, resources::LicenseResource},
+    http::{Problem, RequestContext, resources::LicenseResource},
+    store::Table,
 };
 
-use super::{BASE_PATH, path};
+use super::{
+    key_page,
+    terms::{expiry_inputs, expiry_json, seat_inputs, seats_json},
+};
 use crate::{
+    api::Api,
     form_data::FormData,
-    page_context::{OperatorContext, PageContext, PathIds},
-    queries,
+    links, queries,
     ui::{
-        components::{link_button, secret},
+        form_page::FormPage,
         format,
         forms::Form,
         inputs::{Choice, Input},
-        layout::{NavSection, PageLayout},
+        layout::NavSection,
+        notice::Notice,
     },
+    viewer::{Operator, PathIds},
 };
 
 /// An action on a license.
@@ -108,14 +115,14 @@ impl LicenseAction {
         }
     }
 
-    /// The code of the confirmation after the action.
-    fn notice(self) -> &'static str {
+    /// The confirmation of the action.
+    fn notice(self) -> Notice {
         match self {
-            Self::Renew => "renewed",
-            Self::Change | Self::Regenerate => "saved",
-            Self::Suspend => "suspended",
-            Self::Reinstate => "reinstated",
-            Self::Revoke => "revoked",
+            Self::Renew => Notice::Renewed,
+            Self::Change | Self::Regenerate => Notice::Saved,
+            Self::Suspend => Notice::Suspended,
+            Self::Reinstate => Notice::Reinstated,
+            Self::Revoke => Notice::Revoked,
         }
     }
 
@@ -145,7 +152,7 @@ impl LicenseAction {
     }
 
     /// The body of the API request.
-    fn request_body(self, data: &FormData, inputs: &[Input], license: &LicenseResource) -> Value {
+    fn request_body(self, data: &FormData, page: &FormPage, license: &LicenseResource) -> Value {
         match self {
             Self::Renew => expiry_json(data),
             Self::Change => {
@@ -155,7 +162,7 @@ impl LicenseAction {
                 }
                 Value::Object(body)
             }
-            Self::Suspend | Self::Reinstate | Self::Revoke => data.to_json(inputs),
+            Self::Suspend | Self::Reinstate | Self::Revoke => page.request_body(data),
             Self::Regenerate => json!({}),
         }
     }
@@ -171,56 +178,6 @@ fn renewal_label(catalog: &Catalog, license: &LicenseResource, now: Timestamp) -
     };
     let end = license.expires_at.and_then(|expires_at| tier.billing_period.end(expires_at.max(now)));
     end.map_or_else(|| label.to_owned(), |end| format!("{label} ({})", format::date_text(end)))
-}
-
-/// The inputs of an expiry date. `term` is the label of the default choice.
-pub(super) fn expiry_inputs(term: &str) -> Vec<Input> {
-    vec![
-        Input::select(
-            "expiry",
-            "Expires",
-            vec![Choice::new("term", term), Choice::new("never", "Never"), Choice::new("date", "Custom date")],
-        )
-        .required()
-        .value("term"),
-        Input::date_time("expires_at", "Expires at (UTC)").visible_when("expiry=date"),
-    ]
-}
-
-/// The API's `expires_at`: omitted for one term, null for never, or a time.
-pub(super) fn expiry_json(data: &FormData) -> Value {
-    match data.get("expiry") {
-        "never" => json!({ "expires_at": null }),
-        "date" => data.to_json(&[Input::date_time("expires_at", "").required()]),
-        _ => json!({}),
-    }
-}
-
-/// The inputs of a number of seats.
-pub(super) fn seat_inputs() -> [Input; 2] {
-    [
-        Input::select(
-            "seats",
-            "Seats",
-            vec![
-                Choice::new("default", "Tier default"),
-                Choice::new("unlimited", "Unlimited"),
-                Choice::new("custom", "Custom"),
-            ],
-        )
-        .required(),
-        Input::number("max_users", "Number of seats", 1, 100_000).visible_when("seats=custom"),
-    ]
-}
-
-/// The API's `max_users`: omitted for the tier's default, null for unlimited, or a number.
-pub(super) fn seats_json(data: &FormData) -> Map<String, Value> {
-    let body = match data.get("seats") {
-        "unlimited" => json!({ "max_users": null }),
-        "custom" => data.to_json(&[Input::number("max_users", "", 1, 100_000).required()]),
-        _ => json!({}),
-    };
-    body.as_object().cloned().unwrap_or_default()
 }
 
 fn tier_choices(catalog: &Catalog, license: &LicenseResource) -> Vec<Choice> {
@@ -240,68 +197,50 @@ impl FromStr for LicenseAction {
     }
 }
 
-async fn read(page: &PageContext, id: LicenseId) -> Result<(LicenseResource, Catalog), Problem> {
-    let license = queries::license(page, id).await?;
-    Ok((license, page.app.table.catalog().await?.catalog))
-}
-
-fn action_page<'a>(action: LicenseAction, breadcrumbs: &'a [(&'a str, &'a str)], form: &Markup) -> PageLayout<'a> {
-    let content = html! { div.stack { p.prose { (action.description()) } (form) } };
-    PageLayout::new(NavSection::LicenseKeys, action.title(), content).breadcrumbs(breadcrumbs)
-}
-
-fn action_form<'a>(action: LicenseAction, target: &'a str, license_path: &'a str, inputs: Vec<Input>) -> Form<'a> {
-    let form = Form::new(target, inputs, action.label(), license_path);
-    if action.is_destructive() { form.destructive() } else { form }
+fn action_page(action: LicenseAction, license: &LicenseResource, catalog: &Catalog, now: Timestamp) -> FormPage {
+    let license_path = links::license_key(license.id);
+    let inputs = action.inputs(license, catalog, now);
+    let target = format!("{license_path}/{}", action.path_segment());
+    let form = Form::new(target, inputs, action.label(), &license_path);
+    let form = if action.is_destructive() { form.destructive() } else { form };
+    FormPage::new(NavSection::LicenseKeys, action.title(), form)
+        .breadcrumb(links::LICENSE_KEYS, "Licenses")
+        .breadcrumb(license_path, &license.key_hint)
+        .intro(html! { p.prose { (action.description()) } })
 }
 
 /// Asks for confirmation.
 pub(super) async fn confirm(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
     PathIds(id, action): PathIds<LicenseId, LicenseAction>,
+    ctx: RequestContext,
 ) -> Result<Response, Problem> {
-    let (license, catalog) = read(&page, id).await?;
-    let license_path = path(id);
-    let target = format!("{license_path}/{}", action.path_segment());
-    let inputs = action.inputs(&license, &catalog, page.ctx.now);
-    let form = action_form(action, &target, &license_path, inputs).render(&page);
-    let breadcrumbs = [(BASE_PATH, "Licenses"), (&*license_path, &*license.key_hint)];
-    Ok(action_page(action, &breadcrumbs, &form).render(&page))
+    let license = queries::license(&table, id, ctx.now).await?;
+    let catalog = table.catalog().await?.catalog;
+    Ok(action_page(action, &license, &catalog, ctx.now).render(&viewer))
 }
 
 /// Performs an action through the API.
 pub(super) async fn perform(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
     PathIds(id, action): PathIds<LicenseId, LicenseAction>,
+    ctx: RequestContext,
+    api: Api,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let (license, catalog) = read(&page, id).await?;
-    let license_path = path(id);
-    let inputs = action.inputs(&license, &catalog, page.ctx.now);
-    let body = action.request_body(&data, &inputs, &license);
-    match page.post(&format!("/api/v1.0/license-keys/{id}/{}", action.path_segment()), &data, &body).await {
-        Ok(response) if action == LicenseAction::Regenerate => {
-            Ok(show_key(&page, "License key regenerated", &license_path, &response))
-        }
-        Ok(_) => Ok(Redirect::to(&format!("{license_path}?notice={}", action.notice())).into_response()),
-        Err(problem) => {
-            let target = format!("{license_path}/{}", action.path_segment());
-            let form = action_form(action, &target, &license_path, inputs).with_error(&data, &problem).render(&page);
-            let breadcrumbs = [(BASE_PATH, "Licenses"), (&*license_path, &*license.key_hint)];
-            Ok(action_page(action, &breadcrumbs, &form).render_error(&page, &problem))
-        }
-    }
-}
-
-/// Shows a new key string. Operators see it only once.
-pub(super) fn show_key(page: &PageContext, title: &str, license_path: &str, response: &Value) -> Response {
-    let key = response["license_key"].as_str().unwrap_or_default();
-    let content = html! {
-        div.stack {
-            p.prose { "Copy it now: you won't see it again. The customer can view it in their portal." }
-            (secret(key, "license key"))
-            div.actions { (link_button(license_path, "View license")) }
-        }
+    let license = queries::license(&table, id, ctx.now).await?;
+    let catalog = table.catalog().await?.catalog;
+    let page = action_page(action, &license, &catalog, ctx.now);
+    let body = action.request_body(&data, &page, &license);
+    let path = format!("/api/v1.0/license-keys/{id}/{}", action.path_segment());
+    let done = if action == LicenseAction::Regenerate {
+        let regenerated = api.post(&path, &data, &body).await;
+        regenerated.map(|regenerated| key_page::render(&viewer, "License key regenerated", &regenerated))
+    } else {
+        let changed = api.post(&path, &data, &body).await;
+        changed.map(|IgnoredAny| action.notice().redirect_to(&links::license_key(id)))
     };
-    PageLayout::new(NavSection::LicenseKeys, title, content).breadcrumbs(&[(BASE_PATH, "Licenses")]).render(page)
+    Ok(done.unwrap_or_else(|problem| page.render_error(&viewer, &data, &problem)))
 }

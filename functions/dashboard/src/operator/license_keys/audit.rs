@@ -1,24 +1,27 @@
 //! Audits a license.
 
-use axum::response::Response;
-use maud::{Markup, html};
-use serde_json::Value;
+use axum::{extract::State, response::Response};
+use licenses::audit::{Finding, Response as Audit};
+use maud::html;
 use shared::{
     domain::LicenseId,
-    http::{PathId, Problem},
+    http::{PathId, Problem, RequestContext},
+    store::Table,
 };
 
-use super::{BASE_PATH, path};
 use crate::{
+    api::Api,
     form_data::FormData,
-    page_context::OperatorContext,
-    queries,
+    links, queries,
     ui::{
-        components::{Column, Tone, badge, banner, link_button, table},
+        components::{Tone, badge, banner, link_button, table},
+        form_page::FormPage,
         forms::{Form, sentence},
         inputs::Input,
         layout::{NavSection, PageLayout},
+        request_body::request_body,
     },
+    viewer::Operator,
 };
 
 fn inputs() -> Vec<Input> {
@@ -30,54 +33,50 @@ fn inputs() -> Vec<Input> {
 
 /// Asks for confirmation.
 pub(super) async fn confirm(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
     PathId(id): PathId<LicenseId>,
+    ctx: RequestContext,
 ) -> Result<Response, Problem> {
-    let license = queries::license(&page, id).await?;
-    let license_path = path(id);
-    let target = format!("{license_path}/audit");
-    let content = html! {
-        div.stack {
+    let license = queries::license(&table, id, ctx.now).await?;
+    let license_path = links::license_key(id);
+    let form = Form::new(format!("{license_path}/audit"), inputs(), "Audit", &license_path);
+    Ok(FormPage::new(NavSection::LicenseKeys, "Audit license", form)
+        .breadcrumb(links::LICENSE_KEYS, "Licenses")
+        .breadcrumb(license_path, license.key_hint)
+        .intro(html! {
             p.prose { "Checks all stored data of this license for inconsistencies. The audit is recorded in the history." }
-            (Form::new(&target, inputs(), "Audit", &license_path).render(&page))
-        }
-    };
-    Ok(PageLayout::new(NavSection::LicenseKeys, "Audit license", content)
-        .breadcrumbs(&[(BASE_PATH, "Licenses"), (&license_path, &license.key_hint)])
-        .render(&page))
+        })
+        .render(&viewer))
 }
 
 /// Audits a license through the API and shows the findings.
 pub(super) async fn audit(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    api: Api,
     PathId(id): PathId<LicenseId>,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let body = data.to_json(&inputs());
-    let response = page.post(&format!("/api/v1.0/license-keys/{id}/audit"), &data, &body).await?;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let findings = response["findings"].as_array().cloned().unwrap_or_default();
-    let is_ok = response["ok"].as_bool().unwrap_or_default();
-    let row = |finding: &Value| -> Vec<Markup> {
-        let is_ok = finding["ok"].as_bool().unwrap_or_default();
+    let path = format!("/api/v1.0/license-keys/{id}/audit");
+    let audit: Audit = api.post(&path, &data, &request_body(&data, &inputs())).await?;
+    let row = |finding: &Finding| {
         vec![
-            html! { (check_name(&text(&finding["code"]))) },
-            if is_ok { badge("OK", Tone::Success) } else { badge("Issue", Tone::Danger) },
-            html! { (sentence(&text(&finding["detail"]))) },
+            html! { (check_name(&finding.code)) },
+            if finding.ok { badge("OK", Tone::Success) } else { badge("Issue", Tone::Danger) },
+            html! { (sentence(&finding.detail)) },
         ]
     };
-    let columns = [Column::new("Check"), Column::new("Result"), Column::new("Details")];
-    let license_path = path(id);
+    let license_path = links::license_key(id);
     let content = html! {
-        @if is_ok { (banner(Tone::Success, &html! { p { "No issues found." } })) }
+        @if audit.ok { (banner(Tone::Success, &html! { p { "No issues found." } })) }
         @else { (banner(Tone::Warning, &html! { p { "Issues found." } })) }
-        (table("Findings", &columns, &findings.iter().map(row).collect::<Vec<_>>()))
+        (table("Findings", ["Check", "Result", "Details"], audit.findings.iter().map(row)))
         div.section.actions { (link_button(&license_path, "View license")) }
     };
-    let key_hint = text(&response["license"]["key_hint"]);
     Ok(PageLayout::new(NavSection::LicenseKeys, "Audit results", content)
-        .breadcrumbs(&[(BASE_PATH, "Licenses"), (&license_path, &key_hint)])
-        .render(&page))
+        .breadcrumb(links::LICENSE_KEYS, "Licenses")
+        .breadcrumb(license_path, audit.license.key_hint)
+        .render(&viewer))
 }
 
 fn check_name(code: &str) -> &str {

@@ -1,28 +1,31 @@
 //! Issues a license.
 
-use axum::response::Response;
-use maud::Markup;
+use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::{
     domain::{Catalog, CustomerId, FieldError, FieldErrorCode, Product, Tier},
     http::{ListQuery, Problem},
+    store::Table,
 };
 
 use super::{
-    BASE_PATH,
-    actions::{expiry_inputs, expiry_json, seat_inputs, seats_json, show_key},
+    key_page,
+    terms::{expiry_inputs, expiry_json, seat_inputs, seats_json},
 };
 use crate::{
+    api::Api,
     form_data::FormData,
+    links,
     operator::customers,
-    page_context::{OperatorContext, PageContext},
     ui::{
+        form_page::FormPage,
         format,
         forms::Form,
         inputs::{Choice, Input},
-        layout::{NavSection, PageLayout},
+        layout::NavSection,
     },
+    viewer::Operator,
 };
 
 /// The query of the form.
@@ -33,23 +36,19 @@ pub(super) struct NewLicenseQuery {
 }
 
 pub(super) async fn new(
-    OperatorContext(page): OperatorContext,
+    Operator(viewer): Operator,
+    State(table): State<Table>,
     query: Result<ListQuery<NewLicenseQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let ListQuery { filter, .. } = query?;
     let email = match filter.customer_id {
-        Some(id) => Some(customers::read(&page, id).await?.email),
+        Some(id) => Some(customers::read(&table, id).await?.email),
         None => None,
     };
-    let catalog = page.app.table.catalog().await?.catalog;
-    Ok(issue_page(issue_form(&catalog, email).render(&page)).render(&page))
+    Ok(issue_page(&table.catalog().await?.catalog, email).render(&viewer))
 }
 
-fn issue_page(content: Markup) -> PageLayout<'static> {
-    PageLayout::new(NavSection::LicenseKeys, "Issue license", content).breadcrumbs(&[(BASE_PATH, "Licenses")])
-}
-
-fn issue_form(catalog: &Catalog, email: Option<String>) -> Form<'static> {
+fn issue_page(catalog: &Catalog, email: Option<String>) -> FormPage {
     let mut inputs = vec![
         Input::email("customer_id", "Customer email")
             .required()
@@ -59,7 +58,8 @@ fn issue_form(catalog: &Catalog, email: Option<String>) -> Form<'static> {
     ];
     inputs.extend(expiry_inputs("After one license term"));
     inputs.extend(seat_inputs());
-    Form::new("/dashboard/license-keys/new", inputs, "Issue license", BASE_PATH)
+    let form = Form::new(links::NEW_LICENSE_KEY, inputs, "Issue license", links::LICENSE_KEYS);
+    FormPage::new(NavSection::LicenseKeys, "Issue license", form).breadcrumb(links::LICENSE_KEYS, "Licenses")
 }
 
 /// All tiers, active ones first.
@@ -76,27 +76,25 @@ fn tier_choices(catalog: &Catalog) -> Vec<Choice> {
 }
 
 /// Issues a license through the API and shows its key string.
-pub(super) async fn create(OperatorContext(page): OperatorContext, data: FormData) -> Result<Response, Problem> {
-    let response = match request_body(&page, &data).await? {
-        Ok(body) => page.post("/api/v1.0/license-keys", &data, &body).await,
+pub(super) async fn create(
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    api: Api,
+    data: FormData,
+) -> Result<Response, Problem> {
+    let issued = match request_body(&table, &data).await? {
+        Ok(body) => api.post("/api/v1.0/license-keys", &data, &body).await,
         Err(problem) => Err(problem),
     };
-    match response {
-        Ok(response) => {
-            let id = response["license"]["id"].as_str().unwrap_or_default();
-            Ok(show_key(&page, "License issued", &format!("{BASE_PATH}/{id}"), &response))
-        }
-        Err(problem) => {
-            let catalog = page.app.table.catalog().await?.catalog;
-            let form = issue_form(&catalog, None).with_error(&data, &problem).render(&page);
-            Ok(issue_page(form).render_error(&page, &problem))
-        }
-    }
+    Ok(match issued {
+        Ok(issued) => key_page::render(&viewer, "License issued", &issued),
+        Err(problem) => issue_page(&table.catalog().await?.catalog, None).render_error(&viewer, &data, &problem),
+    })
 }
 
 /// The body of the API request, or the validation error of an unknown customer.
-async fn request_body(page: &PageContext, data: &FormData) -> Result<Result<Value, Problem>, Problem> {
-    let Some(found) = page.app.table.customer_by_email(data.get("customer_id")).await? else {
+async fn request_body(table: &Table, data: &FormData) -> Result<Result<Value, Problem>, Problem> {
+    let Some(found) = table.customer_by_email(data.get("customer_id")).await? else {
         let error = FieldError::at("/customer_id", FieldErrorCode::InvalidValue, "no customer has this email address");
         return Ok(Err(error.into()));
     };

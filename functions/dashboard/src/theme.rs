@@ -14,7 +14,7 @@ use axum::{
 use cookie::{Cookie, SameSite};
 use url::Url;
 
-use crate::{form_data::FormData, session_middleware::cookie_value};
+use crate::{cookies::cookie_value, form_data::FormData, links};
 
 const COOKIE: &str = "__Host-signet-theme";
 
@@ -67,7 +67,7 @@ pub(crate) async fn set_theme(headers: HeaderMap, form: FormData) -> Response {
     let cookie = cookie.same_site(SameSite::Lax).max_age(year).build();
     // The session middleware accepts same-origin forms only. Using the path alone also rules out an open redirect.
     let referer = headers.get(REFERER).and_then(|value| Url::parse(value.to_str().ok()?).ok());
-    let path = referer.filter(|url| url.path().starts_with("/dashboard"));
-    let path = path.map_or_else(|| "/dashboard".to_owned(), |url| url[url::Position::BeforePath..].to_owned());
+    let path = referer.filter(|url| url.path().starts_with(links::OVERVIEW));
+    let path = path.map_or_else(|| links::OVERVIEW.to_owned(), |url| url[url::Position::BeforePath..].to_owned());
     (StatusCode::SEE_OTHER, [(LOCATION, path), (SET_COOKIE, cookie.to_string())]).into_response()
 }

@@ -1,0 +1,54 @@
+//! The paths of pages, which routes, links and redirects share, and URLs with query strings.
+
+use shared::domain::{CustomerId, LicenseId, ProductId, TierId};
+
+pub(crate) const OVERVIEW: &str = "/dashboard";
+pub(crate) const PRODUCTS: &str = "/dashboard/products";
+pub(crate) const CUSTOMERS: &str = "/dashboard/customers";
+pub(crate) const LICENSE_KEYS: &str = "/dashboard/license-keys";
+pub(crate) const NEW_LICENSE_KEY: &str = "/dashboard/license-keys/new";
+pub(crate) const API_KEYS: &str = "/dashboard/api-keys";
+pub(crate) const SIGNING_KEYS: &str = "/dashboard/signing-keys";
+pub(crate) const HEALTH: &str = "/dashboard/health";
+
+/// The licenses of the signed-in customer.
+pub(crate) const OWN_LICENSES: &str = "/dashboard/licenses";
+pub(crate) const CATALOG: &str = "/dashboard/catalog";
+pub(crate) const WELCOME: &str = "/dashboard/welcome";
+
+/// The page of a product.
+pub(crate) fn product(id: ProductId) -> String {
+    format!("{PRODUCTS}/{id}")
+}
+
+/// The page of a customer.
+pub(crate) fn customer(id: CustomerId) -> String {
+    format!("{CUSTOMERS}/{id}")
+}
+
+/// The page of a license, for operators.
+pub(crate) fn license_key(id: LicenseId) -> String {
+    format!("{LICENSE_KEYS}/{id}")
+}
+
+/// The page of a license, for its customer.
+pub(crate) fn own_license(id: LicenseId) -> String {
+    format!("{OWN_LICENSES}/{id}")
+}
+
+/// The page on which customers claim a tier.
+pub(crate) fn claim(id: TierId) -> String {
+    format!("{CATALOG}/{id}/claim")
+}
+
+/// The start of a sign-in that returns to `path`.
+pub(crate) fn sign_in(path: &str) -> String {
+    with_query("/dashboard/sign-in", &[("return_to", path)])
+}
+
+/// Appends a query string to a path. Parameters with empty values are omitted.
+pub(crate) fn with_query(path: &str, parameters: &[(&str, &str)]) -> String {
+    let parameters: Vec<_> = parameters.iter().filter(|(_, value)| !value.is_empty()).collect();
+    let query = serde_urlencoded::to_string(&parameters).unwrap_or_default();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}

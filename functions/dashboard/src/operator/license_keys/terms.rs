@@ -1,0 +1,61 @@
+//! The terms of a license in forms: its expiry date and its number of seats.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    form_data::FormData,
+    ui::{
+        inputs::{Choice, Input},
+        request_body::request_body,
+    },
+};
+
+/// The inputs of an expiry date. `term` is the label of the default choice.
+pub(super) fn expiry_inputs(term: &str) -> Vec<Input> {
+    vec![
+        Input::select(
+            "expiry",
+            "Expires",
+            vec![Choice::new("term", term), Choice::new("never", "Never"), Choice::new("date", "Custom date")],
+        )
+        .required()
+        .value("term"),
+        Input::date_time("expires_at", "Expires at (UTC)").visible_when("expiry=date"),
+    ]
+}
+
+/// The API's `expires_at`: omitted for one term, null for never, or a time.
+pub(super) fn expiry_json(data: &FormData) -> Value {
+    match data.get("expiry") {
+        "never" => json!({ "expires_at": null }),
+        "date" => request_body(data, &[Input::date_time("expires_at", "").required()]),
+        _ => json!({}),
+    }
+}
+
+/// The inputs of a number of seats.
+pub(super) fn seat_inputs() -> [Input; 2] {
+    [
+        Input::select(
+            "seats",
+            "Seats",
+            vec![
+                Choice::new("default", "Tier default"),
+                Choice::new("unlimited", "Unlimited"),
+                Choice::new("custom", "Custom"),
+            ],
+        )
+        .required(),
+        Input::number("max_users", "Number of seats", 1, 100_000).visible_when("seats=custom"),
+    ]
+}
+
+/// The API's `max_users`: omitted for the tier's default, null for unlimited, or a number.
+pub(super) fn seats_json(data: &FormData) -> Map<String, Value> {
+    let body = match data.get("seats") {
+        "unlimited" => json!({ "max_users": null }),
+        "custom" => request_body(data, &[Input::number("max_users", "", 1, 100_000).required()]),
+        _ => json!({}),
+    };
+    body.as_object().cloned().unwrap_or_default()
+}

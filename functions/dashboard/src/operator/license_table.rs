@@ -1,0 +1,64 @@
+//! Tables of licenses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::try_join_all;
+use maud::{Markup, html};
+use shared::{
+    domain::{Catalog, CustomerId},
+    http::{Problem, resources::LicenseResource},
+    store::Table,
+};
+
+use crate::{
+    links,
+    ui::{
+        components::{Column, SortDirection, seat_usage, status_badge, table},
+        format,
+    },
+};
+
+/// The names of customers.
+pub(super) type CustomerNames = BTreeMap<CustomerId, String>;
+
+/// A table of licenses. With `customers`, it has a column with the customer's name. `sort` is the URL that reverses the
+/// order, and the current direction.
+pub(super) fn license_table(
+    catalog: &Catalog,
+    licenses: &[LicenseResource],
+    customers: Option<&CustomerNames>,
+    sort: Option<(&str, SortDirection)>,
+) -> Markup {
+    let mut columns = vec![Column::from("License key")];
+    columns.extend(customers.map(|_| Column::from("Customer")));
+    columns.extend(["Product", "Status", "Seats"].map(Column::from));
+    columns.push(sort.map_or(Column::from("Issued"), |(href, direction)| Column::sorted("Issued", href, direction)));
+    columns.push(Column::from("Expires"));
+    let row = |license: &LicenseResource| {
+        let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
+        let product = catalog.products.get(&license.product_id).map_or("–", |product| product.name.as_str());
+        let mut cells = vec![html! { a href=(links::license_key(license.id)) { code { (license.key_hint) } } }];
+        cells.extend(customers.map(|names| customer_link(license.customer_id, names)));
+        cells.extend([
+            html! { (product) " " span.subtext { (tier) } },
+            status_badge(license.status),
+            seat_usage(license.seats_used, license.max_users),
+            format::date(license.issued_at),
+            format::or(license.expires_at.map(format::date), "Never"),
+        ]);
+        cells
+    };
+    table("Licenses", columns, licenses.iter().map(row))
+}
+
+fn customer_link(id: Option<CustomerId>, names: &CustomerNames) -> Markup {
+    let customer = id.and_then(|id| Some((id, names.get(&id)?)));
+    html! { @if let Some((id, name)) = customer { a href=(links::customer(id)) { (name) } } @else { "–" } }
+}
+
+/// The names of the customers of licenses, read concurrently with one request each.
+pub(super) async fn customer_names(table: &Table, licenses: &[LicenseResource]) -> Result<CustomerNames, Problem> {
+    let ids: BTreeSet<CustomerId> = licenses.iter().filter_map(|license| license.customer_id).collect();
+    let found = try_join_all(ids.into_iter().map(|id| table.customer(id))).await?;
+    Ok(found.into_iter().flatten().map(|found| (found.customer.id, found.customer.name)).collect())
+}

@@ -1,0 +1,65 @@
+//! The machines of a license.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+use shared::http::resources::{ActivationResource, ActivationStatus};
+
+use super::{
+    components::{Tone, badge, dialog_button, table},
+    format,
+};
+
+/// The users who see the machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    Operator,
+    Customer,
+}
+
+/// A table of the machines of the license at `license_path`, with links to deactivate them.
+pub(crate) fn machine_table(
+    license_path: &str,
+    machines: &[ActivationResource],
+    now: Timestamp,
+    audience: Audience,
+) -> Markup {
+    let columns: &[&str] = match audience {
+        Audience::Operator => &["Machine", "Status", "Last seen", "Activated", "IP address", ""],
+        Audience::Customer => &["Machine", "Status", "Last seen", "Activated", ""],
+    };
+    table("Machines", columns.iter().copied(), machines.iter().map(|machine| row(license_path, machine, now, audience)))
+}
+
+fn row(license_path: &str, machine: &ActivationResource, now: Timestamp, audience: Audience) -> Vec<Markup> {
+    let is_operator = audience == Audience::Operator;
+    let last_seen = format::or(machine.last_heartbeat_at.map(|at| format::time_ago(at, now)), "–");
+    let activated = machine.activated_at.map(if is_operator { format::date_time } else { format::date });
+    let path = format!("{license_path}/machines/{}/deactivate", machine.id);
+    let ip = machine.last_ip.as_deref();
+    let mut cells = vec![
+        machine_name(machine),
+        machine_status(machine.status),
+        html! { (last_seen) @if let Some(ip) = ip.filter(|_| !is_operator) { span.subtext { (ip) } } },
+        format::or(activated, "–"),
+    ];
+    cells.extend(is_operator.then(|| html! { (ip.unwrap_or("–")) }));
+    let is_offered = is_operator || machine.status != ActivationStatus::Deactivated;
+    cells.push(html! { @if is_offered { (dialog_button(&path, "Deactivate")) } });
+    cells
+}
+
+fn machine_name(machine: &ActivationResource) -> Markup {
+    html! {
+        strong { (machine.machine_name.as_deref().unwrap_or(&machine.machine_id)) }
+        @if machine.machine_name.is_some() { span.subtext { (machine.machine_id) } }
+    }
+}
+
+/// The badge of a machine's status.
+fn machine_status(status: ActivationStatus) -> Markup {
+    match status {
+        ActivationStatus::Active => badge("Active", Tone::Success),
+        ActivationStatus::Lapsed => badge("Inactive", Tone::Warning),
+        ActivationStatus::Deactivated => badge("Deactivated", Tone::Neutral),
+    }
+}
