@@ -12,7 +12,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use maud::{DOCTYPE, html};
-use shared::http::{Problem, representation::etag};
+use shared::http::{Problem, conditional::etag};
 use utoipa_swagger_ui::{Config, serve};
 
 /// Allows scripts, styles and requests of the same origin only. Swagger UI sets inline styles, and its style sheet

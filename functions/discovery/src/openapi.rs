@@ -7,7 +7,7 @@ use axum::{
     http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG},
     response::IntoResponse,
 };
-use shared::http::representation::etag;
+use shared::http::conditional::etag;
 
 /// The OpenAPI document, as JSON.
 pub const DOCUMENT: &str = include_str!("../openapi.json");

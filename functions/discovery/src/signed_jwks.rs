@@ -11,7 +11,7 @@ use axum::{
 };
 use shared::{
     AppState,
-    http::{Problem, RequestContext, representation::etag},
+    http::{Problem, RequestContext, conditional::etag},
 };
 
 use crate::jwks::public_cache_control;

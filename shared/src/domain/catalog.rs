@@ -19,7 +19,6 @@ pub use self::{
 };
 use super::{
     id::{FeatureId, ProductId, TierId},
-    license::License,
     validation::{FieldError, FieldErrorCode, ValidationErrors},
 };
 
@@ -218,11 +217,6 @@ impl Catalog {
             next = self.tiers.get(&id).and_then(|tier| tier.includes_tier_id);
         }
         seen
-    }
-
-    /// Returns the product and the tier of a license key.
-    pub fn product_and_tier(&self, license: &License) -> Option<(&Product, &Tier)> {
-        self.products.get(&license.product_id).zip(self.tiers.get(&license.tier_id))
     }
 
     /// Returns the features of a tier, own and inherited, sorted by key. A feature that several tiers of the lineage

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    catalog::Tier,
+    catalog::{Catalog, Product, Tier},
     id::{CustomerId, LicenseId, ProductId, TierId},
 };
 
@@ -239,6 +239,13 @@ impl License {
             (Some(max_users), Some(seat)) => seat < max_users,
             (Some(_), None) => false,
         }
+    }
+}
+
+impl Catalog {
+    /// Returns the product and the tier of a license key.
+    pub fn product_and_tier(&self, license: &License) -> Option<(&Product, &Tier)> {
+        self.products.get(&license.product_id).zip(self.tiers.get(&license.tier_id))
     }
 }
 

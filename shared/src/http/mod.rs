@@ -2,6 +2,7 @@
 //! resources, and logging.
 
 pub mod code;
+pub mod conditional;
 pub mod context;
 pub mod extractors;
 pub mod idempotency;
@@ -14,11 +15,12 @@ pub mod responses;
 pub(crate) mod write_problem;
 
 pub use code::Code;
+pub use conditional::IfMatch;
 pub use context::RequestContext;
 pub use extractors::{ListQuery, NoBody, NoFilter, PaginationParams, PathId, StrictJson};
 pub use idempotency::{CompletionError, Idempotency, Replay, StoredResponse};
 pub use problem::{InputError, Problem};
-pub use representation::{Created, IfMatch, ListResponse, WithEtag};
+pub use representation::{Created, ListResponse, WithEtag};
 pub use request_metrics::{Metric, RequestMetrics};
 
 /// The path prefix of every endpoint of this API version.

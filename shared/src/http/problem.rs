@@ -7,7 +7,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Code, idempotency::CompletionError, log::LoggedError};
+use super::{Code, log::LoggedError};
 use crate::{
     domain::{FieldError, License, Refusal, ValidationErrors, license::StateConflict},
     store::{
@@ -310,15 +310,6 @@ impl From<KeyStringError> for Problem {
             KeyStringError::Token(error) => error.into(),
             KeyStringError::Seal(error) => error.into(),
             KeyStringError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<CompletionError> for Problem {
-    fn from(error: CompletionError) -> Self {
-        match error {
-            CompletionError::Serialize(error) => Self::internal(error.to_string()),
-            CompletionError::Seal(error) => error.into(),
         }
     }
 }

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use shared::http::{Code, code::Entry, representation::etag};
+use shared::http::{Code, code::Entry, conditional::etag};
 
 use super::example;
 
