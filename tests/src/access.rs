@@ -6,10 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shared::{domain::Scope, http::API_BASE_PATH};
 
-use crate::{
-    fixtures::{Fixtures, writable},
-    merged,
-};
+use crate::{Fixtures, merged, setup::writable};
 
 /// Which callers an operation accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Client, fixtures::writable};
+use crate::Client;
 
 /// A license key and the resources behind it. The values are response bodies.
 #[derive(Debug, Clone)]
@@ -33,6 +33,16 @@ pub fn merged(mut base: Value, changes: &Value) -> Value {
     let fields = base.as_object_mut().expect("an object");
     fields.extend(changes.as_object().expect("an object").clone());
     base
+}
+
+/// Returns the fields of a resource that a PUT accepts.
+pub(crate) fn writable(resource: &Value) -> Value {
+    let mut fields = resource.clone();
+    fields
+        .as_object_mut()
+        .expect("an object")
+        .retain(|name, _| !["id", "created_at", "updated_at", "feature_keys", "subject"].contains(&name.as_str()));
+    fields
 }
 
 /// Returns a JSON string as `&str`.

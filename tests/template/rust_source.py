@@ -24,7 +24,7 @@ def find(pattern, flags=0):
 
 def environment_variables():
     """The environment variables that the functions read, and those of them that are required."""
-    code = sources()[ROOT / "shared/src/configuration.rs"]
+    code = sources()[ROOT / "shared/src/app/configuration.rs"]
     constants = dict(re.findall(r'const (\w+): &str = "(SIGNET_\w+)"', code))
     variables = {"SIGNET_TABLE"} | set(re.findall(r'"((?:SIGNET|AWS_ENDPOINT_URL)\w*)"', code))
     required = re.findall(r'\.required\("?(\w+)"?\)', code)

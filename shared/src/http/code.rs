@@ -8,7 +8,6 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use self::table::TABLE;
 use crate::domain::{FieldErrorCode, Refusal};
 
 // The variants are in the order of the table.
@@ -132,52 +131,6 @@ pub enum ErrorLocation {
     Body(&'static str),
     /// The name of a query or header parameter.
     Parameter(&'static str),
-}
-
-/// The names, statuses and titles, which every function needs. Functions that never call [`Code::entry`] do not contain
-/// the other texts.
-static SUMMARIES: [(&str, StatusCode, &str); TABLE.len()] = {
-    let mut summaries = [("", StatusCode::OK, ""); TABLE.len()];
-    let mut index = 0;
-    while index < TABLE.len() {
-        summaries[index] = (TABLE[index].name, TABLE[index].status, TABLE[index].title);
-        index += 1;
-    }
-    summaries
-};
-
-impl Code {
-    /// All codes, ordered by HTTP status.
-    pub const ALL: [Self; TABLE.len()] = {
-        let mut all = [TABLE[0].code; TABLE.len()];
-        let mut index = 0;
-        while index < TABLE.len() {
-            assert!(TABLE[index].code as usize == index, "the table and the variants have the same order");
-            all[index] = TABLE[index].code;
-            index += 1;
-        }
-        all
-    };
-
-    /// Returns the code as a JSON string.
-    pub const fn as_str(self) -> &'static str {
-        SUMMARIES[self as usize].0
-    }
-
-    /// Returns the HTTP status.
-    pub const fn status(self) -> StatusCode {
-        SUMMARIES[self as usize].1
-    }
-
-    /// Returns the title: a short summary in sentence case.
-    pub const fn title(self) -> &'static str {
-        SUMMARIES[self as usize].2
-    }
-
-    /// Returns the row of the table.
-    pub const fn entry(self) -> Entry {
-        TABLE[self as usize]
-    }
 }
 
 impl fmt::Display for Code {

@@ -55,7 +55,7 @@ fn architecture_names_files_that_exist() {
 
 #[test]
 fn configuration_reference_lists_every_variable() {
-    let (page, source) = (read("docs/reference/configuration.md"), read("shared/src/configuration.rs"));
+    let (page, source) = (read("docs/reference/configuration.md"), read("shared/src/app/configuration.rs"));
     let code = source.split("#[cfg(test)]").next().unwrap();
     let names = code.split('"').skip(1).step_by(2).filter(|text| {
         let is_name = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');

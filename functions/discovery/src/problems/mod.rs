@@ -1,16 +1,15 @@
 //! Pages that explain the error codes: one page per code, which the `type` of a problem links to, and a list.
 
+mod example;
 mod page;
 
 use axum::{extract::State, response::Response};
 use shared::{
     AppState,
-    http::{
-        Code, InputError, PathId, Problem,
-        code::{Entry, ErrorLocation},
-        problem::ProblemBody,
-    },
+    http::{Code, PathId},
 };
+
+pub use self::example::example;
 
 /// Returns the page of an error code.
 #[utoipa::path(
@@ -37,15 +36,4 @@ pub(crate) async fn get_code(State(app): State<AppState>, PathId(code): PathId<C
 )]
 pub(crate) async fn list_codes() -> Response {
     page::list_page()
-}
-
-/// Returns an example of a problem with this code, as the given issuer would send it.
-pub fn example(code: Code, issuer: &str) -> ProblemBody {
-    let Entry { detail, location, .. } = code.entry();
-    let problem: Problem = match location {
-        ErrorLocation::Request => Problem::new(code, detail),
-        ErrorLocation::Body(pointer) => InputError::at(pointer, code, detail).into(),
-        ErrorLocation::Parameter(name) => InputError::parameter(name, code, detail).into(),
-    };
-    problem.body(issuer, "1-69a0c1f2-5d0b7e3a9c4f8e21b6d3a071".to_owned())
 }

@@ -10,7 +10,7 @@ use axum::{
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use shared::http::{Code, code::Entry, conditional::etag};
 
-use super::example;
+use super::example::example;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; font: 16px/1.6 system-ui, sans-serif; }

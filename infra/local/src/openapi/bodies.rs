@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{each_operation, fields};
+use super::document::{each_operation, fields};
 
 /// Pattern of a required text: no control characters, and at least one visible character. The API also rejects other
 /// invisible characters, which no portable pattern can express.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{each_operation, fields, resolve};
+use super::document::{each_operation, fields, resolve};
 
 /// The time in all examples.
 const EXAMPLE_TIME: &str = "2026-01-15T12:00:00Z";

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{each_operation, fields, refer};
+use super::document::{each_operation, fields, refer};
 
 /// Describes every header that a response names.
 pub(super) fn describe_headers(document: &mut Value) {

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 use shared::http::API_BASE_PATH;
 
-use super::{each_operation, fields, operations::operation_id};
+use super::{
+    document::{each_operation, fields},
+    operations::operation_id,
+};
 
 /// A response: method, path below the API's base path, status.
 type ResponseRef = (&'static str, &'static str, &'static str);

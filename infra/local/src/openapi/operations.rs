@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use shared::{app::idempotency, http::API_BASE_PATH};
 
-use super::{each_operation, refer};
+use super::document::{each_operation, refer};
 
 /// Sets the `operationId` of each operation, such as `post_license_keys_id_revoke`. All handler functions have the same
 /// name, so utoipa's default is not unique.

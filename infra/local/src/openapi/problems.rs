@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use shared::http::Code;
 
-use super::{each_operation, fields, operations::supports_idempotency_key, refer};
+use super::{
+    document::{each_operation, fields, refer},
+    operations::supports_idempotency_key,
+};
 
 /// Issuer URL in examples.
 const ISSUER: &str = "https://licenses.example.com";
