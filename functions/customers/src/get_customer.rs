@@ -2,13 +2,13 @@
 
 use axum::extract::State;
 use shared::{
-    AppState,
     auth::Caller,
     domain::{Customer, CustomerId, Scope},
     http::{
         PathId, Problem, WithEtag,
         responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
     },
+    store::Table,
 };
 
 /// Returns a customer.
@@ -28,11 +28,11 @@ use shared::{
     security(("api_key" = ["customers:read"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     PathId(id): PathId<CustomerId>,
 ) -> Result<WithEtag<Customer>, Problem> {
     caller.require(Scope::CustomersRead)?;
-    let found = app.table.customer(id).await?.ok_or_else(Problem::not_found)?;
+    let found = table.customer(id).await?.ok_or_else(Problem::not_found)?;
     Ok(WithEtag(found.customer))
 }

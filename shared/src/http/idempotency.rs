@@ -162,8 +162,11 @@ pub type CompletionFuture<'a> = BoxFuture<'a, Result<Option<Completion>, Problem
 /// Composes the response to a command's result `T`, and its stored form.
 pub struct Replay<'a, T> {
     key: Option<&'a ReservedKey>,
-    compose: Box<dyn Fn(&T) -> Result<StoredResponse, serde_json::Error> + Send + Sync + 'a>,
+    compose: Box<Compose<'a, T>>,
 }
+
+/// Composes a response.
+type Compose<'a, T> = dyn Fn(&T) -> Result<StoredResponse, serde_json::Error> + Send + Sync + 'a;
 
 /// The response to a command could not be stored.
 #[derive(Debug, thiserror::Error)]
@@ -176,13 +179,13 @@ pub enum CompletionError {
     Seal(#[from] SealError),
 }
 
-impl<T> Replay<'_, T> {
+impl<'a, T> Replay<'a, T> {
     /// Seals the response. The transaction of the command's effect must write the returned completion; `None` if the
     /// request has no idempotency key.
-    pub async fn completion(&self, result: &T) -> Result<Option<Completion>, CompletionError> {
-        let Some(key) = self.key else { return Ok(None) };
-        let response = (self.compose)(result)?;
-        key.completion(&response).await.map(Some)
+    pub fn completion(&self, result: &T) -> BoxFuture<'a, Result<Option<Completion>, CompletionError>> {
+        let Some(key) = self.key else { return ready(Ok(None)).boxed() };
+        let response = (self.compose)(result);
+        async move { key.completion(&response?).await.map(Some) }.boxed()
     }
 
     /// Returns the response.

@@ -16,7 +16,7 @@ pub use context::RequestContext;
 pub use extractors::{ListQuery, NoBody, NoFilter, PaginationParams, PathId, StrictJson};
 pub use idempotency::{CompletionError, Idempotency, Replay, StoredResponse};
 pub use problem::Problem;
-pub use representation::{Created, IfMatch, ListResponse, WithEtag};
+pub use representation::{Created, IfMatch, ListResponse, PreconditionError, WithEtag};
 pub use request_metrics::{Metric, RequestMetrics};
 
 /// The path prefix of every endpoint of this API version.

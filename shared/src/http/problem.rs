@@ -7,7 +7,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{idempotency::CompletionError, log::LoggedError};
+use super::{idempotency::CompletionError, log::LoggedError, representation::PreconditionError};
 use crate::{
     domain::{Code, FieldError, License, Refusal, ValidationErrors, license::StateConflict},
     store::{
@@ -364,6 +364,15 @@ impl From<CompletionError> for Problem {
         match error {
             CompletionError::Serialize(error) => Self::internal(error.to_string()),
             CompletionError::Seal(error) => error.into(),
+        }
+    }
+}
+
+impl From<PreconditionError> for Problem {
+    fn from(error: PreconditionError) -> Self {
+        match error {
+            PreconditionError::VersionConflict => Self::new(Code::VersionConflict, error.to_string()),
+            PreconditionError::Serialize(error) => Self::internal(error.to_string()),
         }
     }
 }

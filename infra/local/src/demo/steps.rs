@@ -1,9 +1,7 @@
 //! The steps that create the demo data. Each step skips what exists.
 
 use activations::activate::{self, activate};
-use catalog::{
-    create_feature::create_feature, create_product::create_product, create_tier::create_tier, resources::TierResource,
-};
+use catalog::{create_feature::create_feature, create_product::create_product, create_tier::create_tier};
 use customers::create_customer::create_customer;
 use licenses::{
     heartbeat::{self, heartbeat},
@@ -15,7 +13,7 @@ use serde_json::{Value, json};
 use shared::{
     AppState,
     domain::{Actor, Customer, License, LicenseId, MachineHash, Product, Secret, State, Timestamp},
-    http::{Idempotency, Problem, RequestContext, RequestMetrics},
+    http::{Idempotency, Problem, RequestContext, RequestMetrics, StoredResponse},
     store::{
         licenses::LicenseFilter,
         pagination::{ListError, PageRequest},
@@ -42,8 +40,8 @@ pub(super) struct DemoBuilder<'a> {
 }
 
 impl DemoBuilder<'_> {
-    fn catalog_context(&self) -> RequestContext {
-        context(days_before(self.now, CATALOG_AGE), OPERATOR_IP)
+    fn catalog_created_at(&self) -> Timestamp {
+        days_before(self.now, CATALOG_AGE)
     }
 
     /// Returns the product with this code, which an earlier step created.
@@ -66,7 +64,9 @@ impl DemoBuilder<'_> {
                 "code": plan.code, "name": plan.name, "description": plan.description, "sort_order": position,
             });
             let AppState { table, catalog, .. } = self.app;
-            create_product(table, catalog, &self.catalog_context(), request(body)?).await?
+            let (at, idempotency) = (self.catalog_created_at(), Idempotency::default());
+            let replay = idempotency.replay(StoredResponse::ok);
+            create_product(table, catalog, &request(body)?, at, &replay).await.map_err(Problem::from)?
         };
         self.add_features(&product, plan).await?;
         for (position, tier) in (1..).zip(plan.tiers) {
@@ -77,6 +77,8 @@ impl DemoBuilder<'_> {
 
     async fn add_features(&self, product: &Product, plan: &ProductPlan) -> Result<(), DemoError> {
         let AppState { table, catalog, .. } = self.app;
+        let (at, idempotency) = (self.catalog_created_at(), Idempotency::default());
+        let replay = idempotency.replay(StoredResponse::ok);
         let known = table.catalog().await?.catalog;
         for (position, feature) in (1..).zip(plan.features) {
             if known.features.values().any(|known| known.product_id == product.id && known.key == feature.key) {
@@ -86,7 +88,7 @@ impl DemoBuilder<'_> {
                 "product_id": product.id, "key": feature.key, "name": feature.name,
                 "display_only": feature.display_only, "sort_order": position,
             });
-            create_feature(table, catalog, &self.catalog_context(), request(body)?).await?;
+            create_feature(table, catalog, &request(body)?, at, &replay).await.map_err(Problem::from)?;
         }
         Ok(())
     }
@@ -113,7 +115,9 @@ impl DemoBuilder<'_> {
             "token_ttl_seconds": plan.tokens.token_ttl, "heartbeat_interval_seconds": plan.tokens.heartbeat_interval,
             "grace_period_seconds": plan.tokens.grace_period,
         });
-        let _: TierResource = create_tier(table, catalog, &self.catalog_context(), request(body)?).await?;
+        let (at, idempotency) = (self.catalog_created_at(), Idempotency::default());
+        let replay = idempotency.replay(StoredResponse::ok);
+        create_tier(table, catalog, &request(body)?, at, &replay).await.map_err(Problem::from)?;
         Ok(())
     }
 
@@ -124,8 +128,9 @@ impl DemoBuilder<'_> {
             known.customer
         } else {
             let body = json!({ "name": plan.name, "email": plan.email, "company": plan.company });
-            create_customer(table, &context(days_before(self.now, plan.created_days_ago), OPERATOR_IP), request(body)?)
-                .await?
+            let (at, idempotency) = (days_before(self.now, plan.created_days_ago), Idempotency::default());
+            let replay = idempotency.replay(StoredResponse::ok);
+            create_customer(table, request(body)?, at, &replay).await.map_err(Problem::from)?
         };
         for (index, license) in plan.licenses.iter().enumerate() {
             let earlier = plan.licenses[..index].iter().filter(|earlier| earlier.product == license.product).count();

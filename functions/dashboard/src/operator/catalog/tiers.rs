@@ -1,7 +1,7 @@
 //! Pricing tiers.
 
 use axum::response::{IntoResponse, Redirect, Response};
-use catalog::resources::TierResource;
+use catalog::tier::TierResource;
 use maud::{Markup, html};
 use serde_json::Value;
 use shared::{
