@@ -2,13 +2,13 @@
 
 use axum::extract::State;
 use shared::{
-    AppState,
     auth::Caller,
     domain::{ApiKeyId, Scope},
     http::{
         PathId, Problem, WithEtag,
         responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
     },
+    store::Table,
 };
 
 use crate::resources::ApiKeyResource;
@@ -30,11 +30,11 @@ use crate::resources::ApiKeyResource;
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     PathId(id): PathId<ApiKeyId>,
 ) -> Result<WithEtag<ApiKeyResource>, Problem> {
     caller.require(Scope::AccessWrite)?;
-    let found = app.table.api_key(id).await?.ok_or_else(Problem::not_found)?;
+    let found = table.api_key(id).await?.ok_or_else(Problem::not_found)?;
     Ok(WithEtag(found.key.into()))
 }

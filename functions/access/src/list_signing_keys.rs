@@ -1,14 +1,17 @@
 //! Lists the signing keys and root keys.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use shared::{
-    AppState,
+    Settings,
     auth::Caller,
     domain::Scope,
     http::{
         Problem,
         responses::{AuthenticationErrors, AuthorizationErrors, ServerErrors},
     },
+    store::Table,
 };
 
 use crate::signing_keys::SigningKeysResource;
@@ -22,7 +25,11 @@ use crate::signing_keys::SigningKeysResource;
     responses((status = 200, description = "The key ring", body = SigningKeysResource), AuthenticationErrors, AuthorizationErrors, ServerErrors),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]
-pub(crate) async fn handler(State(app): State<AppState>, caller: Caller) -> Result<SigningKeysResource, Problem> {
+pub(crate) async fn handler(
+    State(table): State<Table>,
+    State(settings): State<Arc<Settings>>,
+    caller: Caller,
+) -> Result<SigningKeysResource, Problem> {
     caller.require(Scope::KeysWrite)?;
-    Ok(SigningKeysResource::new(&app.table.ring().await?, app.settings.rotation_policy))
+    Ok(SigningKeysResource::new(&table.ring().await?, settings.rotation_policy))
 }
