@@ -136,12 +136,11 @@ deploy:
 docs-build:
     tests/docs.sh build
 
-# Regenerate openapi.json, events/ and the error code reference
+# Regenerate every generated file: openapi.json, events/ and the error code reference
 [group('build')]
 generate:
-    UPDATE_OPENAPI=1 cargo test --workspace --test openapi
-    UPDATE_EVENTS=1 cargo test --workspace --test api event_files::
-    UPDATE_DOCS=1 cargo test --workspace --test error_codes
+    GENERATE=1 cargo test --workspace --test openapi checked_in
+    GENERATE=1 cargo test --workspace --test api -- event_files:: error_code_reference
 
 # Take the screenshots of the dashboard in docs/
 [group('build')]

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::{fixtures::Fixtures, text};
+use crate::{Fixtures, access::Row, operations::documented_operations, text};
 
-const DOCUMENT: &str = include_str!("../../functions/discovery/openapi.json");
 const TEMPLATE: &str = include_str!("../../template.yaml");
-const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 const HOST: &str = "licenses.example.com";
 /// An address reserved for documentation (RFC 5737).
 const CALLER: &str = "192.0.2.7";
@@ -17,28 +15,20 @@ const CALLER: &str = "192.0.2.7";
 /// that depend on the installation are placeholders, such as `${API_KEY}`.
 pub fn events() -> BTreeMap<String, Value> {
     let fixtures = placeholders();
-    let mut all: BTreeMap<_, _> = operations()
+    let mut all: BTreeMap<_, _> = documented_operations()
         .map(|(method, template, spec)| {
-            (text(&spec["operationId"]).to_owned(), event(&fixtures, &method, &template, &spec))
+            let body = Row::find(&method, &template).body.map(|body| body(&fixtures));
+            let event = event(method.as_str(), &fixtures.path(&template), body.as_ref(), &spec);
+            (text(&spec["operationId"]).to_owned(), event)
         })
         .collect();
     // A browser's first request, which the dashboard redirects to the sign-in page.
-    all.insert("dashboard".to_owned(), event(&fixtures, "GET", "/dashboard", &json!({})));
+    all.insert("dashboard".to_owned(), event("GET", "/dashboard", None, &json!({})));
     // The input of the schedules in template.yaml.
     for scheduled in ["rotation", "statistics"] {
         all.insert(scheduled.to_owned(), json!({}));
     }
     all
-}
-
-/// Returns every operation of the OpenAPI document: its method, its path template and its Operation Object.
-fn operations() -> impl Iterator<Item = (String, String, Value)> {
-    let mut document: Value = serde_json::from_str(DOCUMENT).expect("JSON");
-    let Value::Object(paths) = document["paths"].take() else { panic!("no paths") };
-    paths.into_iter().flat_map(|(path, mut item)| {
-        let found = METHODS.map(|method| (method.to_uppercase(), path.clone(), item[method].take()));
-        found.into_iter().filter(|(_, _, spec)| spec.is_object())
-    })
 }
 
 /// Returns the resources that the events create when they are sent in order, with placeholders for their ids.
@@ -71,11 +61,9 @@ fn placeholders() -> Fixtures {
 }
 
 /// Returns an HTTP API event in payload format 2.0, with the route of template.yaml that matches it.
-fn event(fixtures: &Fixtures, method: &str, template: &str, spec: &Value) -> Value {
-    let target = fixtures.path(template);
-    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+fn event(method: &str, target: &str, body: Option<&Value>, spec: &Value) -> Value {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let (route, parameters) = route(method, path);
-    let body = spec.get("requestBody").map(|_| fixtures.body(method, template).to_string());
     let mut event = json!({
         "version": "2.0",
         "routeKey": route,
@@ -105,7 +93,7 @@ fn event(fixtures: &Fixtures, method: &str, template: &str, spec: &Value) -> Val
         event["pathParameters"] = Value::Object(parameters);
     }
     if let Some(body) = body {
-        event["body"] = Value::String(body);
+        event["body"] = Value::String(body.to_string());
     }
     event
 }

@@ -13,11 +13,13 @@
 //! ```
 #![expect(clippy::expect_used, reason = "an error in a helper fails the test")]
 
+mod access;
 mod browser;
 mod client;
 mod events;
 mod faults;
 mod fixtures;
+mod imports;
 mod jose;
 mod lambda_runtime;
 mod logs;
@@ -30,14 +32,17 @@ mod setup;
 mod signet_process;
 mod stack;
 
+pub use access::{Access, ROWS, Row};
 pub use browser::{Browser, HtmlPage, SESSION};
 pub use client::{Client, TestResponse};
 pub use events::events;
 pub use faults::{Fault, Faults, Gate, Rule};
+pub use fixtures::Fixtures;
+pub use imports::{import_cycles, imports_against};
 pub use jose::{AppKey, VerifiedToken, jwk_to_json, thumbprint};
 pub use lambda_runtime::{Environment, Function, FunctionExit};
 pub use logs::Logs;
-pub use operations::Operation;
+pub use operations::{Operation, check_each};
 pub use raw_table::{RawTable, plain};
 pub use seats::Seats;
 pub use secrets::{find_secret, items_contain, secret_fragments};

@@ -1,19 +1,27 @@
 //! Every operation of the OpenAPI document with a valid request, so that tests that iterate over all operations cover
 //! new ones automatically.
 
+use std::{
+    any::Any,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::{Context, Poll},
+};
+
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use crate::{
-    Client, Stack, TestResponse,
-    fixtures::{Fixtures, relative_path},
+    Client, Fixtures, Stack, TestResponse,
+    access::{Access, Row},
     random_word, text,
 };
 
+const DOCUMENT: &str = include_str!("../../functions/discovery/openapi.json");
 const USER_SCOPES: &str = "openid email profile";
 
-/// An operation with its own resources, all of which exist. The exception is `condemn`: its key id is unknown, because
-/// the other operations need the only signing key.
+/// An operation with the resources that it modifies. All exist, except the signing key of `condemn`.
 #[derive(Debug, Clone)]
 pub struct Operation {
     /// The HTTP method.
@@ -26,6 +34,8 @@ pub struct Operation {
     pub body: Option<Value>,
     /// The Operation Object of the OpenAPI document.
     pub spec: Value,
+    /// The callers that the operation accepts.
+    pub access: Access,
     /// A client with a credential that the operation accepts.
     pub caller: Client,
 }
@@ -68,6 +78,16 @@ impl Operation {
         Self { caller: caller.clone(), ..self.clone() }
     }
 
+    /// Returns the path with another value of its parameter.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the path has no parameter.
+    pub fn path_with_id(&self, id: &str) -> String {
+        let (before, rest) = self.template.split_once('{').expect("a parameter");
+        format!("{before}{id}{}", rest.split_once('}').expect("a closing brace").1)
+    }
+
     /// Returns whether the path has a parameter.
     pub fn has_id(&self) -> bool {
         self.template.contains('{')
@@ -86,7 +106,7 @@ impl Operation {
 
     /// Returns whether the body may be omitted.
     pub fn has_optional_body(&self) -> bool {
-        self.template.ends_with("/regenerate")
+        self.method == Method::POST && self.body.is_none()
     }
 
     /// Returns the names of the query parameters.
@@ -96,60 +116,72 @@ impl Operation {
     }
 }
 
+/// Returns every operation of the OpenAPI document: its method, its path template and its Operation Object.
+pub(crate) fn documented_operations() -> impl Iterator<Item = (Method, String, Value)> {
+    let mut document: Value = serde_json::from_str(DOCUMENT).expect("JSON");
+    let Value::Object(paths) = document["paths"].take() else { panic!("no paths") };
+    paths.into_iter().flat_map(|(path, mut item)| {
+        let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+        let found = methods.map(|method| (item[method.as_str().to_lowercase()].take(), method));
+        found.into_iter().filter(|(spec, _)| spec.is_object()).map(move |(spec, method)| (method, path.clone(), spec))
+    })
+}
+
 impl Stack {
     /// Returns all operations. None modifies the resources of another.
     pub async fn operations(&self) -> Vec<Operation> {
-        let document = self.anonymous.get("/openapi.json").await.expect_status(200);
+        let readable = Fixtures::create(self, self.operator.create_customer().await).await;
         let mut found = Vec::new();
-        for (path, item) in document["paths"].as_object().expect("paths") {
-            for (method, spec) in item.as_object().expect("operations") {
-                let method: Method = method.to_uppercase().parse().expect("a method");
-                found.push(self.operation(method, path, spec.clone()).await);
-            }
+        for (method, template, spec) in documented_operations() {
+            let fixtures = if method == Method::GET {
+                readable.clone()
+            } else {
+                Fixtures::create(self, self.operator.create_customer().await).await
+            };
+            found.push(self.operation(method, template, spec, &fixtures).await);
         }
-        assert!(found.len() >= 45, "{found:#?}");
         found
     }
 
-    async fn operation(&self, method: Method, template: &str, spec: Value) -> Operation {
-        let path = relative_path(template);
-        let license = self.operator.issue_new_license_with(&json!({"max_users": 5, "is_claimable": true})).await;
-        let activated = self.anonymous.activate(&license.license_key, "one").await.expect_status(201);
-        let api_key_id = if path.starts_with("api-keys/") {
-            let body = json!({"name": "ci", "scopes": ["licenses:read"]});
-            text(&self.operator.post("api-keys", body).await.expect_status(201)["id"]).to_owned()
-        } else {
-            String::new()
+    async fn operation(&self, method: Method, template: String, spec: Value, fixtures: &Fixtures) -> Operation {
+        let Row { access, body, .. } = *Row::find(&method, &template);
+        let caller = match access {
+            Access::Public => self.anonymous.clone(),
+            Access::AnyKey | Access::Scope(_) | Access::ScopeOrOwner(_) => self.operator.clone(),
+            Access::AnyUser => self.sign_in(&format!("{}@example.com", random_word("ada")), USER_SCOPES).await,
         };
-        let mut caller = self.operator.clone();
-        if matches!(path, "register" | "user/claim-license" | "user/licenses") {
-            caller = self.sign_in(&format!("{}@example.com", random_word("ada")), USER_SCOPES).await;
-            if path != "register" {
-                caller.post("register", json!({})).await.expect_status(201);
-            }
-        } else if matches!(path, "license-keys/heartbeat" | "license-keys/validate" | "license-activations/activate") {
-            caller = self.anonymous.clone();
+        if access == Access::AnyUser && !template.ends_with("/register") {
+            caller.post("register", json!({})).await.expect_status(201);
         }
-        if path.ends_with("/reinstate") {
-            let path = format!("license-keys/{}/suspend", license.license_id);
+        if template.ends_with("/reinstate") {
+            let path = format!("license-keys/{}/suspend", fixtures.license_id);
             self.operator.post(&path, json!({})).await.expect_status(200);
         }
-        let fixtures = Fixtures {
-            product: license.product,
-            feature: license.feature,
-            tier: license.tier,
-            customer: license.customer,
-            license_key: license.license_key,
-            token: text(&activated["token"]).to_owned(),
-            activation_id: text(&activated["activation"]["id"]).to_owned(),
-            machine: "one".to_owned(),
-            new_machine: "two".to_owned(),
-            api_key_id,
-            kid: license.license_id.clone(),
-            license_id: license.license_id,
-            unique: random_word,
-        };
-        let body = spec.get("requestBody").map(|_| fixtures.body(method.as_str(), template));
-        Operation { method, template: template.to_owned(), path: fixtures.path(template), body, spec, caller }
+        let (path, body) = (fixtures.path(&template), body.map(|body| body(fixtures)));
+        Operation { method, template, path, body, spec, access, caller }
     }
+}
+
+/// Runs the check for each case. A failed assertion ends only the check of its case; all failures are reported together.
+///
+/// # Panics
+///
+/// Panics if a check failed.
+pub async fn check_each<T>(cases: &[T], mut check: impl AsyncFnMut(&T)) {
+    let mut failures = Vec::new();
+    for case in cases {
+        let mut checking = pin!(check(case));
+        let poll = |context: &mut Context<'_>| match catch_unwind(AssertUnwindSafe(|| checking.as_mut().poll(context)))
+        {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        };
+        failures.extend(poll_fn(poll).await.err().map(|panic| panic_message(&*panic)));
+    }
+    assert!(failures.is_empty(), "{} of {} checks failed:\n{}", failures.len(), cases.len(), failures.join("\n"));
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::Client;
+use crate::{Client, fixtures::writable};
 
 /// A license key and the resources behind it. The values are response bodies.
 #[derive(Debug, Clone)]
@@ -71,11 +71,7 @@ impl Client {
     /// Sends a PUT request for a catalog resource or a customer, with its present fields overridden by these. Returns
     /// the response, whatever its status.
     pub async fn replace(&self, list: &str, resource: &Value, fields: &Value) -> crate::TestResponse {
-        let mut body = resource.clone();
-        let writable = body.as_object_mut().expect("an object");
-        writable
-            .retain(|name, _| !["id", "created_at", "updated_at", "feature_keys", "subject"].contains(&name.as_str()));
-        self.put(&format!("{list}/{}", text(&resource["id"])), merged(body, fields)).await
+        self.put(&format!("{list}/{}", text(&resource["id"])), merged(writable(resource), fields)).await
     }
 
     /// Creates a customer.

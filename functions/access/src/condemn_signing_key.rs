@@ -8,10 +8,7 @@ use shared::{
     Settings,
     auth::Caller,
     domain::{Scope, Timestamp, ValidationErrors, key_ring::KeyRing},
-    http::{
-        PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson},
     store::{StoreError, Table, key_ring::KeyRingUpdate},
 };
 use utoipa::ToSchema;
@@ -46,11 +43,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The updated key ring", body = SigningKeysResource),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]

@@ -7,13 +7,10 @@ use serde::{Deserialize, Serialize};
 use shared::{
     auth::Caller,
     domain::{
-        ApiKey, ApiKeySecret, Code, IdGenerator, Scope, Scopes, Timestamp, ValidationErrors, api_key::ParseScopeError,
+        ApiKey, ApiKeySecret, FieldErrorCode, IdGenerator, Scope, Scopes, Timestamp, ValidationErrors,
+        api_key::ParseScopeError,
     },
-    http::{
-        CompletionError, Problem, Replay, RequestContext, StoredResponse, StrictJson,
-        extractors::optional_time,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
-    },
+    http::{CompletionError, Problem, Replay, RequestContext, StoredResponse, StrictJson, extractors::optional_time},
     store::{StoreError, Table},
 };
 use utoipa::ToSchema;
@@ -87,10 +84,6 @@ impl Response {
     request_body = Request,
     responses(
         (status = 201, description = "The API key and its secret", body = Response, headers(("Location" = String), ("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]
@@ -157,7 +150,7 @@ fn check(request: &Request, now: Timestamp) -> Result<Scopes, ValidationErrors> 
         match text.parse() {
             Ok(scope) => _ = scopes.insert(scope),
             Err(ParseScopeError) => {
-                errors.push(&format!("/scopes/{index}"), Code::InvalidValue, ParseScopeError.to_string());
+                errors.push(&format!("/scopes/{index}"), FieldErrorCode::InvalidValue, ParseScopeError.to_string());
             }
         }
     }

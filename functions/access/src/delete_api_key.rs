@@ -3,11 +3,8 @@
 use axum::{extract::State, http::StatusCode};
 use shared::{
     auth::Caller,
-    domain::{ApiKey, ApiKeyId, Code, Scope},
-    http::{
-        PathId, Problem,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
-    },
+    domain::{ApiKey, ApiKeyId, Scope},
+    http::{Code, PathId, Problem},
     store::{StoreError, Table, api_keys::DeleteOutcome},
 };
 
@@ -51,10 +48,6 @@ shared::error_responses! {
     responses(
         (status = 204, description = "The API key is deleted"),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]

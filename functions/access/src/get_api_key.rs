@@ -4,10 +4,7 @@ use axum::extract::State;
 use shared::{
     auth::Caller,
     domain::{ApiKeyId, Scope},
-    http::{
-        PathId, Problem, WithEtag,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, WithEtag},
     store::Table,
 };
 
@@ -22,10 +19,6 @@ use crate::resources::ApiKeyResource;
     params(("id" = ApiKeyId, Path, description = "`key_…`")),
     responses(
         (status = 200, description = "The API key, without its secret", body = ApiKeyResource, headers(("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]

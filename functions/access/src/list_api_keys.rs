@@ -4,10 +4,7 @@ use axum::extract::State;
 use shared::{
     auth::Caller,
     domain::Scope,
-    http::{
-        ListQuery, ListResponse, NoFilter, PaginationParams, Problem,
-        responses::{AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors},
-    },
+    http::{ListQuery, ListResponse, NoFilter, PaginationParams, Problem},
     store::Table,
 };
 
@@ -21,7 +18,7 @@ use crate::resources::ApiKeyResource;
     summary = "List API keys",
     description = "Newest first.",
     params(PaginationParams),
-    responses((status = 200, description = "A page of API keys", body = ListResponse<ApiKeyResource>), AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors),
+    responses((status = 200, description = "A page of API keys", body = ListResponse<ApiKeyResource>)),
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

@@ -3,16 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use shared::{
-    Settings,
-    auth::Caller,
-    domain::Scope,
-    http::{
-        Problem,
-        responses::{AuthenticationErrors, AuthorizationErrors, ServerErrors},
-    },
-    store::Table,
-};
+use shared::{Settings, auth::Caller, domain::Scope, http::Problem, store::Table};
 
 use crate::signing_keys::SigningKeysResource;
 
@@ -22,7 +13,7 @@ use crate::signing_keys::SigningKeysResource;
     path = "/api/v1.0/signing-keys",
     tag = "access",
     summary = "List the signing keys and root keys",
-    responses((status = 200, description = "The key ring", body = SigningKeysResource), AuthenticationErrors, AuthorizationErrors, ServerErrors),
+    responses((status = 200, description = "The key ring", body = SigningKeysResource)),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

@@ -11,10 +11,7 @@ use shared::{
         Scope, Timestamp,
         key_ring::{KeyRing, RotationPolicy},
     },
-    http::{
-        Problem, Replay, RequestContext, StoredResponse, StrictJson,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
-    },
+    http::{Problem, Replay, RequestContext, StoredResponse, StrictJson},
     store::{StoreError, Table, key_ring::KeyRingUpdate},
 };
 use utoipa::ToSchema;
@@ -49,10 +46,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The updated key ring", body = SigningKeysResource),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]

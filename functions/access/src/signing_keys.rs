@@ -9,10 +9,10 @@ use serde::Serialize;
 use shared::{
     AppState,
     domain::{
-        Code, Jwk, Timestamp,
+        Jwk, Timestamp,
         key_ring::{KeyRing, KeyRingConflict, KeyState, RotationPolicy, SigningKey},
     },
-    http::{CompletionError, Problem},
+    http::{Code, CompletionError, Problem},
     store::StoreError,
     tokens::{KeyRotator, Tokens},
 };

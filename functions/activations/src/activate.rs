@@ -16,19 +16,17 @@ use shared::{
     AppState,
     auth::{AppAuthenticator, AppCredential},
     domain::{
-        Activation, ActivationId, Actor, ActorKind, Catalog, Claims, Code, EncryptionKey, EncryptionKeyError, Event,
-        EventType, IdGenerator, License, MachineHash, Product, PublicKeyInput, SeatStatus, Secret, Tier,
-        ValidationErrors,
+        Activation, ActivationId, Actor, ActorKind, Catalog, Claims, EncryptionKey, EncryptionKeyError, Event,
+        EventType, FieldErrorCode, IdGenerator, License, MachineHash, Product, PublicKeyInput, SeatStatus, Secret,
+        Tier, ValidationErrors,
         rate_limit::{ActivationRateLimit, Bucket},
         seat::{choose_free_seat, is_machine_id, is_machine_name, lease_end, seat_windows},
     },
     http::{
-        Metric, Problem, RequestContext, StrictJson,
+        Code, Metric, Problem, RequestContext, StrictJson,
         problem::not_in_catalog,
         resources::{ActivationResource, numeric_date},
-        responses::{
-            JsonBodyErrors, LicenseTokenErrors, NotFoundErrors, ServerErrors, ThrottlingErrors, UnusableLicenseErrors,
-        },
+        responses::{LicenseTokenErrors, ThrottlingErrors, UnusableLicenseErrors},
     },
     store::{
         Backoff, Table,
@@ -91,7 +89,7 @@ pub struct Response {
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
-    Errors: SeatLimitReached PublicKeyInvalid;
+    Errors: NotFound SeatLimitReached PublicKeyInvalid;
 }
 
 /// Activates a machine.
@@ -116,10 +114,7 @@ shared::error_responses! {
         Errors,
         LicenseTokenErrors,
         UnusableLicenseErrors,
-        NotFoundErrors,
         ThrottlingErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
 )]
 pub async fn handler(
@@ -193,7 +188,8 @@ fn check(request: &Request) -> Result<Option<EncryptionKey>, ValidationErrors> {
     errors.check(is_valid_name, "/machine_name", detail);
     AppCredential::check(&mut errors, request.license_key.as_ref(), request.token.as_ref());
     let public_key = request.public_key.as_ref().and_then(|input| {
-        let push = |error: EncryptionKeyError| errors.push("/public_key", Code::PublicKeyInvalid, error.to_string());
+        let push =
+            |error: EncryptionKeyError| errors.push("/public_key", FieldErrorCode::PublicKeyInvalid, error.to_string());
         input.read().map_err(push).ok()
     });
     errors.into_result().map(|()| public_key)

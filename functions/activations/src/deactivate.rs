@@ -5,13 +5,11 @@ use serde::Deserialize;
 use shared::{
     AppState,
     auth::{AppAuthenticator, Caller, LicenseAccess},
-    domain::{Activation, ActivationId, Actor, ActorKind, Claims, Code, EventType, IdGenerator, Scope, Secret},
+    domain::{Activation, ActivationId, Actor, ActorKind, Claims, EventType, IdGenerator, Scope, Secret},
     http::{
-        PathId, Problem, RequestContext, StrictJson,
+        Code, PathId, Problem, RequestContext, StrictJson,
         resources::{ActivationResource, ActivationStatus},
-        responses::{
-            AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, LicenseTokenErrors, NotFoundErrors, ServerErrors,
-        },
+        responses::LicenseTokenErrors,
     },
     store::{Table, activations::DeactivateOutcome},
 };
@@ -43,12 +41,7 @@ pub struct Request {
     ),
     responses(
         (status = 200, description = "The deactivated activation", body = ActivationResource),
-        AuthenticationErrors,
         LicenseTokenErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security((), ("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]

@@ -5,11 +5,7 @@ use shared::{
     AppState,
     auth::{Caller, LicenseAccess},
     domain::{ActivationId, Scope},
-    http::{
-        PathId, Problem, RequestContext, WithEtag,
-        resources::ActivationResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, RequestContext, WithEtag, resources::ActivationResource},
 };
 
 /// Returns an activation.
@@ -19,13 +15,7 @@ use shared::{
     tag = "activations",
     summary = "Get an activation",
     params(("id" = ActivationId, Path, description = "`act_…`")),
-    responses(
-        (status = 200, description = "The activation", body = ActivationResource, headers(("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The activation", body = ActivationResource, headers(("ETag" = String)))),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(

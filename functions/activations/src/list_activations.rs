@@ -5,11 +5,10 @@ use serde::Deserialize;
 use shared::{
     AppState,
     auth::{Caller, LicenseAccess},
-    domain::{Code, FieldError, LicenseId, Scope},
+    domain::{LicenseId, Scope},
     http::{
-        ListQuery, ListResponse, PaginationParams, Problem, RequestContext,
+        Code, InputError, ListQuery, ListResponse, PaginationParams, Problem, RequestContext,
         resources::ActivationResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, PaginationErrors, ServerErrors},
     },
     store::pagination::PageRequest,
 };
@@ -24,6 +23,11 @@ pub struct ListActivationsFilter {
     license_id: Option<LicenseId>,
 }
 
+shared::error_responses! {
+    /// Errors specific to this endpoint.
+    Errors: NotFound;
+}
+
 /// Lists activations.
 #[utoipa::path(
     get,
@@ -31,14 +35,7 @@ pub struct ListActivationsFilter {
     tag = "activations",
     summary = "List the activations of a license key",
     params(ListActivationsFilter, PaginationParams),
-    responses(
-        (status = 200, description = "A page of activations", body = ListResponse<ActivationResource>),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        PaginationErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "A page of activations", body = ListResponse<ActivationResource>), Errors),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(
@@ -49,7 +46,7 @@ pub async fn handler(
 ) -> Result<ListResponse<ActivationResource>, Problem> {
     let access = caller.license_access(&app.table, Scope::LicensesRead).await?;
     let ListQuery { filter, paging } = query?;
-    let missing = || FieldError::parameter("license_id", Code::InvalidValue, "required parameter is missing");
+    let missing = || InputError::parameter("license_id", Code::InvalidValue, "required parameter is missing");
     let license_id = filter.license_id.ok_or_else(missing)?;
     list(&app, access, license_id, &paging, &ctx).await
 }

@@ -4,10 +4,7 @@ use axum::extract::State;
 use shared::{
     auth::Caller,
     domain::{Catalog, Product, Scope, Timestamp},
-    http::{
-        Problem, Replay, RequestContext, StoredResponse, StrictJson,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
-    },
+    http::{Problem, Replay, RequestContext, StoredResponse, StrictJson},
     store::{Table, catalog::CatalogCache},
 };
 
@@ -28,10 +25,6 @@ shared::error_responses! {
     responses(
         (status = 201, description = "The product", body = Product, headers(("Location" = String), ("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]

@@ -4,10 +4,7 @@ use axum::extract::State;
 use shared::{
     auth::Caller,
     domain::{Catalog, Scope, Timestamp},
-    http::{
-        Problem, Replay, RequestContext, StoredResponse, StrictJson,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
-    },
+    http::{Problem, Replay, RequestContext, StoredResponse, StrictJson},
     store::{Table, catalog::CatalogCache},
 };
 
@@ -36,10 +33,6 @@ shared::error_responses! {
             headers(("Location" = String), ("ETag" = String)),
         ),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]

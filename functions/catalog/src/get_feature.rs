@@ -4,10 +4,7 @@ use axum::extract::State;
 use shared::{
     auth::Caller,
     domain::{Feature, FeatureId},
-    http::{
-        PathId, Problem, WithEtag,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, WithEtag},
     store::{StoreError, Table},
 };
 
@@ -18,13 +15,7 @@ use shared::{
     tag = "catalog",
     summary = "Get a product feature",
     params(("id" = FeatureId, Path, description = "`feat_…`")),
-    responses(
-        (status = 200, description = "The product feature", body = Feature, headers(("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The product feature", body = Feature, headers(("ETag" = String)))),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

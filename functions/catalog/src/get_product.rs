@@ -4,10 +4,7 @@ use axum::extract::State;
 use shared::{
     auth::Caller,
     domain::{Product, ProductId},
-    http::{
-        PathId, Problem, WithEtag,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, WithEtag},
     store::{StoreError, Table},
 };
 
@@ -18,13 +15,7 @@ use shared::{
     tag = "catalog",
     summary = "Get a product",
     params(("id" = ProductId, Path, description = "`prod_…`")),
-    responses(
-        (status = 200, description = "The product", body = Product, headers(("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The product", body = Product, headers(("ETag" = String)))),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

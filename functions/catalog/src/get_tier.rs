@@ -4,10 +4,7 @@ use axum::extract::State;
 use shared::{
     auth::Caller,
     domain::TierId,
-    http::{
-        PathId, Problem, WithEtag,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, WithEtag},
     store::{StoreError, Table},
 };
 
@@ -20,13 +17,7 @@ use crate::tier::TierResource;
     tag = "catalog",
     summary = "Get a pricing tier",
     params(("id" = TierId, Path, description = "`tier_…`")),
-    responses(
-        (status = 200, description = "The pricing tier", body = TierResource, headers(("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The pricing tier", body = TierResource, headers(("ETag" = String)))),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

@@ -5,10 +5,7 @@ use serde::Deserialize;
 use shared::{
     auth::Caller,
     domain::{Feature, ProductId},
-    http::{
-        ListQuery, ListResponse, PaginationParams, Problem,
-        responses::{AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors},
-    },
+    http::{ListQuery, ListResponse, PaginationParams, Problem},
     store::{
         Table,
         pagination::{ListError, Page, PageRequest, paginate_in_memory, sortable_number},
@@ -32,7 +29,7 @@ pub struct ListFeaturesFilter {
     summary = "List product features",
     description = "In ascending order of `sort_order`.",
     params(ListFeaturesFilter, PaginationParams),
-    responses((status = 200, description = "A page of product features", body = ListResponse<Feature>), AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors),
+    responses((status = 200, description = "A page of product features", body = ListResponse<Feature>)),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

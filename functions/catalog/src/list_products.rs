@@ -4,10 +4,7 @@ use axum::extract::State;
 use shared::{
     auth::Caller,
     domain::Product,
-    http::{
-        ListQuery, ListResponse, NoFilter, PaginationParams, Problem,
-        responses::{AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors},
-    },
+    http::{ListQuery, ListResponse, NoFilter, PaginationParams, Problem},
     store::{
         Table,
         pagination::{ListError, Page, PageRequest, paginate_in_memory, sortable_number},
@@ -22,7 +19,7 @@ use shared::{
     summary = "List products",
     description = "In ascending order of `sort_order`.",
     params(PaginationParams),
-    responses((status = 200, description = "A page of products", body = ListResponse<Product>), AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors),
+    responses((status = 200, description = "A page of products", body = ListResponse<Product>)),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

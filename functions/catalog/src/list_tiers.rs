@@ -5,10 +5,7 @@ use serde::Deserialize;
 use shared::{
     auth::Caller,
     domain::{ProductId, Tier},
-    http::{
-        ListQuery, ListResponse, PaginationParams, Problem,
-        responses::{AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors},
-    },
+    http::{ListQuery, ListResponse, PaginationParams, Problem},
     store::{
         Table,
         pagination::{ListError, Page, PageRequest, paginate_in_memory, sortable_number},
@@ -34,7 +31,7 @@ pub struct ListTiersFilter {
     summary = "List pricing tiers",
     description = "In ascending order of `sort_order`.",
     params(ListTiersFilter, PaginationParams),
-    responses((status = 200, description = "A page of pricing tiers", body = ListResponse<TierResource>), AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors),
+    responses((status = 200, description = "A page of pricing tiers", body = ListResponse<TierResource>)),
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

@@ -7,7 +7,7 @@ use axum::{
 use serde::Serialize;
 use shared::{
     domain::{Catalog, Product, Tier, TierId, catalog::TierFeature},
-    http::{Problem, RequestContext, WithEtag, responses::ServerErrors},
+    http::{Problem, RequestContext, WithEtag},
     store::{Table, catalog::CatalogCache},
 };
 use utoipa::ToSchema;
@@ -70,7 +70,6 @@ const CACHE_HEADERS: [(HeaderName, HeaderValue); 1] = [(CACHE_CONTROL, HeaderVal
     description = "Active products with their active tiers and the features of each tier. Needs no credentials.",
     responses(
         (status = 200, description = "The public catalog", body = PublicCatalog, headers(("ETag" = String))),
-        ServerErrors,
     ),
     security(()),
 )]

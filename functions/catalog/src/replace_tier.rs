@@ -4,12 +4,7 @@ use axum::extract::State;
 use shared::{
     auth::Caller,
     domain::{Catalog, Scope, TierId, Timestamp},
-    http::{
-        IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag,
-        responses::{
-            AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, PreconditionErrors, ServerErrors,
-        },
-    },
+    http::{IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag},
     store::{Table, catalog::CatalogCache},
 };
 
@@ -42,12 +37,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The pricing tier", body = TierResource, headers(("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        PreconditionErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use shared::{
-    domain::{Code, Customer, FieldError, ValidationErrors},
+    domain::{Customer, FieldError, FieldErrorCode, ValidationErrors},
     http::{CompletionError, PreconditionError, Problem},
     store::StoreError,
 };
@@ -64,7 +64,7 @@ impl From<CustomerError> for Problem {
         match error {
             CustomerError::NotFound => Self::not_found(),
             CustomerError::Invalid(errors) => errors.into(),
-            CustomerError::EmailTaken => FieldError::at("/email", Code::EmailTaken, error.to_string()).into(),
+            CustomerError::EmailTaken => FieldError::at("/email", FieldErrorCode::EmailTaken, error.to_string()).into(),
             CustomerError::Precondition(error) => error.into(),
             CustomerError::Completion(error) => error.into(),
             CustomerError::Store(error) => error.into(),

@@ -4,10 +4,7 @@ use axum::extract::State;
 use shared::{
     auth::Caller,
     domain::{Customer, CustomerId, Scope},
-    http::{
-        PathId, Problem, WithEtag,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, WithEtag},
     store::Table,
 };
 
@@ -20,10 +17,6 @@ use shared::{
     params(("id" = CustomerId, Path, description = "`cus_…`")),
     responses(
         (status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["customers:read"]), ("bearer" = [])),
 )]

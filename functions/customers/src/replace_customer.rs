@@ -4,12 +4,7 @@ use axum::extract::State;
 use shared::{
     auth::Caller,
     domain::{Customer, CustomerId, Scope, Timestamp},
-    http::{
-        IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag,
-        responses::{
-            AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, PreconditionErrors, ServerErrors,
-        },
-    },
+    http::{IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag},
     store::{Backoff, Table, customers::ReplaceCustomerOutcome},
 };
 
@@ -35,12 +30,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        PreconditionErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["customers:write"]), ("bearer" = [])),
 )]

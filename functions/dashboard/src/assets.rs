@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use data_encoding::HEXLOWER;
-use shared::{domain::secret::sha256, http::representation::etag};
+use shared::{domain::secret::sha256, http::conditional::etag};
 
 /// A static file.
 #[derive(Debug, Clone, Copy)]

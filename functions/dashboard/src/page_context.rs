@@ -12,8 +12,7 @@ use shared::{
     AppState,
     app::{InProcessClient, RequestIdentity},
     auth::Caller,
-    domain::Code,
-    http::{Problem, RequestContext},
+    http::{Code, Problem, RequestContext},
 };
 
 use crate::{form_data::FormData, session::Session, ui::Theme};

@@ -14,8 +14,7 @@ use axum::{
 use cookie::Cookie;
 use shared::{
     AppState,
-    domain::Code,
-    http::{Problem, RequestContext},
+    http::{Code, Problem, RequestContext},
 };
 use url::Url;
 

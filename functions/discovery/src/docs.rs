@@ -12,7 +12,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use maud::{DOCTYPE, html};
-use shared::http::{Problem, representation::etag, responses::NotFoundErrors};
+use shared::http::{Problem, conditional::etag};
 use utoipa_swagger_ui::{Config, serve};
 
 /// Allows scripts, styles and requests of the same origin only. Swagger UI sets inline styles, and its style sheet
@@ -63,7 +63,7 @@ pub(crate) async fn page() -> Response {
     tag = "discovery",
     summary = "Get a file of the API documentation",
     params(("file" = String, Path, description = "File name")),
-    responses((status = 200, description = "The file", headers(("ETag" = String))), NotFoundErrors),
+    responses((status = 200, description = "The file", headers(("ETag" = String)))),
 )]
 pub(crate) async fn file(Path(file): Path<String>) -> Result<Response, Problem> {
     if file == "start.js" {

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use shared::{
     domain::Jwk,
-    http::{Problem, RequestContext, WithEtag, responses::ServerErrors},
+    http::{Problem, RequestContext, WithEtag},
     tokens::Tokens,
 };
 use utoipa::ToSchema;
@@ -29,7 +29,7 @@ pub struct JwksResource {
     tag = "discovery",
     summary = "Get the public signing keys",
     description = "A key is published before it signs the first token and until the last token that it signed has expired.",
-    responses((status = 200, description = "The public signing keys", body = JwksResource, headers(("ETag" = String))), ServerErrors),
+    responses((status = 200, description = "The public signing keys", body = JwksResource, headers(("ETag" = String)))),
 )]
 pub async fn handler(State(tokens): State<Tokens>, ctx: RequestContext) -> Result<impl IntoResponse, Problem> {
     let ring = tokens.ring();

@@ -1,14 +1,13 @@
 //! The OpenAPI document of all functions.
 //!
-//! This crate does not depend on the other functions, so the document is a generated file. Generate it with
-//! `UPDATE_OPENAPI=1 cargo test -p signet-local --test openapi`. Without the variable, the test fails if the file is
-//! out of date.
+//! This crate does not depend on the other functions, so the document is a generated file: `just generate` writes it,
+//! and a test fails if it is out of date.
 
 use axum::{
     http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG},
     response::IntoResponse,
 };
-use shared::http::representation::etag;
+use shared::http::conditional::etag;
 
 /// The OpenAPI document, as JSON.
 pub const DOCUMENT: &str = include_str!("../openapi.json");

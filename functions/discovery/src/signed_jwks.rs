@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use shared::{
-    http::{Problem, RequestContext, representation::etag, responses::ServerErrors},
+    http::{Problem, RequestContext, conditional::etag},
     tokens::Tokens,
 };
 
@@ -38,7 +38,6 @@ const MEDIA_TYPE: &str = "application/jwk-set+jwt";
             headers(("ETag" = String)),
             example = "eyJhbGciOiJSUzI1NiIsInR5cCI6Imp3ay1zZXQrand0Iiwia2lkIjoi…",
         ),
-        ServerErrors,
     ),
 )]
 pub async fn handler(State(tokens): State<Tokens>, ctx: RequestContext) -> Result<Response, Problem> {

@@ -11,11 +11,7 @@ use shared::{
         Actor, Catalog, EventType, IdGenerator, KeyString, License, LicenseId, Scope, State as LicenseState,
         key_ring::KeyState,
     },
-    http::{
-        Metric, PathId, Problem, RequestContext, StrictJson,
-        resources::LicenseResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{Metric, PathId, Problem, RequestContext, StrictJson, resources::LicenseResource},
     store::audit::Inconsistencies,
     tokens::{KeyStrings, RefreshOutcome, UnverifiedToken, VerifyError},
 };
@@ -71,14 +67,7 @@ pub struct Finding {
     description = "Checks the stored data of a license key for inconsistencies and, with `repair`, repairs them.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     request_body = Request,
-    responses(
-        (status = 200, description = "The findings", body = Response),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        JsonBodyErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The findings", body = Response)),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(

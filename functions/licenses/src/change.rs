@@ -6,15 +6,10 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{
-        Actor, Catalog, Code, EventType, FieldError, License, LicenseId, Scope, TierId, ValidationErrors,
+        Actor, Catalog, EventType, FieldError, FieldErrorCode, License, LicenseId, Scope, TierId, ValidationErrors,
         catalog::check_seats, license::StateConflict,
     },
-    http::{
-        PathId, Problem, RequestContext, StrictJson, WithEtag,
-        extractors::nullable,
-        resources::LicenseResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, RequestContext, StrictJson, WithEtag, extractors::nullable, resources::LicenseResource},
     store::{Table, license_writes::Transition},
 };
 use utoipa::ToSchema;
@@ -58,11 +53,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
@@ -119,9 +109,9 @@ fn apply_change(catalog: &Catalog, request: &Request, read: License) -> Result<L
         return Ok(read.change(tier_id, max_users, max_tenants)?);
     };
     let at = |code, detail| Problem::from(FieldError::at("/tier_id", code, detail));
-    let tier = catalog.tiers.get(&id).ok_or_else(|| at(Code::InvalidValue, "pricing tier not found"))?;
+    let tier = catalog.tiers.get(&id).ok_or_else(|| at(FieldErrorCode::InvalidValue, "pricing tier not found"))?;
     if tier.product_id != read.product_id {
-        return Err(at(Code::TierOfOtherProduct, "tier belongs to another product"));
+        return Err(at(FieldErrorCode::TierOfOtherProduct, "tier belongs to another product"));
     }
     Ok(read.change(id, request.max_users.unwrap_or(tier.max_users), tier.max_tenants)?)
 }

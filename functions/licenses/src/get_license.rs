@@ -5,11 +5,7 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{LicenseId, Scope},
-    http::{
-        PathId, Problem, RequestContext, WithEtag,
-        resources::LicenseResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, RequestContext, WithEtag, resources::LicenseResource},
     store::Table,
 };
 
@@ -20,13 +16,7 @@ use shared::{
     tag = "license keys",
     summary = "Get a license key",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
-    responses(
-        (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String)))),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(

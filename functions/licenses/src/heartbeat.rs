@@ -8,14 +8,14 @@ use shared::{
     AppState,
     auth::AppAuthenticator,
     domain::{
-        ActivationId, Catalog, Claims, Code, IdGenerator, LicenseId, SeatStatus, Secret, Tier, TierId,
+        ActivationId, Catalog, Claims, IdGenerator, LicenseId, SeatStatus, Secret, Tier, TierId,
         seat::{lease_end, whole_second},
     },
     http::{
-        Metric, Problem, RequestContext, StrictJson,
+        Code, Metric, Problem, RequestContext, StrictJson,
         problem::not_in_catalog,
         resources::numeric_date,
-        responses::{JsonBodyErrors, LicenseTokenErrors, ServerErrors, ThrottlingErrors, UnusableLicenseErrors},
+        responses::{LicenseTokenErrors, ThrottlingErrors, UnusableLicenseErrors},
     },
     store::activations::{RenewOutcome, Renewal},
     tokens::{EncodedToken, InvalidTokenError},
@@ -78,8 +78,6 @@ shared::error_responses! {
         LicenseTokenErrors,
         UnusableLicenseErrors,
         ThrottlingErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
 )]
 pub async fn handler(

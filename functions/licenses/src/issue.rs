@@ -7,14 +7,13 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{
-        Actor, Code, CustomerId, EventType, FieldError, IdGenerator, KeyString, License, LicenseId, Product, Scope,
-        State as LicenseState, Tier, TierId, ValidationErrors, catalog::check_seats,
+        Actor, CustomerId, EventType, FieldError, FieldErrorCode, IdGenerator, KeyString, License, LicenseId, Product,
+        Scope, State as LicenseState, Tier, TierId, ValidationErrors, catalog::check_seats,
     },
     http::{
         Created, Metric, Problem, RequestContext, StrictJson,
         extractors::{nullable, nullable_time},
         resources::{IssuedResource, LicenseResource},
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
     store::{
         Backoff, StoreError, Table,
@@ -53,10 +52,6 @@ pub struct Request {
     request_body = Request,
     responses(
         (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
@@ -81,7 +76,8 @@ pub async fn issue(
 ) -> Result<IssuedResource, Problem> {
     check(request, ctx.now)?;
     let read = app.table.catalog().await?;
-    let missing = |pointer: &str, what: &str| FieldError::at(pointer, Code::InvalidValue, format!("{what} not found"));
+    let missing =
+        |pointer: &str, what: &str| FieldError::at(pointer, FieldErrorCode::InvalidValue, format!("{what} not found"));
     let mut errors = ValidationErrors::default();
     if app.table.customer(request.customer_id).await?.is_none() {
         errors.0.push(missing("/customer_id", "customer"));

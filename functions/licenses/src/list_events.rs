@@ -5,10 +5,7 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{Event, LicenseId, Scope},
-    http::{
-        ListQuery, ListResponse, NoFilter, PaginationParams, PathId, Problem, RequestContext,
-        responses::{AuthenticationErrors, AuthorizationErrors, NotFoundErrors, PaginationErrors, ServerErrors},
-    },
+    http::{ListQuery, ListResponse, NoFilter, PaginationParams, PathId, Problem, RequestContext},
     store::{Table, pagination::PageRequest},
 };
 
@@ -20,14 +17,7 @@ use shared::{
     summary = "List the events of a license key",
     description = "Newest first.",
     params(("id" = LicenseId, Path, description = "`lic_…`"), PaginationParams),
-    responses(
-        (status = 200, description = "A page of events", body = ListResponse<Event>),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        PaginationErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "A page of events", body = ListResponse<Event>)),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub(crate) async fn of_license(
@@ -48,13 +38,7 @@ pub(crate) async fn of_license(
     summary = "List events",
     description = "The events of all license keys, newest first. A page can be empty and still have a `next_cursor`.",
     params(PaginationParams),
-    responses(
-        (status = 200, description = "A page of events", body = ListResponse<Event>),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        PaginationErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "A page of events", body = ListResponse<Event>)),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub(crate) async fn of_all(

@@ -7,11 +7,7 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{CustomerId, ProductId, Scope, Status},
-    http::{
-        ListQuery, ListResponse, PaginationParams, Problem, RequestContext,
-        resources::LicenseResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors},
-    },
+    http::{ListQuery, ListResponse, PaginationParams, Problem, RequestContext, resources::LicenseResource},
     store::{Table, licenses::LicenseFilter, pagination::PageRequest},
 };
 use utoipa::IntoParams;
@@ -36,13 +32,7 @@ pub struct ListLicensesFilter {
     summary = "List license keys",
     description = "Newest first. `seats_used` is null in lists.",
     params(ListLicensesFilter, PaginationParams),
-    responses(
-        (status = 200, description = "A page of license keys", body = ListResponse<LicenseResource>),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        PaginationErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "A page of license keys", body = ListResponse<LicenseResource>)),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
 pub async fn handler(

@@ -10,7 +10,6 @@ use shared::{
         Metric, NoBody, PathId, Problem, RequestContext, WithEtag,
         problem::not_in_catalog,
         resources::{IssuedResource, LicenseResource},
-        responses::{AuthenticationErrors, AuthorizationErrors, EmptyBodyErrors, NotFoundErrors, ServerErrors},
     },
     store::{
         Backoff,
@@ -36,11 +35,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The license key, its new key string and a token", body = IssuedResource, headers(("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        EmptyBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]

@@ -6,11 +6,7 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{Actor, EventType, LicenseId, Scope, ValidationErrors},
-    http::{
-        PathId, Problem, RequestContext, StrictJson, WithEtag,
-        resources::LicenseResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, RequestContext, StrictJson, WithEtag, resources::LicenseResource},
     store::{Table, license_writes::Transition},
 };
 use utoipa::ToSchema;
@@ -43,11 +39,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]

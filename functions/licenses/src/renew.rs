@@ -8,11 +8,8 @@ use shared::{
     auth::Caller,
     domain::{Actor, BillingPeriod, EventType, License, LicenseId, Scope, ValidationErrors, license::StateConflict},
     http::{
-        PathId, Problem, RequestContext, StrictJson, WithEtag,
-        extractors::nullable_time,
-        problem::not_in_catalog,
+        PathId, Problem, RequestContext, StrictJson, WithEtag, extractors::nullable_time, problem::not_in_catalog,
         resources::LicenseResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
     },
     store::{Table, license_writes::Transition},
 };
@@ -56,11 +53,6 @@ shared::error_responses! {
     responses(
         (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]

@@ -6,11 +6,7 @@ use shared::{
     AppState,
     auth::Caller,
     domain::{Actor, EventType, IdGenerator, LicenseId, Scope, State as LicenseState, ValidationErrors},
-    http::{
-        PathId, Problem, RequestContext, StrictJson, WithEtag,
-        resources::LicenseResource,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, NotFoundErrors, ServerErrors},
-    },
+    http::{PathId, Problem, RequestContext, StrictJson, WithEtag, resources::LicenseResource},
     store::{Backoff, Table, license_writes::RevokeOutcome},
 };
 use utoipa::ToSchema;
@@ -34,14 +30,7 @@ pub struct Request {
         key has no effect.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     request_body = Request,
-    responses(
-        (status = 200, description = "The revoked license key", body = LicenseResource, headers(("ETag" = String))),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        NotFoundErrors,
-        JsonBodyErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The revoked license key", body = LicenseResource, headers(("ETag" = String)))),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub async fn handler(

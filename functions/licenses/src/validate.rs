@@ -10,11 +10,7 @@ use shared::{
         Activation, ActivationId, Catalog, Claims, License, MachineHash, Refusal, SeatStatus, Secret, ValidationErrors,
         seat::whole_second,
     },
-    http::{
-        Problem, RequestContext, StrictJson,
-        resources::LicenseResource,
-        responses::{JsonBodyErrors, ServerErrors, ThrottlingErrors},
-    },
+    http::{Problem, RequestContext, StrictJson, resources::LicenseResource, responses::ThrottlingErrors},
 };
 use utoipa::ToSchema;
 
@@ -143,8 +139,6 @@ impl From<Refusal> for Verdict {
     responses(
         (status = 200, description = "The result, also if the license is not valid", body = Response),
         ThrottlingErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
 )]
 pub async fn handler(

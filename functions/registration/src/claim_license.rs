@@ -11,13 +11,12 @@ use shared::{
     AppState,
     auth::{AuthenticatedUser, User},
     domain::{
-        Actor, ActorKind, Catalog, Code, Customer, CustomerId, EventType, IdGenerator, KeyString, License, LicenseId,
+        Actor, ActorKind, Catalog, Customer, CustomerId, EventType, IdGenerator, KeyString, License, LicenseId,
         Product, State as LicenseState, Status, Tier, TierId,
     },
     http::{
-        Created, Metric, Problem, RequestContext, StrictJson, WithEtag,
+        Code, Created, Metric, Problem, RequestContext, StrictJson, WithEtag,
         resources::{IssuedResource, LicenseResource},
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
     },
     store::{
         Backoff,
@@ -55,10 +54,6 @@ shared::error_responses! {
         (status = 200, description = "The license key that the customer claimed before, if it is active", body = IssuedResource, headers(("ETag" = String))),
         (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("bearer" = [])),
 )]

@@ -10,7 +10,6 @@ use shared::{
     http::{
         ListQuery, ListResponse, NoFilter, PaginationParams, Problem, RequestContext,
         resources::{ActivationResource, LicenseResource},
-        responses::{AuthenticationErrors, AuthorizationErrors, PaginationErrors, ServerErrors},
     },
     store::{
         licenses::LicenseFilter,
@@ -39,13 +38,7 @@ pub struct OwnLicense {
     summary = "List own license keys",
     description = "The license keys of the signed-in customer with their activations, newest first.",
     params(PaginationParams),
-    responses(
-        (status = 200, description = "A page of license keys", body = ListResponse<OwnLicense>),
-        AuthenticationErrors,
-        AuthorizationErrors,
-        PaginationErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "A page of license keys", body = ListResponse<OwnLicense>)),
     security(("bearer" = [])),
 )]
 pub(crate) async fn handler(

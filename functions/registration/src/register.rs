@@ -9,11 +9,8 @@ use serde::Deserialize;
 use shared::{
     AppState,
     auth::{AuthenticatedUser, User},
-    domain::{Code, Customer, FieldError, IdGenerator, ValidationErrors},
-    http::{
-        Created, Problem, RequestContext, StrictJson, WithEtag,
-        responses::{AuthenticationErrors, AuthorizationErrors, JsonBodyErrors, ServerErrors},
-    },
+    domain::{Customer, IdGenerator, ValidationErrors},
+    http::{Code, Created, InputError, Problem, RequestContext, StrictJson, WithEtag},
     store::{
         Backoff,
         customers::{RegisterOutcome, VersionedCustomer},
@@ -52,10 +49,6 @@ shared::error_responses! {
         (status = 200, description = "The existing customer that the user is linked to", body = Customer, headers(("ETag" = String))),
         (status = 201, description = "The new customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
         Errors,
-        AuthenticationErrors,
-        AuthorizationErrors,
-        JsonBodyErrors,
-        ServerErrors,
     ),
     security(("bearer" = [])),
 )]
@@ -140,18 +133,19 @@ async fn complete(app: &AppState, user: User, ctx: &RequestContext) -> Result<Us
 fn new_customer(user: &User, request: &Request, ctx: &RequestContext) -> Result<Customer, Problem> {
     let Some(email) = user.email.clone() else {
         let detail = "no email address in the token or in the userinfo response of the identity provider";
-        return Err(FieldError::parameter("Authorization", Code::InvalidValue, detail).into());
+        return Err(InputError::parameter("Authorization", Code::InvalidValue, detail).into());
     };
     let name = request.name.clone().or_else(|| user.name.clone()).unwrap_or_default();
     let mut errors = ValidationErrors::default();
     Customer::check(&mut errors, &name, &email, request.company.as_deref());
     // The address is not part of the body, so an error of it is reported for the token.
-    for error in &mut errors.0 {
-        if error.pointer.as_deref() == Some("/email") {
+    errors.into_result().map_err(|errors| {
+        let mut problem = Problem::from(errors);
+        for error in problem.errors.iter_mut().filter(|error| error.pointer.as_deref() == Some("/email")) {
             (error.pointer, error.parameter) = (None, Some("Authorization".to_owned()));
         }
-    }
-    errors.into_result()?;
+        problem
+    })?;
     Ok(Customer {
         id: IdGenerator::new(ctx.now).generate(),
         name,

@@ -15,10 +15,10 @@ use rand::RngExt;
 use super::AppState;
 use crate::{
     auth::Authenticator,
-    domain::{Code, FieldError, SealingContext, secret::sha256},
+    domain::{SealingContext, secret::sha256},
     http::{
-        Idempotency, Problem, RequestContext, StoredResponse, extractors::read_bytes, idempotency::ReservedKey,
-        write_problem::write_problem,
+        Code, Idempotency, InputError, Problem, RequestContext, StoredResponse, extractors::read_bytes,
+        idempotency::ReservedKey, write_problem::write_problem,
     },
     store::idempotency::{Reservation, ReserveOutcome},
 };
@@ -71,7 +71,7 @@ async fn run_idempotent(app: &AppState, request: Request, next: Next) -> Result<
         ReserveOutcome::Reserved(reservation) => reservation,
         ReserveOutcome::Done(sealed) => return replay(app, &context, &sealed).await,
         ReserveOutcome::Reused => {
-            return Err(FieldError::parameter(
+            return Err(InputError::parameter(
                 "Idempotency-Key",
                 Code::IdempotencyKeyReused,
                 "this Idempotency-Key was already used with a different body: use a new key",

@@ -18,8 +18,7 @@ use tower::ServiceExt;
 use super::{AppState, idempotency};
 use crate::{
     auth::Caller,
-    domain::{Code, FieldError},
-    http::{Problem, RequestContext, log::LoggedError},
+    http::{Code, InputError, Problem, RequestContext, log::LoggedError},
 };
 
 /// The maximum size of a response, in bytes, far above that of any API response.
@@ -44,7 +43,7 @@ struct ProblemFields {
     code: Code,
     detail: String,
     #[serde(default)]
-    errors: Vec<FieldError>,
+    errors: Vec<InputError>,
 }
 
 impl InProcessClient {

@@ -29,9 +29,8 @@ use self::{cors::Cors, headers::PathKind};
 use super::{AppState, idempotency};
 use crate::{
     clock::Clock,
-    domain::Code,
     http::{
-        API_BASE_PATH, Idempotency, Problem, RequestContext, context::source_ip, extractors::read_bytes,
+        API_BASE_PATH, Code, Idempotency, Problem, RequestContext, context::source_ip, extractors::read_bytes,
         log::RequestLog, write_problem::write_problem,
     },
     timeouts::Timeouts,
@@ -153,7 +152,8 @@ fn trace_id(request: &Request) -> String {
     root.filter(is_valid).map_or_else(|| HEXLOWER.encode(&rand::rng().random::<[u8; 16]>()), str::to_owned)
 }
 
-/// Replaces the response with 304 if `If-None-Match` has its `ETag`, by weak comparison (RFC 9110 §13.1.2).
+/// Replaces the response with 304 if `If-None-Match` has its `ETag`, by weak comparison (RFC 9110 §13.1.2). Own code for the reason
+/// given at [`IfMatch`](crate::http::IfMatch).
 fn not_modified(response: Response, if_none_match: Option<HeaderValue>) -> Response {
     let (Some(if_none_match), Some(etag), StatusCode::OK) =
         (if_none_match, response.headers().get(ETAG).cloned(), response.status())

@@ -2,8 +2,8 @@
 
 use super::AuthThrottle;
 use crate::{
-    domain::{Actor, ActorKind, Claims, Code, KeyString, LicenseId, Secret, ValidationErrors},
-    http::{Problem, RequestContext},
+    domain::{Actor, ActorKind, Claims, FieldErrorCode, KeyString, LicenseId, Secret, ValidationErrors},
+    http::{Code, Problem, RequestContext},
     store::{
         StoreError, Table,
         rate_limiter::{RateLimitError, RateLimitExceeded},
@@ -47,8 +47,12 @@ impl AppCredential {
     /// Adds a validation error unless exactly one of `license_key` and `token` is present.
     pub fn check(errors: &mut ValidationErrors, license_key: Option<&Secret>, token: Option<&Secret>) {
         if license_key.is_some() == token.is_some() {
-            errors.push("/license_key", Code::InvalidValue, "exactly one of license_key and token is required");
-            errors.push("/token", Code::InvalidValue, "exactly one of license_key and token is required");
+            errors.push(
+                "/license_key",
+                FieldErrorCode::InvalidValue,
+                "exactly one of license_key and token is required",
+            );
+            errors.push("/token", FieldErrorCode::InvalidValue, "exactly one of license_key and token is required");
         }
     }
 }

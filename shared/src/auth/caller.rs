@@ -14,8 +14,8 @@ use super::{
     oidc::{Oidc, OidcError},
 };
 use crate::{
-    domain::{Actor, ActorKind, ApiKey, ApiKeyId, ApiKeySecret, Code, Scope, Scopes, Secret},
-    http::{Problem, RequestContext},
+    domain::{Actor, ActorKind, ApiKey, ApiKeyId, ApiKeySecret, Scope, Scopes, Secret},
+    http::{Code, Problem, RequestContext},
     store::{Table, api_keys::StoredApiKey},
 };
 

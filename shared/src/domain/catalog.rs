@@ -19,8 +19,7 @@ pub use self::{
 };
 use super::{
     id::{FeatureId, ProductId, TierId},
-    license::License,
-    validation::{Code, FieldError, ValidationErrors},
+    validation::{FieldError, FieldErrorCode, ValidationErrors},
 };
 
 /// A product that license keys are issued for.
@@ -220,11 +219,6 @@ impl Catalog {
         seen
     }
 
-    /// Returns the product and the tier of a license key.
-    pub fn product_and_tier(&self, license: &License) -> Option<(&Product, &Tier)> {
-        self.products.get(&license.product_id).zip(self.tiers.get(&license.tier_id))
-    }
-
     /// Returns the features of a tier, own and inherited, sorted by key. A feature that several tiers of the lineage
     /// have is returned once, from the nearest tier.
     pub fn features_of(&self, tier: &Tier) -> Vec<TierFeature<'_>> {
@@ -248,7 +242,7 @@ impl Catalog {
     /// Checks that no other product has the same code.
     pub fn check_product(&self, product: &Product) -> Result<(), FieldError> {
         if self.products.values().any(|other| other.id != product.id && other.code == product.code) {
-            return Err(FieldError::at("/code", Code::CodeTaken, "already used by another product"));
+            return Err(FieldError::at("/code", FieldErrorCode::CodeTaken, "already used by another product"));
         }
         Ok(())
     }
@@ -259,7 +253,11 @@ impl Catalog {
         self.check_product_exists(feature.product_id)?;
         let taken = |other: &Feature| other.product_id == feature.product_id && other.key == feature.key;
         if self.features.values().any(|other| other.id != feature.id && taken(other)) {
-            return Err(FieldError::at("/key", Code::KeyTaken, "already used by another feature of this product"));
+            return Err(FieldError::at(
+                "/key",
+                FieldErrorCode::KeyTaken,
+                "already used by another feature of this product",
+            ));
         }
         self.check_token_size_for_feature(feature)
     }
@@ -275,7 +273,12 @@ impl Catalog {
         errors.into_result()?;
         let taken = |other: &Tier| other.product_id == tier.product_id && other.code == tier.code;
         if self.tiers.values().any(|other| other.id != tier.id && taken(other)) {
-            return Err(FieldError::at("/code", Code::CodeTaken, "already used by another tier of this product").into());
+            return Err(FieldError::at(
+                "/code",
+                FieldErrorCode::CodeTaken,
+                "already used by another tier of this product",
+            )
+            .into());
         }
         Ok(self.check_token_size_for_tier(tier)?)
     }
@@ -284,11 +287,11 @@ impl Catalog {
         let mut seen = BTreeSet::new();
         for (index, id) in tier.feature_ids.iter().enumerate() {
             let (code, detail) = match self.features.get(id) {
-                None => (Code::InvalidValue, "feature not found"),
+                None => (FieldErrorCode::InvalidValue, "feature not found"),
                 Some(feature) if feature.product_id != tier.product_id => {
-                    (Code::FeatureOfOtherProduct, "feature belongs to another product")
+                    (FieldErrorCode::FeatureOfOtherProduct, "feature belongs to another product")
                 }
-                Some(_) if !seen.insert(id) => (Code::InvalidValue, "duplicate feature"),
+                Some(_) if !seen.insert(id) => (FieldErrorCode::InvalidValue, "duplicate feature"),
                 Some(_) => continue,
             };
             errors.push(&format!("/feature_ids/{index}"), code, detail);
@@ -299,16 +302,16 @@ impl Catalog {
         let Some(included) = tier.includes_tier_id else { return Ok(()) };
         let at = |code, detail| Err(FieldError::at("/includes_tier_id", code, detail));
         if included == tier.id {
-            return at(Code::TierCycle, "a tier can't include itself");
+            return at(FieldErrorCode::TierCycle, "a tier can't include itself");
         }
         let Some(other) = self.tiers.get(&included) else {
-            return at(Code::InvalidValue, "tier not found");
+            return at(FieldErrorCode::InvalidValue, "tier not found");
         };
         if other.product_id != tier.product_id {
-            return at(Code::TierOfOtherProduct, "tier belongs to another product");
+            return at(FieldErrorCode::TierOfOtherProduct, "tier belongs to another product");
         }
         if self.lineage(other).contains(&tier.id) {
-            return at(Code::TierCycle, "the included tier includes this tier, directly or indirectly");
+            return at(FieldErrorCode::TierCycle, "the included tier includes this tier, directly or indirectly");
         }
         Ok(())
     }
@@ -317,7 +320,7 @@ impl Catalog {
         if self.products.contains_key(&id) {
             return Ok(());
         }
-        Err(FieldError::at("/product_id", Code::InvalidValue, "product not found"))
+        Err(FieldError::at("/product_id", FieldErrorCode::InvalidValue, "product not found"))
     }
 }
 
@@ -478,26 +481,26 @@ mod tests {
         catalog.features.insert(id(2), Feature { product_id: id(9), ..feature(2, false) });
         catalog.tiers.insert(id(1), tier(1, None, &[]));
         catalog.tiers.insert(id(2), Tier { product_id: id(9), ..tier(2, None, &[]) });
-        let errors = |tier: &Tier| -> Vec<(String, Code)> {
+        let errors = |tier: &Tier| -> Vec<(String, FieldErrorCode)> {
             let errors = catalog.check_tier(tier).err().unwrap_or_default().0;
-            errors.into_iter().map(|error| (error.pointer.unwrap(), error.code)).collect()
+            errors.into_iter().map(|error| (error.pointer, error.code)).collect()
         };
         let at = |pointer: &str, code| (pointer.to_owned(), code);
         assert_eq!(errors(&tier(3, Some(1), &[1])), []);
         assert_eq!(
             errors(&tier(3, Some(2), &[1, 2, 1, 7])),
             [
-                at("/includes_tier_id", Code::TierOfOtherProduct),
-                at("/feature_ids/1", Code::FeatureOfOtherProduct),
-                at("/feature_ids/2", Code::InvalidValue),
-                at("/feature_ids/3", Code::InvalidValue),
+                at("/includes_tier_id", FieldErrorCode::TierOfOtherProduct),
+                at("/feature_ids/1", FieldErrorCode::FeatureOfOtherProduct),
+                at("/feature_ids/2", FieldErrorCode::InvalidValue),
+                at("/feature_ids/3", FieldErrorCode::InvalidValue),
             ]
         );
-        assert_eq!(errors(&tier(1, Some(1), &[])), [at("/includes_tier_id", Code::TierCycle)]);
-        assert_eq!(errors(&tier(1, Some(8), &[])), [at("/includes_tier_id", Code::InvalidValue)]);
+        assert_eq!(errors(&tier(1, Some(1), &[])), [at("/includes_tier_id", FieldErrorCode::TierCycle)]);
+        assert_eq!(errors(&tier(1, Some(8), &[])), [at("/includes_tier_id", FieldErrorCode::InvalidValue)]);
         let duplicate = Tier { code: "t1".to_owned(), ..tier(3, None, &[]) };
-        assert_eq!(errors(&duplicate), [at("/code", Code::CodeTaken)]);
+        assert_eq!(errors(&duplicate), [at("/code", FieldErrorCode::CodeTaken)]);
         let unknown_product = Tier { product_id: id(5), ..tier(3, Some(2), &[1]) };
-        assert_eq!(errors(&unknown_product), [at("/product_id", Code::InvalidValue)]);
+        assert_eq!(errors(&unknown_product), [at("/product_id", FieldErrorCode::InvalidValue)]);
     }
 }

@@ -3,6 +3,8 @@
 //! A key string consists of the product code, five groups of five random symbols (125 bits), and a checksum group of
 //! five symbols. Symbols are of Crockford's base 32, which has no I, L, O and U; parsing reads I and L as 1 and O as 0,
 //! and ignores case, spaces and dashes.
+//!
+//! Own code, because crates for this alphabet encode numbers or bytes, and have no groups, prefix and checksum.
 
 use std::fmt;
 

@@ -5,9 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    catalog::Tier,
+    catalog::{Catalog, Product, Tier},
     id::{CustomerId, LicenseId, ProductId, TierId},
-    validation::Code,
 };
 
 /// The stored state of a license key. Expiry is not stored; it is derived from `expires_at` and the current time.
@@ -99,20 +98,6 @@ pub enum Refusal {
     /// The key string or token is of a lower generation.
     #[error("license key was regenerated; activate again with the new key string")]
     GenerationOutdated,
-}
-
-impl Refusal {
-    /// Returns the error code for callers.
-    pub const fn code(self) -> Code {
-        match self {
-            Self::Revoked => Code::Revoked,
-            Self::Superseded => Code::Superseded,
-            Self::Suspended => Code::Suspended,
-            Self::Expired => Code::Expired,
-            Self::ProductInactive => Code::ProductInactive,
-            Self::GenerationOutdated => Code::GenerationOutdated,
-        }
-    }
 }
 
 /// The requested transition is not possible from the current state of the license key.
@@ -254,6 +239,13 @@ impl License {
             (Some(max_users), Some(seat)) => seat < max_users,
             (Some(_), None) => false,
         }
+    }
+}
+
+impl Catalog {
+    /// Returns the product and the tier of a license key.
+    pub fn product_and_tier(&self, license: &License) -> Option<(&Product, &Tier)> {
+        self.products.get(&license.product_id).zip(self.tiers.get(&license.tier_id))
     }
 }
 

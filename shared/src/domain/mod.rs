@@ -35,4 +35,4 @@ pub use license::{License, Refusal, State, Status};
 pub use sealing::SealingContext;
 pub use seat::{Activation, ActivationId, MachineHash, SeatStatus};
 pub use secret::Secret;
-pub use validation::{Code, FieldError, ValidationErrors};
+pub use validation::{FieldError, FieldErrorCode, ValidationErrors};

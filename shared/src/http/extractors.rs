@@ -15,9 +15,8 @@ use serde::{
 };
 use utoipa::IntoParams;
 
-use super::{Problem, RequestContext};
+use super::{Code, InputError, Problem, RequestContext};
 use crate::{
-    domain::{Code, FieldError, ValidationErrors},
     secrets::Secrets,
     store::pagination::{CursorKey, PageRequest},
 };
@@ -80,9 +79,9 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     syntax.map_err(|error| Problem::new(Code::MalformedJson, format!("malformed JSON: {error}")))?;
     if !bytes.trim_ascii_start().starts_with(b"{") {
         // serde would read an array as a struct, field by field.
-        return Err(FieldError::at("", Code::InvalidValue, "expected an object").into());
+        return Err(InputError::at("", Code::InvalidValue, "expected an object").into());
     }
-    Ok(value?)
+    value
 }
 
 fn check_syntax(bytes: &[u8]) -> Result<(), serde_json::Error> {
@@ -129,11 +128,11 @@ async fn cursor_key(secrets: &Secrets, cursor: Option<&str>, now: Timestamp) -> 
 /// Parses a query string. A parameter must not be repeated; an empty value counts as absent.
 fn parse_query(query: &str) -> Result<BTreeMap<String, String>, Problem> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
-        .map_err(|_| FieldError::parameter("query", Code::InvalidValue, "malformed query string"))?;
+        .map_err(|_| InputError::parameter("query", Code::InvalidValue, "malformed query string"))?;
     let mut params = BTreeMap::new();
     for (name, value) in pairs {
         if params.insert(name.clone(), value).is_some() {
-            return Err(FieldError::parameter(name, Code::InvalidValue, "duplicate parameter").into());
+            return Err(InputError::parameter(name, Code::InvalidValue, "duplicate parameter").into());
         }
     }
     params.retain(|_, value| !value.is_empty());
@@ -143,7 +142,7 @@ fn parse_query(query: &str) -> Result<BTreeMap<String, String>, Problem> {
 fn page_request(limit: Option<&str>, cursor: Option<String>, key: CursorKey) -> Result<PageRequest, Problem> {
     let limit = limit.map_or(Ok(25), str::parse).unwrap_or(0);
     if !(1..=100).contains(&limit) {
-        return Err(FieldError::parameter("limit", Code::InvalidValue, "must be between 1 and 100").into());
+        return Err(InputError::parameter("limit", Code::InvalidValue, "must be between 1 and 100").into());
     }
     Ok(PageRequest { limit, cursor, key })
 }
@@ -206,7 +205,7 @@ enum FieldLocation {
 }
 
 /// Deserializes a value. Reports every unknown field.
-fn read<'de, D, T>(deserializer: D, location: FieldLocation) -> Result<T, ValidationErrors>
+fn read<'de, D, T>(deserializer: D, location: FieldLocation) -> Result<T, Problem>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -216,21 +215,21 @@ where
     let value = serde_ignored::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track), |path| {
         unknown.push(ignored_pointer(&path));
     });
-    let mut errors = ValidationErrors::default();
+    let mut errors = Vec::new();
     for pointer in unknown {
-        errors.0.push(field_error(location, &pointer, Code::UnknownField, "unknown field"));
+        errors.push(field_error(location, &pointer, Code::UnknownField, "unknown field"));
     }
     match value {
-        Err(error) => errors.0.push(serde_error(location, &pointer(&track.path()), &error.to_string())),
-        Ok(value) if errors.0.is_empty() => return Ok(value),
+        Err(error) => errors.push(serde_error(location, &pointer(&track.path()), &error.to_string())),
+        Ok(value) if errors.is_empty() => return Ok(value),
         Ok(_) => {}
     }
-    Err(errors)
+    Err(Problem::invalid(errors))
 }
 
 /// Turns serde's message into a field error, without the received value: it may be long, or a secret in the wrong
 /// field.
-fn serde_error(location: FieldLocation, pointer: &str, message: &str) -> FieldError {
+fn serde_error(location: FieldLocation, pointer: &str, message: &str) -> InputError {
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
     // For missing and duplicate fields, serde reports the path of the parent.
     let name = ["missing field `", "duplicate field `"].iter().find_map(|prefix| message.strip_prefix(prefix));
@@ -264,10 +263,10 @@ fn without_rust_types(expected: &str) -> &str {
     }
 }
 
-fn field_error(location: FieldLocation, pointer: &str, code: Code, detail: &str) -> FieldError {
+fn field_error(location: FieldLocation, pointer: &str, code: Code, detail: &str) -> InputError {
     match location {
-        FieldLocation::Body => FieldError::at(pointer, code, detail),
-        FieldLocation::Parameter => FieldError::parameter(pointer.trim_start_matches('/'), code, detail),
+        FieldLocation::Body => InputError::at(pointer, code, detail),
+        FieldLocation::Parameter => InputError::parameter(pointer.trim_start_matches('/'), code, detail),
     }
 }
 

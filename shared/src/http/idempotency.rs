@@ -25,7 +25,7 @@ use data_encoding::BASE64;
 use futures_util::{FutureExt, future::BoxFuture};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::{Problem, log::LoggedError, representation::etag};
+use super::{Problem, conditional::etag, log::LoggedError};
 use crate::{
     domain::{SealingContext, Secret},
     store::idempotency::{Completion, Reservation},
@@ -177,6 +177,15 @@ pub enum CompletionError {
     /// The response could not be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
+}
+
+impl From<CompletionError> for Problem {
+    fn from(error: CompletionError) -> Self {
+        match error {
+            CompletionError::Serialize(error) => Self::internal(error.to_string()),
+            CompletionError::Seal(error) => error.into(),
+        }
+    }
 }
 
 impl<'a, T> Replay<'a, T> {

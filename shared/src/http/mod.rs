@@ -1,6 +1,8 @@
 //! The HTTP layer that all endpoints share: the context of a request, extractors, responses, problems (RFC 9457),
 //! resources, and logging.
 
+pub mod code;
+pub mod conditional;
 pub mod context;
 pub mod extractors;
 pub mod idempotency;
@@ -12,11 +14,13 @@ pub mod resources;
 pub mod responses;
 pub(crate) mod write_problem;
 
+pub use code::Code;
+pub use conditional::{IfMatch, PreconditionError};
 pub use context::RequestContext;
 pub use extractors::{ListQuery, NoBody, NoFilter, PaginationParams, PathId, StrictJson};
 pub use idempotency::{CompletionError, Idempotency, Replay, StoredResponse};
-pub use problem::Problem;
-pub use representation::{Created, IfMatch, ListResponse, PreconditionError, WithEtag};
+pub use problem::{InputError, Problem};
+pub use representation::{Created, ListResponse, WithEtag};
 pub use request_metrics::{Metric, RequestMetrics};
 
 /// The path prefix of every endpoint of this API version.

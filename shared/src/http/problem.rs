@@ -4,12 +4,12 @@ use axum::{
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{idempotency::CompletionError, log::LoggedError, representation::PreconditionError};
+use super::{Code, log::LoggedError};
 use crate::{
-    domain::{Code, FieldError, License, Refusal, ValidationErrors, license::StateConflict},
+    domain::{FieldError, License, Refusal, ValidationErrors, license::StateConflict},
     store::{
         StoreError,
         pagination::ListError,
@@ -32,7 +32,7 @@ pub struct Problem {
     /// The human-readable explanation.
     pub detail: String,
     /// The invalid fields and parameters.
-    pub errors: Vec<FieldError>,
+    pub errors: Vec<InputError>,
     /// The `Retry-After` header, in seconds.
     pub(crate) retry_after_seconds: Option<u64>,
     /// The internal cause. It is logged and never part of the response.
@@ -57,9 +57,46 @@ pub struct ProblemBody {
     pub detail: String,
     /// The invalid fields and parameters; omitted if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<FieldError>,
+    pub errors: Vec<InputError>,
     /// The id of the request in the log. Include it in support requests.
     pub trace_id: String,
+}
+
+/// An error of one field or parameter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FieldError)]
+pub struct InputError {
+    /// JSON pointer into the request body (RFC 6901), such as `/max_users`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/max_users", nullable = false)]
+    pub pointer: Option<String>,
+    /// Name of the query, path or header parameter. Set instead of `pointer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "cursor")]
+    pub parameter: Option<String>,
+    /// Machine-readable error code.
+    pub code: Code,
+    /// Human-readable description of the error.
+    #[schema(example = "must be between 1 and 100000, or null for no limit")]
+    pub detail: String,
+}
+
+impl InputError {
+    /// Creates an error of a field in the request body.
+    pub fn at(pointer: impl Into<String>, code: Code, detail: impl Into<String>) -> Self {
+        Self { pointer: Some(pointer.into()), parameter: None, code, detail: detail.into() }
+    }
+
+    /// Creates an error of a query, path or header parameter.
+    pub fn parameter(name: impl Into<String>, code: Code, detail: impl Into<String>) -> Self {
+        Self { pointer: None, parameter: Some(name.into()), code, detail: detail.into() }
+    }
+}
+
+impl From<FieldError> for InputError {
+    fn from(FieldError { pointer, code, detail }: FieldError) -> Self {
+        Self::at(pointer, code.into(), detail)
+    }
 }
 
 impl Problem {
@@ -95,6 +132,19 @@ impl Problem {
         Self { retry_after_seconds: Some(seconds.max(1)), ..Self::new(Code::RateLimited, detail) }
     }
 
+    /// Creates a response that lists the errors of the input. Its code is that of the error if there is only one.
+    pub fn invalid(mut errors: Vec<InputError>) -> Self {
+        let (code, detail) = match errors.as_slice() {
+            [error] => (error.code, error.detail.clone()),
+            all if all.len() > MAX_ERRORS => {
+                (Code::InvalidValue, format!("{} invalid fields: the first {MAX_ERRORS} are listed", all.len()))
+            }
+            all => (Code::InvalidValue, format!("{} invalid fields", all.len())),
+        };
+        errors.truncate(MAX_ERRORS);
+        Self { errors, ..Self::new(code, detail) }
+    }
+
     /// Turns `response`, such as an HTML page, into the error response of this problem: sets its status, `Retry-After`
     /// and the error that is logged.
     pub fn attach_to(&self, mut response: Response) -> Response {
@@ -109,113 +159,20 @@ impl Problem {
 
     /// Returns the HTTP status of the code.
     pub fn status(&self) -> StatusCode {
-        status(self.code)
+        self.code.status()
     }
 
     /// Returns the response body.
     pub fn body(self, issuer: &str, trace_id: String) -> ProblemBody {
         ProblemBody {
             r#type: format!("{issuer}/problems/{}", self.code),
-            title: title(self.code),
+            title: self.code.title(),
             status: self.status().as_u16(),
             code: self.code,
             detail: self.detail,
             errors: self.errors,
             trace_id,
         }
-    }
-}
-
-/// Returns the HTTP status of a code.
-pub fn status(code: Code) -> StatusCode {
-    match code {
-        Code::MalformedJson | Code::IdempotencyKeyInvalid => StatusCode::BAD_REQUEST,
-        Code::Unauthenticated | Code::TokenInvalid => StatusCode::UNAUTHORIZED,
-        Code::Forbidden
-        | Code::Revoked
-        | Code::Superseded
-        | Code::Suspended
-        | Code::Expired
-        | Code::ProductInactive
-        | Code::GenerationOutdated
-        | Code::NotActivated
-        | Code::MachineMismatch
-        | Code::TierNotClaimable
-        | Code::AlreadyClaimed => StatusCode::FORBIDDEN,
-        Code::NotFound | Code::VersionUnknown => StatusCode::NOT_FOUND,
-        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Code::CodeTaken
-        | Code::KeyTaken
-        | Code::EmailTaken
-        | Code::SeatLimitReached
-        | Code::StateConflict
-        | Code::CustomerNotRegistered
-        | Code::AlreadyLicensed
-        | Code::LastAccessKey
-        | Code::IdempotencyInProgress => StatusCode::CONFLICT,
-        Code::VersionConflict => StatusCode::PRECONDITION_FAILED,
-        Code::InvalidValue
-        | Code::UnknownField
-        | Code::Immutable
-        | Code::CursorInvalid
-        | Code::TierCycle
-        | Code::TierOfOtherProduct
-        | Code::FeatureOfOtherProduct
-        | Code::PublicKeyInvalid
-        | Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-    }
-}
-
-/// Returns the title of a code: a short summary in sentence case.
-pub const fn title(code: Code) -> &'static str {
-    match code {
-        Code::MalformedJson => "Malformed JSON",
-        Code::IdempotencyKeyInvalid => "Invalid Idempotency-Key",
-        Code::Unauthenticated => "Missing or invalid credentials",
-        Code::TokenInvalid => "Invalid license token",
-        Code::Forbidden => "Permission denied",
-        Code::Revoked => "License key revoked",
-        Code::Superseded => "License key superseded",
-        Code::Suspended => "License key suspended",
-        Code::Expired => "License key expired",
-        Code::ProductInactive => "Product inactive",
-        Code::GenerationOutdated => "License key regenerated",
-        Code::NotActivated => "Machine not activated",
-        Code::MachineMismatch => "Token belongs to another machine",
-        Code::TierNotClaimable => "Pricing tier not claimable",
-        Code::AlreadyClaimed => "Pricing tier already claimed",
-        Code::NotFound => "Not found",
-        Code::VersionUnknown => "Unknown API version",
-        Code::MethodNotAllowed => "Method not allowed",
-        Code::BodyTooLarge => "Request body too large",
-        Code::UnsupportedMediaType => "Unsupported media type",
-        Code::CodeTaken => "Code already in use",
-        Code::KeyTaken => "Feature key already in use",
-        Code::EmailTaken => "Email address already in use",
-        Code::SeatLimitReached => "Seat limit reached",
-        Code::StateConflict => "Not allowed in the current state",
-        Code::CustomerNotRegistered => "Customer not registered",
-        Code::AlreadyLicensed => "Product already licensed",
-        Code::LastAccessKey => "Last API key that manages access",
-        Code::IdempotencyInProgress => "Request in progress",
-        Code::VersionConflict => "Precondition failed",
-        Code::InvalidValue => "Invalid value",
-        Code::UnknownField => "Unknown field",
-        Code::Immutable => "Immutable field",
-        Code::CursorInvalid => "Invalid cursor",
-        Code::TierCycle => "Tier includes itself",
-        Code::TierOfOtherProduct => "Tier belongs to another product",
-        Code::FeatureOfOtherProduct => "Feature belongs to another product",
-        Code::PublicKeyInvalid => "Invalid public key",
-        Code::IdempotencyKeyReused => "Idempotency-Key reused",
-        Code::RateLimited => "Too many requests",
-        Code::Unavailable => "Service unavailable",
-        Code::InternalError => "Internal server error",
     }
 }
 
@@ -234,16 +191,14 @@ impl IntoResponse for Problem {
 }
 
 impl From<ValidationErrors> for Problem {
-    fn from(ValidationErrors(mut errors): ValidationErrors) -> Self {
-        let (code, detail) = match errors.as_slice() {
-            [error] => (error.code, error.detail.clone()),
-            all if all.len() > MAX_ERRORS => {
-                (Code::InvalidValue, format!("{} invalid fields: the first {MAX_ERRORS} are listed", all.len()))
-            }
-            all => (Code::InvalidValue, format!("{} invalid fields", all.len())),
-        };
-        errors.truncate(MAX_ERRORS);
-        Self { errors, ..Self::new(code, detail) }
+    fn from(ValidationErrors(errors): ValidationErrors) -> Self {
+        Self::invalid(errors.into_iter().map(InputError::from).collect())
+    }
+}
+
+impl From<InputError> for Problem {
+    fn from(error: InputError) -> Self {
+        Self::invalid(vec![error])
     }
 }
 
@@ -283,7 +238,7 @@ impl From<RateLimitError> for Problem {
 impl From<ListError> for Problem {
     fn from(error: ListError) -> Self {
         match error {
-            ListError::Cursor(error) => FieldError::parameter("cursor", Code::CursorInvalid, error.to_string()).into(),
+            ListError::Cursor(error) => InputError::parameter("cursor", Code::CursorInvalid, error.to_string()).into(),
             ListError::Store(error) => error.into(),
         }
     }
@@ -291,7 +246,7 @@ impl From<ListError> for Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        Self::new(refusal.code(), refusal.to_string())
+        Self::new(refusal.into(), refusal.to_string())
     }
 }
 
@@ -355,24 +310,6 @@ impl From<KeyStringError> for Problem {
             KeyStringError::Token(error) => error.into(),
             KeyStringError::Seal(error) => error.into(),
             KeyStringError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<CompletionError> for Problem {
-    fn from(error: CompletionError) -> Self {
-        match error {
-            CompletionError::Serialize(error) => Self::internal(error.to_string()),
-            CompletionError::Seal(error) => error.into(),
-        }
-    }
-}
-
-impl From<PreconditionError> for Problem {
-    fn from(error: PreconditionError) -> Self {
-        match error {
-            PreconditionError::VersionConflict => Self::new(Code::VersionConflict, error.to_string()),
-            PreconditionError::Serialize(error) => Self::internal(error.to_string()),
         }
     }
 }

@@ -1,15 +1,16 @@
 //! Sets of problem codes, from which the OpenAPI document lists the error responses of each endpoint:
-//! `responses((status = 200, …), AuthenticationErrors, AuthorizationErrors)`. Each type is a set of codes. An endpoint
-//! names the sets that apply to it; the codes of that endpoint alone are a set next to its handler.
+//! `responses((status = 200, …), Errors, LicenseTokenErrors)`. Each type is a set of codes. The codes of one endpoint
+//! alone are a set next to its handler. Codes that follow from a rule, such as 401 and 403 from `security`, belong to no
+//! set: the generator of the document adds them.
 //!
 //! Several codes can share one status, and utoipa keeps one response per status. A set therefore uses its codes as
-//! keys, and the generator of the document merges the codes of each status.
+//! keys, and the generator merges the codes of each status.
 
 use std::collections::BTreeMap;
 
 use utoipa::openapi::{RefOr, Response};
 
-use crate::domain::Code;
+use crate::http::Code;
 
 /// Defines sets of codes as types that `#[utoipa::path(responses(…))]` accepts.
 #[macro_export]
@@ -24,29 +25,13 @@ macro_rules! error_responses {
                 ::std::string::String,
                 ::utoipa::openapi::RefOr<::utoipa::openapi::Response>,
             > {
-                $crate::http::responses::by_code(&[$($crate::domain::Code::$code),+])
+                $crate::http::responses::by_code(&[$($crate::http::Code::$code),+])
             }
         }
     )+};
 }
 
 error_responses! {
-    /// Any endpoint can fail because of an unavailable dependency or an internal error.
-    pub ServerErrors: Unavailable InternalError;
-    /// The endpoint requires a credential. Failed attempts count against the client's address.
-    pub AuthenticationErrors: Unauthenticated RateLimited;
-    /// The endpoint requires a scope or a role.
-    pub AuthorizationErrors: Forbidden;
-    /// The path identifies a resource.
-    pub NotFoundErrors: NotFound;
-    /// The endpoint honors `If-Match`.
-    pub PreconditionErrors: VersionConflict;
-    /// The endpoint reads filters and pagination from the query string.
-    pub PaginationErrors: InvalidValue UnknownField CursorInvalid;
-    /// The endpoint reads a JSON body.
-    pub JsonBodyErrors: MalformedJson BodyTooLarge UnsupportedMediaType InvalidValue UnknownField;
-    /// The endpoint accepts no body, or `{}`.
-    pub EmptyBodyErrors: MalformedJson BodyTooLarge InvalidValue UnknownField;
     /// The endpoint reads a license key or token. Failed attempts count against the client's address.
     pub ThrottlingErrors: RateLimited;
     /// The endpoint requires a valid license token.

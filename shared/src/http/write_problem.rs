@@ -10,7 +10,7 @@ use axum::{
 };
 
 use super::{Problem, log::LoggedError};
-use crate::domain::Code;
+use crate::http::Code;
 
 /// Writes the body of a problem and turns the router's 405 into a problem. Adds a [`LoggedError`] to the response's
 /// extensions for the log.

@@ -8,12 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    error::StoreError,
     events::event_item,
+    holder::{nonce, still_held_by},
+    item::{Item, TTL_ATTRIBUTE, b, from_item, n, s, to_item},
     keys,
     pagination::{ListError, Page, PageRequest, paginate_query},
-    schema::TTL_ATTRIBUTE,
-    seats::still_held_by,
-    table::{Item, Query, StoreError, Table, UpdateOutcome, b, from_item, n, s, to_item},
+    table::{Query, Table, UpdateOutcome},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
 use crate::domain::{
@@ -103,11 +104,6 @@ fn public_key(key: &EncryptionKey) -> AttributeValue {
 fn parse_public_key(value: &AttributeValue) -> Option<EncryptionKey> {
     let bytes = |name: &str| value.as_m().ok()?.get(name)?.as_b().ok();
     EncryptionKey::new(bytes("n")?.as_ref(), bytes("e")?.as_ref()).ok()
-}
-
-/// Returns the nonce of an activation id as an attribute. The item's key contains the rest of the id.
-pub(super) fn nonce(id: &ActivationId) -> AttributeValue {
-    b(id.nonce)
 }
 
 /// A renewal of an activation, by a heartbeat or a repeated activation.

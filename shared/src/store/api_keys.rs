@@ -5,10 +5,12 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 
 use super::{
+    error::StoreError,
     idempotency::Completion,
+    item::{Item, from_item, key_only_item, n, s, to_item},
     keys,
     pagination::{ListError, Page, PageRequest, paginate_query},
-    table::{Item, Query, StoreError, Table, from_item, key_only_item, n, s, to_item},
+    table::{Query, Table},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
 use crate::domain::{ApiKey, ApiKeyId, ApiKeySecret};

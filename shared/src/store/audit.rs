@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt, TryStreamExt, future::try_join, stream};
 
 use super::{
-    activations::{nonce, parse_activation, tombstone},
+    activations::{parse_activation, tombstone},
+    error::StoreError,
     events::event_item,
+    holder::{nonce, not_held_by},
     idempotency::Completion,
+    item::{Item, n},
     keys,
-    seats::{SeatHolder, is_seat_of, not_held_by},
-    table::{Item, Query, StoreError, Table, n},
+    seats::{SeatHolder, is_seat_of},
+    table::{Query, Table},
     transaction::{CommitOutcome, Condition, Transaction},
 };
 use crate::domain::{Activation, Event, License, SeatStatus};

@@ -1,10 +1,13 @@
 //! Retries of conditional writes that failed because of concurrent writes.
+//!
+//! Own code, because retry crates wrap one operation and retry its errors; here, the caller reads and decides again, and
+//! a failed condition is no error.
 
 use std::time::Duration;
 
 use rand::RngExt;
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// The maximum number of attempts. Each failure means that another write succeeded, so contention ends quickly.
 const MAX_ATTEMPTS: u32 = 24;

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     Backoff,
+    error::StoreError,
     idempotency::Completion,
+    item::{Item, Key, from_item, n, to_item},
     keys,
-    table::{Item, Key, Query, StoreError, Table, from_item, n, to_item},
+    table::{Query, Table},
     transaction::{CommitOutcome, Condition, Transaction},
 };
 use crate::{

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    error::StoreError,
     idempotency::Completion,
+    item::{Item, from_item, n, s, to_item},
     keys,
     pagination::{ListError, Order, Page, PageRequest, paginate_query},
-    table::{Item, Query, StoreError, Table, from_item, n, s, to_item},
+    table::{Query, Table},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
 use crate::domain::{Customer, CustomerId};

@@ -5,9 +5,11 @@ use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use ulid::Ulid;
 
 use super::{
+    error::StoreError,
+    item::{Item, from_item, s, to_item},
     keys,
     pagination::{ListError, Page, PageRequest, paginate_query},
-    table::{Item, Query, StoreError, Table, from_item, s, to_item},
+    table::{Query, Table},
 };
 use crate::domain::{Event, LicenseId};
 

@@ -7,13 +7,13 @@ use std::sync::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
+    error::StoreError,
+    item::{Item, Key, TTL_ATTRIBUTE, b, key_only_item, n},
     keys,
-    schema::TTL_ATTRIBUTE,
-    table::{Item, Key, StoreError, Table, UpdateOutcome, b, key_only_item, n},
+    table::{Table, UpdateOutcome},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
 use crate::domain::{SealingContext, seat::whole_second};
@@ -157,11 +157,4 @@ impl Table {
         completion.is_stored.store(true, Ordering::SeqCst);
         Ok(CommitOutcome::Done)
     }
-}
-
-/// Returns the hash that identifies a record. Each part is prefixed with its length, so that different parts never
-/// result in the same text.
-pub(super) fn record_hash(parts: [&str; 4]) -> String {
-    let text: Vec<String> = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
-    HEXLOWER.encode(&crate::domain::secret::sha256(text.concat().as_bytes()))
 }

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    error::StoreError,
     idempotency::Completion,
+    item::{from_item, n, to_item},
     keys,
-    table::{Query, StoreError, Table, UpdateOutcome, from_item, n, to_item},
+    table::{Query, Table, UpdateOutcome},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
 use crate::domain::key_ring::{KeyRing, PendingKey, RootKey, SignedKeySet, SigningKey};

@@ -3,7 +3,7 @@
 use data_encoding::HEXLOWER;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-use super::table::Key;
+use super::item::Key;
 use crate::domain::{
     ApiKeyId, CustomerId, Event, FeatureId, Id, LicenseId, MachineHash, ProductId, TierId, id::IdKind, secret::sha256,
 };
@@ -169,7 +169,7 @@ pub fn signed_set() -> Key {
 
 /// Returns the item key of an idempotency record, identified by credential, method, path and idempotency key.
 pub fn idempotency(parts: [&str; 4]) -> Key {
-    let key = format!("IDEMPOTENCY#{}", super::idempotency::record_hash(parts));
+    let key = format!("IDEMPOTENCY#{}", record_hash(parts));
     Key::new(key.clone(), key)
 }
 
@@ -198,4 +198,11 @@ pub fn signing_key(kid: &str) -> Key {
 /// Parses the id at the end of a sort key such as `PRODUCT#prod_…`.
 pub fn parse_id_suffix<K: IdKind>(sort_key: &str, prefix: &str) -> Option<Id<K>> {
     sort_key.strip_prefix(prefix)?.parse().ok()
+}
+
+/// Returns the hash that identifies a record. Each part is prefixed with its length, so that different parts never
+/// result in the same text.
+fn record_hash(parts: [&str; 4]) -> String {
+    let text: Vec<String> = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
+    HEXLOWER.encode(&sha256(text.concat().as_bytes()))
 }

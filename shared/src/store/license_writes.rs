@@ -4,13 +4,15 @@
 use jiff::Timestamp;
 
 use super::{
+    error::StoreError,
     events::event_item,
     idempotency::Completion,
+    item::{Item, b, key_only_item, n, s, to_item},
     keys,
     licenses::{
         ACTIVE, CurrentRecord, KeyPointer, REVOKED, SUPERSEDED, SUSPENDED, SealedValues, license_item, parse_license,
     },
-    table::{Item, StoreError, Table, UpdateOutcome, b, key_only_item, n, s, to_item},
+    table::{Table, UpdateOutcome},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
 use crate::domain::{Event, KeyString, License, LicenseId, State};

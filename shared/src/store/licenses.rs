@@ -5,9 +5,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    error::StoreError,
+    item::{Item, from_item, n, s, to_item},
     keys,
     pagination::{ListError, Page, PageRequest, paginate_query},
-    table::{Item, Query, StoreError, Table, from_item, n, s, to_item},
+    table::{Query, Table},
     transaction::Condition,
 };
 use crate::domain::{CustomerId, KeyString, License, LicenseId, ProductId, SealingContext, State, Status, TierId};

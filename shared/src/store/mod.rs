@@ -9,8 +9,11 @@ pub mod audit;
 pub mod backoff;
 pub mod catalog;
 pub mod customers;
+mod error;
 pub mod events;
+mod holder;
 pub mod idempotency;
+pub mod item;
 pub mod key_ring;
 pub mod keys;
 pub mod license_writes;
@@ -25,4 +28,5 @@ pub mod table;
 pub mod transaction;
 
 pub use backoff::Backoff;
-pub use table::{StoreError, Table};
+pub use error::StoreError;
+pub use table::Table;

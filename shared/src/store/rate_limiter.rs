@@ -1,5 +1,7 @@
 //! The rate limiter. Counters are stored in the table, so that all instances of a function share them. Full buckets are
 //! also cached in memory, so that requests above a limit cause no writes.
+//!
+//! Own code, because crates such as `governor` count in the memory of one process, and a function has many.
 
 use std::{
     collections::HashMap,
@@ -8,10 +10,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    keys,
-    table::{StoreError, Table},
-};
+use super::{error::StoreError, keys, table::Table};
 use crate::domain::rate_limit::Bucket;
 
 /// The maximum number of cached full buckets. Further full buckets cause writes.

@@ -11,10 +11,11 @@ use aws_sdk_dynamodb::{
     },
 };
 
-use super::table::{StoreError, Table, store_error};
-
-/// The TTL attribute, a Unix time. DynamoDB deletes expired items within a few days.
-pub const TTL_ATTRIBUTE: &str = "expires_at_epoch";
+use super::{
+    error::StoreError,
+    item::TTL_ATTRIBUTE,
+    table::{Table, store_error},
+};
 
 fn rejected(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Rejected(aws_sdk_dynamodb::error::DisplayErrorContext(error).to_string())

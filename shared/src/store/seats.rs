@@ -3,14 +3,16 @@
 //! A license key with five seats has the seat keys `SEAT#00000` to `SEAT#00004`; other numbers do not count. Activating
 //! a sixth machine fails because no key is left, not because of a counter.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
 use super::{
-    activations::{activation_item, nonce, parse_activation},
+    activations::{activation_item, parse_activation},
+    error::StoreError,
     events::event_item,
+    holder::{held_by, machine_attribute, nonce, still_held_by},
+    item::{Item, key_only_item, n},
     keys,
-    table::{Item, Query, StoreError, Table, b, key_only_item, n},
+    table::{Query, Table},
     transaction::{CommitOutcome, Condition, ConditionFailures, Transaction},
 };
 use crate::domain::{
@@ -65,28 +67,6 @@ impl SeatHolder {
     pub(super) fn still_held(&self) -> Condition {
         held_by(&self.id, self.generation)
     }
-}
-
-/// Requires that the seat is held by this activation.
-pub(super) fn still_held_by(holder: &Activation) -> Condition {
-    held_by(&holder.id, holder.generation)
-}
-
-/// Requires that the seat is free or held by another activation.
-pub(super) fn not_held_by(activation: &Activation) -> Condition {
-    let held = still_held_by(activation);
-    Condition { expression: format!("attribute_not_exists(PK) OR NOT ({})", held.expression), ..held }
-}
-
-fn held_by(id: &ActivationId, generation: u32) -> Condition {
-    Condition::new("machine = :holder AND life = :holder_life AND generation = :holder_generation")
-        .value(":holder", machine_attribute(id.machine))
-        .value(":holder_life", nonce(id))
-        .value(":holder_generation", n(generation))
-}
-
-fn machine_attribute(hash: MachineHash) -> AttributeValue {
-    b(hash.0)
 }
 
 fn seat_item(holder: &Activation, number: u32) -> Item {

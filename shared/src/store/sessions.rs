@@ -4,9 +4,10 @@
 use jiff::Timestamp;
 
 use super::{
+    error::StoreError,
+    item::{TTL_ATTRIBUTE, key_only_item, n},
     keys,
-    schema::TTL_ATTRIBUTE,
-    table::{StoreError, Table, key_only_item, n},
+    table::Table,
     transaction::Condition,
 };
 

@@ -7,9 +7,11 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    error::StoreError,
+    item::{from_item, n, to_item},
     keys,
     licenses::parse_license,
-    table::{Query, StoreError, Table, from_item, n, to_item},
+    table::{Query, Table},
     transaction::Condition,
 };
 use crate::domain::{

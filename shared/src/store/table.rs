@@ -1,6 +1,6 @@
 //! The DynamoDB table: reads, conditional writes, transactions, and error classification.
 
-use std::{collections::HashMap, error::Error};
+use std::error::Error;
 
 use aws_sdk_dynamodb::{
     Client,
@@ -9,51 +9,19 @@ use aws_sdk_dynamodb::{
         delete_item::DeleteItemError, put_item::PutItemError, transact_write_items::TransactWriteItemsError,
         update_item::UpdateItemError,
     },
-    primitives::Blob,
-    types::{AttributeValue, CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use data_encoding::HEXLOWER;
 use rand::RngExt;
-use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     backoff::Backoff,
-    schema::TTL_ATTRIBUTE,
+    error::StoreError,
+    item::{Item, Key, TTL_ATTRIBUTE, n, s},
     transaction::{CommitOutcome, Condition, ConditionFailures, ConditionResult, ItemUpdate, Transaction, non_empty},
 };
 use crate::{Aws, aws::error_chain};
-
-/// A DynamoDB item: attribute names and values.
-pub type Item = HashMap<String, AttributeValue>;
-
-/// Why the table could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// DynamoDB throttles, times out or is unreachable. A write may have taken effect.
-    #[error("DynamoDB is unavailable: {0}")]
-    Unavailable(String),
-    /// DynamoDB rejected the request as invalid: a bug, missing permissions, or a table with another schema.
-    #[error("DynamoDB rejected the request: {0}")]
-    Rejected(String),
-    /// The table does not exist or has another schema.
-    #[error("table {table} can't be used: {reason}")]
-    UnusableTable {
-        /// The name of the table.
-        table: String,
-        /// What is wrong with the table.
-        reason: String,
-    },
-    /// An item has missing or invalid attributes.
-    #[error("invalid item: {0}")]
-    InvalidItem(String),
-    /// Another attempt of the same request took over its idempotency record.
-    #[error("another attempt of this request is in progress")]
-    ReservationLost,
-    /// Concurrent writes prevented this write in every attempt.
-    #[error("too many concurrent writes")]
-    Contended,
-}
 
 /// A handle to the table. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -62,15 +30,6 @@ pub struct Table {
     name: String,
     /// The table name in the contexts of sealed values.
     sealing_name: String,
-}
-
-/// The primary key of an item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key {
-    /// Partition key.
-    pub pk: String,
-    /// Sort key.
-    pub sk: String,
 }
 
 /// The outcome of a conditional write of one item.
@@ -418,47 +377,4 @@ where
         _ => true,
     };
     if is_transient { StoreError::Unavailable(text) } else { StoreError::Rejected(text) }
-}
-
-impl Key {
-    /// Creates a primary key.
-    pub fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
-        Self { pk: pk.into(), sk: sk.into() }
-    }
-
-    pub(super) fn into_item(self) -> Item {
-        HashMap::from([("PK".to_owned(), s(self.pk)), ("SK".to_owned(), s(self.sk))])
-    }
-}
-
-/// Creates a string attribute.
-pub fn s(text: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(text.into())
-}
-
-/// Creates a number attribute.
-pub fn n(number: impl std::fmt::Display) -> AttributeValue {
-    AttributeValue::N(number.to_string())
-}
-
-/// Creates a binary attribute.
-pub fn b(bytes: impl Into<Vec<u8>>) -> AttributeValue {
-    AttributeValue::B(Blob::new(bytes))
-}
-
-/// Serializes a record into an item with the given key.
-pub fn to_item(key: Key, record: &impl Serialize) -> Result<Item, StoreError> {
-    let mut item: Item = serde_dynamo::to_item(record).map_err(|error| StoreError::InvalidItem(error.to_string()))?;
-    item.extend(key.into_item());
-    Ok(item)
-}
-
-/// Creates an item that contains only its key.
-pub fn key_only_item(key: Key) -> Item {
-    key.into_item()
-}
-
-/// Deserializes a record from an item.
-pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
-    serde_dynamo::from_item(item).map_err(|error| StoreError::InvalidItem(error.to_string()))
 }

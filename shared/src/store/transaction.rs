@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
-use super::table::{Item, Key};
+use super::item::{Item, Key};
 
 /// Attribute names that are reserved words in DynamoDB expressions, and the placeholders for them.
 const RESERVED: [(&str, &str); 2] = [("#status", "status"), ("#token", "token")];

@@ -1,139 +1,41 @@
-//! Error responses of every endpoint. The endpoints are read from the OpenAPI document, so that new ones are covered
-//! automatically.
+//! Error responses of every operation of the access table, so that new ones are covered automatically.
 #![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 use std::collections::BTreeMap;
 
 use reqwest::{Method, header::CONTENT_TYPE};
-use shared::domain::{ApiKey, ApiKeySecret, IdGenerator, Scope, Scopes};
-use signet_tests::{Client, Stack, TestResponse, Value, json};
+use shared::domain::{ApiKey, ApiKeySecret, IdGenerator, Scopes};
+use signet_tests::{Access, Client, Operation, ROWS, Stack, Value, check_each, json};
 
 const JSON: Option<&str> = Some("application/json");
 
-/// An endpoint with its path filled in.
-#[derive(Debug)]
-struct Endpoint {
-    method: Method,
-    path: String,
-    has_id: bool,
-    /// Whether the body is required, or `None` if the endpoint has no body.
-    body: Option<bool>,
-    /// Whether the endpoint accepts requests without a credential.
-    is_public: bool,
-    /// The scope that an API key needs.
-    scope: RequiredScope,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum RequiredScope {
-    /// API keys are not accepted.
-    NoApiKey,
-    /// Any API key is accepted.
-    AnyApiKey,
-    /// The API key needs this scope.
-    Scope(String),
-}
-
-impl Endpoint {
-    async fn send(&self, client: &Client, media_type: Option<&'static str>, body: Vec<u8>) -> TestResponse {
-        let build = |request: reqwest::RequestBuilder| match media_type {
-            Some(media_type) => request.header(CONTENT_TYPE, media_type).body(body),
-            None => request.body(body),
-        };
-        client.send(self.method.clone(), &self.path, build).await
-    }
-
-    async fn send_json_text(&self, client: &Client, body: &str) -> TestResponse {
-        self.send(client, Some("application/json"), body.as_bytes().to_vec()).await
-    }
-
-    fn with_path(&self, path: &str) -> Self {
-        Self { path: path.to_owned(), method: self.method.clone(), scope: self.scope.clone(), ..*self }
-    }
-
-    /// Returns whether an operator can call the endpoint with an API key.
-    fn accepts_api_keys(&self) -> bool {
-        self.is_public || self.scope != RequiredScope::NoApiKey
-    }
-}
-
-/// Returns all endpoints under /api with existing resources. If `id` is given, it replaces their ids.
-async fn endpoints(stack: &Stack, id: Option<&str>) -> Vec<Endpoint> {
-    let license = stack.operator.issue_new_license(1).await;
-    let activated = stack.anonymous.activate(&license.license_key, "one").await.expect_status(201);
-    let ids = BTreeMap::from([
-        ("products", &license.product["id"]),
-        ("product-features", &license.feature["id"]),
-        ("pricing-tiers", &license.tier["id"]),
-        ("customers", &license.customer["id"]),
-        ("license-keys", &license.issued["license"]["id"]),
-        ("license-activations", &activated["activation"]["id"]),
-    ]);
-    let document = stack.anonymous.get("/openapi.json").await.expect_status(200);
-    let mut found = Vec::new();
-    for (path, operations) in document["paths"].as_object().unwrap() {
-        let Some(relative_path) = path.strip_prefix("/api/v1.0/") else { continue };
-        let list = relative_path.split('/').next().unwrap();
-        let existing_id = ids.get(list).map_or("key_01JD8W0V5XK6Q3R7T2N4M8P9ZB", |id| id.as_str().unwrap());
-        for (method, operation) in operations.as_object().unwrap() {
-            if !["get", "post", "put", "delete"].contains(&method.as_str()) {
-                continue;
-            }
-            let security = operation["security"].as_array();
-            let scope = security.into_iter().flatten().find_map(|requirement| requirement.get("api_key"));
-            let has_parameter = relative_path.contains('{');
-            let before = relative_path.split('{').next().unwrap();
-            let after = relative_path.split('}').nth(1).unwrap_or_default();
-            let path = if has_parameter {
-                format!("{before}{}{after}", id.unwrap_or(existing_id))
-            } else {
-                relative_path.to_owned()
-            };
-            found.push(Endpoint {
-                method: method.to_uppercase().parse().unwrap(),
-                path,
-                has_id: has_parameter,
-                body: operation.get("requestBody").map(|body| body["required"] == true),
-                is_public: security.is_none_or(|all| all.iter().any(|requirement| *requirement == json!({}))),
-                scope: match scope.map(|scopes| scopes[0].as_str()) {
-                    None => RequiredScope::NoApiKey,
-                    Some(None) => RequiredScope::AnyApiKey,
-                    Some(Some(scope)) => RequiredScope::Scope(scope.to_owned()),
-                },
-            });
-        }
-    }
-    assert!(found.len() >= 26, "{found:#?}");
-    found
+/// Returns the operations below `/api/`.
+async fn api_operations(stack: &Stack) -> Vec<Operation> {
+    let mut operations = stack.operations().await;
+    operations.retain(Operation::is_api);
+    operations
 }
 
 #[tokio::test]
-async fn missing_or_invalid_credentials_return_401_on_every_endpoint() {
+async fn missing_or_invalid_credentials_return_401_on_every_operation() {
     let stack = Stack::start_without_rate_limits().await;
+    let mut operations = api_operations(&stack).await;
+    operations.retain(|operation| !operation.is_public());
     let expired = expired_key(&stack).await;
-    let (mut public, mut protected) = (Vec::new(), 0);
-    for endpoint in endpoints(&stack, None).await {
-        if endpoint.is_public {
-            public.push(format!("{} {}", endpoint.method, endpoint.path.split('/').next_back().unwrap()));
-            continue;
-        }
-        protected += 1;
+    check_each(&operations, async |operation| {
         for client in [&stack.anonymous, &stack.anonymous.with_api_key("signet_x"), &expired] {
             // Authentication precedes the checks of the body.
             for body in ["{}", "{"] {
-                let response = endpoint.send_json_text(client, body).await;
+                let response = operation.with_caller(client).send_json_text(body).await;
                 response.expect_problem(401, "unauthenticated");
                 let challenges = response.header("www-authenticate");
                 let both = challenges.starts_with("Bearer ") && challenges.ends_with(", ApiKey header=\"X-Api-Key\"");
-                assert!(both, "{endpoint:?}: {challenges}");
+                assert!(both, "{}: {challenges}", response.request);
                 assert_eq!(response.header("cache-control"), "no-store");
             }
         }
-    }
-    public.sort_unstable();
-    // No other endpoints accept requests without a credential.
-    assert_eq!(public, ["GET catalog", "POST activate", "POST deactivate", "POST heartbeat", "POST validate"]);
-    assert!(protected >= 21);
+    })
+    .await;
 }
 
 async fn expired_key(stack: &Stack) -> Client {
@@ -152,55 +54,32 @@ async fn expired_key(stack: &Stack) -> Client {
 }
 
 #[tokio::test]
-async fn missing_scope_returns_403_on_every_endpoint() {
+async fn authorization_precedes_the_checks_of_the_body_and_the_query() {
     let stack = Stack::start().await;
     let none = stack.client_with_scopes(&[]).await;
-    for endpoint in endpoints(&stack, None).await {
-        let scope = match &endpoint.scope {
-            RequiredScope::NoApiKey if endpoint.is_public => continue,
-            RequiredScope::NoApiKey => {
-                endpoint.send_json_text(&stack.operator, "{}").await.expect_problem(403, "forbidden");
-                continue;
-            }
-            RequiredScope::AnyApiKey => {
-                endpoint.send_json_text(&none, "{}").await.expect_status(200);
-                continue;
-            }
-            RequiredScope::Scope(scope) => scope,
-        };
-        let others: Vec<Scope> = Scope::ALL.into_iter().filter(|other| other.as_str() != scope).collect();
-        assert_eq!(others.len(), Scope::ALL.len() - 1, "{endpoint:?}");
-        for client in [&none, &stack.client_with_scopes(&others).await] {
-            // Authorization precedes the checks of the body.
-            for body in ["{}", "{", r#"{"x": 1}"#] {
-                if endpoint.path.ends_with("/deactivate") && body != "{}" {
-                    continue;
-                }
-                endpoint.send_json_text(client, body).await.expect_problem(403, "forbidden");
-            }
-            let wrong = endpoint.with_path(&format!("{}?limit=0&x=1", endpoint.path));
-            wrong.send_json_text(client, "{}").await.expect_problem(403, "forbidden");
+    let mut operations = api_operations(&stack).await;
+    operations.retain(|operation| matches!(operation.access, Access::Scope(_)));
+    check_each(&operations, async |operation| {
+        let operation = operation.with_caller(&none);
+        for body in ["{}", "{", r#"{"x": 1}"#] {
+            operation.send_json_text(body).await.expect_problem(403, "forbidden");
         }
-        let only: Vec<Scope> = Scope::ALL.into_iter().filter(|own| own.as_str() == scope).collect();
-        let response = endpoint.send_json_text(&stack.client_with_scopes(&only).await, "{}").await;
-        assert!(![401, 403, 500].contains(&response.status), "{endpoint:?}: {}", response.text);
-    }
+        let path = format!("{}?limit=0&x=1", operation.path);
+        operation.send_to(&path, JSON, b"{}".to_vec()).await.expect_problem(403, "forbidden");
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn invalid_bodies_return_400_413_415_and_422_on_every_endpoint() {
+async fn invalid_bodies_return_400_413_415_and_422_on_every_operation() {
     let stack = Stack::start().await;
-    let mut seen = 0;
-    for endpoint in endpoints(&stack, None).await {
-        let Some(is_required) = endpoint.body else { continue };
-        if !endpoint.accepts_api_keys() {
-            continue;
-        }
-        seen += 1;
-        let client = &stack.operator;
-        let send = async |media_type, body: &[u8]| endpoint.send(client, media_type, body.to_vec()).await;
+    let mut operations = api_operations(&stack).await;
+    operations.retain(|operation| operation.body.is_some());
+    check_each(&operations, async |operation| {
+        let send = async |media_type, body: &[u8]| operation.send_bytes(media_type, body.to_vec()).await;
         for broken in [
-            &b"{"[..],
+            &b""[..],
+            b"{",
             b"{\"name\": 5",
             b"nul",
             b"{} x",
@@ -211,17 +90,14 @@ async fn invalid_bodies_return_400_413_415_and_422_on_every_endpoint() {
         ] {
             send(JSON, broken).await.expect_problem(400, "malformed_json");
         }
-        if is_required {
-            send(JSON, b"").await.expect_problem(400, "malformed_json");
-            for media_type in [
-                None,
-                Some("text/plain"),
-                Some("application/x-www-form-urlencoded"),
-                Some("application/jsonp"),
-                Some("multipart/form-data; boundary=x"),
-            ] {
-                send(media_type, b"{}").await.expect_problem(415, "unsupported_media_type");
-            }
+        for media_type in [
+            None,
+            Some("text/plain"),
+            Some("application/x-www-form-urlencoded"),
+            Some("application/jsonp"),
+            Some("multipart/form-data; boundary=x"),
+        ] {
+            send(media_type, b"{}").await.expect_problem(415, "unsupported_media_type");
         }
         for large in [64 * 1024 + 1, 200_000] {
             send(JSON, &vec![b' '; large]).await.expect_problem(413, "body_too_large");
@@ -237,37 +113,38 @@ async fn invalid_bodies_return_400_413_415_and_422_on_every_endpoint() {
         for pointer in ["/no_such_field", "/no~1such~0field"] {
             let errors = unknown.body["errors"].as_array().unwrap();
             let error = errors.iter().find(|error| error["pointer"] == pointer);
-            assert_eq!(error.unwrap_or_else(|| panic!("{endpoint:?}: {}", unknown.text))["code"], "unknown_field");
+            assert_eq!(error.unwrap_or_else(|| panic!("{}", unknown.text))["code"], "unknown_field");
         }
         let media_type = send(Some("APPLICATION/JSON ; charset=utf-8"), b"[]").await;
         media_type.expect_problem(422, "invalid_value");
-    }
-    assert!(seen >= 14, "{seen}");
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn malformed_ids_return_404_on_every_endpoint() {
+async fn malformed_ids_return_404_on_every_operation() {
     let stack = Stack::start().await;
-    for id in ["x", "%00", "%ff", "a%2fb", "lic_", "%F0%9F%A6%80", &"a".repeat(3000)] {
-        let mut seen = 0;
-        for endpoint in endpoints(&stack, Some(id)).await {
-            if !endpoint.has_id || !endpoint.accepts_api_keys() {
-                continue;
-            }
-            seen += 1;
-            endpoint.send_json_text(&stack.operator, "{}").await.expect_problem(404, "not_found");
+    let mut operations = api_operations(&stack).await;
+    operations.retain(Operation::has_id);
+    check_each(&operations, async |operation| {
+        for id in ["x", "%00", "%ff", "a%2fb", "lic_", "%F0%9F%A6%80", &"a".repeat(3000)] {
+            let body = operation.body.as_ref().map_or_else(String::new, Value::to_string);
+            let response = operation.send_to(&operation.path_with_id(id), JSON, body.into_bytes()).await;
+            response.expect_problem(404, "not_found");
         }
-        assert!(seen >= 13, "{seen}");
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn other_methods_return_405_with_allow() {
     let stack = Stack::start().await;
     let mut allowed = BTreeMap::<String, Vec<String>>::new();
-    for endpoint in endpoints(&stack, None).await {
-        allowed.entry(endpoint.path).or_default().push(endpoint.method.to_string());
+    for row in ROWS {
+        let path = row.template().replace("{id}", "x").replace("{kid}", "x");
+        allowed.entry(path).or_default().push(row.method().to_string());
     }
+    allowed.retain(|path, _| path.starts_with("/api/"));
     for (path, methods) in allowed {
         for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
             if methods.contains(&method.to_string()) {

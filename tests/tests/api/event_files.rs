@@ -29,7 +29,7 @@ fn with_parsed_body(mut event: Value) -> Value {
 #[test]
 fn event_files_match_the_operations() {
     let generated = events();
-    if env::var_os("UPDATE_EVENTS").is_some() {
+    if env::var_os("GENERATE").is_some() {
         for obsolete in files().keys().filter(|name| !generated.contains_key(*name)) {
             fs::remove_file(format!("{FOLDER}/{obsolete}.json")).unwrap();
         }
@@ -37,7 +37,7 @@ fn event_files_match_the_operations() {
             fs::write(format!("{FOLDER}/{name}.json"), format!("{event:#}\n")).unwrap();
         }
     }
-    let advice = "to regenerate the files, run UPDATE_EVENTS=1 cargo test -p signet-tests --test api event_files::";
+    let advice = "run `just generate`";
     let files = files();
     assert!(files.keys().eq(generated.keys()), "found {:?}; {advice}", files.keys());
     for (name, file) in files {

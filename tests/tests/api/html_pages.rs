@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use shared::domain::Code;
+use shared::http::Code;
 use signet_tests::{Stack, TestResponse, text};
 
 /// Returns the text between each occurrence of `before` and the next `"`.

@@ -2,7 +2,7 @@
 //! and nothing must be written.
 #![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
-use signet_tests::{Operation, Stack, TestResponse, Value, json};
+use signet_tests::{Operation, Stack, TestResponse, Value, check_each, json};
 
 /// A nesting depth beyond the recursion limit of JSON parsers, well below 64 KiB.
 const DEPTH: usize = 10_000;
@@ -79,7 +79,7 @@ async fn malformed_json_returns_400_and_a_non_object_returns_422() {
     let stack = Stack::start_without_rate_limits().await;
     let operations = operations_with_body(&stack).await;
     let before = stack.snapshot_items().await;
-    for operation in &operations {
+    check_each(&operations, async |operation| {
         for (description, body) in malformed_json() {
             let response = operation.send_json_text(body).await;
             assert_eq!(response.status, 400, "{description}: {} {}", response.request, response.text);
@@ -95,7 +95,8 @@ async fn malformed_json_returns_400_and_a_non_object_returns_422() {
         if !operation.has_optional_body() {
             operation.send_json_text("").await.expect_problem(400, "malformed_json");
         }
-    }
+    })
+    .await;
     stack.assert_unchanged_since(&before).await;
 }
 
@@ -111,7 +112,7 @@ async fn unknown_fields_return_422_whatever_their_value() {
     let stack = Stack::start_without_rate_limits().await;
     let operations = operations_with_body(&stack).await;
     let before = stack.snapshot_items().await;
-    for operation in &operations {
+    check_each(&operations, async |operation| {
         for member in [
             format!("\"no_such_field\":{}", nested("[", "]", "")),
             format!("\"no_such_field\":{}", nested("{\"a\":", "}", "1")),
@@ -152,7 +153,8 @@ async fn unknown_fields_return_422_whatever_their_value() {
         // A name that is not valid Unicode cannot be repeated in the error.
         let response = operation.send_json_text(with_member(operation, "\"\\ud800\":1")).await;
         response.expect_problem(422, "invalid_value");
-    }
+    })
+    .await;
     stack.assert_unchanged_since(&before).await;
 }
 
@@ -161,12 +163,13 @@ async fn a_duplicate_field_returns_422() {
     let stack = Stack::start_without_rate_limits().await;
     let operations = operations_with_body(&stack).await;
     let before = stack.snapshot_items().await;
-    for operation in &operations {
+    check_each(&operations, async |operation| {
         for (name, value) in operation.body.iter().flat_map(|body| body.as_object().unwrap()) {
             let response = operation.send_json_text(with_member(operation, &format!("\"{name}\":{value}"))).await;
             response.expect_errors(422, &[&format!("/{name} invalid_value")]);
         }
-    }
+    })
+    .await;
     stack.assert_unchanged_since(&before).await;
 }
 
@@ -215,7 +218,7 @@ async fn a_value_of_the_wrong_type_returns_422_with_its_pointer() {
     let operations = operations_with_body(&stack).await;
     let before = stack.snapshot_items().await;
     let mut sent = 0;
-    for operation in &operations {
+    check_each(&operations, async |operation| {
         for (name, kind) in body_fields(&document, operation) {
             for value in invalid_values_for(&kind) {
                 let mut body = operation.body.clone().unwrap();
@@ -227,7 +230,8 @@ async fn a_value_of_the_wrong_type_returns_422_with_its_pointer() {
                 sent += 1;
             }
         }
-    }
+    })
+    .await;
     assert!(sent > 1000, "{sent}");
     stack.assert_unchanged_since(&before).await;
 }
@@ -256,7 +260,7 @@ async fn a_body_over_64_kib_returns_413_with_or_without_content_length() {
     // DELETE ignores the body, so these requests would succeed.
     operations.retain(|operation| operation.method != reqwest::Method::DELETE);
     let before = stack.snapshot_items().await;
-    for operation in &operations {
+    check_each(&operations, async |operation| {
         let mut body = with_member(operation, "\"x\":\"").into_bytes();
         body.truncate(body.len() - 1);
         body.resize(64 * 1024, b'x');
@@ -279,6 +283,7 @@ async fn a_body_over_64_kib_returns_413_with_or_without_content_length() {
         );
         let response = stack.send_raw(&[head.as_bytes(), &body, b"\r\n0\r\n\r\n"].concat()).await.unwrap();
         response.expect_problem(413, "body_too_large");
-    }
+    })
+    .await;
     stack.assert_unchanged_since(&before).await;
 }

@@ -8,7 +8,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use josekit::jws::{HS256, RS256, RS512};
 use shared::domain::rate_limit::RateLimits;
 use signet_local::{DataDirectory, Options};
-use signet_tests::{Client, Stack, Value, json, merged, text};
+use signet_tests::{Client, Stack, Value, check_each, json, merged, text};
 
 /// Signs a message without checking it.
 type Sign<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
@@ -171,15 +171,17 @@ fn read_file(path: &Path) -> Vec<u8> {
 
 /// Asserts that every operation that requires a credential rejects each of these, and that nothing is written.
 async fn assert_rejected_everywhere(stack: &Stack, credentials: &[(String, Client)]) {
-    let operations = stack.operations().await;
+    let mut operations = stack.operations().await;
+    operations.retain(|operation| !operation.is_public());
     let before = stack.snapshot_items().await;
-    for operation in operations.iter().filter(|operation| !operation.is_public()) {
+    check_each(&operations, async |operation| {
         for (description, client) in credentials {
             let response = operation.with_caller(client).send_valid().await;
             assert_eq!(response.status, 401, "{description}: {} {}", response.request, response.text);
             response.expect_problem(401, "unauthenticated");
         }
-    }
+    })
+    .await;
     stack.assert_unchanged_since(&before).await;
 }
 

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 use reqwest::Method;
-use signet_tests::{Operation, Stack, Value, json, text};
+use signet_tests::{Operation, Stack, Value, check_each, json, text};
 
 /// Returns the id of an existing resource of each kind.
 async fn ids(stack: &Stack) -> Vec<(&'static str, String)> {
@@ -57,11 +57,6 @@ fn malformed_ids(id: &str) -> Vec<String> {
     ]
 }
 
-fn path_with_id(operation: &Operation, id: &str) -> String {
-    let (before, rest) = operation.template.split_once('{').unwrap();
-    format!("{before}{id}{}", rest.split_once('}').unwrap().1)
-}
-
 async fn send_to(operation: &Operation, path: &str) -> signet_tests::TestResponse {
     let body = operation.body.as_ref().map_or_else(Vec::new, |body| body.to_string().into_bytes());
     operation.send_to(path, operation.body.as_ref().map(|_| "application/json"), body).await
@@ -74,15 +69,16 @@ async fn ids_of_another_kind_and_malformed_ids_return_404() {
     let mut operations = stack.operations().await;
     operations.retain(|operation| operation.is_api() && operation.template.contains("{id}"));
     let before = stack.snapshot_items().await;
-    for operation in &operations {
+    check_each(&operations, async |operation| {
         let list = operation.template.trim_start_matches("/api/v1.0/").split('/').next().unwrap();
         let (own, others): (Vec<_>, Vec<_>) = kinds.iter().partition(|(kind, _)| *kind == list);
         for id in others.iter().map(|(_, id)| id.clone()).chain(malformed_ids(&own[0].1)) {
-            let response = send_to(operation, &path_with_id(operation, &id)).await;
+            let response = send_to(operation, &operation.path_with_id(&id)).await;
             assert_eq!(response.status, 404, "{} {}", response.request, response.text);
             response.expect_problem(404, "not_found");
         }
-    }
+    })
+    .await;
     stack.assert_unchanged_since(&before).await;
 }
 
@@ -100,7 +96,7 @@ async fn ids_of_another_kind_in_a_body_or_query_return_422() {
     };
     let operations = stack.operations().await;
     let before = stack.snapshot_items().await;
-    for operation in &operations {
+    check_each(&operations, async |operation| {
         let fields: Vec<String> =
             operation.body.iter().flat_map(|body| body.as_object().unwrap().keys().cloned()).collect();
         for name in fields.iter().filter(|name| name.ends_with("_id") || name.ends_with("_ids")) {
@@ -132,7 +128,8 @@ async fn ids_of_another_kind_in_a_body_or_query_return_422() {
                     .expect_errors(422, &[&format!("{name} invalid_value")]);
             }
         }
-    }
+    })
+    .await;
     stack.assert_unchanged_since(&before).await;
 }
 
@@ -178,7 +175,9 @@ async fn a_cursor_of_another_list_or_an_altered_one_returns_422() {
     let mut cursors = Vec::new();
     for list in &lists {
         let page = list.send_to(&with_query(list, "limit=1"), None, Vec::new()).await.expect_status(200);
-        cursors.push(text(&page["next_cursor"]).to_owned());
+        let cursor = page["next_cursor"].as_str();
+        let cursor = cursor.unwrap_or_else(|| panic!("{}: create a second row in list_operations", list.template));
+        cursors.push(cursor.to_owned());
     }
     let before = stack.snapshot_items().await;
     for (list, own) in lists.iter().zip(&cursors) {
@@ -271,7 +270,7 @@ async fn a_cursor_of_another_filter_returns_422() {
 async fn invalid_query_parameters_return_422() {
     let stack = Stack::start_without_rate_limits().await;
     let lists = list_operations(&stack).await;
-    for list in &lists {
+    check_each(&lists, async |list| {
         let send = async |query: &str| list.send_to(&with_query(list, query), None, Vec::new()).await;
         for limit in [
             "0",
@@ -314,7 +313,8 @@ async fn invalid_query_parameters_return_422() {
         for empty in ["", "&", "&&&", "limit=", "=", "limit=1&"] {
             send(empty).await.expect_status(200);
         }
-    }
+    })
+    .await;
     // The error does not list the enum's variants.
     let response = stack.operator.get("license-keys?status=ACTIVE").await;
     response.expect_errors(422, &["status invalid_value"]);

@@ -29,6 +29,7 @@ mod invalid_identifiers;
 mod invalid_text;
 mod lambda;
 mod large_tiers;
+mod layers;
 mod licenses;
 mod lifecycle;
 mod logs;

@@ -8,11 +8,11 @@ use shared::{
         seat::SEAT_WINDOW_SIZE,
     },
     store::{
+        item::s,
         keys,
         license_writes::{IssueOutcome, NewLicense, RevokeOutcome, SupersededLicense},
         licenses::SealedValues,
         seats::{ActivationOutcome, NewActivation},
-        table::s,
         transaction::Transaction,
     },
 };

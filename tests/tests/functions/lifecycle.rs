@@ -148,7 +148,11 @@ async fn every_event_is_served_by_its_function_over_a_license_lifecycle() {
     statistics(&mut scenario).await;
 
     let all: BTreeSet<_> = events().into_keys().collect();
-    assert_eq!(scenario.succeeded, all, "every event is part of the scenario");
+    let missing: Vec<_> = all.difference(&scenario.succeeded).cloned().collect();
+    for name in missing.iter().filter(|name| name.starts_with("get_")) {
+        scenario.send(name).await;
+    }
+    assert_eq!(scenario.succeeded, all, "add a step of this scenario for each event that is not a GET");
 }
 
 async fn documents(scenario: &mut LifecycleScenario) {

@@ -20,8 +20,8 @@ use serde::Deserialize;
 use shared::{
     AppState,
     auth::{Oidc, User},
-    domain::{Code, Secret},
-    http::Problem,
+    domain::Secret,
+    http::{Code, Problem},
 };
 
 use super::{CALLBACK_PATH, PendingSignIn, issuer_unavailable, oidc};

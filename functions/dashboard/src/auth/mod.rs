@@ -12,8 +12,7 @@ use shared::{
         Oidc,
         oidc::{Discovery, OidcError},
     },
-    domain::Code,
-    http::Problem,
+    http::{Code, Problem},
 };
 
 /// The redirect URI of sign-ins, below the base URL.

@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
-    domain::{Catalog, Code, Tier, TierId},
-    http::{ListQuery, PathId, Problem},
+    domain::{Catalog, Tier, TierId},
+    http::{Code, ListQuery, PathId, Problem},
 };
 
 use super::{current_customer, licenses, welcome};

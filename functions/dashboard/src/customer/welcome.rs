@@ -4,8 +4,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::{
-    domain::{Code, TierId},
-    http::{ListQuery, Problem},
+    domain::TierId,
+    http::{Code, ListQuery, Problem},
 };
 
 use super::{current_customer, licenses};

@@ -11,8 +11,8 @@ use maud::{Markup, html};
 use serde_json::{Value, json};
 use shared::{
     AppState,
-    domain::{ApiKey, ApiKeyId, Code, Scope, Scopes},
-    http::{ListQuery, PathId, Problem},
+    domain::{ApiKey, ApiKeyId, Scope, Scopes},
+    http::{Code, ListQuery, PathId, Problem},
 };
 
 use crate::{

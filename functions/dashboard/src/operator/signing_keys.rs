@@ -10,10 +10,10 @@ use maud::{Markup, html};
 use shared::{
     AppState,
     domain::{
-        Code, Jwk,
+        Jwk,
         key_ring::{KeyRing, KeyRingConflict, KeyState, RotationPolicy, SigningKey},
     },
-    http::{ListQuery, PathId, Problem},
+    http::{Code, ListQuery, PathId, Problem},
 };
 
 use crate::{

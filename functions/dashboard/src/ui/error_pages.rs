@@ -5,10 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use maud::{Markup, html};
-use shared::{
-    domain::Code,
-    http::{Problem, problem::title},
-};
+use shared::http::{Code, Problem};
 
 use super::{
     Theme,
@@ -34,7 +31,7 @@ pub(crate) fn error(session: Option<&Session>, theme: Theme, problem: &Problem) 
         Code::InternalError => {
             ("Something went wrong", "Try again. If it keeps happening, contact support.".to_owned())
         }
-        code => (title(code), sentence(&problem.detail)),
+        code => (code.title(), sentence(&problem.detail)),
     };
     let content = html! {
         p { (text) }

@@ -1,10 +1,7 @@
 //! Forms: inputs with a submit button, and the errors of a rejected submission.
 
 use maud::{Markup, html};
-use shared::{
-    domain::{Code, FieldError},
-    http::Problem,
-};
+use shared::http::{Code, InputError, Problem};
 
 use super::{icons, inputs::Input};
 use crate::{
@@ -74,7 +71,7 @@ impl<'a> Form<'a> {
         let visible: Vec<_> = self.inputs.iter().filter(|input| !matches!(input.kind, InputKind::Hidden)).collect();
         let invalid: Vec<_> = visible.iter().map(|input| (input, self.input_errors(input))).collect();
         let invalid: Vec<_> = invalid.into_iter().filter(|(_, errors)| !errors.is_empty()).collect();
-        let is_other = |error: &&FieldError| !visible.iter().any(|input| is_error_of(error, input.name));
+        let is_other = |error: &&InputError| !visible.iter().any(|input| is_error_of(error, input.name));
         let other: Vec<_> = problem.errors.iter().filter(is_other).collect();
         let explanation = match problem.code {
             Code::IdempotencyKeyReused => {
@@ -120,7 +117,7 @@ pub(crate) fn sentence(detail: &str) -> String {
 }
 
 /// Whether an error's JSON pointer is of the field with this name or within it.
-fn is_error_of(error: &FieldError, name: &str) -> bool {
+fn is_error_of(error: &InputError, name: &str) -> bool {
     let pointer = error.pointer.as_deref().unwrap_or_default();
     !name.is_empty() && pointer.trim_start_matches('/').split('/').next() == Some(name)
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
-use shared::http::representation::etag;
+use shared::http::conditional::etag;
 
 use super::{format, icons};
 use crate::form_data::{FormData, VERSION_FIELD, parse_date_time, parse_minor_units};

@@ -1,16 +1,16 @@
 //! Pages that explain the error codes: one page per code, which the `type` of a problem links to, and a list.
 
 mod page;
-mod texts;
 
 use axum::{extract::State, response::Response};
 use shared::{
     AppState,
-    domain::Code,
-    http::{PathId, responses::NotFoundErrors},
+    http::{
+        Code, InputError, PathId, Problem,
+        code::{Entry, ErrorLocation},
+        problem::ProblemBody,
+    },
 };
-
-pub use self::texts::{Explanation, example, explain};
 
 /// Returns the page of an error code.
 #[utoipa::path(
@@ -20,7 +20,7 @@ pub use self::texts::{Explanation, example, explain};
     summary = "Get the page of an error code",
     description = "An HTML page that explains the cause and the resolution of an error. The `type` of a problem links to it.",
     params(("code" = Code, Path, description = "The `code` of the problem")),
-    responses((status = 200, description = "The page", content_type = "text/html", body = String, headers(("ETag" = String))), NotFoundErrors),
+    responses((status = 200, description = "The page", content_type = "text/html", body = String, headers(("ETag" = String)))),
 )]
 pub(crate) async fn get_code(State(app): State<AppState>, PathId(code): PathId<Code>) -> Response {
     page::code_page(code, app.issuer())
@@ -37,4 +37,15 @@ pub(crate) async fn get_code(State(app): State<AppState>, PathId(code): PathId<C
 )]
 pub(crate) async fn list_codes() -> Response {
     page::list_page()
+}
+
+/// Returns an example of a problem with this code, as the given issuer would send it.
+pub fn example(code: Code, issuer: &str) -> ProblemBody {
+    let Entry { detail, location, .. } = code.entry();
+    let problem: Problem = match location {
+        ErrorLocation::Request => Problem::new(code, detail),
+        ErrorLocation::Body(pointer) => InputError::at(pointer, code, detail).into(),
+        ErrorLocation::Parameter(name) => InputError::parameter(name, code, detail).into(),
+    };
+    problem.body(issuer, "1-69a0c1f2-5d0b7e3a9c4f8e21b6d3a071".to_owned())
 }

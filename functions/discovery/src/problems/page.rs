@@ -8,15 +8,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use shared::{
-    domain::Code,
-    http::{
-        problem::{status, title},
-        representation::etag,
-    },
-};
+use shared::http::{Code, code::Entry, conditional::etag};
 
-use super::texts::{Explanation, example, explain};
+use super::example;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; font: 16px/1.6 system-ui, sans-serif; }
@@ -32,11 +26,11 @@ footer { margin-top: 3rem; border-top: 1px solid GrayText; padding-top: .5rem; }
 
 /// Renders the page of a code, with an example as the given issuer would send it.
 pub(super) fn code_page(code: Code, issuer: &str) -> Response {
-    let Explanation { cause, resolution, .. } = explain(code);
+    let Entry { cause, resolution, .. } = code.entry();
     let example = serde_json::to_string_pretty(&example(code, issuer)).unwrap_or_default();
     let content = html! {
-        h1 { (title(code)) }
-        p { code { (code) } ", HTTP status " (status(code).as_u16()) }
+        h1 { (code.title()) }
+        p { code { (code) } ", HTTP status " (code.status().as_u16()) }
         h2 { "What happened" }
         p { (prose(cause)) }
         h2 { "What to do" }
@@ -50,7 +44,7 @@ pub(super) fn code_page(code: Code, issuer: &str) -> Response {
         }
         footer { p { a href="../problems" { "All error codes" } " · " a href="../docs" { "API documentation" } } }
     };
-    respond(title(code), &content)
+    respond(code.title(), &content)
 }
 
 /// Renders the list of all codes.
@@ -64,9 +58,9 @@ pub(super) fn list_page() -> Response {
         table {
             @for code in Code::ALL {
                 tr {
-                    td { (status(code).as_u16()) }
+                    td { (code.status().as_u16()) }
                     td { a href={ "problems/" (code) } { code { (code) } } }
-                    td { (title(code)) }
+                    td { (code.title()) }
                 }
             }
         }
@@ -77,7 +71,7 @@ pub(super) fn list_page() -> Response {
 
 /// Returns examples of the response headers that accompany a code.
 fn headers(code: Code) -> &'static [&'static str] {
-    match status(code).as_u16() {
+    match code.status().as_u16() {
         401 => &["WWW-Authenticate: Bearer realm=\"signet\"", "WWW-Authenticate: ApiKey header=\"X-Api-Key\""],
         405 => &["Allow: GET,HEAD,POST"],
         429 | 503 => &["Retry-After: 2"],

@@ -3,19 +3,17 @@
 //!
 //! Each step is idempotent, so the next start completes an interrupted one.
 
+mod error;
 mod plan;
 mod steps;
 mod vendor;
 
-use jiff::SignedDuration;
 use shared::{
     AppState,
-    domain::{Actor, ActorKind, ApiKeyId, Secret, Timestamp},
-    http::Problem,
-    store::StoreError,
-    tokens::SealError,
+    domain::{Actor, ActorKind, ApiKeyId, Secret},
 };
 
+pub use self::error::DemoError;
 use self::{
     steps::DemoBuilder,
     vendor::{CUSTOMERS, LAST_TIER, PRODUCTS, SHOWN_KEY},
@@ -28,29 +26,6 @@ pub struct Demo {
     pub summary: String,
     /// An active license key to try commands with.
     pub license_key: Option<Secret>,
-}
-
-/// The demo data could not be added.
-#[derive(Debug, thiserror::Error)]
-#[error("adding the demo data failed: {0}")]
-pub struct DemoError(String);
-
-impl From<Problem> for DemoError {
-    fn from(problem: Problem) -> Self {
-        Self(format!("{}: {}", problem.code, problem.detail))
-    }
-}
-
-impl From<StoreError> for DemoError {
-    fn from(error: StoreError) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl From<SealError> for DemoError {
-    fn from(error: SealError) -> Self {
-        Self(error.to_string())
-    }
 }
 
 /// Adds the demo data, unless it exists.
@@ -92,13 +67,4 @@ fn summary() -> String {
         CUSTOMERS.len(),
         licenses().count(),
     )
-}
-
-/// Returns a time in the past.
-fn days_before(now: Timestamp, days: i64) -> Timestamp {
-    minutes_before(now, days * 24 * 60)
-}
-
-fn minutes_before(now: Timestamp, minutes: i64) -> Timestamp {
-    now.checked_sub(SignedDuration::from_mins(minutes)).unwrap_or(Timestamp::MIN)
 }

@@ -3,6 +3,7 @@
 use activations::activate::{self, activate};
 use catalog::{create_feature::create_feature, create_product::create_product, create_tier::create_tier};
 use customers::create_customer::create_customer;
+use jiff::SignedDuration;
 use licenses::{
     heartbeat::{self, heartbeat},
     issue::issue,
@@ -21,7 +22,7 @@ use shared::{
 };
 
 use super::{
-    DemoError, days_before, minutes_before,
+    error::DemoError,
     plan::{CustomerPlan, LicensePlan, MachinePlan, ProductPlan, TierPlan},
 };
 
@@ -232,4 +233,13 @@ fn context(now: Timestamp, ip: &str) -> RequestContext {
 /// Deserializes a request body.
 fn request<T: DeserializeOwned>(body: Value) -> Result<T, DemoError> {
     serde_json::from_value(body).map_err(|error| DemoError::from(Problem::internal(error.to_string())))
+}
+
+/// Returns a time in the past.
+fn days_before(now: Timestamp, days: i64) -> Timestamp {
+    minutes_before(now, days * 24 * 60)
+}
+
+fn minutes_before(now: Timestamp, minutes: i64) -> Timestamp {
+    now.checked_sub(SignedDuration::from_mins(minutes)).unwrap_or(Timestamp::MIN)
 }

@@ -8,10 +8,10 @@ use axum::{
 use url::Url;
 
 use super::{
-    CLIENT_ID, DevIssuer,
     grants::Grant,
     page,
     params::{OAuthError, Params},
+    state::{CLIENT_ID, DevIssuer},
     user::{DevUser, RequestedScope},
 };
 

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::DevIssuer;
+use super::state::DevIssuer;
 
 /// Cached for a short time only, because a restart can change the key.
 const HEADERS: [(axum::http::HeaderName, &str); 2] =

@@ -12,12 +12,11 @@ mod key;
 mod page;
 mod params;
 mod sign_out;
+mod state;
 mod token;
 mod tokens;
 mod user;
 mod userinfo;
-
-use std::sync::Arc;
 
 use axum::{
     Router,
@@ -27,64 +26,17 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use shared::{
-    Clock,
-    app::middleware::set_security_headers,
-    auth::{OidcSettings, oidc::DEFAULT_ROLES_CLAIM},
-    tokens::local::PregeneratedKey,
-};
+use shared::app::middleware::set_security_headers;
 use url::{Host, Url};
 
-use self::{grants::Grants, key::DevIssuerKey};
-use crate::{DataDirectory, DataDirectoryError};
+#[cfg(test)]
+pub(crate) use self::state::test_issuer;
+pub(crate) use self::state::{DevIssuer, PATH};
 
-/// Path of the issuer below the base URL.
-pub(crate) const PATH: &str = "/dev/oidc";
-/// The only client, and the audience of the tokens.
-pub(crate) const CLIENT_ID: &str = "signet-dashboard";
 /// Maximum size of a request body.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// The development issuer. Clones share their state.
-#[derive(Clone)]
-pub(crate) struct DevIssuer(Arc<Inner>);
-
-struct Inner {
-    url: String,
-    /// Origin of the base URL, where the dashboard is served.
-    origin: url::Origin,
-    key: DevIssuerKey,
-    clock: Clock,
-    grants: Grants,
-}
-
 impl DevIssuer {
-    /// Creates the issuer of a server at `base_url`, with the key stored in the data directory, or a temporary key
-    /// without one.
-    pub(crate) fn new(
-        base_url: &str,
-        directory: Option<&DataDirectory>,
-        pregenerated: Option<PregeneratedKey>,
-        clock: Clock,
-    ) -> Result<Self, DataDirectoryError> {
-        let key = match directory {
-            Some(directory) => DevIssuerKey::in_file(&directory.file("oidc-signing-key.pem"))?,
-            None => DevIssuerKey::generate(pregenerated)?.0,
-        };
-        let url = format!("{base_url}{PATH}");
-        let origin = Url::parse(base_url).map_or_else(|_| url::Origin::new_opaque(), |url| url.origin());
-        Ok(Self(Arc::new(Inner { url, origin, key, clock, grants: Grants::default() })))
-    }
-
-    /// Returns the settings that verify the issuer's tokens.
-    pub(crate) fn settings(&self) -> OidcSettings {
-        OidcSettings {
-            issuer: self.0.url.clone(),
-            audiences: vec![CLIENT_ID.to_owned()],
-            roles_claim: DEFAULT_ROLES_CLAIM.to_owned(),
-        }
-    }
-
     /// Returns the endpoints, to be nested under [`PATH`].
     pub(crate) fn routes(&self) -> Router {
         Router::new()
@@ -97,19 +49,6 @@ impl DevIssuer {
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .layer(from_fn(reject_foreign_hosts))
             .with_state(self.clone())
-    }
-
-    /// Returns whether a redirect URI is allowed: on this machine, or at the origin of the dashboard.
-    fn is_allowed_redirect(&self, target: &Url) -> bool {
-        let is_web = matches!(target.scheme(), "http" | "https");
-        let is_plain = target.fragment().is_none() && target.username().is_empty() && target.password().is_none();
-        let is_loopback = match target.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(Host::Ipv6(ip)) => ip.is_loopback(),
-            None => false,
-        };
-        is_web && is_plain && (is_loopback || target.origin() == self.0.origin)
     }
 }
 
@@ -138,12 +77,6 @@ fn is_local_host(host: &str) -> bool {
         Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
         None => false,
     })
-}
-
-#[cfg(test)]
-pub(crate) fn test_issuer() -> DevIssuer {
-    use shared::domain::Timestamp;
-    DevIssuer::new("http://192.168.1.5:8080", None, None, Clock::manual(Timestamp::UNIX_EPOCH)).unwrap()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use axum::{
 };
 use url::Url;
 
-use super::{DevIssuer, page, params::Params};
+use super::{page, params::Params, state::DevIssuer};
 
 /// Redirects to `post_logout_redirect_uri`, or shows a page.
 pub(super) async fn handler(State(issuer): State<DevIssuer>, params: Params) -> Response {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use shared::domain::secret::sha256;
 
 use super::{
-    CLIENT_ID, DevIssuer,
     params::{OAuthError, Params},
+    state::{CLIENT_ID, DevIssuer},
     tokens::TokenSet,
     user::{DevUser, RequestedScope},
 };

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use shared::domain::secret::sha256;
 
 use super::{
-    CLIENT_ID, DevIssuer,
     grants::{TokenHolder, random_text},
     params::OAuthError,
+    state::{CLIENT_ID, DevIssuer},
     user::{DevUser, RequestedScope},
 };
 

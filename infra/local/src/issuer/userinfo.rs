@@ -7,7 +7,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{DevIssuer, params::OAuthError};
+use super::{params::OAuthError, state::DevIssuer};
 
 /// Handles `/userinfo`.
 pub(super) async fn handler(State(issuer): State<DevIssuer>, headers: HeaderMap) -> Result<Json<Value>, OAuthError> {

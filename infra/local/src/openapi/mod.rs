@@ -1,5 +1,5 @@
 //! The OpenAPI document of all functions. The annotations of the handlers describe each endpoint. What follows from a
-//! rule, such as `Idempotency-Key` and error responses, is added here.
+//! rule, such as `Idempotency-Key` and most error responses, is added here.
 
 mod bodies;
 mod examples;
@@ -40,7 +40,7 @@ use crate::routes::all_routes;
         (name = "discovery", description = "Public keys, endpoints, documentation and health."),
     ),
 )]
-pub(crate) struct ApiInfo;
+struct ApiInfo;
 
 struct Credentials;
 
@@ -70,9 +70,11 @@ impl Modify for Credentials {
 ///
 /// Fails if the document can't be serialized.
 pub fn openapi_document() -> Result<String, serde_json::Error> {
-    let mut document = serde_json::to_value(all_routes().into_openapi())?;
+    let api = ApiInfo::openapi().merge_from(all_routes().into_openapi());
+    let mut document = serde_json::to_value(api)?;
     operations::set_operation_ids(&mut document);
     operations::describe_middleware(&mut document);
+    problems::add_derived_codes(&mut document);
     problems::group_by_status(&mut document);
     headers::describe_headers(&mut document);
     bodies::add_constraints(&mut document);

@@ -2,9 +2,9 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use shared::{app::idempotency, domain::Code, http::API_BASE_PATH};
+use shared::{app::idempotency, http::API_BASE_PATH};
 
-use super::{each_operation, fields, refer};
+use super::{each_operation, refer};
 
 /// Sets the `operationId` of each operation, such as `post_license_keys_id_revoke`. All handler functions have the same
 /// name, so utoipa's default is not unique.
@@ -19,16 +19,12 @@ pub(super) fn operation_id(method: &str, path: &str) -> String {
     std::iter::once(method).chain(words).collect::<Vec<_>>().join("_")
 }
 
-/// Describes what the middleware does before a handler runs: idempotency keys of POST, conditional GET, and 405 where a
-/// word in place of an id is another path with other methods.
+/// Describes the parameters that the middleware reads: idempotency keys of POST, and conditional GET.
 pub(super) fn describe_middleware(document: &mut Value) {
     let mut components = document["components"].take();
-    let paths: Vec<String> = fields(&mut document["paths"]).keys().cloned().collect();
     each_operation(document, |method, path, operation| {
-        if method == "post" && idempotency::is_supported(&Method::POST, path) {
+        if supports_idempotency_key(method, path) {
             add_parameter(operation, refer(&mut components, "parameters", "IdempotencyKey", idempotency_key));
-            let codes = [Code::IdempotencyKeyInvalid, Code::IdempotencyInProgress, Code::IdempotencyKeyReused];
-            fields(&mut operation["responses"]).extend(codes.map(|code| (code.to_string(), json!({}))));
         }
         if method == "get" && operation["responses"]["200"]["headers"]["ETag"].is_object() {
             add_parameter(operation, refer(&mut components, "parameters", "IfNoneMatch", if_none_match));
@@ -41,17 +37,13 @@ pub(super) fn describe_middleware(document: &mut Value) {
                 parameter["allowEmptyValue"] = true.into();
             }
         }
-        let before_id = path.strip_suffix("{id}");
-        if before_id.is_some_and(|start| paths.iter().any(|other| is_static_path_below(start, other))) {
-            operation["responses"][Code::MethodNotAllowed.as_str()] = json!({});
-        }
     });
     document["components"] = components;
 }
 
-/// Returns whether a path is `start` followed by one static segment, such as `/license-keys/validate`.
-fn is_static_path_below(start: &str, path: &str) -> bool {
-    path.strip_prefix(start).is_some_and(|word| !word.contains(['/', '{']))
+/// Returns whether the operation accepts an `Idempotency-Key`.
+pub(super) fn supports_idempotency_key(method: &str, path: &str) -> bool {
+    method == "post" && idempotency::is_supported(&Method::POST, path)
 }
 
 fn add_parameter(operation: &mut Value, parameter: Value) {
@@ -98,13 +90,5 @@ mod tests {
     fn operation_ids_combine_method_and_path() {
         assert_eq!(operation_id("post", "/api/v1.0/license-keys/{id}/revoke"), "post_license_keys_id_revoke");
         assert_eq!(operation_id("get", "/.well-known/jwks.json"), "get_well_known_jwks_json");
-    }
-
-    #[test]
-    fn static_paths_are_distinguished_from_id_paths() {
-        assert!(is_static_path_below("/license-keys/", "/license-keys/validate"));
-        for other in ["/license-keys/{id}", "/license-keys/{id}/renew", "/license-keys", "/products/catalog"] {
-            assert!(!is_static_path_below("/license-keys/", other), "{other}");
-        }
     }
 }

@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
-use super::{OPERATOR_ROLE, User, keys::KeySelector};
+use super::user::{OPERATOR_ROLE, User};
 use crate::domain::Secret;
 
 /// The maximum length of a token, in bytes. A token with a few hundred groups has 10 KB.
@@ -69,6 +69,13 @@ pub(super) struct BearerTokenRules {
     pub(super) issuer: String,
     pub(super) audiences: Vec<String>,
     pub(super) roles_claim: String,
+}
+
+/// The key that a token's header names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KeySelector {
+    pub(super) kid: Option<String>,
+    pub(super) algorithm: Algorithm,
 }
 
 /// A parsed token whose signature and claims are not verified yet.

@@ -10,7 +10,8 @@ use jsonwebtoken::{
 use serde::Deserialize;
 
 use super::{
-    OidcError,
+    bearer::KeySelector,
+    error::OidcError,
     fetch::{FetchError, IssuerClient},
 };
 use crate::ttl_cache::{Cached, TtlCache};
@@ -46,13 +47,6 @@ pub struct Discovery {
 #[derive(Deserialize)]
 struct IssuerJwks {
     keys: Vec<serde_json::Value>,
-}
-
-/// The key that a token's header names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct KeySelector {
-    pub(super) kid: Option<String>,
-    pub(super) algorithm: Algorithm,
 }
 
 struct IssuerKey {

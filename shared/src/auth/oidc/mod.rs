@@ -5,8 +5,10 @@
 //! first request, and requests with an unknown key, wait for the issuer.
 
 mod bearer;
+mod error;
 mod fetch;
 mod keys;
+mod user;
 mod userinfo;
 
 #[cfg(test)]
@@ -17,20 +19,20 @@ use std::{fmt, sync::Arc};
 use jiff::Timestamp;
 use reqwest::Url;
 
-pub use self::{bearer::BearerTokenError, keys::Discovery};
+pub use self::{
+    bearer::BearerTokenError,
+    error::OidcError,
+    keys::Discovery,
+    user::{OPERATOR_ROLE, User},
+};
 use self::{
     bearer::{BearerTokenRules, UnverifiedBearer},
     fetch::IssuerClient,
     keys::IssuerKeys,
     userinfo::ProfileCache,
 };
-use crate::{
-    domain::{Code, Secret},
-    http::Problem,
-};
+use crate::domain::Secret;
 
-/// The role with all permissions.
-pub const OPERATOR_ROLE: &str = "operator";
 /// The default name of the roles claim.
 pub const DEFAULT_ROLES_CLAIM: &str = "roles";
 
@@ -43,33 +45,6 @@ pub struct OidcSettings {
     pub audiences: Vec<String>,
     /// The claim with the user's roles: `roles`, `cognito:groups`, or a dotted path such as `realm_access.roles`.
     pub roles_claim: String,
-}
-
-/// A signed-in user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    /// The issuer's URL.
-    pub issuer: String,
-    /// The issuer's permanent, unique id of the user (`sub`).
-    pub subject: String,
-    /// Whether the user has the role `operator`.
-    pub is_operator: bool,
-    /// The email address, if the token has it. [`Oidc::complete_profile`] fetches a missing one from the issuer.
-    pub email: Option<String>,
-    /// Whether the issuer has verified the email address.
-    pub email_verified: bool,
-    /// The user's full name.
-    pub name: Option<String>,
-    /// The bearer token, which also authenticates requests to the userinfo endpoint.
-    pub token: Secret,
-}
-
-impl User {
-    /// Returns the unique key of the user: issuer and subject, separated by a space. A URL contains no space, so two
-    /// users never share a key.
-    pub fn key(&self) -> String {
-        format!("{} {}", self.issuer, self.subject)
-    }
 }
 
 /// Invalid OIDC settings.
@@ -87,26 +62,6 @@ pub enum OidcSettingsError {
     /// The HTTP client cannot be created.
     #[error("failed to create the HTTP client for the OIDC issuer: {0}")]
     Client(String),
-}
-
-/// An error while verifying a bearer token.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OidcError {
-    /// The token is invalid.
-    #[error(transparent)]
-    Invalid(#[from] BearerTokenError),
-    /// The issuer is unavailable, and its cached documents are missing or too old.
-    #[error("the OIDC issuer is unavailable: {0}")]
-    Unavailable(String),
-}
-
-impl From<OidcError> for Problem {
-    fn from(error: OidcError) -> Self {
-        match error {
-            OidcError::Invalid(invalid) => Self::new(Code::Unauthenticated, invalid.to_string()),
-            OidcError::Unavailable(_) => Self::unavailable(error.to_string()),
-        }
-    }
 }
 
 /// A verifier of bearer tokens. Cheap to clone; all clones share the cache.

@@ -10,10 +10,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    OidcError, User,
     bearer::is_true,
+    error::OidcError,
     fetch::{FetchError, IssuerClient},
     keys::IssuerKeys,
+    user::User,
 };
 use crate::ttl_cache::Cached;
 

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::{Feature, Product, Tier};
-use crate::domain::{Code, ValidationErrors};
+use crate::domain::{FieldErrorCode, ValidationErrors};
 
 /// The maximum price in minor units: the largest integer that every JSON implementation represents exactly.
 const MAX_PRICE: i64 = (1 << 53) - 1;
@@ -104,7 +104,7 @@ fn is_word(text: &str, length: RangeInclusive<usize>, marks: &[u8]) -> bool {
 /// Rejects a change of an immutable field. A field that is omitted is not changed.
 pub fn check_unchanged(errors: &mut ValidationErrors, pointer: &str, sent: Option<&str>, current: &str) {
     if sent.is_some_and(|sent| sent != current) {
-        errors.push(pointer, Code::Immutable, format!("can't be changed from {current}"));
+        errors.push(pointer, FieldErrorCode::Immutable, format!("can't be changed from {current}"));
     }
 }
 
@@ -115,10 +115,10 @@ mod tests {
         *,
     };
 
-    fn pointers(check: impl Fn(&mut ValidationErrors)) -> Vec<(String, Code)> {
+    fn pointers(check: impl Fn(&mut ValidationErrors)) -> Vec<(String, FieldErrorCode)> {
         let mut errors = ValidationErrors::default();
         check(&mut errors);
-        errors.0.into_iter().map(|error| (error.pointer.unwrap(), error.code)).collect()
+        errors.0.into_iter().map(|error| (error.pointer, error.code)).collect()
     }
 
     fn invalid_pointers(change: impl Fn(&mut Tier)) -> Vec<String> {
@@ -204,6 +204,6 @@ mod tests {
         let code = |sent| pointers(|errors| check_unchanged(errors, "/code", sent, "atlas"));
         assert_eq!(code(None), []);
         assert_eq!(code(Some("atlas")), []);
-        assert_eq!(code(Some("bold")), [("/code".to_owned(), Code::Immutable)]);
+        assert_eq!(code(Some("bold")), [("/code".to_owned(), FieldErrorCode::Immutable)]);
     }
 }

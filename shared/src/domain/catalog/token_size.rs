@@ -1,7 +1,7 @@
 //! Checks that the features of a tier fit into a license token.
 
 use super::{Catalog, Feature, Tier};
-use crate::domain::{Code, FieldError, ProductId, claims::MAX_FEATURES_BYTES};
+use crate::domain::{FieldError, FieldErrorCode, ProductId, claims::MAX_FEATURES_BYTES};
 
 impl Catalog {
     /// Checks that the features of the tier, and those of the tiers that include it, fit into a license token.
@@ -36,7 +36,7 @@ impl Catalog {
             tier.code,
             after.features_bytes(tier),
         );
-        Err(FieldError::at(pointer, Code::InvalidValue, detail))
+        Err(FieldError::at(pointer, FieldErrorCode::InvalidValue, detail))
     }
 
     /// Returns the size of the features in the JSON of a token. Each key takes two quotes and a comma; no character
@@ -73,7 +73,7 @@ mod tests {
     }
 
     fn error_pointer(check: Result<(), crate::domain::ValidationErrors>) -> String {
-        check.unwrap_err().0.remove(0).pointer.unwrap()
+        check.unwrap_err().0.remove(0).pointer
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
         catalog.tiers.insert(id(4), tier(4, None, &[0, MAX_FEATURES]));
         assert_eq!(error_pointer(catalog.check_tier(&tier(1, Some(4), &[]))), "/includes_tier_id");
         let displayed = Feature { display_only: false, ..catalog.features[&id(MAX_FEATURES + 1)].clone() };
-        assert_eq!(catalog.check_feature(&displayed).unwrap_err().pointer.unwrap(), "/display_only");
+        assert_eq!(catalog.check_feature(&displayed).unwrap_err().pointer, "/display_only");
     }
 
     #[test]

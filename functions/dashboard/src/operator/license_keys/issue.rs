@@ -5,7 +5,7 @@ use maud::Markup;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::{
-    domain::{Catalog, Code, CustomerId, FieldError, Product, Tier},
+    domain::{Catalog, CustomerId, FieldError, FieldErrorCode, Product, Tier},
     http::{ListQuery, Problem},
 };
 
@@ -97,7 +97,7 @@ pub(super) async fn create(OperatorContext(page): OperatorContext, data: FormDat
 /// The body of the API request, or the validation error of an unknown customer.
 async fn request_body(page: &PageContext, data: &FormData) -> Result<Result<Value, Problem>, Problem> {
     let Some(found) = page.app.table.customer_by_email(data.get("customer_id")).await? else {
-        let error = FieldError::at("/customer_id", Code::InvalidValue, "no customer has this email address");
+        let error = FieldError::at("/customer_id", FieldErrorCode::InvalidValue, "no customer has this email address");
         return Ok(Err(error.into()));
     };
     let mut body: Map<String, Value> = seats_json(data);

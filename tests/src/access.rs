@@ -1,0 +1,239 @@
+//! The access table: every operation of the API, with the callers that it accepts and a valid request body. It is the
+//! only list that a new operation must be added to: the tests that iterate over all operations and the events in
+//! `events/` are derived from it.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared::{domain::Scope, http::API_BASE_PATH};
+
+use crate::{
+    fixtures::{Fixtures, writable},
+    merged,
+};
+
+/// Which callers an operation accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// All callers; a credential, if any, is in the body.
+    Public,
+    /// Any API key, and signed-in operators.
+    AnyKey,
+    /// API keys with this scope, and signed-in operators.
+    Scope(Scope),
+    /// API keys with this scope, signed-in operators, and customers for their own resources.
+    ScopeOrOwner(Scope),
+    /// Signed-in users.
+    AnyUser,
+}
+
+/// An operation of the API.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// The method and path, such as `POST license-keys/{id}/revoke`. A path without a leading slash is below
+    /// `/api/v1.0/`.
+    pub operation: &'static str,
+    /// The callers that the operation accepts.
+    pub access: Access,
+    /// Returns a valid request body. `None` if the operation reads no body.
+    pub body: Option<fn(&Fixtures) -> Value>,
+}
+
+const fn row(operation: &'static str, access: Access) -> Row {
+    Row { operation, access, body: None }
+}
+
+const fn row_with_body(operation: &'static str, access: Access, body: fn(&Fixtures) -> Value) -> Row {
+    Row { operation, access, body: Some(body) }
+}
+
+/// The access table.
+pub const ROWS: &[Row] = &[
+    // Discovery.
+    row("GET /.well-known/jwks.json", Access::Public),
+    row("GET /.well-known/jwks.jwt", Access::Public),
+    row("GET /.well-known/license-configuration", Access::Public),
+    row("GET /health", Access::Public),
+    row("GET /openapi.json", Access::Public),
+    row("GET /docs", Access::Public),
+    row("GET /docs/{file}", Access::Public),
+    row("GET /problems", Access::Public),
+    row("GET /problems/{code}", Access::Public),
+    // Catalog.
+    row("GET products/catalog", Access::Public),
+    row("GET products", Access::AnyKey),
+    row("GET products/{id}", Access::AnyKey),
+    row_with_body(
+        "POST products",
+        Access::Scope(Scope::CatalogWrite),
+        |f| json!({"code": (f.unique)("atlas"), "name": "Atlas", "description": "A map", "sort_order": 1}),
+    ),
+    row_with_body("PUT products/{id}", Access::Scope(Scope::CatalogWrite), |f| writable(&f.product)),
+    row("GET product-features", Access::AnyKey),
+    row("GET product-features/{id}", Access::AnyKey),
+    row_with_body("POST product-features", Access::Scope(Scope::CatalogWrite), |f| {
+        let key = (f.unique)("export");
+        json!({"product_id": f.product["id"], "key": key, "name": "Export", "description": "To a file"})
+    }),
+    row_with_body("PUT product-features/{id}", Access::Scope(Scope::CatalogWrite), |f| writable(&f.feature)),
+    row("GET pricing-tiers", Access::AnyKey),
+    row("GET pricing-tiers/{id}", Access::AnyKey),
+    row_with_body("POST pricing-tiers", Access::Scope(Scope::CatalogWrite), |f| {
+        merged(writable(&f.tier), &json!({"code": (f.unique)("pro"), "description": "For a team"}))
+    }),
+    row_with_body("PUT pricing-tiers/{id}", Access::Scope(Scope::CatalogWrite), |f| writable(&f.tier)),
+    // Customers.
+    row("GET customers", Access::Scope(Scope::CustomersRead)),
+    row("GET customers/{id}", Access::Scope(Scope::CustomersRead)),
+    row_with_body(
+        "POST customers",
+        Access::Scope(Scope::CustomersWrite),
+        |f| json!({"name": "Ada", "email": format!("{}@example.com", (f.unique)("ada")), "company": "Engines"}),
+    ),
+    row_with_body("PUT customers/{id}", Access::Scope(Scope::CustomersWrite), |f| writable(&f.customer)),
+    // License keys.
+    row("GET license-keys", Access::Scope(Scope::LicensesRead)),
+    row("GET license-keys/{id}", Access::Scope(Scope::LicensesRead)),
+    row("GET license-keys/{id}/events", Access::Scope(Scope::LicensesRead)),
+    row("GET events", Access::Scope(Scope::LicensesRead)),
+    row_with_body("POST license-keys", Access::Scope(Scope::LicensesWrite), |f| {
+        json!({
+            "customer_id": f.customer["id"], "tier_id": f.tier["id"], "max_users": 2,
+            "expires_at": "2099-01-01T00:00:00Z",
+        })
+    }),
+    row_with_body("POST license-keys/{id}/revoke", Access::Scope(Scope::LicensesWrite), reason),
+    row_with_body("POST license-keys/{id}/suspend", Access::Scope(Scope::LicensesWrite), reason),
+    row_with_body("POST license-keys/{id}/reinstate", Access::Scope(Scope::LicensesWrite), reason),
+    row_with_body(
+        "POST license-keys/{id}/renew",
+        Access::Scope(Scope::LicensesWrite),
+        |_| json!({"expires_at": "2099-01-01T00:00:00Z"}),
+    ),
+    row_with_body(
+        "POST license-keys/{id}/change",
+        Access::Scope(Scope::LicensesWrite),
+        |f| json!({"tier_id": f.tier["id"], "max_users": 7}),
+    ),
+    row("POST license-keys/{id}/regenerate", Access::Scope(Scope::LicensesWrite)),
+    row_with_body("POST license-keys/{id}/audit", Access::Scope(Scope::LicensesWrite), |_| json!({"repair": true})),
+    // Consuming apps.
+    row_with_body(
+        "POST license-keys/validate",
+        Access::Public,
+        |f| json!({"license_key": f.license_key, "machine_id": f.machine, "product": f.product["code"]}),
+    ),
+    row_with_body(
+        "POST license-keys/heartbeat",
+        Access::Public,
+        |f| json!({"token": f.token, "machine_id": f.machine}),
+    ),
+    row_with_body(
+        "POST license-activations/activate",
+        Access::Public,
+        |f| json!({"license_key": f.license_key, "machine_id": f.new_machine, "machine_name": "build-07"}),
+    ),
+    // Activations.
+    row("GET license-activations", Access::ScopeOrOwner(Scope::LicensesRead)),
+    row("GET license-activations/{id}", Access::ScopeOrOwner(Scope::LicensesRead)),
+    row_with_body(
+        "POST license-activations/{id}/deactivate",
+        Access::ScopeOrOwner(Scope::LicensesWrite),
+        |f| json!({"token": f.token}),
+    ),
+    // Users.
+    row_with_body("POST register", Access::AnyUser, |_| json!({"name": "Ada", "company": "Engines"})),
+    row_with_body("POST user/claim-license", Access::AnyUser, |f| json!({"tier_id": f.tier["id"]})),
+    row("GET user/licenses", Access::AnyUser),
+    // API keys and signing keys.
+    row("GET api-keys", Access::Scope(Scope::AccessWrite)),
+    row_with_body(
+        "POST api-keys",
+        Access::Scope(Scope::AccessWrite),
+        |_| json!({"name": "ci", "scopes": ["licenses:read"], "expires_at": "2099-01-01T00:00:00Z"}),
+    ),
+    row("GET api-keys/{id}", Access::Scope(Scope::AccessWrite)),
+    row("DELETE api-keys/{id}", Access::Scope(Scope::AccessWrite)),
+    row("GET signing-keys", Access::Scope(Scope::KeysWrite)),
+    row_with_body("POST signing-keys/rotate", Access::Scope(Scope::KeysWrite), |_| json!({})),
+    row_with_body("POST signing-keys/{kid}/condemn", Access::Scope(Scope::KeysWrite), reason),
+];
+
+fn reason(_: &Fixtures) -> Value {
+    json!({"reason": "requested by the customer"})
+}
+
+impl Row {
+    /// Returns the row of an operation.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is none.
+    #[track_caller]
+    pub(crate) fn find(method: &Method, template: &str) -> &'static Self {
+        let found = ROWS.iter().find(|row| row.method() == *method && row.template() == template);
+        found.unwrap_or_else(|| panic!("{method} {template} has no row in tests/src/access.rs"))
+    }
+
+    /// Returns the HTTP method.
+    pub fn method(&self) -> Method {
+        let (method, _) = self.operation.split_once(' ').expect("a method and a path");
+        method.parse().expect("a method")
+    }
+
+    /// Returns the path template, as in the OpenAPI document.
+    pub fn template(&self) -> String {
+        let (_, path) = self.operation.split_once(' ').expect("a method and a path");
+        if path.starts_with('/') { path.to_owned() } else { format!("{API_BASE_PATH}/{path}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::operations::documented_operations;
+
+    /// Returns the security requirements that the OpenAPI document must list.
+    fn security(row: &Row) -> BTreeSet<String> {
+        let key_or_bearer = |scopes: Value| vec![json!({ "api_key": scopes }), json!({ "bearer": [] })];
+        let mut requirements = match row.access {
+            Access::Public => vec![],
+            Access::AnyKey => key_or_bearer(json!([])),
+            Access::Scope(scope) | Access::ScopeOrOwner(scope) => key_or_bearer(json!([scope.as_str()])),
+            Access::AnyUser => vec![json!({ "bearer": [] })],
+        };
+        // An app can deactivate its own machine with the token in the body.
+        if row.operation.ends_with("/deactivate") {
+            requirements.push(json!({}));
+        }
+        requirements.iter().map(Value::to_string).collect()
+    }
+
+    #[test]
+    fn every_operation_has_one_row_with_its_security_and_body() {
+        let mut failures = Vec::new();
+        let mut rows: Vec<&Row> = ROWS.iter().collect();
+        for (method, template, spec) in documented_operations() {
+            let Some(index) = rows.iter().position(|row| row.method() == method && row.template() == template) else {
+                failures.push(format!("{method} {template} has no row: add it to tests/src/access.rs"));
+                continue;
+            };
+            let row = rows.swap_remove(index);
+            let mut documented: BTreeSet<String> =
+                spec["security"].as_array().into_iter().flatten().map(Value::to_string).collect();
+            if row.access == Access::Public {
+                documented.remove("{}");
+            }
+            if documented != security(row) {
+                failures.push(format!("{}: the annotation has the security {documented:?}", row.operation));
+            }
+            if spec["requestBody"].is_object() != row.body.is_some() {
+                failures.push(format!("{}: only one of the annotation and the row has a body", row.operation));
+            }
+        }
+        failures
+            .extend(rows.iter().map(|row| format!("{}: the operation does not exist, or has two rows", row.operation)));
+        assert!(failures.is_empty(), "run `just generate`, then check tests/src/access.rs:\n{}", failures.join("\n"));
+    }
+}

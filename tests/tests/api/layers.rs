@@ -1,0 +1,40 @@
+//! The modules of each crate form a line, as ARCHITECTURE.md shows it.
+
+use std::{fs, path::Path};
+
+use signet_tests::{import_cycles, imports_against};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// The modules of `shared`, each of which imports only from those before it.
+const LINE: [&str; 11] =
+    ["domain", "clock", "ttl_cache", "timeouts", "aws", "store", "secrets", "tokens", "http", "auth", "app"];
+
+#[test]
+fn modules_of_shared_import_only_from_those_before_them() {
+    let found = imports_against(&Path::new(ROOT).join("shared/src"), &LINE);
+    assert!(found.is_empty(), "imports against the line {}:\n{}", LINE.join(" ← "), found.join("\n"));
+}
+
+#[test]
+fn architecture_shows_the_line_of_modules() {
+    let text = fs::read_to_string(Path::new(ROOT).join("ARCHITECTURE.md")).unwrap();
+    let rows = text.lines().skip_while(|line| !line.starts_with("| module |")).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|')).filter_map(|line| line.split('|').nth(1));
+    let shown: Vec<_> = rows.flat_map(|cell| cell.split(',')).map(|name| name.trim().trim_matches('`')).collect();
+    assert_eq!(shown, LINE);
+}
+
+#[test]
+fn no_crate_has_an_import_cycle() {
+    let functions = fs::read_dir(Path::new(ROOT).join("functions")).unwrap().map(|entry| entry.unwrap().path());
+    let others = ["shared", "infra/local", "tests"].map(|folder| Path::new(ROOT).join(folder));
+    let mut found = Vec::new();
+    for folder in functions.chain(others) {
+        found.extend(
+            import_cycles(&folder.join("src"))
+                .into_iter()
+                .map(|cycle| format!("{}: {}", folder.display(), cycle.join(", "))),
+        );
+    }
+    assert!(found.is_empty(), "import cycles:\n{}", found.join("\n"));
+}
