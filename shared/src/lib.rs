@@ -3,7 +3,8 @@
 //! Each module imports only from those above it:
 //!
 //! - `domain`: the rules of licenses, seats and keys, without I/O.
-//! - `clock`, `timeouts` and `aws`: the time, time limits, and the configuration of AWS clients.
+//! - `clock`, `ttl_cache`, `timeouts` and `aws`: the time, cached values, time limits, and the configuration of AWS
+//!   clients.
 //! - `store`: the DynamoDB table. The only module that knows its layout.
 //! - `secrets`: the secrets that all functions share.
 //! - `tokens`: signing, verification and encryption. The only module that uses cryptographic keys.
@@ -21,6 +22,7 @@ pub mod secrets;
 pub mod store;
 mod timeouts;
 pub mod tokens;
+pub mod ttl_cache;
 
 pub use app::{AppState, Configuration, ConfigurationError, KeySource, Keys, Settings, StartError};
 pub use aws::{Aws, LoadCertificatesError, http_client};

@@ -24,6 +24,7 @@ use crate::{
     aws::error_chain,
     domain::{Secret, secret::SecretKey},
     store::pagination::CursorKey,
+    ttl_cache::Cached,
 };
 
 /// How long the cached versions are used before they are read again.
@@ -88,15 +89,20 @@ pub struct Secrets(Arc<Source>);
 #[derive(Debug)]
 enum Source {
     Fixed(Arc<SecretVersions>),
-    SecretsManager { client: Client, secret: String, cache: Mutex<CachedSecret> },
+    SecretsManager {
+        client: Client,
+        secret: String,
+        /// Not a [`TtlCache`](crate::ttl_cache::TtlCache): it is never empty, and while one caller refreshes it, the
+        /// others use the outdated value instead of waiting.
+        cache: Mutex<Cached<ReadSecret>>,
+    },
 }
 
-#[derive(Debug, Clone)]
-struct CachedSecret {
+#[derive(Debug)]
+struct ReadSecret {
     versions: Arc<SecretVersions>,
     /// The `VersionId` of the current version.
     version_id: Option<String>,
-    read_at: Timestamp,
 }
 
 /// Creates a client of Secrets Manager. `endpoint` replaces the regional endpoint. Sends nothing.
@@ -124,7 +130,7 @@ impl Secrets {
         let current = current.map_err(|error| unreadable(secret, &error))?;
         let version_id = current.version_id.clone();
         let versions = Arc::new(SecretVersions { current: parse(secret, current)?, previous: previous? });
-        let cache = Mutex::new(CachedSecret { versions, version_id, read_at: now });
+        let cache = Mutex::new(Cached::new(ReadSecret { versions, version_id }, now));
         Ok(Self(Arc::new(Source::SecretsManager { client, secret: secret.to_owned(), cache })))
     }
 
@@ -132,7 +138,7 @@ impl Secrets {
     pub fn cached(&self) -> Arc<SecretVersions> {
         match &*self.0 {
             Source::Fixed(versions) => Arc::clone(versions),
-            Source::SecretsManager { cache, .. } => Arc::clone(&lock(cache).versions),
+            Source::SecretsManager { cache, .. } => Arc::clone(&lock(cache).value.versions),
         }
     }
 
@@ -152,9 +158,9 @@ impl Secrets {
         if let Source::SecretsManager { client, secret, cache } = &*self.0
             && let Some(cached) = begin_refresh(cache, max_age, now)
         {
-            match read_if_rotated(client, secret, cached).await {
-                Ok(Some((versions, version_id))) => {
-                    *lock(cache) = CachedSecret { versions: Arc::new(versions), version_id, read_at: now };
+            match read_if_rotated(client, secret, &cached).await {
+                Ok(Some(rotated)) => {
+                    *lock(cache) = Cached::new(rotated, now);
                     tracing::info!("the secret was rotated");
                 }
                 Ok(None) => {}
@@ -166,17 +172,20 @@ impl Secrets {
 }
 
 /// Returns the cached secret if it must be refreshed. Only one caller gets it; concurrent ones use the cached versions.
-fn begin_refresh(cache: &Mutex<CachedSecret>, max_age: SignedDuration, now: Timestamp) -> Option<CachedSecret> {
+fn begin_refresh(
+    cache: &Mutex<Cached<ReadSecret>>,
+    max_age: SignedDuration,
+    now: Timestamp,
+) -> Option<Arc<ReadSecret>> {
     let mut cached = lock(cache);
-    let age = now.duration_since(cached.read_at);
-    if age >= SignedDuration::ZERO && age < max_age {
+    if cached.is_fresh(max_age, now) {
         return None;
     }
     cached.read_at = now;
-    Some(cached.clone())
+    Some(Arc::clone(&cached.value))
 }
 
-fn lock(cache: &Mutex<CachedSecret>) -> MutexGuard<'_, CachedSecret> {
+fn lock(cache: &Mutex<Cached<ReadSecret>>) -> MutexGuard<'_, Cached<ReadSecret>> {
     cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -195,15 +204,16 @@ async fn get_secret_value(
 async fn read_if_rotated(
     client: &Client,
     secret: &str,
-    cached: CachedSecret,
-) -> Result<Option<(SecretVersions, Option<String>)>, SecretsError> {
+    cached: &ReadSecret,
+) -> Result<Option<ReadSecret>, SecretsError> {
     let current = get_secret_value(client, secret, CURRENT_STAGE).await.map_err(|error| unreadable(secret, &error))?;
     if current.version_id == cached.version_id {
         return Ok(None);
     }
     let version_id = current.version_id.clone();
     let current = parse(secret, current)?;
-    Ok(Some((SecretVersions { current, previous: read_previous(client, secret).await? }, version_id)))
+    let versions = SecretVersions { current, previous: read_previous(client, secret).await? };
+    Ok(Some(ReadSecret { versions: Arc::new(versions), version_id }))
 }
 
 /// Reads the previous version. Returns `None` if there is none or its value is invalid, such as a placeholder with

@@ -1,20 +1,19 @@
 //! Condemns a compromised signing key: every token that it signed becomes invalid.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    AppState,
+    Settings,
     auth::Caller,
-    domain::{Scope, ValidationErrors},
-    http::{PathId, Problem, RequestContext, StrictJson},
-    store::{StoreError, key_ring::KeyRingUpdate},
+    domain::{Scope, Timestamp, ValidationErrors, key_ring::KeyRing},
+    http::{PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson},
+    store::{StoreError, Table, key_ring::KeyRingUpdate},
 };
 use utoipa::ToSchema;
 
-use crate::{
-    rotate_signing_keys::{maintain_after_change, state_conflict},
-    signing_keys::SigningKeysResource,
-};
+use crate::signing_keys::{KeyRingMaintenance, SigningKeyError, SigningKeysResource};
 
 /// Request to condemn a signing key.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,18 +47,25 @@ shared::error_responses! {
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(maintenance): State<KeyRingMaintenance>,
+    State(settings): State<Arc<Settings>>,
     caller: Caller,
     ctx: RequestContext,
     PathId(kid): PathId<String>,
     body: Result<StrictJson<Request>, Problem>,
-) -> Result<SigningKeysResource, Problem> {
+) -> Result<StoredResponse, Problem> {
     caller.require(Scope::KeysWrite)?;
-    let StrictJson(request) = body?;
+    let StrictJson(Request { reason }) = body?;
     let mut errors = ValidationErrors::default();
-    errors.check_text("/reason", request.reason.as_deref(), 500);
+    errors.check_text("/reason", reason.as_deref(), 500);
     errors.into_result()?;
-    condemn(&app, &kid, request.reason.as_deref(), &ctx).await
+    let policy = settings.rotation_policy;
+    let replay = ctx
+        .idempotency
+        .replay(|ring: &KeyRing| StoredResponse::ok_without_etag(&SigningKeysResource::new(ring, policy)));
+    let ring = condemn(&table, &maintenance, &kid, reason.as_deref(), ctx.now, &replay).await?;
+    replay.response(&ring)
 }
 
 /// The maximum number of attempts if the ring is changed concurrently.
@@ -69,31 +75,32 @@ const MAX_ATTEMPTS: usize = 5;
 ///
 /// # Errors
 ///
-/// `not_found` for an unknown key, `state_conflict` if the ring has no key to replace it, `unavailable` if concurrent
-/// changes of the ring exhaust all attempts.
+/// [`SigningKeyError::NotFound`] for an unknown key, [`SigningKeyError::Conflict`] if the ring has no key to replace it,
+/// [`StoreError::Contended`] if concurrent changes of the ring exhaust all attempts.
 pub async fn condemn(
-    app: &AppState,
+    table: &Table,
+    maintenance: &KeyRingMaintenance,
     kid: &str,
     reason: Option<&str>,
-    ctx: &RequestContext,
-) -> Result<SigningKeysResource, Problem> {
-    let (policy, table) = (app.settings.rotation_policy, &app.table);
+    now: Timestamp,
+    replay: &Replay<'_, KeyRing>,
+) -> Result<KeyRing, SigningKeyError> {
     for _ in 0..MAX_ATTEMPTS {
         let ring = table.ring().await?;
         if ring.key(kid).is_none() {
-            return Err(Problem::not_found());
+            return Err(SigningKeyError::NotFound);
         }
-        let changed = ring.condemn(kid, reason, ctx.now).map_err(state_conflict)?;
-        let response = SigningKeysResource::new(&ring.clone().with(&changed), policy);
+        let changed = ring.condemn(kid, reason, now)?;
         if changed.is_empty() {
-            return Ok(response);
+            return Ok(ring);
         }
-        let completion = ctx.idempotency.ok_without_etag(&response).await?;
+        let updated = ring.clone().with(&changed);
+        let completion = replay.completion(&updated).await?;
         let update = KeyRingUpdate { changed: &changed, completion: completion.as_ref(), ..KeyRingUpdate::default() };
         if table.update_key_ring(&ring, update).await? {
             tracing::warn!(kid, "signing key condemned");
-            maintain_after_change(app).await;
-            return Ok(response);
+            maintenance.run_after_change(now).await;
+            return Ok(updated);
         }
     }
     Err(StoreError::Contended.into())

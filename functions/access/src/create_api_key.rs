@@ -5,17 +5,37 @@ use std::collections::BTreeSet;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::{
-    AppState,
     auth::Caller,
     domain::{
         ApiKey, ApiKeySecret, FieldErrorCode, IdGenerator, Scope, Scopes, Timestamp, ValidationErrors,
         api_key::ParseScopeError,
     },
-    http::{Created, Problem, RequestContext, StrictJson, extractors::optional_time},
+    http::{CompletionError, Problem, Replay, RequestContext, StoredResponse, StrictJson, extractors::optional_time},
+    store::{StoreError, Table},
 };
 use utoipa::ToSchema;
 
 use crate::resources::ApiKeyResource;
+
+/// Why an API key was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateApiKeyError {
+    /// The response could not be stored for replays.
+    #[error(transparent)]
+    Completion(#[from] CompletionError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<CreateApiKeyError> for Problem {
+    fn from(error: CreateApiKeyError) -> Self {
+        match error {
+            CreateApiKeyError::Completion(error) => error.into(),
+            CreateApiKeyError::Store(error) => error.into(),
+        }
+    }
+}
 
 /// Request to create an API key.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -48,6 +68,12 @@ pub struct Response {
     pub key: ApiKeyResource,
 }
 
+impl Response {
+    fn new(created: &CreatedApiKey) -> Self {
+        Self { api_key: created.secret.expose().to_owned(), key: created.key.clone().into() }
+    }
+}
+
 /// Creates an API key.
 #[utoipa::path(
     post,
@@ -62,43 +88,56 @@ pub struct Response {
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     ctx: RequestContext,
     body: Result<StrictJson<Request>, Problem>,
-) -> Result<Created<Response>, Problem> {
+) -> Result<StoredResponse, Problem> {
     caller.require(Scope::AccessWrite)?;
     let StrictJson(request) = body?;
-    let body = create_api_key(&app, request, &caller, &ctx).await?;
-    Ok(Created { location: path_of(&body), body })
-}
-
-/// Creates an API key with at most the scopes of the caller.
-pub async fn create_api_key(
-    app: &AppState,
-    request: Request,
-    caller: &Caller,
-    ctx: &RequestContext,
-) -> Result<Response, Problem> {
     let scopes = check(&request, ctx.now)?;
     caller.require_all(&scopes)?;
-    let secret = ApiKeySecret::generate(IdGenerator::new(ctx.now).generate(), &mut rand::rng());
-    let key = ApiKey {
-        id: secret.id,
-        name: request.name,
-        scopes,
-        created_at: ctx.now,
-        expires_at: request.expires_at,
-        last_used_at: None,
-    };
-    let response = Response { api_key: secret.expose().to_owned(), key: key.clone().into() };
-    let completion = ctx.idempotency.created(path_of(&response), &response).await?;
-    app.table.add_api_key(&key, &secret, completion.as_ref()).await?;
-    Ok(response)
+    let replay = ctx.idempotency.replay(|created: &CreatedApiKey| {
+        StoredResponse::created(format!("/api/v1.0/api-keys/{}", created.key.id), &Response::new(created))
+    });
+    let input = ApiKeyInput { name: request.name, scopes, expires_at: request.expires_at };
+    let created = create_api_key(&table, input, ctx.now, &replay).await?;
+    replay.response(&created)
 }
 
-fn path_of(created: &Response) -> String {
-    format!("/api/v1.0/api-keys/{}", created.key.id)
+/// The valid input of an API key.
+#[derive(Debug)]
+pub struct ApiKeyInput {
+    /// Display name.
+    pub name: String,
+    /// Scopes to grant.
+    pub scopes: Scopes,
+    /// When the key expires; `None` means never.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A new API key and its secret.
+#[derive(Debug)]
+pub struct CreatedApiKey {
+    /// The key.
+    pub key: ApiKey,
+    /// The secret, which is not stored.
+    pub secret: ApiKeySecret,
+}
+
+/// Creates an API key. The caller must have all scopes of the key.
+pub async fn create_api_key(
+    table: &Table,
+    ApiKeyInput { name, scopes, expires_at }: ApiKeyInput,
+    now: Timestamp,
+    replay: &Replay<'_, CreatedApiKey>,
+) -> Result<CreatedApiKey, CreateApiKeyError> {
+    let secret = ApiKeySecret::generate(IdGenerator::new(now).generate(), &mut rand::rng());
+    let key = ApiKey { id: secret.id, name, scopes, created_at: now, expires_at, last_used_at: None };
+    let created = CreatedApiKey { key, secret };
+    let completion = replay.completion(&created).await?;
+    table.add_api_key(&created.key, &created.secret, completion.as_ref()).await?;
+    Ok(created)
 }
 
 fn check(request: &Request, now: Timestamp) -> Result<Scopes, ValidationErrors> {

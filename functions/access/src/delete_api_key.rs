@@ -2,12 +2,35 @@
 
 use axum::{extract::State, http::StatusCode};
 use shared::{
-    AppState,
     auth::Caller,
-    domain::{ApiKeyId, Scope},
+    domain::{ApiKey, ApiKeyId, Scope},
     http::{Code, PathId, Problem},
-    store::{Table, api_keys::DeleteOutcome},
+    store::{StoreError, Table, api_keys::DeleteOutcome},
 };
+
+/// Why an API key was not deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteApiKeyError {
+    /// The key does not exist.
+    #[error("not found")]
+    NotFound,
+    /// No other key could manage API keys.
+    #[error("no other API key without an expiry has access:write: create one first")]
+    LastAccessKey,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<DeleteApiKeyError> for Problem {
+    fn from(error: DeleteApiKeyError) -> Self {
+        match error {
+            DeleteApiKeyError::NotFound => Self::not_found(),
+            DeleteApiKeyError::LastAccessKey => Self::new(Code::LastAccessKey, error.to_string()),
+            DeleteApiKeyError::Store(error) => error.into(),
+        }
+    }
+}
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
@@ -29,30 +52,23 @@ shared::error_responses! {
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     PathId(id): PathId<ApiKeyId>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Scope::AccessWrite)?;
-    delete_api_key(&app.table, &caller, id).await?;
+    let found = table.api_key(id).await?.ok_or(DeleteApiKeyError::NotFound)?;
+    // Otherwise a key with fewer scopes could remove the only key that can grant the others.
+    caller.require_all(&found.key.scopes)?;
+    delete_api_key(&table, &found.key).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Deletes an API key unless it is the last one that can manage API keys. The caller needs all scopes of the deleted
-/// key, so that a key with fewer scopes cannot remove the only key that could grant the others.
-///
-/// # Errors
-///
-/// `not_found`, `forbidden` if the caller lacks a scope of the key, or `last_access_key`.
-pub async fn delete_api_key(table: &Table, caller: &Caller, id: ApiKeyId) -> Result<(), Problem> {
-    let found = table.api_key(id).await?.ok_or_else(Problem::not_found)?;
-    caller.require_all(&found.key.scopes)?;
-    match table.delete_api_key(&found.key).await? {
+/// Deletes an API key unless it is the last one that can manage API keys. The caller must have all scopes of the key.
+pub async fn delete_api_key(table: &Table, key: &ApiKey) -> Result<(), DeleteApiKeyError> {
+    match table.delete_api_key(key).await? {
         DeleteOutcome::Done => Ok(()),
-        DeleteOutcome::NotFound => Err(Problem::not_found()),
-        DeleteOutcome::LastAccessKey => {
-            let detail = "no other API key without an expiry has access:write: create one first";
-            Err(Problem::new(Code::LastAccessKey, detail))
-        }
+        DeleteOutcome::NotFound => Err(DeleteApiKeyError::NotFound),
+        DeleteOutcome::LastAccessKey => Err(DeleteApiKeyError::LastAccessKey),
     }
 }

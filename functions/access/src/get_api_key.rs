@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use shared::{
-    AppState,
     auth::Caller,
     domain::{ApiKeyId, Scope},
     http::{PathId, Problem, WithEtag},
+    store::Table,
 };
 
 use crate::resources::ApiKeyResource;
@@ -17,15 +17,17 @@ use crate::resources::ApiKeyResource;
     tag = "access",
     summary = "Get an API key",
     params(("id" = ApiKeyId, Path, description = "`key_…`")),
-    responses((status = 200, description = "The API key, without its secret", body = ApiKeyResource, headers(("ETag" = String)))),
+    responses(
+        (status = 200, description = "The API key, without its secret", body = ApiKeyResource, headers(("ETag" = String))),
+    ),
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     PathId(id): PathId<ApiKeyId>,
 ) -> Result<WithEtag<ApiKeyResource>, Problem> {
     caller.require(Scope::AccessWrite)?;
-    let found = app.table.api_key(id).await?.ok_or_else(Problem::not_found)?;
+    let found = table.api_key(id).await?.ok_or_else(Problem::not_found)?;
     Ok(WithEtag(found.key.into()))
 }

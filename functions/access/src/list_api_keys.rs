@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use shared::{
-    AppState,
     auth::Caller,
     domain::Scope,
     http::{ListQuery, ListResponse, NoFilter, PaginationParams, Problem},
+    store::Table,
 };
 
 use crate::resources::ApiKeyResource;
@@ -22,11 +22,11 @@ use crate::resources::ApiKeyResource;
     security(("api_key" = ["access:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     list: Result<ListQuery<NoFilter>, Problem>,
 ) -> Result<ListResponse<ApiKeyResource>, Problem> {
     caller.require(Scope::AccessWrite)?;
-    let page = app.table.api_keys(&list?.paging).await?;
+    let page = table.api_keys(&list?.paging).await?;
     Ok(page.map(ApiKeyResource::from).into())
 }

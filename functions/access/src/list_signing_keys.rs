@@ -1,7 +1,9 @@
 //! Lists the signing keys and root keys.
 
+use std::sync::Arc;
+
 use axum::extract::State;
-use shared::{AppState, auth::Caller, domain::Scope, http::Problem};
+use shared::{Settings, auth::Caller, domain::Scope, http::Problem, store::Table};
 
 use crate::signing_keys::SigningKeysResource;
 
@@ -14,7 +16,11 @@ use crate::signing_keys::SigningKeysResource;
     responses((status = 200, description = "The key ring", body = SigningKeysResource)),
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]
-pub(crate) async fn handler(State(app): State<AppState>, caller: Caller) -> Result<SigningKeysResource, Problem> {
+pub(crate) async fn handler(
+    State(table): State<Table>,
+    State(settings): State<Arc<Settings>>,
+    caller: Caller,
+) -> Result<SigningKeysResource, Problem> {
     caller.require(Scope::KeysWrite)?;
-    Ok(SigningKeysResource::new(&app.table.ring().await?, app.settings.rotation_policy))
+    Ok(SigningKeysResource::new(&table.ring().await?, settings.rotation_policy))
 }

@@ -1,17 +1,22 @@
 //! Promotes the next signing key ahead of schedule.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    AppState,
+    Settings,
     auth::Caller,
-    domain::{Scope, key_ring::KeyRingConflict},
-    http::{Code, Problem, RequestContext, StrictJson},
-    store::{StoreError, key_ring::KeyRingUpdate},
+    domain::{
+        Scope, Timestamp,
+        key_ring::{KeyRing, RotationPolicy},
+    },
+    http::{Problem, Replay, RequestContext, StoredResponse, StrictJson},
+    store::{StoreError, Table, key_ring::KeyRingUpdate},
 };
 use utoipa::ToSchema;
 
-use crate::signing_keys::SigningKeysResource;
+use crate::signing_keys::{KeyRingMaintenance, SigningKeyError, SigningKeysResource};
 
 /// Request to rotate the signing keys.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -45,14 +50,21 @@ shared::error_responses! {
     security(("api_key" = ["keys:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(maintenance): State<KeyRingMaintenance>,
+    State(settings): State<Arc<Settings>>,
     caller: Caller,
     ctx: RequestContext,
     body: Result<StrictJson<Request>, Problem>,
-) -> Result<SigningKeysResource, Problem> {
+) -> Result<StoredResponse, Problem> {
     caller.require(Scope::KeysWrite)?;
-    let StrictJson(request) = body?;
-    rotate(&app, request.force, &ctx).await
+    let StrictJson(Request { force }) = body?;
+    let policy = settings.rotation_policy;
+    let replay = ctx
+        .idempotency
+        .replay(|ring: &KeyRing| StoredResponse::ok_without_etag(&SigningKeysResource::new(ring, policy)));
+    let ring = rotate(&table, &maintenance, policy, force, ctx.now, &replay).await?;
+    replay.response(&ring)
 }
 
 /// The maximum number of attempts if the ring is changed concurrently.
@@ -62,38 +74,30 @@ const MAX_ATTEMPTS: usize = 5;
 ///
 /// # Errors
 ///
-/// `state_conflict` if the next key cannot be promoted yet, `unavailable` if concurrent changes of the ring exhaust all
-/// attempts.
-pub async fn rotate(app: &AppState, force: bool, ctx: &RequestContext) -> Result<SigningKeysResource, Problem> {
-    let (policy, table) = (app.settings.rotation_policy, &app.table);
+/// [`SigningKeyError::Conflict`] if the next key cannot be promoted yet, [`StoreError::Contended`] if concurrent changes
+/// of the ring exhaust all attempts.
+pub async fn rotate(
+    table: &Table,
+    maintenance: &KeyRingMaintenance,
+    policy: RotationPolicy,
+    force: bool,
+    now: Timestamp,
+    replay: &Replay<'_, KeyRing>,
+) -> Result<KeyRing, SigningKeyError> {
     let initial_kid = table.ring().await?.current().map(|key| key.kid.clone());
     for _ in 0..MAX_ATTEMPTS {
         let ring = table.ring().await?;
         if ring.current().map(|key| &key.kid) != initial_kid.as_ref() {
-            return Ok(SigningKeysResource::new(&ring, policy));
+            return Ok(ring);
         }
-        let promoted = if force { ring.promote_immediately(policy, ctx.now) } else { ring.promote(policy, ctx.now) };
-        let changed = promoted.map_err(state_conflict)?;
-        let response = SigningKeysResource::new(&ring.clone().with(&changed), policy);
-        let completion = ctx.idempotency.ok_without_etag(&response).await?;
+        let changed = if force { ring.promote_immediately(policy, now) } else { ring.promote(policy, now) }?;
+        let updated = ring.clone().with(&changed);
+        let completion = replay.completion(&updated).await?;
         let update = KeyRingUpdate { changed: &changed, completion: completion.as_ref(), ..KeyRingUpdate::default() };
         if table.update_key_ring(&ring, update).await? {
-            maintain_after_change(app).await;
-            return Ok(response);
+            maintenance.run_after_change(now).await;
+            return Ok(updated);
         }
     }
     Err(StoreError::Contended.into())
-}
-
-/// Runs the maintenance that a change of the ring makes due: creates a new `next` key and re-signs the key set. Does
-/// nothing in a process without a key rotator. Best effort: the scheduled rotation retries after a failure.
-pub(crate) async fn maintain_after_change(app: &AppState) {
-    app.tokens.ring().invalidate();
-    if let Err(error) = app.maintain_key_ring().await {
-        tracing::warn!(%error, "key ring maintenance failed; the scheduled rotation will retry it");
-    }
-}
-
-pub(crate) fn state_conflict(conflict: KeyRingConflict) -> Problem {
-    Problem::new(Code::StateConflict, conflict.to_string())
 }

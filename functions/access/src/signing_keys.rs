@@ -1,13 +1,20 @@
-//! Response type of the signing key endpoints.
+//! What the signing key endpoints share: their response, their errors, and the maintenance after a change.
 
 use axum::{
     Json,
+    extract::FromRef,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use shared::domain::{
-    Jwk, Timestamp,
-    key_ring::{KeyRing, KeyState, RotationPolicy, SigningKey},
+use shared::{
+    AppState,
+    domain::{
+        Jwk, Timestamp,
+        key_ring::{KeyRing, KeyRingConflict, KeyState, RotationPolicy, SigningKey},
+    },
+    http::{Code, CompletionError, Problem},
+    store::StoreError,
+    tokens::{KeyRotator, Tokens},
 };
 use utoipa::ToSchema;
 
@@ -84,5 +91,59 @@ impl From<&SigningKey> for SigningKeyResource {
 impl IntoResponse for SigningKeysResource {
     fn into_response(self) -> Response {
         Json(self).into_response()
+    }
+}
+
+/// Why the key ring was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SigningKeyError {
+    /// The key does not exist.
+    #[error("not found")]
+    NotFound,
+    /// The state of the ring does not allow the change.
+    #[error(transparent)]
+    Conflict(#[from] KeyRingConflict),
+    /// The response could not be stored for replays.
+    #[error(transparent)]
+    Completion(#[from] CompletionError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<SigningKeyError> for Problem {
+    fn from(error: SigningKeyError) -> Self {
+        match error {
+            SigningKeyError::NotFound => Self::not_found(),
+            SigningKeyError::Conflict(conflict) => Self::new(Code::StateConflict, conflict.to_string()),
+            SigningKeyError::Completion(error) => error.into(),
+            SigningKeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Runs the maintenance that a change of the key ring makes due.
+#[derive(Debug, Clone)]
+pub struct KeyRingMaintenance {
+    tokens: Tokens,
+    key_rotator: Option<KeyRotator>,
+}
+
+impl FromRef<AppState> for KeyRingMaintenance {
+    fn from_ref(AppState { tokens, key_rotator, .. }: &AppState) -> Self {
+        Self { tokens: tokens.clone(), key_rotator: key_rotator.clone() }
+    }
+}
+
+impl KeyRingMaintenance {
+    /// Creates a new `next` key and re-signs the key set, so that this process returns the changed ring. Creates and
+    /// signs nothing in a process without a key rotator. Best effort: the scheduled rotation retries after a failure.
+    pub(crate) async fn run_after_change(&self, now: Timestamp) {
+        self.tokens.ring().invalidate();
+        let Some(key_rotator) = &self.key_rotator else { return };
+        if let Err(error) = key_rotator.run_due_steps(now).await {
+            tracing::warn!(%error, "key ring maintenance failed; the scheduled rotation will retry it");
+        }
+        self.tokens.ring().invalidate();
     }
 }

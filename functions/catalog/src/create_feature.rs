@@ -1,40 +1,14 @@
 //! Creates a product feature.
 
 use axum::extract::State;
-use serde::Deserialize;
 use shared::{
-    AppState,
     auth::Caller,
-    domain::{Feature, IdGenerator, ProductId, Scope, ValidationErrors},
-    http::{Created, Problem, RequestContext, StrictJson},
+    domain::{Catalog, Feature, Scope, Timestamp},
+    http::{Problem, Replay, RequestContext, StoredResponse, StrictJson},
     store::{Table, catalog::CatalogCache},
 };
-use utoipa::ToSchema;
 
-/// Request to create a product feature.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[schema(as = CreateProductFeatureRequest)]
-pub struct Request {
-    /// The product that the feature belongs to. Immutable.
-    pub product_id: ProductId,
-    /// The name in the `features` claim; unique within the product. Immutable.
-    #[schema(example = "export.pdf", pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")]
-    pub key: String,
-    /// Display name.
-    #[schema(example = "PDF export", min_length = 1, max_length = 200)]
-    pub name: String,
-    /// Description for people.
-    #[schema(max_length = 2000, example = "Saves a map as PDF")]
-    pub description: Option<String>,
-    /// Whether the feature is for display only, such as in a price list. Tokens do not contain such features.
-    #[serde(default)]
-    #[schema(default = false)]
-    pub display_only: bool,
-    /// Position in lists, in ascending order.
-    #[serde(default)]
-    #[schema(example = 1, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
-    pub sort_order: i32,
-}
+use crate::{errors::CatalogError, feature::FeatureInput};
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
@@ -47,7 +21,7 @@ shared::error_responses! {
     path = "/api/v1.0/product-features",
     tag = "catalog",
     summary = "Create a product feature",
-    request_body = Request,
+    request_body = FeatureInput,
     responses(
         (status = 201, description = "The product feature", body = Feature, headers(("Location" = String), ("ETag" = String))),
         Errors,
@@ -55,47 +29,32 @@ shared::error_responses! {
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(cache): State<CatalogCache>,
     caller: Caller,
     ctx: RequestContext,
-    body: Result<StrictJson<Request>, Problem>,
-) -> Result<Created<Feature>, Problem> {
+    body: Result<StrictJson<FeatureInput>, Problem>,
+) -> Result<StoredResponse, Problem> {
     caller.require(Scope::CatalogWrite)?;
-    let StrictJson(request) = body?;
-    let feature = create_feature(&app.table, &app.catalog, &ctx, request).await?;
-    Ok(Created { location: path_of(&feature), body: feature })
+    let StrictJson(input) = body?;
+    let path = |feature: &Feature| format!("/api/v1.0/product-features/{}", feature.id);
+    let replay = ctx.idempotency.replay(|feature: &Feature| StoredResponse::created(path(feature), feature));
+    let feature = create_feature(&table, &cache, &input, ctx.now, &replay).await?;
+    replay.response(&feature)
 }
 
 /// Creates a feature if no other feature of the product has the same key.
 pub async fn create_feature(
     table: &Table,
     cache: &CatalogCache,
-    ctx: &RequestContext,
-    request: Request,
-) -> Result<Feature, Problem> {
-    let feature = Feature {
-        id: IdGenerator::new(ctx.now).generate(),
-        product_id: request.product_id,
-        key: request.key,
-        name: request.name,
-        description: request.description,
-        display_only: request.display_only,
-        sort_order: request.sort_order,
-        created_at: ctx.now,
-        updated_at: ctx.now,
+    input: &FeatureInput,
+    now: Timestamp,
+    replay: &Replay<'_, Feature>,
+) -> Result<Feature, CatalogError> {
+    let feature = input.create(now)?;
+    let make = |catalog: &Catalog| {
+        catalog.check_feature(&feature)?;
+        Ok(feature.clone())
     };
-    let mut errors = ValidationErrors::default();
-    feature.check(&mut errors);
-    errors.into_result()?;
-    let completion = |feature: &Feature| ctx.idempotency.created(path_of(feature), feature);
-    cache
-        .change(table, completion, |catalog| {
-            catalog.check_feature(&feature)?;
-            Ok(feature.clone())
-        })
-        .await
-}
-
-fn path_of(feature: &Feature) -> String {
-    format!("/api/v1.0/product-features/{}", feature.id)
+    cache.change_once(table, make, |feature| replay.completion(feature)).await
 }

@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use shared::{
-    AppState,
     auth::Caller,
     domain::{Feature, FeatureId},
     http::{PathId, Problem, WithEtag},
@@ -20,12 +19,12 @@ use shared::{
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     PathId(id): PathId<FeatureId>,
 ) -> Result<WithEtag<Feature>, Problem> {
     caller.require_api_key_or_operator()?;
-    get_feature(&app.table, id).await?.map(WithEtag).ok_or_else(Problem::not_found)
+    get_feature(&table, id).await?.map(WithEtag).ok_or_else(Problem::not_found)
 }
 
 /// Reads a product feature from the table, not from the cache.

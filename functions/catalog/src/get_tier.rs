@@ -2,14 +2,13 @@
 
 use axum::extract::State;
 use shared::{
-    AppState,
     auth::Caller,
     domain::TierId,
     http::{PathId, Problem, WithEtag},
     store::{StoreError, Table},
 };
 
-use crate::resources::TierResource;
+use crate::tier::TierResource;
 
 /// Returns a pricing tier.
 #[utoipa::path(
@@ -22,12 +21,12 @@ use crate::resources::TierResource;
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     PathId(id): PathId<TierId>,
 ) -> Result<WithEtag<TierResource>, Problem> {
     caller.require_api_key_or_operator()?;
-    get_tier(&app.table, id).await?.map(WithEtag).ok_or_else(Problem::not_found)
+    get_tier(&table, id).await?.map(WithEtag).ok_or_else(Problem::not_found)
 }
 
 /// Reads a pricing tier from the table, not from the cache.

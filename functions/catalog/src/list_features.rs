@@ -3,7 +3,6 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    AppState,
     auth::Caller,
     domain::{Feature, ProductId},
     http::{ListQuery, ListResponse, PaginationParams, Problem},
@@ -34,13 +33,13 @@ pub struct ListFeaturesFilter {
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     list: Result<ListQuery<ListFeaturesFilter>, Problem>,
 ) -> Result<ListResponse<Feature>, Problem> {
     caller.require_api_key_or_operator()?;
     let ListQuery { filter, paging } = list?;
-    Ok(list_features(&app.table, filter.product_id, &paging).await?.into())
+    Ok(list_features(&table, filter.product_id, &paging).await?.into())
 }
 
 /// Returns a page of the features of one product, or of all products, in ascending order of `sort_order`.

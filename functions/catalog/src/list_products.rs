@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use shared::{
-    AppState,
     auth::Caller,
     domain::Product,
     http::{ListQuery, ListResponse, NoFilter, PaginationParams, Problem},
@@ -24,13 +23,13 @@ use shared::{
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     list: Result<ListQuery<NoFilter>, Problem>,
 ) -> Result<ListResponse<Product>, Problem> {
     caller.require_api_key_or_operator()?;
     let ListQuery { paging, .. } = list?;
-    Ok(list_products(&app.table, &paging).await?.into())
+    Ok(list_products(&table, &paging).await?.into())
 }
 
 /// Returns a page of all products, in ascending order of `sort_order`.

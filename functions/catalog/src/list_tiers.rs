@@ -3,7 +3,6 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    AppState,
     auth::Caller,
     domain::{ProductId, Tier},
     http::{ListQuery, ListResponse, PaginationParams, Problem},
@@ -14,7 +13,7 @@ use shared::{
 };
 use utoipa::IntoParams;
 
-use crate::resources::TierResource;
+use crate::tier::TierResource;
 
 /// Filter of the list of pricing tiers.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -36,13 +35,13 @@ pub struct ListTiersFilter {
     security(("api_key" = []), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     list: Result<ListQuery<ListTiersFilter>, Problem>,
 ) -> Result<ListResponse<TierResource>, Problem> {
     caller.require_api_key_or_operator()?;
     let ListQuery { filter, paging } = list?;
-    Ok(list_tiers(&app.table, filter.product_id, &paging).await?.into())
+    Ok(list_tiers(&table, filter.product_id, &paging).await?.into())
 }
 
 /// Returns a page of the pricing tiers of one product, or of all products, in ascending order of `sort_order`.

@@ -6,13 +6,13 @@ use axum::{
 };
 use serde::Serialize;
 use shared::{
-    AppState,
     domain::{Catalog, Product, Tier, TierId, catalog::TierFeature},
     http::{Problem, RequestContext, WithEtag},
+    store::{Table, catalog::CatalogCache},
 };
 use utoipa::ToSchema;
 
-use crate::resources::TierResource;
+use crate::tier::TierResource;
 
 /// The public catalog.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,14 +68,17 @@ const CACHE_HEADERS: [(HeaderName, HeaderValue); 1] = [(CACHE_CONTROL, HeaderVal
     tag = "catalog",
     summary = "Get the public catalog",
     description = "Active products with their active tiers and the features of each tier. Needs no credentials.",
-    responses((status = 200, description = "The public catalog", body = PublicCatalog, headers(("ETag" = String)))),
+    responses(
+        (status = 200, description = "The public catalog", body = PublicCatalog, headers(("ETag" = String))),
+    ),
     security(()),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(cache): State<CatalogCache>,
     ctx: RequestContext,
 ) -> Result<([(HeaderName, HeaderValue); 1], WithEtag<PublicCatalog>), Problem> {
-    let catalog = app.catalog.read(&app.table, ctx.now).await?;
+    let catalog = cache.read(&table, ctx.now).await?;
     Ok((CACHE_HEADERS, WithEtag(public_catalog(&catalog))))
 }
 

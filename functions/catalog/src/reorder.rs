@@ -8,12 +8,13 @@ use shared::{
     domain::{
         Catalog, Feature, FeatureId, Product, ProductId, Tier, TierId, Timestamp, catalog::reorder as new_sort_orders,
     },
-    http::Problem,
     store::{
         Table,
         catalog::{CatalogCache, CatalogEntry},
     },
 };
+
+use crate::errors::CatalogError;
 
 /// An item to move and the item to insert it before; `None` moves it to the end of its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +39,13 @@ trait Sortable: Clone {
 ///
 /// # Errors
 ///
-/// `not_found` if the item or the item to insert it before does not exist in the list.
+/// [`CatalogError::NotFound`] if the item or the item to insert it before does not exist in the list.
 pub async fn reorder(
     table: &Table,
     cache: &CatalogCache,
     now: Timestamp,
     requested: Move,
-) -> Result<Vec<String>, Problem> {
+) -> Result<Vec<String>, CatalogError> {
     match requested {
         Move::Product(id, before) => {
             let list = |catalog: &Catalog| Ok(catalog.products.values().cloned().collect());
@@ -52,14 +53,14 @@ pub async fn reorder(
         }
         Move::Tier(id, before) => {
             let list = |catalog: &Catalog| {
-                let product = catalog.tiers.get(&id).ok_or_else(Problem::not_found)?.product_id;
+                let product = catalog.tiers.get(&id).ok_or(CatalogError::NotFound)?.product_id;
                 Ok(catalog.tiers.values().filter(|tier| tier.product_id == product).cloned().collect())
             };
             move_in_list(table, cache, now, (id, before), list).await
         }
         Move::Feature(id, before) => {
             let list = |catalog: &Catalog| {
-                let product = catalog.features.get(&id).ok_or_else(Problem::not_found)?.product_id;
+                let product = catalog.features.get(&id).ok_or(CatalogError::NotFound)?.product_id;
                 Ok(catalog.features.values().filter(|feature| feature.product_id == product).cloned().collect())
             };
             move_in_list(table, cache, now, (id, before), list).await
@@ -72,20 +73,20 @@ async fn move_in_list<T: Sortable>(
     cache: &CatalogCache,
     now: Timestamp,
     (id, before): (T::Id, Option<T::Id>),
-    list: impl Fn(&Catalog) -> Result<Vec<T>, Problem>,
-) -> Result<Vec<String>, Problem>
+    list: impl Fn(&Catalog) -> Result<Vec<T>, CatalogError>,
+) -> Result<Vec<String>, CatalogError>
 where
     for<'b> CatalogEntry<'b>: From<&'b T>,
 {
-    let ordered = |catalog: &Catalog| -> Result<Vec<T>, Problem> {
+    let ordered = |catalog: &Catalog| -> Result<Vec<T>, CatalogError> {
         let mut items = list(catalog)?;
         items.sort_by_key(|item| (item.sort_order(), item.id().to_string()));
         Ok(items)
     };
-    let changed_items = |catalog: &Catalog| -> Result<Vec<T>, Problem> {
+    let changed_items = |catalog: &Catalog| -> Result<Vec<T>, CatalogError> {
         let items = ordered(catalog)?;
         let sort_orders: Vec<_> = items.iter().map(|item| (item.id(), item.sort_order())).collect();
-        let changes = new_sort_orders(&sort_orders, id, before).ok_or_else(Problem::not_found)?;
+        let changes = new_sort_orders(&sort_orders, id, before).ok_or(CatalogError::NotFound)?;
         let item = |id: T::Id| items.iter().find(|item| item.id() == id).cloned();
         Ok(changes
             .into_iter()

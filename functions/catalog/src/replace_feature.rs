@@ -1,43 +1,21 @@
 //! Replaces the writable fields of a product feature.
 
-use std::future::ready;
-
 use axum::extract::State;
-use futures_util::FutureExt;
-use serde::Deserialize;
 use shared::{
-    AppState,
     auth::Caller,
-    domain::{Catalog, Feature, FeatureId, Scope, Timestamp, ValidationErrors, catalog::check_unchanged},
+    domain::{Catalog, Feature, FeatureId, Scope, Timestamp},
     http::{IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag},
     store::{Table, catalog::CatalogCache},
 };
-use utoipa::ToSchema;
 
-/// Request to replace a product feature.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[schema(as = ReplaceProductFeatureRequest)]
-pub struct Request {
-    /// Immutable: omit it or send the current value.
-    pub product_id: Option<String>,
-    /// Immutable: omit it or send the current value.
-    #[schema(example = "export.pdf")]
-    pub key: Option<String>,
-    /// Display name.
-    #[schema(example = "PDF export", min_length = 1, max_length = 200)]
-    pub name: String,
-    /// Description for people.
-    #[schema(max_length = 2000, example = "Saves a map as PDF")]
-    pub description: Option<String>,
-    /// Whether the feature is for display only, such as in a price list. Tokens do not contain such features.
-    #[serde(default)]
-    #[schema(default = false)]
-    pub display_only: bool,
-    /// Position in lists, in ascending order.
-    #[serde(default)]
-    #[schema(example = 1, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
-    pub sort_order: i32,
-}
+use crate::{
+    errors::CatalogError,
+    feature::{FeatureInput, ReplaceFeatureInput},
+    replace_schema::ReplaceSchema,
+};
+
+/// The schema of the request.
+type Request = ReplaceSchema<FeatureInput>;
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
@@ -63,64 +41,34 @@ shared::error_responses! {
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(cache): State<CatalogCache>,
     caller: Caller,
     ctx: RequestContext,
     PathId(id): PathId<FeatureId>,
     if_match: IfMatch,
-    body: Result<StrictJson<Request>, Problem>,
+    body: Result<StrictJson<ReplaceFeatureInput>, Problem>,
 ) -> Result<WithEtag<Feature>, Problem> {
     caller.require(Scope::CatalogWrite)?;
-    let StrictJson(request) = body?;
-    replace_feature(&app.table, &app.catalog, ctx.now, id, &request, &if_match).await.map(WithEtag)
+    let StrictJson(input) = body?;
+    Ok(WithEtag(replace_feature(&table, &cache, id, &input, &if_match, ctx.now).await?))
 }
 
 /// Replaces a feature if `If-Match` is absent or matches its current version.
 pub async fn replace_feature(
     table: &Table,
     cache: &CatalogCache,
-    now: Timestamp,
     id: FeatureId,
-    request: &Request,
+    input: &ReplaceFeatureInput,
     if_match: &IfMatch,
-) -> Result<Feature, Problem> {
-    // PUT is idempotent, so no response is stored for an Idempotency-Key.
-    cache
-        .change(
-            table,
-            |_| ready(Ok(None)).boxed(),
-            |catalog| {
-                let current = catalog.features.get(&id).ok_or_else(Problem::not_found)?;
-                if_match.check(current)?;
-                Ok(replace_fields(catalog, current, request, now)?)
-            },
-        )
-        .await
-}
-
-fn replace_fields(
-    catalog: &Catalog,
-    current: &Feature,
-    request: &Request,
     now: Timestamp,
-) -> Result<Feature, ValidationErrors> {
-    let feature = Feature {
-        id: current.id,
-        product_id: current.product_id,
-        key: current.key.clone(),
-        name: request.name.clone(),
-        description: request.description.clone(),
-        display_only: request.display_only,
-        sort_order: request.sort_order,
-        created_at: current.created_at,
-        updated_at: now,
+) -> Result<Feature, CatalogError> {
+    let make = |catalog: &Catalog| {
+        let current = catalog.features.get(&id).ok_or(CatalogError::NotFound)?;
+        if_match.check(current)?;
+        let feature = input.replace(current, now)?;
+        catalog.check_feature(&feature)?;
+        Ok(feature)
     };
-    let mut errors = ValidationErrors::default();
-    let product_id = current.product_id.to_string();
-    check_unchanged(&mut errors, "/product_id", request.product_id.as_deref(), &product_id);
-    check_unchanged(&mut errors, "/key", request.key.as_deref(), &current.key);
-    feature.check(&mut errors);
-    errors.into_result()?;
-    catalog.check_feature(&feature)?;
-    Ok(feature)
+    cache.change(table, make).await
 }

@@ -1,47 +1,21 @@
 //! Replaces the writable fields of a product.
 
-use std::future::ready;
-
 use axum::extract::State;
-use futures_util::FutureExt;
-use serde::Deserialize;
 use shared::{
-    AppState,
     auth::Caller,
-    domain::{Catalog, Product, ProductId, Scope, Timestamp, ValidationErrors, catalog::check_unchanged},
+    domain::{Catalog, Product, ProductId, Scope, Timestamp},
     http::{IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag},
     store::{Table, catalog::CatalogCache},
 };
-use utoipa::ToSchema;
 
-use crate::defaults::default_true;
+use crate::{
+    errors::CatalogError,
+    product::{ProductInput, ReplaceProductInput},
+    replace_schema::ReplaceSchema,
+};
 
-/// Request to replace a product.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[schema(as = ReplaceProductRequest)]
-pub struct Request {
-    /// Immutable: omit it or send the current value.
-    #[schema(example = "atlas")]
-    pub code: Option<String>,
-    /// Display name.
-    #[schema(example = "Atlas", min_length = 1, max_length = 200)]
-    pub name: String,
-    /// Description for people.
-    #[schema(max_length = 2000, example = "Maps of anywhere")]
-    pub description: Option<String>,
-    /// Position in lists, in ascending order.
-    #[serde(default)]
-    #[schema(example = 1, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
-    pub sort_order: i32,
-    /// Whether the product is available and its license keys can be used.
-    #[serde(default = "default_true")]
-    #[schema(default = true)]
-    pub is_active: bool,
-    /// Whether issuing a license key supersedes the customer's current license key for the product.
-    #[serde(default = "default_true")]
-    #[schema(default = true)]
-    pub one_key_per_customer: bool,
-}
+/// The schema of the request.
+type Request = ReplaceSchema<ProductInput>;
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
@@ -67,62 +41,34 @@ shared::error_responses! {
     security(("api_key" = ["catalog:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
+    State(cache): State<CatalogCache>,
     caller: Caller,
     ctx: RequestContext,
     PathId(id): PathId<ProductId>,
     if_match: IfMatch,
-    body: Result<StrictJson<Request>, Problem>,
+    body: Result<StrictJson<ReplaceProductInput>, Problem>,
 ) -> Result<WithEtag<Product>, Problem> {
     caller.require(Scope::CatalogWrite)?;
-    let StrictJson(request) = body?;
-    replace_product(&app.table, &app.catalog, ctx.now, id, &request, &if_match).await.map(WithEtag)
+    let StrictJson(input) = body?;
+    Ok(WithEtag(replace_product(&table, &cache, id, &input, &if_match, ctx.now).await?))
 }
 
 /// Replaces a product if `If-Match` is absent or matches its current version.
 pub async fn replace_product(
     table: &Table,
     cache: &CatalogCache,
-    now: Timestamp,
     id: ProductId,
-    request: &Request,
+    input: &ReplaceProductInput,
     if_match: &IfMatch,
-) -> Result<Product, Problem> {
-    // PUT is idempotent, so no response is stored for an Idempotency-Key.
-    cache
-        .change(
-            table,
-            |_| ready(Ok(None)).boxed(),
-            |catalog| {
-                let current = catalog.products.get(&id).ok_or_else(Problem::not_found)?;
-                if_match.check(current)?;
-                Ok(replace_fields(catalog, current, request, now)?)
-            },
-        )
-        .await
-}
-
-fn replace_fields(
-    catalog: &Catalog,
-    current: &Product,
-    request: &Request,
     now: Timestamp,
-) -> Result<Product, ValidationErrors> {
-    let product = Product {
-        id: current.id,
-        code: current.code.clone(),
-        name: request.name.clone(),
-        description: request.description.clone(),
-        sort_order: request.sort_order,
-        is_active: request.is_active,
-        one_key_per_customer: request.one_key_per_customer,
-        created_at: current.created_at,
-        updated_at: now,
+) -> Result<Product, CatalogError> {
+    let make = |catalog: &Catalog| {
+        let current = catalog.products.get(&id).ok_or(CatalogError::NotFound)?;
+        if_match.check(current)?;
+        let product = input.replace(current, now)?;
+        catalog.check_product(&product)?;
+        Ok(product)
     };
-    let mut errors = ValidationErrors::default();
-    check_unchanged(&mut errors, "/code", request.code.as_deref(), &current.code);
-    product.check(&mut errors);
-    errors.into_result()?;
-    catalog.check_product(&product)?;
-    Ok(product)
+    cache.change(table, make).await
 }

@@ -1,40 +1,14 @@
 //! Creates a customer.
 
 use axum::extract::State;
-use serde::Deserialize;
 use shared::{
-    AppState,
     auth::Caller,
-    domain::{Customer, FieldError, FieldErrorCode, IdGenerator, Scope, ValidationErrors},
-    http::{Created, Problem, RequestContext, StrictJson},
+    domain::{Customer, IdGenerator, Scope, Timestamp},
+    http::{Problem, Replay, RequestContext, StoredResponse, StrictJson},
     store::{Table, customers::AddCustomerOutcome},
 };
-use utoipa::ToSchema;
 
-/// The error for an email address that another customer has. Addresses are unique because registration links users to
-/// customers by address.
-pub(crate) fn email_taken() -> Problem {
-    FieldError::at("/email", FieldErrorCode::EmailTaken, "already used by another customer").into()
-}
-
-/// Request to create a customer.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[schema(as = CreateCustomerRequest)]
-pub struct Request {
-    /// Name of the person or organization.
-    #[schema(example = "Ada Lovelace", min_length = 1, max_length = 200)]
-    pub name: String,
-    /// Email address; unique among customers, ignoring case.
-    #[schema(
-        example = "ada@example.com",
-        max_length = 254,
-        pattern = r"^[!#-\x27*+./0-9:;=?A-Z\[\\\]^_`a-z{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
-    )]
-    pub email: String,
-    /// Company of the customer.
-    #[schema(example = "Analytical Engines", min_length = 1, max_length = 200)]
-    pub company: Option<String>,
-}
+use crate::customer::{CustomerError, CustomerInput};
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
@@ -47,7 +21,7 @@ shared::error_responses! {
     path = "/api/v1.0/customers",
     tag = "customers",
     summary = "Create a customer",
-    request_body = Request,
+    request_body = CustomerInput,
     responses(
         (status = 201, description = "The customer", body = Customer, headers(("Location" = String), ("ETag" = String))),
         Errors,
@@ -55,38 +29,39 @@ shared::error_responses! {
     security(("api_key" = ["customers:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     ctx: RequestContext,
-    body: Result<StrictJson<Request>, Problem>,
-) -> Result<Created<Customer>, Problem> {
+    body: Result<StrictJson<CustomerInput>, Problem>,
+) -> Result<StoredResponse, Problem> {
     caller.require(Scope::CustomersWrite)?;
-    let StrictJson(request) = body?;
-    let customer = create_customer(&app.table, &ctx, request).await?;
-    Ok(Created { location: path_of(&customer), body: customer })
+    let StrictJson(input) = body?;
+    let path = |customer: &Customer| format!("/api/v1.0/customers/{}", customer.id);
+    let replay = ctx.idempotency.replay(|customer: &Customer| StoredResponse::created(path(customer), customer));
+    let customer = create_customer(&table, input, ctx.now, &replay).await?;
+    replay.response(&customer)
 }
 
 /// Creates a customer if no other customer has the email address.
-pub async fn create_customer(table: &Table, ctx: &RequestContext, request: Request) -> Result<Customer, Problem> {
-    let mut errors = ValidationErrors::default();
-    Customer::check(&mut errors, &request.name, &request.email, request.company.as_deref());
-    errors.into_result()?;
+pub async fn create_customer(
+    table: &Table,
+    input: CustomerInput,
+    now: Timestamp,
+    replay: &Replay<'_, Customer>,
+) -> Result<Customer, CustomerError> {
+    input.check()?;
     let customer = Customer {
-        id: IdGenerator::new(ctx.now).generate(),
-        name: request.name,
-        email: request.email,
-        company: request.company,
+        id: IdGenerator::new(now).generate(),
+        name: input.name,
+        email: input.email,
+        company: input.company,
         subject: None,
-        created_at: ctx.now,
-        updated_at: ctx.now,
+        created_at: now,
+        updated_at: now,
     };
-    let completion = ctx.idempotency.created(path_of(&customer), &customer).await?;
+    let completion = replay.completion(&customer).await?;
     match table.add_customer(&customer, completion.as_ref()).await? {
         AddCustomerOutcome::Done => Ok(customer),
-        AddCustomerOutcome::EmailTaken => Err(email_taken()),
+        AddCustomerOutcome::EmailTaken => Err(CustomerError::EmailTaken),
     }
-}
-
-fn path_of(customer: &Customer) -> String {
-    format!("/api/v1.0/customers/{}", customer.id)
 }

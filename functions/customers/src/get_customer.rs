@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use shared::{
-    AppState,
     auth::Caller,
     domain::{Customer, CustomerId, Scope},
     http::{PathId, Problem, WithEtag},
+    store::Table,
 };
 
 /// Returns a customer.
@@ -15,15 +15,17 @@ use shared::{
     tag = "customers",
     summary = "Get a customer",
     params(("id" = CustomerId, Path, description = "`cus_…`")),
-    responses((status = 200, description = "The customer", body = Customer, headers(("ETag" = String)))),
+    responses(
+        (status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
+    ),
     security(("api_key" = ["customers:read"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     PathId(id): PathId<CustomerId>,
 ) -> Result<WithEtag<Customer>, Problem> {
     caller.require(Scope::CustomersRead)?;
-    let found = app.table.customer(id).await?.ok_or_else(Problem::not_found)?;
+    let found = table.customer(id).await?.ok_or_else(Problem::not_found)?;
     Ok(WithEtag(found.customer))
 }

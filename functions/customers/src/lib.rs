@@ -1,6 +1,7 @@
 //! Customers, managed by the operator.
 
 pub mod create_customer;
+pub mod customer;
 pub mod get_customer;
 pub mod list_customers;
 pub mod replace_customer;

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
-    AppState,
     auth::Caller,
     domain::{Customer, Scope},
     http::{ListQuery, ListResponse, PaginationParams, Problem},
@@ -35,13 +34,13 @@ pub struct ListCustomersFilter {
     security(("api_key" = ["customers:read"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     list: Result<ListQuery<ListCustomersFilter>, Problem>,
 ) -> Result<ListResponse<Customer>, Problem> {
     caller.require(Scope::CustomersRead)?;
     let ListQuery { filter, paging } = list?;
-    Ok(list_customers(&app.table, filter.email.as_deref(), &paging).await?.into())
+    Ok(list_customers(&table, filter.email.as_deref(), &paging).await?.into())
 }
 
 /// Returns a page of customers sorted by name, or the customer with an email address.

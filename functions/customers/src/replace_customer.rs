@@ -1,36 +1,14 @@
 //! Replaces the writable fields of a customer.
 
 use axum::extract::State;
-use serde::Deserialize;
 use shared::{
-    AppState,
     auth::Caller,
-    domain::{Customer, CustomerId, Scope, Timestamp, ValidationErrors},
+    domain::{Customer, CustomerId, Scope, Timestamp},
     http::{IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag},
     store::{Backoff, Table, customers::ReplaceCustomerOutcome},
 };
-use utoipa::ToSchema;
 
-use crate::create_customer::email_taken;
-
-/// Request to replace a customer.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[schema(as = ReplaceCustomerRequest)]
-pub struct Request {
-    /// Name of the person or organization.
-    #[schema(example = "Ada Lovelace", min_length = 1, max_length = 200)]
-    pub name: String,
-    /// Email address; unique among customers, ignoring case.
-    #[schema(
-        example = "ada@example.com",
-        max_length = 254,
-        pattern = r"^[!#-\x27*+./0-9:;=?A-Z\[\\\]^_`a-z{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
-    )]
-    pub email: String,
-    /// Company of the customer.
-    #[schema(example = "Analytical Engines", min_length = 1, max_length = 200)]
-    pub company: Option<String>,
-}
+use crate::customer::{CustomerError, CustomerInput};
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
@@ -48,7 +26,7 @@ shared::error_responses! {
         ("id" = CustomerId, Path, description = "`cus_…`"),
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the version to replace. If it is not the current one, nothing is written"),
     ),
-    request_body = Request,
+    request_body = CustomerInput,
     responses(
         (status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
         Errors,
@@ -56,44 +34,42 @@ shared::error_responses! {
     security(("api_key" = ["customers:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
+    State(table): State<Table>,
     caller: Caller,
     ctx: RequestContext,
     PathId(id): PathId<CustomerId>,
     if_match: IfMatch,
-    body: Result<StrictJson<Request>, Problem>,
+    body: Result<StrictJson<CustomerInput>, Problem>,
 ) -> Result<WithEtag<Customer>, Problem> {
     caller.require(Scope::CustomersWrite)?;
-    let StrictJson(request) = body?;
-    replace_customer(&app.table, ctx.now, id, &request, &if_match).await.map(WithEtag)
+    let StrictJson(input) = body?;
+    Ok(WithEtag(replace_customer(&table, id, &input, &if_match, ctx.now).await?))
 }
 
 /// Replaces a customer if `If-Match` is absent or matches its current version and no other customer has the email
 /// address.
 pub async fn replace_customer(
     table: &Table,
-    now: Timestamp,
     id: CustomerId,
-    request: &Request,
+    input: &CustomerInput,
     if_match: &IfMatch,
-) -> Result<Customer, Problem> {
+    now: Timestamp,
+) -> Result<Customer, CustomerError> {
     let mut backoff = Backoff::default();
     loop {
-        let read = table.customer(id).await?.ok_or_else(Problem::not_found)?;
+        let read = table.customer(id).await?.ok_or(CustomerError::NotFound)?;
         if_match.check(&read.customer)?;
-        let mut errors = ValidationErrors::default();
-        Customer::check(&mut errors, &request.name, &request.email, request.company.as_deref());
-        errors.into_result()?;
+        input.check()?;
         let customer = Customer {
-            name: request.name.clone(),
-            email: request.email.clone(),
-            company: request.company.clone(),
+            name: input.name.clone(),
+            email: input.email.clone(),
+            company: input.company.clone(),
             updated_at: now,
             ..read.customer.clone()
         };
         match table.replace_customer(&read, &customer).await? {
             ReplaceCustomerOutcome::Done => return Ok(customer),
-            ReplaceCustomerOutcome::EmailTaken => return Err(email_taken()),
+            ReplaceCustomerOutcome::EmailTaken => return Err(CustomerError::EmailTaken),
             ReplaceCustomerOutcome::Conflict => backoff.retry().await?,
         }
     }

@@ -1,17 +1,24 @@
 //! The health check: checks the dependencies of Signet, for monitoring and load balancers.
 
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt::Display, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json,
-    extract::State,
+    extract::{FromRef, State},
     http::{StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use shared::{AppState, Clock, http::RequestContext, tokens::KeyRingCache};
-use tokio::{sync::Mutex, time::timeout};
+use shared::{
+    AppState, Clock,
+    auth::oidc::Oidc,
+    http::RequestContext,
+    store::Table,
+    tokens::{KeyRingCache, Tokens},
+    ttl_cache::TtlCache,
+};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 /// How long a result is reused. Limits how often the dependencies are checked, regardless of the number of requests.
@@ -68,22 +75,21 @@ pub struct HealthResource {
     version: &'static str,
 }
 
-/// The last result with its time.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct CachedHealth(Arc<Mutex<Option<(Timestamp, HealthResource)>>>);
+/// The last result.
+pub(crate) type HealthCache = Arc<TtlCache<HealthResource>>;
 
-impl CachedHealth {
-    /// Returns the cached result if it is recent, otherwise a new one. Concurrent requests wait for the same checks.
-    async fn get_or_probe(&self, app: &AppState, now: Timestamp) -> HealthResource {
-        let mut cached = self.0.lock().await;
-        if let Some((at, health)) = cached.as_ref()
-            && now.duration_since(*at).abs() < CACHE_DURATION
-        {
-            return health.clone();
-        }
-        let health = Box::pin(probe(app, now)).await;
-        *cached = Some((now, health.clone()));
-        health
+/// The dependencies that the health check examines.
+#[derive(Debug, Clone)]
+pub(crate) struct Dependencies {
+    table: Table,
+    tokens: Tokens,
+    oidc: Option<Oidc>,
+    clock: Clock,
+}
+
+impl FromRef<AppState> for Dependencies {
+    fn from_ref(AppState { table, tokens, oidc, clock, .. }: &AppState) -> Self {
+        Self { table: table.clone(), tokens: tokens.clone(), oidc: oidc.clone(), clock: clock.clone() }
     }
 }
 
@@ -102,11 +108,12 @@ impl CachedHealth {
     ),
 )]
 pub(crate) async fn handler(
-    State(app): State<AppState>,
-    Extension(cached): Extension<CachedHealth>,
+    State(dependencies): State<Dependencies>,
+    Extension(cache): Extension<HealthCache>,
     ctx: RequestContext,
 ) -> Response {
-    let health = cached.get_or_probe(&app, ctx.now).await;
+    let probe = async { Ok(Box::pin(probe(&dependencies, ctx.now)).await) };
+    let Ok::<_, Infallible>(health) = cache.get_or_read(CACHE_DURATION, ctx.now, probe).await;
     if health.status == Health::Down {
         let retry_after = [(RETRY_AFTER, CACHE_DURATION.as_secs().to_string())];
         return (StatusCode::SERVICE_UNAVAILABLE, retry_after, Json(health)).into_response();
@@ -115,17 +122,16 @@ pub(crate) async fn handler(
 }
 
 /// Runs all checks concurrently.
-async fn probe(app: &AppState, now: Timestamp) -> HealthResource {
-    let clock = &app.clock;
+async fn probe(dependencies: &Dependencies, now: Timestamp) -> HealthResource {
+    let Dependencies { table, tokens, oidc, clock } = dependencies;
     let identity_provider = async {
-        let oidc = app.oidc.as_ref()?;
+        let oidc = oidc.as_ref()?;
         Some(check(clock, "oidc", Health::Degraded, async { oidc.discovery(now).await.map(drop) }).await)
     };
-    let ring = app.tokens.ring();
     let (dynamodb, signing, signed_keys, oidc) = tokio::join!(
-        check(clock, "dynamodb", Health::Down, app.table.probe()),
-        check(clock, "signing", Health::Down, app.tokens.check_signer(now)),
-        check(clock, "signed_keys", Health::Degraded, check_signed_set(ring, now)),
+        check(clock, "dynamodb", Health::Down, table.probe()),
+        check(clock, "signing", Health::Down, tokens.check_signer(now)),
+        check(clock, "signed_keys", Health::Degraded, check_signed_set(tokens.ring(), now)),
         identity_provider,
     );
     let checks: Vec<CheckResource> = [dynamodb, signing, signed_keys].into_iter().chain(oidc).collect();

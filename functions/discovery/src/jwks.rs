@@ -8,9 +8,9 @@ use axum::{
 use jiff::SignedDuration;
 use serde::Serialize;
 use shared::{
-    AppState,
     domain::Jwk,
     http::{Problem, RequestContext, WithEtag},
+    tokens::Tokens,
 };
 use utoipa::ToSchema;
 
@@ -31,8 +31,8 @@ pub struct JwksResource {
     description = "A key is published before it signs the first token and until the last token that it signed has expired.",
     responses((status = 200, description = "The public signing keys", body = JwksResource, headers(("ETag" = String)))),
 )]
-pub async fn handler(State(app): State<AppState>, ctx: RequestContext) -> Result<impl IntoResponse, Problem> {
-    let ring = app.tokens.ring();
+pub async fn handler(State(tokens): State<Tokens>, ctx: RequestContext) -> Result<impl IntoResponse, Problem> {
+    let ring = tokens.ring();
     let body = JwksResource { keys: ring.read(ctx.now).await?.published().map(Jwk::from).collect() };
     Ok((public_cache_control(ring.refresh_interval()), WithEtag(body)))
 }

@@ -15,8 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Returns the routes of this Lambda function.
 pub fn routes() -> OpenApiRouter<AppState> {
-    let health =
-        OpenApiRouter::new().routes(routes!(health::handler)).layer(Extension(health::CachedHealth::default()));
+    let health = OpenApiRouter::new().routes(routes!(health::handler)).layer(Extension(health::HealthCache::default()));
     OpenApiRouter::new()
         .routes(routes!(jwks::handler))
         .routes(routes!(signed_jwks::handler))

@@ -1,12 +1,14 @@
 //! The license configuration: the URLs and algorithms that an app needs, so that it must be configured with one URL
 //! only.
 
+use std::sync::Arc;
+
 use axum::{extract::State, response::IntoResponse};
 use serde::Serialize;
 use shared::{
-    AppState, Settings,
+    Settings,
     http::{API_BASE_PATH, WithEtag},
-    tokens::jwe,
+    tokens::{Tokens, jwe},
 };
 use utoipa::ToSchema;
 
@@ -85,9 +87,9 @@ pub struct LicenseConfigurationResource {
     description = "The URLs and algorithms that an app needs.",
     responses((status = 200, description = "The license configuration", body = LicenseConfigurationResource, headers(("ETag" = String)))),
 )]
-pub async fn handler(State(app): State<AppState>) -> impl IntoResponse {
-    let max_age = app.tokens.ring().refresh_interval();
-    (public_cache_control(max_age), WithEtag(configuration(&app.settings)))
+pub async fn handler(State(tokens): State<Tokens>, State(settings): State<Arc<Settings>>) -> impl IntoResponse {
+    let max_age = tokens.ring().refresh_interval();
+    (public_cache_control(max_age), WithEtag(configuration(&settings)))
 }
 
 fn configuration(settings: &Settings) -> LicenseConfigurationResource {

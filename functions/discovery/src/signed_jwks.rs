@@ -10,8 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use shared::{
-    AppState,
     http::{Problem, RequestContext, conditional::etag},
+    tokens::Tokens,
 };
 
 use crate::jwks::public_cache_control;
@@ -40,8 +40,8 @@ const MEDIA_TYPE: &str = "application/jwk-set+jwt";
         ),
     ),
 )]
-pub async fn handler(State(app): State<AppState>, ctx: RequestContext) -> Result<Response, Problem> {
-    let cache = app.tokens.ring();
+pub async fn handler(State(tokens): State<Tokens>, ctx: RequestContext) -> Result<Response, Problem> {
+    let cache = tokens.ring();
     let ring = cache.read(ctx.now).await?;
     let set = ring.valid_signed_set(ctx.now);
     let set = set.ok_or_else(|| Problem::unavailable("there is no valid signed key set"))?;

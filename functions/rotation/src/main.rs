@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use shared::{AppState, app::lambda::start};
+use shared::{AppState, Clock, app::lambda::start, domain::key_ring::RotationPolicy, store::Table, tokens::KeyRotator};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -13,18 +13,24 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(app: AppState) -> Result<(), Error> {
-    if app.key_rotator.is_none() {
-        return Err("SIGNET_ROOT_KEYS is not set: the rotation function needs the root keys".into());
-    }
-    let app = &app;
-    lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| async { rotate(app).await })).await
+    let AppState { table, key_rotator, clock, settings, .. } = &app;
+    let missing = "SIGNET_ROOT_KEYS is not set: the rotation function needs the root keys";
+    let key_rotator = key_rotator.as_ref().ok_or(missing)?;
+    let rotate = |_: LambdaEvent<Value>| rotate(key_rotator, table, settings.rotation_policy, clock);
+    lambda_runtime::run(service_fn(rotate)).await
 }
 
 /// Performs the due steps. Returns the published keys and the time of the next rotation. After a failure, the next
 /// invocation performs the remaining steps.
-async fn rotate(app: &AppState) -> Result<Value, Error> {
-    app.maintain_key_ring().await.inspect_err(|error| tracing::error!(%error, "key ring maintenance failed"))?;
-    let ring = app.table.ring().await?;
+async fn rotate(
+    key_rotator: &KeyRotator,
+    table: &Table,
+    policy: RotationPolicy,
+    clock: &Clock,
+) -> Result<Value, Error> {
+    let result = key_rotator.run_due_steps(clock.now()).await;
+    result.inspect_err(|error| tracing::error!(%error, "key ring maintenance failed"))?;
+    let ring = table.ring().await?;
     let kids: Vec<_> = ring.published().map(|key| &key.kid).collect();
-    Ok(json!({ "published": kids, "next_rotation_at": ring.next_rotation_at(app.settings.rotation_policy) }))
+    Ok(json!({ "published": kids, "next_rotation_at": ring.next_rotation_at(policy) }))
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use shared::{AppState, app::lambda::start};
+use shared::{AppState, Clock, app::lambda::start, store::Table};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -13,16 +13,15 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(app: AppState) -> Result<(), Error> {
-    let app = &app;
-    lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| async { update(app).await })).await
+    let AppState { table, clock, .. } = &app;
+    lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| update(table, clock))).await
 }
 
 /// Updates the statistics. Returns their time and the number of license keys by status. The next invocation retries
 /// after a failure.
-async fn update(app: &AppState) -> Result<Value, Error> {
-    let statistics = app
-        .table
-        .update_statistics(app.clock.now())
+async fn update(table: &Table, clock: &Clock) -> Result<Value, Error> {
+    let statistics = table
+        .update_statistics(clock.now())
         .await
         .inspect_err(|error| tracing::error!(%error, "updating the statistics failed"))?;
     Ok(json!({ "made_at": statistics.made_at, "license_keys": statistics.statuses }))

@@ -36,17 +36,36 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
+/// Why a resource does not fulfill the precondition of a request.
+#[derive(Debug, thiserror::Error)]
+pub enum PreconditionError {
+    /// The current version is another one.
+    #[error("the resource does not match If-Match: read it again")]
+    VersionConflict,
+    /// The current version could not be serialized.
+    #[error(transparent)]
+    Serialize(#[from] serde_json::Error),
+}
+
+impl From<PreconditionError> for Problem {
+    fn from(error: PreconditionError) -> Self {
+        match error {
+            PreconditionError::VersionConflict => Self::new(Code::VersionConflict, error.to_string()),
+            PreconditionError::Serialize(error) => Self::internal(error.to_string()),
+        }
+    }
+}
+
 impl IfMatch {
     /// Succeeds if there is no `If-Match` or if it matches the `ETag` of the current resource.
-    pub fn check(&self, current: &impl Serialize) -> Result<(), Problem> {
+    pub fn check(&self, current: &impl Serialize) -> Result<(), PreconditionError> {
         let Some(if_match) = &self.0 else { return Ok(()) };
-        let bytes = serde_json::to_vec(current).map_err(|error| Problem::internal(error.to_string()))?;
-        let etag = etag(&bytes);
+        let etag = etag(&serde_json::to_vec(current)?);
         let is_match = |candidate: &str| candidate == "*" || candidate.as_bytes() == etag.as_bytes();
         if if_match.split(',').map(str::trim).any(is_match) {
             return Ok(());
         }
-        Err(Problem::new(Code::VersionConflict, "the resource does not match If-Match: read it again"))
+        Err(PreconditionError::VersionConflict)
     }
 }
 

@@ -168,6 +168,9 @@ pub struct Replay<'a, T> {
     compose: Box<Compose<'a, T>>,
 }
 
+/// Composes a response.
+type Compose<'a, T> = dyn Fn(&T) -> Result<StoredResponse, serde_json::Error> + Send + Sync + 'a;
+
 /// The response to a command could not be stored.
 #[derive(Debug, thiserror::Error)]
 pub enum CompletionError {
@@ -188,13 +191,13 @@ impl From<CompletionError> for Problem {
     }
 }
 
-impl<T> Replay<'_, T> {
+impl<'a, T> Replay<'a, T> {
     /// Seals the response. The transaction of the command's effect must write the returned completion; `None` if the
     /// request has no idempotency key.
-    pub async fn completion(&self, result: &T) -> Result<Option<Completion>, CompletionError> {
-        let Some(key) = self.key else { return Ok(None) };
-        let response = (self.compose)(result)?;
-        key.completion(&response).await.map(Some)
+    pub fn completion(&self, result: &T) -> BoxFuture<'a, Result<Option<Completion>, CompletionError>> {
+        let Some(key) = self.key else { return ready(Ok(None)).boxed() };
+        let response = (self.compose)(result);
+        async move { key.completion(&response?).await.map(Some) }.boxed()
     }
 
     /// Returns the response.

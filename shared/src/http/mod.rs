@@ -15,7 +15,7 @@ pub mod responses;
 pub(crate) mod write_problem;
 
 pub use code::Code;
-pub use conditional::IfMatch;
+pub use conditional::{IfMatch, PreconditionError};
 pub use context::RequestContext;
 pub use extractors::{ListQuery, NoBody, NoFilter, PaginationParams, PathId, StrictJson};
 pub use idempotency::{CompletionError, Idempotency, Replay, StoredResponse};

@@ -1,8 +1,8 @@
 //! The catalog: one partition that is read as a whole and cached in memory.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{future::ready, sync::Arc};
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -15,7 +15,10 @@ use super::{
     table::{Query, Table},
     transaction::{CommitOutcome, Condition, Transaction},
 };
-use crate::domain::{Catalog, Feature, Product, Tier};
+use crate::{
+    domain::{Catalog, Feature, Product, Tier},
+    ttl_cache::TtlCache,
+};
 
 /// A catalog and the version that was read.
 #[derive(Debug, Clone)]
@@ -149,22 +152,12 @@ const MAX_AGE: SignedDuration = SignedDuration::from_secs(60);
 
 /// The catalog that a warm function caches.
 #[derive(Debug, Clone, Default)]
-pub struct CatalogCache(Arc<Mutex<CachedCatalog>>);
-
-#[derive(Debug, Default)]
-struct CachedCatalog {
-    entry: Option<(Timestamp, Arc<Catalog>)>,
-    /// Incremented by every invalidation. A catalog that was requested before an invalidation may be outdated.
-    invalidations: u64,
-}
+pub struct CatalogCache(Arc<TtlCache<Catalog>>);
 
 impl CatalogCache {
     /// Returns the catalog, at most one minute old.
     pub async fn read(&self, table: &Table, now: Timestamp) -> Result<Arc<Catalog>, StoreError> {
-        match self.cached(now) {
-            Some(catalog) => Ok(catalog),
-            None => self.reload(table, now).await,
-        }
+        self.read_containing(table, now, |_| true).await
     }
 
     /// Returns the catalog, at most one minute old. Reads it again if `is_sufficient` returns false for the cached
@@ -175,35 +168,43 @@ impl CatalogCache {
         now: Timestamp,
         is_sufficient: impl Fn(&Catalog) -> bool,
     ) -> Result<Arc<Catalog>, StoreError> {
-        match self.cached(now).filter(|catalog| is_sufficient(catalog)) {
-            Some(catalog) => Ok(catalog),
-            None => self.reload(table, now).await,
+        if let Some(cached) = self.0.fresh(MAX_AGE, now).filter(|cached| is_sufficient(&cached.value)) {
+            return Ok(cached.value);
         }
+        let read = self.0.start_read();
+        Ok(self.0.store(read, table.catalog_items().await?, now))
     }
 
     /// Writes the entry that `make` returns for the current catalog, and retries with a newer catalog after concurrent
-    /// writes. `complete` returns the completion of the idempotency record, if any.
+    /// writes.
     ///
     /// Invalidates the cache: this process sees the change immediately, other processes within a minute.
-    pub async fn change<'a, T, E>(
-        &self,
-        table: &Table,
-        complete: impl Fn(&T) -> BoxFuture<'a, Result<Option<Completion>, E>>,
-        make: impl Fn(&Catalog) -> Result<T, E>,
-    ) -> Result<T, E>
+    pub async fn change<T, E>(&self, table: &Table, make: impl Fn(&Catalog) -> Result<T, E>) -> Result<T, E>
     where
         for<'b> CatalogEntry<'b>: From<&'b T>,
         E: From<StoreError>,
+    {
+        self.change_once(table, make, |_| ready(Ok::<_, StoreError>(None)).boxed()).await
+    }
+
+    /// Writes an entry like [`change`](Self::change), with the completion of the request's idempotency record, which
+    /// `complete` returns.
+    pub async fn change_once<'a, T, E, C>(
+        &self,
+        table: &Table,
+        make: impl Fn(&Catalog) -> Result<T, E>,
+        complete: impl Fn(&T) -> BoxFuture<'a, Result<Option<Completion>, C>>,
+    ) -> Result<T, E>
+    where
+        for<'b> CatalogEntry<'b>: From<&'b T>,
+        E: From<StoreError> + From<C>,
     {
         let mut backoff = Backoff::default();
         loop {
             let read = table.catalog().await?;
             let entry = make(&read.catalog)?;
             let completion = complete(&entry).await?;
-            let written = table.write_catalog(&read, &[CatalogEntry::from(&entry)], completion.as_ref()).await;
-            // Also after an error, since the write may have taken effect.
-            self.invalidate();
-            match written? {
+            match self.write(table, &read, &[CatalogEntry::from(&entry)], completion.as_ref()).await? {
                 WriteOutcome::Done => return Ok(entry),
                 WriteOutcome::Conflict => backoff.retry().await?,
             }
@@ -230,39 +231,22 @@ impl CatalogCache {
                 return Ok(read.catalog);
             }
             let batch: Vec<CatalogEntry<'_>> = entries.iter().take(MAX_ENTRIES).map(CatalogEntry::from).collect();
-            let written = table.write_catalog(&read, &batch, None).await;
-            self.invalidate();
-            if written? == WriteOutcome::Conflict {
+            if self.write(table, &read, &batch, None).await? == WriteOutcome::Conflict {
                 backoff.retry().await?;
             }
         }
     }
 
-    fn cached(&self, now: Timestamp) -> Option<Arc<Catalog>> {
-        let cached = self.lock();
-        let (read_at, catalog) = cached.entry.as_ref()?;
-        let age = now.duration_since(*read_at);
-        (age >= SignedDuration::ZERO && age < MAX_AGE).then(|| Arc::clone(catalog))
-    }
-
-    async fn reload(&self, table: &Table, now: Timestamp) -> Result<Arc<Catalog>, StoreError> {
-        let invalidations = self.lock().invalidations;
-        let catalog = Arc::new(table.catalog_items().await?);
-        let mut cached = self.lock();
-        if cached.invalidations == invalidations {
-            cached.entry = Some((now, Arc::clone(&catalog)));
-        }
-        drop(cached);
-        Ok(catalog)
-    }
-
-    fn invalidate(&self) {
-        let mut cached = self.lock();
-        cached.entry = None;
-        cached.invalidations += 1;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, CachedCatalog> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn write(
+        &self,
+        table: &Table,
+        read: &VersionedCatalog,
+        entries: &[CatalogEntry<'_>],
+        completion: Option<&Completion>,
+    ) -> Result<WriteOutcome, StoreError> {
+        let written = table.write_catalog(read, entries, completion).await;
+        // Also after an error, since the write may have taken effect.
+        self.0.invalidate();
+        written
     }
 }

@@ -37,7 +37,8 @@ pub enum RateLimitError {
     Store(#[from] StoreError),
 }
 
-/// A cache of the buckets that this process knows to be full. Clones share the cache.
+/// A cache of the buckets that this process knows to be full; not a [`TtlCache`](crate::ttl_cache::TtlCache), as each
+/// bucket ends at its own time. Clones share the cache.
 #[derive(Debug, Clone, Default)]
 pub struct RateLimiter(Arc<Mutex<HashMap<String, FullBucket>>>);
 

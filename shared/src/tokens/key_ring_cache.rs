@@ -1,12 +1,13 @@
 //! A cache of the signing key ring.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     domain::key_ring::{KeyRing, SigningKey},
     store::{StoreError, Table},
+    ttl_cache::{Cached, TtlCache},
 };
 
 /// The minimum time between two reads that are triggered by an unknown kid. Anyone can invent kids.
@@ -19,38 +20,13 @@ const MAX_ATTEMPTS: usize = 4;
 pub struct KeyRingCache {
     table: Table,
     refresh: SignedDuration,
-    state: Arc<Mutex<CacheState>>,
-}
-
-#[derive(Debug, Default)]
-struct CacheState {
-    cached: Option<CachedRing>,
-    /// The number of invalidations. A read that started before an invalidation may return outdated data, so its result
-    /// is not cached.
-    invalidations: u64,
-}
-
-#[derive(Debug, Clone)]
-struct CachedRing {
-    read_at: Timestamp,
-    ring: Arc<KeyRing>,
-}
-
-impl CachedRing {
-    fn age(&self, now: Timestamp) -> SignedDuration {
-        now.duration_since(self.read_at)
-    }
-
-    /// Returns whether the ring has a current key and a valid signed key set.
-    fn is_complete(&self, now: Timestamp) -> bool {
-        self.ring.current().is_some() && self.ring.valid_signed_set(now).is_some()
-    }
+    cache: Arc<TtlCache<KeyRing>>,
 }
 
 impl KeyRingCache {
     /// Creates an empty cache.
     pub fn new(table: Table, refresh: SignedDuration) -> Self {
-        Self { table, refresh, state: Arc::default() }
+        Self { table, refresh, cache: Arc::default() }
     }
 
     /// Returns the maximum age of the cached ring, which is also how long clients may cache the JWKS.
@@ -64,8 +40,8 @@ impl KeyRingCache {
     /// A ring without a current key or a valid signed set is read again after a few seconds. That happens before the
     /// first keys are created, and after a condemnation.
     pub async fn read(&self, now: Timestamp) -> Result<Arc<KeyRing>, StoreError> {
-        match self.cached(now, self.refresh) {
-            Some(cached) if cached.is_complete(now) || cached.age(now) < MIN_READ_INTERVAL => Ok(cached.ring),
+        match self.cache.fresh(self.refresh, now) {
+            Some(cached) if is_complete(&cached.value, now) || cached.age(now) < MIN_READ_INTERVAL => Ok(cached.value),
             _ => self.reload(now).await,
         }
     }
@@ -97,7 +73,7 @@ impl KeyRingCache {
     /// Finds a key by its kid. Reads the ring from the table if the cached one does not have the key.
     pub async fn find(&self, kid: &str, now: Timestamp) -> Result<Option<SigningKey>, StoreError> {
         let key = self.read(now).await?.key(kid).cloned();
-        if key.is_some() || self.cached(now, MIN_READ_INTERVAL).is_some() {
+        if key.is_some() || self.cache.fresh(MIN_READ_INTERVAL, now).is_some() {
             return Ok(key);
         }
         Ok(self.reload(now).await?.key(kid).cloned())
@@ -105,34 +81,21 @@ impl KeyRingCache {
 
     /// Empties the cache, after this process has changed the ring.
     pub fn invalidate(&self) {
-        let mut state = self.lock();
-        state.cached = None;
-        state.invalidations += 1;
-    }
-
-    fn cached(&self, now: Timestamp, max_age: SignedDuration) -> Option<CachedRing> {
-        let cached = self.lock().cached.clone()?;
-        let age = cached.age(now);
-        (age >= SignedDuration::ZERO && age < max_age).then_some(cached)
+        self.cache.invalidate();
     }
 
     /// Reads the ring from the table. Concurrent reads may complete out of order, so an older version of the ring,
     /// which may have a key that was condemned since, never replaces a newer one.
     async fn reload(&self, now: Timestamp) -> Result<Arc<KeyRing>, StoreError> {
-        let invalidations = self.lock().invalidations;
-        let ring = Arc::new(self.table.ring().await?);
-        let mut state = self.lock();
-        let is_newer = |cached: &CachedRing| cached.ring.version > ring.version && cached.age(now) < self.refresh;
-        if let Some(newer) = state.cached.as_ref().filter(|cached| is_newer(cached)) {
-            return Ok(Arc::clone(&newer.ring));
-        }
-        if state.invalidations == invalidations {
-            state.cached = Some(CachedRing { read_at: now, ring: Arc::clone(&ring) });
-        }
-        Ok(ring)
+        let read = self.cache.start_read();
+        let ring = self.table.ring().await?;
+        let version = ring.version;
+        let is_newer = |cached: &Cached<KeyRing>| cached.value.version > version && cached.age(now) < self.refresh;
+        Ok(self.cache.store_unless(read, ring, now, is_newer))
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, CacheState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Returns whether the ring has a current key and a valid signed key set.
+fn is_complete(ring: &KeyRing, now: Timestamp) -> bool {
+    ring.current().is_some() && ring.valid_signed_set(now).is_some()
 }

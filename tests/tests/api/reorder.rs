@@ -1,7 +1,10 @@
 //! Manual ordering of catalog lists.
 #![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
-use catalog::reorder::{Move, reorder};
+use catalog::{
+    errors::CatalogError,
+    reorder::{Move, reorder},
+};
 use signet_tests::{Fault, Rule, Stack, Value, json, text};
 
 async fn names(stack: &Stack, list: &str) -> Vec<String> {
@@ -21,7 +24,7 @@ async fn tiers(stack: &Stack, count: usize) -> Vec<Value> {
     created
 }
 
-async fn move_tier(stack: &Stack, tier: &Value, before: Option<&Value>) -> Result<Vec<String>, shared::http::Problem> {
+async fn move_tier(stack: &Stack, tier: &Value, before: Option<&Value>) -> Result<Vec<String>, CatalogError> {
     let id = |value: &Value| text(&value["id"]).parse().unwrap();
     let app = &stack.local.app;
     reorder(&app.table, &app.catalog, stack.clock.now(), Move::Tier(id(tier), before.map(id))).await
@@ -69,7 +72,7 @@ async fn reorder_returns_not_found_for_a_tier_of_another_product() {
     let stack = Stack::start().await;
     let (own, other) = (tiers(&stack, 2).await, tiers(&stack, 1).await);
     let refused = move_tier(&stack, &own[0], Some(&other[0])).await.unwrap_err();
-    assert_eq!(refused.code, shared::http::Code::NotFound);
+    assert!(matches!(refused, CatalogError::NotFound));
 }
 
 #[tokio::test]

@@ -5,9 +5,7 @@ use activations::{
     activate::{self, activate},
 };
 use axum::extract::FromRef;
-use catalog::{
-    create_feature::create_feature, create_product::create_product, create_tier::create_tier, resources::TierResource,
-};
+use catalog::{create_feature::create_feature, create_product::create_product, create_tier::create_tier};
 use customers::create_customer::create_customer;
 use jiff::SignedDuration;
 use licenses::{
@@ -49,8 +47,8 @@ pub(super) struct DemoBuilder<'a> {
 }
 
 impl DemoBuilder<'_> {
-    fn catalog_context(&self) -> RequestContext {
-        context(days_before(self.now, CATALOG_AGE), OPERATOR_IP)
+    fn catalog_created_at(&self) -> Timestamp {
+        days_before(self.now, CATALOG_AGE)
     }
 
     /// Returns the product with this code, which an earlier step created.
@@ -73,7 +71,9 @@ impl DemoBuilder<'_> {
                 "code": plan.code, "name": plan.name, "description": plan.description, "sort_order": position,
             });
             let AppState { table, catalog, .. } = self.app;
-            create_product(table, catalog, &self.catalog_context(), request(body)?).await?
+            let (at, idempotency) = (self.catalog_created_at(), Idempotency::default());
+            let replay = idempotency.replay(StoredResponse::ok);
+            create_product(table, catalog, &request(body)?, at, &replay).await.map_err(Problem::from)?
         };
         self.add_features(&product, plan).await?;
         for (position, tier) in (1..).zip(plan.tiers) {
@@ -84,6 +84,8 @@ impl DemoBuilder<'_> {
 
     async fn add_features(&self, product: &Product, plan: &ProductPlan) -> Result<(), DemoError> {
         let AppState { table, catalog, .. } = self.app;
+        let (at, idempotency) = (self.catalog_created_at(), Idempotency::default());
+        let replay = idempotency.replay(StoredResponse::ok);
         let known = table.catalog().await?.catalog;
         for (position, feature) in (1..).zip(plan.features) {
             if known.features.values().any(|known| known.product_id == product.id && known.key == feature.key) {
@@ -93,7 +95,7 @@ impl DemoBuilder<'_> {
                 "product_id": product.id, "key": feature.key, "name": feature.name,
                 "display_only": feature.display_only, "sort_order": position,
             });
-            create_feature(table, catalog, &self.catalog_context(), request(body)?).await?;
+            create_feature(table, catalog, &request(body)?, at, &replay).await.map_err(Problem::from)?;
         }
         Ok(())
     }
@@ -120,7 +122,9 @@ impl DemoBuilder<'_> {
             "token_ttl_seconds": plan.tokens.token_ttl, "heartbeat_interval_seconds": plan.tokens.heartbeat_interval,
             "grace_period_seconds": plan.tokens.grace_period,
         });
-        let _: TierResource = create_tier(table, catalog, &self.catalog_context(), request(body)?).await?;
+        let (at, idempotency) = (self.catalog_created_at(), Idempotency::default());
+        let replay = idempotency.replay(StoredResponse::ok);
+        create_tier(table, catalog, &request(body)?, at, &replay).await.map_err(Problem::from)?;
         Ok(())
     }
 
@@ -131,8 +135,9 @@ impl DemoBuilder<'_> {
             known.customer
         } else {
             let body = json!({ "name": plan.name, "email": plan.email, "company": plan.company });
-            create_customer(table, &context(days_before(self.now, plan.created_days_ago), OPERATOR_IP), request(body)?)
-                .await?
+            let (at, idempotency) = (days_before(self.now, plan.created_days_ago), Idempotency::default());
+            let replay = idempotency.replay(StoredResponse::ok);
+            create_customer(table, request(body)?, at, &replay).await.map_err(Problem::from)?
         };
         for (index, license) in plan.licenses.iter().enumerate() {
             let earlier = plan.licenses[..index].iter().filter(|earlier| earlier.product == license.product).count();

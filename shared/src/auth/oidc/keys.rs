@@ -1,6 +1,6 @@
 //! A cache of the issuer's discovery document and its signing keys.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{
@@ -14,6 +14,7 @@ use super::{
     error::OidcError,
     fetch::{FetchError, IssuerClient},
 };
+use crate::ttl_cache::{Cached, TtlCache};
 
 /// The age at which the cache is refreshed.
 const REFRESH_AFTER: SignedDuration = SignedDuration::from_hours(1);
@@ -79,17 +80,13 @@ impl IssuerKey {
     }
 }
 
-struct CachedIssuer {
-    fetched_at: Timestamp,
+/// The documents of the issuer.
+struct IssuerDocuments {
     discovery: Arc<Discovery>,
     keys: Vec<IssuerKey>,
 }
 
-impl CachedIssuer {
-    fn age(&self, now: Timestamp) -> SignedDuration {
-        now.duration_since(self.fetched_at).abs()
-    }
-
+impl IssuerDocuments {
     /// Finds the key that `selector` names. Without a kid, there must be exactly one suitable key (OpenID Connect Core
     /// §10.1).
     fn find(&self, selector: &KeySelector) -> Option<DecodingKey> {
@@ -114,14 +111,15 @@ struct LastFetch {
 pub(super) struct IssuerKeys {
     issuer: String,
     client: IssuerClient,
-    cache: Mutex<Option<Arc<CachedIssuer>>>,
-    /// Locked during a fetch, so that concurrent requests share one.
+    cache: TtlCache<IssuerDocuments>,
+    /// Locked during a fetch, so that concurrent requests share one, and also its failure, unlike the readers of
+    /// [`TtlCache::get_or_read`].
     last_fetch: tokio::sync::Mutex<Option<LastFetch>>,
 }
 
 impl IssuerKeys {
     pub(super) fn new(issuer: String, client: IssuerClient) -> Self {
-        Self { issuer, client, cache: Mutex::default(), last_fetch: tokio::sync::Mutex::default() }
+        Self { issuer, client, cache: TtlCache::default(), last_fetch: tokio::sync::Mutex::default() }
     }
 
     /// Finds the key that a token names. Fetches the key set if the cache does not have it.
@@ -138,34 +136,35 @@ impl IssuerKeys {
         Ok(Arc::clone(&self.read(now).await?.discovery))
     }
 
-    async fn read(&self, now: Timestamp) -> Result<Arc<CachedIssuer>, OidcError> {
+    async fn read(&self, now: Timestamp) -> Result<Arc<IssuerDocuments>, OidcError> {
         let Some(cached) = self.cached(now) else { return self.refresh(now).await };
-        if cached.age(now) < REFRESH_AFTER {
-            return Ok(cached);
+        if cached.age(now).abs() < REFRESH_AFTER {
+            return Ok(cached.value);
         }
-        Ok(self.refresh(now).await.unwrap_or(cached))
+        Ok(self.refresh(now).await.unwrap_or(cached.value))
     }
 
-    fn cached(&self, now: Timestamp) -> Option<Arc<CachedIssuer>> {
-        let cached = self.cache.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        cached.filter(|cached| cached.age(now) < MAX_AGE)
+    /// Returns the documents if they are usable, also those of a fetch by a request that started later.
+    fn cached(&self, now: Timestamp) -> Option<Cached<IssuerDocuments>> {
+        self.cache.latest().filter(|cached| cached.age(now).abs() < MAX_AGE)
     }
 
     /// Fetches the documents, or returns the result of the last fetch if its interval has not passed.
-    async fn refresh(&self, now: Timestamp) -> Result<Arc<CachedIssuer>, OidcError> {
+    async fn refresh(&self, now: Timestamp) -> Result<Arc<IssuerDocuments>, OidcError> {
         let mut last_fetch = self.last_fetch.lock().await;
         if let Some(last) = last_fetch.as_ref().filter(|last| now.duration_since(last.at).abs() < last.interval) {
             let cached = self.cached(now).filter(|_| last.succeeded);
-            return cached.ok_or_else(|| OidcError::Unavailable("the last attempt failed".to_owned()));
+            return cached
+                .map(|cached| cached.value)
+                .ok_or_else(|| OidcError::Unavailable("the last attempt failed".to_owned()));
         }
         // Set before the fetch, because this future may be dropped before it completes.
         *last_fetch = Some(LastFetch { at: now, interval: MIN_FETCH_INTERVAL, succeeded: false });
-        match self.fetch(now).await {
+        let started = self.cache.start_read();
+        match self.fetch().await {
             Ok(fetched) => {
-                let fetched = Arc::new(fetched);
-                *self.cache.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fetched));
                 *last_fetch = Some(LastFetch { at: now, interval: MIN_FETCH_INTERVAL, succeeded: true });
-                Ok(fetched)
+                Ok(self.cache.store(started, fetched, now))
             }
             Err(error) => {
                 if self.cached(now).is_some() {
@@ -177,7 +176,7 @@ impl IssuerKeys {
         }
     }
 
-    async fn fetch(&self, now: Timestamp) -> Result<CachedIssuer, FetchError> {
+    async fn fetch(&self) -> Result<IssuerDocuments, FetchError> {
         let url = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
         let discovery: Discovery = self.client.get_json(&url, None).await?;
         if discovery.issuer != self.issuer {
@@ -188,6 +187,6 @@ impl IssuerKeys {
         if keys.is_empty() {
             return Err(FetchError::Unavailable(format!("{}: the key set has no usable key", discovery.jwks_uri)));
         }
-        Ok(CachedIssuer { fetched_at: now, discovery: Arc::new(discovery), keys })
+        Ok(IssuerDocuments { discovery: Arc::new(discovery), keys })
     }
 }

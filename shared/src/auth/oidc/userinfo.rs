@@ -16,6 +16,7 @@ use super::{
     keys::IssuerKeys,
     user::User,
 };
+use crate::ttl_cache::Cached;
 
 /// How long a profile is cached.
 const MAX_AGE: SignedDuration = SignedDuration::from_mins(5);
@@ -51,9 +52,9 @@ impl Profile {
     }
 }
 
-/// A cache of profiles by subject.
+/// A cache of profiles by subject; not a [`TtlCache`](crate::ttl_cache::TtlCache), which holds one value.
 #[derive(Default)]
-pub(super) struct ProfileCache(Mutex<HashMap<String, (Timestamp, Profile)>>);
+pub(super) struct ProfileCache(Mutex<HashMap<String, Cached<Profile>>>);
 
 impl ProfileCache {
     /// Returns the profile of a user. It is empty if the issuer has no userinfo endpoint or does not accept the token
@@ -88,24 +89,25 @@ impl ProfileCache {
             email,
             name: response.name.filter(|name| !name.is_empty()),
         };
-        self.store(user.subject.clone(), profile.clone(), now);
-        Ok(profile)
+        let cached = Cached::new(profile, now);
+        self.store(user.subject.clone(), cached.clone());
+        Ok(Profile::clone(&cached.value))
     }
 
     fn cached(&self, subject: &str, now: Timestamp) -> Option<Profile> {
         let profiles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        profiles.get(subject).filter(|(at, _)| is_fresh(*at, now)).map(|(_, profile)| profile.clone())
+        profiles.get(subject).filter(|cached| is_fresh(cached, now)).map(|cached| Profile::clone(&cached.value))
     }
 
-    fn store(&self, subject: String, profile: Profile, now: Timestamp) {
+    fn store(&self, subject: String, profile: Cached<Profile>) {
         let mut profiles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        profiles.retain(|_, (at, _)| is_fresh(*at, now));
+        profiles.retain(|_, cached| is_fresh(cached, profile.read_at));
         if profiles.len() < MAX_PROFILES {
-            profiles.insert(subject, (now, profile));
+            profiles.insert(subject, profile);
         }
     }
 }
 
-fn is_fresh(fetched_at: Timestamp, now: Timestamp) -> bool {
-    now.duration_since(fetched_at).abs() < MAX_AGE
+fn is_fresh(cached: &Cached<Profile>, now: Timestamp) -> bool {
+    cached.age(now).abs() < MAX_AGE
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 
 use super::envelope::DataKey;
-use crate::domain::secret::sha256;
+use crate::{domain::secret::sha256, ttl_cache::Cached};
 
 /// How long a data key is cached. It is also how long an instance can still seal and open values after KMS denies
 /// access.
@@ -16,67 +16,54 @@ const MAX_SEALED: u32 = 1 << 16;
 /// The maximum number of cached data keys for opening.
 const MAX_OPENING_KEYS: usize = 128;
 
-/// The cached data keys of a sealer.
+/// The cached data keys of a sealer; not a [`TtlCache`](crate::ttl_cache::TtlCache), which holds one value and does not
+/// count its uses.
 #[derive(Default)]
 pub(super) struct DataKeyCache {
     sealing: Option<SealingKey>,
     /// Keys for opening, by the SHA-256 of their header.
-    opening: HashMap<[u8; 32], CachedKey>,
+    opening: HashMap<[u8; 32], Cached<DataKey>>,
 }
 
 struct SealingKey {
-    cached: CachedKey,
+    cached: Cached<DataKey>,
     sealed_count: u32,
-}
-
-#[derive(Clone)]
-struct CachedKey {
-    key: Arc<DataKey>,
-    cached_at: Timestamp,
-}
-
-impl CachedKey {
-    /// Returns whether the key can be used. A negative age means that the clock was set back, so the real age is
-    /// unknown.
-    fn is_fresh(&self, now: Timestamp) -> bool {
-        let age = now.duration_since(self.cached_at);
-        age >= SignedDuration::ZERO && age < LIFETIME
-    }
 }
 
 impl DataKeyCache {
     /// Returns the key for sealing one more value.
     pub(super) fn sealing_key(&mut self, now: Timestamp) -> Option<Arc<DataKey>> {
-        let is_usable = |sealing: &&mut SealingKey| sealing.sealed_count < MAX_SEALED && sealing.cached.is_fresh(now);
+        let is_usable =
+            |sealing: &&mut SealingKey| sealing.sealed_count < MAX_SEALED && sealing.cached.is_fresh(LIFETIME, now);
         let Some(sealing) = self.sealing.as_mut().filter(is_usable) else {
             self.sealing = None;
             return None;
         };
         sealing.sealed_count += 1;
-        Some(Arc::clone(&sealing.cached.key))
+        Some(Arc::clone(&sealing.cached.value))
     }
 
     /// Adds a new key for sealing, which the caller uses for one value. It is cached for opening, too, because the
     /// value may be read soon.
     pub(super) fn add_sealing_key(&mut self, key: &Arc<DataKey>, now: Timestamp) {
-        self.sealing = Some(SealingKey { cached: CachedKey { key: Arc::clone(key), cached_at: now }, sealed_count: 1 });
+        self.sealing = Some(SealingKey { cached: Cached { value: Arc::clone(key), read_at: now }, sealed_count: 1 });
         self.add_opening_key(key, now);
     }
 
     /// Returns the key for opening values with this header.
     pub(super) fn opening_key(&mut self, header: &[u8], now: Timestamp) -> Option<Arc<DataKey>> {
-        self.opening.retain(|_, cached| cached.is_fresh(now));
-        self.opening.get(&sha256(header)).map(|cached| Arc::clone(&cached.key))
+        self.opening.retain(|_, cached| cached.is_fresh(LIFETIME, now));
+        self.opening.get(&sha256(header)).map(|cached| Arc::clone(&cached.value))
     }
 
     /// Adds a decrypted key for opening. Evicts the oldest key if there are too many.
     pub(super) fn add_opening_key(&mut self, key: &Arc<DataKey>, now: Timestamp) {
         while self.opening.len() >= MAX_OPENING_KEYS {
-            let oldest = self.opening.iter().min_by_key(|(_, cached)| cached.cached_at).map(|(hash, _)| *hash);
+            let oldest = self.opening.iter().min_by_key(|(_, cached)| cached.read_at).map(|(hash, _)| *hash);
             let Some(oldest) = oldest else { break };
             self.opening.remove(&oldest);
         }
-        self.opening.insert(sha256(&key.header), CachedKey { key: Arc::clone(key), cached_at: now });
+        self.opening.insert(sha256(&key.header), Cached { value: Arc::clone(key), read_at: now });
     }
 }
 

@@ -1,7 +1,7 @@
 //! Pricing tiers.
 
 use axum::{extract::State, response::Response};
-use catalog::resources::TierResource;
+use catalog::tier::TierResource;
 use maud::html;
 use serde::de::IgnoredAny;
 use shared::{

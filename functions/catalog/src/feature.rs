@@ -1,0 +1,90 @@
+//! The input of product features.
+
+use serde::Deserialize;
+use shared::domain::{
+    Feature, FeatureId, IdGenerator, ProductId, Timestamp, ValidationErrors, catalog::check_unchanged,
+};
+use utoipa::ToSchema;
+
+use crate::replace_schema::CatalogInput;
+
+/// Request to create a product feature.
+///
+/// `Product` and `Key` are the types of the immutable fields: they are required to create a feature, and can be omitted
+/// to replace one.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(as = CreateProductFeatureRequest, description = "Request to create a product feature.")]
+pub struct FeatureInput<Product = ProductId, Key = String> {
+    /// The product that the feature belongs to. Immutable.
+    #[schema(value_type = ProductId)]
+    pub product_id: Product,
+    /// The name in the `features` claim; unique within the product. Immutable.
+    #[schema(value_type = String, example = "export.pdf", pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")]
+    pub key: Key,
+    /// Display name.
+    #[schema(example = "PDF export", min_length = 1, max_length = 200)]
+    pub name: String,
+    /// Description for people.
+    #[schema(max_length = 2000, example = "Saves a map as PDF")]
+    pub description: Option<String>,
+    /// Whether the feature is for display only, such as in a price list. Tokens do not contain such features.
+    #[serde(default)]
+    #[schema(default = false)]
+    pub display_only: bool,
+    /// Position in lists, in ascending order.
+    #[serde(default)]
+    #[schema(example = 1, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
+    pub sort_order: i32,
+}
+
+/// The input to replace a feature.
+pub type ReplaceFeatureInput = FeatureInput<Option<String>, Option<String>>;
+
+impl CatalogInput for FeatureInput {
+    const IMMUTABLE: &[&str] = &["product_id", "key"];
+}
+
+impl<Product, Key> FeatureInput<Product, Key> {
+    fn to_feature(
+        &self,
+        (id, product_id, key): (FeatureId, ProductId, String),
+        created_at: Timestamp,
+        updated_at: Timestamp,
+    ) -> Feature {
+        Feature {
+            id,
+            product_id,
+            key,
+            name: self.name.clone(),
+            description: self.description.clone(),
+            display_only: self.display_only,
+            sort_order: self.sort_order,
+            created_at,
+            updated_at,
+        }
+    }
+}
+
+impl FeatureInput {
+    /// Returns the new feature.
+    pub(crate) fn create(&self, now: Timestamp) -> Result<Feature, ValidationErrors> {
+        let id = IdGenerator::new(now).generate();
+        let feature = self.to_feature((id, self.product_id, self.key.clone()), now, now);
+        let mut errors = ValidationErrors::default();
+        feature.check(&mut errors);
+        errors.into_result().map(|()| feature)
+    }
+}
+
+impl ReplaceFeatureInput {
+    /// Returns the feature that replaces `current`.
+    pub(crate) fn replace(&self, current: &Feature, now: Timestamp) -> Result<Feature, ValidationErrors> {
+        let immutable = (current.id, current.product_id, current.key.clone());
+        let feature = self.to_feature(immutable, current.created_at, now);
+        let mut errors = ValidationErrors::default();
+        check_unchanged(&mut errors, "/product_id", self.product_id.as_deref(), &current.product_id.to_string());
+        check_unchanged(&mut errors, "/key", self.key.as_deref(), &current.key);
+        feature.check(&mut errors);
+        errors.into_result().map(|()| feature)
+    }
+}

@@ -1,0 +1,233 @@
+//! Pricing tiers: the resource and the input.
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    domain::{
+        BillingPeriod, Catalog, FeatureId, IdGenerator, ProductId, Tier, TierId, Timestamp, ValidationErrors,
+        catalog::check_unchanged,
+    },
+    store::catalog::CatalogEntry,
+};
+use utoipa::ToSchema;
+
+use crate::{
+    defaults::{default_token_ttl, default_true},
+    replace_schema::CatalogInput,
+};
+
+/// A pricing tier with the feature keys of its license tokens.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = PricingTier)]
+pub struct TierResource {
+    /// The tier.
+    #[serde(flatten)]
+    pub tier: Tier,
+    /// Keys of the own and inherited features, sorted, without display-only ones: the `features` claim of license
+    /// tokens.
+    #[schema(example = json!(["export.pdf"]))]
+    pub feature_keys: Vec<String>,
+}
+
+impl TierResource {
+    /// Creates the resource of a tier, with inherited features from `catalog`.
+    pub fn new(catalog: &Catalog, tier: Tier) -> Self {
+        Self { feature_keys: catalog.feature_keys(&tier), tier }
+    }
+}
+
+impl<'a> From<&'a TierResource> for CatalogEntry<'a> {
+    fn from(resource: &'a TierResource) -> Self {
+        Self::Tier(&resource.tier)
+    }
+}
+
+/// Request to create a pricing tier.
+///
+/// `Product` and `Code` are the types of the immutable fields: they are required to create a tier, and can be omitted
+/// to replace one.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(as = CreatePricingTierRequest, description = "Request to create a pricing tier.")]
+pub struct TierInput<Product = ProductId, Code = String> {
+    /// The product that the tier belongs to. Immutable.
+    #[schema(value_type = ProductId)]
+    pub product_id: Product,
+    /// Unique within the product. Immutable.
+    #[schema(value_type = String, example = "pro", pattern = "^[a-z0-9][a-z0-9-]{1,39}$")]
+    pub code: Code,
+    /// Display name.
+    #[schema(example = "Pro", min_length = 1, max_length = 200)]
+    pub name: String,
+    /// Description for people.
+    #[schema(max_length = 2000, example = "For small teams")]
+    pub description: Option<String>,
+    /// A tier of the same product whose features this tier inherits.
+    pub includes_tier_id: Option<TierId>,
+    /// Monthly price in minor units of `currency`.
+    #[schema(example = 1900, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    pub monthly_price: i64,
+    /// Annual price in minor units of `currency`.
+    #[schema(example = 19000, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    pub annual_price: i64,
+    /// ISO 4217 currency code.
+    #[schema(example = "EUR", pattern = "^[A-Z]{3}$")]
+    pub currency: String,
+    /// How often the tier is billed.
+    pub billing_period: BillingPeriod,
+    /// Number of seats; null means no limit. Required, so that a limit is not omitted by mistake.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required, example = 5, minimum = 1, maximum = 100_000)]
+    pub max_users: Option<u32>,
+    /// Number of tenants, which the app enforces; null means no limit.
+    #[schema(minimum = 1, maximum = 4_294_967_295_u32)]
+    pub max_tenants: Option<u32>,
+    /// The tier's own features, without inherited ones. The keys of all features, own and inherited, can have 30,000
+    /// bytes in total, where each key counts 3 bytes in addition to its length.
+    #[serde(default)]
+    #[schema(max_items = 500, default = json!([]))]
+    pub feature_ids: Vec<FeatureId>,
+    /// Whether a signed-in customer can claim a license key of this tier without an operator.
+    #[serde(default)]
+    #[schema(default = false)]
+    pub is_claimable: bool,
+    /// Whether the tier is available and listed in the public catalog.
+    #[serde(default = "default_true")]
+    #[schema(default = true)]
+    pub is_active: bool,
+    /// Position in lists, in ascending order.
+    #[serde(default)]
+    #[schema(example = 2, default = 0, minimum = -2_147_483_648, maximum = 2_147_483_647)]
+    pub sort_order: i32,
+    /// Lifetime of a license token, in seconds.
+    #[serde(default = "default_token_ttl")]
+    #[schema(default = 3600, minimum = 1, maximum = 31_536_000)]
+    pub token_ttl_seconds: u32,
+    /// How often an app should send a heartbeat, in seconds; at most `token_ttl_seconds`. If omitted, 900 or
+    /// `token_ttl_seconds`, whichever is less.
+    #[schema(minimum = 1, maximum = 31_536_000, example = 900)]
+    pub heartbeat_interval_seconds: Option<u32>,
+    /// Heartbeats return the same token until it has this age, in seconds; at most half of `token_ttl_seconds`. Null
+    /// means half of `heartbeat_interval_seconds`.
+    #[schema(minimum = 0, maximum = 15_768_000)]
+    pub renew_after_seconds: Option<u32>,
+    /// How long an app may continue after the `exp` of its token, in seconds.
+    #[serde(default)]
+    #[schema(default = 0, maximum = 2_592_000)]
+    pub grace_period_seconds: u32,
+}
+
+/// The input to replace a tier.
+pub type ReplaceTierInput = TierInput<Option<String>, Option<String>>;
+
+impl CatalogInput for TierInput {
+    const IMMUTABLE: &[&str] = &["product_id", "code"];
+}
+
+impl<Product, Code> TierInput<Product, Code> {
+    fn to_tier(
+        &self,
+        (id, product_id, code): (TierId, ProductId, String),
+        created_at: Timestamp,
+        updated_at: Timestamp,
+    ) -> Tier {
+        let default_heartbeat = Tier::default_heartbeat_interval(self.token_ttl_seconds);
+        Tier {
+            id,
+            product_id,
+            code,
+            name: self.name.clone(),
+            description: self.description.clone(),
+            includes_tier_id: self.includes_tier_id,
+            monthly_price: self.monthly_price,
+            annual_price: self.annual_price,
+            currency: self.currency.clone(),
+            billing_period: self.billing_period,
+            max_users: self.max_users,
+            max_tenants: self.max_tenants,
+            feature_ids: self.feature_ids.clone(),
+            is_claimable: self.is_claimable,
+            is_active: self.is_active,
+            sort_order: self.sort_order,
+            token_ttl_seconds: self.token_ttl_seconds,
+            heartbeat_interval_seconds: self.heartbeat_interval_seconds.unwrap_or(default_heartbeat),
+            renew_after_seconds: self.renew_after_seconds,
+            grace_period_seconds: self.grace_period_seconds,
+            created_at,
+            updated_at,
+        }
+    }
+}
+
+impl TierInput {
+    /// Returns the new tier.
+    pub(crate) fn create(&self, now: Timestamp) -> Result<Tier, ValidationErrors> {
+        let id = IdGenerator::new(now).generate();
+        let tier = self.to_tier((id, self.product_id, self.code.clone()), now, now);
+        let mut errors = ValidationErrors::default();
+        tier.check(&mut errors);
+        errors.into_result().map(|()| tier)
+    }
+}
+
+impl ReplaceTierInput {
+    /// Returns the tier that replaces `current`.
+    pub(crate) fn replace(&self, current: &Tier, now: Timestamp) -> Result<Tier, ValidationErrors> {
+        let immutable = (current.id, current.product_id, current.code.clone());
+        let tier = self.to_tier(immutable, current.created_at, now);
+        let mut errors = ValidationErrors::default();
+        check_unchanged(&mut errors, "/product_id", self.product_id.as_deref(), &current.product_id.to_string());
+        check_unchanged(&mut errors, "/code", self.code.as_deref(), &current.code);
+        tier.check(&mut errors);
+        errors.into_result().map(|()| tier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use utoipa::PartialSchema;
+
+    use super::*;
+    use crate::replace_schema::ReplaceSchema;
+
+    const MINIMAL_REQUEST: &str = r#"{"product_id": "prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB", "code": "pro", "name": "Pro",
+        "monthly_price": 1900, "annual_price": 19000, "currency": "EUR", "billing_period": "monthly",
+        "max_users": null"#;
+
+    fn parse(more: &str) -> Result<Tier, serde_json::Error> {
+        let input: TierInput = serde_json::from_str(&format!("{MINIMAL_REQUEST}{more}}}"))?;
+        Ok(input.create(Timestamp::UNIX_EPOCH).unwrap())
+    }
+
+    #[test]
+    fn omitted_fields_have_their_defaults() {
+        let tier = parse("").unwrap();
+        assert_eq!((tier.is_active, tier.is_claimable, tier.sort_order), (true, false, 0));
+        assert_eq!((tier.description, tier.includes_tier_id, tier.max_tenants), (None, None, None));
+        assert_eq!(tier.feature_ids, []);
+        assert_eq!((tier.token_ttl_seconds, tier.heartbeat_interval_seconds), (3600, 900));
+        assert_eq!((tier.renew_after_seconds, tier.grace_period_seconds), (None, 0));
+        assert_eq!(parse(r#", "token_ttl_seconds": 60"#).unwrap().heartbeat_interval_seconds, 60);
+    }
+
+    #[test]
+    fn max_users_is_required() {
+        let without_max_users = format!("{}}}", MINIMAL_REQUEST.replace(",\n        \"max_users\": null", ""));
+        let error = serde_json::from_str::<TierInput>(&without_max_users).unwrap_err().to_string();
+        assert!(error.starts_with("missing field `max_users`"), "{error}");
+    }
+
+    #[test]
+    fn schema_of_replace_requests_makes_only_the_immutable_fields_optional() {
+        let schema = |schema| serde_json::to_value(schema).unwrap();
+        let (create, replace) = (schema(<TierInput>::schema()), schema(ReplaceSchema::<TierInput>::schema()));
+        assert_eq!(ReplaceSchema::<TierInput>::name(), "ReplacePricingTierRequest");
+        assert_eq!(replace["description"], "Request to replace a pricing tier.");
+        let required = |schema: &Value| schema["required"].as_array().unwrap().clone();
+        let optional: Vec<_> =
+            required(&create).into_iter().filter(|name| !required(&replace).contains(name)).collect();
+        assert_eq!(optional, ["product_id", "code"]);
+        let fields = create["properties"].as_object().unwrap();
+        let changed: Vec<_> = fields.keys().filter(|name| fields[*name] != replace["properties"][*name]).collect();
+        assert_eq!(changed, ["code", "product_id"]);
+    }
+}

@@ -1,0 +1,73 @@
+//! The input of customers and the errors of their commands.
+
+use serde::Deserialize;
+use shared::{
+    domain::{Customer, FieldError, FieldErrorCode, ValidationErrors},
+    http::{CompletionError, PreconditionError, Problem},
+    store::StoreError,
+};
+use utoipa::ToSchema;
+
+/// Request to create or replace a customer.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(as = CustomerRequest)]
+pub struct CustomerInput {
+    /// Name of the person or organization.
+    #[schema(example = "Ada Lovelace", min_length = 1, max_length = 200)]
+    pub name: String,
+    /// Email address; unique among customers, ignoring case.
+    #[schema(
+        example = "ada@example.com",
+        max_length = 254,
+        pattern = r"^[!#-\x27*+./0-9:;=?A-Z\[\\\]^_`a-z{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
+    )]
+    pub email: String,
+    /// Company of the customer.
+    #[schema(example = "Analytical Engines", min_length = 1, max_length = 200)]
+    pub company: Option<String>,
+}
+
+impl CustomerInput {
+    pub(crate) fn check(&self) -> Result<(), ValidationErrors> {
+        let mut errors = ValidationErrors::default();
+        Customer::check(&mut errors, &self.name, &self.email, self.company.as_deref());
+        errors.into_result()
+    }
+}
+
+/// Why a customer was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum CustomerError {
+    /// The customer does not exist.
+    #[error("not found")]
+    NotFound,
+    /// Fields are invalid.
+    #[error(transparent)]
+    Invalid(#[from] ValidationErrors),
+    /// Another customer has the email address. Addresses are unique because registration links users to customers by
+    /// address.
+    #[error("already used by another customer")]
+    EmailTaken,
+    /// `If-Match` does not match.
+    #[error(transparent)]
+    Precondition(#[from] PreconditionError),
+    /// The response could not be stored for replays.
+    #[error(transparent)]
+    Completion(#[from] CompletionError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<CustomerError> for Problem {
+    fn from(error: CustomerError) -> Self {
+        match error {
+            CustomerError::NotFound => Self::not_found(),
+            CustomerError::Invalid(errors) => errors.into(),
+            CustomerError::EmailTaken => FieldError::at("/email", FieldErrorCode::EmailTaken, error.to_string()).into(),
+            CustomerError::Precondition(error) => error.into(),
+            CustomerError::Completion(error) => error.into(),
+            CustomerError::Store(error) => error.into(),
+        }
+    }
+}
