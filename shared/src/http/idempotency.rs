@@ -5,12 +5,9 @@
 //! a response ([`Idempotency::replay`]). The command writes the sealed response in the same transaction as its effect,
 //! so that neither is ever written without the other, and the handler returns the same response.
 
-use std::{
-    future::ready,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use axum::{
@@ -125,27 +122,6 @@ impl Idempotency {
         Self(Some(key))
     }
 
-    /// Seals a 201 response with the `Location` of the new resource. The transaction of the effect must write the
-    /// returned completion.
-    pub fn created(&self, location: String, body: &impl Serialize) -> CompletionFuture<'_> {
-        self.complete(StoredResponse::created(location, body))
-    }
-
-    /// Seals a 200 response with a resource and its `ETag`, like [`created`](Self::created).
-    pub fn ok(&self, body: &impl Serialize) -> CompletionFuture<'_> {
-        self.complete(StoredResponse::ok(body))
-    }
-
-    /// Seals a 200 response without an `ETag`, for a body that is not a resource.
-    pub fn ok_without_etag(&self, body: &impl Serialize) -> CompletionFuture<'_> {
-        self.complete(StoredResponse::ok_without_etag(body))
-    }
-
-    fn complete(&self, response: Result<StoredResponse, serde_json::Error>) -> CompletionFuture<'_> {
-        let Some(key) = &self.0 else { return ready(Ok(None)).boxed() };
-        async move { Ok(Some(key.completion(&response.map_err(CompletionError::from)?).await?)) }.boxed()
-    }
-
     /// Describes how the result of a command becomes the response, both the one that is returned and the one that is
     /// stored for replays.
     pub fn replay<'a, T>(
@@ -156,9 +132,6 @@ impl Idempotency {
     }
 }
 
-/// The future of a sealed response; `None` if the request has no idempotency key.
-pub type CompletionFuture<'a> = BoxFuture<'a, Result<Option<Completion>, Problem>>;
-
 /// How the result of a command becomes a response.
 type Compose<'a, T> = dyn Fn(&T) -> Result<StoredResponse, serde_json::Error> + Send + Sync + 'a;
 
@@ -167,9 +140,6 @@ pub struct Replay<'a, T> {
     key: Option<&'a ReservedKey>,
     compose: Box<Compose<'a, T>>,
 }
-
-/// Composes a response.
-type Compose<'a, T> = dyn Fn(&T) -> Result<StoredResponse, serde_json::Error> + Send + Sync + 'a;
 
 /// The response to a command could not be stored.
 #[derive(Debug, thiserror::Error)]

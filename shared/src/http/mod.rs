@@ -20,7 +20,7 @@ pub use context::RequestContext;
 pub use extractors::{ListQuery, NoBody, NoFilter, PaginationParams, PathId, StrictJson};
 pub use idempotency::{CompletionError, Idempotency, Replay, StoredResponse};
 pub use problem::{InputError, Problem};
-pub use representation::{Created, ListResponse, WithEtag};
+pub use representation::{ListResponse, WithEtag};
 pub use request_metrics::{Metric, RequestMetrics};
 
 /// The path prefix of every endpoint of this API version.

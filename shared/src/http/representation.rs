@@ -45,21 +45,3 @@ impl<T: Serialize> IntoResponse for WithEtag<T> {
         }
     }
 }
-
-/// A 201 response with the new resource, its `Location` and its `ETag`.
-#[derive(Debug)]
-pub struct Created<T> {
-    /// The path of the new resource.
-    pub location: String,
-    /// The new resource.
-    pub body: T,
-}
-
-impl<T: Serialize> IntoResponse for Created<T> {
-    fn into_response(self) -> Response {
-        match StoredResponse::created(self.location, &self.body) {
-            Ok(response) => response.into_response(),
-            Err(error) => Problem::internal(error.to_string()).into_response(),
-        }
-    }
-}
