@@ -86,6 +86,11 @@ fix: (_tool "checks")
 test *args='--workspace':
     cargo test {{ args }}
 
+# Run the black-box tests with every combination of operations and invalid values, not one in five
+[group('test')]
+test-all-cases:
+    SIGNET_ALL_CASES=1 cargo test --workspace --test api
+
 # Run the Lambda function binaries on the events in events/
 [group('test')]
 functions:

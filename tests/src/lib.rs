@@ -12,9 +12,12 @@
 //! # }
 //! ```
 #![expect(clippy::expect_used, reason = "an error in a helper fails the test")]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a missing value fails the test"))]
 
 mod browser;
+mod cases;
 mod client;
+mod dynamodb;
 mod events;
 mod faults;
 mod fixtures;
@@ -29,8 +32,10 @@ mod secrets;
 mod setup;
 mod signet_process;
 mod stack;
+mod transport;
 
 pub use browser::{Browser, HtmlPage, SESSION};
+pub use cases::{Failures, selected};
 pub use client::{Client, TestResponse};
 pub use events::events;
 pub use faults::{Fault, Faults, Gate, Rule};
@@ -44,4 +49,4 @@ pub use secrets::{find_secret, items_contain, secret_fragments};
 pub use serde_json::{Value, json};
 pub use setup::{IssuedLicense, merged, random_word, text};
 pub use signet_process::SignetProcess;
-pub use stack::{START, Stack};
+pub use stack::{START, Stack, pregenerated_keys};

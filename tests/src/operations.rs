@@ -12,7 +12,7 @@ use crate::{
 
 const USER_SCOPES: &str = "openid email profile";
 
-/// An operation with its own resources, all of which exist. The exception is `condemn`: its key id is unknown, because
+/// An operation with existing resources. The exception is `condemn`: its key id is unknown, because
 /// the other operations need the only signing key.
 #[derive(Debug, Clone)]
 pub struct Operation {
@@ -97,30 +97,37 @@ impl Operation {
 }
 
 impl Stack {
-    /// Returns all operations. None modifies the resources of another.
+    /// Returns all operations, for requests without effect. They share their resources, apart from a suspended license
+    /// key for `reinstate`.
     pub async fn operations(&self) -> Vec<Operation> {
+        let shared = self.resources().await;
+        self.operations_with(Some(&shared)).await
+    }
+
+    /// Returns all operations, each with its own resources, so that none modifies those of another.
+    pub async fn operations_with_own_resources(&self) -> Vec<Operation> {
+        self.operations_with(None).await
+    }
+
+    async fn operations_with(&self, shared: Option<&Fixtures>) -> Vec<Operation> {
         let document = self.anonymous.get("/openapi.json").await.expect_status(200);
         let mut found = Vec::new();
         for (path, item) in document["paths"].as_object().expect("paths") {
             for (method, spec) in item.as_object().expect("operations") {
                 let method: Method = method.to_uppercase().parse().expect("a method");
-                found.push(self.operation(method, path, spec.clone()).await);
+                let fixtures = match shared {
+                    Some(shared) if !path.ends_with("/reinstate") => shared.clone(),
+                    _ => self.resources().await,
+                };
+                found.push(self.operation(method, path, spec.clone(), &fixtures).await);
             }
         }
         assert!(found.len() >= 45, "{found:#?}");
         found
     }
 
-    async fn operation(&self, method: Method, template: &str, spec: Value) -> Operation {
+    async fn operation(&self, method: Method, template: &str, spec: Value, fixtures: &Fixtures) -> Operation {
         let path = relative_path(template);
-        let license = self.operator.issue_new_license_with(&json!({"max_users": 5, "is_claimable": true})).await;
-        let activated = self.anonymous.activate(&license.license_key, "one").await.expect_status(201);
-        let api_key_id = if path.starts_with("api-keys/") {
-            let body = json!({"name": "ci", "scopes": ["licenses:read"]});
-            text(&self.operator.post("api-keys", body).await.expect_status(201)["id"]).to_owned()
-        } else {
-            String::new()
-        };
         let mut caller = self.operator.clone();
         if matches!(path, "register" | "user/claim-license" | "user/licenses") {
             caller = self.sign_in(&format!("{}@example.com", random_word("ada")), USER_SCOPES).await;
@@ -131,10 +138,20 @@ impl Stack {
             caller = self.anonymous.clone();
         }
         if path.ends_with("/reinstate") {
-            let path = format!("license-keys/{}/suspend", license.license_id);
+            let path = format!("license-keys/{}/suspend", fixtures.license_id);
             self.operator.post(&path, json!({})).await.expect_status(200);
         }
-        let fixtures = Fixtures {
+        let body = spec.get("requestBody").map(|_| fixtures.body(method.as_str(), template));
+        Operation { method, template: template.to_owned(), path: fixtures.path(template), body, spec, caller }
+    }
+
+    /// Creates the resources that operations refer to.
+    async fn resources(&self) -> Fixtures {
+        let license = self.operator.issue_new_license_with(&json!({"max_users": 5, "is_claimable": true})).await;
+        let activated = self.anonymous.activate(&license.license_key, "one").await.expect_status(201);
+        let api_key = json!({"name": "ci", "scopes": ["licenses:read"]});
+        let api_key = self.operator.post("api-keys", api_key).await.expect_status(201);
+        Fixtures {
             product: license.product,
             feature: license.feature,
             tier: license.tier,
@@ -144,12 +161,10 @@ impl Stack {
             activation_id: text(&activated["activation"]["id"]).to_owned(),
             machine: "one".to_owned(),
             new_machine: "two".to_owned(),
-            api_key_id,
+            api_key_id: text(&api_key["id"]).to_owned(),
             kid: license.license_id.clone(),
             license_id: license.license_id,
             unique: random_word,
-        };
-        let body = spec.get("requestBody").map(|_| fixtures.body(method.as_str(), template));
-        Operation { method, template: template.to_owned(), path: fixtures.path(template), body, spec, caller }
+        }
     }
 }

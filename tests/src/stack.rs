@@ -10,7 +10,11 @@ use shared::{
 use signet_local::{DataDirectory, Options};
 use tracing_subscriber::EnvFilter;
 
-use crate::{Client, Faults};
+use crate::{
+    Client, Faults,
+    dynamodb::{self, InProcessDynamoDb},
+    raw_table::DynamoDb,
+};
 
 /// The initial time of every test's clock: 2026-01-15T12:00:00Z.
 pub const START: Timestamp = Timestamp::constant(1_768_478_400, 0);
@@ -28,6 +32,7 @@ pub struct Stack {
     pub faults: Faults,
     /// The installation itself: its URLs, settings and application state.
     pub local: signet_local::LocalServer,
+    pub(crate) dynamodb: DynamoDb,
 }
 
 impl Stack {
@@ -41,19 +46,30 @@ impl Stack {
         Self::start_with(Options { rate_limits: RateLimits::UNLIMITED, ..Options::default() }).await
     }
 
-    /// Starts a stack with other options. `clock`, `http_client` and `pregenerated_keys` are overridden.
+    /// Starts a stack with other options. `clock`, `http_client` and `pregenerated_keys` are overridden. Without a data
+    /// directory or an endpoint, the table is in memory and is called in process.
     pub async fn start_with(options: Options<'_>) -> Self {
         init_logging();
         let (clock, faults) = (Clock::manual(START), Faults::default());
-        let http_client = Some(faults.http_client());
-        let options = Options { clock: clock.clone(), http_client, pregenerated_keys: pregenerated_keys(), ..options };
+        let pregenerated_keys = pregenerated_keys(options.data);
+        let mut options = Options { clock: clock.clone(), pregenerated_keys, ..options };
+        let in_process = options.data.is_none() && options.dynamodb_endpoint.is_none();
+        let database = in_process.then(InProcessDynamoDb::in_memory);
+        if let Some(database) = &database {
+            options.http_client = Some(faults.in_process_client(database.clone()));
+            options.dynamodb_endpoint = Some(dynamodb::ENDPOINT.to_owned());
+        } else {
+            options.http_client = Some(faults.http_client());
+        }
         let local = signet_local::LocalServer::start(options).await.expect("the stack starts");
-        let anonymous = Client::new(&local.base_url);
+        let anonymous = Client::in_process(&local.base_url, local.router.clone());
         let operator = anonymous.with_api_key(local.operator_api_key.expose());
         // Recorded calls exclude the start and the update of the operator key's `last_used_at`, written once a minute.
         operator.get("products?limit=1").await.expect_status(200);
         faults.reset_calls();
-        Self { operator, anonymous, clock, faults, local }
+        let endpoint = || DynamoDb::Endpoint(local.dynamodb_endpoint.clone());
+        let dynamodb = database.map_or_else(endpoint, DynamoDb::InProcess);
+        Self { operator, anonymous, clock, faults, local, dynamodb }
     }
 
     /// Starts two stacks on one table, each with its own clock and caches, like two instances of a function.
@@ -94,9 +110,14 @@ impl Stack {
     }
 }
 
-/// Returns four of the twelve signing keys that the tests of a process share, different from those of the last stack.
-fn pregenerated_keys() -> Vec<PregeneratedKey> {
+/// Returns the four signing keys that a new installation needs, out of twelve that the tests of a process share, and not
+/// those that it returned last. Returns none for a data directory that has keys, because a key that it already has could
+/// be among them.
+pub fn pregenerated_keys(data: Option<&DataDirectory>) -> Vec<PregeneratedKey> {
     static KEYS: Mutex<VecDeque<PregeneratedKey>> = Mutex::new(VecDeque::new());
+    if data.is_some_and(|data| data.file("root-keys").exists()) {
+        return Vec::new();
+    }
     let mut keys = KEYS.lock().expect("no thread panics while it holds the lock");
     if keys.len() < 12 {
         let generated: Vec<_> = (0..4).map(|_| PregeneratedKey::generate().expect("a key is generated")).collect();

@@ -196,8 +196,11 @@ pub struct LocalKeys {
 impl LocalKeys {
     /// Loads the keys from a directory: `signing-keys/`, `sealing.key`, `cursor.key` and `session.key`. Creates those
     /// that do not exist. The file `root-keys` lists the handles of the root keys, one per line; the first signs.
-    pub fn in_directory(directory: &Path) -> io::Result<Self> {
+    ///
+    /// The pregenerated keys are used before others are generated.
+    pub fn in_directory(directory: &Path, pregenerated: Vec<PregeneratedKey>) -> io::Result<Self> {
         let signer = LocalSigner::in_directory(&directory.join("signing-keys"))?;
+        let signer = LocalSigner { pregenerated: Mutex::new(pregenerated), ..signer };
         let sealer = LocalSealer::new(&load_or_create_secret(&directory.join("sealing.key"))?)?;
         let cursor_key = load_or_create_key(&directory.join("cursor.key"))?;
         let session_key = load_or_create_key(&directory.join("session.key"))?;

@@ -281,12 +281,12 @@ async fn pages_list_every_event_once_while_events_are_added() {
 }
 
 #[tokio::test]
-async fn list_events_skips_a_year_without_events_in_few_pages() {
+async fn list_events_skips_months_without_events_in_few_pages() {
     let stack = Stack::start().await;
     let id = stack.operator.issue_new_license(1).await.license_id;
-    stack.advance(365 * 86_400);
+    stack.advance(100 * 86_400);
     stack.operator.post(&format!("license-keys/{id}/suspend"), json!({})).await.expect_status(200);
-    stack.advance(200 * 86_400);
+    stack.advance(50 * 86_400);
     let (mut listed, mut pages, mut next) = (Vec::new(), 0, "events".to_owned());
     loop {
         stack.faults.reset_calls();
@@ -294,7 +294,7 @@ async fn list_events_skips_a_year_without_events_in_few_pages() {
         assert!(stack.faults.calls().len() < 600, "the number of days that a page reads is limited");
         listed.extend(page["items"].as_array().unwrap().iter().map(|event| event["type"].clone()));
         pages += 1;
-        assert!(pages <= 12, "{pages} pages");
+        assert!(pages <= 4, "{pages} pages");
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         next = format!("events?cursor={cursor}");
     }

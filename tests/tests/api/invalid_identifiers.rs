@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 use reqwest::Method;
-use signet_tests::{Operation, Stack, Value, json, text};
+use signet_tests::{Failures, Operation, Stack, Value, json, selected, text};
 
 /// Returns the id of an existing resource of each kind.
 async fn ids(stack: &Stack) -> Vec<(&'static str, String)> {
@@ -74,13 +74,14 @@ async fn ids_of_another_kind_and_malformed_ids_return_404() {
     let mut operations = stack.operations().await;
     operations.retain(|operation| operation.is_api() && operation.template.contains("{id}"));
     let before = stack.snapshot_items().await;
-    for operation in &operations {
+    let mut failures = Failures::default();
+    for (row, operation) in operations.iter().enumerate() {
         let list = operation.template.trim_start_matches("/api/v1.0/").split('/').next().unwrap();
         let (own, others): (Vec<_>, Vec<_>) = kinds.iter().partition(|(kind, _)| *kind == list);
-        for id in others.iter().map(|(_, id)| id.clone()).chain(malformed_ids(&own[0].1)) {
+        let ids = others.iter().map(|(_, id)| id.clone()).chain(malformed_ids(&own[0].1));
+        for id in selected(row, ids) {
             let response = send_to(operation, &path_with_id(operation, &id)).await;
-            assert_eq!(response.status, 404, "{} {}", response.request, response.text);
-            response.expect_problem(404, "not_found");
+            failures.check(&response.request, || response.expect_problem(404, "not_found"));
         }
     }
     stack.assert_unchanged_since(&before).await;
@@ -100,7 +101,8 @@ async fn ids_of_another_kind_in_a_body_or_query_return_422() {
     };
     let operations = stack.operations().await;
     let before = stack.snapshot_items().await;
-    for operation in &operations {
+    let mut failures = Failures::default();
+    for (row, operation) in operations.iter().enumerate() {
         let fields: Vec<String> =
             operation.body.iter().flat_map(|body| body.as_object().unwrap().keys().cloned()).collect();
         for name in fields.iter().filter(|name| name.ends_with("_id") || name.ends_with("_ids")) {
@@ -113,23 +115,23 @@ async fn ids_of_another_kind_in_a_body_or_query_return_422() {
                 } else {
                     vec![id.clone(), String::new(), "\0".to_owned()]
                 };
-                for id in invalid {
+                for id in selected(row, invalid) {
                     let mut body = operation.body.clone().unwrap();
                     body[name] = if name.ends_with('s') { json!([id]) } else { json!(id) };
                     let response = operation.send_json(&body).await;
-                    assert_eq!(response.status, 422, "{name}: {id}: {}", response.text);
-                    let error = &response.expect_problem(422, text(&response.body["code"]))["errors"][0];
-                    assert!(text(&error["pointer"]).starts_with(&format!("/{name}")), "{}", response.text);
+                    failures.check(format_args!("{}, {name} {id}", response.request), || {
+                        assert_eq!(response.status, 422, "{}", response.text);
+                        let error = &response.expect_problem(422, text(&response.body["code"]))["errors"][0];
+                        assert!(text(&error["pointer"]).starts_with(&format!("/{name}")), "{}", response.text);
+                    });
                 }
             }
         }
         for name in operation.query_parameters().into_iter().filter(|name| name.ends_with("_id")) {
             for (_, id) in kinds.iter().filter(|(kind, _)| *kind != kind_of_field(name)) {
                 let path = operation.template.clone() + &format!("?{name}={id}");
-                operation
-                    .send_to(&path, None, Vec::new())
-                    .await
-                    .expect_errors(422, &[&format!("{name} invalid_value")]);
+                let response = operation.send_to(&path, None, Vec::new()).await;
+                failures.check(&path, || response.expect_errors(422, &[&format!("{name} invalid_value")]));
             }
         }
     }
@@ -141,6 +143,7 @@ async fn list_operations(stack: &Stack) -> Vec<Operation> {
     let mut operations = stack.operations().await;
     operations.retain(|operation| operation.query_parameters().contains(&"cursor"));
     assert!(operations.len() >= 9, "{operations:#?}");
+    stack.operator.issue_new_license(1).await;
     for operation in &mut operations {
         if operation.template.ends_with("/license-activations") {
             let license = stack.operator.issue_new_license(3).await;
@@ -181,23 +184,18 @@ async fn a_cursor_of_another_list_or_an_altered_one_returns_422() {
         cursors.push(text(&page["next_cursor"]).to_owned());
     }
     let before = stack.snapshot_items().await;
-    for (list, own) in lists.iter().zip(&cursors) {
-        let assert_rejected = async |cursor: &str| {
-            let response = list.send_to(&with_query(list, &format!("limit=1&cursor={cursor}")), None, Vec::new()).await;
-            assert_eq!(response.status, 422, "{cursor}: {} {}", response.request, response.text);
-            response.expect_errors(422, &["cursor cursor_invalid"]);
-        };
-        list.send_to(&with_query(list, &format!("limit=1&cursor={own}")), None, Vec::new()).await.expect_status(200);
-        for other in cursors.iter().filter(|other| *other != own) {
-            assert_rejected(other).await;
-        }
+    let mut failures = Failures::default();
+    for (row, (list, own)) in lists.iter().zip(&cursors).enumerate() {
+        let path = |cursor: &str| with_query(list, &format!("limit=1&cursor={cursor}"));
+        list.send_to(&path(own), None, Vec::new()).await.expect_status(200);
+        let mut rejected: Vec<String> = cursors.iter().filter(|other| *other != own).cloned().collect();
         for index in [0, 1, 8, own.len() / 2, own.len() - 1] {
             let letter = if own.as_bytes()[index] == b'A' { "B" } else { "A" };
             let mut altered = own.clone();
             altered.replace_range(index..=index, letter);
-            assert_rejected(&altered).await;
+            rejected.push(altered);
         }
-        for invalid in [
+        let malformed = [
             &own[1..],
             &own[..own.len() - 1],
             &own[..4],
@@ -216,8 +214,11 @@ async fn a_cursor_of_another_list_or_an_altered_one_returns_422() {
             "../",
             "'",
             &"A".repeat(8000),
-        ] {
-            assert_rejected(invalid).await;
+        ];
+        rejected.extend(malformed.map(str::to_owned));
+        for cursor in selected(row, &rejected) {
+            let response = list.send_to(&path(cursor), None, Vec::new()).await;
+            failures.check(&response.request, || response.expect_errors(422, &["cursor cursor_invalid"]));
         }
         // An empty cursor is ignored.
         list.send_to(&with_query(list, "limit=1&cursor="), None, Vec::new()).await.expect_status(200);
@@ -271,9 +272,10 @@ async fn a_cursor_of_another_filter_returns_422() {
 async fn invalid_query_parameters_return_422() {
     let stack = Stack::start_without_rate_limits().await;
     let lists = list_operations(&stack).await;
-    for list in &lists {
+    let mut failures = Failures::default();
+    for (row, list) in lists.iter().enumerate() {
         let send = async |query: &str| list.send_to(&with_query(list, query), None, Vec::new()).await;
-        for limit in [
+        let limits = [
             "0",
             "101",
             "-1",
@@ -287,10 +289,12 @@ async fn invalid_query_parameters_return_422() {
             "1%00",
             "null",
             "true",
-        ] {
-            send(&format!("limit={limit}")).await.expect_errors(422, &["limit invalid_value"]);
+        ];
+        for limit in selected(row, limits) {
+            let response = send(&format!("limit={limit}")).await;
+            failures.check(&response.request, || response.expect_errors(422, &["limit invalid_value"]));
         }
-        for unknown in [
+        let unknown_names = [
             "limits",
             "Limit",
             "limit%00",
@@ -301,18 +305,25 @@ async fn invalid_query_parameters_return_422() {
             "__proto__",
             "%zz",
             "a%26b",
-        ] {
+        ];
+        for unknown in selected(row, unknown_names) {
             let response = send(&format!("{unknown}=1")).await;
-            assert_eq!(response.status, 422, "{} {}", response.request, response.text);
-            response.expect_problem(422, "unknown_field");
+            failures.check(&response.request, || response.expect_problem(422, "unknown_field"));
         }
-        send("limit=1&limit=2").await.expect_errors(422, &["limit invalid_value"]);
-        send("limit=1&limit=1").await.expect_errors(422, &["limit invalid_value"]);
-        send("cursor=&cursor=").await.expect_errors(422, &["cursor invalid_value"]);
-        send("x=1&x=2").await.expect_errors(422, &["x invalid_value"]);
-        send(&format!("x={}", "a".repeat(8 * 1024))).await.expect_errors(422, &["x unknown_field"]);
+        let long = format!("x={}", "a".repeat(8 * 1024));
+        for (query, error) in [
+            ("limit=1&limit=2", "limit invalid_value"),
+            ("limit=1&limit=1", "limit invalid_value"),
+            ("cursor=&cursor=", "cursor invalid_value"),
+            ("x=1&x=2", "x invalid_value"),
+            (&long, "x unknown_field"),
+        ] {
+            let response = send(query).await;
+            failures.check(&response.request, || response.expect_errors(422, &[error]));
+        }
         for empty in ["", "&", "&&&", "limit=", "=", "limit=1&"] {
-            send(empty).await.expect_status(200);
+            let response = send(empty).await;
+            failures.check(response.request.clone(), || response.expect_status(200));
         }
     }
     // The error does not list the enum's variants.

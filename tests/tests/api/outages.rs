@@ -28,7 +28,7 @@ async fn start_with_timeouts(attempt: u64, request: u64) -> Stack {
 
 /// Calls every operation during each of these faults, and afterwards.
 async fn assert_503_then_recovery(stack: &Stack, faults: &[Fault]) {
-    let operations = stack.operations().await;
+    let operations = stack.operations_with_own_resources().await;
     stack.anonymous.get("products/catalog").await.expect_status(200);
     let (without, with): (Vec<Operation>, Vec<Operation>) = operations
         .into_iter()
