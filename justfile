@@ -86,6 +86,11 @@ fix: (_tool "checks")
 test *args='--workspace':
     cargo test {{ args }}
 
+# Run the Rust tests and print the ten slowest (ARGS as for `cargo test`)
+[group('test')]
+slowest *args='--workspace':
+    tests/slowest.sh {{ args }}
+
 # Run the black-box tests with every combination of operations and invalid values, not one in five
 [group('test')]
 test-all-cases:
@@ -141,12 +146,13 @@ deploy:
 docs-build:
     tests/docs.sh build
 
-# Regenerate openapi.json, events/ and the error code reference
+# Regenerate openapi.json, events/, the error code reference and the snapshot of responses
 [group('build')]
 generate:
     UPDATE_OPENAPI=1 cargo test --workspace --test openapi
     UPDATE_EVENTS=1 cargo test --workspace --test api event_files::
     UPDATE_DOCS=1 cargo test --workspace --test error_codes
+    INSTA_UPDATE=always cargo test --workspace --test api responses::
 
 # Take the screenshots of the dashboard in docs/
 [group('build')]

@@ -15,8 +15,13 @@ const DEFAULT_STEP: usize = 5;
 /// default it is one in five: every row occurs, and with at least five rows every column. With `SIGNET_ALL_CASES=1`, it
 /// is all of them (`just test-all-cases`).
 pub fn selected<T>(row: usize, columns: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
-    let step = if env::var_os("SIGNET_ALL_CASES").is_some_and(|all| all == "1") { 1 } else { DEFAULT_STEP };
+    let step = if all_cases() { 1 } else { DEFAULT_STEP };
     columns.into_iter().enumerate().filter(move |(index, _)| (row + index).is_multiple_of(step)).map(|(_, one)| one)
+}
+
+/// Returns whether all cases are tested, because `SIGNET_ALL_CASES` is `1`.
+pub fn all_cases() -> bool {
+    env::var_os("SIGNET_ALL_CASES").is_some_and(|all| all == "1")
 }
 
 /// The failed cases of a loop. Panics with all of them when it is dropped.

@@ -12,7 +12,6 @@
 //! # }
 //! ```
 #![expect(clippy::expect_used, reason = "an error in a helper fails the test")]
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a missing value fails the test"))]
 
 mod browser;
 mod cases;
@@ -22,6 +21,7 @@ mod events;
 mod faults;
 mod fixtures;
 mod jose;
+mod keys;
 mod lambda_runtime;
 mod logs;
 mod operations;
@@ -31,15 +31,17 @@ mod seats;
 mod secrets;
 mod setup;
 mod signet_process;
+mod snapshot;
 mod stack;
 mod transport;
 
 pub use browser::{Browser, HtmlPage, SESSION};
-pub use cases::{Failures, selected};
+pub use cases::{Failures, all_cases, selected};
 pub use client::{Client, TestResponse};
 pub use events::events;
 pub use faults::{Fault, Faults, Gate, Rule};
 pub use jose::{AppKey, VerifiedToken, jwk_to_json, thumbprint};
+pub use keys::pregenerated_keys;
 pub use lambda_runtime::{Environment, Function, FunctionExit};
 pub use logs::Logs;
 pub use operations::Operation;
@@ -49,4 +51,4 @@ pub use secrets::{find_secret, items_contain, secret_fragments};
 pub use serde_json::{Value, json};
 pub use setup::{IssuedLicense, merged, random_word, text};
 pub use signet_process::SignetProcess;
-pub use stack::{START, Stack, pregenerated_keys};
+pub use stack::{START, Stack};

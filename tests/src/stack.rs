@@ -1,18 +1,15 @@
 //! An in-memory stack on a free port, with a clock that the test controls.
 
-use std::{collections::VecDeque, sync::Mutex};
-
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
-use shared::{
-    AppState, Clock, domain::rate_limit::RateLimits, http::middleware::with_middleware, tokens::local::PregeneratedKey,
-};
+use shared::{AppState, Clock, domain::rate_limit::RateLimits, http::middleware::with_middleware};
 use signet_local::{DataDirectory, Options};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     Client, Faults,
     dynamodb::{self, InProcessDynamoDb},
+    pregenerated_keys,
     raw_table::DynamoDb,
 };
 
@@ -108,24 +105,6 @@ impl Stack {
     pub async fn stop(self) {
         self.local.stop().await;
     }
-}
-
-/// Returns the four signing keys that a new installation needs, out of twelve that the tests of a process share, and not
-/// those that it returned last. Returns none for a data directory that has keys, because a key that it already has could
-/// be among them.
-pub fn pregenerated_keys(data: Option<&DataDirectory>) -> Vec<PregeneratedKey> {
-    static KEYS: Mutex<VecDeque<PregeneratedKey>> = Mutex::new(VecDeque::new());
-    if data.is_some_and(|data| data.file("root-keys").exists()) {
-        return Vec::new();
-    }
-    let mut keys = KEYS.lock().expect("no thread panics while it holds the lock");
-    if keys.len() < 12 {
-        let generated: Vec<_> = (0..4).map(|_| PregeneratedKey::generate().expect("a key is generated")).collect();
-        keys.extend(generated.clone());
-        return generated;
-    }
-    keys.rotate_left(4);
-    keys.iter().take(4).cloned().collect()
 }
 
 /// Logs errors to the test's output, which a failed test shows; `RUST_LOG` sets another filter.

@@ -47,7 +47,8 @@ impl Transport {
     pub(crate) async fn send(&self, request: reqwest::Request) -> Received {
         match self {
             Self::InProcess { router, address } => {
-                let response = router.clone().oneshot(server_request(request, *address)).await;
+                // Boxed, because the future is large.
+                let response = Box::pin(router.clone().oneshot(server_request(&request, *address))).await;
                 let (parts, body) = response.unwrap_or_else(|never| match never {}).into_parts();
                 let body = to_bytes(body, usize::MAX).await.expect("the body is complete");
                 (parts.status, parts.headers, body.to_vec())
@@ -68,7 +69,7 @@ pub(crate) fn http_client() -> reqwest::Client {
 }
 
 /// Returns the request as a server receives it from a client at this address.
-fn server_request(request: reqwest::Request, address: IpAddr) -> Request<Body> {
+fn server_request(request: &reqwest::Request, address: IpAddr) -> Request<Body> {
     let (url, body) = (request.url(), request.body());
     let bytes = body.map(|body| body.as_bytes().expect("the body is not a stream").to_vec());
     let host = url[Position::BeforeHost..Position::AfterPort].to_owned();

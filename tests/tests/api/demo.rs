@@ -1,5 +1,4 @@
 //! The demo data of `--demo`: created once, and completed after an interrupted start.
-#![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 use std::{collections::BTreeMap, path::Path};
 
