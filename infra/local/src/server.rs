@@ -3,7 +3,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Arc, LazyLock},
+    sync::Arc,
     time::Duration,
 };
 
@@ -33,9 +33,6 @@ use crate::{
     routes::all_routes,
 };
 
-/// The routes of the API. Tests start hundreds of servers, and most of the time to build these routes is spent on their
-/// OpenAPI schemas.
-static API_ROUTES: LazyLock<Router<AppState>> = LazyLock::new(|| all_routes().split_for_parts().0);
 /// Time that running requests have to finish at shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -163,7 +160,8 @@ impl LocalServer {
         let secret = add_operator_api_key(&app, directory).await?;
         let demo = if options.demo { Some(demo::add(&app, secret.id).await?) } else { None };
 
-        let router = API_ROUTES.clone().merge(dashboard::routes(&app));
+        let (router, _) = all_routes().split_for_parts();
+        let router = router.merge(dashboard::routes(&app));
         // The issuer is not part of Signet, so the middleware does not apply to it. Its documents are fetched over HTTP
         // at the first bearer token, when the server is running.
         let router =
