@@ -86,6 +86,16 @@ fix: (_tool "checks")
 test *args='--workspace':
     cargo test {{ args }}
 
+# Run the Rust tests and print the ten slowest (ARGS as for `cargo test`)
+[group('test')]
+slowest *args='--workspace':
+    tests/slowest.sh {{ args }}
+
+# Run the black-box tests with every combination of operations and invalid values, not one in five
+[group('test')]
+test-all-cases:
+    SIGNET_ALL_CASES=1 cargo test --workspace --test api
+
 # Run the Lambda function binaries on the events in events/
 [group('test')]
 functions:
@@ -136,11 +146,11 @@ deploy:
 docs-build:
     tests/docs.sh build
 
-# Regenerate every generated file: openapi.json, events/ and the error code reference
+# Regenerate every generated file: openapi.json, events/, the error code reference and the snapshot of responses
 [group('build')]
 generate:
     GENERATE=1 cargo test --workspace --test openapi checked_in
-    GENERATE=1 cargo test --workspace --test api -- event_files:: error_code_reference
+    GENERATE=1 INSTA_UPDATE=always cargo test --workspace --test api -- event_files:: error_code_reference responses::
 
 # Take the screenshots of the dashboard in docs/
 [group('build')]

@@ -3,12 +3,11 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use reqwest::{
-    Method,
+    Method, RequestBuilder,
     header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE},
-    redirect::Policy,
 };
 
-use crate::Stack;
+use crate::{Client, Stack, TestResponse};
 
 /// The name of the session cookie.
 pub const SESSION: &str = "__Host-signet-session";
@@ -16,8 +15,7 @@ pub const SESSION: &str = "__Host-signet-session";
 /// A browser with its own cookies.
 #[derive(Debug, Clone)]
 pub struct Browser {
-    http: reqwest::Client,
-    base_url: String,
+    client: Client,
     cookies: BTreeMap<String, String>,
     /// The headers with which browsers describe the origin of a form.
     pub form_headers: Vec<(&'static str, String)>,
@@ -39,10 +37,8 @@ pub struct HtmlPage {
 impl Browser {
     /// A browser without cookies.
     pub fn new(stack: &Stack) -> Self {
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).redirect(Policy::none()).build();
         Self {
-            http: http.expect("the client configuration is valid"),
-            base_url: stack.local.base_url.clone(),
+            client: stack.anonymous.clone(),
             cookies: BTreeMap::new(),
             form_headers: vec![("sec-fetch-site", "same-origin".to_owned())],
         }
@@ -112,20 +108,18 @@ impl Browser {
     }
 
     async fn request(&mut self, method: Method, path: &str, form: Option<String>) -> HtmlPage {
-        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base_url) };
-        let mut request = self.http.request(method, url);
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        if !cookies.is_empty() {
-            request = request.header(COOKIE, cookies.join("; "));
-        }
-        if let Some(form) = form {
+        let build = |mut request: RequestBuilder| {
+            if !cookies.is_empty() {
+                request = request.header(COOKIE, cookies.join("; "));
+            }
+            let Some(form) = form else { return request };
             for (name, value) in &self.form_headers {
                 request = request.header(*name, value);
             }
-            request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
-        }
-        let response = request.send().await.expect("the stack responds");
-        let headers = response.headers().clone();
+            request.header("content-type", "application/x-www-form-urlencoded").body(form)
+        };
+        let TestResponse { status, headers, text, .. } = self.client.send(method, path, build).await;
         for set in headers.get_all(SET_COOKIE) {
             let text = set.to_str().expect("Set-Cookie is ASCII");
             let (name, rest) = text.split_once('=').expect("Set-Cookie has a name");
@@ -136,12 +130,8 @@ impl Browser {
                 self.set_cookie(name, value);
             }
         }
-        HtmlPage {
-            status: response.status().as_u16(),
-            location: headers.get(LOCATION).map(|to| to.to_str().expect("Location is ASCII").to_owned()),
-            headers,
-            text: response.text().await.expect("the body is complete"),
-        }
+        let location = headers.get(LOCATION).map(|to| to.to_str().expect("Location is ASCII").to_owned());
+        HtmlPage { status, headers, text, location }
     }
 }
 

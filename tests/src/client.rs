@@ -1,17 +1,20 @@
 //! An HTTP client for the API, and its responses with the assertions that most tests need.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::LazyLock};
 
+use axum::Router;
 use reqwest::{
     Method, RequestBuilder,
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 use serde_json::Value;
 
-/// Sends requests to a stack. Paths without a leading slash are relative to `/api/v1.0/`.
+use crate::transport::{Transport, http_client};
+
+/// Sends requests to a stack. Paths without a leading slash are relative to `/api/v1.0/`. Redirects are not followed.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    transport: Transport,
     base_url: String,
     headers: HeaderMap,
 }
@@ -34,14 +37,25 @@ pub struct TestResponse {
 }
 
 impl Client {
-    /// Returns a client without credentials.
+    /// Returns a client without credentials that sends its requests over TCP.
     pub fn new(base_url: &str) -> Self {
-        Self { http: http(None), base_url: base_url.to_owned(), headers: HeaderMap::new() }
+        Self { transport: Transport::tcp(), base_url: base_url.to_owned(), headers: HeaderMap::new() }
     }
 
-    /// Returns a copy that connects from another local address, such as 127.0.0.2.
+    /// Returns a client without credentials that calls a server's router in process.
+    pub fn in_process(base_url: &str, router: Router) -> Self {
+        Self { transport: Transport::in_process(router), ..Self::new(base_url) }
+    }
+
+    /// Returns a copy that sends its requests over TCP.
+    pub fn over_tcp(&self) -> Self {
+        Self { transport: Transport::tcp(), ..self.clone() }
+    }
+
+    /// Returns a copy whose requests come from another address, such as 127.0.0.2. It has to be in process.
     pub fn from(&self, address: IpAddr) -> Self {
-        Self { http: http(Some(address)), ..self.clone() }
+        let Transport::InProcess { router, .. } = &self.transport else { panic!("the client is not in process") };
+        Self { transport: Transport::InProcess { router: router.clone(), address }, ..self.clone() }
     }
 
     /// Returns a copy that sends an API key.
@@ -86,23 +100,21 @@ impl Client {
         path: &str,
         build: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> TestResponse {
-        let prefix = if path.starts_with('/') { "" } else { "/api/v1.0/" };
-        let request = format!("{method} {path}");
-        let builder =
-            self.http.request(method, format!("{}{prefix}{path}", self.base_url)).headers(self.headers.clone());
-        let response = build(builder).send().await.expect("the stack sends a response");
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let bytes = response.bytes().await.expect("the body is complete").to_vec();
+        // It only builds requests.
+        static BUILDER: LazyLock<reqwest::Client> = LazyLock::new(http_client);
+        let name = format!("{method} {path}");
+        let url = match path {
+            absolute if absolute.starts_with("http://") => absolute.to_owned(),
+            rooted if rooted.starts_with('/') => format!("{}{rooted}", self.base_url),
+            relative => format!("{}/api/v1.0/{relative}", self.base_url),
+        };
+        let builder = BUILDER.request(method, url).headers(self.headers.clone());
+        let request = build(builder).build().expect("a valid request");
+        let (status, headers, bytes) = self.transport.send(request).await;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        TestResponse { request, status, headers, bytes, text, body }
+        TestResponse { request: name, status: status.as_u16(), headers, bytes, text, body }
     }
-}
-
-fn http(address: Option<IpAddr>) -> reqwest::Client {
-    // Requests to a loopback address need neither the environment's proxy nor the system's certificates.
-    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).local_address(address).build();
-    client.expect("a client without TLS can always be built")
 }
 
 impl TestResponse {

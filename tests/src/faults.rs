@@ -8,6 +8,7 @@ use std::{
 use aws_smithy_runtime_api::client::{
     http::{
         HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+        http_client_fn,
     },
     orchestrator::{HttpRequest, HttpResponse},
     result::ConnectorError,
@@ -15,6 +16,8 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use tokio::sync::{Semaphore, watch};
+
+use crate::dynamodb::InProcessDynamoDb;
 
 /// What happens to a request that matches a [`Rule`].
 #[derive(Debug, Clone)]
@@ -179,6 +182,13 @@ impl Faults {
     pub fn http_client(&self) -> SharedHttpClient {
         let inner = aws_smithy_http_client::Builder::new().build_http();
         SharedHttpClient::new(FaultyClient { inner, faults: self.clone() })
+    }
+
+    /// Like [`Faults::http_client`], for a database that is called in process.
+    pub(crate) fn in_process_client(&self, database: InProcessDynamoDb) -> SharedHttpClient {
+        let inner = SharedHttpConnector::new(database);
+        let connector = SharedHttpConnector::new(FaultyConnector { inner, faults: self.clone() });
+        http_client_fn(move |_, _| connector.clone())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

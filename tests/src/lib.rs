@@ -15,12 +15,15 @@
 
 mod access;
 mod browser;
+mod cases;
 mod client;
+mod dynamodb;
 mod events;
 mod faults;
 mod fixtures;
 mod imports;
 mod jose;
+mod keys;
 mod lambda_runtime;
 mod logs;
 mod operations;
@@ -30,16 +33,20 @@ mod seats;
 mod secrets;
 mod setup;
 mod signet_process;
+mod snapshot;
 mod stack;
+mod transport;
 
 pub use access::{Access, ROWS, Row};
 pub use browser::{Browser, HtmlPage, SESSION};
+pub use cases::{Failures, all_cases, selected};
 pub use client::{Client, TestResponse};
 pub use events::events;
 pub use faults::{Fault, Faults, Gate, Rule};
 pub use fixtures::Fixtures;
 pub use imports::{import_cycles, imports_against};
 pub use jose::{AppKey, VerifiedToken, jwk_to_json, thumbprint};
+pub use keys::pregenerated_keys;
 pub use lambda_runtime::{Environment, Function, FunctionExit};
 pub use logs::Logs;
 pub use operations::{Operation, check_each};

@@ -21,7 +21,8 @@ use crate::{
 const DOCUMENT: &str = include_str!("../../functions/discovery/openapi.json");
 const USER_SCOPES: &str = "openid email profile";
 
-/// An operation with the resources that it modifies. All exist, except the signing key of `condemn`.
+/// An operation with existing resources. The exception is the key of `condemn`, which is unknown, because the other
+/// operations need the only signing key.
 #[derive(Debug, Clone)]
 pub struct Operation {
     /// The HTTP method.
@@ -128,15 +129,27 @@ pub(crate) fn documented_operations() -> impl Iterator<Item = (Method, String, V
 }
 
 impl Stack {
-    /// Returns all operations. None modifies the resources of another.
+    /// Returns all operations, for requests without effect. They share their resources, apart from a suspended license
+    /// key for `reinstate`.
     pub async fn operations(&self) -> Vec<Operation> {
-        let readable = Fixtures::create(self, self.operator.create_customer().await).await;
+        let shared = Fixtures::create(self, self.operator.create_customer().await).await;
+        self.operations_with(&shared, |_| false).await
+    }
+
+    /// Returns all operations. Those that change something have their own resources, so that none modifies those of
+    /// another.
+    pub async fn operations_with_own_resources(&self) -> Vec<Operation> {
+        let shared = Fixtures::create(self, self.operator.create_customer().await).await;
+        self.operations_with(&shared, |method| method != Method::GET).await
+    }
+
+    async fn operations_with(&self, shared: &Fixtures, has_own: impl Fn(&Method) -> bool) -> Vec<Operation> {
         let mut found = Vec::new();
         for (method, template, spec) in documented_operations() {
-            let fixtures = if method == Method::GET {
-                readable.clone()
-            } else {
+            let fixtures = if has_own(&method) || template.ends_with("/reinstate") {
                 Fixtures::create(self, self.operator.create_customer().await).await
+            } else {
+                shared.clone()
             };
             found.push(self.operation(method, template, spec, &fixtures).await);
         }

@@ -6,39 +6,39 @@ use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 use shared::domain::{ApiKey, ApiKeySecret, IdGenerator, Scope, Scopes};
 
-use crate::{Client, Stack};
+use crate::{Client, Stack, dynamodb::InProcessDynamoDb, transport::http_client};
 
 /// The table of a stack, accessed without Signet's own code or keys.
 #[derive(Debug, Clone)]
 pub struct RawTable {
-    /// The URL of DynamoDB.
-    pub endpoint: String,
-    /// The table's name.
-    pub table: String,
+    dynamodb: DynamoDb,
+    table: String,
+}
+
+/// How DynamoDB is called.
+#[derive(Debug, Clone)]
+pub(crate) enum DynamoDb {
+    /// By function calls.
+    InProcess(InProcessDynamoDb),
+    /// Over HTTP.
+    Endpoint(String),
 }
 
 impl RawTable {
+    /// Returns a table at the URL of DynamoDB.
+    pub fn new(endpoint: &str, table: &str) -> Self {
+        Self { dynamodb: DynamoDb::Endpoint(endpoint.to_owned()), table: table.to_owned() }
+    }
+
     /// Calls a DynamoDB operation, such as `Scan`, with its input in DynamoDB's JSON. The table's name is added.
     pub async fn call_dynamodb(&self, operation: &str, mut input: Value) -> Value {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .tls_certs_only([])
-            .build()
-            .expect("a client without TLS can always be built");
         input["TableName"] = self.table.clone().into();
-        let credential = "Credential=local/20260115/us-east-1/dynamodb/aws4_request";
-        let request = http
-            .post(&self.endpoint)
-            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
-            .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-date", "20260115T120000Z")
-            .header("authorization", format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"))
-            .body(input.to_string());
-        let response = request.send().await.expect("DynamoDB sends a response");
-        let status = response.status();
-        let text = response.text().await.expect("the body is complete");
-        assert!(status.is_success(), "{operation}: {text}");
-        serde_json::from_str(&text).expect("JSON")
+        let (status, output) = match &self.dynamodb {
+            DynamoDb::InProcess(database) => database.call(operation, input.to_string().as_bytes()),
+            DynamoDb::Endpoint(endpoint) => call_endpoint(endpoint, operation, &input).await,
+        };
+        assert_eq!(status, 200, "{operation}: {output}");
+        serde_json::from_str(&output).expect("JSON")
     }
 
     /// Returns every item in DynamoDB's JSON.
@@ -61,9 +61,23 @@ impl RawTable {
     }
 }
 
+/// Calls an operation over HTTP. Returns the status and the body.
+async fn call_endpoint(endpoint: &str, operation: &str, input: &Value) -> (u16, String) {
+    let credential = "Credential=local/20260115/us-east-1/dynamodb/aws4_request";
+    let request = http_client()
+        .post(endpoint)
+        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-date", "20260115T120000Z")
+        .header("authorization", format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"))
+        .body(input.to_string());
+    let response = request.send().await.expect("DynamoDB sends a response");
+    (response.status().as_u16(), response.text().await.expect("the body is complete"))
+}
+
 impl Stack {
     fn raw_table(&self) -> RawTable {
-        RawTable { endpoint: self.local.dynamodb_endpoint.clone(), table: self.local.table.clone() }
+        RawTable { dynamodb: self.dynamodb.clone(), table: self.local.table.clone() }
     }
 
     /// Returns every item of the table by its key, except rate limit buckets and idempotency records.

@@ -1,14 +1,17 @@
 //! An in-memory stack on a free port, with a clock that the test controls.
 
-use std::{collections::VecDeque, sync::Mutex};
-
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
-use shared::{AppState, Clock, app::with_middleware, domain::rate_limit::RateLimits, tokens::local::PregeneratedKey};
+use shared::{AppState, Clock, app::with_middleware, domain::rate_limit::RateLimits};
 use signet_local::{DataDirectory, Options};
 use tracing_subscriber::EnvFilter;
 
-use crate::{Client, Faults};
+use crate::{
+    Client, Faults,
+    dynamodb::{self, InProcessDynamoDb},
+    pregenerated_keys,
+    raw_table::DynamoDb,
+};
 
 /// The initial time of every test's clock: 2026-01-15T12:00:00Z.
 pub const START: Timestamp = Timestamp::constant(1_768_478_400, 0);
@@ -26,6 +29,7 @@ pub struct Stack {
     pub faults: Faults,
     /// The installation itself: its URLs, settings and application state.
     pub local: signet_local::LocalServer,
+    pub(crate) dynamodb: DynamoDb,
 }
 
 impl Stack {
@@ -39,19 +43,30 @@ impl Stack {
         Self::start_with(Options { rate_limits: RateLimits::UNLIMITED, ..Options::default() }).await
     }
 
-    /// Starts a stack with other options. `clock`, `http_client` and `pregenerated_keys` are overridden.
+    /// Starts a stack with other options. `clock`, `http_client` and `pregenerated_keys` are overridden. Without a data
+    /// directory or an endpoint, the table is in memory and is called in process.
     pub async fn start_with(options: Options<'_>) -> Self {
         init_logging();
         let (clock, faults) = (Clock::manual(START), Faults::default());
-        let http_client = Some(faults.http_client());
-        let options = Options { clock: clock.clone(), http_client, pregenerated_keys: pregenerated_keys(), ..options };
+        let pregenerated_keys = pregenerated_keys(options.data);
+        let mut options = Options { clock: clock.clone(), pregenerated_keys, ..options };
+        let in_process = options.data.is_none() && options.dynamodb_endpoint.is_none();
+        let database = in_process.then(InProcessDynamoDb::in_memory);
+        if let Some(database) = &database {
+            options.http_client = Some(faults.in_process_client(database.clone()));
+            options.dynamodb_endpoint = Some(dynamodb::ENDPOINT.to_owned());
+        } else {
+            options.http_client = Some(faults.http_client());
+        }
         let local = signet_local::LocalServer::start(options).await.expect("the stack starts");
-        let anonymous = Client::new(&local.base_url);
+        let anonymous = Client::in_process(&local.base_url, local.router.clone());
         let operator = anonymous.with_api_key(local.operator_api_key.expose());
         // Recorded calls exclude the start and the update of the operator key's `last_used_at`, written once a minute.
         operator.get("products?limit=1").await.expect_status(200);
         faults.reset_calls();
-        Self { operator, anonymous, clock, faults, local }
+        let endpoint = || DynamoDb::Endpoint(local.dynamodb_endpoint.clone());
+        let dynamodb = database.map_or_else(endpoint, DynamoDb::InProcess);
+        Self { operator, anonymous, clock, faults, local, dynamodb }
     }
 
     /// Starts two stacks on one table, each with its own clock and caches, like two instances of a function.
@@ -90,19 +105,6 @@ impl Stack {
     pub async fn stop(self) {
         self.local.stop().await;
     }
-}
-
-/// Returns four of the twelve signing keys that the tests of a process share, different from those of the last stack.
-fn pregenerated_keys() -> Vec<PregeneratedKey> {
-    static KEYS: Mutex<VecDeque<PregeneratedKey>> = Mutex::new(VecDeque::new());
-    let mut keys = KEYS.lock().expect("no thread panics while it holds the lock");
-    if keys.len() < 12 {
-        let generated: Vec<_> = (0..4).map(|_| PregeneratedKey::generate().expect("a key is generated")).collect();
-        keys.extend(generated.clone());
-        return generated;
-    }
-    keys.rotate_left(4);
-    keys.iter().take(4).cloned().collect()
 }
 
 /// Logs errors to the test's output, which a failed test shows; `RUST_LOG` sets another filter.

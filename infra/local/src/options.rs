@@ -43,7 +43,7 @@ pub struct Options<'a> {
     pub oidc: Option<OidcSettings>,
     /// Origins that may call the API from a browser (CORS).
     pub cors_origins: Vec<Origin>,
-    /// Pregenerated key pairs, for a server that keeps its keys in memory: generating an RSA key is slow.
+    /// Key pairs to use before others are generated: generating an RSA key is slow.
     pub pregenerated_keys: Vec<PregeneratedKey>,
     /// Source of the current time.
     pub clock: Clock,

@@ -49,6 +49,8 @@ pub struct LocalServer {
     pub dynamodb_endpoint: String,
     /// Name of the table.
     pub table: String,
+    /// The routes that the server serves, for tests that send requests without a socket.
+    pub router: Router,
     /// Shared state, for tests that bypass the API.
     pub app: AppState,
     /// Demo data, if it was requested.
@@ -162,9 +164,9 @@ impl LocalServer {
         let router = router.merge(dashboard::routes(&app));
         // The issuer is not part of Signet, so the middleware does not apply to it. Its documents are fetched over HTTP
         // at the first bearer token, when the server is running.
-        let service =
+        let router =
             Router::new().nest(issuer::PATH, dev_issuer.routes()).fallback_service(with_middleware(router, &app));
-        let service = service.into_make_service_with_connect_info::<SocketAddr>();
+        let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
         let (stop, stop_signal) = oneshot::channel::<()>();
         // A dropped sender stops the server as well.
         let serve =
@@ -178,6 +180,7 @@ impl LocalServer {
             oidc_issuer,
             dynamodb_endpoint,
             table,
+            router,
             app,
             demo,
             stop,
@@ -188,12 +191,12 @@ impl LocalServer {
 
     /// Waits up to five seconds for running requests, then closes the table.
     pub async fn stop(self) {
-        let Self { stop, mut served, embedded, app, .. } = self;
+        let Self { stop, mut served, embedded, router, app, .. } = self;
         let _ = stop.send(());
         if timeout(SHUTDOWN_TIMEOUT, &mut served).await.is_err() {
             served.abort();
         }
-        drop(app);
+        drop((router, app));
         if let Some(embedded) = embedded {
             embedded.stop().await;
         }
@@ -227,7 +230,7 @@ fn local_keys(
     pregenerated: Vec<PregeneratedKey>,
 ) -> Result<Keys, shared::StartError> {
     let keys = match directory {
-        Some(directory) => LocalKeys::in_directory(directory.path()),
+        Some(directory) => LocalKeys::in_directory(directory.path(), pregenerated),
         None => LocalKeys::in_memory(pregenerated),
     };
     Ok(keys?.into())

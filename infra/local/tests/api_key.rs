@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::{
     Client,
     types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
 };
+use signet_local::{DataDirectory, Options};
 use signet_tests::Stack;
 
 /// Runs `signet api-key` against the DynamoDB endpoint of a stack.
@@ -39,7 +40,9 @@ async fn create_table(client: &Client, name: &str, partition: &str) {
 
 #[tokio::test]
 async fn api_key_prints_a_key_with_all_permissions() {
-    let stack = Stack::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataDirectory::open(folder.path()).unwrap();
+    let stack = Stack::start_with(Options { data: Some(&data), ..Options::default() }).await;
     let output = run_api_key(&stack, &["--table", &stack.local.table], None);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && stderr.is_empty(), "{stderr}");
@@ -57,7 +60,9 @@ async fn api_key_prints_a_key_with_all_permissions() {
 
 #[tokio::test]
 async fn api_key_reports_missing_settings_and_foreign_tables_in_one_line() {
-    let stack = Stack::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataDirectory::open(folder.path()).unwrap();
+    let stack = Stack::start_with(Options { data: Some(&data), ..Options::default() }).await;
     let table = &stack.local.table;
     assert_fails(&run_api_key(&stack, &["--table", table], Some("AWS_REGION")), "AWS_REGION is not set");
     assert_fails(

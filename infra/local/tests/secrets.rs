@@ -267,10 +267,8 @@ async fn no_secret_is_logged_or_stored_in_plain_text() {
     scenario.run_mistakes(&license, &bearer).await;
 
     let SecretsScenario { running, secrets, .. } = scenario;
-    let raw_table = RawTable {
-        endpoint: text(&running.local["dynamodb_endpoint"]).to_owned(),
-        table: text(&running.local["table"]).to_owned(),
-    };
+    let local = &running.local;
+    let raw_table = RawTable::new(text(&local["dynamodb_endpoint"]), text(&local["table"]));
     let items = raw_table.items().await;
     assert_eq!(running.signal("TERM"), 0);
     let log = fs::read_to_string(log).unwrap();

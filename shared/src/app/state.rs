@@ -212,7 +212,7 @@ impl Keys {
     async fn from_configuration(configuration: &Configuration, aws: &Aws, clock: &Clock) -> Result<Self, StartError> {
         let Configuration { original_table, endpoints, keys, .. } = configuration;
         match keys {
-            KeySource::Directory(directory) => Ok(LocalKeys::in_directory(directory)?.into()),
+            KeySource::Directory(directory) => Ok(LocalKeys::in_directory(directory, Vec::new())?.into()),
             KeySource::Kms { sealing_key, old_sealing_keys, secret, root_keys } => {
                 let client = kms::connect(aws, endpoints.kms.clone());
                 if !root_keys.is_empty() {

@@ -5,6 +5,7 @@
 //! a response ([`Idempotency::replay`]). The command writes the sealed response in the same transaction as its effect,
 //! so that neither is ever written without the other, and the handler returns the same response.
 
+use std::future::ready;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},

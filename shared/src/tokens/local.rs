@@ -50,6 +50,13 @@ impl PregeneratedKey {
         Ok(Self(Arc::new(KeyPair::generate(KeySize::Rsa2048).map_err(|_| rejected("failed to generate a key"))?)))
     }
 
+    /// Reads a private key in PKCS #8 from PEM.
+    pub fn from_pem(text: &[u8]) -> Result<Self, SignError> {
+        let parsed = pem::parse(text).map_err(|_| rejected("not PEM"))?;
+        let pair = KeyPair::from_pkcs8(parsed.contents()).map_err(|_| rejected("not an RSA private key"))?;
+        Ok(Self(Arc::new(pair)))
+    }
+
     /// Returns the private key as PEM.
     pub fn to_pem(&self) -> Result<Zeroizing<String>, SignError> {
         let der: Pkcs8V1Der<'_> = self.0.as_der().map_err(|_| rejected("failed to encode the key"))?;
@@ -98,10 +105,8 @@ impl LocalSigner {
             self.path(handle)?.ok_or_else(|| rejected("unknown key: it was in the memory of another process"))?;
         let text = fs::read(&path).map(Zeroizing::new);
         let text = text.map_err(|error| SignError::Rejected(format!("{}: {error}", path.display())))?;
-        let parsed = pem::parse(&*text).map_err(|_| SignError::Rejected(format!("{}: not PEM", path.display())))?;
-        let pair = KeyPair::from_pkcs8(parsed.contents())
-            .map_err(|_| SignError::Rejected(format!("{}: not an RSA private key", path.display())))?;
-        let pair = Arc::new(pair);
+        let invalid = |error: SignError| SignError::Rejected(format!("{}: {error}", path.display()));
+        let PregeneratedKey(pair) = PregeneratedKey::from_pem(&text).map_err(invalid)?;
         keys.insert(handle.to_owned(), Arc::clone(&pair));
         Ok(pair)
     }
@@ -196,8 +201,11 @@ pub struct LocalKeys {
 impl LocalKeys {
     /// Loads the keys from a directory: `signing-keys/`, `sealing.key`, `cursor.key` and `session.key`. Creates those
     /// that do not exist. The file `root-keys` lists the handles of the root keys, one per line; the first signs.
-    pub fn in_directory(directory: &Path) -> io::Result<Self> {
+    ///
+    /// The pregenerated keys are used before others are generated.
+    pub fn in_directory(directory: &Path, pregenerated: Vec<PregeneratedKey>) -> io::Result<Self> {
         let signer = LocalSigner::in_directory(&directory.join("signing-keys"))?;
+        let signer = LocalSigner { pregenerated: Mutex::new(pregenerated), ..signer };
         let sealer = LocalSealer::new(&load_or_create_secret(&directory.join("sealing.key"))?)?;
         let cursor_key = load_or_create_key(&directory.join("cursor.key"))?;
         let session_key = load_or_create_key(&directory.join("session.key"))?;

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use reqwest::Method;
 use shared::domain::key_ring::RotationPolicy;
 use signet_local::{DataDirectory, Options};
-use signet_tests::{Client, Environment, Function, Value, text};
+use signet_tests::{Client, Environment, Function, Value, pregenerated_keys, text};
 use tempfile::TempDir;
 
 const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
@@ -25,7 +25,8 @@ impl Installation {
         let data = DataDirectory::open(folder.path()).unwrap();
         let rotation_policy =
             RotationPolicy { refresh: SignedDuration::from_secs(KEY_REFRESH_SECONDS), ..RotationPolicy::default() };
-        let options = Options { data: Some(&data), rotation_policy, ..Options::default() };
+        let pregenerated_keys = pregenerated_keys(Some(&data));
+        let options = Options { data: Some(&data), rotation_policy, pregenerated_keys, ..Options::default() };
         let local = signet_local::LocalServer::start(options).await.unwrap();
         Self { local, folder, _data: data }
     }

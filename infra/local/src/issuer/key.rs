@@ -19,13 +19,13 @@ pub(super) struct DevIssuerKey {
 }
 
 impl DevIssuerKey {
-    /// Reads the key from a PEM file. Generates it if the file is missing.
-    pub(super) fn in_file(path: &Path) -> Result<Self, DataDirectoryError> {
+    /// Reads the key from a PEM file. If the file is missing, creates it with the pregenerated key or a new one.
+    pub(super) fn in_file(path: &Path, pregenerated: Option<PregeneratedKey>) -> Result<Self, DataDirectoryError> {
         let file_error = |cause| DataDirectoryError::File { path: path.to_owned(), cause };
         match fs::read_to_string(path) {
             Ok(pem) => Self::read(&pem).map_err(file_error),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let (key, pem) = Self::generate(None)?;
+                let (key, pem) = Self::generate(pregenerated)?;
                 write_secret_file(path, pem.as_bytes()).map_err(file_error)?;
                 Ok(key)
             }
@@ -69,11 +69,11 @@ mod tests {
     fn key_file_persists_and_only_its_owner_can_read_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key.pem");
-        let first = DevIssuerKey::in_file(&path).unwrap();
-        assert_eq!(DevIssuerKey::in_file(&path).unwrap().jwk, first.jwk);
+        let first = DevIssuerKey::in_file(&path, None).unwrap();
+        assert_eq!(DevIssuerKey::in_file(&path, None).unwrap().jwk, first.jwk);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(!serde_json::to_string(&first.jwk).unwrap().contains("\"d\""));
         fs::write(&path, "no key").unwrap();
-        assert!(DevIssuerKey::in_file(&path).is_err());
+        assert!(DevIssuerKey::in_file(&path, None).is_err());
     }
 }

@@ -40,7 +40,7 @@ impl DevIssuer {
         clock: Clock,
     ) -> Result<Self, DataDirectoryError> {
         let key = match directory {
-            Some(directory) => DevIssuerKey::in_file(&directory.file("oidc-signing-key.pem"))?,
+            Some(directory) => DevIssuerKey::in_file(&directory.file("oidc-signing-key.pem"), pregenerated)?,
             None => DevIssuerKey::generate(pregenerated)?.0,
         };
         let url = format!("{base_url}{PATH}");

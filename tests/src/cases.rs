@@ -1,0 +1,82 @@
+//! Loops over many cases: which combinations are tested, and every failure instead of only the first.
+
+use std::{
+    any::Any,
+    env,
+    fmt::Display,
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+};
+
+/// One in this many combinations is tested by default.
+const DEFAULT_STEP: usize = 5;
+
+/// Returns the columns, such as invalid values, that a test combines with a row, such as the operation at this index. By
+/// default it is one in five: every row occurs, and with at least five rows every column. With `SIGNET_ALL_CASES=1`, it
+/// is all of them (`just test-all-cases`).
+pub fn selected<T>(row: usize, columns: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    let step = if all_cases() { 1 } else { DEFAULT_STEP };
+    columns.into_iter().enumerate().filter(move |(index, _)| (row + index).is_multiple_of(step)).map(|(_, one)| one)
+}
+
+/// Returns whether all cases are tested, because `SIGNET_ALL_CASES` is `1`.
+pub fn all_cases() -> bool {
+    env::var_os("SIGNET_ALL_CASES").is_some_and(|all| all == "1")
+}
+
+/// The failed cases of a loop. Panics with all of them when it is dropped.
+#[derive(Debug, Default)]
+pub struct Failures {
+    checked: usize,
+    failed: Vec<String>,
+}
+
+impl Failures {
+    /// Runs the assertions of a case. If one fails, the loop continues, and the test fails at its end.
+    pub fn check<T>(&mut self, case: impl Display, assertions: impl FnOnce() -> T) {
+        self.checked += 1;
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(assertions)) {
+            self.failed.push(format!("{case}: {}", panic_message(&*panic)));
+        }
+    }
+}
+
+impl Drop for Failures {
+    fn drop(&mut self) {
+        let Self { checked, failed } = self;
+        assert!(
+            thread::panicking() || failed.is_empty(),
+            "{} of {checked} cases failed:\n{}",
+            failed.len(),
+            failed.join("\n")
+        );
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_reports_every_failed_case_at_the_end() {
+        let outcome = catch_unwind(|| {
+            let mut failures = Failures::default();
+            for number in 1..=4 {
+                failures.check(number, || assert!(number % 2 == 0, "{number} is odd"));
+            }
+        });
+        assert_eq!(panic_message(&*outcome.unwrap_err()), "2 of 4 cases failed:\n1: 1 is odd\n3: 3 is odd");
+    }
+
+    #[test]
+    fn selected_includes_every_row_and_every_column() {
+        let columns: Vec<_> = (0..7).map(|row| selected(row, 0..5).collect::<Vec<_>>()).collect();
+        assert!(columns.iter().all(|row| !row.is_empty()), "{columns:?}");
+        assert!((0..5).all(|column| columns.concat().contains(&column)), "{columns:?}");
+    }
+}

@@ -1,0 +1,32 @@
+//! API keys: creation, scopes, expiry and deletion. One key with `access:write` always remains.
+
+mod create;
+mod delete;
+mod use_and_list;
+
+use signet_tests::{Client, Stack, Value, json};
+
+/// Creates an API key. Returns a client that uses it, and its id.
+async fn create(creator: &Client, anonymous: &Client, scopes: &[&str]) -> (Client, String) {
+    let created = creator.post("api-keys", json!({"name": "ci", "scopes": scopes})).await.expect_status(201);
+    (anonymous.with_api_key(text(&created["api_key"])), text(&created["id"]).to_owned())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Returns the path of an API key.
+fn path_of(id: &str) -> String {
+    format!("api-keys/{id}")
+}
+
+/// Returns the id of the operator's API key, which is part of its secret.
+fn own_id(stack: &Stack) -> String {
+    let secret = stack.local.operator_api_key.expose();
+    secret.trim_start_matches("signet_").rsplit_once('_').map(|(id, _)| id.to_owned()).unwrap_or_default()
+}
+
+fn ids(list: &Value) -> Vec<&str> {
+    list["items"].as_array().into_iter().flatten().map(|key| text(&key["id"])).collect()
+}

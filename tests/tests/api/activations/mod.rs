@@ -1,0 +1,21 @@
+//! Activations: activate, refused heartbeats, list, get and deactivate.
+
+mod activate;
+mod deactivate;
+mod encryption;
+mod heartbeat;
+mod list_and_get;
+mod seats;
+mod time;
+
+use signet_tests::{IssuedLicense, Stack, Value, text};
+
+/// Returns the path of an activation and of its `deactivate` endpoint.
+fn paths(activated: &Value) -> [String; 2] {
+    let path = format!("license-activations/{}", text(&activated["activation"]["id"]));
+    [path.clone(), format!("{path}/deactivate")]
+}
+
+async fn seats_used(stack: &Stack, license: &IssuedLicense) -> Value {
+    stack.operator.get(&format!("license-keys/{}", license.license_id)).await.expect_status(200)["seats_used"].clone()
+}

@@ -1,0 +1,6 @@
+//! The dashboard, over HTTP. tests/browser tests it in Chromium.
+
+mod access;
+mod customer;
+mod forms;
+mod pages;

@@ -1,0 +1,6 @@
+//! Files of this repository: documentation, Lambda events and test vectors.
+
+mod documentation;
+mod event_files;
+mod responses;
+mod vectors;

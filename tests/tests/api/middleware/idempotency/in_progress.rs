@@ -1,0 +1,118 @@
+//! Repeats while the first request runs, and abandoned reservations.
+
+use signet_tests::{Fault, Gate, Rule, Stack, json, random_word};
+
+use super::{HEADER, cases, replayed_parts, snapshot};
+
+/// Lets all writes fail except the one that reserves the record, as if the process died after the reservation.
+fn fail_after_reservation(stack: &Stack) {
+    for operation in ["TransactWriteItems", "UpdateItem", "DeleteItem"] {
+        stack.faults.add(Rule::new(operation, Fault::RefuseConnection).always());
+    }
+}
+
+#[tokio::test]
+async fn an_abandoned_reservation_is_taken_over_after_30_seconds() {
+    let stack = Stack::start().await;
+    let cases = cases(&stack).await;
+    let before = snapshot(&stack).await;
+    let key = |index| format!("key-{index}");
+    fail_after_reservation(&stack);
+    for (index, case) in cases.iter().enumerate() {
+        case.send(&key(index)).await.expect_problem(503, "unavailable");
+    }
+    stack.faults.clear();
+    for seconds in [0, 29] {
+        stack.advance(seconds);
+        for (index, case) in cases.iter().enumerate() {
+            case.send(&key(index)).await.expect_problem(409, "idempotency_in_progress");
+            case.send_other(&key(index)).await.expect_problem(422, "idempotency_key_reused");
+        }
+    }
+    assert_eq!(snapshot(&stack).await, before);
+    stack.advance(1);
+    for (index, case) in cases.iter().enumerate() {
+        let response = case.send(&key(index)).await;
+        assert_eq!(response.status, case.status, "{}: {}", case.path, response.text);
+        let done = snapshot(&stack).await;
+        assert_eq!(replayed_parts(&case.send(&key(index)).await), replayed_parts(&response), "{}", case.path);
+        assert_eq!(snapshot(&stack).await, done, "{}: it took effect once", case.path);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_request_has_no_effect_after_its_reservation_was_taken_over() {
+    let stack = Stack::start().await;
+    let license = stack.operator.issue_new_license(1).await;
+    let body = json!({"customer_id": license.customer["id"], "tier_id": license.tier["id"]});
+    let gate = Gate::default();
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::HoldRequest(gate.clone())));
+    let client = stack.operator.with_header(HEADER, "slow");
+    let slow = {
+        let (client, body) = (client.clone(), body.clone());
+        tokio::spawn(async move { client.post("license-keys", body).await })
+    };
+    gate.wait_for_request().await;
+    stack.advance(30);
+    let response = client.post("license-keys", body.clone()).await;
+    assert_eq!(response.status, 201);
+    gate.open();
+    slow.await.unwrap().expect_problem(409, "idempotency_in_progress");
+    assert_eq!(replayed_parts(&client.post("license-keys", body).await), replayed_parts(&response));
+    let list =
+        stack.operator.get(&format!("license-keys?customer_id={}", license.customer["id"].as_str().unwrap())).await;
+    assert_eq!(list.expect_status(200)["items"].as_array().unwrap().len(), 2, "the first license, and one more");
+}
+
+#[tokio::test]
+async fn concurrent_requests_with_one_key_take_effect_once() {
+    let stack = Stack::start().await;
+    let (single, concurrent) = (cases(&stack).await, cases(&stack).await);
+    for (index, (single, concurrent)) in single.into_iter().zip(concurrent).enumerate() {
+        let before = snapshot(&stack).await.0.len();
+        assert_eq!(single.send(&format!("single-{index}")).await.status, single.status);
+        let between = snapshot(&stack).await.0.len();
+        let key = format!("concurrent-{index}");
+        let tasks: Vec<_> = (0..3)
+            .map(|_| {
+                let (case, key) = (concurrent.clone(), key.clone());
+                tokio::spawn(async move { case.send(&key).await })
+            })
+            .collect();
+        let mut responses = Vec::new();
+        for task in tasks {
+            responses.push(task.await.unwrap());
+        }
+        let last = concurrent.send(&key).await;
+        assert_eq!(last.status, concurrent.status, "{}: {}", concurrent.path, last.text);
+        for response in &responses {
+            if response.status == 409 {
+                response.expect_problem(409, "idempotency_in_progress");
+            } else {
+                assert_eq!(replayed_parts(response), replayed_parts(&last), "{}", concurrent.path);
+            }
+        }
+        assert_eq!(snapshot(&stack).await.0.len() - between, between - before, "{}: one effect", concurrent.path);
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_returns_409_while_the_first_request_is_in_progress() {
+    let stack = Stack::start().await;
+    let email = format!("{}@example.com", random_word("ada"));
+    let body = json!({"name": "Ada", "email": email});
+    let client = stack.operator.with_header(HEADER, "one");
+    let gate = Gate::default();
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::HoldRequest(gate.clone())));
+    let first = {
+        let (client, body) = (client.clone(), body.clone());
+        tokio::spawn(async move { client.post("customers", body).await })
+    };
+    gate.wait_for_request().await;
+    client.post("customers", body.clone()).await.expect_problem(409, "idempotency_in_progress");
+    client.post("customers", json!({"name": "Bob"})).await.expect_problem(422, "idempotency_key_reused");
+    gate.open();
+    let first = first.await.unwrap();
+    assert_eq!(first.status, 201);
+    assert_eq!(replayed_parts(&client.post("customers", body).await), replayed_parts(&first));
+}

@@ -1,0 +1,23 @@
+//! Middleware: security headers, caching, CORS, compression and request limits, on every endpoint.
+
+mod compression;
+mod cors;
+mod errors;
+mod headers;
+mod idempotency;
+mod identical_responses;
+mod invalid_bodies;
+mod invalid_identifiers;
+mod invalid_text;
+mod lambda;
+mod logs;
+mod malformed_http;
+mod rate_limits;
+mod requests;
+
+const PUBLIC_PATHS: [&str; 4] = [
+    "/.well-known/jwks.json",
+    "/.well-known/jwks.jwt",
+    "/.well-known/license-configuration",
+    "/api/v1.0/products/catalog",
+];

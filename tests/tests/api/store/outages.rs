@@ -1,0 +1,169 @@
+//! Outages of DynamoDB on every operation. They also prove that the injected faults have an effect.
+
+use std::time::Duration;
+
+use shared::{Timeouts, domain::rate_limit::RateLimits};
+use signet_local::Options;
+use signet_tests::{Fault, Gate, Operation, Rule, Stack, TestResponse, json};
+
+/// Operations that need no table: documents that are generated once, and cached data.
+const WITHOUT_TABLE: [&str; 9] = [
+    "/.well-known/license-configuration",
+    "/.well-known/jwks.jwt",
+    "/.well-known/jwks.json",
+    "/openapi.json",
+    "/docs",
+    "/docs/{file}",
+    "/problems",
+    "/problems/{code}",
+    "/api/v1.0/products/catalog",
+];
+
+/// Starts a stack with short timeouts, in milliseconds.
+async fn start_with_timeouts(attempt: u64, request: u64) -> Stack {
+    let millis = Duration::from_millis;
+    let timeouts = Timeouts { attempt: millis(attempt), operation: millis(3 * attempt), request: millis(request) };
+    Stack::start_with(Options { timeouts, rate_limits: RateLimits::UNLIMITED, ..Options::default() }).await
+}
+
+/// Calls every operation during each of these faults, and afterwards.
+async fn assert_503_then_recovery(stack: &Stack, faults: &[Fault]) {
+    let operations = stack.operations_with_own_resources().await;
+    stack.anonymous.get("products/catalog").await.expect_status(200);
+    let (without, with): (Vec<Operation>, Vec<Operation>) = operations
+        .into_iter()
+        .filter(|operation| operation.template != "/health")
+        .partition(|operation| WITHOUT_TABLE.contains(&operation.template.as_str()));
+    assert_eq!(without.len(), WITHOUT_TABLE.len());
+    for fault in faults {
+        stack.faults.add(Rule::new("*", fault.clone()).always());
+        for (response, took) in send_concurrently(&with).await {
+            response.expect_problem(503, "unavailable");
+            assert!(took < Duration::from_secs(8), "{fault:?}: {} took {took:?}", response.request);
+            assert!(!response.text.contains("by the test"), "the cause is only logged");
+        }
+        for (response, _) in send_concurrently(&without).await {
+            assert!(matches!(response.status, 200 | 404), "{fault:?}: {} {}", response.request, response.text);
+        }
+        stack.faults.clear();
+    }
+    for operation in &with {
+        let response = operation.send_valid().await;
+        let is_signing_key = response.request.contains("/signing-keys/");
+        assert!(response.status < if is_signing_key { 500 } else { 300 }, "{} {}", response.request, response.text);
+    }
+}
+
+async fn send_concurrently(operations: &[Operation]) -> Vec<(TestResponse, Duration)> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for operation in operations {
+        let operation = operation.clone();
+        tasks.spawn(async move {
+            let started = std::time::Instant::now();
+            (operation.send_valid().await, started.elapsed())
+        });
+    }
+    tasks.join_all().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_returns_503_while_dynamodb_fails_and_recovers() {
+    let faults = [
+        Fault::RefuseConnection,
+        Fault::Respond(400, "ThrottlingException"),
+        Fault::Respond(400, "ProvisionedThroughputExceededException"),
+        Fault::Respond(400, "RequestLimitExceeded"),
+        Fault::Respond(500, "InternalServerError"),
+        Fault::Respond(503, "ServiceUnavailable"),
+        Fault::Respond(502, "SomethingElse"),
+    ];
+    assert_503_then_recovery(&start_with_timeouts(2000, 8000).await, &faults).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_returns_503_while_dynamodb_hangs_and_recovers() {
+    assert_503_then_recovery(&start_with_timeouts(500, 4000).await, &[Fault::HoldRequest(Gate::default())]).await;
+}
+
+#[tokio::test]
+async fn slow_request_returns_503_at_the_timeout_and_takes_effect_once() {
+    let stack = start_with_timeouts(2000, 2000).await;
+    let license = stack.operator.issue_new_license(1).await;
+    let body = json!({"customer_id": license.customer["id"], "tier_id": license.tier["id"]});
+    let issue = async || stack.operator.with_header("idempotency-key", "once").post("license-keys", body.clone()).await;
+    // Starts after the idempotency record is reserved.
+    stack.faults.add(Rule::new("*", Fault::Delay(Duration::from_millis(900))).nth(3).always());
+    issue().await.expect_problem(503, "unavailable");
+    stack.faults.clear();
+    // The first request may still be running.
+    issue().await.expect_problem(409, "idempotency_in_progress");
+    stack.advance(31);
+    let issued = issue().await.expect_status(201);
+    assert_eq!(issue().await.expect_status(201), issued);
+    let list = format!("license-keys?customer_id={}", signet_tests::text(&license.customer["id"]));
+    assert_eq!(stack.operator.get(&list).await.expect_status(200)["items"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn throttled_transaction_is_retried_until_the_deadline() {
+    let stack = Stack::start().await;
+    for reason in ["ThrottlingError", "ProvisionedThroughputExceeded", "TransactionConflict"] {
+        stack.faults.add(Rule::new("TransactWriteItems", Fault::Cancel(reason)).times(5));
+        stack.operator.create_product().await;
+        stack.faults.add(Rule::new("TransactWriteItems", Fault::Cancel(reason)).always());
+        let body = json!({"code": "atlas", "name": "Atlas"});
+        stack.operator.post("products", body).await.expect_problem(503, "unavailable");
+        stack.faults.clear();
+    }
+}
+
+#[tokio::test]
+async fn single_failure_is_retried_and_repeated_failures_return_503() {
+    let stack = Stack::start().await;
+    stack.operator.get("products").await.expect_status(200);
+    let expected = stack.faults.calls().len();
+    for fault in [Fault::RefuseConnection, Fault::LoseResponse, Fault::THROTTLE, Fault::SERVER_ERROR] {
+        stack.faults.reset_calls();
+        stack.faults.add(Rule::new("GetItem", fault.clone()));
+        stack.operator.get("products").await.expect_status(200);
+        assert_eq!(stack.faults.calls().len(), expected + 1, "{fault:?}: one request is retried");
+
+        stack.faults.add(Rule::new("*", fault.clone()).always());
+        let response = stack.operator.get("products").await;
+        response.expect_problem(503, "unavailable");
+        assert!(!response.text.contains("by the test"), "the cause is only logged");
+        stack.faults.clear();
+    }
+}
+
+#[tokio::test]
+async fn write_with_a_lost_response_takes_effect_once() {
+    let stack = Stack::start().await;
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::LoseResponse));
+    stack.operator.create_product().await;
+    let list = stack.operator.get("products").await.expect_status(200);
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    let writes = stack.faults.calls().iter().filter(|call| *call == "TransactWriteItems").count();
+    assert_eq!(writes, 2);
+}
+
+#[tokio::test]
+async fn transaction_conflict_is_retried() {
+    let stack = Stack::start().await;
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::Cancel("TransactionConflict")).times(3));
+    stack.operator.create_product().await;
+}
+
+#[tokio::test]
+async fn gate_holds_a_request_until_it_opens() {
+    let stack = Stack::start().await;
+    let (gate, operator) = (Gate::default(), stack.operator.clone());
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::HoldRequest(gate.clone())));
+    let waiting = tokio::spawn(async move { operator.create_product().await });
+    gate.wait_for_request().await;
+    let list = stack.operator.get("products").await.expect_status(200);
+    assert!(list["items"].as_array().unwrap().is_empty() && !waiting.is_finished());
+    gate.open();
+    waiting.await.unwrap();
+    stack.stop().await;
+}

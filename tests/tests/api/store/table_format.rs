@@ -1,0 +1,612 @@
+//! The table's format: every attribute of every kind of item, and the absence of readable secrets.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
+use signet_tests::{
+    AppKey, IssuedLicense, Stack, TestResponse, Value, items_contain, json, merged, secret_fragments, text,
+};
+
+/// Issues a license with constant names and codes, so that the table's text is the same in each run. Returns it and the
+/// included tier.
+async fn issue_license(stack: &Stack) -> (IssuedLicense, Value) {
+    let operator = &stack.operator;
+    let product = json!({"code": "atlas", "name": "Atlas", "description": "Maps"});
+    let product = operator.post("products", product).await.expect_status(201);
+    let feature =
+        json!({"product_id": product["id"], "key": "export.pdf", "name": "PDF export", "description": "As a file"});
+    let feature = operator.post("product-features", feature).await.expect_status(201);
+    let base = json!({
+        "product_id": product["id"], "code": "basic", "name": "Basic", "monthly_price": 0, "annual_price": 0,
+        "currency": "EUR", "billing_period": "monthly", "max_users": 2,
+    });
+    let base = operator.post("pricing-tiers", base).await.expect_status(201);
+    let tier = json!({
+        "product_id": product["id"], "code": "pro", "name": "Pro", "description": "More", "monthly_price": 1900,
+        "annual_price": 19000, "currency": "EUR", "billing_period": "annual", "max_users": 5, "max_tenants": 3,
+        "includes_tier_id": base["id"], "feature_ids": [feature["id"]], "renew_after_seconds": 300,
+    });
+    let tier = operator.post("pricing-tiers", tier).await.expect_status(201);
+    let customer = json!({"name": "Ada Lovelace", "email": "Ada@example.com", "company": "Analytical Engines"});
+    let customer = operator.post("customers", customer).await.expect_status(201);
+    let issued = operator.issue(&customer, &tier, &json!({"max_users": 1})).await;
+    let (license_id, license_key) =
+        (text(&issued["license"]["id"]).to_owned(), text(&issued["license_key"]).to_owned());
+    (IssuedLicense { product, feature, tier, customer, issued, license_id, license_key }, base)
+}
+
+/// Returns a label for the kind of an item, from its keys and a few attributes.
+fn kind(item: &Value) -> String {
+    let word = |key: &str| {
+        let key = text(&item[key]["S"]);
+        let is_api_key = key.strip_prefix("key_").is_some();
+        let words = if key.starts_with("RATE#") { 2 } else { 1 };
+        if is_api_key { "key_".to_owned() } else { key.split('#').take(words).collect::<Vec<_>>().join("#") }
+    };
+    let (pk, sk) = (word("PK"), word("SK"));
+    let ended = if item["ended_at"]["S"].is_string() { " ended" } else { "" };
+    let event = item["type"]["S"].as_str().map(|kind| format!(" {kind}")).unwrap_or_default();
+    let status =
+        if pk == "LICENSE" && sk == "LICENSE" { format!(" {}", text(&item["status"]["S"])) } else { String::new() };
+    let status = item["state"]["S"].as_str().map_or(status, |state| format!(" {state}"));
+    let machine = item["machine_id"]["S"].as_str().or(item["data"]["M"]["machine_id"]["S"].as_str());
+    let machine = machine.map(|machine| format!(" of {machine}")).unwrap_or_default();
+    let code = if sk == "TIER" { format!(" {}", text(&item["code"]["S"])) } else { String::new() };
+    format!("{pk} / {sk}{ended}{event}{status}{code}{machine}")
+}
+
+/// Formats a value in DynamoDB's JSON, with placeholders for random parts.
+fn format_value(value: &Value) -> String {
+    let (kind, value) = value.as_object().unwrap().iter().next().unwrap();
+    match kind.as_str() {
+        "S" => format!("S {}", redacted(text(value))),
+        "B" => format!("B of {}", BASE64.decode(text(value).as_bytes()).unwrap().len()),
+        "NULL" => "NULL".to_owned(),
+        "SS" => format!(
+            "SS {}",
+            value.as_array().unwrap().iter().map(|one| redacted(text(one))).collect::<Vec<_>>().join(", ")
+        ),
+        "L" => format!("L [{}]", value.as_array().unwrap().iter().map(format_value).collect::<Vec<_>>().join(", ")),
+        "M" => {
+            let fields = value.as_object().unwrap().iter().collect::<BTreeMap<_, _>>();
+            let fields = fields.into_iter().map(|(name, value)| format!("{name}: {}", format_value(value)));
+            format!("M {{{}}}", fields.collect::<Vec<_>>().join(", "))
+        }
+        _ => format!("{kind} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
+    }
+}
+
+/// Replaces ULIDs, hashes and nonces by their names.
+fn redacted(text: &str) -> String {
+    let mut out = String::new();
+    for part in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '-') {
+        let word = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        let is_hex = word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        match word.len() {
+            26 if word.starts_with("01K") => out.push_str("ULID"),
+            64 if is_hex => out.push_str("SHA256"),
+            20 if is_hex => out.push_str("NONCE"),
+            _ => out.push_str(word),
+        }
+        out.push_str(&part[word.len()..]);
+    }
+    out
+}
+
+const EXPECTED: &str = "
+APIKEYS / ACCESS
+    PK S APIKEYS
+    SK S ACCESS
+    ids SS key_ULID
+APIKEYS / key_
+    PK S APIKEYS
+    SK S key_ULID
+    created_at S 2026-01-15T12:00:00Z
+    expires_at NULL
+    id S key_ULID
+    last_used_at S 2026-01-15T13:00:01Z
+    name S Local operator
+    scopes L [S *]
+    secret_sha256 S SHA256
+CATALOG / FEATURE
+    PK S CATALOG
+    SK S FEATURE#feat_ULID
+    created_at S 2026-01-15T12:00:00Z
+    description S As a file
+    display_only BOOL false
+    id S feat_ULID
+    key S export.pdf
+    name S PDF export
+    product_id S prod_ULID
+    sort_order N 0
+    updated_at S 2026-01-15T12:00:00Z
+CATALOG / PRODUCT
+    PK S CATALOG
+    SK S PRODUCT#prod_ULID
+    code S atlas
+    created_at S 2026-01-15T12:00:00Z
+    description S Maps
+    id S prod_ULID
+    is_active BOOL true
+    name S Atlas
+    one_key_per_customer BOOL true
+    sort_order N 0
+    updated_at S 2026-01-15T12:00:00Z
+CATALOG / TIER basic
+    PK S CATALOG
+    SK S TIER#tier_ULID
+    annual_price N 0
+    billing_period S monthly
+    code S basic
+    created_at S 2026-01-15T12:00:00Z
+    currency S EUR
+    description NULL
+    feature_ids L []
+    grace_period_seconds N 0
+    heartbeat_interval_seconds N 900
+    id S tier_ULID
+    includes_tier_id NULL
+    is_active BOOL true
+    is_claimable BOOL false
+    max_tenants NULL
+    max_users N 2
+    monthly_price N 0
+    name S Basic
+    product_id S prod_ULID
+    renew_after_seconds NULL
+    sort_order N 0
+    token_ttl_seconds N 3600
+    updated_at S 2026-01-15T12:00:00Z
+CATALOG / TIER pro
+    PK S CATALOG
+    SK S TIER#tier_ULID
+    annual_price N 19000
+    billing_period S annual
+    code S pro
+    created_at S 2026-01-15T12:00:00Z
+    currency S EUR
+    description S More
+    feature_ids L [S feat_ULID]
+    grace_period_seconds N 0
+    heartbeat_interval_seconds N 900
+    id S tier_ULID
+    includes_tier_id S tier_ULID
+    is_active BOOL true
+    is_claimable BOOL false
+    max_tenants N 3
+    max_users N 5
+    monthly_price N 1900
+    name S Pro
+    product_id S prod_ULID
+    renew_after_seconds N 300
+    sort_order N 0
+    token_ttl_seconds N 3600
+    updated_at S 2026-01-15T12:00:00Z
+CATALOG / VERSION
+    PK S CATALOG
+    SK S VERSION
+    version N 4
+CUSTOMER / CURRENT
+    PK S CUSTOMER#cus_ULID
+    SK S CURRENT#prod_ULID
+    license_id S lic_ULID
+CUSTOMER / CUSTOMER
+    GSI1PK S CUSTOMERS
+    GSI1SK S NAME#ada lovelace\u{1f}cus_ULID
+    PK S CUSTOMER#cus_ULID
+    SK S CUSTOMER
+    company S Analytical Engines
+    created_at S 2026-01-15T12:00:00Z
+    email S Ada@example.com
+    id S cus_ULID
+    name S Ada Lovelace
+    updated_at S 2026-01-15T12:00:00Z
+    version N 1
+EMAIL / EMAIL
+    PK S EMAIL#SHA256
+    SK S EMAIL#SHA256
+    customer_id S cus_ULID
+KEY / KEY
+    PK S KEY#SHA256
+    SK S KEY
+    generation N 1
+    license_id S lic_ULID
+KEYRING / KEY current
+    PK S KEYRING
+    SK S KEY#kid
+    condemned_at NULL
+    condemned_reason NULL
+    created_at S 2026-01-15T12:00:00Z
+    e S AQAB
+    ended_at NULL
+    handle S of 43
+    kid S of 43
+    longest_life_seconds N 3600
+    n S of 342
+    published_at S 2026-01-15T12:00:00Z
+    retires_at NULL
+    serial N 1
+    signs_since S 2026-01-15T12:00:00Z
+    state S current
+KEYRING / KEY next
+    PK S KEYRING
+    SK S KEY#kid
+    condemned_at NULL
+    condemned_reason NULL
+    created_at S 2026-01-15T12:00:00Z
+    e S AQAB
+    ended_at NULL
+    handle S of 43
+    kid S of 43
+    longest_life_seconds N 0
+    n S of 342
+    published_at S 2026-01-15T12:00:00Z
+    retires_at NULL
+    serial N 2
+    signs_since NULL
+    state S next
+KEYRING / RING
+    PK S KEYRING
+    SK S RING
+    made N 2
+    making NULL
+    version N 6
+KEYRING / ROOTS
+    PK S KEYRING
+    SK S ROOTS
+    roots L [M of e, handle, kid, n]
+KEYRING / SIGNED_SET
+    PK S KEYRING
+    SK S SIGNED_SET
+    expires_at S 2026-01-22T12:00:00Z
+    issued_at S 2026-01-15T12:00:00Z
+    issuer S of many
+    jwt S of many
+    kids L of 2
+    root_kid S of 43
+LICENSE / EVENT activated of first
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S LICENSE#lic_ULID
+    SK S EVENT#ULID
+    actor M {id: S act_ULID_SHA256_NONCE, kind: S app}
+    at S 2026-01-15T12:00:00Z
+    data M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S first, machine_name: S first!, seat: N 0}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id S lic_ULID
+    type S activated
+LICENSE / EVENT activated of fourth
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S LICENSE#lic_ULID
+    SK S EVENT#ULID
+    actor M {id: S act_ULID_SHA256_NONCE, kind: S app}
+    at S 2026-01-15T13:00:01Z
+    data M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S fourth, machine_name: NULL, seat: NULL}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id S lic_ULID
+    type S activated
+LICENSE / EVENT activated of second
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S LICENSE#lic_ULID
+    SK S EVENT#ULID
+    actor M {id: S act_ULID_SHA256_NONCE, kind: S app}
+    at S 2026-01-15T12:00:01Z
+    data M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S second, machine_name: S second!, seat: N 0}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id S lic_ULID
+    type S activated
+LICENSE / EVENT deactivated of first
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S LICENSE#lic_ULID
+    SK S EVENT#ULID
+    actor M {id: S act_ULID_SHA256_NONCE, kind: S app}
+    at S 2026-01-15T12:00:01Z
+    data M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S first}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id S lic_ULID
+    type S deactivated
+LICENSE / EVENT issued
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S LICENSE#lic_ULID
+    SK S EVENT#ULID
+    actor M {id: S key_ULID, kind: S api_key}
+    at S 2026-01-15T13:00:01Z
+    data M {customer_id: S cus_ULID, tier: S pro}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id S lic_ULID
+    type S issued
+LICENSE / EVENT revoked
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S LICENSE#lic_ULID
+    SK S EVENT#ULID
+    actor M {id: S key_ULID, kind: S api_key}
+    at S 2026-01-15T13:00:01Z
+    data M {reason: S refund}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id S lic_ULID
+    type S revoked
+LICENSE / EVENT superseded
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S LICENSE#lic_ULID
+    SK S EVENT#ULID
+    actor M {id: S key_ULID, kind: S api_key}
+    at S 2026-01-15T13:00:01Z
+    data M {superseded_by: S lic_ULID}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id S lic_ULID
+    type S superseded
+LICENSE / EVENT taken_over of third
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S LICENSE#lic_ULID
+    SK S EVENT#ULID
+    actor M {id: S act_ULID_SHA256_NONCE, kind: S app}
+    at S 2026-01-15T13:00:01Z
+    data M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S third, machine_name: S third!, seat: N 0, taken_from: M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S second}}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id S lic_ULID
+    type S taken_over
+LICENSE / LICENSE active
+    GSI1PK S CUSTOMER#cus_ULID
+    GSI1SK S LICENSE#2026-01-15T13:00:01.000Z
+    GSI2PK S LICENSES
+    GSI2SK S LICENSE#2026-01-15T13:00:01.000Z
+    PK S LICENSE#lic_ULID
+    SK S LICENSE
+    customer_id S cus_ULID
+    expires_at N 1800018001000
+    generation N 1
+    id S lic_ULID
+    issued_at S 2026-01-15T13:00:01Z
+    key_hint S ATLAS-…-?????
+    max_tenants N 3
+    max_users N 5
+    product_id S prod_ULID
+    status S active
+    tier_id S tier_ULID
+LICENSE / LICENSE revoked
+    GSI1PK S CUSTOMER#cus_ULID
+    GSI1SK S LICENSE#2026-01-15T13:00:01.000Z
+    GSI2PK S LICENSES
+    GSI2SK S LICENSE#2026-01-15T13:00:01.000Z
+    PK S LICENSE#lic_ULID
+    SK S LICENSE
+    customer_id S cus_ULID
+    generation N 1
+    id S lic_ULID
+    issued_at S 2026-01-15T13:00:01Z
+    key_hint S ATLAS-…-?????
+    max_tenants N 3
+    product_id S prod_ULID
+    revocation_reason S refund
+    revoked_at S 2026-01-15T13:00:01Z
+    status S revoked
+    superseded_by S lic_ULID
+    tier_id S tier_ULID
+LICENSE / LICENSE superseded
+    GSI1PK S CUSTOMER#cus_ULID
+    GSI1SK S LICENSE#2026-01-15T12:00:00.000Z
+    GSI2PK S LICENSES
+    GSI2SK S LICENSE#2026-01-15T12:00:00.000Z
+    PK S LICENSE#lic_ULID
+    SK S LICENSE
+    customer_id S cus_ULID
+    expires_at N 1800014400000
+    generation N 1
+    id S lic_ULID
+    issued_at S 2026-01-15T12:00:00Z
+    key_hint S ATLAS-…-?????
+    max_tenants N 3
+    max_users N 1
+    product_id S prod_ULID
+    status S superseded
+    superseded_by S lic_ULID
+    tier_id S tier_ULID
+LICENSE / MACHINE ended of first
+    PK S LICENSE#lic_ULID
+    SK S MACHINE#SHA256
+    activated_at S 2026-01-15T12:00:00Z
+    ended_at S 2026-01-15T12:00:01Z
+    expires_at_epoch N 1771070401
+    generation N 1
+    ip S 127.0.0.1
+    last_heartbeat_at S 2026-01-15T12:00:00Z
+    last_ip S 127.0.0.1
+    lease_expires_at N 1768482000
+    life B of 10
+    machine_id S first
+    machine_name S first!
+    seat N 0
+LICENSE / MACHINE of fourth
+    PK S LICENSE#lic_ULID
+    SK S MACHINE#SHA256
+    activated_at S 2026-01-15T13:00:01Z
+    generation N 1
+    ip S 127.0.0.1
+    last_heartbeat_at S 2026-01-15T13:00:01Z
+    last_ip S 127.0.0.1
+    lease_expires_at N 1768485601
+    life B of 10
+    machine_id S fourth
+LICENSE / MACHINE of third
+    PK S LICENSE#lic_ULID
+    SK S MACHINE#SHA256
+    activated_at S 2026-01-15T13:00:01Z
+    generation N 1
+    ip S 127.0.0.1
+    last_heartbeat_at S 2026-01-15T13:00:01Z
+    last_ip S 127.0.0.1
+    lease_expires_at N 1768485601
+    life B of 10
+    machine_id S third
+    machine_name S third!
+    public_key M {e: B of 3, n: B of 256}
+    seat N 0
+LICENSE / SEALED
+    PK S LICENSE#lic_ULID
+    SK S SEALED
+    license_key B of 69
+    token B of many
+LICENSE / SEAT
+    PK S LICENSE#lic_ULID
+    SK S SEAT#00000
+    generation N 1
+    life B of 10
+    machine B of 32
+RATE#CHURN / RATE#CHURN
+    PK S RATE#CHURN#lic_ULID#0#3600#1768482000
+    SK S RATE#CHURN#lic_ULID#0#3600#1768482000
+    counted N 1
+    expires_at_epoch N 1768489200
+RATE#GUESS / RATE#GUESS
+    PK S RATE#GUESS#127.0.0.1#60#1768482000
+    SK S RATE#GUESS#127.0.0.1#60#1768482000
+    counted N 1
+    expires_at_epoch N 1768485660
+";
+
+#[tokio::test]
+async fn every_item_has_the_expected_attributes() {
+    let stack = Stack::start().await;
+    let app = &stack.anonymous;
+    let (license, _) = issue_license(&stack).await;
+    // A machine that is deactivated, one that is active, and one that takes over its seat.
+    let machine =
+        |id: &str| json!({"license_key": license.license_key, "machine_id": id, "machine_name": format!("{id}!")});
+    let first = app.post("license-activations/activate", machine("first")).await.expect_status(201);
+    let path = format!("license-activations/{}/deactivate", text(&first["activation"]["id"]));
+    stack.advance(1);
+    app.post(&path, json!({"token": first["token"]})).await.expect_status(200);
+    app.post("license-activations/activate", machine("second")).await.expect_status(201);
+    stack.advance(3600);
+    let with_key = merged(machine("third"), &json!({"public_key": AppKey::generate(2048).jwk()}));
+    app.post("license-activations/activate", with_key).await.expect_status(201);
+    // A license without limit and expiry that is superseded and then revoked, so that it has all optional attributes.
+    let second =
+        stack.operator.issue(&license.customer, &license.tier, &json!({"max_users": null, "expires_at": null})).await;
+    let body = json!({"license_key": second["license_key"], "machine_id": "fourth"});
+    app.post("license-activations/activate", body).await.expect_status(201);
+    stack.operator.issue(&license.customer, &license.tier, &json!({})).await;
+    let revoke = format!("license-keys/{}/revoke", text(&second["license"]["id"]));
+    stack.operator.post(&revoke, json!({"reason": "refund"})).await.expect_status(200);
+
+    app.post("license-keys/validate", json!({"license_key": "ATLAS-0000"})).await.expect_status(200);
+
+    let mut kinds = BTreeMap::<String, BTreeMap<String, Value>>::new();
+    for item in stack.items().await {
+        let fields = item.as_object().unwrap();
+        let own = kinds.entry(kind(&item)).or_default();
+        own.extend(fields.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+    let mut found = String::new();
+    for (kind, fields) in &kinds {
+        writeln!(found, "{kind}").unwrap();
+        for (name, value) in fields {
+            writeln!(found, "    {name} {}", predictable_value(&stack, &license, name, value)).unwrap();
+        }
+    }
+    assert!(found.trim() == EXPECTED.trim(), "the table's format has changed:\n{found}");
+}
+
+/// Formats an attribute's value, with placeholders for what differs between runs.
+fn predictable_value(stack: &Stack, license: &IssuedLicense, name: &str, value: &Value) -> String {
+    let formatted = format_value(value);
+    match name {
+        "key_hint" => {
+            assert!(formatted.starts_with("S ATLAS-…-") && formatted.chars().count() == 15, "{formatted}");
+            "S ATLAS-…-?????".to_owned()
+        }
+        // Their length depends on the number of digits of the port.
+        "token" => "B of many".to_owned(),
+        "jwt" | "issuer" => "S of many".to_owned(),
+        "kids" => format!("L of {}", value["L"].as_array().unwrap().len()),
+        "roots" => {
+            let fields = value["L"][0]["M"].as_object().unwrap().keys().map(String::as_str);
+            format!(
+                "L [M of {}]",
+                fields.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+            )
+        }
+        "kid" | "root_kid" | "n" | "handle" => format!("S of {}", text(&value["S"]).len()),
+        "GSI1PK" if formatted.starts_with("S EVENTS#") => format!("{}?", &formatted[..formatted.len() - 1]),
+        "SK" if formatted.starts_with("S KEY#") => "S KEY#kid".to_owned(),
+        _ => {
+            assert!(!formatted.contains(&stack.local.base_url) && !formatted.contains(&license.license_key));
+            formatted
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_table_contains_no_readable_secret() {
+    let stack = Stack::start().await;
+    let app = &stack.anonymous;
+    let (license, _) = issue_license(&stack).await;
+    let customer = stack.operator.create_customer().await;
+    let body = json!({"customer_id": customer["id"], "tier_id": license.tier["id"]});
+    // The stored response of an idempotent request contains the same secrets.
+    let idempotent = stack.operator.with_header("idempotency-key", "once");
+    let second: TestResponse = idempotent.post("license-keys", body.clone()).await;
+    assert_eq!(idempotent.post("license-keys", body).await.text, second.text);
+    let second = second.expect_status(201);
+    let activated = app.activate(&license.license_key, "one").await.expect_status(201);
+    stack.advance(900);
+    let heartbeat = app.heartbeat(text(&activated["token"]), "one").await.expect_status(200);
+    let path = format!("license-keys/{}/regenerate", text(&second["license"]["id"]));
+    let third = stack.operator.post(&path, json!({})).await.expect_status(200);
+    let path = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
+    app.post(&path, json!({"token": heartbeat["token"]})).await.expect_status(200);
+    // A private key that an app sends by mistake, and an encrypted token.
+    let (key, leaked) = (AppKey::generate(2048), AppKey::generate(2048));
+    let with = |key: Value| json!({"license_key": third["license_key"], "machine_id": "two", "public_key": key});
+    for key in [leaked.private_jwk(), json!(leaked.private_pems()[0])] {
+        app.post("license-activations/activate", with(key)).await.expect_problem(422, "public_key_invalid");
+    }
+    let encrypted = app.post("license-activations/activate", with(key.jwk())).await.expect_status(201);
+    let decrypted = json!({"token": key.decrypt(&encrypted).unwrap().0});
+
+    let mut secrets = vec![stack.local.operator_api_key.expose().to_owned()];
+    secrets.extend([&license.issued, &second, &third].map(|issued| text(&issued["license_key"]).to_owned()));
+    let tokens = [&license.issued, &second, &third, &activated, &heartbeat, &decrypted, &encrypted];
+    secrets.extend(tokens.map(|body| text(&body["token"]).to_owned()));
+    assert!(secrets.iter().all(|secret| secret_fragments(secret).len() > 4), "every secret's format is recognized");
+    secrets.extend(["d", "p", "qi"].map(|member| text(&leaked.private_jwk()[member]).to_owned()));
+    secrets.push(leaked.private_pems()[0].lines().nth(5).unwrap().to_owned());
+
+    let items = stack.items().await;
+    assert!(items.len() > 20);
+    for fragment in secrets.iter().flat_map(|secret| secret_fragments(secret)) {
+        assert!(!items_contain(&items, &fragment), "{fragment} is readable in the table");
+    }
+    // A single group is so short that it can occur in base64 by chance, but hardly in the plain text.
+    let table = stack.table_as_text().await;
+    for issued in [&license.issued, &second, &third] {
+        let groups = text(&issued["license_key"]).split('-').skip(1).take(5);
+        assert!(groups.into_iter().all(|group| !table.contains(group)), "a group is readable in the table");
+    }
+    // The search finds readable values and encoded secrets.
+    assert!(items_contain(&items, "Ada Lovelace") && items_contain(&items, &license.license_id));
+    for encoded in [
+        secrets[0].clone(),
+        HEXLOWER.encode(secrets[0].as_bytes()),
+        BASE64.encode(format!("x{}y", secrets[0]).as_bytes()),
+        BASE64URL_NOPAD.encode(format!("{{\"k\":\"{}\"}}", secrets[0]).as_bytes()),
+        format!("a:{}", BASE64.encode(format!("xy{}", secrets[0]).as_bytes())),
+    ] {
+        assert!(items_contain(&[json!({"a": {"M": {"b": {"S": encoded}}}})], &secrets[0]), "{encoded}");
+    }
+}
