@@ -57,7 +57,8 @@ export async function open(browser, options = DESKTOP) {
   const context = await browser.newContext({ ...options, permissions: ['clipboard-read', 'clipboard-write'] });
   const page = await context.newPage();
   page.errors = [];
-  page.on('pageerror', (error) => page.errors.push(String(error)));
+  // Chromium reports a cross-document transition that it skips, for example because the next page loads slowly, as an error.
+  page.on('pageerror', (error) => { if (!/ViewTransition|Transition was (skipped|aborted)/.test(String(error))) page.errors.push(String(error)); });
   page.on('console', (message) => {
     const isClientError = /the server responded with a status of 4\d\d/.test(message.text());
     if (message.type() === 'error' && !isClientError) page.errors.push(message.text());

@@ -77,7 +77,12 @@ fn read_modules(folder: &Path, parent: &[String], modules: &mut Modules) {
 }
 
 fn parse(text: &str) -> Paths {
-    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let is_inline_test = |at: &usize| {
+        let module = text[*at..].lines().nth(1).unwrap_or_default();
+        module.contains("mod ") && module.ends_with('{')
+    };
+    let tests = text.match_indices("#[cfg(test)]\n").map(|(at, _)| at).find(is_inline_test);
+    let code = &text[..tests.unwrap_or(text.len())];
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
     let code = lines.collect::<Vec<_>>().join("\n").replace("::", " :: ");
     let is_boundary = |letter: char| letter.is_whitespace() || "{}()[]<>;,.&*!?#'\"=|".contains(letter);
