@@ -89,3 +89,12 @@ fn run<I: DeserializeOwned, O: Serialize>(
     let output = operation(serde_json::from_slice(input).map_err(invalid)?)?;
     Ok(serde_json::to_string(&output).expect("an output is valid JSON"))
 }
+
+/// How DynamoDB is called.
+#[derive(Debug, Clone)]
+pub(crate) enum DynamoDb {
+    /// By function calls.
+    InProcess(InProcessDynamoDb),
+    /// Over HTTP.
+    Endpoint(String),
+}

@@ -6,22 +6,13 @@ use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 use shared::domain::{ApiKey, ApiKeySecret, IdGenerator, Scope, Scopes};
 
-use crate::{Client, Stack, dynamodb::InProcessDynamoDb, transport::http_client};
+use crate::{Client, Stack, dynamodb::DynamoDb, transport::http_client};
 
 /// The table of a stack, accessed without Signet's own code or keys.
 #[derive(Debug, Clone)]
 pub struct RawTable {
     dynamodb: DynamoDb,
     table: String,
-}
-
-/// How DynamoDB is called.
-#[derive(Debug, Clone)]
-pub(crate) enum DynamoDb {
-    /// By function calls.
-    InProcess(InProcessDynamoDb),
-    /// Over HTTP.
-    Endpoint(String),
 }
 
 impl RawTable {

@@ -8,9 +8,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     Client, Faults,
-    dynamodb::{self, InProcessDynamoDb},
+    dynamodb::{self, DynamoDb, InProcessDynamoDb},
     pregenerated_keys,
-    raw_table::DynamoDb,
 };
 
 /// The initial time of every test's clock: 2026-01-15T12:00:00Z.

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use aws_sdk_dynamodb::{
     Client,
+    config::retry::RetryPartition,
     error::SdkError,
     operation::{
         delete_item::DeleteItemError, put_item::PutItemError, transact_write_items::TransactWriteItemsError,
@@ -93,6 +94,8 @@ impl Table {
     pub fn connect(aws: &Aws, name: &str, endpoint: Option<String>) -> Self {
         let mut config = aws_sdk_dynamodb::config::Builder::from(aws.config());
         config.set_endpoint_url(endpoint);
+        // By default, all DynamoDB clients of a process share the quota of retries, also those of other tables.
+        config.set_retry_partition(Some(RetryPartition::custom(name.to_owned()).build()));
         #[expect(clippy::disallowed_methods, reason = "the only place that builds a DynamoDB client")]
         let client = Client::from_conf(config.build());
         Self { client, name: name.to_owned(), sealing_name: name.to_owned() }
