@@ -46,6 +46,8 @@ impl Fixtures {
         let tier = json!({"feature_ids": [feature["id"]], "is_claimable": true});
         let tier = operator.create_tier(&product, &tier).await;
         let issued = operator.issue(&customer, &tier, &json!({})).await;
+        // Lists show the newest first, so no two events have the same time.
+        stack.advance(1);
         let activated = stack.anonymous.activate(text(&issued["license_key"]), "one").await.expect_status(201);
         let api_key = json!({"name": "ci", "scopes": ["access:write"]});
         let api_key = operator.post("api-keys", api_key).await.expect_status(201);

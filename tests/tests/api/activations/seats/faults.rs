@@ -283,9 +283,10 @@ impl<'a> FaultScenario<'a> {
 
 /// Lets each DynamoDB call of a request fail in each way, one at a time.
 async fn fail_each_call(request: RequestKind) {
-    let shared = SharedFixture::prepare(request).await;
+    // Boxed, because the future is large.
+    let shared = Box::pin(SharedFixture::prepare(request)).await;
     let faults = &shared.stack.faults;
-    let undisturbed = FaultScenario::prepare(&shared, request).await;
+    let undisturbed = Box::pin(FaultScenario::prepare(&shared, request)).await;
     faults.reset_calls();
     let first = undisturbed.send().await;
     let calls = faults.calls();
@@ -296,7 +297,7 @@ async fn fail_each_call(request: RequestKind) {
             if rules.is_empty() {
                 continue;
             }
-            let scenario = FaultScenario::prepare(&shared, request).await;
+            let scenario = Box::pin(FaultScenario::prepare(&shared, request)).await;
             for rule in rules {
                 faults.add(rule);
             }
