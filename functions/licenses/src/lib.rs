@@ -13,7 +13,7 @@ pub mod reinstate;
 pub mod renew;
 pub mod revoke;
 pub mod suspend;
-mod transition;
+pub mod transition;
 pub mod validate;
 
 use shared::AppState;
