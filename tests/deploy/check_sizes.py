@@ -10,10 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 MEGABYTE = 1_000_000
-# Unpacked size in MB, about 15 % above the current size. Functions that encrypt tokens contain OpenSSL.
+# Unpacked size in MB, about 15 % above the current size. Functions that encrypt tokens contain OpenSSL. An eighth of each
+# binary are the tables that unwinding needs, so that a panic becomes a 500 response.
 BUDGETS = {
-    "Access": 13, "Activations": 19, "Catalog": 13.5, "Customers": 13, "Dashboard": 24, "Discovery": 14.5, "Licenses": 19.5,
-    "Registration": 13.5, "Rotation": 11, "Statistics": 11,
+    "Access": 14.5, "Activations": 21.5, "Catalog": 15, "Customers": 14.5, "Dashboard": 28.5, "Discovery": 16.5, "Licenses": 22,
+    "Registration": 15, "Rotation": 12.5, "Statistics": 12.5,
 }
 
 
