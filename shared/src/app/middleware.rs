@@ -152,8 +152,9 @@ fn trace_id(request: &Request) -> String {
     root.filter(is_valid).map_or_else(|| HEXLOWER.encode(&rand::rng().random::<[u8; 16]>()), str::to_owned)
 }
 
-/// Replaces the response with 304 if `If-None-Match` has its `ETag`, by weak comparison (RFC 9110 §13.1.2). Own code for the reason
-/// given at [`IfMatch`](crate::http::IfMatch).
+/// Replaces the response with 304 if `If-None-Match` has its `ETag`, by weak comparison (RFC 9110 §13.1.2).
+///
+/// Own code for the reason given at [`IfMatch`](crate::http::IfMatch).
 fn not_modified(response: Response, if_none_match: Option<HeaderValue>) -> Response {
     let (Some(if_none_match), Some(etag), StatusCode::OK) =
         (if_none_match, response.headers().get(ETAG).cloned(), response.status())

@@ -18,8 +18,8 @@ pub fn etag(bytes: &[u8]) -> HeaderValue {
 
 /// The `If-Match` header of a request, which prevents lost updates. The default is no header.
 ///
-/// Own code, because the parser of the crate `headers` 0.4 has an assertion that a space in a tag violates: a debug
-/// build would respond to it with 500.
+/// Own code, because the crate `headers` 0.4 adds SHA-1, and asserts that a tag contains no space: a client could cause
+/// a panic wherever dependencies are built with debug assertions.
 #[derive(Debug, Clone, Default)]
 pub struct IfMatch(Option<String>);
 
