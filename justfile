@@ -149,7 +149,7 @@ docs-build:
 # Regenerate every generated file: openapi.json, events/, the error code reference and the snapshot of responses
 [group('build')]
 generate:
-    GENERATE=1 cargo test --workspace --test openapi checked_in
+    GENERATE=1 cargo test --workspace --test local openapi::checked_in
     GENERATE=1 INSTA_UPDATE=always cargo test --workspace --test api -- event_files:: error_code_reference responses::
 
 # Take the screenshots of the dashboard in docs/

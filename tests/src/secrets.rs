@@ -49,23 +49,39 @@ pub fn secret_fragments(secret: &str) -> Vec<String> {
 
 /// Returns the first of these secrets that a text contains, in any encoding.
 pub fn find_secret(text: &str, secrets: &[String]) -> Option<String> {
-    let patterns: Vec<(usize, Vec<u8>)> = secrets
-        .iter()
-        .enumerate()
-        .flat_map(|(index, secret)| encodings(secret.as_bytes()).into_iter().map(move |pattern| (index, pattern)))
-        .collect();
-    let all = AhoCorasick::new(patterns.iter().map(|(_, pattern)| pattern)).expect("the patterns fit an automaton");
-    all.find(text).map(|found| secrets[patterns[found.pattern().as_usize()].0].clone())
+    Search::new(secrets).find(text.as_bytes())
 }
 
-/// Returns whether items of the table contain the secret in any encoding, also inside base64 values.
-pub fn items_contain(items: &[Value], secret: &str) -> bool {
-    let mut all = Vec::new();
+/// Returns the first of these secrets that items of the table contain, in any encoding, also inside base64 values.
+pub fn find_secret_in_items(items: &[Value], secrets: &[String]) -> Option<String> {
+    let mut contents = Vec::new();
     for item in items {
-        collect_contents(item, &mut all);
+        collect_contents(item, &mut contents);
     }
-    let patterns = encodings(secret.as_bytes());
-    all.iter().any(|hay| patterns.iter().any(|needle| hay.windows(needle.len()).any(|part| part == needle)))
+    let search = Search::new(secrets);
+    contents.iter().find_map(|content| search.find(content))
+}
+
+/// A search for secrets in all their encodings.
+struct Search<'a> {
+    secrets: &'a [String],
+    automaton: AhoCorasick,
+    /// The index of the secret that each pattern of the automaton encodes.
+    indexes: Vec<usize>,
+}
+
+impl<'a> Search<'a> {
+    fn new(secrets: &'a [String]) -> Self {
+        let encoded = secrets.iter().enumerate();
+        let patterns =
+            encoded.flat_map(|(index, secret)| encodings(secret.as_bytes()).into_iter().map(move |e| (index, e)));
+        let (indexes, patterns): (Vec<_>, Vec<_>) = patterns.unzip();
+        Self { secrets, automaton: AhoCorasick::new(patterns).expect("the patterns fit an automaton"), indexes }
+    }
+
+    fn find(&self, text: &[u8]) -> Option<String> {
+        self.automaton.find(text).map(|found| self.secrets[self.indexes[found.pattern().as_usize()]].clone())
+    }
 }
 
 /// Collects all strings of a value as bytes, and the decoded bytes of those that are valid base64 or hexadecimal.

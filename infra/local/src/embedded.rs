@@ -55,7 +55,7 @@ impl EmbeddedDynamoDb {
 }
 
 /// Opens the database. dynoxide responds to a write after its commit, and uses SQLite's write-ahead log with
-/// `synchronous = FULL`, so an acknowledged write survives a killed process and a power failure. `tests/process.rs`
+/// `synchronous = FULL`, so an acknowledged write survives a killed process and a power failure. `tests/local/process.rs`
 /// tests the first; `strace` shows one `fsync` per write.
 fn open(file: Option<&Path>) -> io::Result<Database> {
     let Some(file) = file else { return Database::memory().map_err(io::Error::other) };

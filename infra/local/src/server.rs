@@ -160,8 +160,7 @@ impl LocalServer {
         let secret = add_operator_api_key(&app, directory).await?;
         let demo = if options.demo { Some(demo::add(&app, secret.id).await?) } else { None };
 
-        let (router, _) = all_routes().split_for_parts();
-        let router = router.merge(dashboard::routes(&app));
+        let router = all_routes().merge(dashboard::routes(&app));
         // The issuer is not part of Signet, so the middleware does not apply to it. Its documents are fetched over HTTP
         // at the first bearer token, when the server is running.
         let router =

@@ -17,7 +17,7 @@ use utoipa::{
     openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use crate::routes::all_routes;
+use crate::routes::annotations;
 
 /// The general part of the document: info, tags, security schemes.
 #[derive(OpenApi)]
@@ -71,7 +71,7 @@ impl Modify for Credentials {
 ///
 /// Fails if the document can't be serialized.
 pub fn openapi_document() -> Result<String, serde_json::Error> {
-    let api = ApiInfo::openapi().merge_from(all_routes().into_openapi());
+    let api = ApiInfo::openapi().merge_from(annotations());
     let mut document = serde_json::to_value(api)?;
     operations::set_operation_ids(&mut document);
     operations::describe_middleware(&mut document);

@@ -137,7 +137,7 @@ async fn health_returns_degraded_when_the_key_ring_is_not_maintained() {
 /// Starts a server on the stack's state with another OIDC issuer.
 async fn serve_with_issuer(stack: &Stack, oidc: Option<Oidc>) -> Client {
     let app = AppState { oidc, ..stack.local.app.clone() };
-    stack.serve_routes(all_routes().split_for_parts().0, &app).await
+    stack.serve_routes(all_routes(), &app).await
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn invoke(stack: &Stack, method: &str, path: &str, headers: Value, body: O
         },
     });
     let payload: LambdaRequest = serde_json::from_value(event).unwrap();
-    let (router, _) = all_routes().split_for_parts();
+    let router = all_routes();
     let mut function = Adapter::from(with_middleware(router, &stack.local.app));
     let response = function.call(LambdaEvent { payload, context: Context::default() }).await.unwrap();
     serde_json::to_value(response).unwrap()

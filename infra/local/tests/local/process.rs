@@ -1,5 +1,4 @@
 //! The `signet` binary: durability when it is killed, the files it leaves, and its errors at start.
-#![expect(clippy::unwrap_used, reason = "an error fails the test")]
 
 use std::{
     collections::BTreeSet,

@@ -1,5 +1,4 @@
 //! `signet api-key` against the table of a running stack.
-#![expect(clippy::unwrap_used, reason = "what does not work fails the test")]
 
 use std::process::{Command, Output};
 

@@ -1,0 +1,7 @@
+//! Tests of the `signet` binary and of the OpenAPI document, in one binary so that they run side by side.
+#![expect(clippy::unwrap_used, reason = "an error fails the test")]
+
+mod api_key;
+mod openapi;
+mod process;
+mod secrets;
