@@ -38,7 +38,8 @@ impl RawTable {
         loop {
             let input = if start.is_null() { json!({}) } else { json!({"ExclusiveStartKey": start}) };
             let mut page = self.call_dynamodb("Scan", input).await;
-            items.extend(page["Items"].as_array().expect("items").clone());
+            let Value::Array(read) = page["Items"].take() else { panic!("items: {page}") };
+            items.extend(read);
             start = page["LastEvaluatedKey"].take();
             if start.is_null() {
                 return items;

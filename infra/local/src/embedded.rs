@@ -1,12 +1,25 @@
 //! The embedded DynamoDB: dynoxide over SQLite, served on a loopback port.
 
-use std::{fs, io, net::Ipv4Addr, os::unix::fs::OpenOptionsExt, path::Path, thread, time::Duration};
+use std::{
+    fs, io,
+    net::Ipv4Addr,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
 
 use dynoxide::{Database, server::serve_with_shutdown};
+use serde_json::json;
 use tokio::{net::TcpListener, runtime, sync::oneshot, time::timeout};
 
 /// Time that running requests have to finish at shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time from the start to the first sweep of expired items.
+const FIRST_SWEEP: Duration = Duration::from_secs(60);
+/// Time between sweeps. A sweep reads the whole table; DynamoDB itself may take days to delete an expired item.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(6 * 3600);
 
 /// A running embedded DynamoDB. Stops on [`stop`](Self::stop) or on drop.
 #[derive(Debug)]
@@ -14,14 +27,18 @@ pub(crate) struct EmbeddedDynamoDb {
     pub(crate) endpoint: String,
     stop: oneshot::Sender<()>,
     stopped: oneshot::Receiver<()>,
+    /// Dropping it stops the sweeps.
+    sweeping: mpsc::Sender<()>,
 }
 
 impl EmbeddedDynamoDb {
     /// Starts the server over a file, or in memory without one.
     ///
     /// It runs on its own thread and runtime because SQLite's writes block.
-    pub(crate) fn start(file: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn start(file: Option<&Path>, table: &str) -> io::Result<Self> {
         let database = open(file)?;
+        disable_stream(&database, table)?;
+        let sweeping = start_sweeping(&database)?;
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let endpoint = format!("http://{}", listener.local_addr()?);
@@ -42,16 +59,45 @@ impl EmbeddedDynamoDb {
             drop(runtime);
             let _ = stopped_sender.send(());
         })?;
-        Ok(Self { endpoint, stop, stopped })
+        Ok(Self { endpoint, stop, stopped, sweeping })
     }
 
     /// Stops the server and waits until its file is closed.
     pub(crate) async fn stop(self) {
+        drop(self.sweeping);
         let _ = self.stop.send(());
         if timeout(SHUTDOWN_TIMEOUT, self.stopped).await.is_err() {
             tracing::warn!("the embedded DynamoDB did not stop in time; every acknowledged write is on disk");
         }
     }
+}
+
+/// Disables the stream of a table that an earlier version created. dynoxide keeps the records of a stream forever and
+/// reads all of them at each write.
+fn disable_stream(database: &Database, table: &str) -> io::Result<()> {
+    let metadata = database.get_table_metadata(table).map_err(io::Error::other)?;
+    if metadata.is_some_and(|metadata| metadata.stream_enabled) {
+        let request = json!({"TableName": table, "StreamSpecification": {"StreamEnabled": false}});
+        database.update_table(serde_json::from_value(request)?).map_err(io::Error::other)?;
+    }
+    Ok(())
+}
+
+/// Deletes expired items from time to time, until the sender is dropped.
+fn start_sweeping(database: &Database) -> io::Result<mpsc::Sender<()>> {
+    let (sender, stop) = mpsc::channel();
+    let database = database.clone();
+    thread::Builder::new().name("dynamodb-ttl".to_owned()).spawn(move || {
+        let mut wait = FIRST_SWEEP;
+        while stop.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+            // Requests that wait for the database go first between pages of 100 items.
+            if let Err(error) = database.sweep_ttl() {
+                tracing::error!(%error, "expired items could not be deleted");
+            }
+            wait = SWEEP_INTERVAL;
+        }
+    })?;
+    Ok(sender)
 }
 
 /// Opens the database. dynoxide responds to a write after its commit, and uses SQLite's write-ahead log with

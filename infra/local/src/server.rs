@@ -112,7 +112,7 @@ impl LocalServer {
 
         let embedded = if options.dynamodb_endpoint.is_none() {
             let file = directory.map(|directory| directory.file("table.db"));
-            Some(EmbeddedDynamoDb::start(file.as_deref()).map_err(LocalServerError::Embedded)?)
+            Some(EmbeddedDynamoDb::start(file.as_deref(), &options.table).map_err(LocalServerError::Embedded)?)
         } else {
             None
         };

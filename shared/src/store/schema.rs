@@ -5,9 +5,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::{
     operation::{create_table::CreateTableError, describe_table::DescribeTableError},
     types::{
-        AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-        ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription, TableStatus,
-        TimeToLiveSpecification, TimeToLiveStatus,
+        AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+        ProjectionType, ScalarAttributeType, TableDescription, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
     },
 };
 
@@ -76,8 +75,12 @@ impl Table {
         difference.map_or(Ok(()), |reason| Err(StoreError::UnusableTable { table: self.name().to_owned(), reason }))
     }
 
-    /// Creates the table if it does not exist, and waits until it is active.
+    /// Creates the table if it does not exist, and waits until it is active. It has no stream: only deployments have
+    /// consumers of one, and dynoxide keeps every record forever and reads all of them at each write.
     pub async fn create_if_missing(&self) -> Result<(), StoreError> {
+        if self.has_indexes().await? {
+            return self.enable_ttl().await;
+        }
         match self.description().await? {
             None => self.create_table().await?,
             Some(_) => self.check_schema().await?,
@@ -91,6 +94,25 @@ impl Table {
             tokio::time::sleep(STATUS_CHECK_INTERVAL).await;
         }
         Err(StoreError::Unavailable(format!("table {} does not become active", self.name())))
+    }
+
+    /// Returns whether the table is active and has all indexes. It takes the same time for any number of items;
+    /// `DescribeTable` counts them in emulators.
+    async fn has_indexes(&self) -> Result<bool, StoreError> {
+        for index in INDEXES {
+            let query = self.client().query().table_name(self.name()).index_name(index).limit(1);
+            let query =
+                query.key_condition_expression("#key = :none").expression_attribute_names("#key", format!("{index}PK"));
+            let Err(error) = query.expression_attribute_values(":none", AttributeValue::S("-".to_owned())).send().await
+            else {
+                continue;
+            };
+            match store_error(&error) {
+                StoreError::Rejected(_) => return Ok(false),
+                error => return Err(error),
+            }
+        }
+        Ok(true)
     }
 
     async fn description(&self) -> Result<Option<TableDescription>, StoreError> {
@@ -109,11 +131,6 @@ impl Table {
             AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
         });
         let attributes: Result<Vec<_>, _> = attributes.into_iter().collect();
-        let stream = StreamSpecification::builder()
-            .stream_enabled(true)
-            .stream_view_type(StreamViewType::NewAndOldImages)
-            .build()
-            .map_err(rejected)?;
         let request = self
             .client()
             .create_table()
@@ -121,8 +138,7 @@ impl Table {
             .billing_mode(BillingMode::PayPerRequest)
             .set_attribute_definitions(Some(attributes.map_err(rejected)?))
             .set_key_schema(Some(key_schema("PK", "SK")?))
-            .set_global_secondary_indexes(Some(INDEXES.into_iter().map(index).collect::<Result<_, _>>()?))
-            .stream_specification(stream);
+            .set_global_secondary_indexes(Some(INDEXES.into_iter().map(index).collect::<Result<_, _>>()?));
         let Err(error) = request.send().await else { return Ok(()) };
         match error.as_service_error() {
             // Another process created the table.

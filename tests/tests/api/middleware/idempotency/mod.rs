@@ -61,24 +61,12 @@ async fn snapshot(stack: &Stack) -> Snapshot {
     let mut texts = Vec::new();
     for mut item in items {
         item.as_object_mut().unwrap().remove("last_used_at");
-        texts.push(sorted_text(&item));
+        // The order of fields differs between scans.
+        item.sort_all_objects();
+        texts.push(item.to_string());
     }
     texts.sort();
     Snapshot(texts)
-}
-
-/// Formats JSON with sorted fields, because their order differs between scans.
-fn sorted_text(value: &Value) -> String {
-    match value {
-        Value::Object(fields) => {
-            let mut texts: Vec<_> =
-                fields.iter().map(|(name, value)| format!("{name}: {}", sorted_text(value))).collect();
-            texts.sort();
-            texts.join(", ")
-        }
-        Value::Array(values) => values.iter().map(sorted_text).collect::<Vec<_>>().join("; "),
-        value => value.to_string(),
-    }
 }
 
 #[derive(PartialEq, Eq)]
