@@ -8,6 +8,8 @@ use std::{
     thread,
 };
 
+use futures_util::FutureExt;
+
 /// One in this many combinations is tested by default.
 const DEFAULT_STEP: usize = 5;
 
@@ -34,10 +36,28 @@ pub struct Failures {
 impl Failures {
     /// Runs the assertions of a case. If one fails, the loop continues, and the test fails at its end.
     pub fn check<T>(&mut self, case: impl Display, assertions: impl FnOnce() -> T) {
+        self.record(case, catch_unwind(AssertUnwindSafe(assertions)));
+    }
+
+    fn record<T>(&mut self, case: impl Display, outcome: thread::Result<T>) {
         self.checked += 1;
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(assertions)) {
+        if let Err(panic) = outcome {
             self.failed.push(format!("{case}: {}", panic_message(&*panic)));
         }
+    }
+}
+
+/// Runs assertions for each case, named by its position. If some fail, the loop continues, and the test fails at its end
+/// with all failures.
+///
+/// # Panics
+///
+/// Panics if an assertion failed.
+pub async fn check_each<T>(cases: impl IntoIterator<Item = T>, mut check: impl AsyncFnMut(T)) {
+    let mut failures = Failures::default();
+    for (index, case) in cases.into_iter().enumerate() {
+        let outcome = AssertUnwindSafe(check(case)).catch_unwind().await;
+        failures.record(format_args!("case {index}"), outcome);
     }
 }
 

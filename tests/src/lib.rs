@@ -39,7 +39,7 @@ mod transport;
 
 pub use access::{Access, ROWS, Row};
 pub use browser::{Browser, HtmlPage, SESSION};
-pub use cases::{Failures, all_cases, selected};
+pub use cases::{Failures, all_cases, check_each, selected};
 pub use client::{Client, TestResponse};
 pub use events::events;
 pub use faults::{Fault, Faults, Gate, Rule};
@@ -49,7 +49,7 @@ pub use jose::{AppKey, VerifiedToken, jwk_to_json, thumbprint};
 pub use keys::pregenerated_keys;
 pub use lambda_runtime::{Environment, Function, FunctionExit};
 pub use logs::Logs;
-pub use operations::{Operation, check_each};
+pub use operations::Operation;
 pub use raw_table::{RawTable, plain};
 pub use seats::Seats;
 pub use secrets::{find_secret, find_secret_in_items, secret_fragments};

@@ -1,14 +1,6 @@
 //! Every operation of the OpenAPI document with a valid request, so that tests that iterate over all operations cover
 //! new ones automatically.
 
-use std::{
-    any::Any,
-    future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    task::{Context, Poll},
-};
-
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
@@ -173,28 +165,4 @@ impl Stack {
         let (path, body) = (fixtures.path(&template), body.map(|body| body(fixtures)));
         Operation { method, template, path, body, spec, access, caller }
     }
-}
-
-/// Runs the check for each case. A failed assertion ends only the check of its case; all failures are reported together.
-///
-/// # Panics
-///
-/// Panics if a check failed.
-pub async fn check_each<T>(cases: &[T], mut check: impl AsyncFnMut(&T)) {
-    let mut failures = Vec::new();
-    for case in cases {
-        let mut checking = pin!(check(case));
-        let poll = |context: &mut Context<'_>| match catch_unwind(AssertUnwindSafe(|| checking.as_mut().poll(context)))
-        {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        };
-        failures.extend(poll_fn(poll).await.err().map(|panic| panic_message(&*panic)));
-    }
-    assert!(failures.is_empty(), "{} of {} checks failed:\n{}", failures.len(), cases.len(), failures.join("\n"));
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }

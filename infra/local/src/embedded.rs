@@ -17,9 +17,9 @@ use tokio::{net::TcpListener, runtime, sync::oneshot, time::timeout};
 /// Time that running requests have to finish at shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time from the start to the first sweep of expired items.
-const FIRST_SWEEP: Duration = Duration::from_secs(60);
+const FIRST_SWEEP: Duration = Duration::from_mins(1);
 /// Time between sweeps. A sweep reads the whole table; DynamoDB itself may take days to delete an expired item.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(6 * 3600);
+const SWEEP_INTERVAL: Duration = Duration::from_hours(6);
 
 /// A running embedded DynamoDB. Stops on [`stop`](Self::stop) or on drop.
 #[derive(Debug)]

@@ -7,7 +7,7 @@
 //! | key strings | rejected, except I, L and O, read as 1, 1 and 0 | rejected, except spaces and dashes, which are ignored |
 //! | machine ids | another machine | another machine, except control characters, which are rejected |
 
-use signet_tests::{Client, Stack, Value, json, merged, random_word, text};
+use signet_tests::{Client, Stack, Value, check_each, json, merged, random_word, text};
 
 /// A description, a name, and whether the name is accepted.
 const NAMES: [(&str, &str, bool); 34] = [
@@ -87,7 +87,7 @@ fn with_unique_values(mut body: Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn display_names_with_invisible_characters_return_422() {
     let stack = Stack::start_without_rate_limits().await;
-    for (client, path, body, field) in display_name_fields(&stack).await {
+    check_each(display_name_fields(&stack).await, async |(client, path, body, field)| {
         for (description, name, is_valid) in NAMES {
             let mut body = with_unique_values(body.clone());
             body[field] = json!(name);
@@ -111,7 +111,8 @@ async fn display_names_with_invisible_characters_return_422() {
                 response.expect_errors(422, &[&format!("/{field} invalid_value")]);
             }
         }
-    }
+    })
+    .await;
 }
 
 #[tokio::test]

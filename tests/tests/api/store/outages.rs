@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::{Timeouts, domain::rate_limit::RateLimits};
 use signet_local::Options;
-use signet_tests::{Fault, Gate, Operation, Rule, Stack, TestResponse, json};
+use signet_tests::{Fault, Gate, Operation, Rule, Stack, TestResponse, check_each, json};
 
 /// Operations that need no table: documents that are generated once, and cached data.
 const WITHOUT_TABLE: [&str; 9] = [
@@ -37,21 +37,24 @@ async fn assert_503_then_recovery(stack: &Stack, faults: &[Fault]) {
     assert_eq!(without.len(), WITHOUT_TABLE.len());
     for fault in faults {
         stack.faults.add(Rule::new("*", fault.clone()).always());
-        for (response, took) in send_concurrently(&with).await {
+        check_each(send_concurrently(&with).await, async |(response, took)| {
             response.expect_problem(503, "unavailable");
             assert!(took < Duration::from_secs(8), "{fault:?}: {} took {took:?}", response.request);
             assert!(!response.text.contains("by the test"), "the cause is only logged");
-        }
-        for (response, _) in send_concurrently(&without).await {
+        })
+        .await;
+        check_each(send_concurrently(&without).await, async |(response, _)| {
             assert!(matches!(response.status, 200 | 404), "{fault:?}: {} {}", response.request, response.text);
-        }
+        })
+        .await;
         stack.faults.clear();
     }
-    for operation in &with {
+    check_each(&with, async |operation| {
         let response = operation.send_valid().await;
         let is_signing_key = response.request.contains("/signing-keys/");
         assert!(response.status < if is_signing_key { 500 } else { 300 }, "{} {}", response.request, response.text);
-    }
+    })
+    .await;
 }
 
 async fn send_concurrently(operations: &[Operation]) -> Vec<(TestResponse, Duration)> {

@@ -1,6 +1,6 @@
 //! Repeats while the first request runs, and abandoned reservations.
 
-use signet_tests::{Fault, Gate, Rule, Stack, json, random_word};
+use signet_tests::{Fault, Gate, Rule, Stack, check_each, json, random_word};
 
 use super::{HEADER, cases, replayed_parts, snapshot};
 
@@ -18,26 +18,29 @@ async fn an_abandoned_reservation_is_taken_over_after_30_seconds() {
     let before = snapshot(&stack).await;
     let key = |index| format!("key-{index}");
     fail_after_reservation(&stack);
-    for (index, case) in cases.iter().enumerate() {
+    check_each(cases.iter().enumerate(), async |(index, case)| {
         case.send(&key(index)).await.expect_problem(503, "unavailable");
-    }
+    })
+    .await;
     stack.faults.clear();
     for seconds in [0, 29] {
         stack.advance(seconds);
-        for (index, case) in cases.iter().enumerate() {
+        check_each(cases.iter().enumerate(), async |(index, case)| {
             case.send(&key(index)).await.expect_problem(409, "idempotency_in_progress");
             case.send_other(&key(index)).await.expect_problem(422, "idempotency_key_reused");
-        }
+        })
+        .await;
     }
     assert_eq!(snapshot(&stack).await, before);
     stack.advance(1);
-    for (index, case) in cases.iter().enumerate() {
+    check_each(cases.iter().enumerate(), async |(index, case)| {
         let response = case.send(&key(index)).await;
         assert_eq!(response.status, case.status, "{}: {}", case.path, response.text);
         let done = snapshot(&stack).await;
         assert_eq!(replayed_parts(&case.send(&key(index)).await), replayed_parts(&response), "{}", case.path);
         assert_eq!(snapshot(&stack).await, done, "{}: it took effect once", case.path);
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -68,7 +71,7 @@ async fn a_slow_request_has_no_effect_after_its_reservation_was_taken_over() {
 async fn concurrent_requests_with_one_key_take_effect_once() {
     let stack = Stack::start().await;
     let (single, concurrent) = (cases(&stack).await, cases(&stack).await);
-    for (index, (single, concurrent)) in single.into_iter().zip(concurrent).enumerate() {
+    check_each(single.into_iter().zip(concurrent).enumerate(), async |(index, (single, concurrent))| {
         let before = snapshot(&stack).await.0.len();
         assert_eq!(single.send(&format!("single-{index}")).await.status, single.status);
         let between = snapshot(&stack).await.0.len();
@@ -93,7 +96,8 @@ async fn concurrent_requests_with_one_key_take_effect_once() {
             }
         }
         assert_eq!(snapshot(&stack).await.0.len() - between, between - before, "{}: one effect", concurrent.path);
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
