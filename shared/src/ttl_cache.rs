@@ -1,6 +1,7 @@
 //! Values that are read from elsewhere and reused for a time.
 //!
-//! No function here reads the clock, and only [`TtlCache::get_or_read`] waits for a read, which the caller passes.
+//! No function here reads the clock, and only [`TtlCache::get_or_read`] and [`TtlCache::or_stale`] wait for a read, which
+//! the caller passes.
 
 use std::{
     fmt,
@@ -8,6 +9,12 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+
+/// The maximum age of a value that is published although its source is unavailable.
+pub const MAX_STALE: SignedDuration = SignedDuration::from_hours(24);
+/// How long outdated values are used without another attempt after a read has failed. An attempt takes seconds while its
+/// source is unavailable.
+const RETRY_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 
 /// A value and when it was read.
 #[derive(Debug)]
@@ -61,6 +68,17 @@ struct State<T> {
     /// The number of invalidations. A read that started before an invalidation may return outdated data, so its result
     /// is not stored.
     invalidations: u64,
+    /// When a read failed and an outdated value was used instead.
+    failed_at: Option<Timestamp>,
+}
+
+/// A value that may be outdated.
+#[derive(Debug)]
+pub struct MaybeStale<T> {
+    /// The value.
+    pub value: Arc<T>,
+    /// Whether the value is outdated, because its source is unavailable.
+    pub is_stale: bool,
 }
 
 /// The start of a read whose result is to be stored.
@@ -71,7 +89,7 @@ pub struct StartedRead {
 
 impl<T> Default for TtlCache<T> {
     fn default() -> Self {
-        let state = State { cached: None, stored: 0, invalidations: 0 };
+        let state = State { cached: None, stored: 0, invalidations: 0, failed_at: None };
         Self { state: Mutex::new(state), shared_read: tokio::sync::Mutex::default() }
     }
 }
@@ -154,6 +172,37 @@ impl<T> TtlCache<T> {
         }
         let started = self.start_read();
         Ok(self.store(started, read.await?, now))
+    }
+
+    /// Returns the result of `read`, which may use this cache, too. If it fails, returns the cached value if it is younger
+    /// than `max_stale`, and does not call `read` for the next five seconds.
+    ///
+    /// # Errors
+    ///
+    /// The error of `read`, if there is no such value.
+    pub async fn or_stale<E>(
+        &self,
+        max_stale: SignedDuration,
+        now: Timestamp,
+        read: impl Future<Output = Result<Arc<T>, E>>,
+    ) -> Result<MaybeStale<T>, E> {
+        let stale = || self.fresh(max_stale, now).map(|cached| MaybeStale { value: cached.value, is_stale: true });
+        let failed_at = self.lock().failed_at;
+        if failed_at.is_some_and(|at| now.duration_since(at).abs() < RETRY_INTERVAL)
+            && let Some(stale) = stale()
+        {
+            return Ok(stale);
+        }
+        match read.await {
+            Ok(value) => {
+                self.lock().failed_at = None;
+                Ok(MaybeStale { value, is_stale: false })
+            }
+            Err(error) => {
+                self.lock().failed_at = Some(now);
+                stale().ok_or(error)
+            }
+        }
     }
 
     /// Returns the value if it was stored while the caller waited.

@@ -78,7 +78,7 @@ pub(crate) async fn handler(
     State(cache): State<CatalogCache>,
     ctx: RequestContext,
 ) -> Result<([(HeaderName, HeaderValue); 1], WithEtag<PublicCatalog>), Problem> {
-    let catalog = cache.read(&table, ctx.now).await?;
+    let catalog = cache.read_for_display(&table, ctx.now).await?.value;
     Ok((CACHE_HEADERS, WithEtag(public_catalog(&catalog))))
 }
 

@@ -8,9 +8,10 @@ use axum::{
 use jiff::SignedDuration;
 use serde::Serialize;
 use shared::{
-    domain::Jwk,
+    domain::{Jwk, key_ring::KeyRing},
     http::{Problem, RequestContext, WithEtag},
     tokens::Tokens,
+    ttl_cache::MaybeStale,
 };
 use utoipa::ToSchema;
 
@@ -32,9 +33,18 @@ pub struct JwksResource {
     responses((status = 200, description = "The public signing keys", body = JwksResource, headers(("ETag" = String)))),
 )]
 pub async fn handler(State(tokens): State<Tokens>, ctx: RequestContext) -> Result<impl IntoResponse, Problem> {
-    let ring = tokens.ring();
-    let body = JwksResource { keys: ring.read(ctx.now).await?.published().map(Jwk::from).collect() };
-    Ok((public_cache_control(ring.refresh_interval()), WithEtag(body)))
+    let ring = tokens.ring().read_for_publication(ctx.now).await?;
+    let body = JwksResource { keys: ring.value.published().map(Jwk::from).collect() };
+    Ok((ring_cache_control(&tokens, &ring), WithEtag(body)))
+}
+
+/// The maximum age of outdated keys in the caches of clients.
+const MAX_STALE_AGE: SignedDuration = SignedDuration::from_mins(1);
+
+/// Lets caches store a response with these keys for the refresh interval, and for a minute if the keys are outdated.
+pub(crate) fn ring_cache_control(tokens: &Tokens, ring: &MaybeStale<KeyRing>) -> [(HeaderName, String); 1] {
+    let max_age = tokens.ring().refresh_interval();
+    public_cache_control(if ring.is_stale { max_age.min(MAX_STALE_AGE) } else { max_age })
 }
 
 /// Returns a `Cache-Control` header that lets clients and shared caches store the response.

@@ -14,7 +14,7 @@ use shared::{
     tokens::Tokens,
 };
 
-use crate::jwks::public_cache_control;
+use crate::jwks::ring_cache_control;
 
 /// Media type of a signed JWK Set (OpenID Federation 1.0).
 const MEDIA_TYPE: &str = "application/jwk-set+jwt";
@@ -41,10 +41,9 @@ const MEDIA_TYPE: &str = "application/jwk-set+jwt";
     ),
 )]
 pub async fn handler(State(tokens): State<Tokens>, ctx: RequestContext) -> Result<Response, Problem> {
-    let cache = tokens.ring();
-    let ring = cache.read(ctx.now).await?;
-    let set = ring.valid_signed_set(ctx.now);
+    let ring = tokens.ring().read_for_publication(ctx.now).await?;
+    let set = ring.value.valid_signed_set(ctx.now);
     let set = set.ok_or_else(|| Problem::unavailable("there is no valid signed key set"))?;
     let headers = [(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)), (ETAG, etag(set.jwt.as_bytes()))];
-    Ok((public_cache_control(cache.refresh_interval()), headers, set.jwt.clone()).into_response())
+    Ok((ring_cache_control(&tokens, &ring), headers, set.jwt.clone()).into_response())
 }

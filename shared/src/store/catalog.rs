@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     domain::{Catalog, Feature, Product, Tier},
-    ttl_cache::TtlCache,
+    ttl_cache::{MAX_STALE, MaybeStale, TtlCache},
 };
 
 /// A catalog and the version that was read.
@@ -158,6 +158,11 @@ impl CatalogCache {
     /// Returns the catalog, at most one minute old.
     pub async fn read(&self, table: &Table, now: Timestamp) -> Result<Arc<Catalog>, StoreError> {
         self.read_containing(table, now, |_| true).await
+    }
+
+    /// Returns the catalog for display: while the table is unavailable, a copy that is at most a day old.
+    pub async fn read_for_display(&self, table: &Table, now: Timestamp) -> Result<MaybeStale<Catalog>, StoreError> {
+        self.0.or_stale(MAX_STALE, now, self.read(table, now)).await
     }
 
     /// Returns the catalog, at most one minute old. Reads it again if `is_sufficient` returns false for the cached

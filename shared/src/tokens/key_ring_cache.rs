@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     domain::key_ring::{KeyRing, SigningKey},
     store::{StoreError, Table},
-    ttl_cache::{Cached, TtlCache},
+    ttl_cache::{Cached, MAX_STALE, MaybeStale, TtlCache},
 };
 
 /// The minimum time between two reads that are triggered by an unknown kid. Anyone can invent kids.
@@ -44,6 +44,12 @@ impl KeyRingCache {
             Some(cached) if is_complete(&cached.value, now) || cached.age(now) < MIN_READ_INTERVAL => Ok(cached.value),
             _ => self.reload(now).await,
         }
+    }
+
+    /// Returns the ring for publication: while the table is unavailable, a copy that is at most a day old. Do not sign
+    /// with it or verify with it: a key may have been condemned since.
+    pub async fn read_for_publication(&self, now: Timestamp) -> Result<MaybeStale<KeyRing>, StoreError> {
+        self.cache.or_stale(MAX_STALE, now, self.read(now)).await
     }
 
     /// Returns the current signing key.

@@ -89,6 +89,52 @@ async fn every_operation_returns_503_while_dynamodb_hangs_and_recovers() {
 }
 
 #[tokio::test]
+async fn public_documents_are_served_from_memory_for_a_day_while_dynamodb_is_unavailable() {
+    let stack = start_with_timeouts(2000, 8000).await;
+    stack.operator.create_product().await;
+    let paths = ["/.well-known/jwks.json", "/.well-known/jwks.jwt", "products/catalog"];
+    let mut fresh = Vec::new();
+    for path in paths {
+        fresh.push(stack.anonymous.get(path).await);
+    }
+    stack.faults.add(Rule::new("*", Fault::RefuseConnection).always());
+    for (seconds, status) in [(301, 200), (86_098, 200), (1, 503)] {
+        stack.advance(seconds);
+        for (path, fresh) in paths.iter().zip(&fresh) {
+            let response = stack.anonymous.get(path).await;
+            assert_eq!(response.status, status, "{path} after {seconds} s: {}", response.text);
+            assert!(status != 200 || (&response.text, response.header("etag")) == (&fresh.text, fresh.header("etag")));
+        }
+    }
+    stack.faults.clear();
+    stack.operator.create_product().await;
+    let catalog = stack.anonymous.get("products/catalog").await.expect_status(200);
+    assert_eq!(catalog["products"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn outdated_documents_are_returned_at_once_and_outdated_keys_sign_nothing() {
+    let stack = start_with_timeouts(2000, 8000).await;
+    let license = stack.operator.issue_new_license(1).await;
+    let activated = stack.anonymous.activate(&license.license_key, "one").await.expect_status(201);
+    let jwks = stack.anonymous.get("/.well-known/jwks.json").await;
+    assert_eq!(jwks.header("cache-control"), "public, max-age=300");
+    stack.faults.add(Rule::new("Query", Fault::RefuseConnection).always());
+    stack.advance(301);
+    // Also a request that fails for want of fresh keys.
+    stack.anonymous.heartbeat(signet_tests::text(&activated["token"]), "one").await.expect_problem(503, "unavailable");
+    let stale = stack.anonymous.get("/.well-known/jwks.json").await;
+    assert_eq!((stale.status, stale.header("cache-control")), (200, "public, max-age=60"));
+    stack.faults.reset_calls();
+    let stale = stack.anonymous.get("/.well-known/jwks.json").await;
+    assert_eq!((stale.status, stack.faults.calls().len()), (200, 0), "the next attempt is five seconds later");
+    stack.advance(5);
+    stack.faults.clear();
+    let jwks = stack.anonymous.get("/.well-known/jwks.json").await;
+    assert_eq!(jwks.header("cache-control"), "public, max-age=300");
+}
+
+#[tokio::test]
 async fn slow_request_returns_503_at_the_timeout_and_takes_effect_once() {
     let stack = start_with_timeouts(2000, 2000).await;
     let license = stack.operator.issue_new_license(1).await;
