@@ -159,12 +159,8 @@ impl AppState {
         let warm_up = Box::pin(app.tokens.warm_up(now));
         let (catalog, ()) = tokio::join!(app.catalog.read(&app.table, now), warm_up);
         catalog?;
-        if let Some(oidc) = &app.oidc {
-            // API keys and license tokens work without the issuer, so this does not prevent the start.
-            if oidc.discovery(now).await.is_err() {
-                tracing::error!("the OIDC issuer is unavailable, so users cannot sign in: check SIGNET_OIDC_ISSUER");
-            }
-        }
+        // The issuer's documents are read at the first bearer token: API keys and license tokens work without them, and
+        // a slow issuer must not delay the start.
         Ok(app)
     }
 

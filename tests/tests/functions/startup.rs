@@ -1,6 +1,6 @@
 //! A function that cannot start logs one line that names the cause and the fix, and exits.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::ErrorKind};
 
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType::S};
 use axum::{Json, Router};
@@ -148,22 +148,26 @@ async fn secrets_manager() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by tests/functions.sh"]
-async fn unreachable_oidc_issuer_is_logged_and_api_keys_still_work() {
+async fn oidc_issuer_that_hangs_delays_only_requests_with_bearer_tokens() {
     let installation = Installation::start().await;
-    let unreachable = installation.variables(&[("SIGNET_OIDC_ISSUER", "http://127.0.0.1:9")]);
+    // Connections wait for `accept`, which is never called.
+    let issuer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", issuer.local_addr().unwrap());
+    issuer.set_nonblocking(true).unwrap();
+    let hangs = installation.variables(&[("SIGNET_OIDC_ISSUER", &url)]);
     let placeholders = BTreeMap::from([
         ("API_KEY", installation.local.operator_api_key.expose().to_owned()),
         ("BEARER_TOKEN", installation.bearer_token("ada@example.com").await),
     ]);
-    let catalog = Function::start("catalog", &unreachable).await.unwrap();
-    let lines = catalog.log().iter().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
-    let errors: Vec<_> =
-        lines.iter().filter(|line| line["level"] == "ERROR").map(|line| text(&line["message"])).collect();
-    assert!(matches!(errors[..], [message] if message.contains("check SIGNET_OIDC_ISSUER")), "{lines:#?}");
+    let catalog = Function::start("catalog", &hangs).await.unwrap();
     let listed = catalog.invoke(event("get_products", &placeholders)).await.unwrap();
     assert_eq!(listed["statusCode"], 200);
+    let connection = issuer.accept().map(|_| ()).map_err(|error| error.kind());
+    assert_eq!(connection, Err(ErrorKind::WouldBlock), "neither the start nor the API key needs the issuer");
 
-    let registration = Function::start("registration", &unreachable).await.unwrap();
+    let registration = Function::start("registration", &hangs).await.unwrap();
     let refused = registration.invoke(event("get_user_licenses", &placeholders)).await.unwrap();
     assert_eq!(refused["statusCode"], 503, "{refused}");
+    let logged = |line: &String| line.contains("failed to fetch the keys of the OIDC issuer");
+    assert!(registration.log().iter().any(logged), "the cause is logged");
 }
