@@ -16,7 +16,7 @@ use shared::{
         CompletionError, Metric, PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson,
         resources::LicenseResource,
     },
-    store::{StoreError, Table, audit::Inconsistencies},
+    store::{Backoff, StoreError, Table, audit::Inconsistencies},
     tokens::{KeyStringError, KeyStrings, RefreshOutcome, Tokens, UnverifiedToken, VerifyError},
 };
 use utoipa::ToSchema;
@@ -158,22 +158,17 @@ pub async fn audit(
     (actor, ctx): (&Actor, &RequestContext),
     replay: &Replay<'_, Audit>,
 ) -> Result<Audit, AuditError> {
-    let license = table.license(id).await?.ok_or(AuditError::NotFound)?;
-    let catalog = table.catalog().await?.catalog;
     let mut ids = IdGenerator::new(ctx.now);
-    let stored = StoredToken { table, key_strings, license: &license };
-    let mut token_findings = stored.check(tokens, ctx.now).await?;
-    if repair && !token_findings.1.ok && stored.resign(&catalog, ctx).await? {
-        token_findings = stored.check(tokens, ctx.now).await?;
-    }
-    let findings = vec![
-        check_seats(table, &license, repair, (actor, ctx), &mut ids).await?,
-        token_findings.0,
-        token_findings.1,
-        check_tier(&catalog, &license),
-        check_customer_pointer(table, &catalog, &license).await?,
-        check_expiry(&license, ctx.now),
-    ];
+    let mut backoff = Backoff::default();
+    let (license, findings) = loop {
+        let license = table.license(id).await?.ok_or(AuditError::NotFound)?;
+        let findings = check_all(table, tokens, key_strings, &license, repair, (actor, ctx), &mut ids).await?;
+        // The reads are not a snapshot: a license key that was changed between them looks inconsistent.
+        if findings.iter().all(|finding| finding.ok) || table.license(id).await?.as_ref() == Some(&license) {
+            break (license, findings);
+        }
+        backoff.retry().await?;
+    };
     let seats_used = table.seats_used(&license).await?;
     let audit = Audit { license, seats_used, findings };
     let data = serde_json::json!({ "ok": audit.is_ok(), "repair": repair });
@@ -181,6 +176,32 @@ pub async fn audit(
     let completion = replay.completion(&audit).await?;
     table.record_audit(&event, completion.as_ref()).await?;
     Ok(audit)
+}
+
+/// Performs all checks of a license key.
+async fn check_all(
+    table: &Table,
+    tokens: &Tokens,
+    key_strings: &KeyStrings,
+    license: &License,
+    repair: bool,
+    (actor, ctx): (&Actor, &RequestContext),
+    ids: &mut IdGenerator,
+) -> Result<Vec<Finding>, AuditError> {
+    let catalog = table.catalog().await?.catalog;
+    let stored = StoredToken { table, key_strings, license };
+    let mut token_findings = stored.check(tokens, ctx.now).await?;
+    if repair && !token_findings.1.ok && stored.resign(&catalog, ctx).await? {
+        token_findings = stored.check(tokens, ctx.now).await?;
+    }
+    Ok(vec![
+        check_seats(table, license, repair, (actor, ctx), ids).await?,
+        token_findings.0,
+        token_findings.1,
+        check_tier(&catalog, license),
+        check_customer_pointer(table, &catalog, license).await?,
+        check_expiry(license, ctx.now),
+    ])
 }
 
 fn finding(code: &'static str, ok: bool, detail: impl Into<String>) -> Finding {

@@ -1,6 +1,6 @@
 //! Consistent licenses, and findings about the tier, the customer and the expiry.
 
-use signet_tests::{Stack, Value, json};
+use signet_tests::{Fault, Gate, Rule, Stack, Value, json};
 
 use super::{audit, delete, failed_findings, issue_and_activate, key, key_of, put, read, snapshot, text};
 
@@ -54,6 +54,26 @@ async fn audit_reports_ok_after_every_transition() {
         let issued = stack.operator.issue(&license.customer, &tier, &json!({})).await;
         assert_eq!(failed_findings(&stack, text(&issued["license"]["id"])).await, [""; 0]);
         stack.advance(1);
+    }
+}
+
+#[tokio::test]
+async fn audit_reports_no_finding_of_a_license_that_changes_between_its_reads() {
+    let stack = Stack::start().await;
+    let license = stack.operator.issue_new_license(1).await;
+    let path = format!("license-keys/{}", license.license_id);
+    let issue = json!({"customer_id": license.customer["id"], "tier_id": license.tier["id"]});
+    for (change, body) in [(format!("{path}/regenerate"), json!({})), ("license-keys".to_owned(), issue)] {
+        let gate = Gate::default();
+        stack.faults.add(Rule::new("GetItem", Fault::HoldRequest(gate.clone())).containing("SEALED"));
+        let (operator, audit) = (stack.operator.clone(), format!("{path}/audit"));
+        let auditing = tokio::spawn(async move { operator.post(&audit, json!({})).await });
+        gate.wait_for_request().await;
+        let changed = stack.operator.post(&change, body).await;
+        assert!(changed.status < 300, "{}", changed.text);
+        gate.open();
+        let report = auditing.await.unwrap().expect_status(200);
+        assert_eq!(report["ok"], true, "{change}: {report:#}");
     }
 }
 
