@@ -32,7 +32,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::attempt::{Attempt, AttemptOutcome, CountedRateLimits, Machine, Seats};
+use crate::attempt::{Attempt, AttemptOutcome, CountedActivation, Machine, Seats};
 
 /// Why a machine was not activated.
 #[derive(Debug, thiserror::Error)]
@@ -236,7 +236,7 @@ pub async fn activate(
         name: request.machine_name.as_deref(),
         public_key: public_key.as_ref(),
     };
-    let counted = CountedRateLimits::default();
+    let counted = CountedActivation::default();
     let mut backoff = Backoff::default();
     loop {
         let (license, found) = read(table, &credential, machine.hash).await?;

@@ -15,7 +15,7 @@ use shared::{
     store::{
         StoreError, Table,
         activations::{RenewOutcome, Renewal},
-        rate_limiter::{RateLimitError, RateLimiter},
+        rate_limiter::{RateLimitError, RateLimitExceeded, RateLimiter},
         seats::{ActivationOutcome, NewActivation},
     },
 };
@@ -59,16 +59,13 @@ pub(crate) struct Attempt<'a> {
     pub(crate) license: &'a License,
     pub(crate) tier: &'a Tier,
     pub(crate) machine: Machine<'a>,
-    pub(crate) counted: &'a CountedRateLimits,
+    pub(crate) counted: &'a CountedActivation,
 }
 
-/// Records which rate limits of the license key have counted this request. Each counts it once, even if the request
-/// makes several attempts.
+/// Records that the rate limit of the license key has counted this request. It counts a request once, even if the
+/// request makes several attempts.
 #[derive(Default)]
-pub(crate) struct CountedRateLimits {
-    search: OnceCell<()>,
-    activation: OnceCell<()>,
-}
+pub(crate) struct CountedActivation(OnceCell<()>);
 
 pub(crate) enum AttemptOutcome {
     /// A new activation, with a seat if the license key has a seat limit.
@@ -115,13 +112,7 @@ impl Attempt<'_> {
     /// longer live.
     async fn find_seat(&self, previous: Option<&Activation>) -> Result<AttemptOutcome, RateLimitError> {
         let Some(max_users) = self.license.max_users else { return self.take(None, previous).await };
-        // Counted before the first read of a seat, so that an app that retries in a loop cannot exhaust the read
-        // capacity of the license's partition.
-        self.count_search().await?;
-        let scans = self.seats.rate_limit.and_then(|limit| limit.full_scan_bucket(self.license));
-        if let Some(scans) = &scans {
-            self.seats.rate_limiter.check(scans, self.ctx.now)?;
-        }
+        self.check_rate_limits()?;
         let windows = seat_windows(max_users, &mut rand::rng());
         for window in windows {
             let taken = self.seats.table.taken_seats(self.license, &window).await?;
@@ -132,31 +123,47 @@ impl Attempt<'_> {
         }
         // Every seat number has been read and is taken.
         let outcome = self.take_over(previous).await?;
-        if let (AttemptOutcome::Full, Some(scans)) = (&outcome, &scans) {
-            // Counted after the scan: this request has its outcome. `check` above rejects later ones before they scan.
-            match self.count(scans).await {
-                Ok(()) | Err(RateLimitError::RateLimitExceeded(_)) => {}
-                Err(error) => return Err(error),
-            }
+        if let AttemptOutcome::Full = outcome {
+            self.count_refusal().await?;
         }
         Ok(outcome)
     }
 
-    async fn count_search(&self) -> Result<(), RateLimitError> {
-        let (limit, ttl) = (self.seats.rate_limit, self.tier.token_ttl_seconds);
-        let bucket = limit.and_then(|limit| limit.search_bucket(self.license, self.machine.hash, ttl));
-        self.count_once(&self.counted.search, bucket).await
+    /// Rejects the request before the first read of a seat if it is known to be above a limit, so that an app that
+    /// retries in a loop cannot exhaust the read capacity of the license's partition.
+    fn check_rate_limits(&self) -> Result<(), RateLimitExceeded> {
+        let Some(limit) = self.seats.rate_limit else { return Ok(()) };
+        let refusals = ActivationRateLimit::refusal_buckets(self.license, self.machine.hash);
+        // An earlier attempt of this request may have been counted as the last activation that is allowed.
+        let activations = (!self.counted.0.initialized()).then(|| self.activation_bucket(limit));
+        refusals.iter().chain(&activations).try_for_each(|one| self.seats.rate_limiter.check(one, self.ctx.now))
     }
 
+    /// Counts a search in which all seats were taken. It does not reject this request, which has its outcome; later ones
+    /// are rejected before they search.
+    async fn count_refusal(&self) -> Result<(), StoreError> {
+        if self.seats.rate_limit.is_none() {
+            return Ok(());
+        }
+        for bucket in ActivationRateLimit::refusal_buckets(self.license, self.machine.hash) {
+            match self.count(&bucket).await {
+                Ok(()) | Err(RateLimitError::RateLimitExceeded(_)) => {}
+                Err(RateLimitError::Store(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn activation_bucket(&self, limit: ActivationRateLimit) -> Bucket {
+        limit.activation_bucket(self.license, self.machine.hash, self.tier.token_ttl_seconds)
+    }
+
+    /// Counts an activation, or rejects it. Counted before it takes effect: a limit that is counted afterwards can be
+    /// exceeded.
     async fn count_activation(&self) -> Result<(), RateLimitError> {
-        let (limit, ttl) = (self.seats.rate_limit, self.tier.token_ttl_seconds);
-        let bucket = limit.and_then(|limit| limit.activation_bucket(self.license, self.machine.hash, ttl));
-        self.count_once(&self.counted.activation, bucket).await
-    }
-
-    async fn count_once(&self, counted: &OnceCell<()>, bucket: Option<Bucket>) -> Result<(), RateLimitError> {
-        let Some(bucket) = bucket else { return Ok(()) };
-        counted.get_or_try_init(|| self.count(&bucket)).await.copied()
+        let Some(limit) = self.seats.rate_limit else { return Ok(()) };
+        let bucket = self.activation_bucket(limit);
+        self.counted.0.get_or_try_init(|| self.count(&bucket)).await.copied()
     }
 
     async fn count(&self, bucket: &Bucket) -> Result<(), RateLimitError> {

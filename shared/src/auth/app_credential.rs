@@ -83,7 +83,6 @@ impl AppAuthenticator {
             let license_id = claims.sub.parse().map_err(|_| InvalidTokenError)?;
             return Ok(AppCredential { license_id, generation: claims.generation, claims: Some(claims) });
         }
-        self.throttle.check(ctx)?;
         let input = license_key.map(Secret::expose).unwrap_or_default();
         let pointer = match KeyString::parse(input) {
             Ok(key) => self.table.key_pointer(&key).await?,

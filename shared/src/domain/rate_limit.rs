@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 
 use super::{license::License, seat::MachineHash};
@@ -79,7 +80,7 @@ impl RateLimits {
     }
 }
 
-/// The activation rate limit of a license key with a seat limit, per token lifetime.
+/// The activation rate limit of a license key, per token lifetime; without a seat limit, per hour.
 ///
 /// A token remains valid offline after its seat was reassigned to another machine. Limiting activations per token
 /// lifetime therefore bounds the number of machines that can use one seat at the same time.
@@ -97,50 +98,42 @@ impl Default for ActivationRateLimit {
     }
 }
 
-/// The longest window for counting seat searches, in seconds.
-///
-/// Token lifetimes can be longer than this. An app that retries while all seats are taken must not use up the limit
-/// for such a long window, or no machine could activate after a seat becomes free.
-const MAX_SEARCH_WINDOW: u32 = 3600;
-/// The number of unsuccessful full seat scans allowed per license key. The read cost of a scan grows with the number
+/// The number of searches for a seat that one machine may make without success. Counted apart from activations, so that
+/// one machine too many cannot lock out the others.
+const REFUSALS_PER_MACHINE: Limit = Limit { max: 10, seconds: 60 };
+/// The number of searches without success allowed per license key. The read cost of such a search grows with the number
 /// of seats, and heartbeats need the read capacity of the license's partition.
-const FULL_SCANS: Limit = Limit { max: 60, seconds: 60 };
+const REFUSALS_PER_LICENSE: Limit = Limit { max: 60, seconds: 60 };
 /// The number of seats per bucket shard. DynamoDB accepts about 1,000 writes per second to one item.
 const SEATS_PER_SHARD: u32 = 1000;
+/// A license key without a seat limit is limited like one with this number of seats, but per hour: it may be rolled out
+/// to any number of machines, and whoever has a leaked one must not be able to write without bound.
+const UNLIMITED: (u32, u32) = (5000, 3600);
 
 impl ActivationRateLimit {
-    /// Returns the bucket that counts seat searches, successful or not; `None` if the license has no seat limit.
-    pub fn search_bucket(self, license: &License, machine: MachineHash, token_ttl_seconds: u32) -> Option<Bucket> {
-        self.bucket(license, machine, token_ttl_seconds.min(MAX_SEARCH_WINDOW))
-    }
-
-    /// Returns the bucket that counts successful activations; `None` if the search bucket already covers them.
-    pub fn activation_bucket(self, license: &License, machine: MachineHash, token_ttl_seconds: u32) -> Option<Bucket> {
-        if token_ttl_seconds <= MAX_SEARCH_WINDOW {
-            return None;
-        }
-        self.bucket(license, machine, token_ttl_seconds)
-    }
-
-    /// Returns the bucket that counts scans of all seats that found no free seat. Returns `None` if the license has no
-    /// seat limit, or if the limit of the search bucket is not higher than this one.
-    pub fn full_scan_bucket(self, license: &License) -> Option<Bucket> {
-        let max_searches = self.max_activations(license.max_users?);
-        (max_searches > FULL_SCANS.max).then(|| Bucket { name: format!("FULL#{}", license.id), limit: FULL_SCANS })
-    }
-
-    fn max_activations(self, max_users: u32) -> u64 {
-        u64::from(self.per_seat) * u64::from(max_users) + u64::from(self.base)
-    }
-
-    /// Returns the bucket shard of a machine. A license key with many seats has several shards.
-    fn bucket(self, license: &License, machine: MachineHash, seconds: u32) -> Option<Bucket> {
-        let max_users = license.max_users?;
-        let shards = max_users.div_ceil(SEATS_PER_SHARD).max(1);
+    /// Returns the bucket that counts activations. A license key with many seats has several shards.
+    pub fn activation_bucket(self, license: &License, machine: MachineHash, token_ttl_seconds: u32) -> Bucket {
+        let (seats, seconds) = license.max_users.map_or(UNLIMITED, |max_users| (max_users, token_ttl_seconds));
+        let shards = seats.div_ceil(SEATS_PER_SHARD).max(1);
         let [a, b, c, d, ..] = machine.0;
         let shard = u32::from_be_bytes([a, b, c, d]) % shards;
-        let limit = Limit { max: self.max_activations(max_users).div_ceil(u64::from(shards)), seconds };
-        Some(Bucket { name: format!("CHURN#{}#{shard}", license.id), limit })
+        let limit = Limit { max: self.max_activations(seats).div_ceil(u64::from(shards)), seconds };
+        Bucket { name: format!("CHURN#{}#{shard}", license.id), limit }
+    }
+
+    /// Returns the buckets that count searches in which all seats were taken: that of the machine, and that of the
+    /// license key.
+    pub fn refusal_buckets(license: &License, machine: MachineHash) -> [Bucket; 2] {
+        let of_machine = format!("REFUSED#{}#{}", license.id, HEXLOWER.encode(&machine.0));
+        let of_license = format!("FULL#{}", license.id);
+        [
+            Bucket { name: of_machine, limit: REFUSALS_PER_MACHINE },
+            Bucket { name: of_license, limit: REFUSALS_PER_LICENSE },
+        ]
+    }
+
+    fn max_activations(self, seats: u32) -> u64 {
+        u64::from(self.per_seat) * u64::from(seats) + u64::from(self.base)
     }
 }
 
@@ -196,31 +189,22 @@ mod tests {
     }
 
     #[test]
-    fn activation_limit_grows_with_seats_and_is_absent_without_a_seat_limit() {
+    fn activation_limit_grows_with_seats() {
         let limits = ActivationRateLimit::default();
-        let limit_for = |seats| limits.search_bucket(&license(seats), machine(1), 60).map(|bucket| bucket.limit);
-        assert_eq!(limit_for(Some(1)), Some(Limit { max: 12, seconds: 60 }));
-        assert_eq!(limit_for(Some(5)), Some(Limit { max: 20, seconds: 60 }));
-        assert_eq!(limit_for(Some(1000)), Some(Limit { max: 2010, seconds: 60 }));
-        assert_eq!(limit_for(Some(100_000)), Some(Limit { max: 2001, seconds: 60 }));
-        assert_eq!(limit_for(None), None);
+        let limit_for = |seats| limits.activation_bucket(&license(seats), machine(1), 60).limit;
+        assert_eq!(limit_for(Some(1)), Limit { max: 12, seconds: 60 });
+        assert_eq!(limit_for(Some(5)), Limit { max: 20, seconds: 60 });
+        assert_eq!(limit_for(Some(1000)), Limit { max: 2010, seconds: 60 });
+        assert_eq!(limit_for(Some(100_000)), Limit { max: 2001, seconds: 60 });
+        assert_eq!(limit_for(None), Limit { max: 2002, seconds: 3600 }, "10,010 an hour in five shards");
     }
 
     #[test]
     fn large_licenses_are_counted_in_several_shards() {
         let license = license(Some(3000));
-        let names = (0..100)
-            .map(|number| ActivationRateLimit::default().search_bucket(&license, machine(number), 60).unwrap().name);
+        let names =
+            (0..100).map(|number| ActivationRateLimit::default().activation_bucket(&license, machine(number), 60).name);
         assert_eq!(names.collect::<std::collections::BTreeSet<_>>().len(), 3);
-    }
-
-    #[test]
-    fn seat_searches_are_counted_per_hour_when_tokens_live_longer() {
-        let (limits, license) = (ActivationRateLimit::default(), license(Some(1)));
-        assert_eq!(limits.activation_bucket(&license, machine(1), 3600), None);
-        assert_eq!(limits.search_bucket(&license, machine(1), 3600).unwrap().limit.seconds, 3600);
-        assert_eq!(limits.search_bucket(&license, machine(1), 86_400).unwrap().limit.seconds, 3600);
-        assert_eq!(limits.activation_bucket(&license, machine(1), 86_400).unwrap().limit.seconds, 86_400);
     }
 
     proptest! {

@@ -12,7 +12,7 @@ fn three_failed_attempts() -> RateLimits {
     RateLimits { failed_auth: Some(Limit { max: 3, seconds: 60 }), activations: None }
 }
 
-/// Three activations and searches for a seat, independent of the number of seats.
+/// Three activations, independent of the number of seats.
 fn three_activations() -> RateLimits {
     RateLimits { failed_auth: None, activations: Some(ActivationRateLimit { per_seat: 0, base: 3 }) }
 }
@@ -88,27 +88,22 @@ async fn sixty_failed_attempts_per_minute_are_allowed_and_more_return_429() {
     for response in fail_twelve_times().await {
         assert_rate_limited(&response, 50);
     }
-    // Valid credentials are rejected as well.
-    assert_rate_limited(&app.post(VALIDATE, json!({"license_key": license.license_key})).await, 50);
-    assert_rate_limited(&app.activate(&license.license_key, "m").await, 50);
-    assert_rate_limited(&stack.operator.get("license-keys").await, 50);
-
     stack.advance(50);
-    assert_eq!(
-        app.post(VALIDATE, json!({"license_key": license.license_key})).await.expect_status(200)["code"],
-        "valid"
-    );
-    stack.operator.get("license-keys").await.expect_status(200);
+    fail_authentication(app).await.expect_status(200);
 }
 
 #[tokio::test]
-async fn a_token_with_a_valid_signature_is_not_throttled() {
+async fn valid_credentials_are_not_throttled() {
     let stack = start(three_failed_attempts()).await;
     let license = stack.operator.issue_new_license(2).await;
     let operator = stack.sign_in("ada@example.com", "role:operator").await;
     let app = &stack.anonymous;
     let activated = app.activate(&license.license_key, "m").await.expect_status(201);
     exhaust_attempts(app).await;
+    let by_key = app.post(VALIDATE, json!({"license_key": license.license_key})).await;
+    assert_eq!(by_key.expect_status(200)["code"], "valid");
+    app.activate(&license.license_key, "m").await.expect_status(200);
+    stack.operator.get("license-keys").await.expect_status(200);
     let token = &activated["token"];
     app.heartbeat(text(token), "m").await.expect_status(200);
     app.post(VALIDATE, json!({"token": token})).await.expect_status(200);
@@ -149,16 +144,22 @@ async fn attempts_are_counted_per_address_and_not_by_header() {
 }
 
 #[tokio::test]
-async fn throttled_requests_cause_no_reads_or_writes() {
-    let stack = start(three_failed_attempts()).await;
+async fn throttled_requests_cause_no_writes_and_at_most_one_read() {
+    let (stack, foreign) = (start(three_failed_attempts()).await, Stack::start().await);
+    let unknown = foreign.operator.issue_new_license(1).await.license_key;
     exhaust_attempts(&stack.anonymous).await;
     stack.faults.reset_calls();
     for _ in 0..20 {
         assert_rate_limited(&fail_authentication(&stack.anonymous).await, 60);
-        assert_rate_limited(&stack.operator.get("license-keys").await, 60);
+        assert_rate_limited(&stack.anonymous.with_api_key("signet_x").get("license-keys").await, 60);
         assert_rate_limited(&stack.anonymous.heartbeat("x", "m").await, 60);
     }
     assert_eq!(stack.faults.calls(), Vec::<String>::new());
+    // Credentials of another stack are well-formed.
+    assert_rate_limited(&stack.anonymous.activate(&unknown, "m").await, 60);
+    let foreign_key = stack.anonymous.with_api_key(foreign.local.operator_api_key.expose());
+    assert_rate_limited(&foreign_key.get("license-keys").await, 60);
+    assert_eq!(stack.faults.calls(), ["GetItem"; 2]);
 }
 
 #[tokio::test]
@@ -215,22 +216,43 @@ async fn activate_returns_429_after_too_many_activations_in_a_token_lifetime() {
 }
 
 #[tokio::test]
-async fn activations_without_a_free_seat_count_towards_the_limit() {
-    let stack = Stack::start().await;
-    let license = stack.operator.issue_new_license(1).await;
+async fn a_license_without_a_seat_limit_has_an_hourly_limit_of_activations() {
+    let stack =
+        start(RateLimits { failed_auth: None, activations: Some(ActivationRateLimit { per_seat: 0, base: 10 }) }).await;
+    let license = stack.operator.issue_new_license_with(&json!({"max_users": null, "token_ttl_seconds": 600})).await;
+    let activate = async |machine: usize| stack.anonymous.activate(&license.license_key, &format!("m{machine}")).await;
+    // Ten activations in five shards, which machines are assigned to at random.
+    let mut limited = Vec::new();
+    for machine in 0..100 {
+        let response = activate(machine).await;
+        if response.status == 429 {
+            assert_rate_limited(&response, 3600);
+            limited.push(machine);
+        }
+    }
+    assert_eq!(limited.len(), 90);
+    stack.advance(3600);
+    activate(limited[0]).await.expect_status(201);
+}
+
+#[tokio::test]
+async fn a_machine_without_a_seat_does_not_use_up_the_activations_of_the_others() {
+    let stack =
+        start(RateLimits { failed_auth: None, activations: Some(ActivationRateLimit { per_seat: 0, base: 4 }) }).await;
+    let license = stack.operator.issue_new_license(2).await;
     let activate = async |machine: &str| stack.anonymous.activate(&license.license_key, machine).await;
-    activate("m").await.expect_status(201);
-    for _ in 0..11 {
-        activate("other").await.expect_problem(409, "seat_limit_reached");
+    let first = activate("one").await.expect_status(201);
+    activate("two").await.expect_status(201);
+    for _ in 0..10 {
+        activate("too many").await.expect_problem(409, "seat_limit_reached");
     }
-    assert_rate_limited(&activate("other").await, 3600);
-    // Other licenses are not affected, and a license without a seat limit is not rate limited.
-    let others = stack.operator.issue_new_license(1).await;
-    stack.anonymous.activate(&others.license_key, "other").await.expect_status(201);
-    let unlimited = stack.operator.issue_new_license_with(&json!({"max_users": null})).await;
-    for machine in 0..30 {
-        stack.anonymous.activate(&unlimited.license_key, &machine.to_string()).await.expect_status(201);
-    }
+    assert_rate_limited(&activate("too many").await, 60);
+    // Others are refused for themselves, and take the seat when it is free.
+    activate("three").await.expect_problem(409, "seat_limit_reached");
+    deactivate(&stack.operator, &first).await;
+    activate("three").await.expect_status(201);
+    stack.advance(60);
+    activate("too many").await.expect_problem(409, "seat_limit_reached");
 }
 
 #[tokio::test]
@@ -258,11 +280,12 @@ async fn sixty_unsuccessful_seat_searches_per_minute_are_allowed_and_more_return
     let license = stack.operator.issue_new_license(1).await;
     let activate = async |machine: &str| stack.anonymous.activate(&license.license_key, machine).await;
     let first = activate("one").await.expect_status(201);
-    for _ in 0..60 {
-        activate("other").await.expect_problem(409, "seat_limit_reached");
+    for number in 0..60 {
+        activate(&format!("other {number}")).await.expect_problem(409, "seat_limit_reached");
     }
+    stack.faults.reset_calls();
     assert_rate_limited(&activate("other").await, 60);
-    assert_rate_limited(&activate("yet another").await, 60);
+    assert_eq!(stack.faults.calls(), ["GetItem"; 3], "only the key, the license and the machine are read");
     activate("one").await.expect_status(200);
     deactivate(&stack.operator, &first).await;
     stack.advance(60);
@@ -270,25 +293,18 @@ async fn sixty_unsuccessful_seat_searches_per_minute_are_allowed_and_more_return
 }
 
 #[tokio::test]
-async fn unsuccessful_searches_do_not_block_activations_for_a_long_token_lifetime() {
+async fn activations_are_counted_for_the_whole_token_lifetime() {
     let stack = start(three_activations()).await;
     let IssuedLicense { license_key, .. } =
         stack.operator.issue_new_license_with(&json!({"max_users": 1, "token_ttl_seconds": 86_400})).await;
     let activate = async |machine: &str| stack.anonymous.activate(&license_key, machine).await;
-    let first = activate("one").await.expect_status(201);
-    for _ in 0..2 {
-        activate("two").await.expect_problem(409, "seat_limit_reached");
-    }
-    assert_rate_limited(&activate("two").await, 3600);
-    deactivate(&stack.operator, &first).await;
-    stack.advance(3600);
-    for machine in ["two", "three"] {
+    for machine in ["one", "two", "three"] {
         let activated = activate(machine).await.expect_status(201);
         deactivate(&stack.operator, &activated).await;
     }
-    // Three machines have held the seat today, each with a token that may still be valid offline. It is 13:00.
-    assert_rate_limited(&activate("four").await, 11 * 3600);
-    stack.advance(11 * 3600);
+    // Three machines have held the seat today, each with a token that may still be valid offline. It is 12:00.
+    assert_rate_limited(&activate("four").await, 12 * 3600);
+    stack.advance(12 * 3600);
     activate("four").await.expect_status(201);
 }
 
