@@ -150,7 +150,7 @@ docs-build:
 [group('build')]
 generate:
     GENERATE=1 cargo test --workspace --test local openapi::checked_in
-    GENERATE=1 INSTA_UPDATE=always cargo test --workspace --test api -- event_files:: error_code_reference responses::
+    GENERATE=1 INSTA_UPDATE=always cargo test --workspace --test api -- documents::event_files:: documents::documentation::error_code_reference documents::responses::
 
 # Take the screenshots of the dashboard in docs/
 [group('build')]

@@ -168,7 +168,7 @@ impl Row {
     #[track_caller]
     pub(crate) fn find(method: &Method, template: &str) -> &'static Self {
         let found = ROWS.iter().find(|row| row.method() == *method && row.template() == template);
-        found.unwrap_or_else(|| panic!("{method} {template} has no row in tests/src/access.rs"))
+        found.unwrap_or_else(|| panic!("{method} {template} has no row in tests/src/access.rs, or openapi.json is out of date: run `just generate`"))
     }
 
     /// Returns the HTTP method.
@@ -217,6 +217,11 @@ mod tests {
                 continue;
             };
             let row = rows.swap_remove(index);
+            if template.contains('{')
+                && !["{id}", "{kid}", "{code}", "{file}"].iter().any(|name| template.contains(name))
+            {
+                failures.push(format!("{}: call the id of the path {{id}}", row.operation));
+            }
             let mut documented: BTreeSet<String> =
                 spec["security"].as_array().into_iter().flatten().map(Value::to_string).collect();
             if row.access == Access::Public {

@@ -183,7 +183,7 @@ shared::error_responses! {
         ThrottlingErrors,
     ),
 )]
-pub async fn handler(
+pub(crate) async fn handler(
     State(table): State<Table>,
     State(catalog): State<CatalogCache>,
     State(tokens): State<Tokens>,

@@ -44,7 +44,7 @@ pub struct Request {
     ),
     security((), ("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
-pub async fn handler(
+pub(crate) async fn handler(
     State(table): State<Table>,
     State(authenticator): State<AppAuthenticator>,
     caller: Option<Caller>,

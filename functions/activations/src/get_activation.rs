@@ -21,7 +21,7 @@ use shared::{
     responses((status = 200, description = "The activation", body = ActivationResource, headers(("ETag" = String)))),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
-pub async fn handler(
+pub(crate) async fn handler(
     State(table): State<Table>,
     State(settings): State<Arc<Settings>>,
     caller: Caller,

@@ -43,7 +43,7 @@ shared::error_responses! {
     responses((status = 200, description = "A page of activations", body = ListResponse<ActivationResource>), Errors),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
-pub async fn handler(
+pub(crate) async fn handler(
     State(table): State<Table>,
     State(settings): State<Arc<Settings>>,
     caller: Caller,

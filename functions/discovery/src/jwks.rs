@@ -32,7 +32,7 @@ pub struct JwksResource {
     description = "A key is published before it signs the first token and until the last token that it signed has expired.",
     responses((status = 200, description = "The public signing keys", body = JwksResource, headers(("ETag" = String)))),
 )]
-pub async fn handler(State(tokens): State<Tokens>, ctx: RequestContext) -> Result<impl IntoResponse, Problem> {
+pub(crate) async fn handler(State(tokens): State<Tokens>, ctx: RequestContext) -> Result<impl IntoResponse, Problem> {
     let ring = tokens.ring().read_for_publication(ctx.now).await?;
     let body = JwksResource { keys: ring.value.published().map(Jwk::from).collect() };
     Ok((ring_cache_control(&tokens, &ring), WithEtag(body)))

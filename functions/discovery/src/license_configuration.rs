@@ -87,7 +87,7 @@ pub struct LicenseConfigurationResource {
     description = "The URLs and algorithms that an app needs.",
     responses((status = 200, description = "The license configuration", body = LicenseConfigurationResource, headers(("ETag" = String)))),
 )]
-pub async fn handler(State(tokens): State<Tokens>, State(settings): State<Arc<Settings>>) -> impl IntoResponse {
+pub(crate) async fn handler(State(tokens): State<Tokens>, State(settings): State<Arc<Settings>>) -> impl IntoResponse {
     let max_age = tokens.ring().refresh_interval();
     (public_cache_control(max_age), WithEtag(configuration(&settings)))
 }

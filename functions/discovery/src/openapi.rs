@@ -20,7 +20,7 @@ pub const DOCUMENT: &str = include_str!("../openapi.json");
     summary = "Get the OpenAPI document",
     responses((status = 200, description = "The OpenAPI document", content_type = "application/json", body = Object, headers(("ETag" = String)))),
 )]
-pub async fn handler() -> impl IntoResponse {
+pub(crate) async fn handler() -> impl IntoResponse {
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")];
     (headers, [(ETAG, etag(DOCUMENT.as_bytes()))], DOCUMENT)
 }

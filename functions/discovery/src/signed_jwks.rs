@@ -40,7 +40,7 @@ const MEDIA_TYPE: &str = "application/jwk-set+jwt";
         ),
     ),
 )]
-pub async fn handler(State(tokens): State<Tokens>, ctx: RequestContext) -> Result<Response, Problem> {
+pub(crate) async fn handler(State(tokens): State<Tokens>, ctx: RequestContext) -> Result<Response, Problem> {
     let ring = tokens.ring().read_for_publication(ctx.now).await?;
     let set = ring.value.valid_signed_set(ctx.now);
     let set = set.ok_or_else(|| Problem::unavailable("there is no valid signed key set"))?;

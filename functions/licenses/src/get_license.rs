@@ -18,7 +18,7 @@ use shared::{
     responses((status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String)))),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
-pub async fn handler(
+pub(crate) async fn handler(
     State(table): State<Table>,
     caller: Caller,
     ctx: RequestContext,

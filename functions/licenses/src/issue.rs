@@ -82,7 +82,7 @@ pub struct Request {
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
-pub async fn handler(
+pub(crate) async fn handler(
     State(table): State<Table>,
     State(key_strings): State<KeyStrings>,
     caller: Caller,

@@ -33,7 +33,7 @@ pub struct ListLicensesFilter {
     responses((status = 200, description = "A page of license keys", body = ListResponse<LicenseResource>)),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
 )]
-pub async fn handler(
+pub(crate) async fn handler(
     State(table): State<Table>,
     caller: Caller,
     ctx: RequestContext,

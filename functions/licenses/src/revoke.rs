@@ -61,7 +61,7 @@ pub struct Request {
     responses((status = 200, description = "The revoked license key", body = LicenseResource, headers(("ETag" = String)))),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
-pub async fn handler(
+pub(crate) async fn handler(
     State(table): State<Table>,
     caller: Caller,
     ctx: RequestContext,

@@ -181,7 +181,7 @@ impl From<Refusal> for Verdict {
         ThrottlingErrors,
     ),
 )]
-pub async fn handler(
+pub(crate) async fn handler(
     State(table): State<Table>,
     State(catalog): State<CatalogCache>,
     State(authenticator): State<AppAuthenticator>,

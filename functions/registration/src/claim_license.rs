@@ -14,12 +14,10 @@ use shared::{
         Code, CompletionError, Metric, Problem, Replay, RequestContext, StoredResponse, StrictJson,
         resources::IssuedResource,
     },
-    secrets::Secrets,
     store::{
         Backoff, StoreError, Table,
         license_writes::{IssueOutcome, NewLicense, SupersededLicense},
         licenses::LicenseFilter,
-        pagination::{CursorKey, ListError, PageRequest},
     },
     tokens::{IssuedLicense, KeyStringError, KeyStrings, RefreshOutcome},
 };
@@ -43,9 +41,6 @@ pub enum ClaimError {
     /// The key string could not be signed, sealed or opened.
     #[error(transparent)]
     KeyString(#[from] KeyStringError),
-    /// The customer's license keys could not be listed.
-    #[error(transparent)]
-    List(#[from] ListError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -62,7 +57,6 @@ impl From<ClaimError> for Problem {
             ClaimError::AlreadyClaimed => Self::new(Code::AlreadyClaimed, error.to_string()),
             ClaimError::AlreadyLicensed => Self::new(Code::AlreadyLicensed, error.to_string()),
             ClaimError::KeyString(error) => error.into(),
-            ClaimError::List(error) => error.into(),
             ClaimError::Store(error) => error.into(),
             ClaimError::Completion(error) => error.into(),
         }
@@ -101,7 +95,6 @@ shared::error_responses! {
 pub(crate) async fn handler(
     State(table): State<Table>,
     State(key_strings): State<KeyStrings>,
-    State(secrets): State<Secrets>,
     AuthenticatedUser(user): AuthenticatedUser,
     ctx: RequestContext,
     body: Result<StrictJson<Request>, Problem>,
@@ -111,8 +104,7 @@ pub(crate) async fn handler(
         let body = IssuedResource::new(issued, ctx.now);
         if *is_new { StoredResponse::created(body.path(), &body) } else { StoredResponse::ok(&body) }
     });
-    let cursor_key = secrets.cached().cursor_key();
-    replay.response(&claim(&table, &key_strings, cursor_key, &user, request.tier_id, &ctx, &replay).await?)
+    replay.response(&claim(&table, &key_strings, &user, request.tier_id, &ctx, &replay).await?)
 }
 
 /// A claimed license key.
@@ -128,7 +120,6 @@ pub struct Claim {
 pub async fn claim(
     table: &Table,
     key_strings: &KeyStrings,
-    cursor_key: CursorKey,
     user: &User,
     tier_id: TierId,
     ctx: &RequestContext,
@@ -136,8 +127,7 @@ pub async fn claim(
 ) -> Result<Claim, ClaimError> {
     let found = table.customer_by_subject(&user.key()).await?.ok_or(ClaimError::NotRegistered)?;
     let catalog = table.catalog().await?.catalog;
-    let first_match = PageRequest { limit: 1, cursor: None, key: cursor_key };
-    let attempt = Attempt { table, key_strings, first_match, catalog, customer: found.customer, user, ctx, replay };
+    let attempt = Attempt { table, key_strings, catalog, customer: found.customer, user, ctx, replay };
     let mut backoff = Backoff::default();
     loop {
         if let Some(claim) = attempt.run(tier_id).await? {
@@ -151,8 +141,6 @@ pub async fn claim(
 struct Attempt<'a> {
     table: &'a Table,
     key_strings: &'a KeyStrings,
-    /// Requests one license key of a list.
-    first_match: PageRequest,
     catalog: Catalog,
     customer: Customer,
     user: &'a User,
@@ -261,29 +249,11 @@ impl Attempt<'_> {
 
     /// Returns whether the customer has an active or suspended license key for the product besides the current one,
     /// which is possible if the product allows several.
-    async fn has_other_license(&self, product: &Product) -> Result<bool, ListError> {
-        Ok(self.has_license_with_status(product, Status::Active).await?
-            || self.has_license_with_status(product, Status::Suspended).await?)
-    }
-
-    async fn has_license_with_status(&self, product: &Product, status: Status) -> Result<bool, ListError> {
-        let filter = LicenseFilter {
-            customer_id: Some(self.customer.id),
-            product_id: Some(product.id),
-            status: Some(status),
-            ..LicenseFilter::default()
-        };
-        let mut paging = self.first_match.clone();
-        loop {
-            let page = self.table.licenses(&filter, self.ctx.now, &paging).await?;
-            if !page.items.is_empty() {
-                return Ok(true);
-            }
-            if page.next.is_none() {
-                return Ok(false);
-            }
-            paging.cursor = page.next;
-        }
+    async fn has_other_license(&self, product: &Product) -> Result<bool, StoreError> {
+        let of_product = LicenseFilter { product_id: Some(product.id), ..LicenseFilter::default() };
+        let licenses = self.table.licenses_of(self.customer.id, of_product, self.ctx.now).await?;
+        let is_usable = |license: &License| matches!(license.status(self.ctx.now), Status::Active | Status::Suspended);
+        Ok(licenses.iter().any(is_usable))
     }
 }
 

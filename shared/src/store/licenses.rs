@@ -191,30 +191,33 @@ impl Table {
         Ok(Some(SealedValues { token, license_key }))
     }
 
-    /// Reads a page of license keys, sorted by the time they were issued.
+    /// Reads a page of license keys, sorted by the time they were issued. Reads the partition `CUSTOMER#` of GSI1 if the
+    /// filter has a customer, or else `LICENSES` of GSI2.
     pub async fn licenses(
         &self,
         filter: &LicenseFilter,
         now: Timestamp,
         paging: &PageRequest,
     ) -> Result<Page<License>, ListError> {
-        let (index, pk) = match filter.customer_id {
-            Some(customer) => ("GSI1", keys::customer_partition(customer)),
-            None => ("GSI2", keys::LICENSES.to_owned()),
-        };
-        let query = Query {
-            index: Some(index),
-            descending: !filter.oldest_first,
-            filter: filter.condition(now),
-            ..Query::prefix(pk, "LICENSE#")
-        };
         let list = format!(
             "licenses {:?} {:?} {:?} {}",
             filter.customer_id, filter.product_id, filter.status, filter.oldest_first
         );
-        let page = paginate_query(self, query, &list, paging).await?;
+        let page = paginate_query(self, filter.query(now), &list, paging).await?;
         let items = page.items.into_iter().map(parse_license).collect::<Result<Vec<_>, _>>()?;
         Ok(Page { items, next: page.next })
+    }
+
+    /// Reads all license keys of one customer, sorted by the time they were issued. Reads the partition `CUSTOMER#` of
+    /// GSI1.
+    pub async fn licenses_of(
+        &self,
+        customer: CustomerId,
+        filter: LicenseFilter,
+        now: Timestamp,
+    ) -> Result<Vec<License>, StoreError> {
+        let filter = LicenseFilter { customer_id: Some(customer), ..filter };
+        self.query_all(filter.query(now)).await?.into_iter().map(parse_license).collect()
     }
 }
 
@@ -224,6 +227,19 @@ pub(super) struct CurrentRecord {
 }
 
 impl LicenseFilter {
+    fn query(&self, now: Timestamp) -> Query {
+        let (index, pk) = match self.customer_id {
+            Some(customer) => ("GSI1", keys::customer_partition(customer)),
+            None => ("GSI2", keys::LICENSES.to_owned()),
+        };
+        Query {
+            index: Some(index),
+            descending: !self.oldest_first,
+            filter: self.condition(now),
+            ..Query::prefix(pk, "LICENSE#")
+        }
+    }
+
     fn condition(&self, now: Timestamp) -> Option<Condition> {
         let mut parts = Vec::new();
         let mut values: Vec<(&str, AttributeValue)> = Vec::new();

@@ -62,3 +62,27 @@ fn no_crate_has_an_import_cycle() {
     }
     assert!(found.is_empty(), "import cycles:\n{}", found.join("\n"));
 }
+
+#[test]
+fn every_test_file_is_declared_as_a_module() {
+    let mut folders = vec![Path::new(ROOT).join("tests/tests/api")];
+    let mut undeclared = Vec::new();
+    while let Some(folder) = folders.pop() {
+        let names = ["main.rs", "mod.rs"];
+        let declarations: String = names.iter().filter_map(|name| fs::read_to_string(folder.join(name)).ok()).collect();
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            if name == "snapshots" || names.iter().any(|file| path.ends_with(file)) {
+                continue;
+            }
+            if !declarations.lines().any(|line| line == format!("mod {name};")) {
+                undeclared.push(path.display().to_string());
+            }
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    assert_eq!(undeclared, [""; 0]);
+}

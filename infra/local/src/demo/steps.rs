@@ -20,10 +20,7 @@ use shared::{
     auth::AppAuthenticator,
     domain::{Actor, Customer, License, LicenseId, MachineHash, Product, Secret, State, Timestamp},
     http::{Idempotency, Problem, Replay, RequestContext, RequestMetrics, StoredResponse},
-    store::{
-        licenses::LicenseFilter,
-        pagination::{ListError, PageRequest},
-    },
+    store::{StoreError, licenses::LicenseFilter},
     tokens::KeyStrings,
 };
 
@@ -169,15 +166,9 @@ impl DemoBuilder<'_> {
     }
 
     /// Returns the license keys that a customer has for a product, oldest first.
-    async fn licenses(&self, customer: &Customer, product: &Product) -> Result<Vec<License>, DemoError> {
-        let filter =
-            LicenseFilter { customer_id: Some(customer.id), product_id: Some(product.id), ..LicenseFilter::default() };
-        let paging = PageRequest { limit: 100, cursor: None, key: self.app.secrets.cached().cursor_key() };
-        let page = self.app.table.licenses(&filter, self.now, &paging).await.map_err(|error| match error {
-            ListError::Cursor(error) => DemoError(error.to_string()),
-            ListError::Store(error) => error.into(),
-        })?;
-        Ok(page.items.into_iter().rev().collect())
+    async fn licenses(&self, customer: &Customer, product: &Product) -> Result<Vec<License>, StoreError> {
+        let filter = LicenseFilter { product_id: Some(product.id), oldest_first: true, ..LicenseFilter::default() };
+        self.app.table.licenses_of(customer.id, filter, self.now).await
     }
 
     async fn issue(&self, customer: &Customer, product: &Product, plan: &LicensePlan) -> Result<LicenseId, DemoError> {
