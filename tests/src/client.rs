@@ -166,7 +166,8 @@ impl TestResponse {
         let has_errors = body["errors"].as_array().is_some_and(|all| !all.is_empty());
         assert!(has_errors || status != 422, "{request}: {text}");
         assert_eq!(status == 401, !self.header("www-authenticate").is_empty(), "{request}");
-        assert_eq!(matches!(status, 429 | 503), !self.header("retry-after").is_empty(), "{request}");
+        let has_retry_after = matches!(status, 429 | 503) || code == "idempotency_in_progress";
+        assert_eq!(has_retry_after, !self.header("retry-after").is_empty(), "{request}");
         body
     }
 }

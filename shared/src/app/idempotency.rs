@@ -1,7 +1,7 @@
 //! The middleware of `Idempotency-Key`: reserves the key before the handler runs, replays stored responses, and stores
 //! the responses that the handler's command has not stored itself, such as problems.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
@@ -10,6 +10,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use jiff::SignedDuration;
 use rand::RngExt;
 
 use super::AppState;
@@ -18,9 +19,9 @@ use crate::{
     domain::{SealingContext, secret::sha256},
     http::{
         Code, Idempotency, InputError, Problem, RequestContext, StoredResponse, extractors::read_bytes,
-        idempotency::ReservedKey, write_problem::write_problem,
+        idempotency::ReservedKey, problem::IN_PROGRESS_RETRY_AFTER_SECONDS, write_problem::write_problem,
     },
-    store::idempotency::{Reservation, ReserveOutcome},
+    store::idempotency::{Reservation, ReserveOutcome, STALE_AFTER},
 };
 
 const HEADER: &str = "idempotency-key";
@@ -78,9 +79,9 @@ async fn run_idempotent(app: &AppState, request: Request, next: Next) -> Result<
             )
             .into());
         }
-        ReserveOutcome::InProgress => {
+        ReserveOutcome::InProgress(age) => {
             let detail = "a request with this Idempotency-Key is in progress: retry later";
-            return Err(Problem::new(Code::IdempotencyInProgress, detail));
+            return Err(Problem::in_progress(retry_after_seconds(age, app.settings.timeouts.request), detail));
         }
     };
     let reserved = Arc::new(ReservedKey::new(reservation, context, Arc::clone(&app.sealer)));
@@ -90,6 +91,17 @@ async fn run_idempotent(app: &AppState, request: Request, next: Next) -> Result<
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     let is_retryable = is_retryable(&response);
     finish(app, &reserved, is_retryable, write_problem(response, &issuer, &trace_id, false)).await
+}
+
+/// Returns when to repeat a request whose first attempt made its reservation `age` ago, in seconds. While that attempt
+/// can be running, its response is expected soon. After the request timeout it has crashed or could not release its
+/// reservation, so the key stays reserved until the reservation is stale.
+fn retry_after_seconds(age: SignedDuration, request_timeout: Duration) -> u64 {
+    if age.as_millis() < i128::try_from(request_timeout.as_millis()).unwrap_or(i128::MAX) {
+        return IN_PROGRESS_RETRY_AFTER_SECONDS;
+    }
+    let millis = u64::try_from(STALE_AFTER.saturating_sub(age).as_millis()).unwrap_or(0);
+    millis.div_ceil(1000)
 }
 
 fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
@@ -171,6 +183,13 @@ mod tests {
             headers.append(HEADER, HeaderValue::from_bytes(value).ok()?);
         }
         read_key(&headers).ok()
+    }
+
+    #[test]
+    fn repeats_wait_shortly_for_a_running_request_and_then_until_its_reservation_is_stale() {
+        let after = |millis| retry_after_seconds(SignedDuration::from_millis(millis), Duration::from_secs(10));
+        assert_eq!([-5000, 0, 9999].map(after), [2, 2, 2]);
+        assert_eq!([10_000, 10_001, 29_000, 29_999].map(after), [20, 20, 1, 1]);
     }
 
     proptest! {

@@ -133,6 +133,13 @@ pub enum ErrorLocation {
     Parameter(&'static str),
 }
 
+impl Code {
+    /// Returns whether responses with this code have a `Retry-After` header.
+    pub fn has_retry_after(self) -> bool {
+        matches!(self, Self::RateLimited | Self::Unavailable | Self::IdempotencyInProgress)
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -23,6 +23,8 @@ const MAX_ERRORS: usize = 100;
 
 /// The `Retry-After` of a 503 response, in seconds.
 const UNAVAILABLE_RETRY_AFTER_SECONDS: u64 = 2;
+/// The `Retry-After` of a repeat whose first request is still running, in seconds.
+pub(crate) const IN_PROGRESS_RETRY_AFTER_SECONDS: u64 = 2;
 
 /// An error response. The middleware writes its body, which needs the issuer and the trace id.
 #[derive(Debug, Clone)]
@@ -132,6 +134,11 @@ impl Problem {
         Self { retry_after_seconds: Some(seconds.max(1)), ..Self::new(Code::RateLimited, detail) }
     }
 
+    /// Creates the response to a repeat of a request that is in progress. The caller may retry after `seconds`.
+    pub fn in_progress(seconds: u64, detail: impl Into<String>) -> Self {
+        Self { retry_after_seconds: Some(seconds.max(1)), ..Self::new(Code::IdempotencyInProgress, detail) }
+    }
+
     /// Creates a response that lists the errors of the input. Its code is that of the error if there is only one.
     pub fn invalid(mut errors: Vec<InputError>) -> Self {
         let (code, detail) = match errors.as_slice() {
@@ -205,7 +212,7 @@ impl From<FieldError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::ReservationLost => Self::new(Code::IdempotencyInProgress, error.to_string()),
+            StoreError::ReservationLost => Self::in_progress(IN_PROGRESS_RETRY_AFTER_SECONDS, error.to_string()),
             StoreError::Unavailable(_) | StoreError::Contended => Self::unavailable(error.to_string()),
             StoreError::Rejected(_) | StoreError::UnusableTable { .. } | StoreError::InvalidItem(_) => {
                 Self::internal(error.to_string())

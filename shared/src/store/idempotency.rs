@@ -21,7 +21,7 @@ use crate::domain::{SealingContext, seat::whole_second};
 /// How long a stored response is replayed.
 const RETENTION: SignedDuration = SignedDuration::from_hours(24);
 /// The age from which the process that made a reservation is assumed to have crashed; longer than any request takes.
-const STALE_AFTER: SignedDuration = SignedDuration::from_secs(30);
+pub const STALE_AFTER: SignedDuration = SignedDuration::from_secs(30);
 
 /// The reservation of an idempotency record by one attempt of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +47,8 @@ pub enum ReserveOutcome {
     Done(Vec<u8>),
     /// The idempotency key was used with another request body.
     Reused,
-    /// Another attempt of the request is in progress.
-    InProgress,
+    /// Another attempt of the request is in progress. Contains the time since it made its reservation.
+    InProgress(SignedDuration),
 }
 
 impl Reservation {
@@ -121,7 +121,7 @@ impl Table {
         }
         Ok(match old.get("answer").and_then(|response| response.as_b().ok()) {
             Some(response) => ReserveOutcome::Done(response.as_ref().to_vec()),
-            None => ReserveOutcome::InProgress,
+            None => ReserveOutcome::InProgress(age(&old, now)?),
         })
     }
 
@@ -157,4 +157,13 @@ impl Table {
         completion.is_stored.store(true, Ordering::SeqCst);
         Ok(CommitOutcome::Done)
     }
+}
+
+/// Returns the time since a reservation was made. It is negative if the clock of the other instance is ahead.
+fn age(reserved: &Item, now: Timestamp) -> Result<SignedDuration, StoreError> {
+    let started_at = reserved.get("started_at").and_then(|millis| millis.as_n().ok()?.parse().ok());
+    let started_at = started_at.and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    let started_at =
+        started_at.ok_or_else(|| StoreError::InvalidItem("idempotency record without started_at".to_owned()))?;
+    Ok(now.duration_since(started_at))
 }

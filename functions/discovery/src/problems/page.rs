@@ -74,7 +74,7 @@ fn headers(code: Code) -> &'static [&'static str] {
     match code.status().as_u16() {
         401 => &["WWW-Authenticate: Bearer realm=\"signet\"", "WWW-Authenticate: ApiKey header=\"X-Api-Key\""],
         405 => &["Allow: GET,HEAD,POST"],
-        429 | 503 => &["Retry-After: 2"],
+        _ if code.has_retry_after() => &["Retry-After: 2"],
         _ => &[],
     }
 }

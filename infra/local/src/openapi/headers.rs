@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::document::{each_operation, fields, refer};
 
-/// Describes every header that a response names.
+/// Describes every header that a response names. A header is required unless the response says otherwise.
 pub(super) fn describe_headers(document: &mut Value) {
     let mut components = document["components"].take();
     let mut shared = components["responses"].take();
@@ -23,11 +23,13 @@ pub(super) fn describe_headers(document: &mut Value) {
 fn describe_response(response: &mut Value, components: &mut Value) {
     let Some(headers) = response.get_mut("headers").and_then(Value::as_object_mut) else { return };
     for (name, value) in headers.iter_mut() {
-        *value = refer(components, "headers", name, || header(name));
+        let required = value["required"] != false;
+        let component = if required { name.clone() } else { format!("{name}.optional") };
+        *value = refer(components, "headers", &component, || header(name, required));
     }
 }
 
-fn header(name: &str) -> Value {
+fn header(name: &str, required: bool) -> Value {
     let (description, schema, example) = match name {
         "ETag" => (
             "Identifies the returned version, for `If-None-Match` and `If-Match`. Weak if the response is compressed.",
@@ -40,9 +42,15 @@ fn header(name: &str) -> Value {
             json!("/api/v1.0/products/prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB"),
         ),
         "Allow" => ("Methods that the path supports.", json!({ "type": "string" }), json!("GET,HEAD,PUT")),
-        "Retry-After" => {
-            ("Seconds to wait before the next attempt.", json!({ "type": "integer", "minimum": 1 }), json!(2))
-        }
+        "Retry-After" => (
+            if required {
+                "Seconds to wait before the next attempt."
+            } else {
+                "Seconds to wait before the next attempt, if the code is `idempotency_in_progress`."
+            },
+            json!({ "type": "integer", "minimum": 1 }),
+            json!(2),
+        ),
         "WWW-Authenticate" => (
             "Supported authentication schemes, and the error of the token that was sent.",
             json!({ "type": "string" }),
@@ -50,5 +58,5 @@ fn header(name: &str) -> Value {
         ),
         _ => ("", json!({ "type": "string" }), Value::Null),
     };
-    json!({ "description": description, "required": true, "schema": schema, "example": example })
+    json!({ "description": description, "required": required, "schema": schema, "example": example })
 }

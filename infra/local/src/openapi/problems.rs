@@ -91,7 +91,8 @@ fn response(components: &mut Value, status: u16, codes: &[Code]) -> Value {
     let headers: Value = match status {
         401 => json!({ "WWW-Authenticate": {} }),
         405 => json!({ "Allow": {} }),
-        429 | 503 => json!({ "Retry-After": {} }),
+        _ if codes.iter().all(|code| code.has_retry_after()) => json!({ "Retry-After": {} }),
+        _ if codes.iter().any(|code| code.has_retry_after()) => json!({ "Retry-After": { "required": false } }),
         _ => json!({}),
     };
     refer(components, "responses", &name, || {

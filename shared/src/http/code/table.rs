@@ -411,8 +411,8 @@ const TABLE: [Entry; 42] = [
         status: StatusCode::CONFLICT,
         title: "Request in progress",
         cause: "A request with the same `Idempotency-Key` is still being processed.",
-        resolution: "Wait a second, then send the same request with the same key. It returns the response of the \
-                     first request and has no further effect.",
+        resolution: "Wait for the number of seconds in the `Retry-After` header, then send the same request with \
+                     the same key. It returns the response of the first request and has no further effect.",
         detail: "a request with this Idempotency-Key is in progress: retry later",
         location: Request,
     },

@@ -23,10 +23,13 @@ async fn an_abandoned_reservation_is_taken_over_after_30_seconds() {
     })
     .await;
     stack.faults.clear();
-    for seconds in [0, 29] {
+    // The request timeout is ten seconds: after that, the reservation is abandoned, and stale 30 seconds after its start.
+    for (seconds, retry_after) in [(0, "2"), (10, "20"), (19, "1")] {
         stack.advance(seconds);
         check_each(cases.iter().enumerate(), async |(index, case)| {
-            case.send(&key(index)).await.expect_problem(409, "idempotency_in_progress");
+            let response = case.send(&key(index)).await;
+            response.expect_problem(409, "idempotency_in_progress");
+            assert_eq!(response.header("retry-after"), retry_after, "{}", case.path);
             case.send_other(&key(index)).await.expect_problem(422, "idempotency_key_reused");
         })
         .await;
@@ -60,7 +63,9 @@ async fn a_slow_request_has_no_effect_after_its_reservation_was_taken_over() {
     let response = client.post("license-keys", body.clone()).await;
     assert_eq!(response.status, 201);
     gate.open();
-    slow.await.unwrap().expect_problem(409, "idempotency_in_progress");
+    let slow = slow.await.unwrap();
+    slow.expect_problem(409, "idempotency_in_progress");
+    assert_eq!(slow.header("retry-after"), "2");
     assert_eq!(replayed_parts(&client.post("license-keys", body).await), replayed_parts(&response));
     let list =
         stack.operator.get(&format!("license-keys?customer_id={}", license.customer["id"].as_str().unwrap())).await;
