@@ -19,6 +19,7 @@ pub mod seat;
 pub mod secret;
 pub mod statistics;
 pub mod text;
+pub mod time;
 pub mod validation;
 
 pub use api_key::{ApiKey, ApiKeySecret, Scope, Scopes};

@@ -17,6 +17,7 @@ use utoipa::IntoParams;
 
 use super::{Code, InputError, Problem, RequestContext};
 use crate::{
+    domain::time::parse_time,
     secrets::Secrets,
     store::pagination::{CursorKey, PageRequest},
 };
@@ -185,12 +186,10 @@ pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(deserializer).map(Some)
 }
 
-/// Deserializes a timestamp or null. Truncates it to milliseconds, the precision with which timestamps are stored.
+/// Deserializes a timestamp or null, as [`parse_time`] reads it.
 pub fn optional_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-    let invalid = || D::Error::custom("must be an RFC 3339 timestamp such as 2026-01-31T12:00:00Z");
-    let time: Timestamp = text.parse().map_err(|_| invalid())?;
-    Ok(Some(Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)))
+    parse_time(&text).map(Some).map_err(D::Error::custom)
 }
 
 /// Deserializes a timestamp that may be absent (`None`) or null (`Some(None)`).

@@ -1,18 +1,20 @@
 //! Parses submitted values: dates and amounts.
 
-use jiff::civil::DateTime;
+use shared::domain::time::parse_time;
 
-/// Parses the value of a `datetime-local` input, such as `2027-01-15T12:00`.
-pub(crate) fn parse_date_time(text: &str) -> Option<DateTime> {
-    text.parse().ok()
+/// The length of a `datetime-local` value without seconds, which browsers omit if they are zero.
+const LENGTH_WITHOUT_SECONDS: usize = "2027-01-15T12:00".len();
+
+/// Converts the value of a `datetime-local` input, such as `2027-01-15T12:00`, to RFC 3339 in UTC. Returns `None` for
+/// other text.
+pub(crate) fn parse_date_time(text: &str) -> Option<String> {
+    let seconds = if text.len() == LENGTH_WITHOUT_SECONDS { ":00" } else { "" };
+    Some(format!("{text}{seconds}Z")).filter(|time| parse_time(time).is_ok())
 }
 
 /// Converts the value of a `datetime-local` input to RFC 3339 in UTC. Other text is returned unchanged.
 pub(crate) fn to_rfc3339(text: &str) -> String {
-    match parse_date_time(text) {
-        Some(time) => time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        None => text.to_owned(),
-    }
+    parse_date_time(text).unwrap_or_else(|| text.to_owned())
 }
 
 /// Parses an amount, such as `19` or `19.90`, into the currency's minor unit.
@@ -54,7 +56,13 @@ mod tests {
     #[test]
     fn date_times_are_converted_to_utc() {
         assert_eq!(to_rfc3339("2027-01-15T12:00"), "2027-01-15T12:00:00Z");
-        assert_eq!(to_rfc3339("soon"), "soon");
-        assert_eq!(to_rfc3339("2027-01-15T12:00:00Z"), "2027-01-15T12:00:00Z");
+        assert_eq!(to_rfc3339("2027-01-15T12:00:01"), "2027-01-15T12:00:01Z");
+        assert_eq!(to_rfc3339("9999-12-31T23:59"), "9999-12-31T23:59:00Z");
+        let others =
+            ["soon", "2027-01-15T12:00:00Z", "2027-01-15 12:00", "2027-01-15", "2027-01-15T12:00[Europe/Berlin]"];
+        for text in others {
+            assert_eq!(to_rfc3339(text), text);
+            assert!(parse_date_time(text).is_none(), "{text}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod events;
+mod expiry_times;
 mod get_and_revoke;
 mod issue;
 mod lifecycle;
