@@ -114,10 +114,10 @@ pub async fn issue(
     let mut ids = IdGenerator::new(ctx.now);
     let key = KeyString::generate(&product.code, &mut rand::rng());
     let defaults = License::issued(ids.generate(), request.customer_id, tier, key.hint(), ctx.now);
-    let license = License {
-        max_users: request.max_users.unwrap_or(defaults.max_users),
-        expires_at: request.expires_at.unwrap_or(defaults.expires_at),
-        ..defaults
+    let license = License { max_users: request.max_users.unwrap_or(defaults.max_users), ..defaults };
+    let license = match request.expires_at {
+        Some(expires_at) => license.with_expiry(expires_at),
+        None => license,
     };
     let new_key = key_strings.issue(&license, (&catalog, product, tier), key, &mut ids, ctx.now).await?;
     ctx.metrics.count(Metric::Signatures);

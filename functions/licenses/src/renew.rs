@@ -5,10 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use shared::{
     auth::Caller,
-    domain::{
-        Actor, BillingPeriod, EventType, License, LicenseId, NotInCatalogError, Scope, ValidationErrors,
-        license::StateConflict,
-    },
+    domain::{Actor, EventType, License, LicenseId, NotInCatalogError, Scope, ValidationErrors},
     http::{
         PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson, extractors::nullable_time,
         resources::LicenseResource,
@@ -24,8 +21,9 @@ use crate::transition::{Decision, TransitionError, apply, license_replay};
 #[schema(as = RenewRequest)]
 pub struct Request {
     /// The new expiry, which must be in the future; null means never. If omitted, one billing period of the tier is
-    /// added to the current expiry, or to the current time if the license key has expired. If the resulting month has
-    /// fewer days, the period ends on its last day.
+    /// added to the current expiry, or to the current time if the license key has expired. Billing periods end on the
+    /// same day of each month, or on the last day of a month with fewer days: a period from 31 January ends on 28
+    /// February, and the next one on 31 March. A given expiry sets this day.
     #[serde(default, deserialize_with = "nullable_time")]
     #[schema(value_type = Option<String>, format = DateTime, example = "2028-01-15T12:00:00Z")]
     pub expires_at: Option<Option<Timestamp>>,
@@ -90,32 +88,15 @@ pub async fn renew(
     errors.into_result()?;
     let catalog = table.catalog().await?.catalog;
     apply(table, id, EventType::Renewed, (actor, ctx), replay, |read| {
-        let (end, transition) = if let Some(end) = request.expires_at {
-            (end, Transition::Renew)
+        let from = read.expires_at;
+        let (next, transition) = if let Some(end) = request.expires_at {
+            (read.renew(end)?, Transition::Renew)
         } else {
             let tier = catalog.tiers.get(&read.tier_id).ok_or(NotInCatalogError(id))?;
-            (Some(next_end(&read, tier.billing_period, ctx.now)?), Transition::RenewByPeriod)
+            (read.renew_by_period(tier.billing_period, ctx.now)?, Transition::RenewByPeriod)
         };
-        let from = read.expires_at;
-        let next = read.renew(end)?;
         let data = serde_json::json!({ "from": from, "expires_at": next.expires_at });
         Ok(Decision { next, transition, data })
     })
     .await
-}
-
-/// Returns the expiry after one more billing period, which starts at the current expiry or now, whichever is later.
-fn next_end(license: &License, period: BillingPeriod, now: Timestamp) -> Result<Timestamp, StateConflict> {
-    let Some(end) = license.expires_at else {
-        return Err(StateConflict("license key never expires: set an expiry date to change that".to_owned()));
-    };
-    period.end(end.max(now)).ok_or_else(|| {
-        let detail = match period {
-            BillingPeriod::Perpetual => "the pricing tier is perpetual: set an expiry date, or no expiry",
-            BillingPeriod::Monthly | BillingPeriod::Annual => {
-                "one more billing period would end after the year 9999: set an expiry date, or no expiry"
-            }
-        };
-        StateConflict(detail.to_owned())
-    })
 }

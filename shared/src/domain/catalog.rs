@@ -98,16 +98,19 @@ pub enum BillingPeriod {
 }
 
 impl BillingPeriod {
-    /// Returns the end of a period that starts at `start`, in UTC; `None` if it never ends. If the last month has fewer
-    /// days, the period ends on its last day.
-    pub fn end(self, start: Timestamp) -> Option<Timestamp> {
+    /// Returns the end of a period that starts at `start`, in UTC; `None` if it never ends. It is on `anchor_day`, or on
+    /// the last day of the month if the month has fewer days, so that the periods after a short month are on the anchor
+    /// day again.
+    pub fn end(self, start: Timestamp, anchor_day: i8) -> Option<Timestamp> {
         let span: Span = match self {
             Self::Monthly => 1.month(),
             Self::Annual => 1.year(),
             Self::Perpetual => return None,
         };
         // An end after the calendar's last year can't be represented and is treated as never.
-        start.to_zoned_datetime(TimeZone::UTC).checked_add(span).ok().map(|end| end.timestamp())
+        let end = start.to_zoned_datetime(TimeZone::UTC).checked_add(span).ok()?;
+        let day = anchor_day.clamp(1, end.days_in_month());
+        end.with().day(day).build().ok().map(|end| end.timestamp())
     }
 }
 
@@ -472,10 +475,22 @@ mod tests {
     }
 
     #[test]
-    fn month_that_starts_on_the_31st_ends_on_the_last_day() {
-        let end = |period: BillingPeriod, start: &str| period.end(start.parse().unwrap()).unwrap().to_string();
-        assert_eq!(end(BillingPeriod::Monthly, "2027-01-31T10:00:00Z"), "2027-02-28T10:00:00Z");
-        assert_eq!(end(BillingPeriod::Annual, "2028-02-29T10:00:00Z"), "2029-02-28T10:00:00Z");
+    fn periods_end_on_the_anchor_day_or_on_the_last_day_of_a_shorter_month() {
+        let end = |period: BillingPeriod, start: &str, day| period.end(start.parse().unwrap(), day);
+        for (period, start, day, expected) in [
+            (BillingPeriod::Monthly, "2027-01-31T10:00:00Z", 31, Some("2027-02-28T10:00:00Z")),
+            (BillingPeriod::Monthly, "2027-02-28T10:00:00Z", 31, Some("2027-03-31T10:00:00Z")),
+            (BillingPeriod::Monthly, "2027-02-28T10:00:00Z", 28, Some("2027-03-28T10:00:00Z")),
+            (BillingPeriod::Annual, "2028-02-29T10:00:00Z", 29, Some("2029-02-28T10:00:00Z")),
+            (BillingPeriod::Annual, "2031-02-28T10:00:00Z", 29, Some("2032-02-29T10:00:00Z")),
+            (BillingPeriod::Monthly, "9999-11-30T10:00:00Z", 30, Some("9999-12-30T10:00:00Z")),
+            (BillingPeriod::Monthly, "9999-11-30T10:00:00Z", 31, None),
+            (BillingPeriod::Annual, "9999-11-30T10:00:00Z", 30, None),
+            (BillingPeriod::Perpetual, "2027-01-31T10:00:00Z", 31, None),
+        ] {
+            let expected = expected.map(|time| time.parse().unwrap());
+            assert_eq!(end(period, start, day), expected, "{period:?} {start} {day}");
+        }
     }
 
     #[test]

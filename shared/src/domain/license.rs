@@ -1,11 +1,11 @@
 //! License keys: states, transitions, and the conditions under which they can be used.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    catalog::{Catalog, Product, Tier},
+    catalog::{BillingPeriod, Catalog, Product, Tier},
     id::{CustomerId, LicenseId, ProductId, TierId},
 };
 
@@ -75,6 +75,9 @@ pub struct License {
     pub issued_at: Timestamp,
     /// When it expires; `None` means never.
     pub expires_at: Option<Timestamp>,
+    /// The day of the month, 1 to 31, on which billing periods end; `None` if the license key never expires. It is later
+    /// than the day of `expires_at` while that is in a month with fewer days.
+    pub anchor_day: Option<i8>,
 }
 
 /// Why a license key can't be used. The order of the variants is the order of precedence.
@@ -125,9 +128,43 @@ impl License {
             max_tenants: tier.max_tenants,
             generation: 1,
             issued_at: now,
-            expires_at: tier.billing_period.end(now),
+            expires_at: None,
+            anchor_day: None,
         }
+        .with_expiry_after(tier.billing_period, now)
     }
+
+    /// Sets the expiry to a given time, which is also the anchor of the billing periods after it; `None` means never.
+    pub fn with_expiry(self, expires_at: Option<Timestamp>) -> Self {
+        Self { expires_at, anchor_day: expires_at.map(day_of_month), ..self }
+    }
+
+    /// Sets the expiry to the end of a first billing period, which starts at `start`.
+    fn with_expiry_after(self, period: BillingPeriod, start: Timestamp) -> Self {
+        let anchor_day = day_of_month(start);
+        let expires_at = period.end(start, anchor_day);
+        Self { expires_at, anchor_day: expires_at.map(|_| anchor_day), ..self }
+    }
+
+    /// Returns the expiry after one more billing period, and its anchor day. The period starts at the current expiry, or
+    /// now with a new anchor if the license key has expired. Returns `None` if there is no such expiry.
+    fn next_period(&self, period: BillingPeriod, now: Timestamp) -> Option<(Timestamp, i8)> {
+        let end = self.expires_at?;
+        let start = end.max(now);
+        let anchor_day = self.anchor_day.filter(|_| start == end).unwrap_or_else(|| day_of_month(start));
+        Some((period.end(start, anchor_day)?, anchor_day))
+    }
+
+    /// Returns the expiry after one more billing period, which starts at the current expiry or now, whichever is later.
+    /// `None` if the license key or the period never ends, or if the period would end after the year 9999.
+    pub fn next_expiry(&self, period: BillingPeriod, now: Timestamp) -> Option<Timestamp> {
+        self.next_period(period, now).map(|(end, _)| end)
+    }
+}
+
+/// Returns the day of the month in UTC, 1 to 31.
+pub(crate) fn day_of_month(at: Timestamp) -> i8 {
+    at.to_zoned_datetime(TimeZone::UTC).day()
 }
 
 /// Transitions. Each returns the license key in its new state, or an error if its current state does not allow it.
@@ -150,8 +187,31 @@ impl License {
 
     /// Sets the expiry; `None` means never.
     pub fn renew(self, expires_at: Option<Timestamp>) -> Result<Self, StateConflict> {
+        self.check_renewable()?;
+        Ok(self.with_expiry(expires_at))
+    }
+
+    /// Extends the license key by one billing period.
+    pub fn renew_by_period(self, period: BillingPeriod, now: Timestamp) -> Result<Self, StateConflict> {
+        self.check_renewable()?;
+        if self.expires_at.is_none() {
+            return Err(StateConflict("license key never expires: set an expiry date to change that".to_owned()));
+        }
+        let (end, anchor_day) = self.next_period(period, now).ok_or_else(|| {
+            let detail = match period {
+                BillingPeriod::Perpetual => "the pricing tier is perpetual: set an expiry date, or no expiry",
+                BillingPeriod::Monthly | BillingPeriod::Annual => {
+                    "one more billing period would end after the year 9999: set an expiry date, or no expiry"
+                }
+            };
+            StateConflict(detail.to_owned())
+        })?;
+        Ok(Self { expires_at: Some(end), anchor_day: Some(anchor_day), ..self })
+    }
+
+    fn check_renewable(&self) -> Result<(), StateConflict> {
         match self.state {
-            State::Active | State::Suspended => Ok(Self { expires_at, ..self }),
+            State::Active | State::Suspended => Ok(()),
             _ => Err(StateConflict::new(self.state.as_str(), "only an active or suspended license key can be renewed")),
         }
     }
@@ -256,26 +316,69 @@ impl Catalog {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::domain::id::Id;
+
+    fn license(state: State, generation: u32, expires_at: Option<Timestamp>) -> License {
+        License {
+            id: Id::from_ulid(ulid::Ulid::from_parts(1, 0)),
+            customer_id: Id::from_ulid(ulid::Ulid::nil()),
+            product_id: Id::from_ulid(ulid::Ulid::nil()),
+            tier_id: Id::from_ulid(ulid::Ulid::nil()),
+            state,
+            key_hint: String::new(),
+            max_users: Some(1),
+            max_tenants: None,
+            generation,
+            issued_at: Timestamp::UNIX_EPOCH,
+            expires_at: None,
+            anchor_day: None,
+        }
+        .with_expiry(expires_at)
+    }
+
+    #[test]
+    fn an_expired_license_key_is_renewed_from_now_with_a_new_anchor() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let end = at("2027-01-31T10:00:00Z");
+        let renewed = license(State::Active, 1, Some(end)).renew_by_period(BillingPeriod::Monthly, end).unwrap();
+        assert_eq!((renewed.expires_at, renewed.anchor_day), (Some(at("2027-02-28T10:00:00Z")), Some(31)));
+        let now = at("2027-04-30T11:00:00Z");
+        let renewed = renewed.renew_by_period(BillingPeriod::Monthly, now).unwrap();
+        assert_eq!((renewed.expires_at, renewed.anchor_day), (Some(at("2027-05-30T11:00:00Z")), Some(30)));
+        let renewed = renewed.renew(Some(at("2027-06-29T00:00:00Z"))).unwrap();
+        assert_eq!(renewed.anchor_day, Some(29));
+        assert_eq!(renewed.renew(None).unwrap().anchor_day, None);
+    }
+
+    proptest! {
+        #[test]
+        fn monthly_renewals_end_on_the_anchor_day_or_on_the_last_day_of_the_month(
+            start in 0..200_000_000_000_i64, count in 1..60_usize, is_annual: bool,
+        ) {
+            let (period, months) =
+                if is_annual { (BillingPeriod::Annual, 12) } else { (BillingPeriod::Monthly, 1) };
+            let start = Timestamp::from_second(start).unwrap();
+            let first = start.to_zoned_datetime(TimeZone::UTC);
+            let mut renewed = license(State::Active, 1, None).with_expiry_after(period, start);
+            for _ in 1..count {
+                renewed = renewed.renew_by_period(period, start).unwrap();
+            }
+            let end = renewed.expires_at.unwrap().to_zoned_datetime(TimeZone::UTC);
+            let month = i64::from(first.year()) * 12 + i64::from(first.month()) + i64::try_from(count).unwrap() * months;
+            prop_assert_eq!(i64::from(end.year()) * 12 + i64::from(end.month()), month);
+            prop_assert_eq!(end.day(), first.day().min(end.days_in_month()));
+            prop_assert_eq!(end.time(), first.time());
+        }
+    }
 
     #[test]
     fn refusal_returns_reasons_in_order_of_precedence() {
         let id = |n| Id::from_ulid(ulid::Ulid::from_parts(n, 0));
         let now = Timestamp::constant(1000, 0);
-        let mut license = License {
-            id: id(1),
-            customer_id: Id::from_ulid(ulid::Ulid::nil()),
-            product_id: Id::from_ulid(ulid::Ulid::nil()),
-            tier_id: Id::from_ulid(ulid::Ulid::nil()),
-            state: State::Revoked { at: now, reason: None, superseded_by: None },
-            key_hint: String::new(),
-            max_users: Some(1),
-            max_tenants: None,
-            generation: 2,
-            issued_at: now,
-            expires_at: Some(now),
-        };
+        let mut license = license(State::Revoked { at: now, reason: None, superseded_by: None }, 2, Some(now));
         assert_eq!(license.refusal(false, 1, now), Some(Refusal::Revoked));
         license.state = State::Superseded { by: id(2) };
         assert_eq!(license.refusal(false, 1, now), Some(Refusal::Superseded));

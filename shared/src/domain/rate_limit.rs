@@ -172,6 +172,7 @@ mod tests {
             generation: 1,
             issued_at: now,
             expires_at: None,
+            anchor_day: None,
         }
     }
 

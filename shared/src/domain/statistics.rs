@@ -249,8 +249,10 @@ mod tests {
             max_tenants: None,
             generation: 1,
             issued_at: Timestamp::UNIX_EPOCH,
-            expires_at: ends_in_days.map(|days| now() + SignedDuration::from_hours(days * 24)),
+            expires_at: None,
+            anchor_day: None,
         }
+        .with_expiry(ends_in_days.map(|days| now() + SignedDuration::from_hours(days * 24)))
     }
 
     fn now() -> Timestamp {

@@ -77,8 +77,8 @@ pub enum Transition {
     Reinstate,
     /// Sets the expiry to a given time.
     Renew,
-    /// Extends the expiry by a billing period, on condition that it is the one that was read. Otherwise, two concurrent
-    /// renewals would extend it by one period only.
+    /// Extends the expiry by a billing period, on condition that it is the one that was read, with the anchor day that
+    /// was read. Otherwise, two concurrent renewals would extend it by one period only.
     RenewByPeriod,
     /// Changes the tier or the limits, on condition that they are those that were read. Otherwise, concurrent changes
     /// of different attributes could overwrite each other.
@@ -204,10 +204,12 @@ impl Table {
         let update = match transition {
             Transition::Suspend => update(status_is(ACTIVE)).set("status", s(SUSPENDED)),
             Transition::Reinstate => update(status_is(SUSPENDED)).set("status", s(ACTIVE)),
-            Transition::Renew => update(active_or_suspended).set_or_remove("expires_at", expires_at),
-            Transition::RenewByPeriod => {
-                update(end_as_read(active_or_suspended, read)).set_or_remove("expires_at", expires_at)
-            }
+            Transition::Renew => update(active_or_suspended)
+                .set_or_remove("expires_at", expires_at)
+                .set_or_remove("anchor_day", next.anchor_day.map(n)),
+            Transition::RenewByPeriod => update(anchor_as_read(end_as_read(active_or_suspended, read), read))
+                .set_or_remove("expires_at", expires_at)
+                .set_or_remove("anchor_day", next.anchor_day.map(n)),
             Transition::Change => update(limits_as_read(active_or_suspended, read))
                 .set("tier_id", s(next.tier_id.to_string()))
                 .set_or_remove("max_users", next.max_users.map(n))
@@ -300,6 +302,15 @@ fn end_as_read(condition: Condition, read: &License) -> Condition {
     match read.expires_at {
         None => condition.and("attribute_not_exists(expires_at)"),
         Some(end) => condition.and("expires_at = :end").value(":end", n(end.as_millisecond())),
+    }
+}
+
+/// Requires that the anchor day is the one that was read. Items that were written before the attribute existed do not
+/// have it.
+fn anchor_as_read(condition: Condition, read: &License) -> Condition {
+    match read.anchor_day {
+        None => condition.and("attribute_not_exists(anchor_day)"),
+        Some(day) => condition.and("attribute_not_exists(anchor_day) OR anchor_day = :anchor").value(":anchor", n(day)),
     }
 }
 

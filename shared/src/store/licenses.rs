@@ -44,6 +44,10 @@ struct LicenseRecord {
     /// Unix time in milliseconds, a number that conditions can compare; absent means never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
+    /// The day of the month on which billing periods end. Absent if the license key never expires, and in items that
+    /// were written before the attribute existed: they have the day of `expires_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    anchor_day: Option<i8>,
 }
 
 impl LicenseRecord {
@@ -68,6 +72,7 @@ impl LicenseRecord {
             generation: license.generation,
             issued_at: license.issued_at,
             expires_at: license.expires_at.map(Timestamp::as_millisecond),
+            anchor_day: license.anchor_day,
         }
     }
 
@@ -87,7 +92,7 @@ impl LicenseRecord {
             _ => return Err(invalid("unknown status")),
         };
         let expires_at = self.expires_at.map(Timestamp::from_millisecond).transpose();
-        Ok(License {
+        let license = License {
             id: self.id,
             customer_id: self.customer_id,
             product_id: self.product_id,
@@ -98,8 +103,11 @@ impl LicenseRecord {
             max_tenants: self.max_tenants,
             generation: self.generation,
             issued_at: self.issued_at,
-            expires_at: expires_at.map_err(|error| StoreError::InvalidItem(error.to_string()))?,
-        })
+            expires_at: None,
+            anchor_day: None,
+        }
+        .with_expiry(expires_at.map_err(|error| StoreError::InvalidItem(error.to_string()))?);
+        Ok(License { anchor_day: self.anchor_day.or(license.anchor_day), ..license })
     }
 }
 

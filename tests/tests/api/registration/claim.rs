@@ -68,6 +68,20 @@ async fn a_claim_repeated_during_a_regeneration_returns_the_new_key() {
 }
 
 #[tokio::test]
+async fn a_claimed_license_key_is_renewed_to_the_day_of_the_claim() {
+    let stack = Stack::start().await;
+    stack.advance(16 * 86_400); // 2026-01-31
+    let (_, free, _) = create_tiers(&stack, &json!({})).await;
+    stack.operator.replace("pricing-tiers", &free, &json!({"billing_period": "monthly"})).await.expect_status(200);
+    let (ada, _) = register_ada(&stack).await;
+    let claimed = ada.post("user/claim-license", claim(&free)).await.expect_status(201);
+    assert_eq!(claimed["license"]["expires_at"], "2026-02-28T12:00:00Z");
+    let path = format!("license-keys/{}/renew", text(&claimed["license"]["id"]));
+    let renewed = stack.operator.post(&path, json!({})).await.expect_status(200);
+    assert_eq!(renewed["expires_at"], "2026-03-31T12:00:00Z");
+}
+
+#[tokio::test]
 async fn claim_returns_403_and_409() {
     let stack = Stack::start().await;
     let (product, free, paid) = create_tiers(&stack, &json!({})).await;

@@ -367,6 +367,7 @@ LICENSE / LICENSE active
     GSI2SK S LICENSE#2026-01-15T13:00:01.000Z
     PK S LICENSE#lic_ULID
     SK S LICENSE
+    anchor_day N 15
     customer_id S cus_ULID
     expires_at N 1800018001000
     generation N 1
@@ -404,6 +405,7 @@ LICENSE / LICENSE superseded
     GSI2SK S LICENSE#2026-01-15T12:00:00.000Z
     PK S LICENSE#lic_ULID
     SK S LICENSE
+    anchor_day N 15
     customer_id S cus_ULID
     expires_at N 1800014400000
     generation N 1

@@ -7,8 +7,8 @@ use maud::html;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use shared::{
-    domain::{BillingPeriod, Catalog, LicenseId, Status, Timestamp},
-    http::{Problem, RequestContext, resources::LicenseResource},
+    domain::{BillingPeriod, Catalog, License, LicenseId, Status, Timestamp},
+    http::{Problem, RequestContext},
     store::Table,
 };
 
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     api::Api,
     form_data::FormData,
-    links, queries,
+    links,
     ui::{
         form_page::FormPage,
         format,
@@ -126,7 +126,7 @@ impl LicenseAction {
         }
     }
 
-    fn inputs(self, license: &LicenseResource, catalog: &Catalog, now: Timestamp) -> Vec<Input> {
+    fn inputs(self, license: &License, catalog: &Catalog, now: Timestamp) -> Vec<Input> {
         match self {
             Self::Renew => expiry_inputs(&renewal_label(catalog, license, now)),
             Self::Change => {
@@ -152,7 +152,7 @@ impl LicenseAction {
     }
 
     /// The body of the API request.
-    fn request_body(self, data: &FormData, page: &FormPage, license: &LicenseResource) -> Value {
+    fn request_body(self, data: &FormData, page: &FormPage, license: &License) -> Value {
         match self {
             Self::Renew => expiry_json(data),
             Self::Change => {
@@ -169,18 +169,18 @@ impl LicenseAction {
 }
 
 /// The label of a renewal for one term, with the new expiry date.
-fn renewal_label(catalog: &Catalog, license: &LicenseResource, now: Timestamp) -> String {
+fn renewal_label(catalog: &Catalog, license: &License, now: Timestamp) -> String {
     let Some(tier) = catalog.tiers.get(&license.tier_id) else { return "Extend by one term".to_owned() };
     let label = match tier.billing_period {
         BillingPeriod::Monthly => "Extend by 1 month",
         BillingPeriod::Annual => "Extend by 1 year",
         BillingPeriod::Perpetual => return "Never (perpetual tier)".to_owned(),
     };
-    let end = license.expires_at.and_then(|expires_at| tier.billing_period.end(expires_at.max(now)));
+    let end = license.next_expiry(tier.billing_period, now);
     end.map_or_else(|| label.to_owned(), |end| format!("{label} ({})", format::date_text(end)))
 }
 
-fn tier_choices(catalog: &Catalog, license: &LicenseResource) -> Vec<Choice> {
+fn tier_choices(catalog: &Catalog, license: &License) -> Vec<Choice> {
     let mut tiers: Vec<_> = catalog.tiers.values().filter(|tier| tier.product_id == license.product_id).collect();
     tiers.sort_by_key(|tier| (tier.sort_order, tier.id));
     tiers
@@ -197,7 +197,7 @@ impl FromStr for LicenseAction {
     }
 }
 
-fn action_page(action: LicenseAction, license: &LicenseResource, catalog: &Catalog, now: Timestamp) -> FormPage {
+fn action_page(action: LicenseAction, license: &License, catalog: &Catalog, now: Timestamp) -> FormPage {
     let license_path = links::license_key(license.id);
     let inputs = action.inputs(license, catalog, now);
     let target = format!("{license_path}/{}", action.path_segment());
@@ -209,6 +209,10 @@ fn action_page(action: LicenseAction, license: &LicenseResource, catalog: &Catal
         .intro(html! { p.prose { (action.description()) } })
 }
 
+async fn find(table: &Table, id: LicenseId) -> Result<License, Problem> {
+    table.license(id).await?.ok_or_else(Problem::not_found)
+}
+
 /// Asks for confirmation.
 pub(super) async fn confirm(
     Operator(viewer): Operator,
@@ -216,7 +220,7 @@ pub(super) async fn confirm(
     PathIds(id, action): PathIds<LicenseId, LicenseAction>,
     ctx: RequestContext,
 ) -> Result<Response, Problem> {
-    let license = queries::license(&table, id, ctx.now).await?;
+    let license = find(&table, id).await?;
     let catalog = table.catalog().await?.catalog;
     Ok(action_page(action, &license, &catalog, ctx.now).render(&viewer))
 }
@@ -230,7 +234,7 @@ pub(super) async fn perform(
     api: Api,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let license = queries::license(&table, id, ctx.now).await?;
+    let license = find(&table, id).await?;
     let catalog = table.catalog().await?.catalog;
     let page = action_page(action, &license, &catalog, ctx.now);
     let body = action.request_body(&data, &page, &license);

@@ -1,6 +1,6 @@
 //! `POST license-keys/{id}/renew`.
 
-use signet_tests::{Fault, IssuedLicense, Rule, START, Stack, Value, json, merged};
+use signet_tests::{Browser, Fault, IssuedLicense, Rule, START, Stack, Value, json, merged};
 
 use super::{after, read, text, transition, transition_concurrently};
 
@@ -54,12 +54,13 @@ async fn renew_extends_the_expiry_by_one_billing_period() {
     let stack = Stack::start().await;
     let monthly = json!({"billing_period": "monthly"});
     let annual = json!({"billing_period": "annual"});
+    let leap_years = ["2029-02-28T12:00:00Z", "2030-02-28T12:00:00Z", "2031-02-28T12:00:00Z", "2032-02-29T12:00:00Z"];
     let chains: [(&Value, &str, &[&str]); 5] = [
-        (&monthly, "2026-01-31T10:00:00Z", &["2026-02-28T10:00:00Z", "2026-03-28T10:00:00Z", "2026-04-28T10:00:00Z"]),
-        (&monthly, "2026-08-31T23:59:59.999Z", &["2026-09-30T23:59:59.999Z", "2026-10-30T23:59:59.999Z"]),
-        (&monthly, "2028-01-30T00:00:00Z", &["2028-02-29T00:00:00Z", "2028-03-29T00:00:00Z"]),
+        (&monthly, "2026-01-31T10:00:00Z", &["2026-02-28T10:00:00Z", "2026-03-31T10:00:00Z", "2026-04-30T10:00:00Z"]),
+        (&monthly, "2026-08-31T23:59:59.999Z", &["2026-09-30T23:59:59.999Z", "2026-10-31T23:59:59.999Z"]),
+        (&monthly, "2028-01-30T00:00:00Z", &["2028-02-29T00:00:00Z", "2028-03-30T00:00:00Z"]),
         (&monthly, "2026-12-15T00:00:00Z", &["2027-01-15T00:00:00Z"]),
-        (&annual, "2028-02-29T12:00:00Z", &["2029-02-28T12:00:00Z", "2030-02-28T12:00:00Z"]),
+        (&annual, "2028-02-29T12:00:00Z", &leap_years),
     ];
     for (tier, end, ends) in chains {
         let IssuedLicense { tier, customer, .. } = stack.operator.issue_new_license_with(tier).await;
@@ -79,6 +80,48 @@ async fn renew_extends_the_expiry_by_one_billing_period() {
     stack.advance(44 * 86_400); // 2026-02-28
     let renewed = transition(&stack, &license.license_id, "renew", json!({})).await.expect_status(200);
     assert_eq!((&renewed["expires_at"], &renewed["status"]), (&json!("2026-03-28T12:00:00Z"), &json!("suspended")));
+}
+
+#[tokio::test]
+async fn renewals_keep_the_day_of_issue_until_another_expiry_is_set() {
+    let stack = Stack::start().await;
+    stack.advance(16 * 86_400); // 2026-01-31
+    let license = stack.operator.issue_new_license_with(&json!({"billing_period": "monthly"})).await;
+    let id = &license.license_id;
+    let renew = async |body| transition(&stack, id, "renew", body).await.expect_status(200)["expires_at"].clone();
+    assert_eq!(license.issued["license"]["expires_at"], "2026-02-28T12:00:00Z");
+    let mut browser = Browser::operator(&stack).await;
+    let page = browser.get(&format!("/dashboard/license-keys/{id}/renew")).await;
+    assert!(page.expect_status(200).contains("Extend by 1 month (31 Mar 2026)"), "{}", page.text);
+    assert_eq!(renew(json!({})).await, "2026-03-31T12:00:00Z");
+    assert_eq!(renew(json!({})).await, "2026-04-30T12:00:00Z");
+    transition(&stack, id, "suspend", json!({})).await.expect_status(200);
+    transition(&stack, id, "reinstate", json!({})).await.expect_status(200);
+    transition(&stack, id, "change", json!({"max_users": 3})).await.expect_status(200);
+    transition(&stack, id, "regenerate", json!({})).await.expect_status(200);
+    assert_eq!(renew(json!({})).await, "2026-05-31T12:00:00Z");
+    // The same time, but as a request's own: its day counts from now on.
+    assert_eq!(renew(json!({"expires_at": "2026-06-30T12:00:00Z"})).await, "2026-06-30T12:00:00Z");
+    assert_eq!(renew(json!({})).await, "2026-07-30T12:00:00Z");
+    // The period of an expired license key starts now, and so does its day.
+    stack.advance(242 * 86_400); // 2026-09-30
+    assert_eq!(renew(json!({})).await, "2026-10-30T12:00:00Z");
+    assert_eq!(renew(json!({"expires_at": null})).await, Value::Null);
+    assert_eq!(renew(json!({"expires_at": "2027-01-31T00:00:00Z"})).await, "2027-01-31T00:00:00Z");
+    assert_eq!(renew(json!({})).await, "2027-02-28T00:00:00Z");
+    assert_eq!(renew(json!({})).await, "2027-03-31T00:00:00Z");
+}
+
+#[tokio::test]
+async fn license_keys_stored_without_a_day_are_renewed_to_the_day_of_their_expiry() {
+    let stack = Stack::start().await;
+    stack.advance(16 * 86_400); // 2026-01-31
+    let license = stack.operator.issue_new_license_with(&json!({"billing_period": "monthly"})).await;
+    let id = &license.license_id;
+    let key = json!({"PK": {"S": format!("LICENSE#{id}")}, "SK": {"S": "LICENSE"}});
+    stack.call_dynamodb("UpdateItem", json!({"Key": key, "UpdateExpression": "REMOVE anchor_day"})).await;
+    let renewed = transition(&stack, id, "renew", json!({})).await.expect_status(200);
+    assert_eq!(renewed["expires_at"], "2026-03-28T12:00:00Z");
 }
 
 #[tokio::test]
