@@ -48,7 +48,8 @@ pub struct Request {
     /// later versions add.
     #[schema(value_type = Scopes)]
     pub scopes: Vec<String>,
-    /// When the key expires; null or omitted means never.
+    /// When the key expires; null or omitted means never. If the caller is an API key that expires, this is required,
+    /// and the new key must not expire later than the caller's.
     #[serde(default, deserialize_with = "optional_time")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
@@ -80,7 +81,8 @@ impl Response {
     path = "/api/v1.0/api-keys",
     tag = "access",
     summary = "Create an API key",
-    description = "Only this response contains the secret. A caller can grant only scopes that it has itself.",
+    description = "Only this response contains the secret. A caller can grant only scopes that it has itself, and an \
+        API key that expires can only create API keys that expire no later.",
     request_body = Request,
     responses(
         (status = 201, description = "The API key and its secret", body = Response, headers(("Location" = String), ("ETag" = String))),
@@ -95,7 +97,7 @@ pub(crate) async fn handler(
 ) -> Result<StoredResponse, Problem> {
     caller.require(Scope::AccessWrite)?;
     let StrictJson(request) = body?;
-    let scopes = check(&request, ctx.now)?;
+    let scopes = check(&request, caller.latest_api_key_expiry(), ctx.now)?;
     caller.require_all(&scopes)?;
     let replay = ctx.idempotency.replay(|created: &CreatedApiKey| {
         StoredResponse::created(format!("/api/v1.0/api-keys/{}", created.key.id), &Response::new(created))
@@ -140,11 +142,17 @@ pub async fn create_api_key(
     Ok(created)
 }
 
-fn check(request: &Request, now: Timestamp) -> Result<Scopes, ValidationErrors> {
+/// Checks a request and returns its scopes. The key must expire by `latest_expiry`, if there is one.
+fn check(request: &Request, latest_expiry: Option<Timestamp>, now: Timestamp) -> Result<Scopes, ValidationErrors> {
     let mut errors = ValidationErrors::default();
     errors.check_name("/name", &request.name, 100);
     errors.check(!request.scopes.is_empty(), "/scopes", "must have at least one scope");
     errors.check(request.expires_at.is_none_or(|end| end > now), "/expires_at", "must be in the future");
+    if let Some(latest) = latest_expiry {
+        let is_covered = request.expires_at.is_some_and(|end| end <= latest);
+        let detail = format!("must be at most {latest}, when the API key that creates this one expires");
+        errors.check(is_covered, "/expires_at", &detail);
+    }
     let mut scopes = BTreeSet::new();
     for (index, text) in request.scopes.iter().enumerate().filter(|(_, text)| *text != "*") {
         match text.parse() {

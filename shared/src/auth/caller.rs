@@ -34,6 +34,8 @@ pub enum Caller {
         id: ApiKeyId,
         /// The scopes of the key.
         scopes: Scopes,
+        /// When the key expires; `None` means never.
+        expires_at: Option<Timestamp>,
     },
     /// A signed-in user.
     User(User),
@@ -61,6 +63,15 @@ impl Caller {
         }
     }
 
+    /// Returns the time at which API keys that the caller creates must have expired; `None` means that they can be
+    /// valid forever. Otherwise, a temporary API key could create itself a permanent successor.
+    pub fn latest_api_key_expiry(&self) -> Option<Timestamp> {
+        match self {
+            Self::ApiKey { expires_at, .. } => *expires_at,
+            Self::User(_) => None,
+        }
+    }
+
     /// Succeeds for any API key, whatever its scopes, and for operators.
     pub fn require_api_key_or_operator(&self) -> Result<(), Problem> {
         match self {
@@ -81,7 +92,7 @@ impl Caller {
     /// user, the [key](User::key) and whether the user is an operator.
     ///
     /// The role is part of it so that a user who is no longer an operator does not get stored responses of an operator.
-    /// The scopes of an API key never change.
+    /// The scopes and the expiry of an API key never change.
     pub fn credential_id(&self) -> String {
         match self {
             Self::ApiKey { id, .. } => id.to_string(),
@@ -180,7 +191,7 @@ impl Authenticator {
         if key.should_update_last_used(ctx.now) {
             record_use(&self.table, &key, ctx.now).await;
         }
-        Ok(Caller::ApiKey { id: key.id, scopes: key.scopes })
+        Ok(Caller::ApiKey { id: key.id, scopes: key.scopes, expires_at: key.expires_at })
     }
 
     async fn authenticate_bearer(&self, token: &Secret, ctx: &RequestContext) -> Result<Caller, Problem> {
@@ -287,7 +298,8 @@ mod tests {
     #[test]
     fn require_all_rejects_scopes_that_the_caller_lacks() {
         let some = |scopes: &[Scope]| Scopes::Some(scopes.iter().copied().collect());
-        let key = |scopes| Caller::ApiKey { id: IdGenerator::new(Timestamp::UNIX_EPOCH).generate(), scopes };
+        let id = IdGenerator::new(Timestamp::UNIX_EPOCH).generate();
+        let key = |scopes| Caller::ApiKey { id, scopes, expires_at: None };
         let reader = key(some(&[Scope::LicensesRead, Scope::AccessWrite]));
         assert!(reader.require_all(&some(&[Scope::LicensesRead])).is_ok());
         for broader in [some(&[Scope::LicensesRead, Scope::LicensesWrite]), Scopes::All] {
@@ -303,7 +315,7 @@ mod tests {
         assert_eq!(user(true).credential_id(), "operator https://a.example 1234");
         assert_eq!(user(false).credential_id(), "user https://a.example 1234");
         let id: ApiKeyId = IdGenerator::new(Timestamp::UNIX_EPOCH).generate();
-        let key = Caller::ApiKey { id, scopes: Scopes::All };
+        let key = Caller::ApiKey { id, scopes: Scopes::All, expires_at: None };
         assert_eq!(key.credential_id(), id.to_string());
     }
 

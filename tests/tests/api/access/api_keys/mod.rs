@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod expiry;
 mod use_and_list;
 
 use signet_tests::{Client, Stack, Value, json};
