@@ -229,15 +229,16 @@ impl BearerClaims {
     }
 }
 
-/// Reads the roles from a claim: an array of strings, or a space-separated string. `name` is the exact name of a claim,
-/// or else a dotted path through objects.
+/// Reads the roles from a claim: an array with one role per string, or a string of roles separated by ASCII spaces,
+/// like the scopes of OAuth (RFC 6749 §3.3). Any other space is part of a role. `name` is the exact name of a claim, or
+/// else a dotted path through objects.
 fn roles<'a>(claims: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
     let (first, rest) = name.split_once('.').unwrap_or((name, ""));
     let value =
         claims.get(name).or_else(|| rest.split('.').try_fold(claims.get(first)?, |value, part| value.get(part)));
     match value {
         Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).collect(),
-        Some(Value::String(roles)) => roles.split_whitespace().collect(),
+        Some(Value::String(roles)) => roles.split(' ').collect(),
         _ => Vec::new(),
     }
 }

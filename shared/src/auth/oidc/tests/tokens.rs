@@ -180,6 +180,13 @@ async fn roles_are_an_array_or_a_space_separated_string() {
     for value in others.into_iter().chain([json!({"operator": true}), json!([["operator"]]), json!(5)]) {
         assert!(!is_operator("roles", &json!({"roles": value})).await, "{value}");
     }
+    for space in ['\u{a0}', '\u{2003}', '\u{3000}', '\u{85}', '\t', '\n'] {
+        for role in [format!("operator{space}"), format!("{space}operator"), format!("a{space}operator{space}b")] {
+            for value in [json!(role), json!(format!("a {role}")), json!([role])] {
+                assert!(!is_operator("roles", &json!({"roles": value})).await, "{value}");
+            }
+        }
+    }
     assert!(!is_operator("roles", &json!({})).await);
     assert!(!is_operator("groups", &json!({"roles": ["operator"]})).await);
     assert!(is_operator("realm_access.roles", &json!({"realm_access": {"roles": ["operator"]}})).await);
