@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::{
-    extract::{Query, State},
+    extract::{Query, State, rejection::QueryRejection},
     http::{HeaderMap, header::SET_COOKIE},
     response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
@@ -42,6 +42,36 @@ pub(crate) struct CallbackQuery {
     iss: Option<String>,
 }
 
+/// The valid parameters of an authorization response.
+struct AuthorizationResponse {
+    state: String,
+    result: AuthorizationResult,
+    iss: Option<String>,
+}
+
+/// The result of an authorization request.
+enum AuthorizationResult {
+    Code(String),
+    Error(String),
+}
+
+impl AuthorizationResponse {
+    /// Returns `None` if a required parameter is missing, or a parameter has a character that RFC 6749 does not allow.
+    /// An empty parameter counts as missing.
+    fn new(CallbackQuery { state, code, error, iss }: CallbackQuery) -> Option<Self> {
+        let is_valid = |value: &String| value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if ![&state, &code, &error, &iss].into_iter().flatten().all(is_valid) {
+            return None;
+        }
+        let [state, code, error, iss] = [state, code, error, iss].map(|value| value.filter(|text| !text.is_empty()));
+        let result = match (error, code) {
+            (Some(error), _) => AuthorizationResult::Error(error),
+            (None, code) => AuthorizationResult::Code(code?),
+        };
+        Some(Self { state: state?, result, iss })
+    }
+}
+
 /// Completes a sign-in.
 pub(crate) async fn handler(
     State(oidc): State<Option<Oidc>>,
@@ -50,12 +80,16 @@ pub(crate) async fn handler(
     ctx: RequestContext,
     theme: Theme,
     headers: HeaderMap,
-    Query(query): Query<CallbackQuery>,
+    query: Result<Query<CallbackQuery>, QueryRejection>,
 ) -> Response {
     let response = async {
         let oidc = configured(oidc)?;
+        // The rejection is that of a repeated parameter.
+        let Some(authorization) = query.ok().and_then(|Query(query)| AuthorizationResponse::new(query)) else {
+            return Ok(error_pages::invalid_sign_in(theme));
+        };
         let secrets = secrets.read(ctx.now).await;
-        let (sign_in, code) = read_authorization_response(&oidc, &secrets, &headers, query)?;
+        let (sign_in, code) = read_authorization_response(&oidc, &secrets, &headers, authorization)?;
         let client_secret = secrets.current.oidc_client_secret.as_ref();
         let user = redeem_code(&oidc, client_secret, &settings.base_url, code, &sign_in, ctx.now).await?;
         start_session(&Session::new(&user, ctx.now), &sign_in, &secrets)
@@ -68,10 +102,9 @@ fn read_authorization_response(
     oidc: &Oidc,
     secrets: &SecretVersions,
     headers: &HeaderMap,
-    query: CallbackQuery,
+    AuthorizationResponse { state, result, iss }: AuthorizationResponse,
 ) -> Result<(PendingSignIn, String), Problem> {
     let rejected = |detail: &str| Problem::new(Code::Unauthenticated, detail);
-    let state = query.state.unwrap_or_default();
     let name = PendingSignIn::cookie_name(&state);
     let sign_in: Option<PendingSignIn> =
         cookie_value(headers, &name).and_then(|text| open_cookie(secrets, &name, &text));
@@ -79,15 +112,14 @@ fn read_authorization_response(
     let sign_in = sign_in
         .filter(is_same)
         .ok_or_else(|| rejected("this sign-in attempt expired or was started in another browser"))?;
-    if query.iss.is_some_and(|iss| iss != oidc.issuer()) {
+    if iss.is_some_and(|iss| iss != oidc.issuer()) {
         return Err(rejected("the response came from another identity provider"));
     }
-    if query.error.as_deref() == Some("access_denied") {
-        return Err(rejected("the sign-in was canceled"));
+    match result {
+        AuthorizationResult::Code(code) => Ok((sign_in, code)),
+        AuthorizationResult::Error(error) if error == "access_denied" => Err(rejected("the sign-in was canceled")),
+        AuthorizationResult::Error(_) => Err(rejected("the identity provider rejected the sign-in")),
     }
-    let code = query.code.filter(|_| query.error.is_none());
-    let code = code.ok_or_else(|| rejected("the identity provider rejected the sign-in"))?;
-    Ok((sign_in, code))
 }
 
 /// Stores the session in its cookie and returns to the page that required it.

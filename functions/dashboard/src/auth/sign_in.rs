@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Query, State},
+    extract::{Query, State, rejection::QueryRejection},
     http::{HeaderMap, header::SET_COOKIE},
     response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
@@ -53,8 +53,10 @@ pub(crate) async fn handler(
     ctx: RequestContext,
     theme: Theme,
     headers: HeaderMap,
-    Query(SignInQuery { return_to }): Query<SignInQuery>,
+    query: Result<Query<SignInQuery>, QueryRejection>,
 ) -> Response {
+    // A repeated path is as good as none: the user signs in and gets to the overview.
+    let return_to = query.map(|Query(SignInQuery { return_to })| return_to).unwrap_or_default();
     let response = async {
         let (sign_in, url) = new_sign_in(&configured(oidc)?, &settings.base_url, return_to, ctx.now).await?;
         redirect_to_issuer(&url, &sign_in, &*secrets.read(ctx.now).await, &headers)

@@ -88,6 +88,14 @@ pub(crate) fn sign_in_failed(theme: Theme, problem: &Problem) -> Response {
     problem.attach_to(standalone_page("Sign-in failed", theme, &content))
 }
 
+/// The page of a sign-in whose parameters are missing, repeated or malformed.
+pub(crate) fn invalid_sign_in(theme: Theme) -> Response {
+    let problem = Problem::new(Code::InvalidValue, "the link of this sign-in is invalid. Start the sign-in again");
+    let mut response = sign_in_failed(theme, &problem);
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
+}
+
 /// The confirmation of a sign-out. With `logout_url`, it leads to the issuer, whose session has to end as well.
 pub(crate) fn signed_out(theme: Theme, logout_url: Option<&str>) -> Response {
     let content = html! {

@@ -4,3 +4,4 @@ mod access;
 mod customer;
 mod forms;
 mod pages;
+mod sign_in;
