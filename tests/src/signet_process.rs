@@ -5,11 +5,16 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use serde_json::Value;
 
 use crate::text;
+
+/// Time between two looks at a file that a process is about to write.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A running `signet` process, killed on drop.
 #[derive(Debug)]
@@ -27,9 +32,21 @@ impl SignetProcess {
         let mut first = String::new();
         output.read_line(&mut first).expect("stdout is readable");
         assert!(first.starts_with("Signet is running at http://127.0.0.1:"), "{first}");
-        let file = fs::read(directory.join("local.json")).expect("local.json exists while the process runs");
-        let local = serde_json::from_slice(&file).expect("JSON");
+        let local = read_local_json(directory).expect("local.json exists while the process runs");
         Self { child, local }
+    }
+
+    /// Starts a command that sets stdout and stderr itself, and waits until it has written `local.json`.
+    pub fn spawn_with_own_output(directory: &Path, command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("the binary exists");
+        loop {
+            if let Some(local) = read_local_json(directory) {
+                return Self { child, local };
+            }
+            let exited = child.try_wait().expect("a child process");
+            assert!(exited.is_none(), "the process ended: {exited:?}");
+            thread::sleep(POLL_INTERVAL);
+        }
     }
 
     /// Returns the URL of a path.
@@ -56,6 +73,12 @@ impl SignetProcess {
         self.child.kill().expect("the process runs");
         self.child.wait().expect("the process exits");
     }
+}
+
+/// Returns the content of `local.json`, if the file exists. The process creates it in one step.
+fn read_local_json(directory: &Path) -> Option<Value> {
+    let file = fs::read(directory.join("local.json")).ok()?;
+    Some(serde_json::from_slice(&file).expect("JSON"))
 }
 
 impl Drop for SignetProcess {

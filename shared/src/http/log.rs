@@ -62,7 +62,7 @@ where
     }));
 }
 
-/// Creates the subscriber that writes log lines, for a process or a test.
+/// Creates the subscriber that writes log lines, for a process or a test. A line that cannot be written is lost.
 pub fn dispatch<W>(format: Format, filter: EnvFilter, writer: W) -> Dispatch
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
@@ -70,6 +70,9 @@ where
     let function = env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| "local".to_owned());
     let colors = format == Format::Text { colors: true };
     let subscriber = tracing_subscriber::fmt().with_writer(writer).with_env_filter(filter).with_ansi(colors);
+    // By default, a failed write is reported with `eprintln!`, which panics if stderr cannot be written, either. The
+    // panic is logged, which fails again, and the process aborts.
+    let subscriber = subscriber.log_internal_errors(false);
     subscriber.fmt_fields(JsonFields::new()).event_format(LogFormatter { format, function }).finish().into()
 }
 

@@ -2,9 +2,9 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs, io,
     net::TcpListener,
-    os::unix::fs::PermissionsExt,
+    os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::Path,
     process::{Command, Output},
     time::Duration,
@@ -148,6 +148,45 @@ fn assert_fails(output: &Output, code: i32, expected: &str) {
     assert!(stderr.starts_with("error: ") && stderr.contains(expected), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(output.stdout.is_empty());
+}
+
+/// Returns outputs that cannot be written, each with its description.
+fn broken_outputs() -> Vec<(&'static str, OwnedFd)> {
+    let (_, without_reader) = io::pipe().unwrap();
+    let mut outputs = vec![("a pipe without a reader", without_reader.into())];
+    if cfg!(target_os = "linux") {
+        outputs.push(("/dev/full", fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into()));
+    }
+    outputs
+}
+
+#[tokio::test]
+async fn outputs_that_cannot_be_written_do_not_stop_the_server() {
+    for (description, output) in broken_outputs() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = signet(folder.path(), &["--memory"]);
+        command.env("RUST_LOG", "debug").stdout(output.try_clone().unwrap()).stderr(output);
+        let running = SignetProcess::spawn_with_own_output(folder.path(), &mut command);
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        for (path, status) in [("/api/v1.0/products", 200), ("/api/v1.0/products/unknown", 404)] {
+            let request = client.get(running.url(path)).header("x-api-key", running.key());
+            let response = request.send().await.unwrap_or_else(|error| panic!("{description}: {path}: {error}"));
+            assert_eq!(response.status(), status, "{description}: {path}");
+        }
+        assert_eq!(running.signal("TERM"), 0, "{description}");
+    }
+}
+
+#[test]
+fn start_errors_exit_although_stderr_cannot_be_written() {
+    let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = occupied.local_addr().unwrap().to_string();
+    for (description, output) in broken_outputs() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = signet(folder.path(), &["--memory", "--listen", &listen]);
+        let status = command.env("RUST_LOG", "debug").stderr(output).status().unwrap();
+        assert_eq!(status.code(), Some(1), "{description}");
+    }
 }
 
 #[test]
