@@ -1,6 +1,7 @@
 //! Signet in one process, for development and tests: the routes of every function behind one listener, an embedded
 //! DynamoDB that the AWS SDK calls over loopback, keys in files, and a development OpenID Connect issuer.
 
+mod connections;
 mod data_directory;
 mod demo;
 mod embedded;
@@ -11,6 +12,7 @@ mod options;
 mod routes;
 mod server;
 
+pub use connections::ConnectionTimeouts;
 pub use data_directory::{DataDirectory, DataDirectoryError, LocalJson};
 pub use demo::{Demo, DemoError};
 pub use keys::KmsError;

@@ -12,7 +12,7 @@ use shared::{
     tokens::local::PregeneratedKey,
 };
 
-use crate::DataDirectory;
+use crate::{ConnectionTimeouts, DataDirectory};
 
 /// Default name of the table.
 pub const DEFAULT_TABLE: &str = "signet";
@@ -49,6 +49,8 @@ pub struct Options<'a> {
     pub clock: Clock,
     /// Timeouts of AWS calls and of requests.
     pub timeouts: Timeouts,
+    /// Timeouts of clients that send slowly or nothing.
+    pub connection_timeouts: ConnectionTimeouts,
     /// HTTP client of the AWS SDK; tests inject faults here.
     pub http_client: Option<SharedHttpClient>,
 }
@@ -70,6 +72,7 @@ impl Default for Options<'_> {
             pregenerated_keys: Vec::new(),
             clock: Clock::System,
             timeouts: Timeouts::default(),
+            connection_timeouts: ConnectionTimeouts::default(),
             http_client: None,
         }
     }

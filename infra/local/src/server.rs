@@ -24,7 +24,7 @@ use shared::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 use crate::{
-    DataDirectory, DataDirectoryError, Demo, DemoError, Options,
+    DataDirectory, DataDirectoryError, Demo, DemoError, Options, connections,
     data_directory::generate_operator_api_key,
     demo,
     embedded::EmbeddedDynamoDb,
@@ -56,7 +56,7 @@ pub struct LocalServer {
     /// Demo data, if it was requested.
     pub demo: Option<Demo>,
     stop: oneshot::Sender<()>,
-    served: JoinHandle<io::Result<()>>,
+    served: JoinHandle<()>,
     embedded: Option<EmbeddedDynamoDb>,
 }
 
@@ -165,12 +165,11 @@ impl LocalServer {
         // at the first bearer token, when the server is running.
         let router =
             Router::new().nest(issuer::PATH, dev_issuer.routes()).fallback_service(with_middleware(router, &app));
-        let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
         let (stop, stop_signal) = oneshot::channel::<()>();
         // A dropped sender stops the server as well.
-        let serve =
-            axum::serve(listener, service).with_graceful_shutdown(async { stop_signal.await.unwrap_or_default() });
-        let served = tokio::spawn(async { serve.await });
+        let stop_signal = async { stop_signal.await.unwrap_or_default() };
+        let served =
+            tokio::spawn(connections::serve(listener, router.clone(), options.connection_timeouts, stop_signal));
         let operator_api_key = Secret::new(secret.expose().to_owned());
         let table = options.table;
         Ok(Self {

@@ -1,7 +1,11 @@
 //! Malformed HTTP requests and unusual headers. The HTTP library rejects some of them with its own response or by
 //! closing the connection; none of them causes a 5xx, and the server responds to the next request.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
+use shared::domain::rate_limit::RateLimits;
+use signet_local::{ConnectionTimeouts, Options};
 use signet_tests::{Stack, TestResponse};
 
 /// Asserts that the response is a 4xx, if there is one.
@@ -17,7 +21,10 @@ fn assert_rejected(description: &str, response: Option<TestResponse>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_requests_are_rejected_and_the_server_keeps_responding() {
-    let stack = Stack::start_without_rate_limits().await;
+    // Some of the requests are incomplete.
+    let connection_timeouts = ConnectionTimeouts { headers: Duration::from_secs(1), ..ConnectionTimeouts::default() };
+    let options = Options { connection_timeouts, rate_limits: RateLimits::UNLIMITED, ..Options::default() };
+    let stack = Stack::start_with(options).await;
     let before = stack.snapshot_items().await;
     let key = stack.local.operator_api_key.expose().to_owned();
     let post = |rest: &str| {

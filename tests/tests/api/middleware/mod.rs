@@ -14,6 +14,8 @@ mod logs;
 mod malformed_http;
 mod rate_limits;
 mod requests;
+mod shutdown;
+mod slow_clients;
 
 const PUBLIC_PATHS: [&str; 4] = [
     "/.well-known/jwks.json",
