@@ -141,6 +141,11 @@ watch:
 deploy:
     tests/deploy.sh
 
+# Measure the cryptography of a release build: signatures, verifications and key agreements per second
+[group('test')]
+bench:
+    cargo run --release --package signet-bench
+
 # Build the documentation site into target/site
 [group('build')]
 docs-build:
