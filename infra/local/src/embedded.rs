@@ -11,7 +11,7 @@ use std::{
 };
 
 use dynoxide::{Database, server::serve_with_shutdown};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime, sync::oneshot, time::timeout};
 
 /// Time that running requests have to finish at shutdown.
@@ -37,6 +37,7 @@ impl EmbeddedDynamoDb {
     /// It runs on its own thread and runtime because SQLite's writes block.
     pub(crate) fn start(file: Option<&Path>, table: &str) -> io::Result<Self> {
         let database = open(file)?;
+        remove_incomplete_table(&database, table)?;
         disable_stream(&database, table)?;
         let sweeping = start_sweeping(&database)?;
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -70,6 +71,26 @@ impl EmbeddedDynamoDb {
             tracing::warn!("the embedded DynamoDB did not stop in time; every acknowledged write is on disk");
         }
     }
+}
+
+/// Removes a table whose creation did not finish, because the process was killed or the disk was full, so that it is created
+/// again. dynoxide creates the table and each index in a transaction of its own. Such a table has no items.
+fn remove_incomplete_table(database: &Database, table: &str) -> io::Result<()> {
+    let Some(metadata) = database.get_table_metadata(table).map_err(io::Error::other)? else { return Ok(()) };
+    let indexes: Vec<Value> = metadata.gsi_definitions.as_deref().map_or(Ok(Vec::new()), serde_json::from_str)?;
+    let is_missing = |scan: Value| -> io::Result<bool> {
+        let result = database.scan(serde_json::from_value(scan)?);
+        Ok(result.is_err_and(|error| error.to_string().contains("no such table")))
+    };
+    let mut is_incomplete = is_missing(json!({"TableName": table, "Limit": 1}))?;
+    for index in indexes {
+        is_incomplete |= is_missing(json!({"TableName": table, "IndexName": index["IndexName"], "Limit": 1}))?;
+    }
+    if is_incomplete {
+        let request = serde_json::from_value(json!({"TableName": table}))?;
+        database.delete_table(request).map_err(io::Error::other)?;
+    }
+    Ok(())
 }
 
 /// Disables the stream of a table that an earlier version created. dynoxide keeps the records of a stream forever and

@@ -235,6 +235,26 @@ fn missing_ca_certificates_matter_only_with_https_endpoints() {
     assert_fails(&bare(&https).output().unwrap(), 1, "install the package ca-certificates");
 }
 
+/// Returns the command with a limit on the size of files, in 512 bytes. A write beyond it fails as on a full disk.
+fn with_file_size_limit(command: &Command, blocks: u32) -> Command {
+    let mut limited = Command::new("sh");
+    // Without the trap, the signal of a write beyond the limit would end the process.
+    limited.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
+    limited.arg(command.get_program()).args(command.get_args()).env("RUST_LOG", "error");
+    limited
+}
+
+#[test]
+fn next_start_repeats_one_that_failed_on_a_full_disk() {
+    // At these limits, the table exists and one of its indexes does not.
+    for blocks in [96, 128, 160] {
+        let folder = tempfile::tempdir().unwrap();
+        let limited = with_file_size_limit(&signet(folder.path(), &[]), blocks).output().unwrap();
+        assert_fails(&limited, 1, "DynamoDB is unavailable");
+        assert_eq!(start(folder.path(), &[]).signal("TERM"), 0, "after a limit of {blocks} blocks");
+    }
+}
+
 #[test]
 fn start_errors_are_reported_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
