@@ -52,7 +52,7 @@ pub use logs::Logs;
 pub use operations::Operation;
 pub use raw_table::{RawTable, plain};
 pub use seats::Seats;
-pub use secrets::{find_secret, find_secret_in_items, secret_fragments};
+pub use secrets::{SecretSearch, secret_fragments};
 pub use serde_json::{Value, json};
 pub use setup::{IssuedLicense, merged, random_word, text};
 pub use signet_process::SignetProcess;

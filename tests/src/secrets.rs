@@ -47,40 +47,37 @@ pub fn secret_fragments(secret: &str) -> Vec<String> {
     all
 }
 
-/// Returns the first of these secrets that a text contains, in any encoding.
-pub fn find_secret(text: &str, secrets: &[String]) -> Option<String> {
-    Search::new(secrets).find(text.as_bytes())
-}
-
-/// Returns the first of these secrets that items of the table contain, in any encoding, also inside base64 values.
-pub fn find_secret_in_items(items: &[Value], secrets: &[String]) -> Option<String> {
-    let mut contents = Vec::new();
-    for item in items {
-        collect_contents(item, &mut contents);
-    }
-    let search = Search::new(secrets);
-    contents.iter().find_map(|content| search.find(content))
-}
-
-/// A search for secrets in all their encodings.
-struct Search<'a> {
-    secrets: &'a [String],
+/// A search for secrets in all their encodings. Creating it takes longer than using it.
+pub struct SecretSearch {
+    secrets: Vec<String>,
     automaton: AhoCorasick,
     /// The index of the secret that each pattern of the automaton encodes.
     indexes: Vec<usize>,
 }
 
-impl<'a> Search<'a> {
-    fn new(secrets: &'a [String]) -> Self {
+impl SecretSearch {
+    /// Creates a search for these secrets.
+    pub fn new(secrets: Vec<String>) -> Self {
         let encoded = secrets.iter().enumerate();
         let patterns =
-            encoded.flat_map(|(index, secret)| encodings(secret.as_bytes()).into_iter().map(move |e| (index, e)));
+            encoded.flat_map(|(index, secret)| encodings(secret.as_bytes()).into_iter().map(move |one| (index, one)));
         let (indexes, patterns): (Vec<_>, Vec<_>) = patterns.unzip();
-        Self { secrets, automaton: AhoCorasick::new(patterns).expect("the patterns fit an automaton"), indexes }
+        let automaton = AhoCorasick::new(patterns).expect("the patterns fit an automaton");
+        Self { secrets, automaton, indexes }
     }
 
-    fn find(&self, text: &[u8]) -> Option<String> {
-        self.automaton.find(text).map(|found| self.secrets[self.indexes[found.pattern().as_usize()]].clone())
+    /// Returns the first of the secrets that a text contains.
+    pub fn find(&self, text: impl AsRef<[u8]>) -> Option<&str> {
+        self.automaton.find(text.as_ref()).map(|found| &*self.secrets[self.indexes[found.pattern().as_usize()]])
+    }
+
+    /// Returns the first of the secrets that items of the table contain, also inside base64 values.
+    pub fn find_in_items(&self, items: &[Value]) -> Option<&str> {
+        let mut contents = Vec::new();
+        for item in items {
+            collect_contents(item, &mut contents);
+        }
+        contents.iter().find_map(|content| self.find(content))
     }
 }
 

@@ -7,11 +7,11 @@ use std::{
     os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::Path,
     process::{Command, Output},
-    time::Duration,
 };
 
 use serde_json::{Value, json};
 use signet_tests::SignetProcess;
+use tokio::sync::mpsc::{self, UnboundedSender};
 
 /// Number of concurrent writers.
 const WRITERS: usize = 4;
@@ -26,8 +26,8 @@ fn start(folder: &Path, more: &[&str]) -> SignetProcess {
     SignetProcess::spawn(folder, &mut signet(folder, more))
 }
 
-/// Creates customers until the server is gone. Returns the ids of the acknowledged ones.
-async fn create_customers(url: String, key: String, task: usize) -> Vec<String> {
+/// Creates customers until the server is gone, and sends `task` for each. Returns the ids of the acknowledged ones.
+async fn create_customers(url: String, key: String, task: usize, created: UnboundedSender<usize>) -> Vec<String> {
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
     let mut acknowledged = Vec::new();
     for number in 0.. {
@@ -40,6 +40,7 @@ async fn create_customers(url: String, key: String, task: usize) -> Vec<String> 
         let Ok(customer) = response.json::<Value>().await else { break };
         assert_eq!(status, 201, "{customer}");
         acknowledged.push(customer["id"].as_str().unwrap().to_owned());
+        let _ = created.send(task);
     }
     acknowledged
 }
@@ -56,9 +57,13 @@ async fn killed_process_loses_no_acknowledged_write() {
     let mut all = Vec::new();
     for round in 0..3 {
         let url = running.url("/api/v1.0/customers");
-        let tasks: Vec<_> =
-            (0..WRITERS).map(|task| tokio::spawn(create_customers(url.clone(), key.clone(), task))).collect();
-        tokio::time::sleep(Duration::from_millis(300 + 170 * round)).await;
+        let (created, mut counted) = mpsc::unbounded_channel();
+        let write = |task| tokio::spawn(create_customers(url.clone(), key.clone(), task, created.clone()));
+        let tasks: Vec<_> = (0..WRITERS).map(write).collect();
+        let mut counts = [0; WRITERS];
+        while counts.iter().any(|count| *count < 5 + round) {
+            counts[counted.recv().await.unwrap()] += 1;
+        }
         running.kill();
         assert!(folder.path().join("local.json").exists(), "a killed process can't remove it");
         for task in tasks {

@@ -16,8 +16,7 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 use signet_tests::{
-    AppKey, Client, IssuedLicense, RawTable, SignetProcess, TestResponse, find_secret, find_secret_in_items,
-    secret_fragments, text,
+    AppKey, Client, IssuedLicense, RawTable, SecretSearch, SignetProcess, TestResponse, secret_fragments, text,
 };
 
 /// Trace level for Signet's crates, debug level for dependencies.
@@ -161,10 +160,12 @@ impl SecretsScenario {
     /// Sends one secret of each kind, whole and altered, in every place where a client could put it by mistake.
     async fn run_mistakes(&mut self, license: &IssuedLicense, bearer: &str) {
         let key = self.running.key();
-        for secret in [&key, &license.license_key, text(&license.issued["token"]), bearer] {
-            let altered = [secret.to_owned(), format!("{secret}x"), secret[1..].to_owned(), secret.to_uppercase()];
-            let requests = altered.iter().map(|text| self.send_everywhere(text));
-            join_all(requests).await;
+        let secrets = [&key, &license.license_key, text(&license.issued["token"]), bearer];
+        let altered =
+            |secret: &str| [secret.to_owned(), format!("{secret}x"), secret[1..].to_owned(), secret.to_uppercase()];
+        let texts: Vec<String> = secrets.into_iter().flat_map(altered).collect();
+        join_all(texts.iter().map(|text| self.send_everywhere(text))).await;
+        for secret in secrets {
             self.send_raw(secret);
         }
     }
@@ -274,7 +275,7 @@ async fn no_secret_is_logged_or_stored_in_plain_text() {
     let log = fs::read_to_string(log).unwrap();
     // The log and the table are not empty.
     assert!(items.len() > 40, "{} items", items.len());
-    assert!(find_secret_in_items(&items, std::slice::from_ref(&license.license_id)).is_some());
+    assert!(SecretSearch::new(vec![license.license_id.clone()]).find_in_items(&items).is_some());
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let requests = lines.iter().filter(|line| line["message"] == "request" && line["target"].is_null()).count();
     assert!(requests > 700 && log.contains(&license.license_id), "{requests} requests in {} lines", lines.len());
@@ -282,13 +283,14 @@ async fn no_secret_is_logged_or_stored_in_plain_text() {
 
     assert!(secrets.len() > 25, "{}", secrets.len());
     let all: Vec<String> = secrets.iter().flat_map(|secret| secret_fragments(secret)).collect();
-    assert_eq!(find_secret(&log, &all), None, "found in the log");
-    assert_eq!(find_secret_in_items(&items, &all), None, "found in the table");
+    let search = SecretSearch::new(all.clone());
+    assert_eq!(search.find(&log), None, "found in the log");
+    assert_eq!(search.find_in_items(&items), None, "found in the table");
     // Personal data is not logged either.
     let personal = ["ada@example.com", "grace@example.com", "Ada Lovelace", "Somebody"].map(str::to_owned);
-    assert_eq!(find_secret(&log, &personal), None, "found in the log");
+    assert_eq!(SecretSearch::new(personal.to_vec()).find(&log), None, "found in the log");
     // The search finds encoded secrets.
     for spelt in [HEXLOWER.encode(all[0].as_bytes()), BASE64.encode(format!("x{}", all[0]).as_bytes())] {
-        assert_eq!(find_secret(&format!("{log}{spelt}"), &all).as_ref(), Some(&all[0]));
+        assert_eq!(search.find(format!("{log}{spelt}")), Some(&*all[0]));
     }
 }
