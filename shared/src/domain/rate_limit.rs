@@ -107,7 +107,7 @@ const REFUSALS_PER_LICENSE: Limit = Limit { max: 60, seconds: 60 };
 /// The number of seats per bucket shard. DynamoDB accepts about 1,000 writes per second to one item.
 const SEATS_PER_SHARD: u32 = 1000;
 /// A license key without a seat limit is limited like one with this number of seats, but per hour: it may be rolled out
-/// to any number of machines, and whoever has a leaked one must not be able to write without bound.
+/// to any number of machines, and the holder of a leaked one must not be able to write without bound.
 const UNLIMITED: (u32, u32) = (5000, 3600);
 
 impl ActivationRateLimit {

@@ -1,4 +1,4 @@
-//! Clients that send too slowly, or nothing. The server closes their connections and serves others meanwhile.
+//! Clients that send too slowly, or nothing. The server closes their connections and still serves others.
 
 use std::time::{Duration, Instant};
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use shared::{Timeouts, domain::rate_limit::RateLimits};
 use signet_local::Options;
 use signet_tests::{Fault, Gate, Operation, Rule, Stack, TestResponse, check_each, json};
@@ -155,15 +156,18 @@ async fn slow_request_returns_503_at_the_timeout_and_takes_effect_once() {
 
 #[tokio::test]
 async fn throttled_transaction_is_retried_until_the_deadline() {
+    // At once, because each waits for the deadline.
+    let reasons = ["ThrottlingError", "ProvisionedThroughputExceeded", "TransactionConflict"];
+    join_all(reasons.map(assert_retried_until_the_deadline)).await;
+}
+
+async fn assert_retried_until_the_deadline(reason: &'static str) {
     let stack = Stack::start().await;
-    for reason in ["ThrottlingError", "ProvisionedThroughputExceeded", "TransactionConflict"] {
-        stack.faults.add(Rule::new("TransactWriteItems", Fault::Cancel(reason)).times(5));
-        stack.operator.create_product().await;
-        stack.faults.add(Rule::new("TransactWriteItems", Fault::Cancel(reason)).always());
-        let body = json!({"code": "atlas", "name": "Atlas"});
-        stack.operator.post("products", body).await.expect_problem(503, "unavailable");
-        stack.faults.clear();
-    }
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::Cancel(reason)).times(5));
+    stack.operator.create_product().await;
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::Cancel(reason)).always());
+    let body = json!({"code": "atlas", "name": "Atlas"});
+    stack.operator.post("products", body).await.expect_problem(503, "unavailable");
 }
 
 #[tokio::test]
