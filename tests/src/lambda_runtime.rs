@@ -108,6 +108,21 @@ impl Function {
         }
     }
 
+    /// Waits until the log has a line with this text. A line can arrive later than the response of its request.
+    ///
+    /// # Panics
+    ///
+    /// Panics after five seconds.
+    pub async fn wait_for_log(&self, text: &str) {
+        for _ in 0..500 {
+            if self.log().iter().any(|line| line.contains(text)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{text} is not logged: {:#?}", self.log());
+    }
+
     /// Returns the lines of stdout and stderr so far.
     pub fn log(&self) -> Vec<String> {
         locked(&self.log).clone()
