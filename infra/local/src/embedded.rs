@@ -111,7 +111,7 @@ fn start_sweeping(database: &Database) -> io::Result<mpsc::Sender<()>> {
     thread::Builder::new().name("dynamodb-ttl".to_owned()).spawn(move || {
         let mut wait = FIRST_SWEEP;
         while stop.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-            // Requests that wait for the database go first between pages of 100 items.
+            // Requests that wait for the database go first between pages.
             if let Err(error) = database.sweep_ttl() {
                 tracing::error!(%error, "expired items could not be deleted");
             }
