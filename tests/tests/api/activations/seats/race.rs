@@ -74,7 +74,9 @@ struct Round {
     operator: Client,
     clock: Clock,
     license_id: String,
-    license_key: Mutex<String>,
+    /// The key string of the highest generation that a response reported, with that generation. Responses of concurrent
+    /// regenerations can arrive in any order.
+    license_key: Mutex<(u64, String)>,
     max_users: Option<usize>,
     machines: Vec<Mutex<Option<LastActivation>>>,
     /// The reported activations whose deactivation has not been requested.
@@ -83,7 +85,7 @@ struct Round {
 
 impl Round {
     fn key(&self) -> String {
-        self.license_key.lock().unwrap().clone()
+        self.license_key.lock().unwrap().1.clone()
     }
 
     fn last(&self, machine: usize) -> Option<LastActivation> {
@@ -162,7 +164,11 @@ impl Round {
     async fn regenerate(&self) {
         let response = self.operator.post(&format!("license-keys/{}/regenerate", self.license_id), json!({})).await;
         if self.check(&response, &[200], &[(409, "state_conflict"), (503, "unavailable")]) {
-            text(&response.body["license_key"]).clone_into(&mut self.license_key.lock().unwrap());
+            let generation = response.body["license"]["generation"].as_u64().unwrap();
+            let mut newest = self.license_key.lock().unwrap();
+            if generation > newest.0 {
+                *newest = (generation, text(&response.body["license_key"]).to_owned());
+            }
         }
     }
 
@@ -215,7 +221,7 @@ async fn run_round(stack: &Stack, max_users: Option<usize>, disturbance: Disturb
         operator: stack.operator.clone(),
         clock: stack.clock.clone(),
         license_id: license.license_id.clone(),
-        license_key: Mutex::new(license.license_key.clone()),
+        license_key: Mutex::new((1, license.license_key.clone())),
         max_users,
         machines: (0..load.workers * load.machines_each).map(|_| Mutex::default()).collect(),
         holders: Mutex::default(),
