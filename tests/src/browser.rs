@@ -62,6 +62,13 @@ impl Browser {
         self.complete_sign_in(email, &login).await
     }
 
+    /// Starts to sign in, and returns the `state` of the authorization request.
+    pub async fn start_sign_in(&mut self) -> String {
+        let authorize = self.get("/dashboard/sign-in?return_to=/dashboard").await.redirect();
+        let (_, rest) = authorize.split_once("state=").expect("a state");
+        rest.split('&').next().unwrap_or_default().to_owned()
+    }
+
     /// Signs in, starting from the sign-in URL. Returns the path to which the sign-in redirects.
     pub async fn complete_sign_in(&mut self, email: &str, login: &str) -> String {
         let authorize = self.get(login).await.redirect();

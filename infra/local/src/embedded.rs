@@ -39,7 +39,7 @@ impl EmbeddedDynamoDb {
         let database = open(file)?;
         remove_incomplete_table(&database, table)?;
         disable_stream(&database, table)?;
-        let sweeping = start_sweeping(&database)?;
+        let sweeping = start_sweeping(&database, FIRST_SWEEP)?;
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let endpoint = format!("http://{}", listener.local_addr()?);
@@ -104,12 +104,12 @@ fn disable_stream(database: &Database, table: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Deletes expired items from time to time, until the sender is dropped.
-fn start_sweeping(database: &Database) -> io::Result<mpsc::Sender<()>> {
+/// Deletes expired items after `first` and then from time to time, until the sender is dropped.
+fn start_sweeping(database: &Database, first: Duration) -> io::Result<mpsc::Sender<()>> {
     let (sender, stop) = mpsc::channel();
     let database = database.clone();
     thread::Builder::new().name("dynamodb-ttl".to_owned()).spawn(move || {
-        let mut wait = FIRST_SWEEP;
+        let mut wait = first;
         while stop.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
             // Requests that wait for the database go first between pages.
             if let Err(error) = database.sweep_ttl() {
@@ -130,4 +130,74 @@ fn open(file: Option<&Path>) -> io::Result<Database> {
     fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file)?;
     let path = file.to_str().ok_or_else(|| io::Error::other("the path is not UTF-8"))?;
     Database::new(path).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use shared::Clock;
+
+    use super::*;
+
+    const TABLE: &str = "signet";
+
+    /// Creates a table as earlier versions did: with a stream, and with items that expire.
+    fn table_with_stream() -> Database {
+        let database = Database::memory().unwrap();
+        let create = json!({
+            "TableName": TABLE,
+            "KeySchema": [{"AttributeName": "PK", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "PK", "AttributeType": "S"}],
+            "BillingMode": "PAY_PER_REQUEST",
+            "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        });
+        database.create_table(serde_json::from_value(create).unwrap()).unwrap();
+        let ttl = json!({
+            "TableName": TABLE,
+            "TimeToLiveSpecification": {"Enabled": true, "AttributeName": "expires_at_epoch"},
+        });
+        database.update_time_to_live(serde_json::from_value(ttl).unwrap()).unwrap();
+        database
+    }
+
+    fn put(database: &Database, key: &str, expires_at_epoch: i64) {
+        let item = json!({"PK": {"S": key}, "expires_at_epoch": {"N": expires_at_epoch.to_string()}});
+        database.put_item(serde_json::from_value(json!({"TableName": TABLE, "Item": item})).unwrap()).unwrap();
+    }
+
+    fn keys(database: &Database) -> Vec<Value> {
+        let scanned = database.scan(serde_json::from_value(json!({"TableName": TABLE})).unwrap()).unwrap();
+        let scanned = serde_json::to_value(scanned).unwrap();
+        scanned["Items"].as_array().unwrap().iter().map(|item| item["PK"]["S"].clone()).collect()
+    }
+
+    #[test]
+    fn the_stream_of_an_earlier_version_is_disabled_and_items_are_kept() {
+        let database = table_with_stream();
+        put(&database, "kept", 4_102_444_800);
+        assert!(database.get_table_metadata(TABLE).unwrap().unwrap().stream_enabled);
+        for _ in 0..2 {
+            disable_stream(&database, TABLE).unwrap();
+            assert!(!database.get_table_metadata(TABLE).unwrap().unwrap().stream_enabled);
+        }
+        assert_eq!(keys(&database), ["kept"]);
+        disable_stream(&database, "missing").unwrap();
+    }
+
+    #[test]
+    fn expired_items_are_deleted() {
+        let database = table_with_stream();
+        put(&database, "kept", 4_102_444_800);
+        // DynamoDB and dynoxide keep items that expired more than five years ago.
+        put(&database, "expired", Clock::System.now().as_second() - 60);
+        let sweeping = start_sweeping(&database, Duration::ZERO).unwrap();
+        let begun = Instant::now();
+        while keys(&database).len() > 1 {
+            assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", keys(&database));
+            thread::yield_now();
+        }
+        assert_eq!(keys(&database), ["kept"]);
+        drop(sweeping);
+    }
 }

@@ -106,14 +106,19 @@ const REFUSALS_PER_MACHINE: Limit = Limit { max: 10, seconds: 60 };
 const REFUSALS_PER_LICENSE: Limit = Limit { max: 60, seconds: 60 };
 /// The number of seats per bucket shard. DynamoDB accepts about 1,000 writes per second to one item.
 const SEATS_PER_SHARD: u32 = 1000;
-/// A license key without a seat limit is limited like one with this number of seats, but per hour: it may be rolled out
-/// to any number of machines, and the holder of a leaked one must not be able to write without bound.
-const UNLIMITED: (u32, u32) = (5000, 3600);
+/// The number of seats whose rate limit applies to a license key without a seat limit. It may be rolled out to any number
+/// of machines, and the holder of a leaked one must not be able to write without bound.
+const SEATS_WITHOUT_LIMIT: u32 = 5000;
+/// The window in which activations of such a license key are counted, in seconds.
+const WINDOW_WITHOUT_LIMIT: u32 = 3600;
 
 impl ActivationRateLimit {
     /// Returns the bucket that counts activations. A license key with many seats has several shards.
     pub fn activation_bucket(self, license: &License, machine: MachineHash, token_ttl_seconds: u32) -> Bucket {
-        let (seats, seconds) = license.max_users.map_or(UNLIMITED, |max_users| (max_users, token_ttl_seconds));
+        let (seats, seconds) = match license.max_users {
+            Some(max_users) => (max_users, token_ttl_seconds),
+            None => (SEATS_WITHOUT_LIMIT, WINDOW_WITHOUT_LIMIT),
+        };
         let shards = seats.div_ceil(SEATS_PER_SHARD).max(1);
         let [a, b, c, d, ..] = machine.0;
         let shard = u32::from_be_bytes([a, b, c, d]) % shards;
@@ -124,8 +129,8 @@ impl ActivationRateLimit {
     /// Returns the buckets that count searches in which all seats were taken: that of the machine, and that of the
     /// license key.
     pub fn refusal_buckets(license: &License, machine: MachineHash) -> [Bucket; 2] {
-        let of_machine = format!("REFUSED#{}#{}", license.id, HEXLOWER.encode(&machine.0));
-        let of_license = format!("FULL#{}", license.id);
+        let of_license = format!("REFUSED#{}", license.id);
+        let of_machine = format!("{of_license}#{}", HEXLOWER.encode(&machine.0));
         [
             Bucket { name: of_machine, limit: REFUSALS_PER_MACHINE },
             Bucket { name: of_license, limit: REFUSALS_PER_LICENSE },

@@ -89,8 +89,7 @@ async fn cookies_of_other_installations_and_modified_cookies_are_rejected() {
 async fn callbacks_are_accepted_only_in_the_browser_that_started_the_sign_in() {
     let stack = Stack::start().await;
     let mut grace = Browser::new(&stack);
-    let authorize = grace.get("/dashboard/sign-in?return_to=/dashboard").await.redirect();
-    let state = authorize.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    let state = grace.start_sign_in().await;
     let mut eve = Browser::new(&stack);
     let page = eve.get(&format!("/dashboard/callback?code=abc&state={state}")).await;
     assert!(page.expect_status(401).contains("started in another browser"));

@@ -6,8 +6,7 @@ use signet_tests::{Browser, Stack};
 async fn callback_returns_the_error_page_for_repeated_missing_and_malformed_parameters() {
     let stack = Stack::start().await;
     let mut grace = Browser::new(&stack);
-    let authorize = grace.get("/dashboard/sign-in?return_to=/dashboard").await.redirect();
-    let state = authorize.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    let state = grace.start_sign_in().await;
     let queries = [
         format!("state={state}&state={state}&code=a"),
         format!("state={state}&code=a&code=b"),
