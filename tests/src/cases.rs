@@ -1,4 +1,5 @@
-//! Loops over many cases: which combinations are tested, and every failure instead of only the first.
+//! Loops over many cases: which combinations are tested, every failure instead of only the first, and random cases that
+//! can be repeated.
 
 use std::{
     any::Any,
@@ -9,6 +10,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
+use rand::{SeedableRng, rngs::StdRng};
 
 /// One in this many combinations is tested by default.
 const DEFAULT_STEP: usize = 5;
@@ -24,6 +26,37 @@ pub fn selected<T>(row: usize, columns: impl IntoIterator<Item = T>) -> impl Ite
 /// Returns whether all cases are tested, because `SIGNET_ALL_CASES` is `1`.
 pub fn all_cases() -> bool {
     env::var_os("SIGNET_ALL_CASES").is_some_and(|all| all == "1")
+}
+
+/// The seed of a test's random choices. A test that fails prints it; with `SIGNET_SEED` set to it, the test makes the same
+/// choices again.
+#[derive(Debug)]
+pub struct Seed(u64);
+
+impl Seed {
+    /// Reads `SIGNET_SEED`, or generates a seed.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `SIGNET_SEED` is not a number.
+    pub fn generate() -> Self {
+        let given = env::var("SIGNET_SEED").ok();
+        Self(given.map_or_else(rand::random, |seed| seed.parse().expect("SIGNET_SEED is a number")))
+    }
+
+    /// Returns the random generator with this number, such as that of one of several workers.
+    pub fn rng(&self, number: u64) -> StdRng {
+        StdRng::seed_from_u64(self.0.wrapping_add(number))
+    }
+}
+
+impl Drop for Seed {
+    #[expect(clippy::print_stderr, reason = "a failed test must print its seed")]
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("SIGNET_SEED={}", self.0);
+        }
+    }
 }
 
 /// The failed cases of a loop. Panics with all of them when it is dropped.

@@ -39,7 +39,7 @@ mod transport;
 
 pub use access::{Access, ROWS, Row};
 pub use browser::{Browser, HtmlPage, SESSION};
-pub use cases::{Failures, all_cases, check_each, selected};
+pub use cases::{Failures, Seed, all_cases, check_each, selected};
 pub use client::{Client, TestResponse};
 pub use events::events;
 pub use faults::{Fault, Faults, Gate, Rule};

@@ -51,7 +51,7 @@ def ttl_attribute():
 def partition_keys():
     """The partition keys of the table; those that end with # are prefixes."""
     keys = sources()[ROOT / "shared/src/store/keys.rs"]
-    found = set(re.findall(r'const (?:CATALOG|API_KEYS|KEYRING): &str = "(\w+)"', keys))
+    found = set(re.findall(r'const (?:CATALOG|API_KEYS|KEYRING|STATISTICS): &str = "(\w+)"', keys))
     found |= set(re.findall(r'format!\("([A-Z]+#)\{', keys))
     found |= set(re.findall(r'Key::new\("([A-Z]+)", "', keys))
     sort_keys_and_index_keys = {"PRODUCT#", "TIER#", "FEATURE#", "CLAIM#", "CURRENT#", "EVENT#", "EVENTS#"}

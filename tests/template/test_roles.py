@@ -47,7 +47,7 @@ ALLOWED = {
     | IDEMPOTENCY
     | {"CATALOG": "gq", "CUSTOMER#": "gpu", "EMAIL#": "gp", "SUBJECT#": "gp", "LICENSE#": "gqpu", "KEY#": "p"},
     "Rotation": BASE | {"KEYRING": "qpu"},
-    "Statistics": BASE | {"STATISTICS": "gp", "LICENSE#": "q", "CUSTOMER#": "g"},
+    "Statistics": BASE | {"STATISTICS": "gpu", "STATISTICS#": "gpu", "LICENSE#": "gq", "CUSTOMER#": "g"},
 }
 # The index partitions that each function can query.
 INDEXES = {
@@ -55,7 +55,7 @@ INDEXES = {
     "Dashboard": {("GSI1", "CUSTOMERS"), ("GSI1", "CUSTOMER#"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")},
     "Licenses": {("GSI1", "CUSTOMER#"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")},
     "Registration": {("GSI1", "CUSTOMER#")},
-    "Statistics": {("GSI1", "EVENTS#"), ("GSI2", "LICENSES")},
+    "Statistics": {("GSI1", "EVENTS#"), ("GSI1", "STATISTICS"), ("GSI2", "LICENSES"), ("GSI2", "STATISTICS")},
 }
 # Writes that are restricted to attributes: action, partition key, allowed attributes, examples of denied attributes, functions.
 ATTRIBUTE_RESTRICTIONS = [

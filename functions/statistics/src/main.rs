@@ -1,11 +1,15 @@
 //! Binary of the `statistics` Lambda function. A schedule invokes it every hour to compute the statistics of the
-//! dashboard overview, so that pages do not count items and commands do not maintain counters.
+//! dashboard overview, so that pages do not count items and requests do not maintain counters.
 
 use std::process::ExitCode;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use shared::{AppState, Clock, app::lambda::start, store::Table};
+use shared::{
+    AppState, Clock,
+    app::lambda::start,
+    store::{Table, statistics::UpdateLimits},
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -21,7 +25,7 @@ async fn serve(app: AppState) -> Result<(), Error> {
 /// after a failure.
 async fn update(table: &Table, clock: &Clock) -> Result<Value, Error> {
     let statistics = table
-        .update_statistics(clock.now())
+        .update_statistics(clock.now(), UpdateLimits::default())
         .await
         .inspect_err(|error| tracing::error!(%error, "updating the statistics failed"))?;
     Ok(json!({ "made_at": statistics.made_at, "license_keys": statistics.statuses }))

@@ -19,6 +19,7 @@ use shared::{
     auth::{OidcSettings, oidc::DEFAULT_ROLES_CLAIM},
     domain::rate_limit::RateLimits,
     http::log::{self, Format},
+    store::statistics::UpdateLimits,
 };
 use signet_local::{DataDirectory, LocalJson, LocalServer, Options, issuer_url, listen_address};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -181,6 +182,9 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// The limits of the statistics, which are updated every minute beside the requests.
+const STATISTICS_LIMITS: UpdateLimits = UpdateLimits { max_counted: 5_000, recounted: 20 };
+
 /// Runs the scheduled work of a deployment every minute: key rotation and dashboard statistics.
 async fn run_schedules(app: AppState) {
     let mut minutes = tokio::time::interval(Duration::from_mins(1));
@@ -189,7 +193,7 @@ async fn run_schedules(app: AppState) {
         if let Err(error) = app.maintain_key_ring().await {
             tracing::warn!(%error, "key rotation failed");
         }
-        if let Err(error) = app.table.update_statistics(app.clock.now()).await {
+        if let Err(error) = app.table.update_statistics(app.clock.now(), STATISTICS_LIMITS).await {
             tracing::warn!(%error, "updating the statistics failed");
         }
     }

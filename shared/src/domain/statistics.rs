@@ -1,5 +1,8 @@
 //! Statistics for the dashboard's overview page: license keys per status, license keys that expire soon or are nearly
 //! full, and the events of the last days.
+//!
+//! They are sums. What one license key adds to them is its [`Contribution`]; when the license key changes, its old
+//! contribution is subtracted and the new one added.
 
 use std::collections::BTreeMap;
 
@@ -15,18 +18,18 @@ pub const MAX_SHORTLIST: usize = 10;
 /// The maximum number of latest events.
 pub const MAX_LATEST_EVENTS: usize = 8;
 /// A license key that expires within this time is listed as ending.
-const ENDING_WITHIN: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub const ENDING_WITHIN: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The percentage of used seats from which a license key is nearly full.
 const NEARLY_FULL_PERCENT: usize = 80;
-/// The maximum clock difference between writers of events. When this time has passed after the end of a day, no event
-/// can be added to it.
-const MAX_CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// All statistics of the overview page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statistics {
     /// When the statistics were computed.
     pub made_at: Timestamp,
+    /// Whether every license key has been counted. Only the first updates of a table that has license keys already, such
+    /// as one from an earlier version, leave some uncounted.
+    pub is_complete: bool,
     /// The number of license keys per status.
     pub statuses: StatusCounts,
     /// Active license keys that expire within 30 days, by expiry.
@@ -99,14 +102,12 @@ pub struct DayCounts {
     pub deactivated: u64,
     /// License keys that were revoked.
     pub revoked: u64,
-    /// When the events were counted.
-    pub counted_at: Timestamp,
 }
 
 impl DayCounts {
     /// Creates a day without events.
-    pub fn new(date: Date, counted_at: Timestamp) -> Self {
-        Self { date, issued: 0, activated: 0, deactivated: 0, revoked: 0, counted_at }
+    pub fn new(date: Date) -> Self {
+        Self { date, issued: 0, activated: 0, deactivated: 0, revoked: 0 }
     }
 
     /// Counts an event of this type.
@@ -119,86 +120,121 @@ impl DayCounts {
             _ => {}
         }
     }
+}
 
-    /// Returns whether all events of the day had been written when it was counted.
-    pub fn is_settled(&self) -> bool {
-        let end = self.date.tomorrow().and_then(|next| next.to_zoned_datetime(TimeZone::UTC));
-        end.is_ok_and(|end| self.counted_at >= end.timestamp() + MAX_CLOCK_DIFFERENCE)
+/// Counts an event in the days of the statistics. An event of another day is not counted.
+pub fn count_event(days: &mut [DayCounts], kind: EventType, at: Timestamp) {
+    let date = date_of(at);
+    if let Some(day) = days.iter_mut().find(|day| day.date == date) {
+        day.count(kind);
     }
 }
 
+/// Returns the days of the statistics, oldest first: the known ones that are among them, and new ones without events.
+pub fn days_from(known: &[DayCounts], now: Timestamp) -> Vec<DayCounts> {
+    let find = |date| known.iter().find(|day| day.date == date).cloned();
+    days_until(now).into_iter().map(|date| find(date).unwrap_or_else(|| DayCounts::new(date))).collect()
+}
+
 /// Returns the dates in the statistics, oldest first.
-pub fn days_until(now: Timestamp) -> Vec<Date> {
-    let today = now.to_zoned_datetime(TimeZone::UTC).date();
+fn days_until(now: Timestamp) -> Vec<Date> {
+    let today = date_of(now);
     let ago = |days: usize| today.checked_sub(i64::try_from(days).unwrap_or(0).days()).ok();
     (0..DAYS).rev().filter_map(ago).collect()
 }
 
-/// Builds statistics from license keys that are added one by one, so that only the shortlists are held in memory.
-#[derive(Debug)]
-pub struct StatisticsBuilder {
-    now: Timestamp,
-    statuses: StatusCounts,
-    ending: Shortlist,
-    nearly_full: Shortlist,
+fn date_of(time: Timestamp) -> Date {
+    time.to_zoned_datetime(TimeZone::UTC).date()
 }
 
-impl StatisticsBuilder {
-    /// Creates a builder for statistics at `now`.
-    pub fn new(now: Timestamp) -> Self {
-        let (ending, nearly_full) = (Shortlist::default(), Shortlist::default());
-        Self { now, statuses: StatusCounts::default(), ending, nearly_full }
-    }
+/// What a license key adds to the statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// The status in which the license key is counted.
+    pub status: Status,
+    /// When an active license key expires: its contribution changes then, and [`ENDING_WITHIN`] earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Whether it is active and expires within [`ENDING_WITHIN`].
+    pub is_ending: bool,
+    /// The percentage of used seats of an active license key that is nearly full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearly_full_percent: Option<usize>,
+}
 
-    /// Returns whether the number of used seats of a license key is needed.
-    pub fn needs_seats(&self, license: &License) -> bool {
-        license.max_users.is_some() && license.status(self.now) == Status::Active
-    }
-
-    /// Adds a license key with its number of used seats.
-    pub fn add(&mut self, license: &License, seats_used: Option<usize>) {
-        let status = license.status(self.now);
-        *match status {
-            Status::Active => &mut self.statuses.active,
-            Status::Suspended => &mut self.statuses.suspended,
-            Status::Expired => &mut self.statuses.expired,
-            Status::Superseded => &mut self.statuses.superseded,
-            Status::Revoked => &mut self.statuses.revoked,
-        } += 1;
-        if status != Status::Active {
-            return;
-        }
-        if license.expires_at.is_some_and(|end| end.duration_since(self.now) <= ENDING_WITHIN) {
-            self.ending.add(summary(license, seats_used), |key| (key.expires_at, key.license_id));
-        }
-        if percent_used(seats_used, license.max_users).is_some_and(|full| full >= NEARLY_FULL_PERCENT) {
-            let fullest_first =
-                |key: &LicenseSummary| (std::cmp::Reverse(percent_used(key.seats_used, key.max_users)), key.license_id);
-            self.nearly_full.add(summary(license, seats_used), fullest_first);
+impl Contribution {
+    /// Returns what a license key adds to the statistics at `now`.
+    pub fn of(license: &License, seats_used: Option<usize>, now: Timestamp) -> Self {
+        let status = license.status(now);
+        let expires_at = license.expires_at.filter(|_| status == Status::Active);
+        let percent = percent_used(seats_used, license.max_users).filter(|_| status == Status::Active);
+        Self {
+            status,
+            expires_at,
+            is_ending: expires_at.is_some_and(|end| end.duration_since(now) <= ENDING_WITHIN),
+            nearly_full_percent: percent.filter(|percent| *percent >= NEARLY_FULL_PERCENT),
         }
     }
 
-    /// Returns the statistics, with the given days and latest events.
-    pub fn build(self, days: Vec<DayCounts>, latest: Vec<Event>) -> Statistics {
-        let Self { now, statuses, ending, nearly_full } = self;
-        Statistics { made_at: now, statuses, ending, nearly_full, days, latest }
+    /// Adds the contribution to the counts, `times` times; -1 subtracts it.
+    pub fn add_to(&self, counts: &mut Counts, times: i64) {
+        *match self.status {
+            Status::Active => &mut counts.active,
+            Status::Suspended => &mut counts.suspended,
+            Status::Expired => &mut counts.expired,
+            Status::Superseded => &mut counts.superseded,
+            Status::Revoked => &mut counts.revoked,
+        } += times;
+        counts.ending += if self.is_ending { times } else { 0 };
+        counts.nearly_full += if self.nearly_full_percent.is_some() { times } else { 0 };
     }
 }
 
-impl Shortlist {
-    fn add<K: Ord>(&mut self, key: LicenseSummary, order: impl Fn(&LicenseSummary) -> K) {
-        self.count += 1;
-        self.first.push(key);
-        self.first.sort_by_key(order);
-        self.first.truncate(MAX_SHORTLIST);
+/// Sums of contributions, or differences of such sums.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Active license keys.
+    pub active: i64,
+    /// Suspended license keys.
+    pub suspended: i64,
+    /// Expired license keys.
+    pub expired: i64,
+    /// License keys that were replaced by a newer one.
+    pub superseded: i64,
+    /// Revoked license keys.
+    pub revoked: i64,
+    /// Active license keys that expire soon.
+    pub ending: i64,
+    /// Active license keys that are nearly full.
+    pub nearly_full: i64,
+}
+
+impl Counts {
+    /// Returns the number of license keys per status.
+    pub fn statuses(&self) -> StatusCounts {
+        StatusCounts {
+            active: count(self.active),
+            suspended: count(self.suspended),
+            expired: count(self.expired),
+            superseded: count(self.superseded),
+            revoked: count(self.revoked),
+        }
+    }
+
+    /// Returns a list with the number of license keys that expire soon.
+    pub fn ending(&self, first: Vec<LicenseSummary>) -> Shortlist {
+        Shortlist { count: count(self.ending), first }
+    }
+
+    /// Returns a list with the number of license keys that are nearly full.
+    pub fn nearly_full(&self, first: Vec<LicenseSummary>) -> Shortlist {
+        Shortlist { count: count(self.nearly_full), first }
     }
 }
 
-impl Statistics {
-    /// Returns the license keys of all shortlists.
-    pub fn listed_licenses(&mut self) -> impl Iterator<Item = &mut LicenseSummary> {
-        self.ending.first.iter_mut().chain(&mut self.nearly_full.first)
-    }
+/// A sum of contributions is never negative.
+fn count(sum: i64) -> u64 {
+    u64::try_from(sum).unwrap_or(0)
 }
 
 /// Merges two lists of events that may overlap. Returns the latest events, newest first.
@@ -214,18 +250,20 @@ fn percent_used(used: Option<usize>, max: Option<u32>) -> Option<usize> {
     (used * 100).checked_div(max)
 }
 
-/// Returns the summary of a license key, with an empty customer name.
-fn summary(license: &License, seats_used: Option<usize>) -> LicenseSummary {
-    LicenseSummary {
-        license_id: license.id,
-        key_hint: license.key_hint.clone(),
-        customer_id: license.customer_id,
-        customer_name: String::new(),
-        product_id: license.product_id,
-        tier_id: license.tier_id,
-        expires_at: license.expires_at,
-        seats_used,
-        max_users: license.max_users,
+impl LicenseSummary {
+    /// Returns the summary of a license key.
+    pub fn new(license: License, customer_name: String, seats_used: Option<usize>) -> Self {
+        Self {
+            license_id: license.id,
+            key_hint: license.key_hint,
+            customer_id: license.customer_id,
+            customer_name,
+            product_id: license.product_id,
+            tier_id: license.tier_id,
+            expires_at: license.expires_at,
+            seats_used,
+            max_users: license.max_users,
+        }
     }
 }
 
@@ -259,57 +297,73 @@ mod tests {
         "2026-03-01T12:00:00Z".parse().unwrap()
     }
 
+    fn counts(contributions: impl IntoIterator<Item = Contribution>) -> Counts {
+        let mut counts = Counts::default();
+        contributions.into_iter().for_each(|contribution| contribution.add_to(&mut counts, 1));
+        counts
+    }
+
     #[test]
     fn license_keys_are_counted_by_effective_status() {
-        let mut builder = StatisticsBuilder::new(now());
-        builder.add(&license(1, State::Active, None, None), None);
-        builder.add(&license(2, State::Active, Some(-1), None), None);
-        builder.add(&license(3, State::Suspended, Some(1), Some(1)), Some(1));
-        let statistics = builder.build(Vec::new(), Vec::new());
-        let expected = StatusCounts { active: 1, expired: 1, suspended: 1, ..StatusCounts::default() };
-        assert_eq!((statistics.statuses, statistics.ending.count, statistics.nearly_full.count), (expected, 0, 0));
+        let licenses = [
+            (license(1, State::Active, None, None), None),
+            (license(2, State::Active, Some(-1), None), None),
+            (license(3, State::Suspended, Some(1), Some(1)), Some(1)),
+        ];
+        let counts = counts(licenses.map(|(license, used)| Contribution::of(&license, used, now())));
+        assert_eq!(counts, Counts { active: 1, expired: 1, suspended: 1, ..Counts::default() });
     }
 
     #[test]
-    fn nearly_full_license_keys_are_listed_fullest_first() {
-        let mut builder = StatisticsBuilder::new(now());
-        for (number, used, max) in [(1, 4, 5), (2, 3, 5), (3, 5, 5), (4, 0, 1), (5, 99, 100)] {
-            builder.add(&license(number, State::Active, None, Some(max)), Some(used));
-        }
-        let full = builder.build(Vec::new(), Vec::new()).nearly_full;
-        let hints: Vec<_> = full.first.iter().map(|key| key.key_hint.as_str()).collect();
-        assert_eq!((full.count, hints), (3, vec!["ATLAS-…-3", "ATLAS-…-5", "ATLAS-…-1"]));
+    fn license_key_is_nearly_full_from_four_fifths_of_its_seats() {
+        let percent = |used, max| {
+            Contribution::of(&license(1, State::Active, None, Some(max)), Some(used), now()).nearly_full_percent
+        };
+        let percents = [(4, 5), (3, 5), (5, 5), (0, 1), (99, 100)].map(|(used, max)| percent(used, max));
+        assert_eq!(percents, [Some(80), None, Some(100), None, Some(99)]);
     }
 
     #[test]
-    fn day_is_settled_when_no_event_can_be_added() {
-        let date: Date = "2026-03-01".parse().unwrap();
-        let at = |text: &str| DayCounts::new(date, text.parse().unwrap()).is_settled();
-        assert!(!at("2026-03-01T23:00:00Z") && !at("2026-03-02T23:59:59Z") && at("2026-03-03T00:00:00Z"));
+    fn contribution_changes_at_the_expiry_and_thirty_days_before() {
+        let license = license(1, State::Active, Some(30), None);
+        let at = |seconds: i64| Contribution::of(&license, None, now() + SignedDuration::from_secs(seconds));
+        let end = 30 * 24 * 3600;
+        let seen = [-1, 0, end - 1, end].map(|seconds| (at(seconds).status, at(seconds).is_ending));
+        let active = Status::Active;
+        assert_eq!(seen, [(active, false), (active, true), (active, true), (Status::Expired, false)]);
+        assert_eq!((at(end - 1).expires_at, at(end).expires_at), (license.expires_at, None));
     }
 
     #[test]
-    fn days_are_the_last_thirty_including_today() {
-        let days = days_until(now());
+    fn days_are_the_last_thirty_including_today_and_keep_what_was_counted() {
+        let mut days = days_from(&[], now());
         assert_eq!(
-            (days.len(), days[0], days[29]),
+            (days.len(), days[0].date, days[29].date),
             (DAYS, "2026-01-31".parse().unwrap(), "2026-03-01".parse().unwrap())
         );
+        count_event(&mut days, EventType::Issued, now());
+        count_event(&mut days, EventType::Issued, now() - SignedDuration::from_hours(24 * 40));
+        let tomorrow = days_from(&days, now() + SignedDuration::from_hours(24));
+        assert_eq!((tomorrow[28].issued, tomorrow[29].issued, tomorrow.len()), (1, 0, DAYS));
+        assert_eq!(tomorrow.iter().map(|day| day.issued).sum::<u64>(), 1);
     }
 
     proptest! {
         #[test]
-        fn shortlist_has_the_first_to_expire_and_counts_all(ends in proptest::collection::vec(0..60_i64, 0..40)) {
-            let mut builder = StatisticsBuilder::new(now());
-            for (number, end) in (0..).zip(&ends) {
-                builder.add(&license(number, State::Active, Some(*end), None), None);
+        fn subtracting_the_old_contribution_and_adding_the_new_one_counts_each_license_key_once(
+            changes in proptest::collection::vec((0..4_usize, -40..40_i64, 0..6_usize), 0..40),
+        ) {
+            let (mut sum, mut current) = (Counts::default(), BTreeMap::new());
+            for (number, end, used) in changes {
+                let state = if used == 5 { State::Suspended } else { State::Active };
+                let license = license(i64::try_from(number).unwrap(), state, Some(end), Some(5));
+                let contribution = Contribution::of(&license, Some(used), now());
+                if let Some(old) = current.insert(number, contribution) {
+                    old.add_to(&mut sum, -1);
+                }
+                contribution.add_to(&mut sum, 1);
             }
-            let ending = builder.build(Vec::new(), Vec::new()).ending;
-            let mut ending_soon: Vec<_> = ends.iter().filter(|end| (1..=30).contains(*end)).map(|end| now() + SignedDuration::from_hours(end * 24)).collect();
-            ending_soon.sort();
-            prop_assert_eq!(ending.count, ending_soon.len() as u64);
-            ending_soon.truncate(MAX_SHORTLIST);
-            prop_assert_eq!(ending.first.iter().filter_map(|key| key.expires_at).collect::<Vec<_>>(), ending_soon);
+            prop_assert_eq!(sum, counts(current.into_values()));
         }
     }
 }

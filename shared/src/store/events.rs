@@ -107,7 +107,7 @@ impl Table {
     }
 }
 
-fn day_of(time: Timestamp) -> Date {
+pub(super) fn day_of(time: Timestamp) -> Date {
     time.to_zoned_datetime(TimeZone::UTC).date()
 }
 

@@ -30,6 +30,8 @@ pub const SEAT: &str = "SEAT#";
 pub const ACTIVATION: &str = "MACHINE#";
 /// The sort key prefix of signing keys.
 pub const SIGNING_KEY: &str = "KEY#";
+/// The partition key of the statistics. In the index, the partition key of contributions.
+pub const STATISTICS: &str = "STATISTICS";
 /// The number of index partitions for the events of a day. One partition accepts about 1,000 writes per second.
 pub const EVENT_SHARDS: u8 = 8;
 
@@ -181,7 +183,18 @@ pub fn rate_limit_counter(bucket_and_window: &str) -> Key {
 
 /// Returns the item key of the statistics of the overview page.
 pub fn statistics() -> Key {
-    Key::new("STATISTICS", "OVERVIEW")
+    Key::new(STATISTICS, "OVERVIEW")
+}
+
+/// Returns the item key of the sums of all contributions to the statistics.
+pub fn counts() -> Key {
+    Key::new(STATISTICS, "COUNTS")
+}
+
+/// Returns the item key of what a license key contributes to the statistics. It has a partition of its own, so that no
+/// partition gets many writes, and so that the function that writes it cannot write license keys.
+pub fn contribution(id: LicenseId) -> Key {
+    Key::new(format!("STATISTICS#{id}"), "CONTRIBUTION")
 }
 
 /// Returns the item key of the record that a dashboard session was ended before it expired.

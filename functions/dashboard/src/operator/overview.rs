@@ -74,6 +74,9 @@ fn statistics_sections(statistics: &Statistics, catalog: &Catalog, now: Timestam
     let expires = |license: &LicenseSummary| format::or(license.expires_at.map(format::date), "–");
     let seats = |license: &LicenseSummary| seat_usage(license.seats_used, license.max_users);
     html! {
+        @if !statistics.is_complete {
+            (banner(Tone::Info, &html! { p { "Existing licenses are still being counted. These numbers will rise." } }))
+        }
         (section("Licenses", &updated, &html! {
             div.stat-grid {
                 (stat_card("Active", statuses.active, "active"))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use shared::store::statistics::UpdateLimits;
 use signet_tests::{Browser, IssuedLicense, Logs, SESSION, Stack, Value, json, text};
 
 #[tokio::test]
@@ -317,7 +318,7 @@ async fn pages_need_few_reads_and_no_scans() {
     for _ in 0..3 {
         stack.operator.issue_new_license(2).await;
     }
-    stack.local.app.table.update_statistics(stack.clock.now()).await.unwrap();
+    stack.local.app.table.update_statistics(stack.clock.now(), UpdateLimits::default()).await.unwrap();
     let mut grace = Browser::operator(&stack).await;
     grace.get("/dashboard").await.expect_status(200);
     for (path, max) in [("/dashboard/license-keys", 6), ("/dashboard/customers", 2), ("/dashboard/products", 3)] {

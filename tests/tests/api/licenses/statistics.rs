@@ -2,11 +2,29 @@
 
 use std::collections::BTreeSet;
 
-use shared::domain::statistics::Statistics;
-use signet_tests::{Browser, Stack, json, text};
+use jiff::SignedDuration;
+use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
+use shared::{
+    domain::{
+        CustomerId,
+        statistics::{Contribution, Counts, DayCounts, Statistics},
+    },
+    store::{StoreError, licenses::LicenseFilter, statistics::UpdateLimits},
+};
+use signet_tests::{Browser, Client, Fault, Rule, Seed, Stack, Value, all_cases, json, text};
+
+const DAY: i64 = 24 * 3600;
 
 async fn update(stack: &Stack) -> Statistics {
-    stack.local.app.table.update_statistics(stack.clock.now()).await.unwrap()
+    update_within(stack, UpdateLimits::default()).await
+}
+
+async fn update_within(stack: &Stack, limits: UpdateLimits) -> Statistics {
+    stack.local.app.table.update_statistics(stack.clock.now(), limits).await.unwrap()
+}
+
+async fn post(operator: &Client, license: &str, action: &str, body: Value) {
+    operator.post(&format!("license-keys/{license}/{action}"), body).await.expect_status(200);
 }
 
 #[tokio::test]
@@ -19,16 +37,10 @@ async fn statistics_count_licenses_and_list_those_that_expire_or_are_nearly_full
         operator.issue_new_license(5).await,
         operator.issue_new_license(5).await,
     ];
-    operator
-        .post("license-activations/activate", json!({ "license_key": full.license_key, "machine_id": "a" }))
-        .await
-        .expect_status(201);
-    operator
-        .post(&format!("license-keys/{}/renew", expiring.license_id), json!({ "expires_at": "2026-01-20T12:00:00Z" }))
-        .await
-        .expect_status(200);
-    operator.post(&format!("license-keys/{}/suspend", suspended.license_id), json!({})).await.expect_status(200);
-    operator.post(&format!("license-keys/{}/revoke", revoked.license_id), json!({})).await.expect_status(200);
+    operator.activate(&full.license_key, "a").await.expect_status(201);
+    post(operator, &expiring.license_id, "renew", json!({ "expires_at": "2026-01-20T12:00:00Z" })).await;
+    post(operator, &suspended.license_id, "suspend", json!({})).await;
+    post(operator, &revoked.license_id, "revoke", json!({})).await;
     let statistics = update(&stack).await;
     let statuses = json!({ "active": 2, "suspended": 1, "expired": 0, "superseded": 0, "revoked": 1 });
     assert_eq!(serde_json::to_value(statistics.statuses).unwrap(), statuses);
@@ -41,48 +53,262 @@ async fn statistics_count_licenses_and_list_those_that_expire_or_are_nearly_full
     assert_eq!(nearly.customer_name, text(&full.customer["name"]));
     let today = statistics.days.last().unwrap();
     assert_eq!((today.issued, today.activated, today.deactivated, today.revoked), (4, 1, 0, 1));
-    assert_eq!(statistics.days.len(), 30);
+    assert_eq!((statistics.days.len(), statistics.is_complete), (30, true));
     // The stored statistics are the returned ones.
     assert_eq!(stack.local.app.table.statistics().await.unwrap(), Some(statistics));
     // One license expires within the next six days.
-    stack.advance(6 * 24 * 3600);
+    stack.advance(6 * DAY);
     let later = update(&stack).await;
     assert_eq!((later.statuses.active, later.statuses.expired, later.ending.count), (1, 1, 0));
 }
 
-#[tokio::test]
-async fn past_days_are_not_counted_again_and_are_dropped_after_thirty_days() {
-    let stack = Stack::start().await;
-    stack.operator.issue_new_license(1).await;
-    update(&stack).await;
-    stack.advance(3 * 24 * 3600);
-    update(&stack).await;
-    stack.faults.reset_calls();
-    let statistics = update(&stack).await;
-    assert_eq!(statistics.days.iter().map(|day| day.issued).sum::<u64>(), 1);
-    // Eight partitions for each of the days that may still change and of the latest events, not of all thirty days.
-    let queries = stack.faults.calls().iter().filter(|call| *call == "Query").count();
-    assert!((9..=8 * 5 + 3).contains(&queries), "{queries}");
-    stack.advance(27 * 24 * 3600);
-    assert_eq!(update(&stack).await.days.iter().map(|day| day.issued).sum::<u64>(), 0);
+/// A vendor whose licenses change at random.
+struct Vendor<'a> {
+    stack: &'a Stack,
+    tiers: Vec<Value>,
+    customers: Vec<Value>,
+    licenses: Vec<(String, String)>,
+    activations: Vec<String>,
+    issued: u64,
+    activated: u64,
+}
+
+impl<'a> Vendor<'a> {
+    async fn new(stack: &'a Stack) -> Self {
+        let product = stack.operator.create_product().await;
+        let mut tiers = Vec::new();
+        for seats in [json!(1), json!(5), json!(null)] {
+            tiers.push(stack.operator.create_tier(&product, &json!({ "max_users": seats })).await);
+        }
+        let mut customers = Vec::new();
+        for _ in 0..6 {
+            customers.push(stack.operator.create_customer().await);
+        }
+        Self { stack, tiers, customers, licenses: Vec::new(), activations: Vec::new(), issued: 0, activated: 0 }
+    }
+
+    async fn step(&mut self, rng: &mut StdRng) {
+        let operator = &self.stack.operator;
+        let Some((license, key)) = self.licenses.choose(rng).cloned().filter(|_| rng.random_bool(0.8)) else {
+            let (customer, tier) = (self.customers.choose(rng).unwrap(), self.tiers.choose(rng).unwrap());
+            let issued = operator.issue(customer, tier, &json!({})).await;
+            self.licenses.push((text(&issued["license"]["id"]).to_owned(), text(&issued["license_key"]).to_owned()));
+            self.issued += 1;
+            return;
+        };
+        let path = |action: &str| format!("license-keys/{license}/{action}");
+        // Requests may be refused, depending on the state of the license key.
+        match rng.random_range(0..9) {
+            0 => drop(operator.post(&path("suspend"), json!({})).await),
+            1 => drop(operator.post(&path("reinstate"), json!({})).await),
+            2 if rng.random_bool(0.3) => drop(operator.post(&path("revoke"), json!({})).await),
+            3 | 4 => {
+                let end = self.stack.clock.now() + SignedDuration::from_hours(rng.random_range(1..24 * 60));
+                drop(operator.post(&path("renew"), json!({ "expires_at": end.to_string() })).await);
+            }
+            5 => drop(operator.post(&path("change"), json!({ "max_users": rng.random_range(1..6) })).await),
+            6 if let Some(activation) = self.activations.pop() => {
+                drop(operator.delete(&format!("license-activations/{activation}")).await);
+            }
+            _ => {
+                let response = operator.activate(&key, &format!("machine-{}", rng.random_range(0..8))).await;
+                if response.status == 201 {
+                    self.activations.push(text(&response.body["activation"]["id"]).to_owned());
+                    self.activated += 1;
+                }
+            }
+        }
+    }
+
+    /// Counts all license keys.
+    async fn count(&self) -> Counts {
+        let (table, now) = (&self.stack.local.app.table, self.stack.clock.now());
+        let mut counts = Counts::default();
+        for customer in &self.customers {
+            let customer: CustomerId = text(&customer["id"]).parse().unwrap();
+            for license in table.licenses_of(customer, LicenseFilter::default(), now).await.unwrap() {
+                let seats_used = if license.max_users.is_some() { table.seats_used(&license).await.ok() } else { None };
+                Contribution::of(&license, seats_used, now).add_to(&mut counts, 1);
+            }
+        }
+        counts
+    }
+
+    async fn assert_counted(&self, statistics: &Statistics) {
+        let expected = self.count().await;
+        assert_eq!(statistics.statuses, expected.statuses());
+        let lists = [&statistics.ending, &statistics.nearly_full].map(|list| list.count);
+        assert_eq!(lists, [expected.ending(Vec::new()), expected.nearly_full(Vec::new())].map(|list| list.count));
+        for list in [&statistics.ending, &statistics.nearly_full] {
+            assert_eq!(u64::try_from(list.first.len()).unwrap(), list.count.min(10), "{list:?}");
+        }
+        let ends: Vec<_> = statistics.ending.first.iter().map(|license| license.expires_at).collect();
+        assert!(ends.is_sorted(), "{ends:?}");
+        let sum = |count: fn(&DayCounts) -> u64| statistics.days.iter().map(count).sum::<u64>();
+        assert_eq!((sum(|day| day.issued), sum(|day| day.activated)), (self.issued, self.activated));
+    }
 }
 
 #[tokio::test]
-async fn statistics_are_never_replaced_by_older_ones_and_stored_in_one_item() {
+async fn updates_give_the_same_statistics_as_counting_everything() {
+    let seed = Seed::generate();
+    for round in 0..if all_cases() { 10 } else { 2 } {
+        let mut rng = seed.rng(round);
+        let stack = Stack::start_without_rate_limits().await;
+        let mut vendor = Vendor::new(&stack).await;
+        // Nothing is recounted, so that a change that an update misses is not made up for.
+        let limits = UpdateLimits { recounted: 0, ..UpdateLimits::default() };
+        update_within(&stack, limits).await;
+        for _ in 0..15 {
+            for _ in 0..rng.random_range(1..8) {
+                vendor.step(&mut rng).await;
+                stack.advance(rng.random_range(0..3600));
+            }
+            stack.advance(if rng.random_bool(0.2) { rng.random_range(0..DAY) } else { 0 });
+            vendor.assert_counted(&update_within(&stack, limits).await).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn failed_and_concurrent_updates_count_nothing_twice() {
+    let seed = Seed::generate();
+    let mut rng = seed.rng(0);
+    let stack = Stack::start_without_rate_limits().await;
+    let mut vendor = Vendor::new(&stack).await;
+    let limits = UpdateLimits { recounted: 0, ..UpdateLimits::default() };
+    let table = &stack.local.app.table;
+    for _ in 0..6 {
+        for _ in 0..10 {
+            vendor.step(&mut rng).await;
+            stack.advance(60);
+        }
+        let now = stack.clock.now();
+        // The writes of the contributions take effect, but the update fails before it is stored.
+        stack.faults.add(Rule::new("PutItem", Fault::Respond(400, "ValidationException")).containing("OVERVIEW"));
+        table.update_statistics(now, limits).await.unwrap_err();
+        for response in [Fault::LoseResponse, Fault::SERVER_ERROR, Fault::Cancel("TransactionConflict")] {
+            stack.faults.add(Rule::new("TransactWriteItems", response));
+        }
+        // Of two updates at the same time, one may find that the other has counted a license key.
+        let (one, other) = tokio::join!(table.update_statistics(now, limits), table.update_statistics(now, limits));
+        assert!(
+            [&one, &other].iter().all(|update| matches!(update, Ok(_) | Err(StoreError::Contended))),
+            "{one:?} {other:?}"
+        );
+        stack.faults.clear();
+        vendor.assert_counted(&update_within(&stack, limits).await).await;
+    }
+}
+
+#[tokio::test]
+async fn cost_of_an_update_depends_on_what_has_changed() {
+    let stack = Stack::start_without_rate_limits().await;
+    let limits = UpdateLimits { recounted: 0, ..UpdateLimits::default() };
+    let mut calls = Vec::new();
+    for licenses in [6, 30] {
+        let setup = stack.operator.issue_new_license(5).await;
+        for number in 1..licenses {
+            let customer = stack.operator.create_customer().await;
+            let issued = stack.operator.issue(&customer, &setup.tier, &json!({})).await;
+            stack.operator.activate(text(&issued["license_key"]), &number.to_string()).await.expect_status(201);
+        }
+        update_within(&stack, limits).await;
+        // Three days later, nothing has changed; then one license key has.
+        stack.advance(3 * DAY);
+        update_within(&stack, limits).await;
+        stack.faults.reset_calls();
+        update_within(&stack, limits).await;
+        let unchanged = stack.faults.calls().len();
+        stack.operator.activate(&setup.license_key, "machine").await.expect_status(201);
+        stack.faults.reset_calls();
+        assert_eq!(update_within(&stack, limits).await.days.last().unwrap().activated, 1);
+        calls.push((unchanged, stack.faults.calls().len() - unchanged));
+    }
+    assert_eq!(calls[0], calls[1], "not more with more license keys");
+    let (unchanged, one_license) = calls[0];
+    assert!(unchanged < 50 && one_license <= 3, "{calls:?}");
+}
+
+#[tokio::test]
+async fn first_updates_of_a_table_with_licenses_count_them_step_by_step() {
+    let stack = Stack::start_without_rate_limits().await;
+    let mut licenses = Vec::new();
+    for _ in 0..6 {
+        licenses.push(stack.operator.issue_new_license(1).await.license_id);
+        stack.advance(1);
+    }
+    // The events are too old to be read.
+    stack.advance(40 * DAY);
+    let mut grace = Browser::operator(&stack).await;
+    for (counted, is_complete) in [(2, false), (4, false), (6, false), (6, true)] {
+        let statistics = update_within(&stack, UpdateLimits { max_counted: 2, recounted: 0 }).await;
+        assert_eq!(statistics.statuses.active, counted);
+        let is_incomplete = grace.get("/dashboard").await.text.contains("Existing licenses are still being counted.");
+        assert_eq!((statistics.is_complete, is_incomplete), (is_complete, !is_complete));
+    }
+    // A change whose event was missed is found when all license keys have been counted again.
+    stack.set_license_attribute(&licenses[5], "status", json!({ "S": "suspended" })).await;
+    let mut suspended = Vec::new();
+    for _ in 0..3 {
+        suspended.push(update_within(&stack, UpdateLimits { max_counted: 2, recounted: 2 }).await.statuses.suspended);
+    }
+    assert_eq!(suspended, [0, 0, 1]);
+}
+
+#[tokio::test]
+async fn many_events_are_counted_by_several_updates() {
+    let stack = Stack::start_without_rate_limits().await;
+    update(&stack).await;
+    for _ in 0..9 {
+        stack.operator.issue_new_license(1).await;
+        stack.advance(60);
+    }
+    stack.advance(600);
+    let mut issued = Vec::new();
+    for _ in 0..10 {
+        let statistics = update_within(&stack, UpdateLimits { max_counted: 1, recounted: 0 }).await;
+        issued.push((statistics.days.last().unwrap().issued, statistics.statuses.active));
+    }
+    assert!(issued[0].0 < 9 && issued.is_sorted(), "{issued:?}");
+    assert_eq!(issued[9], (9, 9), "{issued:?}");
+}
+
+#[tokio::test]
+async fn days_are_dropped_after_thirty_days() {
+    let stack = Stack::start().await;
+    stack.operator.issue_new_license(1).await;
+    for (days, issued) in [(0, 1), (3, 1), (26, 1), (1, 0)] {
+        stack.advance(days * DAY);
+        assert_eq!(update(&stack).await.days.iter().map(|day| day.issued).sum::<u64>(), issued, "{days}");
+    }
+}
+
+#[tokio::test]
+async fn statistics_are_never_replaced_by_older_ones() {
     let stack = Stack::start().await;
     stack.operator.issue_new_license(1).await;
     let now = stack.clock.now();
     let table = &stack.local.app.table;
-    let newer = table.update_statistics(now + jiff::SignedDuration::from_secs(60)).await.unwrap();
-    table.update_statistics(now).await.unwrap();
-    assert_eq!(table.statistics().await.unwrap().unwrap().made_at, newer.made_at);
+    let newer = table.update_statistics(now + SignedDuration::from_secs(60), UpdateLimits::default()).await.unwrap();
+    assert_eq!(update(&stack).await, newer);
+    assert_eq!(table.statistics().await.unwrap(), Some(newer));
+}
+
+#[tokio::test]
+async fn contributions_hold_ids_and_numbers_only() {
+    let stack = Stack::start().await;
+    let setup = stack.operator.issue_new_license(1).await;
+    stack.operator.activate(&setup.license_key, "machine").await.expect_status(201);
+    update(&stack).await;
     let items = stack.items().await;
-    let stored: Vec<_> = items.iter().filter(|item| text(&item["PK"]["S"]) == "STATISTICS").collect();
-    assert_eq!(stored.len(), 1);
-    let names = |object: &signet_tests::Value| object.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
-    assert_eq!(names(stored[0]), BTreeSet::from(["PK", "SK", "made_at_ms", "statistics"].map(str::to_owned)));
-    let fields = ["days", "ending", "latest", "made_at", "nearly_full", "statuses"].map(str::to_owned);
-    assert_eq!(names(&stored[0]["statistics"]["M"]), BTreeSet::from(fields));
+    let names = |partition: &str| {
+        let item = items.iter().find(|item| text(&item["PK"]["S"]).starts_with(partition)).unwrap();
+        item.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>()
+    };
+    let expected = ["GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "PK", "SK", "contribution", "license_id", "version"]
+        .map(str::to_owned);
+    assert_eq!(names("STATISTICS#"), BTreeSet::from(expected));
 }
 
 #[tokio::test]
@@ -90,10 +316,10 @@ async fn overview_shows_recent_events_of_any_age() {
     let stack = Stack::start().await;
     let setup = stack.operator.issue_new_license(1).await;
     update(&stack).await;
-    stack.advance(90 * 24 * 3600);
+    stack.advance(90 * DAY);
     let quiet = update(&stack).await;
     assert_eq!(quiet.latest.len(), 1, "{:?}", quiet.latest);
-    stack.operator.post(&format!("license-keys/{}/suspend", setup.license_id), json!({})).await.expect_status(200);
+    post(&stack.operator, &setup.license_id, "suspend", json!({})).await;
     let mut grace = Browser::operator(&stack).await;
     stack.faults.reset_calls();
     let page = grace.get("/dashboard").await.expect_status(200).to_owned();

@@ -9,35 +9,10 @@ use std::{
 };
 
 use jiff::SignedDuration;
-use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
 use shared::Clock;
-use signet_tests::{Client, IssuedLicense, Seats, Stack, TestResponse, Value, all_cases, json, text};
+use signet_tests::{Client, IssuedLicense, Seats, Seed, Stack, TestResponse, Value, all_cases, json, text};
 use tokio::task::JoinSet;
-
-/// The seed of a round's random choices, printed if the round fails.
-struct Seed(u64);
-
-impl Seed {
-    /// Reads `SIGNET_SEED`, or generates a seed.
-    fn generate() -> Self {
-        let given = std::env::var("SIGNET_SEED").ok();
-        Self(given.map_or_else(rand::random, |seed| seed.parse().expect("SIGNET_SEED is a number")))
-    }
-
-    /// Returns the random generator of one worker.
-    fn worker_rng(&self, number: u64) -> StdRng {
-        StdRng::seed_from_u64(self.0.wrapping_add(number))
-    }
-}
-
-impl Drop for Seed {
-    #[expect(clippy::print_stderr, reason = "a failed test must print its seed")]
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("SIGNET_SEED={}", self.0);
-        }
-    }
-}
 
 /// What happens in a round besides activations, heartbeats and deactivations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,7 +203,7 @@ async fn run_round(stack: &Stack, max_users: Option<usize>, disturbance: Disturb
     });
     let mut workers = JoinSet::new();
     for worker in 0..load.workers {
-        let (round, mut rng) = (Arc::clone(&round), seed.worker_rng(worker as u64));
+        let (round, mut rng) = (Arc::clone(&round), seed.rng(worker as u64));
         workers.spawn(async move {
             let own = worker * load.machines_each..(worker + 1) * load.machines_each;
             for machine in own.clone() {
