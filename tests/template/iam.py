@@ -67,6 +67,8 @@ OPERATORS = {
 
 
 def condition_matches(operator, key, expected, context):
+    if operator == "Null":
+        return str(not context.get(key)).lower() == expected[0]
     for_all_values = operator.startswith("ForAllValues:")
     operator = operator.removeprefix("ForAllValues:")
     if_exists = operator.endswith("IfExists")

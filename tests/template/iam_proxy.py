@@ -66,9 +66,7 @@ class IamProxy:
 
     def dynamodb_actions(self, operation, request):
         if operation == "TransactWriteItems":
-            for item in request["TransactItems"]:
-                ((kind, write),) = item.items()
-                yield from self.dynamodb_actions(WRITE_OPERATIONS[kind], write)
+            yield from self.transaction_actions(request["TransactItems"])
             return
         table = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{request['TableName']}"
         context = {"dynamodb:Attributes": sorted(request_attributes(request))}
@@ -80,6 +78,17 @@ class IamProxy:
             key = request.get("Key") or request.get("Item") or {}
             context["dynamodb:LeadingKeys"] = [key["PK"]["S"]] if key else []
         yield f"dynamodb:{operation}", table, context
+
+    def transaction_actions(self, items):
+        """The actions of each item alone, and then each action with the keys and attributes of all items. AWS does not document
+        which of the two DynamoDB evaluates, so a role must allow both."""
+        writes = [next(iter(item.items())) for item in items]
+        single = [one for kind, write in writes for one in self.dynamodb_actions(WRITE_OPERATIONS[kind], write)]
+        yield from single
+        keys = ["dynamodb:LeadingKeys", "dynamodb:Attributes"]
+        together = {key: sorted({value for _, _, context in single for value in context[key]}) for key in keys}
+        for action, resource in dict.fromkeys((action, resource) for action, resource, _ in single):
+            yield action, resource, together
 
     def kms_actions(self, operation, request, headers):
         arn = request.get("KeyId", "*")

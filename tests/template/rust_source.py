@@ -71,6 +71,25 @@ def current_license_fields():
     return re.findall(r"(\w+):", find(r"struct Current\w* \{([^}]*)\}")[1].replace("pub(super)", ""))
 
 
+def transactions():
+    """The store methods that write a transaction."""
+    methods = [
+        (name, body)
+        for file, text in sources().items()
+        if file.is_relative_to(ROOT / "shared/src/store")
+        for name, body in re.findall(r"\n    pub async fn (\w+)(.*?)\n    \}\n", text, re.DOTALL)
+    ]
+    return {name for name, body in methods if ".commit(" in body or ".commit_with_completion(" in body}
+
+
+def item_attributes(kind):
+    """The attributes of a kind of item, such as `LICENSE / SEALED`, in the test of the table's format."""
+    expected = (ROOT / "tests/tests/api/store/table_format.rs").read_text().split("const EXPECTED: &str =")[1]
+    items = re.findall(rf"^{kind}\n((?:    .*\n)+)", expected, re.MULTILINE)
+    assert items, kind
+    return {attribute for item in items for attribute in re.findall(r"^    (\w+)", item, re.MULTILINE)}
+
+
 def metrics():
     """The names of the metrics that the functions log."""
     return set(re.findall(r'Self::\w+ => "(\w+)"', find(r"impl Metric \{(.*?)\n\}", re.DOTALL)[1]))

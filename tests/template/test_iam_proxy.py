@@ -58,10 +58,39 @@ class Requests(unittest.TestCase):
         writes = [
             {"Put": {"TableName": STACK, "Item": item("CATALOG")}},
             {"Delete": {"TableName": STACK, "Key": item("CATALOG")}},
-            {"ConditionCheck": {"TableName": STACK, "Key": item("LICENSE#")}},
+            {"ConditionCheck": {"TableName": STACK, "Key": item("CATALOG")}},
         ]
         denied = self.denied("Catalog", "dynamodb", "TransactWriteItems", TransactItems=writes)
-        self.assertEqual(denied, ["dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"])
+        self.assertEqual(set(denied), {"dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"})
+
+    def test_transaction_requires_each_action_for_each_item_alone_and_for_all_items_together(self):
+        def contexts(*writes):
+            return [
+                (action, context["dynamodb:LeadingKeys"], context["dynamodb:Attributes"])
+                for action, _, context in OfflineProxy().dynamodb_actions(
+                    "TransactWriteItems", {"TransactItems": [{kind: {"TableName": STACK, **write}} for kind, write in writes]}
+                )
+            ]
+
+        catalog, seat = item("CATALOG"), item("LICENSE#") | {"machine": {"S": "a"}}
+        keys = [partition_key("CATALOG"), partition_key("LICENSE#")]
+        attributes = ["PK", "SK", "machine"]
+        expected = [
+            ("dynamodb:PutItem", keys[1:], attributes),
+            ("dynamodb:DeleteItem", keys[:1], ["PK", "SK"]),
+            ("dynamodb:PutItem", keys, attributes),
+            ("dynamodb:DeleteItem", keys, attributes),
+        ]
+        self.assertEqual(contexts(("Put", {"Item": seat}), ("Delete", {"Key": catalog})), expected)
+
+    def test_transaction_is_denied_if_only_separate_statements_allow_its_items(self):
+        counter = {"Key": item("RATE#"), "UpdateExpression": "SET counted = :n"}
+        seat = {"Key": item("LICENSE#"), "UpdateExpression": "SET life = :n"}
+        updates = [{"Update": {"TableName": STACK, **update}} for update in [counter, seat]]
+        for update in updates:
+            self.assertEqual(self.denied("Activations", "dynamodb", "TransactWriteItems", TransactItems=[update]), [])
+        denied = self.denied("Activations", "dynamodb", "TransactWriteItems", TransactItems=updates)
+        self.assertEqual(denied, ["dynamodb:UpdateItem"])
 
     def test_key_arns_are_mapped_to_the_account_and_region_of_the_policies(self):
         sign = dict(MessageType="DIGEST", SigningAlgorithm="RSASSA_PKCS1_V1_5_SHA_256")

@@ -32,20 +32,20 @@ BASE = {"KEYRING": "q", "CATALOG": "q"}
 AUTHENTICATION = {"APIKEYS": "g", "RATE#": "u"}
 IDEMPOTENCY = {"IDEMPOTENCY#": "pud"}
 ALLOWED = {
-    "Access": BASE | AUTHENTICATION | IDEMPOTENCY | {"APIKEYS": "gqpud", "KEYRING": "qp"},
+    "Access": BASE | AUTHENTICATION | IDEMPOTENCY | {"APIKEYS": "gqpud", "KEYRING": "qpu"},
     "Activations": BASE | AUTHENTICATION | {"KEY#": "g", "SUBJECT#": "g", "CUSTOMER#": "g", "LICENSE#": "gqpud"},
-    "Catalog": BASE | AUTHENTICATION | IDEMPOTENCY | {"CATALOG": "gqp"},
-    "Customers": BASE | AUTHENTICATION | IDEMPOTENCY | {"CUSTOMER#": "gpu", "EMAIL#": "gpd"},
+    "Catalog": BASE | AUTHENTICATION | IDEMPOTENCY | {"CATALOG": "gqpu"},
+    "Customers": BASE | AUTHENTICATION | IDEMPOTENCY | {"CUSTOMER#": "gpud", "EMAIL#": "gpud"},
     "Dashboard": BASE
     | IDEMPOTENCY
-    | {"CATALOG": "gqp", "CUSTOMER#": "gpu", "EMAIL#": "gpd", "SUBJECT#": "gp", "LICENSE#": "gqpudc", "KEY#": "gp"}
-    | {"APIKEYS": "gqpud", "KEYRING": "qp", "STATISTICS": "g", "SESSION#": "gp"},
+    | {"CATALOG": "gqpu", "CUSTOMER#": "gpud", "EMAIL#": "gpud", "SUBJECT#": "gpu", "LICENSE#": "gqpudc", "KEY#": "gpu"}
+    | {"APIKEYS": "gqpud", "KEYRING": "qpu", "STATISTICS": "g", "SESSION#": "gp"},
     "Discovery": BASE | {"KEYRING": "gq"},
-    "Licenses": BASE | AUTHENTICATION | IDEMPOTENCY | {"CATALOG": "gq", "CUSTOMER#": "g", "KEY#": "gp", "LICENSE#": "gqpudc"},
+    "Licenses": BASE | AUTHENTICATION | IDEMPOTENCY | {"CATALOG": "gq", "CUSTOMER#": "g", "KEY#": "gpu", "LICENSE#": "gqpudc"},
     "Registration": BASE
     | AUTHENTICATION
     | IDEMPOTENCY
-    | {"CATALOG": "gq", "CUSTOMER#": "gpu", "EMAIL#": "gp", "SUBJECT#": "gp", "LICENSE#": "gqpu", "KEY#": "p"},
+    | {"CATALOG": "gq", "CUSTOMER#": "gpu", "EMAIL#": "gpu", "SUBJECT#": "gpu", "LICENSE#": "gqpu", "KEY#": "pu"},
     "Rotation": BASE | {"KEYRING": "qpu"},
     "Statistics": BASE | {"STATISTICS": "gpu", "STATISTICS#": "gpu", "LICENSE#": "gq", "CUSTOMER#": "g"},
 }
@@ -57,7 +57,18 @@ INDEXES = {
     "Registration": {("GSI1", "CUSTOMER#")},
     "Statistics": {("GSI1", "EVENTS#"), ("GSI1", "STATISTICS"), ("GSI2", "LICENSES"), ("GSI2", "STATISTICS")},
 }
+# The attributes in the transaction that issues a license key.
+ISSUE = {
+    *rust_source.item_attributes("LICENSE / LICENSE active"),
+    *rust_source.item_attributes("LICENSE / SEALED"),
+    *rust_source.item_attributes("LICENSE / EVENT issued"),
+    *rust_source.item_attributes("KEY / KEY"),
+    *rust_source.item_attributes("CUSTOMER / CURRENT"),
+    # The update of a license key that is superseded, and of the idempotency record.
+    *["status", "expires_at", "superseded_by", "claim", "answer"],
+}
 # Writes that are restricted to attributes: action, partition key, allowed attributes, examples of denied attributes, functions.
+# The dashboard is not restricted in KEYRING, because it also rotates and condemns keys.
 ATTRIBUTE_RESTRICTIONS = [
     (
         "UpdateItem",
@@ -71,10 +82,36 @@ ATTRIBUTE_RESTRICTIONS = [
         "KEYRING",
         {"longest_life_seconds", "retires_at", "condemned_at"},
         {"kid", "n", "e", "handle", "state", "version", "roots", "jwt"},
-        {"Activations", "Dashboard", "Licenses", "Registration"},
+        {"Activations", "Licenses", "Registration"},
     ),
-    ("PutItem", "CUSTOMER#", {"license_id"}, {"email", "subject", "name"}, {"Licenses"}),
+    *[(action, "CUSTOMER#", ISSUE, {"email", "subject", "name", "company"}, {"Licenses"}) for action in ["PutItem", "UpdateItem"]],
 ]
+# The transactions of the store: functions, and partition keys of the items by action.
+TRANSACTIONS = {
+    "issue": (
+        {"Licenses", "Registration", "Dashboard"},
+        {"p": ["LICENSE#", "KEY#", "CUSTOMER#"], "u": ["LICENSE#", "IDEMPOTENCY#"]},
+    ),
+    "regenerate": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#", "KEY#"], "u": ["LICENSE#", "IDEMPOTENCY#"]}),
+    "revoke": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#", "IDEMPOTENCY#"]}),
+    "transition": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#", "IDEMPOTENCY#"]}),
+    "record_audit": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#"], "u": ["IDEMPOTENCY#"]}),
+    "end_seatless_activation": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#"], "c": ["LICENSE#"]}),
+    "free_seat": ({"Licenses", "Dashboard"}, {"d": ["LICENSE#"], "c": ["LICENSE#"]}),
+    "take_free_seat": ({"Activations"}, {"p": ["LICENSE#"], "d": ["LICENSE#"]}),
+    "take_over": ({"Activations"}, {"p": ["LICENSE#"], "d": ["LICENSE#"]}),
+    "deactivate": ({"Activations", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#"], "d": ["LICENSE#"]}),
+    "write_catalog": ({"Catalog", "Dashboard"}, {"p": ["CATALOG"], "u": ["IDEMPOTENCY#"]}),
+    "add_customer": ({"Customers", "Dashboard"}, {"p": ["EMAIL#", "CUSTOMER#"], "u": ["IDEMPOTENCY#"]}),
+    "replace_customer": ({"Customers", "Dashboard"}, {"p": ["EMAIL#"], "u": ["CUSTOMER#"], "d": ["EMAIL#"]}),
+    "register": ({"Registration", "Dashboard"}, {"p": ["SUBJECT#", "EMAIL#", "CUSTOMER#"], "u": ["IDEMPOTENCY#"]}),
+    "link_subject": ({"Registration", "Dashboard"}, {"p": ["SUBJECT#"], "u": ["CUSTOMER#", "IDEMPOTENCY#"]}),
+    "add_api_key": ({"Access", "Dashboard"}, {"p": ["APIKEYS"], "u": ["APIKEYS", "IDEMPOTENCY#"]}),
+    "delete_api_key": ({"Access", "Dashboard"}, {"u": ["APIKEYS"], "d": ["APIKEYS"]}),
+    "update_key_ring": ({"Access", "Dashboard"}, {"p": ["KEYRING"], "u": ["IDEMPOTENCY#"]}),
+    "set_roots": ({"Rotation"}, {"p": ["KEYRING"], "u": ["KEYRING"]}),
+    "store_signed_set": ({"Rotation"}, {"p": ["KEYRING"], "u": ["KEYRING"]}),
+}
 SIGNERS = {"Activations", "Dashboard", "Licenses", "Registration"}
 SEALERS = {"Access", "Catalog", "Customers", "Dashboard", "Licenses", "Registration"}
 
@@ -145,6 +182,28 @@ class Roles(unittest.TestCase):
         keys = [partition_key("LICENSE#"), "KEYRING"]
         self.assertFalse(self.roles["Licenses"].is_allowed("dynamodb:PutItem", TABLE, dynamodb__LeadingKeys=keys))
 
+    def test_request_without_partition_keys_or_attributes_is_denied(self):
+        for name, role in self.roles.items():
+            for statement in role.statements:
+                condition = statement.get("Condition", {})
+                for key in ["dynamodb:LeadingKeys", "dynamodb:Attributes"]:
+                    if any(operator.startswith("ForAllValues:") and key in keys for operator, keys in condition.items()):
+                        self.assertEqual(condition["Null"].get(key), "false", f"{name} {statement['Sid']} {key}")
+            for action, arn in product(ACTIONS.values(), [TABLE, f"{TABLE}/index/GSI1", f"{TABLE}/index/GSI2"]):
+                self.assertFalse(role.is_allowed(f"dynamodb:{action}", arn), f"{name} {action} {arn}")
+
+    def test_transactions_are_allowed_for_each_item_alone_and_for_all_items_together(self):
+        self.assertEqual(set(TRANSACTIONS), rust_source.transactions())
+        for transaction, (functions, writes) in TRANSACTIONS.items():
+            together = sorted({partition_key(prefix) for prefixes in writes.values() for prefix in prefixes})
+            attributes = sorted(ISSUE) if transaction == "issue" else ["PK", "SK", "anything"]
+            for function, (letter, prefixes) in product(sorted(functions), writes.items()):
+                for keys in [*([partition_key(prefix)] for prefix in prefixes), together]:
+                    is_allowed = self.roles[function].is_allowed(
+                        f"dynamodb:{ACTIONS[letter]}", TABLE, dynamodb__LeadingKeys=keys, dynamodb__Attributes=attributes
+                    )
+                    self.assertTrue(is_allowed, f"{transaction}: {function} {ACTIONS[letter]} {keys}")
+
     def test_writes_are_restricted_to_attributes(self):
         for action, prefix, allowed, denied, functions in ATTRIBUTE_RESTRICTIONS:
             for name in functions:
@@ -165,9 +224,13 @@ class Roles(unittest.TestCase):
         written = {
             "APIKEYS": rust_source.updated_attributes("last_used_at"),
             "KEYRING": rust_source.updated_attributes("longest_life_seconds"),
-            "CUSTOMER#": {"license_id"},
         }
-        self.assertEqual({prefix: allowed for _, prefix, allowed, _, _ in ATTRIBUTE_RESTRICTIONS}, written)
+        restrictions = {prefix: allowed for _, prefix, allowed, _, _ in ATTRIBUTE_RESTRICTIONS}
+        self.assertEqual({prefix: restrictions[prefix] for prefix in written}, written)
+        (issue,) = [one for one in self.roles["Licenses"].statements if one["Sid"] == "IssueLicenseKeys"]
+        self.assertEqual(set(issue["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]), ISSUE)
+        self.assertLessEqual(rust_source.updated_attributes("superseded_by"), ISSUE | {"read"})
+        self.assertEqual(ISSUE & rust_source.item_attributes("CUSTOMER / CUSTOMER"), {"PK", "SK", "GSI1PK", "GSI1SK", "id"})
         self.assertEqual(rust_source.current_license_fields(), ["license_id"])
 
     def test_index_queries_are_limited_by_partition_key(self):
