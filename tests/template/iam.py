@@ -1,5 +1,6 @@
 """Evaluates IAM policies and KMS key policies, as far as the template uses them. Fails on anything that it does not support."""
 
+import json
 from fnmatch import fnmatchcase
 
 ACCOUNT_ROOT = "arn:aws:iam::111122223333:root"
@@ -7,6 +8,11 @@ ACCOUNT_ROOT = "arn:aws:iam::111122223333:root"
 
 def as_list(value):
     return value if isinstance(value, list) else [value]
+
+
+def signing_key_policy(stack):
+    """The key policy with which the rotation function creates signing keys."""
+    return json.loads(stack.resources["RotationFunction"]["Properties"]["Environment"]["Variables"]["SIGNET_SIGNING_KEY_POLICY"])
 
 
 class Role:
@@ -25,15 +31,17 @@ class Role:
         context = {name.replace("__", ":"): value for name, value in context.items()}
         return allows(self.statements, action, resource, context)
 
-    def is_allowed_on_key(self, action, arn, **context):
+    def is_allowed_on_key(self, action, arn, key_policy=None, **context):
         """Whether the role is allowed the action on a KMS key, by the key policy or, where the key policy delegates to it, by
-        IAM. Keys that are not in the template have the default key policy, which delegates everything to IAM."""
+        IAM. Keys that are not in the template have the given key policy, or the default one, which delegates everything to
+        IAM."""
         context = {name.replace("__", ":"): value for name, value in context.items()}
         keys = {self.stack.get_att([name, "Arn"]): key for name, key in self.stack.of_type("AWS::KMS::Key").items()}
         by_iam = allows(self.statements, action, arn, context)
-        if arn not in keys:
+        key_policy = keys[arn]["KeyPolicy"] if arn in keys else key_policy
+        if not key_policy:
             return by_iam
-        statements = keys[arn]["KeyPolicy"]["Statement"]
+        statements = key_policy["Statement"]
         direct = [statement for statement in statements if self.arn in as_list(statement["Principal"]["AWS"])]
         delegated = [statement for statement in statements if ACCOUNT_ROOT in as_list(statement["Principal"]["AWS"])]
         return allows(direct, action, arn, context) or (allows(delegated, action, arn, context) and by_iam)

@@ -10,12 +10,13 @@ import argparse
 import json
 import re
 import sys
+from functools import partial
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 from cloudformation import ACCOUNT, REGION, Stack
-from iam import Role
+from iam import Role, signing_key_policy
 
 KEYWORDS = set("SET ADD DELETE REMOVE AND OR NOT BETWEEN IN".split())
 FUNCTIONS = {"attribute_exists", "attribute_not_exists", "size", "begins_with", "contains", "if_not_exists"}
@@ -50,7 +51,9 @@ class IamProxy:
         role = self.roles.setdefault(function, Role(self.stack, f"{function}Role"))
         denied = []
         for action, resource, context in self.required_actions(service, operation, request, headers):
-            is_allowed = role.is_allowed_on_key if service == "kms" else role.is_allowed
+            is_allowed = role.is_allowed
+            if service == "kms":
+                is_allowed = partial(role.is_allowed_on_key, key_policy=self.key_policy(request.get("KeyId"), headers))
             context = {name.replace(":", "__"): value for name, value in context.items()}
             if not is_allowed(action, resource, **context):
                 denied.append({"function": function, "action": action, "resource": resource, "context": context})
@@ -110,10 +113,22 @@ class IamProxy:
 
     def resource_tags(self, arn, headers):
         """The tags of a key, as context keys."""
+        tags = self.kms(headers, "ListResourceTags", KeyId=arn).get("Tags", [])
+        return {f"aws:ResourceTag/{tag['TagKey']}": tag["TagValue"] for tag in tags}
+
+    def key_policy(self, arn, headers):
+        """The key policy of a signing key, with the ARNs of the template, or None if the key has another key policy."""
+        if arn is None or arn in self.keys:
+            return None
+        policy = self.kms(headers, "GetKeyPolicy", KeyId=arn, PolicyName="default").get("Policy", "")
+        return signing_key_policy(self.stack) if "AllowSigning" in policy else None
+
+    def kms(self, headers, operation, **request):
+        """Sends a request to KMS with the credentials in the headers of another one."""
         forwarded = {name: value for name, value in headers.items() if name.lower() != "content-length"}
-        forwarded["X-Amz-Target"] = "TrentService.ListResourceTags"
-        _, _, body = self.forward(forwarded, json.dumps({"KeyId": arn}))
-        return {f"aws:ResourceTag/{tag['TagKey']}": tag["TagValue"] for tag in json.loads(body).get("Tags", [])}
+        forwarded["X-Amz-Target"] = f"TrentService.{operation}"
+        _, _, body = self.forward(forwarded, json.dumps(request))
+        return json.loads(body)
 
 
 def request_attributes(request):

@@ -3,18 +3,22 @@
 import unittest
 
 from cloudformation import STACK
+from iam import signing_key_policy
 from iam_proxy import IamProxy
 from test_roles import ROOT_KEY, SIGNING_KEY, TABLE, partition_key, tags
 
 
 class OfflineProxy(IamProxy):
-    """A proxy without an upstream. All KMS keys have the tags of a signing key of this stack."""
+    """A proxy without an upstream. All KMS keys have the tags and the key policy of a signing key of this stack."""
 
     def __init__(self):
         super().__init__("http://127.0.0.1:1", {"RootKey": "arn:aws:kms:us-east-1:000000000000:key/a"})
 
     def resource_tags(self, arn, headers):
         return {name.replace("__", ":"): value for name, value in tags("sign").items()}
+
+    def key_policy(self, arn, headers):
+        return None if arn is None or arn in self.keys else signing_key_policy(self.stack)
 
 
 def item(prefix):

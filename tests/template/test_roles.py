@@ -5,7 +5,7 @@ from itertools import product
 
 import rust_source
 from cloudformation import ACCOUNT, REGION, STACK, Stack
-from iam import Role, as_list
+from iam import Role, as_list, signing_key_policy
 
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{STACK}"
 FUNCTIONS = [
@@ -157,7 +157,8 @@ class Roles(unittest.TestCase):
         return {name for name, role in self.roles.items() if is_allowed(role)}
 
     def allowed_on_key(self, action, arn, **context):
-        return self.allowed_functions(lambda role: role.is_allowed_on_key(action, arn, **context))
+        policy = signing_key_policy(self.stack) if arn == SIGNING_KEY else None
+        return self.allowed_functions(lambda role: role.is_allowed_on_key(action, arn, policy, **context))
 
     def test_each_function_has_its_own_role(self):
         functions = self.stack.of_type("AWS::Lambda::Function")
@@ -261,6 +262,22 @@ class Roles(unittest.TestCase):
             raw = SIGNATURE | {"kms__MessageType": "RAW"}
             self.assertEqual(self.allowed_on_key("kms:Sign", arn, **key_tags, **raw), set(), arn)
 
+    def test_key_policy_of_signing_keys_names_exactly_the_roles_that_sign(self):
+        statements = {one["Sid"]: one for one in signing_key_policy(self.stack)["Statement"]}
+        signers = {self.stack.get_att(f"{name}Role.Arn") for name in SIGNERS}
+        self.assertEqual(set(statements["AllowSigning"]["Principal"]["AWS"]), signers)
+        may_sign = {sid for sid, one in statements.items() if "kms:Sign" in as_list(one["Action"])}
+        self.assertEqual(may_sign, {"AllowSigning"})
+        for arn in [SIGNING_KEY, key("created-by-another-application")]:
+            self.assertFalse(self.roles["Licenses"].is_allowed("kms:Sign", arn, **tags("sign"), **SIGNATURE), "by IAM")
+
+    def test_rotation_and_administrators_can_change_the_key_policy_of_signing_keys(self):
+        # Otherwise KMS refuses to create the key, or it cannot be managed.
+        self.assertEqual(self.allowed_on_key("kms:PutKeyPolicy", SIGNING_KEY), {"Rotation"})
+        (administration,) = [one for one in signing_key_policy(self.stack)["Statement"] if one["Sid"] == "AllowKeyAdministration"]
+        self.assertEqual(administration["Principal"]["AWS"], f"arn:aws:iam::{ACCOUNT}:root")
+        self.assertIn("kms:PutKeyPolicy", administration["Action"])
+
     def test_only_sealers_use_the_sealing_key_and_only_for_this_table(self):
         for arn, action in product(KEYS, ["kms:GenerateDataKey", "kms:Decrypt"]):
             allowed = self.allowed_on_key(action, arn, **KEYS[arn], **SEAL)
@@ -304,30 +321,48 @@ class Roles(unittest.TestCase):
             allowed = self.allowed_on_key("kms:GetPublicKey", arn, **key_tags)
             self.assertEqual(allowed, set(FUNCTIONS) if arn == SIGNING_KEY else {"Rotation"}, arn)
 
-    def test_rotation_describes_all_keys_and_discovery_describes_signing_keys(self):
+    def test_rotation_describes_all_keys_and_signers_and_discovery_describe_signing_keys(self):
         for arn, key_tags in KEYS.items():
             allowed = self.allowed_on_key("kms:DescribeKey", arn, **key_tags)
-            self.assertEqual(allowed, {"Rotation", "Discovery"} if arn == SIGNING_KEY else {"Rotation"}, arn)
+            self.assertEqual(allowed, {"Rotation", "Discovery"} | SIGNERS if arn == SIGNING_KEY else {"Rotation"}, arn)
 
     def test_no_function_can_administer_keys(self):
         for arn, action in product(
             KEYS,
             ["CreateGrant", "PutKeyPolicy", "DisableKey", "CancelKeyDeletion", "Encrypt", "ReEncryptFrom", "ReplicateKey"],
         ):
-            self.assertEqual(self.allowed_on_key(f"kms:{action}", arn, **KEYS[arn]), set(), action)
+            allowed = {"Rotation"} if (arn, action) == (SIGNING_KEY, "PutKeyPolicy") else set()
+            self.assertEqual(self.allowed_on_key(f"kms:{action}", arn, **KEYS[arn]), allowed, action)
 
     def test_no_statement_of_a_key_policy_allows_both_deletion_and_use(self):
-        for name, kms_key in self.stack.of_type("AWS::KMS::Key").items():
-            for statement in kms_key["KeyPolicy"]["Statement"]:
+        policies = {name: kms_key["KeyPolicy"] for name, kms_key in self.stack.of_type("AWS::KMS::Key").items()}
+        policies["signing keys"] = signing_key_policy(self.stack)
+        for name, policy in policies.items():
+            for statement in policy["Statement"]:
                 actions = set(as_list(statement["Action"]))
                 uses = actions & {"kms:Sign", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant"}
                 self.assertFalse(uses and "kms:ScheduleKeyDeletion" in actions, f"{name} {statement['Sid']}")
                 self.assertNotIn("kms:*", actions)
 
-    def test_administrator_can_delete_the_root_key_but_cannot_sign_with_it(self):
+    def test_administrator_can_manage_signing_keys_but_cannot_sign_with_them_or_delete_them_at_once(self):
+        administrator, policy = self.administrator(), signing_key_policy(self.stack)
+        is_allowed = lambda action, **context: administrator.is_allowed_on_key(action, SIGNING_KEY, policy, **context)
+        for action in ["PutKeyPolicy", "DisableKey", "EnableKey", "CancelKeyDeletion", "TagResource"]:
+            self.assertTrue(is_allowed(f"kms:{action}"), action)
+        self.assertFalse(is_allowed("kms:Sign", **SIGNATURE))
+        self.assertFalse(is_allowed("kms:CreateGrant"))
+        self.assertTrue(is_allowed("kms:ScheduleKeyDeletion", kms__ScheduleKeyDeletionPendingWindowInDays="30"))
+        self.assertFalse(is_allowed("kms:ScheduleKeyDeletion", kms__ScheduleKeyDeletionPendingWindowInDays="7"))
+
+    def administrator(self):
+        """A role that IAM allows everything."""
         administrator = Role(self.stack, "RotationRole")
         administrator.arn = "arn:aws:iam::111122223333:role/Administrator"
         administrator.statements = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+        return administrator
+
+    def test_administrator_can_delete_the_root_key_but_cannot_sign_with_it(self):
+        administrator = self.administrator()
         self.assertTrue(administrator.is_allowed_on_key("kms:ScheduleKeyDeletion", ROOT_KEY))
         self.assertTrue(administrator.is_allowed_on_key("kms:PutKeyPolicy", ROOT_KEY))
         self.assertFalse(administrator.is_allowed_on_key("kms:Sign", ROOT_KEY, **SIGNATURE))

@@ -61,6 +61,20 @@ class Environment(unittest.TestCase):
         configured = {name for name in functions() if environment(Stack(), name).get("SIGNET_ROOT_KEYS")}
         self.assertEqual(configured, {"Rotation"})
 
+    def test_only_rotation_has_the_key_policy_of_signing_keys(self):
+        configured = {name for name in functions() if environment(Stack(), name).get("SIGNET_SIGNING_KEY_POLICY")}
+        self.assertEqual(configured, {"Rotation"})
+
+    def test_environment_fits_into_the_quota_of_lambda(self):
+        # The quota is 4 KB for all variables of a function. Role names have up to 64 characters.
+        keys = ",".join(f"arn:aws:kms:ap-southeast-1:111122223333:key/{'a' * 36}" for _ in range(3))
+        origins = ",".join(f"https://shop-{number}.example.com" for number in range(10))
+        parameters = dict(RootKeyArns=keys, SealingKeyArn=keys.split(",")[0], OldSealingKeyArns=keys, CorsOrigins=origins)
+        for function in functions():
+            variables = environment(Stack(**ALL | parameters), function)
+            text = "".join(name + value for name, value in variables.items())
+            self.assertLess(len(re.sub(r"role/\w+", "role/" + 64 * "a", text)), 4096, function)
+
     def test_issuer_is_the_api_url_unless_a_parameter_overrides_it(self):
         issuer = lambda **parameters: environment(Stack(**parameters), "Licenses")["SIGNET_ISSUER"]
         self.assertEqual(issuer(), "https://Api.execute-api.eu-west-1.amazonaws.com")

@@ -56,6 +56,8 @@ pub enum KeySource {
         secret: String,
         /// The ids or ARNs of the root keys, the first of which signs; empty in functions that do not rotate keys.
         root_keys: Vec<String>,
+        /// The key policy of new signing keys, a JSON document; `None` stands for the default key policy of KMS.
+        signing_key_policy: Option<String>,
     },
     /// A directory of PEM files, for development.
     Directory(PathBuf),
@@ -158,6 +160,15 @@ impl Reader<'_> {
         text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
     }
 
+    /// Reads a JSON object, as text.
+    fn json(&mut self, name: &'static str) -> Option<String> {
+        let text = self.optional(name)?;
+        if serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(&text).is_err() {
+            self.reject(name, "must be a JSON object");
+        }
+        Some(text)
+    }
+
     fn number(&mut self, name: &'static str, default: u32) -> u32 {
         let Some(text) = self.optional(name) else { return default };
         text.parse().unwrap_or_else(|_| {
@@ -212,6 +223,7 @@ const SEALING_KEY: &str = "SIGNET_SEALING_KEY";
 const OLD_SEALING_KEYS: &str = "SIGNET_OLD_SEALING_KEYS";
 const SECRETS: &str = "SIGNET_SECRETS";
 const ROOT_KEYS: &str = "SIGNET_ROOT_KEYS";
+const SIGNING_KEY_POLICY: &str = "SIGNET_SIGNING_KEY_POLICY";
 const KEY_DIR: &str = "SIGNET_KEY_DIR";
 
 /// Reads the key source. On Lambda, key files need explicit permission, because anyone who can read the deployment
@@ -225,9 +237,10 @@ fn keys(reader: &mut Reader<'_>) -> KeySource {
             old_sealing_keys: reader.list(OLD_SEALING_KEYS),
             secret: reader.required(SECRETS),
             root_keys: reader.list(ROOT_KEYS),
+            signing_key_policy: reader.json(SIGNING_KEY_POLICY),
         };
     };
-    for name in [SEALING_KEY, OLD_SEALING_KEYS, SECRETS, ROOT_KEYS] {
+    for name in [SEALING_KEY, OLD_SEALING_KEYS, SECRETS, ROOT_KEYS, SIGNING_KEY_POLICY] {
         if reader.optional(name).is_some() {
             reader.reject(name, "must not be set together with SIGNET_KEY_DIR: use either KMS or key files");
         }
@@ -326,8 +339,9 @@ mod tests {
         assert_eq!((minimal.endpoints, settings.oidc), (Endpoints::default(), None));
         assert_eq!((settings.rate_limits, settings.cors_origins.len()), (RateLimits::default(), 0));
         let (sealing_key, secret) = ("alias/signet".to_owned(), "signet".to_owned());
-        let (old_sealing_keys, root_keys) = (Vec::new(), Vec::new());
-        assert_eq!(minimal.keys, KeySource::Kms { sealing_key, old_sealing_keys, secret, root_keys });
+        let (old_sealing_keys, root_keys, signing_key_policy) = (Vec::new(), Vec::new(), None);
+        let keys = KeySource::Kms { sealing_key, old_sealing_keys, secret, root_keys, signing_key_policy };
+        assert_eq!(minimal.keys, keys);
         assert_eq!(settings.rotation_policy, RotationPolicy::default());
     }
 
@@ -363,6 +377,16 @@ mod tests {
         for invalid in ["ab", "arn:aws:dynamodb:eu-west-1:1:table/signet", "a b c"] {
             assert_invalid(&[("SIGNET_TABLE", invalid)], "SIGNET_TABLE");
             assert_invalid(&[("SIGNET_ORIGINAL_TABLE", invalid)], "SIGNET_ORIGINAL_TABLE");
+        }
+    }
+
+    #[test]
+    fn signing_key_policy_must_be_a_json_object() {
+        let policy = r#"{"Version": "2012-10-17"}"#;
+        let keys = read(&[("SIGNET_SIGNING_KEY_POLICY", policy)]).unwrap().keys;
+        assert!(matches!(keys, KeySource::Kms { signing_key_policy: Some(read), .. } if read == policy));
+        for invalid in ["arn:aws:iam::111122223333:role/a", "[]", "{"] {
+            assert_invalid(&[("SIGNET_SIGNING_KEY_POLICY", invalid)], "SIGNET_SIGNING_KEY_POLICY");
         }
     }
 

@@ -209,7 +209,7 @@ impl Keys {
         let Configuration { original_table, endpoints, keys, .. } = configuration;
         match keys {
             KeySource::Directory(directory) => Ok(LocalKeys::in_directory(directory, Vec::new())?.into()),
-            KeySource::Kms { sealing_key, old_sealing_keys, secret, root_keys } => {
+            KeySource::Kms { sealing_key, old_sealing_keys, secret, root_keys, signing_key_policy } => {
                 let client = kms::connect(aws, endpoints.kms.clone());
                 if !root_keys.is_empty() {
                     let sealing_keys = old_sealing_keys.iter().chain([sealing_key]);
@@ -217,9 +217,10 @@ impl Keys {
                 }
                 let sealer =
                     KmsSealer::new(client.clone(), original_table, sealing_key, old_sealing_keys, clock.clone());
+                let signer = KmsSigner::new(client, original_table).with_key_policy(signing_key_policy.clone());
                 let manager = secrets::connect(aws, endpoints.secrets_manager.clone());
                 Ok(Self {
-                    signer: Arc::new(KmsSigner::new(client, original_table)),
+                    signer: Arc::new(signer),
                     sealer: Arc::new(sealer),
                     secrets: Secrets::from_secrets_manager(manager, secret, clock.now()).await?,
                     root_keys: root_keys.clone(),

@@ -38,12 +38,20 @@ const MODULUS_BYTES: usize = 256;
 pub struct KmsSigner {
     client: Client,
     table: String,
+    key_policy: Option<String>,
 }
 
 impl KmsSigner {
-    /// Creates a signer for the keys of a table.
+    /// Creates a signer for the keys of a table. New keys have the default key policy of KMS, with which IAM policies of
+    /// the account can allow anyone to sign.
     pub fn new(client: Client, table: &str) -> Self {
-        Self { client, table: table.to_owned() }
+        Self { client, table: table.to_owned(), key_policy: None }
+    }
+
+    /// Sets the key policy of new keys, a JSON document. KMS requires that it allows the caller to change it.
+    #[must_use]
+    pub fn with_key_policy(self, key_policy: Option<String>) -> Self {
+        Self { key_policy, ..self }
     }
 
     /// Returns the description of a key. It includes the table, because other installations use the same names.
@@ -63,6 +71,7 @@ impl KmsSigner {
             .key_spec(KeySpec::Rsa2048)
             .key_usage(KeyUsageType::SignVerify)
             .description(self.description(name))
+            .set_policy(self.key_policy.clone())
             // The tags let IAM policies allow a function to sign with these keys only.
             .tags(tag("signet:table", &self.table).map_err(invalid)?)
             .tags(tag("signet:use", "sign").map_err(invalid)?)

@@ -86,10 +86,25 @@ async fn create_sends_one_request_and_waits_for_the_public_key() {
     assert_eq!((&sent["KeySpec"], &sent["KeyUsage"]), (&json!("RSA_2048"), &json!("SIGN_VERIFY")));
     assert_eq!(sent["Description"], "Signet, table signet: signing key 1");
     assert_eq!(sent["Tags"][0], json!({"TagKey": "signet:table", "TagValue": "signet"}));
+    assert_eq!(sent.get("Policy"), None);
 
     let stub = Stub::new(|_, _| exception(500, "KMSInternalException"));
     assert!(matches!(signer(&stub).create("signing key 1").await, Err(SignError::Unavailable(_))));
     assert_eq!(stub.operations(), ["CreateKey"], "a retry would create another key");
+}
+
+#[tokio::test]
+async fn new_keys_have_the_configured_key_policy_without_bypassing_the_lockout_check() {
+    let key = public_key(KeySize::Rsa2048);
+    let stub = Stub::new(move |operation, _| match operation {
+        "CreateKey" => (200, json!({"KeyMetadata": {"KeyId": "id", "Arn": "arn:key"}})),
+        _ => (200, key.clone()),
+    });
+    let policy = r#"{"Statement": []}"#;
+    signer(&stub).with_key_policy(Some(policy.to_owned())).create("signing key 1").await.unwrap();
+    let (operation, sent) = &stub.requests()[0];
+    assert_eq!((operation.as_str(), &sent["Policy"]), ("CreateKey", &json!(policy)));
+    assert_eq!(sent.get("BypassPolicyLockoutSafetyCheck"), None);
 }
 
 #[tokio::test]
