@@ -178,6 +178,13 @@ class Deployer(unittest.TestCase):
         for action in ["kms:PutKeyPolicy", "kms:CreateKey", "kms:TagResource"]:
             self.assertFalse(self.is_allowed(action, ARNS["AWS::KMS::Key"], **other_tags), action)
 
+    def test_can_create_the_service_linked_role_for_email_of_the_user_pool_and_no_other(self):
+        role = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/%s/AWSServiceRoleFor"
+        for service, expected in [("email.cognito-idp.amazonaws.com", True), ("autoscaling.amazonaws.com", False)]:
+            context = {"iam:AWSServiceName": service}
+            is_allowed = allows(policy(), "iam:CreateServiceLinkedRole", role % service, context)
+            self.assertEqual(is_allowed, expected, service)
+
     def test_policy_fits_into_an_inline_policy_of_a_role(self):
         # The quota for inline policies of a role is 10,240 characters; for a managed policy it is 6,144.
         compact = json.dumps(json.loads((ROOT / "infra/deployer-policy.json").read_text()), separators=(",", ":"))

@@ -26,6 +26,10 @@ CLOUDFRONT = ALL | {
     "CertificateArn": "",
     "CloudFrontCertificateArn": "arn:aws:acm:us-east-1:111122223333:certificate/a",
 }
+EMAIL = dict(
+    SesIdentityArn="arn:aws:ses:eu-west-1:111122223333:identity/example.com",
+    EmailSender="Example <licenses@example.com>",
+)
 EXTERNAL_ISSUER = dict(OidcIssuer="https://login.example.com/", OidcAudiences="signet, shop")
 
 
@@ -218,8 +222,24 @@ class Security(unittest.TestCase):
         self.assertEqual(client["WriteAttributes"], ["email", "name"])
         self.assertEqual(client["AllowedOAuthFlows"], ["code"])
         config = lambda **parameters: Stack(**parameters).resources["UserPool"]["Properties"]["AdminCreateUserConfig"]
-        self.assertEqual(config(), {"AllowAdminCreateUserOnly": False})
-        self.assertEqual(config(SelfSignUp="false"), {"AllowAdminCreateUserOnly": True})
+        self.assertEqual(config(), {"AllowAdminCreateUserOnly": True})
+        self.assertEqual(config(SelfSignUp="true"), {"AllowAdminCreateUserOnly": False})
+
+    def test_users_set_up_an_authenticator_app_unless_it_is_optional(self):
+        # With OPTIONAL, managed login does not prompt users to set up MFA.
+        pool = lambda **parameters: Stack(**parameters).resources["UserPool"]["Properties"]
+        self.assertEqual((pool()["MfaConfiguration"], pool()["EnabledMfas"]), ("ON", ["SOFTWARE_TOKEN_MFA"]))
+        self.assertEqual(pool(Mfa="OPTIONAL")["MfaConfiguration"], "OPTIONAL")
+
+    def test_email_is_sent_by_cognito_or_with_the_ses_identity_of_the_parameters(self):
+        email = lambda **parameters: Stack(**parameters).resources["UserPool"]["Properties"]["EmailConfiguration"]
+        self.assertEqual(email(), {"EmailSendingAccount": "COGNITO_DEFAULT"})
+        expected = {
+            "EmailSendingAccount": "DEVELOPER",
+            "SourceArn": EMAIL["SesIdentityArn"],
+            "From": "Example <licenses@example.com>",
+        }
+        self.assertEqual(email(**EMAIL), expected)
 
 
 class Parameters(unittest.TestCase):
@@ -235,7 +255,8 @@ class Parameters(unittest.TestCase):
 
     def test_valid_combinations_are_accepted(self):
         with_roles_claim = EXTERNAL_ISSUER | {"OidcRolesClaim": "https://a.example/roles"}
-        for parameters in [{}, ALL, CLOUDFRONT, EXTERNAL_ISSUER, with_roles_claim]:
+        with_address = EMAIL | {"EmailSender": "licenses@example.com"}
+        for parameters in [{}, ALL, CLOUDFRONT, EXTERNAL_ISSUER, with_roles_claim, EMAIL, with_address]:
             self.assertEqual(Stack(**parameters).validation_errors(), [], parameters)
 
     def test_invalid_values_are_rejected_with_one_message_that_names_the_parameter_to_fix(self):
@@ -249,6 +270,11 @@ class Parameters(unittest.TestCase):
             (dict(OidcIssuer="https://login.example.com"), "OidcAudiences"),
             (dict(OidcAudiences="signet"), "OidcIssuer"),
             (dict(OidcRolesClaim="roles"), "OidcIssuer"),
+            (dict(SesIdentityArn=EMAIL["SesIdentityArn"]), "EmailSender"),
+            (dict(EmailSender="a@example.com"), "SesIdentityArn"),
+            (EXTERNAL_ISSUER | EMAIL, "OidcIssuer"),
+            (EMAIL | dict(EmailSender="Example"), "EmailSender must"),
+            (EMAIL | dict(SesIdentityArn="example.com"), "SesIdentityArn must"),
             (dict(OldSealingKeyArns=key), "SealingKeyArn"),
             (dict(AlarmEmail="not-an-address"), "AlarmEmail must"),
             (ALL | dict(DomainName="https://licenses.example.com"), "DomainName must"),
