@@ -27,7 +27,7 @@ OPERATIONS = {
 FIXED_COSTS = {
     "KMS keys: root, sealing, current, next": 4 * 1.00,
     "secret": 0.40,
-    "alarms": 18 * 0.10,
+    "alarms": 32 * 0.10,
     "dashboard": 3.00,
     "rotation function, every 2 minutes": 0.02,
     "statistics function, every hour, without license keys": 0.03,

@@ -25,7 +25,12 @@ class Costs(unittest.TestCase):
     def test_fixed_costs_match_the_resources_of_the_template(self):
         stack = Stack()
         (alarms,) = [price for name, price in self.script["FIXED_COSTS"].items() if name == "alarms"]
-        self.assertAlmostEqual(alarms, 0.10 * len(stack.of_type("AWS::CloudWatch::Alarm")))
+        # CloudWatch charges for each metric of an alarm.
+        metrics = [
+            max(1, sum("MetricStat" in metric for metric in alarm.get("Metrics", [])))
+            for alarm in stack.of_type("AWS::CloudWatch::Alarm").values()
+        ]
+        self.assertAlmostEqual(alarms, 0.10 * sum(metrics))
         self.assertEqual(set(stack.of_type("AWS::KMS::Key")), {"RootKey", "SealingKey"})
 
     def test_memory_size_matches_the_template(self):

@@ -16,6 +16,7 @@ ARNS = {
     "AWS::ApiGatewayV2::Api": f"arn:aws:apigateway:{REGION}::/apis",
     "AWS::ApiGatewayV2::ApiMapping": f"arn:aws:apigateway:{REGION}::/domainnames/licenses.example.com/apimappings",
     "AWS::ApiGatewayV2::DomainName": f"arn:aws:apigateway:{REGION}::/domainnames",
+    "AWS::Budgets": f"arn:aws:budgets::{ACCOUNT}:budget/{STACK}-monthly",
     "AWS::CloudFront": f"arn:aws:cloudfront::{ACCOUNT}:distribution/E1",
     "AWS::CloudWatch::Alarm": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{PHYSICAL_ID}",
     "AWS::CloudWatch::Dashboard": f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{STACK}",
@@ -33,6 +34,7 @@ ARNS = {
 }
 SERVICES = {
     "AWS::ApiGatewayV2": "apigateway",
+    "AWS::Budgets": "budgets",
     "AWS::CloudFront": "cloudfront",
     "AWS::CloudWatch": "cloudwatch",
     "AWS::Cognito": "cognito-idp",

@@ -6,6 +6,8 @@ import unittest
 
 import rust_source
 from cloudformation import ROOT, STACK, Stack, source
+from samcli.yamlhelper import yaml_parse
+from test_roles import SIGNERS
 
 RETAINED_TYPES = {
     "AWS::Cognito::UserPool",
@@ -21,6 +23,7 @@ ALL = dict(
     CorsOrigins="https://shop.example.com, http://localhost:5173",
     Tracing="Active",
     TableEncryption="customer-managed",
+    MonthlyBudget="50",
 )
 CLOUDFRONT = ALL | {
     "CertificateArn": "",
@@ -31,6 +34,15 @@ EMAIL = dict(
     EmailSender="Example <licenses@example.com>",
 )
 EXTERNAL_ISSUER = dict(OidcIssuer="https://login.example.com/", OidcAudiences="signet, shop")
+
+
+def health_check():
+    """The resources of the external health check, with unresolved functions."""
+    return yaml_parse((ROOT / "infra/health-check.yaml").read_text())["Resources"]
+
+
+def health_check_alarms():
+    return {name: one["Properties"] for name, one in health_check().items() if one["Type"] == "AWS::CloudWatch::Alarm"}
 
 
 def environment(stack, function):
@@ -277,6 +289,7 @@ class Parameters(unittest.TestCase):
             (EMAIL | dict(SesIdentityArn="example.com"), "SesIdentityArn must"),
             (dict(OldSealingKeyArns=key), "SealingKeyArn"),
             (dict(AlarmEmail="not-an-address"), "AlarmEmail must"),
+            (dict(MonthlyBudget="50"), "AlarmEmail"),
             (ALL | dict(DomainName="https://licenses.example.com"), "DomainName must"),
             (CLOUDFRONT | dict(CloudFrontCertificateArn=certificate), "us-east-1"),
             (dict(Issuer="https://licenses.example.com/"), "Issuer must"),
@@ -320,6 +333,7 @@ class Monitoring(unittest.TestCase):
             alarms = stack.of_type("AWS::CloudWatch::Alarm")
             expected = {f"{name}Errors" for name in functions()}
             expected |= {"Throttles", "ReadThrottles", "WriteThrottles", "ServerErrors", "Latency"}
+            expected |= {f"{kind}Throttles{index}" for kind in ["Read", "Write"] for index in ["GSI1", "GSI2"]}
             expected |= {"Signatures", "DecryptionFailures", "RotationMissed"}
             self.assertEqual(set(alarms), {f"{name}Alarm" for name in expected})
             for name, alarm in alarms.items():
@@ -332,10 +346,61 @@ class Monitoring(unittest.TestCase):
             alarm = Stack().resources[f"{name}ErrorsAlarm"]["Properties"]
             self.assertEqual(alarm["Dimensions"], [{"Name": "FunctionName", "Value": f"signet-{name.lower()}"}])
 
-    def test_missing_rotation_runs_raise_an_alarm(self):
+    def test_missing_rotation_runs_notify_the_topic(self):
         alarm = Stack().resources["RotationMissedAlarm"]["Properties"]
         self.assertEqual((alarm["MetricName"], alarm["ComparisonOperator"]), ("Invocations", "LessThanThreshold"))
-        self.assertEqual(alarm["TreatMissingData"], "breaching")
+        self.assertEqual((alarm["TreatMissingData"], alarm["InsufficientDataActions"]), ("missing", ["AlarmTopic"]))
+
+    def test_no_alarm_fires_before_there_is_data(self):
+        alarms = Stack(**ALL).of_type("AWS::CloudWatch::Alarm") | health_check_alarms()
+        for name, alarm in alarms.items():
+            self.assertIn(alarm["TreatMissingData"], ["notBreaching", "missing"], name)
+
+    def test_alarms_are_about_resources_of_this_stack(self):
+        def resources(metric):
+            values = {dimension["Name"]: dimension["Value"] for dimension in metric.get("Dimensions", [])}
+            own = {"FunctionName": "signet-", "function": "signet-", "TableName": STACK, "ApiId": "Api"}
+            is_own = lambda name, value: name in own and value.startswith(own[name])
+            return [name for name, value in values.items() if is_own(name, value)] or metric["MetricName"].startswith("signet-")
+
+        for name, alarm in Stack(**ALL).of_type("AWS::CloudWatch::Alarm").items():
+            metrics = [one["MetricStat"]["Metric"] for one in alarm.get("Metrics", []) if "MetricStat" in one] or [alarm]
+            for metric in metrics:
+                self.assertTrue(resources(metric), f"{name} {metric}")
+
+    def test_throttling_of_the_table_and_of_each_index_raises_an_alarm(self):
+        for kind in ["Read", "Write"]:
+            watched = []
+            for alarm in Stack(RestoredSuffix="-restored-1").of_type("AWS::CloudWatch::Alarm").values():
+                if alarm.get("MetricName") == f"{kind}ThrottleEvents":
+                    dimensions = {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
+                    self.assertEqual(dimensions["TableName"], "signet-restored-1")
+                    watched.append(dimensions.get("GlobalSecondaryIndexName"))
+            self.assertEqual(watched, [None, *rust_source.table_indexes()])
+
+    def test_alarms_of_several_functions_cover_the_functions_of_the_api_and_those_that_sign(self):
+        def watched(alarm):
+            stats = [one["MetricStat"] for one in Stack().resources[alarm]["Properties"]["Metrics"] if "MetricStat" in one]
+            return {stat["Metric"]["Dimensions"][0]["Value"].removeprefix("signet-").capitalize() for stat in stats}
+
+        self.assertEqual(watched("ThrottlesAlarm"), set(functions()) - {"Rotation", "Statistics"})
+        self.assertEqual(watched("SignaturesAlarm"), SIGNERS)
+
+    def test_budget_is_optional_and_notifies_the_email_address(self):
+        self.assertNotIn("Budget", Stack(**ALL | {"MonthlyBudget": "0"}).resources)
+        budget = Stack(AlarmEmail="a@example.com", MonthlyBudget="50").resources["Budget"]["Properties"]
+        self.assertEqual(budget["Budget"]["BudgetLimit"], {"Amount": "50", "Unit": "USD"})
+        self.assertEqual(budget["Budget"]["BudgetName"], "signet-monthly")
+        notifications = budget["NotificationsWithSubscribers"]
+        self.assertEqual([one["Notification"]["NotificationType"] for one in notifications], ["ACTUAL", "FORECASTED"])
+        self.assertEqual({one["Subscribers"][0]["Address"] for one in notifications}, {"a@example.com"})
+
+    def test_external_health_check_requests_health_over_https(self):
+        config = health_check()["HealthCheck"]["Properties"]["HealthCheckConfig"]
+        self.assertEqual((config["Type"], config["ResourcePath"], config["EnableSNI"]), ("HTTPS", "/health", True))
+        # Each of these is charged.
+        self.assertFalse({"MeasureLatency", "SearchString"} & set(config))
+        self.assertEqual(config["RequestInterval"], 30)
 
     def test_dashboard_shows_exactly_the_metrics_that_the_functions_log(self):
         logged = rust_source.metrics()
