@@ -104,7 +104,8 @@ class IamProxy:
         if "Tags" in request:
             context |= {f"aws:RequestTag/{tag['TagKey']}": tag["TagValue"] for tag in request["Tags"]}
             context["aws:TagKeys"] = [tag["TagKey"] for tag in request["Tags"]]
-            yield "kms:TagResource", arn, context
+            if operation == "CreateKey":
+                yield "kms:TagResource", arn, context
         yield f"kms:{operation}", self.template_arn(arn), context
 
     def template_arn(self, arn):

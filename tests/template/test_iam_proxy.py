@@ -5,11 +5,15 @@ import unittest
 from cloudformation import STACK
 from iam import signing_key_policy
 from iam_proxy import IamProxy
-from test_roles import ROOT_KEY, SIGNING_KEY, TABLE, partition_key, tags
+from test_roles import ROOT_KEY, SIGNING_KEY, TABLE, key, partition_key, tags
+
+
+TAGS = [{"TagKey": "signet:table", "TagValue": STACK}, {"TagKey": "signet:use", "TagValue": "sign"}]
+FOREIGN_KEY = key("created-by-another-application")
 
 
 class OfflineProxy(IamProxy):
-    """A proxy without an upstream. All KMS keys have the tags and the key policy of a signing key of this stack."""
+    """A proxy without an upstream. All KMS keys have the tags of a signing key of this stack, and all but one its key policy."""
 
     def __init__(self):
         super().__init__("http://127.0.0.1:1", {"RootKey": "arn:aws:kms:us-east-1:000000000000:key/a"})
@@ -18,7 +22,7 @@ class OfflineProxy(IamProxy):
         return {name.replace("__", ":"): value for name, value in tags("sign").items()}
 
     def key_policy(self, arn, headers):
-        return None if arn is None or arn in self.keys else signing_key_policy(self.stack)
+        return None if arn in [None, FOREIGN_KEY, *self.keys] else signing_key_policy(self.stack)
 
 
 def item(prefix):
@@ -105,16 +109,17 @@ class Requests(unittest.TestCase):
         self.assertEqual(self.denied("Catalog", "kms", "Sign", KeyId=other, **sign), ["kms:Sign"])
         self.assertEqual(self.denied("Licenses", "kms", "Sign", KeyId=other, MessageType="RAW"), ["kms:Sign"])
 
-    def test_create_key_with_tags_requires_tag_resource(self):
-        request = dict(
-            KeySpec="RSA_2048",
-            KeyUsage="SIGN_VERIFY",
-            Tags=[{"TagKey": "signet:table", "TagValue": STACK}, {"TagKey": "signet:use", "TagValue": "sign"}],
-        )
+    def test_create_key_with_tags_requires_tag_resource_on_all_keys(self):
+        request = dict(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
         self.assertEqual(self.denied("Rotation", "kms", "CreateKey", **request), [])
-        self.assertEqual(self.denied("Access", "kms", "CreateKey", **request), ["kms:TagResource", "kms:CreateKey"])
-        del request["Tags"]
-        self.assertEqual(self.denied("Rotation", "kms", "CreateKey", **request), ["kms:CreateKey"])
+        self.assertEqual(self.denied("Access", "kms", "CreateKey", **request), ["kms:CreateKey"])
+        self.assertEqual(self.denied("Rotation", "kms", "CreateKey", **request, Tags=TAGS), ["kms:TagResource"])
+
+    def test_tag_resource_requires_that_the_key_policy_allows_it(self):
+        self.assertEqual(self.denied("Rotation", "kms", "TagResource", KeyId=SIGNING_KEY, Tags=TAGS), [])
+        for changes in [{"function": "Access"}, {"KeyId": FOREIGN_KEY}, {"Tags": [*TAGS, {"TagKey": "a", "TagValue": "b"}]}]:
+            request = dict(function="Rotation", service="kms", operation="TagResource", KeyId=SIGNING_KEY, Tags=TAGS) | changes
+            self.assertEqual(self.denied(**request), ["kms:TagResource"], changes)
 
     def test_table_arn_is_that_of_the_stack(self):
         request = {"TableName": STACK, "Key": item("LICENSE#")}

@@ -138,9 +138,8 @@ KEYS = {
 }
 SIGNATURE = {"kms__SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256", "kms__MessageType": "DIGEST"}
 SEAL = {"kms__EncryptionContext__signet__table": STACK, "kms__EncryptionContext__signet__use": "seal"}
-CREATE_KEY = {
-    "kms__KeySpec": "RSA_2048",
-    "kms__KeyUsage": "SIGN_VERIFY",
+CREATE_KEY = {"kms__KeySpec": "RSA_2048", "kms__KeyUsage": "SIGN_VERIFY"}
+TAG_KEY = {
     "aws__RequestTag/signet__table": STACK,
     "aws__RequestTag/signet__use": "sign",
     "aws__TagKeys": ["signet:table", "signet:use"],
@@ -286,7 +285,7 @@ class Roles(unittest.TestCase):
             self.assertEqual(self.allowed_on_key(action, arn, **KEYS[arn], **other), set())
             self.assertEqual(self.allowed_on_key(action, arn, **KEYS[arn]), set())
 
-    def test_only_rotation_creates_keys_and_only_signing_keys_of_this_table(self):
+    def test_only_rotation_creates_keys_and_only_rsa_signing_keys_of_2048_bits(self):
         def allowed(**changes):
             return self.allowed_functions(lambda role: role.is_allowed("kms:CreateKey", "*", **(CREATE_KEY | changes)))
 
@@ -294,19 +293,28 @@ class Roles(unittest.TestCase):
         for changes in [
             {"kms__KeySpec": "RSA_4096"},
             {"kms__KeyUsage": "ENCRYPT_DECRYPT"},
+        ]:
+            self.assertEqual(allowed(**changes), set(), changes)
+
+    def test_only_rotation_tags_keys_and_only_signing_keys_with_their_tags(self):
+        for arn, key_tags in KEYS.items():
+            allowed = self.allowed_on_key("kms:TagResource", arn, **TAG_KEY | key_tags)
+            self.assertEqual(allowed, {"Rotation"} if arn == SIGNING_KEY else set(), arn)
+            self.assertEqual(self.allowed_on_key("kms:UntagResource", arn, **key_tags), set())
+        for changes in [
             {"aws__RequestTag/signet__table": "other"},
             {"aws__RequestTag/signet__use": "root"},
             {"aws__TagKeys": ["signet:table", "signet:use", "more"]},
         ]:
-            self.assertEqual(allowed(**changes), set(), changes)
+            self.assertEqual(self.allowed_on_key("kms:TagResource", SIGNING_KEY, **TAG_KEY | changes), set(), changes)
 
-    def test_only_rotation_tags_keys_and_no_key_with_another_purpose(self):
-        request_tags = {name: CREATE_KEY[name] for name in CREATE_KEY if name.startswith("aws__")}
-        for arn, key_tags in KEYS.items():
-            allowed = self.allowed_on_key("kms:TagResource", arn, **request_tags, **key_tags)
-            # A key without tags can be tagged, because a key has no tags while it is created.
-            self.assertEqual(allowed, {"Rotation"} if key_tags in ({}, tags("sign")) else set(), arn)
-            self.assertEqual(self.allowed_on_key("kms:UntagResource", arn, **key_tags), set())
+    def test_no_function_can_tag_disable_delete_or_use_keys_of_other_applications(self):
+        context = TAG_KEY | CREATE_KEY | SIGNATURE | {"kms__ScheduleKeyDeletionPendingWindowInDays": "30"}
+        # Even with the tags of a signing key, and with the default key policy, which allows what IAM allows.
+        for key_tags in [{}, {"aws__ResourceTag/team": "shop"}, tags("sign", "other"), tags("sign")]:
+            for action in ["TagResource", "UntagResource", "DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy", "Sign"]:
+                arn = key("created-by-another-application")
+                self.assertEqual(self.allowed_on_key(f"kms:{action}", arn, **context | key_tags), set(), action)
 
     def test_only_rotation_deletes_keys_and_only_signing_keys_of_this_table_after_30_days(self):
         for arn, key_tags in KEYS.items():
@@ -395,7 +403,7 @@ class Roles(unittest.TestCase):
                     self.assertNotIn("*", action, f"{name} {statement['Sid']}")
                     if statement["Resource"] == "*":
                         wildcard_resources.add((name, action))
-        exceptions = {("Rotation", f"kms:{action}") for action in ["CreateKey", "ListKeys", "TagResource"]}
+        exceptions = {("Rotation", f"kms:{action}") for action in ["CreateKey", "ListKeys"]}
         self.assertEqual(wildcard_resources, exceptions)
 
     def test_only_api_gateway_and_the_schedules_can_invoke_functions(self):

@@ -17,7 +17,7 @@ use aws_sdk_kms::{
 use futures_util::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
 
 use super::super::{PublicKey, SignError, Signer, signer::NewKey};
-use crate::domain::secret::sha256;
+use crate::{aws::error_chain, domain::secret::sha256};
 
 /// The waiting period before KMS deletes a key, in days: the maximum, during which an operator can cancel the deletion.
 const PENDING_WINDOW_DAYS: i32 = 30;
@@ -62,8 +62,6 @@ impl KmsSigner {
     /// Creates a key, without retries, as each retry could create another key. If the response is lost,
     /// [`Self::find_key`] finds the key later.
     async fn create_key(&self, name: &str) -> Result<NewKey, SignError> {
-        let tag = |key: &str, value: &str| Tag::builder().tag_key(key).tag_value(value).build();
-        let invalid = |error: aws_sdk_kms::error::BuildError| SignError::Rejected(error.to_string());
         let no_retries = Config::builder().retry_config(RetryConfig::disabled());
         let created = self
             .client
@@ -72,22 +70,40 @@ impl KmsSigner {
             .key_usage(KeyUsageType::SignVerify)
             .description(self.description(name))
             .set_policy(self.key_policy.clone())
-            // The tags let IAM policies allow a function to sign with these keys only.
-            .tags(tag("signet:table", &self.table).map_err(invalid)?)
-            .tags(tag("signet:use", "sign").map_err(invalid)?)
             .customize()
             .config_override(no_retries)
             .send()
             .await?;
         let arn = created.key_metadata.and_then(|metadata| metadata.arn);
         let arn = arn.ok_or_else(|| SignError::Rejected("KMS returned no ARN for the new key".to_owned()))?;
+        let public = self.wait_for_public_key(&arn).await?;
+        self.tag(&arn).await;
+        Ok(NewKey { public, handle: arn })
+    }
+
+    async fn wait_for_public_key(&self, arn: &str) -> Result<PublicKey, SignError> {
         for _ in 1..PUBLIC_KEY_ATTEMPTS {
-            match self.get_public_key(&arn).await {
+            match self.get_public_key(arn).await {
                 Err(error) if is_not_yet_known(&error) => tokio::time::sleep(PUBLIC_KEY_PAUSE).await,
-                result => return Ok(NewKey { public: parse_public_key(&result?)?, handle: arn }),
+                result => return parse_public_key(&result?),
             }
         }
-        Ok(NewKey { public: parse_public_key(&self.get_public_key(&arn).await?)?, handle: arn })
+        self.read_public_key(arn).await
+    }
+
+    /// Tags a key, for operators and cost reports. Failures are logged, not returned: no permission to sign depends on the
+    /// tags.
+    ///
+    /// The request that creates the key does not contain the tags, because that needs the permission to tag every key of
+    /// the account. The permission to tag this key can be in its key policy.
+    async fn tag(&self, arn: &str) {
+        let tag = |key: &str, value: &str| Tag::builder().tag_key(key).tag_value(value).build().ok();
+        let tags: Vec<_> =
+            [tag("signet:table", &self.table), tag("signet:use", "sign")].into_iter().flatten().collect();
+        if let Err(error) = self.client.tag_resource().key_id(arn).set_tags(Some(tags)).send().await {
+            let error = error_chain(&error);
+            tracing::warn!(error, "a signing key could not be tagged");
+        }
     }
 
     /// Finds the oldest enabled key with the description of this name.
@@ -115,6 +131,8 @@ impl KmsSigner {
         });
         let created_at = |key: &KeyMetadata| (key.creation_date.map_or(i64::MAX, |date| date.secs()), key.arn.clone());
         let Some(arn) = candidates.min_by_key(created_at).and_then(|key| key.arn) else { return Ok(None) };
+        // The process that created the key may have failed before it tagged it.
+        self.tag(&arn).await;
         Ok(Some(NewKey { public: self.read_public_key(&arn).await?, handle: arn }))
     }
 

@@ -81,16 +81,31 @@ async fn create_sends_one_request_and_waits_for_the_public_key() {
     });
     let created = signer(&stub).create("signing key 1").await.unwrap();
     assert_eq!((created.handle.as_str(), created.public.n.len()), ("arn:key", 256));
-    assert_eq!(stub.operations(), ["CreateKey", "GetPublicKey", "GetPublicKey"]);
+    assert_eq!(stub.operations(), ["CreateKey", "GetPublicKey", "GetPublicKey", "TagResource"]);
+    let tags = json!([
+        {"TagKey": "signet:table", "TagValue": "signet"},
+        {"TagKey": "signet:use", "TagValue": "sign"},
+    ]);
+    assert_eq!(stub.requests()[3].1, json!({"KeyId": "arn:key", "Tags": tags}));
     let sent = &stub.requests()[0].1;
     assert_eq!((&sent["KeySpec"], &sent["KeyUsage"]), (&json!("RSA_2048"), &json!("SIGN_VERIFY")));
     assert_eq!(sent["Description"], "Signet, table signet: signing key 1");
-    assert_eq!(sent["Tags"][0], json!({"TagKey": "signet:table", "TagValue": "signet"}));
-    assert_eq!(sent.get("Policy"), None);
+    assert_eq!((sent.get("Tags"), sent.get("Policy")), (None, None), "tags need a permission on all keys");
 
     let stub = Stub::new(|_, _| exception(500, "KMSInternalException"));
     assert!(matches!(signer(&stub).create("signing key 1").await, Err(SignError::Unavailable(_))));
     assert_eq!(stub.operations(), ["CreateKey"], "a retry would create another key");
+}
+
+#[tokio::test]
+async fn keys_are_usable_without_the_permission_to_tag_them() {
+    let key = public_key(KeySize::Rsa2048);
+    let stub = Stub::new(move |operation, _| match operation {
+        "CreateKey" => (200, json!({"KeyMetadata": {"KeyId": "id", "Arn": "arn:key"}})),
+        "TagResource" => exception(400, "AccessDeniedException"),
+        _ => (200, key.clone()),
+    });
+    assert_eq!(signer(&stub).create("signing key 1").await.unwrap().handle, "arn:key");
 }
 
 #[tokio::test]
@@ -160,6 +175,8 @@ async fn find_returns_the_oldest_enabled_key_of_the_name() {
         }
     });
     assert_eq!(signer(&stub).find("signing key 2").await.unwrap().unwrap().handle, "older");
+    let tagged: Vec<_> = stub.requests().into_iter().filter(|(operation, _)| operation == "TagResource").collect();
+    assert_eq!((tagged.len(), &tagged[0].1["KeyId"]), (1, &json!("older")));
     assert!(signer(&stub).find("signing key 3").await.unwrap().is_none());
 }
 
