@@ -8,6 +8,11 @@ READ_UNIT, WRITE_UNIT = 0.125 / 1e6, 0.625 / 1e6
 SIGNATURE = 0.03 / 10_000
 LOG_GB, TRANSFER_GB, TABLE_GB = 0.50, 0.09, 0.25 + 0.20
 HOURS_PER_MONTH = 730
+# Each signature is a management event of CloudTrail. The first copy in a region is free. Every further copy, for example of a
+# second trail, costs 2.00 per 100,000 events (https://aws.amazon.com/cloudtrail/pricing/). GuardDuty charges for the analysis
+# of management events (https://aws.amazon.com/guardduty/pricing/).
+CLOUDTRAIL_COPY = 2.00 / 100_000
+GUARDDUTY_EVENT = 4.00 / 1e6
 
 # Cost of each operation: DynamoDB read and write units, signatures, duration (ms) and memory (gb) of the function, bytes of
 # log (one line of the function, three of Lambda, one of the API) and bytes of the response (out). The durations are
@@ -61,6 +66,10 @@ def monthly_costs(machines, interval_seconds, renewal_ratio=1.0):
     return count * (renewal_ratio * renewed + (1 - renewal_ratio) * not_renewed) - discount + table
 
 
+def dollars(cost):
+    return f"{cost:,.2f}" if cost < 100 else f"{cost:,.0f}"
+
+
 def row(cells):
     return "| " + " | ".join(cells) + " |"
 
@@ -78,7 +87,14 @@ def tables():
     for machines in [100, 10_000, 1_000_000]:
         costs = [monthly_costs(machines, 900), monthly_costs(machines, 900, 0.5), monthly_costs(machines, 1800)]
         heartbeats = heartbeats_per_month(machines, 900)
-        yield row([f"{machines:,}", f"{heartbeats:,.0f}", *[f"{cost:,.2f}" if cost < 100 else f"{cost:,.0f}" for cost in costs]])
+        yield row([f"{machines:,}", f"{heartbeats:,.0f}", *map(dollars, costs)])
+    yield ""
+    yield row(["signatures per month", "KMS, USD", "further copy of CloudTrail, USD", "GuardDuty, USD"])
+    yield row(["---:"] * 4)
+    for machines in [100, 10_000, 1_000_000]:
+        count = heartbeats_per_month(machines, 900)
+        costs = [count * SIGNATURE, count * CLOUDTRAIL_COPY, count * GUARDDUTY_EVENT]
+        yield row([f"{count:,.0f}", *map(dollars, costs)])
     yield ""
     yield row(["fixed costs per month", "USD"])
     yield row(["---", "---:"])

@@ -18,7 +18,7 @@ class Costs(unittest.TestCase):
         """The lines of the tables, with an empty line between tables."""
         lines = [line for line in page.split("\n") if line.startswith("|")]
         for previous, line in zip([None, *lines], lines):
-            if previous and line.startswith(("| machines", "| fixed")):
+            if previous and line.startswith(("| machines", "| signatures", "| fixed")):
                 yield ""
             yield line
 
@@ -32,6 +32,13 @@ class Costs(unittest.TestCase):
         ]
         self.assertAlmostEqual(alarms, 0.10 * sum(metrics))
         self.assertEqual(set(stack.of_type("AWS::KMS::Key")), {"RootKey", "SealingKey"})
+
+    def test_prices_of_cloudtrail_and_guardduty_are_documented_with_their_sources(self):
+        page = (ROOT / "docs/reference/cost-model.md").read_text()
+        self.assertIn(f"{self.script['CLOUDTRAIL_COPY'] * 100_000:.2f} per 100,000 events", page)
+        self.assertIn(f"{self.script['GUARDDUTY_EVENT'] * 1e6:.2f} per million management events", page)
+        for service in ["cloudtrail", "guardduty"]:
+            self.assertIn(f"https://aws.amazon.com/{service}/pricing/", page)
 
     def test_memory_size_matches_the_template(self):
         functions = Stack().of_type("AWS::Lambda::Function")
