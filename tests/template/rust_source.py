@@ -77,9 +77,10 @@ def transactions():
         (name, body)
         for file, text in sources().items()
         if file.is_relative_to(ROOT / "shared/src/store")
-        for name, body in re.findall(r"\n    pub async fn (\w+)(.*?)\n    \}\n", text, re.DOTALL)
+        for name, body in re.findall(r"\n    (?:pub(?:\(super\))? )?async fn (\w+)(.*?)\n    \}\n", text, re.DOTALL)
     ]
-    return {name for name, body in methods if ".commit(" in body or ".commit_with_completion(" in body}
+    writes = {name for name, body in methods if ".commit(" in body or ".commit_with_completion(" in body}
+    return writes - {"commit_with_completion"}
 
 
 def item_attributes(kind):

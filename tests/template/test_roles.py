@@ -109,6 +109,7 @@ TRANSACTIONS = {
     "add_api_key": ({"Access", "Dashboard"}, {"p": ["APIKEYS"], "u": ["APIKEYS", "IDEMPOTENCY#"]}),
     "delete_api_key": ({"Access", "Dashboard"}, {"u": ["APIKEYS"], "d": ["APIKEYS"]}),
     "update_key_ring": ({"Access", "Dashboard"}, {"p": ["KEYRING"], "u": ["IDEMPOTENCY#"]}),
+    "commit_changes": ({"Statistics"}, {"p": ["STATISTICS#"], "u": ["STATISTICS"]}),
     "set_roots": ({"Rotation"}, {"p": ["KEYRING"], "u": ["KEYRING"]}),
     "store_signed_set": ({"Rotation"}, {"p": ["KEYRING"], "u": ["KEYRING"]}),
 }
