@@ -183,7 +183,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// The limits of the statistics, which are updated every minute beside the requests.
-const STATISTICS_LIMITS: UpdateLimits = UpdateLimits { max_counted: 5_000, recounted: 20 };
+const STATISTICS_LIMITS: UpdateLimits = UpdateLimits { max_counted: 2_000, recounted: 20 };
 
 /// Runs the scheduled work of a deployment every minute: key rotation and dashboard statistics.
 async fn run_schedules(app: AppState) {

@@ -1,8 +1,24 @@
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
+use shared::domain::rate_limit::RateLimits;
+use signet_local::Options;
 use signet_tests::{Fault, Gate, IssuedLicense, Rule, Stack, TestResponse, Value, json, text};
+use tokio::task::JoinSet;
 
-use crate::services::{TestServices, signing_key, take_key_calls};
+use crate::services::{KEY_CALLS, TestServices, signing_key, take_key_calls};
+
+/// The operations that sign a token, or encrypt or decrypt a stored secret, and the health check, which reports the keys. A
+/// heartbeat signs only if its token is due for renewal, which that of the test is not.
+const NEED_KEYS: [&str; 5] = [
+    "get /health",
+    "post /api/v1.0/license-activations/activate",
+    "post /api/v1.0/license-keys",
+    "post /api/v1.0/license-keys/{id}/regenerate",
+    "post /api/v1.0/user/claim-license",
+];
 
 /// The request timeout, with a margin for a busy machine.
 const MAX_DURATION: Duration = Duration::from_secs(12);
@@ -125,4 +141,24 @@ async fn hanging_signature_returns_503_at_the_timeout_and_keeps_the_seat() {
     stack.faults.add(Rule::new("Sign", hang));
     app.activate(&license.license_key, "two").await.expect_status(200);
     stack.check_seats(&license.license_id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by tests/real.sh"]
+async fn only_operations_that_need_a_key_wait_for_kms_and_secrets_manager() {
+    let services = TestServices::new();
+    let stack = Stack::start_with(Options { rate_limits: RateLimits::UNLIMITED, ..services.options() }).await;
+    let operations = stack.operations_with_own_resources().await;
+    for call in KEY_CALLS {
+        stack.faults.add(Rule::new(call, Fault::HoldRequest(Gate::default())).always());
+    }
+    let mut requests = JoinSet::new();
+    for operation in operations {
+        requests.spawn(async move {
+            let response = operation.send_valid().await;
+            (response.status == 503).then(|| format!("{} {}", operation.method, operation.template).to_lowercase())
+        });
+    }
+    let waited: BTreeSet<String> = requests.join_all().await.into_iter().flatten().collect();
+    assert_eq!(waited, BTreeSet::from(NEED_KEYS.map(str::to_owned)));
 }

@@ -120,11 +120,14 @@ pub(crate) async fn signing_key(stack: &Stack) -> String {
     ring.current(stack.clock.now()).await.unwrap().unwrap().handle
 }
 
+/// The operations of KMS and Secrets Manager that Signet calls.
+pub(crate) const KEY_CALLS: [&str; 7] =
+    ["Sign", "GenerateDataKey", "Decrypt", "GetPublicKey", "CreateKey", "DescribeKey", "GetSecretValue"];
+
 /// Returns the calls to KMS and Secrets Manager since the previous call of this function.
 pub(crate) fn take_key_calls(stack: &Stack) -> Vec<String> {
-    let keys = ["Sign", "GenerateDataKey", "Decrypt", "GetPublicKey", "CreateKey", "DescribeKey", "GetSecretValue"];
     let mut calls = stack.faults.calls();
-    calls.retain(|operation| keys.contains(&operation.as_str()));
+    calls.retain(|operation| KEY_CALLS.contains(&operation.as_str()));
     stack.faults.reset_calls();
     calls
 }

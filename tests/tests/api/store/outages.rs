@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use shared::{Timeouts, domain::rate_limit::RateLimits};
+use shared::{Timeouts, domain::rate_limit::RateLimits, store::statistics::UpdateLimits};
 use signet_local::Options;
-use signet_tests::{Fault, Gate, Operation, Rule, Stack, TestResponse, check_each, json};
+use signet_tests::{Browser, Fault, Gate, Operation, Rule, Stack, TestResponse, check_each, json};
 
 /// Operations that need no table: documents that are generated once, and cached data.
 const WITHOUT_TABLE: [&str; 9] = [
@@ -219,4 +219,33 @@ async fn gate_holds_a_request_until_it_opens() {
     gate.open();
     waiting.await.unwrap();
     stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_operation_waits_for_the_statistics() {
+    let stack = start_with_timeouts(500, 4000).await;
+    let operations = stack.operations_with_own_resources().await;
+    stack.faults.add(Rule::new("*", Fault::HoldRequest(Gate::default())).containing("STATISTICS").always());
+    let requests = async {
+        check_each(send_concurrently(&operations).await, async |(response, _)| {
+            assert!(response.status < 300 || response.request.contains("/signing-keys/"), "{}", response.request);
+        })
+        .await;
+        let mut grace = Browser::operator(&stack).await;
+        for path in ["/dashboard/license-keys", "/dashboard/customers", "/dashboard/products"] {
+            grace.get(path).await.expect_status(200);
+        }
+    };
+    let update = stack.local.app.table.update_statistics(stack.clock.now(), UpdateLimits::default());
+    let (update, ()) = tokio::join!(update, requests);
+    update.expect_err("the update needs the statistics");
+}
+
+#[tokio::test]
+async fn start_with_an_existing_table_takes_the_same_time_for_any_number_of_items() {
+    let stack = Stack::start().await;
+    stack.faults.reset_calls();
+    stack.local.app.table.create_if_missing().await.unwrap();
+    // Not `DescribeTable`, for which dynoxide counts all items.
+    assert_eq!(stack.faults.calls(), ["Query", "Query", "DescribeTimeToLive"]);
 }
