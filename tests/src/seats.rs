@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, str::FromStr};
 
-use serde_json::json;
+use data_encoding::BASE64;
+use serde_json::{Value, json};
 use shared::{
-    domain::LicenseId,
+    domain::{LicenseId, MachineHash},
     store::{keys, table::Query},
 };
 
-use crate::{Stack, text};
+use crate::{IssuedLicense, Stack, text};
 
 /// The seats of a license key while no request is in progress.
 #[derive(Debug, Clone)]
@@ -68,6 +69,31 @@ impl Stack {
         Seats { max_users, held, lapsed }
     }
 
+    /// Takes the seats of a license key that no machine has used, without a request for each: machine `0` activates, and
+    /// its seat and its activation are copied for the machines `1`, `2` and so on.
+    pub async fn fill_seats(&self, license: &IssuedLicense) {
+        self.anonymous.activate(&license.license_key, "0").await.expect_status(201);
+        let id = LicenseId::from_str(&license.license_id).expect("a license id");
+        let read = async |prefix| {
+            let input = json!({
+                "KeyConditionExpression": "PK = :pk AND begins_with(SK, :prefix)",
+                "ExpressionAttributeValues": {":pk": {"S": keys::license_partition(id)}, ":prefix": {"S": prefix}},
+            });
+            self.call_dynamodb("Query", input).await["Items"][0].clone()
+        };
+        let (seat, machine) = (read(keys::SEAT).await, read(keys::ACTIVATION).await);
+        let number = |item: &Value| item["seat"]["N"].as_str().and_then(|number| number.parse::<u32>().ok());
+        let taken = number(&machine).expect("a seat number");
+        let max_users = license.issued["license"]["max_users"].as_u64().expect("a seat limit");
+        let free = (0..).take(usize::try_from(max_users).expect("a small number")).filter(|number| *number != taken);
+        let items: Vec<Value> =
+            free.enumerate().flat_map(|(index, number)| copies(&seat, &machine, index + 1, number)).collect();
+        for batch in items.chunks(25) {
+            let puts: Vec<_> = batch.iter().map(|item| json!({"PutRequest": {"Item": item}})).collect();
+            self.call_dynamodb("BatchWriteItem", json!({"RequestItems": {self.local.table.clone(): puts}})).await;
+        }
+    }
+
     /// Reads the seat items of a license key by number, and its activations that have not ended by nonce, each with its
     /// generation and seat number.
     async fn seats_in_table(
@@ -109,4 +135,21 @@ impl Stack {
             }
         }
     }
+}
+
+/// Returns the items of a machine in another seat.
+fn copies(seat: &Value, machine: &Value, index: usize, number: u32) -> [Value; 2] {
+    let (mut seat, mut machine) = (seat.clone(), machine.clone());
+    let (machine_id, life) =
+        (index.to_string(), BASE64.encode(&u128::try_from(index).expect("small").to_be_bytes()[6..]));
+    let hash = MachineHash::from_machine_id(&machine_id);
+    seat["SK"] = json!({"S": keys::seat_sort_key(number)});
+    seat["machine"] = json!({"B": BASE64.encode(&hash.0)});
+    machine["SK"] = json!({"S": format!("{}{hash}", keys::ACTIVATION)});
+    machine["machine_id"] = json!({"S": machine_id});
+    machine["seat"] = json!({"N": number.to_string()});
+    for item in [&mut seat, &mut machine] {
+        item["life"] = json!({"B": life});
+    }
+    [seat, machine]
 }

@@ -9,7 +9,7 @@ use shared::{
         Activation, ActivationId, Actor, ActorKind, EncryptionKey, Event, EventType, IdGenerator, License, MachineHash,
         SeatStatus, Tier,
         rate_limit::{ActivationRateLimit, Bucket},
-        seat::{choose_free_seat, lease_end, seat_windows},
+        seat::lease_end,
     },
     http::RequestContext,
     store::{
@@ -20,6 +20,8 @@ use shared::{
     },
 };
 use tokio::sync::OnceCell;
+
+use crate::seat_search::{SearchOutcome, search};
 
 /// What assigning a seat uses. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -113,18 +115,20 @@ impl Attempt<'_> {
     async fn find_seat(&self, previous: Option<&Activation>) -> Result<AttemptOutcome, RateLimitError> {
         let Some(max_users) = self.license.max_users else { return self.take(None, previous).await };
         self.check_rate_limits()?;
-        let windows = seat_windows(max_users, &mut rand::rng());
-        for window in windows {
-            let taken = self.seats.table.taken_seats(self.license, &window).await?;
-            let free = choose_free_seat(&window, &taken, &mut rand::rng());
-            if let Some(number) = free {
-                return self.take(Some(number), previous).await;
-            }
+        let table = &self.seats.table;
+        if table.is_known_full(self.license, self.ctx.now).await? {
+            return Ok(AttemptOutcome::Full);
         }
-        // Every seat number has been read and is taken.
+        let basis = match search(table, self.license, max_users).await? {
+            SearchOutcome::Free(number) => return self.take(Some(number), previous).await,
+            SearchOutcome::AllTaken(basis) => basis,
+        };
         let outcome = self.take_over(previous).await?;
         if let AttemptOutcome::Full = outcome {
             self.count_refusal().await?;
+            if let Some(basis) = basis {
+                table.remember_full(self.license.id, basis, self.ctx.now);
+            }
         }
         Ok(outcome)
     }

@@ -5,6 +5,7 @@ mod attempt;
 pub mod deactivate;
 pub mod get_activation;
 pub mod list_activations;
+mod seat_search;
 
 pub use attempt::Seats;
 use shared::AppState;

@@ -222,16 +222,25 @@ pub type SeatWindow = std::ops::Range<u32>;
 /// of a license with ten thousand seats does not require reading all of them.
 pub const SEAT_WINDOW_SIZE: u32 = 128;
 
-/// Splits the seat numbers below `max_users` into windows, starting at a random number so that concurrent activations
-/// search different windows first.
-pub fn seat_windows(max_users: u32, random: &mut impl Rng) -> Vec<SeatWindow> {
+/// The number of seats that are counted per query. Seats are less than 200 bytes, so that one response of DynamoDB, of at
+/// most 1 MB, covers them.
+pub const SEAT_RANGE_SIZE: u32 = 2048;
+
+/// Splits the seat numbers below `max_users` into ranges that are counted, starting at a random number so that concurrent
+/// activations search different seats first.
+pub fn seat_ranges(max_users: u32, random: &mut impl Rng) -> Vec<SeatWindow> {
     let start = if max_users <= SEAT_WINDOW_SIZE { 0 } else { random.random_range(0..max_users) };
-    let cut = |from: u32, to: u32| {
-        (from..to)
-            .step_by(SEAT_WINDOW_SIZE as usize)
-            .map(move |start| start..to.min(start.saturating_add(SEAT_WINDOW_SIZE)))
-    };
-    cut(start, max_users).chain(cut(0, start)).collect()
+    split(start..max_users, SEAT_RANGE_SIZE).chain(split(0..start, SEAT_RANGE_SIZE)).collect()
+}
+
+/// Splits a range of seat numbers into windows that are read.
+pub fn seat_windows(range: &SeatWindow) -> impl Iterator<Item = SeatWindow> + use<> {
+    split(range.clone(), SEAT_WINDOW_SIZE)
+}
+
+fn split(range: SeatWindow, size: u32) -> impl Iterator<Item = SeatWindow> {
+    let end = range.end;
+    range.step_by(size as usize).map(move |start| start..end.min(start.saturating_add(size)))
 }
 
 /// Chooses a random seat number of `window` that is not in `taken`.
@@ -249,8 +258,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn windows_contain_every_seat_number_once(max_users in 1..2000_u32, seed in any::<u64>()) {
-            let windows = seat_windows(max_users, &mut StdRng::seed_from_u64(seed));
+        fn windows_contain_every_seat_number_once(max_users in 1..10_000_u32, seed in any::<u64>()) {
+            let ranges = seat_ranges(max_users, &mut StdRng::seed_from_u64(seed));
+            prop_assert!(ranges.iter().all(|range| range.len() <= SEAT_RANGE_SIZE as usize));
+            let windows: Vec<SeatWindow> = ranges.iter().flat_map(seat_windows).collect();
+            prop_assert!(windows.iter().all(|window| window.len() <= SEAT_WINDOW_SIZE as usize));
             let mut numbers: Vec<u32> = windows.into_iter().flatten().collect();
             numbers.sort_unstable();
             prop_assert_eq!(numbers, (0..max_users).collect::<Vec<_>>());

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use data_encoding::HEXLOWER;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    count::MAX_CONCURRENCY,
     error::StoreError,
     events::event_item,
     holder::{nonce, still_held_by},
@@ -202,6 +203,7 @@ impl Table {
         for transaction in [&with_seat, &without_seat] {
             let failures = match self.commit(transaction).await? {
                 CommitOutcome::Done => {
+                    self.full_licenses.remove(activation.id.license);
                     let ended = Activation { ended_at: Some(event.at), ..activation.clone() };
                     return Ok(DeactivateOutcome::Done(Box::new(ended)));
                 }
@@ -231,47 +233,74 @@ impl Table {
     }
 
     /// Reads live activations whose lease ended at `lapsed_before` or earlier, from one page of the machines, starting
-    /// at `start` and wrapping around. The list is empty only if no live activation has such a lease.
+    /// at `start` and wrapping around. The list is empty only if no live activation has such a lease. Two pages cover a
+    /// license key with few machines; the machines of a larger one are read in parts, a few of them at a time.
     pub async fn sample_lapsed(
         &self,
         license: &License,
         lapsed_before: Timestamp,
         start: MachineHash,
     ) -> Result<Vec<Activation>, StoreError> {
-        let partition = keys::license_partition(license.id);
-        let start = format!("{}{start}", keys::ACTIVATION);
-        let end = format!("{}{}", keys::ACTIVATION, HEXLOWER.encode(&[0xff; 32]));
         let lapsed =
             live_condition(license).and("lease_expires_at <= :lapsed").value(":lapsed", n(whole_second(lapsed_before)));
-        for (from, to) in [(start.clone(), end), (keys::ACTIVATION.to_owned(), start)] {
-            let mut query = Query {
-                filter: Some(lapsed.clone()),
-                limit: Some(LAPSED_QUERY_LIMIT),
-                ..Query::between(partition.clone(), from, to)
-            };
-            loop {
-                let page = self.query(query.clone()).await?;
-                if !page.items.is_empty() {
-                    return page.items.iter().map(parse_activation).collect();
-                }
-                if page.next.is_none() {
-                    break;
-                }
-                query.after = page.next;
+        let query = |from, to, limit| Query {
+            filter: Some(lapsed.clone()),
+            limit: Some(limit),
+            ..Query::between(keys::license_partition(license.id), from, to)
+        };
+        let start = format!("{}{start}", keys::ACTIVATION);
+        let [(first, _), .., (_, last)] = machine_ranges();
+        for (from, to) in [(start.clone(), last), (first, start)] {
+            let page = self.query(query(from, to, SMALL_LAPSED_PAGE)).await?;
+            if !page.items.is_empty() {
+                return page.items.iter().map(parse_activation).collect();
+            }
+            if page.next.is_some() {
+                let parts = machine_ranges().map(|(from, to)| query(from, to, LARGE_LAPSED_PAGE));
+                // Boxed, because the future is large.
+                let found = Box::pin(self.first_page_of_any(parts)).await?;
+                return found.iter().map(parse_activation).collect();
             }
         }
         Ok(Vec::new())
     }
 
+    /// Returns the first page with items of one of the queries, a few of which run at the same time; empty if there is none.
+    async fn first_page_of_any<const N: usize>(&self, queries: [Query; N]) -> Result<Vec<Item>, StoreError> {
+        let mut pages = stream::iter(queries.map(|query| self.first_page(query))).buffer_unordered(MAX_CONCURRENCY);
+        while let Some(found) = pages.try_next().await? {
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Returns the first page of a query that has items; empty if there is none.
+    async fn first_page(&self, mut query: Query) -> Result<Vec<Item>, StoreError> {
+        loop {
+            let page = self.query(query.clone()).await?;
+            if !page.items.is_empty() || page.next.is_none() {
+                return Ok(page.items);
+            }
+            query.after = page.next;
+        }
+    }
+
     /// Counts the live activations of a license key without a seat limit.
     pub(super) async fn count_activations(&self, license: &License) -> Result<usize, StoreError> {
-        let query = Query {
-            filter: Some(live_condition(license)),
-            attributes: Some(&["SK"]),
-            ..Query::prefix(keys::license_partition(license.id), keys::ACTIVATION)
-        };
-        Ok(self.query_all(query).await?.len())
+        let partition = keys::license_partition(license.id);
+        let query =
+            |(from, to)| Query { filter: Some(live_condition(license)), ..Query::between(partition.clone(), from, to) };
+        self.count_concurrently(machine_ranges().map(query).into()).await
     }
+}
+
+/// Splits the sort keys of all machines into four ranges, which hold about the same number of machines. A bound is no
+/// machine's sort key, as it is shorter.
+fn machine_ranges() -> [(String, String); 4] {
+    [("00", "40"), ("40", "80"), ("80", "c0"), ("c0", "g")]
+        .map(|(from, to)| (format!("{}{from}", keys::ACTIVATION), format!("{}{to}", keys::ACTIVATION)))
 }
 
 /// Returns the update that ends an activation. The item is deleted after a retention period.
@@ -281,8 +310,11 @@ pub(super) fn tombstone(activation: &Activation, condition: Condition, at: Times
         .set(TTL_ATTRIBUTE, n(whole_second(at) + TOMBSTONE_RETENTION.as_secs()))
 }
 
-/// The number of machines that are read per query to find lapsed activations.
-const LAPSED_QUERY_LIMIT: i32 = 200;
+/// The number of machines that are read by each of the first queries for lapsed activations: enough for most license keys,
+/// and few where many leases have lapsed.
+const SMALL_LAPSED_PAGE: i32 = 200;
+/// The number of machines that are read per query where the first found none. It bounds the size of a response.
+const LARGE_LAPSED_PAGE: i32 = 1000;
 
 /// Requires that the activation is live under this license key.
 fn live_condition(license: &License) -> Condition {

@@ -88,7 +88,9 @@ impl Table {
         transaction
             .delete(keys::seat(seat.id.license, seat.number), seat.still_held())
             .check(keys::activation(seat.id.license, seat.id.machine), not_held);
-        self.commit(&transaction).await.map(|_| ())
+        self.commit(&transaction).await?;
+        self.full_licenses.remove(seat.id.license);
+        Ok(())
     }
 
     /// Ends an activation if it was not changed since it was read and does not hold its seat.

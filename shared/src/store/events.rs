@@ -27,7 +27,7 @@ const MAX_DAYS: usize = 60;
 impl Table {
     /// Reads a page of the events of a license key, newest first.
     pub async fn events_of(&self, license: LicenseId, paging: &PageRequest) -> Result<Page<Event>, ListError> {
-        let query = Query { descending: true, ..Query::prefix(keys::license_partition(license), "EVENT#") };
+        let query = Query { descending: true, ..Query::prefix(keys::license_partition(license), keys::EVENT) };
         let page = paginate_query(self, query, &format!("events {license}"), paging).await?;
         let items = page.items.into_iter().map(from_item).collect::<Result<_, _>>()?;
         Ok(Page { items, next: page.next })

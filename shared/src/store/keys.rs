@@ -28,6 +28,8 @@ pub const LICENSES: &str = "LICENSES";
 pub const SEAT: &str = "SEAT#";
 /// The sort key prefix of activations.
 pub const ACTIVATION: &str = "MACHINE#";
+/// The sort key prefix of events.
+pub const EVENT: &str = "EVENT#";
 /// The sort key prefix of signing keys.
 pub const SIGNING_KEY: &str = "KEY#";
 /// The partition key of the statistics. In the index, the partition key of contributions.
@@ -130,7 +132,7 @@ pub fn activation(license: LicenseId, machine: MachineHash) -> Key {
 
 /// Returns the item key of an event.
 pub fn event(event: &Event) -> Key {
-    Key::new(license_partition(event.license_id), format!("EVENT#{}", event.id.ulid()))
+    Key::new(license_partition(event.license_id), format!("{EVENT}{}", event.id.ulid()))
 }
 
 /// Returns the partition key of one of the index partitions of a day's events.

@@ -9,6 +9,7 @@ use super::{
     activations::{activation_item, parse_activation},
     error::StoreError,
     events::event_item,
+    full_licenses::SearchBasis,
     holder::{held_by, machine_attribute, nonce, still_held_by},
     item::{Item, key_only_item, n},
     keys,
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::domain::{
     Activation, ActivationId, Event, License, LicenseId, MachineHash,
-    seat::{SeatWindow, whole_second},
+    seat::{SeatWindow, seat_ranges, whole_second},
 };
 
 /// A new activation of a machine.
@@ -69,6 +70,12 @@ impl SeatHolder {
     }
 }
 
+fn taken_seats_query(license: &License, range: &SeatWindow) -> Query {
+    let held = Condition::new("generation >= :generation").value(":generation", n(license.generation));
+    let (from, to) = (keys::seat_sort_key(range.start), keys::seat_sort_key(range.end.saturating_sub(1)));
+    Query { filter: Some(held), ..Query::between(keys::license_partition(license.id), from, to) }
+}
+
 fn seat_item(holder: &Activation, number: u32) -> Item {
     let mut item = key_only_item(keys::seat(holder.id.license, number));
     item.insert("machine".to_owned(), machine_attribute(holder.id.machine));
@@ -81,27 +88,52 @@ impl Table {
     /// Reads the taken seat numbers of a window: those held in the license key's generation or in a higher one. A
     /// higher generation means that the license key was regenerated after it was read.
     pub async fn taken_seats(&self, license: &License, window: &SeatWindow) -> Result<Vec<u32>, StoreError> {
-        let held = Condition::new("generation >= :generation").value(":generation", n(license.generation));
-        let query = Query {
-            filter: Some(held),
-            attributes: Some(&["SK"]),
-            ..Query::between(
-                keys::license_partition(license.id),
-                keys::seat_sort_key(window.start),
-                keys::seat_sort_key(window.end.saturating_sub(1)),
-            )
-        };
+        let query = Query { attributes: Some(&["SK"]), ..taken_seats_query(license, window) };
         let number = |item: &Item| item.get("SK")?.as_s().ok()?.strip_prefix(keys::SEAT)?.parse().ok();
         Ok(self.query_all(query).await?.iter().filter_map(number).collect())
     }
 
+    /// Returns whether every seat of a range is taken. As seats are counted one by one, each of them was seen taken; they
+    /// need not have been taken at the same time.
+    pub async fn is_range_taken(&self, license: &License, range: &SeatWindow) -> Result<bool, StoreError> {
+        Ok(self.count(taken_seats_query(license, range)).await? == range.len())
+    }
+
     /// Counts the seats within the limit that are held in the license key's generation, or the activations if there is
-    /// no limit.
+    /// no limit. The read units grow with their number; the requests are few and concurrent.
     pub async fn seats_used(&self, license: &License) -> Result<usize, StoreError> {
-        match license.max_users {
-            None => self.count_activations(license).await,
-            Some(max_users) => Ok(self.taken_seats(license, &(0..max_users)).await?.len()),
+        let Some(max_users) = license.max_users else { return self.count_activations(license).await };
+        let ranges = seat_ranges(max_users, &mut rand::rng());
+        self.count_concurrently(ranges.iter().map(|range| taken_seats_query(license, range)).collect()).await
+    }
+
+    /// Returns what a search of all seats is based on. Call it before the first seat of the search is read, so that a seat
+    /// that is freed during the search is noticed.
+    pub async fn search_basis(&self, license: &License) -> Result<SearchBasis, StoreError> {
+        let newest = Query {
+            descending: true,
+            limit: Some(1),
+            attributes: Some(&["SK"]),
+            ..Query::prefix(keys::license_partition(license.id), keys::EVENT)
+        };
+        let page = self.query(newest).await?;
+        let newest_event = page.items.first().and_then(|event| event.get("SK")?.as_s().ok().cloned());
+        Ok(SearchBasis::new(license, newest_event))
+    }
+
+    /// Remembers that a search has found every seat taken and no lapsed lease. `now` is the time of the request.
+    pub fn remember_full(&self, license: LicenseId, basis: SearchBasis, now: Timestamp) {
+        self.full_licenses.insert(license, basis, now);
+    }
+
+    /// Returns whether the license key is remembered as full, in the state in which it was read. Reads nothing unless it
+    /// is remembered.
+    pub async fn is_known_full(&self, license: &License, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(found) = self.full_licenses.get(license.id, now) else { return Ok(false) };
+        if *found != SearchBasis::new(license, found.newest_event.clone()) {
+            return Ok(false);
         }
+        Ok(*found == self.search_basis(license).await?)
     }
 
     /// Activates a machine in a free seat, which is absent or of a lower generation.

@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::{
     config::retry::RetryPartition,
     error::SdkError,
     operation::{
-        delete_item::DeleteItemError, put_item::PutItemError, transact_write_items::TransactWriteItemsError,
-        update_item::UpdateItemError,
+        delete_item::DeleteItemError, put_item::PutItemError, query::builders::QueryFluentBuilder,
+        transact_write_items::TransactWriteItemsError, update_item::UpdateItemError,
     },
     types::{CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
@@ -19,6 +19,7 @@ use rand::RngExt;
 use super::{
     backoff::Backoff,
     error::StoreError,
+    full_licenses::FullLicenses,
     item::{Item, Key, TTL_ATTRIBUTE, n, s},
     transaction::{CommitOutcome, Condition, ConditionFailures, ConditionResult, ItemUpdate, Transaction, non_empty},
 };
@@ -31,6 +32,9 @@ pub struct Table {
     name: String,
     /// The table name in the contexts of sealed values.
     sealing_name: String,
+    /// The license keys that this process knows to have no free seat. It belongs to the table because its writes free
+    /// seats.
+    pub(super) full_licenses: FullLicenses,
 }
 
 /// The outcome of a conditional write of one item.
@@ -98,7 +102,8 @@ impl Table {
         config.set_retry_partition(Some(RetryPartition::custom(name.to_owned()).build()));
         #[expect(clippy::disallowed_methods, reason = "the only place that builds a DynamoDB client")]
         let client = Client::from_conf(config.build());
-        Self { client, name: name.to_owned(), sealing_name: name.to_owned() }
+        let full_licenses = FullLicenses::default();
+        Self { client, name: name.to_owned(), sealing_name: name.to_owned(), full_licenses }
     }
 
     /// Declares that the table was restored from a backup of the table `original_name`. Sealed values remain bound to
@@ -132,6 +137,11 @@ impl Table {
 
     /// Sends one query request.
     pub async fn query(&self, query: Query) -> Result<QueryPage, StoreError> {
+        let response = self.query_request(query).send().await.map_err(|error| store_error(&error))?;
+        Ok(QueryPage { items: response.items.unwrap_or_default(), next: next_key(response.last_evaluated_key) })
+    }
+
+    pub(super) fn query_request(&self, query: Query) -> QueryFluentBuilder {
         let (pk, sk) = match query.index {
             None => ("PK".to_owned(), "SK".to_owned()),
             Some(index) => (format!("{index}PK"), format!("{index}SK")),
@@ -161,11 +171,7 @@ impl Table {
         if let Some(attributes) = query.attributes {
             request = request.projection_expression(attributes.join(", "));
         }
-        let response = request.send().await.map_err(|error| store_error(&error))?;
-        Ok(QueryPage {
-            items: response.items.unwrap_or_default(),
-            next: response.last_evaluated_key.filter(|key| !key.is_empty()),
-        })
+        request
     }
 
     /// Reads all pages of a query.
@@ -289,6 +295,11 @@ impl Table {
             backoff.retry().await?;
         }
     }
+}
+
+/// Returns the key after which a query continues, if it has not reached its end.
+pub(super) fn next_key(last_evaluated: Option<Item>) -> Option<Item> {
+    last_evaluated.filter(|key| !key.is_empty())
 }
 
 /// Why a write of one item did not take effect.

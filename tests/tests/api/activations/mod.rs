@@ -4,6 +4,7 @@ mod activate;
 mod deactivate;
 mod encryption;
 mod heartbeat;
+mod large_licenses;
 mod list_and_get;
 mod seats;
 mod time;
