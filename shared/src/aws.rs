@@ -40,6 +40,7 @@ impl Aws {
             .region(Region::new(region.to_owned()))
             .credentials_provider(credentials)
             .http_client(http_client)
+            // `retries` has the budget of each client.
             .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
             // An attempt that hangs must leave time for a retry.
             .timeout_config(

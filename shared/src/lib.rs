@@ -3,8 +3,8 @@
 //! Each module imports only from those above it:
 //!
 //! - `domain`: the rules of licenses, seats and keys, without I/O.
-//! - `clock`, `ttl_cache`, `timeouts` and `aws`: the time, cached values, time limits, and the configuration of AWS
-//!   clients.
+//! - `clock`, `ttl_cache`, `timeouts`, `retries` and `aws`: the time, cached values, time limits, budgets of retries, and
+//!   the configuration of AWS clients.
 //! - `store`: the DynamoDB table. The only module that knows its layout.
 //! - `secrets`: the secrets that all functions share.
 //! - `tokens`: signing, verification and encryption. The only module that uses cryptographic keys.
@@ -18,6 +18,7 @@ mod aws;
 mod clock;
 pub mod domain;
 pub mod http;
+mod retries;
 pub mod secrets;
 pub mod store;
 mod timeouts;

@@ -23,6 +23,7 @@ use crate::{
     Aws,
     aws::error_chain,
     domain::{Secret, secret::SecretKey},
+    retries::sdk_budget,
     store::pagination::CursorKey,
     ttl_cache::Cached,
 };
@@ -109,6 +110,7 @@ struct ReadSecret {
 pub fn connect(aws: &Aws, endpoint: Option<String>) -> Client {
     let mut config = aws_sdk_secretsmanager::config::Builder::from(aws.config());
     config.set_endpoint_url(endpoint);
+    config.set_retry_partition(Some(sdk_budget("secretsmanager".to_owned())));
     #[expect(clippy::disallowed_methods, reason = "the only place that creates this client")]
     Client::from_conf(config.build())
 }

@@ -33,16 +33,21 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// Returns whether [`Self::retry`] allows another attempt.
+    pub(super) fn has_attempts(&self) -> bool {
+        self.failures + 1 < MAX_ATTEMPTS
+    }
+
     /// Pauses before the next attempt.
     ///
     /// # Errors
     ///
     /// [`StoreError::Contended`] after too many attempts.
     pub async fn retry(&mut self) -> Result<(), StoreError> {
-        self.failures += 1;
-        if self.failures >= MAX_ATTEMPTS {
+        if !self.has_attempts() {
             return Err(StoreError::Contended);
         }
+        self.failures += 1;
         let pause = pause(self.failures, &mut rand::rng());
         tokio::time::sleep(pause).await;
         Ok(())

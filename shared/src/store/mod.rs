@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod backoff;
 pub mod catalog;
+mod commit;
 pub mod count;
 pub mod customers;
 mod error;

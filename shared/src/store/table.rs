@@ -1,29 +1,30 @@
-//! The DynamoDB table: reads, conditional writes, transactions, and error classification.
+//! The DynamoDB table: reads, conditional writes, and error classification.
 
 use std::error::Error;
 
 use aws_sdk_dynamodb::{
     Client,
-    config::retry::RetryPartition,
     error::SdkError,
     operation::{
         delete_item::DeleteItemError, put_item::PutItemError, query::builders::QueryFluentBuilder,
-        transact_write_items::TransactWriteItemsError, update_item::UpdateItemError,
+        update_item::UpdateItemError,
     },
-    types::{CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use data_encoding::HEXLOWER;
-use rand::RngExt;
 
 use super::{
     backoff::Backoff,
     error::StoreError,
     full_licenses::FullLicenses,
     item::{Item, Key, TTL_ATTRIBUTE, n, s},
-    transaction::{CommitOutcome, Condition, ConditionFailures, ConditionResult, ItemUpdate, Transaction, non_empty},
+    transaction::{Condition, ItemUpdate, non_empty},
 };
-use crate::{Aws, aws::error_chain};
+use crate::{
+    Aws,
+    aws::error_chain,
+    retries::{RetryBudget, sdk_budget},
+};
 
 /// A handle to the table. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct Table {
     name: String,
     /// The table name in the contexts of sealed values.
     sealing_name: String,
+    /// The budget of the retries of throttled transactions, which the SDK does not retry.
+    pub(super) transaction_retries: RetryBudget,
     /// The license keys that this process knows to have no free seat. It belongs to the table because its writes free
     /// seats.
     pub(super) full_licenses: FullLicenses,
@@ -98,12 +101,16 @@ impl Table {
     pub fn connect(aws: &Aws, name: &str, endpoint: Option<String>) -> Self {
         let mut config = aws_sdk_dynamodb::config::Builder::from(aws.config());
         config.set_endpoint_url(endpoint);
-        // By default, all DynamoDB clients of a process share the quota of retries, also those of other tables.
-        config.set_retry_partition(Some(RetryPartition::custom(name.to_owned()).build()));
+        config.set_retry_partition(Some(sdk_budget(name.to_owned())));
         #[expect(clippy::disallowed_methods, reason = "the only place that builds a DynamoDB client")]
         let client = Client::from_conf(config.build());
-        let full_licenses = FullLicenses::default();
-        Self { client, name: name.to_owned(), sealing_name: name.to_owned(), full_licenses }
+        Self {
+            client,
+            name: name.to_owned(),
+            sealing_name: name.to_owned(),
+            transaction_retries: RetryBudget::default(),
+            full_licenses: FullLicenses::default(),
+        }
     }
 
     /// Declares that the table was restored from a backup of the table `original_name`. Sealed values remain bound to
@@ -265,36 +272,6 @@ impl Table {
         };
         write_with_retries(|| request.clone().send(), classify, |_| None).await
     }
-
-    /// Writes a transaction. While the outcome is unknown, the SDK retries with the same client request token, so that
-    /// the transaction takes effect at most once. After a conflict with another write, the transaction is retried with
-    /// a new token.
-    pub async fn commit(&self, transaction: &Transaction) -> Result<CommitOutcome, StoreError> {
-        let items = transaction.for_table(&self.name);
-        let mut token = request_token();
-        let mut backoff = Backoff::default();
-        loop {
-            let request = self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(items.clone()))
-                .client_request_token(token.clone());
-            let Err(error) = request.send().await else { return Ok(CommitOutcome::Done) };
-            match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-                    match cancellation_cause(canceled.cancellation_reasons()) {
-                        CancellationCause::Conditions(failures) => return Ok(CommitOutcome::ConditionFailed(failures)),
-                        CancellationCause::Transient => token = request_token(),
-                        CancellationCause::Other(reason) => return Err(StoreError::Rejected(reason)),
-                    }
-                }
-                // The SDK's previous attempt is still in progress: retry with the same token.
-                Some(TransactWriteItemsError::TransactionInProgressException(_)) => {}
-                _ => return Err(store_error(&error)),
-            }
-            backoff.retry().await?;
-        }
-    }
 }
 
 /// Returns the key after which a query continues, if it has not reached its end.
@@ -334,37 +311,6 @@ where
             None => return Err(store_error(&error)),
         }
     }
-}
-
-/// Why a transaction was canceled.
-enum CancellationCause {
-    /// Conditions failed.
-    Conditions(ConditionFailures),
-    /// A conflict with another write, or throttling.
-    Transient,
-    /// Any other reason, which a retry does not resolve.
-    Other(String),
-}
-
-/// Determines the cause of a cancellation. Failed conditions take precedence.
-fn cancellation_cause(reasons: &[CancellationReason]) -> CancellationCause {
-    let code = |reason: &CancellationReason| reason.code().unwrap_or("None").to_owned();
-    if reasons.iter().any(|reason| code(reason) == "ConditionalCheckFailed") {
-        let result = |reason: &CancellationReason| match code(reason).as_str() {
-            "ConditionalCheckFailed" => ConditionResult::Failed(reason.item.clone().filter(|item| !item.is_empty())),
-            _ => ConditionResult::Passed,
-        };
-        return CancellationCause::Conditions(ConditionFailures(reasons.iter().map(result).collect()));
-    }
-    let transient = ["None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
-    match reasons.iter().find(|reason| !transient.contains(&code(reason).as_str())) {
-        Some(other) => CancellationCause::Other(format!("{}: {}", code(other), other.message().unwrap_or_default())),
-        None => CancellationCause::Transient,
-    }
-}
-
-fn request_token() -> String {
-    HEXLOWER.encode(&rand::rng().random::<[u8; 16]>())
 }
 
 /// Classifies an SDK error as unavailable or rejected.

@@ -154,7 +154,8 @@ impl DemoBuilder<'_> {
             None => self.issue(customer, &product, plan).await?,
         };
         for machine in plan.machines {
-            self.add_machine(id, machine).await?;
+            // Boxed, because the future is large.
+            Box::pin(self.add_machine(id, machine)).await?;
         }
         if let Some(end) = &plan.revoked {
             let at = context(days_before(self.now, end.days_ago), OPERATOR_IP);

@@ -22,12 +22,14 @@ use super::SignError;
 use crate::{
     Aws,
     aws::{AwsFailure, classify},
+    retries::sdk_budget,
 };
 
 /// Creates a KMS client. `endpoint` replaces the regional endpoint. Sends nothing.
 pub fn connect(aws: &Aws, endpoint: Option<String>) -> Client {
     let mut config = aws_sdk_kms::config::Builder::from(aws.config());
     config.set_endpoint_url(endpoint);
+    config.set_retry_partition(Some(sdk_budget("kms".to_owned())));
     #[expect(clippy::disallowed_methods, reason = "the only place that creates this client")]
     Client::from_conf(config.build())
 }
