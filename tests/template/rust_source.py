@@ -54,7 +54,7 @@ def partition_keys():
     found = set(re.findall(r'const (?:CATALOG|API_KEYS|KEYRING|STATISTICS): &str = "(\w+)"', keys))
     found |= set(re.findall(r'format!\("([A-Z]+#)\{', keys))
     found |= set(re.findall(r'Key::new\("([A-Z]+)", "', keys))
-    sort_keys_and_index_keys = {"PRODUCT#", "TIER#", "FEATURE#", "CLAIM#", "CURRENT#", "EVENT#", "EVENTS#"}
+    sort_keys_and_index_keys = {"PRODUCT#", "TIER#", "FEATURE#", "EVENT#", "EVENTS#"}
     return found - sort_keys_and_index_keys
 
 
@@ -64,11 +64,6 @@ def updated_attributes(attribute):
     body = find(rf"\n    pub async fn (?:(?!\n    \}}\n).)*{method}(?:(?!\n    \}}\n).)*", re.DOTALL)[0]
     expressions = " ".join(re.findall(r'"([^"]*)"', body))
     return set(re.findall(r"(?<![:\w])[a-z_]+", expressions)) - {"attribute_exists", "attribute_not_exists"}
-
-
-def current_license_fields():
-    """The fields of the item that points to the current license key of a customer."""
-    return re.findall(r"(\w+):", find(r"struct Current\w* \{([^}]*)\}")[1].replace("pub(super)", ""))
 
 
 def transactions():
@@ -81,14 +76,6 @@ def transactions():
     ]
     writes = {name for name, body in methods if ".commit(" in body or ".commit_with_completion(" in body}
     return writes - {"commit_with_completion"}
-
-
-def item_attributes(kind):
-    """The attributes of a kind of item, such as `LICENSE / SEALED`, in the test of the table's format."""
-    expected = (ROOT / "tests/tests/api/store/table_format.rs").read_text().split("const EXPECTED: &str =")[1]
-    items = re.findall(rf"^{kind}\n((?:    .*\n)+)", expected, re.MULTILINE)
-    assert items, kind
-    return {attribute for item in items for attribute in re.findall(r"^    (\w+)", item, re.MULTILINE)}
 
 
 def metrics():

@@ -80,14 +80,16 @@ pub fn subject(issuer_and_subject: &str) -> Key {
     Key::new(key.clone(), key)
 }
 
-/// Returns the item key of the record that a customer has claimed a tier.
+/// Returns the item key of the record that a customer has claimed a tier. Not in the customer's partition, so that a role
+/// that writes it cannot write customers.
 pub fn claim(customer: CustomerId, tier: TierId) -> Key {
-    Key::new(customer_partition(customer), format!("CLAIM#{tier}"))
+    Key::new(format!("CLAIM#{customer}"), format!("TIER#{tier}"))
 }
 
-/// Returns the item key of the record of a customer's current license key for a product.
+/// Returns the item key of the record of a customer's current license key for a product. Not in the customer's partition,
+/// so that a role that writes it cannot write customers.
 pub fn current_license(customer: CustomerId, product: ProductId) -> Key {
-    Key::new(customer_partition(customer), format!("CURRENT#{product}"))
+    Key::new(format!("CURRENT#{customer}"), format!("PRODUCT#{product}"))
 }
 
 /// Returns the partition key of a license key, its seats, its activations and its events.

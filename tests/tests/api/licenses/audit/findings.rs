@@ -105,7 +105,7 @@ async fn audit_finds_a_wrong_customer_pointer() {
     let id = &license.license_id;
     let customer = text(&license.customer["id"]);
     let pointer =
-        read(&stack, &key(&format!("CUSTOMER#{customer}"), &format!("CURRENT#{}", text(&license.product["id"])))).await;
+        read(&stack, &key(&format!("CURRENT#{customer}"), &format!("PRODUCT#{}", text(&license.product["id"])))).await;
     assert_eq!(pointer["license_id"]["S"], json!(id));
     let pointing_to = |license: &str| {
         let mut item = pointer.clone();
