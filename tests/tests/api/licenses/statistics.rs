@@ -71,6 +71,7 @@ struct Vendor<'a> {
     activations: Vec<String>,
     issued: u64,
     activated: u64,
+    deactivated: u64,
 }
 
 impl<'a> Vendor<'a> {
@@ -84,7 +85,16 @@ impl<'a> Vendor<'a> {
         for _ in 0..6 {
             customers.push(stack.operator.create_customer().await);
         }
-        Self { stack, tiers, customers, licenses: Vec::new(), activations: Vec::new(), issued: 0, activated: 0 }
+        Self {
+            stack,
+            tiers,
+            customers,
+            licenses: Vec::new(),
+            activations: Vec::new(),
+            issued: 0,
+            activated: 0,
+            deactivated: 0,
+        }
     }
 
     async fn step(&mut self, rng: &mut StdRng) {
@@ -108,7 +118,9 @@ impl<'a> Vendor<'a> {
             }
             5 => drop(operator.post(&path("change"), json!({ "max_users": rng.random_range(1..6) })).await),
             6 if let Some(activation) = self.activations.pop() => {
-                drop(operator.delete(&format!("license-activations/{activation}")).await);
+                let path = format!("license-activations/{activation}/deactivate");
+                // Not found if another machine has taken over its seat.
+                self.deactivated += u64::from(operator.post(&path, json!({})).await.status == 200);
             }
             _ => {
                 let response = operator.activate(&key, &format!("machine-{}", rng.random_range(0..8))).await;
@@ -145,7 +157,10 @@ impl<'a> Vendor<'a> {
         let ends: Vec<_> = statistics.ending.first.iter().map(|license| license.expires_at).collect();
         assert!(ends.is_sorted(), "{ends:?}");
         let sum = |count: fn(&DayCounts) -> u64| statistics.days.iter().map(count).sum::<u64>();
-        assert_eq!((sum(|day| day.issued), sum(|day| day.activated)), (self.issued, self.activated));
+        assert_eq!(
+            (sum(|day| day.issued), sum(|day| day.activated), sum(|day| day.deactivated)),
+            (self.issued, self.activated, self.deactivated)
+        );
     }
 }
 
