@@ -27,6 +27,7 @@ NO_VALUE = object()
 # The property that Ref returns, by resource type. The default is the logical ID.
 REF_PROPERTIES = {
     "AWS::DynamoDB::Table": "TableName",
+    "AWS::IAM::Role": "RoleName",
     "AWS::Lambda::Function": "FunctionName",
     "AWS::Logs::LogGroup": "LogGroupName",
 }

@@ -3,7 +3,9 @@
 import json
 from fnmatch import fnmatchcase
 
-ACCOUNT_ROOT = "arn:aws:iam::111122223333:root"
+from cloudformation import ACCOUNT
+
+ACCOUNT_ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 
 
 def as_list(value):
@@ -23,7 +25,7 @@ class Role:
         documents = [policy["PolicyDocument"] for policy in role.get("Policies", [])]
         documents += [stack.resources[arn]["Properties"]["PolicyDocument"] for arn in role.get("ManagedPolicyArns", [])]
         self.statements = [statement for document in documents for statement in document["Statement"]]
-        self.arn = f"arn:aws:iam::111122223333:role/{name}"
+        self.arn = stack.get_att([name, "Arn"])
         self.stack = stack
 
     def is_allowed(self, action, resource, **context):
@@ -36,13 +38,14 @@ class Role:
         IAM. Keys that are not in the template have the given key policy, or the default one, which delegates everything to
         IAM."""
         context = {name.replace("__", ":"): value for name, value in context.items()}
+        context = {"aws:PrincipalArn": self.arn, "aws:PrincipalAccount": ACCOUNT} | context
         keys = {self.stack.get_att([name, "Arn"]): key for name, key in self.stack.of_type("AWS::KMS::Key").items()}
         by_iam = allows(self.statements, action, arn, context)
         key_policy = keys[arn]["KeyPolicy"] if arn in keys else key_policy
         if not key_policy:
             return by_iam
         statements = key_policy["Statement"]
-        direct = [statement for statement in statements if self.arn in as_list(statement["Principal"]["AWS"])]
+        direct = [statement for statement in statements if {self.arn, "*"} & set(as_list(statement["Principal"]["AWS"]))]
         delegated = [statement for statement in statements if ACCOUNT_ROOT in as_list(statement["Principal"]["AWS"])]
         return allows(direct, action, arn, context) or (allows(delegated, action, arn, context) and by_iam)
 
@@ -67,6 +70,7 @@ def matches(statement, action, resource, context):
 
 
 OPERATORS = {
+    "ArnEquals": fnmatchcase,
     "ArnLike": fnmatchcase,
     "StringEquals": lambda value, expected: value == expected,
     "StringLike": fnmatchcase,

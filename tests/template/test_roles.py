@@ -1,5 +1,7 @@
 """Tests that the role of each function allows what the function needs, and nothing else."""
 
+import json
+import re
 import unittest
 from itertools import product
 
@@ -159,8 +161,16 @@ class Roles(unittest.TestCase):
 
     def test_each_function_has_its_own_role(self):
         functions = self.stack.of_type("AWS::Lambda::Function")
-        roles = {name: function["Role"].split("/")[1] for name, function in functions.items()}
-        self.assertEqual(roles, {f"{name}Function": f"{name}Role" for name in FUNCTIONS})
+        roles = {name: function["Role"] for name, function in functions.items()}
+        self.assertEqual(roles, {f"{name}Function": self.stack.get_att(f"{name}Role.Arn") for name in FUNCTIONS})
+        self.assertEqual(len(set(roles.values())), len(FUNCTIONS))
+
+    def test_names_of_roles_are_unique_in_all_regions_and_fit_into_the_quota(self):
+        longest_stack_name, longest_region = 30, len("ap-northeast-1")
+        for name in FUNCTIONS:
+            role_name = self.stack.resources[f"{name}Role"]["Properties"]["RoleName"]
+            self.assertEqual(role_name, f"{STACK}-{name.lower()}-{REGION}")
+            self.assertLessEqual(longest_stack_name + len(f"-{name}-") + longest_region, 64)
 
     def test_item_access_is_limited_by_partition_key(self):
         prefixes = sorted({prefix for partitions in ALLOWED.values() for prefix in partitions})
@@ -256,11 +266,39 @@ class Roles(unittest.TestCase):
     def test_key_policy_of_signing_keys_names_exactly_the_roles_that_sign(self):
         statements = {one["Sid"]: one for one in signing_key_policy(self.stack)["Statement"]}
         signers = {self.stack.get_att(f"{name}Role.Arn") for name in SIGNERS}
-        self.assertEqual(set(statements["AllowSigning"]["Principal"]["AWS"]), signers)
+        condition = statements["AllowSigning"]["Condition"]
+        self.assertEqual(set(condition["ArnEquals"]["aws:PrincipalArn"]), signers)
+        self.assertEqual(condition["StringEquals"]["aws:PrincipalAccount"], ACCOUNT)
         may_sign = {sid for sid, one in statements.items() if "kms:Sign" in as_list(one["Action"])}
         self.assertEqual(may_sign, {"AllowSigning"})
         for arn in [SIGNING_KEY, key("created-by-another-application")]:
             self.assertFalse(self.roles["Licenses"].is_allowed("kms:Sign", arn, **tags("sign"), **SIGNATURE), "by IAM")
+
+    def test_key_policies_apply_to_roles_that_were_deleted_and_created_again(self):
+        def with_ids(policy):
+            """The key policy after its roles were deleted: IAM has replaced their ARNs in Principal by ids."""
+            return json.loads(re.sub(r'("AWS": )"arn:aws:iam::\d+:role/[^"]+"', r'\1"AROA1A2B3C"', json.dumps(policy)))
+
+        def allowed(action, policy, **context):
+            return self.allowed_functions(lambda role: role.is_allowed_on_key(action, SIGNING_KEY, policy, **context))
+
+        signing = with_ids(signing_key_policy(self.stack))
+        self.assertEqual(allowed("kms:Sign", signing, **SIGNATURE), SIGNERS)
+        self.assertEqual(allowed("kms:TagResource", signing, **TAG_KEY), {"Rotation"})
+        window = {"kms__ScheduleKeyDeletionPendingWindowInDays": "30"}
+        self.assertEqual(allowed("kms:ScheduleKeyDeletion", signing, **window), {"Rotation"})
+        # New keys can sign before their tags affect authorization.
+        self.assertEqual(allowed("kms:GetPublicKey", signing), {"Rotation", "Discovery"} | SIGNERS)
+        root = with_ids(self.stack.resources["RootKey"]["Properties"]["KeyPolicy"])
+        self.assertEqual(allowed("kms:Sign", root, **SIGNATURE), {"Rotation"})
+
+    def test_statements_for_all_principals_are_limited_to_roles_of_this_stack_in_this_account(self):
+        roles = {role.arn for role in self.roles.values()}
+        policies = [self.stack.resources["RootKey"]["Properties"]["KeyPolicy"], signing_key_policy(self.stack)]
+        for statement in [one for policy in policies for one in policy["Statement"] if one["Principal"]["AWS"] == "*"]:
+            condition = statement["Condition"]
+            self.assertLessEqual(set(as_list(condition["ArnEquals"]["aws:PrincipalArn"])), roles, statement["Sid"])
+            self.assertEqual(condition["StringEquals"]["aws:PrincipalAccount"], ACCOUNT, statement["Sid"])
 
     def test_rotation_and_administrators_can_change_the_key_policy_of_signing_keys(self):
         # Otherwise KMS refuses to create the key, or it cannot be managed.
