@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Deploys Signet to MiniStack instead of AWS, as an operator does: `sam build`, `sam deploy`, the first API key, the lifecycle
-# of a license over the API URL, the dashboard's pages, and a stack update that keeps all data. The functions are the release
-# binaries, each checked against its size limit. Tools are installed from PyPI into the target directory.
+# Deploys Signet to MiniStack instead of AWS, as an operator does: `sam build`, infra/deploy.sh, the first API key, the lifecycle
+# of a license over the API URL, the dashboard's pages, a running stack that is deleted and created again, and an update, both
+# of which keep all data. The functions are the release binaries, each checked against its size limit. Tools are installed from
+# PyPI into the target directory.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
@@ -22,20 +23,34 @@ start_ministack
 await "$aws"
 export AWS_ENDPOINT_URL=$aws STACK=signet
 proxy=http://127.0.0.1:$(free_port)
-"$parts/$tools/bin/python" "$root/tests/deploy/add_iam_proxy.py" "$built" "$proxy"
+environment=$folder/environment.toml
+cat > "$environment" <<EOF
+version = 0.1
+[default.global.parameters]
+region = "$AWS_REGION"
+parameter_overrides = [
+  "DataStack=$STACK",
+  "FailedAuthLimitPerMinute=60",
+]
+EOF
+# The template is then newer than all sources, so that infra/deploy.sh does not build the functions again.
+"$parts/$tools/bin/python" "$root/tests/deploy/adapt_template.py" "$built" "$proxy"
 logs() { tail -n 15 "$folder"/*.log >&2; }
-# As in docs/tutorials/deploy-to-aws.md, without the questions that `--guided` asks.
+# As in docs/tutorials/deploy-to-aws.md, without confirmation and with the functions that call the IAM proxy.
 deploy() {
-  (cd "$root" && sam deploy --config-file "$root/samconfig.toml" --template-file "$built/proxied.yaml" --stack-name $STACK --no-confirm-changeset "$@" \
-    > "$folder/deploy.log" 2>&1) || { logs; exit 1; }
+  SIGNET_BUILD_DIR=$built "$root/infra/deploy.sh" "$environment" --no-confirm-changeset > "$folder/deploy.log" 2>&1 || { logs; exit 1; }
 }
 output() {
   aws cloudformation describe-stacks --stack-name $STACK --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue" --output text
 }
 check_api() { "$parts/deploy/bin/python" "$root/tests/deploy/check_api.py" "$1" "$folder/state.json" || { logs; exit 1; }; }
 
-echo "deploy: sam deploy"
+echo "deploy: both stacks"
 deploy
+if aws cloudformation delete-stack --stack-name $STACK 2> /dev/null; then
+  echo "the data stack is not protected from termination" >&2
+  exit 1
+fi
 (cd "$root/tests/template" && PYTHONDONTWRITEBYTECODE=1 exec "$parts/$tools/bin/python" iam_proxy.py --upstream "$aws" \
   --port "${proxy##*:}" --key "RootKey=$(output RootKeyArn)" --key "SealingKey=$(output SealingKeyArn)") 2> "$folder/iam-proxy.log" &
 started+=($!)
@@ -50,8 +65,15 @@ export API_KEY
 check_api lifecycle
 license=$("$parts/deploy/bin/python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["issued"]["license"]["id"])' "$folder/state.json")
 "$parts/deploy/bin/python" "$root/tests/deploy/check_dashboard.py" "$license" || { logs; exit 1; }
-echo "deploy: stack update"
-deploy --parameter-overrides FailedAuthLimitPerMinute=61
+echo "deploy: delete the running stack and create it again"
+aws cloudformation delete-stack --stack-name $STACK-app
+aws cloudformation wait stack-delete-complete --stack-name $STACK-app
+deploy
+check_api rebuilt
+echo "deploy: update"
+sed -i 's/FailedAuthLimitPerMinute=60/FailedAuthLimitPerMinute=61/' "$environment"
+touch "$built/template.yaml"
+deploy
 variable() {
   aws lambda get-function-configuration --function-name $STACK-licenses --query "Environment.Variables.$1" --output text
 }

@@ -1,8 +1,9 @@
-"""Tests the API of a stack that is deployed to MiniStack, in three phases: without a signing key (empty), the lifecycle of a
-license up to an exceeded seat limit (lifecycle), and after an update of the stack (update).
+"""Tests the API of an installation that is deployed to MiniStack, in four phases: without a signing key (empty), the lifecycle of
+a license up to an exceeded seat limit (lifecycle), after the running stack was deleted and created again (rebuilt), and after
+an update (update).
 
-Usage: check_api.py empty|lifecycle|update STATE_FILE. Requires the environment variables AWS_ENDPOINT_URL and STACK, and
-API_KEY for the last two phases.
+Usage: check_api.py empty|lifecycle|rebuilt|update STATE_FILE. Requires the environment variables AWS_ENDPOINT_URL and STACK, the
+name of the data stack, and API_KEY for all phases but the first.
 """
 
 import json
@@ -73,7 +74,7 @@ def signing_keys():
     kms, key_ids = client("kms"), []
     for key in kms.list_keys()["Keys"]:
         tags = {tag["TagKey"]: tag["TagValue"] for tag in kms.list_resource_tags(KeyId=key["KeyId"])["Tags"]}
-        if tags.get("signet:table") == outputs["TableName"] and tags.get("signet:use") == "sign":
+        if tags.get("signet:table") == stack and tags.get("signet:use") == "sign":
             key_ids.append(key["KeyId"])
     return key_ids
 
@@ -150,7 +151,19 @@ def lifecycle():
     checks = {check["name"]: check["status"] for check in get("/health").expect(200)["checks"]}
     assert checks == {"dynamodb": "ok", "signing": "ok", "signed_keys": "ok", "oidc": "degraded"}, checks
     state = {"license_request": license_request, "issued": issued, "token": token, "root_keys": root_keys, "second": second}
+    state["issuer"] = issuer
     state_file.write_text(json.dumps(state))
+
+
+def rebuilt():
+    """A license from before is valid, with the same issuer, and the signing keys from before sign for the new roles."""
+    state = json.loads(state_file.read_text())
+    assert len(signing_keys()) == 2, "expected no further signing keys"
+    app = verifier(state["root_keys"])
+    app.store_key_set(get("/.well-known/jwks.jwt").expect(200), time.time())
+    app.verify(state["token"], "machine-1", time.time())
+    heartbeat = post("license-keys/heartbeat", {"token": state["token"], "machine_id": "machine-1"}).expect(200)
+    assert app.verify(heartbeat["token"], "machine-1", time.time())["iss"] == issuer == state["issuer"]
 
 
 def update():
@@ -183,5 +196,5 @@ def update():
     post("license-activations/activate", body).expect(403, "revoked")
 
 
-{"empty": empty, "lifecycle": lifecycle, "update": update}[phase]()
+{"empty": empty, "lifecycle": lifecycle, "rebuilt": rebuilt, "update": update}[phase]()
 print(f"API, {phase}: ok")

@@ -1,4 +1,5 @@
-"""Evaluates template.yaml as CloudFormation does: the SAM transform, parameters, conditions, rules and intrinsic functions."""
+"""Evaluates infra/data.yaml and template.yaml as CloudFormation does: the SAM transform, parameters, conditions, rules, exports
+and intrinsic functions."""
 
 import logging
 import os
@@ -13,15 +14,9 @@ from samtranslator.translator.transform import transform
 logging.getLogger("samtranslator").setLevel(logging.ERROR)
 
 ROOT = Path(__file__).resolve().parents[2]
-ACCOUNT, REGION, STACK = "111122223333", "eu-west-1", "signet"
-PSEUDO_PARAMETERS = {
-    "AWS::AccountId": ACCOUNT,
-    "AWS::Partition": "aws",
-    "AWS::Region": REGION,
-    "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/0f4d6e2a-1b3c-4d5e-8f90-a1b2c3d4e5f6",
-    "AWS::StackName": STACK,
-    "AWS::URLSuffix": "amazonaws.com",
-}
+# STACK is the name of the data stack, which all names of resources begin with.
+ACCOUNT, REGION, STACK, RUNNING_STACK = "111122223333", "eu-west-1", "signet", "signet-app"
+DATA, RUNNING = "infra/data.yaml", "template.yaml"
 NO_VALUE = object()
 
 # The property that Ref returns, by resource type. The default is the logical ID.
@@ -40,15 +35,17 @@ ARNS = {
 }
 
 
-def source():
-    """The template before the SAM transform."""
-    return yaml_parse((ROOT / "template.yaml").read_text())
+def source(path=RUNNING):
+    """A template before the SAM transform."""
+    return yaml_parse((ROOT / path).read_text())
 
 
 @cache
-def transformed():
-    """The template after the SAM transform, with a placeholder for the uploaded code."""
-    template = source()
+def transformed(path):
+    """A template after the SAM transform, with a placeholder for the uploaded code."""
+    template = source(path)
+    if "Transform" not in template:
+        return template
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/code"
@@ -56,15 +53,65 @@ def transformed():
     return transform(template, {}, None)
 
 
-class Stack:
-    """The template with the given parameter values and the defaults of the other parameters."""
+class Installation:
+    """Both stacks, with the given parameter values and the defaults of the other parameters. As in a deployment, each stack uses
+    the parameters that its template declares."""
 
     def __init__(self, **parameters):
-        self.template = transformed()
-        self.parameters = {name: str(spec.get("Default", "")) for name, spec in self.template["Parameters"].items()}
-        unknown = parameters.keys() - self.parameters.keys()
+        self.data = Stack(DATA, STACK, parameters, {})
+        self.running = Stack(RUNNING, RUNNING_STACK, parameters, self.data.exports)
+        self.stacks = [self.data, self.running]
+        unknown = parameters.keys() - self.data.parameters.keys() - self.running.parameters.keys()
         assert not unknown, unknown
-        self.parameters.update(parameters)
+        shared = self.data.raw.keys() & self.running.raw.keys()
+        assert not shared, shared
+
+    @cached_property
+    def resources(self):
+        return self.data.resources | self.running.resources
+
+    @cached_property
+    def outputs(self):
+        return self.data.outputs | self.running.outputs
+
+    @property
+    def raw(self):
+        return self.data.raw | self.running.raw
+
+    def of_type(self, resource_type):
+        return self.data.of_type(resource_type) | self.running.of_type(resource_type)
+
+    def validation_errors(self):
+        """The messages with which CloudFormation rejects the parameters, each once."""
+        return list(dict.fromkeys(error for stack in self.stacks for error in stack.validation_errors()))
+
+    def stack_of(self, name):
+        return next(stack for stack in self.stacks if name in stack.raw)
+
+    def ref(self, name):
+        return self.stack_of(name).ref(name)
+
+    def get_att(self, argument):
+        name = argument[0] if isinstance(argument, list) else argument.split(".", 1)[0]
+        return self.stack_of(name).get_att(argument)
+
+
+class Stack:
+    """A template with the values of its parameters, which default to those of the template, and the exports of other stacks."""
+
+    def __init__(self, path, name, parameters, imports):
+        self.template = transformed(path)
+        self.pseudo_parameters = {
+            "AWS::AccountId": ACCOUNT,
+            "AWS::Partition": "aws",
+            "AWS::Region": REGION,
+            "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/0f4d6e2a-1b3c-4d5e-8f90-a1b2c3d4e5f6",
+            "AWS::StackName": name,
+            "AWS::URLSuffix": "amazonaws.com",
+        }
+        self.imports = imports
+        defaults = {name: str(spec.get("Default", "")) for name, spec in self.template["Parameters"].items()}
+        self.parameters = {name: parameters.get(name, default) for name, default in defaults.items()}
         self.raw = self.enabled("Resources")
 
     @cached_property
@@ -74,6 +121,11 @@ class Stack:
     @cached_property
     def outputs(self):
         return {name: self.resolve(output) for name, output in self.enabled("Outputs").items()}
+
+    @cached_property
+    def exports(self):
+        exported = [output for output in self.enabled("Outputs").values() if "Export" in output]
+        return {self.resolve(output["Export"]["Name"]): self.resolve(output["Value"]) for output in exported}
 
     def enabled(self, section):
         """The entries of a section whose conditions are true."""
@@ -125,6 +177,7 @@ class Stack:
                 "Ref": self.ref,
                 "Fn::GetAtt": self.get_att,
                 "Fn::If": self.if_,
+                "Fn::ImportValue": lambda name: self.imports[self.resolve(name)],
                 "Fn::Join": lambda arguments: arguments[0].join(self.resolve(arguments[1])),
                 "Fn::Select": lambda arguments: self.resolve(arguments[1])[int(arguments[0])],
                 "Fn::Split": lambda arguments: self.resolve(arguments[1]).split(arguments[0]),
@@ -138,8 +191,8 @@ class Stack:
     def ref(self, name):
         if name == "AWS::NoValue":
             return NO_VALUE
-        if name in PSEUDO_PARAMETERS:
-            return PSEUDO_PARAMETERS[name]
+        if name in self.pseudo_parameters:
+            return self.pseudo_parameters[name]
         if name in self.parameters:
             return self.parameters[name]
         resource = self.raw[name]

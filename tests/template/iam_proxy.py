@@ -15,7 +15,7 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from cloudformation import ACCOUNT, REGION, Stack
+from cloudformation import ACCOUNT, REGION, Installation
 from iam import Role, signing_key_policy
 
 KEYWORDS = set("SET ADD DELETE REMOVE AND OR NOT BETWEEN IN".split())
@@ -34,7 +34,7 @@ class IamProxy:
     """Checks requests against the roles of the stack. `keys` maps logical IDs of KMS keys to the ARNs at the upstream."""
 
     def __init__(self, upstream, keys):
-        self.stack = Stack()
+        self.stack = Installation()
         self.upstream = urlsplit(upstream)
         self.keys = {arn: self.stack.get_att([name, "Arn"]) for name, arn in keys.items()}
         self.roles = {}

@@ -3,7 +3,7 @@
 import runpy
 import unittest
 
-from cloudformation import ROOT, Stack
+from cloudformation import ROOT, Installation
 
 
 class Costs(unittest.TestCase):
@@ -23,7 +23,7 @@ class Costs(unittest.TestCase):
             yield line
 
     def test_fixed_costs_match_the_resources_of_the_template(self):
-        stack = Stack()
+        stack = Installation()
         (alarms,) = [price for name, price in self.script["FIXED_COSTS"].items() if name == "alarms"]
         # CloudWatch charges for each metric of an alarm.
         metrics = [
@@ -41,6 +41,6 @@ class Costs(unittest.TestCase):
             self.assertIn(f"https://aws.amazon.com/{service}/pricing/", page)
 
     def test_memory_size_matches_the_template(self):
-        functions = Stack().of_type("AWS::Lambda::Function")
+        functions = Installation().of_type("AWS::Lambda::Function")
         for name in ["LicensesFunction", "ActivationsFunction"]:
             self.assertEqual(functions[name]["MemorySize"], 1024 * self.script["OPERATIONS"]["heartbeat"]["gb"])

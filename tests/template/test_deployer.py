@@ -5,7 +5,7 @@ import unittest
 from fnmatch import fnmatchcase
 
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-from cloudformation import ACCOUNT, REGION, ROOT, STACK, Stack
+from cloudformation import ACCOUNT, REGION, ROOT, RUNNING_STACK, STACK, Installation
 from iam import allows
 from test_stack import ALL, CLOUDFRONT
 
@@ -14,7 +14,7 @@ PHYSICAL_ID = f"{STACK}-Name-1A2B3C"
 ARNS = {
     "AWS::ApiGatewayV2": f"arn:aws:apigateway:{REGION}::/apis/a1b2c3/x",
     "AWS::ApiGatewayV2::Api": f"arn:aws:apigateway:{REGION}::/apis",
-    "AWS::ApiGatewayV2::ApiMapping": f"arn:aws:apigateway:{REGION}::/domainnames/licenses.example.com/apimappings",
+    "AWS::ApiGatewayV2::ApiMapping": f"arn:aws:apigateway:{REGION}::/domainnames/licenses.example.com/apimappings/m",
     "AWS::ApiGatewayV2::DomainName": f"arn:aws:apigateway:{REGION}::/domainnames",
     "AWS::Budgets": f"arn:aws:budgets::{ACCOUNT}:budget/{STACK}-monthly",
     "AWS::CloudFront": f"arn:aws:cloudfront::{ACCOUNT}:distribution/E1",
@@ -107,7 +107,16 @@ def lookup(table, resource_type):
     return table.get(resource_type) or table.get(resource_type.rsplit("::", 1)[0])
 
 
+# Updates of these types delete only parts of the resource. The schemas of CloudFormation list the HTTP methods without paths.
+DELETED_PARTS = {
+    "AWS::ApiGatewayV2::Api": f"arn:aws:apigateway:{REGION}::/apis/a1b2c3/cors",
+    "AWS::ApiGatewayV2::DomainName": f"arn:aws:apigateway:{REGION}::/domainnames/licenses.example.com/apimappings/m",
+}
+
+
 def resource_arn(resource_type, action):
+    if action == "apigateway:DELETE" and resource_type in DELETED_PARTS:
+        return DELETED_PARTS[resource_type]
     return ARNS["AWS::IAM::Role"] if action.endswith("RolePolicy") else lookup(ARNS, resource_type)
 
 
@@ -135,7 +144,7 @@ class Deployer(unittest.TestCase):
         return allows(policy(), action, resource, tags or context(action))
 
     def test_can_create_and_update_all_resources_of_the_template(self):
-        stacks = [Stack(**ALL), Stack(**CLOUDFRONT)]
+        stacks = [Installation(**ALL), Installation(**CLOUDFRONT)]
         resource_types = {resource["Type"] for stack in stacks for resource in stack.resources.values()}
         missing = set()
         for resource_type in sorted(resource_types):
@@ -145,7 +154,7 @@ class Deployer(unittest.TestCase):
         self.assertEqual(missing, set())
 
     def test_can_delete_all_resources_that_are_not_retained(self):
-        stacks = [Stack(**ALL), Stack(**CLOUDFRONT)]
+        stacks = [Installation(**ALL), Installation(**CLOUDFRONT)]
         resources = {name: resource for stack in stacks for name, resource in stack.resources.items()}
         missing = set()
         for resource in resources.values():
@@ -164,9 +173,21 @@ class Deployer(unittest.TestCase):
             ("secretsmanager:DeleteSecret", ARNS["AWS::SecretsManager::Secret"]),
             ("cognito-idp:DeleteUserPool", ARNS["AWS::Cognito"]),
             ("cognito-idp:AdminAddUserToGroup", ARNS["AWS::Cognito"]),
+            ("cognito-idp:DeleteUserPoolClient", ARNS["AWS::Cognito"]),
+            ("cognito-idp:DeleteGroup", ARNS["AWS::Cognito"]),
+            ("apigateway:DELETE", f"arn:aws:apigateway:{REGION}::/apis/a1b2c3"),
+            ("apigateway:DELETE", f"arn:aws:apigateway:{REGION}::/domainnames/licenses.example.com"),
+            ("cloudfront:DeleteDistribution", ARNS["AWS::CloudFront"]),
             ("lambda:InvokeFunction", ARNS["AWS::Lambda"]),
         ]:
             self.assertFalse(self.is_allowed(action, resource), action)
+
+    def test_can_delete_the_running_stack_only(self):
+        for stack, expected in [(RUNNING_STACK, True), (STACK, False), ("shop", False)]:
+            arn = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{stack}/0f4d6e2a"
+            self.assertEqual(self.is_allowed("cloudformation:DeleteStack", arn), expected, stack)
+            deploys = self.is_allowed("cloudformation:ExecuteChangeSet", arn)
+            self.assertEqual(deploys, stack != "shop", stack)
 
     def test_cannot_change_other_stacks(self):
         for resource_type in [

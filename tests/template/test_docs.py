@@ -3,7 +3,7 @@
 import re
 import unittest
 
-from cloudformation import ROOT, source
+from cloudformation import DATA, ROOT, RUNNING, source
 from test_roles import ALLOWED, AUTHENTICATION, BASE, IDEMPOTENCY, INDEXES, SEALERS, SIGNERS
 
 REFERENCE = ROOT / "docs/reference"
@@ -15,8 +15,8 @@ class TemplateParameters(unittest.TestCase):
 
     def test_all_parameters_and_their_defaults_are_documented(self):
         rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", self.page, re.MULTILINE))
-        parameters = source()["Parameters"]
-        outputs = source()["Outputs"]
+        parameters = source(DATA)["Parameters"] | source(RUNNING)["Parameters"]
+        outputs = source(DATA)["Outputs"] | source(RUNNING)["Outputs"]
         self.assertEqual(set(rows) - set(outputs), set(parameters) - set(outputs))
         for name, one in parameters.items():
             default = str(one["Default"])
@@ -25,7 +25,8 @@ class TemplateParameters(unittest.TestCase):
 
     def test_all_outputs_are_documented(self):
         section = self.page.split("## Outputs")[1].split("\n## ")[0]
-        self.assertEqual(set(re.findall(r"`(\w+)`", section)) & set(source()["Outputs"]), set(source()["Outputs"]))
+        outputs = set(source(DATA)["Outputs"]) | set(source(RUNNING)["Outputs"])
+        self.assertEqual(set(re.findall(r"`(\w+)`", section)) & outputs, outputs)
 
 
 class IamPermissions(unittest.TestCase):

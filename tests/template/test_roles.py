@@ -6,7 +6,7 @@ import unittest
 from itertools import product
 
 import rust_source
-from cloudformation import ACCOUNT, REGION, STACK, Stack
+from cloudformation import ACCOUNT, REGION, STACK, Installation
 from iam import Role, as_list, signing_key_policy
 
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{STACK}"
@@ -149,7 +149,7 @@ TAG_KEY = {
 class Roles(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.stack = Stack()
+        cls.stack = Installation()
         cls.roles = {name: Role(cls.stack, f"{name}Role") for name in FUNCTIONS}
 
     def allowed_functions(self, is_allowed):
@@ -453,26 +453,26 @@ class RolesWithParameters(unittest.TestCase):
 
     def test_replaced_sealing_key_encrypts_and_old_keys_decrypt(self):
         new, older = key("new"), key("older")
-        role = Role(Stack(SealingKeyArn=new, OldSealingKeyArns=older), "LicensesRole")
+        role = Role(Installation(SealingKeyArn=new, OldSealingKeyArns=older), "LicensesRole")
         is_allowed = lambda action, arn: role.is_allowed_on_key(action, arn, **SEAL)
         self.assertTrue(is_allowed("kms:GenerateDataKey", new))
         self.assertFalse(is_allowed("kms:GenerateDataKey", SEALING_KEY))
         self.assertFalse(is_allowed("kms:GenerateDataKey", older))
         self.assertTrue(all(is_allowed("kms:Decrypt", arn) for arn in [new, SEALING_KEY, older]))
-        role = Role(Stack(SealingKeyArn=new), "LicensesRole")
+        role = Role(Installation(SealingKeyArn=new), "LicensesRole")
         decrypt = [arn for arn in [new, SEALING_KEY, older] if role.is_allowed_on_key("kms:Decrypt", arn, **SEAL)]
         self.assertEqual(decrypt, [new, SEALING_KEY])
 
     def test_only_rotation_signs_with_the_root_keys_of_the_parameter(self):
         first, second = key("first"), key("second")
-        stack = Stack(RootKeyArns=f"{first},{second}")
+        stack = Installation(RootKeyArns=f"{first},{second}")
         roles = {name: Role(stack, f"{name}Role") for name in FUNCTIONS}
         for arn in [first, second]:
             allowed = {name for name, role in roles.items() if role.is_allowed_on_key("kms:Sign", arn, **SIGNATURE)}
             self.assertEqual(allowed, {"Rotation"})
 
     def test_restored_table_replaces_the_table_of_the_stack(self):
-        role = Role(Stack(RestoredSuffix="-restored-1"), "CustomersRole")
+        role = Role(Installation(RestoredSuffix="-restored-1"), "CustomersRole")
         for table, expected in [(TABLE, False), (TABLE + "-restored-1", True), (TABLE + "-restored-12", False)]:
             get = role.is_allowed("dynamodb:GetItem", table, dynamodb__LeadingKeys=[partition_key("CUSTOMER#")])
             query = role.is_allowed("dynamodb:Query", f"{table}/index/GSI1", dynamodb__LeadingKeys=["CUSTOMERS"])
@@ -480,9 +480,9 @@ class RolesWithParameters(unittest.TestCase):
         self.assertTrue(role.is_allowed_on_key("kms:Decrypt", SEALING_KEY, **SEAL))
 
     def test_active_tracing_allows_writing_to_xray(self):
-        role = Role(Stack(Tracing="Active"), "DiscoveryRole")
+        role = Role(Installation(Tracing="Active"), "DiscoveryRole")
         self.assertTrue(role.is_allowed("xray:PutTraceSegments", "*"))
-        self.assertFalse(Role(Stack(), "DiscoveryRole").is_allowed("xray:PutTraceSegments", "*"))
+        self.assertFalse(Role(Installation(), "DiscoveryRole").is_allowed("xray:PutTraceSegments", "*"))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 import re
 import unittest
 
-from cloudformation import ROOT, Stack
+from cloudformation import ROOT, Installation
 
 # The value of path parameters.
 ID = "01JD8W0V5XK6Q3R7T2N4M8P9ZB"
@@ -71,7 +71,7 @@ class Gateway:
 class Routes(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.stack = Stack()
+        cls.stack = Installation()
         cls.gateway = Gateway(cls.stack)
 
     def test_openapi_document_contains_exactly_the_operations_of_the_code(self):
@@ -123,7 +123,7 @@ class Routes(unittest.TestCase):
         throttled = set(stage["Properties"]["RouteSettings"])
         self.assertEqual(throttled, {routes[name]["RouteKey"] for name in stage["DependsOn"]})
         for name in ["ThrottlingRateLimit", "ThrottlingBurstLimit"]:
-            self.assertGreater(int(self.stack.resolve(stage["Properties"]["DefaultRouteSettings"])[name]), 0)
+            self.assertGreater(int(self.stack.running.resolve(stage["Properties"]["DefaultRouteSettings"])[name]), 0)
 
     def test_all_functions_except_scheduled_ones_have_routes(self):
         functions = {folder.name for folder in (ROOT / "functions").iterdir() if folder.is_dir()}

@@ -1,16 +1,22 @@
-"""Tests the resources of the stack: environment variables, retained data, log groups, parameters, domains, alarms."""
+"""Tests the resources of both stacks: environment variables, retained data, log groups, parameters, domains, alarms."""
 
 import json
 import re
 import unittest
 
 import rust_source
-from cloudformation import ROOT, STACK, Stack, source
+from cloudformation import DATA, ROOT, RUNNING, STACK, Installation, source
 from samcli.yamlhelper import yaml_parse
 from test_roles import SIGNERS
 
 RETAINED_TYPES = {
+    "AWS::ApiGatewayV2::Api",
+    "AWS::ApiGatewayV2::DomainName",
+    "AWS::CloudFront::CachePolicy",
+    "AWS::CloudFront::Distribution",
     "AWS::Cognito::UserPool",
+    "AWS::Cognito::UserPoolClient",
+    "AWS::Cognito::UserPoolGroup",
     "AWS::DynamoDB::Table",
     "AWS::KMS::Key",
     "AWS::SecretsManager::Secret",
@@ -33,7 +39,7 @@ EMAIL = dict(
     SesIdentityArn="arn:aws:ses:eu-west-1:111122223333:identity/example.com",
     EmailSender="Example <licenses@example.com>",
 )
-EXTERNAL_ISSUER = dict(OidcIssuer="https://login.example.com/", OidcAudiences="signet, shop")
+EXTERNAL_ISSUER = dict(CreateUserPool="false", OidcIssuer="https://login.example.com/", OidcAudiences="signet, shop")
 
 
 def health_check():
@@ -58,7 +64,7 @@ class Environment(unittest.TestCase):
         known, required = rust_source.environment_variables()
         self.assertEqual(len(required), 4, required)
         for parameters in [{}, ALL, EXTERNAL_ISSUER]:
-            stack = Stack(**parameters)
+            stack = Installation(**parameters)
             for function in functions():
                 variables = environment(stack, function)
                 self.assertTrue(all(variables[name] for name in required), function)
@@ -66,19 +72,19 @@ class Environment(unittest.TestCase):
 
     def test_endpoint_overrides_are_empty(self):
         for function in functions():
-            endpoints = {name: value for name, value in environment(Stack(), function).items() if "ENDPOINT" in name}
+            endpoints = {name: value for name, value in environment(Installation(), function).items() if "ENDPOINT" in name}
             self.assertEqual(set(endpoints.values()), {""})
 
     def test_local_keys_are_not_configured(self):
         for function in functions():
-            self.assertFalse({"SIGNET_KEY_DIR", "SIGNET_ALLOW_LOCAL_KEYS"} & environment(Stack(), function).keys())
+            self.assertFalse({"SIGNET_KEY_DIR", "SIGNET_ALLOW_LOCAL_KEYS"} & environment(Installation(), function).keys())
 
     def test_only_rotation_has_the_root_keys(self):
-        configured = {name for name in functions() if environment(Stack(), name).get("SIGNET_ROOT_KEYS")}
+        configured = {name for name in functions() if environment(Installation(), name).get("SIGNET_ROOT_KEYS")}
         self.assertEqual(configured, {"Rotation"})
 
     def test_only_rotation_has_the_key_policy_of_signing_keys(self):
-        configured = {name for name in functions() if environment(Stack(), name).get("SIGNET_SIGNING_KEY_POLICY")}
+        configured = {name for name in functions() if environment(Installation(), name).get("SIGNET_SIGNING_KEY_POLICY")}
         self.assertEqual(configured, {"Rotation"})
 
     def test_environment_fits_into_the_quota_of_lambda(self):
@@ -87,23 +93,23 @@ class Environment(unittest.TestCase):
         origins = ",".join(f"https://shop-{number}.example.com" for number in range(10))
         parameters = dict(RootKeyArns=keys, SealingKeyArn=keys.split(",")[0], OldSealingKeyArns=keys, CorsOrigins=origins)
         for function in functions():
-            variables = environment(Stack(**ALL | parameters), function)
+            variables = environment(Installation(**ALL | parameters), function)
             text = "".join(name + value for name, value in variables.items())
             self.assertLess(len(re.sub(r"role/[\w-]+", "role/" + 64 * "a", text)), 4096, function)
 
     def test_issuer_is_the_api_url_unless_a_parameter_overrides_it(self):
-        issuer = lambda **parameters: environment(Stack(**parameters), "Licenses")["SIGNET_ISSUER"]
+        issuer = lambda **parameters: environment(Installation(**parameters), "Licenses")["SIGNET_ISSUER"]
         self.assertEqual(issuer(), "https://Api.execute-api.eu-west-1.amazonaws.com")
         self.assertEqual(issuer(**ALL), "https://licenses.example.com")
         self.assertEqual(issuer(**CLOUDFRONT), "https://licenses.example.com")
         self.assertEqual(issuer(**ALL, Issuer="https://old.example.com"), "https://old.example.com")
 
     def test_oidc_settings_are_those_of_the_user_pool_or_of_the_external_issuer(self):
-        pool = environment(Stack(), "Catalog")
+        pool = environment(Installation(), "Catalog")
         self.assertEqual(pool["SIGNET_OIDC_ISSUER"], "https://cognito-idp.eu-west-1.amazonaws.com/UserPool")
         self.assertEqual(pool["SIGNET_OIDC_AUDIENCES"], "DashboardClient")
         self.assertEqual(pool["SIGNET_OIDC_ROLES_CLAIM"], "cognito:groups")
-        stack = Stack(**EXTERNAL_ISSUER)
+        stack = Installation(**EXTERNAL_ISSUER)
         external = environment(stack, "Catalog")
         self.assertEqual(external["SIGNET_OIDC_ISSUER"], "https://login.example.com/")
         self.assertEqual(external["SIGNET_OIDC_AUDIENCES"], "signet, shop")
@@ -113,17 +119,17 @@ class Environment(unittest.TestCase):
 
     def test_replaced_sealing_keys_remain_configured_for_decryption(self):
         new, old = (f"arn:aws:kms:eu-west-1:111122223333:key/{name}" for name in ["new", "old"])
-        stack = Stack(SealingKeyArn=new, OldSealingKeyArns=old)
+        stack = Installation(SealingKeyArn=new, OldSealingKeyArns=old)
         variables = environment(stack, "Licenses")
         self.assertEqual(variables["SIGNET_SEALING_KEY"], new)
         self.assertEqual(variables["SIGNET_OLD_SEALING_KEYS"].split(","), [stack.get_att("SealingKey.Arn"), old])
-        self.assertEqual(environment(Stack(), "Licenses")["SIGNET_OLD_SEALING_KEYS"], "")
+        self.assertEqual(environment(Installation(), "Licenses")["SIGNET_OLD_SEALING_KEYS"], "")
 
     def test_original_table_name_is_kept_after_a_restore(self):
-        stack = Stack(RestoredSuffix="-restored-1")
+        stack = Installation(RestoredSuffix="-restored-1")
         variables = environment(stack, "Licenses")
         self.assertEqual((variables["SIGNET_TABLE"], variables["SIGNET_ORIGINAL_TABLE"]), ("signet-restored-1", "signet"))
-        variables = environment(Stack(), "Licenses")
+        variables = environment(Installation(), "Licenses")
         self.assertEqual((variables["SIGNET_TABLE"], variables["SIGNET_ORIGINAL_TABLE"]), ("signet", "signet"))
 
 
@@ -139,7 +145,7 @@ class Functions(unittest.TestCase):
 
     def test_timeouts_exceed_the_request_timeout(self):
         request_timeout = rust_source.request_timeout_seconds()
-        for name, function in Stack().of_type("AWS::Lambda::Function").items():
+        for name, function in Installation().of_type("AWS::Lambda::Function").items():
             self.assertGreater(function["Timeout"], request_timeout, name)
             # API Gateway has a timeout of 30 seconds.
             limit = {"RotationFunction": 120, "StatisticsFunction": 901}.get(name, 30)
@@ -147,7 +153,7 @@ class Functions(unittest.TestCase):
 
     def test_each_function_has_a_log_group_with_retention(self):
         for parameters in [{}, {"LogRetentionDays": "7"}]:
-            stack = Stack(**parameters)
+            stack = Installation(**parameters)
             groups = stack.of_type("AWS::Logs::LogGroup")
             retention = {group["LogGroupName"]: group["RetentionInDays"] for group in groups.values()}
             self.assertEqual(set(retention.values()), {parameters.get("LogRetentionDays", "90")})
@@ -159,21 +165,56 @@ class Functions(unittest.TestCase):
 
     def test_architecture_is_a_parameter(self):
         for architecture in ["x86_64", "arm64"]:
-            for function in Stack(Architecture=architecture).of_type("AWS::Lambda::Function").values():
+            for function in Installation(Architecture=architecture).of_type("AWS::Lambda::Function").values():
                 self.assertEqual((function["Architectures"], function["Runtime"]), ([architecture], "provided.al2023"))
 
 
 class Data(unittest.TestCase):
     def test_irreplaceable_resources_are_retained(self):
         retained = set()
-        for name, resource in Stack(**ALL).resources.items():
-            if resource["Type"] in RETAINED_TYPES:
-                retained.add(resource["Type"])
-                self.assertEqual((resource["DeletionPolicy"], resource["UpdateReplacePolicy"]), ("Retain", "Retain"), name)
+        for parameters in [ALL, CLOUDFRONT]:
+            for name, resource in Installation(**parameters).data.resources.items():
+                if resource["Type"] in RETAINED_TYPES:
+                    retained.add(resource["Type"])
+                    self.assertEqual((resource["DeletionPolicy"], resource["UpdateReplacePolicy"]), ("Retain", "Retain"), name)
         self.assertEqual(retained, RETAINED_TYPES)
 
+    def test_running_stack_contains_nothing_that_a_deletion_would_lose(self):
+        for parameters in [{}, ALL, CLOUDFRONT]:
+            for name, resource in Installation(**parameters).running.resources.items():
+                self.assertNotIn(resource["Type"], RETAINED_TYPES, name)
+                self.assertNotIn("DeletionPolicy", resource, name)
+
+    def test_running_stack_imports_only_ids_of_retained_resources(self):
+        # An export cannot change while it is imported, so it must not depend on a parameter.
+        for parameters in [{}, ALL, CLOUDFRONT]:
+            data = Installation(**parameters).data
+            retained = {name for name, resource in data.resources.items() if "DeletionPolicy" in resource}
+            exported = {name: one for name, one in data.enabled("Outputs").items() if "Export" in one}
+            for name, output in exported.items():
+                ((function, argument),) = output["Value"].items()
+                self.assertIn(argument.split(".")[0] if isinstance(argument, str) else argument[0], retained, name)
+                self.assertEqual(data.resolve(output["Export"]["Name"]), f"{STACK}-{name}")
+
+    def test_running_stack_can_be_created_again_with_the_same_names_and_ids(self):
+        first, second = Installation(**ALL), Installation(**ALL)
+        second.running.pseudo_parameters["AWS::StackId"] += "-another"
+        self.assertEqual(first.running.resources, second.running.resources)
+
+    def test_parameters_of_both_stacks_are_declared_alike(self):
+        data, running = source(DATA)["Parameters"], source(RUNNING)["Parameters"]
+        self.assertEqual(data.keys() & running.keys(), {"DomainName", "CertificateArn", "Issuer"})
+        for name in data.keys() & running.keys():
+            self.assertEqual(data[name], running[name])
+
+    def test_sections_of_the_data_stack_say_what_is_retained(self):
+        retained, others = (ROOT / DATA).read_text().split("# ── Not retained ─")
+        for name, resource in source(DATA)["Resources"].items():
+            section = retained if "DeletionPolicy" in resource else others
+            self.assertIn(f"\n  {name}:\n    Type: {resource['Type']}\n", section)
+
     def test_table_has_the_schema_that_the_store_creates(self):
-        table = Stack().resources["Table"]["Properties"]
+        table = Installation().resources["Table"]["Properties"]
         attributes = table["AttributeDefinitions"]
         self.assertEqual([attribute["AttributeName"] for attribute in attributes], rust_source.table_attributes())
         self.assertEqual({attribute["AttributeType"] for attribute in attributes}, {"S"})
@@ -195,20 +236,20 @@ class Data(unittest.TestCase):
         self.assertTrue(table["DeletionProtectionEnabled"])
 
     def test_customer_managed_table_key_is_optional(self):
-        self.assertNotIn("SSESpecification", Stack().resources["Table"]["Properties"])
-        self.assertNotIn("TableKey", Stack().resources)
-        stack = Stack(TableEncryption="customer-managed")
+        self.assertNotIn("SSESpecification", Installation().resources["Table"]["Properties"])
+        self.assertNotIn("TableKey", Installation().resources)
+        stack = Installation(TableEncryption="customer-managed")
         sse = stack.resources["Table"]["Properties"]["SSESpecification"]
         self.assertEqual(sse, {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": stack.get_att("TableKey.Arn")})
 
     def test_table_has_the_name_of_the_stack(self):
         # Sealed values are bound to the name, and CloudFormation does not replace a table with a custom name.
-        self.assertEqual(Stack().resources["Table"]["Properties"]["TableName"], STACK)
+        self.assertEqual(Installation().resources["Table"]["Properties"]["TableName"], STACK)
 
 
 class Security(unittest.TestCase):
     def test_secrets_manager_generates_the_secret(self):
-        secret = Stack().resources["Secrets"]["Properties"]
+        secret = Installation().resources["Secrets"]["Properties"]
         self.assertNotIn("SecretString", secret)
         expected = {
             "SecretStringTemplate": "{}",
@@ -219,32 +260,33 @@ class Security(unittest.TestCase):
         self.assertEqual(secret["GenerateSecretString"], expected)
 
     def test_template_contains_no_secrets(self):
-        text = (ROOT / "template.yaml").read_text()
-        for name in source()["Parameters"]:
-            self.assertIsNone(re.search("secret|password|token", name, re.IGNORECASE), name)
-        self.assertIsNone(re.search(r"\{\{resolve:|NoEcho|BEGIN [A-Z ]*PRIVATE KEY|signet_key_", text))
-        words = re.findall(r"[A-Za-z0-9+/=]{40,}", text)
-        self.assertEqual([word for word in words if "/" not in word and not word.isalpha()], [])
+        for path in [DATA, RUNNING]:
+            text = (ROOT / path).read_text()
+            for name in source(path)["Parameters"]:
+                self.assertIsNone(re.search("secret|password|token", name, re.IGNORECASE), name)
+            self.assertIsNone(re.search(r"\{\{resolve:|NoEcho|BEGIN [A-Z ]*PRIVATE KEY|signet_key_", text))
+            words = re.findall(r"[A-Za-z0-9+/=]{40,}", text)
+            self.assertEqual([word for word in words if "/" not in word and not word.isalpha()], [])
 
     def test_users_cannot_make_themselves_operators(self):
-        stack = Stack()
+        stack = Installation()
         self.assertEqual(stack.resources["OperatorGroup"]["Properties"]["GroupName"], "operator")
         client = stack.resources["DashboardClient"]["Properties"]
         self.assertFalse(client["GenerateSecret"])
         self.assertEqual(client["WriteAttributes"], ["email", "name"])
         self.assertEqual(client["AllowedOAuthFlows"], ["code"])
-        config = lambda **parameters: Stack(**parameters).resources["UserPool"]["Properties"]["AdminCreateUserConfig"]
+        config = lambda **parameters: Installation(**parameters).resources["UserPool"]["Properties"]["AdminCreateUserConfig"]
         self.assertEqual(config(), {"AllowAdminCreateUserOnly": True})
         self.assertEqual(config(SelfSignUp="true"), {"AllowAdminCreateUserOnly": False})
 
     def test_users_set_up_an_authenticator_app_unless_it_is_optional(self):
         # With OPTIONAL, managed login does not prompt users to set up MFA.
-        pool = lambda **parameters: Stack(**parameters).resources["UserPool"]["Properties"]
+        pool = lambda **parameters: Installation(**parameters).resources["UserPool"]["Properties"]
         self.assertEqual((pool()["MfaConfiguration"], pool()["EnabledMfas"]), ("ON", ["SOFTWARE_TOKEN_MFA"]))
         self.assertEqual(pool(Mfa="OPTIONAL")["MfaConfiguration"], "OPTIONAL")
 
     def test_email_is_sent_by_cognito_or_with_the_ses_identity_of_the_parameters(self):
-        email = lambda **parameters: Stack(**parameters).resources["UserPool"]["Properties"]["EmailConfiguration"]
+        email = lambda **parameters: Installation(**parameters).resources["UserPool"]["Properties"]["EmailConfiguration"]
         self.assertEqual(email(), {"EmailSendingAccount": "COGNITO_DEFAULT"})
         expected = {
             "EmailSendingAccount": "DEVELOPER",
@@ -256,20 +298,20 @@ class Security(unittest.TestCase):
 
 class Parameters(unittest.TestCase):
     def test_parameters_have_a_default_a_description_and_a_group(self):
-        template = source()
-        groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-        grouped = [name for group in groups for name in group["Parameters"]]
-        self.assertEqual(sorted(grouped), sorted(template["Parameters"]))
-        for name, spec in template["Parameters"].items():
-            self.assertIn("Default", spec, name)
-            self.assertTrue(spec["Description"].endswith("."), name)
-            self.assertEqual("AllowedPattern" in spec, "ConstraintDescription" in spec, name)
+        for template in [source(DATA), source(RUNNING)]:
+            groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+            grouped = [name for group in groups for name in group["Parameters"]]
+            self.assertEqual(sorted(grouped), sorted(template["Parameters"]))
+            for name, spec in template["Parameters"].items():
+                self.assertIn("Default", spec, name)
+                self.assertTrue(spec["Description"].endswith("."), name)
+                self.assertEqual("AllowedPattern" in spec, "ConstraintDescription" in spec, name)
 
     def test_valid_combinations_are_accepted(self):
         with_roles_claim = EXTERNAL_ISSUER | {"OidcRolesClaim": "https://a.example/roles"}
         with_address = EMAIL | {"EmailSender": "licenses@example.com"}
         for parameters in [{}, ALL, CLOUDFRONT, EXTERNAL_ISSUER, with_roles_claim, EMAIL, with_address]:
-            self.assertEqual(Stack(**parameters).validation_errors(), [], parameters)
+            self.assertEqual(Installation(**parameters).validation_errors(), [], parameters)
 
     def test_invalid_values_are_rejected_with_one_message_that_names_the_parameter_to_fix(self):
         key = "arn:aws:kms:eu-west-1:111122223333:key/a"
@@ -284,7 +326,9 @@ class Parameters(unittest.TestCase):
             (dict(OidcRolesClaim="roles"), "OidcIssuer"),
             (dict(SesIdentityArn=EMAIL["SesIdentityArn"]), "EmailSender"),
             (dict(EmailSender="a@example.com"), "SesIdentityArn"),
-            (EXTERNAL_ISSUER | EMAIL, "OidcIssuer"),
+            (EXTERNAL_ISSUER | EMAIL, "CreateUserPool"),
+            (dict(DataStack="Signet"), "DataStack must"),
+            (dict(DataStack="s" * 31), "DataStack must"),
             (EMAIL | dict(EmailSender="Example"), "EmailSender must"),
             (EMAIL | dict(SesIdentityArn="example.com"), "SesIdentityArn must"),
             (dict(OldSealingKeyArns=key), "SealingKeyArn"),
@@ -301,7 +345,7 @@ class Parameters(unittest.TestCase):
             (dict(RestoredSuffix="restored"), "RestoredSuffix must"),
             (dict(SealingKeyArn=f"{key},{key}"), "SealingKeyArn must"),
         ]:
-            errors = Stack(**parameters).validation_errors()
+            errors = Installation(**parameters).validation_errors()
             self.assertEqual(len(errors), 1, f"{parameters}: {errors}")
             self.assertIn(expected, errors[0])
 
@@ -311,14 +355,14 @@ class Domains(unittest.TestCase):
         types = lambda stack: {resource["Type"] for resource in stack.resources.values()}
         api_gateway = {"AWS::ApiGatewayV2::DomainName", "AWS::ApiGatewayV2::ApiMapping", "AWS::Route53::RecordSet"}
         cloudfront = {"AWS::CloudFront::Distribution", "AWS::CloudFront::CachePolicy", "AWS::Route53::RecordSet"}
-        self.assertFalse(types(Stack()) & (api_gateway | cloudfront))
-        self.assertEqual(types(Stack(**ALL)) & (api_gateway | cloudfront), api_gateway)
-        self.assertEqual(types(Stack(**CLOUDFRONT)) & (api_gateway | cloudfront), cloudfront)
-        self.assertEqual(Stack(**ALL).outputs["DnsTarget"]["Value"], "ApiDomain.RegionalDomainName")
-        self.assertEqual(Stack(**CLOUDFRONT).outputs["DnsTarget"]["Value"], "Distribution.DomainName")
+        self.assertFalse(types(Installation()) & (api_gateway | cloudfront))
+        self.assertEqual(types(Installation(**ALL)) & (api_gateway | cloudfront), api_gateway)
+        self.assertEqual(types(Installation(**CLOUDFRONT)) & (api_gateway | cloudfront), cloudfront)
+        self.assertEqual(Installation(**ALL).outputs["DnsTarget"]["Value"], "ApiDomain.RegionalDomainName")
+        self.assertEqual(Installation(**CLOUDFRONT).outputs["DnsTarget"]["Value"], "Distribution.DomainName")
 
     def test_cloudfront_caches_only_public_paths(self):
-        config = Stack(**CLOUDFRONT).resources["Distribution"]["Properties"]["DistributionConfig"]
+        config = Installation(**CLOUDFRONT).resources["Distribution"]["Properties"]["DistributionConfig"]
         behaviors = config["CacheBehaviors"]
         public = ["/.well-known/*", "/api/*/products/catalog", "/openapi.json", "/docs*", "/problems*"]
         self.assertEqual([behavior["PathPattern"] for behavior in behaviors], public)
@@ -329,7 +373,7 @@ class Domains(unittest.TestCase):
 
 class Monitoring(unittest.TestCase):
     def test_alarms_notify_the_topic(self):
-        for stack in [Stack(), Stack(**ALL)]:
+        for stack in [Installation(), Installation(**ALL)]:
             alarms = stack.of_type("AWS::CloudWatch::Alarm")
             expected = {f"{name}Errors" for name in functions()}
             expected |= {"Throttles", "ReadThrottles", "WriteThrottles", "ServerErrors", "Latency"}
@@ -338,21 +382,21 @@ class Monitoring(unittest.TestCase):
             self.assertEqual(set(alarms), {f"{name}Alarm" for name in expected})
             for name, alarm in alarms.items():
                 self.assertEqual(alarm["AlarmActions"], ["AlarmTopic"], name)
-        self.assertFalse(Stack().of_type("AWS::SNS::Subscription"))
-        self.assertEqual(len(Stack(**ALL).of_type("AWS::SNS::Subscription")), 1)
+        self.assertFalse(Installation().of_type("AWS::SNS::Subscription"))
+        self.assertEqual(len(Installation(**ALL).of_type("AWS::SNS::Subscription")), 1)
 
     def test_each_function_has_an_errors_alarm(self):
         for name in functions():
-            alarm = Stack().resources[f"{name}ErrorsAlarm"]["Properties"]
+            alarm = Installation().resources[f"{name}ErrorsAlarm"]["Properties"]
             self.assertEqual(alarm["Dimensions"], [{"Name": "FunctionName", "Value": f"signet-{name.lower()}"}])
 
     def test_missing_rotation_runs_notify_the_topic(self):
-        alarm = Stack().resources["RotationMissedAlarm"]["Properties"]
+        alarm = Installation().resources["RotationMissedAlarm"]["Properties"]
         self.assertEqual((alarm["MetricName"], alarm["ComparisonOperator"]), ("Invocations", "LessThanThreshold"))
         self.assertEqual((alarm["TreatMissingData"], alarm["InsufficientDataActions"]), ("missing", ["AlarmTopic"]))
 
     def test_no_alarm_fires_before_there_is_data(self):
-        alarms = Stack(**ALL).of_type("AWS::CloudWatch::Alarm") | health_check_alarms()
+        alarms = Installation(**ALL).of_type("AWS::CloudWatch::Alarm") | health_check_alarms()
         for name, alarm in alarms.items():
             self.assertIn(alarm["TreatMissingData"], ["notBreaching", "missing"], name)
 
@@ -363,7 +407,7 @@ class Monitoring(unittest.TestCase):
             is_own = lambda name, value: name in own and value.startswith(own[name])
             return [name for name, value in values.items() if is_own(name, value)] or metric["MetricName"].startswith("signet-")
 
-        for name, alarm in Stack(**ALL).of_type("AWS::CloudWatch::Alarm").items():
+        for name, alarm in Installation(**ALL).of_type("AWS::CloudWatch::Alarm").items():
             metrics = [one["MetricStat"]["Metric"] for one in alarm.get("Metrics", []) if "MetricStat" in one] or [alarm]
             for metric in metrics:
                 self.assertTrue(resources(metric), f"{name} {metric}")
@@ -371,7 +415,7 @@ class Monitoring(unittest.TestCase):
     def test_throttling_of_the_table_and_of_each_index_raises_an_alarm(self):
         for kind in ["Read", "Write"]:
             watched = []
-            for alarm in Stack(RestoredSuffix="-restored-1").of_type("AWS::CloudWatch::Alarm").values():
+            for alarm in Installation(RestoredSuffix="-restored-1").of_type("AWS::CloudWatch::Alarm").values():
                 if alarm.get("MetricName") == f"{kind}ThrottleEvents":
                     dimensions = {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
                     self.assertEqual(dimensions["TableName"], "signet-restored-1")
@@ -380,15 +424,15 @@ class Monitoring(unittest.TestCase):
 
     def test_alarms_of_several_functions_cover_the_functions_of_the_api_and_those_that_sign(self):
         def watched(alarm):
-            stats = [one["MetricStat"] for one in Stack().resources[alarm]["Properties"]["Metrics"] if "MetricStat" in one]
+            stats = [one["MetricStat"] for one in Installation().resources[alarm]["Properties"]["Metrics"] if "MetricStat" in one]
             return {stat["Metric"]["Dimensions"][0]["Value"].removeprefix("signet-").capitalize() for stat in stats}
 
         self.assertEqual(watched("ThrottlesAlarm"), set(functions()) - {"Rotation", "Statistics"})
         self.assertEqual(watched("SignaturesAlarm"), SIGNERS)
 
     def test_budget_is_optional_and_notifies_the_email_address(self):
-        self.assertNotIn("Budget", Stack(**ALL | {"MonthlyBudget": "0"}).resources)
-        budget = Stack(AlarmEmail="a@example.com", MonthlyBudget="50").resources["Budget"]["Properties"]
+        self.assertNotIn("Budget", Installation(**ALL | {"MonthlyBudget": "0"}).resources)
+        budget = Installation(AlarmEmail="a@example.com", MonthlyBudget="50").resources["Budget"]["Properties"]
         self.assertEqual(budget["Budget"]["BudgetLimit"], {"Amount": "50", "Unit": "USD"})
         self.assertEqual(budget["Budget"]["BudgetName"], "signet-monthly")
         notifications = budget["NotificationsWithSubscribers"]
@@ -405,14 +449,14 @@ class Monitoring(unittest.TestCase):
     def test_dashboard_shows_exactly_the_metrics_that_the_functions_log(self):
         logged = rust_source.metrics()
         self.assertIn("heartbeats", logged)
-        widgets = json.loads(Stack().resources["Dashboard"]["Properties"]["DashboardBody"])["widgets"]
+        widgets = json.loads(Installation().resources["Dashboard"]["Properties"]["DashboardBody"])["widgets"]
         metrics = [metric for widget in widgets for metric in widget["properties"]["metrics"]]
         shown = {metric[1] for metric in metrics if metric[0] == "Signet" and len(metric) > 3}
         self.assertEqual(shown | {"refused"}, logged)
         self.assertIn('MetricName="refused"', json.dumps(widgets).replace('\\"', '"'))
 
     def test_metric_filters_match_the_logged_decryption_error(self):
-        filters = Stack().of_type("AWS::Logs::MetricFilter")
+        filters = Installation().of_type("AWS::Logs::MetricFilter")
         pattern = f'{{ $.cause = "{rust_source.decryption_error()}" }}'
         self.assertEqual({metric_filter["FilterPattern"] for metric_filter in filters.values()}, {pattern})
         sealers = ["access", "catalog", "customers", "dashboard", "licenses", "registration"]
