@@ -8,35 +8,8 @@
 # Needs the SAM CLI, cargo-lambda and the AWS CLI.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-case ${1:-} in
-  '' | -*)
-    echo "usage: infra/deploy.sh ENVIRONMENT [OPTION of sam deploy…]" >&2
-    exit 2
-    ;;
-  *.toml) file=$(realpath "$1") ;;
-  *) file=$root/infra/environments/$1.toml ;;
-esac
+source "$root/infra/environment.sh"
 shift
-cd "$root"
-if [ ! -f "$file" ]; then
-  echo "$file does not exist. Copy infra/environments/example.toml and set its parameters." >&2
-  exit 1
-fi
-
-data=$(sed -n 's/^ *"DataStack=\([^"]*\)".*/\1/p' "$file")
-region=$(sed -n 's/^ *region *= *"\([^"]*\)".*/\1/p' "$file")
-if [ -z "$data" ] || [ -z "$region" ]; then
-  echo "$file must set region, and the parameter DataStack on a line of its own" >&2
-  exit 1
-fi
-export AWS_REGION=$region AWS_DEFAULT_REGION=$region
-# SAM ignores parameters that a template does not declare, so that both templates can use the same file.
-while read -r name; do
-  if ! grep -q "^  $name:\$" infra/data.yaml template.yaml; then
-    echo "$file: unknown parameter $name" >&2
-    exit 1
-  fi
-done < <(sed -n 's/^ *"\([A-Za-z0-9]*\)=.*/\1/p' "$file")
 
 # The environments have build directories of their own, because they can differ in Architecture.
 build=${SIGNET_BUILD_DIR:-.aws-sam/$(basename "$file" .toml)}
@@ -52,12 +25,12 @@ status() {
 deploy() {
   local options=()
   # If a creation fails, its resources remain, and the next deployment continues. A rollback would leave the retained resources,
-  # whose names are then taken. Updates are rolled back.
+  # whose names are then taken. UPDATE_FAILED is a creation that failed again. Updates are rolled back.
   case $(status "$1") in
-    '' | REVIEW_IN_PROGRESS | CREATE_FAILED) options=(--disable-rollback) ;;
+    '' | REVIEW_IN_PROGRESS | CREATE_FAILED | UPDATE_FAILED) options=(--disable-rollback) ;;
   esac
   sam deploy --config-file "$file" --stack-name "$1" --template-file "$2" --resolve-s3 --no-fail-on-empty-changeset \
-    --confirm-changeset "${options[@]}" "${@:3}"
+    --confirm-changeset ${options[@]+"${options[@]}"} "${@:3}"
 }
 deploy "$data" infra/data.yaml "$@"
 aws cloudformation update-termination-protection --stack-name "$data" --enable-termination-protection > /dev/null

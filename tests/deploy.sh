@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Deploys Signet to MiniStack instead of AWS, as an operator does: `sam build`, infra/deploy.sh, the first API key, the lifecycle
 # of a license over the API URL, the dashboard's pages, a running stack that is deleted and created again, and an update, both
-# of which keep all data. The functions are the release binaries, each checked against its size limit. Tools are installed from
-# PyPI into the target directory.
+# of which keep all data. The first deployment fails and is continued; at the end, the installation is deleted. The functions
+# are the release binaries, each checked against its size limit. Tools are installed from PyPI into the target directory.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
@@ -34,18 +34,29 @@ parameter_overrides = [
 ]
 EOF
 # The template is then newer than all sources, so that infra/deploy.sh does not build the functions again.
-"$parts/$tools/bin/python" "$root/tests/deploy/adapt_template.py" "$built" "$proxy"
+adapt_template() { "$parts/$tools/bin/python" "$root/tests/deploy/adapt_template.py" "$built" "$proxy" "$@"; }
 logs() { tail -n 15 "$folder"/*.log >&2; }
 # As in docs/tutorials/deploy-to-aws.md, without confirmation and with the functions that call the IAM proxy.
-deploy() {
-  SIGNET_BUILD_DIR=$built "$root/infra/deploy.sh" "$environment" --no-confirm-changeset > "$folder/deploy.log" 2>&1 || { logs; exit 1; }
+try_deploy() { SIGNET_BUILD_DIR=$built "$root/infra/deploy.sh" "$environment" --no-confirm-changeset > "$folder/deploy.log" 2>&1; }
+deploy() { try_deploy || { logs; exit 1; }; }
+status() { aws cloudformation describe-stacks --stack-name "$1" --query 'Stacks[0].StackStatus' --output text; }
+# Prints the commands of a section of the documentation for this stack: runbook PAGE HEADING
+runbook() {
+  awk -v heading="$2" '!code && /^#/ { inside = $0 == heading } /^```/ { code = !code; next } inside && code' "$root/docs/$1" |
+    sed "s/STACK/$STACK/g"
 }
 output() {
   aws cloudformation describe-stacks --stack-name $STACK --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue" --output text
 }
 check_api() { "$parts/deploy/bin/python" "$root/tests/deploy/check_api.py" "$1" "$folder/state.json" || { logs; exit 1; }; }
 
-echo "deploy: both stacks"
+echo "deploy: a first deployment that fails, and is continued"
+adapt_template --keep-alarms
+if try_deploy || [ "$(status $STACK-app)" != CREATE_FAILED ]; then
+  echo "the creation of the running stack did not fail" >&2
+  exit 1
+fi
+adapt_template
 deploy
 if aws cloudformation delete-stack --stack-name $STACK 2> /dev/null; then
   echo "the data stack is not protected from termination" >&2
@@ -85,6 +96,14 @@ variable() {
   $STACK-licenses > "$folder/cargo-lambda.log" 2>&1) || { logs; exit 1; }
 [ "$(variable AWS_ENDPOINT_URL)" = "$proxy/Licenses" ]
 check_api update
+echo "deploy: delete the installation"
+runbook tutorials/deploy-to-aws.md "### If the first deployment fails" > "$folder/delete.sh"
+bash -euo pipefail "$folder/delete.sh" > "$folder/delete.log" 2>&1 || { logs; exit 1; }
+if [ -n "$(aws dynamodb list-tables --query TableNames --output text)" ] ||
+  [ -n "$(aws apigatewayv2 get-apis --query 'Items[].Name' --output text)" ]; then
+  echo "resources of the data stack remain" >&2
+  exit 1
+fi
 if [ -s "$folder/iam-proxy.log" ]; then
   echo "the IAM roles deny requests that the functions make:" >&2
   cat "$folder/iam-proxy.log" >&2

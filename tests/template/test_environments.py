@@ -170,7 +170,7 @@ class Script(unittest.TestCase):
         self.assertTrue(all(f"--config-file {self.file} " in command for command in [changes[0], changes[2]]))
 
     def test_a_failed_creation_keeps_its_resources_and_is_continued(self):
-        for status in ["", "REVIEW_IN_PROGRESS", "CREATE_FAILED"]:
+        for status in ["", "REVIEW_IN_PROGRESS", "CREATE_FAILED", "UPDATE_FAILED"]:
             for command in self.deployments(status):
                 self.assertIn("--disable-rollback", command, status)
 
