@@ -25,6 +25,11 @@ if [ -z "$data" ] || [ -z "$region" ]; then
   echo "$file must set region, and the parameter DataStack on a line of its own" >&2
   exit 1
 fi
+# The running stack declares this pattern, but the data stack is created first.
+if ! [[ $data =~ ^[a-z][a-z0-9-]{0,29}$ ]]; then
+  echo "$file: DataStack must consist of at most 30 lowercase letters, digits and hyphens, and begin with a letter" >&2
+  exit 1
+fi
 export AWS_REGION=$region AWS_DEFAULT_REGION=$region
 
 # SAM ignores parameters that a template does not declare, so that both templates can use the same file.

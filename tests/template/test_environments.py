@@ -197,6 +197,14 @@ class Script(unittest.TestCase):
         self.assertEqual((code, commands), (1, []))
         self.assertIn("unknown parameter Arch", errors)
 
+    def test_an_invalid_name_is_rejected_before_the_data_stack_is_created(self):
+        for name in ["Signet", "1signet", "s" * 31]:
+            self.file.write_text(EXAMPLE.read_text().replace("DataStack=signet", f"DataStack={name}"))
+            code, errors, commands = self.run_script()
+            self.assertEqual((code, commands), (1, []), name)
+            self.assertIn(source(RUNNING)["Parameters"]["DataStack"]["ConstraintDescription"], errors)
+        self.assertIn(source(RUNNING)["Parameters"]["DataStack"]["AllowedPattern"], (ROOT / "infra/environment.sh").read_text())
+
     def test_file_must_contain_the_name_and_the_region(self):
         for setting in ["DataStack", "region"]:
             self.file.write_text(re.sub(rf"(?m)^.*{setting}\b.*=.*\n", "", EXAMPLE.read_text()))
