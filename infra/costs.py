@@ -31,7 +31,7 @@ OPERATIONS = {
 # Monthly costs that do not depend on usage.
 FIXED_COSTS = {
     "KMS keys: root, sealing, current, next": 4 * 1.00,
-    "secret": 0.40,
+    "secrets: page cursors, sessions": 2 * 0.40,
     "alarms": 32 * 0.10,
     "dashboard": 3.00,
     "rotation function, every 2 minutes": 0.02,

@@ -63,7 +63,8 @@ if aws cloudformation delete-stack --stack-name $STACK 2> /dev/null; then
   exit 1
 fi
 (cd "$root/tests/template" && PYTHONDONTWRITEBYTECODE=1 exec "$parts/$tools/bin/python" iam_proxy.py --upstream "$aws" \
-  --port "${proxy##*:}" --key "RootKey=$(output RootKeyArn)" --key "SealingKey=$(output SealingKeyArn)") 2> "$folder/iam-proxy.log" &
+  --port "${proxy##*:}" --key "RootKey=$(output RootKeyArn)" --key "SealingKey=$(output SealingKeyArn)" \
+  --secret "CursorSecret=$(output CursorSecretArn)" --secret "SessionSecret=$(output SessionSecretArn)") 2> "$folder/iam-proxy.log" &
 started+=($!)
 await "$proxy"
 check_api empty

@@ -6,7 +6,7 @@
 //! - `clock`, `ttl_cache`, `timeouts`, `retries` and `aws`: the time, cached values, time limits, budgets of retries, and
 //!   the configuration of AWS clients.
 //! - `store`: the DynamoDB table. The only module that knows its layout.
-//! - `secrets`: the secrets that all functions share.
+//! - `secrets`: the secrets of an installation.
 //! - `tokens`: signing, verification and encryption. The only module that uses cryptographic keys.
 //! - `http`: the context of a request, extractors, responses and problems.
 //! - `auth`: authentication and authorization of callers.
@@ -28,5 +28,4 @@ pub mod ttl_cache;
 pub use app::{AppState, Configuration, ConfigurationError, KeySource, Keys, Settings, StartError};
 pub use aws::{Aws, LoadCertificatesError, http_client};
 pub use clock::Clock;
-pub use secrets::Secrets;
 pub use timeouts::Timeouts;

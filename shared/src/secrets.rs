@@ -1,12 +1,13 @@
-//! The secrets that all functions share: one secret in Secrets Manager.
+//! The secrets of an installation, in Secrets Manager: one that functions with lists share, and one of the dashboard
+//! alone, so that no other function can create a session.
 //!
 //! ```json
 //! {"key": "43 random letters and digits or more", "oidc_client_secret": "…"}
 //! ```
 //!
-//! Secrets Manager can generate `key`, so that it appears in no template and no shell. All keys are derived from it.
+//! Secrets Manager can generate `key`, so that it appears in no template and no shell. Keys are derived from it.
 //!
-//! Values are verified with the current and the previous version of the secret, so that values made before a rotation
+//! Values are verified with the current and the previous version of a secret, so that values made before a rotation
 //! stay valid.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,31 +35,35 @@ const REFRESH_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 /// version, but anyone can invent one.
 const MIN_READ_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 
-/// The values of one version of the secret.
+/// The secret of the functions with lists. Its value is the key that encrypts pagination cursors.
+pub type CursorSecret = RotatedSecret<SecretKey>;
+
+/// The secret of the dashboard.
+pub type SessionSecret = RotatedSecret<SessionValues>;
+
+/// The values of one version of the dashboard's secret.
 #[derive(Debug, Clone)]
-pub struct SecretValues {
-    /// Encrypts pagination cursors.
-    pub cursor_key: SecretKey,
+pub struct SessionValues {
     /// Encrypts session cookies.
-    pub session_key: SecretKey,
+    pub key: SecretKey,
     /// The client secret of the dashboard at the OpenID Connect issuer, if the issuer requires one.
     pub oidc_client_secret: Option<Secret>,
 }
 
-/// The current and the previous version of the secret.
+/// The current and the previous version of a secret.
 #[derive(Debug, Clone)]
-pub struct SecretVersions {
+pub struct SecretVersions<V> {
     /// Creates and verifies values.
-    pub current: SecretValues,
+    pub current: V,
     /// Verifies values that were created before the rotation; `None` if the secret was never rotated.
-    pub previous: Option<SecretValues>,
+    pub previous: Option<V>,
 }
 
-impl SecretVersions {
+impl SecretVersions<SecretKey> {
     /// Returns the key of pagination cursors, which creates with the current version and verifies with both.
     pub fn cursor_key(&self) -> CursorKey {
-        let previous = self.previous.as_ref().map(|values| values.cursor_key.bytes().as_slice());
-        CursorKey::new(self.current.cursor_key.bytes(), previous)
+        let previous = self.previous.as_ref().map(|key| key.bytes().as_slice());
+        CursorKey::new(self.current.bytes(), previous)
     }
 }
 
@@ -83,25 +88,40 @@ pub enum SecretsError {
     },
 }
 
-/// The secrets of an installation. Cheap to clone; all clones share the cache.
-#[derive(Debug, Clone)]
-pub struct Secrets(Arc<Source>);
-
+/// A secret that can be rotated while functions run. Cheap to clone; all clones share the cache.
 #[derive(Debug)]
-enum Source {
-    Fixed(Arc<SecretVersions>),
-    SecretsManager {
-        client: Client,
-        secret: String,
-        /// Not a [`TtlCache`](crate::ttl_cache::TtlCache): it is never empty, and while one caller refreshes it, the
-        /// others use the outdated value instead of waiting.
-        cache: Mutex<Cached<ReadSecret>>,
-    },
+pub struct RotatedSecret<V>(Arc<Source<V>>);
+
+impl<V> Clone for RotatedSecret<V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
 }
 
 #[derive(Debug)]
-struct ReadSecret {
-    versions: Arc<SecretVersions>,
+enum Source<V> {
+    Fixed(Arc<SecretVersions<V>>),
+    SecretsManager {
+        stored: StoredSecret<V>,
+        /// Not a [`TtlCache`](crate::ttl_cache::TtlCache): it is never empty, and while one caller refreshes it, the
+        /// others use the outdated value instead of waiting.
+        cache: Mutex<Cached<ReadSecret<V>>>,
+    },
+}
+
+/// A secret in Secrets Manager.
+#[derive(Debug)]
+struct StoredSecret<V> {
+    client: Client,
+    /// The name or ARN.
+    name: String,
+    /// Derives the values of a version; `None` if its key is too short.
+    derive: fn(SecretDocument) -> Option<V>,
+}
+
+#[derive(Debug)]
+struct ReadSecret<V> {
+    versions: Arc<SecretVersions<V>>,
     /// The `VersionId` of the current version.
     version_id: Option<String>,
 }
@@ -115,29 +135,50 @@ pub fn connect(aws: &Aws, endpoint: Option<String>) -> Client {
     Client::from_conf(config.build())
 }
 
-impl Secrets {
-    /// Creates secrets with fixed values.
-    pub fn fixed(values: SecretValues) -> Self {
-        Self(Arc::new(Source::Fixed(Arc::new(SecretVersions { current: values, previous: None }))))
-    }
-
+impl CursorSecret {
     /// Reads a secret of Secrets Manager by its name or ARN.
     ///
     /// # Errors
     ///
     /// Fails if the secret cannot be read or its value is invalid.
-    pub async fn from_secrets_manager(client: Client, secret: &str, now: Timestamp) -> Result<Self, SecretsError> {
-        let (current, previous) =
-            tokio::join!(get_secret_value(&client, secret, CURRENT_STAGE), read_previous(&client, secret));
-        let current = current.map_err(|error| unreadable(secret, &error))?;
+    pub async fn from_secrets_manager(client: Client, name: &str, now: Timestamp) -> Result<Self, SecretsError> {
+        let derive = |document: SecretDocument| SecretKey::derive(&document.key, "signet cursors");
+        Self::read_first(StoredSecret { client, name: name.to_owned(), derive }, now).await
+    }
+}
+
+impl SessionSecret {
+    /// Reads a secret of Secrets Manager by its name or ARN.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the secret cannot be read or its value is invalid.
+    pub async fn from_secrets_manager(client: Client, name: &str, now: Timestamp) -> Result<Self, SecretsError> {
+        let derive = |document: SecretDocument| {
+            let key = SecretKey::derive(&document.key, "signet sessions")?;
+            Some(SessionValues { key, oidc_client_secret: document.oidc_client_secret })
+        };
+        Self::read_first(StoredSecret { client, name: name.to_owned(), derive }, now).await
+    }
+}
+
+impl<V> RotatedSecret<V> {
+    /// Creates a secret with a fixed value.
+    pub fn fixed(value: V) -> Self {
+        Self(Arc::new(Source::Fixed(Arc::new(SecretVersions { current: value, previous: None }))))
+    }
+
+    async fn read_first(stored: StoredSecret<V>, now: Timestamp) -> Result<Self, SecretsError> {
+        let (current, previous) = tokio::join!(stored.current(), stored.previous());
+        let current = current?;
         let version_id = current.version_id.clone();
-        let versions = Arc::new(SecretVersions { current: parse(secret, current)?, previous: previous? });
+        let versions = Arc::new(SecretVersions { current: stored.parse(current)?, previous: previous? });
         let cache = Mutex::new(Cached::new(ReadSecret { versions, version_id }, now));
-        Ok(Self(Arc::new(Source::SecretsManager { client, secret: secret.to_owned(), cache })))
+        Ok(Self(Arc::new(Source::SecretsManager { stored, cache })))
     }
 
     /// Returns the cached versions, without I/O.
-    pub fn cached(&self) -> Arc<SecretVersions> {
+    pub fn cached(&self) -> Arc<SecretVersions<V>> {
         match &*self.0 {
             Source::Fixed(versions) => Arc::clone(versions),
             Source::SecretsManager { cache, .. } => Arc::clone(&lock(cache).value.versions),
@@ -146,21 +187,21 @@ impl Secrets {
 
     /// Returns the versions, at most as old as the refresh interval. If the secret cannot be read, the cached versions
     /// stay in use for another interval, and the error is logged.
-    pub async fn read(&self, now: Timestamp) -> Arc<SecretVersions> {
+    pub async fn read(&self, now: Timestamp) -> Arc<SecretVersions<V>> {
         self.read_if_older(REFRESH_INTERVAL, now).await
     }
 
     /// Returns the versions, at most a few seconds old. Call it when a value does not verify with the cached versions,
     /// because it may belong to a new version.
-    pub async fn read_latest(&self, now: Timestamp) -> Arc<SecretVersions> {
+    pub async fn read_latest(&self, now: Timestamp) -> Arc<SecretVersions<V>> {
         self.read_if_older(MIN_READ_INTERVAL, now).await
     }
 
-    async fn read_if_older(&self, max_age: SignedDuration, now: Timestamp) -> Arc<SecretVersions> {
-        if let Source::SecretsManager { client, secret, cache } = &*self.0
+    async fn read_if_older(&self, max_age: SignedDuration, now: Timestamp) -> Arc<SecretVersions<V>> {
+        if let Source::SecretsManager { stored, cache } = &*self.0
             && let Some(cached) = begin_refresh(cache, max_age, now)
         {
-            match read_if_rotated(client, secret, &cached).await {
+            match stored.read_if_rotated(&cached).await {
                 Ok(Some(rotated)) => {
                     *lock(cache) = Cached::new(rotated, now);
                     tracing::info!("the secret was rotated");
@@ -174,11 +215,11 @@ impl Secrets {
 }
 
 /// Returns the cached secret if it must be refreshed. Only one caller gets it; concurrent ones use the cached versions.
-fn begin_refresh(
-    cache: &Mutex<Cached<ReadSecret>>,
+fn begin_refresh<V>(
+    cache: &Mutex<Cached<ReadSecret<V>>>,
     max_age: SignedDuration,
     now: Timestamp,
-) -> Option<Arc<ReadSecret>> {
+) -> Option<Arc<ReadSecret<V>>> {
     let mut cached = lock(cache);
     if cached.is_fresh(max_age, now) {
         return None;
@@ -187,76 +228,67 @@ fn begin_refresh(
     Some(Arc::clone(&cached.value))
 }
 
-fn lock(cache: &Mutex<Cached<ReadSecret>>) -> MutexGuard<'_, Cached<ReadSecret>> {
+fn lock<V>(cache: &Mutex<Cached<ReadSecret<V>>>) -> MutexGuard<'_, Cached<ReadSecret<V>>> {
     cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const CURRENT_STAGE: &str = "AWSCURRENT";
 const PREVIOUS_STAGE: &str = "AWSPREVIOUS";
 
-async fn get_secret_value(
-    client: &Client,
-    secret: &str,
-    stage: &str,
-) -> Result<GetSecretValueOutput, SdkError<GetSecretValueError>> {
-    client.get_secret_value().secret_id(secret).version_stage(stage).send().await
-}
-
-/// Reads both versions if the current one has changed since it was cached.
-async fn read_if_rotated(
-    client: &Client,
-    secret: &str,
-    cached: &ReadSecret,
-) -> Result<Option<ReadSecret>, SecretsError> {
-    let current = get_secret_value(client, secret, CURRENT_STAGE).await.map_err(|error| unreadable(secret, &error))?;
-    if current.version_id == cached.version_id {
-        return Ok(None);
+impl<V> StoredSecret<V> {
+    async fn version(&self, stage: &str) -> Result<GetSecretValueOutput, SdkError<GetSecretValueError>> {
+        self.client.get_secret_value().secret_id(&self.name).version_stage(stage).send().await
     }
-    let version_id = current.version_id.clone();
-    let current = parse(secret, current)?;
-    let versions = SecretVersions { current, previous: read_previous(client, secret).await? };
-    Ok(Some(ReadSecret { versions: Arc::new(versions), version_id }))
-}
 
-/// Reads the previous version. Returns `None` if there is none or its value is invalid, such as a placeholder with
-/// which the secret was created.
-async fn read_previous(client: &Client, secret: &str) -> Result<Option<SecretValues>, SecretsError> {
-    match get_secret_value(client, secret, PREVIOUS_STAGE).await {
-        Ok(output) => Ok(parse(secret, output).ok()),
-        Err(error) if error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception) => {
-            Ok(None)
+    async fn current(&self) -> Result<GetSecretValueOutput, SecretsError> {
+        self.version(CURRENT_STAGE).await.map_err(|error| self.unreadable(&error))
+    }
+
+    /// Reads the previous version. Returns `None` if there is none or its value is invalid, such as a placeholder with
+    /// which the secret was created.
+    async fn previous(&self) -> Result<Option<V>, SecretsError> {
+        match self.version(PREVIOUS_STAGE).await {
+            Ok(output) => Ok(self.parse(output).ok()),
+            Err(error)
+                if error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(self.unreadable(&error)),
         }
-        Err(error) => Err(unreadable(secret, &error)),
+    }
+
+    /// Reads both versions if the current one has changed since it was cached.
+    async fn read_if_rotated(&self, cached: &ReadSecret<V>) -> Result<Option<ReadSecret<V>>, SecretsError> {
+        let current = self.current().await?;
+        if current.version_id == cached.version_id {
+            return Ok(None);
+        }
+        let version_id = current.version_id.clone();
+        let versions = SecretVersions { current: self.parse(current)?, previous: self.previous().await? };
+        Ok(Some(ReadSecret { versions: Arc::new(versions), version_id }))
+    }
+
+    fn parse(&self, output: GetSecretValueOutput) -> Result<V, SecretsError> {
+        let invalid = |reason| SecretsError::Invalid { secret: self.name.clone(), reason };
+        let text = Secret::new(output.secret_string.ok_or_else(|| invalid("must be JSON text, not binary"))?);
+        // The message of serde may contain parts of the value.
+        let document = serde_json::from_str(text.expose())
+            .map_err(|_| invalid("must be a JSON object with string values and the field key"))?;
+        (self.derive)(document).ok_or_else(|| invalid("must have a key of at least 43 random characters"))
+    }
+
+    fn unreadable(&self, error: &SdkError<GetSecretValueError>) -> SecretsError {
+        SecretsError::Unreadable { secret: self.name.clone(), cause: error_chain(error) }
     }
 }
 
-fn unreadable(secret: &str, error: &SdkError<GetSecretValueError>) -> SecretsError {
-    SecretsError::Unreadable { secret: secret.to_owned(), cause: error_chain(error) }
-}
-
-/// The JSON of the secret. Unknown fields are ignored: a newer version of Signet, which runs in parallel during a
+/// The JSON of a secret. Unknown fields are ignored: a newer version of Signet, which runs in parallel during a
 /// deployment, may use them.
 #[derive(Deserialize)]
 struct SecretDocument {
     key: Secret,
     oidc_client_secret: Option<Secret>,
-}
-
-fn parse(secret: &str, output: GetSecretValueOutput) -> Result<SecretValues, SecretsError> {
-    let invalid = |reason| SecretsError::Invalid { secret: secret.to_owned(), reason };
-    let text = Secret::new(output.secret_string.ok_or_else(|| invalid("must be JSON text, not binary"))?);
-    // The message of serde may contain parts of the value.
-    let document: SecretDocument = serde_json::from_str(text.expose())
-        .map_err(|_| invalid("must be a JSON object with string values and the field key"))?;
-    let derive = |purpose| {
-        SecretKey::derive(&document.key, purpose)
-            .ok_or_else(|| invalid("must have a key of at least 43 random characters"))
-    };
-    Ok(SecretValues {
-        cursor_key: derive("signet cursors")?,
-        session_key: derive("signet sessions")?,
-        oidc_client_secret: document.oidc_client_secret,
-    })
 }
 
 #[cfg(test)]
@@ -293,10 +325,9 @@ mod tests {
     }
 
     /// Returns the numbers of the current and the previous version.
-    fn numbers(versions: &Arc<SecretVersions>) -> (u8, Option<u8>) {
+    fn numbers(versions: &Arc<SecretVersions<SecretKey>>) -> (u8, Option<u8>) {
         let derived = |number| SecretKey::derive(&Secret::new(key_text(number)), "signet cursors").unwrap();
-        let has_number = |values: &SecretValues, number| derived(number).bytes() == values.cursor_key.bytes();
-        let number = |values: &SecretValues| (1..10).find(|number| has_number(values, *number)).unwrap();
+        let number = |key: &SecretKey| (1..10).find(|number| derived(*number).bytes() == key.bytes()).unwrap();
         (number(&versions.current), versions.previous.as_ref().map(number))
     }
 
@@ -308,7 +339,7 @@ mod tests {
     async fn a_rotation_is_noticed_within_five_minutes_or_at_once_by_read_latest() {
         let number = Arc::new(Mutex::new(1));
         let stub = secrets_manager(&number);
-        let secrets = Secrets::from_secrets_manager(connect(&stub.aws(), None), "signet", NOW).await.unwrap();
+        let secrets = CursorSecret::from_secrets_manager(connect(&stub.aws(), None), "signet", NOW).await.unwrap();
         assert_eq!(numbers(&secrets.read(NOW).await), (1, None));
         assert_eq!(stub.requests().len(), 2);
 
@@ -330,7 +361,7 @@ mod tests {
     async fn cached_versions_stay_in_use_if_a_refresh_fails() {
         let number = Arc::new(Mutex::new(1));
         let stub = secrets_manager(&number);
-        let secrets = Secrets::from_secrets_manager(connect(&stub.aws(), None), "signet", NOW).await.unwrap();
+        let secrets = CursorSecret::from_secrets_manager(connect(&stub.aws(), None), "signet", NOW).await.unwrap();
         *number.lock().unwrap() = 0;
         assert_eq!(numbers(&secrets.read(later(5)).await), (1, None));
         let request_count = stub.requests().len();
@@ -344,7 +375,7 @@ mod tests {
     async fn errors_at_the_start_do_not_contain_the_value() {
         let error = async |stub: Stub| {
             let client = connect(&stub.aws(), None);
-            Secrets::from_secrets_manager(client, "signet", NOW).await.unwrap_err().to_string()
+            CursorSecret::from_secrets_manager(client, "signet", NOW).await.unwrap_err().to_string()
         };
         let denied = error(secrets_manager(&Arc::new(Mutex::new(0)))).await;
         assert!(denied.starts_with("cannot read the secret signet") && denied.contains("AccessDenied"), "{denied}");

@@ -44,7 +44,7 @@ http = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirects(
 
 def session_cookie(subject, email, is_operator):
     """The encrypted value of a session cookie."""
-    secret = json.loads(client("secretsmanager").get_secret_value(SecretId=outputs["SecretArn"])["SecretString"])
+    secret = json.loads(client("secretsmanager").get_secret_value(SecretId=outputs["SessionSecretArn"])["SecretString"])
     key = HKDF(hashes.SHA256(), 32, None, b"signet sessions").derive(secret["key"].encode())
     expires = datetime.now(timezone.utc) + timedelta(hours=1)
     claims = {

@@ -31,12 +31,14 @@ SERVICES = {"DynamoDB_20120810": "dynamodb", "TrentService": "kms", "secretsmana
 
 
 class IamProxy:
-    """Checks requests against the roles of the stack. `keys` maps logical IDs of KMS keys to the ARNs at the upstream."""
+    """Checks requests against the roles of the stack. `keys` and `secrets` map the logical IDs of KMS keys and secrets to the
+    ARNs at the upstream."""
 
-    def __init__(self, upstream, keys):
+    def __init__(self, upstream, keys, secrets):
         self.stack = Installation()
         self.upstream = urlsplit(upstream)
         self.keys = {arn: self.stack.get_att([name, "Arn"]) for name, arn in keys.items()}
+        self.secrets = {arn: self.stack.ref(name) for name, arn in secrets.items()}
         self.roles = {}
 
     def forward(self, headers, body):
@@ -65,7 +67,7 @@ class IamProxy:
             return list(self.dynamodb_actions(operation, request))
         if service == "kms":
             return list(self.kms_actions(operation, request, headers))
-        return [(f"{service}:{operation}", self.stack.ref("Secrets"), {})]
+        return [(f"{service}:{operation}", self.secrets.get(request["SecretId"], request["SecretId"]), {})]
 
     def dynamodb_actions(self, operation, request):
         if operation == "TransactWriteItems":
@@ -181,8 +183,10 @@ def main():
     parser.add_argument("--upstream", required=True, help="endpoint that allowed requests are forwarded to")
     parser.add_argument("--port", type=int, required=True, help="port to listen on")
     parser.add_argument("--key", action="append", default=[], metavar="RESOURCE=ARN", help="ARN of a KMS key of the template")
+    parser.add_argument("--secret", action="append", default=[], metavar="RESOURCE=ARN", help="ARN of a secret of the template")
     arguments = parser.parse_args()
-    proxy = IamProxy(arguments.upstream, dict(key.split("=", 1) for key in arguments.key))
+    arns = (dict(arn.split("=", 1) for arn in arns) for arns in [arguments.key, arguments.secret])
+    proxy = IamProxy(arguments.upstream, *arns)
     ThreadingHTTPServer(("127.0.0.1", arguments.port), handler(proxy)).serve_forever()
 
 

@@ -30,7 +30,7 @@ ARNS = {
     "AWS::Route53": "arn:aws:route53:::hostedzone/Z0123456789ABC",
     "AWS::SNS": f"arn:aws:sns:{REGION}:{ACCOUNT}:{PHYSICAL_ID}",
     "AWS::Scheduler::Schedule": f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/{PHYSICAL_ID}",
-    "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:Secrets-1A2B3C-d4e5f6",
+    "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:SessionSecret-1A2B3C-d4e5f6",
 }
 SERVICES = {
     "AWS::ApiGatewayV2": "apigateway",

@@ -10,13 +10,14 @@ from test_roles import ROOT_KEY, SIGNING_KEY, TABLE, key, partition_key, tags
 
 TAGS = [{"TagKey": "signet:table", "TagValue": STACK}, {"TagKey": "signet:use", "TagValue": "sign"}]
 FOREIGN_KEY = key("created-by-another-application")
+SESSION_SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:a"
 
 
 class OfflineProxy(IamProxy):
     """A proxy without an upstream. All KMS keys have the tags of a signing key of this stack, and all but one its key policy."""
 
     def __init__(self):
-        super().__init__("http://127.0.0.1:1", {"RootKey": "arn:aws:kms:us-east-1:000000000000:key/a"})
+        super().__init__("http://127.0.0.1:1", {"RootKey": "arn:aws:kms:us-east-1:000000000000:key/a"}, {"SessionSecret": SESSION_SECRET})
 
     def resource_tags(self, arn, headers):
         return {name.replace("__", ":"): value for name, value in tags("sign").items()}

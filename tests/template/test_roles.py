@@ -407,15 +407,22 @@ class Roles(unittest.TestCase):
         self.assertFalse(administrator.is_allowed_on_key("kms:Decrypt", SEALING_KEY))
         self.assertTrue(administrator.is_allowed_on_key("kms:Decrypt", SEALING_KEY, **SEAL))
 
-    def test_all_functions_can_only_read_the_secret(self):
+    def test_functions_can_only_read_the_secrets_that_they_use(self):
         def allowed(action, arn):
             return self.allowed_functions(lambda role: role.is_allowed(f"secretsmanager:{action}", arn))
 
-        secret = self.stack.ref("Secrets")
-        self.assertEqual(allowed("GetSecretValue", secret), set(FUNCTIONS))
-        self.assertEqual(allowed("GetSecretValue", secret.replace("Secrets", "Other")), set())
-        for action in ["PutSecretValue", "UpdateSecret", "DeleteSecret"]:
-            self.assertEqual(allowed(action, secret), set())
+        cursors, sessions = self.stack.ref("CursorSecret"), self.stack.ref("SessionSecret")
+        readers = {cursors: set(FUNCTIONS) - {"Discovery", "Rotation", "Statistics"}, sessions: {"Dashboard"}}
+        for secret, functions in readers.items():
+            self.assertEqual(allowed("GetSecretValue", secret), functions)
+            for action in ["PutSecretValue", "UpdateSecret", "DeleteSecret"]:
+                self.assertEqual(allowed(action, secret), set())
+        self.assertEqual(allowed("GetSecretValue", sessions.replace("Session", "Other")), set())
+        for variable, secret in [("SIGNET_CURSOR_SECRET", cursors), ("SIGNET_SESSION_SECRET", sessions)]:
+            functions = self.stack.of_type("AWS::Lambda::Function").items()
+            values = {name.removesuffix("Function"): one["Environment"]["Variables"].get(variable) for name, one in functions}
+            self.assertEqual({name for name, value in values.items() if value}, readers[secret])
+            self.assertLessEqual(set(values.values()), {None, "", secret})
 
     def test_each_function_writes_only_its_own_log_group(self):
         for function, other in product(FUNCTIONS, FUNCTIONS):

@@ -62,7 +62,7 @@ def functions():
 class Environment(unittest.TestCase):
     def test_functions_have_all_required_variables_and_no_unknown_ones(self):
         known, required = rust_source.environment_variables()
-        self.assertEqual(len(required), 4, required)
+        self.assertEqual(len(required), 3, required)
         for parameters in [{}, ALL, EXTERNAL_ISSUER]:
             stack = Installation(**parameters)
             for function in functions():
@@ -248,16 +248,17 @@ class Data(unittest.TestCase):
 
 
 class Security(unittest.TestCase):
-    def test_secrets_manager_generates_the_secret(self):
-        secret = Installation().resources["Secrets"]["Properties"]
-        self.assertNotIn("SecretString", secret)
+    def test_secrets_manager_generates_the_secrets(self):
         expected = {
             "SecretStringTemplate": "{}",
             "GenerateStringKey": "key",
             "PasswordLength": 64,
             "ExcludePunctuation": True,
         }
-        self.assertEqual(secret["GenerateSecretString"], expected)
+        for name in ["CursorSecret", "SessionSecret"]:
+            secret = Installation().resources[name]["Properties"]
+            self.assertNotIn("SecretString", secret)
+            self.assertEqual(secret["GenerateSecretString"], expected)
 
     def test_template_contains_no_secrets(self):
         for path in [DATA, RUNNING]:

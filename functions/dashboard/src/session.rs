@@ -1,10 +1,14 @@
-//! Sessions. A session is stored in a cookie, encrypted with a key that all functions share. The table only records
+//! Sessions. A session is stored in a cookie, encrypted with a key that only the dashboard has. The table only records
 //! sessions that ended before they expired.
 //!
 //! Cookies are encrypted with aws-lc: the private cookies of `cookie` and `axum-extra` would add ten crates with a second
 //! AES-GCM, and each of their jars knows one key instead of the current and the previous one.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::request::Parts,
+};
 use cookie::{Cookie, SameSite};
 use data_encoding::BASE64URL_NOPAD;
 use jiff::{SignedDuration, Timestamp};
@@ -14,7 +18,7 @@ use shared::{
     auth::{Caller, User},
     domain::{Secret, secret::SecretKey},
     http::Problem,
-    secrets::SecretVersions,
+    secrets::{SecretVersions, SessionSecret, SessionValues},
 };
 
 /// The name of the session cookie. With the prefix `__Host-`, browsers accept it only from this host over TLS, for all
@@ -80,6 +84,21 @@ impl Session {
     }
 }
 
+/// The secret that encrypts sessions.
+pub(crate) struct Sessions(pub(crate) SessionSecret);
+
+impl<S: Send + Sync> FromRequestParts<S> for Sessions
+where
+    Option<SessionSecret>: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let secret = Option::<SessionSecret>::from_ref(state);
+        secret.map(Self).ok_or_else(|| Problem::internal("SIGNET_SESSION_SECRET is not set"))
+    }
+}
+
 /// 128 random bits.
 pub(crate) fn random_token() -> String {
     BASE64URL_NOPAD.encode(&rand::rng().random::<[u8; 16]>())
@@ -88,12 +107,12 @@ pub(crate) fn random_token() -> String {
 /// Creates a cookie with an encrypted value. It is `SameSite=Lax`, because the redirect from the issuer is a cross-site
 /// navigation.
 pub(crate) fn sealed_cookie(
-    secrets: &SecretVersions,
+    secrets: &SecretVersions<SessionValues>,
     name: String,
     value: &impl Serialize,
     max_age: SignedDuration,
 ) -> Result<Cookie<'static>, Problem> {
-    let text = seal(&secrets.current.session_key, &name, value)?;
+    let text = seal(&secrets.current.key, &name, value)?;
     let max_age = cookie::time::Duration::seconds(max_age.as_secs());
     Ok(build_cookie(name, text, max_age))
 }
@@ -110,9 +129,13 @@ fn build_cookie(name: String, value: String, max_age: cookie::time::Duration) ->
 
 /// Decrypts the value of a cookie with the current or the previous session keys. Returns `None` if no key matches or
 /// the value was encrypted for a cookie with another name.
-pub(crate) fn open_cookie<T: DeserializeOwned>(secrets: &SecretVersions, name: &str, text: &str) -> Option<T> {
+pub(crate) fn open_cookie<T: DeserializeOwned>(
+    secrets: &SecretVersions<SessionValues>,
+    name: &str,
+    text: &str,
+) -> Option<T> {
     let keys = std::iter::once(&secrets.current).chain(&secrets.previous);
-    keys.into_iter().find_map(|values| open(&values.session_key, name, text))
+    keys.into_iter().find_map(|values| open(&values.key, name, text))
 }
 
 fn seal(key: &SecretKey, name: &str, value: &impl Serialize) -> Result<String, Problem> {
@@ -135,21 +158,19 @@ fn open<T: DeserializeOwned>(key: &SecretKey, name: &str, text: &str) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use shared::secrets::SecretValues;
-
     use super::*;
+    use proptest::prelude::*;
 
-    fn values(letter: &str) -> SecretValues {
-        let derived = |purpose| SecretKey::derive(&Secret::new(letter.repeat(43)), purpose).unwrap();
-        SecretValues { cursor_key: derived("a"), session_key: derived("b"), oidc_client_secret: None }
+    fn values(letter: &str) -> SessionValues {
+        let key = SecretKey::derive(&Secret::new(letter.repeat(43)), "a").unwrap();
+        SessionValues { key, oidc_client_secret: None }
     }
 
-    fn versions(current: &str, previous: Option<&str>) -> SecretVersions {
+    fn versions(current: &str, previous: Option<&str>) -> SecretVersions<SessionValues> {
         SecretVersions { current: values(current), previous: previous.map(values) }
     }
 
-    fn sealed_value(secrets: &SecretVersions, name: &str) -> String {
+    fn sealed_value(secrets: &SecretVersions<SessionValues>, name: &str) -> String {
         let max_age = SignedDuration::from_secs(60);
         sealed_cookie(secrets, name.to_owned(), &"hunter2", max_age).unwrap().value().to_owned()
     }
@@ -158,7 +179,7 @@ mod tests {
     fn cookies_are_bound_to_their_name_and_survive_one_key_rotation() {
         let text = sealed_value(&versions("1", None), "a");
         assert!(!text.contains("hunter2"));
-        let read = |secrets: &SecretVersions, name| open_cookie::<String>(secrets, name, &text);
+        let read = |secrets: &SecretVersions<SessionValues>, name| open_cookie::<String>(secrets, name, &text);
         assert_eq!(read(&versions("1", None), "a").as_deref(), Some("hunter2"));
         assert_eq!(read(&versions("2", Some("1")), "a").as_deref(), Some("hunter2"));
         assert_eq!(read(&versions("3", Some("2")), "a"), None);

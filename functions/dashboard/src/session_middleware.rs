@@ -10,10 +10,11 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use shared::{
-    Secrets, Settings,
+    Settings,
     app::InProcessClient,
     domain::Timestamp,
     http::{Code, Problem, RequestContext},
+    secrets::SessionSecret,
     store::Table,
 };
 use url::Url;
@@ -23,7 +24,7 @@ use crate::{
     cookies::cookie_value,
     form_data::FormData,
     links,
-    session::{COOKIE, Session, open_cookie},
+    session::{COOKIE, Session, Sessions, open_cookie},
     theme::Theme,
     ui::error_pages,
     viewer::Viewer,
@@ -36,7 +37,7 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Requires a session, protects forms against CSRF, and renders problems as error pages.
 pub(crate) async fn require_session(
     State(table): State<Table>,
-    State(secrets): State<Secrets>,
+    Sessions(secret): Sessions,
     State(settings): State<Arc<Settings>>,
     Extension(client): Extension<InProcessClient>,
     ctx: RequestContext,
@@ -45,7 +46,7 @@ pub(crate) async fn require_session(
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     let theme = Theme::from_headers(&parts.headers);
-    let session = match load_session(&table, &secrets, &parts.headers, ctx.now).await {
+    let session = match load_session(&table, &secret, &parts.headers, ctx.now).await {
         Ok(session) => session,
         Err(problem) => return error_pages::error(None, theme, &problem),
     };
@@ -85,14 +86,14 @@ fn unauthenticated(parts: &Parts, body: &Bytes, theme: Theme) -> Response {
 /// The session in the request's cookie, if the cookie is authentic and the session has neither expired nor ended.
 async fn load_session(
     table: &Table,
-    secrets: &Secrets,
+    secret: &SessionSecret,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Option<Session>, Problem> {
     let Some(text) = cookie_value(headers, COOKIE) else { return Ok(None) };
-    let mut session = open_cookie(&*secrets.read(now).await, COOKIE, &text);
+    let mut session = open_cookie(&*secret.read(now).await, COOKIE, &text);
     if session.is_none() {
-        session = open_cookie(&*secrets.read_latest(now).await, COOKIE, &text);
+        session = open_cookie(&*secret.read_latest(now).await, COOKIE, &text);
     }
     match session.filter(|session: &Session| session.expires_at > now) {
         Some(session) if table.session_has_ended(&session.id).await? => Ok(None),

@@ -8,7 +8,8 @@ use data_encoding::BASE64;
 use rand::RngExt;
 use serde_json::json;
 use shared::{
-    Aws, Clock, Keys, Secrets, secrets,
+    Aws, Clock, Keys,
+    secrets::{self, CursorSecret, SecretsError, SessionSecret},
     tokens::{
         SignError, Signer,
         kms::{self, KmsSealer, KmsSigner},
@@ -25,21 +26,26 @@ pub struct KmsError {
 }
 
 /// Connects to KMS and Secrets Manager, as deployed functions do. Creates what is missing: the sealing key
-/// `alias/TABLE-sealing`, a root key, and a secret with the name of the table.
+/// `alias/TABLE-sealing`, a root key, and two secrets, named after the table.
 pub(crate) async fn connect(aws: &Aws, endpoint: &str, table: &str, clock: Clock) -> Result<Keys, KmsError> {
     let kms_error = |cause: String| KmsError { endpoint: endpoint.to_owned(), cause };
     let client = kms::connect(aws, Some(endpoint.to_owned()));
     let manager = secrets::connect(aws, secrets_endpoint(endpoint));
     let sealing_key = format!("alias/{table}-sealing");
     create_sealing_key(&client, &sealing_key).await.map_err(kms_error)?;
-    create_secret(&manager, table).await.map_err(kms_error)?;
-    let secrets = Secrets::from_secrets_manager(manager, table, clock.now())
-        .await
-        .map_err(|error| kms_error(error.to_string()))?;
+    let session_secret = format!("{table}-sessions");
+    for name in [table, &session_secret] {
+        create_secret(&manager, name).await.map_err(kms_error)?;
+    }
+    let secrets_error = |error: SecretsError| kms_error(error.to_string());
+    let cursor_secret = CursorSecret::from_secrets_manager(manager.clone(), table, clock.now()).await;
+    let session_secret = SessionSecret::from_secrets_manager(manager, &session_secret, clock.now()).await;
+    let (cursor_secret, session_secret) =
+        (Some(cursor_secret.map_err(secrets_error)?), Some(session_secret.map_err(secrets_error)?));
     let sealer = KmsSealer::new(client.clone(), table, &sealing_key, &[], clock);
     let signer = KmsSigner::new(client, table);
     let root_keys = vec![find_or_create_root_key(&signer).await.map_err(|error| kms_error(error.to_string()))?];
-    Ok(Keys { signer: Arc::new(signer), sealer: Arc::new(sealer), secrets, root_keys })
+    Ok(Keys { signer: Arc::new(signer), sealer: Arc::new(sealer), cursor_secret, session_secret, root_keys })
 }
 
 async fn find_or_create_root_key(signer: &KmsSigner) -> Result<String, SignError> {

@@ -2,8 +2,10 @@
 
 use std::error::Error;
 
+use rand::RngExt;
 use shared::{
     AppState,
+    store::pagination::CursorKey,
     tokens::reencryption::{ReencryptionSummary, reencrypt},
 };
 
@@ -12,9 +14,10 @@ use shared::{
 pub(crate) async fn reencrypt_all() -> Result<(), Box<dyn Error>> {
     let app = AppState::from_environment().await?;
     let (mut all, mut after) = (ReencryptionSummary::default(), None);
+    // The cursors never leave this process.
+    let cursors = CursorKey::new(&rand::rng().random::<[u8; 32]>(), None);
     loop {
-        let batch =
-            reencrypt(&app.table, &*app.sealer, (after, app.secrets.cached().cursor_key()), app.clock.now()).await?;
+        let batch = reencrypt(&app.table, &*app.sealer, (after, cursors.clone()), app.clock.now()).await?;
         all.examined += batch.examined;
         all.reencrypted += batch.reencrypted;
         all.skipped += batch.skipped;

@@ -52,8 +52,10 @@ pub enum KeySource {
         sealing_key: String,
         /// The ARNs of former sealing keys, which still open values.
         old_sealing_keys: Vec<String>,
-        /// The name or ARN of the secret.
-        secret: String,
+        /// The name or ARN of the secret of cursors; `None` in functions without lists.
+        cursor_secret: Option<String>,
+        /// The name or ARN of the secret of sessions; `None` in all functions but the dashboard.
+        session_secret: Option<String>,
         /// The ids or ARNs of the root keys, the first of which signs; empty in functions that do not rotate keys.
         root_keys: Vec<String>,
         /// The key policy of new signing keys, a JSON document; `None` stands for the default key policy of KMS.
@@ -221,7 +223,8 @@ fn endpoints(reader: &Reader<'_>) -> Endpoints {
 const MAX_ISSUER_BYTES: usize = 500;
 const SEALING_KEY: &str = "SIGNET_SEALING_KEY";
 const OLD_SEALING_KEYS: &str = "SIGNET_OLD_SEALING_KEYS";
-const SECRETS: &str = "SIGNET_SECRETS";
+const CURSOR_SECRET: &str = "SIGNET_CURSOR_SECRET";
+const SESSION_SECRET: &str = "SIGNET_SESSION_SECRET";
 const ROOT_KEYS: &str = "SIGNET_ROOT_KEYS";
 const SIGNING_KEY_POLICY: &str = "SIGNET_SIGNING_KEY_POLICY";
 const KEY_DIR: &str = "SIGNET_KEY_DIR";
@@ -235,12 +238,13 @@ fn keys(reader: &mut Reader<'_>) -> KeySource {
         return KeySource::Kms {
             sealing_key: reader.required(SEALING_KEY),
             old_sealing_keys: reader.list(OLD_SEALING_KEYS),
-            secret: reader.required(SECRETS),
+            cursor_secret: reader.optional(CURSOR_SECRET),
+            session_secret: reader.optional(SESSION_SECRET),
             root_keys: reader.list(ROOT_KEYS),
             signing_key_policy: reader.json(SIGNING_KEY_POLICY),
         };
     };
-    for name in [SEALING_KEY, OLD_SEALING_KEYS, SECRETS, ROOT_KEYS, SIGNING_KEY_POLICY] {
+    for name in [SEALING_KEY, OLD_SEALING_KEYS, CURSOR_SECRET, SESSION_SECRET, ROOT_KEYS, SIGNING_KEY_POLICY] {
         if reader.optional(name).is_some() {
             reader.reject(name, "must not be set together with SIGNET_KEY_DIR: use either KMS or key files");
         }
@@ -312,7 +316,6 @@ mod tests {
             ("SIGNET_ISSUER", "https://licenses.example.com"),
             ("AWS_REGION", "eu-west-1"),
             ("SIGNET_SEALING_KEY", "alias/signet"),
-            ("SIGNET_SECRETS", "signet"),
         ];
         let find = |name: &str| {
             let mut all = changes.iter().chain(&complete);
@@ -338,9 +341,14 @@ mod tests {
         assert_eq!(read(&[("SIGNET_ORIGINAL_TABLE", "signet-before")]).unwrap().original_table, "signet-before");
         assert_eq!((minimal.endpoints, settings.oidc), (Endpoints::default(), None));
         assert_eq!((settings.rate_limits, settings.cors_origins.len()), (RateLimits::default(), 0));
-        let (sealing_key, secret) = ("alias/signet".to_owned(), "signet".to_owned());
-        let (old_sealing_keys, root_keys, signing_key_policy) = (Vec::new(), Vec::new(), None);
-        let keys = KeySource::Kms { sealing_key, old_sealing_keys, secret, root_keys, signing_key_policy };
+        let keys = KeySource::Kms {
+            sealing_key: "alias/signet".to_owned(),
+            old_sealing_keys: Vec::new(),
+            cursor_secret: None,
+            session_secret: None,
+            root_keys: Vec::new(),
+            signing_key_policy: None,
+        };
         assert_eq!(minimal.keys, keys);
         assert_eq!(settings.rotation_policy, RotationPolicy::default());
     }
@@ -351,17 +359,11 @@ mod tests {
             Configuration::read(|name| (name == "SIGNET_ACTIVATION_RATE_LIMIT_BASE").then(|| "hunter2".to_owned()));
         let error = error.unwrap_err();
         let variables: Vec<_> = error.0.iter().map(|invalid| invalid.variable).collect();
-        let expected = [
-            "SIGNET_ISSUER",
-            "SIGNET_TABLE",
-            "AWS_REGION",
-            "SIGNET_SEALING_KEY",
-            "SIGNET_SECRETS",
-            "SIGNET_ACTIVATION_RATE_LIMIT_BASE",
-        ];
+        let expected =
+            ["SIGNET_ISSUER", "SIGNET_TABLE", "AWS_REGION", "SIGNET_SEALING_KEY", "SIGNET_ACTIVATION_RATE_LIMIT_BASE"];
         assert_eq!(variables, expected);
         assert!(!error.to_string().contains("hunter2"), "values are not reported");
-        for name in ["SIGNET_ISSUER", "SIGNET_TABLE", "AWS_REGION", "SIGNET_SEALING_KEY", "SIGNET_SECRETS"] {
+        for name in ["SIGNET_ISSUER", "SIGNET_TABLE", "AWS_REGION", "SIGNET_SEALING_KEY"] {
             assert_invalid(&[(name, "")], name);
         }
     }
@@ -395,7 +397,7 @@ mod tests {
         let old = read(&[("SIGNET_OLD_SEALING_KEYS", "arn:a, arn:b,")]).unwrap().keys;
         assert!(matches!(old, KeySource::Kms { old_sealing_keys, .. } if old_sealing_keys == ["arn:a", "arn:b"]));
 
-        let files = [("SIGNET_KEY_DIR", "/keys"), ("SIGNET_SEALING_KEY", ""), ("SIGNET_SECRETS", "")];
+        let files = [("SIGNET_KEY_DIR", "/keys"), ("SIGNET_SEALING_KEY", "")];
         assert_eq!(read(&files).unwrap().keys, KeySource::Directory("/keys".into()));
         let lambda = ("AWS_LAMBDA_FUNCTION_NAME", "signet-licenses");
         let files_with = |more: &[(&'static str, &'static str)]| [&files[..], &[lambda], more].concat();
@@ -403,8 +405,10 @@ mod tests {
         assert_invalid(&files_with(&[("SIGNET_ALLOW_LOCAL_KEYS", "false")]), "SIGNET_KEY_DIR");
         read(&files_with(&[("SIGNET_ALLOW_LOCAL_KEYS", "true")])).unwrap();
         assert_invalid(&[("SIGNET_ALLOW_LOCAL_KEYS", "yes")], "SIGNET_ALLOW_LOCAL_KEYS");
-        assert_invalid(&[files[0], files[1]], "SIGNET_SECRETS");
-        assert_invalid(&[files[0], files[2]], "SIGNET_SEALING_KEY");
+        assert_invalid(&files[..1], "SIGNET_SEALING_KEY");
+        for secret in ["SIGNET_CURSOR_SECRET", "SIGNET_SESSION_SECRET"] {
+            assert_invalid(&[files[0], files[1], (secret, "signet")], secret);
+        }
     }
 
     #[test]

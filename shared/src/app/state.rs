@@ -3,6 +3,7 @@
 use std::{io, sync::Arc};
 
 use axum::extract::FromRef;
+use futures_util::future::OptionFuture;
 
 use super::{
     configuration::{Configuration, ConfigurationError, KeySource},
@@ -15,7 +16,7 @@ use crate::{
     },
     aws::{Aws, LoadCertificatesError, http_client},
     clock::Clock,
-    secrets::{self, Secrets, SecretsError},
+    secrets::{self, CursorSecret, SecretsError, SessionSecret},
     store::{StoreError, Table, catalog::CatalogCache, rate_limiter::RateLimiter},
     tokens::{
         KeyRingCache, KeyRotationError, KeyRotator, KeyStrings, Sealer, SignError, Signer, Tokens,
@@ -39,8 +40,10 @@ pub struct AppState {
     pub sealer: Arc<dyn Sealer>,
     /// Verifies bearer tokens. With `None`, only API keys are accepted.
     pub oidc: Option<Oidc>,
-    /// The secrets that all functions share.
-    pub secrets: Secrets,
+    /// Encrypts pagination cursors; `None` in functions without lists.
+    pub cursor_secret: Option<CursorSecret>,
+    /// Encrypts sessions; `None` in all functions but the dashboard.
+    pub session_secret: Option<SessionSecret>,
     /// Enforces the rate limits.
     pub rate_limiter: RateLimiter,
     /// The clock.
@@ -56,15 +59,17 @@ pub struct Keys {
     pub signer: Arc<dyn Signer>,
     /// Encrypts values that are stored in the table.
     pub sealer: Arc<dyn Sealer>,
-    /// The secrets that all functions share.
-    pub secrets: Secrets,
+    /// Encrypts pagination cursors; `None` in functions without lists.
+    pub cursor_secret: Option<CursorSecret>,
+    /// Encrypts sessions; `None` in all functions but the dashboard.
+    pub session_secret: Option<SessionSecret>,
     /// The handles of the root keys, the first of which signs; empty in processes that do not rotate keys.
     pub root_keys: Vec<String>,
 }
 
 impl From<LocalKeys> for Keys {
-    fn from(LocalKeys { signer, sealer, secrets, root_keys }: LocalKeys) -> Self {
-        Self { signer, sealer, secrets, root_keys }
+    fn from(LocalKeys { signer, sealer, cursor_secret, session_secret, root_keys }: LocalKeys) -> Self {
+        Self { signer, sealer, cursor_secret: Some(cursor_secret), session_secret: Some(session_secret), root_keys }
     }
 }
 
@@ -77,7 +82,7 @@ pub enum StartError {
     /// The system has no CA certificates.
     #[error(transparent)]
     Certificates(#[from] LoadCertificatesError),
-    /// The secret is unusable.
+    /// A secret is unusable.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
     /// A key file cannot be read or written.
@@ -123,12 +128,24 @@ impl AppState {
         let oidc = settings.oidc.as_ref().map(Oidc::new).transpose()?;
         let policy = settings.rotation_policy;
         let ring = KeyRingCache::new(table.clone(), policy.refresh);
-        let Keys { signer, sealer, secrets, root_keys } = keys;
+        let Keys { signer, sealer, cursor_secret, session_secret, root_keys } = keys;
         let key_rotator = KeyRotator::new(table.clone(), Arc::clone(&signer), policy, &root_keys, &settings.issuer);
         let key_rotator = (!root_keys.is_empty()).then_some(key_rotator);
         let tokens = Tokens::new(&settings.issuer, ring, signer);
         let (catalog, rate_limiter, settings) = (CatalogCache::default(), RateLimiter::default(), Arc::new(settings));
-        Ok(Self { table, catalog, tokens, key_rotator, sealer, oidc, secrets, rate_limiter, clock, settings })
+        Ok(Self {
+            table,
+            catalog,
+            tokens,
+            key_rotator,
+            sealer,
+            oidc,
+            cursor_secret,
+            session_secret,
+            rate_limiter,
+            clock,
+            settings,
+        })
     }
 
     /// Returns the issuer of license tokens.
@@ -149,7 +166,7 @@ impl AppState {
         let aws = Aws::new(&configuration.region, None, http_client, configuration.settings.timeouts);
         let table = Table::connect(&aws, &configuration.table, configuration.endpoints.dynamodb.clone())
             .restored_from(&configuration.original_table);
-        let keys = Keys::from_configuration(&configuration, &aws, &clock).await?;
+        let keys = Box::pin(Keys::from_configuration(&configuration, &aws, &clock)).await?;
         let app = Self::new(table, keys, clock, configuration.settings)?;
         let now = app.clock.now();
         app.tokens.ring().read(now).await.map_err(|cause| match cause {
@@ -192,7 +209,8 @@ parts! {
     Arc<dyn Sealer>: app => Arc::clone(&app.sealer);
     Option<KeyRotator>: app => app.key_rotator.clone();
     Option<Oidc>: app => app.oidc.clone();
-    Secrets: app => app.secrets.clone();
+    Option<CursorSecret>: app => app.cursor_secret.clone();
+    Option<SessionSecret>: app => app.session_secret.clone();
     RateLimiter: app => app.rate_limiter.clone();
     Clock: app => app.clock.clone();
     Arc<Settings>: app => Arc::clone(&app.settings);
@@ -209,7 +227,14 @@ impl Keys {
         let Configuration { original_table, endpoints, keys, .. } = configuration;
         match keys {
             KeySource::Directory(directory) => Ok(LocalKeys::in_directory(directory, Vec::new())?.into()),
-            KeySource::Kms { sealing_key, old_sealing_keys, secret, root_keys, signing_key_policy } => {
+            KeySource::Kms {
+                sealing_key,
+                old_sealing_keys,
+                cursor_secret,
+                session_secret,
+                root_keys,
+                signing_key_policy,
+            } => {
                 let client = kms::connect(aws, endpoints.kms.clone());
                 if !root_keys.is_empty() {
                     let sealing_keys = old_sealing_keys.iter().chain([sealing_key]);
@@ -219,10 +244,17 @@ impl Keys {
                     KmsSealer::new(client.clone(), original_table, sealing_key, old_sealing_keys, clock.clone());
                 let signer = KmsSigner::new(client, original_table).with_key_policy(signing_key_policy.clone());
                 let manager = secrets::connect(aws, endpoints.secrets_manager.clone());
+                let now = clock.now();
+                let cursors =
+                    cursor_secret.as_ref().map(|name| CursorSecret::from_secrets_manager(manager.clone(), name, now));
+                let sessions =
+                    session_secret.as_ref().map(|name| SessionSecret::from_secrets_manager(manager.clone(), name, now));
+                let (cursors, sessions) = tokio::join!(OptionFuture::from(cursors), OptionFuture::from(sessions));
                 Ok(Self {
                     signer: Arc::new(signer),
                     sealer: Arc::new(sealer),
-                    secrets: Secrets::from_secrets_manager(manager, secret, clock.now()).await?,
+                    cursor_secret: cursors.transpose()?,
+                    session_secret: sessions.transpose()?,
                     root_keys: root_keys.clone(),
                 })
             }

@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 use super::{Code, InputError, Problem, RequestContext};
 use crate::{
     domain::time::parse_time,
-    secrets::Secrets,
+    secrets::CursorSecret,
     store::pagination::{CursorKey, PageRequest},
 };
 
@@ -101,7 +101,7 @@ pub struct ListQuery<F> {
 
 impl<F: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ListQuery<F>
 where
-    Secrets: FromRef<S>,
+    Option<CursorSecret>: FromRef<S>,
 {
     type Rejection = Problem;
 
@@ -109,7 +109,8 @@ where
         let mut params = parse_query(parts.uri.query().unwrap_or_default())?;
         let cursor = params.remove("cursor");
         let RequestContext { now, .. } = RequestContext::from_request_parts(parts, state).await?;
-        let key = cursor_key(&Secrets::from_ref(state), cursor.as_deref(), now).await;
+        let Cursors(secret) = Cursors::from_request_parts(parts, state).await?;
+        let key = cursor_key(&secret, cursor.as_deref(), now).await;
         let paging = page_request(params.remove("limit").as_deref(), cursor, key)?;
         let values = params.into_iter().map(|(name, value)| (name, value.into())).collect();
         let filter = read(serde_json::Value::Object(values), FieldLocation::Parameter)?;
@@ -117,11 +118,27 @@ where
     }
 }
 
+/// The secret that encrypts pagination cursors. Functions with lists must have it.
+#[derive(Debug)]
+pub struct Cursors(pub CursorSecret);
+
+impl<S: Send + Sync> FromRequestParts<S> for Cursors
+where
+    Option<CursorSecret>: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let secret = Option::<CursorSecret>::from_ref(state);
+        secret.map(Self).ok_or_else(|| Problem::internal("SIGNET_CURSOR_SECRET is not set"))
+    }
+}
+
 /// Returns the key of cursors. Reloads it if it does not verify `cursor`, because the key may just have been rotated.
-async fn cursor_key(secrets: &Secrets, cursor: Option<&str>, now: Timestamp) -> CursorKey {
-    let key = secrets.read(now).await.cursor_key();
+async fn cursor_key(secret: &CursorSecret, cursor: Option<&str>, now: Timestamp) -> CursorKey {
+    let key = secret.read(now).await.cursor_key();
     match cursor {
-        Some(cursor) if !key.verifies(cursor) => secrets.read_latest(now).await.cursor_key(),
+        Some(cursor) if !key.verifies(cursor) => secret.read_latest(now).await.cursor_key(),
         _ => key,
     }
 }

@@ -24,9 +24,8 @@ use zeroize::Zeroizing;
 
 use super::{PublicKey, SealError, Sealer, SignError, Signer, sealer::associated_data, signer::NewKey};
 use crate::{
-    Secrets,
     domain::{SealingContext, Secret, secret::SecretKey},
-    secrets::SecretValues,
+    secrets::{CursorSecret, SessionSecret, SessionValues},
 };
 
 const PEM_TAG: &str = "PRIVATE KEY";
@@ -192,8 +191,10 @@ pub struct LocalKeys {
     pub signer: Arc<LocalSigner>,
     /// Encrypts values that are stored in the table.
     pub sealer: Arc<LocalSealer>,
-    /// The secrets that all functions share.
-    pub secrets: Secrets,
+    /// Encrypts pagination cursors.
+    pub cursor_secret: CursorSecret,
+    /// Encrypts sessions.
+    pub session_secret: SessionSecret,
     /// The handles of the root keys; the first signs.
     pub root_keys: Vec<String>,
 }
@@ -207,11 +208,10 @@ impl LocalKeys {
         let signer = LocalSigner::in_directory(&directory.join("signing-keys"))?;
         let signer = LocalSigner { pregenerated: Mutex::new(pregenerated), ..signer };
         let sealer = LocalSealer::new(&load_or_create_secret(&directory.join("sealing.key"))?)?;
-        let cursor_key = load_or_create_key(&directory.join("cursor.key"))?;
-        let session_key = load_or_create_key(&directory.join("session.key"))?;
+        let cursor_secret = CursorSecret::fixed(load_or_create_key(&directory.join("cursor.key"))?);
+        let session_secret = session_secret(load_or_create_key(&directory.join("session.key"))?);
         let root_keys = load_or_create_root_keys(&directory.join("root-keys"), &signer)?;
-        let secrets = secrets(cursor_key, session_key);
-        Ok(Self { signer: Arc::new(signer), sealer: Arc::new(sealer), secrets, root_keys })
+        Ok(Self { signer: Arc::new(signer), sealer: Arc::new(sealer), cursor_secret, session_secret, root_keys })
     }
 
     /// Generates keys that exist only in the memory of this process.
@@ -219,13 +219,14 @@ impl LocalKeys {
         let sealer = LocalSealer::new(&*random_bytes())?;
         let signer = LocalSigner::in_memory(pregenerated);
         let root_keys = vec![signer.create_key().map_err(io::Error::other)?.handle];
-        let secrets = secrets(SecretKey::new(random_bytes()), SecretKey::new(random_bytes()));
-        Ok(Self { signer: Arc::new(signer), sealer: Arc::new(sealer), secrets, root_keys })
+        let cursor_secret = CursorSecret::fixed(SecretKey::new(random_bytes()));
+        let session_secret = session_secret(SecretKey::new(random_bytes()));
+        Ok(Self { signer: Arc::new(signer), sealer: Arc::new(sealer), cursor_secret, session_secret, root_keys })
     }
 }
 
-fn secrets(cursor_key: SecretKey, session_key: SecretKey) -> Secrets {
-    Secrets::fixed(SecretValues { cursor_key, session_key, oidc_client_secret: None })
+fn session_secret(key: SecretKey) -> SessionSecret {
+    SessionSecret::fixed(SessionValues { key, oidc_client_secret: None })
 }
 
 fn load_or_create_key(path: &Path) -> io::Result<SecretKey> {

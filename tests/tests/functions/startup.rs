@@ -44,7 +44,6 @@ async fn missing_variables_are_all_reported() {
         "SIGNET_TABLE is not set",
         "AWS_REGION is not set",
         "SIGNET_SEALING_KEY is not set",
-        "SIGNET_SECRETS is not set",
     ];
     for name in FUNCTIONS {
         start_error(Function::start_outside_lambda(name, &Environment::new()).await, &missing);
@@ -127,7 +126,8 @@ async fn only_rotation_requires_the_root_keys() {
     let in_kms = [
         ("SIGNET_KEY_DIR", ""),
         ("SIGNET_SEALING_KEY", "alias/signet"),
-        ("SIGNET_SECRETS", "signet"),
+        ("SIGNET_CURSOR_SECRET", "signet"),
+        ("SIGNET_SESSION_SECRET", "signet-sessions"),
         ("AWS_ENDPOINT_URL", aws.as_str()),
     ];
     let variables = installation.variables(&in_kms);

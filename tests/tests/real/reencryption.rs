@@ -20,7 +20,7 @@ async fn regenerate_all(client: &Client, licenses: &[IssuedLicense]) -> Vec<Valu
 }
 
 async fn run_reencryption(app: &shared::AppState) -> ReencryptionSummary {
-    let key = app.secrets.cached().cursor_key();
+    let key = app.cursor_secret.as_ref().unwrap().cached().cursor_key();
     reencrypt(&app.table, &*app.sealer, (None, key), app.clock.now()).await.unwrap()
 }
 

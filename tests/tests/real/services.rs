@@ -48,7 +48,8 @@ impl TestServices {
             ("AWS_ENDPOINT_URL", &self.aws),
             ("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb),
             ("SIGNET_SEALING_KEY", &self.sealing_alias()),
-            ("SIGNET_SECRETS", &self.table),
+            ("SIGNET_CURSOR_SECRET", &self.table),
+            ("SIGNET_SESSION_SECRET", &self.session_secret()),
         ];
         defaults.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect()
     }
@@ -75,6 +76,10 @@ impl TestServices {
 
     pub(crate) fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
         secrets::connect(&aws(), Some(self.aws.clone()))
+    }
+
+    fn session_secret(&self) -> String {
+        format!("{}-sessions", self.table)
     }
 
     pub(crate) fn sealing_alias(&self) -> String {

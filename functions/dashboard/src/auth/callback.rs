@@ -18,17 +18,17 @@ use openidconnect::{
 };
 use serde::Deserialize;
 use shared::{
-    Secrets, Settings,
+    Settings,
     auth::{Oidc, User},
     domain::Secret,
     http::{Code, Problem, RequestContext},
-    secrets::SecretVersions,
+    secrets::{SecretVersions, SessionValues},
 };
 
 use super::{PendingSignIn, configured, issuer_unavailable, redirect_uri};
 use crate::{
     cookies::cookie_value,
-    session::{COOKIE, SESSION_LIFETIME, Session, open_cookie, removal_cookie, sealed_cookie},
+    session::{COOKIE, SESSION_LIFETIME, Session, Sessions, open_cookie, removal_cookie, sealed_cookie},
     theme::Theme,
     ui::error_pages,
 };
@@ -75,7 +75,7 @@ impl AuthorizationResponse {
 /// Completes a sign-in.
 pub(crate) async fn handler(
     State(oidc): State<Option<Oidc>>,
-    State(secrets): State<Secrets>,
+    Sessions(secret): Sessions,
     State(settings): State<Arc<Settings>>,
     ctx: RequestContext,
     theme: Theme,
@@ -88,7 +88,7 @@ pub(crate) async fn handler(
         let Some(authorization) = query.ok().and_then(|Query(query)| AuthorizationResponse::new(query)) else {
             return Ok(error_pages::invalid_sign_in(theme));
         };
-        let secrets = secrets.read(ctx.now).await;
+        let secrets = secret.read(ctx.now).await;
         let (sign_in, code) = read_authorization_response(&oidc, &secrets, &headers, authorization)?;
         let client_secret = secrets.current.oidc_client_secret.as_ref();
         let user = redeem_code(&oidc, client_secret, &settings.base_url, code, &sign_in, ctx.now).await?;
@@ -100,7 +100,7 @@ pub(crate) async fn handler(
 /// The pending sign-in of an authorization response, and the authorization code.
 fn read_authorization_response(
     oidc: &Oidc,
-    secrets: &SecretVersions,
+    secrets: &SecretVersions<SessionValues>,
     headers: &HeaderMap,
     AuthorizationResponse { state, result, iss }: AuthorizationResponse,
 ) -> Result<(PendingSignIn, String), Problem> {
@@ -123,7 +123,11 @@ fn read_authorization_response(
 }
 
 /// Stores the session in its cookie and returns to the page that required it.
-fn start_session(session: &Session, sign_in: &PendingSignIn, secrets: &SecretVersions) -> Result<Response, Problem> {
+fn start_session(
+    session: &Session,
+    sign_in: &PendingSignIn,
+    secrets: &SecretVersions<SessionValues>,
+) -> Result<Response, Problem> {
     let cookie = sealed_cookie(secrets, COOKIE.to_owned(), session, SESSION_LIFETIME)?;
     let completed = removal_cookie(PendingSignIn::cookie_name(&sign_in.state));
     let set = AppendHeaders([cookie, completed].map(|cookie| (SET_COOKIE, cookie.to_string())));

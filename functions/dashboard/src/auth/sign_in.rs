@@ -15,11 +15,11 @@ use openidconnect::{
 };
 use serde::Deserialize;
 use shared::{
-    Secrets, Settings,
+    Settings,
     auth::Oidc,
     domain::Timestamp,
     http::{Problem, RequestContext},
-    secrets::SecretVersions,
+    secrets::{SecretVersions, SessionValues},
 };
 
 use super::{
@@ -29,7 +29,7 @@ use super::{
 use crate::{
     cookies::cookies,
     links,
-    session::{removal_cookie, sealed_cookie},
+    session::{Sessions, removal_cookie, sealed_cookie},
     theme::Theme,
     ui::error_pages,
 };
@@ -48,7 +48,7 @@ pub(crate) struct SignInQuery {
 /// Starts a sign-in.
 pub(crate) async fn handler(
     State(oidc): State<Option<Oidc>>,
-    State(secrets): State<Secrets>,
+    Sessions(secret): Sessions,
     State(settings): State<Arc<Settings>>,
     ctx: RequestContext,
     theme: Theme,
@@ -59,7 +59,7 @@ pub(crate) async fn handler(
     let return_to = query.map(|Query(SignInQuery { return_to })| return_to).unwrap_or_default();
     let response = async {
         let (sign_in, url) = new_sign_in(&configured(oidc)?, &settings.base_url, return_to, ctx.now).await?;
-        redirect_to_issuer(&url, &sign_in, &*secrets.read(ctx.now).await, &headers)
+        redirect_to_issuer(&url, &sign_in, &*secret.read(ctx.now).await, &headers)
     };
     response.await.unwrap_or_else(|problem| error_pages::error(None, theme, &problem))
 }
@@ -98,7 +98,7 @@ async fn new_sign_in(
 fn redirect_to_issuer(
     url: &Url,
     sign_in: &PendingSignIn,
-    secrets: &SecretVersions,
+    secrets: &SecretVersions<SessionValues>,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let name = PendingSignIn::cookie_name(&sign_in.state);

@@ -10,9 +10,9 @@ use axum::{
 use licenses::find::{SearchResult, find};
 use maud::html;
 use shared::{
-    AppState, Secrets,
+    AppState,
     domain::Secret,
-    http::Problem,
+    http::{Cursors, Problem},
     store::{Table, customers::CustomerFilter, pagination::PageRequest},
 };
 
@@ -34,7 +34,7 @@ pub(crate) fn routes() -> Router<AppState> {
 async fn search(
     Operator(viewer): Operator,
     State(table): State<Table>,
-    State(secrets): State<Secrets>,
+    Cursors(secret): Cursors,
     form: FormData,
 ) -> Result<Response, Problem> {
     let text = form.get("q");
@@ -48,7 +48,7 @@ async fn search(
     }
     let filter = CustomerFilter { name: text.to_owned(), ..CustomerFilter::default() };
     // Two are enough to know whether there are several.
-    let paging = PageRequest { limit: 2, cursor: None, key: secrets.cached().cursor_key() };
+    let paging = PageRequest { limit: 2, cursor: None, key: secret.cached().cursor_key() };
     let matches = if text.is_empty() { Vec::new() } else { table.customers(&filter, &paging).await?.items };
     Ok(match &matches[..] {
         [] => {

@@ -287,8 +287,7 @@ fn start_errors_are_reported_in_one_line() {
     let mut reencrypt = Command::new(env!("CARGO_BIN_EXE_signet"));
     let reencrypt =
         reencrypt.arg("reencrypt").env("RUST_LOG", "error").env("SIGNET_TABLE", "signet").env_remove("AWS_REGION");
-    let missing =
-        "SIGNET_ISSUER is not set; AWS_REGION is not set; SIGNET_SEALING_KEY is not set; SIGNET_SECRETS is not";
+    let missing = "SIGNET_ISSUER is not set; AWS_REGION is not set; SIGNET_SEALING_KEY is not";
     assert_fails(&reencrypt.output().unwrap(), 1, missing);
     for flag in [&["--lisen"][..], &["--listen", "nowhere"], &["--issuer", "example.com"], &["--data"]] {
         assert_fails(&signet(&at("unused"), flag).output().unwrap(), 2, flag[0]);

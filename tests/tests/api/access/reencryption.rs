@@ -55,7 +55,7 @@ fn with_new_key(stack: &Stack) -> AppState {
 }
 
 async fn reencrypt_from(app: &AppState, after: Option<String>) -> Result<ReencryptionSummary, ReencryptionError> {
-    let key = app.secrets.cached().cursor_key();
+    let key = app.cursor_secret.as_ref().unwrap().cached().cursor_key();
     reencrypt(&app.table, &*app.sealer, (after, key), app.clock.now()).await
 }
 

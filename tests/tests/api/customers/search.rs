@@ -21,7 +21,11 @@ async fn search(stack: &Stack, input: &str) -> SearchResult {
 }
 
 fn page_request(stack: &Stack, limit: usize, cursor: Option<&str>) -> PageRequest {
-    PageRequest { limit, cursor: cursor.map(str::to_owned), key: stack.local.app.secrets.cached().cursor_key() }
+    PageRequest {
+        limit,
+        cursor: cursor.map(str::to_owned),
+        key: stack.local.app.cursor_secret.as_ref().unwrap().cached().cursor_key(),
+    }
 }
 
 #[tokio::test]
