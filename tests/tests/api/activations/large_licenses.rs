@@ -1,7 +1,7 @@
 //! License keys with more seats than one query reads: searches, remembered refusals and counts.
 
 use signet_local::DataDirectory;
-use signet_tests::{IssuedLicense, Stack, TestResponse, json, text};
+use signet_tests::{Fault, Gate, IssuedLicense, Rule, Stack, TestResponse, json, text};
 
 use super::seats_used;
 
@@ -76,6 +76,31 @@ async fn a_deactivation_ends_a_remembered_refusal() {
     activate(&stack, &license, "one more").await.0.expect_status(201);
     assert_eq!(stack.check_seats(&license.license_id).await.available(), Some(0));
     refused(&stack, &license, "another").await;
+}
+
+#[tokio::test]
+async fn a_deactivation_by_the_same_instance_ends_a_remembered_refusal_although_its_event_is_not_the_newest() {
+    let (stack, license) = full_license().await;
+    refused(&stack, &license, "one more").await;
+    // The time of an event is that at which its request began.
+    stack.advance(-1);
+    deactivate(&stack, &license, "7").await;
+    stack.advance(1);
+    activate(&stack, &license, "one more").await.0.expect_status(201);
+}
+
+#[tokio::test]
+async fn a_seat_that_is_freed_before_the_newest_event_is_read_is_found() {
+    let (stack, license) = full_license().await;
+    let gate = Gate::default();
+    stack.faults.add(Rule::new("Query", Fault::HoldRequest(gate.clone())).containing("EVENT#"));
+    let free_a_seat = async {
+        gate.wait_for_request().await;
+        deactivate(&stack, &license, "7").await;
+        gate.open();
+    };
+    let (response, ()) = tokio::join!(stack.anonymous.activate(&license.license_key, "one more"), free_a_seat);
+    response.expect_status(201);
 }
 
 #[tokio::test]
