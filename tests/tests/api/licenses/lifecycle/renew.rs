@@ -1,6 +1,6 @@
 //! `POST license-keys/{id}/renew`.
 
-use signet_tests::{Browser, Fault, IssuedLicense, Rule, START, Stack, Value, json, merged};
+use signet_tests::{Browser, Fault, Gate, IssuedLicense, Rule, START, Stack, Value, json, merged};
 
 use super::{after, read, text, transition, transition_concurrently};
 
@@ -110,6 +110,24 @@ async fn renewals_keep_the_day_of_issue_until_another_expiry_is_set() {
     assert_eq!(renew(json!({"expires_at": "2027-01-31T00:00:00Z"})).await, "2027-01-31T00:00:00Z");
     assert_eq!(renew(json!({})).await, "2027-02-28T00:00:00Z");
     assert_eq!(renew(json!({})).await, "2027-03-31T00:00:00Z");
+}
+
+#[tokio::test]
+async fn a_renewal_starts_again_if_another_sets_the_day() {
+    let stack = Stack::start().await;
+    stack.advance(16 * 86_400); // 2026-01-31
+    let license = stack.operator.issue_new_license_with(&json!({"billing_period": "monthly"})).await;
+    let id = &license.license_id;
+    let gate = Gate::default();
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::HoldRequest(gate.clone())));
+    let set_day = async {
+        gate.wait_for_request().await;
+        let same_time = json!({"expires_at": license.issued["license"]["expires_at"]});
+        transition(&stack, id, "renew", same_time).await.expect_status(200);
+        gate.open();
+    };
+    let (renewed, ()) = tokio::join!(transition(&stack, id, "renew", json!({})), set_day);
+    assert_eq!(renewed.expect_status(200)["expires_at"], "2026-03-28T12:00:00Z");
 }
 
 #[tokio::test]
