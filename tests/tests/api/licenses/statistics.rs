@@ -11,7 +11,7 @@ use shared::{
     },
     store::{StoreError, licenses::LicenseFilter, statistics::UpdateLimits},
 };
-use signet_tests::{Browser, Client, Fault, Rule, Seed, Stack, Value, all_cases, json, text};
+use signet_tests::{Browser, Client, Fault, Gate, Rule, Seed, Stack, Value, all_cases, json, text};
 
 const DAY: i64 = 24 * 3600;
 
@@ -60,6 +60,23 @@ async fn statistics_count_licenses_and_list_those_that_expire_or_are_nearly_full
     stack.advance(6 * DAY);
     let later = update(&stack).await;
     assert_eq!((later.statuses.active, later.statuses.expired, later.ending.count), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn a_license_key_is_counted_again_thirty_days_before_its_expiry_and_when_it_expires() {
+    let stack = Stack::start().await;
+    let license = stack.operator.issue_new_license(5).await;
+    let end = stack.clock.now() + SignedDuration::from_hours(40 * 24);
+    post(&stack.operator, &license.license_id, "renew", json!({ "expires_at": end.to_string() })).await;
+    // Nothing is recounted, so that only the time indicates the changes.
+    let limits = UpdateLimits { recounted: 0, ..UpdateLimits::default() };
+    let mut counted = Vec::new();
+    for seconds in [0, 10 * DAY - 1, 1, 30 * DAY - 1, 1] {
+        stack.advance(seconds);
+        let Statistics { statuses, ending, .. } = update_within(&stack, limits).await;
+        counted.push((statuses.active, ending.count, statuses.expired));
+    }
+    assert_eq!(counted, [(1, 0, 0), (1, 0, 0), (1, 1, 0), (1, 1, 0), (0, 0, 1)]);
 }
 
 /// A vendor whose licenses change at random.
@@ -308,6 +325,50 @@ async fn statistics_are_never_replaced_by_older_ones() {
     let newer = table.update_statistics(now + SignedDuration::from_secs(60), UpdateLimits::default()).await.unwrap();
     assert_eq!(update(&stack).await, newer);
     assert_eq!(table.statistics().await.unwrap(), Some(newer));
+}
+
+#[tokio::test]
+async fn an_update_that_a_newer_one_overtakes_changes_neither_counts_nor_statistics() {
+    let stack = Stack::start().await;
+    let license = stack.operator.issue_new_license(1).await;
+    update(&stack).await;
+    stack.operator.activate(&license.license_key, "machine").await.expect_status(201);
+    let (table, limits) = (&stack.local.app.table, UpdateLimits::default());
+    let now = stack.clock.now();
+    let gate = Gate::default();
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::HoldRequest(gate.clone())).containing("STATISTICS"));
+    let overtake = async {
+        gate.wait_for_request().await;
+        let newer = table.update_statistics(now + SignedDuration::from_secs(60), limits).await.unwrap();
+        gate.open();
+        newer
+    };
+    let (older, newer) = tokio::join!(table.update_statistics(now, limits), overtake);
+    older.unwrap();
+    assert_eq!(table.statistics().await.unwrap(), Some(newer));
+    stack.advance(120);
+    assert_eq!(update(&stack).await.nearly_full.count, 1);
+}
+
+#[tokio::test]
+async fn an_update_that_runs_during_a_slow_request_does_not_skip_its_event() {
+    let stack = Stack::start().await;
+    let license = stack.operator.issue_new_license(1).await;
+    let limits = UpdateLimits { recounted: 0, ..UpdateLimits::default() };
+    update_within(&stack, limits).await;
+    let gate = Gate::default();
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::HoldRequest(gate.clone())));
+    let update_and_open = async {
+        gate.wait_for_request().await;
+        stack.advance(60);
+        let statistics = update_within(&stack, limits).await;
+        gate.open();
+        statistics.nearly_full.count
+    };
+    let (activated, before) = tokio::join!(stack.operator.activate(&license.license_key, "machine"), update_and_open);
+    activated.expect_status(201);
+    let after = update_within(&stack, limits).await;
+    assert_eq!((before, after.nearly_full.count, after.days.last().unwrap().activated), (0, 1, 1));
 }
 
 #[tokio::test]
