@@ -6,6 +6,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +16,9 @@ pub const MAX_STALE: SignedDuration = SignedDuration::from_hours(24);
 /// How long outdated values are used without another attempt after a read has failed. An attempt takes seconds while its
 /// source is unavailable.
 const RETRY_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
+/// How long a caller waits for a read if there is an outdated value. A source that hangs would delay it by several
+/// attempts.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// A value and when it was read.
 #[derive(Debug)]
@@ -59,10 +63,14 @@ pub struct TtlCache<T> {
     state: Mutex<State<T>>,
     /// Locked during a read that concurrent callers share.
     shared_read: tokio::sync::Mutex<()>,
+    /// Locked during a read after a failed one. Concurrent callers use an outdated value in place of it.
+    refresh: tokio::sync::Mutex<()>,
 }
 
 struct State<T> {
     cached: Option<Cached<T>>,
+    /// Whether the value must be read again, however young it is.
+    is_outdated: bool,
     /// The number of stored values, to recognize those of a shared read.
     stored: u64,
     /// The number of invalidations. A read that started before an invalidation may return outdated data, so its result
@@ -89,8 +97,12 @@ pub struct StartedRead {
 
 impl<T> Default for TtlCache<T> {
     fn default() -> Self {
-        let state = State { cached: None, stored: 0, invalidations: 0, failed_at: None };
-        Self { state: Mutex::new(state), shared_read: tokio::sync::Mutex::default() }
+        let state = State { cached: None, is_outdated: false, stored: 0, invalidations: 0, failed_at: None };
+        Self {
+            state: Mutex::new(state),
+            shared_read: tokio::sync::Mutex::default(),
+            refresh: tokio::sync::Mutex::default(),
+        }
     }
 }
 
@@ -104,7 +116,8 @@ impl<T> fmt::Debug for TtlCache<T> {
 impl<T> TtlCache<T> {
     /// Returns the value if it is younger than `max_age`.
     pub fn fresh(&self, max_age: SignedDuration, now: Timestamp) -> Option<Cached<T>> {
-        self.latest().filter(|cached| cached.is_fresh(max_age, now))
+        let state = self.lock();
+        state.cached.clone().filter(|cached| !state.is_outdated && cached.is_fresh(max_age, now))
     }
 
     /// Returns the value, however old it is.
@@ -139,6 +152,7 @@ impl<T> TtlCache<T> {
         let read_now = Cached::new(value, now);
         if state.invalidations == read.invalidations {
             state.cached = Some(read_now.clone());
+            state.is_outdated = false;
             state.stored += 1;
         }
         read_now.value
@@ -149,6 +163,15 @@ impl<T> TtlCache<T> {
     pub fn invalidate(&self) {
         let mut state = self.lock();
         state.cached = None;
+        state.invalidations += 1;
+    }
+
+    /// Requires that the value is read again, after this process may have changed its source. Unlike after
+    /// [`Self::invalidate`], the outdated value is still used where its source is unavailable, so its publication must do
+    /// no harm.
+    pub fn outdate(&self) {
+        let mut state = self.lock();
+        state.is_outdated = true;
         state.invalidations += 1;
     }
 
@@ -174,35 +197,39 @@ impl<T> TtlCache<T> {
         Ok(self.store(started, read.await?, now))
     }
 
-    /// Returns the result of `read`, which may use this cache, too. If it fails, returns the cached value if it is younger
-    /// than `max_stale`, and does not call `read` for the next five seconds.
+    /// Returns the result of `read`, which may use this cache, too. If it fails or takes more than a second, returns the
+    /// cached value if it is younger than `max_stale`, and does not call `read` for the next five seconds. Then one caller
+    /// tries again, while the others get such a value at once.
     ///
     /// # Errors
     ///
     /// The error of `read`, if there is no such value.
-    pub async fn or_stale<E>(
+    pub async fn or_stale<E: fmt::Display>(
         &self,
-        max_stale: SignedDuration,
+        (max_age, max_stale): (SignedDuration, SignedDuration),
         now: Timestamp,
         read: impl Future<Output = Result<Arc<T>, E>>,
     ) -> Result<MaybeStale<T>, E> {
-        let stale = || self.fresh(max_stale, now).map(|cached| MaybeStale { value: cached.value, is_stale: true });
+        let Some(cached) = self.latest().filter(|cached| cached.is_fresh(max_stale, now)) else {
+            return Ok(MaybeStale { value: read.await?, is_stale: false });
+        };
+        let cached = MaybeStale { value: cached.value, is_stale: self.fresh(max_age, now).is_none() };
         let failed_at = self.lock().failed_at;
-        if failed_at.is_some_and(|at| now.duration_since(at).abs() < RETRY_INTERVAL)
-            && let Some(stale) = stale()
-        {
-            return Ok(stale);
+        let is_paused = failed_at.is_some_and(|at| now.duration_since(at).abs() < RETRY_INTERVAL);
+        let retry = self.refresh.try_lock();
+        if is_paused || (failed_at.is_some() && retry.is_err()) {
+            return Ok(cached);
         }
-        match read.await {
-            Ok(value) => {
+        match tokio::time::timeout(MAX_WAIT, read).await {
+            Ok(Ok(value)) => {
                 self.lock().failed_at = None;
-                Ok(MaybeStale { value, is_stale: false })
+                return Ok(MaybeStale { value, is_stale: false });
             }
-            Err(error) => {
-                self.lock().failed_at = Some(now);
-                stale().ok_or(error)
-            }
+            Ok(Err(error)) => tracing::warn!(%error, "a value cannot be refreshed; the outdated one stays in use"),
+            Err(_) => tracing::warn!("refreshing a value takes too long; the outdated one stays in use"),
         }
+        self.lock().failed_at = Some(now);
+        Ok(cached)
     }
 
     /// Returns the value if it was stored while the caller waited.
@@ -241,6 +268,8 @@ mod tests {
         Store(i64),
         /// Changes the source and invalidates the cache.
         Change,
+        /// Changes the source and keeps the outdated value.
+        Outdate,
         Fresh(i64),
     }
 
@@ -249,6 +278,7 @@ mod tests {
             Just(Use::StartRead),
             (0..40_i64).prop_map(Use::Store),
             Just(Use::Change),
+            Just(Use::Outdate),
             (0..40_i64).prop_map(Use::Fresh),
         ]
     }
@@ -257,23 +287,30 @@ mod tests {
         #[test]
         fn fresh_values_are_young_and_never_older_than_the_last_invalidation(uses in vec(any_use(), 0..60)) {
             let cache = TtlCache::default();
-            let (mut source, mut reads, mut last_stored) = (0_u32, Vec::new(), None);
+            let (mut source, mut reads, mut last_stored, mut is_outdated) = (0_u32, Vec::new(), None, false);
             for used in uses {
                 match used {
                     Use::StartRead => reads.insert(0, (cache.start_read(), source)),
                     Use::Store(second) => if let Some((read, seen)) = reads.pop() {
                         prop_assert_eq!(*cache.store(read, seen, at(second)), seen);
-                        last_stored = if seen == source { Some(second) } else { last_stored };
+                        if seen == source {
+                            (last_stored, is_outdated) = (Some(second), false);
+                        }
                     },
                     Use::Change => {
                         source += 1;
                         last_stored = None;
                         cache.invalidate();
                     }
+                    Use::Outdate => {
+                        source += 1;
+                        is_outdated = true;
+                        cache.outdate();
+                    }
                     Use::Fresh(second) => {
                         let is_young = last_stored.is_some_and(|stored| (stored..stored + 10).contains(&second));
                         let found = cache.fresh(TTL, at(second)).map(|cached| *cached.value);
-                        prop_assert_eq!(found, is_young.then_some(source));
+                        prop_assert_eq!(found, (is_young && !is_outdated).then_some(source));
                     }
                 }
                 prop_assert_eq!(cache.latest().map(|cached| cached.read_at), last_stored.map(at));

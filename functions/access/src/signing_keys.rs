@@ -144,6 +144,6 @@ impl KeyRingMaintenance {
         if let Err(error) = key_rotator.run_due_steps(now).await {
             tracing::warn!(%error, "key ring maintenance failed; the scheduled rotation will retry it");
         }
-        self.tokens.ring().invalidate();
+        self.tokens.ring().outdate();
     }
 }

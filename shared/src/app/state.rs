@@ -186,7 +186,7 @@ impl AppState {
     pub async fn maintain_key_ring(&self) -> Result<(), KeyRotationError> {
         let Some(key_rotator) = &self.key_rotator else { return Ok(()) };
         let result = key_rotator.run_due_steps(self.clock.now()).await;
-        self.tokens.ring().invalidate();
+        self.tokens.ring().outdate();
         result
     }
 }

@@ -162,7 +162,7 @@ impl CatalogCache {
 
     /// Returns the catalog for display: while the table is unavailable, a copy that is at most a day old.
     pub async fn read_for_display(&self, table: &Table, now: Timestamp) -> Result<MaybeStale<Catalog>, StoreError> {
-        self.0.or_stale(MAX_STALE, now, self.read(table, now)).await
+        self.0.or_stale((MAX_AGE, MAX_STALE), now, self.read(table, now)).await
     }
 
     /// Returns the catalog, at most one minute old. Reads it again if `is_sufficient` returns false for the cached
@@ -183,7 +183,7 @@ impl CatalogCache {
     /// Writes the entry that `make` returns for the current catalog, and retries with a newer catalog after concurrent
     /// writes.
     ///
-    /// Invalidates the cache: this process sees the change immediately, other processes within a minute.
+    /// Outdates the cache: this process sees the change immediately, other processes within a minute.
     pub async fn change<T, E>(&self, table: &Table, make: impl Fn(&Catalog) -> Result<T, E>) -> Result<T, E>
     where
         for<'b> CatalogEntry<'b>: From<&'b T>,
@@ -251,7 +251,7 @@ impl CatalogCache {
     ) -> Result<WriteOutcome, StoreError> {
         let written = table.write_catalog(read, entries, completion).await;
         // Also after an error, since the write may have taken effect.
-        self.0.invalidate();
+        self.0.outdate();
         written
     }
 }

@@ -49,7 +49,7 @@ impl KeyRingCache {
     /// Returns the ring for publication: while the table is unavailable, a copy that is at most a day old. Do not sign
     /// with it or verify with it: a key may have been condemned since.
     pub async fn read_for_publication(&self, now: Timestamp) -> Result<MaybeStale<KeyRing>, StoreError> {
-        self.cache.or_stale(MAX_STALE, now, self.read(now)).await
+        self.cache.or_stale((self.refresh, MAX_STALE), now, self.read(now)).await
     }
 
     /// Returns the current signing key.
@@ -85,9 +85,14 @@ impl KeyRingCache {
         Ok(self.reload(now).await?.key(kid).cloned())
     }
 
-    /// Empties the cache, after this process has changed the ring.
+    /// Empties the cache, after this process has condemned a key: it must no longer be published.
     pub fn invalidate(&self) {
         self.cache.invalidate();
+    }
+
+    /// Requires that the ring is read again, after this process may have changed it, except that a key was condemned.
+    pub fn outdate(&self) {
+        self.cache.outdate();
     }
 
     /// Reads the ring from the table. Concurrent reads may complete out of order, so an older version of the ring,

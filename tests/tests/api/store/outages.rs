@@ -114,6 +114,46 @@ async fn public_documents_are_served_from_memory_for_a_day_while_dynamodb_is_una
 }
 
 #[tokio::test]
+async fn failed_maintenance_and_writes_do_not_end_the_publication_of_documents() {
+    let stack = start_with_timeouts(2000, 8000).await;
+    let product = stack.operator.create_product().await;
+    let paths = ["/.well-known/jwks.json", "/.well-known/jwks.jwt", "products/catalog"];
+    for path in paths {
+        stack.anonymous.get(path).await.expect_status(200);
+    }
+    stack.faults.add(Rule::new("TransactWriteItems", Fault::SERVER_ERROR).always());
+    stack.operator.replace("products", &product, &json!({"name": "New"})).await.expect_problem(503, "unavailable");
+    stack.faults.add(Rule::new("*", Fault::RefuseConnection).always());
+    stack.local.app.maintain_key_ring().await.unwrap_err();
+    for path in paths {
+        assert_eq!(stack.anonymous.get(path).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_wait_at_most_a_second_for_a_table_that_hangs_and_later_only_one_request_does() {
+    let stack = start_with_timeouts(2000, 8000).await;
+    let get = async || stack.anonymous.get("products/catalog").await;
+    get().await.expect_status(200);
+    stack.advance(61);
+    let gate = Gate::default();
+    stack.faults.add(Rule::new("Query", Fault::HoldRequest(gate.clone())).always());
+    // The gate stays closed: the time limit ends the read.
+    assert_eq!(get().await.header("cache-control"), "public, max-age=60");
+    gate.wait_for_request().await;
+    stack.advance(5);
+    let others = async {
+        gate.wait_for_request().await;
+        stack.faults.reset_calls();
+        let others = join_all((0..20).map(|_| get())).await;
+        assert!(others.iter().all(|response| response.status == 200));
+        assert_eq!(stack.faults.calls().len(), 0, "the others return the outdated catalog without a read");
+    };
+    let (retry, ()) = tokio::join!(get(), others);
+    assert_eq!(retry.header("cache-control"), "public, max-age=60");
+}
+
+#[tokio::test]
 async fn outdated_documents_are_returned_at_once_and_outdated_keys_sign_nothing() {
     let stack = start_with_timeouts(2000, 8000).await;
     let license = stack.operator.issue_new_license(1).await;
