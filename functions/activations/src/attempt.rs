@@ -21,7 +21,7 @@ use shared::{
 };
 use tokio::sync::OnceCell;
 
-use crate::seat_search::{SearchOutcome, search};
+use crate::seat_search::{SearchOutcome, SeatSearch};
 
 /// What assigning a seat uses. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -119,7 +119,12 @@ impl Attempt<'_> {
         if table.is_known_full(self.license, self.ctx.now).await? {
             return Ok(AttemptOutcome::Full);
         }
-        let basis = match search(table, self.license, max_users).await? {
+        let search = SeatSearch::new(table, self.license, max_users);
+        if let Some(number) = search.first_window().await? {
+            return self.take(Some(number), previous).await;
+        }
+        self.check_license_refusals()?;
+        let basis = match search.all().await? {
             SearchOutcome::Free(number) => return self.take(Some(number), previous).await,
             SearchOutcome::AllTaken(basis) => basis,
         };
@@ -137,10 +142,20 @@ impl Attempt<'_> {
     /// retries in a loop cannot exhaust the read capacity of the license's partition.
     fn check_rate_limits(&self) -> Result<(), RateLimitExceeded> {
         let Some(limit) = self.seats.rate_limit else { return Ok(()) };
-        let refusals = ActivationRateLimit::refusal_buckets(self.license, self.machine.hash);
+        let refusals = ActivationRateLimit::machine_refusals(self.license, self.machine.hash);
         // An earlier attempt of this request may have been counted as the last activation that is allowed.
         let activations = (!self.counted.0.initialized()).then(|| self.activation_bucket(limit));
-        refusals.iter().chain(&activations).try_for_each(|one| self.seats.rate_limiter.check(one, self.ctx.now))
+        [&refusals].into_iter().chain(&activations).try_for_each(|one| self.seats.rate_limiter.check(one, self.ctx.now))
+    }
+
+    /// Rejects the request before the reads that follow a first window without a free seat, if too many requests have
+    /// made them in vain. A seat that is free in the first window is found nevertheless, so machines that cannot get a
+    /// seat do not keep others from one that was freed.
+    fn check_license_refusals(&self) -> Result<(), RateLimitExceeded> {
+        if self.seats.rate_limit.is_none() {
+            return Ok(());
+        }
+        self.seats.rate_limiter.check(&ActivationRateLimit::license_refusals(self.license), self.ctx.now)
     }
 
     /// Counts a search in which all seats were taken. It does not reject this request, which has its outcome; later ones
@@ -149,7 +164,10 @@ impl Attempt<'_> {
         if self.seats.rate_limit.is_none() {
             return Ok(());
         }
-        for bucket in ActivationRateLimit::refusal_buckets(self.license, self.machine.hash) {
+        for bucket in [
+            ActivationRateLimit::machine_refusals(self.license, self.machine.hash),
+            ActivationRateLimit::license_refusals(self.license),
+        ] {
             match self.count(&bucket).await {
                 Ok(()) | Err(RateLimitError::RateLimitExceeded(_)) => {}
                 Err(RateLimitError::Store(error)) => return Err(error),

@@ -70,7 +70,7 @@ enum Phase {
     Headers,
     /// The client sends a body.
     Body,
-    /// The handler creates the response. The request timeout limits it.
+    /// The handler creates the response. The request timeout limits it, except for the development issuer, which waits for nothing.
     Handler,
     /// The client receives the response, and may send another request.
     Idle,

@@ -126,15 +126,15 @@ impl ActivationRateLimit {
         Bucket { name: format!("CHURN#{}#{shard}", license.id), limit }
     }
 
-    /// Returns the buckets that count searches in which all seats were taken: that of the machine, and that of the
-    /// license key.
-    pub fn refusal_buckets(license: &License, machine: MachineHash) -> [Bucket; 2] {
-        let of_license = format!("REFUSED#{}", license.id);
-        let of_machine = format!("{of_license}#{}", HEXLOWER.encode(&machine.0));
-        [
-            Bucket { name: of_machine, limit: REFUSALS_PER_MACHINE },
-            Bucket { name: of_license, limit: REFUSALS_PER_LICENSE },
-        ]
+    /// Returns the bucket that counts the machine's searches in which all seats were taken.
+    pub fn machine_refusals(license: &License, machine: MachineHash) -> Bucket {
+        let name = format!("REFUSED#{}#{}", license.id, HEXLOWER.encode(&machine.0));
+        Bucket { name, limit: REFUSALS_PER_MACHINE }
+    }
+
+    /// Returns the bucket that counts all searches of a license key in which all seats were taken.
+    pub fn license_refusals(license: &License) -> Bucket {
+        Bucket { name: format!("REFUSED#{}", license.id), limit: REFUSALS_PER_LICENSE }
     }
 
     fn max_activations(self, seats: u32) -> u64 {

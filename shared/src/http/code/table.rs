@@ -543,9 +543,9 @@ const TABLE: [Entry; 42] = [
         status: StatusCode::TOO_MANY_REQUESTS,
         title: "Too many requests",
         cause: "Too many requests of one kind: invalid license keys, API keys or tokens from one client address, \
-                or activations of one license key. `detail` tells which.",
-        resolution: "Wait for the number of seconds in the `Retry-After` header. Requests with a valid license \
-                     token are never limited by address. If machines are created and destroyed often, give each a \
+                activations of one license key, or searches for a seat that found none. `detail` tells which.",
+        resolution: "Wait for the number of seconds in the `Retry-After` header. Requests with valid credentials \
+                     are never limited by address. If machines are created and destroyed often, give each a \
                      persistent `machine_id`, so that it finds its seat again when it returns.",
         detail: "too many failed authentication attempts from this address: retry later",
         location: Request,
