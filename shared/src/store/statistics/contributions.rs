@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Progress;
@@ -42,6 +42,8 @@ const BY_FULLNESS: &str = "FULL#";
 struct ContributionRecord {
     license_id: LicenseId,
     contribution: Contribution,
+    /// When the contribution was found to be this one, as Unix time in milliseconds.
+    counted_at_ms: i64,
     /// Is incremented by each write.
     version: u64,
 }
@@ -52,10 +54,11 @@ struct Change {
     new: ContributionRecord,
 }
 
-/// The attribute of a listed contribution that is used.
+/// The attributes of a listed contribution that are used.
 #[derive(Deserialize)]
 struct ListedRecord {
     license_id: LicenseId,
+    contribution: Contribution,
 }
 
 impl Table {
@@ -86,17 +89,19 @@ impl Table {
         Err(StoreError::Contended)
     }
 
-    /// Reads what a license key contributes; `None` if its stored contribution is still right.
+    /// Reads what a license key contributes; `None` if its stored contribution is still right, or of a later time: then
+    /// this update is older than another that runs at the same time.
     async fn change(&self, id: LicenseId, now: Timestamp) -> Result<Option<Change>, StoreError> {
         let Some(license) = self.license(id).await? else { return Ok(None) };
         let seats_used = self.counted_seats(&license, now).await?;
         let old: Option<ContributionRecord> = self.get(keys::contribution(id)).await?.map(from_item).transpose()?;
         let contribution = Contribution::of(&license, seats_used, now);
-        if old.as_ref().is_some_and(|old| old.contribution == contribution) {
+        let counted_at_ms = now.as_millisecond();
+        if old.as_ref().is_some_and(|old| old.contribution == contribution || old.counted_at_ms > counted_at_ms) {
             return Ok(None);
         }
         let version = old.as_ref().map_or(0, |old| old.version) + 1;
-        Ok(Some(Change { old, new: ContributionRecord { license_id: id, contribution, version } }))
+        Ok(Some(Change { old, new: ContributionRecord { license_id: id, contribution, counted_at_ms, version } }))
     }
 
     /// Writes contributions and the sums in one transaction. Returns `false` if another update has written one of the
@@ -121,17 +126,33 @@ impl Table {
         Ok(matches!(self.commit(&transaction).await?, CommitOutcome::Done))
     }
 
-    /// Counts the license keys whose contribution has changed between two times without an event: those that expired,
-    /// and those that now expire soon.
-    pub(super) async fn count_changed_by_time(&self, from: Timestamp, to: Timestamp) -> Result<(), StoreError> {
-        for after in [SignedDuration::ZERO, ENDING_WITHIN] {
-            let mut query = by_expiry(from + after, to + after);
+    /// Counts the license keys whose contribution has changed without an event by `now`: those that expired, and those that
+    /// now expire soon. Stops when `remaining` license keys have been counted.
+    pub(super) async fn count_changed_by_time(
+        &self,
+        progress: &mut Progress,
+        remaining: &mut usize,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let expired = (progress.expired_until.get_or_insert(now), now);
+        let ending_soon = (progress.ending_until.get_or_insert(now + ENDING_WITHIN), now + ENDING_WITHIN);
+        for (counted_until, end) in [expired, ending_soon] {
+            let mut query = by_expiry(*counted_until, end);
             loop {
+                if *remaining == 0 {
+                    return Ok(());
+                }
                 let page = self.query(query.clone()).await?;
-                self.count_licenses(listed(page.items)?, to).await?;
+                let listed = listed(page.items)?;
+                self.count_licenses(listed.iter().map(|record| record.license_id), now).await?;
+                *remaining = remaining.saturating_sub(listed.len());
                 let Some(next) = page.next else { break };
+                if let Some(expires_at) = listed.last().and_then(|record| record.contribution.expires_at) {
+                    *counted_until = expires_at;
+                }
                 query.after = Some(next);
             }
+            *counted_until = end;
         }
         Ok(())
     }
@@ -184,8 +205,8 @@ impl Table {
 
     async fn summaries(&self, query: Query, now: Timestamp) -> Result<Vec<LicenseSummary>, StoreError> {
         let query = Query { limit: i32::try_from(MAX_SHORTLIST).ok(), ..query };
-        let ids = listed(self.query(query).await?.items)?;
-        let summaries = try_join_all(ids.into_iter().map(|id| self.summary(id, now))).await?;
+        let listed = listed(self.query(query).await?.items)?;
+        let summaries = try_join_all(listed.into_iter().map(|record| self.summary(record.license_id, now))).await?;
         Ok(summaries.into_iter().flatten().collect())
     }
 
@@ -237,8 +258,8 @@ fn by_expiry(from: Timestamp, to: Timestamp) -> Query {
     Query { index: Some("GSI1"), ..query }
 }
 
-fn listed(items: Vec<Item>) -> Result<Vec<LicenseId>, StoreError> {
-    items.into_iter().map(|item| Ok(from_item::<ListedRecord>(item)?.license_id)).collect()
+fn listed(items: Vec<Item>) -> Result<Vec<ListedRecord>, StoreError> {
+    items.into_iter().map(from_item).collect()
 }
 
 /// Converts an index key, whose attributes are all strings, to a form that can be stored.

@@ -32,7 +32,8 @@ const INITIAL_LOOKBACK: SignedDuration = SignedDuration::from_hours(60 * 24);
 /// How much work one update does at most.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateLimits {
-    /// The number of license keys that are counted, at which an update stops reading events. The next update continues.
+    /// The number of license keys that are counted, at which an update stops. The next update continues. It is exceeded by
+    /// less than a page, of up to 1 MB.
     pub max_counted: usize,
     /// The number of license keys that are counted again although nothing indicates a change. All license keys take
     /// turns, so that an event that was missed is made up for.
@@ -63,6 +64,10 @@ struct Progress {
     next_events: Vec<EventId>,
     /// The events that have been counted, per day.
     days: Vec<DayCounts>,
+    /// The expiry up to which license keys have been counted as expired; `None` before the first update, which counts all.
+    expired_until: Option<Timestamp>,
+    /// The expiry up to which license keys have been counted as expiring soon.
+    ending_until: Option<Timestamp>,
     /// The index key of the license key that was recounted last; `None` starts with the oldest.
     recounted: Option<BTreeMap<String, String>>,
     /// Whether every license key has been counted.
@@ -90,9 +95,7 @@ impl Table {
         }
         let mut remaining = limits.max_counted;
         let days = self.count_new_events(&mut progress, &mut remaining, now).await?;
-        if let Some(previous) = &previous {
-            self.count_changed_by_time(previous.made_at, now).await?;
-        }
+        self.count_changed_by_time(&mut progress, &mut remaining, now).await?;
         let recounted = if progress.is_complete { limits.recounted } else { remaining };
         self.recount(&mut progress, recounted, now).await?;
         let statistics = self.assemble(previous.as_ref(), &progress, days, now).await?;

@@ -351,6 +351,48 @@ async fn an_update_that_a_newer_one_overtakes_changes_neither_counts_nor_statist
 }
 
 #[tokio::test]
+async fn an_older_update_does_not_undo_what_the_time_has_changed() {
+    let stack = Stack::start().await;
+    let license = stack.operator.issue_new_license(1).await;
+    let end = stack.clock.now() + SignedDuration::from_secs(30);
+    post(&stack.operator, &license.license_id, "renew", json!({ "expires_at": end.to_string() })).await;
+    update(&stack).await;
+    post(&stack.operator, &license.license_id, "change", json!({ "max_users": 2 })).await;
+    let (table, limits, now) = (&stack.local.app.table, UpdateLimits::default(), stack.clock.now());
+    // The older update has read the license key, which has not expired, when the newer one counts it as expired.
+    let gate = Gate::default();
+    stack.faults.add(Rule::new("GetItem", Fault::HoldRequest(gate.clone())).containing("CONTRIBUTION"));
+    let overtake = async {
+        gate.wait_for_request().await;
+        table.update_statistics(now + SignedDuration::from_secs(60), limits).await.unwrap();
+        gate.open();
+    };
+    let (_, ()) = tokio::join!(table.update_statistics(now, limits), overtake);
+    stack.advance(120);
+    let statuses = update_within(&stack, UpdateLimits { recounted: 0, ..limits }).await.statuses;
+    assert_eq!((statuses.active, statuses.expired), (0, 1));
+}
+
+#[tokio::test]
+async fn license_keys_that_expire_at_the_same_time_are_counted_by_several_updates() {
+    let stack = Stack::start_without_rate_limits().await;
+    for _ in 0..5 {
+        stack.operator.issue_new_license(1).await;
+    }
+    // By the second update, the events have been counted for good.
+    update(&stack).await;
+    stack.advance(600);
+    update(&stack).await;
+    stack.advance(400 * DAY);
+    let limits = UpdateLimits { max_counted: 0, recounted: 0 };
+    assert_eq!(update_within(&stack, limits).await.statuses.expired, 0, "nothing is counted");
+    stack.advance(DAY);
+    let limits = UpdateLimits { max_counted: 1, recounted: 0 };
+    let expired = update_within(&stack, limits).await.statuses.expired;
+    assert_eq!(expired, 5, "a page is counted as a whole");
+}
+
+#[tokio::test]
 async fn an_update_that_runs_during_a_slow_request_does_not_skip_its_event() {
     let stack = Stack::start().await;
     let license = stack.operator.issue_new_license(1).await;
@@ -382,8 +424,9 @@ async fn contributions_hold_ids_and_numbers_only() {
         let item = items.iter().find(|item| text(&item["PK"]["S"]).starts_with(partition)).unwrap();
         item.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>()
     };
-    let expected = ["GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "PK", "SK", "contribution", "license_id", "version"]
-        .map(str::to_owned);
+    let expected =
+        ["GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "PK", "SK", "contribution", "counted_at_ms", "license_id", "version"]
+            .map(str::to_owned);
     assert_eq!(names("STATISTICS#"), BTreeSet::from(expected));
 }
 
