@@ -18,6 +18,16 @@ if [ ! -f "$build/template.yaml" ] || [ -n "$(find "${sources[@]}" -newer "$buil
   sam build --config-file "$file" --beta-features --build-dir "$build"
 fi
 
+# The release identifies the functions and all parameters. It becomes the functions' description: see Globals in template.yaml.
+release=$({ (cd "$build" && find . -type f ! -name release.yaml | LC_ALL=C sort | git hash-object --stdin-paths); cat "$file"; } |
+  git hash-object --stdin)
+awk -v release="$release" '{ print } sub(/AutoPublishAlias: live$/, "Description: release " release)' \
+  "$build/template.yaml" > "$build/release.yaml"
+if ! grep -q "Description: release $release" "$build/release.yaml"; then
+  echo "$build/template.yaml has no alias: build it again" >&2
+  exit 1
+fi
+
 status() {
   aws cloudformation describe-stacks --stack-name "$1" --query 'Stacks[0].StackStatus' --output text 2> /dev/null || true
 }
@@ -35,4 +45,4 @@ deploy() {
 deploy "$data" infra/data.yaml "$@"
 aws cloudformation update-termination-protection --stack-name "$data" --enable-termination-protection > /dev/null
 # The roles have fixed names, which key policies contain.
-deploy "$data-app" "$build/template.yaml" --capabilities CAPABILITY_NAMED_IAM "$@"
+deploy "$data-app" "$build/release.yaml" --capabilities CAPABILITY_NAMED_IAM "$@"

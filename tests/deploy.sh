@@ -68,7 +68,7 @@ fi
 started+=($!)
 await "$proxy"
 check_api empty
-aws lambda invoke --function-name $STACK-rotation \
+aws lambda invoke --function-name $STACK-rotation:live \
   "$folder/rotation.json" > /dev/null
 cat "$folder/rotation.json"
 echo
@@ -87,14 +87,21 @@ sed -i 's/FailedAuthLimitPerMinute=60/FailedAuthLimitPerMinute=61/' "$environmen
 touch "$built/template.yaml"
 deploy
 variable() {
-  aws lambda get-function-configuration --function-name $STACK-licenses --query "Environment.Variables.$1" --output text
+  aws lambda get-function-configuration --function-name $STACK-licenses:live --query "Environment.Variables.$1" --output text
 }
 [ "$(variable SIGNET_FAILED_AUTH_LIMIT_PER_MINUTE)" = 61 ] || { echo "the functions were not updated" >&2; exit 1; }
 # The functions must call AWS through the IAM proxy, or their policies would not be enforced.
 [ "$(variable AWS_ENDPOINT_URL)" = "$proxy/Licenses" ]
+echo "deploy: roll back, and return to the new version"
+live() { aws lambda get-alias --function-name $STACK-licenses --name live --query FunctionVersion --output text; }
+updated=$(live)
+"$root/infra/roll-back.sh" "$environment" > "$folder/roll-back.log" 2>&1 || { logs; exit 1; }
+[ "$(live)" -lt "$updated" ] || { echo "the alias was not moved" >&2; exit 1; }
+check_api update
+aws lambda update-alias --function-name $STACK-licenses --name live --function-version "$updated" > /dev/null
 # Update the code of one function with cargo-lambda; its configuration must not change.
 (cd "$root" && cargo lambda deploy --lambda-dir "$CARGO_TARGET_DIR/lambda" --endpoint-url "$aws" --binary-name licenses \
-  $STACK-licenses > "$folder/cargo-lambda.log" 2>&1) || { logs; exit 1; }
+  --alias live $STACK-licenses > "$folder/cargo-lambda.log" 2>&1) || { logs; exit 1; }
 [ "$(variable AWS_ENDPOINT_URL)" = "$proxy/Licenses" ]
 check_api update
 echo "deploy: delete the installation"

@@ -41,8 +41,9 @@ def source(path=RUNNING):
 
 
 @cache
-def transformed(path):
-    """A template after the SAM transform, with a placeholder for the uploaded code."""
+def transformed(path, rollout):
+    """A template after the SAM transform, with a placeholder for the uploaded code. The transform evaluates no other parameter
+    than Rollout."""
     template = source(path)
     if "Transform" not in template:
         return template
@@ -50,7 +51,7 @@ def transformed(path):
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/code"
     os.environ["AWS_DEFAULT_REGION"] = REGION
-    return transform(template, {}, None)
+    return transform(template, {"Rollout": rollout} if rollout else {}, None)
 
 
 class Installation:
@@ -100,7 +101,7 @@ class Stack:
     """A template with the values of its parameters, which default to those of the template, and the exports of other stacks."""
 
     def __init__(self, path, name, parameters, imports):
-        self.template = transformed(path)
+        self.template = transformed(path, parameters.get("Rollout"))
         self.pseudo_parameters = {
             "AWS::AccountId": ACCOUNT,
             "AWS::Partition": "aws",
@@ -198,6 +199,9 @@ class Stack:
         resource = self.raw[name]
         if resource["Type"] == "AWS::SecretsManager::Secret":
             return f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}"
+        if resource["Type"] == "AWS::Lambda::Alias":
+            function, alias = self.resolve([resource["Properties"]["FunctionName"], resource["Properties"]["Name"]])
+            return ARNS["AWS::Lambda::Function"].format(region=REGION, account=ACCOUNT, ref=f"{function}:{alias}")
         return self.resolve(resource["Properties"].get(REF_PROPERTIES.get(resource["Type"]), name))
 
     def get_att(self, argument):

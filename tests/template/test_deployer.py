@@ -20,6 +20,8 @@ ARNS = {
     "AWS::CloudFront": f"arn:aws:cloudfront::{ACCOUNT}:distribution/E1",
     "AWS::CloudWatch::Alarm": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{PHYSICAL_ID}",
     "AWS::CloudWatch::Dashboard": f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{STACK}",
+    "AWS::CodeDeploy::Application": f"arn:aws:codedeploy:{REGION}:{ACCOUNT}:application:{PHYSICAL_ID}",
+    "AWS::CodeDeploy::DeploymentGroup": f"arn:aws:codedeploy:{REGION}:{ACCOUNT}:deploymentgroup:{PHYSICAL_ID}/{PHYSICAL_ID}",
     "AWS::Cognito": f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/p",
     "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{STACK}",
     "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{ACCOUNT}:policy/{PHYSICAL_ID}",
@@ -37,6 +39,7 @@ SERVICES = {
     "AWS::Budgets": "budgets",
     "AWS::CloudFront": "cloudfront",
     "AWS::CloudWatch": "cloudwatch",
+    "AWS::CodeDeploy": "codedeploy",
     "AWS::Cognito": "cognito-idp",
     "AWS::DynamoDB": "dynamodb",
     "AWS::IAM": "iam",
@@ -52,6 +55,7 @@ SERVICES = {
 UNUSED_PERMISSIONS = [
     "cloudfront:*VpcOrigin",
     "cloudfront:UpdateDistributionWithStagingConfig",
+    "codedeploy:RegisterOnPremisesInstance",
     "cognito-idp:AddCustomAttributes",
     "dynamodb:AssociateTableReplica",
     "dynamodb:*Item",
@@ -76,8 +80,9 @@ UNUSED_PERMISSIONS = [
     "lambda:AssociateRuntimeAlias",
     "lambda:GetCodeSigningConfig",
     "lambda:GetLayerVersion",
-    "lambda:PublishVersion",
+    "lambda:DeleteProvisionedConcurrencyConfig",
     "lambda:PutFunction[RS]*Config",
+    "lambda:PutProvisionedConcurrencyConfig",
     "lambda:PutRuntimeManagementConfig",
     "logs:*KmsKey",
     "logs:DeleteResourcePolicy",
@@ -188,6 +193,25 @@ class Deployer(unittest.TestCase):
             self.assertEqual(self.is_allowed("cloudformation:DeleteStack", arn), expected, stack)
             deploys = self.is_allowed("cloudformation:ExecuteChangeSet", arn)
             self.assertEqual(deploys, stack != "shop", stack)
+
+    def test_can_roll_out_and_roll_back_versions_of_functions_of_the_stack_only(self):
+        # Of an update of an alias with CodeDeployLambdaAliasUpdate
+        # (https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-updatepolicy.html).
+        for action, resource in [
+            ("codedeploy:CreateDeployment", ARNS["AWS::CodeDeploy::DeploymentGroup"]),
+            ("codedeploy:GetDeployment", ARNS["AWS::CodeDeploy::DeploymentGroup"]),
+            ("codedeploy:StopDeployment", ARNS["AWS::CodeDeploy::DeploymentGroup"]),
+            ("codedeploy:RegisterApplicationRevision", ARNS["AWS::CodeDeploy::Application"]),
+            ("lambda:GetAlias", ARNS["AWS::Lambda"]),
+            ("lambda:ListVersionsByFunction", ARNS["AWS::Lambda"]),
+            ("lambda:UpdateAlias", ARNS["AWS::Lambda"]),
+        ]:
+            self.assertTrue(self.is_allowed(action, resource), action)
+            self.assertFalse(self.is_allowed(action, resource.replace(STACK, "shop")), action)
+        config = f"arn:aws:codedeploy:{REGION}:{ACCOUNT}:deploymentconfig:CodeDeployDefault.LambdaCanary10Percent10Minutes"
+        self.assertTrue(self.is_allowed("codedeploy:GetDeploymentConfig", config))
+        passed = {"iam:PassedToService": "codedeploy.amazonaws.com"}
+        self.assertTrue(allows(policy(), "iam:PassRole", ARNS["AWS::IAM::Role"], passed))
 
     def test_cannot_change_other_stacks(self):
         for resource_type in [

@@ -14,6 +14,8 @@ from cloudformation import DATA, ROOT, RUNNING, source
 from samcli.cli.main import cli
 from samcli.commands.deploy.deploy_context import DeployContext
 from samcli.lib.deploy.deployer import Deployer
+from samcli.yamlhelper import yaml_parse
+from samtranslator.translator.transform import transform
 
 EXAMPLE = ROOT / "infra/environments/example.toml"
 
@@ -148,7 +150,7 @@ class Script(unittest.TestCase):
         log = self.folder / "log"
         log.write_text("")
         if is_built:
-            (self.build / "template.yaml").write_text("")
+            (self.build / "template.yaml").write_text("AutoPublishAlias: live\n")
         path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
         variables = os.environ | {"PATH": path, "LOG": str(log), "STATUS": status, "SIGNET_BUILD_DIR": str(self.build)}
         script = [ROOT / "infra/deploy.sh", self.file, "--no-confirm-changeset"]
@@ -166,7 +168,7 @@ class Script(unittest.TestCase):
         self.assertEqual(len(changes), 3, changes)
         self.assertIn("--stack-name signet --template-file infra/data.yaml", changes[0])
         self.assertTrue(changes[1].startswith("aws cloudformation update-termination-protection --stack-name signet "))
-        self.assertIn(f"--stack-name signet-app --template-file {self.build}/template.yaml", changes[2])
+        self.assertIn(f"--stack-name signet-app --template-file {self.build}/release.yaml", changes[2])
         self.assertTrue(all(f"--config-file {self.file} " in command for command in [changes[0], changes[2]]))
 
     def test_a_failed_creation_keeps_its_resources_and_is_continued(self):
@@ -178,6 +180,32 @@ class Script(unittest.TestCase):
         for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"]:
             for command in self.deployments(status):
                 self.assertNotIn("--disable-rollback", command, status)
+
+    def versions(self):
+        """The logical ids of the versions that a deployment publishes, by function."""
+        template = yaml_parse((self.build / "release.yaml").read_text())
+        for resource in template["Resources"].values():
+            if resource["Type"] == "AWS::Serverless::Function":
+                resource["Properties"]["CodeUri"] = "s3://bucket/code"
+        resources = transform(template, {}, None)["Resources"]
+        return sorted(name for name, one in resources.items() if one["Type"] == "AWS::Lambda::Version")
+
+    def test_every_function_has_a_new_version_if_and_only_if_code_or_parameters_change(self):
+        deployed = []
+        for text in [None, None, "LogRetentionDays=30"]:
+            if text:
+                self.file.write_text(self.file.read_text() + f'# "{text}"\n')
+            (self.build / "template.yaml").write_text((ROOT / RUNNING).read_text())
+            code, errors, _ = self.run_script(is_built=False)
+            self.assertEqual(code, 0, errors)
+            deployed.append(self.versions())
+        first, second, third = deployed
+        self.assertEqual(first, second)
+        self.assertFalse(set(first) & set(third))
+        (self.build / "bootstrap").write_text("new code")
+        self.run_script(is_built=False)
+        self.assertFalse(set(third) & set(self.versions()))
+        self.assertEqual(len(first), len([path for path in (ROOT / "functions").iterdir() if path.is_dir()]))
 
     def test_builds_only_if_sources_or_the_environment_are_newer(self):
         is_build = lambda command: command.startswith("sam build ")
@@ -211,6 +239,40 @@ class Script(unittest.TestCase):
             code, errors, commands = self.run_script()
             self.assertEqual((code, commands), (1, []), setting)
             self.assertIn("must set region, and the parameter DataStack", errors)
+
+
+class RollBack(unittest.TestCase):
+    """infra/roll-back.sh, with a command in place of the AWS CLI that knows the versions and aliases of functions."""
+
+    def run_script(self, live, versions):
+        """Returns the exit code and the versions of the aliases that the script moves, by function."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "test.toml").write_text(EXAMPLE.read_text())
+            (folder / "aws").write_text(
+                f"""#!/bin/sh
+                case $2 in
+                  get-alias) echo {live} ;;
+                  list-versions-by-function) printf '$LATEST\\t{versions[:1]}\\n{versions[1:]}\\n' ;;
+                  update-alias) echo "$4 $8" >> {folder}/log ;;
+                esac
+                """
+            )
+            (folder / "aws").chmod(0o755)
+            variables = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"}
+            script = [ROOT / "infra/roll-back.sh", folder / "test.toml"]
+            result = subprocess.run(script, env=variables, capture_output=True, text=True, check=False)
+            log = folder / "log"
+            moved = dict(line.split(" ") for line in log.read_text().splitlines()) if log.exists() else {}
+            return result.returncode, moved
+
+    def test_every_function_returns_to_the_newest_version_before_the_live_one(self):
+        names = {f"signet-{path.name}" for path in (ROOT / "functions").iterdir() if path.is_dir()}
+        for live, expected in [(10, "9"), (9, "2"), (11, "10")]:
+            self.assertEqual(self.run_script(live, "1\\t2\\t9\\t10"), (0, dict.fromkeys(names, expected)))
+
+    def test_nothing_is_moved_if_there_is_no_earlier_version(self):
+        self.assertEqual(self.run_script(1, "1\\t2"), (1, {}))
 
 
 class Runbooks(unittest.TestCase):

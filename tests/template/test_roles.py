@@ -448,9 +448,9 @@ class Roles(unittest.TestCase):
             self.assertEqual(permission["Principal"], "apigateway.amazonaws.com", name)
             self.assertEqual(permission["SourceArn"], f"arn:aws:execute-api:{REGION}:{ACCOUNT}:Api/*", name)
         schedule = Role(self.stack, "ScheduleRole")
-        rotation = self.stack.get_att("RotationFunction.Arn")
+        rotation = f'{self.stack.get_att("RotationFunction.Arn")}:live'
         self.assertTrue(schedule.is_allowed("lambda:InvokeFunction", rotation))
-        self.assertFalse(schedule.is_allowed("lambda:InvokeFunction", self.stack.get_att("LicensesFunction.Arn")))
+        self.assertFalse(schedule.is_allowed("lambda:InvokeFunction", f'{self.stack.get_att("LicensesFunction.Arn")}:live'))
         invokers = self.allowed_functions(lambda role: role.is_allowed("lambda:InvokeFunction", rotation))
         self.assertEqual(invokers, set())
 

@@ -5,7 +5,7 @@ import re
 import unittest
 from functools import cache
 
-from cloudformation import ROOT, Installation
+from cloudformation import ACCOUNT, REGION, ROOT, Installation
 
 # The value of path parameters.
 ID = "01JD8W0V5XK6Q3R7T2N4M8P9ZB"
@@ -37,7 +37,7 @@ class Gateway:
     def __init__(self, stack):
         self.routes = {}
         integrations = stack.of_type("AWS::ApiGatewayV2::Integration")
-        arns = {stack.get_att([name, "Arn"]): name for name in stack.of_type("AWS::Lambda::Function")}
+        arns = {f"{stack.get_att([name, 'Arn'])}:live": name for name in stack.of_type("AWS::Lambda::Function")}
         for route in stack.of_type("AWS::ApiGatewayV2::Route").values():
             integration = integrations[route["Target"].removeprefix("integrations/")]
             assert route["RouteKey"] not in self.routes, route["RouteKey"]
@@ -148,7 +148,10 @@ class Routes(unittest.TestCase):
         functions = {folder.name for folder in (ROOT / "functions").iterdir() if folder.is_dir()}
         self.assertEqual(set(self.gateway.routes.values()), functions - set(SCHEDULES))
         permitted = {permission["FunctionName"] for permission in self.stack.of_type("AWS::Lambda::Permission").values()}
-        self.assertEqual(permitted, {f"signet-{name}" for name in functions - set(SCHEDULES)})
+        arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:signet-%s:live"
+        self.assertEqual(permitted, {arn % name for name in functions - set(SCHEDULES)})
+        targets = {one["Target"]["Arn"] for one in self.stack.of_type("AWS::Scheduler::Schedule").values()}
+        self.assertEqual(targets, {arn % name for name in SCHEDULES})
 
 
 if __name__ == "__main__":

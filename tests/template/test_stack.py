@@ -6,6 +6,7 @@ import unittest
 
 import rust_source
 from cloudformation import DATA, ROOT, RUNNING, STACK, Installation, source
+from iam import Role
 from samcli.yamlhelper import yaml_parse
 from test_roles import SIGNERS
 
@@ -30,6 +31,7 @@ ALL = dict(
     Tracing="Active",
     TableEncryption="customer-managed",
     MonthlyBudget="50",
+    Rollout="canary",
 )
 CLOUDFRONT = ALL | {
     "CertificateArn": "",
@@ -133,6 +135,52 @@ class Environment(unittest.TestCase):
         self.assertEqual((variables["SIGNET_TABLE"], variables["SIGNET_ORIGINAL_TABLE"]), ("signet", "signet"))
 
 
+class Rollout(unittest.TestCase):
+    ROLLOUTS = ["all-at-once", "canary"]
+
+    def update_policies(self, rollout):
+        aliases = {name: one for name, one in Installation(Rollout=rollout).resources.items() if one["Type"] == "AWS::Lambda::Alias"}
+        self.assertEqual({name.removesuffix("FunctionAliaslive") for name in aliases}, set(functions()))
+        return {name: one["UpdatePolicy"] for name, one in aliases.items() if "UpdatePolicy" in one}
+
+    def test_alias_of_each_function_is_moved_at_once_by_default(self):
+        self.assertEqual(source()["Parameters"]["Rollout"]["Default"], "all-at-once")
+        self.assertEqual(self.update_policies("all-at-once"), {})
+        types = {one["Type"] for one in Installation().resources.values()}
+        self.assertFalse([name for name in types if name.startswith("AWS::CodeDeploy::")])
+        self.assertNotIn("RolloutRole", Installation().resources)
+
+    def test_canary_moves_the_aliases_of_the_functions_of_the_api_gradually(self):
+        gradual = {name.removesuffix("FunctionAliaslive") for name in self.update_policies("canary")}
+        self.assertEqual(gradual, set(functions()) - {"Rotation", "Statistics"})
+        for group in Installation(Rollout="canary").of_type("AWS::CodeDeploy::DeploymentGroup").values():
+            self.assertEqual(group["DeploymentConfigName"], "CodeDeployDefault.LambdaCanary10Percent10Minutes")
+            self.assertEqual(group["ServiceRoleArn"], Installation(Rollout="canary").get_att("RolloutRole.Arn"))
+
+    def test_canary_is_rolled_back_by_the_alarms_of_the_function_and_of_the_api(self):
+        stack = Installation(Rollout="canary")
+        for name in set(functions()) - {"Rotation", "Statistics"}:
+            group = stack.resources[f"{name}FunctionDeploymentGroup"]["Properties"]
+            self.assertIn("DEPLOYMENT_STOP_ON_ALARM", group["AutoRollbackConfiguration"]["Events"])
+            alarms = [one["Name"] for one in group["AlarmConfiguration"]["Alarms"]]
+            self.assertEqual(alarms, [f"{name}ErrorsAlarm", "ServerErrorsAlarm"], name)
+            for alarm in alarms:
+                properties = stack.resources[alarm]["Properties"]
+                # A canary of 10 minutes contains at least one whole period.
+                self.assertLessEqual(properties["Period"] * properties["EvaluationPeriods"], 300, alarm)
+
+    def test_role_of_codedeploy_can_only_move_aliases_of_this_stack(self):
+        stack = Installation(Rollout="canary")
+        role = Role(stack, "RolloutRole")
+        (statement,) = stack.resources["RolloutRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        self.assertEqual(statement["Principal"], {"Service": "codedeploy.amazonaws.com"})
+        alias = f'{stack.get_att("LicensesFunction.Arn")}:live'
+        self.assertTrue(role.is_allowed("lambda:UpdateAlias", alias))
+        self.assertFalse(role.is_allowed("lambda:UpdateAlias", alias.replace(STACK, "shop")))
+        for action in ["lambda:InvokeFunction", "lambda:UpdateFunctionCode", "lambda:PublishVersion"]:
+            self.assertFalse(role.is_allowed(action, alias), action)
+
+
 class Functions(unittest.TestCase):
     def test_each_crate_is_a_function(self):
         crates = {}
@@ -183,6 +231,8 @@ class Data(unittest.TestCase):
         for parameters in [{}, ALL, CLOUDFRONT]:
             for name, resource in Installation(**parameters).running.resources.items():
                 self.assertNotIn(resource["Type"], RETAINED_TYPES, name)
+                # SAM retains old versions. They are deleted with their function.
+            if resource["Type"] != "AWS::Lambda::Version":
                 self.assertNotIn("DeletionPolicy", resource, name)
 
     def test_running_stack_imports_only_ids_of_retained_resources(self):
