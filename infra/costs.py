@@ -15,17 +15,17 @@ CLOUDTRAIL_COPY = 2.00 / 100_000
 GUARDDUTY_EVENT = 4.00 / 1e6
 
 # Cost of each operation: DynamoDB read and write units, signatures, duration (ms) and memory (gb) of the function, bytes of
-# log (one line of the function, three of Lambda, one of the API) and bytes of the response (out). The durations are
-# estimates: use the Duration metric of your functions.
+# log (one line of the function, one of the API) and bytes of the response (out). The durations are estimates: use the Duration
+# metric of your functions.
 OPERATIONS = {
-    "heartbeat": dict(reads=1, writes=1, signatures=1, ms=15, gb=0.5, log=1250, out=2200),
-    "heartbeat, token not renewed": dict(reads=1, writes=1, signatures=0, ms=8, gb=0.5, log=1200, out=2200),
-    "token validation": dict(reads=2, writes=0, signatures=0, ms=8, gb=0.5, log=1000, out=1800),
-    "license key validation": dict(reads=2, writes=0, signatures=0, ms=6, gb=0.5, log=1000, out=1800),
-    "activation, new machine": dict(reads=4, writes=8, signatures=1, ms=35, gb=0.5, log=1150, out=2700),
-    "activation, known machine": dict(reads=3, writes=1, signatures=1, ms=20, gb=0.5, log=1150, out=2700),
-    "deactivation": dict(reads=1, writes=7, signatures=0, ms=15, gb=0.5, log=1150, out=1200),
-    "license key issuance": dict(reads=4, writes=16, signatures=1, ms=40, gb=0.5, log=1150, out=2500),
+    "heartbeat": dict(reads=1, writes=1, signatures=1, ms=15, gb=0.5, log=880, out=2200),
+    "heartbeat, token not renewed": dict(reads=1, writes=1, signatures=0, ms=8, gb=0.5, log=830, out=2200),
+    "token validation": dict(reads=2, writes=0, signatures=0, ms=8, gb=0.5, log=630, out=1800),
+    "license key validation": dict(reads=2, writes=0, signatures=0, ms=6, gb=0.5, log=630, out=1800),
+    "activation, new machine": dict(reads=4, writes=8, signatures=1, ms=35, gb=0.5, log=780, out=2700),
+    "activation, known machine": dict(reads=3, writes=1, signatures=1, ms=20, gb=0.5, log=780, out=2700),
+    "deactivation": dict(reads=1, writes=7, signatures=0, ms=15, gb=0.5, log=780, out=1200),
+    "license key issuance": dict(reads=4, writes=16, signatures=1, ms=40, gb=0.5, log=780, out=2500),
 }
 
 # Monthly costs that do not depend on usage.

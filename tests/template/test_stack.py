@@ -207,9 +207,14 @@ class Functions(unittest.TestCase):
             self.assertEqual(set(retention.values()), {parameters.get("LogRetentionDays", "90")})
             for name, function in stack.of_type("AWS::Lambda::Function").items():
                 self.assertEqual(function["LoggingConfig"]["LogGroup"], f"/aws/lambda/{function['FunctionName']}", name)
-                # The log format JSON would wrap the lines, which contain metrics in the embedded metric format.
-                self.assertNotIn("LogFormat", function["LoggingConfig"])
                 self.assertIn(function["LoggingConfig"]["LogGroup"], retention)
+
+    def test_lambda_logs_warnings_as_json_and_does_not_filter_the_lines_of_the_functions(self):
+        for parameters, level in [({}, "WARN"), ({"SystemLogLevel": "INFO"}, "INFO")]:
+            for name, function in Installation(**parameters).of_type("AWS::Lambda::Function").items():
+                settings = {setting: value for setting, value in function["LoggingConfig"].items() if setting != "LogGroup"}
+                expected = {"LogFormat": "JSON", "SystemLogLevel": level, "ApplicationLogLevel": "TRACE"}
+                self.assertEqual(settings, expected, name)
 
     def test_architecture_is_a_parameter(self):
         for architecture in ["x86_64", "arm64"]:
@@ -232,8 +237,8 @@ class Data(unittest.TestCase):
             for name, resource in Installation(**parameters).running.resources.items():
                 self.assertNotIn(resource["Type"], RETAINED_TYPES, name)
                 # SAM retains old versions. They are deleted with their function.
-            if resource["Type"] != "AWS::Lambda::Version":
-                self.assertNotIn("DeletionPolicy", resource, name)
+                if resource["Type"] != "AWS::Lambda::Version":
+                    self.assertNotIn("DeletionPolicy", resource, name)
 
     def test_running_stack_imports_only_ids_of_retained_resources(self):
         # An export cannot change while it is imported, so it must not depend on a parameter.
