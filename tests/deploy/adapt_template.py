@@ -1,6 +1,6 @@
 """Changes the built template for a deployment to MiniStack. Each function calls AWS through the IAM proxy
-(tests/template/iam_proxy.py), which enforces the policies of the function's role. Alarms of several metrics are removed, because
-MiniStack does not support them: with --keep-alarms, the creation of the stack fails.
+(tests/template/iam_proxy.py), which enforces the policies of the function's role. Saved queries and alarms of several metrics are
+removed, because MiniStack does not support them: with --keep-alarms, the creation of the stack fails.
 
 Usage: adapt_template.py BUILD_DIR PROXY_URL [--keep-alarms], with the Python interpreter of the SAM CLI.
 """
@@ -18,6 +18,6 @@ for name, resource in list(template["Resources"].items()):
         variables = resource["Properties"].setdefault("Environment", {}).setdefault("Variables", {})
         variables["AWS_ENDPOINT_URL"] = f"{proxy}/{name.removesuffix('Function')}"
     is_supported = resource["Type"] != "AWS::CloudWatch::Alarm" or "Metrics" not in resource["Properties"]
-    if not is_supported and not keeps_alarms:
+    if resource["Type"] == "AWS::Logs::QueryDefinition" or (not is_supported and not keeps_alarms):
         del template["Resources"][name]
 file.write_text(yaml_dump(template))

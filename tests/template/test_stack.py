@@ -495,6 +495,27 @@ class Monitoring(unittest.TestCase):
         self.assertEqual([one["Notification"]["NotificationType"] for one in notifications], ["ACTUAL", "FORECASTED"])
         self.assertEqual({one["Subscribers"][0]["Address"] for one in notifications}, {"a@example.com"})
 
+    def test_queries_of_the_documentation_are_saved_for_the_logs_of_all_functions(self):
+        pages = [ROOT / f"docs/how-to/{name}.md" for name in ["find-out-why-an-app-was-refused", "monitor", "respond-to-alarms"]]
+        text = "\n".join(page.read_text() for page in pages)
+        documented = set(re.findall(r"query_logs '([^']+)'", text))
+        documented |= {query.strip() for query in re.findall(r"```text\n(filter .*?)```", text, re.DOTALL)}
+        self.assertGreater(len(documented), 8)
+        stack = Installation()
+        saved = stack.of_type("AWS::Logs::QueryDefinition").values()
+        self.assertEqual({query["QueryString"] for query in saved}, documented)
+        self.assertEqual(len({query["Name"] for query in saved}), len(documented))
+        groups = {group["LogGroupName"] for name, group in stack.of_type("AWS::Logs::LogGroup").items() if name != "ApiLogGroup"}
+        for query in saved:
+            self.assertTrue(query["Name"].startswith(f"{STACK}/"))
+            self.assertEqual(set(query["LogGroupNames"]), groups)
+
+    def test_metrics_of_routes_are_optional(self):
+        for parameters, expected in [({}, "false"), ({"RouteMetrics": "true"}, "true")]:
+            stage = Installation(**parameters).resources["Stage"]["Properties"]
+            for settings in [stage["DefaultRouteSettings"], *stage["RouteSettings"].values()]:
+                self.assertEqual(settings["DetailedMetricsEnabled"], expected)
+
     def test_external_health_check_requests_health_over_https(self):
         config = health_check()["HealthCheck"]["Properties"]["HealthCheckConfig"]
         self.assertEqual((config["Type"], config["ResourcePath"], config["EnableSNI"]), ("HTTPS", "/health", True))
