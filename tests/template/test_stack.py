@@ -32,6 +32,8 @@ ALL = dict(
     TableEncryption="customer-managed",
     MonthlyBudget="50",
     Rollout="canary",
+    MaxReadUnitsPerSecond="2000",
+    MaxWriteUnitsPerSecond="500",
 )
 CLOUDFRONT = ALL | {
     "CertificateArn": "",
@@ -289,6 +291,17 @@ class Data(unittest.TestCase):
         self.assertEqual(table["StreamSpecification"], {"StreamViewType": "NEW_AND_OLD_IMAGES"})
         self.assertTrue(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"])
         self.assertTrue(table["DeletionProtectionEnabled"])
+
+    def test_maximum_throughput_of_the_table_and_its_indexes_is_optional(self):
+        limits = lambda **parameters: [
+            one.get("OnDemandThroughput")
+            for table in [Installation(**parameters).resources["Table"]["Properties"]]
+            for one in [table, *table["GlobalSecondaryIndexes"]]
+        ]
+        self.assertEqual(limits(), [None] * 3)
+        both = limits(MaxReadUnitsPerSecond="2000", MaxWriteUnitsPerSecond="500")
+        self.assertEqual(both, [{"MaxReadRequestUnits": "2000", "MaxWriteRequestUnits": "500"}] * 3)
+        self.assertEqual(limits(MaxWriteUnitsPerSecond="500"), [{"MaxWriteRequestUnits": "500"}] * 3)
 
     def test_customer_managed_table_key_is_optional(self):
         self.assertNotIn("SSESpecification", Installation().resources["Table"]["Properties"])
