@@ -42,7 +42,7 @@ deploy() {
   sam deploy --config-file "$file" --stack-name "$1" --template-file "$2" --resolve-s3 --no-fail-on-empty-changeset \
     --confirm-changeset ${options[@]+"${options[@]}"} "${@:3}"
 }
-deploy "$data" infra/data.yaml "$@"
+# The roles have fixed names: that of backups, and those that key policies contain.
+deploy "$data" "${SIGNET_DATA_TEMPLATE:-infra/data.yaml}" --capabilities CAPABILITY_NAMED_IAM "$@"
 aws cloudformation update-termination-protection --stack-name "$data" --enable-termination-protection > /dev/null
-# The roles have fixed names, which key policies contain.
 deploy "$data-app" "$build/release.yaml" --capabilities CAPABILITY_NAMED_IAM "$@"

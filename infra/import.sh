@@ -33,6 +33,7 @@ jq 'unique_by(.LogicalResourceId) as $retained
   | $retained | map({ResourceType, LogicalResourceId, ResourceIdentifier: (.PhysicalResourceId as $id | {
       "AWS::ApiGatewayV2::Api": {ApiId: $id},
       "AWS::ApiGatewayV2::DomainName": {DomainName: $id},
+      "AWS::Backup::BackupVault": {BackupVaultName: $id},
       "AWS::CloudFront::CachePolicy": {Id: $id},
       "AWS::CloudFront::Distribution": {Id: $id},
       "AWS::Cognito::UserPool": {UserPoolId: $id},

@@ -37,7 +37,10 @@ EOF
 adapt_template() { "$parts/$tools/bin/python" "$root/tests/deploy/adapt_template.py" "$built" "$proxy" "$@"; }
 logs() { tail -n 15 "$folder"/*.log >&2; }
 # As in docs/tutorials/deploy-to-aws.md, without confirmation and with the functions that call the IAM proxy.
-try_deploy() { SIGNET_BUILD_DIR=$built "$root/infra/deploy.sh" "$environment" --no-confirm-changeset > "$folder/deploy.log" 2>&1; }
+try_deploy() {
+  SIGNET_BUILD_DIR=$built SIGNET_DATA_TEMPLATE=$built/data.yaml "$root/infra/deploy.sh" "$environment" --no-confirm-changeset \
+    > "$folder/deploy.log" 2>&1
+}
 deploy() { try_deploy || { logs; exit 1; }; }
 status() { aws cloudformation describe-stacks --stack-name "$1" --query 'Stacks[0].StackStatus' --output text; }
 # Prints the commands of a section of the documentation for this stack: runbook PAGE HEADING

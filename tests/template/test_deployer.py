@@ -16,6 +16,8 @@ ARNS = {
     "AWS::ApiGatewayV2::Api": f"arn:aws:apigateway:{REGION}::/apis",
     "AWS::ApiGatewayV2::ApiMapping": f"arn:aws:apigateway:{REGION}::/domainnames/licenses.example.com/apimappings/m",
     "AWS::ApiGatewayV2::DomainName": f"arn:aws:apigateway:{REGION}::/domainnames",
+    "AWS::Backup": f"arn:aws:backup:{REGION}:{ACCOUNT}:backup-plan:p",
+    "AWS::Backup::BackupVault": f"arn:aws:backup:{REGION}:{ACCOUNT}:backup-vault:{STACK}",
     "AWS::Budgets": f"arn:aws:budgets::{ACCOUNT}:budget/{STACK}-monthly",
     "AWS::CloudFront": f"arn:aws:cloudfront::{ACCOUNT}:distribution/E1",
     "AWS::CloudWatch::Alarm": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{PHYSICAL_ID}",
@@ -36,6 +38,7 @@ ARNS = {
 }
 SERVICES = {
     "AWS::ApiGatewayV2": "apigateway",
+    "AWS::Backup": "backup",
     "AWS::Budgets": "budgets",
     "AWS::CloudFront": "cloudfront",
     "AWS::CloudWatch": "cloudwatch",
@@ -53,6 +56,8 @@ SERVICES = {
 }
 # Permissions in the resource schemas of CloudFormation for properties that the template does not use.
 UNUSED_PERMISSIONS = [
+    "backup:DeleteBackupVault*",
+    "backup:PutBackupVault*",
     "cloudfront:*VpcOrigin",
     "cloudfront:UpdateDistributionWithStagingConfig",
     "codedeploy:RegisterOnPremisesInstance",
@@ -101,10 +106,13 @@ USED_PERMISSIONS = {"lambda:GetFunctionCodeSigningConfig"}
 
 
 def policy():
-    text = (ROOT / "infra/deployer-policy.json").read_text()
-    for name, value in dict(REGION=REGION, ACCOUNT=ACCOUNT, STACK=STACK, ZONE="Z0123456789ABC").items():
-        text = text.replace(name, value)
-    return json.loads(text)["Statement"]
+    statements = []
+    for file in ["deployer-policy", "deployer-policy-backup"]:
+        text = (ROOT / f"infra/{file}.json").read_text()
+        for name, value in dict(REGION=REGION, ACCOUNT=ACCOUNT, STACK=STACK, ZONE="Z0123456789ABC").items():
+            text = text.replace(name, value)
+        statements += json.loads(text)["Statement"]
+    return statements
 
 
 def lookup(table, resource_type):
@@ -176,6 +184,8 @@ class Deployer(unittest.TestCase):
             *[(f"kms:{verb}", key) for verb in ["ScheduleKeyDeletion", "DisableKey", "Sign", "Decrypt", "GenerateDataKey"]],
             ("secretsmanager:GetSecretValue", ARNS["AWS::SecretsManager::Secret"]),
             ("secretsmanager:DeleteSecret", ARNS["AWS::SecretsManager::Secret"]),
+            ("backup:DeleteBackupVault", ARNS["AWS::Backup::BackupVault"]),
+            ("backup:DeleteRecoveryPoint", ARNS["AWS::Backup::BackupVault"]),
             ("cognito-idp:DeleteUserPool", ARNS["AWS::Cognito"]),
             ("cognito-idp:AdminAddUserToGroup", ARNS["AWS::Cognito"]),
             ("cognito-idp:DeleteUserPoolClient", ARNS["AWS::Cognito"]),
@@ -236,3 +246,5 @@ class Deployer(unittest.TestCase):
         # The quota for inline policies of a role is 10,240 characters; for a managed policy it is 6,144.
         compact = json.dumps(json.loads((ROOT / "infra/deployer-policy.json").read_text()), separators=(",", ":"))
         self.assertLess(len(compact), 10_000)
+        backup = json.dumps(json.loads((ROOT / "infra/deployer-policy-backup.json").read_text()), separators=(",", ":"))
+        self.assertLess(len(backup), 6_000)

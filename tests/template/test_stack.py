@@ -13,6 +13,7 @@ from test_roles import SIGNERS
 RETAINED_TYPES = {
     "AWS::ApiGatewayV2::Api",
     "AWS::ApiGatewayV2::DomainName",
+    "AWS::Backup::BackupVault",
     "AWS::CloudFront::CachePolicy",
     "AWS::CloudFront::Distribution",
     "AWS::Cognito::UserPool",
@@ -32,6 +33,7 @@ ALL = dict(
     TableEncryption="customer-managed",
     MonthlyBudget="50",
     Rollout="canary",
+    BackupRetentionDays="365",
     MaxReadUnitsPerSecond="2000",
     MaxWriteUnitsPerSecond="500",
 )
@@ -291,6 +293,25 @@ class Data(unittest.TestCase):
         self.assertEqual(table["StreamSpecification"], {"StreamViewType": "NEW_AND_OLD_IMAGES"})
         self.assertTrue(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"])
         self.assertTrue(table["DeletionProtectionEnabled"])
+
+    def test_weekly_backups_in_a_vault_of_their_own_are_optional(self):
+        self.assertFalse([name for name in Installation().resources if name.startswith("Backup")])
+        stack = Installation(BackupRetentionDays="365")
+        plan, selection = (stack.resources[name]["Properties"][name] for name in ["BackupPlan", "BackupSelection"])
+        (rule,) = plan["BackupPlanRule"]
+        self.assertEqual(rule["Lifecycle"], {"DeleteAfterDays": "365"})
+        self.assertEqual(rule["TargetBackupVault"], "BackupVault")
+        self.assertEqual(stack.resources["BackupVault"]["Properties"], {"BackupVaultName": STACK})
+        self.assertEqual(selection["Resources"], [stack.get_att("Table.Arn")])
+        self.assertEqual(selection["IamRoleArn"], stack.get_att("BackupRole.Arn"))
+
+    def test_role_of_backups_can_back_up_this_table_only_and_read_no_item(self):
+        stack = Installation(BackupRetentionDays="365")
+        role, table = Role(stack, "BackupRole"), stack.get_att("Table.Arn")
+        self.assertTrue(role.is_allowed("dynamodb:StartAwsBackupJob", table))
+        self.assertFalse(role.is_allowed("dynamodb:StartAwsBackupJob", table.replace(STACK, "shop")))
+        for action in ["GetItem", "Query", "Scan", "DeleteTable", "RestoreTableFromAwsBackup"]:
+            self.assertFalse(role.is_allowed(f"dynamodb:{action}", table), action)
 
     def test_maximum_throughput_of_the_table_and_its_indexes_is_optional(self):
         limits = lambda **parameters: [
