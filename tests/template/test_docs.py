@@ -29,6 +29,16 @@ class TemplateParameters(unittest.TestCase):
         self.assertEqual(set(re.findall(r"`(\w+)`", section)) & outputs, outputs)
 
 
+class Deletion(unittest.TestCase):
+    def test_commands_find_the_retained_resources_with_generated_ids_and_those_that_exist_only_with_a_parameter(self):
+        page = (ROOT / "docs/tutorials/deploy-to-aws.md").read_text()
+        named = set(re.findall(r"\$\(id (\w+)\)", page))
+        resources = {name: one for name, one in source(DATA)["Resources"].items() if "DeletionPolicy" in one}
+        # The table has the name of the stack, and the domain and the distribution are deleted by hand.
+        others = {"Table", "OperatorGroup", "DashboardClient", "ApiDomain", "PublicCachePolicy", "Distribution"}
+        self.assertEqual(named, resources.keys() - others)
+
+
 class IamPermissions(unittest.TestCase):
     def setUp(self):
         page = (REFERENCE / "iam-permissions.md").read_text()
