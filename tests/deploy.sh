@@ -100,7 +100,7 @@ live() { aws lambda get-alias --function-name $STACK-licenses --name live --quer
 updated=$(live)
 "$root/infra/roll-back.sh" "$environment" > "$folder/roll-back.log" 2>&1 || { logs; exit 1; }
 [ "$(live)" -lt "$updated" ] || { echo "the alias was not moved" >&2; exit 1; }
-check_api update
+check_api rebuilt
 aws lambda update-alias --function-name $STACK-licenses --name live --function-version "$updated" > /dev/null
 # Update the code of one function with cargo-lambda; its configuration must not change.
 (cd "$root" && cargo lambda deploy --lambda-dir "$CARGO_TARGET_DIR/lambda" --endpoint-url "$aws" --binary-name licenses \
