@@ -5,10 +5,6 @@
 //! AES-GCM, and each of their jars knows one key instead of the current and the previous one.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use axum::{
-    extract::{FromRef, FromRequestParts},
-    http::request::Parts,
-};
 use cookie::{Cookie, SameSite};
 use data_encoding::BASE64URL_NOPAD;
 use jiff::{SignedDuration, Timestamp};
@@ -18,7 +14,7 @@ use shared::{
     auth::{Caller, User},
     domain::{Secret, secret::SecretKey},
     http::Problem,
-    secrets::{SecretVersions, SessionSecret, SessionValues},
+    secrets::{SecretVersions, SessionValues},
 };
 
 /// The name of the session cookie. With the prefix `__Host-`, browsers accept it only from this host over TLS, for all
@@ -81,21 +77,6 @@ impl Session {
     /// The user's name; without one, the email address; without both, the subject.
     pub(crate) fn display_name(&self) -> &str {
         self.name.as_deref().or(self.email.as_deref()).unwrap_or(&self.subject)
-    }
-}
-
-/// The secret that encrypts sessions.
-pub(crate) struct Sessions(pub(crate) SessionSecret);
-
-impl<S: Send + Sync> FromRequestParts<S> for Sessions
-where
-    Option<SessionSecret>: FromRef<S>,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let secret = Option::<SessionSecret>::from_ref(state);
-        secret.map(Self).ok_or_else(|| Problem::internal("SIGNET_SESSION_SECRET is not set"))
     }
 }
 

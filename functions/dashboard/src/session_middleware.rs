@@ -13,7 +13,7 @@ use shared::{
     Settings,
     app::InProcessClient,
     domain::Timestamp,
-    http::{Code, Problem, RequestContext},
+    http::{Code, Problem, RequestContext, Required},
     secrets::SessionSecret,
     store::Table,
 };
@@ -24,7 +24,7 @@ use crate::{
     cookies::cookie_value,
     form_data::FormData,
     links,
-    session::{COOKIE, Session, Sessions, open_cookie},
+    session::{COOKIE, Session, open_cookie},
     theme::Theme,
     ui::error_pages,
     viewer::Viewer,
@@ -37,7 +37,7 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Requires a session, protects forms against CSRF, and renders problems as error pages.
 pub(crate) async fn require_session(
     State(table): State<Table>,
-    Sessions(secret): Sessions,
+    Required(secret): Required<SessionSecret>,
     State(settings): State<Arc<Settings>>,
     Extension(client): Extension<InProcessClient>,
     ctx: RequestContext,

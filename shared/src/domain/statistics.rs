@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 use serde::{Deserialize, Serialize};
 
-use super::{CustomerId, Event, EventType, License, LicenseId, ProductId, Status, TierId};
+use super::{CustomerId, Event, EventType, License, LicenseId, ProductId, Status, TierId, time::utc_date};
 
 /// The number of days in the statistics, including today.
 pub const DAYS: usize = 30;
@@ -124,7 +124,7 @@ impl DayCounts {
 
 /// Counts an event in the days of the statistics. An event of another day is not counted.
 pub fn count_event(days: &mut [DayCounts], kind: EventType, at: Timestamp) {
-    let date = date_of(at);
+    let date = utc_date(at);
     if let Some(day) = days.iter_mut().find(|day| day.date == date) {
         day.count(kind);
     }
@@ -138,13 +138,9 @@ pub fn days_from(known: &[DayCounts], now: Timestamp) -> Vec<DayCounts> {
 
 /// Returns the dates in the statistics, oldest first.
 fn days_until(now: Timestamp) -> Vec<Date> {
-    let today = date_of(now);
+    let today = utc_date(now);
     let ago = |days: usize| today.checked_sub(i64::try_from(days).unwrap_or(0).days()).ok();
     (0..DAYS).rev().filter_map(ago).collect()
-}
-
-fn date_of(time: Timestamp) -> Date {
-    time.to_zoned_datetime(TimeZone::UTC).date()
 }
 
 /// What a license key adds to the statistics.

@@ -1,9 +1,18 @@
-//! Times in requests.
+//! Times in requests, and dates.
 
-use jiff::{SignedDuration, Timestamp, civil::DateTime};
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
 
 /// The latest time that is stored: the last second of [`Timestamp`], which is in the year 9999 in every time zone.
 pub const LATEST_TIME: Timestamp = Timestamp::constant(253_402_207_200, 0);
+
+/// Returns the date of a time in UTC.
+pub fn utc_date(time: Timestamp) -> Date {
+    time.to_zoned_datetime(TimeZone::UTC).date()
+}
 
 /// The text is not a date-time of RFC 3339.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

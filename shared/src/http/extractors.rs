@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 use super::{Code, InputError, Problem, RequestContext};
 use crate::{
     domain::time::parse_time,
-    secrets::CursorSecret,
+    secrets::{CursorSecret, RotatedSecret},
     store::pagination::{CursorKey, PageRequest},
 };
 
@@ -109,7 +109,7 @@ where
         let mut params = parse_query(parts.uri.query().unwrap_or_default())?;
         let cursor = params.remove("cursor");
         let RequestContext { now, .. } = RequestContext::from_request_parts(parts, state).await?;
-        let Cursors(secret) = Cursors::from_request_parts(parts, state).await?;
+        let Required::<CursorSecret>(secret) = Required::from_request_parts(parts, state).await?;
         let key = cursor_key(&secret, cursor.as_deref(), now).await;
         let paging = page_request(params.remove("limit").as_deref(), cursor, key)?;
         let values = params.into_iter().map(|(name, value)| (name, value.into())).collect();
@@ -118,19 +118,19 @@ where
     }
 }
 
-/// The secret that encrypts pagination cursors. Functions with lists must have it.
+/// A secret that an endpoint needs. Not every function has every secret.
 #[derive(Debug)]
-pub struct Cursors(pub CursorSecret);
+pub struct Required<T>(pub T);
 
-impl<S: Send + Sync> FromRequestParts<S> for Cursors
+impl<S: Send + Sync, V> FromRequestParts<S> for Required<RotatedSecret<V>>
 where
-    Option<CursorSecret>: FromRef<S>,
+    Option<RotatedSecret<V>>: FromRef<S>,
 {
     type Rejection = Problem;
 
     async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let secret = Option::<CursorSecret>::from_ref(state);
-        secret.map(Self).ok_or_else(|| Problem::internal("SIGNET_CURSOR_SECRET is not set"))
+        let secret = Option::<RotatedSecret<V>>::from_ref(state);
+        secret.map(Self).ok_or_else(|| Problem::internal("SIGNET_CURSOR_SECRET or SIGNET_SESSION_SECRET is not set"))
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) mod write_problem;
 pub use code::Code;
 pub use conditional::{IfMatch, PreconditionError};
 pub use context::RequestContext;
-pub use extractors::{Cursors, ListQuery, NoBody, NoFilter, PaginationParams, PathId, StrictJson};
+pub use extractors::{ListQuery, NoBody, NoFilter, PaginationParams, PathId, Required, StrictJson};
 pub use idempotency::{CompletionError, Idempotency, Replay, StoredResponse};
 pub use problem::{InputError, Problem};
 pub use representation::{ListResponse, WithEtag};

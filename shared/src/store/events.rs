@@ -11,7 +11,7 @@ use super::{
     pagination::{ListError, Page, PageRequest, paginate_query},
     table::{Query, Table},
 };
-use crate::domain::{Event, LicenseId};
+use crate::domain::{Event, LicenseId, time::utc_date};
 
 /// Creates the item of an event. It is written in the transaction of the change that it records.
 pub fn event_item(event: &Event) -> Result<Item, StoreError> {
@@ -40,9 +40,12 @@ impl Table {
         let list = "events of all";
         let after = paging.position::<1>(list)?.map(|[ulid]| ulid);
         // A function whose clock is ahead may have written events with tomorrow's date.
-        let newest = day_of(now + SignedDuration::from_hours(24));
-        let mut day = after.as_deref().and_then(day_of_ulid).map_or(newest, |day| day.min(newest));
-        let oldest = self.oldest_license().await?.map_or(newest, day_of);
+        let newest = utc_date(now + SignedDuration::from_hours(24));
+        let mut day = after
+            .as_deref()
+            .and_then(|text| date_of_ulid(Ulid::from_string(text).ok()?))
+            .map_or(newest, |day| day.min(newest));
+        let oldest = self.oldest_license().await?.map_or(newest, utc_date);
         let mut events: Vec<Event> = Vec::new();
         for _ in 0..MAX_DAYS {
             if day < oldest {
@@ -64,9 +67,9 @@ impl Table {
 
     /// Reads the latest events, newest first: at most `max`, from the day of `since` on.
     pub async fn events_since(&self, since: Timestamp, now: Timestamp, max: usize) -> Result<Vec<Event>, StoreError> {
-        let mut day = day_of(now + SignedDuration::from_hours(24));
+        let mut day = utc_date(now + SignedDuration::from_hours(24));
         let mut events = Vec::new();
-        while day >= day_of(since) && events.len() < max {
+        while day >= utc_date(since) && events.len() < max {
             events.extend(self.events_of_day(day, None, max - events.len()).await?);
             let Ok(yesterday) = day.yesterday() else { break };
             day = yesterday;
@@ -107,13 +110,10 @@ impl Table {
     }
 }
 
-pub(super) fn day_of(time: Timestamp) -> Date {
-    time.to_zoned_datetime(TimeZone::UTC).date()
-}
-
-fn day_of_ulid(text: &str) -> Option<Date> {
-    let millis = i64::try_from(Ulid::from_string(text).ok()?.timestamp_ms()).ok()?;
-    Timestamp::from_millisecond(millis).ok().map(day_of)
+/// Returns the date in a ULID.
+pub(super) fn date_of_ulid(ulid: Ulid) -> Option<Date> {
+    let millis = i64::try_from(ulid.timestamp_ms()).ok()?;
+    Timestamp::from_millisecond(millis).ok().map(utc_date)
 }
 
 /// Returns a ULID greater than all ULIDs of `day`, from which a cursor continues with that day.

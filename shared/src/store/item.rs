@@ -50,9 +50,14 @@ pub fn b(bytes: impl Into<Vec<u8>>) -> AttributeValue {
 
 /// Serializes a record into an item with the given key.
 pub fn to_item(key: Key, record: &impl Serialize) -> Result<Item, StoreError> {
-    let mut item: Item = serde_dynamo::to_item(record).map_err(|error| StoreError::InvalidItem(error.to_string()))?;
+    let mut item = attributes(record)?;
     item.extend(key.into_item());
     Ok(item)
+}
+
+/// Serializes a record into attributes without a key.
+pub fn attributes(record: &impl Serialize) -> Result<Item, StoreError> {
+    serde_dynamo::to_item(record).map_err(|error| StoreError::InvalidItem(error.to_string()))
 }
 
 /// Creates an item that contains only its key.

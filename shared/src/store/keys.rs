@@ -1,11 +1,12 @@
 //! The keys of all items. Each key is constructed in one place.
 
 use data_encoding::HEXLOWER;
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date};
 
 use super::item::Key;
 use crate::domain::{
     ApiKeyId, CustomerId, Event, FeatureId, Id, LicenseId, MachineHash, ProductId, TierId, id::IdKind, secret::sha256,
+    time::utc_date,
 };
 
 /// The partition key of the catalog.
@@ -145,7 +146,7 @@ pub fn event_shard(day: Date, shard: u8) -> String {
 /// Returns the index partition key of an event, by its day and its license key.
 pub fn event_partition(event: &Event) -> String {
     let shard = sha256(event.license_id.to_string().as_bytes())[0] % EVENT_SHARDS;
-    event_shard(event.at.to_zoned_datetime(TimeZone::UTC).date(), shard)
+    event_shard(utc_date(event.at), shard)
 }
 
 /// Returns the item key of an API key.

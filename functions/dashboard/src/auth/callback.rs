@@ -21,14 +21,14 @@ use shared::{
     Settings,
     auth::{Oidc, User},
     domain::Secret,
-    http::{Code, Problem, RequestContext},
-    secrets::{SecretVersions, SessionValues},
+    http::{Code, Problem, RequestContext, Required},
+    secrets::{SecretVersions, SessionSecret, SessionValues},
 };
 
 use super::{PendingSignIn, configured, issuer_unavailable, redirect_uri};
 use crate::{
     cookies::cookie_value,
-    session::{COOKIE, SESSION_LIFETIME, Session, Sessions, open_cookie, removal_cookie, sealed_cookie},
+    session::{COOKIE, SESSION_LIFETIME, Session, open_cookie, removal_cookie, sealed_cookie},
     theme::Theme,
     ui::error_pages,
 };
@@ -75,7 +75,7 @@ impl AuthorizationResponse {
 /// Completes a sign-in.
 pub(crate) async fn handler(
     State(oidc): State<Option<Oidc>>,
-    Sessions(secret): Sessions,
+    Required(secret): Required<SessionSecret>,
     State(settings): State<Arc<Settings>>,
     ctx: RequestContext,
     theme: Theme,

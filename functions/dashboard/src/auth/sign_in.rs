@@ -18,8 +18,8 @@ use shared::{
     Settings,
     auth::Oidc,
     domain::Timestamp,
-    http::{Problem, RequestContext},
-    secrets::{SecretVersions, SessionValues},
+    http::{Problem, RequestContext, Required},
+    secrets::{SecretVersions, SessionSecret, SessionValues},
 };
 
 use super::{
@@ -29,7 +29,7 @@ use super::{
 use crate::{
     cookies::cookies,
     links,
-    session::{Sessions, removal_cookie, sealed_cookie},
+    session::{removal_cookie, sealed_cookie},
     theme::Theme,
     ui::error_pages,
 };
@@ -48,7 +48,7 @@ pub(crate) struct SignInQuery {
 /// Starts a sign-in.
 pub(crate) async fn handler(
     State(oidc): State<Option<Oidc>>,
-    Sessions(secret): Sessions,
+    Required(secret): Required<SessionSecret>,
     State(settings): State<Arc<Settings>>,
     ctx: RequestContext,
     theme: Theme,

@@ -12,7 +12,8 @@ use maud::html;
 use shared::{
     AppState,
     domain::Secret,
-    http::{Cursors, Problem},
+    http::{Problem, Required},
+    secrets::CursorSecret,
     store::{Table, customers::CustomerFilter, pagination::PageRequest},
 };
 
@@ -34,7 +35,7 @@ pub(crate) fn routes() -> Router<AppState> {
 async fn search(
     Operator(viewer): Operator,
     State(table): State<Table>,
-    Cursors(secret): Cursors,
+    Required(secret): Required<CursorSecret>,
     form: FormData,
 ) -> Result<Response, Problem> {
     let text = form.get("q");

@@ -14,7 +14,7 @@ use crate::{
     },
     store::{
         StoreError, Table,
-        item::{Item, from_item, n, s, to_item},
+        item::{Item, attributes, from_item, n, s, to_item},
         keys,
         licenses::parse_license,
         table::Query,
@@ -244,10 +244,8 @@ fn contribution_item(record: &ContributionRecord) -> Result<Item, StoreError> {
 }
 
 fn counts_update(difference: &Counts) -> Result<ItemUpdate, StoreError> {
-    let attributes: Item =
-        serde_dynamo::to_item(difference).map_err(|error| StoreError::InvalidItem(error.to_string()))?;
     let update = ItemUpdate::new(keys::counts(), Condition::default());
-    Ok(attributes.into_iter().fold(update, |update, (name, value)| update.add(&name, value)))
+    Ok(attributes(difference)?.into_iter().fold(update, |update, (name, value)| update.add(&name, value)))
 }
 
 /// Queries the active license keys that expire in a range of times, by expiry.

@@ -10,8 +10,9 @@ use crate::{
     domain::{
         Event, EventId, Id,
         statistics::{DAYS, DayCounts, count_event, days_from},
+        time::utc_date,
     },
-    store::{StoreError, Table, events::day_of, item::from_item, keys, table::Query},
+    store::{StoreError, Table, events::date_of_ulid, item::from_item, keys, table::Query},
 };
 
 /// After this time, every event of a time can be read: a request is answered or has failed, the clocks of functions
@@ -48,8 +49,8 @@ impl Table {
     ) -> Result<(), StoreError> {
         let settled = first_id_at(now - SETTLED_AFTER);
         let start = progress.next_events[usize::from(shard)];
-        let mut day = day_of(time_of(start));
-        while day <= day_of(now) {
+        let Some(mut day) = date_of_ulid(start.ulid()) else { return Ok(()) };
+        while day <= utc_date(now) {
             let mut query = events_from(day, shard, start);
             loop {
                 if *remaining == 0 {
@@ -93,9 +94,4 @@ fn first_id_at(time: Timestamp) -> EventId {
 
 fn next_id(id: EventId) -> EventId {
     Id::from_ulid(Ulid(id.ulid().0.saturating_add(1)))
-}
-
-fn time_of(id: EventId) -> Timestamp {
-    let millis = i64::try_from(id.ulid().timestamp_ms()).unwrap_or(0);
-    Timestamp::from_millisecond(millis).unwrap_or_default()
 }
