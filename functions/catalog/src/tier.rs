@@ -106,7 +106,8 @@ pub struct TierInput<Product = ProductId, Code = String> {
     #[schema(minimum = 1, maximum = 31_536_000, example = 900)]
     pub heartbeat_interval_seconds: Option<u32>,
     /// Heartbeats return the same token until it has this age, in seconds; at most half of `token_ttl_seconds`. Null
-    /// means half of `heartbeat_interval_seconds`.
+    /// means half of `token_ttl_seconds`, but at most `token_ttl_seconds` less two heartbeat intervals, and at least half an
+    /// interval.
     #[schema(minimum = 0, maximum = 15_768_000)]
     pub renew_after_seconds: Option<u32>,
     /// How long an app may continue after the `exp` of its token, in seconds.

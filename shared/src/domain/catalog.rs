@@ -168,7 +168,8 @@ pub struct Tier {
     /// How often an app should send a heartbeat, in seconds.
     #[schema(example = 900)]
     pub heartbeat_interval_seconds: u32,
-    /// Heartbeats return the same token until it has this age, in seconds; null means half the heartbeat interval.
+    /// Heartbeats return the same token until it has this age, in seconds. Null means half the token lifetime, or less if a
+    /// token could otherwise expire within a heartbeat interval.
     #[schema(required)]
     pub renew_after_seconds: Option<u32>,
     /// How long the app may continue after the `exp` of its token, in seconds.
@@ -184,8 +185,14 @@ pub struct Tier {
 
 impl Tier {
     /// Returns the age, in seconds, from which a heartbeat issues a new token.
+    ///
+    /// By default, half the token lifetime, so that few heartbeats sign, but early enough that an app which misses one heartbeat
+    /// sends the next one before its token expires. That needs a lifetime of two and a half intervals; in a shorter one, every
+    /// regular heartbeat issues a new token.
     pub fn renew_after(&self) -> u32 {
-        self.renew_after_seconds.unwrap_or(self.heartbeat_interval_seconds / 2)
+        let (ttl, interval) = (self.token_ttl_seconds, self.heartbeat_interval_seconds);
+        let default = (ttl / 2).min(ttl.saturating_sub(interval.saturating_mul(2))).max(interval / 2);
+        self.renew_after_seconds.unwrap_or(default)
     }
 
     /// Returns when an app that has received a token at `now` sends its next heartbeat.
@@ -423,6 +430,22 @@ mod tests {
     }
 
     proptest! {
+        /// By default, a token is renewed at most once in half of its lifetime, and an app that misses one heartbeat sends the
+        /// next one before the token expires.
+        #[test]
+        fn default_renewal_leaves_time_for_a_missed_heartbeat(ttl in 1..=31_536_000_u32, share in 1..=1000_u32) {
+            let interval = (u64::from(ttl) * u64::from(share) / 1000).max(1) as u32;
+            let tier = Tier { token_ttl_seconds: ttl, heartbeat_interval_seconds: interval, ..tier(0, None, &[]) };
+            prop_assert!(tier.renew_after() <= ttl / 2);
+            if u64::from(ttl) * 2 >= u64::from(interval) * 5 {
+                // The youngest token that is renewed has this age; the oldest that is not is younger.
+                prop_assert!(tier.renew_after() <= ttl - 2 * interval);
+            } else {
+                // Every regular heartbeat renews the token.
+                prop_assert!(tier.renew_after() <= interval);
+            }
+        }
+
         /// Tiers that pass the check, added one by one, never form a cycle.
         #[test]
         fn accepted_tiers_never_include_themselves(catalog in catalogs()) {

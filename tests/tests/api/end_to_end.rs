@@ -34,7 +34,7 @@ async fn a_license_is_issued_activated_deactivated_and_revoked() {
 
     let activated = app.activate(key, "laptop").await.expect_status(201);
     assert_eq!(activated["activation"]["status"], "active");
-    stack.advance(600);
+    stack.advance(3600);
     let heartbeat = app.heartbeat(activated["token"].as_str().unwrap(), "laptop").await.expect_status(200);
     assert_eq!(heartbeat["renewed"], true);
     let token = heartbeat["token"].as_str().unwrap();

@@ -35,10 +35,10 @@ async fn heartbeat_renews_a_token_with_a_new_jti() {
     let first = stack.activate(&license, "one").await;
     assert_eq!((&first["token_type"], &first["heartbeat_interval_seconds"]), (&json!("JWT"), &json!(900)));
     assert_eq!((text(&first["token_expires_at"]), text(&first["next_heartbeat_at"])), (&*at(3600), &*at(900)));
-    stack.advance(900);
+    stack.advance(1800);
     let second = stack.heartbeat(&first, "one").await;
     let expected = json!({
-        "token": second["token"], "token_type": "JWT", "token_expires_at": at(4500), "next_heartbeat_at": at(1800),
+        "token": second["token"], "token_type": "JWT", "token_expires_at": at(5400), "next_heartbeat_at": at(2700),
         "renewed": true,
     });
     assert_eq!(second, expected);
@@ -46,14 +46,14 @@ async fn heartbeat_renews_a_token_with_a_new_jti() {
     assert_ne!(before["jti"], after["jti"]);
     assert_eq!(
         [&after["iat"], &after["nbf"], &after["exp"]],
-        [768_479_300_i64, 768_479_300, 768_482_900].map(|n| n + 1_000_000_000)
+        [768_480_200_i64, 768_480_200, 768_483_800].map(|n| n + 1_000_000_000)
     );
     for name in ["jti", "iat", "nbf", "exp"] {
         after[name] = before[name].clone();
     }
     assert_eq!(before, after);
     let activation = stack.activation(&first).await;
-    assert_eq!([&activation["last_heartbeat_at"], &activation["lease_expires_at"]], [&at(900), &at(4500)]);
+    assert_eq!([&activation["last_heartbeat_at"], &activation["lease_expires_at"]], [&at(1800), &at(5400)]);
     assert_eq!([&activation["activated_at"], &activation["status"]], [&at(0), "active"]);
 }
 
@@ -62,11 +62,15 @@ async fn heartbeat_returns_a_recent_token_unchanged() {
     let stack = Stack::start().await;
     let license = stack.operator.issue_new_license(1).await;
     let first = stack.activate(&license, "one").await;
-    stack.advance(449);
+    stack.advance(1799);
     let same = stack.heartbeat(&first, "one").await;
     assert_eq!((&same["token"], &same["renewed"]), (&first["token"], &json!(false)));
-    assert_eq!((text(&same["token_expires_at"]), text(&same["next_heartbeat_at"])), (&*at(3600), &*at(1349)));
-    assert_eq!(stack.activation(&first).await["last_heartbeat_at"], at(449), "the heartbeat was recorded nevertheless");
+    assert_eq!((text(&same["token_expires_at"]), text(&same["next_heartbeat_at"])), (&*at(3600), &*at(2699)));
+    assert_eq!(
+        stack.activation(&first).await["last_heartbeat_at"],
+        at(1799),
+        "the heartbeat was recorded nevertheless"
+    );
     stack.advance(1);
     assert_eq!(stack.heartbeat(&first, "one").await["renewed"], true);
 }
@@ -74,11 +78,26 @@ async fn heartbeat_returns_a_recent_token_unchanged() {
 #[tokio::test]
 async fn heartbeat_renews_a_token_after_the_tiers_renew_after_seconds() {
     let stack = Stack::start().await;
-    for (renew_after, age, renewed) in [(0, 0, true), (1800, 1799, false), (1800, 1800, true)] {
+    for (renew_after, age, renewed) in [(0, 0, true), (1000, 999, false), (1000, 1000, true)] {
         let license = stack.operator.issue_new_license_with(&json!({"renew_after_seconds": renew_after})).await;
         let first = stack.activate(&license, "one").await;
         stack.advance(age);
         assert_eq!(stack.heartbeat(&first, "one").await["renewed"], renewed, "{renew_after} {age}");
+    }
+}
+
+/// The default is half the token lifetime, but early enough that one heartbeat can be missed.
+#[tokio::test]
+async fn by_default_a_token_is_renewed_at_half_of_its_lifetime_or_two_intervals_before_its_end() {
+    let stack = Stack::start().await;
+    for (interval, renew_after) in [(60, 1800), (900, 1800), (1200, 1200), (1800, 900), (3600, 1800)] {
+        let license = stack.operator.issue_new_license_with(&json!({"heartbeat_interval_seconds": interval})).await;
+        assert_eq!(license.tier["renew_after_seconds"], json!(null));
+        let first = stack.activate(&license, "one").await;
+        stack.advance(renew_after - 1);
+        assert_eq!(stack.heartbeat(&first, "one").await["renewed"], false, "{interval}");
+        stack.advance(1);
+        assert_eq!(stack.heartbeat(&first, "one").await["renewed"], true, "{interval}");
     }
 }
 

@@ -145,7 +145,7 @@ fn inputs(catalog: &Catalog, product: ProductId, tier: Option<&Tier>, currency: 
             .hint("At most the token lifetime. Default: 15 minutes or less."),
         Input::number("renew_after_seconds", "Renew tokens after (seconds)", 0, 15_768_000)
             .optional_value(tier.and_then(|tier| text(tier.renew_after_seconds)))
-            .hint("Heartbeats renew tokens of at least this age. Default: half the heartbeat interval."),
+            .hint("Heartbeats renew tokens of at least this age. Default: half the token lifetime or less."),
         Input::number("grace_period_seconds", "Offline grace period (seconds)", 0, 2_592_000)
             .or_default()
             .optional_value(field(|tier| tier.grace_period_seconds))

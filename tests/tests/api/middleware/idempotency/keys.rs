@@ -104,11 +104,11 @@ async fn idempotent_operations_ignore_the_header() {
     let other = merged(activate, &json!({"machine_id": "m2"}));
     let second = client.post("license-activations/activate", other).await.expect_status(201);
     for (machine, activated) in [("m1", &first), ("m2", &second)] {
-        stack.advance(1000);
+        stack.advance(1800);
         let body = json!({"token": activated["token"], "machine_id": machine});
         let heartbeat = client.post("license-keys/heartbeat", body.clone()).await.expect_status(200);
         assert_eq!(heartbeat["renewed"], true);
-        stack.advance(1000);
+        stack.advance(1800);
         let next = client.post("license-keys/heartbeat", body).await.expect_status(200);
         assert_ne!(next["token"], heartbeat["token"]);
         let valid = client.post("license-keys/validate", json!({"token": heartbeat["token"]})).await.expect_status(200);
