@@ -140,7 +140,7 @@ impl CatalogEntry<'_> {
     }
 }
 
-fn from_catalog_item<T: DeserializeOwned>(mut item: Item) -> Result<T, StoreError> {
+pub(super) fn from_catalog_item<T: DeserializeOwned>(mut item: Item) -> Result<T, StoreError> {
     let Key { pk, sk } = Key::new("PK", "SK");
     item.remove(&pk);
     item.remove(&sk);

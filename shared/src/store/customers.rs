@@ -196,7 +196,7 @@ impl Table {
     }
 }
 
-fn from_customer_item(item: Item) -> Result<VersionedCustomer, StoreError> {
+pub(super) fn from_customer_item(item: Item) -> Result<VersionedCustomer, StoreError> {
     let version = item.get("version").and_then(|version| version.as_n().ok()?.parse().ok());
     let version = version.ok_or_else(|| StoreError::InvalidItem("customer without a version".to_owned()))?;
     Ok(VersionedCustomer { customer: from_item(item)?, version })

@@ -28,6 +28,12 @@ impl Key {
         Self { pk: pk.into(), sk: sk.into() }
     }
 
+    /// Returns the primary key of an item; `None` if it has none of two strings.
+    pub(super) fn of(item: &Item) -> Option<Self> {
+        let part = |name| item.get(name).and_then(|value| value.as_s().ok());
+        Some(Self::new(part("PK")?, part("SK")?))
+    }
+
     pub(super) fn into_item(self) -> Item {
         HashMap::from([("PK".to_owned(), s(self.pk)), ("SK".to_owned(), s(self.sk))])
     }

@@ -213,6 +213,62 @@ pub fn signing_key(kid: &str) -> Key {
     Key::new(KEYRING, format!("{SIGNING_KEY}{kid}"))
 }
 
+/// A kind of item, as its key shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemKind {
+    /// A customer.
+    Customer,
+    /// A license key.
+    License,
+    /// The record of the license key with a key string.
+    KeyString,
+    /// A product.
+    Product,
+    /// A pricing tier.
+    Tier,
+    /// Any other kind, such as seats, activations, events, API keys and signing keys.
+    Other,
+}
+
+impl ItemKind {
+    /// Returns the kind of the item with this key; `None` if no item has such a key.
+    pub fn of(key: &Key) -> Option<Self> {
+        Some(match key_names(key) {
+            ("CUSTOMER", "CUSTOMER") => Self::Customer,
+            ("LICENSE", "LICENSE") => Self::License,
+            ("KEY", "KEY") => Self::KeyString,
+            (CATALOG, "PRODUCT") => Self::Product,
+            (CATALOG, "TIER") => Self::Tier,
+            (CATALOG, "FEATURE" | "VERSION")
+            | ("LICENSE", "SEALED" | "SEAT" | "MACHINE" | "EVENT")
+            | ("CLAIM", "TIER")
+            | ("CURRENT", "PRODUCT")
+            | (KEYRING, RING | ROOTS | SIGNED_SET | "KEY")
+            | (STATISTICS, "OVERVIEW" | "COUNTS" | "CONTRIBUTION")
+            | ("EMAIL", "EMAIL")
+            | ("SUBJECT", "SUBJECT")
+            | ("IDEMPOTENCY", "IDEMPOTENCY")
+            | ("RATE", "RATE")
+            | ("SESSION", "SESSION") => Self::Other,
+            (API_KEYS, name) if name == "ACCESS" || name.starts_with("key_") => Self::Other,
+            _ => return None,
+        })
+    }
+}
+
+/// Returns the parts of a partition key and of a sort key before the first `#`. They are the same for all items of a kind.
+pub fn key_names(key: &Key) -> (&str, &str) {
+    fn name(text: &str) -> &str {
+        text.split('#').next().unwrap_or_default()
+    }
+    (name(&key.pk), name(&key.sk))
+}
+
+/// Parses the hash of a key string from the partition key of its record.
+pub fn parse_key_string_hash(key: &Key) -> Option<[u8; 32]> {
+    HEXLOWER.decode(key.pk.strip_prefix("KEY#")?.as_bytes()).ok()?.try_into().ok()
+}
+
 /// Parses the id at the end of a sort key such as `PRODUCT#prod_…`.
 pub fn parse_id_suffix<K: IdKind>(sort_key: &str, prefix: &str) -> Option<Id<K>> {
     sort_key.strip_prefix(prefix)?.parse().ok()
@@ -223,4 +279,64 @@ pub fn parse_id_suffix<K: IdKind>(sort_key: &str, prefix: &str) -> Option<Id<K>>
 fn record_hash(parts: [&str; 4]) -> String {
     let text: Vec<String> = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
     HEXLOWER.encode(&sha256(text.concat().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use ulid::Ulid;
+
+    use super::*;
+
+    #[test]
+    fn every_key_has_a_kind_and_other_keys_have_none() {
+        fn id<K>() -> Id<K> {
+            Id::from_ulid(Ulid::from_parts(1, 2))
+        }
+        let machine = MachineHash([7; 32]);
+        let at = |pk: &str, sk: &str| Key::new(pk, sk);
+        for (key, kind) in [
+            (customer(id()), ItemKind::Customer),
+            (license(id()), ItemKind::License),
+            (key_string(&[7; 32]), ItemKind::KeyString),
+            (product(id()), ItemKind::Product),
+            (tier(id()), ItemKind::Tier),
+            (catalog_version(), ItemKind::Other),
+            (feature(id()), ItemKind::Other),
+            (email("a@example.com"), ItemKind::Other),
+            (subject("https://example.com#a"), ItemKind::Other),
+            (claim(id(), id()), ItemKind::Other),
+            (current_license(id(), id()), ItemKind::Other),
+            (sealed(id()), ItemKind::Other),
+            (seat(id(), 1), ItemKind::Other),
+            (activation(id(), machine), ItemKind::Other),
+            (at(&license_partition(id()), &format!("{EVENT}1")), ItemKind::Other),
+            (api_key(id()), ItemKind::Other),
+            (access_keys(), ItemKind::Other),
+            (ring(), ItemKind::Other),
+            (roots(), ItemKind::Other),
+            (signed_set(), ItemKind::Other),
+            (signing_key("a#b"), ItemKind::Other),
+            (idempotency(["a"; 4]), ItemKind::Other),
+            (rate_limit_counter("failed#1"), ItemKind::Other),
+            (statistics(), ItemKind::Other),
+            (counts(), ItemKind::Other),
+            (contribution(id()), ItemKind::Other),
+            (ended_session("a"), ItemKind::Other),
+        ] {
+            assert_eq!(ItemKind::of(&key), Some(kind), "{key:?}");
+        }
+        for (pk, sk) in
+            [("", ""), ("CUSTOMER#cus_1", "NOTE"), ("CATALOG", "PLAN#1"), ("APIKEYS", "lic_1"), ("user", "1")]
+        {
+            assert_eq!(ItemKind::of(&at(pk, sk)), None, "{pk} {sk}");
+        }
+    }
+
+    #[test]
+    fn hash_of_a_key_string_is_parsed_from_its_key() {
+        assert_eq!(parse_key_string_hash(&key_string(&[0xab; 32])), Some([0xab; 32]));
+        for pk in ["KEY#", "KEY#ABAB", &format!("KEY#{}", "AB".repeat(32)), &"ab".repeat(32)] {
+            assert_eq!(parse_key_string_hash(&Key::new(pk, "KEY")), None, "{pk}");
+        }
+    }
 }

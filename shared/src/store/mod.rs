@@ -13,6 +13,7 @@ pub mod count;
 pub mod customers;
 mod error;
 pub mod events;
+pub mod export;
 pub mod full_licenses;
 mod holder;
 pub mod idempotency;
