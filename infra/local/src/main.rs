@@ -1,6 +1,7 @@
 //! `signet`: runs Signet on this machine until Ctrl-C.
 
 mod api_key;
+mod read_export;
 mod reencrypt;
 mod welcome;
 
@@ -23,6 +24,8 @@ use shared::{
 };
 use signet_local::{DataDirectory, LocalJson, LocalServer, Options, issuer_url, listen_address};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use self::read_export::LineType;
 
 /// License keys, cryptographically sealed. Runs Signet on this machine
 #[derive(Debug, Parser)]
@@ -82,6 +85,14 @@ enum Command {
         #[arg(long, value_name = "TEXT", default_value = "first key")]
         name: String,
     },
+    /// Print the customers and license keys of a table that was exported to S3, as JSON lines
+    ReadExport {
+        /// Directory with the manifest-summary.json of the export
+        directory: PathBuf,
+        /// Print lines of this type only
+        #[arg(long = "type", value_enum, value_name = "TYPE")]
+        only: Option<LineType>,
+    },
 }
 
 #[tokio::main]
@@ -137,6 +148,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     match flags.command {
         Some(Command::Reencrypt) => return reencrypt::reencrypt_all().await,
         Some(Command::ApiKey { table, name }) => return api_key::create(&table, name).await,
+        Some(Command::ReadExport { directory, only }) => return read_export::read(&directory, only),
         None => {}
     }
     let mut signals = Signals::listen()?;

@@ -4,4 +4,5 @@
 mod api_key;
 mod openapi;
 mod process;
+mod read_export;
 mod secrets;
