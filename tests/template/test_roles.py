@@ -300,12 +300,21 @@ class Roles(unittest.TestCase):
             self.assertLessEqual(set(as_list(condition["ArnEquals"]["aws:PrincipalArn"])), roles, statement["Sid"])
             self.assertEqual(condition["StringEquals"]["aws:PrincipalAccount"], ACCOUNT, statement["Sid"])
 
-    def test_rotation_and_administrators_can_change_the_key_policy_of_signing_keys(self):
-        # Otherwise KMS refuses to create the key, or it cannot be managed.
-        self.assertEqual(self.allowed_on_key("kms:PutKeyPolicy", SIGNING_KEY), {"Rotation"})
-        (administration,) = [one for one in signing_key_policy(self.stack)["Statement"] if one["Sid"] == "AllowKeyAdministration"]
-        self.assertEqual(administration["Principal"]["AWS"], f"arn:aws:iam::{ACCOUNT}:root")
-        self.assertIn("kms:PutKeyPolicy", administration["Action"])
+    def test_only_administrators_can_change_key_policies_and_so_allow_themselves_to_sign(self):
+        for arn in KEYS:
+            self.assertEqual(self.allowed_on_key("kms:PutKeyPolicy", arn, **KEYS[arn]), set(), arn)
+
+    def test_administrators_can_change_the_policy_of_every_key_that_kms_does_not_check_for_a_lock_out(self):
+        stack = Installation(TableEncryption="customer-managed")
+        keys = stack.of_type("AWS::KMS::Key")
+        # KMS would evaluate the permission of the deployer, which depends on a tag of the key.
+        unchecked = {name for name, one in keys.items() if one.get("BypassPolicyLockoutSafetyCheck") is True}
+        self.assertEqual(unchecked, {"RootKey", "SealingKey", "TableKey"})
+        for policy in [*(one["KeyPolicy"] for one in keys.values()), signing_key_policy(stack)]:
+            (administration,) = [one for one in policy["Statement"] if one["Sid"] == "AllowKeyAdministration"]
+            self.assertEqual(administration["Principal"]["AWS"], f"arn:aws:iam::{ACCOUNT}:root")
+            self.assertIn("kms:PutKeyPolicy", administration["Action"])
+            self.assertNotIn("Condition", administration)
 
     def test_only_sealers_use_the_sealing_key_and_only_for_this_table(self):
         for arn, action in product(KEYS, ["kms:GenerateDataKey", "kms:Decrypt"]):
@@ -369,8 +378,7 @@ class Roles(unittest.TestCase):
             KEYS,
             ["CreateGrant", "PutKeyPolicy", "DisableKey", "CancelKeyDeletion", "Encrypt", "ReEncryptFrom", "ReplicateKey"],
         ):
-            allowed = {"Rotation"} if (arn, action) == (SIGNING_KEY, "PutKeyPolicy") else set()
-            self.assertEqual(self.allowed_on_key(f"kms:{action}", arn, **KEYS[arn]), allowed, action)
+            self.assertEqual(self.allowed_on_key(f"kms:{action}", arn, **KEYS[arn]), set(), action)
 
     def test_no_statement_of_a_key_policy_allows_both_deletion_and_use(self):
         policies = {name: kms_key["KeyPolicy"] for name, kms_key in self.stack.of_type("AWS::KMS::Key").items()}

@@ -48,7 +48,8 @@ impl KmsSigner {
         Self { client, table: table.to_owned(), key_policy: None }
     }
 
-    /// Sets the key policy of new keys, a JSON document. KMS requires that it allows the caller to change it.
+    /// Sets the key policy of new keys, a JSON document. It need not allow the caller to change it, so KMS does not check
+    /// that: make sure that it allows an administrator to.
     #[must_use]
     pub fn with_key_policy(self, key_policy: Option<String>) -> Self {
         Self { key_policy, ..self }
@@ -70,6 +71,7 @@ impl KmsSigner {
             .key_usage(KeyUsageType::SignVerify)
             .description(self.description(name))
             .set_policy(self.key_policy.clone())
+            .set_bypass_policy_lockout_safety_check(self.key_policy.as_ref().map(|_| true))
             .customize()
             .config_override(no_retries)
             .send()

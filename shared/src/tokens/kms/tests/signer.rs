@@ -91,6 +91,7 @@ async fn create_sends_one_request_and_waits_for_the_public_key() {
     assert_eq!((&sent["KeySpec"], &sent["KeyUsage"]), (&json!("RSA_2048"), &json!("SIGN_VERIFY")));
     assert_eq!(sent["Description"], "Signet, table signet: signing key 1");
     assert_eq!((sent.get("Tags"), sent.get("Policy")), (None, None), "tags need a permission on all keys");
+    assert_eq!(sent.get("BypassPolicyLockoutSafetyCheck"), None);
 
     let stub = Stub::new(|_, _| exception(500, "KMSInternalException"));
     assert!(matches!(signer(&stub).create("signing key 1").await, Err(SignError::Unavailable(_))));
@@ -109,7 +110,7 @@ async fn keys_are_usable_without_the_permission_to_tag_them() {
 }
 
 #[tokio::test]
-async fn new_keys_have_the_configured_key_policy_without_bypassing_the_lockout_check() {
+async fn new_keys_have_the_configured_key_policy_even_if_it_does_not_let_the_caller_change_it() {
     let key = public_key(KeySize::Rsa2048);
     let stub = Stub::new(move |operation, _| match operation {
         "CreateKey" => (200, json!({"KeyMetadata": {"KeyId": "id", "Arn": "arn:key"}})),
@@ -119,7 +120,7 @@ async fn new_keys_have_the_configured_key_policy_without_bypassing_the_lockout_c
     signer(&stub).with_key_policy(Some(policy.to_owned())).create("signing key 1").await.unwrap();
     let (operation, sent) = &stub.requests()[0];
     assert_eq!((operation.as_str(), &sent["Policy"]), ("CreateKey", &json!(policy)));
-    assert_eq!(sent.get("BypassPolicyLockoutSafetyCheck"), None);
+    assert_eq!(sent["BypassPolicyLockoutSafetyCheck"], true);
 }
 
 #[tokio::test]
