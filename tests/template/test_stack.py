@@ -545,10 +545,11 @@ class Monitoring(unittest.TestCase):
             self.assertEqual(set(query["LogGroupNames"]), groups)
 
     def test_metrics_of_routes_are_optional(self):
-        for parameters, expected in [({}, "false"), ({"RouteMetrics": "true"}, "true")]:
+        for parameters, expected in [({}, False), ({"RouteMetrics": "true"}, True)]:
             stage = Installation(**parameters).resources["Stage"]["Properties"]
             for settings in [stage["DefaultRouteSettings"], *stage["RouteSettings"].values()]:
-                self.assertEqual(settings["DetailedMetricsEnabled"], expected)
+                # RouteSettings is JSON without a schema, so CloudFormation does not convert strings.
+                self.assertIs(settings["DetailedMetricsEnabled"], expected)
 
     def test_external_health_check_requests_health_over_https(self):
         config = health_check()["HealthCheck"]["Properties"]["HealthCheckConfig"]
