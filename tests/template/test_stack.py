@@ -5,7 +5,8 @@ import re
 import unittest
 
 import rust_source
-from cloudformation import DATA, ROOT, RUNNING, STACK, Installation, source
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+from cloudformation import ACCOUNT, DATA, REGION, ROOT, RUNNING, STACK, Installation, source
 from iam import Role
 from samcli.yamlhelper import yaml_parse
 from test_roles import SIGNERS
@@ -520,14 +521,46 @@ class Monitoring(unittest.TestCase):
         self.assertEqual(watched("ThrottlesAlarm"), set(functions()) - {"Rotation", "Statistics"})
         self.assertEqual(watched("SignaturesAlarm"), SIGNERS)
 
-    def test_budget_is_optional_and_notifies_the_email_address(self):
+    def test_services_of_this_account_only_may_publish_to_the_topic(self):
+        policy = Installation().resources["AlarmTopicPolicy"]["Properties"]
+        self.assertEqual(policy["Topics"], ["AlarmTopic"])
+        publishers = {}
+        for statement in policy["PolicyDocument"]["Statement"]:
+            self.assertEqual((statement["Action"], statement["Resource"]), ("sns:Publish", "AlarmTopic"))
+            publishers[statement["Principal"]["Service"]] = statement["Condition"]["StringEquals"]["aws:SourceAccount"]
+        self.assertEqual(publishers, {"cloudwatch.amazonaws.com": ACCOUNT, "budgets.amazonaws.com": ACCOUNT})
+
+    def test_names_that_are_unique_in_all_regions_contain_the_region(self):
+        stack = Installation(**ALL)
+        self.assertEqual(stack.resources["Dashboard"]["Properties"]["DashboardName"], f"{STACK}-{REGION}")
+        self.assertEqual(stack.resources["Budget"]["Properties"]["Budget"]["BudgetName"], f"{STACK}-monthly-{REGION}")
+
+    def test_another_email_address_does_not_replace_a_resource_with_a_fixed_name(self):
+        # CloudFormation creates the replacement first, which has the same name.
+        def create_only_values(email):
+            for name, one in Installation(**ALL | {"AlarmEmail": email}).resources.items():
+                schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, one["Type"]).schema
+                for path in schema.get("createOnlyProperties", []):
+                    value = one.get("Properties")
+                    for part in path.split("/")[2:]:
+                        value = value.get(part) if isinstance(value, dict) else None
+                    yield (name, path), value
+
+        first, second = dict(create_only_values("a@example.com")), dict(create_only_values("b@example.com"))
+        # A subscription has no name.
+        changed = {name for name, path in first if first[name, path] != second[name, path]}
+        self.assertEqual(changed, {"AlarmSubscription"})
+
+    def test_budget_is_optional_and_notifies_the_topic(self):
         self.assertNotIn("Budget", Installation(**ALL | {"MonthlyBudget": "0"}).resources)
         budget = Installation(AlarmEmail="a@example.com", MonthlyBudget="50").resources["Budget"]["Properties"]
         self.assertEqual(budget["Budget"]["BudgetLimit"], {"Amount": "50", "Unit": "USD"})
-        self.assertEqual(budget["Budget"]["BudgetName"], "signet-monthly")
         notifications = budget["NotificationsWithSubscribers"]
         self.assertEqual([one["Notification"]["NotificationType"] for one in notifications], ["ACTUAL", "FORECASTED"])
-        self.assertEqual({one["Subscribers"][0]["Address"] for one in notifications}, {"a@example.com"})
+        for one in notifications:
+            self.assertEqual(one["Subscribers"], [{"SubscriptionType": "SNS", "Address": "AlarmTopic"}])
+        # AWS Budgets refuses a topic to which it may not publish.
+        self.assertEqual(Installation(**ALL).resources["Budget"]["DependsOn"], "AlarmTopicPolicy")
 
     def test_queries_of_the_documentation_are_saved_for_the_logs_of_all_functions(self):
         pages = [ROOT / f"docs/how-to/{name}.md" for name in ["find-out-why-an-app-was-refused", "monitor", "respond-to-alarms"]]
