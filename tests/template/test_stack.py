@@ -263,7 +263,7 @@ class Data(unittest.TestCase):
 
     def test_parameters_of_both_stacks_are_declared_alike(self):
         data, running = source(DATA)["Parameters"], source(RUNNING)["Parameters"]
-        self.assertEqual(data.keys() & running.keys(), {"DomainName", "CertificateArn", "Issuer"})
+        self.assertEqual(data.keys() & running.keys(), {"DomainName", "CertificateArn", "Issuer", "BackupRetentionDays"})
         for name in data.keys() & running.keys():
             self.assertEqual(data[name], running[name])
 
@@ -308,6 +308,9 @@ class Data(unittest.TestCase):
 
     def test_role_of_backups_can_back_up_this_table_only_and_read_no_item(self):
         stack = Installation(BackupRetentionDays="365")
+        (trust,) = stack.resources["BackupRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        expected = {"Effect": "Allow", "Principal": {"Service": "backup.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        self.assertEqual(trust, expected, "AWS Backup is not documented to send context keys")
         role, table = Role(stack, "BackupRole"), stack.get_att("Table.Arn")
         self.assertTrue(role.is_allowed("dynamodb:StartAwsBackupJob", table))
         self.assertFalse(role.is_allowed("dynamodb:StartAwsBackupJob", table.replace(STACK, "shop")))
@@ -529,6 +532,24 @@ class Monitoring(unittest.TestCase):
             self.assertEqual((statement["Action"], statement["Resource"]), ("sns:Publish", "AlarmTopic"))
             publishers[statement["Principal"]["Service"]] = statement["Condition"]["StringEquals"]["aws:SourceAccount"]
         self.assertEqual(publishers, {"cloudwatch.amazonaws.com": ACCOUNT, "budgets.amazonaws.com": ACCOUNT})
+
+    def test_failed_backups_of_the_vault_notify_the_topic(self):
+        self.assertFalse(Installation().of_type("AWS::Events::Rule"))
+        stack = Installation(BackupRetentionDays="365")
+        (rule,) = stack.of_type("AWS::Events::Rule").values()
+        self.assertEqual(rule["EventPattern"]["detail"]["state"], ["FAILED", "ABORTED", "EXPIRED"])
+        vault = stack.resources["BackupVault"]["Properties"]["BackupVaultName"]
+        self.assertEqual(rule["EventPattern"]["detail"]["backupVaultName"], [vault])
+        (target,) = rule["Targets"]
+        self.assertEqual(target["Arn"], "AlarmTopic")
+        # The transformer replaces only names that it maps, and the result must be a JSON string.
+        template = target["InputTransformer"]["InputTemplate"]
+        self.assertEqual(set(re.findall("<(.*?)>", template)), set(target["InputTransformer"]["InputPathsMap"]))
+        self.assertIn(f"table {STACK}: a backup has failed", json.loads(template))
+        statements = stack.resources["AlarmTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        (publisher,) = [one for one in statements if one["Principal"]["Service"] == "events.amazonaws.com"]
+        self.assertEqual((publisher["Action"], publisher["Resource"]), ("sns:Publish", "AlarmTopic"))
+        self.assertNotIn("Condition", publisher)
 
     def test_names_that_are_unique_in_all_regions_contain_the_region(self):
         stack = Installation(**ALL)
