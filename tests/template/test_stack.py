@@ -374,10 +374,23 @@ class Security(unittest.TestCase):
         self.assertEqual(config(SelfSignUp="true"), {"AllowAdminCreateUserOnly": False})
 
     def test_users_set_up_an_authenticator_app_unless_it_is_optional(self):
-        # With OPTIONAL, managed login does not prompt users to set up MFA.
+        # With OPTIONAL, the sign-in pages do not prompt users to set up MFA.
         pool = lambda **parameters: Installation(**parameters).resources["UserPool"]["Properties"]
         self.assertEqual((pool()["MfaConfiguration"], pool()["EnabledMfas"]), ("ON", ["SOFTWARE_TOKEN_MFA"]))
         self.assertEqual(pool(Mfa="OPTIONAL")["MfaConfiguration"], "OPTIONAL")
+
+    def test_user_pool_has_the_cheapest_plan_and_no_feature_of_another_one(self):
+        for parameters in [{}, EMAIL, {"SelfSignUp": "true"}]:
+            stack = Installation(**parameters)
+            pool = stack.resources["UserPool"]["Properties"]
+            self.assertEqual(pool["UserPoolTier"], "LITE")
+            # Cognito refuses the plan LITE with email MFA, passkeys or one-time passwords, access token customization, password
+            # history and threat protection.
+            self.assertEqual(pool["EnabledMfas"], ["SOFTWARE_TOKEN_MFA"])
+            self.assertFalse({"LambdaConfig", "UserPoolAddOns", "WebAuthnRelyingPartyID"} & pool.keys())
+            self.assertLessEqual(pool["Policies"].keys(), {"PasswordPolicy"})
+            self.assertNotIn("PasswordHistorySize", pool["Policies"]["PasswordPolicy"])
+            self.assertEqual(stack.resources["UserPoolDomain"]["Properties"]["ManagedLoginVersion"], 1)
 
     def test_email_is_sent_by_cognito_or_with_the_ses_identity_of_the_parameters(self):
         email = lambda **parameters: Installation(**parameters).resources["UserPool"]["Properties"]["EmailConfiguration"]
