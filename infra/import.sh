@@ -22,8 +22,10 @@ if [ -z "$resources" ]; then
     echo "no stack $data was deleted in the last 90 days: see docs/how-to/back-up-and-restore.md" >&2
     exit 1
   fi
-  aws cloudformation describe-stack-events --stack-name "$deleted" --output json \
-    --query "StackEvents[?ResourceStatus=='DELETE_SKIPPED']" > "$resources"
+  # The latest event is the first. Before the deletion, which can have been repeated, updates may have dropped resources.
+  aws cloudformation describe-stack-events --stack-name "$deleted" --output json --query StackEvents |
+    jq '.[:map(.ResourceType == "AWS::CloudFormation::Stack" and .ResourceStatus == "DELETE_IN_PROGRESS") | rindex(true)]
+      | map(select(.ResourceStatus == "DELETE_SKIPPED"))' > "$resources"
 fi
 
 # An import can neither create resources nor add outputs.

@@ -24,6 +24,25 @@ esac
 """
 
 
+def events(retained, dropped=()):
+    """The events of a deleted stack, latest first. An update had dropped resources, and the first attempt to delete it failed."""
+    stack = lambda status: {"LogicalResourceId": STACK, "ResourceType": "AWS::CloudFormation::Stack", "ResourceStatus": status}
+    skipped = lambda resources: [one | {"ResourceStatus": "DELETE_SKIPPED"} for one in resources]
+    return [
+        stack("DELETE_COMPLETE"),
+        *skipped(retained[:2]),
+        stack("DELETE_IN_PROGRESS"),
+        stack("DELETE_FAILED"),
+        *skipped(retained),
+        {"LogicalResourceId": "UserPoolDomain", "ResourceType": "AWS::Cognito::UserPoolDomain", "ResourceStatus": "DELETE_FAILED"},
+        stack("DELETE_IN_PROGRESS"),
+        stack("UPDATE_COMPLETE"),
+        *skipped(dropped),
+        stack("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
+        stack("CREATE_COMPLETE"),
+    ]
+
+
 class Import(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -44,8 +63,9 @@ class Import(unittest.TestCase):
             for name, one in Installation(**parameters).data.resources.items()
             if "DeletionPolicy" in one
         ]
-        # An event can occur twice, if the deletion of the stack was repeated.
-        (self.folder / "events.json").write_text(json.dumps(retained + retained[:2]))
+        dropped = [{"LogicalResourceId": "Table", "ResourceType": "AWS::DynamoDB::Table", "PhysicalResourceId": "id-of-a-former-table"}]
+        dropped.append({"LogicalResourceId": "OldKey", "ResourceType": "AWS::KMS::Key", "PhysicalResourceId": "id-of-OldKey"})
+        (self.folder / "events.json").write_text(json.dumps(events(retained, dropped)))
         path = f"{self.folder}:{os.environ['PATH']}"
         variables = os.environ | {"PATH": path, "FOLDER": str(self.folder), "STACKS": stacks}
         script = [ROOT / "infra/import.sh", file, *arguments]
@@ -93,7 +113,7 @@ class Import(unittest.TestCase):
     def test_resources_can_be_listed_in_a_file(self):
         self.run_import({})
         listed = self.folder / "listed.json"
-        listed.write_text(json.dumps(json.loads((self.folder / "events.json").read_text())[:1]))
+        listed.write_text('[{"ResourceType": "AWS::DynamoDB::Table", "LogicalResourceId": "Table", "PhysicalResourceId": "signet"}]')
         (self.folder / "log").unlink()
         resources, _ = self.run_import({}, stacks="[]", arguments=[listed])
         self.assertEqual([one["LogicalResourceId"] for one in resources], ["Table"])
