@@ -1,7 +1,10 @@
 """The reference pages of the documentation agree with the template."""
 
+import json
 import re
+import subprocess
 import unittest
+from tempfile import TemporaryDirectory
 
 from cloudformation import DATA, ROOT, RUNNING, source
 from test_roles import ALLOWED, AUTHENTICATION, BASE, IDEMPOTENCY, INDEXES, SEALERS, SIGNERS
@@ -37,6 +40,37 @@ class Deletion(unittest.TestCase):
         # The table has the name of the stack, and the domain and the distribution are deleted by hand.
         others = {"Table", "OperatorGroup", "DashboardClient", "ApiDomain", "PublicCachePolicy", "Distribution"}
         self.assertEqual(named, resources.keys() - others)
+
+
+class Import(unittest.TestCase):
+    def setUp(self):
+        page = (ROOT / "docs/how-to/back-up-and-restore.md").read_text()
+        (self.commands,) = re.findall(r"```bash\n(key\(\) .*?)```", page, re.DOTALL)
+        self.retained = {name: one for name, one in source(DATA)["Resources"].items() if "DeletionPolicy" in one}
+
+    def test_commands_list_all_retained_resources_with_their_types(self):
+        listing = self.commands.replace("infra/import.sh production resources.json\n", "")
+        self.assertNotEqual(listing, self.commands)
+        with TemporaryDirectory() as folder:
+            script = f'aws() {{ echo "id of $2"; }}\n{listing}cat resources.json'
+            result = subprocess.run(["bash", "-euc", script], cwd=folder, capture_output=True, text=True, check=True)
+        resources = json.loads(result.stdout)
+        listed = {one["LogicalResourceId"]: one["ResourceType"] for one in resources}
+        self.assertEqual(listed, {name: one["Type"] for name, one in self.retained.items()})
+        self.assertTrue(all(one["PhysicalResourceId"] for one in resources), resources)
+
+    def test_commands_print_resources_that_are_not_found(self):
+        with TemporaryDirectory() as folder:
+            script = "aws() { echo None; }\n" + self.commands.replace("infra/import.sh production resources.json\n", "")
+            result = subprocess.run(["bash", "-euc", script], cwd=folder, capture_output=True, text=True, check=True)
+        self.assertIn("SessionSecret", result.stdout.split())
+        self.assertNotIn("Table", result.stdout.split())
+
+    def test_secrets_are_found_by_their_descriptions(self):
+        contents = re.findall(r"\$\(secret '(.*?)'\)", self.commands)
+        secrets = [one for one in self.retained.values() if one["Type"] == "AWS::SecretsManager::Secret"]
+        descriptions = [one["Properties"]["Description"]["Fn::Sub"] for one in secrets]
+        self.assertEqual([f"Signet, table ${{AWS::StackName}}: {text}" for text in contents], descriptions)
 
 
 class IamPermissions(unittest.TestCase):
