@@ -42,6 +42,37 @@ class Deletion(unittest.TestCase):
         self.assertEqual(named, resources.keys() - others)
 
 
+class LogQueries(unittest.TestCase):
+    def query(self, page, statuses):
+        """Runs the function of a page with the statuses of a query, one for each request. The last one is that of all further requests."""
+        (function,) = re.findall(r"^query_logs\(\) \{.*?^\}", (ROOT / f"docs/how-to/{page}.md").read_text(), re.DOTALL | re.MULTILINE)
+        stub = r"""
+            sleep() { :; }
+            aws() {
+              case "$*" in
+                *"--query status "*) head -n 1 statuses; [ "$(wc -l < statuses)" = 1 ] || sed -i 1d statuses ;;
+                *) echo "$2" ;;
+              esac
+            }
+            printf '%s\n' "$@" > statuses
+        """
+        with TemporaryDirectory() as folder:
+            script = ["bash", "-euc", f"{stub}\n{function}\nquery_logs 'fields @message'", "bash", *statuses]
+            return subprocess.run(script, cwd=folder, capture_output=True, text=True, check=True, timeout=20)
+
+    def test_query_waits_for_the_result_and_stops_if_there_is_none(self):
+        for page in ["monitor", "respond-to-alarms"]:
+            self.assertEqual(self.query(page, ["Scheduled", "Running", "Complete"]).stderr, "")
+            for status in ["Failed", "Cancelled", "Timeout"]:
+                self.assertIn(status, self.query(page, ["Running", status]).stderr)
+
+
+class Markdown(unittest.TestCase):
+    def test_items_of_numbered_lists_begin_a_line(self):
+        for page in (ROOT / "docs").rglob("*.md"):
+            self.assertIsNone(re.search(r"\. \d\. [A-Z]", page.read_text()), page)
+
+
 class Import(unittest.TestCase):
     def setUp(self):
         page = (ROOT / "docs/how-to/back-up-and-restore.md").read_text()
