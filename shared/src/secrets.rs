@@ -1,11 +1,12 @@
-//! The secrets of an installation, in Secrets Manager: one that functions with lists share, and one of the dashboard
-//! alone, so that no other function can create a session.
+//! The secrets of an installation, in Secrets Manager: one that functions with lists share, one of the dashboard alone, so
+//! that no other function can create a session, and one that CloudFront sends to the functions behind it.
 //!
 //! ```json
 //! {"key": "43 random letters and digits or more", "oidc_client_secret": "…"}
 //! ```
 //!
-//! Secrets Manager can generate `key`, so that it appears in no template and no shell. Keys are derived from it.
+//! Secrets Manager can generate `key`, so that it appears in no template and no shell. Keys are derived from it; CloudFront
+//! sends it as it is.
 //!
 //! Values are verified with the current and the previous version of a secret, so that values made before a rotation
 //! stay valid.
@@ -40,6 +41,9 @@ pub type CursorSecret = RotatedSecret<SecretKey>;
 
 /// The secret of the dashboard.
 pub type SessionSecret = RotatedSecret<SessionValues>;
+
+/// The secret that CloudFront adds to each request that it forwards. Its value is the text of the header.
+pub type OriginSecret = RotatedSecret<Secret>;
 
 /// The values of one version of the dashboard's secret.
 #[derive(Debug, Clone)]
@@ -159,6 +163,27 @@ impl SessionSecret {
             Some(SessionValues { key, oidc_client_secret: document.oidc_client_secret })
         };
         Self::read_first(StoredSecret { client, name: name.to_owned(), derive }, now).await
+    }
+}
+
+impl OriginSecret {
+    /// Reads a secret of Secrets Manager by its name or ARN.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the secret cannot be read or its value is invalid.
+    pub async fn from_secrets_manager(client: Client, name: &str, now: Timestamp) -> Result<Self, SecretsError> {
+        let derive =
+            |document: SecretDocument| (document.key.expose().len() >= SecretKey::MIN_TEXT).then_some(document.key);
+        Self::read_first(StoredSecret { client, name: name.to_owned(), derive }, now).await
+    }
+
+    /// Returns whether a request has sent the current or the previous value. Compares in constant time.
+    pub async fn is_valid(&self, sent: &Secret, now: Timestamp) -> bool {
+        let is_one_of = |versions: &SecretVersions<Secret>| {
+            versions.current == *sent || versions.previous.as_ref().is_some_and(|previous| previous == sent)
+        };
+        is_one_of(&*self.read(now).await) || is_one_of(&*self.read_latest(now).await)
     }
 }
 

@@ -45,7 +45,14 @@ pub(crate) async fn connect(aws: &Aws, endpoint: &str, table: &str, clock: Clock
     let sealer = KmsSealer::new(client.clone(), table, &sealing_key, &[], clock);
     let signer = KmsSigner::new(client, table);
     let root_keys = vec![find_or_create_root_key(&signer).await.map_err(|error| kms_error(error.to_string()))?];
-    Ok(Keys { signer: Arc::new(signer), sealer: Arc::new(sealer), cursor_secret, session_secret, root_keys })
+    Ok(Keys {
+        signer: Arc::new(signer),
+        sealer: Arc::new(sealer),
+        cursor_secret,
+        session_secret,
+        origin_secret: None,
+        root_keys,
+    })
 }
 
 async fn find_or_create_root_key(signer: &KmsSigner) -> Result<String, SignError> {

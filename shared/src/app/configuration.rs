@@ -56,6 +56,9 @@ pub enum KeySource {
         cursor_secret: Option<String>,
         /// The name or ARN of the secret of sessions; `None` in all functions but the dashboard.
         session_secret: Option<String>,
+        /// The name or ARN of the secret that CloudFront sends; `None` if CloudFront is not in front of the API, and in
+        /// functions that are not behind it.
+        origin_secret: Option<String>,
         /// The ids or ARNs of the root keys, the first of which signs; empty in functions that do not rotate keys.
         root_keys: Vec<String>,
         /// The key policy of new signing keys, a JSON document; `None` stands for the default key policy of KMS.
@@ -225,6 +228,7 @@ const SEALING_KEY: &str = "SIGNET_SEALING_KEY";
 const OLD_SEALING_KEYS: &str = "SIGNET_OLD_SEALING_KEYS";
 const CURSOR_SECRET: &str = "SIGNET_CURSOR_SECRET";
 const SESSION_SECRET: &str = "SIGNET_SESSION_SECRET";
+const ORIGIN_SECRET: &str = "SIGNET_ORIGIN_SECRET";
 const ROOT_KEYS: &str = "SIGNET_ROOT_KEYS";
 const SIGNING_KEY_POLICY: &str = "SIGNET_SIGNING_KEY_POLICY";
 const KEY_DIR: &str = "SIGNET_KEY_DIR";
@@ -240,11 +244,14 @@ fn keys(reader: &mut Reader<'_>) -> KeySource {
             old_sealing_keys: reader.list(OLD_SEALING_KEYS),
             cursor_secret: reader.optional(CURSOR_SECRET),
             session_secret: reader.optional(SESSION_SECRET),
+            origin_secret: reader.optional(ORIGIN_SECRET),
             root_keys: reader.list(ROOT_KEYS),
             signing_key_policy: reader.json(SIGNING_KEY_POLICY),
         };
     };
-    for name in [SEALING_KEY, OLD_SEALING_KEYS, CURSOR_SECRET, SESSION_SECRET, ROOT_KEYS, SIGNING_KEY_POLICY] {
+    let variables =
+        [SEALING_KEY, OLD_SEALING_KEYS, CURSOR_SECRET, SESSION_SECRET, ORIGIN_SECRET, ROOT_KEYS, SIGNING_KEY_POLICY];
+    for name in variables {
         if reader.optional(name).is_some() {
             reader.reject(name, "must not be set together with SIGNET_KEY_DIR: use either KMS or key files");
         }
@@ -346,6 +353,7 @@ mod tests {
             old_sealing_keys: Vec::new(),
             cursor_secret: None,
             session_secret: None,
+            origin_secret: None,
             root_keys: Vec::new(),
             signing_key_policy: None,
         };
@@ -406,7 +414,7 @@ mod tests {
         read(&files_with(&[("SIGNET_ALLOW_LOCAL_KEYS", "true")])).unwrap();
         assert_invalid(&[("SIGNET_ALLOW_LOCAL_KEYS", "yes")], "SIGNET_ALLOW_LOCAL_KEYS");
         assert_invalid(&files[..1], "SIGNET_SEALING_KEY");
-        for secret in ["SIGNET_CURSOR_SECRET", "SIGNET_SESSION_SECRET"] {
+        for secret in ["SIGNET_CURSOR_SECRET", "SIGNET_SESSION_SECRET", "SIGNET_ORIGIN_SECRET"] {
             assert_invalid(&[files[0], files[1], (secret, "signet")], secret);
         }
     }

@@ -3,6 +3,7 @@
 mod compression;
 pub mod cors;
 mod headers;
+mod origin;
 
 use std::any::Any;
 
@@ -55,6 +56,8 @@ pub fn with_middleware(routes: Router<AppState>, app: &AppState) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(compression::layer())
         .layer(from_fn_with_state(Cors::new(&app.settings.cors_origins), cors::handle_cors))
+        // Before CORS, so that a preflight request is refused as well.
+        .layer(from_fn_with_state(app.clone(), origin::require_origin_secret))
         .layer(from_fn_with_state(lifecycle, request_lifecycle))
         .with_state(app.clone());
     // The path must be rewritten before routing, so this layer wraps the router instead of being one of its layers.

@@ -16,7 +16,7 @@ use crate::{
     },
     aws::{Aws, LoadCertificatesError, http_client},
     clock::Clock,
-    secrets::{self, CursorSecret, SecretsError, SessionSecret},
+    secrets::{self, CursorSecret, OriginSecret, SecretsError, SessionSecret},
     store::{StoreError, Table, catalog::CatalogCache, rate_limiter::RateLimiter},
     tokens::{
         KeyRingCache, KeyRotationError, KeyRotator, KeyStrings, Sealer, SignError, Signer, Tokens,
@@ -44,6 +44,8 @@ pub struct AppState {
     pub cursor_secret: Option<CursorSecret>,
     /// Encrypts sessions; `None` in all functions but the dashboard.
     pub session_secret: Option<SessionSecret>,
+    /// Identifies requests that CloudFront has forwarded; `None` accepts all requests.
+    pub origin_secret: Option<OriginSecret>,
     /// Enforces the rate limits.
     pub rate_limiter: RateLimiter,
     /// The clock.
@@ -63,13 +65,16 @@ pub struct Keys {
     pub cursor_secret: Option<CursorSecret>,
     /// Encrypts sessions; `None` in all functions but the dashboard.
     pub session_secret: Option<SessionSecret>,
+    /// Identifies requests that CloudFront has forwarded; `None` accepts all requests.
+    pub origin_secret: Option<OriginSecret>,
     /// The handles of the root keys, the first of which signs; empty in processes that do not rotate keys.
     pub root_keys: Vec<String>,
 }
 
 impl From<LocalKeys> for Keys {
     fn from(LocalKeys { signer, sealer, cursor_secret, session_secret, root_keys }: LocalKeys) -> Self {
-        Self { signer, sealer, cursor_secret: Some(cursor_secret), session_secret: Some(session_secret), root_keys }
+        let (cursor_secret, session_secret) = (Some(cursor_secret), Some(session_secret));
+        Self { signer, sealer, cursor_secret, session_secret, origin_secret: None, root_keys }
     }
 }
 
@@ -128,7 +133,7 @@ impl AppState {
         let oidc = settings.oidc.as_ref().map(Oidc::new).transpose()?;
         let policy = settings.rotation_policy;
         let ring = KeyRingCache::new(table.clone(), policy.refresh);
-        let Keys { signer, sealer, cursor_secret, session_secret, root_keys } = keys;
+        let Keys { signer, sealer, cursor_secret, session_secret, origin_secret, root_keys } = keys;
         let key_rotator = KeyRotator::new(table.clone(), Arc::clone(&signer), policy, &root_keys, &settings.issuer);
         let key_rotator = (!root_keys.is_empty()).then_some(key_rotator);
         let tokens = Tokens::new(&settings.issuer, ring, signer);
@@ -142,6 +147,7 @@ impl AppState {
             oidc,
             cursor_secret,
             session_secret,
+            origin_secret,
             rate_limiter,
             clock,
             settings,
@@ -211,6 +217,7 @@ parts! {
     Option<Oidc>: app => app.oidc.clone();
     Option<CursorSecret>: app => app.cursor_secret.clone();
     Option<SessionSecret>: app => app.session_secret.clone();
+    Option<OriginSecret>: app => app.origin_secret.clone();
     RateLimiter: app => app.rate_limiter.clone();
     Clock: app => app.clock.clone();
     Arc<Settings>: app => Arc::clone(&app.settings);
@@ -232,6 +239,7 @@ impl Keys {
                 old_sealing_keys,
                 cursor_secret,
                 session_secret,
+                origin_secret,
                 root_keys,
                 signing_key_policy,
             } => {
@@ -249,12 +257,16 @@ impl Keys {
                     cursor_secret.as_ref().map(|name| CursorSecret::from_secrets_manager(manager.clone(), name, now));
                 let sessions =
                     session_secret.as_ref().map(|name| SessionSecret::from_secrets_manager(manager.clone(), name, now));
-                let (cursors, sessions) = tokio::join!(OptionFuture::from(cursors), OptionFuture::from(sessions));
+                let origin =
+                    origin_secret.as_ref().map(|name| OriginSecret::from_secrets_manager(manager.clone(), name, now));
+                let (cursors, sessions, origin) =
+                    tokio::join!(OptionFuture::from(cursors), OptionFuture::from(sessions), OptionFuture::from(origin));
                 Ok(Self {
                     signer: Arc::new(signer),
                     sealer: Arc::new(sealer),
                     cursor_secret: cursors.transpose()?,
                     session_secret: sessions.transpose()?,
+                    origin_secret: origin.transpose()?,
                     root_keys: root_keys.clone(),
                 })
             }

@@ -25,6 +25,8 @@ pub enum Code {
     TokenInvalid,
     /// The caller is authenticated but lacks the permission.
     Forbidden,
+    /// The request did not come through CloudFront.
+    DirectAccessDenied,
     /// The license key is revoked.
     Revoked,
     /// The license key was replaced by a newer one.

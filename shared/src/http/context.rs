@@ -20,7 +20,8 @@ use crate::{
 pub struct RequestContext {
     /// The time of the request. The clock is read once per request.
     pub now: Timestamp,
-    /// The client's IP address as API Gateway or the socket reports it, never from a header that the client controls.
+    /// The client's IP address as API Gateway, the socket or, behind it, CloudFront reports it, never from a header that the
+    /// client controls.
     pub ip: String,
     /// The id that appears in every log line of the request and in problem bodies.
     pub trace_id: String,

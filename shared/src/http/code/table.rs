@@ -54,7 +54,7 @@ impl Code {
 }
 
 /// A row for each code.
-const TABLE: [Entry; 42] = [
+const TABLE: [Entry; 43] = [
     Entry {
         code: Code::MalformedJson,
         name: "malformed_json",
@@ -123,6 +123,18 @@ const TABLE: [Entry; 42] = [
                      and take effect at the next sign-in. The endpoints `/register` and `/user/…` are for users \
                      and do not accept API keys.",
         detail: "the API key needs the scope licenses:write",
+        location: Request,
+    },
+    Entry {
+        code: Code::DirectAccessDenied,
+        name: "direct_access_denied",
+        status: StatusCode::FORBIDDEN,
+        title: "Direct access denied",
+        cause: "CloudFront is in front of this installation, but the request was not forwarded by it. The request had \
+                no effect.",
+        resolution: "Send the request to the URL in `detail`. If that URL itself returns this error, CloudFront does \
+                     not send the origin secret that the functions expect: the operator has to check its rotation.",
+        detail: "send the request to https://licenses.example.com",
         location: Request,
     },
     Entry {

@@ -5,7 +5,7 @@ use std::io::Read;
 use data_encoding::BASE64;
 use flate2::read::GzDecoder;
 use lambda_http::{Adapter, Context, LambdaEvent, Service, request::LambdaRequest};
-use shared::app::with_middleware;
+use shared::{app::with_middleware, domain::Secret, secrets::OriginSecret};
 use signet_local::all_routes;
 use signet_tests::{Stack, Value, json};
 
@@ -66,10 +66,31 @@ async fn the_client_address_comes_from_the_event_and_not_from_headers() {
     let stack = Stack::start().await;
     let license = stack.operator.issue_new_license(1).await;
     let request = json!({"license_key": license.license_key, "machine_id": "one"}).to_string();
-    let headers =
-        json!({"content-type": "application/json", "x-forwarded-for": "203.0.113.9", "forwarded": "for=203.0.113.9"});
+    let headers = json!({
+        "content-type": "application/json", "x-forwarded-for": "203.0.113.9", "forwarded": "for=203.0.113.9",
+        "cloudfront-viewer-address": "203.0.113.9:46532", "x-signet-origin": "any",
+    });
     let activated = invoke(&stack, "POST", "/api/v1.0/license-activations/activate", headers, Some(&request)).await;
     assert_eq!((&activated["statusCode"], &body(&activated)["activation"]["ip"]), (&json!(201), &json!("192.0.2.7")));
+}
+
+#[tokio::test]
+async fn behind_cloudfront_the_client_address_is_the_one_that_it_reports_with_the_secret() {
+    let mut stack = Stack::start().await;
+    stack.local.app.origin_secret = Some(OriginSecret::fixed(Secret::new("7".repeat(64))));
+    let license = stack.operator.issue_new_license(1).await;
+    let request = json!({"license_key": license.license_key, "machine_id": "one"}).to_string();
+    let activate = async |secret: &str| {
+        let headers = json!({
+            "content-type": "application/json", "cloudfront-viewer-address": "203.0.113.9:46532",
+            "x-signet-origin": secret,
+        });
+        invoke(&stack, "POST", "/api/v1.0/license-activations/activate", headers, Some(&request)).await
+    };
+    let refused = activate(&"8".repeat(64)).await;
+    assert_eq!((&refused["statusCode"], &body(&refused)["code"]), (&json!(403), &json!("direct_access_denied")));
+    let activated = activate(&"7".repeat(64)).await;
+    assert_eq!((&activated["statusCode"], &body(&activated)["activation"]["ip"]), (&json!(201), &json!("203.0.113.9")));
 }
 
 #[tokio::test]

@@ -94,6 +94,9 @@ async fn source_ip_ignores_forwarding_headers() {
         ["x-forwarded-for", "forwarded", "x-real-ip", "x-client-ip", "cf-connecting-ip", "true-client-ip", "via"];
     let spoofing =
         forwarding_headers.iter().fold(stack.anonymous.clone(), |client, name| client.with_header(name, "203.0.113.9"));
+    // Not behind CloudFront, as which the client cannot pose.
+    let spoofing =
+        spoofing.with_header("cloudfront-viewer-address", "203.0.113.9:46532").with_header("x-signet-origin", "any");
     let activated = spoofing.activate(&license.license_key, "one").await.expect_status(201);
     assert_eq!(activated["activation"]["ip"], "127.0.0.1");
     for event in stack.license_events(&license.license_id).await {
