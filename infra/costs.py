@@ -8,6 +8,9 @@ READ_UNIT, WRITE_UNIT = 0.125 / 1e6, 0.625 / 1e6
 SIGNATURE = 0.03 / 10_000
 LOG_GB, TRANSFER_GB, TABLE_GB = 0.50, 0.09, 0.25 + 0.20
 HOURS_PER_MONTH = 730
+# CloudFront: HTTPS requests from North America and Europe (https://aws.amazon.com/cloudfront/pricing/). AWS WAF: requests
+# (https://aws.amazon.com/waf/pricing/).
+CLOUDFRONT_REQUEST, WAF_REQUEST = 0.0100 / 10_000, 0.60 / 1e6
 # Each signature is a management event of CloudTrail. The first copy in a region is free. Every further copy, for example of a
 # second trail, costs 2.00 per 100,000 events (https://aws.amazon.com/cloudtrail/pricing/). GuardDuty charges for the analysis
 # of management events (https://aws.amazon.com/guardduty/pricing/).
@@ -39,6 +42,13 @@ FIXED_COSTS = {
     "dashboard": 3.00,
     "rotation function, every 2 minutes": 0.02,
     "statistics function, every hour, without license keys": 0.03,
+}
+
+# The same, with CloudFront and infra/web-acl.yaml.
+CLOUDFRONT_FIXED_COSTS = {
+    "secret: CloudFront": 0.40,
+    "web ACL": 5.00,
+    "rules of the web ACL": 2 * 1.00,
 }
 
 
@@ -99,11 +109,18 @@ def tables():
         costs = [count * SIGNATURE, count * CLOUDTRAIL_COPY, count * GUARDDUTY_EVENT]
         yield row([f"{count:,.0f}", *map(dollars, costs)])
     yield ""
-    yield row(["fixed costs per month", "USD"])
-    yield row(["---", "---:"])
-    for name, cost in FIXED_COSTS.items():
-        yield row([name, f"{cost:.2f}"])
-    yield row(["total", f"**{sum(FIXED_COSTS.values()):.2f}**"])
+    yield row(["requests per month", "CloudFront, USD", "AWS WAF, USD"])
+    yield row(["---:"] * 3)
+    for machines in [100, 10_000, 1_000_000]:
+        count = heartbeats_per_month(machines, 900)
+        yield row([f"{count:,.0f}", dollars(count * CLOUDFRONT_REQUEST), dollars(count * WAF_REQUEST)])
+    for title, costs in [("fixed costs per month with CloudFront", CLOUDFRONT_FIXED_COSTS), ("fixed costs per month", FIXED_COSTS)]:
+        yield ""
+        yield row([title, "USD"])
+        yield row(["---", "---:"])
+        for name, cost in costs.items():
+            yield row([name, f"{cost:.2f}"])
+        yield row(["total", f"**{sum(costs.values()):.2f}**"])
 
 
 if __name__ == "__main__":

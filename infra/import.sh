@@ -38,6 +38,7 @@ jq 'unique_by(.LogicalResourceId) as $retained
       "AWS::Backup::BackupVault": {BackupVaultName: $id},
       "AWS::CloudFront::CachePolicy": {Id: $id},
       "AWS::CloudFront::Distribution": {Id: $id},
+      "AWS::CloudFront::OriginRequestPolicy": {Id: $id},
       "AWS::Cognito::UserPool": {UserPoolId: $id},
       "AWS::Cognito::UserPoolClient": {UserPoolId: $pool, ClientId: $id},
       "AWS::Cognito::UserPoolGroup": {UserPoolId: $pool, GroupName: $id},

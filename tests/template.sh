@@ -13,7 +13,7 @@ export SAM_CLI_TELEMETRY=0 AWS_EC2_METADATA_DISABLED=true
 cd "$root"
 "$parts/$sam/bin/sam" validate --lint --region us-east-1
 "$parts/$lint/bin/cfn-lint" --regions us-east-1 eu-west-1 -- template.yaml infra/data.yaml
-"$parts/$lint/bin/cfn-lint" --regions us-east-1 -- infra/health-check.yaml
+"$parts/$lint/bin/cfn-lint" --regions us-east-1 -- infra/health-check.yaml infra/web-acl.yaml
 export PYTHONDONTWRITEBYTECODE=1 AWS_DEFAULT_REGION=us-east-1
 infra/local-template.sh > "$folder/local.yaml"
 "$parts/$sam/bin/python" tests/template/local_routes.py "$folder/local.yaml"

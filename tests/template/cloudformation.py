@@ -198,6 +198,8 @@ class Stack:
             return self.parameters[name]
         resource = self.raw[name]
         if resource["Type"] == "AWS::SecretsManager::Secret":
+            # Secrets Manager appends a hyphen and six characters.
+            name = f"{self.resolve(resource['Properties']['Name'])}-a1B2c3" if "Name" in resource["Properties"] else name
             return f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}"
         if resource["Type"] == "AWS::Lambda::Alias":
             function, alias = self.resolve([resource["Properties"]["FunctionName"], resource["Properties"]["Name"]])

@@ -35,6 +35,16 @@ def request_timeout_seconds():
     return int(find(r"request: Duration::from_secs\((\d+)\)")[1])
 
 
+def origin_secret_header():
+    """The header in which CloudFront sends the origin secret."""
+    return find(r'const ORIGIN_SECRET: HeaderName = HeaderName::from_static\("([^"]+)"\)')[1]
+
+
+def viewer_address_header():
+    """The header in which CloudFront sends the address of the client."""
+    return find(r'const VIEWER_ADDRESS: HeaderName = HeaderName::from_static\("([^"]+)"\)')[1]
+
+
 def table_attributes():
     """The key attributes of the table and its indexes."""
     return json.loads(find(r"let names = (\[[^\]]+\])")[1])

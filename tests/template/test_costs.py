@@ -4,6 +4,7 @@ import runpy
 import unittest
 
 from cloudformation import ROOT, Installation
+from test_stack import CLOUDFRONT, web_acl
 
 
 class Costs(unittest.TestCase):
@@ -18,7 +19,7 @@ class Costs(unittest.TestCase):
         """The lines of the tables, with an empty line between tables."""
         lines = [line for line in page.split("\n") if line.startswith("|")]
         for previous, line in zip([None, *lines], lines):
-            if previous and line.startswith(("| machines", "| signatures", "| fixed")):
+            if previous and line.startswith(("| machines", "| signatures", "| requests", "| fixed")):
                 yield ""
             yield line
 
@@ -32,6 +33,12 @@ class Costs(unittest.TestCase):
         ]
         self.assertAlmostEqual(alarms, 0.10 * sum(metrics))
         self.assertEqual(set(stack.of_type("AWS::KMS::Key")), {"RootKey", "SealingKey"})
+
+    def test_fixed_costs_with_cloudfront_match_the_resources_of_the_templates(self):
+        costs = self.script["CLOUDFRONT_FIXED_COSTS"]
+        secrets = [len(Installation(**one).of_type("AWS::SecretsManager::Secret")) for one in [{}, CLOUDFRONT]]
+        self.assertAlmostEqual(costs["secret: CloudFront"], 0.40 * (secrets[1] - secrets[0]))
+        self.assertAlmostEqual(costs["rules of the web ACL"], 1.00 * len(web_acl()["Rules"]))
 
     def test_prices_of_cloudtrail_and_guardduty_are_documented_with_their_sources(self):
         page = (ROOT / "docs/reference/cost-model.md").read_text()

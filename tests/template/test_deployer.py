@@ -109,7 +109,7 @@ USED_PERMISSIONS = {"lambda:GetFunctionCodeSigningConfig"}
 
 def policy():
     statements = []
-    for file in ["deployer-policy", "deployer-policy-backup"]:
+    for file in ["deployer-policy", "deployer-policy-backup", "deployer-policy-cloudfront"]:
         text = (ROOT / f"infra/{file}.json").read_text()
         for name, value in dict(REGION=REGION, ACCOUNT=ACCOUNT, STACK=STACK, ZONE="Z0123456789ABC").items():
             text = text.replace(name, value)
@@ -199,6 +199,20 @@ class Deployer(unittest.TestCase):
         ]:
             self.assertFalse(self.is_allowed(action, resource), action)
 
+    def test_reads_only_the_secret_that_cloudformation_gives_to_cloudfront(self):
+        secret = Installation(**CLOUDFRONT).ref("OriginSecret")
+        for action in ["CreateSecret", "DescribeSecret", "GetSecretValue", "UpdateSecret"]:
+            self.assertTrue(self.is_allowed(f"secretsmanager:{action}", secret), action)
+        for other in [secret.replace(STACK, "shop"), ARNS["AWS::SecretsManager::Secret"]]:
+            self.assertFalse(self.is_allowed("secretsmanager:GetSecretValue", other), other)
+        for action in ["DeleteSecret", "PutSecretValue"]:
+            self.assertFalse(self.is_allowed(f"secretsmanager:{action}", secret), action)
+
+    def test_can_use_web_acls_but_not_change_them(self):
+        self.assertTrue(self.is_allowed("wafv2:GetWebACL", CLOUDFRONT["WebAclArn"]))
+        for action in ["CreateWebACL", "UpdateWebACL", "DeleteWebACL"]:
+            self.assertFalse(self.is_allowed(f"wafv2:{action}", CLOUDFRONT["WebAclArn"]), action)
+
     def test_can_delete_the_running_stack_only(self):
         for stack, expected in [(RUNNING_STACK, True), (STACK, False), ("shop", False)]:
             arn = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{stack}/0f4d6e2a"
@@ -248,5 +262,6 @@ class Deployer(unittest.TestCase):
         # The quota for inline policies of a role is 10,240 characters; for a managed policy it is 6,144.
         compact = json.dumps(json.loads((ROOT / "infra/deployer-policy.json").read_text()), separators=(",", ":"))
         self.assertLess(len(compact), 10_000)
-        backup = json.dumps(json.loads((ROOT / "infra/deployer-policy-backup.json").read_text()), separators=(",", ":"))
-        self.assertLess(len(backup), 6_000)
+        for name in ["backup", "cloudfront"]:
+            managed = json.dumps(json.loads((ROOT / f"infra/deployer-policy-{name}.json").read_text()), separators=(",", ":"))
+            self.assertLess(len(managed), 6_000)

@@ -494,6 +494,21 @@ class RolesWithParameters(unittest.TestCase):
             self.assertEqual((get, query), (expected, expected), table)
         self.assertTrue(role.is_allowed_on_key("kms:Decrypt", SEALING_KEY, **SEAL))
 
+    def test_with_cloudfront_only_the_functions_of_the_api_read_the_origin_secret(self):
+        certificate = "arn:aws:acm:us-east-1:111122223333:certificate/a"
+        stack = Installation(CloudFrontCertificateArn=certificate, OriginDomainName="o-7k3qm9.example.com")
+        roles, secret = {name: Role(stack, f"{name}Role") for name in FUNCTIONS}, stack.ref("OriginSecret")
+        readers = {name for name, role in roles.items() if role.is_allowed("secretsmanager:GetSecretValue", secret)}
+        self.assertEqual(readers, set(FUNCTIONS) - {"Rotation", "Statistics"})
+        for role in roles.values():
+            for other in [secret.replace(STACK, "shop"), secret.replace("-a1B2c3", "-2-a1B2c3")]:
+                self.assertFalse(role.is_allowed("secretsmanager:GetSecretValue", other))
+            for action in ["PutSecretValue", "UpdateSecret", "DeleteSecret"]:
+                self.assertFalse(role.is_allowed(f"secretsmanager:{action}", secret))
+        without = Installation()
+        for name in FUNCTIONS:
+            self.assertFalse(Role(without, f"{name}Role").is_allowed("secretsmanager:GetSecretValue", secret), name)
+
     def test_active_tracing_allows_writing_to_xray(self):
         role = Role(Installation(Tracing="Active"), "DiscoveryRole")
         self.assertTrue(role.is_allowed("xray:PutTraceSegments", "*"))

@@ -6,7 +6,7 @@ import unittest
 
 import rust_source
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-from cloudformation import ACCOUNT, DATA, REGION, ROOT, RUNNING, STACK, Installation, source
+from cloudformation import ACCOUNT, DATA, REGION, ROOT, RUNNING, STACK, Installation, Stack, source
 from iam import Role
 from samcli.yamlhelper import yaml_parse
 from test_roles import SIGNERS
@@ -17,6 +17,7 @@ RETAINED_TYPES = {
     "AWS::Backup::BackupVault",
     "AWS::CloudFront::CachePolicy",
     "AWS::CloudFront::Distribution",
+    "AWS::CloudFront::OriginRequestPolicy",
     "AWS::Cognito::UserPool",
     "AWS::Cognito::UserPoolClient",
     "AWS::Cognito::UserPoolGroup",
@@ -39,8 +40,10 @@ ALL = dict(
     MaxWriteUnitsPerSecond="500",
 )
 CLOUDFRONT = ALL | {
-    "CertificateArn": "",
     "CloudFrontCertificateArn": "arn:aws:acm:us-east-1:111122223333:certificate/a",
+    "OriginDomainName": "o-7k3qm9.example.com",
+    "OriginHeaderVersion": "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0",
+    "WebAclArn": "arn:aws:wafv2:us-east-1:111122223333:global/webacl/signet/0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0",
 }
 EMAIL = dict(
     SesIdentityArn="arn:aws:ses:eu-west-1:111122223333:identity/example.com",
@@ -58,6 +61,11 @@ def health_check_alarms():
     return {name: one["Properties"] for name, one in health_check().items() if one["Type"] == "AWS::CloudWatch::Alarm"}
 
 
+def web_acl(**parameters):
+    """The properties of the web ACL in infra/web-acl.yaml."""
+    return Stack("infra/web-acl.yaml", "signet-web-acl", parameters, {}).resources["WebAcl"]["Properties"]
+
+
 def environment(stack, function):
     return stack.resources[f"{function}Function"]["Properties"]["Environment"]["Variables"]
 
@@ -70,7 +78,7 @@ class Environment(unittest.TestCase):
     def test_functions_have_all_required_variables_and_no_unknown_ones(self):
         known, required = rust_source.environment_variables()
         self.assertEqual(len(required), 3, required)
-        for parameters in [{}, ALL, EXTERNAL_ISSUER]:
+        for parameters in [{}, ALL, CLOUDFRONT, EXTERNAL_ISSUER]:
             stack = Installation(**parameters)
             for function in functions():
                 variables = environment(stack, function)
@@ -100,7 +108,7 @@ class Environment(unittest.TestCase):
         origins = ",".join(f"https://shop-{number}.example.com" for number in range(10))
         parameters = dict(RootKeyArns=keys, SealingKeyArn=keys.split(",")[0], OldSealingKeyArns=keys, CorsOrigins=origins)
         for function in functions():
-            variables = environment(Installation(**ALL | parameters), function)
+            variables = environment(Installation(**CLOUDFRONT | parameters), function)
             text = "".join(name + value for name, value in variables.items())
             self.assertLess(len(re.sub(r"role/[\w-]+", "role/" + 64 * "a", text)), 4096, function)
 
@@ -263,7 +271,7 @@ class Data(unittest.TestCase):
 
     def test_parameters_of_both_stacks_are_declared_alike(self):
         data, running = source(DATA)["Parameters"], source(RUNNING)["Parameters"]
-        self.assertEqual(data.keys() & running.keys(), {"DomainName", "CertificateArn", "Issuer", "BackupRetentionDays"})
+        self.assertEqual(data.keys() & running.keys(), {"DomainName", "OriginDomainName", "Issuer", "BackupRetentionDays"})
         for name in data.keys() & running.keys():
             self.assertEqual(data[name], running[name])
 
@@ -348,8 +356,8 @@ class Security(unittest.TestCase):
             "PasswordLength": 64,
             "ExcludePunctuation": True,
         }
-        for name in ["CursorSecret", "SessionSecret"]:
-            secret = Installation().resources[name]["Properties"]
+        for name in ["CursorSecret", "SessionSecret", "OriginSecret"]:
+            secret = Installation(**CLOUDFRONT).resources[name]["Properties"]
             self.assertNotIn("SecretString", secret)
             self.assertEqual(secret["GenerateSecretString"], expected)
 
@@ -358,7 +366,9 @@ class Security(unittest.TestCase):
             text = (ROOT / path).read_text()
             for name in source(path)["Parameters"]:
                 self.assertIsNone(re.search("secret|password|token", name, re.IGNORECASE), name)
-            self.assertIsNone(re.search(r"\{\{resolve:|NoEcho|BEGIN [A-Z ]*PRIVATE KEY|signet_key_", text))
+            self.assertIsNone(re.search(r"NoEcho|BEGIN [A-Z ]*PRIVATE KEY|signet_key_", text))
+            # Only CloudFront cannot read its secret itself.
+            self.assertEqual(re.findall(r"\{\{resolve:secretsmanager:\$\{(\w+)\}|\{\{resolve:", text), ["OriginSecret"] * (path == DATA))
             words = re.findall(r"[A-Za-z0-9+/=]{40,}", text)
             self.assertEqual([word for word in words if "/" not in word and not word.isalpha()], [])
 
@@ -427,7 +437,15 @@ class Parameters(unittest.TestCase):
             (dict(DomainName="licenses.example.com"), "CertificateArn"),
             (dict(CertificateArn=certificate), "DomainName"),
             (dict(HostedZoneId="Z0123456789ABC"), "DomainName"),
-            (CLOUDFRONT | dict(CertificateArn=certificate), "not both"),
+            (CLOUDFRONT | dict(CertificateArn=""), "CertificateArn"),
+            (CLOUDFRONT | dict(OriginDomainName=""), "OriginDomainName"),
+            (CLOUDFRONT | dict(OriginDomainName="licenses.example.com"), "differ"),
+            (CLOUDFRONT | dict(CloudFrontCertificateArn=""), "CloudFrontCertificateArn"),
+            (ALL | dict(OriginDomainName="o-7k3qm9.example.com"), "CloudFrontCertificateArn"),
+            (ALL | dict(WebAclArn=CLOUDFRONT["WebAclArn"]), "CloudFrontCertificateArn"),
+            (CLOUDFRONT | dict(WebAclArn=CLOUDFRONT["WebAclArn"].replace("global", "regional")), "WebAclArn must"),
+            (CLOUDFRONT | dict(OriginHeaderVersion="2"), "OriginHeaderVersion must"),
+            (CLOUDFRONT | dict(OriginDomainName="https://o-7k3qm9.example.com"), "OriginDomainName must"),
             (dict(OidcIssuer="https://login.example.com"), "OidcAudiences"),
             (dict(OidcAudiences="signet"), "OidcIssuer"),
             (dict(OidcRolesClaim="roles"), "OidcIssuer"),
@@ -461,21 +479,158 @@ class Domains(unittest.TestCase):
     def test_domain_is_served_by_api_gateway_or_cloudfront(self):
         types = lambda stack: {resource["Type"] for resource in stack.resources.values()}
         api_gateway = {"AWS::ApiGatewayV2::DomainName", "AWS::ApiGatewayV2::ApiMapping", "AWS::Route53::RecordSet"}
-        cloudfront = {"AWS::CloudFront::Distribution", "AWS::CloudFront::CachePolicy", "AWS::Route53::RecordSet"}
+        cloudfront = {"AWS::CloudFront::Distribution", "AWS::CloudFront::CachePolicy", "AWS::CloudFront::OriginRequestPolicy"}
         self.assertFalse(types(Installation()) & (api_gateway | cloudfront))
         self.assertEqual(types(Installation(**ALL)) & (api_gateway | cloudfront), api_gateway)
-        self.assertEqual(types(Installation(**CLOUDFRONT)) & (api_gateway | cloudfront), cloudfront)
+        self.assertEqual(types(Installation(**CLOUDFRONT)) & (api_gateway | cloudfront), api_gateway | cloudfront)
         self.assertEqual(Installation(**ALL).outputs["DnsTarget"]["Value"], "ApiDomain.RegionalDomainName")
         self.assertEqual(Installation(**CLOUDFRONT).outputs["DnsTarget"]["Value"], "Distribution.DomainName")
+        self.assertEqual(Installation(**CLOUDFRONT).outputs["OriginDnsTarget"]["Value"], "ApiDomain.RegionalDomainName")
+
+    def test_records_point_at_the_server_of_each_name(self):
+        def records(stack):
+            all_records = stack.of_type("AWS::Route53::RecordSet").values()
+            return {(one["Name"], one["Type"]): one["AliasTarget"]["DNSName"] for one in all_records}
+
+        domain, origin = CLOUDFRONT["DomainName"], CLOUDFRONT["OriginDomainName"]
+        self.assertEqual(records(Installation(**ALL)), {(domain, "A"): "ApiDomain.RegionalDomainName"})
+        expected = {
+            (domain, "A"): "Distribution.DomainName",
+            (domain, "AAAA"): "Distribution.DomainName",
+            (origin, "A"): "ApiDomain.RegionalDomainName",
+        }
+        self.assertEqual(records(Installation(**CLOUDFRONT)), expected)
+        self.assertEqual(records(Installation(**CLOUDFRONT | {"HostedZoneId": ""})), {})
+
+
+class CloudFront(unittest.TestCase):
+    def setUp(self):
+        self.stack = Installation(**CLOUDFRONT)
+        self.config = self.stack.resources["Distribution"]["Properties"]["DistributionConfig"]
+        self.behaviors = [self.config["DefaultCacheBehavior"], *self.config["CacheBehaviors"]]
+
+    def test_api_has_no_other_host_name_than_that_of_the_origin(self):
+        self.assertIs(self.stack.resources["Api"]["Properties"]["DisableExecuteApiEndpoint"], True)
+        self.assertNotIn("ApiEndpoint", self.stack.outputs)
+        origin = CLOUDFRONT["OriginDomainName"]
+        for resource_type in ["AWS::ApiGatewayV2::DomainName", "AWS::ApiGatewayV2::ApiMapping"]:
+            self.assertEqual([one["DomainName"] for one in self.stack.of_type(resource_type).values()], [origin])
+        for parameters, host in [({}, None), (ALL, "licenses.example.com")]:
+            stack = Installation(**parameters)
+            self.assertIs(stack.resources["Api"]["Properties"]["DisableExecuteApiEndpoint"], False)
+            mappings = stack.of_type("AWS::ApiGatewayV2::ApiMapping").values()
+            self.assertEqual([one["DomainName"] for one in mappings], [host] if host else [])
+
+    def test_cloudfront_forwards_over_tls_to_the_host_name_of_the_origin(self):
+        (origin,) = self.config["Origins"]
+        self.assertEqual(origin["DomainName"], CLOUDFRONT["OriginDomainName"])
+        self.assertEqual(origin["CustomOriginConfig"]["OriginProtocolPolicy"], "https-only")
+        self.assertEqual(self.config["Aliases"], ["licenses.example.com"])
+        self.assertEqual({behavior["TargetOriginId"] for behavior in self.behaviors}, {origin["Id"]})
+        self.assertEqual({behavior["ViewerProtocolPolicy"] for behavior in self.behaviors}, {"https-only"})
+
+    def test_cloudfront_sends_the_origin_secret_in_the_header_that_the_functions_read(self):
+        secret = self.stack.ref("OriginSecret")
+        for parameters, version in [(CLOUDFRONT, CLOUDFRONT["OriginHeaderVersion"]), (CLOUDFRONT | {"OriginHeaderVersion": ""}, "")]:
+            (origin,) = Installation(**parameters).resources["Distribution"]["Properties"]["DistributionConfig"]["Origins"]
+            (header,) = origin["OriginCustomHeaders"]
+            self.assertEqual(header["HeaderName"].lower(), rust_source.origin_secret_header())
+            self.assertEqual(header["HeaderValue"], f"{{{{resolve:secretsmanager:{secret}:SecretString:key::{version}}}}}")
+
+    def test_every_function_of_the_api_requires_the_origin_secret(self):
+        permissions = self.stack.of_type("AWS::Lambda::Permission").values()
+        behind_api = {permission["FunctionName"].split(":")[-2] for permission in permissions}
+        self.assertEqual(len(behind_api), len(functions()) - 2)
+        for name, function in self.stack.of_type("AWS::Lambda::Function").items():
+            configured = function["Environment"]["Variables"]["SIGNET_ORIGIN_SECRET"]
+            expected = self.stack.resources["OriginSecret"]["Properties"]["Name"] if function["FunctionName"] in behind_api else ""
+            self.assertEqual(configured, expected, name)
+        for parameters in [{}, ALL]:
+            stack = Installation(**parameters)
+            self.assertEqual({environment(stack, name)["SIGNET_ORIGIN_SECRET"] for name in functions()}, {""})
+            self.assertFalse({"OriginSecret", "OriginPolicy"} & stack.resources.keys())
 
     def test_cloudfront_caches_only_public_paths(self):
-        config = Installation(**CLOUDFRONT).resources["Distribution"]["Properties"]["DistributionConfig"]
-        behaviors = config["CacheBehaviors"]
+        cached = self.config["CacheBehaviors"]
         public = ["/.well-known/*", "/api/*/products/catalog", "/openapi.json", "/docs*", "/problems*"]
-        self.assertEqual([behavior["PathPattern"] for behavior in behaviors], public)
+        self.assertEqual([behavior["PathPattern"] for behavior in cached], public)
         caching_disabled = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
-        self.assertEqual(config["DefaultCacheBehavior"]["CachePolicyId"], caching_disabled)
-        self.assertEqual({behavior["CachePolicyId"] for behavior in behaviors}, {"PublicCachePolicy"})
+        self.assertEqual(self.config["DefaultCacheBehavior"]["CachePolicyId"], caching_disabled)
+        self.assertEqual({behavior["CachePolicyId"] for behavior in cached}, {"PublicCachePolicy"})
+        policy = self.stack.resources["PublicCachePolicy"]["Properties"]["CachePolicyConfig"]
+        self.assertEqual((policy["MinTTL"], policy["DefaultTTL"]), (0, 0), "responses without max-age are not cached")
+
+    def test_requests_for_cached_paths_carry_nothing_that_identifies_a_user(self):
+        self.assertEqual({behavior["OriginRequestPolicyId"] for behavior in self.config["CacheBehaviors"]}, {"PublicOriginRequestPolicy"})
+        policy = self.stack.resources["PublicOriginRequestPolicy"]["Properties"]["OriginRequestPolicyConfig"]
+        self.assertEqual(policy["CookiesConfig"], {"CookieBehavior": "none"})
+        self.assertEqual(policy["QueryStringsConfig"], {"QueryStringBehavior": "none"})
+        headers = policy["HeadersConfig"]
+        cors = {"origin", "access-control-request-method", "access-control-request-headers"}
+        self.assertEqual(headers["HeaderBehavior"], "whitelist")
+        self.assertEqual({name.lower() for name in headers["Headers"]}, cors | {rust_source.viewer_address_header()})
+
+    def test_other_requests_are_forwarded_with_all_headers_but_host_and_with_the_address_of_the_viewer(self):
+        # The managed policy AllViewerExceptHostHeader includes the headers of the viewer's location, such as
+        # CloudFront-Viewer-Address.
+        self.assertEqual(rust_source.viewer_address_header(), "cloudfront-viewer-address")
+        self.assertEqual(self.config["DefaultCacheBehavior"]["OriginRequestPolicyId"], "b689b0a8-53d0-40ab-baf2-68738e2966ac")
+        methods = {"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"}
+        self.assertTrue(all(set(behavior["AllowedMethods"]) == methods for behavior in self.behaviors))
+
+    def test_web_acl_is_optional(self):
+        self.assertEqual(self.config["WebACLId"], CLOUDFRONT["WebAclArn"])
+        without = Installation(**CLOUDFRONT | {"WebAclArn": ""}).resources["Distribution"]["Properties"]["DistributionConfig"]
+        self.assertNotIn("WebACLId", without)
+
+
+class WebAcl(unittest.TestCase):
+    def rules(self, **parameters):
+        return {rule["Name"]: rule for rule in web_acl(**parameters)["Rules"]}
+
+    def test_requests_are_limited_by_address_and_sensitive_ones_more(self):
+        self.assertEqual(web_acl()["Scope"], "CLOUDFRONT")
+        rules = self.rules(RequestsPerMinute="900", SensitiveRequestsPerMinute="90")
+        limits = {name: rule["Statement"]["RateBasedStatement"] for name, rule in rules.items()}
+        self.assertEqual({name: one["Limit"] for name, one in limits.items()}, {"requests": "900", "sensitive-requests": "90"})
+        self.assertEqual({one["AggregateKeyType"] for one in limits.values()}, {"IP"})
+        self.assertEqual({one["EvaluationWindowSec"] for one in limits.values()}, {60})
+        self.assertNotIn("ScopeDownStatement", limits["requests"])
+
+    def test_sensitive_requests_are_those_with_lower_throttling_limits_and_sign_ins(self):
+        statement = self.rules()["sensitive-requests"]["Statement"]["RateBasedStatement"]["ScopeDownStatement"]["RegexMatchStatement"]
+        self.assertEqual(statement["FieldToMatch"], {"UriPath": {}})
+        is_sensitive = lambda path: bool(re.search(statement["RegexString"], path))
+        throttled = Installation().resources["Stage"]["Properties"]["RouteSettings"]
+        posts = {route.removeprefix("POST ") for route in throttled if route.startswith("POST ")}
+        paths = json.loads((ROOT / "functions/discovery/openapi.json").read_text())["paths"]
+        documented = {path for path in paths if path.replace("/v1.0/", "/{version}/") in posts}
+        self.assertEqual(len(documented), len(posts))
+        self.assertEqual({path for path in paths if is_sensitive(path)}, documented)
+        self.assertTrue(all(is_sensitive(path.replace("/v1.0/", "/v1/")) for path in documented))
+        self.assertTrue(is_sensitive("/dashboard/sign-in") and is_sensitive("/dashboard/callback"))
+        for path in ["/dashboard", "/dashboard/license-keys", "/api/v1x0/register", "/api/v1/register/x"]:
+            self.assertFalse(is_sensitive(path), path)
+
+    def test_blocked_clients_get_the_status_and_code_of_the_api(self):
+        acl = web_acl()
+        for name, rule in self.rules().items():
+            response = rule["Action"]["Block"]["CustomResponse"]
+            self.assertEqual(response["ResponseCode"], 429, name)
+            self.assertEqual(response["ResponseHeaders"], [{"Name": "Retry-After", "Value": "60"}])
+            body = json.loads(acl["CustomResponseBodies"][response["CustomResponseBodyKey"]]["Content"])
+            self.assertIn(f"| [`{body['code']}`](#{body['code']}) | {body['status']} | {body['title']} |",
+                          (ROOT / "docs/reference/error-codes.md").read_text())
+
+    def test_requests_are_not_sampled_because_their_headers_contain_credentials(self):
+        acl = web_acl(BlockKnownAttackers="true")
+        configs = [acl["VisibilityConfig"], *(rule["VisibilityConfig"] for rule in acl["Rules"])]
+        self.assertEqual({one["SampledRequestsEnabled"] for one in configs}, {False})
+
+    def test_ip_reputation_list_is_optional_and_checked_first(self):
+        self.assertNotIn("known-attackers", self.rules())
+        rules = self.rules(BlockKnownAttackers="true")
+        self.assertEqual(min(rules, key=lambda name: rules[name]["Priority"]), "known-attackers")
 
 
 class Monitoring(unittest.TestCase):
