@@ -1,4 +1,4 @@
-"""Tests that infra/deployer-policy.json allows what CloudFormation needs to create and update the stack, and no more."""
+"""Tests that the policies infra/deployer-policy-*.json allow what CloudFormation needs to create and update the stack, and no more."""
 
 import json
 import unittest
@@ -107,14 +107,19 @@ UNUSED_PERMISSIONS = [
 USED_PERMISSIONS = {"lambda:GetFunctionCodeSigningConfig"}
 
 
+FILES = ["data", "app", "backup", "cloudfront"]
+
+
+def statements(file, stack=STACK, region=REGION, zone="Z0123456789ABC"):
+    """The statements of a policy, for the names that replace its placeholders."""
+    text = (ROOT / f"infra/deployer-policy-{file}.json").read_text()
+    for name, value in dict(REGION=region, ACCOUNT=ACCOUNT, STACK=stack, ZONE=zone).items():
+        text = text.replace(name, value)
+    return json.loads(text)
+
+
 def policy():
-    statements = []
-    for file in ["deployer-policy", "deployer-policy-backup", "deployer-policy-cloudfront"]:
-        text = (ROOT / f"infra/{file}.json").read_text()
-        for name, value in dict(REGION=REGION, ACCOUNT=ACCOUNT, STACK=STACK, ZONE="Z0123456789ABC").items():
-            text = text.replace(name, value)
-        statements += json.loads(text)["Statement"]
-    return statements
+    return [statement for file in FILES for statement in statements(file)["Statement"]]
 
 
 def lookup(table, resource_type):
@@ -258,10 +263,21 @@ class Deployer(unittest.TestCase):
             is_allowed = allows(policy(), "iam:CreateServiceLinkedRole", role % service, context)
             self.assertEqual(is_allowed, expected, service)
 
-    def test_policy_fits_into_an_inline_policy_of_a_role(self):
-        # The quota for inline policies of a role is 10,240 characters; for a managed policy it is 6,144.
-        compact = json.dumps(json.loads((ROOT / "infra/deployer-policy.json").read_text()), separators=(",", ":"))
-        self.assertLess(len(compact), 10_000)
-        for name in ["backup", "cloudfront"]:
-            managed = json.dumps(json.loads((ROOT / f"infra/deployer-policy-{name}.json").read_text()), separators=(",", ":"))
-            self.assertLess(len(managed), 6_000)
+    def test_policies_fit_into_managed_policies_with_the_longest_names(self):
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+        for file in FILES:
+            policy = statements(file, stack="s" * 30, region="ap-southeast-1", zone="Z" + "0" * 31)
+            self.assertLess(len(json.dumps(policy, separators=(",", ":"))), 6_144, file)
+
+    def test_can_create_the_bucket_of_sam(self):
+        # The stack of https://github.com/aws/aws-sam-cli/blob/develop/samcli/lib/bootstrap/bootstrap.py.
+        bucket = "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b3c"
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, "AWS::S3::BucketPolicy").schema["handlers"]
+        used = ["CreateBucket", "PutBucketPublicAccessBlock", "PutBucketTagging", "PutBucketVersioning", "PutEncryptionConfiguration"]
+        for action in [*schema["create"]["permissions"], *(f"s3:{name}" for name in used), "s3:PutObject"]:
+            self.assertTrue(self.is_allowed(action, bucket), action)
+            self.assertFalse(self.is_allowed(action, "arn:aws:s3:::shop"), action)
+
+    def test_can_back_up_the_table_before_an_update(self):
+        self.assertTrue(self.is_allowed("dynamodb:CreateBackup", ARNS["AWS::DynamoDB::Table"]))
+        self.assertFalse(self.is_allowed("dynamodb:CreateBackup", ARNS["AWS::DynamoDB::Table"].replace(STACK, "shop")))
