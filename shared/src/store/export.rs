@@ -150,6 +150,9 @@ mod tests {
     }
 
     proptest! {
+        // Nested values are slow to generate.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn parsed_item_has_the_values_of_its_line(
             item in prop::collection::hash_map(any::<String>(), attribute(), 0..6), trailing in "[ \n]?",

@@ -11,7 +11,7 @@ use shared::{
     store::{export::ExportedItem, licenses::KeyPointer},
 };
 
-use super::{ExportError, data_file::DataFile, lines::LicenseLine};
+use super::{data_file::DataFile, error::ExportError, lines::LicenseLine};
 
 /// Why an item that another one refers to may be missing.
 const INCOMPLETE: &str = "the export may have a part of a transaction that was in progress; export another time";

@@ -10,7 +10,7 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 use shared::store::export::ExportedItem;
 
-use super::ExportError;
+use super::error::ExportError;
 
 /// The maximum length of a line in bytes. An item has at most 400 KB; its JSON can be several times as long.
 const MAX_LINE: u64 = 16 << 20;

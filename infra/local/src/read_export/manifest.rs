@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use data_encoding::BASE64;
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{ExportError, data_file::DataFile};
+use super::{data_file::DataFile, error::ExportError};
 
 const SUMMARY: &str = "manifest-summary.json";
 const FILES: &str = "manifest-files.json";

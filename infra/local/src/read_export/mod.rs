@@ -6,13 +6,14 @@
 
 mod contents;
 mod data_file;
+mod error;
 mod lines;
 mod manifest;
 
 use std::{
     error::Error,
     io::{self, BufWriter, ErrorKind, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use clap::ValueEnum;
@@ -33,20 +34,6 @@ pub(crate) enum LineType {
     Customers,
     /// License keys
     Licenses,
-}
-
-/// A file or directory of the export is missing or invalid.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {problem}", path.display())]
-struct ExportError {
-    path: PathBuf,
-    problem: String,
-}
-
-impl ExportError {
-    fn new(path: &Path, problem: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), problem: problem.into() }
-    }
 }
 
 /// Prints the lines of one type, or of all types with customers first, to standard output, and counts to standard error.

@@ -92,18 +92,20 @@ impl Installation {
         let user = user.with_header("idempotency-key", "once");
         let claimed = user.post("user/claim-license", json!({"tier_id": pro["id"]})).await.expect_status(201);
         all.record(&claimed);
-        all.use_machines(text(&unlimited["license_key"])).await;
-        all.use_machines(text(&claimed["license_key"])).await;
+        let public_key = AppKey::generate(2048).jwk();
+        for issued in [&unlimited, &claimed] {
+            all.use_machines(text(&issued["license_key"]), &public_key).await;
+        }
         let limits = UpdateLimits { max_counted: 2_000, recounted: 20 };
         all.stack.local.app.table.update_statistics(all.stack.clock.now(), limits).await.unwrap();
         all
     }
 
     /// Activates machines, one of them with a public key, and deactivates one.
-    async fn use_machines(&mut self, license_key: &str) {
+    async fn use_machines(&mut self, license_key: &str, public_key: &Value) {
         let app = &self.stack.anonymous;
         let first = app.activate(license_key, "Ĺaptop 💻").await.expect_status(201);
-        let body = json!({"license_key": license_key, "machine_id": "two", "public_key": AppKey::generate(2048).jwk()});
+        let body = json!({"license_key": license_key, "machine_id": "two", "public_key": public_key});
         let second = app.post("license-activations/activate", body).await.expect_status(201);
         let path = format!("license-activations/{}/deactivate", text(&first["activation"]["id"]));
         app.post(&path, json!({"token": first["token"]})).await.expect_status(200);

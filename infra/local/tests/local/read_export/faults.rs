@@ -9,14 +9,20 @@ use std::{
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use signet_tests::{Stack, text};
+use tokio::sync::OnceCell;
 
 use super::{
     command, read_export,
     writer::{Export, gzip},
 };
 
-/// Returns the items of a stack with one license key that was regenerated.
-async fn items() -> Vec<Value> {
+/// Returns the items of a stack with one license key that was regenerated. All tests use the same ones.
+async fn items() -> &'static [Value] {
+    static ITEMS: OnceCell<Vec<Value>> = OnceCell::const_new();
+    ITEMS.get_or_init(create_items).await
+}
+
+async fn create_items() -> Vec<Value> {
     let stack = Stack::start().await;
     let license = stack.operator.issue_new_license(2).await;
     let path = format!("license-keys/{}/regenerate", license.license_id);
@@ -50,7 +56,7 @@ fn decompressed(export: &Export, index: usize) -> String {
 #[tokio::test]
 async fn damaged_data_files_are_reported() {
     let items = items().await;
-    let intact = || Export::write(&items, 3);
+    let intact = || Export::write(items, 3);
     let (file, first) = ("data/asdfjkl1qwertyuiop.json.gz", "data/asdfjkl0qwertyuiop.json.gz");
     assert!(read_export(intact().path(), &[]).status.success());
 
@@ -103,7 +109,7 @@ async fn damaged_and_unsupported_manifests_are_reported() {
     let items = items().await;
     let (summary, files) = ("manifest-summary.json: ", "manifest-files.json: ");
     for name in ["manifest-summary.json", "manifest-files.json"] {
-        let export = Export::write(&items, 2);
+        let export = Export::write(items, 2);
         fs::remove_file(export.path().join(name)).unwrap();
         assert_fails(&export, &[name, "No such file", "the directory of a finished export, AWSDynamoDB/EXPORT_ID"]);
         fs::write(export.path().join(name), "{\"itemCount\": 1, ").unwrap();
@@ -113,7 +119,7 @@ async fn damaged_and_unsupported_manifests_are_reported() {
     }
 
     let with_summary = |name: &str, value: Value, expected: &[&str]| {
-        let mut export = Export::write(&items, 2);
+        let mut export = Export::write(items, 2);
         export.summary[name] = value;
         export.write_manifests();
         assert_fails(&export, &[&[summary], expected].concat());
@@ -127,13 +133,13 @@ async fn damaged_and_unsupported_manifests_are_reported() {
     with_summary("itemCount", json!(items.len() + 1), &["items, but its files in manifest-files.json have "]);
     with_summary("exportTime", Value::Null, &["exportTime is missing"]);
     with_summary("manifestFilesS3Key", json!("AWSDynamoDB/manifest-files.json"), &["manifestFilesS3Key"]);
-    let mut export = Export::write(&items, 2);
+    let mut export = Export::write(items, 2);
     export.summary["exportType"] = "FULL_EXPORT".into();
     export.write_manifests();
     assert!(read_export(export.path(), &[]).status.success());
 
     let with_file = |name: &str, value: Value, expected: &[&str]| {
-        let mut export = Export::write(&items, 2);
+        let mut export = Export::write(items, 2);
         export.files[1][name] = value;
         export.write_manifests();
         assert_fails(&export, &[&[files], expected].concat());
@@ -151,12 +157,12 @@ async fn damaged_and_unsupported_manifests_are_reported() {
     }
 
     // An entry of another export of the same table, and a missing one.
-    let mut export = Export::write(&items, 2);
+    let mut export = Export::write(items, 2);
     export.files.remove(1);
     export.write_manifests();
     assert_fails(&export, &[summary, "items, but its files in manifest-files.json have "]);
     // The counts of two files are swapped by one, so that the total is correct.
-    let mut export = Export::write(&items, 2);
+    let mut export = Export::write(items, 2);
     for (index, change) in [(0, 1), (1, -1)] {
         export.files[index]["itemCount"] = (export.files[index]["itemCount"].as_i64().unwrap() + change).into();
     }
@@ -184,12 +190,12 @@ async fn items_of_other_forms_are_reported() {
         ),
         (r#"{"Item":{"PK":{"S":"CUSTOMER#1"},"SK":{"S":"NOTE"}}}"#, "unknown kind of item, \"CUSTOMER\" / \"NOTE\""),
     ] {
-        let mut export = Export::write(&items, 2);
+        let mut export = Export::write(items, 2);
         export.add_lines(&[statistics, line]);
         assert_fails(&export, &[file, expected]);
     }
     let changed = |partition: &str, sort: &str, name: &str, value: Value, expected: &[&str]| {
-        let mut items = items.clone();
+        let mut items = items.to_vec();
         let item = items.iter_mut().find(|item| has_keys(item, partition, sort)).unwrap();
         item[name] = value;
         assert_fails(&Export::write(&items, 1), &[&["data/asdfjkl0qwertyuiop.json.gz: line "], expected].concat());
@@ -229,7 +235,7 @@ async fn missing_items_are_reported() {
 
 #[tokio::test]
 async fn output_that_cannot_be_written_is_an_error() {
-    let export = Export::write(&items().await, 1);
+    let export = Export::write(items().await, 1);
     let (_, without_reader) = io::pipe().unwrap();
     let mut outputs = vec![(Stdio::from(without_reader), "the reader of standard output stopped")];
     if cfg!(target_os = "linux") {
