@@ -1,4 +1,4 @@
-# Reads the file of an environment, for infra/deploy.sh, infra/import.sh and infra/roll-back.sh: sets `file`, `data` (the name of the data stack) and
+# Reads the file of an environment, for the other scripts in this directory: sets `file`, `data` (the name of the data stack) and
 # the region. Source it from a script that has set `root`; its first argument is the name of the environment, or the path of a
 # file.
 #
