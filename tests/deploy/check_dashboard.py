@@ -2,7 +2,7 @@
 policies of the function's role. Cognito is not available, so the test encrypts session cookies itself, with the secret of the
 stack and in the same way as the function.
 
-Usage: check_dashboard.py LICENSE_ID. Requires the environment variables AWS_ENDPOINT_URL and STACK.
+Usage: check_dashboard.py LICENSE_ID. Requires the environment variables AWS_ENDPOINT_URL, AWS_REGION and STACK.
 """
 
 import base64
@@ -16,22 +16,14 @@ import urllib.parse
 import urllib.request
 from datetime import datetime, timedelta, timezone
 
-import botocore.session
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-endpoint, stack = os.environ["AWS_ENDPOINT_URL"], os.environ["STACK"]
+sys.dont_write_bytecode = True
+from installation import BASE, OUTPUTS, STACK, client  # noqa: E402 (it would write bytecode before)
+
 COOKIE = "__Host-signet-session"
-
-
-def client(service):
-    return botocore.session.get_session().create_client(service, endpoint_url=endpoint, region_name="us-east-1")
-
-
-described = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-base = endpoint + "/_aws/execute-api/" + outputs["ApiUrl"].removeprefix("https://").split(".")[0] + "/$default"
 
 
 class NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -44,11 +36,11 @@ http = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirects(
 
 def session_cookie(subject, email, is_operator):
     """The encrypted value of a session cookie."""
-    secret = json.loads(client("secretsmanager").get_secret_value(SecretId=outputs["SessionSecretArn"])["SecretString"])
+    secret = json.loads(client("secretsmanager").get_secret_value(SecretId=OUTPUTS["SessionSecretArn"])["SecretString"])
     key = HKDF(hashes.SHA256(), 32, None, b"signet sessions").derive(secret["key"].encode())
     expires = datetime.now(timezone.utc) + timedelta(hours=1)
     claims = {
-        "id": secrets.token_urlsafe(16), "csrf_token": "token", "issuer": outputs["SignInIssuer"], "subject": subject,
+        "id": secrets.token_urlsafe(16), "csrf_token": "token", "issuer": OUTPUTS["SignInIssuer"], "subject": subject,
         "is_operator": is_operator, "email": email, "email_verified": True, "name": email.split("@")[0].title(),
         "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
@@ -65,7 +57,7 @@ class Browser:
         data = None if fields is None else urllib.parse.urlencode({"csrf_token": "token", **fields}, doseq=True).encode()
         headers = {**self.headers, "Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
         try:
-            with http.open(urllib.request.Request(base + path, data, headers)) as response:
+            with http.open(urllib.request.Request(BASE + path, data, headers)) as response:
                 return response.status, response.read().decode(), ""
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(), error.headers.get("Location", "")
@@ -143,7 +135,7 @@ def customer(tier):
 
 def statistics():
     """The statistics function updates the figures of the overview."""
-    response = client("lambda").invoke(FunctionName=f"{stack}-statistics", Payload=b"{}")
+    response = client("lambda").invoke(FunctionName=f"{STACK}-statistics", Payload=b"{}")
     figures = json.loads(response["Payload"].read())
     assert figures["license_keys"]["active"] >= 1, figures
     grace = Browser(session_cookie("grace", "grace@example.com", True))

@@ -141,7 +141,8 @@ class Script(unittest.TestCase):
         commands.mkdir()
         log = 'echo "$(basename "$0") $*" >> "$LOG"'
         describe = 'if [ "$2" = describe-stacks ]; then [ -n "$STATUS" ] && echo "$STATUS"; fi'
-        for name, rest in [("sam", ""), ("aws", describe)]:
+        copy = 'case "$7" in */release.yaml) cp "$7" "$(dirname "$LOG")" ;; esac'
+        for name, rest in [("sam", copy), ("aws", describe)]:
             (commands / name).write_text(f"#!/bin/sh\n{log}\n{rest}\n")
             (commands / name).chmod(0o755)
 
@@ -168,7 +169,7 @@ class Script(unittest.TestCase):
         self.assertEqual(len(changes), 3, changes)
         self.assertIn("--stack-name signet --template-file infra/data.yaml", changes[0])
         self.assertTrue(changes[1].startswith("aws cloudformation update-termination-protection --stack-name signet "))
-        self.assertIn(f"--stack-name signet-app --template-file {self.build}/release.yaml", changes[2])
+        self.assertRegex(changes[2], "--stack-name signet-app --template-file [^ ]*/release.yaml ")
         self.assertTrue(all(f"--config-file {self.file} " in command for command in [changes[0], changes[2]]))
 
     def test_a_failed_creation_keeps_its_resources_and_is_continued(self):
@@ -183,7 +184,7 @@ class Script(unittest.TestCase):
 
     def versions(self):
         """The logical ids of the versions that a deployment publishes, by function."""
-        template = yaml_parse((self.build / "release.yaml").read_text())
+        template = yaml_parse((self.folder / "release.yaml").read_text())
         for resource in template["Resources"].values():
             if resource["Type"] == "AWS::Serverless::Function":
                 resource["Properties"]["CodeUri"] = "s3://bucket/code"
