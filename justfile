@@ -151,11 +151,12 @@ bench:
 docs-build:
     tests/docs.sh build
 
-# Regenerate every generated file: openapi.json, events/, the error code reference and the snapshot of responses
+# Regenerate every generated file: openapi.json, events/, the error code reference, the snapshot of responses, and infra/smoke-role.yaml
 [group('build')]
 generate:
     GENERATE=1 cargo test --workspace --test local openapi::checked_in
     GENERATE=1 INSTA_UPDATE=always cargo test --workspace --test api -- documents::event_files:: documents::documentation::error_code_reference documents::responses::
+    GENERATE=1 tests/template.sh test_smoke_role
 
 # Take the screenshots of the dashboard in docs/
 [group('build')]

@@ -2,7 +2,7 @@
 # Deploys Signet to MiniStack instead of AWS, as an operator does, from a release archive and without Rust: infra/deploy.sh, the
 # first API key, the lifecycle of a license over the API URL, the dashboard's pages, a running stack that is deleted and created
 # again, and an update with a build of the repository, both of which keep all data. The first deployment fails and is continued; at
-# the end, the installation is deleted. The functions are the release binaries, each checked against
+# the end, the installation is deleted, and what smoke tests have left. The functions are the release binaries, each checked against
 # its size limit. Tools are installed from PyPI into the target directory.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -126,6 +126,17 @@ aws lambda update-alias --function-name $STACK-licenses --name live --function-v
 check_api update
 
 resources() { "$parts/deploy/bin/python" "$root/tests/deploy/list_resources.py"; }
+echo "deploy: delete what a smoke test has left, and nothing else"
+before=$(resources)
+aws cloudformation create-stack --stack-name signet-smoke-1-1 --template-body "file://$archive/infra/data.yaml" \
+  --enable-termination-protection --capabilities CAPABILITY_NAMED_IAM > /dev/null
+aws cloudformation wait stack-create-complete --stack-name signet-smoke-1-1
+PATH=$parts/deploy/bin:$PATH "$root/tests/smoke.sh" clean > "$folder/smoke.log" 2>&1 || { logs; exit 1; }
+if [ "$(resources)" != "$before" ]; then
+  echo "tests/smoke.sh clean leaves resources, or deletes those of others:" >&2
+  resources >&2
+  exit 1
+fi
 echo "deploy: delete the installation"
 # Runs the commands of the tutorial with an answer to the question for the name: delete ANSWER
 delete() {

@@ -4,7 +4,7 @@
 # directory. Needs Python 3 with venv.
 #
 #   tests/template.sh                    all checks
-#   tests/template.sh test_package       the unit tests of some modules
+#   tests/template.sh test_smoke_role    the unit tests of some modules
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 source "$root/tests/parts.sh"
@@ -22,7 +22,7 @@ if [ $# -gt 0 ]; then
 fi
 "$parts/$sam/bin/sam" validate --lint --region us-east-1
 "$parts/$lint/bin/cfn-lint" --regions us-east-1 eu-west-1 -- template.yaml infra/data.yaml
-"$parts/$lint/bin/cfn-lint" --regions us-east-1 -- infra/health-check.yaml infra/web-acl.yaml
+"$parts/$lint/bin/cfn-lint" --regions us-east-1 -- infra/health-check.yaml infra/smoke-role.yaml infra/web-acl.yaml
 export PYTHONDONTWRITEBYTECODE=1 AWS_DEFAULT_REGION=us-east-1
 infra/local-template.sh > "$folder/local.yaml"
 "$parts/$sam/bin/python" tests/template/local_routes.py "$folder/local.yaml"
