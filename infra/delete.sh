@@ -42,14 +42,10 @@ keys() {
 }
 
 # Only a stack that is known not to exist is not protected.
-protection=$(text cloudformation describe-stacks --stack-name "$data" --query 'Stacks[0].EnableTerminationProtection' 2>&1) ||
-  case $protection in
-    *'does not exist'*) ;;
-    *)
-      echo "$protection" >&2
-      exit 1
-      ;;
-  esac
+errors=$(mktemp)
+trap 'rm -f "$errors"' EXIT
+protection=$(text cloudformation describe-stacks --stack-name "$data" --query 'Stacks[0].EnableTerminationProtection' 2> "$errors") ||
+  grep -q 'does not exist' "$errors" || { cat "$errors" >&2; exit 1; }
 if [ "$protection" = True ]; then
   echo "$data is protected from termination. To delete it with all its data, first run:" >&2
   echo "aws cloudformation update-termination-protection --region $region --stack-name $data --no-enable-termination-protection" >&2
@@ -74,11 +70,11 @@ done
 failures=0
 # Runs a command that deletes a resource. One that does not exist or is being deleted is no failure.
 delete() {
-  local errors
-  errors=$("$@" 2>&1 > /dev/null) || case $errors in
+  local message
+  message=$("$@" 2>&1 > /dev/null) || case $message in
     *NotFound* | *'pending deletion'* | *'scheduled for deletion'*) ;;
     *)
-      echo "$errors" >&2
+      echo "$message" >&2
       failures=$((failures + 1))
       ;;
   esac

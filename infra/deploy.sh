@@ -50,15 +50,18 @@ if ! grep -q "Description: release $release" "$folder/release.yaml"; then
   exit 1
 fi
 
+# Prints the status of a stack, or nothing if it does not exist.
 status() {
-  aws cloudformation describe-stacks --stack-name "$1" --query 'Stacks[0].StackStatus' --output text 2> /dev/null || true
+  aws cloudformation describe-stacks --stack-name "$1" --query 'Stacks[0].StackStatus' --output text 2> "$folder/errors" ||
+    grep -q 'does not exist' "$folder/errors" || { cat "$folder/errors" >&2; return 1; }
 }
 # Deploys one stack: deploy NAME TEMPLATE [OPTION…]
 deploy() {
-  local options=()
+  local options=() state
+  state=$(status "$1") || exit 1
   # If a creation fails, its resources remain, and the next deployment continues. A rollback would leave the retained resources,
   # whose names are then taken. UPDATE_FAILED is a creation that failed again. Updates are rolled back.
-  case $(status "$1") in
+  case $state in
     '' | REVIEW_IN_PROGRESS | CREATE_FAILED | UPDATE_FAILED) options=(--disable-rollback) ;;
   esac
   sam deploy --config-file "$file" --stack-name "$1" --template-file "$2" --resolve-s3 --no-fail-on-empty-changeset \

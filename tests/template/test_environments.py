@@ -17,6 +17,8 @@ from samcli.lib.deploy.deployer import Deployer
 from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 
+# The error of the AWS CLI.
+MISSING = "An error occurred (ValidationError) when calling DescribeStacks: Stack with id signet does not exist"
 EXAMPLE = ROOT / "infra/environments/example.toml"
 
 
@@ -140,14 +142,15 @@ class Script(unittest.TestCase):
         commands = self.folder / "bin"
         commands.mkdir()
         log = 'echo "$(basename "$0") $*" >> "$LOG"'
-        describe = 'if [ "$2" = describe-stacks ]; then [ -n "$STATUS" ] && echo "$STATUS"; fi'
+        describe = 'if [ "$2" = describe-stacks ]; then case $STATUS in *" "*) echo "$STATUS" >&2; exit 254 ;; *) echo "$STATUS" ;; esac; fi'
         copy = 'case "$7" in */release.yaml) cp "$7" "$(dirname "$LOG")" ;; esac'
         for name, rest in [("sam", copy), ("aws", describe)]:
             (commands / name).write_text(f"#!/bin/sh\n{log}\n{rest}\n")
             (commands / name).chmod(0o755)
 
-    def run_script(self, status="", is_built=True):
-        """Runs the script with stacks in a status, and returns its exit code, its errors and the logged commands."""
+    def run_script(self, status=MISSING, is_built=True):
+        """Runs the script with stacks in a status, or with an error of the AWS CLI about them, and returns its exit code, its errors and
+        the logged commands."""
         log = self.folder / "log"
         log.write_text("")
         if is_built:
@@ -173,9 +176,15 @@ class Script(unittest.TestCase):
         self.assertTrue(all(f"--config-file {self.file} " in command for command in [changes[0], changes[2]]))
 
     def test_a_failed_creation_keeps_its_resources_and_is_continued(self):
-        for status in ["", "REVIEW_IN_PROGRESS", "CREATE_FAILED", "UPDATE_FAILED"]:
+        for status in [MISSING, "REVIEW_IN_PROGRESS", "CREATE_FAILED", "UPDATE_FAILED"]:
             for command in self.deployments(status):
                 self.assertIn("--disable-rollback", command, status)
+
+    def test_nothing_is_deployed_if_the_status_of_a_stack_is_not_known(self):
+        code, errors, commands = self.run_script("An error occurred (Throttling) when calling DescribeStacks: Rate exceeded")
+        self.assertNotEqual(code, 0)
+        self.assertIn("Rate exceeded", errors)
+        self.assertFalse([command for command in commands if command.startswith("sam deploy ")], commands)
 
     def test_updates_are_rolled_back(self):
         for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"]:
