@@ -74,7 +74,8 @@ fn cli_reference_lists_every_flag() {
     let mut found = 0;
     for (attribute, field) in source.lines().zip(source.lines().skip(1)) {
         if attribute.trim().starts_with("#[arg(long") {
-            let name = field.trim().split(':').next().unwrap().replace('_', "-");
+            let renamed = attribute.split_once("long = \"").and_then(|(_, rest)| rest.split('"').next());
+            let name = renamed.map_or_else(|| field.trim().split(':').next().unwrap().replace('_', "-"), str::to_owned);
             assert!(page.contains(&format!("`--{name}")), "docs/reference/cli.md does not list --{name}");
             found += 1;
         }

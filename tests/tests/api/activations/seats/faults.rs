@@ -143,7 +143,7 @@ impl<'a> FaultScenario<'a> {
         scenario.activated = stack.anonymous.activate(&scenario.license_key, machine).await.expect_status(201);
         match request {
             RequestKind::TakeOver => stack.advance(3600),
-            RequestKind::Renew | RequestKind::Heartbeat => stack.advance(900),
+            RequestKind::Renew | RequestKind::Heartbeat => stack.advance(1800),
             // Lists are sorted by the time of issue.
             RequestKind::Issue => stack.advance(1),
             _ => {}
