@@ -51,9 +51,15 @@ if [ "$protection" = True ]; then
   echo "aws cloudformation update-termination-protection --region $region --stack-name $data --no-enable-termination-protection" >&2
   exit 1
 fi
-items=$(text dynamodb describe-table --table-name "$data" --query Table.ItemCount 2> /dev/null) || items=no
+# After a restore, the installation has two tables.
+suffix=$(sed -n 's/^ *"RestoredSuffix=\([^"]*\)".*/\1/p' "$file" | tr -d "'")
+tables=("$data")
+[ -z "$suffix" ] || tables+=("$data$suffix")
 echo "This deletes the installation $data in $region of the account $(text sts get-caller-identity --query Account), with all its data."
-echo "Its table has $items items, as counted by DynamoDB in the last six hours."
+for table in "${tables[@]}"; do
+  items=$(text dynamodb describe-table --table-name "$table" --query Table.ItemCount 2> /dev/null) || items=no
+  echo "The table $table has $items items, as counted by DynamoDB in the last six hours."
+done
 echo "Enter the name of the data stack to continue:"
 if ! read -r answer || [ "$answer" != "$data" ]; then
   echo "nothing was deleted" >&2
@@ -72,7 +78,8 @@ failures=0
 delete() {
   local message
   message=$("$@" 2>&1 > /dev/null) || case $message in
-    *NotFound* | *'pending deletion'* | *'scheduled for deletion'*) ;;
+    *NotFound* | *'pending deletion'* | *'scheduled for deletion'* | *'marked for deletion'*) ;;
+    *'recovery points'*) echo "the vault still has backups: delete them if you do not need them, or they cost money" ;;
     *)
       echo "$message" >&2
       failures=$((failures + 1))
@@ -80,15 +87,15 @@ delete() {
   esac
 }
 echo "deleting the resources that the data stack has retained"
-protected=$(text dynamodb describe-table --table-name "$data" --query Table.DeletionProtectionEnabled 2> /dev/null) || protected=no-table
-if [ "$protected" = True ]; then
-  delete aws dynamodb update-table --table-name "$data" --no-deletion-protection-enabled
-  aws dynamodb wait table-exists --table-name "$data"
-fi
-if [ "$protected" != no-table ]; then
-  delete aws dynamodb delete-table --table-name "$data"
-  aws dynamodb wait table-not-exists --table-name "$data"
-fi
+for table in "${tables[@]}"; do
+  protected=$(text dynamodb describe-table --table-name "$table" --query Table.DeletionProtectionEnabled 2> /dev/null) || continue
+  if [ "$protected" = True ]; then
+    delete aws dynamodb update-table --table-name "$table" --no-deletion-protection-enabled
+    aws dynamodb wait table-exists --table-name "$table"
+  fi
+  delete aws dynamodb delete-table --table-name "$table"
+  aws dynamodb wait table-not-exists --table-name "$table"
+done
 found=$(keys)
 while read -r key use; do
   [ -n "$key" ] || continue

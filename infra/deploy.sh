@@ -42,7 +42,7 @@ release=$({ contents; cat "$file"; } | sha256 | cut -d ' ' -f 1)
 # environments can be deployed from it at the same time.
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-ln -s "$(cd "$build" && pwd)"/*/ "$folder"
+for directory in "$(cd "$build" && pwd)"/*/; do ln -s "${directory%/}" "$folder"; done
 awk -v release="$release" '{ print } sub(/AutoPublishAlias: live$/, "Description: release " release)' \
   "$build/template.yaml" > "$folder/release.yaml"
 if ! grep -q "Description: release $release" "$folder/release.yaml"; then
