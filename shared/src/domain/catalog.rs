@@ -434,7 +434,7 @@ mod tests {
         /// next one before the token expires.
         #[test]
         fn default_renewal_leaves_time_for_a_missed_heartbeat(ttl in 1..=31_536_000_u32, share in 1..=1000_u32) {
-            let interval = (u64::from(ttl) * u64::from(share) / 1000).max(1) as u32;
+            let interval = u32::try_from((u64::from(ttl) * u64::from(share) / 1000).max(1)).unwrap();
             let tier = Tier { token_ttl_seconds: ttl, heartbeat_interval_seconds: interval, ..tier(0, None, &[]) };
             prop_assert!(tier.renew_after() <= ttl / 2);
             if u64::from(ttl) * 2 >= u64::from(interval) * 5 {
