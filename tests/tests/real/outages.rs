@@ -39,7 +39,7 @@ async fn assert_unavailable(response: impl Future<Output = TestResponse>) {
 async fn activate_machine(stack: &Stack) -> (IssuedLicense, Value) {
     let license = stack.operator.issue_new_license(5).await;
     let activated = stack.anonymous.activate(&license.license_key, "one").await.expect_status(201);
-    stack.advance(900);
+    stack.advance(1800);
     (license, activated["token"].clone())
 }
 
