@@ -1,8 +1,9 @@
 //! Repeats while the first request runs, and abandoned reservations.
 
+use futures_util::future::join_all;
 use signet_tests::{Fault, Gate, Rule, Stack, check_each, json, random_word};
 
-use super::{HEADER, cases, replayed_parts, snapshot};
+use super::{HEADER, cases, replayed_parts};
 
 /// Lets all writes fail except the one that reserves the record, as if the process died after the reservation.
 fn fail_after_reservation(stack: &Stack) {
@@ -15,7 +16,7 @@ fn fail_after_reservation(stack: &Stack) {
 async fn an_abandoned_reservation_is_taken_over_after_30_seconds() {
     let stack = Stack::start().await;
     let cases = cases(&stack).await;
-    let before = snapshot(&stack).await;
+    let before = stack.snapshot_items().await;
     let key = |index| format!("key-{index}");
     fail_after_reservation(&stack);
     check_each(cases.iter().enumerate(), async |(index, case)| {
@@ -34,16 +35,21 @@ async fn an_abandoned_reservation_is_taken_over_after_30_seconds() {
         })
         .await;
     }
-    assert_eq!(snapshot(&stack).await, before);
+    stack.assert_unchanged_since(&before).await;
     stack.advance(1);
+    let mut responses = Vec::new();
     check_each(cases.iter().enumerate(), async |(index, case)| {
         let response = case.send(&key(index)).await;
         assert_eq!(response.status, case.status, "{}: {}", case.path, response.text);
-        let done = snapshot(&stack).await;
-        assert_eq!(replayed_parts(&case.send(&key(index)).await), replayed_parts(&response), "{}", case.path);
-        assert_eq!(snapshot(&stack).await, done, "{}: it took effect once", case.path);
+        responses.push(response);
     })
     .await;
+    let done = stack.snapshot_items().await;
+    check_each(cases.iter().zip(responses).enumerate(), async |(index, (case, response))| {
+        assert_eq!(replayed_parts(&case.send(&key(index)).await), replayed_parts(&response), "{}", case.path);
+    })
+    .await;
+    stack.assert_unchanged_since(&done).await;
 }
 
 #[tokio::test]
@@ -76,33 +82,27 @@ async fn a_slow_request_has_no_effect_after_its_reservation_was_taken_over() {
 async fn concurrent_requests_with_one_key_take_effect_once() {
     let stack = Stack::start().await;
     let (single, concurrent) = (cases(&stack).await, cases(&stack).await);
-    check_each(single.into_iter().zip(concurrent).enumerate(), async |(index, (single, concurrent))| {
-        let before = snapshot(&stack).await.0.len();
-        assert_eq!(single.send(&format!("single-{index}")).await.status, single.status);
-        let between = snapshot(&stack).await.0.len();
+    let before = stack.snapshot_items().await.len();
+    check_each(single.into_iter().enumerate(), async |(index, case)| {
+        assert_eq!(case.send(&format!("single-{index}")).await.status, case.status);
+    })
+    .await;
+    let between = stack.snapshot_items().await.len();
+    check_each(concurrent.into_iter().enumerate(), async |(index, case)| {
         let key = format!("concurrent-{index}");
-        let tasks: Vec<_> = (0..3)
-            .map(|_| {
-                let (case, key) = (concurrent.clone(), key.clone());
-                tokio::spawn(async move { case.send(&key).await })
-            })
-            .collect();
-        let mut responses = Vec::new();
-        for task in tasks {
-            responses.push(task.await.unwrap());
-        }
-        let last = concurrent.send(&key).await;
-        assert_eq!(last.status, concurrent.status, "{}: {}", concurrent.path, last.text);
+        let responses = join_all((0..3).map(|_| case.send(&key))).await;
+        let last = case.send(&key).await;
+        assert_eq!(last.status, case.status, "{}: {}", case.path, last.text);
         for response in &responses {
             if response.status == 409 {
                 response.expect_problem(409, "idempotency_in_progress");
             } else {
-                assert_eq!(replayed_parts(response), replayed_parts(&last), "{}", concurrent.path);
+                assert_eq!(replayed_parts(response), replayed_parts(&last), "{}", case.path);
             }
         }
-        assert_eq!(snapshot(&stack).await.0.len() - between, between - before, "{}: one effect", concurrent.path);
     })
     .await;
+    assert_eq!(stack.snapshot_items().await.len() - between, between - before, "each had one effect");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use reqwest::{
 use shared::domain::Scope;
 use signet_tests::{Client, Stack, TestResponse, json, merged};
 
-use super::{HEADER, record_count, replayed_parts, snapshot};
+use super::{HEADER, record_count, replayed_parts};
 
 #[tokio::test]
 async fn a_record_is_bound_to_its_credential_and_path() {
@@ -62,7 +62,7 @@ async fn the_key_may_be_quoted() {
 #[tokio::test]
 async fn an_invalid_key_returns_400() {
     let stack = Stack::start().await;
-    let before = snapshot(&stack).await;
+    let before = stack.snapshot_items().await;
     let send = async |values: &[&[u8]]| {
         let mut headers = HeaderMap::new();
         for value in values {
@@ -77,7 +77,8 @@ async fn an_invalid_key_returns_400() {
     for invalid in quotes.into_iter().chain(others) {
         send(invalid).await.expect_problem(400, "idempotency_key_invalid");
     }
-    assert_eq!((snapshot(&stack).await, record_count(&stack).await), (before, 0));
+    stack.assert_unchanged_since(&before).await;
+    assert_eq!(record_count(&stack).await, 0);
     // Requests that do not support the header ignore its value.
     stack.operator.with_header(HEADER, "").get("customers").await.expect_status(200);
     let body = json!({"license_key": "x"});

@@ -54,31 +54,6 @@ fn replayed_parts(response: &TestResponse) -> (u16, &str, [&str; 3]) {
     (response.status, &response.text, ["location", "etag", "content-type"].map(|name| response.header(name)))
 }
 
-/// Returns the table's items, except idempotency records and the times at which API keys were last used.
-async fn snapshot(stack: &Stack) -> Snapshot {
-    let mut items = stack.items().await;
-    items.retain(|item| !item["PK"]["S"].as_str().unwrap().starts_with("IDEMPOTENCY#"));
-    let mut texts = Vec::new();
-    for mut item in items {
-        item.as_object_mut().unwrap().remove("last_used_at");
-        // The order of fields differs between scans.
-        item.sort_all_objects();
-        texts.push(item.to_string());
-    }
-    texts.sort();
-    Snapshot(texts)
-}
-
-#[derive(PartialEq, Eq)]
-struct Snapshot(Vec<String>);
-
-impl std::fmt::Debug for Snapshot {
-    /// Formats only the number of items, because the items are too long for an assertion message.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} items", self.0.len())
-    }
-}
-
 /// Returns the number of idempotency records.
 async fn record_count(stack: &Stack) -> usize {
     let is_record = |item: &Value| item["PK"]["S"].as_str().unwrap().starts_with("IDEMPOTENCY#");
