@@ -72,9 +72,11 @@ impl Stack {
         RawTable { dynamodb: self.dynamodb.clone(), table: self.local.table.clone() }
     }
 
-    /// Returns every item of the table by its key, except rate limit buckets and idempotency records.
+    /// Returns every item of the table by its key, except rate limit buckets, idempotency records, and the times at which
+    /// API keys were last used, which are written in the background.
     pub async fn snapshot_items(&self) -> BTreeMap<String, Value> {
-        let items = self.items().await.into_iter().map(|item| {
+        let items = self.items().await.into_iter().map(|mut item| {
+            item.as_object_mut().expect("an item").remove("last_used_at");
             let part = |name: &str| item[name]["S"].as_str().expect("a string").to_owned();
             (format!("{} {}", part("PK"), part("SK")), item)
         });

@@ -82,7 +82,9 @@ impl From<ActivateError> for Problem {
             ActivateError::Credential(error) => error.into(),
             ActivateError::Refused(refusal) => refusal.into(),
             ActivateError::SeatLimitReached => Self::new(Code::SeatLimitReached, error.to_string()),
-            ActivateError::TooManyActivations(exceeded) => Self::rate_limited(exceeded.seconds, error.to_string()),
+            ActivateError::TooManyActivations(exceeded) => {
+                Self::rate_limited(exceeded.0.reset_seconds, error.to_string())
+            }
             ActivateError::NotInCatalog(error) => error.into(),
             ActivateError::Token(error) => error.into(),
             ActivateError::Encrypt(error) => error.into(),

@@ -145,7 +145,10 @@ impl Attempt<'_> {
         let refusals = ActivationRateLimit::machine_refusals(self.license, self.machine.hash);
         // An earlier attempt of this request may have been counted as the last activation that is allowed.
         let activations = (!self.counted.0.initialized()).then(|| self.activation_bucket(limit));
-        [&refusals].into_iter().chain(&activations).try_for_each(|one| self.seats.rate_limiter.check(one, self.ctx.now))
+        [&refusals]
+            .into_iter()
+            .chain(&activations)
+            .try_for_each(|one| self.ctx.check_limit(&self.seats.rate_limiter, one))
     }
 
     /// Rejects the request before the reads that follow a first window without a free seat, if too many requests have
@@ -155,7 +158,7 @@ impl Attempt<'_> {
         if self.seats.rate_limit.is_none() {
             return Ok(());
         }
-        self.seats.rate_limiter.check(&ActivationRateLimit::license_refusals(self.license), self.ctx.now)
+        self.ctx.check_limit(&self.seats.rate_limiter, &ActivationRateLimit::license_refusals(self.license))
     }
 
     /// Counts a search in which all seats were taken. It does not reject this request, which has its outcome; later ones
@@ -189,7 +192,7 @@ impl Attempt<'_> {
     }
 
     async fn count(&self, bucket: &Bucket) -> Result<(), RateLimitError> {
-        self.seats.rate_limiter.count(&self.seats.table, bucket, self.ctx.now).await
+        self.ctx.count_request(&self.seats.rate_limiter, &self.seats.table, bucket).await
     }
 
     async fn take(&self, seat: Option<u32>, previous: Option<&Activation>) -> Result<AttemptOutcome, RateLimitError> {

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     body::{Body, to_bytes},
     extract::{FromRef, MatchedPath, Request, State},
-    http::{HeaderMap, Method, StatusCode},
+    http::{HeaderMap, HeaderValue, Method, StatusCode},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -18,8 +18,11 @@ use crate::{
     auth::Authenticator,
     domain::{SealingContext, secret::sha256},
     http::{
-        Code, Idempotency, InputError, Problem, RequestContext, StoredResponse, extractors::read_bytes,
-        idempotency::ReservedKey, problem::IN_PROGRESS_RETRY_AFTER_SECONDS, write_problem::write_problem,
+        Code, Idempotency, InputError, Problem, RequestContext, StoredResponse,
+        extractors::read_bytes,
+        idempotency::{IDEMPOTENT_REPLAYED, ReservedKey},
+        problem::IN_PROGRESS_RETRY_AFTER_SECONDS,
+        write_problem::write_problem,
     },
     store::idempotency::{Reservation, ReserveOutcome, STALE_AFTER},
 };
@@ -129,7 +132,9 @@ async fn replay(app: &AppState, context: &SealingContext, sealed: &[u8]) -> Resu
     let text = app.sealer.open(context, sealed).await?;
     let response: StoredResponse =
         serde_json::from_str(text.expose()).map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(response.into_response())
+    let mut response = response.into_response();
+    response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
 }
 
 /// Returns whether a retry with the same key may succeed: after a temporary failure, or an error that depends on
@@ -172,7 +177,6 @@ async fn finish(
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;

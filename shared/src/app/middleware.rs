@@ -120,6 +120,7 @@ async fn request_lifecycle(State(lifecycle): State<Lifecycle>, mut request: Requ
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let log = RequestLog::new(&trace_id, &method, route, now, lifecycle.clock);
     let (ip, idempotency, metrics) = (source_ip(&request), Idempotency::default(), log.metrics());
+    let recorded = metrics.clone();
     request.extensions_mut().insert(RequestContext { now, ip, trace_id: trace_id.clone(), idempotency, metrics });
     let path_kind = PathKind::from_path(request.uri().path());
     let if_none_match = request.headers().get(IF_NONE_MATCH).cloned();
@@ -137,6 +138,7 @@ async fn request_lifecycle(State(lifecycle): State<Lifecycle>, mut request: Requ
         response = not_modified(response, if_none_match);
     }
     headers::add_defaults(response.headers_mut(), path_kind);
+    headers::add_request_headers(response.headers_mut(), &trace_id, recorded.rate_limit());
     log.finish(response.status().as_u16(), response.extensions_mut().remove());
     response
 }

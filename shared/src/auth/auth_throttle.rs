@@ -32,7 +32,7 @@ impl AuthThrottle {
     /// Counts a failed attempt, or fails if it exceeds the limit.
     pub async fn count(&self, ctx: &RequestContext) -> Result<(), RateLimitError> {
         match self.limits.failed_auth_bucket(&ctx.ip) {
-            Some(bucket) => self.rate_limiter.count(&self.table, &bucket, ctx.now).await,
+            Some(bucket) => ctx.count_request(&self.rate_limiter, &self.table, &bucket).await,
             None => Ok(()),
         }
     }

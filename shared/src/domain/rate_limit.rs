@@ -32,6 +32,17 @@ impl RateWindow {
     }
 }
 
+/// The state of a counter after it was read or incremented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimitStatus {
+    /// The maximum number of events per window.
+    pub limit: u64,
+    /// The number of further events that the window allows.
+    pub remaining: u64,
+    /// The time until the window ends, in seconds; at least 1.
+    pub reset_seconds: u64,
+}
+
 /// A named counter with its limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {
@@ -47,6 +58,15 @@ impl Bucket {
         let seconds = i64::from(self.limit.seconds.max(1));
         let start = now.as_second().div_euclid(seconds) * seconds;
         RateWindow { start, end: start.saturating_add(seconds) }
+    }
+
+    /// Returns the state of the counter after `counted` events in the window that contains `now`.
+    pub fn status(&self, counted: u64, now: Timestamp) -> RateLimitStatus {
+        RateLimitStatus {
+            limit: self.limit.max,
+            remaining: self.limit.max.saturating_sub(counted),
+            reset_seconds: self.window(now).seconds_left(now),
+        }
     }
 
     /// Returns a string that is unique for each bucket and window.

@@ -11,7 +11,11 @@ use lambda_http::request::RequestContext as GatewayContext;
 
 use super::{Idempotency, Metric, Problem, RequestMetrics};
 use crate::{
-    domain::{Actor, Claims, Event, EventType, IdGenerator, LicenseId, Secret},
+    domain::{Actor, Claims, Event, EventType, IdGenerator, LicenseId, Secret, rate_limit::Bucket},
+    store::{
+        Table,
+        rate_limiter::{RateLimitError, RateLimitExceeded, RateLimiter},
+    },
     tokens::{TokenError, Tokens},
 };
 
@@ -27,7 +31,7 @@ pub struct RequestContext {
     pub trace_id: String,
     /// The reservation of the request's `Idempotency-Key`, if it has one.
     pub idempotency: Idempotency,
-    /// The metrics and the actor that the request's log line records.
+    /// What the request's log line and the headers of its response record.
     pub metrics: RequestMetrics,
 }
 
@@ -42,6 +46,27 @@ impl RequestContext {
         data: serde_json::Value,
     ) -> Event {
         Event { id: ids.generate(), kind, at: self.now, license_id, actor: actor.clone(), ip: self.ip.clone(), data }
+    }
+
+    /// Counts this request in a bucket, or rejects it. The response reports the state of the counter.
+    pub async fn count_request(
+        &self,
+        rate_limiter: &RateLimiter,
+        table: &Table,
+        bucket: &Bucket,
+    ) -> Result<(), RateLimitError> {
+        let counted = rate_limiter.count(table, bucket, self.now).await;
+        if let Ok(status) | Err(RateLimitError::RateLimitExceeded(RateLimitExceeded(status))) = counted {
+            self.metrics.record_rate_limit(status);
+        }
+        counted.map(|_| ())
+    }
+
+    /// Rejects this request if the bucket is known to be full, and lets the response report it. Performs no I/O.
+    pub fn check_limit(&self, rate_limiter: &RateLimiter, bucket: &Bucket) -> Result<(), RateLimitExceeded> {
+        rate_limiter
+            .check(bucket, self.now)
+            .inspect_err(|RateLimitExceeded(status)| self.metrics.record_rate_limit(*status))
     }
 
     /// Signs `claims` and counts the signature in the metrics.

@@ -14,7 +14,7 @@ use std::sync::{
 use axum::{
     body::Bytes,
     http::{
-        HeaderMap, HeaderValue, StatusCode,
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{CONTENT_TYPE, ETAG, LOCATION},
     },
     response::{IntoResponse, Response},
@@ -29,6 +29,9 @@ use crate::{
     store::idempotency::{Completion, Reservation},
     tokens::{SealError, Sealer},
 };
+
+/// Header of a response that is that of an earlier request with the same key.
+pub(crate) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// A JSON response in the form in which it is stored for replays.
 #[derive(Debug, Clone, Serialize, Deserialize)]

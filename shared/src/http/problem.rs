@@ -223,7 +223,7 @@ impl From<StoreError> for Problem {
 
 impl From<RateLimitExceeded> for Problem {
     fn from(limited: RateLimitExceeded) -> Self {
-        Self::rate_limited(limited.seconds, limited.to_string())
+        Self::rate_limited(limited.0.reset_seconds, limited.to_string())
     }
 }
 

@@ -1,11 +1,11 @@
-//! The actor and the counters of a request, recorded in its log line.
+//! What a request records while it runs: the actor and the counters for its log line, and the rate limit for its response.
 
 use std::sync::{
-    Arc, OnceLock,
+    Arc, Mutex, OnceLock, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
-use crate::domain::Actor;
+use crate::domain::{Actor, rate_limit::RateLimitStatus};
 
 /// A counter for the operator's dashboards and alarms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Metric {
     }
 }
 
-/// The metrics and the actor of a request. Cheap to clone; all clones share their state.
+/// The metrics, the actor and the rate limit of a request. Cheap to clone; all clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct RequestMetrics(Arc<Inner>);
 
@@ -50,6 +50,7 @@ pub struct RequestMetrics(Arc<Inner>);
 struct Inner {
     actor: OnceLock<Actor>,
     counts: [AtomicU64; Metric::ALL.len()],
+    rate_limit: Mutex<Option<RateLimitStatus>>,
 }
 
 impl RequestMetrics {
@@ -61,6 +62,19 @@ impl RequestMetrics {
     /// Increments a counter.
     pub fn count(&self, metric: Metric) {
         self.0.counts[metric as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Records the state of a rate limit's counter. Of several, the one with the fewest remaining requests is reported.
+    pub fn record_rate_limit(&self, status: RateLimitStatus) {
+        let mut recorded = self.0.rate_limit.lock().unwrap_or_else(PoisonError::into_inner);
+        if recorded.is_none_or(|recorded| status.remaining < recorded.remaining) {
+            *recorded = Some(status);
+        }
+    }
+
+    /// Returns the recorded state of a rate limit, if the request was counted.
+    pub(crate) fn rate_limit(&self) -> Option<RateLimitStatus> {
+        *self.0.rate_limit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the actor if it is known.
@@ -89,6 +103,17 @@ mod tests {
         }
         let counts = Metric::ALL.map(|metric| metrics.value(metric));
         assert_eq!(counts, [None, Some(1), Some(2), Some(3), Some(4), Some(5)]);
+    }
+
+    #[test]
+    fn the_rate_limit_with_the_fewest_remaining_requests_is_reported() {
+        let metrics = RequestMetrics::default();
+        assert_eq!(metrics.rate_limit(), None);
+        let [few, many] = [1, 2].map(|remaining| RateLimitStatus { limit: 9, remaining, reset_seconds: 60 });
+        for status in [many, few, many] {
+            metrics.record_rate_limit(status);
+        }
+        assert_eq!(metrics.rate_limit(), Some(few));
     }
 
     #[test]

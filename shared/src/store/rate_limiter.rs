@@ -11,7 +11,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{error::StoreError, keys, table::Table};
-use crate::domain::rate_limit::Bucket;
+use crate::domain::rate_limit::{Bucket, RateLimitStatus};
 
 /// The maximum number of cached full buckets. Further full buckets cause writes.
 const MAX_CACHED: usize = 10_000;
@@ -20,11 +20,8 @@ const RETENTION: SignedDuration = SignedDuration::from_hours(1);
 
 /// A rate limit was exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many requests; retry after {seconds} seconds")]
-pub struct RateLimitExceeded {
-    /// The time until the window ends, in seconds.
-    pub seconds: u64,
-}
+#[error("too many requests; retry after {} seconds", .0.reset_seconds)]
+pub struct RateLimitExceeded(pub RateLimitStatus);
 
 /// Why a counted request is rejected.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +51,7 @@ impl RateLimiter {
     pub fn check(&self, bucket: &Bucket, now: Timestamp) -> Result<(), RateLimitExceeded> {
         let full = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if full.get(&bucket.key(now)).is_some_and(|full| full.max >= bucket.limit.max) {
-            return Err(RateLimitExceeded { seconds: bucket.window(now).seconds_left(now) });
+            return Err(RateLimitExceeded(bucket.status(bucket.limit.max, now)));
         }
         Ok(())
     }
@@ -70,20 +67,24 @@ impl RateLimiter {
     }
 
     /// Counts a request, and rejects it if the limit is exceeded. Once the limit is reached, further requests are
-    /// rejected without a write.
-    pub async fn count(&self, table: &Table, bucket: &Bucket, now: Timestamp) -> Result<(), RateLimitError> {
+    /// rejected without a write. Returns the state of the counter.
+    pub async fn count(
+        &self,
+        table: &Table,
+        bucket: &Bucket,
+        now: Timestamp,
+    ) -> Result<RateLimitStatus, RateLimitError> {
         self.check(bucket, now)?;
-        let window = bucket.window(now);
+        let expiry = bucket.window(now).end.saturating_add(RETENTION.as_secs());
         // If a response is lost, the SDK retries and the request may be counted twice, which is acceptable.
-        let counted = table
-            .increment(keys::rate_limit_counter(&bucket.key(now)), window.end.saturating_add(RETENTION.as_secs()))
-            .await?;
+        let counted = table.increment(keys::rate_limit_counter(&bucket.key(now)), expiry).await?;
+        let status = bucket.status(counted, now);
         if counted >= bucket.limit.max {
             self.mark_full(bucket, now);
         }
         if counted > bucket.limit.max {
-            return Err(RateLimitExceeded { seconds: window.seconds_left(now) }.into());
+            return Err(RateLimitExceeded(status).into());
         }
-        Ok(())
+        Ok(status)
     }
 }

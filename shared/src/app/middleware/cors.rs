@@ -18,7 +18,8 @@ use reqwest::Url;
 use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
-use super::headers::PathKind;
+use super::headers::{PathKind, RATE_LIMIT_LIMIT, RATE_LIMIT_REMAINING, RATE_LIMIT_RESET, X_REQUEST_ID};
+use crate::http::idempotency::IDEMPOTENT_REPLAYED;
 
 /// Request headers that a page may send in addition to the CORS-safelisted ones.
 const ALLOWED_HEADERS: [HeaderName; 6] = [
@@ -30,7 +31,17 @@ const ALLOWED_HEADERS: [HeaderName; 6] = [
     IF_NONE_MATCH,
 ];
 /// Response headers that a page may read in addition to the CORS-safelisted ones.
-const EXPOSED_HEADERS: [HeaderName; 4] = [ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE];
+const EXPOSED_HEADERS: [HeaderName; 9] = [
+    ETAG,
+    IDEMPOTENT_REPLAYED,
+    LOCATION,
+    RATE_LIMIT_LIMIT,
+    RATE_LIMIT_REMAINING,
+    RATE_LIMIT_RESET,
+    RETRY_AFTER,
+    WWW_AUTHENTICATE,
+    X_REQUEST_ID,
+];
 const ALLOWED_METHODS: [Method; 5] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE];
 /// How long a browser may cache a preflight response. Chromium caps it at two hours.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(2);

@@ -8,8 +8,16 @@ use axum::http::{
     },
 };
 
-use crate::http::API_BASE_PATH;
+use crate::{domain::rate_limit::RateLimitStatus, http::API_BASE_PATH};
 
+/// The id of the request, which its log lines and problem bodies contain as `trace_id`.
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The maximum number of requests per window of the rate limit in which the request was counted.
+pub(super) const RATE_LIMIT_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+/// The number of further requests that the window allows.
+pub(super) const RATE_LIMIT_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+/// The number of seconds until the window ends.
+pub(super) const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
@@ -55,6 +63,17 @@ pub(super) fn add_defaults(headers: &mut HeaderMap, path_kind: PathKind) {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     merge_repeated(headers);
+}
+
+/// Adds the headers that describe the request: its id, and the state of the rate limit in which it was counted.
+pub(super) fn add_request_headers(headers: &mut HeaderMap, trace_id: &str, rate_limit: Option<RateLimitStatus>) {
+    if let Ok(id) = HeaderValue::from_str(trace_id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    if let Some(RateLimitStatus { limit, remaining, reset_seconds }) = rate_limit {
+        let values = [(RATE_LIMIT_LIMIT, limit), (RATE_LIMIT_REMAINING, remaining), (RATE_LIMIT_RESET, reset_seconds)];
+        headers.extend(values.map(|(name, value)| (name, HeaderValue::from(value))));
+    }
 }
 
 /// Adds the default security headers to responses outside the API, such as those of the development issuer.

@@ -37,7 +37,10 @@ async fn cors_allows_any_origin_only_for_public_documents() {
             assert_eq!(headers["access-control-allow-origin"], "*", "{path}");
             assert!(!headers.contains_key("access-control-allow-credentials"), "{path}");
         }
-        assert!(sent["access-control-expose-headers"].to_str().unwrap().contains("etag"), "{path}");
+        let exposed = sent["access-control-expose-headers"].to_str().unwrap();
+        for name in ["etag", "idempotent-replayed", "ratelimit-remaining", "x-request-id"] {
+            assert!(exposed.contains(name), "{path}: {exposed}");
+        }
     }
     let refused = stack.anonymous.delete("products/catalog").await;
     assert_eq!(refused.header("access-control-allow-origin"), "*", "a page can read the error");

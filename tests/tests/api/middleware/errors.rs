@@ -224,6 +224,7 @@ async fn problem_has_a_trace_id_and_the_url_of_its_page() {
         "trace_id": "1-5759e988-bd862e3fe1be46a994272793",
     });
     assert_eq!(response.body, expected);
+    assert_eq!(response.header("x-request-id"), "1-5759e988-bd862e3fe1be46a994272793");
     let malformed = stack.operator.with_header("x-amzn-trace-id", "Root=\"><script>");
     let id: Value = malformed.get("products/x").await.body["trace_id"].clone();
     assert!(id.as_str().unwrap().chars().all(|c| c.is_ascii_hexdigit()), "{id}");

@@ -26,10 +26,12 @@ async fn each_request_is_logged_as_one_line() {
     let product = stack.operator.create_product().await;
     logs.clear();
     let path = format!("products/{}?x={}", product["id"].as_str().unwrap(), "a");
-    stack.operator.get(&path).await.expect_status(200);
+    let response = stack.operator.get(&path).await;
+    assert_eq!(response.status, 200);
     let lines = logs.lines();
     let [line] = &lines[..] else { panic!("one line: {lines:?}") };
     let trace = line["trace_id"].as_str().unwrap();
+    assert_eq!(response.header("x-request-id"), trace);
     assert!(trace.len() == 32 && trace.bytes().all(|letter| letter.is_ascii_hexdigit()), "{trace}");
     assert_eq!(
         predictable_fields(line.clone()),

@@ -39,6 +39,38 @@ async fn exhaust_attempts(app: &Client) {
 fn assert_rate_limited(response: &TestResponse, seconds: u64) {
     response.expect_problem(429, "rate_limited");
     assert_eq!(response.header("retry-after"), seconds.to_string(), "{}", response.request);
+    let [_, remaining, reset] = rate_limit(response);
+    assert_eq!((remaining, reset), ("0", response.header("retry-after")), "{}", response.request);
+}
+
+/// Returns the headers of the rate limit in which the request was counted: limit, remaining and reset.
+fn rate_limit(response: &TestResponse) -> [&str; 3] {
+    ["limit", "remaining", "reset"].map(|name| response.header(&format!("ratelimit-{name}")))
+}
+
+#[tokio::test]
+async fn responses_to_counted_requests_report_the_rate_limit() {
+    let stack = start(RateLimits { failed_auth: three_failed_attempts().failed_auth, ..three_activations() }).await;
+    let license = stack.operator.issue_new_license(1).await;
+    stack.advance(10);
+    let activated = stack.anonymous.activate(&license.license_key, "one").await;
+    assert_eq!(rate_limit(&activated), ["3", "2", "3590"]);
+    let activated = activated.expect_status(201);
+    // Requests that are not counted report nothing.
+    let heartbeat = stack.anonymous.heartbeat(text(&activated["token"]), "one").await;
+    let renewed = stack.anonymous.activate(&license.license_key, "one").await;
+    for response in [heartbeat, renewed, stack.operator.get("license-keys").await] {
+        assert_eq!((response.status, rate_limit(&response)), (200, [""; 3]), "{}", response.request);
+    }
+    // A machine that finds no seat learns how often it may try again.
+    let refused = stack.anonymous.activate(&license.license_key, "two").await;
+    refused.expect_problem(409, "seat_limit_reached");
+    assert_eq!(rate_limit(&refused), ["10", "9", "50"]);
+    for (remaining, reset) in [("2", "50"), ("1", "40"), ("0", "30"), ("0", "20")] {
+        let response = fail_authentication(&stack.anonymous).await;
+        assert_eq!(rate_limit(&response), ["3", remaining, reset], "{}", response.text);
+        stack.advance(10);
+    }
 }
 
 async fn deactivate(client: &Client, activated: &Value) {

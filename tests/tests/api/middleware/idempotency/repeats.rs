@@ -51,6 +51,9 @@ async fn a_repeated_request_returns_the_stored_response_without_effect() {
         let repeated = case.send(&key(index)).await;
         assert_eq!(replayed_parts(&repeated), replayed_parts(first), "{}", case.path);
         assert_eq!(repeated.header("cache-control"), "no-store");
+        let replayed = [first, &repeated].map(|response| response.header("idempotent-replayed"));
+        assert_eq!(replayed, ["", "true"], "{}", case.path);
+        assert_ne!(repeated.header("x-request-id"), first.header("x-request-id"), "{}", case.path);
         // A replay only reads the API key, if there is one, and the record.
         let calls = stack.faults.calls();
         assert_eq!(calls.last().map(String::as_str), Some("PutItem"), "{}", case.path);
@@ -58,6 +61,7 @@ async fn a_repeated_request_returns_the_stored_response_without_effect() {
         let other = case.send_other(&key(index)).await;
         let problem = other.expect_problem(422, "idempotency_key_reused");
         assert_eq!(problem["errors"][0]["parameter"], "Idempotency-Key");
+        assert_eq!(other.header("idempotent-replayed"), "", "{}", case.path);
     })
     .await;
     // The stored responses have not changed.
