@@ -75,10 +75,7 @@ class Api:
         for one in operation.get("security") or [{}]:
             if not one:
                 alternatives.append("none in a header")
-            for scheme, scopes in one.items():
-                scope = f" with the scope {self.code(scopes)}" if scopes else ""
-                names = {"api_key": "`X-Api-Key`", "bearer": "`Authorization: Bearer`"}
-                alternatives.append(names[scheme] + scope)
+            alternatives += [{"api_key": "`X-Api-Key`", "bearer": "`Authorization: Bearer`"}[scheme] for scheme in one]
         return ", or ".join(alternatives)
 
     def parameters(self, operation):
@@ -107,8 +104,7 @@ class Api:
         for status, response in sorted(operation["responses"].items()):
             response = self.resolve(response)
             content = response.get("content", {})
-            codes = [code for one in content.values() for code in self.codes(one)]
-            if codes:
+            if codes := operation["x-error-codes"].get(status):
                 links = ", ".join(f"[`{code}`](error-codes.md#{code})" for code in codes)
                 refused.append(f"| {status} | [Problem](#schema-problem) | {links} |")
                 continue
@@ -121,9 +117,6 @@ class Api:
         yield from shown + refused + [""]
         if operation.get("example shown"):
             yield from self.example(*operation["example shown"])
-
-    def codes(self, content):
-        return content.get("schema", {}).get("properties", {}).get("code", {}).get("enum", [])
 
     def examples(self, content):
         if "example" in content:

@@ -88,6 +88,7 @@ def empty():
     assert get("/health").expect(503)["status"] == "down"
     assert get("/.well-known/license-configuration").expect(200)["issuer"] == ISSUER
     assert get("/openapi.json").expect(200)["openapi"].startswith("3.1")
+    assert get("/openapi-3.0.json").expect(200)["openapi"].startswith("3.0")
     assert signing_keys() == []
     post("products", {}).expect(401, "unauthenticated")
     post("license-keys/validate", {"license_key": "ATLAS-1"}).expect(200)

@@ -79,13 +79,6 @@ def existing_id(case):
 
 
 REFERENCES = {"product_id": PRODUCT, "tier_id": TIER, "customer_id": CUSTOMER}
-created_ids = set()
-
-
-@schemathesis.hook
-def after_call(context, case, response):
-    if response.status_code == 201:
-        created_ids.add(response.json().get("id"))
 
 
 @schemathesis.hook
@@ -101,8 +94,10 @@ def before_call(context, case, kwargs):
     # Each request needs its own idempotency key.
     if case.headers and "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = f"{case.headers['Idempotency-Key'][:200]}-{next(numbers)}"
-    is_stateful = case.meta.phase.name.name == "STATEFUL"
-    if not is_stateful and case.path_parameters and "id" in case.path_parameters:
+    id = (case.path_parameters or {}).get("id")
+    # The stateful phase takes ids from responses, but also words from paths.
+    is_from_response = case.meta.phase.name.name == "STATEFUL" and "_" in str(id)
+    if id is not None and not is_from_response:
         case.path_parameters["id"] = existing_id(case)
     if isinstance(case.body, dict):
         case.body = whole_numbers(case.body)
@@ -114,8 +109,7 @@ def before_call(context, case, kwargs):
         if case.path.endswith("/change"):
             # The only tier of the license key's product that is known to exist is its current one.
             case.body = {"max_users": case.body.get("max_users")}
-        if not is_stateful:
-            use_valid_credentials(case)
+        use_valid_credentials(case)
         satisfy_field_rules(case.body)
 
 
@@ -144,12 +138,12 @@ def remove_invisible_characters(body):
 def use_existing_references(body):
     """Replaces references with those to existing resources of the same product."""
     for name, existing in REFERENCES.items():
-        if name in body and body[name] not in created_ids:
+        if name in body:
             body[name] = existing
     if "feature_ids" in body:
-        body["feature_ids"] = [FEATURE] if body["feature_ids"] and body.get("product_id") == PRODUCT else []
+        body["feature_ids"] = [FEATURE] if body["feature_ids"] and body.get("product_id") else []
     if "includes_tier_id" in body:
-        body["includes_tier_id"] = TIER if body["includes_tier_id"] and body.get("product_id") == PRODUCT else None
+        body["includes_tier_id"] = TIER if body["includes_tier_id"] and body.get("product_id") else None
 
 
 def use_unique_values(body):
@@ -173,6 +167,11 @@ def remove_immutable_fields(body):
 def use_valid_credentials(case):
     """Replaces license keys and tokens with valid ones, and the machine id with that of the token."""
     body = case.body
+    if case.path.endswith(("/activate", "/validate")):
+        # Exactly one of the two is required.
+        body.pop("token" if body.get("license_key") is not None else "license_key", None)
+        if body.get("token") is None:
+            body["license_key"] = "generated"
     if body.get("license_key") is not None:
         body["license_key"] = create_license()["license_key"]
     if body.get("token") is not None:

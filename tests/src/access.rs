@@ -51,6 +51,7 @@ pub const ROWS: &[Row] = &[
     row("GET /.well-known/license-configuration", Access::Public),
     row("GET /health", Access::Public),
     row("GET /openapi.json", Access::Public),
+    row("GET /openapi-3.0.json", Access::Public),
     row("GET /docs", Access::Public),
     row("GET /docs/{file}", Access::Public),
     row("GET /problems", Access::Public),
@@ -193,11 +194,11 @@ mod tests {
 
     /// Returns the security requirements that the OpenAPI document must list.
     fn security(row: &Row) -> BTreeSet<String> {
-        let key_or_bearer = |scopes: Value| vec![json!({ "api_key": scopes }), json!({ "bearer": [] })];
         let mut requirements = match row.access {
             Access::Public => vec![],
-            Access::AnyKey => key_or_bearer(json!([])),
-            Access::Scope(scope) | Access::ScopeOrOwner(scope) => key_or_bearer(json!([scope.as_str()])),
+            Access::AnyKey | Access::Scope(_) | Access::ScopeOrOwner(_) => {
+                vec![json!({ "api_key": [] }), json!({ "bearer": [] })]
+            }
             Access::AnyUser => vec![json!({ "bearer": [] })],
         };
         // An app can deactivate its own machine with the token in the body.
@@ -205,6 +206,14 @@ mod tests {
             requirements.push(json!({}));
         }
         requirements.iter().map(Value::to_string).collect()
+    }
+
+    /// Returns the `x-required-scopes` that the OpenAPI document must list.
+    fn required_scopes(row: &Row) -> Value {
+        match row.access {
+            Access::Scope(scope) | Access::ScopeOrOwner(scope) => json!([scope.as_str()]),
+            Access::Public | Access::AnyKey | Access::AnyUser => Value::Null,
+        }
     }
 
     #[test]
@@ -227,8 +236,12 @@ mod tests {
             if row.access == Access::Public {
                 documented.remove("{}");
             }
-            if documented != security(row) {
-                failures.push(format!("{}: the annotation has the security {documented:?}", row.operation));
+            let scopes = &spec["x-required-scopes"];
+            if documented != security(row) || *scopes != required_scopes(row) {
+                failures.push(format!(
+                    "{}: the annotation has the security {documented:?} and the scopes {scopes}",
+                    row.operation
+                ));
             }
             if spec["requestBody"].is_object() != row.body.is_some() {
                 failures.push(format!("{}: only one of the annotation and the row has a body", row.operation));

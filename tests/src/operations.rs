@@ -94,7 +94,7 @@ impl Operation {
     /// Returns whether the operation accepts requests without a credential.
     pub fn is_public(&self) -> bool {
         let security = self.spec["security"].as_array();
-        security.is_none_or(|security| security.iter().any(|requirement| *requirement == json!({})))
+        security.is_none_or(|security| security.is_empty() || security.contains(&json!({})))
     }
 
     /// Returns whether the body may be omitted.

@@ -33,6 +33,7 @@ shared::error_responses! {
 #[utoipa::path(
     post,
     path = "/api/v1.0/signing-keys/{kid}/condemn",
+    operation_id = "condemn_signing_key",
     tag = "access",
     summary = "Condemn a compromised signing key",
     description = "Permanently removes the key from the JWKS and rejects every token that it signed. Functions apply the change \

@@ -79,6 +79,7 @@ impl Response {
 #[utoipa::path(
     post,
     path = "/api/v1.0/api-keys",
+    operation_id = "create_api_key",
     tag = "access",
     summary = "Create an API key",
     description = "Only this response contains the secret. A caller can grant only scopes that it has itself, and an \

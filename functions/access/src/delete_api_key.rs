@@ -41,6 +41,7 @@ shared::error_responses! {
 #[utoipa::path(
     delete,
     path = "/api/v1.0/api-keys/{id}",
+    operation_id = "delete_api_key",
     tag = "access",
     summary = "Delete an API key",
     description = "Takes effect immediately and cannot be undone. A caller can delete only keys whose scopes it has itself.",

@@ -14,6 +14,7 @@ use crate::resources::ApiKeyResource;
 #[utoipa::path(
     get,
     path = "/api/v1.0/api-keys/{id}",
+    operation_id = "get_api_key",
     tag = "access",
     summary = "Get an API key",
     params(("id" = ApiKeyId, Path, description = "`key_…`")),

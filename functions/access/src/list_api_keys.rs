@@ -14,6 +14,7 @@ use crate::resources::ApiKeyResource;
 #[utoipa::path(
     get,
     path = "/api/v1.0/api-keys",
+    operation_id = "list_api_keys",
     tag = "access",
     summary = "List API keys",
     description = "Newest first.",

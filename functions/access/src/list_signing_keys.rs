@@ -11,6 +11,7 @@ use crate::signing_keys::SigningKeysResource;
 #[utoipa::path(
     get,
     path = "/api/v1.0/signing-keys",
+    operation_id = "list_signing_keys",
     tag = "access",
     summary = "List the signing keys and root keys",
     responses((status = 200, description = "The key ring", body = SigningKeysResource)),

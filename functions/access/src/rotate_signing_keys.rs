@@ -38,6 +38,7 @@ shared::error_responses! {
 #[utoipa::path(
     post,
     path = "/api/v1.0/signing-keys/rotate",
+    operation_id = "rotate_signing_keys",
     tag = "access",
     summary = "Rotate the signing keys",
     description = "Promotes the `next` key to `current` if it has been published for long enough. The key that was `current` \

@@ -97,10 +97,11 @@ impl From<ActivateError> for Problem {
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = ActivateRequest)]
 pub struct Request {
-    /// The key string of a license key. Required unless `token` is set.
+    /// The key string of a license key. Exactly one of `license_key` and `token` is required.
     #[schema(value_type = Option<String>, example = "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT")]
     pub license_key: Option<Secret>,
-    /// A license token, which may be expired or not bound to a machine. Required unless `license_key` is set.
+    /// A license token, which may be expired or not bound to a machine. Exactly one of `license_key` and `token` is
+    /// required.
     #[schema(value_type = Option<String>)]
     pub token: Option<Secret>,
     /// Identifier of the machine: 1 to 256 bytes, no control characters. Compared byte by byte, so different Unicode
@@ -164,7 +165,8 @@ shared::error_responses! {
 #[utoipa::path(
     post,
     path = "/api/v1.0/license-activations/activate",
-    tag = "consuming apps",
+    operation_id = "activate_machine",
+    tag = "apps",
     summary = "Activate a machine",
     description = "Assigns a seat of the license key to the machine and returns a license token. If the machine already holds \
         a seat, renews its activation instead. If every seat is taken, reassigns one whose lease has lapsed.",

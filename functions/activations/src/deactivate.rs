@@ -27,6 +27,7 @@ pub struct Request {
 #[utoipa::path(
     post,
     path = "/api/v1.0/license-activations/{id}/deactivate",
+    operation_id = "deactivate_activation",
     tag = "activations",
     summary = "Deactivate a machine",
     description = "Ends the activation and frees its seat. Idempotent: a repeated request returns the same response.",

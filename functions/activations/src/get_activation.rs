@@ -15,6 +15,7 @@ use shared::{
 #[utoipa::path(
     get,
     path = "/api/v1.0/license-activations/{id}",
+    operation_id = "get_activation",
     tag = "activations",
     summary = "Get an activation",
     params(("id" = ActivationId, Path, description = "`act_…`")),

@@ -37,6 +37,7 @@ shared::error_responses! {
 #[utoipa::path(
     get,
     path = "/api/v1.0/license-activations",
+    operation_id = "list_activations",
     tag = "activations",
     summary = "List the activations of a license key",
     params(ListActivationsFilter, PaginationParams),

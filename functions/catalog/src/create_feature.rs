@@ -19,6 +19,7 @@ shared::error_responses! {
 #[utoipa::path(
     post,
     path = "/api/v1.0/product-features",
+    operation_id = "create_product_feature",
     tag = "catalog",
     summary = "Create a product feature",
     request_body = FeatureInput,

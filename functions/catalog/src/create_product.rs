@@ -19,6 +19,7 @@ shared::error_responses! {
 #[utoipa::path(
     post,
     path = "/api/v1.0/products",
+    operation_id = "create_product",
     tag = "catalog",
     summary = "Create a product",
     request_body = ProductInput,

@@ -22,6 +22,7 @@ shared::error_responses! {
 #[utoipa::path(
     post,
     path = "/api/v1.0/pricing-tiers",
+    operation_id = "create_pricing_tier",
     tag = "catalog",
     summary = "Create a pricing tier",
     request_body = TierInput,

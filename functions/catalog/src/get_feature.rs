@@ -12,8 +12,10 @@ use shared::{
 #[utoipa::path(
     get,
     path = "/api/v1.0/product-features/{id}",
+    operation_id = "get_product_feature",
     tag = "catalog",
     summary = "Get a product feature",
+    description = "Returns the product feature, active or not. Send its `ETag` as `If-Match` to replace it.",
     params(("id" = FeatureId, Path, description = "`feat_…`")),
     responses((status = 200, description = "The product feature", body = Feature, headers(("ETag" = String)))),
     security(("api_key" = []), ("bearer" = [])),

@@ -12,8 +12,10 @@ use shared::{
 #[utoipa::path(
     get,
     path = "/api/v1.0/products/{id}",
+    operation_id = "get_product",
     tag = "catalog",
     summary = "Get a product",
+    description = "Returns the product, active or not. Send its `ETag` as `If-Match` to replace it.",
     params(("id" = ProductId, Path, description = "`prod_…`")),
     responses((status = 200, description = "The product", body = Product, headers(("ETag" = String)))),
     security(("api_key" = []), ("bearer" = [])),

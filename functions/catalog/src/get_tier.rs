@@ -14,8 +14,10 @@ use crate::tier::TierResource;
 #[utoipa::path(
     get,
     path = "/api/v1.0/pricing-tiers/{id}",
+    operation_id = "get_pricing_tier",
     tag = "catalog",
     summary = "Get a pricing tier",
+    description = "Returns the pricing tier, active or not. Send its `ETag` as `If-Match` to replace it.",
     params(("id" = TierId, Path, description = "`tier_…`")),
     responses((status = 200, description = "The pricing tier", body = TierResource, headers(("ETag" = String)))),
     security(("api_key" = []), ("bearer" = [])),

@@ -25,6 +25,7 @@ pub struct ListFeaturesFilter {
 #[utoipa::path(
     get,
     path = "/api/v1.0/product-features",
+    operation_id = "list_product_features",
     tag = "catalog",
     summary = "List product features",
     description = "In ascending order of `sort_order`.",

@@ -15,6 +15,7 @@ use shared::{
 #[utoipa::path(
     get,
     path = "/api/v1.0/products",
+    operation_id = "list_products",
     tag = "catalog",
     summary = "List products",
     description = "In ascending order of `sort_order`.",

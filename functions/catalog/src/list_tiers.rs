@@ -27,6 +27,7 @@ pub struct ListTiersFilter {
 #[utoipa::path(
     get,
     path = "/api/v1.0/pricing-tiers",
+    operation_id = "list_pricing_tiers",
     tag = "catalog",
     summary = "List pricing tiers",
     description = "In ascending order of `sort_order`.",

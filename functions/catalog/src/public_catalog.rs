@@ -65,6 +65,7 @@ const CACHE_HEADERS: [(HeaderName, HeaderValue); 1] = [(CACHE_CONTROL, HeaderVal
 #[utoipa::path(
     get,
     path = "/api/v1.0/products/catalog",
+    operation_id = "get_public_catalog",
     tag = "catalog",
     summary = "Get the public catalog",
     description = "Active products with their active tiers and the features of each tier. Needs no credentials.",

@@ -26,6 +26,7 @@ shared::error_responses! {
 #[utoipa::path(
     put,
     path = "/api/v1.0/products/{id}",
+    operation_id = "replace_product",
     tag = "catalog",
     summary = "Replace a product",
     description = "Replaces all writable fields. An omitted optional field is reset to its default.",

@@ -26,6 +26,7 @@ shared::error_responses! {
 #[utoipa::path(
     put,
     path = "/api/v1.0/pricing-tiers/{id}",
+    operation_id = "replace_pricing_tier",
     tag = "catalog",
     summary = "Replace a pricing tier",
     description = "Replaces all writable fields. An omitted optional field is reset to its default.",

@@ -78,7 +78,7 @@ pub struct TierInput<Product = ProductId, Code = String> {
     #[schema(required, example = 5, minimum = 1, maximum = 100_000)]
     pub max_users: Option<u32>,
     /// Number of tenants, which the app enforces; null means no limit.
-    #[schema(minimum = 1, maximum = 4_294_967_295_u32)]
+    #[schema(minimum = 1, maximum = 4_294_967_295_u32, format = Int64)]
     pub max_tenants: Option<u32>,
     /// The tier's own features, without inherited ones. The keys of all features, own and inherited, can have 30,000
     /// bytes in total, where each key counts 3 bytes in addition to its length.

@@ -19,6 +19,7 @@ shared::error_responses! {
 #[utoipa::path(
     post,
     path = "/api/v1.0/customers",
+    operation_id = "create_customer",
     tag = "customers",
     summary = "Create a customer",
     request_body = CustomerInput,

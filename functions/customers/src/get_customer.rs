@@ -12,6 +12,7 @@ use shared::{
 #[utoipa::path(
     get,
     path = "/api/v1.0/customers/{id}",
+    operation_id = "get_customer",
     tag = "customers",
     summary = "Get a customer",
     params(("id" = CustomerId, Path, description = "`cus_…`")),

@@ -26,6 +26,7 @@ pub struct ListCustomersFilter {
 #[utoipa::path(
     get,
     path = "/api/v1.0/customers",
+    operation_id = "list_customers",
     tag = "customers",
     summary = "List customers",
     description = "Sorted by name.",

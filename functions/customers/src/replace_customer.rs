@@ -19,6 +19,7 @@ shared::error_responses! {
 #[utoipa::path(
     put,
     path = "/api/v1.0/customers/{id}",
+    operation_id = "replace_customer",
     tag = "customers",
     summary = "Replace a customer",
     description = "Replaces all writable fields. An omitted optional field is reset to null.",

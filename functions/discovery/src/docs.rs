@@ -28,6 +28,7 @@ const FILES: [&str; 3] = ["swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x
 #[utoipa::path(
     get,
     path = "/docs",
+    operation_id = "get_docs",
     tag = "discovery",
     summary = "Get the API documentation",
     description = "An HTML page with Swagger UI, to read and try the API.",
@@ -60,8 +61,10 @@ pub(crate) async fn page() -> Response {
 #[utoipa::path(
     get,
     path = "/docs/{file}",
+    operation_id = "get_docs_file",
     tag = "discovery",
     summary = "Get a file of the API documentation",
+    description = "A script, style sheet or image that the page loads.",
     params(("file" = String, Path, description = "File name")),
     responses((status = 200, description = "The file", headers(("ETag" = String)))),
 )]

@@ -31,6 +31,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// The health status, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = HealthStatus)]
 pub enum Health {
     /// All checks pass.
     Ok,
@@ -97,6 +98,7 @@ impl FromRef<AppState> for Dependencies {
 #[utoipa::path(
     get,
     path = "/health",
+    operation_id = "get_health",
     tag = "discovery",
     summary = "Check the health",
     description = "Checks DynamoDB, the signing keys and the identity provider. The result is cached for five seconds.",

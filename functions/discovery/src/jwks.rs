@@ -27,6 +27,7 @@ pub struct JwksResource {
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",
+    operation_id = "get_jwks",
     tag = "discovery",
     summary = "Get the public signing keys",
     description = "A key is published before it signs the first token and until the last token that it signed has expired.",

@@ -21,6 +21,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(signed_jwks::handler))
         .routes(routes!(license_configuration::handler))
         .routes(routes!(openapi::handler))
+        .routes(routes!(openapi::handler_3_0))
         .routes(routes!(docs::page))
         .routes(routes!(docs::file))
         .routes(routes!(problems::list_codes))

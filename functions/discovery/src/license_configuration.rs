@@ -82,6 +82,7 @@ pub struct LicenseConfigurationResource {
 #[utoipa::path(
     get,
     path = "/.well-known/license-configuration",
+    operation_id = "get_license_configuration",
     tag = "discovery",
     summary = "Get the license configuration",
     description = "The URLs and algorithms that an app needs.",

@@ -1,7 +1,7 @@
-//! The OpenAPI document of all functions.
+//! The OpenAPI document of all functions, in versions 3.1 and 3.0.
 //!
-//! This crate does not depend on the other functions, so the document is a generated file: `just generate` writes it,
-//! and a test fails if it is out of date.
+//! This crate does not depend on the other functions, so the documents are generated files: `just generate` writes
+//! them, and a test fails if they are out of date.
 
 use axum::{
     http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG},
@@ -9,18 +9,40 @@ use axum::{
 };
 use shared::http::conditional::etag;
 
-/// The OpenAPI document, as JSON.
+/// The OpenAPI document in version 3.1, as JSON.
 pub const DOCUMENT: &str = include_str!("../openapi.json");
+/// The OpenAPI document in version 3.0.3, as JSON.
+pub const DOCUMENT_3_0: &str = include_str!("../openapi-3.0.json");
 
 /// Returns the OpenAPI document.
 #[utoipa::path(
     get,
     path = "/openapi.json",
+    operation_id = "get_openapi_document",
     tag = "discovery",
     summary = "Get the OpenAPI document",
+    description = "This document, in OpenAPI 3.1.",
     responses((status = 200, description = "The OpenAPI document", content_type = "application/json", body = Object, headers(("ETag" = String)))),
 )]
 pub(crate) async fn handler() -> impl IntoResponse {
+    response(DOCUMENT)
+}
+
+/// Returns the OpenAPI document in version 3.0.3.
+#[utoipa::path(
+    get,
+    path = "/openapi-3.0.json",
+    operation_id = "get_openapi_3_0_document",
+    tag = "discovery",
+    summary = "Get the OpenAPI document in version 3.0",
+    description = "This document in OpenAPI 3.0.3, for client generators that do not read 3.1.",
+    responses((status = 200, description = "The OpenAPI document", content_type = "application/json", body = Object, headers(("ETag" = String)))),
+)]
+pub(crate) async fn handler_3_0() -> impl IntoResponse {
+    response(DOCUMENT_3_0)
+}
+
+fn response(document: &'static str) -> impl IntoResponse {
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")];
-    (headers, [(ETAG, etag(DOCUMENT.as_bytes()))], DOCUMENT)
+    (headers, [(ETAG, etag(document.as_bytes()))], document)
 }

@@ -23,6 +23,7 @@ const MEDIA_TYPE: &str = "application/jwk-set+jwt";
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.jwt",
+    operation_id = "get_signed_jwks",
     tag = "discovery",
     summary = "Get the signed public signing keys",
     description = "A JWT of type `jwk-set+jwt` with the claims `iss`, `sub`, `iat`, `exp` and `keys`, signed by a root key. Apps \

@@ -89,6 +89,7 @@ impl Response {
 
 /// The result of one check.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditFinding)]
 pub struct Finding {
     /// The check: `seats`, `stored_token`, `signing_key`, `tier`, `customer_pointer` or `expiry`.
     #[schema(value_type = String, example = "seats")]
@@ -105,7 +106,8 @@ pub struct Finding {
 #[utoipa::path(
     post,
     path = "/api/v1.0/license-keys/{id}/audit",
-    tag = "license keys",
+    operation_id = "audit_license_key",
+    tag = "licenses",
     summary = "Audit a license key",
     description = "Checks the stored data of a license key for inconsistencies and, with `repair`, repairs them.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),

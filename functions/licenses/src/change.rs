@@ -40,7 +40,8 @@ shared::error_responses! {
 #[utoipa::path(
     post,
     path = "/api/v1.0/license-keys/{id}/change",
-    tag = "license keys",
+    operation_id = "change_license_key",
+    tag = "licenses",
     summary = "Change the tier or seat limit of a license key",
     description = "Apps receive the new features with the next heartbeat. The seat limit cannot be lower than the number of \
         seats in use.",

@@ -12,7 +12,8 @@ use shared::{
 #[utoipa::path(
     get,
     path = "/api/v1.0/license-keys/{id}",
-    tag = "license keys",
+    operation_id = "get_license_key",
+    tag = "licenses",
     summary = "Get a license key",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
     responses((status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String)))),

@@ -129,7 +129,8 @@ shared::error_responses! {
 #[utoipa::path(
     post,
     path = "/api/v1.0/license-keys/heartbeat",
-    tag = "consuming apps",
+    operation_id = "send_heartbeat",
+    tag = "apps",
     summary = "Send a heartbeat",
     description = "Extends the lease of the machine's seat and renews its license token. Reports a revoked, suspended or expired \
         license key as an error.",

@@ -72,7 +72,8 @@ pub struct Request {
 #[utoipa::path(
     post,
     path = "/api/v1.0/license-keys",
-    tag = "license keys",
+    operation_id = "issue_license_key",
+    tag = "licenses",
     summary = "Issue a license key",
     description = "Only this response contains the key string. If the product has `one_key_per_customer`, the customer's current \
         license key for the product is superseded.",

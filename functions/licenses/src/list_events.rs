@@ -15,7 +15,8 @@ use shared::{
 #[utoipa::path(
     get,
     path = "/api/v1.0/license-keys/{id}/events",
-    tag = "license keys",
+    operation_id = "list_license_key_events",
+    tag = "licenses",
     summary = "List the events of a license key",
     description = "Newest first.",
     params(("id" = LicenseId, Path, description = "`lic_…`"), PaginationParams),
@@ -36,7 +37,8 @@ pub(crate) async fn of_license(
 #[utoipa::path(
     get,
     path = "/api/v1.0/events",
-    tag = "license keys",
+    operation_id = "list_events",
+    tag = "licenses",
     summary = "List events",
     description = "The events of all license keys, newest first. A page can be empty and still have a `next_cursor`.",
     params(PaginationParams),

@@ -26,7 +26,8 @@ pub struct ListLicensesFilter {
 #[utoipa::path(
     get,
     path = "/api/v1.0/license-keys",
-    tag = "license keys",
+    operation_id = "list_license_keys",
+    tag = "licenses",
     summary = "List license keys",
     description = "Newest first. `seats_used` is null in lists.",
     params(ListLicensesFilter, PaginationParams),

@@ -61,7 +61,8 @@ shared::error_responses! {
 #[utoipa::path(
     post,
     path = "/api/v1.0/license-keys/{id}/regenerate",
-    tag = "license keys",
+    operation_id = "regenerate_license_key",
+    tag = "licenses",
     summary = "Regenerate the key string of a license key",
     description = "Invalidates the previous key string, its tokens and its seats. Every machine must activate again with the new \
         key string, which only this response contains.",

@@ -30,7 +30,8 @@ shared::error_responses! {
 #[utoipa::path(
     post,
     path = "/api/v1.0/license-keys/{id}/reinstate",
-    tag = "license keys",
+    operation_id = "reinstate_license_key",
+    tag = "licenses",
     summary = "Reinstate a suspended license key",
     description = "Machines can activate again, and heartbeats renew tokens again.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),

@@ -38,7 +38,8 @@ shared::error_responses! {
 #[utoipa::path(
     post,
     path = "/api/v1.0/license-keys/{id}/renew",
-    tag = "license keys",
+    operation_id = "renew_license_key",
+    tag = "licenses",
     summary = "Renew a license key",
     description = "Extends the license key by one billing period or sets a given expiry.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),

@@ -52,7 +52,8 @@ pub struct Request {
 #[utoipa::path(
     post,
     path = "/api/v1.0/license-keys/{id}/revoke",
-    tag = "license keys",
+    operation_id = "revoke_license_key",
+    tag = "licenses",
     summary = "Revoke a license key",
     description = "Permanent. Heartbeats no longer renew tokens, and no machine can activate. Idempotent: revoking a revoked license \
         key has no effect.",

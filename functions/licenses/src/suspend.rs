@@ -30,7 +30,8 @@ shared::error_responses! {
 #[utoipa::path(
     post,
     path = "/api/v1.0/license-keys/{id}/suspend",
-    tag = "license keys",
+    operation_id = "suspend_license_key",
+    tag = "licenses",
     summary = "Suspend an active license key",
     description = "Until the license key is reinstated, no machine can activate and heartbeats renew no tokens.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),

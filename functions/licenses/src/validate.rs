@@ -45,10 +45,10 @@ impl From<ValidateError> for Problem {
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = ValidateRequest)]
 pub struct Request {
-    /// The key string of a license key. Required unless `token` is set.
+    /// The key string of a license key. Exactly one of `license_key` and `token` is required.
     #[schema(value_type = Option<String>, example = "ATLAS-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT")]
     pub license_key: Option<Secret>,
-    /// A license token. Required unless `license_key` is set.
+    /// A license token. Exactly one of `license_key` and `token` is required.
     #[schema(value_type = Option<String>)]
     pub token: Option<Secret>,
     /// Identifier of a machine that must hold a seat.
@@ -67,7 +67,6 @@ pub struct Response {
     #[schema(example = true)]
     pub valid: bool,
     /// `valid`, or the first reason why the license is not valid.
-    #[schema(example = json!("valid"))]
     pub code: Verdict,
     /// Human-readable explanation of `code`.
     #[schema(example = "the license is valid")]
@@ -96,6 +95,7 @@ impl Response {
 /// Result codes, in the order in which they are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ValidationCode, example = "valid")]
 pub enum Verdict {
     /// The license key does not exist.
     NotFound,
@@ -165,7 +165,8 @@ impl From<Refusal> for Verdict {
 #[utoipa::path(
     post,
     path = "/api/v1.0/license-keys/validate",
-    tag = "consuming apps",
+    operation_id = "validate_license",
+    tag = "apps",
     summary = "Validate a license key or a license token",
     description = "Changes nothing: it does not activate a machine or extend a lease. The status is 200 also if the license is not \
         valid; check `valid`.",

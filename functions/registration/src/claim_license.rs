@@ -80,6 +80,7 @@ shared::error_responses! {
 #[utoipa::path(
     post,
     path = "/api/v1.0/user/claim-license",
+    operation_id = "claim_license",
     tag = "users",
     summary = "Claim a license key",
     description = "Issues a license key of a claimable tier to the signed-in customer, once per tier. The customer must not have an \

@@ -50,6 +50,7 @@ impl OwnLicense {
 #[utoipa::path(
     get,
     path = "/api/v1.0/user/licenses",
+    operation_id = "list_own_licenses",
     tag = "users",
     summary = "List own license keys",
     description = "The license keys of the signed-in customer with their activations, newest first.",

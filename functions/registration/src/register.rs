@@ -87,6 +87,7 @@ shared::error_responses! {
 #[utoipa::path(
     post,
     path = "/api/v1.0/register",
+    operation_id = "register_customer",
     tag = "users",
     summary = "Register as a customer",
     description = "Creates a customer for the signed-in user, or links the user to an existing customer with the same email address \

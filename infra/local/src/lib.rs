@@ -16,7 +16,7 @@ pub use connections::ConnectionTimeouts;
 pub use data_directory::{DataDirectory, DataDirectoryError, LocalJson};
 pub use demo::{Demo, DemoError};
 pub use keys::KmsError;
-pub use openapi::openapi_document;
+pub use openapi::{OpenApiVersion, openapi_document};
 pub use options::{DEFAULT_TABLE, Options, issuer_url, listen_address};
 pub use routes::all_routes;
 pub use server::{LocalServer, LocalServerError};

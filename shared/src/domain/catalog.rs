@@ -149,7 +149,7 @@ pub struct Tier {
     #[schema(required, example = 5)]
     pub max_users: Option<u32>,
     /// Number of tenants, which the app enforces; null means no limit.
-    #[schema(required)]
+    #[schema(required, format = Int64)]
     pub max_tenants: Option<u32>,
     /// The tier's own features, without inherited ones.
     pub feature_ids: Vec<FeatureId>,

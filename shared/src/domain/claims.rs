@@ -38,7 +38,7 @@ pub struct LimitsClaim {
     #[schema(required, example = 5)]
     pub max_users: Option<u32>,
     /// Number of tenants; null means no limit.
-    #[schema(required)]
+    #[schema(required, format = Int64)]
     pub max_tenants: Option<u32>,
 }
 

@@ -10,7 +10,7 @@ use spki::SubjectPublicKeyInfoRef;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        RefOr, Schema,
+        Ref, RefOr, Schema,
         schema::{ObjectBuilder, OneOfBuilder, Type},
     },
 };
@@ -36,6 +36,20 @@ pub struct EncryptionKey {
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct PublicKeyInput(Value);
+
+/// An RSA public key as a JWK (RFC 7517).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only describes the schema")]
+struct RsaJwk {
+    /// Key type: `RSA`.
+    #[schema(example = "RSA")]
+    kty: String,
+    /// Modulus, base64url.
+    n: String,
+    /// Exponent, base64url.
+    #[schema(example = "AQAB")]
+    e: String,
+}
 
 /// Why a public key is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -190,20 +204,22 @@ impl PublicKeyInput {
 
 impl PartialSchema for PublicKeyInput {
     fn schema() -> RefOr<Schema> {
-        let text = || ObjectBuilder::new().schema_type(Type::String);
-        let jwk = ["kty", "n", "e"]
-            .iter()
-            .fold(ObjectBuilder::new().schema_type(Type::Object).description(Some("A JWK.")), |jwk, name| {
-                jwk.property(*name, text()).required(*name)
-            });
-        let pem = text().description(Some("PEM text."));
-        OneOfBuilder::new().item(jwk).item(pem).description(Some("An RSA public key of 2048 to 4096 bits.")).into()
+        let pem = ObjectBuilder::new().schema_type(Type::String).description(Some("PEM text."));
+        OneOfBuilder::new()
+            .item(Ref::from_schema_name(RsaJwk::name()))
+            .item(pem)
+            .description(Some("An RSA public key of 2048 to 4096 bits."))
+            .into()
     }
 }
 
 impl ToSchema for PublicKeyInput {
     fn name() -> Cow<'static, str> {
         "PublicKey".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((RsaJwk::name().into(), RsaJwk::schema()));
     }
 }
 

@@ -7,7 +7,6 @@ use super::key_ring::{RootKey, SigningKey};
 
 /// An RS256 public key as a JWK (RFC 7517).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = JwkResource)]
 pub struct Jwk {
     /// Key type.
     #[schema(example = "RSA")]

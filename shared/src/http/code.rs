@@ -14,6 +14,7 @@ use crate::domain::{FieldErrorCode, Refusal};
 /// The code of an error response or field error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ErrorCode)]
 pub enum Code {
     /// The request body is not valid JSON.
     MalformedJson,

@@ -34,7 +34,7 @@ pub struct LicenseResource {
     #[schema(required, example = 5)]
     pub max_users: Option<u32>,
     /// The maximum number of tenants; null means no limit.
-    #[schema(required)]
+    #[schema(required, format = Int64)]
     pub max_tenants: Option<u32>,
     /// The number of seats in use; null where it was not counted.
     #[schema(required, example = 2)]

@@ -104,7 +104,7 @@ impl LifecycleScenario {
 
     /// Validates the license key and returns the code.
     async fn validation_code(&mut self) -> String {
-        text(&self.send("post_license_keys_validate").await["code"]).to_owned()
+        text(&self.send("validate_license").await["code"]).to_owned()
     }
 }
 
@@ -157,56 +157,57 @@ async fn every_event_is_served_by_its_function_over_a_license_lifecycle() {
 
 async fn documents(scenario: &mut LifecycleScenario) {
     assert_eq!(scenario.send("get_health").await["status"], "ok");
-    let configuration = scenario.send("get_well_known_license_configuration").await;
+    let configuration = scenario.send("get_license_configuration").await;
     assert_eq!(configuration["issuer"], scenario.installation.local.app.issuer());
-    assert!(!scenario.send("get_well_known_jwks_json").await["keys"].as_array().unwrap().is_empty());
-    scenario.send("get_well_known_jwks_jwt").await;
-    assert_eq!(scenario.send("get_openapi_json").await["openapi"], scenario.document["openapi"]);
-    for page in ["get_docs", "get_docs_file", "get_problems", "get_problems_code"] {
+    assert!(!scenario.send("get_jwks").await["keys"].as_array().unwrap().is_empty());
+    scenario.send("get_signed_jwks").await;
+    assert_eq!(scenario.send("get_openapi_document").await["openapi"], scenario.document["openapi"]);
+    assert_eq!(scenario.send("get_openapi_3_0_document").await["openapi"], "3.0.3");
+    for page in ["get_docs", "get_docs_file", "list_error_codes", "get_error_code"] {
         scenario.send(page).await;
     }
 }
 
 async fn catalog(scenario: &mut LifecycleScenario) {
-    let product = scenario.send("post_products").await;
+    let product = scenario.send("create_product").await;
     scenario.fill("PRODUCT_ID", &product["id"]);
-    assert_eq!(scenario.send("put_products_id").await["description"], "A map of all there is");
-    assert_eq!(scenario.send("get_products_id").await["description"], "A map of all there is");
-    assert_eq!(count_items(&scenario.send("get_products").await), 1);
-    let feature = scenario.send("post_product_features").await;
+    assert_eq!(scenario.send("replace_product").await["description"], "A map of all there is");
+    assert_eq!(scenario.send("get_product").await["description"], "A map of all there is");
+    assert_eq!(count_items(&scenario.send("list_products").await), 1);
+    let feature = scenario.send("create_product_feature").await;
     scenario.fill("FEATURE_ID", &feature["id"]);
-    assert_eq!(scenario.send("put_product_features_id").await["sort_order"], 1);
-    assert_eq!(scenario.send("get_product_features_id").await["sort_order"], 1);
-    assert_eq!(count_items(&scenario.send("get_product_features").await), 1);
-    let tier = scenario.send("post_pricing_tiers").await;
+    assert_eq!(scenario.send("replace_product_feature").await["sort_order"], 1);
+    assert_eq!(scenario.send("get_product_feature").await["sort_order"], 1);
+    assert_eq!(count_items(&scenario.send("list_product_features").await), 1);
+    let tier = scenario.send("create_pricing_tier").await;
     scenario.fill("TIER_ID", &tier["id"]);
-    assert_eq!(scenario.send("put_pricing_tiers_id").await["feature_keys"], json!(["export"]));
-    assert_eq!(scenario.send("get_pricing_tiers_id").await["code"], "pro");
-    assert_eq!(count_items(&scenario.send("get_pricing_tiers").await), 1);
-    assert!(scenario.send("get_products_catalog").await.to_string().contains("Atlas"));
+    assert_eq!(scenario.send("replace_pricing_tier").await["feature_keys"], json!(["export"]));
+    assert_eq!(scenario.send("get_pricing_tier").await["code"], "pro");
+    assert_eq!(count_items(&scenario.send("list_pricing_tiers").await), 1);
+    assert!(scenario.send("get_public_catalog").await.to_string().contains("Atlas"));
 }
 
 async fn issue(scenario: &mut LifecycleScenario) {
-    let customer = scenario.send("post_customers").await;
+    let customer = scenario.send("create_customer").await;
     scenario.fill("CUSTOMER_ID", &customer["id"]);
-    assert_eq!(scenario.send("put_customers_id").await["name"], "Ada Lovelace");
-    assert_eq!(scenario.send("get_customers_id").await["name"], "Ada Lovelace");
-    assert_eq!(count_items(&scenario.send("get_customers").await), 1);
-    let issued = scenario.send("post_license_keys").await;
+    assert_eq!(scenario.send("replace_customer").await["name"], "Ada Lovelace");
+    assert_eq!(scenario.send("get_customer").await["name"], "Ada Lovelace");
+    assert_eq!(count_items(&scenario.send("list_customers").await), 1);
+    let issued = scenario.send("issue_license_key").await;
     scenario.fill("LICENSE_ID", &issued["license"]["id"]);
     scenario.fill("LICENSE_KEY", &issued["license_key"]);
-    assert_eq!(scenario.send("get_license_keys_id").await["status"], "active");
-    assert_eq!(count_items(&scenario.send("get_license_keys").await), 1);
+    assert_eq!(scenario.send("get_license_key").await["status"], "active");
+    assert_eq!(count_items(&scenario.send("list_license_keys").await), 1);
 }
 
 /// A license key issued by one function activates a machine in another. The first function accepts the token.
 async fn activation(scenario: &mut LifecycleScenario) {
-    let activated = scenario.send("post_license_activations_activate").await;
+    let activated = scenario.send("activate_machine").await;
     scenario.fill("ACTIVATION_ID", &activated["activation"]["id"]);
     scenario.fill("LICENSE_TOKEN", &activated["token"]);
-    assert_eq!(scenario.send("get_license_activations_id").await["status"], "active");
-    assert_eq!(count_items(&scenario.send("get_license_activations").await), 1);
-    let heartbeat = scenario.send("post_license_keys_heartbeat").await;
+    assert_eq!(scenario.send("get_activation").await["status"], "active");
+    assert_eq!(count_items(&scenario.send("list_activations").await), 1);
+    let heartbeat = scenario.send("send_heartbeat").await;
     assert_eq!(
         (&heartbeat["token"], &heartbeat["renewed"]),
         (&activated["token"], &json!(false)),
@@ -216,54 +217,54 @@ async fn activation(scenario: &mut LifecycleScenario) {
 }
 
 async fn transitions(scenario: &mut LifecycleScenario) {
-    scenario.send("post_license_keys_id_suspend").await;
+    scenario.send("suspend_license_key").await;
     assert_eq!(scenario.validation_code().await, "suspended");
-    scenario.expect_problem("post_license_keys_heartbeat", 403, "suspended").await;
-    scenario.send("post_license_keys_id_reinstate").await;
+    scenario.expect_problem("send_heartbeat", 403, "suspended").await;
+    scenario.send("reinstate_license_key").await;
     assert_eq!(scenario.validation_code().await, "valid");
-    assert_eq!(scenario.send("post_license_keys_id_change").await["max_users"], 7);
-    assert_eq!(scenario.send("post_license_keys_id_renew").await["expires_at"], "2099-01-01T00:00:00Z");
-    let audit = scenario.send("post_license_keys_id_audit").await;
+    assert_eq!(scenario.send("change_license_key").await["max_users"], 7);
+    assert_eq!(scenario.send("renew_license_key").await["expires_at"], "2099-01-01T00:00:00Z");
+    let audit = scenario.send("audit_license_key").await;
     assert_eq!(audit["ok"], true, "{audit}");
 }
 
 async fn deactivation_and_revocation(scenario: &mut LifecycleScenario) {
-    assert_eq!(scenario.send("post_license_activations_id_deactivate").await["status"], "deactivated");
-    assert_eq!(count_items(&scenario.send("get_license_activations").await), 0);
+    assert_eq!(scenario.send("deactivate_activation").await["status"], "deactivated");
+    assert_eq!(count_items(&scenario.send("list_activations").await), 0);
     assert_eq!(scenario.validation_code().await, "not_activated");
-    let regenerated = scenario.send("post_license_keys_id_regenerate").await;
-    scenario.expect_problem("post_license_activations_activate", 403, "generation_outdated").await;
+    let regenerated = scenario.send("regenerate_license_key").await;
+    scenario.expect_problem("activate_machine", 403, "generation_outdated").await;
     scenario.fill("LICENSE_KEY", &regenerated["license_key"]);
-    scenario.send("post_license_activations_activate").await;
+    scenario.send("activate_machine").await;
     assert_eq!(scenario.validation_code().await, "valid");
-    assert_eq!(scenario.send("post_license_keys_id_revoke").await["status"], "revoked");
+    assert_eq!(scenario.send("revoke_license_key").await["status"], "revoked");
     assert_eq!(scenario.validation_code().await, "revoked");
-    let of_license = scenario.send("get_license_keys_id_events").await;
+    let of_license = scenario.send("list_license_key_events").await;
     assert_eq!(of_license["items"][0]["type"], "revoked");
     // The order of all events depends on the clocks of two functions.
-    assert_eq!(count_items(&scenario.send("get_events").await), count_items(&of_license));
+    assert_eq!(count_items(&scenario.send("list_events").await), count_items(&of_license));
 }
 
 async fn self_service(scenario: &mut LifecycleScenario) {
-    scenario.send("post_register").await;
-    let claimed = scenario.send("post_user_claim_license").await;
-    let own = scenario.send("get_user_licenses").await;
+    scenario.send("register_customer").await;
+    let claimed = scenario.send("claim_license").await;
+    let own = scenario.send("list_own_licenses").await;
     assert_eq!((count_items(&own), &own["items"][0]["license"]["id"]), (1, &claimed["license"]["id"]));
 }
 
 async fn api_keys(scenario: &mut LifecycleScenario) {
-    let created = scenario.send("post_api_keys").await;
+    let created = scenario.send("create_api_key").await;
     scenario.fill("API_KEY_ID", &created["id"]);
-    assert_eq!(scenario.send("get_api_keys_id").await["scopes"], json!(["licenses:read"]));
-    assert_eq!(count_items(&scenario.send("get_api_keys").await), 2);
+    assert_eq!(scenario.send("get_api_key").await["scopes"], json!(["licenses:read"]));
+    assert_eq!(count_items(&scenario.send("list_api_keys").await), 2);
     let operator = scenario.placeholders["API_KEY"].clone();
     scenario.fill("API_KEY", &created["api_key"]);
-    assert_eq!(count_items(&scenario.send("get_license_keys").await), 2);
-    scenario.expect_problem("get_customers", 403, "forbidden").await;
+    assert_eq!(count_items(&scenario.send("list_license_keys").await), 2);
+    scenario.expect_problem("list_customers", 403, "forbidden").await;
     scenario.fill("API_KEY", &json!(operator));
-    scenario.send("delete_api_keys_id").await;
+    scenario.send("delete_api_key").await;
     scenario.fill("API_KEY", &created["api_key"]);
-    scenario.expect_problem("get_license_keys", 401, "unauthenticated").await;
+    scenario.expect_problem("list_license_keys", 401, "unauthenticated").await;
     scenario.fill("API_KEY", &json!(operator));
 }
 
@@ -272,23 +273,23 @@ async fn signing_keys(scenario: &mut LifecycleScenario) {
         let found = list["items"].as_array().unwrap().iter().find(|key| key["state"] == state);
         found.map(|key| text(&key["kid"]).to_owned())
     };
-    let before = scenario.send("get_signing_keys").await;
+    let before = scenario.send("list_signing_keys").await;
     // Returns 409 until the next key has been published for long enough.
-    let mut rotated = scenario.invoke("post_signing_keys_rotate").await;
+    let mut rotated = scenario.invoke("rotate_signing_keys").await;
     for _ in 0..MAX_RETRIES {
         if rotated["statusCode"] != 409 {
             break;
         }
         tokio::time::sleep(RETRY_INTERVAL).await;
-        rotated = scenario.invoke("post_signing_keys_rotate").await;
+        rotated = scenario.invoke("rotate_signing_keys").await;
     }
-    scenario.assert_documented("post_signing_keys_rotate", &rotated);
-    scenario.succeeded.insert("post_signing_keys_rotate".to_owned());
-    let list = scenario.send("get_signing_keys").await;
+    scenario.assert_documented("rotate_signing_keys", &rotated);
+    scenario.succeeded.insert("rotate_signing_keys".to_owned());
+    let list = scenario.send("list_signing_keys").await;
     assert_eq!(of_state(&list, "current"), of_state(&before, "next"));
     assert_eq!(of_state(&list, "previous"), of_state(&before, "current"));
     scenario.fill("KID", &json!(of_state(&list, "previous")));
-    let list = scenario.send("post_signing_keys_kid_condemn").await;
+    let list = scenario.send("condemn_signing_key").await;
     assert_eq!(of_state(&list, "condemned").as_ref(), scenario.placeholders.get("KID"));
     rotation(scenario).await;
 }
@@ -320,7 +321,7 @@ async fn rotation(scenario: &mut LifecycleScenario) {
     let report = function.invoke(event("rotation", &scenario.placeholders)).await.unwrap();
     scenario.succeeded.insert("rotation".to_owned());
     assert!(report["next_rotation_at"].is_string(), "{report}");
-    let list = scenario.send("get_signing_keys").await;
+    let list = scenario.send("list_signing_keys").await;
     let published = |key: &&Value| ["next", "current", "previous"].contains(&text(&key["state"]));
     let all = list["items"].as_array().unwrap().iter();
     let expected: BTreeSet<_> = all.filter(published).map(|key| text(&key["kid"])).collect();

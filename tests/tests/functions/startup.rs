@@ -160,13 +160,13 @@ async fn oidc_issuer_that_hangs_delays_only_requests_with_bearer_tokens() {
         ("BEARER_TOKEN", installation.bearer_token("ada@example.com").await),
     ]);
     let catalog = Function::start("catalog", &hangs).await.unwrap();
-    let listed = catalog.invoke(event("get_products", &placeholders)).await.unwrap();
+    let listed = catalog.invoke(event("list_products", &placeholders)).await.unwrap();
     assert_eq!(listed["statusCode"], 200);
     let connection = issuer.accept().map(|_| ()).map_err(|error| error.kind());
     assert_eq!(connection, Err(ErrorKind::WouldBlock), "neither the start nor the API key needs the issuer");
 
     let registration = Function::start("registration", &hangs).await.unwrap();
-    let refused = registration.invoke(event("get_user_licenses", &placeholders)).await.unwrap();
+    let refused = registration.invoke(event("list_own_licenses", &placeholders)).await.unwrap();
     assert_eq!(refused["statusCode"], 503, "{refused}");
     registration.wait_for_log("failed to fetch the keys of the OIDC issuer").await;
 }

@@ -15,6 +15,7 @@ pub use self::example::example;
 #[utoipa::path(
     get,
     path = "/problems/{code}",
+    operation_id = "get_error_code",
     tag = "discovery",
     summary = "Get the page of an error code",
     description = "An HTML page that explains the cause and the resolution of an error. The `type` of a problem links to it.",
@@ -29,6 +30,7 @@ pub(crate) async fn get_code(State(app): State<AppState>, PathId(code): PathId<C
 #[utoipa::path(
     get,
     path = "/problems",
+    operation_id = "list_error_codes",
     tag = "discovery",
     summary = "List error codes",
     description = "An HTML page with a link to the page of each error code.",

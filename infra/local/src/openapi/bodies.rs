@@ -1,6 +1,6 @@
 //! Constraints of request bodies: no unknown fields, and no control characters in texts.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::document::{each_operation, fields};
 
@@ -23,7 +23,6 @@ pub(super) fn add_constraints(document: &mut Value) {
         for property in fields(&mut schema["properties"]).values_mut() {
             add_text_pattern(property);
         }
-        require_one_credential(schema);
     }
 }
 
@@ -33,17 +32,5 @@ fn add_text_pattern(property: &mut Value) {
     if property["maxLength"].is_number() && !property["pattern"].is_string() {
         let is_required = property["minLength"].is_number();
         property["pattern"] = if is_required { NAME_PATTERN } else { TEXT_PATTERN }.into();
-    }
-}
-
-/// Requires exactly one of `license_key` and `token` where a body has both: [`shared::auth::AppCredential::check`].
-fn require_one_credential(schema: &mut Value) {
-    let has = |name: &str| schema["properties"].get(name).is_some();
-    if has("license_key") && has("token") {
-        let only = |one: &str, other: &str| {
-            let types = json!({ one: { "type": "string" }, other: { "type": "null" } });
-            json!({ "required": [one], "properties": types })
-        };
-        schema["oneOf"] = json!([only("license_key", "token"), only("token", "license_key")]);
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn add_examples(document: &mut Value) {
     });
 }
 
-/// Returns an example of a schema. Nullable fields without an example are null.
+/// Returns an example of a schema. Nullable fields without an example are null, except objects.
 fn example(components: &Value, schema: &Value) -> Value {
     if let Some(own) = schema.get("example").or_else(|| schema.pointer("/examples/0")) {
         return own.clone();
@@ -39,7 +39,11 @@ fn example(components: &Value, schema: &Value) -> Value {
         let parts = parts.iter().filter_map(|part| example(components, part).as_object().cloned());
         return parts.flatten().collect::<Map<_, _>>().into();
     }
-    if schema["oneOf"].is_array() || schema["type"].is_array() {
+    if let Some(alternatives) = schema["oneOf"].as_array() {
+        let mut objects = alternatives.iter().filter(|one| resolve(components, one)["type"] == "object");
+        return objects.next().map_or(Value::Null, |object| example(components, object));
+    }
+    if schema["type"].is_array() {
         return Value::Null;
     }
     if let Some(value) = schema.get("default").or_else(|| schema.pointer("/enum/0")) {

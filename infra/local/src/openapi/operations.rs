@@ -1,22 +1,33 @@
-//! Properties of operations that follow from their method and path.
+//! Properties of operations that follow from their method, path and annotation.
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use shared::{app::idempotency, http::API_BASE_PATH};
+use shared::app::idempotency;
 
-use super::document::{each_operation, refer};
+use super::document::{each_operation, fields, refer};
 
-/// Sets the `operationId` of each operation, such as `post_license_keys_id_revoke`. All handler functions have the same
-/// name, so utoipa's default is not unique.
-pub(super) fn set_operation_ids(document: &mut Value) {
-    each_operation(document, |method, path, operation| operation["operationId"] = operation_id(method, path).into());
+/// States which operations need no credential. Without `security`, they would inherit a requirement of the document.
+pub(super) fn mark_public(document: &mut Value) {
+    each_operation(document, |_, _, operation| {
+        fields(operation).entry("security").or_insert(json!([]));
+    });
 }
 
-/// Returns the `operationId` of a method and path.
-pub(super) fn operation_id(method: &str, path: &str) -> String {
-    let path = path.strip_prefix(API_BASE_PATH).unwrap_or(path);
-    let words = path.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    std::iter::once(method).chain(words).collect::<Vec<_>>().join("_")
+/// Moves the scopes of API keys to `x-required-scopes` and into the description. In `security`, OpenAPI 3.0 allows
+/// scopes for OAuth only, and Spectral warns of them in 3.1, too.
+pub(super) fn describe_scopes(document: &mut Value) {
+    each_operation(document, |_, _, operation| {
+        let requirements = operation["security"].as_array_mut().into_iter().flatten();
+        let Some(scopes) = requirements.filter_map(|one| one.get_mut("api_key")).next() else { return };
+        let scopes = std::mem::replace(scopes, json!([]));
+        let Some(scope) = scopes[0].as_str() else { return };
+        let sentence = format!("An API key needs the scope `{scope}`.");
+        operation["description"] = match operation["description"].as_str() {
+            Some(description) => format!("{description}\n\n{sentence}").into(),
+            None => sentence.into(),
+        };
+        operation["x-required-scopes"] = scopes;
+    });
 }
 
 /// Describes the parameters that the middleware reads: idempotency keys of POST, and conditional GET.
@@ -80,15 +91,4 @@ fn not_modified() -> Value {
         "description": "The resource has not changed since the version that `If-None-Match` names.",
         "headers": { "ETag": {} },
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn operation_ids_combine_method_and_path() {
-        assert_eq!(operation_id("post", "/api/v1.0/license-keys/{id}/revoke"), "post_license_keys_id_revoke");
-        assert_eq!(operation_id("get", "/.well-known/jwks.json"), "get_well_known_jwks_json");
-    }
 }

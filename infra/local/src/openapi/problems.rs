@@ -1,7 +1,8 @@
-//! Error responses: the codes of each status, with an example of each.
+//! Error responses: one for each status, with an example of each code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 use shared::http::Code;
 
@@ -32,7 +33,8 @@ fn derived_codes(paths: &[String], method: &str, path: &str, operation: &Value) 
     let other_path_matches =
         path.strip_suffix("{id}").is_some_and(|start| paths.iter().any(|other| is_static_path_below(start, other)));
     let rules: [(bool, &[Code]); 9] = [
-        (true, &[Code::InternalError, Code::Unavailable]),
+        // An installation behind CloudFront rejects requests that bypass it.
+        (true, &[Code::InternalError, Code::Unavailable, Code::DirectAccessDenied]),
         // Failed attempts count against the client's address.
         (
             items("security").iter().any(|requirement| *requirement != json!({})),
@@ -61,60 +63,77 @@ fn is_static_path_below(start: &str, path: &str) -> bool {
     path.strip_prefix(start).is_some_and(|word| !word.contains(['/', '{']))
 }
 
-/// Groups the codes of each operation by status. The annotations list codes in place of statuses
-/// ([`shared::http::responses`]). Identical responses are shared components.
+/// Replaces the codes of each operation with the shared responses of their statuses, and lists the codes of each status
+/// in `x-error-codes`. The annotations list codes in place of statuses ([`shared::http::responses`]).
 pub(super) fn group_by_status(document: &mut Value) {
-    let mut components = document["components"].take();
+    let mut used = HashSet::new();
     each_operation(document, |_, _, operation| {
         let responses = fields(&mut operation["responses"]);
-        let mut statuses: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-        for code in Code::ALL.into_iter().filter(|code| responses.remove(code.as_str()).is_some()) {
-            statuses.entry(code.status().as_u16()).or_default().push(code);
+        let mut codes: Vec<Code> =
+            Code::ALL.into_iter().filter(|code| responses.remove(code.as_str()).is_some()).collect();
+        // The health check has a 503 of its own.
+        codes.retain(|code| !responses.contains_key(code.status().as_str()));
+        let statuses = by_status(&codes);
+        for (status, codes) in &statuses {
+            let reference = format!("#/components/responses/{}", response_name(*status));
+            let response = json!({ "$ref": reference, "description": description(codes) });
+            responses.insert(status.as_str().to_owned(), response);
         }
-        for (status, codes) in statuses {
-            // The health check has a 503 of its own.
-            if !responses.contains_key(&status.to_string()) {
-                responses.insert(status.to_string(), response(&mut components, status, &codes));
-            }
-        }
+        operation["x-error-codes"] =
+            statuses.into_iter().map(|(status, codes)| (status.as_str().to_owned(), json!(codes))).collect();
+        used.extend(codes);
     });
-    document["components"] = components;
+    let used: Vec<Code> = Code::ALL.into_iter().filter(|code| used.contains(code)).collect();
+    let components = &mut document["components"];
+    for (status, codes) in by_status(&used) {
+        let response = response(components, status, &codes);
+        components["responses"][response_name(status)] = response;
+    }
 }
 
-fn response(components: &mut Value, status: u16, codes: &[Code]) -> Value {
+fn by_status(codes: &[Code]) -> BTreeMap<StatusCode, Vec<Code>> {
+    let mut statuses: BTreeMap<_, Vec<Code>> = BTreeMap::new();
+    for code in codes {
+        statuses.entry(code.status()).or_default().push(*code);
+    }
+    statuses
+}
+
+/// Returns the name of the shared response of a status, such as `NotFound`.
+fn response_name(status: StatusCode) -> String {
+    status.canonical_reason().unwrap_or(status.as_str()).replace(' ', "")
+}
+
+/// Returns the response that all operations with this status share. It lists the codes of all of them.
+fn response(components: &mut Value, status: StatusCode, codes: &[Code]) -> Value {
     let example = |code: &Code| {
         let example = || json!({ "summary": code.title(), "value": discovery::problems::example(*code, ISSUER) });
         (code.to_string(), refer(components, "examples", code.as_str(), example))
     };
     let examples: serde_json::Map<String, Value> = codes.iter().map(example).collect();
-    let name = codes.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(".");
     let headers: Value = match status {
-        401 => json!({ "WWW-Authenticate": {} }),
-        405 => json!({ "Allow": {} }),
+        StatusCode::UNAUTHORIZED => json!({ "WWW-Authenticate": {} }),
+        StatusCode::METHOD_NOT_ALLOWED => json!({ "Allow": {} }),
         _ if codes.iter().all(|code| code.has_retry_after()) => json!({ "Retry-After": {} }),
         _ if codes.iter().any(|code| code.has_retry_after()) => json!({ "Retry-After": { "required": false } }),
         _ => json!({}),
     };
-    refer(components, "responses", &name, || {
-        json!({
-            "description": codes.iter().copied().map(description_line).collect::<Vec<_>>().join("\n"),
-            "headers": headers,
-            "content": {
-                "application/problem+json": {
-                    "schema": {
-                        "allOf": [{ "$ref": "#/components/schemas/Problem" }],
-                        "properties": { "status": { "const": status }, "code": { "enum": codes } },
-                    },
-                    "examples": examples,
-                },
+    json!({
+        "description": description(codes),
+        "headers": headers,
+        "content": {
+            "application/problem+json": {
+                "schema": { "$ref": "#/components/schemas/Problem" },
+                "examples": examples,
             },
-        })
+        },
     })
 }
 
-/// Returns the title of a code with a link to its page.
-fn description_line(code: Code) -> String {
-    format!("- [`{code}`](/problems/{code}): {}", code.title())
+/// Returns a list of codes with their titles and links to their pages.
+fn description(codes: &[Code]) -> String {
+    let line = |code: &Code| format!("- [`{code}`](/problems/{code}): {}", code.title());
+    codes.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

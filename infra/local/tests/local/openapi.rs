@@ -4,11 +4,12 @@ use std::{collections::BTreeSet, env, fs};
 
 use serde_json::Value;
 use shared::http::Code;
+use signet_local::{OpenApiVersion, openapi_document};
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../functions/discovery/openapi.json");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../functions/discovery");
 
-fn generate() -> String {
-    signet_local::openapi_document().unwrap()
+fn generate() -> Value {
+    serde_json::from_str(&openapi_document(OpenApiVersion::V3_1).unwrap()).unwrap()
 }
 
 /// Returns every operation with its method and path.
@@ -20,22 +21,22 @@ fn operations(document: &Value) -> Vec<(String, &Value)> {
 }
 
 #[test]
-fn checked_in_document_matches_the_code() {
-    // Compared as JSON, because the field order of examples depends on the features of serde_json in the build.
-    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-    let generated = generate();
-    let mut file = fs::read_to_string(FILE).unwrap();
-    if read(&file) != read(&generated) && env::var_os("GENERATE").is_some() {
-        fs::write(FILE, &generated).unwrap();
-        file.clone_from(&generated);
+fn checked_in_documents_match_the_code() {
+    for (name, version) in [("openapi.json", OpenApiVersion::V3_1), ("openapi-3.0.json", OpenApiVersion::V3_0)] {
+        // Compared as JSON, because the field order of examples depends on the features of serde_json in the build.
+        let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        let (path, generated) = (format!("{FOLDER}/{name}"), openapi_document(version).unwrap());
+        if read(&fs::read_to_string(&path).unwrap()) != read(&generated) && env::var_os("GENERATE").is_some() {
+            fs::write(&path, &generated).unwrap();
+        }
+        let is_current = read(&fs::read_to_string(&path).unwrap()) == read(&generated);
+        assert!(is_current, "functions/discovery/{name} does not match the code; run `just generate`");
     }
-    let hint = "run `just generate`";
-    assert!(read(&file) == read(&generated), "functions/discovery/openapi.json does not match the code; {hint}");
 }
 
 #[test]
 fn every_operation_has_a_summary_one_tag_and_known_security_schemes() {
-    let document: Value = serde_json::from_str(&generate()).unwrap();
+    let document = generate();
     let tags: BTreeSet<_> = document["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).map(text).collect();
     let mut ids = BTreeSet::new();
     for (name, operation) in operations(&document) {
@@ -48,11 +49,29 @@ fn every_operation_has_a_summary_one_tag_and_known_security_schemes() {
                 "{name} has an unknown security scheme {scheme}"
             );
         }
-        assert!(ids.insert(text(&operation["operationId"])), "{name} has a duplicate operationId");
+        let id = text(&operation["operationId"]);
+        assert!(ids.insert(id), "{name} has a duplicate operationId");
+        // Generators make names of methods from it.
+        let verbs: &[&str] = match name.split_once(' ').unwrap().0 {
+            "get" => &["get", "list"],
+            "put" => &["replace"],
+            "patch" => &["update"],
+            "delete" => &["delete"],
+            _ => &[],
+        };
+        let (verb, noun) = id.split_once('_').unwrap_or_default();
+        assert!(verbs.is_empty() || verbs.contains(&verb), "{name}: the verb of {id} is not one of {verbs:?}");
+        assert!(
+            !noun.is_empty()
+                && id.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase() || byte.is_ascii_digit()),
+            "{name}: {id} is not a verb and a noun in snake_case"
+        );
         let [tag] = operation["tags"].as_array().unwrap().as_slice() else {
             panic!("{name} must have exactly one tag")
         };
         assert!(tags.contains(text(tag)), "{name} has an undescribed tag: {tag}");
+        // Generators make names of classes from it.
+        assert!(text(tag).bytes().all(|byte| byte.is_ascii_lowercase()), "{name}: the tag {tag} is not one word");
     }
 }
 
@@ -70,12 +89,12 @@ fn every_route_is_in_the_document() {
     }
 }
 
-/// The codes of unknown paths, and of requests that bypass CloudFront.
-const CODES_WITHOUT_OPERATION: [&str; 2] = ["version_unknown", "direct_access_denied"];
+/// The codes of paths that no operation has. The document describes them under "Errors".
+const CODES_WITHOUT_OPERATION: [&str; 1] = ["version_unknown"];
 
 #[test]
 fn every_response_has_a_description_and_an_example() {
-    let document: Value = serde_json::from_str(&generate()).unwrap();
+    let document = generate();
     let mut codes = BTreeSet::new();
     for (name, operation) in operations(&document) {
         for (status, response) in operation["responses"].as_object().unwrap() {
@@ -92,7 +111,9 @@ fn every_response_has_a_description_and_an_example() {
                 // The health check reports a failed dependency in the same format as a success.
                 let is_problem = is_error && name != "get /health 503";
                 assert_eq!(kind == "application/problem+json", is_problem, "{name} is {kind}");
-                for code in content["schema"]["properties"]["code"]["enum"].as_array().into_iter().flatten() {
+                let listed = operation["x-error-codes"][status].as_array();
+                assert_eq!(listed.is_some(), is_problem, "{name} lists no codes, or codes of a success");
+                for code in listed.into_iter().flatten() {
                     let example = resolve(&document, &content["examples"][text(code)]);
                     assert_eq!((&example["value"]["code"], &example["value"]["status"].to_string()), (code, status));
                     codes.insert(text(code).to_owned());
@@ -100,8 +121,43 @@ fn every_response_has_a_description_and_an_example() {
             }
         }
     }
-    let all = Code::ALL.iter().map(|code| code.as_str()).filter(|code| !CODES_WITHOUT_OPERATION.contains(code));
-    assert_eq!(codes, all.map(str::to_owned).collect());
+    for code in CODES_WITHOUT_OPERATION {
+        let description = text(&document["info"]["description"]);
+        assert!(description.contains(&format!("`{code}`")), "the description of the API does not mention {code}");
+        assert!(codes.insert(code.to_owned()), "{code} has an operation: remove it from CODES_WITHOUT_OPERATION");
+    }
+    assert_eq!(codes, Code::ALL.iter().map(|code| code.to_string()).collect());
+}
+
+/// The types of the document in generated clients: a schema without a name, or beside `oneOf`, gets a generated name or
+/// loses its fields.
+#[test]
+fn every_body_is_a_named_schema_without_alternatives_beside_its_fields() {
+    let document = generate();
+    for (name, operation) in operations(&document) {
+        let bodies = operation["responses"].as_object().unwrap().values().chain([&operation["requestBody"]]);
+        for body in bodies.map(|body| resolve(&document, body)) {
+            for (kind, content) in body["content"].as_object().into_iter().flatten() {
+                let is_document =
+                    ["get_openapi_document", "get_openapi_3_0_document"].contains(&text(&operation["operationId"]));
+                let is_named = content["schema"]["$ref"].is_string()
+                    || !kind.contains("json")
+                    || kind.ends_with("jwt")
+                    || is_document;
+                assert!(is_named, "{name}: the schema of a body has no name");
+            }
+        }
+        for response in operation["responses"].as_object().unwrap().values() {
+            for link in response["links"].as_object().into_iter().flatten().map(|(_, link)| link) {
+                assert!(!link["requestBody"].is_object(), "{name} has a link with an object as body");
+            }
+        }
+    }
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        let has_alternatives = ["oneOf", "anyOf", "allOf"].iter().any(|one| schema[one].is_array());
+        assert!(!(schema["properties"].is_object() && has_alternatives), "{name} has alternatives beside its fields");
+        assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{name} is not in PascalCase");
+    }
 }
 
 #[test]
@@ -116,7 +172,7 @@ fn every_reference_resolves() {
             _ => {}
         }
     }
-    let document: Value = serde_json::from_str(&generate()).unwrap();
+    let document = generate();
     let mut found = Vec::new();
     walk(&document, &mut found);
     for reference in found {

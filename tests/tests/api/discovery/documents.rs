@@ -40,6 +40,7 @@ async fn discovery_makes_no_calls_when_cached() {
     stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200);
     stack.anonymous.get("/.well-known/license-configuration").await.expect_status(200);
     stack.anonymous.get("/openapi.json").await.expect_status(200);
+    stack.anonymous.get("/openapi-3.0.json").await.expect_status(200);
     assert_eq!(stack.faults.calls(), [""; 0]);
     stack.advance(1);
     stack.anonymous.get("/.well-known/jwks.json").await.expect_status(200);
@@ -65,15 +66,19 @@ async fn license_configuration_returns_200() {
 }
 
 #[tokio::test]
-async fn openapi_document_returns_200() {
+async fn openapi_documents_return_200() {
     let stack = Stack::start().await;
-    let response = stack.anonymous.get("/openapi.json").await;
-    assert_eq!(response.header("content-type"), "application/json");
-    assert!(!response.header("etag").is_empty());
-    let body = response.expect_status(200);
-    assert_eq!(body["info"]["title"], "Signet");
-    assert_eq!(body["components"]["securitySchemes"]["api_key"]["name"], "X-Api-Key");
-    assert!(body["paths"]["/.well-known/jwks.json"]["get"].is_object());
+    for (path, version) in [("/openapi.json", "3.1.0"), ("/openapi-3.0.json", "3.0.3")] {
+        let response = stack.anonymous.get(path).await;
+        assert_eq!(response.header("content-type"), "application/json");
+        assert_eq!(response.header("cache-control"), "public, max-age=300");
+        assert!(!response.header("etag").is_empty());
+        let body = response.expect_status(200);
+        assert_eq!(body["openapi"], version);
+        assert_eq!(body["info"]["title"], "Signet");
+        assert_eq!(body["components"]["securitySchemes"]["api_key"]["name"], "X-Api-Key");
+        assert!(body["paths"]["/.well-known/jwks.json"]["get"].is_object());
+    }
 }
 
 #[tokio::test]

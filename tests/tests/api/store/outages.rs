@@ -8,11 +8,12 @@ use signet_local::Options;
 use signet_tests::{Browser, Fault, Gate, Operation, Rule, Stack, TestResponse, check_each, json};
 
 /// Operations that need no table: documents that are generated once, and cached data.
-const WITHOUT_TABLE: [&str; 9] = [
+const WITHOUT_TABLE: [&str; 10] = [
     "/.well-known/license-configuration",
     "/.well-known/jwks.jwt",
     "/.well-known/jwks.json",
     "/openapi.json",
+    "/openapi-3.0.json",
     "/docs",
     "/docs/{file}",
     "/problems",
