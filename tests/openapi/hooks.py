@@ -104,7 +104,7 @@ def before_call(context, case, kwargs):
         remove_invisible_characters(case.body)
         use_existing_references(case.body)
         use_unique_values(case.body)
-        if case.method == "PUT":
+        if case.method in ("PUT", "PATCH"):
             remove_immutable_fields(case.body)
         if case.path.endswith("/change"):
             # The only tier of the license key's product that is known to exist is its current one.
@@ -157,7 +157,7 @@ def use_unique_values(body):
 
 
 def remove_immutable_fields(body):
-    """Removes fields that a PUT request cannot change."""
+    """Removes fields that PUT and PATCH requests cannot change."""
     for name in ("code", "key", "product_id"):
         body.pop(name, None)
     # A tier cannot include itself, and the tier in the path is not known here.

@@ -66,6 +66,7 @@ pub const ROWS: &[Row] = &[
         |f| json!({"code": (f.unique)("atlas"), "name": "Atlas", "description": "A map", "sort_order": 1}),
     ),
     row_with_body("PUT products/{id}", Access::Scope(Scope::CatalogWrite), |f| writable(&f.product)),
+    row_with_body("PATCH products/{id}", Access::Scope(Scope::CatalogWrite), display_text),
     row("GET product-features", Access::AnyKey),
     row("GET product-features/{id}", Access::AnyKey),
     row_with_body("POST product-features", Access::Scope(Scope::CatalogWrite), |f| {
@@ -73,12 +74,14 @@ pub const ROWS: &[Row] = &[
         json!({"product_id": f.product["id"], "key": key, "name": "Export", "description": "To a file"})
     }),
     row_with_body("PUT product-features/{id}", Access::Scope(Scope::CatalogWrite), |f| writable(&f.feature)),
+    row_with_body("PATCH product-features/{id}", Access::Scope(Scope::CatalogWrite), display_text),
     row("GET pricing-tiers", Access::AnyKey),
     row("GET pricing-tiers/{id}", Access::AnyKey),
     row_with_body("POST pricing-tiers", Access::Scope(Scope::CatalogWrite), |f| {
         merged(writable(&f.tier), &json!({"code": (f.unique)("pro"), "description": "For a team"}))
     }),
     row_with_body("PUT pricing-tiers/{id}", Access::Scope(Scope::CatalogWrite), |f| writable(&f.tier)),
+    row_with_body("PATCH pricing-tiers/{id}", Access::Scope(Scope::CatalogWrite), display_text),
     // Customers.
     row("GET customers", Access::Scope(Scope::CustomersRead)),
     row("GET customers/{id}", Access::Scope(Scope::CustomersRead)),
@@ -88,6 +91,11 @@ pub const ROWS: &[Row] = &[
         |f| json!({"name": "Ada", "email": format!("{}@example.com", (f.unique)("ada")), "company": "Engines"}),
     ),
     row_with_body("PUT customers/{id}", Access::Scope(Scope::CustomersWrite), |f| writable(&f.customer)),
+    row_with_body(
+        "PATCH customers/{id}",
+        Access::Scope(Scope::CustomersWrite),
+        |_| json!({"name": "Ada Lovelace", "company": "Engines"}),
+    ),
     // License keys.
     row("GET license-keys", Access::Scope(Scope::LicensesRead)),
     row("GET license-keys/{id}", Access::Scope(Scope::LicensesRead)),
@@ -155,6 +163,10 @@ pub const ROWS: &[Row] = &[
     row_with_body("POST signing-keys/rotate", Access::Scope(Scope::KeysWrite), |_| json!({})),
     row_with_body("POST signing-keys/{kid}/condemn", Access::Scope(Scope::KeysWrite), reason),
 ];
+
+fn display_text(_: &Fixtures) -> Value {
+    json!({"name": "New name", "description": "What it is"})
+}
 
 fn reason(_: &Fixtures) -> Value {
     json!({"reason": "requested by the customer"})

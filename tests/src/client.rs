@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::LazyLock};
 use axum::Router;
 use reqwest::{
     Method, RequestBuilder,
-    header::{HeaderMap, HeaderName, HeaderValue},
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use serde_json::Value;
 
@@ -86,6 +86,13 @@ impl Client {
     pub async fn put(&self, path: &str, body: impl Into<Value>) -> TestResponse {
         let body = body.into();
         self.send(Method::PUT, path, |request| request.json(&body)).await
+    }
+
+    /// Sends a PATCH request with a JSON Merge Patch.
+    pub async fn patch(&self, path: &str, patch: impl Into<Value>) -> TestResponse {
+        let patch = patch.into().to_string();
+        let media_type = "application/merge-patch+json";
+        self.send(Method::PATCH, path, |request| request.header(CONTENT_TYPE, media_type).body(patch)).await
     }
 
     /// Sends a DELETE request.

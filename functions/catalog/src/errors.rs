@@ -2,7 +2,7 @@
 
 use shared::{
     domain::{FieldError, ValidationErrors},
-    http::{CompletionError, PreconditionError, Problem},
+    http::{CompletionError, MergePatchError, PreconditionError, Problem},
     store::StoreError,
 };
 
@@ -15,6 +15,9 @@ pub enum CatalogError {
     /// Fields are invalid, by themselves or in this catalog.
     #[error(transparent)]
     Invalid(#[from] ValidationErrors),
+    /// The merge patch is invalid.
+    #[error(transparent)]
+    MergePatch(#[from] MergePatchError),
     /// `If-Match` does not match.
     #[error(transparent)]
     Precondition(#[from] PreconditionError),
@@ -37,6 +40,7 @@ impl From<CatalogError> for Problem {
         match error {
             CatalogError::NotFound => Self::not_found(),
             CatalogError::Invalid(errors) => errors.into(),
+            CatalogError::MergePatch(error) => error.into(),
             CatalogError::Precondition(error) => error.into(),
             CatalogError::Completion(error) => error.into(),
             CatalogError::Store(error) => error.into(),

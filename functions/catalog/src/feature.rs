@@ -1,12 +1,11 @@
 //! The input of product features.
 
-use serde::Deserialize;
-use shared::domain::{
-    Feature, FeatureId, IdGenerator, ProductId, Timestamp, ValidationErrors, catalog::check_unchanged,
+use serde::{Deserialize, de::DeserializeOwned};
+use shared::{
+    domain::{Feature, FeatureId, IdGenerator, ProductId, Timestamp, ValidationErrors, catalog::check_unchanged},
+    http::UpdateInput,
 };
 use utoipa::ToSchema;
-
-use crate::replace_schema::CatalogInput;
 
 /// Request to create a product feature.
 ///
@@ -37,10 +36,10 @@ pub struct FeatureInput<Product = ProductId, Key = String> {
     pub sort_order: i32,
 }
 
-/// The input to replace a feature.
+/// The input to replace or update a feature.
 pub type ReplaceFeatureInput = FeatureInput<Option<String>, Option<String>>;
 
-impl CatalogInput for FeatureInput {
+impl<Product: DeserializeOwned + Clone, Key: DeserializeOwned + Clone> UpdateInput for FeatureInput<Product, Key> {
     const IMMUTABLE: &[&str] = &["product_id", "key"];
 }
 

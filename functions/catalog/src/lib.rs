@@ -18,11 +18,10 @@ pub mod list_tiers;
 pub mod product;
 pub mod public_catalog;
 pub mod reorder;
-pub mod replace_feature;
-pub mod replace_product;
-mod replace_schema;
-pub mod replace_tier;
 pub mod tier;
+pub mod update_feature;
+pub mod update_product;
+pub mod update_tier;
 
 use shared::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -32,9 +31,9 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_products::handler, create_product::handler))
         .routes(routes!(public_catalog::handler))
-        .routes(routes!(get_product::handler, replace_product::handler))
+        .routes(routes!(get_product::handler, update_product::replace, update_product::update))
         .routes(routes!(list_features::handler, create_feature::handler))
-        .routes(routes!(get_feature::handler, replace_feature::handler))
+        .routes(routes!(get_feature::handler, update_feature::replace, update_feature::update))
         .routes(routes!(list_tiers::handler, create_tier::handler))
-        .routes(routes!(get_tier::handler, replace_tier::handler))
+        .routes(routes!(get_tier::handler, update_tier::replace, update_tier::update))
 }

@@ -1,10 +1,13 @@
 //! The input of products.
 
-use serde::Deserialize;
-use shared::domain::{IdGenerator, Product, ProductId, Timestamp, ValidationErrors, catalog::check_unchanged};
+use serde::{Deserialize, de::DeserializeOwned};
+use shared::{
+    domain::{IdGenerator, Product, ProductId, Timestamp, ValidationErrors, catalog::check_unchanged},
+    http::UpdateInput,
+};
 use utoipa::ToSchema;
 
-use crate::{defaults::default_true, replace_schema::CatalogInput};
+use crate::defaults::default_true;
 
 /// Request to create a product.
 ///
@@ -36,10 +39,10 @@ pub struct ProductInput<Code = String> {
     pub one_key_per_customer: bool,
 }
 
-/// The input to replace a product.
+/// The input to replace or update a product.
 pub type ReplaceProductInput = ProductInput<Option<String>>;
 
-impl CatalogInput for ProductInput {
+impl<Code: DeserializeOwned + Clone> UpdateInput for ProductInput<Code> {
     const IMMUTABLE: &[&str] = &["code"];
 }
 

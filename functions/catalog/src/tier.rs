@@ -1,19 +1,17 @@
 //! Pricing tiers: the resource and the input.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use shared::{
     domain::{
         BillingPeriod, Catalog, FeatureId, IdGenerator, ProductId, Tier, TierId, Timestamp, ValidationErrors,
         catalog::check_unchanged,
     },
+    http::UpdateInput,
     store::catalog::CatalogEntry,
 };
 use utoipa::ToSchema;
 
-use crate::{
-    defaults::{default_token_ttl, default_true},
-    replace_schema::CatalogInput,
-};
+use crate::defaults::{default_token_ttl, default_true};
 
 /// A pricing tier with the feature keys of its license tokens.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -73,7 +71,8 @@ pub struct TierInput<Product = ProductId, Code = String> {
     pub currency: String,
     /// How often the tier is billed.
     pub billing_period: BillingPeriod,
-    /// Number of seats; null means no limit. Required, so that a limit is not omitted by mistake.
+    /// Number of seats; null means no limit. A new or replaced tier requires it, so that a limit is not omitted by
+    /// mistake.
     #[serde(deserialize_with = "Option::deserialize")]
     #[schema(required, example = 5, minimum = 1, maximum = 100_000)]
     pub max_users: Option<u32>,
@@ -101,7 +100,7 @@ pub struct TierInput<Product = ProductId, Code = String> {
     #[serde(default = "default_token_ttl")]
     #[schema(default = 3600, minimum = 1, maximum = 31_536_000)]
     pub token_ttl_seconds: u32,
-    /// How often an app should send a heartbeat, in seconds; at most `token_ttl_seconds`. If omitted, 900 or
+    /// How often an app should send a heartbeat, in seconds; at most `token_ttl_seconds`. Null means 900 or
     /// `token_ttl_seconds`, whichever is less.
     #[schema(minimum = 1, maximum = 31_536_000, example = 900)]
     pub heartbeat_interval_seconds: Option<u32>,
@@ -116,10 +115,10 @@ pub struct TierInput<Product = ProductId, Code = String> {
     pub grace_period_seconds: u32,
 }
 
-/// The input to replace a tier.
+/// The input to replace or update a tier.
 pub type ReplaceTierInput = TierInput<Option<String>, Option<String>>;
 
-impl CatalogInput for TierInput {
+impl<Product: DeserializeOwned + Clone, Code: DeserializeOwned + Clone> UpdateInput for TierInput<Product, Code> {
     const IMMUTABLE: &[&str] = &["product_id", "code"];
 }
 
@@ -185,10 +184,10 @@ impl ReplaceTierInput {
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
+    use shared::http::{ReplaceSchema, UpdateSchema};
     use utoipa::PartialSchema;
 
     use super::*;
-    use crate::replace_schema::ReplaceSchema;
 
     const MINIMAL_REQUEST: &str = r#"{"product_id": "prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB", "code": "pro", "name": "Pro",
         "monthly_price": 1900, "annual_price": 19000, "currency": "EUR", "billing_period": "monthly",
@@ -230,5 +229,17 @@ mod tests {
         let fields = create["properties"].as_object().unwrap();
         let changed: Vec<_> = fields.keys().filter(|name| fields[*name] != replace["properties"][*name]).collect();
         assert_eq!(changed, ["code", "product_id"]);
+    }
+
+    #[test]
+    fn schema_of_update_requests_makes_all_fields_optional_without_defaults() {
+        let update = serde_json::to_value(UpdateSchema::<TierInput>::schema()).unwrap();
+        assert_eq!(UpdateSchema::<TierInput>::name(), "UpdatePricingTierRequest");
+        assert_eq!(update["description"], "Request to update a pricing tier. An omitted field keeps its value.");
+        assert!(update["required"].is_null());
+        let fields = update["properties"].as_object().unwrap();
+        assert!(fields["is_active"]["type"] == "boolean" && fields["code"]["type"] == "string");
+        let with_default: Vec<_> = fields.iter().filter(|(_, field)| !field["default"].is_null()).collect();
+        assert!(with_default.is_empty(), "{with_default:?}");
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use shared::{
     domain::{Customer, FieldError, FieldErrorCode, ValidationErrors},
-    http::{CompletionError, PreconditionError, Problem},
+    http::{CompletionError, MergePatchError, PreconditionError, Problem, UpdateInput},
     store::StoreError,
 };
 use utoipa::ToSchema;
@@ -27,6 +27,8 @@ pub struct CustomerInput {
     pub company: Option<String>,
 }
 
+impl UpdateInput for CustomerInput {}
+
 impl CustomerInput {
     pub(crate) fn check(&self) -> Result<(), ValidationErrors> {
         let mut errors = ValidationErrors::default();
@@ -48,6 +50,9 @@ pub enum CustomerError {
     /// address.
     #[error("already used by another customer")]
     EmailTaken,
+    /// The merge patch is invalid.
+    #[error(transparent)]
+    MergePatch(#[from] MergePatchError),
     /// `If-Match` does not match.
     #[error(transparent)]
     Precondition(#[from] PreconditionError),
@@ -65,6 +70,7 @@ impl From<CustomerError> for Problem {
             CustomerError::NotFound => Self::not_found(),
             CustomerError::Invalid(errors) => errors.into(),
             CustomerError::EmailTaken => FieldError::at("/email", FieldErrorCode::EmailTaken, error.to_string()).into(),
+            CustomerError::MergePatch(error) => error.into(),
             CustomerError::Precondition(error) => error.into(),
             CustomerError::Completion(error) => error.into(),
             CustomerError::Store(error) => error.into(),

@@ -6,6 +6,7 @@ use axum::{
 };
 use data_encoding::HEXLOWER;
 use serde::Serialize;
+use utoipa::IntoParams;
 
 use super::{Code, Problem};
 use crate::domain::secret::sha256;
@@ -34,6 +35,16 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
         }
         Ok(Self((!values.is_empty()).then(|| values.join(","))))
     }
+}
+
+/// The header of conditional updates in the OpenAPI document. [`IfMatch`] reads it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only documents the parameter")]
+pub struct IfMatchParams {
+    /// The `ETag` of the version to change. If it is not the current one, nothing is written
+    #[param(rename = "If-Match")]
+    if_match: Option<String>,
 }
 
 /// Why a resource does not fulfill the precondition of a request.

@@ -30,7 +30,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let is_json = is_json(request.headers());
+        let is_json = has_media_type(request.headers(), &["application/json"]);
         let bytes = read_bytes(request, state).await?;
         if !is_json {
             let detail = "unsupported media type: send Content-Type: application/json";
@@ -65,19 +65,23 @@ pub(crate) async fn read_bytes<S: Send + Sync>(request: Request, state: &S) -> R
     })
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// Returns whether the `Content-Type` is one of these media types, with or without parameters.
+pub(super) fn has_media_type(headers: &HeaderMap, accepted: &[&str]) -> bool {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = value.split(';').next().unwrap_or_default().trim();
-    media_type.eq_ignore_ascii_case("application/json")
+    accepted.iter().any(|accepted| media_type.eq_ignore_ascii_case(accepted))
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = read(&mut json, FieldLocation::Body);
+    let value = read_fields(&mut json, FieldLocation::Body).map_err(Problem::invalid);
     // The syntax of the whole body is checked before field errors are reported. The category of serde_json's error does
     // not tell them apart: it is `Syntax` also for a null in place of an enum.
-    let syntax = if value.is_ok() { json.end() } else { check_syntax(bytes) };
-    syntax.map_err(|error| Problem::new(Code::MalformedJson, format!("malformed JSON: {error}")))?;
+    if value.is_ok() {
+        json.end().map_err(|error| malformed_json(&error))?;
+    } else {
+        check_syntax(bytes)?;
+    }
     if !bytes.trim_ascii_start().starts_with(b"{") {
         // serde would read an array as a struct, field by field.
         return Err(InputError::at("", Code::InvalidValue, "expected an object").into());
@@ -85,9 +89,15 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     value
 }
 
-fn check_syntax(bytes: &[u8]) -> Result<(), serde_json::Error> {
-    let text = std::str::from_utf8(bytes).map_err(serde_json::Error::custom)?;
-    serde_json::from_str::<IgnoredAny>(text).map(|IgnoredAny| ())
+/// Checks that a text is JSON, whatever its fields.
+pub(super) fn check_syntax(bytes: &[u8]) -> Result<(), Problem> {
+    let text = std::str::from_utf8(bytes).map_err(serde_json::Error::custom);
+    let checked = text.and_then(serde_json::from_str::<IgnoredAny>);
+    checked.map(drop).map_err(|error| malformed_json(&error))
+}
+
+fn malformed_json(error: &serde_json::Error) -> Problem {
+    Problem::new(Code::MalformedJson, format!("malformed JSON: {error}"))
 }
 
 /// The query string of a list endpoint: its filters and its pagination.
@@ -113,7 +123,8 @@ where
         let key = cursor_key(&secret, cursor.as_deref(), now).await;
         let paging = page_request(params.remove("limit").as_deref(), cursor, key)?;
         let values = params.into_iter().map(|(name, value)| (name, value.into())).collect();
-        let filter = read(serde_json::Value::Object(values), FieldLocation::Parameter)?;
+        let filter = read_fields(serde_json::Value::Object(values), FieldLocation::Parameter);
+        let filter = filter.map_err(Problem::invalid)?;
         Ok(Self { filter, paging })
     }
 }
@@ -214,14 +225,15 @@ pub fn nullable_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     optional_time(deserializer).map(Some)
 }
 
+/// Where the fields of a request are.
 #[derive(Clone, Copy)]
-enum FieldLocation {
+pub(super) enum FieldLocation {
     Body,
     Parameter,
 }
 
 /// Deserializes a value. Reports every unknown field.
-fn read<'de, D, T>(deserializer: D, location: FieldLocation) -> Result<T, Problem>
+pub(super) fn read_fields<'de, D, T>(deserializer: D, location: FieldLocation) -> Result<T, Vec<InputError>>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -240,12 +252,12 @@ where
         Ok(value) if errors.is_empty() => return Ok(value),
         Ok(_) => {}
     }
-    Err(Problem::invalid(errors))
+    Err(errors)
 }
 
 /// Turns serde's message into a field error, without the received value: it may be long, or a secret in the wrong
 /// field.
-fn serde_error(location: FieldLocation, pointer: &str, message: &str) -> InputError {
+pub(super) fn serde_error(location: FieldLocation, pointer: &str, message: &str) -> InputError {
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
     // For missing and duplicate fields, serde reports the path of the parent.
     let name = ["missing field `", "duplicate field `"].iter().find_map(|prefix| message.strip_prefix(prefix));
@@ -274,6 +286,7 @@ fn without_rust_types(expected: &str) -> &str {
         "i32" | "i64" => "an integer",
         "a sequence" => "an array",
         "a map" => "an object",
+        "string or map" => "a string",
         _ if expected.starts_with("struct ") => "an object",
         other => other,
     }
@@ -286,7 +299,8 @@ fn field_error(location: FieldLocation, pointer: &str, code: Code, detail: &str)
     }
 }
 
-fn escape(segment: &str) -> String {
+/// Escapes a segment of a JSON pointer (RFC 6901 §3).
+pub(super) fn escape(segment: &str) -> String {
     segment.replace('~', "~0").replace('/', "~1")
 }
 

@@ -41,7 +41,7 @@ fn header(name: &str, required: bool) -> Value {
             json!({ "type": "string", "pattern": "^/api/v1\\.0/" }),
             json!("/api/v1.0/products/prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB"),
         ),
-        "Allow" => ("Methods that the path supports.", json!({ "type": "string" }), json!("GET,HEAD,PUT")),
+        "Allow" => ("Methods that the path supports.", json!({ "type": "string" }), json!("GET,HEAD,PUT,PATCH")),
         "Retry-After" => (
             if required {
                 "Seconds to wait before the next attempt."

@@ -5,8 +5,8 @@
 //! responses contain license keys and tokens. Private pages of a user are not compressed either.
 //!
 //! A strong `ETag` identifies exact bytes (RFC 9110 §8.8.3), so the `ETag` of a compressed response is weak, which is
-//! sufficient for `If-None-Match`. `If-Match` needs a strong one, so resources that a PUT replaces are never
-//! compressed: the `ETag` of their GET is valid for every content coding.
+//! sufficient for `If-None-Match`. `If-Match` needs a strong one, so resources that a PUT or PATCH changes are
+//! never compressed: the `ETag` of their GET is valid for every content coding.
 
 use axum::{
     extract::Request,

@@ -42,7 +42,8 @@ const EXPOSED_HEADERS: [HeaderName; 9] = [
     WWW_AUTHENTICATE,
     X_REQUEST_ID,
 ];
-const ALLOWED_METHODS: [Method; 5] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE];
+const ALLOWED_METHODS: [Method; 6] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 /// How long a browser may cache a preflight response. Chromium caps it at two hours.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(2);
 

@@ -289,8 +289,8 @@ const TABLE: [Entry; 43] = [
         status: StatusCode::METHOD_NOT_ALLOWED,
         title: "Method not allowed",
         cause: "The path exists but does not support this method.",
-        resolution: "Use one of the methods in the `Allow` header. To change a resource, replace it with PUT; \
-                     PATCH is not supported. Most resources cannot be deleted: revoke license keys, and set \
+        resolution: "Use one of the methods in the `Allow` header. To change some fields of a resource, \
+                     use PATCH; to replace it, PUT. Most resources cannot be deleted: revoke license keys, and set \
                      `is_active` of products and pricing tiers to false.",
         detail: "method not allowed: the Allow header lists the supported methods",
         location: Request,
@@ -312,7 +312,7 @@ const TABLE: [Entry; 43] = [
         status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
         title: "Unsupported media type",
         cause: "The `Content-Type` of the request is not JSON.",
-        resolution: "Send `Content-Type: application/json`. With `-d`, curl sends the content type of a form \
+        resolution: "Send `Content-Type: application/json`, or with PATCH `application/merge-patch+json`. With `-d`, curl sends the content type of a form \
                      unless you add `-H 'Content-Type: application/json'`.",
         detail: "unsupported media type: send Content-Type: application/json",
         location: Request,

@@ -15,6 +15,7 @@ async fn send_empty(client: &Client, row: &Row, fixtures: &Fixtures) -> TestResp
     match row.method() {
         Method::GET => client.get(&path).await,
         Method::PUT => client.put(&path, json!({})).await,
+        Method::PATCH => client.patch(&path, json!({})).await,
         Method::DELETE => client.delete(&path).await,
         _ => client.post(&path, json!({})).await,
     }

@@ -69,12 +69,13 @@ async fn cors_allows_configured_origins_to_call_the_api() {
         (Method::GET, "products"),
         (Method::POST, "customers"),
         (Method::PUT, "customers/cus_x"),
+        (Method::PATCH, "customers/cus_x"),
         (Method::DELETE, "x"),
     ] {
         let (preflight, sent) = send_from_origin(&stack.operator, ALLOWED_ORIGIN, method.clone(), path).await;
         assert_eq!(preflight["access-control-allow-origin"], ALLOWED_ORIGIN, "{path}");
         let allowed = |name: &str| preflight[name].to_str().unwrap().to_lowercase();
-        for method in ["get", "head", "post", "put", "delete"] {
+        for method in ["get", "head", "post", "put", "patch", "delete"] {
             assert!(allowed("access-control-allow-methods").split(',').any(|value| value.trim() == method), "{method}");
         }
         for name in ["x-api-key", "authorization", "content-type", "idempotency-key", "if-match", "if-none-match"] {

@@ -12,6 +12,7 @@ mod invalid_text;
 mod lambda;
 mod logs;
 mod malformed_http;
+mod merge_patch;
 mod origin;
 mod rate_limits;
 mod requests;

@@ -1,17 +1,23 @@
-//! Replaces the writable fields of a customer.
+//! Replaces or updates the writable fields of a customer.
 
 use axum::extract::State;
 use shared::{
     auth::Caller,
     domain::{Customer, CustomerId, Scope, Timestamp},
-    http::{IfMatch, PathId, Problem, RequestContext, StrictJson, WithEtag},
+    http::{
+        Changes, IfMatch, IfMatchParams, MergePatch, PathId, Problem, RequestContext, StrictJson, UpdateSchema,
+        WithEtag,
+    },
     store::{Backoff, Table, customers::ReplaceCustomerOutcome},
 };
 
 use crate::customer::{CustomerError, CustomerInput};
 
+/// The schema of the PATCH request.
+type UpdateRequest = UpdateSchema<CustomerInput>;
+
 shared::error_responses! {
-    /// Errors specific to this endpoint.
+    /// Errors specific to these endpoints.
     Errors: EmailTaken;
 }
 
@@ -25,7 +31,7 @@ shared::error_responses! {
     description = "Replaces all writable fields. An omitted optional field is reset to null.",
     params(
         ("id" = CustomerId, Path, description = "`cus_…`"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version to replace. If it is not the current one, nothing is written"),
+        IfMatchParams,
     ),
     request_body = CustomerInput,
     responses(
@@ -34,7 +40,7 @@ shared::error_responses! {
     ),
     security(("api_key" = ["customers:write"]), ("bearer" = [])),
 )]
-pub(crate) async fn handler(
+pub(crate) async fn replace(
     State(table): State<Table>,
     caller: Caller,
     ctx: RequestContext,
@@ -44,15 +50,50 @@ pub(crate) async fn handler(
 ) -> Result<WithEtag<Customer>, Problem> {
     caller.require(Scope::CustomersWrite)?;
     let StrictJson(input) = body?;
-    Ok(WithEtag(replace_customer(&table, id, &input, &if_match, ctx.now).await?))
+    Ok(WithEtag(update_customer(&table, id, &Changes::Replace(input), &if_match, ctx.now).await?))
 }
 
-/// Replaces a customer if `If-Match` is absent or matches its current version and no other customer has the email
+/// Updates some fields of a customer.
+#[utoipa::path(
+    patch,
+    path = "/api/v1.0/customers/{id}",
+    operation_id = "update_customer",
+    tag = "customers",
+    summary = "Update a customer",
+    description = "Changes the given fields and keeps all others (JSON Merge Patch, RFC 7396). Null clears a nullable field.",
+    params(
+        ("id" = CustomerId, Path, description = "`cus_…`"),
+        IfMatchParams,
+    ),
+    request_body(content(
+        (UpdateRequest = "application/merge-patch+json", example = json!({"company": "Analytical Engines"})),
+        (UpdateRequest = "application/json", example = json!({"company": "Analytical Engines"})),
+    )),
+    responses(
+        (status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
+        Errors,
+    ),
+    security(("api_key" = ["customers:write"]), ("bearer" = [])),
+)]
+pub(crate) async fn update(
+    State(table): State<Table>,
+    caller: Caller,
+    ctx: RequestContext,
+    PathId(id): PathId<CustomerId>,
+    if_match: IfMatch,
+    body: Result<MergePatch<CustomerInput>, Problem>,
+) -> Result<WithEtag<Customer>, Problem> {
+    caller.require(Scope::CustomersWrite)?;
+    let changes = Changes::Merge(body?);
+    Ok(WithEtag(update_customer(&table, id, &changes, &if_match, ctx.now).await?))
+}
+
+/// Changes a customer if `If-Match` is absent or matches its current version and no other customer has the email
 /// address.
-pub async fn replace_customer(
+pub async fn update_customer(
     table: &Table,
     id: CustomerId,
-    input: &CustomerInput,
+    changes: &Changes<CustomerInput>,
     if_match: &IfMatch,
     now: Timestamp,
 ) -> Result<Customer, CustomerError> {
@@ -60,6 +101,7 @@ pub async fn replace_customer(
     loop {
         let read = table.customer(id).await?.ok_or(CustomerError::NotFound)?;
         if_match.check(&read.customer)?;
+        let input = changes.apply(&read.customer)?;
         input.check()?;
         let customer = Customer {
             name: input.name.clone(),
