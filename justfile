@@ -106,10 +106,15 @@ functions:
 docs *pages:
     tests/docs.sh {{ pages }}
 
-# Check the OpenAPI document, and the running API against it
+# Check the OpenAPI documents, and the running API against them
 [group('test')]
 openapi:
     tests/openapi.sh
+
+# Generate, compile and run clients in Python, TypeScript, Java and Go (CLIENTS as in tests/generated-clients.sh, default: all)
+[group('test')]
+generated-clients *clients: (_tool "go")
+    tests/generated-clients.sh {{ clients }}
 
 # Verify tokens with JOSE libraries for Node, Python and Java
 [group('test')]
@@ -151,7 +156,7 @@ bench:
 docs-build:
     tests/docs.sh build
 
-# Regenerate every generated file: openapi.json, events/, the error code reference, the snapshot of responses, and infra/smoke-role.yaml
+# Regenerate every generated file: openapi.json, openapi-3.0.json, events/, the error code reference, the snapshot of responses, and infra/smoke-role.yaml
 [group('build')]
 generate:
     GENERATE=1 cargo test --workspace --test local openapi::checked_in

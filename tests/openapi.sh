@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Checks that the OpenAPI document is valid, that its examples match their schemas, and that the running API conforms to it.
+# Checks that the OpenAPI documents of both versions are valid for openapi-spec-validator, openapi-generator, Redocly and Spectral
+# with all recommended rules, that their examples match their schemas, and that the running API conforms to them.
 # schemathesis generates valid and invalid requests as three callers: an operator with an API key, a signed-in customer, and
 # an anonymous caller.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
-document=$root/functions/discovery/openapi.json
+documents=("$root"/functions/discovery/openapi{,-3.0}.json)
 "$root/tests/build.sh"
 
-tools='schemathesis==4.32.0 openapi-spec-validator==0.8.2'
+tools='schemathesis==4.32.0 openapi-spec-validator==0.8.2 openapi-generator-cli==7.26.0'
 venv=$target/openapi-tools
 if [ "$(cat "$venv/installed" 2> /dev/null)" != "$tools" ]; then
   rm -rf "$venv"
@@ -18,8 +19,21 @@ if [ "$(cat "$venv/installed" 2> /dev/null)" != "$tools" ]; then
   echo "$tools" > "$venv/installed"
 fi
 
-"$venv/bin/openapi-spec-validator" "$document"
-"$venv/bin/python" "$root/tests/openapi/examples.py" "$document"
+linters=$target/openapi-linters
+if ! cmp -s "$root/tests/openapi/package-lock.json" "$linters/package-lock.json"; then
+  mkdir -p "$linters"
+  cp "$root"/tests/openapi/package{,-lock}.json "$linters"
+  (cd "$linters" && npm ci --silent --no-audit --no-fund)
+fi
+
+export REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true
+for document in "${documents[@]}"; do
+  "$venv/bin/openapi-spec-validator" "$document"
+  "$venv/bin/openapi-generator-cli" validate -i "$document"
+done
+"$linters/node_modules/.bin/redocly" lint --config "$root/tests/openapi/redocly.yaml" "${documents[@]}"
+"$linters/node_modules/.bin/spectral" lint --ruleset "$root/tests/openapi/spectral.yaml" --fail-severity hint "${documents[@]}"
+"$venv/bin/python" "$root/tests/openapi/examples.py" "${documents[0]}"
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

