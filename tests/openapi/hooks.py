@@ -151,6 +151,8 @@ def use_unique_values(body):
     for name in ("code", "key"):
         if body.get(name):
             body[name] = f"{body[name][:20]}-{next(numbers)}"
+    if body.get("external_id"):
+        body["external_id"] = f"{body['external_id'][:200]}-{next(numbers)}"
     if body.get("email"):
         name, domain = body["email"].rsplit("@", 1)
         body["email"] = f"{name[:40]}-{next(numbers)}@{domain[:200].strip('.')}"
@@ -194,6 +196,8 @@ def satisfy_field_rules(body):
     for name, maximum in (("heartbeat_interval_seconds", ttl), ("renew_after_seconds", ttl // 2)):
         if body.get(name) is not None:
             body[name] = min(body[name], maximum)
-    for name, maximum in (("machine_id", 256), ("machine_name", 100)):
+    if isinstance(body.get("metadata"), dict):
+        body["metadata"] = dict(list(body["metadata"].items())[:3])
+    for name, maximum in (("name", 200), ("machine_id", 256), ("machine_name", 100)):
         if isinstance(body.get(name), str):
             body[name] = body[name].encode()[:maximum].decode(errors="ignore")

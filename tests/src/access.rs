@@ -94,11 +94,16 @@ pub const ROWS: &[Row] = &[
     row_with_body(
         "PATCH customers/{id}",
         Access::Scope(Scope::CustomersWrite),
-        |_| json!({"name": "Ada Lovelace", "company": "Engines"}),
+        |f| json!({"company": "Engines", "external_id": (f.unique)("crm"), "metadata": {"segment": "research"}}),
     ),
     // License keys.
     row("GET license-keys", Access::Scope(Scope::LicensesRead)),
     row("GET license-keys/{id}", Access::Scope(Scope::LicensesRead)),
+    row_with_body(
+        "PATCH license-keys/{id}",
+        Access::Scope(Scope::LicensesWrite),
+        |f| json!({"name": "Berlin office", "external_id": (f.unique)("order"), "metadata": {"order": "A-1042"}}),
+    ),
     row("GET license-keys/{id}/events", Access::Scope(Scope::LicensesRead)),
     row("GET events", Access::Scope(Scope::LicensesRead)),
     row_with_body("POST license-keys", Access::Scope(Scope::LicensesWrite), |f| {

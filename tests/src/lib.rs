@@ -54,6 +54,6 @@ pub use raw_table::{RawTable, plain};
 pub use seats::Seats;
 pub use secrets::{SecretSearch, secret_fragments};
 pub use serde_json::{Value, json};
-pub use setup::{IssuedLicense, merged, random_word, text};
+pub use setup::{IssuedLicense, listed, merged, random_word, text};
 pub use signet_process::SignetProcess;
 pub use stack::{START, Stack};

@@ -45,6 +45,13 @@ pub(crate) fn writable(resource: &Value) -> Value {
     fields
 }
 
+/// Returns a resource as lists show it.
+pub fn listed(resource: &Value) -> Value {
+    let mut row = resource.clone();
+    row.as_object_mut().expect("an object").remove("metadata");
+    row
+}
+
 /// Returns a JSON string as `&str`.
 #[track_caller]
 pub fn text(value: &Value) -> &str {

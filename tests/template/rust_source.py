@@ -62,9 +62,9 @@ def partition_keys():
     """The partition keys of the table; those that end with # are prefixes."""
     keys = sources()[ROOT / "shared/src/store/keys.rs"]
     found = set(re.findall(r'const (?:CATALOG|API_KEYS|KEYRING|STATISTICS): &str = "(\w+)"', keys))
-    found |= set(re.findall(r'format!\("([A-Z]+#)\{', keys))
+    found |= set(re.findall(r'format!\("([A-Z_]+#)\{', keys))
     found |= set(re.findall(r'Key::new\("([A-Z]+)", "', keys))
-    sort_keys_and_index_keys = {"PRODUCT#", "TIER#", "FEATURE#", "EVENT#", "EVENTS#"}
+    sort_keys_and_index_keys = {"PRODUCT#", "TIER#", "FEATURE#", "ENTRY_METADATA#", "EVENT#", "EVENTS#"}
     return found - sort_keys_and_index_keys
 
 

@@ -37,16 +37,18 @@ ALLOWED = {
     "Access": BASE | AUTHENTICATION | IDEMPOTENCY | {"APIKEYS": "gqpud", "KEYRING": "qpu"},
     "Activations": BASE | AUTHENTICATION | {"KEY#": "g", "SUBJECT#": "g", "CUSTOMER#": "g", "LICENSE#": "gqpud"},
     "Catalog": BASE | AUTHENTICATION | IDEMPOTENCY | {"CATALOG": "gqpu"},
-    "Customers": BASE | AUTHENTICATION | IDEMPOTENCY | {"CUSTOMER#": "gpud", "EMAIL#": "gpud"},
+    "Customers": BASE | AUTHENTICATION | IDEMPOTENCY | {"CUSTOMER#": "gpud", "EMAIL#": "gpud", "CUSTOMER_EXTERNAL_ID#": "gpud"},
     "Dashboard": BASE
     | IDEMPOTENCY
     | {"CATALOG": "gqpu", "CUSTOMER#": "gpud", "EMAIL#": "gpud", "SUBJECT#": "gpu", "LICENSE#": "gqpudc", "KEY#": "gpu"}
-    | {"CURRENT#": "gpu", "CLAIM#": "gpu", "APIKEYS": "gqpud", "KEYRING": "qpu", "STATISTICS": "g", "SESSION#": "gp"},
+    | {"CURRENT#": "gpu", "CLAIM#": "gpu", "APIKEYS": "gqpud", "KEYRING": "qpu", "STATISTICS": "g", "SESSION#": "gp"}
+    | {"CUSTOMER_EXTERNAL_ID#": "gpud", "LICENSE_EXTERNAL_ID#": "gpudc"},
     "Discovery": BASE | {"KEYRING": "gq"},
     "Licenses": BASE
     | AUTHENTICATION
     | IDEMPOTENCY
-    | {"CATALOG": "gq", "CUSTOMER#": "g", "CURRENT#": "gpu", "KEY#": "gpu", "LICENSE#": "gqpudc"},
+    | {"CATALOG": "gq", "CUSTOMER#": "g", "CURRENT#": "gpu", "KEY#": "gpu", "LICENSE#": "gqpudc"}
+    | {"LICENSE_EXTERNAL_ID#": "gpudc"},
     "Registration": BASE
     | AUTHENTICATION
     | IDEMPOTENCY
@@ -87,6 +89,10 @@ TRANSACTIONS = {
         {"Licenses", "Registration", "Dashboard"},
         {"p": ["LICENSE#", "KEY#", "CURRENT#"], "u": ["LICENSE#", "IDEMPOTENCY#"]},
     ),
+    "issue with an external id": (
+        {"Licenses", "Dashboard"},
+        {"p": ["LICENSE#", "KEY#", "CURRENT#", "LICENSE_EXTERNAL_ID#"], "u": ["LICENSE#", "IDEMPOTENCY#"]},
+    ),
     "issue for a claim": (
         {"Registration", "Dashboard"},
         {"p": ["LICENSE#", "KEY#", "CURRENT#", "CLAIM#"], "u": ["LICENSE#", "IDEMPOTENCY#"]},
@@ -94,6 +100,15 @@ TRANSACTIONS = {
     "regenerate": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#", "KEY#"], "u": ["LICENSE#", "IDEMPOTENCY#"]}),
     "revoke": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#", "IDEMPOTENCY#"]}),
     "transition": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#", "IDEMPOTENCY#"]}),
+    "update_license": (
+        {"Licenses", "Dashboard"},
+        {
+            "p": ["LICENSE#", "LICENSE_EXTERNAL_ID#"],
+            "u": ["LICENSE#"],
+            "d": ["LICENSE#", "LICENSE_EXTERNAL_ID#"],
+            "c": ["LICENSE#"],
+        },
+    ),
     "record_audit": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#"], "u": ["IDEMPOTENCY#"]}),
     "end_seatless_activation": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#"], "c": ["LICENSE#"]}),
     "free_seat": ({"Licenses", "Dashboard"}, {"d": ["LICENSE#"], "c": ["LICENSE#"]}),
@@ -101,8 +116,15 @@ TRANSACTIONS = {
     "take_over": ({"Activations"}, {"p": ["LICENSE#"], "d": ["LICENSE#"]}),
     "deactivate": ({"Activations", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#"], "d": ["LICENSE#"]}),
     "write_catalog": ({"Catalog", "Dashboard"}, {"p": ["CATALOG"], "u": ["IDEMPOTENCY#"]}),
-    "add_customer": ({"Customers", "Dashboard"}, {"p": ["EMAIL#", "CUSTOMER#"], "u": ["IDEMPOTENCY#"]}),
-    "replace_customer": ({"Customers", "Dashboard"}, {"p": ["EMAIL#"], "u": ["CUSTOMER#"], "d": ["EMAIL#"]}),
+    "add_customer": ({"Customers", "Dashboard"}, {"p": ["EMAIL#", "CUSTOMER#", "CUSTOMER_EXTERNAL_ID#"], "u": ["IDEMPOTENCY#"]}),
+    "replace_customer": (
+        {"Customers", "Dashboard"},
+        {
+            "p": ["EMAIL#", "CUSTOMER_EXTERNAL_ID#", "CUSTOMER#"],
+            "u": ["CUSTOMER#"],
+            "d": ["EMAIL#", "CUSTOMER_EXTERNAL_ID#", "CUSTOMER#"],
+        },
+    ),
     "register": ({"Registration", "Dashboard"}, {"p": ["SUBJECT#", "EMAIL#", "CUSTOMER#"], "u": ["IDEMPOTENCY#"]}),
     "link_subject": ({"Registration", "Dashboard"}, {"p": ["SUBJECT#"], "u": ["CUSTOMER#", "IDEMPOTENCY#"]}),
     "add_api_key": ({"Access", "Dashboard"}, {"p": ["APIKEYS"], "u": ["APIKEYS", "IDEMPOTENCY#"]}),

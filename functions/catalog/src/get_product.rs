@@ -5,7 +5,7 @@ use shared::{
     auth::Caller,
     domain::{Product, ProductId},
     http::{PathId, Problem, WithEtag},
-    store::{StoreError, Table},
+    store::{StoreError, Table, catalog::MetadataOwner},
 };
 
 /// Returns a product.
@@ -29,7 +29,7 @@ pub(crate) async fn handler(
     get_product(&table, id).await?.map(WithEtag).ok_or_else(Problem::not_found)
 }
 
-/// Reads a product from the table, not from the cache.
+/// Reads a product and its metadata from the table, not from the cache.
 pub async fn get_product(table: &Table, id: ProductId) -> Result<Option<Product>, StoreError> {
-    Ok(table.catalog().await?.catalog.products.remove(&id))
+    Ok(table.catalog_with_metadata(MetadataOwner::Product(id)).await?.catalog.products.remove(&id))
 }

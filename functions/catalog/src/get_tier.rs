@@ -5,7 +5,7 @@ use shared::{
     auth::Caller,
     domain::TierId,
     http::{PathId, Problem, WithEtag},
-    store::{StoreError, Table},
+    store::{StoreError, Table, catalog::MetadataOwner},
 };
 
 use crate::tier::TierResource;
@@ -31,8 +31,8 @@ pub(crate) async fn handler(
     get_tier(&table, id).await?.map(WithEtag).ok_or_else(Problem::not_found)
 }
 
-/// Reads a pricing tier from the table, not from the cache.
+/// Reads a pricing tier and its metadata from the table, not from the cache.
 pub async fn get_tier(table: &Table, id: TierId) -> Result<Option<TierResource>, StoreError> {
-    let catalog = table.catalog().await?.catalog;
+    let catalog = table.catalog_with_metadata(MetadataOwner::Tier(id)).await?.catalog;
     Ok(catalog.tiers.get(&id).map(|tier| TierResource::new(&catalog, tier.clone())))
 }

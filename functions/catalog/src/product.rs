@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, de::DeserializeOwned};
 use shared::{
-    domain::{IdGenerator, Product, ProductId, Timestamp, ValidationErrors, catalog::check_unchanged},
+    domain::{IdGenerator, Metadata, Product, ProductId, Timestamp, ValidationErrors, catalog::check_unchanged},
     http::UpdateInput,
 };
 use utoipa::ToSchema;
@@ -37,6 +37,9 @@ pub struct ProductInput<Code = String> {
     #[serde(default = "default_true")]
     #[schema(default = true)]
     pub one_key_per_customer: bool,
+    /// Values that your programs store with the product. Null means none.
+    #[schema(value_type = Option<Metadata>)]
+    pub metadata: Option<Metadata>,
 }
 
 /// The input to replace or update a product.
@@ -56,6 +59,7 @@ impl<Code> ProductInput<Code> {
             sort_order: self.sort_order,
             is_active: self.is_active,
             one_key_per_customer: self.one_key_per_customer,
+            metadata: Some(self.metadata.clone().unwrap_or_default()),
             created_at,
             updated_at,
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use shared::{
     domain::{
-        BillingPeriod, Catalog, FeatureId, IdGenerator, ProductId, Tier, TierId, Timestamp, ValidationErrors,
+        BillingPeriod, Catalog, FeatureId, IdGenerator, Metadata, ProductId, Tier, TierId, Timestamp, ValidationErrors,
         catalog::check_unchanged,
     },
     http::UpdateInput,
@@ -113,6 +113,9 @@ pub struct TierInput<Product = ProductId, Code = String> {
     #[serde(default)]
     #[schema(default = 0, maximum = 2_592_000)]
     pub grace_period_seconds: u32,
+    /// Values that your programs store with the tier. Null means none.
+    #[schema(value_type = Option<Metadata>)]
+    pub metadata: Option<Metadata>,
 }
 
 /// The input to replace or update a tier.
@@ -151,6 +154,7 @@ impl<Product, Code> TierInput<Product, Code> {
             heartbeat_interval_seconds: self.heartbeat_interval_seconds.unwrap_or(default_heartbeat),
             renew_after_seconds: self.renew_after_seconds,
             grace_period_seconds: self.grace_period_seconds,
+            metadata: Some(self.metadata.clone().unwrap_or_default()),
             created_at,
             updated_at,
         }

@@ -8,7 +8,10 @@ use shared::{
         Changes, IfMatch, IfMatchParams, MergePatch, PathId, Problem, ReplaceSchema, RequestContext, StrictJson,
         UpdateSchema, WithEtag,
     },
-    store::{Table, catalog::CatalogCache},
+    store::{
+        Table,
+        catalog::{CatalogCache, MetadataOwner},
+    },
 };
 
 use crate::{
@@ -113,5 +116,5 @@ pub async fn update_product(
         catalog.check_product(&product)?;
         Ok(product)
     };
-    cache.change(table, make).await
+    cache.change_with_metadata(table, MetadataOwner::Product(id), make).await
 }

@@ -8,7 +8,10 @@ use shared::{
         Changes, IfMatch, IfMatchParams, MergePatch, PathId, Problem, ReplaceSchema, RequestContext, StrictJson,
         UpdateSchema, WithEtag,
     },
-    store::{Table, catalog::CatalogCache},
+    store::{
+        Table,
+        catalog::{CatalogCache, MetadataOwner},
+    },
 };
 
 use crate::{
@@ -116,5 +119,5 @@ pub async fn update_tier(
         catalog.check_tier(&tier)?;
         Ok(TierResource::new(catalog, tier))
     };
-    cache.change(table, make).await
+    cache.change_with_metadata(table, MetadataOwner::Tier(id), make).await
 }

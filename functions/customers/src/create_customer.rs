@@ -12,7 +12,7 @@ use crate::customer::{CustomerError, CustomerInput};
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
-    Errors: EmailTaken;
+    Errors: EmailTaken ExternalIdTaken;
 }
 
 /// Creates a customer.
@@ -43,7 +43,7 @@ pub(crate) async fn handler(
     replay.response(&customer)
 }
 
-/// Creates a customer if no other customer has the email address.
+/// Creates a customer if no other customer has the email address or the external id.
 pub async fn create_customer(
     table: &Table,
     input: CustomerInput,
@@ -57,6 +57,8 @@ pub async fn create_customer(
         email: input.email,
         company: input.company,
         subject: None,
+        external_id: input.external_id,
+        metadata: Some(input.metadata.unwrap_or_default()),
         created_at: now,
         updated_at: now,
     };
@@ -64,5 +66,6 @@ pub async fn create_customer(
     match table.add_customer(&customer, completion.as_ref()).await? {
         AddCustomerOutcome::Done => Ok(customer),
         AddCustomerOutcome::EmailTaken => Err(CustomerError::EmailTaken),
+        AddCustomerOutcome::ExternalIdTaken => Err(CustomerError::ExternalIdTaken),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use shared::{
-    domain::{Customer, FieldError, FieldErrorCode, ValidationErrors},
+    domain::{Customer, FieldError, FieldErrorCode, Metadata, ValidationErrors, metadata::check_external_id},
     http::{CompletionError, MergePatchError, PreconditionError, Problem, UpdateInput},
     store::StoreError,
 };
@@ -25,6 +25,13 @@ pub struct CustomerInput {
     /// Company of the customer.
     #[schema(example = "Analytical Engines", min_length = 1, max_length = 200)]
     pub company: Option<String>,
+    /// The id of the customer in another system, 1 to 255 printable ASCII characters; unique among customers. Null means
+    /// none.
+    #[schema(example = "crm-4711", min_length = 1, max_length = 255, pattern = "^[ -~]{1,255}$")]
+    pub external_id: Option<String>,
+    /// Values that your programs store with the customer. Null means none.
+    #[schema(value_type = Option<Metadata>)]
+    pub metadata: Option<Metadata>,
 }
 
 impl UpdateInput for CustomerInput {}
@@ -33,6 +40,10 @@ impl CustomerInput {
     pub(crate) fn check(&self) -> Result<(), ValidationErrors> {
         let mut errors = ValidationErrors::default();
         Customer::check(&mut errors, &self.name, &self.email, self.company.as_deref());
+        check_external_id(&mut errors, self.external_id.as_deref());
+        if let Some(metadata) = &self.metadata {
+            metadata.check(&mut errors);
+        }
         errors.into_result()
     }
 }
@@ -50,6 +61,9 @@ pub enum CustomerError {
     /// address.
     #[error("already used by another customer")]
     EmailTaken,
+    /// Another customer has the external id.
+    #[error("already used by another customer")]
+    ExternalIdTaken,
     /// The merge patch is invalid.
     #[error(transparent)]
     MergePatch(#[from] MergePatchError),
@@ -70,6 +84,9 @@ impl From<CustomerError> for Problem {
             CustomerError::NotFound => Self::not_found(),
             CustomerError::Invalid(errors) => errors.into(),
             CustomerError::EmailTaken => FieldError::at("/email", FieldErrorCode::EmailTaken, error.to_string()).into(),
+            CustomerError::ExternalIdTaken => {
+                FieldError::at("/external_id", FieldErrorCode::ExternalIdTaken, error.to_string()).into()
+            }
             CustomerError::MergePatch(error) => error.into(),
             CustomerError::Precondition(error) => error.into(),
             CustomerError::Completion(error) => error.into(),

@@ -27,6 +27,6 @@ pub(crate) async fn handler(
     PathId(id): PathId<CustomerId>,
 ) -> Result<WithEtag<Customer>, Problem> {
     caller.require(Scope::CustomersRead)?;
-    let found = table.customer(id).await?.ok_or_else(Problem::not_found)?;
+    let found = table.customer_with_metadata(id).await?.ok_or_else(Problem::not_found)?;
     Ok(WithEtag(found.customer))
 }

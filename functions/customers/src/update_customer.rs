@@ -18,7 +18,7 @@ type UpdateRequest = UpdateSchema<CustomerInput>;
 
 shared::error_responses! {
     /// Errors specific to these endpoints.
-    Errors: EmailTaken;
+    Errors: EmailTaken ExternalIdTaken;
 }
 
 /// Replaces the writable fields of a customer.
@@ -89,7 +89,7 @@ pub(crate) async fn update(
 }
 
 /// Changes a customer if `If-Match` is absent or matches its current version and no other customer has the email
-/// address.
+/// address or the external id.
 pub async fn update_customer(
     table: &Table,
     id: CustomerId,
@@ -99,7 +99,7 @@ pub async fn update_customer(
 ) -> Result<Customer, CustomerError> {
     let mut backoff = Backoff::default();
     loop {
-        let read = table.customer(id).await?.ok_or(CustomerError::NotFound)?;
+        let read = table.customer_with_metadata(id).await?.ok_or(CustomerError::NotFound)?;
         if_match.check(&read.customer)?;
         let input = changes.apply(&read.customer)?;
         input.check()?;
@@ -107,12 +107,15 @@ pub async fn update_customer(
             name: input.name.clone(),
             email: input.email.clone(),
             company: input.company.clone(),
+            external_id: input.external_id.clone(),
+            metadata: Some(input.metadata.clone().unwrap_or_default()),
             updated_at: now,
             ..read.customer.clone()
         };
         match table.replace_customer(&read, &customer).await? {
             ReplaceCustomerOutcome::Done => return Ok(customer),
             ReplaceCustomerOutcome::EmailTaken => return Err(CustomerError::EmailTaken),
+            ReplaceCustomerOutcome::ExternalIdTaken => return Err(CustomerError::ExternalIdTaken),
             ReplaceCustomerOutcome::Conflict => backoff.retry().await?,
         }
     }

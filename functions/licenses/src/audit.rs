@@ -163,10 +163,12 @@ pub async fn audit(
     let mut ids = IdGenerator::new(ctx.now);
     let mut backoff = Backoff::default();
     let (license, findings) = loop {
-        let license = table.license(id).await?.ok_or(AuditError::NotFound)?;
+        let license = table.license_with_metadata(id).await?.ok_or(AuditError::NotFound)?;
         let findings = check_all(table, tokens, key_strings, &license, repair, (actor, ctx), &mut ids).await?;
         // The reads are not a snapshot: a license key that was changed between them looks inconsistent.
-        if findings.iter().all(|finding| finding.ok) || table.license(id).await?.as_ref() == Some(&license) {
+        if findings.iter().all(|finding| finding.ok)
+            || table.license_with_metadata(id).await?.as_ref() == Some(&license)
+        {
             break (license, findings);
         }
         backoff.retry().await?;

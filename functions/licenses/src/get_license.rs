@@ -30,9 +30,9 @@ pub(crate) async fn handler(
     Ok(WithEtag(LicenseResource::new(&license, Some(seats_used), ctx.now)))
 }
 
-/// Returns a license key and its number of used seats; `None` if it does not exist.
+/// Returns a license key with its metadata, and its number of used seats; `None` if it does not exist.
 pub async fn get(table: &Table, id: LicenseId) -> Result<Option<(License, usize)>, StoreError> {
-    let Some(license) = table.license(id).await? else { return Ok(None) };
+    let Some(license) = table.license_with_metadata(id).await? else { return Ok(None) };
     let seats_used = table.seats_used(&license).await?;
     Ok(Some((license, seats_used)))
 }

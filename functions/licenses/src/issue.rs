@@ -7,7 +7,8 @@ use shared::{
     auth::Caller,
     domain::{
         Actor, Catalog, CustomerId, Event, EventType, FieldError, FieldErrorCode, IdGenerator, KeyString, License,
-        LicenseId, Product, Scope, State as LicenseState, Tier, TierId, ValidationErrors, catalog::check_seats,
+        LicenseId, Metadata, Product, Scope, State as LicenseState, Tier, TierId, ValidationErrors,
+        catalog::check_seats,
     },
     http::{
         CompletionError, Metric, Problem, Replay, RequestContext, StoredResponse, StrictJson,
@@ -22,12 +23,17 @@ use shared::{
 };
 use utoipa::ToSchema;
 
+use crate::update_license::{check_labels, external_id_taken};
+
 /// Why a license key was not issued.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
     /// The request has invalid values.
     #[error(transparent)]
     Invalid(#[from] ValidationErrors),
+    /// Another license key has the external id.
+    #[error("already used by another license key")]
+    ExternalIdTaken,
     /// The key string could not be signed or sealed.
     #[error(transparent)]
     KeyString(#[from] KeyStringError),
@@ -43,6 +49,7 @@ impl From<IssueError> for Problem {
     fn from(error: IssueError) -> Self {
         match error {
             IssueError::Invalid(errors) => errors.into(),
+            IssueError::ExternalIdTaken => external_id_taken(&error).into(),
             IssueError::KeyString(error) => error.into(),
             IssueError::Store(error) => error.into(),
             IssueError::Completion(error) => error.into(),
@@ -66,6 +73,20 @@ pub struct Request {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000, example = 5)]
     pub max_users: Option<Option<u32>>,
+    /// Display name, of at most 200 bytes in UTF-8.
+    #[schema(example = "Berlin office", min_length = 1, max_length = 200)]
+    pub name: Option<String>,
+    /// The id in another system, 1 to 255 printable ASCII characters; unique among license keys.
+    #[schema(example = "order-4711", min_length = 1, max_length = 255, pattern = "^[ -~]{1,255}$")]
+    pub external_id: Option<String>,
+    /// Values that your programs store with the license key.
+    #[schema(value_type = Option<Metadata>)]
+    pub metadata: Option<Metadata>,
+}
+
+shared::error_responses! {
+    /// Errors specific to this endpoint.
+    Errors: ExternalIdTaken;
 }
 
 /// Issues a license key.
@@ -80,6 +101,7 @@ pub struct Request {
     request_body = Request,
     responses(
         (status = 201, description = "The license key, its key string and a token", body = IssuedResource, headers(("Location" = String), ("ETag" = String))),
+        Errors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
@@ -120,6 +142,12 @@ pub async fn issue(
         Some(expires_at) => license.with_expiry(expires_at),
         None => license,
     };
+    let license = License {
+        name: request.name.clone(),
+        external_id: request.external_id.clone(),
+        metadata: Some(request.metadata.clone().unwrap_or_default()),
+        ..license
+    };
     let new_key = key_strings.issue(&license, (&catalog, product, tier), key, &mut ids, ctx.now).await?;
     ctx.metrics.count(Metric::Signatures);
     let issued = IssuedLicense::new(license, &new_key);
@@ -148,6 +176,7 @@ fn check(request: &Request, now: Timestamp) -> Result<(), ValidationErrors> {
     let is_in_future = request.expires_at.flatten().is_none_or(|end| end > now);
     errors.check(is_in_future, "/expires_at", "must be in the future");
     check_seats(&mut errors, request.max_users.flatten());
+    check_labels(&mut errors, request.name.as_deref(), request.external_id.as_deref(), request.metadata.as_ref());
     errors.into_result()
 }
 
@@ -180,7 +209,7 @@ async fn write(
     product: &Product,
     new: &NewLicense<'_>,
     mut superseded: impl FnMut(LicenseId) -> Event,
-) -> Result<(), StoreError> {
+) -> Result<(), IssueError> {
     let mut backoff = Backoff::default();
     loop {
         let current = table.current_license(new.license.customer_id, product.id).await?;
@@ -192,10 +221,11 @@ async fn write(
             only_if_expired_at: None,
         });
         let (sealed, completion) = (new.sealed.clone(), new.completion.clone());
-        if table.issue(&NewLicense { current, supersedes, sealed, completion, ..*new }).await? == IssueOutcome::Done {
-            return Ok(());
+        match table.issue(&NewLicense { current, supersedes, sealed, completion, ..*new }).await? {
+            IssueOutcome::Done => return Ok(()),
+            IssueOutcome::ExternalIdTaken => return Err(IssueError::ExternalIdTaken),
+            IssueOutcome::Conflict => backoff.retry().await?,
         }
-        backoff.retry().await?;
     }
 }
 

@@ -14,6 +14,7 @@ pub mod renew;
 pub mod revoke;
 pub mod suspend;
 pub mod transition;
+pub mod update_license;
 pub mod validate;
 
 use shared::AppState;
@@ -25,7 +26,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_licenses::handler, issue::handler))
         .routes(routes!(validate::handler))
         .routes(routes!(heartbeat::handler))
-        .routes(routes!(get_license::handler))
+        .routes(routes!(get_license::handler, update_license::handler))
         .routes(routes!(revoke::handler))
         .routes(routes!(suspend::handler))
         .routes(routes!(reinstate::handler))

@@ -104,7 +104,7 @@ pub async fn regenerate(
     let mut ids = IdGenerator::new(ctx.now);
     let mut backoff = Backoff::default();
     loop {
-        let read = table.license(id).await?.ok_or(RegenerateError::NotFound)?;
+        let read = table.license_with_metadata(id).await?.ok_or(RegenerateError::NotFound)?;
         let (product, tier) = catalog.product_and_tier(&read).ok_or(NotInCatalogError(id))?;
         let key = KeyString::generate(&product.code, &mut rand::rng());
         let license = read.regenerate(key.hint().to_owned(), ctx.now)?;

@@ -89,7 +89,7 @@ pub async fn revoke(
     let mut ids = IdGenerator::new(ctx.now);
     let mut backoff = Backoff::default();
     loop {
-        let read = table.license(id).await?.ok_or(RevokeError::NotFound)?;
+        let read = table.license_with_metadata(id).await?.ok_or(RevokeError::NotFound)?;
         if matches!(read.state, LicenseState::Revoked { .. }) {
             return Ok(read);
         }

@@ -69,7 +69,7 @@ pub(crate) async fn apply(
     let mut ids = IdGenerator::new(ctx.now);
     let mut backoff = Backoff::default();
     loop {
-        let read = table.license(id).await?.ok_or(TransitionError::NotFound)?;
+        let read = table.license_with_metadata(id).await?.ok_or(TransitionError::NotFound)?;
         let Decision { next, transition, data } = decide(read.clone())?;
         let event = ctx.event(&mut ids, kind, id, actor, data);
         let completion = replay.completion(&next).await?;

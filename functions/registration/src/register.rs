@@ -185,6 +185,8 @@ fn new_customer(user: &User, request: &Request, ctx: &RequestContext) -> Result<
         email,
         company: request.company.clone(),
         subject: Some(user.subject.clone()),
+        external_id: None,
+        metadata: None,
         created_at: ctx.now,
         updated_at: ctx.now,
     })

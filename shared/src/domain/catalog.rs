@@ -19,6 +19,7 @@ pub use self::{
 };
 use super::{
     id::{FeatureId, ProductId, TierId},
+    metadata::Metadata,
     validation::{FieldError, FieldErrorCode, ValidationErrors},
 };
 
@@ -46,6 +47,10 @@ pub struct Product {
     /// Whether issuing a license key supersedes the customer's current license key for the product.
     #[schema(example = true)]
     pub one_key_per_customer: bool,
+    /// The values that the operator's programs store with the product; omitted in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub metadata: Option<Metadata>,
     /// When the product was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -175,6 +180,10 @@ pub struct Tier {
     /// How long the app may continue after the `exp` of its token, in seconds.
     #[schema(example = 0)]
     pub grace_period_seconds: u32,
+    /// The values that the operator's programs store with the tier; omitted in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub metadata: Option<Metadata>,
     /// When the tier was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -387,6 +396,7 @@ mod tests {
             heartbeat_interval_seconds: 900,
             renew_after_seconds: None,
             grace_period_seconds: 0,
+            metadata: None,
             created_at: Timestamp::UNIX_EPOCH,
             updated_at: Timestamp::UNIX_EPOCH,
         }
@@ -401,6 +411,7 @@ mod tests {
             sort_order: 0,
             is_active: true,
             one_key_per_customer: true,
+            metadata: None,
             created_at: Timestamp::UNIX_EPOCH,
             updated_at: Timestamp::UNIX_EPOCH,
         }

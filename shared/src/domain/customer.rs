@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{id::CustomerId, validation::ValidationErrors};
+use super::{id::CustomerId, metadata::Metadata, validation::ValidationErrors};
 
 /// A customer of the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -23,6 +23,14 @@ pub struct Customer {
     /// The `sub` claim of the user who is registered as this customer, if any.
     #[schema(required)]
     pub subject: Option<String>,
+    /// The id of the customer in another system of the operator; unique among customers.
+    #[serde(default)]
+    #[schema(required, example = "crm-4711")]
+    pub external_id: Option<String>,
+    /// The values that the operator's programs store with the customer; omitted in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub metadata: Option<Metadata>,
     /// When the customer was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

@@ -22,6 +22,8 @@ pub enum EventType {
     Renewed,
     /// The tier or the limits of the license key were changed.
     Changed,
+    /// The name, the external id or the metadata of the license key were changed.
+    Updated,
     /// The license key got a new key string.
     Regenerated,
     /// The license key was permanently disabled.

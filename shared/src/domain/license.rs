@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::{
     catalog::{BillingPeriod, Catalog, Product, Tier},
     id::{CustomerId, LicenseId, ProductId, TierId},
+    metadata::Metadata,
 };
 
 /// The stored state of a license key. Expiry is not stored; it is derived from `expires_at` and the current time.
@@ -60,6 +61,12 @@ pub struct License {
     pub product_id: ProductId,
     /// The pricing tier.
     pub tier_id: TierId,
+    /// Display name, such as that of the department that uses it.
+    pub name: Option<String>,
+    /// The id in another system of the operator; unique among license keys.
+    pub external_id: Option<String>,
+    /// The values that the operator's programs store with it; `None` if they were not read.
+    pub metadata: Option<Metadata>,
     /// The stored state.
     pub state: State,
     /// The visible part of the key string, by which people recognize it.
@@ -115,6 +122,9 @@ impl StateConflict {
 }
 
 impl License {
+    /// The maximum length of a name, in bytes.
+    pub const MAX_NAME_BYTES: usize = 200;
+
     /// Creates a license key with the tier's limits that is valid for one billing period.
     pub fn issued(id: LicenseId, customer_id: CustomerId, tier: &Tier, key_hint: &str, now: Timestamp) -> Self {
         Self {
@@ -122,6 +132,9 @@ impl License {
             customer_id,
             product_id: tier.product_id,
             tier_id: tier.id,
+            name: None,
+            external_id: None,
+            metadata: None,
             state: State::Active,
             key_hint: key_hint.to_owned(),
             max_users: tier.max_users,
@@ -323,6 +336,9 @@ mod tests {
 
     fn license(state: State, generation: u32, expires_at: Option<Timestamp>) -> License {
         License {
+            name: None,
+            external_id: None,
+            metadata: None,
             id: Id::from_ulid(ulid::Ulid::from_parts(1, 0)),
             customer_id: Id::from_ulid(ulid::Ulid::nil()),
             product_id: Id::from_ulid(ulid::Ulid::nil()),

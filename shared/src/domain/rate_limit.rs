@@ -186,6 +186,9 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         let mut ids = IdGenerator::new(now);
         License {
+            name: None,
+            external_id: None,
+            metadata: None,
             id: ids.generate(),
             customer_id: ids.generate(),
             product_id: ids.generate(),

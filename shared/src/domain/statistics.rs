@@ -273,6 +273,9 @@ mod tests {
     fn license(number: i64, state: State, ends_in_days: Option<i64>, max_users: Option<u32>) -> License {
         let mut ids = IdGenerator::new(Timestamp::from_second(number + 1).unwrap());
         License {
+            name: None,
+            external_id: None,
+            metadata: None,
             id: ids.generate(),
             customer_id: ids.generate(),
             product_id: ids.generate(),

@@ -13,6 +13,8 @@ pub enum FieldErrorCode {
     KeyTaken,
     /// The email address is already used by another customer.
     EmailTaken,
+    /// The external id is already used by another resource of the kind.
+    ExternalIdTaken,
     /// The field can't be changed.
     Immutable,
     /// The tier would include itself.

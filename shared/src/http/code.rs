@@ -64,6 +64,8 @@ pub enum Code {
     KeyTaken,
     /// The email address is already used by another customer.
     EmailTaken,
+    /// The external id is already used by another resource of the kind.
+    ExternalIdTaken,
     /// All seats are taken.
     SeatLimitReached,
     /// The state of the resource does not allow the operation.
@@ -169,6 +171,7 @@ impl From<FieldErrorCode> for Code {
             FieldErrorCode::CodeTaken => Self::CodeTaken,
             FieldErrorCode::KeyTaken => Self::KeyTaken,
             FieldErrorCode::EmailTaken => Self::EmailTaken,
+            FieldErrorCode::ExternalIdTaken => Self::ExternalIdTaken,
             FieldErrorCode::Immutable => Self::Immutable,
             FieldErrorCode::TierCycle => Self::TierCycle,
             FieldErrorCode::TierOfOtherProduct => Self::TierOfOtherProduct,

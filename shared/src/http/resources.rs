@@ -6,8 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::extractors::nullable;
 use crate::{
-    domain::{Activation, ActivationId, CustomerId, License, LicenseId, ProductId, SeatStatus, State, Status, TierId},
+    domain::{
+        Activation, ActivationId, CustomerId, License, LicenseId, Metadata, ProductId, SeatStatus, State, Status,
+        TierId,
+    },
     tokens::IssuedLicense,
 };
 
@@ -25,6 +29,20 @@ pub struct LicenseResource {
     pub product_id: ProductId,
     /// The pricing tier.
     pub tier_id: TierId,
+    /// Display name; null if there is none, omitted in responses to apps.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, example = "Berlin office")]
+    pub name: Option<Option<String>>,
+    /// The id in another system of the operator, unique among license keys; null if there is none, omitted in responses to
+    /// apps.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, example = "order-4711")]
+    pub external_id: Option<Option<String>>,
+    /// The values that the operator's programs store with the license key; omitted in lists and in responses to apps and
+    /// customers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub metadata: Option<Metadata>,
     /// The current status.
     pub status: Status,
     /// A masked form of the key string, to recognize it.
@@ -72,6 +90,9 @@ impl LicenseResource {
             customer_id: Some(license.customer_id),
             product_id: license.product_id,
             tier_id: license.tier_id,
+            name: Some(license.name.clone()),
+            external_id: Some(license.external_id.clone()),
+            metadata: license.metadata.clone(),
             status: license.status(now),
             key_hint: license.key_hint.clone(),
             max_users: license.max_users,
@@ -89,7 +110,7 @@ impl LicenseResource {
     /// Removes the fields about the customer, for responses to apps.
     #[must_use]
     pub fn without_customer(self) -> Self {
-        Self { customer_id: None, revocation_reason: None, ..self }
+        Self { customer_id: None, name: None, external_id: None, metadata: None, revocation_reason: None, ..self }
     }
 }
 

@@ -13,6 +13,7 @@ use utoipa::{
 };
 
 use super::UpdateInput;
+use crate::domain::Metadata;
 
 /// The schema of requests to replace a resource with the input `I`: the immutable fields can be omitted.
 #[derive(Debug)]
@@ -66,6 +67,9 @@ impl<I: UpdateInput + ToSchema> PartialSchema for UpdateSchema<I> {
                 if let RefOr::T(Schema::Array(field)) = field {
                     field.default = None;
                 }
+            }
+            if object.properties.contains_key("metadata") {
+                object.properties.insert("metadata".to_owned(), Metadata::changes_schema().into());
             }
         })
     }

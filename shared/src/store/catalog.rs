@@ -12,11 +12,12 @@ use super::{
     idempotency::Completion,
     item::{Item, Key, from_item, n, to_item},
     keys,
+    metadata::metadata_item,
     table::{Query, Table},
     transaction::{CommitOutcome, Condition, Transaction},
 };
 use crate::{
-    domain::{Catalog, Feature, Product, Tier},
+    domain::{Catalog, Feature, Metadata, Product, ProductId, Tier, TierId},
     ttl_cache::{MAX_STALE, MaybeStale, TtlCache},
 };
 
@@ -62,6 +63,32 @@ impl<'a> From<&'a Feature> for CatalogEntry<'a> {
     }
 }
 
+/// An entry of the catalog that has metadata.
+#[derive(Debug, Clone, Copy)]
+pub enum MetadataOwner {
+    /// A product.
+    Product(ProductId),
+    /// A pricing tier.
+    Tier(TierId),
+}
+
+impl MetadataOwner {
+    fn key(self) -> Key {
+        match self {
+            Self::Product(id) => keys::entry_metadata(id),
+            Self::Tier(id) => keys::entry_metadata(id),
+        }
+    }
+
+    /// Returns the metadata of the entry in `catalog`; `None` if there is no such entry, or if they were not read.
+    fn metadata(self, catalog: &Catalog) -> Option<&Metadata> {
+        match self {
+            Self::Product(id) => catalog.products.get(&id)?.metadata.as_ref(),
+            Self::Tier(id) => catalog.tiers.get(&id)?.metadata.as_ref(),
+        }
+    }
+}
+
 /// The maximum number of entries per write: a transaction has at most 100 items, and one of them is the version.
 pub const MAX_ENTRIES: usize = 99;
 
@@ -83,6 +110,22 @@ impl Table {
             None => 0,
         };
         Ok(VersionedCatalog { catalog: self.catalog_items().await?, version })
+    }
+
+    /// Reads the catalog, its version, and then the metadata of one entry. Every write of metadata increments the
+    /// version.
+    pub async fn catalog_with_metadata(&self, owner: MetadataOwner) -> Result<VersionedCatalog, StoreError> {
+        let mut read = self.catalog().await?;
+        let metadata = Some(self.metadata(owner.key()).await?);
+        match owner {
+            MetadataOwner::Product(id) => {
+                read.catalog.products.entry(id).and_modify(|product| product.metadata = metadata);
+            }
+            MetadataOwner::Tier(id) => {
+                read.catalog.tiers.entry(id).and_modify(|tier| tier.metadata = metadata);
+            }
+        }
+        Ok(read)
     }
 
     async fn catalog_items(&self) -> Result<Catalog, StoreError> {
@@ -121,6 +164,10 @@ impl Table {
         let mut transaction = Transaction::new();
         for entry in entries {
             transaction.put_always(entry.item()?);
+            let Some((owner, metadata)) = entry.metadata() else { continue };
+            if *metadata != owner.metadata(&read.catalog).cloned().unwrap_or_default() {
+                transaction.put_always(metadata_item(owner.key(), metadata)?);
+            }
         }
         transaction.put(version, unchanged);
         Ok(match self.commit_with_completion(transaction, completion).await? {
@@ -132,10 +179,21 @@ impl Table {
 
 impl CatalogEntry<'_> {
     fn item(&self) -> Result<Item, StoreError> {
-        match self {
+        let mut item = match self {
             Self::Product(product) => to_item(keys::product(product.id), product),
             Self::Tier(tier) => to_item(keys::tier(tier.id), tier),
             Self::Feature(feature) => to_item(keys::feature(feature.id), feature),
+        }?;
+        item.remove("metadata");
+        Ok(item)
+    }
+
+    /// Returns the metadata of the entry if they were read or set.
+    fn metadata(&self) -> Option<(MetadataOwner, &Metadata)> {
+        match self {
+            Self::Product(product) => Some((MetadataOwner::Product(product.id), product.metadata.as_ref()?)),
+            Self::Tier(tier) => Some((MetadataOwner::Tier(tier.id), tier.metadata.as_ref()?)),
+            Self::Feature(_) => None,
         }
     }
 }
@@ -189,7 +247,21 @@ impl CatalogCache {
         for<'b> CatalogEntry<'b>: From<&'b T>,
         E: From<StoreError>,
     {
-        self.change_once(table, make, |_| ready(Ok::<_, StoreError>(None)).boxed()).await
+        self.change_entry(table, None, make, |_| ready(Ok::<_, StoreError>(None)).boxed()).await
+    }
+
+    /// Writes an entry like [`change`](Self::change). In the catalog that `make` receives, `owner` has its metadata.
+    pub async fn change_with_metadata<T, E>(
+        &self,
+        table: &Table,
+        owner: MetadataOwner,
+        make: impl Fn(&Catalog) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        for<'b> CatalogEntry<'b>: From<&'b T>,
+        E: From<StoreError>,
+    {
+        self.change_entry(table, Some(owner), make, |_| ready(Ok::<_, StoreError>(None)).boxed()).await
     }
 
     /// Writes an entry like [`change`](Self::change), with the completion of the request's idempotency record, which
@@ -204,9 +276,26 @@ impl CatalogCache {
         for<'b> CatalogEntry<'b>: From<&'b T>,
         E: From<StoreError> + From<C>,
     {
+        self.change_entry(table, None, make, complete).await
+    }
+
+    async fn change_entry<'a, T, E, C>(
+        &self,
+        table: &Table,
+        owner: Option<MetadataOwner>,
+        make: impl Fn(&Catalog) -> Result<T, E>,
+        complete: impl Fn(&T) -> BoxFuture<'a, Result<Option<Completion>, C>>,
+    ) -> Result<T, E>
+    where
+        for<'b> CatalogEntry<'b>: From<&'b T>,
+        E: From<StoreError> + From<C>,
+    {
         let mut backoff = Backoff::default();
         loop {
-            let read = table.catalog().await?;
+            let read = match owner {
+                Some(owner) => table.catalog_with_metadata(owner).await?,
+                None => table.catalog().await?,
+            };
             let entry = make(&read.catalog)?;
             let completion = complete(&entry).await?;
             match self.write(table, &read, &[CatalogEntry::from(&entry)], completion.as_ref()).await? {

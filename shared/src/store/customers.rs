@@ -7,6 +7,7 @@ use super::{
     idempotency::Completion,
     item::{Item, from_item, n, s, to_item},
     keys,
+    metadata::{metadata_item, move_external_id, write_metadata},
     pagination::{ListError, Order, Page, PageRequest, paginate_query},
     table::{Query, Table},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
@@ -43,6 +44,8 @@ pub enum AddCustomerOutcome {
     Done,
     /// Another customer has the email address.
     EmailTaken,
+    /// Another customer has the external id.
+    ExternalIdTaken,
 }
 
 /// The outcome of registering a user.
@@ -63,10 +66,12 @@ pub enum ReplaceCustomerOutcome {
     Conflict,
     /// Another customer has the email address.
     EmailTaken,
+    /// Another customer has the external id.
+    ExternalIdTaken,
 }
 
 impl Table {
-    /// Adds a customer, unless another customer has the email address.
+    /// Adds a customer, unless another customer has the email address or the external id.
     pub async fn add_customer(
         &self,
         customer: &Customer,
@@ -76,8 +81,15 @@ impl Table {
         transaction
             .put(email_item(customer)?, absent_or_own(customer.id))
             .put(customer_item(customer, 1)?, Condition::absent());
+        let external_id = put_external_id(&mut transaction, customer, None);
+        if let Some(metadata) = customer.metadata.as_ref().filter(|metadata| !metadata.is_empty()) {
+            transaction.put_always(metadata_item(keys::customer_metadata(customer.id), metadata)?);
+        }
         Ok(match self.commit_with_completion(transaction, completion).await? {
             CommitOutcome::ConditionFailed(failures) if failures.failed(0) => AddCustomerOutcome::EmailTaken,
+            CommitOutcome::ConditionFailed(failures) if external_id.is_some_and(|index| failures.failed(index)) => {
+                AddCustomerOutcome::ExternalIdTaken
+            }
             // Ids are unique: an existing item was written by an earlier attempt of this request.
             _ => AddCustomerOutcome::Done,
         })
@@ -86,6 +98,13 @@ impl Table {
     /// Reads a customer.
     pub async fn customer(&self, id: CustomerId) -> Result<Option<VersionedCustomer>, StoreError> {
         self.get(keys::customer(id)).await?.map(from_customer_item).transpose()
+    }
+
+    /// Reads a customer, and then its metadata. Every write of metadata changes the version of the customer.
+    pub async fn customer_with_metadata(&self, id: CustomerId) -> Result<Option<VersionedCustomer>, StoreError> {
+        let Some(mut read) = self.customer(id).await? else { return Ok(None) };
+        read.customer.metadata = Some(self.metadata(keys::customer_metadata(id)).await?);
+        Ok(Some(read))
     }
 
     /// Reads the customer with an email address, ignoring case.
@@ -163,8 +182,9 @@ impl Table {
         Ok(Page { items, next: page.next })
     }
 
-    /// Writes the fields that callers can set, unless the customer was changed since it was read. If the email address
-    /// changes, the same transaction releases the old address and reserves the new one.
+    /// Writes the fields that callers can set, unless the customer was changed since it was read. If the email address or
+    /// the external id changes, the same transaction releases the old one and reserves the new one. Metadata are written
+    /// if they were read and have changed.
     pub async fn replace_customer(
         &self,
         read: &VersionedCustomer,
@@ -175,23 +195,33 @@ impl Table {
             .set("name", s(&customer.name))
             .set("email", s(&customer.email))
             .set_or_remove("company", customer.company.as_ref().map(s))
+            .set_or_remove("external_id", customer.external_id.as_ref().map(s))
             .set("updated_at", s(customer.updated_at.to_string()))
             .set("GSI1SK", s(name_sort_key(customer)))
             .set("version", n(read.version + 1));
         let mut transaction = Transaction::new();
         transaction.update(&update);
         let (old, new) = (Customer::email_key(&read.customer.email), Customer::email_key(&customer.email));
-        if old != new {
+        let email = (old != new).then_some(transaction.len());
+        if email.is_some() {
             transaction
                 .put(email_item(customer)?, absent_or_own(customer.id))
                 .delete(keys::email(&old), absent_or_own(customer.id));
         }
+        let external_id = put_external_id(&mut transaction, customer, read.customer.external_id.as_deref());
+        if let (Some(old), Some(new)) = (&read.customer.metadata, &customer.metadata) {
+            write_metadata(&mut transaction, keys::customer_metadata(customer.id), (old, new))?;
+        }
         Ok(match self.commit(&transaction).await? {
             CommitOutcome::Done => ReplaceCustomerOutcome::Done,
-            CommitOutcome::ConditionFailed(failures) if !failures.failed(0) && failures.failed(1) => {
-                ReplaceCustomerOutcome::EmailTaken
+            CommitOutcome::ConditionFailed(failures) => {
+                let failed = |index: Option<usize>| index.is_some_and(|index| failures.failed(index));
+                match (failures.failed(0), failed(email), failed(external_id)) {
+                    (false, true, _) => ReplaceCustomerOutcome::EmailTaken,
+                    (false, _, true) => ReplaceCustomerOutcome::ExternalIdTaken,
+                    _ => ReplaceCustomerOutcome::Conflict,
+                }
             }
-            CommitOutcome::ConditionFailed(_) => ReplaceCustomerOutcome::Conflict,
         })
     }
 }
@@ -206,6 +236,7 @@ fn customer_item(customer: &Customer, version: u64) -> Result<Item, StoreError> 
     let mut item = to_item(keys::customer(customer.id), customer)?;
     // Null attributes are omitted: conditions can then check for a missing value with `attribute_not_exists` alone.
     item.retain(|_, value| !value.is_null());
+    item.remove("metadata");
     item.insert("version".to_owned(), n(version));
     item.insert("GSI1PK".to_owned(), s(keys::CUSTOMERS));
     item.insert("GSI1SK".to_owned(), s(name_sort_key(customer)));
@@ -220,6 +251,13 @@ fn name_sort_key(customer: &Customer) -> String {
 
 fn email_item(customer: &Customer) -> Result<Item, StoreError> {
     to_item(keys::email(&Customer::email_key(&customer.email)), &OwnerRecord { customer_id: customer.id })
+}
+
+/// Adds the writes of the record of the customer's external id. Returns the index of the write that fails if another
+/// customer has it.
+fn put_external_id(transaction: &mut Transaction, customer: &Customer, old: Option<&str>) -> Option<usize> {
+    let owner = ("customer_id", &*customer.id.to_string());
+    move_external_id(transaction, owner, keys::customer_external_id, (old, customer.external_id.as_deref()))
 }
 
 fn subject_item(customer_id: CustomerId, issuer_and_subject: &str) -> Result<Item, StoreError> {
@@ -242,6 +280,8 @@ mod tests {
             email: "Ada@Example.com".to_owned(),
             company: None,
             subject: None,
+            external_id: None,
+            metadata: None,
             created_at: jiff::Timestamp::UNIX_EPOCH,
             updated_at: jiff::Timestamp::UNIX_EPOCH,
         }

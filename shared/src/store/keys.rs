@@ -25,6 +25,8 @@ pub const SIGNED_SET: &str = "SIGNED_SET";
 pub const CUSTOMERS: &str = "CUSTOMERS";
 /// The index partition key of all license keys.
 pub const LICENSES: &str = "LICENSES";
+/// The sort key of the metadata of a customer or a license key.
+const METADATA: &str = "METADATA";
 /// The sort key prefix of seats.
 pub const SEAT: &str = "SEAT#";
 /// The sort key prefix of activations.
@@ -58,6 +60,12 @@ pub fn feature(id: FeatureId) -> Key {
     Key::new(CATALOG, format!("FEATURE#{id}"))
 }
 
+/// Returns the item key of the metadata of a product or a pricing tier. It sorts before the entries of the catalog, so that
+/// reads of the catalog do not include it.
+pub fn entry_metadata<K: IdKind>(id: Id<K>) -> Key {
+    Key::new(CATALOG, format!("ENTRY_METADATA#{id}"))
+}
+
 /// Returns the partition key of a customer. In the index, the partition key of the customer's license keys.
 pub fn customer_partition(id: CustomerId) -> String {
     format!("CUSTOMER#{id}")
@@ -81,6 +89,23 @@ pub fn subject(issuer_and_subject: &str) -> Key {
     Key::new(key.clone(), key)
 }
 
+/// Returns the item key of the metadata of a customer.
+pub fn customer_metadata(id: CustomerId) -> Key {
+    Key::new(customer_partition(id), METADATA)
+}
+
+/// Returns the item key of the record of the customer with an external id. The key contains a hash instead of the id.
+pub fn customer_external_id(external_id: &str) -> Key {
+    let key = format!("CUSTOMER_EXTERNAL_ID#{}", HEXLOWER.encode(&sha256(external_id.as_bytes())));
+    Key::new(key.clone(), key)
+}
+
+/// Returns the item key of the record of the license key with an external id. The key contains a hash instead of the id.
+pub fn license_external_id(external_id: &str) -> Key {
+    let key = format!("LICENSE_EXTERNAL_ID#{}", HEXLOWER.encode(&sha256(external_id.as_bytes())));
+    Key::new(key.clone(), key)
+}
+
 /// Returns the item key of the record that a customer has claimed a tier. Not in the customer's partition, so that a role
 /// that writes it cannot write customers.
 pub fn claim(customer: CustomerId, tier: TierId) -> Key {
@@ -101,6 +126,11 @@ pub fn license_partition(id: LicenseId) -> String {
 /// Returns the item key of a license key.
 pub fn license(id: LicenseId) -> Key {
     Key::new(license_partition(id), "LICENSE")
+}
+
+/// Returns the item key of the metadata of a license key.
+pub fn license_metadata(id: LicenseId) -> Key {
+    Key::new(license_partition(id), METADATA)
 }
 
 /// Returns the item key of the sealed values of a license key.
@@ -239,8 +269,11 @@ impl ItemKind {
             ("KEY", "KEY") => Self::KeyString,
             (CATALOG, "PRODUCT") => Self::Product,
             (CATALOG, "TIER") => Self::Tier,
-            (CATALOG, "FEATURE" | "VERSION")
-            | ("LICENSE", "SEALED" | "SEAT" | "MACHINE" | "EVENT")
+            (CATALOG, "FEATURE" | "VERSION" | "ENTRY_METADATA")
+            | ("LICENSE", "SEALED" | "SEAT" | "MACHINE" | "EVENT" | METADATA)
+            | ("CUSTOMER", METADATA)
+            | ("CUSTOMER_EXTERNAL_ID", "CUSTOMER_EXTERNAL_ID")
+            | ("LICENSE_EXTERNAL_ID", "LICENSE_EXTERNAL_ID")
             | ("CLAIM", "TIER")
             | ("CURRENT", "PRODUCT")
             | (KEYRING, RING | ROOTS | SIGNED_SET | "KEY")
@@ -302,6 +335,11 @@ mod tests {
             (tier(id()), ItemKind::Tier),
             (catalog_version(), ItemKind::Other),
             (feature(id()), ItemKind::Other),
+            (entry_metadata::<crate::domain::id::TierKind>(id()), ItemKind::Other),
+            (customer_metadata(id()), ItemKind::Other),
+            (license_metadata(id()), ItemKind::Other),
+            (customer_external_id("a"), ItemKind::Other),
+            (license_external_id("a"), ItemKind::Other),
             (email("a@example.com"), ItemKind::Other),
             (subject("https://example.com#a"), ItemKind::Other),
             (claim(id(), id()), ItemKind::Other),

@@ -12,6 +12,7 @@ use super::{
     licenses::{
         ACTIVE, CurrentRecord, KeyPointer, REVOKED, SUPERSEDED, SUSPENDED, SealedValues, license_item, parse_license,
     },
+    metadata::{metadata_as_read, metadata_item, move_external_id, write_metadata},
     table::{Table, UpdateOutcome},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
@@ -48,6 +49,17 @@ pub struct SupersededLicense<'a> {
     /// If set, supersedes the license key only if it is active and expires at this time, as read: a claim must not
     /// supersede a license key that has been renewed or suspended since.
     pub only_if_expired_at: Option<Timestamp>,
+}
+
+/// The outcome of an update of a license key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpdateLicenseOutcome {
+    /// The license key was updated.
+    Done,
+    /// The license key was changed since it was read. Read it again and retry.
+    Conflict,
+    /// Another license key has the external id.
+    ExternalIdTaken,
 }
 
 /// A regeneration of a license key.
@@ -101,6 +113,8 @@ pub enum IssueOutcome {
     Done,
     /// The customer's current license key was changed since it was read. Read it and decide again.
     Conflict,
+    /// Another license key has the external id.
+    ExternalIdTaken,
 }
 
 /// The outcome of revoking a license key.
@@ -149,11 +163,49 @@ impl Table {
             let claim = to_item(keys::claim(license.customer_id, license.tier_id), &current)?;
             transaction.put(claim, Condition::absent());
         }
+        let external_id = put_external_id(&mut transaction, license, None);
+        if let Some(metadata) = license.metadata.as_ref().filter(|metadata| !metadata.is_empty()) {
+            transaction.put_always(metadata_item(keys::license_metadata(license.id), metadata)?);
+        }
         Ok(match self.commit_with_completion(transaction, new.completion.as_ref()).await? {
             CommitOutcome::Done => IssueOutcome::Done,
             // Ids are unique: an existing item was written by an earlier attempt of this request.
             CommitOutcome::ConditionFailed(failures) if failures.old(0).is_some() => IssueOutcome::Done,
+            CommitOutcome::ConditionFailed(failures) if external_id.is_some_and(|index| failures.failed(index)) => {
+                IssueOutcome::ExternalIdTaken
+            }
             CommitOutcome::ConditionFailed(_) => IssueOutcome::Conflict,
+        })
+    }
+
+    /// Writes the name, the external id and the metadata of a license key, unless anything of it was changed since it was
+    /// read with its metadata.
+    pub async fn update_license(
+        &self,
+        (read, next): (&License, &License),
+        event: &Event,
+    ) -> Result<UpdateLicenseOutcome, StoreError> {
+        let unchanged = text_as_read(as_read(read), ("#name", ":name"), read.name.as_deref());
+        let unchanged = text_as_read(unchanged, ("external_id", ":external_id"), read.external_id.as_deref());
+        let item = ItemUpdate::new(keys::license(read.id), unchanged)
+            .set_or_remove("name", next.name.as_ref().map(s))
+            .set_or_remove("external_id", next.external_id.as_ref().map(s));
+        let mut transaction = Transaction::new();
+        transaction.update(&item).put_always(event_item(event)?);
+        let (old, new) = (read.metadata.clone().unwrap_or_default(), next.metadata.clone().unwrap_or_default());
+        if old == new {
+            transaction.check(keys::license_metadata(read.id), metadata_as_read(&old)?);
+        }
+        write_metadata(&mut transaction, keys::license_metadata(read.id), (&old, &new))?;
+        let external_id = put_external_id(&mut transaction, next, read.external_id.as_deref());
+        Ok(match self.commit(&transaction).await? {
+            CommitOutcome::Done => UpdateLicenseOutcome::Done,
+            CommitOutcome::ConditionFailed(failures)
+                if !failures.failed(0) && external_id.is_some_and(|index| failures.failed(index)) =>
+            {
+                UpdateLicenseOutcome::ExternalIdTaken
+            }
+            CommitOutcome::ConditionFailed(_) => UpdateLicenseOutcome::Conflict,
         })
     }
 
@@ -178,7 +230,7 @@ impl Table {
             CommitOutcome::ConditionFailed(failures) => {
                 match failures.old(0).cloned().map(parse_license).transpose()? {
                     Some(old) if matches!(old.state, State::Revoked { .. }) => {
-                        RevokeOutcome::AlreadyRevoked(Box::new(old))
+                        RevokeOutcome::AlreadyRevoked(Box::new(License { metadata: read.metadata.clone(), ..old }))
                     }
                     Some(_) => RevokeOutcome::Conflict,
                     None => RevokeOutcome::NotFound,
@@ -295,6 +347,21 @@ fn as_read(read: &License) -> Condition {
         .value(":status", s(read.state.as_str()))
         .value(":generation", n(read.generation));
     end_as_read(limits_as_read(state, read), read)
+}
+
+/// Requires that an optional text is the one that was read.
+fn text_as_read(condition: Condition, (name, placeholder): (&str, &str), read: Option<&str>) -> Condition {
+    match read {
+        None => condition.and(&format!("attribute_not_exists({name})")),
+        Some(text) => condition.and(&format!("{name} = {placeholder}")).value(placeholder, s(text)),
+    }
+}
+
+/// Adds the writes of the record of the license key's external id. Returns the index of the write that fails if another
+/// license key has it.
+fn put_external_id(transaction: &mut Transaction, license: &License, old: Option<&str>) -> Option<usize> {
+    let owner = ("license_id", &*license.id.to_string());
+    move_external_id(transaction, owner, keys::license_external_id, (old, license.external_id.as_deref()))
 }
 
 /// Requires that the expiry is the one that was read.

@@ -27,6 +27,10 @@ struct LicenseRecord {
     customer_id: CustomerId,
     product_id: ProductId,
     tier_id: TierId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
     status: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     superseded_by: Option<LicenseId>,
@@ -62,6 +66,8 @@ impl LicenseRecord {
             customer_id: license.customer_id,
             product_id: license.product_id,
             tier_id: license.tier_id,
+            name: license.name.clone(),
+            external_id: license.external_id.clone(),
             status: license.state.as_str().to_owned(),
             superseded_by,
             revoked_at,
@@ -97,6 +103,9 @@ impl LicenseRecord {
             customer_id: self.customer_id,
             product_id: self.product_id,
             tier_id: self.tier_id,
+            name: self.name,
+            external_id: self.external_id,
+            metadata: None,
             state,
             key_hint: self.key_hint,
             max_users: self.max_users,
@@ -166,6 +175,12 @@ impl Table {
     /// Reads a license key.
     pub async fn license(&self, id: LicenseId) -> Result<Option<License>, StoreError> {
         self.get(keys::license(id)).await?.map(parse_license).transpose()
+    }
+
+    /// Reads a license key, and then its metadata.
+    pub async fn license_with_metadata(&self, id: LicenseId) -> Result<Option<License>, StoreError> {
+        let Some(license) = self.license(id).await? else { return Ok(None) };
+        Ok(Some(License { metadata: Some(self.metadata(keys::license_metadata(id)).await?), ..license }))
     }
 
     /// Reads the license key and generation that a key string belongs to.

@@ -22,6 +22,7 @@ pub mod key_ring;
 pub mod keys;
 pub mod license_writes;
 pub mod licenses;
+mod metadata;
 pub mod pagination;
 pub mod rate_limiter;
 pub mod schema;

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
 use super::item::{Item, Key};
 
 /// Attribute names that are reserved words in DynamoDB expressions, and the placeholders for them.
-const RESERVED: [(&str, &str); 2] = [("#status", "status"), ("#token", "token")];
+const RESERVED: [(&str, &str); 3] = [("#status", "status"), ("#token", "token"), ("#name", "name")];
 
 /// A DynamoDB condition expression with its values.
 #[derive(Debug, Clone, Default)]

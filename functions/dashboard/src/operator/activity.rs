@@ -45,6 +45,7 @@ fn event_name(kind: EventType) -> &'static str {
         EventType::Reinstated => "License reinstated",
         EventType::Renewed => "License renewed",
         EventType::Changed => "License changed",
+        EventType::Updated => "License details updated",
         EventType::Regenerated => "Key regenerated",
         EventType::Revoked => "License revoked",
         EventType::Audited => "License audited",
@@ -75,6 +76,7 @@ impl ActivityNames<'_> {
                 let tier = text("tier_id").and_then(|id| self.catalog.tiers.get(&id.parse().ok()?));
                 Some(tier.map_or_else(|| seats.clone(), |tier| format!("{}, {seats}", tier.name)))
             }
+            EventType::Updated => None,
             EventType::Regenerated => {
                 let count = event.data.get("generation").and_then(Value::as_u64)?.checked_sub(1)?;
                 Some(format!("{count}×"))

@@ -3,6 +3,7 @@
 use axum::{Router, extract::State, response::Response, routing::get};
 use maud::{Markup, html};
 use serde::Deserialize;
+use serde_json::json;
 use shared::{
     AppState,
     domain::{Customer, CustomerId},
@@ -197,6 +198,7 @@ async fn edit(
     Ok(edit_page(&read(&table, id).await?).render(&viewer))
 }
 
+/// Updates a customer. Its external id and its metadata do not change.
 async fn update(
     Operator(viewer): Operator,
     State(table): State<Table>,
@@ -204,14 +206,18 @@ async fn update(
     PathId(id): PathId<CustomerId>,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let page = edit_page(&read(&table, id).await?);
-    Ok(match api.put(&format!("/api/v1.0/customers/{id}"), &data, &page.request_body(&data)).await {
+    let customer = read(&table, id).await?;
+    let page = edit_page(&customer);
+    let mut body = page.request_body(&data);
+    body["external_id"] = customer.external_id.clone().into();
+    body["metadata"] = json!(customer.metadata);
+    Ok(match api.put(&format!("/api/v1.0/customers/{id}"), &data, &body).await {
         Ok(()) => Notice::Saved.redirect_to(&links::customer(id)),
         Err(problem) => page.render_error(&viewer, &data, &problem),
     })
 }
 
-/// A customer.
+/// A customer with its metadata.
 pub(super) async fn read(table: &Table, id: CustomerId) -> Result<Customer, Problem> {
-    Ok(table.customer(id).await?.ok_or_else(Problem::not_found)?.customer)
+    Ok(table.customer_with_metadata(id).await?.ok_or_else(Problem::not_found)?.customer)
 }

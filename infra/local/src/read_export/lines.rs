@@ -23,6 +23,8 @@ pub(super) struct LicenseLine {
     product_code: String,
     tier_id: TierId,
     tier_code: String,
+    name: Option<String>,
+    external_id: Option<String>,
     /// The stored state: an expired license key is `active`.
     status: &'static str,
     superseded_by: Option<LicenseId>,
@@ -53,6 +55,8 @@ impl LicenseLine {
             product_code,
             tier_id: license.tier_id,
             tier_code,
+            name: license.name,
+            external_id: license.external_id,
             status,
             superseded_by,
             revoked_at,

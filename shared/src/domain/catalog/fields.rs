@@ -31,6 +31,9 @@ impl Product {
     pub fn check(&self, errors: &mut ValidationErrors) {
         check_code(errors, &self.code);
         check_texts(errors, &self.name, self.description.as_deref());
+        if let Some(metadata) = &self.metadata {
+            metadata.check(errors);
+        }
     }
 }
 
@@ -54,6 +57,9 @@ impl Tier {
     pub fn check(&self, errors: &mut ValidationErrors) {
         check_code(errors, &self.code);
         check_texts(errors, &self.name, self.description.as_deref());
+        if let Some(metadata) = &self.metadata {
+            metadata.check(errors);
+        }
         for (pointer, price) in [("/monthly_price", self.monthly_price), ("/annual_price", self.annual_price)] {
             let rule = format!("must be an integer between 0 and {MAX_PRICE}, in minor units");
             errors.check((0..=MAX_PRICE).contains(&price), pointer, rule);

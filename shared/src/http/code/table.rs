@@ -54,7 +54,7 @@ impl Code {
 }
 
 /// A row for each code.
-const TABLE: [Entry; 43] = [
+const TABLE: [Entry; 44] = [
     Entry {
         code: Code::MalformedJson,
         name: "malformed_json",
@@ -355,6 +355,17 @@ const TABLE: [Entry; 43] = [
                      register again.",
         detail: "already used by another customer",
         location: Body("/email"),
+    },
+    Entry {
+        code: Code::ExternalIdTaken,
+        name: "external_id_taken",
+        status: StatusCode::CONFLICT,
+        title: "External id already in use",
+        cause: "Another customer, or another license key, has this external id. External ids are unique per kind.",
+        resolution: "Find the resource with `?external_id=…` in the list of its kind and use it, or change its \
+                     external id.",
+        detail: "already used by another customer",
+        location: Body("/external_id"),
     },
     Entry {
         code: Code::SeatLimitReached,

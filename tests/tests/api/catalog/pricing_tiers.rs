@@ -1,6 +1,6 @@
 //! `POST pricing-tiers` and `PUT pricing-tiers/{id}`, and the feature keys of a tier.
 
-use signet_tests::{Stack, Value, json, merged, text};
+use signet_tests::{Stack, Value, json, listed, merged, text};
 
 use super::{
     assert_created, assert_if_match, assert_not_found, assert_rejected, assert_required, invalid_text_cases,
@@ -20,7 +20,7 @@ async fn create_pricing_tier_returns_201() {
         "billing_period": "monthly", "max_users": null, "max_tenants": null, "feature_ids": [], "feature_keys": [],
         "is_claimable": false, "is_active": true, "sort_order": 0, "token_ttl_seconds": 3600,
         "heartbeat_interval_seconds": 900, "renew_after_seconds": null, "grace_period_seconds": 0,
-        "created_at": "2026-01-15T12:00:00Z", "updated_at": "2026-01-15T12:00:00Z",
+        "metadata": {}, "created_at": "2026-01-15T12:00:00Z", "updated_at": "2026-01-15T12:00:00Z",
     });
     assert_eq!(response.body, expected);
     assert!(text(&response.body["id"]).starts_with("tier_"));
@@ -192,7 +192,7 @@ async fn feature_keys_are_sorted_and_include_inherited_but_not_display_only() {
         let read = operator.get(&format!("pricing-tiers/{}", text(&tier["id"]))).await.expect_status(200);
         let list = operator.get(&format!("pricing-tiers?product_id={}", text(&product["id"]))).await.expect_status(200);
         let row = list["items"].as_array().unwrap().iter().find(|row| row["id"] == tier["id"]).unwrap().clone();
-        assert_eq!(read, row);
+        assert_eq!(listed(&read), row);
         read["feature_keys"].clone()
     };
     assert_eq!(keys(&first).await, json!(["zoom"]));

@@ -13,7 +13,7 @@ async fn create_product_returns_201() {
     assert_created(&stack.operator, "products", &minimal).await;
     let expected = json!({
         "id": minimal.body["id"], "code": "atlas", "name": "Atlas", "description": null, "sort_order": 0,
-        "is_active": true, "one_key_per_customer": true,
+        "is_active": true, "one_key_per_customer": true, "metadata": {},
         "created_at": "2026-01-15T12:00:00Z", "updated_at": "2026-01-15T12:00:00Z",
     });
     assert_eq!(minimal.body, expected);

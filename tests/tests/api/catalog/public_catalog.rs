@@ -1,7 +1,7 @@
 //! `GET products/catalog`, the public catalog.
 
 use signet_local::DataDirectory;
-use signet_tests::{Stack, Value, json, merged, text};
+use signet_tests::{Stack, Value, json, listed, merged, text};
 
 use super::ids;
 
@@ -36,10 +36,10 @@ async fn get_products_catalog_returns_200_and_304() {
         feature("export", false, &base["id"]),
     ]);
     let expected = json!({"products": [
-        merged(earlier, &json!({"tiers": []})),
-        merged(product, &json!({"tiers": [
-            merged(plain, &json!({"features": []})),
-            merged(dependent, &json!({"features": features})),
+        merged(listed(&earlier), &json!({"tiers": []})),
+        merged(listed(&product), &json!({"tiers": [
+            merged(listed(&plain), &json!({"features": []})),
+            merged(listed(&dependent), &json!({"features": features})),
         ]})),
     ]});
     assert_eq!(response.body, expected);

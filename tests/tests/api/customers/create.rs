@@ -12,6 +12,7 @@ async fn create_customer_returns_201() {
     assert_eq!((minimal.status, minimal.header("location")), (201, &*path));
     let expected = json!({
         "id": minimal.body["id"], "name": "Ada Lovelace", "email": "Ada@Example.com", "company": null, "subject": null,
+        "external_id": null, "metadata": {},
         "created_at": "2026-01-15T12:00:00Z", "updated_at": "2026-01-15T12:00:00Z",
     });
     assert_eq!(minimal.body, expected);

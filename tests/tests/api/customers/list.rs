@@ -1,6 +1,6 @@
 //! `GET customers`.
 
-use signet_tests::{Stack, json, text};
+use signet_tests::{Stack, json, listed, text};
 
 use super::names;
 
@@ -45,7 +45,7 @@ async fn list_customers_by_email_returns_200_and_422() {
     let email = text(&one["email"]);
     for spelling in [email, &email.to_uppercase()] {
         let found = operator.get(&format!("customers?email={spelling}")).await.expect_status(200);
-        assert_eq!(found, json!({"items": [one], "next_cursor": null}));
+        assert_eq!(found, json!({"items": [listed(&one)], "next_cursor": null}));
     }
     for unknown in ["nobody@example.com", "x", "%00"] {
         let found = operator.get(&format!("customers?email={unknown}")).await.expect_status(200);

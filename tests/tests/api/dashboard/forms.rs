@@ -1,6 +1,6 @@
 //! The dashboard's forms.
 
-use signet_tests::{Browser, Fault, Rule, Stack, json, text};
+use signet_tests::{Browser, Fault, Rule, Stack, json, merged, text};
 
 #[tokio::test]
 async fn rejected_forms_keep_their_values_and_show_errors_at_the_fields() {
@@ -66,7 +66,8 @@ async fn a_new_api_key_is_shown_once_and_has_the_selected_permissions() {
 #[tokio::test]
 async fn concurrent_edits_are_detected_and_keep_the_submitted_values() {
     let stack = Stack::start().await;
-    let body = json!({ "name": "Ada", "email": "ada@example.com" });
+    let labels = json!({ "external_id": "crm-1", "metadata": { "segment": "research" } });
+    let body = merged(json!({ "name": "Ada", "email": "ada@example.com" }), &labels);
     let customer = stack.operator.post("customers", body).await.expect_status(201);
     let path = format!("/dashboard/customers/{}/edit", text(&customer["id"]));
     let (mut grace, mut other) = (Browser::operator(&stack).await, Browser::operator(&stack).await);
@@ -86,7 +87,20 @@ async fn concurrent_edits_are_detected_and_keep_the_submitted_values() {
     let mut fields: Vec<(&str, &str)> = again.iter().map(|(name, value)| (&**name, &**value)).collect();
     fields.extend([("name", "Ada Lovelace"), ("email", "ada@example.com")]);
     grace.post(&path, &fields).await.redirect();
-    assert_eq!(name(stack.operator.get(&at).await.body), "Ada Lovelace");
+    let read = stack.operator.get(&at).await.body;
+    assert_eq!(merged(read.clone(), &labels), read, "what the form does not show stays");
+    assert_eq!(name(read), "Ada Lovelace");
+    let setup = stack.operator.issue_new_license(2).await;
+    for (list, page, resource) in [("products", "products", &setup.product), ("pricing-tiers", "tiers", &setup.tier)] {
+        let at = format!("{list}/{}", text(&resource["id"]));
+        stack.operator.patch(&at, json!({ "metadata": { "a": "b" } })).await.expect_status(200);
+        let prices = [("monthly_price", "1"), ("annual_price", "2"), ("currency", "EUR"), ("billing_period", "annual")];
+        let fields =
+            [&[("name", "New"), ("is_active", "true")][..], if page == "tiers" { &prices } else { &[] }].concat();
+        grace.submit_form(&format!("/dashboard/{page}/{}/edit", text(&resource["id"])), &fields).await.redirect();
+        let read = stack.operator.get(&at).await.body;
+        assert_eq!((&read["name"], &read["metadata"]), (&json!("New"), &json!({ "a": "b" })));
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `GET license-keys`.
 
-use signet_tests::{Stack, Value, json, text};
+use signet_tests::{Stack, Value, json, listed, text};
 
 use super::ids;
 
@@ -19,7 +19,7 @@ async fn list_returns_pages_with_the_newest_first() {
     }
     let all = operator.get("license-keys").await.expect_status(200);
     assert_eq!((ids(&all), &all["next_cursor"]), (expected.clone(), &Value::Null));
-    assert_eq!(all["items"][6], license.issued["license"], "rows omit the number of used seats");
+    assert_eq!(all["items"][6], listed(&license.issued["license"]), "rows omit the number of used seats");
     let first = operator.get("license-keys?limit=3").await.expect_status(200);
     let mut seen = ids(&first);
     let mut cursor = text(&first["next_cursor"]).to_owned();

@@ -8,6 +8,7 @@ mod issue;
 mod lifecycle;
 mod list;
 mod statistics;
+mod update;
 mod validate;
 
 use signet_tests::{Stack, Value, text};

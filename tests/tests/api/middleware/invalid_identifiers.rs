@@ -100,7 +100,7 @@ async fn ids_of_another_kind_in_a_body_or_query_return_422() {
         let fields: Vec<String> =
             operation.body.iter().flat_map(|body| body.as_object().unwrap().keys().cloned()).collect();
         for name in fields.iter().filter(|name| name.ends_with("_id") || name.ends_with("_ids")) {
-            if name == "machine_id" {
+            if ["machine_id", "external_id"].contains(&name.as_str()) {
                 continue;
             }
             for (kind, id) in &kinds {
@@ -121,7 +121,9 @@ async fn ids_of_another_kind_in_a_body_or_query_return_422() {
                 }
             }
         }
-        for name in operation.query_parameters().into_iter().filter(|name| name.ends_with("_id")) {
+        for name in
+            operation.query_parameters().into_iter().filter(|name| name.ends_with("_id") && *name != "external_id")
+        {
             for (_, id) in kinds.iter().filter(|(kind, _)| *kind != kind_of_field(name)) {
                 let path = operation.template.clone() + &format!("?{name}={id}");
                 let response = operation.send_to(&path, None, Vec::new()).await;

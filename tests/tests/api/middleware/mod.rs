@@ -13,6 +13,7 @@ mod lambda;
 mod logs;
 mod malformed_http;
 mod merge_patch;
+mod metadata;
 mod origin;
 mod rate_limits;
 mod requests;

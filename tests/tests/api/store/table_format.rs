@@ -25,11 +25,16 @@ async fn issue_license(stack: &Stack) -> (IssuedLicense, Value) {
         "product_id": product["id"], "code": "pro", "name": "Pro", "description": "More", "monthly_price": 1900,
         "annual_price": 19000, "currency": "EUR", "billing_period": "annual", "max_users": 5, "max_tenants": 3,
         "includes_tier_id": base["id"], "feature_ids": [feature["id"]], "renew_after_seconds": 300,
+        "metadata": {"segment": "teams"},
     });
     let tier = operator.post("pricing-tiers", tier).await.expect_status(201);
-    let customer = json!({"name": "Ada Lovelace", "email": "Ada@example.com", "company": "Analytical Engines"});
+    let customer = json!({
+        "name": "Ada Lovelace", "email": "Ada@example.com", "company": "Analytical Engines", "external_id": "crm-1",
+        "metadata": {"segment": "research"},
+    });
     let customer = operator.post("customers", customer).await.expect_status(201);
-    let issued = operator.issue(&customer, &tier, &json!({"max_users": 1})).await;
+    let labels = json!({"max_users": 1, "name": "Berlin", "external_id": "order-1", "metadata": {"order": "A-1042"}});
+    let issued = operator.issue(&customer, &tier, &labels).await;
     let (license_id, license_key) =
         (text(&issued["license"]["id"]).to_owned(), text(&issued["license_key"]).to_owned());
     (IssuedLicense { product, feature, tier, customer, issued, license_id, license_key }, base)
@@ -108,6 +113,10 @@ APIKEYS / key_
     name S Local operator
     scopes L [S *]
     secret_sha256 S SHA256
+CATALOG / ENTRY_METADATA
+    PK S CATALOG
+    SK S ENTRY_METADATA#tier_ULID
+    metadata M {segment: S teams}
 CATALOG / FEATURE
     PK S CATALOG
     SK S FEATURE#feat_ULID
@@ -198,10 +207,19 @@ CUSTOMER / CUSTOMER
     company S Analytical Engines
     created_at S 2026-01-15T12:00:00Z
     email S Ada@example.com
+    external_id S crm-1
     id S cus_ULID
     name S Ada Lovelace
     updated_at S 2026-01-15T12:00:00Z
     version N 1
+CUSTOMER / METADATA
+    PK S CUSTOMER#cus_ULID
+    SK S METADATA
+    metadata M {segment: S research}
+CUSTOMER_EXTERNAL_ID / CUSTOMER_EXTERNAL_ID
+    PK S CUSTOMER_EXTERNAL_ID#SHA256
+    SK S CUSTOMER_EXTERNAL_ID#SHA256
+    customer_id S cus_ULID
 EMAIL / EMAIL
     PK S EMAIL#SHA256
     SK S EMAIL#SHA256
@@ -408,12 +426,14 @@ LICENSE / LICENSE superseded
     anchor_day N 15
     customer_id S cus_ULID
     expires_at N 1800014400000
+    external_id S order-1
     generation N 1
     id S lic_ULID
     issued_at S 2026-01-15T12:00:00Z
     key_hint S ATLAS-…-?????
     max_tenants N 3
     max_users N 1
+    name S Berlin
     product_id S prod_ULID
     status S superseded
     superseded_by S lic_ULID
@@ -458,6 +478,10 @@ LICENSE / MACHINE of third
     machine_name S third!
     public_key M {e: B of 3, n: B of 256}
     seat N 0
+LICENSE / METADATA
+    PK S LICENSE#lic_ULID
+    SK S METADATA
+    metadata M {order: S A-1042}
 LICENSE / SEALED
     PK S LICENSE#lic_ULID
     SK S SEALED
@@ -469,6 +493,10 @@ LICENSE / SEAT
     generation N 1
     life B of 10
     machine B of 32
+LICENSE_EXTERNAL_ID / LICENSE_EXTERNAL_ID
+    PK S LICENSE_EXTERNAL_ID#SHA256
+    SK S LICENSE_EXTERNAL_ID#SHA256
+    license_id S lic_ULID
 RATE#CHURN / RATE#CHURN
     PK S RATE#CHURN#lic_ULID#shard#3600#1768482000
     SK S RATE#CHURN#lic_ULID#shard#3600#1768482000

@@ -2,10 +2,11 @@
 
 use axum::{extract::State, response::Response};
 use maud::html;
+use serde_json::json;
 use shared::{
     domain::{Catalog, Product, ProductId},
     http::{ListQuery, PathId, Problem},
-    store::Table,
+    store::{Table, catalog::MetadataOwner},
 };
 
 use super::{
@@ -122,11 +123,11 @@ pub(super) async fn edit(
     State(table): State<Table>,
     PathId(id): PathId<ProductId>,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&table).await?;
+    let catalog = table.catalog_with_metadata(MetadataOwner::Product(id)).await?.catalog;
     Ok(edit_page(find_product(&catalog, id)?).render(&viewer))
 }
 
-/// Updates a product. Its position in the list does not change.
+/// Updates a product. Its position in the list and its metadata do not change.
 pub(super) async fn update(
     Operator(viewer): Operator,
     State(table): State<Table>,
@@ -134,11 +135,12 @@ pub(super) async fn update(
     PathId(id): PathId<ProductId>,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&table).await?;
+    let catalog = table.catalog_with_metadata(MetadataOwner::Product(id)).await?.catalog;
     let product = find_product(&catalog, id)?;
     let page = edit_page(product);
     let mut body = page.request_body(&data);
     body["sort_order"] = product.sort_order.into();
+    body["metadata"] = json!(product.metadata);
     Ok(match api.put(&format!("/api/v1.0/products/{id}"), &data, &body).await {
         Ok(()) => Notice::Saved.redirect_to(&links::product(id)),
         Err(problem) => page.render_error(&viewer, &data, &problem),

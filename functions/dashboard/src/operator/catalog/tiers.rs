@@ -4,10 +4,11 @@ use axum::{extract::State, response::Response};
 use catalog::tier::TierResource;
 use maud::html;
 use serde::de::IgnoredAny;
+use serde_json::json;
 use shared::{
     domain::{BillingPeriod, Catalog, Feature, Product, ProductId, Tier, TierId},
     http::{ListQuery, PathId, Problem},
-    store::Table,
+    store::{Table, catalog::MetadataOwner},
 };
 
 use super::{
@@ -242,12 +243,12 @@ pub(super) async fn edit(
     State(table): State<Table>,
     PathId(id): PathId<TierId>,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&table).await?;
+    let catalog = table.catalog_with_metadata(MetadataOwner::Tier(id)).await?.catalog;
     let tier = find_tier(&catalog, id)?;
     Ok(edit_page(&catalog, tier, &tier.currency)?.render(&viewer))
 }
 
-/// Updates a tier. Its position in the list does not change.
+/// Updates a tier. Its position in the list and its metadata do not change.
 pub(super) async fn update(
     Operator(viewer): Operator,
     State(table): State<Table>,
@@ -255,13 +256,14 @@ pub(super) async fn update(
     PathId(id): PathId<TierId>,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let catalog = read_catalog(&table).await?;
+    let catalog = table.catalog_with_metadata(MetadataOwner::Tier(id)).await?.catalog;
     let tier = find_tier(&catalog, id)?;
     let currency = submitted_currency(&data);
     let page = edit_page(&catalog, tier, &currency)?;
     let mut body = page.request_body(&data);
     body["currency"] = currency.into();
     body["sort_order"] = tier.sort_order.into();
+    body["metadata"] = json!(tier.metadata);
     Ok(match api.put(&format!("/api/v1.0/pricing-tiers/{id}"), &data, &body).await {
         Ok(()) => Notice::Saved.redirect_to(&links::product(tier.product_id)),
         Err(problem) => page.render_error(&viewer, &data, &problem),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use shared::{domain::secret::sha256, store::statistics::UpdateLimits};
-use signet_tests::{AppKey, SecretSearch, Stack, merged, random_word, secret_fragments, text};
+use signet_tests::{AppKey, SecretSearch, Stack, listed, merged, random_word, secret_fragments, text};
 
 use super::{read_export, writer::Export};
 
@@ -125,7 +125,7 @@ impl Installation {
         let mut lines = BTreeMap::new();
         for id in self.ids("customers").await {
             let customer = self.stack.operator.get(&format!("customers/{id}")).await.expect_status(200);
-            lines.insert(id, merged(customer, &json!({"type": "customer"})));
+            lines.insert(id, merged(listed(&customer), &json!({"type": "customer"})));
         }
         lines
     }
@@ -146,7 +146,7 @@ impl Installation {
                 "type": "license", "product_code": product["code"], "tier_code": tier["code"], "status": status,
                 "license_key_sha256": key_string_hash(&self.key_strings[&id]), "anchor_day": anchor_day,
             });
-            lines.insert(id, merged(line, &more));
+            lines.insert(id, merged(listed(&line), &more));
         }
         lines
     }

@@ -142,12 +142,12 @@ async fn audit_makes_the_same_number_of_calls_for_1_and_64_machines() {
         stack.faults.reset_calls();
         assert_eq!(failed_findings(&stack, &license.license_id).await, [""; 0]);
         costs.push(stack.faults.calls());
-        // Only the suspected inconsistency is read again: the activation, its seat, and the license.
+        // Only the suspected inconsistency is read again: the activation, its seat, the license and its metadata.
         let (machine, _) = seat_of(&stack, &license.license_id, "m0").await;
         delete(&stack, &key_of(&machine)).await;
         stack.faults.reset_calls();
         assert_eq!(failed_findings(&stack, &license.license_id).await, ["seats"]);
-        assert_eq!(stack.faults.calls().len(), costs[0].len() + 3);
+        assert_eq!(stack.faults.calls().len(), costs[0].len() + 4);
     }
     assert_eq!(costs[0], costs[1]);
 }

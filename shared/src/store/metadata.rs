@@ -1,0 +1,83 @@
+//! Items beside a resource: its metadata, and the record that makes its external id unique.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    error::StoreError,
+    item::{Item, Key, attributes, from_item, key_only_item, s, to_item},
+    table::Table,
+    transaction::{Condition, Transaction},
+};
+use crate::domain::Metadata;
+
+/// The attribute of the pairs.
+const METADATA: &str = "metadata";
+
+#[derive(Serialize, Deserialize)]
+struct MetadataRecord {
+    metadata: Metadata,
+}
+
+impl Table {
+    /// Reads the metadata of a resource; empty if it has none.
+    pub(super) async fn metadata(&self, key: Key) -> Result<Metadata, StoreError> {
+        let Some(item) = self.get(key).await? else { return Ok(Metadata::default()) };
+        Ok(from_item::<MetadataRecord>(item)?.metadata)
+    }
+}
+
+/// Returns the item with the metadata of a resource.
+pub(super) fn metadata_item(key: Key, metadata: &Metadata) -> Result<Item, StoreError> {
+    to_item(key, &MetadataRecord { metadata: metadata.clone() })
+}
+
+/// Requires that the metadata are those that were read.
+pub(super) fn metadata_as_read(read: &Metadata) -> Result<Condition, StoreError> {
+    let value = attributes(&MetadataRecord { metadata: read.clone() })?.remove(METADATA);
+    Ok(match value {
+        Some(value) if !read.is_empty() => Condition::new("metadata = :metadata").value(":metadata", value),
+        _ => Condition::absent(),
+    })
+}
+
+/// Adds the write that changes the metadata of a resource, if any, on condition that they are those that were read.
+pub(super) fn write_metadata(
+    transaction: &mut Transaction,
+    key: Key,
+    (read, next): (&Metadata, &Metadata),
+) -> Result<(), StoreError> {
+    if read == next {
+        return Ok(());
+    }
+    let as_read = metadata_as_read(read)?;
+    if next.is_empty() {
+        transaction.delete(key, as_read);
+    } else {
+        transaction.put(metadata_item(key, next)?, as_read);
+    }
+    Ok(())
+}
+
+/// Adds the writes that move the record of an external id from the old to the new one, in one transaction with the
+/// resource. `owner` is the attribute with the id of the resource. Returns the index of the write that fails if another
+/// resource has the new external id.
+pub(super) fn move_external_id(
+    transaction: &mut Transaction,
+    (owner, id): (&'static str, &str),
+    key: impl Fn(&str) -> Key,
+    (old, new): (Option<&str>, Option<&str>),
+) -> Option<usize> {
+    if old == new {
+        return None;
+    }
+    let absent_or_own =
+        || Condition::new(format!("attribute_not_exists(PK) OR {owner} = :owner")).value(":owner", s(id));
+    if let Some(old) = old {
+        transaction.delete(key(old), absent_or_own());
+    }
+    let new = new?;
+    let mut item = key_only_item(key(new));
+    item.insert(owner.to_owned(), s(id));
+    transaction.put(item, absent_or_own());
+    Some(transaction.len() - 1)
+}
