@@ -24,9 +24,10 @@ if ! cmp -s "$sources/requirements.txt" "$work/venv/installed.txt"; then
   "$work/venv/bin/pip" install -q --disable-pip-version-check -r "$sources/requirements.txt"
   cp "$sources/requirements.txt" "$work/venv/installed.txt"
 fi
-if ! cmp -s "$sources/package-lock.json" "$work/package-lock.json"; then
+if ! cmp -s "$sources/package-lock.json" "$work/node_modules/installed.json"; then
   cp "$sources"/package{,-lock}.json "$work"
   (cd "$work" && npm ci --silent --no-audit --no-fund)
+  cp "$sources/package-lock.json" "$work/node_modules/installed.json"
 fi
 # hey-api looks for it beside node_modules.
 cp "$sources/typescript/tsconfig.json" "$work"

@@ -20,10 +20,11 @@ if [ "$(cat "$venv/installed" 2> /dev/null)" != "$tools" ]; then
 fi
 
 linters=$target/openapi-linters
-if ! cmp -s "$root/tests/openapi/package-lock.json" "$linters/package-lock.json"; then
+if ! cmp -s "$root/tests/openapi/package-lock.json" "$linters/node_modules/installed.json"; then
   mkdir -p "$linters"
   cp "$root"/tests/openapi/package{,-lock}.json "$linters"
   (cd "$linters" && npm ci --silent --no-audit --no-fund)
+  cp "$root/tests/openapi/package-lock.json" "$linters/node_modules/installed.json"
 fi
 
 export REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true

@@ -8,7 +8,7 @@ use rand::{CryptoRng, RngExt};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type},
+    openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema, Type},
 };
 
 use super::{id::ApiKeyId, secret::Secret};
@@ -125,8 +125,7 @@ impl<'de> Deserialize<'de> for Scopes {
 
 impl PartialSchema for Scopes {
     fn schema() -> RefOr<Schema> {
-        let names = Scope::ALL.iter().map(|scope| scope.as_str()).chain(["*"]);
-        let scope = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+        let scope = Ref::from_schema_name("Scope");
         let description =
             "The permissions of an API key. `*` grants all scopes, including those added in later versions.";
         let example = serde_json::json!(["licenses:read"]);
@@ -137,6 +136,13 @@ impl PartialSchema for Scopes {
 impl ToSchema for Scopes {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed("Scopes")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        let names = Scope::ALL.iter().map(|scope| scope.as_str()).chain(["*"]);
+        let description = "A permission of an API key. `*` is all of them.";
+        let scope = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+        schemas.push(("Scope".to_owned(), scope.description(Some(description)).into()));
     }
 }
 

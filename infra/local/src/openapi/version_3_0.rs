@@ -96,3 +96,47 @@ fn make_nullable(field: &mut Map<String, Value>, reference: &Value, components: 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keywords_of_3_1_are_converted() {
+        let components = json!({ "schemas": {
+            "Id": { "type": "string", "pattern": "^a$", "examples": ["a"] },
+            "Item": { "type": "object" },
+            "Either": { "oneOf": [{ "$ref": "#/components/schemas/Item" }, { "type": "string" }] },
+        } });
+        let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+        let nullable = |name: &str| json!({ "description": "d", "oneOf": [reference(name), { "type": "null" }] });
+        for (schema, expected) in [
+            (json!({ "type": ["string", "null"] }), json!({ "type": "string", "nullable": true })),
+            (json!({ "const": "a" }), json!({ "enum": ["a"] })),
+            (json!({ "type": "string", "examples": ["a", "b"] }), json!({ "type": "string", "example": "a" })),
+            (reference("Id"), reference("Id")),
+            (
+                json!({ "$ref": "#/components/schemas/Id", "description": "d" }),
+                json!({ "allOf": [reference("Id")], "description": "d" }),
+            ),
+            (
+                nullable("Id"),
+                json!({ "type": "string", "pattern": "^a$", "example": "a", "description": "d", "nullable": true }),
+            ),
+            (
+                nullable("Item"),
+                json!({ "allOf": [reference("Item")], "type": "object", "description": "d", "nullable": true }),
+            ),
+            (nullable("Either"), json!({ "allOf": [reference("Either")], "description": "d" })),
+            // Data and the names of fields are not keywords.
+            (
+                json!({ "properties": { "const": { "const": 1 } }, "example": { "const": 1 } }),
+                json!({ "properties": { "const": { "enum": [1] } }, "example": { "const": 1 } }),
+            ),
+        ] {
+            let mut converted = schema.clone();
+            convert_schemas(&mut converted, &components);
+            assert_eq!(converted, expected, "{schema}");
+        }
+    }
+}
