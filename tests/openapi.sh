@@ -84,6 +84,8 @@ fuzz() (
 fuzz operator --exclude-tag users > "$folder/operator.log" 2>&1 || touch "$folder/failed"
 wait $!
 
+# A scenario that a hook could not prepare is not a failure for schemathesis, but ends its phase.
+if grep -q ' generated,.* errored' "$folder"/*.log; then touch "$folder/failed"; fi
 for caller in operator customer anonymous; do
   if [ -e "$folder/failed" ]; then cat "$folder/$caller.log"; fi
   echo "openapi: $caller: $(grep ' generated, ' "$folder/$caller.log" || true)"

@@ -106,6 +106,7 @@ def before_call(context, case, kwargs):
         use_unique_values(case.body)
         if case.method in ("PUT", "PATCH"):
             remove_immutable_fields(case.body)
+            keep_usable(case)
         if case.path.endswith("/change"):
             # The only tier of the license key's product that is known to exist is its current one.
             case.body = {"max_users": case.body.get("max_users")}
@@ -164,6 +165,14 @@ def remove_immutable_fields(body):
         body.pop(name, None)
     # A tier cannot include itself, and the tier in the path is not known here.
     body.pop("includes_tier_id", None)
+
+
+def keep_usable(case):
+    """Keeps products and tiers usable: other requests need the existing ones, which the stateful phase finds in lists."""
+    if "/products/" in case.path:
+        case.body.update(is_active=True, one_key_per_customer=False)
+    if "/pricing-tiers/" in case.path:
+        case.body["is_active"] = True
 
 
 def use_valid_credentials(case):
