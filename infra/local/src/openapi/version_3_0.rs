@@ -72,29 +72,21 @@ fn convert_schema(schema: &mut Map<String, Value>, components: &Value) {
     }
 }
 
-/// Makes a field nullable that refers to another schema. `nullable` needs a `type` beside it. A text is repeated instead
-/// of referred to, because a reference does not allow null. An object is not, because generators would make another type
-/// of it; they, and most validators, accept null all the same. Alternatives have no type; such a field can be omitted.
+/// Makes a field nullable that refers to another schema. A reference does not allow null, so the schema is repeated in
+/// place of it. Objects and enums are not repeated, because generators would make other types of them; generators and
+/// most validators accept null all the same. `nullable` needs a `type`: alternatives have none, and can only be omitted.
 fn make_nullable(field: &mut Map<String, Value>, reference: &Value, components: &Value) {
     let schema = resolve(components, reference);
-    match schema["type"].as_str() {
-        Some("string") => {
-            for (name, value) in schema.as_object().into_iter().flatten() {
-                field.entry(name).or_insert_with(|| value.clone());
-            }
-            field.insert("nullable".to_owned(), true.into());
+    let kind = schema["type"].as_str();
+    if kind.is_some_and(|kind| kind != "object") && schema["enum"].is_null() {
+        for (name, value) in schema.as_object().into_iter().flatten() {
+            field.entry(name).or_insert_with(|| value.clone());
         }
-        Some(kind) => {
-            field.extend([
-                ("allOf".to_owned(), json!([reference])),
-                ("type".to_owned(), kind.into()),
-                ("nullable".to_owned(), true.into()),
-            ]);
-        }
-        None => {
-            field.insert("allOf".to_owned(), json!([reference]));
-        }
+    } else {
+        field.insert("allOf".to_owned(), json!([reference]));
+        field.extend(kind.map(|kind| ("type".to_owned(), kind.into())));
     }
+    field.extend(kind.map(|_| ("nullable".to_owned(), true.into())));
 }
 
 #[cfg(test)]
@@ -106,6 +98,7 @@ mod tests {
         let components = json!({ "schemas": {
             "Id": { "type": "string", "pattern": "^a$", "examples": ["a"] },
             "Item": { "type": "object" },
+            "Color": { "type": "string", "enum": ["red"] },
             "Either": { "oneOf": [{ "$ref": "#/components/schemas/Item" }, { "type": "string" }] },
         } });
         let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
@@ -126,6 +119,10 @@ mod tests {
             (
                 nullable("Item"),
                 json!({ "allOf": [reference("Item")], "type": "object", "description": "d", "nullable": true }),
+            ),
+            (
+                nullable("Color"),
+                json!({ "allOf": [reference("Color")], "type": "string", "description": "d", "nullable": true }),
             ),
             (nullable("Either"), json!({ "allOf": [reference("Either")], "description": "d" })),
             // Data and the names of fields are not keywords.

@@ -35,7 +35,7 @@ fn checked_in_documents_match_the_code() {
 }
 
 #[test]
-fn every_operation_has_a_summary_one_tag_and_known_security_schemes() {
+fn every_operation_has_an_id_a_summary_one_tag_and_known_security_schemes() {
     let document = generate();
     let tags: BTreeSet<_> = document["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).map(text).collect();
     let mut ids = BTreeSet::new();
