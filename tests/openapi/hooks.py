@@ -131,9 +131,15 @@ def remove_invisible_characters(body):
     """Removes invisible characters, which the API rejects in display texts. No portable regular expression describes them."""
     for name in ("name", "company", "description", "reason", "machine_name"):
         if isinstance(body.get(name), str):
-            invisible = ("Cf", "Cn", "Co", "Zl", "Zp")
-            visible = "".join(c for c in body[name] if unicodedata.category(c) not in invisible and c not in INVISIBLE)
-            body[name] = visible if visible.strip() else "x"
+            body[name] = visible(body[name])
+    if isinstance(body.get("metadata"), dict):
+        body["metadata"] = {name: visible(text) if text else text for name, text in body["metadata"].items()}
+
+
+def visible(text):
+    invisible = ("Cf", "Cn", "Co", "Zl", "Zp")
+    kept = "".join(c for c in text if unicodedata.category(c) not in invisible and c not in INVISIBLE)
+    return kept if kept.strip() else "x"
 
 
 def use_existing_references(body):
@@ -173,6 +179,10 @@ def keep_usable(case):
         case.body.update(is_active=True, one_key_per_customer=False)
     if "/pricing-tiers/" in case.path:
         case.body["is_active"] = True
+        if case.method == "PATCH":
+            # Must fit to each other, and PATCH keeps those that are omitted.
+            intervals = {"token_ttl_seconds": 3600, "heartbeat_interval_seconds": 60, "renew_after_seconds": 60}
+            case.body = {**intervals, **case.body}
 
 
 def use_valid_credentials(case):

@@ -50,8 +50,8 @@ impl ToSchema for Metadata {}
 
 impl PartialSchema for Metadata {
     fn schema() -> RefOr<Schema> {
-        let description =
-            "Pairs of names and texts of your programs. Tokens never contain them. At most 8 KiB as JSON.";
+        let description = "Pairs of names and texts of your programs. Tokens never contain them. Names have 1 to 40 letters, digits, `_`, \
+             `.` or `-`. At most 8 KiB as JSON.";
         schema(Type::Object.into(), Type::String.into(), description).into()
     }
 }
@@ -66,7 +66,8 @@ impl Metadata {
 }
 
 fn schema(kind: SchemaType, text: SchemaType, description: &str) -> Object {
-    let name = ObjectBuilder::new().pattern(Some(format!("^[A-Za-z0-9_.-]{{1,{MAX_NAME}}}$")));
+    let name =
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some(format!("^[A-Za-z0-9_.-]{{1,{MAX_NAME}}}$")));
     let text = ObjectBuilder::new().schema_type(text).max_length(Some(MAX_VALUE));
     ObjectBuilder::new()
         .schema_type(kind)

@@ -10,8 +10,11 @@ const NAME_PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x0
 /// Pattern of a multi-line text: no control characters except tabs and line breaks.
 const TEXT_PATTERN: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
 
-/// Adds the constraints to the schema of every request body.
+/// Adds the constraints to the schema of every request body, and to maps of texts.
 pub(super) fn add_constraints(document: &mut Value) {
+    for schema in fields(&mut document["components"]["schemas"]).values_mut() {
+        add_pattern_to_values(schema);
+    }
     let mut requests = Vec::new();
     each_operation(document, |_, _, operation| {
         let schema = operation["requestBody"].pointer("/content/application~1json/schema/$ref");
@@ -22,7 +25,15 @@ pub(super) fn add_constraints(document: &mut Value) {
         schema["additionalProperties"] = false.into();
         for property in fields(&mut schema["properties"]).values_mut() {
             add_text_pattern(property);
+            add_pattern_to_values(property);
         }
+    }
+}
+
+/// Adds the pattern to the values of a map.
+fn add_pattern_to_values(map: &mut Value) {
+    if let Some(value) = map.get_mut("additionalProperties").filter(|value| value.is_object()) {
+        add_text_pattern(value);
     }
 }
 

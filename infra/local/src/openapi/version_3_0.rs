@@ -64,6 +64,8 @@ fn convert_schema(schema: &mut Map<String, Value>, components: &Value) {
         schema.remove("examples");
         schema.extend(examples.into_iter().next().map(|example| ("example".to_owned(), example)));
     }
+    // 3.0 has no constraints on the names of fields.
+    schema.remove("propertyNames");
     // The fields beside a reference are ignored.
     if schema.len() > 1
         && let Some(reference) = schema.remove("$ref")
@@ -125,6 +127,10 @@ mod tests {
                 json!({ "allOf": [reference("Color")], "type": "string", "description": "d", "nullable": true }),
             ),
             (nullable("Either"), json!({ "allOf": [reference("Either")], "description": "d" })),
+            (
+                json!({ "type": "object", "propertyNames": { "pattern": "^a" }, "maxProperties": 5 }),
+                json!({ "type": "object", "maxProperties": 5 }),
+            ),
             // Data and the names of fields are not keywords.
             (
                 json!({ "properties": { "const": { "const": 1 } }, "example": { "const": 1 } }),
