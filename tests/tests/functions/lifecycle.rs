@@ -171,16 +171,19 @@ async fn documents(scenario: &mut LifecycleScenario) {
 async fn catalog(scenario: &mut LifecycleScenario) {
     let product = scenario.send("create_product").await;
     scenario.fill("PRODUCT_ID", &product["id"]);
+    assert_eq!(scenario.send("update_product").await["name"], "New name");
     assert_eq!(scenario.send("replace_product").await["description"], "A map of all there is");
     assert_eq!(scenario.send("get_product").await["description"], "A map of all there is");
     assert_eq!(count_items(&scenario.send("list_products").await), 1);
     let feature = scenario.send("create_product_feature").await;
     scenario.fill("FEATURE_ID", &feature["id"]);
+    assert_eq!(scenario.send("update_product_feature").await["name"], "New name");
     assert_eq!(scenario.send("replace_product_feature").await["sort_order"], 1);
     assert_eq!(scenario.send("get_product_feature").await["sort_order"], 1);
     assert_eq!(count_items(&scenario.send("list_product_features").await), 1);
     let tier = scenario.send("create_pricing_tier").await;
     scenario.fill("TIER_ID", &tier["id"]);
+    assert_eq!(scenario.send("update_pricing_tier").await["name"], "New name");
     assert_eq!(scenario.send("replace_pricing_tier").await["feature_keys"], json!(["export"]));
     assert_eq!(scenario.send("get_pricing_tier").await["code"], "pro");
     assert_eq!(count_items(&scenario.send("list_pricing_tiers").await), 1);
@@ -190,6 +193,7 @@ async fn catalog(scenario: &mut LifecycleScenario) {
 async fn issue(scenario: &mut LifecycleScenario) {
     let customer = scenario.send("create_customer").await;
     scenario.fill("CUSTOMER_ID", &customer["id"]);
+    assert_eq!(scenario.send("update_customer").await["metadata"]["segment"], "research");
     assert_eq!(scenario.send("replace_customer").await["name"], "Ada Lovelace");
     assert_eq!(scenario.send("get_customer").await["name"], "Ada Lovelace");
     assert_eq!(count_items(&scenario.send("list_customers").await), 1);
@@ -197,6 +201,7 @@ async fn issue(scenario: &mut LifecycleScenario) {
     scenario.fill("LICENSE_ID", &issued["license"]["id"]);
     scenario.fill("LICENSE_KEY", &issued["license_key"]);
     assert_eq!(scenario.send("get_license_key").await["status"], "active");
+    assert_eq!(scenario.send("update_license_key").await["external_id"], "order");
     assert_eq!(count_items(&scenario.send("list_license_keys").await), 1);
 }
 
