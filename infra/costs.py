@@ -25,10 +25,10 @@ OPERATIONS = {
     "heartbeat, token not renewed": dict(reads=1, writes=1, signatures=0, ms=8, gb=0.5, log=830, out=2200),
     "token validation": dict(reads=2, writes=0, signatures=0, ms=8, gb=0.5, log=630, out=1800),
     "license key validation": dict(reads=2, writes=0, signatures=0, ms=6, gb=0.5, log=630, out=1800),
-    "activation, new machine": dict(reads=4, writes=8, signatures=1, ms=35, gb=0.5, log=780, out=2700),
+    "activation, new machine": dict(reads=4, writes=9, signatures=1, ms=35, gb=0.5, log=780, out=2700),
     "activation, known machine": dict(reads=3, writes=1, signatures=1, ms=20, gb=0.5, log=780, out=2700),
-    "deactivation": dict(reads=1, writes=7, signatures=0, ms=15, gb=0.5, log=780, out=1200),
-    "license key issuance": dict(reads=4, writes=16, signatures=1, ms=40, gb=0.5, log=780, out=2500),
+    "deactivation": dict(reads=1, writes=8, signatures=0, ms=15, gb=0.5, log=780, out=1200),
+    "license key issuance": dict(reads=4, writes=20, signatures=1, ms=40, gb=0.5, log=780, out=2500),
 }
 
 # With the defaults of a tier, a token is renewed after 1,800 seconds: by every second heartbeat.
@@ -38,7 +38,7 @@ DEFAULT_RENEWAL_RATIO = 0.5
 FIXED_COSTS = {
     "KMS keys: root, sealing, current, next": 4 * 1.00,
     "secrets: page cursors, sessions": 2 * 0.40,
-    "alarms": 32 * 0.10,
+    "alarms": 46 * 0.10,
     "dashboard": 3.00,
     "rotation function, every 2 minutes": 0.02,
     "statistics function, every hour, without license keys": 0.03,

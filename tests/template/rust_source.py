@@ -45,13 +45,20 @@ def viewer_address_header():
     return find(r'const VIEWER_ADDRESS: HeaderName = HeaderName::from_static\("([^"]+)"\)')[1]
 
 
-def table_attributes():
-    """The key attributes of the table and its indexes."""
-    return json.loads(find(r"let names = (\[[^\]]+\])")[1])
-
-
 def table_indexes():
-    return json.loads(find(r"const INDEXES: [^=]+= (\[[^\]]+\])")[1])
+    """The indexes of the table: by name, the key attributes and the other attributes (None: all of the item)."""
+    names = {
+        name: re.findall(r'"(\w+)"', find(rf"const {name}: \[&str; \d+\] = \[([^\]]+)\]")[1]) for name in ["LICENSE", "CUSTOMER"]
+    }
+    attributes = {
+        "All": None,
+        "None": [],
+        "License": names["LICENSE"],
+        "LicenseAndCustomer": names["LICENSE"] + names["CUSTOMER"],
+    }
+    source = sources()[ROOT / "shared/src/store/indexes.rs"]
+    found = re.findall(r'index\("(GSI\d)", \["(\w+)", "(\w+)"\], (\w+)\)', source)
+    return {name: ([partition, sort], attributes[kind]) for name, partition, sort, kind in found}
 
 
 def ttl_attribute():
@@ -64,7 +71,7 @@ def partition_keys():
     found = set(re.findall(r'const (?:CATALOG|API_KEYS|KEYRING|STATISTICS): &str = "(\w+)"', keys))
     found |= set(re.findall(r'format!\("([A-Z_]+#)\{', keys))
     found |= set(re.findall(r'Key::new\("([A-Z]+)", "', keys))
-    sort_keys_and_index_keys = {"PRODUCT#", "TIER#", "FEATURE#", "ENTRY_METADATA#", "EVENT#", "EVENTS#"}
+    sort_keys_and_index_keys = {"PRODUCT#", "TIER#", "FEATURE#", "ENTRY_METADATA#", "EVENT#", "EVENTS#", "STATUS#", "MACHINE#"}
     return found - sort_keys_and_index_keys
 
 

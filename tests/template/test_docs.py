@@ -121,7 +121,7 @@ class IamPermissions(unittest.TestCase):
             documented = {}
             for policy in policies.split(", "):
                 documented |= shared[policy]
-            for word, letters in re.findall(r"`([A-Z]+#?)` ([gqpudc]+)", partitions):
+            for word, letters in re.findall(r"`([A-Z_]+#?)` ([gqpudc]+)", partitions):
                 documented[word] = documented.get(word, "") + letters
             sets = lambda may: {word: set(letters) for word, letters in may.items()}
             self.assertEqual(sets(documented), sets(ALLOWED[name]), name)

@@ -59,9 +59,12 @@ ALLOWED = {
 }
 # The index partitions that each function can query.
 INDEXES = {
-    "Customers": {("GSI1", "CUSTOMERS")},
-    "Dashboard": {("GSI1", "CUSTOMERS"), ("GSI1", "CUSTOMER#"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")},
-    "Licenses": {("GSI1", "CUSTOMER#"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")},
+    "Activations": {("GSI1", "CUSTOMER#"), ("GSI8", "MACHINE#")},
+    "Customers": {("GSI1", "CUSTOMERS"), ("GSI3", "CUSTOMERS")},
+    "Dashboard": {("GSI1", "CUSTOMERS"), ("GSI1", "CUSTOMER#"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")}
+    | {("GSI3", "PRODUCT#")},
+    "Licenses": {("GSI1", "CUSTOMER#"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")}
+    | {("GSI3", "PRODUCT#"), ("GSI4", "TIER#"), ("GSI5", "STATUS#"), ("GSI6", "EXPIRING")},
     "Registration": {("GSI1", "CUSTOMER#")},
     "Statistics": {("GSI1", "EVENTS#"), ("GSI1", "STATISTICS"), ("GSI2", "LICENSES"), ("GSI2", "STATISTICS")},
 }
@@ -219,7 +222,7 @@ class Roles(unittest.TestCase):
                 for key in ["dynamodb:LeadingKeys", "dynamodb:Attributes"]:
                     if any(operator.startswith("ForAllValues:") and key in keys for operator, keys in condition.items()):
                         self.assertEqual(condition["Null"].get(key), "false", f"{name} {statement['Sid']} {key}")
-            for action, arn in product(ACTIONS.values(), [TABLE, f"{TABLE}/index/GSI1", f"{TABLE}/index/GSI2"]):
+            for action, arn in product(ACTIONS.values(), [TABLE, *(f"{TABLE}/index/GSI{number}" for number in range(1, 10))]):
                 self.assertFalse(role.is_allowed(f"dynamodb:{action}", arn), f"{name} {action} {arn}")
 
     def test_transactions_are_allowed_for_each_item_alone_and_for_all_items_together(self):

@@ -286,25 +286,40 @@ class Data(unittest.TestCase):
 
     def test_table_has_the_schema_that_the_store_creates(self):
         table = Installation().resources["Table"]["Properties"]
+        expected = rust_source.table_indexes()
         attributes = table["AttributeDefinitions"]
-        self.assertEqual([attribute["AttributeName"] for attribute in attributes], rust_source.table_attributes())
+        keys = {"PK", "SK"}.union(*(keys for keys, _ in expected.values()))
+        self.assertEqual(sorted(attribute["AttributeName"] for attribute in attributes), sorted(keys))
         self.assertEqual({attribute["AttributeType"] for attribute in attributes}, {"S"})
-        key_schema = lambda prefix: [
-            {"AttributeName": f"{prefix}PK", "KeyType": "HASH"},
-            {"AttributeName": f"{prefix}SK", "KeyType": "RANGE"},
+        key_schema = lambda partition, sort: [
+            {"AttributeName": partition, "KeyType": "HASH"},
+            {"AttributeName": sort, "KeyType": "RANGE"},
         ]
-        self.assertEqual(table["KeySchema"], key_schema(""))
+        self.assertEqual(table["KeySchema"], key_schema("PK", "SK"))
         indexes = table["GlobalSecondaryIndexes"]
-        self.assertEqual([index["IndexName"] for index in indexes], rust_source.table_indexes())
+        self.assertEqual([index["IndexName"] for index in indexes], list(expected))
         for index in indexes:
-            self.assertEqual(index["KeySchema"], key_schema(index["IndexName"]))
-            self.assertEqual(index["Projection"], {"ProjectionType": "ALL"})
+            keys, others = expected[index["IndexName"]]
+            self.assertEqual(index["KeySchema"], key_schema(*keys))
+            include = {"ProjectionType": "INCLUDE", "NonKeyAttributes": others}
+            projections = {None: {"ProjectionType": "ALL"}, (): {"ProjectionType": "KEYS_ONLY"}}
+            self.assertEqual(index["Projection"], projections.get(others if others is None else tuple(others), include))
         ttl = {"AttributeName": rust_source.ttl_attribute(), "Enabled": True}
         self.assertEqual(table["TimeToLiveSpecification"], ttl)
         self.assertEqual(table["BillingMode"], "PAY_PER_REQUEST")
         self.assertEqual(table["StreamSpecification"], {"StreamViewType": "NEW_AND_OLD_IMAGES"})
         self.assertTrue(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"])
         self.assertTrue(table["DeletionProtectionEnabled"])
+
+    def test_indexes_can_be_added_one_by_one(self):
+        before = 2
+        for number in range(3, 10):
+            table = Installation(TableIndexes=str(number)).resources["Table"]["Properties"]
+            self.assertEqual(len(table["GlobalSecondaryIndexes"]), before + 1)
+            # DynamoDB rejects attributes that are no keys.
+            keys = {key["AttributeName"] for one in [table, *table["GlobalSecondaryIndexes"]] for key in one["KeySchema"]}
+            self.assertEqual({attribute["AttributeName"] for attribute in table["AttributeDefinitions"]}, keys)
+            before += 1
 
     def test_weekly_backups_in_a_vault_of_their_own_are_optional(self):
         self.assertFalse([name for name in Installation().resources if name.startswith("Backup")])
@@ -334,10 +349,10 @@ class Data(unittest.TestCase):
             for table in [Installation(**parameters).resources["Table"]["Properties"]]
             for one in [table, *table["GlobalSecondaryIndexes"]]
         ]
-        self.assertEqual(limits(), [None] * 3)
+        self.assertEqual(limits(), [None] * 10)
         both = limits(MaxReadUnitsPerSecond="2000", MaxWriteUnitsPerSecond="500")
-        self.assertEqual(both, [{"MaxReadRequestUnits": "2000", "MaxWriteRequestUnits": "500"}] * 3)
-        self.assertEqual(limits(MaxWriteUnitsPerSecond="500"), [{"MaxWriteRequestUnits": "500"}] * 3)
+        self.assertEqual(both, [{"MaxReadRequestUnits": "2000", "MaxWriteRequestUnits": "500"}] * 10)
+        self.assertEqual(limits(MaxWriteUnitsPerSecond="500"), [{"MaxWriteRequestUnits": "500"}] * 10)
 
     def test_customer_managed_table_key_is_optional(self):
         self.assertNotIn("SSESpecification", Installation().resources["Table"]["Properties"])
@@ -642,7 +657,7 @@ class Monitoring(unittest.TestCase):
             alarms = stack.of_type("AWS::CloudWatch::Alarm")
             expected = {f"{name}Errors" for name in functions()}
             expected |= {"Throttles", "ReadThrottles", "WriteThrottles", "ServerErrors", "Latency"}
-            expected |= {f"{kind}Throttles{index}" for kind in ["Read", "Write"] for index in ["GSI1", "GSI2"]}
+            expected |= {f"{kind}Throttles{index}" for kind in ["Read", "Write"] for index in rust_source.table_indexes()}
             expected |= {"Signatures", "DecryptionFailures", "RotationMissed"}
             self.assertEqual(set(alarms), {f"{name}Alarm" for name in expected})
             for name, alarm in alarms.items():

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use shared::{
     app::Settings,
     auth::{Caller, LicenseAccess},
-    domain::{Activation, License, LicenseId, Scope},
+    domain::{Activation, CustomerId, License, LicenseId, MachineHash, Scope, Timestamp},
     http::{
         Code, InputError, ListQuery, ListResponse, PaginationParams, Problem, RequestContext,
         resources::ActivationResource,
@@ -23,9 +23,12 @@ use utoipa::IntoParams;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListActivationsFilter {
-    /// License key whose activations to list. Required.
-    #[param(value_type = LicenseId)]
+    /// Return only activations of this license key.
     license_id: Option<LicenseId>,
+    /// Return only activations of license keys of this customer.
+    customer_id: Option<CustomerId>,
+    /// Return only activations of this machine, by the app's identifier.
+    machine_id: Option<String>,
 }
 
 shared::error_responses! {
@@ -39,7 +42,9 @@ shared::error_responses! {
     path = "/api/v1.0/license-activations",
     operation_id = "list_activations",
     tag = "activations",
-    summary = "List the activations of a license key",
+    summary = "List the activations of a license key, a customer or a machine",
+    description = "At least one of the filters is required. With `customer_id` or `machine_id`, a page can be shorter than `limit`, or \
+        empty, and still have a `next_cursor`.",
     params(ListActivationsFilter, PaginationParams),
     responses((status = 200, description = "A page of activations", body = ListResponse<ActivationResource>), Errors),
     security(("api_key" = ["licenses:read"]), ("bearer" = [])),
@@ -53,11 +58,40 @@ pub(crate) async fn handler(
 ) -> Result<ListResponse<ActivationResource>, Problem> {
     let access = caller.license_access(&table, Scope::LicensesRead).await?;
     let ListQuery { filter, paging } = query?;
-    let missing = || InputError::parameter("license_id", Code::InvalidValue, "required parameter is missing");
-    let license_id = filter.license_id.ok_or_else(missing)?;
-    let (license, page) = list(&table, access, license_id, &paging).await?.ok_or_else(Problem::not_found)?;
+    if filter.license_id.is_none() && filter.customer_id.is_none() && filter.machine_id.is_none() {
+        let detail = "license_id, customer_id or machine_id is required";
+        return Err(InputError::parameter("license_id", Code::InvalidValue, detail).into());
+    }
+    let page = find(&table, access, &filter, &paging, ctx.now).await?.ok_or_else(Problem::not_found)?;
     let margin = settings.clock_margin;
-    Ok(page.map(|activation| ActivationResource::new(&activation, &license, margin, ctx.now)).into())
+    Ok(page.map(|(license, activation)| ActivationResource::new(&activation, &license, margin, ctx.now)).into())
+}
+
+/// Returns a page of the activations that fulfill the filter and that the caller may access, with their license keys.
+/// Returns `None` if the filter has a license key that does not exist or that the caller may not access.
+async fn find(
+    table: &Table,
+    access: LicenseAccess,
+    filter: &ListActivationsFilter,
+    paging: &PageRequest,
+    now: Timestamp,
+) -> Result<Option<Page<(License, Activation)>>, ListError> {
+    let machine = filter.machine_id.as_deref().map(MachineHash::from_machine_id);
+    let mut page = match (filter.license_id, machine, filter.customer_id) {
+        (Some(license_id), ..) => {
+            let Some((license, page)) = list(table, access, license_id, paging).await? else { return Ok(None) };
+            page.map(|activation| (license.clone(), activation))
+        }
+        (None, Some(machine), _) => table.activations_of_machine(machine, paging).await?,
+        (None, None, Some(customer)) => table.activations_of_customer(customer, now, paging).await?,
+        (None, None, None) => Page { items: Vec::new(), next: None },
+    };
+    page.items.retain(|(license, activation)| {
+        access.includes(license)
+            && machine.is_none_or(|machine| machine == activation.id.machine)
+            && filter.customer_id.is_none_or(|customer| customer == license.customer_id)
+    });
+    Ok(Some(page))
 }
 
 /// Returns a license key and a page of its activations, without those that have ended. Returns `None` if the license key

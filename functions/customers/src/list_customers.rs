@@ -20,6 +20,10 @@ use utoipa::IntoParams;
 pub struct ListCustomersFilter {
     /// Return only the customer with this email address, ignoring case.
     pub email: Option<String>,
+    /// Return only the customer with this external id.
+    pub external_id: Option<String>,
+    /// Return only customers whose name or email address starts with this text, ignoring case.
+    pub q: Option<String>,
 }
 
 /// Lists customers.
@@ -29,7 +33,8 @@ pub struct ListCustomersFilter {
     operation_id = "list_customers",
     tag = "customers",
     summary = "List customers",
-    description = "Sorted by name.",
+    description = "Sorted by name; with `q`, first those whose name matches, then those whose email address alone does. Filters can be \
+        combined.",
     params(ListCustomersFilter, PaginationParams),
     responses((status = 200, description = "A page of customers", body = ListResponse<Customer>)),
     security(("api_key" = ["customers:read"]), ("bearer" = [])),
@@ -41,19 +46,32 @@ pub(crate) async fn handler(
 ) -> Result<ListResponse<Customer>, Problem> {
     caller.require(Scope::CustomersRead)?;
     let ListQuery { filter, paging } = list?;
-    Ok(list_customers(&table, filter.email.as_deref(), &paging).await?.into())
+    Ok(list_customers(&table, &filter, &paging).await?.into())
 }
 
-/// Returns a page of customers sorted by name, or the customer with an email address.
+/// Returns a page of customers, or the one with an email address or an external id.
 pub async fn list_customers(
     table: &Table,
-    email: Option<&str>,
+    filter: &ListCustomersFilter,
     paging: &PageRequest,
 ) -> Result<Page<Customer>, ListError> {
-    let Some(email) = email else {
-        return table.customers(&CustomerFilter::default(), paging).await;
+    let found = match (&filter.email, &filter.external_id, &filter.q) {
+        (Some(email), ..) => table.customer_by_email(email).await?.map(|found| found.customer),
+        (None, Some(id), _) => table.customer_by_external_id(id).await?,
+        (None, None, Some(text)) => return table.search_customers(text, paging).await,
+        (None, None, None) => return table.customers(&CustomerFilter::default(), paging).await,
     };
-    let found = table.customer_by_email(email).await?.map(|found| found.customer);
-    let rows = found.into_iter().collect();
-    Ok(paginate_in_memory(rows, "customers by email", paging, |customer: &Customer| [customer.id.to_string()])?)
+    let rows = found.into_iter().filter(|customer| filter.matches(customer)).collect();
+    Ok(paginate_in_memory(rows, "one customer", paging, |customer: &Customer| [customer.id.to_string()])?)
+}
+
+impl ListCustomersFilter {
+    fn matches(&self, customer: &Customer) -> bool {
+        let starts_with = |text: &String| {
+            Customer::name_key(&customer.name).starts_with(&Customer::name_key(text))
+                || Customer::email_key(&customer.email).starts_with(&Customer::email_key(text))
+        };
+        self.external_id.as_ref().is_none_or(|id| customer.external_id.as_ref() == Some(id))
+            && self.q.as_ref().is_none_or(starts_with)
+    }
 }

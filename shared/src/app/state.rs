@@ -96,7 +96,7 @@ pub enum StartError {
     /// The table does not exist, has another schema, or cannot be read with the function's role.
     #[error(
         "cannot read the table {table} ({cause}): SIGNET_TABLE must name a table with the keys PK and SK and the \
-         indexes GSI1 and GSI2, as in infra/data.yaml, and the function's role must be allowed to read it"
+         indexes GSI1 to GSI9, as in infra/data.yaml, and the function's role must be allowed to read it"
     )]
     Table {
         /// The name of the table.

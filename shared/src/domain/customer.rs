@@ -48,6 +48,8 @@ impl Customer {
 
     /// The maximum length of a name, in characters.
     pub const MAX_NAME: usize = 200;
+    /// The maximum length of a text by which customers are found, in characters: that of an email address.
+    pub const MAX_SEARCH: usize = 254;
 
     /// Returns the form in which names are sorted and searched, ignoring case. Lower-casing a Greek sigma depends on
     /// its position in the word; it is normalized to one letter, so that a prefix of a name is also a prefix of its

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream, try_join};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -12,18 +12,23 @@ use super::{
     error::StoreError,
     events::event_item,
     holder::{nonce, still_held_by},
-    item::{Item, TTL_ATTRIBUTE, b, from_item, n, s, to_item},
+    item::{Item, Key, TTL_ATTRIBUTE, b, from_item, n, s, to_item},
     keys,
+    licenses::LicenseFilter,
     pagination::{ListError, Page, PageRequest, paginate_query},
     table::{Query, Table, UpdateOutcome},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
 use crate::domain::{
-    Activation, ActivationId, EncryptionKey, Event, License, LicenseId, MachineHash, seat::whole_second,
+    Activation, ActivationId, CustomerId, EncryptionKey, Event, License, LicenseId, MachineHash, SeatStatus,
+    seat::whole_second,
 };
 
 /// How long the item of an ended activation remains, so that a repeated deactivation gets the same response.
 const TOMBSTONE_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The index partition key of the activations of a machine. An ended activation has none.
+const MACHINE_INDEX: &str = "GSI8PK";
 
 /// The attribute of the app's public key.
 const PUBLIC_KEY: &str = "public_key";
@@ -62,6 +67,7 @@ pub(super) fn activation_item(activation: &Activation) -> Result<Item, StoreErro
     };
     let mut item = to_item(keys::activation(activation.id.license, activation.id.machine), &record)?;
     item.insert("life".to_owned(), nonce(&activation.id));
+    item.insert(MACHINE_INDEX.to_owned(), s(keys::activations_of_machine(activation.id.machine)));
     if let Some(key) = &activation.public_key {
         item.insert(PUBLIC_KEY.to_owned(), public_key(key));
     }
@@ -232,6 +238,93 @@ impl Table {
         Ok(Page { items, next: page.next })
     }
 
+    /// Reads a page of the live activations of a machine with their license keys, sorted by license key. A page can be
+    /// shorter than its limit: activations that are no longer live are left out after the index was read.
+    pub async fn activations_of_machine(
+        &self,
+        machine: MachineHash,
+        paging: &PageRequest,
+    ) -> Result<Page<(License, Activation)>, ListError> {
+        let partition = keys::activations_of_machine(machine);
+        let query = Query { index: Some("GSI8"), ..Query::prefix(partition, "LICENSE#") };
+        let page = paginate_query(self, query, &format!("activations of machine {machine}"), paging).await?;
+        let mut licenses: Vec<LicenseId> = Vec::new();
+        for item in &page.items {
+            let pk = item.get("PK").and_then(|pk| pk.as_s().ok());
+            licenses.extend(pk.and_then(|pk| keys::parse_id_suffix(pk, "LICENSE#")));
+        }
+        let read = |license: LicenseId| async move {
+            let (license, activation) = try_join!(self.license(license), self.activation(license, machine))?;
+            Ok::<_, StoreError>(license.zip(activation))
+        };
+        let read: Vec<_> = stream::iter(licenses.into_iter().map(read)).buffered(MAX_CONCURRENCY).try_collect().await?;
+        let is_live =
+            |(license, activation): &(License, Activation)| activation.seat_status(license) != SeatStatus::NotLive;
+        Ok(Page { items: read.into_iter().flatten().filter(is_live).collect(), next: page.next })
+    }
+
+    /// Reads a page of the live activations of a customer's license keys, sorted by license key. Reads at most
+    /// [`MAX_LICENSES_READ`] license keys, and then returns a short page.
+    pub async fn activations_of_customer(
+        &self,
+        customer: CustomerId,
+        now: Timestamp,
+        paging: &PageRequest,
+    ) -> Result<Page<(License, Activation)>, ListError> {
+        let list = format!("activations of customer {customer}");
+        let after = paging.position::<2>(&list)?;
+        let mut licenses = self.licenses_of(customer, LicenseFilter::default(), now).await?;
+        licenses.sort_by_key(|license| license.id.to_string());
+        licenses.retain(|license| after.as_ref().is_none_or(|[id, _]| license.id.to_string() >= *id));
+        let mut found: Vec<(License, Activation)> = Vec::new();
+        for (read, license) in licenses.into_iter().enumerate() {
+            let id = license.id.to_string();
+            if read == MAX_LICENSES_READ {
+                return Ok(Page { items: found, next: Some(paging.encode_cursor(&list, vec![id, String::new()])) });
+            }
+            let last = after.as_ref().filter(|[after, last]| *after == id && !last.is_empty());
+            // A page of one license key, and one activation more to see whether there is a next page.
+            let rest = paging.limit + 1 - found.len();
+            for item in self.live_activations(&license, last.map(|[_, last]| last.as_str()), rest).await? {
+                found.push((license.clone(), parse_activation(&item)?));
+            }
+            if found.len() > paging.limit {
+                found.truncate(paging.limit);
+                let next = found.last().map(|(license, activation)| {
+                    let sort_key = keys::activation(license.id, activation.id.machine).sk;
+                    paging.encode_cursor(&list, vec![license.id.to_string(), sort_key])
+                });
+                return Ok(Page { items: found, next });
+            }
+        }
+        Ok(Page { items: found, next: None })
+    }
+
+    /// Reads at most `max` live activations of a license key, after a sort key.
+    async fn live_activations(
+        &self,
+        license: &License,
+        after: Option<&str>,
+        max: usize,
+    ) -> Result<Vec<Item>, StoreError> {
+        let partition = keys::license_partition(license.id);
+        let mut query = Query {
+            filter: Some(live_condition(license)),
+            after: after.map(|sk| Key::new(partition.clone(), sk).into_item()),
+            ..Query::prefix(partition, keys::ACTIVATION)
+        };
+        let mut found = Vec::new();
+        loop {
+            let page = self.query(query.clone()).await?;
+            found.extend(page.items);
+            if found.len() >= max || page.next.is_none() {
+                found.truncate(max);
+                return Ok(found);
+            }
+            query.after = page.next;
+        }
+    }
+
     /// Reads live activations whose lease ended at `lapsed_before` or earlier, from one page of the machines, starting
     /// at `start` and wrapping around. The list is empty only if no live activation has such a lease. Two pages cover a
     /// license key with few machines; the machines of a larger one are read in parts, a few of them at a time.
@@ -296,6 +389,9 @@ impl Table {
     }
 }
 
+/// The maximum number of license keys whose activations are read for one page.
+const MAX_LICENSES_READ: usize = 50;
+
 /// Splits the sort keys of all machines into four ranges, which hold about the same number of machines. A bound is no
 /// machine's sort key, as it is shorter.
 fn machine_ranges() -> [(String, String); 4] {
@@ -307,6 +403,7 @@ fn machine_ranges() -> [(String, String); 4] {
 pub(super) fn tombstone(activation: &Activation, condition: Condition, at: Timestamp) -> ItemUpdate {
     ItemUpdate::new(keys::activation(activation.id.license, activation.id.machine), condition)
         .set("ended_at", s(at.to_string()))
+        .set_or_remove(MACHINE_INDEX, None)
         .set(TTL_ATTRIBUTE, n(whole_second(at) + TOMBSTONE_RETENTION.as_secs()))
 }
 

@@ -182,6 +182,52 @@ impl Table {
         Ok(Page { items, next: page.next })
     }
 
+    /// Reads the customer with an external id.
+    pub async fn customer_by_external_id(&self, external_id: &str) -> Result<Option<Customer>, StoreError> {
+        let Some(item) = self.get(keys::customer_external_id(external_id)).await? else { return Ok(None) };
+        let found = self.customer(from_item::<OwnerRecord>(item)?.customer_id).await?;
+        // The external id may have been changed between the two reads.
+        Ok(found.map(|found| found.customer).filter(|customer| customer.external_id.as_deref() == Some(external_id)))
+    }
+
+    /// Reads a page of the customers whose name or email address starts with a text, ignoring case: first those by name,
+    /// sorted by name, then the others, sorted by email address.
+    pub async fn search_customers(&self, text: &str, paging: &PageRequest) -> Result<Page<Customer>, ListError> {
+        // No customer has a longer name or address, and DynamoDB limits the length of key conditions.
+        if text.chars().count() > Customer::MAX_SEARCH {
+            return Ok(Page { items: Vec::new(), next: None });
+        }
+        let (name, email) = (Customer::name_key(text), Customer::email_key(text));
+        let by_name =
+            Query { index: Some("GSI1"), ..Query::prefix(keys::CUSTOMERS.to_owned(), &format!("NAME#{name}")) };
+        let by_email =
+            Query { index: Some("GSI3"), ..Query::prefix(keys::CUSTOMERS.to_owned(), &format!("EMAIL#{email}")) };
+        let list = |part: &str| format!("customers {part} {text:?}");
+        let is_second_part = paging.cursor.is_some() && paging.position::<3>(&list("by email")).is_ok();
+        let mut found = Vec::new();
+        if !is_second_part {
+            let page = paginate_query(self, by_name, &list("by name"), paging).await?;
+            found = page.items.into_iter().map(from_item::<Customer>).collect::<Result<_, _>>()?;
+            if page.next.is_some() {
+                return Ok(Page { items: found, next: page.next });
+            }
+            if found.len() == paging.limit {
+                let start = [&*by_email.from, "-", "-"].map(str::to_owned).to_vec();
+                let next = Some(paging.encode_cursor(&list("by email"), start));
+                return Ok(Page { items: found, next });
+            }
+        }
+        let rest = PageRequest {
+            limit: paging.limit - found.len(),
+            cursor: paging.cursor.clone().filter(|_| is_second_part),
+            key: paging.key.clone(),
+        };
+        let page = paginate_query(self, by_email, &list("by email"), &rest).await?;
+        let customers = page.items.into_iter().map(from_item::<Customer>).collect::<Result<Vec<_>, _>>()?;
+        found.extend(customers.into_iter().filter(|customer| !Customer::name_key(&customer.name).starts_with(&name)));
+        Ok(Page { items: found, next: page.next })
+    }
+
     /// Writes the fields that callers can set, unless the customer was changed since it was read. If the email address or
     /// the external id changes, the same transaction releases the old one and reserves the new one. Metadata are written
     /// if they were read and have changed.
@@ -198,6 +244,8 @@ impl Table {
             .set_or_remove("external_id", customer.external_id.as_ref().map(s))
             .set("updated_at", s(customer.updated_at.to_string()))
             .set("GSI1SK", s(name_sort_key(customer)))
+            .set("GSI3PK", s(keys::CUSTOMERS))
+            .set("GSI3SK", s(email_sort_key(customer)))
             .set("version", n(read.version + 1));
         let mut transaction = Transaction::new();
         transaction.update(&update);
@@ -240,6 +288,8 @@ fn customer_item(customer: &Customer, version: u64) -> Result<Item, StoreError> 
     item.insert("version".to_owned(), n(version));
     item.insert("GSI1PK".to_owned(), s(keys::CUSTOMERS));
     item.insert("GSI1SK".to_owned(), s(name_sort_key(customer)));
+    item.insert("GSI3PK".to_owned(), s(keys::CUSTOMERS));
+    item.insert("GSI3SK".to_owned(), s(email_sort_key(customer)));
     Ok(item)
 }
 
@@ -247,6 +297,11 @@ fn customer_item(customer: &Customer, version: u64) -> Result<Item, StoreError> 
 /// separator sorts before all characters that a name can contain.
 fn name_sort_key(customer: &Customer) -> String {
     format!("NAME#{}\u{1f}{}", Customer::name_key(&customer.name), customer.id)
+}
+
+/// The index sort key of a customer by email address.
+fn email_sort_key(customer: &Customer) -> String {
+    format!("EMAIL#{}\u{1f}{}", Customer::email_key(&customer.email), customer.id)
 }
 
 fn email_item(customer: &Customer) -> Result<Item, StoreError> {
@@ -298,6 +353,8 @@ mod tests {
         let expected = [
             "GSI1PK S(\"CUSTOMERS\")",
             "GSI1SK S(\"NAME#ada lovelace\\u{1f}cus_01JD8W0V5XK6Q3R7T2N4M8P9ZB\")",
+            "GSI3PK S(\"CUSTOMERS\")",
+            "GSI3SK S(\"EMAIL#ada@example.com\\u{1f}cus_01JD8W0V5XK6Q3R7T2N4M8P9ZB\")",
             "PK S(\"CUSTOMER#cus_01JD8W0V5XK6Q3R7T2N4M8P9ZB\")",
             "SK S(\"CUSTOMER\")",
             "created_at S(\"1970-01-01T00:00:00Z\")",

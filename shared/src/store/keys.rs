@@ -25,6 +25,10 @@ pub const SIGNED_SET: &str = "SIGNED_SET";
 pub const CUSTOMERS: &str = "CUSTOMERS";
 /// The index partition key of all license keys.
 pub const LICENSES: &str = "LICENSES";
+/// The index partition key of the license keys that expire.
+pub const EXPIRING: &str = "EXPIRING";
+/// The sort key prefix of license keys by the time until which they are honoured.
+pub const HONOURED: &str = "HONOURED#";
 /// The sort key of the metadata of a customer or a license key.
 const METADATA: &str = "METADATA";
 /// The sort key prefix of seats.
@@ -126,6 +130,32 @@ pub fn license_partition(id: LicenseId) -> String {
 /// Returns the item key of a license key.
 pub fn license(id: LicenseId) -> Key {
     Key::new(license_partition(id), "LICENSE")
+}
+
+/// Returns the index partition key of the license keys of a product.
+pub fn licenses_of_product(id: ProductId) -> String {
+    format!("PRODUCT#{id}")
+}
+
+/// Returns the index partition key of the license keys of a pricing tier.
+pub fn licenses_of_tier(id: TierId) -> String {
+    format!("TIER#{id}")
+}
+
+/// Returns the index partition key of the license keys with a stored status.
+pub fn licenses_with_status(stored: &str) -> String {
+    format!("STATUS#{stored}")
+}
+
+/// Returns the index sort key of a license key that is honoured until a time; `None` means forever, which sorts last.
+pub fn honoured_sort_key(until: Option<Timestamp>) -> String {
+    until.map_or_else(|| format!("{HONOURED}NEVER"), |until| time_sort_key("HONOURED", until))
+}
+
+/// Returns the index partition key of the activations of a machine. Half of the hash identifies it, so that the activation
+/// stays small.
+pub fn activations_of_machine(machine: MachineHash) -> String {
+    format!("MACHINE#{}", HEXLOWER.encode(&machine.0[..16]))
 }
 
 /// Returns the item key of the metadata of a license key.

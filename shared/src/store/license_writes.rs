@@ -10,7 +10,8 @@ use super::{
     item::{Item, b, key_only_item, n, s, to_item},
     keys,
     licenses::{
-        ACTIVE, CurrentRecord, KeyPointer, REVOKED, SUPERSEDED, SUSPENDED, SealedValues, license_item, parse_license,
+        ACTIVE, CurrentRecord, KeyPointer, REVOKED, SUPERSEDED, SUSPENDED, SealedValues, expiry_index, license_item,
+        parse_license,
     },
     metadata::{metadata_as_read, metadata_item, move_external_id, write_metadata},
     table::{Table, UpdateOutcome},
@@ -156,6 +157,7 @@ impl Table {
             };
             let superseded = ItemUpdate::new(keys::license(*old), as_read)
                 .set("status", s(SUPERSEDED))
+                .set("GSI5PK", s(keys::licenses_with_status(SUPERSEDED)))
                 .set("superseded_by", s(license.id.to_string()));
             transaction.update(&superseded).put_always(event_item(event)?);
         }
@@ -221,6 +223,7 @@ impl Table {
     ) -> Result<RevokeOutcome, StoreError> {
         let update = ItemUpdate::new(keys::license(read.id), as_read(read))
             .set("status", s(REVOKED))
+            .set("GSI5PK", s(keys::licenses_with_status(REVOKED)))
             .set("revoked_at", s(at.to_string()))
             .set_or_remove("revocation_reason", reason.map(s));
         let mut transaction = Transaction::new();
@@ -252,18 +255,28 @@ impl Table {
             .value(":suspended", s(SUSPENDED));
         let status_is = |status| Condition::new("#status = :status").value(":status", s(status));
         let update = |condition| ItemUpdate::new(keys::license(read.id), condition);
-        let expires_at = next.expires_at.map(|end| n(end.as_millisecond()));
+        let with_status = |update: ItemUpdate, status| {
+            update.set("status", s(status)).set("GSI5PK", s(keys::licenses_with_status(status)))
+        };
+        let with_expiry = |update: ItemUpdate| {
+            let [(partition, expiring), (sort, expires)] = expiry_index(next.expires_at);
+            update
+                .set_or_remove("expires_at", next.expires_at.map(|end| n(end.as_millisecond())))
+                .set_or_remove("anchor_day", next.anchor_day.map(n))
+                .set("GSI5SK", s(keys::honoured_sort_key(next.expires_at)))
+                .set_or_remove(partition, expiring)
+                .set_or_remove(sort, expires)
+        };
         let update = match transition {
-            Transition::Suspend => update(status_is(ACTIVE)).set("status", s(SUSPENDED)),
-            Transition::Reinstate => update(status_is(SUSPENDED)).set("status", s(ACTIVE)),
-            Transition::Renew => update(active_or_suspended)
-                .set_or_remove("expires_at", expires_at)
-                .set_or_remove("anchor_day", next.anchor_day.map(n)),
-            Transition::RenewByPeriod => update(anchor_as_read(end_as_read(active_or_suspended, read), read))
-                .set_or_remove("expires_at", expires_at)
-                .set_or_remove("anchor_day", next.anchor_day.map(n)),
+            Transition::Suspend => with_status(update(status_is(ACTIVE)), SUSPENDED),
+            Transition::Reinstate => with_status(update(status_is(SUSPENDED)), ACTIVE),
+            Transition::Renew => with_expiry(update(active_or_suspended)),
+            Transition::RenewByPeriod => {
+                with_expiry(update(anchor_as_read(end_as_read(active_or_suspended, read), read)))
+            }
             Transition::Change => update(limits_as_read(active_or_suspended, read))
                 .set("tier_id", s(next.tier_id.to_string()))
+                .set("GSI4PK", s(keys::licenses_of_tier(next.tier_id)))
                 .set_or_remove("max_users", next.max_users.map(n))
                 .set_or_remove("max_tenants", next.max_tenants.map(n)),
         };

@@ -1,7 +1,7 @@
 //! Reads of license keys. Writes are in [`license_writes`](super::license_writes).
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -127,11 +127,30 @@ pub(super) fn parse_license(item: Item) -> Result<License, StoreError> {
 pub(super) fn license_item(license: &License) -> Result<Item, StoreError> {
     let mut item = to_item(keys::license(license.id), &LicenseRecord::from_license(license))?;
     let sort_key = keys::time_sort_key("LICENSE", license.issued_at);
-    item.insert("GSI1PK".to_owned(), s(keys::customer_partition(license.customer_id)));
-    item.insert("GSI1SK".to_owned(), s(sort_key.clone()));
-    item.insert("GSI2PK".to_owned(), s(keys::LICENSES));
-    item.insert("GSI2SK".to_owned(), s(sort_key));
+    for (name, value) in [
+        ("GSI1PK", keys::customer_partition(license.customer_id)),
+        ("GSI1SK", sort_key.clone()),
+        ("GSI2PK", keys::LICENSES.to_owned()),
+        ("GSI2SK", sort_key.clone()),
+        ("GSI3PK", keys::licenses_of_product(license.product_id)),
+        ("GSI3SK", sort_key.clone()),
+        ("GSI4PK", keys::licenses_of_tier(license.tier_id)),
+        ("GSI4SK", sort_key),
+        ("GSI5PK", keys::licenses_with_status(license.state.as_str())),
+        ("GSI5SK", keys::honoured_sort_key(license.expires_at)),
+    ] {
+        item.insert(name.to_owned(), s(value));
+    }
+    for (name, value) in expiry_index(license.expires_at) {
+        item.extend(value.map(|value| (name.to_owned(), value)));
+    }
     Ok(item)
+}
+
+/// Returns the keys of the index by expiry; `None` for a license key that never expires.
+pub(super) fn expiry_index(expires_at: Option<Timestamp>) -> [(&'static str, Option<AttributeValue>); 2] {
+    let sort_key = expires_at.map(|end| s(keys::time_sort_key(keys::EXPIRING, end)));
+    [("GSI6PK", expires_at.map(|_| s(keys::EXPIRING))), ("GSI6SK", sort_key)]
 }
 
 /// The license key and generation that a key string belongs to.
@@ -152,17 +171,36 @@ pub struct SealedValues {
     pub license_key: Vec<u8>,
 }
 
-/// The filter and order of a list of license keys.
+/// The filter and order of a list of license keys. All conditions must hold.
 #[derive(Debug, Clone, Default)]
 pub struct LicenseFilter {
     /// Only license keys of this customer.
     pub customer_id: Option<CustomerId>,
     /// Only license keys of this product.
     pub product_id: Option<ProductId>,
+    /// Only license keys of this pricing tier.
+    pub tier_id: Option<TierId>,
     /// Only license keys with this status.
     pub status: Option<Status>,
-    /// Whether the oldest license keys come first.
-    pub oldest_first: bool,
+    /// Only license keys that expire before this time.
+    pub expires_before: Option<Timestamp>,
+    /// Only license keys that expire after this time. Those that never expire are not included.
+    pub expires_after: Option<Timestamp>,
+    /// The order.
+    pub order: LicenseOrder,
+}
+
+/// The order of a list of license keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LicenseOrder {
+    /// By the time they were issued, the newest first.
+    #[default]
+    NewestFirst,
+    /// By the time they were issued, the oldest first.
+    OldestFirst,
+    /// The order of the index that answers the filter with the fewest reads: by expiry, the earliest first, if the filter
+    /// has a range of it, or else the latest first if it has a status. Without these, the newest first.
+    ByIndex,
 }
 
 impl Table {
@@ -214,19 +252,23 @@ impl Table {
         Ok(Some(SealedValues { token, license_key }))
     }
 
-    /// Reads a page of license keys, sorted by the time they were issued. Reads the partition `CUSTOMER#` of GSI1 if the
-    /// filter has a customer, or else `LICENSES` of GSI2.
+    /// Reads the license key with an external id.
+    pub async fn license_by_external_id(&self, external_id: &str) -> Result<Option<License>, StoreError> {
+        let Some(item) = self.get(keys::license_external_id(external_id)).await? else { return Ok(None) };
+        let found = self.license(from_item::<CurrentRecord>(item)?.license_id).await?;
+        // The external id may have been changed between the two reads.
+        Ok(found.filter(|license| license.external_id.as_deref() == Some(external_id)))
+    }
+
+    /// Reads a page of license keys. One condition of the filter is the index partition that is read; the others filter
+    /// what is read.
     pub async fn licenses(
         &self,
         filter: &LicenseFilter,
         now: Timestamp,
         paging: &PageRequest,
     ) -> Result<Page<License>, ListError> {
-        let list = format!(
-            "licenses {:?} {:?} {:?} {}",
-            filter.customer_id, filter.product_id, filter.status, filter.oldest_first
-        );
-        let page = paginate_query(self, filter.query(now), &list, paging).await?;
+        let page = paginate_query(self, filter.query(now), &format!("licenses {filter:?}"), paging).await?;
         let items = page.items.into_iter().map(parse_license).collect::<Result<Vec<_>, _>>()?;
         Ok(Page { items, next: page.next })
     }
@@ -250,17 +292,39 @@ pub(super) struct CurrentRecord {
 }
 
 impl LicenseFilter {
+    /// Returns whether a license key fulfills the filter.
+    pub fn matches(&self, license: &License, now: Timestamp) -> bool {
+        self.customer_id.is_none_or(|id| id == license.customer_id)
+            && self.product_id.is_none_or(|id| id == license.product_id)
+            && self.tier_id.is_none_or(|id| id == license.tier_id)
+            && self.status.is_none_or(|status| status == license.status(now))
+            && self.expires_before.is_none_or(|before| license.expires_at.is_some_and(|end| end < before))
+            && self.expires_after.is_none_or(|after| license.expires_at.is_some_and(|end| end > after))
+    }
+
+    /// Returns the query of the most selective index. The conditions that it does not answer are its filter.
     fn query(&self, now: Timestamp) -> Query {
-        let (index, pk) = match self.customer_id {
-            Some(customer) => ("GSI1", keys::customer_partition(customer)),
-            None => ("GSI2", keys::LICENSES.to_owned()),
-        };
-        Query {
+        let mut rest = self.clone();
+        let by_time = |index, pk| Query {
             index: Some(index),
-            descending: !self.oldest_first,
-            filter: self.condition(now),
+            descending: self.order != LicenseOrder::OldestFirst,
             ..Query::prefix(pk, "LICENSE#")
-        }
+        };
+        let is_by_index = self.order == LicenseOrder::ByIndex;
+        let query = if let Some(customer) = rest.customer_id.take() {
+            by_time("GSI1", keys::customer_partition(customer))
+        } else if let Some(tier) = rest.tier_id.take() {
+            by_time("GSI4", keys::licenses_of_tier(tier))
+        } else if is_by_index && (rest.expires_before.is_some() || rest.expires_after.is_some()) {
+            expiry_query(rest.expires_after.take(), rest.expires_before.take())
+        } else if let Some(product) = rest.product_id.take() {
+            by_time("GSI3", keys::licenses_of_product(product))
+        } else if let Some(status) = rest.status.take_if(|_| is_by_index) {
+            status_query(status, now)
+        } else {
+            by_time("GSI2", keys::LICENSES.to_owned())
+        };
+        Query { filter: rest.condition(now), ..query }
     }
 
     fn condition(&self, now: Timestamp) -> Option<Condition> {
@@ -270,13 +334,20 @@ impl LicenseFilter {
             parts.push("product_id = :product");
             values.push((":product", s(product.to_string())));
         }
+        if let Some(tier) = self.tier_id {
+            parts.push("tier_id = :tier");
+            values.push((":tier", s(tier.to_string())));
+        }
+        if let Some(before) = self.expires_before {
+            parts.push("expires_at < :before");
+            values.push((":before", n(before.as_millisecond())));
+        }
+        if let Some(after) = self.expires_after {
+            parts.push("expires_at > :after");
+            values.push((":after", n(after.as_millisecond())));
+        }
         if let Some(status) = self.status {
-            let stored = match status {
-                Status::Active | Status::Expired => ACTIVE,
-                Status::Suspended => SUSPENDED,
-                Status::Superseded => SUPERSEDED,
-                Status::Revoked => REVOKED,
-            };
+            let stored = stored_status(status);
             parts.push("#status = :status");
             values.push((":status", s(stored)));
             if stored == ACTIVE {
@@ -291,4 +362,38 @@ impl LicenseFilter {
         (!parts.is_empty())
             .then(|| values.into_iter().fold(condition, |condition, (name, value)| condition.value(name, value)))
     }
+}
+
+fn stored_status(status: Status) -> &'static str {
+    match status {
+        Status::Active | Status::Expired => ACTIVE,
+        Status::Suspended => SUSPENDED,
+        Status::Superseded => SUPERSEDED,
+        Status::Revoked => REVOKED,
+    }
+}
+
+/// Returns the query of license keys that expire after and before these times, exclusively, the earliest first.
+fn expiry_query(after: Option<Timestamp>, before: Option<Timestamp>) -> Query {
+    let sort_key = |time| keys::time_sort_key(keys::EXPIRING, time);
+    // A space sorts right after a sort key, and times are stored in milliseconds.
+    let from = after.map_or_else(|| format!("{}#", keys::EXPIRING), |after| format!("{} ", sort_key(after)));
+    let last = before.map(|before| before.saturating_sub(SignedDuration::from_millis(1)));
+    let to = last.map_or_else(|| format!("{}#~", keys::EXPIRING), |last| sort_key(last.unwrap_or(Timestamp::MIN)));
+    // DynamoDB rejects a range whose end is before its start.
+    let to = if to < from { from.clone() } else { to };
+    Query { index: Some("GSI6"), ..Query::between(keys::EXPIRING.to_owned(), from, to) }
+}
+
+/// Returns the query of license keys with a status, those that are honoured longest first.
+fn status_query(status: Status, now: Timestamp) -> Query {
+    let (first, last) = (keys::HONOURED.to_owned(), format!("{}~", keys::HONOURED));
+    let ended = keys::honoured_sort_key(Some(now));
+    let (from, to) = match status {
+        Status::Active => (format!("{ended} "), last),
+        Status::Expired => (first, ended),
+        Status::Suspended | Status::Superseded | Status::Revoked => (first, last),
+    };
+    let partition = keys::licenses_with_status(stored_status(status));
+    Query { index: Some("GSI5"), descending: true, ..Query::between(partition, from, to) }
 }

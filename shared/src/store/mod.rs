@@ -17,6 +17,7 @@ pub mod export;
 pub mod full_licenses;
 mod holder;
 pub mod idempotency;
+pub mod indexes;
 pub mod item;
 pub mod key_ring;
 pub mod keys;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     error::StoreError,
+    indexes::key_names,
     item::{Item, s},
     table::{Query, Table},
 };
@@ -175,11 +176,7 @@ pub async fn paginate_query(
     list: &str,
     paging: &PageRequest,
 ) -> Result<Page<Item>, ListError> {
-    let names: &[&str] = match query.index {
-        None => &["PK", "SK"],
-        Some("GSI1") => &["GSI1PK", "GSI1SK", "PK", "SK"],
-        Some(_) => &["GSI2PK", "GSI2SK", "PK", "SK"],
-    };
+    let names = key_names(query.index);
     let sort_keys = |item: &Item| -> Vec<String> {
         names[1..].iter().filter_map(|name| item.get(*name)?.as_s().ok().cloned()).collect()
     };
@@ -188,10 +185,16 @@ pub async fn paginate_query(
         let values = std::iter::once(pk.clone()).chain(sort_keys);
         names.iter().map(|name| (*name).to_owned()).zip(values.map(s)).collect()
     };
-    let after = match query.index {
-        None => paging.position::<1>(list)?.map(Vec::from),
-        Some(_) => paging.position::<3>(list)?.map(Vec::from),
+    let after = match names.len() {
+        2 => paging.position::<1>(list)?.map(Vec::from),
+        3 => paging.position::<2>(list)?.map(Vec::from),
+        _ => paging.position::<3>(list)?.map(Vec::from),
     };
+    // DynamoDB rejects a key outside of the range. A range that depends on the time can have passed the last row.
+    let is_past_the_end = |last: &String| if query.descending { *last < query.from } else { *last > query.to };
+    if after.as_ref().and_then(|sort_keys| sort_keys.first()).is_some_and(is_past_the_end) {
+        return Ok(Page { items: Vec::new(), next: None });
+    }
     query.after = after.map(start);
     let mut items: Vec<Item> = Vec::new();
     let mut read = 0;

@@ -1,6 +1,6 @@
 //! The schema of the table: creation without a template, and validation.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use aws_sdk_dynamodb::{
     operation::{create_table::CreateTableError, describe_table::DescribeTableError},
@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::{
 
 use super::{
     error::StoreError,
+    indexes::{INDEXES, Index},
     item::TTL_ATTRIBUTE,
     table::{Table, store_error},
 };
@@ -20,22 +21,23 @@ fn rejected(error: impl std::error::Error + Send + Sync + 'static) -> StoreError
     StoreError::Rejected(aws_sdk_dynamodb::error::DisplayErrorContext(error).to_string())
 }
 
-fn key_schema(partition: &str, sort: &str) -> Result<Vec<KeySchemaElement>, StoreError> {
+fn key_schema([partition, sort]: [&str; 2]) -> Result<Vec<KeySchemaElement>, StoreError> {
     let part = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
     Ok(vec![part(partition, KeyType::Hash).map_err(rejected)?, part(sort, KeyType::Range).map_err(rejected)?])
 }
 
-/// The global secondary indexes. Their key attributes are named after them, such as `GSI1PK` and `GSI1SK`.
-const INDEXES: [&str; 2] = ["GSI1", "GSI2"];
-
-fn index(name: &str) -> Result<GlobalSecondaryIndex, StoreError> {
-    // Lists show whole items, so all attributes are projected. Only listed items have index keys; seats and
-    // activations, which change often, are not indexed.
-    let all = Projection::builder().projection_type(ProjectionType::All).build();
+fn index_definition(index: &Index) -> Result<GlobalSecondaryIndex, StoreError> {
+    let projection = match index.attributes.names() {
+        None => Projection::builder().projection_type(ProjectionType::All),
+        Some(names) if names.is_empty() => Projection::builder().projection_type(ProjectionType::KeysOnly),
+        Some(names) => Projection::builder()
+            .projection_type(ProjectionType::Include)
+            .set_non_key_attributes(Some(names.into_iter().map(str::to_owned).collect())),
+    };
     GlobalSecondaryIndex::builder()
-        .index_name(name)
-        .set_key_schema(Some(key_schema(&format!("{name}PK"), &format!("{name}SK"))?))
-        .projection(all)
+        .index_name(index.name)
+        .set_key_schema(Some(key_schema(index.keys)?))
+        .projection(projection.build())
         .build()
         .map_err(rejected)
 }
@@ -56,13 +58,12 @@ fn schema_difference(table: &TableDescription) -> Option<String> {
     if !has_keys(table.key_schema(), ["PK", "SK"]) {
         return Some("its keys must be the strings PK and SK".to_owned());
     }
-    let has_index = |name: &str| {
-        let (pk, sk) = (format!("{name}PK"), format!("{name}SK"));
-        let indexes = table.global_secondary_indexes();
-        indexes.iter().any(|index| index.index_name() == Some(name) && has_keys(index.key_schema(), [&pk, &sk]))
+    let has_index = |index: &Index| {
+        let found = table.global_secondary_indexes();
+        found.iter().any(|found| found.index_name() == Some(index.name) && has_keys(found.key_schema(), index.keys))
     };
-    let missing = INDEXES.into_iter().find(|name| !has_index(name))?;
-    Some(format!("it must have an index {missing} with the string keys {missing}PK and {missing}SK"))
+    let Index { name, keys: [partition, sort], .. } = INDEXES.into_iter().find(|index| !has_index(index))?;
+    Some(format!("it must have an index {name} with the string keys {partition} and {sort}"))
 }
 
 impl Table {
@@ -99,10 +100,9 @@ impl Table {
     /// Returns whether the table is active and has all indexes. It takes the same time for any number of items;
     /// `DescribeTable` counts them in emulators.
     async fn has_indexes(&self) -> Result<bool, StoreError> {
-        for index in INDEXES {
-            let query = self.client().query().table_name(self.name()).index_name(index).limit(1);
-            let query =
-                query.key_condition_expression("#key = :none").expression_attribute_names("#key", format!("{index}PK"));
+        for Index { name, keys: [partition, _], .. } in INDEXES {
+            let query = self.client().query().table_name(self.name()).index_name(name).limit(1);
+            let query = query.key_condition_expression("#key = :none").expression_attribute_names("#key", partition);
             let Err(error) = query.expression_attribute_values(":none", AttributeValue::S("-".to_owned())).send().await
             else {
                 continue;
@@ -126,19 +126,19 @@ impl Table {
     }
 
     async fn create_table(&self) -> Result<(), StoreError> {
-        let names = ["PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK"];
-        let attributes = names.map(|name| {
+        let names: BTreeSet<_> = ["PK", "SK"].into_iter().chain(INDEXES.iter().flat_map(|index| index.keys)).collect();
+        let attributes = names.into_iter().map(|name| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
         });
-        let attributes: Result<Vec<_>, _> = attributes.into_iter().collect();
+        let attributes: Result<Vec<_>, _> = attributes.collect();
         let request = self
             .client()
             .create_table()
             .table_name(self.name())
             .billing_mode(BillingMode::PayPerRequest)
             .set_attribute_definitions(Some(attributes.map_err(rejected)?))
-            .set_key_schema(Some(key_schema("PK", "SK")?))
-            .set_global_secondary_indexes(Some(INDEXES.into_iter().map(index).collect::<Result<_, _>>()?));
+            .set_key_schema(Some(key_schema(["PK", "SK"])?))
+            .set_global_secondary_indexes(Some(INDEXES.iter().map(index_definition).collect::<Result<_, _>>()?));
         let Err(error) = request.send().await else { return Ok(()) };
         match error.as_service_error() {
             // Another process created the table.

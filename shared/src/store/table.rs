@@ -17,6 +17,7 @@ use super::{
     backoff::Backoff,
     error::StoreError,
     full_licenses::FullLicenses,
+    indexes::key_names,
     item::{Item, Key, TTL_ATTRIBUTE, n, s},
     transaction::{Condition, ItemUpdate, non_empty},
 };
@@ -149,10 +150,8 @@ impl Table {
     }
 
     pub(super) fn query_request(&self, query: Query) -> QueryFluentBuilder {
-        let (pk, sk) = match query.index {
-            None => ("PK".to_owned(), "SK".to_owned()),
-            Some(index) => (format!("{index}PK"), format!("{index}SK")),
-        };
+        let names = key_names(query.index);
+        let (pk, sk) = (names[0], names[1]);
         let mut request = self
             .client
             .query()

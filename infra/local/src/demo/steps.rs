@@ -20,7 +20,10 @@ use shared::{
     auth::AppAuthenticator,
     domain::{Actor, Customer, License, LicenseId, MachineHash, Product, Secret, State, Timestamp},
     http::{Idempotency, Problem, Replay, RequestContext, RequestMetrics, StoredResponse},
-    store::{StoreError, licenses::LicenseFilter},
+    store::{
+        StoreError,
+        licenses::{LicenseFilter, LicenseOrder},
+    },
     tokens::KeyStrings,
 };
 
@@ -168,7 +171,8 @@ impl DemoBuilder<'_> {
 
     /// Returns the license keys that a customer has for a product, oldest first.
     async fn licenses(&self, customer: &Customer, product: &Product) -> Result<Vec<License>, StoreError> {
-        let filter = LicenseFilter { product_id: Some(product.id), oldest_first: true, ..LicenseFilter::default() };
+        let order = LicenseOrder::OldestFirst;
+        let filter = LicenseFilter { product_id: Some(product.id), order, ..LicenseFilter::default() };
         self.app.table.licenses_of(customer.id, filter, self.now).await
     }
 

@@ -58,6 +58,9 @@ async fn list_license_activations_returns_404_and_422() {
         get(query).await.expect_errors(422, &["license_id invalid_value"]);
     }
     let (one, other) = (&one.license_id, &other.license_id);
+    for unknown in ["customer_id=cus_01JD8W0V5XK6Q3R7T2N4M8P9ZB", "machine_id=none"] {
+        assert_eq!(get(&format!("?{unknown}")).await.expect_status(200), json!({"items": [], "next_cursor": null}));
+    }
     get(&format!("?license_id={one}&status=active")).await.expect_errors(422, &["status unknown_field"]);
     get(&format!("?license_id={one}&limit=0")).await.expect_errors(422, &["limit invalid_value"]);
     get(&format!("?license_id={one}&cursor=x")).await.expect_errors(422, &["cursor cursor_invalid"]);
@@ -97,4 +100,70 @@ async fn get_license_activation_returns_200_and_404() {
             .expect_problem(404, "not_found");
     }
     assert_eq!(operator.get(&paths(&second)[0]).await.expect_status(200)["status"], "active");
+}
+
+#[tokio::test]
+async fn list_license_activations_by_machine_or_customer() {
+    let stack = Stack::start().await;
+    let (app, operator) = (&stack.anonymous, &stack.operator);
+    let (one, other) = (operator.issue_new_license(3).await, operator.issue_new_license(3).await);
+    let second = operator.issue(&one.customer, &other.tier, &json!({})).await;
+    let mut activated = Vec::new();
+    for (key, machine) in [
+        (&one.license_key, "m-1"),
+        (&one.license_key, "m-2"),
+        (&other.license_key, "m-1"),
+        (&text(&second["license_key"]).to_owned(), "m-1"),
+    ] {
+        activated.push(app.activate(key, machine).await.expect_status(201)["activation"].clone());
+    }
+    let listed = async |query: &str| {
+        let (mut found, mut more) = (Vec::new(), String::new());
+        loop {
+            let page = operator.get(&format!("license-activations?{query}{more}")).await.expect_status(200);
+            found.extend(page["items"].as_array().unwrap().clone());
+            match page["next_cursor"].as_str() {
+                Some(next) => more = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        found.sort_by_key(|row| activated.iter().position(|activated| activated["id"] == row["id"]));
+        found
+    };
+    let rows = |indices: &[usize]| indices.iter().map(|index| activated[*index].clone()).collect::<Vec<_>>();
+    let (customer, license) = (text(&one.customer["id"]), &one.license_id);
+    for limit in [1, 25] {
+        for (query, expected) in [
+            ("machine_id=m-1".to_owned(), rows(&[0, 2, 3])),
+            (format!("customer_id={customer}"), rows(&[0, 1, 3])),
+            (format!("customer_id={customer}&machine_id=m-1"), rows(&[0, 3])),
+            (format!("license_id={license}&machine_id=m-2"), rows(&[1])),
+            (format!("license_id={license}&customer_id={}", text(&other.customer["id"])), rows(&[])),
+        ] {
+            assert_eq!(listed(&format!("{query}&limit={limit}")).await, expected, "{query} {limit}");
+        }
+    }
+    let page = operator.get("license-activations?machine_id=m-1&limit=1").await.expect_status(200);
+    let mixed = format!("license-activations?machine_id=m-2&limit=1&cursor={}", text(&page["next_cursor"]));
+    operator.get(&mixed).await.expect_errors(422, &["cursor cursor_invalid"]);
+    // The index of machines is one query, whatever the number of license keys.
+    stack.faults.reset_calls();
+    operator.get("license-activations?machine_id=m-1").await.expect_status(200);
+    assert_eq!(stack.faults.calls().iter().filter(|call| *call == "Query").count(), 1);
+    // Ended activations are not listed.
+    let path = format!("license-activations/{}/deactivate", text(&activated[0]["id"]));
+    operator.post(&path, json!({})).await.expect_status(200);
+    assert_eq!(listed("machine_id=m-1").await, rows(&[2, 3]));
+    app.activate(&one.license_key, "m-1").await.expect_status(201);
+    assert_eq!(listed("machine_id=m-1").await.len(), 3);
+    // A customer finds only own machines.
+    let owner = stack.sign_in(text(&one.customer["email"]), "openid email profile").await;
+    owner.post("register", json!({})).await.expect_status(200);
+    for query in ["machine_id=m-1".to_owned(), format!("machine_id=m-1&customer_id={}", text(&other.customer["id"]))] {
+        let own = owner.get(&format!("license-activations?{query}")).await.expect_status(200);
+        let own = own["items"].as_array().unwrap().clone();
+        assert!(own.iter().all(|row| row["license_id"] != json!(other.license_id)), "{own:?}");
+    }
+    let none = owner.get(&format!("license-activations?customer_id={}", text(&other.customer["id"]))).await;
+    assert_eq!(none.expect_status(200)["items"], json!([]));
 }

@@ -5,7 +5,7 @@ use shared::{
     domain::Secret,
     store::{
         customers::CustomerFilter,
-        licenses::LicenseFilter,
+        licenses::{LicenseFilter, LicenseOrder},
         pagination::{ListError, Order, PageRequest},
     },
 };
@@ -130,7 +130,7 @@ async fn cursor_is_valid_only_for_its_own_filter_and_order() {
         assert!(matches!(table.customers(&other, &next).await, Err(ListError::Cursor(_))), "{other:?}");
     }
     let newest = LicenseFilter::default();
-    let oldest = LicenseFilter { oldest_first: true, ..LicenseFilter::default() };
+    let oldest = LicenseFilter { order: LicenseOrder::OldestFirst, ..LicenseFilter::default() };
     for (own, other) in [(&newest, &oldest), (&oldest, &newest)] {
         let page = table.licenses(own, now, &page_request(&stack, 1, None)).await.unwrap();
         let next = page_request(&stack, 1, page.next.as_deref());
@@ -154,7 +154,8 @@ async fn licenses_are_listed_newest_or_oldest_first_for_all_or_one_customer() {
     let own: Vec<String> = ids.iter().step_by(2).cloned().collect();
     for (customer_id, expected) in [(None, ids), (Some(text(&repeated["id"]).parse().unwrap()), own)] {
         for oldest_first in [true, false] {
-            let filter = LicenseFilter { customer_id, oldest_first, ..LicenseFilter::default() };
+            let order = if oldest_first { LicenseOrder::OldestFirst } else { LicenseOrder::NewestFirst };
+            let filter = LicenseFilter { customer_id, order, ..LicenseFilter::default() };
             let mut listed = Vec::new();
             let mut cursor: Option<String> = None;
             loop {

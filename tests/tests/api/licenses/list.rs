@@ -79,7 +79,7 @@ async fn list_filters_by_customer_product_and_status() {
     issued.push(
         operator.issue(&third_customer, &license.tier, &json!({"expires_at": null})).await["license"]["id"].clone(),
     );
-    stack.set_license_attribute(text(&issued[4]), "status", json!({"S": "suspended"})).await;
+    operator.post(&format!("license-keys/{}/suspend", text(&issued[4])), json!({})).await.expect_status(200);
     stack.advance(60);
 
     let list = async |query: &str| ids(&operator.get(&format!("license-keys?{query}")).await.expect_status(200));

@@ -3,6 +3,7 @@
 mod audit;
 mod events;
 mod expiry_times;
+mod filters;
 mod get_and_revoke;
 mod issue;
 mod lifecycle;

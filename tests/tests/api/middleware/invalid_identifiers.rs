@@ -93,6 +93,7 @@ async fn ids_of_another_kind_in_a_body_or_query_return_422() {
         "license_id" => "license-keys",
         other => panic!("no kind for the field {other}"),
     };
+    let is_text = |name: &str| ["machine_id", "external_id"].contains(&name);
     let operations = stack.operations().await;
     let before = stack.snapshot_items().await;
     let mut failures = Failures::default();
@@ -100,7 +101,7 @@ async fn ids_of_another_kind_in_a_body_or_query_return_422() {
         let fields: Vec<String> =
             operation.body.iter().flat_map(|body| body.as_object().unwrap().keys().cloned()).collect();
         for name in fields.iter().filter(|name| name.ends_with("_id") || name.ends_with("_ids")) {
-            if ["machine_id", "external_id"].contains(&name.as_str()) {
+            if is_text(name) {
                 continue;
             }
             for (kind, id) in &kinds {
@@ -121,9 +122,7 @@ async fn ids_of_another_kind_in_a_body_or_query_return_422() {
                 }
             }
         }
-        for name in
-            operation.query_parameters().into_iter().filter(|name| name.ends_with("_id") && *name != "external_id")
-        {
+        for name in operation.query_parameters().into_iter().filter(|name| name.ends_with("_id") && !is_text(name)) {
             for (_, id) in kinds.iter().filter(|(kind, _)| *kind != kind_of_field(name)) {
                 let path = operation.template.clone() + &format!("?{name}={id}");
                 let response = operation.send_to(&path, None, Vec::new()).await;

@@ -291,5 +291,5 @@ async fn start_with_an_existing_table_takes_the_same_time_for_any_number_of_item
     stack.faults.reset_calls();
     stack.local.app.table.create_if_missing().await.unwrap();
     // Not `DescribeTable`, for which dynoxide counts all items.
-    assert_eq!(stack.faults.calls(), ["Query", "Query", "DescribeTimeToLive"]);
+    assert_eq!(stack.faults.calls(), [&["Query"; 9][..], &["DescribeTimeToLive"]].concat());
 }

@@ -6,7 +6,11 @@ use serde::Deserialize;
 use shared::{
     domain::{Catalog, CustomerId, ProductId, Status},
     http::{ListQuery, Problem, RequestContext},
-    store::{Table, catalog::CatalogCache, licenses::LicenseFilter},
+    store::{
+        Table,
+        catalog::CatalogCache,
+        licenses::{LicenseFilter, LicenseOrder},
+    },
 };
 
 use crate::{
@@ -86,7 +90,8 @@ pub(super) async fn handler(
         customer_id: query.customer_id,
         product_id: query.product_id,
         status: query.status,
-        oldest_first,
+        order: if oldest_first { LicenseOrder::OldestFirst } else { LicenseOrder::NewestFirst },
+        ..LicenseFilter::default()
     };
     let found = queries::licenses(&table, &filter, &paging, ctx.now).await?;
     let catalog = catalog.read(&table, ctx.now).await?;
