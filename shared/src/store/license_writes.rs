@@ -10,8 +10,8 @@ use super::{
     item::{Item, b, key_only_item, n, s, to_item},
     keys,
     licenses::{
-        ACTIVE, CurrentRecord, KeyPointer, REVOKED, SUPERSEDED, SUSPENDED, SealedValues, expiry_index, license_item,
-        parse_license,
+        ACTIVE, CurrentRecord, KeyPointer, REVOKED, SUPERSEDED, SUSPENDED, SealedValues, expiry_index, index_keys,
+        license_item, parse_license,
     },
     metadata::{metadata_as_read, metadata_item, move_external_id, write_metadata},
     table::{Table, UpdateOutcome},
@@ -180,8 +180,8 @@ impl Table {
         })
     }
 
-    /// Writes the name, the external id and the metadata of a license key, unless anything of it was changed since it was
-    /// read with its metadata.
+    /// Writes the name, the external id, the metadata and the index keys of a license key, unless anything of it was changed
+    /// since it was read with its metadata.
     pub async fn update_license(
         &self,
         (read, next): (&License, &License),
@@ -192,6 +192,7 @@ impl Table {
         let item = ItemUpdate::new(keys::license(read.id), unchanged)
             .set_or_remove("name", next.name.as_ref().map(s))
             .set_or_remove("external_id", next.external_id.as_ref().map(s));
+        let item = index_keys(next).fold(item, |item, (name, value)| item.set_or_remove(name, value));
         let mut transaction = Transaction::new();
         transaction.update(&item).put_always(event_item(event)?);
         let (old, new) = (read.metadata.clone().unwrap_or_default(), next.metadata.clone().unwrap_or_default());

@@ -126,8 +126,16 @@ pub(super) fn parse_license(item: Item) -> Result<License, StoreError> {
 
 pub(super) fn license_item(license: &License) -> Result<Item, StoreError> {
     let mut item = to_item(keys::license(license.id), &LicenseRecord::from_license(license))?;
+    for (name, value) in index_keys(license) {
+        item.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    Ok(item)
+}
+
+/// Returns the key attributes of all indexes; `None` for those of an index that does not contain the license key.
+pub(super) fn index_keys(license: &License) -> impl Iterator<Item = (&'static str, Option<AttributeValue>)> {
     let sort_key = keys::time_sort_key("LICENSE", license.issued_at);
-    for (name, value) in [
+    let present = [
         ("GSI1PK", keys::customer_partition(license.customer_id)),
         ("GSI1SK", sort_key.clone()),
         ("GSI2PK", keys::LICENSES.to_owned()),
@@ -138,13 +146,9 @@ pub(super) fn license_item(license: &License) -> Result<Item, StoreError> {
         ("GSI4SK", sort_key),
         ("GSI5PK", keys::licenses_with_status(license.state.as_str())),
         ("GSI5SK", keys::honoured_sort_key(license.expires_at)),
-    ] {
-        item.insert(name.to_owned(), s(value));
-    }
-    for (name, value) in expiry_index(license.expires_at) {
-        item.extend(value.map(|value| (name.to_owned(), value)));
-    }
-    Ok(item)
+    ];
+    let present = present.into_iter().map(|(name, value)| (name, Some(s(value))));
+    present.chain(expiry_index(license.expires_at))
 }
 
 /// Returns the keys of the index by expiry; `None` for a license key that never expires.

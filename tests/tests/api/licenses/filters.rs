@@ -90,12 +90,35 @@ async fn filters_find_license_keys_in_their_order() {
 }
 
 #[tokio::test]
+async fn an_empty_patch_adds_an_item_of_an_earlier_release_to_the_indexes() {
+    let stack = Stack::start().await;
+    let (one, _, ids) = issue(&stack).await;
+    let remove = json!({
+        "Key": {"PK": {"S": format!("LICENSE#{}", ids[0])}, "SK": {"S": "LICENSE"}},
+        "UpdateExpression": "REMOVE GSI3PK, GSI3SK, GSI4PK, GSI4SK, GSI5PK, GSI5SK, GSI6PK, GSI6SK",
+    });
+    stack.call_dynamodb("UpdateItem", remove).await;
+    let queries = [
+        format!("product_id={}", text(&one.product["id"])),
+        format!("tier_id={}", text(&one.tier["id"])),
+        "status=active".to_owned(),
+        "expires_before=2026-03-01T00:00:00Z".to_owned(),
+    ];
+    for is_indexed in [false, true] {
+        for query in &queries {
+            assert_eq!(names(&stack, query).await.contains(&"a".to_owned()), is_indexed, "{query}");
+        }
+        stack.operator.patch(&format!("license-keys/{}", ids[0]), json!({})).await.expect_status(200);
+    }
+}
+
+#[tokio::test]
 async fn a_page_that_ends_after_the_filter_has_moved_on_is_empty() {
     let stack = Stack::start().await;
     issue(&stack).await;
     let page = stack.operator.get("license-keys?status=active&limit=4").await.expect_status(200);
     let next = format!("license-keys?status=active&limit=4&cursor={}", text(&page["next_cursor"]));
-    // Meanwhile, all that the first page has listed apart from the one without an end have expired.
+    // In the meantime, all that the first page has listed apart from the one without an end have expired.
     stack.advance(90 * 24 * 3600);
     let page = stack.operator.get(&next).await.expect_status(200);
     assert_eq!(page, json!({"items": [], "next_cursor": null}));
