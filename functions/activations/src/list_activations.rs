@@ -22,6 +22,7 @@ use utoipa::IntoParams;
 /// Filter of the list of activations.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[expect(clippy::struct_field_names, reason = "query parameters are named after what they identify")]
 pub struct ListActivationsFilter {
     /// Return only activations of this license key.
     license_id: Option<LicenseId>,

@@ -59,7 +59,7 @@ impl PartialSchema for Metadata {
 impl Metadata {
     /// Returns the schema of changes by a merge patch.
     pub fn changes_schema() -> Object {
-        let or_null = |one| SchemaType::from_iter([one, Type::Null]);
+        let or_null = |one| [one, Type::Null].into_iter().collect();
         let description = "Pairs to add or change. A null text removes the pair; null removes all.";
         schema(or_null(Type::Object), or_null(Type::String), description)
     }

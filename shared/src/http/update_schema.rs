@@ -8,7 +8,7 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         RefOr,
-        schema::{Object, Schema, SchemaType, Type},
+        schema::{Object, Schema, Type},
     },
 };
 
@@ -101,7 +101,7 @@ fn immutable_field(types: &[Type], example: Option<Value>) -> Object {
     let mut field = Object::new();
     field.schema_type = match types {
         [one] => one.clone().into(),
-        all => SchemaType::from_iter(all.iter().cloned()),
+        all => all.iter().cloned().collect(),
     };
     field.description = Some("Immutable: omit it or send the current value.".to_owned());
     field.example = example;

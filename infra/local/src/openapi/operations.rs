@@ -17,8 +17,8 @@ pub(super) fn mark_public(document: &mut Value) {
 /// scopes for OAuth only, and Spectral warns of them in 3.1, too.
 pub(super) fn describe_scopes(document: &mut Value) {
     each_operation(document, |_, _, operation| {
-        let requirements = operation["security"].as_array_mut().into_iter().flatten();
-        let Some(scopes) = requirements.filter_map(|one| one.get_mut("api_key")).next() else { return };
+        let mut requirements = operation["security"].as_array_mut().into_iter().flatten();
+        let Some(scopes) = requirements.find_map(|one| one.get_mut("api_key")) else { return };
         let scopes = std::mem::replace(scopes, json!([]));
         let Some(scope) = scopes[0].as_str() else { return };
         let sentence = format!("An API key needs the scope `{scope}`.");

@@ -126,7 +126,7 @@ fn every_response_has_a_description_and_an_example() {
         assert!(description.contains(&format!("`{code}`")), "the description of the API does not mention {code}");
         assert!(codes.insert(code.to_owned()), "{code} has an operation: remove it from CODES_WITHOUT_OPERATION");
     }
-    assert_eq!(codes, Code::ALL.iter().map(|code| code.to_string()).collect());
+    assert_eq!(codes, Code::ALL.iter().map(ToString::to_string).collect());
 }
 
 /// A schema without a name gets a generated one in clients, and a schema with fields beside alternatives loses fields.

@@ -168,7 +168,7 @@ fn by_id(lines: &[Value]) -> BTreeMap<String, Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lines_are_what_the_api_responds() {
-    let mut installation = Installation::create().await;
+    let mut installation = Box::pin(Installation::create()).await;
     installation.stack.advance(60);
     let items = installation.stack.items().await;
     let (customers, licenses) = (installation.expected_customers().await, installation.expected_licenses().await);
