@@ -34,6 +34,7 @@ SHOWN = {
     "README.md": ["VERIFIED orbit-"],
     **{f"docs/how-to/verify-{language}.md": ["the app stops", "the app does not start"] for language in ["node", "python", "rust", "java"]},
     "docs/tutorials/license-your-first-app.md": ['"code": "seat_limit_reached"'],
+    "docs/how-to/use-the-command-line.md": ['"type":"reinstated"', "exit status 1"],
     "docs/how-to/issue-and-manage-license-keys.md": [
         '"valid":true', '"code":"generation_outdated"', '"ok":true', '"code":"revoked"',
     ],
@@ -59,6 +60,7 @@ start_signet() {
   echo "signet did not start" >&2
   return 1
 }
+signet() { "$CARGO_TARGET_DIR/debug/signet" "$@"; }
 cargo() {
   case "$*" in
     run) start_signet ;;

@@ -1,6 +1,8 @@
 //! Signet in one process, for development and tests: the routes of every function behind one listener, an embedded
-//! DynamoDB that the AWS SDK calls over loopback, keys in files, and a development OpenID Connect issuer.
+//! DynamoDB that the AWS SDK calls over loopback, keys in files, and a development OpenID Connect issuer. Besides, the
+//! commands of `signet` that call a running installation.
 
+pub mod cli;
 mod connections;
 mod data_directory;
 mod demo;

@@ -1,4 +1,4 @@
-//! `signet`: runs Signet on this machine until Ctrl-C.
+//! `signet`: runs Signet on this machine until Ctrl-C, or runs one of its commands.
 
 mod api_key;
 mod read_export;
@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use shared::{
     AppState,
     app::middleware::cors::Origin,
@@ -22,7 +22,7 @@ use shared::{
     http::log::{self, Format},
     store::statistics::UpdateLimits,
 };
-use signet_local::{DataDirectory, LocalJson, LocalServer, Options, issuer_url, listen_address};
+use signet_local::{DataDirectory, LocalJson, LocalServer, Options, cli, issuer_url, listen_address};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::read_export::LineType;
@@ -97,9 +97,18 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let flags = match Flags::try_parse() {
+    let command = Flags::command().subcommands(cli::subcommands());
+    let parsed = command.clone().try_get_matches();
+    if let Ok(Some((name, matches))) = parsed.as_ref().map(clap::ArgMatches::subcommand)
+        && cli::has_subcommand(name)
+    {
+        return cli::run(name, matches, command).await;
+    }
+    let flags = match parsed.and_then(|matches| Flags::from_arg_matches(&matches)) {
         Ok(flags) => flags,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => error.exit(),
+        // These commands have options of their own: clap's message names them.
+        Err(error) if std::env::args().nth(1).is_some_and(|name| cli::has_subcommand(&name)) => error.exit(),
         Err(error) => {
             // Clap's usage hint follows an empty line.
             let text = error.to_string();

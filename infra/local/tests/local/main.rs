@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "an error fails the test")]
 
 mod api_key;
+mod cli;
 mod openapi;
 mod process;
 mod read_export;
