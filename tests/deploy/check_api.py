@@ -98,6 +98,7 @@ def empty():
     assert missing.headers["Content-Type"] == "application/problem+json"
     get("/no/such/page").expect(404, "not_found")
     send("DELETE", "/api/v1.0/products").expect(405, "method_not_allowed")
+    get("/llms.txt").expect(200)
     get("/docs").expect(200)
     get("/problems/seat_limit_reached").expect(200)
 

@@ -1,4 +1,5 @@
-"""Checks that the pages of a built site load nothing from other hosts: no script, style, font, image or frame.
+"""Checks that the pages of a built site load nothing from other hosts: no script, style, font, image or frame. Checks that
+llms.txt names every page.
 
 Usage: check_site.py DIR
 """
@@ -37,6 +38,16 @@ class Page(HTMLParser):
             self.faults.append(f"{self.name}: has a diagram, for which the theme loads a script from another host")
 
 
+def check_list(site, pages):
+    """llms.txt links to the Markdown of every page, and to nothing else."""
+    linked = re.findall(r"^- \[.+\]\((.+)\): \S", (site / "llms.txt").read_text(), re.MULTILINE)
+    markdown = {str(path.relative_to(site)) for path in site.rglob("*.md")}
+    rendered = {str(path.parent.relative_to(site)) + ".md" for path in pages if path.name == "index.html"} - {"..md"} | {"index.md"}
+    faults = [f"llms.txt: does not link to {name} once" for name in sorted(markdown | rendered) if linked.count(name) != 1]
+    faults += [f"llms.txt: links to {name}, which does not exist" for name in linked if name not in markdown]
+    return faults + [f"{path.relative_to(site)}: has an include" for path in site.rglob("*.md") if "--8<--" in path.read_text()]
+
+
 def main():
     site = Path(sys.argv[1])
     pages, faults = sorted(site.rglob("*.html")), []
@@ -49,6 +60,7 @@ def main():
                    for url in CSS.findall(style)]
     for path in sorted(site.rglob("*.css")):
         faults += [f"{path.relative_to(site)}: loads {url}" for url in CSS.findall(path.read_text())]
+    faults += check_list(site, pages)
     if faults or not pages:
         sys.exit("\n".join(faults) or f"no pages in {site}")
     print(f"site: ok: {len(pages)} pages, nothing from other hosts")

@@ -6,9 +6,13 @@ A comment on the line before a block changes that:
     <!-- not run: REASON -->          the block is only parsed (bash -n)
     <!-- run by SCRIPT -->            the block is parsed here, and SCRIPT, which must name the page, runs it
 
+A ```json block after <!-- response --> must be like one of the JSON values that the page's blocks print: the same fields in the same
+order, the same codes, booleans and nulls, and other values of the same type.
+
 Usage: run_pages.py [PAGE...]
 """
 
+import json
 import os
 import re
 import shutil
@@ -25,6 +29,8 @@ SECONDS_PER_PAGE = 300
 
 FENCE = re.compile(r"^(?P<indent>\s*)(?P<ticks>`{3,})(?P<language>[\w-]*)")
 NOT_RUN = re.compile(r"<!-- not run: \S.* -->")
+RESPONSE = "<!-- response -->"
+CODE = re.compile(r"[a-z_]+")
 RUN_BY = re.compile(r"<!-- run by (?P<script>\S+) -->")
 # Shell under another name would escape this script.
 OTHER_SHELLS = {"sh", "shell", "zsh", "console", "shell-session"}
@@ -84,6 +90,7 @@ class Block:
 class Page:
     name: str
     blocks: list[Block] = field(default_factory=list)
+    responses: list[Block] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     def script(self) -> str:
@@ -114,6 +121,8 @@ def read(path: Path) -> Page:
 def add(page: Page, language: str, line: int, lines: list[str], before: str) -> None:
     if language in OTHER_SHELLS:
         page.faults.append(f"{page.name}:{line}: write ```bash instead of ```{language}")
+    if before == RESPONSE:
+        page.responses.append(Block(line, "\n".join(lines), run=False))
     if language != "bash":
         return
     text = "\n".join(lines) + "\n"
@@ -125,6 +134,32 @@ def add(page: Page, language: str, line: int, lines: list[str], before: str) -> 
         if not script.is_file() or page.name not in script.read_text():
             page.faults.append(f"{page.name}:{line}: {by['script']} does not run this page")
     page.blocks.append(Block(line, text, run=not by and not NOT_RUN.fullmatch(before)))
+
+
+def outline(value: object) -> object:
+    """What the example of a response has in common with a real one."""
+    match value:
+        case dict():
+            return [(name, outline(one)) for name, one in value.items()]
+        case list():
+            return [outline(one) for one in value]
+        case str():
+            return value if CODE.fullmatch(value) else str
+        case bool() | None:
+            return value
+    return type(value)
+
+
+def printed(text: str) -> list[object]:
+    """The outlines of the JSON objects in an output."""
+    decoder, found, at = json.JSONDecoder(), [], 0
+    while (at := text.find("{", at)) >= 0:
+        try:
+            value, at = decoder.raw_decode(text, at)
+            found.append(outline(value))
+        except ValueError:
+            at += 1
+    return found
 
 
 def run(page: Page) -> Page:
@@ -152,6 +187,10 @@ def run(page: Page) -> Page:
             return page
     if done.returncode:
         page.faults.append(f"{page.name}: {done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    outlines = printed(done.stdout)
+    for response in page.responses:
+        if outline(json.loads(response.text)) not in outlines:
+            page.faults.append(f"{page.name}:{response.line}: no response is like this one:\n{response.text}")
     for text in SHOWN.get(page.name, []):
         if text not in done.stdout:
             page.faults.append(f"{page.name}: the output does not contain {text}:\n{done.stdout[-4000:]}")

@@ -52,6 +52,7 @@ pub const ROWS: &[Row] = &[
     row("GET /health", Access::Public),
     row("GET /openapi.json", Access::Public),
     row("GET /openapi-3.0.json", Access::Public),
+    row("GET /llms.txt", Access::Public),
     row("GET /docs", Access::Public),
     row("GET /docs/{file}", Access::Public),
     row("GET /problems", Access::Public),

@@ -570,7 +570,7 @@ class CloudFront(unittest.TestCase):
 
     def test_cloudfront_caches_only_public_paths(self):
         cached = self.config["CacheBehaviors"]
-        public = ["/.well-known/*", "/api/*/products/catalog", "/openapi*.json", "/docs*", "/problems*"]
+        public = ["/.well-known/*", "/api/*/products/catalog", "/openapi*.json", "/llms.txt", "/docs*", "/problems*"]
         self.assertEqual([behavior["PathPattern"] for behavior in cached], public)
         caching_disabled = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
         self.assertEqual(self.config["DefaultCacheBehavior"]["CachePolicyId"], caching_disabled)

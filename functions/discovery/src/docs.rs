@@ -1,5 +1,5 @@
-//! API documentation: Swagger UI for the OpenAPI document. All files are served by this function, so that the page
-//! works without access to other hosts and no third party receives what users enter.
+//! API documentation: Swagger UI for the OpenAPI document, and the integration guide. All files are served by this
+//! function, so that the page works without access to other hosts and no third party receives what users enter.
 
 use std::sync::Arc;
 
@@ -57,18 +57,21 @@ pub(crate) async fn page() -> Response {
         .into_response()
 }
 
-/// Returns a file that the documentation page loads.
+/// Returns the integration guide, or a file that the documentation page loads.
 #[utoipa::path(
     get,
     path = "/docs/{file}",
     operation_id = "get_docs_file",
     tag = "discovery",
     summary = "Get a file of the API documentation",
-    description = "A script, style sheet or image that the page loads.",
+    description = "`integrate.md`, the integration guide in Markdown, or a script, style sheet or image that the page loads.",
     params(("file" = String, Path, description = "File name")),
     responses((status = 200, description = "The file", headers(("ETag" = String)))),
 )]
 pub(crate) async fn file(Path(file): Path<String>) -> Result<Response, Problem> {
+    if file == "integrate.md" {
+        return Ok(crate::llms::guide().into_response());
+    }
     if file == "start.js" {
         let tag = [(ETAG, etag(START_SCRIPT.as_bytes()))];
         return Ok(

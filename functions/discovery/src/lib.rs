@@ -1,10 +1,12 @@
-//! Discovery: public signing keys, endpoint URLs, the OpenAPI document, API documentation, error pages and the health
-//! check.
+//! Discovery: public signing keys, endpoint URLs, the OpenAPI document, API documentation, documents for coding
+//! assistants, error pages and the health check.
 
 pub mod docs;
+mod document;
 pub mod health;
 pub mod jwks;
 pub mod license_configuration;
+pub mod llms;
 pub mod openapi;
 pub mod problems;
 pub mod signed_jwks;
@@ -22,6 +24,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(license_configuration::handler))
         .routes(routes!(openapi::handler))
         .routes(routes!(openapi::handler_3_0))
+        .routes(routes!(llms::handler))
         .routes(routes!(docs::page))
         .routes(routes!(docs::file))
         .routes(routes!(problems::list_codes))

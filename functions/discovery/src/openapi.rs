@@ -3,12 +3,10 @@
 //! This crate does not depend on the other functions, so the documents are generated files: `just generate` writes
 //! them, and a test fails if they are out of date.
 
-use axum::{
-    http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG},
-    response::IntoResponse,
-};
-use shared::http::conditional::etag;
+use axum::response::IntoResponse;
 use utoipa::ToSchema;
+
+use crate::document::document;
 
 /// The OpenAPI document in version 3.1, as JSON.
 pub const DOCUMENT: &str = include_str!("../openapi.json");
@@ -32,7 +30,7 @@ pub(crate) struct OpenApiDocument(&'static str);
     responses((status = 200, description = "The OpenAPI document", content_type = "application/json", body = OpenApiDocument, headers(("ETag" = String)))),
 )]
 pub(crate) async fn handler() -> impl IntoResponse {
-    response(DOCUMENT)
+    document("application/json", DOCUMENT)
 }
 
 /// Returns the OpenAPI document in version 3.0.3.
@@ -46,10 +44,5 @@ pub(crate) async fn handler() -> impl IntoResponse {
     responses((status = 200, description = "The OpenAPI document", content_type = "application/json", body = OpenApiDocument, headers(("ETag" = String)))),
 )]
 pub(crate) async fn handler_3_0() -> impl IntoResponse {
-    response(DOCUMENT_3_0)
-}
-
-fn response(document: &'static str) -> impl IntoResponse {
-    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")];
-    (headers, [(ETAG, etag(document.as_bytes()))], document)
+    document("application/json", DOCUMENT_3_0)
 }

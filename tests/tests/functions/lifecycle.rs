@@ -163,7 +163,7 @@ async fn documents(scenario: &mut LifecycleScenario) {
     scenario.send("get_signed_jwks").await;
     assert_eq!(scenario.send("get_openapi_document").await["openapi"], scenario.document["openapi"]);
     assert_eq!(scenario.send("get_openapi_3_0_document").await["openapi"], "3.0.3");
-    for page in ["get_docs", "get_docs_file", "list_error_codes", "get_error_code"] {
+    for page in ["get_llms_txt", "get_docs", "get_docs_file", "list_error_codes", "get_error_code"] {
         scenario.send(page).await;
     }
 }

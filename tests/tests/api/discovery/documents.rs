@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use reqwest::{Method, header::CONTENT_TYPE};
-use signet_tests::{Stack, json};
+use signet_tests::{Access, ROWS, Row, Stack, json};
 
 #[tokio::test]
 async fn jwks_returns_200_and_304() {
@@ -78,6 +78,38 @@ async fn openapi_documents_return_200() {
         assert_eq!(body["info"]["title"], "Signet");
         assert_eq!(body["components"]["securitySchemes"]["api_key"]["name"], "X-Api-Key");
         assert!(body["paths"]["/.well-known/jwks.json"]["get"].is_object());
+    }
+}
+
+#[tokio::test]
+async fn llms_txt_links_to_every_public_document() {
+    let stack = Stack::start().await;
+    let response = stack.anonymous.get("/llms.txt").await;
+    assert_eq!(response.header("content-type"), "text/plain; charset=utf-8");
+    assert_eq!(response.header("cache-control"), "public, max-age=300");
+    assert!(response.text.starts_with("# Signet\n\n> "), "{}", response.text);
+    let urls = response.text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+    let linked: BTreeSet<_> = urls.map(|url| url.strip_prefix(&stack.local.base_url).unwrap()).collect();
+    let public = ROWS.iter().filter(|row| row.method() == Method::GET && row.access == Access::Public);
+    let mut expected: BTreeSet<_> = public.map(Row::template).filter(|path| !path.contains('{')).collect();
+    expected.remove("/llms.txt");
+    expected.insert("/docs/integrate.md".to_owned());
+    assert_eq!(linked, expected.iter().map(String::as_str).collect());
+    for path in linked {
+        assert_eq!(stack.anonymous.get(path).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn integration_guide_is_markdown_without_includes_and_relative_links() {
+    let stack = Stack::start().await;
+    let response = stack.anonymous.get("/docs/integrate.md").await;
+    assert_eq!(response.header("content-type"), "text/markdown; charset=utf-8");
+    assert_eq!(response.header("cache-control"), "public, max-age=300");
+    assert!(response.text.starts_with("# Integrate Signet"), "{}", response.text);
+    assert!(response.text.contains("| response | what the app does |"), "{}", response.text);
+    for unresolved in ["--8<--", "]("] {
+        assert!(!response.text.contains(unresolved), "{unresolved}");
     }
 }
 

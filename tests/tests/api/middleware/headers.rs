@@ -137,7 +137,7 @@ async fn head_returns_the_headers_of_get_without_a_body() {
 async fn documents_return_304_for_a_matching_etag() {
     let stack = Stack::start().await;
     stack.operator.create_product().await;
-    for path in PUBLIC_PATHS.into_iter().chain(["/openapi.json"]) {
+    for path in PUBLIC_PATHS.into_iter().chain(["/openapi.json", "/llms.txt", "/docs/integrate.md"]) {
         let response = stack.anonymous.get(path).await;
         let tag = response.header("etag").to_owned();
         assert!(tag.len() > 2 && tag.starts_with('"'), "{path}: {tag}");

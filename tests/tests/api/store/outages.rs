@@ -8,12 +8,13 @@ use signet_local::Options;
 use signet_tests::{Browser, Fault, Gate, Operation, Rule, Stack, TestResponse, check_each, json};
 
 /// Operations that need no table: documents that are generated once, and cached data.
-const WITHOUT_TABLE: [&str; 10] = [
+const WITHOUT_TABLE: [&str; 11] = [
     "/.well-known/license-configuration",
     "/.well-known/jwks.jwt",
     "/.well-known/jwks.json",
     "/openapi.json",
     "/openapi-3.0.json",
+    "/llms.txt",
     "/docs",
     "/docs/{file}",
     "/problems",
