@@ -106,7 +106,7 @@ functions:
 docs *pages:
     tests/docs.sh {{ pages }}
 
-# Check the OpenAPI documents, and the running API against them
+# Check the OpenAPI documents, the Postman collection, and the running API against them
 [group('test')]
 openapi:
     tests/openapi.sh
@@ -155,6 +155,11 @@ bench:
 [group('build')]
 docs-build:
     tests/docs.sh build
+
+# Make a Postman collection of the OpenAPI document, target/collection/signet.postman_collection.json
+[group('build')]
+collection:
+    tests/collection.sh
 
 # Regenerate every generated file: openapi.json, openapi-3.0.json, events/, the error code reference, the snapshot of responses, and infra/smoke-role.yaml
 [group('build')]

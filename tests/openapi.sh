@@ -2,7 +2,7 @@
 # Checks that the OpenAPI documents of both versions are valid for openapi-spec-validator, openapi-generator, Redocly and Spectral
 # with all recommended rules, that their examples match their schemas, and that the running API conforms to them.
 # schemathesis generates valid and invalid requests as three callers: an operator with an API key, a signed-in customer, and
-# an anonymous caller.
+# an anonymous caller. The Postman collection that is made of the document is tested, too.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
@@ -41,12 +41,12 @@ trap 'rm -rf "$folder"' EXIT
 # Bypass a configured HTTP proxy for local requests.
 export no_proxy=127.0.0.1 NO_PROXY=127.0.0.1
 
-# Starts a local server and runs schemathesis against it as CALLER: fuzz CALLER [SCHEMATHESIS_OPTION…]
-fuzz() (
-  caller=$1 signet=
+# Starts a local server and runs a command beside it, in a folder: beside_server FOLDER COMMAND [ARGUMENT…]
+beside_server() (
+  signet=
   trap 'if [ -n "$signet" ]; then kill "$signet" && wait "$signet" || true; fi' EXIT
-  mkdir "$folder/$caller"
-  cd "$folder/$caller"
+  mkdir "$folder/$1"
+  cd "$folder/$1"
   "$target/debug/signet" --memory --listen 127.0.0.1:0 --no-rate-limits > signet.out 2> signet.err &
   signet=$!
   for _ in $(seq 100); do
@@ -54,11 +54,16 @@ fuzz() (
     kill -0 "$signet" 2> /dev/null || { cat signet.err; exit 1; }
     sleep 0.1
   done
-  field() { grep -o "\"$1\": *\"[^\"]*\"" | head -n 1 | cut -d '"' -f 4; }
-  SIGNET_URL=$(field base_url < .signet/local.json)
-  SIGNET_API_KEY=$(field operator_api_key < .signet/local.json)
-  credential=() SIGNET_OTHER_SCHEME=
-  case $caller in
+  SIGNET_URL=$(field base_url < .signet/local.json) SIGNET_API_KEY=$(field operator_api_key < .signet/local.json) "${@:2}"
+)
+
+field() { grep -o "\"$1\": *\"[^\"]*\"" | head -n 1 | cut -d '"' -f 4; }
+
+# Runs schemathesis as CALLER: run_schemathesis CALLER [SCHEMATHESIS_OPTION…]
+run_schemathesis() {
+  local credential=() token
+  SIGNET_OTHER_SCHEME=
+  case $1 in
     operator)
       credential=(-H "X-Api-Key: $SIGNET_API_KEY")
       SIGNET_OTHER_SCHEME=Authorization
@@ -70,10 +75,14 @@ fuzz() (
       SIGNET_OTHER_SCHEME=X-Api-Key
       ;;
   esac
-  export SIGNET_URL SIGNET_API_KEY SIGNET_OTHER_SCHEME PYTHONPATH=$root/tests/openapi SCHEMATHESIS_HOOKS=hooks
+  export SIGNET_OTHER_SCHEME PYTHONPATH=$root/tests/openapi SCHEMATHESIS_HOOKS=hooks
   "$venv/bin/schemathesis" --config-file "$root/tests/openapi/schemathesis.toml" run "$SIGNET_URL/openapi.json" \
     --checks all --seed 1 --continue-on-failure "${credential[@]}" "${@:2}"
-)
+}
+
+fuzz() { beside_server "$1" run_schemathesis "$@"; }
+
+beside_server collection "$root/tests/collection.sh" test
 
 # schemathesis runs with one thread, because a bug in Python 3.11 breaks it with more; two processes use two cores.
 {
