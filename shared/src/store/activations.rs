@@ -264,7 +264,7 @@ impl Table {
     }
 
     /// Reads a page of the live activations of a customer's license keys, sorted by license key. Reads at most
-    /// [`MAX_LICENSES_READ`] license keys, and then returns a short page.
+    /// `MAX_LICENSES_READ` license keys, and then returns a short page.
     pub async fn activations_of_customer(
         &self,
         customer: CustomerId,
