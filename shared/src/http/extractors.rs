@@ -15,7 +15,7 @@ use serde::{
 };
 use utoipa::IntoParams;
 
-use super::{Code, InputError, Problem, RequestContext};
+use super::{API_BASE_PATH, Code, InputError, Problem, RequestContext};
 use crate::{
     domain::time::parse_time,
     secrets::{CursorSecret, RotatedSecret},
@@ -117,11 +117,12 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let mut params = parse_query(parts.uri.query().unwrap_or_default())?;
-        let cursor = params.remove("cursor");
+        let cursor = params.remove("cursor").filter(|cursor| !cursor.is_empty());
         let RequestContext { now, .. } = RequestContext::from_request_parts(parts, state).await?;
         let Required::<CursorSecret>(secret) = Required::from_request_parts(parts, state).await?;
         let key = cursor_key(&secret, cursor.as_deref(), now).await;
-        let paging = page_request(params.remove("limit").as_deref(), cursor, key)?;
+        let paging = page_request(params.remove("limit").filter(|limit| !limit.is_empty()).as_deref(), cursor, key)?;
+        check_filters(&mut params, parts.uri.path())?;
         let values = params.into_iter().map(|(name, value)| (name, value.into())).collect();
         let filter = read_fields(serde_json::Value::Object(values), FieldLocation::Parameter);
         let filter = filter.map_err(Problem::invalid)?;
@@ -154,7 +155,22 @@ async fn cursor_key(secret: &CursorSecret, cursor: Option<&str>, now: Timestamp)
     }
 }
 
-/// Parses a query string. A parameter must not be repeated; an empty value counts as absent.
+/// Rejects an empty filter: the program has probably lost its value, and must not take the first of all resources for the one
+/// that it looks for. The forms of pages send all their fields, so there an empty one counts as absent.
+fn check_filters(params: &mut BTreeMap<String, String>, path: &str) -> Result<(), Problem> {
+    if !path.starts_with(API_BASE_PATH) {
+        params.retain(|_, value| !value.is_empty());
+    }
+    let empty = params.iter().filter(|(_, value)| value.is_empty());
+    let errors: Vec<_> = empty
+        .map(|(name, _)| {
+            InputError::parameter(&**name, Code::InvalidValue, "must not be empty: omit it, or send a value")
+        })
+        .collect();
+    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
+}
+
+/// Parses a query string. A parameter must not be repeated.
 fn parse_query(query: &str) -> Result<BTreeMap<String, String>, Problem> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
         .map_err(|_| InputError::parameter("query", Code::InvalidValue, "malformed query string"))?;
@@ -164,7 +180,6 @@ fn parse_query(query: &str) -> Result<BTreeMap<String, String>, Problem> {
             return Err(InputError::parameter(name, Code::InvalidValue, "duplicate parameter").into());
         }
     }
-    params.retain(|_, value| !value.is_empty());
     Ok(params)
 }
 

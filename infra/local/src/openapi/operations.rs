@@ -43,8 +43,8 @@ pub(super) fn describe_middleware(document: &mut Value) {
             operation["responses"]["304"] = unchanged;
         }
         for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
-            if parameter["in"] == "query" && parameter["required"] == false {
-                // An empty parameter counts as absent: shared::http::extractors.
+            if parameter["name"] == "cursor" || parameter["name"] == "limit" {
+                // Empty ones count as absent, but not filters: shared::http::extractors.
                 parameter["allowEmptyValue"] = true.into();
             }
         }
@@ -70,8 +70,10 @@ fn idempotency_key() -> Value {
         "in": "header",
         "required": false,
         "description": "Makes the request safe to retry: for 24 hours, requests with the same key and body get the \
-                        response of the first and have no further effect. Use a new random value, such as a UUID, for \
-                        each operation. With or without double quotes.",
+                        response of the first and have no further effect. Errors with status 4xx are repeated, too, \
+                        except 403 `forbidden` and 429: once you have corrected the cause, use another key. Use another \
+                        key for each operation: a random UUID, or a text that identifies the operation in your system. \
+                        With or without double quotes.",
         "schema": { "type": "string", "pattern": "^([!#-~]([ -~]{0,253}[!-~])?|\"[ -~]{1,255}\")$" },
     })
 }

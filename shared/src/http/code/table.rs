@@ -74,8 +74,9 @@ const TABLE: [Entry; 44] = [
         title: "Invalid Idempotency-Key",
         cause: "The `Idempotency-Key` header is empty, longer than 255 characters, contains non-ASCII characters, \
                 or occurs more than once. The request had no effect.",
-        resolution: "Send the header once, with 1 to 255 ASCII characters, optionally in double quotes. Use a \
-                     random UUID for each operation that must happen only once.",
+        resolution: "Send the header once, with 1 to 255 ASCII characters, optionally in double quotes. Use \
+                     another key for each operation: a random UUID, or a text that identifies the operation in your \
+                     system.",
         detail: "Idempotency-Key must be one value of 1 to 255 printable ASCII characters, optionally in double \
                  quotes",
         location: Request,
@@ -556,7 +557,8 @@ const TABLE: [Entry; 44] = [
         title: "Idempotency-Key reused",
         cause: "The same caller used this `Idempotency-Key` on the same path within the last 24 hours with \
                 another body. The request had no effect.",
-        resolution: "Generate a new key for each operation. A retry must send the same body, byte for byte.",
+        resolution: "Use another key for each operation, and after an error whose cause you have corrected. A retry must send \
+                     the same body, byte for byte.",
         detail: "this Idempotency-Key was already used with a different body: use a new key",
         location: Parameter("Idempotency-Key"),
     },

@@ -318,7 +318,7 @@ async fn invalid_query_parameters_return_422() {
             let response = send(query).await;
             failures.check(&response.request, || response.expect_errors(422, &[error]));
         }
-        for empty in ["", "&", "&&&", "limit=", "=", "limit=1&"] {
+        for empty in ["", "&", "&&&", "limit=", "cursor=", "limit=1&"] {
             let response = send(empty).await;
             failures.check(response.request.clone(), || response.expect_status(200));
         }
