@@ -35,7 +35,7 @@ public class Scenario {
         List<String> listed = new ArrayList<>();
         String cursor = null;
         do {
-            LicenseList page = licenses.listLicenseKeys(null, product.getId(), null, 2, cursor);
+            LicenseList page = licenses.listLicenseKeys(null, product.getId(), null, null, null, null, null, 2, cursor);
             page.getItems().forEach(one -> listed.add(one.getId()));
             cursor = page.getNextCursor();
         } while (cursor != null);

@@ -72,6 +72,9 @@ fn complete(
 
 /// Parses the URL of an installation.
 pub(super) fn parse_url(text: &str) -> Result<String, CliError> {
+    // The server prints the URL of the API with its version.
+    let text = text.trim_end_matches('/');
+    let text = ["/api/v1.0", "/api/v1"].iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text);
     crate::issuer_url(text).map_err(|error| CliError::Usage(format!("API URL: {error}")))
 }
 

@@ -35,6 +35,13 @@ pub(super) enum CliError {
     File(PathBuf, io::Error),
     /// Standard output can't be written.
     Output(io::Error),
+    /// The result of a request that took effect can't be written to standard output.
+    ResultNotPrinted {
+        /// The error.
+        error: io::Error,
+        /// The key with which the request returns its result again.
+        idempotency_key: String,
+    },
 }
 
 impl CliError {
@@ -55,7 +62,7 @@ impl CliError {
             Self::Refused(refusal) if refusal.status == StatusCode::UNAUTHORIZED => 3,
             Self::Refused(refusal) if refusal.status.is_server_error() => 4,
             Self::NotConnected(_) | Self::Unreachable(_) | Self::OutcomeUnknown { .. } => 4,
-            Self::Refused(_) | Self::File(..) | Self::Output(_) => 1,
+            Self::Refused(_) | Self::File(..) | Self::Output(_) | Self::ResultNotPrinted { .. } => 1,
         }
     }
 }
@@ -73,6 +80,11 @@ impl Display for CliError {
             }
             Self::File(path, error) => writeln!(f, "error: {}: {error}", path.display()),
             Self::Output(error) => writeln!(f, "error: standard output: {error}"),
+            Self::ResultNotPrinted { error, idempotency_key } => {
+                writeln!(f, "error: standard output: {error}")?;
+                write!(f, "  The request took effect. To get its result again within 24 hours, repeat it and add ")?;
+                writeln!(f, "--idempotency-key {idempotency_key}")
+            }
         }
     }
 }
@@ -150,7 +162,7 @@ impl Display for Refusal {
                 }
             }
             None => {
-                writeln!(f, "error: the server answered with {}, which is no response of a Signet API", self.status)?
+                writeln!(f, "error: the server answered with {}, which is no response of a Signet API", self.status)?;
             }
         }
         match &self.request_id {

@@ -71,7 +71,7 @@ pub(super) async fn print_list(
             Format::Json if !output::print_lines(&mut io::stdout(), &items)? => return Ok(()),
             Format::Json => {}
             Format::Table => {
-                rows.extend(items.iter().filter_map(|item| serde_json::from_str::<Value>(item.get()).ok()))
+                rows.extend(items.iter().filter_map(|item| serde_json::from_str::<Value>(item.get()).ok()));
             }
         }
         if !pages.is_done && extent.next_page(count).is_some() {

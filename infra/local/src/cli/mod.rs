@@ -88,8 +88,14 @@ async fn call(resource: &str, matches: &ArgMatches) -> Result<(), CliError> {
         return list::print_list(&client, operation, request, list::Extent::of(arguments), format).await;
     }
     let sent = client.send(operation, &request).await;
-    let Some(body) = sent.map_err(|error| error.with_idempotency_key(request.idempotency_key))? else { return Ok(()) };
-    output::print_object(&mut io::stdout(), &body, format)
+    let Some(body) = sent.map_err(|error| error.with_idempotency_key(request.idempotency_key.clone()))? else {
+        return Ok(());
+    };
+    match (output::print_object(&mut io::stdout(), &body, format), request.idempotency_key) {
+        // The result can be a license key that no other response shows.
+        (Err(error), Some(idempotency_key)) => Err(CliError::ResultNotPrinted { error, idempotency_key }),
+        (printed, _) => output::ignore_closed_pipe(printed),
+    }
 }
 
 fn print_completion(matches: &ArgMatches, mut root: Command) -> Result<(), CliError> {

@@ -119,7 +119,9 @@ async fn operator_logs_in_sells_and_manages_a_license() {
 
     user.run(&["keys", "list"]).expect_failure(3, "not logged in");
     let wrong = key.replace("signet_key_", "signet_key_0");
-    let login = ["login", "--url", url, "--key-stdin"];
+    // As the server prints it.
+    let api_url = format!("{url}/api/v1.0");
+    let login = ["login", "--url", &api_url, "--key-stdin"];
     let refused = user.run_with(&login, &wrong).expect_failure(3, "(unauthenticated)");
     assert!(refused.contains("request id: ") && !refused.contains(&wrong) && !user.file().exists(), "{refused}");
     user.run_with(&login, "").expect_failure(2, "the API key is empty");
@@ -136,12 +138,20 @@ async fn operator_logs_in_sells_and_manages_a_license() {
     let tier = user.json(&[&tier[..], &price, &["--max-users", "2"]].concat());
     let customer = user.json(&["customers", "create", "--name", "Ada", "--email", "ada@example.com"]);
     let issue = ["keys", "issue", "--customer-id", text(&customer["id"]), "--tier-id", text(&tier["id"])];
-    let issued = user.json(&[&issue[..], &["--max-users", "null"]].concat());
+    let issue = [&issue[..], &["--max-users", "null"]].concat();
+    // A license key that could not be printed is not lost.
+    let mut lost = user.command(&issue);
+    let lost: Done = lost.stdout(fs::File::create("/dev/full").unwrap()).output().unwrap().into();
+    let (error, again) = lost.stderr.split_once("--idempotency-key").unwrap();
+    assert!(lost.code == Some(1) && error.contains("The request took effect"), "{lost:?}");
+    let issued = user.json(&[&issue[..], &["--idempotency-key", again.trim()]].concat());
+    assert_eq!(user.lines(&["keys", "list"]).len(), 1);
     assert!(text(&issued["license_key"]).starts_with("ATLAS-") && issued["license"]["max_users"].is_null());
 
     let id = text(&issued["license"]["id"]);
     let renewed = user.json(&["keys", "renew", id]);
     assert!(text(&renewed["expires_at"]) > text(&issued["license"]["expires_at"]), "{renewed}");
+    user.run(&["keys", "list", "--external-id", ""]).expect_failure(1, "--external-id: must not be empty");
     let named = user.json(&["keys", "update", id, "--name", "Berlin", "--external-id", "order-1"]);
     assert_eq!((&named["name"], &named["external_id"]), (&json!("Berlin"), &json!("order-1")));
     assert!(user.json(&["keys", "update", id, "--name", "null"])["name"].is_null());
