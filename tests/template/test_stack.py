@@ -148,6 +148,13 @@ class Environment(unittest.TestCase):
         self.assertEqual((variables["SIGNET_TABLE"], variables["SIGNET_ORIGINAL_TABLE"]), ("signet", "signet"))
 
 
+class DataTemplate(unittest.TestCase):
+    def test_template_can_be_sent_without_a_bucket(self):
+        # `aws cloudformation deploy` and infra/import.sh send the text itself:
+        # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+        self.assertLessEqual((ROOT / "infra/data.yaml").stat().st_size, 51_200)
+
+
 class Rollout(unittest.TestCase):
     ROLLOUTS = ["all-at-once", "canary"]
 
