@@ -2,9 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::document::{each_operation, fields, refer};
+use super::{
+    document::{each_operation, fields, refer},
+    operations::supports_idempotency_key,
+};
 
-/// Describes every header that a response names. A header is required unless the response says otherwise.
+/// Describes every header that a response names, and those that the middleware adds. A header is required unless the response
+/// says otherwise.
 pub(super) fn describe_headers(document: &mut Value) {
     let mut components = document["components"].take();
     let mut shared = components["responses"].take();
@@ -12,8 +16,12 @@ pub(super) fn describe_headers(document: &mut Value) {
         describe_response(response, &mut components);
     }
     components["responses"] = shared;
-    each_operation(document, |_, _, operation| {
-        for response in fields(&mut operation["responses"]).values_mut() {
+    each_operation(document, |method, path, operation| {
+        let is_replayable = supports_idempotency_key(method, path);
+        for (status, response) in fields(&mut operation["responses"]) {
+            if is_replayable && status.starts_with('2') {
+                response["headers"]["Idempotent-Replayed"] = json!({ "required": false });
+            }
             describe_response(response, &mut components);
         }
     });
@@ -21,8 +29,11 @@ pub(super) fn describe_headers(document: &mut Value) {
 }
 
 fn describe_response(response: &mut Value, components: &mut Value) {
-    let Some(headers) = response.get_mut("headers").and_then(Value::as_object_mut) else { return };
-    for (name, value) in headers.iter_mut() {
+    if response["$ref"].is_string() {
+        return;
+    }
+    response["headers"]["X-Request-Id"] = json!({});
+    for (name, value) in fields(&mut response["headers"]) {
         let required = value["required"] != false;
         let component = if required { name.clone() } else { format!("{name}.optional") };
         *value = refer(components, "headers", &component, || header(name, required));
@@ -51,6 +62,25 @@ fn header(name: &str, required: bool) -> Value {
             json!({ "type": "integer", "minimum": 1 }),
             json!(2),
         ),
+        "X-Request-Id" => (
+            "Identifies the request in the log. Problems contain it as `trace_id`.",
+            json!({ "type": "string" }),
+            json!("1-5759e988-bd862e3fe1be46a994272793"),
+        ),
+        "Idempotent-Replayed" => (
+            "`true` if this is the response to an earlier request with the same `Idempotency-Key`.",
+            json!({ "type": "string", "const": "true" }),
+            json!("true"),
+        ),
+        "RateLimit-Limit" => (
+            "Number of requests that the limit allows in one window.",
+            json!({ "type": "integer", "minimum": 0 }),
+            json!(60),
+        ),
+        "RateLimit-Remaining" => {
+            ("Number of further requests that the window allows.", json!({ "type": "integer", "minimum": 0 }), json!(0))
+        }
+        "RateLimit-Reset" => ("Seconds until the window ends.", json!({ "type": "integer", "minimum": 1 }), json!(42)),
         "WWW-Authenticate" => (
             "Supported authentication schemes, and the error of the token that was sent.",
             json!({ "type": "string" }),

@@ -46,6 +46,8 @@ pub(super) fn describe_middleware(document: &mut Value) {
             if parameter["name"] == "cursor" || parameter["name"] == "limit" {
                 // Empty ones count as absent, but not filters: shared::http::extractors.
                 parameter["allowEmptyValue"] = true.into();
+            } else if parameter["in"] == "query" && parameter["schema"]["$ref"].is_null() {
+                parameter["schema"]["minLength"] = 1.into();
             }
         }
     });

@@ -114,6 +114,9 @@ fn response(components: &mut Value, status: StatusCode, codes: &[Code]) -> Value
     let headers: Value = match status {
         StatusCode::UNAUTHORIZED => json!({ "WWW-Authenticate": {} }),
         StatusCode::METHOD_NOT_ALLOWED => json!({ "Allow": {} }),
+        StatusCode::TOO_MANY_REQUESTS => {
+            json!({ "Retry-After": {}, "RateLimit-Limit": {}, "RateLimit-Remaining": {}, "RateLimit-Reset": {} })
+        }
         _ if codes.iter().all(|code| code.has_retry_after()) => json!({ "Retry-After": {} }),
         _ if codes.iter().any(|code| code.has_retry_after()) => json!({ "Retry-After": { "required": false } }),
         _ => json!({}),
