@@ -70,6 +70,7 @@ def partition_keys():
     keys = sources()[ROOT / "shared/src/store/keys.rs"]
     found = set(re.findall(r'const (?:CATALOG|API_KEYS|KEYRING|STATISTICS): &str = "(\w+)"', keys))
     found |= set(re.findall(r'format!\("([A-Z_]+#)\{', keys))
+    found |= {f"{kind}#" for kind in re.findall(r'hashed\("([A-Z_]+)"', keys)}
     found |= set(re.findall(r'Key::new\("([A-Z]+)", "', keys))
     sort_keys_and_index_keys = {"PRODUCT#", "TIER#", "FEATURE#", "ENTRY_METADATA#", "EVENT#", "EVENTS#", "STATUS#", "MACHINE#"}
     return found - sort_keys_and_index_keys

@@ -59,24 +59,21 @@ pub(crate) async fn handler(
 ) -> Result<ListResponse<ActivationResource>, Problem> {
     let access = caller.license_access(&table, Scope::LicensesRead).await?;
     let ListQuery { filter, paging } = query?;
-    if filter.license_id.is_none() && filter.customer_id.is_none() && filter.machine_id.is_none() {
-        let detail = "license_id, customer_id or machine_id is required";
-        return Err(InputError::parameter("license_id", Code::InvalidValue, detail).into());
-    }
     let page = find(&table, access, &filter, &paging, ctx.now).await?.ok_or_else(Problem::not_found)?;
     let margin = settings.clock_margin;
     Ok(page.map(|(license, activation)| ActivationResource::new(&activation, &license, margin, ctx.now)).into())
 }
 
 /// Returns a page of the activations that fulfill the filter and that the caller may access, with their license keys.
-/// Returns `None` if the filter has a license key that does not exist or that the caller may not access.
+/// Returns `None` if the filter has a license key that does not exist or that the caller may not access, and a problem if the
+/// filter is empty.
 async fn find(
     table: &Table,
     access: LicenseAccess,
     filter: &ListActivationsFilter,
     paging: &PageRequest,
     now: Timestamp,
-) -> Result<Option<Page<(License, Activation)>>, ListError> {
+) -> Result<Option<Page<(License, Activation)>>, Problem> {
     let machine = filter.machine_id.as_deref().map(MachineHash::from_machine_id);
     let mut page = match (filter.license_id, machine, filter.customer_id) {
         (Some(license_id), ..) => {
@@ -85,7 +82,10 @@ async fn find(
         }
         (None, Some(machine), _) => table.activations_of_machine(machine, paging).await?,
         (None, None, Some(customer)) => table.activations_of_customer(customer, now, paging).await?,
-        (None, None, None) => Page { items: Vec::new(), next: None },
+        (None, None, None) => {
+            let detail = "license_id, customer_id or machine_id is required";
+            return Err(InputError::parameter("license_id", Code::InvalidValue, detail).into());
+        }
     };
     page.items.retain(|(license, activation)| {
         access.includes(license)

@@ -122,7 +122,12 @@ where
         let Required::<CursorSecret>(secret) = Required::from_request_parts(parts, state).await?;
         let key = cursor_key(&secret, cursor.as_deref(), now).await;
         let paging = page_request(params.remove("limit").filter(|limit| !limit.is_empty()).as_deref(), cursor, key)?;
-        check_filters(&mut params, parts.uri.path())?;
+        if parts.uri.path().starts_with(API_BASE_PATH) {
+            reject_empty(&params)?;
+        } else {
+            // The forms of pages send all their fields.
+            params.retain(|_, value| !value.is_empty());
+        }
         let values = params.into_iter().map(|(name, value)| (name, value.into())).collect();
         let filter = read_fields(serde_json::Value::Object(values), FieldLocation::Parameter);
         let filter = filter.map_err(Problem::invalid)?;
@@ -155,18 +160,14 @@ async fn cursor_key(secret: &CursorSecret, cursor: Option<&str>, now: Timestamp)
     }
 }
 
-/// Rejects an empty filter: the program has probably lost its value, and must not take the first of all resources for the one
-/// that it looks for. The forms of pages send all their fields, so there an empty one counts as absent.
-fn check_filters(params: &mut BTreeMap<String, String>, path: &str) -> Result<(), Problem> {
-    if !path.starts_with(API_BASE_PATH) {
-        params.retain(|_, value| !value.is_empty());
-    }
-    let empty = params.iter().filter(|(_, value)| value.is_empty());
-    let errors: Vec<_> = empty
-        .map(|(name, _)| {
-            InputError::parameter(&**name, Code::InvalidValue, "must not be empty: omit it, or send a value")
-        })
-        .collect();
+/// Rejects empty filters: the program has probably lost the value, and must not take the first of all resources for the one
+/// that it looks for.
+fn reject_empty(filters: &BTreeMap<String, String>) -> Result<(), Problem> {
+    let empty = filters.iter().filter(|(_, value)| value.is_empty());
+    let error = |(name, _): (&String, &String)| {
+        InputError::parameter(name, Code::InvalidValue, "must not be empty: omit it, or send a value")
+    };
+    let errors: Vec<_> = empty.map(error).collect();
     if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
 }
 

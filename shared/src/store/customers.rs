@@ -7,7 +7,7 @@ use super::{
     idempotency::Completion,
     item::{Item, from_item, n, s, to_item},
     keys,
-    metadata::{metadata_item, move_external_id, write_metadata},
+    metadata::{move_external_id, put_metadata, write_metadata},
     pagination::{ListError, Order, Page, PageRequest, paginate_query},
     table::{Query, Table},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
@@ -82,9 +82,7 @@ impl Table {
             .put(email_item(customer)?, absent_or_own(customer.id))
             .put(customer_item(customer, 1)?, Condition::absent());
         let external_id = put_external_id(&mut transaction, customer, None);
-        if let Some(metadata) = customer.metadata.as_ref().filter(|metadata| !metadata.is_empty()) {
-            transaction.put_always(metadata_item(keys::customer_metadata(customer.id), metadata)?);
-        }
+        put_metadata(&mut transaction, keys::customer_metadata(customer.id), customer.metadata.as_ref())?;
         Ok(match self.commit_with_completion(transaction, completion).await? {
             CommitOutcome::ConditionFailed(failures) if failures.failed(0) => AddCustomerOutcome::EmailTaken,
             CommitOutcome::ConditionFailed(failures) if external_id.is_some_and(|index| failures.failed(index)) => {

@@ -80,17 +80,21 @@ pub fn customer(id: CustomerId) -> Key {
     Key::new(customer_partition(id), "CUSTOMER")
 }
 
+/// Returns the item key of a record that is found by a text and alone in its partition. The key contains a hash of the text.
+fn hashed(kind: &str, text: &str) -> Key {
+    let key = format!("{kind}#{}", HEXLOWER.encode(&sha256(text.as_bytes())));
+    Key::new(key.clone(), key)
+}
+
 /// Returns the item key of the record of the customer with an email address. The key contains a hash instead of the
 /// address.
 pub fn email(lower_case: &str) -> Key {
-    let key = format!("EMAIL#{}", HEXLOWER.encode(&sha256(lower_case.as_bytes())));
-    Key::new(key.clone(), key)
+    hashed("EMAIL", lower_case)
 }
 
 /// Returns the item key of the record of the customer of a user, identified by issuer and subject.
 pub fn subject(issuer_and_subject: &str) -> Key {
-    let key = format!("SUBJECT#{}", HEXLOWER.encode(&sha256(issuer_and_subject.as_bytes())));
-    Key::new(key.clone(), key)
+    hashed("SUBJECT", issuer_and_subject)
 }
 
 /// Returns the item key of the metadata of a customer.
@@ -100,14 +104,12 @@ pub fn customer_metadata(id: CustomerId) -> Key {
 
 /// Returns the item key of the record of the customer with an external id. The key contains a hash instead of the id.
 pub fn customer_external_id(external_id: &str) -> Key {
-    let key = format!("CUSTOMER_EXTERNAL_ID#{}", HEXLOWER.encode(&sha256(external_id.as_bytes())));
-    Key::new(key.clone(), key)
+    hashed("CUSTOMER_EXTERNAL_ID", external_id)
 }
 
 /// Returns the item key of the record of the license key with an external id. The key contains a hash instead of the id.
 pub fn license_external_id(external_id: &str) -> Key {
-    let key = format!("LICENSE_EXTERNAL_ID#{}", HEXLOWER.encode(&sha256(external_id.as_bytes())));
-    Key::new(key.clone(), key)
+    hashed("LICENSE_EXTERNAL_ID", external_id)
 }
 
 /// Returns the item key of the record that a customer has claimed a tier. Not in the customer's partition, so that a role
@@ -264,8 +266,7 @@ pub fn contribution(id: LicenseId) -> Key {
 
 /// Returns the item key of the record that a dashboard session was ended before it expired.
 pub fn ended_session(id: &str) -> Key {
-    let key = format!("SESSION#{}", HEXLOWER.encode(&sha256(id.as_bytes())));
-    Key::new(key.clone(), key)
+    hashed("SESSION", id)
 }
 
 /// Returns the item key of a signing key.

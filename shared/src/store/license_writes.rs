@@ -13,7 +13,7 @@ use super::{
         ACTIVE, CurrentRecord, KeyPointer, REVOKED, SUPERSEDED, SUSPENDED, SealedValues, expiry_index, index_keys,
         license_item, parse_license,
     },
-    metadata::{metadata_as_read, metadata_item, move_external_id, write_metadata},
+    metadata::{metadata_as_read, move_external_id, put_metadata, write_metadata},
     table::{Table, UpdateOutcome},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
@@ -166,9 +166,7 @@ impl Table {
             transaction.put(claim, Condition::absent());
         }
         let external_id = put_external_id(&mut transaction, license, None);
-        if let Some(metadata) = license.metadata.as_ref().filter(|metadata| !metadata.is_empty()) {
-            transaction.put_always(metadata_item(keys::license_metadata(license.id), metadata)?);
-        }
+        put_metadata(&mut transaction, keys::license_metadata(license.id), license.metadata.as_ref())?;
         Ok(match self.commit_with_completion(transaction, new.completion.as_ref()).await? {
             CommitOutcome::Done => IssueOutcome::Done,
             // Ids are unique: an existing item was written by an earlier attempt of this request.

@@ -31,6 +31,18 @@ pub(super) fn metadata_item(key: Key, metadata: &Metadata) -> Result<Item, Store
     to_item(key, &MetadataRecord { metadata: metadata.clone() })
 }
 
+/// Adds the write of the metadata of a new resource, if it has any.
+pub(super) fn put_metadata(
+    transaction: &mut Transaction,
+    key: Key,
+    metadata: Option<&Metadata>,
+) -> Result<(), StoreError> {
+    if let Some(metadata) = metadata.filter(|metadata| !metadata.is_empty()) {
+        transaction.put_always(metadata_item(key, metadata)?);
+    }
+    Ok(())
+}
+
 /// Requires that the metadata are those that were read.
 pub(super) fn metadata_as_read(read: &Metadata) -> Result<Condition, StoreError> {
     let value = attributes(&MetadataRecord { metadata: read.clone() })?.remove(METADATA);

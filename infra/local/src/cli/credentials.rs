@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use shared::domain::Secret;
+use shared::{domain::Secret, http::API_BASE_PATH};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
@@ -74,7 +74,7 @@ fn complete(
 pub(super) fn parse_url(text: &str) -> Result<String, CliError> {
     // The server prints the URL of the API with its version.
     let text = text.trim_end_matches('/');
-    let text = ["/api/v1.0", "/api/v1"].iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text);
+    let text = [API_BASE_PATH, "/api/v1"].iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text);
     crate::issuer_url(text).map_err(|error| CliError::Usage(format!("API URL: {error}")))
 }
 
