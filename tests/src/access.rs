@@ -113,6 +113,16 @@ pub const ROWS: &[Row] = &[
             "expires_at": "2099-01-01T00:00:00Z",
         })
     }),
+    row_with_body(
+        "POST license-keys/batch",
+        Access::Scope(Scope::LicensesWrite),
+        |f| json!({"tier_id": f.tier["id"], "count": 2, "tag": "reseller-7", "max_users": 2, "expires_at": null}),
+    ),
+    row_with_body(
+        "POST license-keys/batch/revoke",
+        Access::Scope(Scope::LicensesWrite),
+        |_| json!({"tag": "reseller-7", "reason": "chargeback"}),
+    ),
     row_with_body("POST license-keys/{id}/revoke", Access::Scope(Scope::LicensesWrite), reason),
     row_with_body("POST license-keys/{id}/suspend", Access::Scope(Scope::LicensesWrite), reason),
     row_with_body("POST license-keys/{id}/reinstate", Access::Scope(Scope::LicensesWrite), reason),
@@ -155,6 +165,7 @@ pub const ROWS: &[Row] = &[
     // Users.
     row_with_body("POST register", Access::AnyUser, |_| json!({"name": "Ada", "company": "Engines"})),
     row_with_body("POST user/claim-license", Access::AnyUser, |f| json!({"tier_id": f.tier["id"]})),
+    row_with_body("POST user/claim-key", Access::AnyUser, |f| json!({"license_key": f.license_key})),
     row("GET user/licenses", Access::AnyUser),
     // API keys and signing keys.
     row("GET api-keys", Access::Scope(Scope::AccessWrite)),

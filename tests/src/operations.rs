@@ -162,7 +162,15 @@ impl Stack {
             let path = format!("license-keys/{}/suspend", fixtures.license_id);
             self.operator.post(&path, json!({})).await.expect_status(200);
         }
-        let (path, body) = (fixtures.path(&template), body.map(|body| body(fixtures)));
+        let (path, mut body) = (fixtures.path(&template), body.map(|body| body(fixtures)));
+        if template.ends_with("/claim-key") || template.ends_with("/batch/revoke") {
+            let tag = random_word("tag");
+            let batch = json!({"tier_id": fixtures.tier["id"], "count": 1, "tag": tag});
+            let batch = self.operator.post("license-keys/batch", batch).await.expect_status(201);
+            let key = &batch["items"][0]["license_key"];
+            let is_claim = template.ends_with("/claim-key");
+            body = Some(if is_claim { json!({"license_key": key}) } else { json!({"tag": tag}) });
+        }
         Operation { method, template, path, body, spec, access, caller }
     }
 }

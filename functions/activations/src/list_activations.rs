@@ -90,7 +90,7 @@ async fn find(
     page.items.retain(|(license, activation)| {
         access.includes(license)
             && machine.is_none_or(|machine| machine == activation.id.machine)
-            && filter.customer_id.is_none_or(|customer| customer == license.customer_id)
+            && filter.customer_id.is_none_or(|customer| license.customer_id == Some(customer))
     });
     Ok(Some(page))
 }

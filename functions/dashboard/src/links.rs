@@ -13,6 +13,7 @@ pub(crate) const HEALTH: &str = "/dashboard/health";
 
 /// The licenses of the signed-in customer.
 pub(crate) const OWN_LICENSES: &str = "/dashboard/licenses";
+pub(crate) const CLAIM_KEY: &str = "/dashboard/licenses/add";
 pub(crate) const CATALOG: &str = "/dashboard/catalog";
 pub(crate) const WELCOME: &str = "/dashboard/welcome";
 

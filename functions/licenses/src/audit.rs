@@ -262,7 +262,10 @@ impl StoredToken<'_> {
         let Ok((key, token)) = self.key_strings.open(license.id, &sealed).await else {
             return Ok((stored(false, "the stored token cannot be decrypted"), unknown_key()));
         };
-        let signing_key = check_signing_key(tokens, &token, now).await?;
+        let signing_key = match &token {
+            Some(token) => check_signing_key(tokens, token, now).await?,
+            None => finding("signing_key", true, "no token was signed for this license key yet"),
+        };
         let pointer = match KeyString::parse(key.expose()) {
             Ok(key) => self.table.key_pointer(&key).await?,
             Err(_) => None,
@@ -272,6 +275,9 @@ impl StoredToken<'_> {
             let detail = "the stored key string belongs to another license key or generation";
             return Ok((stored(false, detail), signing_key));
         }
+        let Some(token) = token else {
+            return Ok((stored(true, "the stored key string belongs to this license key"), signing_key));
+        };
         let stored_token = match tokens.verify(&token, now).await {
             Ok(claims) if claims.sub == license.id.to_string() && claims.generation == license.generation => {
                 stored(true, "the stored token and key string belong to this license key")
@@ -294,8 +300,9 @@ impl StoredToken<'_> {
             return Ok(false);
         }
         let Some(sealed) = self.table.sealed(license.id).await? else { return Ok(false) };
-        let Ok((_, token)) = self.key_strings.open(license.id, &sealed).await else { return Ok(false) };
-        let refreshed = self.key_strings.refresh(license, (catalog, product, tier), (&sealed, token), ctx.now).await?;
+        let Ok((_, Some(token))) = self.key_strings.open(license.id, &sealed).await else { return Ok(false) };
+        let refreshed =
+            self.key_strings.refresh(license, (catalog, product, tier), (&sealed, Some(token)), ctx.now).await?;
         if !matches!(refreshed, RefreshOutcome::Unchanged(..)) {
             ctx.metrics.count(Metric::Signatures);
         }
@@ -330,11 +337,14 @@ fn check_tier(catalog: &Catalog, license: &License) -> Finding {
     }
 }
 
-/// Checks that the customer's pointer to the current license key names this key or one that was issued later.
+/// Checks that the customer's pointer to the current license key names this key or one that the customer got later.
 async fn check_customer_pointer(table: &Table, catalog: &Catalog, license: &License) -> Result<Finding, StoreError> {
     let code = "customer_pointer";
     let product = license.product_id;
-    let Some(current) = table.current_license(license.customer_id, product).await? else {
+    let Some(customer) = license.customer_id else {
+        return Ok(finding(code, true, "the license key belongs to no customer"));
+    };
+    let Some(current) = table.current_license(customer, product).await? else {
         return Ok(finding(code, false, "the customer has no current license key for this product"));
     };
     if current == license.id {
@@ -343,8 +353,11 @@ async fn check_customer_pointer(table: &Table, catalog: &Catalog, license: &Lice
     let Some(other) = table.license(current).await? else {
         return Ok(finding(code, false, "the customer's current license key does not exist"));
     };
-    let is_sibling = other.customer_id == license.customer_id && other.product_id == product;
-    if !is_sibling || other.issued_at < license.issued_at {
+    if other.customer_id != license.customer_id || other.product_id != product {
+        return Ok(finding(code, false, "the customer's current license key belongs to another customer or product"));
+    }
+    // A license key that the customer claimed or got later can have been issued before.
+    if other.tag.is_none() && other.issued_at < license.issued_at {
         return Ok(finding(code, false, "the customer's current license key was not issued after this one"));
     }
     let both_active = [license, &other].iter().all(|license| license.state == LicenseState::Active);

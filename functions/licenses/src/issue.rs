@@ -17,13 +17,13 @@ use shared::{
     },
     store::{
         Backoff, StoreError, Table,
-        license_writes::{IssueOutcome, NewLicense, SupersededLicense},
+        license_writes::{IssueOutcome, NewCurrent, NewLicense, SupersededLicense},
     },
     tokens::{IssuedLicense, KeyStringError, KeyStrings},
 };
 use utoipa::ToSchema;
 
-use crate::update_license::{check_labels, external_id_taken};
+use crate::labels::{check_labels, external_id_taken};
 
 /// Why a license key was not issued.
 #[derive(Debug, thiserror::Error)]
@@ -136,7 +136,7 @@ pub async fn issue(
 
     let mut ids = IdGenerator::new(ctx.now);
     let key = KeyString::generate(&product.code, &mut rand::rng());
-    let defaults = License::issued(ids.generate(), request.customer_id, tier, key.hint(), ctx.now);
+    let defaults = License::issued(ids.generate(), Some(request.customer_id), tier, key.hint(), ctx.now);
     let license = License { max_users: request.max_users.unwrap_or(defaults.max_users), ..defaults };
     let license = match request.expires_at {
         Some(expires_at) => license.with_expiry(expires_at),
@@ -160,13 +160,12 @@ pub async fn issue(
         sealed: new_key.sealed,
         event: &event,
         current: None,
-        supersedes: None,
         claims_tier: false,
         completion: replay.completion(&issued).await?,
     };
     let superseded =
         |old| ctx.event(&mut ids, EventType::Superseded, old, actor, serde_json::json!({ "superseded_by": id }));
-    write(table, product, &new, superseded).await?;
+    write(table, product, request.customer_id, &new, superseded).await?;
     ctx.metrics.count(Metric::Issued);
     Ok(issued)
 }
@@ -207,21 +206,17 @@ async fn check_references<'a>(
 async fn write(
     table: &Table,
     product: &Product,
+    customer: CustomerId,
     new: &NewLicense<'_>,
     mut superseded: impl FnMut(LicenseId) -> Event,
 ) -> Result<(), IssueError> {
     let mut backoff = Backoff::default();
     loop {
-        let current = table.current_license(new.license.customer_id, product.id).await?;
-        let old = if product.one_key_per_customer { find_superseded(table, current).await? } else { None };
-        let event = old.map(&mut superseded);
-        let supersedes = event.as_ref().map(|event| SupersededLicense {
-            license: event.license_id,
-            event,
-            only_if_expired_at: None,
-        });
+        let read = table.current_license(customer, product.id).await?;
+        let event = find_superseded(table, product, read).await?.map(&mut superseded);
+        let current = Some(NewCurrent { read, supersedes: event.as_ref().map(supersede) });
         let (sealed, completion) = (new.sealed.clone(), new.completion.clone());
-        match table.issue(&NewLicense { current, supersedes, sealed, completion, ..*new }).await? {
+        match table.issue(&NewLicense { current, sealed, completion, ..*new }).await? {
             IssueOutcome::Done => return Ok(()),
             IssueOutcome::ExternalIdTaken => return Err(IssueError::ExternalIdTaken),
             IssueOutcome::Conflict => backoff.retry().await?,
@@ -229,10 +224,20 @@ async fn write(
     }
 }
 
-/// Returns the license key to supersede if it is active, suspended or expired. A revoked license key stays revoked.
-async fn find_superseded(table: &Table, current: Option<LicenseId>) -> Result<Option<LicenseId>, StoreError> {
-    let Some(id) = current else { return Ok(None) };
+/// Returns the license key to supersede: the customer's current one if the product allows only one and it is active,
+/// suspended or expired. A revoked license key stays revoked.
+pub(crate) async fn find_superseded(
+    table: &Table,
+    product: &Product,
+    current: Option<LicenseId>,
+) -> Result<Option<LicenseId>, StoreError> {
+    let Some(id) = current.filter(|_| product.one_key_per_customer) else { return Ok(None) };
     let old = table.license(id).await?;
     let is_replaceable = old.is_some_and(|old| matches!(old.state, LicenseState::Active | LicenseState::Suspended));
     Ok(is_replaceable.then_some(id))
+}
+
+/// Supersedes the license key of an event in any state but revoked.
+pub(crate) fn supersede(event: &Event) -> SupersededLicense<'_> {
+    SupersededLicense { license: event.license_id, event, only_if_expired_at: None }
 }

@@ -1,17 +1,21 @@
 //! License keys: operators issue, change and revoke them; apps validate them and send heartbeats.
 
+pub mod assign;
 pub mod audit;
 pub mod change;
 pub mod find;
 pub mod get_license;
 pub mod heartbeat;
 pub mod issue;
+pub mod issue_batch;
+mod labels;
 pub mod list_events;
 pub mod list_licenses;
 pub mod regenerate;
 pub mod reinstate;
 pub mod renew;
 pub mod revoke;
+pub mod revoke_batch;
 pub mod suspend;
 pub mod transition;
 pub mod update_license;
@@ -24,6 +28,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_licenses::handler, issue::handler))
+        .routes(routes!(issue_batch::handler))
+        .routes(routes!(revoke_batch::handler))
         .routes(routes!(validate::handler))
         .routes(routes!(heartbeat::handler))
         .routes(routes!(get_license::handler, update_license::handler))

@@ -1,12 +1,12 @@
-//! Updates the name, the external id and the metadata of a license key.
+//! Updates the name, the external id and the metadata of a license key, and gives one without a customer to one.
 
 use axum::extract::State;
 use serde::Deserialize;
 use shared::{
     auth::Caller,
     domain::{
-        Actor, EventType, FieldError, FieldErrorCode, IdGenerator, License, LicenseId, Metadata, Scope,
-        ValidationErrors, metadata::check_external_id,
+        Actor, CustomerId, EventType, FieldErrorCode, IdGenerator, License, LicenseId, Metadata, NotInCatalogError,
+        Scope, ValidationErrors, license::StateConflict,
     },
     http::{
         Changes, IfMatch, IfMatchParams, MergePatch, MergePatchError, PathId, PreconditionError, Problem,
@@ -15,6 +15,11 @@ use shared::{
     store::{Backoff, StoreError, Table, license_writes::UpdateLicenseOutcome},
 };
 use utoipa::ToSchema;
+
+use crate::{
+    assign::{Assignment, assign},
+    labels::{check_labels, external_id_taken},
+};
 
 /// Why a license key was not updated.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +33,12 @@ pub enum UpdateLicenseError {
     /// The merge patch is invalid.
     #[error(transparent)]
     MergePatch(#[from] MergePatchError),
+    /// A license key in this state can't be given to a customer.
+    #[error(transparent)]
+    State(#[from] StateConflict),
+    /// The license key belongs to a product that is not in the catalog.
+    #[error(transparent)]
+    NotInCatalog(#[from] NotInCatalogError),
     /// Another license key has the external id.
     #[error("already used by another license key")]
     ExternalIdTaken,
@@ -45,6 +56,8 @@ impl From<UpdateLicenseError> for Problem {
             UpdateLicenseError::NotFound => Self::not_found(),
             UpdateLicenseError::Invalid(errors) => errors.into(),
             UpdateLicenseError::MergePatch(error) => error.into(),
+            UpdateLicenseError::State(error) => error.into(),
+            UpdateLicenseError::NotInCatalog(error) => error.into(),
             UpdateLicenseError::ExternalIdTaken => external_id_taken(&error).into(),
             UpdateLicenseError::Precondition(error) => error.into(),
             UpdateLicenseError::Store(error) => error.into(),
@@ -52,15 +65,13 @@ impl From<UpdateLicenseError> for Problem {
     }
 }
 
-/// Returns the field error of an external id that another license key has.
-pub(crate) fn external_id_taken(error: &impl ToString) -> FieldError {
-    FieldError::at("/external_id", FieldErrorCode::ExternalIdTaken, error.to_string())
-}
-
 /// Request to update a license key.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[schema(as = LicenseKeyRequest, description = "Request to update a license key.")]
 pub struct Input {
+    /// The customer, for a license key that belongs to none. It becomes the customer's current license key for the product,
+    /// as if it were issued now. Immutable once it is set.
+    customer_id: Option<CustomerId>,
     /// Display name, of at most 200 bytes in UTF-8. Null means none.
     #[schema(example = "Berlin office", min_length = 1, max_length = 200)]
     name: Option<String>,
@@ -79,7 +90,7 @@ type Request = UpdateSchema<Input>;
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
-    Errors: ExternalIdTaken;
+    Errors: ExternalIdTaken StateConflict;
 }
 
 /// Updates a license key.
@@ -89,8 +100,9 @@ shared::error_responses! {
     operation_id = "update_license_key",
     tag = "licenses",
     summary = "Update a license key",
-    description = "Changes the name, the external id and the metadata that are given and keeps all others (JSON Merge Patch, \
-        RFC 7396), in any state of the license key. Null clears a field. Tokens contain none of them.",
+    description = "Changes the fields that are given and keeps all others (JSON Merge Patch, RFC 7396), in any state of the license \
+        key. Null clears a field. Tokens contain none of them but `customer_id`, which can be set once: then the license key must \
+        be active or suspended, and supersedes the customer's current one if the product has `one_key_per_customer`.",
     params(("id" = LicenseId, Path, description = "`lic_…`"), IfMatchParams),
     request_body(content(
         (Request = "application/merge-patch+json", example = json!({"name": "Berlin office", "metadata": {"order": "A-1042"}})),
@@ -133,13 +145,19 @@ pub async fn update_license(
         let resource = |license: &License| LicenseResource::new(license, Some(seats_used), ctx.now);
         let current = resource(&read);
         if_match.check(&current)?;
-        let Input { name, external_id, metadata } = changes.apply(&current)?.into_owned();
+        let Input { customer_id, name, external_id, metadata } = changes.apply(&current)?.into_owned();
         let mut errors = ValidationErrors::default();
+        let customer = check_customer(&mut errors, table, &read, customer_id).await?;
         check_labels(&mut errors, name.as_deref(), external_id.as_deref(), metadata.as_ref());
         errors.into_result()?;
         let metadata = Some(metadata.unwrap_or_default());
-        let next = License { name, external_id, metadata, ..read.clone() };
+        let assigned = match customer {
+            Some(customer) => read.clone().assign(customer, ctx.now)?,
+            None => read.clone(),
+        };
+        let next = License { name, external_id, metadata, ..assigned };
         let changed = [
+            ("customer_id", read.customer_id != next.customer_id),
             ("name", read.name != next.name),
             ("external_id", read.external_id != next.external_id),
             ("metadata", read.metadata != next.metadata),
@@ -147,7 +165,18 @@ pub async fn update_license(
         // Names of fields only: the values can be personal data, and events are never deleted.
         let changed: Vec<&str> = changed.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| *name).collect();
         let event = ctx.event(&mut ids, EventType::Updated, id, actor, serde_json::json!({ "fields": changed }));
-        match table.update_license((&read, &next), &event).await? {
+        let written = match customer {
+            None => table.update_license((&read, &next), None, &event, None).await?,
+            Some(customer) => {
+                let catalog = table.catalog().await?.catalog;
+                let product = catalog.products.get(&read.product_id).ok_or(NotInCatalogError(id))?;
+                let data = serde_json::json!({ "superseded_by": id });
+                let superseded = |old| ctx.event(&mut ids, EventType::Superseded, old, actor, data);
+                let assignment = Assignment { read: &read, next: &next, customer, product };
+                assign(table, assignment, &event, superseded, None).await?
+            }
+        };
+        match written {
             UpdateLicenseOutcome::Done => return Ok(resource(&next)),
             UpdateLicenseOutcome::ExternalIdTaken => return Err(UpdateLicenseError::ExternalIdTaken),
             UpdateLicenseOutcome::Conflict => backoff.retry().await?,
@@ -155,23 +184,25 @@ pub async fn update_license(
     }
 }
 
-/// Checks the name, the external id and the metadata of a license key.
-pub(crate) fn check_labels(
+/// Returns the customer that a license key gets, if any. The customer must exist, and cannot be changed.
+async fn check_customer(
     errors: &mut ValidationErrors,
-    name: Option<&str>,
-    external_id: Option<&str>,
-    metadata: Option<&Metadata>,
-) {
-    if let Some(name) = name {
-        let max = License::MAX_NAME_BYTES;
-        if name.len() <= max {
-            errors.check_name("/name", name, max);
-        } else {
-            errors.push("/name", FieldErrorCode::InvalidValue, format!("must be at most {max} bytes in UTF-8"));
-        }
+    table: &Table,
+    read: &License,
+    customer: Option<CustomerId>,
+) -> Result<Option<CustomerId>, StoreError> {
+    if read.customer_id == customer {
+        return Ok(None);
     }
-    check_external_id(errors, external_id);
-    if let Some(metadata) = metadata {
-        metadata.check(errors);
+    if read.customer_id.is_some() {
+        let detail = "the license key belongs to a customer, which cannot be changed".to_owned();
+        errors.push("/customer_id", FieldErrorCode::Immutable, detail);
+        return Ok(None);
     }
+    if let Some(id) = customer
+        && table.customer(id).await?.is_none()
+    {
+        errors.push("/customer_id", FieldErrorCode::InvalidValue, "customer not found".to_owned());
+    }
+    Ok(customer)
 }

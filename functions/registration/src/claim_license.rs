@@ -16,7 +16,7 @@ use shared::{
     },
     store::{
         Backoff, StoreError, Table,
-        license_writes::{IssueOutcome, NewLicense, SupersededLicense},
+        license_writes::{IssueOutcome, NewCurrent, NewLicense, SupersededLicense},
         licenses::LicenseFilter,
     },
     tokens::{IssuedLicense, KeyStringError, KeyStrings, RefreshOutcome},
@@ -200,7 +200,7 @@ impl Attempt<'_> {
         }
         let mut ids = IdGenerator::new(ctx.now);
         let key = KeyString::generate(&product.code, &mut rand::rng());
-        let license = License::issued(ids.generate(), self.customer.id, tier, key.hint(), ctx.now);
+        let license = License::issued(ids.generate(), Some(self.customer.id), tier, key.hint(), ctx.now);
         let product_and_tier = (&self.catalog, product, tier);
         let new_key = self.key_strings.issue(&license, product_and_tier, key, &mut ids, ctx.now).await?;
         ctx.metrics.count(Metric::Signatures);
@@ -217,11 +217,13 @@ impl Attempt<'_> {
             key: &new_key.key,
             sealed: new_key.sealed,
             event: &event,
-            current,
-            supersedes: superseded.as_ref().map(|(end, event)| SupersededLicense {
-                license: event.license_id,
-                event,
-                only_if_expired_at: Some(*end),
+            current: Some(NewCurrent {
+                read: current,
+                supersedes: superseded.as_ref().map(|(end, event)| SupersededLicense {
+                    license: event.license_id,
+                    event,
+                    only_if_expired_at: Some(*end),
+                }),
             }),
             claims_tier: true,
             completion: self.replay.completion(&claim).await?,

@@ -1,5 +1,6 @@
 //! Self-service for signed-in users: register as a customer, claim a license key, list own license keys.
 
+pub mod claim_key;
 pub mod claim_license;
 pub mod own_key;
 pub mod own_licenses;
@@ -13,5 +14,6 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(register::handler))
         .routes(routes!(claim_license::handler))
+        .routes(routes!(claim_key::handler))
         .routes(routes!(own_licenses::handler))
 }

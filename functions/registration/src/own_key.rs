@@ -19,7 +19,7 @@ pub struct OwnKey {
 /// Returns a license key that belongs to the user; `None` for those of other customers.
 pub async fn own_license(table: &Table, user: &User, id: LicenseId) -> Result<Option<License>, StoreError> {
     let Some(found) = table.customer_by_subject(&user.key()).await? else { return Ok(None) };
-    Ok(table.license(id).await?.filter(|license| license.customer_id == found.customer.id))
+    Ok(table.license(id).await?.filter(|license| license.customer_id == Some(found.customer.id)))
 }
 
 /// Returns a license key that belongs to the user, with its key string; `None` for those of other customers.

@@ -29,12 +29,16 @@ use crate::{
 
 const HEADER: &str = "idempotency-key";
 /// POST routes that are idempotent by themselves and ignore the key.
-const IDEMPOTENT_ROUTES: [&str; 4] = [
+const IDEMPOTENT_ROUTES: [&str; 5] = [
+    "/api/v1.0/license-keys/batch/revoke",
     "/api/v1.0/license-keys/validate",
     "/api/v1.0/license-keys/heartbeat",
     "/api/v1.0/license-activations/activate",
     "/api/v1.0/license-activations/{id}/deactivate",
 ];
+/// Routes that store their response before they make their changes, because these do not fit in one transaction. A repeat
+/// completes them.
+const RESUMED_ROUTES: [&str; 1] = ["/api/v1.0/license-keys/batch"];
 /// The maximum size of a stored response body, in bytes, far above that of any POST response.
 const MAX_RESPONSE_BYTES: usize = 300 * 1024;
 
@@ -73,7 +77,21 @@ async fn run_idempotent(app: &AppState, request: Request, next: Next) -> Result<
     let context = app.table.response_context(&reservation);
     let reservation = match app.table.reserve(&reservation, &sha256(&body), ctx.now).await? {
         ReserveOutcome::Reserved(reservation) => reservation,
-        ReserveOutcome::Done(sealed) => return replay(app, &context, &sealed).await,
+        ReserveOutcome::Done(sealed) => {
+            let stored = open_response(app, &context, &sealed).await?;
+            let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+            let is_resumed = stored.is_success() && route.is_some_and(|route| RESUMED_ROUTES.contains(&route));
+            let mut response = if is_resumed {
+                parts.extensions.insert(RequestContext { idempotency: Idempotency::Stored(Arc::new(stored)), ..ctx });
+                next.run(Request::from_parts(parts, Body::from(body))).await
+            } else {
+                stored.into_response()
+            };
+            if response.status().is_success() || !is_resumed {
+                response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+            }
+            return Ok(response);
+        }
         ReserveOutcome::Reused => {
             return Err(InputError::parameter(
                 "Idempotency-Key",
@@ -87,10 +105,10 @@ async fn run_idempotent(app: &AppState, request: Request, next: Next) -> Result<
             return Err(Problem::in_progress(retry_after_seconds(age, app.settings.timeouts.request), detail));
         }
     };
-    let reserved = Arc::new(ReservedKey::new(reservation, context, Arc::clone(&app.sealer)));
+    let reserved = ReservedKey::new(reservation, context, Arc::clone(&app.sealer));
     let issuer = app.issuer().to_owned();
     let trace_id = ctx.trace_id.clone();
-    parts.extensions.insert(RequestContext { idempotency: Idempotency::reserved(Arc::clone(&reserved)), ..ctx });
+    parts.extensions.insert(RequestContext { idempotency: Idempotency::Reserved(reserved.clone()), ..ctx });
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     let is_retryable = is_retryable(&response);
     finish(app, &reserved, is_retryable, write_problem(response, &issuer, &trace_id, false)).await
@@ -128,13 +146,9 @@ fn unquoted(text: &str) -> Option<&str> {
     }
 }
 
-async fn replay(app: &AppState, context: &SealingContext, sealed: &[u8]) -> Result<Response, Problem> {
+async fn open_response(app: &AppState, context: &SealingContext, sealed: &[u8]) -> Result<StoredResponse, Problem> {
     let text = app.sealer.open(context, sealed).await?;
-    let response: StoredResponse =
-        serde_json::from_str(text.expose()).map_err(|error| Problem::internal(error.to_string()))?;
-    let mut response = response.into_response();
-    response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
-    Ok(response)
+    serde_json::from_str(text.expose()).map_err(|error| Problem::internal(error.to_string()))
 }
 
 /// Returns whether a retry with the same key may succeed: after a temporary failure, or an error that depends on

@@ -44,7 +44,7 @@ impl LicenseAccess {
     pub fn includes(self, license: &License) -> bool {
         match self {
             Self::All => true,
-            Self::Own(customer) => license.customer_id == customer,
+            Self::Own(customer) => license.customer_id == Some(customer),
             Self::None => false,
         }
     }

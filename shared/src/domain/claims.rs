@@ -92,9 +92,9 @@ pub struct Claims {
     /// Unique id of the token.
     #[schema(example = "01KF1Q5T9C8V0R2M4N6P7S3W5X")]
     pub jti: String,
-    /// The id of the customer.
-    #[schema(example = "cus_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
-    pub customer_id: String,
+    /// The id of the customer; null while the license key belongs to none.
+    #[schema(required, example = "cus_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
+    pub customer_id: Option<String>,
     /// The id of the product.
     #[schema(example = "prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
     pub product_id: String,
@@ -141,7 +141,7 @@ impl Claims {
             nbf: iat,
             exp: license.expires_at.map_or(max_exp, |end| max_exp.min(whole_second(end))),
             jti,
-            customer_id: license.customer_id.to_string(),
+            customer_id: license.customer_id.map(|id| id.to_string()),
             product_id: product.id.to_string(),
             tier: TierClaim { id: tier.id.to_string(), code: tier.code.clone(), name: tier.name.clone() },
             features: catalog.feature_keys(tier),

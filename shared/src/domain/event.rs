@@ -12,6 +12,8 @@ use super::id::{EventId, LicenseId};
 pub enum EventType {
     /// The license key was issued.
     Issued,
+    /// A customer claimed the license key, which belonged to none.
+    Claimed,
     /// The license key was replaced by a newer one.
     Superseded,
     /// The license key was suspended.
@@ -22,7 +24,7 @@ pub enum EventType {
     Renewed,
     /// The tier or the limits of the license key were changed.
     Changed,
-    /// The name, the external id or the metadata of the license key were changed.
+    /// The customer, the name, the external id or the metadata of the license key were changed.
     Updated,
     /// The license key got a new key string.
     Regenerated,

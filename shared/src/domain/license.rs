@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 use super::{
     catalog::{BillingPeriod, Catalog, Product, Tier},
     id::{CustomerId, LicenseId, ProductId, TierId},
-    metadata::Metadata,
+    metadata::{Metadata, is_label},
+    validation::ValidationErrors,
 };
 
 /// The stored state of a license key. Expiry is not stored; it is derived from `expires_at` and the current time.
@@ -55,8 +56,8 @@ pub enum Status {
 pub struct License {
     /// `lic_…`
     pub id: LicenseId,
-    /// The customer who owns it.
-    pub customer_id: CustomerId,
+    /// The customer who owns it; `None` until a customer claims a license key of a batch or an operator assigns it.
+    pub customer_id: Option<CustomerId>,
     /// The licensed product.
     pub product_id: ProductId,
     /// The pricing tier.
@@ -65,6 +66,8 @@ pub struct License {
     pub name: Option<String>,
     /// The id in another system of the operator; unique among license keys.
     pub external_id: Option<String>,
+    /// The tag of the batch that it belongs to.
+    pub tag: Option<String>,
     /// The values that the operator's programs store with it; `None` if they were not read.
     pub metadata: Option<Metadata>,
     /// The stored state.
@@ -126,7 +129,7 @@ impl License {
     pub const MAX_NAME_BYTES: usize = 200;
 
     /// Creates a license key with the tier's limits that is valid for one billing period.
-    pub fn issued(id: LicenseId, customer_id: CustomerId, tier: &Tier, key_hint: &str, now: Timestamp) -> Self {
+    pub fn issued(id: LicenseId, customer_id: Option<CustomerId>, tier: &Tier, key_hint: &str, now: Timestamp) -> Self {
         Self {
             id,
             customer_id,
@@ -134,6 +137,7 @@ impl License {
             tier_id: tier.id,
             name: None,
             external_id: None,
+            tag: None,
             metadata: None,
             state: State::Active,
             key_hint: key_hint.to_owned(),
@@ -150,6 +154,12 @@ impl License {
     /// Sets the expiry to a given time, which is also the anchor of the billing periods after it; `None` means never.
     pub fn with_expiry(self, expires_at: Option<Timestamp>) -> Self {
         Self { expires_at, anchor_day: expires_at.map(day_of_month), ..self }
+    }
+
+    /// Sets the expiry to the end of a first billing period, which started when the license key was issued.
+    pub fn with_first_period_until(self, expires_at: Option<Timestamp>) -> Self {
+        let anchor_day = expires_at.map(|_| day_of_month(self.issued_at));
+        Self { expires_at, anchor_day, ..self }
     }
 
     /// Sets the expiry to the end of a first billing period, which starts at `start`.
@@ -173,6 +183,11 @@ impl License {
     pub fn next_expiry(&self, period: BillingPeriod, now: Timestamp) -> Option<Timestamp> {
         self.next_period(period, now).map(|(end, _)| end)
     }
+}
+
+/// Checks the tag of a batch of license keys: 1 to 255 printable ASCII characters.
+pub fn check_tag(errors: &mut ValidationErrors, tag: Option<&str>) {
+    errors.check(tag.is_none_or(is_label), "/tag", "must be 1 to 255 printable ASCII characters");
 }
 
 /// Returns the day of the month in UTC, 1 to 31.
@@ -220,6 +235,16 @@ impl License {
             StateConflict(detail.to_owned())
         })?;
         Ok(Self { expires_at: Some(end), anchor_day: Some(anchor_day), ..self })
+    }
+
+    /// Gives a license key without a customer to one.
+    pub fn assign(self, customer_id: CustomerId, now: Timestamp) -> Result<Self, StateConflict> {
+        let rule = "only an active or suspended license key can be given to a customer";
+        match self.status(now) {
+            Status::Active | Status::Suspended => Ok(Self { customer_id: Some(customer_id), ..self }),
+            Status::Expired => Err(StateConflict::new("expired", rule)),
+            Status::Superseded | Status::Revoked => Err(StateConflict::new(self.state.as_str(), rule)),
+        }
     }
 
     fn check_renewable(&self) -> Result<(), StateConflict> {
@@ -338,9 +363,10 @@ mod tests {
         License {
             name: None,
             external_id: None,
+            tag: None,
             metadata: None,
             id: Id::from_ulid(ulid::Ulid::from_parts(1, 0)),
-            customer_id: Id::from_ulid(ulid::Ulid::nil()),
+            customer_id: Some(Id::from_ulid(ulid::Ulid::nil())),
             product_id: Id::from_ulid(ulid::Ulid::nil()),
             tier_id: Id::from_ulid(ulid::Ulid::nil()),
             state,

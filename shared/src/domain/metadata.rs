@@ -81,9 +81,13 @@ fn schema(kind: SchemaType, text: SchemaType, description: &str) -> Object {
 
 /// Checks an external id: the id of a resource in another system, of 1 to 255 printable ASCII characters.
 pub fn check_external_id(errors: &mut ValidationErrors, external_id: Option<&str>) {
-    let is_valid = external_id
-        .is_none_or(|id| (1..=255).contains(&id.len()) && id.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+    let is_valid = external_id.is_none_or(is_label);
     errors.check(is_valid, "/external_id", "must be 1 to 255 printable ASCII characters, or null");
+}
+
+/// Returns whether a text has 1 to 255 printable ASCII characters.
+pub(super) fn is_label(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 #[cfg(test)]

@@ -188,9 +188,10 @@ mod tests {
         License {
             name: None,
             external_id: None,
+            tag: None,
             metadata: None,
             id: ids.generate(),
-            customer_id: ids.generate(),
+            customer_id: Some(ids.generate()),
             product_id: ids.generate(),
             tier_id: ids.generate(),
             state: State::Active,

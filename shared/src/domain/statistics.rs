@@ -73,9 +73,9 @@ pub struct LicenseSummary {
     pub license_id: LicenseId,
     /// The visible part of the key string.
     pub key_hint: String,
-    /// The id of the customer.
-    pub customer_id: CustomerId,
-    /// The name of the customer.
+    /// The id of the customer, if any.
+    pub customer_id: Option<CustomerId>,
+    /// The name of the customer; empty if there is none.
     pub customer_name: String,
     /// The id of the product.
     pub product_id: ProductId,
@@ -275,9 +275,10 @@ mod tests {
         License {
             name: None,
             external_id: None,
+            tag: None,
             metadata: None,
             id: ids.generate(),
-            customer_id: ids.generate(),
+            customer_id: Some(ids.generate()),
             product_id: ids.generate(),
             tier_id: ids.generate(),
             state,

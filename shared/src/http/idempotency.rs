@@ -21,7 +21,10 @@ use axum::{
 };
 use data_encoding::BASE64;
 use futures_util::{FutureExt, future::BoxFuture};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, Error as _},
+};
 
 use super::{Problem, conditional::etag, log::LoggedError};
 use crate::{
@@ -76,6 +79,21 @@ impl StoredResponse {
         })
     }
 
+    /// Creates a 201 response with several new resources, without `Location` and `ETag`.
+    pub fn created_list(body: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(Self { status: StatusCode::CREATED.as_u16(), ..Self::ok_without_etag(body)? })
+    }
+
+    /// Returns whether the request succeeded.
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Deserializes the body.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&self.body)
+    }
+
     /// Creates a 200 response without an `ETag`, for a body that is not a resource.
     pub fn ok_without_etag(body: &impl Serialize) -> Result<Self, serde_json::Error> {
         Ok(Self { has_etag: false, ..Self::ok(body)? })
@@ -116,14 +134,25 @@ impl IntoResponse for StoredResponse {
     }
 }
 
-/// The reservation of a request's `Idempotency-Key`; empty if the request has none.
+/// The state of a request's `Idempotency-Key`.
 #[derive(Debug, Clone, Default)]
-pub struct Idempotency(Option<Arc<ReservedKey>>);
+pub enum Idempotency {
+    /// The request has none.
+    #[default]
+    None,
+    /// The key is reserved for this request.
+    Reserved(ReservedKey),
+    /// A request with the key has stored this response before its changes, and may not have made all of them.
+    Stored(Arc<StoredResponse>),
+}
 
 impl Idempotency {
-    /// Creates the handle of a reserved key.
-    pub(crate) fn reserved(key: Arc<ReservedKey>) -> Self {
-        Self(Some(key))
+    /// Returns the response of an earlier request with the key whose changes this request must complete, if any.
+    pub fn stored_response(&self) -> Option<&StoredResponse> {
+        match self {
+            Self::Stored(response) => Some(response),
+            Self::None | Self::Reserved(_) => None,
+        }
     }
 
     /// Describes how the result of a command becomes the response, both the one that is returned and the one that is
@@ -132,7 +161,11 @@ impl Idempotency {
         &'a self,
         compose: impl Fn(&T) -> Result<StoredResponse, serde_json::Error> + Send + Sync + 'a,
     ) -> Replay<'a, T> {
-        Replay { key: self.0.as_deref(), compose: Box::new(compose) }
+        let key = match self {
+            Self::Reserved(key) => Some(key),
+            Self::None | Self::Stored(_) => None,
+        };
+        Replay { key, compose: Box::new(compose) }
     }
 }
 
@@ -166,6 +199,11 @@ impl From<CompletionError> for Problem {
 }
 
 impl<'a, T> Replay<'a, T> {
+    /// Creates the replay of a command whose result is not the response to a request.
+    pub fn none() -> Self {
+        Self { key: None, compose: Box::new(|_| StoredResponse::ok(&())) }
+    }
+
     /// Seals the response. The transaction of the command's effect must write the returned completion; `None` if the
     /// request has no idempotency key.
     pub fn completion(&self, result: &T) -> BoxFuture<'a, Result<Option<Completion>, CompletionError>> {
@@ -180,9 +218,9 @@ impl<'a, T> Replay<'a, T> {
     }
 }
 
-/// An idempotency key that the middleware has reserved for this request.
-#[derive(Debug)]
-pub(crate) struct ReservedKey {
+/// An idempotency key that the middleware has reserved for this request. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ReservedKey {
     pub(crate) reservation: Reservation,
     context: SealingContext,
     sealer: Arc<dyn Sealer>,

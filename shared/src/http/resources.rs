@@ -21,10 +21,10 @@ use crate::{
 pub struct LicenseResource {
     /// The license id, `lic_…`.
     pub id: LicenseId,
-    /// The customer; omitted in responses to apps.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub customer_id: Option<CustomerId>,
+    /// The customer; null until a customer claims the license key or an operator assigns it, omitted in responses to apps.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    #[schema(value_type = Option<CustomerId>)]
+    pub customer_id: Option<Option<CustomerId>>,
     /// The product.
     pub product_id: ProductId,
     /// The pricing tier.
@@ -38,6 +38,10 @@ pub struct LicenseResource {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, example = "order-4711")]
     pub external_id: Option<Option<String>>,
+    /// The tag of the batch; null if the license key is not of a batch, omitted in responses to apps.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, example = "reseller-7")]
+    pub tag: Option<Option<String>>,
     /// The values that the operator's programs store with the license key; omitted in lists and in responses to apps and
     /// customers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +96,7 @@ impl LicenseResource {
             tier_id: license.tier_id,
             name: Some(license.name.clone()),
             external_id: Some(license.external_id.clone()),
+            tag: Some(license.tag.clone()),
             metadata: license.metadata.clone(),
             status: license.status(now),
             key_hint: license.key_hint.clone(),
@@ -110,7 +115,8 @@ impl LicenseResource {
     /// Removes the fields about the customer, for responses to apps.
     #[must_use]
     pub fn without_customer(self) -> Self {
-        Self { customer_id: None, name: None, external_id: None, metadata: None, revocation_reason: None, ..self }
+        let (customer_id, name, external_id, tag) = (None, None, None, None);
+        Self { customer_id, name, external_id, tag, metadata: None, revocation_reason: None, ..self }
     }
 }
 

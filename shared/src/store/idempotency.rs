@@ -81,6 +81,11 @@ impl Completion {
         ItemUpdate::new(self.reservation.key.clone(), self.reservation.still_reserved())
             .set("answer", b(self.sealed_response.clone()))
     }
+
+    /// Returns whether the record shows that this attempt has stored its response.
+    fn was_stored_in(&self, record: Option<&Item>) -> bool {
+        record.is_some_and(|record| self.reservation.owns(record) && record.contains_key("answer"))
+    }
 }
 
 impl Table {
@@ -125,9 +130,16 @@ impl Table {
         })
     }
 
-    /// Stores the response of a request that made no changes.
+    /// Stores the response of a request that makes no changes, or that makes them afterwards and completes them when it is
+    /// repeated.
     pub async fn store_response(&self, completion: &Completion) -> Result<(), StoreError> {
-        self.update(&completion.update()).await.map(|_| ())
+        if let UpdateOutcome::ConditionFailed(old) = self.update(&completion.update()).await?
+            && !completion.was_stored_in(old.as_ref())
+        {
+            return Err(StoreError::ReservationLost);
+        }
+        completion.is_stored.store(true, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Deletes a reservation that was not completed, so that the request can be retried.
@@ -146,11 +158,12 @@ impl Table {
         let index = transaction.len();
         transaction.update(&completion.update());
         match self.commit(&transaction).await? {
-            CommitOutcome::ConditionFailed(failures) if failures.failed(index) => match failures.old(index) {
-                // The response of this attempt is stored: an earlier try of this transaction took effect.
-                Some(old) if completion.reservation.owns(old) && old.contains_key("answer") => {}
-                _ => return Err(StoreError::ReservationLost),
-            },
+            CommitOutcome::ConditionFailed(failures) if failures.failed(index) => {
+                // If the response of this attempt is stored, an earlier try of this transaction took effect.
+                if !completion.was_stored_in(failures.old(index)) {
+                    return Err(StoreError::ReservationLost);
+                }
+            }
             CommitOutcome::ConditionFailed(failures) => return Ok(CommitOutcome::ConditionFailed(failures)),
             CommitOutcome::Done => {}
         }

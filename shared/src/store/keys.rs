@@ -144,6 +144,11 @@ pub fn licenses_of_tier(id: TierId) -> String {
     format!("TIER#{id}")
 }
 
+/// Returns the index partition key of the license keys with a tag that are not revoked.
+pub fn licenses_with_tag(tag: &str) -> String {
+    format!("TAG#{tag}")
+}
+
 /// Returns the index partition key of the license keys with a stored status.
 pub fn licenses_with_status(stored: &str) -> String {
     format!("STATUS#{stored}")

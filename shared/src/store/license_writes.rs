@@ -17,7 +17,10 @@ use super::{
     table::{Table, UpdateOutcome},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
-use crate::domain::{Event, KeyString, License, LicenseId, State};
+use crate::domain::{CustomerId, Event, KeyString, License, LicenseId, State};
+
+/// The number of license keys of a batch in one transaction, which has four writes for each and at most 100.
+const BATCH_CHUNK: usize = 25;
 
 /// A license key to issue, and the state on which the decision was based.
 #[derive(Debug)]
@@ -30,14 +33,34 @@ pub struct NewLicense<'a> {
     pub sealed: SealedValues,
     /// The event that the license key was issued.
     pub event: &'a Event,
-    /// The customer's current license key for the product, as read.
-    pub current: Option<LicenseId>,
-    /// The license key to supersede.
-    pub supersedes: Option<SupersededLicense<'a>>,
+    /// How it becomes the customer's current license key for the product. Must be given if it has a customer.
+    pub current: Option<NewCurrent<'a>>,
     /// Whether the customer claims the tier, which is possible once.
     pub claims_tier: bool,
     /// The completion of the idempotency record.
     pub completion: Option<Completion>,
+}
+
+/// The state on which the decision to make a license key the customer's current one for the product was based.
+#[derive(Debug)]
+pub struct NewCurrent<'a> {
+    /// The customer's current license key for the product, as read.
+    pub read: Option<LicenseId>,
+    /// The license key to supersede.
+    pub supersedes: Option<SupersededLicense<'a>>,
+}
+
+/// A license key of a batch: it belongs to no customer yet, and no token was signed for it.
+#[derive(Debug)]
+pub struct BatchLicense<'a> {
+    /// The license key.
+    pub license: &'a License,
+    /// The key string.
+    pub key: &'a KeyString,
+    /// The sealed key string.
+    pub sealed: SealedValues,
+    /// The event that the license key was issued.
+    pub event: Event,
 }
 
 /// A license key to supersede.
@@ -135,35 +158,14 @@ impl Table {
     /// Issues a license key, and supersedes the one that it replaces, in one transaction.
     pub async fn issue(&self, new: &NewLicense<'_>) -> Result<IssueOutcome, StoreError> {
         let license = new.license;
-        let pointer = KeyPointer { license_id: license.id, generation: license.generation };
-        let as_read = match new.current {
-            None => Condition::absent(),
-            Some(id) => Condition::new("license_id = :read").value(":read", s(id.to_string())),
-        };
-        let current = CurrentRecord { license_id: license.id };
         let mut transaction = Transaction::new();
-        transaction
-            .put(license_item(license)?, Condition::absent())
-            .put(to_item(keys::key_string(&new.key.sha256()), &pointer)?, Condition::absent())
-            .put(to_item(keys::current_license(license.customer_id, license.product_id), &current)?, as_read)
-            .put_always(sealed_item(license.id, &new.sealed))
-            .put_always(event_item(new.event)?);
-        if let Some(SupersededLicense { license: old, event, only_if_expired_at }) = &new.supersedes {
-            let as_read = match only_if_expired_at {
-                None => Condition::new("#status <> :revoked").value(":revoked", s(REVOKED)),
-                Some(end) => Condition::new("#status = :active AND expires_at = :end")
-                    .value(":active", s(ACTIVE))
-                    .value(":end", n(end.as_millisecond())),
-            };
-            let superseded = ItemUpdate::new(keys::license(*old), as_read)
-                .set("status", s(SUPERSEDED))
-                .set("GSI5PK", s(keys::licenses_with_status(SUPERSEDED)))
-                .set("superseded_by", s(license.id.to_string()));
-            transaction.update(&superseded).put_always(event_item(event)?);
-        }
-        if new.claims_tier {
-            let claim = to_item(keys::claim(license.customer_id, license.tier_id), &current)?;
-            transaction.put(claim, Condition::absent());
+        put_license(&mut transaction, license, (new.key, &new.sealed), new.event)?;
+        if let (Some(customer), Some(current)) = (license.customer_id, &new.current) {
+            put_current(&mut transaction, license, customer, current)?;
+            if new.claims_tier {
+                let claim = CurrentRecord { license_id: license.id };
+                transaction.put(to_item(keys::claim(customer, license.tier_id), &claim)?, Condition::absent());
+            }
         }
         let external_id = put_external_id(&mut transaction, license, None);
         put_metadata(&mut transaction, keys::license_metadata(license.id), license.metadata.as_ref())?;
@@ -178,28 +180,56 @@ impl Table {
         })
     }
 
-    /// Writes the name, the external id, the metadata and the index keys of a license key, unless anything of it was changed
-    /// since it was read with its metadata.
+    /// Issues license keys of a batch, in transactions of a fixed number of them. Repeats, for example after a time-out,
+    /// write those that are missing: they must pass the same license keys in the same order.
+    pub async fn issue_batch(&self, batch: &[BatchLicense<'_>]) -> Result<(), StoreError> {
+        for chunk in batch.chunks(BATCH_CHUNK) {
+            let mut transaction = Transaction::new();
+            for BatchLicense { license, key, sealed, event } in chunk {
+                put_license(&mut transaction, license, (key, sealed), event)?;
+            }
+            match self.commit(&transaction).await? {
+                CommitOutcome::Done => {}
+                // Ids are unique: an existing item was written by an earlier attempt, with all others of the chunk.
+                CommitOutcome::ConditionFailed(failures) if failures.old(0).is_some() => {}
+                CommitOutcome::ConditionFailed(_) => {
+                    return Err(StoreError::Rejected("a key string of the batch exists".to_owned()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the customer, the name, the external id, the metadata and the index keys of a license key, unless anything of
+    /// it was changed since it was read with its metadata. `current` must be given if it gets a customer.
     pub async fn update_license(
         &self,
         (read, next): (&License, &License),
+        current: Option<&NewCurrent<'_>>,
         event: &Event,
+        completion: Option<&Completion>,
     ) -> Result<UpdateLicenseOutcome, StoreError> {
         let unchanged = text_as_read(as_read(read), ("#name", ":name"), read.name.as_deref());
         let unchanged = text_as_read(unchanged, ("external_id", ":external_id"), read.external_id.as_deref());
+        let owner = |license: &License| license.customer_id.map(|id| id.to_string());
+        let unchanged = text_as_read(unchanged, ("customer_id", ":customer"), owner(read).as_deref());
         let item = ItemUpdate::new(keys::license(read.id), unchanged)
+            .set_or_remove("customer_id", owner(next).map(s))
             .set_or_remove("name", next.name.as_ref().map(s))
             .set_or_remove("external_id", next.external_id.as_ref().map(s));
         let item = index_keys(next).fold(item, |item, (name, value)| item.set_or_remove(name, value));
         let mut transaction = Transaction::new();
         transaction.update(&item).put_always(event_item(event)?);
+        if let (Some(customer), Some(current)) = (next.customer_id, current) {
+            put_current(&mut transaction, next, customer, current)?;
+        }
         let (old, new) = (read.metadata.clone().unwrap_or_default(), next.metadata.clone().unwrap_or_default());
         if old == new {
             transaction.check(keys::license_metadata(read.id), metadata_as_read(&old)?);
         }
         write_metadata(&mut transaction, keys::license_metadata(read.id), (&old, &new))?;
         let external_id = put_external_id(&mut transaction, next, read.external_id.as_deref());
-        Ok(match self.commit(&transaction).await? {
+        Ok(match self.commit_with_completion(transaction, completion).await? {
             CommitOutcome::Done => UpdateLicenseOutcome::Done,
             CommitOutcome::ConditionFailed(failures)
                 if !failures.failed(0) && external_id.is_some_and(|index| failures.failed(index)) =>
@@ -224,6 +254,8 @@ impl Table {
             .set("status", s(REVOKED))
             .set("GSI5PK", s(keys::licenses_with_status(REVOKED)))
             .set("revoked_at", s(at.to_string()))
+            .set_or_remove("GSI7PK", None)
+            .set_or_remove("GSI7SK", None)
             .set_or_remove("revocation_reason", reason.map(s));
         let mut transaction = Transaction::new();
         transaction.update(&update).put_always(event_item(event)?);
@@ -337,20 +369,68 @@ impl Table {
         read: &SealedValues,
         new: &SealedValues,
     ) -> Result<bool, StoreError> {
-        let as_read = Condition::new("license_key = :key AND #token = :token")
-            .value(":key", b(read.license_key.clone()))
-            .value(":token", b(read.token.clone()));
-        let (license_key, token) = (b(new.license_key.clone()), b(new.token.clone()));
+        let as_read = Condition::new("license_key = :key").value(":key", b(read.license_key.clone()));
+        let as_read = match &read.token {
+            Some(token) => as_read.and("#token = :token").value(":token", b(token.clone())),
+            None => as_read.and("attribute_not_exists(#token)"),
+        };
+        let (license_key, token) = (b(new.license_key.clone()), new.token.clone().map(b));
         let update = ItemUpdate::new(keys::sealed(id), as_read)
             .set("license_key", license_key.clone())
-            .set("token", token.clone());
+            .set_or_remove("token", token.clone());
         Ok(match self.update(&update).await? {
             UpdateOutcome::Done(_) => true,
             // Sealing is randomized: equal values were written by an earlier attempt of this request.
-            UpdateOutcome::ConditionFailed(item) => item
-                .is_some_and(|item| item.get("license_key") == Some(&license_key) && item.get("token") == Some(&token)),
+            UpdateOutcome::ConditionFailed(item) => item.is_some_and(|item| {
+                item.get("license_key") == Some(&license_key) && item.get("token") == token.as_ref()
+            }),
         })
     }
+}
+
+/// Adds the writes of a new license key: first the license key, then its key string, its sealed values and its event.
+fn put_license(
+    transaction: &mut Transaction,
+    license: &License,
+    (key, sealed): (&KeyString, &SealedValues),
+    event: &Event,
+) -> Result<(), StoreError> {
+    let pointer = KeyPointer { license_id: license.id, generation: license.generation };
+    transaction
+        .put(license_item(license)?, Condition::absent())
+        .put(to_item(keys::key_string(&key.sha256()), &pointer)?, Condition::absent())
+        .put_always(sealed_item(license.id, sealed))
+        .put_always(event_item(event)?);
+    Ok(())
+}
+
+/// Adds the writes that make a license key the customer's current one for the product, and supersede the one that it
+/// replaces.
+fn put_current(
+    transaction: &mut Transaction,
+    license: &License,
+    customer: CustomerId,
+    NewCurrent { read, supersedes }: &NewCurrent<'_>,
+) -> Result<(), StoreError> {
+    let as_read = match read {
+        None => Condition::absent(),
+        Some(id) => Condition::new("license_id = :read").value(":read", s(id.to_string())),
+    };
+    let current = CurrentRecord { license_id: license.id };
+    transaction.put(to_item(keys::current_license(customer, license.product_id), &current)?, as_read);
+    let Some(SupersededLicense { license: old, event, only_if_expired_at }) = supersedes else { return Ok(()) };
+    let as_read = match only_if_expired_at {
+        None => Condition::new("#status <> :revoked").value(":revoked", s(REVOKED)),
+        Some(end) => Condition::new("#status = :active AND expires_at = :end")
+            .value(":active", s(ACTIVE))
+            .value(":end", n(end.as_millisecond())),
+    };
+    let superseded = ItemUpdate::new(keys::license(*old), as_read)
+        .set("status", s(SUPERSEDED))
+        .set("GSI5PK", s(keys::licenses_with_status(SUPERSEDED)))
+        .set("superseded_by", s(license.id.to_string()));
+    transaction.update(&superseded).put_always(event_item(event)?);
+    Ok(())
 }
 
 /// Requires that the state, generation, expiry, tier and limits are those that were read.
@@ -409,7 +489,7 @@ fn limits_as_read(condition: Condition, read: &License) -> Condition {
 
 fn sealed_item(id: LicenseId, sealed: &SealedValues) -> Item {
     let mut item = key_only_item(keys::sealed(id));
-    item.insert("token".to_owned(), b(sealed.token.clone()));
+    item.extend(sealed.token.clone().map(|token| ("token".to_owned(), b(token))));
     item.insert("license_key".to_owned(), b(sealed.license_key.clone()));
     item
 }

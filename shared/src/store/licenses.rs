@@ -24,13 +24,16 @@ pub(super) const REVOKED: &str = "revoked";
 #[derive(Serialize, Deserialize)]
 struct LicenseRecord {
     id: LicenseId,
-    customer_id: CustomerId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    customer_id: Option<CustomerId>,
     product_id: ProductId,
     tier_id: TierId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     external_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
     status: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     superseded_by: Option<LicenseId>,
@@ -68,6 +71,7 @@ impl LicenseRecord {
             tier_id: license.tier_id,
             name: license.name.clone(),
             external_id: license.external_id.clone(),
+            tag: license.tag.clone(),
             status: license.state.as_str().to_owned(),
             superseded_by,
             revoked_at,
@@ -105,6 +109,7 @@ impl LicenseRecord {
             tier_id: self.tier_id,
             name: self.name,
             external_id: self.external_id,
+            tag: self.tag,
             metadata: None,
             state,
             key_hint: self.key_hint,
@@ -136,8 +141,6 @@ pub(super) fn license_item(license: &License) -> Result<Item, StoreError> {
 pub(super) fn index_keys(license: &License) -> impl Iterator<Item = (&'static str, Option<AttributeValue>)> {
     let sort_key = keys::time_sort_key("LICENSE", license.issued_at);
     let present = [
-        ("GSI1PK", keys::customer_partition(license.customer_id)),
-        ("GSI1SK", sort_key.clone()),
         ("GSI2PK", keys::LICENSES.to_owned()),
         ("GSI2SK", sort_key.clone()),
         ("GSI3PK", keys::licenses_of_product(license.product_id)),
@@ -148,7 +151,17 @@ pub(super) fn index_keys(license: &License) -> impl Iterator<Item = (&'static st
         ("GSI5SK", keys::honoured_sort_key(license.expires_at)),
     ];
     let present = present.into_iter().map(|(name, value)| (name, Some(s(value))));
-    present.chain(expiry_index(license.expires_at))
+    let owner = license.customer_id.map(|id| s(keys::customer_partition(id)));
+    let by_customer =
+        [("GSI1SK", owner.as_ref().map(|_| s(keys::time_sort_key("LICENSE", license.issued_at)))), ("GSI1PK", owner)];
+    present.chain(by_customer).chain(tag_index(license)).chain(expiry_index(license.expires_at))
+}
+
+/// Returns the keys of the index by tag; `None` for a license key without a tag and for a revoked one.
+fn tag_index(license: &License) -> [(&'static str, Option<AttributeValue>); 2] {
+    let tag = license.tag.as_deref().filter(|_| !matches!(license.state, State::Revoked { .. }));
+    let sort_key = tag.map(|_| s(keys::time_sort_key("LICENSE", license.issued_at)));
+    [("GSI7PK", tag.map(|tag| s(keys::licenses_with_tag(tag)))), ("GSI7SK", sort_key)]
 }
 
 /// Returns the keys of the index by expiry; `None` for a license key that never expires.
@@ -169,10 +182,19 @@ pub struct KeyPointer {
 /// The sealed values of a license key.
 #[derive(Debug, Clone)]
 pub struct SealedValues {
-    /// The sealed token that was issued last.
-    pub token: Vec<u8>,
+    /// The sealed token that was issued last; `None` if none was signed yet.
+    pub token: Option<Vec<u8>>,
     /// The sealed key string.
     pub license_key: Vec<u8>,
+}
+
+/// License keys with a tag that are not revoked.
+#[derive(Debug)]
+pub struct TaggedLicenses {
+    /// The first of them, the oldest first.
+    pub ids: Vec<LicenseId>,
+    /// The number of the others.
+    pub remaining: usize,
 }
 
 /// The filter and order of a list of license keys. All conditions must hold.
@@ -250,10 +272,9 @@ impl Table {
     pub async fn sealed(&self, id: LicenseId) -> Result<Option<SealedValues>, StoreError> {
         let Some(item) = self.get(keys::sealed(id)).await? else { return Ok(None) };
         let part = |name: &str| item.get(name).and_then(|value| Some(value.as_b().ok()?.as_ref().to_vec()));
-        let sealed = part("token").zip(part("license_key"));
-        let (token, license_key) =
-            sealed.ok_or_else(|| StoreError::InvalidItem(format!("sealed values of license {id}")))?;
-        Ok(Some(SealedValues { token, license_key }))
+        let license_key =
+            part("license_key").ok_or_else(|| StoreError::InvalidItem(format!("sealed values of license {id}")))?;
+        Ok(Some(SealedValues { token: part("token"), license_key }))
     }
 
     /// Reads the license key with an external id.
@@ -262,6 +283,19 @@ impl Table {
         let found = self.license(from_item::<CurrentRecord>(item)?.license_id).await?;
         // The external id may have been changed between the two reads.
         Ok(found.filter(|license| license.external_id.as_deref() == Some(external_id)))
+    }
+
+    /// Reads up to `limit` license keys with a tag that are not revoked, and counts the others.
+    pub async fn licenses_with_tag(&self, tag: &str, limit: usize) -> Result<TaggedLicenses, StoreError> {
+        let query = Query { index: Some("GSI7"), ..Query::prefix(keys::licenses_with_tag(tag), "LICENSE#") };
+        let first = self.query(Query { limit: i32::try_from(limit).ok(), ..query.clone() }).await?;
+        let id = |item: &Item| keys::parse_id_suffix(item.get("PK")?.as_s().ok()?, "LICENSE#");
+        let ids = first.items.iter().filter_map(id).collect();
+        let remaining = match first.next {
+            Some(after) => self.count(Query { after: Some(after), ..query }).await?,
+            None => 0,
+        };
+        Ok(TaggedLicenses { ids, remaining })
     }
 
     /// Reads a page of license keys. One condition of the filter is the index partition that is read; the others filter
@@ -298,7 +332,7 @@ pub(super) struct CurrentRecord {
 impl LicenseFilter {
     /// Returns whether a license key fulfills the filter.
     pub fn matches(&self, license: &License, now: Timestamp) -> bool {
-        self.customer_id.is_none_or(|id| id == license.customer_id)
+        self.customer_id.is_none_or(|id| license.customer_id == Some(id))
             && self.product_id.is_none_or(|id| id == license.product_id)
             && self.tier_id.is_none_or(|id| id == license.tier_id)
             && self.status.is_none_or(|status| status == license.status(now))

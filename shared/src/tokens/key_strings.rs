@@ -101,13 +101,16 @@ impl KeyStrings {
     ) -> Result<NewKeyString, KeyStringError> {
         let claims = Claims::new(self.tokens.issuer(), ids.text(), license, product_and_tier, None, now);
         let token = self.tokens.sign(&claims, now).await?;
-        let context = |purpose| self.table.sealing_context(license.id, purpose);
-        let text = Secret::new(key.expose().to_owned());
-        let sealed = SealedValues {
-            token: self.sealer.seal(&context(TOKEN), &token).await?,
-            license_key: self.sealer.seal(&context(LICENSE_KEY), &text).await?,
-        };
+        let sealed_token = self.sealer.seal(&self.table.sealing_context(license.id, TOKEN), &token).await?;
+        let sealed = SealedValues { token: Some(sealed_token), ..self.seal(license.id, &key).await? };
         Ok(NewKeyString { key, token, claims, sealed })
+    }
+
+    /// Seals the key string of a license key for which no token is signed yet.
+    pub async fn seal(&self, id: LicenseId, key: &KeyString) -> Result<SealedValues, SealError> {
+        let text = Secret::new(key.expose().to_owned());
+        let license_key = self.sealer.seal(&self.table.sealing_context(id, LICENSE_KEY), &text).await?;
+        Ok(SealedValues { token: None, license_key })
     }
 
     /// Returns the stored token of a license key, or signs and stores a new one if the stored token has expired or its
@@ -116,17 +119,19 @@ impl KeyStrings {
         &self,
         license: &License,
         product_and_tier: (&Catalog, &Product, &Tier),
-        (sealed, stored): (&SealedValues, Secret),
+        (sealed, stored): (&SealedValues, Option<Secret>),
         now: Timestamp,
     ) -> Result<RefreshOutcome, KeyStringError> {
         let id = IdGenerator::new(now).text();
         let fresh = Claims::new(self.tokens.issuer(), id, license, product_and_tier, None, now);
-        match self.tokens.verify(&stored, now).await {
-            Ok(claims) if whole_second(now) < claims.exp && claims.has_same_content(&fresh) => {
-                return Ok(RefreshOutcome::Unchanged(stored, claims));
+        if let Some(stored) = stored {
+            match self.tokens.verify(&stored, now).await {
+                Ok(claims) if whole_second(now) < claims.exp && claims.has_same_content(&fresh) => {
+                    return Ok(RefreshOutcome::Unchanged(stored, claims));
+                }
+                Ok(_) | Err(VerifyError::Invalid(_) | VerifyError::Condemned) => {}
+                Err(VerifyError::Store(error)) => return Err(error.into()),
             }
-            Ok(_) | Err(VerifyError::Invalid(_) | VerifyError::Condemned) => {}
-            Err(VerifyError::Store(error)) => return Err(error.into()),
         }
         let token = self.tokens.sign(&fresh, now).await?;
         let context = self.table.sealing_context(license.id, TOKEN);
@@ -135,11 +140,14 @@ impl KeyStrings {
         Ok(if is_stored { RefreshOutcome::Signed(token, fresh) } else { RefreshOutcome::Regenerated })
     }
 
-    /// Opens the sealed values of a license key. Returns the key string and the token.
-    pub async fn open(&self, id: LicenseId, sealed: &SealedValues) -> Result<(Secret, Secret), SealError> {
+    /// Opens the sealed values of a license key. Returns the key string, and the token if one was signed.
+    pub async fn open(&self, id: LicenseId, sealed: &SealedValues) -> Result<(Secret, Option<Secret>), SealError> {
         let context = |purpose| self.table.sealing_context(id, purpose);
         let key = self.sealer.open(&context(LICENSE_KEY), &sealed.license_key).await?;
-        let token = self.sealer.open(&context(TOKEN), &sealed.token).await?;
+        let token = match &sealed.token {
+            Some(token) => Some(self.sealer.open(&context(TOKEN), token).await?),
+            None => None,
+        };
         Ok((key, token))
     }
 }

@@ -88,7 +88,11 @@ async fn reencrypt_license(
 ) -> Result<LicenseOutcome, ReencryptionError> {
     let Some(read) = table.sealed(id).await? else { return Ok(LicenseOutcome::Unchanged) };
     let reseal = async |purpose, sealed: &[u8]| sealer.reseal(&table.sealing_context(id, purpose), sealed).await;
-    let (token, license_key) = (reseal(TOKEN, &read.token).await, reseal(LICENSE_KEY, &read.license_key).await);
+    let token = match &read.token {
+        Some(token) => reseal(TOKEN, token).await,
+        None => Ok(None),
+    };
+    let license_key = reseal(LICENSE_KEY, &read.license_key).await;
     let (token, license_key) = match (token, license_key) {
         (Ok(token), Ok(license_key)) => (token, license_key),
         (Err(SealError::CannotOpen), _) | (_, Err(SealError::CannotOpen)) => return Ok(LicenseOutcome::Failed),
@@ -98,7 +102,7 @@ async fn reencrypt_license(
         return Ok(LicenseOutcome::Unchanged);
     }
     let reencrypted = SealedValues {
-        token: token.unwrap_or_else(|| read.token.clone()),
+        token: token.or_else(|| read.token.clone()),
         license_key: license_key.unwrap_or_else(|| read.license_key.clone()),
     };
     let written = table.replace_sealed(id, &read, &reencrypted).await?;

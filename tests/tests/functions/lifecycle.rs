@@ -255,6 +255,13 @@ async fn self_service(scenario: &mut LifecycleScenario) {
     let claimed = scenario.send("claim_license").await;
     let own = scenario.send("list_own_licenses").await;
     assert_eq!((count_items(&own), &own["items"][0]["license"]["id"]), (1, &claimed["license"]["id"]));
+    let batch = scenario.send("issue_license_key_batch").await;
+    assert_eq!(count_items(&batch), 2);
+    scenario.fill("LICENSE_KEY", &batch["items"][0]["license_key"]);
+    let claimed = scenario.send("claim_license_key").await;
+    assert_eq!(claimed["id"], batch["items"][0]["license"]["id"]);
+    assert_eq!(scenario.send("revoke_license_key_batch").await, json!({"revoked": 2, "remaining": 0}));
+    assert_eq!(scenario.validation_code().await, "revoked");
 }
 
 async fn api_keys(scenario: &mut LifecycleScenario) {

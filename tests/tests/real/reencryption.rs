@@ -62,7 +62,7 @@ async fn sealing_key_is_replaced_while_requests_are_served() {
         let sealed = with_new_key.table.sealed(license_id).await.unwrap().unwrap();
         let (opened, token) = KeyStrings::from_ref(&with_new_key).open(license_id, &sealed).await.unwrap();
         assert_eq!(opened.expose(), key);
-        stack.claims(&token.expose().into()).await;
+        stack.claims(&token.unwrap().expose().into()).await;
         let audit = stack.operator.post(&format!("license-keys/{id}/audit"), json!({})).await.expect_status(200);
         assert_eq!(audit["findings"][1]["ok"], true, "{audit}");
     }

@@ -48,7 +48,7 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let ListQuery { filter, paging } = query?;
     let license = queries::own_license(&table, &viewer.session.user(), id).await?;
-    let access = LicenseAccess::Own(license.customer_id);
+    let access = license.customer_id.map_or(LicenseAccess::None, LicenseAccess::Own);
     let used = async { Ok(table.seats_used(&license).await?) };
     let catalog = async { Ok(catalog.read(&table, ctx.now).await?) };
     let machines = queries::machines(&table, &settings, (access, id), &paging, ctx.now);

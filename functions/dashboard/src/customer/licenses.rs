@@ -16,7 +16,7 @@ use super::current::current_customer;
 use crate::{
     links,
     ui::{
-        components::{empty_state, pagination, status_badge, table},
+        components::{empty_state, link_button, pagination, status_badge, table},
         format,
         layout::{NavSection, PageLayout},
     },
@@ -40,13 +40,17 @@ pub(super) async fn list(
     let content = html! {
         @if found.items.is_empty() {
             (empty_state("No licenses yet", "Your licenses and machines appear here.",
-                &html! { a.button.primary href=(links::CATALOG) { "Browse catalog" } }))
+                &html! { a.button.primary href=(links::CATALOG) { "Browse catalog" } (link_button(links::CLAIM_KEY, "Add a license")) }))
         } @else {
             (license_table(&found.items, &catalog, ctx.now))
             (pagination(&paging, found.next.as_deref(), |cursor| links::with_query(links::OWN_LICENSES, &[("cursor", cursor)])))
         }
     };
-    Ok(PageLayout::new(NavSection::Licenses, "Your licenses", content).render(&viewer))
+    let mut layout = PageLayout::new(NavSection::Licenses, "Your licenses", content);
+    if !found.items.is_empty() {
+        layout = layout.actions(link_button(links::CLAIM_KEY, "Add a license"));
+    }
+    Ok(layout.render(&viewer))
 }
 
 fn license_table(licenses: &[LicenseWithActivations], catalog: &Catalog, now: Timestamp) -> Markup {

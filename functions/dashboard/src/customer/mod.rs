@@ -1,6 +1,7 @@
 //! The customer portal.
 
 mod catalog;
+mod claim_key;
 mod current;
 mod license;
 mod licenses;
@@ -20,6 +21,7 @@ pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route(links::OWN_LICENSES, get(licenses::list))
         .route(links::WELCOME, get(welcome::new).post(welcome::register))
+        .route(links::CLAIM_KEY, get(claim_key::new).post(claim_key::claim))
         .route("/dashboard/licenses/{id}", get(license::show))
         .route("/dashboard/licenses/{id}/key", post(license::show_key))
         .route("/dashboard/licenses/{id}/download", post(license::download))

@@ -40,6 +40,7 @@ pub(super) fn activity_feed(events: &[Event], names: ActivityNames<'_>) -> Marku
 fn event_name(kind: EventType) -> &'static str {
     match kind {
         EventType::Issued => "License issued",
+        EventType::Claimed => "License claimed by a customer",
         EventType::Superseded => "License superseded",
         EventType::Suspended => "License suspended",
         EventType::Reinstated => "License reinstated",
@@ -76,7 +77,7 @@ impl ActivityNames<'_> {
                 let tier = text("tier_id").and_then(|id| self.catalog.tiers.get(&id.parse().ok()?));
                 Some(tier.map_or_else(|| seats.clone(), |tier| format!("{}, {seats}", tier.name)))
             }
-            EventType::Updated => None,
+            EventType::Claimed | EventType::Updated => None,
             EventType::Regenerated => {
                 let count = event.data.get("generation").and_then(Value::as_u64)?.checked_sub(1)?;
                 Some(format!("{count}×"))

@@ -38,7 +38,7 @@ pub(super) fn license_table(
         let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
         let product = catalog.products.get(&license.product_id).map_or("–", |product| product.name.as_str());
         let mut cells = vec![html! { a href=(links::license_key(license.id)) { code { (license.key_hint) } } }];
-        cells.extend(customers.map(|names| customer_link(license.customer_id, names)));
+        cells.extend(customers.map(|names| customer_link(license.customer_id.flatten(), names)));
         cells.extend([
             html! { (product) " " span.subtext { (tier) } },
             status_badge(license.status),
@@ -58,7 +58,7 @@ fn customer_link(id: Option<CustomerId>, names: &CustomerNames) -> Markup {
 
 /// The names of the customers of licenses, read concurrently with one request each.
 pub(super) async fn customer_names(table: &Table, licenses: &[LicenseResource]) -> Result<CustomerNames, Problem> {
-    let ids: BTreeSet<CustomerId> = licenses.iter().filter_map(|license| license.customer_id).collect();
+    let ids: BTreeSet<CustomerId> = licenses.iter().filter_map(|license| license.customer_id.flatten()).collect();
     let found = try_join_all(ids.into_iter().map(|id| table.customer(id))).await?;
     Ok(found.into_iter().flatten().map(|found| (found.customer.id, found.customer.name)).collect())
 }

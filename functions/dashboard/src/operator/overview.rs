@@ -127,7 +127,7 @@ fn shortlist(
         let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
         vec![
             html! { a href=(links::license_key(license.license_id)) { code { (license.key_hint) } } span.subtext { (tier) } },
-            html! { a href=(links::customer(license.customer_id)) { (license.customer_name) } },
+            html! { @if let Some(id) = license.customer_id { a href=(links::customer(id)) { (license.customer_name) } } @else { "–" } },
             cell(license),
         ]
     };

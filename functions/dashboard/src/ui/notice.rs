@@ -12,6 +12,7 @@ use super::components::{Tone, banner};
 pub(crate) enum Notice {
     Created,
     Saved,
+    Added,
     Revoked,
     Suspended,
     Reinstated,
@@ -35,6 +36,7 @@ impl Notice {
         match self {
             Self::Created => "created",
             Self::Saved => "saved",
+            Self::Added => "added",
             Self::Revoked => "revoked",
             Self::Suspended => "suspended",
             Self::Reinstated => "reinstated",
@@ -52,6 +54,7 @@ impl Notice {
         let text = match self {
             Self::Created => "Created.",
             Self::Saved => "Saved.",
+            Self::Added => "License added.",
             Self::Revoked => "License revoked.",
             Self::Suspended => "License suspended.",
             Self::Reinstated => "License reinstated.",

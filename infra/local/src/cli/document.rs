@@ -266,8 +266,8 @@ mod tests {
     }
 
     #[test]
-    fn every_post_of_an_operator_is_safe_to_repeat_except_a_deactivation() {
+    fn posts_of_operators_that_are_not_idempotent_by_themselves_have_an_idempotency_key() {
         let unsafe_ones = OPERATIONS.iter().filter(|operation| !operation.is_repeatable());
-        assert_eq!(unsafe_ones.map(|operation| &*operation.action).collect::<Vec<_>>(), ["deactivate"]);
+        assert_eq!(unsafe_ones.map(|operation| &*operation.action).collect::<Vec<_>>(), ["deactivate", "batch-revoke"]);
     }
 }

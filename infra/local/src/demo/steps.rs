@@ -162,7 +162,7 @@ impl DemoBuilder<'_> {
         }
         if let Some(end) = &plan.revoked {
             let at = context(days_before(self.now, end.days_ago), OPERATOR_IP);
-            revoke(&self.app.table, id, Some(end.reason), &self.actor, &at, &without_replay(&at))
+            revoke(&self.app.table, id, Some(end.reason), &self.actor, &at, &Replay::none())
                 .await
                 .map_err(Problem::from)?;
         }
@@ -186,7 +186,7 @@ impl DemoBuilder<'_> {
         }
         let at = context(days_before(self.now, plan.issued_days_ago), OPERATOR_IP);
         let key_strings = KeyStrings::from_ref(self.app);
-        let replay = without_replay(&at);
+        let replay = Replay::none();
         let issued = issue(&self.app.table, &key_strings, &request(body)?, &self.actor, &at, &replay).await;
         Ok(issued.map_err(Problem::from)?.license.id)
     }
@@ -240,11 +240,6 @@ fn context(now: Timestamp, ip: &str) -> RequestContext {
         idempotency: Idempotency::default(),
         metrics: RequestMetrics::default(),
     }
-}
-
-/// Returns the replay of a command that is not called by a request.
-fn without_replay<T>(ctx: &RequestContext) -> Replay<'_, T> {
-    ctx.idempotency.replay(|_| StoredResponse::ok(&()))
 }
 
 /// Deserializes a request body.

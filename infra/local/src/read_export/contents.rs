@@ -31,7 +31,7 @@ pub(super) struct Contents {
 #[derive(Default)]
 pub(super) struct LicenseParts {
     /// The customer and the generation.
-    license: Option<(CustomerId, u32)>,
+    license: Option<(Option<CustomerId>, u32)>,
     /// The newest generation of the key string, and its hash.
     key_string: Option<(u32, [u8; 32])>,
 }
@@ -85,7 +85,7 @@ impl Contents {
             let Some((customer, _)) = parts.license else {
                 return Err(format!("license {id} is missing, but its key string is not: {INCOMPLETE}"));
             };
-            if !self.customers.contains(&customer) {
+            if let Some(customer) = customer.filter(|customer| !self.customers.contains(customer)) {
                 return Err(format!("{customer}, the customer of license {id}, is missing: {INCOMPLETE}"));
             }
             parts

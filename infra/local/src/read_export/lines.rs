@@ -18,13 +18,14 @@ pub(super) enum Line {
 #[derive(Serialize)]
 pub(super) struct LicenseLine {
     id: LicenseId,
-    customer_id: CustomerId,
+    customer_id: Option<CustomerId>,
     product_id: ProductId,
     product_code: String,
     tier_id: TierId,
     tier_code: String,
     name: Option<String>,
     external_id: Option<String>,
+    tag: Option<String>,
     /// The stored state: an expired license key is `active`.
     status: &'static str,
     superseded_by: Option<LicenseId>,
@@ -57,6 +58,7 @@ impl LicenseLine {
             tier_code,
             name: license.name,
             external_id: license.external_id,
+            tag: license.tag,
             status,
             superseded_by,
             revoked_at,

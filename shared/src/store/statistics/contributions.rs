@@ -214,7 +214,10 @@ impl Table {
     async fn summary(&self, id: LicenseId, now: Timestamp) -> Result<Option<LicenseSummary>, StoreError> {
         let license = self.license(id).await?.filter(|license| license.status(now) == Status::Active);
         let Some(license) = license else { return Ok(None) };
-        let customer = self.customer(license.customer_id).await?;
+        let customer = match license.customer_id {
+            Some(id) => self.customer(id).await?,
+            None => None,
+        };
         let name = customer.map(|found| found.customer.name).unwrap_or_default();
         let seats_used = self.counted_seats(&license, now).await?;
         Ok(Some(LicenseSummary::new(license, name, seats_used)))

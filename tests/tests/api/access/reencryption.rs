@@ -71,7 +71,7 @@ fn id(license: &IssuedLicense) -> LicenseId {
 async fn stored_key_string(app: &AppState, license: LicenseId) -> (Secret, bool) {
     let sealed = app.table.sealed(license).await.unwrap().unwrap();
     let (key, _) = KeyStrings::from_ref(app).open(license, &sealed).await.unwrap();
-    (key, sealed.license_key.starts_with(NEW_PREFIX) && sealed.token.starts_with(NEW_PREFIX))
+    (key, sealed.license_key.starts_with(NEW_PREFIX) && sealed.token.unwrap().starts_with(NEW_PREFIX))
 }
 
 #[tokio::test]

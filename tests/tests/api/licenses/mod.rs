@@ -1,6 +1,7 @@
 //! License keys: issuing, reading, listing and revoking.
 
 mod audit;
+mod batch;
 mod events;
 mod expiry_times;
 mod filters;

@@ -45,15 +45,15 @@ async fn update_license_key_returns_404_412_and_422() {
     let license = operator.issue_new_license(2).await;
     let path = format!("license-keys/{}", license.license_id);
     let before = operator.get(&path).await;
-    for (field, value) in [
-        ("customer_id", license.customer["id"].clone()),
-        ("max_users", json!(5)),
-        ("status", json!("active")),
-        ("id", Value::Null),
-    ] {
+    for (field, value) in [("max_users", json!(5)), ("status", json!("active")), ("id", Value::Null)] {
         let error = format!("/{field} unknown_field");
         operator.patch(&path, json!({field: value})).await.expect_errors(422, &[&error]);
     }
+    let other = operator.create_customer().await;
+    for customer in [other["id"].clone(), Value::Null] {
+        operator.patch(&path, json!({"customer_id": customer})).await.expect_errors(422, &["/customer_id immutable"]);
+    }
+    operator.patch(&path, json!({"customer_id": "cus_1"})).await.expect_errors(422, &["/customer_id invalid_value"]);
     for name in [json!(""), json!(" "), json!("a\n"), json!("é".repeat(101)), json!(1)] {
         operator.patch(&path, json!({"name": name})).await.expect_errors(422, &["/name invalid_value"]);
     }

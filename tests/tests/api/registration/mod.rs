@@ -2,6 +2,7 @@
 //! resources of others, override an operator, or gain more by repeating a request.
 
 mod claim;
+mod claim_key;
 mod own_licenses;
 mod register;
 

@@ -108,7 +108,7 @@ fn history_path(id: LicenseId) -> String {
 }
 
 async fn read_customer(table: &Table, license: &LicenseResource) -> Result<Option<Customer>, Problem> {
-    let Some(id) = license.customer_id else { return Ok(None) };
+    let Some(id) = license.customer_id.flatten() else { return Ok(None) };
     Ok(table.customer(id).await?.map(|found| found.customer))
 }
 

@@ -10,7 +10,7 @@ use shared::{
     store::{
         Table,
         activations::{DeactivateOutcome, RenewOutcome, Renewal},
-        license_writes::{IssueOutcome, NewLicense, SupersededLicense},
+        license_writes::{IssueOutcome, NewCurrent, NewLicense, SupersededLicense},
         licenses::SealedValues,
         seats::{ActivationOutcome, NewActivation},
     },
@@ -319,13 +319,12 @@ async fn a_key_is_issued_only_if_the_current_key_is_unchanged_since_the_read() {
     let read = fixture.read_license().await;
     let (license, key) = new_license_like(&read, 1);
     let (issued, superseded) = (event(&license, EventType::Issued), event(&read, EventType::Superseded));
-    let issue = |current, supersedes| NewLicense {
+    let issue = |read, supersedes| NewLicense {
         license: &license,
         key: &key,
-        sealed: SealedValues { token: vec![1], license_key: vec![2] },
+        sealed: SealedValues { token: Some(vec![1]), license_key: vec![2] },
         event: &issued,
-        current,
-        supersedes,
+        current: Some(NewCurrent { read, supersedes }),
         claims_tier: false,
         completion: None,
     };

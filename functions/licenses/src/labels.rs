@@ -1,0 +1,29 @@
+//! The fields of a license key that operators and their programs use to recognize it.
+
+use shared::domain::{FieldError, FieldErrorCode, License, Metadata, ValidationErrors, metadata::check_external_id};
+
+/// Returns the field error of an external id that another license key has.
+pub(crate) fn external_id_taken(error: &impl ToString) -> FieldError {
+    FieldError::at("/external_id", FieldErrorCode::ExternalIdTaken, error.to_string())
+}
+
+/// Checks the name, the external id and the metadata of a license key.
+pub(crate) fn check_labels(
+    errors: &mut ValidationErrors,
+    name: Option<&str>,
+    external_id: Option<&str>,
+    metadata: Option<&Metadata>,
+) {
+    if let Some(name) = name {
+        let max = License::MAX_NAME_BYTES;
+        if name.len() <= max {
+            errors.check_name("/name", name, max);
+        } else {
+            errors.push("/name", FieldErrorCode::InvalidValue, format!("must be at most {max} bytes in UTF-8"));
+        }
+    }
+    check_external_id(errors, external_id);
+    if let Some(metadata) = metadata {
+        metadata.check(errors);
+    }
+}
