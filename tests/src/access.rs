@@ -97,6 +97,7 @@ pub const ROWS: &[Row] = &[
         Access::Scope(Scope::CustomersWrite),
         |f| json!({"company": "Engines", "external_id": (f.unique)("crm"), "metadata": {"segment": "research"}}),
     ),
+    row("DELETE customers/{id}", Access::Scope(Scope::CustomersWrite)),
     // License keys.
     row("GET license-keys", Access::Scope(Scope::LicensesRead)),
     row("GET license-keys/{id}", Access::Scope(Scope::LicensesRead)),

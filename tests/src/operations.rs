@@ -163,6 +163,12 @@ impl Stack {
             self.operator.post(&path, json!({})).await.expect_status(200);
         }
         let (path, mut body) = (fixtures.path(&template), body.map(|body| body(fixtures)));
+        let path = if method == Method::DELETE && template.ends_with("/customers/{id}") {
+            // A customer without a license key.
+            template.replace("{id}", text(&self.operator.create_customer().await["id"]))
+        } else {
+            path
+        };
         if template.ends_with("/claim-key") || template.ends_with("/batch/revoke") {
             let tag = random_word("tag");
             let batch = json!({"tier_id": fixtures.tier["id"], "count": 1, "tag": tag});

@@ -38,10 +38,9 @@ pub fn merged(mut base: Value, changes: &Value) -> Value {
 /// Returns the fields of a resource that a PUT accepts.
 pub(crate) fn writable(resource: &Value) -> Value {
     let mut fields = resource.clone();
-    fields
-        .as_object_mut()
-        .expect("an object")
-        .retain(|name, _| !["id", "created_at", "updated_at", "feature_keys", "subject"].contains(&name.as_str()));
+    fields.as_object_mut().expect("an object").retain(|name, _| {
+        !["id", "created_at", "updated_at", "erased_at", "feature_keys", "subject"].contains(&name.as_str())
+    });
     fields
 }
 

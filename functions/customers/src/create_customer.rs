@@ -53,14 +53,15 @@ pub async fn create_customer(
     input.check()?;
     let customer = Customer {
         id: IdGenerator::new(now).generate(),
-        name: input.name,
-        email: input.email,
+        name: Some(input.name),
+        email: Some(input.email),
         company: input.company,
         subject: None,
         external_id: input.external_id,
         metadata: Some(input.metadata.unwrap_or_default()),
         created_at: now,
         updated_at: now,
+        erased_at: None,
     };
     let completion = replay.completion(&customer).await?;
     match table.add_customer(&customer, completion.as_ref()).await? {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use shared::{
     domain::{Customer, FieldError, FieldErrorCode, Metadata, ValidationErrors, metadata::check_external_id},
-    http::{CompletionError, MergePatchError, PreconditionError, Problem, UpdateInput},
+    http::{Code, CompletionError, MergePatchError, PreconditionError, Problem, UpdateInput},
     store::StoreError,
 };
 use utoipa::ToSchema;
@@ -64,6 +64,9 @@ pub enum CustomerError {
     /// Another customer has the external id.
     #[error("already used by another customer")]
     ExternalIdTaken,
+    /// The customer was erased.
+    #[error("the customer was erased and cannot be changed")]
+    Erased,
     /// The merge patch is invalid.
     #[error(transparent)]
     MergePatch(#[from] MergePatchError),
@@ -87,6 +90,7 @@ impl From<CustomerError> for Problem {
             CustomerError::ExternalIdTaken => {
                 FieldError::at("/external_id", FieldErrorCode::ExternalIdTaken, error.to_string()).into()
             }
+            CustomerError::Erased => Self::new(Code::StateConflict, error.to_string()),
             CustomerError::MergePatch(error) => error.into(),
             CustomerError::Precondition(error) => error.into(),
             CustomerError::Completion(error) => error.into(),

@@ -2,6 +2,7 @@
 
 pub mod create_customer;
 pub mod customer;
+pub mod erase_customer;
 pub mod get_customer;
 pub mod list_customers;
 pub mod update_customer;
@@ -14,6 +15,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list_customers::handler, create_customer::handler)).routes(routes!(
         get_customer::handler,
         update_customer::replace,
-        update_customer::update
+        update_customer::update,
+        erase_customer::handler
     ))
 }

@@ -68,8 +68,9 @@ pub async fn list_customers(
 impl ListCustomersFilter {
     fn matches(&self, customer: &Customer) -> bool {
         let starts_with = |text: &String| {
-            Customer::name_key(&customer.name).starts_with(&Customer::name_key(text))
-                || Customer::email_key(&customer.email).starts_with(&Customer::email_key(text))
+            let (name, email) = (customer.name.as_deref(), customer.email.as_deref());
+            name.is_some_and(|name| Customer::name_key(name).starts_with(&Customer::name_key(text)))
+                || email.is_some_and(|email| Customer::email_key(email).starts_with(&Customer::email_key(text)))
         };
         self.external_id.as_ref().is_none_or(|id| customer.external_id.as_ref() == Some(id))
             && self.q.as_ref().is_none_or(starts_with)

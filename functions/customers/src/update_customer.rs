@@ -18,7 +18,7 @@ type UpdateRequest = UpdateSchema<CustomerInput>;
 
 shared::error_responses! {
     /// Errors specific to these endpoints.
-    Errors: EmailTaken ExternalIdTaken;
+    Errors: EmailTaken ExternalIdTaken StateConflict;
 }
 
 /// Replaces the writable fields of a customer.
@@ -101,11 +101,14 @@ pub async fn update_customer(
     loop {
         let read = table.customer_with_metadata(id).await?.ok_or(CustomerError::NotFound)?;
         if_match.check(&read.customer)?;
+        if read.customer.erased_at.is_some() {
+            return Err(CustomerError::Erased);
+        }
         let input = changes.apply(&read.customer)?;
         input.check()?;
         let customer = Customer {
-            name: input.name.clone(),
-            email: input.email.clone(),
+            name: Some(input.name.clone()),
+            email: Some(input.email.clone()),
             company: input.company.clone(),
             external_id: input.external_id.clone(),
             metadata: Some(input.metadata.clone().unwrap_or_default()),

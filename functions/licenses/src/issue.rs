@@ -179,16 +179,18 @@ fn check(request: &Request, now: Timestamp) -> Result<(), ValidationErrors> {
     errors.into_result()
 }
 
+fn missing(pointer: &str, what: &str) -> FieldError {
+    FieldError::at(pointer, FieldErrorCode::InvalidValue, format!("{what} not found"))
+}
+
 /// Returns the product and the tier, after checking that they and the customer exist.
 async fn check_references<'a>(
     table: &Table,
     catalog: &'a Catalog,
     request: &Request,
 ) -> Result<(&'a Product, &'a Tier), IssueError> {
-    let missing =
-        |pointer: &str, what: &str| FieldError::at(pointer, FieldErrorCode::InvalidValue, format!("{what} not found"));
     let mut errors = ValidationErrors::default();
-    if table.customer(request.customer_id).await?.is_none() {
+    if table.customer(request.customer_id).await?.is_none_or(|found| found.customer.erased_at.is_some()) {
         errors.0.push(missing("/customer_id", "customer"));
     }
     let Some(tier) = catalog.tiers.get(&request.tier_id) else {
@@ -219,6 +221,9 @@ async fn write(
         match table.issue(&NewLicense { current, sealed, completion, ..*new }).await? {
             IssueOutcome::Done => return Ok(()),
             IssueOutcome::ExternalIdTaken => return Err(IssueError::ExternalIdTaken),
+            IssueOutcome::CustomerErased => {
+                return Err(ValidationErrors::from(missing("/customer_id", "customer")).into());
+            }
             IssueOutcome::Conflict => backoff.retry().await?,
         }
     }

@@ -158,15 +158,14 @@ pub async fn issue_batch(
     let mut ids = IdGenerator::new(ctx.now);
     let catalog = table.catalog().await?.catalog;
     let (product, tier) = check(request, &catalog, ctx.now)?;
-    let batch = match ctx.idempotency.stored_response() {
-        Some(stored) => read_batch(stored, request, tier)?,
-        None => {
-            let batch = new_batch(request, (product, tier), &mut ids, ctx.now);
-            if let Some(completion) = replay.completion(&batch).await? {
-                table.store_response(&completion).await?;
-            }
-            batch
+    let batch = if let Some(stored) = ctx.idempotency.stored_response() {
+        read_batch(stored, request, tier)?
+    } else {
+        let batch = new_batch(request, (product, tier), &mut ids, ctx.now);
+        if let Some(completion) = replay.completion(&batch).await? {
+            table.store_response(&completion).await?;
         }
+        batch
     };
     let mut writes = Vec::with_capacity(batch.len());
     for NewKey { license, key } in &batch {

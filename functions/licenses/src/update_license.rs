@@ -179,7 +179,8 @@ pub async fn update_license(
         match written {
             UpdateLicenseOutcome::Done => return Ok(resource(&next)),
             UpdateLicenseOutcome::ExternalIdTaken => return Err(UpdateLicenseError::ExternalIdTaken),
-            UpdateLicenseOutcome::Conflict => backoff.retry().await?,
+            // Read again, to report it with the other errors.
+            UpdateLicenseOutcome::CustomerErased | UpdateLicenseOutcome::Conflict => backoff.retry().await?,
         }
     }
 }
@@ -200,7 +201,7 @@ async fn check_customer(
         return Ok(None);
     }
     if let Some(id) = customer
-        && table.customer(id).await?.is_none()
+        && table.customer(id).await?.is_none_or(|found| found.customer.erased_at.is_some())
     {
         errors.push("/customer_id", FieldErrorCode::InvalidValue, "customer not found".to_owned());
     }

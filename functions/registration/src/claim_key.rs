@@ -165,7 +165,10 @@ impl Attempt<'_> {
         let superseded = |old| ctx.event(&mut ids, EventType::Superseded, old, self.actor, data);
         let completion = replay.completion(next).await?;
         let assignment = Assignment { read: self.read, next, customer, product: self.product };
-        let written = assign(self.table, assignment, &event, superseded, completion.as_ref()).await?;
-        Ok(written == UpdateLicenseOutcome::Done)
+        match assign(self.table, assignment, &event, superseded, completion.as_ref()).await? {
+            UpdateLicenseOutcome::Done => Ok(true),
+            UpdateLicenseOutcome::CustomerErased => Err(ClaimKeyError::NotRegistered),
+            UpdateLicenseOutcome::Conflict | UpdateLicenseOutcome::ExternalIdTaken => Ok(false),
+        }
     }
 }

@@ -228,8 +228,10 @@ impl Attempt<'_> {
             claims_tier: true,
             completion: self.replay.completion(&claim).await?,
         };
-        if self.table.issue(&new).await? != IssueOutcome::Done {
-            return Ok(None);
+        match self.table.issue(&new).await? {
+            IssueOutcome::Done => {}
+            IssueOutcome::CustomerErased => return Err(ClaimError::NotRegistered),
+            IssueOutcome::Conflict | IssueOutcome::ExternalIdTaken => return Ok(None),
         }
         ctx.metrics.count(Metric::Issued);
         Ok(Some(claim))

@@ -153,7 +153,7 @@ pub async fn register(
     loop {
         // The address is read before the subject: a concurrent registration of this user writes both at once, so if it
         // has taken the address, the subject is found too.
-        let owner = table.customer_by_email(&new.email).await?;
+        let owner = table.customer_by_email(new.email.as_deref().unwrap_or_default()).await?;
         if let Some(known) = table.customer_by_subject(&subject).await? {
             return Ok(existing(known.customer));
         }
@@ -181,14 +181,15 @@ fn new_customer(user: &User, request: &Request, ctx: &RequestContext) -> Result<
     errors.into_result()?;
     Ok(Customer {
         id: IdGenerator::new(ctx.now).generate(),
-        name,
-        email,
+        name: Some(name),
+        email: Some(email),
         company: request.company.clone(),
         subject: Some(user.subject.clone()),
         external_id: None,
         metadata: None,
         created_at: ctx.now,
         updated_at: ctx.now,
+        erased_at: None,
     })
 }
 

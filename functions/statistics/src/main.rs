@@ -1,5 +1,6 @@
 //! Binary of the `statistics` Lambda function. A schedule invokes it every hour to compute the statistics of the
-//! dashboard overview, so that pages do not count items and requests do not maintain counters.
+//! dashboard overview, so that pages do not count items and requests do not maintain counters, and to continue erasures of
+//! customers that a request left unfinished.
 
 use std::process::ExitCode;
 
@@ -21,12 +22,19 @@ async fn serve(app: AppState) -> Result<(), Error> {
     lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| update(table, clock))).await
 }
 
-/// Updates the statistics. Returns their time and the number of license keys by status. The next invocation retries
-/// after a failure.
+/// The number of writes of erasures in one invocation.
+const MAX_ERASURE_WRITES: usize = 10_000;
+
+/// Continues erasures and updates the statistics. Returns the number of erasures that are left, the time of the statistics and
+/// the number of license keys by status. The next invocation retries after a failure.
 async fn update(table: &Table, clock: &Clock) -> Result<Value, Error> {
+    let erasures_left = table
+        .continue_erasures(clock.now(), MAX_ERASURE_WRITES)
+        .await
+        .inspect_err(|error| tracing::error!(%error, "continuing the erasures failed"))?;
     let statistics = table
         .update_statistics(clock.now(), UpdateLimits::default())
         .await
         .inspect_err(|error| tracing::error!(%error, "updating the statistics failed"))?;
-    Ok(json!({ "made_at": statistics.made_at, "license_keys": statistics.statuses }))
+    Ok(json!({ "erasures_left": erasures_left, "made_at": statistics.made_at, "license_keys": statistics.statuses }))
 }

@@ -206,13 +206,19 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
 /// The limits of the statistics, which are updated every minute beside the requests.
 const STATISTICS_LIMITS: UpdateLimits = UpdateLimits { max_counted: 2_000, recounted: 20 };
 
-/// Runs the scheduled work of a deployment every minute: key rotation and dashboard statistics.
+/// The number of writes of erasures in one minute, beside the requests.
+const MAX_ERASURE_WRITES: usize = 1_000;
+
+/// Runs the scheduled work of a deployment every minute: key rotation, erasures and dashboard statistics.
 async fn run_schedules(app: AppState) {
     let mut minutes = tokio::time::interval(Duration::from_mins(1));
     loop {
         minutes.tick().await;
         if let Err(error) = app.maintain_key_ring().await {
             tracing::warn!(%error, "key rotation failed");
+        }
+        if let Err(error) = app.table.continue_erasures(app.clock.now(), MAX_ERASURE_WRITES).await {
+            tracing::warn!(%error, "continuing the erasures failed");
         }
         if let Err(error) = app.table.update_statistics(app.clock.now(), STATISTICS_LIMITS).await {
             tracing::warn!(%error, "updating the statistics failed");

@@ -11,12 +11,12 @@ use super::{id::CustomerId, metadata::Metadata, validation::ValidationErrors};
 pub struct Customer {
     /// `cus_…`
     pub id: CustomerId,
-    /// Name of the person or organization.
-    #[schema(example = "Ada Lovelace")]
-    pub name: String,
-    /// Unique among customers, ignoring case.
-    #[schema(example = "ada@example.com")]
-    pub email: String,
+    /// Name of the person or organization; null after the customer was erased.
+    #[schema(required, example = "Ada Lovelace")]
+    pub name: Option<String>,
+    /// Email address, unique among customers, ignoring case; null after the customer was erased.
+    #[schema(required, example = "ada@example.com")]
+    pub email: Option<String>,
     /// Company of the customer.
     #[schema(example = "Analytical Engines", required)]
     pub company: Option<String>,
@@ -37,6 +37,10 @@ pub struct Customer {
     /// When the customer was last changed.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
+    /// When the personal data of the customer were erased; null if they were not.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    pub erased_at: Option<Timestamp>,
 }
 
 impl Customer {

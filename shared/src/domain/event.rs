@@ -98,3 +98,15 @@ pub struct Event {
     #[schema(value_type = Object, example = json!({"tier": "pro"}))]
     pub data: serde_json::Value,
 }
+
+impl Event {
+    /// Returns the event without the client address and the name of the machine.
+    #[must_use]
+    pub fn without_personal_data(mut self) -> Self {
+        self.ip.clear();
+        if let Some(data) = self.data.as_object_mut() {
+            data.remove("machine_name");
+        }
+        self
+    }
+}

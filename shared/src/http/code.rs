@@ -72,6 +72,8 @@ pub enum Code {
     StateConflict,
     /// The user is not registered as a customer.
     CustomerNotRegistered,
+    /// The customer has license keys that are active or suspended.
+    CustomerHasActiveLicenses,
     /// The customer already has a license key for the product.
     AlreadyLicensed,
     /// The last API key that can manage API keys can't be deleted.

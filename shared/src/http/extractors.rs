@@ -40,6 +40,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
     }
 }
 
+/// A boolean query parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flag {
+    /// `true`
+    True,
+    /// `false`
+    False,
+}
+
 /// The body of an action without input: empty, or `{}`.
 #[derive(Debug)]
 pub struct NoBody;

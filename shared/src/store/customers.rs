@@ -19,8 +19,13 @@ use crate::domain::{Customer, CustomerId};
 pub struct VersionedCustomer {
     /// The customer.
     pub customer: Customer,
-    version: u64,
+    pub(super) version: u64,
+    /// The partition key of the record of the customer's user, if there is one.
+    pub(super) subject_record: Option<String>,
 }
+
+/// The attribute of a customer with the partition key of the record of its user, which is a hash.
+pub(super) const SUBJECT_RECORD: &str = "subject_record";
 
 /// The customer with an email address or a subject.
 #[derive(Serialize, Deserialize)]
@@ -113,7 +118,9 @@ impl Table {
         let id = id.ok_or_else(|| StoreError::InvalidItem("email address without a customer".to_owned()))?;
         let found = self.customer(id).await?;
         // The address may have been changed between the two reads.
-        Ok(found.filter(|found| Customer::email_key(&found.customer.email) == email_key))
+        let has_email =
+            |customer: &Customer| customer.email.as_deref().is_some_and(|own| Customer::email_key(own) == email_key);
+        Ok(found.filter(|found| has_email(&found.customer)))
     }
 
     /// Reads the customer of a user, identified by issuer and subject.
@@ -133,7 +140,7 @@ impl Table {
         transaction
             .put(subject_item(customer.id, issuer_and_subject)?, absent_or_own(customer.id))
             .put(email_item(customer)?, absent_or_own(customer.id))
-            .put(customer_item(customer, 1)?, Condition::absent());
+            .put(registered_item(customer, issuer_and_subject)?, Condition::absent());
         Ok(match self.commit_with_completion(transaction, completion).await? {
             CommitOutcome::ConditionFailed(failures) if failures.failed(0) || failures.failed(1) => {
                 RegisterOutcome::Conflict
@@ -155,6 +162,7 @@ impl Table {
             Condition::new("version = :read AND attribute_not_exists(subject)").value(":read", n(read.version));
         let update = ItemUpdate::new(keys::customer(customer.id), unlinked)
             .set_or_remove("subject", customer.subject.as_ref().map(s))
+            .set(SUBJECT_RECORD, s(keys::subject(issuer_and_subject).pk))
             .set("updated_at", s(customer.updated_at.to_string()))
             .set("version", n(read.version + 1));
         let mut transaction = Transaction::new();
@@ -222,7 +230,7 @@ impl Table {
         };
         let page = paginate_query(self, by_email, &list("by email"), &rest).await?;
         let customers = page.items.into_iter().map(from_item::<Customer>).collect::<Result<Vec<_>, _>>()?;
-        found.extend(customers.into_iter().filter(|customer| !Customer::name_key(&customer.name).starts_with(&name)));
+        found.extend(customers.into_iter().filter(|customer| !name_key(customer).starts_with(&name)));
         Ok(Page { items: found, next: page.next })
     }
 
@@ -236,8 +244,8 @@ impl Table {
     ) -> Result<ReplaceCustomerOutcome, StoreError> {
         let unchanged = Condition::new("version = :read").value(":read", n(read.version));
         let update = ItemUpdate::new(keys::customer(customer.id), unchanged)
-            .set("name", s(&customer.name))
-            .set("email", s(&customer.email))
+            .set_or_remove("name", customer.name.as_ref().map(s))
+            .set_or_remove("email", customer.email.as_ref().map(s))
             .set_or_remove("company", customer.company.as_ref().map(s))
             .set_or_remove("external_id", customer.external_id.as_ref().map(s))
             .set("updated_at", s(customer.updated_at.to_string()))
@@ -247,7 +255,7 @@ impl Table {
             .set("version", n(read.version + 1));
         let mut transaction = Transaction::new();
         transaction.update(&update);
-        let (old, new) = (Customer::email_key(&read.customer.email), Customer::email_key(&customer.email));
+        let (old, new) = (email_key(&read.customer), email_key(customer));
         let email = (old != new).then_some(transaction.len());
         if email.is_some() {
             transaction
@@ -275,7 +283,8 @@ impl Table {
 pub(super) fn from_customer_item(item: Item) -> Result<VersionedCustomer, StoreError> {
     let version = item.get("version").and_then(|version| version.as_n().ok()?.parse().ok());
     let version = version.ok_or_else(|| StoreError::InvalidItem("customer without a version".to_owned()))?;
-    Ok(VersionedCustomer { customer: from_item(item)?, version })
+    let subject_record = item.get(SUBJECT_RECORD).and_then(|key| key.as_s().ok().cloned());
+    Ok(VersionedCustomer { customer: from_item(item)?, version, subject_record })
 }
 
 fn customer_item(customer: &Customer, version: u64) -> Result<Item, StoreError> {
@@ -291,24 +300,41 @@ fn customer_item(customer: &Customer, version: u64) -> Result<Item, StoreError> 
     Ok(item)
 }
 
+/// Returns the item of a customer who is a signed-in user.
+fn registered_item(customer: &Customer, issuer_and_subject: &str) -> Result<Item, StoreError> {
+    let mut item = customer_item(customer, 1)?;
+    item.insert(SUBJECT_RECORD.to_owned(), s(keys::subject(issuer_and_subject).pk));
+    Ok(item)
+}
+
+/// The name in the form in which names are sorted and searched. An erased customer, who has none, is in no index.
+fn name_key(customer: &Customer) -> String {
+    Customer::name_key(customer.name.as_deref().unwrap_or_default())
+}
+
+/// The email address in the form in which addresses are compared.
+pub(super) fn email_key(customer: &Customer) -> String {
+    Customer::email_key(customer.email.as_deref().unwrap_or_default())
+}
+
 /// The index sort key of a customer: the name, ignoring case, then the id, which makes the sort key unique. The
 /// separator sorts before all characters that a name can contain.
 fn name_sort_key(customer: &Customer) -> String {
-    format!("NAME#{}\u{1f}{}", Customer::name_key(&customer.name), customer.id)
+    format!("NAME#{}\u{1f}{}", name_key(customer), customer.id)
 }
 
 /// The index sort key of a customer by email address.
 fn email_sort_key(customer: &Customer) -> String {
-    format!("EMAIL#{}\u{1f}{}", Customer::email_key(&customer.email), customer.id)
+    format!("EMAIL#{}\u{1f}{}", email_key(customer), customer.id)
 }
 
 fn email_item(customer: &Customer) -> Result<Item, StoreError> {
-    to_item(keys::email(&Customer::email_key(&customer.email)), &OwnerRecord { customer_id: customer.id })
+    to_item(keys::email(&email_key(customer)), &OwnerRecord { customer_id: customer.id })
 }
 
 /// Adds the writes of the record of the customer's external id. Returns the index of the write that fails if another
 /// customer has it.
-fn put_external_id(transaction: &mut Transaction, customer: &Customer, old: Option<&str>) -> Option<usize> {
+pub(super) fn put_external_id(transaction: &mut Transaction, customer: &Customer, old: Option<&str>) -> Option<usize> {
     let owner = ("customer_id", &*customer.id.to_string());
     move_external_id(transaction, owner, keys::customer_external_id, (old, customer.external_id.as_deref()))
 }
@@ -318,7 +344,7 @@ fn subject_item(customer_id: CustomerId, issuer_and_subject: &str) -> Result<Ite
 }
 
 /// Requires that the record does not exist or belongs to this customer, so that a retried write succeeds.
-fn absent_or_own(id: CustomerId) -> Condition {
+pub(super) fn absent_or_own(id: CustomerId) -> Condition {
     Condition::new("attribute_not_exists(PK) OR customer_id = :customer").value(":customer", s(id.to_string()))
 }
 
@@ -329,14 +355,15 @@ mod tests {
     fn customer() -> Customer {
         Customer {
             id: "cus_01JD8W0V5XK6Q3R7T2N4M8P9ZB".parse().unwrap(),
-            name: "Ada Lovelace".to_owned(),
-            email: "Ada@Example.com".to_owned(),
+            name: Some("Ada Lovelace".to_owned()),
+            email: Some("Ada@Example.com".to_owned()),
             company: None,
             subject: None,
             external_id: None,
             metadata: None,
             created_at: jiff::Timestamp::UNIX_EPOCH,
             updated_at: jiff::Timestamp::UNIX_EPOCH,
+            erased_at: None,
         }
     }
 
@@ -375,7 +402,7 @@ mod tests {
 
     #[test]
     fn shorter_names_sort_before_longer_names() {
-        let sort_key = |name: &str| name_sort_key(&Customer { name: name.to_owned(), ..customer() });
+        let sort_key = |name: &str| name_sort_key(&Customer { name: Some(name.to_owned()), ..customer() });
         assert!(sort_key("ADA") < sort_key("Ada B") && sort_key("Ada B") < sort_key("Ada!"));
         assert!(sort_key("ada") < sort_key("Bob"));
     }

@@ -124,6 +124,20 @@ pub fn current_license(customer: CustomerId, product: ProductId) -> Key {
     Key::new(format!("CURRENT#{customer}"), format!("PRODUCT#{product}"))
 }
 
+/// Returns the item key of the record that a customer was erased. In the partition of the current license keys, because each
+/// write of one requires that it is absent.
+pub fn erased_customer(customer: CustomerId) -> Key {
+    Key::new(format!("CURRENT#{customer}"), "ERASED")
+}
+
+/// The partition key of the erasures that are not finished.
+pub const ERASURES: &str = "ERASURES";
+
+/// Returns the item key of the erasure of a customer.
+pub fn erasure(customer: CustomerId) -> Key {
+    Key::new(ERASURES.to_owned(), format!("CUSTOMER#{customer}"))
+}
+
 /// Returns the partition key of a license key, its seats, its activations and its events.
 pub fn license_partition(id: LicenseId) -> String {
     format!("LICENSE#{id}")
@@ -311,7 +325,8 @@ impl ItemKind {
             | ("CUSTOMER_EXTERNAL_ID", "CUSTOMER_EXTERNAL_ID")
             | ("LICENSE_EXTERNAL_ID", "LICENSE_EXTERNAL_ID")
             | ("CLAIM", "TIER")
-            | ("CURRENT", "PRODUCT")
+            | ("CURRENT", "PRODUCT" | "ERASED")
+            | (ERASURES, "CUSTOMER")
             | (KEYRING, RING | ROOTS | SIGNED_SET | "KEY")
             | (STATISTICS, "OVERVIEW" | "COUNTS" | "CONTRIBUTION")
             | ("EMAIL", "EMAIL")
@@ -380,6 +395,8 @@ mod tests {
             (subject("https://example.com#a"), ItemKind::Other),
             (claim(id(), id()), ItemKind::Other),
             (current_license(id(), id()), ItemKind::Other),
+            (erasure(id()), ItemKind::Other),
+            (erased_customer(id()), ItemKind::Other),
             (sealed(id()), ItemKind::Other),
             (seat(id(), 1), ItemKind::Other),
             (activation(id(), machine), ItemKind::Other),

@@ -84,6 +84,8 @@ pub enum UpdateLicenseOutcome {
     Conflict,
     /// Another license key has the external id.
     ExternalIdTaken,
+    /// The customer was erased.
+    CustomerErased,
 }
 
 /// A regeneration of a license key.
@@ -139,6 +141,8 @@ pub enum IssueOutcome {
     Conflict,
     /// Another license key has the external id.
     ExternalIdTaken,
+    /// The customer was erased.
+    CustomerErased,
 }
 
 /// The outcome of revoking a license key.
@@ -160,8 +164,9 @@ impl Table {
         let license = new.license;
         let mut transaction = Transaction::new();
         put_license(&mut transaction, license, (new.key, &new.sealed), new.event)?;
+        let mut customer_check = None;
         if let (Some(customer), Some(current)) = (license.customer_id, &new.current) {
-            put_current(&mut transaction, license, customer, current)?;
+            customer_check = Some(put_current(&mut transaction, license, customer, current)?);
             if new.claims_tier {
                 let claim = CurrentRecord { license_id: license.id };
                 transaction.put(to_item(keys::claim(customer, license.tier_id), &claim)?, Condition::absent());
@@ -173,6 +178,9 @@ impl Table {
             CommitOutcome::Done => IssueOutcome::Done,
             // Ids are unique: an existing item was written by an earlier attempt of this request.
             CommitOutcome::ConditionFailed(failures) if failures.old(0).is_some() => IssueOutcome::Done,
+            CommitOutcome::ConditionFailed(failures) if customer_check.is_some_and(|index| failures.failed(index)) => {
+                IssueOutcome::CustomerErased
+            }
             CommitOutcome::ConditionFailed(failures) if external_id.is_some_and(|index| failures.failed(index)) => {
                 IssueOutcome::ExternalIdTaken
             }
@@ -220,8 +228,9 @@ impl Table {
         let item = index_keys(next).fold(item, |item, (name, value)| item.set_or_remove(name, value));
         let mut transaction = Transaction::new();
         transaction.update(&item).put_always(event_item(event)?);
+        let mut customer_check = None;
         if let (Some(customer), Some(current)) = (next.customer_id, current) {
-            put_current(&mut transaction, next, customer, current)?;
+            customer_check = Some(put_current(&mut transaction, next, customer, current)?);
         }
         let (old, new) = (read.metadata.clone().unwrap_or_default(), next.metadata.clone().unwrap_or_default());
         if old == new {
@@ -231,6 +240,11 @@ impl Table {
         let external_id = put_external_id(&mut transaction, next, read.external_id.as_deref());
         Ok(match self.commit_with_completion(transaction, completion).await? {
             CommitOutcome::Done => UpdateLicenseOutcome::Done,
+            CommitOutcome::ConditionFailed(failures)
+                if !failures.failed(0) && customer_check.is_some_and(|index| failures.failed(index)) =>
+            {
+                UpdateLicenseOutcome::CustomerErased
+            }
             CommitOutcome::ConditionFailed(failures)
                 if !failures.failed(0) && external_id.is_some_and(|index| failures.failed(index)) =>
             {
@@ -405,20 +419,24 @@ fn put_license(
 }
 
 /// Adds the writes that make a license key the customer's current one for the product, and supersede the one that it
-/// replaces.
+/// replaces. Returns the index of the check that fails if the customer was erased.
 fn put_current(
     transaction: &mut Transaction,
     license: &License,
     customer: CustomerId,
     NewCurrent { read, supersedes }: &NewCurrent<'_>,
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
     let as_read = match read {
         None => Condition::absent(),
         Some(id) => Condition::new("license_id = :read").value(":read", s(id.to_string())),
     };
     let current = CurrentRecord { license_id: license.id };
     transaction.put(to_item(keys::current_license(customer, license.product_id), &current)?, as_read);
-    let Some(SupersededLicense { license: old, event, only_if_expired_at }) = supersedes else { return Ok(()) };
+    let customer_check = transaction.len();
+    transaction.check(keys::erased_customer(customer), Condition::absent());
+    let Some(SupersededLicense { license: old, event, only_if_expired_at }) = supersedes else {
+        return Ok(customer_check);
+    };
     let as_read = match only_if_expired_at {
         None => Condition::new("#status <> :revoked").value(":revoked", s(REVOKED)),
         Some(end) => Condition::new("#status = :active AND expires_at = :end")
@@ -430,7 +448,7 @@ fn put_current(
         .set("GSI5PK", s(keys::licenses_with_status(SUPERSEDED)))
         .set("superseded_by", s(license.id.to_string()));
     transaction.update(&superseded).put_always(event_item(event)?);
-    Ok(())
+    Ok(customer_check)
 }
 
 /// Requires that the state, generation, expiry, tier and limits are those that were read.

@@ -11,6 +11,7 @@ pub mod catalog;
 mod commit;
 pub mod count;
 pub mod customers;
+pub mod erasure;
 mod error;
 pub mod events;
 pub mod export;

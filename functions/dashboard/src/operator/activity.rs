@@ -26,7 +26,7 @@ pub(super) fn activity_feed(events: &[Event], names: ActivityNames<'_>) -> Marku
                         strong { (event_name(event.kind)) }
                         @if let Some(details) = names.event_details(event) { " " span.muted { "· " (details) } }
                         span.subtext {
-                            (names.actor_name(&event.actor)) " · " (event.ip)
+                            (names.actor_name(&event.actor)) @if !event.ip.is_empty() { " · " (event.ip) }
                             @if names.license.is_none() { " · " a href=(links::license_key(event.license_id)) { "License " (short_id(&event.license_id.to_string())) } }
                         }
                     }
@@ -111,7 +111,7 @@ impl ActivityNames<'_> {
                 // A customer's subject is prefixed with the issuer's URL.
                 let subject = customer.and_then(|customer| customer.subject.as_deref()?.split(' ').next_back());
                 match customer {
-                    Some(customer) if subject == Some(&*actor.id) => customer.name.clone(),
+                    Some(customer) if subject == Some(&*actor.id) => format::customer_name(customer).to_owned(),
                     _ => format!("User {}", short_id(&actor.id)),
                 }
             }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 use shared::{
     AppState,
-    domain::{Customer, CustomerId},
+    domain::{Customer, CustomerId, Status, Timestamp},
     http::{ListQuery, PathId, Problem, RequestContext},
     store::{Table, catalog::CatalogCache, customers::CustomerFilter, licenses::LicenseFilter, pagination::Order},
 };
@@ -18,8 +18,8 @@ use crate::{
     links, queries,
     ui::{
         components::{
-            Column, SortDirection, copyable, description_list, empty_state, link_button, pagination, primary_button,
-            section, table,
+            Column, SortDirection, copyable, description_list, destructive_dialog_button, empty_state, link_button,
+            pagination, primary_button, section, table,
         },
         form_page::FormPage,
         format,
@@ -39,6 +39,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route(NEW_PATH, get(new).post(create))
         .route("/dashboard/customers/{id}", get(show))
         .route("/dashboard/customers/{id}/edit", get(edit).post(update))
+        .route("/dashboard/customers/{id}/erase", get(confirm_erase).post(erase))
 }
 
 /// The query of the list.
@@ -103,8 +104,8 @@ fn customer_table(customers: &[Customer], reversed: &str, direction: SortDirecti
     let columns = [Column::sorted("Name", reversed, direction), "Email".into(), "Company".into(), "Created".into()];
     let row = |customer: &Customer| {
         vec![
-            html! { a href=(links::customer(customer.id)) { (customer.name) } },
-            html! { (customer.email) },
+            html! { a href=(links::customer(customer.id)) { (format::customer_name(&customer)) } },
+            html! { (customer.email.as_deref().unwrap_or("–")) },
             html! { (customer.company.as_deref().unwrap_or("–")) },
             format::date(customer.created_at),
         ]
@@ -128,26 +129,33 @@ async fn show(
     let catalog = catalog.read(&table, ctx.now).await?;
     let path = links::customer(id);
     let issue = links::with_query(links::NEW_LICENSE_KEY, &[("customer_id", &id.to_string())]);
+    let can_issue = customer.erased_at.is_none();
     let content = html! {
         (description_list(&[
-            ("Email", html! { (customer.email) }),
+            ("Email", html! { (customer.email.as_deref().unwrap_or("–")) }),
             ("Company", html! { (customer.company.as_deref().unwrap_or("–")) }),
             ("Portal access", html! { (if customer.subject.is_some() { "Has signed in" } else { "Never signed in" }) }),
             ("Created", format::exact_date_time(customer.created_at)),
+            ("Erased", format::or(customer.erased_at.map(format::exact_date_time), "No")),
             ("ID", copyable(&id.to_string(), "ID")),
         ]))
-        (section("Licenses", &primary_button(&issue, "Issue license"), &html! {
+        (section("Licenses", &html! { @if can_issue { (primary_button(&issue, "Issue license")) } }, &html! {
             @if licenses.items.is_empty() {
-                (empty_state("No licenses", "This customer's licenses appear here.", &link_button(&issue, "Issue license")))
+                (empty_state("No licenses", "This customer's licenses appear here.", &html! { @if can_issue { (link_button(&issue, "Issue license")) } }))
             } @else {
                 (license_table(&catalog, &licenses.items, None, None))
                 (pagination(&paging, licenses.next_cursor.as_deref(), |cursor| links::with_query(&path, &[("cursor", cursor)])))
             }
         }))
     };
-    let layout = PageLayout::new(NavSection::Customers, &customer.name, content)
+    let layout = PageLayout::new(NavSection::Customers, format::customer_name(&customer), content)
         .breadcrumb(links::CUSTOMERS, "Customers")
-        .actions(link_button(&format!("{path}/edit"), "Edit"));
+        .actions(html! {
+            @if customer.erased_at.is_none() {
+                (link_button(&format!("{path}/edit"), "Edit"))
+                (destructive_dialog_button(&erase_path(id), "Erase"))
+            }
+        });
     Ok(layout.notice(filter.notice).render(&viewer))
 }
 
@@ -155,11 +163,11 @@ fn inputs(customer: Option<&Customer>) -> Vec<Input> {
     vec![
         Input::text("name", "Name", 200)
             .required()
-            .optional_value(customer.map(|customer| customer.name.as_str()))
+            .optional_value(customer.and_then(|customer| customer.name.as_deref()))
             .hint("A person or an organization."),
         Input::email("email", "Email")
             .required()
-            .optional_value(customer.map(|customer| customer.email.as_str()))
+            .optional_value(customer.and_then(|customer| customer.email.as_deref()))
             .hint("Anyone who signs in with this verified email sees this customer's licenses."),
         Input::text("company", "Company", 200)
             .optional_value(customer.and_then(|customer| customer.company.as_deref())),
@@ -213,6 +221,59 @@ async fn update(
     body["metadata"] = json!(customer.metadata);
     Ok(match api.put(&format!("/api/v1.0/customers/{id}"), &data, &body).await {
         Ok(()) => Notice::Saved.redirect_to(&links::customer(id)),
+        Err(problem) => page.render_error(&viewer, &data, &problem),
+    })
+}
+
+fn erase_path(id: CustomerId) -> String {
+    format!("{}/erase", links::customer(id))
+}
+
+/// The confirmation of the erasure, with the number of license keys that it would revoke.
+async fn erase_page(table: &Table, id: CustomerId, now: Timestamp) -> Result<FormPage, Problem> {
+    let customer = read(table, id).await?;
+    let licenses = table.licenses_of(id, LicenseFilter::default(), now).await?;
+    let in_use = licenses.iter().filter(|one| matches!(one.status(now), Status::Active | Status::Suspended)).count();
+    let mut inputs = Vec::new();
+    if in_use > 0 {
+        inputs.push(Input::checkbox("revoke", "Revoke them now"));
+    }
+    let form = Form::new(erase_path(id), inputs, "Erase customer", links::customer(id)).destructive();
+    Ok(FormPage::new(NavSection::Customers, "Erase this customer?", form)
+        .breadcrumb(links::CUSTOMERS, "Customers")
+        .breadcrumb(links::customer(id), format::customer_name(&customer))
+        .narrow_intro(html! {
+            p {
+                "Removes the name, email, company and sign-in of " strong { (format::customer_name(&customer)) }
+                ", and the names and addresses of their machines. Licenses and their history stay, without personal data. "
+                "This can't be undone."
+            }
+            @if in_use > 0 { p { strong { (format::count(u64::try_from(in_use).unwrap_or_default(), "license")) } " must be revoked first." } }
+        }))
+}
+
+async fn confirm_erase(
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    PathId(id): PathId<CustomerId>,
+    ctx: RequestContext,
+) -> Result<Response, Problem> {
+    Ok(erase_page(&table, id, ctx.now).await?.render(&viewer))
+}
+
+async fn erase(
+    Operator(viewer): Operator,
+    State(table): State<Table>,
+    api: Api,
+    PathId(id): PathId<CustomerId>,
+    ctx: RequestContext,
+    data: FormData,
+) -> Result<Response, Problem> {
+    let page = erase_page(&table, id, ctx.now).await?;
+    let revoke = if data.get("revoke").is_empty() { "false" } else { "true" };
+    let path = links::with_query(&format!("/api/v1.0/customers/{id}"), &[("revoke", revoke)]);
+    Ok(match api.delete(&path).await {
+        Ok(()) => Notice::Erased.redirect_to(&links::customer(id)),
         Err(problem) => page.render_error(&viewer, &data, &problem),
     })
 }

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use shared::{
     domain::{Catalog, CustomerId},
     http::{Problem, resources::LicenseResource},
-    store::Table,
+    store::{Table, customers::VersionedCustomer},
 };
 
 use crate::{
@@ -60,5 +60,6 @@ fn customer_link(id: Option<CustomerId>, names: &CustomerNames) -> Markup {
 pub(super) async fn customer_names(table: &Table, licenses: &[LicenseResource]) -> Result<CustomerNames, Problem> {
     let ids: BTreeSet<CustomerId> = licenses.iter().filter_map(|license| license.customer_id.flatten()).collect();
     let found = try_join_all(ids.into_iter().map(|id| table.customer(id))).await?;
-    Ok(found.into_iter().flatten().map(|found| (found.customer.id, found.customer.name)).collect())
+    let name = |found: VersionedCustomer| (found.customer.id, format::customer_name(&found.customer).to_owned());
+    Ok(found.into_iter().flatten().map(name).collect())
 }

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
+use shared::domain::Customer;
 
 /// A date and time. Rendered in UTC; the script converts it to the browser's time zone. The tooltip shows UTC.
 pub(crate) fn date_time(at: Timestamp) -> Markup {
@@ -152,6 +153,11 @@ fn split_amount(minor: i64, currency: &str) -> (String, String) {
     let text = format!("{:0>width$}", minor.max(0), width = digits + 1);
     let (whole, part) = text.split_at(text.len() - digits);
     (whole.to_owned(), part.to_owned())
+}
+
+/// The name of a customer.
+pub(crate) fn customer_name(customer: &Customer) -> &str {
+    customer.name.as_deref().unwrap_or("Erased customer")
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub(crate) enum Notice {
     Renewed,
     Deactivated,
     Deleted,
+    Erased,
     Rotated,
     Compromised,
     /// A code of no action. It is ignored.
@@ -43,6 +44,7 @@ impl Notice {
             Self::Renewed => "renewed",
             Self::Deactivated => "deactivated",
             Self::Deleted => "deleted",
+            Self::Erased => "erased",
             Self::Rotated => "rotated",
             Self::Compromised => "compromised",
             Self::Unknown => "",
@@ -61,6 +63,7 @@ impl Notice {
             Self::Renewed => "License renewed.",
             Self::Deactivated => "Machine deactivated.",
             Self::Deleted => "Deleted.",
+            Self::Erased => "Customer erased.",
             Self::Rotated => "Signing keys rotated.",
             Self::Compromised => "Signing key marked as compromised.",
             Self::Unknown => return html! {},

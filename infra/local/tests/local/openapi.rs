@@ -56,7 +56,7 @@ fn every_operation_has_an_id_a_summary_one_tag_and_known_security_schemes() {
             "get" => &["get", "list"],
             "put" => &["replace"],
             "patch" => &["update"],
-            "delete" => &["delete"],
+            "delete" => &["delete", "erase"],
             _ => &[],
         };
         let (verb, noun) = id.split_once('_').unwrap_or_default();

@@ -54,7 +54,7 @@ impl Code {
 }
 
 /// A row for each code.
-const TABLE: [Entry; 44] = [
+const TABLE: [Entry; 45] = [
     Entry {
         code: Code::MalformedJson,
         name: "malformed_json",
@@ -403,6 +403,16 @@ const TABLE: [Entry; 44] = [
         cause: "The signed-in user is not registered as a customer.",
         resolution: "Send `POST /register` with the same bearer token, then repeat the request.",
         detail: "the user is not registered as a customer: send POST /register first",
+        location: Request,
+    },
+    Entry {
+        code: Code::CustomerHasActiveLicenses,
+        name: "customer_has_active_licenses",
+        status: StatusCode::CONFLICT,
+        title: "Customer has active licenses",
+        cause: "The customer to erase has license keys that are active or suspended.",
+        resolution: "Revoke the license keys first, or repeat the request with `revoke=true`.",
+        detail: "the customer has 2 active or suspended license keys: revoke them first, or send revoke=true",
         location: Request,
     },
     Entry {

@@ -218,7 +218,7 @@ impl Table {
             Some(id) => self.customer(id).await?,
             None => None,
         };
-        let name = customer.map(|found| found.customer.name).unwrap_or_default();
+        let name = customer.and_then(|found| found.customer.name).unwrap_or_default();
         let seats_used = self.counted_seats(&license, now).await?;
         Ok(Some(LicenseSummary::new(license, name, seats_used)))
     }

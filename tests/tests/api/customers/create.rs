@@ -13,7 +13,7 @@ async fn create_customer_returns_201() {
     let expected = json!({
         "id": minimal.body["id"], "name": "Ada Lovelace", "email": "Ada@Example.com", "company": null, "subject": null,
         "external_id": null, "metadata": {},
-        "created_at": "2026-01-15T12:00:00Z", "updated_at": "2026-01-15T12:00:00Z",
+        "created_at": "2026-01-15T12:00:00Z", "updated_at": "2026-01-15T12:00:00Z", "erased_at": null,
     });
     assert_eq!(minimal.body, expected);
     assert!(text(&minimal.body["id"]).starts_with("cus_"));

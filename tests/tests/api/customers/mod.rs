@@ -1,6 +1,7 @@
 //! Customers: create, get, replace and list.
 
 mod create;
+mod erase;
 mod list;
 mod replace;
 mod search;

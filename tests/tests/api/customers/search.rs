@@ -75,7 +75,7 @@ async fn names_with_prefix(stack: &Stack, name: &str, order: Order) -> Vec<Strin
     let mut cursor: Option<String> = None;
     loop {
         let page = stack.local.app.table.customers(&filter, &page_request(stack, 2, cursor.as_deref())).await.unwrap();
-        names.extend(page.items.into_iter().map(|customer| customer.name));
+        names.extend(page.items.into_iter().map(|customer| customer.name.unwrap()));
         cursor = page.next;
         if cursor.is_none() {
             return names;

@@ -126,7 +126,7 @@ fn license_page(
     let content = html! {
         (status_banner(license))
         (description_list(&[
-            ("Customer", html! { @if let Some(customer) = customer { a href=(links::customer(customer.id)) { (customer.name) } } @else { "–" } }),
+            ("Customer", html! { @if let Some(customer) = customer { a href=(links::customer(customer.id)) { (format::customer_name(customer)) } } @else { "–" } }),
             ("Tier", html! { (product) " " (tier) }),
             ("Seats", seat_usage(license.seats_used, license.max_users)),
             ("Issued", format::exact_date_time(license.issued_at)),

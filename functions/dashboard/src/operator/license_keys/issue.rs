@@ -42,7 +42,7 @@ pub(super) async fn new(
 ) -> Result<Response, Problem> {
     let ListQuery { filter, .. } = query?;
     let email = match filter.customer_id {
-        Some(id) => Some(customers::read(&table, id).await?.email),
+        Some(id) => customers::read(&table, id).await?.email,
         None => None,
     };
     Ok(issue_page(&table.catalog().await?.catalog, email).render(&viewer))
