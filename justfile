@@ -161,10 +161,10 @@ docs-build:
 collection:
     tests/collection.sh
 
-# Regenerate every generated file: openapi.json, openapi-3.0.json, events/, the error code reference, the snapshot of responses, and infra/smoke-role.yaml
+# Regenerate every generated file: openapi.json, openapi-3.0.json, events/, the error code reference, the snapshot of responses, the lines of imports, and infra/smoke-role.yaml
 [group('build')]
 generate:
-    GENERATE=1 cargo test --workspace --test local openapi::checked_in
+    GENERATE=1 cargo test --workspace --test local -- openapi::checked_in import::convert::exports
     GENERATE=1 INSTA_UPDATE=always cargo test --workspace --test api -- documents::event_files:: documents::documentation::error_code_reference documents::responses::
     GENERATE=1 tests/template.sh test_smoke_role
 

@@ -38,7 +38,7 @@ DEFAULT_RENEWAL_RATIO = 0.5
 FIXED_COSTS = {
     "KMS keys: root, sealing, current, next": 4 * 1.00,
     "secrets: page cursors, sessions": 2 * 0.40,
-    "alarms": 46 * 0.10,
+    "alarms": 48 * 0.10,
     "dashboard": 3.00,
     "rotation function, every 2 minutes": 0.02,
     "statistics function, every hour, without license keys": 0.03,

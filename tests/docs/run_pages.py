@@ -41,10 +41,16 @@ SHOWN = {
     **{f"docs/how-to/verify-{language}.md": ["the app stops", "the app does not start"] for language in ["node", "python", "rust", "java"]},
     "docs/tutorials/license-your-first-app.md": ['"code": "seat_limit_reached"'],
     "docs/how-to/use-the-command-line.md": ['"type":"reinstated"', "exit status 1"],
+    "docs/how-to/import-from-other-systems.md": [
+        '"lines":7,"created":7,"unchanged":0,"failed":0', "exit status 2", '"code":"key_string_taken"', "exit status 1", "gumroad:-a7Bc9",
+    ],
     "docs/how-to/issue-and-manage-license-keys.md": [
         '"valid":true', '"code":"generation_outdated"', '"ok":true', '"code":"revoked"',
     ],
 }
+
+# Directories of which a page finds the files in its folder: what a reader downloads from systems that the tests cannot use.
+DOWNLOADS = {"docs/how-to/import-from-other-systems.md": "tests/fixtures/import"}
 
 # Runs before a page's blocks. `cargo run` in a page starts what tests/docs.sh has built; `cargo test` has a step of its own in CI.
 PRELUDE = r"""
@@ -173,6 +179,8 @@ def run(page: Page) -> Page:
         # Copies, so that what a page installs or writes stays out of the repository.
         for name in ["events", "examples"]:
             shutil.copytree(ROOT / name, Path(folder, name), ignore=shutil.ignore_patterns("node_modules", "target"))
+        if directory := DOWNLOADS.get(page.name):
+            shutil.copytree(ROOT / directory, folder, dirs_exist_ok=True)
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             "HOME": folder, "ROOT": str(ROOT), "CARGO_TARGET_DIR": str(TARGET),

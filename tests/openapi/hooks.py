@@ -81,6 +81,11 @@ def existing_id(case):
 REFERENCES = {"product_id": PRODUCT, "tier_id": TIER, "customer_id": CUSTOMER}
 
 
+@schemathesis.serializer("application/x-ndjson")
+def serialize_lines(context, value):
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     # Requests with two credentials are rejected, so a generated header of the other scheme would hide everything else.

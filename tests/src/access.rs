@@ -17,6 +17,11 @@ pub enum Access {
     AnyKey,
     /// API keys with this scope, and signed-in operators.
     Scope(Scope),
+    /// API keys with this scope, which the query of [`Fixtures::path`] requires, and signed-in operators. Another query
+    /// requires another of these scopes.
+    ScopeOfQuery(Scope, [Scope; 2]),
+    /// API keys with all scopes, and signed-in operators.
+    AllScopes,
     /// API keys with this scope, signed-in operators, and customers for their own resources.
     ScopeOrOwner(Scope),
     /// Signed-in users.
@@ -168,6 +173,12 @@ pub const ROWS: &[Row] = &[
     row_with_body("POST user/claim-license", Access::AnyUser, |f| json!({"tier_id": f.tier["id"]})),
     row_with_body("POST user/claim-key", Access::AnyUser, |f| json!({"license_key": f.license_key})),
     row("GET user/licenses", Access::AnyUser),
+    // Imports and exports.
+    row_with_body("POST imports", Access::AllScopes, |f| {
+        let (id, email) = ((f.unique)("crm"), format!("{}@example.com", (f.unique)("mary")));
+        json!({"type": "customer", "external_id": id, "name": "Mary Shelley", "email": email})
+    }),
+    row("GET exports", Access::ScopeOfQuery(Scope::CustomersRead, [Scope::CustomersRead, Scope::LicensesRead])),
     // API keys and signing keys.
     row("GET api-keys", Access::Scope(Scope::AccessWrite)),
     row_with_body(
@@ -226,7 +237,11 @@ mod tests {
     fn security(row: &Row) -> BTreeSet<String> {
         let mut requirements = match row.access {
             Access::Public => vec![],
-            Access::AnyKey | Access::Scope(_) | Access::ScopeOrOwner(_) => {
+            Access::AnyKey
+            | Access::Scope(_)
+            | Access::ScopeOfQuery(..)
+            | Access::AllScopes
+            | Access::ScopeOrOwner(_) => {
                 vec![json!({ "api_key": [] }), json!({ "bearer": [] })]
             }
             Access::AnyUser => vec![json!({ "bearer": [] })],
@@ -242,6 +257,8 @@ mod tests {
     fn required_scopes(row: &Row) -> Value {
         match row.access {
             Access::Scope(scope) | Access::ScopeOrOwner(scope) => json!([scope.as_str()]),
+            Access::ScopeOfQuery(_, scopes) => json!(scopes.map(Scope::as_str)),
+            Access::AllScopes => json!(["*"]),
             Access::Public | Access::AnyKey | Access::AnyUser => Value::Null,
         }
     }

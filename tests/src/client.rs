@@ -82,6 +82,12 @@ impl Client {
         self.send(Method::POST, path, |request| request.json(&body)).await
     }
 
+    /// Sends a POST request with lines of JSON.
+    pub async fn post_lines(&self, path: &str, lines: impl Into<Vec<u8>>) -> TestResponse {
+        let lines = lines.into();
+        self.send(Method::POST, path, |request| request.header(CONTENT_TYPE, "application/x-ndjson").body(lines)).await
+    }
+
     /// Sends a PUT request with a JSON body.
     pub async fn put(&self, path: &str, body: impl Into<Value>) -> TestResponse {
         let body = body.into();

@@ -69,7 +69,7 @@ fn event(method: &str, target: &str, body: Option<&Value>, spec: &Value) -> Valu
         "routeKey": route,
         "rawPath": path,
         "rawQueryString": query,
-        "headers": headers(spec, body.is_some()),
+        "headers": headers(spec),
         "requestContext": {
             "accountId": "111122223333",
             "apiId": "a1b2c3d4e5",
@@ -99,14 +99,15 @@ fn event(method: &str, target: &str, body: Option<&Value>, spec: &Value) -> Valu
 }
 
 /// Returns headers with a credential that the operation accepts: an API key if possible, otherwise a bearer token.
-fn headers(spec: &Value, has_body: bool) -> Value {
+fn headers(spec: &Value) -> Value {
     let mut headers = json!({
         "accept": "*/*", "host": HOST, "user-agent": "curl/8.14.1", "x-forwarded-for": CALLER,
         "x-forwarded-port": "443", "x-forwarded-proto": "https",
         "x-amzn-trace-id": "Root=1-6968d7c0-0123456789abcdef01234567",
     });
-    if has_body {
-        headers["content-type"] = json!("application/json");
+    // The first media type in alphabetical order that is not that of a merge patch.
+    if let Some(content) = spec["requestBody"]["content"].as_object() {
+        headers["content-type"] = json!(content.keys().find(|media_type| !media_type.contains("merge-patch")));
     }
     let security = spec["security"].as_array().map_or(&[][..], Vec::as_slice);
     let accepts = |scheme: &str| security.iter().any(|requirement| requirement.get(scheme).is_some());

@@ -75,6 +75,7 @@ impl Fixtures {
                 let after = rest.split_once('}').expect("a closing brace").1;
                 format!("{before}{}{after}", self.id(before.trim_start_matches(API_BASE_PATH)))
             }
+            None if template.ends_with("/exports") => format!("{template}?type=customers"),
             None if template.ends_with("/license-activations") => format!("{template}?license_id={}", self.license_id),
             None => template.to_owned(),
         }

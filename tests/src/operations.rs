@@ -11,6 +11,7 @@ use crate::{
 };
 
 const DOCUMENT: &str = include_str!("../../functions/discovery/openapi.json");
+const JSON: &str = "application/json";
 const USER_SCOPES: &str = "openid email profile";
 
 /// An operation with existing resources. The exception is the key of `condemn`, which is unknown, because the other
@@ -37,9 +38,21 @@ impl Operation {
     /// Sends a valid request.
     pub async fn send_valid(&self) -> TestResponse {
         match &self.body {
-            Some(body) => self.send_json(body).await,
+            Some(body) => self.send_bytes(Some(self.media_type()), body.to_string().into_bytes()).await,
             None => self.send_bytes(None, Vec::new()).await,
         }
+    }
+
+    /// Returns whether the body is a JSON object, as opposed to lines of JSON.
+    pub fn has_json_body(&self) -> bool {
+        self.media_type() == JSON
+    }
+
+    /// Returns the media type of the body: JSON if the operation accepts it.
+    fn media_type(&self) -> &str {
+        let content = self.spec["requestBody"]["content"].as_object();
+        let other = content.filter(|content| !content.contains_key(JSON)).and_then(|content| content.keys().next());
+        other.map_or(JSON, String::as_str)
     }
 
     /// Sends another body.
@@ -49,7 +62,7 @@ impl Operation {
 
     /// Sends these bytes as `application/json`.
     pub async fn send_json_text(&self, body: impl Into<Vec<u8>>) -> TestResponse {
-        self.send_bytes(Some("application/json"), body.into()).await
+        self.send_bytes(Some(JSON), body.into()).await
     }
 
     /// Sends these bytes with this media type.
@@ -152,7 +165,11 @@ impl Stack {
         let Row { access, body, .. } = *Row::find(&method, &template);
         let caller = match access {
             Access::Public => self.anonymous.clone(),
-            Access::AnyKey | Access::Scope(_) | Access::ScopeOrOwner(_) => self.operator.clone(),
+            Access::AnyKey
+            | Access::Scope(_)
+            | Access::ScopeOfQuery(..)
+            | Access::AllScopes
+            | Access::ScopeOrOwner(_) => self.operator.clone(),
             Access::AnyUser => self.sign_in(&format!("{}@example.com", random_word("ada")), USER_SCOPES).await,
         };
         if access == Access::AnyUser && !template.ends_with("/register") {
@@ -174,6 +191,8 @@ impl Stack {
             let batch = json!({"tier_id": fixtures.tier["id"], "count": 1, "tag": tag});
             let batch = self.operator.post("license-keys/batch", batch).await.expect_status(201);
             let key = &batch["items"][0]["license_key"];
+            // Lists show the newest first, so no two license keys have the same time.
+            self.advance(1);
             let is_claim = template.ends_with("/claim-key");
             body = Some(if is_claim { json!({"license_key": key}) } else { json!({"tag": tag}) });
         }

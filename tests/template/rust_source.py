@@ -72,7 +72,7 @@ def partition_keys():
     found |= set(re.findall(r'format!\("([A-Z_]+#)\{', keys))
     found |= {f"{kind}#" for kind in re.findall(r'hashed\("([A-Z_]+)"', keys)}
     found |= set(re.findall(r'Key::new\("([A-Z]+)", "', keys))
-    sort_keys_and_index_keys = {"PRODUCT#", "TIER#", "FEATURE#", "ENTRY_METADATA#", "EVENT#", "EVENTS#", "STATUS#", "MACHINE#"}
+    sort_keys_and_index_keys = {"PRODUCT#", "TIER#", "FEATURE#", "ENTRY_METADATA#", "EVENT#", "EVENTS#", "STATUS#", "MACHINE#", "IMPORTED#", "TAG#"}
     return found - sort_keys_and_index_keys
 
 

@@ -12,7 +12,7 @@ from iam import Role, as_list, signing_key_policy
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{STACK}"
 FUNCTIONS = [
     "Access", "Activations", "Catalog", "Customers", "Dashboard", "Discovery", "Licenses", "Registration", "Rotation",
-    "Statistics",
+    "Statistics", "Transfers",
 ]
 
 # DynamoDB actions, by the letters that stand for them in the tables below. A transaction requires the actions of its writes.
@@ -55,6 +55,10 @@ ALLOWED = {
     | {"CATALOG": "gq", "CUSTOMER#": "gpu", "CURRENT#": "gpu", "CLAIM#": "gpu", "EMAIL#": "gpu", "SUBJECT#": "gpu"}
     | {"LICENSE#": "gqpu", "KEY#": "pu"},
     "Rotation": BASE | {"KEYRING": "qpu"},
+    "Transfers": BASE
+    | AUTHENTICATION
+    | {"CATALOG": "gq", "CUSTOMER#": "gp", "EMAIL#": "gp", "CUSTOMER_EXTERNAL_ID#": "gp", "LICENSE_EXTERNAL_ID#": "gpc"}
+    | {"LICENSE#": "gqpdc", "KEY#": "gpc", "CURRENT#": "gpc"},
     "Statistics": BASE | {"STATISTICS": "gpu", "STATISTICS#": "gpu", "LICENSE#": "gq", "CUSTOMER#": "g"},
 }
 # The index partitions that each function can query.
@@ -67,6 +71,7 @@ INDEXES = {
     | {("GSI3", "PRODUCT#"), ("GSI4", "TIER#"), ("GSI5", "STATUS#"), ("GSI6", "EXPIRING")},
     "Registration": {("GSI1", "CUSTOMER#")},
     "Statistics": {("GSI1", "EVENTS#"), ("GSI1", "STATISTICS"), ("GSI2", "LICENSES"), ("GSI2", "STATISTICS")},
+    "Transfers": {("GSI1", "CUSTOMERS"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")},
 }
 # Writes that are restricted to attributes: action, partition key, allowed attributes, examples of denied attributes, functions.
 # The dashboard is not restricted in KEYRING, because it also rotates and condemns keys.
@@ -76,7 +81,7 @@ ATTRIBUTE_RESTRICTIONS = [
         "APIKEYS",
         {"last_used_at"},
         {"secret_sha256", "scopes", "expires_at", "ids"},
-        {"Activations", "Catalog", "Customers", "Licenses", "Registration"},
+        {"Activations", "Catalog", "Customers", "Licenses", "Registration", "Transfers"},
     ),
     (
         "UpdateItem",
@@ -115,9 +120,11 @@ TRANSACTIONS = {
     "record_audit": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#"], "u": ["IDEMPOTENCY#"]}),
     "end_seatless_activation": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#"], "c": ["LICENSE#"]}),
     "free_seat": ({"Licenses", "Dashboard"}, {"d": ["LICENSE#"], "c": ["LICENSE#"]}),
-    "take_free_seat": ({"Activations"}, {"p": ["LICENSE#"], "d": ["LICENSE#"]}),
-    "take_over": ({"Activations"}, {"p": ["LICENSE#"], "d": ["LICENSE#"]}),
+    "take_free_seat": ({"Activations", "Transfers"}, {"p": ["LICENSE#"], "d": ["LICENSE#"]}),
+    "take_over": ({"Activations", "Transfers"}, {"p": ["LICENSE#"], "d": ["LICENSE#"]}),
     "deactivate": ({"Activations", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#"], "d": ["LICENSE#"]}),
+    "import_customer": ({"Transfers"}, {"p": ["EMAIL#", "CUSTOMER#", "CUSTOMER_EXTERNAL_ID#"]}),
+    "import_license": ({"Transfers"}, {"p": ["LICENSE#", "KEY#", "LICENSE_EXTERNAL_ID#", "CURRENT#"], "c": ["CURRENT#"]}),
     "write_catalog": ({"Catalog", "Dashboard"}, {"p": ["CATALOG"], "u": ["IDEMPOTENCY#"]}),
     "add_customer": ({"Customers", "Dashboard"}, {"p": ["EMAIL#", "CUSTOMER#", "CUSTOMER_EXTERNAL_ID#"], "u": ["IDEMPOTENCY#"]}),
     "replace_customer": (
@@ -139,6 +146,8 @@ TRANSACTIONS = {
 }
 SIGNERS = {"Activations", "Dashboard", "Licenses", "Registration"}
 SEALERS = {"Access", "Catalog", "Customers", "Dashboard", "Licenses", "Registration"}
+# Those that encrypt values and cannot decrypt any.
+ENCRYPTERS = {"Transfers"}
 
 
 def partition_key(prefix):
@@ -344,7 +353,8 @@ class Roles(unittest.TestCase):
     def test_only_sealers_use_the_sealing_key_and_only_for_this_table(self):
         for arn, action in product(KEYS, ["kms:GenerateDataKey", "kms:Decrypt"]):
             allowed = self.allowed_on_key(action, arn, **KEYS[arn], **SEAL)
-            self.assertEqual(allowed, SEALERS if arn == SEALING_KEY else set(), f"{action} {arn}")
+            expected = SEALERS if action == "kms:Decrypt" else SEALERS | ENCRYPTERS
+            self.assertEqual(allowed, expected if arn == SEALING_KEY else set(), f"{action} {arn}")
             other = SEAL | {"kms__EncryptionContext__signet__table": "other"}
             self.assertEqual(self.allowed_on_key(action, arn, **KEYS[arn], **other), set())
             self.assertEqual(self.allowed_on_key(action, arn, **KEYS[arn]), set())

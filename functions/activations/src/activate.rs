@@ -250,7 +250,7 @@ pub async fn activate(
         if let Some(refusal) = license.refusal(product.is_active, credential.generation, ctx.now) {
             return Err(refusal.into());
         }
-        let attempt = Attempt { seats, ctx, license: &license, tier, machine, counted: &counted };
+        let attempt = Attempt { seats, ctx, license: &license, tier, machine, counted: &counted, imported_by: None };
         let (is_new, activation) = match attempt.run(found.as_ref()).await? {
             AttemptOutcome::New(activation) => (true, activation),
             AttemptOutcome::Renewed(activation) => (false, activation),

@@ -45,6 +45,14 @@ impl FromRef<AppState> for Seats {
     }
 }
 
+impl Seats {
+    /// Returns a copy that does not count activations or refused requests, for imports.
+    #[must_use]
+    pub fn without_rate_limits(&self) -> Self {
+        Self { rate_limit: None, ..self.clone() }
+    }
+}
+
 /// The machine, as the app describes it.
 #[derive(Clone, Copy)]
 pub(crate) struct Machine<'a> {
@@ -62,6 +70,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) tier: &'a Tier,
     pub(crate) machine: Machine<'a>,
     pub(crate) counted: &'a CountedActivation,
+    /// Who imports the activation; `None` if the machine activates itself.
+    pub(crate) imported_by: Option<&'a Actor>,
 }
 
 /// Records that the rate limit of the license key has counted this request. It counts a request once, even if the
@@ -199,7 +209,8 @@ impl Attempt<'_> {
         self.count_activation().await?;
         let activation = self.new_activation(seat);
         let event = self.event(EventType::Activated, &activation, None);
-        let new = NewActivation { activation: &activation, previous, event: &event };
+        let is_import = self.imported_by.is_some();
+        let new = NewActivation { activation: &activation, previous, event: &event, is_import };
         Ok(attempt_outcome(self.seats.table.take_free_seat(new).await?))
     }
 
@@ -219,7 +230,8 @@ impl Attempt<'_> {
         self.count_activation().await?;
         let activation = self.new_activation(lapsed.seat);
         let event = self.event(EventType::TakenOver, &activation, Some(lapsed));
-        let new = NewActivation { activation: &activation, previous, event: &event };
+        let is_import = self.imported_by.is_some();
+        let new = NewActivation { activation: &activation, previous, event: &event, is_import };
         Ok(attempt_outcome(self.seats.table.take_over(new, lapsed, lapsed_before).await?))
     }
 
@@ -267,7 +279,10 @@ impl Attempt<'_> {
             data["taken_from"] =
                 serde_json::json!({ "activation_id": lapsed.id.to_string(), "machine_id": lapsed.machine_id });
         }
-        let actor = Actor { kind: ActorKind::App, id };
+        if self.imported_by.is_some() {
+            data["imported"] = true.into();
+        }
+        let actor = self.imported_by.cloned().unwrap_or(Actor { kind: ActorKind::App, id });
         self.ctx.event(&mut IdGenerator::new(self.ctx.now), kind, self.license.id, &actor, data)
     }
 }

@@ -4,6 +4,7 @@ pub mod activate;
 mod attempt;
 pub mod deactivate;
 pub mod get_activation;
+pub mod import_activation;
 pub mod list_activations;
 mod seat_search;
 

@@ -37,7 +37,8 @@ pub struct CustomerInput {
 impl UpdateInput for CustomerInput {}
 
 impl CustomerInput {
-    pub(crate) fn check(&self) -> Result<(), ValidationErrors> {
+    /// Checks the fields.
+    pub fn check(&self) -> Result<(), ValidationErrors> {
         let mut errors = ValidationErrors::default();
         Customer::check(&mut errors, &self.name, &self.email, self.company.as_deref());
         check_external_id(&mut errors, self.external_id.as_deref());

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     auth::Caller,
     domain::{
-        Actor, Catalog, EventType, IdGenerator, KeyString, License, LicenseId, Scope, Secret, State as LicenseState,
+        Actor, Catalog, EventType, IdGenerator, License, LicenseId, Scope, Secret, State as LicenseState,
         key_ring::KeyState,
     },
     http::{
@@ -256,7 +256,11 @@ impl StoredToken<'_> {
         let license = self.license;
         let stored = |ok, detail: &str| finding("stored_token", ok, detail);
         let unknown_key = || finding("signing_key", false, "unknown, because there is no readable stored token");
+        let no_token = || finding("signing_key", true, "no token is stored");
         let Some(sealed) = self.table.sealed(license.id).await? else {
+            if self.table.is_key_imported_as_hash(license.id).await? {
+                return Ok((stored(true, "the key string was imported as a hash and is not stored"), no_token()));
+            }
             return Ok((stored(false, "there is no stored token"), unknown_key()));
         };
         let Ok((key, token)) = self.key_strings.open(license.id, &sealed).await else {
@@ -264,12 +268,9 @@ impl StoredToken<'_> {
         };
         let signing_key = match &token {
             Some(token) => check_signing_key(tokens, token, now).await?,
-            None => finding("signing_key", true, "no token was signed for this license key yet"),
+            None => no_token(),
         };
-        let pointer = match KeyString::parse(key.expose()) {
-            Ok(key) => self.table.key_pointer(&key).await?,
-            Err(_) => None,
-        };
+        let pointer = self.table.key_pointer_of_text(key.expose()).await?;
         let matches = pointer.is_some_and(|to| to.license_id == license.id && to.generation == license.generation);
         if !matches {
             let detail = "the stored key string belongs to another license key or generation";
@@ -337,7 +338,8 @@ fn check_tier(catalog: &Catalog, license: &License) -> Finding {
     }
 }
 
-/// Checks that the customer's pointer to the current license key names this key or one that the customer got later.
+/// Checks that the customer's pointer to the current license key names this key or one that was created later. Its id has the
+/// time of the creation; an imported license key can have been issued long before.
 async fn check_customer_pointer(table: &Table, catalog: &Catalog, license: &License) -> Result<Finding, StoreError> {
     let code = "customer_pointer";
     let product = license.product_id;
@@ -356,8 +358,8 @@ async fn check_customer_pointer(table: &Table, catalog: &Catalog, license: &Lice
     if other.customer_id != license.customer_id || other.product_id != product {
         return Ok(finding(code, false, "the customer's current license key belongs to another customer or product"));
     }
-    // A license key that the customer claimed or got later can have been issued before.
-    if other.tag.is_none() && other.issued_at < license.issued_at {
+    // A license key that the customer claimed or got later can have been created before.
+    if other.tag.is_none() && other.id.ulid().timestamp_ms() < license.id.ulid().timestamp_ms() {
         return Ok(finding(code, false, "the customer's current license key was not issued after this one"));
     }
     let both_active = [license, &other].iter().all(|license| license.state == LicenseState::Active);

@@ -1,8 +1,8 @@
-//! Search for the dashboard: finds a license key or customer by id, email address or complete key string. Every search
-//! is one lookup by key; nothing is scanned.
+//! Search for the dashboard: finds a license key or customer by id, email address or complete key string. A
+//! search is a lookup by key, or several; nothing is scanned.
 
 use shared::{
-    domain::{ActivationId, CustomerId, KeyString, LicenseId, Secret},
+    domain::{ActivationId, CustomerId, LicenseId, Secret},
     store::{StoreError, Table},
 };
 
@@ -39,15 +39,13 @@ pub async fn find(table: &Table, text: &Secret) -> Result<SearchResult, StoreErr
             .await?
             .map_or(SearchResult::NotFound, |found| SearchResult::Customer(found.customer.id)));
     }
-    if let Ok(key) = KeyString::parse(text) {
-        return Ok(table
-            .key_pointer(&key)
-            .await?
-            .map_or(SearchResult::NotFound, |pointer| SearchResult::License(pointer.license_id)));
+    if let Some(pointer) = table.key_pointer_of_text(text).await? {
+        return Ok(SearchResult::License(pointer.license_id));
     }
-    if text.contains('@') {
-        let found = table.customer_by_email(text).await?;
-        return Ok(found.map_or(SearchResult::NotFound, |found| SearchResult::Customer(found.customer.id)));
+    if text.contains('@')
+        && let Some(found) = table.customer_by_email(text).await?
+    {
+        return Ok(SearchResult::Customer(found.customer.id));
     }
     Ok(SearchResult::NotFound)
 }

@@ -8,7 +8,7 @@ pub(crate) fn external_id_taken(error: &impl ToString) -> FieldError {
 }
 
 /// Checks the name, the external id and the metadata of a license key.
-pub(crate) fn check_labels(
+pub fn check_labels(
     errors: &mut ValidationErrors,
     name: Option<&str>,
     external_id: Option<&str>,

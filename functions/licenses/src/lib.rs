@@ -8,7 +8,7 @@ pub mod get_license;
 pub mod heartbeat;
 pub mod issue;
 pub mod issue_batch;
-mod labels;
+pub mod labels;
 pub mod list_events;
 pub mod list_licenses;
 pub mod regenerate;

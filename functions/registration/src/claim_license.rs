@@ -73,7 +73,7 @@ pub struct Request {
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
-    Errors: TierNotClaimable AlreadyClaimed CustomerNotRegistered AlreadyLicensed;
+    Errors: TierNotClaimable AlreadyClaimed CustomerNotRegistered AlreadyLicensed KeyNotStored;
 }
 
 /// Claims a license key.
@@ -175,7 +175,11 @@ impl Attempt<'_> {
         if license.refusal(product.is_active, license.generation, self.ctx.now).is_some() {
             return Err(ClaimError::AlreadyClaimed);
         }
-        let sealed = self.table.sealed(id).await?.ok_or(ClaimError::AlreadyClaimed)?;
+        let sealed = self.table.sealed(id).await?;
+        if sealed.is_none() && self.table.is_key_imported_as_hash(id).await? {
+            return Err(KeyStringError::NotStored.into());
+        }
+        let sealed = sealed.ok_or(ClaimError::AlreadyClaimed)?;
         let (key, stored) = self.key_strings.open(id, &sealed).await.map_err(KeyStringError::from)?;
         let product_and_tier = (&self.catalog, product, tier);
         let refreshed = self.key_strings.refresh(&license, product_and_tier, (&sealed, stored), self.ctx.now).await?;

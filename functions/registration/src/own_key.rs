@@ -23,6 +23,10 @@ pub async fn own_license(table: &Table, user: &User, id: LicenseId) -> Result<Op
 }
 
 /// Returns a license key that belongs to the user, with its key string; `None` for those of other customers.
+///
+/// # Errors
+///
+/// [`KeyStringError::NotStored`] if the key string was imported as a hash.
 pub async fn own_key(
     table: &Table,
     key_strings: &KeyStrings,
@@ -30,7 +34,9 @@ pub async fn own_key(
     id: LicenseId,
 ) -> Result<Option<OwnKey>, KeyStringError> {
     let Some(license) = own_license(table, user, id).await? else { return Ok(None) };
-    let Some(sealed) = table.sealed(id).await? else { return Ok(None) };
+    let Some(sealed) = table.sealed(id).await? else {
+        return if table.is_key_imported_as_hash(id).await? { Err(KeyStringError::NotStored) } else { Ok(None) };
+    };
     let (license_key, _) = key_strings.open(id, &sealed).await?;
     Ok(Some(OwnKey { license, license_key }))
 }

@@ -17,6 +17,7 @@ static STATELESS: LazyLock<(Router<AppState>, OpenApi)> = LazyLock::new(|| {
         .merge(activations::routes())
         .merge(registration::routes())
         .merge(access::routes())
+        .merge(transfers::routes())
         .split_for_parts()
 });
 

@@ -31,14 +31,15 @@ use super::{AppState, idempotency};
 use crate::{
     clock::Clock,
     http::{
-        API_BASE_PATH, Code, Idempotency, Problem, RequestContext, context::source_ip, extractors::read_bytes,
-        log::RequestLog, write_problem::write_problem,
+        API_BASE_PATH, Code, Idempotency, Problem, RequestContext,
+        context::source_ip,
+        extractors::{max_body_bytes, read_bytes},
+        log::RequestLog,
+        write_problem::write_problem,
     },
     timeouts::Timeouts,
 };
 
-/// The maximum size of a request body, in bytes.
-const MAX_BODY_BYTES: usize = 64 * 1024;
 const VERSIONS: [&str; 2] = ["v1.0", "v1"];
 
 /// Wraps the routes of a function with the middleware.
@@ -53,7 +54,6 @@ pub fn with_middleware(routes: Router<AppState>, app: &AppState) -> Router {
         }))
         .layer(from_fn_with_state(app.settings.timeouts, request_timeout))
         .layer(from_fn(buffer_body))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(compression::layer())
         .layer(from_fn_with_state(Cors::new(&app.settings.cors_origins), cors::handle_cors))
         // Before CORS, so that a preflight request is refused as well.
@@ -96,9 +96,10 @@ async fn fallback(uri: Uri) -> Problem {
     }
 }
 
-/// Reads the body into memory. Enforces the limit of 64 KiB for every endpoint, with or without `Content-Length` and
-/// whether or not the handler reads the body.
-async fn buffer_body(request: Request, next: Next) -> Response {
+/// Reads the body into memory. Enforces the limit of 64 KiB for every endpoint but imports, with or without
+/// `Content-Length` and whether or not the handler reads the body.
+async fn buffer_body(mut request: Request, next: Next) -> Response {
+    DefaultBodyLimit::max(max_body_bytes(&request)).apply(&mut request);
     let (parts, body) = request.into_parts();
     match read_bytes(Request::from_parts(parts.clone(), body), &()).await {
         Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,

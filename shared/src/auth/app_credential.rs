@@ -2,10 +2,13 @@
 
 use super::AuthThrottle;
 use crate::{
-    domain::{Actor, ActorKind, Claims, FieldErrorCode, KeyString, LicenseId, Secret, ValidationErrors},
+    domain::{
+        Actor, ActorKind, Claims, FieldErrorCode, ForeignKeyString, KeyString, LicenseId, Secret, ValidationErrors,
+    },
     http::{Code, Problem, RequestContext},
     store::{
         StoreError, Table,
+        licenses::KeyPointer,
         rate_limiter::{RateLimitError, RateLimitExceeded},
     },
     tokens::{InvalidTokenError, Tokens, VerifyError},
@@ -71,7 +74,8 @@ impl AppAuthenticator {
         Self { table, tokens, throttle }
     }
 
-    /// Verifies the token, ignoring its expiry, or else looks up the key string, ignoring case and separators.
+    /// Verifies the token, ignoring its expiry, or else looks up the key string. Case and separators do not count,
+    /// except in imported key strings of other systems.
     pub async fn authenticate(
         &self,
         license_key: Option<&Secret>,
@@ -84,16 +88,25 @@ impl AppAuthenticator {
             return Ok(AppCredential { license_id, generation: claims.generation, claims: Some(claims) });
         }
         let input = license_key.map(Secret::expose).unwrap_or_default();
-        let pointer = match KeyString::parse(input) {
-            Ok(key) => self.table.key_pointer(&key).await?,
-            Err(_) => None,
-        };
-        let Some(pointer) = pointer else {
+        let Some(pointer) = self.find(input, ctx).await? else {
             self.throttle.count(ctx).await?;
             return Err(AppCredentialError::NotFound);
         };
         ctx.metrics.set_actor(app_actor(pointer.license_id.to_string()));
         Ok(AppCredential { license_id: pointer.license_id, generation: pointer.generation, claims: None })
+    }
+
+    /// Looks up a key string: in our own format if its check characters are valid, and else as the exact text of an
+    /// imported one, unless the client's address exceeds the limit of failed attempts.
+    async fn find(&self, input: &str, ctx: &RequestContext) -> Result<Option<KeyPointer>, AppCredentialError> {
+        if let Ok(key) = KeyString::parse(input)
+            && let Some(pointer) = self.table.key_pointer(&key).await?
+        {
+            return Ok(Some(pointer));
+        }
+        let Ok(foreign) = ForeignKeyString::parse(input) else { return Ok(None) };
+        self.throttle.check(ctx)?;
+        Ok(self.table.key_pointer_of_hash(&foreign.sha256()).await?)
     }
 
     /// Verifies a license token, ignoring its expiry, and returns its claims. Counts a failed attempt if it is invalid;

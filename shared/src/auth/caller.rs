@@ -53,6 +53,16 @@ impl Caller {
         }
     }
 
+    /// Succeeds if the caller has all scopes or is an operator.
+    pub fn require_full_access(&self) -> Result<(), Problem> {
+        match self {
+            Self::ApiKey { scopes: Scopes::All, .. } => Ok(()),
+            Self::ApiKey { .. } => Err(forbidden("the API key needs the scope *")),
+            Self::User(user) if user.is_operator => Ok(()),
+            Self::User(_) => Err(forbidden(OPERATOR_REQUIRED)),
+        }
+    }
+
     /// Succeeds if the caller has all of these scopes. Prevents privilege escalation by creating API keys.
     pub fn require_all(&self, scopes: &Scopes) -> Result<(), Problem> {
         match self {

@@ -1,8 +1,11 @@
 //! Values that an operator's programs attach to resources: metadata and external ids.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, MapAccess, Visitor},
+};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -14,7 +17,7 @@ use utoipa::{
 use super::validation::ValidationErrors;
 
 /// Pairs of names and texts that an operator's programs store with a resource. Tokens never contain them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Metadata(pub BTreeMap<String, String>);
 
 const MAX_PAIRS: usize = 50;
@@ -22,6 +25,31 @@ const MAX_NAME: usize = 40;
 const MAX_VALUE: usize = 500;
 /// The maximum size as JSON, in bytes.
 const MAX_BYTES: usize = 8 * 1024;
+
+impl<'de> Deserialize<'de> for Metadata {
+    /// Rejects a name that stands twice, which JSON allows.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Metadata;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metadata, A::Error> {
+                let mut pairs = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, String>()? {
+                    if pairs.insert(name, value).is_some() {
+                        return Err(A::Error::custom("duplicate field"));
+                    }
+                }
+                Ok(Metadata(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}
 
 impl Metadata {
     /// Checks the pairs.
@@ -31,8 +59,12 @@ impl Metadata {
             let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
             (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_allowed)
         };
-        let rule = format!("names must be 1 to {MAX_NAME} letters, digits, `_`, `.` or `-`");
-        errors.check(self.0.keys().all(|name| is_name(name)), "/metadata", rule);
+        for name in self.0.keys().filter(|name| !is_name(name)) {
+            // The name is not part of the pointer, because it can be of any length.
+            let shown: String = name.chars().take(MAX_NAME).collect();
+            let rule = format!("{shown:?} must be 1 to {MAX_NAME} letters, digits, `_`, `.` or `-`");
+            errors.check(false, "/metadata", rule);
+        }
         for (name, value) in self.0.iter().filter(|(name, _)| is_name(name)) {
             errors.check_text(&format!("/metadata/{name}"), Some(value), MAX_VALUE);
         }

@@ -54,9 +54,9 @@ pub enum Code {
     VersionUnknown,
     /// The path does not support the method.
     MethodNotAllowed,
-    /// The request body is larger than 64 KiB.
+    /// The request body is too large.
     BodyTooLarge,
-    /// The request body is not `application/json`.
+    /// The request body has another media type than the endpoint accepts.
     UnsupportedMediaType,
     /// The code is already used.
     CodeTaken,
@@ -66,6 +66,12 @@ pub enum Code {
     EmailTaken,
     /// The external id is already used by another resource of the kind.
     ExternalIdTaken,
+    /// The key string is already used by another license key.
+    KeyStringTaken,
+    /// The resource was imported with other values.
+    ImportConflict,
+    /// The key string was imported as a hash.
+    KeyNotStored,
     /// All seats are taken.
     SeatLimitReached,
     /// The state of the resource does not allow the operation.
@@ -86,6 +92,8 @@ pub enum Code {
     InvalidValue,
     /// The field is unknown.
     UnknownField,
+    /// A line of an import refers to a resource that does not exist.
+    ReferenceNotFound,
     /// The field can't be changed.
     Immutable,
     /// The cursor does not belong to this list.

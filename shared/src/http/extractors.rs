@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use axum::{
     body::Bytes,
-    extract::{FromRef, FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection},
+    extract::{FromRef, FromRequest, FromRequestParts, MatchedPath, Path, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE, request::Parts},
 };
 use jiff::Timestamp;
@@ -50,6 +50,40 @@ pub enum Flag {
     False,
 }
 
+/// A body of lines of JSON (NDJSON), which are not parsed.
+#[derive(Debug)]
+pub struct Ndjson(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Ndjson {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let is_ndjson = has_media_type(request.headers(), &[NDJSON]);
+        let bytes = read_bytes(request, state).await?;
+        if !is_ndjson {
+            let detail = format!("unsupported media type: send Content-Type: {NDJSON}");
+            return Err(Problem::new(Code::UnsupportedMediaType, detail));
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// The media type of lines of JSON.
+pub const NDJSON: &str = "application/x-ndjson";
+
+/// The maximum size of a request body, in bytes.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// The maximum size of the body of an import, in bytes. Encoded in base64, it fits into an event of Lambda.
+const MAX_IMPORT_BYTES: usize = 4_000_000;
+
+/// Returns the maximum size of the body of a request, which depends on its route.
+pub(crate) fn max_body_bytes(request: &Request) -> usize {
+    match request.extensions().get::<MatchedPath>().map(MatchedPath::as_str) {
+        Some("/api/v1.0/imports") => MAX_IMPORT_BYTES,
+        _ => MAX_BODY_BYTES,
+    }
+}
+
 /// The body of an action without input: empty, or `{}`.
 #[derive(Debug)]
 pub struct NoBody;
@@ -69,8 +103,14 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
 }
 
 pub(crate) async fn read_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let max = max_body_bytes(&request);
     Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::BodyTooLarge, "the body must not exceed 64 KiB"),
+        StatusCode::PAYLOAD_TOO_LARGE if max == MAX_BODY_BYTES => {
+            Problem::new(Code::BodyTooLarge, "the body must not exceed 64 KiB")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(Code::BodyTooLarge, format!("the body must not exceed {max} bytes"))
+        }
         _ => Problem::new(Code::MalformedJson, "the body is incomplete"),
     })
 }
@@ -82,7 +122,8 @@ pub(super) fn has_media_type(headers: &HeaderMap, accepted: &[&str]) -> bool {
     accepted.iter().any(|accepted| media_type.eq_ignore_ascii_case(accepted))
 }
 
-fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+/// Parses a JSON object without unknown fields.
+pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = read_fields(&mut json, FieldLocation::Body).map_err(Problem::invalid);
     // The syntax of the whole body is checked before field errors are reported. The category of serde_json's error does
@@ -100,7 +141,7 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 }
 
 /// Checks that a text is JSON, whatever its fields.
-pub(super) fn check_syntax(bytes: &[u8]) -> Result<(), Problem> {
+pub fn check_syntax(bytes: &[u8]) -> Result<(), Problem> {
     let text = std::str::from_utf8(bytes).map_err(serde_json::Error::custom);
     let checked = text.and_then(serde_json::from_str::<IgnoredAny>);
     checked.map(drop).map_err(|error| malformed_json(&error))
@@ -110,16 +151,37 @@ fn malformed_json(error: &serde_json::Error) -> Problem {
     Problem::new(Code::MalformedJson, format!("malformed JSON: {error}"))
 }
 
-/// The query string of a list endpoint: its filters and its pagination.
+/// A query string without unknown parameters. A parameter must not be empty.
 #[derive(Debug)]
-pub struct ListQuery<F> {
+pub struct StrictQuery<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for StrictQuery<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let params = parse_query(parts.uri.query().unwrap_or_default())?;
+        reject_empty(&params)?;
+        read_params(params).map(Self)
+    }
+}
+
+fn read_params<T: DeserializeOwned>(params: BTreeMap<String, String>) -> Result<T, Problem> {
+    let values = params.into_iter().map(|(name, value)| (name, value.into())).collect();
+    read_fields(serde_json::Value::Object(values), FieldLocation::Parameter).map_err(Problem::invalid)
+}
+
+/// The query string of a list endpoint: its filters and its pagination. `MAX` is the maximum number of items of a page, and
+/// `DEFAULT` their number if the client sets none.
+#[derive(Debug)]
+pub struct ListQuery<F, const MAX: usize = 100, const DEFAULT: usize = 25> {
     /// The filters of the endpoint.
     pub filter: F,
     /// The requested page.
     pub paging: PageRequest,
 }
 
-impl<F: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ListQuery<F>
+impl<F: DeserializeOwned, S: Send + Sync, const MAX: usize, const DEFAULT: usize> FromRequestParts<S>
+    for ListQuery<F, MAX, DEFAULT>
 where
     Option<CursorSecret>: FromRef<S>,
 {
@@ -131,17 +193,15 @@ where
         let RequestContext { now, .. } = RequestContext::from_request_parts(parts, state).await?;
         let Required::<CursorSecret>(secret) = Required::from_request_parts(parts, state).await?;
         let key = cursor_key(&secret, cursor.as_deref(), now).await;
-        let paging = page_request(params.remove("limit").filter(|limit| !limit.is_empty()).as_deref(), cursor, key)?;
+        let limit = params.remove("limit").filter(|limit| !limit.is_empty());
+        let paging = PageRequest { limit: page_limit(limit.as_deref(), MAX, DEFAULT)?, cursor, key };
         if parts.uri.path().starts_with(API_BASE_PATH) {
             reject_empty(&params)?;
         } else {
             // The forms of pages send all their fields.
             params.retain(|_, value| !value.is_empty());
         }
-        let values = params.into_iter().map(|(name, value)| (name, value.into())).collect();
-        let filter = read_fields(serde_json::Value::Object(values), FieldLocation::Parameter);
-        let filter = filter.map_err(Problem::invalid)?;
-        Ok(Self { filter, paging })
+        Ok(Self { filter: read_params(params)?, paging })
     }
 }
 
@@ -194,12 +254,13 @@ fn parse_query(query: &str) -> Result<BTreeMap<String, String>, Problem> {
     Ok(params)
 }
 
-fn page_request(limit: Option<&str>, cursor: Option<String>, key: CursorKey) -> Result<PageRequest, Problem> {
-    let limit = limit.map_or(Ok(25), str::parse).unwrap_or(0);
-    if !(1..=100).contains(&limit) {
-        return Err(InputError::parameter("limit", Code::InvalidValue, "must be between 1 and 100").into());
+fn page_limit(limit: Option<&str>, max: usize, default: usize) -> Result<usize, Problem> {
+    let limit = limit.map_or(Ok(default), str::parse).unwrap_or(0);
+    if !(1..=max).contains(&limit) {
+        let detail = format!("must be between 1 and {max}");
+        return Err(InputError::parameter("limit", Code::InvalidValue, detail).into());
     }
-    Ok(PageRequest { limit, cursor, key })
+    Ok(limit)
 }
 
 /// The filters of a list endpoint without filters.

@@ -1,6 +1,11 @@
 //! Updates of a resource: the replacement of all its writable fields (PUT), and JSON Merge Patch (RFC 7396, PATCH).
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    marker::PhantomData,
+};
 
 use axum::extract::{FromRequest, Request};
 use serde::{
@@ -59,7 +64,8 @@ impl<I: UpdateInput> MergePatch<I> {
                     errors.push(InputError::at(pointer, Code::Immutable, "cannot be removed"));
                 }
                 Ok(value) => {
-                    if changes.insert(name, value).is_some() {
+                    let is_repeated = has_duplicate_names(&text) || changes.insert(name, value).is_some();
+                    if is_repeated {
                         errors.push(InputError::at(pointer, Code::InvalidValue, "duplicate field"));
                     }
                 }
@@ -93,6 +99,13 @@ impl<'de> Deserialize<'de> for Members {
         }
         deserializer.deserialize_map(MembersVisitor)
     }
+}
+
+/// Returns whether the value is an object with two members of the same name.
+fn has_duplicate_names(value: &RawValue) -> bool {
+    let Ok(Members(members)) = serde_json::from_str(value.get()) else { return false };
+    let names: BTreeSet<&String> = members.iter().map(|(name, _)| name).collect();
+    names.len() < members.len()
 }
 
 /// Returns the names of the fields of a struct that derives `Deserialize`.

@@ -19,7 +19,9 @@ pub(crate) mod write_problem;
 pub use code::Code;
 pub use conditional::{IfMatch, IfMatchParams, PreconditionError};
 pub use context::RequestContext;
-pub use extractors::{ListQuery, NoBody, NoFilter, PaginationParams, PathId, Required, StrictJson};
+pub use extractors::{
+    ListQuery, Ndjson, NoBody, NoFilter, PaginationParams, PathId, Required, StrictJson, StrictQuery,
+};
 pub use idempotency::{CompletionError, Idempotency, Replay, StoredResponse};
 pub use merge_patch::{Changes, MergePatch, MergePatchError, UpdateInput};
 pub use problem::{InputError, Problem};

@@ -316,6 +316,7 @@ impl From<KeyStringError> for Problem {
         match error {
             KeyStringError::Token(error) => error.into(),
             KeyStringError::Seal(error) => error.into(),
+            KeyStringError::NotStored => Self::new(Code::KeyNotStored, error.to_string()),
             KeyStringError::Store(error) => error.into(),
         }
     }

@@ -14,8 +14,8 @@ use super::{
     holder::{nonce, still_held_by},
     item::{Item, Key, TTL_ATTRIBUTE, b, from_item, n, s, to_item},
     keys,
-    licenses::LicenseFilter,
-    pagination::{ListError, Page, PageRequest, paginate_query},
+    licenses::{LicenseFilter, LicenseOrder, licenses_list},
+    pagination::{InvalidCursorError, ListError, Page, PageRequest, paginate_query},
     table::{Query, Table, UpdateOutcome},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
@@ -300,6 +300,58 @@ impl Table {
         Ok(Page { items: found, next: None })
     }
 
+    /// Reads a page of the live activations of all license keys, those of the oldest license key first. A page can be shorter
+    /// than its limit, or empty: it reads a limited number of license keys.
+    pub async fn all_activations(
+        &self,
+        now: Timestamp,
+        paging: &PageRequest,
+    ) -> Result<Page<(License, Activation)>, ListError> {
+        let list = "activations of all";
+        let filter = LicenseFilter { order: LicenseOrder::OldestFirst, ..LicenseFilter::default() };
+        let cursor = |[sort_key, id, last]: [String; 3]| paging.encode_cursor(list, vec![sort_key, id, last]);
+        let position = |license: &License| (keys::time_sort_key("LICENSE", license.issued_at), license.id.to_string());
+        let mut found: Vec<(License, Activation)> = Vec::new();
+        let mut after_license = None;
+        if let Some([sort_key, id, last]) = paging.position::<3>(list)? {
+            // The rest of the activations of the license key in which the previous page ended.
+            let license = if last.is_empty() { None } else { self.license(parse_cursor_id(&id)?).await? };
+            if let Some(license) = license {
+                for item in self.live_activations(&license, Some(&last), paging.limit + 1).await? {
+                    found.push((license.clone(), parse_activation(&item)?));
+                }
+            }
+            after_license = Some(keys::license(parse_cursor_id(&id)?)).map(|key| vec![sort_key, key.pk, key.sk]);
+        }
+        let cursor_of_licenses = after_license.map(|at| paging.encode_cursor(&licenses_list(&filter), at));
+        let request = PageRequest { limit: MAX_LICENSES_READ, cursor: cursor_of_licenses, key: paging.key.clone() };
+        let page = self.licenses(&filter, now, &request).await?;
+        let last_read = page.items.last().map(position);
+        let rest = (paging.limit + 1).saturating_sub(found.len());
+        let read = page.items.into_iter().map(|license| async move {
+            let items = self.live_activations(&license, None, rest).await?;
+            Ok::<_, StoreError>((license, items))
+        });
+        let mut read = stream::iter(read).buffered(MAX_CONCURRENCY);
+        while found.len() <= paging.limit
+            && let Some((license, items)) = read.try_next().await?
+        {
+            for item in items {
+                found.push((license.clone(), parse_activation(&item)?));
+            }
+        }
+        if found.len() > paging.limit {
+            found.truncate(paging.limit);
+            let next = found.last().map(|(license, activation)| {
+                let (sort_key, id) = position(license);
+                cursor([sort_key, id, keys::activation(license.id, activation.id.machine).sk])
+            });
+            return Ok(Page { items: found, next });
+        }
+        let next = page.next.and(last_read).map(|(sort_key, id)| cursor([sort_key, id, String::new()]));
+        Ok(Page { items: found, next })
+    }
+
     /// Reads at most `max` live activations of a license key, after a sort key.
     async fn live_activations(
         &self,
@@ -387,6 +439,11 @@ impl Table {
             |(from, to)| Query { filter: Some(live_condition(license)), ..Query::between(partition.clone(), from, to) };
         self.count_concurrently(machine_ranges().map(query).into()).await
     }
+}
+
+/// Parses the id of a license key in a cursor.
+fn parse_cursor_id(id: &str) -> Result<LicenseId, ListError> {
+    id.parse().map_err(|_| InvalidCursorError.into())
 }
 
 /// The maximum number of license keys whose activations are read for one page.

@@ -12,7 +12,7 @@ use super::{
     table::{Query, Table},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
-use crate::domain::{Customer, CustomerId};
+use crate::domain::{Customer, CustomerId, Metadata};
 
 /// A customer and the version that was read.
 #[derive(Debug, Clone)]
@@ -29,8 +29,8 @@ pub(super) const SUBJECT_RECORD: &str = "subject_record";
 
 /// The customer with an email address or a subject.
 #[derive(Serialize, Deserialize)]
-struct OwnerRecord {
-    customer_id: CustomerId,
+pub(super) struct OwnerRecord {
+    pub(super) customer_id: CustomerId,
 }
 
 /// The filter and order of a list of customers. By default, all customers in ascending order.
@@ -108,6 +108,11 @@ impl Table {
         let Some(mut read) = self.customer(id).await? else { return Ok(None) };
         read.customer.metadata = Some(self.metadata(keys::customer_metadata(id)).await?);
         Ok(Some(read))
+    }
+
+    /// Reads the metadata of a customer.
+    pub async fn customer_metadata(&self, id: CustomerId) -> Result<Metadata, StoreError> {
+        self.metadata(keys::customer_metadata(id)).await
     }
 
     /// Reads the customer with an email address, ignoring case.
@@ -287,7 +292,7 @@ pub(super) fn from_customer_item(item: Item) -> Result<VersionedCustomer, StoreE
     Ok(VersionedCustomer { customer: from_item(item)?, version, subject_record })
 }
 
-fn customer_item(customer: &Customer, version: u64) -> Result<Item, StoreError> {
+pub(super) fn customer_item(customer: &Customer, version: u64) -> Result<Item, StoreError> {
     let mut item = to_item(keys::customer(customer.id), customer)?;
     // Null attributes are omitted: conditions can then check for a missing value with `attribute_not_exists` alone.
     item.retain(|_, value| !value.is_null());
@@ -328,7 +333,7 @@ fn email_sort_key(customer: &Customer) -> String {
     format!("EMAIL#{}\u{1f}{}", email_key(customer), customer.id)
 }
 
-fn email_item(customer: &Customer) -> Result<Item, StoreError> {
+pub(super) fn email_item(customer: &Customer) -> Result<Item, StoreError> {
     to_item(keys::email(&email_key(customer)), &OwnerRecord { customer_id: customer.id })
 }
 

@@ -45,7 +45,7 @@ impl Table {
             .as_deref()
             .and_then(|text| date_of_ulid(Ulid::from_string(text).ok()?))
             .map_or(newest, |day| day.min(newest));
-        let oldest = self.oldest_license().await?.map_or(newest, utc_date);
+        let oldest = self.oldest_product().await?.map_or(newest, utc_date);
         let mut events: Vec<Event> = Vec::new();
         for _ in 0..MAX_DAYS {
             if day < oldest {
@@ -99,14 +99,15 @@ impl Table {
         Ok(events)
     }
 
-    /// Reads when the first license key was issued. There are no events before that.
-    async fn oldest_license(&self) -> Result<Option<Timestamp>, StoreError> {
-        let mut query = Query::prefix(keys::LICENSES.to_owned(), "LICENSE#");
-        query.index = Some("GSI2");
+    /// Reads when the first product was created. There are no license keys before that, and no events; an imported license key
+    /// can have been issued earlier.
+    async fn oldest_product(&self) -> Result<Option<Timestamp>, StoreError> {
+        // Products are sorted by id, which has the time of the creation.
+        let mut query = Query::prefix(keys::CATALOG.to_owned(), "PRODUCT#");
         query.limit = Some(1);
         let page = self.query(query).await?;
-        let issued_at = page.items.first().and_then(|item| item.get("issued_at")?.as_s().ok()?.parse().ok());
-        Ok(issued_at)
+        let created_at = page.items.first().and_then(|item| item.get("created_at")?.as_s().ok()?.parse().ok());
+        Ok(created_at)
     }
 }
 

@@ -214,6 +214,12 @@ pub fn activation(license: LicenseId, machine: MachineHash) -> Key {
     Key::new(license_partition(license), format!("{ACTIVATION}{machine}"))
 }
 
+/// Returns the item key of the record that a machine was imported. It remains when the activation ends, so that a repeated
+/// import does not activate the machine again.
+pub fn imported_machine(license: LicenseId, machine: MachineHash) -> Key {
+    Key::new(license_partition(license), format!("IMPORTED#{machine}"))
+}
+
 /// Returns the item key of an event.
 pub fn event(event: &Event) -> Key {
     Key::new(license_partition(event.license_id), format!("{EVENT}{}", event.id.ulid()))
@@ -320,7 +326,7 @@ impl ItemKind {
             (CATALOG, "PRODUCT") => Self::Product,
             (CATALOG, "TIER") => Self::Tier,
             (CATALOG, "FEATURE" | "VERSION" | "ENTRY_METADATA")
-            | ("LICENSE", "SEALED" | "SEAT" | "MACHINE" | "EVENT" | METADATA)
+            | ("LICENSE", "SEALED" | "SEAT" | "MACHINE" | "IMPORTED" | "EVENT" | METADATA)
             | ("CUSTOMER", METADATA)
             | ("CUSTOMER_EXTERNAL_ID", "CUSTOMER_EXTERNAL_ID")
             | ("LICENSE_EXTERNAL_ID", "LICENSE_EXTERNAL_ID")
@@ -400,6 +406,7 @@ mod tests {
             (sealed(id()), ItemKind::Other),
             (seat(id(), 1), ItemKind::Other),
             (activation(id(), machine), ItemKind::Other),
+            (imported_machine(id(), machine), ItemKind::Other),
             (at(&license_partition(id()), &format!("{EVENT}1")), ItemKind::Other),
             (api_key(id()), ItemKind::Other),
             (access_keys(), ItemKind::Other),

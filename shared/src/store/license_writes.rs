@@ -420,7 +420,7 @@ fn put_license(
 
 /// Adds the writes that make a license key the customer's current one for the product, and supersede the one that it
 /// replaces. Returns the index of the check that fails if the customer was erased.
-fn put_current(
+pub(super) fn put_current(
     transaction: &mut Transaction,
     license: &License,
     customer: CustomerId,
@@ -432,8 +432,7 @@ fn put_current(
     };
     let current = CurrentRecord { license_id: license.id };
     transaction.put(to_item(keys::current_license(customer, license.product_id), &current)?, as_read);
-    let customer_check = transaction.len();
-    transaction.check(keys::erased_customer(customer), Condition::absent());
+    let customer_check = check_customer(transaction, customer);
     let Some(SupersededLicense { license: old, event, only_if_expired_at }) = supersedes else {
         return Ok(customer_check);
     };
@@ -449,6 +448,12 @@ fn put_current(
         .set("superseded_by", s(license.id.to_string()));
     transaction.update(&superseded).put_always(event_item(event)?);
     Ok(customer_check)
+}
+
+/// Adds the check that a customer was not erased. Returns its index.
+pub(super) fn check_customer(transaction: &mut Transaction, customer: CustomerId) -> usize {
+    transaction.check(keys::erased_customer(customer), Condition::absent());
+    transaction.len() - 1
 }
 
 /// Requires that the state, generation, expiry, tier and limits are those that were read.
@@ -505,7 +510,7 @@ fn limits_as_read(condition: Condition, read: &License) -> Condition {
     condition
 }
 
-fn sealed_item(id: LicenseId, sealed: &SealedValues) -> Item {
+pub(super) fn sealed_item(id: LicenseId, sealed: &SealedValues) -> Item {
     let mut item = key_only_item(keys::sealed(id));
     item.extend(sealed.token.clone().map(|token| ("token".to_owned(), b(token))));
     item.insert("license_key".to_owned(), b(sealed.license_key.clone()));

@@ -12,7 +12,10 @@ use super::{
     table::{Query, Table},
     transaction::Condition,
 };
-use crate::domain::{CustomerId, KeyString, License, LicenseId, ProductId, SealingContext, State, Status, TierId};
+use crate::domain::{
+    CustomerId, ForeignKeyString, KeyString, License, LicenseId, Metadata, ProductId, SealingContext, State, Status,
+    TierId,
+};
 
 /// The stored statuses. `expired` is never stored; it is derived from the expiry.
 pub(super) const ACTIVE: &str = State::Active.as_str();
@@ -247,9 +250,30 @@ impl Table {
         Ok(Some(License { metadata: Some(self.metadata(keys::license_metadata(id)).await?), ..license }))
     }
 
+    /// Reads the license key and generation that a key string belongs to, in our own format or of another system.
+    pub async fn key_pointer_of_text(&self, text: &str) -> Result<Option<KeyPointer>, StoreError> {
+        if let Ok(key) = KeyString::parse(text)
+            && let Some(pointer) = self.key_pointer(&key).await?
+        {
+            return Ok(Some(pointer));
+        }
+        let Ok(foreign) = ForeignKeyString::parse(text) else { return Ok(None) };
+        self.key_pointer_of_hash(&foreign.sha256()).await
+    }
+
+    /// Reads the metadata of a license key.
+    pub async fn license_metadata(&self, id: LicenseId) -> Result<Metadata, StoreError> {
+        self.metadata(keys::license_metadata(id)).await
+    }
+
     /// Reads the license key and generation that a key string belongs to.
     pub async fn key_pointer(&self, key: &KeyString) -> Result<Option<KeyPointer>, StoreError> {
-        self.get(keys::key_string(&key.sha256())).await?.map(from_item).transpose()
+        self.key_pointer_of_hash(&key.sha256()).await
+    }
+
+    /// Reads the license key and generation that the key string with this hash belongs to.
+    pub async fn key_pointer_of_hash(&self, sha256: &[u8; 32]) -> Result<Option<KeyPointer>, StoreError> {
+        self.get(keys::key_string(sha256)).await?.map(from_item).transpose()
     }
 
     /// Reads the customer's current license key for a product.
@@ -268,13 +292,17 @@ impl Table {
         Ok(item.map(from_item::<CurrentRecord>).transpose()?.map(|record| record.license_id))
     }
 
-    /// Reads the sealed values of a license key.
+    /// Reads the sealed values of a license key; `None` if it has none, or if its key string was imported as a hash.
     pub async fn sealed(&self, id: LicenseId) -> Result<Option<SealedValues>, StoreError> {
         let Some(item) = self.get(keys::sealed(id)).await? else { return Ok(None) };
         let part = |name: &str| item.get(name).and_then(|value| Some(value.as_b().ok()?.as_ref().to_vec()));
-        let license_key =
-            part("license_key").ok_or_else(|| StoreError::InvalidItem(format!("sealed values of license {id}")))?;
-        Ok(Some(SealedValues { token: part("token"), license_key }))
+        Ok(part("license_key").map(|license_key| SealedValues { token: part("token"), license_key }))
+    }
+
+    /// Returns whether the key string of a license key was imported as a hash, so that it is not stored. Otherwise, a missing key
+    /// string is lost.
+    pub async fn is_key_imported_as_hash(&self, id: LicenseId) -> Result<bool, StoreError> {
+        Ok(self.get(keys::sealed(id)).await?.is_some_and(|item| !item.contains_key("license_key")))
     }
 
     /// Reads the license key with an external id.
@@ -306,7 +334,7 @@ impl Table {
         now: Timestamp,
         paging: &PageRequest,
     ) -> Result<Page<License>, ListError> {
-        let page = paginate_query(self, filter.query(now), &format!("licenses {filter:?}"), paging).await?;
+        let page = paginate_query(self, filter.query(now), &licenses_list(filter), paging).await?;
         let items = page.items.into_iter().map(parse_license).collect::<Result<Vec<_>, _>>()?;
         Ok(Page { items, next: page.next })
     }
@@ -400,6 +428,11 @@ impl LicenseFilter {
         (!parts.is_empty())
             .then(|| values.into_iter().fold(condition, |condition, (name, value)| condition.value(name, value)))
     }
+}
+
+/// Returns the name of a list of license keys in cursors.
+pub(super) fn licenses_list(filter: &LicenseFilter) -> String {
+    format!("licenses {filter:?}")
 }
 
 fn stored_status(status: Status) -> &'static str {

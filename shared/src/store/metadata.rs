@@ -1,10 +1,11 @@
 //! Items beside a resource: its metadata, and the record that makes its external id unique.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
 use super::{
     error::StoreError,
-    item::{Item, Key, attributes, from_item, key_only_item, s, to_item},
+    item::{Item, Key, attributes, b, from_item, key_only_item, s, to_item},
     table::Table,
     transaction::{Condition, Transaction},
 };
@@ -16,6 +17,24 @@ const METADATA: &str = "metadata";
 #[derive(Serialize, Deserialize)]
 struct MetadataRecord {
     metadata: Metadata,
+}
+
+/// The attribute of a line's hash in the record of an external id.
+const LINE_HASH: &str = "import_sha256";
+
+/// The SHA-256 hash of an imported line in canonical form: equal lines have equal hashes, whatever their white space and the
+/// order of their fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineHash(pub [u8; 32]);
+
+impl LineHash {
+    pub(super) fn attribute(&self) -> (String, AttributeValue) {
+        (LINE_HASH.to_owned(), b(self.0))
+    }
+
+    pub(super) fn of(record: &Item) -> Option<Self> {
+        record.get(LINE_HASH)?.as_b().ok()?.as_ref().try_into().ok().map(Self)
+    }
 }
 
 impl Table {
@@ -87,9 +106,21 @@ pub(super) fn move_external_id(
     if let Some(old) = old {
         transaction.delete(key(old), absent_or_own());
     }
-    let new = new?;
-    let mut item = key_only_item(key(new));
+    Some(put_external_id(transaction, (owner, id), key(new?), None))
+}
+
+/// Adds the write of the record of an external id, with the hash of the line if the resource is imported. Returns the index
+/// of the write, which fails if another resource has the external id.
+pub(super) fn put_external_id(
+    transaction: &mut Transaction,
+    (owner, id): (&'static str, &str),
+    key: Key,
+    imported: Option<&LineHash>,
+) -> usize {
+    let absent_or_own = Condition::new(format!("attribute_not_exists(PK) OR {owner} = :owner")).value(":owner", s(id));
+    let mut item = key_only_item(key);
     item.insert(owner.to_owned(), s(id));
-    transaction.put(item, absent_or_own());
-    Some(transaction.len() - 1)
+    item.extend(imported.map(LineHash::attribute));
+    transaction.put(item, absent_or_own);
+    transaction.len() - 1
 }

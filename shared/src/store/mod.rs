@@ -18,6 +18,7 @@ pub mod export;
 pub mod full_licenses;
 mod holder;
 pub mod idempotency;
+pub mod imports;
 pub mod indexes;
 pub mod item;
 pub mod key_ring;

@@ -30,6 +30,8 @@ pub struct NewActivation<'a> {
     pub previous: Option<&'a Activation>,
     /// The event that the machine was activated or took over a seat.
     pub event: &'a Event,
+    /// Whether the activation is imported. Then it also writes the record that the machine was imported, unless that exists.
+    pub is_import: bool,
 }
 
 /// The outcome of an activation.
@@ -185,6 +187,10 @@ impl Table {
         let condition =
             not_live.and("life <> :own").value(":own", nonce(&activation.id)).or("attribute_not_exists(PK)");
         transaction.put(activation_item(activation)?, condition).put_always(event_item(new.event)?);
+        if new.is_import {
+            let marker = keys::imported_machine(activation.id.license, activation.id.machine);
+            transaction.put(key_only_item(marker), Condition::absent());
+        }
         let outside_limit =
             new.previous.filter(|previous| previous.ended_at.is_none() && previous.generation == activation.generation);
         if let Some((previous, number)) = outside_limit.and_then(|previous| Some((previous, previous.seat?))) {

@@ -78,6 +78,9 @@ pub enum KeyStringError {
     /// A value could not be sealed or opened.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The key string was imported as a hash.
+    #[error("the key string was imported as a hash and is not stored: regenerate the license key to get a new one")]
+    NotStored,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -108,8 +111,12 @@ impl KeyStrings {
 
     /// Seals the key string of a license key for which no token is signed yet.
     pub async fn seal(&self, id: LicenseId, key: &KeyString) -> Result<SealedValues, SealError> {
-        let text = Secret::new(key.expose().to_owned());
-        let license_key = self.sealer.seal(&self.table.sealing_context(id, LICENSE_KEY), &text).await?;
+        self.seal_text(id, &Secret::new(key.expose().to_owned())).await
+    }
+
+    /// Seals a key string of any format.
+    pub async fn seal_text(&self, id: LicenseId, text: &Secret) -> Result<SealedValues, SealError> {
+        let license_key = self.sealer.seal(&self.table.sealing_context(id, LICENSE_KEY), text).await?;
         Ok(SealedValues { token: None, license_key })
     }
 

@@ -16,3 +16,4 @@ mod licenses;
 mod middleware;
 mod registration;
 mod store;
+mod transfers;

@@ -117,6 +117,7 @@ fn function_for(path: &str) -> &'static str {
         "license-keys" | "events" => "licenses",
         "license-activations" => "activations",
         "register" | "user" => "registration",
+        "imports" | "exports" => "transfers",
         "api-keys" | "signing-keys" => "access",
         _ => "discovery",
     }
@@ -142,6 +143,7 @@ async fn every_event_is_served_by_its_function_over_a_license_lifecycle() {
     transitions(&mut scenario).await;
     deactivation_and_revocation(&mut scenario).await;
     self_service(&mut scenario).await;
+    transfers_and_erasure(&mut scenario).await;
     api_keys(&mut scenario).await;
     signing_keys(&mut scenario).await;
     dashboard(&mut scenario).await;
@@ -264,6 +266,14 @@ async fn self_service(scenario: &mut LifecycleScenario) {
     assert_eq!(scenario.validation_code().await, "revoked");
 }
 
+async fn transfers_and_erasure(scenario: &mut LifecycleScenario) {
+    assert_eq!(scenario.send("import_lines").await["created"], 1);
+    assert_eq!(scenario.send("import_lines").await["unchanged"], 1);
+    scenario.send("export_lines").await;
+    // The customer's license key is revoked.
+    scenario.send("erase_customer").await;
+}
+
 async fn api_keys(scenario: &mut LifecycleScenario) {
     let created = scenario.send("create_api_key").await;
     scenario.fill("API_KEY_ID", &created["id"]);
@@ -271,7 +281,7 @@ async fn api_keys(scenario: &mut LifecycleScenario) {
     assert_eq!(count_items(&scenario.send("list_api_keys").await), 2);
     let operator = scenario.placeholders["API_KEY"].clone();
     scenario.fill("API_KEY", &created["api_key"]);
-    assert_eq!(count_items(&scenario.send("list_license_keys").await), 2);
+    assert_eq!(count_items(&scenario.send("list_license_keys").await), 4);
     scenario.expect_problem("list_customers", 403, "forbidden").await;
     scenario.fill("API_KEY", &json!(operator));
     scenario.send("delete_api_key").await;
@@ -322,7 +332,7 @@ async fn statistics(scenario: &mut LifecycleScenario) {
     scenario.succeeded.insert("statistics".to_owned());
     assert_eq!(
         (&counts["license_keys"]["active"], &counts["license_keys"]["revoked"]),
-        (&json!(1), &json!(1)),
+        (&json!(0), &json!(3)),
         "{counts}"
     );
 }

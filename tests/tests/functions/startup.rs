@@ -8,7 +8,7 @@ use signet_tests::{Environment, Function, FunctionExit, Value, json, text};
 
 use crate::installation::{Installation, event};
 
-const FUNCTIONS: [&str; 10] = [
+const FUNCTIONS: [&str; 11] = [
     "access",
     "activations",
     "catalog",
@@ -19,6 +19,7 @@ const FUNCTIONS: [&str; 10] = [
     "registration",
     "rotation",
     "statistics",
+    "transfers",
 ];
 
 /// Asserts that a function exited with one log line that contains all of these words, and returns its error.

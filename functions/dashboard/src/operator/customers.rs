@@ -104,7 +104,7 @@ fn customer_table(customers: &[Customer], reversed: &str, direction: SortDirecti
     let columns = [Column::sorted("Name", reversed, direction), "Email".into(), "Company".into(), "Created".into()];
     let row = |customer: &Customer| {
         vec![
-            html! { a href=(links::customer(customer.id)) { (format::customer_name(&customer)) } },
+            html! { a href=(links::customer(customer.id)) { (format::customer_name(customer)) } },
             html! { (customer.email.as_deref().unwrap_or("–")) },
             html! { (customer.company.as_deref().unwrap_or("–")) },
             format::date(customer.created_at),

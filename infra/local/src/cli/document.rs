@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::{
-    resources::{ALL, OMITTED_FIELDS, OMITTED_VERBS, Resource},
+    resources::{ALL, EXPORTS, IDEMPOTENT_POSTS, IMPORTS, OMITTED_FIELDS, OMITTED_VERBS, Resource},
     schema::Schema,
 };
 
@@ -45,6 +45,7 @@ pub(super) struct Operation {
     /// Whether the operation accepts an `Idempotency-Key`.
     pub(super) accepts_idempotency_key: bool,
     list_of: Option<&'static str>,
+    is_repeatable: bool,
 }
 
 /// The body of a request.
@@ -83,7 +84,8 @@ impl Operation {
     }
 
     fn read(path: &'static str, method: &'static str, operation: &'static Value) -> Option<Self> {
-        let resource = ALL.iter().find(|resource| below(path, resource.path).is_some())?;
+        let mut resources = ALL.iter().chain([IMPORTS, EXPORTS]);
+        let resource = resources.find(|resource| below(path, resource.path).is_some())?;
         let parameters: Vec<_> = list(&operation["parameters"]).iter().map(resolve).collect();
         let fields = |place: &str| -> Vec<Field> {
             let inside = parameters.iter().filter(|parameter| parameter["in"] == place);
@@ -91,18 +93,22 @@ impl Operation {
         };
         let list_of = list_schema(operation);
         let is_page = |field: &Field| list_of.is_some() && ["limit", "cursor"].contains(&field.name);
+        let method: Method = method.to_uppercase().parse().ok()?;
+        let accepts_idempotency_key = parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key");
+        let is_idempotent = method != Method::POST || IDEMPOTENT_POSTS.contains(&operation_id(operation));
         Some(Self {
             resource,
             action: action(below(path, resource.path)?, operation_id(operation)),
             summary: text(&operation["summary"]),
             description: text(&operation["description"]),
-            method: method.to_uppercase().parse().ok()?,
+            method,
             path,
             path_parameters: fields("path"),
             query_parameters: fields("query").into_iter().filter(|field| !is_page(field)).collect(),
             body: read_body(operation),
-            accepts_idempotency_key: parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key"),
+            accepts_idempotency_key,
             list_of,
+            is_repeatable: is_idempotent || accepts_idempotency_key,
         })
     }
 
@@ -113,7 +119,7 @@ impl Operation {
 
     /// Returns whether sending the request a second time has no further effect.
     pub(super) fn is_repeatable(&self) -> bool {
-        self.method != Method::POST || self.accepts_idempotency_key
+        self.is_repeatable
     }
 }
 

@@ -33,6 +33,22 @@ pub(super) enum CliError {
     },
     /// A file can't be read or written.
     File(PathBuf, io::Error),
+    /// An import was stopped.
+    ImportStopped {
+        /// The reason.
+        cause: Box<CliError>,
+        /// The number of lines that were processed before.
+        done: usize,
+        /// The number of all lines.
+        lines: usize,
+    },
+    /// An import came to its end, and lines of it failed.
+    LinesFailed {
+        /// The number of lines that failed.
+        failed: u64,
+        /// The number of all lines.
+        lines: usize,
+    },
     /// Standard output can't be written.
     Output(io::Error),
     /// The result of a request that took effect can't be written to standard output.
@@ -62,7 +78,12 @@ impl CliError {
             Self::Refused(refusal) if refusal.status == StatusCode::UNAUTHORIZED => 3,
             Self::Refused(refusal) if refusal.status.is_server_error() => 4,
             Self::NotConnected(_) | Self::Unreachable(_) | Self::OutcomeUnknown { .. } => 4,
-            Self::Refused(_) | Self::File(..) | Self::Output(_) | Self::ResultNotPrinted { .. } => 1,
+            Self::ImportStopped { cause, .. } => cause.exit_code(),
+            Self::Refused(_)
+            | Self::LinesFailed { .. }
+            | Self::File(..)
+            | Self::Output(_)
+            | Self::ResultNotPrinted { .. } => 1,
         }
     }
 }
@@ -79,6 +100,14 @@ impl Display for CliError {
                 writeln!(f, "--idempotency-key {idempotency_key}")
             }
             Self::File(path, error) => writeln!(f, "error: {}: {error}", path.display()),
+            Self::ImportStopped { cause, done, lines } => {
+                write!(
+                    f,
+                    "{cause}  {done} of {lines} lines were processed. Run the command again to go on: lines that were "
+                )?;
+                writeln!(f, "imported are unchanged then")
+            }
+            Self::LinesFailed { failed, lines } => writeln!(f, "error: {failed} of {lines} lines failed"),
             Self::Output(error) => writeln!(f, "error: standard output: {error}"),
             Self::ResultNotPrinted { error, idempotency_key } => {
                 writeln!(f, "error: standard output: {error}")?;

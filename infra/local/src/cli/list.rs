@@ -12,6 +12,7 @@ use super::{
     document::Operation,
     error::CliError,
     output::{self, Format},
+    progress::Progress,
     request::ApiRequest,
     resources::columns,
 };
@@ -61,7 +62,8 @@ pub(super) async fn print_list(
     extent: Extent,
     format: Format,
 ) -> Result<(), CliError> {
-    let mut progress = Progress::new(format);
+    // Nothing else is printed on the terminal at the same time.
+    let mut progress = Progress::new(format == Format::Table || !io::stdout().is_terminal());
     let mut pages = Pages { client, operation, request, cursor: None, is_done: false };
     let (mut rows, mut count) = (Vec::new(), 0);
     while let Some(size) = extent.next_page(count) {
@@ -75,7 +77,7 @@ pub(super) async fn print_list(
             }
         }
         if !pages.is_done && extent.next_page(count).is_some() {
-            progress.show(count);
+            progress.show(&format!("{count} items"));
         }
     }
     drop(progress);
@@ -113,36 +115,6 @@ impl Pages<'_> {
         self.is_done = next_cursor.is_none();
         self.cursor = next_cursor;
         Ok(Some(items))
-    }
-}
-
-/// The number of items that have been read, on a line of stderr that is overwritten and finally erased.
-struct Progress {
-    is_enabled: bool,
-    is_visible: bool,
-}
-
-impl Progress {
-    /// Shows progress only on a terminal where nothing else is printed at the same time.
-    fn new(format: Format) -> Self {
-        let is_quiet = format == Format::Table || !io::stdout().is_terminal();
-        Self { is_enabled: is_quiet && io::stderr().is_terminal(), is_visible: false }
-    }
-
-    fn show(&mut self, count: u32) {
-        if self.is_enabled {
-            self.is_visible = true;
-            let _ = write!(io::stderr(), "\r{count} items");
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.is_visible {
-            // Erases the line.
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        }
     }
 }
 

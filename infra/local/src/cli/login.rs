@@ -12,7 +12,7 @@ use super::{
     credentials::{Credentials, CredentialsFile, environment_variable, parse_url},
     document::Operation,
     error::CliError,
-    request::ApiRequest,
+    request::{ApiRequest, segments},
 };
 
 const URL: &str = "url";
@@ -53,8 +53,8 @@ pub(super) async fn login(matches: &ArgMatches) -> Result<(), CliError> {
 async fn check(client: &ApiClient) -> Result<(), CliError> {
     let operation = Operation::find("products", "list");
     let operation = operation.ok_or_else(|| CliError::Usage("the API has no list of products".to_owned()))?;
-    let path = operation.path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
-    let request = ApiRequest { path, query: vec![("limit", "1".to_owned())], body: None, idempotency_key: None };
+    let query = vec![("limit", "1".to_owned())];
+    let request = ApiRequest { path: segments(operation.path), query, body: None, lines: None, idempotency_key: None };
     let body = client.send(operation, &request).await?;
     let body = body.and_then(|body| serde_json::from_str::<Value>(body.get()).ok());
     match body {

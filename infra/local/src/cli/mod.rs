@@ -1,14 +1,19 @@
 //! The commands for operators, which call a running installation over HTTP. They are derived from the OpenAPI document
-//! in this binary: no command, option or type of the API is written here.
+//! in this binary: no command, option or type of the API is written here. Only `import` and `export` know the form of lines
+//! (NDJSON).
 
 mod client;
 mod commands;
 mod credentials;
 mod document;
 mod error;
+mod export;
+mod import;
 mod list;
 mod login;
 mod output;
+mod output_file;
+mod progress;
 mod request;
 mod resources;
 mod schema;
@@ -36,9 +41,11 @@ use self::{
 const LOGIN: &str = "login";
 const LOGOUT: &str = "logout";
 const COMPLETION: &str = "completion";
+const IMPORT: &str = resources::IMPORTS.name;
+const EXPORT: &str = resources::EXPORTS.name;
 
-/// Returns the commands: `login`, `logout`, `completion` and one for each resource of the API. The OpenAPI document is read
-/// when one of them is used.
+/// Returns the commands: `login`, `logout`, `completion`, `import`, `export` and one for each resource of the API. The OpenAPI
+/// document is read when one of them is used.
 pub fn subcommands() -> Vec<Command> {
     let shells = PossibleValuesParser::new(["bash", "zsh", "fish"]);
     let shell = Arg::new("shell").required(true).value_parser(shells).help("The shell");
@@ -48,12 +55,13 @@ pub fn subcommands() -> Vec<Command> {
         Command::new(COMPLETION).about("Print a completion script for a shell").arg(shell),
     ];
     all.extend(resources::ALL.iter().map(commands::resource_command));
+    all.extend([import::command(IMPORT), export::command(EXPORT)]);
     all
 }
 
 /// Returns whether `name` is one of the [`subcommands`].
 pub fn has_subcommand(name: &str) -> bool {
-    [LOGIN, LOGOUT, COMPLETION].contains(&name) || Resource::named(name).is_some()
+    [LOGIN, LOGOUT, COMPLETION, IMPORT, EXPORT].contains(&name) || Resource::named(name).is_some()
 }
 
 /// Runs a parsed command and returns the exit code. `root` is the whole command line, for completion scripts.
@@ -62,6 +70,8 @@ pub async fn run(name: &str, matches: &ArgMatches, root: Command) -> ExitCode {
         LOGIN => login::login(matches).await,
         LOGOUT => CredentialsFile::find(environment_variable).and_then(|file| file.delete()),
         COMPLETION => print_completion(matches, root),
+        IMPORT => import::import(matches).await,
+        EXPORT => export::export(matches).await,
         resource => call(resource, matches).await,
     };
     match done {

@@ -4,6 +4,7 @@ use std::{fs, io};
 
 use clap::ArgMatches;
 use serde_json::{Map, Value};
+use shared::domain::Secret;
 
 use super::{
     commands::{BODY, IDEMPOTENCY_KEY},
@@ -20,8 +21,15 @@ pub(super) struct ApiRequest {
     pub(super) query: Vec<(&'static str, String)>,
     /// The JSON object in the body.
     pub(super) body: Option<Map<String, Value>>,
+    /// The lines in the body, in place of an object.
+    pub(super) lines: Option<Secret>,
     /// The `Idempotency-Key`, the same for every attempt.
     pub(super) idempotency_key: Option<String>,
+}
+
+/// Returns the segments of a path without parameters.
+pub(super) fn segments(path: &str) -> Vec<String> {
+    path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect()
 }
 
 /// Converts the arguments into a request. Reads the file of `--body`. Without `--idempotency-key`, `random` is the key.
@@ -40,6 +48,7 @@ pub(super) fn build(operation: &Operation, arguments: &ArgMatches, random: u128)
         path: path.collect(),
         query: query.collect(),
         body,
+        lines: None,
         idempotency_key: operation.accepts_idempotency_key.then(|| {
             let own = arguments.get_one::<String>(IDEMPOTENCY_KEY).cloned();
             own.unwrap_or_else(|| format!("{random:032x}"))

@@ -24,6 +24,11 @@ pub(super) const ALL: &[Resource] = &[
     Resource { name: "signing-keys", path: "/api/v1.0/signing-keys", about: "List, rotate and condemn signing keys" },
 ];
 
+/// Where lines are imported. Its command takes files.
+pub(super) const IMPORTS: &Resource = &Resource { name: "import", path: "/api/v1.0/imports", about: "Import lines" };
+/// Where lines are exported. Its command writes files.
+pub(super) const EXPORTS: &Resource = &Resource { name: "export", path: "/api/v1.0/exports", about: "Export lines" };
+
 impl Resource {
     /// Returns the resource with this command.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
@@ -34,6 +39,10 @@ impl Resource {
 /// Operations without a command, by the first word of the operation id. PUT replaces a resource as a whole; `update` can set
 /// the same fields.
 pub(super) const OMITTED_VERBS: &[&str] = &["replace"];
+
+/// POST operations that have no further effect if they are repeated, although they accept no `Idempotency-Key`. The external ids of
+/// lines make them idempotent.
+pub(super) const IDEMPOTENT_POSTS: &[&str] = &["import_lines"];
 
 /// Fields without an option: operation id and field. A command of an operator authenticates with an API key, and secrets
 /// must not be arguments.

@@ -34,7 +34,8 @@ fn describe_response(response: &mut Value, components: &mut Value) {
     }
     response["headers"]["X-Request-Id"] = json!({});
     for (name, value) in fields(&mut response["headers"]) {
-        let required = value["required"] != false;
+        // The last page of an export has no link.
+        let required = value["required"] != false && name != "Link";
         let component = if required { name.clone() } else { format!("{name}.optional") };
         *value = refer(components, "headers", &component, || header(name, required));
     }
@@ -51,6 +52,11 @@ fn header(name: &str, required: bool) -> Value {
             "Path of the created resource.",
             json!({ "type": "string", "pattern": "^/api/v1\\.0/" }),
             json!("/api/v1.0/products/prod_01JD8W0V5XK6Q3R7T2N4M8P9ZB"),
+        ),
+        "Link" => (
+            "URL of the next page, with `rel=\"next\"` (RFC 8288); absent on the last page.",
+            json!({ "type": "string" }),
+            json!("</api/v1.0/exports?type=customers&cursor=AbC>; rel=\"next\""),
         ),
         "Allow" => ("Methods that the path supports.", json!({ "type": "string" }), json!("GET,HEAD,PUT,PATCH")),
         "Retry-After" => (

@@ -40,6 +40,7 @@ use crate::routes::annotations;
         (name = "licenses", description = "Issue, list, change and revoke license keys."),
         (name = "activations", description = "Machines and the seats they hold."),
         (name = "apps", description = "Operations that licensed apps call with a license key or a license token."),
+        (name = "transfers", description = "Import data from another system, and export it."),
         (name = "users", description = "Self-service for signed-in customers: register, claim a license, manage machines."),
         (name = "access", description = "API keys and signing keys."),
         (name = "discovery", description = "Public keys, endpoints, documentation and health."),

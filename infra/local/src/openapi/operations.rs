@@ -20,8 +20,11 @@ pub(super) fn describe_scopes(document: &mut Value) {
         let mut requirements = operation["security"].as_array_mut().into_iter().flatten();
         let Some(scopes) = requirements.find_map(|one| one.get_mut("api_key")) else { return };
         let scopes = std::mem::replace(scopes, json!([]));
-        let Some(scope) = scopes[0].as_str() else { return };
-        let sentence = format!("An API key needs the scope `{scope}`.");
+        let names: Vec<_> = scopes.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if names.is_empty() {
+            return;
+        }
+        let sentence = format!("An API key needs the scope `{}`.", names.join("` or `"));
         operation["description"] = match operation["description"].as_str() {
             Some(description) => format!("{description}\n\n{sentence}").into(),
             None => sentence.into(),

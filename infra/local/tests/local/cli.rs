@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 use signet_tests::{Stack, text};
 
 /// The user of a home directory, who runs commands.
-struct User {
-    home: tempfile::TempDir,
+pub(crate) struct User {
+    pub(crate) home: tempfile::TempDir,
     /// An API key that no command may print.
     key: String,
     environment: Vec<(&'static str, String)>,
@@ -30,23 +30,23 @@ struct User {
 
 /// What a command printed, and how it ended.
 #[derive(Debug)]
-struct Done {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl User {
-    fn new(key: &str) -> Self {
+    pub(crate) fn new(key: &str) -> Self {
         Self { home: tempfile::tempdir().unwrap(), key: key.to_owned(), environment: Vec::new() }
     }
 
-    fn with_environment(url: &str, key: &str) -> Self {
+    pub(crate) fn with_environment(url: &str, key: &str) -> Self {
         let environment = vec![("SIGNET_API_URL", url.to_owned()), ("SIGNET_API_KEY", key.to_owned())];
         Self { environment, ..Self::new(key) }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_signet"));
         command.args(arguments).env("HOME", self.home.path()).env_remove("XDG_CONFIG_HOME");
         command.env_remove("SIGNET_API_URL").env_remove("SIGNET_API_KEY").env("HTTP_PROXY", "http://127.0.0.1:1");
@@ -55,7 +55,7 @@ impl User {
     }
 
     /// Runs a command with `input` on its standard input.
-    fn run_with(&self, arguments: &[&str], input: &str) -> Done {
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Done {
         let mut command = self.command(arguments);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -66,13 +66,13 @@ impl User {
         done
     }
 
-    fn run(&self, arguments: &[&str]) -> Done {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
         self.run_with(arguments, "")
     }
 
     /// Runs a command that prints one JSON object.
     #[track_caller]
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let lines = self.lines(arguments);
         assert_eq!(lines.len(), 1, "{lines:?}");
         lines.into_iter().next().unwrap()
@@ -80,7 +80,7 @@ impl User {
 
     /// Runs a command that prints JSON lines, and nothing on stderr.
     #[track_caller]
-    fn lines(&self, arguments: &[&str]) -> Vec<Value> {
+    pub(crate) fn lines(&self, arguments: &[&str]) -> Vec<Value> {
         let done = self.run(arguments);
         assert!(done.code == Some(0) && done.stderr.is_empty(), "{arguments:?}: {done:?}");
         done.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -101,13 +101,13 @@ impl From<Output> for Done {
 impl Done {
     /// Asserts that the command failed with this exit code, printed nothing and named the cause.
     #[track_caller]
-    fn expect_failure(self, code: i32, expected: &str) -> String {
+    pub(crate) fn expect_failure(self, code: i32, expected: &str) -> String {
         assert!(self.code == Some(code) && self.stdout.is_empty() && self.stderr.contains(expected), "{self:?}");
         self.stderr
     }
 }
 
-fn mode(path: &Path) -> u32 {
+pub(crate) fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 

@@ -3,6 +3,7 @@
 
 mod api_key;
 mod cli;
+mod import;
 mod openapi;
 mod process;
 mod read_export;

@@ -7,7 +7,7 @@ use axum::{
     http::{
         HeaderName, HeaderValue, Method,
         header::{
-            ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION,
+            ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION,
             ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
         },
     },
@@ -31,9 +31,10 @@ const ALLOWED_HEADERS: [HeaderName; 6] = [
     IF_NONE_MATCH,
 ];
 /// Response headers that a page may read in addition to the CORS-safelisted ones.
-const EXPOSED_HEADERS: [HeaderName; 9] = [
+const EXPOSED_HEADERS: [HeaderName; 10] = [
     ETAG,
     IDEMPOTENT_REPLAYED,
+    LINK,
     LOCATION,
     RATE_LIMIT_LIMIT,
     RATE_LIMIT_REMAINING,

@@ -54,7 +54,7 @@ impl Code {
 }
 
 /// A row for each code.
-const TABLE: [Entry; 45] = [
+const TABLE: [Entry; 49] = [
     Entry {
         code: Code::MalformedJson,
         name: "malformed_json",
@@ -301,9 +301,9 @@ const TABLE: [Entry; 45] = [
         name: "body_too_large",
         status: StatusCode::PAYLOAD_TOO_LARGE,
         title: "Request body too large",
-        cause: "The body is larger than 64 KiB.",
-        resolution: "No endpoint needs a body of this size. Check whether a file was sent instead of its name, or \
-                     several resources in one request.",
+        cause: "The body is larger than 64 KiB, or that of an import larger than 4,000,000 bytes.",
+        resolution: "Check whether a file was sent instead of its name, or several resources in one request. Send the lines of \
+                     an import in several requests: `signet import` does.",
         detail: "the body must not exceed 64 KiB",
         location: Request,
     },
@@ -312,8 +312,8 @@ const TABLE: [Entry; 45] = [
         name: "unsupported_media_type",
         status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
         title: "Unsupported media type",
-        cause: "The `Content-Type` of the request is not JSON.",
-        resolution: "Send `Content-Type: application/json`, or with PATCH `application/merge-patch+json`. With `-d`, curl sends the content type of a form \
+        cause: "The `Content-Type` of the request is not JSON, or not that of an import.",
+        resolution: "Send `Content-Type: application/json`, with PATCH also `application/merge-patch+json`, with `POST /imports` only `application/x-ndjson`. With `-d`, curl sends the content type of a form \
                      unless you add `-H 'Content-Type: application/json'`.",
         detail: "unsupported media type: send Content-Type: application/json",
         location: Request,
@@ -367,6 +367,41 @@ const TABLE: [Entry; 45] = [
                      external id.",
         detail: "already used by another customer",
         location: Body("/external_id"),
+    },
+    Entry {
+        code: Code::KeyStringTaken,
+        name: "key_string_taken",
+        status: StatusCode::CONFLICT,
+        title: "Key string already in use",
+        cause: "A line of an import has the key string, or the hash of the key string, of another license key.",
+        resolution: "Search for the key string in the dashboard to find the license key that has it. Each key string belongs \
+                     to one license key: remove the line, or import it without a key string, so that it gets a new one.",
+        detail: "already used by another license key",
+        location: Body("/license_key"),
+    },
+    Entry {
+        code: Code::ImportConflict,
+        name: "import_conflict",
+        status: StatusCode::CONFLICT,
+        title: "Imported with other values",
+        cause: "A customer or a license key was imported with this external id and other values. An import creates resources, \
+                and never changes them.",
+        resolution: "If the line is wrong, remove it. To change the resource, find it with `?external_id=…` in the list of its \
+                     kind, and use the operations for that.",
+        detail: "was imported with other values",
+        location: Body("/external_id"),
+    },
+    Entry {
+        code: Code::KeyNotStored,
+        name: "key_not_stored",
+        status: StatusCode::CONFLICT,
+        title: "Key string not stored",
+        cause: "The license key was imported with the hash of its key string, so nobody can read the key string here. The key \
+                string that its customer has is valid.",
+        resolution: "Ask the customer for the key string, or read it in the system that the license key was imported from. If \
+                     it is lost, `POST /license-keys/{id}/regenerate` replaces it with a new one.",
+        detail: "the key string was imported as a hash and is not stored: regenerate the license key to get a new one",
+        location: Request,
     },
     Entry {
         code: Code::SeatLimitReached,
@@ -487,6 +522,18 @@ const TABLE: [Entry; 45] = [
                      sending a resource back.",
         detail: "unknown field",
         location: Body("/max_user"),
+    },
+    Entry {
+        code: Code::ReferenceNotFound,
+        name: "reference_not_found",
+        status: StatusCode::UNPROCESSABLE_ENTITY,
+        title: "Reference not found",
+        cause: "A line of an import refers to a customer, a license key, a product or a pricing tier that does not exist.",
+        resolution: "Import customers before their license keys, and these before their activations, and create products \
+                     and pricing tiers before an import. A line that failed creates nothing that later lines can refer to. With \
+                     `dry_run`, lines can refer to earlier lines of the same request only, besides existing resources.",
+        detail: "no customer has this external id",
+        location: Body("/customer_external_id"),
     },
     Entry {
         code: Code::Immutable,

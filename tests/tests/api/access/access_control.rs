@@ -156,7 +156,7 @@ async fn assert_others_are_rejected(stack: &Stack, callers: &Callers, row: &Row,
                 assert_rejected(&send(user).await, 403, "forbidden", name);
             }
         }
-        Access::Scope(scope) | Access::ScopeOrOwner(scope) => {
+        Access::Scope(scope) | Access::ScopeOfQuery(scope, _) | Access::ScopeOrOwner(scope) => {
             assert_rejected(&send(&callers.no_scopes).await, 403, "forbidden", "an API key without scopes");
             for (own, key, all_others) in &callers.keys {
                 if *own == scope {
@@ -172,6 +172,15 @@ async fn assert_others_are_rejected(stack: &Stack, callers: &Callers, row: &Row,
             }
             if !owner_has_access {
                 assert_rejected(&send(&callers.owner).await, 403, "forbidden", "the owner");
+            }
+        }
+        Access::AllScopes => {
+            assert_rejected(&send(&callers.no_scopes).await, 403, "forbidden", "an API key without scopes");
+            for (_, _, all_others) in &callers.keys {
+                assert_rejected(&send(all_others).await, 403, "forbidden", "an API key with all scopes but one");
+            }
+            for (name, user) in callers.other_users.iter().chain([&("the owner", callers.owner.clone())]) {
+                assert_rejected(&send(user).await, 403, "forbidden", name);
             }
         }
         Access::AnyUser => {
@@ -192,19 +201,20 @@ async fn assert_callers_are_accepted(stack: &Stack, callers: &Callers, row: &Row
             }
         }
         Access::ScopeOrOwner(_) => assert_eq!(send(&callers.owner).await.status, 200, "{}: the owner", row.operation),
-        Access::AnyKey | Access::Scope(_) => {}
+        Access::AnyKey | Access::Scope(_) | Access::ScopeOfQuery(..) | Access::AllScopes => {}
     }
     match row.access {
         Access::Public | Access::AnyKey => {
             assert_allowed(&send(&callers.no_scopes).await, "an API key without scopes");
             assert_allowed(&send(&stack.operator).await, "an API key with all scopes");
         }
-        Access::Scope(scope) | Access::ScopeOrOwner(scope) => {
+        Access::Scope(scope) | Access::ScopeOfQuery(scope, _) | Access::ScopeOrOwner(scope) => {
             for (_, key, _) in callers.keys.iter().filter(|(own, ..)| *own == scope) {
                 assert_allowed(&send(key).await, "an API key with the scope");
             }
             assert_allowed(&send(&stack.operator).await, "an API key with all scopes");
         }
+        Access::AllScopes => assert_allowed(&send(&stack.operator).await, "an API key with all scopes"),
         Access::AnyUser => {}
     }
     assert_allowed(&send(&callers.signed_in_operator).await, "a signed-in operator");

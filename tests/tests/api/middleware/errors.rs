@@ -73,7 +73,7 @@ async fn authorization_precedes_the_checks_of_the_body_and_the_query() {
 async fn invalid_bodies_return_400_413_415_and_422_on_every_operation() {
     let stack = Stack::start().await;
     let mut operations = api_operations(&stack).await;
-    operations.retain(|operation| operation.body.is_some());
+    operations.retain(|operation| operation.body.is_some() && operation.has_json_body());
     check_each(&operations, async |operation| {
         let send = async |media_type, body: &[u8]| operation.send_bytes(media_type, body.to_vec()).await;
         for broken in [

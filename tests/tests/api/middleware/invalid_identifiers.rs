@@ -136,7 +136,9 @@ async fn ids_of_another_kind_in_a_body_or_query_return_422() {
 /// Returns the list operations, each with at least two rows.
 async fn list_operations(stack: &Stack) -> Vec<Operation> {
     let mut operations = stack.operations().await;
-    operations.retain(|operation| operation.query_parameters().contains(&"cursor"));
+    // An export has its cursor in a header, and continues the list of the same resources.
+    let is_list = |operation: &Operation| !operation.template.ends_with("/exports");
+    operations.retain(|operation| operation.query_parameters().contains(&"cursor") && is_list(operation));
     assert!(operations.len() >= 9, "{operations:#?}");
     stack.operator.issue_new_license(1).await;
     for operation in &mut operations {

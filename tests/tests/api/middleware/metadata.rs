@@ -1,5 +1,6 @@
 //! `metadata` and `external_id` of every resource that has them, and the `name` of license keys.
 
+use reqwest::Method;
 use signet_tests::{Client, Fault, Rule, Stack, Value, check_each, json, merged, text};
 
 /// Returns each list of resources with metadata, and the valid body of a new resource.
@@ -167,4 +168,25 @@ async fn concurrent_creations_with_one_external_id_return_one_201_and_otherwise_
     }
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 409, 409, 409, 409]);
+}
+
+#[tokio::test]
+async fn a_name_of_metadata_that_stands_twice_or_is_invalid_is_reported() {
+    let stack = Stack::start().await;
+    let operator = &stack.operator;
+    let customer = operator.create_customer().await;
+    let path = format!("customers/{}", text(&customer["id"]));
+    let twice = r#""metadata": {"a": "1", "a": "2"}"#;
+    let new = format!(r#"{{"name": "Ada", "email": "ada@example.com", {twice}}}"#);
+    for (method, path, body) in [(Method::POST, "customers", new), (Method::PATCH, &*path, format!("{{{twice}}}"))] {
+        let build = |request: reqwest::RequestBuilder| request.header("content-type", "application/json").body(body);
+        let response = operator.send(method, path, build).await;
+        let problem = response.expect_problem(422, "invalid_value");
+        assert_eq!(problem["errors"][0]["detail"], "duplicate field", "{problem}");
+        assert!(text(&problem["errors"][0]["pointer"]).starts_with("/metadata"), "{problem}");
+    }
+    assert_eq!(operator.get(&path).await.expect_status(200)["metadata"], json!({}));
+    let response = operator.patch(&path, json!({"metadata": {"a b": "x"}})).await;
+    let problem = response.expect_problem(422, "invalid_value");
+    assert!(text(&problem["errors"][0]["detail"]).starts_with("\"a b\" must be"), "{problem}");
 }

@@ -25,7 +25,12 @@ const WITHOUT_TABLE: [&str; 11] = [
 /// Starts a stack with short timeouts, in milliseconds.
 async fn start_with_timeouts(attempt: u64, request: u64) -> Stack {
     let millis = Duration::from_millis;
-    let timeouts = Timeouts { attempt: millis(attempt), operation: millis(3 * attempt), request: millis(request) };
+    let timeouts = Timeouts {
+        attempt: millis(attempt),
+        operation: millis(3 * attempt),
+        request: millis(request),
+        ..Timeouts::default()
+    };
     Stack::start_with(Options { timeouts, rate_limits: RateLimits::UNLIMITED, ..Options::default() }).await
 }
 

@@ -63,13 +63,13 @@ impl SeatFixture {
         previous: Option<&Activation>,
     ) -> ActivationOutcome {
         let event = event(license, EventType::Activated);
-        let new = NewActivation { activation, previous, event: &event };
+        let new = NewActivation { activation, previous, event: &event, is_import: false };
         self.table().take_free_seat(new).await.unwrap()
     }
 
     async fn take_over(&self, license: &License, activation: &Activation, lapsed: &Activation) -> ActivationOutcome {
         let event = event(license, EventType::TakenOver);
-        let new = NewActivation { activation, previous: None, event: &event };
+        let new = NewActivation { activation, previous: None, event: &event, is_import: false };
         self.table().take_over(new, lapsed, lapsed.lease_expires_at).await.unwrap()
     }
 }

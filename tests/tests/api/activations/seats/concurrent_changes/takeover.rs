@@ -137,7 +137,7 @@ async fn a_lapsed_seat_is_taken_over_only_if_every_attribute_is_unchanged() {
         Activation { id: ActivationId { machine: MachineHash::from_machine_id("new"), ..read.id }, ..read.clone() };
     let event = event(&fixture, EventType::TakenOver);
     let take_over = async || {
-        let new = NewActivation { activation: &new, previous: None, event: &event };
+        let new = NewActivation { activation: &new, previous: None, event: &event, is_import: false };
         table.take_over(new, &read, read.lease_expires_at).await.unwrap()
     };
     let (machine, seat) = (keys::activation(read.id.license, read.id.machine), keys::seat(read.id.license, 0));

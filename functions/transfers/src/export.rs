@@ -1,0 +1,365 @@
+//! Exports customers, license keys, activations and events as lines of JSON, without secrets. An import accepts the lines of
+//! all but events.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, header::CONTENT_TYPE, header::LINK},
+    response::{IntoResponse, Response},
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use shared::{
+    app::Settings,
+    auth::Caller,
+    domain::{Activation, Catalog, Customer, CustomerId, Event, License, Scope, State as LicenseState, Timestamp},
+    http::{ListQuery, Problem, RequestContext, extractors::NDJSON, resources::ActivationResource},
+    store::{
+        StoreError, Table,
+        count::MAX_CONCURRENCY,
+        customers::CustomerFilter,
+        licenses::{LicenseFilter, LicenseOrder},
+        pagination::{ListError, Page, PageRequest},
+    },
+};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::lines::{ActivationLine, CustomerLine, ImportedStatus, LicenseLine, LineType};
+
+/// The maximum number of lines of a page.
+const MAX_LINES: usize = 1000;
+/// The number of lines that are read at a time.
+const CHUNK: usize = 100;
+/// The maximum size of a line, in bytes: metadata of 8 KiB and short texts.
+const MAX_LINE_BYTES: usize = 12 * 1024;
+/// The maximum size of a page, in bytes. Encoded in base64, it fits into a response of Lambda.
+const MAX_BYTES: usize = 4_000_000;
+
+/// The type of the lines of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportType {
+    /// Customers, by name.
+    Customers,
+    /// License keys, the oldest first.
+    Licenses,
+    /// Machines that hold a seat, by license key.
+    Activations,
+    /// Events, the newest first.
+    Events,
+}
+
+impl ExportType {
+    /// Returns the scope that the list of the same resources requires.
+    fn scope(self) -> Scope {
+        match self {
+            Self::Customers => Scope::CustomersRead,
+            Self::Licenses | Self::Activations | Self::Events => Scope::LicensesRead,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customers => "customers",
+            Self::Licenses => "licenses",
+            Self::Activations => "activations",
+            Self::Events => "events",
+        }
+    }
+}
+
+/// The query of an export.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ExportFilter {
+    /// The type of the lines.
+    #[param(inline)]
+    r#type: ExportType,
+}
+
+/// The pagination parameters in the OpenAPI document. [`ListQuery`] reads them.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only documents the parameters")]
+pub struct ExportPaginationParams {
+    /// The maximum number of lines to return.
+    #[param(minimum = 1, maximum = 1000, default = 1000)]
+    limit: Option<u32>,
+    /// The cursor of the next page, from the `Link` header of the previous one. The type must be the same for all pages.
+    cursor: Option<String>,
+}
+
+/// Lines of JSON, all of one type.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "only documents the body")]
+pub struct ExportLines(String);
+
+/// Exports resources of one type.
+#[utoipa::path(
+    get,
+    path = "/api/v1.0/exports",
+    operation_id = "export_lines",
+    tag = "transfers",
+    summary = "Export customers, license keys, activations or events",
+    description = "Returns lines of JSON (NDJSON) without secrets, at most 1,000 and 4 MB. The `Link` header has the URL of the next page \
+        with `rel=\"next\"`; a page can be shorter than `limit`, or empty, and still have one. `POST /imports` accepts the lines, apart \
+        from events. The scope is that of the list of the same type: `customers:read` for customers, otherwise `licenses:read`.",
+    params(ExportFilter, ExportPaginationParams),
+    responses((
+        status = 200,
+        description = "A page of lines",
+        body = ExportLines,
+        content_type = "application/x-ndjson",
+        headers(("Link" = String)),
+    )),
+    security(("api_key" = ["customers:read", "licenses:read"]), ("bearer" = [])),
+)]
+pub(crate) async fn handler(
+    State(table): State<Table>,
+    State(settings): State<Arc<Settings>>,
+    caller: Caller,
+    ctx: RequestContext,
+    query: Result<ListQuery<ExportFilter, MAX_LINES, MAX_LINES>, Problem>,
+) -> Result<Response, Problem> {
+    let ListQuery { filter, paging } = query?;
+    caller.require(filter.r#type.scope())?;
+    let exporter = Exporter { table, settings, now: ctx.now };
+    let page = exporter.page(filter.r#type, &paging).await?;
+    let mut response = ([(CONTENT_TYPE, HeaderValue::from_static(NDJSON))], page.text).into_response();
+    if let Some(cursor) = page.next {
+        let limit = if paging.limit == MAX_LINES { String::new() } else { format!("&limit={}", paging.limit) };
+        let url = format!("/api/v1.0/exports?type={}{limit}&cursor={cursor}", filter.r#type.as_str());
+        let link = HeaderValue::try_from(format!("<{url}>; rel=\"next\""));
+        response.headers_mut().insert(LINK, link.map_err(|error| Problem::internal(error.to_string()))?);
+    }
+    Ok(response)
+}
+
+/// Why a page could not be exported.
+#[derive(Debug, thiserror::Error)]
+enum ExportError {
+    /// The list could not be read.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A line could not be serialized.
+    #[error(transparent)]
+    Serialize(#[from] serde_json::Error),
+}
+
+impl From<ExportError> for Problem {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::List(error) => error.into(),
+            ExportError::Store(error) => error.into(),
+            ExportError::Serialize(error) => Self::internal(error.to_string()),
+        }
+    }
+}
+
+/// A page of lines.
+struct ExportPage {
+    text: String,
+    next: Option<String>,
+}
+
+/// A line with an event, which an import does not accept.
+#[derive(Serialize)]
+struct EventLine {
+    r#type: &'static str,
+    event: Event,
+}
+
+/// A line of an export, and what it tells besides. An import ignores that.
+#[derive(Serialize)]
+struct ExportedLine<T> {
+    #[serde(flatten)]
+    line: T,
+    exported: Value,
+}
+
+struct Exporter {
+    table: Table,
+    settings: Arc<Settings>,
+    now: Timestamp,
+}
+
+impl Exporter {
+    /// Reads a page in chunks, until the next chunk could exceed the maximum size.
+    async fn page(&self, export_type: ExportType, paging: &PageRequest) -> Result<ExportPage, ExportError> {
+        let mut page = ExportPage { text: String::new(), next: paging.cursor.clone() };
+        let mut remaining = paging.limit;
+        loop {
+            let limit = remaining.min(CHUNK);
+            let request = PageRequest { limit, cursor: page.next, key: paging.key.clone() };
+            let chunk = self.chunk(export_type, &request).await?;
+            for line in &chunk.items {
+                page.text.push_str(line);
+                page.text.push('\n');
+            }
+            remaining -= chunk.items.len();
+            page.next = chunk.next;
+            let is_full = remaining == 0 || page.text.len() + CHUNK * MAX_LINE_BYTES > MAX_BYTES;
+            // A list that returned less than a chunk has read as much as it reads for one page.
+            if page.next.is_none() || is_full || chunk.items.len() < limit {
+                return Ok(page);
+            }
+        }
+    }
+
+    async fn chunk(&self, export_type: ExportType, paging: &PageRequest) -> Result<Page<String>, ExportError> {
+        match export_type {
+            ExportType::Customers => self.customers(paging).await,
+            ExportType::Licenses => self.licenses(paging).await,
+            ExportType::Activations => self.activations(paging).await,
+            ExportType::Events => {
+                let page = self.table.all_events(paging, self.now).await?;
+                let lines =
+                    page.items.into_iter().map(|event| serde_json::to_string(&EventLine { r#type: "event", event }));
+                Ok(Page { items: lines.collect::<Result<_, _>>()?, next: page.next })
+            }
+        }
+    }
+
+    async fn customers(&self, paging: &PageRequest) -> Result<Page<String>, ExportError> {
+        let page = self.table.customers(&CustomerFilter::default(), paging).await?;
+        let lines = page.items.into_iter().map(|customer| async move {
+            let metadata = self.table.customer_metadata(customer.id).await?;
+            let exported = json!({
+                "id": customer.id, "created_at": customer.created_at, "updated_at": customer.updated_at,
+            });
+            let line = CustomerLine {
+                r#type: LineType::Customer,
+                external_id: customer_external_id(&customer),
+                name: customer.name.unwrap_or_default(),
+                email: customer.email.unwrap_or_default(),
+                company: customer.company,
+                metadata: Some(metadata),
+                exported: None,
+            };
+            Ok::<_, ExportError>(serde_json::to_string(&ExportedLine { line, exported })?)
+        });
+        let items = stream::iter(lines).buffered(MAX_CONCURRENCY).try_collect().await?;
+        Ok(Page { items, next: page.next })
+    }
+
+    async fn licenses(&self, paging: &PageRequest) -> Result<Page<String>, ExportError> {
+        let filter = LicenseFilter { order: LicenseOrder::OldestFirst, ..LicenseFilter::default() };
+        let page = self.table.licenses(&filter, self.now, paging).await?;
+        let catalog = self.table.catalog().await?.catalog;
+        let customers = self.external_ids(page.items.iter().filter_map(|license| license.customer_id)).await?;
+        let (catalog, customers) = (&catalog, &customers);
+        let lines = page.items.into_iter().map(|license| async move {
+            let metadata = Some(self.table.license_metadata(license.id).await?);
+            let license = License { metadata, ..license };
+            Ok::<_, ExportError>(serde_json::to_string(&license_line(license, catalog, customers))?)
+        });
+        let items = stream::iter(lines).buffered(MAX_CONCURRENCY).try_collect().await?;
+        Ok(Page { items, next: page.next })
+    }
+
+    /// Returns the external ids of customers by their ids.
+    async fn external_ids(
+        &self,
+        ids: impl Iterator<Item = CustomerId>,
+    ) -> Result<BTreeMap<CustomerId, String>, StoreError> {
+        let ids: BTreeSet<CustomerId> = ids.collect();
+        let read = ids.into_iter().map(|id| async move {
+            let customer = self.table.customer(id).await?;
+            // An erased customer is not exported.
+            let customer = customer.filter(|read| read.customer.erased_at.is_none());
+            Ok::<_, StoreError>(customer.map(|read| (id, customer_external_id(&read.customer))))
+        });
+        let found: Vec<_> = stream::iter(read).buffered(MAX_CONCURRENCY).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn activations(&self, paging: &PageRequest) -> Result<Page<String>, ExportError> {
+        let page = self.table.all_activations(self.now, paging).await?;
+        let line = |(license, activation): (License, Activation)| {
+            let margin = self.settings.clock_margin;
+            let resource = ActivationResource::new(&activation, &license, margin, self.now);
+            let exported = json!({
+                "id": resource.id, "license_id": license.id, "status": resource.status,
+                "activated_at": resource.activated_at, "last_heartbeat_at": resource.last_heartbeat_at,
+            });
+            let line = ActivationLine {
+                r#type: LineType::Activation,
+                license_external_id: license_external_id(&license),
+                machine_id: activation.machine_id,
+                machine_name: activation.machine_name,
+                exported: None,
+            };
+            serde_json::to_string(&ExportedLine { line, exported })
+        };
+        Ok(Page { items: page.items.into_iter().map(line).collect::<Result<_, _>>()?, next: page.next })
+    }
+}
+
+/// Returns the external id of a customer, or else its id, so that license keys can refer to it.
+fn customer_external_id(customer: &Customer) -> String {
+    customer.external_id.clone().unwrap_or_else(|| customer.id.to_string())
+}
+
+/// Returns the external id of a license key, or else its id, so that activations can refer to it.
+fn license_external_id(license: &License) -> String {
+    license.external_id.clone().unwrap_or_else(|| license.id.to_string())
+}
+
+fn license_line(
+    license: License,
+    catalog: &Catalog,
+    customers: &BTreeMap<CustomerId, String>,
+) -> ExportedLine<LicenseLine> {
+    let mut exported = Map::from_iter([
+        ("id".to_owned(), json!(license.id)),
+        ("customer_id".to_owned(), json!(license.customer_id)),
+        ("product_id".to_owned(), json!(license.product_id)),
+        ("tier_id".to_owned(), json!(license.tier_id)),
+        ("status".to_owned(), json!(license.state.as_str())),
+        ("key_hint".to_owned(), json!(license.key_hint)),
+        ("generation".to_owned(), json!(license.generation)),
+    ]);
+    let status = match &license.state {
+        LicenseState::Active => ImportedStatus::Active,
+        LicenseState::Suspended => ImportedStatus::Suspended,
+        LicenseState::Superseded { by } => {
+            exported.insert("superseded_by".to_owned(), json!(by));
+            ImportedStatus::Revoked
+        }
+        LicenseState::Revoked { at, reason, .. } => {
+            exported.insert("revoked_at".to_owned(), json!(at));
+            exported.insert("revocation_reason".to_owned(), json!(reason));
+            ImportedStatus::Revoked
+        }
+    };
+    let codes = catalog.product_and_tier(&license).map(|(product, tier)| (product.code.clone(), tier.code.clone()));
+    let (product_code, tier_code) = codes.unzip();
+    let line = LicenseLine {
+        r#type: LineType::License,
+        external_id: license_external_id(&license),
+        customer_external_id: license.customer_id.and_then(|id| customers.get(&id).cloned()),
+        tier_id: None,
+        product_code,
+        tier_code,
+        license_key: None,
+        license_key_sha256: None,
+        name: license.name,
+        issued_at: Some(license.issued_at),
+        expires_at: Some(license.expires_at),
+        max_users: Some(license.max_users),
+        max_tenants: Some(license.max_tenants),
+        tag: license.tag,
+        status,
+        metadata: license.metadata,
+        exported: None,
+    };
+    ExportedLine { line, exported: exported.into() }
+}
