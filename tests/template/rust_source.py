@@ -68,7 +68,7 @@ def ttl_attribute():
 def partition_keys():
     """The partition keys of the table; those that end with # are prefixes."""
     keys = sources()[ROOT / "shared/src/store/keys.rs"]
-    found = set(re.findall(r'const (?:CATALOG|API_KEYS|KEYRING|STATISTICS): &str = "(\w+)"', keys))
+    found = set(re.findall(r'const (?:CATALOG|API_KEYS|KEYRING|STATISTICS|ERASURES): &str = "(\w+)"', keys))
     found |= set(re.findall(r'format!\("([A-Z_]+#)\{', keys))
     found |= {f"{kind}#" for kind in re.findall(r'hashed\("([A-Z_]+)"', keys)}
     found |= set(re.findall(r'Key::new\("([A-Z]+)", "', keys))

@@ -37,40 +37,43 @@ ALLOWED = {
     "Access": BASE | AUTHENTICATION | IDEMPOTENCY | {"APIKEYS": "gqpud", "KEYRING": "qpu"},
     "Activations": BASE | AUTHENTICATION | {"KEY#": "g", "SUBJECT#": "g", "CUSTOMER#": "g", "LICENSE#": "gqpud"},
     "Catalog": BASE | AUTHENTICATION | IDEMPOTENCY | {"CATALOG": "gqpu"},
-    "Customers": BASE | AUTHENTICATION | IDEMPOTENCY | {"CUSTOMER#": "gpud", "EMAIL#": "gpud", "CUSTOMER_EXTERNAL_ID#": "gpud"},
+    "Customers": BASE
+    | AUTHENTICATION
+    | {"CATALOG": "gq", "CUSTOMER#": "gpudc", "EMAIL#": "gpudc", "CUSTOMER_EXTERNAL_ID#": "gpudc", "SUBJECT#": "pudc"}
+    | {"CURRENT#": "gpudc", "ERASURES": "pudc", "LICENSE#": "gqpudc", "LICENSE_EXTERNAL_ID#": "pudc", "IDEMPOTENCY#": "pudc"},
     "Dashboard": BASE
-    | IDEMPOTENCY
-    | {"CATALOG": "gqpu", "CUSTOMER#": "gpud", "EMAIL#": "gpud", "SUBJECT#": "gpu", "LICENSE#": "gqpudc", "KEY#": "gpu"}
-    | {"CURRENT#": "gpu", "CLAIM#": "gpu", "APIKEYS": "gqpud", "KEYRING": "qpu", "STATISTICS": "g", "SESSION#": "gp"}
-    | {"CUSTOMER_EXTERNAL_ID#": "gpud", "LICENSE_EXTERNAL_ID#": "gpudc"},
+    | {"CATALOG": "gqpu", "CUSTOMER#": "gpudc", "EMAIL#": "gpudc", "SUBJECT#": "gpudc", "LICENSE#": "gqpudc", "KEY#": "gpuc"}
+    | {"CURRENT#": "gpudc", "CLAIM#": "gpuc", "APIKEYS": "gqpud", "KEYRING": "qpu", "STATISTICS": "g", "SESSION#": "gp"}
+    | {"CUSTOMER_EXTERNAL_ID#": "gpudc", "LICENSE_EXTERNAL_ID#": "gpudc", "ERASURES": "pudc", "IDEMPOTENCY#": "pudc"},
     "Discovery": BASE | {"KEYRING": "gq"},
     "Licenses": BASE
     | AUTHENTICATION
-    | IDEMPOTENCY
-    | {"CATALOG": "gq", "CUSTOMER#": "g", "CURRENT#": "gpu", "KEY#": "gpu", "LICENSE#": "gqpudc"}
-    | {"LICENSE_EXTERNAL_ID#": "gpudc"},
+    | {"CATALOG": "gq", "CUSTOMER#": "g", "CURRENT#": "gpudc", "KEY#": "gpuc", "LICENSE#": "gqpudc"}
+    | {"LICENSE_EXTERNAL_ID#": "gpudc", "IDEMPOTENCY#": "pudc"},
     "Registration": BASE
     | AUTHENTICATION
-    | IDEMPOTENCY
-    | {"CATALOG": "gq", "CUSTOMER#": "gpu", "CURRENT#": "gpu", "CLAIM#": "gpu", "EMAIL#": "gpu", "SUBJECT#": "gpu"}
-    | {"LICENSE#": "gqpu", "KEY#": "pu"},
+    | {"CATALOG": "gq", "CUSTOMER#": "gpu", "CURRENT#": "gpuc", "CLAIM#": "gpuc", "EMAIL#": "gpu", "SUBJECT#": "gpu"}
+    | {"LICENSE#": "gqpuc", "KEY#": "gpuc", "IDEMPOTENCY#": "pudc"},
     "Rotation": BASE | {"KEYRING": "qpu"},
     "Transfers": BASE
     | AUTHENTICATION
     | {"CATALOG": "gq", "CUSTOMER#": "gp", "EMAIL#": "gp", "CUSTOMER_EXTERNAL_ID#": "gp", "LICENSE_EXTERNAL_ID#": "gpc"}
     | {"LICENSE#": "gqpdc", "KEY#": "gpc", "CURRENT#": "gpc"},
-    "Statistics": BASE | {"STATISTICS": "gpu", "STATISTICS#": "gpu", "LICENSE#": "gq", "CUSTOMER#": "g"},
+    "Statistics": BASE
+    | {"STATISTICS": "gpu", "STATISTICS#": "gpu", "LICENSE#": "gqpudc", "CUSTOMER#": "g"}
+    | {"LICENSE_EXTERNAL_ID#": "pudc", "ERASURES": "qpudc"},
 }
 # The index partitions that each function can query.
 INDEXES = {
     "Activations": {("GSI1", "CUSTOMER#"), ("GSI8", "MACHINE#")},
-    "Customers": {("GSI1", "CUSTOMERS"), ("GSI3", "CUSTOMERS")},
+    "Customers": {("GSI1", "CUSTOMERS"), ("GSI1", "CUSTOMER#"), ("GSI3", "CUSTOMERS")},
     "Dashboard": {("GSI1", "CUSTOMERS"), ("GSI1", "CUSTOMER#"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")}
     | {("GSI3", "PRODUCT#")},
     "Licenses": {("GSI1", "CUSTOMER#"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")}
-    | {("GSI3", "PRODUCT#"), ("GSI4", "TIER#"), ("GSI5", "STATUS#"), ("GSI6", "EXPIRING")},
+    | {("GSI3", "PRODUCT#"), ("GSI4", "TIER#"), ("GSI5", "STATUS#"), ("GSI6", "EXPIRING"), ("GSI7", "TAG#")},
     "Registration": {("GSI1", "CUSTOMER#")},
-    "Statistics": {("GSI1", "EVENTS#"), ("GSI1", "STATISTICS"), ("GSI2", "LICENSES"), ("GSI2", "STATISTICS")},
+    "Statistics": {("GSI1", "EVENTS#"), ("GSI1", "CUSTOMER#"), ("GSI1", "STATISTICS")}
+    | {("GSI2", "LICENSES"), ("GSI2", "STATISTICS")},
     "Transfers": {("GSI1", "CUSTOMERS"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")},
 }
 # Writes that are restricted to attributes: action, partition key, allowed attributes, examples of denied attributes, functions.
@@ -95,21 +98,35 @@ ATTRIBUTE_RESTRICTIONS = [
 TRANSACTIONS = {
     "issue": (
         {"Licenses", "Registration", "Dashboard"},
-        {"p": ["LICENSE#", "KEY#", "CURRENT#"], "u": ["LICENSE#", "IDEMPOTENCY#"]},
+        {"p": ["LICENSE#", "KEY#", "CURRENT#"], "u": ["LICENSE#", "IDEMPOTENCY#"], "c": ["CURRENT#"]},
     ),
     "issue with an external id": (
         {"Licenses", "Dashboard"},
-        {"p": ["LICENSE#", "KEY#", "CURRENT#", "LICENSE_EXTERNAL_ID#"], "u": ["LICENSE#", "IDEMPOTENCY#"]},
+        {"p": ["LICENSE#", "KEY#", "CURRENT#", "LICENSE_EXTERNAL_ID#"], "u": ["LICENSE#", "IDEMPOTENCY#"], "c": ["CURRENT#"]},
     ),
     "issue for a claim": (
         {"Registration", "Dashboard"},
-        {"p": ["LICENSE#", "KEY#", "CURRENT#", "CLAIM#"], "u": ["LICENSE#", "IDEMPOTENCY#"]},
+        {"p": ["LICENSE#", "KEY#", "CURRENT#", "CLAIM#"], "u": ["LICENSE#", "IDEMPOTENCY#"], "c": ["CURRENT#"]},
     ),
+    "issue_batch": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#", "KEY#"]}),
     "regenerate": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#", "KEY#"], "u": ["LICENSE#", "IDEMPOTENCY#"]}),
-    "revoke": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#", "IDEMPOTENCY#"]}),
+    "revoke": ({"Licenses", "Customers", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#", "IDEMPOTENCY#"]}),
     "transition": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#", "IDEMPOTENCY#"]}),
-    "update_license": (
+    "update_license for a customer": (
         {"Licenses", "Dashboard"},
+        {
+            "p": ["LICENSE#", "LICENSE_EXTERNAL_ID#", "CURRENT#"],
+            "u": ["LICENSE#"],
+            "d": ["LICENSE#", "LICENSE_EXTERNAL_ID#"],
+            "c": ["LICENSE#", "CURRENT#"],
+        },
+    ),
+    "update_license for a claim": (
+        {"Registration", "Dashboard"},
+        {"p": ["LICENSE#", "CURRENT#"], "u": ["LICENSE#", "IDEMPOTENCY#"], "c": ["LICENSE#", "CURRENT#"]},
+    ),
+    "update_license": (
+        {"Licenses", "Customers", "Statistics", "Dashboard"},
         {
             "p": ["LICENSE#", "LICENSE_EXTERNAL_ID#"],
             "u": ["LICENSE#"],
@@ -122,7 +139,7 @@ TRANSACTIONS = {
     "free_seat": ({"Licenses", "Dashboard"}, {"d": ["LICENSE#"], "c": ["LICENSE#"]}),
     "take_free_seat": ({"Activations", "Transfers"}, {"p": ["LICENSE#"], "d": ["LICENSE#"]}),
     "take_over": ({"Activations", "Transfers"}, {"p": ["LICENSE#"], "d": ["LICENSE#"]}),
-    "deactivate": ({"Activations", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#"], "d": ["LICENSE#"]}),
+    "deactivate": ({"Activations", "Customers", "Statistics", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#"], "d": ["LICENSE#"]}),
     "import_customer": ({"Transfers"}, {"p": ["EMAIL#", "CUSTOMER#", "CUSTOMER_EXTERNAL_ID#"]}),
     "import_license": ({"Transfers"}, {"p": ["LICENSE#", "KEY#", "LICENSE_EXTERNAL_ID#", "CURRENT#"], "c": ["CURRENT#"]}),
     "write_catalog": ({"Catalog", "Dashboard"}, {"p": ["CATALOG"], "u": ["IDEMPOTENCY#"]}),
@@ -133,6 +150,15 @@ TRANSACTIONS = {
             "p": ["EMAIL#", "CUSTOMER_EXTERNAL_ID#", "CUSTOMER#"],
             "u": ["CUSTOMER#"],
             "d": ["EMAIL#", "CUSTOMER_EXTERNAL_ID#", "CUSTOMER#"],
+        },
+    ),
+    "erase_customer": (
+        {"Customers", "Dashboard"},
+        {
+            "p": ["ERASURES", "CURRENT#"],
+            "u": ["CUSTOMER#"],
+            "d": ["EMAIL#", "SUBJECT#", "CUSTOMER_EXTERNAL_ID#", "CUSTOMER#"],
+            "c": ["CURRENT#"],
         },
     ),
     "register": ({"Registration", "Dashboard"}, {"p": ["SUBJECT#", "EMAIL#", "CUSTOMER#"], "u": ["IDEMPOTENCY#"]}),

@@ -1,4 +1,4 @@
-//! Claims a license key that belongs to no customer, such as one that a reseller sold: whoever has its key string becomes
+//! Claims a license key that belongs to no customer, such as one that a reseller sold. The user who sends its key string becomes
 //! its customer.
 
 use axum::extract::State;

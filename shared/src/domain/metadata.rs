@@ -27,7 +27,7 @@ const MAX_VALUE: usize = 500;
 const MAX_BYTES: usize = 8 * 1024;
 
 impl<'de> Deserialize<'de> for Metadata {
-    /// Rejects a name that stands twice, which JSON allows.
+    /// Rejects duplicate names, which JSON allows.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Pairs;
         impl<'de> Visitor<'de> for Pairs {

@@ -396,7 +396,7 @@ const TABLE: [Entry; 49] = [
         name: "key_not_stored",
         status: StatusCode::CONFLICT,
         title: "Key string not stored",
-        cause: "The license key was imported with the hash of its key string, so nobody can read the key string here. The key \
+        cause: "The license key was imported with the hash of its key string, so Signet cannot show the key string. The key \
                 string that its customer has is valid.",
         resolution: "Ask the customer for the key string, or read it in the system that the license key was imported from. If \
                      it is lost, `POST /license-keys/{id}/regenerate` replaces it with a new one.",

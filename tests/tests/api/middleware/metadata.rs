@@ -171,14 +171,14 @@ async fn concurrent_creations_with_one_external_id_return_one_201_and_otherwise_
 }
 
 #[tokio::test]
-async fn a_name_of_metadata_that_stands_twice_or_is_invalid_is_reported() {
+async fn duplicate_and_invalid_names_of_metadata_are_reported() {
     let stack = Stack::start().await;
     let operator = &stack.operator;
     let customer = operator.create_customer().await;
     let path = format!("customers/{}", text(&customer["id"]));
-    let twice = r#""metadata": {"a": "1", "a": "2"}"#;
-    let new = format!(r#"{{"name": "Ada", "email": "ada@example.com", {twice}}}"#);
-    for (method, path, body) in [(Method::POST, "customers", new), (Method::PATCH, &*path, format!("{{{twice}}}"))] {
+    let duplicates = r#""metadata": {"a": "1", "a": "2"}"#;
+    let new = format!(r#"{{"name": "Ada", "email": "ada@example.com", {duplicates}}}"#);
+    for (method, path, body) in [(Method::POST, "customers", new), (Method::PATCH, &*path, format!("{{{duplicates}}}"))] {
         let build = |request: reqwest::RequestBuilder| request.header("content-type", "application/json").body(body);
         let response = operator.send(method, path, build).await;
         let problem = response.expect_problem(422, "invalid_value");
