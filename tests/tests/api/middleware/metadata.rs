@@ -178,7 +178,8 @@ async fn duplicate_and_invalid_names_of_metadata_are_reported() {
     let path = format!("customers/{}", text(&customer["id"]));
     let duplicates = r#""metadata": {"a": "1", "a": "2"}"#;
     let new = format!(r#"{{"name": "Ada", "email": "ada@example.com", {duplicates}}}"#);
-    for (method, path, body) in [(Method::POST, "customers", new), (Method::PATCH, &*path, format!("{{{duplicates}}}"))] {
+    for (method, path, body) in [(Method::POST, "customers", new), (Method::PATCH, &*path, format!("{{{duplicates}}}"))]
+    {
         let build = |request: reqwest::RequestBuilder| request.header("content-type", "application/json").body(body);
         let response = operator.send(method, path, build).await;
         let problem = response.expect_problem(422, "invalid_value");
