@@ -147,3 +147,26 @@ async fn registering_with_the_email_of_another_customer_is_explained() {
     assert!(page.contains("belongs to a customer with a different sign-in"), "{page}");
     assert!(page.contains("value=\"Ada &quot;&lt;b&gt;&quot;\""), "{page}");
 }
+
+#[tokio::test]
+async fn a_license_is_added_by_its_key() {
+    let stack = Stack::start().await;
+    let (mut ada, _) = ada(&stack).await;
+    let add = "/dashboard/licenses/add";
+    assert!(ada.get("/dashboard/licenses").await.expect_status(200).contains(add), "the empty list links to it");
+    let tier = stack.operator.issue_new_license(2).await.tier;
+    let batch = json!({ "tier_id": tier["id"], "count": 1, "tag": "reseller" });
+    let batch = stack.operator.post("license-keys/batch", batch).await.expect_status(201);
+    let key = text(&batch["items"][0]["license_key"]);
+    let rejected = ada.submit_form(add, &[("license_key", "ATLAS-1")]).await;
+    let page = rejected.expect_status(404);
+    assert!(page.contains("does not exist or belongs to someone else"), "{page}");
+    let done = ada.submit_form(add, &[("license_key", key)]).await.redirect();
+    let page = ada.get(&done).await;
+    let shown = page.expect_status(200);
+    assert!(shown.contains("License added.") && done.contains(text(&batch["items"][0]["license"]["id"])), "{shown}");
+    assert!(ada.get("/dashboard/licenses").await.expect_status(200).contains(add), "so does the list of licenses");
+    // A user who has not registered is asked to.
+    let mut grace = Browser::signed_in(&stack, "grace@example.com").await;
+    assert_eq!(grace.get(add).await.redirect(), "/dashboard/welcome");
+}

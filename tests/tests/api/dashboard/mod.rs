@@ -2,6 +2,7 @@
 
 mod access;
 mod customer;
+mod erase_customer;
 mod forms;
 mod pages;
 mod sign_in;
