@@ -111,6 +111,11 @@ docs *pages:
 openapi:
     tests/openapi.sh
 
+# Import 100,000 license keys in requests that are interrupted and repeated (about ten minutes)
+[group('test')]
+large-import:
+    SIGNET_IMPORT_LINES=100000 cargo test --workspace --test api -- many_license_keys_are_imported
+
 # Generate, compile and run clients in Python, TypeScript, Java and Go (CLIENTS as in tests/generated-clients.sh, default: all)
 [group('test')]
 generated-clients *clients: (_tool "go")

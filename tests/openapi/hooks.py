@@ -34,6 +34,10 @@ JWK = requests.get(os.environ["SIGNET_URL"] + "/.well-known/jwks.json", timeout=
 CUSTOMER = create("customers", {"name": "Seed", "email": "seed@example.com"})["id"]
 
 
+def create_customer():
+    return create("customers", {"name": "Erased", "email": f"erased-{next(numbers)}@example.com"})
+
+
 def create_license():
     return create("license-keys", {"customer_id": CUSTOMER, "tier_id": TIER})
 
@@ -63,7 +67,7 @@ def existing_id(case):
         case ["pricing-tiers", *_]:
             return TIER
         case ["customers", *_]:
-            return CUSTOMER
+            return create_customer()["id"] if case.method == "DELETE" else CUSTOMER
         case ["license-keys", _, "reinstate"]:
             license_id = create_license()["license"]["id"]
             create(f"license-keys/{license_id}/suspend", {})

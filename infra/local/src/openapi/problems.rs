@@ -32,7 +32,8 @@ fn derived_codes(paths: &[String], method: &str, path: &str, operation: &Value) 
     // A word in place of the id can be another path with other methods, such as `/license-keys/validate`.
     let other_path_matches =
         path.strip_suffix("{id}").is_some_and(|start| paths.iter().any(|other| is_static_path_below(start, other)));
-    let rules: [(bool, &[Code]); 9] = [
+    let has_query = items("parameters").iter().any(|parameter| parameter["in"] == "query");
+    let rules: [(bool, &[Code]); 10] = [
         // An installation behind CloudFront rejects requests that bypass it.
         (true, &[Code::InternalError, Code::Unavailable, Code::DirectAccessDenied]),
         // Failed attempts count against the client's address.
@@ -42,7 +43,8 @@ fn derived_codes(paths: &[String], method: &str, path: &str, operation: &Value) 
         ),
         (path.contains('{'), &[Code::NotFound]),
         (other_path_matches, &[Code::MethodNotAllowed]),
-        (has_parameter("cursor"), &[Code::InvalidValue, Code::UnknownField, Code::CursorInvalid]),
+        (has_query, &[Code::InvalidValue, Code::UnknownField]),
+        (has_parameter("cursor"), &[Code::CursorInvalid]),
         (has_parameter("If-Match"), &[Code::VersionConflict]),
         // A POST without input accepts an empty body or `{}` of any media type.
         (

@@ -8,10 +8,22 @@ use signet_tests::{Stack, all_cases, json};
 
 use super::{Shop, counts, customer, license, to_lines};
 
+/// Returns the number of lines to import: that of the environment variable, as `just large-import` sets it, or else one that
+/// takes a second, or with all cases a minute.
+fn number_of_lines() -> usize {
+    match std::env::var("SIGNET_IMPORT_LINES") {
+        Ok(number) => number.parse().unwrap(),
+        Err(_) if all_cases() => 5_000,
+        Err(_) => 200,
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_license_keys_are_imported_once_in_interrupted_requests() {
-    let total = if all_cases() { 100_000 } else { 200 };
-    let timeouts = Timeouts { import: Duration::from_millis(40), ..Timeouts::default() };
+    let total = number_of_lines();
+    // Short, so that requests end before all lines are imported.
+    let import = Duration::from_millis(if total > 1000 { 1000 } else { 40 });
+    let timeouts = Timeouts { import, ..Timeouts::default() };
     let shop = Shop::with(Stack::start_with(Options { timeouts, ..Options::default() }).await).await;
     shop.import_new((0..20).map(|n| customer(&format!("c{n}"))).collect()).await;
     let line = |n: usize| {
