@@ -6,8 +6,8 @@ use licenses::revoke::{RevokeError, revoke};
 use serde::Deserialize;
 use shared::{
     auth::Caller,
-    domain::{Actor, CustomerId, License, LicenseId, ProductId, Scope, Status},
-    http::{Code, ListQuery, PathId, Problem, Replay, RequestContext, extractors::Flag},
+    domain::{Actor, CustomerId, License, LicenseId, ProductId, Scope, State as LicenseState, Status},
+    http::{Code, PathId, Problem, Replay, RequestContext, StrictQuery, extractors::Flag},
     store::{
         Backoff, StoreError, Table,
         erasure::{EraseOutcome, MAX_CHECKED_PRODUCTS},
@@ -26,7 +26,7 @@ pub enum EraseCustomerError {
     #[error("not found")]
     NotFound,
     /// The customer has license keys that are active or suspended.
-    #[error("the customer has {0} active or suspended license keys: revoke them first, or send revoke=true")]
+    #[error("license keys that are active or suspended: {0}. Revoke them first, or send revoke=true")]
     HasActiveLicenses(usize),
     /// A license key could not be revoked.
     #[error(transparent)]
@@ -71,7 +71,7 @@ shared::error_responses! {
     summary = "Erase a customer",
     description = "Erases the name, the email address, the company, the user, the external id and the metadata of the customer before it \
         returns. A job then removes the names, external ids and metadata of the customer's license keys, and the addresses and \
-        names of machines, also in events. It cannot be undone. Ids and events stay: `GET` returns the customer with nulls and \
+        names of machines, also in events. License keys that have expired are revoked. It cannot be undone. Ids and events stay: `GET` returns the customer with nulls and \
         `erased_at`. Machines of license keys that cannot be used are deactivated. Idempotent.",
     params(("id" = CustomerId, Path, description = "`cus_…`"), EraseOptions),
     responses(
@@ -85,10 +85,11 @@ pub(crate) async fn handler(
     caller: Caller,
     ctx: RequestContext,
     PathId(id): PathId<CustomerId>,
-    query: Result<ListQuery<EraseOptions>, Problem>,
+    query: Result<StrictQuery<EraseOptions>, Problem>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Scope::CustomersWrite)?;
-    let revoke_active = query?.filter.revoke == Some(Flag::True);
+    let StrictQuery(options) = query?;
+    let revoke_active = options.revoke == Some(Flag::True);
     if revoke_active {
         caller.require(Scope::LicensesWrite)?;
     }
@@ -96,7 +97,7 @@ pub(crate) async fn handler(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Erases a customer who has no license key that is active or suspended, or revokes these first. A license key that is issued
+/// Erases a customer who has no license key that is active or suspended, or revokes these first. Expired ones are revoked, too. A license key that is issued
 /// at the same moment is an error of one of both requests. If the customer is erased already, continues the job.
 pub async fn erase_customer(
     table: &Table,
@@ -112,12 +113,15 @@ pub async fn erase_customer(
             return Ok(table.start_erasure(id, ctx.now, MAX_WRITES).await?);
         }
         let current = current_licenses(table, id).await?;
-        let active = active_licenses(table, id, &current, ctx).await?;
-        if !active.is_empty() && !revoke_active {
-            return Err(EraseCustomerError::HasActiveLicenses(active.len()));
+        let revocable = revocable_licenses(table, id, &current, ctx).await?;
+        let is_in_use = |license: &&License| license.status(ctx.now) != Status::Expired;
+        let in_use = revocable.iter().filter(is_in_use).count();
+        if in_use > 0 && !revoke_active {
+            return Err(EraseCustomerError::HasActiveLicenses(in_use));
         }
-        for license in active {
-            revoke(table, license, None, actor, ctx, &Replay::none()).await?;
+        // Also those that have expired: otherwise they could be renewed.
+        for license in revocable {
+            revoke(table, license.id, None, actor, ctx, &Replay::none()).await?;
         }
         match table.erase_customer(&read, &current, ctx.now).await? {
             EraseOutcome::Done => return Ok(table.start_erasure(id, ctx.now, MAX_WRITES).await?),
@@ -133,22 +137,22 @@ async fn current_licenses(table: &Table, id: CustomerId) -> Result<Vec<(ProductI
     try_join_all(catalog.products.keys().take(MAX_CHECKED_PRODUCTS).copied().map(read)).await
 }
 
-/// Returns the customer's license keys that are active or suspended: of those that the index shows, which may lack the newest,
-/// and the current ones. Each is read consistently.
-async fn active_licenses(
+/// Returns the customer's license keys that are active, suspended or expired: of those that the index shows, which may lack the
+/// newest, and the current ones. Each is read consistently.
+async fn revocable_licenses(
     table: &Table,
     id: CustomerId,
     current: &[(ProductId, Option<LicenseId>)],
     ctx: &RequestContext,
-) -> Result<Vec<LicenseId>, StoreError> {
+) -> Result<Vec<License>, StoreError> {
     let mut ids: Vec<LicenseId> = current.iter().filter_map(|(_, license)| *license).collect();
     ids.extend(table.licenses_of(id, LicenseFilter::default(), ctx.now).await?.iter().map(|license| license.id));
     ids.sort_unstable();
     ids.dedup();
-    let is_active = |license: &License| matches!(license.status(ctx.now), Status::Active | Status::Suspended);
-    let mut active = Vec::new();
+    let is_revocable = |license: &License| matches!(license.state, LicenseState::Active | LicenseState::Suspended);
+    let mut found = Vec::new();
     for id in ids {
-        active.extend(table.license(id).await?.filter(is_active).map(|license| license.id));
+        found.extend(table.license(id).await?.filter(is_revocable));
     }
-    Ok(active)
+    Ok(found)
 }

@@ -157,7 +157,9 @@ pub async fn issue_batch(
 ) -> Result<Vec<NewKey>, IssueBatchError> {
     let mut ids = IdGenerator::new(ctx.now);
     let catalog = table.catalog().await?.catalog;
-    let (product, tier) = check(request, &catalog, ctx.now)?;
+    // A repeat completes a batch that was valid, even if its license keys have expired since.
+    let is_repeat = ctx.idempotency.stored_response().is_some();
+    let (product, tier) = check(request, &catalog, ctx.now, is_repeat)?;
     let batch = if let Some(stored) = ctx.idempotency.stored_response() {
         read_batch(stored, request, tier)?
     } else {
@@ -175,8 +177,10 @@ pub async fn issue_batch(
         writes.push(BatchLicense { license, key, sealed, event });
     }
     table.issue_batch(&writes).await?;
-    for _ in &batch {
-        ctx.metrics.count(Metric::Issued);
+    if !is_repeat {
+        for _ in &batch {
+            ctx.metrics.count(Metric::Issued);
+        }
     }
     Ok(batch)
 }
@@ -186,12 +190,13 @@ fn check<'a>(
     request: &Request,
     catalog: &'a Catalog,
     now: Timestamp,
+    is_repeat: bool,
 ) -> Result<(&'a Product, &'a Tier), ValidationErrors> {
     let mut errors = ValidationErrors::default();
     errors.check((1..=MAX_COUNT).contains(&request.count), "/count", "must be between 1 and 100");
     check_tag(&mut errors, Some(&request.tag));
     let is_in_future = request.expires_at.flatten().is_none_or(|end| end > now);
-    errors.check(is_in_future, "/expires_at", "must be in the future");
+    errors.check(is_in_future || is_repeat, "/expires_at", "must be in the future");
     check_seats(&mut errors, request.max_users.flatten());
     let tier = catalog.tiers.get(&request.tier_id);
     let found = tier.and_then(|tier| Some((catalog.products.get(&tier.product_id)?, tier)));

@@ -50,7 +50,7 @@ pub struct CustomerLine {
     #[serde(skip_serializing_if = "is_empty")]
     #[schema(value_type = Option<Metadata>)]
     pub metadata: Option<Metadata>,
-    /// What an export tells of the customer and an import ignores.
+    /// What an export shows of the customer and an import ignores.
     #[serde(skip_serializing)]
     pub exported: Option<Map<String, Value>>,
 }
@@ -135,7 +135,7 @@ pub struct LicenseLine {
     #[serde(skip_serializing_if = "is_empty")]
     #[schema(value_type = Option<Metadata>)]
     pub metadata: Option<Metadata>,
-    /// What an export tells of the license key and an import ignores.
+    /// What an export shows of the license key and an import ignores.
     #[serde(skip_serializing)]
     pub exported: Option<Map<String, Value>>,
 }
@@ -156,7 +156,7 @@ pub struct ActivationLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "build-07", min_length = 1, max_length = 100)]
     pub machine_name: Option<String>,
-    /// What an export tells of the activation and an import ignores.
+    /// What an export shows of the activation and an import ignores.
     #[serde(skip_serializing)]
     pub exported: Option<Map<String, Value>>,
 }

@@ -8,15 +8,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use maud::{Markup, html};
-use registration::own_key::own_key;
+use registration::own_key::{OwnKey, own_key};
 use serde_json::json;
 use shared::{
     Settings,
     auth::LicenseAccess,
     domain::{Jwk, LicenseId, Status},
-    http::{ListQuery, PathId, Problem, RequestContext, resources::LicenseResource},
+    http::{Code, ListQuery, PathId, Problem, RequestContext, resources::LicenseResource},
     store::{Table, catalog::CatalogCache},
-    tokens::KeyStrings,
+    tokens::{KeyStringError, KeyStrings},
 };
 
 use crate::{
@@ -117,6 +117,23 @@ fn activation_card(session: &Session, license_path: &str) -> Markup {
     }
 }
 
+/// Returns a license of the user with its key string, or a problem that customers understand.
+async fn read_own_key(
+    table: &Table,
+    key_strings: &KeyStrings,
+    session: &Session,
+    id: LicenseId,
+) -> Result<OwnKey, Problem> {
+    match own_key(table, key_strings, &session.user(), id).await {
+        Err(KeyStringError::NotStored) => {
+            let detail =
+                "only you have this license key. Use the one that you received, or ask the vendor for a new one";
+            Err(Problem::new(Code::KeyNotStored, detail))
+        }
+        found => found?.ok_or_else(Problem::not_found),
+    }
+}
+
 /// Shows the key string.
 pub(super) async fn show_key(
     viewer: Viewer,
@@ -125,7 +142,7 @@ pub(super) async fn show_key(
     PathId(id): PathId<LicenseId>,
     ctx: RequestContext,
 ) -> Result<Response, Problem> {
-    let own = own_key(&table, &key_strings, &viewer.session.user(), id).await?.ok_or_else(Problem::not_found)?;
+    let own = read_own_key(&table, &key_strings, &viewer.session, id).await?;
     let content = html! {
         div.stack {
             @if own.license.refusal(true, own.license.generation, ctx.now).is_some() {
@@ -151,7 +168,7 @@ pub(super) async fn download(
     PathId(id): PathId<LicenseId>,
     ctx: RequestContext,
 ) -> Result<Response, Problem> {
-    let own = own_key(&table, &key_strings, &viewer.session.user(), id).await?.ok_or_else(Problem::not_found)?;
+    let own = read_own_key(&table, &key_strings, &viewer.session, id).await?;
     let (catalog, ring) = tokio::try_join!(catalog.read(&table, ctx.now), table.ring())?;
     let product = catalog.products.get(&own.license.product_id).map_or("license", |product| product.code.as_str());
     let base = &settings.base_url;

@@ -130,15 +130,18 @@ async fn show(
     let path = links::customer(id);
     let issue = links::with_query(links::NEW_LICENSE_KEY, &[("customer_id", &id.to_string())]);
     let can_issue = customer.erased_at.is_none();
+    let mut details = vec![
+        ("Email", html! { (customer.email.as_deref().unwrap_or("–")) }),
+        ("Company", html! { (customer.company.as_deref().unwrap_or("–")) }),
+        ("Portal access", html! { (if customer.subject.is_some() { "Has signed in" } else { "Never signed in" }) }),
+        ("Created", format::exact_date_time(customer.created_at)),
+        ("ID", copyable(&id.to_string(), "ID")),
+    ];
+    if let Some(at) = customer.erased_at {
+        details.push(("Erased", format::exact_date_time(at)));
+    }
     let content = html! {
-        (description_list(&[
-            ("Email", html! { (customer.email.as_deref().unwrap_or("–")) }),
-            ("Company", html! { (customer.company.as_deref().unwrap_or("–")) }),
-            ("Portal access", html! { (if customer.subject.is_some() { "Has signed in" } else { "Never signed in" }) }),
-            ("Created", format::exact_date_time(customer.created_at)),
-            ("Erased", format::or(customer.erased_at.map(format::exact_date_time), "No")),
-            ("ID", copyable(&id.to_string(), "ID")),
-        ]))
+        (description_list(&details))
         (section("Licenses", &html! { @if can_issue { (primary_button(&issue, "Issue license")) } }, &html! {
             @if licenses.items.is_empty() {
                 (empty_state("No licenses", "This customer's licenses appear here.", &html! { @if can_issue { (link_button(&issue, "Issue license")) } }))
@@ -236,7 +239,7 @@ async fn erase_page(table: &Table, id: CustomerId, now: Timestamp) -> Result<For
     let in_use = licenses.iter().filter(|one| matches!(one.status(now), Status::Active | Status::Suspended)).count();
     let mut inputs = Vec::new();
     if in_use > 0 {
-        inputs.push(Input::checkbox("revoke", "Revoke them now"));
+        inputs.push(Input::checkbox("revoke", "Revoke active and suspended licenses now"));
     }
     let form = Form::new(erase_path(id), inputs, "Erase customer", links::customer(id)).destructive();
     Ok(FormPage::new(NavSection::Customers, "Erase this customer?", form)

@@ -447,7 +447,7 @@ const TABLE: [Entry; 49] = [
         title: "Customer has active licenses",
         cause: "The customer to erase has license keys that are active or suspended.",
         resolution: "Revoke the license keys first, or repeat the request with `revoke=true`.",
-        detail: "the customer has 2 active or suspended license keys: revoke them first, or send revoke=true",
+        detail: "license keys that are active or suspended: 2. Revoke them first, or send revoke=true",
         location: Request,
     },
     Entry {

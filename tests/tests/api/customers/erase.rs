@@ -144,6 +144,7 @@ async fn erasure_returns_403_404_and_422() {
     let crm = stack.anonymous.with_api_key(text(&key["api_key"]));
     crm.delete(&format!("{path}?revoke=true")).await.expect_problem(403, "forbidden");
     stack.operator.delete(&format!("{path}?revoke=yes")).await.expect_problem(422, "invalid_value");
+    stack.operator.delete(&format!("{path}?cursor=x")).await.expect_problem(422, "unknown_field");
     stack.operator.delete("customers/cus_01JD8W0V5XK6Q3R7T2N4M8P9ZB").await.expect_problem(404, "not_found");
     crm.delete(&path).await.expect_status(204);
 }
@@ -194,4 +195,18 @@ async fn a_license_key_that_is_issued_at_the_same_moment_is_not_active_afterward
             other => panic!("{other:?}: {} {}", issued.text, erased.text),
         }
     }
+}
+
+#[tokio::test]
+async fn an_expired_license_key_is_revoked_and_cannot_be_renewed() {
+    let stack = Stack::start().await;
+    let IssuedLicense { tier, .. } = stack.operator.issue_new_license(2).await;
+    let customer = stack.operator.create_customer().await;
+    let license = stack.operator.issue(&customer, &tier, &json!({"expires_at": "2026-01-16T00:00:00Z"})).await;
+    stack.advance(2 * 86_400);
+    stack.operator.delete(&format!("customers/{}", text(&customer["id"]))).await.expect_status(204);
+    let path = format!("license-keys/{}", text(&license["license"]["id"]));
+    assert_eq!(stack.operator.get(&path).await.expect_status(200)["status"], "revoked");
+    let renewal = json!({"expires_at": "2099-01-01T00:00:00Z"});
+    stack.operator.post(&format!("{path}/renew"), renewal).await.expect_problem(409, "state_conflict");
 }

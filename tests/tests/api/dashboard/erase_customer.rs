@@ -14,7 +14,7 @@ async fn a_customer_is_erased_after_a_confirmation() {
     let shown = page.expect_status(200);
     assert!(shown.contains(&name) && shown.contains("1 license") && shown.contains("can't be undone"), "{shown}");
     let rejected = operator.submit_form(&erase, &[]).await;
-    assert!(rejected.expect_status(409).contains("revoke them first"), "{}", rejected.expect_status(409));
+    assert!(rejected.expect_status(409).contains("Revoke them first"), "{}", rejected.expect_status(409));
 
     let done = operator.submit_form(&erase, &[("revoke", "on")]).await.redirect();
     let page = operator.get(&done).await;

@@ -179,3 +179,13 @@ async fn a_batch_is_revoked_by_its_tag_100_at_a_time() {
     let key = text(&batches[0]["items"][99]["license_key"]);
     stack.anonymous.activate(key, "one").await.expect_problem(403, "revoked");
 }
+
+#[tokio::test]
+async fn a_batch_is_replayed_after_its_license_keys_have_expired() {
+    let stack = Stack::start().await;
+    let body = merged(request(&stack, 2).await, &json!({"expires_at": "2026-01-15T13:00:00Z"}));
+    let client = stack.operator.with_header(HEADER, "batch-1");
+    let batch = client.post("license-keys/batch", body.clone()).await.expect_status(201);
+    stack.advance(7200);
+    assert_eq!(client.post("license-keys/batch", body).await.expect_status(201), batch);
+}

@@ -33,8 +33,13 @@ async fn many_license_keys_are_imported_once_in_interrupted_requests() {
     let (mut start, mut requests, mut created) = (0, 0, 0);
     while start < total {
         let page = &lines[start..total.min(start + 1000)];
-        let result = shop.import(page).await;
+        let response = shop.operator().post_lines("imports", to_lines(page)).await;
         requests += 1;
+        if response.status == 503 {
+            // The request has timed out on a busy machine.
+            continue;
+        }
+        let result = response.expect_status(200);
         assert_eq!(result["failed"], 0, "{result}");
         created += counts(&result)[0];
         let done = result["next_line"].as_u64().map_or(page.len(), |next| usize::try_from(next).unwrap() - 1);
@@ -43,7 +48,7 @@ async fn many_license_keys_are_imported_once_in_interrupted_requests() {
             start += done;
         }
     }
-    assert_eq!(created, total as u64, "{requests} requests");
+    assert!(created <= total as u64, "{requests} requests created {created}");
     let keys = shop.stack.snapshot_items().await.into_keys().filter(|key| key.starts_with("KEY#")).count();
     assert_eq!(keys, total);
 }

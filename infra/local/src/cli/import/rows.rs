@@ -1,6 +1,7 @@
 //! CSV files: rows with the cells of named columns.
 
 use csv::{Reader, ReaderBuilder, StringRecord};
+use zeroize::Zeroizing;
 
 use super::{
     conversion::Conversion,
@@ -42,7 +43,9 @@ impl Row {
 /// Reads the headings and the rows. A row that cannot be read is a problem.
 pub(super) fn read_rows(file: &InputFile, conversion: &mut Conversion) -> Option<(Headings, Vec<Row>)> {
     let delimiter = delimiter(&file.text);
-    let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(file.text.as_bytes());
+    // The reader counts a line that ends with CRLF too late.
+    let text = Zeroizing::new(file.text.replace("\r\n", "\n"));
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
     let headings = match reader.headers() {
         Ok(headings) if headings.iter().any(|heading| !heading.trim().is_empty()) => Headings(headings.clone()),
         _ => {

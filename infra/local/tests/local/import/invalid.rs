@@ -162,6 +162,7 @@ fn invalid_csv_names_the_line_and_the_column() {
         ],
     );
     assert!(!message.contains("SECRET"), "{message}");
+    assert_eq!(refused("csv", &any_tier(), &[&rows.join("\r\n")]), message, "with the line ends of Windows");
     for (map, file, expected) in [
         (json!({}), "Serial,Mail\nSECRET-KEY-1234,a\n", "file-1:1: headings: expected a column license_key,"),
         (
