@@ -3,7 +3,7 @@
 use axum::extract::State;
 use shared::{
     auth::Caller,
-    domain::{Customer, IdGenerator, Scope, Timestamp},
+    domain::{Customer, Scope, Timestamp},
     http::{Problem, Replay, RequestContext, StoredResponse, StrictJson},
     store::{Table, customers::AddCustomerOutcome},
 };
@@ -51,18 +51,7 @@ pub async fn create_customer(
     replay: &Replay<'_, Customer>,
 ) -> Result<Customer, CustomerError> {
     input.check()?;
-    let customer = Customer {
-        id: IdGenerator::new(now).generate(),
-        name: Some(input.name),
-        email: Some(input.email),
-        company: input.company,
-        subject: None,
-        external_id: input.external_id,
-        metadata: Some(input.metadata.unwrap_or_default()),
-        created_at: now,
-        updated_at: now,
-        erased_at: None,
-    };
+    let customer = input.into_customer(now);
     let completion = replay.completion(&customer).await?;
     match table.add_customer(&customer, completion.as_ref()).await? {
         AddCustomerOutcome::Done => Ok(customer),

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 use shared::{
-    domain::{Customer, FieldError, FieldErrorCode, Metadata, ValidationErrors, metadata::check_external_id},
+    domain::{
+        Customer, FieldError, FieldErrorCode, IdGenerator, Metadata, Timestamp, ValidationErrors,
+        metadata::check_external_id,
+    },
     http::{Code, CompletionError, MergePatchError, PreconditionError, Problem, UpdateInput},
     store::StoreError,
 };
@@ -37,6 +40,22 @@ pub struct CustomerInput {
 impl UpdateInput for CustomerInput {}
 
 impl CustomerInput {
+    /// Returns a new customer with these values, who is no user yet.
+    pub fn into_customer(self, now: Timestamp) -> Customer {
+        Customer {
+            id: IdGenerator::new(now).generate(),
+            name: Some(self.name),
+            email: Some(self.email),
+            company: self.company,
+            subject: None,
+            external_id: self.external_id,
+            metadata: Some(self.metadata.unwrap_or_default()),
+            created_at: now,
+            updated_at: now,
+            erased_at: None,
+        }
+    }
+
     /// Checks the fields.
     pub fn check(&self) -> Result<(), ValidationErrors> {
         let mut errors = ValidationErrors::default();

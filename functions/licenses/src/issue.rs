@@ -137,16 +137,11 @@ pub async fn issue(
     let mut ids = IdGenerator::new(ctx.now);
     let key = KeyString::generate(&product.code, &mut rand::rng());
     let defaults = License::issued(ids.generate(), Some(request.customer_id), tier, key.hint(), ctx.now);
-    let license = License { max_users: request.max_users.unwrap_or(defaults.max_users), ..defaults };
-    let license = match request.expires_at {
-        Some(expires_at) => license.with_expiry(expires_at),
-        None => license,
-    };
     let license = License {
         name: request.name.clone(),
         external_id: request.external_id.clone(),
         metadata: Some(request.metadata.clone().unwrap_or_default()),
-        ..license
+        ..defaults.with_terms(request.max_users, request.expires_at)
     };
     let new_key = key_strings.issue(&license, (&catalog, product, tier), key, &mut ids, ctx.now).await?;
     ctx.metrics.count(Metric::Signatures);

@@ -158,9 +158,9 @@ pub async fn issue_batch(
     let mut ids = IdGenerator::new(ctx.now);
     let catalog = table.catalog().await?.catalog;
     // A repeat completes a batch that was valid, even if its license keys have expired since.
-    let is_repeat = ctx.idempotency.stored_response().is_some();
-    let (product, tier) = check(request, &catalog, ctx.now, is_repeat)?;
-    let batch = if let Some(stored) = ctx.idempotency.stored_response() {
+    let stored = ctx.idempotency.stored_response();
+    let (product, tier) = check(request, &catalog, ctx.now, stored.is_some())?;
+    let batch = if let Some(stored) = stored {
         read_batch(stored, request, tier)?
     } else {
         let batch = new_batch(request, (product, tier), &mut ids, ctx.now);
@@ -177,7 +177,7 @@ pub async fn issue_batch(
         writes.push(BatchLicense { license, key, sealed, event });
     }
     table.issue_batch(&writes).await?;
-    if !is_repeat {
+    if stored.is_none() {
         for _ in &batch {
             ctx.metrics.count(Metric::Issued);
         }
@@ -217,12 +217,8 @@ fn new_batch(
     let new = |_| {
         let key = KeyString::generate(&product.code, &mut rand::rng());
         let license = License::issued(ids.generate(), None, tier, key.hint(), now);
-        let max_users = request.max_users.unwrap_or(license.max_users);
-        let license = License { max_users, tag: Some(request.tag.clone()), ..license };
-        let license = match request.expires_at {
-            Some(expires_at) => license.with_expiry(expires_at),
-            None => license,
-        };
+        let license = license.with_terms(request.max_users, request.expires_at);
+        let license = License { tag: Some(request.tag.clone()), ..license };
         NewKey { license, key }
     };
     (0..request.count).map(new).collect()

@@ -156,15 +156,13 @@ pub async fn update_license(
             None => read.clone(),
         };
         let next = License { name, external_id, metadata, ..assigned };
-        let changed = [
-            ("customer_id", read.customer_id != next.customer_id),
-            ("name", read.name != next.name),
-            ("external_id", read.external_id != next.external_id),
-            ("metadata", read.metadata != next.metadata),
-        ];
-        // Names of fields only: the values can be personal data, and events are never deleted.
-        let changed: Vec<&str> = changed.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| *name).collect();
-        let event = ctx.event(&mut ids, EventType::Updated, id, actor, serde_json::json!({ "fields": changed }));
+        let event = ctx.event(
+            &mut ids,
+            EventType::Updated,
+            id,
+            actor,
+            serde_json::json!({ "fields": read.changed_fields(&next) }),
+        );
         let written = match customer {
             None => table.update_license((&read, &next), None, &event, None).await?,
             Some(customer) => {

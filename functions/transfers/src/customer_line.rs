@@ -2,7 +2,7 @@
 
 use customers::customer::CustomerInput;
 use shared::{
-    domain::{Customer, IdGenerator, ValidationErrors},
+    domain::{Customer, ValidationErrors},
     http::Code,
     store::imports::ImportOutcome,
 };
@@ -53,19 +53,7 @@ impl Importer<'_> {
             let is_taken = table.is_email_taken(&line.email).await?;
             return Ok(if is_taken { email_taken() } else { LineOutcome::Created });
         }
-        let input = line.input();
-        let customer = Customer {
-            id: IdGenerator::new(self.ctx.now).generate(),
-            name: Some(input.name),
-            email: Some(input.email),
-            company: input.company,
-            subject: None,
-            external_id: input.external_id,
-            metadata: Some(input.metadata.unwrap_or_default()),
-            created_at: self.ctx.now,
-            updated_at: self.ctx.now,
-            erased_at: None,
-        };
+        let customer = line.input().into_customer(self.ctx.now);
         Ok(match table.import_customer(&customer, hash).await? {
             ImportOutcome::Created => LineOutcome::Created,
             ImportOutcome::ExternalIdUsed(imported) => used_outcome(imported, hash, "customer"),

@@ -156,6 +156,15 @@ impl License {
         Self { expires_at, anchor_day: expires_at.map(day_of_month), ..self }
     }
 
+    /// Replaces the seats and the expiry of the tier by those that are given. Inside, `None` means no limit and never.
+    pub fn with_terms(self, max_users: Option<Option<u32>>, expires_at: Option<Option<Timestamp>>) -> Self {
+        let license = Self { max_users: max_users.unwrap_or(self.max_users), ..self };
+        match expires_at {
+            Some(expires_at) => license.with_expiry(expires_at),
+            None => license,
+        }
+    }
+
     /// Sets the expiry to the end of a first billing period, which started when the license key was issued.
     pub fn with_first_period_until(self, expires_at: Option<Timestamp>) -> Self {
         let anchor_day = expires_at.map(|_| day_of_month(self.issued_at));
@@ -182,6 +191,20 @@ impl License {
     /// `None` if the license key or the period never ends, or if the period would end after the year 9999.
     pub fn next_expiry(&self, period: BillingPeriod, now: Timestamp) -> Option<Timestamp> {
         self.next_period(period, now).map(|(end, _)| end)
+    }
+}
+
+impl License {
+    /// Returns the names of the fields that an update changes, for its event. Names only: the values can be personal data, and
+    /// events are never deleted.
+    pub fn changed_fields(&self, next: &Self) -> Vec<&'static str> {
+        let changed = [
+            ("customer_id", self.customer_id != next.customer_id),
+            ("name", self.name != next.name),
+            ("external_id", self.external_id != next.external_id),
+            ("metadata", self.metadata != next.metadata),
+        ];
+        changed.into_iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| name).collect()
     }
 }
 

@@ -54,7 +54,7 @@ struct ErasureRecord {
 
 impl Table {
     /// Erases the customer's own data and starts the job that erases the history of its license keys. The customer must be
-    /// as it was read with its metadata, and `current`, the pointers to its current license keys, too.
+    /// as it was read with its metadata, and `current`, at most [`MAX_CHECKED_PRODUCTS`] pointers to its current license keys, too.
     pub async fn erase_customer(
         &self,
         read: &VersionedCustomer,
@@ -87,7 +87,7 @@ impl Table {
         transaction
             .put_always(to_item(keys::erasure(customer.id), &job)?)
             .put_always(key_only_item(keys::erased_customer(customer.id)));
-        for (product, license) in current.iter().take(MAX_CHECKED_PRODUCTS) {
+        for (product, license) in current {
             let as_read = match license {
                 None => Condition::absent(),
                 Some(id) => Condition::new("license_id = :read").value(":read", s(id.to_string())),
@@ -133,10 +133,14 @@ impl Table {
         now: Timestamp,
         budget: &WriteBudget,
     ) -> Result<bool, StoreError> {
-        for license in self.licenses_of(customer, LicenseFilter::default(), now).await? {
-            if !(self.erase_labels(license.id, now, budget).await?
+        for listed in self.licenses_of(customer, LicenseFilter::default(), now).await? {
+            let Some(license) = self.license_with_metadata(listed.id).await? else { continue };
+            let is_usable = matches!(license.status(now), Status::Active | Status::Suspended);
+            if !(self.erase_labels(&license, now, budget).await?
                 && self
-                    .erase_items(license.id, keys::ACTIVATION, budget, |item| self.erase_activation(item, now))
+                    .erase_items(license.id, keys::ACTIVATION, budget, |item| {
+                        self.erase_activation(item, is_usable, now)
+                    })
                     .await?
                 && self.erase_items(license.id, keys::EVENT, budget, |item| self.erase_event(item)).await?)
             {
@@ -148,23 +152,17 @@ impl Table {
 
     /// Removes the name, the external id and the metadata of a license key. Returns false if the budget is used up, or if it
     /// was changed at the same moment.
-    async fn erase_labels(&self, id: LicenseId, now: Timestamp, budget: &WriteBudget) -> Result<bool, StoreError> {
-        let Some(read) = self.license_with_metadata(id).await? else { return Ok(true) };
+    async fn erase_labels(&self, read: &License, now: Timestamp, budget: &WriteBudget) -> Result<bool, StoreError> {
         let next = License { name: None, external_id: None, metadata: Some(Metadata::default()), ..read.clone() };
-        if read == next {
+        if *read == next {
             return Ok(true);
         }
         if !budget.take() {
             return Ok(false);
         }
-        let fields = [
-            ("name", read.name.is_some()),
-            ("external_id", read.external_id.is_some()),
-            ("metadata", read.metadata != next.metadata),
-        ];
-        let fields: Vec<&str> = fields.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
-        let event = system_event(EventType::Updated, id, serde_json::json!({ "fields": fields }), now);
-        let outcome = self.update_license((&read, &next), None, &event, None).await?;
+        let event =
+            system_event(EventType::Updated, read.id, serde_json::json!({ "fields": read.changed_fields(&next) }), now);
+        let outcome = self.update_license((read, &next), None, &event, None).await?;
         Ok(outcome == UpdateLicenseOutcome::Done)
     }
 
@@ -196,11 +194,8 @@ impl Table {
 
     /// Removes the names and addresses of a machine. If the license key can't be used, the machine is deactivated first: its
     /// heartbeats would write the address again.
-    async fn erase_activation(&self, item: Item, now: Timestamp) -> Result<(), StoreError> {
+    async fn erase_activation(&self, item: Item, is_usable: bool, now: Timestamp) -> Result<(), StoreError> {
         let activation = parse_activation(&item)?;
-        let license = self.license(activation.id.license).await?;
-        let is_usable =
-            license.is_some_and(|license| matches!(license.status(now), Status::Active | Status::Suspended));
         if activation.ended_at.is_none() && !is_usable {
             let Activation { id, machine_id, .. } = &activation;
             let data = serde_json::json!({ "activation_id": id.to_string(), "machine_id": machine_id });

@@ -164,6 +164,13 @@ impl<'a> Conversion<'a> {
         self.customers.insert(id, customer);
     }
 
+    /// Adds the customer of a license key. Returns the external id by which the license key refers to it, if any.
+    pub(super) fn add_owner(&mut self, record: &Record, customer: PartialCustomer) -> Option<String> {
+        let external_id = customer.external_id.clone();
+        self.add_customer(record, customer);
+        self.customer_reference(external_id)
+    }
+
     /// Returns the external id by which a license key refers to a customer. It is that of another customer with the same email
     /// address, if that one was added, and `None` for a customer without an email address. A customer that was not added can have
     /// been imported before.

@@ -85,17 +85,15 @@ fn add_sale(record: &Record, sale: Sale, key: Secret, conversion: &mut Conversio
         return;
     };
     // Gumroad has no id for customers without an account.
-    let customer_id = external_id(&Customer::email_key(&email));
     let customer = PartialCustomer {
-        external_id: customer_id.clone(),
+        external_id: external_id(&Customer::email_key(&email)),
         name: sale.name,
         email: Some(email),
         company: None,
         metadata: BTreeMap::new(),
     };
-    conversion.add_customer(record, customer);
     let line = LicenseLine {
-        customer_external_id: conversion.customer_reference(customer_id),
+        customer_external_id: conversion.add_owner(record, customer),
         issued_at: sale.created_at,
         expires_at: Some(sale.ended_at.into()),
         max_users: sale.seats,

@@ -52,10 +52,7 @@ fn add_license(
         ..LicenseLine::new(external_id(&id), LicenseKey::Text(license.key("attributes.key")?))
     };
     let bought = bought(license, objects)?;
-    let customer = customer(license, objects)?;
-    let customer_id = customer.external_id.clone();
-    conversion.add_customer(record, customer);
-    let customer_external_id = conversion.customer_reference(customer_id);
+    let customer_external_id = conversion.add_owner(record, customer(license, objects)?);
     conversion.add_license(record, bought, LicenseLine { customer_external_id, ..line });
     Ok(())
 }

@@ -64,10 +64,7 @@ fn add_license(
         ..LicenseLine::new(external_id(&id), LicenseKey::Text(license.key("key")?))
     };
     let activations = activations(license, &external_id(&id), conversion.map.machine_id)?;
-    let customer = customer(license)?;
-    let customer_id = customer.external_id.clone();
-    conversion.add_customer(record, customer);
-    let customer_external_id = conversion.customer_reference(customer_id);
+    let customer_external_id = conversion.add_owner(record, customer(license)?);
     let name = benefits.get(benefit_id).map(|name| (*name).to_owned());
     let benefit = Bought { kind: BoughtKind::Benefit, id: Some(benefit_id.to_owned()), name };
     conversion.add_license(record, vec![benefit], LicenseLine { customer_external_id, ..line });
