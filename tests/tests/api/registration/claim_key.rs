@@ -40,11 +40,14 @@ fn body(key: &str) -> Value {
 async fn claim_key_returns_200_and_the_license_belongs_to_the_customer() {
     let stack = Stack::start().await;
     let Unowned { id, key, .. } = unowned(&stack, &json!({})).await;
+    let metadata = json!({"metadata": {"margin": "high"}});
+    stack.operator.patch(&format!("license-keys/{id}"), metadata).await.expect_status(200);
     let activated = stack.anonymous.activate(&key, "one").await.expect_status(201);
     let (ada, customer) = register_ada(&stack).await;
     let claimed = ada.post("user/claim-key", body(&key.to_lowercase().replace('-', " "))).await;
     let claimed = claimed.expect_status(200);
     assert_eq!((&claimed["id"], &claimed["customer_id"]), (&json!(id), &customer["id"]));
+    assert!(claimed.get("metadata").is_none(), "the operator's values are not shown to customers: {claimed}");
     assert_eq!(ada.post("user/claim-key", body(&key)).await.expect_status(200), claimed);
     let own = ada.get("user/licenses").await.expect_status(200);
     assert_eq!(own["items"][0]["license"]["id"], json!(id));
