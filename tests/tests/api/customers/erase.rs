@@ -210,3 +210,20 @@ async fn an_expired_license_key_is_revoked_and_cannot_be_renewed() {
     let renewal = json!({"expires_at": "2099-01-01T00:00:00Z"});
     stack.operator.post(&format!("{path}/renew"), renewal).await.expect_problem(409, "state_conflict");
 }
+
+#[tokio::test]
+async fn a_license_key_that_is_issued_after_the_check_stops_the_erasure() {
+    let stack = Stack::start().await;
+    let IssuedLicense { tier, .. } = stack.operator.issue_new_license(2).await;
+    let customer = stack.operator.create_customer().await;
+    let path = format!("customers/{}", text(&customer["id"]));
+    // The erasure has found no license key, and its transaction is on the way.
+    let (operator, erased) = (stack.operator.clone(), path.clone());
+    let erasure = async move { operator.delete(&erased).await };
+    let issue = async {
+        stack.operator.issue(&customer, &tier, &json!({})).await;
+    };
+    let refused = stack.faults.interleave(("TransactWriteItems", "ERASURES"), erasure, issue).await;
+    refused.expect_problem(409, "customer_has_active_licenses");
+    assert_eq!(stack.operator.get(&path).await.expect_status(200)["erased_at"], Value::Null);
+}
