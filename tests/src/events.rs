@@ -43,7 +43,7 @@ fn placeholders() -> Fixtures {
         tier: json!({
             "id": "${TIER_ID}", "product_id": "${PRODUCT_ID}", "code": "pro", "name": "Pro",
             "feature_ids": ["${FEATURE_ID}"], "max_users": 5, "monthly_price": 1900, "annual_price": 19000,
-            "currency": "EUR", "billing_period": "annual", "is_claimable": true,
+            "currency": "EUR", "billing_period": "annual", "is_claimable": true, "offline_grace_seconds": 0,
         }),
         customer: json!({
             "id": "${CUSTOMER_ID}", "name": "Ada Lovelace", "email": "ada@example.com", "company": "Analytical Engines",

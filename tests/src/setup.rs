@@ -80,6 +80,7 @@ impl Client {
         let defaults = json!({
             "product_id": product["id"], "code": random_word("t"), "name": "Pro", "monthly_price": 1900,
             "annual_price": 19000, "currency": "EUR", "billing_period": "annual", "max_users": 5,
+            "offline_grace_seconds": 0,
         });
         self.post("pricing-tiers", merged(defaults, fields)).await.expect_status(201)
     }

@@ -1,4 +1,4 @@
-// An app that is licensed by Signet. It runs offline until `exp` and the grace period have passed.
+// An app that is licensed by Signet. It runs offline until `offline_until` of its token.
 import { mkdirSync, readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { UnknownKeyError, VerificationError, Verifier } from "./verifier.mjs";

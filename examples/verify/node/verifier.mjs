@@ -34,8 +34,7 @@ export class Verifier {
   /**
    * Returns the claims of a token that is valid on this machine at `now`, in Unix seconds.
    *
-   * The token is accepted for the grace period past its `exp`. The latest time seen is stored to detect a clock that was
-   * set back.
+   * The token is accepted until its `offline_until`. The latest time seen is stored to detect a clock that was set back.
    */
   async verify(token, machineId, now) {
     if (typeof machineId !== "string" || machineId === "") throw new VerificationError("the machine ID is missing");
@@ -43,7 +42,8 @@ export class Verifier {
     if (claims.aud !== this.product) throw new VerificationError("the token is for another product");
     if (claims.activation?.machine_id !== machineId) throw new VerificationError("the token is not for this machine");
     const notBefore = integer(claims, "nbf");
-    const end = integer(claims, "exp") + integer(claims.enforcement, "grace_period_seconds") + LEEWAY_SECONDS;
+    integer(claims, "exp");
+    const end = integer(claims.enforcement, "offline_until");
 
     const lastSeen = this.#lastSeen();
     // A clock that is far ahead must not lock out later tokens.

@@ -1,4 +1,4 @@
-"""An app that is licensed by Signet. It runs offline until `exp` and the grace period have passed."""
+"""An app that is licensed by Signet. It runs offline until `offline_until` of its token."""
 
 import json
 import os

@@ -44,8 +44,8 @@ class Verifier:
     def verify(self, token, machine_id, now):
         """Returns the claims of a token that is valid on this machine at `now`, in Unix seconds.
 
-        The token is accepted for the grace period past its `exp`. The latest time seen is stored to detect a clock that
-        was set back.
+        The token is accepted until its `offline_until`. The latest time seen is stored to detect a clock that was set
+        back.
         """
         if not isinstance(machine_id, str) or not machine_id:
             raise VerificationError("the machine ID is missing")
@@ -57,8 +57,8 @@ class Verifier:
         if not isinstance(activation, dict) or activation.get("machine_id") != machine_id:
             raise VerificationError("the token is not for this machine")
         not_before = _integer(claims, "nbf")
-        grace_period = _integer(claims.get("enforcement"), "grace_period_seconds")
-        end = _integer(claims, "exp") + grace_period + LEEWAY_SECONDS
+        _integer(claims, "exp")
+        end = _integer(claims.get("enforcement"), "offline_until")
 
         last_seen = self._last_seen()
         # A clock that is far ahead must not lock out later tokens.

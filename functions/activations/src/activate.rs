@@ -140,11 +140,18 @@ pub struct Response {
     /// When to send the first heartbeat.
     #[schema(value_type = String, format = DateTime, example = "2026-01-15T12:15:00Z")]
     pub next_heartbeat_at: Timestamp,
+    /// Whether the license key is past its expiry and still honoured.
+    #[schema(example = false)]
+    pub in_grace: bool,
+    /// When a license key that is in grace stops being honoured; null if it is not in grace.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    pub grace_ends_at: Option<Timestamp>,
 }
 
 impl Response {
     fn new(activated: &Activated, clock_margin: SignedDuration, now: Timestamp) -> Self {
         let Activated { license, activation, token, .. } = activated;
+        let grace_ends_at = license.grace_ends_at(now);
         Self {
             activation: ActivationResource::new(activation, license, clock_margin, now),
             token: token.token.expose().to_owned(),
@@ -152,6 +159,8 @@ impl Response {
             token_expires_at: activated.token_expires_at,
             heartbeat_interval_seconds: activated.heartbeat_interval_seconds,
             next_heartbeat_at: activated.next_heartbeat_at,
+            in_grace: grace_ends_at.is_some(),
+            grace_ends_at,
         }
     }
 }
@@ -317,9 +326,8 @@ async fn sign(
     activation: &Activation,
     ctx: &RequestContext,
 ) -> Result<(EncodedToken, Timestamp), ActivateError> {
-    let machine = Some((&activation.id, activation.machine_id.as_str()));
     let jti = IdGenerator::new(ctx.now).text();
-    let claims = Claims::new(tokens.issuer(), jti, license, product_and_tier, machine, ctx.now);
+    let claims = Claims::new(tokens.issuer(), jti, license, product_and_tier, Some(activation), ctx.now);
     let token = ctx.sign(tokens, &claims).await?;
     Ok((EncodedToken::new(activation.public_key.as_ref(), &token)?, claims.expires_at()))
 }

@@ -101,7 +101,7 @@ impl Attempt<'_> {
     }
 
     fn lease_end(&self) -> Timestamp {
-        lease_end(self.ctx.now, self.tier.token_ttl_seconds, self.tier.grace_period_seconds)
+        lease_end(self.ctx.now, self.tier)
     }
 
     async fn renew(&self, live: &Activation) -> Result<AttemptOutcome, StoreError> {
@@ -190,7 +190,7 @@ impl Attempt<'_> {
     }
 
     fn activation_bucket(&self, limit: ActivationRateLimit) -> Bucket {
-        limit.activation_bucket(self.license, self.machine.hash, self.tier.token_ttl_seconds)
+        limit.activation_bucket(self.license, self.machine.hash, self.tier)
     }
 
     /// Counts an activation, or rejects it. Counted before it takes effect: a limit that is counted afterwards can be

@@ -141,7 +141,8 @@ mod tests {
         let fields = json!({ "product_id": PRODUCT, "code": format!("t{number}"), "includes_tier_id": includes,
             "monthly_price": 0, "annual_price": 0, "currency": "EUR", "billing_period": "monthly",
             "feature_ids": features, "is_claimable": false, "is_active": is_active, "sort_order": -number.cast_signed(),
-            "token_ttl_seconds": 3600, "heartbeat_interval_seconds": 900, "grace_period_seconds": 0 });
+            "token_ttl_seconds": 3600, "heartbeat_interval_seconds": 900, "offline_grace_seconds": 0,
+            "expiry_grace_seconds": 0 });
         parse(&format!("tier_{number:026}"), fields)
     }
 

@@ -11,7 +11,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::defaults::{default_token_ttl, default_true};
+use crate::defaults::{default_offline_grace, default_token_ttl, default_true};
 
 /// A pricing tier with the feature keys of its license tokens.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -109,10 +109,16 @@ pub struct TierInput<Product = ProductId, Code = String> {
     /// interval.
     #[schema(minimum = 0, maximum = 15_768_000)]
     pub renew_after_seconds: Option<u32>,
-    /// How long an app may continue after the `exp` of its token, in seconds.
+    /// How long an app may continue after the `exp` of its token while it cannot reach the API, in seconds. A seat of a
+    /// machine that is gone is free for other machines only after this time and the lifetime of its token.
+    #[serde(default = "default_offline_grace")]
+    #[schema(default = 259_200, maximum = 31_536_000)]
+    pub offline_grace_seconds: u32,
+    /// How long a license key is still honoured after its `expires_at`, online and offline, in seconds. License keys have the
+    /// value that the tier had when they were issued or changed to it.
     #[serde(default)]
-    #[schema(default = 0, maximum = 2_592_000)]
-    pub grace_period_seconds: u32,
+    #[schema(default = 0, maximum = 7_776_000)]
+    pub expiry_grace_seconds: u32,
     /// Values that your programs store with the tier. Null means none.
     #[schema(value_type = Option<Metadata>)]
     pub metadata: Option<Metadata>,
@@ -153,7 +159,8 @@ impl<Product, Code> TierInput<Product, Code> {
             token_ttl_seconds: self.token_ttl_seconds,
             heartbeat_interval_seconds: self.heartbeat_interval_seconds.unwrap_or(default_heartbeat),
             renew_after_seconds: self.renew_after_seconds,
-            grace_period_seconds: self.grace_period_seconds,
+            offline_grace_seconds: self.offline_grace_seconds,
+            expiry_grace_seconds: self.expiry_grace_seconds,
             metadata: Some(self.metadata.clone().unwrap_or_default()),
             created_at,
             updated_at,
@@ -209,7 +216,10 @@ mod tests {
         assert_eq!((tier.description, tier.includes_tier_id, tier.max_tenants), (None, None, None));
         assert_eq!(tier.feature_ids, []);
         assert_eq!((tier.token_ttl_seconds, tier.heartbeat_interval_seconds), (3600, 900));
-        assert_eq!((tier.renew_after_seconds, tier.grace_period_seconds), (None, 0));
+        assert_eq!(
+            (tier.renew_after_seconds, tier.offline_grace_seconds, tier.expiry_grace_seconds),
+            (None, 259_200, 0)
+        );
         assert_eq!(parse(r#", "token_ttl_seconds": 60"#).unwrap().heartbeat_interval_seconds, 60);
     }
 

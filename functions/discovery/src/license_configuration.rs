@@ -127,7 +127,7 @@ mod tests {
             "iss": "", "aud": "", "sub": "", "iat": 0, "nbf": 0, "exp": 0, "jti": "",
             "customer_id": "", "product_id": "", "tier": {"id": "", "code": "", "name": ""}, "features": [],
             "limits": {"max_users": null, "max_tenants": null},
-            "enforcement": {"heartbeat_interval_seconds": 1, "grace_period_seconds": 0, "license_expires_at": null},
+            "enforcement": {"heartbeat_interval_seconds": 1, "offline_until": 0, "license_expires_at": null},
             "generation": 1, "activation": {"id": "", "machine_id": ""},
         }))
         .unwrap();

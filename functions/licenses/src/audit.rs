@@ -374,9 +374,10 @@ async fn check_customer_pointer(table: &Table, catalog: &Catalog, license: &Lice
 }
 
 fn check_expiry(license: &License, now: Timestamp) -> Finding {
-    match license.expires_at {
-        None => finding("expiry", true, "never expires"),
-        Some(end) if end <= now => finding("expiry", false, format!("expired at {end}")),
-        Some(end) => finding("expiry", true, format!("expires at {end}")),
+    match (license.expires_at, license.grace_ends_at(now)) {
+        (None, _) => finding("expiry", true, "never expires"),
+        (Some(end), _) if license.is_expired(now) => finding("expiry", false, format!("expired at {end}")),
+        (Some(end), Some(until)) => finding("expiry", true, format!("expired at {end}, and is honoured until {until}")),
+        (Some(end), None) => finding("expiry", true, format!("expires at {end}")),
     }
 }

@@ -109,16 +109,15 @@ fn check(request: &Request) -> Result<(), ValidationErrors> {
 
 fn apply_change(catalog: &Catalog, request: &Request, read: License) -> Result<License, TransitionError> {
     let Some(id) = request.tier_id else {
-        let (tier_id, max_tenants) = (read.tier_id, read.max_tenants);
         let max_users = request.max_users.unwrap_or(read.max_users);
-        return Ok(read.change(tier_id, max_users, max_tenants)?);
+        return Ok(read.change_seats(max_users)?);
     };
     let at = |code, detail| ValidationErrors::from(FieldError::at("/tier_id", code, detail));
     let tier = catalog.tiers.get(&id).ok_or_else(|| at(FieldErrorCode::InvalidValue, "pricing tier not found"))?;
     if tier.product_id != read.product_id {
         return Err(at(FieldErrorCode::TierOfOtherProduct, "tier belongs to another product").into());
     }
-    Ok(read.change(id, request.max_users.unwrap_or(tier.max_users), tier.max_tenants)?)
+    Ok(read.change_tier(tier, request.max_users.unwrap_or(tier.max_users))?)
 }
 
 /// Rejects a limit below the number of seats in use, so that the operator can deactivate machines first. The check is

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use shared::{
     auth::{AppAuthenticator, AppCredentialError},
     domain::{
-        Activation, ActivationId, Catalog, Claims, IdGenerator, LicenseId, NotInCatalogError, Refusal, SeatStatus,
-        Secret, Tier, TierId,
+        Activation, ActivationId, Catalog, Claims, IdGenerator, License, LicenseId, NotInCatalogError, Refusal,
+        SeatStatus, Secret, Tier, TierId, TokenTimes,
         seat::{lease_end, whole_second},
     },
     http::{
@@ -106,6 +106,12 @@ pub struct Response {
     /// Whether the token is new. If false, it is the one in the request.
     #[schema(example = true)]
     pub renewed: bool,
+    /// Whether the license key is past its expiry and still honoured.
+    #[schema(example = false)]
+    pub in_grace: bool,
+    /// When a license key that is in grace stops being honoured; null if it is not in grace.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    pub grace_ends_at: Option<Timestamp>,
 }
 
 impl From<Heartbeat> for Response {
@@ -116,6 +122,8 @@ impl From<Heartbeat> for Response {
             token_expires_at: heartbeat.token_expires_at,
             next_heartbeat_at: heartbeat.next_heartbeat_at,
             renewed: heartbeat.is_renewed,
+            in_grace: heartbeat.grace_ends_at.is_some(),
+            grace_ends_at: heartbeat.grace_ends_at,
         }
     }
 }
@@ -167,6 +175,8 @@ pub struct Heartbeat {
     pub next_heartbeat_at: Timestamp,
     /// Whether the token is new. If false, it is the one in the request.
     pub is_renewed: bool,
+    /// When the license key stops being honoured, if it has expired.
+    pub grace_ends_at: Option<Timestamp>,
 }
 
 /// Extends the lease and renews the token of a live activation.
@@ -206,21 +216,21 @@ pub async fn heartbeat(
         return Err(HeartbeatError::NotActivated);
     }
 
-    let machine = Some((&activation_id, request.machine_id.as_str()));
-    let new_claims =
-        Claims::new(tokens.issuer(), IdGenerator::new(now).text(), &license, (&catalog, product, tier), machine, now);
+    let (jti, product_and_tier) = (IdGenerator::new(now).text(), (&*catalog, product, tier));
+    let new_claims = Claims::new(tokens.issuer(), jti, &license, product_and_tier, Some(&activation), now);
     let heartbeat = |token: &Secret, claims: &Claims, is_renewed| {
         Ok(Heartbeat {
             token: EncodedToken::new(activation.public_key.as_ref(), token)?,
             token_expires_at: claims.expires_at(),
             next_heartbeat_at: tier.next_heartbeat_at(now),
             is_renewed,
+            grace_ends_at: license.grace_ends_at(now),
         })
     };
-    if is_reusable(&claims, &new_claims, tier, now) {
+    if is_reusable(&claims, &new_claims, (tier, &license), now) {
         return heartbeat(&request.token, &claims, false);
     }
-    cover_new_token(table, renewal, &activation, tier).await?;
+    cover_new_token(table, renewal, &activation, new_claims.times()).await?;
     heartbeat(&ctx.sign(tokens, &new_claims).await?, &new_claims, true)
 }
 
@@ -236,13 +246,17 @@ fn activation_of(claims: &Claims, machine_id: &str) -> Result<(LicenseId, Activa
     }
 }
 
-/// Estimates the end of the lease that the next token needs, from the last token and the cached catalog.
+/// Estimates the end of the lease that the next token needs, from the last token and the cached catalog. It is not before the end
+/// of the last token, which the lease covers already.
 fn estimate_lease_end(catalog: &Catalog, claims: &Claims, now: Timestamp) -> Timestamp {
     let tier = claims.tier.id.parse::<TierId>().ok().and_then(|id| catalog.tiers.get(&id));
-    match tier {
-        Some(tier) => lease_end(now, tier.token_ttl_seconds, tier.grace_period_seconds),
-        None => lease_end(now, 0, claims.enforcement.grace_period_seconds),
-    }
+    let covered = covering(claims.times());
+    tier.map_or(covered, |tier| lease_end(now, tier).max(covered))
+}
+
+/// Returns the earliest end of a lease that covers a token.
+fn covering(times: TokenTimes) -> Timestamp {
+    Timestamp::from_second(times.offline_until).unwrap_or(Timestamp::MAX)
 }
 
 /// Extends the lease if it ends before a new token: a token is signed only if the written lease covers it. The estimated
@@ -251,9 +265,9 @@ async fn cover_new_token(
     table: &Table,
     renewal: Renewal<'_>,
     activation: &Activation,
-    tier: &Tier,
+    token: TokenTimes,
 ) -> Result<(), HeartbeatError> {
-    let required = lease_end(renewal.at, tier.token_ttl_seconds, tier.grace_period_seconds);
+    let required = covering(token);
     if activation.lease_expires_at >= required {
         return Ok(());
     }
@@ -263,8 +277,8 @@ async fn cover_new_token(
     }
 }
 
-/// Returns whether the sent token can be reused: it is recent, and a new one would have the same content.
-fn is_reusable(sent: &Claims, new: &Claims, tier: &Tier, now: Timestamp) -> bool {
+/// Returns whether the sent token can be reused: it is recent, and a new one would not differ otherwise.
+fn is_reusable(sent: &Claims, new: &Claims, (tier, license): (&Tier, &License), now: Timestamp) -> bool {
     let age = whole_second(now) - sent.iat;
-    age < i64::from(tier.renew_after()) && whole_second(now) < sent.exp && sent.has_same_content(new)
+    age < i64::from(tier.renew_after()) && whole_second(now) < sent.exp && sent.is_current(new, tier, license)
 }

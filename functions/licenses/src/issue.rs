@@ -239,5 +239,5 @@ pub(crate) async fn find_superseded(
 
 /// Supersedes the license key of an event in any state but revoked.
 pub(crate) fn supersede(event: &Event) -> SupersededLicense<'_> {
-    SupersededLicense { license: event.license_id, event, only_if_expired_at: None }
+    SupersededLicense { license: event.license_id, event, only_if_expired: None }
 }

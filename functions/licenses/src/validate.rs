@@ -74,6 +74,12 @@ pub struct Response {
     /// The license without information about the customer; null if it was not found.
     #[schema(required)]
     pub license: Option<LicenseResource>,
+    /// Whether the license key is past its expiry and still honoured.
+    #[schema(example = false)]
+    pub in_grace: bool,
+    /// When a license key that is in grace stops being honoured; null if it is not in grace.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    pub grace_ends_at: Option<Timestamp>,
     /// The claims of the token; null without a token with a valid signature.
     #[schema(required)]
     pub claims: Option<Claims>,
@@ -82,10 +88,13 @@ pub struct Response {
 impl Response {
     fn new(validation: Validation, now: Timestamp) -> Self {
         let Validation { verdict, license, claims } = validation;
+        let grace_ends_at = license.as_ref().and_then(|license| license.grace_ends_at(now));
         Self {
             valid: verdict == Verdict::Valid,
             code: verdict,
             detail: verdict.detail().to_owned(),
+            in_grace: grace_ends_at.is_some(),
+            grace_ends_at,
             license: license.map(|license| LicenseResource::new(&license, None, now).without_customer()),
             claims,
         }

@@ -2,13 +2,12 @@
 //! active, a repeated claim returns it.
 
 use axum::extract::State;
-use jiff::Timestamp;
 use serde::Deserialize;
 use shared::{
     auth::{AuthenticatedUser, User},
     domain::{
-        Actor, ActorKind, Catalog, Customer, EventType, IdGenerator, KeyString, License, LicenseId, Product,
-        State as LicenseState, Status, Tier, TierId,
+        Actor, ActorKind, Catalog, Customer, EventType, IdGenerator, KeyString, License, LicenseId, Product, Status,
+        Tier, TierId,
     },
     http::{
         Code, CompletionError, Metric, Problem, Replay, RequestContext, StoredResponse, StrictJson,
@@ -211,9 +210,10 @@ impl Attempt<'_> {
         let actor = Actor { kind: ActorKind::User, id: self.user.subject.clone() };
         let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id, "claimed": true });
         let event = ctx.event(&mut ids, EventType::Issued, license.id, &actor, data);
-        let superseded = expired.map(|(old, end)| {
+        let superseded = expired.map(|old| {
             let data = serde_json::json!({ "superseded_by": license.id });
-            (end, ctx.event(&mut ids, EventType::Superseded, old, &actor, data))
+            let event = ctx.event(&mut ids, EventType::Superseded, old.id, &actor, data);
+            (old, event)
         });
         let claim = Claim { issued: IssuedLicense::new(license, &new_key), is_new: true };
         let new = NewLicense {
@@ -223,10 +223,10 @@ impl Attempt<'_> {
             event: &event,
             current: Some(NewCurrent {
                 read: current,
-                supersedes: superseded.as_ref().map(|(end, event)| SupersededLicense {
-                    license: event.license_id,
+                supersedes: superseded.as_ref().map(|(old, event)| SupersededLicense {
+                    license: old.id,
                     event,
-                    only_if_expired_at: Some(*end),
+                    only_if_expired: Some(old),
                 }),
             }),
             claims_tier: true,
@@ -241,18 +241,18 @@ impl Attempt<'_> {
         Ok(Some(claim))
     }
 
-    /// Returns the expired license key to supersede and its expiry. An active or suspended license key is an error.
+    /// Returns the expired license key to supersede. An active or suspended license key is an error.
     async fn find_superseded(
         &self,
         current: Option<LicenseId>,
         product: &Product,
-    ) -> Result<Option<(LicenseId, Timestamp)>, ClaimError> {
+    ) -> Result<Option<License>, ClaimError> {
         let Some(id) = current else { return Ok(None) };
         let Some(old) = self.table.license(id).await? else { return Ok(None) };
-        match (&old.state, old.expires_at.filter(|end| *end <= self.ctx.now)) {
-            (LicenseState::Active, Some(end)) => Ok(product.one_key_per_customer.then_some((id, end))),
-            (LicenseState::Active, None) | (LicenseState::Suspended, _) => Err(ClaimError::AlreadyLicensed),
-            (LicenseState::Superseded { .. } | LicenseState::Revoked { .. }, _) => Ok(None),
+        match old.status(self.ctx.now) {
+            Status::Expired => Ok(product.one_key_per_customer.then_some(old)),
+            Status::Active | Status::Suspended => Err(ClaimError::AlreadyLicensed),
+            Status::Superseded | Status::Revoked => Ok(None),
         }
     }
 

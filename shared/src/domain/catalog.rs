@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::{
-    fields::{DEFAULT_TOKEN_TTL, check_seats, check_unchanged},
+    fields::{DEFAULT_OFFLINE_GRACE, DEFAULT_TOKEN_TTL, check_seats, check_unchanged},
     reorder::reorder,
 };
 use super::{
@@ -177,9 +177,13 @@ pub struct Tier {
     /// token could otherwise expire within a heartbeat interval.
     #[schema(required)]
     pub renew_after_seconds: Option<u32>,
-    /// How long the app may continue after the `exp` of its token, in seconds.
+    /// How long an app may continue after the `exp` of its token while it cannot reach the API, in seconds.
+    #[schema(example = 259_200)]
+    pub offline_grace_seconds: u32,
+    /// How long a license key is still honoured after its `expires_at`, online and offline, in seconds. License keys have the
+    /// value that the tier had when they were issued or changed to it.
     #[schema(example = 0)]
-    pub grace_period_seconds: u32,
+    pub expiry_grace_seconds: u32,
     /// The values that the operator's programs store with the tier; omitted in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -350,7 +354,7 @@ impl Catalog {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
@@ -374,7 +378,7 @@ mod tests {
         }
     }
 
-    pub(super) fn tier(n: usize, includes: Option<usize>, features: &[usize]) -> Tier {
+    pub(in crate::domain) fn tier(n: usize, includes: Option<usize>, features: &[usize]) -> Tier {
         Tier {
             id: id(n),
             product_id: id(0),
@@ -395,7 +399,8 @@ mod tests {
             token_ttl_seconds: 3600,
             heartbeat_interval_seconds: 900,
             renew_after_seconds: None,
-            grace_period_seconds: 0,
+            offline_grace_seconds: 0,
+            expiry_grace_seconds: 0,
             metadata: None,
             created_at: Timestamp::UNIX_EPOCH,
             updated_at: Timestamp::UNIX_EPOCH,

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 use super::{
     catalog::{Catalog, Product, Tier},
     license::License,
-    seat::{ActivationId, whole_second},
+    seat::{Activation, ActivationId, whole_second},
+    token_times::TokenTimes,
 };
 
 /// The maximum size of the claims as JSON, in bytes. A token of this size, signed and encrypted to an app's key, fits
@@ -48,10 +49,11 @@ pub struct EnforcementClaim {
     /// How often to send a heartbeat, in seconds.
     #[schema(example = 900)]
     pub heartbeat_interval_seconds: u32,
-    /// How long the app may continue after `exp`, in seconds.
-    #[schema(example = 0)]
-    pub grace_period_seconds: u32,
-    /// When the license key expires; null means never.
+    /// Until when the app may continue while it cannot reach the API, as Unix time: `exp` plus the tier's
+    /// `offline_grace_seconds`, but no later than the license key is honoured. It is absolute: an app adds nothing to it.
+    #[schema(example = 1_768_741_200)]
+    pub offline_until: i64,
+    /// When the license key expires; null means never. It is honoured for some time afterwards if its tier has a grace.
     #[schema(value_type = Option<String>, format = DateTime, required, example = "2027-01-15T12:00:00Z")]
     pub license_expires_at: Option<Timestamp>,
 }
@@ -85,8 +87,8 @@ pub struct Claims {
     /// When the token becomes valid, as Unix time. Same as `iat`.
     #[schema(example = 1_768_478_400)]
     pub nbf: i64,
-    /// When the token expires, as Unix time: `iat` plus the token lifetime, or the expiry of the license key if
-    /// earlier.
+    /// When the token expires, as Unix time: `iat` plus the token lifetime, or the time until which the license key is
+    /// honoured if that is earlier.
     #[schema(example = 1_768_482_000)]
     pub exp: i64,
     /// Unique id of the token.
@@ -128,18 +130,18 @@ impl Claims {
         jti: String,
         license: &License,
         (catalog, product, tier): (&Catalog, &Product, &Tier),
-        machine: Option<(&ActivationId, &str)>,
+        activation: Option<&Activation>,
         now: Timestamp,
     ) -> Self {
         let iat = whole_second(now);
-        let max_exp = iat + i64::from(tier.token_ttl_seconds);
+        let times = TokenTimes::new(iat, tier, license);
         Self {
             iss: issuer.to_owned(),
             aud: product.code.clone(),
             sub: license.id.to_string(),
             iat,
             nbf: iat,
-            exp: license.expires_at.map_or(max_exp, |end| max_exp.min(whole_second(end))),
+            exp: times.exp,
             jti,
             customer_id: license.customer_id.map(|id| id.to_string()),
             product_id: product.id.to_string(),
@@ -148,18 +150,28 @@ impl Claims {
             limits: LimitsClaim { max_users: license.max_users, max_tenants: license.max_tenants },
             enforcement: EnforcementClaim {
                 heartbeat_interval_seconds: tier.heartbeat_interval_seconds,
-                grace_period_seconds: tier.grace_period_seconds,
+                offline_until: times.offline_until,
                 license_expires_at: license.expires_at,
             },
             generation: license.generation,
-            activation: machine
-                .map(|(id, machine_id)| ActivationClaim { id: id.to_string(), machine_id: machine_id.to_owned() }),
+            activation: activation.map(|activation| ActivationClaim {
+                id: activation.id.to_string(),
+                machine_id: activation.machine_id.clone(),
+            }),
         }
     }
 
-    /// Returns whether `other` has the same claims, apart from `iat`, `nbf`, `exp` and `jti`.
-    pub fn has_same_content(&self, other: &Self) -> bool {
-        let (iat, nbf, exp, jti) = (self.iat, self.nbf, self.exp, self.jti.clone());
-        *self == Self { iat, nbf, exp, jti, ..other.clone() }
+    /// Returns the times of the token.
+    pub fn times(&self) -> TokenTimes {
+        TokenTimes { exp: self.exp, offline_until: self.enforcement.offline_until }
+    }
+
+    /// Returns whether a token with these claims is current: it has the claims that a token of this tier and license would have
+    /// now, `fresh`, apart from its id, and the times that such a token would have had when it was issued.
+    pub fn is_current(&self, fresh: &Self, tier: &Tier, license: &License) -> bool {
+        let mut same = fresh.clone();
+        (same.iat, same.nbf, same.exp, same.jti) = (self.iat, self.nbf, self.exp, self.jti.clone());
+        same.enforcement.offline_until = self.enforcement.offline_until;
+        *self == same && self.times() == TokenTimes::new(self.iat, tier, license)
     }
 }

@@ -50,7 +50,7 @@ pub struct SigningKey {
     pub signs_since: Option<Timestamp>,
     /// When the key leaves the JWKS; set when it becomes `previous`.
     pub retires_at: Option<Timestamp>,
-    /// The maximum lifetime plus grace period, in seconds, of the tokens that the key signs. It is increased before the
+    /// The maximum time from `iat` to `offline_until`, in seconds, of the tokens that the key signs. It is increased before the
     /// key signs a token with a longer lifetime.
     #[serde(default)]
     pub longest_life_seconds: i64,

@@ -1,6 +1,6 @@
 //! License keys: states, transitions, and the conditions under which they can be used.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -11,7 +11,8 @@ use super::{
     validation::ValidationErrors,
 };
 
-/// The stored state of a license key. Expiry is not stored; it is derived from `expires_at` and the current time.
+/// The stored state of a license key. Expiry is not stored; it is derived from `expires_at`, the grace after it and the current
+/// time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// Can be used until it expires.
@@ -47,7 +48,7 @@ pub enum Status {
     Superseded,
     /// Permanently disabled.
     Revoked,
-    /// Active, but past its expiry.
+    /// Active, but past its expiry and the grace after it.
     Expired,
 }
 
@@ -88,6 +89,8 @@ pub struct License {
     /// The day of the month, 1 to 31, on which billing periods end; `None` if the license key never expires. It is later
     /// than the day of `expires_at` while that is in a month with fewer days.
     pub anchor_day: Option<i8>,
+    /// How long it is still honoured after it has expired, in seconds: that of the tier when it was issued or changed to it.
+    pub expiry_grace_seconds: u32,
 }
 
 /// Why a license key can't be used. The order of the variants is the order of precedence.
@@ -147,6 +150,7 @@ impl License {
             issued_at: now,
             expires_at: None,
             anchor_day: None,
+            expiry_grace_seconds: tier.expiry_grace_seconds,
         }
         .with_expiry_after(tier.billing_period, now)
     }
@@ -179,15 +183,16 @@ impl License {
     }
 
     /// Returns the expiry after one more billing period, and its anchor day. The period starts at the current expiry, or
-    /// now with a new anchor if the license key has expired. Returns `None` if there is no such expiry.
+    /// now with a new anchor if the license key is no longer honoured. Returns `None` if there is no such expiry.
     fn next_period(&self, period: BillingPeriod, now: Timestamp) -> Option<(Timestamp, i8)> {
         let end = self.expires_at?;
-        let start = end.max(now);
+        let start = if self.is_expired(now) { now } else { end };
         let anchor_day = self.anchor_day.filter(|_| start == end).unwrap_or_else(|| day_of_month(start));
         Some((period.end(start, anchor_day)?, anchor_day))
     }
 
-    /// Returns the expiry after one more billing period, which starts at the current expiry or now, whichever is later.
+    /// Returns the expiry after one more billing period, which starts at the current expiry, or now if the license key is no
+    /// longer honoured.
     /// `None` if the license key or the period never ends, or if the period would end after the year 9999.
     pub fn next_expiry(&self, period: BillingPeriod, now: Timestamp) -> Option<Timestamp> {
         self.next_period(period, now).map(|(end, _)| end)
@@ -277,15 +282,22 @@ impl License {
         }
     }
 
-    /// Sets the tier and the limits.
-    pub fn change(
-        self,
-        tier_id: TierId,
-        max_users: Option<u32>,
-        max_tenants: Option<u32>,
-    ) -> Result<Self, StateConflict> {
+    /// Sets the number of seats.
+    pub fn change_seats(self, max_users: Option<u32>) -> Result<Self, StateConflict> {
+        self.check_changeable()?;
+        Ok(Self { max_users, ..self })
+    }
+
+    /// Sets the tier, with its number of tenants and its grace after the expiry, and the number of seats.
+    pub fn change_tier(self, tier: &Tier, max_users: Option<u32>) -> Result<Self, StateConflict> {
+        self.check_changeable()?;
+        let (max_tenants, expiry_grace_seconds) = (tier.max_tenants, tier.expiry_grace_seconds);
+        Ok(Self { tier_id: tier.id, max_users, max_tenants, expiry_grace_seconds, ..self })
+    }
+
+    fn check_changeable(&self) -> Result<(), StateConflict> {
         match self.state {
-            State::Active | State::Suspended => Ok(Self { tier_id, max_users, max_tenants, ..self }),
+            State::Active | State::Suspended => Ok(()),
             _ => Err(StateConflict::new(self.state.as_str(), "only an active or suspended license key can be changed")),
         }
     }
@@ -324,9 +336,21 @@ impl State {
 }
 
 impl License {
-    /// Returns whether the license key has expired, regardless of its state.
+    /// Returns when the license key stops being honoured: its expiry plus the grace after it. `None` means never.
+    pub fn honoured_until(&self) -> Option<Timestamp> {
+        let grace = SignedDuration::from_secs(self.expiry_grace_seconds.into());
+        self.expires_at.map(|end| end.checked_add(grace).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Returns whether the license key has expired and is no longer honoured, regardless of its state.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires_at.is_some_and(|end| end <= now)
+        self.honoured_until().is_some_and(|end| end <= now)
+    }
+
+    /// Returns when the grace after the expiry ends, if the license key is active and within it.
+    pub fn grace_ends_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_past_expiry = self.expires_at.is_some_and(|end| end <= now);
+        self.honoured_until().filter(|_| is_past_expiry && self.status(now) == Status::Active)
     }
 
     /// Returns why a credential of `generation` can't be used, or `None` if it can.
@@ -400,8 +424,28 @@ mod tests {
             issued_at: Timestamp::UNIX_EPOCH,
             expires_at: None,
             anchor_day: None,
+            expiry_grace_seconds: 0,
         }
         .with_expiry(expires_at)
+    }
+
+    #[test]
+    fn an_expired_license_key_is_active_until_its_grace_ends_and_is_renewed_from_its_expiry() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (end, grace_end) = (at("2027-01-31T10:00:00Z"), at("2027-02-10T10:00:00Z"));
+        let license = License { expiry_grace_seconds: 864_000, ..license(State::Active, 1, Some(end)) };
+        let second = SignedDuration::from_secs(1);
+        let state = |license: &License, now| (license.status(now), license.grace_ends_at(now));
+        assert_eq!(state(&license, end - second), (Status::Active, None));
+        assert_eq!(state(&license, end), (Status::Active, Some(grace_end)));
+        assert_eq!(state(&license, grace_end - second), (Status::Active, Some(grace_end)));
+        assert_eq!(state(&license, grace_end), (Status::Expired, None));
+        assert_eq!(state(&license.clone().suspend().unwrap(), end), (Status::Suspended, None));
+        let renewed = |now| license.next_expiry(BillingPeriod::Monthly, now);
+        assert_eq!(renewed(grace_end - second), Some(at("2027-02-28T10:00:00Z")));
+        assert_eq!(renewed(grace_end), Some(at("2027-03-10T10:00:00Z")));
+        let forever = License { expires_at: Some(Timestamp::MAX), ..license };
+        assert_eq!(forever.honoured_until(), Some(Timestamp::MAX));
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod secret;
 pub mod statistics;
 pub mod text;
 pub mod time;
+pub mod token_times;
 pub mod validation;
 
 pub use api_key::{ApiKey, ApiKeySecret, Scope, Scopes};
@@ -40,4 +41,5 @@ pub use metadata::Metadata;
 pub use sealing::SealingContext;
 pub use seat::{Activation, ActivationId, MachineHash, SeatStatus};
 pub use secret::Secret;
+pub use token_times::TokenTimes;
 pub use validation::{FieldError, FieldErrorCode, ValidationErrors};

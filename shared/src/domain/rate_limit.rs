@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 
-use super::{license::License, seat::MachineHash};
+use super::{catalog::Tier, license::License, seat::MachineHash};
 
 /// A maximum number of events per time window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,10 +100,10 @@ impl RateLimits {
     }
 }
 
-/// The activation rate limit of a license key, per token lifetime; without a seat limit, per hour.
+/// The activation rate limit of a license key, per token lifetime and grace offline; without a seat limit, per hour.
 ///
-/// A token remains valid offline after its seat was reassigned to another machine. Limiting activations per token
-/// lifetime therefore bounds the number of machines that can use one seat at the same time.
+/// A token remains valid offline after its machine was deactivated. Limiting activations in this time therefore bounds the
+/// number of machines that can use one seat at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ActivationRateLimit {
     /// The number of activations allowed for each seat.
@@ -134,9 +134,9 @@ const WINDOW_WITHOUT_LIMIT: u32 = 3600;
 
 impl ActivationRateLimit {
     /// Returns the bucket that counts activations. A license key with many seats has several shards.
-    pub fn activation_bucket(self, license: &License, machine: MachineHash, token_ttl_seconds: u32) -> Bucket {
+    pub fn activation_bucket(self, license: &License, machine: MachineHash, tier: &Tier) -> Bucket {
         let (seats, seconds) = match license.max_users {
-            Some(max_users) => (max_users, token_ttl_seconds),
+            Some(max_users) => (max_users, tier.token_ttl_seconds + tier.offline_grace_seconds),
             None => (SEATS_WITHOUT_LIMIT, WINDOW_WITHOUT_LIMIT),
         };
         let shards = seats.div_ceil(SEATS_PER_SHARD).max(1);
@@ -180,7 +180,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{IdGenerator, license::State};
+    use crate::domain::{IdGenerator, catalog::tests::tier, license::State};
 
     fn license(max_users: Option<u32>) -> License {
         let now = Timestamp::UNIX_EPOCH;
@@ -201,6 +201,7 @@ mod tests {
             generation: 1,
             issued_at: now,
             expires_at: None,
+            expiry_grace_seconds: 0,
             anchor_day: None,
         }
     }
@@ -221,7 +222,8 @@ mod tests {
     #[test]
     fn activation_limit_grows_with_seats() {
         let limits = ActivationRateLimit::default();
-        let limit_for = |seats| limits.activation_bucket(&license(seats), machine(1), 60).limit;
+        let tier = Tier { token_ttl_seconds: 50, offline_grace_seconds: 10, ..tier(1, None, &[]) };
+        let limit_for = |seats| limits.activation_bucket(&license(seats), machine(1), &tier).limit;
         assert_eq!(limit_for(Some(1)), Limit { max: 12, seconds: 60 });
         assert_eq!(limit_for(Some(5)), Limit { max: 20, seconds: 60 });
         assert_eq!(limit_for(Some(1000)), Limit { max: 2010, seconds: 60 });
@@ -231,9 +233,9 @@ mod tests {
 
     #[test]
     fn large_licenses_are_counted_in_several_shards() {
-        let license = license(Some(3000));
-        let names =
-            (0..100).map(|number| ActivationRateLimit::default().activation_bucket(&license, machine(number), 60).name);
+        let (license, tier) = (license(Some(3000)), tier(1, None, &[]));
+        let names = (0..100)
+            .map(|number| ActivationRateLimit::default().activation_bucket(&license, machine(number), &tier).name);
         assert_eq!(names.collect::<std::collections::BTreeSet<_>>().len(), 3);
     }
 

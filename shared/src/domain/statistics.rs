@@ -17,7 +17,7 @@ pub const DAYS: usize = 30;
 pub const MAX_SHORTLIST: usize = 10;
 /// The maximum number of latest events.
 pub const MAX_LATEST_EVENTS: usize = 8;
-/// A license key that expires within this time is listed as ending.
+/// A license key that is honoured for at most this time is listed as ending.
 pub const ENDING_WITHIN: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The percentage of used seats from which a license key is nearly full.
 const NEARLY_FULL_PERCENT: usize = 80;
@@ -32,7 +32,7 @@ pub struct Statistics {
     pub is_complete: bool,
     /// The number of license keys per status.
     pub statuses: StatusCounts,
-    /// Active license keys that expire within 30 days, by expiry.
+    /// Active license keys that stop being honoured within 30 days, the first ones first.
     pub ending: Shortlist,
     /// Active license keys with at least 80 % of their seats used, fullest first.
     pub nearly_full: Shortlist,
@@ -148,10 +148,10 @@ fn days_until(now: Timestamp) -> Vec<Date> {
 pub struct Contribution {
     /// The status in which the license key is counted.
     pub status: Status,
-    /// When an active license key expires: its contribution changes then, and [`ENDING_WITHIN`] earlier.
+    /// When an active license key stops being honoured: its contribution changes then, and [`ENDING_WITHIN`] earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
-    /// Whether it is active and expires within [`ENDING_WITHIN`].
+    pub honoured_until: Option<Timestamp>,
+    /// Whether it is active and stops being honoured within [`ENDING_WITHIN`].
     pub is_ending: bool,
     /// The percentage of used seats of an active license key that is nearly full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,12 +162,12 @@ impl Contribution {
     /// Returns what a license key adds to the statistics at `now`.
     pub fn of(license: &License, seats_used: Option<usize>, now: Timestamp) -> Self {
         let status = license.status(now);
-        let expires_at = license.expires_at.filter(|_| status == Status::Active);
+        let honoured_until = license.honoured_until().filter(|_| status == Status::Active);
         let percent = percent_used(seats_used, license.max_users).filter(|_| status == Status::Active);
         Self {
             status,
-            expires_at,
-            is_ending: expires_at.is_some_and(|end| end.duration_since(now) <= ENDING_WITHIN),
+            honoured_until,
+            is_ending: honoured_until.is_some_and(|end| end.duration_since(now) <= ENDING_WITHIN),
             nearly_full_percent: percent.filter(|percent| *percent >= NEARLY_FULL_PERCENT),
         }
     }
@@ -290,6 +290,7 @@ mod tests {
             issued_at: Timestamp::UNIX_EPOCH,
             expires_at: None,
             anchor_day: None,
+            expiry_grace_seconds: 0,
         }
         .with_expiry(ends_in_days.map(|days| now() + SignedDuration::from_hours(days * 24)))
     }
@@ -332,7 +333,7 @@ mod tests {
         let seen = [-1, 0, end - 1, end].map(|seconds| (at(seconds).status, at(seconds).is_ending));
         let active = Status::Active;
         assert_eq!(seen, [(active, false), (active, true), (active, true), (Status::Expired, false)]);
-        assert_eq!((at(end - 1).expires_at, at(end).expires_at), (license.expires_at, None));
+        assert_eq!((at(end - 1).honoured_until, at(end).honoured_until), (license.expires_at, None));
     }
 
     #[test]

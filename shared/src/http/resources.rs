@@ -70,6 +70,17 @@ pub struct LicenseResource {
     /// When the license key expires; null means never.
     #[schema(value_type = Option<String>, format = DateTime, required, example = "2027-01-15T12:00:00Z")]
     pub expires_at: Option<Timestamp>,
+    /// How long the license key is honoured after `expires_at`, in seconds.
+    #[serde(default)]
+    #[schema(example = 0)]
+    pub expiry_grace_seconds: u32,
+    /// Whether the license key is past its expiry and still honoured.
+    #[serde(default)]
+    #[schema(example = false)]
+    pub in_grace: bool,
+    /// When a license key that is in grace stops being honoured; null if it is not in grace.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    pub grace_ends_at: Option<Timestamp>,
     /// When the license key was revoked.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub revoked_at: Option<Timestamp>,
@@ -89,6 +100,7 @@ impl LicenseResource {
             State::Superseded { by } => (None, None, Some(*by)),
             State::Revoked { at, reason, superseded_by } => (Some(*at), reason.clone(), *superseded_by),
         };
+        let grace_ends_at = license.grace_ends_at(now);
         Self {
             id: license.id,
             customer_id: Some(license.customer_id),
@@ -106,6 +118,9 @@ impl LicenseResource {
             generation: license.generation,
             issued_at: license.issued_at,
             expires_at: license.expires_at,
+            expiry_grace_seconds: license.expiry_grace_seconds,
+            in_grace: grace_ends_at.is_some(),
+            grace_ends_at,
             revoked_at,
             revocation_reason,
             superseded_by,

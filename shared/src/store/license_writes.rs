@@ -70,9 +70,9 @@ pub struct SupersededLicense<'a> {
     pub license: LicenseId,
     /// The event that it was superseded.
     pub event: &'a Event,
-    /// If set, supersedes the license key only if it is active and expires at this time, as read: a claim must not
-    /// supersede a license key that has been renewed or suspended since.
-    pub only_if_expired_at: Option<Timestamp>,
+    /// If set, supersedes the license key only if it is active and is honoured as long as this one, as read: a claim must
+    /// not supersede a license key that has been renewed or suspended since.
+    pub only_if_expired: Option<&'a License>,
 }
 
 /// The outcome of an update of a license key.
@@ -113,13 +113,13 @@ pub enum Transition {
     Suspend,
     /// Reinstates a suspended license key.
     Reinstate,
-    /// Sets the expiry to a given time.
+    /// Sets the expiry to a given time, on condition that the expiry and the grace after it are those that were read.
     Renew,
-    /// Extends the expiry by a billing period, on condition that it is the one that was read, with the anchor day that
-    /// was read. Otherwise, two concurrent renewals would extend it by one period only.
+    /// Extends the expiry by a billing period, on the same condition, and with the anchor day that was read. Otherwise, two
+    /// concurrent renewals would extend it by one period only.
     RenewByPeriod,
-    /// Changes the tier or the limits, on condition that they are those that were read. Otherwise, concurrent changes
-    /// of different attributes could overwrite each other.
+    /// Changes the tier or the limits, on condition that they, the expiry and the grace after it are those that were read.
+    /// Otherwise, concurrent changes of different attributes could overwrite each other.
     Change,
 }
 
@@ -303,23 +303,29 @@ impl Table {
         let with_status = |update: ItemUpdate, status| {
             update.set("status", s(status)).set("GSI5PK", s(keys::licenses_with_status(status)))
         };
+        // Also written from the grace: a renewal and a change at the same time must not undo each other.
+        let with_end = |update: ItemUpdate| {
+            update
+                .set_or_remove("honoured_until", next.honoured_until().map(|end| n(end.as_millisecond())))
+                .set("GSI5SK", s(keys::honoured_sort_key(next.honoured_until())))
+        };
         let with_expiry = |update: ItemUpdate| {
             let [(partition, expiring), (sort, expires)] = expiry_index(next.expires_at);
-            update
+            with_end(update)
                 .set_or_remove("expires_at", next.expires_at.map(|end| n(end.as_millisecond())))
                 .set_or_remove("anchor_day", next.anchor_day.map(n))
-                .set("GSI5SK", s(keys::honoured_sort_key(next.expires_at)))
                 .set_or_remove(partition, expiring)
                 .set_or_remove(sort, expires)
         };
         let update = match transition {
             Transition::Suspend => with_status(update(status_is(ACTIVE)), SUSPENDED),
             Transition::Reinstate => with_status(update(status_is(SUSPENDED)), ACTIVE),
-            Transition::Renew => with_expiry(update(active_or_suspended)),
+            Transition::Renew => with_expiry(update(end_as_read(active_or_suspended, read))),
             Transition::RenewByPeriod => {
                 with_expiry(update(anchor_as_read(end_as_read(active_or_suspended, read), read)))
             }
-            Transition::Change => update(limits_as_read(active_or_suspended, read))
+            Transition::Change => with_end(update(end_as_read(limits_as_read(active_or_suspended, read), read)))
+                .set("expiry_grace_seconds", n(next.expiry_grace_seconds))
                 .set("tier_id", s(next.tier_id.to_string()))
                 .set("GSI4PK", s(keys::licenses_of_tier(next.tier_id)))
                 .set_or_remove("max_users", next.max_users.map(n))
@@ -341,7 +347,7 @@ impl Table {
     pub async fn regenerate(&self, regeneration: &Regeneration<'_>) -> Result<TransitionOutcome, StoreError> {
         let license = regeneration.license;
         let as_read = Condition::new(
-            "#status = :active AND generation = :read AND (attribute_not_exists(expires_at) OR expires_at > :now)",
+            "#status = :active AND generation = :read AND (attribute_not_exists(honoured_until) OR honoured_until > :now)",
         )
         .value(":active", s(ACTIVE))
         .value(":read", n(license.generation - 1))
@@ -433,14 +439,12 @@ pub(super) fn put_current(
     let current = CurrentRecord { license_id: license.id };
     transaction.put(to_item(keys::current_license(customer, license.product_id), &current)?, as_read);
     let customer_check = check_customer(transaction, customer);
-    let Some(SupersededLicense { license: old, event, only_if_expired_at }) = supersedes else {
+    let Some(SupersededLicense { license: old, event, only_if_expired }) = supersedes else {
         return Ok(customer_check);
     };
-    let as_read = match only_if_expired_at {
+    let as_read = match only_if_expired {
         None => Condition::new("#status <> :revoked").value(":revoked", s(REVOKED)),
-        Some(end) => Condition::new("#status = :active AND expires_at = :end")
-            .value(":active", s(ACTIVE))
-            .value(":end", n(end.as_millisecond())),
+        Some(read) => end_as_read(Condition::new("#status = :active").value(":active", s(ACTIVE)), read),
     };
     let superseded = ItemUpdate::new(keys::license(*old), as_read)
         .set("status", s(SUPERSEDED))
@@ -479,8 +483,10 @@ fn put_external_id(transaction: &mut Transaction, license: &License, old: Option
     move_external_id(transaction, owner, keys::license_external_id, (old, license.external_id.as_deref()))
 }
 
-/// Requires that the expiry is the one that was read.
+/// Requires that the expiry and the grace after it are those that were read.
 fn end_as_read(condition: Condition, read: &License) -> Condition {
+    let condition =
+        condition.and("expiry_grace_seconds = :expiry_grace").value(":expiry_grace", n(read.expiry_grace_seconds));
     match read.expires_at {
         None => condition.and("attribute_not_exists(expires_at)"),
         Some(end) => condition.and("expires_at = :end").value(":end", n(end.as_millisecond())),

@@ -54,6 +54,12 @@ struct LicenseRecord {
     /// Unix time in milliseconds, a number that conditions can compare; absent means never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
+    /// How long the license key is honoured after `expires_at`, in seconds.
+    #[serde(default)]
+    expiry_grace_seconds: u32,
+    /// `expires_at` plus the grace, which conditions and filters compare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    honoured_until: Option<i64>,
     /// The day of the month on which billing periods end. Absent if the license key never expires, and in items that
     /// were written before the attribute existed: they have the day of `expires_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,6 +91,8 @@ impl LicenseRecord {
             generation: license.generation,
             issued_at: license.issued_at,
             expires_at: license.expires_at.map(Timestamp::as_millisecond),
+            expiry_grace_seconds: license.expiry_grace_seconds,
+            honoured_until: license.honoured_until().map(Timestamp::as_millisecond),
             anchor_day: license.anchor_day,
         }
     }
@@ -122,6 +130,7 @@ impl LicenseRecord {
             issued_at: self.issued_at,
             expires_at: None,
             anchor_day: None,
+            expiry_grace_seconds: self.expiry_grace_seconds,
         }
         .with_expiry(expires_at.map_err(|error| StoreError::InvalidItem(error.to_string()))?);
         Ok(License { anchor_day: self.anchor_day.or(license.anchor_day), ..license })
@@ -151,7 +160,7 @@ pub(super) fn index_keys(license: &License) -> impl Iterator<Item = (&'static st
         ("GSI4PK", keys::licenses_of_tier(license.tier_id)),
         ("GSI4SK", sort_key),
         ("GSI5PK", keys::licenses_with_status(license.state.as_str())),
-        ("GSI5SK", keys::honoured_sort_key(license.expires_at)),
+        ("GSI5SK", keys::honoured_sort_key(license.honoured_until())),
     ];
     let present = present.into_iter().map(|(name, value)| (name, Some(s(value))));
     let owner = license.customer_id.map(|id| s(keys::customer_partition(id)));
@@ -418,8 +427,8 @@ impl LicenseFilter {
             values.push((":status", s(stored)));
             if stored == ACTIVE {
                 parts.push(match status {
-                    Status::Expired => "expires_at <= :now",
-                    _ => "(attribute_not_exists(expires_at) OR expires_at > :now)",
+                    Status::Expired => "honoured_until <= :now",
+                    _ => "(attribute_not_exists(honoured_until) OR honoured_until > :now)",
                 });
                 values.push((":now", n(now.as_millisecond())));
             }

@@ -57,7 +57,7 @@ impl KeyRingCache {
         Ok(self.read(now).await?.current().cloned())
     }
 
-    /// Returns the key for signing a token with this lifetime in seconds, grace period included.
+    /// Returns the key for signing a token that can be used for this time in seconds, online and offline.
     ///
     /// A key must stay published until its last token has ended. If the lifetime exceeds the maximum that the ring has
     /// recorded for the key, the ring is updated first, once per key and maximum.

@@ -129,11 +129,11 @@ impl KeyStrings {
         (sealed, stored): (&SealedValues, Option<Secret>),
         now: Timestamp,
     ) -> Result<RefreshOutcome, KeyStringError> {
-        let id = IdGenerator::new(now).text();
+        let (id, (_, _, tier)) = (IdGenerator::new(now).text(), product_and_tier);
         let fresh = Claims::new(self.tokens.issuer(), id, license, product_and_tier, None, now);
         if let Some(stored) = stored {
             match self.tokens.verify(&stored, now).await {
-                Ok(claims) if whole_second(now) < claims.exp && claims.has_same_content(&fresh) => {
+                Ok(claims) if whole_second(now) < claims.exp && claims.is_current(&fresh, tier, license) => {
                     return Ok(RefreshOutcome::Unchanged(stored, claims));
                 }
                 Ok(_) | Err(VerifyError::Invalid(_) | VerifyError::Condemned) => {}

@@ -174,7 +174,7 @@ impl Tokens {
     /// tokens that no app accepts. Claims that are too long are not signed.
     pub async fn sign(&self, claims: &Claims, now: Timestamp) -> Result<Secret, TokenError> {
         check_length(claims)?;
-        let lifetime = claims.exp - claims.iat + i64::from(claims.enforcement.grace_period_seconds);
+        let lifetime = claims.enforcement.offline_until - claims.iat;
         let key = self.ring.signing_key(lifetime, now).await?.ok_or_else(|| rejected(NO_CURRENT_KEY))?;
         let header = Header { alg: "RS256".to_owned(), typ: TYPE.to_owned(), kid: key.kid.clone() };
         let token = sign(&*self.signer, &key.handle, &header, claims).await?;
@@ -270,7 +270,7 @@ mod tests {
             "iss": "https://a.example", "aud": "atlas", "sub": "lic_1", "iat": 0, "nbf": 0, "exp": 1, "jti": "1",
             "customer_id": "cus_1", "product_id": "prod_1", "tier": {"id": "tier_1", "code": "pro", "name": "Pro"},
             "features": [], "limits": {"max_users": null, "max_tenants": null},
-            "enforcement": {"heartbeat_interval_seconds": 1, "grace_period_seconds": 0, "license_expires_at": null},
+            "enforcement": {"heartbeat_interval_seconds": 1, "offline_until": 1, "license_expires_at": null},
             "generation": 1,
         });
         let header = Header { alg: "RS256".to_owned(), typ: TYPE.to_owned(), kid: key.kid.clone() };

@@ -16,7 +16,7 @@ async fn issue_license(stack: &Stack) -> (Value, Value, Value, Value) {
     let basic = operator.create_tier(&product, &json!({"feature_ids": [pdf, support]})).await;
     let pro = json!({
         "name": "Pro", "includes_tier_id": basic["id"], "feature_ids": [api], "max_users": 2, "max_tenants": 3,
-        "token_ttl_seconds": 7200, "heartbeat_interval_seconds": 600, "grace_period_seconds": 86400,
+        "token_ttl_seconds": 7200, "heartbeat_interval_seconds": 600, "offline_grace_seconds": 86400,
     });
     let pro = operator.create_tier(&product, &pro).await;
     assert_eq!(pro["feature_keys"], json!(["api", "export.pdf"]));
@@ -86,7 +86,7 @@ async fn a_token_is_verified_with_the_published_keys_and_a_jose_library() {
         "features": ["api", "export.pdf"],
         "limits": {"max_users": 2, "max_tenants": 3},
         "enforcement": {
-            "heartbeat_interval_seconds": 600, "grace_period_seconds": 86400,
+            "heartbeat_interval_seconds": 600, "offline_until": start + 7200 + 86400,
             "license_expires_at": "2027-01-15T12:00:00Z",
         },
         "generation": 1,
@@ -103,6 +103,7 @@ async fn a_token_is_verified_with_the_published_keys_and_a_jose_library() {
     for (name, value) in [("iat", start + 60), ("nbf", start + 60), ("exp", start + 7260)] {
         expected[name] = value.into();
     }
+    expected["enforcement"]["offline_until"] = (start + 7260 + 86400).into();
     expected["activation"] = json!({"id": activated["activation"]["id"], "machine_id": "laptop"});
     assert_eq!(claims, expected);
 }

@@ -82,8 +82,7 @@ impl Verifier {
 
     /// Returns the claims of a token that is valid on this machine at `now`, in Unix seconds.
     ///
-    /// The token is accepted for the grace period past its `exp`. The latest time seen is stored to detect a clock that
-    /// was set back.
+    /// The token is accepted until its `offline_until`. The latest time seen is stored to detect a clock that was set back.
     pub fn verify(&self, token: &str, machine_id: &str, now: i64) -> Result<Value, VerifyError> {
         if machine_id.is_empty() {
             return Err(VerifyError::invalid("the machine ID is missing"));
@@ -96,8 +95,8 @@ impl Verifier {
             return Err(VerifyError::invalid("the token is not for this machine"));
         }
         let not_before = integer(&claims, "nbf")?;
-        let grace_period = integer(&claims["enforcement"], "grace_period_seconds")?;
-        let end = integer(&claims, "exp")? + grace_period + LEEWAY_SECONDS;
+        integer(&claims, "exp")?;
+        let end = integer(&claims["enforcement"], "offline_until")?;
 
         let last_seen = self.read("last-seen").parse().unwrap_or(0);
         // A clock that is far ahead must not lock out later tokens.

@@ -62,7 +62,7 @@ pub(super) async fn show(
             ("Tier", html! { (tier) }),
             ("Seats", seat_usage(Some(used), license.max_users)),
             ("Issued", format::exact_date_time(license.issued_at)),
-            ("Expires", format::or(license.expires_at.map(format::exact_date_time), "Never")),
+            ("Expires", format::expiry(license.expires_at, license.grace_ends_at(ctx.now), format::exact_date_time)),
             ("License key", html! { code { (license.key_hint) } }),
             ("License ID (for support)", copyable(&id.to_string(), "license ID")),
         ]))

@@ -74,7 +74,7 @@ fn license_table(licenses: &[LicenseWithActivations], catalog: &Catalog, now: Ti
                 }
             },
             format::or(last_seen.map(|at| format::time_ago(at, now)), "–"),
-            format::or(license.expires_at.map(format::date), "Never"),
+            format::expiry(license.expires_at, license.grace_ends_at(now), format::date),
         ]
     };
     let columns = ["Product", "Status", "License key", "Machines", "Last seen", "Expires"];

@@ -44,7 +44,7 @@ pub(super) fn license_table(
             status_badge(license.status),
             seat_usage(license.seats_used, license.max_users),
             format::date(license.issued_at),
-            format::or(license.expires_at.map(format::date), "Never"),
+            format::expiry(license.expires_at, license.grace_ends_at, format::date),
         ]);
         cells
     };

@@ -56,6 +56,18 @@ pub(crate) fn or(value: Option<Markup>, text: &str) -> Markup {
     value.unwrap_or_else(|| html! { (text) })
 }
 
+/// When a license expires, in a format, and until when it is honoured if it has expired.
+pub(crate) fn expiry(
+    end: Option<Timestamp>,
+    grace_ends_at: Option<Timestamp>,
+    format: fn(Timestamp) -> Markup,
+) -> Markup {
+    html! {
+        (or(end.map(format), "Never"))
+        @if let Some(until) = grace_ends_at { span.subtext { "In grace until " (format(until)) } }
+    }
+}
+
 /// A duration in its largest unit, rounded down. Negative durations are shown as zero.
 pub(crate) fn duration(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);

@@ -34,7 +34,8 @@ pub(super) struct TierPlan {
 pub(super) struct TokenSettings {
     pub(super) token_ttl: u32,
     pub(super) heartbeat_interval: u32,
-    pub(super) grace_period: u32,
+    pub(super) offline_grace: u32,
+    pub(super) expiry_grace: u32,
 }
 
 /// A customer and their license keys, oldest first.

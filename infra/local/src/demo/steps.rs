@@ -120,7 +120,7 @@ impl DemoBuilder<'_> {
             "monthly_price": plan.monthly_price, "annual_price": plan.monthly_price * 10, "currency": "EUR",
             "billing_period": plan.billing_period, "max_users": plan.max_users, "is_claimable": plan.is_claimable,
             "token_ttl_seconds": plan.tokens.token_ttl, "heartbeat_interval_seconds": plan.tokens.heartbeat_interval,
-            "grace_period_seconds": plan.tokens.grace_period,
+            "offline_grace_seconds": plan.tokens.offline_grace, "expiry_grace_seconds": plan.tokens.expiry_grace,
         });
         let (at, idempotency) = (self.catalog_created_at(), Idempotency::default());
         let replay = idempotency.replay(StoredResponse::ok);

@@ -5,10 +5,15 @@ use super::plan::{
 };
 
 /// Token settings of a desktop app that is often offline.
-const DESKTOP: TokenSettings =
-    TokenSettings { token_ttl: 7 * DAY_SECONDS, heartbeat_interval: DAY_SECONDS, grace_period: 3 * DAY_SECONDS };
+const DESKTOP: TokenSettings = TokenSettings {
+    token_ttl: 7 * DAY_SECONDS,
+    heartbeat_interval: DAY_SECONDS,
+    offline_grace: 3 * DAY_SECONDS,
+    expiry_grace: 7 * DAY_SECONDS,
+};
 /// Token settings of a server that is always online.
-const SERVER: TokenSettings = TokenSettings { token_ttl: 3600, heartbeat_interval: 900, grace_period: 0 };
+const SERVER: TokenSettings =
+    TokenSettings { token_ttl: 3600, heartbeat_interval: 900, offline_grace: 0, expiry_grace: 0 };
 /// A day, in seconds.
 const DAY_SECONDS: u32 = 24 * 3600;
 /// A day, in minutes.

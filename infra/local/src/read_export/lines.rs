@@ -39,6 +39,7 @@ pub(super) struct LicenseLine {
     issued_at: Timestamp,
     expires_at: Option<Timestamp>,
     anchor_day: Option<i8>,
+    expiry_grace_seconds: u32,
 }
 
 impl LicenseLine {
@@ -71,6 +72,7 @@ impl LicenseLine {
             issued_at: license.issued_at,
             expires_at: license.expires_at,
             anchor_day: license.anchor_day,
+            expiry_grace_seconds: license.expiry_grace_seconds,
         }
     }
 }

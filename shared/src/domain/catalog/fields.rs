@@ -13,10 +13,14 @@ const MAX_SEATS: u32 = 100_000;
 const MAX_FEATURES: usize = 500;
 /// The maximum lifetime of a license token, in seconds: one year.
 const MAX_TOKEN_TTL: u32 = 31_536_000;
-/// The maximum grace period, in seconds: 30 days.
-const MAX_GRACE_PERIOD: u32 = 2_592_000;
+/// The maximum time, in seconds, for which an app may continue after the `exp` of its token: one year.
+const MAX_OFFLINE_GRACE: u32 = 31_536_000;
+/// The maximum time, in seconds, for which a license key is honoured after its expiry: 90 days.
+const MAX_EXPIRY_GRACE: u32 = 7_776_000;
 /// The default lifetime of a license token, in seconds.
 pub const DEFAULT_TOKEN_TTL: u32 = 3600;
+/// The default time, in seconds, for which an app may continue after the `exp` of its token: three days.
+pub const DEFAULT_OFFLINE_GRACE: u32 = 259_200;
 /// The default heartbeat interval, in seconds, unless the token lifetime is shorter.
 const DEFAULT_HEARTBEAT_INTERVAL: u32 = 900;
 
@@ -75,8 +79,12 @@ impl Tier {
 
     fn check_times(&self, errors: &mut ValidationErrors) {
         let ttl = self.token_ttl_seconds;
-        let grace = self.grace_period_seconds <= MAX_GRACE_PERIOD;
-        errors.check(grace, "/grace_period_seconds", format!("must be between 0 and {MAX_GRACE_PERIOD}"));
+        for (pointer, grace, max) in [
+            ("/offline_grace_seconds", self.offline_grace_seconds, MAX_OFFLINE_GRACE),
+            ("/expiry_grace_seconds", self.expiry_grace_seconds, MAX_EXPIRY_GRACE),
+        ] {
+            errors.check(grace <= max, pointer, format!("must be between 0 and {max}"));
+        }
         if !(1..=MAX_TOKEN_TTL).contains(&ttl) {
             // The limits of the other two fields depend on this one, so they are not checked.
             errors.check(false, "/token_ttl_seconds", format!("must be between 1 and {MAX_TOKEN_TTL}"));
@@ -164,7 +172,8 @@ mod tests {
             tier.feature_ids = vec![id(1); MAX_FEATURES + 1];
             tier.heartbeat_interval_seconds = 3601;
             tier.renew_after_seconds = Some(1801);
-            tier.grace_period_seconds = 2_592_001;
+            tier.offline_grace_seconds = 31_536_001;
+            tier.expiry_grace_seconds = 7_776_001;
         });
         let expected = [
             "/code",
@@ -176,7 +185,8 @@ mod tests {
             "/max_users",
             "/max_tenants",
             "/feature_ids",
-            "/grace_period_seconds",
+            "/offline_grace_seconds",
+            "/expiry_grace_seconds",
             "/heartbeat_interval_seconds",
             "/renew_after_seconds",
         ];
@@ -194,14 +204,14 @@ mod tests {
                 tier.token_ttl_seconds = ttl;
                 tier.heartbeat_interval_seconds = heartbeat;
                 tier.renew_after_seconds = renew;
-                tier.grace_period_seconds = grace;
+                (tier.offline_grace_seconds, tier.expiry_grace_seconds) = grace;
             })
         };
-        assert_eq!(times(1, 1, Some(0), 0), [""; 0]);
-        assert_eq!(times(31_536_000, 31_536_000, Some(15_768_000), 2_592_000), [""; 0]);
-        assert_eq!(times(0, Tier::default_heartbeat_interval(0), None, 0), ["/token_ttl_seconds"]);
-        assert_eq!(times(31_536_001, 900, None, 0), ["/token_ttl_seconds"]);
-        assert_eq!(times(3600, 0, None, 0), ["/heartbeat_interval_seconds"]);
+        assert_eq!(times(1, 1, Some(0), (0, 0)), [""; 0]);
+        assert_eq!(times(31_536_000, 31_536_000, Some(15_768_000), (31_536_000, 7_776_000)), [""; 0]);
+        assert_eq!(times(0, Tier::default_heartbeat_interval(0), None, (0, 0)), ["/token_ttl_seconds"]);
+        assert_eq!(times(31_536_001, 900, None, (0, 0)), ["/token_ttl_seconds"]);
+        assert_eq!(times(3600, 0, None, (0, 0)), ["/heartbeat_interval_seconds"]);
         assert_eq!((Tier::default_heartbeat_interval(3600), Tier::default_heartbeat_interval(60)), (900, 60));
     }
 

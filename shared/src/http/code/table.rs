@@ -146,8 +146,7 @@ const TABLE: [Entry; 49] = [
         cause: "The operator revoked this license key permanently, for example after a refund. Its tokens are no \
                 longer renewed, and machines cannot activate.",
         resolution: "A revocation cannot be undone: the customer needs a new license key. The app should inform \
-                     its user. The last token stays valid offline until its `exp` plus the grace period of the \
-                     tier.",
+                     its user. The last token stays valid offline until its `enforcement.offline_until`.",
         detail: "license key is revoked",
         location: Request,
     },
@@ -181,7 +180,7 @@ const TABLE: [Entry; 49] = [
         name: "expired",
         status: StatusCode::FORBIDDEN,
         title: "License key expired",
-        cause: "The license key has reached its `expires_at`. Tokens never outlive the license key.",
+        cause: "The license key has reached its `expires_at`, and the grace after it has ended. Tokens never outlive it.",
         resolution: "Renew the license key with `POST /license-keys/{id}/renew`. The next heartbeat of an app \
                      then renews its token, unless another machine has taken the seat.",
         detail: "license key has expired",

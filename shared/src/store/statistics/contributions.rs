@@ -147,8 +147,8 @@ impl Table {
                 self.count_licenses(listed.iter().map(|record| record.license_id), now).await?;
                 *remaining = remaining.saturating_sub(listed.len());
                 let Some(next) = page.next else { break };
-                if let Some(expires_at) = listed.last().and_then(|record| record.contribution.expires_at) {
-                    *counted_until = expires_at;
+                if let Some(honoured_until) = listed.last().and_then(|record| record.contribution.honoured_until) {
+                    *counted_until = honoured_until;
                 }
                 query.after = Some(next);
             }
@@ -236,7 +236,7 @@ fn contribution_item(record: &ContributionRecord) -> Result<Item, StoreError> {
         item.insert(format!("{name}PK"), s(keys::STATISTICS));
         item.insert(format!("{name}SK"), s(format!("{sort_key}#{}", record.license_id)));
     };
-    if let Some(end) = record.contribution.expires_at {
+    if let Some(end) = record.contribution.honoured_until {
         index("GSI1", keys::time_sort_key(BY_EXPIRY, end));
     }
     if let Some(percent) = record.contribution.nearly_full_percent {
@@ -251,7 +251,7 @@ fn counts_update(difference: &Counts) -> Result<ItemUpdate, StoreError> {
     Ok(attributes(difference)?.into_iter().fold(update, |update, (name, value)| update.add(&name, value)))
 }
 
-/// Queries the active license keys that expire in a range of times, by expiry.
+/// Queries the active license keys that stop being honoured in a range of times, in this order.
 fn by_expiry(from: Timestamp, to: Timestamp) -> Query {
     // `~` sorts after the license ids.
     let to = format!("{}~", keys::time_sort_key(BY_EXPIRY, to));

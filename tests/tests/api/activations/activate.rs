@@ -29,7 +29,8 @@ async fn activate_returns_201_then_200_for_the_same_machine() {
             "last_heartbeat_at": "2026-01-15T12:00:00Z", "lease_expires_at": "2026-01-15T13:00:00Z", "status": "active",
         },
         "token": first["token"], "token_type": "JWT", "token_expires_at": "2026-01-15T13:00:00Z",
-        "heartbeat_interval_seconds": 900, "next_heartbeat_at": "2026-01-15T12:15:00Z",
+        "heartbeat_interval_seconds": 900, "next_heartbeat_at": "2026-01-15T12:15:00Z", "in_grace": false,
+        "grace_ends_at": null,
     });
     assert_eq!(first, expected);
     stack.advance(60);

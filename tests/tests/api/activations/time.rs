@@ -39,7 +39,7 @@ async fn heartbeat_renews_a_token_with_a_new_jti() {
     let second = stack.heartbeat(&first, "one").await;
     let expected = json!({
         "token": second["token"], "token_type": "JWT", "token_expires_at": at(5400), "next_heartbeat_at": at(2700),
-        "renewed": true,
+        "renewed": true, "in_grace": false, "grace_ends_at": null,
     });
     assert_eq!(second, expected);
     let (before, mut after) = (stack.claims(&first["token"]).await, stack.claims(&second["token"]).await);
@@ -48,9 +48,11 @@ async fn heartbeat_renews_a_token_with_a_new_jti() {
         [&after["iat"], &after["nbf"], &after["exp"]],
         [768_480_200_i64, 768_480_200, 768_483_800].map(|n| n + 1_000_000_000)
     );
+    assert_eq!(after["enforcement"]["offline_until"], after["exp"], "the tier has no offline grace");
     for name in ["jti", "iat", "nbf", "exp"] {
         after[name] = before[name].clone();
     }
+    after["enforcement"]["offline_until"] = before["enforcement"]["offline_until"].clone();
     assert_eq!(before, after);
     let activation = stack.activation(&first).await;
     assert_eq!([&activation["last_heartbeat_at"], &activation["lease_expires_at"]], [&at(1800), &at(5400)]);
@@ -112,7 +114,7 @@ async fn heartbeat_renews_a_recent_token_if_its_claims_changed() {
         json!({"feature_ids": []}),
         json!({"name": "Professional"}),
         json!({"heartbeat_interval_seconds": 600}),
-        json!({"grace_period_seconds": 60}),
+        json!({"offline_grace_seconds": 60}),
     ];
     let mut tier = license.tier.clone();
     for change in changes {
@@ -122,7 +124,7 @@ async fn heartbeat_renews_a_recent_token_if_its_claims_changed() {
         let claims = stack.claims(&heartbeat["token"]).await;
         let in_token = json!({"feature_keys": claims["features"], "name": claims["tier"]["name"],
             "heartbeat_interval_seconds": claims["enforcement"]["heartbeat_interval_seconds"],
-            "grace_period_seconds": claims["enforcement"]["grace_period_seconds"]});
+            "offline_grace_seconds": claims["enforcement"]["offline_until"].as_i64().unwrap() - claims["exp"].as_i64().unwrap()});
         for (name, value) in in_token.as_object().unwrap() {
             assert_eq!(&tier[name], value, "{change}");
         }
@@ -188,10 +190,10 @@ async fn heartbeat_never_returns_an_expired_token() {
 #[tokio::test]
 async fn activate_returns_409_until_the_lease_ends_and_then_takes_over_the_seat() {
     let stack = Stack::start().await;
-    let license = stack.operator.issue_new_license_with(&json!({"max_users": 1, "grace_period_seconds": 600})).await;
+    let license = stack.operator.issue_new_license_with(&json!({"max_users": 1, "offline_grace_seconds": 600})).await;
     let (app, operator) = (&stack.anonymous, &stack.operator);
     let old = stack.activate(&license, "old").await;
-    assert_eq!(old["activation"]["lease_expires_at"], at(4200), "exp plus the grace period");
+    assert_eq!(old["activation"]["lease_expires_at"], at(4200), "offline_until");
     stack.advance(4199);
     app.activate(&license.license_key, "new").await.expect_problem(409, "seat_limit_reached");
     assert_eq!(stack.activation(&old).await["status"], "active");
@@ -298,7 +300,7 @@ async fn concurrent_takeovers_of_one_lapsed_seat_succeed_once() {
 async fn an_expired_license_is_rejected_and_its_tokens_end_with_it() {
     let stack = Stack::start().await;
     let (app, operator) = (&stack.anonymous, &stack.operator);
-    let license = operator.issue_new_license_with(&json!({"max_users": 2, "grace_period_seconds": 60})).await;
+    let license = operator.issue_new_license_with(&json!({"max_users": 2, "offline_grace_seconds": 60})).await;
     let customer = operator.create_customer().await;
     let issued = operator.issue(&customer, &license.tier, &json!({"expires_at": at(5000)})).await;
     let (id, key) = (text(&issued["license"]["id"]), text(&issued["license_key"]));
@@ -377,11 +379,11 @@ async fn a_shorter_token_lifetime_does_not_shorten_the_lease() {
 }
 
 #[tokio::test]
-async fn a_longer_token_lifetime_or_grace_period_extends_the_lease() {
+async fn a_longer_token_lifetime_or_offline_grace_extends_the_lease() {
     let stack = Stack::start().await;
     let license = stack.operator.issue_new_license(1).await;
     let first = stack.activate(&license, "one").await;
-    let tier = json!({"token_ttl_seconds": 7200, "grace_period_seconds": 100});
+    let tier = json!({"token_ttl_seconds": 7200, "offline_grace_seconds": 100});
     stack.operator.replace("pricing-tiers", &license.tier, &tier).await.expect_status(200);
     stack.advance(10);
     let heartbeat = stack.heartbeat(&first, "one").await;

@@ -19,7 +19,8 @@ async fn create_pricing_tier_returns_201() {
         "includes_tier_id": null, "monthly_price": 1900, "annual_price": 19000, "currency": "EUR",
         "billing_period": "monthly", "max_users": null, "max_tenants": null, "feature_ids": [], "feature_keys": [],
         "is_claimable": false, "is_active": true, "sort_order": 0, "token_ttl_seconds": 3600,
-        "heartbeat_interval_seconds": 900, "renew_after_seconds": null, "grace_period_seconds": 0,
+        "heartbeat_interval_seconds": 900, "renew_after_seconds": null, "offline_grace_seconds": 259_200,
+        "expiry_grace_seconds": 0,
         "metadata": {}, "created_at": "2026-01-15T12:00:00Z", "updated_at": "2026-01-15T12:00:00Z",
     });
     assert_eq!(response.body, expected);
@@ -31,7 +32,7 @@ async fn create_pricing_tier_returns_201() {
         "monthly_price": 9_007_199_254_740_991_i64, "annual_price": 0, "currency": "JPY", "billing_period": "perpetual",
         "max_users": 100_000, "max_tenants": 4_294_967_295_u32, "feature_ids": [feature["id"]], "is_claimable": true,
         "is_active": false, "sort_order": 9, "token_ttl_seconds": 31_536_000, "heartbeat_interval_seconds": 31_536_000,
-        "renew_after_seconds": 15_768_000, "grace_period_seconds": 2_592_000,
+        "renew_after_seconds": 15_768_000, "offline_grace_seconds": 31_536_000, "expiry_grace_seconds": 7_776_000,
     });
     let created = operator.post("pricing-tiers", merged(minimal_tier(&product), &all)).await;
     assert_created(operator, "pricing-tiers", &created).await;
@@ -85,9 +86,14 @@ async fn create_pricing_tier_returns_409_and_422() {
     invalid("heartbeat_interval_seconds", &["/heartbeat_interval_seconds invalid_value"], intervals);
     invalid("renew_after_seconds", &["/renew_after_seconds invalid_value"], vec![json!(1801), json!(-1)]);
     invalid(
-        "grace_period_seconds",
-        &["/grace_period_seconds invalid_value"],
-        vec![json!(2_592_001), json!(-1), Value::Null],
+        "offline_grace_seconds",
+        &["/offline_grace_seconds invalid_value"],
+        vec![json!(31_536_001), json!(-1), Value::Null],
+    );
+    invalid(
+        "expiry_grace_seconds",
+        &["/expiry_grace_seconds invalid_value"],
+        vec![json!(7_776_001), json!(-1), Value::Null],
     );
     invalid("is_claimable", &["/is_claimable invalid_value"], vec![json!("yes")]);
     invalid("is_active", &["/is_active invalid_value"], vec![Value::Null]);
@@ -130,7 +136,8 @@ async fn replace_pricing_tier_returns_200_404_412_and_422() {
     let (product, other) = (operator.create_product().await, operator.create_product().await);
     let all = json!({
         "description": "B", "max_users": 5, "max_tenants": 2, "is_claimable": true, "is_active": false, "sort_order": 9,
-        "token_ttl_seconds": 60, "heartbeat_interval_seconds": 30, "renew_after_seconds": 30, "grace_period_seconds": 5,
+        "token_ttl_seconds": 60, "heartbeat_interval_seconds": 30, "renew_after_seconds": 30, "offline_grace_seconds": 5,
+        "expiry_grace_seconds": 6,
     });
     let created = operator.post("pricing-tiers", merged(minimal_tier(&product), &all)).await.expect_status(201);
     stack.advance(5);
@@ -140,7 +147,7 @@ async fn replace_pricing_tier_returns_200_404_412_and_422() {
     let changed = json!({
         "description": null, "max_users": null, "max_tenants": null, "is_claimable": false, "is_active": true,
         "sort_order": 0, "token_ttl_seconds": 3600, "heartbeat_interval_seconds": 900, "renew_after_seconds": null,
-        "grace_period_seconds": 0, "updated_at": "2026-01-15T12:00:05Z",
+        "offline_grace_seconds": 259_200, "expiry_grace_seconds": 0, "updated_at": "2026-01-15T12:00:05Z",
     });
     assert_eq!(put.body, merged(created.clone(), &changed));
     assert_eq!(operator.get(&path).await.text, put.text);

@@ -19,7 +19,8 @@ use verify_example::{Verifier, VerifyError};
 const ISSUER: &str = "https://licenses.example.com";
 const PRODUCT: &str = "atlas";
 const MACHINE_ID: &str = "machine-1";
-const GRACE_PERIOD: i64 = 86_400;
+/// Time from `exp` to `offline_until`, in seconds.
+const OFFLINE_GRACE: i64 = 86_400;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors")
@@ -131,10 +132,17 @@ fn claims() -> Value {
         "tier": {"id": "tier_01KF0F9RN04M6R8Y2J7P3F5XKA", "code": "pro", "name": "Pro"},
         "features": ["api", "export.pdf"], "limits": {"max_users": 5, "max_tenants": null},
         "enforcement": {
-            "heartbeat_interval_seconds": 900, "grace_period_seconds": GRACE_PERIOD, "license_expires_at": null,
+            "heartbeat_interval_seconds": 900, "offline_until": iat + 3600 + OFFLINE_GRACE, "license_expires_at": null,
         },
         "generation": 1, "activation": {"id": "act_01KF0F9RN7QCB8X5V9Y4S3HJTE_0a1b_2c3d", "machine_id": MACHINE_ID},
     })
+}
+
+/// Returns the claims of a token that may be used offline until then.
+fn until(exp: i64, offline_until: i64, license_expires_at: &Value) -> Value {
+    let enforcement = json!({"offline_until": offline_until, "license_expires_at": license_expires_at});
+    let enforcement = merged(claims()["enforcement"].clone(), &enforcement);
+    merged(claims(), &json!({"exp": exp, "enforcement": enforcement}))
 }
 
 fn accept(name: &str, why: &str, token: &str) -> Value {
@@ -156,7 +164,8 @@ fn accepted(keys: &VectorKeys) -> Vec<Value> {
     let at = |name: &str, why: &str, fields: Value| merged(accept(name, why, &token), &fields);
     let old_key_set = json!({"signed_jwks": keys.signed_key_set(30 * 86_400)});
     let changed = |fields: Value| keys.issuer.token(&merged(claims(), &fields));
-    let no_grace = json!({"enforcement": merged(claims()["enforcement"].clone(), &json!({"grace_period_seconds": 0}))});
+    let not_offline = keys.issuer.token(&until(end, end, &Value::Null));
+    let in_grace = keys.issuer.token(&until(now() + 500, now() + 500, &json!("2026-01-15T11:55:00Z")));
     vec![
         at("plain", "an ordinary token", json!({})),
         at(
@@ -164,13 +173,8 @@ fn accepted(keys: &VectorKeys) -> Vec<Value> {
             "the clock is 50 seconds behind the issuer's, within the leeway",
             json!({"now": start - 50}),
         ),
-        at("leeway after", "50 seconds past exp", json!({"now": end + 50})),
-        at("grace period", "past exp, within the grace period", json!({"now": end + GRACE_PERIOD / 2})),
-        at(
-            "end of grace period",
-            "50 seconds past the grace period, within the leeway",
-            json!({"now": end + GRACE_PERIOD + 50}),
-        ),
+        at("offline", "past exp, before offline_until", json!({"now": end + OFFLINE_GRACE / 2})),
+        at("end of the time offline", "at offline_until", json!({"now": end + OFFLINE_GRACE})),
         at(
             "clock slightly back",
             "50 seconds before the last time seen, within the leeway",
@@ -183,7 +187,8 @@ fn accepted(keys: &VectorKeys) -> Vec<Value> {
             old_key_set,
         ),
         accept("previous key", "signed by the previous key, which is still published", &keys.previous.token(&claims())),
-        accept("no grace period", "a grace period of zero, before exp", &changed(no_grace)),
+        merged(accept("no time offline", "offline_until is exp, at exp", &not_offline), &json!({"now": end})),
+        accept("in grace", "the license has expired and is still honoured, until exp and offline_until", &in_grace),
         accept(
             "no limits",
             "null means unlimited",
@@ -198,6 +203,9 @@ fn wrong_claims(keys: &VectorKeys) -> Vec<Value> {
     let changed = |fields: Value| keys.issuer.token(&merged(claims(), &fields));
     let lacking = |member: &str| keys.issuer.token(&without_member(claims(), member));
     let on = |machine: Value| changed(json!({"activation": {"id": "act_1_2_3", "machine_id": machine}}));
+    let enforcement = &claims()["enforcement"];
+    let without_end = without_member(enforcement.clone(), "offline_until");
+    let text_end = merged(enforcement.clone(), &json!({"offline_until": "2099-01-01T00:00:00Z"}));
     vec![
         refuse("another machine", "activation.machine_id names another machine", &on(json!("machine-2"))),
         refuse("trailing space in the machine ID", "machine IDs are compared exactly", &on(json!("machine-1 "))),
@@ -213,6 +221,13 @@ fn wrong_claims(keys: &VectorKeys) -> Vec<Value> {
         refuse("no exp", "exp is missing", &lacking("exp")),
         refuse("no nbf", "nbf is missing", &lacking("nbf")),
         refuse("exp as text", "exp is not a number", &changed(json!({"exp": "2099-01-01T00:00:00Z"}))),
+        refuse(
+            "no offline_until",
+            "enforcement.offline_until is missing",
+            &changed(json!({"enforcement": without_end})),
+        ),
+        refuse("offline_until as text", "offline_until is not a number", &changed(json!({"enforcement": text_end}))),
+        refuse("no enforcement", "enforcement is missing", &lacking("enforcement")),
     ]
 }
 
@@ -234,7 +249,7 @@ fn no_machine(keys: &VectorKeys) -> Vec<Value> {
 
 fn damaged_last_seen(keys: &VectorKeys) -> Vec<Value> {
     let token = keys.issuer.token(&claims());
-    let (later, end) = (now() + 70, now() + 3000 + GRACE_PERIOD + 60);
+    let (later, end) = (now() + 70, now() + 3000 + OFFLINE_GRACE);
     let at = |name: &str, text: String| {
         let fields = json!({"last_seen": text, "seen_after": now()});
         merged(accept(name, "the stored time is not a number, and counts as absent", &token), &fields)
@@ -268,22 +283,26 @@ fn wrong_time(keys: &VectorKeys) -> Vec<Value> {
     let (start, end) = (now() - 600, now() + 3000);
     let token = keys.issuer.token(&claims());
     let at = |name: &str, why: &str, fields: Value| merged(refuse(name, why, &token), &fields);
-    let no_grace = json!({"enforcement": merged(claims()["enforcement"].clone(), &json!({"grace_period_seconds": 0}))});
-    let no_grace = keys.issuer.token(&merged(claims(), &no_grace));
+    let not_offline = keys.issuer.token(&until(end, end, &Value::Null));
+    let ended = keys.issuer.token(&until(now() - 1, now() - 1, &json!("2026-01-15T11:59:59Z")));
     vec![
         at(
-            "after the grace period",
-            "past exp, the grace period and the leeway",
-            json!({"now": end + GRACE_PERIOD + 70}),
+            "after offline_until",
+            "one second past offline_until: a verifier adds nothing",
+            json!({"now": end + OFFLINE_GRACE + 1}),
         ),
         at("before nbf", "before nbf by more than the leeway", json!({"now": start - 70})),
         at("clock set back", "70 seconds before the last time seen", json!({"last_seen": now() + 70})),
         at(
             "clock set far back",
             "the last time seen is after the end of the token",
-            json!({"last_seen": end + GRACE_PERIOD + 100}),
+            json!({"last_seen": end + OFFLINE_GRACE + 100}),
         ),
-        merged(refuse("past exp", "past exp, without a grace period", &no_grace), &json!({"now": end + 70})),
+        merged(
+            refuse("past exp", "one second past exp, which is offline_until", &not_offline),
+            &json!({"now": end + 1}),
+        ),
+        refuse("license expired", "the license expired one second ago, and so did the token", &ended),
     ]
 }
 

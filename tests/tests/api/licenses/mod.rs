@@ -3,6 +3,7 @@
 mod audit;
 mod batch;
 mod events;
+mod expiry_grace;
 mod expiry_times;
 mod filters;
 mod get_and_revoke;

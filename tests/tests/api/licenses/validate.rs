@@ -6,7 +6,7 @@ use signet_tests::{IssuedLicense, Stack, Value, json, merged};
 async fn validate(stack: &Stack, body: &Value) -> Value {
     let response = stack.anonymous.post("license-keys/validate", body.clone()).await.expect_status(200);
     let fields: Vec<_> = response.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(fields.len(), 5, "{response}");
+    assert_eq!(fields.len(), 7, "{response}");
     assert_eq!(response["valid"], response["code"] == "valid", "{response}");
     assert!(response["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{response}");
     response
@@ -187,7 +187,7 @@ async fn claims_are_returned_only_for_a_token_with_a_valid_signature() {
     stack.advance(3600);
     let expired = validate(&stack, &json!({"token": token})).await;
     assert_eq!((&expired["code"], &expired["claims"]), (&json!("token_expired"), &stack.claims(&token).await));
-    let rejected = json!({"valid": false, "license": null, "claims": null});
+    let rejected = json!({"valid": false, "license": null, "in_grace": false, "grace_ends_at": null, "claims": null});
     for body in
         [json!({"token": "a.b.c"}), json!({"license_key": "ATLAS-1"}), json!({"token": ""}), json!({"license_key": ""})]
     {

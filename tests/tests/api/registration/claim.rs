@@ -44,9 +44,10 @@ async fn a_repeated_claim_returns_the_stored_token_while_it_is_valid() {
     assert_eq!(stack.operator.post(&path, json!({})).await.expect_status(200)["ok"], true);
 
     // A new token is also signed if the claims would change.
-    stack.operator.replace("pricing-tiers", &free, &json!({ "grace_period_seconds": 60 })).await.expect_status(200);
+    stack.operator.replace("pricing-tiers", &free, &json!({ "offline_grace_seconds": 60 })).await.expect_status(200);
     let third = ada.post("user/claim-license", claim(&free)).await.expect_status(200);
-    assert_eq!(stack.claims(&third["token"]).await["enforcement"]["grace_period_seconds"], 60);
+    let claims = stack.claims(&third["token"]).await;
+    assert_eq!(claims["enforcement"]["offline_until"], claims["exp"].as_i64().unwrap() + 60);
     assert_eq!(ada.post("user/claim-license", claim(&free)).await.expect_status(200), third);
 }
 

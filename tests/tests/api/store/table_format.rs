@@ -17,12 +17,12 @@ async fn issue_license(stack: &Stack) -> (IssuedLicense, Value) {
         json!({"product_id": product["id"], "key": "export.pdf", "name": "PDF export", "description": "As a file"});
     let feature = operator.post("product-features", feature).await.expect_status(201);
     let base = json!({
-        "product_id": product["id"], "code": "basic", "name": "Basic", "monthly_price": 0, "annual_price": 0,
+        "product_id": product["id"], "code": "basic", "name": "Basic", "offline_grace_seconds": 0, "monthly_price": 0, "annual_price": 0,
         "currency": "EUR", "billing_period": "monthly", "max_users": 2,
     });
     let base = operator.post("pricing-tiers", base).await.expect_status(201);
     let tier = json!({
-        "product_id": product["id"], "code": "pro", "name": "Pro", "description": "More", "monthly_price": 1900,
+        "product_id": product["id"], "code": "pro", "name": "Pro", "description": "More", "offline_grace_seconds": 0, "monthly_price": 1900,
         "annual_price": 19000, "currency": "EUR", "billing_period": "annual", "max_users": 5, "max_tenants": 3,
         "includes_tier_id": base["id"], "feature_ids": [feature["id"]], "renew_after_seconds": 300,
         "metadata": {"segment": "teams"},
@@ -150,8 +150,8 @@ CATALOG / TIER basic
     created_at S 2026-01-15T12:00:00Z
     currency S EUR
     description NULL
+    expiry_grace_seconds N 0
     feature_ids L []
-    grace_period_seconds N 0
     heartbeat_interval_seconds N 900
     id S tier_ULID
     includes_tier_id NULL
@@ -161,6 +161,7 @@ CATALOG / TIER basic
     max_users N 2
     monthly_price N 0
     name S Basic
+    offline_grace_seconds N 0
     product_id S prod_ULID
     renew_after_seconds NULL
     sort_order N 0
@@ -175,8 +176,8 @@ CATALOG / TIER pro
     created_at S 2026-01-15T12:00:00Z
     currency S EUR
     description S More
+    expiry_grace_seconds N 0
     feature_ids L [S feat_ULID]
-    grace_period_seconds N 0
     heartbeat_interval_seconds N 900
     id S tier_ULID
     includes_tier_id S tier_ULID
@@ -186,6 +187,7 @@ CATALOG / TIER pro
     max_users N 5
     monthly_price N 1900
     name S Pro
+    offline_grace_seconds N 0
     product_id S prod_ULID
     renew_after_seconds N 300
     sort_order N 0
@@ -398,7 +400,9 @@ LICENSE / LICENSE active
     anchor_day N 15
     customer_id S cus_ULID
     expires_at N 1800018001000
+    expiry_grace_seconds N 0
     generation N 1
+    honoured_until N 1800018001000
     id S lic_ULID
     issued_at S 2026-01-15T13:00:01Z
     key_hint S ATLAS-…-?????
@@ -421,6 +425,7 @@ LICENSE / LICENSE revoked
     PK S LICENSE#lic_ULID
     SK S LICENSE
     customer_id S cus_ULID
+    expiry_grace_seconds N 0
     generation N 1
     id S lic_ULID
     issued_at S 2026-01-15T13:00:01Z
@@ -450,8 +455,10 @@ LICENSE / LICENSE superseded
     anchor_day N 15
     customer_id S cus_ULID
     expires_at N 1800014400000
+    expiry_grace_seconds N 0
     external_id S order-1
     generation N 1
+    honoured_until N 1800014400000
     id S lic_ULID
     issued_at S 2026-01-15T12:00:00Z
     key_hint S ATLAS-…-?????

@@ -147,10 +147,14 @@ fn inputs(catalog: &Catalog, product: ProductId, tier: Option<&Tier>, currency: 
         Input::number("renew_after_seconds", "Renew tokens after (seconds)", 0, 15_768_000)
             .optional_value(tier.and_then(|tier| text(tier.renew_after_seconds)))
             .hint("Heartbeats renew tokens of at least this age. Default: half the token lifetime or less."),
-        Input::number("grace_period_seconds", "Offline grace period (seconds)", 0, 2_592_000)
+        Input::number("offline_grace_seconds", "Offline grace (seconds)", 0, 31_536_000)
             .or_default()
-            .optional_value(field(|tier| tier.grace_period_seconds))
-            .hint("How long an app keeps working after its token expires. Default: none."),
+            .optional_value(field(|tier| tier.offline_grace_seconds))
+            .hint("How long an app that can't reach the API keeps working after its token expires. Default: 3 days."),
+        Input::number("expiry_grace_seconds", "Expiry grace (seconds)", 0, 7_776_000)
+            .or_default()
+            .optional_value(field(|tier| tier.expiry_grace_seconds))
+            .hint("How long a license keeps working after it expires. Applies to licenses issued from now on. Default: none."),
     ]);
     inputs
 }

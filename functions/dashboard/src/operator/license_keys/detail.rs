@@ -130,7 +130,7 @@ fn license_page(
             ("Tier", html! { (product) " " (tier) }),
             ("Seats", seat_usage(license.seats_used, license.max_users)),
             ("Issued", format::exact_date_time(license.issued_at)),
-            ("Expires", format::or(license.expires_at.map(format::exact_date_time), "Never")),
+            ("Expires", format::expiry(license.expires_at, license.grace_ends_at, format::exact_date_time)),
             ("License key", html! { code { (license.key_hint) } @if license.generation > 1 { span.subtext { "Regenerated " (license.generation - 1) "×" } } }),
             ("ID", copyable(&license.id.to_string(), "ID")),
         ]))

@@ -85,7 +85,7 @@ async fn rotate_is_idempotent_with_an_idempotency_key() {
 #[tokio::test]
 async fn a_key_stays_published_until_its_longest_lived_token_has_expired() {
     let stack = Stack::start().await;
-    let tier = json!({"max_users": 1, "token_ttl_seconds": 86_400, "grace_period_seconds": 600});
+    let tier = json!({"max_users": 1, "token_ttl_seconds": 86_400, "offline_grace_seconds": 600});
     let license = stack.operator.issue_new_license_with(&tier).await;
     let activated = stack.anonymous.activate(&license.license_key, "m").await.expect_status(201);
     // The key has signed a token with this lifetime; a later change of the tier does not shorten it.

@@ -328,8 +328,7 @@ async fn a_key_is_issued_only_if_the_current_key_is_unchanged_since_the_read() {
         claims_tier: false,
         completion: None,
     };
-    let supersede =
-        |only_if_expired_at| Some(SupersededLicense { license: read.id, event: &superseded, only_if_expired_at });
+    let supersede = |only_if_expired| Some(SupersededLicense { license: read.id, event: &superseded, only_if_expired });
     assert_eq!(
         fixture.table().issue(&issue(None, None)).await.unwrap(),
         IssueOutcome::Conflict,
@@ -340,7 +339,8 @@ async fn a_key_is_issued_only_if_the_current_key_is_unchanged_since_the_read() {
         IssueOutcome::Conflict,
         "another key is current"
     );
-    let expired = supersede(Some(START));
+    let expired = License { expires_at: Some(START), ..read.clone() };
+    let expired = supersede(Some(&expired));
     assert_eq!(
         fixture.table().issue(&issue(Some(read.id), expired)).await.unwrap(),
         IssueOutcome::Conflict,

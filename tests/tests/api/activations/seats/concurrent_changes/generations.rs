@@ -73,7 +73,7 @@ async fn updates_do_not_recreate_a_deleted_license() {
     let gone = License { id: IdGenerator::new(START).generate(), ..read.clone() };
     assert_eq!(table.revoke(&gone, START, None, &issued, None).await.unwrap(), RevokeOutcome::NotFound);
     let key = KeyString::generate("atlas", &mut rand::rng());
-    let superseding = SupersededLicense { license: gone.id, event: &superseded, only_if_expired_at: None };
+    let superseding = SupersededLicense { license: gone.id, event: &superseded, only_if_expired: None };
     let issue = NewLicense {
         license: &License { id: IdGenerator::new(START).generate(), ..read.clone() },
         key: &key,

@@ -51,7 +51,7 @@ async fn a_machine_without_a_seat_is_not_activated_under_a_new_limit() {
 async fn a_token_does_not_outlive_the_written_lease() {
     let fixture = ConcurrencyFixture::with_seats(1).await;
     let first = fixture.activate("one").await;
-    let longer = json!({"token_ttl_seconds": 7200, "grace_period_seconds": 100, "max_users": 1});
+    let longer = json!({"token_ttl_seconds": 7200, "offline_grace_seconds": 100, "max_users": 1});
     let longer = fixture.stack.operator.create_tier(&fixture.license.product, &longer).await;
     fixture.transition("change", json!({"tier_id": longer["id"]})).await.expect_status(200);
     let token = fixture.heartbeat(&first, "one").await.expect_status(200)["token"].clone();

@@ -23,7 +23,7 @@ import java.util.Set;
 import java.util.concurrent.TimeUnit;
 
 /**
- * An app that is licensed by Signet. It runs offline until {@code exp} and the grace period have passed.
+ * An app that is licensed by Signet. It runs offline until {@code offline_until} of its token.
  *
  * <p>Call {@link #licensed} at start and before each licensed operation, {@link #fetchKeys} at start and once a day, and
  * {@link #heartbeat} in the background, every {@code enforcement.heartbeat_interval_seconds}.

@@ -78,8 +78,8 @@ public final class Verifier {
   /**
    * Returns the claims of a token that is valid on this machine at {@code now}, in Unix seconds.
    *
-   * <p>The token is accepted for the grace period past its {@code exp}. The latest time seen is stored to detect a clock
-   * that was set back.
+   * <p>The token is accepted until its {@code offline_until}. The latest time seen is stored to detect a clock that was set
+   * back.
    */
   public JsonNode verify(String token, String machineId, long now) throws VerificationException {
     if (machineId == null || machineId.isEmpty()) throw new VerificationException("the machine ID is missing");
@@ -89,8 +89,8 @@ public final class Verifier {
       throw new VerificationException("the token is not for this machine");
     }
     long notBefore = integer(claims, "nbf");
-    long gracePeriod = integer(claims.path("enforcement"), "grace_period_seconds");
-    long end = integer(claims, "exp") + gracePeriod + LEEWAY_SECONDS;
+    integer(claims, "exp");
+    long end = integer(claims.path("enforcement"), "offline_until");
 
     long lastSeen = lastSeen();
     // A clock that is far ahead must not lock out later tokens.
