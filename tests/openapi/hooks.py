@@ -4,6 +4,7 @@ existing resources, unique values, times, and rules between fields.
 Only positive test cases are changed. Negative test cases are sent unmodified.
 """
 
+from datetime import UTC, datetime, timedelta
 import itertools
 import os
 import unicodedata
@@ -29,7 +30,7 @@ def create(path, body):
 PRODUCT = create("products", {"code": "seed", "name": "Seed", "one_key_per_customer": False})["id"]
 FEATURE = create("product-features", {"product_id": PRODUCT, "key": "seed", "name": "Seed"})["id"]
 PRICES = {"monthly_price": 1900, "annual_price": 19000, "currency": "EUR", "billing_period": "annual", "max_users": None}
-TIER = create("pricing-tiers", {"product_id": PRODUCT, "code": "seed", "name": "Seed", "is_claimable": True, **PRICES})["id"]
+TIER = create("pricing-tiers", {"product_id": PRODUCT, "code": "seed", "name": "Seed", "is_claimable": True, "max_borrow_seconds": 31_536_000, **PRICES})["id"]
 JWK = requests.get(os.environ["SIGNET_URL"] + "/.well-known/jwks.json", timeout=30).json()["keys"][0]
 CUSTOMER = create("customers", {"name": "Seed", "email": "seed@example.com"})["id"]
 
@@ -179,7 +180,7 @@ def use_unique_values(body):
 
 def remove_immutable_fields(body):
     """Removes fields that PUT and PATCH requests cannot change."""
-    for name in ("code", "key", "product_id"):
+    for name in ("code", "key", "product_id", "seat_unit"):
         body.pop(name, None)
     # A tier cannot include itself, and the tier in the path is not known here.
     body.pop("includes_tier_id", None)
@@ -190,7 +191,7 @@ def keep_usable(case):
     if "/products/" in case.path:
         case.body.update(is_active=True, one_key_per_customer=False)
     if "/pricing-tiers/" in case.path:
-        case.body["is_active"] = True
+        case.body.update(is_active=True, max_borrow_seconds=31_536_000)
         if case.method == "PATCH":
             # Must fit to each other, and PATCH keeps those that are omitted.
             intervals = {"token_ttl_seconds": 3600, "heartbeat_interval_seconds": 60, "renew_after_seconds": 60}
@@ -223,6 +224,13 @@ def satisfy_field_rules(body):
         body["public_key"] = {name: JWK[name] for name in ("kty", "n", "e")}
     if isinstance(body.get("expires_at"), str):
         body["expires_at"] = "2999-12-31T23:59:59Z"
+    # Only for seats of processes, and only if the pricing tier allows it.
+    for name in ("instance_id", "borrow_until"):
+        body.pop(name, None)
+    if body.get("seat_unit") == "process":
+        body["max_borrow_seconds"] = 0
+    if "valid_until" in body:
+        body["valid_until"] = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     ttl = body.get("token_ttl_seconds", 3600)
     for name, maximum in (("heartbeat_interval_seconds", ttl), ("renew_after_seconds", ttl // 2)):
         if body.get(name) is not None:

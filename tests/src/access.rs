@@ -161,6 +161,11 @@ pub const ROWS: &[Row] = &[
         |f| json!({"license_key": f.license_key, "machine_id": f.new_machine, "machine_name": "build-07"}),
     ),
     // Activations.
+    row_with_body(
+        "POST license-keys/{id}/offline-activations",
+        Access::ScopeOrOwner(Scope::LicensesWrite),
+        |f| json!({"machine_id": "press", "machine_name": "press-3", "valid_until": f.soon}),
+    ),
     row("GET license-activations", Access::ScopeOrOwner(Scope::LicensesRead)),
     row("GET license-activations/{id}", Access::ScopeOrOwner(Scope::LicensesRead)),
     row_with_body(

@@ -44,6 +44,7 @@ fn placeholders() -> Fixtures {
             "id": "${TIER_ID}", "product_id": "${PRODUCT_ID}", "code": "pro", "name": "Pro",
             "feature_ids": ["${FEATURE_ID}"], "max_users": 5, "monthly_price": 1900, "annual_price": 19000,
             "currency": "EUR", "billing_period": "annual", "is_claimable": true, "offline_grace_seconds": 0,
+            "max_borrow_seconds": 86_400,
         }),
         customer: json!({
             "id": "${CUSTOMER_ID}", "name": "Ada Lovelace", "email": "ada@example.com", "company": "Analytical Engines",
@@ -54,6 +55,7 @@ fn placeholders() -> Fixtures {
         activation_id: "${ACTIVATION_ID}".to_owned(),
         machine: "machine-1".to_owned(),
         new_machine: "machine-1".to_owned(),
+        soon: "${SOON}".to_owned(),
         api_key_id: "${API_KEY_ID}".to_owned(),
         kid: "${KID}".to_owned(),
         unique: str::to_owned,

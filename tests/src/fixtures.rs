@@ -28,6 +28,8 @@ pub struct Fixtures {
     pub machine: String,
     /// The `machine_id` of a machine to activate.
     pub new_machine: String,
+    /// A time until which a seat can be borrowed.
+    pub soon: String,
     /// `key_…`
     pub api_key_id: String,
     /// The `kid` of a signing key.
@@ -43,7 +45,7 @@ impl Fixtures {
         let operator = &stack.operator;
         let product = operator.create_product().await;
         let feature = operator.create_feature(&product, "export.pdf").await;
-        let tier = json!({"feature_ids": [feature["id"]], "is_claimable": true});
+        let tier = json!({"feature_ids": [feature["id"]], "is_claimable": true, "max_borrow_seconds": 86_400});
         let tier = operator.create_tier(&product, &tier).await;
         let issued = operator.issue(&customer, &tier, &json!({})).await;
         // Lists show the newest first, so no two events have the same time.
@@ -62,6 +64,7 @@ impl Fixtures {
             activation_id: text(&activated["activation"]["id"]).to_owned(),
             machine: "one".to_owned(),
             new_machine: "two".to_owned(),
+            soon: (stack.clock.now() + jiff::SignedDuration::from_hours(1)).to_string(),
             api_key_id: text(&api_key["id"]).to_owned(),
             kid: "unknown".to_owned(),
             unique: random_word,

@@ -14,12 +14,14 @@ use serde::{Deserialize, Serialize};
 use shared::{
     auth::{AppAuthenticator, AppCredential, AppCredentialError},
     domain::{
-        Activation, Catalog, Claims, EncryptionKey, EncryptionKeyError, FieldErrorCode, IdGenerator, License,
-        MachineHash, NotInCatalogError, Product, PublicKeyInput, Refusal, Secret, Tier, ValidationErrors,
-        seat::{is_machine_id, is_machine_name},
+        Activation, Actor, ActorKind, Catalog, Claims, EncryptionKey, EncryptionKeyError, FieldErrorCode, IdGenerator,
+        License, MachineHash, NotInCatalogError, Product, PublicKeyInput, Refusal, SeatStatus, Secret, Tier,
+        ValidationErrors,
+        seat::{MAX_PROCESS_ID_BYTES, check_instance_id, is_instance_id, is_machine_id, is_machine_name},
     },
     http::{
-        Code, Metric, Problem, RequestContext, StrictJson,
+        Metric, Problem, RequestContext, StrictJson,
+        extractors::optional_time,
         resources::ActivationResource,
         responses::{LicenseTokenErrors, ThrottlingErrors, UnusableLicenseErrors},
     },
@@ -32,7 +34,10 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::attempt::{Attempt, AttemptOutcome, CountedActivation, Machine, Seats};
+use crate::{
+    attempt::{ActivatedBy, Attempt, AttemptOutcome, CountedActivation, Machine, Seats},
+    borrow::{BorrowError, BorrowRequest},
+};
 
 /// Why a machine was not activated.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +53,13 @@ pub enum ActivateError {
     Refused(#[from] Refusal),
     /// Every seat is taken, and no lease has lapsed.
     #[error("every seat of this license key is taken: deactivate a machine first")]
-    SeatLimitReached,
+    SeatLimitReached {
+        /// When the first of the leases that were read lapses; `None` if none was read.
+        retry_at: Option<Timestamp>,
+    },
+    /// The seat cannot be borrowed.
+    #[error(transparent)]
+    Borrow(#[from] BorrowError),
     /// The rate limit of the license key is exceeded.
     #[error("too many activations of this license key: retry later")]
     TooManyActivations(#[from] RateLimitExceeded),
@@ -81,7 +92,8 @@ impl From<ActivateError> for Problem {
             ActivateError::Invalid(errors) => errors.into(),
             ActivateError::Credential(error) => error.into(),
             ActivateError::Refused(refusal) => refusal.into(),
-            ActivateError::SeatLimitReached => Self::new(Code::SeatLimitReached, error.to_string()),
+            ActivateError::SeatLimitReached { retry_at } => Self::seat_limit_reached(error.to_string(), retry_at),
+            ActivateError::Borrow(error) => error.into(),
             ActivateError::TooManyActivations(exceeded) => {
                 Self::rate_limited(exceeded.0.reset_seconds, error.to_string())
             }
@@ -108,6 +120,16 @@ pub struct Request {
     /// normalization forms are different machines.
     #[schema(example = "machine-1", min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub machine_id: String,
+    /// Identifier of the running process, unique among the processes on the machine: 1 to 64 bytes, no control characters, and
+    /// together with `machine_id` at most 256 bytes. Required if processes hold the seats of the pricing tier, and else not
+    /// allowed.
+    #[schema(example = "4711-1", min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    pub instance_id: Option<String>,
+    /// Borrows the seat until then: until then, all tokens are valid, also offline. At most the tier's `max_borrow_seconds` from
+    /// now, and no later than the license key expires. An earlier time than that of the present borrow changes nothing.
+    #[schema(value_type = Option<String>, format = DateTime, example = "2026-01-22T12:00:00Z")]
+    #[serde(default, deserialize_with = "optional_time")]
+    pub borrow_until: Option<Timestamp>,
     /// Display name of the machine: 1 to 100 bytes, no control or invisible characters.
     #[schema(example = "build-07", min_length = 1, max_length = 100)]
     pub machine_name: Option<String>,
@@ -167,7 +189,7 @@ impl Response {
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
-    Errors: NotFound SeatLimitReached PublicKeyInvalid;
+    Errors: NotFound SeatLimitReached PublicKeyInvalid BorrowNotAllowed;
 }
 
 /// Activates a machine.
@@ -178,7 +200,8 @@ shared::error_responses! {
     tag = "apps",
     summary = "Activate a machine",
     description = "Assigns a seat of the license key to the machine and returns a license token. If the machine already holds \
-        a seat, renews its activation instead. If every seat is taken, reassigns one whose lease has lapsed.",
+        a seat, renews its activation instead. If every seat is taken, reassigns one whose lease has lapsed. If processes hold \
+        the seats of the pricing tier, each process sends an `instance_id` of its own and holds a seat of its own.",
     request_body(
         content = Request,
         examples(
@@ -240,16 +263,14 @@ pub async fn activate(
     request: &Request,
     ctx: &RequestContext,
 ) -> Result<Activated, ActivateError> {
-    let public_key = check(request)?;
+    let public_key = check(request, ctx.now)?;
     let (license_key, token) = (request.license_key.as_ref(), request.token.as_ref());
     let credential = authenticator.authenticate(license_key, token, ctx).await?;
-    let machine = Machine {
-        hash: MachineHash::from_machine_id(&request.machine_id),
-        id: &request.machine_id,
-        name: request.machine_name.as_deref(),
-        public_key: public_key.as_ref(),
-    };
+    let ids = (&*request.machine_id, request.instance_id.as_deref());
+    let machine = Machine::new(ids, request.machine_name.as_deref(), public_key.as_ref());
+    let borrow = request.borrow();
     let counted = CountedActivation::default();
+    let mut is_new = false;
     let mut backoff = Backoff::default();
     loop {
         let (license, found) = read(table, &credential, machine.hash).await?;
@@ -259,19 +280,39 @@ pub async fn activate(
         if let Some(refusal) = license.refusal(product.is_active, credential.generation, ctx.now) {
             return Err(refusal.into());
         }
-        let attempt = Attempt { seats, ctx, license: &license, tier, machine, counted: &counted, imported_by: None };
-        let (is_new, activation) = match attempt.run(found.as_ref()).await? {
-            AttemptOutcome::New(activation) => (true, activation),
-            AttemptOutcome::Renewed(activation) => (false, activation),
-            AttemptOutcome::Full => return Err(ActivateError::SeatLimitReached),
+        let mut errors = ValidationErrors::default();
+        check_instance_id(&mut errors, tier.seat_unit, request.instance_id.as_deref());
+        errors.into_result()?;
+        let live = found.as_ref().filter(|found| found.seat_status(&license) == SeatStatus::Live);
+        if let Some(borrow) = borrow.filter(|borrow| live.is_none_or(|live| borrow.extends(live))) {
+            borrow.check(tier, &license, ctx.now)?;
+        }
+        let by = ActivatedBy::App;
+        let attempt = Attempt { seats, ctx, license: &license, tier, machine, counted: &counted, by };
+        let activation = match attempt.run(found.as_ref()).await? {
+            AttemptOutcome::New(activation) => {
+                is_new = true;
+                ctx.metrics.count(Metric::Activated);
+                activation
+            }
+            AttemptOutcome::Renewed(activation) => activation,
+            AttemptOutcome::Full(retry_at) => return Err(ActivateError::SeatLimitReached { retry_at }),
             AttemptOutcome::Retry => {
                 backoff.retry().await?;
                 continue;
             }
         };
-        if is_new {
-            ctx.metrics.count(Metric::Activated);
-        }
+        let activation = match borrow.filter(|borrow| borrow.extends(&activation)) {
+            None => activation,
+            Some(borrow) => {
+                let actor = Actor { kind: ActorKind::App, id: activation.id.to_string() };
+                let Some(borrowed) = borrow.borrow(table, (&license, tier), &activation, (&actor, ctx)).await? else {
+                    backoff.retry().await?;
+                    continue;
+                };
+                borrowed
+            }
+        };
         let (token, token_expires_at) = sign(tokens, &license, (&catalog, product, tier), &activation, ctx).await?;
         return Ok(Activated {
             is_new,
@@ -286,13 +327,20 @@ pub async fn activate(
 }
 
 /// Validates the request. Returns the public key of the app, if it sent one.
-fn check(request: &Request) -> Result<Option<EncryptionKey>, ValidationErrors> {
+fn check(request: &Request, now: Timestamp) -> Result<Option<EncryptionKey>, ValidationErrors> {
     let mut errors = ValidationErrors::default();
     errors.check(
         is_machine_id(&request.machine_id),
         "/machine_id",
         "must be 1 to 256 bytes without control characters",
     );
+    if let Some(instance_id) = &request.instance_id {
+        let detail = "must be 1 to 64 bytes without control characters, and at most 256 bytes with machine_id";
+        let length = instance_id.len() + request.machine_id.len();
+        errors.check(is_instance_id(instance_id) && length <= MAX_PROCESS_ID_BYTES, "/instance_id", detail);
+    }
+    let is_in_future = request.borrow_until.is_none_or(|until| until > now);
+    errors.check(is_in_future, "/borrow_until", "must be in the future");
     let is_valid_name = request.machine_name.as_deref().is_none_or(is_machine_name);
     let detail = "must be 1 to 100 bytes without control or invisible characters";
     errors.check(is_valid_name, "/machine_name", detail);
@@ -303,6 +351,13 @@ fn check(request: &Request) -> Result<Option<EncryptionKey>, ValidationErrors> {
         input.read().map_err(push).ok()
     });
     errors.into_result().map(|()| public_key)
+}
+
+impl Request {
+    fn borrow(&self) -> Option<BorrowRequest> {
+        let until = self.borrow_until?;
+        Some(BorrowRequest { pointer: "/borrow_until", until, is_for_license_file: false })
+    }
 }
 
 /// Reads the license and the machine's activation with consistent reads. Must run after the credential was read: its
@@ -319,7 +374,7 @@ async fn read(
 
 /// Signs the token of an activation. Returns it and its expiry. Runs after the activation is written, so that a refused
 /// request costs no signature. If signing fails, a retry of the request renews the activation.
-async fn sign(
+pub(crate) async fn sign(
     tokens: &Tokens,
     license: &License,
     product_and_tier: (&Catalog, &Product, &Tier),

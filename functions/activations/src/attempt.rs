@@ -9,13 +9,14 @@ use shared::{
         Activation, ActivationId, Actor, ActorKind, EncryptionKey, Event, EventType, IdGenerator, License, MachineHash,
         SeatStatus, Tier,
         rate_limit::{ActivationRateLimit, Bucket},
-        seat::lease_end,
+        seat::{SEAT_WINDOW_SIZE, lease_end, seat_ranges},
     },
     http::RequestContext,
     store::{
         StoreError, Table,
-        activations::{RenewOutcome, Renewal},
+        lapsed::LapsedSearch,
         rate_limiter::{RateLimitError, RateLimitExceeded, RateLimiter},
+        renewals::{RenewOutcome, Renewal},
         seats::{ActivationOutcome, NewActivation},
     },
 };
@@ -53,13 +54,36 @@ impl Seats {
     }
 }
 
-/// The machine, as the app describes it.
+/// The machine or process, as the app describes it.
 #[derive(Clone, Copy)]
 pub(crate) struct Machine<'a> {
     pub(crate) hash: MachineHash,
     pub(crate) id: &'a str,
+    /// The id of the process; `None` if the machine holds the seat.
+    pub(crate) instance_id: Option<&'a str>,
     pub(crate) name: Option<&'a str>,
     pub(crate) public_key: Option<&'a EncryptionKey>,
+}
+
+impl<'a> Machine<'a> {
+    pub(crate) fn new(
+        (id, instance_id): (&'a str, Option<&'a str>),
+        name: Option<&'a str>,
+        public_key: Option<&'a EncryptionKey>,
+    ) -> Self {
+        Self { hash: MachineHash::from_ids(id, instance_id), id, instance_id, name, public_key }
+    }
+}
+
+/// Who activates a machine.
+#[derive(Clone, Copy)]
+pub(crate) enum ActivatedBy<'a> {
+    /// Its app.
+    App,
+    /// An operator who imports it.
+    Import(&'a Actor),
+    /// An operator or a customer, for a license file.
+    Manager(&'a Actor),
 }
 
 /// One attempt to activate a machine, based on one read of the license and the catalog.
@@ -70,8 +94,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) tier: &'a Tier,
     pub(crate) machine: Machine<'a>,
     pub(crate) counted: &'a CountedActivation,
-    /// Who imports the activation; `None` if the machine activates itself.
-    pub(crate) imported_by: Option<&'a Actor>,
+    pub(crate) by: ActivatedBy<'a>,
 }
 
 /// Records that the rate limit of the license key has counted this request. It counts a request once, even if the
@@ -84,8 +107,8 @@ pub(crate) enum AttemptOutcome {
     New(Box<Activation>),
     /// The machine's existing activation, renewed.
     Renewed(Box<Activation>),
-    /// Every seat is taken, and no lease has lapsed.
-    Full,
+    /// Every seat is taken, and no lease has lapsed. Contains when the first of the leases that were read lapses.
+    Full(Option<Timestamp>),
     /// A concurrent change: try again from the start.
     Retry,
 }
@@ -113,6 +136,8 @@ impl Attempt<'_> {
             ip: &self.ctx.ip,
             machine_name: self.machine.name,
             public_key: self.machine.public_key,
+            is_seatless_process: live.instance_id.is_some() && live.seat.is_none(),
+            offline_file_until: None,
         };
         Ok(match self.seats.table.renew(&renewal).await? {
             RenewOutcome::Done(activation) => AttemptOutcome::Renewed(activation),
@@ -127,7 +152,7 @@ impl Attempt<'_> {
         self.check_rate_limits()?;
         let table = &self.seats.table;
         if table.is_known_full(self.license, self.ctx.now).await? {
-            return Ok(AttemptOutcome::Full);
+            return Ok(AttemptOutcome::Full(None));
         }
         let search = SeatSearch::new(table, self.license, max_users);
         if let Some(number) = search.first_window().await? {
@@ -138,8 +163,8 @@ impl Attempt<'_> {
             SearchOutcome::Free(number) => return self.take(Some(number), previous).await,
             SearchOutcome::AllTaken(basis) => basis,
         };
-        let outcome = self.take_over(previous).await?;
-        if let AttemptOutcome::Full = outcome {
+        let outcome = self.take_over(previous, max_users).await?;
+        if let AttemptOutcome::Full(_) = outcome {
             self.count_refusal().await?;
             if let Some(basis) = basis {
                 table.remember_full(self.license.id, basis, self.ctx.now);
@@ -152,7 +177,7 @@ impl Attempt<'_> {
     /// retries in a loop cannot exhaust the read capacity of the license's partition.
     fn check_rate_limits(&self) -> Result<(), RateLimitExceeded> {
         let Some(limit) = self.seats.rate_limit else { return Ok(()) };
-        let refusals = ActivationRateLimit::machine_refusals(self.license, self.machine.hash);
+        let refusals = self.machine_refusals();
         // An earlier attempt of this request may have been counted as the last activation that is allowed.
         let activations = (!self.counted.0.initialized()).then(|| self.activation_bucket(limit));
         [&refusals]
@@ -177,16 +202,18 @@ impl Attempt<'_> {
         if self.seats.rate_limit.is_none() {
             return Ok(());
         }
-        for bucket in [
-            ActivationRateLimit::machine_refusals(self.license, self.machine.hash),
-            ActivationRateLimit::license_refusals(self.license),
-        ] {
+        for bucket in [self.machine_refusals(), ActivationRateLimit::license_refusals(self.license)] {
             match self.count(&bucket).await {
                 Ok(()) | Err(RateLimitError::RateLimitExceeded(_)) => {}
                 Err(RateLimitError::Store(error)) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// Returns the bucket of refusals, which all processes of a machine share.
+    fn machine_refusals(&self) -> Bucket {
+        ActivationRateLimit::machine_refusals(self.license, MachineHash::from_machine_id(self.machine.id))
     }
 
     fn activation_bucket(&self, limit: ActivationRateLimit) -> Bucket {
@@ -209,19 +236,18 @@ impl Attempt<'_> {
         self.count_activation().await?;
         let activation = self.new_activation(seat);
         let event = self.event(EventType::Activated, &activation, None);
-        let is_import = self.imported_by.is_some();
-        let new = NewActivation { activation: &activation, previous, event: &event, is_import };
+        let new = NewActivation { activation: &activation, previous, event: &event, is_import: self.is_import() };
         Ok(attempt_outcome(self.seats.table.take_free_seat(new).await?))
     }
 
     /// Takes over a seat whose lease has lapsed, chosen at random so that concurrent requests rarely choose the same
     /// one.
-    async fn take_over(&self, previous: Option<&Activation>) -> Result<AttemptOutcome, RateLimitError> {
+    async fn take_over(&self, previous: Option<&Activation>, max_users: u32) -> Result<AttemptOutcome, RateLimitError> {
         let lapsed_before = self.ctx.now.checked_sub(self.seats.clock_margin).unwrap_or(Timestamp::MIN);
-        let start = MachineHash(rand::rng().random());
-        let lapsed = self.seats.table.sample_lapsed(self.license, lapsed_before, start).await?;
+        let LapsedSearch { lapsed, earliest_lease } = self.search_lapsed(max_users, lapsed_before).await?;
         if lapsed.is_empty() {
-            return Ok(self.recheck_full().await?);
+            let retry_at = earliest_lease.and_then(|lease| lease.checked_add(self.seats.clock_margin).ok());
+            return Ok(self.recheck_full(max_users, retry_at).await?);
         }
         let lapsed = &lapsed[rand::rng().random_range(0..lapsed.len())];
         if lapsed.id.machine == self.machine.hash {
@@ -230,23 +256,45 @@ impl Attempt<'_> {
         self.count_activation().await?;
         let activation = self.new_activation(lapsed.seat);
         let event = self.event(EventType::TakenOver, &activation, Some(lapsed));
-        let is_import = self.imported_by.is_some();
-        let new = NewActivation { activation: &activation, previous, event: &event, is_import };
+        let new = NewActivation { activation: &activation, previous, event: &event, is_import: self.is_import() };
         Ok(attempt_outcome(self.seats.table.take_over(new, lapsed, lapsed_before).await?))
     }
 
-    /// Decides between `Full` and `Retry` after no seat was found. The request is refused only if the license still has
-    /// the generation and seat limit that the attempt was based on, and the machine still has no seat: a concurrent
-    /// request of the same machine may have taken the last one.
-    async fn recheck_full(&self) -> Result<AttemptOutcome, StoreError> {
+    /// Searches for lapsed leases: of machines by their activations, of processes by the seats, because processes that have ended
+    /// leave many activations.
+    async fn search_lapsed(&self, max_users: u32, lapsed_before: Timestamp) -> Result<LapsedSearch, StoreError> {
         let table = &self.seats.table;
-        let (license, own) =
-            tokio::try_join!(table.license(self.license.id), table.activation(self.license.id, self.machine.hash))?;
+        if self.machine.instance_id.is_none() {
+            let start = MachineHash(rand::rng().random());
+            return table.search_lapsed_machines(self.license, lapsed_before, start).await;
+        }
+        let ranges = seat_ranges(max_users, &mut rand::rng());
+        table.search_lapsed_seats(self.license, lapsed_before, &ranges).await
+    }
+
+    /// Decides between `Full` and `Retry` after no seat was found. The request is refused only if the license still has
+    /// the generation and seat limit that the attempt was based on, the machine still has no seat, and all seats are still taken:
+    /// a concurrent request of the same machine may have taken the last one, and a lapsed seat may have been freed between the two
+    /// searches. Seats that are more than one window are not read again; see [`Table::remember_full`].
+    async fn recheck_full(&self, max_users: u32, retry_at: Option<Timestamp>) -> Result<AttemptOutcome, StoreError> {
+        let table = &self.seats.table;
+        let seats = SeatSearch::new(table, self.license, max_users);
+        let free = async { if max_users <= SEAT_WINDOW_SIZE { seats.first_window().await } else { Ok(None) } };
+        let (license, own, free) = tokio::try_join!(
+            table.license(self.license.id),
+            table.activation(self.license.id, self.machine.hash),
+            free
+        )?;
         let is_unchanged = license.is_some_and(|license| {
             (license.generation, license.max_users) == (self.license.generation, self.license.max_users)
         });
         let holds_seat = own.is_some_and(|own| own.seat_status(self.license) == SeatStatus::Live);
-        Ok(if is_unchanged && !holds_seat { AttemptOutcome::Full } else { AttemptOutcome::Retry })
+        let is_full = is_unchanged && !holds_seat && free.is_none();
+        Ok(if is_full { AttemptOutcome::Full(retry_at) } else { AttemptOutcome::Retry })
+    }
+
+    fn is_import(&self) -> bool {
+        matches!(self.by, ActivatedBy::Import(_))
     }
 
     fn new_activation(&self, seat: Option<u32>) -> Activation {
@@ -256,6 +304,7 @@ impl Attempt<'_> {
             seat,
             generation: self.license.generation,
             machine_id: self.machine.id.to_owned(),
+            instance_id: self.machine.instance_id.map(str::to_owned),
             machine_name: self.machine.name.map(str::to_owned),
             ip: self.ctx.ip.clone(),
             last_ip: self.ctx.ip.clone(),
@@ -263,6 +312,8 @@ impl Attempt<'_> {
             last_heartbeat_at: now,
             lease_expires_at: self.lease_end(),
             public_key: self.machine.public_key.cloned(),
+            borrow: None,
+            offline_file_until: None,
             ended_at: None,
         }
     }
@@ -279,10 +330,16 @@ impl Attempt<'_> {
             data["taken_from"] =
                 serde_json::json!({ "activation_id": lapsed.id.to_string(), "machine_id": lapsed.machine_id });
         }
-        if self.imported_by.is_some() {
+        if let Some(instance_id) = &activation.instance_id {
+            data["instance_id"] = instance_id.as_str().into();
+        }
+        if self.is_import() {
             data["imported"] = true.into();
         }
-        let actor = self.imported_by.cloned().unwrap_or(Actor { kind: ActorKind::App, id });
+        let actor = match self.by {
+            ActivatedBy::App => Actor { kind: ActorKind::App, id },
+            ActivatedBy::Import(actor) | ActivatedBy::Manager(actor) => actor.clone(),
+        };
         self.ctx.event(&mut IdGenerator::new(self.ctx.now), kind, self.license.id, &actor, data)
     }
 }

@@ -4,13 +4,17 @@ use axum::extract::State;
 use serde::Deserialize;
 use shared::{
     auth::{AppAuthenticator, Caller, LicenseAccess},
-    domain::{Activation, ActivationId, Actor, ActorKind, Claims, EventType, IdGenerator, Scope, Secret},
+    domain::{
+        Activation, ActivationId, Actor, ActorKind, Claims, EventType, IdGenerator, Scope, Secret, Timestamp,
+        borrow_return::{BorrowReturnLimitError, ReturnWindow},
+        claims::ActivationClaim,
+    },
     http::{
         Code, PathId, Problem, RequestContext, StrictJson,
         resources::{ActivationResource, ActivationStatus},
         responses::LicenseTokenErrors,
     },
-    store::{StoreError, Table, activations::DeactivateOutcome},
+    store::{Backoff, StoreError, Table, borrows::CountedReturn, deactivations::DeactivateOutcome},
 };
 use utoipa::ToSchema;
 
@@ -23,6 +27,40 @@ pub struct Request {
     pub token: Option<Secret>,
 }
 
+shared::error_responses! {
+    /// Errors specific to this endpoint.
+    Errors: SeatBorrowed BorrowReturnLimit OfflineActivation;
+}
+
+/// Why an activation was not ended.
+#[derive(Debug, thiserror::Error)]
+pub enum DeactivateError {
+    /// The seat is borrowed, and the caller is a customer without the token.
+    #[error("the seat is borrowed until {0}: only the app on its machine or an operator can return it before")]
+    SeatBorrowed(Timestamp),
+    /// Too many borrowed seats were returned early.
+    #[error(transparent)]
+    BorrowReturnLimit(#[from] BorrowReturnLimitError),
+    /// A license file of the machine can be used.
+    #[error("a license file of this machine can be used until {0}: only an operator can deactivate it before")]
+    OfflineActivation(Timestamp),
+    /// The store failed, or concurrent changes exhausted all attempts.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<DeactivateError> for Problem {
+    fn from(error: DeactivateError) -> Self {
+        let code = match error {
+            DeactivateError::SeatBorrowed(_) => Code::SeatBorrowed,
+            DeactivateError::BorrowReturnLimit(_) => Code::BorrowReturnLimit,
+            DeactivateError::OfflineActivation(_) => Code::OfflineActivation,
+            DeactivateError::Store(error) => return error.into(),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
 /// Deactivates a machine.
 #[utoipa::path(
     post,
@@ -30,7 +68,9 @@ pub struct Request {
     operation_id = "deactivate_activation",
     tag = "activations",
     summary = "Deactivate a machine",
-    description = "Ends the activation and frees its seat. Idempotent: a repeated request returns the same response.",
+    description = "Ends the activation and frees its seat. Idempotent: a repeated request returns the same response. The app can \
+        return a borrowed seat before its time, a limited number of times; the customer cannot. While a license file of the \
+        machine can be used, only an operator can deactivate it.",
     params(("id" = ActivationId, Path, description = "`act_…`")),
     request_body(
         content = Request,
@@ -41,6 +81,7 @@ pub struct Request {
     ),
     responses(
         (status = 200, description = "The deactivated activation", body = ActivationResource),
+        Errors,
         LicenseTokenErrors,
     ),
     security((), ("api_key" = ["licenses:write"]), ("bearer" = [])),
@@ -53,9 +94,9 @@ pub(crate) async fn handler(
     PathId(id): PathId<ActivationId>,
     StrictJson(request): StrictJson<Request>,
 ) -> Result<axum::Json<ActivationResource>, Problem> {
-    let resource = if let Some(token) = &request.token {
+    let ended = if let Some(token) = &request.token {
         let claims = authenticator.verify(token, &ctx).await?;
-        by_app(&table, &id, &claims, &ctx).await?.map(ActivationResource::from)
+        by_app(&table, &id, &claims, &ctx).await?.map(|ended| ended.resource(ctx.now))
     } else {
         let caller = caller.ok_or_else(|| {
             Problem::new(
@@ -65,9 +106,9 @@ pub(crate) async fn handler(
         })?;
         let access = caller.license_access(&table, Scope::LicensesWrite).await?;
         let ended = by_manager(&table, access, &id, &caller.actor(), &ctx).await?;
-        ended.map(|ended| ActivationResource::ended(&ended))
+        ended.map(|ended| ActivationResource::ended(&ended, ctx.now))
     };
-    resource.map(axum::Json).ok_or_else(Problem::not_found)
+    ended.map(axum::Json).ok_or_else(Problem::not_found)
 }
 
 /// An activation that an app has ended.
@@ -79,25 +120,27 @@ pub enum EndedByApp {
     Deleted {
         /// The id of the activation.
         id: ActivationId,
-        /// The id of its machine, from the token.
-        machine_id: String,
+        /// What the token says about it.
+        claim: ActivationClaim,
     },
 }
 
-impl From<EndedByApp> for ActivationResource {
-    fn from(ended: EndedByApp) -> Self {
-        match ended {
-            EndedByApp::Recorded(activation) => Self::ended(&activation),
-            EndedByApp::Deleted { id, machine_id } => Self {
+impl EndedByApp {
+    fn resource(self, now: Timestamp) -> ActivationResource {
+        match self {
+            Self::Recorded(activation) => ActivationResource::ended(&activation, now),
+            Self::Deleted { id, claim } => ActivationResource {
                 id: id.to_string(),
                 license_id: id.license,
-                machine_id,
+                machine_id: claim.machine_id,
+                instance_id: claim.instance_id,
                 machine_name: None,
                 ip: None,
                 last_ip: None,
                 activated_at: None,
                 last_heartbeat_at: None,
                 lease_expires_at: None,
+                borrowed_until: None,
                 status: ActivationStatus::Deactivated,
             },
         }
@@ -111,14 +154,14 @@ pub async fn by_app(
     id: &ActivationId,
     claims: &Claims,
     ctx: &RequestContext,
-) -> Result<Option<EndedByApp>, StoreError> {
+) -> Result<Option<EndedByApp>, DeactivateError> {
     let is_of_license = claims.sub == id.license.to_string();
     let named = claims.activation.as_ref().filter(|named| is_of_license && named.id == id.to_string());
     let Some(named) = named else { return Ok(None) };
     let actor = Actor { kind: ActorKind::App, id: named.id.clone() };
-    Ok(Some(match deactivate(table, id, &actor, ctx).await? {
+    Ok(Some(match deactivate(table, id, EndedBy::App, (&actor, ctx)).await? {
         Some(ended) => EndedByApp::Recorded(ended),
-        None => EndedByApp::Deleted { id: *id, machine_id: named.machine_id.clone() },
+        None => EndedByApp::Deleted { id: *id, claim: named.clone() },
     }))
 }
 
@@ -130,11 +173,20 @@ pub async fn by_manager(
     id: &ActivationId,
     actor: &Actor,
     ctx: &RequestContext,
-) -> Result<Option<Box<Activation>>, StoreError> {
+) -> Result<Option<Box<Activation>>, DeactivateError> {
     if access != LicenseAccess::All && !table.license(id.license).await?.is_some_and(|own| access.includes(&own)) {
         return Ok(None);
     }
-    deactivate(table, id, actor, ctx).await
+    let by = if access == LicenseAccess::All { EndedBy::Operator } else { EndedBy::Customer };
+    deactivate(table, id, by, (actor, ctx)).await
+}
+
+/// Who ends an activation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EndedBy {
+    App,
+    Customer,
+    Operator,
 }
 
 /// Returns the ended activation, whether this call or an earlier one ended it. Returns `None` if its record has been
@@ -142,18 +194,59 @@ pub async fn by_manager(
 async fn deactivate(
     table: &Table,
     id: &ActivationId,
-    actor: &Actor,
-    ctx: &RequestContext,
-) -> Result<Option<Box<Activation>>, StoreError> {
-    let found = table.activation(id.license, id.machine).await?.filter(|found| found.id == *id);
-    let Some(activation) = found else { return Ok(None) };
-    if activation.ended_at.is_some() {
-        return Ok(Some(Box::new(activation)));
+    by: EndedBy,
+    (actor, ctx): (&Actor, &RequestContext),
+) -> Result<Option<Box<Activation>>, DeactivateError> {
+    let mut ids = IdGenerator::new(ctx.now);
+    let mut backoff = Backoff::default();
+    loop {
+        let found = table.activation(id.license, id.machine).await?.filter(|found| found.id == *id);
+        let Some(activation) = found else { return Ok(None) };
+        if activation.ended_at.is_some() {
+            return Ok(Some(Box::new(activation)));
+        }
+        check_allowed(&activation, by, ctx.now)?;
+        let returned = match by {
+            EndedBy::App => count_return(table, &activation, ctx.now).await?,
+            EndedBy::Customer | EndedBy::Operator => None,
+        };
+        let mut data = serde_json::json!({ "activation_id": id.to_string(), "machine_id": activation.machine_id });
+        if let Some(until) = activation.borrowed_until(ctx.now) {
+            data["borrowed_until"] = until.to_string().into();
+        }
+        let event = ctx.event(&mut ids, EventType::Deactivated, id.license, actor, data);
+        match table.deactivate(&activation, &event, returned.as_ref()).await? {
+            DeactivateOutcome::Done(ended) => return Ok(Some(ended)),
+            DeactivateOutcome::NotFound => return Ok(None),
+            DeactivateOutcome::Conflict => backoff.retry().await?,
+        }
     }
-    let data = serde_json::json!({ "activation_id": id.to_string(), "machine_id": activation.machine_id });
-    let event = ctx.event(&mut IdGenerator::new(ctx.now), EventType::Deactivated, id.license, actor, data);
-    Ok(match table.deactivate(&activation, &event).await? {
-        DeactivateOutcome::Done(ended) => Some(ended),
-        DeactivateOutcome::NotFound => None,
-    })
+}
+
+/// Checks that the caller may end the activation now. An operator always may.
+fn check_allowed(activation: &Activation, by: EndedBy, now: Timestamp) -> Result<(), DeactivateError> {
+    if by == EndedBy::Operator {
+        return Ok(());
+    }
+    if let Some(until) = activation.license_file_until(now) {
+        return Err(DeactivateError::OfflineActivation(until));
+    }
+    match activation.borrowed_until(now) {
+        Some(until) if by == EndedBy::Customer => Err(DeactivateError::SeatBorrowed(until)),
+        _ => Ok(()),
+    }
+}
+
+/// Counts the return of a seat before its borrow ends. Returns are not counted if the license key has no seat limit.
+async fn count_return(
+    table: &Table,
+    activation: &Activation,
+    now: Timestamp,
+) -> Result<Option<CountedReturn>, DeactivateError> {
+    let (Some(borrow), Some(_)) = (activation.borrow, activation.borrowed_until(now)) else { return Ok(None) };
+    let license_id = activation.id.license;
+    let (license, read) = tokio::try_join!(table.license(license_id), table.return_window(license_id))?;
+    let Some(max_users) = license.and_then(|license| license.max_users) else { return Ok(None) };
+    let next = ReturnWindow::count(read, borrow, max_users, now)?;
+    Ok(Some(CountedReturn { read, next }))
 }

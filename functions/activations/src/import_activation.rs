@@ -2,12 +2,12 @@
 //! activations do not apply.
 
 use shared::{
-    domain::{Actor, Catalog, LicenseId, MachineHash, NotInCatalogError, Refusal, SeatStatus},
+    domain::{Actor, Catalog, LicenseId, NotInCatalogError, Refusal, SeatStatus, SeatUnit},
     http::{Metric, RequestContext},
     store::{Backoff, StoreError, Table, rate_limiter::RateLimitError},
 };
 
-use crate::attempt::{Attempt, AttemptOutcome, CountedActivation, Machine, Seats};
+use crate::attempt::{ActivatedBy, Attempt, AttemptOutcome, CountedActivation, Machine, Seats};
 
 /// Why a machine was not imported.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,9 @@ pub enum ImportActivationError {
     /// Every seat is taken, and no lease has lapsed.
     #[error("every seat of this license key is taken")]
     SeatLimitReached,
+    /// Processes hold the seats of the license key.
+    #[error("processes hold the seats of this license key, so machines cannot be imported")]
+    SeatsOfProcesses,
     /// The tier of the license key is not in the catalog.
     #[error(transparent)]
     NotInCatalog(#[from] NotInCatalogError),
@@ -70,7 +73,7 @@ pub async fn import_activation(
 ) -> Result<ImportActivationOutcome, ImportActivationError> {
     let ImportedMachine { license_id, id, name } = imported;
     let seats = seats.without_rate_limits();
-    let machine = Machine { hash: MachineHash::from_machine_id(id), id, name, public_key: None };
+    let machine = Machine::new((id, None), name, None);
     let counted = CountedActivation::default();
     let mut backoff = Backoff::default();
     loop {
@@ -87,6 +90,9 @@ pub async fn import_activation(
         if let Some(refusal) = license.refusal(product.is_active, license.generation, ctx.now) {
             return Err(refusal.into());
         }
+        if tier.seat_unit == SeatUnit::Process {
+            return Err(ImportActivationError::SeatsOfProcesses);
+        }
         if found.as_ref().is_some_and(|found| found.seat_status(&license) == SeatStatus::Live) {
             table.record_imported_machine(license_id, machine.hash).await?;
             return Ok(ImportActivationOutcome::Unchanged);
@@ -98,14 +104,14 @@ pub async fn import_activation(
             tier,
             machine,
             counted: &counted,
-            imported_by: Some(actor),
+            by: ActivatedBy::Import(actor),
         };
         match attempt.run(found.as_ref()).await? {
             AttemptOutcome::New(_) => {
                 ctx.metrics.count(Metric::Activated);
                 return Ok(ImportActivationOutcome::Created);
             }
-            AttemptOutcome::Full => return Err(ImportActivationError::SeatLimitReached),
+            AttemptOutcome::Full(_) => return Err(ImportActivationError::SeatLimitReached),
             AttemptOutcome::Renewed(_) | AttemptOutcome::Retry => backoff.retry().await?,
         }
     }

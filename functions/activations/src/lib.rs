@@ -2,9 +2,11 @@
 
 pub mod activate;
 mod attempt;
+pub mod borrow;
 pub mod deactivate;
 pub mod get_activation;
 pub mod import_activation;
+pub mod issue_license_file;
 pub mod list_activations;
 mod seat_search;
 
@@ -17,6 +19,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_activations::handler))
         .routes(routes!(activate::handler))
+        .routes(routes!(issue_license_file::handler))
         .routes(routes!(get_activation::handler))
         .routes(routes!(deactivate::handler))
 }

@@ -89,7 +89,7 @@ async fn find(
     };
     page.items.retain(|(license, activation)| {
         access.includes(license)
-            && machine.is_none_or(|machine| machine == activation.id.machine)
+            && filter.machine_id.as_ref().is_none_or(|machine_id| *machine_id == activation.machine_id)
             && filter.customer_id.is_none_or(|customer| license.customer_id == Some(customer))
     });
     Ok(Some(page))

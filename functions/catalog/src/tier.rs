@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use shared::{
     domain::{
-        BillingPeriod, Catalog, FeatureId, IdGenerator, Metadata, ProductId, Tier, TierId, Timestamp, ValidationErrors,
-        catalog::check_unchanged,
+        BillingPeriod, Catalog, FeatureId, IdGenerator, Metadata, ProductId, SeatUnit, Tier, TierId, Timestamp,
+        ValidationErrors, catalog::check_unchanged,
     },
     http::UpdateInput,
     store::catalog::CatalogEntry,
@@ -76,6 +76,12 @@ pub struct TierInput<Product = ProductId, Code = String> {
     #[serde(deserialize_with = "Option::deserialize")]
     #[schema(required, example = 5, minimum = 1, maximum = 100_000)]
     pub max_users: Option<u32>,
+    /// What holds a seat; `machine` if omitted. Immutable.
+    pub seat_unit: Option<SeatUnit>,
+    /// How long a machine may borrow a seat, in seconds; 0 means not at all, and is required if processes hold the seats.
+    #[serde(default)]
+    #[schema(default = 0, maximum = 31_536_000)]
+    pub max_borrow_seconds: u32,
     /// Number of tenants, which the app enforces; null means no limit.
     #[schema(minimum = 1, maximum = 4_294_967_295_u32, format = Int64)]
     pub max_tenants: Option<u32>,
@@ -134,7 +140,7 @@ impl<Product: DeserializeOwned + Clone, Code: DeserializeOwned + Clone> UpdateIn
 impl<Product, Code> TierInput<Product, Code> {
     fn to_tier(
         &self,
-        (id, product_id, code): (TierId, ProductId, String),
+        (id, product_id, code, seat_unit): (TierId, ProductId, String, SeatUnit),
         created_at: Timestamp,
         updated_at: Timestamp,
     ) -> Tier {
@@ -151,6 +157,8 @@ impl<Product, Code> TierInput<Product, Code> {
             currency: self.currency.clone(),
             billing_period: self.billing_period,
             max_users: self.max_users,
+            seat_unit,
+            max_borrow_seconds: self.max_borrow_seconds,
             max_tenants: self.max_tenants,
             feature_ids: self.feature_ids.clone(),
             is_claimable: self.is_claimable,
@@ -172,7 +180,8 @@ impl TierInput {
     /// Returns the new tier.
     pub(crate) fn create(&self, now: Timestamp) -> Result<Tier, ValidationErrors> {
         let id = IdGenerator::new(now).generate();
-        let tier = self.to_tier((id, self.product_id, self.code.clone()), now, now);
+        let immutable = (id, self.product_id, self.code.clone(), self.seat_unit.unwrap_or_default());
+        let tier = self.to_tier(immutable, now, now);
         let mut errors = ValidationErrors::default();
         tier.check(&mut errors);
         errors.into_result().map(|()| tier)
@@ -182,11 +191,12 @@ impl TierInput {
 impl ReplaceTierInput {
     /// Returns the tier that replaces `current`.
     pub(crate) fn replace(&self, current: &Tier, now: Timestamp) -> Result<Tier, ValidationErrors> {
-        let immutable = (current.id, current.product_id, current.code.clone());
+        let immutable = (current.id, current.product_id, current.code.clone(), current.seat_unit);
         let tier = self.to_tier(immutable, current.created_at, now);
         let mut errors = ValidationErrors::default();
         check_unchanged(&mut errors, "/product_id", self.product_id.as_deref(), &current.product_id.to_string());
         check_unchanged(&mut errors, "/code", self.code.as_deref(), &current.code);
+        check_unchanged(&mut errors, "/seat_unit", self.seat_unit.map(SeatUnit::as_str), current.seat_unit.as_str());
         tier.check(&mut errors);
         errors.into_result().map(|()| tier)
     }

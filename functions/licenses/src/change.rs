@@ -5,18 +5,18 @@ use serde::Deserialize;
 use shared::{
     auth::Caller,
     domain::{
-        Actor, Catalog, EventType, FieldError, FieldErrorCode, License, LicenseId, Scope, TierId, ValidationErrors,
-        catalog::check_seats, license::StateConflict,
+        Actor, Catalog, EventType, FieldError, FieldErrorCode, IdGenerator, License, LicenseId, Scope, TierId,
+        Timestamp, ValidationErrors, catalog::check_seats, license::StateConflict,
     },
     http::{
         PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson, extractors::nullable,
         resources::LicenseResource,
     },
-    store::{Table, license_writes::Transition},
+    store::{Backoff, Table, license_writes::Transition},
 };
 use utoipa::ToSchema;
 
-use crate::transition::{Decision, TransitionError, apply, license_replay};
+use crate::transition::{Decision, TransitionError, license_replay, write};
 
 /// Request to change a license key. Requires at least one of the fields.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -33,7 +33,7 @@ pub struct Request {
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
-    Errors: StateConflict TierOfOtherProduct;
+    Errors: StateConflict SeatsBorrowed TierOfOtherProduct;
 }
 
 /// Changes a license key.
@@ -88,15 +88,22 @@ pub async fn change(
 ) -> Result<License, TransitionError> {
     check(request)?;
     let catalog = table.catalog().await?.catalog;
-    let read = table.license(id).await?.ok_or(TransitionError::NotFound)?;
-    check_seats_in_use(table, &read, apply_change(&catalog, request, read.clone())?.max_users).await?;
-    apply(table, id, EventType::Changed, (actor, ctx), replay, |read| {
+    let mut ids = IdGenerator::new(ctx.now);
+    let mut backoff = Backoff::default();
+    loop {
+        let read = table.license_with_metadata(id).await?.ok_or(TransitionError::NotFound)?;
+        let next = apply_change(&catalog, request, read.clone())?;
+        check_seats_in_use(table, &read, next.max_users).await?;
+        check_borrowed_seats(table, &read, next.max_users, ctx.now).await?;
         let from = serde_json::json!({ "tier_id": read.tier_id, "max_users": read.max_users });
-        let next = apply_change(&catalog, request, read)?;
         let data = serde_json::json!({ "from": from, "tier_id": next.tier_id, "max_users": next.max_users });
-        Ok(Decision { next, transition: Transition::Change, data })
-    })
-    .await
+        let event = ctx.event(&mut ids, EventType::Changed, id, actor, data.clone());
+        let decision = Decision { next, transition: Transition::Change, data };
+        if let Some(next) = write(table, &read, decision, &event, replay).await? {
+            return Ok(next);
+        }
+        backoff.retry().await?;
+    }
 }
 
 fn check(request: &Request) -> Result<(), ValidationErrors> {
@@ -118,6 +125,21 @@ fn apply_change(catalog: &Catalog, request: &Request, read: License) -> Result<L
         return Err(at(FieldErrorCode::TierOfOtherProduct, "tier belongs to another product").into());
     }
     Ok(read.change_tier(tier, request.max_users.unwrap_or(tier.max_users))?)
+}
+
+/// Rejects a limit that a borrowed seat would be outside of: its token works offline until the borrow ends, in addition to those of
+/// the seats within the limit. The change is written on condition that no seat was borrowed since the license key was read.
+async fn check_borrowed_seats(
+    table: &Table,
+    read: &License,
+    max_users: Option<u32>,
+    now: Timestamp,
+) -> Result<(), TransitionError> {
+    let Some(wanted) = max_users else { return Ok(()) };
+    match table.borrowed_seats_outside(read, wanted, now).await? {
+        0 => Ok(()),
+        count => Err(TransitionError::SeatsBorrowed(count)),
+    }
 }
 
 /// Rejects a limit below the number of seats in use, so that the operator can deactivate machines first. The check is

@@ -1,24 +1,27 @@
 //! The periodic request of an app: extends the lease of its seat and renews its license token. Usually costs one
 //! parallel round trip to DynamoDB and at most one signature.
 
+use activations::borrow::{BorrowError, BorrowRequest};
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::{
     auth::{AppAuthenticator, AppCredentialError},
     domain::{
-        Activation, ActivationId, Catalog, Claims, IdGenerator, License, LicenseId, NotInCatalogError, Refusal,
-        SeatStatus, Secret, Tier, TierId, TokenTimes,
+        Activation, ActivationId, Actor, ActorKind, Catalog, Claims, IdGenerator, License, LicenseId,
+        NotInCatalogError, Refusal, SeatStatus, Secret, Tier, TierId, TokenTimes, ValidationErrors,
+        claims::ActivationClaim,
         seat::{lease_end, whole_second},
     },
     http::{
         Code, Metric, Problem, RequestContext, StrictJson,
+        extractors::optional_time,
         responses::{LicenseTokenErrors, ThrottlingErrors, UnusableLicenseErrors},
     },
     store::{
-        StoreError, Table,
-        activations::{RenewOutcome, Renewal},
+        Backoff, StoreError, Table,
         catalog::CatalogCache,
+        renewals::{RenewOutcome, Renewal},
     },
     tokens::{EncodedToken, EncryptError, InvalidTokenError, TokenError, Tokens},
 };
@@ -33,6 +36,12 @@ pub enum HeartbeatError {
     /// The token names no license key and activation that exist.
     #[error(transparent)]
     InvalidToken(#[from] InvalidTokenError),
+    /// The request has invalid values.
+    #[error(transparent)]
+    Invalid(#[from] ValidationErrors),
+    /// The seat cannot be borrowed.
+    #[error(transparent)]
+    Borrow(#[from] BorrowError),
     /// The token belongs to another machine.
     #[error("the token belongs to another machine")]
     MachineMismatch,
@@ -61,6 +70,8 @@ impl From<HeartbeatError> for Problem {
         match error {
             HeartbeatError::Credential(error) => error.into(),
             HeartbeatError::InvalidToken(error) => error.into(),
+            HeartbeatError::Invalid(errors) => errors.into(),
+            HeartbeatError::Borrow(error) => error.into(),
             HeartbeatError::MachineMismatch => Self::new(Code::MachineMismatch, error.to_string()),
             HeartbeatError::NotActivated => Self::new(Code::NotActivated, error.to_string()),
             HeartbeatError::Refused(refusal) => refusal.into(),
@@ -82,6 +93,13 @@ pub struct Request {
     /// Identifier of the machine, as in the activation.
     #[schema(example = "machine-1")]
     pub machine_id: String,
+    /// Identifier of the process, as in the activation. Required if the token has it, and else not allowed.
+    #[schema(example = "4711-1")]
+    pub instance_id: Option<String>,
+    /// Borrows the seat until then, or longer than before; see activating a machine.
+    #[schema(value_type = Option<String>, format = DateTime, example = "2026-01-22T12:00:00Z")]
+    #[serde(default, deserialize_with = "optional_time")]
+    pub borrow_until: Option<Timestamp>,
 }
 
 /// The license token to use until the next heartbeat.
@@ -130,7 +148,7 @@ impl From<Heartbeat> for Response {
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
-    Errors: NotActivated MachineMismatch;
+    Errors: NotActivated MachineMismatch BorrowNotAllowed;
 }
 
 /// Extends a lease and renews a license token.
@@ -190,7 +208,10 @@ pub async fn heartbeat(
 ) -> Result<Heartbeat, HeartbeatError> {
     let now = ctx.now;
     let claims = authenticator.verify(&request.token, ctx).await?;
-    let (license_id, activation_id) = activation_of(&claims, &request.machine_id)?;
+    let (license_id, activation_id) = activation_of(&claims, request)?;
+    if let Some(until) = request.borrow_until {
+        borrow(table, catalog, (&claims, activation_id), until, ctx).await?;
+    }
     let cached_catalog = catalog.read(table, now).await?;
     let renewal = Renewal {
         id: activation_id,
@@ -200,6 +221,9 @@ pub async fn heartbeat(
         ip: &ctx.ip,
         machine_name: None,
         public_key: None,
+        // Without a seat limit, the activation has no seat.
+        is_seatless_process: request.instance_id.is_some() && claims.limits.max_users.is_none(),
+        offline_file_until: None,
     };
     // In parallel: if the license key turns out to be unusable, the update has only extended a lease, which is
     // harmless.
@@ -227,7 +251,8 @@ pub async fn heartbeat(
             grace_ends_at: license.grace_ends_at(now),
         })
     };
-    if is_reusable(&claims, &new_claims, (tier, &license), now) {
+    let borrowed_until = activation.borrow.map(|borrow| borrow.until);
+    if is_reusable(&claims, &new_claims, (tier, &license, borrowed_until), now) {
         return heartbeat(&request.token, &claims, false);
     }
     cover_new_token(table, renewal, &activation, new_claims.times()).await?;
@@ -235,9 +260,10 @@ pub async fn heartbeat(
 }
 
 /// Returns the license and the activation that a token names, after checking that it names this machine. Does no I/O.
-fn activation_of(claims: &Claims, machine_id: &str) -> Result<(LicenseId, ActivationId), HeartbeatError> {
+fn activation_of(claims: &Claims, request: &Request) -> Result<(LicenseId, ActivationId), HeartbeatError> {
     let Some(activation) = &claims.activation else { return Err(HeartbeatError::NotActivated) };
-    if activation.machine_id != machine_id {
+    check_instance_id(activation, request.instance_id.as_deref())?;
+    if activation.machine_id != request.machine_id || activation.instance_id != request.instance_id {
         return Err(HeartbeatError::MachineMismatch);
     }
     match (claims.sub.parse(), activation.id.parse::<ActivationId>()) {
@@ -246,17 +272,59 @@ fn activation_of(claims: &Claims, machine_id: &str) -> Result<(LicenseId, Activa
     }
 }
 
+/// Rejects a request without the id of the process if the token is that of a process, and one with it if it is not.
+pub(crate) fn check_instance_id(token: &ActivationClaim, instance_id: Option<&str>) -> Result<(), ValidationErrors> {
+    let mut errors = ValidationErrors::default();
+    let detail = match token.instance_id {
+        Some(_) => "is required: the token belongs to a process",
+        None => "must be omitted: the token belongs to a machine",
+    };
+    errors.check(token.instance_id.is_some() == instance_id.is_some(), "/instance_id", detail);
+    errors.into_result()
+}
+
+/// Starts or extends the borrow of a live activation. Reads the license key first, and writes on condition that it is unchanged: a
+/// lease that is extended for a refused license key would block a seat for up to a year. Does nothing if the activation is borrowed
+/// as long.
+async fn borrow(
+    table: &Table,
+    catalog: &CatalogCache,
+    (claims, id): (&Claims, ActivationId),
+    until: Timestamp,
+    ctx: &RequestContext,
+) -> Result<(), HeartbeatError> {
+    let request = BorrowRequest { pointer: "/borrow_until", until, is_for_license_file: false };
+    request.check_time(ctx.now)?;
+    let mut backoff = Backoff::default();
+    loop {
+        let (license, found) = tokio::try_join!(table.license(id.license), table.activation(id.license, id.machine))?;
+        let license = license.ok_or(InvalidTokenError)?;
+        let has_tier = |catalog: &Catalog| catalog.product_and_tier(&license).is_some();
+        let catalog = catalog.read_containing(table, ctx.now, has_tier).await?;
+        let (product, tier) = catalog.product_and_tier(&license).ok_or(NotInCatalogError(license.id))?;
+        if let Some(refusal) = license.refusal(product.is_active, claims.generation, ctx.now) {
+            return Err(refusal.into());
+        }
+        let is_live = |found: &Activation| found.id == id && found.seat_status(&license) == SeatStatus::Live;
+        let activation = found.filter(is_live).ok_or(HeartbeatError::NotActivated)?;
+        if !request.extends(&activation) {
+            return Ok(());
+        }
+        request.check(tier, &license, ctx.now)?;
+        let actor = Actor { kind: ActorKind::App, id: id.to_string() };
+        if request.borrow(table, (&license, tier), &activation, (&actor, ctx)).await?.is_some() {
+            return Ok(());
+        }
+        backoff.retry().await?;
+    }
+}
+
 /// Estimates the end of the lease that the next token needs, from the last token and the cached catalog. It is not before the end
 /// of the last token, which the lease covers already.
 fn estimate_lease_end(catalog: &Catalog, claims: &Claims, now: Timestamp) -> Timestamp {
     let tier = claims.tier.id.parse::<TierId>().ok().and_then(|id| catalog.tiers.get(&id));
-    let covered = covering(claims.times());
+    let covered = claims.times().lease();
     tier.map_or(covered, |tier| lease_end(now, tier).max(covered))
-}
-
-/// Returns the earliest end of a lease that covers a token.
-fn covering(times: TokenTimes) -> Timestamp {
-    Timestamp::from_second(times.offline_until).unwrap_or(Timestamp::MAX)
 }
 
 /// Extends the lease if it ends before a new token: a token is signed only if the written lease covers it. The estimated
@@ -267,7 +335,7 @@ async fn cover_new_token(
     activation: &Activation,
     token: TokenTimes,
 ) -> Result<(), HeartbeatError> {
-    let required = covering(token);
+    let required = token.lease();
     if activation.lease_expires_at >= required {
         return Ok(());
     }
@@ -278,7 +346,14 @@ async fn cover_new_token(
 }
 
 /// Returns whether the sent token can be reused: it is recent, and a new one would not differ otherwise.
-fn is_reusable(sent: &Claims, new: &Claims, (tier, license): (&Tier, &License), now: Timestamp) -> bool {
+fn is_reusable(
+    sent: &Claims,
+    new: &Claims,
+    (tier, license, borrowed_until): (&Tier, &License, Option<Timestamp>),
+    now: Timestamp,
+) -> bool {
     let age = whole_second(now) - sent.iat;
-    age < i64::from(tier.renew_after()) && whole_second(now) < sent.exp && sent.is_current(new, tier, license)
+    age < i64::from(tier.renew_after())
+        && whole_second(now) < sent.exp
+        && sent.is_current(new, tier, license, borrowed_until)
 }

@@ -2,9 +2,10 @@
 
 use shared::{
     domain::{
-        Actor, EventType, IdGenerator, License, LicenseId, NotInCatalogError, ValidationErrors, license::StateConflict,
+        Actor, Event, EventType, IdGenerator, License, LicenseId, NotInCatalogError, ValidationErrors,
+        license::StateConflict,
     },
-    http::{CompletionError, Problem, Replay, RequestContext, StoredResponse, resources::LicenseResource},
+    http::{Code, CompletionError, Problem, Replay, RequestContext, StoredResponse, resources::LicenseResource},
     store::{
         Backoff, StoreError, Table,
         license_writes::{Transition, TransitionOutcome},
@@ -23,6 +24,9 @@ pub enum TransitionError {
     /// The state of the license key does not allow the transition.
     #[error(transparent)]
     State(#[from] StateConflict),
+    /// Borrowed seats would be outside of the new limit.
+    #[error("{0} borrowed seats would be outside of the new limit")]
+    SeatsBorrowed(usize),
     /// The tier of the license key is not in the catalog.
     #[error(transparent)]
     NotInCatalog(#[from] NotInCatalogError),
@@ -40,6 +44,7 @@ impl From<TransitionError> for Problem {
             TransitionError::NotFound => Self::not_found(),
             TransitionError::Invalid(errors) => errors.into(),
             TransitionError::State(conflict) => conflict.into(),
+            TransitionError::SeatsBorrowed(_) => Self::new(Code::SeatsBorrowed, error.to_string()),
             TransitionError::NotInCatalog(error) => error.into(),
             TransitionError::Store(error) => error.into(),
             TransitionError::Completion(error) => error.into(),
@@ -70,14 +75,26 @@ pub(crate) async fn apply(
     let mut backoff = Backoff::default();
     loop {
         let read = table.license_with_metadata(id).await?.ok_or(TransitionError::NotFound)?;
-        let Decision { next, transition, data } = decide(read.clone())?;
-        let event = ctx.event(&mut ids, kind, id, actor, data);
-        let completion = replay.completion(&next).await?;
-        if table.transition(transition, (&read, &next), &event, completion.as_ref()).await? == TransitionOutcome::Done {
+        let decision = decide(read.clone())?;
+        let event = ctx.event(&mut ids, kind, id, actor, decision.data.clone());
+        if let Some(next) = write(table, &read, decision, &event, replay).await? {
             return Ok(next);
         }
         backoff.retry().await?;
     }
+}
+
+/// Writes a transition, on condition that the license is unchanged. Returns `None` if it was changed concurrently.
+pub(crate) async fn write(
+    table: &Table,
+    read: &License,
+    Decision { next, transition, .. }: Decision,
+    event: &Event,
+    replay: &Replay<'_, License>,
+) -> Result<Option<License>, TransitionError> {
+    let completion = replay.completion(&next).await?;
+    let outcome = table.transition(transition, (read, &next), event, completion.as_ref()).await?;
+    Ok((outcome == TransitionOutcome::Done).then_some(next))
 }
 
 /// Composes the response to the new state of a license key.

@@ -9,13 +9,16 @@ use shared::{
     app::Settings,
     auth::{AppAuthenticator, AppCredential, AppCredentialError},
     domain::{
-        Activation, ActivationId, Catalog, Claims, License, MachineHash, Refusal, SeatStatus, Secret, ValidationErrors,
-        seat::whole_second,
+        Activation, ActivationId, Catalog, Claims, License, MachineHash, Refusal, SeatStatus, SeatUnit, Secret,
+        ValidationErrors,
+        seat::{self, whole_second},
     },
     http::{Problem, RequestContext, StrictJson, resources::LicenseResource, responses::ThrottlingErrors},
     store::{StoreError, Table, catalog::CatalogCache},
 };
 use utoipa::ToSchema;
+
+use crate::heartbeat::check_instance_id;
 
 /// Why a license key or a token was not validated.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +57,10 @@ pub struct Request {
     /// Identifier of a machine that must hold a seat.
     #[schema(example = "machine-1")]
     pub machine_id: Option<String>,
+    /// Identifier of the process on the machine that must hold a seat. With `machine_id`, required if the token is that of a process
+    /// or, with a license key, if processes hold the seats of the pricing tier. Else not allowed.
+    #[schema(example = "4711-1")]
+    pub instance_id: Option<String>,
     /// Code of the product that the license must be for.
     #[schema(example = "atlas")]
     pub product: Option<String>,
@@ -236,7 +243,8 @@ pub async fn validate(
         }
         Err(error) => return Err(error.into()),
     };
-    let target = target_machine(&credential, request.machine_id.as_deref());
+    check_token_instance(&credential, request)?;
+    let target = target_machine(&credential, request);
     let (license, activation) = tokio::join!(table.license(credential.license_id), async {
         match target {
             Some((machine, _)) => table.activation(credential.license_id, machine).await,
@@ -245,7 +253,8 @@ pub async fn validate(
     });
     let Some(license) = license? else { return without_license(Verdict::NotFound) };
     let catalog =
-        catalog.read_containing(table, ctx.now, |catalog| catalog.products.contains_key(&license.product_id)).await?;
+        catalog.read_containing(table, ctx.now, |catalog| catalog.product_and_tier(&license).is_some()).await?;
+    check_key_instance(&credential, request, catalog.product_and_tier(&license).map(|(_, tier)| tier.seat_unit))?;
     let activation = activation?.filter(|found| target.is_some_and(|(_, id)| id.is_none_or(|id| id == found.id)));
     let check = Check { request, credential: &credential, now: ctx.now, clock_margin };
     let verdict = check.verdict(&catalog, &license, activation.as_ref());
@@ -253,14 +262,47 @@ pub async fn validate(
 }
 
 /// Returns the machine whose activation is checked, and the id of the activation if a token names it.
-fn target_machine(credential: &AppCredential, machine_id: Option<&str>) -> Option<(MachineHash, Option<ActivationId>)> {
+fn target_machine(credential: &AppCredential, request: &Request) -> Option<(MachineHash, Option<ActivationId>)> {
     match &credential.claims {
-        None => machine_id.map(|machine_id| (MachineHash::from_machine_id(machine_id), None)),
+        None => {
+            let machine_id = request.machine_id.as_deref()?;
+            Some((MachineHash::from_ids(machine_id, request.instance_id.as_deref()), None))
+        }
         Some(claims) => {
             let id: ActivationId = claims.activation.as_ref()?.id.parse().ok()?;
             Some((id.machine, Some(id)))
         }
     }
+}
+
+/// Rejects an id of a process that the token or a missing machine id does not allow, and a machine without it if the token is that
+/// of a process.
+fn check_token_instance(credential: &AppCredential, request: &Request) -> Result<(), ValidationErrors> {
+    let named = credential.claims.as_ref().and_then(|claims| claims.activation.as_ref());
+    let instance_id = request.instance_id.as_deref();
+    match named {
+        Some(named) if request.machine_id.is_some() => check_instance_id(named, instance_id),
+        None if request.machine_id.is_some() => Ok(()),
+        _ => {
+            let mut errors = ValidationErrors::default();
+            errors.check(instance_id.is_none(), "/instance_id", "requires machine_id");
+            errors.into_result()
+        }
+    }
+}
+
+/// Rejects a machine with or without the id of a process, whichever the pricing tier does not allow. With a token of an activation,
+/// the token decides.
+fn check_key_instance(
+    credential: &AppCredential,
+    request: &Request,
+    unit: Option<SeatUnit>,
+) -> Result<(), ValidationErrors> {
+    let is_decided = credential.claims.as_ref().is_some_and(|claims| claims.activation.is_some());
+    let (false, Some(_), Some(unit)) = (is_decided, &request.machine_id, unit) else { return Ok(()) };
+    let mut errors = ValidationErrors::default();
+    seat::check_instance_id(&mut errors, unit, request.instance_id.as_deref());
+    errors.into_result()
 }
 
 struct Check<'a> {
@@ -292,8 +334,10 @@ impl Check<'_> {
         let Some(live) = activation.filter(|activation| activation.seat_status(license) == SeatStatus::Live) else {
             return Verdict::NotActivated;
         };
-        let other = |machine_id: &String| named.is_some_and(|named| named.machine_id != *machine_id);
-        if self.request.machine_id.as_ref().is_some_and(other) {
+        let is_other = |machine_id: &String| {
+            named.is_some_and(|named| named.machine_id != *machine_id || named.instance_id != self.request.instance_id)
+        };
+        if self.request.machine_id.as_ref().is_some_and(is_other) {
             return Verdict::MachineMismatch;
         }
         if live.is_lapsed(self.clock_margin, self.now) { Verdict::HeartbeatLapsed } else { Verdict::Valid }

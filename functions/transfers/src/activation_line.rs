@@ -55,6 +55,9 @@ impl Importer<'_> {
             Err(error @ ImportActivationError::SeatLimitReached) => {
                 LineOutcome::failed("/license_external_id", Code::SeatLimitReached, error.to_string())
             }
+            Err(error @ ImportActivationError::SeatsOfProcesses) => {
+                LineOutcome::failed("/license_external_id", Code::InvalidValue, error.to_string())
+            }
             Err(ImportActivationError::NotInCatalog(error)) => return Err(StopError::Damaged(error.to_string())),
             Err(ImportActivationError::Store(error)) => return Err(error.into()),
         })

@@ -29,12 +29,13 @@ use crate::{
 
 const HEADER: &str = "idempotency-key";
 /// POST routes that are idempotent by themselves and ignore the key.
-const IDEMPOTENT_ROUTES: [&str; 6] = [
+const IDEMPOTENT_ROUTES: [&str; 7] = [
     "/api/v1.0/license-keys/batch/revoke",
     "/api/v1.0/license-keys/validate",
     "/api/v1.0/license-keys/heartbeat",
     "/api/v1.0/license-activations/activate",
     "/api/v1.0/license-activations/{id}/deactivate",
+    "/api/v1.0/license-keys/{id}/offline-activations",
     "/api/v1.0/imports",
 ];
 /// Routes that store their response before they make their changes, because these do not fit in one transaction. A repeat

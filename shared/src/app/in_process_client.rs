@@ -18,6 +18,7 @@ use tower::ServiceExt;
 use super::{AppState, idempotency};
 use crate::{
     auth::Caller,
+    domain::Timestamp,
     http::{Code, InputError, Problem, RequestContext, log::LoggedError},
 };
 
@@ -44,6 +45,8 @@ struct ProblemFields {
     detail: String,
     #[serde(default)]
     errors: Vec<InputError>,
+    #[serde(default)]
+    retry_at: Option<Timestamp>,
 }
 
 impl InProcessClient {
@@ -94,6 +97,6 @@ async fn read_response(mut response: Response) -> Result<Value, Problem> {
         return serde_json::from_slice(&bytes).map_err(unreadable);
     }
     // The idempotency middleware has already written the body of this problem, or replayed a stored one.
-    let ProblemFields { code, detail, errors } = serde_json::from_slice(&bytes).map_err(unreadable)?;
-    Err(Problem { code, detail, errors, retry_after_seconds: retry_after, cause })
+    let ProblemFields { code, detail, errors, retry_at } = serde_json::from_slice(&bytes).map_err(unreadable)?;
+    Err(Problem { code, detail, errors, retry_at, retry_after_seconds: retry_after, cause })
 }

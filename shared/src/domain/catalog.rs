@@ -119,6 +119,27 @@ impl BillingPeriod {
     }
 }
 
+/// What holds a seat of a license key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SeatUnit {
+    /// A machine, however many processes of the app run on it.
+    #[default]
+    Machine,
+    /// A running process of the app, which sends an `instance_id`: a floating license.
+    Process,
+}
+
+impl SeatUnit {
+    /// Returns the name in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Machine => "machine",
+            Self::Process => "process",
+        }
+    }
+}
+
 /// A pricing tier of a product: prices, limits, features and token lifetimes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PricingTierProperties)]
@@ -153,6 +174,13 @@ pub struct Tier {
     /// Number of seats; null means no limit.
     #[schema(required, example = 5)]
     pub max_users: Option<u32>,
+    /// What holds a seat. Immutable.
+    #[serde(default)]
+    pub seat_unit: SeatUnit,
+    /// How long a machine may borrow a seat, in seconds; 0 means not at all.
+    #[serde(default)]
+    #[schema(example = 0)]
+    pub max_borrow_seconds: u32,
     /// Number of tenants, which the app enforces; null means no limit.
     #[schema(required, format = Int64)]
     pub max_tenants: Option<u32>,
@@ -391,6 +419,8 @@ pub(super) mod tests {
             currency: "EUR".to_owned(),
             billing_period: BillingPeriod::Monthly,
             max_users: None,
+            seat_unit: SeatUnit::Machine,
+            max_borrow_seconds: 0,
             max_tenants: None,
             feature_ids: features.iter().map(|n| id(*n)).collect(),
             is_claimable: false,

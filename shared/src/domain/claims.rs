@@ -67,6 +67,10 @@ pub struct ActivationClaim {
     /// The machine id that the app chose.
     #[schema(example = "machine-1")]
     pub machine_id: String,
+    /// The id of the process that holds the seat; absent if the machine holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "4711-1")]
+    pub instance_id: Option<String>,
 }
 
 /// The claims of a license token: registered claims (RFC 7519, section 4.1), then Signet's own.
@@ -134,7 +138,8 @@ impl Claims {
         now: Timestamp,
     ) -> Self {
         let iat = whole_second(now);
-        let times = TokenTimes::new(iat, tier, license);
+        let borrowed_until = activation.and_then(|activation| activation.borrow).map(|borrow| borrow.until);
+        let times = TokenTimes::new(iat, tier, license, borrowed_until);
         Self {
             iss: issuer.to_owned(),
             aud: product.code.clone(),
@@ -157,6 +162,7 @@ impl Claims {
             activation: activation.map(|activation| ActivationClaim {
                 id: activation.id.to_string(),
                 machine_id: activation.machine_id.clone(),
+                instance_id: activation.instance_id.clone(),
             }),
         }
     }
@@ -168,10 +174,10 @@ impl Claims {
 
     /// Returns whether a token with these claims is current: it has the claims that a token of this tier and license would have
     /// now, `fresh`, apart from its id, and the times that such a token would have had when it was issued.
-    pub fn is_current(&self, fresh: &Self, tier: &Tier, license: &License) -> bool {
+    pub fn is_current(&self, fresh: &Self, tier: &Tier, license: &License, borrowed_until: Option<Timestamp>) -> bool {
         let mut same = fresh.clone();
         (same.iat, same.nbf, same.exp, same.jti) = (self.iat, self.nbf, self.exp, self.jti.clone());
         same.enforcement.offline_until = self.enforcement.offline_until;
-        *self == same && self.times() == TokenTimes::new(self.iat, tier, license)
+        *self == same && self.times() == TokenTimes::new(self.iat, tier, license, borrowed_until)
     }
 }

@@ -34,6 +34,8 @@ pub enum EventType {
     Audited,
     /// A machine took a free seat.
     Activated,
+    /// A machine borrowed its seat, for itself or for a license file.
+    Borrowed,
     /// A machine was deactivated and its seat freed.
     Deactivated,
     /// A machine took the seat of another machine whose lease had lapsed.

@@ -91,6 +91,26 @@ pub struct License {
     pub anchor_day: Option<i8>,
     /// How long it is still honoured after it has expired, in seconds: that of the tier when it was issued or changed to it.
     pub expiry_grace_seconds: u32,
+    /// The borrows of its seats, also of those that have ended.
+    pub borrows: Borrows,
+}
+
+/// The borrows of the seats of a license key. Counted so that a change of the license key notices a borrow that starts at the
+/// same time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Borrows {
+    /// The number of times that a borrow was started or extended.
+    pub count: u32,
+    /// The latest end of a borrow: until then, tokens of borrowed seats can be valid, whatever happens to the license key.
+    pub last_until: Option<Timestamp>,
+}
+
+impl Borrows {
+    /// Returns the borrows after another one.
+    #[must_use]
+    pub fn with(self, until: Timestamp) -> Self {
+        Self { count: self.count + 1, last_until: self.last_until.max(Some(until)) }
+    }
 }
 
 /// Why a license key can't be used. The order of the variants is the order of precedence.
@@ -151,6 +171,7 @@ impl License {
             expires_at: None,
             anchor_day: None,
             expiry_grace_seconds: tier.expiry_grace_seconds,
+            borrows: Borrows::default(),
         }
         .with_expiry_after(tier.billing_period, now)
     }
@@ -425,6 +446,7 @@ mod tests {
             expires_at: None,
             anchor_day: None,
             expiry_grace_seconds: 0,
+            borrows: Borrows::default(),
         }
         .with_expiry(expires_at)
     }

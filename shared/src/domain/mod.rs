@@ -3,6 +3,7 @@
 //! No function reads the clock; the time of the request is an argument.
 
 pub mod api_key;
+pub mod borrow_return;
 pub mod catalog;
 pub mod claims;
 pub mod customer;
@@ -26,7 +27,7 @@ pub mod token_times;
 pub mod validation;
 
 pub use api_key::{ApiKey, ApiKeySecret, Scope, Scopes};
-pub use catalog::{BillingPeriod, Catalog, Feature, Product, Tier};
+pub use catalog::{BillingPeriod, Catalog, Feature, Product, SeatUnit, Tier};
 pub use claims::Claims;
 pub use customer::Customer;
 pub use encryption_key::{EncryptionKey, EncryptionKeyError, PublicKeyInput};
@@ -36,10 +37,10 @@ pub use id::{ApiKeyId, CustomerId, EventId, FeatureId, Id, IdGenerator, LicenseI
 pub use jiff::Timestamp;
 pub use jwk::Jwk;
 pub use key_string::KeyString;
-pub use license::{License, NotInCatalogError, Refusal, State, Status};
+pub use license::{Borrows, License, NotInCatalogError, Refusal, State, Status};
 pub use metadata::Metadata;
 pub use sealing::SealingContext;
-pub use seat::{Activation, ActivationId, MachineHash, SeatStatus};
+pub use seat::{Activation, ActivationId, Borrow, MachineHash, SeatStatus};
 pub use secret::Secret;
 pub use token_times::TokenTimes;
 pub use validation::{FieldError, FieldErrorCode, ValidationErrors};

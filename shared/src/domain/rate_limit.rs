@@ -146,7 +146,7 @@ impl ActivationRateLimit {
         Bucket { name: format!("CHURN#{}#{shard}", license.id), limit }
     }
 
-    /// Returns the bucket that counts the machine's searches in which all seats were taken.
+    /// Returns the bucket that counts the machine's searches in which all seats were taken. All processes of a machine share it.
     pub fn machine_refusals(license: &License, machine: MachineHash) -> Bucket {
         let name = format!("REFUSED#{}#{}", license.id, HEXLOWER.encode(&machine.0));
         Bucket { name, limit: REFUSALS_PER_MACHINE }
@@ -202,6 +202,7 @@ mod tests {
             issued_at: now,
             expires_at: None,
             expiry_grace_seconds: 0,
+            borrows: Default::default(),
             anchor_day: None,
         }
     }

@@ -11,15 +11,17 @@ use utoipa::{
 };
 
 use super::{
-    catalog::Tier,
+    catalog::{SeatUnit, Tier},
     encryption_key::EncryptionKey,
     id::{Id, LicenseId},
     license::License,
     secret::sha256,
     text::has_invisible_chars,
+    validation::ValidationErrors,
 };
 
-/// The SHA-256 hash of a machine id. Table keys contain the hash, so that a machine id can use any characters.
+/// The SHA-256 hash that identifies what holds a seat: a machine, or a process on a machine. Table keys contain the hash, so that
+/// the ids can use any characters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MachineHash(pub [u8; 32]);
 
@@ -36,10 +38,37 @@ pub fn is_machine_name(text: &str) -> bool {
     (1..=100).contains(&text.len()) && !has_invisible_chars(text)
 }
 
+/// Returns whether `text` is a valid id of a running process: 1 to 64 bytes without control characters.
+pub fn is_instance_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && !text.contains(char::is_control)
+}
+
+/// Rejects a request without the id of the process if processes hold the seats of the tier, and one with it if machines do.
+pub fn check_instance_id(errors: &mut ValidationErrors, unit: SeatUnit, instance_id: Option<&str>) {
+    let (is_valid, detail) = match unit {
+        SeatUnit::Process => (instance_id.is_some(), "is required: processes hold the seats of this pricing tier"),
+        SeatUnit::Machine => (instance_id.is_none(), "must be omitted: machines hold the seats of this pricing tier"),
+    };
+    errors.check(is_valid, "/instance_id", detail);
+}
+
+/// The maximum length of a machine id and an instance id together, in bytes.
+pub const MAX_PROCESS_ID_BYTES: usize = 256;
+
 impl MachineHash {
     /// Hashes a machine id.
     pub fn from_machine_id(machine_id: &str) -> Self {
         Self(sha256(machine_id.as_bytes()))
+    }
+
+    /// Hashes the ids of what holds a seat: a machine, or a process if there is an instance id.
+    ///
+    /// The text that is hashed for a process starts with a control character, which no machine id contains, and has the length
+    /// of each id before it. So no two different holders have the same text.
+    pub fn from_ids(machine_id: &str, instance_id: Option<&str>) -> Self {
+        let Some(instance_id) = instance_id else { return Self::from_machine_id(machine_id) };
+        let (machine, instance) = (machine_id.len(), instance_id.len());
+        Self(sha256(format!("\0process:{machine}:{machine_id}:{instance}:{instance_id}").as_bytes()))
     }
 }
 
@@ -148,6 +177,8 @@ pub struct Activation {
     pub generation: u32,
     /// The machine id that the app chose.
     pub machine_id: String,
+    /// The id of the process that holds the seat; `None` if the machine holds it.
+    pub instance_id: Option<String>,
     /// The display name of the machine.
     pub machine_name: Option<String>,
     /// The client address of the activation request.
@@ -162,8 +193,21 @@ pub struct Activation {
     pub lease_expires_at: Timestamp,
     /// The app's public key that tokens are encrypted to, if any.
     pub public_key: Option<EncryptionKey>,
+    /// The borrow of the seat, if there is or was one.
+    pub borrow: Option<Borrow>,
+    /// Until then, a license file that was issued for the machine can be used, so only an operator can end the activation.
+    pub offline_file_until: Option<Timestamp>,
     /// When the activation ended, if it did.
     pub ended_at: Option<Timestamp>,
+}
+
+/// A borrow of a seat: until it ends, all tokens of the activation are valid, also offline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Borrow {
+    /// When it ends.
+    pub until: Timestamp,
+    /// The longest time for which the seat could be borrowed when it was, in seconds.
+    pub max_seconds: u32,
 }
 
 /// The status of an activation relative to a license key.
@@ -191,6 +235,24 @@ impl Activation {
         } else {
             SeatStatus::NotLive
         }
+    }
+
+    /// Returns the hash of the machine's id, which is the activation's own one unless a process holds the seat.
+    pub fn machine(&self) -> MachineHash {
+        match self.instance_id {
+            Some(_) => MachineHash::from_machine_id(&self.machine_id),
+            None => self.id.machine,
+        }
+    }
+
+    /// Returns when the borrow of the seat ends; `None` if it is not borrowed at `now`.
+    pub fn borrowed_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.borrow.map(|borrow| borrow.until).filter(|until| *until > now)
+    }
+
+    /// Returns until when a license file of the machine can be used; `None` if none can be used at `now`.
+    pub fn license_file_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.offline_file_until.filter(|until| *until > now)
     }
 
     /// Returns whether another machine may take the seat; see [`is_lapsed`].
@@ -297,6 +359,17 @@ mod tests {
             if let Ok(id) = text.parse::<ActivationId>() {
                 prop_assert_eq!(id.to_string(), text);
             }
+        }
+
+        #[test]
+        fn different_holders_have_different_hashes(
+            machine in "[a:0-9]{1,6}", other in "[a:0-9]{1,6}", instance in proptest::option::of("[a:0-9]{1,4}"),
+            other_instance in proptest::option::of("[a:0-9]{1,4}"),
+        ) {
+            let one = MachineHash::from_ids(&machine, instance.as_deref());
+            let two = MachineHash::from_ids(&other, other_instance.as_deref());
+            prop_assert_eq!(one == two, (&machine, &instance) == (&other, &other_instance));
+            prop_assert_eq!(MachineHash::from_ids(&machine, None), MachineHash::from_machine_id(&machine));
         }
 
         #[test]

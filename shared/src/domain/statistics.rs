@@ -291,6 +291,7 @@ mod tests {
             expires_at: None,
             anchor_day: None,
             expiry_grace_seconds: 0,
+            borrows: Default::default(),
         }
         .with_expiry(ends_in_days.map(|days| now() + SignedDuration::from_hours(days * 24)))
     }

@@ -74,6 +74,16 @@ pub enum Code {
     KeyNotStored,
     /// All seats are taken.
     SeatLimitReached,
+    /// The pricing tier or the license key does not allow the borrow.
+    BorrowNotAllowed,
+    /// Only the app or an operator can return the borrowed seat.
+    SeatBorrowed,
+    /// Borrowed seats would be outside of the new limit.
+    SeatsBorrowed,
+    /// Too many borrowed seats were returned early.
+    BorrowReturnLimit,
+    /// Only an operator can end the activation while a license file can be used.
+    OfflineActivation,
     /// The state of the resource does not allow the operation.
     StateConflict,
     /// The user is not registered as a customer.

@@ -301,6 +301,11 @@ pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(deserializer).map(Some)
 }
 
+/// Deserializes a timestamp, as [`parse_time`] reads it.
+pub fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    parse_time(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
 /// Deserializes a timestamp or null, as [`parse_time`] reads it.
 pub fn optional_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::{Code, log::LoggedError};
 use crate::{
-    domain::{FieldError, NotInCatalogError, Refusal, ValidationErrors, license::StateConflict},
+    domain::{FieldError, NotInCatalogError, Refusal, Timestamp, ValidationErrors, license::StateConflict},
     store::{
         StoreError,
         pagination::ListError,
@@ -35,6 +35,8 @@ pub struct Problem {
     pub detail: String,
     /// The invalid fields and parameters.
     pub errors: Vec<InputError>,
+    /// When the request may succeed.
+    pub retry_at: Option<Timestamp>,
     /// The `Retry-After` header, in seconds.
     pub(crate) retry_after_seconds: Option<u64>,
     /// The internal cause. It is logged and never part of the response.
@@ -60,6 +62,11 @@ pub struct ProblemBody {
     /// The invalid fields and parameters; omitted if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<InputError>,
+    /// With `seat_limit_reached`: when the first of the leases that were read lapses, so that a seat may become free; omitted if
+    /// none was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false, example = "2026-01-15T13:00:00Z")]
+    pub retry_at: Option<Timestamp>,
     /// The id of the request in the log. Include it in support requests.
     pub trace_id: String,
 }
@@ -104,7 +111,7 @@ impl From<FieldError> for InputError {
 impl Problem {
     /// Creates a problem with a code and an explanation.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_seconds: None, cause: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_at: None, retry_after_seconds: None, cause: None }
     }
 
     /// Creates a 404 response. Resources that do not exist and resources of another customer get the same response,
@@ -127,6 +134,11 @@ impl Problem {
             cause: Some(cause.into()),
             ..Self::new(Code::Unavailable, detail)
         }
+    }
+
+    /// Creates the response that every seat is taken. One may become free at `retry_at`.
+    pub fn seat_limit_reached(detail: impl Into<String>, retry_at: Option<Timestamp>) -> Self {
+        Self { retry_at, ..Self::new(Code::SeatLimitReached, detail) }
     }
 
     /// Creates a 429 response. The caller may retry after `seconds`.
@@ -178,6 +190,7 @@ impl Problem {
             code: self.code,
             detail: self.detail,
             errors: self.errors,
+            retry_at: self.retry_at,
             trace_id,
         }
     }

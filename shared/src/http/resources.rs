@@ -81,6 +81,9 @@ pub struct LicenseResource {
     /// When a license key that is in grace stops being honoured; null if it is not in grace.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub grace_ends_at: Option<Timestamp>,
+    /// Until when tokens of borrowed seats can be valid, whatever happens to the license key; null if no seat was ever borrowed.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    pub last_borrowed_until: Option<Timestamp>,
     /// When the license key was revoked.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub revoked_at: Option<Timestamp>,
@@ -121,6 +124,7 @@ impl LicenseResource {
             expiry_grace_seconds: license.expiry_grace_seconds,
             in_grace: grace_ends_at.is_some(),
             grace_ends_at,
+            last_borrowed_until: license.borrows.last_until,
             revoked_at,
             revocation_reason,
             superseded_by,
@@ -199,6 +203,9 @@ pub struct ActivationResource {
     /// The app's identifier of the machine.
     #[schema(example = "machine-1")]
     pub machine_id: String,
+    /// The app's identifier of the process that holds the seat; null if the machine holds it.
+    #[schema(required)]
+    pub instance_id: Option<String>,
     /// The display name of the machine.
     #[schema(required, example = "build-07")]
     pub machine_name: Option<String>,
@@ -218,6 +225,10 @@ pub struct ActivationResource {
     /// Until when no other machine can take the seat.
     #[schema(value_type = Option<String>, format = DateTime, required, example = "2026-01-15T13:00:00Z")]
     pub lease_expires_at: Option<Timestamp>,
+    /// When the borrow of the seat ends; null if it is not borrowed. Until then, the tokens of the activation are valid, also
+    /// offline and whatever happens to the seat.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    pub borrowed_until: Option<Timestamp>,
     /// The current status.
     pub status: ActivationStatus,
 }
@@ -230,21 +241,23 @@ impl ActivationResource {
             SeatStatus::Live | SeatStatus::Newer if activation.is_lapsed(clock_margin, now) => ActivationStatus::Lapsed,
             SeatStatus::Live | SeatStatus::Newer => ActivationStatus::Active,
         };
-        Self { status, ..Self::ended(activation) }
+        Self { status, ..Self::ended(activation, now) }
     }
 
     /// Returns an activation that has ended.
-    pub fn ended(activation: &Activation) -> Self {
+    pub fn ended(activation: &Activation, now: Timestamp) -> Self {
         Self {
             id: activation.id.to_string(),
             license_id: activation.id.license,
             machine_id: activation.machine_id.clone(),
+            instance_id: activation.instance_id.clone(),
             machine_name: activation.machine_name.clone(),
             ip: Some(activation.ip.clone()),
             last_ip: Some(activation.last_ip.clone()),
             activated_at: Some(activation.activated_at),
             last_heartbeat_at: Some(activation.last_heartbeat_at),
             lease_expires_at: Some(activation.lease_expires_at),
+            borrowed_until: activation.borrowed_until(now),
             status: ActivationStatus::Deactivated,
         }
     }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt, TryStreamExt, future::try_join, stream};
 
 use super::{
-    activations::{parse_activation, tombstone},
+    activations::parse_activation,
+    deactivations::tombstone,
     error::StoreError,
     events::event_item,
     holder::{nonce, not_held_by},

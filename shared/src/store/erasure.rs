@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     activations::parse_activation,
     customers::{SUBJECT_RECORD, VersionedCustomer, absent_or_own, email_key, put_external_id},
+    deactivations::DeactivateOutcome,
     error::StoreError,
     events::event_item,
     holder::nonce,
@@ -200,7 +201,9 @@ impl Table {
             let Activation { id, machine_id, .. } = &activation;
             let data = serde_json::json!({ "activation_id": id.to_string(), "machine_id": machine_id });
             let event = system_event(EventType::Deactivated, id.license, data, now);
-            self.deactivate(&activation, &event).await?;
+            if self.deactivate(&activation, &event, None).await? == DeactivateOutcome::Conflict {
+                return Err(StoreError::Contended);
+            }
         }
         let same_life = Condition::new("life = :life").value(":life", nonce(&activation.id));
         let key = keys::activation(activation.id.license, activation.id.machine);

@@ -220,6 +220,11 @@ pub fn imported_machine(license: LicenseId, machine: MachineHash) -> Key {
     Key::new(license_partition(license), format!("IMPORTED#{machine}"))
 }
 
+/// Returns the item key of the window in which the early returns of borrowed seats are counted.
+pub fn borrow_returns(license: LicenseId) -> Key {
+    Key::new(license_partition(license), "RETURNS")
+}
+
 /// Returns the item key of an event.
 pub fn event(event: &Event) -> Key {
     Key::new(license_partition(event.license_id), format!("{EVENT}{}", event.id.ulid()))
@@ -326,7 +331,7 @@ impl ItemKind {
             (CATALOG, "PRODUCT") => Self::Product,
             (CATALOG, "TIER") => Self::Tier,
             (CATALOG, "FEATURE" | "VERSION" | "ENTRY_METADATA")
-            | ("LICENSE", "SEALED" | "SEAT" | "MACHINE" | "IMPORTED" | "EVENT" | METADATA)
+            | ("LICENSE", "SEALED" | "SEAT" | "MACHINE" | "IMPORTED" | "RETURNS" | "EVENT" | METADATA)
             | ("CUSTOMER", METADATA)
             | ("CUSTOMER_EXTERNAL_ID", "CUSTOMER_EXTERNAL_ID")
             | ("LICENSE_EXTERNAL_ID", "LICENSE_EXTERNAL_ID")

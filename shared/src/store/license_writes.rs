@@ -118,8 +118,9 @@ pub enum Transition {
     /// Extends the expiry by a billing period, on the same condition, and with the anchor day that was read. Otherwise, two
     /// concurrent renewals would extend it by one period only.
     RenewByPeriod,
-    /// Changes the tier or the limits, on condition that they, the expiry and the grace after it are those that were read.
-    /// Otherwise, concurrent changes of different attributes could overwrite each other.
+    /// Changes the tier or the limits, on condition that they, the expiry, the grace after it and the borrows are those that were
+    /// read. Otherwise, concurrent changes of different attributes could overwrite each other, and a seat that is borrowed at the
+    /// same time could be lost.
     Change,
 }
 
@@ -324,12 +325,14 @@ impl Table {
             Transition::RenewByPeriod => {
                 with_expiry(update(anchor_as_read(end_as_read(active_or_suspended, read), read)))
             }
-            Transition::Change => with_end(update(end_as_read(limits_as_read(active_or_suspended, read), read)))
-                .set("expiry_grace_seconds", n(next.expiry_grace_seconds))
-                .set("tier_id", s(next.tier_id.to_string()))
-                .set("GSI4PK", s(keys::licenses_of_tier(next.tier_id)))
-                .set_or_remove("max_users", next.max_users.map(n))
-                .set_or_remove("max_tenants", next.max_tenants.map(n)),
+            Transition::Change => {
+                with_end(update(borrows_as_read(end_as_read(limits_as_read(active_or_suspended, read), read), read)))
+                    .set("expiry_grace_seconds", n(next.expiry_grace_seconds))
+                    .set("tier_id", s(next.tier_id.to_string()))
+                    .set("GSI4PK", s(keys::licenses_of_tier(next.tier_id)))
+                    .set_or_remove("max_users", next.max_users.map(n))
+                    .set_or_remove("max_tenants", next.max_tenants.map(n))
+            }
         };
         let mut transaction = Transaction::new();
         transaction.update(&update).put(event_item(event)?, Condition::absent());
@@ -466,6 +469,22 @@ fn as_read(read: &License) -> Condition {
         .value(":status", s(read.state.as_str()))
         .value(":generation", n(read.generation));
     end_as_read(limits_as_read(state, read), read)
+}
+
+/// Requires that the license key is active, and that its generation, expiry, tier, limits and borrows are those that were read.
+pub(super) fn usable_as_read(read: &License) -> Condition {
+    let active = Condition::new("#status = :active AND generation = :generation")
+        .value(":active", s(ACTIVE))
+        .value(":generation", n(read.generation));
+    borrows_as_read(end_as_read(limits_as_read(active, read), read), read)
+}
+
+/// Requires that no seat was borrowed since the license key was read.
+fn borrows_as_read(condition: Condition, read: &License) -> Condition {
+    match read.borrows.count {
+        0 => condition.and("attribute_not_exists(borrow_count)"),
+        count => condition.and("borrow_count = :borrows").value(":borrows", n(count)),
+    }
 }
 
 /// Requires that an optional text is the one that was read.

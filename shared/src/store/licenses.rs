@@ -13,8 +13,8 @@ use super::{
     transaction::Condition,
 };
 use crate::domain::{
-    CustomerId, ForeignKeyString, KeyString, License, LicenseId, Metadata, ProductId, SealingContext, State, Status,
-    TierId,
+    Borrows, CustomerId, ForeignKeyString, KeyString, License, LicenseId, Metadata, ProductId, SealingContext, State,
+    Status, TierId, seat::whole_second,
 };
 
 /// The stored statuses. `expired` is never stored; it is derived from the expiry.
@@ -57,6 +57,11 @@ struct LicenseRecord {
     /// How long the license key is honoured after `expires_at`, in seconds.
     #[serde(default)]
     expiry_grace_seconds: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    borrow_count: u32,
+    /// Unix time in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_borrowed_until: Option<i64>,
     /// `expires_at` plus the grace, which conditions and filters compare.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     honoured_until: Option<i64>,
@@ -92,6 +97,8 @@ impl LicenseRecord {
             issued_at: license.issued_at,
             expires_at: license.expires_at.map(Timestamp::as_millisecond),
             expiry_grace_seconds: license.expiry_grace_seconds,
+            borrow_count: license.borrows.count,
+            last_borrowed_until: license.borrows.last_until.map(whole_second),
             honoured_until: license.honoured_until().map(Timestamp::as_millisecond),
             anchor_day: license.anchor_day,
         }
@@ -113,6 +120,8 @@ impl LicenseRecord {
             _ => return Err(invalid("unknown status")),
         };
         let expires_at = self.expires_at.map(Timestamp::from_millisecond).transpose();
+        let last_until = self.last_borrowed_until.map(Timestamp::from_second).transpose();
+        let last_until = last_until.map_err(|error| StoreError::InvalidItem(error.to_string()))?;
         let license = License {
             id: self.id,
             customer_id: self.customer_id,
@@ -131,10 +140,16 @@ impl LicenseRecord {
             expires_at: None,
             anchor_day: None,
             expiry_grace_seconds: self.expiry_grace_seconds,
+            borrows: Borrows { count: self.borrow_count, last_until },
         }
         .with_expiry(expires_at.map_err(|error| StoreError::InvalidItem(error.to_string()))?);
         Ok(License { anchor_day: self.anchor_day.or(license.anchor_day), ..license })
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde requires")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 pub(super) fn parse_license(item: Item) -> Result<License, StoreError> {

@@ -72,7 +72,7 @@ impl SeatHolder {
     }
 }
 
-fn taken_seats_query(license: &License, range: &SeatWindow) -> Query {
+pub(super) fn taken_seats_query(license: &License, range: &SeatWindow) -> Query {
     let held = Condition::new("generation >= :generation").value(":generation", n(license.generation));
     let (from, to) = (keys::seat_sort_key(range.start), keys::seat_sort_key(range.end.saturating_sub(1)));
     Query { filter: Some(held), ..Query::between(keys::license_partition(license.id), from, to) }

@@ -133,7 +133,7 @@ impl KeyStrings {
         let fresh = Claims::new(self.tokens.issuer(), id, license, product_and_tier, None, now);
         if let Some(stored) = stored {
             match self.tokens.verify(&stored, now).await {
-                Ok(claims) if whole_second(now) < claims.exp && claims.is_current(&fresh, tier, license) => {
+                Ok(claims) if whole_second(now) < claims.exp && claims.is_current(&fresh, tier, license, None) => {
                     return Ok(RefreshOutcome::Unchanged(stored, claims));
                 }
                 Ok(_) | Err(VerifyError::Invalid(_) | VerifyError::Condemned) => {}

@@ -114,6 +114,7 @@ fn function_for(path: &str) -> &'static str {
     match first {
         "products" | "pricing-tiers" | "product-features" => "catalog",
         "customers" => "customers",
+        "license-keys" if path.ends_with("/offline-activations") => "activations",
         "license-keys" | "events" => "licenses",
         "license-activations" => "activations",
         "register" | "user" => "registration",
@@ -221,6 +222,9 @@ async fn activation(scenario: &mut LifecycleScenario) {
         "the token is not due for renewal"
     );
     assert_eq!(scenario.validation_code().await, "valid");
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    scenario.fill("SOON", &json!(soon.to_string()));
+    assert_eq!(scenario.send("create_offline_activation").await["format"], "signet-license/1");
 }
 
 async fn transitions(scenario: &mut LifecycleScenario) {

@@ -51,6 +51,7 @@ fn event_name(kind: EventType) -> &'static str {
         EventType::Revoked => "License revoked",
         EventType::Audited => "License audited",
         EventType::Activated => "Machine activated",
+        EventType::Borrowed => "Seat borrowed",
         EventType::Deactivated => "Machine deactivated",
         EventType::TakenOver => "Seat reassigned from inactive machine",
     }
@@ -88,6 +89,10 @@ impl ActivityNames<'_> {
             }
             EventType::Activated | EventType::Deactivated | EventType::TakenOver => {
                 text("machine_id").map(str::to_owned)
+            }
+            EventType::Borrowed => {
+                let until = text("borrowed_until")?.parse().ok()?;
+                Some(format!("{}, until {}", text("machine_id")?, format::date_time_text(until)))
             }
         }
     }

@@ -41,8 +41,8 @@ impl Resource {
 pub(super) const OMITTED_VERBS: &[&str] = &["replace"];
 
 /// POST operations that have no further effect if they are repeated, although they accept no `Idempotency-Key`. The external ids of
-/// lines make them idempotent.
-pub(super) const IDEMPOTENT_POSTS: &[&str] = &["import_lines"];
+/// lines, and the machine, make them idempotent.
+pub(super) const IDEMPOTENT_POSTS: &[&str] = &["import_lines", "create_offline_activation"];
 
 /// Fields without an option: operation id and field. A command of an operator authenticates with an API key, and secrets
 /// must not be arguments.

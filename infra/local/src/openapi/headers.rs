@@ -58,6 +58,11 @@ fn header(name: &str, required: bool) -> Value {
             json!({ "type": "string" }),
             json!("</api/v1.0/exports?type=customers&cursor=AbC>; rel=\"next\""),
         ),
+        "Content-Disposition" => (
+            "The name under which a browser saves the license file.",
+            json!({ "type": "string" }),
+            json!("attachment; filename=\"atlas.signet-license\""),
+        ),
         "Allow" => ("Methods that the path supports.", json!({ "type": "string" }), json!("GET,HEAD,PUT,PATCH")),
         "Retry-After" => (
             if required {

@@ -40,6 +40,7 @@ pub(super) struct LicenseLine {
     expires_at: Option<Timestamp>,
     anchor_day: Option<i8>,
     expiry_grace_seconds: u32,
+    last_borrowed_until: Option<Timestamp>,
 }
 
 impl LicenseLine {
@@ -73,6 +74,7 @@ impl LicenseLine {
             expires_at: license.expires_at,
             anchor_day: license.anchor_day,
             expiry_grace_seconds: license.expiry_grace_seconds,
+            last_borrowed_until: license.borrows.last_until,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Feature, Product, Tier};
+use super::{Feature, Product, SeatUnit, Tier};
 use crate::domain::{FieldErrorCode, ValidationErrors};
 
 /// The maximum price in minor units: the largest integer that every JSON implementation represents exactly.
@@ -17,6 +17,8 @@ const MAX_TOKEN_TTL: u32 = 31_536_000;
 const MAX_OFFLINE_GRACE: u32 = 31_536_000;
 /// The maximum time, in seconds, for which a license key is honoured after its expiry: 90 days.
 const MAX_EXPIRY_GRACE: u32 = 7_776_000;
+/// The maximum time, in seconds, for which a machine may borrow a seat: one year.
+const MAX_BORROW: u32 = 31_536_000;
 /// The default lifetime of a license token, in seconds.
 pub const DEFAULT_TOKEN_TTL: u32 = 3600;
 /// The default time, in seconds, for which an app may continue after the `exp` of its token: three days.
@@ -75,6 +77,10 @@ impl Tier {
         let features = self.feature_ids.len() <= MAX_FEATURES;
         errors.check(features, "/feature_ids", format!("must have at most {MAX_FEATURES} items"));
         self.check_times(errors);
+        let borrow = self.max_borrow_seconds <= MAX_BORROW;
+        errors.check(borrow, "/max_borrow_seconds", format!("must be between 0 and {MAX_BORROW}"));
+        let can_be_borrowed = self.max_borrow_seconds == 0 || self.seat_unit == SeatUnit::Machine;
+        errors.check(can_be_borrowed, "/max_borrow_seconds", "must be 0: seats that processes hold cannot be borrowed");
     }
 
     fn check_times(&self, errors: &mut ValidationErrors) {

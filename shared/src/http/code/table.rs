@@ -54,7 +54,7 @@ impl Code {
 }
 
 /// A row for each code.
-const TABLE: [Entry; 49] = [
+const TABLE: [Entry; 54] = [
     Entry {
         code: Code::MalformedJson,
         name: "malformed_json",
@@ -412,8 +412,66 @@ const TABLE: [Entry; 49] = [
                      the dashboard, an operator with `POST /license-activations/{id}/deactivate`. Or increase the \
                      number of seats with `POST /license-keys/{id}/change`. The seat of a machine that stopped \
                      without deactivating becomes available when its lease lapses; `lease_expires_at` in the list \
-                     of activations tells when.",
+                     of activations tells when, and `retry_at` in this response when the first of those that were read does.",
         detail: "every seat of this license key is taken: deactivate a machine first",
+        location: Request,
+    },
+    Entry {
+        code: Code::BorrowNotAllowed,
+        name: "borrow_not_allowed",
+        status: StatusCode::FORBIDDEN,
+        title: "Borrowing not allowed",
+        cause: "The pricing tier does not allow borrowing (`max_borrow_seconds` is 0, or processes hold its seats), or the time is \
+                later than `max_borrow_seconds` from now or than the `expires_at` of the license key.",
+        resolution: "Choose an earlier time. An operator can change `max_borrow_seconds` of the pricing tier, or renew the \
+                     license key first.",
+        detail: "seats of this pricing tier cannot be borrowed",
+        location: Request,
+    },
+    Entry {
+        code: Code::SeatBorrowed,
+        name: "seat_borrowed",
+        status: StatusCode::CONFLICT,
+        title: "Seat borrowed",
+        cause: "The machine has borrowed its seat. Its token works offline until the borrow ends, so a customer cannot free the \
+                seat before.",
+        resolution: "Return the seat in the app on that machine, or ask the operator, who can deactivate it at any time.",
+        detail: "the seat is borrowed until 2026-07-15T12:00:00Z: only the app on its machine or an operator can return it before",
+        location: Request,
+    },
+    Entry {
+        code: Code::SeatsBorrowed,
+        name: "seats_borrowed",
+        status: StatusCode::CONFLICT,
+        title: "Seats borrowed",
+        cause: "A borrowed seat would be outside of the new limit: its number is at or above it, or it was borrowed while the \
+                license key had no limit. Its token works offline until the borrow ends.",
+        resolution: "Change the limit after the borrow has ended, or deactivate the machine as an operator: its token then works \
+                     until the borrow ends, in addition to the new seats.",
+        detail: "2 borrowed seats would be outside of the new limit",
+        location: Request,
+    },
+    Entry {
+        code: Code::BorrowReturnLimit,
+        name: "borrow_return_limit",
+        status: StatusCode::CONFLICT,
+        title: "Too many early returns",
+        cause: "As many borrowed seats as the license key has were returned before their borrows ended. The token of a returned \
+                seat works offline until then, so returns are limited: in a time that starts with the first return and is as \
+                long as the longest borrow that was possible.",
+        resolution: "Wait until the borrow ends, or ask the operator, who can deactivate the machine at any time.",
+        detail: "too many borrowed seats of this license key were returned early: the seat is free when the borrow ends",
+        location: Request,
+    },
+    Entry {
+        code: Code::OfflineActivation,
+        name: "offline_activation",
+        status: StatusCode::FORBIDDEN,
+        title: "License file in use",
+        cause: "A license file was issued for the machine. It works without the API until it ends, so neither the app nor the \
+                customer can free the seat before.",
+        resolution: "Wait until the license file ends, or ask the operator, who can deactivate the machine at any time.",
+        detail: "a license file of this machine can be used until 2026-07-15T12:00:00Z: only an operator can deactivate it before",
         location: Request,
     },
     Entry {

@@ -68,9 +68,9 @@ async fn deactivate_does_not_affect_a_later_activation() {
     operator.post(&deactivate_first, json!({})).await.expect_problem(404, "not_found");
     let response_to_app = app.post(&deactivate_first, json!({"token": first["token"]})).await.expect_status(200);
     let minimal = json!({
-        "id": first["activation"]["id"], "license_id": license.license_id, "machine_id": "one", "machine_name": null,
-        "ip": null, "last_ip": null, "activated_at": null, "last_heartbeat_at": null, "lease_expires_at": null,
-        "status": "deactivated",
+        "id": first["activation"]["id"], "license_id": license.license_id, "machine_id": "one", "instance_id": null,
+        "machine_name": null, "ip": null, "last_ip": null, "activated_at": null, "last_heartbeat_at": null,
+        "lease_expires_at": null, "borrowed_until": null, "status": "deactivated",
     });
     assert_eq!(response_to_app, minimal);
     app.heartbeat(text(&first["token"]), "one").await.expect_problem(403, "not_activated");

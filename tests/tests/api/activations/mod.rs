@@ -1,11 +1,14 @@
 //! Activations: activate, refused heartbeats, list, get and deactivate.
 
 mod activate;
+mod borrow;
 mod deactivate;
 mod encryption;
 mod heartbeat;
 mod large_licenses;
+mod license_file;
 mod list_and_get;
+mod processes;
 mod seats;
 mod time;
 

@@ -17,7 +17,8 @@ async fn create_pricing_tier_returns_201() {
     let expected = json!({
         "id": response.body["id"], "product_id": product["id"], "code": "pro", "name": "Pro", "description": null,
         "includes_tier_id": null, "monthly_price": 1900, "annual_price": 19000, "currency": "EUR",
-        "billing_period": "monthly", "max_users": null, "max_tenants": null, "feature_ids": [], "feature_keys": [],
+        "billing_period": "monthly", "max_users": null, "seat_unit": "machine", "max_borrow_seconds": 0, "max_tenants": null, "feature_ids": [],
+        "feature_keys": [],
         "is_claimable": false, "is_active": true, "sort_order": 0, "token_ttl_seconds": 3600,
         "heartbeat_interval_seconds": 900, "renew_after_seconds": null, "offline_grace_seconds": 259_200,
         "expiry_grace_seconds": 0,
@@ -30,7 +31,7 @@ async fn create_pricing_tier_returns_201() {
     let all = json!({
         "code": "max", "name": "Max", "description": "All of it", "includes_tier_id": response.body["id"],
         "monthly_price": 9_007_199_254_740_991_i64, "annual_price": 0, "currency": "JPY", "billing_period": "perpetual",
-        "max_users": 100_000, "max_tenants": 4_294_967_295_u32, "feature_ids": [feature["id"]], "is_claimable": true,
+        "max_users": 100_000, "seat_unit": "machine", "max_borrow_seconds": 31_536_000, "max_tenants": 4_294_967_295_u32, "feature_ids": [feature["id"]], "is_claimable": true,
         "is_active": false, "sort_order": 9, "token_ttl_seconds": 31_536_000, "heartbeat_interval_seconds": 31_536_000,
         "renew_after_seconds": 15_768_000, "offline_grace_seconds": 31_536_000, "expiry_grace_seconds": 7_776_000,
     });

@@ -157,6 +157,7 @@ CATALOG / TIER basic
     includes_tier_id NULL
     is_active BOOL true
     is_claimable BOOL false
+    max_borrow_seconds N 0
     max_tenants NULL
     max_users N 2
     monthly_price N 0
@@ -164,6 +165,7 @@ CATALOG / TIER basic
     offline_grace_seconds N 0
     product_id S prod_ULID
     renew_after_seconds NULL
+    seat_unit S machine
     sort_order N 0
     token_ttl_seconds N 3600
     updated_at S 2026-01-15T12:00:00Z
@@ -183,6 +185,7 @@ CATALOG / TIER pro
     includes_tier_id S tier_ULID
     is_active BOOL true
     is_claimable BOOL false
+    max_borrow_seconds N 0
     max_tenants N 3
     max_users N 5
     monthly_price N 1900
@@ -190,6 +193,7 @@ CATALOG / TIER pro
     offline_grace_seconds N 0
     product_id S prod_ULID
     renew_after_seconds N 300
+    seat_unit S machine
     sort_order N 0
     token_ttl_seconds N 3600
     updated_at S 2026-01-15T12:00:00Z

@@ -6,7 +6,7 @@ use maud::html;
 use serde::de::IgnoredAny;
 use serde_json::json;
 use shared::{
-    domain::{BillingPeriod, Catalog, Feature, Product, ProductId, Tier, TierId},
+    domain::{BillingPeriod, Catalog, Feature, Product, ProductId, SeatUnit, Tier, TierId},
     http::{ListQuery, PathId, Problem},
     store::{Table, catalog::MetadataOwner},
 };
@@ -115,6 +115,23 @@ fn inputs(catalog: &Catalog, product: ProductId, tier: Option<&Tier>, currency: 
         Input::number("max_tenants", "Tenants", 1, i64::from(u32::MAX))
             .optional_value(tier.and_then(|tier| text(tier.max_tenants)))
             .hint("For multi-tenant apps. Leave blank for unlimited."),
+    ]);
+    if tier.is_none() {
+        inputs.push(
+            Input::select("seat_unit", "Seats are held by", seat_unit_choices())
+                .value("machine")
+                .hint("A process holds a seat while the app runs: a floating license. Can't be changed later."),
+        );
+    }
+    if tier.is_none_or(|tier| tier.seat_unit == SeatUnit::Machine) {
+        inputs.push(
+            Input::number("max_borrow_seconds", "Longest borrow (seconds)", 0, 31_536_000)
+                .or_default()
+                .optional_value(field(|tier| tier.max_borrow_seconds))
+                .hint("How long a machine may borrow a seat to work offline. Only if machines hold the seats. Default: not at all."),
+        );
+    }
+    inputs.extend([
         Input::heading("Pricing"),
         Input::text("currency", "Currency", 3)
             .required()
@@ -168,6 +185,10 @@ fn parent_choices(catalog: &Catalog, product: ProductId, tier: Option<&Tier>) ->
 fn feature_choices(catalog: &Catalog, product: ProductId) -> Vec<Choice> {
     let choice = |feature: &Feature| Choice::new(feature.id.to_string(), &feature.name).note(&feature.key);
     features_of(catalog, product).into_iter().map(choice).collect()
+}
+
+fn seat_unit_choices() -> Vec<Choice> {
+    vec![Choice::new("machine", "Machines"), Choice::new("process", "Running processes")]
 }
 
 fn term_choices() -> Vec<Choice> {

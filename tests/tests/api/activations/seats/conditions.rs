@@ -9,9 +9,10 @@ use shared::{
     },
     store::{
         Table,
-        activations::{DeactivateOutcome, RenewOutcome, Renewal},
+        deactivations::DeactivateOutcome,
         license_writes::{IssueOutcome, NewCurrent, NewLicense, SupersededLicense},
         licenses::SealedValues,
+        renewals::{RenewOutcome, Renewal},
         seats::{ActivationOutcome, NewActivation},
     },
 };
@@ -104,6 +105,9 @@ fn new_activation(license: &License, machine: &str, seat: Option<u32>) -> Activa
         last_heartbeat_at: START,
         lease_expires_at: START + jiff::SignedDuration::from_secs(3600),
         public_key: None,
+        instance_id: None,
+        borrow: None,
+        offline_file_until: None,
         ended_at: None,
     }
 }
@@ -117,6 +121,8 @@ fn renewal<'a>(activation: &Activation, seconds: i64) -> Renewal<'a> {
         ip: "127.0.0.1",
         machine_name: None,
         public_key: None,
+        is_seatless_process: false,
+        offline_file_until: None,
     }
 }
 
@@ -191,7 +197,7 @@ async fn a_repeated_activation_succeeds_unless_it_has_ended() {
             ActivationOutcome::Done(Box::new(activation.clone()))
         );
     }
-    let ended = fixture.table().deactivate(&activation, &event(&license, EventType::Deactivated)).await.unwrap();
+    let ended = fixture.table().deactivate(&activation, &event(&license, EventType::Deactivated), None).await.unwrap();
     assert!(matches!(ended, DeactivateOutcome::Done(_)));
     // The activation has ended and another machine has its seat, so the repeat must not restore it.
     fixture.activate("two").await;
@@ -203,7 +209,7 @@ async fn a_new_activation_keeps_no_attributes_of_the_previous_one() {
     let fixture = SeatFixture::with_seats(1).await;
     let license = fixture.read_license().await;
     let one = fixture.activate("one").await;
-    fixture.table().deactivate(&one, &event(&license, EventType::Deactivated)).await.unwrap();
+    fixture.table().deactivate(&one, &event(&license, EventType::Deactivated), None).await.unwrap();
     fixture.activate("one").await;
     let items = fixture.stack.items().await;
     let machine = items.iter().find(|item| text(&item["SK"]["S"]).starts_with("MACHINE#")).unwrap();
@@ -233,7 +239,7 @@ async fn an_ended_or_deleted_activation_is_not_renewed() {
             assert_eq!(fixture.table().renew(&renewal(not_live, lease)).await.unwrap(), RenewOutcome::NotLive);
         }
     }
-    fixture.table().deactivate(&one, &event(&license, EventType::Deactivated)).await.unwrap();
+    fixture.table().deactivate(&one, &event(&license, EventType::Deactivated), None).await.unwrap();
     for lease in [60, 90_000] {
         assert_eq!(fixture.table().renew(&renewal(&one, lease)).await.unwrap(), RenewOutcome::NotLive);
     }
@@ -255,7 +261,7 @@ async fn a_lapsed_seat_is_taken_over_only_if_unchanged_since_the_read() {
     let renewed = fixture.activation("one").await.unwrap();
 
     // The activation was deactivated after the read.
-    fixture.table().deactivate(&renewed, &event(&license, EventType::Deactivated)).await.unwrap();
+    fixture.table().deactivate(&renewed, &event(&license, EventType::Deactivated), None).await.unwrap();
     assert_eq!(fixture.take_over(&license, &two, &renewed).await, ActivationOutcome::Conflict);
 
     // The seat was taken by another machine after the read.
@@ -276,9 +282,9 @@ async fn deactivating_an_earlier_activation_does_not_end_a_later_one() {
     let license = fixture.read_license().await;
     let first = fixture.activate("one").await;
     let ended = event(&license, EventType::Deactivated);
-    fixture.table().deactivate(&first, &ended).await.unwrap();
+    fixture.table().deactivate(&first, &ended, None).await.unwrap();
     let second = fixture.activate("one").await;
-    assert_eq!(fixture.table().deactivate(&first, &ended).await.unwrap(), DeactivateOutcome::NotFound);
+    assert_eq!(fixture.table().deactivate(&first, &ended, None).await.unwrap(), DeactivateOutcome::NotFound);
     assert_eq!(fixture.activation("one").await, Some(second));
     assert!(fixture.seat(0).await.is_some());
 }
@@ -293,7 +299,7 @@ async fn a_reassigned_seat_is_not_freed_by_its_previous_holder() {
     fixture.stack.call_dynamodb("DeleteItem", json!({ "Key": key })).await;
     let two = fixture.activate("two").await;
     assert_eq!(two.seat, Some(0));
-    let deactivated = fixture.table().deactivate(&one, &event(&license, EventType::Deactivated)).await.unwrap();
+    let deactivated = fixture.table().deactivate(&one, &event(&license, EventType::Deactivated), None).await.unwrap();
     assert!(matches!(deactivated, DeactivateOutcome::Done(_)));
     assert!(fixture.seat(0).await.is_some(), "the other machine still holds the seat");
     assert!(fixture.activation("one").await.unwrap().ended_at.is_some());
@@ -305,7 +311,7 @@ async fn a_machine_above_a_reduced_limit_moves_to_a_new_seat() {
     let (one, two) = (fixture.activate("one").await, fixture.activate("two").await);
     let (low, high) = if one.seat == Some(0) { (one, two) } else { (two, one) };
     let license = fixture.read_license().await;
-    fixture.table().deactivate(&low, &event(&license, EventType::Deactivated)).await.unwrap();
+    fixture.table().deactivate(&low, &event(&license, EventType::Deactivated), None).await.unwrap();
     let path = format!("license-keys/{}/change", fixture.license.license_id);
     fixture.stack.operator.post(&path, json!({ "max_users": 1 })).await.expect_status(200);
     fixture.stack.anonymous.activate(&fixture.license.license_key, &high.machine_id).await.expect_status(201);

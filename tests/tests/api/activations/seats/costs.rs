@@ -108,9 +108,9 @@ async fn activate_takes_its_reads_one_counter_update_and_one_transaction() {
 
     let (response, calls) = activate("three").await;
     response.expect_problem(409, "seat_limit_reached");
-    // It reads the seats, the machines from a random position on and those before it; then the license and the machine are
-    // read again. The refusal is counted for the machine and for the license key.
-    let search = ["GetItem", "GetItem", "Query", "Query", "Query", "UpdateItem", "UpdateItem"];
+    // It reads the seats, the machines from a random position on and those before it; then the license, the machine and the
+    // seats are read again. The refusal is counted for the machine and for the license key.
+    let search = ["GetItem", "GetItem", "Query", "Query", "Query", "Query", "UpdateItem", "UpdateItem"];
     assert_eq!(calls, [&reads[..], &search].concat(), "no seat");
 
     let path = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));

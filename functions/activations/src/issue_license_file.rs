@@ -1,0 +1,260 @@
+//! Activates a machine that never reaches the API, and issues a license file for it: a token and the keys to verify it.
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header::CONTENT_DISPOSITION},
+    response::{IntoResponse, Response as HttpResponse},
+};
+use serde::{Deserialize, Serialize};
+use shared::{
+    auth::{Caller, LicenseAccess},
+    domain::{
+        Activation, Actor, Catalog, EncryptionKey, EncryptionKeyError, FieldErrorCode, License, LicenseId,
+        NotInCatalogError, PublicKeyInput, Scope, SeatStatus, SeatUnit, Tier, Timestamp, TokenTimes, ValidationErrors,
+        seat::{is_machine_id, is_machine_name, whole_second},
+    },
+    http::{Metric, PathId, Problem, RequestContext, StrictJson, extractors::time, responses::UnusableLicenseErrors},
+    store::{
+        Backoff, StoreError, Table,
+        catalog::CatalogCache,
+        renewals::{RenewOutcome, Renewal},
+    },
+    tokens::Tokens,
+};
+use utoipa::ToSchema;
+
+use crate::{
+    activate::{ActivateError, sign},
+    attempt::{ActivatedBy, Attempt, AttemptOutcome, CountedActivation, Machine, Seats},
+    borrow::BorrowRequest,
+};
+
+/// The format of license files.
+const FORMAT: &str = "signet-license/1";
+
+/// Request for a license file of a machine.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = LicenseFileRequest)]
+pub struct Request {
+    /// Identifier of the machine, as in an activation.
+    #[schema(example = "machine-1", min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    pub machine_id: String,
+    /// Display name of the machine: 1 to 100 bytes, no control or invisible characters.
+    #[schema(example = "press-3", min_length = 1, max_length = 100)]
+    pub machine_name: Option<String>,
+    /// Until when the license file can be used: at most the tier's `max_borrow_seconds` from now, and no later than the license
+    /// key expires.
+    #[serde(deserialize_with = "time")]
+    #[schema(value_type = String, format = DateTime, example = "2026-07-15T12:00:00Z")]
+    pub valid_until: Timestamp,
+    /// RSA public key of the app, to which the token in the file is encrypted; see activating a machine.
+    pub public_key: Option<PublicKeyInput>,
+}
+
+/// A license file: what an app needs to run on a machine that never reaches the API.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = LicenseFile)]
+pub struct Response {
+    /// Always `signet-license/1`.
+    #[schema(example = "signet-license/1")]
+    pub format: &'static str,
+    /// The URL of the issuer.
+    #[schema(example = "https://licenses.example.com")]
+    pub issuer: String,
+    /// The code of the product.
+    #[schema(example = "atlas")]
+    pub product: String,
+    /// License token of the machine, encrypted if the request has a public key.
+    #[schema(
+        example = "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"
+    )]
+    pub token: String,
+    /// The set of signing keys, signed by a root key. It verifies only the token of this file.
+    #[schema(example = "eyJhbGciOiJSUzI1NiIsInR5cCI6Imp3ay1zZXQrand0Iiwia2lkIjoi…")]
+    pub signed_jwks: String,
+}
+
+shared::error_responses! {
+    /// Errors specific to this endpoint.
+    Errors: SeatLimitReached PublicKeyInvalid BorrowNotAllowed RateLimited;
+}
+
+/// Activates a machine offline.
+#[utoipa::path(
+    post,
+    path = "/api/v1.0/license-keys/{id}/offline-activations",
+    operation_id = "create_offline_activation",
+    tag = "activations",
+    summary = "Activate a machine offline",
+    description = "Assigns a seat of the license key to a machine that never reaches the API, borrows it, and returns a license \
+        file. If the machine holds a seat already, renews its activation. Until `valid_until`, only an operator can deactivate the \
+        machine.",
+    params(("id" = LicenseId, Path, description = "`lic_…`")),
+    request_body = Request,
+    responses(
+        (
+            status = 200, body = Response, headers(("Content-Disposition" = String)),
+            description = "The machine already holds a seat; its license file is renewed",
+        ),
+        (
+            status = 201, body = Response, headers(("Content-Disposition" = String)),
+            description = "The machine is activated",
+        ),
+        Errors,
+        UnusableLicenseErrors,
+    ),
+    security(("api_key" = ["licenses:write"]), ("bearer" = [])),
+)]
+pub(crate) async fn handler(
+    State(table): State<Table>,
+    State(catalog): State<CatalogCache>,
+    State(tokens): State<Tokens>,
+    State(seats): State<Seats>,
+    caller: Caller,
+    ctx: RequestContext,
+    PathId(id): PathId<LicenseId>,
+    body: Result<StrictJson<Request>, Problem>,
+) -> Result<HttpResponse, Problem> {
+    let access = caller.license_access(&table, Scope::LicensesWrite).await?;
+    if access != LicenseAccess::All && !table.license(id).await?.is_some_and(|license| access.includes(&license)) {
+        return Err(Problem::not_found());
+    }
+    let StrictJson(request) = body?;
+    let by =
+        Issuer { table: &table, catalog: &catalog, tokens: &tokens, seats: &seats, actor: &caller.actor(), ctx: &ctx };
+    let (is_new, file) = by.issue(access, id, &request).await?.ok_or_else(Problem::not_found)?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    // The code of a product has no characters that a file name or a quoted string cannot have.
+    let disposition = format!("attachment; filename=\"{}.signet-license\"", file.product);
+    let disposition = HeaderValue::try_from(disposition).map_err(|error| Problem::internal(error.to_string()))?;
+    Ok((status, [(CONTENT_DISPOSITION, disposition)], axum::Json(file)).into_response())
+}
+
+/// What issuing a license file uses.
+struct Issuer<'a> {
+    table: &'a Table,
+    catalog: &'a CatalogCache,
+    tokens: &'a Tokens,
+    seats: &'a Seats,
+    actor: &'a Actor,
+    ctx: &'a RequestContext,
+}
+
+impl Issuer<'_> {
+    /// Activates the machine and issues the file. Returns whether the activation is new, and the file; `None` if there is no
+    /// such license key that the caller may access.
+    async fn issue(
+        &self,
+        access: LicenseAccess,
+        id: LicenseId,
+        request: &Request,
+    ) -> Result<Option<(bool, Response)>, Problem> {
+        let public_key = check(request)?;
+        let ids = (&*request.machine_id, None);
+        let machine = Machine::new(ids, request.machine_name.as_deref(), public_key.as_ref());
+        let borrow = BorrowRequest { pointer: "/valid_until", until: request.valid_until, is_for_license_file: true };
+        let counted = CountedActivation::default();
+        let mut backoff = Backoff::default();
+        let mut is_new = false;
+        loop {
+            let (license, found) = tokio::try_join!(self.table.license(id), self.table.activation(id, machine.hash))?;
+            let Some(license) = license.filter(|license| access.includes(license)) else { return Ok(None) };
+            let has_tier = |catalog: &Catalog| catalog.product_and_tier(&license).is_some();
+            let catalog = self.catalog.read_containing(self.table, self.ctx.now, has_tier).await?;
+            let (product, tier) = catalog.product_and_tier(&license).ok_or(NotInCatalogError(license.id))?;
+            if let Some(refusal) = license.refusal(product.is_active, license.generation, self.ctx.now) {
+                return Err(refusal.into());
+            }
+            let live = found.as_ref().filter(|found| found.seat_status(&license) == SeatStatus::Live);
+            borrow.check_time(self.ctx.now)?;
+            if tier.seat_unit == SeatUnit::Process || live.is_none_or(|live| borrow.extends(live)) {
+                borrow.check(tier, &license, self.ctx.now)?;
+            }
+            let by = ActivatedBy::Manager(self.actor);
+            let (seats, ctx) = (self.seats, self.ctx);
+            let attempt = Attempt { seats, ctx, license: &license, tier, machine, counted: &counted, by };
+            let activation = match attempt.run(found.as_ref()).await.map_err(ActivateError::from)? {
+                AttemptOutcome::New(activation) => {
+                    is_new = true;
+                    ctx.metrics.count(Metric::Activated);
+                    Some(activation)
+                }
+                AttemptOutcome::Renewed(activation) => Some(activation),
+                AttemptOutcome::Full(retry_at) => return Err(ActivateError::SeatLimitReached { retry_at }.into()),
+                AttemptOutcome::Retry => None,
+            };
+            let lent = match &activation {
+                Some(activation) => self.lend(&borrow, (&license, tier), activation).await?,
+                None => None,
+            };
+            let Some(lent) = lent else {
+                backoff.retry().await?;
+                continue;
+            };
+            let product_and_tier = (&*catalog, product, tier);
+            let (token, _) = sign(self.tokens, &license, product_and_tier, &lent, self.ctx).await?;
+            let token = token.token.expose().to_owned();
+            return Ok(Some((is_new, self.file(&product.code, token).await?)));
+        }
+    }
+
+    /// Borrows the seat, or marks an activation that is borrowed long enough as one with a license file. Returns `None` if it was
+    /// changed since it was read.
+    async fn lend(
+        &self,
+        borrow: &BorrowRequest,
+        (license, tier): (&License, &Tier),
+        activation: &Activation,
+    ) -> Result<Option<Box<Activation>>, StoreError> {
+        if borrow.extends(activation) {
+            return borrow.borrow(self.table, (license, tier), activation, (self.actor, self.ctx)).await;
+        }
+        let borrowed_until = activation.borrow.map(|borrow| borrow.until);
+        let times = TokenTimes::new(whole_second(self.ctx.now), tier, license, borrowed_until);
+        let lease = times.lease().max(activation.lease_expires_at);
+        let renewal = Renewal {
+            id: activation.id,
+            generation: activation.generation,
+            lease_expires_at: lease,
+            at: self.ctx.now,
+            ip: &self.ctx.ip,
+            machine_name: None,
+            public_key: None,
+            is_seatless_process: false,
+            offline_file_until: Some(lease),
+        };
+        Ok(match self.table.renew(&renewal).await? {
+            RenewOutcome::Done(activation) => Some(activation),
+            RenewOutcome::NotLive => None,
+        })
+    }
+
+    async fn file(&self, product: &str, token: String) -> Result<Response, Problem> {
+        let ring = self.tokens.ring().read_for_publication(self.ctx.now).await?;
+        let set = ring.value.valid_signed_set(self.ctx.now);
+        let set = set.ok_or_else(|| Problem::unavailable("there is no valid signed key set"))?;
+        Ok(Response {
+            format: FORMAT,
+            issuer: self.tokens.issuer().to_owned(),
+            product: product.to_owned(),
+            token,
+            signed_jwks: set.jwt.clone(),
+        })
+    }
+}
+
+/// Validates the request. Returns the public key of the app, if it has one.
+fn check(request: &Request) -> Result<Option<EncryptionKey>, ValidationErrors> {
+    let mut errors = ValidationErrors::default();
+    let detail = "must be 1 to 256 bytes without control characters";
+    errors.check(is_machine_id(&request.machine_id), "/machine_id", detail);
+    let is_valid_name = request.machine_name.as_deref().is_none_or(is_machine_name);
+    let detail = "must be 1 to 100 bytes without control or invisible characters";
+    errors.check(is_valid_name, "/machine_name", detail);
+    let public_key = request.public_key.as_ref().and_then(|input| {
+        let push =
+            |error: EncryptionKeyError| errors.push("/public_key", FieldErrorCode::PublicKeyInvalid, error.to_string());
+        input.read().map_err(push).ok()
+    });
+    errors.into_result().map(|()| public_key)
+}
