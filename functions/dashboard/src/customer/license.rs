@@ -1,4 +1,4 @@
-//! A license of the signed-in customer: its machines, its key string, and the license file.
+//! A license of the signed-in customer: its machines, its key string, and the key file.
 
 use std::sync::Arc;
 
@@ -108,10 +108,10 @@ fn status_banner(license: &LicenseResource) -> Markup {
 fn activation_card(session: &Session, license_path: &str) -> Markup {
     html! {
         div.card.stack {
-            p { "Enter the license key in the app, or import the license file. Keep both private: anyone who has them can use your seats." }
+            p { "Enter the license key in the app, or import the key file. Keep both private: anyone who has them can use your seats." }
             div.actions {
                 form.inline-form method="post" action={ (license_path) "/key" } { (hidden_fields(session)) button.button.primary { "Show license key" } }
-                form.inline-form method="post" action={ (license_path) "/download" } data-download { (hidden_fields(session)) button.button { (icons::download()) "Download license file" } }
+                form.inline-form method="post" action={ (license_path) "/download" } data-download { (hidden_fields(session)) button.button { (icons::download()) "Download key file" } }
             }
         }
     }
@@ -158,7 +158,7 @@ pub(super) async fn show_key(
         .render(&viewer))
 }
 
-/// Downloads the license file: everything that an app needs to activate and to verify tokens offline.
+/// Downloads the key file: everything that an app needs to activate and to verify tokens offline.
 pub(super) async fn download(
     viewer: Viewer,
     State(table): State<Table>,

@@ -27,7 +27,14 @@ pub(crate) fn machine_table(
         Audience::Operator => &["Machine", "Status", "Last seen", "Activated", "IP address", ""],
         Audience::Customer => &["Machine", "Status", "Last seen", "Activated", ""],
     };
-    table("Machines", columns.iter().copied(), machines.iter().map(|machine| row(license_path, machine, now, audience)))
+    // The processes of a machine are below one another.
+    let mut machines: Vec<_> = machines.iter().collect();
+    machines.sort_by_key(|machine| machine.instance_id.as_ref().map(|_| &machine.machine_id));
+    table(
+        "Machines",
+        columns.iter().copied(),
+        machines.into_iter().map(|machine| row(license_path, machine, now, audience)),
+    )
 }
 
 fn row(license_path: &str, machine: &ActivationResource, now: Timestamp, audience: Audience) -> Vec<Markup> {
@@ -38,12 +45,17 @@ fn row(license_path: &str, machine: &ActivationResource, now: Timestamp, audienc
     let ip = machine.last_ip.as_deref();
     let mut cells = vec![
         machine_name(machine),
-        machine_status(machine.status),
+        html! {
+            (machine_status(machine.status))
+            @if let Some(until) = machine.borrowed_until { span.subtext { "Borrowed until " (format::date_time(until)) } }
+        },
         html! { (last_seen) @if let Some(ip) = ip.filter(|_| !is_operator) { span.subtext { (ip) } } },
         format::or(activated, "–"),
     ];
     cells.extend(is_operator.then(|| html! { (ip.unwrap_or("–")) }));
-    let is_offered = is_operator || machine.status != ActivationStatus::Deactivated;
+    // A customer cannot free a borrowed seat.
+    let is_free_to_end = machine.status != ActivationStatus::Deactivated && machine.borrowed_until.is_none();
+    let is_offered = is_operator || is_free_to_end;
     cells.push(html! { @if is_offered { (dialog_button(&path, "Deactivate")) } });
     cells
 }
@@ -52,6 +64,7 @@ fn machine_name(machine: &ActivationResource) -> Markup {
     html! {
         strong { (machine.machine_name.as_deref().unwrap_or(&machine.machine_id)) }
         @if machine.machine_name.is_some() { span.subtext { (machine.machine_id) } }
+        @if let Some(instance_id) = &machine.instance_id { span.subtext { "Process " (instance_id) } }
     }
 }
 

@@ -200,7 +200,11 @@ async fn assert_callers_are_accepted(stack: &Stack, callers: &Callers, row: &Row
                 assert_allowed(&send(user).await, name);
             }
         }
-        Access::ScopeOrOwner(_) => assert_allowed(&send(&callers.owner).await, "the owner"),
+        Access::ScopeOrOwner(_) => {
+            let response = send(&callers.owner).await;
+            assert_allowed(&response, "the owner");
+            assert_ne!(response.status, 404, "{}: the owner's resource is found", row.operation);
+        }
         Access::AnyKey | Access::Scope(_) | Access::ScopeOfQuery(..) | Access::AllScopes => {}
     }
     match row.access {

@@ -10,7 +10,7 @@ use serde_json::json;
 use shared::{
     Settings,
     auth::LicenseAccess,
-    domain::{ActivationId, Catalog, Customer, LicenseId, Status},
+    domain::{ActivationId, Catalog, Customer, LicenseId, Status, Timestamp},
     http::{ListQuery, PathId, Problem, RequestContext, resources::LicenseResource},
     store::{Table, catalog::CatalogCache},
 };
@@ -71,7 +71,7 @@ pub(super) async fn machines(
             (pagination(&paging, machines.next_cursor.as_deref(), |cursor| links::with_query(&path, &[("cursor", cursor)])))
         }
     };
-    let layout = license_page(&license, customer.as_ref(), &catalog, LicenseTab::Machines, &content);
+    let layout = license_page((&license, ctx.now), customer.as_ref(), &catalog, LicenseTab::Machines, &content);
     Ok(layout.notice(filter.notice).render(&viewer))
 }
 
@@ -99,7 +99,7 @@ pub(super) async fn history(
         (activity_feed(&events.items, names))
         (pagination(&paging, events.next.as_deref(), |cursor| links::with_query(&path, &[("cursor", cursor)])))
     };
-    let layout = license_page(&license, customer.as_ref(), &catalog, LicenseTab::History, &content);
+    let layout = license_page((&license, ctx.now), customer.as_ref(), &catalog, LicenseTab::History, &content);
     Ok(layout.notice(filter.notice).render(&viewer))
 }
 
@@ -114,7 +114,7 @@ async fn read_customer(table: &Table, license: &LicenseResource) -> Result<Optio
 
 /// The parts that both tabs share.
 fn license_page(
-    license: &LicenseResource,
+    (license, now): (&LicenseResource, Timestamp),
     customer: Option<&Customer>,
     catalog: &Catalog,
     tab: LicenseTab,
@@ -125,6 +125,7 @@ fn license_page(
     let path = links::license_key(license.id);
     let content = html! {
         (status_banner(license))
+        (borrowed_banner(license, now))
         (description_list(&[
             ("Customer", html! { @if let Some(customer) = customer { a href=(links::customer(customer.id)) { (format::customer_name(customer)) } } @else { "–" } }),
             ("Tier", html! { (product) " " (tier) }),
@@ -179,11 +180,21 @@ fn status_banner(license: &LicenseResource) -> Markup {
     }
 }
 
+/// Says until when tokens of borrowed seats work, whatever happens to the license.
+fn borrowed_banner(license: &LicenseResource, now: Timestamp) -> Markup {
+    let Some(until) = license.last_borrowed_until.filter(|until| *until > now) else { return html! {} };
+    banner(
+        Tone::Info,
+        &html! { p { "Seats are or were borrowed: their machines can work offline until " (format::date_time(until)) ", also if you revoke the license or free the seats." } },
+    )
+}
+
 /// Asks for confirmation before a machine is deactivated.
 pub(super) async fn confirm_deactivate(
     Operator(viewer): Operator,
     State(table): State<Table>,
     PathIds(id, activation): PathIds<LicenseId, ActivationId>,
+    ctx: RequestContext,
 ) -> Result<Response, Problem> {
     let found = table.activation(id, activation.machine).await?;
     let found = found.filter(|found| found.id == activation).ok_or_else(Problem::not_found)?;
@@ -196,8 +207,12 @@ pub(super) async fn confirm_deactivate(
         .breadcrumb(license_path, "License")
         .intro(html! {
             p.prose {
-                "Frees the seat of " strong { (name) } " immediately. Its app must activate again after its next heartbeat; \
-                offline, it keeps working until its token expires."
+                "Frees the seat of " strong { (name) } " immediately. Its app must activate again after its next heartbeat; "
+                @if let Some(until) = found.borrowed_until(ctx.now) {
+                    "the seat is borrowed, so offline it keeps working until " (format::date_time(until)) "."
+                } @else {
+                    "offline, it keeps working until its token expires."
+                }
             }
         })
         .render(&viewer))
