@@ -10,6 +10,9 @@ export async function allPages(page, base, api) {
   const { items: products } = await api('GET', '/products');
   const { items: tiers } = await api('GET', `/pricing-tiers?product_id=${products[0].id}`);
   const { items: features } = await api('GET', `/product-features?product_id=${products[0].id}`);
+  const { items: allTiers } = await api('GET', '/pricing-tiers?limit=100');
+  const limited = allTiers.find((tier) => tier.effective_limits.length > 0);
+  const overridden = keys.find((item) => item.tier_id === limited.id);
   const { items: access } = await api('GET', '/api-keys');
   const { items: signing } = await api('GET', '/signing-keys');
   const [product, license] = [`/dashboard/products/${products[0].id}`, `/dashboard/license-keys/${key.id}`];
@@ -21,6 +24,7 @@ export async function allPages(page, base, api) {
     tiers: product,
     'tier-new': `${product}/tiers/new`,
     'tier-edit': `/dashboard/tiers/${tiers[1].id}/edit`,
+    'tier-edit-limits': `/dashboard/tiers/${limited.id}/edit`,
     features: `${product}/features`,
     'feature-new': `${product}/features/new`,
     'feature-edit': `/dashboard/features/${features[0].id}/edit`,
@@ -36,6 +40,9 @@ export async function allPages(page, base, api) {
     'license-key-new': '/dashboard/license-keys/new',
     'license-key': license,
     'license-key-history': `${license}/history`,
+    'license-key-override-flag': `${license}/entitlements/${features[0].id}`,
+    'license-key-entitlements': `/dashboard/license-keys/${overridden.id}/entitlements`,
+    'license-key-override-limit': `/dashboard/license-keys/${overridden.id}/entitlements/${limited.effective_limits[0].feature_id}`,
     ...Object.fromEntries(['renew', 'change', 'suspend', 'reinstate', 'regenerate', 'revoke', 'audit'].map((word) => [`license-key-${word}`, `${license}/${word}`])),
     'license-key-deactivate': `${license}/machines/${machines[0].id}/deactivate`,
     'api-keys': '/dashboard/api-keys',

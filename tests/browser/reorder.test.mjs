@@ -37,7 +37,7 @@ async function withList(options, use) {
 async function resetOrder(page, order) {
   const { items } = await running.api('GET', '/pricing-tiers?limit=100');
   for (const [index, name] of order.entries()) {
-    const { id, code, product_id, feature_keys, created_at, updated_at, ...tier } = items.find((tier) => tier.name === name);
+    const { id, code, product_id, feature_keys, effective_limits, created_at, updated_at, ...tier } = items.find((tier) => tier.name === name);
     await running.api('PUT', `/pricing-tiers/${id}`, { ...tier, sort_order: index });
   }
   await page.reload();

@@ -29,6 +29,7 @@ def create(path, body):
 # does not supersede another one.
 PRODUCT = create("products", {"code": "seed", "name": "Seed", "one_key_per_customer": False})["id"]
 FEATURE = create("product-features", {"product_id": PRODUCT, "key": "seed", "name": "Seed"})["id"]
+LIMIT = create("product-features", {"product_id": PRODUCT, "key": "seed-limit", "name": "Seed", "kind": "limit"})["id"]
 PRICES = {"monthly_price": 1900, "annual_price": 19000, "currency": "EUR", "billing_period": "annual", "max_users": None}
 TIER = create("pricing-tiers", {"product_id": PRODUCT, "code": "seed", "name": "Seed", "is_claimable": True, "max_borrow_seconds": 31_536_000, **PRICES})["id"]
 JWK = requests.get(os.environ["SIGNET_URL"] + "/.well-known/jwks.json", timeout=30).json()["keys"][0]
@@ -142,7 +143,7 @@ INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
 
 def remove_invisible_characters(body):
     """Removes invisible characters, which the API rejects in display texts. No portable regular expression describes them."""
-    for name in ("name", "company", "description", "reason", "machine_name"):
+    for name in ("name", "company", "description", "reason", "machine_name", "unit"):
         if isinstance(body.get(name), str):
             body[name] = visible(body[name])
     if isinstance(body.get("metadata"), dict):
@@ -162,8 +163,24 @@ def use_existing_references(body):
             body[name] = existing
     if "feature_ids" in body:
         body["feature_ids"] = [FEATURE] if body["feature_ids"] and body.get("product_id") else []
+    if body.get("feature_limits") is not None:
+        limits = list(body["feature_limits"].values())
+        body["feature_limits"] = {LIMIT: limits[0]} if limits and body.get("product_id") else {}
+    if "overrides" in body:
+        # A feature has one override, whose value has the kind of the feature.
+        body["overrides"] = [override(one) for one in body["overrides"][:1]]
     if "includes_tier_id" in body:
         body["includes_tier_id"] = TIER if body["includes_tier_id"] and body.get("product_id") else None
+
+
+def override(generated):
+    used = {"feature_id": LIMIT, "limit": generated["limit"]} if "limit" in generated else {"feature_id": FEATURE, "enabled": True}
+    if generated.get("expires_at"):
+        used["expires_at"] = "2999-12-31T23:59:59Z"
+    if generated.get("note"):
+        note = "".join(c for c in generated["note"] if unicodedata.category(c) != "Cc")
+        used["note"] = visible(note).encode()[:200].decode(errors="ignore")
+    return used
 
 
 def use_unique_values(body):
@@ -180,7 +197,7 @@ def use_unique_values(body):
 
 def remove_immutable_fields(body):
     """Removes fields that PUT and PATCH requests cannot change."""
-    for name in ("code", "key", "product_id", "seat_unit"):
+    for name in ("code", "key", "kind", "product_id", "seat_unit"):
         body.pop(name, None)
     # A tier cannot include itself, and the tier in the path is not known here.
     body.pop("includes_tier_id", None)
@@ -231,12 +248,14 @@ def satisfy_field_rules(body):
         body["max_borrow_seconds"] = 0
     if "valid_until" in body:
         body["valid_until"] = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    if body.get("kind") != "limit" and "unit" in body:
+        body["unit"] = None
     ttl = body.get("token_ttl_seconds", 3600)
     for name, maximum in (("heartbeat_interval_seconds", ttl), ("renew_after_seconds", ttl // 2)):
         if body.get(name) is not None:
             body[name] = min(body[name], maximum)
     if isinstance(body.get("metadata"), dict):
         body["metadata"] = dict(list(body["metadata"].items())[:3])
-    for name, maximum in (("name", 200), ("machine_id", 256), ("machine_name", 100)):
+    for name, maximum in (("name", 200), ("machine_id", 256), ("machine_name", 100), ("unit", 40)):
         if isinstance(body.get(name), str):
             body[name] = body[name].encode()[:maximum].decode(errors="ignore")

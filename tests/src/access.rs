@@ -142,6 +142,12 @@ pub const ROWS: &[Row] = &[
         Access::Scope(Scope::LicensesWrite),
         |f| json!({"tier_id": f.tier["id"], "max_users": 7}),
     ),
+    row_with_body("PUT license-keys/{id}/overrides", Access::Scope(Scope::LicensesWrite), |f| {
+        json!({"overrides": [{
+            "feature_id": f.feature["id"], "enabled": true, "expires_at": "2099-01-01T00:00:00Z",
+            "note": "Until the new contract is signed",
+        }]})
+    }),
     row("POST license-keys/{id}/regenerate", Access::Scope(Scope::LicensesWrite)),
     row_with_body("POST license-keys/{id}/audit", Access::Scope(Scope::LicensesWrite), |_| json!({"repair": true})),
     // Consuming apps.

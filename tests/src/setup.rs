@@ -39,7 +39,8 @@ pub fn merged(mut base: Value, changes: &Value) -> Value {
 pub(crate) fn writable(resource: &Value) -> Value {
     let mut fields = resource.clone();
     fields.as_object_mut().expect("an object").retain(|name, _| {
-        !["id", "created_at", "updated_at", "erased_at", "feature_keys", "subject"].contains(&name.as_str())
+        !["id", "created_at", "updated_at", "erased_at", "feature_keys", "effective_limits", "subject"]
+            .contains(&name.as_str())
     });
     fields
 }
@@ -47,7 +48,8 @@ pub(crate) fn writable(resource: &Value) -> Value {
 /// Returns a resource as lists show it.
 pub fn listed(resource: &Value) -> Value {
     let mut row = resource.clone();
-    row.as_object_mut().expect("an object").remove("metadata");
+    let fields = row.as_object_mut().expect("an object");
+    fields.retain(|name, _| !["metadata", "overrides"].contains(&name.as_str()));
     row
 }
 
@@ -72,6 +74,12 @@ impl Client {
     /// Creates a feature of a product.
     pub async fn create_feature(&self, product: &Value, key: &str) -> Value {
         let body = json!({"product_id": product["id"], "key": key, "name": key});
+        self.post("product-features", body).await.expect_status(201)
+    }
+
+    /// Creates a limit of a product.
+    pub async fn create_limit(&self, product: &Value, key: &str) -> Value {
+        let body = json!({"product_id": product["id"], "key": key, "name": key, "kind": "limit", "unit": "rows"});
         self.post("product-features", body).await.expect_status(201)
     }
 

@@ -112,6 +112,10 @@ TRANSACTIONS = {
     "regenerate": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#", "KEY#"], "u": ["LICENSE#", "IDEMPOTENCY#"]}),
     "revoke": ({"Licenses", "Customers", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#", "IDEMPOTENCY#"]}),
     "transition": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#", "IDEMPOTENCY#"]}),
+    "replace_overrides": (
+        {"Licenses", "Dashboard"},
+        {"p": ["LICENSE#"], "u": ["LICENSE#"], "d": ["LICENSE#"], "c": ["LICENSE#"]},
+    ),
     "update_license for a customer": (
         {"Licenses", "Dashboard"},
         {

@@ -274,8 +274,7 @@ pub async fn activate(
     let mut backoff = Backoff::default();
     loop {
         let (license, found) = read(table, &credential, machine.hash).await?;
-        let is_sufficient = |catalog: &Catalog| catalog.product_and_tier(&license).is_some();
-        let catalog = catalog.read_containing(table, ctx.now, is_sufficient).await?;
+        let catalog = catalog.read_containing(table, ctx.now, |catalog| catalog.covers(&license)).await?;
         let (product, tier) = catalog.product_and_tier(&license).ok_or(NotInCatalogError(license.id))?;
         if let Some(refusal) = license.refusal(product.is_active, credential.generation, ctx.now) {
             return Err(refusal.into());

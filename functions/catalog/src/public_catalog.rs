@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 use shared::{
-    domain::{Catalog, Product, Tier, TierId, catalog::TierFeature},
+    domain::{Catalog, EntitlementKind, Grant, Product, Tier, TierId, catalog::TierFeature},
     http::{Problem, RequestContext, WithEtag},
     store::{Table, catalog::CatalogCache},
 };
@@ -44,9 +44,18 @@ pub struct PublicTier {
 /// A feature of a tier.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PublicFeature {
-    /// The name in the `features` claim.
+    /// The name in the `features` or `feature_limits` claim.
     #[schema(example = "export.pdf")]
     pub key: String,
+    /// What the feature grants.
+    pub kind: EntitlementKind,
+    /// The limit, where null means unlimited; omitted for a flag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>, maximum = 9_007_199_254_740_991_i64)]
+    pub limit: Option<Option<u64>>,
+    /// The unit of the limit, for people; null for a flag.
+    #[schema(required)]
+    pub unit: Option<String>,
     /// Display name.
     #[schema(example = "PDF export")]
     pub name: String,
@@ -105,8 +114,14 @@ fn public_tiers(catalog: &Catalog, product: &Product) -> Vec<PublicTier> {
 fn public_features(catalog: &Catalog, tier: &Tier) -> Vec<PublicFeature> {
     let mut features = catalog.features_of(tier);
     features.sort_by_key(|tier_feature| (tier_feature.feature.sort_order, tier_feature.feature.id));
-    let public = |TierFeature { feature, inherited_from }| PublicFeature {
+    let public = |TierFeature { feature, grant, inherited_from }| PublicFeature {
         key: feature.key.clone(),
+        kind: feature.kind,
+        limit: match grant {
+            Grant::Flag(_) => None,
+            Grant::Limit(limit) => Some(limit),
+        },
+        unit: feature.unit.clone(),
         name: feature.name.clone(),
         display_only: feature.display_only,
         inherited_from,
@@ -171,8 +186,8 @@ mod tests {
         assert_eq!(tiers.iter().map(|tier| &tier["code"]).collect::<Vec<_>>(), ["t3", "t2"]);
         assert_eq!(tiers[1]["feature_keys"], json!(["zoom"]));
         let features = json!([
-            { "key": "zoom", "name": "A", "display_only": false, "inherited_from": null },
-            { "key": "support", "name": "A", "display_only": true, "inherited_from": included },
+            { "key": "zoom", "kind": "flag", "unit": null, "name": "A", "display_only": false, "inherited_from": null },
+            { "key": "support", "kind": "flag", "unit": null, "name": "A", "display_only": true, "inherited_from": included },
         ]);
         assert_eq!(tiers[1]["features"], features);
     }

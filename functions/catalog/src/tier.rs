@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use shared::{
     domain::{
-        BillingPeriod, Catalog, FeatureId, IdGenerator, Metadata, ProductId, SeatUnit, Tier, TierId, Timestamp,
-        ValidationErrors, catalog::check_unchanged,
+        BillingPeriod, Catalog, FeatureId, FeatureLimits, Grant, IdGenerator, Metadata, ProductId, SeatUnit, Tier,
+        TierId, Timestamp, ValidationErrors, catalog::check_unchanged,
     },
     http::UpdateInput,
     store::catalog::CatalogEntry,
@@ -13,24 +13,53 @@ use utoipa::ToSchema;
 
 use crate::defaults::{default_offline_grace, default_token_ttl, default_true};
 
-/// A pricing tier with the feature keys of its license tokens.
+/// A pricing tier with the features of its license tokens.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = PricingTier)]
 pub struct TierResource {
     /// The tier.
     #[serde(flatten)]
     pub tier: Tier,
-    /// Keys of the own and inherited features, sorted, without display-only ones: the `features` claim of license
+    /// Keys of the own and inherited flags, sorted, without display-only ones: the `features` claim of license
     /// tokens.
     #[schema(example = json!(["export.pdf"]))]
     pub feature_keys: Vec<String>,
+    /// The own and inherited limits, sorted by key, without display-only ones: the `feature_limits` claim of license
+    /// tokens.
+    pub effective_limits: Vec<EffectiveLimit>,
+}
+
+/// A limit of a tier, own or inherited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct EffectiveLimit {
+    /// The feature.
+    pub feature_id: FeatureId,
+    /// The name in the `feature_limits` claim.
+    #[schema(example = "export.rows")]
+    pub key: String,
+    /// The limit; null means unlimited.
+    #[schema(required, example = 1000, maximum = 9_007_199_254_740_991_i64)]
+    pub limit: Option<u64>,
+    /// The nearest included tier that has the limit; null if it is the tier's own.
+    #[schema(required)]
+    pub inherited_from: Option<TierId>,
 }
 
 impl TierResource {
     /// Creates the resource of a tier, with inherited features from `catalog`.
     pub fn new(catalog: &Catalog, tier: Tier) -> Self {
-        Self { feature_keys: catalog.feature_keys(&tier), tier }
+        Self { feature_keys: catalog.feature_keys(&tier), effective_limits: effective_limits(catalog, &tier), tier }
     }
+}
+
+fn effective_limits(catalog: &Catalog, tier: &Tier) -> Vec<EffectiveLimit> {
+    let in_token = catalog.features_of(tier).into_iter().filter(|found| !found.feature.display_only);
+    let limits = in_token.filter_map(|found| {
+        let Grant::Limit(limit) = found.grant else { return None };
+        let (feature_id, key) = (found.feature.id, found.feature.key.clone());
+        Some(EffectiveLimit { feature_id, key, limit, inherited_from: found.inherited_from })
+    });
+    limits.collect()
 }
 
 impl<'a> From<&'a TierResource> for CatalogEntry<'a> {
@@ -85,11 +114,15 @@ pub struct TierInput<Product = ProductId, Code = String> {
     /// Number of tenants, which the app enforces; null means no limit.
     #[schema(minimum = 1, maximum = 4_294_967_295_u32, format = Int64)]
     pub max_tenants: Option<u32>,
-    /// The tier's own features, without inherited ones. The keys of all features, own and inherited, can have 30,000
-    /// bytes in total, where each key counts 3 bytes in addition to its length.
+    /// The tier's own flags, without inherited ones. The keys of all features, own and inherited, can have 30,000
+    /// bytes in total, where each key counts 3 bytes in addition to its length, or 20 if it is that of a limit.
     #[serde(default)]
     #[schema(max_items = 500, default = json!([]))]
     pub feature_ids: Vec<FeatureId>,
+    /// The tier's own limits, without inherited ones. They apply before those of included tiers. A merge patch replaces all of
+    /// them, because a null inside means unlimited.
+    #[serde(default)]
+    pub feature_limits: FeatureLimits,
     /// Whether a signed-in customer can claim a license key of this tier without an operator.
     #[serde(default)]
     #[schema(default = false)]
@@ -135,6 +168,7 @@ pub type ReplaceTierInput = TierInput<Option<String>, Option<String>>;
 
 impl<Product: DeserializeOwned + Clone, Code: DeserializeOwned + Clone> UpdateInput for TierInput<Product, Code> {
     const IMMUTABLE: &[&str] = &["product_id", "code"];
+    const REPLACED: &[&str] = &["feature_limits"];
 }
 
 impl<Product, Code> TierInput<Product, Code> {
@@ -161,6 +195,7 @@ impl<Product, Code> TierInput<Product, Code> {
             max_borrow_seconds: self.max_borrow_seconds,
             max_tenants: self.max_tenants,
             feature_ids: self.feature_ids.clone(),
+            feature_limits: self.feature_limits.clone(),
             is_claimable: self.is_claimable,
             is_active: self.is_active,
             sort_order: self.sort_order,
@@ -224,7 +259,7 @@ mod tests {
         let tier = parse("").unwrap();
         assert_eq!((tier.is_active, tier.is_claimable, tier.sort_order), (true, false, 0));
         assert_eq!((tier.description, tier.includes_tier_id, tier.max_tenants), (None, None, None));
-        assert_eq!(tier.feature_ids, []);
+        assert_eq!((tier.feature_ids, tier.feature_limits), (Vec::new(), FeatureLimits::default()));
         assert_eq!((tier.token_ttl_seconds, tier.heartbeat_interval_seconds), (3600, 900));
         assert_eq!(
             (tier.renew_after_seconds, tier.offline_grace_seconds, tier.expiry_grace_seconds),

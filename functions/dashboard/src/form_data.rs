@@ -2,7 +2,8 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::extract::{FromRequest, Request};
-use shared::http::Problem;
+use serde::Serialize;
+use shared::http::{Problem, conditional::etag};
 
 /// The hidden field with the idempotency key, which is new for each rendering of a form.
 pub(crate) const IDEMPOTENCY_KEY_FIELD: &str = "idempotency_key";
@@ -10,6 +11,12 @@ pub(crate) const IDEMPOTENCY_KEY_FIELD: &str = "idempotency_key";
 pub(crate) const CSRF_TOKEN_FIELD: &str = "csrf_token";
 /// The hidden field with the `ETag` of the resource that the form edits.
 pub(crate) const VERSION_FIELD: &str = "version";
+
+/// The `ETag` of a resource.
+pub(crate) fn version_of(resource: &impl Serialize) -> String {
+    let tag = serde_json::to_vec(resource).map(|bytes| etag(&bytes)).ok();
+    tag.as_ref().and_then(|tag| tag.to_str().ok()).unwrap_or_default().to_owned()
+}
 
 /// The fields of a submitted form, in their order. A name may occur several times. Not `axum::Form`, because the session
 /// middleware reads forms too, before any extractor runs.
@@ -20,6 +27,11 @@ impl FormData {
     /// Parses a body of `application/x-www-form-urlencoded`. An invalid body has no fields.
     pub(crate) fn parse(body: &[u8]) -> Self {
         Self(serde_urlencoded::from_bytes(body).unwrap_or_default())
+    }
+
+    /// A form that edits the resource with this `ETag`.
+    pub(crate) fn with_version(version: &str) -> Self {
+        Self(vec![(VERSION_FIELD.to_owned(), version.to_owned())])
     }
 
     /// The first value of a field, trimmed; empty if the field is absent.

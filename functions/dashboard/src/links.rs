@@ -32,6 +32,11 @@ pub(crate) fn license_key(id: LicenseId) -> String {
     format!("{LICENSE_KEYS}/{id}")
 }
 
+/// The tab of the license's page with what it grants.
+pub(crate) fn entitlements(id: LicenseId) -> String {
+    format!("{}/entitlements", license_key(id))
+}
+
 /// The page of a license, for its customer.
 pub(crate) fn own_license(id: LicenseId) -> String {
     format!("{OWN_LICENSES}/{id}")

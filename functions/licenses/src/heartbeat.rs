@@ -230,7 +230,7 @@ pub async fn heartbeat(
     let (license, renewed) = tokio::join!(table.license(license_id), table.renew(&renewal));
     let license = license?.ok_or(InvalidTokenError)?;
 
-    let catalog = catalog.read_containing(table, now, |catalog| catalog.product_and_tier(&license).is_some()).await?;
+    let catalog = catalog.read_containing(table, now, |catalog| catalog.covers(&license)).await?;
     let (product, tier) = catalog.product_and_tier(&license).ok_or(NotInCatalogError(license_id))?;
     if let Some(refusal) = license.refusal(product.is_active, claims.generation, now) {
         return Err(refusal.into());

@@ -14,14 +14,7 @@ pub fn check_labels(
     external_id: Option<&str>,
     metadata: Option<&Metadata>,
 ) {
-    if let Some(name) = name {
-        let max = License::MAX_NAME_BYTES;
-        if name.len() <= max {
-            errors.check_name("/name", name, max);
-        } else {
-            errors.push("/name", FieldErrorCode::InvalidValue, format!("must be at most {max} bytes in UTF-8"));
-        }
-    }
+    errors.check_short_text("/name", name, License::MAX_NAME_BYTES);
     check_external_id(errors, external_id);
     if let Some(metadata) = metadata {
         metadata.check(errors);

@@ -14,6 +14,7 @@ pub mod list_licenses;
 pub mod regenerate;
 pub mod reinstate;
 pub mod renew;
+pub mod replace_overrides;
 pub mod revoke;
 pub mod revoke_batch;
 pub mod suspend;
@@ -38,6 +39,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(reinstate::handler))
         .routes(routes!(renew::handler))
         .routes(routes!(change::handler))
+        .routes(routes!(replace_overrides::handler))
         .routes(routes!(regenerate::handler))
         .routes(routes!(audit::handler))
         .routes(routes!(list_events::of_license))

@@ -105,10 +105,9 @@ pub(crate) async fn handler(
     body: Result<StrictJson<Request>, Problem>,
 ) -> Result<StoredResponse, Problem> {
     let StrictJson(request) = body?;
-    let replay = ctx.idempotency.replay(|license| {
-        // The metadata belong to the programs of the operator.
-        StoredResponse::ok(&LicenseResource { metadata: None, ..LicenseResource::new(license, None, ctx.now) })
-    });
+    let replay = ctx
+        .idempotency
+        .replay(|license| StoredResponse::ok(&LicenseResource::new(license, None, ctx.now).without_operator_data()));
     replay.response(&claim_key(&table, &authenticator, &user, &request.license_key, &ctx, &replay).await?)
 }
 

@@ -3,17 +3,19 @@
 //! The catalog is small and is cached in memory as a whole. Rules that involve several entries are checked against a
 //! [`Catalog`], and the store writes an entry only if the catalog is still the version that was checked.
 
+mod features;
 mod fields;
 mod reorder;
 mod token_size;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Span, Timestamp, ToSpan, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::{
+    features::{EntitlementKind, FeatureLimits, Grant, MAX_LIMIT, TierFeature, check_limit},
     fields::{DEFAULT_OFFLINE_GRACE, DEFAULT_TOKEN_TTL, check_seats, check_unchanged},
     reorder::reorder,
 };
@@ -67,9 +69,17 @@ pub struct Feature {
     pub id: FeatureId,
     /// The product that the feature belongs to.
     pub product_id: ProductId,
-    /// The name in the `features` claim; unique within the product. Immutable.
+    /// The name in the `features` or `feature_limits` claim; unique within the product. Immutable.
     #[schema(example = "export.pdf")]
     pub key: String,
+    /// What the feature grants. Immutable.
+    #[serde(default)]
+    #[schema(required)]
+    pub kind: EntitlementKind,
+    /// The unit of a limit, for people; null for a flag.
+    #[serde(default)]
+    #[schema(required)]
+    pub unit: Option<String>,
     /// Display name.
     #[schema(example = "PDF export")]
     pub name: String,
@@ -184,8 +194,12 @@ pub struct Tier {
     /// Number of tenants, which the app enforces; null means no limit.
     #[schema(required, format = Int64)]
     pub max_tenants: Option<u32>,
-    /// The tier's own features, without inherited ones.
+    /// The tier's own flags, without inherited ones.
     pub feature_ids: Vec<FeatureId>,
+    /// The tier's own limits, without inherited ones.
+    #[serde(default)]
+    #[schema(required)]
+    pub feature_limits: FeatureLimits,
     /// Whether a signed-in customer can claim a license key of this tier without an operator.
     #[schema(example = false)]
     pub is_claimable: bool,
@@ -243,15 +257,6 @@ impl Tier {
     }
 }
 
-/// A feature of a tier, own or inherited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TierFeature<'a> {
-    /// The feature.
-    pub feature: &'a Feature,
-    /// The nearest included tier that has the feature; `None` if it is the tier's own.
-    pub inherited_from: Option<TierId>,
-}
-
 /// All products, tiers and features.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
@@ -274,26 +279,6 @@ impl Catalog {
             next = self.tiers.get(&id).and_then(|tier| tier.includes_tier_id);
         }
         seen
-    }
-
-    /// Returns the features of a tier, own and inherited, sorted by key. A feature that several tiers of the lineage
-    /// have is returned once, from the nearest tier.
-    pub fn features_of(&self, tier: &Tier) -> Vec<TierFeature<'_>> {
-        let mut found: BTreeMap<&str, TierFeature<'_>> = BTreeMap::new();
-        for id in self.lineage(tier) {
-            let own = if id == tier.id { Some(tier) } else { self.tiers.get(&id) };
-            for feature in own.into_iter().flat_map(|tier| &tier.feature_ids).filter_map(|id| self.features.get(id)) {
-                let inherited_from = (id != tier.id).then_some(id);
-                found.entry(&feature.key).or_insert(TierFeature { feature, inherited_from });
-            }
-        }
-        found.into_values().collect()
-    }
-
-    /// Returns the keys for the `features` claim: own and inherited features, sorted, without display-only ones.
-    pub fn feature_keys(&self, tier: &Tier) -> Vec<String> {
-        let features = self.features_of(tier).into_iter().map(|tier_feature| tier_feature.feature);
-        features.filter(|feature| !feature.display_only).map(|feature| feature.key.clone()).collect()
     }
 
     /// Checks that no other product has the same code.
@@ -340,21 +325,6 @@ impl Catalog {
         Ok(self.check_token_size_for_tier(tier)?)
     }
 
-    fn check_features(&self, errors: &mut ValidationErrors, tier: &Tier) {
-        let mut seen = BTreeSet::new();
-        for (index, id) in tier.feature_ids.iter().enumerate() {
-            let (code, detail) = match self.features.get(id) {
-                None => (FieldErrorCode::InvalidValue, "feature not found"),
-                Some(feature) if feature.product_id != tier.product_id => {
-                    (FieldErrorCode::FeatureOfOtherProduct, "feature belongs to another product")
-                }
-                Some(_) if !seen.insert(id) => (FieldErrorCode::InvalidValue, "duplicate feature"),
-                Some(_) => continue,
-            };
-            errors.push(&format!("/feature_ids/{index}"), code, detail);
-        }
-    }
-
     fn check_inclusion(&self, tier: &Tier) -> Result<(), FieldError> {
         let Some(included) = tier.includes_tier_id else { return Ok(()) };
         let at = |code, detail| Err(FieldError::at("/includes_tier_id", code, detail));
@@ -383,20 +353,25 @@ impl Catalog {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use proptest::{collection::vec, prelude::*};
+    use proptest::{
+        collection::{btree_map, vec},
+        prelude::*,
+    };
 
     use super::*;
     use crate::domain::id::Id;
 
-    pub(super) fn id<K>(n: usize) -> Id<K> {
+    pub(in crate::domain) fn id<K>(n: usize) -> Id<K> {
         Id::from_ulid(ulid::Ulid::from_parts(n as u64, 0))
     }
 
-    pub(super) fn feature(n: usize, display_only: bool) -> Feature {
+    pub(in crate::domain) fn feature(n: usize, display_only: bool) -> Feature {
         Feature {
             id: id(n),
             product_id: id(0),
             key: format!("f{n}"),
+            kind: EntitlementKind::Flag,
+            unit: None,
             name: "A".to_owned(),
             description: None,
             display_only,
@@ -423,6 +398,7 @@ pub(super) mod tests {
             max_borrow_seconds: 0,
             max_tenants: None,
             feature_ids: features.iter().map(|n| id(*n)).collect(),
+            feature_limits: FeatureLimits::default(),
             is_claimable: false,
             is_active: true,
             sort_order: 0,
@@ -437,7 +413,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(super) fn product() -> Product {
+    pub(in crate::domain) fn product() -> Product {
         Product {
             id: id(0),
             code: "atlas".to_owned(),
@@ -452,23 +428,30 @@ pub(super) mod tests {
         }
     }
 
-    /// Up to eight tiers with random inclusions; inclusions that the checks reject are left out.
-    fn catalogs() -> impl Strategy<Value = Catalog> {
-        let tiers = vec((proptest::option::of(0..8_usize), vec(0..6_usize, 0..4)), 8);
-        (tiers, vec(any::<bool>(), 6)).prop_map(|(tiers, display_only)| {
+    pub(in crate::domain) fn limit(n: usize, display_only: bool) -> Feature {
+        Feature { kind: EntitlementKind::Limit, ..feature(n, display_only) }
+    }
+
+    /// Up to eight tiers with random inclusions, six flags and four limits; inclusions that the checks reject are left out.
+    pub(in crate::domain) fn catalogs() -> impl Strategy<Value = Catalog> {
+        let limits = btree_map((6..10_usize).prop_map(id), proptest::option::of(0..100_u64), 0..4);
+        let tiers = vec((proptest::option::of(0..8_usize), vec(0..6_usize, 0..4), limits), 8);
+        (tiers, vec(any::<bool>(), 10)).prop_map(|(tiers, display_only)| {
             let mut catalog = Catalog::default();
             catalog.products.insert(id(0), product());
             for (n, display_only) in display_only.into_iter().enumerate() {
-                catalog.features.insert(id(n), feature(n, display_only));
+                let feature = if n < 6 { feature(n, display_only) } else { limit(n, display_only) };
+                catalog.features.insert(id(n), feature);
             }
             for n in 0..8 {
                 catalog.tiers.insert(id(n), tier(n, None, &[]));
             }
-            for (n, (includes, mut features)) in tiers.into_iter().enumerate() {
+            for (n, (includes, mut features, limits)) in tiers.into_iter().enumerate() {
                 features.sort_unstable();
                 features.dedup();
-                let wanted = tier(n, includes, &features);
-                let tier = if catalog.check_tier(&wanted).is_ok() { wanted } else { tier(n, None, &features) };
+                let own = Tier { feature_limits: FeatureLimits(limits), ..tier(n, None, &features) };
+                let wanted = Tier { includes_tier_id: includes.map(id), ..own.clone() };
+                let tier = if catalog.check_tier(&wanted).is_ok() { wanted } else { own };
                 catalog.tiers.insert(tier.id, tier);
             }
             catalog
@@ -502,34 +485,6 @@ pub(super) mod tests {
                     next = next.and_then(|id| catalog.tiers[&id].includes_tier_id);
                 }
                 prop_assert_eq!(next, None);
-            }
-        }
-
-        /// A tier has its own features and those of the tier that it includes, and no others.
-        #[test]
-        fn tier_has_its_own_and_inherited_features(catalog in catalogs()) {
-            for tier in catalog.tiers.values() {
-                let keys = |tier: &Tier| -> BTreeSet<String> { catalog.feature_keys(tier).into_iter().collect() };
-                let own = tier.feature_ids.iter().map(|id| &catalog.features[id]);
-                let mut expected: BTreeSet<String> =
-                    own.filter(|feature| !feature.display_only).map(|feature| feature.key.clone()).collect();
-                if let Some(included) = tier.includes_tier_id {
-                    expected.extend(keys(&catalog.tiers[&included]));
-                }
-                prop_assert_eq!(keys(tier), expected);
-                prop_assert!(catalog.feature_keys(tier).is_sorted());
-            }
-        }
-
-        /// A feature is the tier's own if the tier lists it, and otherwise inherited from the nearest tier that does.
-        #[test]
-        fn feature_is_inherited_from_the_nearest_tier(catalog in catalogs()) {
-            for tier in catalog.tiers.values() {
-                for tier_feature in catalog.features_of(tier) {
-                    let nearest = catalog.lineage(tier).into_iter()
-                        .find(|id| catalog.tiers[id].feature_ids.contains(&tier_feature.feature.id));
-                    prop_assert_eq!(Some(tier_feature.inherited_from.unwrap_or(tier.id)), nearest);
-                }
             }
         }
     }

@@ -1,11 +1,14 @@
 //! The claims of license tokens.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     catalog::{Catalog, Product, Tier},
+    entitlements::{MAX_OVERRIDES, feature_claims},
     license::License,
     seat::{Activation, ActivationId, whole_second},
     token_times::TokenTimes,
@@ -13,10 +16,14 @@ use super::{
 
 /// The maximum size of the claims as JSON, in bytes. A token of this size, signed and encrypted to an app's key, fits
 /// into the 64 KiB of a heartbeat request.
-pub const MAX_CLAIMS_BYTES: usize = 34_000;
-/// The maximum size of the `features` claim as JSON, in bytes. The catalog rejects tiers that exceed it; the remaining
-/// bytes of [`MAX_CLAIMS_BYTES`] suffice for the largest values of all other claims.
+pub const MAX_CLAIMS_BYTES: usize = 35_500;
+/// The maximum size of the claims `features` and `feature_limits` as JSON, in bytes. The catalog rejects tiers that exceed
+/// it, and a license key cannot get overrides that exceed it. A tier that grows later can exceed it together with overrides, by
+/// at most [`MAX_OVERRIDES_BYTES`]. The remaining bytes of [`MAX_CLAIMS_BYTES`] suffice for that and for the largest values of
+/// all other claims.
 pub const MAX_FEATURES_BYTES: usize = 30_000;
+/// The maximum size of the features that overrides add to a token, as JSON, in bytes: limits with keys of 64 characters.
+pub const MAX_OVERRIDES_BYTES: usize = MAX_OVERRIDES * 84;
 
 /// The pricing tier of the license key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -106,9 +113,14 @@ pub struct Claims {
     pub product_id: String,
     /// The pricing tier.
     pub tier: TierClaim,
-    /// The keys of the tier's features, including inherited ones, sorted.
+    /// The keys of the flags that are on, sorted: those of the tier, including inherited ones, with the overrides of the
+    /// license key.
     #[schema(example = json!(["export.pdf"]))]
     pub features: Vec<String>,
+    /// The limits of the license key, by the key of the feature; null means unlimited.
+    #[serde(default)]
+    #[schema(required, example = json!({"export.rows": 1000}))]
+    pub feature_limits: BTreeMap<String, Option<u64>>,
     /// The limits of the license key.
     pub limits: LimitsClaim,
     /// How an app enforces the license while it is offline.
@@ -140,6 +152,9 @@ impl Claims {
         let iat = whole_second(now);
         let borrowed_until = activation.and_then(|activation| activation.borrow).map(|borrow| borrow.until);
         let times = TokenTimes::new(iat, tier, license, borrowed_until);
+        // A borrowed token outlives its heartbeats, so it must not grant more than the overrides do until its end.
+        let long_lived = borrowed_until.filter(|until| *until > now).and_then(|_| Timestamp::from_second(times.exp).ok());
+        let (features, feature_limits) = feature_claims(&catalog.entitlements(tier, &license.overrides, now, long_lived));
         Self {
             iss: issuer.to_owned(),
             aud: product.code.clone(),
@@ -151,7 +166,8 @@ impl Claims {
             customer_id: license.customer_id.map(|id| id.to_string()),
             product_id: product.id.to_string(),
             tier: TierClaim { id: tier.id.to_string(), code: tier.code.clone(), name: tier.name.clone() },
-            features: catalog.feature_keys(tier),
+            features,
+            feature_limits,
             limits: LimitsClaim { max_users: license.max_users, max_tenants: license.max_tenants },
             enforcement: EnforcementClaim {
                 heartbeat_interval_seconds: tier.heartbeat_interval_seconds,

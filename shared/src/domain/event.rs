@@ -24,6 +24,8 @@ pub enum EventType {
     Renewed,
     /// The tier or the limits of the license key were changed.
     Changed,
+    /// The overrides of the license key were replaced.
+    Overridden,
     /// The customer, the name, the external id or the metadata of the license key were changed.
     Updated,
     /// The license key got a new key string.

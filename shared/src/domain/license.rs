@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     catalog::{BillingPeriod, Catalog, Product, Tier},
+    entitlements::Override,
     id::{CustomerId, LicenseId, ProductId, TierId},
     metadata::{Metadata, is_label},
     validation::ValidationErrors,
@@ -93,6 +94,9 @@ pub struct License {
     pub expiry_grace_seconds: u32,
     /// The borrows of its seats, also of those that have ended.
     pub borrows: Borrows,
+    /// The exceptions to the features of the tier, in the order in which they were set. Empty in a license key that was read
+    /// from a list.
+    pub overrides: Vec<Override>,
 }
 
 /// The borrows of the seats of a license key. Counted so that a change of the license key notices a borrow that starts at the
@@ -172,6 +176,7 @@ impl License {
             anchor_day: None,
             expiry_grace_seconds: tier.expiry_grace_seconds,
             borrows: Borrows::default(),
+            overrides: Vec::new(),
         }
         .with_expiry_after(tier.billing_period, now)
     }
@@ -229,6 +234,7 @@ impl License {
             ("name", self.name != next.name),
             ("external_id", self.external_id != next.external_id),
             ("metadata", self.metadata != next.metadata),
+            ("overrides", self.overrides != next.overrides),
         ];
         changed.into_iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| name).collect()
     }
@@ -319,6 +325,14 @@ impl License {
     fn check_changeable(&self) -> Result<(), StateConflict> {
         match self.state {
             State::Active | State::Suspended => Ok(()),
+            _ => Err(StateConflict::new(self.state.as_str(), "only an active or suspended license key can be changed")),
+        }
+    }
+
+    /// Replaces the overrides.
+    pub fn override_features(self, overrides: Vec<Override>) -> Result<Self, StateConflict> {
+        match self.state {
+            State::Active | State::Suspended => Ok(Self { overrides, ..self }),
             _ => Err(StateConflict::new(self.state.as_str(), "only an active or suspended license key can be changed")),
         }
     }
@@ -418,6 +432,13 @@ impl Catalog {
     pub fn product_and_tier(&self, license: &License) -> Option<(&Product, &Tier)> {
         self.products.get(&license.product_id).zip(self.tiers.get(&license.tier_id))
     }
+
+    /// Returns whether the catalog has the product, the tier and the features of the overrides of a license key. A cached
+    /// catalog can be older than they are.
+    pub fn covers(&self, license: &License) -> bool {
+        let has_feature = |one: &Override| self.features.contains_key(&one.feature_id);
+        self.product_and_tier(license).is_some() && license.overrides.iter().all(has_feature)
+    }
 }
 
 #[cfg(test)]
@@ -447,6 +468,7 @@ mod tests {
             anchor_day: None,
             expiry_grace_seconds: 0,
             borrows: Borrows::default(),
+            overrides: Vec::new(),
         }
         .with_expiry(expires_at)
     }

@@ -1,11 +1,8 @@
 //! Values that an operator's programs attach to resources: metadata and external ids.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{Error as _, MapAccess, Visitor},
-};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -14,7 +11,7 @@ use utoipa::{
     },
 };
 
-use super::validation::ValidationErrors;
+use super::{unique_map, validation::ValidationErrors};
 
 /// Pairs of names and texts that an operator's programs store with a resource. Tokens never contain them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -27,27 +24,8 @@ const MAX_VALUE: usize = 500;
 const MAX_BYTES: usize = 8 * 1024;
 
 impl<'de> Deserialize<'de> for Metadata {
-    /// Rejects duplicate names, which JSON allows.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Metadata;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metadata, A::Error> {
-                let mut pairs = BTreeMap::new();
-                while let Some((name, value)) = map.next_entry::<String, String>()? {
-                    if pairs.insert(name, value).is_some() {
-                        return Err(A::Error::custom("duplicate field"));
-                    }
-                }
-                Ok(Metadata(pairs))
-            }
-        }
-        deserializer.deserialize_map(Pairs)
+        unique_map::deserialize(deserializer).map(Self)
     }
 }
 

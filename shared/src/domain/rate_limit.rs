@@ -204,6 +204,7 @@ mod tests {
             expiry_grace_seconds: 0,
             borrows: Default::default(),
             anchor_day: None,
+            overrides: Vec::new(),
         }
     }
 

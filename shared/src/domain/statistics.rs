@@ -292,6 +292,7 @@ mod tests {
             anchor_day: None,
             expiry_grace_seconds: 0,
             borrows: Default::default(),
+            overrides: Vec::new(),
         }
         .with_expiry(ends_in_days.map(|days| now() + SignedDuration::from_hours(days * 24)))
     }

@@ -70,6 +70,15 @@ impl ValidationErrors {
         self.check(is_valid, pointer, rule);
     }
 
+    /// Checks an optional short text: not blank, at most `max` bytes in UTF-8, no invisible characters.
+    pub fn check_short_text(&mut self, pointer: &str, text: Option<&str>, max: usize) {
+        let is_valid = |text: &str| !text.trim().is_empty() && text.len() <= max && !has_invisible_chars(text);
+        let rule = format!(
+            "must be 1 to {max} bytes in UTF-8, not blank, without control or invisible characters, or null for none"
+        );
+        self.check(text.is_none_or(is_valid), pointer, rule);
+    }
+
     /// Checks an optional text: at most `max` characters, no invisible characters except line breaks and tabs.
     pub fn check_text(&mut self, pointer: &str, text: Option<&str>, max: usize) {
         let is_valid = text

@@ -1,7 +1,7 @@
 //! Extractors for bodies, query strings and path parameters. Invalid input is rejected with a code and a JSON pointer
 //! to the field; unknown fields are rejected, never ignored.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, str::FromStr};
 
 use axum::{
     body::Bytes,
@@ -11,7 +11,7 @@ use axum::{
 use jiff::Timestamp;
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _, IgnoredAny},
+    de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use utoipa::IntoParams;
 
@@ -292,6 +292,28 @@ pub struct PaginationParams {
     limit: Option<u32>,
     /// The `next_cursor` of the previous page. The filters must be the same for all pages.
     cursor: Option<String>,
+}
+
+/// An object inside a body. serde would also read an array as a struct, field by field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonObject<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for JsonObject<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<fn() -> T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_map(Fields(PhantomData)).map(Self)
+    }
 }
 
 /// Deserializes a field that may be absent (`None`) or null (`Some(None)`).

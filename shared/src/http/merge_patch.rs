@@ -143,6 +143,9 @@ fn field_names<T: DeserializeOwned>() -> &'static [&'static str] {
 pub trait UpdateInput: DeserializeOwned + Clone {
     /// The names of the immutable fields.
     const IMMUTABLE: &[&str] = &[];
+    /// The names of the fields that a patch replaces as a whole: objects in which null is a value. RFC 7396 cannot set a member
+    /// to null, because null removes it.
+    const REPLACED: &[&str] = &[];
 }
 
 /// The requested changes of a resource. PUT and PATCH share one use case.
@@ -195,6 +198,7 @@ impl<I: UpdateInput> MergePatch<I> {
             match change {
                 // Not removed, so that a field that cannot be null is reported instead of reset to its default.
                 Value::Null => *field = Value::Null,
+                change if I::REPLACED.contains(&&**name) => field.clone_from(change),
                 change => merge(field, change),
             }
         }
@@ -245,15 +249,19 @@ mod tests {
         seats: u32,
         #[serde(default)]
         labels: BTreeMap<String, String>,
+        #[serde(default)]
+        limits: BTreeMap<String, Option<u32>>,
     }
 
     impl UpdateInput for Widget {
         const IMMUTABLE: &[&str] = &["code"];
+        const REPLACED: &[&str] = &["limits"];
     }
 
     fn apply(patch: &Value) -> Result<Widget, Problem> {
         let current = json!({
             "id": 1, "code": "a", "name": "A", "note": "x", "seats": 5, "labels": {"k": "v", "l": "w"}, "created_at": 0,
+            "limits": {"k": 5, "l": null},
         });
         let changes = Changes::Merge(MergePatch::<Widget>::parse(patch.to_string().as_bytes())?);
         Ok(changes.apply(&current)?.into_owned())
@@ -269,6 +277,8 @@ mod tests {
         let merged = apply(&json!({"labels": {"k": null, "m": "n"}})).unwrap();
         assert_eq!(merged.labels, labels(&[("l", "w"), ("m", "n")]));
         assert_eq!(apply(&json!({"code": "a"})).unwrap(), current);
+        let replaced = apply(&json!({"limits": {"k": null}})).unwrap();
+        assert_eq!((current.limits.len(), replaced.limits), (2, [("k".to_owned(), None)].into()));
     }
 
     #[test]
@@ -282,6 +292,8 @@ mod tests {
             (json!({"labels": null}), "/labels invalid_value"),
             (json!({"labels": {"k": 5}}), "/labels/k invalid_value"),
             (json!({"labels": []}), "/labels invalid_value"),
+            (json!({"limits": null}), "/limits invalid_value"),
+            (json!({"limits": {"k": -1}}), "/limits/k invalid_value"),
             (json!({"code": null}), "/code immutable"),
         ] {
             let errors = apply(&patch).unwrap_err().errors;

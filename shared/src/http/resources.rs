@@ -9,11 +9,44 @@ use utoipa::ToSchema;
 use super::extractors::nullable;
 use crate::{
     domain::{
-        Activation, ActivationId, CustomerId, License, LicenseId, Metadata, ProductId, SeatStatus, State, Status,
-        TierId,
+        Activation, ActivationId, CustomerId, FeatureId, Grant, License, LicenseId, Metadata, Override, ProductId,
+        SeatStatus, State, Status, TierId,
     },
     tokens::IssuedLicense,
 };
+
+/// An exception for one license key: the value of a feature in place of that of the tier.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = LicenseOverride)]
+pub struct OverrideResource {
+    /// The feature.
+    pub feature_id: FeatureId,
+    /// Whether a flag is on; omitted for a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = true)]
+    pub enabled: Option<bool>,
+    /// The number of a limit, where null means unlimited; omitted for a flag.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    #[schema(value_type = Option<u64>, maximum = 9_007_199_254_740_991_i64)]
+    pub limit: Option<Option<u64>>,
+    /// When the override ends; null means never.
+    #[schema(value_type = Option<String>, format = DateTime, required, example = "2027-01-15T12:00:00Z")]
+    pub expires_at: Option<Timestamp>,
+    /// A note of the operator.
+    #[schema(required, example = "Until the new contract is signed")]
+    pub note: Option<String>,
+}
+
+impl From<&Override> for OverrideResource {
+    fn from(from: &Override) -> Self {
+        let (enabled, limit) = match from.grant {
+            Grant::Flag(is_on) => (Some(is_on), None),
+            Grant::Limit(limit) => (None, Some(limit)),
+        };
+        let Override { feature_id, expires_at, note, .. } = from.clone();
+        Self { feature_id, enabled, limit, expires_at, note }
+    }
+}
 
 /// A license key: the record of what a customer bought, without the secret key string.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -47,6 +80,14 @@ pub struct LicenseResource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub metadata: Option<Metadata>,
+    /// The exceptions to the features of the tier, also those that have ended; omitted in lists and in responses to apps and
+    /// customers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = json!([{
+        "feature_id": "feat_01JD8W0V5XK6Q3R7T2N4M8P9ZB", "limit": 5000, "expires_at": "2027-01-15T12:00:00Z",
+        "note": "Until the new contract is signed",
+    }]))]
+    pub overrides: Option<Vec<OverrideResource>>,
     /// The current status.
     pub status: Status,
     /// A masked form of the key string, to recognize it.
@@ -113,6 +154,8 @@ impl LicenseResource {
             external_id: Some(license.external_id.clone()),
             tag: Some(license.tag.clone()),
             metadata: license.metadata.clone(),
+            // The notes are read together with the metadata.
+            overrides: license.metadata.as_ref().map(|_| license.overrides.iter().map(Into::into).collect()),
             status: license.status(now),
             key_hint: license.key_hint.clone(),
             max_users: license.max_users,
@@ -131,11 +174,17 @@ impl LicenseResource {
         }
     }
 
+    /// Removes the metadata and the overrides, which contain texts of the operator, for responses to customers.
+    #[must_use]
+    pub fn without_operator_data(self) -> Self {
+        Self { metadata: None, overrides: None, ..self }
+    }
+
     /// Removes the fields about the customer, for responses to apps.
     #[must_use]
     pub fn without_customer(self) -> Self {
         let (customer_id, name, external_id, tag) = (None, None, None, None);
-        Self { customer_id, name, external_id, tag, metadata: None, revocation_reason: None, ..self }
+        Self { customer_id, name, external_id, tag, revocation_reason: None, ..self.without_operator_data() }
     }
 }
 

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::domain::{
     Activation, Actor, ActorKind, Customer, CustomerId, Event, EventType, IdGenerator, License, LicenseId, Metadata,
-    ProductId, Status,
+    Override, ProductId, Status,
 };
 
 /// The maximum number of pointers to current license keys that an erasure checks, so that the transaction has at most 100
@@ -151,10 +151,12 @@ impl Table {
         Ok(true)
     }
 
-    /// Removes the name, the external id and the metadata of a license key. Returns false if the budget is used up, or if it
+    /// Removes the name, the external id, the metadata and the notes of the overrides of a license key. Returns false if the budget is used up, or if it
     /// was changed at the same moment.
     async fn erase_labels(&self, read: &License, now: Timestamp, budget: &WriteBudget) -> Result<bool, StoreError> {
-        let next = License { name: None, external_id: None, metadata: Some(Metadata::default()), ..read.clone() };
+        let overrides = read.overrides.iter().map(|one| Override { note: None, ..one.clone() }).collect();
+        let metadata = Some(Metadata::default());
+        let next = License { name: None, external_id: None, metadata, overrides, ..read.clone() };
         if *read == next {
             return Ok(true);
         }

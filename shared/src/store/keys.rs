@@ -184,6 +184,11 @@ pub fn license_metadata(id: LicenseId) -> Key {
     Key::new(license_partition(id), METADATA)
 }
 
+/// Returns the item key of the notes of the overrides of a license key.
+pub fn override_notes(id: LicenseId) -> Key {
+    Key::new(license_partition(id), "OVERRIDE_NOTES")
+}
+
 /// Returns the item key of the sealed values of a license key.
 pub fn sealed(id: LicenseId) -> Key {
     Key::new(license_partition(id), "SEALED")
@@ -331,7 +336,7 @@ impl ItemKind {
             (CATALOG, "PRODUCT") => Self::Product,
             (CATALOG, "TIER") => Self::Tier,
             (CATALOG, "FEATURE" | "VERSION" | "ENTRY_METADATA")
-            | ("LICENSE", "SEALED" | "SEAT" | "MACHINE" | "IMPORTED" | "RETURNS" | "EVENT" | METADATA)
+            | ("LICENSE", "SEALED" | "OVERRIDE_NOTES" | "SEAT" | "MACHINE" | "IMPORTED" | "RETURNS" | "EVENT" | METADATA)
             | ("CUSTOMER", METADATA)
             | ("CUSTOMER_EXTERNAL_ID", "CUSTOMER_EXTERNAL_ID")
             | ("LICENSE_EXTERNAL_ID", "LICENSE_EXTERNAL_ID")
@@ -400,6 +405,7 @@ mod tests {
             (entry_metadata::<crate::domain::id::TierKind>(id()), ItemKind::Other),
             (customer_metadata(id()), ItemKind::Other),
             (license_metadata(id()), ItemKind::Other),
+            (override_notes(id()), ItemKind::Other),
             (customer_external_id("a"), ItemKind::Other),
             (license_external_id("a"), ItemKind::Other),
             (email("a@example.com"), ItemKind::Other),

@@ -14,6 +14,7 @@ use super::{
         license_item, parse_license,
     },
     metadata::{metadata_as_read, move_external_id, put_metadata, write_metadata},
+    overrides::{notes_of, with_notes},
     table::{Table, UpdateOutcome},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
@@ -209,8 +210,8 @@ impl Table {
         Ok(())
     }
 
-    /// Writes the customer, the name, the external id, the metadata and the index keys of a license key, unless anything of
-    /// it was changed since it was read with its metadata. `current` must be given if it gets a customer.
+    /// Writes the customer, the name, the external id, the metadata, the notes of the overrides and the index keys of a license
+    /// key, unless anything of it was changed since it was read with its metadata. `current` must be given if it gets a customer.
     pub async fn update_license(
         &self,
         (read, next): (&License, &License),
@@ -238,6 +239,7 @@ impl Table {
             transaction.check(keys::license_metadata(read.id), metadata_as_read(&old)?);
         }
         write_metadata(&mut transaction, keys::license_metadata(read.id), (&old, &new))?;
+        write_metadata(&mut transaction, keys::override_notes(read.id), (&notes_of(read), &notes_of(next)))?;
         let external_id = put_external_id(&mut transaction, next, read.external_id.as_deref());
         Ok(match self.commit_with_completion(transaction, completion).await? {
             CommitOutcome::Done => UpdateLicenseOutcome::Done,
@@ -279,7 +281,8 @@ impl Table {
             CommitOutcome::ConditionFailed(failures) => {
                 match failures.old(0).cloned().map(parse_license).transpose()? {
                     Some(old) if matches!(old.state, State::Revoked { .. }) => {
-                        RevokeOutcome::AlreadyRevoked(Box::new(License { metadata: read.metadata.clone(), ..old }))
+                        let old = License { metadata: read.metadata.clone(), ..old };
+                        RevokeOutcome::AlreadyRevoked(Box::new(with_notes(old, &notes_of(read))))
                     }
                     Some(_) => RevokeOutcome::Conflict,
                     None => RevokeOutcome::NotFound,

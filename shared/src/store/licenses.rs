@@ -8,6 +8,7 @@ use super::{
     error::StoreError,
     item::{Item, from_item, n, s, to_item},
     keys,
+    overrides::{OverrideRecord, with_notes},
     pagination::{ListError, Page, PageRequest, paginate_query},
     table::{Query, Table},
     transaction::Condition,
@@ -69,6 +70,8 @@ struct LicenseRecord {
     /// were written before the attribute existed: they have the day of `expires_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     anchor_day: Option<i8>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    overrides: Vec<OverrideRecord>,
 }
 
 impl LicenseRecord {
@@ -101,6 +104,7 @@ impl LicenseRecord {
             last_borrowed_until: license.borrows.last_until.map(whole_second),
             honoured_until: license.honoured_until().map(Timestamp::as_millisecond),
             anchor_day: license.anchor_day,
+            overrides: license.overrides.iter().map(OverrideRecord::new).collect(),
         }
     }
 
@@ -122,6 +126,7 @@ impl LicenseRecord {
         let expires_at = self.expires_at.map(Timestamp::from_millisecond).transpose();
         let last_until = self.last_borrowed_until.map(Timestamp::from_second).transpose();
         let last_until = last_until.map_err(|error| StoreError::InvalidItem(error.to_string()))?;
+        let overrides = self.overrides.into_iter().map(OverrideRecord::into_override).collect::<Result<_, _>>()?;
         let license = License {
             id: self.id,
             customer_id: self.customer_id,
@@ -141,6 +146,7 @@ impl LicenseRecord {
             anchor_day: None,
             expiry_grace_seconds: self.expiry_grace_seconds,
             borrows: Borrows { count: self.borrow_count, last_until },
+            overrides,
         }
         .with_expiry(expires_at.map_err(|error| StoreError::InvalidItem(error.to_string()))?);
         Ok(License { anchor_day: self.anchor_day.or(license.anchor_day), ..license })
@@ -268,10 +274,16 @@ impl Table {
         self.get(keys::license(id)).await?.map(parse_license).transpose()
     }
 
-    /// Reads a license key, and then its metadata.
+    /// Reads a license key, and then its metadata and the notes of its overrides.
     pub async fn license_with_metadata(&self, id: LicenseId) -> Result<Option<License>, StoreError> {
         let Some(license) = self.license(id).await? else { return Ok(None) };
-        Ok(Some(License { metadata: Some(self.metadata(keys::license_metadata(id)).await?), ..license }))
+        let notes = if license.overrides.is_empty() {
+            Metadata::default()
+        } else {
+            self.metadata(keys::override_notes(id)).await?
+        };
+        let metadata = Some(self.metadata(keys::license_metadata(id)).await?);
+        Ok(Some(with_notes(License { metadata, ..license }, &notes)))
     }
 
     /// Reads the license key and generation that a key string belongs to, in our own format or of another system.

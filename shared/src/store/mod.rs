@@ -29,6 +29,8 @@ pub mod lapsed;
 pub mod license_writes;
 pub mod licenses;
 mod metadata;
+mod override_writes;
+mod overrides;
 pub mod pagination;
 pub mod rate_limiter;
 pub mod renewals;

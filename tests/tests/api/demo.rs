@@ -54,7 +54,9 @@ async fn check(stack: &LocalServer) -> Vec<Value> {
     assert_eq!(products.iter().map(|product| &product["code"]).collect::<Vec<_>>(), ["lumen", "harbor"]);
     let tiers = all(&client, "pricing-tiers").await;
     assert_eq!(tiers.len(), 7);
-    assert_eq!(all(&client, "product-features").await.len(), 12);
+    assert_eq!(all(&client, "product-features").await.len(), 13);
+    let fleet = tiers.iter().find(|tier| tier["code"] == "fleet").unwrap();
+    assert_eq!(fleet["effective_limits"][0]["limit"], Value::Null, "unlimited");
     assert_eq!(all(&client, "customers").await.len(), 8);
     let agency = tiers.iter().find(|tier| tier["code"] == "agency").unwrap();
     assert_eq!(
@@ -66,11 +68,14 @@ async fn check(stack: &LocalServer) -> Vec<Value> {
     let licenses = all(&client, "license-keys").await;
     let statuses = [("active", 6), ("expired", 1), ("revoked", 1), ("superseded", 1)];
     assert_eq!(counts(&licenses, "status"), expected(&statuses));
-    let mut machines = Vec::new();
+    let (mut machines, mut overrides) = (Vec::new(), Vec::new());
     for license in &licenses {
+        let full = client.get(&format!("license-keys/{}", license["id"].as_str().unwrap())).await.expect_status(200);
+        overrides.extend(full["overrides"].as_array().unwrap().clone());
         machines
             .extend(all(&client, &format!("license-activations?license_id={}", license["id"].as_str().unwrap())).await);
     }
+    assert_eq!(overrides.iter().map(|one| &one["limit"]).collect::<Vec<_>>(), [200]);
     assert_eq!(counts(&machines, "status"), expected(&[("active", 14), ("lapsed", 9)]));
     licenses
 }

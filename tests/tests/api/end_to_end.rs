@@ -83,7 +83,7 @@ async fn a_token_is_verified_with_the_published_keys_and_a_jose_library() {
         "iat": start, "nbf": start, "exp": start + 7200,
         "customer_id": customer["id"], "product_id": product["id"],
         "tier": {"id": tier["id"], "code": tier["code"], "name": "Pro"},
-        "features": ["api", "export.pdf"],
+        "features": ["api", "export.pdf"], "feature_limits": {},
         "limits": {"max_users": 2, "max_tenants": 3},
         "enforcement": {
             "heartbeat_interval_seconds": 600, "offline_until": start + 7200 + 86400,

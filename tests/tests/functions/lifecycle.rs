@@ -234,6 +234,8 @@ async fn transitions(scenario: &mut LifecycleScenario) {
     scenario.send("reinstate_license_key").await;
     assert_eq!(scenario.validation_code().await, "valid");
     assert_eq!(scenario.send("change_license_key").await["max_users"], 7);
+    let overridden = scenario.send("replace_license_overrides").await;
+    assert_eq!(overridden["overrides"][0]["note"], "Until the new contract is signed");
     assert_eq!(scenario.send("renew_license_key").await["expires_at"], "2099-01-01T00:00:00Z");
     let audit = scenario.send("audit_license_key").await;
     assert_eq!(audit["ok"], true, "{audit}");

@@ -24,6 +24,20 @@ async fn license_lifecycle_from_issue_to_revocation() {
     assert_eq!(validate(&heartbeat["token"]).await, "valid");
 
     let path = format!("license-keys/{}", license.license_id);
+    // The second request requires the overrides that the first one has written.
+    let rows = operator.create_limit(&license.product, "rows").await;
+    let mut heartbeat = heartbeat;
+    for limit in [json!(5000), Value::Null] {
+        let overrides = json!([
+            {"feature_id": rows["id"], "limit": limit, "expires_at": "2027-01-01T00:00:00Z", "note": limit.to_string()},
+            {"feature_id": license.feature["id"], "enabled": limit.is_null()},
+        ]);
+        let set = operator.put(&format!("{path}/overrides"), json!({"overrides": overrides})).await.expect_status(200);
+        assert_eq!(set["overrides"][0]["note"], limit.to_string());
+        heartbeat = app.heartbeat(text(&heartbeat["token"]), "laptop").await.expect_status(200);
+        let claims = stack.claims(&heartbeat["token"]).await;
+        assert_eq!((&claims["feature_limits"]["rows"], claims["features"] == json!([])), (&limit, !limit.is_null()));
+    }
     let regenerated = operator.post(&format!("{path}/regenerate"), json!({})).await.expect_status(200);
     assert_eq!(stack.claims(&regenerated["token"]).await["generation"], 2);
     assert_eq!(validate(&heartbeat["token"]).await, "generation_outdated");

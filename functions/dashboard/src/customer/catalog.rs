@@ -4,12 +4,12 @@ use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
-use catalog::public_catalog::{PublicProduct, PublicTier, public_catalog};
+use catalog::public_catalog::{PublicFeature, PublicProduct, PublicTier, public_catalog};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
-    domain::{Catalog, Tier, TierId, Timestamp},
+    domain::{Catalog, Grant, Tier, TierId, Timestamp},
     http::{Code, ListQuery, PathId, Problem, RequestContext, resources::IssuedResource},
     store::{Table, catalog::CatalogCache},
 };
@@ -97,7 +97,7 @@ fn pricing_card(product: &PublicProduct, public: &PublicTier, billing: BillingIn
             p { (format::limit(tier.max_users, "seat")) @if let Some(count) = tier.max_tenants { " · " (format::limit(Some(count), "tenant")) } }
             ul.feature-list {
                 @if let Some(parent) = parent { li { (icons::check()) span { "Everything in " (parent.tier.tier.name) } } }
-                @for feature in public.features.iter().filter(|feature| !is_summarized(feature.inherited_from)) { li { (icons::check()) span { (feature.name) } } }
+                @for feature in public.features.iter().filter(|feature| !is_summarized(feature.inherited_from)) { li { (icons::check()) span { (feature_text(feature)) } } }
             }
             div.pricing-card-footer {
                 @if tier.is_claimable { a.button.primary href=(links::claim(tier.id)) data-dialog aria-label={ "Get license: " (product.product.name) " " (tier.name) } { "Get license" } }
@@ -105,6 +105,12 @@ fn pricing_card(product: &PublicProduct, public: &PublicTier, billing: BillingIn
             }
         }
     }
+}
+
+/// The name of a feature, with its limit if it has one.
+fn feature_text(feature: &PublicFeature) -> String {
+    let limit = feature.limit.map(|limit| format::grant(Grant::Limit(limit), feature.unit.as_deref()));
+    limit.map_or_else(|| feature.name.clone(), |limit| format!("{}: {limit}", feature.name))
 }
 
 /// A tier that can be claimed, with the names of its product and itself.

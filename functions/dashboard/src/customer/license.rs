@@ -27,6 +27,7 @@ use crate::{
             Tone, banner, copyable, description_list, empty_state, link_button, pagination, seat_usage, secret,
             section, status_badge,
         },
+        entitlements::granted_table,
         format,
         forms::hidden_fields,
         icons,
@@ -55,6 +56,9 @@ pub(super) async fn show(
     let (used, catalog, machines) = tokio::try_join!(used, catalog, machines)?;
     let (product, tier) =
         catalog.product_and_tier(&license).map_or(("License", "–"), |(product, tier)| (&*product.name, &*tier.name));
+    let tier_found = catalog.tiers.get(&license.tier_id);
+    let entitlements =
+        tier_found.map(|tier| catalog.entitlements(tier, &license.overrides, ctx.now, None)).unwrap_or_default();
     let path = links::own_license(id);
     let content = html! {
         (status_banner(&LicenseResource::new(&license, None, ctx.now)))
@@ -66,6 +70,7 @@ pub(super) async fn show(
             ("License key", html! { code { (license.key_hint) } }),
             ("License ID (for support)", copyable(&id.to_string(), "license ID")),
         ]))
+        @if !entitlements.is_empty() { (section("Features", &html! {}, &granted_table(&entitlements))) }
         (section("Activate", &html! {}, &activation_card(&viewer.session, &path)))
         (section("Machines", &html! {}, &html! {
             @if machines.items.is_empty() {

@@ -46,6 +46,7 @@ fn event_name(kind: EventType) -> &'static str {
         EventType::Reinstated => "License reinstated",
         EventType::Renewed => "License renewed",
         EventType::Changed => "License changed",
+        EventType::Overridden => "Entitlements overridden",
         EventType::Updated => "License details updated",
         EventType::Regenerated => "Key regenerated",
         EventType::Revoked => "License revoked",
@@ -77,6 +78,10 @@ impl ActivityNames<'_> {
                 };
                 let tier = text("tier_id").and_then(|id| self.catalog.tiers.get(&id.parse().ok()?));
                 Some(tier.map_or_else(|| seats.clone(), |tier| format!("{}, {seats}", tier.name)))
+            }
+            EventType::Overridden => {
+                let count = event.data.get("overrides").and_then(Value::as_array)?.len();
+                Some(if count == 0 { "no overrides".to_owned() } else { format::count(count as u64, "override") })
             }
             EventType::Claimed | EventType::Updated => None,
             EventType::Regenerated => {

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
-use shared::domain::Customer;
+use shared::domain::{Customer, Feature, Grant};
 
 /// A date and time. Rendered in UTC; the script converts it to the browser's time zone. The tooltip shows UTC.
 pub(crate) fn date_time(at: Timestamp) -> Markup {
@@ -25,6 +25,11 @@ pub(crate) fn exact_date_time(at: Timestamp) -> Markup {
 /// A date and time in UTC as plain text.
 pub(crate) fn date_time_text(at: Timestamp) -> String {
     at.strftime("%-d %b %Y, %H:%M UTC").to_string()
+}
+
+/// The value of an input of a date and time.
+pub(crate) fn date_time_input(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
 /// A date in UTC as plain text.
@@ -104,6 +109,24 @@ pub(crate) fn count(count: u64, unit: &str) -> String {
 /// A limit with its unit, such as `12 seats` or `Unlimited seats`.
 pub(crate) fn limit(limit: Option<u32>, unit: &str) -> String {
     limit.map_or_else(|| format!("Unlimited {unit}s"), |limit| count(limit.into(), unit))
+}
+
+/// The value of a feature, such as `1,000 rows`, `Unlimited`, `On` or `Off`.
+pub(crate) fn grant(grant: Grant, unit: Option<&str>) -> String {
+    match grant {
+        Grant::Flag(true) => "On".to_owned(),
+        Grant::Flag(false) => "Off".to_owned(),
+        Grant::Limit(None) => "Unlimited".to_owned(),
+        Grant::Limit(Some(limit)) => [&number(limit), unit.unwrap_or_default()].join(" ").trim_end().to_owned(),
+    }
+}
+
+/// A feature with its limit, if it has one, such as `PDF export` or `Exported rows: 1,000 rows`.
+pub(crate) fn granted(feature: &Feature, value: Grant) -> String {
+    match value {
+        Grant::Flag(_) => feature.name.clone(),
+        Grant::Limit(_) => format!("{}: {}", feature.name, grant(value, feature.unit.as_deref())),
+    }
 }
 
 /// The number of decimal digits of a currency (ISO 4217). The exceptions to two are few enough to need no crate.
@@ -194,6 +217,14 @@ mod tests {
         let text = |seconds| duration(SignedDuration::from_secs(seconds));
         assert_eq!([text(-5), text(1), text(59), text(60)], ["0 seconds", "1 second", "59 seconds", "1 minute"]);
         assert_eq!([text(7200), text(86_400), text(864_000)], ["2 hours", "1 day", "10 days"]);
+    }
+
+    #[test]
+    fn limits_of_features_have_their_unit() {
+        assert_eq!(grant(Grant::Limit(Some(1000)), Some("rows")), "1,000 rows");
+        assert_eq!(grant(Grant::Limit(Some(0)), None), "0");
+        assert_eq!(grant(Grant::Limit(None), Some("rows")), "Unlimited");
+        assert_eq!([grant(Grant::Flag(true), None), grant(Grant::Flag(false), None)], ["On", "Off"]);
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
-use shared::http::conditional::etag;
 
 use super::{
     format, icons,
+    limits::{self, LimitRow},
     parse::{parse_date_time, parse_minor_units},
 };
-use crate::form_data::{FormData, VERSION_FIELD};
+use crate::form_data::{FormData, VERSION_FIELD, version_of};
 
 /// An input of a form. Its name is the name of the API's field.
 #[derive(Debug, Clone)]
@@ -56,6 +56,8 @@ pub(crate) enum InputKind {
     Checkbox,
     Select(Vec<Choice>),
     Checkboxes(Vec<Choice>),
+    /// A number or "unlimited" for each of these limits.
+    Limits(Vec<LimitRow>),
     Hidden,
     /// A heading above the following inputs; it has no value.
     Heading,
@@ -133,6 +135,10 @@ impl Input {
         Self::new(name, label, InputKind::Checkboxes(choices))
     }
 
+    pub(crate) fn limits(name: &'static str, label: &'static str, rows: Vec<LimitRow>) -> Self {
+        Self::new(name, label, InputKind::Limits(rows))
+    }
+
     pub(crate) fn heading(label: &'static str) -> Self {
         Self::new("", label, InputKind::Heading)
     }
@@ -143,8 +149,7 @@ impl Input {
 
     /// The `ETag` of the resource that the form edits, to detect concurrent changes.
     pub(crate) fn version(resource: &impl Serialize) -> Self {
-        let tag = serde_json::to_vec(resource).map(|bytes| etag(&bytes)).ok();
-        Self::hidden(VERSION_FIELD, tag.as_ref().and_then(|tag| tag.to_str().ok()).unwrap_or_default())
+        Self::hidden(VERSION_FIELD, version_of(resource))
     }
 
     pub(crate) fn required(self) -> Self {
@@ -177,7 +182,8 @@ impl Input {
         if checked { self.value("on") } else { self }
     }
 
-    /// Shows the input only while a select has a value. The style sheet knows `expiry=date` and `seats=custom`.
+    /// Shows the input only while a select has a value. The style sheet knows `expiry=date`, `seats=custom` and
+    /// `value=number`.
     pub(crate) fn visible_when(self, condition: &'static str) -> Self {
         Self { visible_when: condition, ..self }
     }
@@ -202,6 +208,10 @@ impl Input {
         if matches!(self.kind, InputKind::Hidden) {
             return self;
         }
+        if let InputKind::Limits(rows) = self.kind {
+            let rows = rows.into_iter().map(|row| row.with_submitted(form)).collect();
+            return Self { kind: InputKind::Limits(rows), ..self };
+        }
         let values = form.all(self.name).map(str::to_owned).collect();
         Self { values, ..self }
     }
@@ -218,6 +228,7 @@ impl Input {
         let required = self.required || !self.visible_when.is_empty();
         let is_valid = match &self.kind {
             InputKind::Checkboxes(_) => !self.values.is_empty() || self.none_selected.is_empty(),
+            InputKind::Limits(rows) => rows.iter().all(LimitRow::is_valid),
             _ if text.is_empty() => !required,
             InputKind::Number { min, max } => text.parse().is_ok_and(|number| (*min..=*max).contains(&number)),
             InputKind::Money { digits } => parse_minor_units(text, *digits).is_some(),
@@ -227,6 +238,7 @@ impl Input {
         let blank = if required { "" } else { ", or leave blank" };
         let error = match &self.kind {
             InputKind::Checkboxes(_) => self.none_selected.to_owned(),
+            InputKind::Limits(_) => limits::ERROR.to_owned(),
             InputKind::Number { min, max } => {
                 let [min, max] = [min, max].map(|limit| format::number(limit.unsigned_abs()));
                 format!("Enter a whole number from {min} to {max}{blank}.")
@@ -270,6 +282,13 @@ impl Input {
                     legend { (self.label) }
                     (notes)
                     (self.checkbox_group(&id, choices))
+                }
+            },
+            InputKind::Limits(rows) => html! {
+                fieldset.form-field id=(id) aria-describedby=[described_by] tabindex="-1" {
+                    legend { (self.label) }
+                    (notes)
+                    @for row in rows { (row.render(&id)) }
                 }
             },
             _ => html! {

@@ -2,6 +2,7 @@
 
 pub(crate) mod chart;
 pub(crate) mod components;
+pub(crate) mod entitlements;
 pub(crate) mod error_pages;
 pub(crate) mod form_page;
 pub(crate) mod format;
@@ -9,6 +10,7 @@ pub(crate) mod forms;
 pub(crate) mod icons;
 pub(crate) mod inputs;
 pub(crate) mod layout;
+pub(crate) mod limits;
 pub(crate) mod machines;
 pub(crate) mod notice;
 mod parse;

@@ -26,6 +26,7 @@ fn json_value(data: &FormData, input: &Input) -> Option<Value> {
     let absent = || (!input.omit_empty).then_some(Value::Null);
     match &input.kind {
         InputKind::Checkbox => Some(Value::Bool(!text.is_empty())),
+        InputKind::Limits(rows) => Some(rows.iter().filter_map(|row| row.json(data)).collect::<Map<_, _>>().into()),
         InputKind::Checkboxes(_) => Some(data.all(input.name).map(Value::from).collect()),
         _ if text.is_empty() && !input.required => absent(),
         InputKind::Number { .. } => Some(text.parse::<i64>().map_or_else(|_| text.into(), Value::from)),

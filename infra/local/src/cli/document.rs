@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::{
-    resources::{ALL, EXPORTS, IDEMPOTENT_POSTS, IMPORTS, OMITTED_FIELDS, OMITTED_VERBS, Resource},
+    resources::{ALL, EXPORTS, IDEMPOTENT_POSTS, IMPORTS, OMITTED_FIELDS, Resource},
     schema::Schema,
 };
 
@@ -17,7 +17,7 @@ static DOCUMENT: LazyLock<Value> =
 
 /// The operations with a command.
 pub(super) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
-    let operations = operator_operations(&DOCUMENT).filter(|(_, _, operation)| !is_omitted(operation));
+    let operations = operator_operations(&DOCUMENT).filter(|(path, method, _)| !is_omitted(path, method));
     operations.filter_map(|(path, method, operation)| Operation::read(path, method, operation)).collect()
 });
 
@@ -151,9 +151,10 @@ fn operator_operations(document: &'static Value) -> impl Iterator<Item = (&'stat
     all.filter(move |(_, _, operation)| accepts_api_key(operation))
 }
 
-fn is_omitted(operation: &Value) -> bool {
-    let id = operation["operationId"].as_str().unwrap_or_default();
-    OMITTED_VERBS.contains(&verb(id))
+/// Returns whether an operation has no command: PUT replaces a resource as a whole where PATCH, the command `update`, can set
+/// the same fields.
+fn is_omitted(path: &str, method: &str) -> bool {
+    method == "put" && DOCUMENT["paths"][path]["patch"].is_object()
 }
 
 fn read_parameter(parameter: &'static Value) -> Field {

@@ -36,10 +36,6 @@ impl Resource {
     }
 }
 
-/// Operations without a command, by the first word of the operation id. PUT replaces a resource as a whole; `update` can set
-/// the same fields.
-pub(super) const OMITTED_VERBS: &[&str] = &["replace"];
-
 /// POST operations that have no further effect if they are repeated, although they accept no `Idempotency-Key`. The external ids of
 /// lines, and the machine, make them idempotent.
 pub(super) const IDEMPOTENT_POSTS: &[&str] = &["import_lines", "create_offline_activation"];

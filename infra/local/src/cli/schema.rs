@@ -29,11 +29,8 @@ pub(super) enum Kind {
     Enumeration(Vec<&'static str>),
     /// A list; the option is repeated for each item.
     Array(Box<Schema>),
-    /// An object with strings, as `NAME=TEXT`; the option is repeated for each pair.
-    Pairs {
-        /// Whether the text `null` stands for null.
-        is_text_nullable: bool,
-    },
+    /// An object with values of one type, as `NAME=TEXT` or `NAME=NUMBER`; the option is repeated for each pair.
+    Pairs(Box<Schema>),
     /// Any other JSON.
     Json,
 }
@@ -65,8 +62,7 @@ impl Schema {
             Some(&"boolean") => Kind::Boolean,
             Some(&"array") => Kind::Array(Box::new(Self::read(&schema["items"], document))),
             Some(&"object") if schema["additionalProperties"].is_object() => {
-                let text = Self::read(&schema["additionalProperties"], document);
-                Kind::Pairs { is_text_nullable: text.is_nullable }
+                Kind::Pairs(Box::new(Self::read(&schema["additionalProperties"], document)))
             }
             _ => Kind::Json,
         };
@@ -91,7 +87,7 @@ impl Schema {
             Kind::Enumeration(values) if values.contains(&text) => Ok(text.into()),
             Kind::Enumeration(values) => Err(format!("expected one of: {}", values.join(", "))),
             Kind::Array(item) => item.parse(text),
-            Kind::Pairs { is_text_nullable } => parse_pair(text, *is_text_nullable),
+            Kind::Pairs(value) => parse_pair(text, value),
             Kind::Json => serde_json::from_str(text).map_err(|error| format!("expected JSON: {error}")),
         }
     }
@@ -102,7 +98,7 @@ impl Schema {
         match &self.kind {
             _ if values.iter().any(Value::is_null) => Value::Null,
             Kind::Array(_) => Value::Array(values),
-            Kind::Pairs { .. } => {
+            Kind::Pairs(_) => {
                 let pairs = values.into_iter().filter_map(|pair| match pair {
                     Value::Object(pair) => Some(pair),
                     _ => None,
@@ -135,14 +131,15 @@ impl Schema {
             Kind::Boolean => "BOOLEAN",
             Kind::Enumeration(_) => "VALUE",
             Kind::Array(item) => item.value_name(),
-            Kind::Pairs { .. } => "NAME=TEXT",
+            Kind::Pairs(value) if matches!(value.kind, Kind::Integer { .. }) => "NAME=NUMBER",
+            Kind::Pairs(_) => "NAME=TEXT",
             Kind::Json => "JSON",
         }
     }
 
     /// Returns whether the option can be repeated.
     pub(super) fn is_repeatable(&self) -> bool {
-        matches!(self.kind, Kind::Array(_) | Kind::Pairs { .. })
+        matches!(self.kind, Kind::Array(_) | Kind::Pairs(_))
     }
 }
 
@@ -159,15 +156,15 @@ fn parse_integer(text: &str, min: i64, max: i64) -> Result<Value, String> {
 }
 
 /// Parses a pair, or several as a JSON object, as an object.
-fn parse_pair(text: &str, is_text_nullable: bool) -> Result<Value, String> {
+fn parse_pair(text: &str, schema: &Schema) -> Result<Value, String> {
     if text.starts_with('{') {
         let object: Map<String, Value> =
             serde_json::from_str(text).map_err(|error| format!("expected JSON: {error}"))?;
         return Ok(Value::Object(object));
     }
-    let (name, text) = text.split_once('=').ok_or("expected NAME=TEXT or a JSON object")?;
-    let text = if is_text_nullable && text == "null" { Value::Null } else { text.into() };
-    Ok(Value::Object(Map::from_iter([(name.to_owned(), text)])))
+    let expected = || format!("expected NAME={} or a JSON object", schema.value_name());
+    let (name, text) = text.split_once('=').ok_or_else(expected)?;
+    Ok(Value::Object(Map::from_iter([(name.to_owned(), schema.parse(text)?)])))
 }
 
 #[cfg(test)]
@@ -188,6 +185,7 @@ mod tests {
             "active": {"type": "boolean"},
             "time": {"type": ["string", "null"], "format": "date-time"},
             "metadata": {"type": ["object", "null"], "additionalProperties": {"type": ["string", "null"]}},
+            "limits": {"type": "object", "additionalProperties": {"type": ["integer", "null"], "minimum": 0}},
             "key": {"type": "object", "properties": {"kty": {"type": "string"}}},
         })
     });
@@ -217,6 +215,8 @@ mod tests {
             ("metadata", &["a=1=2", "b=null", "c="], json!({"a": "1=2", "b": null, "c": ""})),
             ("metadata", &["a=1", r#"{"b": "2"}"#], json!({"a": "1", "b": "2"})),
             ("metadata", &["null"], json!(null)),
+            ("limits", &["a=1000", "b=null"], json!({"a": 1000, "b": null})),
+            ("limits", &[r#"{"a": 5}"#], json!({"a": 5})),
             ("key", &[r#"{"kty": "RSA"}"#], json!({"kty": "RSA"})),
         ] {
             assert_eq!(value(name, texts), Ok(expected), "{name} {texts:?}");
@@ -232,6 +232,9 @@ mod tests {
             ("active", "null", "expected true or false"),
             ("metadata", "a", "expected NAME=TEXT or a JSON object"),
             ("metadata", "{", "expected JSON"),
+            ("limits", "a", "expected NAME=NUMBER or a JSON object"),
+            ("limits", "a=many", "expected an integer"),
+            ("limits", "a=-1", "must be between 0"),
             ("key", "RSA", "expected JSON"),
         ] {
             let refused = value(name, &[text]).unwrap_err();
@@ -241,8 +244,8 @@ mod tests {
 
     #[test]
     fn help_has_value_names_and_possible_values() {
-        let names = ["customer", "ids", "time", "metadata", "seats"].map(|name| schema(name).value_name());
-        assert_eq!(names, ["ID", "ID", "TIME", "NAME=TEXT", "NUMBER"]);
+        let names = ["customer", "ids", "time", "metadata", "limits", "seats"].map(|name| schema(name).value_name());
+        assert_eq!(names, ["ID", "ID", "TIME", "NAME=TEXT", "NAME=NUMBER", "NUMBER"]);
         assert_eq!(schema("period").possible_values(), Some(vec!["monthly", "annual", "null"]));
         assert_eq!(schema("active").possible_values(), Some(vec!["true", "false"]));
         assert_eq!(schema("seats").possible_values(), None);

@@ -13,6 +13,8 @@ pub(super) struct ProductPlan {
 pub(super) struct FeaturePlan {
     pub(super) key: &'static str,
     pub(super) name: &'static str,
+    /// The unit of a limit; `None` for a flag.
+    pub(super) unit: Option<&'static str>,
     pub(super) display_only: bool,
 }
 
@@ -22,6 +24,8 @@ pub(super) struct TierPlan {
     pub(super) includes: Option<&'static str>,
     /// Keys of the features that the tier adds.
     pub(super) features: &'static [&'static str],
+    /// Keys and values of the limits that the tier sets; `None` means unlimited.
+    pub(super) limits: &'static [(&'static str, Option<u64>)],
     /// In cents.
     pub(super) monthly_price: i64,
     pub(super) billing_period: &'static str,
@@ -55,7 +59,16 @@ pub(super) struct LicensePlan {
     /// Days from now; `None` uses the term of the tier.
     pub(super) expires_in_days: Option<i64>,
     pub(super) revoked: Option<Revocation>,
+    pub(super) overridden: Option<LimitOverride>,
     pub(super) machines: &'static [MachinePlan],
+}
+
+/// An exception for a license key: another limit for some time.
+pub(super) struct LimitOverride {
+    pub(super) feature: &'static str,
+    pub(super) limit: u64,
+    pub(super) ends_in_days: i64,
+    pub(super) note: &'static str,
 }
 
 pub(super) struct Revocation {

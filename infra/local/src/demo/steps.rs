@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use licenses::{
     heartbeat::{self, heartbeat},
     issue::issue,
+    replace_overrides::replace_overrides,
     revoke::revoke,
 };
 use serde::de::DeserializeOwned;
@@ -19,7 +20,7 @@ use shared::{
     AppState,
     auth::AppAuthenticator,
     domain::{Actor, Customer, License, LicenseId, MachineHash, Product, Secret, State, Timestamp},
-    http::{Idempotency, Problem, Replay, RequestContext, RequestMetrics, StoredResponse},
+    http::{Idempotency, IfMatch, Problem, Replay, RequestContext, RequestMetrics, StoredResponse},
     store::{
         StoreError,
         licenses::{LicenseFilter, LicenseOrder},
@@ -29,7 +30,7 @@ use shared::{
 
 use super::{
     error::DemoError,
-    plan::{CustomerPlan, LicensePlan, MachinePlan, ProductPlan, TierPlan},
+    plan::{CustomerPlan, LicensePlan, LimitOverride, MachinePlan, ProductPlan, TierPlan},
 };
 
 /// Age of the catalog, in days.
@@ -92,7 +93,8 @@ impl DemoBuilder<'_> {
                 continue;
             }
             let body = json!({
-                "product_id": product.id, "key": feature.key, "name": feature.name,
+                "product_id": product.id, "key": feature.key, "name": feature.name, "unit": feature.unit,
+                "kind": if feature.unit.is_some() { "limit" } else { "flag" },
                 "display_only": feature.display_only, "sort_order": position,
             });
             create_feature(table, catalog, &request(body)?, at, &replay).await.map_err(Problem::from)?;
@@ -111,12 +113,17 @@ impl DemoBuilder<'_> {
         if tier_id(plan.code).is_some() {
             return Ok(());
         }
-        let features = known.features.values();
-        let own = features.filter(|feature| feature.product_id == product.id && plan.features.contains(&&*feature.key));
+        let own = || known.features.values().filter(|feature| feature.product_id == product.id);
+        let flags = own().filter(|feature| plan.features.contains(&&*feature.key));
+        let limits = own().filter_map(|feature| {
+            let (_, limit) = plan.limits.iter().find(|(key, _)| *key == feature.key)?;
+            Some((feature.id.to_string(), json!(limit)))
+        });
         let body = json!({
             "product_id": product.id, "code": plan.code, "name": plan.name, "sort_order": position,
             "includes_tier_id": plan.includes.and_then(tier_id),
-            "feature_ids": own.map(|feature| feature.id).collect::<Vec<_>>(),
+            "feature_ids": flags.map(|feature| feature.id).collect::<Vec<_>>(),
+            "feature_limits": limits.collect::<serde_json::Map<_, _>>(),
             "monthly_price": plan.monthly_price, "annual_price": plan.monthly_price * 10, "currency": "EUR",
             "billing_period": plan.billing_period, "max_users": plan.max_users, "is_claimable": plan.is_claimable,
             "token_ttl_seconds": plan.tokens.token_ttl, "heartbeat_interval_seconds": plan.tokens.heartbeat_interval,
@@ -156,6 +163,9 @@ impl DemoBuilder<'_> {
             Some(known) => known.id,
             None => self.issue(customer, &product, plan).await?,
         };
+        if let Some(overridden) = &plan.overridden {
+            self.add_override(id, &product, overridden).await?;
+        }
         for machine in plan.machines {
             // Boxed, because the future is large.
             Box::pin(self.add_machine(id, machine)).await?;
@@ -189,6 +199,24 @@ impl DemoBuilder<'_> {
         let replay = Replay::none();
         let issued = issue(&self.app.table, &key_strings, &request(body)?, &self.actor, &at, &replay).await;
         Ok(issued.map_err(Problem::from)?.license.id)
+    }
+
+    /// Sets an override, unless the license key has one.
+    async fn add_override(&self, id: LicenseId, product: &Product, plan: &LimitOverride) -> Result<(), DemoError> {
+        let table = &self.app.table;
+        if table.license(id).await?.is_none_or(|license| !license.overrides.is_empty()) {
+            return Ok(());
+        }
+        let catalog = table.catalog().await?.catalog;
+        let mut features = catalog.features.values();
+        let feature = features.find(|feature| feature.product_id == product.id && feature.key == plan.feature);
+        let body = json!({ "overrides": [{
+            "feature_id": feature.map(|feature| feature.id), "limit": plan.limit, "note": plan.note,
+            "expires_at": days_before(self.now, -plan.ends_in_days),
+        }] });
+        let at = context(days_before(self.now, 1), OPERATOR_IP);
+        let done = replace_overrides(table, id, &request(body)?, &IfMatch::default(), &self.actor, &at).await;
+        done.map(drop).map_err(|error| Problem::from(error).into())
     }
 
     /// Activates a machine and sends its last heartbeat.

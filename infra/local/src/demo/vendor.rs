@@ -1,7 +1,8 @@
 //! The demo data: a fictitious vendor's catalog and customers.
 
 use super::plan::{
-    CustomerPlan, FeaturePlan, LicensePlan, MachinePlan, ProductPlan, Revocation, TierPlan, TokenSettings,
+    CustomerPlan, FeaturePlan, LicensePlan, LimitOverride, MachinePlan, ProductPlan, Revocation, TierPlan,
+    TokenSettings,
 };
 
 /// Token settings of a desktop app that is often offline.
@@ -20,11 +21,15 @@ const DAY_SECONDS: u32 = 24 * 3600;
 const DAY_MINUTES: i64 = 24 * 60;
 
 const fn feature(key: &'static str, name: &'static str) -> FeaturePlan {
-    FeaturePlan { key, name, display_only: false }
+    FeaturePlan { key, name, unit: None, display_only: false }
+}
+
+const fn limit(key: &'static str, name: &'static str, unit: &'static str) -> FeaturePlan {
+    FeaturePlan { key, name, unit: Some(unit), display_only: false }
 }
 
 const fn display_only(key: &'static str, name: &'static str) -> FeaturePlan {
-    FeaturePlan { key, name, display_only: true }
+    FeaturePlan { key, name, unit: None, display_only: true }
 }
 
 const fn machine(
@@ -43,7 +48,7 @@ const fn license(
     issued_days_ago: i64,
     machines: &'static [MachinePlan],
 ) -> LicensePlan {
-    LicensePlan { product, tier, issued_days_ago, expires_in_days: None, revoked: None, machines }
+    LicensePlan { product, tier, issued_days_ago, expires_in_days: None, revoked: None, overridden: None, machines }
 }
 
 const fn customer(
@@ -77,6 +82,7 @@ pub(super) const PRODUCTS: [ProductPlan; 2] = [
                 name: "Trial",
                 includes: None,
                 features: &["import.raw"],
+                limits: &[],
                 monthly_price: 0,
                 billing_period: "monthly",
                 max_users: Some(1),
@@ -88,6 +94,7 @@ pub(super) const PRODUCTS: [ProductPlan; 2] = [
                 name: "Personal",
                 includes: Some("trial"),
                 features: &["edit.batch", "support.email"],
+                limits: &[],
                 monthly_price: 900,
                 billing_period: "annual",
                 max_users: Some(2),
@@ -99,6 +106,7 @@ pub(super) const PRODUCTS: [ProductPlan; 2] = [
                 name: "Studio",
                 includes: Some("personal"),
                 features: &["export.pdf", "library.shared"],
+                limits: &[],
                 monthly_price: 3900,
                 billing_period: "annual",
                 max_users: Some(5),
@@ -110,6 +118,7 @@ pub(super) const PRODUCTS: [ProductPlan; 2] = [
                 name: "Agency",
                 includes: Some("studio"),
                 features: &["api.access", "support.phone"],
+                limits: &[],
                 monthly_price: 24_900,
                 billing_period: "annual",
                 max_users: None,
@@ -125,6 +134,7 @@ pub(super) const PRODUCTS: [ProductPlan; 2] = [
         features: &[
             feature("build.parallel", "Parallel builds"),
             feature("cache.remote", "Remote cache"),
+            limit("cache.size", "Cache size", "GB"),
             feature("audit.log", "Audit log"),
             feature("sign-in.sso", "Single sign-on"),
             display_only("support.24h", "24/7 support"),
@@ -135,6 +145,7 @@ pub(super) const PRODUCTS: [ProductPlan; 2] = [
                 name: "Team",
                 includes: None,
                 features: &["build.parallel"],
+                limits: &[],
                 monthly_price: 4900,
                 billing_period: "monthly",
                 max_users: Some(10),
@@ -146,6 +157,7 @@ pub(super) const PRODUCTS: [ProductPlan; 2] = [
                 name: "Business",
                 includes: Some("team"),
                 features: &["cache.remote", "audit.log"],
+                limits: &[("cache.size", Some(50))],
                 monthly_price: 19_900,
                 billing_period: "annual",
                 max_users: Some(50),
@@ -163,6 +175,7 @@ pub(super) const LAST_TIER: TierPlan = TierPlan {
     name: "Fleet",
     includes: Some("business"),
     features: &["sign-in.sso", "support.24h"],
+    limits: &[("cache.size", None)],
     monthly_price: 99_900,
     billing_period: "annual",
     max_users: None,
@@ -253,19 +266,27 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
         Some("Fjord Instruments"),
         150,
         &[
-            license(
-                "harbor",
-                "business",
-                140,
-                &[
-                    machine("fjord-build-01", "build-01", "203.0.113.101", 140, 3),
-                    machine("fjord-build-02", "build-02", "203.0.113.102", 140, 5),
-                    machine("fjord-build-03", "build-03", "203.0.113.103", 140, 8),
-                    machine("fjord-build-04", "build-04", "203.0.113.104", 88, 11),
-                    machine("fjord-build-05", "build-05", "203.0.113.105", 88, 9 * DAY_MINUTES),
-                    machine("fjord-nightly", "nightly", "203.0.113.110", 61, 14),
-                ],
-            ),
+            LicensePlan {
+                overridden: Some(LimitOverride {
+                    feature: "cache.size",
+                    limit: 200,
+                    ends_in_days: 45,
+                    note: "Larger cache until the renewal",
+                }),
+                ..license(
+                    "harbor",
+                    "business",
+                    140,
+                    &[
+                        machine("fjord-build-01", "build-01", "203.0.113.101", 140, 3),
+                        machine("fjord-build-02", "build-02", "203.0.113.102", 140, 5),
+                        machine("fjord-build-03", "build-03", "203.0.113.103", 140, 8),
+                        machine("fjord-build-04", "build-04", "203.0.113.104", 88, 11),
+                        machine("fjord-build-05", "build-05", "203.0.113.105", 88, 9 * DAY_MINUTES),
+                        machine("fjord-nightly", "nightly", "203.0.113.110", 61, 14),
+                    ],
+                )
+            },
             license("lumen", "studio", 25, &[machine("fjord-marketing", "Marketing", "203.0.113.140", 25, 130)]),
         ],
     ),

@@ -182,6 +182,31 @@ async fn operator_logs_in_sells_and_manages_a_license() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_and_overrides_are_options() {
+    let stack = Stack::start().await;
+    let license = stack.operator.issue_new_license(2).await;
+    let user = User::with_environment(&stack.local.base_url, stack.local.operator_api_key.expose());
+    let (product, id) = (text(&license.product["id"]), &*license.license_id);
+    let limit = ["features", "create", "--product-id", product, "--key", "rows", "--name", "Rows", "--kind", "limit"];
+    let limit = user.json(&[&limit[..], &["--unit", "rows"]].concat());
+    let (rows, pdf) = (text(&limit["id"]), text(&license.feature["id"]));
+    for value in ["1000", "null"] {
+        let limits = format!("{rows}={value}");
+        let tier = user.json(&["tiers", "update", text(&license.tier["id"]), "--feature-limits", &limits]);
+        assert_eq!(tier["feature_limits"][rows].to_string(), value);
+    }
+    let overrides = [
+        format!(r#"{{"feature_id": "{rows}", "limit": 5000, "note": "until May"}}"#),
+        format!(r#"{{"feature_id": "{pdf}", "enabled": false}}"#),
+    ];
+    let set = user.json(&["keys", "overrides", id, "--overrides", &overrides[0], "--overrides", &overrides[1]]);
+    let values = (&set["overrides"][0]["limit"], &set["overrides"][1]["enabled"]);
+    assert_eq!(values, (&json!(5000), &json!(false)));
+    let none = user.run_with(&["keys", "overrides", id, "--body", "-"], r#"{"overrides": []}"#);
+    assert!(none.code == Some(0) && none.stdout.contains(r#""overrides":[]"#), "{none:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lists_follow_cursors_and_end_early_without_an_error() {
     let stack = Stack::start().await;
     let user = User::with_environment(&stack.local.base_url, stack.local.operator_api_key.expose());

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Feature, Product, SeatUnit, Tier};
+use super::{EntitlementKind, Feature, Product, SeatUnit, Tier};
 use crate::domain::{FieldErrorCode, ValidationErrors};
 
 /// The maximum price in minor units: the largest integer that every JSON implementation represents exactly.
@@ -11,6 +11,8 @@ const MAX_PRICE: i64 = (1 << 53) - 1;
 const MAX_SEATS: u32 = 100_000;
 /// The maximum number of features that a tier lists itself. It keeps the item well below DynamoDB's limit of 400 KB.
 const MAX_FEATURES: usize = 500;
+/// The maximum length of the unit of a limit, in bytes.
+const MAX_UNIT_BYTES: usize = 40;
 /// The maximum lifetime of a license token, in seconds: one year.
 const MAX_TOKEN_TTL: u32 = 31_536_000;
 /// The maximum time, in seconds, for which an app may continue after the `exp` of its token: one year.
@@ -48,7 +50,16 @@ impl Feature {
     pub fn check(&self, errors: &mut ValidationErrors) {
         let rule = "must be 1 to 64 characters of a-z, 0-9, '.', '_' and '-', and start with a letter or digit";
         errors.check(is_word(&self.key, 1..=64, b".-_"), "/key", rule);
+        self.check_unit(errors);
         check_texts(errors, &self.name, self.description.as_deref());
+    }
+
+    fn check_unit(&self, errors: &mut ValidationErrors) {
+        if self.kind == EntitlementKind::Limit {
+            errors.check_short_text("/unit", self.unit.as_deref(), MAX_UNIT_BYTES);
+        } else {
+            errors.check(self.unit.is_none(), "/unit", "must be null for a flag: only limits have a unit");
+        }
     }
 }
 
@@ -76,6 +87,7 @@ impl Tier {
         errors.check(self.max_tenants != Some(0), "/max_tenants", "must be 1 or more, or null for no limit");
         let features = self.feature_ids.len() <= MAX_FEATURES;
         errors.check(features, "/feature_ids", format!("must have at most {MAX_FEATURES} items"));
+        self.feature_limits.check(errors);
         self.check_times(errors);
         let borrow = self.max_borrow_seconds <= MAX_BORROW;
         errors.check(borrow, "/max_borrow_seconds", format!("must be between 0 and {MAX_BORROW}"));
@@ -131,7 +143,10 @@ pub fn check_unchanged(errors: &mut ValidationErrors, pointer: &str, sent: Optio
 #[cfg(test)]
 mod tests {
     use super::{
-        super::tests::{feature, id, product, tier},
+        super::{
+            FeatureLimits, MAX_LIMIT,
+            tests::{feature, id, product, tier},
+        },
         *,
     };
 
@@ -139,6 +154,22 @@ mod tests {
         let mut errors = ValidationErrors::default();
         check(&mut errors);
         errors.0.into_iter().map(|error| (error.pointer, error.code)).collect()
+    }
+
+    #[test]
+    fn only_limits_have_a_unit() {
+        let unit = |kind, unit: Option<&str>| {
+            let feature = Feature { kind, unit: unit.map(str::to_owned), ..feature(1, false) };
+            pointers(|errors| feature.check(errors)).len()
+        };
+        for text in ["rows", "a", "Mio. Zeilen", &"é".repeat(20)] {
+            assert_eq!(unit(EntitlementKind::Limit, Some(text)), 0, "{text}");
+            assert_eq!(unit(EntitlementKind::Flag, Some(text)), 1, "{text}");
+        }
+        for text in ["", " ", "a\n", "\u{200b}", &"é".repeat(21)] {
+            assert_eq!(unit(EntitlementKind::Limit, Some(text)), 1, "{text}");
+        }
+        assert_eq!((unit(EntitlementKind::Limit, None), unit(EntitlementKind::Flag, None)), (0, 0));
     }
 
     fn invalid_pointers(change: impl Fn(&mut Tier)) -> Vec<String> {
@@ -176,6 +207,7 @@ mod tests {
             tier.max_users = Some(0);
             tier.max_tenants = Some(0);
             tier.feature_ids = vec![id(1); MAX_FEATURES + 1];
+            tier.feature_limits = FeatureLimits([(id(1), Some(MAX_LIMIT)), (id(2), Some(MAX_LIMIT + 1))].into());
             tier.heartbeat_interval_seconds = 3601;
             tier.renew_after_seconds = Some(1801);
             tier.offline_grace_seconds = 31_536_001;
@@ -191,6 +223,7 @@ mod tests {
             "/max_users",
             "/max_tenants",
             "/feature_ids",
+            "/feature_limits/feat_00000000020000000000000000",
             "/offline_grace_seconds",
             "/expiry_grace_seconds",
             "/heartbeat_interval_seconds",

@@ -1,14 +1,18 @@
 //! Checks that the features of a tier fit into a license token.
 
-use super::{Catalog, Feature, Tier};
-use crate::domain::{FieldError, FieldErrorCode, ProductId, claims::MAX_FEATURES_BYTES};
+use super::{Catalog, EntitlementKind, Feature, Grant, Tier};
+use crate::domain::{FieldError, FieldErrorCode, Override, ProductId, claims::MAX_FEATURES_BYTES};
 
 impl Catalog {
     /// Checks that the features of the tier, and those of the tiers that include it, fit into a license token.
     pub(super) fn check_token_size_for_tier(&self, tier: &Tier) -> Result<(), FieldError> {
         let mut after = self.clone();
         after.tiers.insert(tier.id, tier.clone());
-        let pointer = if tier.feature_ids.is_empty() { "/includes_tier_id" } else { "/feature_ids" };
+        let pointer = match (tier.feature_ids.is_empty(), tier.feature_limits.0.is_empty()) {
+            (false, _) => "/feature_ids",
+            (true, false) => "/feature_limits",
+            (true, true) => "/includes_tier_id",
+        };
         self.check_token_size(&after, tier.product_id, pointer)
     }
 
@@ -31,28 +35,64 @@ impl Catalog {
             return Ok(());
         };
         let detail = format!(
-            "the feature keys of tier {}, including inherited ones, would take {} bytes of a license token (3 bytes of \
-             overhead per key); the maximum is {MAX_FEATURES_BYTES}",
+            "the features of tier {}, including inherited ones, would take {} bytes of a license token (the length of each \
+             key, and 3 bytes for a flag or 20 for a limit); the maximum is {MAX_FEATURES_BYTES}",
             tier.code,
             after.features_bytes(tier),
         );
         Err(FieldError::at(pointer, FieldErrorCode::InvalidValue, detail))
     }
 
-    /// Returns the size of the features in the JSON of a token. Each key takes two quotes and a comma; no character
-    /// needs escaping.
+    /// Checks that the features of a license key of this tier, with its overrides, fit into a license token. Overrides that add
+    /// no feature are always accepted.
+    pub fn check_token_size_for_overrides(&self, tier: &Tier, overrides: &[Override]) -> Result<(), FieldError> {
+        let of_tier = self.features_of(tier);
+        let is_added = |one: &&Override| {
+            one.grant != Grant::Flag(false) && !of_tier.iter().any(|found| found.feature.id == one.feature_id)
+        };
+        let added = overrides.iter().filter(is_added).filter_map(|one| self.features.get(&one.feature_id));
+        let added: usize = added.map(Feature::token_bytes).sum();
+        let bytes = self.features_bytes(tier) + added;
+        if added == 0 || bytes <= MAX_FEATURES_BYTES {
+            return Ok(());
+        }
+        let detail = format!(
+            "the features of tier {}, with those that the overrides add, would take {bytes} bytes of a license token; the \
+             maximum is {MAX_FEATURES_BYTES}",
+            tier.code,
+        );
+        Err(FieldError::at("/overrides", FieldErrorCode::InvalidValue, detail))
+    }
+
+    /// Returns the size of the tier's features in the JSON of a token.
     fn features_bytes(&self, tier: &Tier) -> usize {
-        let features = self.features_of(tier).into_iter().map(|tier_feature| tier_feature.feature);
-        features.filter(|feature| !feature.display_only).map(|feature| feature.key.len() + 3).sum()
+        self.features_of(tier).into_iter().map(|found| found.feature.token_bytes()).sum()
+    }
+}
+
+impl Feature {
+    /// Returns the maximum size of the feature in the JSON of a token. A flag takes its key, two quotes and a comma, and a limit
+    /// also a colon and up to 16 digits; no character needs escaping. The size of a limit does not depend on its value, so that
+    /// changing a number never makes a token too large.
+    pub(in crate::domain) const fn token_bytes(&self) -> usize {
+        match self.kind {
+            _ if self.display_only => 0,
+            EntitlementKind::Flag => self.key.len() + 3,
+            EntitlementKind::Limit => self.key.len() + 20,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        super::tests::{feature, id, product, tier},
+        super::{
+            FeatureLimits, MAX_LIMIT,
+            tests::{feature, id, limit, product, tier},
+        },
         *,
     };
+    use crate::domain::{claims::MAX_OVERRIDES_BYTES, entitlements::MAX_OVERRIDES};
 
     /// Features with keys of 64 characters. The last feature is for display only.
     fn catalog() -> Catalog {
@@ -84,6 +124,40 @@ mod tests {
         catalog.check_tier(&tier(1, None, &all)).unwrap();
         catalog.check_tier(&tier(1, None, &[all.clone(), indices([MAX_FEATURES + 1])].concat())).unwrap();
         assert_eq!(error_pointer(catalog.check_tier(&tier(1, None, &indices(0..=MAX_FEATURES)))), "/feature_ids");
+    }
+
+    #[test]
+    fn limits_count_with_their_largest_value() {
+        let mut catalog = catalog();
+        let largest = format!(r#""{:064}":{MAX_LIMIT},"#, 0).len();
+        assert_eq!(limit(0, false).token_bytes(), format!(r#""f0":{MAX_LIMIT},"#).len());
+        let count = MAX_FEATURES_BYTES / largest;
+        for feature in catalog.features.values_mut() {
+            feature.kind = EntitlementKind::Limit;
+        }
+        let with = |count: usize| {
+            let limits = (0..count).map(|n| (id(n), Some(0))).collect();
+            Tier { feature_limits: FeatureLimits(limits), ..tier(1, None, &[]) }
+        };
+        catalog.check_tier(&with(count)).unwrap();
+        assert_eq!(error_pointer(catalog.check_tier(&with(count + 1))), "/feature_limits");
+    }
+
+    #[test]
+    fn features_that_overrides_add_count() {
+        let mut catalog = catalog();
+        let full = tier(1, None, &indices(0..MAX_FEATURES));
+        catalog.tiers.insert(full.id, full.clone());
+        let with = |n: usize, grant| Override { feature_id: id(n), grant, expires_at: None, note: None };
+        let check = |overrides: &[Override]| catalog.check_token_size_for_overrides(&full, overrides);
+        let (on, off) = (Grant::Flag(true), Grant::Flag(false));
+        let adds_nothing = [with(0, on), with(1, off), with(MAX_FEATURES, off), with(MAX_FEATURES + 1, on)];
+        assert_eq!(check(&adds_nothing), Ok(()));
+        assert_eq!(check(&[with(MAX_FEATURES, on)]).unwrap_err().pointer, "/overrides");
+        let smaller = tier(1, None, &indices(1..MAX_FEATURES));
+        assert_eq!(catalog.check_token_size_for_overrides(&smaller, &[with(MAX_FEATURES, on)]), Ok(()));
+        let largest = Feature { key: "a".repeat(64), ..limit(0, false) };
+        assert_eq!(largest.token_bytes() * MAX_OVERRIDES, MAX_OVERRIDES_BYTES);
     }
 
     #[test]

@@ -109,7 +109,9 @@ async fn heartbeat_renews_a_recent_token_if_its_claims_changed() {
     let license = stack.operator.issue_new_license(1).await;
     let mut last = stack.activate(&license, "one").await;
     let feature = stack.operator.create_feature(&license.product, "api").await;
+    let limit = stack.operator.create_limit(&license.product, "rows").await;
     let changes = [
+        json!({"feature_limits": {text(&limit["id"]): 1000}}),
         json!({"feature_ids": [license.feature["id"], feature["id"]]}),
         json!({"feature_ids": []}),
         json!({"name": "Professional"}),

@@ -32,8 +32,21 @@ async fn activate_and_heartbeat_return_an_encrypted_token_for_the_largest_tier()
     let app = &stack.anonymous;
     let (product, ids) = create_features(&stack, MAX_FEATURES + 1).await;
     let fields = json!({"feature_ids": ids[..MAX_FEATURES], "name": "\u{1f600}".repeat(200), "max_users": 100_000});
-    let tier = stack.operator.create_tier(&product, &fields).await;
+    let tier = stack.operator.create_tier(&product, &json!({})).await;
     let issued = stack.operator.issue(&stack.operator.create_customer().await, &tier, &json!({})).await;
+    // Overrides that are set before the tier grows stay. They add the most that they can.
+    let mut overrides = Vec::new();
+    for n in 0..20 {
+        let limit = stack.operator.create_limit(&product, &format!("{n:a>64}")).await;
+        overrides.push(json!({"feature_id": limit["id"], "limit": 9_007_199_254_740_991_u64}));
+    }
+    let (path, overrides) =
+        (format!("license-keys/{}/overrides", text(&issued["license"]["id"])), json!({"overrides": overrides}));
+    stack.operator.put(&path, overrides.clone()).await.expect_status(200);
+    let tier = stack.operator.replace("pricing-tiers", &tier, &fields).await.expect_status(200);
+    stack.operator.put(&path, overrides.clone()).await.expect_errors(422, &["/overrides invalid_value"]);
+    let smaller = json!({"overrides": [overrides["overrides"][0], {"feature_id": ids[0], "enabled": false}]});
+    stack.operator.put(&path, smaller).await.expect_errors(422, &["/overrides invalid_value"]);
     let (machine, key) = ("\"".repeat(256), AppKey::generate(4096));
     let activate = json!({"license_key": issued["license_key"], "machine_id": machine, "public_key": key.jwk()});
     let activated = app.post("license-activations/activate", activate).await.expect_status(201);
@@ -43,7 +56,9 @@ async fn activate_and_heartbeat_return_an_encrypted_token_for_the_largest_tier()
     stack.advance(600);
     let renewed = app.heartbeat(&token, &machine).await.expect_status(200);
     let (renewed, _) = key.decrypt(&renewed).unwrap();
-    assert_eq!(stack.claims(&json!(renewed)).await["features"].as_array().unwrap().len(), MAX_FEATURES);
+    let claims = stack.claims(&json!(renewed)).await;
+    let counts = (claims["features"].as_array().unwrap().len(), claims["feature_limits"].as_object().unwrap().len());
+    assert_eq!(counts, (MAX_FEATURES, 20));
     // An app that sends the encrypted token gets `token_invalid`, not `body_too_large`.
     app.heartbeat(text(&activated["token"]), &machine).await.expect_problem(401, "token_invalid");
 
@@ -59,11 +74,13 @@ async fn activate_returns_503_and_logs_a_tier_that_is_too_large_until_it_is_redu
     let logs = Logs::capture();
     let stack = Stack::start().await;
     let operator = &stack.operator;
-    let (product, ids) = create_features(&stack, 500).await;
+    let (product, ids) = create_features(&stack, 600).await;
     for id in &ids[MAX_FEATURES..] {
         set_display_only(&stack, id, true).await;
     }
-    let tier = operator.create_tier(&product, &json!({"feature_ids": ids})).await;
+    let base = operator.create_tier(&product, &json!({"feature_ids": ids[500..]})).await;
+    let tier = json!({"feature_ids": ids[..500], "includes_tier_id": base["id"]});
+    let tier = operator.create_tier(&product, &tier).await;
     let issued = operator.issue(&operator.create_customer().await, &tier, &json!({})).await;
     let key = text(&issued["license_key"]);
     let display_only = operator.get(&format!("product-features/{}", ids[MAX_FEATURES])).await.expect_status(200);
@@ -81,7 +98,8 @@ async fn activate_returns_503_and_logs_a_tier_that_is_too_large_until_it_is_redu
     assert!(cause.starts_with(&format!("the claims of license {license} in tier {tier_id} have ")), "{cause}");
 
     operator.replace("pricing-tiers", &tier, &json!({"feature_ids": ids[..MAX_FEATURES + 9]})).await.expect_status(200);
-    operator.replace("pricing-tiers", &tier, &json!({"feature_ids": ids[..MAX_FEATURES]})).await.expect_status(200);
+    let small = json!({"feature_ids": ids[..MAX_FEATURES], "includes_tier_id": null});
+    operator.replace("pricing-tiers", &tier, &small).await.expect_status(200);
     stack.anonymous.activate(key, "one").await.expect_status(200);
 }
 

@@ -1,6 +1,7 @@
 //! Products, product features, pricing tiers and the public catalog.
 
 mod concurrent_changes;
+mod feature_limits;
 mod large_tiers;
 mod lists;
 mod pricing_tiers;

@@ -17,11 +17,10 @@ async fn create_pricing_tier_returns_201() {
     let expected = json!({
         "id": response.body["id"], "product_id": product["id"], "code": "pro", "name": "Pro", "description": null,
         "includes_tier_id": null, "monthly_price": 1900, "annual_price": 19000, "currency": "EUR",
-        "billing_period": "monthly", "max_users": null, "seat_unit": "machine", "max_borrow_seconds": 0, "max_tenants": null, "feature_ids": [],
-        "feature_keys": [],
-        "is_claimable": false, "is_active": true, "sort_order": 0, "token_ttl_seconds": 3600,
-        "heartbeat_interval_seconds": 900, "renew_after_seconds": null, "offline_grace_seconds": 259_200,
-        "expiry_grace_seconds": 0,
+        "billing_period": "monthly", "max_users": null, "seat_unit": "machine", "max_borrow_seconds": 0, "max_tenants": null,
+        "feature_ids": [], "feature_keys": [], "feature_limits": {}, "effective_limits": [], "is_claimable": false,
+        "is_active": true, "sort_order": 0, "token_ttl_seconds": 3600, "heartbeat_interval_seconds": 900,
+        "renew_after_seconds": null, "offline_grace_seconds": 259_200, "expiry_grace_seconds": 0,
         "metadata": {}, "created_at": "2026-01-15T12:00:00Z", "updated_at": "2026-01-15T12:00:00Z",
     });
     assert_eq!(response.body, expected);

@@ -15,30 +15,41 @@ async fn get_products_catalog_returns_200_and_304() {
     let export = operator.create_feature(&product, "export").await;
     let support = json!({"product_id": product["id"], "key": "support", "name": "Support", "display_only": true, "sort_order": -1});
     let support = operator.post("product-features", support).await.expect_status(201);
-    let base = json!({"feature_ids": [support["id"], export["id"]], "is_active": false});
+    let rows = operator.create_limit(&product, "rows").await;
+    operator.replace("product-features", &rows, &json!({"sort_order": 1})).await.expect_status(200);
+    let limits = json!({text(&rows["id"]): 1000});
+    let base = json!({"feature_ids": [support["id"], export["id"]], "feature_limits": limits, "is_active": false});
     let base = operator.create_tier(&product, &base).await;
     let api = operator.create_feature(&product, "api").await;
     operator.replace("product-features", &api, &json!({"sort_order": -2})).await.expect_status(200);
     let dependent = json!({"includes_tier_id": base["id"], "feature_ids": [api["id"]], "sort_order": 2});
     let dependent = operator.create_tier(&product, &dependent).await;
-    let plain = operator.create_tier(&product, &json!({"sort_order": 1})).await;
+    let plain = json!({"sort_order": 1, "feature_limits": {text(&rows["id"]): null}});
+    let plain = operator.create_tier(&product, &plain).await;
 
     let response = stack.anonymous.get("products/catalog").await;
     assert_eq!(response.header("cache-control"), "public, max-age=60");
     assert_eq!(response.header("access-control-allow-origin"), "*");
     let feature = |key: &str, display_only: bool, from: &Value| {
         let name = if key == "support" { "Support" } else { key };
-        json!({"key": key, "name": name, "display_only": display_only, "inherited_from": from})
+        json!({"key": key, "kind": "flag", "unit": null, "name": name, "display_only": display_only, "inherited_from": from})
+    };
+    let limit = |limit: Value, from: &Value| {
+        json!({
+            "key": "rows", "kind": "limit", "limit": limit, "unit": "rows", "name": "rows", "display_only": false,
+            "inherited_from": from,
+        })
     };
     let features = json!([
         feature("api", false, &Value::Null),
         feature("support", true, &base["id"]),
         feature("export", false, &base["id"]),
+        limit(json!(1000), &base["id"]),
     ]);
     let expected = json!({"products": [
         merged(listed(&earlier), &json!({"tiers": []})),
         merged(listed(&product), &json!({"tiers": [
-            merged(listed(&plain), &json!({"features": []})),
+            merged(listed(&plain), &json!({"features": [limit(Value::Null, &Value::Null)]})),
             merged(listed(&dependent), &json!({"features": features})),
         ]})),
     ]});

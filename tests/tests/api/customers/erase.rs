@@ -4,7 +4,7 @@ use signet_tests::{Client, Fault, IssuedLicense, Rule, Stack, Value, json, text}
 
 const SCOPE: &str = "openid email profile";
 /// Texts that must not be in the table after the erasure of Ada.
-const PERSONAL: [&str; 8] = [
+const PERSONAL: [&str; 9] = [
     "Augusta King",
     "ada@example.com",
     "Bernoulli Works",
@@ -13,6 +13,7 @@ const PERSONAL: [&str; 8] = [
     "Berlin office",
     "adas-laptop",
     "order-1",
+    "call her at home",
 ];
 const ADDRESS: &str = "203.0.113.77";
 
@@ -31,9 +32,12 @@ async fn ada(stack: &Stack) -> Ada {
     let id = text(&customer.expect_status(201)["id"]).to_owned();
     let patch = json!({"external_id": "crm-1", "metadata": {"segment": "research"}});
     stack.operator.patch(&format!("customers/{id}"), patch).await.expect_status(200);
-    let IssuedLicense { tier, .. } = stack.operator.issue_new_license(2).await;
+    let IssuedLicense { tier, feature, .. } = stack.operator.issue_new_license(2).await;
     let fields = json!({"name": "Berlin office", "external_id": "order-1", "metadata": {"note": "Augusta King"}});
     let license = stack.operator.issue(&json!({"id": id}), &tier, &fields).await;
+    let overrides = json!({"overrides": [{"feature_id": feature["id"], "enabled": false, "note": "call her at home"}]});
+    let path = format!("license-keys/{}/overrides", text(&license["license"]["id"]));
+    stack.operator.put(&path, overrides).await.expect_status(200);
     let body = json!({"license_key": license["license_key"], "machine_id": "m-1", "machine_name": "adas-laptop"});
     let app = stack.anonymous.from(ADDRESS.parse().unwrap());
     let activated = app.post("license-activations/activate", body).await.expect_status(201);
@@ -87,6 +91,11 @@ async fn erasure_removes_personal_data_and_keeps_ids_and_events() {
     assert_eq!((&license["status"], &license["customer_id"]), (&json!("revoked"), &json!(ada.id)));
     assert_eq!((&license["name"], &license["external_id"]), (&Value::Null, &Value::Null));
     assert_eq!((&license["metadata"], &license["seats_used"]), (&json!({}), &json!(0)));
+    assert_eq!(
+        (&license["overrides"][0]["enabled"], &license["overrides"][0]["note"]),
+        (&json!(false), &Value::Null),
+        "the override stays, its note is erased"
+    );
     let events = stack.license_events(text(&ada.license["id"])).await;
     let types: Vec<&str> = events.iter().map(|event| text(&event["type"])).collect();
     for kind in ["issued", "activated", "suspended", "revoked", "deactivated", "updated"] {

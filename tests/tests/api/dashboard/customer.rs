@@ -88,6 +88,32 @@ async fn machines_are_deactivated_after_a_confirmation() {
 }
 
 #[tokio::test]
+async fn a_license_shows_its_features_without_the_notes_of_operators() {
+    let stack = Stack::start().await;
+    let (mut ada, customer) = ada(&stack).await;
+    let setup = stack.operator.issue_new_license(2).await;
+    let rows = stack.operator.create_limit(&setup.product, "rows").await;
+    let limits = json!({ "feature_limits": { text(&rows["id"]): 1000 } });
+    stack.operator.replace("pricing-tiers", &setup.tier, &limits).await.expect_status(200);
+    let issued = stack.operator.issue(&customer, &setup.tier, &json!({})).await;
+    let page = ada.get(&license_path(&issued)).await;
+    let shown = page.expect_status(200);
+    assert!(shown.contains("export.pdf") && shown.contains("1,000 rows"), "{shown}");
+    let overrides = json!({ "overrides": [
+        { "feature_id": rows["id"], "limit": null, "expires_at": "2026-02-01T00:00:00Z", "note": "Only for us" },
+        { "feature_id": setup.feature["id"], "enabled": false },
+    ] });
+    let path = format!("license-keys/{}/overrides", text(&issued["license"]["id"]));
+    stack.operator.put(&path, overrides).await.expect_status(200);
+    let page = ada.get(&license_path(&issued)).await;
+    let shown = page.expect_status(200);
+    assert!(shown.contains("Unlimited") && shown.contains("1 Feb 2026"), "{shown}");
+    assert!(!shown.contains("Only for us") && !shown.contains("export.pdf"), "{shown}");
+    // The catalog shows the limit of the tier.
+    assert!(ada.get("/dashboard/catalog").await.expect_status(200).contains("rows: 1,000 rows"));
+}
+
+#[tokio::test]
 async fn machines_are_paginated() {
     let stack = Stack::start_without_rate_limits().await;
     let (mut ada, customer) = ada(&stack).await;

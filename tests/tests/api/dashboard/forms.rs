@@ -217,3 +217,131 @@ async fn outages_show_an_error_page_and_forms_can_be_submitted_again() {
     stack.faults.clear();
     grace.get("/dashboard/customers").await.expect_status(200);
 }
+
+#[tokio::test]
+async fn limits_of_a_tier_are_numbers_unlimited_or_not_set() {
+    let stack = Stack::start().await;
+    let setup = stack.operator.issue_new_license(2).await;
+    let mut grace = Browser::operator(&stack).await;
+    let product = text(&setup.product["id"]);
+    let new = format!("/dashboard/products/{product}/features/new");
+    let mut created = Vec::new();
+    for key in ["rows", "projects", "teams"] {
+        let fields = [("key", key), ("kind", "limit"), ("name", key), ("unit", "<units>")];
+        let done = grace.submit_form(&new, &fields).await.redirect();
+        assert!(grace.get(&done).await.expect_status(200).contains("In &lt;units&gt;"));
+        let list = stack.operator.get("product-features").await.body;
+        let found = list["items"].as_array().unwrap().iter().find(|feature| feature["key"] == key).unwrap();
+        created.push(text(&found["id"]).to_owned());
+    }
+    let rejected = grace.submit_form(&new, &[("key", "a"), ("kind", "flag"), ("name", "A"), ("unit", "rows")]).await;
+    assert!(rejected.expect_status(422).contains("id=\"f-unit-error\""), "{}", rejected.text);
+
+    let edit = format!("/dashboard/tiers/{}/edit", text(&setup.tier["id"]));
+    let page = grace.get(&edit).await;
+    assert!(page.expect_status(200).contains("name=\"limit-") && page.text.contains("rows, in &lt;units&gt;"));
+    let [rows, projects, teams] = &created[..] else { panic!("expected three limits") };
+    let names = [format!("limit-{rows}"), format!("unlimited-{projects}"), format!("limit-{teams}")];
+    let tier = [
+        ("name", "Pro"),
+        ("currency", "EUR"),
+        ("monthly_price", "1"),
+        ("annual_price", "2"),
+        ("billing_period", "annual"),
+        ("is_active", "true"),
+        ("feature_ids", text(&setup.feature["id"])),
+    ];
+    let with = |values: [&'static str; 3]| {
+        [&tier[..], &[(&*names[0], values[0]), (&*names[1], values[1]), (&*names[2], values[2])]].concat()
+    };
+    let rejected = grace.submit_form(&edit, &with(["many", "on", ""])).await;
+    let shown = rejected.expect_status(422);
+    assert!(shown.contains("Enter whole numbers from 0") && shown.contains("value=\"many\""), "{shown}");
+    grace.submit_form(&edit, &with(["1000", "on", ""])).await.redirect();
+    let read = stack.operator.get(&format!("pricing-tiers/{}", text(&setup.tier["id"]))).await.body;
+    assert_eq!(read["feature_limits"], json!({rows: 1000, projects: null}));
+    let page = grace.get(&edit).await;
+    let shown = page.expect_status(200);
+    assert!(
+        shown.contains("value=\"1000\"")
+            && shown.contains(&format!("name=\"unlimited-{projects}\" value=\"on\" checked")),
+        "{shown}"
+    );
+    let hierarchy = grace.get(&format!("/dashboard/products/{product}/hierarchy")).await;
+    assert!(hierarchy.expect_status(200).contains("rows: 1,000 &lt;units&gt;"), "{}", hierarchy.text);
+    // A number removes unlimited, and a blank row removes the limit.
+    let number = format!("limit-{projects}");
+    let fields = [&tier[..], &[(&*number, "5"), (&*names[0], "")]].concat();
+    grace.submit_form(&edit, &fields).await.redirect();
+    let read = stack.operator.get(&format!("pricing-tiers/{}", text(&setup.tier["id"]))).await.body;
+    assert_eq!(read["feature_limits"], json!({projects: 5}));
+}
+
+#[tokio::test]
+async fn overrides_are_set_changed_and_removed_one_by_one() {
+    let stack = Stack::start().await;
+    let setup = stack.operator.issue_new_license(2).await;
+    let rows = stack.operator.create_limit(&setup.product, "rows").await;
+    let limits = json!({"feature_limits": {text(&rows["id"]): 1000}});
+    stack.operator.replace("pricing-tiers", &setup.tier, &limits).await.expect_status(200);
+    let mut grace = Browser::operator(&stack).await;
+    let here = format!("/dashboard/license-keys/{}/entitlements", setup.license_id);
+    let page = grace.get(&here).await;
+    let shown = page.expect_status(200);
+    for words in ["export.pdf", "On", "1,000 rows", "Tier"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let of_rows = format!("{here}/{}", text(&rows["id"]));
+    let of_pdf = format!("{here}/{}", text(&setup.feature["id"]));
+    let overrides = async || {
+        stack.operator.get(&format!("license-keys/{}", setup.license_id)).await.expect_status(200)["overrides"].clone()
+    };
+    let shown = grace.get(&of_rows).await;
+    assert!(shown.expect_status(200).contains("As the tier (1,000 rows)"), "{}", shown.text);
+    let fields = [("value", "number"), ("limit", "5000"), ("expires_at", "2026-02-01T00:00"), ("note", "<b>Ada</b>")];
+    let done = grace.submit_form(&of_rows, &fields).await.redirect();
+    let page = grace.get(&done).await;
+    let shown = page.expect_status(200);
+    for words in ["Saved.", "5,000 rows", "Override until", "1 Feb 2026", "&lt;b&gt;Ada&lt;/b&gt;"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let expected =
+        json!({"feature_id": rows["id"], "limit": 5000, "expires_at": "2026-02-01T00:00:00Z", "note": "<b>Ada</b>"});
+    assert_eq!(overrides().await, json!([expected]));
+    grace.submit_form(&of_pdf, &[("value", "off")]).await.redirect();
+    let off = json!({"feature_id": setup.feature["id"], "enabled": false, "expires_at": null, "note": null});
+    assert_eq!(overrides().await, json!([expected, off]));
+
+    // Errors of the API are shown at the inputs.
+    for (fields, input) in [
+        (&[("value", "number"), ("limit", "")][..], "limit"),
+        (&[("value", "number"), ("limit", "many")], "limit"),
+        (&[("value", "unlimited"), ("expires_at", "2025-01-01T00:00")], "expires_at"),
+        (&[("value", "unlimited"), ("note", "\u{7}")], "note"),
+    ] {
+        let rejected = grace.submit_form(&of_rows, fields).await;
+        assert!(
+            rejected.expect_status(422).contains(&format!("id=\"f-{input}-error\"")),
+            "{fields:?} {}",
+            rejected.text
+        );
+    }
+    // A form that was rendered before another change is not applied.
+    let stale = grace.get(&of_rows).await.hidden_fields();
+    grace.submit_form(&of_pdf, &[("value", "on")]).await.redirect();
+    let mut fields: Vec<(&str, &str)> = stale.iter().map(|(name, value)| (&**name, &**value)).collect();
+    fields.push(("value", "unlimited"));
+    assert!(grace.post(&of_rows, &fields).await.expect_status(412).contains("Someone else changed this"));
+    // An activation of a machine is no change of the overrides.
+    let form = grace.get(&of_rows).await.hidden_fields();
+    stack.anonymous.activate(&setup.license_key, "one").await.expect_status(201);
+    let mut fields: Vec<(&str, &str)> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
+    fields.push(("value", "tier"));
+    grace.post(&of_rows, &fields).await.redirect();
+    assert_eq!(overrides().await[0]["enabled"], true);
+    let history = grace.get(&format!("/dashboard/license-keys/{}/history", setup.license_id)).await;
+    let shown = history.expect_status(200);
+    assert!(shown.contains("Entitlements overridden") && shown.contains("2 overrides"), "{shown}");
+    let unknown = format!("{here}/feat_01JD8W0V5XK6Q3R7T2N4M8P9ZB");
+    assert!(grace.get(&unknown).await.expect_status(404).contains("Page not found"));
+}

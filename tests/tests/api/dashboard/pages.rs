@@ -193,6 +193,8 @@ fn operator_paths(setup: &IssuedLicense, signing: &str, access: &str, machine: &
         "license-keys/new".into(),
         format!("license-keys/{license}"),
         format!("license-keys/{license}/history"),
+        format!("license-keys/{license}/entitlements"),
+        format!("license-keys/{license}/entitlements/{feature}"),
         format!("license-keys/{license}/audit"),
         format!("license-keys/{license}/machines/{machine}/deactivate"),
         "search".into(),

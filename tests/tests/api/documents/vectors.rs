@@ -130,7 +130,8 @@ fn claims() -> Value {
         "jti": "01KF0F9RNFVJ8Q2T7Z5D0M4XWC", "customer_id": "cus_01KF0F9RN2J5W3E8A6T1B7K9PD",
         "product_id": "prod_01KF0F9RMX4C7D2S9N8V5Q1HZG",
         "tier": {"id": "tier_01KF0F9RN04M6R8Y2J7P3F5XKA", "code": "pro", "name": "Pro"},
-        "features": ["api", "export.pdf"], "limits": {"max_users": 5, "max_tenants": null},
+        "features": ["api", "export.pdf"], "feature_limits": {"export.rows": 1000, "projects": null},
+        "limits": {"max_users": 5, "max_tenants": null},
         "enforcement": {
             "heartbeat_interval_seconds": 900, "offline_until": iat + 3600 + OFFLINE_GRACE, "license_expires_at": null,
         },
@@ -195,6 +196,7 @@ fn accepted(keys: &VectorKeys) -> Vec<Value> {
             &changed(json!({"limits": {"max_users": null, "max_tenants": null}})),
         ),
         accept("no features", "an empty list is valid", &changed(json!({"features": []}))),
+        accept("no feature limits", "an empty object is valid", &changed(json!({"feature_limits": {}}))),
         accept("unknown claims", "unknown claims are ignored", &changed(json!({"region": "eu", "flags": [1]}))),
     ]
 }

@@ -25,7 +25,7 @@ async fn issue_returns_201_with_the_license_key() {
         "license_key": key,
         "license": {
             "id": issued["license"]["id"], "customer_id": customer["id"], "product_id": product["id"],
-            "tier_id": tier["id"], "name": null, "external_id": null, "tag": null, "metadata": {}, "status": "active", "key_hint": format!("ATLAS-3-…-{}", groups[5]), "max_users": 5,
+            "tier_id": tier["id"], "name": null, "external_id": null, "tag": null, "metadata": {}, "overrides": [], "status": "active", "key_hint": format!("ATLAS-3-…-{}", groups[5]), "max_users": 5,
             "max_tenants": 7, "seats_used": null, "generation": 1, "issued_at": "2026-01-15T12:00:00Z",
             "expires_at": "2027-01-15T12:00:00Z", "expiry_grace_seconds": 0, "in_grace": false, "grace_ends_at": null,
             "last_borrowed_until": null,

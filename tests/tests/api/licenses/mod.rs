@@ -10,6 +10,7 @@ mod get_and_revoke;
 mod issue;
 mod lifecycle;
 mod list;
+mod overrides;
 mod statistics;
 mod update;
 mod validate;

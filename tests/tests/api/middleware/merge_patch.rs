@@ -19,7 +19,7 @@ impl Resource {
         let of = |list, body: &Value, nullable, immutable| Self { list, body: body.clone(), nullable, immutable };
         vec![
             of("products", &license.product, "description", &["code"]),
-            of("product-features", &license.feature, "description", &["product_id", "key"]),
+            of("product-features", &license.feature, "description", &["product_id", "key", "kind"]),
             of("pricing-tiers", &license.tier, "description", &["product_id", "code"]),
             of("customers", &license.customer, "company", &[]),
         ]

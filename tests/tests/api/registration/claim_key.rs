@@ -47,7 +47,9 @@ async fn claim_key_returns_200_and_the_license_belongs_to_the_customer() {
     let claimed = ada.post("user/claim-key", body(&key.to_lowercase().replace('-', " "))).await;
     let claimed = claimed.expect_status(200);
     assert_eq!((&claimed["id"], &claimed["customer_id"]), (&json!(id), &customer["id"]));
-    assert!(claimed.get("metadata").is_none(), "the operator's values are not shown to customers: {claimed}");
+    for name in ["metadata", "overrides"] {
+        assert!(claimed.get(name).is_none(), "the operator's texts are not shown to customers: {claimed}");
+    }
     assert_eq!(ada.post("user/claim-key", body(&key)).await.expect_status(200), claimed);
     let own = ada.get("user/licenses").await.expect_status(200);
     assert_eq!(own["items"][0]["license"]["id"], json!(id));

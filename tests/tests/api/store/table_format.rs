@@ -16,6 +16,9 @@ async fn issue_license(stack: &Stack) -> (IssuedLicense, Value) {
     let feature =
         json!({"product_id": product["id"], "key": "export.pdf", "name": "PDF export", "description": "As a file"});
     let feature = operator.post("product-features", feature).await.expect_status(201);
+    let limit =
+        json!({"product_id": product["id"], "key": "export.rows", "name": "Rows", "kind": "limit", "unit": "rows"});
+    let limit = operator.post("product-features", limit).await.expect_status(201);
     let base = json!({
         "product_id": product["id"], "code": "basic", "name": "Basic", "offline_grace_seconds": 0, "monthly_price": 0, "annual_price": 0,
         "currency": "EUR", "billing_period": "monthly", "max_users": 2,
@@ -25,6 +28,7 @@ async fn issue_license(stack: &Stack) -> (IssuedLicense, Value) {
         "product_id": product["id"], "code": "pro", "name": "Pro", "description": "More", "offline_grace_seconds": 0, "monthly_price": 1900,
         "annual_price": 19000, "currency": "EUR", "billing_period": "annual", "max_users": 5, "max_tenants": 3,
         "includes_tier_id": base["id"], "feature_ids": [feature["id"]], "renew_after_seconds": 300,
+        "feature_limits": {text(&limit["id"]): 1000},
         "metadata": {"segment": "teams"},
     });
     let tier = operator.post("pricing-tiers", tier).await.expect_status(201);
@@ -37,6 +41,11 @@ async fn issue_license(stack: &Stack) -> (IssuedLicense, Value) {
     let issued = operator.issue(&customer, &tier, &labels).await;
     let (license_id, license_key) =
         (text(&issued["license"]["id"]).to_owned(), text(&issued["license_key"]).to_owned());
+    let overrides = json!({"overrides": [
+        {"feature_id": feature["id"], "enabled": false, "expires_at": "2027-01-01T00:00:00Z", "note": "Unpaid"},
+        {"feature_id": limit["id"], "limit": null},
+    ]});
+    operator.put(&format!("license-keys/{license_id}/overrides"), overrides).await.expect_status(200);
     (IssuedLicense { product, feature, tier, customer, issued, license_id, license_key }, base)
 }
 
@@ -56,7 +65,11 @@ fn kind(item: &Value) -> String {
     let status = item["state"]["S"].as_str().map_or(status, |state| format!(" {state}"));
     let machine = item["machine_id"]["S"].as_str().or(item["data"]["M"]["machine_id"]["S"].as_str());
     let machine = machine.map(|machine| format!(" of {machine}")).unwrap_or_default();
-    let code = if sk == "TIER" { format!(" {}", text(&item["code"]["S"])) } else { String::new() };
+    let code = match sk.as_str() {
+        "TIER" => format!(" {}", text(&item["code"]["S"])),
+        "FEATURE" => format!(" {}", text(&item["kind"]["S"])),
+        _ => String::new(),
+    };
     format!("{pk} / {sk}{ended}{event}{status}{code}{machine}")
 }
 
@@ -74,7 +87,7 @@ fn format_value(value: &Value) -> String {
         "L" => format!("L [{}]", value.as_array().unwrap().iter().map(format_value).collect::<Vec<_>>().join(", ")),
         "M" => {
             let fields = value.as_object().unwrap().iter().collect::<BTreeMap<_, _>>();
-            let fields = fields.into_iter().map(|(name, value)| format!("{name}: {}", format_value(value)));
+            let fields = fields.into_iter().map(|(name, value)| format!("{}: {}", redacted(name), format_value(value)));
             format!("M {{{}}}", fields.collect::<Vec<_>>().join(", "))
         }
         _ => format!("{kind} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
@@ -117,7 +130,7 @@ CATALOG / ENTRY_METADATA
     PK S CATALOG
     SK S ENTRY_METADATA#tier_ULID
     metadata M {segment: S teams}
-CATALOG / FEATURE
+CATALOG / FEATURE flag
     PK S CATALOG
     SK S FEATURE#feat_ULID
     created_at S 2026-01-15T12:00:00Z
@@ -125,9 +138,25 @@ CATALOG / FEATURE
     display_only BOOL false
     id S feat_ULID
     key S export.pdf
+    kind S flag
     name S PDF export
     product_id S prod_ULID
     sort_order N 0
+    unit NULL
+    updated_at S 2026-01-15T12:00:00Z
+CATALOG / FEATURE limit
+    PK S CATALOG
+    SK S FEATURE#feat_ULID
+    created_at S 2026-01-15T12:00:00Z
+    description NULL
+    display_only BOOL false
+    id S feat_ULID
+    key S export.rows
+    kind S limit
+    name S Rows
+    product_id S prod_ULID
+    sort_order N 0
+    unit S rows
     updated_at S 2026-01-15T12:00:00Z
 CATALOG / PRODUCT
     PK S CATALOG
@@ -152,6 +181,7 @@ CATALOG / TIER basic
     description NULL
     expiry_grace_seconds N 0
     feature_ids L []
+    feature_limits M {}
     heartbeat_interval_seconds N 900
     id S tier_ULID
     includes_tier_id NULL
@@ -180,6 +210,7 @@ CATALOG / TIER pro
     description S More
     expiry_grace_seconds N 0
     feature_ids L [S feat_ULID]
+    feature_limits M {feat_ULID: N 1000}
     heartbeat_interval_seconds N 900
     id S tier_ULID
     includes_tier_id S tier_ULID
@@ -200,7 +231,7 @@ CATALOG / TIER pro
 CATALOG / VERSION
     PK S CATALOG
     SK S VERSION
-    version N 4
+    version N 5
 CURRENT / PRODUCT
     PK S CURRENT#cus_ULID
     SK S PRODUCT#prod_ULID
@@ -350,6 +381,18 @@ LICENSE / EVENT issued
     ip S 127.0.0.1
     license_id S lic_ULID
     type S issued
+LICENSE / EVENT overridden
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S LICENSE#lic_ULID
+    SK S EVENT#ULID
+    actor M {id: S key_ULID, kind: S api_key}
+    at S 2026-01-15T12:00:00Z
+    data M {from: L [], overrides: L [M {enabled: BOOL false, expires_at: S 2027-01-01T00:00:00Z, feature_id: S feat_ULID}, M {expires_at: NULL, feature_id: S feat_ULID, limit: NULL}]}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id S lic_ULID
+    type S overridden
 LICENSE / EVENT revoked
     GSI1PK S EVENTS#2026-01-15#?
     GSI1SK S ULID
@@ -469,6 +512,7 @@ LICENSE / LICENSE superseded
     max_tenants N 3
     max_users N 1
     name S Berlin
+    overrides L [M {enabled: BOOL false, expires_at: N 1798761600000, feature_id: S feat_ULID}, M {feature_id: S feat_ULID, limit: NULL}]
     product_id S prod_ULID
     status S superseded
     superseded_by S lic_ULID
@@ -519,6 +563,10 @@ LICENSE / METADATA
     PK S LICENSE#lic_ULID
     SK S METADATA
     metadata M {order: S A-1042}
+LICENSE / OVERRIDE_NOTES
+    PK S LICENSE#lic_ULID
+    SK S OVERRIDE_NOTES
+    metadata M {feat_ULID: S Unpaid}
 LICENSE / SEALED
     PK S LICENSE#lic_ULID
     SK S SEALED

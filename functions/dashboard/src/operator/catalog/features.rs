@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use maud::html;
 use serde::de::IgnoredAny;
 use shared::{
-    domain::{Catalog, Feature, FeatureId, Product, ProductId},
+    domain::{Catalog, EntitlementKind, Feature, FeatureId, Product, ProductId},
     http::{ListQuery, PathId, Problem},
     store::Table,
 };
@@ -21,7 +21,7 @@ use crate::{
         components::{Tone, badge, empty_state, primary_button},
         form_page::FormPage,
         forms::Form,
-        inputs::Input,
+        inputs::{Choice, Input},
         notice::{Notice, NoticeQuery},
         reorderable_list::{ReorderableRow, reorderable_list},
     },
@@ -54,7 +54,7 @@ pub(super) async fn list(
 fn row(catalog: &Catalog, feature: &Feature) -> ReorderableRow {
     let tiers: Vec<_> = tiers_of(catalog, feature.product_id)
         .into_iter()
-        .filter(|tier| tier.feature_ids.contains(&feature.id))
+        .filter(|tier| tier.feature_ids.contains(&feature.id) || tier.feature_limits.0.contains_key(&feature.id))
         .map(|tier| tier.name.as_str())
         .collect();
     ReorderableRow {
@@ -64,9 +64,13 @@ fn row(catalog: &Catalog, feature: &Feature) -> ReorderableRow {
             div.row-title {
                 a href={ "/dashboard/features/" (feature.id) "/edit" } { (feature.name) } " "
                 code.muted { (feature.key) }
+                @if feature.kind == EntitlementKind::Limit { (badge("Limit", Tone::Info)) }
                 @if feature.display_only { (badge("Display only", Tone::Neutral)) }
             }
-            p.row-details { @if tiers.is_empty() { "Not in any tier" } @else { (tiers.join(", ")) } }
+            p.row-details {
+                @if let Some(unit) = &feature.unit { "In " (unit) " · " }
+                @if tiers.is_empty() { "Not in any tier" } @else { (tiers.join(", ")) }
+            }
         },
     }
 }
@@ -74,14 +78,22 @@ fn row(catalog: &Catalog, feature: &Feature) -> ReorderableRow {
 fn inputs(feature: Option<&Feature>) -> Vec<Input> {
     let mut inputs = Vec::new();
     if feature.is_none() {
-        inputs.push(
+        inputs.extend([
             Input::text("key", "Key", 64)
                 .required()
                 .hint("Used in tokens, for example “export.pdf”. Can't be changed later."),
+            Input::select("kind", "Kind", kind_choices()).required().hint("Can't be changed later."),
+        ]);
+    }
+    inputs.push(Input::text("name", "Name", 200).required().optional_value(feature.map(|feature| &*feature.name)));
+    if feature.is_none_or(|feature| feature.kind == EntitlementKind::Limit) {
+        inputs.push(
+            Input::text("unit", "Unit", 40)
+                .optional_value(feature.and_then(|feature| feature.unit.as_deref()))
+                .hint("What the number of a limit counts, for example “rows”. Leave blank for a flag."),
         );
     }
     inputs.extend([
-        Input::text("name", "Name", 200).required().optional_value(feature.map(|feature| &*feature.name)),
         Input::multiline("description", "Description", 2000)
             .optional_value(feature.and_then(|feature| feature.description.as_deref())),
         Input::checkbox("display_only", "Display only")
@@ -89,6 +101,13 @@ fn inputs(feature: Option<&Feature>) -> Vec<Input> {
             .hint("Shown in the catalog but not included in tokens."),
     ]);
     inputs
+}
+
+fn kind_choices() -> Vec<Choice> {
+    vec![
+        Choice::new("flag", "Flag").note("a tier includes it or not"),
+        Choice::new("limit", "Limit").note("each tier has a number"),
+    ]
 }
 
 fn new_page(product: &Product) -> FormPage {

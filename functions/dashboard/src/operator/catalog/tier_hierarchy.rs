@@ -16,7 +16,7 @@ use crate::{
     links,
     ui::{
         components::{Tone, badge, empty_state, primary_button},
-        icons,
+        format, icons,
     },
     viewer::Operator,
 };
@@ -66,8 +66,8 @@ fn tier_card(catalog: &Catalog, tier: &Tier) -> Markup {
             ul.chips {
                 @for feature in &features {
                     @match feature.inherited_from {
-                        None => li.chip.own { (icons::check()) (feature.feature.name) },
-                        Some(id) => li.chip { (feature.feature.name) " " span.muted { "from " (tier_name(id)) } },
+                        None => li.chip.own { (icons::check()) (format::granted(feature.feature, feature.grant)) },
+                        Some(id) => li.chip { (format::granted(feature.feature, feature.grant)) " " span.muted { "from " (tier_name(id)) } },
                     }
                 }
                 @if features.is_empty() { li.muted { "No features" } }

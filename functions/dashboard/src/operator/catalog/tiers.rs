@@ -6,7 +6,7 @@ use maud::html;
 use serde::de::IgnoredAny;
 use serde_json::json;
 use shared::{
-    domain::{BillingPeriod, Catalog, Feature, Product, ProductId, SeatUnit, Tier, TierId},
+    domain::{BillingPeriod, Catalog, EntitlementKind, Feature, Product, ProductId, SeatUnit, Tier, TierId},
     http::{ListQuery, PathId, Problem},
     store::{Table, catalog::MetadataOwner},
 };
@@ -26,6 +26,7 @@ use crate::{
         format,
         forms::Form,
         inputs::{Choice, Input},
+        limits::LimitRow,
         notice::{Notice, NoticeQuery},
         reorderable_list::{ReorderableRow, reorderable_list},
     },
@@ -109,6 +110,15 @@ fn inputs(catalog: &Catalog, product: ProductId, tier: Option<&Tier>, currency: 
         Input::checkboxes("feature_ids", "Additional features", feature_choices(catalog, product))
             .empty_link("No features yet.", format!("{}/new", features_path(product)))
             .values(tier.map(|tier| tier.feature_ids.iter().map(ToString::to_string).collect()).unwrap_or_default()),
+    ]);
+    let limits = limit_rows(catalog, product, tier);
+    if !limits.is_empty() {
+        inputs.push(
+            Input::limits("feature_limits", "Limits", limits)
+                .hint("Leave a number blank to inherit the limit, or for none. Own limits replace inherited ones."),
+        );
+    }
+    inputs.extend([
         Input::number("max_users", "Seats", 1, 100_000)
             .optional_value(tier.and_then(|tier| text(tier.max_users)))
             .hint("Leave blank for unlimited."),
@@ -183,8 +193,18 @@ fn parent_choices(catalog: &Catalog, product: ProductId, tier: Option<&Tier>) ->
 }
 
 fn feature_choices(catalog: &Catalog, product: ProductId) -> Vec<Choice> {
-    let choice = |feature: &Feature| Choice::new(feature.id.to_string(), &feature.name).note(&feature.key);
-    features_of(catalog, product).into_iter().map(choice).collect()
+    let flags = features_of(catalog, product).into_iter().filter(|feature| feature.kind == EntitlementKind::Flag);
+    flags.map(|feature| Choice::new(feature.id.to_string(), &feature.name).note(&feature.key)).collect()
+}
+
+fn limit_rows(catalog: &Catalog, product: ProductId, tier: Option<&Tier>) -> Vec<LimitRow> {
+    let limits = features_of(catalog, product).into_iter().filter(|feature| feature.kind == EntitlementKind::Limit);
+    let row = |feature: &Feature| {
+        let unit = feature.unit.as_deref().map(|unit| format!(", in {unit}")).unwrap_or_default();
+        let value = tier.and_then(|tier| tier.feature_limits.0.get(&feature.id).copied());
+        LimitRow::new(feature.id.to_string(), &feature.name, format!("{}{unit}", feature.key), value)
+    };
+    limits.map(row).collect()
 }
 
 fn seat_unit_choices() -> Vec<Choice> {

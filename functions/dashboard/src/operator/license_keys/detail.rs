@@ -39,8 +39,9 @@ use crate::{
 
 /// A tab of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LicenseTab {
+pub(super) enum LicenseTab {
     Machines,
+    Entitlements,
     History,
 }
 
@@ -107,13 +108,13 @@ fn history_path(id: LicenseId) -> String {
     format!("{}/history", links::license_key(id))
 }
 
-async fn read_customer(table: &Table, license: &LicenseResource) -> Result<Option<Customer>, Problem> {
+pub(super) async fn read_customer(table: &Table, license: &LicenseResource) -> Result<Option<Customer>, Problem> {
     let Some(id) = license.customer_id.flatten() else { return Ok(None) };
     Ok(table.customer(id).await?.map(|found| found.customer))
 }
 
-/// The parts that both tabs share.
-fn license_page(
+/// The parts that all tabs share.
+pub(super) fn license_page(
     (license, now): (&LicenseResource, Timestamp),
     customer: Option<&Customer>,
     catalog: &Catalog,
@@ -138,6 +139,7 @@ fn license_page(
         div.section {
             (tabs("License", &[
                 (&path, "Machines", tab == LicenseTab::Machines),
+                (&links::entitlements(license.id), "Entitlements", tab == LicenseTab::Entitlements),
                 (&history_path(license.id), "History", tab == LicenseTab::History),
             ]))
             (tab_content)

@@ -3,6 +3,7 @@
 mod actions;
 mod audit;
 mod detail;
+mod entitlements;
 mod issue;
 mod key_page;
 mod list;
@@ -20,6 +21,8 @@ pub(super) fn routes() -> Router<AppState> {
         .route(links::NEW_LICENSE_KEY, get(issue::new).post(issue::create))
         .route("/dashboard/license-keys/{id}", get(detail::machines))
         .route("/dashboard/license-keys/{id}/history", get(detail::history))
+        .route("/dashboard/license-keys/{id}/entitlements", get(entitlements::show))
+        .route("/dashboard/license-keys/{id}/entitlements/{feature}", get(entitlements::edit).post(entitlements::save))
         .route("/dashboard/license-keys/{id}/audit", get(audit::confirm).post(audit::audit))
         .route(
             "/dashboard/license-keys/{id}/machines/{activation}/deactivate",

@@ -1,6 +1,6 @@
 //! The cost of an app's requests: calls to DynamoDB, and signatures.
 
-use signet_tests::{IssuedLicense, Stack, TestResponse, Value, json, text};
+use signet_tests::{IssuedLicense, Logs, Stack, TestResponse, Value, json, text};
 
 /// Returns a request's response, and its DynamoDB operations, sorted because some are concurrent.
 async fn measure(stack: &Stack, request: impl Future<Output = TestResponse>) -> (TestResponse, Vec<String>) {
@@ -44,6 +44,63 @@ async fn heartbeat_takes_one_read_and_one_write() {
     let (response, calls) = heartbeat().await;
     response.expect_problem(403, "not_activated");
     assert_eq!(calls, read_and_write);
+}
+
+/// The license item with the longest texts, 20 overrides and 50 pairs of metadata is read with one read unit.
+#[tokio::test]
+async fn heartbeat_with_overrides_and_metadata_takes_one_read_unit_one_write_unit_and_one_signature() {
+    let logs = Logs::capture();
+    let stack = Stack::start().await;
+    let (operator, app) = (&stack.operator, &stack.anonymous);
+    let product = operator.create_product_with(&json!({"code": format!("{:040}", 7)})).await;
+    let tier = operator.create_tier(&product, &json!({"renew_after_seconds": 30})).await;
+    let metadata: Value = (0..50).map(|n| (format!("{n:040}"), json!("x".repeat(100)))).collect();
+    let batch = json!({"tier_id": tier["id"], "count": 1, "tag": "t".repeat(255), "max_users": 100_000});
+    let batch = operator.post("license-keys/batch", batch).await.expect_status(201);
+    let (id, key) = (text(&batch["items"][0]["license"]["id"]), text(&batch["items"][0]["license_key"]));
+    let labels = json!({
+        "customer_id": operator.create_customer().await["id"], "name": "é".repeat(100), "external_id": "x".repeat(255),
+        "metadata": metadata,
+    });
+    operator.patch(&format!("license-keys/{id}"), labels).await.expect_status(200);
+    let mut overrides = Vec::new();
+    for n in 0..20 {
+        let limit = operator.create_limit(&product, &format!("{n:064}")).await;
+        overrides.push(json!({
+            "feature_id": limit["id"], "limit": 9_007_199_254_740_991_u64, "expires_at": "9999-12-30T22:00:00Z",
+            "note": "é".repeat(100),
+        }));
+    }
+    let path = format!("license-keys/{id}/overrides");
+    operator.put(&path, json!({"overrides": overrides})).await.expect_status(200);
+    let machine_id = "m".repeat(256);
+    let body = json!({"license_key": key, "machine_id": machine_id, "machine_name": "n".repeat(100)});
+    let activated = app.post("license-activations/activate", body).await.expect_status(201);
+    assert_eq!(stack.claims(&activated["token"]).await["feature_limits"].as_object().unwrap().len(), 20);
+
+    for (renewed, signatures) in [(false, 0), (true, 1)] {
+        logs.clear();
+        let (response, calls) = measure(&stack, app.heartbeat(text(&activated["token"]), &machine_id)).await;
+        assert_eq!(
+            (&response.expect_status(200)["renewed"], &*calls.join(" ")),
+            (&json!(renewed), "GetItem UpdateItem")
+        );
+        assert_eq!(logs.last_request()["signatures"].as_u64().unwrap_or_default(), signatures);
+        // The catalog cache is fresh for one minute.
+        stack.advance(40);
+    }
+    // DynamoDB's own numbers of these two calls.
+    let key = |sort: &str| json!({"PK": {"S": format!("LICENSE#{id}")}, "SK": {"S": sort}});
+    let read = json!({"Key": key("LICENSE"), "ConsistentRead": true, "ReturnConsumedCapacity": "TOTAL"});
+    let read = stack.call_dynamodb("GetItem", read).await;
+    assert_eq!(read["ConsumedCapacity"]["CapacityUnits"], 1.0, "{read}");
+    let machine = stack.items().await.into_iter().find(|item| text(&item["SK"]["S"]).starts_with("MACHINE#")).unwrap();
+    let write = json!({
+        "Key": key(text(&machine["SK"]["S"])), "ReturnConsumedCapacity": "TOTAL",
+        "UpdateExpression": "SET last_ip = :ip", "ExpressionAttributeValues": {":ip": {"S": "203.0.113.177"}},
+    });
+    let write = stack.call_dynamodb("UpdateItem", write).await;
+    assert_eq!(write["ConsumedCapacity"]["CapacityUnits"], 1.0, "{write}");
 }
 
 #[tokio::test]
