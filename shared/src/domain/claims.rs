@@ -153,8 +153,10 @@ impl Claims {
         let borrowed_until = activation.and_then(|activation| activation.borrow).map(|borrow| borrow.until);
         let times = TokenTimes::new(iat, tier, license, borrowed_until);
         // A borrowed token outlives its heartbeats, so it must not grant more than the overrides do until its end.
-        let long_lived = borrowed_until.filter(|until| *until > now).and_then(|_| Timestamp::from_second(times.exp).ok());
-        let (features, feature_limits) = feature_claims(&catalog.entitlements(tier, &license.overrides, now, long_lived));
+        let long_lived =
+            borrowed_until.filter(|until| *until > now).and_then(|_| Timestamp::from_second(times.exp).ok());
+        let (features, feature_limits) =
+            feature_claims(&catalog.entitlements(tier, &license.overrides, now, long_lived));
         Self {
             iss: issuer.to_owned(),
             aud: product.code.clone(),

@@ -336,7 +336,10 @@ impl ItemKind {
             (CATALOG, "PRODUCT") => Self::Product,
             (CATALOG, "TIER") => Self::Tier,
             (CATALOG, "FEATURE" | "VERSION" | "ENTRY_METADATA")
-            | ("LICENSE", "SEALED" | "OVERRIDE_NOTES" | "SEAT" | "MACHINE" | "IMPORTED" | "RETURNS" | "EVENT" | METADATA)
+            | (
+                "LICENSE",
+                "SEALED" | "OVERRIDE_NOTES" | "SEAT" | "MACHINE" | "IMPORTED" | "RETURNS" | "EVENT" | METADATA,
+            )
             | ("CUSTOMER", METADATA)
             | ("CUSTOMER_EXTERNAL_ID", "CUSTOMER_EXTERNAL_ID")
             | ("LICENSE_EXTERNAL_ID", "LICENSE_EXTERNAL_ID")

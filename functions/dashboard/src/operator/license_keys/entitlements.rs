@@ -99,7 +99,8 @@ pub(super) async fn show(
             }
         }
     };
-    let layout = license_page(&read.resource, customer.as_ref(), &read.catalog, LicenseTab::Entitlements, &content);
+    let layout =
+        license_page((&read.resource, ctx.now), customer.as_ref(), &read.catalog, LicenseTab::Entitlements, &content);
     Ok(layout.notice(notice).render(&viewer))
 }
 
