@@ -16,7 +16,7 @@ use super::{
 
 /// The maximum size of the claims as JSON, in bytes. A token of this size, signed and encrypted to an app's key, fits
 /// into the 64 KiB of a heartbeat request.
-pub const MAX_CLAIMS_BYTES: usize = 35_500;
+pub const MAX_CLAIMS_BYTES: usize = 35_000;
 /// The maximum size of the claims `features` and `feature_limits` as JSON, in bytes. The catalog rejects tiers that exceed
 /// it, and a license key cannot get overrides that exceed it. A tier that grows later can exceed it together with overrides, by
 /// at most [`MAX_OVERRIDES_BYTES`]. The remaining bytes of [`MAX_CLAIMS_BYTES`] suffice for that and for the largest values of
@@ -197,5 +197,37 @@ impl Claims {
         (same.iat, same.nbf, same.exp, same.jti) = (self.iat, self.nbf, self.exp, self.jti.clone());
         same.enforcement.offline_until = self.enforcement.offline_until;
         *self == same && self.times() == TokenTimes::new(self.iat, tier, license, borrowed_until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::catalog::tests::{id, product, tier};
+
+    #[test]
+    fn the_largest_values_of_all_other_claims_fit_beside_the_features() {
+        let tier = Tier {
+            code: "c".repeat(40),
+            name: "\u{1f600}".repeat(200),
+            token_ttl_seconds: 31_536_000,
+            heartbeat_interval_seconds: 31_536_000,
+            max_users: Some(100_000),
+            max_tenants: Some(u32::MAX),
+            ..tier(1, None, &[])
+        };
+        let product = Product { code: "a".repeat(40), ..product() };
+        let end = "9999-12-30T21:59:59.999Z".parse().unwrap();
+        let license = License::issued(id(2), Some(id(3)), &tier, "", end).with_expiry(Some(end));
+        let license = License { generation: u32::MAX, ..license };
+        let activation = format!("act_{}_{}_{}", license.id.ulid(), "0".repeat(64), "0".repeat(20)).parse().unwrap();
+        // JSON escapes each byte of the longest machine id.
+        let machine = (&activation, &*"\"".repeat(256));
+        let jti = "Z".repeat(26);
+        let product_and_tier = (&Catalog::default(), &product, &tier);
+        let largest = Claims::new(&"i".repeat(500), jti, &license, product_and_tier, Some(machine), end);
+        let others = serde_json::to_vec(&largest).unwrap().len();
+        let total = others + MAX_FEATURES_BYTES + MAX_OVERRIDES_BYTES;
+        assert!(others > 2000 && total <= MAX_CLAIMS_BYTES, "{total}");
     }
 }
