@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::jwks::public_cache_control;
 
 /// The claims of a license token: the field names of [`shared::domain::Claims`].
-const CLAIMS: [&str; 15] = [
+const CLAIMS: [&str; 16] = [
     "iss",
     "aud",
     "sub",
@@ -27,6 +27,7 @@ const CLAIMS: [&str; 15] = [
     "product_id",
     "tier",
     "features",
+    "feature_limits",
     "limits",
     "enforcement",
     "generation",
@@ -74,7 +75,7 @@ pub struct LicenseConfigurationResource {
     #[schema(example = json!(["A256CBC-HS512"]))]
     token_encryption_enc_values_supported: [&'static str; 1],
     /// Claims that a license token can contain.
-    #[schema(value_type = Vec<String>, example = json!(["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "customer_id", "product_id", "tier", "features", "limits", "enforcement", "generation", "activation"]))]
+    #[schema(value_type = Vec<String>, example = json!(["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "customer_id", "product_id", "tier", "features", "feature_limits", "limits", "enforcement", "generation", "activation"]))]
     claims_supported: [&'static str; CLAIMS.len()],
 }
 
