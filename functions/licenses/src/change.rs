@@ -1,22 +1,29 @@
-//! Changes the pricing tier or the seat limit of a license key.
+//! Changes the pricing tier or the seat limit of a license key, or previews the change.
+
+use std::collections::BTreeMap;
 
 use axum::extract::State;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use shared::{
     auth::Caller,
     domain::{
-        Actor, Catalog, EventType, FieldError, FieldErrorCode, IdGenerator, License, LicenseId, Scope, TierId,
-        Timestamp, ValidationErrors, catalog::check_seats, license::StateConflict,
+        Actor, Catalog, EventType, FieldError, FieldErrorCode, IdGenerator, License, LicenseId, NotInCatalogError,
+        Scope, SeatUnit, TierId, Timestamp, ValidationErrors, catalog::check_seats, entitlements::feature_claims,
+        license::StateConflict,
     },
     http::{
-        PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson, extractors::nullable,
+        PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson, StrictQuery,
+        extractors::{Flag, nullable},
         resources::LicenseResource,
     },
-    store::{Backoff, Table, license_writes::Transition},
+    store::{
+        Backoff, Table,
+        license_writes::{Transition, TransitionOutcome},
+    },
 };
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::transition::{Decision, TransitionError, license_replay, write};
+use crate::transition::TransitionError;
 
 /// Request to change a license key. Requires at least one of the fields.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -29,6 +36,100 @@ pub struct Request {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000, example = 10)]
     pub max_users: Option<Option<u32>>,
+}
+
+/// The query of a change.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ChangeQuery {
+    /// Whether the change is only previewed. Nothing is changed then.
+    #[param(value_type = Option<bool>)]
+    dry_run: Option<Flag>,
+}
+
+/// What a license key grants: the terms that a change of its tier or of its seats can change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LicenseTerms {
+    /// The pricing tier.
+    pub tier_id: TierId,
+    /// The number of seats; null means no limit.
+    #[schema(required, example = 5)]
+    pub max_users: Option<u32>,
+    /// The number of tenants; null means no limit.
+    #[schema(required, format = Int64)]
+    pub max_tenants: Option<u32>,
+    /// What holds a seat. Existing activations keep theirs.
+    pub seat_unit: SeatUnit,
+    /// How long a machine may borrow a seat, in seconds.
+    #[schema(example = 0)]
+    pub max_borrow_seconds: u32,
+    /// How long the license key is honoured after its expiry, in seconds.
+    #[schema(example = 0)]
+    pub expiry_grace_seconds: u32,
+    /// When the license key stops being honoured; null means never.
+    #[schema(value_type = Option<String>, format = DateTime, required, example = "2027-01-15T12:00:00Z")]
+    pub honoured_until: Option<Timestamp>,
+    /// The keys of the features that are on, with the overrides of the license key.
+    #[schema(example = json!(["export.pdf"]))]
+    pub features: Vec<String>,
+    /// The limits by feature key, with the overrides of the license key; null means unlimited.
+    #[schema(value_type = BTreeMap<String, Option<u64>>, example = json!({"export.rows": 1000}))]
+    pub feature_limits: BTreeMap<String, Option<u64>>,
+}
+
+/// A changed license key, and what the change means.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ChangedLicense {
+    /// The license key after the change.
+    #[serde(flatten)]
+    pub license: LicenseResource,
+    /// The terms before the change.
+    pub from: LicenseTerms,
+    /// The terms after the change.
+    pub to: LicenseTerms,
+    /// The number of machines or processes that lose their seat, because its number is at or above the new limit or because they
+    /// have none: they activate again with their next heartbeat.
+    #[schema(example = 0)]
+    pub activations_without_seat: usize,
+}
+
+impl LicenseTerms {
+    fn new(catalog: &Catalog, license: &License, now: Timestamp) -> Result<Self, NotInCatalogError> {
+        let (_, tier) = catalog.product_and_tier(license).ok_or(NotInCatalogError(license.id))?;
+        let (features, feature_limits) = feature_claims(&catalog.entitlements(tier, &license.overrides, now, None));
+        Ok(Self {
+            tier_id: tier.id,
+            max_users: license.max_users,
+            max_tenants: license.max_tenants,
+            seat_unit: tier.seat_unit,
+            max_borrow_seconds: tier.max_borrow_seconds,
+            expiry_grace_seconds: license.expiry_grace_seconds,
+            honoured_until: license.honoured_until(),
+            features,
+            feature_limits,
+        })
+    }
+}
+
+/// A change of a license key.
+#[derive(Debug)]
+pub struct Changed {
+    /// The license key after the change.
+    pub license: License,
+    from: LicenseTerms,
+    to: LicenseTerms,
+    activations_without_seat: usize,
+}
+
+impl Changed {
+    fn response(&self, now: Timestamp) -> Result<StoredResponse, serde_json::Error> {
+        StoredResponse::ok(&ChangedLicense {
+            license: LicenseResource::new(&self.license, None, now),
+            from: self.from.clone(),
+            to: self.to.clone(),
+            activations_without_seat: self.activations_without_seat,
+        })
+    }
 }
 
 shared::error_responses! {
@@ -44,8 +145,9 @@ shared::error_responses! {
     tag = "licenses",
     summary = "Change the tier or seat limit of a license key",
     description = "Apps receive the new features with the next heartbeat. The seat limit cannot be lower than the number of \
-        seats in use.",
-    params(("id" = LicenseId, Path, description = "`lic_…`")),
+        seats in use. Overrides of the license key stay. With `dry_run=true`, nothing is changed: the response, or the error, is that \
+        of the change.",
+    params(("id" = LicenseId, Path, description = "`lic_…`"), ChangeQuery),
     request_body(
         content = Request,
         examples(
@@ -54,7 +156,10 @@ shared::error_responses! {
         ),
     ),
     responses(
-        (status = 200, description = "The license key", body = LicenseResource, headers(("ETag" = String))),
+        (
+            status = 200, body = ChangedLicense, headers(("ETag" = String)),
+            description = "The license key, its terms before and after, and the effect on its machines",
+        ),
         Errors,
     ),
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
@@ -64,15 +169,18 @@ pub(crate) async fn handler(
     caller: Caller,
     ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
+    query: Result<StrictQuery<ChangeQuery>, Problem>,
     body: Result<StrictJson<Request>, Problem>,
 ) -> Result<StoredResponse, Problem> {
     caller.require(Scope::LicensesWrite)?;
+    let StrictQuery(query) = query?;
     let StrictJson(request) = body?;
-    let replay = license_replay(&ctx);
-    replay.response(&change(&table, id, &request, &caller.actor(), &ctx, &replay).await?)
+    let is_dry_run = query.dry_run == Some(Flag::True);
+    let replay = ctx.idempotency.replay(|changed: &Changed| changed.response(ctx.now));
+    replay.response(&change(&table, id, (&request, is_dry_run), &caller.actor(), &ctx, &replay).await?)
 }
 
-/// Changes the tier, the seat limit or both.
+/// Changes the tier, the seat limit or both, or only checks the change in a dry run.
 ///
 /// # Errors
 ///
@@ -81,11 +189,11 @@ pub(crate) async fn handler(
 pub async fn change(
     table: &Table,
     id: LicenseId,
-    request: &Request,
+    (request, is_dry_run): (&Request, bool),
     actor: &Actor,
     ctx: &RequestContext,
-    replay: &Replay<'_, License>,
-) -> Result<License, TransitionError> {
+    replay: &Replay<'_, Changed>,
+) -> Result<Changed, TransitionError> {
     check(request)?;
     let catalog = table.catalog().await?.catalog;
     let mut ids = IdGenerator::new(ctx.now);
@@ -97,13 +205,33 @@ pub async fn change(
         check_borrowed_seats(table, &read, next.max_users, ctx.now).await?;
         let from = serde_json::json!({ "tier_id": read.tier_id, "max_users": read.max_users });
         let data = serde_json::json!({ "from": from, "tier_id": next.tier_id, "max_users": next.max_users });
-        let event = ctx.event(&mut ids, EventType::Changed, id, actor, data.clone());
-        let decision = Decision { next, transition: Transition::Change, data };
-        if let Some(next) = write(table, &read, decision, &event, replay).await? {
-            return Ok(next);
+        let changed = Changed {
+            from: LicenseTerms::new(&catalog, &read, ctx.now)?,
+            to: LicenseTerms::new(&catalog, &next, ctx.now)?,
+            activations_without_seat: activations_without_seat(table, &read, next.max_users).await?,
+            license: next,
+        };
+        if is_dry_run {
+            return Ok(changed);
+        }
+        let event = ctx.event(&mut ids, EventType::Changed, id, actor, data);
+        let completion = replay.completion(&changed).await?;
+        let states = (&read, &changed.license);
+        if table.transition(Transition::Change, states, &event, completion.as_ref()).await? == TransitionOutcome::Done {
+            return Ok(changed);
         }
         backoff.retry().await?;
     }
+}
+
+/// Counts the activations that are live now and would not be with another limit.
+async fn activations_without_seat(
+    table: &Table,
+    read: &License,
+    max_users: Option<u32>,
+) -> Result<usize, TransitionError> {
+    let Some(limit) = max_users.filter(|limit| read.max_users.is_none_or(|seats| seats > *limit)) else { return Ok(0) };
+    Ok(table.activations_outside(read, limit).await?)
 }
 
 fn check(request: &Request) -> Result<(), ValidationErrors> {

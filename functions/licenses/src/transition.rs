@@ -2,8 +2,7 @@
 
 use shared::{
     domain::{
-        Actor, Event, EventType, IdGenerator, License, LicenseId, NotInCatalogError, ValidationErrors,
-        license::StateConflict,
+        Actor, EventType, IdGenerator, License, LicenseId, NotInCatalogError, ValidationErrors, license::StateConflict,
     },
     http::{Code, CompletionError, Problem, Replay, RequestContext, StoredResponse, resources::LicenseResource},
     store::{
@@ -75,26 +74,14 @@ pub(crate) async fn apply(
     let mut backoff = Backoff::default();
     loop {
         let read = table.license_with_metadata(id).await?.ok_or(TransitionError::NotFound)?;
-        let decision = decide(read.clone())?;
-        let event = ctx.event(&mut ids, kind, id, actor, decision.data.clone());
-        if let Some(next) = write(table, &read, decision, &event, replay).await? {
+        let Decision { next, transition, data } = decide(read.clone())?;
+        let event = ctx.event(&mut ids, kind, id, actor, data);
+        let completion = replay.completion(&next).await?;
+        if table.transition(transition, (&read, &next), &event, completion.as_ref()).await? == TransitionOutcome::Done {
             return Ok(next);
         }
         backoff.retry().await?;
     }
-}
-
-/// Writes a transition, on condition that the license is unchanged. Returns `None` if it was changed concurrently.
-pub(crate) async fn write(
-    table: &Table,
-    read: &License,
-    Decision { next, transition, .. }: Decision,
-    event: &Event,
-    replay: &Replay<'_, License>,
-) -> Result<Option<License>, TransitionError> {
-    let completion = replay.completion(&next).await?;
-    let outcome = table.transition(transition, (read, &next), event, completion.as_ref()).await?;
-    Ok((outcome == TransitionOutcome::Done).then_some(next))
 }
 
 /// Composes the response to the new state of a license key.

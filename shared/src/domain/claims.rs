@@ -220,12 +220,28 @@ mod tests {
         let end = "9999-12-30T21:59:59.999Z".parse().unwrap();
         let license = License::issued(id(2), Some(id(3)), &tier, "", end).with_expiry(Some(end));
         let license = License { generation: u32::MAX, ..license };
-        let activation = format!("act_{}_{}_{}", license.id.ulid(), "0".repeat(64), "0".repeat(20)).parse().unwrap();
-        // JSON escapes each byte of the longest machine id.
-        let machine = (&activation, &*"\"".repeat(256));
+        let activation_id = format!("act_{}_{}_{}", license.id.ulid(), "0".repeat(64), "0".repeat(20)).parse().unwrap();
+        // JSON escapes each byte of the longest ids of a process.
+        let activation = Activation {
+            id: activation_id,
+            seat: None,
+            generation: u32::MAX,
+            machine_id: "\"".repeat(192),
+            instance_id: Some("\"".repeat(64)),
+            machine_name: None,
+            ip: String::new(),
+            last_ip: String::new(),
+            activated_at: end,
+            last_heartbeat_at: end,
+            lease_expires_at: end,
+            public_key: None,
+            borrow: None,
+            offline_file_until: None,
+            ended_at: None,
+        };
         let jti = "Z".repeat(26);
         let product_and_tier = (&Catalog::default(), &product, &tier);
-        let largest = Claims::new(&"i".repeat(500), jti, &license, product_and_tier, Some(machine), end);
+        let largest = Claims::new(&"i".repeat(500), jti, &license, product_and_tier, Some(&activation), end);
         let others = serde_json::to_vec(&largest).unwrap().len();
         let total = others + MAX_FEATURES_BYTES + MAX_OVERRIDES_BYTES;
         assert!(others > 2000 && total <= MAX_CLAIMS_BYTES, "{total}");

@@ -101,6 +101,15 @@ impl Table {
         self.count(Query { filter: Some(outside), ..Query::prefix(partition, keys::ACTIVATION) }).await
     }
 
+    /// Counts the live activations whose seat would be outside of a limit: its number is at or above it, or they have none. Reads
+    /// all activations.
+    pub async fn activations_outside(&self, license: &License, limit: u32) -> Result<usize, StoreError> {
+        let outside =
+            live_condition(license).and("attribute_not_exists(seat) OR seat >= :limit").value(":limit", n(limit));
+        let partition = keys::license_partition(license.id);
+        self.count(Query { filter: Some(outside), ..Query::prefix(partition, keys::ACTIVATION) }).await
+    }
+
     /// Reads the window in which the early returns of a license key are counted.
     pub async fn return_window(&self, license: LicenseId) -> Result<Option<ReturnWindow>, StoreError> {
         self.get(keys::borrow_returns(license)).await?.map(from_item).transpose()

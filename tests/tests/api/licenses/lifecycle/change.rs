@@ -204,3 +204,41 @@ async fn concurrent_changes_of_different_fields_are_both_applied() {
     let changed = read(&stack, &license.license_id).await;
     assert_eq!((&changed["max_users"], &changed["expires_at"]), (&json!(8), &json!(after(100))));
 }
+
+#[tokio::test]
+async fn a_dry_run_says_what_a_change_will_change_and_changes_nothing() {
+    let stack = Stack::start().await;
+    let operator = &stack.operator;
+    let license = operator.issue_new_license_with(&json!({"max_users": null, "expiry_grace_seconds": 60})).await;
+    let api = operator.create_feature(&license.product, "api").await;
+    let rows = json!({"product_id": license.product["id"], "key": "rows", "name": "Rows", "kind": "limit"});
+    let rows = operator.post("product-features", rows).await.expect_status(201);
+    let larger = json!({"feature_ids": [api["id"]], "feature_limits": {text(&rows["id"]): 5}, "max_users": 3,
+        "max_borrow_seconds": 100});
+    let larger = operator.create_tier(&license.product, &larger).await;
+    for machine in ["one", "two"] {
+        stack.anonymous.activate(&license.license_key, machine).await.expect_status(201);
+    }
+    let path = format!("license-keys/{}/change", license.license_id);
+    let body = json!({"tier_id": larger["id"]});
+    let before = stack.snapshot_items().await;
+    let preview = operator.post(&format!("{path}?dry_run=true"), body.clone()).await.expect_status(200);
+    stack.assert_unchanged_since(&before).await;
+    assert_eq!(preview["from"]["features"], json!(["export.pdf"]));
+    let expected = json!({"tier_id": larger["id"], "max_users": 3, "max_tenants": null, "seat_unit": "machine",
+        "max_borrow_seconds": 100, "expiry_grace_seconds": 0, "honoured_until": preview["expires_at"],
+        "features": ["api"], "feature_limits": {"rows": 5}});
+    assert_eq!(preview["to"], expected);
+    assert_eq!((&preview["activations_without_seat"], &preview["max_users"]), (&json!(2), &json!(3)));
+    let changed = operator.post(&path, body).await.expect_status(200);
+    assert_eq!((&changed["from"], &changed["to"]), (&preview["from"], &preview["to"]));
+    assert_eq!(changed["activations_without_seat"], 2);
+
+    // A dry run is refused as the change would be.
+    let unknown = json!({"tier_id": "tier_01JD8W0V5XK6Q3R7T2N4M8P9ZB"});
+    operator.post(&format!("{path}?dry_run=true"), unknown).await.expect_errors(422, &["/tier_id invalid_value"]);
+    operator
+        .post(&format!("{path}?dry_run=yes"), json!({"max_users": 9}))
+        .await
+        .expect_errors(422, &["dry_run invalid_value"]);
+}
