@@ -114,7 +114,12 @@ async fn license_actions_have_the_effect_of_the_api() {
     for (action, fields, attribute, value) in [
         ("suspend", vec![("reason", "unpaid")], "status", json!("suspended")),
         ("reinstate", vec![], "status", json!("active")),
-        ("change", vec![("tier_id", text(&setup.tier["id"])), ("seats", "unlimited")], "max_users", json!(null)),
+        (
+            "change",
+            vec![("tier_id", text(&setup.tier["id"])), ("seats", "unlimited"), ("previewed", "yes")],
+            "max_users",
+            json!(null),
+        ),
         (
             "renew",
             vec![("expiry", "date"), ("expires_at", "2099-01-15T12:30")],
@@ -143,7 +148,28 @@ async fn license_actions_have_the_effect_of_the_api() {
 }
 
 #[tokio::test]
-async fn customers_claim_licenses_and_download_the_license_file() {
+async fn a_change_of_a_license_is_previewed() {
+    let stack = Stack::start().await;
+    let setup = stack.operator.issue_new_license_with(&json!({"max_users": null})).await;
+    let small = stack.operator.create_tier(&setup.product, &json!({"name": "Small", "max_users": 1})).await;
+    stack.anonymous.activate(&setup.license_key, "one").await.expect_status(201);
+    let mut grace = Browser::operator(&stack).await;
+    let here = format!("/dashboard/license-keys/{}", setup.license_id);
+    let fields = [("tier_id", text(&small["id"])), ("seats", "custom"), ("max_users", "1")];
+    let preview = grace.submit_form(&format!("{here}/change"), &fields).await;
+    let page = preview.expect_status(200);
+    for part in ["Small", "1 seat", "Features removed", "export.pdf", "1 machine will lose the seat"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let read = async || stack.operator.get(&format!("license-keys/{}", setup.license_id)).await.body["tier_id"].clone();
+    assert_eq!(read().await, setup.tier["id"], "nothing is changed");
+    let confirmed = [&fields[..], &[("previewed", "yes")]].concat();
+    grace.submit_form(&format!("{here}/change"), &confirmed).await.redirect();
+    assert_eq!(read().await, small["id"]);
+}
+
+#[tokio::test]
+async fn customers_claim_licenses_and_download_the_key_file() {
     let stack = Stack::start().await;
     let product = stack.operator.create_product_with(&json!({})).await;
     let tier = stack.operator.create_tier(&product, &json!({ "is_claimable": true, "max_users": 2 })).await;

@@ -13,6 +13,7 @@ use shared::{
 };
 
 use super::{
+    change_preview::{self, PREVIEWED},
     key_page,
     terms::{expiry_inputs, expiry_json, seat_inputs, seats_json},
 };
@@ -239,6 +240,14 @@ pub(super) async fn perform(
     let page = action_page(action, &license, &catalog, ctx.now);
     let body = action.request_body(&data, &page, &license);
     let path = format!("/api/v1.0/license-keys/{id}/{}", action.path_segment());
+    if action == LicenseAction::Change && data.get(PREVIEWED).is_empty() {
+        // Without an idempotency key: nothing is changed.
+        let preview = api.post(&format!("{path}?dry_run=true"), &FormData::default(), &body).await;
+        return Ok(match preview {
+            Ok(preview) => change_preview::page(&catalog, &data, &preview).render(&viewer),
+            Err(problem) => page.render_error(&viewer, &data, &problem),
+        });
+    }
     let done = if action == LicenseAction::Regenerate {
         let regenerated = api.post(&path, &data, &body).await;
         regenerated.map(|regenerated| key_page::render(&viewer, "License key regenerated", &regenerated))

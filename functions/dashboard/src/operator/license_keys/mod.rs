@@ -2,6 +2,7 @@
 
 mod actions;
 mod audit;
+mod change_preview;
 mod detail;
 mod entitlements;
 mod issue;

@@ -4,6 +4,12 @@ use signet_tests::{Fault, Gate, Rule, Stack, Value, json, merged};
 
 use super::{after, claims, read, text, transition, transition_concurrently, validate};
 
+/// Returns the license of the response to a change.
+fn license_of(mut changed: Value) -> Value {
+    changed.as_object_mut().unwrap().retain(|name, _| !["from", "to", "activations_without_seat"].contains(&&**name));
+    changed
+}
+
 #[tokio::test]
 async fn change_moves_the_license_to_another_tier() {
     let stack = Stack::start().await;
@@ -21,7 +27,7 @@ async fn change_moves_the_license_to_another_tier() {
         let response = transition(&stack, id, "change", body).await;
         assert!(!response.header("etag").is_empty());
         let expected = merged(initial.clone(), &changed);
-        assert_eq!(response.expect_status(200), expected);
+        assert_eq!(license_of(response.expect_status(200)), expected);
         assert_eq!(read(&stack, id).await, merged(expected, &json!({"seats_used": 1})));
     };
     let in_bigger = |users: Value| json!({"tier_id": bigger["id"], "max_users": users, "max_tenants": 9});
@@ -49,7 +55,7 @@ async fn change_removes_and_restores_the_seat_limit() {
     let first = stack.anonymous.activate(key, "m1").await.expect_status(201);
     let changed = transition(&stack, id, "change", json!({"tier_id": unlimited["id"]})).await.expect_status(200);
     let expected = json!({"tier_id": unlimited["id"], "max_users": null, "max_tenants": null});
-    assert_eq!(changed, merged(license.issued["license"].clone(), &expected));
+    assert_eq!(license_of(changed), merged(license.issued["license"].clone(), &expected));
     // The machine with a seat keeps it, and other machines need none.
     stack.anonymous.heartbeat(text(&first["token"]), "m1").await.expect_status(200);
     let second = stack.anonymous.activate(key, "m2").await.expect_status(201);
