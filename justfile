@@ -116,6 +116,11 @@ openapi:
 large-import:
     SIGNET_IMPORT_LINES=100000 cargo test --workspace --test api -- many_license_keys_are_imported
 
+# Try every interleaving of the calls of concurrent commands for a number of seconds (the model check of the seat protocol)
+[group('test')]
+model seconds='90':
+    SIGNET_MODEL_SECONDS={{ seconds }} cargo test --workspace --test api -- activations::seats::model --nocapture
+
 # Generate, compile and run clients in Python, TypeScript, Java and Go (CLIENTS as in tests/generated-clients.sh, default: all)
 [group('test')]
 generated-clients *clients: (_tool "go")

@@ -40,11 +40,16 @@ impl InProcessDynamoDb {
         let operation = target.rsplit('.').next().unwrap_or_default();
         let (status, body) = self.call(operation, request.body().bytes().unwrap_or_default());
         tokio::task::yield_now().await;
-        let status = StatusCode::try_from(status).expect("a valid status");
-        let mut response = HttpResponse::new(status, SdkBody::from(body));
-        response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
-        response
+        json_response(status, body)
     }
+}
+
+/// Builds the response of DynamoDB with this status and JSON.
+pub(crate) fn json_response(status: u16, body: String) -> HttpResponse {
+    let status = StatusCode::try_from(status).expect("a valid status");
+    let mut response = HttpResponse::new(status, SdkBody::from(body));
+    response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
+    response
 }
 
 impl fmt::Debug for InProcessDynamoDb {

@@ -17,8 +17,6 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::body::SdkBody;
 use tokio::sync::{Semaphore, watch};
 
-use crate::dynamodb::InProcessDynamoDb;
-
 /// What happens to a request that matches a [`Rule`].
 #[derive(Debug, Clone)]
 pub enum Fault {
@@ -185,8 +183,7 @@ impl Faults {
     }
 
     /// Like [`Faults::http_client`], for a database that is called in process.
-    pub(crate) fn in_process_client(&self, database: InProcessDynamoDb) -> SharedHttpClient {
-        let inner = SharedHttpConnector::new(database);
+    pub(crate) fn in_process_client(&self, inner: SharedHttpConnector) -> SharedHttpClient {
         let connector = SharedHttpConnector::new(FaultyConnector { inner, faults: self.clone() });
         http_client_fn(move |_, _| connector.clone())
     }

@@ -7,7 +7,7 @@ use signet_local::{DataDirectory, Options};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    Client, Faults,
+    Client, Faults, Scheduler,
     dynamodb::{self, DynamoDb, InProcessDynamoDb},
     pregenerated_keys,
 };
@@ -26,6 +26,8 @@ pub struct Stack {
     pub clock: Clock,
     /// Fault injection between the SDK and DynamoDB, KMS and Secrets Manager.
     pub faults: Faults,
+    /// The order of calls to DynamoDB; `None` if DynamoDB is not called in process.
+    pub scheduler: Option<Scheduler>,
     /// The installation itself: its URLs, settings and application state.
     pub local: signet_local::LocalServer,
     pub(crate) dynamodb: DynamoDb,
@@ -51,8 +53,9 @@ impl Stack {
         let mut options = Options { clock: clock.clone(), pregenerated_keys, ..options };
         let in_process = options.data.is_none() && options.dynamodb_endpoint.is_none();
         let database = in_process.then(InProcessDynamoDb::in_memory);
-        if let Some(database) = &database {
-            options.http_client = Some(faults.in_process_client(database.clone()));
+        let scheduler = database.clone().map(Scheduler::new);
+        if let Some(scheduler) = &scheduler {
+            options.http_client = Some(faults.in_process_client(scheduler.connector()));
             options.dynamodb_endpoint = Some(dynamodb::ENDPOINT.to_owned());
         } else {
             options.http_client = Some(faults.http_client());
@@ -65,7 +68,7 @@ impl Stack {
         faults.reset_calls();
         let endpoint = || DynamoDb::Endpoint(local.dynamodb_endpoint.clone());
         let dynamodb = database.map_or_else(endpoint, DynamoDb::InProcess);
-        Self { operator, anonymous, clock, faults, local, dynamodb }
+        Self { operator, anonymous, clock, faults, scheduler, local, dynamodb }
     }
 
     /// Starts two stacks on one table, each with its own clock and caches, like two instances of a function.

@@ -1,7 +1,8 @@
-//! The seat protocol: conditions, concurrent requests, failures and costs (docs/explanation/seat-protocol.md).
+//! The seat protocol: conditions, concurrent requests, failures, costs and a model check (docs/explanation/seat-protocol.md).
 
 mod concurrent_changes;
 mod conditions;
 mod costs;
 mod faults;
+mod model;
 mod race;
