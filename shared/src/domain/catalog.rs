@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 pub use self::{
     features::{EntitlementKind, FeatureLimits, Grant, MAX_LIMIT, TierFeature, check_limit},
-    fields::{DEFAULT_OFFLINE_GRACE, DEFAULT_TOKEN_TTL, check_seats, check_unchanged},
+    fields::{DEFAULT_OFFLINE_GRACE, DEFAULT_TOKEN_TTL, check_seats, check_unchanged, is_code},
     reorder::reorder,
 };
 use super::{

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use data_encoding::BASE64URL_NOPAD;
 use pkcs1::{RsaPublicKeyRef, der::Decode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use spki::SubjectPublicKeyInfoRef;
 use utoipa::{
@@ -33,7 +33,7 @@ pub struct EncryptionKey {
 }
 
 /// The public key of a request, not validated yet. `Debug` does not print it, since it may be a private key by mistake.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PublicKeyInput(Value);
 

@@ -119,7 +119,12 @@ impl Tier {
 
 fn check_code(errors: &mut ValidationErrors, code: &str) {
     let rule = "must be 2 to 40 characters of a-z, 0-9 and '-', and start with a letter or digit";
-    errors.check(is_word(code, 2..=40, b"-"), "/code", rule);
+    errors.check(is_code(code), "/code", rule);
+}
+
+/// Returns whether `text` is a valid code of a product or tier.
+pub fn is_code(text: &str) -> bool {
+    is_word(text, 2..=40, b"-")
 }
 
 fn check_texts(errors: &mut ValidationErrors, name: &str, description: Option<&str>) {

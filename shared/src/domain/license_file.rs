@@ -1,0 +1,76 @@
+//! License files, by which a machine that never reaches the API is licensed.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// For how long after its `iat` the key set of a license file verifies the file's token, in seconds: 400 days. It covers
+/// the longest time for which a file is valid, 365 days.
+pub const MAX_KEY_SET_AGE_SECONDS: i64 = 400 * 86_400;
+
+/// The format of a license file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum LicenseFileFormat {
+    /// The only version.
+    #[serde(rename = "signet-license/1")]
+    V1,
+}
+
+/// A license file: a license token and the key set that verifies it. `Debug` does not print the token.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LicenseFile {
+    /// `signet-license/1`.
+    pub format: LicenseFileFormat,
+    /// The URL of the issuer: the `iss` claim of the token.
+    #[schema(example = "https://licenses.example.com")]
+    pub issuer: String,
+    /// The code of the product: the `aud` claim of the token.
+    #[schema(example = "atlas")]
+    pub product: String,
+    /// License token for the machine, encrypted if the request had a public key.
+    #[schema(
+        example = "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"
+    )]
+    pub token: String,
+    /// The key set when the token was signed, signed by a root key. It verifies only the token of this file, for at most
+    /// 400 days after its `iat`.
+    #[schema(
+        example = "eyJhbGciOiJSUzI1NiIsInR5cCI6Imp3ay1zZXQrand0In0.eyJpc3MiOiJodHRwczovL2xpY2Vuc2VzLmV4YW1wbGUuY29tIn0.c2lnbmF0dXJl"
+    )]
+    pub signed_jwks: String,
+}
+
+impl LicenseFile {
+    /// Returns the name under which the file is downloaded. A product code has only letters, digits and dashes.
+    pub fn file_name(&self) -> String {
+        format!("{}.signet-license", self.product)
+    }
+}
+
+impl fmt::Debug for LicenseFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LicenseFile({}, {})", self.issuer, self.product)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::*;
+
+    #[test]
+    fn license_file_is_json_with_its_format_and_does_not_print_its_token() {
+        let json = json!({
+            "format": "signet-license/1", "issuer": "https://licenses.example.com", "product": "atlas",
+            "token": "secret", "signed_jwks": "keys",
+        });
+        let file: LicenseFile = from_value(json.clone()).unwrap();
+        assert_eq!(json!(file), json);
+        assert_eq!(file.file_name(), "atlas.signet-license");
+        assert_eq!(format!("{file:?}"), "LicenseFile(https://licenses.example.com, atlas)");
+        let later = json!({"format": "signet-license/2", "issuer": "", "product": "", "token": "", "signed_jwks": ""});
+        assert!(from_value::<LicenseFile>(later).is_err());
+    }
+}
