@@ -7,6 +7,7 @@
 //! - `theme`, `session`: what cookies store.
 //! - `viewer`: the signed-in user as an extractor.
 //! - `ui`: layout, components and forms.
+//! - `photo`: reads QR codes.
 //! - `api`: submits forms to the API as the signed-in user.
 //! - `session_middleware`: requires a session on pages.
 //! - `auth`, `operator`, `customer`: the pages. They do not import each other.
@@ -19,6 +20,8 @@ mod customer;
 mod form_data;
 mod links;
 mod operator;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the pages of offline activation"))]
+mod photo;
 mod queries;
 mod session;
 mod session_middleware;

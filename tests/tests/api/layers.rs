@@ -10,7 +10,7 @@ const LINE: [&str; 12] =
     ["domain", "clock", "ttl_cache", "timeouts", "retries", "aws", "store", "secrets", "tokens", "http", "auth", "app"];
 
 /// The modules of the dashboard, in the same order.
-const DASHBOARD_LINE: [&str; 14] = [
+const DASHBOARD_LINE: [&str; 15] = [
     "assets",
     "cookies",
     "form_data",
@@ -20,6 +20,7 @@ const DASHBOARD_LINE: [&str; 14] = [
     "session",
     "viewer",
     "ui",
+    "photo",
     "api",
     "session_middleware",
     "auth",
