@@ -1,5 +1,6 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import example.Verifier;
 import example.Verifier.UnknownKeyException;
 import example.Verifier.VerificationException;
@@ -75,14 +76,54 @@ public final class Vectors {
         String expected = vector.get("accept").asBoolean() ? vector.get("set").asText() : vector.path("stored").asText();
         expectEqual(vector.get("name").asText(), read(folder, "jwks.jwt"), expected);
       }
+      for (JsonNode vector : parse(vectors, "license-files")) licenseFile(issuer, vector);
     }
     Path vectors = Path.of(folders[0]);
     JsonNode issuer = parse(vectors, "issuer");
     String token = parse(vectors, "tokens").get(0).get("token").asText();
     edgeCases(issuer, token);
     refusals(issuer, token);
+    licenseFileAfterRefusal(issuer, parse(vectors, "license-files").get(0).get("file").asText());
     System.out.println("java: " + passed + " passed, " + failed + " failed");
     System.exit(failed == 0 && passed > 0 ? 0 : 1);
+  }
+
+  private static void licenseFile(JsonNode issuer, JsonNode vector) throws Exception {
+    String name = vector.get("name").asText();
+    String file = vector.get("file").asText();
+    boolean accept = vector.get("accept").asBoolean();
+    String machineId = issuer.get("machine_id").asText();
+    long now = vector.path("now").asLong(issuer.get("now").asLong());
+    Path folder = newFolder();
+    Verifier verifier = new Verifier(issuer, folder);
+    if (vector.has("signed_jwks")) write(folder, "jwks.jwt", vector.get("signed_jwks"));
+    if (vector.has("imported")) verifier.importLicenseFile(vector.get("imported").asText(), machineId, now);
+    if (vector.has("last_seen")) write(folder, "last-seen", vector.get("last_seen"));
+    Optional<String> token =
+        accept ? Optional.of(JSON.readTree(file).get("token").asText()) : verifier.storedToken();
+    expectOutcome(vector, () -> verifier.importLicenseFile(file, machineId, now));
+    if (vector.has("seen_after")) expectEqual(name, read(folder, "last-seen"), vector.get("seen_after").asText());
+    expectEqual(name + ": key set", read(folder, "jwks.jwt"), vector.path("signed_jwks").asText());
+    expectEqual(name + ": stored token", verifier.storedToken(), token);
+    if (!accept) return;
+    expectOutcome(name + ": start", true, () -> verifier.verify(token.get(), machineId, now));
+    for (JsonNode later : vector.path("verify")) {
+      long time = later.path("now").asLong(now);
+      JsonNode named = ((ObjectNode) later.deepCopy()).put("name", name + ": verify at " + time);
+      expectOutcome(named, () -> verifier.verify(later.path("token").asText(token.get()), machineId, time));
+    }
+  }
+
+  private static void licenseFileAfterRefusal(JsonNode issuer, String file) throws Exception {
+    Verifier verifier = new Verifier(issuer, newFolder());
+    Attempt importFile =
+        () -> verifier.importLicenseFile(file, issuer.get("machine_id").asText(), issuer.get("now").asLong());
+    verifier.storeRefusal("expired");
+    expectOutcome("license file imported after a refusal", true, importFile);
+    expectOutcome("license file imported again", true, importFile);
+    verifier.storeRefusal("revoked");
+    expectOutcome("license file imported again after a refusal", false, importFile);
+    expectEqual("token of a refused license file", verifier.storedToken(), Optional.empty());
   }
 
   /** Cases that the files cannot express: no key set, a stored time that cannot be read or written, and concurrency. */

@@ -39,9 +39,9 @@ class App:
         self.config = self.folder.with_suffix(".json")
         self.config.write_text(json.dumps(config))
 
-    def start(self, command):
+    def start(self, *command):
         environment = {**os.environ, "MACHINE_ID": self.machine_id, "LICENSE_KEY": self.license_key}
-        arguments = [*COMMANDS[self.language], str(self.config), str(self.folder), command]
+        arguments = [*COMMANDS[self.language], str(self.config), str(self.folder), *command]
         return subprocess.Popen(
             arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -51,11 +51,11 @@ class App:
         assert process.returncode == 0, f"{self.language}: {process.args[-1]}: {err}"
         return json.loads(out)
 
-    def run(self, command):
-        return self.result(self.start(command))
+    def run(self, *command):
+        return self.result(self.start(*command))
 
-    def fails(self, command, message):
-        process = self.start(command)
+    def fails(self, command, message, *arguments):
+        process = self.start(command, *arguments)
         out, err = process.communicate(timeout=120)
         failed = process.returncode != 0 and message in err
         assert failed, f"{self.language}: {command} must fail with {message!r}: {out}{err}"
@@ -376,6 +376,29 @@ def processes_share_a_folder():
     assert apps[0].files() == {"jwks.jwt", "last-seen", "refusal", "token"}, apps[0].files()
 
 
+def license_file_licenses_a_machine_that_never_reaches_the_api():
+    """The files have the tokens of activations."""
+    apps, _ = new_apps("license-file")
+    config = json.loads(apps[0].config.read_text())
+    key_set = stack.request("/.well-known/jwks.jwt")
+
+    def import_file(app):
+        content = {"format": "signet-license/1", "issuer": config["issuer"], "product": config["product"],
+                   "token": (app.folder / "token").read_text(), "signed_jwks": key_set}
+        file = app.folder.with_suffix(".signet-license")
+        file.write_text(json.dumps(content))
+        offline = App(app.language, "license-file-offline", config, "", machine_id=app.machine_id)
+        imported = offline.run("import-license-file", str(file))
+        assert imported["activation"]["machine_id"] == app.machine_id
+        assert offline.licensed() == imported
+        assert offline.files() == {"last-seen", "license-file", "token"}, offline.files()
+        other = App(app.language, "license-file-other", config, "", machine_id="another-machine")
+        other.fails("import-license-file", "not for this machine", str(file))
+
+    with replies({"*": UNREACHABLE}):
+        each(apps, import_file)
+
+
 def app_goes_on_when_the_stack_is_stopped():
     apps, _ = new_apps("outage")
     stack.stop()
@@ -398,6 +421,7 @@ SCENARIOS = [
     lost_seat_is_activated_once,
     lost_seat_that_another_machine_took_stops_the_app,
     processes_share_a_folder,
+    license_file_licenses_a_machine_that_never_reaches_the_api,
     app_goes_on_when_the_stack_is_stopped,  # last: it stops the stack
 ]
 

@@ -109,8 +109,19 @@ def make_vectors(stack):
         {"name": "changed keys", "accept": False,
          "set": ".".join([key_set.split(".")[0], more_features, key_set.split(".")[2]])},
     ]
+    file = {"format": "signet-license/1", "issuer": config["issuer"], "product": product, "token": plain,
+            "signed_jwks": key_set}
+    license_files = [
+        {"name": name, "accept": accepted, "file": json.dumps({**file, **fields})}
+        for name, accepted, fields in [
+            ("license file", True, {}),
+            ("license file with a newer key set", True, {"signed_jwks": newer_key_set}),
+            ("license file of another machine", False, {"token": other_machine}),
+            ("license file with a JWKS", False, {"signed_jwks": json.dumps(jwks)}),
+        ]
+    ]
     issuer = {**config, "machine_id": MACHINE, "now": now, "jwks": jwks, "signed_jwks": key_set}
-    return {"issuer": issuer, "tokens": tokens, "sets": sets, "encrypted": encrypted}
+    return {"issuer": issuer, "tokens": tokens, "sets": sets, "license-files": license_files, "encrypted": encrypted}
 
 
 def main():
@@ -120,7 +131,7 @@ def main():
         vectors = make_vectors(stack)
     for name, content in vectors.items():
         (folder / f"{name}.json").write_text(json.dumps(content, indent=2))
-    counts = ", ".join(f"{len(vectors[name])} {name}" for name in ("tokens", "sets", "encrypted"))
+    counts = ", ".join(f"{len(vectors[name])} {name}" for name in ("tokens", "sets", "license-files", "encrypted"))
     print(f"live vectors: {counts}")
 
 

@@ -52,6 +52,25 @@ for (const vectors of process.argv.slice(2)) {
       expectEqual(vector.name, read("jwks.jwt"), vector.accept ? vector.set : vector.stored ?? "");
     });
   }
+  for (const vector of parse("license-files.json")) {
+    const { name, accept, file, now = issuer.now, signed_jwks, imported, last_seen, seen_after, verify = [] } = vector;
+    const { machine_id } = issuer;
+    await inFolder(async (folder, write, read) => {
+      if (signed_jwks !== undefined) write("jwks.jwt", signed_jwks);
+      const verifier = new Verifier(issuer, folder);
+      if (imported !== undefined) await verifier.importLicenseFile(imported, machine_id, now);
+      if (last_seen !== undefined) write("last-seen", String(last_seen));
+      const token = accept ? JSON.parse(file).token : verifier.storedToken();
+      await expectOutcome(vector, () => verifier.importLicenseFile(file, machine_id, now));
+      if (seen_after !== undefined) expectEqual(name, read("last-seen"), String(seen_after));
+      expectEqual(`${name}: key set`, read("jwks.jwt"), signed_jwks ?? "");
+      expectEqual(`${name}: stored token`, verifier.storedToken(), token);
+      for (const later of accept ? [{ accept }, ...verify] : []) {
+        const attempt = () => verifier.verify(later.token ?? token, machine_id, later.now ?? now);
+        await expectOutcome({ ...later, name: `${name}: verify at ${later.now ?? now}` }, attempt);
+      }
+    });
+  }
   for (const { name, app_key, encrypted, token } of parse("encrypted.json")) {
     await expectOutcome({ name: `encrypted: ${name}`, accept: true }, async () => {
       if (await Verifier.decrypt(encrypted, app_key) !== token) throw new Error("decrypted another token");
@@ -101,6 +120,20 @@ await inFolder(async (folder, write, read) => {
   expectEqual("token after a refusal that could not be written", verifier.storedToken(), null);
   rmdirSync(join(folder, "refusal"));
   expectEqual("files after refusals", readdirSync(folder).sort().join(), "jwks.jwt,last-seen");
+});
+
+// License files after refusals.
+await inFolder(async (folder) => {
+  const verifier = new Verifier(issuer, folder);
+  const [{ file }] = JSON.parse(readFileSync(join(vectors, "license-files.json"), "utf8"));
+  const importFile = (name, accept) =>
+    expectOutcome({ name, accept }, () => verifier.importLicenseFile(file, issuer.machine_id, issuer.now));
+  verifier.storeRefusal("expired");
+  await importFile("license file imported after a refusal", true);
+  await importFile("license file imported again", true);
+  verifier.storeRefusal("revoked");
+  await importFile("license file imported again after a refusal", false);
+  expectEqual("token of a refused license file", verifier.storedToken(), null);
 });
 
 // Four processes share a directory.

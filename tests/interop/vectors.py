@@ -50,9 +50,32 @@ def files(folder):
     return sorted(path.name for path in Path(folder).iterdir())
 
 
+def check_license_file(vector, issuer):
+    name, accept, now, machine_id = vector["name"], vector["accept"], vector.get("now", issuer["now"]), issuer["machine_id"]
+    with tempfile.TemporaryDirectory() as folder:
+        if "signed_jwks" in vector:
+            (Path(folder) / "jwks.jwt").write_text(vector["signed_jwks"])
+        verifier = Verifier(issuer, folder)
+        if "imported" in vector:
+            verifier.import_license_file(vector["imported"], machine_id, now)
+        if "last_seen" in vector:
+            (Path(folder) / "last-seen").write_text(str(vector["last_seen"]))
+        token = json.loads(vector["file"])["token"] if accept else verifier.stored_token()
+        expect_outcome(vector, lambda: verifier.import_license_file(vector["file"], machine_id, now))
+        if "seen_after" in vector:
+            expect_equal(name, read(folder, "last-seen"), str(vector["seen_after"]))
+        expect_equal(f"{name}: key set", read(folder, "jwks.jwt"), vector.get("signed_jwks", ""))
+        expect_equal(f"{name}: stored token", verifier.stored_token(), token)
+        for later in [{"accept": True}, *vector.get("verify", [])] if accept else []:
+            time = later.get("now", now)
+            case = {**later, "name": f"{name}: verify at {time}"}
+            expect_outcome(case, lambda: verifier.verify(later.get("token", token), machine_id, time))
+
+
 for vectors in map(Path, sys.argv[1:]):
-    issuer, tokens, sets, encrypted = (
-        json.loads((vectors / f"{name}.json").read_text()) for name in ("issuer", "tokens", "sets", "encrypted")
+    issuer, tokens, sets, license_files, encrypted = (
+        json.loads((vectors / f"{name}.json").read_text())
+        for name in ("issuer", "tokens", "sets", "license-files", "encrypted")
     )
     for vector in tokens:
         with tempfile.TemporaryDirectory() as folder:
@@ -72,6 +95,8 @@ for vectors in map(Path, sys.argv[1:]):
             expect_outcome(vector, lambda: verifier.store_key_set(vector["set"], issuer["now"]))
             expected = vector["set"] if vector["accept"] else vector.get("stored", "")
             expect_equal(vector["name"], read(folder, "jwks.jwt"), expected)
+    for vector in license_files:
+        check_license_file(vector, issuer)
     for vector in encrypted:
         expect_outcome({"name": f"encrypted: {vector['name']}", "accept": True}, lambda: check_decryption(vector))
 
@@ -123,6 +148,21 @@ with tempfile.TemporaryDirectory() as folder:
     expect_equal("token after a refusal that could not be written", verifier.stored_token(), None)
     (folder / "refusal").rmdir()
     expect_equal("files after refusals", files(folder), ["jwks.jwt", "last-seen"])
+
+# License files after refusals.
+with tempfile.TemporaryDirectory() as folder:
+    verifier = Verifier(issuer, folder)
+    file = json.loads((Path(sys.argv[1]) / "license-files.json").read_text())[0]["file"]
+
+    def import_file(name, accept):
+        expect_outcome({"name": name, "accept": accept}, lambda: verifier.import_license_file(file, machine_id, now))
+
+    verifier.store_refusal("expired")
+    import_file("license file imported after a refusal", True)
+    import_file("license file imported again", True)
+    verifier.store_refusal("revoked")
+    import_file("license file imported again after a refusal", False)
+    expect_equal("token of a refused license file", verifier.stored_token(), None)
 
 # Four processes share a directory.
 with tempfile.TemporaryDirectory() as folder:

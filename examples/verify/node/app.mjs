@@ -83,6 +83,13 @@ export class App {
     }
   }
 
+  /** Imports a license file, and returns the claims of its token. Replaces an activation over the network. */
+  async importLicenseFile(path) {
+    await this.#verifier.importLicenseFile(readFileSync(path, "utf8"), this.#machineId, now());
+    this.#refused = false;
+    return this.#verifyStoredToken();
+  }
+
   /** Activates this machine with the license key. Repeating it is safe: the machine keeps its seat. */
   async activate() {
     try {
@@ -171,15 +178,18 @@ async function problemCode(response) {
   }
 }
 
-async function main([configFile, directory, command]) {
-  const commands = { licensed: "licensed", heartbeat: "heartbeat", "fetch-keys": "fetchKeys" };
+async function main([configFile, directory, command, ...file]) {
+  const commands = {
+    licensed: "licensed", heartbeat: "heartbeat", "fetch-keys": "fetchKeys", "import-license-file": "importLicenseFile",
+  };
   if (!Object.hasOwn(commands, command)) {
-    throw new Error("usage: MACHINE_ID=... LICENSE_KEY=... node app.mjs CONFIG.json DIR licensed|heartbeat|fetch-keys");
+    const usage = "licensed|heartbeat|fetch-keys|import-license-file FILE";
+    throw new Error(`usage: MACHINE_ID=... LICENSE_KEY=... node app.mjs CONFIG.json DIR ${usage}`);
   }
   mkdirSync(directory, { recursive: true });
   const config = JSON.parse(readFileSync(configFile, "utf8"));
   const app = new App(config, directory, process.env.MACHINE_ID, process.env.LICENSE_KEY);
-  console.log(JSON.stringify(await app[commands[command]]()));
+  console.log(JSON.stringify(await app[commands[command]](...file)));
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -2,10 +2,12 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { compactDecrypt, compactVerify, decodeProtectedHeader, importJWK } from "jose";
+import { compactDecrypt, compactVerify, decodeJwt, decodeProtectedHeader, importJWK } from "jose";
 
 /** Tolerated difference between the clocks of this machine and of the issuer. */
 const LEEWAY_SECONDS = 60;
+/** For how long the key set of a license file verifies the file's token, from the `iat` of the set: 400 days. */
+const LICENSE_FILE_SECONDS = 400 * 86_400;
 
 /** A license token or a key set is not valid. */
 export class VerificationError extends Error {}
@@ -14,7 +16,7 @@ export class VerificationError extends Error {}
 export class UnknownKeyError extends VerificationError {}
 
 /**
- * Verifies license tokens, and stores the key set, the token and the last refusal in a directory.
+ * Verifies license tokens, and stores the key set, the token, the license file and the last refusal in a directory.
  *
  * Several processes may share the directory: each file is replaced atomically. A missing or damaged file counts as
  * absent.
@@ -37,22 +39,26 @@ export class Verifier {
    * The token is accepted until its `offline_until`. The latest time seen is stored to detect a clock that was set back.
    */
   async verify(token, machineId, now) {
+    const claims = await this.#verifySignature(token, await this.#keysFor(token, now), "license+jwt");
+    this.#checkClaims(claims, machineId, now, this.#lastSeen());
+    return claims;
+  }
+
+  /** Checks that a token is for this machine and valid at `now`. `lastSeen` is the latest time seen. */
+  #checkClaims(claims, machineId, now, lastSeen) {
     if (typeof machineId !== "string" || machineId === "") throw new VerificationError("the machine ID is missing");
-    const claims = await this.#verifySignature(token, (await this.#storedKeySet()).keys, "license+jwt");
     if (claims.aud !== this.product) throw new VerificationError("the token is for another product");
     if (claims.activation?.machine_id !== machineId) throw new VerificationError("the token is not for this machine");
     const notBefore = integer(claims, "nbf");
     integer(claims, "exp");
     const end = integer(claims.enforcement, "offline_until");
 
-    const lastSeen = this.#lastSeen();
     // A clock that is far ahead must not lock out later tokens.
     const seen = Math.min(now, end + 1);
-    if (seen > lastSeen) this.#recordTime(seen);
+    if (seen > this.#lastSeen()) this.#recordTime(seen);
     // Also true if `now` is not a number.
     if (!(now >= Math.max(lastSeen, notBefore) - LEEWAY_SECONDS)) throw new VerificationError("the clock was set back");
     if (now > end) throw new VerificationError("the token has expired");
-    return claims;
   }
 
   /** Stores a fetched key set: signed by a root key, not expired, and not older than the stored one. */
@@ -78,6 +84,28 @@ export class Verifier {
     const claims = await this.#verifySignature(token, (await this.#storedKeySet()).keys, "license+jwt");
     this.#write("token", refusal ? `${token} ${refusal.id}` : token);
     this.#recordTime(integer(claims, "iat"));
+  }
+
+  /**
+   * Imports a license file, for a machine that never reaches the API. Its token becomes the stored token, and is verified with
+   * the key set of the file, which is stored beside it.
+   *
+   * If the file is later than the one that was imported before, the stored time is set to the token's `iat`, so that a clock
+   * that was once wrong is corrected. Importing a file again does not set the time back, and does not undo a refusal.
+   */
+  async importLicenseFile(text, machineId, now) {
+    const file = parseLicenseFile(text);
+    if (file.issuer !== this.issuer) throw new VerificationError("the license file is from another issuer");
+    if (file.product !== this.product) throw new VerificationError("the license file is for another product");
+    const claims = await this.#verifySignature(file.token, await this.#licenseFileKeys(file, now), "license+jwt");
+    const issuedAt = integer(claims, "iat");
+    const isNewer = issuedAt > issueTime(this.#storedLicenseFile());
+    this.#checkClaims(claims, machineId, now, isNewer ? issuedAt : this.#lastSeen());
+    const refusal = this.storedRefusal();
+    if (!isNewer && refusal && !this.storedToken()) throw new VerificationError("the API has refused the license since");
+    this.#write("license-file", text);
+    this.#write("token", refusal ? `${file.token} ${refusal.id}` : file.token);
+    if (isNewer) this.#recordTime(issuedAt);
   }
 
   /** Returns the stored token, or null if there is none or if the API has refused the license since. */
@@ -111,6 +139,22 @@ export class Verifier {
       contentEncryptionAlgorithms: ["A256CBC-HS512"],
     });
     return new TextDecoder().decode(plaintext);
+  }
+
+  /** Returns the keys that may have signed a token: those of the imported license file for its token, else the stored ones. */
+  async #keysFor(token, now) {
+    const file = this.#storedLicenseFile();
+    return file?.token === token ? this.#licenseFileKeys(file, now) : (await this.#storedKeySet()).keys;
+  }
+
+  async #licenseFileKeys(file, now) {
+    const keySet = await this.#verifySignature(file.signed_jwks, this.#rootKeys, "jwk-set+jwt");
+    if (!(now <= integer(keySet, "iat") + LICENSE_FILE_SECONDS)) throw new VerificationError("the license file is too old");
+    return keySet.keys;
+  }
+
+  #storedLicenseFile() {
+    try { return parseLicenseFile(this.#read("license-file")); } catch { return null; }
   }
 
   async #storedKeySet() {
@@ -161,6 +205,21 @@ export class Verifier {
       rmSync(temporary, { force: true });
     }
   }
+}
+
+function parseLicenseFile(text) {
+  let file;
+  try { file = JSON.parse(text); } catch (error) { throw new VerificationError("not a license file", { cause: error }); }
+  if (file?.format !== "signet-license/1") throw new VerificationError("not a license file of a known format");
+  for (const name of ["issuer", "product", "token", "signed_jwks"]) {
+    if (typeof file[name] !== "string") throw new VerificationError(`${name} of the license file must be a string`);
+  }
+  return file;
+}
+
+/** Returns the `iat` of a license file's token without verifying it, or 0. */
+function issueTime(file) {
+  try { return integer(decodeJwt(file.token), "iat"); } catch { return 0; }
 }
 
 function integer(claims, name) {

@@ -78,6 +78,12 @@ class App:
         except Exception:
             return False
 
+    def import_license_file(self, path):
+        """Imports a license file, and returns the claims of its token. Replaces an activation over the network."""
+        self.verifier.import_license_file(Path(path).read_text(), self.machine_id, time.time())
+        self.refused = False
+        return self._verify_stored_token()
+
     def activate(self):
         """Activates this machine with the license key. Repeating it is safe: the machine keeps its seat."""
         try:
@@ -148,13 +154,14 @@ def _problem_code(response):
 
 
 def main():
-    if len(sys.argv) != 4 or sys.argv[3] not in ("licensed", "heartbeat", "fetch-keys"):
-        sys.exit("usage: MACHINE_ID=... LICENSE_KEY=... app.py CONFIG.json DIR licensed|heartbeat|fetch-keys")
-    config, directory, command = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), sys.argv[3]
+    if sys.argv[3:] not in (["licensed"], ["heartbeat"], ["fetch-keys"]) and sys.argv[3:-1] != ["import-license-file"]:
+        usage = "licensed|heartbeat|fetch-keys|import-license-file FILE"
+        sys.exit(f"usage: MACHINE_ID=... LICENSE_KEY=... app.py CONFIG.json DIR {usage}")
+    config, directory, (command, *file) = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), sys.argv[3:]
     directory.mkdir(parents=True, exist_ok=True)
     app = App(config, directory, os.environ["MACHINE_ID"], os.environ["LICENSE_KEY"])
     try:
-        print(json.dumps(getattr(app, command.replace("-", "_"))()))
+        print(json.dumps(getattr(app, command.replace("-", "_"))(*file)))
     except (LicenseRefusedError, ApiError, VerificationError, OSError) as error:
         sys.exit(f"error: {error}")
 

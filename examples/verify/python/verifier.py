@@ -1,5 +1,6 @@
 """Verifies Signet license tokens offline, with PyJWT."""
 
+import json
 import re
 import uuid
 from pathlib import Path
@@ -9,6 +10,7 @@ import jwt
 from jwcrypto import jwe, jwk
 
 LEEWAY_SECONDS = 60  # tolerated difference between the clocks of this machine and of the issuer
+LICENSE_FILE_SECONDS = 400 * 86_400  # how long the key set of a license file verifies the file's token, from the set's `iat`
 
 
 class VerificationError(Exception):
@@ -27,7 +29,7 @@ class Refusal(NamedTuple):
 
 
 class Verifier:
-    """Verifies license tokens, and stores the key set, the token and the last refusal in a directory.
+    """Verifies license tokens, and stores the key set, the token, the license file and the last refusal in a directory.
 
     Several processes may share the directory: each file is replaced atomically. A missing or damaged file counts as
     absent.
@@ -47,10 +49,15 @@ class Verifier:
         The token is accepted until its `offline_until`. The latest time seen is stored to detect a clock that was set
         back.
         """
+        now = int(now)
+        claims = self._verify_signature(token, self._keys_for(token, now), "license+jwt")
+        self._check_claims(claims, machine_id, now, self._last_seen())
+        return claims
+
+    def _check_claims(self, claims, machine_id, now, last_seen):
+        """Checks that a token is for this machine and valid at `now`. `last_seen` is the latest time seen."""
         if not isinstance(machine_id, str) or not machine_id:
             raise VerificationError("the machine ID is missing")
-        now = int(now)
-        claims = self._verify_signature(token, self._stored_key_set()["keys"], "license+jwt")
         if claims.get("aud") != self.product:
             raise VerificationError("the token is for another product")
         activation = claims.get("activation")
@@ -60,16 +67,14 @@ class Verifier:
         _integer(claims, "exp")
         end = _integer(claims.get("enforcement"), "offline_until")
 
-        last_seen = self._last_seen()
         # A clock that is far ahead must not lock out later tokens.
         seen = min(now, end + 1)
-        if seen > last_seen:
+        if seen > self._last_seen():
             self._record_time(seen)
         if now < max(last_seen, not_before) - LEEWAY_SECONDS:
             raise VerificationError("the clock was set back")
         if now > end:
             raise VerificationError("the token has expired")
-        return claims
 
     def store_key_set(self, key_set, now):
         """Stores a fetched key set: signed by a root key, not expired, and not older than the stored one."""
@@ -91,6 +96,30 @@ class Verifier:
         claims = self._verify_signature(token, self._stored_key_set()["keys"], "license+jwt")
         self._write("token", f"{token} {refusal.id}" if refusal else token)
         self._record_time(_integer(claims, "iat"))
+
+    def import_license_file(self, text, machine_id, now):
+        """Imports a license file, for a machine that never reaches the API. Its token becomes the stored token, and is verified
+        with the key set of the file, which is stored beside it.
+
+        If the file is later than the one that was imported before, the stored time is set to the token's `iat`, so that a
+        clock that was once wrong is corrected. Importing a file again does not set the time back, and does not undo a refusal.
+        """
+        now, file = int(now), _parse_license_file(text)
+        if file["issuer"] != self.issuer:
+            raise VerificationError("the license file is from another issuer")
+        if file["product"] != self.product:
+            raise VerificationError("the license file is for another product")
+        claims = self._verify_signature(file["token"], self._license_file_keys(file, now), "license+jwt")
+        issued_at = _integer(claims, "iat")
+        is_newer = issued_at > _issue_time(self._stored_license_file())
+        self._check_claims(claims, machine_id, now, issued_at if is_newer else self._last_seen())
+        refusal = self.stored_refusal()
+        if not is_newer and refusal and not self.stored_token():
+            raise VerificationError("the API has refused the license since")
+        self._write("license-file", text)
+        self._write("token", f"{file['token']} {refusal.id}" if refusal else file["token"])
+        if is_newer:
+            self._record_time(issued_at)
 
     def stored_token(self):
         """Returns the stored token, or None if there is none or if the API has refused the license since."""
@@ -124,6 +153,23 @@ class Verifier:
         decrypted = jwe.JWE(algs=["RSA-OAEP", "A256CBC-HS512"])
         decrypted.deserialize(encrypted_token, jwk.JWK(**private_jwk))
         return decrypted.payload.decode()
+
+    def _keys_for(self, token, now):
+        """Returns the keys that may have signed a token: those of the license file for its token, else the stored ones."""
+        file = self._stored_license_file()
+        return self._license_file_keys(file, now) if file and file["token"] == token else self._stored_key_set()["keys"]
+
+    def _license_file_keys(self, file, now):
+        key_set = self._verify_signature(file["signed_jwks"], self.root_keys, "jwk-set+jwt")
+        if now > _integer(key_set, "iat") + LICENSE_FILE_SECONDS:
+            raise VerificationError("the license file is too old")
+        return key_set["keys"]
+
+    def _stored_license_file(self):
+        try:
+            return _parse_license_file(self._read("license-file"))
+        except VerificationError:
+            return None
 
     def _stored_key_set(self):
         try:
@@ -172,6 +218,27 @@ class Verifier:
             temporary.replace(self.directory / name)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _parse_license_file(text):
+    try:
+        file = json.loads(text)
+    except ValueError as error:
+        raise VerificationError("not a license file") from error
+    if not isinstance(file, dict) or file.get("format") != "signet-license/1":
+        raise VerificationError("not a license file of a known format")
+    for name in ("issuer", "product", "token", "signed_jwks"):
+        if not isinstance(file.get(name), str):
+            raise VerificationError(f"{name} of the license file must be a string")
+    return file
+
+
+def _issue_time(file):
+    """Returns the `iat` of a license file's token without verifying it, or 0."""
+    try:
+        return _integer(jwt.decode(file["token"], options={"verify_signature": False}), "iat") if file else 0
+    except (jwt.PyJWTError, VerificationError):
+        return 0
 
 
 def _integer(claims, name):

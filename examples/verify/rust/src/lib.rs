@@ -3,7 +3,9 @@
 use std::{fs, io, path::PathBuf};
 
 use jsonwebtoken::{
-    Algorithm, DecodingKey, Validation, decode, decode_header,
+    Algorithm, DecodingKey, Validation,
+    dangerous::insecure_decode,
+    decode, decode_header,
     jwk::{Jwk, JwkSet},
 };
 use serde::Deserialize;
@@ -11,6 +13,8 @@ use serde_json::{Value, json};
 
 /// Tolerated difference between the clocks of this machine and of the issuer.
 const LEEWAY_SECONDS: i64 = 60;
+/// For how long the key set of a license file verifies the file's token, from the `iat` of the set: 400 days.
+const LICENSE_FILE_SECONDS: i64 = 400 * 86_400;
 
 const TOKEN_TYPE: &str = "license+jwt";
 const KEY_SET_TYPE: &str = "jwk-set+jwt";
@@ -29,7 +33,10 @@ pub enum VerifyError {
     Jwt(#[from] jsonwebtoken::errors::Error),
     /// The key set has no list of keys.
     #[error("invalid key set: {0}")]
-    KeySet(#[from] serde_json::Error),
+    KeySet(serde_json::Error),
+    /// The text is not a license file, or of an unknown format.
+    #[error("not a license file: {0}")]
+    LicenseFile(serde_json::Error),
     /// A file could not be written.
     #[error("file error: {0}")]
     Io(#[from] io::Error),
@@ -52,6 +59,22 @@ pub struct Config {
     pub root_keys: Vec<Jwk>,
 }
 
+#[derive(Deserialize)]
+struct LicenseFile {
+    #[serde(rename = "format")]
+    _format: LicenseFileFormat,
+    issuer: String,
+    product: String,
+    token: String,
+    signed_jwks: String,
+}
+
+#[derive(Deserialize)]
+enum LicenseFileFormat {
+    #[serde(rename = "signet-license/1")]
+    V1,
+}
+
 /// A response of the API that ended the use of the stored token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -61,7 +84,7 @@ pub struct Refusal {
     pub code: String,
 }
 
-/// Verifies license tokens, and stores the key set, the token and the last refusal in a directory.
+/// Verifies license tokens, and stores the key set, the token, the license file and the last refusal in a directory.
 ///
 /// Several processes may share the directory: each file is replaced atomically. A missing or damaged file counts as
 /// absent.
@@ -84,24 +107,29 @@ impl Verifier {
     ///
     /// The token is accepted until its `offline_until`. The latest time seen is stored to detect a clock that was set back.
     pub fn verify(&self, token: &str, machine_id: &str, now: i64) -> Result<Value, VerifyError> {
+        let claims = self.verify_signature(token, &self.keys_for(token, now)?, TOKEN_TYPE)?;
+        self.check_claims(&claims, machine_id, now, self.last_seen())?;
+        Ok(claims)
+    }
+
+    /// Checks that a token is for this machine and valid at `now`. `last_seen` is the latest time seen.
+    fn check_claims(&self, claims: &Value, machine_id: &str, now: i64, last_seen: i64) -> Result<(), VerifyError> {
         if machine_id.is_empty() {
             return Err(VerifyError::invalid("the machine ID is missing"));
         }
-        let claims = self.verify_signature(token, &self.stored_keys()?, TOKEN_TYPE)?;
         if claims["aud"] != self.product {
             return Err(VerifyError::invalid("the token is for another product"));
         }
         if claims["activation"]["machine_id"] != machine_id {
             return Err(VerifyError::invalid("the token is not for this machine"));
         }
-        let not_before = integer(&claims, "nbf")?;
-        integer(&claims, "exp")?;
+        let not_before = integer(claims, "nbf")?;
+        integer(claims, "exp")?;
         let end = integer(&claims["enforcement"], "offline_until")?;
 
-        let last_seen = self.read("last-seen").parse().unwrap_or(0);
         // A clock that is far ahead must not lock out later tokens.
         let seen = now.min(end + 1);
-        if seen > last_seen {
+        if seen > self.last_seen() {
             self.record_time(seen);
         }
         if now < last_seen.max(not_before) - LEEWAY_SECONDS {
@@ -110,7 +138,7 @@ impl Verifier {
         if now > end {
             return Err(VerifyError::invalid("the token has expired"));
         }
-        Ok(claims)
+        Ok(())
     }
 
     /// Stores a fetched key set: signed by a root key, not expired, and not older than the stored one.
@@ -135,11 +163,38 @@ impl Verifier {
     pub fn store_token(&self, token: &str, refusal: Option<&Refusal>) -> Result<(), VerifyError> {
         let claims = self.verify_signature(token, &self.stored_keys()?, TOKEN_TYPE)?;
         let issued_at = integer(&claims, "iat")?;
-        match refusal {
-            Some(refusal) => self.write("token", &format!("{token} {}", refusal.id))?,
-            None => self.write("token", token)?,
-        }
+        self.write_token(token, refusal)?;
         self.record_time(issued_at);
+        Ok(())
+    }
+
+    /// Imports a license file, for a machine that never reaches the API. Its token becomes the stored token, and is verified
+    /// with the key set of the file, which is stored beside it.
+    ///
+    /// If the file is later than the one that was imported before, the stored time is set to the token's `iat`, so that a
+    /// clock that was once wrong is corrected. Importing a file again does not set the time back, and does not undo a
+    /// refusal.
+    pub fn import_license_file(&self, text: &str, machine_id: &str, now: i64) -> Result<(), VerifyError> {
+        let file = parse_license_file(text)?;
+        if file.issuer != self.issuer {
+            return Err(VerifyError::invalid("the license file is from another issuer"));
+        }
+        if file.product != self.product {
+            return Err(VerifyError::invalid("the license file is for another product"));
+        }
+        let claims = self.verify_signature(&file.token, &self.license_file_keys(&file, now)?, TOKEN_TYPE)?;
+        let issued_at = integer(&claims, "iat")?;
+        let is_newer = issued_at > self.stored_license_file().and_then(|file| issue_time(&file)).unwrap_or(0);
+        self.check_claims(&claims, machine_id, now, if is_newer { issued_at } else { self.last_seen() })?;
+        let refusal = self.stored_refusal();
+        if !is_newer && refusal.is_some() && self.stored_token().is_none() {
+            return Err(VerifyError::invalid("the API has refused the license since"));
+        }
+        self.write("license-file", text)?;
+        self.write_token(&file.token, refusal.as_ref())?;
+        if is_newer {
+            self.record_time(issued_at);
+        }
         Ok(())
     }
 
@@ -172,8 +227,28 @@ impl Verifier {
         Some(Refusal { id: id.to_owned(), code: code.to_owned() })
     }
 
+    /// Returns the keys that may have signed a token: those of the license file for its token, else the stored ones.
+    fn keys_for(&self, token: &str, now: i64) -> Result<JwkSet, VerifyError> {
+        match self.stored_license_file() {
+            Some(file) if file.token == token => self.license_file_keys(&file, now),
+            _ => self.stored_keys(),
+        }
+    }
+
+    fn license_file_keys(&self, file: &LicenseFile, now: i64) -> Result<JwkSet, VerifyError> {
+        let key_set = self.verify_signature(&file.signed_jwks, &self.root_keys, KEY_SET_TYPE)?;
+        if now > integer(&key_set, "iat")? + LICENSE_FILE_SECONDS {
+            return Err(VerifyError::invalid("the license file is too old"));
+        }
+        keys(&key_set)
+    }
+
+    fn stored_license_file(&self) -> Option<LicenseFile> {
+        parse_license_file(&self.read("license-file")).ok()
+    }
+
     fn stored_keys(&self) -> Result<JwkSet, VerifyError> {
-        Ok(serde_json::from_value(json!({"keys": self.stored_key_set()["keys"]}))?)
+        keys(&self.stored_key_set())
     }
 
     fn stored_key_set(&self) -> Value {
@@ -199,9 +274,20 @@ impl Verifier {
         Ok(decode::<Value>(jwt, &DecodingKey::from_jwk(key)?, &validation)?.claims)
     }
 
+    fn last_seen(&self) -> i64 {
+        self.read("last-seen").parse().unwrap_or(0)
+    }
+
     fn record_time(&self, time: i64) {
         // A directory that is not writable must not stop the app.
         let _ = self.write("last-seen", &time.to_string());
+    }
+
+    fn write_token(&self, token: &str, refusal: Option<&Refusal>) -> io::Result<()> {
+        match refusal {
+            Some(refusal) => self.write("token", &format!("{token} {}", refusal.id)),
+            None => self.write("token", token),
+        }
     }
 
     fn read(&self, name: &str) -> String {
@@ -221,6 +307,23 @@ impl Verifier {
 
 fn random_id() -> String {
     format!("{:032x}", rand::random::<u128>())
+}
+
+fn keys(key_set: &Value) -> Result<JwkSet, VerifyError> {
+    serde_json::from_value(json!({"keys": key_set["keys"]})).map_err(VerifyError::KeySet)
+}
+
+fn parse_license_file(text: &str) -> Result<LicenseFile, VerifyError> {
+    if !text.trim_start().starts_with('{') {
+        // serde would read a list as the members in their order.
+        return Err(VerifyError::invalid("not a license file"));
+    }
+    serde_json::from_str(text).map_err(VerifyError::LicenseFile)
+}
+
+/// Returns the `iat` of a license file's token without verifying it.
+fn issue_time(file: &LicenseFile) -> Option<i64> {
+    insecure_decode::<Value>(&file.token).ok()?.claims["iat"].as_i64()
 }
 
 fn integer(claims: &Value, name: &str) -> Result<i64, VerifyError> {

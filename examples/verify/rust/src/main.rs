@@ -100,6 +100,14 @@ impl App {
         fetch().is_ok()
     }
 
+    /// Imports a license file, and returns the claims of its token. Replaces an activation over the network.
+    fn import_license_file(&mut self, path: &str) -> Result<Value, AppError> {
+        let text = fs::read_to_string(path).map_err(VerifyError::Io)?;
+        self.verifier.import_license_file(&text, &self.machine_id, now())?;
+        self.refused = false;
+        self.verify_stored_token()
+    }
+
     /// Activates this machine with the license key. Repeating it is safe: the machine keeps its seat.
     fn activate(&mut self) -> Result<(), AppError> {
         let body = json!({"machine_id": self.machine_id, "license_key": self.license_key});
@@ -186,20 +194,22 @@ fn problem_code(response: Response) -> Option<String> {
 
 fn run() -> Result<Value, Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [config, directory, command] = arguments.as_slice() else {
-        return Err(
-            "usage: MACHINE_ID=... LICENSE_KEY=... verify-example CONFIG.json DIR licensed|heartbeat|fetch-keys".into(),
-        );
+    let [config, directory, command @ ..] = arguments.as_slice() else {
+        return Err("usage: MACHINE_ID=... LICENSE_KEY=... verify-example CONFIG.json DIR \
+                    licensed|heartbeat|fetch-keys|import-license-file FILE"
+            .into());
     };
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
     let config = serde_json::from_str(&fs::read_to_string(config)?)?;
     let directory = PathBuf::from(directory);
     fs::create_dir_all(&directory)?;
     let mut app = App::new(config, directory, env::var("MACHINE_ID")?, env::var("LICENSE_KEY")?)?;
-    Ok(match command.as_str() {
-        "licensed" => app.licensed()?,
-        "heartbeat" => app.heartbeat()?.into(),
-        "fetch-keys" => app.fetch_keys().into(),
-        _ => return Err(format!("unknown command: {command}").into()),
+    Ok(match command.as_slice() {
+        ["licensed"] => app.licensed()?,
+        ["heartbeat"] => app.heartbeat()?.into(),
+        ["fetch-keys"] => app.fetch_keys().into(),
+        ["import-license-file", file] => app.import_license_file(file)?,
+        _ => return Err(format!("unknown command: {}", command.join(" ")).into()),
     })
 }
 

@@ -118,6 +118,13 @@ public final class App {
     }
   }
 
+  /** Imports a license file, and returns the claims of its token. Replaces an activation over the network. */
+  public JsonNode importLicenseFile(Path file) throws LicenseRefusedException, VerificationException, IOException {
+    verifier.importLicenseFile(Files.readString(file), machineId, now());
+    refused = false;
+    return verifyStoredToken();
+  }
+
   /** Activates this machine with the license key. Repeating it is safe: the machine keeps its seat. */
   public void activate() throws LicenseRefusedException, ApiException, VerificationException, IOException {
     try {
@@ -227,8 +234,9 @@ public final class App {
   }
 
   public static void main(String[] arguments) throws Exception {
-    if (arguments.length != 3) {
-      System.err.println("usage: MACHINE_ID=... LICENSE_KEY=... example.App CONFIG.json DIR licensed|heartbeat|fetch-keys");
+    if (arguments.length < 3 || arguments[2].equals("import-license-file") != (arguments.length == 4)) {
+      System.err.println("usage: MACHINE_ID=... LICENSE_KEY=... example.App CONFIG.json DIR "
+          + "licensed|heartbeat|fetch-keys|import-license-file FILE");
       System.exit(1);
     }
     JsonNode config = JSON.readTree(Path.of(arguments[0]).toFile());
@@ -239,6 +247,7 @@ public final class App {
         case "licensed" -> app.licensed();
         case "heartbeat" -> app.heartbeat();
         case "fetch-keys" -> app.fetchKeys();
+        case "import-license-file" -> app.importLicenseFile(Path.of(arguments[3]));
         default -> throw new IllegalArgumentException("unknown command: " + arguments[2]);
       });
     } catch (LicenseRefusedException | ApiException | VerificationException | IOException error) {

@@ -14,11 +14,13 @@ import java.security.PublicKey;
 import java.security.Signature;
 import java.security.spec.RSAPublicKeySpec;
 import java.util.Base64;
+import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 
 /**
- * Verifies Signet license tokens offline, and stores the key set, the token and the last refusal in a directory.
+ * Verifies Signet license tokens offline, and stores the key set, the token, the license file and the last refusal in a
+ * directory.
  *
  * <p>Several processes may share the directory: each file is replaced atomically. A missing or damaged file counts as
  * absent.
@@ -26,6 +28,9 @@ import java.util.UUID;
 public final class Verifier {
   /** Tolerated difference between the clocks of this machine and of the issuer. */
   private static final long LEEWAY_SECONDS = 60;
+
+  /** For how long the key set of a license file verifies the file's token, from the {@code iat} of the set: 400 days. */
+  private static final long LICENSE_FILE_SECONDS = 400 * 86_400;
 
   private static final String TOKEN_TYPE = "license+jwt";
   private static final String KEY_SET_TYPE = "jwk-set+jwt";
@@ -82,8 +87,14 @@ public final class Verifier {
    * back.
    */
   public JsonNode verify(String token, String machineId, long now) throws VerificationException {
+    JsonNode claims = verifySignature(token, keysFor(token, now), TOKEN_TYPE);
+    checkClaims(claims, machineId, now, lastSeen());
+    return claims;
+  }
+
+  /** Checks that a token is for this machine and valid at {@code now}. {@code lastSeen} is the latest time seen. */
+  private void checkClaims(JsonNode claims, String machineId, long now, long lastSeen) throws VerificationException {
     if (machineId == null || machineId.isEmpty()) throw new VerificationException("the machine ID is missing");
-    JsonNode claims = verifySignature(token, storedKeySet().path("keys"), TOKEN_TYPE);
     if (!isText(claims.path("aud"), product)) throw new VerificationException("the token is for another product");
     if (!isText(claims.path("activation").path("machine_id"), machineId)) {
       throw new VerificationException("the token is not for this machine");
@@ -92,13 +103,11 @@ public final class Verifier {
     integer(claims, "exp");
     long end = integer(claims.path("enforcement"), "offline_until");
 
-    long lastSeen = lastSeen();
     // A clock that is far ahead must not lock out later tokens.
     long seen = Math.min(now, end + 1);
-    if (seen > lastSeen) recordTime(seen);
+    if (seen > lastSeen()) recordTime(seen);
     if (now < Math.max(lastSeen, notBefore) - LEEWAY_SECONDS) throw new VerificationException("the clock was set back");
     if (now > end) throw new VerificationException("the token has expired");
-    return claims;
   }
 
   /** Stores a fetched key set: signed by a root key, not expired, and not older than the stored one. */
@@ -124,6 +133,31 @@ public final class Verifier {
     JsonNode claims = verifySignature(token, storedKeySet().path("keys"), TOKEN_TYPE);
     write("token", refusal.map(last -> token + " " + last.id()).orElse(token));
     recordTime(integer(claims, "iat"));
+  }
+
+  /**
+   * Imports a license file, for a machine that never reaches the API. Its token becomes the stored token, and is verified with
+   * the key set of the file, which is stored beside it.
+   *
+   * <p>If the file is later than the one that was imported before, the stored time is set to the token's {@code iat}, so that
+   * a clock that was once wrong is corrected. Importing a file again does not set the time back, and does not undo a refusal.
+   */
+  public void importLicenseFile(String text, String machineId, long now) throws VerificationException, IOException {
+    JsonNode file = parseLicenseFile(text);
+    if (!isText(file.path("issuer"), issuer)) throw new VerificationException("the license file is from another issuer");
+    if (!isText(file.path("product"), product)) throw new VerificationException("the license file is for another product");
+    String token = file.path("token").textValue();
+    JsonNode claims = verifySignature(token, licenseFileKeys(file, now), TOKEN_TYPE);
+    long issuedAt = integer(claims, "iat");
+    boolean isNewer = storedLicenseFile().map(stored -> issuedAt > issueTime(stored)).orElse(true);
+    checkClaims(claims, machineId, now, isNewer ? issuedAt : lastSeen());
+    Optional<Refusal> refusal = storedRefusal();
+    if (!isNewer && refusal.isPresent() && storedToken().isEmpty()) {
+      throw new VerificationException("the API has refused the license since");
+    }
+    write("license-file", text);
+    write("token", refusal.map(last -> token + " " + last.id()).orElse(token));
+    if (isNewer) recordTime(issuedAt);
   }
 
   /** Returns the stored token, or nothing if there is none or if the API has refused the license since. */
@@ -157,6 +191,51 @@ public final class Verifier {
   public Optional<Refusal> storedRefusal() {
     String[] parts = read("refusal").split(" ", 2);
     return parts.length == 2 ? Optional.of(new Refusal(parts[0], parts[1])) : Optional.empty();
+  }
+
+  /** Returns the keys that may have signed a token: those of the license file for its token, else the stored ones. */
+  private JsonNode keysFor(String token, long now) throws VerificationException {
+    Optional<JsonNode> file = storedLicenseFile().filter(stored -> isText(stored.path("token"), token));
+    return file.isPresent() ? licenseFileKeys(file.get(), now) : storedKeySet().path("keys");
+  }
+
+  private JsonNode licenseFileKeys(JsonNode file, long now) throws VerificationException {
+    JsonNode keySet = verifySignature(file.path("signed_jwks").textValue(), rootKeys, KEY_SET_TYPE);
+    if (now > integer(keySet, "iat") + LICENSE_FILE_SECONDS) throw new VerificationException("the license file is too old");
+    return keySet.path("keys");
+  }
+
+  private Optional<JsonNode> storedLicenseFile() {
+    try {
+      return Optional.of(parseLicenseFile(read("license-file")));
+    } catch (VerificationException noValidFile) {
+      return Optional.empty();
+    }
+  }
+
+  private static JsonNode parseLicenseFile(String text) throws VerificationException {
+    JsonNode file;
+    try {
+      file = JSON.readTree(text);
+    } catch (IOException notJson) {
+      throw new VerificationException("not a license file", notJson);
+    }
+    if (!isText(file.path("format"), "signet-license/1")) {
+      throw new VerificationException("not a license file of a known format");
+    }
+    for (String name : List.of("issuer", "product", "token", "signed_jwks")) {
+      if (!file.path(name).isTextual()) throw new VerificationException(name + " of the license file must be a string");
+    }
+    return file;
+  }
+
+  /** Returns the {@code iat} of a license file's token without verifying it, or 0. */
+  private static long issueTime(JsonNode file) {
+    try {
+      return integer(JSON.readTree(decode(file.path("token").textValue().split("\\.")[1])), "iat");
+    } catch (IOException | VerificationException | RuntimeException damaged) {
+      return 0;
+    }
   }
 
   private JsonNode storedKeySet() {

@@ -1,6 +1,8 @@
 //! The published test vectors, `tests/vectors/*.json`, generated from fixed keys, and the Rust example verifier tested
 //! with them.
 
+mod offline;
+
 use std::{fs, path::PathBuf};
 
 use data_encoding::BASE64URL_NOPAD;
@@ -542,11 +544,13 @@ type Generator = fn(&VectorKeys) -> Value;
 #[test]
 fn vector_files_are_up_to_date() {
     let keys = VectorKeys::read();
-    let files: [(&str, Generator); 4] = [
+    let files: [(&str, Generator); 6] = [
         ("encrypted.json", |_| encrypted_file()),
         ("issuer.json", VectorKeys::issuer_file),
         ("tokens.json", tokens_file),
         ("sets.json", sets_file),
+        ("license-files.json", offline::license_files),
+        ("requests.json", offline::requests),
     ];
     for (name, generate) in files {
         let path = folder().join(name);
