@@ -18,20 +18,23 @@ use rqrr::PreparedImage;
 pub(crate) use self::error::PhotoError;
 use self::{bitmap::Bitmap, gray_image::GrayImage};
 
+/// The longer side to which a larger photo is reduced, in pixels.
+const MAX_SIDE: usize = 1600;
 /// The longer sides to which a photo is scaled, in pixels, in the order in which they are searched. Scaling down removes
 /// noise; codes with many modules need more pixels.
-const SIDES: [usize; 3] = [1000, 1600, 600];
+const SIDES: [usize; 3] = [1000, MAX_SIDE, 600];
 /// Images with shorter sides, such as screenshots with one pixel per module, are also enlarged.
 const MIN_SIDE: usize = 400;
 /// The factor by which they are enlarged.
 const ENLARGEMENT: usize = 3;
 /// The maximum number of finder patterns in an image that is searched. A code has three. The search takes time that grows with
 /// their square or cube.
-const MAX_FINDER_PATTERNS: usize = 24;
+const MAX_FINDER_PATTERNS: usize = 12;
 
 /// Returns the text of the QR code in a PNG or JPEG file. Takes up to a second of CPU time.
 pub(crate) fn read_qr_code(file: &[u8]) -> Result<String, PhotoError> {
     let photo = decode::decode(file)?;
+    let photo = photo.scaled(photo.longer_side().min(MAX_SIDE));
     let mut error = PhotoError::NoCode;
     for side in sides(photo.longer_side()) {
         let scaled = photo.scaled(side);

@@ -240,6 +240,20 @@ fn image_full_of_finder_patterns_is_refused_without_a_search() {
     assert_eq!(read_codes(&image), Err(PhotoError::Unreadable));
 }
 
+/// The largest image that is searched without success, so that the time of a search is seen when it changes.
+#[test]
+fn image_with_the_most_finder_patterns_is_searched() {
+    const SIDE: usize = 1600;
+    let is_black = |x: usize, y: usize| {
+        let distance = (x % 400 / 8).abs_diff(25).max((y % 533 / 8).abs_diff(25));
+        distance <= 1 || distance == 3
+    };
+    let pixel = |at: usize| if is_black(at % SIDE, at / SIDE) { 0 } else { 255 };
+    let image = GrayImage { width: SIDE, height: SIDE, pixels: (0..SIDE * SIDE).map(pixel).collect() };
+    assert_eq!(Bitmap::from_gray(&image).count_finder_patterns(), MAX_FINDER_PATTERNS);
+    assert!(read_qr_code(&png(&image)).is_err());
+}
+
 #[test]
 fn sizes_are_searched_in_order() {
     assert_eq!(sides(4000), [1000, 1600, 600]);
