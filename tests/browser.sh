@@ -18,7 +18,7 @@ if ! cmp -s package-lock.json installed.json; then
   npm ci --silent --no-audit --no-fund
   cp package-lock.json installed.json
 fi
-export SIGNET=$target/debug/signet
+export SIGNET=$target/debug/signet DOCS=$root/docs
 # Bypass a configured HTTP proxy for local requests.
 export no_proxy=127.0.0.1,localhost NO_PROXY=127.0.0.1,localhost
 if [ "${1:-}" = screenshots ]; then

@@ -33,7 +33,7 @@ for (const [screen, options] of [['desktop', DESKTOP], ['phone', PHONE]]) {
       assert.equal(await page.locator('.secret-value').textContent(), key);
       await follow(page, 'Back to license');
       const [file] = await Promise.all([page.waitForEvent('download'), press(page, 'Download key file')]);
-      assert.equal(file.suggestedFilename(), 'atlas-license.json');
+      assert.equal(file.suggestedFilename(), 'atlas-key.json');
       const license = JSON.parse(await readFile(await file.path(), 'utf8'));
       assert.equal(license.license_key, key);
       assert.equal(license.product, product.code);

@@ -6,6 +6,7 @@ import { activate, CUSTOMER, OPERATOR, signIn } from './harness.mjs';
 export async function allPages(page, base, api) {
   const { items: keys } = await api('GET', '/license-keys?limit=100');
   const key = keys.find((item) => item.status === 'active' && item.max_users === 5) ?? keys[0];
+  await api('PATCH', `/pricing-tiers/${key.tier_id}`, { max_borrow_seconds: 86_400 });
   const { items: machines } = await api('GET', `/license-activations?license_id=${key.id}`);
   const { items: products } = await api('GET', '/products');
   const { items: tiers } = await api('GET', `/pricing-tiers?product_id=${products[0].id}`);
@@ -44,6 +45,7 @@ export async function allPages(page, base, api) {
     'license-key-entitlements': `/dashboard/license-keys/${overridden.id}/entitlements`,
     'license-key-override-limit': `/dashboard/license-keys/${overridden.id}/entitlements/${limited.effective_limits[0].feature_id}`,
     ...Object.fromEntries(['renew', 'change', 'suspend', 'reinstate', 'regenerate', 'revoke', 'audit'].map((word) => [`license-key-${word}`, `${license}/${word}`])),
+    'license-key-offline': `${license}/offline-activation`,
     'license-key-deactivate': `${license}/machines/${machines[0].id}/deactivate`,
     'api-keys': '/dashboard/api-keys',
     'api-key-new': '/dashboard/api-keys/new',

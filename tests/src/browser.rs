@@ -1,4 +1,4 @@
-//! A browser for tests of the dashboard. It stores cookies, does not follow redirects, and submits URL-encoded forms.
+//! A browser for tests of the dashboard. It stores cookies, does not follow redirects, and submits forms.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -11,6 +11,10 @@ use crate::{Client, Stack, TestResponse};
 
 /// The name of the session cookie.
 pub const SESSION: &str = "__Host-signet-session";
+
+const URLENCODED: &str = "application/x-www-form-urlencoded";
+/// Separates the parts of a form with a file.
+const BOUNDARY: &str = "----signet-test-7MA4YWxkTrZu0gW";
 
 /// A browser with its own cookies.
 #[derive(Debug, Clone)]
@@ -74,6 +78,7 @@ impl Browser {
         let authorize = self.get(login).await.redirect();
         let (authorize, query) = authorize.split_once('?').expect("the authorization URL has a query");
         let form = format!("{query}&pick={email}");
+        let form = (URLENCODED.to_owned(), form.into_bytes());
         let callback = self.request(Method::POST, authorize, Some(form)).await.redirect();
         self.get(&callback).await.redirect()
     }
@@ -86,7 +91,7 @@ impl Browser {
     /// Sends a POST request with form fields.
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> HtmlPage {
         let form = urlencoded(fields);
-        self.request(Method::POST, path, Some(form)).await
+        self.request(Method::POST, path, Some((URLENCODED.to_owned(), form.into_bytes()))).await
     }
 
     /// Requests a page and submits its form with these fields to the same path.
@@ -97,6 +102,46 @@ impl Browser {
         let mut all: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         all.extend(fields);
         self.post(path, &all).await
+    }
+
+    /// Requests a page and submits its form with these fields and a file, with its name and content, to the same path.
+    pub async fn submit_multipart(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        file: Option<(&str, &[u8])>,
+    ) -> HtmlPage {
+        let page = self.get(path).await;
+        assert_eq!(page.status, 200, "{path}: {}", page.text);
+        let hidden = page.hidden_fields();
+        let mut all: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        all.extend(fields);
+        self.post_multipart(path, &all, file).await
+    }
+
+    /// Sends a POST request with form fields and a file in the field `file`. Without one, the field is empty, as browsers send
+    /// it.
+    pub async fn post_multipart(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        file: Option<(&str, &[u8])>,
+    ) -> HtmlPage {
+        let mut body = Vec::new();
+        for (name, value) in fields {
+            let part = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+            body.extend(part.into_bytes());
+        }
+        let (name, content) = file.unwrap_or_default();
+        let part = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        );
+        body.extend(part.into_bytes());
+        body.extend(content);
+        body.extend(format!("\r\n--{BOUNDARY}--\r\n").into_bytes());
+        let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+        self.request(Method::POST, path, Some((content_type, body))).await
     }
 
     /// The value of a cookie.
@@ -114,17 +159,18 @@ impl Browser {
         self.cookies.insert(name.to_owned(), value.to_owned());
     }
 
-    async fn request(&mut self, method: Method, path: &str, form: Option<String>) -> HtmlPage {
+    /// Sends a request, with a form as its media type and body.
+    async fn request(&mut self, method: Method, path: &str, form: Option<(String, Vec<u8>)>) -> HtmlPage {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let build = |mut request: RequestBuilder| {
             if !cookies.is_empty() {
                 request = request.header(COOKIE, cookies.join("; "));
             }
-            let Some(form) = form else { return request };
+            let Some((content_type, body)) = form else { return request };
             for (name, value) in &self.form_headers {
                 request = request.header(*name, value);
             }
-            request.header("content-type", "application/x-www-form-urlencoded").body(form)
+            request.header("content-type", content_type).body(body)
         };
         let TestResponse { status, headers, text, .. } = self.client.send(method, path, build).await;
         for set in headers.get_all(SET_COOKIE) {

@@ -44,7 +44,8 @@ ALLOWED = {
     "Dashboard": BASE
     | {"CATALOG": "gqpu", "CUSTOMER#": "gpudc", "EMAIL#": "gpudc", "SUBJECT#": "gpudc", "LICENSE#": "gqpudc", "KEY#": "gpuc"}
     | {"CURRENT#": "gpudc", "CLAIM#": "gpuc", "APIKEYS": "gqpud", "KEYRING": "qpu", "STATISTICS": "g", "SESSION#": "gp"}
-    | {"CUSTOMER_EXTERNAL_ID#": "gpudc", "LICENSE_EXTERNAL_ID#": "gpudc", "ERASURES": "pudc", "IDEMPOTENCY#": "pudc"},
+    | {"CUSTOMER_EXTERNAL_ID#": "gpudc", "LICENSE_EXTERNAL_ID#": "gpudc", "ERASURES": "pudc", "IDEMPOTENCY#": "pudc"}
+    | {"RATE#": "u"},
     "Discovery": BASE | {"KEYRING": "gq"},
     "Licenses": BASE
     | AUTHENTICATION
@@ -141,8 +142,9 @@ TRANSACTIONS = {
     "record_audit": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#"], "u": ["IDEMPOTENCY#"]}),
     "end_seatless_activation": ({"Licenses", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#"], "c": ["LICENSE#"]}),
     "free_seat": ({"Licenses", "Dashboard"}, {"d": ["LICENSE#"], "c": ["LICENSE#"]}),
-    "take_free_seat": ({"Activations", "Transfers"}, {"p": ["LICENSE#"], "d": ["LICENSE#"]}),
-    "take_over": ({"Activations", "Transfers"}, {"p": ["LICENSE#"], "d": ["LICENSE#"]}),
+    "take_free_seat": ({"Activations", "Dashboard", "Transfers"}, {"p": ["LICENSE#"], "d": ["LICENSE#"]}),
+    "take_over": ({"Activations", "Dashboard", "Transfers"}, {"p": ["LICENSE#"], "d": ["LICENSE#"]}),
+    "borrow": ({"Activations", "Dashboard", "Licenses"}, {"p": ["LICENSE#"], "u": ["LICENSE#"]}),
     "deactivate": ({"Activations", "Customers", "Statistics", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#"], "d": ["LICENSE#"]}),
     "import_customer": ({"Transfers"}, {"p": ["EMAIL#", "CUSTOMER#", "CUSTOMER_EXTERNAL_ID#"]}),
     "import_license": ({"Transfers"}, {"p": ["LICENSE#", "KEY#", "LICENSE_EXTERNAL_ID#", "CURRENT#"], "c": ["CURRENT#"]}),

@@ -3,14 +3,15 @@
 use axum::{
     extract::State,
     http::{HeaderValue, StatusCode, header::CONTENT_DISPOSITION},
-    response::{IntoResponse, Response as HttpResponse},
+    response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use shared::{
     auth::{Caller, LicenseAccess},
     domain::{
-        Activation, Actor, Catalog, EncryptionKey, EncryptionKeyError, FieldErrorCode, License, LicenseId,
-        NotInCatalogError, PublicKeyInput, Scope, SeatStatus, SeatUnit, Tier, Timestamp, TokenTimes, ValidationErrors,
+        Activation, Actor, Catalog, EncryptionKey, EncryptionKeyError, FieldErrorCode, License, LicenseFile,
+        LicenseFileFormat, LicenseId, NotInCatalogError, PublicKeyInput, Scope, SeatStatus, SeatUnit, Tier, Timestamp,
+        TokenTimes, ValidationErrors,
         seat::{is_machine_id, is_machine_name, whole_second},
     },
     http::{Metric, PathId, Problem, RequestContext, StrictJson, extractors::time, responses::UnusableLicenseErrors},
@@ -29,9 +30,6 @@ use crate::{
     borrow::BorrowRequest,
 };
 
-/// The format of license files.
-const FORMAT: &str = "signet-license/1";
-
 /// Request for a license file of a machine.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = LicenseFileRequest)]
@@ -49,29 +47,6 @@ pub struct Request {
     pub valid_until: Timestamp,
     /// RSA public key of the app, to which the token in the file is encrypted; see activating a machine.
     pub public_key: Option<PublicKeyInput>,
-}
-
-/// A license file: what an app needs to run on a machine that never reaches the API.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = LicenseFile)]
-pub struct Response {
-    /// Always `signet-license/1`.
-    #[schema(example = "signet-license/1")]
-    pub format: &'static str,
-    /// The URL of the issuer.
-    #[schema(example = "https://licenses.example.com")]
-    pub issuer: String,
-    /// The code of the product.
-    #[schema(example = "atlas")]
-    pub product: String,
-    /// License token of the machine, encrypted if the request has a public key.
-    #[schema(
-        example = "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"
-    )]
-    pub token: String,
-    /// The set of signing keys, signed by a root key. It verifies only the token of this file.
-    #[schema(example = "eyJhbGciOiJSUzI1NiIsInR5cCI6Imp3ay1zZXQrand0Iiwia2lkIjoi…")]
-    pub signed_jwks: String,
 }
 
 shared::error_responses! {
@@ -93,11 +68,11 @@ shared::error_responses! {
     request_body = Request,
     responses(
         (
-            status = 200, body = Response, headers(("Content-Disposition" = String)),
+            status = 200, body = LicenseFile, headers(("Content-Disposition" = String)),
             description = "The machine already holds a seat; its license file is renewed",
         ),
         (
-            status = 201, body = Response, headers(("Content-Disposition" = String)),
+            status = 201, body = LicenseFile, headers(("Content-Disposition" = String)),
             description = "The machine is activated",
         ),
         Errors,
@@ -114,7 +89,7 @@ pub(crate) async fn handler(
     ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
     body: Result<StrictJson<Request>, Problem>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Response, Problem> {
     let access = caller.license_access(&table, Scope::LicensesWrite).await?;
     if access != LicenseAccess::All && !table.license(id).await?.is_some_and(|license| access.includes(&license)) {
         return Err(Problem::not_found());
@@ -125,7 +100,7 @@ pub(crate) async fn handler(
     let (is_new, file) = by.issue(access, id, &request).await?.ok_or_else(Problem::not_found)?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     // The code of a product has no characters that a file name or a quoted string cannot have.
-    let disposition = format!("attachment; filename=\"{}.signet-license\"", file.product);
+    let disposition = format!("attachment; filename=\"{}\"", file.file_name());
     let disposition = HeaderValue::try_from(disposition).map_err(|error| Problem::internal(error.to_string()))?;
     Ok((status, [(CONTENT_DISPOSITION, disposition)], axum::Json(file)).into_response())
 }
@@ -148,7 +123,7 @@ impl Issuer<'_> {
         access: LicenseAccess,
         id: LicenseId,
         request: &Request,
-    ) -> Result<Option<(bool, Response)>, Problem> {
+    ) -> Result<Option<(bool, LicenseFile)>, Problem> {
         let public_key = check(request)?;
         let ids = (&*request.machine_id, None);
         let machine = Machine::new(ids, request.machine_name.as_deref(), public_key.as_ref());
@@ -229,12 +204,12 @@ impl Issuer<'_> {
         })
     }
 
-    async fn file(&self, product: &str, token: String) -> Result<Response, Problem> {
+    async fn file(&self, product: &str, token: String) -> Result<LicenseFile, Problem> {
         let ring = self.tokens.ring().read_for_publication(self.ctx.now).await?;
         let set = ring.value.valid_signed_set(self.ctx.now);
         let set = set.ok_or_else(|| Problem::unavailable("there is no valid signed key set"))?;
-        Ok(Response {
-            format: FORMAT,
+        Ok(LicenseFile {
+            format: LicenseFileFormat::V1,
             issuer: self.tokens.issuer().to_owned(),
             product: product.to_owned(),
             token,

@@ -1,7 +1,15 @@
 //! Submitted form data.
 
+use std::convert::Infallible;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use axum::extract::{FromRequest, Request};
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::{HeaderMap, header::CONTENT_TYPE},
+};
+use futures_util::stream;
+use multer::Multipart;
 use serde::Serialize;
 use shared::http::{Problem, conditional::etag};
 
@@ -18,36 +26,69 @@ pub(crate) fn version_of(resource: &impl Serialize) -> String {
     tag.as_ref().and_then(|tag| tag.to_str().ok()).unwrap_or_default().to_owned()
 }
 
-/// The fields of a submitted form, in their order. A name may occur several times. Not `axum::Form`, because the session
-/// middleware reads forms too, before any extractor runs.
+/// The fields of a submitted form, in their order, and its uploaded files. A name may occur several times. Not
+/// `axum::Form`, because the session middleware reads forms too, before any extractor runs.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct FormData(Vec<(String, String)>);
+pub(crate) struct FormData {
+    fields: Vec<(String, String)>,
+    files: Vec<(String, Bytes)>,
+}
 
 impl FormData {
+    /// Reads a body of `multipart/form-data`, or otherwise of `application/x-www-form-urlencoded`. An invalid body has no
+    /// fields.
+    pub(crate) async fn read(headers: &HeaderMap, body: &Bytes) -> Self {
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        match multer::parse_boundary(content_type) {
+            Ok(boundary) => Self::read_multipart(body.clone(), boundary).await.unwrap_or_default(),
+            Err(_) => Self::parse(body),
+        }
+    }
+
     /// Parses a body of `application/x-www-form-urlencoded`. An invalid body has no fields.
     pub(crate) fn parse(body: &[u8]) -> Self {
-        Self(serde_urlencoded::from_bytes(body).unwrap_or_default())
+        Self { fields: serde_urlencoded::from_bytes(body).unwrap_or_default(), files: Vec::new() }
+    }
+
+    async fn read_multipart(body: Bytes, boundary: String) -> Result<Self, multer::Error> {
+        let mut multipart = Multipart::new(stream::iter([Ok::<_, Infallible>(body)]), boundary);
+        let mut form = Self::default();
+        while let Some(part) = multipart.next_field().await? {
+            let name = part.name().unwrap_or_default().to_owned();
+            // Browsers send an empty file for an input in which none was chosen.
+            if part.file_name().is_some() {
+                form.files.push((name, part.bytes().await?));
+            } else {
+                form.fields.push((name, part.text().await?));
+            }
+        }
+        Ok(form)
     }
 
     /// A form that edits the resource with this `ETag`.
     pub(crate) fn with_version(version: &str) -> Self {
-        Self(vec![(VERSION_FIELD.to_owned(), version.to_owned())])
+        Self { fields: vec![(VERSION_FIELD.to_owned(), version.to_owned())], files: Vec::new() }
     }
 
     /// The first value of a field, trimmed; empty if the field is absent.
     pub(crate) fn get(&self, name: &str) -> &str {
-        let found = self.0.iter().find(|(own, _)| own == name);
+        let found = self.fields.iter().find(|(own, _)| own == name);
         found.map_or("", |(_, value)| value.trim())
+    }
+
+    /// The content of an uploaded file, unless it is absent or empty.
+    pub(crate) fn file(&self, name: &str) -> Option<&Bytes> {
+        self.files.iter().find(|(own, bytes)| own == name && !bytes.is_empty()).map(|(_, bytes)| bytes)
     }
 
     /// All values of a field, trimmed.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.trim())
+        self.fields.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.trim())
     }
 
     /// Every field, unchanged.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     pub(crate) fn idempotency_key(&self) -> Option<&str> {
@@ -68,7 +109,8 @@ impl<S: Send + Sync> FromRequest<S> for FormData {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes = axum::body::Bytes::from_request(request, state).await;
-        Ok(Self::parse(&bytes.map_err(|error| Problem::internal(error.to_string()))?))
+        let headers = request.headers().clone();
+        let bytes = Bytes::from_request(request, state).await;
+        Ok(Self::read(&headers, &bytes.map_err(|error| Problem::internal(error.to_string()))?).await)
     }
 }

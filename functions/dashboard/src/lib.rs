@@ -9,6 +9,7 @@
 //! - `ui`: layout, components and forms.
 //! - `photo`: reads QR codes.
 //! - `api`: submits forms to the API as the signed-in user.
+//! - `offline_activation`: pages that operators and customers share.
 //! - `session_middleware`: requires a session on pages.
 //! - `auth`, `operator`, `customer`: the pages. They do not import each other.
 
@@ -19,8 +20,8 @@ mod cookies;
 mod customer;
 mod form_data;
 mod links;
+mod offline_activation;
 mod operator;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the pages of offline activation"))]
 mod photo;
 mod queries;
 mod session;

@@ -31,9 +31,6 @@ use crate::{
 };
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// The outer middleware has buffered the body and enforces the same limit.
-const MAX_BODY_BYTES: usize = 64 * 1024;
-
 /// Requires a session, protects forms against CSRF, and renders problems as error pages.
 pub(crate) async fn require_session(
     State(table): State<Table>,
@@ -50,15 +47,16 @@ pub(crate) async fn require_session(
         Ok(session) => session,
         Err(problem) => return error_pages::error(None, theme, &problem),
     };
-    let body = to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_default();
-    if !is_safe(&parts.method) && !is_same_origin(&settings.base_url, &parts.headers, session.as_ref(), &body) {
+    // The outer middleware has buffered the body and enforces its limit.
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    if !is_safe(&parts.method) && !is_same_origin(&settings.base_url, &parts.headers, session.as_ref(), &body).await {
         let problem = Problem::new(
             Code::Forbidden,
             "the form was not submitted from this dashboard. Go to the dashboard and try again",
         );
         return error_pages::error(session.as_ref(), theme, &problem);
     }
-    let Some(session) = session else { return unauthenticated(&parts, &body, theme) };
+    let Some(session) = session else { return unauthenticated(&parts, &body, theme).await };
     let caller = session.caller();
     ctx.metrics.set_actor(caller.actor());
     parts.extensions.insert(Viewer { session: session.clone(), theme });
@@ -75,12 +73,12 @@ fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-fn unauthenticated(parts: &Parts, body: &Bytes, theme: Theme) -> Response {
+async fn unauthenticated(parts: &Parts, body: &Bytes, theme: Theme) -> Response {
     if is_safe(&parts.method) {
         let path = parts.uri.path_and_query().map_or(links::OVERVIEW, |path| path.as_str());
         return Redirect::to(&links::sign_in(path)).into_response();
     }
-    error_pages::session_expired(parts.uri.path(), &FormData::parse(body), theme)
+    error_pages::session_expired(parts.uri.path(), &FormData::read(&parts.headers, body).await, theme)
 }
 
 /// The session in the request's cookie, if the cookie is authentic and the session has neither expired nor ended.
@@ -103,7 +101,7 @@ async fn load_session(
 
 /// Whether a form was submitted from a page of this dashboard, according to `Sec-Fetch-Site` and `Origin`. Without both
 /// headers, the form must contain the session's CSRF token.
-fn is_same_origin(base_url: &str, headers: &HeaderMap, session: Option<&Session>, body: &[u8]) -> bool {
+async fn is_same_origin(base_url: &str, headers: &HeaderMap, session: Option<&Session>, body: &Bytes) -> bool {
     let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let (site, origin) = (text(&SEC_FETCH_SITE), text(&ORIGIN));
     if site.is_some_and(|site| site != "same-origin") {
@@ -114,7 +112,10 @@ fn is_same_origin(base_url: &str, headers: &HeaderMap, session: Option<&Session>
         Some("null") => site.is_some(),
         Some(origin) => Url::parse(base_url).is_ok_and(|base| base.origin().ascii_serialization() == origin),
         None if site.is_some() => true,
-        None => session.is_some_and(|session| FormData::parse(body).has_csrf_token(&session.csrf_token)),
+        None => {
+            let Some(session) = session else { return false };
+            FormData::read(headers, body).await.has_csrf_token(&session.csrf_token)
+        }
     }
 }
 
@@ -129,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    fn accepts(headers: &[(HeaderName, &str)], body: &str) -> bool {
+    async fn accepts(headers: &[(HeaderName, &str)], body: &'static str) -> bool {
         let headers = headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()));
         let session = Session {
             id: "id".to_owned(),
@@ -142,11 +143,11 @@ mod tests {
             name: None,
             expires_at: jiff::Timestamp::MAX,
         };
-        is_same_origin("https://signet.example/v", &headers.collect(), Some(&session), body.as_bytes())
+        is_same_origin("https://signet.example/v", &headers.collect(), Some(&session), &body.into()).await
     }
 
-    #[test]
-    fn cross_site_forms_are_rejected() {
+    #[tokio::test]
+    async fn cross_site_forms_are_rejected() {
         let (own, other) = ("https://signet.example", "https://evil.example");
         for (headers, is_accepted) in [
             (vec![(SEC_FETCH_SITE, "same-origin"), (ORIGIN, own)], true),
@@ -161,15 +162,15 @@ mod tests {
             (vec![(ORIGIN, "null")], false),
             (vec![(ORIGIN, "https://signet.example.evil.example")], false),
         ] {
-            assert_eq!(accepts(&headers, "csrf_token=token"), is_accepted, "{headers:?}");
+            assert_eq!(accepts(&headers, "csrf_token=token").await, is_accepted, "{headers:?}");
         }
     }
 
-    #[test]
-    fn forms_without_origin_headers_require_the_csrf_token() {
-        assert!(accepts(&[], "a=b&csrf_token=token"));
-        assert!(!accepts(&[], "a=b&csrf_token=other"));
-        assert!(!accepts(&[], "a=b"));
-        assert!(!accepts(&[], ""));
+    #[tokio::test]
+    async fn forms_without_origin_headers_require_the_csrf_token() {
+        assert!(accepts(&[], "a=b&csrf_token=token").await);
+        assert!(!accepts(&[], "a=b&csrf_token=other").await);
+        assert!(!accepts(&[], "a=b").await);
+        assert!(!accepts(&[], "").await);
     }
 }

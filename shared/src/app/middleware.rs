@@ -96,7 +96,7 @@ async fn fallback(uri: Uri) -> Problem {
     }
 }
 
-/// Reads the body into memory. Enforces the limit of 64 KiB for every endpoint but imports, with or without
+/// Reads the body into memory. Enforces the limit of 64 KiB for every endpoint but imports and uploads, with or without
 /// `Content-Length` and whether or not the handler reads the body.
 async fn buffer_body(mut request: Request, next: Next) -> Response {
     DefaultBodyLimit::max(max_body_bytes(&request)).apply(&mut request);

@@ -10,34 +10,32 @@ use utoipa::ToSchema;
 pub const MAX_KEY_SET_AGE_SECONDS: i64 = 400 * 86_400;
 
 /// The format of a license file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LicenseFileFormat {
     /// The only version.
     #[serde(rename = "signet-license/1")]
     V1,
 }
 
-/// A license file: a license token and the key set that verifies it. `Debug` does not print the token.
+/// A license file: what an app needs to run on a machine that never reaches the API.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LicenseFile {
-    /// `signet-license/1`.
+    /// Always `signet-license/1`.
+    #[schema(value_type = String, example = "signet-license/1")]
     pub format: LicenseFileFormat,
-    /// The URL of the issuer: the `iss` claim of the token.
+    /// The URL of the issuer.
     #[schema(example = "https://licenses.example.com")]
     pub issuer: String,
-    /// The code of the product: the `aud` claim of the token.
+    /// The code of the product.
     #[schema(example = "atlas")]
     pub product: String,
-    /// License token for the machine, encrypted if the request had a public key.
+    /// License token of the machine, encrypted if the request has a public key.
     #[schema(
         example = "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl"
     )]
     pub token: String,
-    /// The key set when the token was signed, signed by a root key. It verifies only the token of this file, for at most
-    /// 400 days after its `iat`.
-    #[schema(
-        example = "eyJhbGciOiJSUzI1NiIsInR5cCI6Imp3ay1zZXQrand0In0.eyJpc3MiOiJodHRwczovL2xpY2Vuc2VzLmV4YW1wbGUuY29tIn0.c2lnbmF0dXJl"
-    )]
+    /// The set of signing keys, signed by a root key. It verifies only the token of this file.
+    #[schema(example = "eyJhbGciOiJSUzI1NiIsInR5cCI6Imp3ay1zZXQrand0Iiwia2lkIjoi…")]
     pub signed_jwks: String,
 }
 

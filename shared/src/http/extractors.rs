@@ -76,10 +76,17 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// The maximum size of the body of an import, in bytes. Encoded in base64, it fits into an event of Lambda.
 const MAX_IMPORT_BYTES: usize = 4_000_000;
 
+/// The maximum size of a form with an uploaded photo, in bytes. The page explains that a smaller file is too large, too; events of
+/// Lambda are no larger.
+const MAX_UPLOAD_BYTES: usize = 6_000_000;
+
 /// Returns the maximum size of the body of a request, which depends on its route.
 pub(crate) fn max_body_bytes(request: &Request) -> usize {
     match request.extensions().get::<MatchedPath>().map(MatchedPath::as_str) {
         Some("/api/v1.0/imports") => MAX_IMPORT_BYTES,
+        Some("/dashboard/licenses/{id}/offline-activation" | "/dashboard/license-keys/{id}/offline-activation") => {
+            MAX_UPLOAD_BYTES
+        }
         _ => MAX_BODY_BYTES,
     }
 }

@@ -20,7 +20,7 @@ use shared::{
 };
 
 use crate::{
-    links, queries,
+    links, offline_activation, queries,
     session::Session,
     ui::{
         components::{
@@ -54,8 +54,10 @@ pub(super) async fn show(
     let catalog = async { Ok(catalog.read(&table, ctx.now).await?) };
     let machines = queries::machines(&table, &settings, (access, id), &paging, ctx.now);
     let (used, catalog, machines) = tokio::try_join!(used, catalog, machines)?;
-    let (product, tier) =
-        catalog.product_and_tier(&license).map_or(("License", "–"), |(product, tier)| (&*product.name, &*tier.name));
+    let product_and_tier = catalog.product_and_tier(&license);
+    let (product, tier) = product_and_tier.map_or(("License", "–"), |(product, tier)| (&*product.name, &*tier.name));
+    let offers_offline =
+        product_and_tier.is_some_and(|(_, tier)| offline_activation::is_offered(tier, license.status(ctx.now)));
     let tier_found = catalog.tiers.get(&license.tier_id);
     let entitlements =
         tier_found.map(|tier| catalog.entitlements(tier, &license.overrides, ctx.now, None)).unwrap_or_default();
@@ -71,7 +73,7 @@ pub(super) async fn show(
             ("License ID (for support)", copyable(&id.to_string(), "license ID")),
         ]))
         @if !entitlements.is_empty() { (section("Features", &html! {}, &granted_table(&entitlements))) }
-        (section("Activate", &html! {}, &activation_card(&viewer.session, &path)))
+        (section("Activate", &html! {}, &activation_card(&viewer.session, &path, offers_offline)))
         (section("Machines", &html! {}, &html! {
             @if machines.items.is_empty() {
                 (empty_state("No active machines", "Enter the license key in the app. Its machine then appears here.", &html! {}))
@@ -110,13 +112,14 @@ fn status_banner(license: &LicenseResource) -> Markup {
     banner(tone, &content)
 }
 
-fn activation_card(session: &Session, license_path: &str) -> Markup {
+fn activation_card(session: &Session, license_path: &str, offers_offline: bool) -> Markup {
     html! {
         div.card.stack {
             p { "Enter the license key in the app, or import the key file. Keep both private: anyone who has them can use your seats." }
             div.actions {
                 form.inline-form method="post" action={ (license_path) "/key" } { (hidden_fields(session)) button.button.primary { "Show license key" } }
                 form.inline-form method="post" action={ (license_path) "/download" } data-download { (hidden_fields(session)) button.button { (icons::download()) "Download key file" } }
+                @if offers_offline { (offline_activation::button(license_path)) }
             }
         }
     }
@@ -193,7 +196,7 @@ pub(super) async fn download(
     let text = serde_json::to_string_pretty(&file).map_err(|error| Problem::internal(error.to_string()))?;
     let headers = [
         (CONTENT_TYPE, "application/json".to_owned()),
-        (CONTENT_DISPOSITION, format!("attachment; filename=\"{product}-license.json\"")),
+        (CONTENT_DISPOSITION, format!("attachment; filename=\"{product}-key.json\"")),
     ];
     Ok((headers, text).into_response())
 }

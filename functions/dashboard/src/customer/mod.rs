@@ -6,6 +6,7 @@ mod current;
 mod license;
 mod licenses;
 mod machine;
+mod offline;
 mod welcome;
 
 use axum::{
@@ -25,6 +26,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/dashboard/licenses/{id}", get(license::show))
         .route("/dashboard/licenses/{id}/key", post(license::show_key))
         .route("/dashboard/licenses/{id}/download", post(license::download))
+        .route("/dashboard/licenses/{id}/offline-activation", get(offline::form).post(offline::activate))
         .route(
             "/dashboard/licenses/{id}/machines/{activation}/deactivate",
             get(machine::confirm_deactivate).post(machine::deactivate),

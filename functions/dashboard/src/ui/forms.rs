@@ -24,6 +24,8 @@ pub(crate) struct Form {
     is_destructive: bool,
     /// The URL of the cancel link.
     cancel: String,
+    /// Whether the form can upload files.
+    is_multipart: bool,
 }
 
 impl Form {
@@ -33,12 +35,24 @@ impl Form {
         submit_label: &'static str,
         cancel: impl Into<String>,
     ) -> Self {
-        Self { action: action.into(), inputs, submit_label, is_destructive: false, cancel: cancel.into() }
+        Self {
+            action: action.into(),
+            inputs,
+            submit_label,
+            is_destructive: false,
+            cancel: cancel.into(),
+            is_multipart: false,
+        }
     }
 
     /// Shows the submit button as destructive.
     pub(crate) fn destructive(self) -> Self {
         Self { is_destructive: true, ..self }
+    }
+
+    /// Encodes the form so that it can upload files.
+    pub(crate) fn multipart(self) -> Self {
+        Self { is_multipart: true, ..self }
     }
 
     /// The body of the API request for a submission.
@@ -60,7 +74,7 @@ impl Form {
     fn render_with(&self, session: &Session, problem: Option<&Problem>) -> Markup {
         let errors = problem.map_or(&[][..], |problem| &problem.errors);
         html! {
-            form.form method="post" action=(self.action) {
+            form.form method="post" action=(self.action) enctype=[self.is_multipart.then_some("multipart/form-data")] {
                 (hidden_fields(session))
                 @if let Some(problem) = problem { (self.error_summary(problem)) }
                 @for input in &self.inputs { (input.render(&input_errors(input, errors))) }

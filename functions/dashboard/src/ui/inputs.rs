@@ -58,6 +58,10 @@ pub(crate) enum InputKind {
     Checkboxes(Vec<Choice>),
     /// A number or "unlimited" for each of these limits.
     Limits(Vec<LimitRow>),
+    /// An uploaded file, of one of these types.
+    File {
+        accept: &'static str,
+    },
     Hidden,
     /// A heading above the following inputs; it has no value.
     Heading,
@@ -121,6 +125,10 @@ impl Input {
 
     pub(crate) fn date_time(name: &'static str, label: &'static str) -> Self {
         Self::new(name, label, InputKind::DateTime)
+    }
+
+    pub(crate) fn file(name: &'static str, label: &'static str, accept: &'static str) -> Self {
+        Self::new(name, label, InputKind::File { accept })
     }
 
     pub(crate) fn checkbox(name: &'static str, label: &'static str) -> Self {
@@ -327,6 +335,9 @@ impl Input {
                 select id=(id) name=(name) required[self.required] aria-describedby=[described_by] aria-invalid=[invalid] {
                     @for choice in choices { option value=(choice.value) selected[choice.value == value] { (choice.label) @if !choice.note.is_empty() { " – " (choice.note) } } }
                 }
+            },
+            InputKind::File { accept } => html! {
+                input.input-wide type="file" id=(id) name=(name) accept=(accept) required[self.required] aria-describedby=[described_by] aria-invalid=[invalid];
             },
             kind => {
                 let (kind, mode) = match kind {

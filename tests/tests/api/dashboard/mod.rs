@@ -4,5 +4,6 @@ mod access;
 mod customer;
 mod erase_customer;
 mod forms;
+mod offline_activation;
 mod pages;
 mod sign_in;

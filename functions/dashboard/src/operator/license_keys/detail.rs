@@ -19,7 +19,7 @@ use super::actions::LicenseAction;
 use crate::{
     api::Api,
     form_data::FormData,
-    links,
+    links, offline_activation,
     operator::activity::{ActivityNames, activity_feed},
     queries,
     ui::{
@@ -145,7 +145,10 @@ pub(super) fn license_page(
             (tab_content)
         }
     };
+    let offers_offline =
+        catalog.tiers.get(&license.tier_id).is_some_and(|tier| offline_activation::is_offered(tier, license.status));
     let actions = html! {
+        @if offers_offline { (offline_activation::button(&path)) }
         @for action in LicenseAction::allowed(license.status) {
             @let href = format!("{path}/{}", action.path_segment());
             @if action.is_destructive() { (destructive_dialog_button(&href, action.label())) } @else { (dialog_button(&href, action.label())) }

@@ -8,6 +8,7 @@ mod entitlements;
 mod issue;
 mod key_page;
 mod list;
+mod offline;
 mod terms;
 
 use axum::{Router, routing::get};
@@ -25,6 +26,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/dashboard/license-keys/{id}/entitlements", get(entitlements::show))
         .route("/dashboard/license-keys/{id}/entitlements/{feature}", get(entitlements::edit).post(entitlements::save))
         .route("/dashboard/license-keys/{id}/audit", get(audit::confirm).post(audit::audit))
+        .route("/dashboard/license-keys/{id}/offline-activation", get(offline::form).post(offline::activate))
         .route(
             "/dashboard/license-keys/{id}/machines/{activation}/deactivate",
             get(detail::confirm_deactivate).post(detail::deactivate),

@@ -1,12 +1,10 @@
 //! Vectors of offline activation: license files and the requests for them.
 
-use shared::domain::OfflineRequest;
+use shared::domain::{OfflineRequest, license_file::MAX_KEY_SET_AGE_SECONDS};
 
 use super::*;
 
 const DAY: i64 = 86_400;
-/// For how long after its `iat` the key set of a license file verifies the file's token.
-const MAX_KEY_SET_AGE: i64 = 400 * DAY;
 
 /// Returns the claims of the token of a license file that is valid for a year.
 fn file_claims() -> Value {
@@ -55,7 +53,7 @@ fn accepted(keys: &VectorKeys) -> Vec<Value> {
         accept(
             "old key set",
             "399 days after the iat of the key set",
-            &file(&token, &keys.signed_key_set(MAX_KEY_SET_AGE - DAY)),
+            &file(&token, &keys.signed_key_set(MAX_KEY_SET_AGE_SECONDS - DAY)),
         ),
         accept("next root key", "the key set is signed by the other root key", &file(&token, &by_next_root)),
         accept(
@@ -84,8 +82,8 @@ fn accepted(keys: &VectorKeys) -> Vec<Value> {
                 ),
             ),
             &json!({"verify": [
-                {"now": now() - 3600 + MAX_KEY_SET_AGE - 100, "accept": true},
-                {"now": now() - 3600 + MAX_KEY_SET_AGE + 100, "accept": false},
+                {"now": now() - 3600 + MAX_KEY_SET_AGE_SECONDS - 100, "accept": true},
+                {"now": now() - 3600 + MAX_KEY_SET_AGE_SECONDS + 100, "accept": false},
             ]}),
         ),
         merged(accept("imported again", "nothing changes", &plain), &json!({"imported": plain.to_string()})),
@@ -183,7 +181,7 @@ fn refused(keys: &VectorKeys) -> Vec<Value> {
         refuse(
             "key set too old",
             "more than 400 days after the iat of the key set",
-            &file(&token, &keys.signed_key_set(MAX_KEY_SET_AGE + 100)),
+            &file(&token, &keys.signed_key_set(MAX_KEY_SET_AGE_SECONDS + 100)),
         ),
         refuse("encrypted", "the token must be decrypted first", &file(text(&encrypted_file()[0]["encrypted"]), &set)),
         at("ended", "after offline_until", json!({"now": end + 100})),
