@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from jwcrypto import jwe, jwk
@@ -20,8 +21,12 @@ MACHINE = "machine-1"
 
 def decrypt(response, key):
     assert response["token_type"] == "JWE", response
+    return decrypt_text(response["token"], key)
+
+
+def decrypt_text(token, key):
     encrypted = jwe.JWE(algs=["RSA-OAEP", "A256CBC-HS512"])
-    encrypted.deserialize(response["token"], key)
+    encrypted.deserialize(token, key)
     assert encrypted.jose_header["kid"] == key.thumbprint() and encrypted.jose_header["cty"] == "JWT"
     return encrypted.payload.decode()
 
@@ -39,6 +44,16 @@ def accept(name, token, **fields):
 
 def refuse(name, token, **fields):
     return {"name": name, "accept": False, "token": token, **fields}
+
+
+def issue_license_file(stack, tier_id, **fields):
+    """Issues a license key to another customer, and a license file of it for the machine, valid for a year."""
+    email = f"{'encrypted' if fields else 'offline'}@example.com"
+    customer = stack.api("customers", {"name": "Grace", "email": email}, stack.operator)
+    issued = stack.api("license-keys", {"customer_id": customer["id"], "tier_id": tier_id, "expires_at": None}, stack.operator)
+    until = datetime.now(timezone.utc) + timedelta(days=364)
+    body = {"machine_id": MACHINE, "valid_until": until.isoformat(timespec="seconds"), **fields}
+    return stack.api(f"license-keys/{issued['license']['id']}/offline-activations", body, stack.operator)
 
 
 def make_vectors(stack):
@@ -109,13 +124,17 @@ def make_vectors(stack):
         {"name": "changed keys", "accept": False,
          "set": ".".join([key_set.split(".")[0], more_features, key_set.split(".")[2]])},
     ]
-    file = {"format": "signet-license/1", "issuer": config["issuer"], "product": product, "token": plain,
-            "signed_jwks": key_set}
+    file = issue_license_file(stack, issued["license"]["tier_id"])
+    encrypted_file = issue_license_file(stack, issued["license"]["tier_id"], public_key=app_key.export_public(as_dict=True))
     license_files = [
         {"name": name, "accept": accepted, "file": json.dumps({**file, **fields})}
         for name, accepted, fields in [
             ("license file", True, {}),
-            ("license file with a newer key set", True, {"signed_jwks": newer_key_set}),
+            ("license file with an earlier key set", True, {"signed_jwks": key_set}),
+            ("license file with a token of an activation", True, {"token": plain}),
+            ("license file with an encrypted token", False, encrypted_file),
+            ("license file with the decrypted token", True,
+             {**encrypted_file, "token": decrypt_text(encrypted_file["token"], app_key)}),
             ("license file of another machine", False, {"token": other_machine}),
             ("license file with a JWKS", False, {"signed_jwks": json.dumps(jwks)}),
         ]

@@ -65,6 +65,7 @@ class Stack:
             "product_id": product["id"], "code": "pro", "name": "Pro", "feature_ids": [feature["id"]],
             "max_users": max_users, "monthly_price": 1900, "annual_price": 19000, "currency": "EUR",
             "billing_period": "annual", "offline_grace_seconds": 600, "renew_after_seconds": 1,
+            "max_borrow_seconds": 31_536_000,
         }, self.operator)
         customer = self.api("customers", {"name": "Ada", "email": f"{product_code}@example.com"}, self.operator)
         return self.api("license-keys", {"customer_id": customer["id"], "tier_id": tier["id"]}, self.operator)
