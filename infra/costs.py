@@ -25,9 +25,9 @@ OPERATIONS = {
     "heartbeat, token not renewed": dict(reads=1, writes=1, signatures=0, ms=8, gb=0.5, log=830, out=2200),
     "token validation": dict(reads=2, writes=0, signatures=0, ms=8, gb=0.5, log=630, out=1800),
     "license key validation": dict(reads=2, writes=0, signatures=0, ms=6, gb=0.5, log=630, out=1800),
-    "activation, new machine": dict(reads=4, writes=9, signatures=1, ms=35, gb=0.5, log=780, out=2700),
-    "activation, known machine": dict(reads=3, writes=1, signatures=1, ms=20, gb=0.5, log=780, out=2700),
-    "deactivation": dict(reads=1, writes=8, signatures=0, ms=15, gb=0.5, log=780, out=1200),
+    "activation, new machine": dict(reads=4, writes=11, signatures=1, ms=35, gb=0.5, log=780, out=2700),
+    "activation, known machine": dict(reads=4, writes=1, signatures=1, ms=20, gb=0.5, log=780, out=2700),
+    "deactivation": dict(reads=2, writes=10, signatures=0, ms=15, gb=0.5, log=780, out=1200),
     "license key issuance": dict(reads=4, writes=20, signatures=1, ms=40, gb=0.5, log=780, out=2500),
 }
 
@@ -75,7 +75,7 @@ def monthly_costs(machines, interval_seconds, renewal_ratio=1.0):
     count = heartbeats_per_month(machines, interval_seconds)
     renewed, not_renewed = (sum(costs_by_service(OPERATIONS[name]).values()) / 1e6 for name in ["heartbeat", "heartbeat, token not renewed"])
     discount = max(0, count - API_DISCOUNT_THRESHOLD) * (API_REQUEST - API_REQUEST_DISCOUNTED)
-    table = machines * 2.2e3 / 1e9 * TABLE_GB
+    table = machines * 2.6e3 / 1e9 * TABLE_GB
     return count * (renewal_ratio * renewed + (1 - renewal_ratio) * not_renewed) - discount + table
 
 

@@ -143,7 +143,7 @@ INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
 
 def remove_invisible_characters(body):
     """Removes invisible characters, which the API rejects in display texts. No portable regular expression describes them."""
-    for name in ("name", "company", "description", "reason", "machine_name", "unit"):
+    for name in ("name", "company", "description", "reason", "machine_name", "app_version", "os", "hostname", "unit"):
         if isinstance(body.get(name), str):
             body[name] = visible(body[name])
     if isinstance(body.get("metadata"), dict):
@@ -256,6 +256,7 @@ def satisfy_field_rules(body):
             body[name] = min(body[name], maximum)
     if isinstance(body.get("metadata"), dict):
         body["metadata"] = dict(list(body["metadata"].items())[:3])
-    for name, maximum in (("name", 200), ("machine_id", 256), ("machine_name", 100), ("unit", 40)):
+    maximums = {"name": 200, "machine_id": 256, "machine_name": 100, "app_version": 32, "os": 64, "hostname": 64, "unit": 40}
+    for name, maximum in maximums.items():
         if isinstance(body.get(name), str):
             body[name] = body[name].encode()[:maximum].decode(errors="ignore")

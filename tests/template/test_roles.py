@@ -35,7 +35,7 @@ AUTHENTICATION = {"APIKEYS": "g", "RATE#": "u"}
 IDEMPOTENCY = {"IDEMPOTENCY#": "pud"}
 ALLOWED = {
     "Access": BASE | AUTHENTICATION | IDEMPOTENCY | {"APIKEYS": "gqpud", "KEYRING": "qpu"},
-    "Activations": BASE | AUTHENTICATION | {"KEY#": "g", "SUBJECT#": "g", "CUSTOMER#": "g", "LICENSE#": "gqpud"},
+    "Activations": BASE | AUTHENTICATION | {"KEY#": "g", "SUBJECT#": "g", "CUSTOMER#": "g", "LICENSE#": "gqpudc"},
     "Catalog": BASE | AUTHENTICATION | IDEMPOTENCY | {"CATALOG": "gqpu"},
     "Customers": BASE
     | AUTHENTICATION
@@ -145,6 +145,7 @@ TRANSACTIONS = {
     "take_free_seat": ({"Activations", "Dashboard", "Transfers"}, {"p": ["LICENSE#"], "d": ["LICENSE#"]}),
     "take_over": ({"Activations", "Dashboard", "Transfers"}, {"p": ["LICENSE#"], "d": ["LICENSE#"]}),
     "borrow": ({"Activations", "Dashboard", "Licenses"}, {"p": ["LICENSE#"], "u": ["LICENSE#"]}),
+    "record_facts": ({"Activations", "Dashboard", "Licenses"}, {"u": ["LICENSE#"], "c": ["LICENSE#"]}),
     "deactivate": ({"Activations", "Customers", "Statistics", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#"], "d": ["LICENSE#"]}),
     "import_customer": ({"Transfers"}, {"p": ["EMAIL#", "CUSTOMER#", "CUSTOMER_EXTERNAL_ID#"]}),
     "import_license": ({"Transfers"}, {"p": ["LICENSE#", "KEY#", "LICENSE_EXTERNAL_ID#", "CURRENT#"], "c": ["CURRENT#"]}),

@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use shared::{
     auth::{AppAuthenticator, AppCredential, AppCredentialError},
     domain::{
-        Activation, Actor, ActorKind, Catalog, Claims, EncryptionKey, EncryptionKeyError, FieldErrorCode, IdGenerator,
-        License, MachineHash, NotInCatalogError, Product, PublicKeyInput, Refusal, SeatStatus, Secret, Tier,
-        ValidationErrors,
+        Activation, Actor, ActorKind, Catalog, Claims, DescribedActivation, EncryptionKey, EncryptionKeyError,
+        FieldErrorCode, IdGenerator, License, MachineHash, NotInCatalogError, Product, PublicKeyInput, Refusal,
+        ReportedFacts, SeatStatus, Secret, Tier, ValidationErrors,
         seat::{MAX_PROCESS_ID_BYTES, check_instance_id, is_instance_id, is_machine_id, is_machine_name},
     },
     http::{
@@ -133,6 +133,15 @@ pub struct Request {
     /// Display name of the machine: 1 to 100 bytes, no control or invisible characters.
     #[schema(example = "build-07", min_length = 1, max_length = 100)]
     pub machine_name: Option<String>,
+    /// Version of the app: 1 to 32 bytes, no control or invisible characters. If omitted, the last one stays.
+    #[schema(example = "4.2.1", min_length = 1, max_length = 32)]
+    pub app_version: Option<String>,
+    /// Operating system: 1 to 64 bytes, no control or invisible characters. If omitted, the last one stays.
+    #[schema(example = "Windows 11", min_length = 1, max_length = 64)]
+    pub os: Option<String>,
+    /// Name of the machine in its network: 1 to 64 bytes, no control or invisible characters. If omitted, the last one stays.
+    #[schema(example = "build-07.example.com", min_length = 1, max_length = 64)]
+    pub hostname: Option<String>,
     /// RSA public key of the app, 2048 to 4096 bits, as a JWK or in PEM format (SPKI or PKCS#1). If set, this response
     /// and every heartbeat return tokens encrypted to it (`RSA-OAEP`, `A256CBC-HS512`, `cty: JWT`). If a machine that
     /// already holds a seat omits it, its previous public key stays in use.
@@ -241,8 +250,8 @@ pub struct Activated {
     pub is_new: bool,
     /// The license key.
     pub license: License,
-    /// The activation.
-    pub activation: Box<Activation>,
+    /// The activation and the facts about the machine.
+    pub activation: DescribedActivation,
     /// The token, encrypted if the app has a public key.
     pub token: EncodedToken,
     /// When the token expires.
@@ -267,7 +276,8 @@ pub async fn activate(
     let (license_key, token) = (request.license_key.as_ref(), request.token.as_ref());
     let credential = authenticator.authenticate(license_key, token, ctx).await?;
     let ids = (&*request.machine_id, request.instance_id.as_deref());
-    let machine = Machine::new(ids, request.machine_name.as_deref(), public_key.as_ref());
+    let (name, reported) = (request.machine_name.as_deref(), request.reported_facts());
+    let machine = Machine { reported, ..Machine::new(ids, name, public_key.as_ref()) };
     let borrow = request.borrow();
     let counted = CountedActivation::default();
     let mut is_new = false;
@@ -288,13 +298,13 @@ pub async fn activate(
         }
         let by = ActivatedBy::App;
         let attempt = Attempt { seats, ctx, license: &license, tier, machine, counted: &counted, by };
-        let activation = match attempt.run(found.as_ref()).await? {
+        let DescribedActivation { activation, facts } = match attempt.run(found.as_ref()).await? {
             AttemptOutcome::New(activation) => {
                 is_new = true;
                 ctx.metrics.count(Metric::Activated);
-                activation
+                *activation
             }
-            AttemptOutcome::Renewed(activation) => activation,
+            AttemptOutcome::Renewed(activation) => *activation,
             AttemptOutcome::Full(retry_at) => return Err(ActivateError::SeatLimitReached { retry_at }),
             AttemptOutcome::Retry => {
                 backoff.retry().await?;
@@ -309,7 +319,7 @@ pub async fn activate(
                     backoff.retry().await?;
                     continue;
                 };
-                borrowed
+                *borrowed
             }
         };
         let (token, token_expires_at) = sign(tokens, &license, (&catalog, product, tier), &activation, ctx).await?;
@@ -320,7 +330,7 @@ pub async fn activate(
             heartbeat_interval_seconds: tier.heartbeat_interval_seconds,
             next_heartbeat_at: tier.next_heartbeat_at(ctx.now),
             license,
-            activation,
+            activation: DescribedActivation { activation, facts },
         });
     }
 }
@@ -343,6 +353,7 @@ fn check(request: &Request, now: Timestamp) -> Result<Option<EncryptionKey>, Val
     let is_valid_name = request.machine_name.as_deref().is_none_or(is_machine_name);
     let detail = "must be 1 to 100 bytes without control or invisible characters";
     errors.check(is_valid_name, "/machine_name", detail);
+    request.reported_facts().check(&mut errors);
     AppCredential::check(&mut errors, request.license_key.as_ref(), request.token.as_ref());
     let public_key = request.public_key.as_ref().and_then(|input| {
         let push =
@@ -353,9 +364,12 @@ fn check(request: &Request, now: Timestamp) -> Result<Option<EncryptionKey>, Val
 }
 
 impl Request {
+    fn reported_facts(&self) -> ReportedFacts<'_> {
+        ReportedFacts::new([&self.app_version, &self.os, &self.hostname].map(Option::as_deref))
+    }
+
     fn borrow(&self) -> Option<BorrowRequest> {
-        let until = self.borrow_until?;
-        Some(BorrowRequest { pointer: "/borrow_until", until, is_for_license_file: false })
+        self.borrow_until.map(|until| BorrowRequest { pointer: "/borrow_until", until, is_for_license_file: false })
     }
 }
 

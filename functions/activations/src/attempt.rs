@@ -6,8 +6,9 @@ use rand::RngExt;
 use shared::{
     AppState,
     domain::{
-        Activation, ActivationId, Actor, ActorKind, EncryptionKey, Event, EventType, IdGenerator, License, MachineHash,
-        SeatStatus, Tier,
+        Activation, ActivationId, Actor, ActorKind, DescribedActivation, EncryptionKey, Event, EventType, IdGenerator,
+        License, MachineFacts, MachineHash, ReportedFacts, SeatStatus, Tier,
+        machine_facts::seatless_process_facts_end,
         rate_limit::{ActivationRateLimit, Bucket},
         seat::{SEAT_WINDOW_SIZE, lease_end, seat_ranges},
     },
@@ -62,6 +63,7 @@ pub(crate) struct Machine<'a> {
     /// The id of the process; `None` if the machine holds the seat.
     pub(crate) instance_id: Option<&'a str>,
     pub(crate) name: Option<&'a str>,
+    pub(crate) reported: ReportedFacts<'a>,
     pub(crate) public_key: Option<&'a EncryptionKey>,
 }
 
@@ -71,7 +73,8 @@ impl<'a> Machine<'a> {
         name: Option<&'a str>,
         public_key: Option<&'a EncryptionKey>,
     ) -> Self {
-        Self { hash: MachineHash::from_ids(id, instance_id), id, instance_id, name, public_key }
+        let hash = MachineHash::from_ids(id, instance_id);
+        Self { hash, id, instance_id, name, reported: ReportedFacts::default(), public_key }
     }
 }
 
@@ -104,9 +107,9 @@ pub(crate) struct CountedActivation(OnceCell<()>);
 
 pub(crate) enum AttemptOutcome {
     /// A new activation, with a seat if the license key has a seat limit.
-    New(Box<Activation>),
+    New(Box<DescribedActivation>),
     /// The machine's existing activation, renewed.
-    Renewed(Box<Activation>),
+    Renewed(Box<DescribedActivation>),
     /// Every seat is taken, and no lease has lapsed. Contains when the first of the leases that were read lapses.
     Full(Option<Timestamp>),
     /// A concurrent change: try again from the start.
@@ -127,22 +130,25 @@ impl Attempt<'_> {
         lease_end(self.ctx.now, self.tier)
     }
 
+    /// Renews the activation, and records what has changed about the machine.
     async fn renew(&self, live: &Activation) -> Result<AttemptOutcome, StoreError> {
+        let (table, Machine { name, reported, .. }) = (&self.seats.table, self.machine);
         let renewal = Renewal {
             id: live.id,
             generation: self.license.generation,
             lease_expires_at: self.lease_end(),
             at: self.ctx.now,
             ip: &self.ctx.ip,
-            machine_name: self.machine.name,
             public_key: self.machine.public_key,
             is_seatless_process: live.instance_id.is_some() && live.seat.is_none(),
             offline_file_until: None,
         };
-        Ok(match self.seats.table.renew(&renewal).await? {
-            RenewOutcome::Done(activation) => AttemptOutcome::Renewed(activation),
-            RenewOutcome::NotLive => AttemptOutcome::Retry,
-        })
+        let (renewed, facts) = tokio::try_join!(table.renew(&renewal), table.machine_facts(&live.id))?;
+        let RenewOutcome::Done(activation) = renewed else { return Ok(AttemptOutcome::Retry) };
+        let known_name = facts.as_ref().and_then(|facts| facts.name.as_deref());
+        table.record_facts(&activation, name.filter(|name| known_name != Some(name)), reported).await?;
+        let facts = facts.map(|facts| facts.with(name, reported));
+        Ok(AttemptOutcome::Renewed(Box::new(DescribedActivation { activation: *activation, facts })))
     }
 
     /// Finds a seat for a new activation and takes it. `previous` is the machine's earlier activation, which is no
@@ -234,10 +240,10 @@ impl Attempt<'_> {
 
     async fn take(&self, seat: Option<u32>, previous: Option<&Activation>) -> Result<AttemptOutcome, RateLimitError> {
         self.count_activation().await?;
-        let activation = self.new_activation(seat);
+        let (activation, facts) = (self.new_activation(seat), self.facts());
         let event = self.event(EventType::Activated, &activation, None);
-        let new = NewActivation { activation: &activation, previous, event: &event, is_import: self.is_import() };
-        Ok(attempt_outcome(self.seats.table.take_free_seat(new).await?))
+        let new = self.new_write(&activation, &facts, previous, &event);
+        Ok(attempt_outcome(self.seats.table.take_free_seat(new).await?, facts))
     }
 
     /// Takes over a seat whose lease has lapsed, chosen at random so that concurrent requests rarely choose the same
@@ -254,10 +260,10 @@ impl Attempt<'_> {
             return Ok(AttemptOutcome::Retry);
         }
         self.count_activation().await?;
-        let activation = self.new_activation(lapsed.seat);
+        let (activation, facts) = (self.new_activation(lapsed.seat), self.facts());
         let event = self.event(EventType::TakenOver, &activation, Some(lapsed));
-        let new = NewActivation { activation: &activation, previous, event: &event, is_import: self.is_import() };
-        Ok(attempt_outcome(self.seats.table.take_over(new, lapsed, lapsed_before).await?))
+        let new = self.new_write(&activation, &facts, previous, &event);
+        Ok(attempt_outcome(self.seats.table.take_over(new, lapsed, lapsed_before).await?, facts))
     }
 
     /// Searches for lapsed leases: of machines by their activations, of processes by the seats, because processes that have ended
@@ -297,25 +303,42 @@ impl Attempt<'_> {
         matches!(self.by, ActivatedBy::Import(_))
     }
 
+    fn new_write<'a>(
+        &self,
+        activation: &'a Activation,
+        facts: &'a MachineFacts,
+        previous: Option<&'a Activation>,
+        event: &'a Event,
+    ) -> NewActivation<'a> {
+        NewActivation { activation, facts, previous, event, is_import: self.is_import() }
+    }
+
     fn new_activation(&self, seat: Option<u32>) -> Activation {
-        let now = self.ctx.now;
+        let (now, lease_expires_at) = (self.ctx.now, self.lease_end());
+        let is_seatless_process = self.machine.instance_id.is_some() && seat.is_none();
         Activation {
             id: ActivationId::generate(self.license.id, self.machine.hash, &mut rand::rng()),
             seat,
             generation: self.license.generation,
             machine_id: self.machine.id.to_owned(),
             instance_id: self.machine.instance_id.map(str::to_owned),
-            machine_name: self.machine.name.map(str::to_owned),
-            ip: self.ctx.ip.clone(),
             last_ip: self.ctx.ip.clone(),
-            activated_at: now,
             last_heartbeat_at: now,
-            lease_expires_at: self.lease_end(),
+            lease_expires_at,
             public_key: self.machine.public_key.cloned(),
             borrow: None,
             offline_file_until: None,
+            facts_digest: self.machine.reported.digest(),
+            facts_until: is_seatless_process.then(|| seatless_process_facts_end(lease_expires_at)),
             ended_at: None,
         }
+    }
+
+    /// Returns the facts about the machine of a new activation.
+    fn facts(&self) -> MachineFacts {
+        let (ip, activated_at) = (self.ctx.ip.clone(), self.ctx.now);
+        let facts = MachineFacts { name: None, ip, activated_at, app_version: None, os: None, hostname: None };
+        facts.with(self.machine.name, self.machine.reported)
     }
 
     fn event(&self, kind: EventType, activation: &Activation, taken_from: Option<&Activation>) -> Event {
@@ -323,7 +346,9 @@ impl Attempt<'_> {
         let mut data = serde_json::json!({
             "activation_id": id,
             "machine_id": activation.machine_id,
-            "machine_name": activation.machine_name,
+            "machine_name": self.machine.name,
+            "app_version": self.machine.reported.app_version,
+            "os": self.machine.reported.os,
             "seat": activation.seat,
         });
         if let Some(lapsed) = taken_from {
@@ -344,9 +369,11 @@ impl Attempt<'_> {
     }
 }
 
-fn attempt_outcome(outcome: ActivationOutcome) -> AttemptOutcome {
+fn attempt_outcome(outcome: ActivationOutcome, facts: MachineFacts) -> AttemptOutcome {
     match outcome {
-        ActivationOutcome::Done(activation) => AttemptOutcome::New(activation),
+        ActivationOutcome::Done(activation) => {
+            AttemptOutcome::New(Box::new(DescribedActivation { activation: *activation, facts: Some(facts) }))
+        }
         ActivationOutcome::Conflict => AttemptOutcome::Retry,
     }
 }

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use shared::{
     auth::{AppAuthenticator, Caller, LicenseAccess},
     domain::{
-        Activation, ActivationId, Actor, ActorKind, Claims, EventType, IdGenerator, Scope, Secret, Timestamp,
+        Activation, ActivationId, Actor, ActorKind, Claims, DescribedActivation, EventType, IdGenerator, Scope, Secret,
+        Timestamp,
         borrow_return::{BorrowReturnLimitError, ReturnWindow},
         claims::ActivationClaim,
     },
@@ -115,7 +116,7 @@ pub(crate) async fn handler(
 #[derive(Debug)]
 pub enum EndedByApp {
     /// Its record exists.
-    Recorded(Box<Activation>),
+    Recorded(Box<DescribedActivation>),
     /// Its record has been deleted or replaced by a later activation of the machine.
     Deleted {
         /// The id of the activation.
@@ -135,6 +136,9 @@ impl EndedByApp {
                 machine_id: claim.machine_id,
                 instance_id: claim.instance_id,
                 machine_name: None,
+                app_version: None,
+                os: None,
+                hostname: None,
                 ip: None,
                 last_ip: None,
                 activated_at: None,
@@ -173,7 +177,7 @@ pub async fn by_manager(
     id: &ActivationId,
     actor: &Actor,
     ctx: &RequestContext,
-) -> Result<Option<Box<Activation>>, DeactivateError> {
+) -> Result<Option<Box<DescribedActivation>>, DeactivateError> {
     if access != LicenseAccess::All && !table.license(id.license).await?.is_some_and(|own| access.includes(&own)) {
         return Ok(None);
     }
@@ -196,18 +200,19 @@ async fn deactivate(
     id: &ActivationId,
     by: EndedBy,
     (actor, ctx): (&Actor, &RequestContext),
-) -> Result<Option<Box<Activation>>, DeactivateError> {
+) -> Result<Option<Box<DescribedActivation>>, DeactivateError> {
     let mut ids = IdGenerator::new(ctx.now);
     let mut backoff = Backoff::default();
     loop {
-        let found = table.activation(id.license, id.machine).await?.filter(|found| found.id == *id);
-        let Some(activation) = found else { return Ok(None) };
+        let found = table.described_activation(id.license, id.machine).await?;
+        let Some(found) = found.filter(|found| found.activation.id == *id) else { return Ok(None) };
+        let activation = &found.activation;
         if activation.ended_at.is_some() {
-            return Ok(Some(Box::new(activation)));
+            return Ok(Some(Box::new(found)));
         }
-        check_allowed(&activation, by, ctx.now)?;
+        check_allowed(activation, by, ctx.now)?;
         let returned = match by {
-            EndedBy::App => count_return(table, &activation, ctx.now).await?,
+            EndedBy::App => count_return(table, activation, ctx.now).await?,
             EndedBy::Customer | EndedBy::Operator => None,
         };
         let mut data = serde_json::json!({ "activation_id": id.to_string(), "machine_id": activation.machine_id });
@@ -215,8 +220,10 @@ async fn deactivate(
             data["borrowed_until"] = until.to_string().into();
         }
         let event = ctx.event(&mut ids, EventType::Deactivated, id.license, actor, data);
-        match table.deactivate(&activation, &event, returned.as_ref()).await? {
-            DeactivateOutcome::Done(ended) => return Ok(Some(ended)),
+        match table.deactivate(&found, &event, returned.as_ref()).await? {
+            DeactivateOutcome::Done(ended) => {
+                return Ok(Some(Box::new(DescribedActivation { activation: *ended, facts: found.facts })));
+            }
             DeactivateOutcome::NotFound => return Ok(None),
             DeactivateOutcome::Conflict => backoff.retry().await?,
         }

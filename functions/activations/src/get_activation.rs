@@ -6,7 +6,7 @@ use axum::extract::State;
 use shared::{
     app::Settings,
     auth::{Caller, LicenseAccess},
-    domain::{Activation, ActivationId, License, Scope},
+    domain::{ActivationId, DescribedActivation, License, Scope},
     http::{PathId, Problem, RequestContext, WithEtag, resources::ActivationResource},
     store::{StoreError, Table},
 };
@@ -34,14 +34,15 @@ pub(crate) async fn handler(
     Ok(WithEtag(ActivationResource::new(&activation, &license, settings.clock_margin, ctx.now)))
 }
 
-/// Returns an activation, live or ended, and its license key. Returns `None` after the machine was activated again: its
+/// Returns an activation, live or ended, with the facts about its machine, and its license key. Returns `None` after the machine was activated again: its
 /// record holds only the latest activation.
 pub async fn get(
     table: &Table,
     access: LicenseAccess,
     id: &ActivationId,
-) -> Result<Option<(License, Activation)>, StoreError> {
-    let (license, activation) = tokio::try_join!(table.license(id.license), table.activation(id.license, id.machine))?;
+) -> Result<Option<(License, DescribedActivation)>, StoreError> {
+    let (license, found) =
+        tokio::try_join!(table.license(id.license), table.described_activation(id.license, id.machine))?;
     let license = license.filter(|license| access.includes(license));
-    Ok(license.zip(activation.filter(|activation| activation.id == *id)))
+    Ok(license.zip(found.filter(|found| found.activation.id == *id)))
 }

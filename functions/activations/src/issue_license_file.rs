@@ -152,9 +152,9 @@ impl Issuer<'_> {
                 AttemptOutcome::New(activation) => {
                     is_new = true;
                     ctx.metrics.count(Metric::Activated);
-                    Some(activation)
+                    Some(activation.activation)
                 }
-                AttemptOutcome::Renewed(activation) => Some(activation),
+                AttemptOutcome::Renewed(activation) => Some(activation.activation),
                 AttemptOutcome::Full(retry_at) => return Err(ActivateError::SeatLimitReached { retry_at }.into()),
                 AttemptOutcome::Retry => None,
             };
@@ -193,7 +193,6 @@ impl Issuer<'_> {
             lease_expires_at: lease,
             at: self.ctx.now,
             ip: &self.ctx.ip,
-            machine_name: None,
             public_key: None,
             is_seatless_process: false,
             offline_file_until: Some(lease),

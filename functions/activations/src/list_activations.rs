@@ -7,7 +7,7 @@ use serde::Deserialize;
 use shared::{
     app::Settings,
     auth::{Caller, LicenseAccess},
-    domain::{Activation, CustomerId, License, LicenseId, MachineHash, Scope, Timestamp},
+    domain::{CustomerId, DescribedActivation, License, LicenseId, MachineHash, Scope, Timestamp},
     http::{
         Code, InputError, ListQuery, ListResponse, PaginationParams, Problem, RequestContext,
         resources::ActivationResource,
@@ -73,7 +73,7 @@ async fn find(
     filter: &ListActivationsFilter,
     paging: &PageRequest,
     now: Timestamp,
-) -> Result<Option<Page<(License, Activation)>>, Problem> {
+) -> Result<Option<Page<(License, DescribedActivation)>>, Problem> {
     let machine = filter.machine_id.as_deref().map(MachineHash::from_machine_id);
     let mut page = match (filter.license_id, machine, filter.customer_id) {
         (Some(license_id), ..) => {
@@ -87,9 +87,9 @@ async fn find(
             return Err(InputError::parameter("license_id", Code::InvalidValue, detail).into());
         }
     };
-    page.items.retain(|(license, activation)| {
+    page.items.retain(|(license, found)| {
         access.includes(license)
-            && filter.machine_id.as_ref().is_none_or(|machine_id| *machine_id == activation.machine_id)
+            && filter.machine_id.as_ref().is_none_or(|machine_id| *machine_id == found.activation.machine_id)
             && filter.customer_id.is_none_or(|customer| license.customer_id == Some(customer))
     });
     Ok(Some(page))
@@ -102,7 +102,7 @@ pub async fn list(
     access: LicenseAccess,
     license_id: LicenseId,
     paging: &PageRequest,
-) -> Result<Option<(License, Page<Activation>)>, ListError> {
+) -> Result<Option<(License, Page<DescribedActivation>)>, ListError> {
     let license = table.license(license_id).await?.filter(|license| access.includes(license));
     let Some(license) = license else { return Ok(None) };
     let page = table.activations(&license, paging).await?;

@@ -9,7 +9,7 @@ use shared::{
     auth::{AppAuthenticator, AppCredentialError},
     domain::{
         Activation, ActivationId, Actor, ActorKind, Catalog, Claims, IdGenerator, License, LicenseId,
-        NotInCatalogError, Refusal, SeatStatus, Secret, Tier, TierId, TokenTimes, ValidationErrors,
+        NotInCatalogError, Refusal, ReportedFacts, SeatStatus, Secret, Tier, TierId, TokenTimes, ValidationErrors,
         claims::ActivationClaim,
         seat::{lease_end, whole_second},
     },
@@ -100,6 +100,25 @@ pub struct Request {
     #[schema(value_type = Option<String>, format = DateTime, example = "2026-01-22T12:00:00Z")]
     #[serde(default, deserialize_with = "optional_time")]
     pub borrow_until: Option<Timestamp>,
+    /// Version of the app: 1 to 32 bytes, no control or invisible characters. If omitted, the last one stays.
+    #[schema(example = "4.2.1", min_length = 1, max_length = 32)]
+    pub app_version: Option<String>,
+    /// Operating system: 1 to 64 bytes, no control or invisible characters. If omitted, the last one stays.
+    #[schema(example = "Windows 11", min_length = 1, max_length = 64)]
+    pub os: Option<String>,
+    /// Name of the machine in its network: 1 to 64 bytes, no control or invisible characters. If omitted, the last one stays.
+    #[schema(example = "build-07.example.com", min_length = 1, max_length = 64)]
+    pub hostname: Option<String>,
+}
+
+impl Request {
+    /// Returns what the app reports about itself and its machine, after validating it.
+    fn reported_facts(&self) -> Result<ReportedFacts<'_>, ValidationErrors> {
+        let facts = ReportedFacts::new([&self.app_version, &self.os, &self.hostname].map(Option::as_deref));
+        let mut errors = ValidationErrors::default();
+        facts.check(&mut errors);
+        errors.into_result().map(|()| facts)
+    }
 }
 
 /// The license token to use until the next heartbeat.
@@ -207,6 +226,7 @@ pub async fn heartbeat(
     ctx: &RequestContext,
 ) -> Result<Heartbeat, HeartbeatError> {
     let now = ctx.now;
+    let reported = request.reported_facts()?;
     let claims = authenticator.verify(&request.token, ctx).await?;
     let (license_id, activation_id) = activation_of(&claims, request)?;
     if let Some(until) = request.borrow_until {
@@ -219,7 +239,6 @@ pub async fn heartbeat(
         lease_expires_at: estimate_lease_end(&cached_catalog, &claims, now),
         at: now,
         ip: &ctx.ip,
-        machine_name: None,
         public_key: None,
         // Without a seat limit, the activation has no seat.
         is_seatless_process: request.instance_id.is_some() && claims.limits.max_users.is_none(),
@@ -239,6 +258,7 @@ pub async fn heartbeat(
     if activation.seat_status(&license) != SeatStatus::Live {
         return Err(HeartbeatError::NotActivated);
     }
+    table.record_facts(&activation, None, reported).await?;
 
     let (jti, product_and_tier) = (IdGenerator::new(now).text(), (&*catalog, product, tier));
     let new_claims = Claims::new(tokens.issuer(), jti, &license, product_and_tier, Some(&activation), now);

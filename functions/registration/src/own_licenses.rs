@@ -9,7 +9,7 @@ use serde::Serialize;
 use shared::{
     app::Settings,
     auth::{AuthenticatedUser, User},
-    domain::{Activation, License},
+    domain::{DescribedActivation, License},
     http::{
         ListQuery, ListResponse, NoFilter, PaginationParams, Problem, RequestContext,
         resources::{ActivationResource, LicenseResource},
@@ -78,7 +78,7 @@ pub struct LicenseWithActivations {
     /// The license key.
     pub license: License,
     /// At most 100 activations.
-    pub activations: Page<Activation>,
+    pub activations: Page<DescribedActivation>,
 }
 
 /// Returns a page of the user's license keys; an empty page if the user is not a customer.

@@ -17,7 +17,9 @@ use serde_json::{Map, Value, json};
 use shared::{
     app::Settings,
     auth::Caller,
-    domain::{Activation, Catalog, Customer, CustomerId, Event, License, Scope, State as LicenseState, Timestamp},
+    domain::{
+        Catalog, Customer, CustomerId, DescribedActivation, Event, License, Scope, State as LicenseState, Timestamp,
+    },
     http::{ListQuery, Problem, RequestContext, extractors::NDJSON, resources::ActivationResource},
     store::{
         StoreError, Table,
@@ -283,9 +285,9 @@ impl Exporter {
 
     async fn activations(&self, paging: &PageRequest) -> Result<Page<String>, ExportError> {
         let page = self.table.all_activations(self.now, paging).await?;
-        let line = |(license, activation): (License, Activation)| {
+        let line = |(license, found): (License, DescribedActivation)| {
             let margin = self.settings.clock_margin;
-            let resource = ActivationResource::new(&activation, &license, margin, self.now);
+            let resource = ActivationResource::new(&found, &license, margin, self.now);
             let exported = json!({
                 "id": resource.id, "license_id": license.id, "status": resource.status,
                 "activated_at": resource.activated_at, "last_heartbeat_at": resource.last_heartbeat_at,
@@ -293,8 +295,8 @@ impl Exporter {
             let line = ActivationLine {
                 r#type: LineType::Activation,
                 license_external_id: license_external_id(&license),
-                machine_id: activation.machine_id,
-                machine_name: activation.machine_name,
+                machine_id: resource.machine_id,
+                machine_name: resource.machine_name,
                 exported: None,
             };
             serde_json::to_string(&ExportedLine { line, exported })

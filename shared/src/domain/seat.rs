@@ -15,6 +15,7 @@ use super::{
     encryption_key::EncryptionKey,
     id::{Id, LicenseId},
     license::License,
+    machine_facts::FactsDigest,
     secret::sha256,
     text::has_invisible_chars,
     validation::ValidationErrors,
@@ -179,14 +180,8 @@ pub struct Activation {
     pub machine_id: String,
     /// The id of the process that holds the seat; `None` if the machine holds it.
     pub instance_id: Option<String>,
-    /// The display name of the machine.
-    pub machine_name: Option<String>,
-    /// The client address of the activation request.
-    pub ip: String,
     /// The client address of the latest heartbeat or renewal.
     pub last_ip: String,
-    /// When the activation was created.
-    pub activated_at: Timestamp,
     /// When the machine last sent a heartbeat or renewed its activation.
     pub last_heartbeat_at: Timestamp,
     /// Until then, no other machine can take the seat.
@@ -197,6 +192,10 @@ pub struct Activation {
     pub borrow: Option<Borrow>,
     /// Until then, a license file that was issued for the machine can be used, so only an operator can end the activation.
     pub offline_file_until: Option<Timestamp>,
+    /// The digest of the facts that the app has reported last, if any.
+    pub facts_digest: Option<FactsDigest>,
+    /// When the facts about the machine are deleted; `None` unless this is the activation of a process without a seat.
+    pub facts_until: Option<Timestamp>,
     /// When the activation ended, if it did.
     pub ended_at: Option<Timestamp>,
 }

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use super::extractors::nullable;
 use crate::{
     domain::{
-        Activation, ActivationId, CustomerId, FeatureId, Grant, License, LicenseId, Metadata, Override, ProductId,
-        SeatStatus, State, Status, TierId,
+        ActivationId, CustomerId, DescribedActivation, FeatureId, Grant, License, LicenseId, Metadata, Override,
+        ProductId, SeatStatus, State, Status, TierId,
     },
     tokens::IssuedLicense,
 };
@@ -258,6 +258,15 @@ pub struct ActivationResource {
     /// The display name of the machine.
     #[schema(required, example = "build-07")]
     pub machine_name: Option<String>,
+    /// The version of the app that it has reported last.
+    #[schema(required, example = "4.2.1")]
+    pub app_version: Option<String>,
+    /// The operating system that the app has reported last.
+    #[schema(required, example = "Windows 11")]
+    pub os: Option<String>,
+    /// The name of the machine in its network that the app has reported last.
+    #[schema(required, example = "build-07.example.com")]
+    pub hostname: Option<String>,
     /// The IP address at the activation. This and the following fields are null for an activation that ended so long
     /// ago that its record was deleted.
     #[schema(required, example = "203.0.113.7")]
@@ -284,26 +293,36 @@ pub struct ActivationResource {
 
 impl ActivationResource {
     /// Returns an activation with its current status under its license.
-    pub fn new(activation: &Activation, license: &License, clock_margin: SignedDuration, now: Timestamp) -> Self {
+    pub fn new(
+        described: &DescribedActivation,
+        license: &License,
+        clock_margin: SignedDuration,
+        now: Timestamp,
+    ) -> Self {
+        let activation = &described.activation;
         let status = match activation.seat_status(license) {
             SeatStatus::NotLive => ActivationStatus::Deactivated,
             SeatStatus::Live | SeatStatus::Newer if activation.is_lapsed(clock_margin, now) => ActivationStatus::Lapsed,
             SeatStatus::Live | SeatStatus::Newer => ActivationStatus::Active,
         };
-        Self { status, ..Self::ended(activation, now) }
+        Self { status, ..Self::ended(described, now) }
     }
 
     /// Returns an activation that has ended.
-    pub fn ended(activation: &Activation, now: Timestamp) -> Self {
+    pub fn ended(DescribedActivation { activation, facts }: &DescribedActivation, now: Timestamp) -> Self {
+        let facts = facts.as_ref();
         Self {
             id: activation.id.to_string(),
             license_id: activation.id.license,
             machine_id: activation.machine_id.clone(),
             instance_id: activation.instance_id.clone(),
-            machine_name: activation.machine_name.clone(),
-            ip: Some(activation.ip.clone()),
+            machine_name: facts.and_then(|facts| facts.name.clone()),
+            app_version: facts.and_then(|facts| facts.app_version.clone()),
+            os: facts.and_then(|facts| facts.os.clone()),
+            hostname: facts.and_then(|facts| facts.hostname.clone()),
+            ip: facts.map(|facts| facts.ip.clone()),
             last_ip: Some(activation.last_ip.clone()),
-            activated_at: Some(activation.activated_at),
+            activated_at: facts.map(|facts| facts.activated_at),
             last_heartbeat_at: Some(activation.last_heartbeat_at),
             lease_expires_at: Some(activation.lease_expires_at),
             borrowed_until: activation.borrowed_until(now),

@@ -14,13 +14,14 @@ use super::{
     item::{Item, Key, TTL_ATTRIBUTE, b, from_item, n, s, to_item},
     keys,
     licenses::{LicenseFilter, LicenseOrder, licenses_list},
+    machine_facts::{DIGEST, FACTS_UNTIL},
     pagination::{InvalidCursorError, ListError, Page, PageRequest, paginate_query},
     table::{Query, Table},
     transaction::Condition,
 };
 use crate::domain::{
-    Activation, ActivationId, Borrow, CustomerId, EncryptionKey, License, LicenseId, MachineHash, SeatStatus,
-    seat::whole_second,
+    Activation, ActivationId, Borrow, CustomerId, DescribedActivation, EncryptionKey, License, LicenseId, MachineHash,
+    SeatStatus, seat::whole_second,
 };
 
 /// The index partition key of the activations of a machine. An ended activation has none.
@@ -47,12 +48,9 @@ struct ActivationRecord {
     machine_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     instance_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    machine_name: Option<String>,
-    ip: String,
     last_ip: String,
-    activated_at: Timestamp,
-    last_heartbeat_at: Timestamp,
+    /// Unix time in milliseconds.
+    last_heartbeat_at: i64,
     /// Unix time, a number that conditions can compare.
     lease_expires_at: i64,
     /// Unix time.
@@ -64,8 +62,12 @@ struct ActivationRecord {
     /// Unix time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     offline_file_until: Option<i64>,
+    /// Unix time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    ended_at: Option<Timestamp>,
+    facts_until: Option<i64>,
+    /// Unix time in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended_at: Option<i64>,
 }
 
 pub(super) fn activation_item(activation: &Activation) -> Result<Item, StoreError> {
@@ -74,22 +76,23 @@ pub(super) fn activation_item(activation: &Activation) -> Result<Item, StoreErro
         generation: activation.generation,
         machine_id: activation.machine_id.clone(),
         instance_id: activation.instance_id.clone(),
-        machine_name: activation.machine_name.clone(),
-        ip: activation.ip.clone(),
         last_ip: activation.last_ip.clone(),
-        activated_at: activation.activated_at,
-        last_heartbeat_at: activation.last_heartbeat_at,
+        last_heartbeat_at: activation.last_heartbeat_at.as_millisecond(),
         lease_expires_at: whole_second(activation.lease_expires_at),
         borrowed_until: activation.borrow.map(|borrow| whole_second(borrow.until)),
         max_borrow_seconds: activation.borrow.map(|borrow| borrow.max_seconds),
         offline_file_until: activation.offline_file_until.map(whole_second),
-        ended_at: activation.ended_at,
+        facts_until: activation.facts_until.map(whole_second),
+        ended_at: activation.ended_at.map(Timestamp::as_millisecond),
     };
     let mut item = to_item(keys::activation(activation.id.license, activation.id.machine), &record)?;
     item.insert("life".to_owned(), nonce(&activation.id));
     item.insert(MACHINE_INDEX.to_owned(), s(keys::activations_of_machine(activation.machine())));
     if activation.instance_id.is_some() && activation.seat.is_none() {
         item.insert(TTL_ATTRIBUTE.to_owned(), n(seatless_process_ttl(activation.lease_expires_at)));
+    }
+    if let Some(digest) = activation.facts_digest {
+        item.insert(DIGEST.to_owned(), b(digest));
     }
     if let Some(key) = &activation.public_key {
         item.insert(PUBLIC_KEY.to_owned(), public_key(key));
@@ -107,11 +110,13 @@ fn activation_key(item: &Item) -> Option<(LicenseId, MachineHash)> {
 pub(super) fn parse_activation(item: &Item) -> Result<Activation, StoreError> {
     let invalid = |attribute: &str| StoreError::InvalidItem(format!("activation: {attribute}"));
     let (license, machine) = activation_key(item).ok_or_else(|| invalid("key"))?;
-    let nonce = item.get("life").and_then(|nonce| nonce.as_b().ok()?.as_ref().try_into().ok());
+    let bytes = |attribute: &str| item.get(attribute).and_then(|value| Some(value.as_b().ok()?.as_ref()));
+    let nonce = bytes("life").and_then(|nonce| nonce.try_into().ok());
     let id = ActivationId { license, machine, nonce: nonce.ok_or_else(|| invalid("life"))? };
     let public_key = item.get(PUBLIC_KEY).map(|value| parse_public_key(value).ok_or_else(|| invalid(PUBLIC_KEY)));
     let record: ActivationRecord = from_item(item.clone())?;
     let time = |name: &str, second| Timestamp::from_second(second).map_err(|_| invalid(name));
+    let exact_time = |name: &str, millis| Timestamp::from_millisecond(millis).map_err(|_| invalid(name));
     let borrowed_until = record.borrowed_until.map(|second| time("borrowed_until", second)).transpose()?;
     let max_seconds = record.max_borrow_seconds.unwrap_or_default();
     Ok(Activation {
@@ -120,16 +125,15 @@ pub(super) fn parse_activation(item: &Item) -> Result<Activation, StoreError> {
         generation: record.generation,
         machine_id: record.machine_id,
         instance_id: record.instance_id,
-        machine_name: record.machine_name,
-        ip: record.ip,
         last_ip: record.last_ip,
-        activated_at: record.activated_at,
-        last_heartbeat_at: record.last_heartbeat_at,
+        last_heartbeat_at: exact_time("last_heartbeat_at", record.last_heartbeat_at)?,
         lease_expires_at: time("lease_expires_at", record.lease_expires_at)?,
         public_key: public_key.transpose()?,
         borrow: borrowed_until.map(|until| Borrow { until, max_seconds }),
         offline_file_until: record.offline_file_until.map(|second| time("offline_file_until", second)).transpose()?,
-        ended_at: record.ended_at,
+        facts_digest: bytes(DIGEST).and_then(|digest| digest.try_into().ok()),
+        facts_until: record.facts_until.map(|second| time(FACTS_UNTIL, second)).transpose()?,
+        ended_at: record.ended_at.map(|millis| exact_time("ended_at", millis)).transpose()?,
     })
 }
 
@@ -150,7 +154,11 @@ impl Table {
     }
 
     /// Reads a page of the live activations of a license key, sorted by machine hash.
-    pub async fn activations(&self, license: &License, paging: &PageRequest) -> Result<Page<Activation>, ListError> {
+    pub async fn activations(
+        &self,
+        license: &License,
+        paging: &PageRequest,
+    ) -> Result<Page<DescribedActivation>, ListError> {
         let query = Query {
             filter: Some(live_condition(license)),
             ..Query::prefix(keys::license_partition(license.id), keys::ACTIVATION)
@@ -158,7 +166,7 @@ impl Table {
         let list = format!("activations {}", license.id);
         let page = paginate_query(self, query, &list, paging).await?;
         let items = page.items.iter().map(parse_activation).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page { items, next: page.next })
+        Ok(Page { items: self.describe(license.id, items).await?, next: page.next })
     }
 
     /// Reads a page of the live activations of a machine with their license keys, sorted by license key. A page can be
@@ -167,19 +175,20 @@ impl Table {
         &self,
         machine: MachineHash,
         paging: &PageRequest,
-    ) -> Result<Page<(License, Activation)>, ListError> {
+    ) -> Result<Page<(License, DescribedActivation)>, ListError> {
         let partition = keys::activations_of_machine(machine);
         let query = Query { index: Some("GSI8"), ..Query::prefix(partition, "LICENSE#") };
         let page = paginate_query(self, query, &format!("activations of machine {machine}"), paging).await?;
         let read = |item: Item| async move {
             let Some(key) = activation_key(&item) else { return Ok(None) };
-            let (license, activation) = try_join!(self.license(key.0), self.activation(key.0, key.1))?;
+            let (license, activation) = try_join!(self.license(key.0), self.described_activation(key.0, key.1))?;
             Ok::<_, StoreError>(license.zip(activation))
         };
         let read: Vec<_> =
             stream::iter(page.items.into_iter().map(read)).buffered(MAX_CONCURRENCY).try_collect().await?;
-        let is_live =
-            |(license, activation): &(License, Activation)| activation.seat_status(license) != SeatStatus::NotLive;
+        let is_live = |(license, found): &(License, DescribedActivation)| {
+            found.activation.seat_status(license) != SeatStatus::NotLive
+        };
         Ok(Page { items: read.into_iter().flatten().filter(is_live).collect(), next: page.next })
     }
 
@@ -190,13 +199,13 @@ impl Table {
         customer: CustomerId,
         now: Timestamp,
         paging: &PageRequest,
-    ) -> Result<Page<(License, Activation)>, ListError> {
+    ) -> Result<Page<(License, DescribedActivation)>, ListError> {
         let list = format!("activations of customer {customer}");
         let after = paging.position::<2>(&list)?;
         let mut licenses = self.licenses_of(customer, LicenseFilter::default(), now).await?;
         licenses.sort_by_key(|license| license.id.to_string());
         licenses.retain(|license| after.as_ref().is_none_or(|[id, _]| license.id.to_string() >= *id));
-        let mut found: Vec<(License, Activation)> = Vec::new();
+        let mut found: Vec<(License, DescribedActivation)> = Vec::new();
         for (read, license) in licenses.into_iter().enumerate() {
             let id = license.id.to_string();
             if read == MAX_LICENSES_READ {
@@ -205,13 +214,12 @@ impl Table {
             let last = after.as_ref().filter(|[after, last]| *after == id && !last.is_empty());
             // A page of one license key, and one activation more to see whether there is a next page.
             let rest = paging.limit + 1 - found.len();
-            for item in self.live_activations(&license, last.map(|[_, last]| last.as_str()), rest).await? {
-                found.push((license.clone(), parse_activation(&item)?));
-            }
+            let activations = self.live_activations(&license, last.map(|[_, last]| last.as_str()), rest).await?;
+            found.extend(activations.into_iter().map(|activation| (license.clone(), activation)));
             if found.len() > paging.limit {
                 found.truncate(paging.limit);
-                let next = found.last().map(|(license, activation)| {
-                    let sort_key = keys::activation(license.id, activation.id.machine).sk;
+                let next = found.last().map(|(license, last)| {
+                    let sort_key = keys::activation(license.id, last.activation.id.machine).sk;
                     paging.encode_cursor(&list, vec![license.id.to_string(), sort_key])
                 });
                 return Ok(Page { items: found, next });
@@ -226,20 +234,19 @@ impl Table {
         &self,
         now: Timestamp,
         paging: &PageRequest,
-    ) -> Result<Page<(License, Activation)>, ListError> {
+    ) -> Result<Page<(License, DescribedActivation)>, ListError> {
         let list = "activations of all";
         let filter = LicenseFilter { order: LicenseOrder::OldestFirst, ..LicenseFilter::default() };
         let cursor = |[sort_key, id, last]: [String; 3]| paging.encode_cursor(list, vec![sort_key, id, last]);
         let position = |license: &License| (keys::time_sort_key("LICENSE", license.issued_at), license.id.to_string());
-        let mut found: Vec<(License, Activation)> = Vec::new();
+        let mut found: Vec<(License, DescribedActivation)> = Vec::new();
         let mut after_license = None;
         if let Some([sort_key, id, last]) = paging.position::<3>(list)? {
             // The rest of the activations of the license key in which the previous page ended.
             let license = if last.is_empty() { None } else { self.license(parse_cursor_id(&id)?).await? };
             if let Some(license) = license {
-                for item in self.live_activations(&license, Some(&last), paging.limit + 1).await? {
-                    found.push((license.clone(), parse_activation(&item)?));
-                }
+                let activations = self.live_activations(&license, Some(&last), paging.limit + 1).await?;
+                found.extend(activations.into_iter().map(|activation| (license.clone(), activation)));
             }
             after_license = Some(keys::license(parse_cursor_id(&id)?)).map(|key| vec![sort_key, key.pk, key.sk]);
         }
@@ -249,22 +256,20 @@ impl Table {
         let last_read = page.items.last().map(position);
         let rest = (paging.limit + 1).saturating_sub(found.len());
         let read = page.items.into_iter().map(|license| async move {
-            let items = self.live_activations(&license, None, rest).await?;
-            Ok::<_, StoreError>((license, items))
+            let activations = self.live_activations(&license, None, rest).await?;
+            Ok::<_, StoreError>((license, activations))
         });
         let mut read = stream::iter(read).buffered(MAX_CONCURRENCY);
         while found.len() <= paging.limit
-            && let Some((license, items)) = read.try_next().await?
+            && let Some((license, activations)) = read.try_next().await?
         {
-            for item in items {
-                found.push((license.clone(), parse_activation(&item)?));
-            }
+            found.extend(activations.into_iter().map(|activation| (license.clone(), activation)));
         }
         if found.len() > paging.limit {
             found.truncate(paging.limit);
-            let next = found.last().map(|(license, activation)| {
+            let next = found.last().map(|(license, last)| {
                 let (sort_key, id) = position(license);
-                cursor([sort_key, id, keys::activation(license.id, activation.id.machine).sk])
+                cursor([sort_key, id, keys::activation(license.id, last.activation.id.machine).sk])
             });
             return Ok(Page { items: found, next });
         }
@@ -278,7 +283,7 @@ impl Table {
         license: &License,
         after: Option<&str>,
         max: usize,
-    ) -> Result<Vec<Item>, StoreError> {
+    ) -> Result<Vec<DescribedActivation>, StoreError> {
         let partition = keys::license_partition(license.id);
         let mut query = Query {
             filter: Some(live_condition(license)),
@@ -291,7 +296,8 @@ impl Table {
             found.extend(page.items);
             if found.len() >= max || page.next.is_none() {
                 found.truncate(max);
-                return Ok(found);
+                let activations = found.iter().map(parse_activation).collect::<Result<_, _>>()?;
+                return self.describe(license.id, activations).await;
             }
             query.after = page.next;
         }

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, future::try_join, stream};
 
 use super::{
     activations::parse_activation,
-    deactivations::tombstone,
+    deactivations::{facts_tombstone, tombstone},
     error::StoreError,
     events::event_item,
     holder::{nonce, not_held_by},
@@ -105,6 +105,9 @@ impl Table {
             .update(&tombstone(activation, as_read, event.at))
             .check(keys::seat(activation.id.license, number), not_held_by(activation))
             .put_always(event_item(event)?);
+        if self.machine_facts(&activation.id).await?.is_some() {
+            transaction.update(&facts_tombstone(activation, event.at));
+        }
         self.commit(&transaction).await.map(|_| ())
     }
 

@@ -134,7 +134,7 @@ fn activation_update(new: &NewBorrow<'_>) -> ItemUpdate {
         .set("lease_expires_at", lease)
         .set("borrowed_until", until)
         .set("max_borrow_seconds", n(borrow.max_seconds))
-        .set("last_heartbeat_at", s(new.event.at.to_string()))
+        .set("last_heartbeat_at", n(new.event.at.as_millisecond()))
         .set("last_ip", s(new.ip));
     match new.offline_file_until {
         Some(until) => update.set("offline_file_until", n(whole_second(until))),

@@ -8,12 +8,13 @@ use super::{
     error::StoreError,
     events::event_item,
     holder::{nonce, still_held_by},
-    item::{TTL_ATTRIBUTE, n, s},
+    item::{TTL_ATTRIBUTE, n},
     keys,
+    machine_facts::facts_update,
     table::Table,
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
-use crate::domain::{Activation, Event, Timestamp, seat::whole_second};
+use crate::domain::{Activation, DescribedActivation, Event, Timestamp, seat::whole_second};
 
 /// How long the item of an ended activation remains, so that a repeated deactivation gets the same response.
 const TOMBSTONE_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -37,7 +38,7 @@ impl Table {
     /// read: they decide whether the caller may end the activation, and whether it is counted.
     pub async fn deactivate(
         &self,
-        activation: &Activation,
+        DescribedActivation { activation, facts }: &DescribedActivation,
         event: &Event,
         returned: Option<&CountedReturn>,
     ) -> Result<DeactivateOutcome, StoreError> {
@@ -45,6 +46,9 @@ impl Table {
         without_seat.update(&tombstone(activation, as_read(activation), event.at)).put_always(event_item(event)?);
         if let Some(returned) = returned {
             put_return(&mut without_seat, activation.id.license, returned)?;
+        }
+        if facts.is_some() {
+            without_seat.update(&facts_tombstone(activation, event.at));
         }
         let mut with_seat = without_seat.clone();
         if let Some(seat) = activation.seat {
@@ -91,9 +95,19 @@ fn as_read(activation: &Activation) -> Condition {
 
 /// Returns the update that ends an activation. The item is deleted after a retention period.
 pub(super) fn tombstone(activation: &Activation, condition: Condition, at: Timestamp) -> ItemUpdate {
-    let retention = if activation.instance_id.is_some() { PROCESS_TOMBSTONE_RETENTION } else { TOMBSTONE_RETENTION };
     ItemUpdate::new(keys::activation(activation.id.license, activation.id.machine), condition)
-        .set("ended_at", s(at.to_string()))
+        .set("ended_at", n(at.as_millisecond()))
         .set_or_remove(MACHINE_INDEX, None)
-        .set(TTL_ATTRIBUTE, n(whole_second(at) + retention.as_secs()))
+        .set(TTL_ATTRIBUTE, n(tombstone_ttl(activation, at)))
+}
+
+/// Returns the update after which the facts about the machine are deleted with its ended activation.
+pub(super) fn facts_tombstone(activation: &Activation, at: Timestamp) -> ItemUpdate {
+    facts_update(&activation.id).set(TTL_ATTRIBUTE, n(tombstone_ttl(activation, at)))
+}
+
+/// Returns when DynamoDB may delete an activation that ended at `at`, as Unix time.
+fn tombstone_ttl(activation: &Activation, at: Timestamp) -> i64 {
+    let retention = if activation.instance_id.is_some() { PROCESS_TOMBSTONE_RETENTION } else { TOMBSTONE_RETENTION };
+    whole_second(at) + retention.as_secs()
 }

@@ -19,13 +19,14 @@ use super::{
     keys,
     license_writes::UpdateLicenseOutcome,
     licenses::LicenseFilter,
+    machine_facts::DIGEST,
     metadata::write_metadata,
     table::{Query, Table},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
 use crate::domain::{
-    Activation, Actor, ActorKind, Customer, CustomerId, Event, EventType, IdGenerator, License, LicenseId, Metadata,
-    Override, ProductId, Status,
+    Activation, Actor, ActorKind, Customer, CustomerId, DescribedActivation, Event, EventType, IdGenerator, License,
+    LicenseId, Metadata, Override, ProductId, Status,
 };
 
 /// The maximum number of pointers to current license keys that an erasure checks, so that the transaction has at most 100
@@ -143,6 +144,7 @@ impl Table {
                         self.erase_activation(item, is_usable, now)
                     })
                     .await?
+                && self.erase_items(license.id, keys::MACHINE_FACTS, budget, |item| self.erase_facts(item)).await?
                 && self.erase_items(license.id, keys::EVENT, budget, |item| self.erase_event(item)).await?)
             {
                 return Ok(false);
@@ -195,7 +197,7 @@ impl Table {
         }
     }
 
-    /// Removes the names and addresses of a machine. If the license key can't be used, the machine is deactivated first: its
+    /// Removes the address of a machine and the digest of what it reported. If the license key can't be used, the machine is deactivated first: its
     /// heartbeats would write the address again.
     async fn erase_activation(&self, item: Item, is_usable: bool, now: Timestamp) -> Result<(), StoreError> {
         let activation = parse_activation(&item)?;
@@ -203,14 +205,27 @@ impl Table {
             let Activation { id, machine_id, .. } = &activation;
             let data = serde_json::json!({ "activation_id": id.to_string(), "machine_id": machine_id });
             let event = system_event(EventType::Deactivated, id.license, data, now);
-            if self.deactivate(&activation, &event, None).await? == DeactivateOutcome::Conflict {
+            let facts = self.machine_facts(id).await?;
+            let described = DescribedActivation { activation: activation.clone(), facts };
+            if self.deactivate(&described, &event, None).await? == DeactivateOutcome::Conflict {
                 return Err(StoreError::Contended);
             }
         }
         let same_life = Condition::new("life = :life").value(":life", nonce(&activation.id));
         let key = keys::activation(activation.id.license, activation.id.machine);
-        let update =
-            ItemUpdate::new(key, same_life).set_or_remove("machine_name", None).set("ip", s("")).set("last_ip", s(""));
+        let update = ItemUpdate::new(key, same_life).set("last_ip", s("")).set_or_remove(DIGEST, None);
+        self.update(&update).await.map(|_| ())
+    }
+
+    /// Removes the names and the address of a machine from the facts about it.
+    async fn erase_facts(&self, item: Item) -> Result<(), StoreError> {
+        let invalid = || StoreError::InvalidItem("machine facts: life".to_owned());
+        let life = item.get("life").cloned().ok_or_else(invalid)?;
+        let key = Key::of(&item).ok_or_else(invalid)?;
+        let same_life = Condition::new("life = :life").value(":life", life);
+        let names = ["machine_name", "hostname"];
+        let update = ItemUpdate::new(key, same_life).set("ip", s(""));
+        let update = names.into_iter().fold(update, |update, name| update.set_or_remove(name, None));
         self.update(&update).await.map(|_| ())
     }
 
@@ -221,11 +236,11 @@ impl Table {
     }
 }
 
-/// Returns whether an event or an activation contains an address or the name of a machine.
+/// Returns whether an event, an activation or the facts about a machine contain an address or the name of a machine.
 fn has_personal_data(item: &Item) -> bool {
     let is_set = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).is_some_and(|text| !text.is_empty());
     let data = item.get("data").and_then(|data| data.as_m().ok());
-    ["ip", "last_ip", "machine_name"].into_iter().any(is_set)
+    ["ip", "last_ip", "machine_name", "hostname"].into_iter().any(is_set)
         || data.and_then(|data| data.get("machine_name")).is_some_and(AttributeValue::is_s)
 }
 

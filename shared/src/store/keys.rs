@@ -35,6 +35,8 @@ const METADATA: &str = "METADATA";
 pub const SEAT: &str = "SEAT#";
 /// The sort key prefix of activations.
 pub const ACTIVATION: &str = "MACHINE#";
+/// The sort key prefix of the facts about machines.
+pub const MACHINE_FACTS: &str = "FACTS#";
 /// The sort key prefix of events.
 pub const EVENT: &str = "EVENT#";
 /// The sort key prefix of signing keys.
@@ -219,6 +221,11 @@ pub fn activation(license: LicenseId, machine: MachineHash) -> Key {
     Key::new(license_partition(license), format!("{ACTIVATION}{machine}"))
 }
 
+/// Returns the item key of the facts about the machine of an activation.
+pub fn machine_facts(license: LicenseId, machine: MachineHash) -> Key {
+    Key::new(license_partition(license), format!("{MACHINE_FACTS}{machine}"))
+}
+
 /// Returns the item key of the record that a machine was imported. It remains when the activation ends, so that a repeated
 /// import does not activate the machine again.
 pub fn imported_machine(license: LicenseId, machine: MachineHash) -> Key {
@@ -338,7 +345,8 @@ impl ItemKind {
             (CATALOG, "FEATURE" | "VERSION" | "ENTRY_METADATA")
             | (
                 "LICENSE",
-                "SEALED" | "OVERRIDE_NOTES" | "SEAT" | "MACHINE" | "IMPORTED" | "RETURNS" | "EVENT" | METADATA,
+                "SEALED" | "OVERRIDE_NOTES" | "SEAT" | "MACHINE" | "FACTS" | "IMPORTED" | "RETURNS" | "EVENT"
+                | METADATA,
             )
             | ("CUSTOMER", METADATA)
             | ("CUSTOMER_EXTERNAL_ID", "CUSTOMER_EXTERNAL_ID")
@@ -420,6 +428,7 @@ mod tests {
             (sealed(id()), ItemKind::Other),
             (seat(id(), 1), ItemKind::Other),
             (activation(id(), machine), ItemKind::Other),
+            (machine_facts(id(), machine), ItemKind::Other),
             (imported_machine(id(), machine), ItemKind::Other),
             (at(&license_partition(id()), &format!("{EVENT}1")), ItemKind::Other),
             (api_key(id()), ItemKind::Other),

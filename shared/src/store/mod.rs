@@ -28,6 +28,7 @@ pub mod keys;
 pub mod lapsed;
 pub mod license_writes;
 pub mod licenses;
+pub mod machine_facts;
 mod metadata;
 mod override_writes;
 mod overrides;

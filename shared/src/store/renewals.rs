@@ -24,8 +24,6 @@ pub struct Renewal<'a> {
     pub at: Timestamp,
     /// The client address.
     pub ip: &'a str,
-    /// A new name of the machine; `None` leaves it unchanged.
-    pub machine_name: Option<&'a str>,
     /// A new public key; `None` leaves it unchanged.
     pub public_key: Option<&'a EncryptionKey>,
     /// Whether the activation is that of a process without a seat, which DynamoDB deletes some time after its lease. If this turns
@@ -93,7 +91,7 @@ fn update(renewal: &Renewal<'_>, form: Form) -> ItemUpdate {
         .value(":generation", n(renewal.generation))
         .value(":lease", lease.clone());
     let update = ItemUpdate::new(keys::activation(renewal.id.license, renewal.id.machine), condition)
-        .set("last_heartbeat_at", s(renewal.at.to_string()))
+        .set("last_heartbeat_at", n(renewal.at.as_millisecond()))
         .set("last_ip", s(renewal.ip));
     let mut changes = Vec::new();
     if form.extends_lease {
@@ -102,7 +100,6 @@ fn update(renewal: &Renewal<'_>, form: Form) -> ItemUpdate {
             changes.push((TTL_ATTRIBUTE, n(seatless_process_ttl(renewal.lease_expires_at))));
         }
     }
-    changes.extend(renewal.machine_name.map(|name| ("machine_name", s(name))));
     changes.extend(renewal.public_key.map(|key| (PUBLIC_KEY, public_key(key))));
     changes.extend(renewal.offline_file_until.map(|until| ("offline_file_until", n(whole_second(until)))));
     changes.into_iter().fold(update, |update, (name, value)| update.set(name, value))

@@ -13,11 +13,12 @@ use super::{
     holder::{held_by, machine_attribute, nonce, still_held_by},
     item::{Item, key_only_item, n},
     keys,
+    machine_facts::facts_item,
     table::{Query, Table},
     transaction::{CommitOutcome, Condition, ConditionFailures, Transaction},
 };
 use crate::domain::{
-    Activation, ActivationId, Event, License, LicenseId, MachineHash,
+    Activation, ActivationId, Event, License, LicenseId, MachineFacts, MachineHash,
     seat::{SeatWindow, seat_ranges, whole_second},
 };
 
@@ -26,6 +27,8 @@ use crate::domain::{
 pub struct NewActivation<'a> {
     /// The activation. Its `seat` is the seat to take; `None` if the license key has no limit.
     pub activation: &'a Activation,
+    /// The facts about the machine.
+    pub facts: &'a MachineFacts,
     /// The previous activation of the machine that was read and is no longer live, if any.
     pub previous: Option<&'a Activation>,
     /// The event that the machine was activated or took over a seat.
@@ -168,12 +171,14 @@ impl Table {
         self.add_activation(&mut transaction, new).await?;
         transaction
             .put(seat_item(new.activation, number), still_held_by(lapsed))
-            .delete(keys::activation(lapsed.id.license, lapsed.id.machine), still_lapsed);
+            .delete(keys::activation(lapsed.id.license, lapsed.id.machine), still_lapsed)
+            // The facts belong to the activation that is deleted, as both are always written together.
+            .delete_always(keys::machine_facts(lapsed.id.license, lapsed.id.machine));
         activation_outcome(new, self.commit(&transaction).await?)
     }
 
     /// Adds the writes that every activation needs: the whole activation item, on condition that there is no live
-    /// activation of the machine; the event; and the deletion of the previous activation's seat if it is outside of a
+    /// activation of the machine; the facts about the machine; the event; and the deletion of the previous activation's seat if it is outside of a
     /// reduced limit. The activation item is the first write.
     async fn add_activation(&self, transaction: &mut Transaction, new: NewActivation<'_>) -> Result<(), StoreError> {
         let activation = new.activation;
@@ -186,7 +191,10 @@ impl Table {
         // again.
         let condition =
             not_live.and("life <> :own").value(":own", nonce(&activation.id)).or("attribute_not_exists(PK)");
-        transaction.put(activation_item(activation)?, condition).put_always(event_item(new.event)?);
+        transaction
+            .put(activation_item(activation)?, condition)
+            .put_always(facts_item(activation, new.facts)?)
+            .put_always(event_item(new.event)?);
         if new.is_import {
             let marker = keys::imported_machine(activation.id.license, activation.id.machine);
             transaction.put(key_only_item(marker), Condition::absent());

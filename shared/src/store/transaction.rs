@@ -246,6 +246,12 @@ impl Transaction {
         self.push(TransactWriteItem::builder().delete(built(delete.build())).build())
     }
 
+    /// Adds the deletion of an item, which need not exist.
+    pub fn delete_always(&mut self, key: Key) -> &mut Self {
+        let delete = Delete::builder().table_name("").set_key(Some(key.into_item()));
+        self.push(TransactWriteItem::builder().delete(built(delete.build())).build())
+    }
+
     /// Adds a condition on an item that the transaction does not write.
     pub fn check(&mut self, key: Key, condition: Condition) -> &mut Self {
         let check = ConditionCheck::builder()

@@ -59,7 +59,7 @@ fn license_table(licenses: &[LicenseWithActivations], catalog: &Catalog, now: Ti
         let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
         let product = catalog.products.get(&license.product_id).map_or("–", |product| product.name.as_str());
         let machines = own.activations.items.len();
-        let last_seen = own.activations.items.iter().map(|machine| machine.last_heartbeat_at).max();
+        let last_seen = own.activations.items.iter().map(|machine| machine.activation.last_heartbeat_at).max();
         vec![
             html! { a href=(links::own_license(license.id)) { (product) } span.subtext { (tier) } },
             status_badge(license.status(now)),

@@ -5,7 +5,7 @@ use maud::html;
 use serde::de::IgnoredAny;
 use serde_json::json;
 use shared::{
-    domain::{Activation, ActivationId, License, LicenseId},
+    domain::{ActivationId, DescribedActivation, License, LicenseId},
     http::Problem,
     store::Table,
 };
@@ -26,10 +26,10 @@ async fn own_machine(
     table: &Table,
     session: &Session,
     PathIds(id, activation): MachinePath,
-) -> Result<(License, Activation), Problem> {
+) -> Result<(License, DescribedActivation), Problem> {
     let license = queries::own_license(table, &session.user(), id).await?;
-    let found = table.activation(id, activation.machine).await?;
-    Ok((license, found.filter(|found| found.id == activation).ok_or_else(Problem::not_found)?))
+    let found = table.described_activation(id, activation.machine).await?;
+    Ok((license, found.filter(|found| found.activation.id == activation).ok_or_else(Problem::not_found)?))
 }
 
 /// Asks for confirmation before a machine is deactivated.
@@ -40,17 +40,17 @@ pub(super) async fn confirm_deactivate(
 ) -> Result<Response, Problem> {
     let (license, machine) = own_machine(&table, &viewer.session, ids).await?;
     let license_path = links::own_license(license.id);
-    let action = format!("{license_path}/machines/{}/deactivate", machine.id);
+    let action = format!("{license_path}/machines/{}/deactivate", machine.activation.id);
     let form = Form::new(action, Vec::new(), "Deactivate", &license_path).destructive();
     Ok(FormPage::new(NavSection::Licenses, "Deactivate this machine?", form)
         .breadcrumb(links::OWN_LICENSES, "Your licenses")
         .breadcrumb(license_path, license.key_hint)
         .narrow_intro(html! {
             p {
-                "Frees the seat of " strong { (machine.machine_name.as_deref().unwrap_or(&machine.machine_id)) }
+                "Frees the seat of " strong { (machine.display_name()) }
                 " immediately. To use the app there again, activate it with the license key."
             }
-            p.muted { "If it's offline, it keeps working until " (format::date_time(machine.lease_expires_at)) "." }
+            p.muted { "If it's offline, it keeps working until " (format::date_time(machine.activation.lease_expires_at)) "." }
         })
         .render(&viewer))
 }
@@ -63,7 +63,7 @@ pub(super) async fn deactivate(
     ids: MachinePath,
 ) -> Result<Response, Problem> {
     let (license, machine) = own_machine(&table, &viewer.session, ids).await?;
-    let path = format!("/api/v1.0/license-activations/{}/deactivate", machine.id);
+    let path = format!("/api/v1.0/license-activations/{}/deactivate", machine.activation.id);
     let IgnoredAny = api.post(&path, &FormData::default(), &json!({})).await?;
     Ok(Notice::Deactivated.redirect_to(&links::own_license(license.id)))
 }

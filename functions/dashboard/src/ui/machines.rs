@@ -44,7 +44,7 @@ fn row(license_path: &str, machine: &ActivationResource, now: Timestamp, audienc
     let path = format!("{license_path}/machines/{}/deactivate", machine.id);
     let ip = machine.last_ip.as_deref();
     let mut cells = vec![
-        machine_name(machine),
+        machine_name(machine, audience),
         html! {
             (machine_status(machine.status))
             @if let Some(until) = machine.borrowed_until { span.subtext { "Borrowed until " (format::date_time(until)) } }
@@ -60,11 +60,16 @@ fn row(license_path: &str, machine: &ActivationResource, now: Timestamp, audienc
     cells
 }
 
-fn machine_name(machine: &ActivationResource) -> Markup {
+fn machine_name(machine: &ActivationResource, audience: Audience) -> Markup {
+    let version = machine.app_version.as_ref().map(|version| format!("Version {version}"));
+    let software: Vec<&str> = [version.as_deref(), machine.os.as_deref()].into_iter().flatten().collect();
+    let hostname = machine.hostname.as_deref().filter(|_| audience == Audience::Operator);
     html! {
         strong { (machine.machine_name.as_deref().unwrap_or(&machine.machine_id)) }
         @if machine.machine_name.is_some() { span.subtext { (machine.machine_id) } }
         @if let Some(instance_id) = &machine.instance_id { span.subtext { "Process " (instance_id) } }
+        @if let Some(hostname) = hostname { span.subtext { (hostname) } }
+        @if !software.is_empty() { span.subtext { (software.join(" · ")) } }
     }
 }
 

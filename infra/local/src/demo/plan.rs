@@ -83,4 +83,6 @@ pub(super) struct MachinePlan {
     pub(super) activated_days_ago: i64,
     /// Time of the last heartbeat.
     pub(super) seen_minutes_ago: i64,
+    pub(super) app_version: &'static str,
+    pub(super) os: &'static str,
 }

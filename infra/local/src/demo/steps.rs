@@ -19,7 +19,9 @@ use serde_json::{Value, json};
 use shared::{
     AppState,
     auth::AppAuthenticator,
-    domain::{Actor, Customer, License, LicenseId, MachineHash, Product, Secret, State, Timestamp},
+    domain::{
+        Actor, Customer, DescribedActivation, License, LicenseId, MachineHash, Product, Secret, State, Timestamp,
+    },
     http::{Idempotency, IfMatch, Problem, Replay, RequestContext, RequestMetrics, StoredResponse},
     store::{
         StoreError,
@@ -221,12 +223,18 @@ impl DemoBuilder<'_> {
 
     /// Activates a machine and sends its last heartbeat.
     async fn add_machine(&self, license: LicenseId, plan: &MachinePlan) -> Result<(), DemoError> {
-        let known = self.app.table.activation(license, MachineHash::from_machine_id(plan.id)).await?;
-        if known.is_some_and(|known| known.ended_at.is_some() || known.last_heartbeat_at > known.activated_at) {
+        let known = self.app.table.described_activation(license, MachineHash::from_machine_id(plan.id)).await?;
+        if let Some(DescribedActivation { activation, facts }) = known
+            && (activation.ended_at.is_some()
+                || facts.is_none_or(|facts| activation.last_heartbeat_at > facts.activated_at))
+        {
             return Ok(());
         }
         let Some(key) = self.key_string(license).await? else { return Ok(()) };
-        let body = json!({ "license_key": key.expose(), "machine_id": plan.id, "machine_name": plan.name });
+        let body = json!({
+            "license_key": key.expose(), "machine_id": plan.id, "machine_name": plan.name,
+            "app_version": plan.app_version, "os": plan.os, "hostname": format!("{}.example.com", plan.id),
+        });
         let sent: activate::Request = request(body)?;
         let activated_at = context(days_before(self.now, plan.activated_days_ago), plan.ip);
         let AppState { table, catalog, tokens, .. } = self.app;

@@ -39,7 +39,19 @@ const fn machine(
     activated_days_ago: i64,
     seen_minutes_ago: i64,
 ) -> MachinePlan {
-    MachinePlan { id, name, ip, activated_days_ago, seen_minutes_ago }
+    let (app_version, os) = ("5.2.0", "Windows 11");
+    MachinePlan { id, name, ip, activated_days_ago, seen_minutes_ago, app_version, os }
+}
+
+const fn server(
+    id: &'static str,
+    name: &'static str,
+    ip: &'static str,
+    activated_days_ago: i64,
+    seen_minutes_ago: i64,
+) -> MachinePlan {
+    let (app_version, os) = ("2.14.3", "Ubuntu 24.04");
+    MachinePlan { app_version, os, ..machine(id, name, ip, activated_days_ago, seen_minutes_ago) }
 }
 
 const fn license(
@@ -254,8 +266,8 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
                 "team",
                 195,
                 &[
-                    machine("freight-ci-1", "ci-1", "198.51.100.21", 195, 12 * DAY_MINUTES + 30),
-                    machine("freight-ci-2", "ci-2", "198.51.100.22", 150, 12 * DAY_MINUTES + 35),
+                    server("freight-ci-1", "ci-1", "198.51.100.21", 195, 12 * DAY_MINUTES + 30),
+                    server("freight-ci-2", "ci-2", "198.51.100.22", 150, 12 * DAY_MINUTES + 35),
                 ],
             )
         }],
@@ -278,12 +290,12 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
                     "business",
                     140,
                     &[
-                        machine("fjord-build-01", "build-01", "203.0.113.101", 140, 3),
-                        machine("fjord-build-02", "build-02", "203.0.113.102", 140, 5),
-                        machine("fjord-build-03", "build-03", "203.0.113.103", 140, 8),
-                        machine("fjord-build-04", "build-04", "203.0.113.104", 88, 11),
-                        machine("fjord-build-05", "build-05", "203.0.113.105", 88, 9 * DAY_MINUTES),
-                        machine("fjord-nightly", "nightly", "203.0.113.110", 61, 14),
+                        server("fjord-build-01", "build-01", "203.0.113.101", 140, 3),
+                        server("fjord-build-02", "build-02", "203.0.113.102", 140, 5),
+                        server("fjord-build-03", "build-03", "203.0.113.103", 140, 8),
+                        server("fjord-build-04", "build-04", "203.0.113.104", 88, 11),
+                        server("fjord-build-05", "build-05", "203.0.113.105", 88, 9 * DAY_MINUTES),
+                        server("fjord-nightly", "nightly", "203.0.113.110", 61, 14),
                     ],
                 )
             },
@@ -307,8 +319,8 @@ pub(super) const CUSTOMERS: [CustomerPlan; 8] = [
             "team",
             18,
             &[
-                machine("moreau-ci", "ci", "192.0.2.200", 18, 6),
-                machine("moreau-release", "release", "192.0.2.201", 17, 4 * DAY_MINUTES),
+                server("moreau-ci", "ci", "192.0.2.200", 18, 6),
+                server("moreau-release", "release", "192.0.2.201", 17, 4 * DAY_MINUTES),
             ],
         )],
     ),

@@ -24,8 +24,8 @@ async fn activate_returns_201_then_200_for_the_same_machine() {
     assert!(id.starts_with("act_") && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{id}");
     let expected = json!({
         "activation": {
-            "id": id, "license_id": license.license_id, "machine_id": "m-1", "instance_id": null, "machine_name": "build-07", "ip": "127.0.0.1",
-            "last_ip": "127.0.0.1", "activated_at": "2026-01-15T12:00:00Z",
+            "id": id, "license_id": license.license_id, "machine_id": "m-1", "instance_id": null, "machine_name": "build-07",
+            "app_version": null, "os": null, "hostname": null, "ip": "127.0.0.1", "last_ip": "127.0.0.1", "activated_at": "2026-01-15T12:00:00Z",
             "last_heartbeat_at": "2026-01-15T12:00:00Z", "lease_expires_at": "2026-01-15T13:00:00Z",
             "borrowed_until": null, "status": "active",
         },

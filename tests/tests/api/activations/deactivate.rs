@@ -69,7 +69,7 @@ async fn deactivate_does_not_affect_a_later_activation() {
     let response_to_app = app.post(&deactivate_first, json!({"token": first["token"]})).await.expect_status(200);
     let minimal = json!({
         "id": first["activation"]["id"], "license_id": license.license_id, "machine_id": "one", "instance_id": null,
-        "machine_name": null, "ip": null, "last_ip": null, "activated_at": null, "last_heartbeat_at": null,
+        "machine_name": null, "app_version": null, "os": null, "hostname": null, "ip": null, "last_ip": null, "activated_at": null, "last_heartbeat_at": null,
         "lease_expires_at": null, "borrowed_until": null, "status": "deactivated",
     });
     assert_eq!(response_to_app, minimal);

@@ -8,6 +8,7 @@ mod heartbeat;
 mod large_licenses;
 mod license_file;
 mod list_and_get;
+mod machine_facts;
 mod processes;
 mod seats;
 mod time;

@@ -4,7 +4,7 @@ use signet_tests::{Client, Fault, IssuedLicense, Rule, Stack, Value, json, text}
 
 const SCOPE: &str = "openid email profile";
 /// Texts that must not be in the table after the erasure of Ada.
-const PERSONAL: [&str; 9] = [
+const PERSONAL: [&str; 10] = [
     "Augusta King",
     "ada@example.com",
     "Bernoulli Works",
@@ -12,6 +12,7 @@ const PERSONAL: [&str; 9] = [
     "research",
     "Berlin office",
     "adas-laptop",
+    "ada.example.com",
     "order-1",
     "call her at home",
 ];
@@ -38,7 +39,8 @@ async fn ada(stack: &Stack) -> Ada {
     let overrides = json!({"overrides": [{"feature_id": feature["id"], "enabled": false, "note": "call her at home"}]});
     let path = format!("license-keys/{}/overrides", text(&license["license"]["id"]));
     stack.operator.put(&path, overrides).await.expect_status(200);
-    let body = json!({"license_key": license["license_key"], "machine_id": "m-1", "machine_name": "adas-laptop"});
+    let body = json!({"license_key": license["license_key"], "machine_id": "m-1", "machine_name": "adas-laptop",
+        "app_version": "4.2.1", "hostname": "ada.example.com"});
     let app = stack.anonymous.from(ADDRESS.parse().unwrap());
     let activated = app.post("license-activations/activate", body).await.expect_status(201);
     let token = text(&activated["token"]).to_owned();
@@ -104,10 +106,15 @@ async fn erasure_removes_personal_data_and_keeps_ids_and_events() {
     assert!(events.iter().all(|event| event["ip"] == ""), "{events:#?}");
     // The app of the machine is refused, and leaves no address.
     let app = stack.anonymous.from(ADDRESS.parse().unwrap());
-    app.heartbeat(&ada.token, "m-1").await.expect_problem(403, "revoked");
+    let body = json!({"token": ada.token, "machine_id": "m-1", "hostname": "ada.example.com"});
+    app.post("license-keys/heartbeat", body).await.expect_problem(403, "revoked");
     assert_eq!(remains(&stack).await, [""; 0]);
     let activation = operator.get(&format!("license-activations/{}", ada.activation)).await.expect_status(200);
     assert_eq!((&activation["machine_name"], &activation["status"]), (&Value::Null, &json!("deactivated")));
+    assert_eq!((&activation["hostname"], &activation["app_version"]), (&Value::Null, &json!("4.2.1")));
+    let items = stack.items().await;
+    let machine = items.iter().find(|item| text(&item["SK"]["S"]).starts_with("MACHINE#")).unwrap();
+    assert!(machine.get("facts").is_none(), "no digest of the hostname: {machine}");
 }
 
 #[tokio::test]

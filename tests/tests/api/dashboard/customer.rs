@@ -55,17 +55,24 @@ async fn machines_are_deactivated_after_a_confirmation() {
     let setup = stack.operator.issue_new_license(2).await;
     let issued = stack.operator.issue(&customer, &setup.tier, &json!({})).await;
     let (here, key) = (license_path(&issued), text(&issued["license_key"]));
-    let body = json!({ "license_key": key, "machine_id": "m-1", "machine_name": SCRIPT });
+    let body = json!({
+        "license_key": key, "machine_id": "m-1", "machine_name": SCRIPT, "app_version": "4.2.1", "os": "Windows 11",
+        "hostname": "host-of-ada",
+    });
     let first = stack.anonymous.post("license-activations/activate", body).await.expect_status(201);
     stack.anonymous.activate(key, "m-2").await.expect_status(201);
     stack.anonymous.activate(key, "m-3").await.expect_problem(409, "seat_limit_reached");
 
     let page = ada.get(&here).await;
     let shown = page.expect_status(200);
-    for words in ["2 of 2", ESCAPED, "m-2", "127.0.0.1"] {
+    for words in ["2 of 2", ESCAPED, "m-2", "127.0.0.1", "Version 4.2.1 · Windows 11"] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
-    assert!(!shown.contains(SCRIPT), "{shown}");
+    assert!(!shown.contains(SCRIPT) && !shown.contains("host-of-ada"), "{shown}");
+    let mut operator = Browser::operator(&stack).await;
+    let page = operator.get(&here.replace("/licenses/", "/license-keys/")).await;
+    let shown = page.expect_status(200);
+    assert!(shown.contains("Version 4.2.1 · Windows 11") && shown.contains("host-of-ada"), "{shown}");
     let deactivate = format!("{here}/machines/{}/deactivate", text(&first["activation"]["id"]));
     let page = ada.get(&deactivate).await;
     let shown = page.expect_status(200);

@@ -83,10 +83,12 @@ async fn each_transition_writes_its_event_in_the_same_transaction() {
     expected.push(("audited", later(6), operator.clone(), json!({"ok": true, "repair": false})));
 
     let app = |active: &Value| json!({"kind": "app", "id": active["activation"]["id"]});
-    let body = json!({"license_key": regenerated["license_key"], "machine_id": "m1", "machine_name": "build-07"});
+    let body = json!({"license_key": regenerated["license_key"], "machine_id": "m1", "machine_name": "build-07",
+        "app_version": "4.2.1", "os": "Windows 11", "hostname": "not in events"});
     let first = step(&stack.anonymous, "license-activations/activate", body).await;
     let first_id = &first["activation"]["id"];
-    let data = json!({"activation_id": first_id, "machine_id": "m1", "machine_name": "build-07", "seat": 0});
+    let data = json!({"activation_id": first_id, "machine_id": "m1", "machine_name": "build-07", "app_version": "4.2.1",
+        "os": "Windows 11", "seat": 0});
     expected.push(("activated", later(7), app(&first), data));
     // The lease of m1 has expired, so m2 takes over the seat.
     stack.advance(3600);
@@ -94,7 +96,7 @@ async fn each_transition_writes_its_event_in_the_same_transaction() {
     let second = step(&stack.anonymous, "license-activations/activate", body).await;
     let second_id = &second["activation"]["id"];
     let data = json!({
-        "activation_id": second_id, "machine_id": "m2", "machine_name": null, "seat": 0,
+        "activation_id": second_id, "machine_id": "m2", "machine_name": null, "app_version": null, "os": null, "seat": 0,
         "taken_from": {"activation_id": first_id, "machine_id": "m1"},
     });
     expected.push(("taken_over", later(3608), app(&second), data));
@@ -112,7 +114,8 @@ async fn each_transition_writes_its_event_in_the_same_transaction() {
     );
     let third = third.await;
     let third_id = &third["activation"]["id"];
-    let data = json!({"activation_id": third_id, "machine_id": "m3", "machine_name": null, "seat": 0});
+    let data = json!({"activation_id": third_id, "machine_id": "m3", "machine_name": null, "app_version": null, "os": null,
+        "seat": 0});
     expected.push(("activated", later(3610), app(&third), data));
     let path = format!("license-activations/{}/deactivate", text(third_id));
     step(&signed_in, &path, json!({})).await;

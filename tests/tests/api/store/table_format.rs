@@ -58,7 +58,7 @@ fn kind(item: &Value) -> String {
         if is_api_key { "key_".to_owned() } else { key.split('#').take(words).collect::<Vec<_>>().join("#") }
     };
     let (pk, sk) = (word("PK"), word("SK"));
-    let ended = if item["ended_at"]["S"].is_string() { " ended" } else { "" };
+    let ended = if item["ended_at"]["N"].is_string() { " ended" } else { "" };
     let event = item["type"]["S"].as_str().map(|kind| format!(" {kind}")).unwrap_or_default();
     let status =
         if pk == "LICENSE" && sk == "LICENSE" { format!(" {}", text(&item["status"]["S"])) } else { String::new() };
@@ -68,6 +68,9 @@ fn kind(item: &Value) -> String {
     let code = match sk.as_str() {
         "TIER" => format!(" {}", text(&item["code"]["S"])),
         "FEATURE" => format!(" {}", text(&item["kind"]["S"])),
+        "FACTS" => {
+            item["machine_name"]["S"].as_str().map_or(" without a name".to_owned(), |name| format!(" of {name}"))
+        }
         _ => String::new(),
     };
     format!("{pk} / {sk}{ended}{event}{status}{code}{machine}")
@@ -328,7 +331,7 @@ LICENSE / EVENT activated of first
     SK S EVENT#ULID
     actor M {id: S act_ULID_SHA256_NONCE, kind: S app}
     at S 2026-01-15T12:00:00Z
-    data M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S first, machine_name: S first!, seat: N 0}
+    data M {activation_id: S act_ULID_SHA256_NONCE, app_version: NULL, machine_id: S first, machine_name: S first!, os: NULL, seat: N 0}
     id S evt_ULID
     ip S 127.0.0.1
     license_id S lic_ULID
@@ -340,7 +343,7 @@ LICENSE / EVENT activated of fourth
     SK S EVENT#ULID
     actor M {id: S act_ULID_SHA256_NONCE, kind: S app}
     at S 2026-01-15T13:00:01Z
-    data M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S fourth, machine_name: NULL, seat: NULL}
+    data M {activation_id: S act_ULID_SHA256_NONCE, app_version: NULL, machine_id: S fourth, machine_name: NULL, os: NULL, seat: NULL}
     id S evt_ULID
     ip S 127.0.0.1
     license_id S lic_ULID
@@ -352,7 +355,7 @@ LICENSE / EVENT activated of second
     SK S EVENT#ULID
     actor M {id: S act_ULID_SHA256_NONCE, kind: S app}
     at S 2026-01-15T12:00:01Z
-    data M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S second, machine_name: S second!, seat: N 0}
+    data M {activation_id: S act_ULID_SHA256_NONCE, app_version: NULL, machine_id: S second, machine_name: S second!, os: NULL, seat: N 0}
     id S evt_ULID
     ip S 127.0.0.1
     license_id S lic_ULID
@@ -424,11 +427,35 @@ LICENSE / EVENT taken_over of third
     SK S EVENT#ULID
     actor M {id: S act_ULID_SHA256_NONCE, kind: S app}
     at S 2026-01-15T13:00:01Z
-    data M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S third, machine_name: S third!, seat: N 0, taken_from: M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S second}}
+    data M {activation_id: S act_ULID_SHA256_NONCE, app_version: S 4.2.1, machine_id: S third, machine_name: S third!, os: S Windows 11, seat: N 0, taken_from: M {activation_id: S act_ULID_SHA256_NONCE, machine_id: S second}}
     id S evt_ULID
     ip S 127.0.0.1
     license_id S lic_ULID
     type S taken_over
+LICENSE / FACTS of first!
+    PK S LICENSE#lic_ULID
+    SK S FACTS#SHA256
+    activated_at N 1768478400000
+    expires_at_epoch N 1771070401
+    ip S 127.0.0.1
+    life B of 10
+    machine_name S first!
+LICENSE / FACTS of third!
+    PK S LICENSE#lic_ULID
+    SK S FACTS#SHA256
+    activated_at N 1768482001000
+    app_version S 4.2.1
+    hostname S build-07
+    ip S 127.0.0.1
+    life B of 10
+    machine_name S third!
+    os S Windows 11
+LICENSE / FACTS without a name
+    PK S LICENSE#lic_ULID
+    SK S FACTS#SHA256
+    activated_at N 1768482001000
+    ip S 127.0.0.1
+    life B of 10
 LICENSE / LICENSE active
     GSI1PK S CUSTOMER#cus_ULID
     GSI1SK S LICENSE#2026-01-15T13:00:01.000Z
@@ -520,26 +547,21 @@ LICENSE / LICENSE superseded
 LICENSE / MACHINE ended of first
     PK S LICENSE#lic_ULID
     SK S MACHINE#SHA256
-    activated_at S 2026-01-15T12:00:00Z
-    ended_at S 2026-01-15T12:00:01Z
+    ended_at N 1768478401000
     expires_at_epoch N 1771070401
     generation N 1
-    ip S 127.0.0.1
-    last_heartbeat_at S 2026-01-15T12:00:00Z
+    last_heartbeat_at N 1768478400000
     last_ip S 127.0.0.1
     lease_expires_at N 1768482000
     life B of 10
     machine_id S first
-    machine_name S first!
     seat N 0
 LICENSE / MACHINE of fourth
     GSI8PK S MACHINE#dc81b1d371a4072be7fcfc3e1939f5bd
     PK S LICENSE#lic_ULID
     SK S MACHINE#SHA256
-    activated_at S 2026-01-15T13:00:01Z
     generation N 1
-    ip S 127.0.0.1
-    last_heartbeat_at S 2026-01-15T13:00:01Z
+    last_heartbeat_at N 1768482001000
     last_ip S 127.0.0.1
     lease_expires_at N 1768485601
     life B of 10
@@ -548,15 +570,13 @@ LICENSE / MACHINE of third
     GSI8PK S MACHINE#b1e99324505bd32da0e1f85dcf5e19a0
     PK S LICENSE#lic_ULID
     SK S MACHINE#SHA256
-    activated_at S 2026-01-15T13:00:01Z
+    facts B of 8
     generation N 1
-    ip S 127.0.0.1
-    last_heartbeat_at S 2026-01-15T13:00:01Z
+    last_heartbeat_at N 1768482001000
     last_ip S 127.0.0.1
     lease_expires_at N 1768485601
     life B of 10
     machine_id S third
-    machine_name S third!
     public_key M {e: B of 3, n: B of 256}
     seat N 0
 LICENSE / METADATA
@@ -608,7 +628,8 @@ async fn every_item_has_the_expected_attributes() {
     app.post(&path, json!({"token": first["token"]})).await.expect_status(200);
     app.post("license-activations/activate", machine("second")).await.expect_status(201);
     stack.advance(3600);
-    let with_key = merged(machine("third"), &json!({"public_key": AppKey::generate(2048).jwk()}));
+    let facts = json!({"app_version": "4.2.1", "os": "Windows 11", "hostname": "build-07"});
+    let with_key = merged(merged(machine("third"), &facts), &json!({"public_key": AppKey::generate(2048).jwk()}));
     app.post("license-activations/activate", with_key).await.expect_status(201);
     // A license without limit and expiry that is superseded and then revoked, so that it has all optional attributes.
     let second =

@@ -201,19 +201,18 @@ pub(super) async fn confirm_deactivate(
     PathIds(id, activation): PathIds<LicenseId, ActivationId>,
     ctx: RequestContext,
 ) -> Result<Response, Problem> {
-    let found = table.activation(id, activation.machine).await?;
-    let found = found.filter(|found| found.id == activation).ok_or_else(Problem::not_found)?;
+    let found = table.described_activation(id, activation.machine).await?;
+    let found = found.filter(|found| found.activation.id == activation).ok_or_else(Problem::not_found)?;
     let license_path = links::license_key(id);
     let action = format!("{license_path}/machines/{activation}/deactivate");
-    let name = found.machine_name.as_deref().unwrap_or(&found.machine_id);
     let form = Form::new(action, Vec::new(), "Deactivate", &license_path).destructive();
     Ok(FormPage::new(NavSection::LicenseKeys, "Deactivate this machine?", form)
         .breadcrumb(links::LICENSE_KEYS, "Licenses")
         .breadcrumb(license_path, "License")
         .intro(html! {
             p.prose {
-                "Frees the seat of " strong { (name) } " immediately. Its app must activate again after its next heartbeat; "
-                @if let Some(until) = found.borrowed_until(ctx.now) {
+                "Frees the seat of " strong { (found.display_name()) } " immediately. Its app must activate again after its next heartbeat; "
+                @if let Some(until) = found.activation.borrowed_until(ctx.now) {
                     "the seat is borrowed, so offline it keeps working until " (format::date_time(until)) "."
                 } @else {
                     "offline, it keeps working until its token expires."

@@ -1,11 +1,13 @@
 //! The conditions of the seat protocol's writes, tested one at a time: another request changes what a write relies on,
 //! and the write must change nothing. Each test fails if its condition is removed.
 
+mod facts;
+
 use rand::RngExt;
 use shared::{
     domain::{
-        Activation, ActivationId, Actor, ActorKind, Event, EventType, IdGenerator, License, MachineHash, Status,
-        Timestamp,
+        Activation, ActivationId, Actor, ActorKind, DescribedActivation, Event, EventType, IdGenerator, License,
+        MachineFacts, MachineHash, Status, Timestamp,
     },
     store::{
         Table,
@@ -64,15 +66,26 @@ impl SeatFixture {
         previous: Option<&Activation>,
     ) -> ActivationOutcome {
         let event = event(license, EventType::Activated);
-        let new = NewActivation { activation, previous, event: &event, is_import: false };
+        let new = NewActivation { activation, facts: &facts(), previous, event: &event, is_import: false };
         self.table().take_free_seat(new).await.unwrap()
     }
 
     async fn take_over(&self, license: &License, activation: &Activation, lapsed: &Activation) -> ActivationOutcome {
         let event = event(license, EventType::TakenOver);
-        let new = NewActivation { activation, previous: None, event: &event, is_import: false };
+        let new = NewActivation { activation, facts: &facts(), previous: None, event: &event, is_import: false };
         self.table().take_over(new, lapsed, lapsed.lease_expires_at).await.unwrap()
     }
+
+    async fn deactivate(&self, activation: &Activation, event: &Event) -> DeactivateOutcome {
+        let facts = self.table().machine_facts(&activation.id).await.unwrap();
+        let described = DescribedActivation { activation: activation.clone(), facts };
+        self.table().deactivate(&described, event, None).await.unwrap()
+    }
+}
+
+fn facts() -> MachineFacts {
+    let ip = "127.0.0.1".to_owned();
+    MachineFacts { name: None, ip, activated_at: START, app_version: None, os: None, hostname: None }
 }
 
 fn event(license: &License, kind: EventType) -> Event {
@@ -98,16 +111,15 @@ fn new_activation(license: &License, machine: &str, seat: Option<u32>) -> Activa
         seat,
         generation: license.generation,
         machine_id: machine.to_owned(),
-        machine_name: None,
-        ip: "127.0.0.1".to_owned(),
         last_ip: "127.0.0.1".to_owned(),
-        activated_at: START,
         last_heartbeat_at: START,
         lease_expires_at: START + jiff::SignedDuration::from_secs(3600),
         public_key: None,
         instance_id: None,
         borrow: None,
         offline_file_until: None,
+        facts_digest: None,
+        facts_until: None,
         ended_at: None,
     }
 }
@@ -119,7 +131,6 @@ fn renewal<'a>(activation: &Activation, seconds: i64) -> Renewal<'a> {
         lease_expires_at: START + jiff::SignedDuration::from_secs(seconds),
         at: START,
         ip: "127.0.0.1",
-        machine_name: None,
         public_key: None,
         is_seatless_process: false,
         offline_file_until: None,
@@ -197,7 +208,7 @@ async fn a_repeated_activation_succeeds_unless_it_has_ended() {
             ActivationOutcome::Done(Box::new(activation.clone()))
         );
     }
-    let ended = fixture.table().deactivate(&activation, &event(&license, EventType::Deactivated), None).await.unwrap();
+    let ended = fixture.deactivate(&activation, &event(&license, EventType::Deactivated)).await;
     assert!(matches!(ended, DeactivateOutcome::Done(_)));
     // The activation has ended and another machine has its seat, so the repeat must not restore it.
     fixture.activate("two").await;
@@ -209,7 +220,7 @@ async fn a_new_activation_keeps_no_attributes_of_the_previous_one() {
     let fixture = SeatFixture::with_seats(1).await;
     let license = fixture.read_license().await;
     let one = fixture.activate("one").await;
-    fixture.table().deactivate(&one, &event(&license, EventType::Deactivated), None).await.unwrap();
+    fixture.deactivate(&one, &event(&license, EventType::Deactivated)).await;
     fixture.activate("one").await;
     let items = fixture.stack.items().await;
     let machine = items.iter().find(|item| text(&item["SK"]["S"]).starts_with("MACHINE#")).unwrap();
@@ -239,7 +250,7 @@ async fn an_ended_or_deleted_activation_is_not_renewed() {
             assert_eq!(fixture.table().renew(&renewal(not_live, lease)).await.unwrap(), RenewOutcome::NotLive);
         }
     }
-    fixture.table().deactivate(&one, &event(&license, EventType::Deactivated), None).await.unwrap();
+    fixture.deactivate(&one, &event(&license, EventType::Deactivated)).await;
     for lease in [60, 90_000] {
         assert_eq!(fixture.table().renew(&renewal(&one, lease)).await.unwrap(), RenewOutcome::NotLive);
     }
@@ -261,7 +272,7 @@ async fn a_lapsed_seat_is_taken_over_only_if_unchanged_since_the_read() {
     let renewed = fixture.activation("one").await.unwrap();
 
     // The activation was deactivated after the read.
-    fixture.table().deactivate(&renewed, &event(&license, EventType::Deactivated), None).await.unwrap();
+    fixture.deactivate(&renewed, &event(&license, EventType::Deactivated)).await;
     assert_eq!(fixture.take_over(&license, &two, &renewed).await, ActivationOutcome::Conflict);
 
     // The seat was taken by another machine after the read.
@@ -282,9 +293,9 @@ async fn deactivating_an_earlier_activation_does_not_end_a_later_one() {
     let license = fixture.read_license().await;
     let first = fixture.activate("one").await;
     let ended = event(&license, EventType::Deactivated);
-    fixture.table().deactivate(&first, &ended, None).await.unwrap();
+    fixture.deactivate(&first, &ended).await;
     let second = fixture.activate("one").await;
-    assert_eq!(fixture.table().deactivate(&first, &ended, None).await.unwrap(), DeactivateOutcome::NotFound);
+    assert_eq!(fixture.deactivate(&first, &ended).await, DeactivateOutcome::NotFound);
     assert_eq!(fixture.activation("one").await, Some(second));
     assert!(fixture.seat(0).await.is_some());
 }
@@ -299,7 +310,7 @@ async fn a_reassigned_seat_is_not_freed_by_its_previous_holder() {
     fixture.stack.call_dynamodb("DeleteItem", json!({ "Key": key })).await;
     let two = fixture.activate("two").await;
     assert_eq!(two.seat, Some(0));
-    let deactivated = fixture.table().deactivate(&one, &event(&license, EventType::Deactivated), None).await.unwrap();
+    let deactivated = fixture.deactivate(&one, &event(&license, EventType::Deactivated)).await;
     assert!(matches!(deactivated, DeactivateOutcome::Done(_)));
     assert!(fixture.seat(0).await.is_some(), "the other machine still holds the seat");
     assert!(fixture.activation("one").await.unwrap().ended_at.is_some());
@@ -311,7 +322,7 @@ async fn a_machine_above_a_reduced_limit_moves_to_a_new_seat() {
     let (one, two) = (fixture.activate("one").await, fixture.activate("two").await);
     let (low, high) = if one.seat == Some(0) { (one, two) } else { (two, one) };
     let license = fixture.read_license().await;
-    fixture.table().deactivate(&low, &event(&license, EventType::Deactivated), None).await.unwrap();
+    fixture.deactivate(&low, &event(&license, EventType::Deactivated)).await;
     let path = format!("license-keys/{}/change", fixture.license.license_id);
     fixture.stack.operator.post(&path, json!({ "max_users": 1 })).await.expect_status(200);
     fixture.stack.anonymous.activate(&fixture.license.license_key, &high.machine_id).await.expect_status(201);

@@ -1,6 +1,7 @@
 //! The cost of an app's requests: calls to DynamoDB, and signatures.
 
-use signet_tests::{IssuedLicense, Logs, Stack, TestResponse, Value, json, text};
+use data_encoding::BASE64;
+use signet_tests::{AppKey, IssuedLicense, Logs, Stack, TestResponse, Value, json, merged, text};
 
 /// Returns a request's response, and its DynamoDB operations, sorted because some are concurrent.
 async fn measure(stack: &Stack, request: impl Future<Output = TestResponse>) -> (TestResponse, Vec<String>) {
@@ -103,6 +104,112 @@ async fn heartbeat_with_overrides_and_metadata_takes_one_read_unit_one_write_uni
     assert_eq!(write["ConsumedCapacity"]["CapacityUnits"], 1.0, "{write}");
 }
 
+/// Returns the size of an item, as DynamoDB computes it.
+fn size(item: &Value) -> usize {
+    fn of(value: &Value) -> usize {
+        let (kind, value) = value.as_object().unwrap().iter().next().unwrap();
+        match (&**kind, value) {
+            ("S", value) => text(value).len(),
+            // At most: one byte for each two digits, one more, and one for an odd number of digits.
+            ("N", value) => text(value).len() / 2 + 2,
+            ("B", value) => BASE64.decode(text(value).as_bytes()).unwrap().len(),
+            ("M", value) => {
+                3 + value.as_object().unwrap().iter().map(|(name, value)| 1 + name.len() + of(value)).sum::<usize>()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    item.as_object().unwrap().iter().map(|(name, value)| name.len() + of(value)).sum()
+}
+
+/// Returns the only item with a prefix of its sort key.
+async fn only_item(stack: &Stack, prefix: &str) -> Value {
+    let mut items = stack.items().await;
+    items.retain(|item| text(&item["SK"]["S"]).starts_with(prefix));
+    assert_eq!(items.len(), 1, "{items:?}");
+    items.remove(0)
+}
+
+#[tokio::test]
+async fn the_activation_with_the_longest_texts_is_smaller_than_a_write_unit() {
+    let address = "2001:db8:1234:5678:9abc:def0:1234:5678";
+    for is_process in [false, true] {
+        let stack = Stack::start().await;
+        let app = stack.anonymous.from(address.parse().unwrap());
+        let (tier, ids) = if is_process {
+            let ids = json!({"machine_id": "m".repeat(192), "instance_id": "i".repeat(64)});
+            (json!({"seat_unit": "process", "max_users": null}), ids)
+        } else {
+            let ids = json!({"machine_id": "m".repeat(256)});
+            (json!({"max_users": 100_000, "max_borrow_seconds": 31_536_000}), ids)
+        };
+        let license = stack.operator.issue_new_license_with(&tier).await;
+        let facts = json!({"app_version": "v".repeat(32), "os": "o".repeat(64), "hostname": "h".repeat(64)});
+        let mut body = merged(merged(json!({"license_key": license.license_key}), &ids), &facts);
+        body["machine_name"] = json!("n".repeat(100));
+        body["public_key"] = AppKey::generate(2048).jwk();
+        if !is_process {
+            body["borrow_until"] = json!("2026-06-01T00:00:00Z");
+        }
+        let activated = app.post("license-activations/activate", body.clone()).await.expect_status(201);
+        if !is_process {
+            let path = format!("license-keys/{}/offline-activations", license.license_id);
+            let offline = json!({"machine_id": ids["machine_id"], "valid_until": "2026-07-01T00:00:00Z"});
+            stack.operator.post(&path, offline).await.expect_status(200);
+        }
+        let item = only_item(&stack, "MACHINE#").await;
+        assert!(item.get("facts").is_some() && item.get("public_key").is_some(), "{item}");
+        assert!(size(&item) < 1024, "{}: {item}", size(&item));
+        let write = json!({
+            "Key": {"PK": item["PK"], "SK": item["SK"]}, "ReturnConsumedCapacity": "TOTAL",
+            "UpdateExpression": "SET last_ip = :ip", "ExpressionAttributeValues": {":ip": {"S": address}},
+        });
+        let write = stack.call_dynamodb("UpdateItem", write).await;
+        assert_eq!(write["ConsumedCapacity"]["CapacityUnits"], 1.0, "{write}");
+        if !is_process {
+            let path = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
+            stack.operator.post(&path, json!({})).await.expect_status(200);
+            let ended = only_item(&stack, "MACHINE#").await;
+            assert!(size(&ended) < 1024, "{}: {ended}", size(&ended));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_heartbeat_writes_facts_only_when_they_have_changed() {
+    let (stack, _, activated) = warm_stack().await;
+    let ordinary = "GetItem UpdateItem";
+    let heartbeat = async |facts: Value| {
+        let body = merged(json!({"token": activated["token"], "machine_id": "one"}), &facts);
+        let (response, calls) = measure(&stack, stack.anonymous.post("license-keys/heartbeat", body)).await;
+        response.expect_status(200);
+        calls.join(" ")
+    };
+    assert_eq!(heartbeat(json!({})).await, ordinary, "nothing is reported");
+    let facts = json!({"app_version": "4.2.1", "os": "Windows 11", "hostname": "build-07"});
+    assert_eq!(heartbeat(facts.clone()).await, "GetItem TransactWriteItems UpdateItem");
+    assert_eq!(heartbeat(facts.clone()).await, ordinary, "the same is reported");
+    assert_eq!(heartbeat(json!({})).await, ordinary);
+    let updated = merged(facts, &json!({"app_version": "4.2.2"}));
+    assert_eq!(heartbeat(updated.clone()).await, "GetItem TransactWriteItems UpdateItem");
+    assert_eq!(heartbeat(updated).await, ordinary);
+}
+
+#[tokio::test]
+async fn a_list_of_activations_takes_one_query_for_the_facts_about_all_machines() {
+    let (stack, license, _) = warm_stack().await;
+    stack.anonymous.activate(&license.license_key, "two").await.expect_status(201);
+    let (operator, id) = (&stack.operator, &license.license_id);
+    let path = format!("license-activations?license_id={id}");
+    let (response, calls) = measure(&stack, operator.get(&path)).await;
+    assert_eq!(response.expect_status(200)["items"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        calls,
+        ["GetItem", "GetItem", "Query", "Query"],
+        "the API key, the license key, the activations, the facts"
+    );
+}
+
 #[tokio::test]
 async fn an_invalid_heartbeat_reads_nothing() {
     let (stack, license, activated) = warm_stack().await;
@@ -157,7 +264,7 @@ async fn activate_takes_its_reads_one_counter_update_and_one_transaction() {
 
     let (response, calls) = activate("one").await;
     response.expect_status(200);
-    assert_eq!(calls, [&reads[..], &["UpdateItem"]].concat(), "a renewal");
+    assert_eq!(calls, [&reads[..], &["GetItem", "UpdateItem"]].concat(), "a renewal, with the facts about the machine");
 
     let (response, calls) = activate("two").await;
     response.expect_status(201);
@@ -173,7 +280,7 @@ async fn activate_takes_its_reads_one_counter_update_and_one_transaction() {
     let path = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
     let (response, calls) = measure(&stack, app.post(&path, json!({"token": activated["token"]}))).await;
     response.expect_status(200);
-    assert_eq!(calls, ["GetItem", "TransactWriteItems"], "a deactivation");
+    assert_eq!(calls, ["GetItem", "GetItem", "TransactWriteItems"], "a deactivation");
 }
 
 /// Sets the handle of the current signing key. With an unknown handle, signing fails and verification still works.

@@ -94,14 +94,17 @@ async fn audit_finds_and_ends_activations_without_their_seat() {
     let mut changed: Vec<_> =
         after.0.iter().filter(|(at, item)| before.0.get(*at) != Some(item)).map(|(at, _)| at).collect();
     changed.sort();
-    let mut ended: Vec<_> = [&m0, &seat_of(&stack, id, "m1").await.0]
-        .map(|item| format!("{} {}", text(&item["PK"]["S"]), text(&item["SK"]["S"])))
-        .to_vec();
-    ended.sort();
-    assert_eq!(changed, ended.iter().collect::<Vec<_>>());
+    let ended = [&m0, &seat_of(&stack, id, "m1").await.0]
+        .map(|item| format!("{} {}", text(&item["PK"]["S"]), text(&item["SK"]["S"])));
+    // The facts about a machine are deleted with its activation.
+    let facts = ended.each_ref().map(|at| at.replace("MACHINE#", "FACTS#"));
+    let mut expected: Vec<_> = ended.iter().chain(&facts).collect();
+    expected.sort();
+    assert_eq!(changed, expected);
+    assert!(facts.iter().all(|at| after.0[at].get("expires_at_epoch").is_some()));
     assert_eq!(after.0.len(), before.0.len());
     for at in &ended {
-        assert_eq!(after.0[at]["ended_at"]["S"], "2026-01-15T12:00:01Z");
+        assert_eq!(after.0[at]["ended_at"]["N"], "1768478401000");
     }
     for (index, status) in [(0, 403), (1, 403), (2, 200)] {
         let token = text(&active[index]["token"]);

@@ -136,8 +136,9 @@ async fn a_lapsed_seat_is_taken_over_only_if_every_attribute_is_unchanged() {
     let new =
         Activation { id: ActivationId { machine: MachineHash::from_machine_id("new"), ..read.id }, ..read.clone() };
     let event = event(&fixture, EventType::TakenOver);
+    let facts = table.machine_facts(&read.id).await.unwrap().unwrap();
     let take_over = async || {
-        let new = NewActivation { activation: &new, previous: None, event: &event, is_import: false };
+        let new = NewActivation { activation: &new, facts: &facts, previous: None, event: &event, is_import: false };
         table.take_over(new, &read, read.lease_expires_at).await.unwrap()
     };
     let (machine, seat) = (keys::activation(read.id.license, read.id.machine), keys::seat(read.id.license, 0));
@@ -145,7 +146,7 @@ async fn a_lapsed_seat_is_taken_over_only_if_every_attribute_is_unchanged() {
     for (key, attribute, value) in [
         (&machine, "life", json!({"B": "AAAAAAAAAAAAAA=="})),
         (&machine, "seat", json!({"N": "1"})),
-        (&machine, "ended_at", json!({"S": START.to_string()})),
+        (&machine, "ended_at", json!({"N": START.as_millisecond().to_string()})),
         (&machine, "lease_expires_at", json!({"N": later})),
         (&seat, "life", json!({"B": "AAAAAAAAAAAAAA=="})),
         (&seat, "machine", json!({"B": "AAAA"})),
@@ -164,4 +165,5 @@ async fn a_lapsed_seat_is_taken_over_only_if_every_attribute_is_unchanged() {
         table.commit(&restore).await.unwrap();
     }
     assert!(matches!(take_over().await, ActivationOutcome::Done(_)));
+    assert_eq!(table.machine_facts(&read.id).await.unwrap(), None, "nothing of the lapsed activation is left");
 }
