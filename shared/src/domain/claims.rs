@@ -228,15 +228,14 @@ mod tests {
             generation: u32::MAX,
             machine_id: "\"".repeat(192),
             instance_id: Some("\"".repeat(64)),
-            machine_name: None,
-            ip: String::new(),
             last_ip: String::new(),
-            activated_at: end,
             last_heartbeat_at: end,
             lease_expires_at: end,
             public_key: None,
             borrow: None,
             offline_file_until: None,
+            facts_digest: None,
+            facts_until: None,
             ended_at: None,
         };
         let jti = "Z".repeat(26);
