@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{seat::Activation, secret::sha256, text::has_invisible_chars, validation::ValidationErrors};
+use super::{secret::sha256, text::has_invisible_chars, validation::ValidationErrors};
 
 /// What an app reports about itself and its machine with an activation or a heartbeat. A field that is left out keeps its value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,23 +79,6 @@ impl MachineFacts {
             hostname: or(reported.hostname, self.hostname),
             ..self
         }
-    }
-}
-
-/// An activation and the facts about its machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DescribedActivation {
-    /// The activation.
-    pub activation: Activation,
-    /// The facts; `None` if they were deleted, or replaced by those of a later activation after the activation was read.
-    pub facts: Option<MachineFacts>,
-}
-
-impl DescribedActivation {
-    /// Returns the name of the machine, or else its id.
-    pub fn display_name(&self) -> &str {
-        let name = self.facts.as_ref().and_then(|facts| facts.name.as_deref());
-        name.unwrap_or(&self.activation.machine_id)
     }
 }
 

@@ -14,7 +14,6 @@ use super::{
     item::{Item, Key, TTL_ATTRIBUTE, b, from_item, n, s, to_item},
     keys,
     licenses::{LicenseFilter, LicenseOrder, licenses_list},
-    machine_facts::{DIGEST, FACTS_UNTIL},
     pagination::{InvalidCursorError, ListError, Page, PageRequest, paginate_query},
     table::{Query, Table},
     transaction::Condition,
@@ -38,6 +37,11 @@ pub(super) fn seatless_process_ttl(lease_expires_at: Timestamp) -> i64 {
 
 /// The attribute of the app's public key.
 pub(super) const PUBLIC_KEY: &str = "public_key";
+
+/// The attribute of the digest of the facts about the machine that the app has reported last.
+pub(super) const FACTS_DIGEST: &str = "facts";
+/// The attribute of the time at which the facts about the machine are deleted, of a process without a seat.
+pub(super) const FACTS_UNTIL: &str = "facts_until";
 
 /// The attributes of an activation. The license key and the machine follow from the item's key.
 #[derive(Serialize, Deserialize)]
@@ -92,7 +96,7 @@ pub(super) fn activation_item(activation: &Activation) -> Result<Item, StoreErro
         item.insert(TTL_ATTRIBUTE.to_owned(), n(seatless_process_ttl(activation.lease_expires_at)));
     }
     if let Some(digest) = activation.facts_digest {
-        item.insert(DIGEST.to_owned(), b(digest));
+        item.insert(FACTS_DIGEST.to_owned(), b(digest));
     }
     if let Some(key) = &activation.public_key {
         item.insert(PUBLIC_KEY.to_owned(), public_key(key));
@@ -131,7 +135,7 @@ pub(super) fn parse_activation(item: &Item) -> Result<Activation, StoreError> {
         public_key: public_key.transpose()?,
         borrow: borrowed_until.map(|until| Borrow { until, max_seconds }),
         offline_file_until: record.offline_file_until.map(|second| time("offline_file_until", second)).transpose()?,
-        facts_digest: bytes(DIGEST).and_then(|digest| digest.try_into().ok()),
+        facts_digest: bytes(FACTS_DIGEST).and_then(|digest| digest.try_into().ok()),
         facts_until: record.facts_until.map(|second| time(FACTS_UNTIL, second)).transpose()?,
         ended_at: record.ended_at.map(|millis| exact_time("ended_at", millis)).transpose()?,
     })

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    activations::parse_activation,
+    activations::{FACTS_DIGEST, parse_activation},
     customers::{SUBJECT_RECORD, VersionedCustomer, absent_or_own, email_key, put_external_id},
     deactivations::DeactivateOutcome,
     error::StoreError,
@@ -19,7 +19,6 @@ use super::{
     keys,
     license_writes::UpdateLicenseOutcome,
     licenses::LicenseFilter,
-    machine_facts::DIGEST,
     metadata::write_metadata,
     table::{Query, Table},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
@@ -213,7 +212,7 @@ impl Table {
         }
         let same_life = Condition::new("life = :life").value(":life", nonce(&activation.id));
         let key = keys::activation(activation.id.license, activation.id.machine);
-        let update = ItemUpdate::new(key, same_life).set("last_ip", s("")).set_or_remove(DIGEST, None);
+        let update = ItemUpdate::new(key, same_life).set("last_ip", s("")).set_or_remove(FACTS_DIGEST, None);
         self.update(&update).await.map(|_| ())
     }
 

@@ -7,7 +7,7 @@ use futures_util::try_join;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    activations::seatless_process_ttl,
+    activations::{FACTS_DIGEST, FACTS_UNTIL, seatless_process_ttl},
     error::StoreError,
     holder::nonce,
     item::{Item, Key, TTL_ATTRIBUTE, b, from_item, n, s, to_item},
@@ -19,11 +19,6 @@ use crate::domain::{
     Activation, ActivationId, DescribedActivation, LicenseId, MachineFacts, MachineHash, ReportedFacts, Timestamp,
     machine_facts::seatless_process_facts_end, seat::whole_second,
 };
-
-/// The attribute of the activation with the digest of the facts that were written last.
-pub(super) const DIGEST: &str = "facts";
-/// The attribute of the activation of a process without a seat with the time at which the facts are deleted.
-pub(super) const FACTS_UNTIL: &str = "facts_until";
 
 /// The attributes of the facts, except the nonce of their activation.
 #[derive(Serialize, Deserialize)]
@@ -155,7 +150,7 @@ impl Table {
         if digest.is_none() && until.is_none() {
             transaction.check(keys::activation(license, machine), live);
         } else {
-            let changes = [(DIGEST, digest.map(b)), (FACTS_UNTIL, until.clone())];
+            let changes = [(FACTS_DIGEST, digest.map(b)), (FACTS_UNTIL, until.clone())];
             transaction.update(&set(ItemUpdate::new(keys::activation(license, machine), live), changes));
         }
         let reported = digest.map(|_| reported).unwrap_or_default();
