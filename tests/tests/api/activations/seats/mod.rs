@@ -3,6 +3,7 @@
 mod concurrent_changes;
 mod conditions;
 mod costs;
+mod facts;
 mod faults;
 mod model;
 mod race;

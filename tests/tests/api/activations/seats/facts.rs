@@ -1,14 +1,15 @@
 //! The conditions of the writes of facts about machines.
 
-use shared::domain::{Activation, EventType, ReportedFacts};
+use shared::{
+    domain::{Activation, EventType, ReportedFacts},
+    store::seats::ActivationOutcome,
+};
 
-use super::{ActivationOutcome, SeatFixture, event, new_activation};
+use super::conditions::{SeatFixture, event, new_activation};
 
-impl SeatFixture {
-    /// Returns the app's version among the facts about the machine of an activation.
-    async fn app_version(&self, activation: &Activation) -> Option<String> {
-        self.table().machine_facts(&activation.id).await.unwrap().and_then(|facts| facts.app_version)
-    }
+/// Returns the app's version among the facts about the machine of an activation.
+async fn app_version(fixture: &SeatFixture, activation: &Activation) -> Option<String> {
+    fixture.table().machine_facts(&activation.id).await.unwrap().and_then(|facts| facts.app_version)
 }
 
 #[tokio::test]
@@ -21,7 +22,7 @@ async fn facts_are_recorded_only_for_the_live_activation_that_reported_them() {
         fixture.table().record_facts(activation, Some("late"), reported).await.unwrap();
     };
     record(&first).await;
-    assert_eq!(fixture.app_version(&first).await.as_deref(), Some("1.0"));
+    assert_eq!(app_version(&fixture, &first).await.as_deref(), Some("1.0"));
     let digest = fixture.activation("one").await.unwrap().facts_digest;
     assert!(digest.is_some() && digest == reported.digest(), "{digest:?}");
 
@@ -29,7 +30,7 @@ async fn facts_are_recorded_only_for_the_live_activation_that_reported_them() {
     let two = fixture.activate("two").await;
     fixture.deactivate(&two, &event(&license, EventType::Deactivated)).await;
     record(&two).await;
-    assert_eq!(fixture.app_version(&two).await, None);
+    assert_eq!(app_version(&fixture, &two).await, None);
     assert_eq!(fixture.activation("two").await.unwrap().facts_digest, None);
 
     // The machine was activated again since it was read.
@@ -51,5 +52,5 @@ async fn a_repeated_activation_does_not_overwrite_facts_that_were_reported_since
     let reported = ReportedFacts { app_version: Some("1.0"), ..ReportedFacts::default() };
     fixture.table().record_facts(&activation, None, reported).await.unwrap();
     assert!(matches!(fixture.take_free_seat(&license, &activation, None).await, ActivationOutcome::Done(_)));
-    assert_eq!(fixture.app_version(&activation).await.as_deref(), Some("1.0"));
+    assert_eq!(app_version(&fixture, &activation).await.as_deref(), Some("1.0"));
 }

@@ -1,8 +1,6 @@
 //! The conditions of the seat protocol's writes, tested one at a time: another request changes what a write relies on,
 //! and the write must change nothing. Each test fails if its condition is removed.
 
-mod facts;
-
 use rand::RngExt;
 use shared::{
     domain::{
@@ -21,33 +19,33 @@ use shared::{
 use signet_tests::{IssuedLicense, START, Stack, Value, json, text};
 
 /// A stack with one issued license.
-struct SeatFixture {
+pub(super) struct SeatFixture {
     stack: Stack,
     license: IssuedLicense,
 }
 
 impl SeatFixture {
-    async fn with_seats(seats: u32) -> Self {
+    pub(super) async fn with_seats(seats: u32) -> Self {
         let stack = Stack::start().await;
         let license = stack.operator.issue_new_license(seats).await;
         Self { stack, license }
     }
 
-    fn table(&self) -> &Table {
+    pub(super) fn table(&self) -> &Table {
         &self.stack.local.app.table
     }
 
-    async fn read_license(&self) -> License {
+    pub(super) async fn read_license(&self) -> License {
         self.table().license(self.license.license_id.parse().unwrap()).await.unwrap().unwrap()
     }
 
     /// Activates a machine through the API and returns its stored activation, if it has one.
-    async fn activate(&self, machine: &str) -> Activation {
+    pub(super) async fn activate(&self, machine: &str) -> Activation {
         self.stack.anonymous.activate(&self.license.license_key, machine).await;
         self.activation(machine).await.unwrap()
     }
 
-    async fn activation(&self, machine: &str) -> Option<Activation> {
+    pub(super) async fn activation(&self, machine: &str) -> Option<Activation> {
         let license = self.license.license_id.parse().unwrap();
         self.table().activation(license, MachineHash::from_machine_id(machine)).await.unwrap()
     }
@@ -59,7 +57,7 @@ impl SeatFixture {
         items.iter().find(|item| item["SK"]["S"] == *sort_key).cloned()
     }
 
-    async fn take_free_seat(
+    pub(super) async fn take_free_seat(
         &self,
         license: &License,
         activation: &Activation,
@@ -76,7 +74,7 @@ impl SeatFixture {
         self.table().take_over(new, lapsed, lapsed.lease_expires_at).await.unwrap()
     }
 
-    async fn deactivate(&self, activation: &Activation, event: &Event) -> DeactivateOutcome {
+    pub(super) async fn deactivate(&self, activation: &Activation, event: &Event) -> DeactivateOutcome {
         let facts = self.table().machine_facts(&activation.id).await.unwrap();
         let described = DescribedActivation { activation: activation.clone(), facts };
         self.table().deactivate(&described, event, None).await.unwrap()
@@ -88,7 +86,7 @@ fn facts() -> MachineFacts {
     MachineFacts { name: None, ip, activated_at: START, app_version: None, os: None, hostname: None }
 }
 
-fn event(license: &License, kind: EventType) -> Event {
+pub(super) fn event(license: &License, kind: EventType) -> Event {
     Event {
         id: IdGenerator::new(START).generate(),
         kind,
@@ -101,7 +99,7 @@ fn event(license: &License, kind: EventType) -> Event {
 }
 
 /// Returns a new activation of a machine, based on the license as it was read.
-fn new_activation(license: &License, machine: &str, seat: Option<u32>) -> Activation {
+pub(super) fn new_activation(license: &License, machine: &str, seat: Option<u32>) -> Activation {
     Activation {
         id: ActivationId {
             license: license.id,
