@@ -119,10 +119,11 @@ pub(crate) enum AttemptOutcome {
 impl Attempt<'_> {
     pub(crate) async fn run(&self, found: Option<&Activation>) -> Result<AttemptOutcome, RateLimitError> {
         match found.map(|found| (found, found.seat_status(self.license))) {
-            Some((found, SeatStatus::Live)) => Ok(self.renew(found).await?),
+            // Boxed, because the futures are large.
+            Some((found, SeatStatus::Live)) => Ok(Box::pin(self.renew(found)).await?),
             Some((_, SeatStatus::Newer)) => Ok(AttemptOutcome::Retry),
-            Some((previous, SeatStatus::NotLive)) => self.find_seat(Some(previous)).await,
-            None => self.find_seat(None).await,
+            Some((previous, SeatStatus::NotLive)) => Box::pin(self.find_seat(Some(previous))).await,
+            None => Box::pin(self.find_seat(None)).await,
         }
     }
 
@@ -169,7 +170,7 @@ impl Attempt<'_> {
             SearchOutcome::Free(number) => return self.take(Some(number), previous).await,
             SearchOutcome::AllTaken(basis) => basis,
         };
-        let outcome = self.take_over(previous, max_users).await?;
+        let outcome = Box::pin(self.take_over(previous, max_users)).await?;
         if let AttemptOutcome::Full(_) = outcome {
             self.count_refusal().await?;
             if let Some(basis) = basis {
@@ -250,10 +251,10 @@ impl Attempt<'_> {
     /// one.
     async fn take_over(&self, previous: Option<&Activation>, max_users: u32) -> Result<AttemptOutcome, RateLimitError> {
         let lapsed_before = self.ctx.now.checked_sub(self.seats.clock_margin).unwrap_or(Timestamp::MIN);
-        let LapsedSearch { lapsed, earliest_lease } = self.search_lapsed(max_users, lapsed_before).await?;
+        let LapsedSearch { lapsed, earliest_lease } = Box::pin(self.search_lapsed(max_users, lapsed_before)).await?;
         if lapsed.is_empty() {
             let retry_at = earliest_lease.and_then(|lease| lease.checked_add(self.seats.clock_margin).ok());
-            return Ok(self.recheck_full(max_users, retry_at).await?);
+            return Ok(Box::pin(self.recheck_full(max_users, retry_at)).await?);
         }
         let lapsed = &lapsed[rand::rng().random_range(0..lapsed.len())];
         if lapsed.id.machine == self.machine.hash {

@@ -34,15 +34,16 @@ pub(crate) async fn handler(
     Ok(WithEtag(ActivationResource::new(&activation, &license, settings.clock_margin, ctx.now)))
 }
 
-/// Returns an activation, live or ended, with the facts about its machine, and its license key. Returns `None` after the machine was activated again: its
-/// record holds only the latest activation.
+/// Returns an activation, live or ended, with the facts about its machine, and its license key. Returns `None` after the machine
+/// was activated again: its record holds only the latest activation.
 pub async fn get(
     table: &Table,
     access: LicenseAccess,
     id: &ActivationId,
 ) -> Result<Option<(License, DescribedActivation)>, StoreError> {
-    let (license, found) =
-        tokio::try_join!(table.license(id.license), table.described_activation(id.license, id.machine))?;
+    // Boxed, because the future is large.
+    let described = Box::pin(table.described_activation(id.license, id.machine));
+    let (license, found) = tokio::try_join!(table.license(id.license), described)?;
     let license = license.filter(|license| access.includes(license));
     Ok(license.zip(found.filter(|found| found.activation.id == *id)))
 }

@@ -1,12 +1,13 @@
 //! Activates a machine that never reaches the API, and issues a license file for it: a token and the keys to verify it.
 
 use axum::{
-    extract::State,
+    extract::{FromRef, State},
     http::{HeaderValue, StatusCode, header::CONTENT_DISPOSITION},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use shared::{
+    AppState,
     auth::{Caller, LicenseAccess},
     domain::{
         Activation, Actor, Catalog, EncryptionKey, EncryptionKeyError, FieldErrorCode, License, LicenseFile,
@@ -54,6 +55,26 @@ shared::error_responses! {
     Errors: SeatLimitReached PublicKeyInvalid BorrowNotAllowed RateLimited;
 }
 
+/// The parts of the application that issuing a license file uses. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Tools {
+    table: Table,
+    catalog: CatalogCache,
+    tokens: Tokens,
+    seats: Seats,
+}
+
+impl FromRef<AppState> for Tools {
+    fn from_ref(app: &AppState) -> Self {
+        Self {
+            table: app.table.clone(),
+            catalog: CatalogCache::from_ref(app),
+            tokens: Tokens::from_ref(app),
+            seats: Seats::from_ref(app),
+        }
+    }
+}
+
 /// Activates a machine offline.
 #[utoipa::path(
     post,
@@ -81,23 +102,22 @@ shared::error_responses! {
     security(("api_key" = ["licenses:write"]), ("bearer" = [])),
 )]
 pub(crate) async fn handler(
-    State(table): State<Table>,
-    State(catalog): State<CatalogCache>,
-    State(tokens): State<Tokens>,
-    State(seats): State<Seats>,
+    State(tools): State<Tools>,
     caller: Caller,
     ctx: RequestContext,
     PathId(id): PathId<LicenseId>,
     body: Result<StrictJson<Request>, Problem>,
 ) -> Result<Response, Problem> {
-    let access = caller.license_access(&table, Scope::LicensesWrite).await?;
+    let table = &tools.table;
+    let access = caller.license_access(table, Scope::LicensesWrite).await?;
     if access != LicenseAccess::All && !table.license(id).await?.is_some_and(|license| access.includes(&license)) {
         return Err(Problem::not_found());
     }
     let StrictJson(request) = body?;
-    let by =
-        Issuer { table: &table, catalog: &catalog, tokens: &tokens, seats: &seats, actor: &caller.actor(), ctx: &ctx };
-    let (is_new, file) = by.issue(access, id, &request).await?.ok_or_else(Problem::not_found)?;
+    let Tools { catalog, tokens, seats, .. } = &tools;
+    let by = Issuer { table, catalog, tokens, seats, actor: &caller.actor(), ctx: &ctx };
+    // Boxed, because the future is large.
+    let (is_new, file) = Box::pin(by.issue(access, id, &request)).await?.ok_or_else(Problem::not_found)?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     // The code of a product has no characters that a file name or a quoted string cannot have.
     let disposition = format!("attachment; filename=\"{}\"", file.file_name());

@@ -180,7 +180,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{IdGenerator, catalog::tests::tier, license::State};
+    use crate::domain::{Borrows, IdGenerator, catalog::tests::tier, license::State};
 
     fn license(max_users: Option<u32>) -> License {
         let now = Timestamp::UNIX_EPOCH;
@@ -202,7 +202,7 @@ mod tests {
             issued_at: now,
             expires_at: None,
             expiry_grace_seconds: 0,
-            borrows: Default::default(),
+            borrows: Borrows::default(),
             anchor_day: None,
             overrides: Vec::new(),
         }

@@ -269,7 +269,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{IdGenerator, State};
+    use crate::domain::{Borrows, IdGenerator, State};
 
     fn license(number: i64, state: State, ends_in_days: Option<i64>, max_users: Option<u32>) -> License {
         let mut ids = IdGenerator::new(Timestamp::from_second(number + 1).unwrap());
@@ -291,7 +291,7 @@ mod tests {
             expires_at: None,
             anchor_day: None,
             expiry_grace_seconds: 0,
-            borrows: Default::default(),
+            borrows: Borrows::default(),
             overrides: Vec::new(),
         }
         .with_expiry(ends_in_days.map(|days| now() + SignedDuration::from_hours(days * 24)))

@@ -19,6 +19,7 @@ pub(super) struct OverrideRecord {
     enabled: Option<bool>,
     /// Null means unlimited.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[expect(clippy::option_option, reason = "absent for a flag; null for an unlimited limit")]
     limit: Option<Option<u64>>,
     /// Unix time in milliseconds; absent means never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,6 +27,7 @@ pub(super) struct OverrideRecord {
 }
 
 /// Deserializes a null as a value.
+#[expect(clippy::option_option, reason = "the type of the field")]
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

@@ -222,7 +222,7 @@ async fn activation(scenario: &mut LifecycleScenario) {
         "the token is not due for renewal"
     );
     assert_eq!(scenario.validation_code().await, "valid");
-    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    let soon = shared::Clock::System.now() + jiff::SignedDuration::from_hours(1);
     scenario.fill("SOON", &json!(soon.to_string()));
     assert_eq!(scenario.send("create_offline_activation").await["format"], "signet-license/1");
 }

@@ -1,6 +1,6 @@
 //! Reads the text of a QR code from an uploaded photo.
 //!
-//! Whoever uploads a photo decides what is in it: its size is checked before it is decoded, its pixels are reduced before
+//! The uploader decides what is in a photo: its size is checked before it is decoded, its pixels are reduced before
 //! they are searched, and the search is bounded.
 
 mod bitmap;
@@ -9,6 +9,12 @@ mod error;
 mod gray_image;
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "coordinates and gray levels of painted photos are small"
+)]
 mod tests;
 
 use std::collections::BTreeSet;

@@ -9,7 +9,7 @@ use super::*;
 /// A request with a public key is as long.
 const LONG: usize = 640;
 
-/// how a code is painted.
+/// How a code is painted.
 #[derive(Clone, Copy)]
 struct Scene {
     /// Width and height, in pixels.
@@ -61,7 +61,7 @@ impl Scene {
         let (x, y) = (centered(x) * cos + centered(y) * sin, centered(y) * cos - centered(x) * sin);
         let scale = self.fill * (1.0 - self.tilt * y);
         let width = code.width() as f64;
-        let module = |at: f64| (at / scale + 1.0) / 2.0 * width;
+        let module = |at: f64| f64::midpoint(at / scale, 1.0) * width;
         let (column, row) = (module(x), module(y));
         let quiet_zone = -4.0..width + 4.0;
         if !quiet_zone.contains(&column) || !quiet_zone.contains(&row) {

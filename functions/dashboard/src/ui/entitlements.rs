@@ -39,8 +39,9 @@ pub(crate) fn source(catalog: &Catalog, source: EntitlementSource) -> Markup {
 }
 
 fn end(until: Option<Timestamp>) -> Markup {
-    match until {
-        Some(until) => html! { "until " (format::date_time(until)) },
-        None => html! { "without end" },
+    if let Some(until) = until {
+        html! { "until " (format::date_time(until)) }
+    } else {
+        html! { "without end" }
     }
 }

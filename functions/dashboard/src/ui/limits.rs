@@ -23,6 +23,7 @@ pub(crate) struct LimitRow {
 
 impl LimitRow {
     /// Creates the inputs of a feature. The present value is `None` if it is not set, and `Some(None)` if it is unlimited.
+    #[expect(clippy::option_option, reason = "three states: not set, unlimited, and a number")]
     pub(crate) fn new(
         id: String,
         label: impl Into<String>,

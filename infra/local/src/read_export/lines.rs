@@ -10,8 +10,8 @@ use shared::domain::{Customer, CustomerId, License, LicenseId, ProductId, State,
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum Line {
-    Customer(Customer),
-    License(LicenseLine),
+    Customer(Box<Customer>),
+    License(Box<LicenseLine>),
 }
 
 /// A license key. Sealed values are not printed.

@@ -65,8 +65,10 @@ fn print_lines(
     for file in files {
         file.for_each_item(|item| {
             let line = match (line_type, item) {
-                (LineType::Customers, ExportedItem::Customer(customer)) => Line::Customer(customer),
-                (LineType::Licenses, ExportedItem::License(license)) => Line::License(contents.license_line(license)?),
+                (LineType::Customers, ExportedItem::Customer(customer)) => Line::Customer(Box::new(customer)),
+                (LineType::Licenses, ExportedItem::License(license)) => {
+                    Line::License(Box::new(contents.license_line(license)?))
+                }
                 _ => return Ok(()),
             };
             Ok(write_line(out, &line).map_err(|error| output_error(&error))?)

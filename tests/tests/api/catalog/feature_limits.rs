@@ -12,8 +12,8 @@ fn limits<const N: usize>(values: [(&Value, Value); N]) -> Value {
 }
 
 /// Returns an element of `effective_limits`.
-fn effective(feature: &Value, limit: Value, inherited_from: &Value) -> Value {
-    json!({"feature_id": feature["id"], "key": feature["key"], "limit": limit, "inherited_from": inherited_from})
+fn effective(feature: &Value, limit: impl Into<Value>, inherited_from: &Value) -> Value {
+    json!({"feature_id": feature["id"], "key": feature["key"], "limit": limit.into(), "inherited_from": inherited_from})
 }
 
 async fn read(operator: &Client, tier: &Value) -> Value {

@@ -5,7 +5,7 @@ mod keys;
 mod repeats;
 mod stored_responses;
 
-use signet_tests::{Client, Stack, TestResponse, Value, json, merged};
+use signet_tests::{Client, Operation, Stack, TestResponse, Value, all_cases, json, merged};
 
 const HEADER: &str = "idempotency-key";
 
@@ -44,7 +44,10 @@ async fn cases(stack: &Stack) -> Vec<Case> {
         let is_supported = parameters.into_iter().any(|one| one["$ref"] == "#/components/parameters/IdempotencyKey");
         is_supported && !operation.template.contains("/signing-keys/")
     });
-    let cases = operations.into_iter().map(|operation| {
+    // Each test sends each request several times, so without all cases every second operation is enough.
+    let is_selected = |(index, _): &(usize, Operation)| all_cases() || index.is_multiple_of(2);
+    let operations = operations.into_iter().enumerate().filter(is_selected);
+    let cases = operations.map(|(_, operation)| {
         let responses = operation.spec["responses"].as_object().unwrap().keys();
         // With several success statuses, the highest one: 201 for a new resource.
         let status = responses.filter(|status| status.starts_with('2')).max().unwrap().parse().unwrap();

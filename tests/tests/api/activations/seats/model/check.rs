@@ -27,6 +27,7 @@ const THREADS: usize = 2;
 /// # Panics
 ///
 /// Panics with the steps that lead to a violation.
+#[expect(clippy::print_stdout, reason = "the counts are the result of a longer run")]
 fn run(name: &str, scenarios: &[Scenario], bounds: Bounds, seed: &Seed) {
     let start = Instant::now();
     let only = env::var("SIGNET_MODEL_SCENARIO").unwrap_or_default();
@@ -52,7 +53,9 @@ fn run(name: &str, scenarios: &[Scenario], bounds: Bounds, seed: &Seed) {
     };
     thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
     });
     let explored = counts.into_inner().unwrap();
     println!("{name}, {} faults: {explored} of {} in {:.1?}", bounds.faults, scenarios.len(), start.elapsed());
