@@ -55,7 +55,7 @@ fn placeholders() -> Fixtures {
         activation_id: "${ACTIVATION_ID}".to_owned(),
         machine: "machine-1".to_owned(),
         new_machine: "machine-1".to_owned(),
-        soon: "${SOON}".to_owned(),
+        soon: "${TOMORROW}T00:00:00Z".to_owned(),
         api_key_id: "${API_KEY_ID}".to_owned(),
         kid: "${KID}".to_owned(),
         unique: str::to_owned,

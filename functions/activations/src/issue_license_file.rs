@@ -86,7 +86,10 @@ impl FromRef<AppState> for Tools {
         file. If the machine holds a seat already, renews its activation. Until `valid_until`, only an operator can deactivate the \
         machine.",
     params(("id" = LicenseId, Path, description = "`lic_…`")),
-    request_body = Request,
+    request_body(
+        content = Request,
+        example = json!({"machine_id": "machine-1", "machine_name": "press-3", "valid_until": "2026-07-15T12:00:00Z"}),
+    ),
     responses(
         (
             status = 200, body = LicenseFile, headers(("Content-Disposition" = String)),

@@ -106,6 +106,8 @@ pub struct TierInput<Product = ProductId, Code = String> {
     #[schema(required, example = 5, minimum = 1, maximum = 100_000)]
     pub max_users: Option<u32>,
     /// What holds a seat; `machine` if omitted. Immutable.
+    #[serde(default)]
+    #[schema(value_type = SeatUnit)]
     pub seat_unit: Option<SeatUnit>,
     /// How long a machine may borrow a seat, in seconds; 0 means not at all, and is required if processes hold the seats.
     #[serde(default)]

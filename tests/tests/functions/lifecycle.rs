@@ -222,8 +222,8 @@ async fn activation(scenario: &mut LifecycleScenario) {
         "the token is not due for renewal"
     );
     assert_eq!(scenario.validation_code().await, "valid");
-    let soon = shared::Clock::System.now() + jiff::SignedDuration::from_hours(1);
-    scenario.fill("SOON", &json!(soon.to_string()));
+    let tomorrow = shared::Clock::System.now() + jiff::SignedDuration::from_hours(24);
+    scenario.fill("TOMORROW", &json!(tomorrow.strftime("%Y-%m-%d").to_string()));
     assert_eq!(scenario.send("create_offline_activation").await["format"], "signet-license/1");
 }
 
