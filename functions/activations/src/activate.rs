@@ -294,7 +294,7 @@ pub async fn activate(
         errors.into_result()?;
         let live = found.as_ref().filter(|found| found.seat_status(&license) == SeatStatus::Live);
         if let Some(borrow) = borrow.filter(|borrow| live.is_none_or(|live| borrow.extends(live))) {
-            borrow.check(tier, &license, ctx.now)?;
+            borrow.check(tier, &license, live, ctx.now)?;
         }
         let by = ActivatedBy::App;
         let attempt = Attempt { seats, ctx, license: &license, tier, machine, counted: &counted, by };
@@ -387,7 +387,7 @@ async fn read(
 
 /// Signs the token of an activation. Returns it and its expiry. Runs after the activation is written, so that a refused
 /// request costs no signature. If signing fails, a retry of the request renews the activation.
-pub(crate) async fn sign(
+async fn sign(
     tokens: &Tokens,
     license: &License,
     product_and_tier: (&Catalog, &Product, &Tier),

@@ -40,7 +40,7 @@ pub struct BorrowRequest {
     pub pointer: &'static str,
     /// When the borrow ends.
     pub until: Timestamp,
-    /// Whether a license file is issued, which works until the lease ends and which only an operator can end.
+    /// Whether a license file is issued, which works until the borrow ends and which only an operator can end.
     pub is_for_license_file: bool,
 }
 
@@ -59,11 +59,21 @@ impl BorrowRequest {
         activation.borrow.is_none_or(|borrow| whole_second(borrow.until) < whole_second(self.until))
     }
 
-    /// Rejects a borrow that the pricing tier or the expiry of the license key does not allow.
-    pub fn check(&self, tier: &Tier, license: &License, now: Timestamp) -> Result<(), BorrowError> {
+    /// Rejects a borrow that the pricing tier, the expiry of the license key or the present activation does not allow: a process
+    /// keeps its seat after a change to a tier of seats by machine.
+    pub fn check(
+        &self,
+        tier: &Tier,
+        license: &License,
+        live: Option<&Activation>,
+        now: Timestamp,
+    ) -> Result<(), BorrowError> {
         self.check_time(now)?;
         let max = i64::from(tier.max_borrow_seconds);
-        let detail = if tier.seat_unit == SeatUnit::Process || max == 0 {
+        let is_process = live.is_some_and(|live| live.instance_id.is_some());
+        let detail = if is_process {
+            "a seat that a process holds cannot be borrowed".to_owned()
+        } else if tier.seat_unit == SeatUnit::Process || max == 0 {
             "seats of this pricing tier cannot be borrowed".to_owned()
         } else if whole_second(self.until) > whole_second(now) + max {
             format!("seats of this pricing tier can be borrowed for at most {max} seconds")
@@ -97,7 +107,7 @@ impl BorrowRequest {
             activation,
             borrow: Borrow { until, max_seconds: tier.max_borrow_seconds },
             lease_expires_at,
-            offline_file_until: self.is_for_license_file.then_some(lease_expires_at),
+            offline_file_until: self.is_for_license_file.then_some(until),
             ip: &ctx.ip,
             event: &event,
         };

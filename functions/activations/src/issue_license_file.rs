@@ -10,9 +10,9 @@ use shared::{
     AppState,
     auth::{Caller, LicenseAccess},
     domain::{
-        Activation, Actor, Catalog, EncryptionKey, EncryptionKeyError, FieldErrorCode, License, LicenseFile,
-        LicenseFileFormat, LicenseId, NotInCatalogError, PublicKeyInput, Scope, SeatStatus, SeatUnit, Tier, Timestamp,
-        TokenTimes, ValidationErrors,
+        Activation, Actor, Catalog, Claims, EncryptionKey, EncryptionKeyError, FieldErrorCode, IdGenerator, License,
+        LicenseFile, LicenseFileFormat, LicenseId, NotInCatalogError, Product, PublicKeyInput, Scope, SeatStatus,
+        SeatUnit, Tier, Timestamp, TokenTimes, ValidationErrors,
         seat::{is_machine_id, is_machine_name, whole_second},
     },
     http::{Metric, PathId, Problem, RequestContext, StrictJson, extractors::time, responses::UnusableLicenseErrors},
@@ -21,12 +21,12 @@ use shared::{
         catalog::CatalogCache,
         renewals::{RenewOutcome, Renewal},
     },
-    tokens::Tokens,
+    tokens::{EncodedToken, Tokens},
 };
 use utoipa::ToSchema;
 
 use crate::{
-    activate::{ActivateError, sign},
+    activate::ActivateError,
     attempt::{ActivatedBy, Attempt, AttemptOutcome, CountedActivation, Machine, Seats},
     borrow::BorrowRequest,
 };
@@ -166,7 +166,7 @@ impl Issuer<'_> {
             let live = found.as_ref().filter(|found| found.seat_status(&license) == SeatStatus::Live);
             borrow.check_time(self.ctx.now)?;
             if tier.seat_unit == SeatUnit::Process || live.is_none_or(|live| borrow.extends(live)) {
-                borrow.check(tier, &license, self.ctx.now)?;
+                borrow.check(tier, &license, live, self.ctx.now)?;
             }
             let by = ActivatedBy::Manager(self.actor);
             let (seats, ctx) = (self.seats, self.ctx);
@@ -190,8 +190,7 @@ impl Issuer<'_> {
                 continue;
             };
             let product_and_tier = (&*catalog, product, tier);
-            let (token, _) = sign(self.tokens, &license, product_and_tier, &lent, self.ctx).await?;
-            let token = token.token.expose().to_owned();
+            let token = self.sign(&license, product_and_tier, &lent).await?;
             return Ok(Some((is_new, self.file(&product.code, token).await?)));
         }
     }
@@ -218,12 +217,26 @@ impl Issuer<'_> {
             ip: &self.ctx.ip,
             public_key: None,
             is_seatless_process: false,
-            offline_file_until: Some(lease),
+            offline_file_until: borrowed_until,
         };
         Ok(match self.table.renew(&renewal).await? {
             RenewOutcome::Done(activation) => Some(activation),
             RenewOutcome::NotLive => None,
         })
+    }
+
+    /// Signs the token of a license file. It ends with the borrow: a machine that never reaches the API has no other end.
+    async fn sign(
+        &self,
+        license: &License,
+        product_and_tier: (&Catalog, &Product, &Tier),
+        lent: &Activation,
+    ) -> Result<String, ActivateError> {
+        let (issuer, jti) = (self.tokens.issuer(), IdGenerator::new(self.ctx.now).text());
+        let claims = Claims::new(issuer, jti, license, product_and_tier, Some(lent), self.ctx.now);
+        let claims = lent.borrow.map(|borrow| borrow.until).into_iter().fold(claims, Claims::until);
+        let token = self.ctx.sign(self.tokens, &claims).await?;
+        Ok(EncodedToken::new(lent.public_key.as_ref(), &token)?.token.expose().to_owned())
     }
 
     async fn file(&self, product: &str, token: String) -> Result<LicenseFile, Problem> {

@@ -94,7 +94,7 @@ pub struct Request {
     #[schema(example = "machine-1")]
     pub machine_id: String,
     /// Identifier of the process, as in the activation. Required if the token has it, and else not allowed.
-    #[schema(example = "4711-1")]
+    #[schema(example = "4711-1", min_length = 1, max_length = 64)]
     pub instance_id: Option<String>,
     /// Borrows the seat until then, or longer than before; see activating a machine.
     #[schema(value_type = Option<String>, format = DateTime, example = "2026-01-22T12:00:00Z")]
@@ -330,7 +330,7 @@ async fn borrow(
         if !request.extends(&activation) {
             return Ok(());
         }
-        request.check(tier, &license, ctx.now)?;
+        request.check(tier, &license, Some(&activation), ctx.now)?;
         let actor = Actor { kind: ActorKind::App, id: id.to_string() };
         if request.borrow(table, (&license, tier), &activation, (&actor, ctx)).await?.is_some() {
             return Ok(());

@@ -24,7 +24,7 @@ pub enum TransitionError {
     #[error(transparent)]
     State(#[from] StateConflict),
     /// Borrowed seats would be outside of the new limit.
-    #[error("{0} borrowed seats would be outside of the new limit")]
+    #[error("borrowed seats that would be outside of the new limit: {0}")]
     SeatsBorrowed(usize),
     /// The tier of the license key is not in the catalog.
     #[error(transparent)]

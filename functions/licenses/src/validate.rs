@@ -59,7 +59,7 @@ pub struct Request {
     pub machine_id: Option<String>,
     /// Identifier of the process on the machine that must hold a seat. With `machine_id`, required if the token is that of a process
     /// or, with a license key, if processes hold the seats of the pricing tier. Else not allowed.
-    #[schema(example = "4711-1")]
+    #[schema(example = "4711-1", min_length = 1, max_length = 64)]
     pub instance_id: Option<String>,
     /// Code of the product that the license must be for.
     #[schema(example = "atlas")]
@@ -280,6 +280,10 @@ fn target_machine(credential: &AppCredential, request: &Request) -> Option<(Mach
 fn check_token_instance(credential: &AppCredential, request: &Request) -> Result<(), ValidationErrors> {
     let named = credential.claims.as_ref().and_then(|claims| claims.activation.as_ref());
     let instance_id = request.instance_id.as_deref();
+    let mut errors = ValidationErrors::default();
+    let detail = "must be 1 to 64 bytes without control characters";
+    errors.check(instance_id.is_none_or(seat::is_instance_id), "/instance_id", detail);
+    errors.into_result()?;
     match named {
         Some(named) if request.machine_id.is_some() => check_instance_id(named, instance_id),
         None if request.machine_id.is_some() => Ok(()),

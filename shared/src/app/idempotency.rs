@@ -74,8 +74,10 @@ async fn run_idempotent(app: &AppState, request: Request, next: Next) -> Result<
     // A body that cannot be read completely has no hash, so its error response is not stored.
     let body = read_bytes(Request::from_parts(parts.clone(), body), &()).await?;
 
+    // With the query: a dry run must not use up the key of the real request.
+    let target = parts.uri.path_and_query().map_or(parts.uri.path(), |target| target.as_str());
     let reservation =
-        Reservation::new(&caller.credential_id(), parts.method.as_str(), parts.uri.path(), &key, rand::rng().random());
+        Reservation::new(&caller.credential_id(), parts.method.as_str(), target, &key, rand::rng().random());
     let context = app.table.response_context(&reservation);
     let reservation = match app.table.reserve(&reservation, &sha256(&body), ctx.now).await? {
         ReserveOutcome::Reserved(reservation) => reservation,

@@ -185,6 +185,14 @@ impl Claims {
         }
     }
 
+    /// Ends the token at this time, online and offline, if it would end later.
+    #[must_use]
+    pub fn until(mut self, end: Timestamp) -> Self {
+        self.exp = self.exp.min(whole_second(end));
+        self.enforcement.offline_until = self.enforcement.offline_until.min(whole_second(end));
+        self
+    }
+
     /// Returns the times of the token.
     pub fn times(&self) -> TokenTimes {
         TokenTimes { exp: self.exp, offline_until: self.enforcement.offline_until }

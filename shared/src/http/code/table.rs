@@ -448,7 +448,7 @@ const TABLE: [Entry; 54] = [
                 license key had no limit. Its token works offline until the borrow ends.",
         resolution: "Change the limit after the borrow has ended, or deactivate the machine as an operator: its token then works \
                      until the borrow ends, in addition to the new seats.",
-        detail: "2 borrowed seats would be outside of the new limit",
+        detail: "borrowed seats that would be outside of the new limit: 2",
         location: Request,
     },
     Entry {

@@ -11,7 +11,8 @@ fn at(seconds: i64) -> String {
 }
 
 async fn issue(stack: &Stack) -> IssuedLicense {
-    stack.operator.issue_new_license_with(&json!({"max_users": 1, "max_borrow_seconds": 30 * DAY})).await
+    let tier = json!({"max_users": 1, "max_borrow_seconds": 30 * DAY, "offline_grace_seconds": 3 * DAY});
+    stack.operator.issue_new_license_with(&tier).await
 }
 
 async fn file(stack: &Stack, license: &IssuedLicense, body: Value) -> TestResponse {

@@ -118,9 +118,17 @@ async fn the_unit_of_seats_is_fixed_and_a_change_of_the_tier_applies_to_new_acti
     let change = format!("license-keys/{}/change", machines.license_id);
     stack.operator.post(&change, json!({"tier_id": processes["id"]})).await.expect_status(200);
     stack.anonymous.heartbeat(text(&machine["token"]), "m").await.expect_status(200);
-    activate(&stack, &machines, ("m", "1")).await.expect_status(201);
+    let process = activate(&stack, &machines, ("m", "1")).await.expect_status(201);
     activate(&stack, &machines, ("m", "2")).await.expect_problem(409, "seat_limit_reached");
     assert_eq!(seats_used(&stack, &machines).await, 2);
+
+    // A process keeps its seat in a tier of seats by machine, and cannot borrow it.
+    let borrowable = json!({"max_users": 2, "max_borrow_seconds": 600});
+    let borrowable = stack.operator.create_tier(&machines.product, &borrowable).await;
+    stack.operator.post(&change, json!({"tier_id": borrowable["id"]})).await.expect_status(200);
+    let body = json!({"token": process["token"], "machine_id": "m", "instance_id": "1", "borrow_until": at(500)});
+    stack.anonymous.post("license-keys/heartbeat", body).await.expect_problem(403, "borrow_not_allowed");
+    heartbeat(&stack, &process["token"], ("m", "1")).await.expect_status(200);
 }
 
 #[tokio::test]

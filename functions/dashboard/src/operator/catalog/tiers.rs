@@ -128,7 +128,7 @@ fn inputs(catalog: &Catalog, product: ProductId, tier: Option<&Tier>, currency: 
     ]);
     if tier.is_none() {
         inputs.push(
-            Input::select("seat_unit", "Seats are held by", seat_unit_choices())
+            Input::select("seat_unit", "Each seat is held by", seat_unit_choices())
                 .value("machine")
                 .hint("A process holds a seat while the app runs: a floating license. Can't be changed later."),
         );

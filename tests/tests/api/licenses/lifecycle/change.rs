@@ -236,8 +236,12 @@ async fn a_dry_run_says_what_a_change_will_change_and_changes_nothing() {
         "features": ["api"], "feature_limits": {"rows": 5}});
     assert_eq!(preview["to"], expected);
     assert_eq!((&preview["activations_without_seat"], &preview["max_users"]), (&json!(2), &json!(3)));
-    let changed = operator.post(&path, body).await.expect_status(200);
+    // A dry run does not use up the idempotency key of the change.
+    let keyed = operator.with_header("idempotency-key", "change-1");
+    keyed.post(&format!("{path}?dry_run=true"), body.clone()).await.expect_status(200);
+    let changed = keyed.post(&path, body).await.expect_status(200);
     assert_eq!((&changed["from"], &changed["to"]), (&preview["from"], &preview["to"]));
+    assert_eq!(read(&stack, &license.license_id).await["tier_id"], larger["id"]);
     assert_eq!(changed["activations_without_seat"], 2);
 
     // A dry run is refused as the change would be.
