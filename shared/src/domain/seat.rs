@@ -36,7 +36,7 @@ pub fn is_machine_id(text: &str) -> bool {
 
 /// Returns whether `text` is a valid machine name: 1 to 100 bytes without control or invisible characters.
 pub fn is_machine_name(text: &str) -> bool {
-    (1..=100).contains(&text.len()) && !text.trim().is_empty() && !has_invisible_chars(text)
+    (1..=100).contains(&text.len()) && !has_invisible_chars(text)
 }
 
 /// Returns whether `text` is a valid id of a running process: 1 to 64 bytes without control characters.
