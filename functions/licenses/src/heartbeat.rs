@@ -179,7 +179,10 @@ shared::error_responses! {
     summary = "Send a heartbeat",
     description = "Extends the lease of the machine's seat and renews its license token. Reports a revoked, suspended or expired \
         license key as an error.",
-    request_body = Request,
+    request_body(
+        content = Request,
+        example = json!({"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImxpY2Vuc2Urand0In0.eyJzdWIiOiJsaWNfMDFKRDhXMFY1WEs2UTNSN1QyTjRNOFA5WkIifQ.c2lnbmF0dXJl", "machine_id": "machine-1"}),
+    ),
     responses(
         (status = 200, description = "The license token to use until the next heartbeat", body = Response),
         Errors,

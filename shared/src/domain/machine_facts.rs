@@ -31,8 +31,7 @@ impl<'a> ReportedFacts<'a> {
         for (pointer, text, max) in
             [("/app_version", self.app_version, 32), ("/os", self.os, 64), ("/hostname", self.hostname, 64)]
         {
-            let is_valid =
-                |text: &str| (1..=max).contains(&text.len()) && !has_invisible_chars(text);
+            let is_valid = |text: &str| (1..=max).contains(&text.len()) && !has_invisible_chars(text);
             let detail = format!("must be 1 to {max} bytes without control or invisible characters");
             errors.check(text.is_none_or(is_valid), pointer, detail);
         }

@@ -53,7 +53,7 @@ async fn check(stack: &LocalServer) -> Vec<Value> {
     let products = all(&client, "products").await;
     assert_eq!(products.iter().map(|product| &product["code"]).collect::<Vec<_>>(), ["lumen", "harbor"]);
     let tiers = all(&client, "pricing-tiers").await;
-    assert_eq!(tiers.len(), 7);
+    assert_eq!(tiers.len(), 8);
     assert_eq!(all(&client, "product-features").await.len(), 13);
     let fleet = tiers.iter().find(|tier| tier["code"] == "fleet").unwrap();
     assert_eq!(fleet["effective_limits"][0]["limit"], Value::Null, "unlimited");
@@ -86,7 +86,7 @@ async fn demo_data_is_created_only_once() {
     let data = DataDirectory::open(folder.path()).unwrap();
     let stack = start(&data, &faults).await.unwrap();
     let demo = stack.demo.as_ref().unwrap();
-    assert_eq!(demo.summary, "2 products, 7 pricing tiers, 8 customers, 9 license keys, 23 machines");
+    assert_eq!(demo.summary, "2 products, 8 pricing tiers, 8 customers, 9 license keys, 23 machines");
     let licenses = check(&stack).await;
     let key = demo.license_key.as_ref().map(Secret::expose).unwrap().to_owned();
     operator(&stack).activate(&key, "my-machine").await.expect_status(201);

@@ -16,6 +16,7 @@ const NEED_KEYS: [&str; 5] = [
     "get /health",
     "post /api/v1.0/license-activations/activate",
     "post /api/v1.0/license-keys",
+    "post /api/v1.0/license-keys/{id}/offline-activations",
     "post /api/v1.0/license-keys/{id}/regenerate",
     "post /api/v1.0/user/claim-license",
 ];

@@ -68,7 +68,7 @@ fn machine_name(machine: &ActivationResource, audience: Audience) -> Markup {
         strong { (machine.machine_name.as_deref().unwrap_or(&machine.machine_id)) }
         @if machine.machine_name.is_some() { span.subtext { (machine.machine_id) } }
         @if let Some(instance_id) = &machine.instance_id { span.subtext { "Process " (instance_id) } }
-        @if let Some(hostname) = hostname { span.subtext { (hostname) } }
+        @if let Some(hostname) = hostname { span.subtext { "Host " (hostname) } }
         @if !software.is_empty() { span.subtext { (software.join(" · ")) } }
     }
 }

@@ -34,12 +34,15 @@ pub(super) struct TierPlan {
     pub(super) tokens: TokenSettings,
 }
 
-/// Token settings of a tier, in seconds.
+/// How an app uses the seats of a tier, and its token settings, in seconds.
 pub(super) struct TokenSettings {
     pub(super) token_ttl: u32,
     pub(super) heartbeat_interval: u32,
     pub(super) offline_grace: u32,
     pub(super) expiry_grace: u32,
+    pub(super) max_borrow: u32,
+    /// `machine` or `process`.
+    pub(super) seat_unit: &'static str,
 }
 
 /// A customer and their license keys, oldest first.

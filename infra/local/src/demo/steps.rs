@@ -130,6 +130,7 @@ impl DemoBuilder<'_> {
             "billing_period": plan.billing_period, "max_users": plan.max_users, "is_claimable": plan.is_claimable,
             "token_ttl_seconds": plan.tokens.token_ttl, "heartbeat_interval_seconds": plan.tokens.heartbeat_interval,
             "offline_grace_seconds": plan.tokens.offline_grace, "expiry_grace_seconds": plan.tokens.expiry_grace,
+            "max_borrow_seconds": plan.tokens.max_borrow, "seat_unit": plan.tokens.seat_unit,
         });
         let (at, idempotency) = (self.catalog_created_at(), Idempotency::default());
         let replay = idempotency.replay(StoredResponse::ok);

@@ -11,10 +11,21 @@ const DESKTOP: TokenSettings = TokenSettings {
     heartbeat_interval: DAY_SECONDS,
     offline_grace: 3 * DAY_SECONDS,
     expiry_grace: 7 * DAY_SECONDS,
+    max_borrow: 30 * DAY_SECONDS,
+    seat_unit: "machine",
 };
 /// Token settings of a server that is always online.
-const SERVER: TokenSettings =
-    TokenSettings { token_ttl: 3600, heartbeat_interval: 900, offline_grace: 0, expiry_grace: 0 };
+const SERVER: TokenSettings = TokenSettings {
+    token_ttl: 3600,
+    heartbeat_interval: 900,
+    offline_grace: 0,
+    expiry_grace: 0,
+    max_borrow: 0,
+    seat_unit: "machine",
+};
+/// Token settings of a floating license, whose seats are held by running processes.
+const FLOATING: TokenSettings =
+    TokenSettings { token_ttl: 600, heartbeat_interval: 200, seat_unit: "process", ..SERVER };
 /// A day, in seconds.
 const DAY_SECONDS: u32 = 24 * 3600;
 /// A day, in minutes.
@@ -136,6 +147,18 @@ pub(super) const PRODUCTS: [ProductPlan; 2] = [
                 max_users: None,
                 is_claimable: false,
                 tokens: DESKTOP,
+            },
+            TierPlan {
+                code: "floating",
+                name: "Floating",
+                includes: Some("studio"),
+                features: &[],
+                limits: &[],
+                monthly_price: 9900,
+                billing_period: "annual",
+                max_users: Some(10),
+                is_claimable: false,
+                tokens: FLOATING,
             },
         ],
     },
