@@ -12,7 +12,7 @@ use crate::services::{KEY_CALLS, TestServices, signing_key, take_key_calls};
 
 /// The operations that sign a token, or encrypt or decrypt a stored secret, and the health check, which reports the keys. A
 /// heartbeat signs only if its token is due for renewal, which that of the test is not.
-const NEED_KEYS: [&str; 5] = [
+const NEED_KEYS: [&str; 6] = [
     "get /health",
     "post /api/v1.0/license-activations/activate",
     "post /api/v1.0/license-keys",
