@@ -134,6 +134,8 @@ async function licenseActions(page, key, api) {
   await act('Change tier or seats', async (dialog) => {
     await dialog.getByLabel('Number of seats').fill('7');
   });
+  await page.getByRole('heading', { name: 'Change this license?' }).waitFor();
+  await page.getByRole('button', { name: 'Change', exact: true }).click();
   await page.getByText('0 of 7').waitFor();
   await act('Renew', async (dialog) => {
     await dialog.getByLabel('Expires', { exact: true }).selectOption('date');
