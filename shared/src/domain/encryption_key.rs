@@ -15,6 +15,8 @@ use utoipa::{
     },
 };
 
+use super::validation::{FieldErrorCode, ValidationErrors};
+
 /// The minimum modulus length, in bits. Shorter keys are not secure (NIST SP 800-131A).
 const MIN_BITS: usize = 2048;
 /// The maximum modulus length, in bits. Longer keys make heartbeats slower and items larger.
@@ -199,6 +201,13 @@ impl PublicKeyInput {
             Value::String(text) => EncryptionKey::from_pem(text),
             _ => Err(EncryptionKeyError::Malformed),
         }
+    }
+
+    /// Reads the key, or adds an error at `/public_key`.
+    pub fn check(&self, errors: &mut ValidationErrors) -> Option<EncryptionKey> {
+        let push =
+            |error: EncryptionKeyError| errors.push("/public_key", FieldErrorCode::PublicKeyInvalid, error.to_string());
+        self.read().map_err(push).ok()
     }
 }
 

@@ -331,10 +331,8 @@ impl License {
 
     /// Replaces the overrides.
     pub fn override_features(self, overrides: Vec<Override>) -> Result<Self, StateConflict> {
-        match self.state {
-            State::Active | State::Suspended => Ok(Self { overrides, ..self }),
-            _ => Err(StateConflict::new(self.state.as_str(), "only an active or suspended license key can be changed")),
-        }
+        self.check_changeable()?;
+        Ok(Self { overrides, ..self })
     }
 
     /// Replaces the key string of an active license key. The previous key string, its tokens and its seats are no

@@ -39,6 +39,17 @@ pub fn is_machine_name(text: &str) -> bool {
     (1..=100).contains(&text.len()) && !has_invisible_chars(text)
 }
 
+/// Checks a machine id, `/machine_id`.
+pub fn check_machine_id(errors: &mut ValidationErrors, id: &str) {
+    errors.check(is_machine_id(id), "/machine_id", "must be 1 to 256 bytes without control characters");
+}
+
+/// Checks an optional display name of a machine, `/machine_name`.
+pub fn check_machine_name(errors: &mut ValidationErrors, name: Option<&str>) {
+    let detail = "must be 1 to 100 bytes without control or invisible characters";
+    errors.check(name.is_none_or(is_machine_name), "/machine_name", detail);
+}
+
 /// Returns whether `text` is a valid id of a running process: 1 to 64 bytes without control characters.
 pub fn is_instance_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && !text.contains(char::is_control)
@@ -234,6 +245,11 @@ impl Activation {
         } else {
             SeatStatus::NotLive
         }
+    }
+
+    /// Returns whether this is the activation of a process under a license key without a seat limit.
+    pub fn is_seatless_process(&self) -> bool {
+        self.instance_id.is_some() && self.seat.is_none()
     }
 
     /// Returns the hash of the machine's id, which is the activation's own one unless a process holds the seat.

@@ -92,7 +92,7 @@ pub(super) fn activation_item(activation: &Activation) -> Result<Item, StoreErro
     let mut item = to_item(keys::activation(activation.id.license, activation.id.machine), &record)?;
     item.insert("life".to_owned(), nonce(&activation.id));
     item.insert(MACHINE_INDEX.to_owned(), s(keys::activations_of_machine(activation.machine())));
-    if activation.instance_id.is_some() && activation.seat.is_none() {
+    if activation.is_seatless_process() {
         item.insert(TTL_ATTRIBUTE.to_owned(), n(seatless_process_ttl(activation.lease_expires_at)));
     }
     if let Some(digest) = activation.facts_digest {

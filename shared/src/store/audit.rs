@@ -10,7 +10,7 @@ use super::{
     deactivations::{facts_tombstone, tombstone},
     error::StoreError,
     events::event_item,
-    holder::{nonce, not_held_by},
+    holder::{nonce, not_ended, not_held_by},
     idempotency::Completion,
     item::{Item, n},
     keys,
@@ -97,9 +97,7 @@ impl Table {
     /// Ends an activation if it was not changed since it was read and does not hold its seat.
     pub async fn end_seatless_activation(&self, activation: &Activation, event: &Event) -> Result<(), StoreError> {
         let Some(number) = activation.seat else { return Ok(()) };
-        let as_read = Condition::new("life = :life AND seat = :seat AND attribute_not_exists(ended_at)")
-            .value(":life", nonce(&activation.id))
-            .value(":seat", n(number));
+        let as_read = not_ended(&activation.id).and("seat = :seat").value(":seat", n(number));
         let mut transaction = Transaction::new();
         transaction
             .update(&tombstone(activation, as_read, event.at))

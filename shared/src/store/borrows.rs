@@ -4,7 +4,7 @@ use super::{
     activations::{live_condition, parse_activation},
     error::StoreError,
     events::event_item,
-    holder::nonce,
+    holder::live,
     item::{from_item, n, s, to_item},
     keys,
     license_writes::usable_as_read,
@@ -93,21 +93,14 @@ impl Table {
         if license.borrows.last_until.is_none_or(|until| until <= now) {
             return Ok(0);
         }
-        let outside = live_condition(license)
-            .and("borrowed_until > :now AND (attribute_not_exists(seat) OR seat >= :limit)")
-            .value(":now", n(whole_second(now)))
-            .value(":limit", n(limit));
-        let partition = keys::license_partition(license.id);
-        self.count(Query { filter: Some(outside), ..Query::prefix(partition, keys::ACTIVATION) }).await
+        let borrowed = outside(license, limit).and("borrowed_until > :now").value(":now", n(whole_second(now)));
+        self.count(activations_query(license, borrowed)).await
     }
 
     /// Counts the live activations whose seat would be outside of a limit: its number is at or above it, or they have none. Reads
     /// all activations.
     pub async fn activations_outside(&self, license: &License, limit: u32) -> Result<usize, StoreError> {
-        let outside =
-            live_condition(license).and("attribute_not_exists(seat) OR seat >= :limit").value(":limit", n(limit));
-        let partition = keys::license_partition(license.id);
-        self.count(Query { filter: Some(outside), ..Query::prefix(partition, keys::ACTIVATION) }).await
+        self.count(activations_query(license, outside(license, limit))).await
     }
 
     /// Reads the window in which the early returns of a license key are counted.
@@ -116,13 +109,20 @@ impl Table {
     }
 }
 
+/// Requires that the activation is live now and would not be with another limit: its seat is at or above it, or it has none.
+fn outside(license: &License, limit: u32) -> Condition {
+    live_condition(license).and("attribute_not_exists(seat) OR seat >= :limit").value(":limit", n(limit))
+}
+
+fn activations_query(license: &License, filter: Condition) -> Query {
+    Query { filter: Some(filter), ..Query::prefix(keys::license_partition(license.id), keys::ACTIVATION) }
+}
+
 fn activation_update(new: &NewBorrow<'_>) -> ItemUpdate {
     let NewBorrow { activation, borrow, .. } = *new;
     let until = n(whole_second(borrow.until));
     let lease = n(whole_second(new.lease_expires_at));
-    let as_read = Condition::new("life = :life AND generation = :generation AND attribute_not_exists(ended_at)")
-        .value(":life", nonce(&activation.id))
-        .value(":generation", n(activation.generation))
+    let as_read = live(&activation.id, activation.generation)
         .and("lease_expires_at <= :lease AND (attribute_not_exists(borrowed_until) OR borrowed_until < :until)")
         .value(":lease", lease.clone())
         .value(":until", until.clone());

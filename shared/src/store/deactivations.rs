@@ -7,7 +7,7 @@ use super::{
     borrows::{CountedReturn, put_return},
     error::StoreError,
     events::event_item,
-    holder::{nonce, still_held_by},
+    holder::{not_ended, still_held_by},
     item::{TTL_ATTRIBUTE, n},
     keys,
     machine_facts::facts_update,
@@ -81,13 +81,11 @@ impl Table {
 
 /// Requires that the activation has not ended, and that its borrow and license file are those that were read.
 fn as_read(activation: &Activation) -> Condition {
-    let not_ended =
-        Condition::new("life = :life AND attribute_not_exists(ended_at)").value(":life", nonce(&activation.id));
     let times = [
         ("borrowed_until", ":borrowed", activation.borrow.map(|borrow| borrow.until)),
         ("offline_file_until", ":file", activation.offline_file_until),
     ];
-    times.into_iter().fold(not_ended, |condition, (name, placeholder, read)| match read {
+    times.into_iter().fold(not_ended(&activation.id), |condition, (name, placeholder, read)| match read {
         None => condition.and(&format!("attribute_not_exists({name})")),
         Some(until) => condition.and(&format!("{name} = {placeholder}")).value(placeholder, n(whole_second(until))),
     })

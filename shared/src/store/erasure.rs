@@ -14,7 +14,7 @@ use super::{
     deactivations::DeactivateOutcome,
     error::StoreError,
     events::event_item,
-    holder::nonce,
+    holder::of_activation,
     item::{Item, Key, from_item, key_only_item, n, s, to_item},
     keys,
     license_writes::UpdateLicenseOutcome,
@@ -152,8 +152,8 @@ impl Table {
         Ok(true)
     }
 
-    /// Removes the name, the external id, the metadata and the notes of the overrides of a license key. Returns false if the budget is used up, or if it
-    /// was changed at the same moment.
+    /// Removes the name, the external id, the metadata and the notes of the overrides of a license key. Returns false if the budget
+    /// is used up, or if it was changed at the same moment.
     async fn erase_labels(&self, read: &License, now: Timestamp, budget: &WriteBudget) -> Result<bool, StoreError> {
         let overrides = read.overrides.iter().map(|one| Override { note: None, ..one.clone() }).collect();
         let metadata = Some(Metadata::default());
@@ -196,8 +196,8 @@ impl Table {
         }
     }
 
-    /// Removes the address of a machine and the digest of what it reported. If the license key can't be used, the machine is deactivated first: its
-    /// heartbeats would write the address again.
+    /// Removes the address of a machine and the digest of what it reported. If the license key can't be used, the machine is
+    /// deactivated first: its heartbeats would write the address again.
     async fn erase_activation(&self, item: Item, is_usable: bool, now: Timestamp) -> Result<(), StoreError> {
         let activation = parse_activation(&item)?;
         if activation.ended_at.is_none() && !is_usable {
@@ -210,9 +210,9 @@ impl Table {
                 return Err(StoreError::Contended);
             }
         }
-        let same_life = Condition::new("life = :life").value(":life", nonce(&activation.id));
         let key = keys::activation(activation.id.license, activation.id.machine);
-        let update = ItemUpdate::new(key, same_life).set("last_ip", s("")).set_or_remove(FACTS_DIGEST, None);
+        let update =
+            ItemUpdate::new(key, of_activation(&activation.id)).set("last_ip", s("")).set_or_remove(FACTS_DIGEST, None);
         self.update(&update).await.map(|_| ())
     }
 

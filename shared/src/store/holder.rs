@@ -13,6 +13,21 @@ pub(super) fn nonce(id: &ActivationId) -> AttributeValue {
     b(id.nonce)
 }
 
+/// Requires that the item belongs to this activation, and not to another one of the machine.
+pub(super) fn of_activation(id: &ActivationId) -> Condition {
+    Condition::new("life = :life").value(":life", nonce(id))
+}
+
+/// Requires that the activation is this one and has not ended.
+pub(super) fn not_ended(id: &ActivationId) -> Condition {
+    of_activation(id).and("attribute_not_exists(ended_at)")
+}
+
+/// Requires that the activation is this one, has not ended, and is of this generation.
+pub(super) fn live(id: &ActivationId, generation: u32) -> Condition {
+    not_ended(id).and("generation = :generation").value(":generation", n(generation))
+}
+
 /// Requires that the seat is held by this activation.
 pub(super) fn still_held_by(holder: &Activation) -> Condition {
     held_by(&holder.id, holder.generation)

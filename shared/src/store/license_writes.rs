@@ -299,9 +299,7 @@ impl Table {
         event: &Event,
         completion: Option<&Completion>,
     ) -> Result<TransitionOutcome, StoreError> {
-        let active_or_suspended = Condition::new("#status IN (:active, :suspended)")
-            .value(":active", s(ACTIVE))
-            .value(":suspended", s(SUSPENDED));
+        let active_or_suspended = active_or_suspended();
         let status_is = |status| Condition::new("#status = :status").value(":status", s(status));
         let update = |condition| ItemUpdate::new(keys::license(read.id), condition);
         let with_status = |update: ItemUpdate, status| {
@@ -480,6 +478,11 @@ pub(super) fn usable_as_read(read: &License) -> Condition {
         .value(":active", s(ACTIVE))
         .value(":generation", n(read.generation));
     borrows_as_read(end_as_read(limits_as_read(active, read), read), read)
+}
+
+/// Requires that the license key is active or suspended.
+pub(super) fn active_or_suspended() -> Condition {
+    Condition::new("#status IN (:active, :suspended)").value(":active", s(ACTIVE)).value(":suspended", s(SUSPENDED))
 }
 
 /// Requires that no seat was borrowed since the license key was read.

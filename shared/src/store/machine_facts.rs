@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     activations::{FACTS_DIGEST, FACTS_UNTIL, seatless_process_ttl},
     error::StoreError,
-    holder::nonce,
+    holder::{nonce, not_ended, of_activation},
     item::{Item, Key, TTL_ATTRIBUTE, b, from_item, n, s, to_item},
     keys,
     table::{Query, Table},
-    transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
+    transaction::{CommitOutcome, ItemUpdate, Transaction},
 };
 use crate::domain::{
     Activation, ActivationId, DescribedActivation, LicenseId, MachineFacts, MachineHash, ReportedFacts, Timestamp,
@@ -79,17 +79,20 @@ fn key(id: &ActivationId) -> Key {
 
 /// Returns an update of the facts, on condition that they are those of the activation.
 pub(super) fn facts_update(id: &ActivationId) -> ItemUpdate {
-    ItemUpdate::new(key(id), same_activation(id))
-}
-
-fn same_activation(id: &ActivationId) -> Condition {
-    Condition::new("life = :life").value(":life", nonce(id))
+    ItemUpdate::new(key(id), of_activation(id))
 }
 
 impl Table {
     /// Reads the facts about the machine of an activation.
     pub async fn machine_facts(&self, id: &ActivationId) -> Result<Option<MachineFacts>, StoreError> {
         self.get(key(id)).await?.map_or(Ok(None), |item| parse_facts(&item, id))
+    }
+
+    /// Reads an activation, live or ended, and the facts about its machine. Returns `None` if it was deleted, or replaced by a later
+    /// activation of the machine.
+    pub async fn activation_with_id(&self, id: &ActivationId) -> Result<Option<DescribedActivation>, StoreError> {
+        let found = self.described_activation(id.license, id.machine).await?;
+        Ok(found.filter(|found| found.activation.id == *id))
     }
 
     /// Reads the activation of a machine, live or ended, and the facts about the machine.
@@ -145,7 +148,7 @@ impl Table {
             return Ok(());
         }
         let ActivationId { license, machine, .. } = activation.id;
-        let live = same_activation(&activation.id).and("attribute_not_exists(ended_at)");
+        let live = not_ended(&activation.id);
         let mut transaction = Transaction::new();
         if digest.is_none() && until.is_none() {
             transaction.check(keys::activation(license, machine), live);

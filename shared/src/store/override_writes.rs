@@ -3,10 +3,8 @@
 use super::{
     error::StoreError,
     events::event_item,
-    item::s,
     keys,
-    license_writes::TransitionOutcome,
-    licenses::{ACTIVE, SUSPENDED},
+    license_writes::{TransitionOutcome, active_or_suspended},
     metadata::{metadata_as_read, write_metadata},
     overrides::{OVERRIDES, notes_of, overrides_attribute},
     table::Table,
@@ -22,12 +20,9 @@ impl Table {
         (read, next): (&License, &License),
         event: &Event,
     ) -> Result<TransitionOutcome, StoreError> {
-        let active_or_suspended = Condition::new("#status IN (:active, :suspended)")
-            .value(":active", s(ACTIVE))
-            .value(":suspended", s(SUSPENDED));
         let as_read = match overrides_attribute(read)? {
-            None => active_or_suspended.and("attribute_not_exists(overrides)"),
-            Some(value) => active_or_suspended.and("overrides = :overrides").value(":overrides", value),
+            None => active_or_suspended().and("attribute_not_exists(overrides)"),
+            Some(value) => active_or_suspended().and("overrides = :overrides").value(":overrides", value),
         };
         let update =
             ItemUpdate::new(keys::license(read.id), as_read).set_or_remove(OVERRIDES, overrides_attribute(next)?);

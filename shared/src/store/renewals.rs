@@ -3,11 +3,11 @@
 use super::{
     activations::{PUBLIC_KEY, parse_activation, public_key, seatless_process_ttl},
     error::StoreError,
-    holder::nonce,
+    holder::live,
     item::{TTL_ATTRIBUTE, n, s},
     keys,
     table::{Table, UpdateOutcome},
-    transaction::{Condition, ItemUpdate},
+    transaction::ItemUpdate,
 };
 use crate::domain::{Activation, ActivationId, EncryptionKey, Timestamp, seat::whole_second};
 
@@ -76,19 +76,17 @@ impl Form {
     fn of(activation: &Activation, renewal: &Renewal<'_>) -> Self {
         Self {
             extends_lease: whole_second(activation.lease_expires_at) <= whole_second(renewal.lease_expires_at),
-            is_seatless_process: activation.instance_id.is_some() && activation.seat.is_none(),
+            is_seatless_process: activation.is_seatless_process(),
         }
     }
 }
 
 fn update(renewal: &Renewal<'_>, form: Form) -> ItemUpdate {
     let lease = n(whole_second(renewal.lease_expires_at));
-    let live = "life = :life AND generation = :generation AND attribute_not_exists(ended_at)";
     let lease_condition = if form.extends_lease { "<= :lease" } else { "> :lease" };
     let seat_condition = if form.is_seatless_process { " AND attribute_not_exists(seat)" } else { "" };
-    let condition = Condition::new(format!("{live} AND lease_expires_at {lease_condition}{seat_condition}"))
-        .value(":life", nonce(&renewal.id))
-        .value(":generation", n(renewal.generation))
+    let condition = live(&renewal.id, renewal.generation)
+        .and(&format!("lease_expires_at {lease_condition}{seat_condition}"))
         .value(":lease", lease.clone());
     let update = ItemUpdate::new(keys::activation(renewal.id.license, renewal.id.machine), condition)
         .set("last_heartbeat_at", n(renewal.at.as_millisecond()))

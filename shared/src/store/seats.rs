@@ -10,7 +10,7 @@ use super::{
     error::StoreError,
     events::event_item,
     full_licenses::SearchBasis,
-    holder::{held_by, machine_attribute, nonce, still_held_by},
+    holder::{held_by, machine_attribute, nonce, not_ended, still_held_by},
     item::{Item, key_only_item, n},
     keys,
     machine_facts::facts_item,
@@ -161,12 +161,10 @@ impl Table {
         lapsed_before: Timestamp,
     ) -> Result<ActivationOutcome, StoreError> {
         let Some(number) = lapsed.seat else { return Ok(ActivationOutcome::Conflict) };
-        let still_lapsed = Condition::new(
-            "life = :life AND seat = :seat AND attribute_not_exists(ended_at) AND lease_expires_at <= :lapsed",
-        )
-        .value(":life", nonce(&lapsed.id))
-        .value(":seat", n(number))
-        .value(":lapsed", n(whole_second(lapsed_before)));
+        let still_lapsed = not_ended(&lapsed.id)
+            .and("seat = :seat AND lease_expires_at <= :lapsed")
+            .value(":seat", n(number))
+            .value(":lapsed", n(whole_second(lapsed_before)));
         let mut transaction = Transaction::new();
         self.add_activation(&mut transaction, new).await?;
         transaction
@@ -178,8 +176,8 @@ impl Table {
     }
 
     /// Adds the writes that every activation needs: the whole activation item, on condition that there is no live
-    /// activation of the machine; the facts about the machine; the event; and the deletion of the previous activation's seat if it is outside of a
-    /// reduced limit. The activation item is the first write.
+    /// activation of the machine; the facts about the machine; the event; and the deletion of the previous activation's seat if it
+    /// is outside of a reduced limit. The activation item is the first write.
     async fn add_activation(&self, transaction: &mut Transaction, new: NewActivation<'_>) -> Result<(), StoreError> {
         let activation = new.activation;
         let mut not_live = Condition::new("attribute_exists(ended_at) OR generation < :generation")

@@ -12,7 +12,7 @@ use utoipa::{
 };
 
 use super::{Catalog, Feature, Tier};
-use crate::domain::{FeatureId, FieldErrorCode, TierId, ValidationErrors, unique_map};
+use crate::domain::{FeatureId, FieldErrorCode, ProductId, TierId, ValidationErrors, unique_map};
 
 /// The maximum of a limit: the largest integer that every JSON implementation represents exactly.
 pub const MAX_LIMIT: u64 = (1 << 53) - 1;
@@ -172,17 +172,23 @@ impl Catalog {
 
     /// Returns why a tier cannot have a feature as one of this kind.
     fn check_grant(&self, tier: &Tier, id: FeatureId, kind: EntitlementKind) -> Option<(FieldErrorCode, &'static str)> {
-        Some(match self.features.get(&id) {
-            None => (FieldErrorCode::InvalidValue, "feature not found"),
-            Some(feature) if feature.product_id != tier.product_id => {
-                (FieldErrorCode::FeatureOfOtherProduct, "feature belongs to another product")
+        match self.feature_of(tier.product_id, id) {
+            Err(error) => Some(error),
+            Ok(feature) if feature.kind == kind => None,
+            Ok(_) if kind == EntitlementKind::Flag => {
+                Some((FieldErrorCode::InvalidValue, "the feature is a limit: set it in feature_limits"))
             }
-            Some(feature) if feature.kind == kind => return None,
-            Some(_) if kind == EntitlementKind::Flag => {
-                (FieldErrorCode::InvalidValue, "the feature is a limit: set it in feature_limits")
-            }
-            Some(_) => (FieldErrorCode::InvalidValue, "the feature is a flag: list it in feature_ids"),
-        })
+            Ok(_) => Some((FieldErrorCode::InvalidValue, "the feature is a flag: list it in feature_ids")),
+        }
+    }
+
+    /// Returns a feature of a product, or what is wrong with its id.
+    pub fn feature_of(&self, product: ProductId, id: FeatureId) -> Result<&Feature, (FieldErrorCode, &'static str)> {
+        let feature = self.features.get(&id).ok_or((FieldErrorCode::InvalidValue, "feature not found"))?;
+        if feature.product_id != product {
+            return Err((FieldErrorCode::FeatureOfOtherProduct, "feature belongs to another product"));
+        }
+        Ok(feature)
     }
 }
 
