@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 use shared::{
     auth::{AppAuthenticator, AppCredential, AppCredentialError},
     domain::{
-        Activation, Actor, ActorKind, Catalog, Claims, DescribedActivation, EncryptionKey, EncryptionKeyError,
-        FieldErrorCode, IdGenerator, License, MachineHash, NotInCatalogError, Product, PublicKeyInput, Refusal,
-        ReportedFacts, SeatStatus, Secret, Tier, ValidationErrors,
-        seat::{MAX_PROCESS_ID_BYTES, check_instance_id, is_instance_id, is_machine_id, is_machine_name},
+        Activation, Actor, ActorKind, Catalog, Claims, DescribedActivation, EncryptionKey, IdGenerator, License,
+        MachineHash, NotInCatalogError, Product, PublicKeyInput, Refusal, ReportedFacts, SeatStatus, Secret, Tier,
+        ValidationErrors,
+        seat::{MAX_PROCESS_ID_BYTES, check_instance_id, check_machine_id, check_machine_name, is_instance_id},
     },
     http::{
-        Metric, Problem, RequestContext, StrictJson,
+        Problem, RequestContext, StrictJson,
         extractors::optional_time,
         resources::ActivationResource,
         responses::{LicenseTokenErrors, ThrottlingErrors, UnusableLicenseErrors},
@@ -36,7 +36,7 @@ use utoipa::ToSchema;
 
 use crate::{
     attempt::{ActivatedBy, Attempt, AttemptOutcome, CountedActivation, Machine, Seats},
-    borrow::{BorrowError, BorrowRequest},
+    borrow::{BorrowNotAllowedError, BorrowRequest},
 };
 
 /// Why a machine was not activated.
@@ -59,7 +59,7 @@ pub enum ActivateError {
     },
     /// The seat cannot be borrowed.
     #[error(transparent)]
-    Borrow(#[from] BorrowError),
+    Borrow(#[from] BorrowNotAllowedError),
     /// The rate limit of the license key is exceeded.
     #[error("too many activations of this license key: retry later")]
     TooManyActivations(#[from] RateLimitExceeded),
@@ -301,7 +301,6 @@ pub async fn activate(
         let DescribedActivation { activation, facts } = match attempt.run(found.as_ref()).await? {
             AttemptOutcome::New(activation) => {
                 is_new = true;
-                ctx.metrics.count(Metric::Activated);
                 *activation
             }
             AttemptOutcome::Renewed(activation) => *activation,
@@ -338,28 +337,19 @@ pub async fn activate(
 /// Validates the request. Returns the public key of the app, if it sent one.
 fn check(request: &Request, now: Timestamp) -> Result<Option<EncryptionKey>, ValidationErrors> {
     let mut errors = ValidationErrors::default();
-    errors.check(
-        is_machine_id(&request.machine_id),
-        "/machine_id",
-        "must be 1 to 256 bytes without control characters",
-    );
+    check_machine_id(&mut errors, &request.machine_id);
     if let Some(instance_id) = &request.instance_id {
         let detail = "must be 1 to 64 bytes without control characters, and at most 256 bytes with machine_id";
         let length = instance_id.len() + request.machine_id.len();
         errors.check(is_instance_id(instance_id) && length <= MAX_PROCESS_ID_BYTES, "/instance_id", detail);
     }
-    let is_in_future = request.borrow_until.is_none_or(|until| until > now);
-    errors.check(is_in_future, "/borrow_until", "must be in the future");
-    let is_valid_name = request.machine_name.as_deref().is_none_or(is_machine_name);
-    let detail = "must be 1 to 100 bytes without control or invisible characters";
-    errors.check(is_valid_name, "/machine_name", detail);
+    if let Some(borrow) = request.borrow() {
+        borrow.check_time(&mut errors, now);
+    }
+    check_machine_name(&mut errors, request.machine_name.as_deref());
     request.reported_facts().check(&mut errors);
     AppCredential::check(&mut errors, request.license_key.as_ref(), request.token.as_ref());
-    let public_key = request.public_key.as_ref().and_then(|input| {
-        let push =
-            |error: EncryptionKeyError| errors.push("/public_key", FieldErrorCode::PublicKeyInvalid, error.to_string());
-        input.read().map_err(push).ok()
-    });
+    let public_key = request.public_key.as_ref().and_then(|input| input.check(&mut errors));
     errors.into_result().map(|()| public_key)
 }
 

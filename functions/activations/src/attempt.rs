@@ -12,7 +12,7 @@ use shared::{
         rate_limit::{ActivationRateLimit, Bucket},
         seat::{SEAT_WINDOW_SIZE, lease_end, seat_ranges},
     },
-    http::RequestContext,
+    http::{Metric, RequestContext},
     store::{
         StoreError, Table,
         lapsed::LapsedSearch,
@@ -141,7 +141,7 @@ impl Attempt<'_> {
             at: self.ctx.now,
             ip: &self.ctx.ip,
             public_key: self.machine.public_key,
-            is_seatless_process: live.instance_id.is_some() && live.seat.is_none(),
+            is_seatless_process: live.is_seatless_process(),
             offline_file_until: None,
         };
         let (renewed, facts) = tokio::try_join!(table.renew(&renewal), table.machine_facts(&live.id))?;
@@ -244,7 +244,7 @@ impl Attempt<'_> {
         let (activation, facts) = (self.new_activation(seat), self.facts());
         let event = self.event(EventType::Activated, &activation, None);
         let new = self.new_write(&activation, &facts, previous, &event);
-        Ok(attempt_outcome(self.seats.table.take_free_seat(new).await?, facts))
+        Ok(self.outcome(self.seats.table.take_free_seat(new).await?, facts))
     }
 
     /// Takes over a seat whose lease has lapsed, chosen at random so that concurrent requests rarely choose the same
@@ -264,7 +264,7 @@ impl Attempt<'_> {
         let (activation, facts) = (self.new_activation(lapsed.seat), self.facts());
         let event = self.event(EventType::TakenOver, &activation, Some(lapsed));
         let new = self.new_write(&activation, &facts, previous, &event);
-        Ok(attempt_outcome(self.seats.table.take_over(new, lapsed, lapsed_before).await?, facts))
+        Ok(self.outcome(self.seats.table.take_over(new, lapsed, lapsed_before).await?, facts))
     }
 
     /// Searches for lapsed leases: of machines by their activations, of processes by the seats, because processes that have ended
@@ -316,8 +316,7 @@ impl Attempt<'_> {
 
     fn new_activation(&self, seat: Option<u32>) -> Activation {
         let (now, lease_expires_at) = (self.ctx.now, self.lease_end());
-        let is_seatless_process = self.machine.instance_id.is_some() && seat.is_none();
-        Activation {
+        let activation = Activation {
             id: ActivationId::generate(self.license.id, self.machine.hash, &mut rand::rng()),
             seat,
             generation: self.license.generation,
@@ -330,9 +329,11 @@ impl Attempt<'_> {
             borrow: None,
             offline_file_until: None,
             facts_digest: self.machine.reported.digest(),
-            facts_until: is_seatless_process.then(|| seatless_process_facts_end(lease_expires_at)),
+            facts_until: None,
             ended_at: None,
-        }
+        };
+        let facts_until = activation.is_seatless_process().then(|| seatless_process_facts_end(lease_expires_at));
+        Activation { facts_until, ..activation }
     }
 
     /// Returns the facts about the machine of a new activation.
@@ -340,6 +341,16 @@ impl Attempt<'_> {
         let (ip, activated_at) = (self.ctx.ip.clone(), self.ctx.now);
         let facts = MachineFacts { name: None, ip, activated_at, app_version: None, os: None, hostname: None };
         facts.with(self.machine.name, self.machine.reported)
+    }
+
+    fn outcome(&self, outcome: ActivationOutcome, facts: MachineFacts) -> AttemptOutcome {
+        match outcome {
+            ActivationOutcome::Done(activation) => {
+                self.ctx.metrics.count(Metric::Activated);
+                AttemptOutcome::New(Box::new(DescribedActivation { activation: *activation, facts: Some(facts) }))
+            }
+            ActivationOutcome::Conflict => AttemptOutcome::Retry,
+        }
     }
 
     fn event(&self, kind: EventType, activation: &Activation, taken_from: Option<&Activation>) -> Event {
@@ -367,14 +378,5 @@ impl Attempt<'_> {
             ActivatedBy::Import(actor) | ActivatedBy::Manager(actor) => actor.clone(),
         };
         self.ctx.event(&mut IdGenerator::new(self.ctx.now), kind, self.license.id, &actor, data)
-    }
-}
-
-fn attempt_outcome(outcome: ActivationOutcome, facts: MachineFacts) -> AttemptOutcome {
-    match outcome {
-        ActivationOutcome::Done(activation) => {
-            AttemptOutcome::New(Box::new(DescribedActivation { activation: *activation, facts: Some(facts) }))
-        }
-        ActivationOutcome::Conflict => AttemptOutcome::Retry,
     }
 }

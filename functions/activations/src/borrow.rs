@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use shared::{
     domain::{
-        Activation, Actor, Borrow, EventType, FieldErrorCode, IdGenerator, License, SeatUnit, Tier, TokenTimes,
-        ValidationErrors, seat::whole_second,
+        Activation, Actor, Borrow, EventType, IdGenerator, License, SeatUnit, Tier, TokenTimes, ValidationErrors,
+        seat::whole_second,
     },
     http::{Code, Problem, RequestContext},
     store::{
@@ -13,23 +13,14 @@ use shared::{
     },
 };
 
-/// Why a seat cannot be borrowed.
+/// Why the pricing tier, the license key or the activation does not allow a borrow.
 #[derive(Debug, thiserror::Error)]
-pub enum BorrowError {
-    /// The time is not in the future.
-    #[error(transparent)]
-    Invalid(#[from] ValidationErrors),
-    /// The pricing tier or the license key does not allow it.
-    #[error("{0}")]
-    NotAllowed(String),
-}
+#[error("{0}")]
+pub struct BorrowNotAllowedError(String);
 
-impl From<BorrowError> for Problem {
-    fn from(error: BorrowError) -> Self {
-        match error {
-            BorrowError::Invalid(errors) => errors.into(),
-            BorrowError::NotAllowed(detail) => Self::new(Code::BorrowNotAllowed, detail),
-        }
+impl From<BorrowNotAllowedError> for Problem {
+    fn from(BorrowNotAllowedError(detail): BorrowNotAllowedError) -> Self {
+        Self::new(Code::BorrowNotAllowed, detail)
     }
 }
 
@@ -46,12 +37,8 @@ pub struct BorrowRequest {
 
 impl BorrowRequest {
     /// Rejects a time that is not in the future.
-    pub fn check_time(&self, now: Timestamp) -> Result<(), ValidationErrors> {
-        let mut errors = ValidationErrors::default();
-        if self.until <= now {
-            errors.push(self.pointer, FieldErrorCode::InvalidValue, "must be in the future");
-        }
-        errors.into_result()
+    pub fn check_time(&self, errors: &mut ValidationErrors, now: Timestamp) {
+        errors.check(self.until > now, self.pointer, "must be in the future");
     }
 
     /// Returns whether an activation is not borrowed as long.
@@ -60,15 +47,14 @@ impl BorrowRequest {
     }
 
     /// Rejects a borrow that the pricing tier, the expiry of the license key or the present activation does not allow: a process
-    /// keeps its seat after a change to a tier of seats by machine.
+    /// keeps its seat after a change to a tier of seats by machine. The time must have been checked.
     pub fn check(
         &self,
         tier: &Tier,
         license: &License,
         live: Option<&Activation>,
         now: Timestamp,
-    ) -> Result<(), BorrowError> {
-        self.check_time(now)?;
+    ) -> Result<(), BorrowNotAllowedError> {
         let max = i64::from(tier.max_borrow_seconds);
         let is_process = live.is_some_and(|live| live.instance_id.is_some());
         let detail = if is_process {
@@ -82,7 +68,7 @@ impl BorrowRequest {
         } else {
             return Ok(());
         };
-        Err(BorrowError::NotAllowed(detail))
+        Err(BorrowNotAllowedError(detail))
     }
 
     /// Starts or extends the borrow of a live activation. The request must have been checked, and must extend the borrow. Returns

@@ -204,8 +204,7 @@ async fn deactivate(
     let mut ids = IdGenerator::new(ctx.now);
     let mut backoff = Backoff::default();
     loop {
-        let found = table.described_activation(id.license, id.machine).await?;
-        let Some(found) = found.filter(|found| found.activation.id == *id) else { return Ok(None) };
+        let Some(found) = table.activation_with_id(id).await? else { return Ok(None) };
         let activation = &found.activation;
         if activation.ended_at.is_some() {
             return Ok(Some(Box::new(found)));

@@ -42,8 +42,8 @@ pub async fn get(
     id: &ActivationId,
 ) -> Result<Option<(License, DescribedActivation)>, StoreError> {
     // Boxed, because the future is large.
-    let described = Box::pin(table.described_activation(id.license, id.machine));
+    let described = Box::pin(table.activation_with_id(id));
     let (license, found) = tokio::try_join!(table.license(id.license), described)?;
     let license = license.filter(|license| access.includes(license));
-    Ok(license.zip(found.filter(|found| found.activation.id == *id)))
+    Ok(license.zip(found))
 }

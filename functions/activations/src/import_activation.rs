@@ -3,7 +3,7 @@
 
 use shared::{
     domain::{Actor, Catalog, LicenseId, NotInCatalogError, Refusal, SeatStatus, SeatUnit},
-    http::{Metric, RequestContext},
+    http::RequestContext,
     store::{Backoff, StoreError, Table, rate_limiter::RateLimitError},
 };
 
@@ -107,10 +107,7 @@ pub async fn import_activation(
             by: ActivatedBy::Import(actor),
         };
         match attempt.run(found.as_ref()).await? {
-            AttemptOutcome::New(_) => {
-                ctx.metrics.count(Metric::Activated);
-                return Ok(ImportActivationOutcome::Created);
-            }
+            AttemptOutcome::New(_) => return Ok(ImportActivationOutcome::Created),
             AttemptOutcome::Full(_) => return Err(ImportActivationError::SeatLimitReached),
             AttemptOutcome::Renewed(_) | AttemptOutcome::Retry => backoff.retry().await?,
         }

@@ -10,12 +10,12 @@ use shared::{
     AppState,
     auth::{Caller, LicenseAccess},
     domain::{
-        Activation, Actor, Catalog, Claims, EncryptionKey, EncryptionKeyError, FieldErrorCode, IdGenerator, License,
-        LicenseFile, LicenseFileFormat, LicenseId, NotInCatalogError, Product, PublicKeyInput, Scope, SeatStatus,
-        SeatUnit, Tier, Timestamp, TokenTimes, ValidationErrors,
-        seat::{is_machine_id, is_machine_name, whole_second},
+        Activation, Actor, Catalog, Claims, EncryptionKey, IdGenerator, License, LicenseFile, LicenseFileFormat,
+        LicenseId, NotInCatalogError, Product, PublicKeyInput, Scope, SeatStatus, SeatUnit, Tier, Timestamp,
+        TokenTimes, ValidationErrors,
+        seat::{check_machine_id, check_machine_name, whole_second},
     },
-    http::{Metric, PathId, Problem, RequestContext, StrictJson, extractors::time, responses::UnusableLicenseErrors},
+    http::{PathId, Problem, RequestContext, StrictJson, extractors::time, responses::UnusableLicenseErrors},
     store::{
         Backoff, StoreError, Table,
         catalog::CatalogCache,
@@ -164,7 +164,9 @@ impl Issuer<'_> {
                 return Err(refusal.into());
             }
             let live = found.as_ref().filter(|found| found.seat_status(&license) == SeatStatus::Live);
-            borrow.check_time(self.ctx.now)?;
+            let mut errors = ValidationErrors::default();
+            borrow.check_time(&mut errors, self.ctx.now);
+            errors.into_result()?;
             if tier.seat_unit == SeatUnit::Process || live.is_none_or(|live| borrow.extends(live)) {
                 borrow.check(tier, &license, live, self.ctx.now)?;
             }
@@ -174,7 +176,6 @@ impl Issuer<'_> {
             let activation = match attempt.run(found.as_ref()).await.map_err(ActivateError::from)? {
                 AttemptOutcome::New(activation) => {
                     is_new = true;
-                    ctx.metrics.count(Metric::Activated);
                     Some(activation.activation)
                 }
                 AttemptOutcome::Renewed(activation) => Some(activation.activation),
@@ -234,7 +235,10 @@ impl Issuer<'_> {
     ) -> Result<String, ActivateError> {
         let (issuer, jti) = (self.tokens.issuer(), IdGenerator::new(self.ctx.now).text());
         let claims = Claims::new(issuer, jti, license, product_and_tier, Some(lent), self.ctx.now);
-        let claims = lent.borrow.map(|borrow| borrow.until).into_iter().fold(claims, Claims::until);
+        let claims = match lent.borrow {
+            Some(borrow) => claims.until(borrow.until),
+            None => claims,
+        };
         let token = self.ctx.sign(self.tokens, &claims).await?;
         Ok(EncodedToken::new(lent.public_key.as_ref(), &token)?.token.expose().to_owned())
     }
@@ -256,15 +260,8 @@ impl Issuer<'_> {
 /// Validates the request. Returns the public key of the app, if it has one.
 fn check(request: &Request) -> Result<Option<EncryptionKey>, ValidationErrors> {
     let mut errors = ValidationErrors::default();
-    let detail = "must be 1 to 256 bytes without control characters";
-    errors.check(is_machine_id(&request.machine_id), "/machine_id", detail);
-    let is_valid_name = request.machine_name.as_deref().is_none_or(is_machine_name);
-    let detail = "must be 1 to 100 bytes without control or invisible characters";
-    errors.check(is_valid_name, "/machine_name", detail);
-    let public_key = request.public_key.as_ref().and_then(|input| {
-        let push =
-            |error: EncryptionKeyError| errors.push("/public_key", FieldErrorCode::PublicKeyInvalid, error.to_string());
-        input.read().map_err(push).ok()
-    });
+    check_machine_id(&mut errors, &request.machine_id);
+    check_machine_name(&mut errors, request.machine_name.as_deref());
+    let public_key = request.public_key.as_ref().and_then(|input| input.check(&mut errors));
     errors.into_result().map(|()| public_key)
 }

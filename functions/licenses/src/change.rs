@@ -111,27 +111,6 @@ impl LicenseTerms {
     }
 }
 
-/// A change of a license key.
-#[derive(Debug)]
-pub struct Changed {
-    /// The license key after the change.
-    pub license: License,
-    from: LicenseTerms,
-    to: LicenseTerms,
-    activations_without_seat: usize,
-}
-
-impl Changed {
-    fn response(&self, now: Timestamp) -> Result<StoredResponse, serde_json::Error> {
-        StoredResponse::ok(&ChangedLicense {
-            license: LicenseResource::new(&self.license, None, now),
-            from: self.from.clone(),
-            to: self.to.clone(),
-            activations_without_seat: self.activations_without_seat,
-        })
-    }
-}
-
 shared::error_responses! {
     /// Errors specific to this endpoint.
     Errors: StateConflict SeatsBorrowed TierOfOtherProduct;
@@ -176,7 +155,7 @@ pub(crate) async fn handler(
     let StrictQuery(query) = query?;
     let StrictJson(request) = body?;
     let is_dry_run = query.dry_run == Some(Flag::True);
-    let replay = ctx.idempotency.replay(|changed: &Changed| changed.response(ctx.now));
+    let replay = ctx.idempotency.replay(|changed: &ChangedLicense| StoredResponse::ok(changed));
     replay.response(&change(&table, id, (&request, is_dry_run), &caller.actor(), &ctx, &replay).await?)
 }
 
@@ -192,8 +171,8 @@ pub async fn change(
     (request, is_dry_run): (&Request, bool),
     actor: &Actor,
     ctx: &RequestContext,
-    replay: &Replay<'_, Changed>,
-) -> Result<Changed, TransitionError> {
+    replay: &Replay<'_, ChangedLicense>,
+) -> Result<ChangedLicense, TransitionError> {
     check(request)?;
     let catalog = table.catalog().await?.catalog;
     let mut ids = IdGenerator::new(ctx.now);
@@ -205,18 +184,18 @@ pub async fn change(
         check_borrowed_seats(table, &read, next.max_users, ctx.now).await?;
         let from = serde_json::json!({ "tier_id": read.tier_id, "max_users": read.max_users });
         let data = serde_json::json!({ "from": from, "tier_id": next.tier_id, "max_users": next.max_users });
-        let changed = Changed {
+        let changed = ChangedLicense {
+            license: LicenseResource::new(&next, None, ctx.now),
             from: LicenseTerms::new(&catalog, &read, ctx.now)?,
             to: LicenseTerms::new(&catalog, &next, ctx.now)?,
             activations_without_seat: activations_without_seat(table, &read, next.max_users).await?,
-            license: next,
         };
         if is_dry_run {
             return Ok(changed);
         }
         let event = ctx.event(&mut ids, EventType::Changed, id, actor, data);
         let completion = replay.completion(&changed).await?;
-        let states = (&read, &changed.license);
+        let states = (&read, &next);
         if table.transition(Transition::Change, states, &event, completion.as_ref()).await? == TransitionOutcome::Done {
             return Ok(changed);
         }

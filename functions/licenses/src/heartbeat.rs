@@ -1,7 +1,7 @@
 //! The periodic request of an app: extends the lease of its seat and renews its license token. Usually costs one
 //! parallel round trip to DynamoDB and at most one signature.
 
-use activations::borrow::{BorrowError, BorrowRequest};
+use activations::borrow::{BorrowNotAllowedError, BorrowRequest};
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ pub enum HeartbeatError {
     Invalid(#[from] ValidationErrors),
     /// The seat cannot be borrowed.
     #[error(transparent)]
-    Borrow(#[from] BorrowError),
+    Borrow(#[from] BorrowNotAllowedError),
     /// The token belongs to another machine.
     #[error("the token belongs to another machine")]
     MachineMismatch,
@@ -317,7 +317,9 @@ async fn borrow(
     ctx: &RequestContext,
 ) -> Result<(), HeartbeatError> {
     let request = BorrowRequest { pointer: "/borrow_until", until, is_for_license_file: false };
-    request.check_time(ctx.now)?;
+    let mut errors = ValidationErrors::default();
+    request.check_time(&mut errors, ctx.now);
+    errors.into_result()?;
     let mut backoff = Backoff::default();
     loop {
         let (license, found) = tokio::try_join!(table.license(id.license), table.activation(id.license, id.machine))?;

@@ -8,14 +8,14 @@ use serde::Deserialize;
 use shared::{
     auth::Caller,
     domain::{
-        Actor, Catalog, EntitlementKind, EventType, Feature, FeatureId, FieldErrorCode, Grant, IdGenerator, License,
-        LicenseId, NotInCatalogError, Override, Scope, ValidationErrors, catalog::check_limit,
-        entitlements::MAX_OVERRIDES, license::StateConflict,
+        Actor, Catalog, EntitlementKind, EventType, FeatureId, Grant, IdGenerator, License, LicenseId,
+        NotInCatalogError, Override, Scope, ValidationErrors, catalog::check_limit, entitlements::MAX_OVERRIDES,
+        license::StateConflict,
     },
     http::{
         IfMatch, IfMatchParams, PathId, PreconditionError, Problem, RequestContext, StrictJson, WithEtag,
         extractors::{JsonObject, nullable, optional_time},
-        resources::{LicenseResource, OverrideResource},
+        resources::LicenseResource,
     },
     store::{Backoff, StoreError, Table, license_writes::TransitionOutcome},
 };
@@ -172,13 +172,11 @@ pub async fn replace_overrides(
 /// Returns the overrides for an event, which is never deleted: notes can be personal data.
 fn without_notes(license: &License) -> Vec<serde_json::Value> {
     let one = |one: &Override| {
-        let OverrideResource { feature_id, enabled, limit, expires_at, .. } = one.into();
-        let value = match (enabled, limit) {
-            (Some(enabled), _) => ("enabled", enabled.into()),
-            (None, limit) => ("limit", limit.flatten().into()),
-        };
-        let mut data = serde_json::json!({ "feature_id": feature_id, "expires_at": expires_at });
-        data[value.0] = value.1;
+        let mut data = serde_json::json!({ "feature_id": one.feature_id, "expires_at": one.expires_at });
+        match one.grant {
+            Grant::Flag(is_on) => data["enabled"] = is_on.into(),
+            Grant::Limit(limit) => data["limit"] = limit.into(),
+        }
         data
     };
     license.overrides.iter().map(one).collect()
@@ -199,7 +197,13 @@ fn check(
     let mut overrides = Vec::new();
     for (index, JsonObject(input)) in request.overrides.iter().enumerate() {
         let at = format!("/overrides/{index}");
-        let Some(feature) = check_feature(&mut errors, &at, (catalog, license), input.feature_id) else { continue };
+        let feature = match catalog.feature_of(license.product_id, input.feature_id) {
+            Ok(feature) => feature,
+            Err((code, detail)) => {
+                errors.push(&format!("{at}/feature_id"), code, detail);
+                continue;
+            }
+        };
         errors.check(seen.insert(feature.id), &format!("{at}/feature_id"), "duplicate feature");
         let is_in_future = input.expires_at.is_none_or(|end| end > now);
         errors.check(is_in_future, &format!("{at}/expires_at"), "must be in the future, or null for never");
@@ -210,25 +214,6 @@ fn check(
         }
     }
     errors.into_result().map(|()| overrides)
-}
-
-/// Returns the feature of an override if it exists and belongs to the product of the license key.
-fn check_feature<'a>(
-    errors: &mut ValidationErrors,
-    at: &str,
-    (catalog, license): (&'a Catalog, &License),
-    id: FeatureId,
-) -> Option<&'a Feature> {
-    let pointer = format!("{at}/feature_id");
-    let Some(feature) = catalog.features.get(&id) else {
-        errors.push(&pointer, FieldErrorCode::InvalidValue, "feature not found");
-        return None;
-    };
-    if feature.product_id != license.product_id {
-        errors.push(&pointer, FieldErrorCode::FeatureOfOtherProduct, "feature belongs to another product");
-        return None;
-    }
-    Some(feature)
 }
 
 /// Returns the value of an override, which must be that of the kind of the feature.

@@ -6,7 +6,7 @@ use activations::import_activation::{
 use shared::{
     domain::{
         MachineHash, ValidationErrors,
-        seat::{is_machine_id, is_machine_name},
+        seat::{check_machine_id, check_machine_name},
     },
     http::Code,
 };
@@ -21,10 +21,8 @@ impl ActivationLine {
     /// Checks the fields.
     pub(crate) fn check(&self) -> Result<(), ValidationErrors> {
         let mut errors = ValidationErrors::default();
-        let detail = "must be 1 to 256 bytes without control characters";
-        errors.check(is_machine_id(&self.machine_id), "/machine_id", detail);
-        let detail = "must be 1 to 100 bytes without control or invisible characters";
-        errors.check(self.machine_name.as_deref().is_none_or(is_machine_name), "/machine_name", detail);
+        check_machine_id(&mut errors, &self.machine_id);
+        check_machine_name(&mut errors, self.machine_name.as_deref());
         errors.into_result()
     }
 }
