@@ -96,12 +96,15 @@ impl Browser {
 
     /// Requests a page and submits its form with these fields to the same path.
     pub async fn submit_form(&mut self, path: &str, fields: &[(&str, &str)]) -> HtmlPage {
+        let hidden = self.hidden_fields_of(path).await;
+        self.post(path, &with_hidden(&hidden, fields)).await
+    }
+
+    /// Requests a page and returns the hidden fields of its form.
+    async fn hidden_fields_of(&mut self, path: &str) -> Vec<(String, String)> {
         let page = self.get(path).await;
         assert_eq!(page.status, 200, "{path}: {}", page.text);
-        let hidden = page.hidden_fields();
-        let mut all: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        all.extend(fields);
-        self.post(path, &all).await
+        page.hidden_fields()
     }
 
     /// Requests a page and submits its form with these fields and a file, with its name and content, to the same path.
@@ -111,12 +114,8 @@ impl Browser {
         fields: &[(&str, &str)],
         file: Option<(&str, &[u8])>,
     ) -> HtmlPage {
-        let page = self.get(path).await;
-        assert_eq!(page.status, 200, "{path}: {}", page.text);
-        let hidden = page.hidden_fields();
-        let mut all: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        all.extend(fields);
-        self.post_multipart(path, &all, file).await
+        let hidden = self.hidden_fields_of(path).await;
+        self.post_multipart(path, &with_hidden(&hidden, fields), file).await
     }
 
     /// Sends a POST request with form fields and a file in the field `file`. Without one, the field is empty, as browsers send
@@ -237,4 +236,10 @@ fn urlencoded(fields: &[(&str, &str)]) -> String {
         let _ = write!(form, "{}{}={}", if form.is_empty() { "" } else { "&" }, encode(name), encode(value));
     }
     form
+}
+
+/// Returns the hidden fields of a form, followed by others.
+fn with_hidden<'a>(hidden: &'a [(String, String)], fields: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let hidden = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    hidden.chain(fields.iter().copied()).collect()
 }

@@ -109,8 +109,8 @@ fn pricing_card(product: &PublicProduct, public: &PublicTier, billing: BillingIn
 
 /// The name of a feature, with its limit if it has one.
 fn feature_text(feature: &PublicFeature) -> String {
-    let limit = feature.limit.map(|limit| format::grant(Grant::Limit(limit), feature.unit.as_deref()));
-    limit.map_or_else(|| feature.name.clone(), |limit| format!("{}: {limit}", feature.name))
+    let grant = feature.limit.map_or(Grant::Flag(true), Grant::Limit);
+    format::granted(&feature.name, grant, feature.unit.as_deref())
 }
 
 /// A tier that can be claimed, with the names of its product and itself.

@@ -58,9 +58,9 @@ pub(super) async fn show(
     let (product, tier) = product_and_tier.map_or(("License", "–"), |(product, tier)| (&*product.name, &*tier.name));
     let offers_offline =
         product_and_tier.is_some_and(|(_, tier)| offline_activation::is_offered(tier, license.status(ctx.now)));
-    let tier_found = catalog.tiers.get(&license.tier_id);
-    let entitlements =
-        tier_found.map(|tier| catalog.entitlements(tier, &license.overrides, ctx.now, None)).unwrap_or_default();
+    let entitlements = product_and_tier
+        .map(|(_, tier)| catalog.entitlements(tier, &license.overrides, ctx.now, None))
+        .unwrap_or_default();
     let path = links::own_license(id);
     let content = html! {
         (status_banner(&LicenseResource::new(&license, None, ctx.now)))

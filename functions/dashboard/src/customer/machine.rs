@@ -28,8 +28,8 @@ async fn own_machine(
     PathIds(id, activation): MachinePath,
 ) -> Result<(License, DescribedActivation), Problem> {
     let license = queries::own_license(table, &session.user(), id).await?;
-    let found = table.described_activation(id, activation.machine).await?;
-    Ok((license, found.filter(|found| found.activation.id == activation).ok_or_else(Problem::not_found)?))
+    let found = table.activation_with_id(&activation).await?.filter(|_| activation.license == id);
+    Ok((license, found.ok_or_else(Problem::not_found)?))
 }
 
 /// Asks for confirmation before a machine is deactivated.

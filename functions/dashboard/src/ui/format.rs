@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
-use shared::domain::{Customer, Feature, Grant};
+use shared::domain::{Customer, Grant};
 
 /// A date and time. Rendered in UTC; the script converts it to the browser's time zone. The tooltip shows UTC.
 pub(crate) fn date_time(at: Timestamp) -> Markup {
@@ -122,10 +122,10 @@ pub(crate) fn grant(grant: Grant, unit: Option<&str>) -> String {
 }
 
 /// A feature with its limit, if it has one, such as `PDF export` or `Exported rows: 1,000 rows`.
-pub(crate) fn granted(feature: &Feature, value: Grant) -> String {
+pub(crate) fn granted(name: &str, value: Grant, unit: Option<&str>) -> String {
     match value {
-        Grant::Flag(_) => feature.name.clone(),
-        Grant::Limit(_) => format!("{}: {}", feature.name, grant(value, feature.unit.as_deref())),
+        Grant::Flag(_) => name.to_owned(),
+        Grant::Limit(_) => format!("{name}: {}", grant(value, unit)),
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::{extract::State, response::Response};
 use maud::{Markup, html};
 use shared::{
-    domain::{Catalog, ProductId, Tier, TierId},
+    domain::{Catalog, ProductId, Tier, TierId, catalog::TierFeature},
     http::{PathId, Problem},
     store::Table,
 };
@@ -56,6 +56,7 @@ fn tier_card(catalog: &Catalog, tier: &Tier) -> Markup {
     let mut features = catalog.features_of(tier);
     features.sort_by_key(|own| (own.inherited_from.is_some(), own.feature.sort_order, own.feature.id));
     let tier_name = |id: TierId| catalog.tiers.get(&id).map_or("", |tier| tier.name.as_str());
+    let text = |own: &TierFeature<'_>| format::granted(&own.feature.name, own.grant, own.feature.unit.as_deref());
     html! {
         div.tier-card {
             div.row-title {
@@ -66,8 +67,8 @@ fn tier_card(catalog: &Catalog, tier: &Tier) -> Markup {
             ul.chips {
                 @for feature in &features {
                     @match feature.inherited_from {
-                        None => li.chip.own { (icons::check()) (format::granted(feature.feature, feature.grant)) },
-                        Some(id) => li.chip { (format::granted(feature.feature, feature.grant)) " " span.muted { "from " (tier_name(id)) } },
+                        None => li.chip.own { (icons::check()) (text(feature)) },
+                        Some(id) => li.chip { (text(feature)) " " span.muted { "from " (tier_name(id)) } },
                     }
                 }
                 @if features.is_empty() { li.muted { "No features" } }

@@ -201,8 +201,8 @@ pub(super) async fn confirm_deactivate(
     PathIds(id, activation): PathIds<LicenseId, ActivationId>,
     ctx: RequestContext,
 ) -> Result<Response, Problem> {
-    let found = table.described_activation(id, activation.machine).await?;
-    let found = found.filter(|found| found.activation.id == activation).ok_or_else(Problem::not_found)?;
+    let found = table.activation_with_id(&activation).await?.filter(|_| activation.license == id);
+    let found = found.ok_or_else(Problem::not_found)?;
     let license_path = links::license_key(id);
     let action = format!("{license_path}/machines/{activation}/deactivate");
     let form = Form::new(action, Vec::new(), "Deactivate", &license_path).destructive();

@@ -130,13 +130,8 @@ fn inputs(read: &LicenseInCatalog, feature: &Feature, now: Timestamp) -> Vec<Inp
     let mut inputs = match feature.kind {
         EntitlementKind::Flag => {
             let value = match grant {
-                Some(Grant::Flag(is_on)) => {
-                    if is_on {
-                        "on"
-                    } else {
-                        "off"
-                    }
-                }
+                Some(Grant::Flag(true)) => "on",
+                Some(Grant::Flag(false)) => "off",
                 _ => "tier",
             };
             let choices = vec![as_tier, Choice::new("on", "On"), Choice::new("off", "Off")];
