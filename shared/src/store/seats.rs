@@ -183,7 +183,10 @@ impl Table {
         let mut not_live = Condition::new("attribute_exists(ended_at) OR generation < :generation")
             .value(":generation", n(activation.generation));
         if let Some(read) = new.previous {
-            not_live = not_live.or("life = :previous").value(":previous", nonce(&read.id));
+            not_live = not_live
+                .or("life = :previous AND lease_expires_at = :previous_lease")
+                .value(":previous", nonce(&read.id))
+                .value(":previous_lease", n(whole_second(read.lease_expires_at)));
         }
         // An activation that was written by an earlier attempt of this request and has ended since is not written
         // again.

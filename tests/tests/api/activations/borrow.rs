@@ -127,6 +127,35 @@ async fn the_app_returns_a_borrowed_seat_early_and_the_customer_cannot() {
 }
 
 #[tokio::test]
+async fn two_early_returns_at_once_are_both_counted() {
+    let stack = Stack::start().await;
+    let key = issue(&stack, json!(2)).await;
+    let [one, two] = [activate(&stack, &key, "one", 5 * DAY).await, activate(&stack, &key, "two", 5 * DAY).await]
+        .map(|response| response.expect_status(201));
+    let app = stack.anonymous.clone();
+    let delayed = async move { give_back(&app, &one).await };
+    let concurrent = async { drop(give_back(&stack.anonymous, &two).await.expect_status(200)) };
+    let delayed = stack.faults.interleave(("TransactWriteItems", "EVENT#"), delayed, concurrent).await;
+    delayed.expect_status(200);
+    let third = activate(&stack, &key, "three", 5 * DAY).await.expect_status(201);
+    give_back(&stack.anonymous, &third).await.expect_problem(409, "borrow_return_limit");
+}
+
+#[tokio::test]
+async fn a_return_is_counted_if_the_seat_was_borrowed_during_it() {
+    let stack = Stack::start().await;
+    let key = issue(&stack, json!(1)).await;
+    let ordinary = stack.anonymous.activate(&key.license_key, "one").await.expect_status(201);
+    let app = stack.anonymous.clone();
+    let delayed = async move { give_back(&app, &ordinary).await };
+    let concurrent = async { drop(activate(&stack, &key, "one", 5 * DAY).await.expect_status(200)) };
+    let returned = stack.faults.interleave(("TransactWriteItems", "EVENT#"), delayed, concurrent).await;
+    assert_eq!(returned.expect_status(200)["borrowed_until"], at(5 * DAY));
+    let second = activate(&stack, &key, "two", 5 * DAY).await.expect_status(201);
+    give_back(&stack.anonymous, &second).await.expect_problem(409, "borrow_return_limit");
+}
+
+#[tokio::test]
 async fn a_change_does_not_lose_a_borrowed_seat() {
     let stack = Stack::start().await;
     let key = issue(&stack, Value::Null).await;

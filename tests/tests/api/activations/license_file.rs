@@ -56,6 +56,18 @@ async fn a_license_file_has_a_token_and_the_keys_to_verify_it() {
 }
 
 #[tokio::test]
+async fn a_license_file_ends_before_an_ordinary_token_would() {
+    let stack = Stack::start().await;
+    let license = issue(&stack).await;
+    let short = file(&stack, &license, json!({"valid_until": at(600)})).await.expect_status(201);
+    let claims = stack.claims(&short["token"]).await;
+    assert_eq!(
+        [&claims["exp"], &claims["enforcement"]["offline_until"]],
+        [START.as_second() + 600; 2].map(|time| json!(time)).each_ref()
+    );
+}
+
+#[tokio::test]
 async fn only_an_operator_frees_the_seat_of_a_license_file_before_it_ends() {
     let stack = Stack::start().await;
     let license = issue(&stack).await;

@@ -78,6 +78,26 @@ async fn a_machine_above_the_limit_frees_its_old_seat_when_it_activates() {
 }
 
 #[tokio::test]
+async fn a_machine_whose_seat_counts_again_keeps_it_if_its_lease_was_extended() {
+    let fixture = ConcurrencyFixture::with_seats(3).await;
+    let (machine, above_limit) = fixture.exceed_limit().await;
+    let concurrent = async {
+        fixture.change_limit(3).await;
+        fixture.stack.advance(60);
+        let extended = fixture.try_activate(machine).await.expect_status(200);
+        assert_eq!(extended["activation"]["id"], above_limit["activation"]["id"]);
+    };
+    let delayed = fixture
+        .stack
+        .faults
+        .interleave((WRITE, "MACHINE#"), fixture.try_activate(machine), concurrent)
+        .await
+        .expect_status(200);
+    assert_eq!(delayed["activation"]["id"], above_limit["activation"]["id"]);
+    assert_eq!(fixture.activation(machine).await.seat, Some(2));
+}
+
+#[tokio::test]
 async fn a_machine_above_the_limit_leaves_its_old_seat_to_its_new_holder() {
     let fixture = ConcurrencyFixture::with_seats(3).await;
     let (machine, _) = fixture.exceed_limit().await;

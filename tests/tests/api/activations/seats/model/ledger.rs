@@ -15,7 +15,8 @@ use super::{
 enum ActivationState {
     /// It holds a seat, or its license key has expired.
     Live,
-    /// It was ended explicitly: deactivated, or by a new generation, a lower limit or a revocation.
+    /// It was ended explicitly: deactivated, by a new generation, a lower limit or a revocation, or by its own machine, which activated again
+    /// after a lower limit had ended it.
     Ended,
     /// Another machine has taken over its seat.
     TakenOver,
@@ -29,6 +30,8 @@ struct Known {
     /// The activation, with the longest lease that was stored.
     item: MachineItem,
     state: ActivationState,
+    /// Whether it was once without a seat that counts. A higher limit can make it live again while its machine takes another seat.
+    was_dead: bool,
 }
 
 /// A token that a client has received.
@@ -66,8 +69,10 @@ impl Ledger {
         for (machine, item) in &table.machines {
             let is_live = item.is_live(&table.license);
             let state = if is_live { ActivationState::Live } else { ActivationState::Ended };
-            let new = Known { machine: machine.clone(), item: item.clone(), state };
+            let was_dead = !item.holds_seat(&table.license);
+            let mut new = Known { machine: machine.clone(), item: item.clone(), state, was_dead };
             let known = self.known.entry(item.name.clone()).or_insert_with(|| new.clone());
+            new.was_dead |= known.was_dead;
             if item.lease_expires_at < known.item.lease_expires_at {
                 return Err(format!("the lease of {} shrank: {known:?} {item:?}", item.name));
             }
@@ -80,9 +85,10 @@ impl Ledger {
             *known = new;
         }
         for (name, known) in &mut self.known {
-            let is_present = table.machines.get(&known.machine).is_some_and(|item| item.name == *name);
-            if !is_present && known.state == ActivationState::Live {
-                known.state = ActivationState::TakenOver;
+            let successor = table.machines.get(&known.machine);
+            if known.state == ActivationState::Live && successor.is_none_or(|item| item.name != *name) {
+                let by_its_machine = known.was_dead && successor.is_some();
+                known.state = if by_its_machine { ActivationState::Ended } else { ActivationState::TakenOver };
             }
         }
         Ok(())
