@@ -1,0 +1,881 @@
+// Writes the scenarios of the conformance suite, scenarios/*.json, config.json and machine-ids.json. Tokens and key sets are signed with the keys of the test
+// vectors. RS256 is deterministic, so the files change only with this program.
+//
+// Usage: node generate.mjs [--check]
+import { createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto'
+import { readFileSync, writeFileSync, mkdirSync, existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url))
+const encode = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+
+const keys = Object.fromEntries(['issuer', 'previous', 'root', 'next-root', 'foreign'].map((name) => {
+  const privateKey = createPrivateKey(readFileSync(here(`../../tests/vectors/keys/${name}.pem`)))
+  const { n, e } = createPublicKey(privateKey).export({ format: 'jwk' })
+  const kid = createHash('sha256').update(JSON.stringify({ e, kty: 'RSA', n })).digest('base64url')
+  return [name, { privateKey, jwk: { kty: 'RSA', use: 'sig', alg: 'RS256', kid, n, e } }]
+}))
+
+function jws(typ, claims, key, header = {}) {
+  const input = `${encode({ alg: 'RS256', typ, kid: keys[key].jwk.kid, ...header })}.${encode(claims)}`
+  return `${input}.${sign('sha256', Buffer.from(input), keys[key].privateKey).toString('base64url')}`
+}
+
+// The time at which most scenarios start, 2026-01-15T12:00:00Z.
+const NOW = 1768478400
+const HOUR = 3600
+const DAY = 86400
+const ISSUER = 'https://licenses.example.com'
+const PRODUCT = 'atlas'
+const KEY = 'ATLAS-7K3QM-9V2XD-H4T8N-B6RZP-3WJ5C-FPZ08'
+const OTHER_KEY = 'ATLAS-5D8JH-2N6WQ-K9R3T-V7XBM-4ZC1G-EY62A'
+const ACTIVATION = 'act_01KF0RDQG0P2TC47RJJZBDNR0B_3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3_e0124a722b83d4dac330'
+const time = (seconds) => new Date(seconds * 1000).toISOString()
+
+// A license token that was signed at `iat`. Its times are those of a tier with tokens for an hour and three days of offline grace.
+function token({ iat = NOW, exp = iat + HOUR, until = exp + 3 * DAY, interval = 900, machine = 'machine-1', instance, claims = {}, key = 'issuer', header, typ = 'license+jwt', activation } = {}) {
+  return jws(typ, {
+    iss: ISSUER, aud: PRODUCT, sub: 'lic_01KF0RDQG0P2TC47RJJZBDNR0B', iat, nbf: iat, exp, jti: `01KF0RDQG0P2TC47RJJZ${iat}`,
+    customer_id: 'cus_01KF0RDQG0Z9T5VTKAX1JAVZX8', product_id: 'prod_01KF0RDQG0QFK4QQ5GWP3TJ2HJ',
+    tier: { id: 'tier_01KF0RDQG0N0SYV3TDDCM1R1KA', code: 'pro', name: 'Pro' },
+    features: ['export.pdf', 'sso'], feature_limits: { 'export.rows': 1000, projects: null, seats: 0 },
+    limits: { max_users: 5, max_tenants: null },
+    enforcement: { heartbeat_interval_seconds: interval, offline_until: until, license_expires_at: null },
+    generation: 1,
+    activation: activation === null ? undefined : { id: ACTIVATION, machine_id: machine, ...(instance && { instance_id: instance }) },
+    ...claims
+  }, key, header)
+}
+
+// A signed key set.
+function keySet({ iat = NOW - HOUR, exp = iat + 7 * DAY, of = ['issuer'], root = 'root', claims = {}, typ = 'jwk-set+jwt', header } = {}) {
+  return jws(typ, { iss: ISSUER, sub: ISSUER, iat, exp, keys: of.map((name) => keys[name].jwk), ...claims }, root, header)
+}
+
+const T0 = token()
+const SET = keySet()
+const CLOCK = { last_seen: NOW, behind: 0, set_back: 0, reference: NOW }
+const json = (value) => JSON.stringify(value)
+
+// What is stored: an activation at NOW, changed by the arguments. A part that is null is absent.
+function stored({ token: text = T0, next = NOW + 900, in_grace = false, grace_ends_at = null, file = null, set = SET, key = KEY, clock = CLOCK, refusal = null } = {}) {
+  const files = {}
+  if (text) files['token.json'] = json({ token: text, next_heartbeat_at: next, in_grace, grace_ends_at, license_file: file })
+  if (set) files['keys.jwt'] = set
+  if (key) files['license-key'] = key
+  if (clock) files['clock.json'] = json(clock)
+  if (refusal) files['refusal.json'] = json({ id: 'stored', at: NOW, retry_at: null, ...refusal })
+  return files
+}
+
+// Responses.
+const jsonBody = (status, body, headers = {}) => ({ status, headers: { 'content-type': 'application/json', ...headers }, body })
+const ok = (text, { now = NOW, next = now + 900, in_grace = false, grace_ends_at = null, status = 200 } = {}) =>
+  jsonBody(status, { token: text, token_type: 'JWT', next_heartbeat_at: time(next), renewed: true, in_grace, grace_ends_at: grace_ends_at && time(grace_ends_at), new_field: { ignored: true } })
+const problem = (status, code, more = {}, headers = {}) => ({
+  status, headers: { 'content-type': 'application/problem+json', ...headers },
+  body: { type: `${ISSUER}/problems/${code}`, title: code, status, code, detail: `detail of ${code}`, trace_id: '0'.repeat(32), ...more }
+})
+const page = (status, headers = {}) => ({ status, headers: { 'content-type': 'text/html', ...headers }, body: '<html><body>Sign in to the network</body></html>' })
+const fault = (kind) => ({ fault: kind })
+const keysResponse = (set = SET) => ({ status: 200, headers: { 'content-type': 'application/jwt' }, body: set })
+
+// Expected requests.
+const activation = (license_key = KEY, more = {}) => ({ method: 'POST', path: '/api/v1.0/license-activations/activate', body: { license_key, machine_id: 'machine-1', ...more } })
+const heartbeat = (text = T0, more = {}) => ({ method: 'POST', path: '/api/v1.0/license-keys/heartbeat', body: { token: text, machine_id: 'machine-1', ...more } })
+const deactivation = (text = T0) => ({ method: 'POST', path: `/api/v1.0/license-activations/${ACTIVATION}/deactivate`, body: { token: text } })
+const fetchKeys = { method: 'GET', path: '/.well-known/jwks.jwt' }
+
+// Expected states.
+const active = (until = NOW + HOUR, in_grace = false, grace_ends_at = null) => ({ state: 'Active', until, in_grace, grace_ends_at })
+const offline = (reason = 'not_contacted', until = NOW + HOUR + 3 * DAY) => ({ state: 'Offline', until, reason })
+const expired = (since = NOW + HOUR + 3 * DAY) => ({ state: 'Expired', since })
+const refused = (code, retry_at = null) => ({ state: 'Refused', code, retry_at })
+const unactivated = { state: 'Unactivated' }
+const tampered = { state: 'ClockTampered' }
+
+const groups = {}
+let group
+const file = (name) => { group = groups[name] = [] }
+function scenario(name, why, { storage = {}, options = {}, start = NOW, random = 0.5 }, ...steps) {
+  group.push({ name, why, options, storage, start, random, steps })
+}
+const open = (state, next, more = {}) => ({ do: 'open', state, next, ...more })
+const run = (responses, requests, state, next, more = {}) => ({ do: 'run', responses, requests, state, next, ...more })
+const advance = (seconds, state, more = {}) => ({ do: 'advance', seconds, ...(state && { state }), ...more })
+const setClock = (seconds, state, more = {}) => ({ do: 'set_clock', seconds, ...(state && { state }), ...more })
+const call = (name, args, more = {}) => ({ do: name, ...args, ...more })
+
+// ---------------------------------------------------------------------------------------------------------------------
+file('states')
+
+scenario('an empty storage is not activated', 'Without a license key nothing is requested.', {},
+  open(unactivated, null),
+  run([], [], unactivated, null),
+  call('has', { feature: 'export.pdf' }, { result: false }),
+  call('limit', { feature: 'export.rows' }, { result: 0 }))
+
+scenario('a stored token is active without a request', 'An app starts without network.', { storage: stored() },
+  open(active(), 900),
+  call('has', { feature: 'export.pdf' }, { result: true }),
+  call('has', { feature: 'export' }, { result: false }),
+  call('limit', { feature: 'export.rows' }, { result: 1000 }),
+  call('limit', { feature: 'projects' }, { result: 'unlimited' }),
+  call('limit', { feature: 'seats' }, { result: 0 }),
+  call('limit', { feature: 'other' }, { result: 0 }))
+
+scenario('a token is active until exp, offline until offline_until, and then expired', 'The limits belong to the earlier state.', { storage: stored(), start: NOW },
+  open(active(), 900),
+  advance(HOUR, active()),
+  advance(1, offline()),
+  call('has', { feature: 'export.pdf' }, { result: true }),
+  advance(3 * DAY - 1, offline()),
+  advance(1, expired()),
+  call('has', { feature: 'export.pdf' }, { result: false }),
+  call('limit', { feature: 'export.rows' }, { result: 0 }))
+
+scenario('a token whose exp has passed at the start is offline', 'A laptop is opened on a journey.', { storage: stored(), start: NOW + DAY },
+  open(offline(), 2.5))
+
+scenario('a token whose offline_until has passed at the start is expired', 'The background task still tries to renew it.', { storage: stored(), start: NOW + 4 * DAY },
+  open(expired(), 2.5),
+  advance(3),
+  run([keysResponse(keySet({ iat: NOW + 4 * DAY - HOUR })), ok(token({ iat: NOW + 4 * DAY + 3 }), { now: NOW + 4 * DAY + 3 })], [fetchKeys, heartbeat()], active(NOW + 4 * DAY + 3 + HOUR), 945,
+    { changes: [active(NOW + 4 * DAY + 3 + HOUR)] }))
+
+scenario('a stored refusal wins over a valid token', 'It survives a restart.', { storage: stored({ refusal: { code: 'revoked' } }) },
+  open(refused('revoked'), null),
+  call('has', { feature: 'export.pdf' }, { result: false }))
+
+scenario('a refusal wins over a clock that was set back', 'The first row of the table decides.', { storage: stored({ refusal: { code: 'revoked' }, clock: { ...CLOCK, set_back: 90000 } }) },
+  open(refused('revoked'), null))
+
+scenario('a missing token wins over a clock that was set back', 'There is nothing to protect.', { storage: stored({ token: null, key: null, clock: { ...CLOCK, set_back: 90000 } }) },
+  open(unactivated, null))
+
+scenario('a clock that was set back wins over an expired token', 'Only an answer of the API says what is true.', { storage: stored({ clock: { ...CLOCK, last_seen: NOW + 10 * DAY, set_back: 90000 } }), start: NOW + 10 * DAY },
+  open(tampered, 2.5))
+
+scenario('a license key in grace says until when', 'Both fields come with a response.', { storage: stored({ in_grace: true, grace_ends_at: NOW + 5 * DAY }) },
+  open(active(NOW + HOUR, true, NOW + 5 * DAY), 900))
+
+scenario('the grace begins with a heartbeat', 'The app asks its user to renew.', { storage: stored() },
+  open(active(), 900),
+  advance(900),
+  run([ok(token({ iat: NOW + 900 }), { now: NOW + 900, in_grace: true, grace_ends_at: NOW + 5 * DAY })], [heartbeat()], active(NOW + 900 + HOUR, true, NOW + 5 * DAY), 945,
+    { changes: [active(NOW + 900 + HOUR, true, NOW + 5 * DAY)] }))
+
+scenario('the end of the license key ends a token at once', 'exp and offline_until are the end of the license key. Nothing is added to them.', {
+  storage: stored({ token: token({ exp: NOW + 600, until: NOW + 600 }) }) },
+  open(active(NOW + 600), 900),
+  advance(600, active(NOW + 600)),
+  advance(1, expired(NOW + 600)))
+
+scenario('the end of the grace ends a token before its offline grace', 'offline_until is the end of the grace.', {
+  storage: stored({ token: token({ until: NOW + 2 * HOUR }), in_grace: true, grace_ends_at: NOW + 2 * HOUR }) },
+  open(active(NOW + HOUR, true, NOW + 2 * HOUR), 900),
+  advance(HOUR + 1, offline('not_contacted', NOW + 2 * HOUR)),
+  advance(HOUR, expired(NOW + 2 * HOUR)))
+
+scenario('changes of state are reported once', 'A renewed token is not a change, and time alone can be one.', { storage: stored() },
+  open(active(), 900),
+  advance(900),
+  run([ok(token({ iat: NOW + 900 }), { now: NOW + 900 })], [heartbeat()], active(NOW + 900 + HOUR), 945, { changes: [] }),
+  advance(945),
+  run([fault('connection')], [heartbeat(token({ iat: NOW + 900 }))], active(NOW + 900 + HOUR), 5, { changes: [] }),
+  advance(4),
+  run([], [], active(NOW + 900 + HOUR), 1, { changes: [] }),
+  advance(HOUR),
+  run([fault('connection')], [heartbeat(token({ iat: NOW + 900 }))], offline('network', NOW + 900 + HOUR + 3 * DAY), 10, { changes: [offline('network', NOW + 900 + HOUR + 3 * DAY)] }),
+  advance(10),
+  run([page(503)], [heartbeat(token({ iat: NOW + 900 }))], offline('http_503', NOW + 900 + HOUR + 3 * DAY), 20, { changes: [offline('http_503', NOW + 900 + HOUR + 3 * DAY)] }))
+
+// ---------------------------------------------------------------------------------------------------------------------
+file('activation')
+
+scenario('activate stores the token, the keys and the license key', 'The key set is fetched to verify the token.', {},
+  open(unactivated, null),
+  call('activate', { license_key: ` ${KEY}\n` }, { responses: [ok(T0, { status: 201 }), keysResponse()], requests: [activation(), fetchKeys], state: active(), next: 945, changes: [active()],
+    storage: { 'token.json': { token: T0, next_heartbeat_at: NOW + 945, in_grace: false, grace_ends_at: null, license_file: null }, 'keys.jwt': SET, 'license-key': KEY, 'refusal.json': null,
+      'clock.json': { last_seen: NOW, behind: 0, set_back: 0, reference: NOW } } }),
+  call('restart', {}),
+  open(active(), 945))
+
+scenario('activate sends what the app says of the machine', 'The dashboard shows it.', { options: { machine_name: 'Build 7', app_version: '4.2.0', os: 'linux x86_64', hostname: 'build-07' } },
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse()],
+    requests: [activation(KEY, { machine_name: 'Build 7', app_version: '4.2.0', os: 'linux x86_64', hostname: 'build-07' }), fetchKeys], state: active(), next: 945 }),
+  advance(945),
+  run([ok(T0, { now: NOW + 945 })], [heartbeat(T0, { app_version: '4.2.0', os: 'linux x86_64', hostname: 'build-07' })], active(), 945))
+
+scenario('the license key is not stored if that is switched off', 'The app keeps it itself.', { options: { keep_license_key: false } },
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse()], requests: [activation(), fetchKeys], state: active(), next: 945, storage: { 'license-key': null } }))
+
+for (const code of ['revoked', 'superseded', 'generation_outdated', 'not_found']) {
+  scenario(`activate is refused with ${code}`, 'The refusal survives a restart, and the license key is not stored.', {},
+    open(unactivated, null),
+    call('activate', { license_key: KEY }, { responses: [problem(code === 'not_found' ? 404 : 403, code)], requests: [activation()], error: code, state: refused(code), next: null, changes: [refused(code)],
+      storage: { 'license-key': null, 'token.json': null } }),
+    call('restart', {}),
+    open(refused(code), null))
+}
+for (const code of ['suspended', 'expired', 'product_inactive']) {
+  scenario(`activate is refused with ${code}, and tried again`, 'The customer pays, and the app goes on without another step.', {},
+    open(unactivated, null),
+    call('activate', { license_key: KEY }, { responses: [problem(403, code)], requests: [activation()], error: code, state: refused(code), next: HOUR + 30, storage: { 'license-key': KEY } }),
+    advance(HOUR + 30),
+    run([problem(403, code)], [activation()], refused(code), HOUR + 30, { changes: [] }),
+    advance(HOUR + 30),
+    run([ok(token({ iat: NOW + 7260 }), { now: NOW + 7260 }), keysResponse()], [activation(), fetchKeys], active(NOW + 7260 + HOUR), 945, { changes: [active(NOW + 7260 + HOUR)], storage: { 'refusal.json': null } }))
+}
+
+scenario('a full license is tried again when a lease ends', 'retry_at is a hint.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [problem(409, 'seat_limit_reached', { retry_at: time(NOW + 300) })], requests: [activation()], error: 'seat_limit_reached',
+    state: refused('seat_limit_reached', NOW + 300), next: 330 }),
+  call('restart', {}),
+  open(refused('seat_limit_reached', NOW + 300), 330),
+  advance(330),
+  run([ok(token({ iat: NOW + 330 }), { now: NOW + 330 }), keysResponse()], [activation(), fetchKeys], active(NOW + 330 + HOUR), 945))
+
+scenario('a full license without a hint is tried again after an hour', 'No lease was read.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [problem(409, 'seat_limit_reached')], requests: [activation()], error: 'seat_limit_reached', state: refused('seat_limit_reached'), next: HOUR + 30 }))
+
+scenario('an activation without network is completed later', 'The license key is stored, so that the background task can activate.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [fault('connection')], requests: [activation()], error: 'unreachable', state: unactivated, next: 5, storage: { 'license-key': KEY } }),
+  advance(5),
+  run([fault('timeout')], [activation()], unactivated, 10),
+  advance(10),
+  run([ok(token({ iat: NOW + 15 }), { now: NOW + 15 }), keysResponse()], [activation(), fetchKeys], active(NOW + 15 + HOUR), 945))
+
+scenario('another license key that is refused changes nothing', 'The customer mistypes a new license key while the present one works.', { storage: stored() },
+  open(active(), 900),
+  call('activate', { license_key: OTHER_KEY }, { responses: [problem(404, 'not_found')], requests: [activation(OTHER_KEY)], error: 'not_found', state: active(), next: 900, storage: { 'license-key': KEY, 'refusal.json': null } }),
+  call('activate', { license_key: OTHER_KEY }, { responses: [problem(409, 'seat_limit_reached')], requests: [activation(OTHER_KEY)], error: 'seat_limit_reached', state: active(), next: 900, storage: { 'license-key': KEY } }),
+  call('activate', { license_key: OTHER_KEY }, { responses: [fault('timeout')], requests: [activation(OTHER_KEY)], error: 'unreachable', state: active(), next: 900, storage: { 'license-key': KEY } }))
+
+scenario('another license key replaces the present one', 'The customer bought a new license.', { storage: stored({ refusal: { code: 'revoked' } }) },
+  open(refused('revoked'), null),
+  call('activate', { license_key: OTHER_KEY }, { responses: [ok(T0, { status: 201 })], requests: [activation(OTHER_KEY)], state: active(), next: 945, storage: { 'license-key': OTHER_KEY, 'refusal.json': null } }))
+
+scenario('the present license key that is refused stops the app', 'The app asks the API, and the API says no.', { storage: stored() },
+  open(active(), 900),
+  call('activate', { license_key: KEY }, { responses: [problem(403, 'revoked')], requests: [activation()], error: 'revoked', state: refused('revoked'), next: null, storage: { 'token.json': null } }))
+
+scenario('a license key without a token is refused by its format', 'A problem that says nothing about the license is no refusal.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [problem(422, 'invalid_value', { errors: [{ pointer: '/license_key', code: 'invalid_value', detail: 'x' }] })], requests: [activation()], error: 'invalid_value', state: unactivated, next: null, storage: { 'license-key': null } }))
+
+scenario('an activation that is limited is tried again after Retry-After', 'A problem with 429 is no refusal.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [problem(429, 'rate_limited', {}, { 'retry-after': '120' })], requests: [activation()], error: 'rate_limited', state: unactivated, next: 120 }))
+
+scenario('a refusal that is cleared by hand', 'The user tries again after the license key was reinstated.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
+  open(refused('suspended'), HOUR + 30),
+  call('activate', { license_key: KEY }, { responses: [ok(T0)], requests: [activation()], state: active(), next: 945, changes: [active()] }))
+
+for (const [what, bad] of Object.entries({
+  'for another machine': { machine: 'machine-2' },
+  'of another product': { claims: { aud: 'borealis' } },
+  'of another issuer': { claims: { iss: 'https://other.example.com' } },
+  'of a process': { instance: 'worker-1' },
+  'without an activation': { activation: null },
+  'with another type': { typ: 'JWT' },
+  'with a critical header': { header: { crit: ['b64'] } }
+})) {
+  scenario(`a response with a token ${what} is no token`, 'The response counts as unreachable.', { storage: stored({ token: null, key: null }) },
+    open(unactivated, null),
+    call('activate', { license_key: KEY }, { responses: [ok(token(bad))], requests: [activation()], error: 'unreachable', state: unactivated, next: 5, storage: { 'token.json': null } }))
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+file('heartbeats')
+
+scenario('a heartbeat renews the token when it is due', 'The time has a random part, so that machines do not send heartbeats together.', { storage: stored() },
+  open(active(), 900),
+  advance(899),
+  run([], [], active(), 1),
+  advance(1),
+  run([ok(token({ iat: NOW + 900 }), { now: NOW + 900 })], [heartbeat()], active(NOW + 900 + HOUR), 945,
+    { storage: { 'token.json': { token: token({ iat: NOW + 900 }), next_heartbeat_at: NOW + 1845 }, 'clock.json': { last_seen: NOW + 900, reference: NOW + 900 } } }))
+
+scenario('the delay of a heartbeat is between the interval and a tenth more', 'The random part is 0 here.', { storage: stored(), random: 0 },
+  open(active(), 900),
+  advance(900),
+  run([ok(token({ iat: NOW + 900 }), { now: NOW + 900 })], [heartbeat()], active(NOW + 900 + HOUR), 900))
+
+scenario('the same token is returned', 'The API reuses a token that is recent.', { storage: stored() },
+  open(active(), 900),
+  advance(900),
+  run([ok(T0, { now: NOW + 900 })], [heartbeat()], active(), 945))
+
+scenario('the interval of the token is used if next_heartbeat_at makes no sense', 'The clock of the machine is wrong by an hour.', { storage: stored() },
+  open(active(), 900),
+  advance(900),
+  run([ok(token({ iat: NOW + 900 }), { next: NOW - 10 })], [heartbeat()], active(NOW + 900 + HOUR), 945),
+  advance(945),
+  run([ok(token({ iat: NOW + 1845 }), { next: NOW + 1845 + 1801 })], [heartbeat(token({ iat: NOW + 900 }))], active(NOW + 1845 + HOUR), 945))
+
+scenario('a short interval of a tier is kept', 'Floating licenses send heartbeats each minute.', { storage: stored() },
+  open(active(), 900),
+  advance(900),
+  run([ok(token({ iat: NOW + 900, interval: 60 }), { now: NOW + 900, next: NOW + 960 })], [heartbeat()], active(NOW + 900 + HOUR), 63),
+  advance(63),
+  run([fault('connection')], [heartbeat(token({ iat: NOW + 900, interval: 60 }))], active(NOW + 900 + HOUR), 5),
+  advance(5),
+  run([fault('connection')], [heartbeat(token({ iat: NOW + 900, interval: 60 }))], active(NOW + 900 + HOUR), 10),
+  advance(10),
+  run([fault('connection')], [heartbeat(token({ iat: NOW + 900, interval: 60 }))], active(NOW + 900 + HOUR), 20),
+  advance(20),
+  run([fault('connection')], [heartbeat(token({ iat: NOW + 900, interval: 60 }))], active(NOW + 900 + HOUR), 30),
+  advance(30),
+  run([fault('connection')], [heartbeat(token({ iat: NOW + 900, interval: 60 }))], active(NOW + 900 + HOUR), 30))
+
+for (const code of ['revoked', 'superseded', 'suspended', 'expired', 'product_inactive', 'generation_outdated']) {
+  const again = ['suspended', 'expired', 'product_inactive'].includes(code)
+  scenario(`a heartbeat is refused with ${code}`, 'The app stops, although its token is valid, also after a restart.', { storage: stored() },
+    open(active(), 900),
+    advance(900),
+    run([problem(403, code)], [heartbeat()], refused(code), again ? HOUR + 30 : null, { changes: [refused(code)], storage: { 'token.json': null, 'refusal.json': { code, at: NOW + 900, retry_at: null }, 'license-key': KEY } }),
+    call('restart', {}),
+    open(refused(code), again ? HOUR + 30 : null))
+}
+
+for (const [code, status] of [['not_activated', 403], ['token_invalid', 401], ['machine_mismatch', 403]]) {
+  scenario(`a heartbeat that is refused with ${code} activates once`, 'The machine has lost its seat, or the key of the token was condemned.', { storage: stored() },
+    open(active(), 900),
+    advance(900),
+    run([problem(status, code), ok(token({ iat: NOW + 900 }), { now: NOW + 900, status: 201 })], [heartbeat(), activation()], active(NOW + 900 + HOUR), 945, { changes: [] }))
+  scenario(`a heartbeat that is refused with ${code} without a license key stops the app`, 'The app does not store it.', { storage: stored({ key: null }), options: { keep_license_key: false } },
+    open(active(), 900),
+    advance(900),
+    run([problem(status, code)], [heartbeat()], refused(code), null, { changes: [refused(code)] }))
+}
+
+scenario('the activation after a lost seat is refused', 'Another machine has the seat.', { storage: stored() },
+  open(active(), 900),
+  advance(900),
+  run([problem(403, 'not_activated'), problem(409, 'seat_limit_reached', { retry_at: time(NOW + 4500) })], [heartbeat(), activation()], refused('seat_limit_reached', NOW + 4500), 3630))
+
+scenario('the activation after a lost seat is refused as not activated', 'It is not repeated at once.', { storage: stored() },
+  open(active(), 900),
+  advance(900),
+  run([problem(403, 'not_activated'), problem(403, 'not_activated')], [heartbeat(), activation()], refused('not_activated'), HOUR + 30))
+
+scenario('the activation after a lost seat is unreachable', 'The app goes on with its token.', { storage: stored() },
+  open(active(), 900),
+  advance(900),
+  run([problem(403, 'not_activated'), fault('timeout')], [heartbeat(), activation()], active(), 5),
+  advance(5),
+  run([problem(403, 'not_activated'), ok(token({ iat: NOW + 905 }), { now: NOW + 905 })], [heartbeat(), activation()], active(NOW + 905 + HOUR), 945))
+
+for (const [what, response, reason] of [
+  ['no connection', fault('connection'), 'network'], ['no name', fault('dns'), 'network'], ['a certificate that is not trusted', fault('tls'), 'network'], ['no answer in time', fault('timeout'), 'network'],
+  ['a response that is cut off', fault('truncated'), 'network'],
+  ['a page of a captive portal', page(200), 'invalid_response'], ['a redirect', page(302, { location: 'https://portal.example.net/' }), 'http_302'],
+  ['a page with 403', page(403), 'http_403'], ['a page with 404', page(404), 'http_404'], ['a page with 503', page(503), 'http_503'],
+  ['JSON that is no problem', jsonBody(403, { code: 'revoked' }), 'http_403'],
+  ['a problem of a 5xx', problem(503, 'unavailable'), 'http_503'], ['a 5xx with a license code', problem(500, 'revoked'), 'http_500'],
+  ['a problem with an unknown code', problem(403, 'teapot'), 'http_403'], ['a problem whose code is no text', problem(403, 'revoked', { code: 1 }), 'http_403'],
+  ['a problem that is no object', { status: 403, headers: { 'content-type': 'application/problem+json' }, body: '["revoked"]' }, 'http_403'],
+  ['a problem that is cut off', { status: 403, headers: { 'content-type': 'application/problem+json' }, body: '{"code": "revoked"' }, 'http_403'],
+  ['a heartbeat that is not found', problem(404, 'not_found'), 'http_404'],
+  ['a success without a token', jsonBody(200, {}), 'invalid_response'], ['a success with a token that is no text', jsonBody(200, { token: 1 }), 'invalid_response'],
+  ['a token with another signature', ok(T0.slice(0, -4) + 'AAAA'), 'invalid_response'],
+  ['an empty success', { status: 204, headers: {}, body: '' }, 'http_204']
+]) {
+  scenario(`a heartbeat with ${what} is unreachable`, 'It never stops an app whose token is valid.', { storage: stored(), start: NOW + 2 * HOUR },
+    open(offline(), 2.5),
+    advance(3),
+    run([response], [heartbeat()], offline(reason), 5, { storage: { 'token.json': { token: T0 }, 'refusal.json': null } }))
+}
+
+scenario('a problem with parameters in its content type is a refusal', 'application/problem+json; charset=utf-8 is the same type.', { storage: stored(), start: NOW + 900 },
+  open(active(), 2.5), advance(3),
+  run([problem(403, 'revoked', {}, { 'content-type': 'Application/Problem+JSON; charset=utf-8' })], [heartbeat()], refused('revoked'), null))
+
+scenario('failures are tried again with growing delays', 'The limit is the heartbeat interval.', { storage: stored(), start: NOW + 900 },
+  open(active(), 2.5),
+  advance(3),
+  ...[5, 10, 20, 40, 80, 160, 320, 450, 450].flatMap((next) => [run([fault('connection')], [heartbeat()], null, next), advance(next)]),
+  run([ok(token({ iat: NOW + 2438 }), { now: NOW + 2438 })], [heartbeat()], active(NOW + 2438 + HOUR), 945),
+  advance(945),
+  run([fault('connection')], [heartbeat(token({ iat: NOW + 2438 }))], active(NOW + 2438 + HOUR), 5))
+
+scenario('a try follows a failure after at least a second', 'The random part is 0 here.', { storage: stored(), start: NOW + 900, random: 0 },
+  open(active(), 0),
+  run([fault('connection')], [heartbeat()], active(), 1))
+
+scenario('Retry-After in seconds is honoured', 'A 503 of the API has it.', { storage: stored(), start: NOW + 900 },
+  open(active(), 2.5), advance(3),
+  run([problem(503, 'unavailable', {}, { 'retry-after': '90' })], [heartbeat()], active(), 90),
+  advance(90),
+  run([problem(503, 'unavailable', {}, { 'retry-after': '1' })], [heartbeat()], active(), 10))
+
+scenario('Retry-After as a date is honoured', 'RFC 9110 allows both.', { storage: stored(), start: NOW + 900 },
+  open(active(), 2.5), advance(3),
+  run([problem(429, 'rate_limited', {}, { 'retry-after': 'Thu, 15 Jan 2026 12:20:03 GMT' })], [heartbeat()], active(), 300))
+
+scenario('a Retry-After that makes no sense is ignored, and a long one is cut', 'A day is the limit.', { storage: stored(), start: NOW + 900 },
+  open(active(), 2.5), advance(3),
+  run([page(503, { 'retry-after': 'soon' })], [heartbeat()], active(), 5), advance(5),
+  run([page(503, { 'retry-after': '9999999' })], [heartbeat()], null, DAY))
+
+scenario('a heartbeat is sent after a computer has slept', 'The monotonic clock stood still.', { storage: stored() },
+  open(active(), 900),
+  setClock(8 * HOUR, offline(), { next: 0 }),
+  run([ok(token({ iat: NOW + 8 * HOUR }), { now: NOW + 8 * HOUR })], [heartbeat()], active(NOW + 9 * HOUR), 945))
+
+scenario('a process that starts often sends no heartbeat before it is due', 'next_heartbeat_at is stored.', { storage: stored(), start: NOW + 100 },
+  open(active(), 800), run([], [], active(), 800), call('restart', {}), advance(100), open(active(), 700), run([], [], active(), 700))
+
+// ---------------------------------------------------------------------------------------------------------------------
+file('keys')
+
+const T_PREVIOUS = token({ key: 'previous' })
+const NEW_SET = keySet({ iat: NOW + 600, of: ['issuer', 'previous'] })
+
+scenario('an unknown kid fetches the key set', 'A signing key was rotated.', { storage: stored(), start: NOW + 900 },
+  open(active(), 2.5), advance(3),
+  run([ok(token({ iat: NOW + 903, key: 'previous' }), { now: NOW + 903 }), keysResponse(NEW_SET)], [heartbeat(), fetchKeys], active(NOW + 903 + HOUR), 945, { storage: { 'keys.jwt': NEW_SET } }))
+
+scenario('a token whose key stays unknown is no token', 'The key set does not contain the key.', { storage: stored(), start: NOW + 900 },
+  open(active(), 2.5), advance(3),
+  run([ok(token({ iat: NOW + 903, key: 'foreign' }), { now: NOW + 903 }), keysResponse(NEW_SET)], [heartbeat(), fetchKeys], active(), 5, { storage: { 'token.json': { token: T0 } } }))
+
+scenario('a token whose key cannot be fetched is no token', 'The heartbeat is repeated.', { storage: stored(), start: NOW + 900 },
+  open(active(), 2.5), advance(3),
+  run([ok(token({ iat: NOW + 903, key: 'previous' }), { now: NOW + 903 }), fault('connection')], [heartbeat(), fetchKeys], active(), 5))
+
+for (const [what, set] of [
+  ['that another root key signed', keySet({ iat: NOW + 600, of: ['previous'], root: 'foreign' })],
+  ['that claims the kid of a root key', keySet({ iat: NOW + 600, of: ['previous'], root: 'foreign', header: { kid: keys.root.jwk.kid } })],
+  ['that a signing key signed', keySet({ iat: NOW + 600, of: ['previous'], root: 'issuer' })],
+  ['of another issuer', keySet({ iat: NOW + 600, of: ['previous'], claims: { iss: 'https://other.example.com' } })],
+  ['of another subject', keySet({ iat: NOW + 600, of: ['previous'], claims: { sub: 'https://other.example.com' } })],
+  ['of another type', keySet({ iat: NOW + 600, of: ['previous'], typ: 'license+jwt' })],
+  ['that has expired', keySet({ iat: NOW - 1800, exp: NOW + 800, of: ['previous'] })],
+  ['that is older than the stored one', keySet({ iat: NOW - 2 * HOUR, of: ['previous'] })],
+  ['that is a page', '<html></html>']
+]) {
+  scenario(`a key set ${what} is not stored`, 'Who controls the network cannot give the app other keys.', { storage: stored(), start: NOW + 900 },
+    open(active(), 2.5), advance(3),
+    run([ok(token({ iat: NOW + 903, key: 'previous' }), { now: NOW + 903 }), keysResponse(set)], [heartbeat(), fetchKeys], active(), 5, { storage: { 'keys.jwt': SET } }))
+}
+
+scenario('a key set that the second root key signed is stored', 'Root keys are replaced with a release of the app.', { storage: stored(), start: NOW + 900 },
+  open(active(), 2.5), advance(3),
+  run([ok(token({ iat: NOW + 903, key: 'previous' }), { now: NOW + 903 }), keysResponse(keySet({ iat: NOW + 600, of: ['previous', 'issuer'], root: 'next-root' }))], [heartbeat(), fetchKeys], active(NOW + 903 + HOUR), 945))
+
+scenario('the key set is fetched once a day', 'The fetch is due 24 hours after the set was signed.', { storage: stored({ next: NOW + 2 * DAY, token: token({ exp: NOW + 5 * DAY }) }) },
+  open(active(NOW + 5 * DAY), DAY - HOUR),
+  advance(DAY - HOUR),
+  run([keysResponse(keySet({ iat: NOW + 40000 }))], [fetchKeys], active(NOW + 5 * DAY), DAY + 1800, { storage: { 'keys.jwt': keySet({ iat: NOW + 40000 }) } }))
+
+scenario('a key set that cannot be fetched is fetched after an hour', 'The stored one stays, and heartbeats go on.', { storage: stored({ next: NOW + 2 * DAY, token: token({ exp: NOW + 5 * DAY }) }) },
+  open(active(NOW + 5 * DAY), DAY - HOUR),
+  advance(DAY - HOUR),
+  run([fault('dns')], [fetchKeys], active(NOW + 5 * DAY), HOUR, { storage: { 'keys.jwt': SET } }))
+
+scenario('the key of the stored token was condemned', 'The token counts as absent, and the machine activates at once.', {
+  storage: stored({ next: NOW + 2 * DAY, token: token({ exp: NOW + 5 * DAY }) }) },
+  open(active(NOW + 5 * DAY), DAY - HOUR),
+  advance(DAY - HOUR),
+  run([keysResponse(keySet({ iat: NOW + 40000, of: ['previous'] })), ok(token({ iat: NOW + DAY - HOUR, key: 'previous' }), { now: NOW + DAY - HOUR })], [fetchKeys, activation()], active(NOW + DAY), 945,
+    { changes: [] }))
+
+scenario('the key of the stored token was condemned, and the license key is not stored', 'The app must ask for it.', {
+  storage: stored({ next: NOW + 2 * DAY, token: token({ exp: NOW + 5 * DAY }), key: null }), options: { keep_license_key: false } },
+  open(active(NOW + 5 * DAY), DAY - HOUR),
+  advance(DAY - HOUR),
+  run([keysResponse(keySet({ iat: NOW + 40000, of: ['previous'] }))], [fetchKeys], unactivated, DAY + 1800, { changes: [unactivated] }))
+
+scenario('a stored key set that has expired still verifies', 'The API was not reachable for a month.', { storage: stored({ set: keySet({ iat: NOW - 30 * DAY }) }) },
+  open(active(), 2.5))
+
+scenario('a lost key set is fetched', 'The token cannot be verified until then.', { storage: stored({ set: null }) },
+  open(unactivated, 2.5), advance(3),
+  run([keysResponse()], [fetchKeys], active(), 897, { changes: [active()] }))
+
+scenario('a lost key set cannot be fetched', 'The machine activates again; that fails, too.', { storage: stored({ set: null }) },
+  open(unactivated, 2.5), advance(3),
+  run([fault('connection'), fault('connection')], [fetchKeys, activation()], unactivated, 5))
+
+// ---------------------------------------------------------------------------------------------------------------------
+file('clock')
+
+scenario('a clock that is set back by an hour is a correction', 'Time goes on with the monotonic clock.', { storage: stored() },
+  open(active(), 900),
+  setClock(-HOUR, active(), { storage: { 'clock.json': { last_seen: NOW, behind: HOUR, set_back: HOUR, reference: NOW } } }),
+  advance(HOUR, active()),
+  advance(1, offline()))
+
+scenario('a clock that is set back by a minute is not a set-back', 'Clocks are adjusted all the time.', { storage: stored() },
+  open(active(), 900),
+  setClock(-60, active()),
+  setClock(-60, active(), { storage: { 'clock.json': { set_back: 120 } } }))
+
+scenario('a clock that is set back by more than a day stops the app', 'An answer of the API is the reference, and clears it.', { storage: stored() },
+  open(active(), 900),
+  setClock(-DAY - 1, tampered, { next: 0 }),
+  call('has', { feature: 'export.pdf' }, { result: false }),
+  run([fault('connection')], [heartbeat()], tampered, 5, { changes: [tampered] }),
+  advance(5),
+  run([ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], [heartbeat()], active(NOW + 5 + HOUR), 945, { changes: [active(NOW + 5 + HOUR)],
+    storage: { 'clock.json': { last_seen: NOW + 5, behind: DAY + 1, set_back: 0, reference: NOW + 5 } } }),
+  call('restart', {}),
+  open(active(NOW + 5 + HOUR), 945))
+
+scenario('a day is the limit', 'Exactly a day is a correction.', { storage: stored() },
+  open(active(), 900),
+  setClock(-DAY, active()),
+  setClock(-61, tampered))
+
+scenario('set-backs add up', 'Each of them is small.', { storage: stored() },
+  open(active(), 900),
+  setClock(-50000, active()), setClock(50000, active()), setClock(-50000, tampered))
+
+scenario('set-backs add up over restarts', 'They are stored.', { storage: stored() },
+  open(active(), 900),
+  setClock(-50000, active()), call('restart', {}), open(active(), 900), setClock(-50000, tampered), call('restart', {}), open(tampered, 2.5))
+
+scenario('a set-back while the app is not running is seen', 'The last time seen is stored.', { storage: stored({ clock: { ...CLOCK, last_seen: NOW + 1800 } }), start: NOW },
+  open(active(), 2.5, { storage: { 'clock.json': { last_seen: NOW + 1800, behind: 1800, set_back: 1800 } } }),
+  advance(1800, active()),
+  advance(1, offline()))
+
+scenario('a set-back that was counted is not counted again', 'The wall clock stays behind.', { storage: stored({ clock: { last_seen: NOW + 1800, behind: 50000, set_back: 50000, reference: NOW } }), start: NOW + 1800 - 49000 },
+  open(active(), 2.5, { storage: { 'clock.json': { set_back: 50000 } } }))
+
+scenario('a clock before the token was signed is a set-back', 'The stored clock was removed.', { storage: stored({ clock: null }), start: NOW - 2 * HOUR },
+  open(active(), 900, { storage: { 'clock.json': { last_seen: NOW, behind: 2 * HOUR, set_back: 2 * HOUR } } }))
+
+scenario('a clock long before the token was signed stops the app', 'The stored clock was removed.', { storage: stored({ clock: null }), start: NOW - 2 * DAY },
+  open(tampered, 2.5))
+
+scenario('a clock that is wrong by hours from the start does no harm', 'The signed time of the token is the reference.', { start: NOW - 5 * HOUR },
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse()], requests: [activation(), fetchKeys], state: active(), next: 945, storage: { 'clock.json': { last_seen: NOW, behind: 5 * HOUR, set_back: 0, reference: NOW } } }),
+  advance(945),
+  run([ok(token({ iat: NOW + 945 }), { now: NOW + 945 })], [heartbeat()], active(NOW + 945 + HOUR), 945))
+
+scenario('a clock that was far ahead does not lock out later tokens', 'The stored time is at most the end of the token.', { storage: stored(), start: NOW + 400 * DAY },
+  open(expired(), 2.5, { storage: { 'clock.json': { last_seen: NOW + HOUR + 3 * DAY + 1 } } }),
+  call('restart', {}),
+  setClock(-400 * DAY),
+  open(tampered, 2.5),
+  advance(3),
+  run([keysResponse(), ok(token({ iat: NOW + 3 }), { now: NOW + 3 })], [fetchKeys, heartbeat()], active(NOW + 3 + HOUR), 945, { storage: { 'clock.json': { last_seen: NOW + 3, behind: 0, set_back: 0 } } }))
+
+scenario('a refusal is an answer, too', 'A clock that was set back does not hide it.', { storage: stored() },
+  open(active(), 900),
+  setClock(-2 * DAY, tampered, { next: 0 }),
+  run([problem(403, 'revoked')], [heartbeat()], refused('revoked'), null))
+
+scenario('the same token as an answer does not clear the clock', 'The API reuses a recent token. A response that was recorded could be replayed, so only a later time counts.', { storage: stored() },
+  open(active(), 900),
+  setClock(-2 * DAY, tampered, { next: 0 }),
+  run([ok(T0, { now: NOW + 10 })], [heartbeat()], tampered, 5),
+  advance(5),
+  run([ok(token({ iat: NOW + 15 }), { now: NOW + 15 })], [heartbeat()], active(NOW + 15 + HOUR), 945))
+
+scenario('the same token does not set the clock back', 'A response is replayed after the end of its token.', { storage: stored() },
+  open(active(), 900),
+  advance(4 * DAY),
+  run([keysResponse(keySet({ iat: NOW + 4 * DAY })), ok(T0, { now: NOW + 4 * DAY })], [fetchKeys, heartbeat()], expired(), 945))
+
+scenario('a token that is older than the last one is no token', 'A response is replayed. The clocks of servers can differ by five minutes.', { storage: stored() },
+  open(active(), 900),
+  advance(900),
+  run([ok(token({ iat: NOW - 301 }), { now: NOW + 900 })], [heartbeat()], active(), 5, { storage: { 'token.json': { token: T0 } } }),
+  advance(5),
+  run([ok(token({ iat: NOW - 300 }), { now: NOW + 905 })], [heartbeat()], active(NOW - 300 + HOUR), 945))
+
+// ---------------------------------------------------------------------------------------------------------------------
+file('offline')
+
+const fileOf = (text, { set = SET, ...more } = {}) => json({ format: 'signet-license/1', issuer: ISSUER, product: PRODUCT, token: text, signed_jwks: set, ...more })
+const lasting = (iat = NOW, more = {}) => token({ iat, exp: iat + 30 * DAY, until: iat + 30 * DAY, ...more })
+const FILE = fileOf(lasting())
+
+scenario('a license file is imported', 'The machine never reaches the API. The key set of the file is not stored.', {},
+  open(unactivated, null),
+  call('import_license_file', { file: FILE }, { state: active(NOW + 30 * DAY), next: 945, changes: [active(NOW + 30 * DAY)], storage: { 'token.json': { token: lasting(), license_file: FILE }, 'keys.jwt': null } }),
+  call('restart', {}),
+  open(active(NOW + 30 * DAY), 945),
+  advance(945),
+  run([fault('dns')], [heartbeat(lasting())], active(NOW + 30 * DAY), 5),
+  advance(30 * DAY - 945, active(NOW + 30 * DAY)),
+  advance(1, expired(NOW + 30 * DAY)))
+
+scenario('the same license file again changes nothing', 'It does not reset the clock.', {},
+  open(unactivated, null),
+  call('import_license_file', { file: FILE }, { state: active(NOW + 30 * DAY), next: 945 }),
+  setClock(-50000, active(NOW + 30 * DAY)),
+  call('import_license_file', { file: FILE }, { state: active(NOW + 30 * DAY) }),
+  setClock(-40000, tampered),
+  call('import_license_file', { file: FILE }, { state: tampered }))
+
+scenario('a newer license file resets the clock', 'The machine has no other reference.', {},
+  open(unactivated, null),
+  call('import_license_file', { file: FILE }, { state: active(NOW + 30 * DAY), next: 945 }),
+  setClock(-2 * DAY, tampered),
+  call('import_license_file', { file: fileOf(lasting(NOW + 60)) }, { state: active(NOW + 60 + 30 * DAY), storage: { 'clock.json': { last_seen: NOW + 60, behind: 2 * DAY + 60, set_back: 0, reference: NOW + 60 } } }))
+
+scenario('an older license file is refused', 'The newer one stays.', {},
+  open(unactivated, null),
+  call('import_license_file', { file: fileOf(lasting(NOW)) }, { state: active(NOW + 30 * DAY), next: 945 }),
+  call('import_license_file', { file: fileOf(lasting(NOW - DAY)) }, { error: 'license_file_invalid', state: active(NOW + 30 * DAY) }))
+
+for (const [what, text] of [
+  ['that is no JSON', 'signet-license'], ['that is cut off', FILE.slice(0, 400)], ['that is a list', '[]'],
+  ['with another format', fileOf(lasting(), { format: 'signet-license/2' })], ['without a token', fileOf(undefined)],
+  ['of another product', fileOf(lasting(), { product: 'borealis' })], ['of another issuer', fileOf(lasting(), { issuer: 'https://other.example.com' })],
+  ['for another machine', fileOf(lasting(NOW, { machine: 'machine-2' }))],
+  ['whose key set another key signed', fileOf(lasting(), { set: keySet({ root: 'foreign' }) })],
+  ['whose token another key signed', fileOf(lasting(NOW, { key: 'foreign' }))],
+  ['whose key set is too old', fileOf(lasting(), { set: keySet({ iat: NOW - 401 * DAY }) })],
+  ['that has ended', fileOf(token({ iat: NOW - 3 * DAY, exp: NOW - 1, until: NOW - 1 }))]
+]) {
+  scenario(`a license file ${what} is refused`, 'Nothing changes.', {},
+    open(unactivated, null),
+    call('import_license_file', { file: text }, { error: 'license_file_invalid', state: unactivated, next: null, storage: { 'token.json': null } }))
+}
+
+scenario('the key set of a license file verifies no other token', 'A file can contain a key that was condemned since.', {
+  storage: { 'token.json': json({ token: T_PREVIOUS, next_heartbeat_at: NOW + 900, in_grace: false, grace_ends_at: null, license_file: fileOf(lasting(NOW, { key: 'previous' }), { set: keySet({ of: ['previous'] }) }) }), 'keys.jwt': SET } },
+  open(unactivated, 2.5))
+
+scenario('a license file does not undo a refusal', 'Only a file that was made later does.', { storage: stored({ token: null, refusal: { code: 'revoked', at: NOW + 100 } }), start: NOW + 200 },
+  open(refused('revoked'), null),
+  call('import_license_file', { file: FILE }, { error: 'revoked', state: refused('revoked') }),
+  call('import_license_file', { file: fileOf(lasting(NOW + 150)) }, { state: active(NOW + 150 + 30 * DAY), storage: { 'refusal.json': null } }))
+
+scenario('a license file is replaced by a token of the API', 'The machine has network after all.', {},
+  open(unactivated, null),
+  call('import_license_file', { file: FILE }, { state: active(NOW + 30 * DAY), next: 945 }),
+  advance(945),
+  run([ok(token({ iat: NOW + 945 }), { now: NOW + 945 }), keysResponse()], [heartbeat(lasting()), fetchKeys], active(NOW + 945 + HOUR), 945, { storage: { 'token.json': { license_file: null }, 'keys.jwt': SET } }))
+
+scenario('the request text of a machine', 'The customer turns it into a license file.', { options: { machine_name: 'Press 3' } },
+  open(unactivated, null),
+  call('offline_request', {}, { result: { product: PRODUCT, machine_id: 'machine-1', machine_name: 'Press 3' } }))
+
+scenario('the request text of a machine without a name', 'The name is optional.', {},
+  open(unactivated, null),
+  call('offline_request', {}, { result: { product: PRODUCT, machine_id: 'machine-1' } }))
+
+const BORROWED = token({ iat: NOW + 10, exp: NOW + 5 * DAY, until: NOW + 5 * DAY })
+scenario('a seat is borrowed', 'All tokens are valid until then.', { storage: stored() },
+  open(active(), 900),
+  advance(10),
+  call('borrow', { until: NOW + 5 * DAY }, { responses: [ok(BORROWED, { now: NOW + 10 })], requests: [heartbeat(T0, { borrow_until: '2026-01-20T12:00:00Z' })], state: active(NOW + 5 * DAY), next: 945 }),
+  advance(5 * DAY - 10, active(NOW + 5 * DAY)),
+  advance(1, expired(NOW + 5 * DAY)))
+
+scenario('a borrow that is not allowed changes nothing', 'The tier does not allow it.', { storage: stored() },
+  open(active(), 900),
+  call('borrow', { until: NOW + 50 * DAY }, { responses: [problem(403, 'borrow_not_allowed')], requests: [heartbeat(T0, { borrow_until: '2026-03-06T12:00:00Z' })], error: 'borrow_not_allowed', state: active(), next: 900 }))
+
+scenario('a borrow without network is an error', 'The app tells its user before the journey.', { storage: stored() },
+  open(active(), 900),
+  call('borrow', { until: NOW + 5 * DAY }, { responses: [fault('dns')], requests: [heartbeat(T0, { borrow_until: '2026-01-20T12:00:00Z' })], error: 'unreachable', state: active(), next: 900 }))
+
+scenario('a borrow of a license that was revoked stops the app', 'It is an answer about the license.', { storage: stored() },
+  open(active(), 900),
+  call('borrow', { until: NOW + 5 * DAY }, { responses: [problem(403, 'revoked')], requests: [heartbeat(T0, { borrow_until: '2026-01-20T12:00:00Z' })], error: 'revoked', state: refused('revoked'), next: null }))
+
+scenario('a borrow without a token is an error', 'There is no seat to borrow.', {},
+  open(unactivated, null),
+  call('borrow', { until: NOW + 5 * DAY }, { error: 'not_activated', state: unactivated, next: null }))
+
+// ---------------------------------------------------------------------------------------------------------------------
+file('deactivation')
+
+const done = jsonBody(200, { id: ACTIVATION, status: 'deactivated' })
+
+scenario('deactivate removes everything but the keys and the clock', 'The software is uninstalled or moved.', { storage: stored() },
+  open(active(), 900),
+  call('deactivate', {}, { responses: [done], requests: [deactivation()], state: unactivated, next: null, changes: [unactivated], storage: { 'token.json': null, 'license-key': null, 'refusal.json': null, 'keys.jwt': SET } }))
+
+scenario('deactivate of an activation that is gone succeeds', 'An operator was faster.', { storage: stored() },
+  open(active(), 900),
+  call('deactivate', {}, { responses: [problem(404, 'not_found')], requests: [deactivation()], state: unactivated, next: null }))
+
+scenario('deactivate without network changes nothing', 'The user can try again.', { storage: stored() },
+  open(active(), 900),
+  call('deactivate', {}, { responses: [fault('connection')], requests: [deactivation()], error: 'unreachable', state: active(), storage: { 'token.json': { token: T0 }, 'license-key': KEY } }))
+
+for (const [code, status] of [['offline_activation', 403], ['borrow_return_limit', 409]]) {
+  scenario(`deactivate is refused with ${code}`, 'The seat stays with the machine.', { storage: stored() },
+    open(active(), 900),
+    call('deactivate', {}, { responses: [problem(status, code)], requests: [deactivation()], error: code, state: active(), storage: { 'token.json': { token: T0 } } }))
+}
+
+scenario('deactivate without a token removes the license key', 'There is nothing to free.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
+  open(refused('suspended'), HOUR + 30),
+  call('deactivate', {}, { state: unactivated, next: null, storage: { 'license-key': null, 'refusal.json': null } }))
+
+scenario('release keeps the license key', 'A clean exit frees the seat at once.', { storage: stored() },
+  open(active(), 900),
+  call('release', {}, { responses: [done], requests: [deactivation()], state: unactivated, storage: { 'token.json': null, 'license-key': KEY } }))
+
+scenario('release without network removes the token', 'The lease ends by itself.', { storage: stored() },
+  open(active(), 900),
+  call('release', {}, { responses: [fault('timeout')], requests: [deactivation()], state: unactivated, storage: { 'token.json': null, 'license-key': KEY } }))
+
+scenario('release of a borrowed seat that cannot be returned keeps the token', 'It is valid, and the seat is not free.', { storage: stored() },
+  open(active(), 900),
+  call('release', {}, { responses: [problem(409, 'borrow_return_limit')], requests: [deactivation()], state: active() }))
+
+scenario('close keeps the seat of a machine', 'The next start needs no network.', { storage: stored() },
+  open(active(), 900), call('close', {}, { requests: [] }), call('restart', {}), open(active(), 900))
+
+scenario('close frees the seat of an ephemeral machine', 'A container is not started again.', { options: { ephemeral: true } },
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse()], requests: [activation(), fetchKeys], state: active(), next: 945, storage: { 'token.json': null, 'license-key': KEY } }),
+  call('close', {}, { responses: [done], requests: [deactivation()] }))
+
+// ---------------------------------------------------------------------------------------------------------------------
+file('processes')
+
+const P = token({ instance: 'worker-1', exp: NOW + 300, until: NOW + 300, interval: 60 })
+const withInstance = { options: { instance_id: 'worker-1' } }
+
+scenario('a process activates, sends heartbeats, and frees its seat', 'Its token is not stored; its license key is.', withInstance,
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [ok(P, { next: NOW + 60 }), keysResponse()], requests: [activation(KEY, { instance_id: 'worker-1' }), fetchKeys], state: active(NOW + 300), next: 63, storage: { 'token.json': null, 'license-key': KEY, 'keys.jwt': SET } }),
+  advance(63),
+  run([ok(P, { next: NOW + 123 })], [heartbeat(P, { instance_id: 'worker-1' })], active(NOW + 300), 63),
+  call('close', {}, { responses: [done], requests: [deactivation(P)] }))
+
+scenario('a process that starts with a stored license key activates', 'It needs no user.', { ...withInstance, storage: { 'license-key': KEY, 'keys.jwt': SET } },
+  open(unactivated, 2.5),
+  advance(3),
+  run([ok(P, { now: NOW + 3, next: NOW + 63 })], [activation(KEY, { instance_id: 'worker-1' })], active(NOW + 300), 63, { changes: [active(NOW + 300)] }))
+
+scenario('a process is refused while all seats are taken', 'It waits for the first lease that ends. The refusal is its own.', withInstance,
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [problem(409, 'seat_limit_reached', { retry_at: time(NOW + 300) })], requests: [activation(KEY, { instance_id: 'worker-1' })], error: 'seat_limit_reached', state: refused('seat_limit_reached', NOW + 300), next: 330, storage: { 'refusal.json': null } }))
+
+scenario('the token of another process is not used', 'Tokens of processes are for one process.', withInstance,
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [ok(token({ instance: 'worker-2' })), keysResponse()], requests: [activation(KEY, { instance_id: 'worker-1' }), fetchKeys], error: 'unreachable', state: unactivated }))
+
+scenario('a process that cannot reach the API stops when its token ends', 'Floating licenses have no offline grace.', { ...withInstance, storage: { 'license-key': KEY, 'keys.jwt': SET } },
+  open(unactivated, 2.5),
+  call('activate', { license_key: KEY }, { responses: [ok(P, { next: NOW + 60 })], requests: [activation(KEY, { instance_id: 'worker-1' })], state: active(NOW + 300), next: 63 }),
+  advance(63),
+  run([fault('connection')], [heartbeat(P, { instance_id: 'worker-1' })], active(NOW + 300), 5),
+  advance(237, active(NOW + 300)),
+  advance(1, expired(NOW + 300)))
+
+// ---------------------------------------------------------------------------------------------------------------------
+file('storage')
+
+for (const [what, name, content, state, next] of [
+  ['token file is empty', 'token.json', '', unactivated, 2.5], ['token file is cut off', 'token.json', '{"token": "eyJ', unactivated, 2.5],
+  ['token file has another format', 'token.json', '[1]', unactivated, 2.5], ['token was changed', 'token.json', json({ token: T0.replace('.', '.e'), next_heartbeat_at: NOW + 900 }), unactivated, 2.5],
+  ['token is of another machine', 'token.json', json({ token: token({ machine: 'machine-2' }), next_heartbeat_at: NOW + 900, in_grace: false, grace_ends_at: null, license_file: null }), unactivated, 2.5],
+  ['key set is damaged', 'keys.jwt', 'x.y.z', unactivated, 2.5],
+  ['key set is of another root key', 'keys.jwt', keySet({ root: 'foreign' }), unactivated, 2.5],
+  ['refusal is damaged', 'refusal.json', '{"code"', active(), 900], ['clock is damaged', 'clock.json', '{}', active(), 900], ['license key is empty', 'license-key', '\n', active(), 900]
+]) {
+  scenario(`the stored ${what}`, 'A damaged file counts as absent.', { storage: { ...stored(), [name]: content } }, open(state, next))
+}
+
+scenario('a machine activates again when its token was lost', 'The license key is stored.', { storage: stored({ token: null }) },
+  open(unactivated, 2.5), advance(3),
+  run([ok(token({ iat: NOW + 3 }), { now: NOW + 3 })], [activation()], active(NOW + 3 + HOUR), 945, { changes: [active(NOW + 3 + HOUR)] }))
+
+scenario('an app that cannot write to its storage goes on', 'The disk is full or read-only.', { options: { read_only: true } },
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse()], requests: [activation(), fetchKeys], state: active(), next: 945, storage: { 'token.json': null } }),
+  advance(945),
+  run([ok(token({ iat: NOW + 945 }), { now: NOW + 945 })], [heartbeat()], active(NOW + 945 + HOUR), 945),
+  advance(945),
+  run([problem(403, 'revoked')], [heartbeat(token({ iat: NOW + 945 }))], refused('revoked'), null))
+
+scenario('two processes share a storage, and one heartbeat serves both', 'The second one sees that it is not due.', { storage: stored() },
+  open(active(), 900), { ...open(active(), 900), client: 'b' },
+  advance(900),
+  run([ok(token({ iat: NOW + 900 }), { now: NOW + 900 })], [heartbeat()], active(NOW + 900 + HOUR), 945),
+  { ...run([], [], active(NOW + 900 + HOUR), 945), client: 'b' })
+
+scenario('a refusal of one process stops the other', 'It reads the storage at its next run.', { storage: stored() },
+  open(active(), 900), { ...open(active(), 900), client: 'b' },
+  advance(900),
+  run([problem(403, 'revoked')], [heartbeat()], refused('revoked'), null),
+  { ...run([], [], refused('revoked'), null, { changes: [refused('revoked')] }), client: 'b' })
+
+scenario('an old success does not undo the refusal of another process', 'The refusal came while the response was on its way.', { storage: stored() },
+  open(active(), 900),
+  advance(900),
+  run([{ ...ok(token({ iat: NOW + 900 }), { now: NOW + 900 }), meanwhile: { 'refusal.json': json({ id: 'other', code: 'revoked', at: NOW + 900, retry_at: null }), 'token.json': null } }], [heartbeat()], refused('revoked'), null,
+    { storage: { 'refusal.json': { code: 'revoked', id: 'other' } } }))
+
+scenario('the activation of one process serves the other', 'It reads the storage at its next run.', {},
+  open(unactivated, null), { ...open(unactivated, null), client: 'b' },
+  call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse()], requests: [activation(), fetchKeys], state: active(), next: 945 }),
+  { ...run([], [], active(), 945, { changes: [active()] }), client: 'b' })
+
+scenario('a deactivation of one process stops the other', 'The license key is gone, too.', { storage: stored() },
+  open(active(), 900), { ...open(active(), 900), client: 'b' },
+  call('deactivate', {}, { responses: [done], requests: [deactivation()], state: unactivated, next: null }),
+  { ...run([], [], unactivated, null, { changes: [unactivated] }), client: 'b' })
+
+scenario('the text for support has no secrets', 'It can be sent by e-mail.', { storage: stored({ in_grace: true, grace_ends_at: NOW + 5 * DAY }) },
+  open(active(NOW + HOUR, true, NOW + 5 * DAY), 900),
+  call('diagnose', {}, { contains: [PRODUCT, ISSUER, 'machine-1', 'Active', '2026-01-15T13:00:00Z', '2026-01-18T13:00:00Z'], excludes: [KEY, T0, T0.split('.')[2].slice(0, 20)] }))
+
+// ---------------------------------------------------------------------------------------------------------------------
+const config = { api_url: ISSUER, issuer: ISSUER, product: PRODUCT, root_keys: [keys.root.jwk, keys['next-root'].jwk] }
+const outputs = { 'config.json': { ...config, machine_id: 'machine-1' } }
+for (const [name, scenarios] of Object.entries(groups)) outputs[`scenarios/${name}.json`] = scenarios
+
+// Outputs of operating systems, and the machine id that follows; null if the machine has none, and an ephemeral id is used.
+const machineId = (id) => createHash('sha256').update(`signet-machine-id/1\n${PRODUCT}\n${id}`).digest('hex')
+const ioreg = `+-o Root  <class IORegistryEntry, id 0x100000100, retain 11>
+  +-o J314sAP  <class IOPlatformExpertDevice, id 0x10000021f, registered, matched, active, busy 0 (135 ms), retain 33>
+      {
+        "IOPlatformSerialNumber" = "C02XXXXXXXXX"
+        "IOPlatformUUID" = "8D3F2A61-0C4B-5E7D-9A18-2B6C4D5E6F70"
+      }
+`
+const reg = '\r\nHKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Cryptography\r\n    MachineGuid    REG_SZ    3F2504E0-4F89-41D3-9A0C-0305E82C3301\r\n\r\n'
+const linuxId = '0f8fad5bd9cb469fa165708867728950'
+outputs['machine-ids.json'] = [
+  { name: 'linux', system: 'linux', files: { '/etc/machine-id': `${linuxId}\n` }, environment: {}, machine_id: machineId(linuxId) },
+  { name: 'linux with the identifier of D-Bus', system: 'linux', files: { '/var/lib/dbus/machine-id': `${linuxId.toUpperCase()}\n` }, environment: {}, machine_id: machineId(linuxId) },
+  { name: 'linux with an empty machine-id', system: 'linux', files: { '/etc/machine-id': '\n', '/var/lib/dbus/machine-id': linuxId }, environment: {}, machine_id: machineId(linuxId) },
+  { name: 'linux that is not set up', system: 'linux', files: { '/etc/machine-id': 'uninitialized\n' }, environment: {}, machine_id: null },
+  { name: 'linux without an identifier', system: 'linux', files: {}, environment: {}, machine_id: null },
+  { name: 'macos', system: 'macos', output: ioreg, files: {}, environment: {}, machine_id: machineId('8d3f2a61-0c4b-5e7d-9a18-2b6c4d5e6f70') },
+  { name: 'macos without an identifier', system: 'macos', output: '+-o Root\n', files: {}, environment: {}, machine_id: null },
+  { name: 'windows', system: 'windows', output: reg, files: {}, environment: {}, machine_id: machineId('3f2504e0-4f89-41d3-9a0c-0305e82c3301') },
+  { name: 'windows without an identifier', system: 'windows', output: '', files: {}, environment: {}, machine_id: null },
+  { name: 'docker', system: 'linux', files: { '/etc/machine-id': linuxId, '/.dockerenv': '' }, environment: {}, machine_id: null },
+  { name: 'podman', system: 'linux', files: { '/etc/machine-id': linuxId, '/run/.containerenv': '' }, environment: {}, machine_id: null },
+  { name: 'systemd-nspawn', system: 'linux', files: { '/etc/machine-id': linuxId }, environment: { container: 'systemd-nspawn' }, machine_id: null },
+  { name: 'kubernetes', system: 'linux', files: { '/etc/machine-id': linuxId }, environment: { KUBERNETES_SERVICE_HOST: '10.0.0.1' }, machine_id: null },
+  { name: 'a CI job', system: 'macos', output: ioreg, files: {}, environment: { CI: 'true' }, machine_id: null },
+  { name: 'CI=false', system: 'linux', files: { '/etc/machine-id': linuxId }, environment: { CI: 'false' }, machine_id: machineId(linuxId) },
+  { name: 'an empty CI', system: 'linux', files: { '/etc/machine-id': linuxId }, environment: { CI: '' }, machine_id: machineId(linuxId) },
+  { name: 'lambda', system: 'linux', files: { '/etc/machine-id': linuxId }, environment: { AWS_LAMBDA_FUNCTION_NAME: 'f' }, machine_id: null },
+  { name: 'ecs', system: 'linux', files: { '/etc/machine-id': linuxId }, environment: { ECS_CONTAINER_METADATA_URI_V4: 'http://169.254.170.2/v4/x' }, machine_id: null }
+]
+mkdirSync(here('scenarios'), { recursive: true })
+let count = 0
+let isCurrent = true
+for (const [name, content] of Object.entries(outputs)) {
+  const text = `${JSON.stringify(content, null, 1)}\n`
+  if (process.argv.includes('--check')) {
+    if (!existsSync(here(name)) || readFileSync(here(name), 'utf8') !== text) { console.error(`${name} is out of date: run node generate.mjs`); isCurrent = false }
+  } else writeFileSync(here(name), text)
+  if (name.startsWith('scenarios/')) count += content.length
+}
+console.log(`${count} scenarios`)
+process.exit(isCurrent ? 0 : 1)
