@@ -126,6 +126,16 @@ model seconds='90':
 generated-clients *clients: (_tool "go")
     tests/generated-clients.sh {{ clients }}
 
+# Test the client libraries: conformance scenarios, packages, READMEs, and a day against a real stack (default: all LANGUAGES)
+[group('test')]
+clients *languages: (_tool "go")
+    tests/clients.sh test {{ languages }}
+
+# Print the size of each client library, the time of `open`, and the memory of an idle handle
+[group('test')]
+client-sizes *languages: (_tool "go")
+    tests/clients.sh sizes {{ languages }}
+
 # Verify tokens with JOSE libraries for Node, Python and Java
 [group('test')]
 interop:

@@ -79,16 +79,17 @@ def operator(license_id):
     location = grace.submit("/dashboard/products/new", code="charts", name="Charts", is_active="on")
     product = location.split("?")[0]
     for key in ["export", "zoom"]:
-        grace.submit(f"{product}/features/new", key=key, name=key.title())
+        grace.submit(f"{product}/features/new", key=key, kind="flag", name=key.title())
     for code in ["basic", "pro"]:
         grace.submit(
-            f"{product}/tiers/new", code=code, name=code.title(), max_users=3, currency="EUR", monthly_price="19.90",
+            f"{product}/tiers/new", code=code, name=code.title(), seat_unit="machine", max_users=3, currency="EUR", monthly_price="19.90",
             annual_price="199", billing_period="annual", is_active="on", is_claimable="on",
         )
     tiers = re.findall(r'data-id="(tier_\w+)"', grace.get(product))
     grace.submit(f"{product}/tiers/reorder", id=tiers[1], before=tiers[0])
     assert re.findall(r'data-id="(tier_\w+)"', grace.get(product)) == [tiers[1], tiers[0]]
     grace.get(f"{product}/hierarchy")
+    assert json.loads(grace.get(f"{product}/app-file"))["product"] == "charts"
     customer = grace.submit("/dashboard/customers/new", name="Mary", email="mary@example.com").split("?")[0]
     version = re.search(r'name="version" value="([^"]*)"', grace.get(f"{customer}/edit"))[1].replace("&quot;", '"')
     grace.submit(f"{customer}/edit", name="Mary Shelley", email="mary.shelley@example.com", version=version)

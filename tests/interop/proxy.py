@@ -31,10 +31,12 @@ class Hold:
 
 CLOSE_CONNECTION = "close the connection"
 NEVER_RESPOND = "never respond"
+TRUNCATE = "end the connection within the body of the stack's response"
 
 
 class Proxy:
-    """Forwards to `base_url`. `replies` maps the last segment of a path, or `*`, to what replaces the response."""
+    """Forwards to `base_url`. `replies` maps the last segment of a path, or `*`, to what replaces the response; a function gets the
+    stack's response."""
 
     def __init__(self):
         self.base_url = None
@@ -75,7 +77,7 @@ class Proxy:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 name = self.path.rsplit("/", 1)[-1]
                 if body:
-                    proxy.requests[(json.loads(body)["machine_id"], name)] += 1
+                    proxy.requests[(json.loads(body).get("machine_id"), name)] += 1
                 reply = proxy.replies.get(name, proxy.replies.get("*"))
                 if reply == CLOSE_CONNECTION:
                     self.close_connection = True
@@ -90,16 +92,20 @@ class Proxy:
                 if isinstance(reply, Hold):
                     reply.arrived.set()
                     reply.released.wait(60)
-                self.send(response)
+                if reply == TRUNCATE:
+                    self.send(response, cut=10)
+                    return
+                self.send(reply(response) if callable(reply) else response)
 
-            def send(self, response):
+            def send(self, response, cut=0):
                 data = response.body.encode()
                 try:
                     self.send_response(response.status)
                     self.send_header("Content-Type", response.content_type)
                     self.send_header("Content-Length", str(len(data)))
                     self.end_headers()
-                    self.wfile.write(data)
+                    self.wfile.write(data[:len(data) - cut])
+                    self.close_connection |= cut > 0
                 except ConnectionError:
                     pass  # the app has stopped waiting
 

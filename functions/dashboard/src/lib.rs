@@ -9,11 +9,12 @@
 //! - `ui`: layout, components and forms.
 //! - `photo`: reads QR codes.
 //! - `api`: submits forms to the API as the signed-in user.
-//! - `offline_activation`: pages that operators and customers share.
+//! - `app_file`, `offline_activation`: a file and pages that operators and customers share.
 //! - `session_middleware`: requires a session on pages.
 //! - `auth`, `operator`, `customer`: the pages. They do not import each other.
 
 mod api;
+mod app_file;
 mod assets;
 mod auth;
 mod cookies;

@@ -19,7 +19,7 @@ use shared::{
         Backoff, StoreError, Table,
         license_writes::{IssueOutcome, NewCurrent, NewLicense, SupersededLicense},
     },
-    tokens::{IssuedLicense, KeyStringError, KeyStrings},
+    tokens::{IssuedLicense, KeyStringError, KeyStrings, NewKeyString},
 };
 use utoipa::ToSchema;
 
@@ -149,18 +149,9 @@ pub async fn issue(
     let id = issued.license.id;
     let data = serde_json::json!({ "tier": tier.code, "customer_id": issued.license.customer_id });
     let event = ctx.event(&mut ids, EventType::Issued, id, actor, data);
-    let new = NewLicense {
-        license: &issued.license,
-        key: &new_key.key,
-        sealed: new_key.sealed,
-        event: &event,
-        current: None,
-        claims_tier: false,
-        completion: replay.completion(&issued).await?,
-    };
     let superseded =
         |old| ctx.event(&mut ids, EventType::Superseded, old, actor, serde_json::json!({ "superseded_by": id }));
-    write(table, product, request.customer_id, &new, superseded).await?;
+    let issued = write(table, (product, request.customer_id), (issued, &new_key), &event, superseded, replay).await?;
     ctx.metrics.count(Metric::Issued);
     Ok(issued)
 }
@@ -199,22 +190,31 @@ async fn check_references<'a>(
 }
 
 /// Writes the license key, and supersedes the customer's current one if the product allows only one. `superseded`
-/// creates the event of the superseded license key.
+/// creates the event of the superseded license key, which is returned with the new one.
 async fn write(
     table: &Table,
-    product: &Product,
-    customer: CustomerId,
-    new: &NewLicense<'_>,
+    (product, customer): (&Product, CustomerId),
+    (mut issued, new_key): (IssuedLicense, &NewKeyString),
+    event: &Event,
     mut superseded: impl FnMut(LicenseId) -> Event,
-) -> Result<(), IssueError> {
+    replay: &Replay<'_, IssuedLicense>,
+) -> Result<IssuedLicense, IssueError> {
     let mut backoff = Backoff::default();
     loop {
         let read = table.current_license(customer, product.id).await?;
-        let event = find_superseded(table, product, read).await?.map(&mut superseded);
-        let current = Some(NewCurrent { read, supersedes: event.as_ref().map(supersede) });
-        let (sealed, completion) = (new.sealed.clone(), new.completion.clone());
-        match table.issue(&NewLicense { current, sealed, completion, ..*new }).await? {
-            IssueOutcome::Done => return Ok(()),
+        issued.superseded = find_superseded(table, product, read).await?;
+        let superseded = issued.superseded.as_ref().map(|old| superseded(old.id));
+        let new = NewLicense {
+            license: &issued.license,
+            key: &new_key.key,
+            sealed: new_key.sealed.clone(),
+            event,
+            current: Some(NewCurrent { read, supersedes: superseded.as_ref().map(supersede) }),
+            claims_tier: false,
+            completion: replay.completion(&issued).await?,
+        };
+        match table.issue(&new).await? {
+            IssueOutcome::Done => return Ok(issued),
             IssueOutcome::ExternalIdTaken => return Err(IssueError::ExternalIdTaken),
             IssueOutcome::CustomerErased => {
                 return Err(ValidationErrors::from(missing("/customer_id", "customer")).into());
@@ -230,11 +230,10 @@ pub(crate) async fn find_superseded(
     table: &Table,
     product: &Product,
     current: Option<LicenseId>,
-) -> Result<Option<LicenseId>, StoreError> {
+) -> Result<Option<License>, StoreError> {
     let Some(id) = current.filter(|_| product.one_key_per_customer) else { return Ok(None) };
     let old = table.license(id).await?;
-    let is_replaceable = old.is_some_and(|old| matches!(old.state, LicenseState::Active | LicenseState::Suspended));
-    Ok(is_replaceable.then_some(id))
+    Ok(old.filter(|old| matches!(old.state, LicenseState::Active | LicenseState::Suspended)))
 }
 
 /// Supersedes the license key of an event in any state but revoked.

@@ -187,7 +187,7 @@ impl Attempt<'_> {
         }
         Ok(match refreshed {
             RefreshOutcome::Unchanged(token, claims) | RefreshOutcome::Signed(token, claims) => {
-                Some(Claim { issued: IssuedLicense { license, key, token, claims }, is_new: false })
+                Some(Claim { issued: IssuedLicense { license, key, token, claims, superseded: None }, is_new: false })
             }
             RefreshOutcome::Regenerated => None,
         })
@@ -210,12 +210,14 @@ impl Attempt<'_> {
         let actor = Actor { kind: ActorKind::User, id: self.user.subject.clone() };
         let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id, "claimed": true });
         let event = ctx.event(&mut ids, EventType::Issued, license.id, &actor, data);
+        let issued = IssuedLicense { superseded: expired.clone(), ..IssuedLicense::new(license, &new_key) };
+        let license = &issued.license;
         let superseded = expired.map(|old| {
             let data = serde_json::json!({ "superseded_by": license.id });
             let event = ctx.event(&mut ids, EventType::Superseded, old.id, &actor, data);
             (old, event)
         });
-        let claim = Claim { issued: IssuedLicense::new(license, &new_key), is_new: true };
+        let claim = Claim { issued, is_new: true };
         let new = NewLicense {
             license: &claim.issued.license,
             key: &new_key.key,

@@ -208,6 +208,30 @@ pub struct IssuedResource {
     /// When the token expires (its `exp`).
     #[schema(value_type = String, format = DateTime, example = "2026-01-15T13:00:00Z")]
     pub token_expires_at: Timestamp,
+    /// The license key that this one supersedes; null if there is none.
+    pub superseded: Option<SupersededResource>,
+}
+
+/// A license key that another one supersedes.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = SupersededLicense)]
+pub struct SupersededResource {
+    /// The license key.
+    #[schema(example = "lic_01JD8W0V5XK6Q3R7T2N4M8P9ZB")]
+    pub id: LicenseId,
+    /// The first and the last characters of its key string.
+    #[schema(example = "ATLAS-…-9QXZT")]
+    pub key_hint: String,
+    /// Until when tokens of borrowed seats and license files of the license key work; null if none does.
+    #[schema(value_type = Option<String>, format = DateTime, example = "2026-02-15T12:00:00Z")]
+    pub last_borrowed_until: Option<Timestamp>,
+}
+
+impl SupersededResource {
+    fn new(license: &License, now: Timestamp) -> Self {
+        let LicenseResource { id, key_hint, last_borrowed_until, .. } = LicenseResource::new(license, None, now);
+        Self { id, key_hint, last_borrowed_until }
+    }
 }
 
 impl IssuedResource {
@@ -219,6 +243,7 @@ impl IssuedResource {
             token: issued.token.expose().to_owned(),
             token_type: "JWT".into(),
             token_expires_at: issued.claims.expires_at(),
+            superseded: issued.superseded.as_ref().map(|license| SupersededResource::new(license, now)),
         }
     }
 

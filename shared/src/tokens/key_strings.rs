@@ -48,13 +48,15 @@ pub struct IssuedLicense {
     pub token: Secret,
     /// The claims of the token.
     pub claims: Claims,
+    /// The license key that it supersedes, as it was before.
+    pub superseded: Option<License>,
 }
 
 impl IssuedLicense {
     /// Combines a license key with its new key string.
     pub fn new(license: License, new: &NewKeyString) -> Self {
         let key = Secret::new(new.key.expose().to_owned());
-        Self { license, key, token: new.token.clone(), claims: new.claims.clone() }
+        Self { license, key, token: new.token.clone(), claims: new.claims.clone(), superseded: None }
     }
 }
 

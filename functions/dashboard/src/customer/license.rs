@@ -2,24 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::State,
-    http::header::{CONTENT_DISPOSITION, CONTENT_TYPE},
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use maud::{Markup, html};
 use registration::own_key::{OwnKey, own_key};
-use serde_json::json;
+use serde::Serialize;
 use shared::{
     Settings,
     auth::LicenseAccess,
-    domain::{Jwk, LicenseId, Status},
+    domain::{LicenseId, Status},
     http::{Code, ListQuery, PathId, Problem, RequestContext, resources::LicenseResource},
     store::{Table, catalog::CatalogCache},
     tokens::{KeyStringError, KeyStrings},
 };
 
 use crate::{
+    app_file::{AppFile, json_attachment},
     links, offline_activation, queries,
     session::Session,
     ui::{
@@ -166,7 +163,7 @@ pub(super) async fn show_key(
         .render(&viewer))
 }
 
-/// Downloads the key file: everything that an app needs to activate and to verify tokens offline.
+/// Downloads the key file.
 pub(super) async fn download(
     viewer: Viewer,
     State(table): State<Table>,
@@ -180,23 +177,29 @@ pub(super) async fn download(
     let (catalog, ring) = tokio::try_join!(catalog.read(&table, ctx.now), table.ring())?;
     let product = catalog.products.get(&own.license.product_id).map_or("license", |product| product.code.as_str());
     let base = &settings.base_url;
-    let roots: Vec<Jwk> = ring.roots.iter().map(Jwk::from).collect();
-    let file = json!({
-        "license_key": own.license_key.expose(),
-        "license_id": id,
-        "product": product,
-        "issuer": settings.issuer,
-        "license_configuration": format!("{base}/.well-known/license-configuration"),
-        "activation_endpoint": format!("{base}/api/v1.0/license-activations/activate"),
-        "heartbeat_endpoint": format!("{base}/api/v1.0/license-keys/heartbeat"),
-        "jwks_uri": format!("{base}/.well-known/jwks.json"),
-        "signed_jwks_uri": format!("{base}/.well-known/jwks.jwt"),
-        "root_keys": roots,
-    });
-    let text = serde_json::to_string_pretty(&file).map_err(|error| Problem::internal(error.to_string()))?;
-    let headers = [
-        (CONTENT_TYPE, "application/json".to_owned()),
-        (CONTENT_DISPOSITION, format!("attachment; filename=\"{product}-key.json\"")),
-    ];
-    Ok((headers, text).into_response())
+    let file = KeyFile {
+        license_key: own.license_key.expose(),
+        license_id: id,
+        license_configuration: format!("{base}/.well-known/license-configuration"),
+        activation_endpoint: format!("{base}/api/v1.0/license-activations/activate"),
+        heartbeat_endpoint: format!("{base}/api/v1.0/license-keys/heartbeat"),
+        jwks_uri: format!("{base}/.well-known/jwks.json"),
+        signed_jwks_uri: format!("{base}/.well-known/jwks.jwt"),
+        app: AppFile::new(&settings, product, &ring),
+    };
+    json_attachment(&format!("{product}-key.json"), &file)
+}
+
+/// The key file: the license key, and everything that an app needs to activate and to verify tokens offline.
+#[derive(Serialize)]
+struct KeyFile<'a> {
+    license_key: &'a str,
+    license_id: LicenseId,
+    license_configuration: String,
+    activation_endpoint: String,
+    heartbeat_endpoint: String,
+    jwks_uri: String,
+    signed_jwks_uri: String,
+    #[serde(flatten)]
+    app: AppFile,
 }

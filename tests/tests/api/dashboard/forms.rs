@@ -1,6 +1,6 @@
 //! The dashboard's forms.
 
-use signet_tests::{Browser, Fault, Rule, Stack, json, merged, text};
+use signet_tests::{Browser, Fault, Rule, Stack, Value, json, merged, text};
 
 #[tokio::test]
 async fn rejected_forms_keep_their_values_and_show_errors_at_the_fields() {
@@ -188,7 +188,7 @@ async fn customers_claim_licenses_and_download_the_key_file() {
     assert!(!ada.get(&here).await.expect_status(200).contains(&key), "the license page does not contain the key");
     assert_eq!(ada.post(&format!("{here}/key"), &[]).await.secret(), key);
     let file = ada.post(&format!("{here}/download"), &[]).await;
-    let license: signet_tests::Value = serde_json::from_str(file.expect_status(200)).unwrap();
+    let license: Value = serde_json::from_str(file.expect_status(200)).unwrap();
     assert_eq!((&license["license_key"], &license["product"]), (&json!(key), &product["code"]));
     assert_eq!(file.headers["cache-control"], "no-store");
     // The key of a suspended license is still shown to its owner.
@@ -196,6 +196,22 @@ async fn customers_claim_licenses_and_download_the_key_file() {
     assert!(ada.post(&format!("{here}/key"), &[]).await.expect_status(200).contains("not active"));
     let again = ada.submit_form(&claim, &[]).await;
     assert!(again.expect_status(403).contains("You already claimed this license"), "{}", again.text);
+}
+
+#[tokio::test]
+async fn the_app_file_of_a_product_is_what_an_app_has_built_in() {
+    let stack = Stack::start().await;
+    let license = stack.operator.issue_new_license(1).await;
+    let mut grace = Browser::operator(&stack).await;
+    let here = format!("/dashboard/products/{}", text(&license.product["id"]));
+    assert!(grace.get(&here).await.expect_status(200).contains(&format!("href=\"{here}/app-file\"")));
+    let file = grace.get(&format!("{here}/app-file")).await;
+    assert_eq!(file.headers["content-disposition"], "attachment; filename=\"signet-app.json\"");
+    let roots = stack.operator.get("signing-keys").await.expect_status(200)["root_keys"].clone();
+    let base = &stack.local.base_url;
+    let expected = json!({"api_url": base, "issuer": base, "product": license.product["code"], "root_keys": roots});
+    assert_eq!(serde_json::from_str::<Value>(file.expect_status(200)).unwrap(), expected);
+    grace.get("/dashboard/products/prod_01KF0RDQG0QFK4QQ5GWP3TJ2HJ/app-file").await.expect_status(404);
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ async fn issue_returns_201_with_the_license_key() {
             "revoked_at": null, "revocation_reason": null, "superseded_by": null,
         },
         "token": issued["token"], "token_type": "JWT", "token_expires_at": "2026-01-15T13:00:00Z",
+        "superseded": null,
     });
     assert_eq!(issued, expected);
     let read = operator.get(&path).await;
@@ -155,12 +156,16 @@ async fn issue_returns_422_for_invalid_fields() {
 async fn issue_supersedes_the_customers_key_for_the_product() {
     let stack = Stack::start().await;
     let (app, operator) = (&stack.anonymous, &stack.operator);
-    let license = operator.issue_new_license(1).await;
-    let activated = app.activate(&license.license_key, "one").await.expect_status(201);
+    let license = operator.issue_new_license_with(&json!({"max_users": 1, "max_borrow_seconds": 86_400})).await;
+    let borrow =
+        json!({"license_key": license.license_key, "machine_id": "one", "borrow_until": "2026-01-16T12:00:00Z"});
+    let activated = app.post("license-activations/activate", borrow).await.expect_status(201);
     let other_tier = operator.create_tier(&license.product, &json!({})).await;
     let second = operator.issue(&license.customer, &other_tier, &json!({})).await;
     let old = get_license(&stack, &license.issued["license"]["id"]).await;
     assert_eq!((&old["status"], &old["superseded_by"]), (&json!("superseded"), &second["license"]["id"]));
+    let expected = json!({"id": old["id"], "key_hint": old["key_hint"], "last_borrowed_until": "2026-01-16T12:00:00Z"});
+    assert_eq!(second["superseded"], expected, "tokens of borrowed seats go on working until then");
     app.heartbeat(text(&activated["token"]), "one").await.expect_problem(403, "superseded");
     app.activate(&license.license_key, "one").await.expect_problem(403, "superseded");
     app.activate(text(&second["license_key"]), "one").await.expect_status(201);

@@ -123,6 +123,7 @@ async fn a_claim_supersedes_an_expired_key() {
     let path = format!("license-keys/{}", text(&issued["license"]["id"]));
     let old = stack.operator.get(&path).await.expect_status(200);
     assert_eq!([&old["status"], &old["superseded_by"]], [&json!("superseded"), &claimed["license"]["id"]]);
+    assert_eq!(claimed["superseded"]["id"], old["id"]);
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/dashboard/products/new", get(products::new).post(products::create))
         .route("/dashboard/products/{id}", get(tiers::list))
         .route("/dashboard/products/{id}/edit", get(products::edit).post(products::update))
+        .route("/dashboard/products/{id}/app-file", get(products::app_file))
         .route("/dashboard/products/{id}/hierarchy", get(tier_hierarchy::show))
         .route("/dashboard/products/{id}/tiers/reorder", post(reorder::tiers))
         .route("/dashboard/products/{id}/tiers/new", get(tiers::new).post(tiers::create))

@@ -1,9 +1,12 @@
 //! Products.
 
+use std::sync::Arc;
+
 use axum::{extract::State, response::Response};
 use maud::html;
 use serde_json::json;
 use shared::{
+    Settings,
     domain::{Catalog, Product, ProductId},
     http::{ListQuery, PathId, Problem},
     store::{Table, catalog::MetadataOwner},
@@ -15,6 +18,7 @@ use super::{
 };
 use crate::{
     api::Api,
+    app_file::{AppFile, json_attachment},
     assets::Asset,
     form_data::FormData,
     links,
@@ -51,6 +55,18 @@ pub(super) async fn list(
     };
     let layout = PageLayout::new(NavSection::Products, "Products", content).actions(new).script(Asset::Reorder);
     Ok(layout.notice(query.notice).render(&viewer))
+}
+
+/// Downloads the app file: what an app has built in to verify tokens. It contains no secret.
+pub(super) async fn app_file(
+    _: Operator,
+    State(table): State<Table>,
+    State(settings): State<Arc<Settings>>,
+    PathId(id): PathId<ProductId>,
+) -> Result<Response, Problem> {
+    let (catalog, ring) = tokio::try_join!(table.catalog(), table.ring())?;
+    let product = find_product(&catalog.catalog, id)?;
+    json_attachment("signet-app.json", &AppFile::new(&settings, &product.code, &ring))
 }
 
 fn row(catalog: &Catalog, product: &Product) -> ReorderableRow {
