@@ -1,5 +1,5 @@
 """Runs the program of a README in a folder that contains the app file, and gives it a license key on standard input. It runs twice: the
-second time without network, and the license key is not asked for.
+second time without network and without a license key.
 
 Usage: readme.py SIGNET_BINARY FOLDER PROJECT COMMAND [ARGUMENT...]
 """
@@ -31,10 +31,11 @@ with Stack(signet, Path(folder) / "stack") as stack:
     config = {"api_url": stack.base_url, **stack.verifier_config("readme")}
     (Path(project) / "signet-app.json").write_text(json.dumps(config))
     first = run(f"{issued['license_key']}\n")
-    machines = stack.api(f"license-activations?license_id={issued['license']['id']}", headers=stack.operator)["items"]
-    is_ephemeral = all(machine["machine_id"].startswith("ephemeral-") for machine in machines)
-    assert machines or not is_ephemeral, f"no machine was activated: {first}"
-# In a container, the machine id is ephemeral, and its seat is free again.
-if machines and not is_ephemeral:
+    license = issued["license"]["id"]
+    events = stack.api(f"license-keys/{license}/events", headers=stack.operator)["items"]
+    assert len(events) > 1, f"no machine was activated: {first}"
+    machines = stack.api(f"license-activations?license_id={license}", headers=stack.operator)["items"]
+# The seat of an ephemeral machine, as in a container, is free again. Any other starts without network.
+if machines:
     run("")
 print(f"README program: {first.strip()}")
