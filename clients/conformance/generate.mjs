@@ -814,7 +814,7 @@ scenario('a refusal of one process stops the other', 'It reads the storage at it
 scenario('an old success does not undo the refusal of another process', 'The refusal came while the response was on its way.', { storage: stored() },
   open(active(), 900),
   advance(900),
-  run([{ ...ok(token({ iat: NOW + 900 }), { now: NOW + 900 }), meanwhile: { 'refusal.json': json({ id: 'other', code: 'revoked', at: NOW + 900, retry_at: null }), 'token.json': null } }], [heartbeat()], refused('revoked'), null,
+  run([{ ...ok(token({ iat: NOW + 900 }), { now: NOW + 900 }), during: { 'refusal.json': json({ id: 'other', code: 'revoked', at: NOW + 900, retry_at: null }), 'token.json': null } }], [heartbeat()], refused('revoked'), null,
     { storage: { 'refusal.json': { code: 'revoked', id: 'other' } } }))
 
 scenario('the activation of one process serves the other', 'It reads the storage at its next run.', {},

@@ -177,8 +177,8 @@ def run(page: Page) -> Page:
     script = PRELUDE + ("" if starts_it else "start_signet\n") + page.script()
     with tempfile.TemporaryDirectory() as folder:
         # Copies, so that what a page installs or writes stays out of the repository.
-        for name in ["events", "examples"]:
-            shutil.copytree(ROOT / name, Path(folder, name), ignore=shutil.ignore_patterns("node_modules", "target"))
+        for name in ["clients", "events", "examples"]:
+            shutil.copytree(ROOT / name, Path(folder, name), ignore=shutil.ignore_patterns("node_modules", "target", "scenarios"))
         if directory := DOWNLOADS.get(page.name):
             shutil.copytree(ROOT / directory, folder, dirs_exist_ok=True)
         environment = {
