@@ -265,9 +265,20 @@ scenario('the present license key that is refused stops the app', 'The app asks 
   open(active(), 900),
   call('activate', { license_key: KEY }, { responses: [problem(403, 'revoked')], requests: [activation()], error: 'revoked', state: refused('revoked'), next: null, storage: { 'token.json': null } }))
 
+scenario('another license key without network removes the refusal', 'The background task activates with it.', {},
+  open(unactivated, null),
+  call('activate', { license_key: OTHER_KEY }, { responses: [problem(404, 'not_found')], requests: [activation(OTHER_KEY)], error: 'not_found', state: refused('not_found'), next: null }),
+  call('activate', { license_key: KEY }, { responses: [fault('connection')], requests: [activation()], error: 'unreachable', state: unactivated, next: 5, storage: { 'refusal.json': null, 'license-key': KEY } }),
+  advance(5),
+  run([ok(token({ iat: NOW + 5 }), { now: NOW + 5 }), keysResponse()], [activation(), fetchKeys], active(NOW + 5 + HOUR), 945))
+
 scenario('a license key without a token is refused by its format', 'A problem that says nothing about the license is no refusal.', {},
   open(unactivated, null),
   call('activate', { license_key: KEY }, { responses: [problem(422, 'invalid_value', { errors: [{ pointer: '/license_key', code: 'invalid_value', detail: 'x' }] })], requests: [activation()], error: 'invalid_value', state: unactivated, next: null, storage: { 'license-key': null } }))
+
+scenario('an activation during an outage of the API is unreachable', 'A problem with a 5xx status does not give its code.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [problem(503, 'unavailable', {}, { 'retry-after': '30' })], requests: [activation()], error: 'unreachable', state: unactivated, next: 30 }))
 
 scenario('an activation that is limited is tried again after Retry-After', 'A problem with 429 is no refusal.', {},
   open(unactivated, null),
@@ -466,6 +477,12 @@ for (const [what, set] of [
     run([ok(token({ iat: NOW + 903, key: 'previous' }), { now: NOW + 903 }), keysResponse(set)], [heartbeat(), fetchKeys], active(), 5, { storage: { 'keys.jwt': SET } }))
 }
 
+scenario('a clock that was ahead does not make key sets expire', 'The smaller of the wall clock and the time of the client counts.', {
+  storage: stored({ token: token({ exp: NOW + 40 * DAY }), next: NOW + DAY, set: keySet({ iat: NOW + 30 * DAY - HOUR - 1 }), clock: { ...CLOCK, last_seen: NOW + 30 * DAY } }) },
+  open(tampered, 2.5),
+  advance(3),
+  run([ok(token({ iat: NOW + 3, key: 'previous' }), { now: NOW + 3 }), keysResponse(keySet({ iat: NOW + 30 * DAY, exp: NOW + 30 * DAY - 1, of: ['previous'] }))], [heartbeat(token({ exp: NOW + 40 * DAY })), fetchKeys], active(NOW + 3 + HOUR), 945))
+
 scenario('a key set that the second root key signed is stored', 'Root keys are replaced with a release of the app.', { storage: stored(), start: NOW + 900 },
   open(active(), 2.5), advance(3),
   run([ok(token({ iat: NOW + 903, key: 'previous' }), { now: NOW + 903 }), keysResponse(keySet({ iat: NOW + 600, of: ['previous', 'issuer'], root: 'next-root' }))], [heartbeat(), fetchKeys], active(NOW + 903 + HOUR), 945))
@@ -562,6 +579,23 @@ scenario('a clock that is wrong by hours from the start does no harm', 'The sign
   advance(945),
   run([ok(token({ iat: NOW + 945 }), { now: NOW + 945 })], [heartbeat()], active(NOW + 945 + HOUR), 945))
 
+scenario('a clock that is ahead by hours does no harm', 'The signed time of the token is the reference. Correcting the clock is no set-back.', { start: NOW + 2 * HOUR },
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse()], requests: [activation(), fetchKeys], state: active(), next: 945, storage: { 'clock.json': { last_seen: NOW, behind: -2 * HOUR, set_back: 0, reference: NOW } } }),
+  advance(100, active(), { next: 845 }),
+  call('restart', {}),
+  open(active(), 845),
+  advance(845),
+  run([ok(token({ iat: NOW + 945 }), { now: NOW + 945 })], [heartbeat()], active(NOW + 945 + HOUR), 945, { storage: { 'clock.json': { last_seen: NOW + 945, behind: -2 * HOUR, set_back: 0 } } }),
+  setClock(-2 * HOUR, active(NOW + 945 + HOUR)),
+  advance(60, active(NOW + 945 + HOUR), { storage: { 'clock.json': { behind: 0, set_back: 0 } } }),
+  setClock(-2 * HOUR, active(NOW + 945 + HOUR), { storage: { 'clock.json': { set_back: 2 * HOUR, behind: 2 * HOUR } } }))
+
+scenario('a clock that is ahead and is set back is noticed', 'It is set back by more than a day, and is still ahead.', { start: NOW + 40 * DAY },
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse(keySet({ iat: NOW, exp: NOW + 50 * DAY }))], requests: [activation(), fetchKeys], state: active(), next: 945 }),
+  setClock(-DAY - 1, tampered))
+
 scenario('a clock that was far ahead does not lock out later tokens', 'The stored time is at most the end of the token.', { storage: stored(), start: NOW + 400 * DAY },
   open(expired(), 2.5, { storage: { 'clock.json': { last_seen: NOW + HOUR + 3 * DAY + 1 } } }),
   call('restart', {}),
@@ -593,6 +627,24 @@ scenario('a token that is older than the last one is no token', 'A response is r
   run([ok(token({ iat: NOW - 301 }), { now: NOW + 900 })], [heartbeat()], active(), 5, { storage: { 'token.json': { token: T0 } } }),
   advance(5),
   run([ok(token({ iat: NOW - 300 }), { now: NOW + 905 })], [heartbeat()], active(NOW - 300 + HOUR), 945))
+
+scenario('another process has got an answer of the API', 'Its clock has the later reference.', { storage: stored() },
+  open(active(), 900), { ...open(active(), 900), client: 'b' },
+  setClock(-2 * DAY),
+  { do: 'state', client: 'b', state: tampered, next: 0 },
+  run([ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], [heartbeat()], active(NOW + 5 + HOUR), 945),
+  { ...run([], [], active(NOW + 5 + HOUR), 945), client: 'b' })
+
+scenario('the clock of another process does not stop the time', 'Both observe the same clock, which is behind.', { storage: stored() },
+  open(active(), 900), { ...open(active(), 900), client: 'b' },
+  setClock(-HOUR),
+  run([], [], active(), 900), { ...run([], [], active(), 900), client: 'b' },
+  advance(100),
+  run([], [], active(), 800), { ...run([], [], active(), 800), client: 'b' },
+  advance(100),
+  run([], [], active(), 700), { ...run([], [], active(), 700), client: 'b' },
+  advance(HOUR - 200, active()), { do: 'state', client: 'b', state: active() },
+  advance(1, offline()), { do: 'state', client: 'b', state: offline() })
 
 // ---------------------------------------------------------------------------------------------------------------------
 file('offline')
@@ -688,6 +740,16 @@ scenario('a borrow of a license that was revoked stops the app', 'It is an answe
   open(active(), 900),
   call('borrow', { until: NOW + 5 * DAY }, { responses: [problem(403, 'revoked')], requests: [heartbeat(T0, { borrow_until: '2026-01-20T12:00:00Z' })], error: 'revoked', state: refused('revoked'), next: null }))
 
+scenario('a borrow of a machine that lost its seat activates first', 'The borrow is sent once more.', { storage: stored() },
+  open(active(), 900),
+  advance(10),
+  call('borrow', { until: NOW + 5 * DAY }, { responses: [problem(403, 'not_activated'), ok(token({ iat: NOW + 9 }), { now: NOW + 10, status: 201 }), ok(BORROWED, { now: NOW + 10 })],
+    requests: [heartbeat(T0, { borrow_until: '2026-01-20T12:00:00Z' }), activation(), heartbeat(token({ iat: NOW + 9 }), { borrow_until: '2026-01-20T12:00:00Z' })], state: active(NOW + 5 * DAY), next: 945 }))
+
+scenario('a borrow of a refused license is an error without a request', 'There is no seat to borrow.', { storage: stored({ token: null, refusal: { code: 'revoked' } }) },
+  open(refused('revoked'), null),
+  call('borrow', { until: NOW + 5 * DAY }, { error: 'revoked', state: refused('revoked'), next: null }))
+
 scenario('a borrow without a token is an error', 'There is no seat to borrow.', {},
   open(unactivated, null),
   call('borrow', { until: NOW + 5 * DAY }, { error: 'not_activated', state: unactivated, next: null }))
@@ -709,6 +771,10 @@ scenario('deactivate without network changes nothing', 'The user can try again.'
   open(active(), 900),
   call('deactivate', {}, { responses: [fault('connection')], requests: [deactivation()], error: 'unreachable', state: active(), storage: { 'token.json': { token: T0 }, 'license-key': KEY } }))
 
+scenario('a page is no answer to a deactivation', 'It comes from a captive portal. The seat is still taken.', { storage: stored() },
+  open(active(), 900),
+  call('deactivate', {}, { responses: [page(200)], requests: [deactivation()], error: 'unreachable', state: active(), storage: { 'token.json': { token: T0 } } }))
+
 for (const [code, status] of [['offline_activation', 403], ['borrow_return_limit', 409]]) {
   scenario(`deactivate is refused with ${code}`, 'The seat stays with the machine.', { storage: stored() },
     open(active(), 900),
@@ -721,7 +787,11 @@ scenario('deactivate without a token removes the license key', 'There is nothing
 
 scenario('release keeps the license key', 'A clean exit frees the seat at once.', { storage: stored() },
   open(active(), 900),
-  call('release', {}, { responses: [done], requests: [deactivation()], state: unactivated, storage: { 'token.json': null, 'license-key': KEY } }))
+  call('release', {}, { responses: [done], requests: [deactivation()], state: unactivated, next: null, storage: { 'token.json': null, 'license-key': KEY } }),
+  advance(DAY),
+  run([], [], unactivated, null),
+  call('restart', {}),
+  open(unactivated, 2.5))
 
 scenario('release without network removes the token', 'The lease ends by itself.', { storage: stored() },
   open(active(), 900),
@@ -733,6 +803,10 @@ scenario('release of a borrowed seat that cannot be returned keeps the token', '
 
 scenario('close keeps the seat of a machine', 'The next start needs no network.', { storage: stored() },
   open(active(), 900), call('close', {}, { requests: [] }), call('restart', {}), open(active(), 900))
+
+scenario('the refusal of an ephemeral machine is its own', 'Another container that shares the folder may get a seat.', { options: { ephemeral: true } },
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [problem(409, 'seat_limit_reached')], requests: [activation()], error: 'seat_limit_reached', state: refused('seat_limit_reached'), storage: { 'refusal.json': null, 'license-key': KEY } }))
 
 scenario('close frees the seat of an ephemeral machine', 'A container is not started again.', { options: { ephemeral: true } },
   open(unactivated, null),

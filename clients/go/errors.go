@@ -1,0 +1,40 @@
+package signet
+
+// Codes of errors that do not come from the API. All other codes are those of the API, such as "seat_limit_reached".
+const (
+	// CodeUnreachable means that the API was not reached, or did not answer as the API does.
+	CodeUnreachable = "unreachable"
+	// CodeNotActivated means that the machine holds no seat.
+	CodeNotActivated = "not_activated"
+	// CodeLicenseFileInvalid means that a license file is damaged, has ended, is older than the present license, or is
+	// for another issuer, product or machine.
+	CodeLicenseFileInvalid = "license_file_invalid"
+	// CodeConfigInvalid means that the configuration or an option cannot be used.
+	CodeConfigInvalid = "config_invalid"
+	// CodeClosed means that the license was closed.
+	CodeClosed = "closed"
+)
+
+// Error is the type of every error of this package. It contains no license key and no token.
+type Error struct {
+	// Code is stable: decide by it.
+	Code string
+	// Message describes the error in English. It may change.
+	Message string
+
+	cause error
+}
+
+// Error returns the code and the message.
+func (e *Error) Error() string {
+	text := "signet: " + e.Code + ": " + e.Message
+	if e.cause != nil {
+		text += ": " + e.cause.Error()
+	}
+	return text
+}
+
+// Unwrap returns the cause, such as an error of the network or of a context, or nil.
+func (e *Error) Unwrap() error { return e.cause }
+
+func newError(code, message string) *Error { return &Error{Code: code, Message: message} }

@@ -1,0 +1,3 @@
+module github.com/signet-licensing/signet/clients/go
+
+go 1.22

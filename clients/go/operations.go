@@ -1,0 +1,213 @@
+package signet
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// releaseTimeout is the time-out of the request that frees a seat at the end of a process.
+const releaseTimeout = 2 * time.Second
+
+// run does what is due: it is one run of the background task.
+func (c *core) run(ctx context.Context) {
+	c.reload()
+	if c.isDue(c.keysDue) {
+		c.fetchKeys(ctx)
+		c.reload()
+	}
+	if c.isDue(c.heartbeatDue) {
+		c.apply(c.heartbeat(ctx, time.Time{}))
+	} else if c.isDue(c.activationDue) {
+		c.apply(c.ask(ctx, c.activateRequest(c.licenseKey)))
+	}
+}
+
+// apply stores the outcome of a request of the background task.
+func (c *core) apply(result outcome) {
+	switch {
+	case result.token != nil:
+		c.storeToken(result)
+	case result.refusal != "":
+		c.storeRefusal(result)
+	default:
+		c.noteFailure(result)
+		c.retryLater(result.retryAfter)
+	}
+}
+
+// heartbeat sends a heartbeat, which borrows the seat if borrowUntil is not zero. If the seat was lost, it activates once with
+// the stored license key.
+func (c *core) heartbeat(ctx context.Context, borrowUntil time.Time) outcome {
+	result := c.ask(ctx, c.heartbeatRequest(borrowUntil)).forHeartbeat()
+	if !lostSeatCodes[result.refusal] {
+		return result
+	}
+	c.reload()
+	if c.licenseKey == "" {
+		return result
+	}
+	result = c.ask(ctx, c.activateRequest(c.licenseKey))
+	result.isReactivation = true
+	return result
+}
+
+// activate activates with a license key that the app gives. An outcome other than a token does not change a present license.
+func (c *core) activate(ctx context.Context, licenseKey string) error {
+	licenseKey = strings.TrimSpace(licenseKey)
+	c.reload()
+	hasOtherKey := c.licenseKey != "" && c.licenseKey != licenseKey
+	hasOnlyToken := c.licenseKey == "" && c.claims != nil
+	result := c.ask(ctx, c.activateRequest(licenseKey))
+	switch {
+	case result.token != nil:
+		c.storeLicenseKey(licenseKey)
+		c.storeToken(result)
+	case hasOtherKey || hasOnlyToken:
+	case result.refusal != "":
+		if keptKeyCodes[result.refusal] {
+			c.storeLicenseKey(licenseKey)
+		}
+		c.storeRefusal(result)
+	default:
+		c.noteFailure(result)
+		if !result.isRequestRefused() {
+			c.activateLater(licenseKey, result.retryAfter)
+		}
+	}
+	return result.err()
+}
+
+// activateLater lets the background task activate, if there is no token.
+func (c *core) activateLater(licenseKey string, retryAfter float64) {
+	c.storeLicenseKey(licenseKey)
+	c.isReleased = false
+	if _, isWaiting := c.activationDue(); isWaiting {
+		c.retryLater(retryAfter)
+	}
+}
+
+// borrow sends a heartbeat that borrows the seat.
+func (c *core) borrow(ctx context.Context, until time.Time) error {
+	c.reload()
+	if c.claims == nil {
+		return newError(CodeNotActivated, "there is no seat to borrow: activate first")
+	}
+	result := c.heartbeat(ctx, until)
+	switch {
+	case result.token != nil:
+		c.storeToken(result)
+	case result.refusal != "":
+		c.storeRefusal(result)
+	case !result.isRequestRefused():
+		c.noteFailure(result)
+	}
+	if result.token != nil && result.isReactivation {
+		return newError(CodeNotActivated, "the seat was lost and the machine was activated again: borrow again")
+	}
+	return result.err()
+}
+
+// deactivate frees the seat, and removes everything but the key set and the clock.
+func (c *core) deactivate(ctx context.Context) error {
+	c.reload()
+	if c.claims != nil {
+		if err := c.askToDeactivate(ctx); err != nil {
+			return err
+		}
+	}
+	c.removeToken()
+	c.records.remove(refusalFile)
+	c.records.remove(licenseKeyFile)
+	c.refusal = nil
+	c.licenseKey = ""
+	c.schedule.succeeded()
+	return nil
+}
+
+// release frees the seat, but keeps the license key. Failures are ignored.
+func (c *core) release(ctx context.Context) {
+	c.reload()
+	if c.claims != nil {
+		ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
+		defer cancel()
+		if err := c.askToDeactivate(ctx); err != nil && (err.Code == "offline_activation" || err.Code == "borrow_return_limit") {
+			return
+		}
+	}
+	c.removeToken()
+	c.isReleased = true
+}
+
+// close frees a seat that no later process can use.
+func (c *core) close(ctx context.Context) {
+	if c.identity.instanceID != "" || c.identity.isEphemeral {
+		c.release(ctx)
+	}
+}
+
+// askToDeactivate returns nil if the seat is free.
+func (c *core) askToDeactivate(ctx context.Context) *Error {
+	response, err := c.exchange(ctx, c.deactivateRequest())
+	if err != nil {
+		return &Error{Code: CodeUnreachable, Message: "no answer of the API", cause: err}
+	}
+	code, _ := response.problem().text("code")
+	switch {
+	case response.status == http.StatusOK && parseObject(response.body) != nil:
+		return nil
+	case response.isClientError() && code == "not_found":
+		return nil
+	case response.isClientError() && code != "":
+		return newError(code, "the API did not free the seat")
+	default:
+		return newError(CodeUnreachable, "no answer of the API")
+	}
+}
+
+// offlineRequest returns the text from which a license file is made.
+func (c *core) offlineRequest() string {
+	data, _ := json.Marshal(struct {
+		Product     string `json:"product"`
+		MachineID   string `json:"machine_id"`
+		MachineName string `json:"machine_name,omitempty"`
+	}{c.verifier.product, c.identity.machineID, c.identity.machineName})
+	return "signet-request/1:" + base64url.EncodeToString(data)
+}
+
+// importLicenseFile makes the token of a license file the present one.
+func (c *core) importLicenseFile(text string) error {
+	c.reload()
+	file, err := parseLicenseFile(text)
+	if err != nil {
+		return newError(CodeLicenseFileInvalid, err.Error())
+	}
+	claims, err := c.verifier.licenseFile(file, c.clock.time)
+	if err != nil {
+		return newError(CodeLicenseFileInvalid, err.Error())
+	}
+	switch {
+	case claims.offlineUntil < c.clock.time || claims.offlineUntil < c.wall():
+		return newError(CodeLicenseFileInvalid, "the license file has ended")
+	case c.refusal != nil && claims.issuedAt <= c.refusal.At:
+		return newError(c.refusal.Code, "the API refused the license after the license file was made")
+	case c.claims != nil && c.token.Text == file.token:
+		return nil
+	case c.claims != nil && claims.issuedAt <= c.claims.issuedAt:
+		return newError(CodeLicenseFileInvalid, "the present license is newer")
+	}
+	if claims.issuedAt > c.clock.reference {
+		c.correctClock(claims.issuedAt, math.Inf(1))
+	}
+	delay := claims.heartbeatInterval
+	c.setToken(&storedToken{
+		Text:            file.token,
+		NextHeartbeatAt: math.Floor(c.clock.time + delay + c.random()*delay/10),
+		LicenseFile:     &text,
+		file:            file,
+	}, claims)
+	return nil
+}

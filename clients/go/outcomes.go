@@ -1,0 +1,95 @@
+package signet
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"math"
+)
+
+// storeToken stores the token of a response, unless another process has stored a refusal since the request was sent.
+func (c *core) storeToken(result outcome) {
+	if current := c.records.refusal(); current != nil && current.ID != result.sentAfter {
+		c.reload()
+		return
+	}
+	token := result.token
+	isLater := token.claims.issuedAt > c.clock.reference
+	isStillTampered := c.clock.isTampered() && !isLater
+	if isLater {
+		c.correctClock(token.claims.issuedAt, token.claims.expiresAt)
+	}
+	delay := token.nextHeartbeatDelay(c.clock.time)
+	c.setToken(&storedToken{
+		Text:            token.text,
+		NextHeartbeatAt: math.Floor(c.clock.time + delay + c.random()*delay/10),
+		InGrace:         token.inGrace,
+		GraceEndsAt:     token.graceEndsAt,
+	}, token.claims)
+	c.lastContact = c.clock.time
+	if isStillTampered {
+		c.retryLater(0)
+	}
+}
+
+// setToken makes a token the present one, and removes the refusal.
+func (c *core) setToken(token *storedToken, claims *claims) {
+	c.records.writeJSON(tokenFile, token)
+	c.records.remove(refusalFile)
+	token.kid = claims.kid
+	c.token = token
+	c.claims = claims
+	c.refusal = nil
+	c.reason = notContacted
+	c.isReleased = false
+	c.schedule.succeeded()
+	c.saveClock()
+}
+
+// correctClock sets the clock by a token with a later signed time than the reference, and moves the schedule with it.
+func (c *core) correctClock(issuedAt, expiresAt float64) {
+	c.schedule.moveBack(c.clock.correct(c.wall(), issuedAt, expiresAt))
+}
+
+// storeRefusal stores a refusal, and removes the token.
+func (c *core) storeRefusal(result outcome) {
+	c.refusal = &refusal{ID: randomHex(), Code: result.refusal, At: math.Floor(c.clock.time), RetryAt: result.retryAt}
+	c.records.writeJSON(refusalFile, c.refusal)
+	c.removeToken()
+	c.schedule.succeeded()
+	c.lastContact = c.clock.time
+}
+
+func (c *core) removeToken() {
+	c.records.remove(tokenFile)
+	c.token = nil
+	c.claims = nil
+}
+
+func (c *core) storeLicenseKey(licenseKey string) {
+	if c.keepLicenseKey {
+		c.licenseKey = licenseKey
+		c.records.write(licenseKeyFile, licenseKey)
+	}
+}
+
+// noteFailure records why there is no newer token.
+func (c *core) noteFailure(o outcome) {
+	c.reason = o.reason
+	c.lastFailure = o.reason + " at " + rfc3339(fromUnix(c.clock.time))
+}
+
+// retryLater sets the next try of the background task after a failure.
+func (c *core) retryLater(retryAfter float64) {
+	limit := float64(maxRetryLimit)
+	if c.claims != nil {
+		limit = c.claims.heartbeatInterval
+	}
+	c.schedule.failed(c.clock.time, c.random(), limit, retryAfter)
+}
+
+// randomHex returns 128 random bits.
+func randomHex() string {
+	var data [16]byte
+	_, _ = rand.Read(data[:])
+	return hex.EncodeToString(data[:])
+}

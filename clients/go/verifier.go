@@ -1,0 +1,166 @@
+package signet
+
+import (
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"math"
+	"strings"
+)
+
+const (
+	tokenType  = "license+jwt"
+	keySetType = "jwk-set+jwt"
+)
+
+var (
+	errUnknownKey = errors.New("the signing key is unknown")
+	errClaims     = errors.New("the claims are not those of this app and machine")
+)
+
+// verifier verifies tokens and key sets with what is built into the app and with the identity of the machine.
+type verifier struct {
+	issuer     string
+	product    string
+	rootKeys   map[string]*rsa.PublicKey // by thumbprint
+	machineID  string
+	instanceID string
+}
+
+// of returns a copy that verifies the tokens of a machine and process.
+func (v verifier) of(id identity) *verifier {
+	v.machineID, v.instanceID = id.machineID, id.instanceID
+	return &v
+}
+
+// keySet is a verified signed key set.
+type keySet struct {
+	issuedAt  float64
+	expiresAt float64
+	keys      map[string]*rsa.PublicKey // by kid
+}
+
+// has returns whether the set contains the key. A nil set contains none.
+func (s *keySet) has(kid string) bool { return s != nil && s.keys[kid] != nil }
+
+// claims are the claims of a verified token that the client uses. Times are Unix seconds.
+type claims struct {
+	kid               string
+	issuedAt          float64
+	notBefore         float64
+	expiresAt         float64
+	offlineUntil      float64
+	heartbeatInterval float64
+	features          map[string]bool
+	limits            map[string]int64
+	activationID      string
+}
+
+// keySet verifies a signed key set. It does not compare times.
+func (v *verifier) keySet(text string) (*keySet, error) {
+	jws, err := parseJWS(strings.TrimSpace(text), keySetType)
+	if err != nil {
+		return nil, err
+	}
+	rootKey := v.rootKeys[jws.kid]
+	if rootKey == nil {
+		return nil, errUnknownKey
+	}
+	content, err := jws.verify(rootKey)
+	if err != nil {
+		return nil, err
+	}
+	issuer, _ := content.text("iss")
+	subject, _ := content.text("sub")
+	issuedAt, hasIssuedAt := content.number("iat")
+	expiresAt, hasExpiresAt := content.number("exp")
+	var jwks []JWK
+	if issuer != v.issuer || subject != v.issuer || !hasIssuedAt || !hasExpiresAt || json.Unmarshal(content["keys"], &jwks) != nil {
+		return nil, errClaims
+	}
+	set := &keySet{issuedAt: issuedAt, expiresAt: expiresAt, keys: map[string]*rsa.PublicKey{}}
+	for _, jwk := range jwks {
+		if key, err := jwk.publicKey(); err == nil && jwk.Kid != "" {
+			set.keys[jwk.Kid] = key
+		}
+	}
+	return set, nil
+}
+
+// token verifies a license token for this product, machine and process. It does not compare times. The error is
+// errUnknownKey if the key set does not contain the signing key.
+func (v *verifier) token(text string, keys *keySet) (*claims, error) {
+	jws, err := parseJWS(text, tokenType)
+	if err != nil {
+		return nil, err
+	}
+	if !keys.has(jws.kid) {
+		return nil, errUnknownKey
+	}
+	content, err := jws.verify(keys.keys[jws.kid])
+	if err != nil {
+		return nil, err
+	}
+	issuer, _ := content.text("iss")
+	product, _ := content.text("aud")
+	activation := content.object("activation")
+	machineID, _ := activation.text("machine_id")
+	instanceID, _ := activation.text("instance_id")
+	if issuer != v.issuer || product != v.product || machineID == "" || machineID != v.machineID || instanceID != v.instanceID {
+		return nil, errClaims
+	}
+	return parseClaims(content, jws.kid)
+}
+
+// parseClaims decodes the claims of a token, and fails if a required one is missing.
+func parseClaims(content object, kid string) (*claims, error) {
+	enforcement := content.object("enforcement")
+	issuedAt, ok1 := content.number("iat")
+	notBefore, ok2 := content.number("nbf")
+	expiresAt, ok3 := content.number("exp")
+	offlineUntil, ok4 := enforcement.number("offline_until")
+	interval, ok5 := enforcement.number("heartbeat_interval_seconds")
+	activationID, ok6 := content.object("activation").text("id")
+	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 {
+		return nil, errClaims
+	}
+	return &claims{
+		kid:               kid,
+		issuedAt:          issuedAt,
+		notBefore:         notBefore,
+		expiresAt:         expiresAt,
+		offlineUntil:      offlineUntil,
+		heartbeatInterval: max(1, interval),
+		features:          parseFeatures(content["features"]),
+		limits:            parseLimits(content.object("feature_limits")),
+		activationID:      activationID,
+	}, nil
+}
+
+func parseFeatures(data json.RawMessage) map[string]bool {
+	var names []string
+	features := map[string]bool{}
+	if json.Unmarshal(data, &names) == nil {
+		for _, name := range names {
+			features[name] = true
+		}
+	}
+	return features
+}
+
+// parseLimits returns the limits by feature. Null is unlimited; a value of another type counts as not granted.
+func parseLimits(fields object) map[string]int64 {
+	limits := map[string]int64{}
+	for name, data := range fields {
+		var limit *float64
+		if json.Unmarshal(data, &limit) != nil {
+			continue
+		}
+		if limit == nil || *limit >= math.MaxInt64 {
+			limits[name] = Unlimited
+		} else {
+			limits[name] = int64(*limit)
+		}
+	}
+	return limits
+}

@@ -1,0 +1,91 @@
+package io.github.signetlicensing.client;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * The files of a client. One that cannot be written is kept in memory from then on, and not read
+ * any more.
+ */
+final class Store {
+  static final String TOKEN = "token.json";
+  static final String KEYS = "keys.jwt";
+  static final String REFUSAL = "refusal.json";
+  static final String CLOCK = "clock.json";
+  static final String LICENSE_KEY = "license-key";
+
+  private final Storage storage;
+  private final boolean keepsLicenseKey;
+
+  /** Contents of the files that are kept in memory. */
+  private final Map<String, Optional<String>> memory = new ConcurrentHashMap<>();
+
+  Store(Storage storage, Identity identity, boolean keepsLicenseKey) {
+    this.storage = storage;
+    this.keepsLicenseKey = keepsLicenseKey;
+    if (identity.releasesAtClose()) {
+      memory.put(TOKEN, Optional.empty());
+      memory.put(REFUSAL, Optional.empty());
+    }
+    if (!keepsLicenseKey) memory.put(LICENSE_KEY, Optional.empty());
+  }
+
+  /** Returns the text of a file, or nothing if it is missing or cannot be read. */
+  Optional<String> read(String name) {
+    Optional<String> kept = memory.get(name);
+    if (kept != null) return kept;
+    try {
+      return storage.read(name).map(bytes -> new String(bytes, StandardCharsets.UTF_8));
+    } catch (IOException | RuntimeException unreadable) {
+      return Optional.empty();
+    }
+  }
+
+  void write(String name, String text) {
+    if (!memory.containsKey(name)) {
+      try {
+        storage.write(name, text.getBytes(StandardCharsets.UTF_8));
+        return;
+      } catch (IOException | RuntimeException unwritable) {
+        // Kept in memory.
+      }
+    }
+    memory.put(name, Optional.of(text));
+  }
+
+  void writeLicenseKey(String licenseKey) {
+    if (keepsLicenseKey) write(LICENSE_KEY, licenseKey);
+  }
+
+  void remove(String name) {
+    if (!memory.containsKey(name)) {
+      try {
+        storage.remove(name);
+        return;
+      } catch (IOException | RuntimeException unwritable) {
+        // Absent in memory.
+      }
+    }
+    memory.put(name, Optional.empty());
+  }
+
+  /** Returns the names of the files that are kept in memory. */
+  Set<String> namesInMemory() {
+    return Set.copyOf(memory.keySet());
+  }
+
+  /** Returns the place of the files, for support. */
+  String location() {
+    return storage.toString();
+  }
+
+  /** Removes everything but the key set and the clock. */
+  void clear() {
+    for (String name : List.of(LICENSE_KEY, TOKEN, REFUSAL)) remove(name);
+  }
+}

@@ -1,0 +1,88 @@
+package io.github.signetlicensing.client;
+
+import java.util.Optional;
+
+/** What is stored, and the state that follows from it. Immutable. */
+final class Stored {
+  final Optional<TokenRecord> record;
+  final Optional<KeySet> keys;
+  final Optional<Refusal> refusal;
+  final Optional<String> licenseKey;
+
+  /** The token of the record, if it is accepted. */
+  final Optional<Token> token;
+
+  /** Whether the token of the record is from a license file. */
+  final boolean isFromFile;
+
+  private Stored(
+      Optional<TokenRecord> record,
+      Optional<KeySet> keys,
+      Optional<Refusal> refusal,
+      Optional<String> licenseKey,
+      Optional<LicenseFile> file,
+      Optional<Token> token) {
+    this.record = record;
+    this.keys = keys;
+    this.refusal = refusal;
+    this.licenseKey = licenseKey;
+    this.isFromFile = file.isPresent();
+    this.token = token;
+  }
+
+  /** Reads all files, and verifies the key set and the token. */
+  static Stored read(Store store, Config config, Identity identity) {
+    Optional<TokenRecord> record = store.read(Store.TOKEN).flatMap(TokenRecord::parse);
+    Optional<KeySet> keys = store.read(Store.KEYS).flatMap(text -> KeySet.verify(text, config));
+    Optional<LicenseFile> file = record.flatMap(stored -> fileOf(stored, config));
+    Optional<Token> token =
+        file.isPresent()
+            ? file.get().verify(config, identity)
+            : record.flatMap(
+                stored -> keys.flatMap(set -> Token.verify(stored.token, set, config, identity)));
+    Optional<Refusal> refusal = store.read(Store.REFUSAL).flatMap(Refusal::parse);
+    Optional<String> licenseKey =
+        store.read(Store.LICENSE_KEY).map(String::strip).filter(key -> !key.isEmpty());
+    return new Stored(record, keys, refusal, licenseKey, file, token);
+  }
+
+  /** Returns the license file of a record, if the token of the record is the one of the file. */
+  private static Optional<LicenseFile> fileOf(TokenRecord record, Config config) {
+    return record
+        .licenseFile
+        .flatMap(text -> LicenseFile.parse(text, config))
+        .filter(file -> file.tokenText.equals(record.token));
+  }
+
+  /** Returns the id of the stored refusal. */
+  Optional<String> refusalId() {
+    return refusal.map(stored -> stored.id);
+  }
+
+  /** Returns the {@code nbf} of the accepted token, or 0. */
+  long notBefore() {
+    return token.map(accepted -> accepted.notBefore).orElse(0L);
+  }
+
+  /** Returns whether the stored token was signed by a key that is not in the stored set. */
+  boolean isKeyUnknown() {
+    Optional<String> keyId =
+        record.flatMap(stored -> Jws.parse(stored.token, Token.TYPE)).map(jws -> jws.keyId);
+    return !isFromFile
+        && (keys.isEmpty() || keyId.isPresent() && keys.get().key(keyId.get()).isEmpty());
+  }
+
+  /**
+   * Returns the state. The first rule that applies decides.
+   *
+   * @param reason why there is no newer token
+   */
+  State state(Clock clock, String reason) {
+    if (refusal.isPresent()) return State.refused(refusal.get().code, refusal.get().retryAt);
+    if (token.isEmpty()) return State.unactivated();
+    if (clock.isTampered()) return State.clockTampered();
+    if (clock.time > token.get().offlineUntil) return State.expired(token.get().offlineUntil);
+    if (clock.time > token.get().expiresAt) return State.offline(token.get().offlineUntil, reason);
+    return State.active(token.get().expiresAt, record.get().inGrace, record.get().graceEndsAt);
+  }
+}

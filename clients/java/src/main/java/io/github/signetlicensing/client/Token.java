@@ -1,0 +1,104 @@
+package io.github.signetlicensing.client;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * A license token whose signature is valid, and which is for this product and this machine,
+ * whatever its times.
+ */
+final class Token {
+  static final String TYPE = "license+jwt";
+
+  /** The text that is sent to the API. */
+  final String text;
+
+  final String activationId;
+  final long issuedAt;
+  final long notBefore;
+  final long expiresAt;
+  final long offlineUntil;
+
+  /** Seconds between two heartbeats. */
+  final long heartbeatInterval;
+
+  private final Set<String> features = new HashSet<>();
+  private final Map<String, Long> limits = new HashMap<>();
+
+  private Token(String text, String activationId, long[] times, JsonObject claims) {
+    this.text = text;
+    this.activationId = activationId;
+    this.issuedAt = times[0];
+    this.notBefore = times[1];
+    this.expiresAt = times[2];
+    this.offlineUntil = times[3];
+    this.heartbeatInterval = times[4];
+    readFeatures(claims);
+  }
+
+  /** Verifies a token with a key of the set. */
+  static Optional<Token> verify(String text, KeySet keys, Config config, Identity identity) {
+    Optional<Jws> jws = Jws.parse(text, TYPE);
+    Optional<JsonObject> verified =
+        jws.flatMap(token -> keys.key(token.keyId).flatMap(token::verify));
+    if (verified.isEmpty()) return Optional.empty();
+    JsonObject claims = verified.get();
+    JsonObject activation = Json.object(claims, "activation");
+    Optional<String> activationId = Json.string(activation, "id");
+    boolean isOfApp =
+        Json.string(claims, "iss").equals(Optional.of(config.issuer()))
+            && Json.string(claims, "aud").equals(Optional.of(config.product()));
+    boolean isOfMachine =
+        Json.string(activation, "machine_id").equals(Optional.of(identity.machineId))
+            && Json.string(activation, "instance_id").equals(identity.instanceId);
+    if (!isOfApp || !isOfMachine || activationId.isEmpty()) return Optional.empty();
+    return readTimes(claims).map(times -> new Token(text, activationId.get(), times, claims));
+  }
+
+  /** Returns the times in the order of the fields, or nothing if one is missing. */
+  private static Optional<long[]> readTimes(JsonObject claims) {
+    JsonObject enforcement = Json.object(claims, "enforcement");
+    Optional<Long> issuedAt = Json.time(claims, "iat");
+    Optional<Long> notBefore = Json.time(claims, "nbf");
+    Optional<Long> expiresAt = Json.time(claims, "exp");
+    Optional<Long> offlineUntil = Json.time(enforcement, "offline_until");
+    Optional<Long> interval = Json.time(enforcement, "heartbeat_interval_seconds");
+    if (issuedAt.isEmpty() || notBefore.isEmpty() || expiresAt.isEmpty() || offlineUntil.isEmpty())
+      return Optional.empty();
+    return interval.map(
+        seconds ->
+            new long[] {
+              issuedAt.get(), notBefore.get(), expiresAt.get(), offlineUntil.get(), seconds
+            });
+  }
+
+  private void readFeatures(JsonObject claims) {
+    JsonElement list = claims.get("features");
+    if (list != null && list.isJsonArray()) {
+      for (JsonElement feature : list.getAsJsonArray()) {
+        if (feature.isJsonPrimitive()) features.add(feature.getAsString());
+      }
+    }
+    for (Map.Entry<String, JsonElement> limit : Json.object(claims, "feature_limits").entrySet()) {
+      JsonElement value = limit.getValue();
+      if (value.isJsonNull()) limits.put(limit.getKey(), License.UNLIMITED);
+      else if (value.isJsonPrimitive() && value.getAsJsonPrimitive().isNumber()) {
+        limits.put(limit.getKey(), value.getAsLong());
+      }
+    }
+  }
+
+  boolean has(String feature) {
+    return features.contains(feature);
+  }
+
+  /** Returns the number, {@link License#UNLIMITED}, or 0 if the limit is not granted. */
+  long limit(String feature) {
+    return limits.getOrDefault(feature, 0L);
+  }
+}

@@ -1,0 +1,18 @@
+package io.github.signetlicensing.client;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Optional;
+
+/** Sends HTTP requests. */
+interface Transport {
+  /**
+   * Sends a request and waits for the response.
+   *
+   * @param path the path, from the first slash
+   * @param body the JSON text that is posted; a request without a body is a GET
+   * @param timeout limit for the whole exchange, empty for the default
+   * @throws IOException if there is no complete response
+   */
+  Reply send(String path, Optional<String> body, Optional<Duration> timeout) throws IOException;
+}

@@ -1,0 +1,193 @@
+package io.github.signetlicensing.client;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class LicenseTest {
+  private static final String SUSPENDED =
+      "{\"code\":\"suspended\",\"detail\":\"x\",\"status\":403}";
+
+  @TempDir Path folder;
+
+  @Test
+  void a_callback_that_throws_does_not_disturb_the_operation_nor_other_callbacks()
+      throws Exception {
+    try (LoopbackServer server = refusing();
+        License license = open(server.url())) {
+      List<State> states = new CopyOnWriteArrayList<>();
+      license.onChange(
+          state -> {
+            throw new IllegalStateException("of the app");
+          });
+      license.onChange(
+          state -> {
+            throw new AssertionError("of the app");
+          });
+      license.onChange(states::add);
+      assertEquals(
+          "suspended", assertThrows(LicenseException.class, () -> license.activate("KEY")).code());
+      assertEquals(1, states.size());
+      assertEquals(State.Kind.REFUSED, states.get(0).kind());
+    }
+  }
+
+  @Test
+  void a_callback_can_use_the_license() throws Exception {
+    try (LoopbackServer server = refusing();
+        License license = open(server.url())) {
+      List<State> states = new CopyOnWriteArrayList<>();
+      license.onChange(
+          state -> {
+            states.add(license.state());
+            license.release();
+          });
+      assertThrows(LicenseException.class, () -> license.activate("KEY"));
+      assertEquals(1, states.size());
+    }
+  }
+
+  @Test
+  void the_background_task_activates_with_the_stored_license_key() throws Exception {
+    Files.writeString(folder.resolve("license-key"), "KEY");
+    try (LoopbackServer server = refusing()) {
+      License license = open(server.url());
+      CountDownLatch refused = new CountDownLatch(1);
+      license.onChange(state -> refused.countDown());
+      assertTrue(refused.await(30, TimeUnit.SECONDS));
+      assertEquals("suspended", license.state().code().orElseThrow());
+      license.close();
+    }
+  }
+
+  @Test
+  void state_does_not_wait_for_a_request_and_close_ends_it() throws Exception {
+    CountDownLatch received = new CountDownLatch(1);
+    CountDownLatch end = new CountDownLatch(1);
+    try (LoopbackServer server =
+        new LoopbackServer(
+            (connection, head) -> {
+              received.countDown();
+              end.await();
+            })) {
+      License license = open(server.url());
+      List<String> codes = new CopyOnWriteArrayList<>();
+      CountDownLatch failed = new CountDownLatch(1);
+      LoopbackServer.startDaemon(
+          () -> {
+            LicenseException error =
+                assertThrows(LicenseException.class, () -> license.activate("KEY"));
+            codes.add(error.code());
+            failed.countDown();
+          });
+      received.await();
+      assertEquals(State.Kind.UNACTIVATED, license.state().kind());
+      assertFalse(license.has("export.pdf"));
+      assertNotNull(license.diagnose());
+      license.close();
+      license.close();
+      failed.await();
+      assertEquals(List.of("unreachable"), codes);
+      assertEquals(
+          "closed", assertThrows(LicenseException.class, () -> license.activate("KEY")).code());
+    }
+    end.countDown();
+  }
+
+  @Test
+  void nothing_secret_is_in_texts() throws Exception {
+    JsonObject stored = storedFiles();
+    for (Map.Entry<String, JsonElement> file : stored.entrySet()) {
+      Files.writeString(folder.resolve(file.getKey()), file.getValue().getAsString());
+    }
+    String key = stored.get("license-key").getAsString();
+    String token =
+        Json.parse(stored.get("token.json").getAsString()).orElseThrow().get("token").getAsString();
+    try (LoopbackServer server = refusing();
+        License license = open(server.url())) {
+      LicenseException error = assertThrows(LicenseException.class, () -> license.activate(key));
+      Options options = new Options().folder(folder);
+      for (Object object :
+          new Object[] {license, license.diagnose(), license.state(), error, options}) {
+        assertFalse(object.toString().contains(key), object.toString());
+        assertFalse(object.toString().contains(token), object.toString());
+      }
+    }
+  }
+
+  @Test
+  void a_process_ends_although_the_background_task_runs() throws Exception {
+    Files.writeString(folder.resolve("license-key"), "KEY");
+    CountDownLatch received = new CountDownLatch(1);
+    CountDownLatch end = new CountDownLatch(1);
+    try (LoopbackServer server =
+        new LoopbackServer(
+            (connection, head) -> {
+              received.countDown();
+              end.await();
+            })) {
+      Process process =
+          new ProcessBuilder(
+                  Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                  "-cp",
+                  System.getProperty("java.class.path"),
+                  "io.github.signetlicensing.client.ExitProgram",
+                  server.url(),
+                  folder.toString())
+              .redirectError(new File("/dev/stderr"))
+              .start();
+      try {
+        received.await(); // its background task waits for a response that does not come
+        process.getOutputStream().close();
+        assertTrue(process.waitFor(10, TimeUnit.SECONDS));
+        assertEquals(0, process.exitValue());
+      } finally {
+        process.destroyForcibly();
+      }
+    }
+    end.countDown();
+  }
+
+  @Test
+  void the_version_is_that_of_the_manifest() throws IOException {
+    assertTrue(
+        Files.readString(Path.of("pom.xml"))
+            .contains("<version>" + License.VERSION + "</version>"));
+  }
+
+  private License open(String url) throws IOException, LicenseException {
+    Options options = new Options().folder(folder).machineId("machine-1").machineName(null);
+    return License.open(Conformance.config().withApiUrl(url), options);
+  }
+
+  private static LoopbackServer refusing() throws IOException {
+    byte[] body = SUSPENDED.getBytes(StandardCharsets.UTF_8);
+    String type = "Content-Type: application/problem+json\r\n";
+    return new LoopbackServer(
+        (connection, head) -> LoopbackServer.respond(connection, "403 Forbidden", type, body));
+  }
+
+  private static JsonObject storedFiles() throws IOException {
+    return Conformance.scenario("states", "a stored token is active without a request")
+        .getAsJsonObject("storage");
+  }
+}

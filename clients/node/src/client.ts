@@ -1,0 +1,474 @@
+import {
+  type ApiRequest,
+  type ApiResult,
+  activateRequest,
+  deactivateRequest,
+  heartbeatRequest,
+  keySetRequest,
+  type MachineFacts,
+  type ProblemResult,
+  parseObject,
+  parseResponse,
+  type TokenResult,
+  type UnreachableResult,
+} from "./api.js";
+import { Clock } from "./clock.js";
+import type { Config } from "./config.js";
+import { deriveState, isChange } from "./derive-state.js";
+import { formatDiagnosis } from "./diagnosis.js";
+import { SignetError } from "./errors.js";
+import { verifyLicenseFile } from "./license-file.js";
+import { FILES, LicenseStore } from "./license-store.js";
+import { formatOfflineRequest } from "./offline-request.js";
+import type { HttpResponse, Ports } from "./ports.js";
+import { isRetried, keepsLicenseKey, refusesActivation, refusesLicense, refusesToken } from "./refusals.js";
+import { Schedule } from "./schedule.js";
+import type { State } from "./state.js";
+import { StorageCache } from "./storage-cache.js";
+import type { Identity, TokenClaims } from "./token.js";
+
+const RELEASE_TIMEOUT_SECONDS = 2;
+/** A token that was signed this long before the last signed time was replayed. */
+const MAX_SERVER_SKEW_SECONDS = 300;
+/** Codes with which the API keeps a seat taken. */
+const SEAT_STAYS_TAKEN = ["offline_activation", "borrow_return_limit"];
+
+/** Options of the core, with all defaults applied. */
+export interface ClientOptions extends MachineFacts {
+  /** True if the machine id lasts as long as the process. */
+  isEphemeral: boolean;
+  keepLicenseKey: boolean;
+  /** Where the files are, for `diagnose`. */
+  storageName: string;
+}
+
+/** How an operation sends its requests. */
+export interface CallOptions {
+  isBackground: boolean;
+  signal?: AbortSignal;
+}
+
+/** A request that did not bring a token. */
+interface Failure {
+  code: string;
+  /** False if the API refused the license. */
+  isUnreachable: boolean;
+  retryAfter: number | null;
+}
+
+/** A token that was verified, with the id of the refusal that was stored when it was requested. */
+interface VerifiedToken extends Omit<TokenResult, "kind"> {
+  kind: "verified";
+  claims: TokenClaims;
+  refusalId: string | null;
+}
+
+type Outcome = VerifiedToken | ProblemResult | UnreachableResult;
+
+/**
+ * The behavior of a client, without timers, files and sockets. Operations must not run at the same time.
+ *
+ * https://github.com/signet-licensing/signet/blob/main/docs/reference/client-behavior.md
+ */
+export class Client {
+  readonly #store: LicenseStore;
+  readonly #clock: Clock;
+  readonly #schedule: Schedule;
+  readonly #identity: Identity;
+  readonly #listeners = new Set<(state: State) => unknown>();
+  #reason = "not_contacted";
+  #lastContact: number | null = null;
+  #lastFailure: string | null = null;
+  /** True if the app gave the seat back, and has not asked for another one. */
+  #isReleased = false;
+  #reported: State;
+
+  constructor(
+    private readonly config: Config,
+    private readonly options: ClientOptions,
+    private readonly ports: Ports,
+  ) {
+    const { machineId, instanceId, isEphemeral } = options;
+    const ofProcess = instanceId !== null ? [FILES.token, FILES.refusal] : isEphemeral ? [FILES.token] : [];
+    this.#identity = { issuer: config.issuer, product: config.product, machineId, instanceId };
+    this.#store = new LicenseStore(config, this.#identity, options.keepLicenseKey, new StorageCache(ports.storage, ofProcess));
+    this.#clock = new Clock(ports.time, this.#store.readClock());
+    this.#schedule = new Schedule(() => ports.random());
+    this.#reload();
+    if (this.secondsToNextRequest() === 0) this.#schedule.delayFirstRequest(this.#clock.now);
+    this.#reported = this.state();
+  }
+
+  /** Returns the state at the present time, without reading the storage. */
+  state(): State {
+    this.#observe();
+    return deriveState(this.#store, this.#clock, this.#reason);
+  }
+
+  has(feature: string): boolean {
+    return this.state().mayRun && (this.#store.claims?.features.includes(feature) ?? false);
+  }
+
+  limit(feature: string): number {
+    if (!this.state().mayRun) return 0;
+    const limits = this.#store.claims?.featureLimits ?? {};
+    const limit = Object.hasOwn(limits, feature) ? limits[feature] : 0;
+    return limit === null ? Number.POSITIVE_INFINITY : typeof limit === "number" ? limit : 0;
+  }
+
+  /** Calls a function with each new state. Returns a function that ends this. */
+  onChange(listener: (state: State) => unknown): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  offlineRequest(): string {
+    return formatOfflineRequest(this.config.product, this.options.machineId, this.options.machineName);
+  }
+
+  diagnose(): string {
+    const state = this.state();
+    return formatDiagnosis({
+      config: this.config,
+      options: this.options,
+      store: this.#store,
+      clock: this.#clock,
+      state,
+      lastContact: this.#lastContact,
+      lastFailure: this.#lastFailure,
+      secondsToNextRequest: this.secondsToNextRequest(),
+    });
+  }
+
+  /** Returns the seconds until the background task has to send a request: 0 if it is due, null if none will be. */
+  secondsToNextRequest(): number | null {
+    this.#observe();
+    const times = [this.#keyFetchTime(), this.#requestTime()].filter((time): time is number => time !== null);
+    return times.length === 0 ? null : Math.max(0, this.#schedule.earliest(Math.min(...times)) - this.#clock.now);
+  }
+
+  /** Reads the storage, and sends the requests that are due. */
+  async run(call: CallOptions): Promise<void> {
+    this.#reload();
+    try {
+      if (this.#isDue(this.#keyFetchTime())) {
+        await this.#fetchKeySet(call);
+        this.#reload();
+      }
+      if (this.#isDue(this.#requestTime())) await this.#renewInBackground(call);
+    } finally {
+      this.#notify();
+    }
+  }
+
+  async activate(licenseKey: string, call: CallOptions): Promise<State> {
+    this.#reload();
+    const { licenseKey: stored, claims } = this.#store;
+    const key = licenseKey.trim();
+    const keepsPresent = stored !== null ? stored !== key : claims !== null;
+    const outcome = await this.#requestToken(activateRequest(key, this.options), call);
+    this.#isReleased = false;
+    if (outcome.kind === "verified") {
+      this.#storeToken(outcome);
+      this.#store.writeLicenseKey(key);
+      return this.#notify();
+    }
+    if (!keepsPresent) {
+      if (isKeptFor(outcome)) this.#store.writeLicenseKey(key);
+      const failure = this.#applyActivationFailure(outcome);
+      if (failure.isUnreachable && this.#hasToActivate()) this.#retryLater(failure);
+    }
+    this.#notify();
+    throw activationError(outcome);
+  }
+
+  async deactivate(call: CallOptions): Promise<State> {
+    this.#reload();
+    const code = await this.#freeSeat(call);
+    if (code !== null) throw new SignetError(code, `the machine was not deactivated: ${code}`);
+    this.#store.removeToken();
+    this.#store.removeRefusal();
+    this.#store.removeLicenseKey();
+    this.#schedule.answered();
+    return this.#notify();
+  }
+
+  async release(call: CallOptions): Promise<State> {
+    this.#reload();
+    const code = await this.#freeSeat(call, RELEASE_TIMEOUT_SECONDS);
+    if (code === null || !SEAT_STAYS_TAKEN.includes(code)) {
+      this.#store.removeToken();
+      this.#isReleased = true;
+    }
+    return this.#notify();
+  }
+
+  async borrow(until: Date, call: CallOptions): Promise<State> {
+    this.#reload();
+    if (this.#store.claims === null || this.#store.refusal !== null) {
+      throw new SignetError("not_activated", "there is no seat to borrow");
+    }
+    const failure = await this.#sendHeartbeat(call, until);
+    const state = this.#notify();
+    if (failure !== null) throw new SignetError(failure.code, `the seat was not borrowed: ${failure.code}`);
+    return state;
+  }
+
+  importLicenseFile(text: string): State {
+    this.#reload();
+    const { config } = this;
+    const { now } = this.#clock;
+    const { token: present, claims: presentClaims, refusal } = this.#store;
+    const file = verifyLicenseFile(text, config, this.#identity, now);
+    if (file === null || file.claims.offlineUntil < Math.max(now, this.ports.time.wall())) throw invalidLicenseFile();
+    const { token, claims } = file;
+    if (refusal !== null && claims.iat <= refusal.at) throw new SignetError(refusal.code, `license refused: ${refusal.code}`);
+    if (presentClaims !== null && claims.iat <= presentClaims.iat) {
+      if (present?.token === token) return this.state();
+      throw invalidLicenseFile();
+    }
+    this.#setClock(claims, Number.POSITIVE_INFINITY);
+    this.#writeToken({ token, claims, nextHeartbeatAt: null, inGrace: false, graceEndsAt: null }, text);
+    this.#store.removeRefusal();
+    this.#schedule.answered();
+    this.#isReleased = false;
+    return this.#notify();
+  }
+
+  async #renewInBackground(call: CallOptions): Promise<void> {
+    const { claims, refusal, licenseKey } = this.#store;
+    let failure: Failure | null = null;
+    if (claims !== null && refusal === null) failure = await this.#sendHeartbeat(call, null);
+    else if (licenseKey !== null) failure = await this.#activateAgain(licenseKey, call);
+    if (failure?.isUnreachable) this.#retryLater(failure);
+  }
+
+  /** Sends a heartbeat. Activates once if the API does not accept the token, and then repeats a heartbeat that borrows. */
+  async #sendHeartbeat(call: CallOptions, borrowUntil: Date | null, isRepeated = false): Promise<Failure | null> {
+    const token = this.#store.token?.token ?? "";
+    const outcome = await this.#requestToken(heartbeatRequest(token, this.options, borrowUntil), call);
+    if (outcome.kind === "verified") {
+      this.#storeToken(outcome);
+      return null;
+    }
+    if (outcome.kind === "unreachable") return this.#unreachable(outcome);
+    if (refusesLicense(outcome.code)) return this.#refuse(outcome);
+    if (!refusesToken(outcome.code) || isRepeated) return this.#unreachable(outcome);
+    this.#reload();
+    const { licenseKey } = this.#store;
+    if (licenseKey === null) return this.#refuse(outcome);
+    const failure = await this.#activateAgain(licenseKey, call);
+    return failure !== null || borrowUntil === null ? failure : this.#sendHeartbeat(call, borrowUntil, true);
+  }
+
+  async #activateAgain(licenseKey: string, call: CallOptions): Promise<Failure | null> {
+    const outcome = await this.#requestToken(activateRequest(licenseKey, this.options), call);
+    if (outcome.kind !== "verified") return this.#applyActivationFailure(outcome);
+    this.#storeToken(outcome);
+    return null;
+  }
+
+  #applyActivationFailure(outcome: ProblemResult | UnreachableResult): Failure {
+    if (outcome.kind === "problem" && refusesActivation(outcome.code)) return this.#refuse(outcome);
+    return this.#unreachable(outcome);
+  }
+
+  /** Requests a token, and verifies it. Fetches the key set if it does not contain the key of the token. */
+  async #requestToken(request: ApiRequest, call: CallOptions): Promise<Outcome> {
+    const refusalId = this.#store.readRefusal()?.id ?? null;
+    const result = await this.#send(request, call);
+    if (result.kind !== "token") return result;
+    if (!this.#store.knowsKeyOf(result.token)) await this.#fetchKeySet(call);
+    const claims = this.#store.verify(result.token);
+    if (claims === null || claims.iat < this.#clock.reference - MAX_SERVER_SKEW_SECONDS) {
+      return { kind: "unreachable", reason: "invalid_response", retryAfter: null };
+    }
+    return { ...result, kind: "verified", claims, refusalId };
+  }
+
+  async #send(request: ApiRequest, call: CallOptions, timeoutSeconds?: number): Promise<ApiResult> {
+    const response = await this.#exchange(request, call, timeoutSeconds);
+    if (response === null) return { kind: "unreachable", reason: "network", retryAfter: null };
+    return parseResponse(response, this.#clock.now);
+  }
+
+  /** Sends a request. Returns null without a response, and throws if the request was cancelled. */
+  async #exchange(request: ApiRequest, call: CallOptions, timeoutSeconds?: number): Promise<HttpResponse | null> {
+    try {
+      const response = await this.ports.transport.send({ ...request, ...call, ...(timeoutSeconds && { timeoutSeconds }) });
+      this.#observe();
+      this.#lastContact = this.#clock.now;
+      return response;
+    } catch (error) {
+      if (call.signal?.aborted) throw new SignetError("closed", "the license was closed");
+      this.#observe();
+      this.#lastFailure = `${request.path.replace(/act_[^/]*/, "…")}: ${(error as Error | undefined)?.message}`;
+      return null;
+    }
+  }
+
+  async #fetchKeySet(call: CallOptions): Promise<void> {
+    const response = await this.#exchange(keySetRequest, call);
+    const isStored = response?.status === 200 && this.#store.writeKeySet(response.body.trim(), this.#clock.now);
+    if (response !== null && !isStored) this.#lastFailure = `${keySetRequest.path}: no valid key set (http_${response.status})`;
+    this.#schedule.keysFetched(this.#clock.now, isStored);
+  }
+
+  /** Deactivates the stored token. Returns null if the seat is free, and otherwise a code. */
+  async #freeSeat(call: CallOptions, timeoutSeconds?: number): Promise<string | null> {
+    const { token, claims } = this.#store;
+    if (token === null || claims === null) return null;
+    const response = await this.#exchange(deactivateRequest(claims.activationId, token.token), call, timeoutSeconds);
+    if (response === null) return "unreachable";
+    if (response.status === 200 && parseObject(response.body) !== null) return null;
+    const result = parseResponse(response, this.#clock.now);
+    if (result.kind !== "problem") return "unreachable";
+    return result.code === "not_found" ? null : result.code;
+  }
+
+  #storeToken(outcome: VerifiedToken): void {
+    const { claims, refusalId } = outcome;
+    this.#setClock(claims, claims.exp);
+    this.#writeToken(outcome, null);
+    // Another process can have been refused since the request was sent.
+    const refusal = this.#store.readRefusal();
+    if (refusal !== null && refusal.id === refusalId) this.#store.removeRefusal();
+    this.#reason = "not_contacted";
+    this.#isReleased = false;
+    this.#schedule.answered();
+    // The token is not later than the reference, so it does not say that the clock is right.
+    if (this.#clock.isTampered) this.#retryLater({ retryAfter: null });
+  }
+
+  #setClock({ iat }: TokenClaims, notAfter: number): void {
+    this.#schedule.timeChanged(this.#clock.synchronize(iat, notAfter));
+  }
+
+  #writeToken(result: Omit<TokenResult, "kind"> & { claims: TokenClaims }, licenseFile: string | null): void {
+    const { token, claims, nextHeartbeatAt, inGrace, graceEndsAt } = result;
+    const { now } = this.#clock;
+    const record = {
+      token,
+      next_heartbeat_at: this.#schedule.nextHeartbeat(now, nextHeartbeatAt, claims.heartbeatInterval),
+      in_grace: inGrace,
+      grace_ends_at: graceEndsAt && Math.floor(graceEndsAt),
+      license_file: licenseFile,
+    };
+    this.#store.writeToken(record, now);
+    this.#writeClock();
+  }
+
+  #refuse({ code, retryAt }: ProblemResult): Failure {
+    this.#store.writeRefusal({
+      id: this.ports.randomId(),
+      code,
+      at: Math.floor(this.#clock.now),
+      retry_at: code === "seat_limit_reached" && retryAt !== null ? Math.floor(retryAt) : null,
+    });
+    this.#schedule.answered();
+    return { code, isUnreachable: false, retryAfter: null };
+  }
+
+  #unreachable(outcome: ProblemResult | UnreachableResult): Failure {
+    this.#reason = outcome.kind === "problem" ? `http_${outcome.status}` : outcome.reason;
+    if (this.#reason !== "network") this.#lastFailure = describe(outcome);
+    return { code: errorCode(outcome), isUnreachable: true, retryAfter: outcome.retryAfter };
+  }
+
+  #retryLater({ retryAfter }: Pick<Failure, "retryAfter">): void {
+    this.#schedule.failed(this.#clock.now, this.#store.claims?.heartbeatInterval ?? null, retryAfter);
+  }
+
+  /** Returns when the key set is fetched, or null if it is not. */
+  #keyFetchTime(): number | null {
+    const { token, refusal, keySet, isFromLicenseFile } = this.#store;
+    if (token === null || refusal !== null) return null;
+    if (this.#schedule.keyFetchAt !== null) return this.#schedule.keyFetchAt;
+    if (!isFromLicenseFile && !this.#store.knowsKeyOf(token.token)) return this.#clock.now;
+    return keySet && keySet.iat + 86_400;
+  }
+
+  /** Returns when a heartbeat or an activation is sent, or null if none is. */
+  #requestTime(): number | null {
+    const { token, claims, refusal } = this.#store;
+    const { now, isTampered } = this.#clock;
+    const { retryAt } = this.#schedule;
+    if (refusal !== null) return this.#hasToActivate() ? this.#schedule.refusalRetry(refusal) : null;
+    if (token === null || claims === null) return this.#hasToActivate() ? (retryAt ?? now) : null;
+    if (isTampered) return retryAt ?? now;
+    if (token.next_heartbeat_at > now) return token.next_heartbeat_at;
+    return Math.max(token.next_heartbeat_at, retryAt ?? 0);
+  }
+
+  /** Returns whether the background task activates as soon as it may. */
+  #hasToActivate(): boolean {
+    const { claims, refusal, licenseKey } = this.#store;
+    if (licenseKey === null || this.#isReleased) return false;
+    return refusal === null ? claims === null : isRetried(refusal.code);
+  }
+
+  #isDue(time: number | null): boolean {
+    return time !== null && this.#schedule.earliest(time) <= this.#clock.now;
+  }
+
+  /** Reads what is stored, and what other processes say of the clock. */
+  #reload(): void {
+    this.#clock.observe(this.#store.claims?.nbf ?? 0);
+    const clock = this.#store.readClock();
+    if (clock !== null) this.#schedule.timeChanged(this.#clock.merge(clock));
+    const isOtherToken = this.#store.reload(this.#clock.now);
+    if (isOtherToken) this.#schedule.answered();
+    this.#observe();
+  }
+
+  #observe(): void {
+    this.#clock.observe(this.#store.claims?.nbf ?? 0);
+    if (this.#clock.isUnsaved) this.#writeClock();
+  }
+
+  /** A time that is far ahead must not lock out later tokens, so it is stored up to the end of the token. */
+  #writeClock(): void {
+    const end = this.#store.claims?.offlineUntil ?? Number.POSITIVE_INFINITY;
+    this.#store.writeClock(this.#clock.save(end + 1));
+  }
+
+  /** Reports the state to the app if it has changed, and returns it. */
+  #notify(): State {
+    const state = this.state();
+    if (isChange(this.#reported, state)) {
+      this.#reported = state;
+      for (const listener of [...this.#listeners]) callSafely(listener, state);
+    }
+    return state;
+  }
+}
+
+/** Calls a function of the app. What it throws, and a promise that it rejects, is ignored. */
+function callSafely(listener: (state: State) => unknown, state: State): void {
+  try {
+    Promise.resolve(listener(state)).catch(() => {});
+  } catch {
+    // An error of the app.
+  }
+}
+
+/** Returns whether the license key is stored, so that the background task can activate with it. */
+function isKeptFor(outcome: ProblemResult | UnreachableResult): boolean {
+  return outcome.kind === "unreachable" || keepsLicenseKey(outcome.code) || outcome.status === 429;
+}
+
+function errorCode(outcome: ProblemResult | UnreachableResult): string {
+  return outcome.kind === "problem" ? outcome.code : "unreachable";
+}
+
+function activationError(outcome: ProblemResult | UnreachableResult): SignetError {
+  return new SignetError(errorCode(outcome), `the license was not activated: ${describe(outcome)}`);
+}
+
+function describe(outcome: ProblemResult | UnreachableResult): string {
+  return outcome.kind === "problem" ? `${outcome.code} (http_${outcome.status})` : outcome.reason;
+}
+
+function invalidLicenseFile(): SignetError {
+  return new SignetError("license_file_invalid", "the license file is not valid for this app and this machine");
+}

@@ -1,0 +1,33 @@
+import type { Clock } from "./clock.js";
+import type { LicenseStore } from "./license-store.js";
+import type { State } from "./state.js";
+
+/** Derives the state from what is stored, the time, and the reason for which there is no newer token. */
+export function deriveState({ refusal, token, claims }: LicenseStore, clock: Clock, reason: string): State {
+  if (refusal !== null) {
+    return { name: "Refused", mayRun: false, code: refusal.code, retryAt: date(refusal.retry_at) };
+  }
+  if (token === null || claims === null) return { name: "Unactivated", mayRun: false };
+  if (clock.isTampered) return { name: "ClockTampered", mayRun: false };
+  if (clock.now > claims.offlineUntil) return { name: "Expired", mayRun: false, since: date(claims.offlineUntil) };
+  if (clock.now > claims.exp) return { name: "Offline", mayRun: true, until: date(claims.offlineUntil), reason };
+  return {
+    name: "Active",
+    mayRun: true,
+    until: date(claims.exp),
+    inGrace: token.in_grace,
+    graceEndsAt: date(token.grace_ends_at),
+  };
+}
+
+/** Returns whether two states differ in anything but the `until` of `Active`. */
+export function isChange(before: State, after: State): boolean {
+  const comparable = (state: State) => JSON.stringify(state.name === "Active" ? { ...state, until: null } : state);
+  return comparable(before) !== comparable(after);
+}
+
+function date(seconds: number): Date;
+function date(seconds: number | null): Date | null;
+function date(seconds: number | null): Date | null {
+  return seconds === null ? null : new Date(seconds * 1000);
+}

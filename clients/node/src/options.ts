@@ -1,0 +1,33 @@
+import type { Storage } from "./storage.js";
+
+/** Options of `open`. Every option has a default. */
+export interface Options {
+  /** Folder for the files. Default: `signet/PRODUCT` in the user's data folder. */
+  folder?: string;
+  /** Keeps the files somewhere else than in a folder. */
+  storage?: Storage;
+  /** Id of the machine, or a function that returns it. Default: derived from that of the operating system's installation. */
+  machineId?: string | (() => string);
+  /** Id of the process, for floating licenses. Unique among the running processes of the machine, such as a random UUID. */
+  instanceId?: string;
+  /** Name of the machine for people. Default: the host name. Null: none. */
+  machineName?: string | null;
+  /** Version of the app. Default: not sent. */
+  appVersion?: string | null;
+  /** Operating system. Default: such as `linux x86_64`. Null: not sent. */
+  os?: string | null;
+  /** Host name. Default: not sent. */
+  hostname?: string | null;
+  /** Whether the license key is stored, so that the app can activate again without its user. Default: true. */
+  keepLicenseKey?: boolean;
+  /** URL of an HTTP proxy. Default: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. */
+  proxy?: string;
+  /** Certificates of certificate authorities in PEM, trusted besides those of Node and of the system. */
+  ca?: string | Uint8Array | (string | Uint8Array)[];
+  /** Time to connect, in seconds. Default: 10. */
+  connectTimeoutSeconds?: number;
+  /** Time for a whole request, in seconds. Default: 30. */
+  timeoutSeconds?: number;
+  /** Text that is added to the header `User-Agent`, such as `atlas/4.2.0`. */
+  userAgentSuffix?: string;
+}

@@ -1,0 +1,105 @@
+// Behavior of the core that the conformance suite does not cover.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Client } from "../dist/client.js";
+import { parseConfig } from "../dist/config.js";
+import { readConformance, storedLicense } from "./fixtures.mjs";
+
+const NOW = 1_768_478_400;
+const { machine_id: machineId, ...config } = readConformance("config.json");
+const stored = storedLicense();
+const { token } = JSON.parse(stored["token.json"]);
+const licenseKey = stored["license-key"];
+const call = { isBackground: false };
+
+const reply = (status, body, contentType = "application/json") => ({
+  status,
+  headers: { "content-type": contentType },
+  body: JSON.stringify(body),
+});
+const problem = (status, code) => reply(status, { code }, "application/problem+json");
+const renewed = reply(200, { token });
+
+/** A client over a stored license, whose transport returns these responses or calls these functions. */
+function openClient(responses, files = stored) {
+  const content = new Map(Object.entries(files));
+  const requests = [];
+  const options = {
+    machineId,
+    instanceId: null,
+    machineName: null,
+    appVersion: null,
+    os: null,
+    hostname: null,
+    isEphemeral: false,
+    keepLicenseKey: true,
+    storageName: "test",
+  };
+  const client = new Client(parseConfig(config), options, {
+    time: { wall: () => NOW, monotonic: () => 0 },
+    random: () => 0.5,
+    randomId: () => "id",
+    storage: {
+      read: (name) => (content.has(name) ? Buffer.from(content.get(name)) : null),
+      write: (name, bytes) => content.set(name, Buffer.from(bytes).toString()),
+      remove: (name) => content.delete(name),
+    },
+    transport: {
+      send: async (request) => {
+        requests.push(request.path.split("/").at(-1));
+        const response = responses.shift();
+        return typeof response === "function" ? response() : response;
+      },
+    },
+  });
+  return { client, content, requests };
+}
+
+test("after a release the background task takes no seat, until the app activates", async () => {
+  const { client, content } = openClient([reply(200, {}), renewed]);
+  await client.release(call);
+  assert.equal(client.state().name, "Unactivated");
+  assert.equal(content.get("license-key"), licenseKey);
+  assert.equal(client.secondsToNextRequest(), null);
+  await client.activate(licenseKey, call);
+  assert.equal(client.secondsToNextRequest(), 945);
+});
+
+test("a borrow of a seat that was lost activates once, and borrows again", async () => {
+  const { client, requests } = openClient([problem(403, "not_activated"), renewed, renewed]);
+  assert.equal((await client.borrow(new Date((NOW + 86_400) * 1000), call)).name, "Active");
+  assert.deepEqual(requests, ["heartbeat", "activate", "heartbeat"]);
+});
+
+test("a borrow that is refused after the activation is an error, and keeps the new seat", async () => {
+  const { client } = openClient([problem(403, "not_activated"), renewed, problem(403, "not_activated")]);
+  await assert.rejects(client.borrow(new Date((NOW + 86_400) * 1000), call), { code: "not_activated" });
+  assert.equal(client.state().name, "Active");
+});
+
+test("a problem with a 5xx status is unreachable, and the license key is stored for another try", async () => {
+  const { client, content } = openClient([problem(503, "unavailable")], {});
+  await assert.rejects(client.activate(licenseKey, call), { code: "unreachable" });
+  assert.equal(content.get("license-key"), licenseKey);
+  assert.equal(client.secondsToNextRequest(), 5);
+});
+
+test("a request that is cancelled counts as no failure", async () => {
+  const controller = new AbortController();
+  const cancel = () => {
+    controller.abort();
+    throw new Error("cancelled");
+  };
+  const { client } = openClient([cancel]);
+  const before = client.diagnose();
+  await assert.rejects(client.activate(licenseKey, { isBackground: false, signal: controller.signal }), { code: "closed" });
+  assert.equal(client.state().name, "Active");
+  assert.equal(client.diagnose(), before);
+});
+
+test("a deactivation that a captive portal answers changes nothing", async () => {
+  const portal = { status: 200, headers: { "content-type": "text/html" }, body: "<html></html>" };
+  const { client } = openClient([portal]);
+  await assert.rejects(client.deactivate(call), { code: "unreachable" });
+  assert.equal(client.state().name, "Active");
+});

@@ -1,0 +1,276 @@
+// Tests the public API over real files, sockets and timers.
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, mock, test } from "node:test";
+import { inspect } from "node:util";
+import * as esm from "signet-client";
+import { readConformance, storedLicense } from "./fixtures.mjs";
+import { startServer } from "./servers.mjs";
+
+const { open, SignetError } = esm;
+const { machine_id: machineId, ...config } = readConformance("config.json");
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+const rejections = [];
+process.on("unhandledRejection", (error) => rejections.push(error));
+
+let folder;
+const licenses = [];
+const servers = [];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "signet-"));
+});
+afterEach(async () => {
+  for (const license of licenses.splice(0)) await license.close();
+  for (const server of servers.splice(0)) server.close();
+  rmSync(folder, { recursive: true });
+  assert.deepEqual(rejections.splice(0), []);
+});
+
+/** Opens a license that ends with the test. Its API is on a port that refuses connections, unless another is given. */
+function openLicense(apiUrl = "http://127.0.0.1:9", options = {}) {
+  const license = open({ ...config, api_url: apiUrl }, { folder, machineId, ...options });
+  licenses.push(license);
+  return license;
+}
+
+async function startApi(respond) {
+  const server = await startServer(respond);
+  servers.push(server);
+  return server;
+}
+
+/** Answers with a problem document. */
+const problem = (status, code) => (_, response) => {
+  response.writeHead(status, { "Content-Type": "application/problem+json" }).end(JSON.stringify({ code }));
+};
+
+function storeLicense() {
+  for (const [name, text] of Object.entries(storedLicense())) writeFileSync(join(folder, name), text);
+}
+
+test("import and require return the same functions", () => {
+  const cjs = createRequire(import.meta.url)("signet-client");
+  assert.equal(cjs.open, esm.open);
+  assert.equal(cjs.SignetError, esm.SignetError);
+  assert.deepEqual(Object.keys(esm).sort(), ["SignetError", "open"]);
+  assert.deepEqual(Object.keys(cjs).sort(), ["SignetError", "open"]);
+});
+
+test("open accepts JSON text, ignores unknown fields, and makes no request", async () => {
+  const api = await startApi(() => assert.fail("a request"));
+  const license = open(JSON.stringify({ ...config, api_url: api.url, other: 1 }), { folder, machineId });
+  licenses.push(license);
+  assert.deepEqual(license.state(), { name: "Unactivated", mayRun: false });
+  assert.equal(api.requests.length, 0);
+});
+
+for (const [what, change] of Object.entries({
+  "no root key": { root_keys: [] },
+  "a root key that is no key": { root_keys: [null] },
+  "no product": { product: undefined },
+  "an empty product": { product: "" },
+  "no issuer": { issuer: undefined },
+  "an API without TLS": { api_url: "http://licenses.example.com" },
+  "an API on a host that looks like a loopback host": { api_url: "http://127.0.0.1.example.com" },
+  "an API that is no URL": { api_url: "licenses" },
+})) {
+  test(`open fails with ${what}`, () => {
+    assert.throws(() => open({ ...config, ...change }, { folder, machineId }), { name: "SignetError", code: "config_invalid" });
+  });
+}
+
+test("open fails with text that is no JSON object", () => {
+  for (const text of ["", "x", "null", "[]"]) assert.throws(() => open(text), { code: "config_invalid" });
+});
+
+test("open allows http on loopback hosts", () => {
+  for (const host of ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"]) openLicense(`http://${host}:9/`);
+});
+
+test("a stored license is verified, and its features and limits are read", () => {
+  storeLicense();
+  const license = openLicense();
+  // The token of the conformance suite has ended; the app's own clock decides.
+  assert.equal(license.state().name, "Expired");
+  assert.equal(license.state().since.toISOString(), "2026-01-18T13:00:00.000Z");
+  assert.equal(license.has("export.pdf"), false);
+  assert.equal(license.limit("export.rows"), 0);
+});
+
+test("a machine id comes from the option, from a function, or is ephemeral if the function fails", () => {
+  const idOf = (machineId) => {
+    const text = openLicense(undefined, { machineId }).offlineRequest().split(":")[1];
+    return JSON.parse(Buffer.from(text, "base64url")).machine_id;
+  };
+  const fail = () => {
+    throw new Error("no id");
+  };
+  assert.equal(idOf("press-3"), "press-3");
+  assert.equal(
+    idOf(() => "press-4"),
+    "press-4",
+  );
+  assert.match(idOf(fail), /^ephemeral-/);
+  assert.match(
+    idOf(() => ""),
+    /^ephemeral-/,
+  );
+});
+
+test("activate sends the defaults, and rejects with the code of the refusal", async () => {
+  let body = "";
+  const api = await startApi((request, response) => {
+    request.on("data", (chunk) => {
+      body += chunk;
+    });
+    request.on("end", () => problem(403, "revoked")(request, response));
+  });
+  const license = openLicense(api.url, { appVersion: "4.2.0", userAgentSuffix: "atlas/4.2.0" });
+  await assert.rejects(license.activate(" KEY "), (error) => error instanceof SignetError && error.code === "revoked");
+  const { machine_name: name, os, ...rest } = JSON.parse(body);
+  assert.deepEqual(rest, { license_key: "KEY", machine_id: machineId, app_version: "4.2.0" });
+  assert.ok(name.length > 0);
+  assert.match(os, /^\w+ \w+$/);
+  assert.equal(api.requests[0].headers["user-agent"], `signet-client-node/${version} atlas/4.2.0`);
+  assert.deepEqual(license.state(), { name: "Refused", mayRun: false, code: "revoked", retryAt: null });
+});
+
+test("an error and the text for support contain no license key", async () => {
+  const api = await startApi(problem(403, "revoked"));
+  const license = openLicense(api.url);
+  const error = await license.activate("SECRET-KEY").catch((caught) => caught);
+  for (const text of [String(error.stack), JSON.stringify(error), license.diagnose()]) assert.ok(!text.includes("SECRET-KEY"));
+});
+
+test("a license shows nothing secret when it is printed", async () => {
+  storeLicense();
+  const license = openLicense();
+  const text = inspect(license, { depth: 10, showHidden: true }) + JSON.stringify(license);
+  for (const secret of ["ATLAS-", "eyJ"]) assert.ok(!text.includes(secret));
+});
+
+test("a callback that throws or rejects does not disturb the license, and the others are called", async () => {
+  const api = await startApi(problem(403, "revoked"));
+  const license = openLicense(api.url);
+  const states = [];
+  license.onChange(() => {
+    throw new Error("error of the app");
+  });
+  license.onChange(async () => {
+    throw new Error("error of the app");
+  });
+  license.onChange((state) => states.push(state.name));
+  const end = license.onChange(() => assert.fail("called after its end"));
+  end();
+  await assert.rejects(license.activate("KEY"), { code: "revoked" });
+  await new Promise(setImmediate);
+  assert.deepEqual(states, ["Refused"]);
+});
+
+test("a callback can call the license", async () => {
+  const api = await startApi(problem(403, "revoked"));
+  const license = openLicense(api.url);
+  const called = new Promise((resolve) => license.onChange(() => resolve(license.deactivate())));
+  await assert.rejects(license.activate("KEY"), { code: "revoked" });
+  assert.equal((await called).name, "Unactivated");
+});
+
+test("operations run one after another", async () => {
+  let running = 0;
+  const api = await startApi((request, response) => {
+    running += 1;
+    assert.equal(running, 1);
+    setImmediate(() => {
+      running -= 1;
+      problem(403, "revoked")(request, response);
+    });
+  });
+  const license = openLicense(api.url);
+  const results = await Promise.allSettled(["A", "B", "C"].map((key) => license.activate(key)));
+  assert.deepEqual(
+    results.map(({ reason }) => reason.code),
+    ["revoked", "revoked", "revoked"],
+  );
+  assert.equal(api.requests.length, 3);
+});
+
+test("an operation cancels a request of the background task instead of waiting for it", async (context) => {
+  storeLicense();
+  const arrived = withResolvers();
+  const api = await startApi((request, response) => {
+    if (request.url.endsWith("/activate")) return problem(403, "revoked")(request, response);
+    arrived.resolve();
+  });
+  mock.method(Math, "random", () => 0);
+  context.after(() => mock.restoreAll());
+  const license = openLicense(api.url);
+  await arrived.promise;
+  await assert.rejects(license.activate(storedLicense()["license-key"]), { code: "revoked" });
+});
+
+test("close ends an operation that waits for the network", async () => {
+  const arrived = withResolvers();
+  const api = await startApi(() => arrived.resolve());
+  const license = openLicense(api.url);
+  const activation = license.activate("KEY");
+  await arrived.promise;
+  await Promise.all([license.close(), license.close(), assert.rejects(activation, { code: "closed" })]);
+  await assert.rejects(license.activate("KEY"), { code: "closed" });
+  assert.throws(() => license.importLicenseFile("{}"), { code: "closed" });
+  assert.equal(license.state().name, "Unactivated");
+});
+
+test("a storage of the app is used", () => {
+  const files = new Map(Object.entries(storedLicense()).map(([name, text]) => [name, Buffer.from(text)]));
+  const storage = {
+    read: (name) => files.get(name) ?? null,
+    write: (name, content) => files.set(name, content),
+    remove: (name) => files.delete(name),
+  };
+  assert.equal(openLicense(undefined, { storage, folder: undefined }).state().name, "Expired");
+  assert.match(Buffer.from(files.get("clock.json")).toString(), /"last_seen":1768741201/);
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+test("a license file can be text or bytes", () => {
+  const [{ steps }] = readConformance("scenarios/offline.json");
+  const { file } = steps.find((step) => step.do === "import_license_file");
+  mock.method(Date, "now", () => 1_768_478_400_000);
+  try {
+    for (const content of [file, Buffer.from(file), Buffer.from(`\uFEFF${file}`)]) {
+      rmSync(join(folder, "token.json"), { force: true });
+      assert.equal(openLicense().importLicenseFile(content).name, "Active");
+    }
+  } finally {
+    mock.restoreAll();
+  }
+  assert.throws(() => openLicense().importLicenseFile(Uint8Array.of(255)), { code: "license_file_invalid" });
+});
+
+test("features and limits are those of the token", () => {
+  storeLicense();
+  mock.method(Date, "now", () => 1_768_478_400_000);
+  try {
+    const license = openLicense();
+    assert.deepEqual([license.has("export.pdf"), license.has("other")], [true, false]);
+    assert.deepEqual(
+      ["export.rows", "projects", "seats", "toString"].map((name) => license.limit(name)),
+      [1000, Infinity, 0, 0],
+    );
+  } finally {
+    mock.restoreAll();
+  }
+});
+
+test("the version in the user agent is that of the package", async () => {
+  assert.match(openLicense().diagnose(), new RegExp(`^client: signet-client-node ${version},`));
+});
+
+function withResolvers() {
+  const result = {};
+  result.promise = new Promise((resolve, reject) => Object.assign(result, { resolve, reject }));
+  return result;
+}

@@ -1,0 +1,178 @@
+"""Requests over HTTP, with the standard library."""
+
+import base64
+import contextlib
+import http.client
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from typing import Optional
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from .errors import LicenseError
+from .ports import NoResponse, Request, Response, Result
+
+_MAX_BODY_BYTES = 1_000_000
+
+
+class HttpTransport:
+    """Sends each request over a connection of its own, to `api_url` or through a proxy."""
+
+    def __init__(
+        self,
+        api_url: str,
+        user_agent: str,
+        *,
+        proxy: Optional[str] = None,
+        connect_timeout: float = 10,
+        timeout: float = 30,
+        ca_certificates: Optional[str] = None,
+    ) -> None:
+        self._url = urlsplit(api_url)
+        self._user_agent = user_agent
+        self._proxy = None if proxy is None else _parse_proxy(proxy)
+        self._connect_timeout = connect_timeout
+        self._timeout = timeout
+        self._ca_certificates = ca_certificates
+        if ca_certificates is not None:
+            _check_certificates(ca_certificates)
+
+    def send(self, request: Request) -> Result:
+        """Sends a request. Does not raise, and does not follow redirects."""
+        timeout = self._timeout if request.timeout is None else min(self._timeout, request.timeout)
+        try:
+            attempt = self._attempt(request, timeout)
+        except Exception as error:
+            return _no_response(error)
+        return attempt.wait(timeout)
+
+    def _attempt(self, request: Request, timeout: float) -> "_Attempt":
+        headers = {"User-Agent": self._user_agent, "Accept": "application/json, application/jwt", "Connection": "close"}
+        body = None
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
+            body = json.dumps(request.body).encode()
+        target = self._url.path + request.path
+        proxy = self._proxy or self._system_proxy()
+        connection = self._connection(proxy, min(timeout, self._connect_timeout))
+        if proxy and self._url.scheme == "http":
+            target = f"http://{self._url.netloc}{target}"
+            headers.update(_proxy_authorization(proxy))
+        return _Attempt(connection, request.method, target, body, headers, timeout)
+
+    def _connection(self, proxy: Optional[SplitResult], timeout: float) -> http.client.HTTPConnection:
+        host, port = self._url.hostname or "", self._url.port
+        first = (proxy.hostname or "", proxy.port or 80) if proxy else (host, port)
+        if self._url.scheme == "http":
+            return http.client.HTTPConnection(*first, timeout=timeout)
+        context = ssl.create_default_context()
+        if self._ca_certificates is not None:
+            context.load_verify_locations(cadata=self._ca_certificates)
+        connection = http.client.HTTPSConnection(*first, timeout=timeout, context=context)
+        if proxy:
+            connection.set_tunnel(host, port or 443, headers=dict(_proxy_authorization(proxy)))
+        return connection
+
+    def _system_proxy(self) -> Optional[SplitResult]:
+        url = getproxies().get(self._url.scheme)
+        return _parse_proxy(url) if url and not proxy_bypass(self._url.netloc) else None
+
+
+class _Attempt:
+    """One request. A thread of its own sends it, because a time-out of a socket does not limit a name resolution or a
+    response that arrives slowly."""
+
+    def __init__(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        target: str,
+        body: Optional[bytes],
+        headers: Mapping[str, str],
+        timeout: float,
+    ) -> None:
+        self._connection = connection
+        self._message = (method, target, body, headers)
+        self._timeout = timeout
+        self._socket: Optional[socket.socket] = None
+        self._result: Optional[Result] = None
+        self._is_cancelled = False
+
+    def wait(self, seconds: float) -> Result:
+        """Returns the result within the time."""
+        thread = threading.Thread(target=self._run, name="signet-client-request", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # The interpreter is shutting down, and starts no thread.
+            self._run()
+        else:
+            thread.join(seconds)
+        result = self._result
+        if result is None:
+            self._cancel()
+            return NoResponse("time-out")
+        return result
+
+    def _run(self) -> None:
+        try:
+            self._result = self._exchange()
+        except Exception as error:
+            self._result = _no_response(error)
+        finally:
+            self._connection.close()
+
+    def _exchange(self) -> Result:
+        self._connection.connect()
+        self._socket = self._connection.sock  # The connection forgets it when the head of the response has arrived.
+        if self._is_cancelled:
+            return NoResponse("time-out")
+        self._socket.settimeout(self._timeout)
+        method, target, body, headers = self._message
+        self._connection.request(method, target, body, headers)
+        response = self._connection.getresponse()
+        content = response.read(_MAX_BODY_BYTES + 1)
+        if len(content) > _MAX_BODY_BYTES:
+            return NoResponse("the response is larger than 1 MB")
+        if response.length:
+            return NoResponse("the response was cut off")
+        return Response(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+
+    def _cancel(self) -> None:
+        """Ends the connection, so that the thread ends."""
+        self._is_cancelled = True
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+def _parse_proxy(url: str) -> SplitResult:
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise LicenseError("invalid_config", "the proxy must be an http URL")
+    return parts
+
+
+def _proxy_authorization(proxy: SplitResult) -> Mapping[str, str]:
+    if proxy.username is None:
+        return {}
+    credentials = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(credentials).decode()}"}
+
+
+def _check_certificates(pem: str) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    except (ssl.SSLError, ValueError) as error:
+        raise LicenseError("invalid_config", "ca_certificates must be certificates in PEM form") from error
+
+
+def _no_response(error: Exception) -> NoResponse:
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return NoResponse(text[:200])

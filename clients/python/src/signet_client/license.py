@@ -1,0 +1,108 @@
+"""The license handle."""
+
+import sys
+from datetime import datetime
+from types import TracebackType
+from typing import Callable, Optional, Union
+
+from . import operations
+from .core import Core
+from .diagnosis import diagnose
+from .license_file import offline_request
+from .session import Session
+from .state import State
+
+UNLIMITED = sys.maxsize
+"""The value of a limit that is unlimited."""
+
+
+class License:
+    """The license of this machine. `signet_client.open` returns one.
+
+    All methods can be called from any thread. Those that send a request block, at most for the time-outs of the
+    options; all others return at once.
+    """
+
+    def __init__(self, session: Session, storage: str) -> None:
+        """Wraps a session; for `signet_client.open`."""
+        self._session = session
+        self._storage = storage
+
+    def __repr__(self) -> str:
+        return f"<signet_client.License {self.state().name}>"
+
+    def __enter__(self) -> "License":
+        return self
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    def state(self) -> State:
+        """Returns the state at this time. Needs no network."""
+        return self._session.read(Core.state)
+
+    def has(self, feature: str) -> bool:
+        """Returns whether the app may run and the license has a feature."""
+        return self._session.read(lambda core: core.has(feature))
+
+    def limit(self, feature: str) -> int:
+        """Returns a limit: 0 if the app may not run or the limit is not granted, `UNLIMITED` if it is unlimited."""
+        limit = self._session.read(lambda core: core.limit(feature))
+        return UNLIMITED if limit is None else limit
+
+    def on_change(self, callback: Callable[[State], None]) -> None:
+        """Calls `callback` with the new state after each change, in any thread. Its errors are ignored."""
+        self._session.on_change(callback)
+
+    def activate(self, license_key: str) -> State:
+        """Activates this machine with a license key, and returns the new state.
+
+        Raises LicenseError with the code of the API's refusal, or `unreachable`. After a failure that may pass, the
+        background task tries again.
+        """
+        return self._session.perform(lambda core: operations.activate(core, license_key))
+
+    def deactivate(self) -> State:
+        """Frees the seat of this machine, and removes the token and the license key.
+
+        Raises LicenseError with the code of the API, or `unreachable`; nothing has changed then.
+        """
+        return self._session.perform(operations.deactivate)
+
+    def release(self) -> State:
+        """Frees the seat, and keeps the license key for the next start. Failures are ignored.
+
+        The request takes at most two seconds. From then on the background task leaves the seat free.
+        """
+        return self._session.perform(operations.release)
+
+    def borrow(self, until: datetime) -> State:
+        """Borrows the seat until a time, for use without network. Raises LicenseError.
+
+        A time without a time zone is a local time.
+        """
+        return self._session.perform(lambda core: operations.borrow(core, until))
+
+    def import_license_file(self, content: Union[str, bytes]) -> State:
+        """Activates this machine with a license file.
+
+        Raises LicenseError with the code `license_file_invalid`, or that of a refusal that is later than the file.
+        """
+        return self._session.perform(lambda core: operations.import_license_file(core, content))
+
+    def offline_request(self) -> str:
+        """Returns the text from which an operator or a customer makes a license file for this machine."""
+        return self._session.read(lambda core: offline_request(core.config, core.identity))
+
+    def diagnose(self) -> str:
+        """Returns lines of text for support, without a token and without a license key."""
+        return self._session.read(lambda core: diagnose(core, self._storage))
+
+    def close(self) -> None:
+        """Stops the background task. With an `instance_id` or an ephemeral machine id, releases the seat before.
+
+        `state`, `has` and `limit` still work; operations raise LicenseError with the code `closed`.
+        """
+        self._session.close()

@@ -1,0 +1,73 @@
+"""License tokens."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from .config import Config
+from .identity import Identity
+from .jws import InvalidTokenError, Keys, verify
+from .times import is_time
+
+
+@dataclass(frozen=True)
+class Token:
+    """A verified token for this product and this machine, whatever its times."""
+
+    text: str = field(repr=False)
+    activation_id: str
+    iat: int
+    nbf: int
+    exp: int
+    offline_until: int
+    heartbeat_interval: int
+    features: frozenset[str]
+    limits: Mapping[str, Optional[int]]
+    """Limits by the key of the feature; None is unlimited."""
+
+
+def verify_token(text: str, keys: Keys, config: Config, identity: Identity) -> Token:
+    """Verifies a token without its times. Raises InvalidTokenError, or UnknownKeyError if no key has its `kid`."""
+    claims = verify(text, "license+jwt", keys)
+    if claims.get("iss") != config.issuer or claims.get("aud") != config.product:
+        raise InvalidTokenError("the token is of another issuer or product")
+    activation, enforcement = _object(claims, "activation"), _object(claims, "enforcement")
+    if activation.get("machine_id") != identity.machine_id or activation.get("instance_id") != identity.instance_id:
+        raise InvalidTokenError("the token is for another machine or process")
+    interval, activation_id = enforcement.get("heartbeat_interval_seconds"), activation.get("id")
+    if type(interval) is not int or not 0 < interval < 2**31 or not isinstance(activation_id, str):
+        raise InvalidTokenError("the token has no heartbeat interval or no activation id")
+    return Token(
+        text=text,
+        activation_id=activation_id,
+        iat=_time(claims, "iat"),
+        nbf=_time(claims, "nbf"),
+        exp=_time(claims, "exp"),
+        offline_until=_time(enforcement, "offline_until"),
+        heartbeat_interval=interval,
+        features=_features(claims.get("features")),
+        limits=_limits(claims.get("feature_limits")),
+    )
+
+
+def _object(claims: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = claims.get(name)
+    if not isinstance(value, dict):
+        raise InvalidTokenError(f"the token has no {name}")
+    return value
+
+
+def _time(claims: Mapping[str, Any], name: str) -> int:
+    value: Any = claims.get(name)
+    if not is_time(value):
+        raise InvalidTokenError(f"{name} is not a time")
+    return int(value)
+
+
+def _features(value: Any) -> frozenset[str]:
+    return frozenset(item for item in value if isinstance(item, str)) if isinstance(value, list) else frozenset()
+
+
+def _limits(value: Any) -> Mapping[str, Optional[int]]:
+    limits = value.items() if isinstance(value, dict) else ()
+    return {key: limit for key, limit in limits if limit is None or (type(limit) is int and limit >= 0)}

@@ -1,0 +1,61 @@
+"""Opens a license handle."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from .config import Config
+from .core import Core
+from .file_storage import FileStorage, MemoryStorage, default_folder
+from .http_transport import HttpTransport
+from .identity import Identity
+from .license import License
+from .machine_id import System, ephemeral_machine_id, machine_id
+from .options import Options
+from .ports import Sources, Storage
+from .session import Session
+from .version import VERSION
+
+
+def open(config: Union[str, bytes, Mapping[str, Any]], options: Optional[Options] = None) -> License:
+    """Opens the license of this machine from disk, and starts the background task. Sends no request itself.
+
+    `config` is the content of `signet-app.json`, as JSON text or as an object. Raises LicenseError with the code
+    `invalid_config` if the configuration is not valid.
+    """
+    options = options or Options()
+    app = Config.parse(config)
+    transport = HttpTransport(
+        app.api_url,
+        f"signet-client-python/{VERSION} {options.user_agent}".strip(),
+        proxy=options.proxy,
+        connect_timeout=options.connect_timeout,
+        timeout=options.timeout,
+        ca_certificates=options.ca_certificates,
+    )
+    identity, storage = _identity(app.product, options), _storage(app.product, options)
+    core = Core(app, identity, storage, Sources(), keep_license_key=options.keep_license_key)
+    session = Session(core, transport)
+    session.start_background()
+    return License(session, str(storage) if options.storage is None else "storage of the app")
+
+
+def _identity(product: str, options: Options) -> Identity:
+    given = options.machine_id() if callable(options.machine_id) else options.machine_id
+    stable = given or machine_id(product, System())
+    return Identity.create(
+        stable or ephemeral_machine_id(),
+        is_ephemeral=not stable,
+        instance_id=options.instance_id,
+        machine_name=options.machine_name,
+        app_version=options.app_version,
+        os=options.os,
+        hostname=options.hostname,
+    )
+
+
+def _storage(product: str, options: Options) -> Storage:
+    if options.storage is not None:
+        return options.storage
+    folder = default_folder(product) if options.folder is None else Path(options.folder)
+    return FileStorage(folder) if folder else MemoryStorage()

@@ -1,0 +1,259 @@
+"""Behavior of the handle that the scenarios cannot show."""
+
+import asyncio
+import json
+import threading
+from datetime import datetime, timezone
+
+import pytest
+import signing
+from servers import api, serve
+
+import signet_client
+from signet_client import LicenseError, MemoryStorage, Options, aio
+
+
+def options(**more):
+    return Options(storage=MemoryStorage(), machine_id=signing.MACHINE_ID, machine_name=None, os=None, **more)
+
+
+@pytest.fixture
+def server():
+    with serve(api) as running:
+        yield running
+
+
+@pytest.fixture
+def license(server):
+    with signet_client.open(signing.config(server.url), options()) as opened:
+        yield opened
+
+
+def test_activates_over_http(license, server):
+    assert license.state() == signet_client.Unactivated()
+    state = license.activate(signing.LICENSE_KEY)
+    assert state.name == "Active"
+    assert state.until > datetime.now(timezone.utc)
+    assert (license.has("export.pdf"), license.limit("export.rows")) == (True, 1000)
+    assert license.limit("projects") == signet_client.UNLIMITED
+    assert [path for _, path, _, _ in server.seen] == [
+        "/api/v1.0/license-activations/activate",
+        "/.well-known/jwks.jwt",
+    ]
+    assert server.seen[0][2]["User-Agent"] == "signet-client-python/0.1.0"
+
+
+def test_what_is_said_of_the_machine_is_cut_to_what_the_api_accepts(server):
+    given = Options(
+        storage=MemoryStorage(),
+        machine_id=signing.MACHINE_ID,
+        machine_name="Büro\u200b\n" * 60,
+        app_version=" 1.2 ",
+        os="x" * 65,
+        hostname="\u2028",
+    )
+    with signet_client.open(signing.config(server.url), given) as license:
+        license.activate(signing.LICENSE_KEY)
+    body = json.loads(server.seen[0][3])
+    assert body["machine_name"] == "Büro" * 20
+    assert (body["app_version"], body["os"]) == ("1.2", "x" * 64)
+    assert "hostname" not in body
+
+
+def test_the_host_name_and_the_system_are_sent_by_default(server):
+    given = Options(storage=MemoryStorage(), machine_id=signing.MACHINE_ID)
+    with signet_client.open(signing.config(server.url), given) as license:
+        license.activate(signing.LICENSE_KEY)
+    body = json.loads(server.seen[0][3])
+    assert set(body) == {"license_key", "machine_id", "machine_name", "os"}
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, "unreachable"), (429, "rate_limited"), (422, "invalid_value")])
+def test_only_a_problem_of_the_client_has_a_code_of_its_own(status, code):
+    problem = {"code": "unavailable" if status == 503 else code}
+
+    def reply(handler):
+        handler.reply(status, problem, content_type="application/problem+json")
+
+    with serve(reply) as server, signet_client.open(signing.config(server.url), options()) as license:
+        with pytest.raises(LicenseError) as failure:
+            license.activate(signing.LICENSE_KEY)
+    assert failure.value.code == code
+
+
+def test_a_callback_that_raises_disturbs_nothing(license):
+    seen = []
+
+    def fail(state):
+        raise SystemExit("from a callback")
+
+    license.on_change(fail)
+    license.on_change(seen.append)
+    assert license.activate(signing.LICENSE_KEY).may_run
+    assert [state.name for state in seen] == ["Active"]
+
+
+def test_a_callback_can_start_an_operation(license):
+    license.on_change(lambda state: state.may_run and license.deactivate())
+    assert license.activate(signing.LICENSE_KEY).name == "Unactivated"
+
+
+def test_a_callback_can_wait_for_another_thread(license):
+    seen, called, go_on = [], threading.Event(), threading.Event()
+
+    def wait(state):
+        seen.append(state.name)
+        called.set()
+        assert go_on.wait(10)
+
+    license.on_change(wait)
+    thread = threading.Thread(target=lambda: license.activate(signing.LICENSE_KEY))
+    thread.start()
+    assert called.wait(10)
+    license.deactivate()
+    go_on.set()
+    thread.join(10)
+    assert seen == ["Active", "Unactivated"]
+
+
+def test_the_state_is_readable_during_a_request():
+    reached, go_on = threading.Event(), threading.Event()
+
+    def wait(handler):
+        reached.set()
+        go_on.wait(10)
+        api(handler)
+
+    with serve(wait) as server, signet_client.open(signing.config(server.url), options()) as license:
+        thread = threading.Thread(target=lambda: license.activate(signing.LICENSE_KEY))
+        thread.start()
+        assert reached.wait(10)
+        assert license.state().name == "Unactivated"
+        assert not license.has("export.pdf")
+        assert "state: Unactivated" in license.diagnose()
+        go_on.set()
+        thread.join(10)
+        assert license.state().name == "Active"
+
+
+def test_the_background_task_activates_with_the_stored_license_key(server):
+    storage = MemoryStorage()
+    storage.write("license-key", signing.LICENSE_KEY.encode())
+    changed = threading.Event()
+    with signet_client.open(
+        signing.config(server.url), Options(storage=storage, machine_id=signing.MACHINE_ID)
+    ) as license:
+        license.on_change(lambda state: changed.set())
+        assert changed.wait(20)
+        assert license.state().name == "Active"
+
+
+def test_operations_after_close_are_errors(license):
+    license.close()
+    license.close()
+    with pytest.raises(LicenseError) as failure:
+        license.activate(signing.LICENSE_KEY)
+    assert failure.value.code == "closed"
+    assert license.state().name == "Unactivated"
+
+
+def test_close_releases_the_seat_of_a_process(server):
+    with signet_client.open(signing.config(server.url), options(instance_id="worker-1")) as license:
+        license.activate(signing.LICENSE_KEY)
+    assert server.seen[-1][1] == "/api/v1.0/license-activations/act_1/deactivate"
+    assert license.state().name == "Unactivated"
+
+
+def test_a_released_seat_stays_free(license):
+    license.activate(signing.LICENSE_KEY)
+    assert license.release().name == "Unactivated"
+    assert license._session.seconds_until_due() is None
+    assert license.activate(signing.LICENSE_KEY).name == "Active"
+
+
+def test_no_secret_is_shown(license):
+    license.activate(signing.LICENSE_KEY)
+    core = license._session._core
+    token = core.token.text
+    things = [license, license._session, core, core.token, core.record, core.key_set, core.config]
+    text = "".join(map(repr, things)) + license.diagnose()
+    assert signing.LICENSE_KEY not in text
+    assert token not in text
+    assert token.split(".")[2] not in text
+    assert "p4ss" not in repr(Options(proxy="http://user:p4ss@proxy:3128"))
+
+
+def test_an_error_shows_its_code_and_no_secret():
+    def refuse(handler):
+        problem = {"code": "not_found", "detail": signing.LICENSE_KEY}
+        handler.reply(404, problem, content_type="application/problem+json")
+
+    with serve(refuse) as server, signet_client.open(signing.config(server.url), options()) as license:
+        with pytest.raises(LicenseError) as failure:
+            license.activate(signing.LICENSE_KEY)
+        assert license.state() == signet_client.Refused("not_found")
+    assert failure.value.code == "not_found"
+    assert signing.LICENSE_KEY not in repr(failure.value) + str(failure.value)
+
+
+def test_a_borrow_that_activates_first_is_sent_again():
+    borrowed = []
+
+    def lose_seat_once(handler):
+        if not handler.path.endswith("/heartbeat"):
+            return api(handler)
+        borrowed.append(b"borrow_until" in handler.body)
+        if len(borrowed) > 1:
+            return api(handler)
+        return handler.reply(403, {"code": "not_activated"}, content_type="application/problem+json")
+
+    with serve(lose_seat_once) as server, signet_client.open(signing.config(server.url), options()) as license:
+        license.activate(signing.LICENSE_KEY)
+        license.borrow(datetime(2030, 1, 1, tzinfo=timezone.utc))
+    assert borrowed == [True, True]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"issuer": ""},
+        {"product": None},
+        {"root_keys": []},
+        {"root_keys": [{"kty": "RSA", "n": "AA", "e": "AQAB"}]},
+        {"root_keys": [{}]},
+        {"api_url": "http://licenses.example.com"},
+        {"api_url": "http://localhost.example.com"},
+        {"api_url": "ftp://127.0.0.1"},
+        {"api_url": "https://user@example.com"},
+        {"api_url": "https://"},
+    ],
+)
+def test_a_configuration_that_is_not_valid_is_an_error(change):
+    with pytest.raises(LicenseError) as failure:
+        signet_client.open({**signing.config("https://licenses.example.com"), **change})
+    assert failure.value.code == "invalid_config"
+
+
+@pytest.mark.parametrize("url", ["https://a.example", "http://127.0.0.1:8080", "http://[::1]:1", "http://localhost"])
+def test_allowed_urls(url):
+    signet_client.open({**signing.config("https://a.example"), "api_url": url}, options()).close()
+
+
+def test_json_text_that_is_damaged_is_an_error():
+    with pytest.raises(LicenseError, match="invalid_config"):
+        signet_client.open('{"issuer":')
+
+
+def test_asyncio(server):
+    async def main():
+        seen = asyncio.Queue()
+        async with await aio.open(signing.config(server.url), options()) as license:
+            license.on_change(seen.put_nowait)
+            state = await license.activate(signing.LICENSE_KEY)
+            assert await asyncio.wait_for(seen.get(), 10) == state
+            assert license.has("export.pdf")
+            assert (await license.deactivate()).name == "Unactivated"
+            with pytest.raises(LicenseError, match="not_activated"):
+                await license.borrow(datetime(2030, 1, 1, tzinfo=timezone.utc))
+
+    asyncio.run(main())

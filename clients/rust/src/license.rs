@@ -1,0 +1,196 @@
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+    time::SystemTime,
+};
+
+use crate::{
+    background,
+    client::Client,
+    config::AppConfig,
+    error::Error,
+    file_storage::FileStorage,
+    http::HttpTransport,
+    identity::Identity,
+    machine_id::{self, ThisMachine},
+    options::{Options, Report},
+    ports::{Ports, Storage},
+    requests::MachineFacts,
+    state::State,
+    system::{self, SystemRandom, SystemTimeSource},
+    time::from_system_time,
+};
+
+/// The license of this machine or process. A clone is the same license.
+///
+/// The methods that send requests block until the time-out at most: [`activate`](Self::activate),
+/// [`deactivate`](Self::deactivate), [`release`](Self::release), [`close`](Self::close) and [`borrow`](Self::borrow).
+/// The others return at once.
+///
+/// Dropping the last clone stops the background thread, but frees no seat: call [`close`](Self::close) for that.
+#[derive(Clone)]
+pub struct License {
+    handle: Arc<Handle>,
+}
+
+/// Owns the background thread.
+struct Handle {
+    /// Replaced in a forked child.
+    client: RwLock<Arc<Client>>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.client.get_mut().unwrap_or_else(PoisonError::into_inner).signal.close();
+    }
+}
+
+impl License {
+    /// Reads the stored license and starts the background thread, without a request. Fails only if the configuration
+    /// or an option is not valid.
+    pub fn open(config: AppConfig, options: Options) -> Result<Self, Error> {
+        let transport = HttpTransport::new(config.api_url()?, &options)?;
+        let identity = identity(config, &options)?;
+        let storage = storage(&identity.product, &options);
+        let facts = MachineFacts {
+            machine_name: report(options.machine_name, system::hostname),
+            app_version: options.app_version,
+            os: report(options.os, || Some(system::os())),
+            hostname: options.hostname,
+        };
+        let ports = Ports {
+            storage,
+            transport: Arc::new(transport),
+            time: Arc::new(SystemTimeSource::new()),
+            random: Arc::new(SystemRandom),
+        };
+        let client = Arc::new(Client::open(identity, facts, options.keep_license_key, ports));
+        background::start(client.clone());
+        Ok(Self { handle: Arc::new(Handle { client: RwLock::new(client) }) })
+    }
+
+    /// Returns the client of this process. In a forked child, whose only thread is the one that forked, it starts the
+    /// background thread again.
+    fn client(&self) -> Arc<Client> {
+        let client = self.handle.client.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if client.is_of_this_process() {
+            return client;
+        }
+        let mut current = self.handle.client.write().unwrap_or_else(PoisonError::into_inner);
+        if !current.is_of_this_process() {
+            let is_closed = current.signal.is_closed();
+            *current = Arc::new(current.fork());
+            if is_closed {
+                current.signal.close();
+            } else {
+                background::start(current.clone());
+            }
+        }
+        current.clone()
+    }
+
+    /// Returns the state, without a request.
+    pub fn state(&self) -> State {
+        self.client().state()
+    }
+
+    /// Returns whether the app may run and the license grants the feature.
+    pub fn has(&self, feature: &str) -> bool {
+        self.client().has(feature)
+    }
+
+    /// Returns the limit that the license grants: 0 if it grants none or the app may not run, [`u64::MAX`] if it is
+    /// unlimited.
+    pub fn limit(&self, feature: &str) -> u64 {
+        self.client().limit(feature)
+    }
+
+    /// Calls `callback` with the new state after each change, in the background thread or in the thread of an
+    /// operation. A renewed token is not a change. A panic of the callback is ignored.
+    pub fn on_change(&self, callback: impl Fn(&State) + Send + Sync + 'static) {
+        self.client().on_change(Arc::new(callback));
+    }
+
+    /// Activates this machine with a license key, and returns the new state.
+    ///
+    /// An error has the code of the refusal, or `unreachable`; then the background thread tries again. While another license is
+    /// in use, an error changes nothing.
+    pub fn activate(&self, license_key: &str) -> Result<State, Error> {
+        self.client().activate(license_key)
+    }
+
+    /// Frees the seat, and removes the license from this machine. If the API refuses or cannot be reached, nothing changes.
+    pub fn deactivate(&self) -> Result<State, Error> {
+        self.client().deactivate()
+    }
+
+    /// Frees the seat, but keeps the license key: the next [`License::open`] activates again. Failures are ignored.
+    /// Takes two seconds at most.
+    pub fn release(&self) -> State {
+        self.client().release()
+    }
+
+    /// Stops the background thread. With an instance id or an ephemeral machine id, it frees the seat as
+    /// [`release`](Self::release) does.
+    pub fn close(&self) {
+        self.client().close();
+    }
+
+    /// Borrows the seat until this time, so that the license is valid until then without a network.
+    pub fn borrow(&self, until: SystemTime) -> Result<State, Error> {
+        self.client().borrow(from_system_time(until))
+    }
+
+    /// Returns the text with which an operator or the customer creates a license file for this machine.
+    pub fn offline_request(&self) -> String {
+        self.client().offline_request()
+    }
+
+    /// Imports a license file, for a machine without a network.
+    pub fn import_license_file(&self, content: impl AsRef<[u8]>) -> Result<State, Error> {
+        self.client().import_license_file(content.as_ref())
+    }
+
+    /// Returns lines of text for support. They contain no token and no license key.
+    pub fn diagnose(&self) -> String {
+        self.client().diagnose()
+    }
+}
+
+impl fmt::Debug for License {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("License").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
+fn identity(config: AppConfig, options: &Options) -> Result<Identity, Error> {
+    let machine_id = match &options.machine_id {
+        Some(id) if id.is_empty() => return Err(Error::invalid_config("machine_id must not be empty")),
+        Some(id) => Some(id.clone()),
+        None => machine_id::derive(&config.product, &ThisMachine),
+    };
+    Ok(Identity {
+        root_keys: config.root_keys()?,
+        issuer: config.issuer,
+        product: config.product,
+        is_ephemeral: machine_id.is_none(),
+        machine_id: machine_id.unwrap_or_else(machine_id::ephemeral),
+        instance_id: options.instance_id.clone(),
+    })
+}
+
+fn storage(product: &str, options: &Options) -> Arc<dyn Storage> {
+    match (&options.storage, &options.storage_folder) {
+        (Some(storage), _) => storage.clone(),
+        (None, Some(folder)) => Arc::new(FileStorage::new(folder.clone())),
+        (None, None) => Arc::new(FileStorage::for_product(product)),
+    }
+}
+
+fn report(report: Report, default: impl FnOnce() -> Option<String>) -> Option<String> {
+    match report {
+        Report::Default => default(),
+        Report::Nothing => None,
+        Report::Text(text) => Some(text),
+    }
+}

@@ -1,0 +1,55 @@
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use crate::{identity::Identity, jwt::Jwt, key_set::KeySet};
+
+const TYPE: &str = "license+jwt";
+
+/// The claims of a license token. Others are ignored.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Claims {
+    iss: String,
+    aud: String,
+    pub(crate) iat: i64,
+    pub(crate) nbf: i64,
+    pub(crate) exp: i64,
+    #[serde(default)]
+    pub(crate) features: Vec<String>,
+    /// Limits by feature; `None` is unlimited.
+    #[serde(default)]
+    pub(crate) feature_limits: HashMap<String, Option<u64>>,
+    pub(crate) enforcement: Enforcement,
+    pub(crate) activation: Activation,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Enforcement {
+    pub(crate) heartbeat_interval_seconds: i64,
+    pub(crate) offline_until: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Activation {
+    pub(crate) id: String,
+    machine_id: String,
+    instance_id: Option<String>,
+}
+
+impl Claims {
+    /// Returns the claims of a token that a key of the set signed for this product, machine and process, whatever its
+    /// times.
+    pub(crate) fn verify(token: &str, keys: &KeySet, identity: &Identity) -> Option<Self> {
+        let jwt = Jwt::parse(token, TYPE)?;
+        let claims: Self = jwt.verify(keys.get(jwt.kid())?)?;
+        let is_for_app = claims.iss == identity.issuer && claims.aud == identity.product;
+        let is_for_machine = claims.activation.machine_id == identity.machine_id
+            && claims.activation.instance_id == identity.instance_id;
+        (is_for_app && is_for_machine).then_some(claims)
+    }
+}
+
+/// Returns the `kid` of a token with an acceptable header.
+pub(crate) fn signing_key_id(token: &str) -> Option<String> {
+    Jwt::parse(token, TYPE).map(|jwt| jwt.kid().to_owned())
+}
