@@ -230,7 +230,13 @@ impl Client {
     }
 
     fn send_borrow(&self, until: &str) -> Result<(), Error> {
-        let snapshot = self.load().snapshot();
+        let snapshot = {
+            let core = self.load();
+            if let Some(refusal) = &core.refusal {
+                return Err(Error::api(&refusal.code));
+            }
+            core.snapshot()
+        };
         let mut outcome = self.send_heartbeat(Some(until)).ok_or_else(Error::not_activated)?;
         if let Outcome::LostSeat(_) = outcome {
             outcome = self.activate_again(outcome, &snapshot);

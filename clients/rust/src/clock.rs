@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ports::ClockReading,
-    time::{seconds, whole, Seconds, DAY, MINUTE},
+    time::{rounded, seconds, whole, Seconds, DAY, MINUTE},
 };
 
 /// Set-backs of the wall clock up to this sum are corrections.
@@ -22,7 +22,7 @@ pub(crate) struct ClockFile {
 pub(crate) struct Clock {
     /// The time `t`.
     pub(crate) now: Seconds,
-    /// How far the wall clock is behind `now`.
+    /// How far the wall clock is behind `now`. Negative if it is known to be ahead.
     behind: Seconds,
     /// Sum of all set-backs of the wall clock since `reference`.
     set_back: Seconds,
@@ -43,18 +43,36 @@ impl Clock {
         self.advance(reading.monotonic);
         let expected = self.now.max(not_before.unwrap_or(Seconds::NEG_INFINITY));
         let difference = expected - reading.wall;
-        if difference < MINUTE {
+        if difference >= MINUTE {
+            self.observe_behind(expected, difference);
+        } else if difference <= -MINUTE && self.behind < 0.0 {
+            self.observe_ahead(expected, reading.wall);
+        } else {
             self.now = expected.max(reading.wall);
             self.behind = 0.0;
-            return;
         }
+    }
+
+    /// The wall clock is behind by `difference`: counts by how much it is more than before.
+    fn observe_behind(&mut self, expected: Seconds, difference: Seconds) {
+        let known = self.behind.max(0.0);
         self.now = expected;
-        if difference > self.behind + MINUTE {
-            self.set_back += difference - self.behind;
+        if difference > known + MINUTE {
+            self.set_back += difference - known;
             self.behind = difference;
-        } else if difference < self.behind {
-            self.behind = difference;
+        } else {
+            self.behind = difference.min(known);
         }
+    }
+
+    /// The wall clock is known to be ahead: corrects it, and counts by how much it was set back.
+    fn observe_ahead(&mut self, expected: Seconds, wall: Seconds) {
+        let corrected = wall + self.behind;
+        if expected - corrected > MINUTE {
+            self.set_back += expected - corrected;
+        }
+        self.now = expected.max(corrected);
+        self.behind = self.behind.max(expected - wall);
     }
 
     /// Adds the time since the last observation.
@@ -71,7 +89,7 @@ impl Clock {
             self.behind = 0.0;
         } else {
             self.now = issued_at;
-            self.behind = (issued_at - wall).max(0.0);
+            self.behind = issued_at - wall;
         }
         self.set_back = 0.0;
         self.reference = issued_at;
@@ -117,13 +135,13 @@ impl Clock {
         let now = whole(self.now);
         ClockFile {
             last_seen: end.map_or(now, |end| now.min(end + 1)),
-            behind: whole(self.behind.round()),
-            set_back: whole(self.set_back.round()),
+            behind: rounded(self.behind),
+            set_back: rounded(self.set_back),
             reference: whole(self.reference),
         }
     }
 
     pub(crate) fn describe(&self) -> String {
-        format!("behind by {} s, set back by {} s", whole(self.behind), whole(self.set_back))
+        format!("behind by {} s, set back by {} s", rounded(self.behind), rounded(self.set_back))
     }
 }

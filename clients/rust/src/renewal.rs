@@ -91,6 +91,9 @@ impl Core {
     pub(crate) fn postpone_activation(&mut self, failure: &Failure, license_key: Option<&str>) -> Error {
         self.record_failure(failure);
         if let Some(key) = license_key.filter(|_| failure.is_retryable()) {
+            if self.license_key.is_none() {
+                self.remove_refusal();
+            }
             self.store_license_key(key);
         }
         if self.refusal.is_none() && self.accepted().is_none() && self.license_key.is_some() {
@@ -121,10 +124,12 @@ impl Core {
 
     /// Stores a fetched key set that is valid and not older than the stored one.
     pub(crate) fn store_keys(&mut self, text: Option<&str>) {
+        // A clock that was ahead must not make key sets expire.
+        let wall = self.ports.time.read().wall;
         let is_acceptable = |text: &&str| {
             KeySet::verify(text, &self.identity).is_some_and(|set| {
                 let is_older = self.keys.as_ref().is_some_and(|keys| set.issued_at < keys.set.issued_at);
-                !is_older && self.now() <= seconds(set.expires_at)
+                !is_older && self.now().min(wall) <= seconds(set.expires_at)
             })
         };
         let text = text.filter(is_acceptable);

@@ -13,9 +13,14 @@ pub(crate) const DAY: Seconds = 86_400.0;
 const MAX_UNIX_TIME: Seconds = 253_402_300_799.0;
 
 /// Returns whole seconds, rounded down and limited to the years 1970 to 9999.
-#[expect(clippy::cast_possible_truncation, reason = "the value is limited before")]
 pub(crate) fn whole(seconds: Seconds) -> i64 {
-    seconds.clamp(0.0, MAX_UNIX_TIME).floor() as i64
+    rounded(seconds.max(0.0).floor())
+}
+
+/// Returns a difference of times in whole seconds, which may be negative.
+#[expect(clippy::cast_possible_truncation, reason = "the value is limited before")]
+pub(crate) fn rounded(seconds: Seconds) -> i64 {
+    seconds.clamp(-MAX_UNIX_TIME, MAX_UNIX_TIME).round() as i64
 }
 
 /// Converts an integer of a claim or a file. Times are far below 2^53.

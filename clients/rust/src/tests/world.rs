@@ -92,7 +92,7 @@ impl Transport for World {
         }
         self.requests.lock().unwrap().push(sent);
         let Some(response) = self.responses.lock().unwrap().pop_front() else { return Err(NetworkError) };
-        if let Some(changes) = response["meanwhile"].as_object() {
+        if let Some(changes) = response["during"].as_object() {
             for (name, content) in changes {
                 match content.as_str() {
                     Some(text) => self.files().insert(name.clone(), text.to_owned()),
