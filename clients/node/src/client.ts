@@ -89,7 +89,7 @@ export class Client {
     private readonly ports: Ports,
   ) {
     const { machineId, instanceId, isEphemeral } = options;
-    const ofProcess = instanceId !== null ? [FILES.token, FILES.refusal] : isEphemeral ? [FILES.token] : [];
+    const ofProcess = instanceId !== null || isEphemeral ? [FILES.token, FILES.refusal] : [];
     this.#identity = { issuer: config.issuer, product: config.product, machineId, instanceId };
     this.#store = new LicenseStore(config, this.#identity, options.keepLicenseKey, new StorageCache(ports.storage, ofProcess));
     this.#clock = new Clock(ports.time, this.#store.readClock());
@@ -174,7 +174,10 @@ export class Client {
       return this.#notify();
     }
     if (!keepsPresent) {
-      if (isKeptFor(outcome)) this.#store.writeLicenseKey(key);
+      if (isKeptFor(outcome)) {
+        if (stored === null) this.#store.removeRefusal();
+        this.#store.writeLicenseKey(key);
+      }
       const failure = this.#applyActivationFailure(outcome);
       if (failure.isUnreachable && this.#hasToActivate()) this.#retryLater(failure);
     }
@@ -205,7 +208,10 @@ export class Client {
 
   async borrow(until: Date, call: CallOptions): Promise<State> {
     this.#reload();
-    if (this.#store.claims === null || this.#store.refusal !== null) {
+    if (this.#store.refusal !== null) {
+      throw new SignetError(this.#store.refusal.code, "the API refused the license");
+    }
+    if (this.#store.claims === null) {
       throw new SignetError("not_activated", "there is no seat to borrow");
     }
     const failure = await this.#sendHeartbeat(call, until);
@@ -309,7 +315,8 @@ export class Client {
 
   async #fetchKeySet(call: CallOptions): Promise<void> {
     const response = await this.#exchange(keySetRequest, call);
-    const isStored = response?.status === 200 && this.#store.writeKeySet(response.body.trim(), this.#clock.now);
+    const isStored =
+      response?.status === 200 && this.#store.writeKeySet(response.body.trim(), this.#clock.now, this.ports.time.wall());
     if (response !== null && !isStored) this.#lastFailure = `${keySetRequest.path}: no valid key set (http_${response.status})`;
     this.#schedule.keysFetched(this.#clock.now, isStored);
   }

@@ -13,7 +13,7 @@ const MAX_SET_BACK_SECONDS = 86_400;
  */
 export class Clock {
   now: number;
-  /** How far the wall clock is behind `now`. */
+  /** How far the wall clock is behind `now`; negative if it is known to be ahead. */
   behind: number;
   /** The sum of all set-backs since `reference`. */
   setBack: number;
@@ -51,18 +51,31 @@ export class Clock {
     const expected = Math.max(this.now + (monotonic - this.#monotonic), notBefore);
     const difference = expected - wall;
     this.#monotonic = monotonic;
-    if (difference < TOLERANCE_SECONDS) {
+    if (difference >= TOLERANCE_SECONDS) {
+      this.#observeBehind(expected, difference);
+    } else if (difference <= -TOLERANCE_SECONDS && this.behind < 0) {
+      this.#observeAhead(expected, wall);
+    } else {
       this.now = Math.max(expected, wall);
       this.behind = 0;
-      return;
     }
+  }
+
+  /** The wall clock is behind by `difference`: counts by how much it is more than before. */
+  #observeBehind(expected: number, difference: number): void {
+    const known = Math.max(this.behind, 0);
+    const isSetBack = difference > known + TOLERANCE_SECONDS;
     this.now = expected;
-    if (difference > this.behind + TOLERANCE_SECONDS) {
-      this.setBack += difference - this.behind;
-      this.behind = difference;
-    } else if (difference < this.behind) {
-      this.behind = difference;
-    }
+    if (isSetBack) this.setBack += difference - known;
+    this.behind = isSetBack ? difference : Math.min(known, difference);
+  }
+
+  /** The wall clock is known to be ahead: corrects it, and counts by how much it was set back. */
+  #observeAhead(expected: number, wall: number): void {
+    const corrected = wall + this.behind;
+    if (expected - corrected > TOLERANCE_SECONDS) this.setBack += expected - corrected;
+    this.now = Math.max(expected, corrected);
+    this.behind = Math.max(this.behind, expected - wall);
   }
 
   /**
@@ -75,7 +88,7 @@ export class Clock {
     const before = this.now;
     const isPlausible = wall >= iat - TOLERANCE_SECONDS && wall <= notAfter;
     this.now = isPlausible ? wall : iat;
-    this.behind = isPlausible ? 0 : Math.max(0, iat - wall);
+    this.behind = isPlausible ? 0 : iat - wall;
     this.setBack = 0;
     this.reference = iat;
     return this.now - before;

@@ -59,5 +59,5 @@ function isLoopback(hostname: string): boolean {
 }
 
 function invalid(message: string): SignetError {
-  return new SignetError("config_invalid", message);
+  return new SignetError("invalid_config", message);
 }

@@ -1,7 +1,7 @@
 /**
  * The error of every operation. Decide by `code`:
  *
- * - `config_invalid`: the configuration has no root key, no product, no issuer, or a URL that is not allowed
+ * - `invalid_config`: the configuration has no root key, no product, no issuer, or a URL that is not allowed
  * - `unreachable`: the API could not be reached, or its response is no answer about the license
  * - `license_file_invalid`: the license file is not valid for this app and this machine, or older than the present one
  * - `not_activated`: there is no seat that could be borrowed

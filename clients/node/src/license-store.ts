@@ -77,11 +77,11 @@ export class LicenseStore {
     return this.keySet && verifyToken(token, this.keySet.keys, this.identity);
   }
 
-  /** Stores a fetched key set, unless it is not valid, expired, or older than the stored one. Returns whether it was stored. */
-  writeKeySet(text: string, now: number): boolean {
+  /** Stores a fetched key set, unless it is not valid, expired at both times, or older than the stored one. Returns whether it was stored. */
+  writeKeySet(text: string, now: number, wall: number): boolean {
     this.#loadKeySet(this.files.read(FILES.keySet));
     const fetched = verifyKeySet(text, this.config);
-    if (fetched === null || now > fetched.exp || fetched.iat < (this.keySet?.iat ?? 0)) return false;
+    if (fetched === null || Math.min(now, wall) > fetched.exp || fetched.iat < (this.keySet?.iat ?? 0)) return false;
     this.files.write(FILES.keySet, text);
     this.reload(now);
     return true;

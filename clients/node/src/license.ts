@@ -13,7 +13,7 @@ import { systemTime } from "./system.js";
  * Opens the license of this machine from what is stored, without a request, and renews it in the background.
  *
  * `config` is the content of `signet-app.json`, as an object or as JSON text. Throws a `SignetError` with the code
- * `config_invalid` if it is not valid, and no other error.
+ * `invalid_config` if it is not valid, and no other error.
  */
 export function open(config: AppConfig | string, options: Options = {}): License {
   const checked = parseConfig(config);

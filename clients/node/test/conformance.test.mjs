@@ -66,6 +66,8 @@ class Runner {
     const client = this.#clients.get(name)?.client;
     const call = { isBackground: step.do === "run" };
     switch (step.do) {
+      case "state":
+        return undefined;
       case "open":
         return this.#open(name);
       case "restart":
@@ -147,7 +149,7 @@ class Runner {
     this.#requests.push({ method, path, ...(body && { body }) });
     const response = this.#responses.shift();
     assert.ok(response, `unexpected request ${method} ${path}`);
-    for (const [name, content] of Object.entries(response.meanwhile ?? {})) {
+    for (const [name, content] of Object.entries(response.during ?? {})) {
       if (content === null) this.#storage.delete(name);
       else this.#storage.set(name, content);
     }

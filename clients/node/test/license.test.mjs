@@ -78,12 +78,12 @@ for (const [what, change] of Object.entries({
   "an API that is no URL": { api_url: "licenses" },
 })) {
   test(`open fails with ${what}`, () => {
-    assert.throws(() => open({ ...config, ...change }, { folder, machineId }), { name: "SignetError", code: "config_invalid" });
+    assert.throws(() => open({ ...config, ...change }, { folder, machineId }), { name: "SignetError", code: "invalid_config" });
   });
 }
 
 test("open fails with text that is no JSON object", () => {
-  for (const text of ["", "x", "null", "[]"]) assert.throws(() => open(text), { code: "config_invalid" });
+  for (const text of ["", "x", "null", "[]"]) assert.throws(() => open(text), { code: "invalid_config" });
 });
 
 test("open allows http on loopback hosts", () => {
