@@ -68,7 +68,7 @@ class Server:
         self.requests.append(seen)
         assert self.responses, f"unexpected request {seen}"
         response = self.responses.pop(0)
-        self.files.change(response.get("meanwhile", {}))
+        self.files.change(response.get("during", {}))
         if "fault" in response:
             return NoResponse(response["fault"])
         body = response["body"]

@@ -15,7 +15,7 @@ class Clock:
     def __init__(self, record: Optional[ClockRecord], wall: float, monotonic: float) -> None:
         self.time: float = record.last_seen if record else wall
         self.behind: float = record.behind if record else 0
-        """How far the wall clock is behind the time."""
+        """How far the wall clock is behind the time; negative if it is known to be ahead."""
         self.set_back: float = record.set_back if record else 0
         """The sum of all set-backs since `reference`."""
         self.reference: int = record.reference if record else 0
@@ -33,14 +33,12 @@ class Clock:
         self._monotonic = monotonic
         expected = max(self.time + elapsed, not_before)
         difference = expected - wall
-        if difference < _TOLERANCE:
+        if difference >= _TOLERANCE:
+            self._observe_behind(expected, difference)
+        elif difference <= -_TOLERANCE and self.behind < 0:
+            self._observe_ahead(expected, wall)
+        else:
             self.time, self.behind = max(expected, wall), 0
-            return
-        self.time = expected
-        if difference > self.behind + _TOLERANCE:
-            self.set_back += difference - self.behind
-            self.behind = difference
-        self.behind = min(self.behind, difference)
 
     def set_by_response(self, wall: float, iat: int, exp: int) -> None:
         """Sets the time after a response with a token that is later than `reference`."""
@@ -65,8 +63,25 @@ class Clock:
         time = self.time if offline_until is None else min(self.time, offline_until + 1)
         return ClockRecord(int(time), int(self.behind), int(self.set_back), self.reference)
 
+    def _observe_behind(self, expected: float, difference: float) -> None:
+        """The wall clock is behind by `difference`: counts by how much it is more than before."""
+        self.time = expected
+        self.behind = max(self.behind, 0)
+        if difference > self.behind + _TOLERANCE:
+            self.set_back += difference - self.behind
+            self.behind = difference
+        self.behind = min(self.behind, difference)
+
+    def _observe_ahead(self, expected: float, wall: float) -> None:
+        """The wall clock is known to be ahead: corrects it, and counts by how much it was set back."""
+        corrected = wall + self.behind
+        if expected - corrected > _TOLERANCE:
+            self.set_back += expected - corrected
+        self.time = max(expected, corrected)
+        self.behind = max(self.behind, expected - wall)
+
     def _set(self, wall: float, iat: int, *, is_wall_right: bool) -> None:
         self.time = wall if is_wall_right else iat
-        self.behind = 0 if is_wall_right else max(0, iat - wall)
+        self.behind = 0 if is_wall_right else iat - wall
         self.set_back = 0
         self.reference = iat

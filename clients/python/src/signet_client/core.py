@@ -281,7 +281,8 @@ class Core:
     def store_keys(self, result: Result) -> None:
         """Stores a fetched key set if it is valid and not older than the stored one, and delays the next fetch."""
         now = self.clock.time
-        has_succeeded = self._store_key_set(result, now)
+        # A clock that was ahead must not make key sets expire.
+        has_succeeded = self._store_key_set(result, min(now, self.sources.wall()))
         self.due.keys = now + delays.after_key_fetch(self.sources.random(), has_succeeded=has_succeeded)
         self.load()
 
@@ -302,6 +303,13 @@ class Core:
         if self.keep_license_key:
             self.store.write(LICENSE_KEY, license_key)
             self.license_key = license_key
+
+    def store_license_key_for_later(self, license_key: str) -> None:
+        """Stores a license key with which the background task activates. A refusal of another one no longer counts."""
+        if self.license_key is None and self.keep_license_key:
+            self.store.remove(REFUSAL)
+            self.refusal = None
+        self.store_license_key(license_key)
 
     def forget(self) -> None:
         """Removes everything but the key set and the clock."""

@@ -27,7 +27,7 @@ def activate(core: Core, license_key: str) -> Exchange[None]:
     if not keeps_present:
         core.is_released = False
         if _is_worth_keeping(outcome):
-            core.store_license_key(license_key)
+            core.store_license_key_for_later(license_key)
         _apply_failure(core, outcome)
     raise LicenseError(outcome.code)
 

@@ -78,8 +78,11 @@ class ClockRecord:
     def parse(cls, text: Optional[str]) -> "Optional[ClockRecord]":
         """Reads a file; one that is damaged counts as absent."""
         fields = _parse_object(text)
-        values = [fields.get(name) for name in ("last_seen", "behind", "set_back", "reference")]
-        return cls(*values) if all(is_time(value) for value in values) else None  # type: ignore[arg-type]
+        behind = fields.get("behind")
+        fields["behind"] = abs(behind) if type(behind) is int else None
+        if not all(is_time(fields.get(name)) for name in ("last_seen", "behind", "set_back", "reference")):
+            return None
+        return cls(fields["last_seen"], behind, fields["set_back"], fields["reference"])  # type: ignore[arg-type]
 
 
 def format_record(record: Union[TokenRecord, RefusalRecord, ClockRecord]) -> str:
