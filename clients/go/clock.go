@@ -13,7 +13,7 @@ const (
 // seconds.
 type clock struct {
 	time      float64 // the time of the client
-	behind    float64 // how far the wall clock is behind time
+	behind    float64 // how far the wall clock is behind time; negative if it is known to be ahead
 	setBack   float64 // sum of all set-backs since reference
 	reference float64 // the last signed time
 	monotonic float64 // the monotonic clock at the last observation
@@ -24,17 +24,26 @@ func (c *clock) observe(wall, monotonic, notBefore float64) {
 	elapsed := max(c.time+monotonic-c.monotonic, notBefore)
 	c.monotonic = monotonic
 	difference := elapsed - wall
-	if difference < clockTolerance {
+	switch {
+	case difference >= clockTolerance:
+		c.time = elapsed
+		c.behind = max(c.behind, 0)
+		if difference > c.behind+clockTolerance {
+			c.setBack += difference - c.behind
+			c.behind = difference
+		}
+		c.behind = min(c.behind, difference)
+	case difference <= -clockTolerance && c.behind < 0:
+		corrected := wall + c.behind
+		if elapsed-corrected > clockTolerance {
+			c.setBack += elapsed - corrected
+		}
+		c.time = max(elapsed, corrected)
+		c.behind = max(c.behind, difference)
+	default:
 		c.time = max(elapsed, wall)
 		c.behind = 0
-		return
 	}
-	c.time = elapsed
-	if difference > c.behind+clockTolerance {
-		c.setBack += difference - c.behind
-		c.behind = difference
-	}
-	c.behind = min(c.behind, difference)
 }
 
 // correct sets the clock by a token that was signed at issuedAt, which is later than the reference, and is valid until
@@ -46,7 +55,7 @@ func (c *clock) correct(wall, issuedAt, expiresAt float64) float64 {
 		c.behind = 0
 	} else {
 		c.time = issuedAt
-		c.behind = max(0, issuedAt-wall)
+		c.behind = issuedAt - wall
 	}
 	c.setBack = 0
 	c.reference = issuedAt

@@ -20,11 +20,11 @@ type Config struct {
 	RootKeys []JWK `json:"root_keys"`
 }
 
-// ParseConfig decodes the text of signet-app.json. Unknown fields are ignored. The error has the code [CodeConfigInvalid].
+// ParseConfig decodes the text of signet-app.json. Unknown fields are ignored. The error has the code [CodeInvalidConfig].
 func ParseConfig(data []byte) (Config, error) {
 	var config Config
 	if err := json.Unmarshal(data, &config); err != nil {
-		return Config{}, &Error{Code: CodeConfigInvalid, Message: "the app file is not valid JSON", cause: err}
+		return Config{}, &Error{Code: CodeInvalidConfig, Message: "the app file is not valid JSON", cause: err}
 	}
 	return config, nil
 }
@@ -33,10 +33,10 @@ func ParseConfig(data []byte) (Config, error) {
 // valid.
 func (c Config) verifier() (*verifier, error) {
 	if c.Product == "" {
-		return nil, newError(CodeConfigInvalid, "product is missing")
+		return nil, newError(CodeInvalidConfig, "product is missing")
 	}
 	if c.Issuer == "" {
-		return nil, newError(CodeConfigInvalid, "issuer is missing")
+		return nil, newError(CodeInvalidConfig, "issuer is missing")
 	}
 	rootKeys := map[string]*rsa.PublicKey{}
 	for _, jwk := range c.RootKeys {
@@ -45,7 +45,7 @@ func (c Config) verifier() (*verifier, error) {
 		}
 	}
 	if len(rootKeys) == 0 {
-		return nil, newError(CodeConfigInvalid, "root_keys must contain an RSA key of at least 2048 bits")
+		return nil, newError(CodeInvalidConfig, "root_keys must contain an RSA key of at least 2048 bits")
 	}
 	return &verifier{issuer: c.Issuer, product: c.Product, rootKeys: rootKeys}, nil
 }
@@ -58,10 +58,10 @@ func (c Config) baseURL() (string, error) {
 	}
 	parsed, err := url.Parse(text)
 	if err != nil || parsed.Host == "" || parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "" {
-		return "", newError(CodeConfigInvalid, "api_url must be an absolute URL without credentials, query and fragment")
+		return "", newError(CodeInvalidConfig, "api_url must be an absolute URL without credentials, query and fragment")
 	}
 	if parsed.Scheme != "https" && !(parsed.Scheme == "http" && isLoopback(parsed.Hostname())) {
-		return "", newError(CodeConfigInvalid, "api_url must be https, or http on a loopback host")
+		return "", newError(CodeInvalidConfig, "api_url must be https, or http on a loopback host")
 	}
 	return strings.TrimRight(text, "/"), nil
 }

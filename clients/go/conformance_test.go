@@ -62,7 +62,7 @@ type serverResponse struct {
 	Headers    map[string]string
 	Body       any
 	Fault      string
-	Concurrent map[string]*string `json:"meanwhile"`
+	Concurrent map[string]*string `json:"during"`
 }
 
 // world is what the clients of a scenario share: clocks, a storage, and a server.
@@ -190,7 +190,7 @@ func (w *world) send(_ context.Context, r request) (*response, error) {
 func (w *world) perform(c *core, s step) (any, error) {
 	ctx := context.Background()
 	switch s.Do {
-	case "open", "restart":
+	case "open", "restart", "state":
 	case "run":
 		c.run(ctx)
 	case "advance":

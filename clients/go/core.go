@@ -58,10 +58,8 @@ const notContacted = "not_contacted"
 // newCore reads the storage.
 func newCore(p ports, v *verifier, id identity, keepLicenseKey bool) *core {
 	var memoryOnly []string
-	if id.instanceID != "" {
+	if id.instanceID != "" || id.isEphemeral {
 		memoryOnly = []string{tokenFile, refusalFile}
-	} else if id.isEphemeral {
-		memoryOnly = []string{tokenFile}
 	}
 	c := &core{ports: p, verifier: v, identity: id, records: newRecords(p.storage, memoryOnly...), keepLicenseKey: keepLicenseKey, reason: notContacted}
 	c.clock = clock{time: p.wall(), monotonic: p.monotonic()}

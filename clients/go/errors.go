@@ -9,8 +9,8 @@ const (
 	// CodeLicenseFileInvalid means that a license file is damaged, has ended, is older than the present license, or is
 	// for another issuer, product or machine.
 	CodeLicenseFileInvalid = "license_file_invalid"
-	// CodeConfigInvalid means that the configuration or an option cannot be used.
-	CodeConfigInvalid = "config_invalid"
+	// CodeInvalidConfig means that the configuration or an option cannot be used.
+	CodeInvalidConfig = "invalid_config"
 	// CodeClosed means that the license was closed.
 	CodeClosed = "closed"
 )

@@ -18,7 +18,7 @@ type License struct {
 }
 
 // Open reads the storage, and starts the background task. It makes no request. It fails only if the configuration or an option
-// is not valid, with the code [CodeConfigInvalid].
+// is not valid, with the code [CodeInvalidConfig].
 func Open(config Config, options Options) (*License, error) {
 	verifier, err := config.verifier()
 	if err != nil {

@@ -213,7 +213,7 @@ func TestOpenRefusesInvalidConfigurations(t *testing.T) {
 		config, options := valid, Options{Folder: t.TempDir(), MachineID: "machine-1"}
 		change(&config, &options)
 		_, err := Open(config, options)
-		equal(t, name, "error", codeOf(err), CodeConfigInvalid)
+		equal(t, name, "error", codeOf(err), CodeInvalidConfig)
 	}
 	for _, url := range []string{"http://localhost:8080", "http://127.0.0.1:1/", "http://[::1]:1", "https://licenses.example.com/base"} {
 		config := valid
@@ -223,7 +223,7 @@ func TestOpenRefusesInvalidConfigurations(t *testing.T) {
 		}
 	}
 	_, err := ParseConfig([]byte("{"))
-	equal(t, "not JSON", "error", codeOf(err), CodeConfigInvalid)
+	equal(t, "not JSON", "error", codeOf(err), CodeInvalidConfig)
 }
 
 // The tests start themselves again as an app: see TestMain.

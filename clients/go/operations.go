@@ -83,6 +83,10 @@ func (c *core) activate(ctx context.Context, licenseKey string) error {
 
 // activateLater lets the background task activate, if there is no token.
 func (c *core) activateLater(licenseKey string, retryAfter float64) {
+	if c.licenseKey == "" {
+		c.records.remove(refusalFile)
+		c.refusal = nil
+	}
 	c.storeLicenseKey(licenseKey)
 	c.isReleased = false
 	if _, isWaiting := c.activationDue(); isWaiting {
@@ -93,10 +97,17 @@ func (c *core) activateLater(licenseKey string, retryAfter float64) {
 // borrow sends a heartbeat that borrows the seat.
 func (c *core) borrow(ctx context.Context, until time.Time) error {
 	c.reload()
+	if c.refusal != nil {
+		return newError(c.refusal.Code, "the API refused the license")
+	}
 	if c.claims == nil {
 		return newError(CodeNotActivated, "there is no seat to borrow: activate first")
 	}
 	result := c.heartbeat(ctx, until)
+	if result.token != nil && result.isReactivation {
+		c.storeToken(result)
+		result = c.ask(ctx, c.heartbeatRequest(until)).forHeartbeat()
+	}
 	switch {
 	case result.token != nil:
 		c.storeToken(result)
@@ -104,9 +115,6 @@ func (c *core) borrow(ctx context.Context, until time.Time) error {
 		c.storeRefusal(result)
 	case !result.isRequestRefused():
 		c.noteFailure(result)
-	}
-	if result.token != nil && result.isReactivation {
-		return newError(CodeNotActivated, "the seat was lost and the machine was activated again: borrow again")
 	}
 	return result.err()
 }

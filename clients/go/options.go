@@ -3,6 +3,7 @@ package signet
 import (
 	"math/rand/v2"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -74,13 +75,13 @@ func (o Options) identity(product string) identity {
 // maxMachineNameBytes is the limit of the API.
 const maxMachineNameBytes = 100
 
-// defaultMachineName returns the host name, and the empty text if the API would refuse it.
+// defaultMachineName returns the host name, cut to what the API accepts.
 func defaultMachineName() string {
 	name, err := os.Hostname()
-	if err != nil || len(name) > maxMachineNameBytes {
+	if err != nil {
 		return ""
 	}
-	return name
+	return strings.ToValidUTF8(name[:min(len(name), maxMachineNameBytes)], "")
 }
 
 // ports returns the clocks, the random numbers, the storage and the network of this process.

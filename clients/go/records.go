@@ -145,7 +145,7 @@ func (r *records) clock() (clockRecord, bool) {
 	behind, ok2 := fields.number("behind")
 	setBack, ok3 := fields.number("set_back")
 	reference, ok4 := fields.number("reference")
-	record := clockRecord{LastSeen: lastSeen, Behind: max(0, behind), SetBack: max(0, setBack), Reference: math.Floor(reference)}
+	record := clockRecord{LastSeen: lastSeen, Behind: behind, SetBack: max(0, setBack), Reference: math.Floor(reference)}
 	return record, ok1 && ok2 && ok3 && ok4
 }
 

@@ -3,6 +3,7 @@ package signet
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"net/url"
 	"time"
@@ -102,7 +103,7 @@ func (c *core) fetchKeys(ctx context.Context) bool {
 // storeKeys stores a key set that is valid, not expired, and not older than the stored one.
 func (c *core) storeKeys(text string) bool {
 	keys, err := c.verifier.keySet(text)
-	if err != nil || keys.expiresAt < c.clock.time || (c.keys != nil && keys.issuedAt < c.keys.issuedAt) {
+	if err != nil || keys.expiresAt < math.Min(c.clock.time, c.wall()) || (c.keys != nil && keys.issuedAt < c.keys.issuedAt) {
 		return false
 	}
 	c.keys = keys

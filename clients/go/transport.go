@@ -106,7 +106,7 @@ func (o Options) proxy() (func(*http.Request) (*url.URL, error), error) {
 	}
 	parsed, err := url.Parse(o.ProxyURL)
 	if err != nil || parsed.Host == "" {
-		return nil, newError(CodeConfigInvalid, "ProxyURL must be a URL such as http://proxy.example.com:3128")
+		return nil, newError(CodeInvalidConfig, "ProxyURL must be a URL such as http://proxy.example.com:3128")
 	}
 	return http.ProxyURL(parsed), nil
 }
@@ -121,7 +121,7 @@ func (o Options) rootCAs() (*x509.CertPool, error) {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(o.ExtraCACertificates) {
-		return nil, newError(CodeConfigInvalid, "ExtraCACertificates must contain certificates in PEM")
+		return nil, newError(CodeInvalidConfig, "ExtraCACertificates must contain certificates in PEM")
 	}
 	return pool, nil
 }
