@@ -132,7 +132,10 @@ final class Client {
       return;
     }
     boolean isKeyInvalid = code.isPresent() && reply.status != 429;
-    if (!isKeyInvalid) store.writeLicenseKey(key);
+    if (!isKeyInvalid) {
+      if (stored.licenseKey.isEmpty()) store.remove(Store.REFUSAL);
+      store.writeLicenseKey(key);
+    }
     load();
     boolean isTriedAgain =
         stored.refusal.isEmpty() && stored.token.isEmpty() && stored.licenseKey.isPresent();
@@ -274,7 +277,7 @@ final class Client {
           reply.status == 200 ? KeySet.verify(reply.body, config) : Optional.empty();
       boolean isNewest =
           keys.isPresent()
-              && keys.get().expiresAt >= clock.time
+              && keys.get().expiresAt >= Math.min(clock.time, time.wall())
               && stored.keys.filter(present -> present.issuedAt > keys.get().issuedAt).isEmpty();
       if (isNewest) store.write(Store.KEYS, keys.get().text);
       schedule.fetched(isNewest, clock.time);

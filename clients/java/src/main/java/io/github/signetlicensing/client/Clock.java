@@ -22,7 +22,7 @@ final class Clock {
   /** The time. */
   final double time;
 
-  /** How far the wall clock is behind {@link #time}. */
+  /** How far the wall clock is behind {@link #time}; negative if it is known to be ahead. */
   final double behind;
 
   /** Sum of all set-backs since {@link #reference}. */
@@ -57,17 +57,38 @@ final class Clock {
   Clock observe(double wall, double elapsed, double notBefore) {
     double expected = Math.max(time + elapsed, notBefore);
     double difference = expected - wall;
-    if (difference < TOLERANCE) return new Clock(Math.max(expected, wall), 0, setBack, reference);
-    if (difference > behind + TOLERANCE) {
-      return new Clock(expected, difference, setBack + difference - behind, reference);
+    if (difference >= TOLERANCE) return observeBehind(expected, difference);
+    if (difference <= -TOLERANCE && behind < 0) return observeAhead(expected, wall);
+    return new Clock(Math.max(expected, wall), 0, setBack, reference);
+  }
+
+  /** The wall clock is behind: counts by how much it is more than before. */
+  private Clock observeBehind(double expected, double difference) {
+    double known = Math.max(behind, 0);
+    if (difference > known + TOLERANCE) {
+      return new Clock(expected, difference, setBack + difference - known, reference);
     }
-    return new Clock(expected, Math.min(behind, difference), setBack, reference);
+    return new Clock(expected, Math.min(known, difference), setBack, reference);
+  }
+
+  /** The wall clock is known to be ahead: corrects it, and counts by how much it was set back. */
+  private Clock observeAhead(double expected, double wall) {
+    double corrected = wall + behind;
+    double difference = expected - corrected;
+    double counted = difference > TOLERANCE ? difference : 0;
+    return new Clock(
+        Math.max(expected, corrected),
+        Math.max(behind, expected - wall),
+        setBack + counted,
+        reference);
   }
 
   /** Returns the clock after a response with a token that was signed at {@code issuedAt}. */
   Clock acceptResponse(long issuedAt, long expiresAt, double wall) {
     if (issuedAt <= reference) return this;
-    return wall <= expiresAt ? signed(issuedAt, wall) : new Clock(issuedAt, 0, 0, issuedAt);
+    return wall <= expiresAt
+        ? signed(issuedAt, wall)
+        : new Clock(issuedAt, issuedAt - wall, 0, issuedAt);
   }
 
   /**
@@ -99,9 +120,10 @@ final class Clock {
   Clock merge(Clock other) {
     if (other.reference > reference) return other;
     if (other.reference < reference) return this;
+    boolean hasMoreSetBacks = other.setBack > setBack;
     return new Clock(
         Math.max(time, other.time),
-        Math.max(behind, other.behind),
+        hasMoreSetBacks ? other.behind : behind,
         Math.max(setBack, other.setBack),
         reference);
   }
@@ -125,7 +147,7 @@ final class Clock {
   static Optional<Clock> parse(String text) {
     JsonObject json = Json.parse(text).orElse(new JsonObject());
     Optional<Long> time = Json.time(json, "last_seen");
-    Optional<Long> behind = Json.time(json, "behind");
+    Optional<Long> behind = Json.seconds(json, "behind");
     Optional<Long> setBack = Json.time(json, "set_back");
     Optional<Long> reference = Json.time(json, "reference");
     if (time.isEmpty() || behind.isEmpty() || setBack.isEmpty() || reference.isEmpty())

@@ -50,10 +50,15 @@ final class Json {
 
   /** Returns a number of seconds from 0 to the end of the year 9999. */
   static Optional<Long> time(JsonObject object, String name) {
+    return seconds(object, name).filter(seconds -> seconds >= 0);
+  }
+
+  /** Returns a field with a number of seconds, which may be negative. */
+  static Optional<Long> seconds(JsonObject object, String name) {
     return primitive(object, name)
         .filter(JsonPrimitive::isNumber)
         .map(JsonPrimitive::getAsDouble)
-        .filter(number -> number >= 0 && number <= MAX_TIME)
+        .filter(number -> Math.abs(number) <= MAX_TIME)
         .map(Double::longValue);
   }
 

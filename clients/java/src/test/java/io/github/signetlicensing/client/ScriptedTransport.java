@@ -32,7 +32,7 @@ final class ScriptedTransport implements Transport {
     body.ifPresent(text -> request.add("body", JsonParser.parseString(text)));
     requests.add(request);
     JsonObject response = responses.remove();
-    for (Map.Entry<String, JsonElement> file : Json.object(response, "meanwhile").entrySet()) {
+    for (Map.Entry<String, JsonElement> file : Json.object(response, "during").entrySet()) {
       storage.set(
           file.getKey(), file.getValue().isJsonNull() ? null : file.getValue().getAsString());
     }
