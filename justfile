@@ -63,7 +63,7 @@ spelling: (_tool "checks")
 # Check the links between Markdown files
 [group('check')]
 links: (_tool "checks")
-    lychee --offline --include-fragments --no-progress --root-dir . '*.md' 'docs/**/*.md' 'infra/*.md' 'events/*.md' 'examples/**/*.md' '.github/**/*.md'
+    lychee --offline --include-fragments --no-progress --root-dir . '*.md' 'docs/**/*.md' 'infra/*.md' 'events/*.md' 'examples/**/*.md' 'clients/**/*.md' '.github/**/*.md'
 
 # Lint the shell scripts
 [group('check')]

@@ -7,8 +7,8 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
-what=test
-case ${1:-} in test | sizes) what=$1 && shift ;; esac
+what="test"
+case "${1:-}" in test | sizes) what=$1 && shift ;; esac
 languages=("$@")
 [ ${#languages[@]} -gt 0 ] || languages=(rust node python go java)
 "$root/tests/build.sh" --quiet
@@ -33,7 +33,7 @@ test_language() {
   python3 "$root/tests/clients/day.py" "$CARGO_TARGET_DIR/debug/signet" "$work/$1-day" "$1" "$check" driver "$work/$1"
 }
 
-if [ $what = sizes ]; then
+if [ "$what" = sizes ]; then
   for language in "${languages[@]}"; do
     "$root/clients/$language/check.sh" package "$work/$language" > "$work/$language.log" 2>&1
     "$root/clients/$language/check.sh" size "$work/$language"

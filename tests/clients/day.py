@@ -63,7 +63,7 @@ class Driver:
         return self.send(do="state")["state"]
 
     def wait(self, description, condition):
-        """Waits until a condition holds. Fails if the app may not run meanwhile."""
+        """Waits until a condition holds. Fails if the app may not run before that."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < deadline, f"{description}: {self.state()}"
