@@ -172,8 +172,8 @@ def follows_signing_keys(app):
     current = next(key["kid"] for key in keys if key["state"] == "current")
     signed = decode_jwt(stack.request("/.well-known/jwks.jwt"))[1]["iat"]
     app.wait("the second in which the key set was signed ends", lambda: time.time() > signed + 1)
-    stack.api(f"signing-keys/{current}/condemn", {"reason": "leaked"}, stack.operator)
     before = proxy.count("laptop", "activate")
+    stack.api(f"signing-keys/{current}/condemn", {"reason": "leaked"}, stack.operator)
     app.wait("activates again", lambda: proxy.count("laptop", "activate") > before)
     app.wait_for("Active")
     heartbeats(app, "laptop", 2)

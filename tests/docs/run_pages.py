@@ -26,6 +26,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ["CARGO_TARGET_DIR"])
 SECONDS_PER_PAGE = 300
+# Pages have a home of their own, without Rust.
+RUST_HOMES = {"CARGO_HOME": ".cargo", "RUSTUP_HOME": ".rustup"}
+TOOLCHAIN = re.search(r'channel = "(.*)"', (ROOT / "rust-toolchain.toml").read_text())[1]
 
 FENCE = re.compile(r"^(?P<indent>\s*)(?P<ticks>`{3,})(?P<language>[\w-]*)")
 NOT_RUN = re.compile(r"<!-- not run: \S.* -->")
@@ -78,6 +81,8 @@ cargo() {
     run) start_signet ;;
     "run -- "*) start_signet "${@:3}" ;;
     "run -q -p verify-example -- "*) "$CARGO_TARGET_DIR/debug/verify-example" "${@:6}" ;;
+    # The program of a guide, which uses the client library.
+    "new "* | "add "* | "run --quiet") CARGO_TARGET_DIR=$CARGO_TARGET_DIR/clients/rust command cargo "$@" ;;
     "test --workspace") grep -qsE "cargo test --workspace|^test \\*args='--workspace'" "$ROOT/justfile" "$ROOT/.ci/run" ;;
     *) echo "tests/docs/run_pages.py does not know how to run: cargo $*" >&2; return 1 ;;
   esac
@@ -183,7 +188,8 @@ def run(page: Page) -> Page:
             shutil.copytree(ROOT / directory, folder, dirs_exist_ok=True)
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-            "HOME": folder, "ROOT": str(ROOT), "CARGO_TARGET_DIR": str(TARGET),
+            "HOME": folder, "ROOT": str(ROOT), "CARGO_TARGET_DIR": str(TARGET), "RUSTUP_TOOLCHAIN": TOOLCHAIN,
+            **{name: os.environ.get(name) or str(Path.home() / default) for name, default in RUST_HOMES.items()},
             # A proxy of the caller's must not be used for the stack.
             "no_proxy": "127.0.0.1,localhost", "NO_PROXY": "127.0.0.1,localhost",
         }

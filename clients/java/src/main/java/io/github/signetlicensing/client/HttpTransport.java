@@ -101,14 +101,16 @@ final class HttpTransport implements Transport {
 
   private HttpClient createClient() throws IOException {
     try {
-      return HttpClient.newBuilder()
-          .version(HttpClient.Version.HTTP_1_1)
-          .followRedirects(HttpClient.Redirect.NEVER)
-          .connectTimeout(connectTimeout)
-          .proxy(proxies)
-          .authenticator(new ProxyCredentials(proxies, URI.create(apiUrl)))
-          .sslContext(TrustedCertificates.context(extraCertificates))
-          .build();
+      HttpClient.Builder builder =
+          HttpClient.newBuilder()
+              .version(HttpClient.Version.HTTP_1_1)
+              .followRedirects(HttpClient.Redirect.NEVER)
+              .connectTimeout(connectTimeout)
+              .proxy(proxies)
+              .sslContext(TrustedCertificates.context(extraCertificates));
+      // With an authenticator, a 401 without WWW-Authenticate is an exception, and not a response.
+      ProxyCredentials credentials = new ProxyCredentials(proxies, URI.create(apiUrl));
+      return (credentials.isPresent() ? builder.authenticator(credentials) : builder).build();
     } catch (GeneralSecurityException error) {
       throw new IOException("TLS is not available", error);
     }

@@ -1,6 +1,7 @@
 package io.github.signetlicensing.client;
 
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.net.http.HttpResponse.BodySubscriber;
 import java.nio.ByteBuffer;
 import java.util.List;
@@ -8,7 +9,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Flow.Subscription;
 
-/** Reads a response body of limited size. One that is longer counts as empty. */
+/** Reads a response body of limited size. One that is longer is no response. */
 final class LimitedBody implements BodySubscriber<byte[]> {
   /** Largest response of the API: 1 MB. */
   static final int MAX_BYTES = 1_000_000;
@@ -35,7 +36,7 @@ final class LimitedBody implements BodySubscriber<byte[]> {
       buffer.get(bytes);
       if (content.size() + bytes.length > MAX_BYTES) {
         subscription.cancel();
-        result.complete(new byte[0]);
+        result.completeExceptionally(new IOException("the response is too long"));
         return;
       }
       content.write(bytes, 0, bytes.length);

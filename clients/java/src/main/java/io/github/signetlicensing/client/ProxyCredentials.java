@@ -15,9 +15,18 @@ final class ProxyCredentials extends Authenticator {
     this.target = target;
   }
 
+  /** Returns whether the URL of the proxy has credentials. */
+  boolean isPresent() {
+    return userInfo().isPresent();
+  }
+
+  private Optional<String> userInfo() {
+    return proxies.proxyOf(target).map(URI::getUserInfo);
+  }
+
   @Override
   protected PasswordAuthentication getPasswordAuthentication() {
-    Optional<String> userInfo = proxies.proxyOf(target).map(URI::getUserInfo);
+    Optional<String> userInfo = userInfo();
     if (getRequestorType() != RequestorType.PROXY || userInfo.isEmpty()) return null;
     String[] parts = userInfo.get().split(":", 2);
     return new PasswordAuthentication(parts[0], (parts.length == 2 ? parts[1] : "").toCharArray());

@@ -55,9 +55,16 @@ class HttpTransportTest {
   }
 
   @Test
-  void a_body_of_more_than_a_megabyte_counts_as_empty() throws IOException {
+  void a_response_of_401_without_a_challenge_is_a_response() throws IOException {
+    try (LoopbackServer server = answering("401 Unauthorized", "", "{}")) {
+      assertEquals(401, transport(server.url()).send("/", Optional.empty(), none()).status);
+    }
+  }
+
+  @Test
+  void a_body_of_more_than_a_megabyte_is_no_response() throws IOException {
     try (LoopbackServer server = answering("200 OK", "", "x".repeat(1_000_001))) {
-      assertEquals("", transport(server.url()).send("/", Optional.empty(), none()).body);
+      assertNoResponse(transport(server.url()));
     }
     try (LoopbackServer server = answering("200 OK", "", "x".repeat(1_000_000))) {
       Reply reply = transport(server.url()).send("/", Optional.empty(), none());
