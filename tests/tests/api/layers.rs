@@ -10,7 +10,7 @@ const LINE: [&str; 12] =
     ["domain", "clock", "ttl_cache", "timeouts", "retries", "aws", "store", "secrets", "tokens", "http", "auth", "app"];
 
 /// The modules of the dashboard, in the same order.
-const DASHBOARD_LINE: [&str; 16] = [
+const DASHBOARD_LINE: [&str; 17] = [
     "assets",
     "cookies",
     "form_data",
@@ -22,6 +22,7 @@ const DASHBOARD_LINE: [&str; 16] = [
     "ui",
     "photo",
     "api",
+    "app_file",
     "offline_activation",
     "session_middleware",
     "auth",

@@ -18,7 +18,7 @@ async fn regenerate_invalidates_the_old_key_string_its_tokens_and_its_seats() {
     let regenerated = response.expect_status(200);
     let new_key = text(&regenerated["license_key"]);
     let fields: Vec<_> = regenerated.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(fields.len(), 5, "{fields:?}");
+    assert_eq!(fields.len(), 6, "{fields:?}");
     assert_ne!(new_key, old_key);
     assert_eq!((&regenerated["token_type"], &regenerated["token_expires_at"]), (&json!("JWT"), &json!(after(3660))));
     let hint = text(&regenerated["license"]["key_hint"]);
