@@ -149,9 +149,19 @@ async fn concurrent_imports_of_the_same_lines_create_one_of_each() {
         lines.push(activation(&id, "m1"));
         lines.push(activation(&id, "m2"));
     }
-    let results = join_all((0..4).map(|_| shop.import(&lines))).await;
+    // On a slow machine, a request ends before the last line, and another one goes on.
+    let import = async || {
+        let (mut results, mut rest) = (Vec::new(), &lines[..]);
+        while !rest.is_empty() {
+            let result = shop.import(rest).await;
+            let done = result["next_line"].as_u64().map_or(rest.len(), |next| usize::try_from(next).unwrap() - 1);
+            (results, rest) = ([results, vec![result]].concat(), &rest[done..]);
+        }
+        results
+    };
+    let results = join_all((0..4).map(|_| import())).await.concat();
     for result in &results {
-        assert_eq!((&result["failed"], &result["next_line"]), (&json!(0), &Value::Null), "{result}");
+        assert_eq!(result["failed"], 0, "{result}");
     }
     let created: u64 = results.iter().map(|result| counts(result)[0]).sum();
     assert_eq!(created, 30, "{results:?}");
