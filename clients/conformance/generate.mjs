@@ -814,6 +814,41 @@ scenario('close frees the seat of an ephemeral machine', 'A container is not sta
   call('close', {}, { responses: [done], requests: [deactivation()] }))
 
 // ---------------------------------------------------------------------------------------------------------------------
+file('refresh')
+
+scenario('refresh sends a heartbeat that is not due', 'A program that ends within seconds asks the API.', { storage: stored() },
+  open(active(), 900),
+  advance(10),
+  call('refresh', {}, { responses: [ok(token({ iat: NOW + 10 }), { now: NOW + 10 })], requests: [heartbeat()], state: active(NOW + 10 + HOUR), next: 945 }),
+  advance(10),
+  call('refresh', {}, { responses: [problem(403, 'suspended')], requests: [heartbeat(token({ iat: NOW + 10 }))], state: refused('suspended'), next: HOUR + 30, changes: [refused('suspended')] }))
+
+for (const code of ['suspended', 'revoked', 'generation_outdated']) {
+  scenario(`refresh activates after the refusal ${code}`, 'The user has paid, and presses a button.', { storage: stored({ token: null, refusal: { code } }) },
+    open(refused(code), code === 'suspended' ? HOUR + 30 : null),
+    call('refresh', {}, { responses: [problem(403, code)], requests: [activation()], state: refused(code) }),
+    call('refresh', {}, { responses: [fault('connection')], requests: [activation()], state: refused(code) }),
+    call('refresh', {}, { responses: [ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], requests: [activation()], state: active(NOW + 5 + HOUR), next: 945, changes: [active(NOW + 5 + HOUR)], storage: { 'refusal.json': null } }))
+}
+
+scenario('refresh activates with the stored license key', 'A container has started.', { storage: stored({ token: null }) },
+  open(unactivated, 2.5),
+  call('refresh', {}, { responses: [ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], requests: [activation()], state: active(NOW + 5 + HOUR), next: 945 }))
+
+scenario('refresh without network says so in the state', 'It is no error.', { storage: stored(), start: NOW + 2 * HOUR },
+  open(offline(), 2.5),
+  call('refresh', {}, { responses: [fault('dns')], requests: [heartbeat()], state: offline('network'), changes: [offline('network')] }))
+
+scenario('refresh without a token and a license key makes no request', 'There is nothing to ask.', {},
+  open(unactivated, null),
+  call('refresh', {}, { state: unactivated, next: null }))
+
+scenario('refresh after release takes the seat again', 'The app goes on after all.', { storage: stored() },
+  open(active(), 900),
+  call('release', {}, { responses: [done], requests: [deactivation()], state: unactivated, next: null }),
+  call('refresh', {}, { responses: [ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], requests: [activation()], state: active(NOW + 5 + HOUR), next: 945 }))
+
+// ---------------------------------------------------------------------------------------------------------------------
 file('processes')
 
 const P = token({ instance: 'worker-1', exp: NOW + 300, until: NOW + 300, interval: 60 })

@@ -134,7 +134,7 @@ func (s *scenario) play(t *testing.T) {
 
 func isOperation(do string) bool {
 	switch do {
-	case "run", "activate", "deactivate", "release", "close", "borrow", "import_license_file":
+	case "run", "activate", "deactivate", "release", "refresh", "close", "borrow", "import_license_file":
 		return true
 	}
 	return false
@@ -204,6 +204,8 @@ func (w *world) perform(c *core, s step) (any, error) {
 		return nil, c.deactivate(ctx)
 	case "release":
 		c.release(ctx)
+	case "refresh":
+		c.refresh(ctx)
 	case "close":
 		c.close(ctx)
 	case "borrow":

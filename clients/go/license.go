@@ -81,6 +81,16 @@ func (l *License) Deactivate(ctx context.Context) error {
 	return err
 }
 
+// Refresh asks the API now, and returns the new state. It sends a heartbeat, or activates with the stored license key if there is no token or
+// after a refusal. Programs that end within seconds call it, because the background task sends its first request only later. A failure of the
+// network is no error: the state says what is known.
+func (l *License) Refresh(ctx context.Context) (State, error) {
+	return l.operate(ctx, func(ctx context.Context) error {
+		l.core.refresh(ctx)
+		return nil
+	})
+}
+
 // Release frees the seat, and keeps the license key for the next start. It takes at most two seconds, and ignores failures of
 // the network.
 func (l *License) Release(ctx context.Context) error {

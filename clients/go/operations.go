@@ -119,6 +119,18 @@ func (c *core) borrow(ctx context.Context, until time.Time) error {
 	return result.err()
 }
 
+// refresh sends what the background task would send next, whether it is due or not.
+func (c *core) refresh(ctx context.Context) {
+	c.reload()
+	c.isReleased = false
+	switch {
+	case c.refusal == nil && c.claims != nil:
+		c.apply(c.heartbeat(ctx, time.Time{}))
+	case c.licenseKey != "":
+		c.apply(c.ask(ctx, c.activateRequest(c.licenseKey)))
+	}
+}
+
 // deactivate frees the seat, and removes everything but the key set and the clock.
 func (c *core) deactivate(ctx context.Context) error {
 	c.reload()

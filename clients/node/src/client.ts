@@ -185,6 +185,13 @@ export class Client {
     throw activationError(outcome);
   }
 
+  async refresh(call: CallOptions): Promise<State> {
+    this.#reload();
+    this.#isReleased = false;
+    await this.#renewInBackground(call);
+    return this.#notify();
+  }
+
   async deactivate(call: CallOptions): Promise<State> {
     this.#reload();
     const code = await this.#freeSeat(call);

@@ -81,6 +81,15 @@ export class License {
     return this.#operate((call) => this.#client.deactivate(call));
   }
 
+  /**
+   * Asks the API now, and returns the new state: sends a heartbeat, or activates with the stored license key if there is no token or after a
+   * refusal. Programs that end within seconds call it, because the background task sends its first request only later. A failure of the
+   * network is no error: the state says what is known.
+   */
+  refresh(): Promise<State> {
+    return this.#operate((call) => this.#client.refresh(call));
+  }
+
   /** Gives the seat back until the next `activate` or `open`, and keeps the license key. Takes at most two seconds. */
   release(): Promise<State> {
     return this.#operate((call) => this.#client.release(call));

@@ -91,6 +91,8 @@ class Runner {
         const { instance_id: instanceId, ephemeral } = this.scenario.options;
         return instanceId || ephemeral ? client.release(call) : undefined;
       }
+      case "refresh":
+        return client.refresh(call);
       case "borrow":
         return client.borrow(new Date(step.until * 1000), call);
       case "import_license_file":

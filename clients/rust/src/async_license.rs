@@ -59,6 +59,11 @@ impl AsyncLicense {
         self.run(License::close).await;
     }
 
+    /// See [`License::refresh`].
+    pub async fn refresh(&self) -> State {
+        self.run(License::refresh).await
+    }
+
     /// See [`License::borrow`].
     pub async fn borrow(&self, until: SystemTime) -> Result<State, Error> {
         self.run(move |license| license.borrow(until)).await

@@ -279,9 +279,29 @@ impl Client {
             let core = self.load();
             (core.snapshot(), core.due_request().filter(|_| core.operations_in_progress == 0))
         };
-        let outcome = match due {
+        self.renew(&snapshot, due);
+        self.report_change();
+    }
+
+    /// Sends what the background thread would send next, whether it is due or not.
+    pub(crate) fn refresh(&self) -> State {
+        let operation = self.begin_operation();
+        let (snapshot, next) = {
+            let mut core = self.load();
+            core.is_released = false;
+            (core.snapshot(), core.next_request())
+        };
+        self.renew(&snapshot, next);
+        drop(operation);
+        self.report_change();
+        self.signal.wake();
+        self.state()
+    }
+
+    fn renew(&self, snapshot: &Snapshot, request: Option<DueRequest>) {
+        let outcome = match request {
             Some(DueRequest::Heartbeat) => {
-                self.send_heartbeat(None).map(|outcome| self.activate_again(outcome, &snapshot))
+                self.send_heartbeat(None).map(|outcome| self.activate_again(outcome, snapshot))
             }
             Some(DueRequest::Activation { license_key }) => {
                 let request = requests::activate(&license_key, &self.identity, &self.facts);
@@ -290,9 +310,8 @@ impl Client {
             None => None,
         };
         if let Some(outcome) = outcome {
-            self.finish_background_request(&snapshot, outcome);
+            self.finish_background_request(snapshot, outcome);
         }
-        self.report_change();
     }
 
     fn finish_background_request(&self, snapshot: &Snapshot, outcome: Outcome) {

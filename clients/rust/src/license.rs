@@ -136,6 +136,13 @@ impl License {
         self.client().close();
     }
 
+    /// Asks the API now, and returns the new state: sends a heartbeat, or activates with the stored license key if there is no token or after a
+    /// refusal. Programs that end within seconds call it, because the background thread sends its first request only later. A failure of
+    /// the network is no error: the state says what is known.
+    pub fn refresh(&self) -> State {
+        self.client().refresh()
+    }
+
     /// Borrows the seat until this time, so that the license is valid until then without a network.
     pub fn borrow(&self, until: SystemTime) -> Result<State, Error> {
         self.client().borrow(from_system_time(until))

@@ -83,9 +83,11 @@ impl Core {
 
     /// Returns the heartbeat or the activation that is due.
     pub(crate) fn due_request(&self) -> Option<DueRequest> {
-        if !self.is_due(self.request_due()) {
-            return None;
-        }
+        self.is_due(self.request_due()).then(|| self.next_request())?
+    }
+
+    /// Returns the next request, whether it is due or not. `None` without a token and a license key.
+    pub(crate) fn next_request(&self) -> Option<DueRequest> {
         if self.refusal.is_none() && self.accepted().is_some() {
             return Some(DueRequest::Heartbeat);
         }

@@ -58,6 +58,10 @@ class AsyncLicense:
         """Frees the seat, and keeps the license key. See `License.release`."""
         return await asyncio.to_thread(self._license.release)
 
+    async def refresh(self) -> State:
+        """Asks the API now, and returns the new state. See `License.refresh`."""
+        return await asyncio.to_thread(self._license.refresh)
+
     async def borrow(self, until: datetime) -> State:
         """Borrows the seat until a time. See `License.borrow`."""
         return await asyncio.to_thread(self._license.borrow, until)

@@ -14,8 +14,18 @@ def run(core: Core) -> Exchange[None]:
     if _is_due(core, core.keys_due(), now):
         yield from renewal.fetch_keys(core)
         now = core.refresh()
-    if not _is_due(core, core.license_due(), now):
-        return
+    if _is_due(core, core.license_due(), now):
+        yield from _renew(core)
+
+
+def refresh(core: Core) -> Exchange[None]:
+    """Sends the next request, whether it is due or not."""
+    core.refresh()
+    core.is_released = False
+    yield from _renew(core)
+
+
+def _renew(core: Core) -> Exchange[None]:
     if core.token and not core.refusal:
         _apply(core, (yield from renewal.renew(core, core.token)))
     elif core.license_key:

@@ -5,7 +5,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Callable, Optional, Union
 
-from . import operations
+from . import background_run, operations
 from .core import Core
 from .diagnosis import diagnose
 from .license_file import offline_request
@@ -77,6 +77,15 @@ class License:
         The request takes at most two seconds. From then on the background task leaves the seat free.
         """
         return self._session.perform(operations.release)
+
+    def refresh(self) -> State:
+        """Asks the API now, and returns the new state.
+
+        Sends a heartbeat, or activates with the stored license key if there is no token or after a refusal. Programs
+        that end within seconds call it, because the background task sends its first request only later. A failure of
+        the network is no error: the state says what is known.
+        """
+        return self._session.perform(background_run.refresh)
 
     def borrow(self, until: datetime) -> State:
         """Borrows the seat until a time, for use without network. Raises LicenseError.

@@ -135,6 +135,7 @@ fn perform(client: &Client, action: &str, step: &Value) -> Result<Value, Error> 
         "deactivate" => drop(client.deactivate()?),
         "release" => drop(client.release()),
         "close" => client.close(),
+        "refresh" => drop(client.refresh()),
         "borrow" => drop(client.borrow(number(&step["until"]))?),
         "import_license_file" => drop(client.import_license_file(text("file").as_bytes())?),
         "offline_request" => {

@@ -165,7 +165,7 @@ pub(crate) fn token(request: &Value) -> String {
     let claims = json!({
         "iss": ISSUER, "aud": PRODUCT, "sub": "lic_1", "iat": iat, "nbf": iat, "exp": iat + 3600,
         "features": ["export.pdf"], "feature_limits": {"export.rows": 1000, "projects": null},
-        "enforcement": {"heartbeat_interval_seconds": 900, "offline_until": iat + 7200, "license_expires_at": null},
+        "enforcement": {"heartbeat_interval_seconds": 2, "offline_until": iat + 7200, "license_expires_at": null},
         "activation": activation,
     });
     sign("license+jwt", &claims, "issuer")

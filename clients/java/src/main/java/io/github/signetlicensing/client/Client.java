@@ -234,7 +234,17 @@ final class Client {
   void run() {
     load();
     if (schedule.areKeysDue(stored, clock)) fetchKeys();
-    if (!schedule.isRequestDue(stored, clock)) return;
+    if (schedule.isRequestDue(stored, clock)) renew();
+  }
+
+  /** Sends what the background task would send next, whether it is due or not. */
+  void refresh() {
+    load();
+    schedule.resume();
+    renew();
+  }
+
+  private void renew() {
     if (stored.refusal.isEmpty() && stored.token.isPresent()) heartbeat();
     else activateAgain();
   }

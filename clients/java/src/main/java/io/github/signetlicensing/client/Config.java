@@ -35,7 +35,7 @@ public final class Config {
    * @param json a JSON object with {@code issuer}, {@code product}, {@code root_keys} and, if it is
    *     not the issuer, {@code api_url}
    * @return the configuration
-   * @throws LicenseException with the code {@code config_invalid}
+   * @throws LicenseException with the code {@code invalid_config}
    */
   public static Config parse(String json) throws LicenseException {
     JsonObject app =
@@ -53,7 +53,7 @@ public final class Config {
    * @param file the path of {@code signet-app.json}
    * @return the configuration
    * @throws IOException if the file cannot be read
-   * @throws LicenseException with the code {@code config_invalid}
+   * @throws LicenseException with the code {@code invalid_config}
    */
   public static Config read(Path file) throws IOException, LicenseException {
     return parse(Files.readString(file));
@@ -65,7 +65,7 @@ public final class Config {
    * @param stream the content of {@code signet-app.json}. It is not closed
    * @return the configuration
    * @throws IOException if the stream cannot be read
-   * @throws LicenseException with the code {@code config_invalid}
+   * @throws LicenseException with the code {@code invalid_config}
    */
   public static Config read(InputStream stream) throws IOException, LicenseException {
     return parse(new String(stream.readAllBytes(), StandardCharsets.UTF_8));
@@ -78,7 +78,7 @@ public final class Config {
    * @param product code of the product
    * @param rootKeys public root keys, each the JSON text of a JWK
    * @return the configuration, whose API URL is the issuer
-   * @throws LicenseException with the code {@code config_invalid}
+   * @throws LicenseException with the code {@code invalid_config}
    */
   public static Config of(String issuer, String product, List<String> rootKeys)
       throws LicenseException {
@@ -96,7 +96,7 @@ public final class Config {
    *
    * @param url an https URL, or an http URL of a loopback host
    * @return the copy
-   * @throws LicenseException with the code {@code config_invalid}
+   * @throws LicenseException with the code {@code invalid_config}
    */
   public Config withApiUrl(String url) throws LicenseException {
     return new Config(checkUrl(url), issuer, product, rootKeys);

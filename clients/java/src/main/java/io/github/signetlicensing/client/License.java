@@ -74,7 +74,7 @@ public final class License implements AutoCloseable {
    *
    * @param config the content of the app file
    * @return the license
-   * @throws LicenseException with the code {@code config_invalid}
+   * @throws LicenseException with the code {@code invalid_config}
    */
   public static License open(Config config) throws LicenseException {
     return open(config, new Options());
@@ -86,7 +86,7 @@ public final class License implements AutoCloseable {
    * @param config the content of the app file
    * @param options the options
    * @return the license
-   * @throws LicenseException with the code {@code config_invalid}
+   * @throws LicenseException with the code {@code invalid_config}
    */
   public static License open(Config config, Options options) throws LicenseException {
     License license = new License(config, options);
@@ -171,6 +171,19 @@ public final class License implements AutoCloseable {
       operations.unlock();
     }
     return announce();
+  }
+
+  /**
+   * Asks the API now: sends a heartbeat, or activates with the stored license key if there is no
+   * token or after a refusal. Programs that end within seconds call it, because the background task
+   * sends its first request only later. A failure of the network is no error: the state says what
+   * is known.
+   *
+   * @return the new state
+   * @throws LicenseException with the code {@code closed}
+   */
+  public State refresh() throws LicenseException {
+    return perform(client::refresh);
   }
 
   /**

@@ -7,7 +7,7 @@ public final class LicenseException extends Exception {
   static final String UNREACHABLE = "unreachable";
   static final String NOT_ACTIVATED = "not_activated";
   static final String LICENSE_FILE_INVALID = "license_file_invalid";
-  static final String CONFIG_INVALID = "config_invalid";
+  static final String CONFIG_INVALID = "invalid_config";
   static final String CLOSED = "closed";
 
   /** The code. */
@@ -27,7 +27,7 @@ public final class LicenseException extends Exception {
 
   /**
    * Returns why the operation failed: {@code unreachable}, {@code license_file_invalid}, {@code
-   * config_invalid}, {@code not_activated}, {@code closed}, or the code of a problem of the API,
+   * invalid_config}, {@code not_activated}, {@code closed}, or the code of a problem of the API,
    * such as {@code seat_limit_reached}.
    *
    * @return a code that later versions do not change

@@ -144,7 +144,7 @@ public final class Options {
    *
    * @param url such as {@code http://proxy.example.com:3128}
    * @return these options
-   * @throws LicenseException with the code {@code config_invalid}
+   * @throws LicenseException with the code {@code invalid_config}
    */
   public Options proxy(String url) throws LicenseException {
     Optional<URI> parsed = Proxies.parse(url);
@@ -159,7 +159,7 @@ public final class Options {
    *
    * @param pem one or more certificates in the PEM format
    * @return these options
-   * @throws LicenseException with the code {@code config_invalid}
+   * @throws LicenseException with the code {@code invalid_config}
    */
   public Options caCertificates(String pem) throws LicenseException {
     try {

@@ -52,6 +52,11 @@ final class Schedule {
    * Takes notice of what another process has stored: its success or refusal ends the failures of
    * this one.
    */
+  /** Allows the background task to activate again. */
+  void resume() {
+    isReleased = false;
+  }
+
   void notice(Stored stored, double now) {
     long next = stored.record.map(record -> record.nextHeartbeatAt).orElse(0L);
     if (next != nextHeartbeatAt && next > now) settle();

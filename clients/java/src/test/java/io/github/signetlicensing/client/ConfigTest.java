@@ -71,6 +71,6 @@ class ConfigTest {
   }
 
   private static void assertInvalid(org.junit.jupiter.api.function.Executable action) {
-    assertEquals("config_invalid", assertThrows(LicenseException.class, action).code());
+    assertEquals("invalid_config", assertThrows(LicenseException.class, action).code());
   }
 }

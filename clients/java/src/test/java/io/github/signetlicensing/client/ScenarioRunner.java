@@ -37,7 +37,8 @@ final class ScenarioRunner implements Time {
 
   /** Steps after which the callback is called. */
   private static final Set<String> OPERATIONS =
-      Set.of("run", "activate", "deactivate", "release", "borrow", "import_license_file");
+      Set.of(
+          "run", "activate", "deactivate", "release", "refresh", "borrow", "import_license_file");
 
   private final Config config;
   private final JsonObject scenario;
@@ -145,6 +146,9 @@ final class ScenarioRunner implements Time {
         break;
       case "close":
         client.close();
+        break;
+      case "refresh":
+        client.refresh();
         break;
       case "borrow":
         client.borrow(Instant.ofEpochSecond(step.get("until").getAsLong()));
