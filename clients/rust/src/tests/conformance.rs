@@ -1,12 +1,13 @@
 use std::{
     collections::HashMap,
+    fs,
     sync::{Arc, Mutex},
 };
 
 use base64::{prelude::BASE64_URL_SAFE_NO_PAD, Engine};
 use serde_json::{json, Value};
 
-use super::{conformance_file, world::World};
+use super::{conformance_file, conformance_folder, world::World};
 use crate::{
     client::Client,
     config::AppConfig,
@@ -17,16 +18,19 @@ use crate::{
     time::{from_system_time, seconds, whole},
 };
 
-const GROUPS: [&str; 9] =
-    ["activation", "clock", "deactivation", "heartbeats", "keys", "offline", "processes", "states", "storage"];
+/// Returns the names of all files of scenarios.
+fn groups() -> Vec<String> {
+    let files = fs::read_dir(conformance_folder().join("scenarios")).unwrap();
+    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+}
 
 #[test]
 fn every_scenario_passes() {
     let config = conformance_file("config.json");
     let mut count = 0;
     let mut failures = Vec::new();
-    for group in GROUPS {
-        for scenario in conformance_file(&format!("scenarios/{group}.json")).as_array().unwrap() {
+    for group in groups() {
+        for scenario in conformance_file(&format!("scenarios/{group}")).as_array().unwrap() {
             count += 1;
             if let Err(failure) = run_scenario(&config, scenario) {
                 failures.push(format!("{group}: {}: {failure}", scenario["name"].as_str().unwrap()));
