@@ -91,7 +91,8 @@ const active = (until = NOW + HOUR, in_grace = false, grace_ends_at = null) => (
 const offline = (reason = 'not_contacted', until = NOW + HOUR + 3 * DAY) => ({ state: 'Offline', until, reason })
 const expired = (since = NOW + HOUR + 3 * DAY) => ({ state: 'Expired', since })
 const refused = (code, retry_at = null) => ({ state: 'Refused', code, retry_at })
-const unactivated = { state: 'Unactivated' }
+const unactivated = { state: 'Unactivated', has_license_key: false }
+const waiting = { state: 'Unactivated', has_license_key: true }
 const tampered = { state: 'ClockTampered' }
 
 const groups = {}
@@ -212,14 +213,29 @@ scenario('the license key is not stored if that is switched off', 'The app keeps
   open(unactivated, null),
   call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse()], requests: [activation(), fetchKeys], state: active(), next: 945, storage: { 'license-key': null } }))
 
-for (const code of ['revoked', 'superseded', 'generation_outdated', 'not_found']) {
+for (const code of ['revoked', 'superseded', 'generation_outdated']) {
   scenario(`activate is refused with ${code}`, 'The refusal survives a restart, and the license key is not stored.', {},
     open(unactivated, null),
-    call('activate', { license_key: KEY }, { responses: [problem(code === 'not_found' ? 404 : 403, code)], requests: [activation()], error: code, state: refused(code), next: null, changes: [refused(code)],
+    call('activate', { license_key: KEY }, { responses: [problem(403, code)], requests: [activation()], error: code, message: [`detail of ${code}`], state: refused(code), next: null, changes: [refused(code)],
       storage: { 'license-key': null, 'token.json': null } }),
     call('restart', {}),
     open(refused(code), null))
 }
+
+scenario('activate with a license key that does not exist changes nothing', 'The user mistypes it.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [problem(404, 'not_found')], requests: [activation()], error: 'not_found', message: ['detail of not_found'], state: unactivated, next: null, changes: [],
+    storage: { 'license-key': null, 'token.json': null, 'refusal.json': null } }),
+  call('activate', { license_key: OTHER_KEY }, { responses: [ok(T0, { status: 201 }), keysResponse()], requests: [activation(OTHER_KEY), fetchKeys], state: active(), next: 945, storage: { 'license-key': OTHER_KEY } }))
+
+scenario('activate with a license key that does not exist keeps a refusal', 'It is about another license key.', { storage: stored({ token: null, key: null, refusal: { code: 'revoked' } }) },
+  open(refused('revoked'), null),
+  call('activate', { license_key: KEY }, { responses: [problem(404, 'not_found')], requests: [activation()], error: 'not_found', state: refused('revoked'), next: null, changes: [], storage: { 'license-key': null, 'refusal.json': { id: 'stored', code: 'revoked' } } }))
+
+scenario('activate with the stored license key that is gone is refused', 'An operator deleted the license.', { storage: stored({ token: null }) },
+  open(waiting, 2.5),
+  call('activate', { license_key: KEY }, { responses: [problem(404, 'not_found')], requests: [activation()], error: 'not_found', state: refused('not_found'), next: null, changes: [refused('not_found')], storage: { 'refusal.json': { code: 'not_found' } } }))
+
 for (const code of ['suspended', 'expired', 'product_inactive']) {
   scenario(`activate is refused with ${code}, and tried again`, 'The customer pays, and the app goes on without another step.', {},
     open(unactivated, null),
@@ -232,7 +248,7 @@ for (const code of ['suspended', 'expired', 'product_inactive']) {
 
 scenario('a full license is tried again when a lease ends', 'retry_at is a hint.', {},
   open(unactivated, null),
-  call('activate', { license_key: KEY }, { responses: [problem(409, 'seat_limit_reached', { retry_at: time(NOW + 300) })], requests: [activation()], error: 'seat_limit_reached',
+  call('activate', { license_key: KEY }, { responses: [problem(409, 'seat_limit_reached', { retry_at: time(NOW + 300) })], requests: [activation()], error: 'seat_limit_reached', message: ['detail of seat_limit_reached'],
     state: refused('seat_limit_reached', NOW + 300), next: 330 }),
   call('restart', {}),
   open(refused('seat_limit_reached', NOW + 300), 330),
@@ -245,9 +261,9 @@ scenario('a full license without a hint is tried again after an hour', 'No lease
 
 scenario('an activation without network is completed later', 'The license key is stored, so that the background task can activate.', {},
   open(unactivated, null),
-  call('activate', { license_key: KEY }, { responses: [fault('connection')], requests: [activation()], error: 'unreachable', state: unactivated, next: 5, storage: { 'license-key': KEY } }),
+  call('activate', { license_key: KEY }, { responses: [fault('connection')], requests: [activation()], error: 'unreachable', message: ['fault: connection'], state: waiting, next: 5, changes: [waiting], storage: { 'license-key': KEY } }),
   advance(5),
-  run([fault('timeout')], [activation()], unactivated, 10),
+  run([fault('timeout')], [activation()], waiting, 10),
   advance(10),
   run([ok(token({ iat: NOW + 15 }), { now: NOW + 15 }), keysResponse()], [activation(), fetchKeys], active(NOW + 15 + HOUR), 945))
 
@@ -255,7 +271,7 @@ scenario('another license key that is refused changes nothing', 'The customer mi
   open(active(), 900),
   call('activate', { license_key: OTHER_KEY }, { responses: [problem(404, 'not_found')], requests: [activation(OTHER_KEY)], error: 'not_found', state: active(), next: 900, storage: { 'license-key': KEY, 'refusal.json': null } }),
   call('activate', { license_key: OTHER_KEY }, { responses: [problem(409, 'seat_limit_reached')], requests: [activation(OTHER_KEY)], error: 'seat_limit_reached', state: active(), next: 900, storage: { 'license-key': KEY } }),
-  call('activate', { license_key: OTHER_KEY }, { responses: [fault('timeout')], requests: [activation(OTHER_KEY)], error: 'unreachable', state: active(), next: 900, storage: { 'license-key': KEY } }))
+  call('activate', { license_key: OTHER_KEY }, { responses: [fault('timeout')], requests: [activation(OTHER_KEY)], error: 'unreachable', message: ['fault: timeout'], state: active(), next: 900, storage: { 'license-key': KEY } }))
 
 scenario('another license key replaces the present one', 'The customer bought a new license.', { storage: stored({ refusal: { code: 'revoked' } }) },
   open(refused('revoked'), null),
@@ -267,22 +283,51 @@ scenario('the present license key that is refused stops the app', 'The app asks 
 
 scenario('another license key without network removes the refusal', 'The background task activates with it.', {},
   open(unactivated, null),
-  call('activate', { license_key: OTHER_KEY }, { responses: [problem(404, 'not_found')], requests: [activation(OTHER_KEY)], error: 'not_found', state: refused('not_found'), next: null }),
-  call('activate', { license_key: KEY }, { responses: [fault('connection')], requests: [activation()], error: 'unreachable', state: unactivated, next: 5, storage: { 'refusal.json': null, 'license-key': KEY } }),
+  call('activate', { license_key: OTHER_KEY }, { responses: [problem(403, 'revoked')], requests: [activation(OTHER_KEY)], error: 'revoked', state: refused('revoked'), next: null }),
+  call('activate', { license_key: KEY }, { responses: [fault('connection')], requests: [activation()], error: 'unreachable', state: waiting, next: 5, storage: { 'refusal.json': null, 'license-key': KEY } }),
   advance(5),
   run([ok(token({ iat: NOW + 5 }), { now: NOW + 5 }), keysResponse()], [activation(), fetchKeys], active(NOW + 5 + HOUR), 945))
 
 scenario('a license key without a token is refused by its format', 'A problem that says nothing about the license is no refusal.', {},
   open(unactivated, null),
-  call('activate', { license_key: KEY }, { responses: [problem(422, 'invalid_value', { errors: [{ pointer: '/license_key', code: 'invalid_value', detail: 'x' }] })], requests: [activation()], error: 'invalid_value', state: unactivated, next: null, storage: { 'license-key': null } }))
+  call('activate', { license_key: KEY }, { responses: [problem(422, 'invalid_value', { errors: [{ pointer: '/license_key', code: 'invalid_value', detail: 'must be a license key' }] })], requests: [activation()], error: 'invalid_value', message: ['detail of invalid_value', '/license_key', 'must be a license key'], state: unactivated, next: null, storage: { 'license-key': null } }))
 
 scenario('an activation during an outage of the API is unreachable', 'A problem with a 5xx status does not give its code.', {},
   open(unactivated, null),
-  call('activate', { license_key: KEY }, { responses: [problem(503, 'unavailable', {}, { 'retry-after': '30' })], requests: [activation()], error: 'unreachable', state: unactivated, next: 30 }))
+  call('activate', { license_key: KEY }, { responses: [problem(503, 'unavailable', {}, { 'retry-after': '30' })], requests: [activation()], error: 'unreachable', message: ['http_503'], state: waiting, next: 30 }))
 
 scenario('an activation that is limited is tried again after Retry-After', 'A problem with 429 is no refusal.', {},
   open(unactivated, null),
-  call('activate', { license_key: KEY }, { responses: [problem(429, 'rate_limited', {}, { 'retry-after': '120' })], requests: [activation()], error: 'rate_limited', state: unactivated, next: 120 }))
+  call('activate', { license_key: KEY }, { responses: [problem(429, 'rate_limited', {}, { 'retry-after': '120' })], requests: [activation()], error: 'rate_limited', message: ['detail of rate_limited'], state: waiting, next: 120 }))
+
+const invalidFields = ['machine_id', 'instance_id', 'os', 'hostname'].map((field) => ({ pointer: `/${field}`, code: 'invalid_value', detail: `${field} is not valid` }))
+scenario('the message of an error names the fields that are not valid', 'Support reads it. At most three fields are named.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [problem(422, 'invalid_value', { errors: invalidFields })], requests: [activation()], error: 'invalid_value',
+    message: ['detail of invalid_value', '/machine_id: machine_id is not valid', '/instance_id: instance_id is not valid', '/os: os is not valid'], state: unactivated, next: null }))
+
+scenario('the message of an error has one line', 'It is written to a log.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [problem(422, 'invalid_value', { detail: 'the first line\nthe second line', errors: [{ pointer: '/os', code: 'invalid_value', detail: 'is\tnot valid' }] })],
+    requests: [activation()], error: 'invalid_value', message: ['the first line the second line', '/os: is not valid'], state: unactivated, next: null }))
+
+scenario('the message of an error has at most 300 characters of a detail', 'A proxy can answer with a long text.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [problem(422, 'invalid_value', { detail: 'd'.repeat(5000) })], requests: [activation()], error: 'invalid_value', message: ['d'.repeat(300)], state: unactivated, next: null }))
+
+scenario('the message of an error without a detail has its code', 'A field of another type counts as absent.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [problem(422, 'invalid_value', { detail: 7, errors: [1, null, { pointer: 2, detail: 'x' }, {}] })], requests: [activation()], error: 'invalid_value', message: ['invalid_value'], state: unactivated, next: null }),
+  call('activate', { license_key: KEY }, { responses: [problem(422, 'invalid_value', { detail: undefined, errors: { pointer: '/os' } })], requests: [activation()], error: 'invalid_value', message: ['invalid_value'], state: unactivated, next: null }))
+
+for (const [what, response, message] of [
+  ['a name that is not found', fault('dns'), 'fault: dns'], ['a certificate that is not trusted', fault('tls'), 'fault: tls'], ['a response that is cut off', fault('truncated'), 'fault: truncated'],
+  ['a page with 403', page(403), 'http_403'], ['a page of a captive portal', page(200), 'invalid_response']
+]) {
+  scenario(`the message of an activation with ${what} says why`, 'The user cannot see it otherwise.', {},
+    open(unactivated, null),
+    call('activate', { license_key: KEY }, { responses: [response], requests: [activation()], error: 'unreachable', message: [message], state: waiting, next: 5 }))
+}
 
 scenario('a refusal that is cleared by hand', 'The user tries again after the license key was reinstated.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
   open(refused('suspended'), HOUR + 30),
@@ -299,7 +344,7 @@ for (const [what, bad] of Object.entries({
 })) {
   scenario(`a response with a token ${what} is no token`, 'The response counts as unreachable.', { storage: stored({ token: null, key: null }) },
     open(unactivated, null),
-    call('activate', { license_key: KEY }, { responses: [ok(token(bad))], requests: [activation()], error: 'unreachable', state: unactivated, next: 5, storage: { 'token.json': null } }))
+    call('activate', { license_key: KEY }, { responses: [ok(token(bad))], requests: [activation()], error: 'unreachable', message: ['invalid_response'], state: waiting, next: 5, storage: { 'token.json': null } }))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -514,12 +559,12 @@ scenario('a stored key set that has expired still verifies', 'The API was not re
   open(active(), 2.5))
 
 scenario('a lost key set is fetched', 'The token cannot be verified until then.', { storage: stored({ set: null }) },
-  open(unactivated, 2.5), advance(3),
+  open(waiting, 2.5), advance(3),
   run([keysResponse()], [fetchKeys], active(), 897, { changes: [active()] }))
 
 scenario('a lost key set cannot be fetched', 'The machine activates again; that fails, too.', { storage: stored({ set: null }) },
-  open(unactivated, 2.5), advance(3),
-  run([fault('connection'), fault('connection')], [fetchKeys, activation()], unactivated, 5))
+  open(waiting, 2.5), advance(3),
+  run([fault('connection'), fault('connection')], [fetchKeys, activation()], waiting, 5))
 
 // ---------------------------------------------------------------------------------------------------------------------
 file('clock')
@@ -663,6 +708,13 @@ scenario('a license file is imported', 'The machine never reaches the API. The k
   advance(30 * DAY - 945, active(NOW + 30 * DAY)),
   advance(1, expired(NOW + 30 * DAY)))
 
+scenario('a license file with a byte order mark is imported', 'Editors on Windows add one. It is not stored.', {},
+  open(unactivated, null),
+  call('import_license_file', { file: `\ufeff${FILE}` }, { state: active(NOW + 30 * DAY), next: 945, changes: [active(NOW + 30 * DAY)], storage: { 'token.json': { token: lasting(), license_file: FILE } } }),
+  call('import_license_file', { file: `\ufeff${FILE}` }, { state: active(NOW + 30 * DAY), changes: [] }),
+  call('restart', {}),
+  open(active(NOW + 30 * DAY), 945))
+
 scenario('the same license file again changes nothing', 'It does not reset the clock.', {},
   open(unactivated, null),
   call('import_license_file', { file: FILE }, { state: active(NOW + 30 * DAY), next: 945 }),
@@ -720,6 +772,10 @@ scenario('the request text of a machine without a name', 'The name is optional.'
   open(unactivated, null),
   call('offline_request', {}, { result: { product: PRODUCT, machine_id: 'machine-1' } }))
 
+scenario('the request text of an ephemeral machine is an error', 'A license file would end with the process.', { options: { ephemeral: true } },
+  open(unactivated, null),
+  call('offline_request', {}, { error: 'ephemeral_machine_id', message: ['machine id'], state: unactivated, next: null }))
+
 const BORROWED = token({ iat: NOW + 10, exp: NOW + 5 * DAY, until: NOW + 5 * DAY })
 scenario('a seat is borrowed', 'All tokens are valid until then.', { storage: stored() },
   open(active(), 900),
@@ -730,15 +786,15 @@ scenario('a seat is borrowed', 'All tokens are valid until then.', { storage: st
 
 scenario('a borrow that is not allowed changes nothing', 'The tier does not allow it.', { storage: stored() },
   open(active(), 900),
-  call('borrow', { until: NOW + 50 * DAY }, { responses: [problem(403, 'borrow_not_allowed')], requests: [heartbeat(T0, { borrow_until: '2026-03-06T12:00:00Z' })], error: 'borrow_not_allowed', state: active(), next: 900 }))
+  call('borrow', { until: NOW + 50 * DAY }, { responses: [problem(403, 'borrow_not_allowed')], requests: [heartbeat(T0, { borrow_until: '2026-03-06T12:00:00Z' })], error: 'borrow_not_allowed', message: ['detail of borrow_not_allowed'], state: active(), next: 900 }))
 
 scenario('a borrow without network is an error', 'The app tells its user before the journey.', { storage: stored() },
   open(active(), 900),
-  call('borrow', { until: NOW + 5 * DAY }, { responses: [fault('dns')], requests: [heartbeat(T0, { borrow_until: '2026-01-20T12:00:00Z' })], error: 'unreachable', state: active(), next: 900 }))
+  call('borrow', { until: NOW + 5 * DAY }, { responses: [fault('dns')], requests: [heartbeat(T0, { borrow_until: '2026-01-20T12:00:00Z' })], error: 'unreachable', message: ['fault: dns'], state: active(), next: 900 }))
 
 scenario('a borrow of a license that was revoked stops the app', 'It is an answer about the license.', { storage: stored() },
   open(active(), 900),
-  call('borrow', { until: NOW + 5 * DAY }, { responses: [problem(403, 'revoked')], requests: [heartbeat(T0, { borrow_until: '2026-01-20T12:00:00Z' })], error: 'revoked', state: refused('revoked'), next: null }))
+  call('borrow', { until: NOW + 5 * DAY }, { responses: [problem(403, 'revoked')], requests: [heartbeat(T0, { borrow_until: '2026-01-20T12:00:00Z' })], error: 'revoked', message: ['detail of revoked'], state: refused('revoked'), next: null }))
 
 scenario('a borrow of a machine that lost its seat activates first', 'The borrow is sent once more.', { storage: stored() },
   open(active(), 900),
@@ -753,6 +809,18 @@ scenario('a borrow of a refused license is an error without a request', 'There i
 scenario('a borrow without a token is an error', 'There is no seat to borrow.', {},
   open(unactivated, null),
   call('borrow', { until: NOW + 5 * DAY }, { error: 'not_activated', state: unactivated, next: null }))
+
+scenario('a borrow until a time that has passed is an error without a request', 'The time of the client decides: the wall clock is behind.', { storage: stored() },
+  open(active(), 900),
+  setClock(-HOUR),
+  call('borrow', { until: NOW - 60 }, { error: 'invalid_value', state: active(), next: 900 }),
+  call('borrow', { until: NOW }, { error: 'invalid_value', state: active(), next: 900 }),
+  advance(10),
+  call('borrow', { until: NOW + 5 * DAY }, { responses: [ok(BORROWED, { now: NOW + 10 })], requests: [heartbeat(T0, { borrow_until: '2026-01-20T12:00:00Z' })], state: active(NOW + 5 * DAY), next: 945 }))
+
+scenario('a borrow until a time that has passed is an error in every state', 'The argument is checked first.', {},
+  open(unactivated, null),
+  call('borrow', { until: NOW }, { error: 'invalid_value', state: unactivated, next: null }))
 
 // ---------------------------------------------------------------------------------------------------------------------
 file('deactivation')
@@ -769,40 +837,87 @@ scenario('deactivate of an activation that is gone succeeds', 'An operator was f
 
 scenario('deactivate without network changes nothing', 'The user can try again.', { storage: stored() },
   open(active(), 900),
-  call('deactivate', {}, { responses: [fault('connection')], requests: [deactivation()], error: 'unreachable', state: active(), storage: { 'token.json': { token: T0 }, 'license-key': KEY } }))
+  call('deactivate', {}, { responses: [fault('connection')], requests: [deactivation()], error: 'unreachable', message: ['fault: connection'], state: active(), storage: { 'token.json': { token: T0 }, 'license-key': KEY } }))
 
 scenario('a page is no answer to a deactivation', 'It comes from a captive portal. The seat is still taken.', { storage: stored() },
   open(active(), 900),
-  call('deactivate', {}, { responses: [page(200)], requests: [deactivation()], error: 'unreachable', state: active(), storage: { 'token.json': { token: T0 } } }))
+  call('deactivate', {}, { responses: [page(200)], requests: [deactivation()], error: 'unreachable', message: ['invalid_response'], state: active(), storage: { 'token.json': { token: T0 } } }))
 
 for (const [code, status] of [['offline_activation', 403], ['borrow_return_limit', 409]]) {
   scenario(`deactivate is refused with ${code}`, 'The seat stays with the machine.', { storage: stored() },
     open(active(), 900),
-    call('deactivate', {}, { responses: [problem(status, code)], requests: [deactivation()], error: code, state: active(), storage: { 'token.json': { token: T0 } } }))
+    call('deactivate', {}, { responses: [problem(status, code)], requests: [deactivation()], error: code, message: [`detail of ${code}`], state: active(), storage: { 'token.json': { token: T0 } } }))
 }
 
-scenario('deactivate without a token removes the license key', 'There is nothing to free.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
+const nothingStored = { 'token.json': null, 'license-key': null, 'refusal.json': null }
+
+scenario('deactivate without a token activates first', 'The token was removed with the refusal. The seat may still be taken.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
   open(refused('suspended'), HOUR + 30),
-  call('deactivate', {}, { state: unactivated, next: null, storage: { 'license-key': null, 'refusal.json': null } }))
+  call('deactivate', {}, { responses: [ok(T0), done], requests: [activation(), deactivation()], state: unactivated, next: null, changes: [unactivated], storage: { ...nothingStored, 'keys.jwt': SET } }))
+
+scenario('deactivate of a machine that lost its token activates first', 'The license key is stored.', { storage: stored({ token: null }), options: { machine_name: 'Build 7', os: 'linux x86_64' } },
+  open(waiting, 2.5),
+  call('deactivate', {}, { responses: [ok(T0), problem(404, 'not_found')], requests: [activation(KEY, { machine_name: 'Build 7', os: 'linux x86_64' }), deactivation()], state: unactivated, next: null, changes: [unactivated], storage: nothingStored }))
+
+for (const [code, status] of [['suspended', 403], ['revoked', 403], ['not_found', 404], ['seat_limit_reached', 409]]) {
+  scenario(`deactivate without a token of a license that is refused with ${code} removes everything`, 'This machine has no seat that it could free.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
+    open(refused('suspended'), HOUR + 30),
+    call('deactivate', {}, { responses: [problem(status, code)], requests: [activation()], state: unactivated, next: null, changes: [unactivated], storage: nothingStored }))
+}
+
+for (const [what, response, error, message] of [
+  ['without network', fault('connection'), 'unreachable', 'fault: connection'], ['during an outage of the API', problem(503, 'unavailable'), 'unreachable', 'http_503'],
+  ['that is limited', problem(429, 'rate_limited'), 'rate_limited', 'detail of rate_limited'], ['with a token that is not accepted', ok(token({ machine: 'machine-2' })), 'unreachable', 'invalid_response']
+]) {
+  scenario(`deactivate without a token ${what} changes nothing`, 'The user can try again.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
+    open(refused('suspended'), HOUR + 30),
+    call('deactivate', {}, { responses: [response], requests: [activation()], error, message: [message], state: refused('suspended'), next: HOUR + 30, changes: [],
+      storage: { 'token.json': null, 'license-key': KEY, 'refusal.json': { id: 'stored', code: 'suspended' } } }))
+}
+
+for (const [what, response, error, message] of [['without network', fault('timeout'), 'unreachable', 'fault: timeout'], ['with borrow_return_limit', problem(409, 'borrow_return_limit'), 'borrow_return_limit', 'detail of borrow_return_limit']]) {
+  scenario(`deactivate that fails ${what} after an activation keeps its token`, 'The machine has the seat.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
+    open(refused('suspended'), HOUR + 30),
+    call('deactivate', {}, { responses: [ok(T0), response], requests: [activation(), deactivation()], error, message: [message], state: active(), next: 945, changes: [active()],
+      storage: { 'token.json': { token: T0 }, 'license-key': KEY, 'refusal.json': null } }))
+}
+
+scenario('deactivate without a token and a license key removes the refusal', 'There is nothing to free.', { storage: stored({ token: null, key: null, refusal: { code: 'revoked' } }) },
+  open(refused('revoked'), null),
+  call('deactivate', {}, { state: unactivated, next: null, changes: [unactivated], storage: nothingStored }))
 
 scenario('release keeps the license key', 'A clean exit frees the seat at once.', { storage: stored() },
   open(active(), 900),
-  call('release', {}, { responses: [done], requests: [deactivation()], state: unactivated, next: null, storage: { 'token.json': null, 'license-key': KEY } }),
+  call('release', {}, { responses: [done], requests: [deactivation()], state: waiting, next: null, changes: [waiting], storage: { 'token.json': null, 'license-key': KEY } }),
   advance(DAY),
-  run([], [], unactivated, null),
+  run([], [], waiting, null),
   call('restart', {}),
-  open(unactivated, 2.5))
+  open(waiting, 2.5))
+
+scenario('release without a stored license key', 'The app asks for the license key.', { storage: stored({ key: null }), options: { keep_license_key: false } },
+  open(active(), 900),
+  call('release', {}, { responses: [done], requests: [deactivation()], state: unactivated, next: null, changes: [unactivated], storage: { 'token.json': null } }))
+
+scenario('release keeps the token of a license file', 'The app cannot free its seat, and the machine has no network to get another token.', {},
+  open(unactivated, null),
+  call('import_license_file', { file: FILE }, { state: active(NOW + 30 * DAY), next: 945 }),
+  call('release', {}, { state: active(NOW + 30 * DAY), next: 945, changes: [], storage: { 'token.json': { token: lasting(), license_file: FILE } } }))
+
+scenario('close keeps the token of a license file', 'The machine id is ephemeral, and the file is valid until the process ends.', { options: { ephemeral: true } },
+  open(unactivated, null),
+  call('import_license_file', { file: FILE }, { state: active(NOW + 30 * DAY), next: 945 }),
+  call('close', {}, { changes: [] }))
 
 scenario('release without network removes the token', 'The lease ends by itself.', { storage: stored() },
   open(active(), 900),
-  call('release', {}, { responses: [fault('timeout')], requests: [deactivation()], state: unactivated, storage: { 'token.json': null, 'license-key': KEY } }))
+  call('release', {}, { responses: [fault('timeout')], requests: [deactivation()], state: waiting, storage: { 'token.json': null, 'license-key': KEY } }))
 
 scenario('release of a borrowed seat that cannot be returned keeps the token', 'It is valid, and the seat is not free.', { storage: stored() },
   open(active(), 900),
   call('release', {}, { responses: [problem(409, 'borrow_return_limit')], requests: [deactivation()], state: active() }))
 
 scenario('close keeps the seat of a machine', 'The next start needs no network.', { storage: stored() },
-  open(active(), 900), call('close', {}, { requests: [] }), call('restart', {}), open(active(), 900))
+  open(active(), 900), call('close', {}, { changes: [] }), call('restart', {}), open(active(), 900))
 
 scenario('the refusal of an ephemeral machine is its own', 'Another container that shares the folder may get a seat.', { options: { ephemeral: true } },
   open(unactivated, null),
@@ -811,7 +926,7 @@ scenario('the refusal of an ephemeral machine is its own', 'Another container th
 scenario('close frees the seat of an ephemeral machine', 'A container is not started again.', { options: { ephemeral: true } },
   open(unactivated, null),
   call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse()], requests: [activation(), fetchKeys], state: active(), next: 945, storage: { 'token.json': null, 'license-key': KEY } }),
-  call('close', {}, { responses: [done], requests: [deactivation()] }))
+  call('close', {}, { responses: [done], requests: [deactivation()], changes: [] }))
 
 // ---------------------------------------------------------------------------------------------------------------------
 file('refresh')
@@ -832,7 +947,7 @@ for (const code of ['suspended', 'revoked', 'generation_outdated']) {
 }
 
 scenario('refresh activates with the stored license key', 'A container has started.', { storage: stored({ token: null }) },
-  open(unactivated, 2.5),
+  open(waiting, 2.5),
   call('refresh', {}, { responses: [ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], requests: [activation()], state: active(NOW + 5 + HOUR), next: 945 }))
 
 scenario('refresh without network says so in the state', 'It is no error.', { storage: stored(), start: NOW + 2 * HOUR },
@@ -845,7 +960,7 @@ scenario('refresh without a token and a license key makes no request', 'There is
 
 scenario('refresh after release takes the seat again', 'The app goes on after all.', { storage: stored() },
   open(active(), 900),
-  call('release', {}, { responses: [done], requests: [deactivation()], state: unactivated, next: null }),
+  call('release', {}, { responses: [done], requests: [deactivation()], state: waiting, next: null }),
   call('refresh', {}, { responses: [ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], requests: [activation()], state: active(NOW + 5 + HOUR), next: 945 }))
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -859,10 +974,10 @@ scenario('a process activates, sends heartbeats, and frees its seat', 'Its token
   call('activate', { license_key: KEY }, { responses: [ok(P, { next: NOW + 60 }), keysResponse()], requests: [activation(KEY, { instance_id: 'worker-1' }), fetchKeys], state: active(NOW + 300), next: 63, storage: { 'token.json': null, 'license-key': KEY, 'keys.jwt': SET } }),
   advance(63),
   run([ok(P, { next: NOW + 123 })], [heartbeat(P, { instance_id: 'worker-1' })], active(NOW + 300), 63),
-  call('close', {}, { responses: [done], requests: [deactivation(P)] }))
+  call('close', {}, { responses: [done], requests: [deactivation(P)], changes: [] }))
 
 scenario('a process that starts with a stored license key activates', 'It needs no user.', { ...withInstance, storage: { 'license-key': KEY, 'keys.jwt': SET } },
-  open(unactivated, 2.5),
+  open(waiting, 2.5),
   advance(3),
   run([ok(P, { now: NOW + 3, next: NOW + 63 })], [activation(KEY, { instance_id: 'worker-1' })], active(NOW + 300), 63, { changes: [active(NOW + 300)] }))
 
@@ -872,10 +987,10 @@ scenario('a process is refused while all seats are taken', 'It waits for the fir
 
 scenario('the token of another process is not used', 'Tokens of processes are for one process.', withInstance,
   open(unactivated, null),
-  call('activate', { license_key: KEY }, { responses: [ok(token({ instance: 'worker-2' })), keysResponse()], requests: [activation(KEY, { instance_id: 'worker-1' }), fetchKeys], error: 'unreachable', state: unactivated }))
+  call('activate', { license_key: KEY }, { responses: [ok(token({ instance: 'worker-2' })), keysResponse()], requests: [activation(KEY, { instance_id: 'worker-1' }), fetchKeys], error: 'unreachable', state: waiting }))
 
 scenario('a process that cannot reach the API stops when its token ends', 'Floating licenses have no offline grace.', { ...withInstance, storage: { 'license-key': KEY, 'keys.jwt': SET } },
-  open(unactivated, 2.5),
+  open(waiting, 2.5),
   call('activate', { license_key: KEY }, { responses: [ok(P, { next: NOW + 60 })], requests: [activation(KEY, { instance_id: 'worker-1' })], state: active(NOW + 300), next: 63 }),
   advance(63),
   run([fault('connection')], [heartbeat(P, { instance_id: 'worker-1' })], active(NOW + 300), 5),
@@ -886,18 +1001,18 @@ scenario('a process that cannot reach the API stops when its token ends', 'Float
 file('storage')
 
 for (const [what, name, content, state, next] of [
-  ['token file is empty', 'token.json', '', unactivated, 2.5], ['token file is cut off', 'token.json', '{"token": "eyJ', unactivated, 2.5],
-  ['token file has another format', 'token.json', '[1]', unactivated, 2.5], ['token was changed', 'token.json', json({ token: T0.replace('.', '.e'), next_heartbeat_at: NOW + 900 }), unactivated, 2.5],
-  ['token is of another machine', 'token.json', json({ token: token({ machine: 'machine-2' }), next_heartbeat_at: NOW + 900, in_grace: false, grace_ends_at: null, license_file: null }), unactivated, 2.5],
-  ['key set is damaged', 'keys.jwt', 'x.y.z', unactivated, 2.5],
-  ['key set is of another root key', 'keys.jwt', keySet({ root: 'foreign' }), unactivated, 2.5],
+  ['token file is empty', 'token.json', '', waiting, 2.5], ['token file is cut off', 'token.json', '{"token": "eyJ', waiting, 2.5],
+  ['token file has another format', 'token.json', '[1]', waiting, 2.5], ['token was changed', 'token.json', json({ token: T0.replace('.', '.e'), next_heartbeat_at: NOW + 900 }), waiting, 2.5],
+  ['token is of another machine', 'token.json', json({ token: token({ machine: 'machine-2' }), next_heartbeat_at: NOW + 900, in_grace: false, grace_ends_at: null, license_file: null }), waiting, 2.5],
+  ['key set is damaged', 'keys.jwt', 'x.y.z', waiting, 2.5],
+  ['key set is of another root key', 'keys.jwt', keySet({ root: 'foreign' }), waiting, 2.5],
   ['refusal is damaged', 'refusal.json', '{"code"', active(), 900], ['clock is damaged', 'clock.json', '{}', active(), 900], ['license key is empty', 'license-key', '\n', active(), 900]
 ]) {
   scenario(`the stored ${what}`, 'A damaged file counts as absent.', { storage: { ...stored(), [name]: content } }, open(state, next))
 }
 
 scenario('a machine activates again when its token was lost', 'The license key is stored.', { storage: stored({ token: null }) },
-  open(unactivated, 2.5), advance(3),
+  open(waiting, 2.5), advance(3),
   run([ok(token({ iat: NOW + 3 }), { now: NOW + 3 })], [activation()], active(NOW + 3 + HOUR), 945, { changes: [active(NOW + 3 + HOUR)] }))
 
 scenario('an app that cannot write to its storage goes on', 'The disk is full or read-only.', { options: { read_only: true } },
@@ -936,9 +1051,72 @@ scenario('a deactivation of one process stops the other', 'The license key is go
   call('deactivate', {}, { responses: [done], requests: [deactivation()], state: unactivated, next: null }),
   { ...run([], [], unactivated, null, { changes: [unactivated] }), client: 'b' })
 
+// The lines of `diagnose` that are the same in each language.
+const lines = (state, more = {}) => Object.entries({
+  product: PRODUCT, issuer: ISSUER, 'api url': ISSUER, 'machine id': 'machine-1', state, license: 'lic_01KF0RDQG0P2TC47RJJZBDNR0B, tier pro',
+  token: 'issued 2026-01-15T12:00:00Z, exp 2026-01-15T13:00:00Z, offline until 2026-01-18T13:00:00Z', 'license key': 'stored', 'next request': '2026-01-15T12:15:00Z',
+  'last contact': 'none since the start', 'last failure': 'none since the start', 'key set': 'issued 2026-01-15T11:00:00Z, 0 days old',
+  clock: '2026-01-15T12:00:00Z, behind 0 s, set back 0 s, reference 2026-01-15T12:00:00Z', ...more
+}).filter(([, value]) => value).map(([name, value]) => `${name}: ${value}`)
+const secrets = [KEY, T0, T0.split('.')[2].slice(0, 20)]
+
 scenario('the text for support has no secrets', 'It can be sent by e-mail.', { storage: stored({ in_grace: true, grace_ends_at: NOW + 5 * DAY }) },
   open(active(NOW + HOUR, true, NOW + 5 * DAY), 900),
-  call('diagnose', {}, { contains: [PRODUCT, ISSUER, 'machine-1', 'Active', '2026-01-15T13:00:00Z', '2026-01-18T13:00:00Z'], excludes: [KEY, T0, T0.split('.')[2].slice(0, 20)] }))
+  call('diagnose', {}, { contains: ['client: ', 'storage: ', ...lines('Active until 2026-01-15T13:00:00Z, in grace until 2026-01-20T12:00:00Z')], excludes: [...secrets, 'instance id'] }))
+
+scenario('the text for support of a machine without a license', 'There is nothing to show.', {},
+  open(unactivated, null),
+  call('diagnose', {}, { contains: lines('Unactivated', { license: 'none', token: 'none', 'license key': 'not stored', 'next request': 'none', 'key set': 'none', clock: '2026-01-15T12:00:00Z, behind 0 s, set back 0 s, reference none' }) }))
+
+scenario('the text for support of a machine that lost its token', 'The license key is stored, but not shown.', { storage: stored({ token: null }), random: 0 },
+  open(waiting, 0),
+  call('diagnose', {}, { contains: lines('Unactivated (a license key is stored)', { license: 'none', token: 'none', 'next request': '2026-01-15T12:00:00Z' }), excludes: secrets }))
+
+scenario('the text for support of a machine without network', 'The last failure is the answer to most questions.', { storage: stored() },
+  open(active(), 900),
+  advance(900),
+  run([fault('dns')], [heartbeat()], active(), 5),
+  call('diagnose', {}, { contains: [...lines('Active until 2026-01-15T13:00:00Z', { 'next request': '2026-01-15T12:15:05Z', 'last failure': null, clock: '2026-01-15T12:15:00Z, behind 0 s, set back 0 s, reference 2026-01-15T12:00:00Z' }), 'last failure: ', 'fault: dns'], excludes: secrets }),
+  advance(5),
+  run([ok(token({ iat: NOW + 905 }), { now: NOW + 905 })], [heartbeat()], active(NOW + 905 + HOUR), 945),
+  call('diagnose', {}, { contains: ['state: Active until 2026-01-15T13:15:05Z', 'token: issued 2026-01-15T12:15:05Z, exp 2026-01-15T13:15:05Z, offline until 2026-01-18T13:15:05Z', 'next request: 2026-01-15T12:30:50Z', 'last contact: 2026-01-15T12:15:05Z', 'fault: dns',
+    'clock: 2026-01-15T12:15:05Z, behind 0 s, set back 0 s, reference 2026-01-15T12:15:05Z'] }))
+
+scenario('the text for support of a machine that is offline', 'The reason is that of the state.', { storage: stored(), start: NOW + 2 * DAY, random: 0 },
+  open(offline(), 0),
+  run([fault('connection'), page(503)], [fetchKeys, heartbeat()], offline('http_503'), 1),
+  call('diagnose', {}, { contains: lines('Offline until 2026-01-18T13:00:00Z (http_503)', { 'next request': '2026-01-17T12:00:01Z', 'last contact': '2026-01-17T12:00:00Z', 'last failure': null, 'key set': 'issued 2026-01-15T11:00:00Z, 2 days old',
+    clock: '2026-01-17T12:00:00Z, behind 0 s, set back 0 s, reference 2026-01-15T12:00:00Z' }) }))
+
+scenario('the text for support of a license that has ended', 'The token is still shown.', { storage: stored(), start: NOW + 4 * DAY },
+  open(expired(), 2.5),
+  call('diagnose', {}, { contains: ['state: Expired since 2026-01-18T13:00:00Z', 'license: lic_01KF0RDQG0P2TC47RJJZBDNR0B, tier pro'] }))
+
+scenario('the text for support of a license that is refused', 'The code is what support needs.', { storage: stored({ token: null, refusal: { code: 'seat_limit_reached', retry_at: NOW + 300 } }) },
+  open(refused('seat_limit_reached', NOW + 300), 330),
+  call('diagnose', {}, { contains: lines('Refused (seat_limit_reached), retry at 2026-01-15T12:05:00Z', { license: 'none', token: 'none', 'next request': '2026-01-15T12:05:30Z' }), excludes: secrets }))
+
+scenario('the text for support of a license that is refused for good', 'Nothing is requested.', { storage: stored({ token: null, refusal: { code: 'revoked' } }) },
+  open(refused('revoked'), null),
+  call('diagnose', {}, { contains: lines('Refused (revoked)', { license: 'none', token: 'none', 'next request': 'none' }), excludes: secrets }))
+
+scenario('the text for support of a machine whose clock was set back', 'The line of the clock says how far.', { storage: stored() },
+  open(active(), 900),
+  setClock(-2 * DAY, tampered),
+  call('diagnose', {}, { contains: lines('ClockTampered', { 'next request': '2026-01-15T12:00:00Z', clock: '2026-01-15T12:00:00Z, behind 172800 s, set back 172800 s, reference 2026-01-15T12:00:00Z' }) }))
+
+scenario('the text for support of a machine with a license file', 'The file has no heartbeat.', {},
+  open(unactivated, null),
+  call('import_license_file', { file: FILE }, { state: active(NOW + 30 * DAY), next: 945 }),
+  call('diagnose', {}, { contains: lines('Active until 2026-02-14T12:00:00Z', { token: 'issued 2026-01-15T12:00:00Z, exp 2026-02-14T12:00:00Z, offline until 2026-02-14T12:00:00Z, from a license file', 'license key': 'not stored', 'next request': '2026-01-15T12:15:45Z', 'key set': 'none' }) }))
+
+scenario('the text for support of a process', 'It has the id of the process.', { ...withInstance, storage: { 'license-key': KEY } },
+  open(waiting, 2.5),
+  call('diagnose', {}, { contains: ['machine id: machine-1\ninstance id: worker-1\nstate: Unactivated (a license key is stored)'], excludes: [KEY] }))
+
+scenario('the text for support of an ephemeral machine', 'Support sees why a seat is taken by an unknown machine.', { options: { ephemeral: true } },
+  open(unactivated, null),
+  call('diagnose', {}, { contains: ['machine id: machine-1 (ephemeral)\nstate: Unactivated'] }))
 
 // ---------------------------------------------------------------------------------------------------------------------
 const config = { api_url: ISSUER, issuer: ISSUER, product: PRODUCT, root_keys: [keys.root.jwk, keys['next-root'].jwk] }
