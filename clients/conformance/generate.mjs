@@ -1018,6 +1018,7 @@ scenario('a machine activates again when its token was lost', 'The license key i
 scenario('an app that cannot write to its storage goes on', 'The disk is full or read-only.', { options: { read_only: true } },
   open(unactivated, null),
   call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse()], requests: [activation(), fetchKeys], state: active(), next: 945, storage: { 'token.json': null } }),
+  call('diagnose', {}, { contains: [', not writable: '] }),
   advance(945),
   run([ok(token({ iat: NOW + 945 }), { now: NOW + 945 })], [heartbeat()], active(NOW + 945 + HOUR), 945),
   advance(945),
