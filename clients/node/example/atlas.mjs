@@ -24,7 +24,7 @@ async function run(license) {
   license.onChange((state) => console.log(explain(state)));
   console.log(explain(license.state()));
   const controller = new AbortController();
-  process.once("SIGINT", () => controller.abort());
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => controller.abort());
   while (license.state().mayRun && !controller.signal.aborted) {
     const rows = license.limit("export.rows");
     console.log(license.has("export.pdf") ? `exports PDF files of ${rows} rows` : "exports no PDF files");
@@ -43,7 +43,7 @@ function explain(state) {
     case "Expired":
       return `Connect to the internet: the license could not be renewed since ${day(state.since)}.`;
     case "Unactivated":
-      return "Enter a license key.";
+      return state.hasLicenseKey ? "The license is being activated." : "Enter a license key.";
     case "ClockTampered":
       return "Set the clock of this computer, and connect to the internet.";
     case "Refused":
@@ -65,7 +65,7 @@ const license = open(readFileSync("signet-app.json", "utf8"), { appVersion: "1.0
 try {
   console.log(await commands[name](license, argument));
 } catch (error) {
-  console.error(error instanceof SignetError ? `${explain(license.state())} (${error.code})` : error.message);
+  console.error(error instanceof SignetError ? `${explain(license.state())} (${error.code}: ${error.message})` : error.message);
   process.exitCode = 1;
 } finally {
   await license.close();

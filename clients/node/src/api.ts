@@ -1,4 +1,5 @@
 import { isObject } from "./jwt.js";
+import { explainProblem } from "./messages.js";
 import type { HttpResponse } from "./ports.js";
 
 const PREFIX = "/api/v1.0";
@@ -38,6 +39,8 @@ export interface ProblemResult {
   kind: "problem";
   status: number;
   code: string;
+  /** What the API says of it, in one line. */
+  explanation: string;
   retryAt: number | null;
   /** Seconds, from the header `Retry-After`. */
   retryAfter: number | null;
@@ -48,6 +51,8 @@ export interface UnreachableResult {
   kind: "unreachable";
   reason: string;
   retryAfter: number | null;
+  /** Why there is no response. */
+  cause?: Error;
 }
 
 export function activateRequest(licenseKey: string, machine: MachineFacts): ApiRequest {
@@ -58,7 +63,8 @@ export function activateRequest(licenseKey: string, machine: MachineFacts): ApiR
 
 export function heartbeatRequest(token: string, machine: MachineFacts, borrowUntil: Date | null): ApiRequest {
   const borrow = borrowUntil && { borrow_until: formatTime(borrowUntil.getTime() / 1000) };
-  return { method: "POST", path: `${PREFIX}/license-keys/heartbeat`, body: { token, ...commonFields(machine), ...borrow } };
+  const body = { token, ...commonFields(machine), ...borrow };
+  return { method: "POST", path: `${PREFIX}/license-keys/heartbeat`, body };
 }
 
 export function deactivateRequest(activationId: string, token: string): ApiRequest {
@@ -75,7 +81,15 @@ export function parseResponse({ status, headers, body }: HttpResponse, now: numb
     return parseToken(body) ?? { kind: "unreachable", reason: "invalid_response", retryAfter };
   const problem = isProblem(status, headers["content-type"]) ? parseObject(body) : null;
   if (typeof problem?.code !== "string") return { kind: "unreachable", reason: `http_${status}`, retryAfter };
-  return { kind: "problem", status, code: problem.code, retryAt: parseTime(problem.retry_at), retryAfter };
+  const { code } = problem;
+  return {
+    kind: "problem",
+    status,
+    code,
+    explanation: explainProblem(code, problem),
+    retryAt: parseTime(problem.retry_at),
+    retryAfter,
+  };
 }
 
 /** Parses a JSON object, or returns null. */

@@ -19,6 +19,7 @@ import { formatDiagnosis } from "./diagnosis.js";
 import { SignetError } from "./errors.js";
 import { verifyLicenseFile } from "./license-file.js";
 import { FILES, LicenseStore } from "./license-store.js";
+import { explain, requestError } from "./messages.js";
 import { formatOfflineRequest } from "./offline-request.js";
 import type { HttpResponse, Ports } from "./ports.js";
 import { isRetried, keepsLicenseKey, refusesActivation, refusesLicense, refusesToken } from "./refusals.js";
@@ -32,6 +33,7 @@ const RELEASE_TIMEOUT_SECONDS = 2;
 const MAX_SERVER_SKEW_SECONDS = 300;
 /** Codes with which the API keeps a seat taken. */
 const SEAT_STAYS_TAKEN = ["offline_activation", "borrow_return_limit"];
+const NOT_BORROWED = "the seat was not borrowed";
 
 /** Options of the core, with all defaults applied. */
 export interface ClientOptions extends MachineFacts {
@@ -50,7 +52,7 @@ export interface CallOptions {
 
 /** A request that did not bring a token. */
 interface Failure {
-  code: string;
+  outcome: ProblemResult | UnreachableResult;
   /** False if the API refused the license. */
   isUnreachable: boolean;
   retryAfter: number | null;
@@ -81,6 +83,7 @@ export class Client {
   #lastFailure: string | null = null;
   /** True if the app gave the seat back, and has not asked for another one. */
   #isReleased = false;
+  #isSilent = false;
   #reported: State;
 
   constructor(
@@ -122,7 +125,19 @@ export class Client {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Ends the calls of `onChange`, because the app shuts down. */
+  stopReporting(): void {
+    this.#isSilent = true;
+  }
+
   offlineRequest(): string {
+    if (this.options.isEphemeral) {
+      const advice = "give a machine id that stays the same";
+      throw new SignetError(
+        "ephemeral_machine_id",
+        `a license file would end with the process, because its machine id is random: ${advice}`,
+      );
+    }
     return formatOfflineRequest(this.config.product, this.options.machineId, this.options.machineName);
   }
 
@@ -165,8 +180,8 @@ export class Client {
     this.#reload();
     const { licenseKey: stored, claims } = this.#store;
     const key = licenseKey.trim();
-    const keepsPresent = stored !== null ? stored !== key : claims !== null;
     const outcome = await this.#requestToken(activateRequest(key, this.options), call);
+    const keepsPresent = stored === key ? false : stored !== null || claims !== null || isUnknown(outcome);
     this.#isReleased = false;
     if (outcome.kind === "verified") {
       this.#storeToken(outcome);
@@ -180,9 +195,11 @@ export class Client {
       }
       const failure = this.#applyActivationFailure(outcome);
       if (failure.isUnreachable && this.#hasToActivate()) this.#retryLater(failure);
+    } else if (!isRefusal(outcome)) {
+      this.#recordFailure("activate", outcome);
     }
     this.#notify();
-    throw activationError(outcome);
+    throw requestError("the license key was not activated", outcome);
   }
 
   async refresh(call: CallOptions): Promise<State> {
@@ -194,8 +211,11 @@ export class Client {
 
   async deactivate(call: CallOptions): Promise<State> {
     this.#reload();
-    const code = await this.#freeSeat(call);
-    if (code !== null) throw new SignetError(code, `the machine was not deactivated: ${code}`);
+    const failure = (await this.#takeSeatToFree(call)) ?? (await this.#freeSeat(call));
+    if (failure !== null) {
+      this.#notify();
+      throw requestError("the machine was not deactivated", failure);
+    }
     this.#store.removeToken();
     this.#store.removeRefusal();
     this.#store.removeLicenseKey();
@@ -205,8 +225,9 @@ export class Client {
 
   async release(call: CallOptions): Promise<State> {
     this.#reload();
-    const code = await this.#freeSeat(call, RELEASE_TIMEOUT_SECONDS);
-    if (code === null || !SEAT_STAYS_TAKEN.includes(code)) {
+    if (this.#store.claims !== null && this.#store.isFromLicenseFile) return this.#notify();
+    const failure = await this.#freeSeat(call, RELEASE_TIMEOUT_SECONDS);
+    if (failure?.kind !== "problem" || !SEAT_STAYS_TAKEN.includes(failure.code)) {
       this.#store.removeToken();
       this.#isReleased = true;
     }
@@ -215,27 +236,31 @@ export class Client {
 
   async borrow(until: Date, call: CallOptions): Promise<State> {
     this.#reload();
-    if (this.#store.refusal !== null) {
-      throw new SignetError(this.#store.refusal.code, "the API refused the license");
+    const { refusal, claims } = this.#store;
+    if (!isLater(until, this.#clock.now)) {
+      throw new SignetError("invalid_value", `${NOT_BORROWED}: the time must be a date that is later than now`);
     }
-    if (this.#store.claims === null) {
-      throw new SignetError("not_activated", "there is no seat to borrow");
-    }
+    if (refusal !== null) throw new SignetError(refusal.code, `${NOT_BORROWED}: the license was refused with ${refusal.code}`);
+    if (claims === null) throw new SignetError("not_activated", `${NOT_BORROWED}: the machine is not activated`);
     const failure = await this.#sendHeartbeat(call, until);
     const state = this.#notify();
-    if (failure !== null) throw new SignetError(failure.code, `the seat was not borrowed: ${failure.code}`);
+    if (failure !== null) throw requestError(NOT_BORROWED, failure.outcome);
     return state;
   }
 
-  importLicenseFile(text: string): State {
+  importLicenseFile(content: string): State {
     this.#reload();
+    // Editors on Windows add a byte order mark.
+    const text = content.replace(/^\uFEFF/, "");
     const { config } = this;
     const { now } = this.#clock;
     const { token: present, claims: presentClaims, refusal } = this.#store;
     const file = verifyLicenseFile(text, config, this.#identity, now);
     if (file === null || file.claims.offlineUntil < Math.max(now, this.ports.time.wall())) throw invalidLicenseFile();
     const { token, claims } = file;
-    if (refusal !== null && claims.iat <= refusal.at) throw new SignetError(refusal.code, `license refused: ${refusal.code}`);
+    if (refusal !== null && claims.iat <= refusal.at) {
+      throw new SignetError(refusal.code, `the license file is older than the refusal ${refusal.code}`);
+    }
     if (presentClaims !== null && claims.iat <= presentClaims.iat) {
       if (present?.token === token) return this.state();
       throw invalidLicenseFile();
@@ -264,9 +289,9 @@ export class Client {
       this.#storeToken(outcome);
       return null;
     }
-    if (outcome.kind === "unreachable") return this.#unreachable(outcome);
+    if (outcome.kind === "unreachable") return this.#unreachable("heartbeat", outcome);
     if (refusesLicense(outcome.code)) return this.#refuse(outcome);
-    if (!refusesToken(outcome.code) || isRepeated) return this.#unreachable(outcome);
+    if (!refusesToken(outcome.code) || isRepeated) return this.#unreachable("heartbeat", outcome);
     this.#reload();
     const { licenseKey } = this.#store;
     if (licenseKey === null) return this.#refuse(outcome);
@@ -282,8 +307,7 @@ export class Client {
   }
 
   #applyActivationFailure(outcome: ProblemResult | UnreachableResult): Failure {
-    if (outcome.kind === "problem" && refusesActivation(outcome.code)) return this.#refuse(outcome);
-    return this.#unreachable(outcome);
+    return isRefusal(outcome) ? this.#refuse(outcome) : this.#unreachable("activate", outcome);
   }
 
   /** Requests a token, and verifies it. Fetches the key set if it does not contain the key of the token. */
@@ -301,12 +325,11 @@ export class Client {
 
   async #send(request: ApiRequest, call: CallOptions, timeoutSeconds?: number): Promise<ApiResult> {
     const response = await this.#exchange(request, call, timeoutSeconds);
-    if (response === null) return { kind: "unreachable", reason: "network", retryAfter: null };
-    return parseResponse(response, this.#clock.now);
+    return "kind" in response ? response : parseResponse(response, this.#clock.now);
   }
 
-  /** Sends a request. Returns null without a response, and throws if the request was cancelled. */
-  async #exchange(request: ApiRequest, call: CallOptions, timeoutSeconds?: number): Promise<HttpResponse | null> {
+  /** Sends a request, and returns the response, or why there is none. Throws if the request was cancelled. */
+  async #exchange(request: ApiRequest, call: CallOptions, timeoutSeconds?: number): Promise<HttpResponse | UnreachableResult> {
     try {
       const response = await this.ports.transport.send({ ...request, ...call, ...(timeoutSeconds && { timeoutSeconds }) });
       this.#observe();
@@ -315,29 +338,45 @@ export class Client {
     } catch (error) {
       if (call.signal?.aborted) throw new SignetError("closed", "the license was closed");
       this.#observe();
-      this.#lastFailure = `${request.path.replace(/act_[^/]*/, "…")}: ${(error as Error | undefined)?.message}`;
-      return null;
+      const cause = error instanceof Error ? error : new Error(String(error));
+      return { kind: "unreachable", reason: "network", retryAfter: null, cause };
     }
   }
 
   async #fetchKeySet(call: CallOptions): Promise<void> {
     const response = await this.#exchange(keySetRequest, call);
-    const isStored =
-      response?.status === 200 && this.#store.writeKeySet(response.body.trim(), this.#clock.now, this.ports.time.wall());
-    if (response !== null && !isStored) this.#lastFailure = `${keySetRequest.path}: no valid key set (http_${response.status})`;
+    const isStored = !("kind" in response) && response.status === 200 && this.#storeKeySet(response.body);
+    if (!isStored) this.#recordFailure("fetch keys", "kind" in response ? response : unexpected(response.status));
     this.#schedule.keysFetched(this.#clock.now, isStored);
   }
 
-  /** Deactivates the stored token. Returns null if the seat is free, and otherwise a code. */
-  async #freeSeat(call: CallOptions, timeoutSeconds?: number): Promise<string | null> {
+  #storeKeySet(body: string): boolean {
+    return this.#store.writeKeySet(body.trim(), this.#clock.now, this.ports.time.wall());
+  }
+
+  /** Deactivates the stored token. Returns null if the seat is free, and otherwise why it is not. */
+  async #freeSeat(call: CallOptions, timeoutSeconds?: number): Promise<ProblemResult | UnreachableResult | null> {
     const { token, claims } = this.#store;
     if (token === null || claims === null) return null;
     const response = await this.#exchange(deactivateRequest(claims.activationId, token.token), call, timeoutSeconds);
-    if (response === null) return "unreachable";
+    if ("kind" in response) return this.#recordFailure("deactivate", response);
     if (response.status === 200 && parseObject(response.body) !== null) return null;
     const result = parseResponse(response, this.#clock.now);
-    if (result.kind !== "problem") return "unreachable";
-    return result.code === "not_found" ? null : result.code;
+    if (isUnknown(result)) return null;
+    return this.#recordFailure("deactivate", result.kind === "token" ? unexpected(response.status) : result);
+  }
+
+  /**
+   * Activates with the stored license key if there is no token with which the seat can be freed. Returns null if there is one then, or if the API
+   * refused: the machine has no seat that it could free.
+   */
+  async #takeSeatToFree(call: CallOptions): Promise<ProblemResult | UnreachableResult | null> {
+    const { claims, licenseKey } = this.#store;
+    if (claims !== null || licenseKey === null) return null;
+    const outcome = await this.#requestToken(activateRequest(licenseKey, this.options), call);
+    if (outcome.kind !== "verified") return isRefusal(outcome) ? null : this.#recordFailure("activate", outcome);
+    this.#storeToken(outcome);
+    return null;
   }
 
   #storeToken(outcome: VerifiedToken): void {
@@ -372,7 +411,8 @@ export class Client {
     this.#writeClock();
   }
 
-  #refuse({ code, retryAt }: ProblemResult): Failure {
+  #refuse(outcome: ProblemResult): Failure {
+    const { code, retryAt } = outcome;
     this.#store.writeRefusal({
       id: this.ports.randomId(),
       code,
@@ -380,13 +420,19 @@ export class Client {
       retry_at: code === "seat_limit_reached" && retryAt !== null ? Math.floor(retryAt) : null,
     });
     this.#schedule.answered();
-    return { code, isUnreachable: false, retryAfter: null };
+    return { outcome, isUnreachable: false, retryAfter: null };
   }
 
-  #unreachable(outcome: ProblemResult | UnreachableResult): Failure {
+  #unreachable(request: string, outcome: ProblemResult | UnreachableResult): Failure {
     this.#reason = outcome.kind === "problem" ? `http_${outcome.status}` : outcome.reason;
-    if (this.#reason !== "network") this.#lastFailure = describe(outcome);
-    return { code: errorCode(outcome), isUnreachable: true, retryAfter: outcome.retryAfter };
+    this.#recordFailure(request, outcome);
+    return { outcome, isUnreachable: true, retryAfter: outcome.retryAfter };
+  }
+
+  /** Records a failure for `diagnose`, and returns it. */
+  #recordFailure<T extends ProblemResult | UnreachableResult>(request: string, outcome: T): T {
+    this.#lastFailure = `${request}: ${explain(outcome)}`;
+    return outcome;
   }
 
   #retryLater({ retryAfter }: Pick<Failure, "retryAfter">): void {
@@ -451,6 +497,7 @@ export class Client {
     const state = this.state();
     if (isChange(this.#reported, state)) {
       this.#reported = state;
+      if (this.#isSilent) return state;
       for (const listener of [...this.#listeners]) callSafely(listener, state);
     }
     return state;
@@ -471,16 +518,23 @@ function isKeptFor(outcome: ProblemResult | UnreachableResult): boolean {
   return outcome.kind === "unreachable" || keepsLicenseKey(outcome.code) || outcome.status === 429;
 }
 
-function errorCode(outcome: ProblemResult | UnreachableResult): string {
-  return outcome.kind === "problem" ? outcome.code : "unreachable";
+/** Returns whether an activation was refused. */
+function isRefusal(outcome: ProblemResult | UnreachableResult): outcome is ProblemResult {
+  return outcome.kind === "problem" && refusesActivation(outcome.code);
 }
 
-function activationError(outcome: ProblemResult | UnreachableResult): SignetError {
-  return new SignetError(errorCode(outcome), `the license was not activated: ${describe(outcome)}`);
+function isUnknown(outcome: Outcome | ApiResult): boolean {
+  return outcome.kind === "problem" && outcome.code === "not_found";
 }
 
-function describe(outcome: ProblemResult | UnreachableResult): string {
-  return outcome.kind === "problem" ? `${outcome.code} (http_${outcome.status})` : outcome.reason;
+/** Returns whether a value is a date of which the full second is later than a time. An app in JavaScript can pass any value. */
+function isLater(date: Date, now: number): boolean {
+  return typeof date?.getTime === "function" && Math.floor(date.getTime() / 1000) > now;
+}
+
+/** A response that is none of those that the request can have. */
+function unexpected(status: number): UnreachableResult {
+  return { kind: "unreachable", reason: status === 200 ? "invalid_response" : `http_${status}`, retryAfter: null };
 }
 
 function invalidLicenseFile(): SignetError {

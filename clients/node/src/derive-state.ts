@@ -1,13 +1,20 @@
 import type { Clock } from "./clock.js";
+import { formatState } from "./format-state.js";
 import type { LicenseStore } from "./license-store.js";
 import type { State } from "./state.js";
 
 /** Derives the state from what is stored, the time, and the reason for which there is no newer token. */
-export function deriveState({ refusal, token, claims }: LicenseStore, clock: Clock, reason: string): State {
+export function deriveState(store: LicenseStore, clock: Clock, reason: string): State {
+  const state = decideState(store, clock, reason);
+  // Not enumerable, so that a copy of the state for another process of Electron is plain data.
+  return Object.defineProperty(state, "toString", { value: () => formatState(state) });
+}
+
+function decideState({ refusal, token, claims, licenseKey }: LicenseStore, clock: Clock, reason: string): State {
   if (refusal !== null) {
     return { name: "Refused", mayRun: false, code: refusal.code, retryAt: date(refusal.retry_at) };
   }
-  if (token === null || claims === null) return { name: "Unactivated", mayRun: false };
+  if (token === null || claims === null) return { name: "Unactivated", mayRun: false, hasLicenseKey: licenseKey !== null };
   if (clock.isTampered) return { name: "ClockTampered", mayRun: false };
   if (clock.now > claims.offlineUntil) return { name: "Expired", mayRun: false, since: date(claims.offlineUntil) };
   if (clock.now > claims.exp) return { name: "Offline", mayRun: true, until: date(claims.offlineUntil), reason };

@@ -6,6 +6,9 @@ import type { LicenseStore } from "./license-store.js";
 import type { State } from "./state.js";
 import { VERSION } from "./version.js";
 
+const DAY_SECONDS = 86_400;
+const NONE_YET = "none since the start";
+
 /** What `diagnose` describes. */
 export interface Diagnosis {
   config: Config;
@@ -18,51 +21,52 @@ export interface Diagnosis {
   secondsToNextRequest: number | null;
 }
 
-/** Returns lines of text for support, without tokens and license keys. */
+/** Returns lines of text for support, without tokens and license keys. They are the same in all languages. */
 export function formatDiagnosis({ config, options, store, clock, state, ...contact }: Diagnosis): string {
-  const { token, claims, keySet, licenseKey, refusal } = store;
   const { lastContact, lastFailure, secondsToNextRequest: next } = contact;
-  const lines: [string, string | number][] = [
+  const lines: [string, string][] = [
     ["client", `signet-client-node ${VERSION}, Node ${process.versions.node}, ${process.platform} ${process.arch}`],
     ["product", config.product],
     ["issuer", config.issuer],
-    ["API", config.apiUrl],
+    ["api url", config.apiUrl],
     ["machine id", `${options.machineId}${options.isEphemeral ? " (ephemeral)" : ""}`],
-    ["instance id", options.instanceId ?? "none"],
-    ["state", formatState(state)],
-    [
-      "token",
-      token ? `${claims ? "accepted" : "not accepted"}, from ${store.isFromLicenseFile ? "a license file" : "the API"}` : "none",
-    ],
-    ["token issued at", time(claims?.iat)],
-    ["token ends at", time(claims?.exp)],
-    ["offline until", time(claims?.offlineUntil)],
-    ["grace ends at", time(token?.grace_ends_at)],
-    ["next heartbeat", time(token?.next_heartbeat_at)],
-    ["next request", next === null ? "none" : `in ${Math.round(next)} s`],
-    ["refused at", time(refusal?.at)],
-    ["last contact", time(lastContact)],
-    ["last failure", lastFailure ?? "none"],
-    ["key set", keySet ? `signed ${Math.round((clock.now - keySet.iat) / 3600)} hours ago` : "none"],
-    ["license key", licenseKey === null ? "not stored" : "stored"],
-    ["time", time(clock.now)],
-    [
-      "clock",
-      `behind ${Math.round(clock.behind)} s, set back ${Math.round(clock.setBack)} s since ${time(clock.reference || null)}`,
-    ],
-    ["storage", options.storageName],
-    ["not writable", store.unwritableFiles.join(", ") || "none"],
+    ...(options.instanceId === null ? [] : [["instance id", options.instanceId] satisfies [string, string]]),
+    ["state", String(state)],
+    ["license", formatLicense(store)],
+    ["token", formatToken(store)],
+    ["license key", store.licenseKey === null ? "not stored" : "stored"],
+    ["next request", next === null ? "none" : formatTime(clock.now + next)],
+    ["last contact", lastContact === null ? NONE_YET : formatTime(lastContact)],
+    ["last failure", lastFailure ?? NONE_YET],
+    ["key set", formatKeySet(store, clock.now)],
+    ["clock", formatClock(clock)],
+    ["storage", [options.storageName, ...notWritable(store)].join(", ")],
   ];
   return lines.map(([name, value]) => `${name}: ${value}`).join("\n");
 }
 
-function formatState({ name, mayRun: _, ...fields }: State): string {
-  const parts = Object.entries(fields).map(([field, value]) => {
-    return `${field} ${value instanceof Date ? time(value.getTime() / 1000) : value}`;
-  });
-  return parts.length === 0 ? name : `${name} (${parts.join(", ")})`;
+function formatLicense({ claims }: LicenseStore): string {
+  if (claims === null) return "none";
+  return `${claims.licenseId ?? "unknown"}${claims.tierCode === null ? "" : `, tier ${claims.tierCode}`}`;
 }
 
-function time(seconds: number | null | undefined): string {
-  return seconds == null ? "none" : formatTime(seconds);
+function formatToken({ claims, isFromLicenseFile }: LicenseStore): string {
+  if (claims === null) return "none";
+  const { iat, exp, offlineUntil } = claims;
+  const times = `issued ${formatTime(iat)}, exp ${formatTime(exp)}, offline until ${formatTime(offlineUntil)}`;
+  return isFromLicenseFile ? `${times}, from a license file` : times;
+}
+
+function formatKeySet({ keySet }: LicenseStore, now: number): string {
+  if (keySet === null) return "none";
+  return `issued ${formatTime(keySet.iat)}, ${Math.max(0, Math.floor((now - keySet.iat) / DAY_SECONDS))} days old`;
+}
+
+function formatClock({ now, behind, setBack, reference }: Clock): string {
+  const amounts = `behind ${Math.round(behind)} s, set back ${Math.round(setBack)} s`;
+  return `${formatTime(now)}, ${amounts}, reference ${reference === 0 ? "none" : formatTime(reference)}`;
+}
+
+function notWritable({ unwritableFiles: names }: LicenseStore): string[] {
+  return names.length === 0 ? [] : [`not writable: ${names.join(", ")}`];
 }

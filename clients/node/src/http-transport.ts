@@ -31,12 +31,12 @@ export class HttpTransport implements Transport {
 
   async send(request: HttpRequest): Promise<HttpResponse> {
     const deadline = new Deadline(request.signal, request.timeoutSeconds ?? this.options.timeoutSeconds);
-    const connecting = deadline.limit("connect", this.options.connectTimeoutSeconds);
+    const connecting = deadline.limit("no connection", this.options.connectTimeoutSeconds);
     try {
       const response = await this.#open(request, { deadline, isBackground: request.isBackground, onConnect: connecting.clear });
       return { status: response.statusCode ?? 0, headers: response.headers, body: await readBody(response) };
     } catch (error) {
-      throw new Error(deadline.expired ?? faultOf(error));
+      throw deadline.expired ?? describeFault(error);
     } finally {
       connecting.clear();
       deadline.clear();
@@ -79,9 +79,9 @@ export class HttpTransport implements Transport {
       request.once("connect", (response, socket: Socket) => {
         if (response.statusCode === 200) return resolve(socket);
         socket.destroy();
-        reject(new Error(`proxy_http_${response.statusCode}`));
+        reject(new Error(`the proxy answered with status ${response.statusCode}`));
       });
-      request.once("response", () => reject(new Error("proxy_invalid_response")));
+      request.once("response", () => reject(new Error("the proxy opened no tunnel")));
       request.once("error", reject);
       request.end();
     });
@@ -106,14 +106,14 @@ class Deadline {
   readonly #controller = new AbortController();
   readonly #total: { clear: () => void };
   readonly #abort = () => this.#controller.abort();
-  /** Which time is over. */
-  expired: string | undefined;
+  /** Says which time is over. */
+  expired: Error | undefined;
 
   constructor(
     private readonly caller: AbortSignal | undefined,
     seconds: number,
   ) {
-    this.#total = this.limit("response", seconds);
+    this.#total = this.limit("no response", seconds);
     if (caller?.aborted) this.#abort();
     caller?.addEventListener("abort", this.#abort, { once: true });
   }
@@ -123,9 +123,9 @@ class Deadline {
   }
 
   /** Cancels the request after a time, until the limit is cleared. */
-  limit(name: string, seconds: number): { clear: () => void } {
+  limit(missing: string, seconds: number): { clear: () => void } {
     const expire = () => {
-      this.expired ??= `${name}_timeout`;
+      this.expired ??= new Error(`${missing} within ${seconds} s`);
       this.#abort();
     };
     const timer = setTimeout(expire, seconds * 1000);
@@ -173,7 +173,7 @@ async function readBody(response: http.IncomingMessage): Promise<string> {
   let length = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > MAX_BODY_BYTES) throw new Error("response_too_large");
+    if (length > MAX_BODY_BYTES) throw new Error("the response is longer than 1 MB");
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");
@@ -189,8 +189,11 @@ function serverName(url: URL): { servername?: string } {
   return isIP(hostOf(url)) === 0 ? { servername: url.hostname } : {};
 }
 
-/** Returns a code without addresses, such as `ECONNREFUSED`. */
-function faultOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return code ?? message;
+/** Returns an error with the words and the code of Node, without what else Node adds, such as parts of a response. */
+function describeFault(error: unknown): Error {
+  const { code, message, errors } = error as NodeJS.ErrnoException & Partial<AggregateError>;
+  // Node tries all addresses of a host.
+  const words = message || (errors ?? []).map((each: Error) => each.message).join("; ");
+  const text = [words, code && !words.includes(code) ? `(${code})` : ""].filter(Boolean).join(" ");
+  return Object.assign(new Error(text), code !== undefined && { code });
 }

@@ -13,7 +13,7 @@ import { systemTime } from "./system.js";
  * Opens the license of this machine from what is stored, without a request, and renews it in the background.
  *
  * `config` is the content of `signet-app.json`, as an object or as JSON text. Throws a `SignetError` with the code
- * `invalid_config` if it is not valid, and no other error.
+ * `invalid_config` if it or an option is not valid, and no other error.
  */
 export function open(config: AppConfig | string, options: Options = {}): License {
   const checked = parseConfig(config);
@@ -76,7 +76,10 @@ export class License {
     return this.#operate((call) => this.#client.activate(licenseKey, call));
   }
 
-  /** Gives the seat back for good, and forgets the license key. Rejects if the API refuses or cannot be reached. */
+  /**
+   * Gives the seat back for good, and removes the license key and the token. After a refusal, it activates before, because the seat may still be
+   * taken. Rejects, and changes nothing, if the API does not free the seat or cannot be reached.
+   */
   deactivate(): Promise<State> {
     return this.#operate((call) => this.#client.deactivate(call));
   }
@@ -90,17 +93,26 @@ export class License {
     return this.#operate((call) => this.#client.refresh(call));
   }
 
-  /** Gives the seat back until the next `activate` or `open`, and keeps the license key. Takes at most two seconds. */
+  /**
+   * Gives the seat back until the next `activate` or `open`, and keeps the license key. Takes at most two seconds. Does nothing with a token from a
+   * license file.
+   */
   release(): Promise<State> {
     return this.#operate((call) => this.#client.release(call));
   }
 
-  /** Borrows the seat until a time, for which the app then runs without a network. */
+  /**
+   * Borrows the seat until a time, for which the app then runs without a network. Rejects with the code `invalid_value`, without a request, if that
+   * is not later than now.
+   */
   borrow(until: Date): Promise<State> {
     return this.#operate((call) => this.#client.borrow(until, call));
   }
 
-  /** Returns the text from which an operator makes a license file for this machine. */
+  /**
+   * Returns the text from which an operator makes a license file for this machine. Throws with the code `ephemeral_machine_id` if the machine id ends
+   * with the process: give `open` one that stays the same.
+   */
   offlineRequest(): string {
     return this.#client.offlineRequest();
   }
@@ -125,12 +137,13 @@ export class License {
   }
 
   /**
-   * Stops the background task. Gives the seat back if it is that of a process, or of a machine with an ephemeral id. The state
+   * Stops the background task, and the calls of `onChange`. Gives the seat back if it is that of a process, or of a machine with an ephemeral id. The state
    * can still be read. Never rejects.
    */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#client.stopReporting();
     this.#background.stop();
     this.#closing.abort();
     const release = async () => {

@@ -32,7 +32,7 @@ export function deriveMachineId(product: string, source: MachineSource): Machine
 }
 
 /** Returns a random machine id. */
-export function ephemeralMachineId(): MachineId {
+function ephemeralMachineId(): MachineId {
   return { id: `ephemeral-${randomBytes(16).toString("hex")}`, isEphemeral: true };
 }
 

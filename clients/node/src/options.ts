@@ -6,9 +6,15 @@ export interface Options {
   folder?: string;
   /** Keeps the files somewhere else than in a folder. */
   storage?: Storage;
-  /** Id of the machine, or a function that returns it. Default: derived from that of the operating system's installation. */
+  /**
+   * Id of the machine, or a function that returns it: 1 to 256 bytes without control characters, which stay the same. Default: derived from that of
+   * the operating system's installation.
+   */
   machineId?: string | (() => string);
-  /** Id of the process, for floating licenses. Unique among the running processes of the machine, such as a random UUID. */
+  /**
+   * Id of the process, for floating licenses: 1 to 64 bytes without control characters. Unique among the running processes of the machine, such as a
+   * random UUID.
+   */
   instanceId?: string;
   /** Name of the machine for people. Default: the host name. Null: none. */
   machineName?: string | null;
@@ -18,15 +24,15 @@ export interface Options {
   os?: string | null;
   /** Host name. Default: not sent. */
   hostname?: string | null;
-  /** Whether the license key is stored, so that the app can activate again without its user. Default: true. */
+  /** Whether the license key is stored, so that the app can activate again without its user. Default: true. If false, none that is stored is read. */
   keepLicenseKey?: boolean;
-  /** URL of an HTTP proxy. Default: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. */
+  /** URL of an HTTP proxy, http or https. Default: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. */
   proxy?: string;
   /** Certificates of certificate authorities in PEM, trusted besides those of Node and of the system. */
   ca?: string | Uint8Array | (string | Uint8Array)[];
-  /** Time to connect, in seconds. Default: 10. */
+  /** Time to connect, in seconds, more than 0. Default: 10. */
   connectTimeoutSeconds?: number;
-  /** Time for a whole request, in seconds. Default: 30. */
+  /** Time for a whole request, in seconds, more than 0. Default: 30. */
   timeoutSeconds?: number;
   /** Text that is added to the header `User-Agent`, such as `atlas/4.2.0`. */
   userAgentSuffix?: string;

@@ -6,9 +6,18 @@ export function findProxy(url: URL, explicit: string | null, environment = proce
   const variable = (name: string) => environment[name] || environment[name.toUpperCase()];
   const address = variable(`${url.protocol.slice(0, -1)}_proxy`) ?? variable("all_proxy");
   if (!address || isExcluded(url, variable("no_proxy") ?? "")) return null;
-  const proxy = new URL(address.includes("://") ? address : `http://${address}`);
+  const proxy = parseUrl(address.includes("://") ? address : `http://${address}`);
   // Other kinds of proxies, such as SOCKS, are not supported.
   return proxy.protocol === "http:" || proxy.protocol === "https:" ? proxy : null;
+}
+
+/** The message of the error does not contain the URL, because it can have a password. */
+function parseUrl(text: string): URL {
+  try {
+    return new URL(text);
+  } catch {
+    throw new Error("the URL of the proxy in the environment is not valid");
+  }
 }
 
 /** Returns the header with the user name and the password in the URL of a proxy. */

@@ -1,7 +1,12 @@
-/** No token is stored that is valid for this product and this machine. Ask for a license key or a license file. */
+/** No token is stored that is valid for this product and this machine. */
 export interface Unactivated {
   readonly name: "Unactivated";
   readonly mayRun: false;
+  /**
+   * True if a license key is stored, also after `release`. The background task activates with it, or `refresh` does. If false, ask for a license
+   * key or a license file.
+   */
+  readonly hasLicenseKey: boolean;
 }
 
 /** The license is valid. */
@@ -49,5 +54,5 @@ export interface ClockTampered {
   readonly mayRun: false;
 }
 
-/** What an app may do now. Decide by `mayRun`, and show what `name` says. */
+/** What an app may do now. Decide by `mayRun`, and show what `name` says. `String(state)` is a text for logs. */
 export type State = Unactivated | Active | Offline | Expired | Refused | ClockTampered;

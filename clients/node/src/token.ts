@@ -16,6 +16,9 @@ export interface TokenClaims {
   exp: number;
   offlineUntil: number;
   heartbeatInterval: number;
+  /** For `diagnose`. */
+  licenseId: string | null;
+  tierCode: string | null;
   activationId: string;
   features: readonly unknown[];
   featureLimits: Record<string, unknown>;
@@ -38,10 +41,16 @@ export function verifyToken(token: string, keys: Jwk[], identity: Identity): Tok
     exp,
     offlineUntil,
     heartbeatInterval,
+    licenseId: textOrNull(claims.sub),
+    tierCode: isObject(claims.tier) ? textOrNull(claims.tier.code) : null,
     activationId: activation.id,
     features: Array.isArray(features) ? features : [],
     featureLimits: isObject(limits) ? limits : {},
   };
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
 }
 
 function isTime(value: unknown): value is number {

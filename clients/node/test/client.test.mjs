@@ -84,6 +84,15 @@ test("a problem with a 5xx status is unreachable, and the license key is stored 
   assert.equal(client.secondsToNextRequest(), 5);
 });
 
+test("a message contains no control characters, and cuts long texts between characters", async () => {
+  const detail = `${"a".repeat(299)}😀b`;
+  const errors = [{ pointer: "/os", detail: "a\u2028b\u0000c" }];
+  const body = { code: "invalid_value", detail, errors };
+  const { client } = openClient([reply(422, body, "application/problem+json")], {});
+  const message = `the license key was not activated: ${"a".repeat(299)}😀; /os: a b c`;
+  await assert.rejects(client.activate(licenseKey, call), { code: "invalid_value", message });
+});
+
 test("a request that is cancelled counts as no failure", async () => {
   const controller = new AbortController();
   const cancel = () => {

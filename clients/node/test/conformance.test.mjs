@@ -52,6 +52,7 @@ class Runner {
     );
     if (outcome.error && outcome.error.name !== "SignetError") throw outcome.error;
     assert.equal(outcome.error?.code, step.error, "error");
+    if (outcome.error) this.#compareMessage(outcome.error.message, step.message ?? []);
     if ("result" in step) assert.deepEqual(outcome.result, step.result, "result");
     assert.deepEqual(this.#requests, step.requests ?? [], "requests");
     assert.equal(this.#responses.length, 0, "all responses are used");
@@ -89,6 +90,7 @@ class Runner {
         return client.release(call);
       case "close": {
         const { instance_id: instanceId, ephemeral } = this.scenario.options;
+        client.stopReporting();
         return instanceId || ephemeral ? client.release(call) : undefined;
       }
       case "refresh":
@@ -121,7 +123,7 @@ class Runner {
       os: options.os ?? null,
       hostname: options.hostname ?? null,
       keepLicenseKey: options.keep_license_key ?? true,
-      storageName: "test",
+      storageName: "of the app",
     };
     const client = new Client(parseConfig(config), clientOptions, {
       time: { wall: () => this.#wall, monotonic: () => this.#monotonic },
@@ -155,9 +157,13 @@ class Runner {
       if (content === null) this.#storage.delete(name);
       else this.#storage.set(name, content);
     }
-    if (response.fault) throw new Error(response.fault);
+    if (response.fault) throw new Error(`fault: ${response.fault}`);
     const text = typeof response.body === "string" ? response.body : JSON.stringify(response.body);
     return { status: response.status, headers: response.headers, body: text };
+  }
+
+  #compareMessage(message, parts) {
+    compareText(message, { contains: parts, excludes: ["\n", "ATLAS-", "eyJ"] });
   }
 
   #compareNext(actual, expected) {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { inspect } from "node:util";
 import * as esm from "signet-client";
-import { readConformance, storedLicense } from "./fixtures.mjs";
+import { readConformance, storedLicense, testFile } from "./fixtures.mjs";
 import { startServer } from "./servers.mjs";
 
 const { open, SignetError } = esm;
@@ -63,7 +63,7 @@ test("open accepts JSON text, ignores unknown fields, and makes no request", asy
   const api = await startApi(() => assert.fail("a request"));
   const license = open(JSON.stringify({ ...config, api_url: api.url, other: 1 }), { folder, machineId });
   licenses.push(license);
-  assert.deepEqual(license.state(), { name: "Unactivated", mayRun: false });
+  assert.deepEqual(license.state(), { name: "Unactivated", mayRun: false, hasLicenseKey: false });
   assert.equal(api.requests.length, 0);
 });
 
@@ -100,23 +100,70 @@ test("a stored license is verified, and its features and limits are read", () =>
   assert.equal(license.limit("export.rows"), 0);
 });
 
-test("a machine id comes from the option, from a function, or is ephemeral if the function fails", () => {
+for (const [what, options, message] of [
+  ["an empty machine id", { machineId: "" }, /machineId must be 1 to 256 bytes/],
+  ["a machine id of 257 bytes", { machineId: `${"ü".repeat(128)}x` }, /machineId must be 1 to 256 bytes/],
+  ["a machine id with a control character", { machineId: "a\n" }, /machineId .* without control characters/],
+  ["a machine id that is no text", { machineId: 7 }, /machineId must be/],
+  ["a machine id function that returns no id", { machineId: () => undefined }, /machineId must be/],
+  ["an empty instance id", { instanceId: "" }, /instanceId must be 1 to 64 bytes/],
+  ["an instance id of 65 bytes", { instanceId: "x".repeat(65) }, /instanceId must be 1 to 64 bytes/],
+  ["an instance id with a control character", { instanceId: "\u007F" }, /instanceId must be/],
+  [
+    "ids that are too long together",
+    { machineId: "x".repeat(250), instanceId: "x".repeat(7) },
+    /instanceId .* 256 bytes together/,
+  ],
+  ["a proxy that is no URL", { proxy: "proxy:password@" }, /proxy must be an http or https URL/],
+  ["a SOCKS proxy", { proxy: "socks5://proxy.example.com" }, /proxy must be/],
+  ["a proxy without a host", { proxy: "http://" }, /proxy must be/],
+  ["no time to connect", { connectTimeoutSeconds: 0 }, /connectTimeoutSeconds must be .* more than 0/],
+  ["a negative time", { timeoutSeconds: -1 }, /timeoutSeconds must be/],
+  ["a time that is no number", { timeoutSeconds: Number.NaN }, /timeoutSeconds must be/],
+  ["certificates that are no PEM", { ca: "no PEM" }, /ca must contain/],
+  [
+    "certificates that cannot be read",
+    { ca: ["-----BEGIN CERTIFICATE-----\neA==\n-----END CERTIFICATE-----"] },
+    /ca must contain/,
+  ],
+]) {
+  test(`open fails with ${what}`, () => {
+    const check = { name: "SignetError", code: "invalid_config", message };
+    assert.throws(() => open(config, { folder, machineId, ...options }), check);
+  });
+}
+
+test("open fails if the function for the machine id fails, with its error as the cause", () => {
+  const cause = new Error("no id");
+  const fail = () => {
+    throw cause;
+  };
+  assert.throws(() => open(config, { folder, machineId: fail }), { code: "invalid_config", message: /machineId/, cause });
+});
+
+test("open accepts options at their limits", () => {
+  const ca = readFileSync(testFile("tls/ca.pem"));
+  for (const options of [
+    { machineId: "ü".repeat(128) },
+    { machineId: "x".repeat(192), instanceId: "x".repeat(64) },
+    { proxy: "https://ada:password@[::1]:3128", timeoutSeconds: 0.1, connectTimeoutSeconds: Number.POSITIVE_INFINITY },
+    { ca },
+    { ca: [] },
+    { ca: ["no PEM", ca.toString()] },
+  ]) {
+    assert.equal(openLicense(undefined, options).state().name, "Unactivated");
+  }
+});
+
+test("a machine id comes from the option, or from a function", () => {
   const idOf = (machineId) => {
     const text = openLicense(undefined, { machineId }).offlineRequest().split(":")[1];
     return JSON.parse(Buffer.from(text, "base64url")).machine_id;
-  };
-  const fail = () => {
-    throw new Error("no id");
   };
   assert.equal(idOf("press-3"), "press-3");
   assert.equal(
     idOf(() => "press-4"),
     "press-4",
-  );
-  assert.match(idOf(fail), /^ephemeral-/);
-  assert.match(
-    idOf(() => ""),
-    /^ephemeral-/,
   );
 });
 
@@ -143,6 +190,54 @@ test("an error and the text for support contain no license key", async () => {
   const license = openLicense(api.url);
   const error = await license.activate("SECRET-KEY").catch((caught) => caught);
   for (const text of [String(error.stack), JSON.stringify(error), license.diagnose()]) assert.ok(!text.includes("SECRET-KEY"));
+});
+
+test("the error of an operation without a response has the error of the HTTP client as its cause", async () => {
+  const server = await startServer(() => {});
+  server.close();
+  const error = await openLicense(server.url)
+    .activate("KEY")
+    .catch((caught) => caught);
+  assert.equal(error.code, "unreachable");
+  assert.equal(error.message, `the license key was not activated: connect ECONNREFUSED 127.0.0.1:${server.port}`);
+  assert.equal(error.cause.code, "ECONNREFUSED");
+});
+
+test("a state has a text form, and can be copied", async () => {
+  const license = openLicense();
+  await assert.rejects(license.activate("KEY"), { code: "unreachable" });
+  assert.equal(String(license.state()), "Unactivated (a license key is stored)");
+  assert.deepEqual(structuredClone(license.state()), { name: "Unactivated", mayRun: false, hasLicenseKey: true });
+});
+
+test("a callback is not called once close was called", async () => {
+  const arrived = withResolvers();
+  const api = await startApi((request, response) => {
+    if (!request.url.endsWith("/heartbeat")) return response.end("{}");
+    arrived.resolve();
+  });
+  storeLicense();
+  const license = openLicense(api.url);
+  license.onChange(() => assert.fail("a call"));
+  const refresh = license.refresh();
+  await arrived.promise;
+  await Promise.all([license.close(), assert.rejects(refresh, { code: "closed" })]);
+
+  const activating = withResolvers();
+  const other = await startApi(() => activating.resolve());
+  const process = openLicense(other.url, { instanceId: "worker-1" });
+  process.onChange(() => assert.fail("a call"));
+  const activation = process.activate("KEY");
+  await activating.promise;
+  await Promise.all([process.close(), assert.rejects(activation, { code: "closed" })]);
+});
+
+test("a borrow until a value that is no date in the future is an error without a request", async () => {
+  storeLicense();
+  const license = openLicense();
+  for (const until of [new Date(), new Date(Number.NaN), new Date(0), "2999-01-01", 32_472_144_000_000, undefined, null]) {
+    await assert.rejects(license.borrow(until), { code: "invalid_value" });
+  }
 });
 
 test("a license shows nothing secret when it is printed", async () => {
@@ -240,7 +335,7 @@ test("a license file can be text or bytes", () => {
   const { file } = steps.find((step) => step.do === "import_license_file");
   mock.method(Date, "now", () => 1_768_478_400_000);
   try {
-    for (const content of [file, Buffer.from(file), Buffer.from(`\uFEFF${file}`)]) {
+    for (const content of [file, `\uFEFF${file}`, Buffer.from(file), Buffer.from(`\uFEFF${file}`)]) {
       rmSync(join(folder, "token.json"), { force: true });
       assert.equal(openLicense().importLicenseFile(content).name, "Active");
     }

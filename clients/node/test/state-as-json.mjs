@@ -12,6 +12,8 @@ export function stateAsJson(state) {
       return { state: state.name, since: seconds(state.since) };
     case "Refused":
       return { state: state.name, code: state.code, retry_at: seconds(state.retryAt) };
+    case "Unactivated":
+      return { state: state.name, has_license_key: state.hasLicenseKey };
     default:
       return { state: state.name };
   }

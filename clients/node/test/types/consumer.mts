@@ -18,6 +18,7 @@ export function describe(state: State): string {
     case "Refused":
       return `${state.code} ${state.retryAt?.toISOString()}`;
     case "Unactivated":
+      return state.hasLicenseKey ? "activating" : String(state);
     case "ClockTampered":
       return (state.mayRun satisfies false) ? "" : state.name;
   }
