@@ -126,7 +126,7 @@ def issue(code, **tier):
 def activates_and_sends_heartbeats():
     app = Driver()
     assert app.open("laptop")["state"] == "Unactivated"
-    app.call("activate", "Refused", error="not_found", license_key=license_key[:-1])
+    app.call("activate", "Unactivated", error="not_found", license_key=license_key[:-1])
     app.call("activate", "Active", license_key=license_key)
     results = [app.send(do="has", feature="export.pdf")["result"], app.send(do="has", feature="export")["result"]]
     results += [app.send(do="limit", feature=name)["result"] for name in ["export.rows", "projects", "other"]]
