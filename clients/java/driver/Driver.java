@@ -86,7 +86,7 @@ public final class Driver {
     }
   }
 
-  private JsonElement ask(JsonObject command) {
+  private JsonElement ask(JsonObject command) throws LicenseException {
     switch (text(command, "do")) {
       case "has":
         return new JsonPrimitive(license.has(text(command, "feature")));
@@ -171,6 +171,9 @@ public final class Driver {
       case REFUSED:
         json.addProperty("code", state.code().orElseThrow());
         addTime(json, "retry_at", state.retryAt());
+        break;
+      case UNACTIVATED:
+        json.addProperty("has_license_key", state.hasLicenseKey());
         break;
       default:
         break;

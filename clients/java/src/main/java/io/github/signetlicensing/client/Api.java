@@ -68,7 +68,7 @@ final class Api {
     try {
       return transport.send(path, body, timeout);
     } catch (IOException noResponse) {
-      return Reply.none();
+      return Reply.none(noResponse);
     }
   }
 }

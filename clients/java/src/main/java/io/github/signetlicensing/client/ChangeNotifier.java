@@ -10,6 +10,7 @@ final class ChangeNotifier {
   private final List<Consumer<State>> callbacks = new CopyOnWriteArrayList<>();
   private final Supplier<State> current;
   private State last;
+  private volatile boolean isStopped;
 
   ChangeNotifier(Supplier<State> current) {
     this.current = current;
@@ -20,6 +21,11 @@ final class ChangeNotifier {
     callbacks.add(callback);
   }
 
+  /** Ends all calls of callbacks. Does not wait for the present one. */
+  void stop() {
+    isStopped = true;
+  }
+
   /** Calls the callbacks if the state has changed since the last call. */
   synchronized void check() {
     State state = current.get();
@@ -27,6 +33,7 @@ final class ChangeNotifier {
     last = state;
     if (!isChange) return;
     for (Consumer<State> callback : callbacks) {
+      if (isStopped) return;
       try {
         callback.accept(state);
       } catch (RuntimeException | Error ignored) {

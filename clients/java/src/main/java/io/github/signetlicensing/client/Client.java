@@ -20,6 +20,12 @@ import java.util.function.DoubleSupplier;
 final class Client {
   private static final Duration RELEASE_TIMEOUT = Duration.ofSeconds(2);
 
+  private static final String NOT_FOUND = "not_found";
+  private static final String ACTIVATION = "the license key was not activated";
+
+  /** The last time that a request can have: the end of the year 9999. */
+  private static final Instant MAX_BORROW_UNTIL = Instant.ofEpochSecond(253_402_300_799L);
+
   /** By how much the time moves before it is stored. */
   private static final double CLOCK_WRITE_INTERVAL = 60;
 
@@ -90,12 +96,19 @@ final class Client {
 
   synchronized String diagnose() {
     State state = state();
+    OptionalDouble next = schedule.nextAt(stored, clock);
     return new Diagnosis(config, identity, store, stored, clock)
-        .text(state, time.wall(), lastContact, lastFailure);
+        .text(state, next, lastContact, lastFailure);
   }
 
   /** Returns the text that an operator turns into a license file. */
-  String offlineRequest() {
+  String offlineRequest() throws LicenseException {
+    if (identity.isEphemeral) {
+      throw new LicenseException(
+          LicenseException.MACHINE_ID_EPHEMERAL,
+          "the machine id is random, as in a container, and ends with the process: set the option"
+              + " machineId to an id that stays the same");
+    }
     JsonObject request = new JsonObject();
     request.addProperty("product", config.product());
     request.addProperty("machine_id", identity.machineId);
@@ -112,15 +125,17 @@ final class Client {
     Stored before = stored;
     boolean isOtherKey = before.licenseKey.isPresent() && !before.licenseKey.get().equals(key);
     boolean keepsPresent = isOtherKey || before.licenseKey.isEmpty() && before.token.isPresent();
-    Reply reply = api.activate(key);
+    Reply reply = received(api.activate(key));
     Optional<Token> token = acceptToken(reply);
     if (token.isPresent()) {
       store.writeLicenseKey(key);
       storeToken(token.get(), reply, before.refusalId());
       return;
     }
-    if (!keepsPresent) failActivation(key, reply);
-    throw LicenseException.of(reply.errorCode());
+    boolean isUnknownKey =
+        before.licenseKey.isEmpty() && reply.problemCode().equals(Optional.of(NOT_FOUND));
+    if (!keepsPresent && !isUnknownKey) failActivation(key, reply);
+    throw failed(ACTIVATION, reply);
   }
 
   /** Handles a response to {@link #activate} that is no token. */
@@ -145,19 +160,37 @@ final class Client {
 
   void deactivate() throws LicenseException {
     load();
-    if (stored.token.isPresent()) {
-      Reply reply = api.deactivate(stored.token.get(), Optional.empty());
-      boolean isGone = reply.problemCode().equals(Optional.of("not_found"));
-      if (reply.success().isEmpty() && !isGone) throw LicenseException.of(reply.errorCode());
+    Optional<Token> token = stored.token;
+    if (token.isEmpty() && stored.licenseKey.isPresent()) token = activateToDeactivate();
+    if (token.isPresent()) {
+      Reply reply = received(api.deactivate(token.get(), Optional.empty()));
+      boolean isGone = reply.problemCode().equals(Optional.of(NOT_FOUND));
+      if (reply.success().isEmpty() && !isGone)
+        throw failed("the license was not deactivated", reply);
     }
     store.clear();
     load();
   }
 
+  /**
+   * Activates with the stored license key, because only a token frees the seat that this machine
+   * may have. Returns nothing if the API refuses: the machine has no seat then.
+   */
+  private Optional<Token> activateToDeactivate() throws LicenseException {
+    Stored before = stored;
+    Reply reply = received(api.activate(before.licenseKey.orElseThrow()));
+    Optional<Token> token = acceptToken(reply);
+    if (token.isPresent()) storeToken(token.get(), reply, before.refusalId());
+    else if (reply.problemCode().filter(RefusalCodes::refusesActivation).isEmpty())
+      throw failed(ACTIVATION, reply);
+    return token;
+  }
+
   void release() {
     load();
     if (stored.token.isPresent()) {
-      Reply reply = api.deactivate(stored.token.get(), Optional.of(RELEASE_TIMEOUT));
+      if (stored.isFromFile) return;
+      Reply reply = received(api.deactivate(stored.token.get(), Optional.of(RELEASE_TIMEOUT)));
       if (reply.problemCode().filter(RefusalCodes::keepsSeat).isPresent()) return;
     }
     store.remove(Store.TOKEN);
@@ -171,6 +204,12 @@ final class Client {
   }
 
   void borrow(Instant until) throws LicenseException {
+    load();
+    boolean isValid = !until.isAfter(MAX_BORROW_UNTIL) && until.getEpochSecond() > clock.time;
+    if (!isValid) {
+      throw new LicenseException(
+          LicenseException.VALUE_INVALID, "until must be later than the present time");
+    }
     borrow(until, true);
   }
 
@@ -179,10 +218,14 @@ final class Client {
     load();
     Stored before = stored;
     if (before.token.isEmpty()) {
-      throw LicenseException.of(
-          before.refusal.map(refusal -> refusal.code).orElse(LicenseException.NOT_ACTIVATED));
+      throw before
+          .refusal
+          .map(LicenseException::of)
+          .orElse(
+              new LicenseException(
+                  LicenseException.NOT_ACTIVATED, "the license is not activated on this machine"));
     }
-    Reply reply = api.heartbeat(before.token.get(), Optional.of(until));
+    Reply reply = received(api.heartbeat(before.token.get(), Optional.of(until)));
     Optional<Token> token = acceptToken(reply);
     if (token.isPresent()) {
       storeToken(token.get(), reply, before.refusalId());
@@ -199,18 +242,19 @@ final class Client {
     if (code.filter(RefusalCodes::refusesHeartbeat).isPresent() && !canActivate)
       storeRefusal(reply);
     if (code.isEmpty()) noteFailure(reply);
-    throw LicenseException.of(reply.errorCode());
+    throw failed("the seat was not borrowed", reply);
   }
 
-  synchronized void importLicenseFile(String text) throws LicenseException {
+  synchronized void importLicenseFile(String file) throws LicenseException {
+    String text = LicenseFile.withoutByteOrderMark(file);
     load();
     Token token =
         LicenseFile.parse(text, config)
-            .flatMap(file -> file.verifyForImport(config, identity, clock.time, time.wall()))
+            .flatMap(parsed -> parsed.verifyForImport(config, identity, clock.time, time.wall()))
             .orElseThrow(Client::invalidFile);
     Optional<Refusal> refusal = stored.refusal;
     if (refusal.isPresent() && token.issuedAt <= refusal.get().at)
-      throw LicenseException.of(refusal.get().code);
+      throw LicenseException.of(refusal.get());
     if (stored.token.isPresent()) {
       Token present = stored.token.get();
       if (stored.isFromFile && present.text.equals(token.text)) return;
@@ -253,7 +297,7 @@ final class Client {
     load();
     Stored before = stored;
     if (before.token.isEmpty()) return;
-    Reply reply = api.heartbeat(before.token.get(), Optional.empty());
+    Reply reply = received(api.heartbeat(before.token.get(), Optional.empty()));
     Optional<Token> token = acceptToken(reply);
     Optional<String> code = reply.problemCode();
     boolean canActivate =
@@ -269,7 +313,7 @@ final class Client {
     load();
     Stored before = stored;
     if (before.licenseKey.isEmpty()) return;
-    Reply reply = api.activate(before.licenseKey.get());
+    Reply reply = received(api.activate(before.licenseKey.get()));
     Optional<Token> token = acceptToken(reply);
     if (token.isPresent()) storeToken(token.get(), reply, before.refusalId());
     else if (reply.problemCode().filter(RefusalCodes::refusesActivation).isPresent())
@@ -280,7 +324,7 @@ final class Client {
   /** Fetches the key set, and stores it if it is valid and not older than the stored one. */
   private void fetchKeys() {
     load();
-    Reply reply = api.fetchKeys();
+    Reply reply = received(api.fetchKeys());
     synchronized (this) {
       load();
       Optional<KeySet> keys =
@@ -291,11 +335,24 @@ final class Client {
               && stored.keys.filter(present -> present.issuedAt > keys.get().issuedAt).isEmpty();
       if (isNewest) store.write(Store.KEYS, keys.get().text);
       schedule.fetched(isNewest, clock.time);
+      if (!isNewest) noteLastFailure(reply);
       load();
     }
   }
 
   // ----- Responses -----
+
+  /** Notes when the last response came, or that there was none. */
+  private synchronized Reply received(Reply reply) {
+    now();
+    if (reply.status == 0) noteLastFailure(reply);
+    else noteContact();
+    return reply;
+  }
+
+  private void noteContact() {
+    lastContact = Optional.of(Instant.ofEpochSecond((long) clock.time));
+  }
 
   /**
    * Returns the token of a response, if it is accepted. Fetches the key set once if the key of the
@@ -322,7 +379,7 @@ final class Client {
     load();
     if (stored.refusal.isPresent() && !stored.refusalId().equals(refusalId)) return;
     setClock(clock.acceptResponse(token.issuedAt, token.expiresAt, time.wall()));
-    lastContact = Optional.of(Instant.ofEpochSecond((long) clock.time));
+    noteContact();
     JsonObject body = reply.success().orElseThrow();
     Optional<Instant> proposed = Json.dateTime(body, "next_heartbeat_at");
     long next =
@@ -357,7 +414,6 @@ final class Client {
     Refusal refusal = new Refusal(UUID.randomUUID().toString(), code, (long) clock.time, retryAt);
     store.write(Store.REFUSAL, refusal.toJson());
     store.remove(Store.TOKEN);
-    lastContact = Optional.of(Instant.ofEpochSecond((long) clock.time));
     load();
   }
 
@@ -373,7 +429,17 @@ final class Client {
 
   private synchronized void noteFailure(Reply reply) {
     reason = reply.reason();
-    lastFailure = Optional.of(Instant.ofEpochSecond((long) clock.time) + " " + reason);
+    noteLastFailure(reply);
+  }
+
+  private void noteLastFailure(Reply reply) {
+    lastFailure = Optional.of(Instant.ofEpochSecond((long) clock.time) + " " + reply.description());
+  }
+
+  /** Returns the error of an operation whose response is no success. */
+  private synchronized LicenseException failed(String what, Reply reply) {
+    if (reply.errorCode().equals(LicenseException.UNREACHABLE)) noteLastFailure(reply);
+    return LicenseException.of(what, reply);
   }
 
   // ----- The storage and the clock -----

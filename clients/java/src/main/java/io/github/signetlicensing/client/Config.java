@@ -156,6 +156,6 @@ public final class Config {
   }
 
   private static LicenseException invalid(String message) {
-    return new LicenseException(LicenseException.CONFIG_INVALID, message);
+    return LicenseException.invalidConfig(message);
   }
 }

@@ -2,11 +2,12 @@ package io.github.signetlicensing.client;
 
 import java.time.Instant;
 import java.util.Optional;
-import java.util.Set;
-import java.util.TreeSet;
+import java.util.OptionalDouble;
 
 /** Writes the text for support. It contains neither a token nor a license key. */
 final class Diagnosis {
+  private static final long DAY = 86_400;
+
   private final Config config;
   private final Identity identity;
   private final Store store;
@@ -23,7 +24,10 @@ final class Diagnosis {
   }
 
   String text(
-      State state, double wall, Optional<Instant> lastContact, Optional<String> lastFailure) {
+      State state,
+      OptionalDouble nextRequest,
+      Optional<Instant> lastContact,
+      Optional<String> lastFailure) {
     line("client", License.USER_AGENT + ", Java " + Runtime.version());
     line("product", config.product());
     line("issuer", config.issuer());
@@ -31,56 +35,50 @@ final class Diagnosis {
     line("machine id", identity.machineId + (identity.isEphemeral ? " (ephemeral)" : ""));
     identity.instanceId.ifPresent(id -> line("instance id", id));
     line("state", state.toString());
-    describeToken();
-    stored.refusal.ifPresent(refusal -> line("refused", refusal.code + " at " + time(refusal.at)));
+    line("license", stored.token.map(Diagnosis::describeLicense).orElse("none"));
+    line("token", stored.token.map(this::describeToken).orElse("none"));
     line("license key", stored.licenseKey.isPresent() ? "stored" : "not stored");
+    line("next request", nextRequest.isPresent() ? time(nextRequest.getAsDouble()) : "none");
     line("last contact", lastContact.map(Instant::toString).orElse("none since the start"));
     line("last failure", lastFailure.orElse("none since the start"));
     line("key set", stored.keys.map(this::describeKeys).orElse("none"));
-    line(
-        "clock",
-        time((long) clock.time)
-            + ", wall clock "
-            + time((long) wall)
-            + ", behind "
-            + (long) clock.behind
-            + " s, set back "
-            + (long) clock.setBack
-            + " s");
+    line("clock", describeClock());
     line("storage", store.location());
-    Set<String> inMemory = new TreeSet<>(store.namesInMemory());
-    if (!inMemory.isEmpty()) line("in memory only", String.join(", ", inMemory));
     return text.toString();
   }
 
-  private void describeToken() {
-    if (stored.token.isEmpty()) {
-      line("token", stored.record.isPresent() ? "not accepted" : "none");
-      return;
-    }
-    Token token = stored.token.get();
-    line(
-        "token",
-        "issued "
-            + time(token.issuedAt)
-            + ", expires "
-            + time(token.expiresAt)
-            + ", offline until "
-            + time(token.offlineUntil)
-            + (stored.isFromFile ? ", from a license file" : ""));
-    line("next heartbeat", time(stored.record.get().nextHeartbeatAt));
+  private static String describeLicense(Token token) {
+    String tier = token.tierCode.map(code -> ", tier " + code).orElse("");
+    return token.licenseId.orElse("unknown") + tier;
+  }
+
+  private String describeToken(Token token) {
+    return "issued "
+        + time(token.issuedAt)
+        + ", exp "
+        + time(token.expiresAt)
+        + ", offline until "
+        + time(token.offlineUntil)
+        + (stored.isFromFile ? ", from a license file" : "");
   }
 
   private String describeKeys(KeySet keys) {
-    return "issued "
-        + time(keys.issuedAt)
-        + ", "
-        + (long) ((clock.time - keys.issuedAt) / 3_600)
-        + " h old";
+    long days = (long) (clock.time - keys.issuedAt) / DAY;
+    return "issued " + time(keys.issuedAt) + ", " + days + " days old";
   }
 
-  private static String time(long seconds) {
-    return Instant.ofEpochSecond(seconds).toString();
+  private String describeClock() {
+    return time(clock.time)
+        + ", behind "
+        + (long) clock.behind
+        + " s, set back "
+        + (long) clock.setBack
+        + " s, reference "
+        + (clock.reference == 0 ? "none" : time(clock.reference));
+  }
+
+  private static String time(double seconds) {
+    return Instant.ofEpochSecond((long) seconds).toString();
   }
 
   private void line(String name, String value) {

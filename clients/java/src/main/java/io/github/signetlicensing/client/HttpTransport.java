@@ -78,10 +78,14 @@ final class HttpTransport implements Transport {
 
   private synchronized CompletableFuture<HttpResponse<byte[]>> start(HttpRequest request)
       throws IOException {
-    if (isStopped) throw new IOException("the client is closed");
+    if (isStopped) throw stopped();
     if (client == null) client = createClient();
     pending = client.sendAsync(request, response -> new LimitedBody());
     return pending;
+  }
+
+  private static IOException stopped() {
+    return new IOException("the client is closed");
   }
 
   /** Waits for the whole response: the time-out of a request of the JDK ends with the headers. */
@@ -89,9 +93,15 @@ final class HttpTransport implements Transport {
       CompletableFuture<HttpResponse<byte[]>> pending, Duration limit) throws IOException {
     try {
       return pending.get(limit.toMillis(), TimeUnit.MILLISECONDS);
-    } catch (ExecutionException | TimeoutException | CancellationException error) {
+    } catch (ExecutionException error) {
+      Throwable cause = error.getCause();
+      if (cause instanceof CancellationException) throw stopped();
+      throw cause instanceof IOException ? (IOException) cause : new IOException(null, cause);
+    } catch (TimeoutException late) {
       pending.cancel(true);
-      throw new IOException("no response");
+      throw new IOException("no response within " + limit.toMillis() / 1e3 + " s");
+    } catch (CancellationException stopped) {
+      throw stopped();
     } catch (InterruptedException interrupted) {
       pending.cancel(true);
       Thread.currentThread().interrupt();

@@ -19,6 +19,7 @@ final class Identity {
   final Optional<String> os;
   final Optional<String> hostname;
 
+  /** Creates an identity. Texts about the machine are cut to what the API accepts. */
   Identity(
       String machineId,
       boolean isEphemeral,
@@ -30,10 +31,10 @@ final class Identity {
     this.machineId = machineId;
     this.isEphemeral = isEphemeral;
     this.instanceId = instanceId;
-    this.machineName = machineName;
-    this.appVersion = appVersion;
-    this.os = os;
-    this.hostname = hostname;
+    this.machineName = () -> machineName.get().flatMap(name -> Text.cut(name, 100));
+    this.appVersion = appVersion.flatMap(version -> Text.cut(version, 32));
+    this.os = os.flatMap(description -> Text.cut(description, 64));
+    this.hostname = hostname.flatMap(name -> Text.cut(name, 64));
   }
 
   /** Returns whether the seat is that of the process: it is freed when the client closes. */

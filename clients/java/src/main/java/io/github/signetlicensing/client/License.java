@@ -36,13 +36,11 @@ public final class License implements AutoCloseable {
 
   private boolean isClosed;
 
-  private License(Config config, Options options) {
+  private License(Config config, Options options) throws LicenseException {
+    options.check();
     Host host = new SystemHost();
     Optional<String> machineId =
-        options
-            .machineId
-            .map(provider -> provider.get())
-            .or(() -> MachineId.read(config.product(), host));
+        options.readMachineId().or(() -> MachineId.read(config.product(), host));
     Identity identity =
         new Identity(
             machineId.orElseGet(MachineId::ephemeral),
@@ -81,7 +79,8 @@ public final class License implements AutoCloseable {
   }
 
   /**
-   * Opens the license. Sends no request.
+   * Opens the license. Sends no request. Checks the options: the message of the exception names the
+   * one that is not valid.
    *
    * @param config the content of the app file
    * @param options the options
@@ -118,7 +117,8 @@ public final class License implements AutoCloseable {
   /**
    * Calls a function with the new state after each change, other than that of {@link State#until}
    * of an active license. The thread is that of the operation that changed it, or that of the
-   * background task. Exceptions of the function are ignored.
+   * background task. Exceptions of the function are ignored. It is not called any more once {@link
+   * #close} was called.
    *
    * @param callback the function
    */
@@ -147,11 +147,13 @@ public final class License implements AutoCloseable {
   }
 
   /**
-   * Frees the seat of this machine, and removes the license key and the token.
+   * Gives the license up on this machine: frees its seat, and removes the license key and the
+   * token. Without a token, activates first with the stored license key, because only a token frees
+   * the seat.
    *
    * @return the new state
-   * @throws LicenseException with the code of the API or {@code unreachable}. Nothing has changed
-   *     then
+   * @throws LicenseException with the code of the API or {@code unreachable}. The license key is
+   *     still stored then
    */
   public State deactivate() throws LicenseException {
     return perform(client::deactivate);
@@ -159,7 +161,8 @@ public final class License implements AutoCloseable {
 
   /**
    * Frees the seat, but keeps the license key. Failures are ignored. The background task does not
-   * activate again until the license is opened again or the app activates.
+   * activate again until the license is opened again or the app activates. Does nothing if the
+   * token is from a license file.
    *
    * @return the new state
    */
@@ -189,28 +192,31 @@ public final class License implements AutoCloseable {
   /**
    * Keeps the seat until a time, without heartbeats: for a machine that will have no network.
    *
-   * @param until the end, in whole seconds
+   * @param until the end, in whole seconds, later than now
    * @return the new state
-   * @throws LicenseException with the code of the API, such as {@code borrow_not_allowed}, or
-   *     {@code unreachable}
+   * @throws LicenseException with the code of the API, such as {@code borrow_not_allowed}, {@code
+   *     invalid_value} if the end is not later than now, or {@code unreachable}
    */
   public State borrow(Instant until) throws LicenseException {
-    return perform(() -> client.borrow(until.truncatedTo(ChronoUnit.SECONDS)));
+    Instant end = until == null ? Instant.EPOCH : until.truncatedTo(ChronoUnit.SECONDS);
+    return perform(() -> client.borrow(end));
   }
 
   /**
    * Returns the text with which a customer or an operator makes a license file for this machine.
    *
    * @return the text, which is not secret
+   * @throws LicenseException with the code {@code ephemeral_machine_id} if the machine has no id
+   *     that stays the same, as in a container: give one with {@link Options#machineId(String)}
    */
-  public String offlineRequest() {
+  public String offlineRequest() throws LicenseException {
     return client.offlineRequest();
   }
 
   /**
    * Imports a license file, without network.
    *
-   * @param file the text of the file
+   * @param file the text of the file: all of it, with or without a byte order mark
    * @return the new state
    * @throws LicenseException with the code {@code license_file_invalid}, or the code of a refusal
    *     that is later than the file
@@ -222,7 +228,7 @@ public final class License implements AutoCloseable {
   /**
    * Imports a license file, without network.
    *
-   * @param file the content of the file
+   * @param file all bytes of the file
    * @return the new state
    * @throws LicenseException with the code {@code license_file_invalid}, or the code of a refusal
    *     that is later than the file
@@ -247,6 +253,7 @@ public final class License implements AutoCloseable {
    */
   @Override
   public void close() {
+    changes.stop();
     task.stop();
     transport.stop();
     operations.lock();

@@ -1,12 +1,18 @@
 package io.github.signetlicensing.client;
 
-/** An operation on a license failed. {@link #code} says why. */
+/**
+ * An operation on a license failed. {@link #code} says why, and {@link #getMessage} in one line
+ * what failed and how. Neither has the license key or a token. If there was no response, {@link
+ * #getCause} is the exception of the connection.
+ */
 public final class LicenseException extends Exception {
   private static final long serialVersionUID = 1L;
 
   static final String UNREACHABLE = "unreachable";
   static final String NOT_ACTIVATED = "not_activated";
+  static final String VALUE_INVALID = "invalid_value";
   static final String LICENSE_FILE_INVALID = "license_file_invalid";
+  static final String MACHINE_ID_EPHEMERAL = "ephemeral_machine_id";
   static final String CONFIG_INVALID = "invalid_config";
   static final String CLOSED = "closed";
 
@@ -18,17 +24,35 @@ public final class LicenseException extends Exception {
     this.code = code;
   }
 
-  /** Returns the error of an operation that the API refused, or that did not reach it. */
-  static LicenseException of(String code) {
-    boolean isUnreachable = code.equals(UNREACHABLE);
+  LicenseException(String code, String message, Throwable cause) {
+    super(message, cause);
+    this.code = code;
+  }
+
+  /**
+   * Returns the error of an operation that the API refused, or that did not reach it.
+   *
+   * @param what what failed, such as {@code the license key was not activated}
+   */
+  static LicenseException of(String what, Reply reply) {
     return new LicenseException(
-        code, isUnreachable ? "the license server cannot be reached" : "refused: " + code);
+        reply.errorCode(), what + ": " + reply.description(), reply.failure());
+  }
+
+  /** Returns the error of an operation that a stored refusal excludes. */
+  static LicenseException of(Refusal refusal) {
+    return new LicenseException(refusal.code, "the API refused the license: " + refusal.code);
+  }
+
+  /** Returns the error of an option or an app file that is not valid. */
+  static LicenseException invalidConfig(String message) {
+    return new LicenseException(CONFIG_INVALID, message);
   }
 
   /**
    * Returns why the operation failed: {@code unreachable}, {@code license_file_invalid}, {@code
-   * invalid_config}, {@code not_activated}, {@code closed}, or the code of a problem of the API,
-   * such as {@code seat_limit_reached}.
+   * ephemeral_machine_id}, {@code invalid_config}, {@code invalid_value}, {@code not_activated},
+   * {@code closed}, or the code of a problem of the API, such as {@code seat_limit_reached}.
    *
    * @return a code that later versions do not change
    */

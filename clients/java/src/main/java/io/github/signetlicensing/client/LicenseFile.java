@@ -20,6 +20,11 @@ final class LicenseFile {
     this.keySetText = keySetText;
   }
 
+  /** Returns a text without the byte order mark that some editors put before it. */
+  static String withoutByteOrderMark(String text) {
+    return text.startsWith("\uFEFF") ? text.substring(1) : text;
+  }
+
   /** Reads a file of this issuer and product. */
   static Optional<LicenseFile> parse(String text, Config config) {
     JsonObject json = Json.parse(text).orElse(new JsonObject());

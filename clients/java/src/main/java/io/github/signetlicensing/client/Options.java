@@ -11,6 +11,11 @@ import java.util.function.Supplier;
 
 /** Options of a license. Each has a default, so that most apps need none. */
 public final class Options {
+  private static final int MAX_MACHINE_ID = 256;
+  private static final int MAX_INSTANCE_ID = 64;
+  private static final String CERTIFICATES_INVALID =
+      "caCertificates must be at least one certificate in the PEM format";
+
   Optional<Storage> storage = Optional.empty();
   Optional<Supplier<String>> machineId = Optional.empty();
   Optional<String> instanceId = Optional.empty();
@@ -53,7 +58,8 @@ public final class Options {
   /**
    * Uses an own machine id instead of that of the operating system's installation.
    *
-   * @param id 1 to 256 bytes that stay the same across restarts and updates
+   * @param id 1 to 256 bytes of UTF-8 without control characters that stay the same across restarts
+   *     and updates
    * @return these options
    */
   public Options machineId(String id) {
@@ -61,7 +67,8 @@ public final class Options {
   }
 
   /**
-   * Uses an own machine id, which is read when the license opens.
+   * Uses an own machine id, which is read when the license opens. If the provider throws, the
+   * license does not open.
    *
    * @param provider returns the id
    * @return these options
@@ -75,18 +82,19 @@ public final class Options {
    * Takes a seat for this process instead of the machine (floating licenses). The seat is freed
    * when the license closes.
    *
-   * @param id an id of the process, unique on the machine
+   * @param id an id of the process, unique on the machine: 1 to 64 bytes of UTF-8 without control
+   *     characters, and with the machine id at most 256 bytes
    * @return these options
    */
   public Options instanceId(String id) {
-    instanceId = Optional.of(id);
+    instanceId = Optional.of(id == null ? "" : id);
     return this;
   }
 
   /**
    * Sets the name of the machine for people. The default is the host name.
    *
-   * @param name up to 100 bytes; null sends none
+   * @param name cut to 100 bytes; null sends none
    * @return these options
    */
   public Options machineName(String name) {
@@ -97,7 +105,7 @@ public final class Options {
   /**
    * Sends the version of the app. By default none is sent.
    *
-   * @param version the version; null sends none
+   * @param version cut to 32 bytes; null sends none
    * @return these options
    */
   public Options appVersion(String version) {
@@ -109,7 +117,7 @@ public final class Options {
    * Sets the description of the operating system. The default is the system and the architecture,
    * such as {@code linux x86_64}.
    *
-   * @param description the description; null sends none
+   * @param description cut to 64 bytes; null sends none
    * @return these options
    */
   public Options os(String description) {
@@ -120,7 +128,7 @@ public final class Options {
   /**
    * Sends the host name. By default it is not sent.
    *
-   * @param name the name; null sends none
+   * @param name cut to 64 bytes; null sends none
    * @return these options
    */
   public Options hostname(String name) {
@@ -147,9 +155,9 @@ public final class Options {
    * @throws LicenseException with the code {@code invalid_config}
    */
   public Options proxy(String url) throws LicenseException {
-    Optional<URI> parsed = Proxies.parse(url);
+    Optional<URI> parsed = Optional.ofNullable(url).flatMap(Proxies::parse);
     if (parsed.isEmpty())
-      throw new LicenseException(LicenseException.CONFIG_INVALID, "proxy must be an http URL");
+      throw LicenseException.invalidConfig("proxy must be an http URL with a host");
     proxy = parsed;
     return this;
   }
@@ -163,20 +171,19 @@ public final class Options {
    */
   public Options caCertificates(String pem) throws LicenseException {
     try {
-      certificates = TrustedCertificates.parse(pem);
+      certificates = TrustedCertificates.parse(pem == null ? "" : pem);
     } catch (GeneralSecurityException invalid) {
-      certificates = List.of();
+      throw new LicenseException(LicenseException.CONFIG_INVALID, CERTIFICATES_INVALID, invalid);
     }
-    if (!certificates.isEmpty()) return this;
-    throw new LicenseException(
-        LicenseException.CONFIG_INVALID, "the CA certificates must be in the PEM format");
+    if (certificates.isEmpty()) throw LicenseException.invalidConfig(CERTIFICATES_INVALID);
+    return this;
   }
 
   /**
    * Sets the limits for requests. The defaults are 10 and 30 seconds.
    *
-   * @param connect limit for connecting
-   * @param total limit for the whole request
+   * @param connect limit for connecting, more than 0
+   * @param total limit for the whole request, more than 0
    * @return these options
    */
   public Options timeouts(Duration connect, Duration total) {
@@ -188,11 +195,47 @@ public final class Options {
   /**
    * Appends a text to the header {@code User-Agent} of requests.
    *
-   * @param suffix such as {@code Atlas/4.2}
+   * @param suffix such as {@code Atlas/4.2}, of printable ASCII characters
    * @return these options
    */
   public Options userAgentSuffix(String suffix) {
     userAgent = License.USER_AGENT + " " + suffix;
     return this;
+  }
+
+  /** Checks the options whose setters do not. */
+  void check() throws LicenseException {
+    if (!instanceId.map(id -> Text.isId(id, MAX_INSTANCE_ID)).orElse(true))
+      throw LicenseException.invalidConfig(
+          "instanceId must be 1 to 64 bytes of UTF-8 without control characters");
+    if (!isPositive(connectTimeout) || !isPositive(timeout))
+      throw LicenseException.invalidConfig("timeouts must be more than 0 seconds");
+    if (!userAgent.matches("[ -~]*"))
+      throw LicenseException.invalidConfig("userAgentSuffix must be printable ASCII characters");
+  }
+
+  private static boolean isPositive(Duration duration) {
+    return duration != null && !duration.isZero() && !duration.isNegative();
+  }
+
+  /** Returns the machine id of the app, or nothing if it gives none. */
+  Optional<String> readMachineId() throws LicenseException {
+    if (machineId.isEmpty()) return Optional.empty();
+    String id;
+    try {
+      id = machineId.get().get();
+    } catch (RuntimeException failure) {
+      throw new LicenseException(
+          LicenseException.CONFIG_INVALID,
+          "machineId: the supplier failed: " + Text.describe(failure),
+          failure);
+    }
+    if (id == null || !Text.isId(id, MAX_MACHINE_ID))
+      throw LicenseException.invalidConfig(
+          "machineId must be 1 to 256 bytes of UTF-8 without control characters");
+    if (Text.length(id) + Text.length(instanceId.orElse("")) > MAX_MACHINE_ID)
+      throw LicenseException.invalidConfig(
+          "instanceId and machineId must be at most 256 bytes together");
+    return Optional.of(id);
   }
 }

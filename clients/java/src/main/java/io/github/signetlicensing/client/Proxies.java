@@ -56,7 +56,8 @@ final class Proxies extends ProxySelector {
     try {
       URI proxy = URI.create(text.contains("://") ? text : "http://" + text);
       return Optional.of(proxy)
-          .filter(url -> "http".equalsIgnoreCase(url.getScheme()) && url.getHost() != null);
+          .filter(url -> "http".equalsIgnoreCase(url.getScheme()) && url.getHost() != null)
+          .filter(url -> url.getPort() == -1 || url.getPort() > 0 && url.getPort() <= 65_535);
     } catch (IllegalArgumentException noUrl) {
       return Optional.empty();
     }

@@ -48,15 +48,15 @@ final class Schedule {
     if (next.isPresent() && next.getAsDouble() == 0) start = clock.time + random.getAsDouble() * 5;
   }
 
-  /**
-   * Takes notice of what another process has stored: its success or refusal ends the failures of
-   * this one.
-   */
   /** Allows the background task to activate again. */
   void resume() {
     isReleased = false;
   }
 
+  /**
+   * Takes notice of what another process has stored: its success or refusal ends the failures of
+   * this one.
+   */
   void notice(Stored stored, double now) {
     long next = stored.record.map(record -> record.nextHeartbeatAt).orElse(0L);
     if (next != nextHeartbeatAt && next > now) settle();
@@ -68,14 +68,20 @@ final class Schedule {
     if (refusalId.isPresent()) settle();
   }
 
-  /** Returns the seconds until the next request, 0 if one is due. */
-  OptionalDouble next(Stored stored, Clock clock) {
+  /** Returns when the next request is due, at the earliest now. */
+  OptionalDouble nextAt(Stored stored, Clock clock) {
     double keys = keysDue(stored).orElse(Double.MAX_VALUE);
     double request = requestDue(stored, clock).orElse(Double.MAX_VALUE);
     double next = Math.min(keys, request);
     return next == Double.MAX_VALUE
         ? OptionalDouble.empty()
-        : OptionalDouble.of(Math.max(next - clock.time, 0));
+        : OptionalDouble.of(Math.max(next, clock.time));
+  }
+
+  /** Returns the seconds until the next request, 0 if one is due. */
+  OptionalDouble next(Stored stored, Clock clock) {
+    OptionalDouble next = nextAt(stored, clock);
+    return next.isPresent() ? OptionalDouble.of(next.getAsDouble() - clock.time) : next;
   }
 
   boolean areKeysDue(Stored stored, Clock clock) {

@@ -22,7 +22,10 @@ public final class State {
     EXPIRED("Expired"),
     /** The API refused the license: {@link #code}, {@link #retryAt}. */
     REFUSED("Refused"),
-    /** There is no token for this machine. */
+    /**
+     * There is no token for this machine: {@link #hasLicenseKey}. If a license key is stored, the
+     * app does not ask for one.
+     */
     UNACTIVATED("Unactivated"),
     /** The clock of the machine was set back by more than a day. */
     CLOCK_TAMPERED("ClockTampered");
@@ -51,19 +54,20 @@ public final class State {
 
   private final Kind kind;
   private final Long time;
-  private final boolean inGrace;
+  private final boolean flag;
   private final Long laterTime;
   private final String text;
 
   /**
    * @param time the time of the kind: {@code until} or {@code since}
+   * @param flag {@code inGrace} or {@code hasLicenseKey}
    * @param laterTime {@code graceEndsAt} or {@code retryAt}
    * @param text {@code reason} or {@code code}
    */
-  private State(Kind kind, Long time, boolean inGrace, Long laterTime, String text) {
+  private State(Kind kind, Long time, boolean flag, Long laterTime, String text) {
     this.kind = kind;
     this.time = time;
-    this.inGrace = inGrace;
+    this.flag = flag;
     this.laterTime = laterTime;
     this.text = text;
   }
@@ -84,8 +88,8 @@ public final class State {
     return new State(Kind.REFUSED, null, false, retryAt.orElse(null), code);
   }
 
-  static State unactivated() {
-    return new State(Kind.UNACTIVATED, null, false, null, null);
+  static State unactivated(boolean hasLicenseKey) {
+    return new State(Kind.UNACTIVATED, null, hasLicenseKey, null, null);
   }
 
   static State clockTampered() {
@@ -134,7 +138,7 @@ public final class State {
    * @return true only in the state {@code Active}
    */
   public boolean inGrace() {
-    return inGrace;
+    return kind == Kind.ACTIVE && flag;
   }
 
   /**
@@ -176,12 +180,22 @@ public final class State {
   }
 
   /**
+   * Returns whether a license key is stored, with which the background task or {@link
+   * License#refresh} activates.
+   *
+   * @return true only in the state {@code Unactivated}
+   */
+  public boolean hasLicenseKey() {
+    return kind == Kind.UNACTIVATED && flag;
+  }
+
+  /**
    * Returns whether an app wants to know of the change from another state: any change but that of
    * {@code until}.
    */
   boolean differsFrom(State other) {
     if (kind == Kind.ACTIVE && other.kind == Kind.ACTIVE) {
-      return inGrace != other.inGrace || !Objects.equals(laterTime, other.laterTime);
+      return flag != other.flag || !Objects.equals(laterTime, other.laterTime);
     }
     return !equals(other);
   }
@@ -195,7 +209,7 @@ public final class State {
     if (!(object instanceof State)) return false;
     State other = (State) object;
     return kind == other.kind
-        && inGrace == other.inGrace
+        && flag == other.flag
         && Objects.equals(time, other.time)
         && Objects.equals(laterTime, other.laterTime)
         && Objects.equals(text, other.text);
@@ -203,7 +217,7 @@ public final class State {
 
   @Override
   public int hashCode() {
-    return Objects.hash(kind, time, inGrace, laterTime, text);
+    return Objects.hash(kind, time, flag, laterTime, text);
   }
 
   /**
@@ -215,10 +229,11 @@ public final class State {
     StringBuilder line = new StringBuilder(kind.toString());
     until().ifPresent(time -> line.append(" until ").append(time));
     since().ifPresent(time -> line.append(" since ").append(time));
-    if (inGrace) line.append(", in grace");
+    if (inGrace()) line.append(", in grace");
     graceEndsAt().ifPresent(time -> line.append(" until ").append(time));
     if (text != null) line.append(" (").append(text).append(")");
     retryAt().ifPresent(time -> line.append(", retry at ").append(time));
+    if (hasLicenseKey()) line.append(" (a license key is stored)");
     return line.toString();
   }
 }

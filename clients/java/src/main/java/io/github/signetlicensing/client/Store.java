@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListSet;
 
 /**
  * The files of a client. One that cannot be written is kept in memory from then on, and not read
@@ -24,6 +25,9 @@ final class Store {
 
   /** Contents of the files that are kept in memory. */
   private final Map<String, Optional<String>> memory = new ConcurrentHashMap<>();
+
+  /** Names of the files that could not be written. */
+  private final Set<String> unwritable = new ConcurrentSkipListSet<>();
 
   Store(Storage storage, Identity identity, boolean keepsLicenseKey) {
     this.storage = storage;
@@ -51,8 +55,8 @@ final class Store {
       try {
         storage.write(name, text.getBytes(StandardCharsets.UTF_8));
         return;
-      } catch (IOException | RuntimeException unwritable) {
-        // Kept in memory.
+      } catch (IOException | RuntimeException failure) {
+        unwritable.add(name);
       }
     }
     memory.put(name, Optional.of(text));
@@ -67,21 +71,19 @@ final class Store {
       try {
         storage.remove(name);
         return;
-      } catch (IOException | RuntimeException unwritable) {
-        // Absent in memory.
+      } catch (IOException | RuntimeException failure) {
+        unwritable.add(name);
       }
     }
     memory.put(name, Optional.empty());
   }
 
-  /** Returns the names of the files that are kept in memory. */
-  Set<String> namesInMemory() {
-    return Set.copyOf(memory.keySet());
-  }
-
-  /** Returns the place of the files, for support. */
+  /** Returns the place of the files and the names of those that cannot be written, for support. */
   String location() {
-    return storage.toString();
+    String place = storage instanceof FileStorage ? storage.toString() : "of the app";
+    return unwritable.isEmpty()
+        ? place
+        : place + ", not writable: " + String.join(", ", unwritable);
   }
 
   /** Removes everything but the key set and the clock. */

@@ -79,7 +79,7 @@ final class Stored {
    */
   State state(Clock clock, String reason) {
     if (refusal.isPresent()) return State.refused(refusal.get().code, refusal.get().retryAt);
-    if (token.isEmpty()) return State.unactivated();
+    if (token.isEmpty()) return State.unactivated(licenseKey.isPresent());
     if (clock.isTampered()) return State.clockTampered();
     if (clock.time > token.get().offlineUntil) return State.expired(token.get().offlineUntil);
     if (clock.time > token.get().expiresAt) return State.offline(token.get().offlineUntil, reason);

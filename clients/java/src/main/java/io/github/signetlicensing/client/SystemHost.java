@@ -12,12 +12,6 @@ import java.util.Optional;
 
 /** The machine that the JVM runs on. */
 final class SystemHost implements Host {
-  /** The most bytes of the name of a machine that the API accepts. */
-  private static final int MAX_NAME_LENGTH = 100;
-
-  /** The most bytes of the description of an operating system that the API accepts. */
-  private static final int MAX_OS_LENGTH = 64;
-
   @Override
   public String system() {
     String name = System.getProperty("os.name", "").toLowerCase(Locale.ROOT);
@@ -54,24 +48,14 @@ final class SystemHost implements Host {
   /** Returns the system and the architecture, such as {@code linux x86_64}. */
   String systemAndArchitecture() {
     String architecture = System.getProperty("os.arch", "").toLowerCase(Locale.ROOT);
-    return cut(
-        (system() + " " + (architecture.equals("amd64") ? "x86_64" : architecture)).strip(),
-        MAX_OS_LENGTH);
+    return (system() + " " + (architecture.equals("amd64") ? "x86_64" : architecture)).strip();
   }
 
   /** Returns the host name. */
   Optional<String> name() {
     return file("/proc/sys/kernel/hostname")
         .or(() -> variable("COMPUTERNAME"))
-        .or(SystemHost::networkName)
-        .map(name -> cut(name.strip(), MAX_NAME_LENGTH))
-        .filter(name -> !name.isEmpty());
-  }
-
-  /** Removes characters that are not printable ASCII, and those after the last allowed one. */
-  private static String cut(String text, int length) {
-    String printable = text.replaceAll("[^ -~]", "");
-    return printable.substring(0, Math.min(printable.length(), length));
+        .or(SystemHost::networkName);
   }
 
   private static Optional<String> networkName() {

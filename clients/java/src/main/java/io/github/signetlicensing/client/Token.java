@@ -18,6 +18,12 @@ final class Token {
   /** The text that is sent to the API. */
   final String text;
 
+  /** Id of the license key, if the token has it. */
+  final Optional<String> licenseId;
+
+  /** Code of the pricing tier, if the token has it. */
+  final Optional<String> tierCode;
+
   final String activationId;
   final long issuedAt;
   final long notBefore;
@@ -32,6 +38,8 @@ final class Token {
 
   private Token(String text, String activationId, long[] times, JsonObject claims) {
     this.text = text;
+    this.licenseId = Json.string(claims, "sub");
+    this.tierCode = Json.string(Json.object(claims, "tier"), "code");
     this.activationId = activationId;
     this.issuedAt = times[0];
     this.notBefore = times[1];

@@ -64,7 +64,7 @@ class HttpTransportTest {
   @Test
   void a_body_of_more_than_a_megabyte_is_no_response() throws IOException {
     try (LoopbackServer server = answering("200 OK", "", "x".repeat(1_000_001))) {
-      assertNoResponse(transport(server.url()));
+      assertNoResponse(transport(server.url()), "the response is too long");
     }
     try (LoopbackServer server = answering("200 OK", "", "x".repeat(1_000_000))) {
       Reply reply = transport(server.url()).send("/", Optional.empty(), none());
@@ -84,7 +84,7 @@ class HttpTransportTest {
   void a_server_that_does_not_answer_in_time_is_no_response() throws IOException {
     CountDownLatch end = new CountDownLatch(1);
     try (LoopbackServer server = new LoopbackServer((connection, head) -> end.await())) {
-      assertNoResponse(transport(server.url()));
+      assertNoResponse(transport(server.url(), SHORT_TIMEOUT), "no response within 0.5 s");
     }
     end.countDown();
   }
@@ -98,7 +98,7 @@ class HttpTransportTest {
               write(connection, PARTIAL);
               end.await();
             })) {
-      assertNoResponse(transport(server.url()));
+      assertNoResponse(transport(server.url(), SHORT_TIMEOUT), "no response within 0.5 s");
     }
     end.countDown();
   }
@@ -113,15 +113,14 @@ class HttpTransportTest {
               received.countDown();
               end.await();
             })) {
-      HttpTransport transport =
-          transport(server.url(), proxies(null), List.of(), Duration.ofMinutes(10));
+      HttpTransport transport = transport(server.url(), Duration.ofMinutes(10));
       LoopbackServer.startDaemon(
           () -> {
             received.await();
             transport.stop();
           });
-      assertNoResponse(transport);
-      assertNoResponse(transport);
+      assertNoResponse(transport, "the client is closed");
+      assertNoResponse(transport, "the client is closed");
     }
     end.countDown();
   }
@@ -154,7 +153,8 @@ class HttpTransportTest {
   void a_certificate_that_is_not_trusted_or_of_another_host_is_no_response() throws Exception {
     try (LoopbackServer server = tlsServer()) {
       String url = "https://localhost:" + server.port();
-      assertNoResponse(transport(url, proxies(null), List.of(), TIMEOUT));
+      assertNoResponse(
+          transport(url, proxies(null), List.of(), TIMEOUT), "SSLHandshakeException: ");
       String other = "https://127.0.0.1:" + server.port();
       assertNoResponse(transport(other, proxies(null), certificate.authorities(), TIMEOUT));
       Reply reply =
@@ -164,7 +164,16 @@ class HttpTransportTest {
     }
   }
 
+  @Test
+  void a_connection_that_is_refused_or_a_name_that_is_unknown_is_no_response() throws IOException {
+    LoopbackServer server = answering("200 OK", "", "{}");
+    server.close();
+    assertNoResponse(transport(server.url()), "ConnectException");
+    assertNoResponse(transport("https://name.invalid"), "ConnectException");
+  }
+
   private static final Duration TIMEOUT = Duration.ofSeconds(30);
+  private static final Duration SHORT_TIMEOUT = Duration.ofMillis(500);
   private static final String PARTIAL = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{";
 
   private static Optional<Duration> none() {
@@ -176,7 +185,11 @@ class HttpTransportTest {
   }
 
   private static HttpTransport transport(String url) {
-    return transport(url, proxies(null), List.of(), TIMEOUT);
+    return transport(url, TIMEOUT);
+  }
+
+  private static HttpTransport transport(String url, Duration timeout) {
+    return transport(url, proxies(null), List.of(), timeout);
   }
 
   private static HttpTransport transport(
@@ -185,10 +198,16 @@ class HttpTransportTest {
     return new HttpTransport(url, userAgent, proxies, authorities, Duration.ofSeconds(10), timeout);
   }
 
-  /** Sends a request with a short time-out of its own, unless the transport ends it before. */
   private static void assertNoResponse(HttpTransport transport) {
-    Optional<Duration> limit = Optional.of(Duration.ofMillis(500));
-    assertThrows(IOException.class, () -> transport.send("/", Optional.empty(), limit));
+    assertNoResponse(transport, "");
+  }
+
+  /** Sends a request, and checks what the text of the error says. */
+  private static void assertNoResponse(HttpTransport transport, String part) {
+    IOException error =
+        assertThrows(IOException.class, () -> transport.send("/", Optional.empty(), none()));
+    String text = Text.describe(error);
+    assertTrue(text.contains(part), text);
   }
 
   private static LoopbackServer answering(String status, String headers, String body)

@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -48,6 +49,63 @@ class LicenseTest {
           "suspended", assertThrows(LicenseException.class, () -> license.activate("KEY")).code());
       assertEquals(1, states.size());
       assertEquals(State.Kind.REFUSED, states.get(0).kind());
+    }
+  }
+
+  @Test
+  void a_callback_is_not_called_once_the_license_is_closed() throws Exception {
+    CountDownLatch received = new CountDownLatch(1);
+    List<State> states = new CopyOnWriteArrayList<>();
+    List<String> codes = new CopyOnWriteArrayList<>();
+    CountDownLatch failed = new CountDownLatch(1);
+    CountDownLatch end = new CountDownLatch(1);
+    try (LoopbackServer server =
+        new LoopbackServer(
+            (connection, head) -> {
+              received.countDown();
+              end.await();
+            })) {
+      License license = open(server.url());
+      license.onChange(states::add);
+      LoopbackServer.startDaemon(
+          () -> {
+            LicenseException error =
+                assertThrows(LicenseException.class, () -> license.activate("KEY"));
+            codes.add(error.getMessage());
+            failed.countDown();
+          });
+      received.await();
+      license.close();
+      failed.await();
+      assertTrue(license.state().hasLicenseKey());
+      assertEquals(List.of(), states);
+      assertEquals(List.of("the license key was not activated: the client is closed"), codes);
+    }
+    end.countDown();
+  }
+
+  @Test
+  void the_cause_of_an_error_is_that_of_the_connection() throws Exception {
+    LoopbackServer server = refusing();
+    server.close();
+    try (License license = open(server.url())) {
+      LicenseException error =
+          assertThrows(LicenseException.class, () -> license.activate("SECRET"));
+      assertEquals("unreachable", error.code());
+      assertTrue(error.getCause() instanceof IOException, String.valueOf(error.getCause()));
+      assertTrue(error.getMessage().contains("ConnectException"), error.getMessage());
+      assertFalse(error.getMessage().contains("SECRET"), error.getMessage());
+      assertTrue(license.diagnose().contains("ConnectException"), license.diagnose());
+    }
+  }
+
+  @Test
+  void a_time_that_is_not_valid_cannot_be_borrowed_until() throws Exception {
+    try (License license = open("http://127.0.0.1:9")) {
+      for (Instant until : new Instant[] {null, Instant.MIN, Instant.now(), Instant.MAX}) {
+        LicenseException error = assertThrows(LicenseException.class, () -> license.borrow(until));
+        assertEquals("invalid_value", error.code());
+      }
     }
   }
 

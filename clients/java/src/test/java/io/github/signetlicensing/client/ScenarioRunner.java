@@ -38,7 +38,14 @@ final class ScenarioRunner implements Time {
   /** Steps after which the callback is called. */
   private static final Set<String> OPERATIONS =
       Set.of(
-          "run", "activate", "deactivate", "release", "refresh", "borrow", "import_license_file");
+          "run",
+          "activate",
+          "deactivate",
+          "release",
+          "refresh",
+          "borrow",
+          "import_license_file",
+          "close");
 
   private final Config config;
   private final JsonObject scenario;
@@ -93,14 +100,18 @@ final class ScenarioRunner implements Time {
       transport.responses.add(response.getAsJsonObject());
     transport.requests.clear();
     Optional<String> error = Optional.empty();
+    String message = "";
     try {
       act(step, name);
     } catch (LicenseException failure) {
       error = Optional.of(failure.code());
+      message = failure.getMessage();
     }
     Handle handle = handles.get(name);
     if (OPERATIONS.contains(step.get("do").getAsString())) handle.notifier.check();
     assertEquals(Json.string(step, "error"), error, "error");
+    for (JsonElement part : list(step, "message"))
+      assertTrue(message.contains(part.getAsString()), message);
     assertEquals(list(step, "requests"), toArray(transport.requests), "requests");
     assertEquals(0, transport.responses.size(), "unused responses");
     if (handle != null) compare(step, handle);
@@ -125,6 +136,7 @@ final class ScenarioRunner implements Time {
         break;
       default:
         handles.get(name).changes = new JsonArray();
+        if (action.equals("close")) handles.get(name).notifier.stop();
         operate(action, step, handles.get(name).client);
     }
   }
@@ -161,7 +173,7 @@ final class ScenarioRunner implements Time {
     }
   }
 
-  private static void ask(String action, JsonObject step, Client client) {
+  private static void ask(String action, JsonObject step, Client client) throws LicenseException {
     switch (action) {
       case "state":
         break;

@@ -36,7 +36,8 @@ final class ScriptedTransport implements Transport {
       storage.set(
           file.getKey(), file.getValue().isJsonNull() ? null : file.getValue().getAsString());
     }
-    if (response.has("fault")) throw new IOException(response.get("fault").getAsString());
+    if (response.has("fault"))
+      throw new IOException("fault: " + response.get("fault").getAsString());
     return reply(response);
   }
 

@@ -28,6 +28,9 @@ final class States {
         json.addProperty("code", state.code().orElseThrow());
         addTime(json, "retry_at", state.retryAt());
         break;
+      case UNACTIVATED:
+        json.addProperty("has_license_key", state.hasLicenseKey());
+        break;
       default:
         break;
     }
