@@ -8,6 +8,7 @@ type callbacks struct {
 	functions []func(State)
 	states    []State
 	isRunning bool
+	isClosed  bool
 }
 
 func (c *callbacks) add(function func(State)) {
@@ -23,6 +24,13 @@ func (c *callbacks) queue(state State) {
 	c.states = append(c.states, state)
 }
 
+// close ends all calls. It does not wait for one that is running.
+func (c *callbacks) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.isClosed = true
+}
+
 // run calls the functions with the queued states. If another goroutine does that already, or a function calls run, it returns at
 // once.
 func (c *callbacks) run() {
@@ -36,6 +44,9 @@ func (c *callbacks) run() {
 		state := c.states[0]
 		c.states = c.states[1:]
 		for _, function := range c.functions {
+			if c.isClosed {
+				break
+			}
 			c.mu.Unlock()
 			callIgnoringPanic(function, state)
 			c.mu.Lock()

@@ -24,7 +24,7 @@ type Config struct {
 func ParseConfig(data []byte) (Config, error) {
 	var config Config
 	if err := json.Unmarshal(data, &config); err != nil {
-		return Config{}, &Error{Code: CodeInvalidConfig, Message: "the app file is not valid JSON", cause: err}
+		return Config{}, causedError(CodeInvalidConfig, "the app file is not valid JSON", err)
 	}
 	return config, nil
 }

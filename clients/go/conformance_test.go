@@ -52,6 +52,7 @@ type step struct {
 	State     map[string]any
 	Next      json.RawMessage
 	Error     string
+	Message   []string
 	Result    any
 	Changes   *[]map[string]any
 	Storage   map[string]any
@@ -132,9 +133,10 @@ func (s *scenario) play(t *testing.T) {
 	}
 }
 
+// isOperation returns whether callbacks are called after a step. License.Close ends them.
 func isOperation(do string) bool {
 	switch do {
-	case "run", "activate", "deactivate", "release", "refresh", "close", "borrow", "import_license_file":
+	case "run", "activate", "deactivate", "release", "refresh", "borrow", "import_license_file":
 		return true
 	}
 	return false
@@ -154,6 +156,7 @@ func (w *world) open(t *testing.T) *core {
 		random:    func() float64 { return w.scenario.Random },
 		send:      w.send,
 		storage:   &w.stored,
+		apiURL:    config.APIURL,
 	}
 	return newCore(p, verifier.of(id), id, options.KeepLicenseKey == nil || *options.KeepLicenseKey)
 }
@@ -177,7 +180,7 @@ func (w *world) send(_ context.Context, r request) (*response, error) {
 		}
 	}
 	if next.Fault != "" {
-		return nil, errors.New(next.Fault)
+		return nil, errors.New("fault: " + next.Fault)
 	}
 	body, isText := next.Body.(string)
 	if !isText {
@@ -213,7 +216,11 @@ func (w *world) perform(c *core, s step) (any, error) {
 	case "import_license_file":
 		return nil, c.importLicenseFile(s.File)
 	case "offline_request":
-		data, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(c.offlineRequest(), "signet-request/1:"))
+		text, err := c.offlineRequest()
+		if err != nil {
+			return nil, err
+		}
+		data, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(text, "signet-request/1:"))
 		return jsonValue(json.RawMessage(data)), err
 	case "has":
 		return c.has(s.Feature), nil
@@ -239,6 +246,12 @@ func (w *world) check(t *testing.T, at string, c *core, s step, result any, err 
 		t.Errorf("%s: %v", at, err)
 	}
 	equal(t, at, "error", code, s.Error)
+	for _, part := range s.Message {
+		equal(t, at, fmt.Sprintf("message %q contains %q", err, part), err != nil && strings.Contains(err.Error(), part), true)
+	}
+	if err != nil && strings.ContainsAny(err.Error(), "\r\n") {
+		t.Errorf("%s: the message %q has more than one line", at, err)
+	}
 	equal(t, at, "responses that are left", len(w.responses), 0)
 	equal(t, at, "requests", anySlice(w.requests), anySlice(s.Requests))
 	if s.State != nil {
@@ -312,6 +325,8 @@ func stateFields(s State) any {
 		fields["until"], fields["reason"] = unixOrNil(s.Until), s.Reason
 	case Expired:
 		fields["since"] = unixOrNil(s.Since)
+	case Unactivated:
+		fields["has_license_key"] = s.HasLicenseKey
 	case Refused:
 		fields["code"], fields["retry_at"] = s.Code, unixOrNil(s.RetryAt)
 	}

@@ -16,6 +16,7 @@ type ports struct {
 	random    func() float64 // from 0 up to 1
 	send      func(context.Context, request) (*response, error)
 	storage   Storage
+	apiURL    string // where send sends requests to
 }
 
 // identity is what requests say of the machine. Empty texts are not sent.
@@ -49,8 +50,8 @@ type core struct {
 	reason     string // why there is no newer token
 	reported   State  // the state that callbacks know
 
-	lastContact float64 // time of the last token or refusal, or 0
-	lastFailure string  // describes the last failure, or is empty
+	lastContact float64 // time of the last response, or 0
+	lastFailure string  // describes the last request that was not answered, or is empty
 }
 
 const notContacted = "not_contacted"
@@ -155,7 +156,7 @@ func (c *core) state() State {
 	case c.refusal != nil:
 		return State{Name: Refused, Code: c.refusal.Code, RetryAt: fromOptionalUnix(c.refusal.RetryAt)}
 	case c.claims == nil:
-		return State{Name: Unactivated}
+		return State{Name: Unactivated, HasLicenseKey: c.licenseKey != ""}
 	case c.clock.isTampered():
 		return State{Name: ClockTampered}
 	case now > c.claims.offlineUntil:

@@ -2,100 +2,97 @@ package signet
 
 import (
 	"fmt"
+	"math"
+	"runtime"
 	"strings"
 )
 
-// diagnose returns lines of text for support, without secrets.
+const noneSinceStart = "none since the start"
+
+// diagnose returns lines of text for support, without secrets. They are the same in all languages.
 func (c *core) diagnose() string {
 	state := c.state()
 	lines := []string{
-		"client: signet-client-go " + Version,
+		"client: signet-client-go " + Version + ", " + runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH,
 		"product: " + c.verifier.product,
 		"issuer: " + c.verifier.issuer,
+		"api url: " + c.apiURL,
 		"machine id: " + c.identity.machineID + suffix(c.identity.isEphemeral, " (ephemeral)"),
-		"instance id: " + orNone(c.identity.instanceID),
-		"state: " + state.String(),
 	}
-	lines = append(lines, c.diagnoseToken()...)
-	lines = append(lines, c.diagnoseRequests()...)
-	return strings.Join(append(lines, c.diagnoseStorage()...), "\n") + "\n"
+	if c.identity.instanceID != "" {
+		lines = append(lines, "instance id: "+c.identity.instanceID)
+	}
+	lines = append(lines,
+		"state: "+state.String(),
+		"license: "+c.describeLicense(),
+		"token: "+c.describeToken(),
+		"license key: "+suffix(c.licenseKey == "", "not ")+"stored",
+		"next request: "+c.describeNext(),
+		"last contact: "+unixText(c.lastContact, noneSinceStart),
+		"last failure: "+orElse(c.lastFailure, noneSinceStart),
+		"key set: "+c.describeKeys(),
+		"clock: "+c.clock.describe(),
+		"storage: "+c.describeStorage(),
+	)
+	return strings.Join(lines, "\n") + "\n"
 }
 
-func (c *core) diagnoseToken() []string {
-	switch {
-	case c.token == nil:
-		return []string{"token: none"}
-	case c.claims == nil:
-		return []string{"token: stored, but not valid for this product, machine and key set"}
-	}
-	return []string{
-		"token: from " + map[bool]string{true: "a license file", false: "the API"}[c.token.file != nil],
-		"token signed at: " + unixText(c.claims.issuedAt),
-		"token expires at: " + unixText(c.claims.expiresAt),
-		"may run offline until: " + unixText(c.claims.offlineUntil),
-		"next heartbeat at: " + unixText(c.token.NextHeartbeatAt),
-	}
-}
-
-func (c *core) diagnoseRequests() []string {
-	next := "none"
-	if at, ok := c.nextDue(); ok {
-		next = unixText(at)
-	}
-	return []string{
-		"last contact: " + unixText(c.lastContact),
-		"last failure: " + orNone(c.lastFailure),
-		fmt.Sprintf("failures since the last contact: %d", c.schedule.failures),
-		"next request: " + next,
-	}
-}
-
-func (c *core) diagnoseStorage() []string {
-	keys := "none"
-	if c.keys != nil {
-		keys = fmt.Sprintf("signed at %s, %.0f hours ago", unixText(c.keys.issuedAt), (c.clock.time-c.keys.issuedAt)/hour)
-	}
-	stored := []string{}
-	for _, name := range []string{tokenFile, keysFile, refusalFile, clockFile, licenseKeyFile} {
-		if c.records.read(name) != "" {
-			_, isInMemory := c.records.memory[name]
-			stored = append(stored, name+suffix(isInMemory, " (in memory)"))
-		}
-	}
-	return []string{
-		"key set: " + keys,
-		fmt.Sprintf("clock: %s, wall clock %s, behind %.0f s, set back %.0f s", unixText(c.clock.time), unixText(c.wall()), c.clock.behind, c.clock.setBack),
-		"storage: " + describeStorage(c.records.storage),
-		"stored: " + orNone(strings.Join(stored, ", ")),
-	}
-}
-
-// describeStorage returns the folder. What a storage of the app contains may be secret.
-func describeStorage(storage Storage) string {
-	if folder, ok := storage.(*FolderStorage); ok {
-		return folder.path
-	}
-	return "of the app"
-}
-
-// unixText formats Unix seconds; 0 is never.
-func unixText(seconds float64) string {
-	if seconds == 0 {
+func (c *core) describeLicense() string {
+	if c.claims == nil {
 		return "none"
+	}
+	return orElse(c.claims.licenseID, "unknown") + suffix(c.claims.tierCode != "", ", tier "+c.claims.tierCode)
+}
+
+func (c *core) describeToken() string {
+	if c.claims == nil {
+		return "none"
+	}
+	times := []any{rfc3339(fromUnix(c.claims.issuedAt)), rfc3339(fromUnix(c.claims.expiresAt)), rfc3339(fromUnix(c.claims.offlineUntil))}
+	return fmt.Sprintf("issued %s, exp %s, offline until %s", times...) + suffix(c.token.file != nil, ", from a license file")
+}
+
+func (c *core) describeNext() string {
+	at, isAny := c.nextDue()
+	if !isAny {
+		return "none"
+	}
+	return rfc3339(fromUnix(max(at, c.clock.time)))
+}
+
+func (c *core) describeKeys() string {
+	if c.keys == nil {
+		return "none"
+	}
+	days := math.Floor(max(0, c.clock.time-c.keys.issuedAt) / day)
+	return fmt.Sprintf("issued %s, %.0f days old", rfc3339(fromUnix(c.keys.issuedAt)), days)
+}
+
+func (c *clock) describe() string {
+	return fmt.Sprintf("%s, behind %d s, set back %d s, reference %s", rfc3339(fromUnix(c.time)), int64(math.Round(c.behind)), int64(math.Round(c.setBack)), unixText(c.reference, "none"))
+}
+
+// describeStorage returns the folder, and which files could not be written. What a storage of the app contains may be secret.
+func (c *core) describeStorage() string {
+	text := "of the app"
+	if folder, ok := c.records.storage.(*FolderStorage); ok {
+		text = orElse(folder.path, "none")
+	}
+	unwritten := c.records.unwritten()
+	return text + suffix(len(unwritten) > 0, ", not writable: "+strings.Join(unwritten, ", "))
+}
+
+// unixText formats Unix seconds. 0 is not set.
+func unixText(seconds float64, otherwise string) string {
+	if seconds == 0 {
+		return otherwise
 	}
 	return rfc3339(fromUnix(seconds))
 }
 
-func orNone(text string) string {
+func orElse(text, otherwise string) string {
 	if text == "" {
-		return "none"
+		return otherwise
 	}
 	return text
-}
-
-func suffix(isPresent bool, text string) string {
-	if isPresent {
-		return text
-	}
-	return ""
 }

@@ -6,6 +6,10 @@ const (
 	CodeUnreachable = "unreachable"
 	// CodeNotActivated means that the machine holds no seat.
 	CodeNotActivated = "not_activated"
+	// CodeInvalidValue means that an argument is not allowed, such as the time of Borrow. The API uses it, too.
+	CodeInvalidValue = "invalid_value"
+	// CodeEphemeralMachineID means that a license file for this machine would end with the process: set [Options.MachineID].
+	CodeEphemeralMachineID = "ephemeral_machine_id"
 	// CodeLicenseFileInvalid means that a license file is damaged, has ended, is older than the present license, or is
 	// for another issuer, product or machine.
 	CodeLicenseFileInvalid = "license_file_invalid"
@@ -19,22 +23,21 @@ const (
 type Error struct {
 	// Code is stable: decide by it.
 	Code string
-	// Message describes the error in English. It may change.
+	// Message is one line in English for logs and support: what failed, and why. It may change.
 	Message string
 
 	cause error
 }
 
 // Error returns the code and the message.
-func (e *Error) Error() string {
-	text := "signet: " + e.Code + ": " + e.Message
-	if e.cause != nil {
-		text += ": " + e.cause.Error()
-	}
-	return text
-}
+func (e *Error) Error() string { return "signet: " + e.Code + ": " + e.Message }
 
 // Unwrap returns the cause, such as an error of the network or of a context, or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
 func newError(code, message string) *Error { return &Error{Code: code, Message: message} }
+
+// causedError returns an error whose message ends with that of its cause.
+func causedError(code, message string, cause error) *Error {
+	return &Error{Code: code, Message: message + ": " + oneLine(cause.Error()), cause: cause}
+}

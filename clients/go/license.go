@@ -28,6 +28,9 @@ func Open(config Config, options Options) (*License, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := options.check(); err != nil {
+		return nil, err
+	}
 	transport, err := newTransport(baseURL, options)
 	if err != nil {
 		return nil, err
@@ -66,7 +69,7 @@ func (l *License) Limit(feature string) int64 {
 
 // OnChange adds a function that is called with the new state after an operation or a run of the background task, if the state
 // has changed. A renewed token alone is no change. The function runs in the goroutine of the operation or of the background
-// task; a panic in it is ignored. It may call every method of the license.
+// task; a panic in it is ignored. It may call every method of the license. It is not called any more once Close was called.
 func (l *License) OnChange(callback func(State)) { l.callbacks.add(callback) }
 
 // Activate activates with a license key, and returns the new state. An error has the code with which the API refused, or
@@ -75,7 +78,9 @@ func (l *License) Activate(ctx context.Context, licenseKey string) (State, error
 	return l.operate(ctx, func(ctx context.Context) error { return l.core.activate(ctx, licenseKey) })
 }
 
-// Deactivate frees the seat, and removes the token and the license key. After an error, nothing has changed.
+// Deactivate gives the license up on this machine: it frees the seat, and removes the token and the license key. Without a
+// token, for example after a refusal, it activates first with the stored license key, because the seat may still be taken.
+// After an error, the license key is still stored.
 func (l *License) Deactivate(ctx context.Context) error {
 	_, err := l.operate(ctx, l.core.deactivate)
 	return err
@@ -92,7 +97,7 @@ func (l *License) Refresh(ctx context.Context) (State, error) {
 }
 
 // Release frees the seat, and keeps the license key for the next start. It takes at most two seconds, and ignores failures of
-// the network.
+// the network. With a license file it does nothing.
 func (l *License) Release(ctx context.Context) error {
 	_, err := l.operate(ctx, func(ctx context.Context) error {
 		l.core.release(ctx)
@@ -101,16 +106,18 @@ func (l *License) Release(ctx context.Context) error {
 	return err
 }
 
-// Borrow keeps the license valid without network until a time, if its tier allows that, and returns the new state.
+// Borrow keeps the license valid without network until a time, if its tier allows that, and returns the new state. An error has
+// the code of the API, [CodeUnreachable], or [CodeInvalidValue] if the time is not in the future.
 func (l *License) Borrow(ctx context.Context, until time.Time) (State, error) {
 	return l.operate(ctx, func(ctx context.Context) error { return l.core.borrow(ctx, until) })
 }
 
-// OfflineRequest returns the text from which a license file for this machine is made.
-func (l *License) OfflineRequest() string { return l.core.offlineRequest() }
+// OfflineRequest returns the text from which a license file for this machine is made. If the id of the machine is random, as in
+// a container, the error has the code [CodeEphemeralMachineID].
+func (l *License) OfflineRequest() (string, error) { return l.core.offlineRequest() }
 
-// ImportLicenseFile imports a license file, and returns the new state. An error has the code [CodeLicenseFileInvalid], or the
-// code with which the API refused the license after the file was made.
+// ImportLicenseFile imports a license file, all bytes of it, and returns the new state. An error has the code
+// [CodeLicenseFileInvalid], or the code with which the API refused the license after the file was made.
 func (l *License) ImportLicenseFile(file []byte) (State, error) {
 	if l.ctx.Err() != nil {
 		return l.State(), errClosed()
@@ -129,7 +136,7 @@ func (l *License) Diagnose() string {
 // Close stops the background task, and frees the seat of a process or of an ephemeral machine, which takes at most two seconds.
 // It always returns nil. Other methods still work without network.
 func (l *License) Close() error {
-	defer l.callbacks.run()
+	l.callbacks.close()
 	l.close.Do(func() {
 		l.cancel()
 		l.operations <- struct{}{}
@@ -162,7 +169,7 @@ func (l *License) operate(ctx context.Context, operation func(context.Context) e
 		return l.State(), errClosed()
 	}
 	if err := ctx.Err(); err != nil {
-		return l.State(), &Error{Code: CodeUnreachable, Message: "the operation was canceled", cause: err}
+		return l.State(), causedError(CodeUnreachable, "the operation was canceled", err)
 	}
 	return l.locked(func() error { return operation(ctx) })
 }

@@ -3,6 +3,7 @@ package signet
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -62,6 +63,22 @@ func TestCallbackThatPanicsIsIgnored(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "changes", "number of states", len(states), 2)
+}
+
+func TestCallbackIsNotCalledAfterClose(t *testing.T) {
+	t.Parallel()
+	license := newFakeAPI(t).open(t, func(o *Options) { o.InstanceID = "worker-1" })
+	var names []StateName
+	license.OnChange(func(state State) {
+		names = append(names, state.Name)
+		_ = license.Close()
+	})
+	license.OnChange(func(state State) { t.Error("called after Close with", state) })
+	if _, err := license.Activate(background, testLicenseKey); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "close", "state", license.State(), State{Name: Unactivated, HasLicenseKey: true})
+	equal(t, "callback", "states", fmt.Sprint(names), "[Active]")
 }
 
 func TestCallbackMayCallEveryMethod(t *testing.T) {
@@ -200,15 +217,13 @@ func TestOpenRefusesInvalidConfigurations(t *testing.T) {
 	t.Parallel()
 	valid := Config{Issuer: "https://licenses.example.com", Product: "atlas", RootKeys: []JWK{jwkOf(rootKey())}}
 	for name, change := range map[string]func(*Config, *Options){
-		"without a root key":         func(c *Config, _ *Options) { c.RootKeys = nil },
-		"without a product":          func(c *Config, _ *Options) { c.Product = "" },
-		"without an issuer":          func(c *Config, _ *Options) { c.Issuer = "" },
-		"http":                       func(c *Config, _ *Options) { c.APIURL = "http://licenses.example.com" },
-		"http of the issuer":         func(c *Config, _ *Options) { c.Issuer = "http://licenses.example.com" },
-		"another scheme":             func(c *Config, _ *Options) { c.APIURL = "ftp://localhost" },
-		"credentials":                func(c *Config, _ *Options) { c.APIURL = "https://a:b@licenses.example.com" },
-		"a proxy that is none":       func(_ *Config, o *Options) { o.ProxyURL = "::" },
-		"certificates that are none": func(_ *Config, o *Options) { o.ExtraCACertificates = []byte("x") },
+		"without a root key": func(c *Config, _ *Options) { c.RootKeys = nil },
+		"without a product":  func(c *Config, _ *Options) { c.Product = "" },
+		"without an issuer":  func(c *Config, _ *Options) { c.Issuer = "" },
+		"http":               func(c *Config, _ *Options) { c.APIURL = "http://licenses.example.com" },
+		"http of the issuer": func(c *Config, _ *Options) { c.Issuer = "http://licenses.example.com" },
+		"another scheme":     func(c *Config, _ *Options) { c.APIURL = "ftp://localhost" },
+		"credentials":        func(c *Config, _ *Options) { c.APIURL = "https://a:b@licenses.example.com" },
 	} {
 		config, options := valid, Options{Folder: t.TempDir(), MachineID: "machine-1"}
 		change(&config, &options)
@@ -224,6 +239,67 @@ func TestOpenRefusesInvalidConfigurations(t *testing.T) {
 	}
 	_, err := ParseConfig([]byte("{"))
 	equal(t, "not JSON", "error", codeOf(err), CodeInvalidConfig)
+}
+
+func TestOpenRefusesInvalidOptions(t *testing.T) {
+	t.Parallel()
+	config := Config{Issuer: "https://licenses.example.com", Product: "atlas", RootKeys: []JWK{jwkOf(rootKey())}}
+	for name, invalid := range map[string][]Options{
+		"MachineID":           {{MachineID: strings.Repeat("m", 257)}, {MachineID: "a\nb"}, {MachineID: "a\x7f"}, {MachineID: "a\u0085"}, {MachineID: "\xff"}},
+		"InstanceID":          {{InstanceID: strings.Repeat("i", 65)}, {InstanceID: "a\x00"}, {InstanceID: "\xff"}, {MachineID: strings.Repeat("m", 200), InstanceID: strings.Repeat("i", 57)}},
+		"ProxyURL":            {{ProxyURL: "::"}, {ProxyURL: "proxy.example.com:3128"}, {ProxyURL: "http://"}, {ProxyURL: "http://:3128"}, {ProxyURL: "ftp://proxy.example.com"}},
+		"ConnectTimeout":      {{ConnectTimeout: -1}},
+		"Timeout":             {{Timeout: -time.Second}},
+		"ExtraCACertificates": {{ExtraCACertificates: []byte{}}, {ExtraCACertificates: []byte("x")}, {ExtraCACertificates: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}},
+		"UserAgentSuffix":     {{UserAgentSuffix: "atlas/1\r\nX: 1"}},
+	} {
+		for _, options := range invalid {
+			options.Folder = t.TempDir()
+			_, err := Open(config, options)
+			if codeOf(err) != CodeInvalidConfig || !strings.Contains(err.Error(), "the option "+name+" must ") {
+				t.Error(name, err)
+			}
+		}
+	}
+	for _, options := range []Options{
+		{MachineID: strings.Repeat("m", 256)},
+		{MachineID: strings.Repeat("m", 192), InstanceID: strings.Repeat("i", 64)},
+		{MachineID: "Zoë’s laptop", ProxyURL: "https://ada:secret@proxy.example.com"},
+		{MachineID: "m", ProxyURL: "socks5://127.0.0.1:1080"},
+	} {
+		equal(t, "allowed", "error", options.check() == nil, true)
+	}
+}
+
+func TestTextsAboutTheMachineAreCut(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("é", 60)
+	id := Options{MachineID: "m", MachineName: " Build\t7\u200b ", OS: long, AppVersion: "1.0\n" + long, Hostname: long}.identity("atlas")
+	equal(t, "machine name", "text", id.machineName, "Build7")
+	equal(t, "os", "text", id.os, strings.Repeat("é", 32))
+	equal(t, "app version", "text", id.appVersion, "1.0"+strings.Repeat("é", 14))
+	equal(t, "hostname", "text", id.hostname, strings.Repeat("é", 32))
+}
+
+func TestBorrowRefusesTimesThatAreNotInTheFuture(t *testing.T) {
+	t.Parallel()
+	license := newFakeAPI(t).open(t, nil)
+	for _, until := range []time.Time{{}, time.Now(), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		_, err := license.Borrow(background, until)
+		equal(t, until.String(), "error", codeOf(err), CodeInvalidValue)
+	}
+}
+
+func TestImportReadsALicenseFileWithAByteOrderMark(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	license := api.open(t, nil)
+	keys := sign(rootKey(), keySetType, map[string]any{"iss": api.URL, "sub": api.URL, "iat": now(), "exp": now() + day, "keys": []JWK{jwkOf(signingKey())}})
+	file, _ := json.Marshal(map[string]any{"format": licenseFileFormat, "issuer": api.URL, "product": "atlas", "token": api.token("machine-1", ""), "signed_jwks": keys})
+	state, err := license.ImportLicenseFile(append([]byte{0xef, 0xbb, 0xbf}, file...))
+	if err != nil || state.Name != Active {
+		t.Fatal(state, err)
+	}
 }
 
 // The tests start themselves again as an app: see TestMain.

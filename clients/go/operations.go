@@ -12,6 +12,12 @@ import (
 // releaseTimeout is the time-out of the request that frees a seat at the end of a process.
 const releaseTimeout = 2 * time.Second
 
+// maxYear is the last year of an RFC 3339 time.
+const maxYear = 9999
+
+// byteOrderMark is what editors on Windows add to the start of a file.
+const byteOrderMark = "\ufeff"
+
 // run does what is due: it is one run of the background task.
 func (c *core) run(ctx context.Context) {
 	c.reload()
@@ -34,7 +40,7 @@ func (c *core) apply(result outcome) {
 	case result.refusal != "":
 		c.storeRefusal(result)
 	default:
-		c.noteFailure(result)
+		c.reason = result.reason
 		c.retryLater(result.retryAfter)
 	}
 }
@@ -42,7 +48,7 @@ func (c *core) apply(result outcome) {
 // heartbeat sends a heartbeat, which borrows the seat if borrowUntil is not zero. If the seat was lost, it activates once with
 // the stored license key.
 func (c *core) heartbeat(ctx context.Context, borrowUntil time.Time) outcome {
-	result := c.ask(ctx, c.heartbeatRequest(borrowUntil)).forHeartbeat()
+	result := c.ask(ctx, c.heartbeatRequest(borrowUntil))
 	if !lostSeatCodes[result.refusal] {
 		return result
 	}
@@ -55,30 +61,34 @@ func (c *core) heartbeat(ctx context.Context, borrowUntil time.Time) outcome {
 	return result
 }
 
-// activate activates with a license key that the app gives. An outcome other than a token does not change a present license.
+// activate activates with a license key that the app gives. An outcome other than a token does not change a present license, and
+// a license key that does not exist changes nothing.
 func (c *core) activate(ctx context.Context, licenseKey string) error {
 	licenseKey = strings.TrimSpace(licenseKey)
 	c.reload()
 	hasOtherKey := c.licenseKey != "" && c.licenseKey != licenseKey
 	hasOnlyToken := c.licenseKey == "" && c.claims != nil
+	hasStoredKey := c.licenseKey != ""
 	result := c.ask(ctx, c.activateRequest(licenseKey))
 	switch {
 	case result.token != nil:
 		c.storeLicenseKey(licenseKey)
 		c.storeToken(result)
+		return nil
 	case hasOtherKey || hasOnlyToken:
+	case result.refusal == "not_found" && !hasStoredKey:
 	case result.refusal != "":
 		if keptKeyCodes[result.refusal] {
 			c.storeLicenseKey(licenseKey)
 		}
 		c.storeRefusal(result)
 	default:
-		c.noteFailure(result)
+		c.reason = result.reason
 		if !result.isRequestRefused() {
 			c.activateLater(licenseKey, result.retryAfter)
 		}
 	}
-	return result.err()
+	return result.failure(activationFailed)
 }
 
 // activateLater lets the background task activate, if there is no token.
@@ -97,26 +107,29 @@ func (c *core) activateLater(licenseKey string, retryAfter float64) {
 // borrow sends a heartbeat that borrows the seat.
 func (c *core) borrow(ctx context.Context, until time.Time) error {
 	c.reload()
-	if c.refusal != nil {
-		return newError(c.refusal.Code, "the API refused the license")
-	}
-	if c.claims == nil {
-		return newError(CodeNotActivated, "there is no seat to borrow: activate first")
+	switch {
+	case float64(until.Unix()) <= c.clock.time || until.UTC().Year() > maxYear:
+		return newError(CodeInvalidValue, borrowFailed+": until must be later than now, and at most in the year 9999")
+	case c.refusal != nil:
+		return newError(c.refusal.Code, borrowFailed+": the API has refused the license")
+	case c.claims == nil:
+		return newError(CodeNotActivated, borrowFailed+": the machine is not activated")
 	}
 	result := c.heartbeat(ctx, until)
 	if result.token != nil && result.isReactivation {
 		c.storeToken(result)
-		result = c.ask(ctx, c.heartbeatRequest(until)).forHeartbeat()
+		result = c.ask(ctx, c.heartbeatRequest(until))
 	}
 	switch {
 	case result.token != nil:
 		c.storeToken(result)
+		return nil
 	case result.refusal != "":
 		c.storeRefusal(result)
 	case !result.isRequestRefused():
-		c.noteFailure(result)
+		c.reason = result.reason
 	}
-	return result.err()
+	return result.failure(borrowFailed)
 }
 
 // refresh sends what the background task would send next, whether it is due or not.
@@ -131,11 +144,22 @@ func (c *core) refresh(ctx context.Context) {
 	}
 }
 
-// deactivate frees the seat, and removes everything but the key set and the clock.
+// deactivate frees the seat, and removes everything but the key set and the clock. Without a token, it activates first with the
+// stored license key: only a token frees the seat. If that is refused, the machine has no seat.
 func (c *core) deactivate(ctx context.Context) error {
 	c.reload()
-	if c.claims != nil {
-		if err := c.askToDeactivate(ctx); err != nil {
+	token := c.presentToken()
+	if token == nil && c.licenseKey != "" {
+		result := c.ask(ctx, c.activateRequest(c.licenseKey))
+		if result.token == nil && result.refusal == "" {
+			return result.failure(activationFailed)
+		}
+		if token = result.token; token != nil {
+			c.storeToken(result)
+		}
+	}
+	if token != nil {
+		if err := c.askToDeactivate(ctx, token); err != nil {
 			return err
 		}
 	}
@@ -148,13 +172,16 @@ func (c *core) deactivate(ctx context.Context) error {
 	return nil
 }
 
-// release frees the seat, but keeps the license key. Failures are ignored.
+// release frees the seat, but keeps the license key. Failures are ignored. The seat of a license file cannot be freed.
 func (c *core) release(ctx context.Context) {
 	c.reload()
-	if c.claims != nil {
+	if token := c.presentToken(); token != nil {
+		if c.token.file != nil {
+			return
+		}
 		ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
 		defer cancel()
-		if err := c.askToDeactivate(ctx); err != nil && (err.Code == "offline_activation" || err.Code == "borrow_return_limit") {
+		if err := c.askToDeactivate(ctx, token); err != nil && (err.Code == "offline_activation" || err.Code == "borrow_return_limit") {
 			return
 		}
 	}
@@ -169,55 +196,65 @@ func (c *core) close(ctx context.Context) {
 	}
 }
 
+// presentToken returns the accepted token, or nil if there is none.
+func (c *core) presentToken() *receivedToken {
+	if c.claims == nil {
+		return nil
+	}
+	return &receivedToken{text: c.token.Text, claims: c.claims}
+}
+
 // askToDeactivate returns nil if the seat is free.
-func (c *core) askToDeactivate(ctx context.Context) *Error {
-	response, err := c.exchange(ctx, c.deactivateRequest())
-	if err != nil {
-		return &Error{Code: CodeUnreachable, Message: "no answer of the API", cause: err}
-	}
-	code, _ := response.problem().text("code")
-	switch {
-	case response.status == http.StatusOK && parseObject(response.body) != nil:
+func (c *core) askToDeactivate(ctx context.Context, token *receivedToken) *Error {
+	r := deactivateRequest(token)
+	response, err := c.exchange(ctx, r)
+	if err == nil && response.status == http.StatusOK && parseObject(response.body) != nil {
 		return nil
-	case response.isClientError() && code == "not_found":
-		return nil
-	case response.isClientError() && code != "":
-		return newError(code, "the API did not free the seat")
-	default:
-		return newError(CodeUnreachable, "no answer of the API")
 	}
+	result := interpretFailure(response, err, c.clock.time)
+	switch result.code() {
+	case "not_found":
+		return nil
+	case "":
+		c.noteFailure(r, result)
+	}
+	return result.failure(deactivationFailed)
 }
 
 // offlineRequest returns the text from which a license file is made.
-func (c *core) offlineRequest() string {
+func (c *core) offlineRequest() (string, error) {
+	if c.identity.isEphemeral {
+		return "", newError(CodeEphemeralMachineID, "the machine id is random, and a license file would end with the process: set MachineID to a machine id that stays the same")
+	}
 	data, _ := json.Marshal(struct {
 		Product     string `json:"product"`
 		MachineID   string `json:"machine_id"`
 		MachineName string `json:"machine_name,omitempty"`
 	}{c.verifier.product, c.identity.machineID, c.identity.machineName})
-	return "signet-request/1:" + base64url.EncodeToString(data)
+	return "signet-request/1:" + base64url.EncodeToString(data), nil
 }
 
 // importLicenseFile makes the token of a license file the present one.
 func (c *core) importLicenseFile(text string) error {
+	text = strings.TrimPrefix(text, byteOrderMark)
 	c.reload()
 	file, err := parseLicenseFile(text)
 	if err != nil {
-		return newError(CodeLicenseFileInvalid, err.Error())
+		return newError(CodeLicenseFileInvalid, importFailed+": "+err.Error())
 	}
 	claims, err := c.verifier.licenseFile(file, c.clock.time)
 	if err != nil {
-		return newError(CodeLicenseFileInvalid, err.Error())
+		return newError(CodeLicenseFileInvalid, importFailed+": "+err.Error())
 	}
 	switch {
 	case claims.offlineUntil < c.clock.time || claims.offlineUntil < c.wall():
-		return newError(CodeLicenseFileInvalid, "the license file has ended")
+		return newError(CodeLicenseFileInvalid, importFailed+": it has ended")
 	case c.refusal != nil && claims.issuedAt <= c.refusal.At:
-		return newError(c.refusal.Code, "the API refused the license after the license file was made")
+		return newError(c.refusal.Code, importFailed+": the API refused the license after the file was made")
 	case c.claims != nil && c.token.Text == file.token:
 		return nil
 	case c.claims != nil && claims.issuedAt <= c.claims.issuedAt:
-		return newError(CodeLicenseFileInvalid, "the present license is newer")
+		return newError(CodeLicenseFileInvalid, importFailed+": the present license is newer")
 	}
 	if claims.issuedAt > c.clock.reference {
 		c.correctClock(claims.issuedAt, math.Inf(1))

@@ -3,7 +3,6 @@ package signet
 import (
 	"math/rand/v2"
 	"os"
-	"strings"
 	"time"
 )
 
@@ -13,13 +12,16 @@ type Options struct {
 	Folder string
 	// Storage replaces the folder.
 	Storage Storage
-	// MachineID is the id of the machine, of 1 to 256 bytes. It must be the same at each start. The default is derived from
-	// the installation of the operating system. In a container or CI job it is random, and the seat is freed by Close.
+	// MachineID is the id of the machine: 1 to 256 bytes of UTF-8 without control characters. It must be the same at each
+	// start. The default is derived from the installation of the operating system. In a container or CI job it is random,
+	// and the seat is freed by Close.
 	MachineID string
-	// InstanceID is the id of the process, for licenses whose seats are held by processes. Close frees the seat.
+	// InstanceID is the id of the process, for licenses whose seats are held by processes: 1 to 64 bytes of UTF-8 without
+	// control characters, and at most 256 together with MachineID. Close frees the seat.
 	InstanceID string
 
-	// MachineName is a name of the machine for people. The default is the host name.
+	// MachineName is a name of the machine for people. The default is the host name. It is cut to 100 bytes; OS and Hostname
+	// to 64, and AppVersion to 32.
 	MachineName string
 	// OmitMachineName does not send a machine name.
 	OmitMachineName bool
@@ -32,24 +34,41 @@ type Options struct {
 	// Hostname is the host name. The default is not to send one.
 	Hostname string
 
-	// ForgetLicenseKey does not store the license key. The app then activates again when the seat was lost.
+	// ForgetLicenseKey keeps the license key out of the storage. If it is false, the license key is stored in the file
+	// license-key, and the background task and Refresh use it to activate: after an activation without network, and when the
+	// seat or the token was lost. If it is true, the license key is used for the call of Activate alone: the app must ask for
+	// it again in these cases, and a stored license key is not read.
 	ForgetLicenseKey bool
 
-	// ProxyURL is the URL of a proxy. The default is HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment.
+	// ProxyURL is the http, https or socks5 URL of a proxy. The default is HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the
+	// environment.
 	ProxyURL string
 	// ConnectTimeout is the time-out for a connection, by default 10 seconds.
 	ConnectTimeout time.Duration
 	// Timeout is the time-out for a request, by default 30 seconds.
 	Timeout time.Duration
-	// ExtraCACertificates are certificates in PEM that are trusted besides those of the system.
+	// ExtraCACertificates are certificates in PEM, at least one, that are trusted besides those of the system.
 	ExtraCACertificates []byte
 	// UserAgentSuffix is added to the User-Agent of requests, such as "atlas/4.2.0".
 	UserAgentSuffix string
 }
 
+// Limits of the API, in bytes.
+const (
+	maxMachineNameBytes = 100
+	maxOSBytes          = 64
+	maxAppVersionBytes  = 32
+	maxHostnameBytes    = 64
+)
+
 // identity returns what requests say of the machine.
 func (o Options) identity(product string) identity {
-	id := identity{machineID: o.MachineID, instanceID: o.InstanceID, appVersion: o.AppVersion, hostname: o.Hostname}
+	id := identity{
+		machineID:  o.MachineID,
+		instanceID: o.InstanceID,
+		appVersion: cut(o.AppVersion, maxAppVersionBytes),
+		hostname:   cut(o.Hostname, maxHostnameBytes),
+	}
 	if id.machineID == "" {
 		id.machineID = thisSystem().machineID(product)
 	}
@@ -60,28 +79,18 @@ func (o Options) identity(product string) identity {
 	if !o.OmitMachineName {
 		id.machineName = o.MachineName
 		if id.machineName == "" {
-			id.machineName = defaultMachineName()
+			id.machineName, _ = os.Hostname()
 		}
+		id.machineName = cut(id.machineName, maxMachineNameBytes)
 	}
 	if !o.OmitOS {
 		id.os = o.OS
 		if id.os == "" {
 			id.os = systemAndArchitecture()
 		}
+		id.os = cut(id.os, maxOSBytes)
 	}
 	return id
-}
-
-// maxMachineNameBytes is the limit of the API.
-const maxMachineNameBytes = 100
-
-// defaultMachineName returns the host name, cut to what the API accepts.
-func defaultMachineName() string {
-	name, err := os.Hostname()
-	if err != nil {
-		return ""
-	}
-	return strings.ToValidUTF8(name[:min(len(name), maxMachineNameBytes)], "")
 }
 
 // ports returns the clocks, the random numbers, the storage and the network of this process.
@@ -101,5 +110,6 @@ func (o Options) ports(product string, transport *httpTransport) ports {
 		random:    rand.Float64,
 		send:      transport.send,
 		storage:   storage,
+		apiURL:    transport.baseURL,
 	}
 }

@@ -25,7 +25,6 @@ func (c *core) storeToken(result outcome) {
 		InGrace:         token.inGrace,
 		GraceEndsAt:     token.graceEndsAt,
 	}, token.claims)
-	c.lastContact = c.clock.time
 	if isStillTampered {
 		c.retryLater(0)
 	}
@@ -56,7 +55,6 @@ func (c *core) storeRefusal(result outcome) {
 	c.records.writeJSON(refusalFile, c.refusal)
 	c.removeToken()
 	c.schedule.succeeded()
-	c.lastContact = c.clock.time
 }
 
 func (c *core) removeToken() {
@@ -72,10 +70,9 @@ func (c *core) storeLicenseKey(licenseKey string) {
 	}
 }
 
-// noteFailure records why there is no newer token.
-func (c *core) noteFailure(o outcome) {
-	c.reason = o.reason
-	c.lastFailure = o.reason + " at " + rfc3339(fromUnix(c.clock.time))
+// noteFailure records for support that a request was not answered.
+func (c *core) noteFailure(r request, o outcome) {
+	c.lastFailure = rfc3339(fromUnix(c.clock.time)) + " " + r.failure + ": " + o.explanation()
 }
 
 // retryLater sets the next try of the background task after a failure.

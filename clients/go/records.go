@@ -79,6 +79,17 @@ func (r *records) remove(name string) {
 	}
 }
 
+// unwritten returns the names of the values that could not be written.
+func (r *records) unwritten() []string {
+	var names []string
+	for _, name := range []string{tokenFile, keysFile, refusalFile, clockFile, licenseKeyFile} {
+		if _, isInMemory := r.memory[name]; isInMemory && !r.memoryOnly[name] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // storedToken is the content of token.json.
 type storedToken struct {
 	Text            string   `json:"token"`

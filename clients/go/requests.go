@@ -43,7 +43,7 @@ type deactivateBody struct {
 
 func (c *core) activateRequest(licenseKey string) request {
 	id := c.identity
-	return request{activatePath, activateBody{licenseKey, id.machineID, id.instanceID, id.machineName, id.appVersion, id.os, id.hostname}}
+	return request{activatePath, activationFailed, activateBody{licenseKey, id.machineID, id.instanceID, id.machineName, id.appVersion, id.os, id.hostname}}
 }
 
 // heartbeatRequest returns a heartbeat, which borrows the seat if until is not zero.
@@ -53,25 +53,40 @@ func (c *core) heartbeatRequest(until time.Time) request {
 	if !until.IsZero() {
 		body.BorrowUntil = until.UTC().Truncate(time.Second).Format(time.RFC3339)
 	}
-	return request{heartbeatPath, body}
+	return request{heartbeatPath, "the heartbeat failed", body}
 }
 
-func (c *core) deactivateRequest() request {
-	return request{"/api/v1.0/license-activations/" + url.PathEscape(c.claims.activationID) + "/deactivate", deactivateBody{c.token.Text}}
+func deactivateRequest(token *receivedToken) request {
+	path := "/api/v1.0/license-activations/" + url.PathEscape(token.claims.activationID) + "/deactivate"
+	return request{path, deactivationFailed, deactivateBody{token.text}}
 }
 
 // exchange sends a request, and unlocks the core until the response has arrived.
-func (c *core) exchange(ctx context.Context, r request) (*response, error) {
+func (c *core) exchange(ctx context.Context, r request) (received *response, err error) {
 	c.mu.Unlock()
 	defer func() {
 		c.mu.Lock()
 		c.observe()
+		if received != nil {
+			c.lastContact = c.clock.time
+		}
 	}()
 	return c.send(ctx, r)
 }
 
 // ask sends an activation or a heartbeat, and verifies the token of the response.
 func (c *core) ask(ctx context.Context, r request) outcome {
+	result := c.receive(ctx, r)
+	if r.path == heartbeatPath {
+		result = result.forHeartbeat()
+	}
+	if result.token == nil && result.refusal == "" {
+		c.noteFailure(r, result)
+	}
+	return result
+}
+
+func (c *core) receive(ctx context.Context, r request) outcome {
 	sentAfter := c.refusal.id()
 	response, err := c.exchange(ctx, r)
 	result := interpret(response, err, c.clock.time)
@@ -92,9 +107,13 @@ func (c *core) ask(ctx context.Context, r request) outcome {
 
 // fetchKeys fetches the key set, and returns whether it was stored.
 func (c *core) fetchKeys(ctx context.Context) bool {
-	response, err := c.exchange(ctx, request{path: keysPath})
+	r := request{path: keysPath, failure: "the key set was not fetched"}
+	response, err := c.exchange(ctx, r)
 	c.keys, _ = c.verifier.keySet(c.records.read(keysFile))
 	isStored := err == nil && response.status == http.StatusOK && c.storeKeys(string(response.body))
+	if !isStored {
+		c.noteFailure(r, interpretFailure(response, err, c.clock.time))
+	}
 	c.schedule.keysFetched(c.clock.time, c.random(), isStored)
 	c.accept()
 	return isStored

@@ -1,6 +1,7 @@
 package signet
 
 import (
+	"encoding/json"
 	"fmt"
 	"mime"
 	"net/http"
@@ -10,9 +11,18 @@ import (
 
 // request is a request to the API. Without a body it is a GET, and otherwise a POST of JSON.
 type request struct {
-	path string
-	body any
+	path    string
+	failure string // what has failed if it fails
+	body    any
 }
+
+// What operations report as failed.
+const (
+	activationFailed   = "the license key was not activated"
+	deactivationFailed = "the license was not deactivated"
+	borrowFailed       = "the seat was not borrowed"
+	importFailed       = "the license file was not imported"
+)
 
 // response is a complete response of a server.
 type response struct {
@@ -52,6 +62,7 @@ type outcome struct {
 
 	reason     string  // why the API counts as unreachable, as in State.Reason
 	problem    string  // code of a problem with a 4xx status that is not a refusal, or empty
+	detail     string  // describes a problem with a 4xx status
 	status     int     // HTTP status, or 0 without a response
 	retryAfter float64 // seconds, or 0
 	cause      error   // error of the network, or nil
@@ -71,25 +82,33 @@ type receivedToken struct {
 
 // interpret returns what a response to an activation or a heartbeat means at the time now. Either r or err is nil.
 func interpret(r *response, err error, now float64) outcome {
+	if err == nil && r.isSuccess() {
+		body := parseObject(r.body)
+		if text, ok := body.text("token"); ok {
+			return outcome{token: &receivedToken{text: text, nextHeartbeatAt: body.time("next_heartbeat_at"), inGrace: body.isTrue("in_grace"), graceEndsAt: body.time("grace_ends_at")}}
+		}
+	}
+	return interpretFailure(r, err, now)
+}
+
+// interpretFailure returns what a response means that is not the one that was asked for.
+func interpretFailure(r *response, err error, now float64) outcome {
 	if err != nil {
 		return outcome{reason: "network", cause: err}
 	}
-	if r.status == http.StatusOK || r.status == http.StatusCreated {
-		body := parseObject(r.body)
-		text, ok := body.text("token")
-		if !ok {
-			return r.unreachable("invalid_response", now)
-		}
-		return outcome{token: &receivedToken{text: text, nextHeartbeatAt: body.time("next_heartbeat_at"), inGrace: body.isTrue("in_grace"), graceEndsAt: body.time("grace_ends_at")}}
+	if r.isSuccess() {
+		return r.unreachable("invalid_response", now)
 	}
 	problem := r.problem()
 	code, _ := problem.text("code")
 	result := r.unreachable(fmt.Sprintf("http_%d", r.status), now)
-	switch {
-	case !r.isClientError():
-	case refusalCodes[code]:
+	if !r.isClientError() || code == "" {
+		return result
+	}
+	result.detail = describeProblem(code, problem)
+	if refusalCodes[code] {
 		result.refusal = code
-	default:
+	} else {
 		result.problem = code
 	}
 	if result.refusal == "seat_limit_reached" {
@@ -106,18 +125,50 @@ func (o outcome) forHeartbeat() outcome {
 	return o
 }
 
-// err returns the error of an operation, or nil if the outcome is a token.
-func (o outcome) err() error {
-	switch {
-	case o.token != nil:
-		return nil
-	case o.refusal != "":
-		return newError(o.refusal, "the API refused the license")
-	case o.problem != "":
-		return newError(o.problem, "the API refused the request")
-	default:
-		return &Error{Code: CodeUnreachable, Message: "no answer of the API (" + o.reason + ")", cause: o.cause}
+// code returns the code of a problem with a 4xx status, or the empty text.
+func (o outcome) code() string { return o.refusal + o.problem }
+
+// failure returns the error of an operation whose outcome is no success.
+func (o outcome) failure(what string) *Error {
+	if o.code() == "" {
+		return &Error{Code: CodeUnreachable, Message: what + ": " + o.explanation(), cause: o.cause}
 	}
+	return newError(o.code(), what+": "+o.explanation())
+}
+
+// explanation says in one line why a request failed.
+func (o outcome) explanation() string {
+	switch {
+	case o.cause != nil:
+		return oneLine(o.cause.Error())
+	case o.detail != "":
+		return o.detail
+	default:
+		return o.reason
+	}
+}
+
+// maxFieldErrors is how many fields that are not valid a message names.
+const maxFieldErrors = 3
+
+// describeProblem returns the detail of a problem, or its code, and the first fields that are not valid.
+func describeProblem(code string, problem object) string {
+	detail, _ := problem.text("detail")
+	if detail == "" {
+		detail = code
+	}
+	parts := []string{oneLine(detail)}
+	var fields []json.RawMessage
+	_ = json.Unmarshal(problem["errors"], &fields)
+	for _, data := range fields {
+		field := parseObject(data)
+		pointer, ok1 := field.text("pointer")
+		detail, ok2 := field.text("detail")
+		if ok1 && ok2 && len(parts) <= maxFieldErrors {
+			parts = append(parts, oneLine(pointer)+": "+oneLine(detail))
+		}
+	}
+	return strings.Join(parts, "; ")
 }
 
 // isRequestRefused returns whether the API refused the request without saying something about the license: the same request
@@ -128,6 +179,10 @@ func (o outcome) isRequestRefused() bool {
 
 func (r *response) unreachable(reason string, now float64) outcome {
 	return outcome{reason: reason, status: r.status, retryAfter: r.retryAfterSeconds(now)}
+}
+
+func (r *response) isSuccess() bool {
+	return r.status == http.StatusOK || r.status == http.StatusCreated
 }
 
 func (r *response) isClientError() bool { return r.status >= 400 && r.status < 500 }

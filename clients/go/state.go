@@ -28,6 +28,9 @@ const (
 type State struct {
 	// Name is the name of the state.
 	Name StateName
+	// HasLicenseKey is true in Unactivated if a license key is stored: the background task or Refresh activates. Ask for a
+	// license key only if it is false.
+	HasLicenseKey bool
 	// Until is the end of an Active token, or the time until which the app may run Offline.
 	Until time.Time
 	// InGrace is true in Active while the license key has expired and is still honoured, until GraceEndsAt.
@@ -47,20 +50,20 @@ type State struct {
 // MayRun returns whether the app may run: in Active and Offline.
 func (s State) MayRun() bool { return s.Name == Active || s.Name == Offline }
 
-// String describes the state in English. The text may change.
+// String describes the state in one line, as client libraries of other languages do. Times are in UTC.
 func (s State) String() string {
 	switch s.Name {
+	case Unactivated:
+		return string(s.Name) + suffix(s.HasLicenseKey, " (a license key is stored)")
 	case Active:
-		if s.InGrace {
-			return fmt.Sprintf("%s until %s, the license key has expired and is honoured until %s", s.Name, rfc3339(s.Until), rfc3339(s.GraceEndsAt))
-		}
-		return fmt.Sprintf("%s until %s", s.Name, rfc3339(s.Until))
+		grace := suffix(s.InGrace, ", in grace"+suffix(!s.GraceEndsAt.IsZero(), " until "+rfc3339(s.GraceEndsAt)))
+		return fmt.Sprintf("%s until %s%s", s.Name, rfc3339(s.Until), grace)
 	case Offline:
 		return fmt.Sprintf("%s until %s (%s)", s.Name, rfc3339(s.Until), s.Reason)
 	case Expired:
 		return fmt.Sprintf("%s since %s", s.Name, rfc3339(s.Since))
 	case Refused:
-		return fmt.Sprintf("%s (%s)", s.Name, s.Code)
+		return fmt.Sprintf("%s (%s)%s", s.Name, s.Code, suffix(!s.RetryAt.IsZero(), ", retry at "+rfc3339(s.RetryAt)))
 	default:
 		return string(s.Name)
 	}
@@ -85,9 +88,12 @@ func fromOptionalUnix(seconds *float64) time.Time {
 	return fromUnix(*seconds)
 }
 
-func rfc3339(t time.Time) string {
-	if t.IsZero() {
-		return "unknown"
+func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// suffix returns the text if a condition is true.
+func suffix(isPresent bool, text string) string {
+	if isPresent {
+		return text
 	}
-	return t.UTC().Format(time.RFC3339)
+	return ""
 }

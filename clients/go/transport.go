@@ -30,12 +30,8 @@ type httpTransport struct {
 	timeout   time.Duration
 }
 
-// newTransport returns a transport, or an error if a proxy or certificate of the options cannot be used.
+// newTransport returns a transport for options that were checked, or an error if their certificates cannot be read.
 func newTransport(baseURL string, options Options) (*httpTransport, error) {
-	proxy, err := options.proxy()
-	if err != nil {
-		return nil, err
-	}
 	roots, err := options.rootCAs()
 	if err != nil {
 		return nil, err
@@ -45,7 +41,7 @@ func newTransport(baseURL string, options Options) (*httpTransport, error) {
 		client: &http.Client{
 			// Requests are minutes apart: a kept connection would be closed, and a goroutine would wait for it.
 			Transport: &http.Transport{
-				Proxy:               proxy,
+				Proxy:               options.proxy(),
 				DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
 				TLSHandshakeTimeout: connectTimeout,
 				TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
@@ -100,20 +96,17 @@ func (t *httpTransport) send(ctx context.Context, r request) (*response, error) 
 }
 
 // proxy returns the proxy of the options, and otherwise that of the environment.
-func (o Options) proxy() (func(*http.Request) (*url.URL, error), error) {
+func (o Options) proxy() func(*http.Request) (*url.URL, error) {
 	if o.ProxyURL == "" {
-		return http.ProxyFromEnvironment, nil
+		return http.ProxyFromEnvironment
 	}
 	parsed, err := url.Parse(o.ProxyURL)
-	if err != nil || parsed.Host == "" {
-		return nil, newError(CodeInvalidConfig, "ProxyURL must be a URL such as http://proxy.example.com:3128")
-	}
-	return http.ProxyURL(parsed), nil
+	return func(*http.Request) (*url.URL, error) { return parsed, err }
 }
 
 // rootCAs returns nil, which means those of the system, or those of the system and the extra ones.
 func (o Options) rootCAs() (*x509.CertPool, error) {
-	if len(o.ExtraCACertificates) == 0 {
+	if o.ExtraCACertificates == nil {
 		return nil, nil
 	}
 	pool, err := x509.SystemCertPool()
@@ -121,7 +114,7 @@ func (o Options) rootCAs() (*x509.CertPool, error) {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(o.ExtraCACertificates) {
-		return nil, newError(CodeInvalidConfig, "ExtraCACertificates must contain certificates in PEM")
+		return nil, invalidOption("ExtraCACertificates must contain at least one certificate in PEM")
 	}
 	return pool, nil
 }

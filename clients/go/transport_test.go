@@ -2,6 +2,7 @@ package signet
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -117,6 +118,9 @@ func TestExtraCACertificatesAreTrusted(t *testing.T) {
 	api := newFakeTLSAPI(t)
 	_, err := api.open(t, nil).Activate(background, testLicenseKey)
 	equal(t, "without the certificate", "error", codeOf(err), CodeUnreachable)
+	if !strings.Contains(err.Error(), "certificate signed by unknown authority") || !errors.As(err, new(*tls.CertificateVerificationError)) {
+		t.Error(err)
+	}
 	_, err = api.open(t, func(o *Options) { o.ExtraCACertificates = certificateOf(api) }).Activate(background, testLicenseKey)
 	equal(t, "with the certificate", "error", err, nil)
 }

@@ -54,6 +54,8 @@ type claims struct {
 	features          map[string]bool
 	limits            map[string]int64
 	activationID      string
+	licenseID         string // sub, or empty
+	tierCode          string // or empty
 }
 
 // keySet verifies a signed key set. It does not compare times.
@@ -124,6 +126,8 @@ func parseClaims(content object, kid string) (*claims, error) {
 	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 {
 		return nil, errClaims
 	}
+	licenseID, _ := content.text("sub")
+	tierCode, _ := content.object("tier").text("code")
 	return &claims{
 		kid:               kid,
 		issuedAt:          issuedAt,
@@ -134,6 +138,8 @@ func parseClaims(content object, kid string) (*claims, error) {
 		features:          parseFeatures(content["features"]),
 		limits:            parseLimits(content.object("feature_limits")),
 		activationID:      activationID,
+		licenseID:         licenseID,
+		tierCode:          tierCode,
 	}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	signet "github.com/signet-licensing/signet/clients/go"
@@ -24,7 +25,7 @@ func main() {
 
 func run(arguments []string) error {
 	name, argument := split(arguments)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	license, err := open()
 	if err != nil {
@@ -39,7 +40,9 @@ func run(arguments []string) error {
 	case "run":
 		return work(ctx, license)
 	case "offline-request":
-		fmt.Println(license.OfflineRequest())
+		request, err := license.OfflineRequest()
+		fmt.Println(request)
+		return err
 	case "import":
 		return importFile(license, argument)
 	case "deactivate":
@@ -98,6 +101,9 @@ func work(ctx context.Context, license *signet.License) error {
 		}
 	})
 	state := license.State()
+	if state.HasLicenseKey {
+		state, _ = license.Refresh(ctx)
+	}
 	for {
 		fmt.Println(advice(state))
 		if !state.MayRun() {
@@ -131,6 +137,9 @@ func advice(state signet.State) string {
 	case signet.Refused:
 		return "The license cannot be used: " + state.Code + "."
 	default:
+		if state.HasLicenseKey {
+			return "Connect to the internet to activate the license."
+		}
 		return "Enter a license key."
 	}
 }

@@ -89,7 +89,10 @@ func (d *driver) perform(c command) answer {
 	case "import_license_file":
 		_, err = d.license.ImportLicenseFile([]byte(c.File))
 	case "offline_request":
-		return answer{"result": d.license.OfflineRequest()}
+		var request string
+		if request, err = d.license.OfflineRequest(); err == nil {
+			return answer{"result": request}
+		}
 	case "has":
 		return answer{"result": d.license.Has(c.Feature)}
 	case "limit":
@@ -189,6 +192,8 @@ func state(s signet.State) answer {
 		fields["until"], fields["reason"] = seconds(s.Until), s.Reason
 	case signet.Expired:
 		fields["since"] = seconds(s.Since)
+	case signet.Unactivated:
+		fields["has_license_key"] = s.HasLicenseKey
 	case signet.Refused:
 		fields["code"], fields["retry_at"] = s.Code, seconds(s.RetryAt)
 	}
