@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import signet_client
-from signet_client import Active, Expired, License, LicenseError, Offline, Options, Refused, State
+from signet_client import Active, Expired, License, LicenseError, Offline, Options, Refused, State, Unactivated
 
 VERSION = "4.2.0"
 # The commands, and the number of their arguments.
@@ -26,9 +26,9 @@ def describe(state: State) -> str:
         return "This machine was offline for too long. Connect to the internet."
     if isinstance(state, Refused):
         return f"The license cannot be used: {state.code}."
-    if state.name == "ClockTampered":
-        return "The clock of this machine was set back. Set it right, and connect to the internet."
-    return "Enter a license key."
+    if isinstance(state, Unactivated):
+        return "Activating…" if state.has_license_key else "Enter a license key."
+    return "The clock of this machine was set back. Set it right, and connect to the internet."
 
 
 def run(license: License) -> None:

@@ -70,7 +70,7 @@ class Server:
         response = self.responses.pop(0)
         self.files.change(response.get("during", {}))
         if "fault" in response:
-            return NoResponse(response["fault"])
+            return NoResponse(f"fault: {response['fault']}")
         body = response["body"]
         content = body if isinstance(body, str) else json.dumps(body)
         return Response(response["status"], response["headers"], content.encode())
@@ -90,12 +90,14 @@ class Runner:
         name = step.get("client", "a")
         self.server.responses, self.server.requests = list(step.get("responses", [])), []
         self.changes[name] = []
-        result, error = None, None
+        result, error, message = None, None, ""
         try:
             result = self.perform(name, step)
         except LicenseError as failure:
-            error = failure.code
+            error, message = failure.code, failure.message
         assert error == step.get("error")
+        assert "\n" not in message
+        assert all(text in message for text in step.get("message", [])), message
         assert self.server.requests == step.get("requests", [])
         assert not self.server.responses, "a response was not used"
         self.compare(name, step, result)
@@ -155,7 +157,7 @@ class Runner:
             self.compare_file(file, expected)
         if "result" in step:
             assert self.to_result(step["do"], result) == step["result"]
-        assert all(text in result for text in step.get("contains", []))
+        assert all(text in result for text in step.get("contains", [])), result
         assert not any(text in result for text in step.get("excludes", []))
 
     def compare_file(self, name, expected):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import platform
 import threading
 from datetime import datetime, timezone
 
@@ -183,17 +184,121 @@ def test_no_secret_is_shown(license):
     assert "p4ss" not in repr(Options(proxy="http://user:p4ss@proxy:3128"))
 
 
-def test_an_error_shows_its_code_and_no_secret():
+@pytest.mark.parametrize(("status", "code"), [(403, "revoked"), (404, "not_found"), (422, "invalid_value")])
+def test_an_error_shows_its_code_and_no_secret(status, code):
     def refuse(handler):
-        problem = {"code": "not_found", "detail": signing.LICENSE_KEY}
-        handler.reply(404, problem, content_type="application/problem+json")
+        errors = [{"pointer": "/license_key", "detail": f"{signing.LICENSE_KEY} is not valid"}]
+        problem = {"code": code, "detail": "x" * 290 + signing.LICENSE_KEY, "errors": errors}
+        handler.reply(status, problem, content_type="application/problem+json")
 
     with serve(refuse) as server, signet_client.open(signing.config(server.url), options()) as license:
         with pytest.raises(LicenseError) as failure:
             license.activate(signing.LICENSE_KEY)
-        assert license.state() == signet_client.Refused("not_found")
-    assert failure.value.code == "not_found"
-    assert signing.LICENSE_KEY not in repr(failure.value) + str(failure.value)
+        text = license.diagnose()
+    error = failure.value
+    assert error.code == code
+    assert error.message.endswith("x[license_k; /license_key: [license_key] is not valid")
+    assert str(error) == f"{error.message} ({code})"
+    assert signing.LICENSE_KEY[:10] not in repr(error) + str(error) + text
+
+
+def test_an_error_without_a_response_has_its_cause():
+    with serve(api) as server:
+        config = signing.config(server.url)
+    with signet_client.open(config, options()) as license:
+        with pytest.raises(LicenseError) as failure:
+            license.activate(signing.LICENSE_KEY)
+        assert license.state() == signet_client.Unactivated(has_license_key=True)
+        assert f"last failure: activation at {datetime.now(timezone.utc):%Y-%m-%d}T" in license.diagnose()
+    assert failure.value.code == "unreachable"
+    assert failure.value.message.startswith("the license key was not activated: ConnectionRefusedError: ")
+    assert isinstance(failure.value.__cause__, ConnectionRefusedError)
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"[]", "\ufeff{}"])
+def test_a_license_file_that_is_not_valid_is_an_error_with_its_cause(license, content):
+    with pytest.raises(LicenseError) as failure:
+        license.import_license_file(content)
+    assert failure.value.code == "license_file_invalid"
+    assert failure.value.message.startswith("the license file was not imported: ")
+    assert failure.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("encode", [str, str.encode])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_license_file_is_imported_as_bytes_and_as_text(license, server, encode, mark):
+    activation = {"id": "act_1", "machine_id": signing.MACHINE_ID}
+    fields = {
+        "format": "signet-license/1",
+        "issuer": server.url,
+        "product": signing.PRODUCT,
+        "token": signing.token(server.url, activation=activation, sub="lic_1", tier={"code": "pro"}),
+        "signed_jwks": signing.key_set(server.url),
+    }
+    assert license.import_license_file(encode(mark + json.dumps(fields))).name == "Active"
+    assert license.release().name == "Active"
+    assert "license: lic_1, tier pro" in license.diagnose()
+    assert not server.seen
+
+
+@pytest.mark.parametrize("until", [None, "2030-01-01", 4e9, datetime(2020, 1, 1), datetime.min])
+def test_a_borrow_needs_a_time_in_the_future(license, server, until):
+    license.activate(signing.LICENSE_KEY)
+    before = len(server.seen)
+    with pytest.raises(LicenseError, match="until must be a datetime that is later than 20") as failure:
+        license.borrow(until)
+    assert failure.value.code == "invalid_value"
+    assert len(server.seen) == before
+
+
+def test_an_offline_request_needs_a_machine_id_that_stays_the_same(monkeypatch):
+    monkeypatch.setenv("CI", "true")
+    with signet_client.open(signing.config("https://a.example"), Options(storage=MemoryStorage())) as license:
+        with pytest.raises(LicenseError, match="give one with the option machine_id") as failure:
+            license.offline_request()
+    assert failure.value.code == "ephemeral_machine_id"
+
+
+def test_no_change_is_reported_after_close(server):
+    seen = []
+    license = signet_client.open(signing.config(server.url), options(instance_id="worker-1"))
+    license.on_change(lambda state: seen.append(state.name))
+    license.activate(signing.LICENSE_KEY)
+    license.close()
+    assert license.state().name == "Unactivated"
+    assert seen == ["Active"]
+
+
+def test_a_change_during_close_is_not_reported():
+    seen, reached, go_on = [], threading.Event(), threading.Event()
+
+    def wait(handler):
+        reached.set()
+        go_on.wait(10)
+        api(handler)
+
+    with serve(wait) as server:
+        license = signet_client.open(signing.config(server.url), options())
+        license.on_change(seen.append)
+        thread = threading.Thread(target=lambda: license.activate(signing.LICENSE_KEY))
+        thread.start()
+        assert reached.wait(10)
+        closing = threading.Thread(target=license.close)
+        closing.start()
+        closing.join(0.2)
+        go_on.set()
+        thread.join(10)
+        closing.join(10)
+    assert seen == []
+
+
+def test_the_text_for_support_names_the_runtime_and_the_storage(license, tmp_path):
+    lines = license.diagnose().splitlines()
+    assert lines[0].startswith("client: signet-client-python 0.1.0, ")
+    assert platform.python_version() in lines[0]
+    assert lines[-1] == "storage: of the app"
+    with signet_client.open(signing.config("https://a.example"), Options(folder=tmp_path)) as other:
+        assert f"storage: {tmp_path}" in other.diagnose().splitlines()
 
 
 def test_a_borrow_that_activates_first_is_sent_again():
@@ -242,6 +347,20 @@ def test_allowed_urls(url):
 def test_json_text_that_is_damaged_is_an_error():
     with pytest.raises(LicenseError, match="invalid_config"):
         signet_client.open('{"issuer":')
+
+
+def test_asyncio_reports_no_change_after_close(server):
+    async def main():
+        seen = []
+        license = await aio.open(signing.config(server.url), options())
+        license.on_change(seen.append)
+        # The change is on its way to the event loop, which does not run meanwhile, when `close` is called.
+        license._license.activate(signing.LICENSE_KEY)
+        await license.close()
+        await asyncio.sleep(0)
+        assert seen == []
+
+    asyncio.run(main())
 
 
 def test_asyncio(server):

@@ -1,6 +1,7 @@
 """The background task and the process: exit and fork."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -90,6 +91,33 @@ atexit.register(license.close)
     with serve(api) as server:
         result = run_program(server.url, tmp_path, program)
     assert (result.returncode, result.stderr) == (0, "")
+    assert server.seen[-1][1].endswith("/deactivate")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_that_is_ended_by_a_signal_frees_its_seat(tmp_path, number):
+    program = """
+import json, signal, sys, time
+import signet_client
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+options = signet_client.Options(folder=sys.argv[2], machine_id="machine-1", instance_id="worker-1")
+with signet_client.open(json.loads(sys.argv[1]), options) as license:
+    print(license.activate("ATLAS").name, flush=True)
+    time.sleep(60)
+"""
+    with serve(api) as server:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, signing.json.dumps(signing.config(server.url)), str(tmp_path)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        )
+        with process:
+            assert process.stdout.readline() == "Active\n"
+            process.send_signal(number)
+            process.wait(30)
     assert server.seen[-1][1].endswith("/deactivate")
 
 

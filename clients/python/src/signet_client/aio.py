@@ -17,6 +17,7 @@ class AsyncLicense:
 
     def __init__(self, license: License) -> None:
         self._license = license
+        self._is_closed = False
 
     def __repr__(self) -> str:
         return f"<signet_client.aio.AsyncLicense {self._license!r}>"
@@ -42,9 +43,14 @@ class AsyncLicense:
         return self._license.limit(feature)
 
     def on_change(self, callback: Callable[[State], None]) -> None:
-        """Calls `callback` with the new state after each change, in the event loop that runs now."""
+        """Calls `callback` with the new state after each change, in the event loop that runs now, until `close`."""
         loop = asyncio.get_running_loop()
-        self._license.on_change(lambda state: _call_soon(loop, callback, state))
+
+        def call(state: State) -> None:
+            if not self._is_closed:
+                callback(state)
+
+        self._license.on_change(lambda state: _call_soon(loop, call, state))
 
     async def activate(self, license_key: str) -> State:
         """Activates this machine with a license key. See `License.activate`."""
@@ -72,10 +78,11 @@ class AsyncLicense:
 
     async def close(self) -> None:
         """Stops the background task. See `License.close`."""
+        self._is_closed = True
         await asyncio.to_thread(self._license.close)
 
     def offline_request(self) -> str:
-        """Returns the text from which an operator or a customer makes a license file for this machine."""
+        """Returns the text for a license file for this machine. See `License.offline_request`."""
         return self._license.offline_request()
 
     def diagnose(self) -> str:

@@ -19,6 +19,7 @@ class ChangeReporter:
         self._callbacks: list[Callable[[State], None]] = []
         self._last = state
         self._changes: deque[State] = deque()
+        self._is_stopped = False
         self.restart()
 
     def restart(self) -> None:
@@ -29,6 +30,10 @@ class ChangeReporter:
     def add(self, callback: Callable[[State], None]) -> None:
         """Calls `callback` with each change from now on."""
         self._callbacks.append(callback)
+
+    def stop(self) -> None:
+        """Reports no more changes. A callback that is running goes on."""
+        self._is_stopped = True
 
     def report(self, read_state: Callable[[], State]) -> None:
         """Reports the present state if it has changed."""
@@ -55,5 +60,7 @@ class ChangeReporter:
 
     def _call(self, state: State) -> None:
         for callback in tuple(self._callbacks):
+            if self._is_stopped:
+                return
             with contextlib.suppress(Exception, SystemExit):
                 callback(state)

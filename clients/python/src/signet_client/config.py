@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Union
 from urllib.parse import urlsplit
 
-from .errors import LicenseError
+from .errors import invalid_config
 from .jws import Keys, public_key, thumbprint
 
 
@@ -31,7 +31,7 @@ class Config:
         issuer, product = _text(fields, "issuer"), _text(fields, "product")
         api_url = _text(fields, "api_url") if fields.get("api_url") is not None else issuer
         if not _is_allowed(api_url):
-            raise _invalid("api_url must be an https URL, or an http URL of a loopback host")
+            raise invalid_config("api_url must be an https URL, or an http URL of a loopback host")
         return cls(issuer, product, _root_keys(fields.get("root_keys")), api_url.rstrip("/"))
 
 
@@ -40,26 +40,26 @@ def _to_object(source: Union[str, bytes, Mapping[str, Any]]) -> Mapping[str, Any
         try:
             source = json.loads(source)
         except (ValueError, RecursionError) as error:
-            raise _invalid("the configuration is not JSON") from error
+            raise invalid_config("the configuration is not JSON") from error
     if not isinstance(source, Mapping):
-        raise _invalid("the configuration must be an object")
+        raise invalid_config("the configuration must be an object")
     return source
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value:
-        raise _invalid(f"{name} must be a text")
+        raise invalid_config(f"{name} must be a text")
     return value
 
 
 def _root_keys(jwks: Any) -> Keys:
     if not isinstance(jwks, list) or not jwks:
-        raise _invalid("root_keys must contain a key")
+        raise invalid_config("root_keys must contain a key")
     try:
         return {thumbprint(jwk): public_key(jwk) for jwk in jwks}
     except (ValueError, KeyError, TypeError) as error:
-        raise _invalid("root_keys must be RSA public keys as JWKs") from error
+        raise invalid_config("root_keys must be RSA public keys as JWKs") from error
 
 
 def _is_allowed(url: str) -> bool:
@@ -79,7 +79,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _invalid(message: str) -> LicenseError:
-    return LicenseError("invalid_config", message)

@@ -15,11 +15,11 @@ from .jws import InvalidTokenError, kid_of
 from .key_set import KeySet, verify_key_set
 from .license_file import token_of, verify_license_file
 from .license_token import Token, verify_token
-from .ports import Response, Result, Sources, Storage
+from .ports import Request, Response, Result, Sources, Storage
 from .records import ClockRecord, RefusalRecord, TokenRecord, format_record
 from .responses import RETRIED_CODES, RefusalReply, TokenReply, Unreachable
 from .store import CLOCK, KEY_SET, LICENSE_KEY, REFUSAL, TOKEN, Store
-from .times import DAY, to_datetime, to_optional_datetime
+from .times import DAY, format_rfc3339, to_datetime, to_optional_datetime
 
 
 @dataclass
@@ -159,7 +159,7 @@ class Core:
         if self.refusal:
             return state.Refused(self.refusal.code, to_optional_datetime(self.refusal.retry_at))
         if self.token is None or self.record is None:
-            return state.Unactivated()
+            return state.Unactivated(self.license_key is not None)
         if self.clock.is_tampered:
             return state.ClockTampered()
         if now > self.token.offline_until:
@@ -216,7 +216,6 @@ class Core:
 
     def store_token(self, new: NewToken) -> None:
         """Stores the token of a response, unless another process has stored a refusal since the request was sent."""
-        self.last_contact = self.clock.time
         self._end_failures()
         current = RefusalRecord.parse(self.store.read(REFUSAL))
         if current and current.id != new.refusal_id:
@@ -260,7 +259,6 @@ class Core:
 
     def refuse(self, reply: RefusalReply) -> None:
         """Stores a refusal, and removes the token."""
-        self.last_contact = self.clock.time
         self._end_failures()
         record = RefusalRecord(uuid.uuid4().hex, reply.code, int(self.clock.time), reply.retry_at)
         self.store.write(REFUSAL, format_record(record))
@@ -270,7 +268,11 @@ class Core:
     def note_unreachable(self, reply: Unreachable) -> None:
         """Keeps why there is no newer token."""
         self.reason = reply.reason
-        self.last_failure = f"{reply.reason} {reply.detail}".strip()
+
+    def note_failure(self, request: Request, failure: Unreachable) -> None:
+        """Keeps for support why a request failed."""
+        reason = "" if failure.detail == failure.reason else f"{failure.reason}: "
+        self.last_failure = f"{request.name} at {format_rfc3339(self.clock.time)}: {reason}{failure.detail}"
 
     def fail(self, retry_after: float = 0) -> None:
         """Delays the next try after a failure."""
@@ -278,13 +280,17 @@ class Core:
         self.failures += 1
         self.due.retry = self.clock.time + delay
 
-    def store_keys(self, result: Result) -> None:
-        """Stores a fetched key set if it is valid and not older than the stored one, and delays the next fetch."""
+    def store_keys(self, result: Result) -> bool:
+        """Stores a fetched key set if it is valid and not older than the stored one, and delays the next fetch.
+
+        Returns whether it was stored.
+        """
         now = self.clock.time
         # A clock that was ahead must not make key sets expire.
         has_succeeded = self._store_key_set(result, min(now, self.sources.wall()))
         self.due.keys = now + delays.after_key_fetch(self.sources.random(), has_succeeded=has_succeeded)
         self.load()
+        return has_succeeded
 
     def _store_key_set(self, result: Result, now: float) -> bool:
         try:

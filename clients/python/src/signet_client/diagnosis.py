@@ -1,12 +1,11 @@
 """The text for support."""
 
+import platform
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Optional
 
 from .core import Core
-from .state import State
-from .times import format_rfc3339
+from .times import DAY, format_rfc3339
 from .version import VERSION
 
 
@@ -16,52 +15,53 @@ def diagnose(core: Core, storage: str) -> str:
 
 
 def _lines(core: Core, storage: str) -> Iterator[tuple[str, str]]:
-    now = core.clock.time
-    yield "client", f"signet-client-python {VERSION}"
+    now = core.observe()
+    due = core.next_due()
+    yield "client", f"signet-client-python {VERSION}, {platform.python_implementation()} {platform.python_version()}"
     yield "product", core.config.product
     yield "issuer", core.config.issuer
-    yield "API", core.config.api_url
+    yield "api url", core.config.api_url
     yield "machine id", core.identity.machine_id + (" (ephemeral)" if core.identity.is_ephemeral else "")
-    yield "instance id", core.identity.instance_id or "none"
-    yield "state", _describe(core.state())
+    if core.identity.instance_id is not None:
+        yield "instance id", core.identity.instance_id
+    yield "state", str(core.state())
+    yield "license", f"{core.token.license_id}, tier {core.token.tier}" if core.token else "none"
     yield "token", _describe_token(core)
     yield "license key", "stored" if core.license_key else "not stored"
-    yield "last contact", _time(core.last_contact)
-    yield "last failure", core.last_failure or "none"
-    due = core.next_due()
-    yield "next request", _time(None if due is None else max(due, now))
-    yield "key set", f"signed {int(now - core.key_set.iat)} seconds ago" if core.key_set else "none"
+    yield "next request", "none" if due is None else format_rfc3339(max(due, now))
+    yield "last contact", _since_start(None if core.last_contact is None else format_rfc3339(core.last_contact))
+    yield "last failure", _since_start(core.last_failure)
+    yield "key set", _describe_key_set(core)
     yield "clock", _describe_clock(core)
     yield "storage", storage + (f", not writable: {', '.join(core.store.unwritable)}" if core.store.unwritable else "")
 
 
-def _describe(state: State) -> str:
-    values = {name: _format(value) for name, value in vars(state).items() if value is not None}
-    fields = ", ".join(f"{name} {value}" for name, value in values.items())
-    return f"{state.name} ({fields})" if fields else state.name
-
-
-def _format(value: object) -> str:
-    return format_rfc3339(value.timestamp()) if isinstance(value, datetime) else str(value)
-
-
 def _describe_token(core: Core) -> str:
-    if core.token is None:
-        return "none" if core.record is None else "stored, but not valid for this product and machine"
-    source = "license file, " if core.is_from_file else ""
     token = core.token
+    if token is None:
+        return "none"
+    source = ", from a license file" if core.is_from_file else ""
     return (
-        f"{source}signed {format_rfc3339(token.iat)}, valid until {format_rfc3339(token.exp)}, "
-        f"offline until {format_rfc3339(token.offline_until)}"
+        f"issued {format_rfc3339(token.iat)}, exp {format_rfc3339(token.exp)}, "
+        f"offline until {format_rfc3339(token.offline_until)}{source}"
     )
+
+
+def _describe_key_set(core: Core) -> str:
+    if core.key_set is None:
+        return "none"
+    days = max(0, int(core.clock.time - core.key_set.iat) // DAY)
+    return f"issued {format_rfc3339(core.key_set.iat)}, {days} days old"
 
 
 def _describe_clock(core: Core) -> str:
     clock = core.clock
+    reference = format_rfc3339(clock.reference) if clock.reference else "none"
     return (
-        f"{format_rfc3339(clock.time)}, wall clock behind by {int(clock.behind)} s, set back by {int(clock.set_back)} s"
+        f"{format_rfc3339(clock.time)}, behind {int(clock.behind)} s, set back {int(clock.set_back)} s, "
+        f"reference {reference}"
     )
 
 
-def _time(seconds: Optional[float]) -> str:
-    return "none" if seconds is None else format_rfc3339(seconds)
+def _since_start(text: Optional[str]) -> str:
+    return text or "none since the start"

@@ -1,24 +1,24 @@
 """The error of all operations."""
 
-_MESSAGES = {
-    "closed": "the license handle is closed",
-    "license_file_invalid": "the license file is not valid for this app and this machine",
-    "not_activated": "this machine is not activated",
-    "unreachable": "the licensing API could not be reached",
-}
-
 
 class LicenseError(Exception):
     """An operation that failed.
 
     `code` is stable. It is a code of the API, such as `seat_limit_reached`, or one of this library: `unreachable`,
-    `not_activated`, `license_file_invalid`, `invalid_config`, `closed`.
+    `not_activated`, `invalid_value`, `license_file_invalid`, `ephemeral_machine_id`, `invalid_config`, `closed`.
+    `message` is one line for support: what failed, and the detail of the API's problem, or why there was no response.
+    The exception of the HTTP library is the `__cause__`. Neither contains a license key or a token.
     """
 
-    def __init__(self, code: str, message: str = "") -> None:
+    def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)
         self.code = code
-        self.message = message or _MESSAGES.get(code, "the licensing API refused the request")
+        self.message = message
 
     def __str__(self) -> str:
         return f"{self.message} ({self.code})"
+
+
+def invalid_config(message: str) -> LicenseError:
+    """Returns the error of a configuration or an option that is not valid."""
+    return LicenseError("invalid_config", message)

@@ -12,10 +12,12 @@ from typing import Optional
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from .errors import LicenseError
+from .errors import invalid_config
 from .ports import NoResponse, Request, Response, Result
+from .texts import one_line
 
 _MAX_BODY_BYTES = 1_000_000
+_TIME_OUT = NoResponse("time-out")
 
 
 class HttpTransport:
@@ -32,13 +34,11 @@ class HttpTransport:
         ca_certificates: Optional[str] = None,
     ) -> None:
         self._url = urlsplit(api_url)
-        self._user_agent = user_agent
-        self._proxy = None if proxy is None else _parse_proxy(proxy)
-        self._connect_timeout = connect_timeout
-        self._timeout = timeout
-        self._ca_certificates = ca_certificates
-        if ca_certificates is not None:
-            _check_certificates(ca_certificates)
+        self._user_agent = _check_user_agent(user_agent)
+        self._proxy = None if proxy is None else _parse_proxy(proxy, "proxy")
+        self._connect_timeout = _check_seconds(connect_timeout, "connect_timeout")
+        self._timeout = _check_seconds(timeout, "timeout")
+        self._ca_certificates = None if ca_certificates is None else _check_certificates(ca_certificates)
 
     def send(self, request: Request) -> Result:
         """Sends a request. Does not raise, and does not follow redirects."""
@@ -78,7 +78,7 @@ class HttpTransport:
 
     def _system_proxy(self) -> Optional[SplitResult]:
         url = getproxies().get(self._url.scheme)
-        return _parse_proxy(url) if url and not proxy_bypass(self._url.netloc) else None
+        return _parse_proxy(url, "the proxy of the system") if url and not proxy_bypass(self._url.netloc) else None
 
 
 class _Attempt:
@@ -113,7 +113,7 @@ class _Attempt:
         result = self._result
         if result is None:
             self._cancel()
-            return NoResponse("time-out")
+            return _TIME_OUT
         return result
 
     def _run(self) -> None:
@@ -128,7 +128,7 @@ class _Attempt:
         self._connection.connect()
         self._socket = self._connection.sock  # The connection forgets it when the head of the response has arrived.
         if self._is_cancelled:
-            return NoResponse("time-out")
+            return _TIME_OUT
         self._socket.settimeout(self._timeout)
         method, target, body, headers = self._message
         self._connection.request(method, target, body, headers)
@@ -148,14 +148,14 @@ class _Attempt:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
-def _parse_proxy(url: str) -> SplitResult:
-    parts = urlsplit(url if "://" in url else f"http://{url}")
+def _parse_proxy(url: str, name: str) -> SplitResult:
     try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
         is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_valid = False
+    except (TypeError, ValueError) as error:
+        raise invalid_config(f"{name} must be an http or https URL with a host") from error
     if not is_valid:
-        raise LicenseError("invalid_config", "the proxy must be an http URL")
+        raise invalid_config(f"{name} must be an http or https URL with a host")
     return parts
 
 
@@ -166,13 +166,30 @@ def _proxy_authorization(proxy: SplitResult) -> Mapping[str, str]:
     return {"Proxy-Authorization": f"Basic {base64.b64encode(credentials).decode()}"}
 
 
-def _check_certificates(pem: str) -> None:
+def _check_certificates(pem: str) -> str:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
-    except (ssl.SSLError, ValueError) as error:
-        raise LicenseError("invalid_config", "ca_certificates must be certificates in PEM form") from error
+        context.load_verify_locations(cadata=pem)
+    except (ssl.SSLError, TypeError, ValueError) as error:
+        raise invalid_config("ca_certificates must be at least one certificate in PEM form") from error
+    if not isinstance(pem, str) or not context.cert_store_stats()["x509"]:
+        raise invalid_config("ca_certificates must be at least one certificate in PEM form")
+    return pem
+
+
+def _check_seconds(value: float, name: str) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 < value <= threading.TIMEOUT_MAX:
+        raise invalid_config(f"{name} must be a number of seconds greater than 0")
+    return value
+
+
+def _check_user_agent(text: str) -> str:
+    if not text.isascii() or not text.isprintable():
+        raise invalid_config("user_agent must be ASCII without control characters")
+    return text
 
 
 def _no_response(error: Exception) -> NoResponse:
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return NoResponse(text[:200])
+    # Without its traceback: a tool that reports errors with their local variables would send the license key.
+    return NoResponse(one_line(f"{type(error).__name__}: {error}"), error.with_traceback(None))

@@ -53,28 +53,34 @@ class License:
         return UNLIMITED if limit is None else limit
 
     def on_change(self, callback: Callable[[State], None]) -> None:
-        """Calls `callback` with the new state after each change, in any thread. Its errors are ignored."""
+        """Calls `callback` with the new state after each change, in any thread. Its errors are ignored.
+
+        It is not called any more once `close` was called.
+        """
         self._session.on_change(callback)
 
     def activate(self, license_key: str) -> State:
         """Activates this machine with a license key, and returns the new state.
 
         Raises LicenseError with the code of the API's refusal, or `unreachable`. After a failure that may pass, the
-        background task tries again.
+        background task tries again. A license key that the API does not know (`not_found`) changes nothing.
         """
         return self._session.perform(lambda core: operations.activate(core, license_key))
 
     def deactivate(self) -> State:
-        """Frees the seat of this machine, and removes the token and the license key.
+        """Gives the license up on this machine: frees the seat, and removes the token and the license key.
 
-        Raises LicenseError with the code of the API, or `unreachable`; nothing has changed then.
+        Without a token, for example after a refusal, it activates with the stored license key first, because the seat
+        may still be taken. Raises LicenseError with the code of the API, or `unreachable`; the machine keeps its
+        license then.
         """
         return self._session.perform(operations.deactivate)
 
     def release(self) -> State:
         """Frees the seat, and keeps the license key for the next start. Failures are ignored.
 
-        The request takes at most two seconds. From then on the background task leaves the seat free.
+        The request takes at most two seconds. From then on the background task leaves the seat free. With a token from
+        a license file it does nothing.
         """
         return self._session.perform(operations.release)
 
@@ -90,19 +96,23 @@ class License:
     def borrow(self, until: datetime) -> State:
         """Borrows the seat until a time, for use without network. Raises LicenseError.
 
-        A time without a time zone is a local time.
+        A time without a time zone is a local time. One that is not in the future is an error with the code
+        `invalid_value`.
         """
         return self._session.perform(lambda core: operations.borrow(core, until))
 
     def import_license_file(self, content: Union[str, bytes]) -> State:
-        """Activates this machine with a license file.
+        """Activates this machine with the content of a license file.
 
         Raises LicenseError with the code `license_file_invalid`, or that of a refusal that is later than the file.
         """
         return self._session.perform(lambda core: operations.import_license_file(core, content))
 
     def offline_request(self) -> str:
-        """Returns the text from which an operator or a customer makes a license file for this machine."""
+        """Returns the text from which an operator or a customer makes a license file for this machine.
+
+        Raises LicenseError with the code `ephemeral_machine_id` if the machine id is new at each start.
+        """
         return self._session.read(lambda core: offline_request(core.config, core.identity))
 
     def diagnose(self) -> str:

@@ -4,6 +4,7 @@ import json
 from typing import Any, Optional, Union
 
 from .config import Config
+from .errors import LicenseError
 from .identity import Identity
 from .jws import InvalidTokenError, encode
 from .key_set import verify_key_set
@@ -34,15 +35,25 @@ def token_of(text: str) -> Optional[str]:
 
 
 def decode_license_file(content: Union[str, bytes]) -> str:
-    """Returns the text of a license file. Raises InvalidTokenError."""
+    """Returns the text of a license file, without a byte order mark. Raises InvalidTokenError."""
     try:
-        return content if isinstance(content, str) else content.decode("utf-8-sig")
+        text = content if isinstance(content, str) else content.decode()
+        return text.removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InvalidTokenError("the license file is not UTF-8") from error
 
 
 def offline_request(config: Config, identity: Identity) -> str:
-    """Returns the text from which an operator or a customer makes a license file."""
+    """Returns the text from which an operator or a customer makes a license file.
+
+    Raises LicenseError with the code `ephemeral_machine_id` if the license file would be of no use after a restart.
+    """
+    if identity.is_ephemeral:
+        raise LicenseError(
+            "ephemeral_machine_id",
+            "a license file needs a machine id that stays the same, and this one is new at each start: "
+            "give one with the option machine_id",
+        )
     fields = {"product": config.product, "machine_id": identity.machine_id}
     if identity.machine_name is not None:
         fields["machine_name"] = identity.machine_name

@@ -16,6 +16,10 @@ class Token:
 
     text: str = field(repr=False)
     activation_id: str
+    license_id: str
+    """The `sub`."""
+    tier: str
+    """The code of the pricing tier."""
     iat: int
     nbf: int
     exp: int
@@ -40,6 +44,8 @@ def verify_token(text: str, keys: Keys, config: Config, identity: Identity) -> T
     return Token(
         text=text,
         activation_id=activation_id,
+        license_id=_text(claims, "sub"),
+        tier=_text(claims.get("tier"), "code"),
         iat=_time(claims, "iat"),
         nbf=_time(claims, "nbf"),
         exp=_time(claims, "exp"),
@@ -55,6 +61,12 @@ def _object(claims: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise InvalidTokenError(f"the token has no {name}")
     return value
+
+
+def _text(claims: Any, name: str) -> str:
+    """Returns a text that only support needs, or `unknown`."""
+    value = claims.get(name) if isinstance(claims, Mapping) else None
+    return value if isinstance(value, str) and value.isprintable() and value else "unknown"
 
 
 def _time(claims: Mapping[str, Any], name: str) -> int:

@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Callable, Optional, Union
 
 from .config import Config
 from .core import Core
+from .errors import invalid_config
 from .file_storage import FileStorage, MemoryStorage, default_folder
 from .http_transport import HttpTransport
-from .identity import Identity
+from .identity import Identity, check_machine_id
 from .license import License
 from .machine_id import System, ephemeral_machine_id, machine_id
 from .options import Options
 from .ports import Sources, Storage
 from .session import Session
+from .texts import one_line
 from .version import VERSION
 
 
@@ -21,7 +23,7 @@ def open(config: Union[str, bytes, Mapping[str, Any]], options: Optional[Options
     """Opens the license of this machine from disk, and starts the background task. Sends no request itself.
 
     `config` is the content of `signet-app.json`, as JSON text or as an object. Raises LicenseError with the code
-    `invalid_config` if the configuration is not valid.
+    `invalid_config` if the configuration or an option is not valid.
     """
     options = options or Options()
     app = Config.parse(config)
@@ -37,21 +39,30 @@ def open(config: Union[str, bytes, Mapping[str, Any]], options: Optional[Options
     core = Core(app, identity, storage, Sources(), keep_license_key=options.keep_license_key)
     session = Session(core, transport)
     session.start_background()
-    return License(session, str(storage) if options.storage is None else "storage of the app")
+    return License(session, str(storage) if options.storage is None else "of the app")
 
 
 def _identity(product: str, options: Options) -> Identity:
-    given = options.machine_id() if callable(options.machine_id) else options.machine_id
-    stable = given or machine_id(product, System())
+    stable = machine_id(product, System()) if options.machine_id is None else _given_machine_id(options.machine_id)
     return Identity.create(
-        stable or ephemeral_machine_id(),
-        is_ephemeral=not stable,
+        ephemeral_machine_id() if stable is None else stable,
+        is_ephemeral=stable is None,
         instance_id=options.instance_id,
         machine_name=options.machine_name,
         app_version=options.app_version,
         os=options.os,
         hostname=options.hostname,
     )
+
+
+def _given_machine_id(given: Union[str, Callable[[], str]]) -> str:
+    if not callable(given):
+        return check_machine_id(given)
+    try:
+        machine_id = given()
+    except Exception as error:
+        raise invalid_config(one_line(f"the function machine_id failed: {type(error).__name__}: {error}")) from error
+    return check_machine_id(machine_id)
 
 
 def _storage(product: str, options: Options) -> Storage:

@@ -1,7 +1,7 @@
 """The operations of the app. Each raises LicenseError if it fails."""
 
 from datetime import datetime
-from typing import Union
+from typing import NoReturn, Optional, Union
 
 from . import renewal, requests
 from .core import Core, NewToken, Outcome
@@ -9,66 +9,107 @@ from .errors import LicenseError
 from .jws import InvalidTokenError
 from .license_file import decode_license_file, verify_license_file
 from .license_token import Token
-from .ports import Exchange
-from .responses import HELD_SEAT_CODES, TEMPORARY_CODES, RefusalReply, read_deactivation
+from .ports import Exchange, Request
+from .responses import HELD_SEAT_CODES, TEMPORARY_CODES, RefusalReply, Unreachable, read_deactivation
+from .times import format_rfc3339
+
+_NOT_DEACTIVATED = "this machine was not deactivated"
+_NOT_BORROWED = "the seat was not borrowed"
+_NOT_IMPORTED = "the license file was not imported"
 
 
 def activate(core: Core, license_key: str) -> Exchange[None]:
     """Activates this machine with a license key. A present license stays in use if another key is not accepted."""
     core.refresh()
     license_key = license_key.strip()
+    is_stored = core.license_key == license_key
     has_license = core.token is not None and core.refusal is None
-    keeps_present = core.license_key != license_key if core.license_key else has_license
+    keeps_present = not is_stored if core.license_key else has_license
     outcome = yield from renewal.activate(core, license_key)
     if isinstance(outcome, NewToken):
         core.store_license_key(license_key)
         core.store_token(outcome)
         return
-    if not keeps_present:
+    is_mistyped = outcome.code == "not_found" and not is_stored
+    if not keeps_present and not is_mistyped:
         core.is_released = False
         if _is_worth_keeping(outcome):
             core.store_license_key_for_later(license_key)
         _apply_failure(core, outcome)
-    raise LicenseError(outcome.code)
+    _fail("the license key was not activated", outcome)
 
 
 def deactivate(core: Core) -> Exchange[None]:
     """Frees the seat, and removes everything but the key set and the clock."""
     core.refresh()
-    if core.token:
-        result = yield requests.deactivation(core.token)
-        core.observe()
-        code = read_deactivation(result)
-        if code is not None:
-            raise LicenseError(code)
+    token = core.token
+    if token is None and core.license_key is not None:
+        token = yield from _activate_to_deactivate(core, core.license_key)
+    if token is not None:
+        failure = yield from _deactivate(core, requests.deactivation(token))
+        if failure:
+            _fail(_NOT_DEACTIVATED, failure)
     core.forget()
 
 
+def _activate_to_deactivate(core: Core, license_key: str) -> Exchange[Optional[Token]]:
+    """Returns a token for the seat that this machine may have, or None if the API refuses the license."""
+    outcome = yield from renewal.activate(core, license_key)
+    if isinstance(outcome, NewToken):
+        core.store_token(outcome)
+        return outcome.token
+    if isinstance(outcome, RefusalReply):
+        return None
+    _fail(_NOT_DEACTIVATED, outcome)
+
+
+def _deactivate(core: Core, request: Request) -> Exchange[Optional[Unreachable]]:
+    result = yield from renewal.send(core, request)
+    failure = read_deactivation(request, result, core.clock.time)
+    if failure:
+        core.note_failure(request, failure)
+    return failure
+
+
 def release(core: Core) -> Exchange[None]:
-    """Frees the seat, and keeps the license key. Failures are ignored: the lease of the seat then ends by itself."""
+    """Frees the seat, and keeps the license key. Failures are ignored: the lease of the seat then ends by itself.
+
+    The seat of a license file cannot be freed by the app, so that its token stays.
+    """
     core.refresh()
     if core.token:
-        result = yield requests.deactivation(core.token, requests.RELEASE_TIMEOUT)
-        core.observe()
-        if read_deactivation(result) in HELD_SEAT_CODES:
+        if core.is_from_file:
+            return
+        failure = yield from _deactivate(core, requests.deactivation(core.token, requests.RELEASE_TIMEOUT))
+        if failure and failure.code in HELD_SEAT_CODES:
             return
     core.release()
 
 
 def borrow(core: Core, until: datetime) -> Exchange[None]:
     """Borrows the seat: until then, all tokens are valid, also offline."""
-    core.refresh()
+    _check_borrow_until(until, core.refresh())
     if core.refusal:
-        raise LicenseError(core.refusal.code)
+        raise LicenseError(core.refusal.code, f"{_NOT_BORROWED}: the license is refused")
     if core.token is None:
-        raise LicenseError("not_activated")
+        raise LicenseError("not_activated", f"{_NOT_BORROWED}: this machine is not activated")
     outcome = yield from renewal.renew(core, core.token, until)
     if isinstance(outcome, NewToken):
         core.store_token(outcome)
         return
     if isinstance(outcome, RefusalReply) or not outcome.is_rejection:
         _apply_failure(core, outcome)
-    raise LicenseError(outcome.code)
+    _fail(_NOT_BORROWED, outcome)
+
+
+def _check_borrow_until(until: datetime, now: float) -> None:
+    message = f"{_NOT_BORROWED}: until must be a datetime that is later than {format_rfc3339(now)}"
+    try:
+        is_later = int(until.timestamp()) > now
+    except (AttributeError, TypeError, ValueError, OverflowError, OSError) as error:
+        raise LicenseError("invalid_value", message) from error
+    if not is_later:
+        raise LicenseError("invalid_value", message)
 
 
 def import_license_file(core: Core, content: Union[str, bytes]) -> Exchange[None]:
@@ -77,11 +118,11 @@ def import_license_file(core: Core, content: Union[str, bytes]) -> Exchange[None
     now = core.refresh()
     text, token = _verify_file(core, content, now)
     if core.refusal and token.iat <= core.refusal.at:
-        raise LicenseError(core.refusal.code)
+        raise LicenseError(core.refusal.code, f"{_NOT_IMPORTED}: it is not newer than the refusal of the license")
     if core.token and core.token.text == token.text:
         return
     if core.token and token.iat <= core.token.iat:
-        raise LicenseError("license_file_invalid", "the license file is older than the present license")
+        raise LicenseError("license_file_invalid", f"{_NOT_IMPORTED}: it is older than the present license")
     core.store_license_file(text, token)
 
 
@@ -91,10 +132,16 @@ def _verify_file(core: Core, content: Union[str, bytes], now: float) -> tuple[st
         text = decode_license_file(content)
         token = verify_license_file(text, core.config, core.identity, latest)
     except InvalidTokenError as error:
-        raise LicenseError("license_file_invalid", str(error)) from error
+        raise LicenseError("license_file_invalid", f"{_NOT_IMPORTED}: {error}") from error
     if token.offline_until < latest:
-        raise LicenseError("license_file_invalid", "the license file has ended")
+        raise LicenseError("license_file_invalid", f"{_NOT_IMPORTED}: it has ended")
     return text, token
+
+
+def _fail(what: str, failure: Union[RefusalReply, Unreachable]) -> NoReturn:
+    """Raises the error of an operation."""
+    cause = failure.cause if isinstance(failure, Unreachable) else None
+    raise LicenseError(failure.code, f"{what}: {failure.detail}") from cause
 
 
 def _is_worth_keeping(outcome: Outcome) -> bool:

@@ -19,16 +19,18 @@ def _system() -> str:
 
 @dataclass(frozen=True)
 class Options:
-    """Options of a client. All have defaults."""
+    """Options of a client. All have defaults. `open` checks them."""
 
     folder: Optional[Union[str, "PathLike[str]"]] = None
     """The storage folder. Default: a folder for the product in the user's data folder."""
     storage: Optional[Storage] = None
     """A storage of the app, instead of a folder."""
     machine_id: Optional[Union[str, Callable[[], str]]] = field(default=None, repr=False)
-    """The machine id, or a function that returns it. Default: derived from the operating system's installation."""
+    """The machine id, or a function that returns it: 1 to 256 bytes without control characters. Default: derived from
+    the operating system's installation."""
     instance_id: Optional[str] = None
-    """Identifier of this process, if processes hold the seats (floating licenses)."""
+    """Identifier of this process, if processes hold the seats (floating licenses): 1 to 64 bytes without control
+    characters, and with the machine id at most 256."""
     machine_name: Optional[str] = field(default_factory=socket.gethostname)
     """Name of the machine in the dashboard. Default: the host name. None: not sent."""
     app_version: Optional[str] = None

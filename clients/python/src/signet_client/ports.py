@@ -16,6 +16,8 @@ class Request:
     body: Optional[Mapping[str, Any]] = field(default=None, repr=False)
     timeout: Optional[float] = None
     """Seconds, if less than the time-out of the transport."""
+    name: str = "request"
+    """What it does, for support."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class NoResponse:
 
     detail: str
     """A text for support."""
+    cause: Optional[BaseException] = field(default=None, repr=False, compare=False)
+    """The exception of the HTTP library."""
 
 
 Result = Union[Response, NoResponse]

@@ -8,7 +8,7 @@ from . import requests
 from .core import Core, NewToken, Outcome
 from .jws import InvalidTokenError, UnknownKeyError
 from .license_token import Token
-from .ports import Exchange, Request
+from .ports import Exchange, Request, Response, Result
 from .responses import (
     ACTIVATION_CODES,
     HEARTBEAT_CODES,
@@ -16,6 +16,8 @@ from .responses import (
     REACTIVATION_CODES,
     RefusalReply,
     TokenReply,
+    Unreachable,
+    read_failure,
     read_reply,
 )
 
@@ -45,9 +47,18 @@ def renew(core: Core, token: Token, borrow_until: Optional[datetime] = None) -> 
 
 def fetch_keys(core: Core) -> Exchange[None]:
     """Fetches the key set."""
-    result = yield requests.FETCH_KEYS
-    core.observe()
-    core.store_keys(result)
+    result = yield from send(core, requests.FETCH_KEYS)
+    if not core.store_keys(result):
+        core.note_failure(requests.FETCH_KEYS, read_failure(requests.FETCH_KEYS, result, core.clock.time))
+
+
+def send(core: Core, request: Request) -> Exchange[Result]:
+    """Returns the result of a request, and observes the clocks."""
+    result = yield request
+    now = core.observe()
+    if isinstance(result, Response):
+        core.last_contact = now
+    return result
 
 
 def _heartbeat(core: Core, token: Token, borrow_until: Optional[datetime]) -> Exchange[Outcome]:
@@ -56,14 +67,16 @@ def _heartbeat(core: Core, token: Token, borrow_until: Optional[datetime]) -> Ex
 
 def _request_token(core: Core, request: Request, refusal_codes: Collection[str]) -> Exchange[Outcome]:
     refusal_id = core.refusal.id if core.refusal else None
-    result = yield request
-    reply = read_reply(result, refusal_codes, core.observe())
-    if not isinstance(reply, TokenReply):
-        return reply
-    token = yield from _verify(core, reply.token)
-    if token is None or token.iat < core.clock.reference - _MAX_REPLAY_SECONDS:
-        return INVALID_RESPONSE
-    return NewToken(token, reply, refusal_id)
+    result = yield from send(core, request)
+    reply = read_reply(request, result, refusal_codes, core.clock.time)
+    if isinstance(reply, TokenReply):
+        token = yield from _verify(core, reply.token)
+        if token is not None and token.iat >= core.clock.reference - _MAX_REPLAY_SECONDS:
+            return NewToken(token, reply, refusal_id)
+        reply = INVALID_RESPONSE
+    if isinstance(reply, Unreachable):
+        core.note_failure(request, reply)
+    return reply
 
 
 def _verify(core: Core, text: str) -> Exchange[Optional[Token]]:

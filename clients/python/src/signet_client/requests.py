@@ -12,7 +12,7 @@ from .times import format_rfc3339
 _API = "/api/v1.0"
 RELEASE_TIMEOUT = 2.0
 
-FETCH_KEYS = Request("GET", "/.well-known/jwks.jwt")
+FETCH_KEYS = Request("GET", "/.well-known/jwks.jwt", name="fetch of the key set")
 
 
 def activation(identity: Identity, license_key: str) -> Request:
@@ -20,7 +20,7 @@ def activation(identity: Identity, license_key: str) -> Request:
     body = {"license_key": license_key, **identity.fields()}
     if identity.machine_name is not None:
         body["machine_name"] = identity.machine_name
-    return Request("POST", f"{_API}/license-activations/activate", body)
+    return Request("POST", f"{_API}/license-activations/activate", body, name="activation")
 
 
 def heartbeat(identity: Identity, token: Token, borrow_until: Optional[datetime] = None) -> Request:
@@ -28,10 +28,10 @@ def heartbeat(identity: Identity, token: Token, borrow_until: Optional[datetime]
     body = {"token": token.text, **identity.fields()}
     if borrow_until is not None:
         body["borrow_until"] = format_rfc3339(borrow_until.timestamp())
-    return Request("POST", f"{_API}/license-keys/heartbeat", body)
+    return Request("POST", f"{_API}/license-keys/heartbeat", body, name="heartbeat")
 
 
 def deactivation(token: Token, timeout: Optional[float] = None) -> Request:
     """Frees the seat."""
     path = f"{_API}/license-activations/{quote(token.activation_id, safe='')}/deactivate"
-    return Request("POST", path, {"token": token.text}, timeout)
+    return Request("POST", path, {"token": token.text}, timeout, name="deactivation")

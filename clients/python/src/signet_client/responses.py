@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Optional, Union
 
-from .ports import NoResponse, Response, Result
+from .ports import NoResponse, Request, Response, Result
+from .texts import one_line
 from .times import DAY, parse_rfc3339
 
 _LICENSE_CODES = frozenset({"revoked", "superseded", "suspended", "expired", "product_inactive", "generation_outdated"})
@@ -24,6 +25,11 @@ RETRIED_CODES = REACTIVATION_CODES | TEMPORARY_CODES
 HELD_SEAT_CODES = frozenset({"offline_activation", "borrow_return_limit"})
 """Codes to a deactivation of a seat that cannot be returned now."""
 
+_MAX_ERRORS = 3
+"""How many invalid fields the message of an error names."""
+_SECRET_FIELDS = ("license_key", "token")
+_MIN_SECRET_LENGTH = 8
+"""A shorter text that a user has typed is no license key, and may be a part of a word."""
 _CODE = re.compile("[a-z][a-z0-9_]{0,63}", re.ASCII)
 
 
@@ -43,6 +49,8 @@ class RefusalReply:
 
     code: str
     retry_at: Optional[int] = None
+    detail: str = ""
+    """A text for support."""
 
 
 @dataclass(frozen=True)
@@ -59,41 +67,70 @@ class Unreachable:
     """Whether it is a problem with a 4xx status."""
     detail: str = ""
     """A text for support."""
+    cause: Optional[BaseException] = field(default=None, repr=False, compare=False)
+    """The exception of the HTTP library."""
 
 
 Reply = Union[TokenReply, RefusalReply, Unreachable]
 
-INVALID_RESPONSE = Unreachable("invalid_response")
+INVALID_RESPONSE = Unreachable("invalid_response", detail="invalid_response")
 
 
-def read_reply(result: Result, refusal_codes: Collection[str], now: float) -> Reply:
+def read_reply(request: Request, result: Result, refusal_codes: Collection[str], now: float) -> Reply:
     """Returns what the result of an activation or a heartbeat says."""
-    if isinstance(result, NoResponse):
-        return Unreachable("network", detail=result.detail)
-    if result.status in (200, 201):
+    if isinstance(result, Response) and result.status in (200, 201):
         return _read_token(_json_object(result.body))
-    problem = _problem(result)
-    code = problem.get("code", "")
-    if 400 <= result.status < 500 and code in refusal_codes:
-        retry_at = parse_rfc3339(problem.get("retry_at")) if code == "seat_limit_reached" else None
-        return RefusalReply(code, retry_at)
-    is_rejection = code != "" and 400 <= result.status < 500
+    if isinstance(result, Response) and 400 <= result.status < 500:
+        problem = _problem(result)
+        code = problem.get("code", "")
+        if code in refusal_codes:
+            retry_at = parse_rfc3339(problem.get("retry_at")) if code == "seat_limit_reached" else None
+            return RefusalReply(code, retry_at, _describe(request, problem))
+    return read_failure(request, result, now)
+
+
+def read_deactivation(request: Request, result: Result, now: float) -> Optional[Unreachable]:
+    """Returns why a deactivation failed, or None if the seat is free."""
+    if isinstance(result, Response) and result.status == 200:
+        return INVALID_RESPONSE if _json_object(result.body) is None else None
+    failure = read_failure(request, result, now)
+    return None if failure.code == "not_found" else failure
+
+
+def read_failure(request: Request, result: Result, now: float) -> Unreachable:
+    """Returns what a result says that is no answer about the license."""
+    if isinstance(result, NoResponse):
+        detail = one_line(_hide_secrets(request, result.detail))
+        return Unreachable("network", detail=detail, cause=result.cause)
+    reason = "invalid_response" if result.status == 200 else f"http_{result.status}"
+    problem = _problem(result) if 400 <= result.status < 500 else {}
     return Unreachable(
-        f"http_{result.status}",
-        code=code if is_rejection else "unreachable",
+        reason,
+        code=problem.get("code", "unreachable"),
         retry_after=_retry_after(result.headers.get("retry-after", ""), now),
-        is_rejection=is_rejection,
+        is_rejection=problem != {},
+        detail=_describe(request, problem) or reason,
     )
 
 
-def read_deactivation(result: Result) -> Optional[str]:
-    """Returns the code of the error of a deactivation, or None if the seat is free."""
-    if isinstance(result, NoResponse):
-        return "unreachable"
-    if result.status == 200 and _json_object(result.body) is not None:
-        return None
-    code = _problem(result).get("code") if 400 <= result.status < 500 else None
-    return None if code == "not_found" else code or "unreachable"
+def _describe(request: Request, problem: Mapping[str, Any]) -> str:
+    """Returns the detail of a problem and its first invalid fields in one line, without the secrets of the request."""
+
+    def text(value: Any) -> str:
+        return one_line(_hide_secrets(request, value)) if isinstance(value, str) else ""
+
+    errors = problem.get("errors")
+    entries = [error for error in errors[:_MAX_ERRORS] if isinstance(error, dict)] if isinstance(errors, list) else []
+    fields = [": ".join(filter(None, (text(entry.get("pointer")), text(entry.get("detail"))))) for entry in entries]
+    return "; ".join(filter(None, (text(problem.get("detail")) or problem.get("code"), *fields)))
+
+
+def _hide_secrets(request: Request, text: str) -> str:
+    body = request.body or {}
+    for name in _SECRET_FIELDS:
+        if len(body.get(name, "")) >= _MIN_SECRET_LENGTH:
+            text = text.replace(body[name], f"[{name}]")
+    return text
 
 
 def _read_token(body: Optional[Mapping[str, Any]]) -> Reply:

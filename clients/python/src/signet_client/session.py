@@ -44,7 +44,7 @@ class Session:
         try:
             with self._operation_lock:
                 if self._is_closed:
-                    raise LicenseError("closed")
+                    raise LicenseError("closed", "the license handle is closed")
                 self._drive(operation(self._core))
         finally:
             self._task.notify()
@@ -52,12 +52,13 @@ class Session:
         return self._state()
 
     def on_change(self, callback: Callable[[State], None]) -> None:
-        """Calls `callback` after each change of the state."""
+        """Calls `callback` after each change of the state, until `close` is called."""
         self._reporter.add(callback)
 
     def close(self) -> None:
         """Stops the background task. If the seat belongs to this process, releases it before."""
         self._task.stop()
+        self._reporter.stop()
         # If a request of the background task takes longer, its result is ignored, and the seat is not released.
         has_lock = self._operation_lock.acquire(timeout=_CLOSE_SECONDS)
         try:
@@ -67,7 +68,6 @@ class Session:
             self._is_closed = True
             if has_lock:
                 self._operation_lock.release()
-        self._reporter.report(self._state)
 
     # The background task
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Optional, Union
 
+from .times import format_rfc3339
+
 
 @dataclass(frozen=True)
 class Active:
@@ -19,6 +21,10 @@ class Active:
     grace_ends_at: Optional[datetime] = None
     """Until when it is honoured."""
 
+    def __str__(self) -> str:
+        grace = f", in grace{_format_optional(' until ', self.grace_ends_at)}" if self.in_grace else ""
+        return f"Active until {_format(self.until)}{grace}"
+
 
 @dataclass(frozen=True)
 class Offline:
@@ -32,6 +38,9 @@ class Offline:
     reason: str
     """Why there is no newer token: `not_contacted`, `network`, `http_NNN` or `invalid_response`."""
 
+    def __str__(self) -> str:
+        return f"Offline until {_format(self.until)} ({self.reason})"
+
 
 @dataclass(frozen=True)
 class Expired:
@@ -42,6 +51,9 @@ class Expired:
 
     since: datetime
     """The `offline_until` of the token."""
+
+    def __str__(self) -> str:
+        return f"Expired since {_format(self.since)}"
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,9 @@ class Refused:
     retry_at: Optional[datetime] = None
     """When a seat may be free, after `seat_limit_reached`."""
 
+    def __str__(self) -> str:
+        return f"Refused ({self.code}){_format_optional(', retry at ', self.retry_at)}"
+
 
 @dataclass(frozen=True)
 class Unactivated:
@@ -63,6 +78,12 @@ class Unactivated:
 
     name: ClassVar[str] = "Unactivated"
     may_run: ClassVar[bool] = False
+
+    has_license_key: bool = False
+    """Whether a license key is stored, with which the client activates without the user."""
+
+    def __str__(self) -> str:
+        return "Unactivated (a license key is stored)" if self.has_license_key else "Unactivated"
 
 
 @dataclass(frozen=True)
@@ -72,9 +93,12 @@ class ClockTampered:
     name: ClassVar[str] = "ClockTampered"
     may_run: ClassVar[bool] = False
 
+    def __str__(self) -> str:
+        return "ClockTampered"
+
 
 State = Union[Active, Offline, Expired, Refused, Unactivated, ClockTampered]
-"""The state of a license: `name` and `may_run` are in all of them."""
+"""The state of a license: `name` and `may_run` are in all of them. `str` returns a line of text for support."""
 
 
 def is_change(before: State, after: State) -> bool:
@@ -82,3 +106,11 @@ def is_change(before: State, after: State) -> bool:
     if isinstance(before, Active) and isinstance(after, Active):
         return (before.in_grace, before.grace_ends_at) != (after.in_grace, after.grace_ends_at)
     return before != after
+
+
+def _format(time: datetime) -> str:
+    return format_rfc3339(time.timestamp())
+
+
+def _format_optional(before: str, time: Optional[datetime]) -> str:
+    return "" if time is None else f"{before}{_format(time)}"
