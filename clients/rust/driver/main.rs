@@ -59,7 +59,10 @@ impl Driver {
                 license.borrow(UNIX_EPOCH + Duration::from_secs(until)).map(drop)
             }
             "import_license_file" => license.import_license_file(text("file")?).map(drop),
-            "offline_request" => return Ok(json!({"result": license.offline_request()})),
+            "offline_request" => match license.offline_request() {
+                Ok(request) => return Ok(json!({"result": request})),
+                Err(error) => Err(error),
+            },
             "has" => return Ok(json!({"result": license.has(text("feature")?)})),
             "limit" => {
                 let limit = license.limit(text("feature")?);
@@ -144,7 +147,8 @@ fn with_state(license: &License, error: Option<&Error>) -> Value {
 fn to_json(state: &State) -> Value {
     let mut json = json!({"state": state.name()});
     match state {
-        State::Unactivated | State::ClockTampered => {}
+        State::Unactivated { has_license_key } => json["has_license_key"] = json!(has_license_key),
+        State::ClockTampered => {}
         State::Active { until, in_grace, grace_ends_at } => {
             json["until"] = seconds(*until);
             json["in_grace"] = json!(in_grace);

@@ -37,7 +37,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         ["status"] => println!("{}", describe(&license.state())),
         ["activate", key] => println!("{}", describe(&license.activate(key)?)),
         ["run"] => work(&license)?,
-        ["offline-request"] => println!("{}", license.offline_request()),
+        ["offline-request"] => println!("{}", license.offline_request()?),
         ["import", file] => println!("{}", describe(&license.import_license_file(fs::read(file)?)?)),
         ["deactivate"] => println!("{}", describe(&license.deactivate()?)),
         ["diagnose"] => println!("{}", license.diagnose()),
@@ -68,7 +68,8 @@ fn work(license: &License) -> Result<(), Box<dyn Error>> {
 /// Says to the user what the state means.
 fn describe(state: &State) -> String {
     match state {
-        State::Unactivated => "not activated: enter a license key".to_owned(),
+        State::Unactivated { has_license_key: true } => "activating with the stored license key".to_owned(),
+        State::Unactivated { .. } => "not activated: enter a license key".to_owned(),
         State::Active { in_grace: true, .. } => "active, but the license key has expired: renew it soon".to_owned(),
         State::Active { .. } => "active".to_owned(),
         State::Offline { reason, .. } => format!("the license could not be renewed ({reason}): connect to the network"),

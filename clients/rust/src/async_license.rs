@@ -70,7 +70,7 @@ impl AsyncLicense {
     }
 
     /// See [`License::offline_request`].
-    pub fn offline_request(&self) -> String {
+    pub fn offline_request(&self) -> Result<String, Error> {
         self.license.offline_request()
     }
 

@@ -1,11 +1,10 @@
+mod deactivation;
+
 use std::{
     panic::{catch_unwind, AssertUnwindSafe},
     process,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
-    time::Duration,
 };
-
-use serde_json::{Map, Value};
 
 use crate::{
     core::Core,
@@ -13,19 +12,18 @@ use crate::{
     files::{self, Files},
     identity::Identity,
     offline_request,
-    outcome::{parse_problem, Failure, Outcome, RequestKind, TokenResponse},
-    ports::{Ports, Request},
+    outcome::{Failure, Outcome, RequestKind, TokenResponse},
+    ports::{NetworkError, Ports, Request, Response},
     requests::{self, MachineFacts},
     schedule::DueRequest,
     signal::Signal,
     state::State,
-    time::{format_rfc3339, whole, Seconds},
+    time::{format_rfc3339, whole, Seconds, MAX_UNIX_TIME},
 };
 
-/// The time-out of a request that frees a seat at exit.
-const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Refusals to free a seat that stays with the machine.
-const KEPT_SEAT_CODES: [&str; 2] = ["offline_activation", "borrow_return_limit"];
+/// What failed, in the messages of errors.
+const ACTIVATION_FAILED: &str = "the license key was not activated";
+const BORROW_FAILED: &str = "the seat was not borrowed";
 
 pub(crate) type Callback = Arc<dyn Fn(&State) + Send + Sync>;
 
@@ -52,6 +50,13 @@ struct Snapshot {
 
 /// An operation of the app. While there is one, the background thread sends no request.
 struct Operation<'a>(&'a Client);
+
+impl<'a> Operation<'a> {
+    fn begin(client: &'a Client) -> Self {
+        client.core().begin_operation();
+        Self(client)
+    }
+}
 
 impl Drop for Operation<'_> {
     fn drop(&mut self) {
@@ -131,9 +136,12 @@ impl Client {
         self.observe().diagnose()
     }
 
-    pub(crate) fn offline_request(&self) -> String {
-        let Identity { product, machine_id, .. } = &*self.identity;
-        offline_request::encode(product, machine_id, self.facts.machine_name.as_deref())
+    pub(crate) fn offline_request(&self) -> Result<String, Error> {
+        let Identity { product, machine_id, is_ephemeral, .. } = &*self.identity;
+        if *is_ephemeral {
+            return Err(Error::ephemeral_machine_id());
+        }
+        Ok(offline_request::encode(product, machine_id, self.facts.machine_name.as_deref()))
     }
 
     /// Returns the seconds until the next request of the background thread, or `None` if there is none.
@@ -144,7 +152,7 @@ impl Client {
 
     pub(crate) fn activate(&self, license_key: &str) -> Result<State, Error> {
         let license_key = license_key.trim();
-        let operation = self.begin_operation();
+        let operation = self.begin_operation()?;
         let snapshot = {
             let mut core = self.load();
             core.is_released = false;
@@ -168,63 +176,36 @@ impl Client {
                 }
                 Ok(())
             }
-            Outcome::Refusal(refusal) | Outcome::LostSeat(refusal) if keeps_present_license => {
-                Err(Error::api(&refusal.code))
+            Outcome::Refusal(refusal) | Outcome::LostSeat(refusal) => {
+                let error = refusal.to_error(ACTIVATION_FAILED);
+                if !keeps_present_license && !core.is_mistyped(license_key, &refusal) {
+                    core.refuse_activation(refusal, kept_key);
+                }
+                Err(error)
             }
-            Outcome::Unreachable(failure) if keeps_present_license => Err(failure.to_error()),
-            Outcome::Refusal(refusal) | Outcome::LostSeat(refusal) => Err(core.refuse_activation(refusal, kept_key)),
-            Outcome::Unreachable(failure) => Err(core.postpone_activation(&failure, kept_key)),
+            Outcome::Unreachable(failure) => {
+                if !keeps_present_license {
+                    core.postpone_activation(&failure, kept_key);
+                }
+                Err(failure.to_error(ACTIVATION_FAILED))
+            }
         }
-    }
-
-    pub(crate) fn deactivate(&self) -> Result<State, Error> {
-        let operation = self.begin_operation();
-        let result = self.send_deactivation(None).or_else(|error| match error.code() {
-            "not_found" => Ok(()),
-            _ => Err(error),
-        });
-        if result.is_ok() {
-            self.core().clear();
-        }
-        self.finish(operation, result)
-    }
-
-    pub(crate) fn release(&self) -> State {
-        let operation = self.begin_operation();
-        let result = self.send_deactivation(Some(RELEASE_TIMEOUT));
-        if !result.is_err_and(|error| KEPT_SEAT_CODES.contains(&error.code())) {
-            let mut core = self.core();
-            core.remove_token();
-            core.is_released = true;
-        }
-        drop(operation);
-        self.report_change();
-        self.state()
-    }
-
-    /// Frees the seat. Succeeds without a request if there is no token.
-    fn send_deactivation(&self, timeout: Option<Duration>) -> Result<(), Error> {
-        let request = match self.load().accepted() {
-            Some((token, claims)) => requests::deactivate(&claims.activation.id, &token.file.token, timeout),
-            None => return Ok(()),
-        };
-        let response = self.ports.transport.send(&request).map_err(|_| Error::unreachable())?;
-        if response.status == 200 && serde_json::from_slice::<Map<String, Value>>(&response.body).is_ok() {
-            return Ok(());
-        }
-        Err(parse_problem(&response).map_or_else(Error::unreachable, |problem| Error::api(&problem.code)))
     }
 
     /// Stops the background thread, and frees the seat if it belongs to this process.
     pub(crate) fn close(&self) {
-        self.signal.close();
-        if self.identity.is_of_process() {
-            self.release();
+        if self.signal.close() && self.identity.is_of_process() {
+            let operation = Operation::begin(self);
+            self.release_seat();
+            drop(operation);
         }
     }
 
     pub(crate) fn borrow(&self, until: Seconds) -> Result<State, Error> {
-        let operation = self.begin_operation();
+        let operation = self.begin_operation()?;
+        if until <= self.load().now() || until > MAX_UNIX_TIME {
+            return Err(Error::invalid_value("until must be later than the present time, and before the year 10000"));
+        }
         let result = self.send_borrow(&format_rfc3339(whole(until)));
         self.finish(operation, result)
     }
@@ -233,7 +214,7 @@ impl Client {
         let snapshot = {
             let core = self.load();
             if let Some(refusal) = &core.refusal {
-                return Err(Error::api(&refusal.code));
+                return Err(Error::refused(&refusal.code));
             }
             core.snapshot()
         };
@@ -247,12 +228,16 @@ impl Client {
         }
         match outcome {
             Outcome::Token(response) => self.store_response(&snapshot, &response),
-            Outcome::Refusal(refusal) | Outcome::LostSeat(refusal) => Err(self.load().refuse_activation(refusal, None)),
+            Outcome::Refusal(refusal) | Outcome::LostSeat(refusal) => {
+                let error = refusal.to_error(BORROW_FAILED);
+                self.load().refuse_activation(refusal, None);
+                Err(error)
+            }
             Outcome::Unreachable(failure) => {
-                if failure.problem.is_none() {
+                if !failure.has_problem() {
                     self.core().record_failure(&failure);
                 }
-                Err(failure.to_error())
+                Err(failure.to_error(BORROW_FAILED))
             }
         }
     }
@@ -265,7 +250,7 @@ impl Client {
     }
 
     pub(crate) fn import_license_file(&self, content: &[u8]) -> Result<State, Error> {
-        let operation = self.begin_operation();
+        let operation = self.begin_operation()?;
         let result = self.load().import_license_file(content);
         self.finish(operation, result)
     }
@@ -285,7 +270,7 @@ impl Client {
 
     /// Sends what the background thread would send next, whether it is due or not.
     pub(crate) fn refresh(&self) -> State {
-        let operation = self.begin_operation();
+        let Ok(operation) = self.begin_operation() else { return self.state() };
         let (snapshot, next) = {
             let mut core = self.load();
             core.is_released = false;
@@ -360,26 +345,52 @@ impl Client {
 
     /// Sends a request whose successful response is a token.
     fn send(&self, request: &Request, kind: RequestKind) -> Outcome {
-        let Ok(response) = self.ports.transport.send(request) else { return Outcome::Unreachable(Failure::network()) };
-        let now = self.observe().now();
-        Outcome::of(&response, kind, now, |token| {
-            if self.core().is_key_unknown(token) {
-                self.fetch_keys();
+        let outcome = match self.transmit(request) {
+            Ok(response) => {
+                let now = self.observe().now();
+                Outcome::of(request, &response, kind, now, |token| {
+                    if self.core().is_key_unknown(token) {
+                        self.fetch_keys();
+                    }
+                    self.core().verify_response(token)
+                })
             }
-            self.core().verify_response(token)
-        })
+            Err(error) => Outcome::Unreachable(Failure::network(&error)),
+        };
+        if let Outcome::Unreachable(failure) = &outcome {
+            self.core().note_failure(request, failure);
+        }
+        outcome
     }
 
     fn fetch_keys(&self) {
-        let response = self.ports.transport.send(&requests::fetch_keys()).ok();
-        let body = response.filter(|response| response.status == 200).map(|response| response.body);
-        let text = body.and_then(|body| String::from_utf8(body).ok());
-        self.load().store_keys(text.as_deref());
+        let request = requests::fetch_keys();
+        let result = match self.transmit(&request) {
+            Ok(response) if response.status == 200 => Ok(response.body),
+            Ok(response) => Err(Failure::http(response.status, None)),
+            Err(error) => Err(Failure::network(&error)),
+        };
+        let mut core = self.load();
+        let text = result.and_then(|body| String::from_utf8(body).map_err(|_| Failure::invalid_response()));
+        let is_stored = core.store_keys(text.as_deref().ok());
+        if !is_stored {
+            core.note_failure(&request, &text.err().unwrap_or_else(Failure::invalid_response));
+        }
     }
 
-    fn begin_operation(&self) -> Operation<'_> {
-        self.core().begin_operation();
-        Operation(self)
+    /// Sends a request, and notes when there is a response.
+    fn transmit(&self, request: &Request) -> Result<Response, NetworkError> {
+        let response = self.ports.transport.send(request)?;
+        let mut core = self.observe();
+        core.last_contact = Some(core.now());
+        Ok(response)
+    }
+
+    fn begin_operation(&self) -> Result<Operation<'_>, Error> {
+        if self.signal.is_closed() {
+            return Err(Error::closed());
+        }
+        Ok(Operation::begin(self))
     }
 
     /// Ends an operation: reports the state, and lets the background thread schedule its next request.
@@ -390,8 +401,11 @@ impl Client {
         result.map(|()| self.state())
     }
 
-    /// Calls the callbacks if the state has changed. A panic of a callback is ignored.
+    /// Calls the callbacks if the state has changed and the license is not closed. A panic of a callback is ignored.
     fn report_change(&self) {
+        if self.signal.is_closed() {
+            return;
+        }
         let Some(state) = self.observe().take_change() else { return };
         let callbacks = self.callbacks.read().unwrap_or_else(PoisonError::into_inner).clone();
         for callback in callbacks {
@@ -408,9 +422,14 @@ impl Core {
     /// Fails if another process has stored a refusal since the request was sent. A token must not undo it.
     fn check_refusal(&self, snapshot: &Snapshot) -> Result<(), Error> {
         match &self.refusal {
-            Some(refusal) if Some(&refusal.id) != snapshot.refusal_id.as_ref() => Err(Error::api(&refusal.code)),
+            Some(refusal) if Some(&refusal.id) != snapshot.refusal_id.as_ref() => Err(Error::refused(&refusal.code)),
             _ => Ok(()),
         }
+    }
+
+    /// Notes for support that there was no usable response to a request.
+    fn note_failure(&mut self, request: &Request, failure: &Failure) {
+        self.last_failure = Some((self.now(), format!("{}: {}", request.path, failure.describe())));
     }
 
     fn begin_operation(&mut self) {

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ports::ClockReading,
-    time::{rounded, seconds, whole, Seconds, DAY, MINUTE},
+    time::{format_rfc3339, rounded, seconds, whole, Seconds, DAY, MINUTE},
 };
 
 /// Set-backs of the wall clock up to this sum are corrections.
@@ -142,6 +142,8 @@ impl Clock {
     }
 
     pub(crate) fn describe(&self) -> String {
-        format!("behind by {} s, set back by {} s", rounded(self.behind), rounded(self.set_back))
+        let ClockFile { last_seen, behind, set_back, reference } = self.to_file(None);
+        let reference = if reference == 0 { "none".to_owned() } else { format_rfc3339(reference) };
+        format!("{}, behind {behind} s, set back {set_back} s, reference {reference}", format_rfc3339(last_seen))
     }
 }

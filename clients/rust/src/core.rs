@@ -40,10 +40,10 @@ pub(crate) struct Core {
     /// Counts the operations of the app. A response to the background thread is ignored if an operation came first.
     pub(crate) operations: u64,
     pub(crate) operations_in_progress: u32,
-    /// The last answer of the API about the license, for support.
+    /// The last response, for support.
     pub(crate) last_contact: Option<Seconds>,
-    /// The last failure, for support.
-    pub(crate) last_failure: Option<(Seconds, OfflineReason)>,
+    /// The last request without a response, or with one that is no answer, and why, for support.
+    pub(crate) last_failure: Option<(Seconds, String)>,
     /// The state that `on_change` reported last.
     reported: State,
 }
@@ -110,7 +110,7 @@ impl Core {
             operations_in_progress: 0,
             last_contact: None,
             last_failure: None,
-            reported: State::Unactivated,
+            reported: State::Unactivated { has_license_key: false },
         };
         core.load();
         core.delay_first_request();
@@ -220,7 +220,9 @@ impl Core {
         if let Some(refusal) = &self.refusal {
             return State::Refused { code: refusal.code.clone(), retry_at: refusal.retry_at.map(to_system_time) };
         }
-        let Some((token, claims)) = self.accepted() else { return State::Unactivated };
+        let Some((token, claims)) = self.accepted() else {
+            return State::Unactivated { has_license_key: self.license_key.is_some() };
+        };
         let end = claims.enforcement.offline_until;
         if self.clock.is_tampered() {
             State::ClockTampered

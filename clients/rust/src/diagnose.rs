@@ -1,55 +1,59 @@
 use crate::{
     core::Core,
-    state::State,
-    time::{format_rfc3339, from_system_time, whole, Seconds},
+    time::{format_rfc3339, seconds, whole, Seconds, DAY},
 };
 
 impl Core {
     /// Returns lines of text for support, without the token and the license key.
     pub(crate) fn diagnose(&self) -> String {
-        let mut lines = vec![
-            format!("client: signet-client-rust/{}", env!("CARGO_PKG_VERSION")),
-            format!("product: {}", self.identity.product),
-            format!("issuer: {}", self.identity.issuer),
-            format!("machine id: {}", self.identity.machine_id),
-            format!("state: {}", describe(&self.state())),
+        let none = || "none".to_owned();
+        let none_since_start = || "none since the start".to_owned();
+        let identity = &self.identity;
+        let ephemeral = if identity.is_ephemeral { " (ephemeral)" } else { "" };
+        let license = self.accepted().map(|(_, claims)| claims.describe_license());
+        let license_key = if self.license_key.is_some() { "stored" } else { "not stored" };
+        let next_request = self.next_due().map(|due| format(due.max(self.now())));
+        let last_failure = self.last_failure.as_ref().map(|(at, why)| format!("{}, {why}", format(*at)));
+        let lines = [
+            ("client", Some(client())),
+            ("product", Some(identity.product.clone())),
+            ("issuer", Some(identity.issuer.clone())),
+            ("api url", Some(identity.api_url.clone())),
+            ("machine id", Some(format!("{}{ephemeral}", identity.machine_id))),
+            ("instance id", identity.instance_id.clone()),
+            ("state", Some(self.state().to_string())),
+            ("license", Some(license.unwrap_or_else(none))),
+            ("token", Some(self.describe_token().unwrap_or_else(none))),
+            ("license key", Some(license_key.to_owned())),
+            ("next request", Some(next_request.unwrap_or_else(none))),
+            ("last contact", Some(self.last_contact.map_or_else(none_since_start, format))),
+            ("last failure", Some(last_failure.unwrap_or_else(none_since_start))),
+            ("key set", Some(self.describe_keys().unwrap_or_else(none))),
+            ("clock", Some(self.clock.describe())),
+            ("storage", Some(self.files.describe())),
         ];
-        lines.extend(self.identity.instance_id.as_ref().map(|id| format!("instance id: {id}")));
-        lines.extend(self.describe_token());
-        lines.push(format!("last contact: {}", self.last_contact.map_or("none since the start".to_owned(), format)));
-        let last_failure = self.last_failure.map(|(at, reason)| format!("{}, {reason}", format(at)));
-        lines.push(format!("last failure: {}", last_failure.unwrap_or_else(|| "none since the start".to_owned())));
-        let key_set = self.keys.as_ref().map(|keys| format!("signed at {}", format_rfc3339(keys.set.issued_at)));
-        lines.push(format!("key set: {}", key_set.unwrap_or_else(|| "none".to_owned())));
-        lines.push(format!("clock: {}, {}", format(self.now()), self.clock.describe()));
-        lines.push(format!("storage: {}", self.files.describe()));
-        lines.join("\n")
+        let lines = lines.into_iter().filter_map(|(name, value)| Some(format!("{name}: {}", value?)));
+        lines.collect::<Vec<_>>().join("\n")
     }
 
-    fn describe_token(&self) -> Vec<String> {
-        let Some((token, claims)) = self.accepted() else { return vec!["token: none".to_owned()] };
-        let source = if token.is_from_license_file { "license file" } else { "API" };
-        vec![
-            format!("token: from the {source}, signed at {}", format_rfc3339(claims.iat)),
-            format!("token valid until: {}", format_rfc3339(claims.exp)),
-            format!("offline until: {}", format_rfc3339(claims.enforcement.offline_until)),
-            format!("next heartbeat: {}", format_rfc3339(token.file.next_heartbeat_at)),
-        ]
+    fn describe_token(&self) -> Option<String> {
+        let (token, claims) = self.accepted()?;
+        let [issued, exp, offline_until] =
+            [claims.iat, claims.exp, claims.enforcement.offline_until].map(format_rfc3339);
+        let source = if token.is_from_license_file { ", from a license file" } else { "" };
+        Some(format!("issued {issued}, exp {exp}, offline until {offline_until}{source}"))
+    }
+
+    fn describe_keys(&self) -> Option<String> {
+        let issued_at = self.keys.as_ref()?.set.issued_at;
+        let days = whole((self.now() - seconds(issued_at)) / DAY);
+        Some(format!("issued {}, {days} days old", format_rfc3339(issued_at)))
     }
 }
 
-fn describe(state: &State) -> String {
-    let name = state.name();
-    match state {
-        State::Unactivated | State::ClockTampered => name.to_owned(),
-        State::Active { in_grace, grace_ends_at: Some(end), .. } if *in_grace => {
-            format!("{name}, license key expired and honoured until {}", format(from_system_time(*end)))
-        }
-        State::Active { until, .. } => format!("{name} until {}", format(from_system_time(*until))),
-        State::Offline { until, reason } => format!("{name} until {}, {reason}", format(from_system_time(*until))),
-        State::Expired { since } => format!("{name} since {}", format(from_system_time(*since))),
-        State::Refused { code, .. } => format!("{name}, {code}"),
-    }
+/// Returns the name and the version of the client, and what it was compiled for.
+fn client() -> String {
+    format!("signet-client-rust/{}, Rust, {}", env!("CARGO_PKG_VERSION"), crate::system::os())
 }
 
 fn format(time: Seconds) -> String {

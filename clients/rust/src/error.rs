@@ -1,18 +1,28 @@
-use std::fmt;
+use std::{error::Error as StdError, fmt, sync::Arc};
 
-/// An operation failed. [`code`](Error::code) is stable; the text of `Display` is for people and may change.
+/// What an error was caused by.
+pub(crate) type Cause = Arc<dyn StdError + Send + Sync>;
+
+/// An operation failed. [`code`](Error::code) is stable. `Display` is one line for people, which may change: what failed, then what
+/// the API says about it, or why there was no response. It contains no license key and no token.
+///
+/// If there was no response, [`source`](StdError::source) is the error of the HTTP library. `Display` contains its text.
 ///
 /// | code | meaning |
 /// | --- | --- |
 /// | `unreachable` | no usable response of the API. The app can try again |
 /// | `license_file_invalid` | the license file is not valid for this product and this machine, has ended, or is older than the present token |
 /// | `not_activated` | there is no token, for example no seat to borrow |
+/// | `ephemeral_machine_id` | [`License::offline_request`](crate::License::offline_request): the machine id lasts only as long as this process |
+/// | `invalid_value` | an argument is not valid, such as a time in the past or a license key of another format |
 /// | `invalid_config` | [`License::open`](crate::License::open): the configuration or an option is not valid |
+/// | `closed` | [`License::close`](crate::License::close) was called before |
 /// | others | [error codes](https://github.com/signet-licensing/signet/blob/main/docs/reference/error-codes.md) of the API, such as `revoked`, `seat_limit_reached` or `borrow_not_allowed` |
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Error {
     code: String,
     message: String,
+    cause: Option<Cause>,
 }
 
 impl Error {
@@ -21,25 +31,43 @@ impl Error {
         &self.code
     }
 
-    /// An error code that the API returned.
-    pub(crate) fn api(code: &str) -> Self {
-        Self { code: code.to_owned(), message: format!("the license server refused the request: {code}") }
+    fn new(code: &str, message: impl fmt::Display) -> Self {
+        Self { code: code.to_owned(), message: message.to_string(), cause: None }
     }
 
-    pub(crate) fn unreachable() -> Self {
-        Self { code: "unreachable".into(), message: "the license server could not be reached".into() }
+    /// The API refused an operation, or could not be reached. `what` says what failed, and `why` why.
+    pub(crate) fn failed(what: &str, code: &str, why: &str, cause: Option<Cause>) -> Self {
+        Self { cause, ..Self::new(code, format_args!("{what}: {why}")) }
+    }
+
+    /// A refusal is stored.
+    pub(crate) fn refused(code: &str) -> Self {
+        Self::new(code, format_args!("the license is refused: {code}"))
     }
 
     pub(crate) fn not_activated() -> Self {
-        Self { code: "not_activated".into(), message: "this machine holds no seat".into() }
+        Self::new("not_activated", "this machine holds no seat")
+    }
+
+    pub(crate) fn closed() -> Self {
+        Self::new("closed", "the license was closed")
+    }
+
+    pub(crate) fn invalid_value(reason: &str) -> Self {
+        Self::new("invalid_value", reason)
+    }
+
+    pub(crate) fn ephemeral_machine_id() -> Self {
+        let reason = "the machine id changes at each start: give a machine_id that stays the same";
+        Self::new("ephemeral_machine_id", reason)
     }
 
     pub(crate) fn license_file_invalid(reason: &str) -> Self {
-        Self { code: "license_file_invalid".into(), message: format!("invalid license file: {reason}") }
+        Self::new("license_file_invalid", format_args!("invalid license file: {reason}"))
     }
 
     pub(crate) fn invalid_config(reason: impl fmt::Display) -> Self {
-        Self { code: "invalid_config".into(), message: format!("invalid configuration: {reason}") }
+        Self::new("invalid_config", format_args!("invalid configuration: {reason}"))
     }
 }
 
@@ -49,4 +77,8 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.as_ref().map(|cause| &**cause as &(dyn StdError + 'static))
+    }
+}

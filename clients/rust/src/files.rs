@@ -7,7 +7,6 @@ pub(crate) const KEYS: &str = "keys.jwt";
 pub(crate) const REFUSAL: &str = "refusal.json";
 pub(crate) const CLOCK: &str = "clock.json";
 pub(crate) const LICENSE_KEY: &str = "license-key";
-pub(crate) const ALL: [&str; 5] = [TOKEN, KEYS, REFUSAL, CLOCK, LICENSE_KEY];
 
 /// The stored files, of which some are kept in memory only.
 #[derive(Clone)]
@@ -49,12 +48,11 @@ impl Files {
         }
     }
 
-    /// Describes for support which files exist, without their content.
+    /// Describes the storage for support: for example its path, and the files that could not be written.
     pub(crate) fn describe(&self) -> String {
-        let names = ALL.iter().filter(|name| self.read(name).is_some()).map(|name| {
-            let suffix = if self.memory.contains_key(name) { " (in memory)" } else { "" };
-            format!("{name}{suffix}")
-        });
-        format!("{}: {}", self.storage.describe(), names.collect::<Vec<_>>().join(", "))
+        let mut names: Vec<_> = self.memory.keys().filter(|name| !self.private.contains(name)).copied().collect();
+        names.sort_unstable();
+        let suffix = if names.is_empty() { String::new() } else { format!(", not writable: {}", names.join(", ")) };
+        format!("{}{suffix}", self.storage.describe())
     }
 }

@@ -39,7 +39,7 @@ impl HttpTransport {
             api_url: api_url.to_owned(),
             user_agent: format!("signet-client-rust/{}{suffix}", env!("CARGO_PKG_VERSION")),
             proxy: proxy(api_url, options)?,
-            ca_certificates: parse_certificates(&options.ca_certificates)?,
+            ca_certificates: options.ca_certificates.as_deref().map_or(Ok(Vec::new()), parse_certificates)?,
             connect_timeout: options.connect_timeout,
             timeout: options.timeout,
             agent: OnceLock::new(),
@@ -99,7 +99,7 @@ impl HttpTransport {
 
 impl Transport for HttpTransport {
     fn send(&self, request: &Request) -> Result<Response, NetworkError> {
-        self.try_send(request).map_err(|_| NetworkError)
+        self.try_send(request).map_err(|error| NetworkError(Arc::new(error)))
     }
 
     fn for_forked_child(&self) -> Arc<dyn Transport> {
@@ -108,14 +108,14 @@ impl Transport for HttpTransport {
 }
 
 fn parse_certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, Error> {
-    let invalid = || Error::invalid_config("ca_certificates must be certificates in PEM format");
+    let invalid = || Error::invalid_config("ca_certificates must be at least one certificate in PEM format");
     let mut certificates = Vec::new();
     for item in parse_pem(pem) {
         if let PemItem::Certificate(certificate) = item.map_err(|_| invalid())? {
             certificates.push(certificate);
         }
     }
-    if certificates.is_empty() && !pem.is_empty() {
+    if certificates.is_empty() {
         return Err(invalid());
     }
     Ok(certificates)
@@ -124,7 +124,10 @@ fn parse_certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, Error> {
 /// Returns the proxy of the options, or else that of the environment.
 fn proxy(api_url: &str, options: &Options) -> Result<Option<Proxy>, Error> {
     if let Some(url) = &options.proxy {
-        return Proxy::new(url).map(Some).map_err(|_| Error::invalid_config("proxy must be a URL"));
+        let has_scheme = ["http://", "https://"].iter().any(|scheme| url.to_lowercase().starts_with(scheme));
+        let proxy = Proxy::new(url).ok().filter(|proxy| has_scheme && !proxy.host().is_empty());
+        let invalid = || Error::invalid_config("proxy must be an http or https URL with a host");
+        return proxy.map(Some).ok_or_else(invalid);
     }
     let uri: Uri = api_url.parse().map_err(Error::invalid_config)?;
     let variable = if uri.scheme_str() == Some("https") { "HTTPS_PROXY" } else { "HTTP_PROXY" };

@@ -7,6 +7,8 @@ use crate::jwt::PublicKey;
 pub(crate) struct Identity {
     pub(crate) issuer: String,
     pub(crate) product: String,
+    /// The URL of the API, for support.
+    pub(crate) api_url: String,
     /// The root keys by their thumbprints.
     pub(crate) root_keys: HashMap<String, PublicKey>,
     pub(crate) machine_id: String,

@@ -11,10 +11,12 @@ impl Core {
     /// Imports a license file. The present file again changes nothing.
     pub(crate) fn import_license_file(&mut self, content: &[u8]) -> Result<(), Error> {
         let text = std::str::from_utf8(content).map_err(|_| Error::license_file_invalid("it is not a text"))?;
+        // Editors on Windows add a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (file, claims) = self.verify_license_file(text)?;
         let refused = self.refusal.as_ref().filter(|refusal| claims.iat <= refusal.at);
         if let Some(refusal) = refused {
-            return Err(Error::api(&refusal.code));
+            return Err(Error::refused(&refusal.code));
         }
         if let Some((token, present)) = self.accepted() {
             if token.file.license_file.is_some() && token.file.token == file.token {

@@ -45,6 +45,7 @@ mod offline_request;
 mod options;
 mod outcome;
 mod ports;
+mod problem;
 mod renewal;
 mod requests;
 mod schedule;
@@ -53,6 +54,7 @@ mod state;
 mod system;
 #[cfg(test)]
 mod tests;
+mod text;
 mod time;
 mod token;
 

@@ -49,6 +49,7 @@ impl License {
     /// Reads the stored license and starts the background thread, without a request. Fails only if the configuration
     /// or an option is not valid.
     pub fn open(config: AppConfig, options: Options) -> Result<Self, Error> {
+        options.check()?;
         let transport = HttpTransport::new(config.api_url()?, &options)?;
         let identity = identity(config, &options)?;
         let storage = storage(&identity.product, &options);
@@ -57,7 +58,8 @@ impl License {
             app_version: options.app_version,
             os: report(options.os, || Some(system::os())),
             hostname: options.hostname,
-        };
+        }
+        .cut();
         let ports = Ports {
             storage,
             transport: Arc::new(transport),
@@ -106,7 +108,7 @@ impl License {
     }
 
     /// Calls `callback` with the new state after each change, in the background thread or in the thread of an
-    /// operation. A renewed token is not a change. A panic of the callback is ignored.
+    /// operation, until [`close`](Self::close) is called. A renewed token is not a change. A panic of the callback is ignored.
     pub fn on_change(&self, callback: impl Fn(&State) + Send + Sync + 'static) {
         self.client().on_change(Arc::new(callback));
     }
@@ -114,24 +116,25 @@ impl License {
     /// Activates this machine with a license key, and returns the new state.
     ///
     /// An error has the code of the refusal, or `unreachable`; then the background thread tries again. While another license is
-    /// in use, an error changes nothing.
+    /// in use, an error changes nothing. An unknown license key, `not_found`, changes nothing unless it is the stored one.
     pub fn activate(&self, license_key: &str) -> Result<State, Error> {
         self.client().activate(license_key)
     }
 
-    /// Frees the seat, and removes the license from this machine. If the API refuses or cannot be reached, nothing changes.
+    /// Gives the license up on this machine: frees the seat, and removes everything, also the license key. After a refusal it
+    /// activates first, because the seat may still be taken. If the API does not free the seat or cannot be reached, nothing changes.
     pub fn deactivate(&self) -> Result<State, Error> {
         self.client().deactivate()
     }
 
     /// Frees the seat, but keeps the license key: the next [`License::open`] activates again. Failures are ignored.
-    /// Takes two seconds at most.
+    /// Takes two seconds at most. Does nothing with a license file, whose seat an app cannot free.
     pub fn release(&self) -> State {
         self.client().release()
     }
 
     /// Stops the background thread. With an instance id or an ephemeral machine id, it frees the seat as
-    /// [`release`](Self::release) does.
+    /// [`release`](Self::release) does. An operation after that fails with the code `closed`.
     pub fn close(&self) {
         self.client().close();
     }
@@ -143,17 +146,19 @@ impl License {
         self.client().refresh()
     }
 
-    /// Borrows the seat until this time, so that the license is valid until then without a network.
+    /// Borrows the seat until this time, which must be later than now, so that the license is valid until then without a network.
     pub fn borrow(&self, until: SystemTime) -> Result<State, Error> {
         self.client().borrow(from_system_time(until))
     }
 
-    /// Returns the text with which an operator or the customer creates a license file for this machine.
-    pub fn offline_request(&self) -> String {
+    /// Returns the text with which an operator or the customer creates a license file for this machine. Fails with the code
+    /// `ephemeral_machine_id` if the machine id lasts only as long as this process.
+    pub fn offline_request(&self) -> Result<String, Error> {
         self.client().offline_request()
     }
 
-    /// Imports a license file, for a machine without a network.
+    /// Imports a license file, for a machine without a network. `content` is the whole file that the dashboard downloads, or the
+    /// whole response body.
     pub fn import_license_file(&self, content: impl AsRef<[u8]>) -> Result<State, Error> {
         self.client().import_license_file(content.as_ref())
     }
@@ -172,16 +177,19 @@ impl fmt::Debug for License {
 
 fn identity(config: AppConfig, options: &Options) -> Result<Identity, Error> {
     let machine_id = match &options.machine_id {
-        Some(id) if id.is_empty() => return Err(Error::invalid_config("machine_id must not be empty")),
         Some(id) => Some(id.clone()),
         None => machine_id::derive(&config.product, &ThisMachine),
     };
+    let is_ephemeral = machine_id.is_none();
+    let machine_id = machine_id.unwrap_or_else(machine_id::ephemeral);
+    options.check_length(&machine_id)?;
     Ok(Identity {
         root_keys: config.root_keys()?,
+        api_url: config.api_url()?.to_owned(),
         issuer: config.issuer,
         product: config.product,
-        is_ephemeral: machine_id.is_none(),
-        machine_id: machine_id.unwrap_or_else(machine_id::ephemeral),
+        is_ephemeral,
+        machine_id,
         instance_id: options.instance_id.clone(),
     })
 }

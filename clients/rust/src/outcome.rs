@@ -1,10 +1,12 @@
 use serde_json::Value;
 
 use crate::{
-    error::Error,
-    ports::Response,
+    error::{Cause, Error},
+    ports::{NetworkError, Request, Response},
+    problem::{time_field, Problem, MAX_TEXT},
     state::OfflineReason,
-    time::{parse_retry_after, parse_rfc3339, whole, Seconds},
+    text::single_line,
+    time::{parse_retry_after, whole, Seconds},
     token::Claims,
 };
 
@@ -45,6 +47,15 @@ pub(crate) struct TokenResponse {
 pub(crate) struct Refusal {
     pub(crate) code: String,
     pub(crate) retry_at: Option<i64>,
+    /// What the problem says to people.
+    text: String,
+}
+
+impl Refusal {
+    /// Returns the error of an operation. `what` says what failed.
+    pub(crate) fn to_error(&self, what: &str) -> Error {
+        Error::failed(what, &self.code, &self.text, None)
+    }
 }
 
 /// A response that says nothing about the license, or none.
@@ -52,28 +63,62 @@ pub(crate) struct Failure {
     pub(crate) reason: OfflineReason,
     /// Delay of the header `Retry-After`.
     pub(crate) retry_after: Option<Seconds>,
-    /// Status and code of a problem with a 4xx status.
-    pub(crate) problem: Option<(u16, String)>,
+    /// The problem, if there is one with a 4xx status.
+    problem: Option<Problem>,
+    /// Why there was no response.
+    cause: Option<Cause>,
 }
 
 impl Failure {
-    pub(crate) fn network() -> Self {
-        Self { reason: OfflineReason::Network, retry_after: None, problem: None }
+    /// There was no response.
+    pub(crate) fn network(error: &NetworkError) -> Self {
+        Self { cause: Some(error.0.clone()), ..Self::of(OfflineReason::Network) }
+    }
+
+    /// A response with status 200 does not have the content of one of the API.
+    pub(crate) fn invalid_response() -> Self {
+        Self::of(OfflineReason::InvalidResponse)
+    }
+
+    /// A response with another status is no answer about the license.
+    pub(crate) fn http(status: u16, problem: Option<Problem>) -> Self {
+        Self { problem, ..Self::of(OfflineReason::Http(status)) }
+    }
+
+    fn of(reason: OfflineReason) -> Self {
+        Self { reason, retry_after: None, problem: None, cause: None }
+    }
+
+    /// Returns whether the API says that the request is wrong.
+    pub(crate) fn has_problem(&self) -> bool {
+        self.problem.is_some()
     }
 
     /// Returns whether the same request may succeed later.
     pub(crate) fn is_retryable(&self) -> bool {
-        self.problem.as_ref().is_none_or(|(status, _)| *status == 429)
+        self.problem.as_ref().is_none_or(|problem| problem.status == 429)
     }
 
-    pub(crate) fn to_error(&self) -> Error {
-        self.problem.as_ref().map_or_else(Error::unreachable, |(_, code)| Error::api(code))
+    /// Returns the error of an operation. `what` says what failed.
+    pub(crate) fn to_error(&self, what: &str) -> Error {
+        let code = self.problem.as_ref().map_or("unreachable", |problem| &problem.code);
+        Error::failed(what, code, &self.describe(), self.cause.clone())
+    }
+
+    /// Describes what happened, in one line without secrets.
+    pub(crate) fn describe(&self) -> String {
+        match (&self.problem, &self.cause) {
+            (Some(problem), _) => problem.text.clone(),
+            (None, Some(cause)) => single_line(&cause.to_string(), MAX_TEXT),
+            (None, None) => self.reason.to_string(),
+        }
     }
 }
 
 impl Outcome {
-    /// Classifies a response. `verify` returns the claims of a token that is accepted.
+    /// Classifies the response to a request. `verify` returns the claims of a token that is accepted.
     pub(crate) fn of(
+        request: &Request,
         response: &Response,
         kind: RequestKind,
         now: Seconds,
@@ -83,15 +128,13 @@ impl Outcome {
         if matches!(response.status, 200 | 201) {
             return match parse_token(&response.body, verify) {
                 Some(token) => Self::Token(Box::new(token)),
-                None => {
-                    Self::Unreachable(Failure { reason: OfflineReason::InvalidResponse, retry_after, problem: None })
-                }
+                None => Self::Unreachable(Failure { retry_after, ..Failure::invalid_response() }),
             };
         }
-        let problem = parse_problem(response);
+        let problem = Problem::parse(request, response);
         if let Some(problem) = &problem {
             let code = problem.code.as_str();
-            let refusal = || Refusal { code: code.to_owned(), retry_at: problem.retry_at };
+            let refusal = || Refusal { code: code.to_owned(), retry_at: problem.retry_at, text: problem.text.clone() };
             let is_activation = kind == RequestKind::Activation;
             if LICENSE_CODES.contains(&code) || (is_activation && ACTIVATION_CODES.contains(&code)) {
                 return Self::Refusal(refusal());
@@ -100,11 +143,7 @@ impl Outcome {
                 return if is_activation { Self::Refusal(refusal()) } else { Self::LostSeat(refusal()) };
             }
         }
-        Self::Unreachable(Failure {
-            reason: OfflineReason::Http(response.status),
-            retry_after,
-            problem: problem.map(|problem| (response.status, problem.code)),
-        })
+        Self::Unreachable(Failure { retry_after, ..Failure::http(response.status, problem) })
     }
 }
 
@@ -118,26 +157,4 @@ fn parse_token(body: &[u8], verify: impl FnOnce(&str) -> Option<Claims>) -> Opti
         in_grace: body.get("in_grace").and_then(Value::as_bool).unwrap_or(false),
         grace_ends_at: time_field(&body, "grace_ends_at").map(whole),
     })
-}
-
-/// A problem document with a 4xx status.
-pub(crate) struct Problem {
-    pub(crate) code: String,
-    retry_at: Option<i64>,
-}
-
-/// Parses a problem document. Pages and problems of proxies are none.
-pub(crate) fn parse_problem(response: &Response) -> Option<Problem> {
-    let media_type = response.content_type.as_deref()?.split(';').next()?.trim();
-    if !(400..500).contains(&response.status) || !media_type.eq_ignore_ascii_case("application/problem+json") {
-        return None;
-    }
-    let body: Value = serde_json::from_slice(&response.body).ok()?;
-    let code = body.get("code")?.as_str()?.to_owned();
-    let retry_at = time_field(&body, "retry_at").filter(|_| code == "seat_limit_reached").map(whole);
-    Some(Problem { code, retry_at })
-}
-
-fn time_field(body: &Value, name: &str) -> Option<Seconds> {
-    parse_rfc3339(body.get(name)?.as_str()?)
 }

@@ -2,7 +2,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use crate::time::Seconds;
+use crate::{error::Cause, time::Seconds};
 
 /// Stores small files for the client. The default is a folder; an app can pass its own to
 /// [`Options::storage`](crate::Options::storage).
@@ -17,7 +17,7 @@ pub trait Storage: Send + Sync {
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Describes the storage for support, for example with its path.
     fn describe(&self) -> String {
-        "storage of the app".to_owned()
+        "of the app".to_owned()
     }
 }
 
@@ -38,6 +38,15 @@ pub(crate) struct Request {
     pub(crate) timeout: Option<Duration>,
 }
 
+impl Request {
+    /// Returns a text without the license key and the token of this request.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        let body = self.body.as_ref();
+        let secrets = ["license_key", "token"].into_iter().filter_map(|name| body?.get(name)?.as_str());
+        secrets.filter(|secret| !secret.is_empty()).fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+    }
+}
+
 /// A complete response.
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -46,8 +55,8 @@ pub(crate) struct Response {
     pub(crate) body: Vec<u8>,
 }
 
-/// There was no complete response.
-pub(crate) struct NetworkError;
+/// There was no complete response, and why.
+pub(crate) struct NetworkError(pub(crate) Cause);
 
 /// Reads the clocks.
 pub(crate) trait TimeSource: Send + Sync {

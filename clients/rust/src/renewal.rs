@@ -1,6 +1,5 @@
 use crate::{
     core::{Core, StoredRefusal, TokenFile},
-    error::Error,
     files,
     key_set::KeySet,
     outcome::{Failure, Refusal, TokenResponse},
@@ -51,13 +50,11 @@ impl Core {
         self.write_refusal(&stored);
         self.remove_token();
         self.schedule.clear_failures();
-        self.last_contact = Some(self.now());
     }
 
     /// Records that there was no answer about the license.
     pub(crate) fn record_failure(&mut self, failure: &Failure) {
         self.reason = failure.reason;
-        self.last_failure = Some((self.now(), failure.reason));
     }
 
     /// Stores the license key after an activation with a token.
@@ -76,19 +73,23 @@ impl Core {
         }
     }
 
+    /// Returns whether an activation with this license key is refused because the license key does not exist: the user
+    /// mistyped it. The refusal of the stored license key is one of the license.
+    pub(crate) fn is_mistyped(&self, license_key: &str, refusal: &Refusal) -> bool {
+        refusal.code == "not_found" && self.license_key.as_deref() != Some(license_key)
+    }
+
     /// Stores the refusal of an activation by the app, and the license key if the refusal may end by itself.
-    pub(crate) fn refuse_activation(&mut self, refusal: Refusal, license_key: Option<&str>) -> Error {
-        let error = Error::api(&refusal.code);
+    pub(crate) fn refuse_activation(&mut self, refusal: Refusal, license_key: Option<&str>) {
         if let Some(key) = license_key.filter(|_| KEY_IS_STORED_AFTER.contains(&refusal.code.as_str())) {
             self.store_license_key(key);
         }
         self.store_refusal(refusal);
-        error
     }
 
     /// Records that an activation by the app was not answered. The background thread tries again with the license key, unless
     /// the API says that the request is wrong.
-    pub(crate) fn postpone_activation(&mut self, failure: &Failure, license_key: Option<&str>) -> Error {
+    pub(crate) fn postpone_activation(&mut self, failure: &Failure, license_key: Option<&str>) {
         self.record_failure(failure);
         if let Some(key) = license_key.filter(|_| failure.is_retryable()) {
             if self.license_key.is_none() {
@@ -99,7 +100,6 @@ impl Core {
         if self.refusal.is_none() && self.accepted().is_none() && self.license_key.is_some() {
             self.schedule_retry(failure.retry_after);
         }
-        failure.to_error()
     }
 
     /// Removes everything but the key set and the clock.
@@ -122,8 +122,8 @@ impl Core {
         (!self.clock.is_replay(seconds(claims.iat))).then_some(claims)
     }
 
-    /// Stores a fetched key set that is valid and not older than the stored one.
-    pub(crate) fn store_keys(&mut self, text: Option<&str>) {
+    /// Stores a fetched key set that is valid and not older than the stored one. Returns whether it did.
+    pub(crate) fn store_keys(&mut self, text: Option<&str>) -> bool {
         // A clock that was ahead must not make key sets expire.
         let wall = self.ports.time.read().wall;
         let is_acceptable = |text: &&str| {
@@ -139,5 +139,6 @@ impl Core {
             self.load_token();
         }
         self.schedule_key_fetch(text.is_some());
+        text.is_some()
     }
 }

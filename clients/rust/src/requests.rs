@@ -2,19 +2,32 @@ use std::time::Duration;
 
 use serde_json::{json, Value};
 
-use crate::{identity::Identity, ports::Request};
+use crate::{identity::Identity, ports::Request, text::visible};
 
 const ACTIVATE: &str = "/api/v1.0/license-activations/activate";
 const HEARTBEAT: &str = "/api/v1.0/license-keys/heartbeat";
 const FETCH_KEYS: &str = "/.well-known/jwks.jwt";
 
 /// What the app reports of the machine. `None` is not sent.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct MachineFacts {
     pub(crate) machine_name: Option<String>,
     pub(crate) app_version: Option<String>,
     pub(crate) os: Option<String>,
     pub(crate) hostname: Option<String>,
+}
+
+impl MachineFacts {
+    /// Cuts the texts to the lengths that the API allows, and leaves out characters that it does not.
+    pub(crate) fn cut(self) -> Self {
+        let cut = |text: Option<String>, max| text.and_then(|text| visible(&text, max));
+        Self {
+            machine_name: cut(self.machine_name, 100),
+            app_version: cut(self.app_version, 32),
+            os: cut(self.os, 64),
+            hostname: cut(self.hostname, 64),
+        }
+    }
 }
 
 pub(crate) fn activate(license_key: &str, identity: &Identity, facts: &MachineFacts) -> Request {

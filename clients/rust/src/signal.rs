@@ -20,9 +20,11 @@ impl Signal {
         self.changed.notify_all();
     }
 
-    pub(crate) fn close(&self) {
-        self.is_closed.store(true, Ordering::Release);
+    /// Returns false if it was closed before.
+    pub(crate) fn close(&self) -> bool {
+        let was_closed = self.is_closed.swap(true, Ordering::AcqRel);
         self.wake();
+        !was_closed
     }
 
     pub(crate) fn is_closed(&self) -> bool {

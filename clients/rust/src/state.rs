@@ -1,32 +1,41 @@
 use std::{fmt, time::SystemTime};
 
-/// Whether the app may run, and why.
+use crate::time::format_system_time;
+
+/// Whether the app may run, and why. Times are of the type [`SystemTime`], in whole seconds.
+///
+/// `Display` prints the state in one line for support, such as `Active until 2026-01-15T13:00:00Z`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// No license is stored for this product and this machine.
-    Unactivated,
-    /// The license is valid.
+    /// No token is stored for this product and this machine. Has no time.
+    Unactivated {
+        /// A license key is stored, so that the app need not ask for one: the background thread activates with it, or
+        /// [`License::refresh`](crate::License::refresh) at once. Also true after
+        /// [`License::release`](crate::License::release).
+        has_license_key: bool,
+    },
+    /// The license is valid. `until` is a [`SystemTime`], and `grace_ends_at` an `Option<SystemTime>`.
     Active {
-        /// When the token must have been renewed. The background thread does that.
+        /// When the token must have been renewed. The background thread does that. It is not the end of the license.
         until: SystemTime,
         /// The license key has expired and is still honoured, until `grace_ends_at`.
         in_grace: bool,
-        /// When an expired license key stops being honoured.
+        /// When an expired license key stops being honoured. `None` unless `in_grace`.
         grace_ends_at: Option<SystemTime>,
     },
-    /// The license could not be renewed in time. The app may run, and should say so.
+    /// The license could not be renewed in time. The app may run, and should say so. `until` is a [`SystemTime`].
     Offline {
         /// When the app must stop.
         until: SystemTime,
         /// Why the license was not renewed.
         reason: OfflineReason,
     },
-    /// The license could not be renewed for too long, or its license file has ended.
+    /// The license could not be renewed for too long, or its license file has ended. `since` is a [`SystemTime`].
     Expired {
         /// When the license ended.
         since: SystemTime,
     },
-    /// The API refused the license.
+    /// The API refused the license. `retry_at` is an `Option<SystemTime>`.
     Refused {
         /// Error code of the API, such as `revoked`, `suspended` or `seat_limit_reached`.
         code: String,
@@ -34,7 +43,7 @@ pub enum State {
         retry_at: Option<SystemTime>,
     },
     /// The clock of the machine was set back by more than 24 hours in all. Contact with the API or a newer license
-    /// file ends this state.
+    /// file ends this state. Has no time.
     ClockTampered,
 }
 
@@ -47,7 +56,7 @@ impl State {
     /// Returns the name of the state, such as `Active`.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Unactivated => "Unactivated",
+            Self::Unactivated { .. } => "Unactivated",
             Self::Active { .. } => "Active",
             Self::Offline { .. } => "Offline",
             Self::Expired { .. } => "Expired",
@@ -64,6 +73,30 @@ impl State {
                 Self::Active { in_grace: previous_in_grace, grace_ends_at: previous_end, .. },
             ) => (in_grace, grace_ends_at) != (previous_in_grace, previous_end),
             _ => self != previous,
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |time: &SystemTime| format_system_time(*time);
+        f.write_str(self.name())?;
+        match self {
+            Self::Unactivated { has_license_key: true } => f.write_str(" (a license key is stored)"),
+            Self::Unactivated { .. } | Self::ClockTampered => Ok(()),
+            Self::Active { until, in_grace, grace_ends_at } => {
+                write!(f, " until {}", time(until))?;
+                match grace_ends_at {
+                    Some(end) if *in_grace => write!(f, ", in grace until {}", time(end)),
+                    _ => Ok(()),
+                }
+            }
+            Self::Offline { until, reason } => write!(f, " until {} ({reason})", time(until)),
+            Self::Expired { since } => write!(f, " since {}", time(since)),
+            Self::Refused { code, retry_at } => {
+                write!(f, " ({code})")?;
+                retry_at.as_ref().map_or(Ok(()), |retry_at| write!(f, ", retry at {}", time(retry_at)))
+            }
         }
     }
 }

@@ -57,16 +57,13 @@ pub(crate) fn os() -> String {
     format!("{} {}", env::consts::OS, env::consts::ARCH)
 }
 
-/// Returns the host name if it is usable as a machine name: 1 to 100 bytes without control characters.
+/// Returns the host name.
 pub(crate) fn hostname() -> Option<String> {
-    let name = if cfg!(windows) {
+    if cfg!(windows) {
         env::var("COMPUTERNAME").ok()
     } else {
         fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| run("uname", &["-n"]))
-    }?;
-    let name = name.trim();
-    let is_usable = (1..=100).contains(&name.len()) && !name.chars().any(char::is_control);
-    is_usable.then(|| name.to_owned())
+    }
 }
 
 /// Runs a program, and returns its standard output if it succeeds.

@@ -10,7 +10,7 @@ pub(crate) const HOUR: Seconds = 3_600.0;
 pub(crate) const DAY: Seconds = 86_400.0;
 
 /// The largest time that is supported, the end of the year 9999.
-const MAX_UNIX_TIME: Seconds = 253_402_300_799.0;
+pub(crate) const MAX_UNIX_TIME: Seconds = 253_402_300_799.0;
 
 /// Returns whole seconds, rounded down and limited to the years 1970 to 9999.
 pub(crate) fn whole(seconds: Seconds) -> i64 {
@@ -45,6 +45,11 @@ pub(crate) fn parse_rfc3339(text: &str) -> Option<Seconds> {
 /// Formats a time as RFC 3339 in UTC, in whole seconds.
 pub(crate) fn format_rfc3339(value: i64) -> String {
     Timestamp::from_second(value).map_or_else(|_| value.to_string(), |time| time.to_string())
+}
+
+/// Formats a time as RFC 3339 in UTC, in whole seconds.
+pub(crate) fn format_system_time(value: SystemTime) -> String {
+    format_rfc3339(whole(from_system_time(value)))
 }
 
 /// Parses the header `Retry-After`, in seconds or as a date. Returns a delay after `now`.

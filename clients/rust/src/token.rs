@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{identity::Identity, jwt::Jwt, key_set::KeySet};
 
@@ -11,6 +12,12 @@ const TYPE: &str = "license+jwt";
 pub(crate) struct Claims {
     iss: String,
     aud: String,
+    /// The id of the license, only for support.
+    #[serde(default)]
+    sub: Value,
+    /// The tier, only for support.
+    #[serde(default)]
+    tier: Value,
     pub(crate) iat: i64,
     pub(crate) nbf: i64,
     pub(crate) exp: i64,
@@ -46,6 +53,12 @@ impl Claims {
         let is_for_machine = claims.activation.machine_id == identity.machine_id
             && claims.activation.instance_id == identity.instance_id;
         (is_for_app && is_for_machine).then_some(claims)
+    }
+
+    /// Returns the id of the license and the code of its tier, for support.
+    pub(crate) fn describe_license(&self) -> String {
+        let [sub, tier] = [&self.sub, &self.tier["code"]].map(|value| value.as_str().unwrap_or("unknown"));
+        format!("{sub}, tier {tier}")
     }
 }
 

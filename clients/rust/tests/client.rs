@@ -19,6 +19,9 @@ use serde_json::{json, Value};
 use signet_client::{AppConfig, License, OfflineReason, Options, State, Storage};
 use tempfile::tempdir;
 
+const UNACTIVATED: State = State::Unactivated { has_license_key: false };
+const WAITING: State = State::Unactivated { has_license_key: true };
+
 /// Opens a license and activates it. Returns the code of the error.
 fn activate(server: &Server, options: Options) -> Result<License, String> {
     let license = License::open(server.config(), options).unwrap();
@@ -105,8 +108,8 @@ fn a_callback_that_panics_is_ignored() {
     license.on_change(move |state| sender.send(state.clone()).unwrap());
     assert!(license.activate(LICENSE_KEY).unwrap().may_run());
     assert!(changes.try_recv().unwrap().may_run());
-    assert_eq!(license.deactivate().unwrap(), State::Unactivated);
-    assert_eq!(changes.try_recv().unwrap(), State::Unactivated);
+    assert_eq!(license.deactivate().unwrap(), UNACTIVATED);
+    assert_eq!(changes.try_recv().unwrap(), UNACTIVATED);
 }
 
 #[test]
@@ -128,7 +131,7 @@ fn the_state_does_not_wait_for_a_request() {
     let thread = thread::spawn(move || activating.activate(LICENSE_KEY).unwrap_err());
     server.requests.recv_timeout(Duration::from_secs(5)).unwrap();
     let start = Instant::now();
-    assert_eq!(license.state(), State::Unactivated);
+    assert_eq!(license.state(), UNACTIVATED);
     assert!(start.elapsed() < Duration::from_secs(1));
     drop(thread);
 }
@@ -147,7 +150,7 @@ fn release_waits_for_two_seconds_at_most() {
     let (server, folder) = (Server::start(handler), tempdir().unwrap());
     let license = activate(&server, options(folder.path())).unwrap();
     let start = Instant::now();
-    assert_eq!(license.release(), State::Unactivated);
+    assert_eq!(license.release(), WAITING);
     assert!((Duration::from_millis(1900)..Duration::from_secs(6)).contains(&start.elapsed()));
     assert_eq!(fs::read_to_string(folder.path().join("license-key")).unwrap(), LICENSE_KEY);
 }
@@ -246,14 +249,135 @@ fn an_invalid_configuration_cannot_be_opened() {
         let config = with("api_url", json!(url)).to_string().parse().unwrap();
         assert!(License::open(config, options(tempdir().unwrap().path())).is_ok(), "{url}");
     }
-    let config = || valid.to_string().parse().unwrap();
-    let folder = tempdir().unwrap();
-    for options in [
-        options(folder.path()).machine_id(""),
-        options(folder.path()).proxy("nonsense://x"),
-        options(folder.path()).ca_certificates("no certificate"),
+}
+
+#[test]
+fn the_error_of_an_invalid_option_names_it() {
+    let (server, folder) = (Server::start(api), tempdir().unwrap());
+    let options = || options(folder.path());
+    let cut_off = &CA[..CA.len() / 2];
+    for (option, options) in [
+        ("machine_id", options().machine_id("")),
+        ("machine_id", options().machine_id("m".repeat(257))),
+        ("machine_id", options().machine_id("m\n")),
+        ("instance_id", options().instance_id("")),
+        ("instance_id", options().instance_id("i".repeat(65))),
+        ("instance_id", options().instance_id("i\u{85}")),
+        ("instance_id and machine_id", options().machine_id("m".repeat(200)).instance_id("i".repeat(57))),
+        ("proxy", options().proxy("")),
+        ("proxy", options().proxy("proxy.example.com:3128")),
+        ("proxy", options().proxy("http://")),
+        ("proxy", options().proxy("http://:3128")),
+        ("proxy", options().proxy("socks5://proxy.example.com")),
+        ("ca_certificates", options().ca_certificates("")),
+        ("ca_certificates", options().ca_certificates("no certificate")),
+        ("ca_certificates", options().ca_certificates(cut_off)),
+        ("connect_timeout", options().connect_timeout(Duration::ZERO)),
+        ("timeout", options().timeout(Duration::ZERO)),
+        ("user_agent_suffix", options().user_agent_suffix("atlas\r\n")),
     ] {
-        assert_eq!(License::open(config(), options).unwrap_err().code(), "invalid_config");
+        let error = License::open(server.config(), options.clone()).unwrap_err();
+        assert_eq!(error.code(), "invalid_config", "{option}");
+        assert!(error.to_string().contains(&format!(": {option} must be ")), "{error}");
+    }
+    for options in [
+        options().machine_id("m".repeat(256)),
+        options().machine_id("é".repeat(96)).instance_id("i".repeat(64)),
+        options().proxy("https://user:secret@[::1]:3128/"),
+        options().ca_certificates(CA),
+    ] {
+        License::open(server.config(), options).unwrap();
+    }
+}
+
+#[test]
+fn what_the_app_reports_is_cut() {
+    let (server, folder) = (Server::start(api), tempdir().unwrap());
+    let options = options(folder.path())
+        .machine_name("é".repeat(60) + "x")
+        .app_version(" 4.2\n\u{202e}.0 ")
+        .os("\u{200b}\t")
+        .hostname("h".repeat(70));
+    activate(&server, options).unwrap();
+    let body: Value = serde_json::from_slice(&server.requests.recv().unwrap().body).unwrap();
+    let expected = json!({
+        "license_key": LICENSE_KEY, "machine_id": "machine-1", "machine_name": "é".repeat(50), "app_version": "4.2.0",
+        "hostname": "h".repeat(64)
+    });
+    assert_eq!(body, expected);
+}
+
+#[test]
+fn the_error_without_a_response_has_its_cause() {
+    let folder = tempdir().unwrap();
+    let mut config = Server::start(api).config_json();
+    // Port 1 refuses connections.
+    config["api_url"] = json!("http://127.0.0.1:1");
+    let license = License::open(config.to_string().parse().unwrap(), options(folder.path())).unwrap();
+    let error = license.activate(LICENSE_KEY).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(error.to_string(), format!("the license key was not activated: {cause}"));
+    assert!(license.diagnose().contains(&cause));
+}
+
+#[test]
+fn the_message_of_an_error_repeats_no_license_key() {
+    let handler = |_: &common::Request| {
+        let problem = json!({"status": 422, "code": "invalid_value", "detail": format!("{LICENSE_KEY} is not valid")});
+        Some(response(422, "application/problem+json", &problem.to_string()))
+    };
+    let (server, folder) = (Server::start(handler), tempdir().unwrap());
+    let license = License::open(server.config(), options(folder.path())).unwrap();
+    let error = license.activate(LICENSE_KEY).unwrap_err();
+    assert_eq!(error.to_string(), "the license key was not activated: … is not valid");
+    assert!(!license.diagnose().contains(LICENSE_KEY));
+}
+
+#[test]
+fn an_operation_after_close_is_an_error() {
+    let (server, folder) = (Server::start(api), tempdir().unwrap());
+    let license = activate(&server, options(folder.path()).instance_id("worker-1")).unwrap();
+    let (sender, changes) = channel();
+    license.on_change(move |state| sender.send(state.clone()).unwrap());
+    license.close();
+    drop(server.paths());
+    let until = SystemTime::now() + Duration::from_secs(3600);
+    let results =
+        [license.activate(LICENSE_KEY), license.deactivate(), license.borrow(until), license.import_license_file("{}")];
+    assert!(results.into_iter().all(|result| result.unwrap_err().code() == "closed"));
+    assert_eq!([license.refresh(), license.release()], [WAITING, WAITING]);
+    license.close();
+    assert_eq!(server.paths(), [""; 0]);
+    assert!(changes.try_recv().is_err());
+}
+
+#[test]
+fn a_time_that_has_passed_or_is_too_late_is_no_time_for_borrowing() {
+    let (server, folder) = (Server::start(api), tempdir().unwrap());
+    let license = activate(&server, options(folder.path())).unwrap();
+    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800);
+    for until in [SystemTime::UNIX_EPOCH - Duration::from_secs(1), SystemTime::now() - Duration::from_secs(1), end] {
+        assert_eq!(license.borrow(until).unwrap_err().code(), "invalid_value");
+    }
+}
+
+#[test]
+fn states_have_the_texts_of_the_specification() {
+    let until = SystemTime::UNIX_EPOCH + Duration::from_millis(1_768_482_000_900);
+    let (active, code) =
+        (|in_grace, end| State::Active { until, in_grace, grace_ends_at: end }, || "revoked".to_owned());
+    for (state, text) in [
+        (UNACTIVATED, "Unactivated"),
+        (WAITING, "Unactivated (a license key is stored)"),
+        (active(false, None), "Active until 2026-01-15T13:00:00Z"),
+        (active(true, Some(until)), "Active until 2026-01-15T13:00:00Z, in grace until 2026-01-15T13:00:00Z"),
+        (State::Offline { until, reason: OfflineReason::Http(503) }, "Offline until 2026-01-15T13:00:00Z (http_503)"),
+        (State::Expired { since: until }, "Expired since 2026-01-15T13:00:00Z"),
+        (State::Refused { code: code(), retry_at: None }, "Refused (revoked)"),
+        (State::Refused { code: code(), retry_at: Some(until) }, "Refused (revoked), retry at 2026-01-15T13:00:00Z"),
+        (State::ClockTampered, "ClockTampered"),
+    ] {
+        assert_eq!(state.to_string(), text);
     }
 }
 
@@ -393,7 +517,7 @@ fn a_process_with_an_instance_id_frees_its_seat_at_close() {
     assert!(!folder.path().join("token.json").exists());
     license.close();
     assert!(server.paths().contains(&"/api/v1.0/license-activations/act_1/deactivate".to_owned()));
-    assert_eq!(license.state(), State::Unactivated);
+    assert_eq!(license.state(), WAITING);
 }
 
 #[test]
@@ -403,7 +527,7 @@ fn a_released_seat_is_not_taken_again_by_the_background_thread() {
     license.release();
     drop(server.paths());
     assert!(server.requests.recv_timeout(Duration::from_secs(2)).is_err());
-    assert_eq!(license.state(), State::Unactivated);
+    assert_eq!(license.state(), WAITING);
 }
 
 #[test]
@@ -423,7 +547,7 @@ fn an_operation_wins_over_a_heartbeat_that_is_on_its_way() {
     license.deactivate().unwrap();
     sender.send(()).unwrap();
     thread::sleep(Duration::from_millis(300));
-    assert_eq!(license.state(), State::Unactivated);
+    assert_eq!(license.state(), UNACTIVATED);
     assert!(!folder.path().join("token.json").exists());
 }
 
@@ -452,7 +576,6 @@ fn the_default_folder_is_in_the_data_folder_of_the_user() {
         String::from_utf8(output.stdout).unwrap()
     };
     assert!(run(&["diagnose"]).contains(&home.path().join("signet/atlas").display().to_string()));
-    assert!(run(&["offline-request"]).starts_with("signet-request/1:"));
 }
 
 #[cfg(feature = "tokio")]
@@ -463,6 +586,6 @@ async fn the_asynchronous_handle_does_the_same() {
     assert!(license.activate(LICENSE_KEY).await.unwrap().may_run());
     assert!(license.has("export.pdf"));
     assert_eq!(license.import_license_file("{}").await.unwrap_err().code(), "license_file_invalid");
-    assert_eq!(license.deactivate().await.unwrap(), State::Unactivated);
+    assert_eq!(license.deactivate().await.unwrap(), UNACTIVATED);
     license.close().await;
 }

@@ -8,6 +8,10 @@ use serde_json::Value;
 
 use crate::ports::{ClockReading, NetworkError, Ports, Random, Request, Response, Storage, TimeSource, Transport};
 
+fn network_error(kind: &str) -> NetworkError {
+    NetworkError(Arc::new(io::Error::other(format!("fault: {kind}"))))
+}
+
 /// Everything outside of the clients: clocks, storage, random numbers and the server.
 #[derive(Default)]
 pub(super) struct World {
@@ -91,7 +95,7 @@ impl Transport for World {
             sent["body"] = body.clone();
         }
         self.requests.lock().unwrap().push(sent);
-        let Some(response) = self.responses.lock().unwrap().pop_front() else { return Err(NetworkError) };
+        let Some(response) = self.responses.lock().unwrap().pop_front() else { return Err(network_error("none")) };
         if let Some(changes) = response["during"].as_object() {
             for (name, content) in changes {
                 match content.as_str() {
@@ -100,8 +104,8 @@ impl Transport for World {
                 };
             }
         }
-        if response["fault"].is_string() {
-            return Err(NetworkError);
+        if let Some(kind) = response["fault"].as_str() {
+            return Err(network_error(kind));
         }
         let header = |name: &str| response["headers"][name].as_str().map(str::to_owned);
         Ok(Response {

@@ -1,0 +1,56 @@
+use serde_json::Value;
+
+use crate::{
+    ports::{Request, Response},
+    text::single_line,
+    time::{parse_rfc3339, whole, Seconds},
+};
+
+/// The largest length of a text of a response in an error message, in characters.
+pub(crate) const MAX_TEXT: usize = 300;
+/// The largest number of `errors` in an error message.
+const MAX_ERRORS: usize = 3;
+
+/// A problem document (RFC 9457) with a 4xx status.
+pub(crate) struct Problem {
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    /// When a seat may become free.
+    pub(crate) retry_at: Option<i64>,
+    /// What it says to people, in one line without secrets.
+    pub(crate) text: String,
+}
+
+impl Problem {
+    /// Parses the response to a request. Pages and JSON of proxies are no problem documents.
+    pub(crate) fn parse(request: &Request, response: &Response) -> Option<Self> {
+        let media_type = response.content_type.as_deref()?.split(';').next()?.trim();
+        if !(400..500).contains(&response.status) || !media_type.eq_ignore_ascii_case("application/problem+json") {
+            return None;
+        }
+        let body: Value = serde_json::from_slice(&response.body).ok()?;
+        let code = body.get("code")?.as_str()?.to_owned();
+        let retry_at = time_field(&body, "retry_at").filter(|_| code == "seat_limit_reached").map(whole);
+        let text = describe(&body, &code, |text| single_line(&request.redact(text), MAX_TEXT));
+        Some(Self { status: response.status, code, retry_at, text })
+    }
+}
+
+/// Returns the `detail`, or without one the code, and for each of the first `errors` its pointer and its detail.
+fn describe(body: &Value, code: &str, clean: impl Fn(&str) -> String) -> String {
+    let field = |value: &Value, name| {
+        value.get(name).and_then(Value::as_str).map(&clean).filter(|text: &String| !text.is_empty())
+    };
+    let errors = body.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let errors = errors.iter().take(MAX_ERRORS).filter_map(|error| {
+        let parts: Vec<_> = ["pointer", "detail"].into_iter().filter_map(|name| field(error, name)).collect();
+        (!parts.is_empty()).then(|| parts.join(": "))
+    });
+    let detail = field(body, "detail").unwrap_or_else(|| clean(code));
+    [detail].into_iter().chain(errors).collect::<Vec<_>>().join("; ")
+}
+
+/// Returns a field with a time of RFC 3339.
+pub(crate) fn time_field(body: &Value, name: &str) -> Option<Seconds> {
+    parse_rfc3339(body.get(name)?.as_str()?)
+}
