@@ -86,7 +86,7 @@ public final class Example {
       case CLOCK_TAMPERED:
         return "The clock of this computer was set back. Connect to the internet";
       default:
-        return "Enter your license key";
+        return state.hasLicenseKey() ? "Activating" : "Enter your license key";
     }
   }
 }

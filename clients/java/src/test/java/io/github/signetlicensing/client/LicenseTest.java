@@ -174,9 +174,7 @@ class LicenseTest {
   @Test
   void nothing_secret_is_in_texts() throws Exception {
     JsonObject stored = storedFiles();
-    for (Map.Entry<String, JsonElement> file : stored.entrySet()) {
-      Files.writeString(folder.resolve(file.getKey()), file.getValue().getAsString());
-    }
+    store(stored);
     String key = stored.get("license-key").getAsString();
     String token =
         Json.parse(stored.get("token.json").getAsString()).orElseThrow().get("token").getAsString();
@@ -203,16 +201,7 @@ class LicenseTest {
               received.countDown();
               end.await();
             })) {
-      Process process =
-          new ProcessBuilder(
-                  Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                  "-cp",
-                  System.getProperty("java.class.path"),
-                  "io.github.signetlicensing.client.ExitProgram",
-                  server.url(),
-                  folder.toString())
-              .redirectError(new File("/dev/stderr"))
-              .start();
+      Process process = start("ExitProgram", server.url());
       try {
         received.await(); // its background task waits for a response that does not come
         process.getOutputStream().close();
@@ -226,10 +215,61 @@ class LicenseTest {
   }
 
   @Test
+  void a_shutdown_hook_frees_the_seat_of_a_process_that_is_ended() throws Exception {
+    JsonObject scenario =
+        Conformance.scenario(
+            "processes", "a process that starts with a stored license key activates");
+    store(scenario.getAsJsonObject("storage"));
+    JsonObject response =
+        scenario
+            .getAsJsonArray("steps")
+            .get(2)
+            .getAsJsonObject()
+            .getAsJsonArray("responses")
+            .get(0)
+            .getAsJsonObject();
+    byte[] body = response.get("body").toString().getBytes(StandardCharsets.UTF_8);
+    try (LoopbackServer server =
+        new LoopbackServer(
+            (connection, head) -> LoopbackServer.respond(connection, "200 OK", "", body))) {
+      Process process = start("ShutdownProgram", server.url());
+      try {
+        byte[] ready = process.getInputStream().readNBytes(5);
+        assertEquals("ready", new String(ready, StandardCharsets.UTF_8));
+        assertFalse(server.heads.get(server.heads.size() - 1).contains("/deactivate "));
+        process.destroy();
+        assertTrue(process.waitFor(30, TimeUnit.SECONDS));
+        assertTrue(server.heads.get(server.heads.size() - 1).contains("/deactivate "));
+      } finally {
+        process.destroyForcibly();
+      }
+    }
+  }
+
+  @Test
   void the_version_is_that_of_the_manifest() throws IOException {
     assertTrue(
         Files.readString(Path.of("pom.xml"))
             .contains("<version>" + License.VERSION + "</version>"));
+  }
+
+  /** Starts a program of the tests with the folder of the test. */
+  private Process start(String program, String url) throws IOException {
+    return new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-cp",
+            System.getProperty("java.class.path"),
+            "io.github.signetlicensing.client." + program,
+            url,
+            folder.toString())
+        .redirectError(new File("/dev/stderr"))
+        .start();
+  }
+
+  private void store(JsonObject files) throws IOException {
+    for (Map.Entry<String, JsonElement> file : files.entrySet()) {
+      Files.writeString(folder.resolve(file.getKey()), file.getValue().getAsString());
+    }
   }
 
   private License open(String url) throws IOException, LicenseException {
