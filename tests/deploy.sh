@@ -19,7 +19,8 @@ echo "deploy: sam build"
 # Not in .aws-sam, the default of `sam deploy`: this build must never be deployed to AWS.
 built=$CARGO_TARGET_DIR/deploy
 is_debug=${SIGNET_DEPLOY_DEBUG:-0}
-[ "$is_debug" = 0 ] || export SAM_BUILD_MODE=debug
+# Without symbols, or the copies of the functions would fill a small disk.
+[ "$is_debug" = 0 ] || export SAM_BUILD_MODE=debug CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_STRIP=symbols
 (cd "$root" && sam build --build-dir "$built" > "$folder/build.log" 2>&1) || { tail -n 40 "$folder/build.log" >&2; exit 1; }
 [ "$is_debug" != 0 ] || python3 "$root/tests/deploy/check_sizes.py" "$built"
 

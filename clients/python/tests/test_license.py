@@ -354,7 +354,7 @@ def test_asyncio_reports_no_change_after_close(server):
         seen = []
         license = await aio.open(signing.config(server.url), options())
         license.on_change(seen.append)
-        # The change is on its way to the event loop, which does not run meanwhile, when `close` is called.
+        # The change is on its way to the event loop, which does not run before `close` is called.
         license._license.activate(signing.LICENSE_KEY)
         await license.close()
         await asyncio.sleep(0)
