@@ -181,7 +181,7 @@ export class Client {
     const { licenseKey: stored, claims } = this.#store;
     const key = licenseKey.trim();
     const outcome = await this.#requestToken(activateRequest(key, this.options), call);
-    const keepsPresent = stored === key ? false : stored !== null || claims !== null || isUnknown(outcome);
+    const keepsPresent = stored !== key && (stored !== null || claims !== null || isUnknown(outcome));
     this.#isReleased = false;
     if (outcome.kind === "verified") {
       this.#storeToken(outcome);

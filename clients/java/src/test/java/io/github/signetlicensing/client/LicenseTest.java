@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -56,30 +57,17 @@ class LicenseTest {
   void a_callback_is_not_called_once_the_license_is_closed() throws Exception {
     CountDownLatch received = new CountDownLatch(1);
     List<State> states = new CopyOnWriteArrayList<>();
-    List<String> codes = new CopyOnWriteArrayList<>();
-    CountDownLatch failed = new CountDownLatch(1);
     CountDownLatch end = new CountDownLatch(1);
-    try (LoopbackServer server =
-        new LoopbackServer(
-            (connection, head) -> {
-              received.countDown();
-              end.await();
-            })) {
+    try (LoopbackServer server = hanging(received, end)) {
       License license = open(server.url());
       license.onChange(states::add);
-      LoopbackServer.startDaemon(
-          () -> {
-            LicenseException error =
-                assertThrows(LicenseException.class, () -> license.activate("KEY"));
-            codes.add(error.getMessage());
-            failed.countDown();
-          });
+      CompletableFuture<LicenseException> failure = failureOfActivation(license);
       received.await();
       license.close();
-      failed.await();
+      String message = failure.get().getMessage();
       assertTrue(license.state().hasLicenseKey());
       assertEquals(List.of(), states);
-      assertEquals(List.of("the license key was not activated: the client is closed"), codes);
+      assertEquals("the license key was not activated: the client is closed", message);
     }
     end.countDown();
   }
@@ -141,30 +129,16 @@ class LicenseTest {
   void state_does_not_wait_for_a_request_and_close_ends_it() throws Exception {
     CountDownLatch received = new CountDownLatch(1);
     CountDownLatch end = new CountDownLatch(1);
-    try (LoopbackServer server =
-        new LoopbackServer(
-            (connection, head) -> {
-              received.countDown();
-              end.await();
-            })) {
+    try (LoopbackServer server = hanging(received, end)) {
       License license = open(server.url());
-      List<String> codes = new CopyOnWriteArrayList<>();
-      CountDownLatch failed = new CountDownLatch(1);
-      LoopbackServer.startDaemon(
-          () -> {
-            LicenseException error =
-                assertThrows(LicenseException.class, () -> license.activate("KEY"));
-            codes.add(error.code());
-            failed.countDown();
-          });
+      CompletableFuture<LicenseException> failure = failureOfActivation(license);
       received.await();
       assertEquals(State.Kind.UNACTIVATED, license.state().kind());
       assertFalse(license.has("export.pdf"));
       assertNotNull(license.diagnose());
       license.close();
       license.close();
-      failed.await();
-      assertEquals(List.of("unreachable"), codes);
+      assertEquals("unreachable", failure.get().code());
       assertEquals(
           "closed", assertThrows(LicenseException.class, () -> license.activate("KEY")).code());
     }
@@ -195,12 +169,7 @@ class LicenseTest {
     Files.writeString(folder.resolve("license-key"), "KEY");
     CountDownLatch received = new CountDownLatch(1);
     CountDownLatch end = new CountDownLatch(1);
-    try (LoopbackServer server =
-        new LoopbackServer(
-            (connection, head) -> {
-              received.countDown();
-              end.await();
-            })) {
+    try (LoopbackServer server = hanging(received, end)) {
       Process process = start("ExitProgram", server.url());
       try {
         received.await(); // its background task waits for a response that does not come
@@ -275,6 +244,25 @@ class LicenseTest {
   private License open(String url) throws IOException, LicenseException {
     Options options = new Options().folder(folder).machineId("machine-1").machineName(null);
     return License.open(Conformance.config().withApiUrl(url), options);
+  }
+
+  /** Activates in another thread. Returns the error with which that fails. */
+  private static CompletableFuture<LicenseException> failureOfActivation(License license) {
+    CompletableFuture<LicenseException> failure = new CompletableFuture<>();
+    LoopbackServer.startDaemon(
+        () ->
+            failure.complete(assertThrows(LicenseException.class, () -> license.activate("KEY"))));
+    return failure;
+  }
+
+  /** Starts a server that receives requests, and answers none until {@code end}. */
+  private static LoopbackServer hanging(CountDownLatch received, CountDownLatch end)
+      throws IOException {
+    return new LoopbackServer(
+        (connection, head) -> {
+          received.countDown();
+          end.await();
+        });
   }
 
   private static LoopbackServer refusing() throws IOException {
