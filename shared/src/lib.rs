@@ -5,6 +5,7 @@
 //! - `domain`: the rules of licenses, seats and keys, without I/O.
 //! - `clock`, `ttl_cache`, `timeouts`, `retries` and `aws`: the time, cached values, time limits, budgets of retries, and
 //!   the configuration of AWS clients.
+//! - `queue`: the queue that wakes the function `webhooks-sender`.
 //! - `store`: the DynamoDB table. The only module that knows its layout.
 //! - `secrets`: the secrets of an installation.
 //! - `tokens`: signing, verification and encryption. The only module that uses cryptographic keys.
@@ -18,6 +19,7 @@ mod aws;
 mod clock;
 pub mod domain;
 pub mod http;
+pub mod queue;
 mod retries;
 pub mod secrets;
 pub mod store;

@@ -1,6 +1,30 @@
 // The paths of all pages.
 
+import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
 import { activate, CUSTOMER, OPERATOR, signIn } from './harness.mjs';
+
+// Adds webhook endpoints with a delivery that fails: nothing listens on the port. Returns the paths of their pages.
+async function webhookPages(api) {
+  const add = (body) => api('POST', '/webhook-endpoints', { event_types: ['*'], ...body });
+  await add({ url: 'https://example.com/webhooks', event_types: ['license.*'], description: 'Billing', is_active: false });
+  const { id } = await add({ url: 'http://127.0.0.1:9/webhooks', description: 'CRM' });
+  const { id: delivery } = await api('POST', `/webhook-endpoints/${id}/test`, {});
+  for (let tries = 0, sent; !sent; tries += 1) {
+    assert.ok(tries < 300, 'the test event was not sent');
+    await pause(100);
+    const { items } = await api('GET', `/webhook-endpoints/${id}/deliveries`);
+    sent = items.some((item) => item.last_attempt_at);
+  }
+  const endpoint = `/dashboard/webhooks/${id}`;
+  return {
+    webhooks: '/dashboard/webhooks',
+    'webhook-new': '/dashboard/webhooks/new',
+    webhook: endpoint,
+    ...Object.fromEntries(['edit', 'test', 'rotate-secret', 'replay', 'delete'].map((word) => [`webhook-${word}`, `${endpoint}/${word}`])),
+    'webhook-delivery': `/dashboard/webhook-deliveries/${delivery}`,
+  };
+}
 
 // Returns the paths of the operator's and the customer's pages on a stack with demo data, by user and page name.
 export async function allPages(page, base, api) {
@@ -53,6 +77,10 @@ export async function allPages(page, base, api) {
     'signing-keys': '/dashboard/signing-keys',
     'signing-keys-rotate': '/dashboard/signing-keys/rotate',
     'signing-key-condemn': `/dashboard/signing-keys/${signing[0].kid}/condemn`,
+    ...(await webhookPages(api)),
+    activity: '/dashboard/activity',
+    'activity-filtered': `/dashboard/activity?type=product.*&subject_id=${products[0].id}&since=2026-01-01`,
+    'activity-empty': '/dashboard/activity?until=2020-01-01',
     health: '/dashboard/health',
     'not-found': '/dashboard/unknown',
   };

@@ -43,7 +43,9 @@ SHOWN = {
     "README.md": ["VERIFIED orbit-"],
     **{f"docs/how-to/verify-{language}.md": ["the app stops", "the app does not start"] for language in ["node", "python", "rust", "java"]},
     "docs/tutorials/license-your-first-app.md": ['"code": "seat_limit_reached"'],
-    "docs/how-to/use-the-command-line.md": ['"type":"reinstated"', "exit status 1"],
+    "docs/how-to/sell-subscriptions-with-stripe.md": ["without a signature: 400"],
+    "docs/how-to/send-events-to-slack-and-email.md": ["webhook_endpoint.test", "Notifications work"],
+    "docs/how-to/use-the-command-line.md": ['"type":"license.reinstated"', "exit status 1"],
     "docs/how-to/import-from-other-systems.md": [
         '"lines":7,"created":7,"unchanged":0,"failed":0', "exit status 2", '"code":"key_string_taken"', "exit status 1", "gumroad:-a7Bc9",
     ],

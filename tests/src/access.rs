@@ -1,10 +1,13 @@
 //! The access table: every operation of the API, with the callers that it accepts and a valid request body. It is the
 //! only list that a new operation must be added to: the tests that iterate over all operations and the events in
-//! `events/` are derived from it.
+//! `events/` are derived from it, and the documentation of events names the operations that record each type.
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::{domain::Scope, http::API_BASE_PATH};
+use shared::{
+    domain::{EventType, Scope},
+    http::API_BASE_PATH,
+};
 
 use crate::{Fixtures, merged, setup::writable};
 
@@ -38,14 +41,18 @@ pub struct Row {
     pub access: Access,
     /// Returns a valid request body. `None` if the operation reads no body.
     pub body: Option<fn(&Fixtures) -> Value>,
+    /// The types of the events that a valid request records, one or more of each.
+    pub records: &'static [EventType],
+    /// The types of the events that other requests record in addition or instead.
+    pub can_record: &'static [EventType],
 }
 
 const fn row(operation: &'static str, access: Access) -> Row {
-    Row { operation, access, body: None }
+    Row { operation, access, body: None, records: &[], can_record: &[] }
 }
 
 const fn row_with_body(operation: &'static str, access: Access, body: fn(&Fixtures) -> Value) -> Row {
-    Row { operation, access, body: Some(body) }
+    Row { operation, access, body: Some(body), records: &[], can_record: &[] }
 }
 
 /// The access table.
@@ -70,24 +77,33 @@ pub const ROWS: &[Row] = &[
         "POST products",
         Access::Scope(Scope::CatalogWrite),
         |f| json!({"code": (f.unique)("atlas"), "name": "Atlas", "description": "A map", "sort_order": 1}),
-    ),
-    row_with_body("PUT products/{id}", Access::Scope(Scope::CatalogWrite), |f| writable(&f.product)),
-    row_with_body("PATCH products/{id}", Access::Scope(Scope::CatalogWrite), display_text),
+    )
+    .records(&[EventType::ProductCreated]),
+    row_with_body("PUT products/{id}", Access::Scope(Scope::CatalogWrite), |f| writable(&f.product))
+        .records(&[EventType::ProductUpdated]),
+    row_with_body("PATCH products/{id}", Access::Scope(Scope::CatalogWrite), display_text)
+        .records(&[EventType::ProductUpdated]),
     row("GET product-features", Access::AnyKey),
     row("GET product-features/{id}", Access::AnyKey),
     row_with_body("POST product-features", Access::Scope(Scope::CatalogWrite), |f| {
         let key = (f.unique)("export");
         json!({"product_id": f.product["id"], "key": key, "name": "Export", "description": "To a file"})
-    }),
-    row_with_body("PUT product-features/{id}", Access::Scope(Scope::CatalogWrite), |f| writable(&f.feature)),
-    row_with_body("PATCH product-features/{id}", Access::Scope(Scope::CatalogWrite), display_text),
+    })
+    .records(&[EventType::ProductFeatureCreated]),
+    row_with_body("PUT product-features/{id}", Access::Scope(Scope::CatalogWrite), |f| writable(&f.feature))
+        .records(&[EventType::ProductFeatureUpdated]),
+    row_with_body("PATCH product-features/{id}", Access::Scope(Scope::CatalogWrite), display_text)
+        .records(&[EventType::ProductFeatureUpdated]),
     row("GET pricing-tiers", Access::AnyKey),
     row("GET pricing-tiers/{id}", Access::AnyKey),
     row_with_body("POST pricing-tiers", Access::Scope(Scope::CatalogWrite), |f| {
         merged(writable(&f.tier), &json!({"code": (f.unique)("pro"), "description": "For a team"}))
-    }),
-    row_with_body("PUT pricing-tiers/{id}", Access::Scope(Scope::CatalogWrite), |f| writable(&f.tier)),
-    row_with_body("PATCH pricing-tiers/{id}", Access::Scope(Scope::CatalogWrite), display_text),
+    })
+    .records(&[EventType::PricingTierCreated]),
+    row_with_body("PUT pricing-tiers/{id}", Access::Scope(Scope::CatalogWrite), |f| writable(&f.tier))
+        .records(&[EventType::PricingTierUpdated]),
+    row_with_body("PATCH pricing-tiers/{id}", Access::Scope(Scope::CatalogWrite), display_text)
+        .records(&[EventType::PricingTierUpdated]),
     // Customers.
     row("GET customers", Access::Scope(Scope::CustomersRead)),
     row("GET customers/{id}", Access::Scope(Scope::CustomersRead)),
@@ -95,14 +111,19 @@ pub const ROWS: &[Row] = &[
         "POST customers",
         Access::Scope(Scope::CustomersWrite),
         |f| json!({"name": "Ada", "email": format!("{}@example.com", (f.unique)("ada")), "company": "Engines"}),
-    ),
-    row_with_body("PUT customers/{id}", Access::Scope(Scope::CustomersWrite), |f| writable(&f.customer)),
+    )
+    .records(&[EventType::CustomerCreated]),
+    row_with_body("PUT customers/{id}", Access::Scope(Scope::CustomersWrite), |f| writable(&f.customer))
+        .records(&[EventType::CustomerUpdated]),
     row_with_body(
         "PATCH customers/{id}",
         Access::Scope(Scope::CustomersWrite),
         |f| json!({"company": "Engines", "external_id": (f.unique)("crm"), "metadata": {"segment": "research"}}),
-    ),
-    row("DELETE customers/{id}", Access::Scope(Scope::CustomersWrite)),
+    )
+    .records(&[EventType::CustomerUpdated]),
+    row("DELETE customers/{id}", Access::Scope(Scope::CustomersWrite))
+        .records(&[EventType::CustomerErased])
+        .can_record(&[EventType::LicenseRevoked, EventType::LicenseUpdated, EventType::ActivationDeactivated]),
     // License keys.
     row("GET license-keys", Access::Scope(Scope::LicensesRead)),
     row("GET license-keys/{id}", Access::Scope(Scope::LicensesRead)),
@@ -110,7 +131,9 @@ pub const ROWS: &[Row] = &[
         "PATCH license-keys/{id}",
         Access::Scope(Scope::LicensesWrite),
         |f| json!({"name": "Berlin office", "external_id": (f.unique)("order"), "metadata": {"order": "A-1042"}}),
-    ),
+    )
+    .records(&[EventType::LicenseUpdated])
+    .can_record(&[EventType::LicenseSuperseded]),
     row("GET license-keys/{id}/events", Access::Scope(Scope::LicensesRead)),
     row("GET events", Access::Scope(Scope::LicensesRead)),
     row_with_body("POST license-keys", Access::Scope(Scope::LicensesWrite), |f| {
@@ -118,38 +141,50 @@ pub const ROWS: &[Row] = &[
             "customer_id": f.customer["id"], "tier_id": f.tier["id"], "max_users": 2,
             "expires_at": "2099-01-01T00:00:00Z",
         })
-    }),
+    })
+    .records(&[EventType::LicenseIssued, EventType::LicenseSuperseded]),
     row_with_body(
         "POST license-keys/batch",
         Access::Scope(Scope::LicensesWrite),
         |f| json!({"tier_id": f.tier["id"], "count": 2, "tag": "reseller-7", "max_users": 2, "expires_at": null}),
-    ),
+    )
+    .records(&[EventType::LicenseIssued]),
     row_with_body(
         "POST license-keys/batch/revoke",
         Access::Scope(Scope::LicensesWrite),
         |_| json!({"tag": "reseller-7", "reason": "chargeback"}),
-    ),
-    row_with_body("POST license-keys/{id}/revoke", Access::Scope(Scope::LicensesWrite), reason),
-    row_with_body("POST license-keys/{id}/suspend", Access::Scope(Scope::LicensesWrite), reason),
-    row_with_body("POST license-keys/{id}/reinstate", Access::Scope(Scope::LicensesWrite), reason),
+    )
+    .records(&[EventType::LicenseRevoked]),
+    row_with_body("POST license-keys/{id}/revoke", Access::Scope(Scope::LicensesWrite), reason)
+        .records(&[EventType::LicenseRevoked]),
+    row_with_body("POST license-keys/{id}/suspend", Access::Scope(Scope::LicensesWrite), reason)
+        .records(&[EventType::LicenseSuspended]),
+    row_with_body("POST license-keys/{id}/reinstate", Access::Scope(Scope::LicensesWrite), reason)
+        .records(&[EventType::LicenseReinstated]),
     row_with_body(
         "POST license-keys/{id}/renew",
         Access::Scope(Scope::LicensesWrite),
         |_| json!({"expires_at": "2099-01-01T00:00:00Z"}),
-    ),
+    )
+    .records(&[EventType::LicenseRenewed]),
     row_with_body(
         "POST license-keys/{id}/change",
         Access::Scope(Scope::LicensesWrite),
         |f| json!({"tier_id": f.tier["id"], "max_users": 7}),
-    ),
+    )
+    .records(&[EventType::LicenseChanged]),
     row_with_body("PUT license-keys/{id}/overrides", Access::Scope(Scope::LicensesWrite), |f| {
         json!({"overrides": [{
             "feature_id": f.feature["id"], "enabled": true, "expires_at": "2099-01-01T00:00:00Z",
             "note": "Until the new contract is signed",
         }]})
-    }),
-    row("POST license-keys/{id}/regenerate", Access::Scope(Scope::LicensesWrite)),
-    row_with_body("POST license-keys/{id}/audit", Access::Scope(Scope::LicensesWrite), |_| json!({"repair": true})),
+    })
+    .records(&[EventType::LicenseOverridden]),
+    row("POST license-keys/{id}/regenerate", Access::Scope(Scope::LicensesWrite))
+        .records(&[EventType::LicenseRegenerated]),
+    row_with_body("POST license-keys/{id}/audit", Access::Scope(Scope::LicensesWrite), |_| json!({"repair": true}))
+        .records(&[EventType::LicenseAudited])
+        .can_record(&[EventType::ActivationDeactivated]),
     // Consuming apps.
     row_with_body(
         "POST license-keys/validate",
@@ -165,43 +200,93 @@ pub const ROWS: &[Row] = &[
         "POST license-activations/activate",
         Access::Public,
         |f| json!({"license_key": f.license_key, "machine_id": f.new_machine, "machine_name": "build-07"}),
-    ),
+    )
+    .records(&[EventType::ActivationCreated])
+    .can_record(&[EventType::ActivationTakenOver, EventType::ActivationBorrowed]),
     // Activations.
     row_with_body(
         "POST license-keys/{id}/offline-activations",
         Access::ScopeOrOwner(Scope::LicensesWrite),
         |f| json!({"machine_id": "press", "machine_name": "press-3", "valid_until": f.soon}),
-    ),
+    )
+    .records(&[EventType::ActivationCreated, EventType::ActivationBorrowed])
+    .can_record(&[EventType::ActivationTakenOver]),
     row("GET license-activations", Access::ScopeOrOwner(Scope::LicensesRead)),
     row("GET license-activations/{id}", Access::ScopeOrOwner(Scope::LicensesRead)),
     row_with_body(
         "POST license-activations/{id}/deactivate",
         Access::ScopeOrOwner(Scope::LicensesWrite),
         |f| json!({"token": f.token}),
-    ),
+    )
+    .records(&[EventType::ActivationDeactivated]),
     // Users.
-    row_with_body("POST register", Access::AnyUser, |_| json!({"name": "Ada", "company": "Engines"})),
-    row_with_body("POST user/claim-license", Access::AnyUser, |f| json!({"tier_id": f.tier["id"]})),
-    row_with_body("POST user/claim-key", Access::AnyUser, |f| json!({"license_key": f.license_key})),
+    row_with_body("POST register", Access::AnyUser, |_| json!({"name": "Ada", "company": "Engines"}))
+        .records(&[EventType::CustomerCreated])
+        .can_record(&[EventType::CustomerUpdated]),
+    row_with_body("POST user/claim-license", Access::AnyUser, |f| json!({"tier_id": f.tier["id"]}))
+        .records(&[EventType::LicenseIssued])
+        .can_record(&[EventType::LicenseSuperseded]),
+    row_with_body("POST user/claim-key", Access::AnyUser, |f| json!({"license_key": f.license_key}))
+        .records(&[EventType::LicenseClaimed])
+        .can_record(&[EventType::LicenseSuperseded]),
     row("GET user/licenses", Access::AnyUser),
     // Imports and exports.
     row_with_body("POST imports", Access::AllScopes, |f| {
         let (id, email) = ((f.unique)("crm"), format!("{}@example.com", (f.unique)("mary")));
         json!({"type": "customer", "external_id": id, "name": "Mary Shelley", "email": email})
-    }),
+    })
+    .records(&[EventType::CustomerCreated])
+    .can_record(&[EventType::LicenseIssued, EventType::ActivationCreated]),
     row("GET exports", Access::ScopeOfQuery(Scope::CustomersRead, [Scope::CustomersRead, Scope::LicensesRead])),
+    // Webhooks.
+    row("GET webhook-endpoints", Access::Scope(Scope::WebhooksRead)),
+    row_with_body("POST webhook-endpoints", Access::Scope(Scope::WebhooksWrite), |_| {
+        let event_types = ["license.*", "activation.created"];
+        json!({"url": "https://example.com/webhooks", "event_types": event_types, "description": "Billing"})
+    })
+    .records(&[EventType::WebhookEndpointCreated]),
+    row("GET webhook-endpoints/{id}", Access::Scope(Scope::WebhooksRead)),
+    row_with_body(
+        "PATCH webhook-endpoints/{id}",
+        Access::Scope(Scope::WebhooksWrite),
+        |_| json!({"event_types": ["*"], "description": "Accounting"}),
+    )
+    .records(&[EventType::WebhookEndpointUpdated]),
+    row("DELETE webhook-endpoints/{id}", Access::Scope(Scope::WebhooksWrite))
+        .records(&[EventType::WebhookEndpointDeleted]),
+    row("POST webhook-endpoints/{id}/rotate-secret", Access::Scope(Scope::WebhooksWrite))
+        .records(&[EventType::WebhookEndpointUpdated]),
+    row("POST webhook-endpoints/{id}/test", Access::Scope(Scope::WebhooksWrite))
+        .records(&[EventType::WebhookEndpointTest]),
+    row("GET webhook-endpoints/{id}/deliveries", Access::Scope(Scope::WebhooksRead)),
+    row_with_body(
+        "POST webhook-endpoints/{id}/replay",
+        Access::Scope(Scope::WebhooksWrite),
+        |_| json!({"since": "2026-01-01T00:00:00Z", "only_undelivered": true}),
+    ),
+    row("POST webhook-deliveries/{id}/retry", Access::Scope(Scope::WebhooksWrite)),
     // API keys and signing keys.
     row("GET api-keys", Access::Scope(Scope::AccessWrite)),
     row_with_body(
         "POST api-keys",
         Access::Scope(Scope::AccessWrite),
         |_| json!({"name": "ci", "scopes": ["licenses:read"], "expires_at": "2099-01-01T00:00:00Z"}),
-    ),
+    )
+    .records(&[EventType::ApiKeyCreated]),
     row("GET api-keys/{id}", Access::Scope(Scope::AccessWrite)),
-    row("DELETE api-keys/{id}", Access::Scope(Scope::AccessWrite)),
+    row("DELETE api-keys/{id}", Access::Scope(Scope::AccessWrite)).records(&[EventType::ApiKeyDeleted]),
     row("GET signing-keys", Access::Scope(Scope::KeysWrite)),
-    row_with_body("POST signing-keys/rotate", Access::Scope(Scope::KeysWrite), |_| json!({})),
-    row_with_body("POST signing-keys/{kid}/condemn", Access::Scope(Scope::KeysWrite), reason),
+    row_with_body("POST signing-keys/rotate", Access::Scope(Scope::KeysWrite), |_| json!({}))
+        .records(&[EventType::SigningKeyPromoted])
+        .can_record(&[EventType::SigningKeyCreated, EventType::SigningKeyPublished, EventType::SigningKeyRetired]),
+    row_with_body("POST signing-keys/{kid}/condemn", Access::Scope(Scope::KeysWrite), reason)
+        .records(&[EventType::SigningKeyCondemned])
+        .can_record(&[
+            EventType::SigningKeyPromoted,
+            EventType::SigningKeyCreated,
+            EventType::SigningKeyPublished,
+            EventType::SigningKeyRetired,
+        ]),
 ];
 
 fn display_text(_: &Fixtures) -> Value {
@@ -213,6 +298,14 @@ fn reason(_: &Fixtures) -> Value {
 }
 
 impl Row {
+    const fn records(self, records: &'static [EventType]) -> Self {
+        Self { records, ..self }
+    }
+
+    const fn can_record(self, can_record: &'static [EventType]) -> Self {
+        Self { can_record, ..self }
+    }
+
     /// Returns the row of an operation.
     ///
     /// # Panics
@@ -271,6 +364,21 @@ mod tests {
             Access::ScopeOfQuery(_, scopes) => json!(scopes.map(Scope::as_str)),
             Access::AllScopes => json!(["*"]),
             Access::Public | Access::AnyKey | Access::AnyUser => Value::Null,
+        }
+    }
+
+    #[test]
+    fn operations_that_change_something_record_an_event() {
+        // A validation changes nothing, and a heartbeat only a lease. Deliveries of events are not resources with events.
+        let without = [
+            "POST license-keys/validate",
+            "POST license-keys/heartbeat",
+            "POST webhook-endpoints/{id}/replay",
+            "POST webhook-deliveries/{id}/retry",
+        ];
+        for row in ROWS {
+            let expects_event = row.method() != Method::GET && !without.contains(&row.operation);
+            assert_eq!(!row.records.is_empty(), expects_event, "{}: name the events that it records", row.operation);
         }
     }
 

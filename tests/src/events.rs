@@ -25,9 +25,10 @@ pub fn events() -> BTreeMap<String, Value> {
     // A browser's first request, which the dashboard redirects to the sign-in page.
     all.insert("dashboard".to_owned(), event("GET", "/dashboard", None, &json!({})));
     // The input of the schedules in template.yaml.
-    for scheduled in ["rotation", "statistics"] {
+    for scheduled in ["rotation", "statistics", "webhooks-feed"] {
         all.insert(scheduled.to_owned(), json!({}));
     }
+    all.insert("webhooks-sender".to_owned(), queue_event());
     all
 }
 
@@ -57,6 +58,8 @@ fn placeholders() -> Fixtures {
         new_machine: "machine-1".to_owned(),
         soon: "${TOMORROW}T00:00:00Z".to_owned(),
         api_key_id: "${API_KEY_ID}".to_owned(),
+        webhook_endpoint_id: "${WEBHOOK_ENDPOINT_ID}".to_owned(),
+        webhook_delivery_id: "${WEBHOOK_DELIVERY_ID}".to_owned(),
         kid: "${KID}".to_owned(),
         unique: str::to_owned,
     }
@@ -98,6 +101,17 @@ fn event(method: &str, target: &str, body: Option<&Value>, spec: &Value) -> Valu
         event["body"] = Value::String(body.to_string());
     }
     event
+}
+
+/// Returns the event of a queue with one message.
+fn queue_event() -> Value {
+    json!({"Records": [{
+        "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d",
+        "body": r#"{"endpoint_id":"${WEBHOOK_ENDPOINT_ID}"}"#,
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-west-1:111122223333:signet-webhooks",
+        "awsRegion": "eu-west-1",
+    }]})
 }
 
 /// Returns headers with a credential that the operation accepts: an API key if possible, otherwise a bearer token.

@@ -68,7 +68,7 @@ impl Gate {
         self.open.send_replace(true);
     }
 
-    async fn wait_until_open(&self) {
+    pub(crate) async fn wait_until_open(&self) {
         self.arrived.add_permits(1);
         // `wait_for` fails only if the sender is dropped, and `self` owns it.
         let _ = self.open.subscribe().wait_for(|open| *open).await;

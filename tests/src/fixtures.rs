@@ -1,9 +1,12 @@
 //! The resources that the requests of all operations refer to.
 
 use serde_json::{Value, json};
-use shared::http::API_BASE_PATH;
+use shared::{
+    domain::{Event, EventData, EventSource, IdGenerator, LicenseId, Subject, event::payload::Reason},
+    http::API_BASE_PATH,
+};
 
-use crate::{Stack, random_word, text};
+use crate::{Client, START, Stack, random_word, text};
 
 /// Existing resources, among them a license key and an activation.
 #[derive(Debug, Clone)]
@@ -32,10 +35,20 @@ pub struct Fixtures {
     pub soon: String,
     /// `key_…`
     pub api_key_id: String,
+    /// `whe_…`. All fixtures of a stack have the same endpoint, because their number is limited.
+    pub webhook_endpoint_id: String,
+    /// `whd_…`, of a test event.
+    pub webhook_delivery_id: String,
     /// The `kid` of a signing key.
     pub kid: String,
     /// Turns a word into a unique code or name for a new resource.
     pub unique: fn(&str) -> String,
+}
+
+/// Returns an event of a license key, for direct calls of the store.
+pub fn license_event(id: LicenseId) -> Event {
+    let data = EventData::LicenseSuspended(Reason { reason: None });
+    EventSource::system("test", START).event(&mut IdGenerator::new(START), Subject::License(id), data)
 }
 
 impl Fixtures {
@@ -53,6 +66,9 @@ impl Fixtures {
         let activated = stack.anonymous.activate(text(&issued["license_key"]), "one").await.expect_status(201);
         let api_key = json!({"name": "ci", "scopes": ["access:write"]});
         let api_key = operator.post("api-keys", api_key).await.expect_status(201);
+        let webhook_endpoint_id = webhook_endpoint(operator).await;
+        let path = format!("webhook-endpoints/{webhook_endpoint_id}/test");
+        let delivery = operator.post(&path, json!({})).await.expect_status(200);
         Self {
             product,
             feature,
@@ -66,6 +82,8 @@ impl Fixtures {
             new_machine: "two".to_owned(),
             soon: (stack.clock.now() + jiff::SignedDuration::from_hours(1)).to_string(),
             api_key_id: text(&api_key["id"]).to_owned(),
+            webhook_endpoint_id,
+            webhook_delivery_id: text(&delivery["id"]).to_owned(),
             kid: "unknown".to_owned(),
             unique: random_word,
         }
@@ -93,10 +111,21 @@ impl Fixtures {
             "/license-keys/" => &self.license_id,
             "/license-activations/" => &self.activation_id,
             "/api-keys/" => &self.api_key_id,
+            "/webhook-endpoints/" => &self.webhook_endpoint_id,
+            "/webhook-deliveries/" => &self.webhook_delivery_id,
             "/signing-keys/" => &self.kid,
             "/problems/" => "not_found",
             "/docs/" => "swagger-ui.css",
             other => panic!("tests/src/fixtures.rs has no resource for {other}"),
         }
     }
+}
+
+/// Returns the id of the first webhook endpoint, and creates one if there is none.
+async fn webhook_endpoint(operator: &Client) -> String {
+    let first = operator.get("webhook-endpoints?limit=1").await.expect_status(200)["items"][0].clone();
+    if first.is_object() {
+        return text(&first["id"]).to_owned();
+    }
+    text(&operator.create_webhook_endpoint("https://example.com/webhooks").await["id"]).to_owned()
 }

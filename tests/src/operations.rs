@@ -3,6 +3,7 @@
 
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
+use shared::domain::EventType;
 
 use crate::{
     Client, Fixtures, Stack, TestResponse,
@@ -32,6 +33,10 @@ pub struct Operation {
     pub access: Access,
     /// A client with a credential that the operation accepts.
     pub caller: Client,
+    /// The types of the events that a valid request records, one or more of each.
+    pub records: &'static [EventType],
+    /// The types of the events that other requests record in addition or instead.
+    pub can_record: &'static [EventType],
 }
 
 impl Operation {
@@ -162,7 +167,7 @@ impl Stack {
     }
 
     async fn operation(&self, method: Method, template: String, spec: Value, fixtures: &Fixtures) -> Operation {
-        let Row { access, body, .. } = *Row::find(&method, &template);
+        let Row { access, body, records, can_record, .. } = *Row::find(&method, &template);
         let caller = match access {
             Access::Public => self.anonymous.clone(),
             Access::AnyKey
@@ -183,6 +188,10 @@ impl Stack {
         let path = if method == Method::DELETE && template.ends_with("/customers/{id}") {
             // A customer without a license key.
             template.replace("{id}", text(&self.operator.create_customer().await["id"]))
+        } else if method == Method::DELETE && template.ends_with("/webhook-endpoints/{id}") {
+            // Not that of the other operations.
+            let endpoint = self.operator.create_webhook_endpoint("https://example.com/deleted").await;
+            template.replace("{id}", text(&endpoint["id"]))
         } else {
             path
         };
@@ -196,6 +205,6 @@ impl Stack {
             let is_claim = template.ends_with("/claim-key");
             body = Some(if is_claim { json!({"license_key": key}) } else { json!({"tag": tag}) });
         }
-        Operation { method, template, path, body, spec, access, caller }
+        Operation { method, template, path, body, spec, access, caller, records, can_record }
     }
 }

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
-use shared::domain::{ApiKey, ApiKeySecret, IdGenerator, Scope, Scopes};
+use shared::domain::{
+    ApiKey, ApiKeySecret, EventData, EventSource, IdGenerator, Scope, Scopes, Subject, Timestamp,
+    event::payload::ApiKeyData,
+};
 
 use crate::{Client, Stack, dynamodb::DynamoDb, transport::http_client};
 
@@ -117,13 +120,10 @@ impl Stack {
         self.call_dynamodb("UpdateItem", input).await;
     }
 
-    /// Returns the event items of a license key as plain JSON, oldest first.
-    pub async fn license_events(&self, license_id: &str) -> Vec<Value> {
+    /// Returns the event items of all resources as plain JSON, oldest first.
+    pub async fn event_items(&self) -> Vec<Value> {
         let mut events: Vec<Value> = self.items().await.iter().map(plain).collect();
-        events.retain(|item| {
-            let is_event = item["SK"].as_str().is_some_and(|sk| sk.starts_with("EVENT#"));
-            is_event && item["PK"] == format!("LICENSE#{license_id}")
-        });
+        events.retain(|item| item["SK"].as_str().is_some_and(|sk| sk.starts_with("EVENT#")));
         // The first ten characters of a ULID are its time. Events of the same millisecond are sorted by type, so that
         // the order is deterministic.
         events.sort_by_key(|event| {
@@ -132,15 +132,28 @@ impl Stack {
         events
     }
 
+    /// Returns the event items of a license key as plain JSON, oldest first.
+    pub async fn license_events(&self, license_id: &str) -> Vec<Value> {
+        let mut events = self.event_items().await;
+        events.retain(|item| item["PK"] == format!("LICENSE#{license_id}"));
+        events
+    }
+
     /// Returns a client with a new API key that has exactly these scopes.
     pub async fn client_with_scopes(&self, scopes: &[Scope]) -> Client {
+        self.client_with_key(Scopes::Some(scopes.iter().copied().collect()), None).await
+    }
+
+    /// Returns a client with a new API key.
+    pub async fn client_with_key(&self, scopes: Scopes, expires_at: Option<Timestamp>) -> Client {
         let now = self.clock.now();
         let id = IdGenerator::new(now).generate();
         let secret = ApiKeySecret::generate(id, &mut rand::rng());
-        let scopes = Scopes::Some(scopes.iter().copied().collect());
         let name = "test".to_owned();
-        let key = ApiKey { id, name, scopes, created_at: now, expires_at: None, last_used_at: None };
-        self.local.app.table.add_api_key(&key, &secret, None).await.expect("the API key is stored");
+        let key = ApiKey { id, name, scopes, created_at: now, expires_at, last_used_at: None };
+        let data = EventData::ApiKeyCreated(ApiKeyData::new(&key));
+        let event = EventSource::system("test", now).event(&mut IdGenerator::new(now), Subject::ApiKey(id), data);
+        self.local.app.table.add_api_key(&key, &secret, &event, None).await.expect("the API key is stored");
         self.anonymous.with_api_key(secret.expose())
     }
 }

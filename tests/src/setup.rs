@@ -106,6 +106,11 @@ impl Client {
         self.post("customers", body).await.expect_status(201)
     }
 
+    /// Creates a webhook endpoint that receives the events of license keys. Returns it with its secret.
+    pub async fn create_webhook_endpoint(&self, url: &str) -> Value {
+        self.post("webhook-endpoints", json!({"url": url, "event_types": ["license.*"]})).await.expect_status(201)
+    }
+
     /// Issues a license key. Returns `license_key`, `license` and `token`.
     pub async fn issue(&self, customer: &Value, tier: &Value, fields: &Value) -> Value {
         let body = merged(json!({"customer_id": customer["id"], "tier_id": tier["id"]}), fields);

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use data_encoding::BASE64;
 use serde_json::Value;
 
 use crate::TestResponse;
@@ -20,6 +21,7 @@ impl TestResponse {
         if !self.body.is_null() {
             let mut body = self.body.clone();
             redact_event_data(&mut body);
+            redact_webhook_secret(&mut body);
             let body = serde_json::to_string_pretty(&body).expect("JSON");
             writeln!(text, "{body}").expect("a string can be written");
         }
@@ -43,6 +45,15 @@ fn redact_event_data(value: &mut Value) {
     }
 }
 
+/// Replaces the secret of a webhook endpoint: base64, whose symbols delimit words.
+fn redact_webhook_secret(body: &mut Value) {
+    let bytes =
+        body["secret"].as_str().and_then(|secret| BASE64.decode(secret.strip_prefix("whsec_")?.as_bytes()).ok());
+    if bytes.is_some_and(|bytes| bytes.len() == 32) {
+        body["secret"] = "[webhook secret]".into();
+    }
+}
+
 fn redacted(text: &str) -> String {
     let is_delimiter = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.');
     let redact = |part: &str| {
@@ -59,7 +70,7 @@ fn redacted_word(word: &str) -> String {
     let groups: Vec<&str> = word.split('-').collect();
     let parts = word.split('.').count();
     match (word.rsplit_once('_'), word.rsplit_once('-')) {
-        (Some((prefix, id)), _) if is_ulid(id) => format!("{prefix}_[ulid]"),
+        (Some((prefix, id)), _) if is_ulid(id) => format!("{}_[ulid]", redacted_word(prefix)),
         (Some((prefix, secret)), _) if secret.len() == 64 && is_hex(secret) && prefix.starts_with("signet_key_") => {
             "[API key]".to_owned()
         }
@@ -86,6 +97,8 @@ mod tests {
     fn redacted_replaces_random_values_and_keeps_the_others() {
         let id = "prod_01KF0V5XK6Q3R7T2N4M8P9ZBCD";
         assert_eq!(redacted(&format!("{{\"id\": \"{id}\", \"n\": 5}}")), r#"{"id": "prod_[ulid]", "n": 5}"#);
+        let delivery = "whd_01KF0V5XK6Q3R7T2N4M8P9ZBCD_01KF0V5XK6Q3R7T2N4M8P9ZBCD";
+        assert_eq!(redacted(delivery), "whd_[ulid]_[ulid]");
         assert_eq!(redacted("p-0123456789ab@example.com"), "p-[random]@example.com");
         assert_eq!(redacted("P-0123456789AB-…-4EZT5"), "P-[RANDOM]-…-[group]");
         assert_eq!(redacted("P-7K3QM-0V2ND-4W8XT-6RJ5H-1CBYE-9QXZT"), "[key string]");

@@ -60,7 +60,7 @@ impl Stack {
         } else {
             options.http_client = Some(faults.http_client());
         }
-        let local = signet_local::LocalServer::start(options).await.expect("the stack starts");
+        let local = Box::pin(signet_local::LocalServer::start(options)).await.expect("the stack starts");
         let anonymous = Client::in_process(&local.base_url, local.router.clone());
         let operator = anonymous.with_api_key(local.operator_api_key.expose());
         // Recorded calls exclude the start and the update of the operator key's `last_used_at`, written once a minute.
@@ -101,6 +101,17 @@ impl Stack {
     /// Advances the clock.
     pub fn advance(&self, seconds: i64) {
         self.clock.advance(SignedDuration::from_secs(seconds));
+    }
+
+    /// Returns the id of the operator's API key, which is part of its secret.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the API key has another format.
+    pub fn operator_api_key_id(&self) -> String {
+        let secret = self.local.operator_api_key.expose();
+        let (id, _) = secret.trim_start_matches("signet_").rsplit_once('_').expect("an API key");
+        id.to_owned()
     }
 
     /// Stops the stack and waits until it has stopped. Dropping it also stops it, without waiting.

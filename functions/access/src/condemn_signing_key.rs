@@ -7,7 +7,7 @@ use serde::Deserialize;
 use shared::{
     Settings,
     auth::Caller,
-    domain::{Scope, Timestamp, ValidationErrors, key_ring::KeyRing},
+    domain::{EventSource, Scope, ValidationErrors, key_ring::KeyRing},
     http::{PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson},
     store::{StoreError, Table, key_ring::KeyRingUpdate},
 };
@@ -65,7 +65,8 @@ pub(crate) async fn handler(
     let replay = ctx
         .idempotency
         .replay(|ring: &KeyRing| StoredResponse::ok_without_etag(&SigningKeysResource::new(ring, policy)));
-    let ring = condemn(&table, &maintenance, &kid, reason.as_deref(), ctx.now, &replay).await?;
+    let ring =
+        condemn(&table, &maintenance, &kid, reason.as_deref(), &ctx.event_source(caller.actor()), &replay).await?;
     replay.response(&ring)
 }
 
@@ -83,9 +84,10 @@ pub async fn condemn(
     maintenance: &KeyRingMaintenance,
     kid: &str,
     reason: Option<&str>,
-    now: Timestamp,
+    source: &EventSource,
     replay: &Replay<'_, KeyRing>,
 ) -> Result<KeyRing, SigningKeyError> {
+    let now = source.at;
     for _ in 0..MAX_ATTEMPTS {
         let ring = table.ring().await?;
         if ring.key(kid).is_none() {
@@ -98,7 +100,7 @@ pub async fn condemn(
         let updated = ring.clone().with(&changed);
         let completion = replay.completion(&updated).await?;
         let update = KeyRingUpdate { changed: &changed, completion: completion.as_ref(), ..KeyRingUpdate::default() };
-        if table.update_key_ring(&ring, update).await? {
+        if table.update_key_ring(&ring, update, source).await? {
             tracing::warn!(kid, "signing key condemned");
             maintenance.run_after_change(now).await;
             return Ok(updated);

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use shared::{
     auth::Caller,
     domain::{
-        ApiKey, ApiKeySecret, FieldErrorCode, IdGenerator, Scope, Scopes, Timestamp, ValidationErrors,
-        api_key::ParseScopeError,
+        ApiKey, ApiKeySecret, EventData, EventSource, FieldErrorCode, IdGenerator, Scope, Scopes, Subject, Timestamp,
+        ValidationErrors, api_key::ParseScopeError, event::payload::ApiKeyData,
     },
     http::{CompletionError, Problem, Replay, RequestContext, StoredResponse, StrictJson, extractors::optional_time},
     store::{StoreError, Table},
@@ -104,7 +104,7 @@ pub(crate) async fn handler(
         StoredResponse::created(format!("/api/v1.0/api-keys/{}", created.key.id), &Response::new(created))
     });
     let input = ApiKeyInput { name: request.name, scopes, expires_at: request.expires_at };
-    let created = create_api_key(&table, input, ctx.now, &replay).await?;
+    let created = create_api_key(&table, input, &ctx.event_source(caller.actor()), &replay).await?;
     replay.response(&created)
 }
 
@@ -132,14 +132,16 @@ pub struct CreatedApiKey {
 pub async fn create_api_key(
     table: &Table,
     ApiKeyInput { name, scopes, expires_at }: ApiKeyInput,
-    now: Timestamp,
+    source: &EventSource,
     replay: &Replay<'_, CreatedApiKey>,
 ) -> Result<CreatedApiKey, CreateApiKeyError> {
-    let secret = ApiKeySecret::generate(IdGenerator::new(now).generate(), &mut rand::rng());
-    let key = ApiKey { id: secret.id, name, scopes, created_at: now, expires_at, last_used_at: None };
+    let mut ids = IdGenerator::new(source.at);
+    let secret = ApiKeySecret::generate(ids.generate(), &mut rand::rng());
+    let key = ApiKey { id: secret.id, name, scopes, created_at: source.at, expires_at, last_used_at: None };
+    let event = source.event(&mut ids, Subject::ApiKey(key.id), EventData::ApiKeyCreated(ApiKeyData::new(&key)));
     let created = CreatedApiKey { key, secret };
     let completion = replay.completion(&created).await?;
-    table.add_api_key(&created.key, &created.secret, completion.as_ref()).await?;
+    table.add_api_key(&created.key, &created.secret, &event, completion.as_ref()).await?;
     Ok(created)
 }
 

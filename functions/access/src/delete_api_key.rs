@@ -3,8 +3,8 @@
 use axum::{extract::State, http::StatusCode};
 use shared::{
     auth::Caller,
-    domain::{ApiKey, ApiKeyId, Scope},
-    http::{Code, PathId, Problem},
+    domain::{ApiKey, ApiKeyId, EventData, EventSource, IdGenerator, Scope, Subject, event::payload::ApiKeyData},
+    http::{Code, PathId, Problem, RequestContext},
     store::{StoreError, Table, api_keys::DeleteOutcome},
 };
 
@@ -55,19 +55,22 @@ shared::error_responses! {
 pub(crate) async fn handler(
     State(table): State<Table>,
     caller: Caller,
+    ctx: RequestContext,
     PathId(id): PathId<ApiKeyId>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Scope::AccessWrite)?;
     let found = table.api_key(id).await?.ok_or(DeleteApiKeyError::NotFound)?;
     // Otherwise a key with fewer scopes could remove the only key that can grant the others.
     caller.require_all(&found.key.scopes)?;
-    delete_api_key(&table, &found.key).await?;
+    delete_api_key(&table, &found.key, &ctx.event_source(caller.actor())).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Deletes an API key unless it is the last one that can manage API keys. The caller must have all scopes of the key.
-pub async fn delete_api_key(table: &Table, key: &ApiKey) -> Result<(), DeleteApiKeyError> {
-    match table.delete_api_key(key).await? {
+pub async fn delete_api_key(table: &Table, key: &ApiKey, source: &EventSource) -> Result<(), DeleteApiKeyError> {
+    let data = EventData::ApiKeyDeleted(ApiKeyData::new(key));
+    let event = source.event(&mut IdGenerator::new(source.at), Subject::ApiKey(key.id), data);
+    match table.delete_api_key(key, &event).await? {
         DeleteOutcome::Done => Ok(()),
         DeleteOutcome::NotFound => Err(DeleteApiKeyError::NotFound),
         DeleteOutcome::LastAccessKey => Err(DeleteApiKeyError::LastAccessKey),

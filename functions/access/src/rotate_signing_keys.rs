@@ -8,7 +8,7 @@ use shared::{
     Settings,
     auth::Caller,
     domain::{
-        Scope, Timestamp,
+        EventSource, Scope,
         key_ring::{KeyRing, RotationPolicy},
     },
     http::{Problem, Replay, RequestContext, StoredResponse, StrictJson},
@@ -64,7 +64,7 @@ pub(crate) async fn handler(
     let replay = ctx
         .idempotency
         .replay(|ring: &KeyRing| StoredResponse::ok_without_etag(&SigningKeysResource::new(ring, policy)));
-    let ring = rotate(&table, &maintenance, policy, force, ctx.now, &replay).await?;
+    let ring = rotate(&table, &maintenance, policy, force, &ctx.event_source(caller.actor()), &replay).await?;
     replay.response(&ring)
 }
 
@@ -82,9 +82,10 @@ pub async fn rotate(
     maintenance: &KeyRingMaintenance,
     policy: RotationPolicy,
     force: bool,
-    now: Timestamp,
+    source: &EventSource,
     replay: &Replay<'_, KeyRing>,
 ) -> Result<KeyRing, SigningKeyError> {
+    let now = source.at;
     let initial_kid = table.ring().await?.current().map(|key| key.kid.clone());
     for _ in 0..MAX_ATTEMPTS {
         let ring = table.ring().await?;
@@ -95,7 +96,7 @@ pub async fn rotate(
         let updated = ring.clone().with(&changed);
         let completion = replay.completion(&updated).await?;
         let update = KeyRingUpdate { changed: &changed, completion: completion.as_ref(), ..KeyRingUpdate::default() };
-        if table.update_key_ring(&ring, update).await? {
+        if table.update_key_ring(&ring, update, source).await? {
             maintenance.run_after_change(now).await;
             return Ok(updated);
         }

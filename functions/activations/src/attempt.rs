@@ -6,8 +6,9 @@ use rand::RngExt;
 use shared::{
     AppState,
     domain::{
-        Activation, ActivationId, Actor, ActorKind, DescribedActivation, EncryptionKey, Event, EventType, IdGenerator,
-        License, MachineFacts, MachineHash, ReportedFacts, SeatStatus, Tier,
+        Activation, ActivationId, Actor, ActorKind, DescribedActivation, EncryptionKey, Event, EventData, IdGenerator,
+        License, MachineFacts, MachineHash, ReportedFacts, SeatStatus, Subject, Tier,
+        event::payload::{ActivationCreated, ActivationTakenOver, LicenseSeatLimitReached, TakenOverActivation},
         machine_facts::seatless_process_facts_end,
         rate_limit::{ActivationRateLimit, Bucket},
         seat::{SEAT_WINDOW_SIZE, lease_end, seat_ranges},
@@ -173,6 +174,7 @@ impl Attempt<'_> {
         let outcome = Box::pin(self.take_over(previous, max_users)).await?;
         if let AttemptOutcome::Full(_) = outcome {
             self.count_refusal().await?;
+            self.record_seat_limit(max_users).await;
             if let Some(basis) = basis {
                 table.remember_full(self.license.id, basis, self.ctx.now);
             }
@@ -218,6 +220,34 @@ impl Attempt<'_> {
         Ok(())
     }
 
+    /// Records the event that every seat is taken, at most once an hour. A failure does not change the response.
+    async fn record_seat_limit(&self, max_users: u32) {
+        let (table, license) = (&self.seats.table, self.license.id);
+        let machine = self.machine;
+        let record = async {
+            if self.is_import() || table.is_seat_limit_recorded(license, self.ctx.now).await? {
+                return Ok(());
+            }
+            let data = LicenseSeatLimitReached {
+                machine_id: machine.id.to_owned(),
+                instance_id: machine.instance_id.map(str::to_owned),
+                max_users,
+            };
+            let actor = match self.by {
+                ActivatedBy::App => Actor { kind: ActorKind::App, id: license.to_string() },
+                ActivatedBy::Import(actor) | ActivatedBy::Manager(actor) => actor.clone(),
+            };
+            let mut ids = IdGenerator::new(self.ctx.now);
+            let data = EventData::LicenseSeatLimitReached(data);
+            let event = self.ctx.event_source(actor).event(&mut ids, Subject::License(license), data);
+            table.record_seat_limit(license, &event).await
+        };
+        let recorded: Result<(), StoreError> = Box::pin(record).await;
+        if let Err(error) = recorded {
+            tracing::warn!(%error, %license, "recording that every seat is taken failed");
+        }
+    }
+
     /// Returns the bucket of refusals, which all processes of a machine share.
     fn machine_refusals(&self) -> Bucket {
         ActivationRateLimit::machine_refusals(self.license, MachineHash::from_machine_id(self.machine.id))
@@ -242,7 +272,7 @@ impl Attempt<'_> {
     async fn take(&self, seat: Option<u32>, previous: Option<&Activation>) -> Result<AttemptOutcome, RateLimitError> {
         self.count_activation().await?;
         let (activation, facts) = (self.new_activation(seat), self.facts());
-        let event = self.event(EventType::Activated, &activation, None);
+        let event = self.event(&activation, None);
         let new = self.new_write(&activation, &facts, previous, &event);
         Ok(self.outcome(self.seats.table.take_free_seat(new).await?, facts))
     }
@@ -262,7 +292,7 @@ impl Attempt<'_> {
         }
         self.count_activation().await?;
         let (activation, facts) = (self.new_activation(lapsed.seat), self.facts());
-        let event = self.event(EventType::TakenOver, &activation, Some(lapsed));
+        let event = self.event(&activation, Some(lapsed));
         let new = self.new_write(&activation, &facts, previous, &event);
         Ok(self.outcome(self.seats.table.take_over(new, lapsed, lapsed_before).await?, facts))
     }
@@ -353,30 +383,29 @@ impl Attempt<'_> {
         }
     }
 
-    fn event(&self, kind: EventType, activation: &Activation, taken_from: Option<&Activation>) -> Event {
-        let id = activation.id.to_string();
-        let mut data = serde_json::json!({
-            "activation_id": id,
-            "machine_id": activation.machine_id,
-            "machine_name": self.machine.name,
-            "app_version": self.machine.reported.app_version,
-            "os": self.machine.reported.os,
-            "seat": activation.seat,
-        });
-        if let Some(lapsed) = taken_from {
-            data["taken_from"] =
-                serde_json::json!({ "activation_id": lapsed.id.to_string(), "machine_id": lapsed.machine_id });
-        }
-        if let Some(instance_id) = &activation.instance_id {
-            data["instance_id"] = instance_id.as_str().into();
-        }
-        if self.is_import() {
-            data["imported"] = true.into();
-        }
+    /// Creates the event of a new activation, in a free seat or in that of a lapsed activation.
+    fn event(&self, activation: &Activation, taken_from: Option<&Activation>) -> Event {
+        let created = ActivationCreated {
+            activation_id: activation.id,
+            machine_id: activation.machine_id.clone(),
+            machine_name: self.machine.name.map(str::to_owned),
+            app_version: self.machine.reported.app_version.map(str::to_owned),
+            os: self.machine.reported.os.map(str::to_owned),
+            seat: activation.seat,
+            instance_id: activation.instance_id.clone(),
+            imported: self.is_import().then_some(true),
+        };
+        let data = match taken_from {
+            None => EventData::ActivationCreated(created),
+            Some(lapsed) => EventData::ActivationTakenOver(ActivationTakenOver {
+                activation: created,
+                taken_from: TakenOverActivation { activation_id: lapsed.id, machine_id: lapsed.machine_id.clone() },
+            }),
+        };
         let actor = match self.by {
-            ActivatedBy::App => Actor { kind: ActorKind::App, id },
+            ActivatedBy::App => Actor { kind: ActorKind::App, id: activation.id.to_string() },
             ActivatedBy::Import(actor) | ActivatedBy::Manager(actor) => actor.clone(),
         };
-        self.ctx.event(&mut IdGenerator::new(self.ctx.now), kind, self.license.id, &actor, data)
+        self.ctx.event(&mut IdGenerator::new(self.ctx.now), &actor, Subject::Activation(activation.id), data)
     }
 }

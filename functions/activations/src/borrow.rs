@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use shared::{
     domain::{
-        Activation, Actor, Borrow, EventType, IdGenerator, License, SeatUnit, Tier, TokenTimes, ValidationErrors,
-        seat::whole_second,
+        Activation, Actor, Borrow, EventData, IdGenerator, License, SeatUnit, Subject, Tier, TokenTimes,
+        ValidationErrors, event::payload::ActivationBorrowed, seat::whole_second,
     },
     http::{Code, Problem, RequestContext},
     store::{
@@ -83,11 +83,13 @@ impl BorrowRequest {
         let until = Timestamp::from_second(whole_second(self.until)).unwrap_or(self.until);
         let times = TokenTimes::new(whole_second(ctx.now), tier, license, Some(until));
         let lease_expires_at = times.lease().max(activation.lease_expires_at);
-        let data = serde_json::json!({
-            "activation_id": activation.id.to_string(), "machine_id": activation.machine_id, "borrowed_until": until,
-            "license_file": self.is_for_license_file,
+        let data = EventData::ActivationBorrowed(ActivationBorrowed {
+            activation_id: activation.id,
+            machine_id: activation.machine_id.clone(),
+            borrowed_until: until,
+            license_file: self.is_for_license_file,
         });
-        let event = ctx.event(&mut IdGenerator::new(ctx.now), EventType::Borrowed, license.id, actor, data);
+        let event = ctx.event(&mut IdGenerator::new(ctx.now), actor, Subject::Activation(activation.id), data);
         let new = NewBorrow {
             license,
             activation,

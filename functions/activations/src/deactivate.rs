@@ -5,10 +5,11 @@ use serde::Deserialize;
 use shared::{
     auth::{AppAuthenticator, Caller, LicenseAccess},
     domain::{
-        Activation, ActivationId, Actor, ActorKind, Claims, DescribedActivation, EventType, IdGenerator, Scope, Secret,
-        Timestamp,
+        Activation, ActivationId, Actor, ActorKind, Claims, DescribedActivation, EventData, IdGenerator, Scope, Secret,
+        Subject, Timestamp,
         borrow_return::{BorrowReturnLimitError, ReturnWindow},
         claims::ActivationClaim,
+        event::payload::ActivationDeactivated,
     },
     http::{
         Code, PathId, Problem, RequestContext, StrictJson,
@@ -214,11 +215,11 @@ async fn deactivate(
             EndedBy::App => count_return(table, activation, ctx.now).await?,
             EndedBy::Customer | EndedBy::Operator => None,
         };
-        let mut data = serde_json::json!({ "activation_id": id.to_string(), "machine_id": activation.machine_id });
-        if let Some(until) = activation.borrowed_until(ctx.now) {
-            data["borrowed_until"] = until.to_string().into();
-        }
-        let event = ctx.event(&mut ids, EventType::Deactivated, id.license, actor, data);
+        let data = EventData::ActivationDeactivated(ActivationDeactivated {
+            borrowed_until: activation.borrowed_until(ctx.now),
+            ..ActivationDeactivated::new(*id, &activation.machine_id)
+        });
+        let event = ctx.event(&mut ids, actor, Subject::Activation(*id), data);
         match table.deactivate(&found, &event, returned.as_ref()).await? {
             DeactivateOutcome::Done(ended) => {
                 return Ok(Some(Box::new(DescribedActivation { activation: *ended, facts: found.facts })));

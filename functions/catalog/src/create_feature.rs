@@ -3,7 +3,7 @@
 use axum::extract::State;
 use shared::{
     auth::Caller,
-    domain::{Catalog, Feature, Scope, Timestamp},
+    domain::{Catalog, EventSource, Feature, Scope},
     http::{Problem, Replay, RequestContext, StoredResponse, StrictJson},
     store::{Table, catalog::CatalogCache},
 };
@@ -40,7 +40,7 @@ pub(crate) async fn handler(
     let StrictJson(input) = body?;
     let path = |feature: &Feature| format!("/api/v1.0/product-features/{}", feature.id);
     let replay = ctx.idempotency.replay(|feature: &Feature| StoredResponse::created(path(feature), feature));
-    let feature = create_feature(&table, &cache, &input, ctx.now, &replay).await?;
+    let feature = create_feature(&table, &cache, &input, &ctx.event_source(caller.actor()), &replay).await?;
     replay.response(&feature)
 }
 
@@ -49,13 +49,13 @@ pub async fn create_feature(
     table: &Table,
     cache: &CatalogCache,
     input: &FeatureInput,
-    now: Timestamp,
+    source: &EventSource,
     replay: &Replay<'_, Feature>,
 ) -> Result<Feature, CatalogError> {
-    let feature = input.create(now)?;
+    let feature = input.create(source.at)?;
     let make = |catalog: &Catalog| {
         catalog.check_feature(&feature)?;
         Ok(feature.clone())
     };
-    cache.change_once(table, make, |feature| replay.completion(feature)).await
+    cache.change_once(table, source, make, |feature| replay.completion(feature)).await
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use shared::{
     auth::Caller,
-    domain::{Catalog, Product, Scope, Timestamp},
+    domain::{Catalog, EventSource, Product, Scope},
     http::{Problem, Replay, RequestContext, StoredResponse, StrictJson},
     store::{Table, catalog::CatalogCache},
 };
@@ -40,7 +40,7 @@ pub(crate) async fn handler(
     let StrictJson(input) = body?;
     let path = |product: &Product| format!("/api/v1.0/products/{}", product.id);
     let replay = ctx.idempotency.replay(|product: &Product| StoredResponse::created(path(product), product));
-    let product = create_product(&table, &cache, &input, ctx.now, &replay).await?;
+    let product = create_product(&table, &cache, &input, &ctx.event_source(caller.actor()), &replay).await?;
     replay.response(&product)
 }
 
@@ -49,13 +49,13 @@ pub async fn create_product(
     table: &Table,
     cache: &CatalogCache,
     input: &ProductInput,
-    now: Timestamp,
+    source: &EventSource,
     replay: &Replay<'_, Product>,
 ) -> Result<Product, CatalogError> {
-    let product = input.create(now)?;
+    let product = input.create(source.at)?;
     let make = |catalog: &Catalog| {
         catalog.check_product(&product)?;
         Ok(product.clone())
     };
-    cache.change_once(table, make, |product| replay.completion(product)).await
+    cache.change_once(table, source, make, |product| replay.completion(product)).await
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use shared::{
     auth::Caller,
-    domain::{Catalog, Scope, Timestamp},
+    domain::{Catalog, EventSource, Scope},
     http::{Problem, Replay, RequestContext, StoredResponse, StrictJson},
     store::{Table, catalog::CatalogCache},
 };
@@ -48,7 +48,7 @@ pub(crate) async fn handler(
     let StrictJson(input) = body?;
     let path = |tier: &TierResource| format!("/api/v1.0/pricing-tiers/{}", tier.tier.id);
     let replay = ctx.idempotency.replay(|tier: &TierResource| StoredResponse::created(path(tier), tier));
-    let tier = create_tier(&table, &cache, &input, ctx.now, &replay).await?;
+    let tier = create_tier(&table, &cache, &input, &ctx.event_source(caller.actor()), &replay).await?;
     replay.response(&tier)
 }
 
@@ -58,13 +58,13 @@ pub async fn create_tier(
     table: &Table,
     cache: &CatalogCache,
     input: &TierInput,
-    now: Timestamp,
+    source: &EventSource,
     replay: &Replay<'_, TierResource>,
 ) -> Result<TierResource, CatalogError> {
-    let tier = input.create(now)?;
+    let tier = input.create(source.at)?;
     let make = |catalog: &Catalog| {
         catalog.check_tier(&tier)?;
         Ok(TierResource::new(catalog, tier.clone()))
     };
-    cache.change_once(table, make, |tier| replay.completion(tier)).await
+    cache.change_once(table, source, make, |tier| replay.completion(tier)).await
 }

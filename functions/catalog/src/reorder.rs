@@ -6,7 +6,8 @@
 
 use shared::{
     domain::{
-        Catalog, Feature, FeatureId, Product, ProductId, Tier, TierId, Timestamp, catalog::reorder as new_sort_orders,
+        Catalog, EventSource, Feature, FeatureId, Product, ProductId, Tier, TierId, Timestamp,
+        catalog::reorder as new_sort_orders,
     },
     store::{
         Table,
@@ -43,27 +44,27 @@ trait Sortable: Clone {
 pub async fn reorder(
     table: &Table,
     cache: &CatalogCache,
-    now: Timestamp,
+    source: &EventSource,
     requested: Move,
 ) -> Result<Vec<String>, CatalogError> {
     match requested {
         Move::Product(id, before) => {
             let list = |catalog: &Catalog| Ok(catalog.products.values().cloned().collect());
-            move_in_list(table, cache, now, (id, before), list).await
+            move_in_list(table, cache, source, (id, before), list).await
         }
         Move::Tier(id, before) => {
             let list = |catalog: &Catalog| {
                 let product = catalog.tiers.get(&id).ok_or(CatalogError::NotFound)?.product_id;
                 Ok(catalog.tiers.values().filter(|tier| tier.product_id == product).cloned().collect())
             };
-            move_in_list(table, cache, now, (id, before), list).await
+            move_in_list(table, cache, source, (id, before), list).await
         }
         Move::Feature(id, before) => {
             let list = |catalog: &Catalog| {
                 let product = catalog.features.get(&id).ok_or(CatalogError::NotFound)?.product_id;
                 Ok(catalog.features.values().filter(|feature| feature.product_id == product).cloned().collect())
             };
-            move_in_list(table, cache, now, (id, before), list).await
+            move_in_list(table, cache, source, (id, before), list).await
         }
     }
 }
@@ -71,7 +72,7 @@ pub async fn reorder(
 async fn move_in_list<T: Sortable>(
     table: &Table,
     cache: &CatalogCache,
-    now: Timestamp,
+    source: &EventSource,
     (id, before): (T::Id, Option<T::Id>),
     list: impl Fn(&Catalog) -> Result<Vec<T>, CatalogError>,
 ) -> Result<Vec<String>, CatalogError>
@@ -90,10 +91,10 @@ where
         let item = |id: T::Id| items.iter().find(|item| item.id() == id).cloned();
         Ok(changes
             .into_iter()
-            .filter_map(|(id, sort_order)| Some(item(id)?.with_sort_order(sort_order, now)))
+            .filter_map(|(id, sort_order)| Some(item(id)?.with_sort_order(sort_order, source.at)))
             .collect())
     };
-    let catalog = cache.change_in_batches(table, changed_items).await?;
+    let catalog = cache.change_in_batches(table, source, changed_items).await?;
     Ok(ordered(&catalog)?.into_iter().map(|item| item.id().to_string()).collect())
 }
 

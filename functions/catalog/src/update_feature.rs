@@ -3,7 +3,7 @@
 use axum::extract::State;
 use shared::{
     auth::Caller,
-    domain::{Catalog, Feature, FeatureId, Scope, Timestamp},
+    domain::{Catalog, EventSource, Feature, FeatureId, Scope},
     http::{
         Changes, IfMatch, IfMatchParams, MergePatch, PathId, Problem, ReplaceSchema, RequestContext, StrictJson,
         UpdateSchema, WithEtag,
@@ -58,7 +58,7 @@ pub(crate) async fn replace(
     caller.require(Scope::CatalogWrite)?;
     let StrictJson(input) = body?;
     let changes = Changes::Replace(input);
-    Ok(WithEtag(update_feature(&table, &cache, id, &changes, &if_match, ctx.now).await?))
+    Ok(WithEtag(update_feature(&table, &cache, id, &changes, &if_match, &ctx.event_source(caller.actor())).await?))
 }
 
 /// Updates some fields of a product feature.
@@ -94,7 +94,7 @@ pub(crate) async fn update(
 ) -> Result<WithEtag<Feature>, Problem> {
     caller.require(Scope::CatalogWrite)?;
     let changes = Changes::Merge(body?);
-    Ok(WithEtag(update_feature(&table, &cache, id, &changes, &if_match, ctx.now).await?))
+    Ok(WithEtag(update_feature(&table, &cache, id, &changes, &if_match, &ctx.event_source(caller.actor())).await?))
 }
 
 /// Changes a feature if `If-Match` is absent or matches its current version.
@@ -104,14 +104,14 @@ pub async fn update_feature(
     id: FeatureId,
     changes: &Changes<ReplaceFeatureInput>,
     if_match: &IfMatch,
-    now: Timestamp,
+    source: &EventSource,
 ) -> Result<Feature, CatalogError> {
     let make = |catalog: &Catalog| {
         let current = catalog.features.get(&id).ok_or(CatalogError::NotFound)?;
         if_match.check(current)?;
-        let feature = changes.apply(current)?.replace(current, now)?;
+        let feature = changes.apply(current)?.replace(current, source.at)?;
         catalog.check_feature(&feature)?;
         Ok(feature)
     };
-    cache.change(table, make).await
+    cache.change(table, source, make).await
 }

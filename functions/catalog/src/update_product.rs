@@ -3,7 +3,7 @@
 use axum::extract::State;
 use shared::{
     auth::Caller,
-    domain::{Catalog, Product, ProductId, Scope, Timestamp},
+    domain::{Catalog, EventSource, Product, ProductId, Scope},
     http::{
         Changes, IfMatch, IfMatchParams, MergePatch, PathId, Problem, ReplaceSchema, RequestContext, StrictJson,
         UpdateSchema, WithEtag,
@@ -61,7 +61,7 @@ pub(crate) async fn replace(
     caller.require(Scope::CatalogWrite)?;
     let StrictJson(input) = body?;
     let changes = Changes::Replace(input);
-    Ok(WithEtag(update_product(&table, &cache, id, &changes, &if_match, ctx.now).await?))
+    Ok(WithEtag(update_product(&table, &cache, id, &changes, &if_match, &ctx.event_source(caller.actor())).await?))
 }
 
 /// Updates some fields of a product.
@@ -97,7 +97,7 @@ pub(crate) async fn update(
 ) -> Result<WithEtag<Product>, Problem> {
     caller.require(Scope::CatalogWrite)?;
     let changes = Changes::Merge(body?);
-    Ok(WithEtag(update_product(&table, &cache, id, &changes, &if_match, ctx.now).await?))
+    Ok(WithEtag(update_product(&table, &cache, id, &changes, &if_match, &ctx.event_source(caller.actor())).await?))
 }
 
 /// Changes a product if `If-Match` is absent or matches its current version.
@@ -107,14 +107,14 @@ pub async fn update_product(
     id: ProductId,
     changes: &Changes<ReplaceProductInput>,
     if_match: &IfMatch,
-    now: Timestamp,
+    source: &EventSource,
 ) -> Result<Product, CatalogError> {
     let make = |catalog: &Catalog| {
         let current = catalog.products.get(&id).ok_or(CatalogError::NotFound)?;
         if_match.check(current)?;
-        let product = changes.apply(current)?.replace(current, now)?;
+        let product = changes.apply(current)?.replace(current, source.at)?;
         catalog.check_product(&product)?;
         Ok(product)
     };
-    cache.change_with_metadata(table, MetadataOwner::Product(id), make).await
+    cache.change_with_metadata(table, MetadataOwner::Product(id), source, make).await
 }

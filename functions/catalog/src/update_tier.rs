@@ -3,7 +3,7 @@
 use axum::extract::State;
 use shared::{
     auth::Caller,
-    domain::{Catalog, Scope, TierId, Timestamp},
+    domain::{Catalog, EventSource, Scope, TierId},
     http::{
         Changes, IfMatch, IfMatchParams, MergePatch, PathId, Problem, ReplaceSchema, RequestContext, StrictJson,
         UpdateSchema, WithEtag,
@@ -61,7 +61,7 @@ pub(crate) async fn replace(
     caller.require(Scope::CatalogWrite)?;
     let StrictJson(input) = body?;
     let changes = Changes::Replace(input);
-    Ok(WithEtag(update_tier(&table, &cache, id, &changes, &if_match, ctx.now).await?))
+    Ok(WithEtag(update_tier(&table, &cache, id, &changes, &if_match, &ctx.event_source(caller.actor())).await?))
 }
 
 /// Updates some fields of a pricing tier.
@@ -97,7 +97,7 @@ pub(crate) async fn update(
 ) -> Result<WithEtag<TierResource>, Problem> {
     caller.require(Scope::CatalogWrite)?;
     let changes = Changes::Merge(body?);
-    Ok(WithEtag(update_tier(&table, &cache, id, &changes, &if_match, ctx.now).await?))
+    Ok(WithEtag(update_tier(&table, &cache, id, &changes, &if_match, &ctx.event_source(caller.actor())).await?))
 }
 
 /// Changes a tier if `If-Match` is absent or matches its current version. Features and token lifetimes of existing
@@ -109,15 +109,15 @@ pub async fn update_tier(
     id: TierId,
     changes: &Changes<ReplaceTierInput>,
     if_match: &IfMatch,
-    now: Timestamp,
+    source: &EventSource,
 ) -> Result<TierResource, CatalogError> {
     let make = |catalog: &Catalog| {
         let current = catalog.tiers.get(&id).ok_or(CatalogError::NotFound)?;
         let resource = TierResource::new(catalog, current.clone());
         if_match.check(&resource)?;
-        let tier = changes.apply(&resource)?.replace(current, now)?;
+        let tier = changes.apply(&resource)?.replace(current, source.at)?;
         catalog.check_tier(&tier)?;
         Ok(TierResource::new(catalog, tier))
     };
-    cache.change_with_metadata(table, MetadataOwner::Tier(id), make).await
+    cache.change_with_metadata(table, MetadataOwner::Tier(id), source, make).await
 }

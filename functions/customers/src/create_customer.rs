@@ -3,7 +3,10 @@
 use axum::extract::State;
 use shared::{
     auth::Caller,
-    domain::{Customer, Scope, Timestamp},
+    domain::{
+        Customer, EventData, EventSource, IdGenerator, Scope, Subject,
+        event::payload::{CustomerCreated, CustomerOrigin},
+    },
     http::{Problem, Replay, RequestContext, StoredResponse, StrictJson},
     store::{Table, customers::AddCustomerOutcome},
 };
@@ -39,7 +42,7 @@ pub(crate) async fn handler(
     let StrictJson(input) = body?;
     let path = |customer: &Customer| format!("/api/v1.0/customers/{}", customer.id);
     let replay = ctx.idempotency.replay(|customer: &Customer| StoredResponse::created(path(customer), customer));
-    let customer = create_customer(&table, input, ctx.now, &replay).await?;
+    let customer = create_customer(&table, input, &ctx.event_source(caller.actor()), &replay).await?;
     replay.response(&customer)
 }
 
@@ -47,13 +50,15 @@ pub(crate) async fn handler(
 pub async fn create_customer(
     table: &Table,
     input: CustomerInput,
-    now: Timestamp,
+    source: &EventSource,
     replay: &Replay<'_, Customer>,
 ) -> Result<Customer, CustomerError> {
     input.check()?;
-    let customer = input.into_customer(now);
+    let customer = input.into_customer(source.at);
+    let data = EventData::CustomerCreated(CustomerCreated { origin: CustomerOrigin::Operator });
+    let event = source.event(&mut IdGenerator::new(source.at), Subject::Customer(customer.id), data);
     let completion = replay.completion(&customer).await?;
-    match table.add_customer(&customer, completion.as_ref()).await? {
+    match table.add_customer(&customer, &event, completion.as_ref()).await? {
         AddCustomerOutcome::Done => Ok(customer),
         AddCustomerOutcome::EmailTaken => Err(CustomerError::EmailTaken),
         AddCustomerOutcome::ExternalIdTaken => Err(CustomerError::ExternalIdTaken),

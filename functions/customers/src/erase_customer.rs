@@ -6,7 +6,10 @@ use licenses::revoke::{RevokeError, revoke};
 use serde::Deserialize;
 use shared::{
     auth::Caller,
-    domain::{Actor, CustomerId, License, LicenseId, ProductId, Scope, State as LicenseState, Status},
+    domain::{
+        Actor, CustomerId, EventData, IdGenerator, License, LicenseId, ProductId, Scope, State as LicenseState, Status,
+        Subject, event::payload::NoData,
+    },
     http::{Code, PathId, Problem, Replay, RequestContext, StrictQuery, extractors::Flag},
     store::{
         Backoff, StoreError, Table,
@@ -106,6 +109,7 @@ pub async fn erase_customer(
     actor: &Actor,
     ctx: &RequestContext,
 ) -> Result<(), EraseCustomerError> {
+    let mut ids = IdGenerator::new(ctx.now);
     let mut backoff = Backoff::default();
     loop {
         let read = table.customer_with_metadata(id).await?.ok_or(EraseCustomerError::NotFound)?;
@@ -123,7 +127,8 @@ pub async fn erase_customer(
         for license in revocable {
             revoke(table, license.id, None, actor, ctx, &Replay::none()).await?;
         }
-        match table.erase_customer(&read, &current, ctx.now).await? {
+        let event = ctx.event(&mut ids, actor, Subject::Customer(id), EventData::CustomerErased(NoData {}));
+        match table.erase_customer(&read, &current, &event).await? {
             EraseOutcome::Done => return Ok(table.start_erasure(id, ctx.now, MAX_WRITES).await?),
             EraseOutcome::Conflict => backoff.retry().await?,
         }

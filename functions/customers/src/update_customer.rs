@@ -3,7 +3,9 @@
 use axum::extract::State;
 use shared::{
     auth::Caller,
-    domain::{Customer, CustomerId, Scope, Timestamp},
+    domain::{
+        Customer, CustomerId, EventData, EventSource, IdGenerator, Scope, Subject, event::payload::ChangedFields,
+    },
     http::{
         Changes, IfMatch, IfMatchParams, MergePatch, PathId, Problem, RequestContext, StrictJson, UpdateSchema,
         WithEtag,
@@ -50,7 +52,9 @@ pub(crate) async fn replace(
 ) -> Result<WithEtag<Customer>, Problem> {
     caller.require(Scope::CustomersWrite)?;
     let StrictJson(input) = body?;
-    Ok(WithEtag(update_customer(&table, id, &Changes::Replace(input), &if_match, ctx.now).await?))
+    Ok(WithEtag(
+        update_customer(&table, id, &Changes::Replace(input), &if_match, &ctx.event_source(caller.actor())).await?,
+    ))
 }
 
 /// Updates some fields of a customer.
@@ -85,7 +89,7 @@ pub(crate) async fn update(
 ) -> Result<WithEtag<Customer>, Problem> {
     caller.require(Scope::CustomersWrite)?;
     let changes = Changes::Merge(body?);
-    Ok(WithEtag(update_customer(&table, id, &changes, &if_match, ctx.now).await?))
+    Ok(WithEtag(update_customer(&table, id, &changes, &if_match, &ctx.event_source(caller.actor())).await?))
 }
 
 /// Changes a customer if `If-Match` is absent or matches its current version and no other customer has the email
@@ -95,8 +99,9 @@ pub async fn update_customer(
     id: CustomerId,
     changes: &Changes<CustomerInput>,
     if_match: &IfMatch,
-    now: Timestamp,
+    source: &EventSource,
 ) -> Result<Customer, CustomerError> {
+    let mut ids = IdGenerator::new(source.at);
     let mut backoff = Backoff::default();
     loop {
         let read = table.customer_with_metadata(id).await?.ok_or(CustomerError::NotFound)?;
@@ -112,10 +117,12 @@ pub async fn update_customer(
             company: input.company.clone(),
             external_id: input.external_id.clone(),
             metadata: Some(input.metadata.clone().unwrap_or_default()),
-            updated_at: now,
+            updated_at: source.at,
             ..read.customer.clone()
         };
-        match table.replace_customer(&read, &customer).await? {
+        let data = EventData::CustomerUpdated(ChangedFields::new(read.customer.changed_fields(&customer)));
+        let event = source.event(&mut ids, Subject::Customer(id), data);
+        match table.replace_customer(&read, &customer, &event).await? {
             ReplaceCustomerOutcome::Done => return Ok(customer),
             ReplaceCustomerOutcome::EmailTaken => return Err(CustomerError::EmailTaken),
             ReplaceCustomerOutcome::ExternalIdTaken => return Err(CustomerError::ExternalIdTaken),

@@ -12,6 +12,7 @@ use shared::{
     AppState,
     app::{InProcessClient, RequestIdentity},
     auth::Caller,
+    domain::EventSource,
     http::{Problem, RequestContext},
 };
 
@@ -30,7 +31,8 @@ pub(crate) fn client(app: &AppState) -> InProcessClient {
         .merge(catalog::routes())
         .merge(customers::routes())
         .merge(licenses::routes())
-        .merge(registration::routes());
+        .merge(registration::routes())
+        .merge(webhooks::routes());
     InProcessClient::new(Router::from(routes), app)
 }
 
@@ -43,6 +45,11 @@ pub(crate) struct Api {
 }
 
 impl Api {
+    /// Returns the source of the events of this request, for changes that the API has no operation for.
+    pub(crate) fn event_source(&self) -> EventSource {
+        self.ctx.event_source(self.caller.actor())
+    }
+
     /// Sends a POST request with the form's idempotency key, so that submitting a form twice has one effect. `T` is the
     /// type of the response; [`IgnoredAny`](serde::de::IgnoredAny) if the page does not use it.
     pub(crate) async fn post<T: DeserializeOwned>(
@@ -60,6 +67,17 @@ impl Api {
     pub(crate) async fn put(&self, path: &str, form: &FormData, body: &Value) -> Result<(), Problem> {
         let version = form.version().map(|version| (IF_MATCH, version));
         self.send((Method::PUT, path), version.as_slice(), body).await.map(drop)
+    }
+
+    /// Sends a PATCH request with the form's `ETag` in `If-Match`, as [`put`](Self::put) does.
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        form: &FormData,
+        body: &Value,
+    ) -> Result<T, Problem> {
+        let version = form.version().map(|version| (IF_MATCH, version));
+        read_response(self.send((Method::PATCH, path), version.as_slice(), body).await?)
     }
 
     /// Sends a DELETE request.

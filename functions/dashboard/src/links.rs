@@ -1,6 +1,6 @@
 //! The paths of pages, which routes, links and redirects share, and URLs with query strings.
 
-use shared::domain::{CustomerId, LicenseId, ProductId, TierId};
+use shared::domain::{CustomerId, FeatureId, LicenseId, ProductId, TierId, WebhookEndpointId};
 
 pub(crate) const OVERVIEW: &str = "/dashboard";
 pub(crate) const PRODUCTS: &str = "/dashboard/products";
@@ -9,6 +9,8 @@ pub(crate) const LICENSE_KEYS: &str = "/dashboard/license-keys";
 pub(crate) const NEW_LICENSE_KEY: &str = "/dashboard/license-keys/new";
 pub(crate) const API_KEYS: &str = "/dashboard/api-keys";
 pub(crate) const SIGNING_KEYS: &str = "/dashboard/signing-keys";
+pub(crate) const ACTIVITY: &str = "/dashboard/activity";
+pub(crate) const WEBHOOKS: &str = "/dashboard/webhooks";
 pub(crate) const HEALTH: &str = "/dashboard/health";
 
 /// The licenses of the signed-in customer.
@@ -20,6 +22,16 @@ pub(crate) const WELCOME: &str = "/dashboard/welcome";
 /// The page of a product.
 pub(crate) fn product(id: ProductId) -> String {
     format!("{PRODUCTS}/{id}")
+}
+
+/// The page on which a pricing tier is edited.
+pub(crate) fn tier(id: TierId) -> String {
+    format!("/dashboard/tiers/{id}/edit")
+}
+
+/// The page on which a product feature is edited.
+pub(crate) fn feature(id: FeatureId) -> String {
+    format!("/dashboard/features/{id}/edit")
 }
 
 /// The page of a customer.
@@ -45,6 +57,21 @@ pub(crate) fn own_license(id: LicenseId) -> String {
 /// The page on which customers claim a tier.
 pub(crate) fn claim(id: TierId) -> String {
     format!("{CATALOG}/{id}/claim")
+}
+
+/// The page of a webhook endpoint.
+pub(crate) fn webhook(id: WebhookEndpointId) -> String {
+    format!("{WEBHOOKS}/{id}")
+}
+
+/// The page of the delivery with this id.
+pub(crate) fn webhook_delivery(id: &str) -> String {
+    format!("/dashboard/webhook-deliveries/{id}")
+}
+
+/// The activity of one resource.
+pub(crate) fn activity_of(id: &str) -> String {
+    with_query(ACTIVITY, &[("subject_id", id)])
 }
 
 /// The start of a sign-in that returns to `path`.

@@ -34,7 +34,7 @@ pub async fn assign(
     completion: Option<&Completion>,
 ) -> Result<UpdateLicenseOutcome, StoreError> {
     let current = table.current_license(customer, product.id).await?;
-    let superseded = find_superseded(table, product, current).await?.map(|old| superseded(old.id));
+    let superseded = find_superseded(table, product, current).await?.map(|old| (old.id, superseded(old.id)));
     let current = NewCurrent { read: current, supersedes: superseded.as_ref().map(supersede) };
     table.update_license((read, next), Some(&current), event, completion).await
 }

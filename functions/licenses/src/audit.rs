@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use shared::{
     auth::Caller,
     domain::{
-        Actor, Catalog, EventType, IdGenerator, License, LicenseId, Scope, Secret, State as LicenseState,
+        Actor, Catalog, EventData, IdGenerator, License, LicenseId, Scope, Secret, State as LicenseState, Subject,
+        event::payload::{ActivationDeactivated, LicenseAudited},
         key_ring::KeyState,
     },
     http::{
@@ -150,7 +151,7 @@ impl Audit {
     }
 }
 
-/// Audits a license key and records an `audited` event.
+/// Audits a license key and records that in an event.
 pub async fn audit(
     table: &Table,
     tokens: &Tokens,
@@ -175,8 +176,8 @@ pub async fn audit(
     };
     let seats_used = table.seats_used(&license).await?;
     let audit = Audit { license, seats_used, findings };
-    let data = serde_json::json!({ "ok": audit.is_ok(), "repair": repair });
-    let event = ctx.event(&mut ids, EventType::Audited, id, actor, data);
+    let data = EventData::LicenseAudited(LicenseAudited { ok: audit.is_ok(), repair });
+    let event = ctx.event(&mut ids, actor, Subject::License(id), data);
     let completion = replay.completion(&audit).await?;
     table.record_audit(&event, completion.as_ref()).await?;
     Ok(audit)
@@ -225,8 +226,10 @@ async fn check_seats(
             table.free_seat(seat).await?;
         }
         for activation in &inconsistencies.activations {
-            let data = serde_json::json!({ "activation_id": activation.id.to_string(), "repair": true });
-            let event = ctx.event(ids, EventType::Deactivated, license.id, actor, data);
+            let id = activation.id;
+            let data =
+                ActivationDeactivated { repair: Some(true), ..ActivationDeactivated::new(id, &activation.machine_id) };
+            let event = ctx.event(ids, actor, Subject::Activation(id), EventData::ActivationDeactivated(data));
             table.end_seatless_activation(activation, &event).await?;
         }
         inconsistencies = table.inconsistencies(license).await?;

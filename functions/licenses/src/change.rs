@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use shared::{
     auth::Caller,
     domain::{
-        Actor, Catalog, EventType, FieldError, FieldErrorCode, IdGenerator, License, LicenseId, NotInCatalogError,
-        Scope, SeatUnit, TierId, Timestamp, ValidationErrors, catalog::check_seats, entitlements::feature_claims,
-        license::StateConflict,
+        Actor, Catalog, EventData, FieldError, FieldErrorCode, IdGenerator, License, LicenseId, NotInCatalogError,
+        Scope, SeatUnit, Subject, TierId, Timestamp, ValidationErrors, catalog::check_seats,
+        entitlements::feature_claims, event::payload::LicenseChanged, license::StateConflict,
     },
     http::{
         PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson, StrictQuery,
@@ -182,8 +182,6 @@ pub async fn change(
         let next = apply_change(&catalog, request, read.clone())?;
         check_seats_in_use(table, &read, next.max_users).await?;
         check_borrowed_seats(table, &read, next.max_users, ctx.now).await?;
-        let from = serde_json::json!({ "tier_id": read.tier_id, "max_users": read.max_users });
-        let data = serde_json::json!({ "from": from, "tier_id": next.tier_id, "max_users": next.max_users });
         let changed = ChangedLicense {
             license: LicenseResource::new(&next, None, ctx.now),
             from: LicenseTerms::new(&catalog, &read, ctx.now)?,
@@ -193,7 +191,8 @@ pub async fn change(
         if is_dry_run {
             return Ok(changed);
         }
-        let event = ctx.event(&mut ids, EventType::Changed, id, actor, data);
+        let data = EventData::LicenseChanged(LicenseChanged::between(&read, &next));
+        let event = ctx.event(&mut ids, actor, Subject::License(id), data);
         let completion = replay.completion(&changed).await?;
         let states = (&read, &next);
         if table.transition(Transition::Change, states, &event, completion.as_ref()).await? == TransitionOutcome::Done {

@@ -6,9 +6,10 @@ use serde::Deserialize;
 use shared::{
     auth::Caller,
     domain::{
-        Actor, Catalog, CustomerId, Event, EventType, FieldError, FieldErrorCode, IdGenerator, KeyString, License,
-        LicenseId, Metadata, Product, Scope, State as LicenseState, Tier, TierId, ValidationErrors,
+        Actor, Catalog, CustomerId, Event, EventData, FieldError, FieldErrorCode, IdGenerator, KeyString, License,
+        LicenseId, Metadata, Product, Scope, State as LicenseState, Subject, Tier, TierId, ValidationErrors,
         catalog::check_seats,
+        event::payload::{LicenseIssued, LicenseSuperseded},
     },
     http::{
         CompletionError, Metric, Problem, Replay, RequestContext, StoredResponse, StrictJson,
@@ -147,10 +148,12 @@ pub async fn issue(
     ctx.metrics.count(Metric::Signatures);
     let issued = IssuedLicense::new(license, &new_key);
     let id = issued.license.id;
-    let data = serde_json::json!({ "tier": tier.code, "customer_id": issued.license.customer_id });
-    let event = ctx.event(&mut ids, EventType::Issued, id, actor, data);
-    let superseded =
-        |old| ctx.event(&mut ids, EventType::Superseded, old, actor, serde_json::json!({ "superseded_by": id }));
+    let data = EventData::LicenseIssued(LicenseIssued::new(&tier.code, issued.license.customer_id));
+    let event = ctx.event(&mut ids, actor, Subject::License(id), data);
+    let superseded = |old| {
+        let data = EventData::LicenseSuperseded(LicenseSuperseded { superseded_by: id });
+        ctx.event(&mut ids, actor, Subject::License(old), data)
+    };
     let issued = write(table, (product, request.customer_id), (issued, &new_key), &event, superseded, replay).await?;
     ctx.metrics.count(Metric::Issued);
     Ok(issued)
@@ -203,7 +206,7 @@ async fn write(
     loop {
         let read = table.current_license(customer, product.id).await?;
         issued.superseded = find_superseded(table, product, read).await?;
-        let superseded = issued.superseded.as_ref().map(|old| superseded(old.id));
+        let superseded = issued.superseded.as_ref().map(|old| (old.id, superseded(old.id)));
         let new = NewLicense {
             license: &issued.license,
             key: &new_key.key,
@@ -236,7 +239,7 @@ pub(crate) async fn find_superseded(
     Ok(old.filter(|old| matches!(old.state, LicenseState::Active | LicenseState::Suspended)))
 }
 
-/// Supersedes the license key of an event in any state but revoked.
-pub(crate) fn supersede(event: &Event) -> SupersededLicense<'_> {
-    SupersededLicense { license: event.license_id, event, only_if_expired: None }
+/// Supersedes a license key in any state but revoked, with the event of that.
+pub(crate) fn supersede((license, event): &(LicenseId, Event)) -> SupersededLicense<'_> {
+    SupersededLicense { license: *license, event, only_if_expired: None }
 }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use shared::{
     auth::Caller,
     domain::{
-        Actor, Catalog, EventType, FieldError, FieldErrorCode, IdGenerator, KeyString, License, Product, Scope, Tier,
-        TierId, ValidationErrors, catalog::check_seats, license::check_tag,
+        Actor, Catalog, EventData, FieldError, FieldErrorCode, IdGenerator, KeyString, License, Product, Scope,
+        Subject, Tier, TierId, ValidationErrors, catalog::check_seats, event::payload::LicenseIssued,
+        license::check_tag,
     },
     http::{
         CompletionError, Metric, Problem, Replay, RequestContext, StoredResponse, StrictJson,
@@ -171,8 +172,8 @@ pub async fn issue_batch(
     };
     let mut writes = Vec::with_capacity(batch.len());
     for NewKey { license, key } in &batch {
-        let data = serde_json::json!({ "tier": tier.code, "customer_id": null, "tag": license.tag });
-        let event = ctx.event(&mut ids, EventType::Issued, license.id, actor, data);
+        let data = LicenseIssued { tag: license.tag.clone(), ..LicenseIssued::new(&tier.code, None) };
+        let event = ctx.event(&mut ids, actor, Subject::License(license.id), EventData::LicenseIssued(data));
         let sealed = key_strings.seal(license.id, key).await?;
         writes.push(BatchLicense { license, key, sealed, event });
     }

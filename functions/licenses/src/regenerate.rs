@@ -4,7 +4,10 @@
 use axum::extract::State;
 use shared::{
     auth::Caller,
-    domain::{Actor, EventType, IdGenerator, KeyString, LicenseId, NotInCatalogError, Scope, license::StateConflict},
+    domain::{
+        Actor, EventData, IdGenerator, KeyString, LicenseId, NotInCatalogError, Scope, Subject,
+        event::payload::LicenseRegenerated, license::StateConflict,
+    },
     http::{
         CompletionError, Metric, NoBody, PathId, Problem, Replay, RequestContext, StoredResponse,
         resources::IssuedResource,
@@ -110,8 +113,8 @@ pub async fn regenerate(
         let license = read.regenerate(key.hint().to_owned(), ctx.now)?;
         let new_key = key_strings.issue(&license, (&catalog, product, tier), key, &mut ids, ctx.now).await?;
         ctx.metrics.count(Metric::Signatures);
-        let data = serde_json::json!({ "generation": license.generation });
-        let event = ctx.event(&mut ids, EventType::Regenerated, id, actor, data);
+        let data = EventData::LicenseRegenerated(LicenseRegenerated { generation: license.generation });
+        let event = ctx.event(&mut ids, actor, Subject::License(id), data);
         let issued = IssuedLicense::new(license, &new_key);
         let regeneration = Regeneration {
             license: &issued.license,

@@ -5,7 +5,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use shared::{
     auth::Caller,
-    domain::{Actor, EventType, License, LicenseId, NotInCatalogError, Scope, ValidationErrors},
+    domain::{
+        Actor, EventData, License, LicenseId, NotInCatalogError, Scope, ValidationErrors,
+        event::payload::LicenseRenewed,
+    },
     http::{
         PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson, extractors::nullable_time,
         resources::LicenseResource,
@@ -88,7 +91,7 @@ pub async fn renew(
     errors.check(request.expires_at.flatten().is_none_or(|end| end > ctx.now), "/expires_at", "must be in the future");
     errors.into_result()?;
     let catalog = table.catalog().await?.catalog;
-    apply(table, id, EventType::Renewed, (actor, ctx), replay, |read| {
+    apply(table, id, (actor, ctx), replay, |read| {
         let from = read.expires_at;
         let (next, transition) = if let Some(end) = request.expires_at {
             (read.renew(end)?, Transition::Renew)
@@ -96,7 +99,7 @@ pub async fn renew(
             let tier = catalog.tiers.get(&read.tier_id).ok_or(NotInCatalogError(id))?;
             (read.renew_by_period(tier.billing_period, ctx.now)?, Transition::RenewByPeriod)
         };
-        let data = serde_json::json!({ "from": from, "expires_at": next.expires_at });
+        let data = EventData::LicenseRenewed(LicenseRenewed { from, expires_at: next.expires_at });
         Ok(Decision { next, transition, data })
     })
     .await

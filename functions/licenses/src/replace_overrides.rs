@@ -8,9 +8,9 @@ use serde::Deserialize;
 use shared::{
     auth::Caller,
     domain::{
-        Actor, Catalog, EntitlementKind, EventType, FeatureId, Grant, IdGenerator, License, LicenseId,
-        NotInCatalogError, Override, Scope, ValidationErrors, catalog::check_limit, entitlements::MAX_OVERRIDES,
-        license::StateConflict,
+        Actor, Catalog, EntitlementKind, EventData, FeatureId, Grant, IdGenerator, License, LicenseId,
+        NotInCatalogError, Override, Scope, Subject, ValidationErrors, catalog::check_limit,
+        entitlements::MAX_OVERRIDES, event::payload::LicenseOverridden, license::StateConflict,
     },
     http::{
         IfMatch, IfMatchParams, PathId, PreconditionError, Problem, RequestContext, StrictJson, WithEtag,
@@ -160,26 +160,13 @@ pub async fn replace_overrides(
         let (_, tier) = catalog.product_and_tier(&read).ok_or(NotInCatalogError(id))?;
         catalog.check_token_size_for_overrides(tier, &overrides).map_err(ValidationErrors::from)?;
         let next = read.clone().override_features(overrides)?;
-        let data = serde_json::json!({ "from": without_notes(&read), "overrides": without_notes(&next) });
-        let event = ctx.event(&mut ids, EventType::Overridden, id, actor, data);
+        let data = EventData::LicenseOverridden(LicenseOverridden::between(&read, &next));
+        let event = ctx.event(&mut ids, actor, Subject::License(id), data);
         if table.replace_overrides((&read, &next), &event).await? == TransitionOutcome::Done {
             return Ok(resource(&next));
         }
         backoff.retry().await?;
     }
-}
-
-/// Returns the overrides for an event, which is never deleted: notes can be personal data.
-fn without_notes(license: &License) -> Vec<serde_json::Value> {
-    let one = |one: &Override| {
-        let mut data = serde_json::json!({ "feature_id": one.feature_id, "expires_at": one.expires_at });
-        match one.grant {
-            Grant::Flag(is_on) => data["enabled"] = is_on.into(),
-            Grant::Limit(limit) => data["limit"] = limit.into(),
-        }
-        data
-    };
-    license.overrides.iter().map(one).collect()
 }
 
 fn check(

@@ -4,7 +4,10 @@ use axum::extract::State;
 use serde::Deserialize;
 use shared::{
     auth::Caller,
-    domain::{Actor, EventType, IdGenerator, License, LicenseId, Scope, State as LicenseState},
+    domain::{
+        Actor, EventData, IdGenerator, License, LicenseId, Scope, State as LicenseState, Subject,
+        event::payload::Reason,
+    },
     http::{
         CompletionError, PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson,
         resources::LicenseResource,
@@ -93,7 +96,8 @@ pub async fn revoke(
         if matches!(read.state, LicenseState::Revoked { .. }) {
             return Ok(read);
         }
-        let event = ctx.event(&mut ids, EventType::Revoked, id, actor, serde_json::json!({ "reason": reason }));
+        let data = EventData::LicenseRevoked(Reason { reason: reason.map(str::to_owned) });
+        let event = ctx.event(&mut ids, actor, Subject::License(id), data);
         let revoked = read.clone().revoke(ctx.now, reason.map(str::to_owned));
         let completion = replay.completion(&revoked).await?;
         match table.revoke(&read, ctx.now, reason, &event, completion.as_ref()).await? {

@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use shared::{
     auth::Caller,
-    domain::{Actor, EventType, License, LicenseId, Scope},
+    domain::{Actor, EventData, License, LicenseId, Scope, event::payload::Reason},
     http::{PathId, Problem, Replay, RequestContext, StoredResponse, StrictJson, resources::LicenseResource},
     store::{Table, license_writes::Transition},
 };
@@ -70,8 +70,8 @@ pub async fn suspend(
     ctx: &RequestContext,
     replay: &Replay<'_, License>,
 ) -> Result<License, TransitionError> {
-    apply(table, id, EventType::Suspended, (actor, ctx), replay, |read| {
-        let data = serde_json::json!({ "reason": reason });
+    apply(table, id, (actor, ctx), replay, |read| {
+        let data = EventData::LicenseSuspended(Reason { reason: reason.map(str::to_owned) });
         Ok(Decision { next: read.suspend()?, transition: Transition::Suspend, data })
     })
     .await

@@ -2,7 +2,8 @@
 
 use shared::{
     domain::{
-        Actor, EventType, IdGenerator, License, LicenseId, NotInCatalogError, ValidationErrors, license::StateConflict,
+        Actor, EventData, IdGenerator, License, LicenseId, NotInCatalogError, Subject, ValidationErrors,
+        license::StateConflict,
     },
     http::{Code, CompletionError, Problem, Replay, RequestContext, StoredResponse, resources::LicenseResource},
     store::{
@@ -56,8 +57,8 @@ pub(crate) struct Decision {
     /// The license after the transition.
     pub(crate) next: License,
     pub(crate) transition: Transition,
-    /// The `data` of the event.
-    pub(crate) data: serde_json::Value,
+    /// The data of the event.
+    pub(crate) data: EventData,
 }
 
 /// Reads a license, decides on a transition, and writes it on condition that the license is unchanged. Retries if it
@@ -65,7 +66,6 @@ pub(crate) struct Decision {
 pub(crate) async fn apply(
     table: &Table,
     id: LicenseId,
-    kind: EventType,
     (actor, ctx): (&Actor, &RequestContext),
     replay: &Replay<'_, License>,
     decide: impl Fn(License) -> Result<Decision, TransitionError>,
@@ -75,7 +75,7 @@ pub(crate) async fn apply(
     loop {
         let read = table.license_with_metadata(id).await?.ok_or(TransitionError::NotFound)?;
         let Decision { next, transition, data } = decide(read.clone())?;
-        let event = ctx.event(&mut ids, kind, id, actor, data);
+        let event = ctx.event(&mut ids, actor, Subject::License(id), data);
         let completion = replay.completion(&next).await?;
         if table.transition(transition, (&read, &next), &event, completion.as_ref()).await? == TransitionOutcome::Done {
             return Ok(next);

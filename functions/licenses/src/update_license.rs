@@ -5,8 +5,10 @@ use serde::Deserialize;
 use shared::{
     auth::Caller,
     domain::{
-        Actor, CustomerId, EventType, FieldErrorCode, IdGenerator, License, LicenseId, Metadata, NotInCatalogError,
-        Scope, ValidationErrors, license::StateConflict,
+        Actor, CustomerId, EventData, FieldErrorCode, IdGenerator, License, LicenseId, Metadata, NotInCatalogError,
+        Scope, Subject, ValidationErrors,
+        event::payload::{ChangedFields, LicenseSuperseded},
+        license::StateConflict,
     },
     http::{
         Changes, IfMatch, IfMatchParams, MergePatch, MergePatchError, PathId, PreconditionError, Problem,
@@ -156,20 +158,15 @@ pub async fn update_license(
             None => read.clone(),
         };
         let next = License { name, external_id, metadata, ..assigned };
-        let event = ctx.event(
-            &mut ids,
-            EventType::Updated,
-            id,
-            actor,
-            serde_json::json!({ "fields": read.changed_fields(&next) }),
-        );
+        let data = EventData::LicenseUpdated(ChangedFields::new(read.changed_fields(&next)));
+        let event = ctx.event(&mut ids, actor, Subject::License(id), data);
         let written = match customer {
             None => table.update_license((&read, &next), None, &event, None).await?,
             Some(customer) => {
                 let catalog = table.catalog().await?.catalog;
                 let product = catalog.products.get(&read.product_id).ok_or(NotInCatalogError(id))?;
-                let data = serde_json::json!({ "superseded_by": id });
-                let superseded = |old| ctx.event(&mut ids, EventType::Superseded, old, actor, data);
+                let data = EventData::LicenseSuperseded(LicenseSuperseded { superseded_by: id });
+                let superseded = |old| ctx.event(&mut ids, actor, Subject::License(old), data);
                 let assignment = Assignment { read: &read, next: &next, customer, product };
                 assign(table, assignment, &event, superseded, None).await?
             }

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use shared::{
     auth::{AppAuthenticator, AppCredentialError, AuthenticatedUser, User},
     domain::{
-        Actor, ActorKind, Customer, EventType, IdGenerator, License, NotInCatalogError, Product, Refusal, Secret,
+        Actor, ActorKind, Customer, EventData, IdGenerator, License, NotInCatalogError, Product, Refusal, Secret,
+        Subject,
+        event::payload::{LicenseClaimed, LicenseSuperseded},
         license::StateConflict,
     },
     http::{
@@ -161,10 +163,10 @@ impl Attempt<'_> {
     async fn write(&self, next: &License, replay: &Replay<'_, License>) -> Result<bool, ClaimKeyError> {
         let (ctx, id, customer) = (self.ctx, self.read.id, self.customer.id);
         let mut ids = IdGenerator::new(ctx.now);
-        let data = serde_json::json!({ "customer_id": customer });
-        let event = ctx.event(&mut ids, EventType::Claimed, id, self.actor, data);
-        let data = serde_json::json!({ "superseded_by": id });
-        let superseded = |old| ctx.event(&mut ids, EventType::Superseded, old, self.actor, data);
+        let data = EventData::LicenseClaimed(LicenseClaimed { customer_id: customer });
+        let event = ctx.event(&mut ids, self.actor, Subject::License(id), data);
+        let data = EventData::LicenseSuperseded(LicenseSuperseded { superseded_by: id });
+        let superseded = |old| ctx.event(&mut ids, self.actor, Subject::License(old), data);
         let completion = replay.completion(next).await?;
         let assignment = Assignment { read: self.read, next, customer, product: self.product };
         match assign(self.table, assignment, &event, superseded, completion.as_ref()).await? {

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use shared::{
     auth::{AuthenticatedUser, User},
     domain::{
-        Actor, ActorKind, Catalog, Customer, EventType, IdGenerator, KeyString, License, LicenseId, Product, Status,
-        Tier, TierId,
+        Actor, ActorKind, Catalog, Customer, EventData, IdGenerator, KeyString, License, LicenseId, Product, Status,
+        Subject, Tier, TierId,
+        event::payload::{LicenseIssued, LicenseSuperseded},
     },
     http::{
         Code, CompletionError, Metric, Problem, Replay, RequestContext, StoredResponse, StrictJson,
@@ -104,7 +105,9 @@ pub(crate) async fn handler(
         let body = IssuedResource::new(issued, ctx.now);
         if *is_new { StoredResponse::created(body.path(), &body) } else { StoredResponse::ok(&body) }
     });
-    replay.response(&claim(&table, &key_strings, &user, request.tier_id, &ctx, &replay).await?)
+    // Boxed, because the future is large.
+    let claimed = Box::pin(claim(&table, &key_strings, &user, request.tier_id, &ctx, &replay)).await?;
+    replay.response(&claimed)
 }
 
 /// A claimed license key.
@@ -208,13 +211,13 @@ impl Attempt<'_> {
         let new_key = self.key_strings.issue(&license, product_and_tier, key, &mut ids, ctx.now).await?;
         ctx.metrics.count(Metric::Signatures);
         let actor = Actor { kind: ActorKind::User, id: self.user.subject.clone() };
-        let data = serde_json::json!({ "tier": tier.code, "customer_id": license.customer_id, "claimed": true });
-        let event = ctx.event(&mut ids, EventType::Issued, license.id, &actor, data);
+        let data = LicenseIssued { claimed: Some(true), ..LicenseIssued::new(&tier.code, license.customer_id) };
+        let event = ctx.event(&mut ids, &actor, Subject::License(license.id), EventData::LicenseIssued(data));
         let issued = IssuedLicense { superseded: expired.clone(), ..IssuedLicense::new(license, &new_key) };
         let license = &issued.license;
         let superseded = expired.map(|old| {
-            let data = serde_json::json!({ "superseded_by": license.id });
-            let event = ctx.event(&mut ids, EventType::Superseded, old.id, &actor, data);
+            let data = EventData::LicenseSuperseded(LicenseSuperseded { superseded_by: license.id });
+            let event = ctx.event(&mut ids, &actor, Subject::License(old.id), data);
             (old, event)
         });
         let claim = Claim { issued, is_new: true };

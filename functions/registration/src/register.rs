@@ -4,7 +4,10 @@ use axum::extract::State;
 use serde::Deserialize;
 use shared::{
     auth::{AuthenticatedUser, Oidc, User, oidc::OidcError},
-    domain::{Customer, IdGenerator, ValidationErrors},
+    domain::{
+        Actor, ActorKind, Customer, EventData, EventSource, IdGenerator, Subject, ValidationErrors,
+        event::payload::{ChangedFields, CustomerCreated, CustomerOrigin},
+    },
     http::{Code, CompletionError, InputError, Problem, Replay, RequestContext, StoredResponse, StrictJson},
     store::{
         Backoff, StoreError, Table,
@@ -149,6 +152,7 @@ pub async fn register(
         None => user,
     };
     let new = new_customer(&user, request, ctx)?;
+    let source = ctx.event_source(Actor { kind: ActorKind::User, id: user.subject.clone() });
     let mut backoff = Backoff::default();
     loop {
         // The address is read before the subject: a concurrent registration of this user writes both at once, so if it
@@ -158,13 +162,15 @@ pub async fn register(
             return Ok(existing(known.customer));
         }
         let (written, registration) = if let Some(found) = owner {
-            link(table, &user, found, ctx, replay).await?
+            link(table, &user, found, &source, replay).await?
         } else if !user.email_verified {
             return Err(RegisterError::EmailUnverified);
         } else {
             let registration = Registration { customer: new.clone(), is_new: true };
             let completion = replay.completion(&registration).await?;
-            (table.register(&new, &subject, completion.as_ref()).await?, registration)
+            let data = EventData::CustomerCreated(CustomerCreated { origin: CustomerOrigin::Registration });
+            let event = source.event(&mut IdGenerator::new(ctx.now), Subject::Customer(new.id), data);
+            (table.register(&new, &subject, &event, completion.as_ref()).await?, registration)
         };
         if written == RegisterOutcome::Done {
             return Ok(registration);
@@ -199,15 +205,19 @@ async fn link(
     table: &Table,
     user: &User,
     found: VersionedCustomer,
-    ctx: &RequestContext,
+    source: &EventSource,
     replay: &Replay<'_, Registration>,
 ) -> Result<(RegisterOutcome, Registration), RegisterError> {
     if !user.email_verified || found.customer.subject.is_some() {
         return Err(RegisterError::EmailTaken);
     }
-    let customer = Customer { subject: Some(user.subject.clone()), updated_at: ctx.now, ..found.customer.clone() };
+    let customer = Customer { subject: Some(user.subject.clone()), updated_at: source.at, ..found.customer.clone() };
     let registration = Registration { customer, is_new: false };
     let completion = replay.completion(&registration).await?;
-    let written = table.link_subject(&found, &registration.customer, &user.key(), completion.as_ref()).await?;
+    let changed = found.customer.changed_fields(&registration.customer);
+    let data = EventData::CustomerUpdated(ChangedFields::new(changed));
+    let event = source.event(&mut IdGenerator::new(source.at), Subject::Customer(found.customer.id), data);
+    let states = (&found, &registration.customer);
+    let written = table.link_subject(states, &user.key(), &event, completion.as_ref()).await?;
     Ok((written, registration))
 }

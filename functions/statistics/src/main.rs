@@ -1,6 +1,6 @@
-//! Binary of the `statistics` Lambda function. A schedule invokes it every hour to compute the statistics of the
-//! dashboard overview, so that pages do not count items and requests do not maintain counters, and to continue erasures of
-//! customers that a request left unfinished.
+//! Binary of the `statistics` Lambda function. A schedule invokes it every hour to announce the expiry of license keys, to continue
+//! erasures of customers that a request left unfinished, and to compute the statistics of the dashboard overview, so that pages do
+//! not count items and requests do not maintain counters.
 
 use std::process::ExitCode;
 
@@ -25,9 +25,12 @@ async fn serve(app: AppState) -> Result<(), Error> {
 /// The number of writes of erasures in one invocation.
 const MAX_ERASURE_WRITES: usize = 10_000;
 
-/// Continues erasures and updates the statistics. Returns the number of erasures that are left, the time of the statistics and
-/// the number of license keys by status. The next invocation retries after a failure.
+/// Announces expiries, continues erasures and updates the statistics. Returns the number of announcements, the number of erasures
+/// that are left, the time of the statistics and the number of license keys by status. The next invocation retries after a
+/// failure.
 async fn update(table: &Table, clock: &Clock) -> Result<Value, Error> {
+    let announced = table.announce_expiries(clock.now()).await;
+    let announced = announced.inspect_err(|error| tracing::error!(%error, "announcing expiries failed"));
     let erasures_left = table
         .continue_erasures(clock.now(), MAX_ERASURE_WRITES)
         .await
@@ -36,5 +39,9 @@ async fn update(table: &Table, clock: &Clock) -> Result<Value, Error> {
         .update_statistics(clock.now(), UpdateLimits::default())
         .await
         .inspect_err(|error| tracing::error!(%error, "updating the statistics failed"))?;
-    Ok(json!({ "erasures_left": erasures_left, "made_at": statistics.made_at, "license_keys": statistics.statuses }))
+    // A failure does not keep the rest from its turn, and is an error of the invocation nevertheless.
+    let announced = announced?;
+    Ok(
+        json!({ "announced": announced, "erasures_left": erasures_left, "made_at": statistics.made_at, "license_keys": statistics.statuses }),
+    )
 }

@@ -2,7 +2,10 @@
 
 use customers::customer::CustomerInput;
 use shared::{
-    domain::{Customer, ValidationErrors},
+    domain::{
+        Customer, EventData, IdGenerator, Subject, ValidationErrors,
+        event::payload::{CustomerCreated, CustomerOrigin},
+    },
     http::Code,
     store::imports::ImportOutcome,
 };
@@ -54,7 +57,10 @@ impl Importer<'_> {
             return Ok(if is_taken { email_taken() } else { LineOutcome::Created });
         }
         let customer = line.input().into_customer(self.ctx.now);
-        Ok(match table.import_customer(&customer, hash).await? {
+        let data = EventData::CustomerCreated(CustomerCreated { origin: CustomerOrigin::Import });
+        let subject = Subject::Customer(customer.id);
+        let event = self.ctx.event(&mut IdGenerator::new(self.ctx.now), self.actor, subject, data);
+        Ok(match table.import_customer(&customer, hash, &event).await? {
             ImportOutcome::Created => LineOutcome::Created,
             ImportOutcome::ExternalIdUsed(imported) => used_outcome(imported, hash, "customer"),
             ImportOutcome::UniqueValueTaken | ImportOutcome::CustomerErased | ImportOutcome::Conflict => {

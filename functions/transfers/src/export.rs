@@ -17,21 +17,27 @@ use serde_json::{Map, Value, json};
 use shared::{
     app::Settings,
     auth::Caller,
-    domain::{
-        Catalog, Customer, CustomerId, DescribedActivation, Event, License, Scope, State as LicenseState, Timestamp,
+    domain::{Catalog, Customer, CustomerId, DescribedActivation, License, Scope, State as LicenseState, Timestamp},
+    http::{
+        Code, InputError, ListQuery, Problem, RequestContext,
+        extractors::{NDJSON, optional_time},
+        resources::ActivationResource,
     },
-    http::{ListQuery, Problem, RequestContext, extractors::NDJSON, resources::ActivationResource},
     store::{
         StoreError, Table,
         count::MAX_CONCURRENCY,
         customers::CustomerFilter,
         licenses::{LicenseFilter, LicenseOrder},
-        pagination::{ListError, Page, PageRequest},
+        pagination::{Page, PageRequest},
     },
 };
 use utoipa::{IntoParams, ToSchema};
 
-use crate::lines::{ActivationLine, CustomerLine, ImportedStatus, LicenseLine, LineType};
+use crate::{
+    export_error::ExportError,
+    export_events::export_events,
+    lines::{ActivationLine, CustomerLine, ImportedStatus, LicenseLine, LineType},
+};
 
 /// The maximum number of lines of a page.
 const MAX_LINES: usize = 1000;
@@ -52,7 +58,7 @@ pub enum ExportType {
     Licenses,
     /// Machines that hold a seat, by license key.
     Activations,
-    /// Events, the newest first.
+    /// Events, the oldest first, without client addresses and names of machines.
     Events,
 }
 
@@ -82,6 +88,36 @@ pub struct ExportFilter {
     /// The type of the lines.
     #[param(inline)]
     r#type: ExportType,
+    /// Export only events at this time or later.
+    #[serde(default, deserialize_with = "optional_time")]
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+    /// Export only events at this time or earlier. Omitted: up to the time of the request for the first page.
+    #[serde(default, deserialize_with = "optional_time")]
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
+}
+
+impl ExportFilter {
+    /// Rejects a range of time for lines that have none.
+    fn validate(&self) -> Result<(), Problem> {
+        let given = [("since", self.since), ("until", self.until)].into_iter().find(|(_, time)| time.is_some());
+        match given {
+            Some((name, _)) if self.r#type != ExportType::Events => {
+                Err(InputError::parameter(name, Code::InvalidValue, "is only allowed with type=events").into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the query string without a cursor.
+    fn query_string(&self, limit: usize) -> String {
+        let times = [("since", self.since), ("until", self.until)];
+        let times = times.into_iter().filter_map(|(name, time)| Some(format!("&{name}={}", time?)));
+        let limit = (limit != MAX_LINES).then(|| format!("&limit={limit}"));
+        let optional: String = times.chain(limit).collect();
+        format!("type={}{optional}", self.r#type.as_str())
+    }
 }
 
 /// The pagination parameters in the OpenAPI document. [`ListQuery`] reads them.
@@ -110,7 +146,9 @@ pub struct ExportLines(String);
     summary = "Export customers, license keys, activations or events",
     description = "Returns lines of JSON (NDJSON) without secrets, at most 1,000 and 4 MB. The `Link` header has the URL of the next page \
         with `rel=\"next\"`; a page can be shorter than `limit`, or empty, and still have one. `POST /imports` accepts the lines, apart \
-        from events. The scope is that of the list of the same type: `customers:read` for customers, otherwise `licenses:read`.",
+        from events. The scope is that of the list of the same type: `customers:read` for customers, otherwise `licenses:read`. \
+        Each line of an event has a `chain`: the SHA-256 hash of the `chain` before it (64 zeros in the first line), a line feed, and the \
+        line without its `chain`. Who has the last `chain` can verify that the file is complete and unchanged.",
     params(ExportFilter, ExportPaginationParams),
     responses((
         status = 200,
@@ -130,53 +168,22 @@ pub(crate) async fn handler(
 ) -> Result<Response, Problem> {
     let ListQuery { filter, paging } = query?;
     caller.require(filter.r#type.scope())?;
+    filter.validate()?;
     let exporter = Exporter { table, settings, now: ctx.now };
-    let page = exporter.page(filter.r#type, &paging).await?;
+    let page = exporter.page(&filter, &paging).await?;
     let mut response = ([(CONTENT_TYPE, HeaderValue::from_static(NDJSON))], page.text).into_response();
     if let Some(cursor) = page.next {
-        let limit = if paging.limit == MAX_LINES { String::new() } else { format!("&limit={}", paging.limit) };
-        let url = format!("/api/v1.0/exports?type={}{limit}&cursor={cursor}", filter.r#type.as_str());
+        let url = format!("/api/v1.0/exports?{}&cursor={cursor}", filter.query_string(paging.limit));
         let link = HeaderValue::try_from(format!("<{url}>; rel=\"next\""));
         response.headers_mut().insert(LINK, link.map_err(|error| Problem::internal(error.to_string()))?);
     }
     Ok(response)
 }
 
-/// Why a page could not be exported.
-#[derive(Debug, thiserror::Error)]
-enum ExportError {
-    /// The list could not be read.
-    #[error(transparent)]
-    List(#[from] ListError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A line could not be serialized.
-    #[error(transparent)]
-    Serialize(#[from] serde_json::Error),
-}
-
-impl From<ExportError> for Problem {
-    fn from(error: ExportError) -> Self {
-        match error {
-            ExportError::List(error) => error.into(),
-            ExportError::Store(error) => error.into(),
-            ExportError::Serialize(error) => Self::internal(error.to_string()),
-        }
-    }
-}
-
 /// A page of lines.
 struct ExportPage {
     text: String,
     next: Option<String>,
-}
-
-/// A line with an event, which an import does not accept.
-#[derive(Serialize)]
-struct EventLine {
-    r#type: &'static str,
-    event: Event,
 }
 
 /// A line of an export, and what it tells besides. An import ignores that.
@@ -195,13 +202,13 @@ struct Exporter {
 
 impl Exporter {
     /// Reads a page in chunks, until the next chunk could exceed the maximum size.
-    async fn page(&self, export_type: ExportType, paging: &PageRequest) -> Result<ExportPage, ExportError> {
+    async fn page(&self, filter: &ExportFilter, paging: &PageRequest) -> Result<ExportPage, ExportError> {
         let mut page = ExportPage { text: String::new(), next: paging.cursor.clone() };
         let mut remaining = paging.limit;
         loop {
             let limit = remaining.min(CHUNK);
             let request = PageRequest { limit, cursor: page.next, key: paging.key.clone() };
-            let chunk = self.chunk(export_type, &request).await?;
+            let chunk = self.chunk(filter, &request).await?;
             for line in &chunk.items {
                 page.text.push_str(line);
                 page.text.push('\n');
@@ -216,17 +223,12 @@ impl Exporter {
         }
     }
 
-    async fn chunk(&self, export_type: ExportType, paging: &PageRequest) -> Result<Page<String>, ExportError> {
-        match export_type {
+    async fn chunk(&self, filter: &ExportFilter, paging: &PageRequest) -> Result<Page<String>, ExportError> {
+        match filter.r#type {
             ExportType::Customers => self.customers(paging).await,
             ExportType::Licenses => self.licenses(paging).await,
             ExportType::Activations => self.activations(paging).await,
-            ExportType::Events => {
-                let page = self.table.all_events(paging, self.now).await?;
-                let lines =
-                    page.items.into_iter().map(|event| serde_json::to_string(&EventLine { r#type: "event", event }));
-                Ok(Page { items: lines.collect::<Result<_, _>>()?, next: page.next })
-            }
+            ExportType::Events => export_events(&self.table, (filter.since, filter.until), self.now, paging).await,
         }
     }
 

@@ -4,6 +4,8 @@ mod activation_line;
 mod customer_line;
 mod definitions;
 pub mod export;
+mod export_error;
+mod export_events;
 pub mod import;
 mod importer;
 mod license_line;

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use licenses::labels::check_labels;
 use shared::{
     domain::{
-        CustomerId, EventType, ForeignKeyString, IdGenerator, KeyString, License, LicenseId, Product, Secret, State,
-        Tier, ValidationErrors, catalog::check_seats, license::check_tag,
+        CustomerId, EventData, ForeignKeyString, IdGenerator, KeyString, License, LicenseId, Product, Secret, State,
+        Subject, Tier, ValidationErrors, catalog::check_seats, event::payload::LicenseIssued, license::check_tag,
     },
     http::{Code, Metric},
     store::{
@@ -209,10 +209,12 @@ impl Importer<'_> {
             }
             None => None,
         };
-        let data = serde_json::json!({
-            "tier": tier.code, "customer_id": customer, "imported": true, "status": license.state.as_str(),
+        let data = EventData::LicenseIssued(LicenseIssued {
+            imported: Some(true),
+            status: Some(license.state.as_str().to_owned()),
+            ..LicenseIssued::new(&tier.code, customer)
         });
-        let event = self.ctx.event(&mut ids, EventType::Issued, license.id, self.actor, data);
+        let event = self.ctx.event(&mut ids, self.actor, Subject::License(license.id), data);
         let becomes_current = customer.filter(|_| line.status != ImportedStatus::Revoked);
         let mut backoff = Backoff::default();
         loop {

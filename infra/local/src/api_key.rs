@@ -4,7 +4,10 @@ use std::{error::Error, io};
 
 use shared::{
     Aws, Clock, Timeouts,
-    domain::{ApiKey, ApiKeySecret, IdGenerator, Scopes, ValidationErrors},
+    domain::{
+        ApiKey, ApiKeySecret, EventData, EventSource, IdGenerator, Scopes, Subject, ValidationErrors,
+        event::payload::ApiKeyData,
+    },
     http_client,
     store::Table,
 };
@@ -32,10 +35,13 @@ pub(crate) async fn create(table: &str, name: String) -> Result<(), Box<dyn Erro
     table.check_schema().await?;
 
     let now = Clock::System.now();
-    let secret = ApiKeySecret::generate(IdGenerator::new(now).generate(), &mut rand::rng());
+    let mut ids = IdGenerator::new(now);
+    let secret = ApiKeySecret::generate(ids.generate(), &mut rand::rng());
     let key =
         ApiKey { id: secret.id, name, scopes: Scopes::All, created_at: now, expires_at: None, last_used_at: None };
-    table.add_api_key(&key, &secret, None).await?;
+    let data = EventData::ApiKeyCreated(ApiKeyData::new(&key));
+    let event = EventSource::system("command_line", now).event(&mut ids, Subject::ApiKey(key.id), data);
+    table.add_api_key(&key, &secret, &event, None).await?;
     print_line(&mut io::stdout(), &secret.expose());
     Ok(())
 }

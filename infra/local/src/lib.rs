@@ -13,6 +13,7 @@ mod openapi;
 mod options;
 mod routes;
 mod server;
+mod webhook_worker;
 
 pub use connections::ConnectionTimeouts;
 pub use data_directory::{DataDirectory, DataDirectoryError, LocalJson};
@@ -22,3 +23,4 @@ pub use openapi::{OpenApiVersion, openapi_document};
 pub use options::{DEFAULT_TABLE, Options, issuer_url, listen_address};
 pub use routes::all_routes;
 pub use server::{LocalServer, LocalServerError};
+pub use webhook_worker::{WebhookOptions, WebhookWorker};

@@ -118,7 +118,8 @@ async fn main() -> ExitCode {
         }
     };
     init_log(flags.log_format);
-    match run(flags).await {
+    // Boxed, because the future is large.
+    match Box::pin(run(flags)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print_line(&mut io::stderr(), &format!("error: {error}"));
@@ -178,10 +179,11 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         cors_origins: flags.cors_origin,
         ..Options::default()
     };
-    let server = tokio::select! {
+    let mut server = tokio::select! {
         started = LocalServer::start(options) => started?,
         () = signals.next() => return Ok(()),
     };
+    server.run_webhooks();
     directory.write_local_json(&LocalJson {
         base_url: server.base_url.clone(),
         operator_api_key: server.operator_api_key.expose().to_owned(),
@@ -209,13 +211,16 @@ const STATISTICS_LIMITS: UpdateLimits = UpdateLimits { max_counted: 2_000, recou
 /// The number of writes of erasures in one minute, beside the requests.
 const MAX_ERASURE_WRITES: usize = 1_000;
 
-/// Runs the scheduled work of a deployment every minute: key rotation, erasures and dashboard statistics.
+/// Runs the scheduled work of a deployment every minute: key rotation, announcements of expiries, erasures and dashboard statistics.
 async fn run_schedules(app: AppState) {
     let mut minutes = tokio::time::interval(Duration::from_mins(1));
     loop {
         minutes.tick().await;
         if let Err(error) = app.maintain_key_ring().await {
             tracing::warn!(%error, "key rotation failed");
+        }
+        if let Err(error) = app.table.announce_expiries(app.clock.now()).await {
+            tracing::warn!(%error, "announcing expiries failed");
         }
         if let Err(error) = app.table.continue_erasures(app.clock.now(), MAX_ERASURE_WRITES).await {
             tracing::warn!(%error, "continuing the erasures failed");

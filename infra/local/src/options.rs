@@ -12,7 +12,7 @@ use shared::{
     tokens::local::PregeneratedKey,
 };
 
-use crate::{ConnectionTimeouts, DataDirectory};
+use crate::{ConnectionTimeouts, DataDirectory, WebhookOptions};
 
 /// Default name of the table.
 pub const DEFAULT_TABLE: &str = "signet";
@@ -51,6 +51,8 @@ pub struct Options<'a> {
     pub timeouts: Timeouts,
     /// Timeouts of clients that send slowly or nothing.
     pub connection_timeouts: ConnectionTimeouts,
+    /// How webhooks are sent.
+    pub webhooks: WebhookOptions,
     /// HTTP client of the AWS SDK; tests inject faults here.
     pub http_client: Option<SharedHttpClient>,
 }
@@ -73,6 +75,7 @@ impl Default for Options<'_> {
             clock: Clock::System,
             timeouts: Timeouts::default(),
             connection_timeouts: ConnectionTimeouts::default(),
+            webhooks: WebhookOptions::default(),
             http_client: None,
         }
     }

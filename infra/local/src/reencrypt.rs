@@ -6,10 +6,10 @@ use rand::RngExt;
 use shared::{
     AppState,
     store::pagination::CursorKey,
-    tokens::reencryption::{ReencryptionSummary, reencrypt},
+    tokens::reencryption::{ReencryptionSummary, reencrypt, reencrypt_webhook_secrets},
 };
 
-/// Re-encrypts the sealed values of all license keys in the deployment that the `SIGNET_*` environment variables
+/// Re-encrypts the sealed values of all license keys and the secrets of all webhook endpoints in the deployment that the `SIGNET_*` environment variables
 /// describe. Can be interrupted and run again: values that the current sealing key sealed are skipped.
 pub(crate) async fn reencrypt_all() -> Result<(), Box<dyn Error>> {
     let app = AppState::from_environment().await?;
@@ -26,11 +26,14 @@ pub(crate) async fn reencrypt_all() -> Result<(), Box<dyn Error>> {
         let Some(next) = batch.next else { break };
         after = Some(next);
     }
-    match all.failed {
-        0 => Ok(()),
-        some => {
-            Err(format!("the sealed values of {some} license keys can't be decrypted with any of the sealing keys")
-                .into())
-        }
+    let webhooks = reencrypt_webhook_secrets(&app.table, &*app.sealer).await?;
+    tracing::info!(webhooks.examined, webhooks.reencrypted, webhooks.skipped, webhooks.failed, "webhook endpoints");
+    match (all.failed, webhooks.failed) {
+        (0, 0) => Ok(()),
+        (licenses, endpoints) => Err(format!(
+            "the sealed values of {licenses} license keys and {endpoints} webhook endpoints can't be decrypted with any of the \
+             sealing keys"
+        )
+        .into()),
     }
 }

@@ -18,6 +18,7 @@ static STATELESS: LazyLock<(Router<AppState>, OpenApi)> = LazyLock::new(|| {
         .merge(registration::routes())
         .merge(access::routes())
         .merge(transfers::routes())
+        .merge(webhooks::routes())
         .split_for_parts()
 });
 

@@ -8,12 +8,15 @@ use std::{
 };
 
 use aws_sdk_dynamodb::config::Credentials;
-use axum::Router;
+use axum::{Router, middleware::from_fn_with_state};
 use jiff::SignedDuration;
 use shared::{
     AppState, Aws, Clock, Keys, Settings,
     app::with_middleware,
-    domain::{ApiKey, ApiKeySecret, Scopes, Secret, Timestamp},
+    domain::{
+        ApiKey, ApiKeySecret, EventData, EventSource, IdGenerator, Scopes, Secret, Subject, Timestamp,
+        event::payload::ApiKeyData,
+    },
     http_client,
     store::{StoreError, Table},
     tokens::{
@@ -31,6 +34,7 @@ use crate::{
     issuer::{self, DevIssuer},
     keys::{self, KmsError},
     routes::all_routes,
+    webhook_worker::{self, WebhookWorker},
 };
 
 /// Time that running requests have to finish at shutdown.
@@ -53,10 +57,14 @@ pub struct LocalServer {
     pub router: Router,
     /// Shared state, for tests that bypass the API.
     pub app: AppState,
+    /// Sends webhooks. It runs if [`run_webhooks`](Self::run_webhooks) was called.
+    pub webhooks: WebhookWorker,
     /// Demo data, if it was requested.
     pub demo: Option<Demo>,
     stop: oneshot::Sender<()>,
     served: JoinHandle<()>,
+    /// Dropping the sender stops the task.
+    webhook_task: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     embedded: Option<EmbeddedDynamoDb>,
 }
 
@@ -147,6 +155,7 @@ impl LocalServer {
             oidc: Some(oidc),
             rate_limits: options.rate_limits,
             cors_origins: options.cors_origins,
+            webhook_addresses: options.webhooks.addresses,
             timeouts: options.timeouts,
         };
         let keys = match &options.kms_endpoint {
@@ -160,11 +169,13 @@ impl LocalServer {
         let secret = add_operator_api_key(&app, directory).await?;
         let demo = if options.demo { Some(demo::add(&app, secret.id).await?) } else { None };
 
+        let webhooks = WebhookWorker::new(&app, options.webhooks);
         let router = all_routes().merge(dashboard::routes(&app));
         // The issuer is not part of Signet, so the middleware does not apply to it. Its documents are fetched over HTTP
         // at the first bearer token, when the server is running.
         let router =
             Router::new().nest(issuer::PATH, dev_issuer.routes()).fallback_service(with_middleware(router, &app));
+        let router = router.layer(from_fn_with_state(webhooks.clone(), webhook_worker::wake_after_writes));
         let (stop, stop_signal) = oneshot::channel::<()>();
         // A dropped sender stops the server as well.
         let stop_signal = async { stop_signal.await.unwrap_or_default() };
@@ -180,21 +191,42 @@ impl LocalServer {
             table,
             router,
             app,
+            webhooks,
             demo,
             stop,
             served,
+            webhook_task: None,
             embedded,
         })
     }
 
-    /// Waits up to five seconds for running requests, then closes the table.
+    /// Sends webhooks until the server stops.
+    pub fn run_webhooks(&mut self) {
+        let (stop, stop_signal) = oneshot::channel::<()>();
+        let worker = self.webhooks.clone();
+        let task = tokio::spawn(async move { worker.run(async { stop_signal.await.unwrap_or_default() }).await });
+        self.webhook_task = Some((stop, task));
+    }
+
+    /// Waits up to five seconds for running requests and for webhooks that are being sent, then closes the table.
     pub async fn stop(self) {
-        let Self { stop, mut served, embedded, router, app, .. } = self;
+        let Self { stop, mut served, webhook_task, embedded, router, app, webhooks, .. } = self;
         let _ = stop.send(());
-        if timeout(SHUTDOWN_TIMEOUT, &mut served).await.is_err() {
-            served.abort();
-        }
-        drop((router, app));
+        let stop_webhooks = async {
+            let Some((stop, mut task)) = webhook_task else { return };
+            drop(stop);
+            // A webhook that is not recorded is sent again after the next start.
+            if timeout(SHUTDOWN_TIMEOUT, &mut task).await.is_err() {
+                task.abort();
+            }
+        };
+        let stop_requests = async {
+            if timeout(SHUTDOWN_TIMEOUT, &mut served).await.is_err() {
+                served.abort();
+            }
+        };
+        tokio::join!(stop_webhooks, stop_requests);
+        drop((router, app, webhooks));
         if let Some(embedded) = embedded {
             embedded.stop().await;
         }
@@ -269,6 +301,9 @@ async fn add_operator_api_key(
         expires_at: None,
         last_used_at: None,
     };
-    app.table.add_api_key(&key, &secret, None).await?;
+    let data = EventData::ApiKeyCreated(ApiKeyData::new(&key));
+    let source = EventSource::system("local_server", now);
+    let event = source.event(&mut IdGenerator::new(now), Subject::ApiKey(key.id), data);
+    app.table.add_api_key(&key, &secret, &event, None).await?;
     Ok(secret)
 }

@@ -7,9 +7,11 @@ use jiff::SignedDuration;
 use super::{middleware::cors::Origin, settings::Settings};
 use crate::{
     auth::oidc::{self, OidcSettings},
+    aws::{Aws, LoadCertificatesError, http_client},
     domain::{
         key_ring::RotationPolicy,
         rate_limit::{ActivationRateLimit, Limit, RateLimits},
+        webhooks::AddressPolicy,
     },
     timeouts::Timeouts,
 };
@@ -26,6 +28,8 @@ pub struct Configuration {
     pub region: String,
     /// The endpoints of AWS services.
     pub endpoints: Endpoints,
+    /// The URL of the queue that wakes the function `webhooks-sender`; `None` in functions that do not use it.
+    pub webhook_queue: Option<String>,
     /// The source of keys and secrets.
     pub keys: KeySource,
     /// The settings of the installation.
@@ -41,6 +45,8 @@ pub struct Endpoints {
     pub kms: Option<String>,
     /// Secrets Manager.
     pub secrets_manager: Option<String>,
+    /// SQS.
+    pub sqs: Option<String>,
 }
 
 /// The source of keys and secrets.
@@ -112,6 +118,7 @@ impl Configuration {
             table,
             region: reader.required("AWS_REGION"),
             endpoints: endpoints(&reader),
+            webhook_queue: reader.optional("SIGNET_WEBHOOK_QUEUE"),
             keys: keys(&mut reader),
             settings: Settings {
                 base_url: issuer.clone(),
@@ -121,19 +128,28 @@ impl Configuration {
                 oidc: oidc_settings(&mut reader),
                 rate_limits: rate_limits(&mut reader),
                 cors_origins: cors_origins(&mut reader),
+                webhook_addresses: webhook_addresses(&mut reader),
                 timeouts: Timeouts::default(),
             },
         };
         if reader.invalid.is_empty() { Ok(configuration) } else { Err(ConfigurationError(reader.invalid)) }
     }
 
+    /// Creates the configuration of AWS clients. See [`http_client`] for the HTTP client.
+    pub(crate) fn aws(&self) -> Result<Aws, LoadCertificatesError> {
+        let http_client = http_client(&self.endpoints_in_use())?;
+        Ok(Aws::new(&self.region, None, http_client, self.settings.timeouts))
+    }
+
     /// Returns the endpoints of the services that this configuration uses. `None` stands for the regional endpoint.
-    pub(crate) fn endpoints_in_use(&self) -> Vec<Option<&str>> {
-        let Endpoints { dynamodb, kms, secrets_manager } = &self.endpoints;
-        match self.keys {
+    fn endpoints_in_use(&self) -> Vec<Option<&str>> {
+        let Endpoints { dynamodb, kms, secrets_manager, sqs } = &self.endpoints;
+        let mut used = match self.keys {
             KeySource::Kms { .. } => vec![dynamodb.as_deref(), kms.as_deref(), secrets_manager.as_deref()],
             KeySource::Directory(_) => vec![dynamodb.as_deref()],
-        }
+        };
+        used.extend(self.webhook_queue.as_ref().map(|_| sqs.as_deref()));
+        used
     }
 }
 
@@ -219,6 +235,7 @@ fn endpoints(reader: &Reader<'_>) -> Endpoints {
         dynamodb: endpoint("AWS_ENDPOINT_URL_DYNAMODB"),
         kms: endpoint("AWS_ENDPOINT_URL_KMS"),
         secrets_manager: endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+        sqs: endpoint("AWS_ENDPOINT_URL_SQS"),
     }
 }
 
@@ -301,6 +318,11 @@ fn oidc_settings(reader: &mut Reader<'_>) -> Option<OidcSettings> {
     let roles_claim =
         reader.optional("SIGNET_OIDC_ROLES_CLAIM").unwrap_or_else(|| oidc::DEFAULT_ROLES_CLAIM.to_owned());
     Some(OidcSettings { issuer, audiences, roles_claim })
+}
+
+/// Loopback is for development: on Lambda, it has the runtime interface of the function.
+fn webhook_addresses(reader: &mut Reader<'_>) -> AddressPolicy {
+    if reader.flag("SIGNET_ALLOW_LOOPBACK_WEBHOOKS") { AddressPolicy::PublicAndLoopback } else { AddressPolicy::Public }
 }
 
 fn cors_origins(reader: &mut Reader<'_>) -> Vec<Origin> {
@@ -433,8 +455,18 @@ mod tests {
     fn endpoints_apply_to_one_service_or_to_all() {
         let all = read(&[("AWS_ENDPOINT_URL", "http://all"), ("AWS_ENDPOINT_URL_DYNAMODB", "http://one")]).unwrap();
         let (one, default) = (Some("http://one".to_owned()), Some("http://all".to_owned()));
-        let expected = Endpoints { dynamodb: one, kms: default.clone(), secrets_manager: default };
+        let expected =
+            Endpoints { dynamodb: one, kms: default.clone(), secrets_manager: default.clone(), sqs: default };
         assert_eq!(all.endpoints, expected);
+    }
+
+    #[test]
+    fn webhooks_are_sent_to_public_addresses_unless_loopback_is_allowed() {
+        let policy =
+            |value| read(&[("SIGNET_ALLOW_LOOPBACK_WEBHOOKS", value)]).map(|read| read.settings.webhook_addresses);
+        assert_eq!(policy("").unwrap(), AddressPolicy::Public);
+        assert_eq!(policy("true").unwrap(), AddressPolicy::PublicAndLoopback);
+        assert_invalid(&[("SIGNET_ALLOW_LOOPBACK_WEBHOOKS", "1")], "SIGNET_ALLOW_LOOPBACK_WEBHOOKS");
     }
 
     #[test]

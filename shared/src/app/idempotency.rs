@@ -29,7 +29,8 @@ use crate::{
 
 const HEADER: &str = "idempotency-key";
 /// POST routes that are idempotent by themselves and ignore the key.
-const IDEMPOTENT_ROUTES: [&str; 7] = [
+const IDEMPOTENT_ROUTES: [&str; 8] = [
+    "/api/v1.0/webhook-endpoints/{id}/replay",
     "/api/v1.0/license-keys/batch/revoke",
     "/api/v1.0/license-keys/validate",
     "/api/v1.0/license-keys/heartbeat",

@@ -7,7 +7,10 @@ use lambda_http::Error;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{AppState, Configuration, with_middleware};
-use crate::http::log::{self, Format};
+use crate::{
+    http::log::{self, Format},
+    queue::WebhookQueue,
+};
 
 /// Serves the routes of a function on Lambda.
 pub async fn run(routes: OpenApiRouter<AppState>) -> ExitCode {
@@ -24,9 +27,32 @@ pub async fn run_with(routes: impl FnOnce(&AppState) -> Router<AppState>) -> Exi
 ///
 /// All of it happens in Lambda's INIT phase. Logs one error line if the process cannot start or `serve` fails.
 pub async fn start(serve: impl AsyncFnOnce(AppState) -> Result<(), Error>) -> ExitCode {
+    run_logged(async {
+        let configuration = configuration()?;
+        let app = AppState::start(configuration).await?;
+        // Boxed, because the compiler limits how deeply futures nest.
+        Box::pin(serve(app)).await
+    })
+    .await
+}
+
+/// Like [`start`], with the queue that wakes the function `webhooks-sender`.
+pub async fn start_with_queue(serve: impl AsyncFnOnce(AppState, WebhookQueue) -> Result<(), Error>) -> ExitCode {
+    run_logged(async {
+        let configuration = configuration()?;
+        let url = configuration.webhook_queue.as_ref().ok_or("SIGNET_WEBHOOK_QUEUE is not set")?;
+        let aws = configuration.aws()?;
+        let queue = WebhookQueue::connect(&aws, url, configuration.endpoints.sqs.clone());
+        let app = AppState::start_with(configuration, &aws).await?;
+        Box::pin(serve(app, queue)).await
+    })
+    .await
+}
+
+/// Runs a function, and logs why it cannot run.
+async fn run_logged(function: impl Future<Output = Result<(), Error>>) -> ExitCode {
     log::init(Format::Json, "info", io::stdout);
-    let served = async { serve(app().await?).await };
-    match served.await {
+    match Box::pin(function).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the function cannot run");
@@ -35,10 +61,10 @@ pub async fn start(serve: impl AsyncFnOnce(AppState) -> Result<(), Error>) -> Ex
     }
 }
 
-async fn app() -> Result<AppState, Error> {
+fn configuration() -> Result<Configuration, Error> {
     let configuration = Configuration::from_environment()?;
     check_runtime()?;
-    Ok(AppState::start(configuration).await?)
+    Ok(configuration)
 }
 
 /// Variables that the Lambda runtime sets. `lambda_runtime` panics if one is missing.

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::middleware::cors::Origin;
 use crate::{
     auth::OidcSettings,
-    domain::{key_ring::RotationPolicy, rate_limit::RateLimits},
+    domain::{key_ring::RotationPolicy, rate_limit::RateLimits, webhooks::AddressPolicy},
     timeouts::Timeouts,
 };
 
@@ -27,6 +27,8 @@ pub struct Settings {
     pub rate_limits: RateLimits,
     /// The origins of web pages that may call the API. Public documents are readable by all origins.
     pub cors_origins: Vec<Origin>,
+    /// The addresses that webhooks may be sent to.
+    pub webhook_addresses: AddressPolicy,
     /// The timeouts of requests and of calls to AWS.
     pub timeouts: Timeouts,
 }

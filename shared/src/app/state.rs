@@ -14,7 +14,7 @@ use crate::{
         AppAuthenticator, AuthThrottle, Authenticator,
         oidc::{Oidc, OidcSettingsError},
     },
-    aws::{Aws, LoadCertificatesError, http_client},
+    aws::{Aws, LoadCertificatesError},
     clock::Clock,
     secrets::{self, CursorSecret, OriginSecret, SecretsError, SessionSecret},
     store::{StoreError, Table, catalog::CatalogCache, rate_limiter::RateLimiter},
@@ -167,12 +167,16 @@ impl AppState {
     /// Connects to all services of the configuration and fills the caches, so that the first request is as fast as
     /// later ones.
     pub async fn start(configuration: Configuration) -> Result<Self, StartError> {
+        let aws = configuration.aws()?;
+        Self::start_with(configuration, &aws).await
+    }
+
+    /// Like [`AppState::start`], with AWS clients of this configuration.
+    pub(crate) async fn start_with(configuration: Configuration, aws: &Aws) -> Result<Self, StartError> {
         let clock = Clock::System;
-        let http_client = http_client(&configuration.endpoints_in_use())?;
-        let aws = Aws::new(&configuration.region, None, http_client, configuration.settings.timeouts);
-        let table = Table::connect(&aws, &configuration.table, configuration.endpoints.dynamodb.clone())
+        let table = Table::connect(aws, &configuration.table, configuration.endpoints.dynamodb.clone())
             .restored_from(&configuration.original_table);
-        let keys = Box::pin(Keys::from_configuration(&configuration, &aws, &clock)).await?;
+        let keys = Box::pin(Keys::from_configuration(&configuration, aws, &clock)).await?;
         let app = Self::new(table, keys, clock, configuration.settings)?;
         let now = app.clock.now();
         app.tokens.ring().read(now).await.map_err(|cause| match cause {

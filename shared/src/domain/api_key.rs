@@ -30,11 +30,15 @@ pub enum Scope {
     AccessWrite,
     /// Rotate and condemn signing keys.
     KeysWrite,
+    /// Read webhook endpoints and deliveries.
+    WebhooksRead,
+    /// Create and change webhook endpoints, and retry deliveries.
+    WebhooksWrite,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::CatalogWrite,
         Self::CustomersRead,
         Self::CustomersWrite,
@@ -42,6 +46,8 @@ impl Scope {
         Self::LicensesWrite,
         Self::AccessWrite,
         Self::KeysWrite,
+        Self::WebhooksRead,
+        Self::WebhooksWrite,
     ];
 
     /// Returns the scope as a JSON string.
@@ -54,6 +60,8 @@ impl Scope {
             Self::LicensesWrite => "licenses:write",
             Self::AccessWrite => "access:write",
             Self::KeysWrite => "keys:write",
+            Self::WebhooksRead => "webhooks:read",
+            Self::WebhooksWrite => "webhooks:write",
         }
     }
 }

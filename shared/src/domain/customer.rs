@@ -44,6 +44,20 @@ pub struct Customer {
 }
 
 impl Customer {
+    /// Returns the names of the fields that an update changes, for its event. Names only: the values are personal data, and
+    /// events are never deleted.
+    pub fn changed_fields(&self, next: &Self) -> Vec<&'static str> {
+        let changed = [
+            ("name", self.name != next.name),
+            ("email", self.email != next.email),
+            ("company", self.company != next.company),
+            ("subject", self.subject != next.subject),
+            ("external_id", self.external_id != next.external_id),
+            ("metadata", self.metadata != next.metadata),
+        ];
+        changed.into_iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| name).collect()
+    }
+
     /// Returns the form in which email addresses are compared. Addresses are ASCII, so only ASCII letters are folded:
     /// Unicode case folding would also map other characters, such as the Kelvin sign, to ASCII letters.
     pub fn email_key(email: &str) -> String {

@@ -41,6 +41,8 @@ pub enum LicenseKind {}
 pub enum ApiKeyKind {}
 /// Type marker of event ids.
 pub enum EventKind {}
+/// Type marker of webhook endpoint ids.
+pub enum WebhookEndpointKind {}
 
 impl IdKind for ProductKind {
     const PREFIX: &'static str = "prod";
@@ -70,6 +72,10 @@ impl IdKind for EventKind {
     const PREFIX: &'static str = "evt";
     const NAME: &'static str = "EventId";
 }
+impl IdKind for WebhookEndpointKind {
+    const PREFIX: &'static str = "whe";
+    const NAME: &'static str = "WebhookEndpointId";
+}
 
 /// `prod_…`
 pub type ProductId = Id<ProductKind>;
@@ -85,12 +91,17 @@ pub type LicenseId = Id<LicenseKind>;
 pub type ApiKeyId = Id<ApiKeyKind>;
 /// `evt_…`
 pub type EventId = Id<EventKind>;
+/// `whe_…`
+pub type WebhookEndpointId = Id<WebhookEndpointKind>;
 
 impl<K> Id<K> {
     /// Creates the id with this ULID.
     pub const fn from_ulid(ulid: Ulid) -> Self {
         Self(ulid, PhantomData)
     }
+
+    /// The greatest id.
+    pub const MAX: Self = Self::from_ulid(Ulid(u128::MAX));
 
     /// Returns the ULID without the prefix.
     pub const fn ulid(self) -> Ulid {

@@ -11,6 +11,7 @@ pub mod described_activation;
 pub mod encryption_key;
 pub mod entitlements;
 pub mod event;
+pub mod expiry;
 pub mod foreign_key_string;
 pub mod id;
 pub mod jwk;
@@ -31,6 +32,7 @@ pub mod time;
 pub mod token_times;
 mod unique_map;
 pub mod validation;
+pub mod webhooks;
 
 pub use api_key::{ApiKey, ApiKeySecret, Scope, Scopes};
 pub use catalog::{BillingPeriod, Catalog, EntitlementKind, Feature, FeatureLimits, Grant, Product, SeatUnit, Tier};
@@ -39,9 +41,11 @@ pub use customer::Customer;
 pub use described_activation::DescribedActivation;
 pub use encryption_key::{EncryptionKey, EncryptionKeyError, PublicKeyInput};
 pub use entitlements::{Entitlement, EntitlementSource, Override};
-pub use event::{Actor, ActorKind, Event, EventType};
+pub use event::{Actor, ActorKind, Event, EventData, EventSource, EventType, EventTypePattern, Subject, SubjectType};
 pub use foreign_key_string::ForeignKeyString;
-pub use id::{ApiKeyId, CustomerId, EventId, FeatureId, Id, IdGenerator, LicenseId, ProductId, TierId};
+pub use id::{
+    ApiKeyId, CustomerId, EventId, FeatureId, Id, IdGenerator, LicenseId, ProductId, TierId, WebhookEndpointId,
+};
 pub use jiff::Timestamp;
 pub use jwk::Jwk;
 pub use key_string::KeyString;

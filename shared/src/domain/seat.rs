@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, RngExt};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, Type},
@@ -175,6 +176,18 @@ impl FromStr for ActivationId {
             nonce: nonce.try_into().map_err(|_| ParseActivationIdError)?,
         };
         if id.to_string() == text { Ok(id) } else { Err(ParseActivationIdError) }
+    }
+}
+
+impl Serialize for ActivationId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ActivationId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -113,10 +113,10 @@ impl DayCounts {
     /// Counts an event of this type.
     pub fn count(&mut self, kind: EventType) {
         match kind {
-            EventType::Issued => self.issued += 1,
-            EventType::Activated | EventType::TakenOver => self.activated += 1,
-            EventType::Deactivated => self.deactivated += 1,
-            EventType::Revoked => self.revoked += 1,
+            EventType::LicenseIssued => self.issued += 1,
+            EventType::ActivationCreated | EventType::ActivationTakenOver => self.activated += 1,
+            EventType::ActivationDeactivated => self.deactivated += 1,
+            EventType::LicenseRevoked => self.revoked += 1,
             _ => {}
         }
     }
@@ -345,8 +345,8 @@ mod tests {
             (days.len(), days[0].date, days[29].date),
             (DAYS, "2026-01-31".parse().unwrap(), "2026-03-01".parse().unwrap())
         );
-        count_event(&mut days, EventType::Issued, now());
-        count_event(&mut days, EventType::Issued, now() - SignedDuration::from_hours(24 * 40));
+        count_event(&mut days, EventType::LicenseIssued, now());
+        count_event(&mut days, EventType::LicenseIssued, now() - SignedDuration::from_hours(24 * 40));
         let tomorrow = days_from(&days, now() + SignedDuration::from_hours(24));
         assert_eq!((tomorrow[28].issued, tomorrow[29].issued, tomorrow.len()), (1, 0, DAYS));
         assert_eq!(tomorrow.iter().map(|day| day.issued).sum::<u64>(), 1);

@@ -11,7 +11,7 @@ use lambda_http::request::RequestContext as GatewayContext;
 
 use super::{Idempotency, Metric, Problem, RequestMetrics};
 use crate::{
-    domain::{Actor, Claims, Event, EventType, IdGenerator, LicenseId, Secret, rate_limit::Bucket},
+    domain::{Actor, Claims, Event, EventData, EventSource, IdGenerator, Secret, Subject, rate_limit::Bucket},
     store::{
         Table,
         rate_limiter::{RateLimitError, RateLimitExceeded, RateLimiter},
@@ -36,16 +36,14 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    /// Creates an event with this request's time and address.
-    pub fn event(
-        &self,
-        ids: &mut IdGenerator,
-        kind: EventType,
-        license_id: LicenseId,
-        actor: &Actor,
-        data: serde_json::Value,
-    ) -> Event {
-        Event { id: ids.generate(), kind, at: self.now, license_id, actor: actor.clone(), ip: self.ip.clone(), data }
+    /// Creates an event of this request.
+    pub fn event(&self, ids: &mut IdGenerator, actor: &Actor, subject: Subject, data: EventData) -> Event {
+        self.event_source(actor.clone()).event(ids, subject, data)
+    }
+
+    /// Returns the source of the events that a caller causes with this request.
+    pub fn event_source(&self, actor: Actor) -> EventSource {
+        EventSource { at: self.now, actor, ip: Some(self.ip.clone()), request_id: Some(self.trace_id.clone()) }
     }
 
     /// Counts this request in a bucket, or rejects it. The response reports the state of the counter.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     error::StoreError,
+    events::event_item,
     idempotency::Completion,
     item::{Item, from_item, key_only_item, n, s, to_item},
     keys,
@@ -13,7 +14,7 @@ use super::{
     table::{Query, Table},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
-use crate::domain::{ApiKey, ApiKeyId, ApiKeySecret};
+use crate::domain::{ApiKey, ApiKeyId, ApiKeySecret, Event};
 
 /// An API key and the hash of its secret.
 #[derive(Debug, Clone)]
@@ -59,10 +60,11 @@ impl Table {
         &self,
         key: &ApiKey,
         secret: &ApiKeySecret,
+        event: &Event,
         completion: Option<&Completion>,
     ) -> Result<(), StoreError> {
         let mut with_set = Transaction::new();
-        with_set.put(api_key_item(key, secret)?, Condition::absent());
+        with_set.put(api_key_item(key, secret)?, Condition::absent()).put_always(event_item(event)?);
         let mut with_new_set = with_set.clone();
         if key.is_permanent_access_key() {
             with_set.update(&ItemUpdate::new(keys::access_keys(), Condition::default()).add("ids", ids(key.id)));
@@ -82,9 +84,9 @@ impl Table {
 
     /// Deletes an API key, unless it is the last one that can manage API keys and never expires. The condition also
     /// holds under concurrent deletions.
-    pub async fn delete_api_key(&self, key: &ApiKey) -> Result<DeleteOutcome, StoreError> {
+    pub async fn delete_api_key(&self, key: &ApiKey, event: &Event) -> Result<DeleteOutcome, StoreError> {
         let mut transaction = Transaction::new();
-        transaction.delete(keys::api_key(key.id), Condition::present());
+        transaction.delete(keys::api_key(key.id), Condition::present()).put_always(event_item(event)?);
         if key.is_permanent_access_key() {
             let others_stay = Condition::new("size(ids) > :one").value(":one", n(1));
             transaction.update(&ItemUpdate::new(keys::access_keys(), others_stay).remove_members("ids", ids(key.id)));

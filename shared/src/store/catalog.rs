@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     Backoff,
     error::StoreError,
+    events::event_item,
     idempotency::Completion,
     item::{Item, Key, from_item, n, to_item},
     keys,
@@ -17,7 +18,10 @@ use super::{
     transaction::{CommitOutcome, Condition, Transaction},
 };
 use crate::{
-    domain::{Catalog, Feature, Metadata, Product, ProductId, Tier, TierId},
+    domain::{
+        Catalog, EventData, EventSource, Feature, IdGenerator, Metadata, Product, ProductId, Subject, Tier, TierId,
+        event::payload::Changes,
+    },
     ttl_cache::{MAX_STALE, MaybeStale, TtlCache},
 };
 
@@ -89,8 +93,9 @@ impl MetadataOwner {
     }
 }
 
-/// The maximum number of entries per write: a transaction has at most 100 items, and one of them is the version.
-pub const MAX_ENTRIES: usize = 99;
+/// The maximum number of entries per write: a transaction has at most 100 items, among them the event of each entry and the
+/// version.
+pub const MAX_ENTRIES: usize = 49;
 
 /// The outcome of a write to the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,14 +153,16 @@ impl Table {
         Ok(catalog)
     }
 
-    /// Writes up to [`MAX_ENTRIES`] entries if the catalog was not changed since it was read. This prevents concurrent
-    /// writes, each valid on its own, from creating a cycle of tiers, a duplicate code or a dangling reference.
+    /// Writes up to [`MAX_ENTRIES`] entries with their events if the catalog was not changed since it was read. This prevents
+    /// concurrent writes, each valid on its own, from creating a cycle of tiers, a duplicate code or a dangling reference.
     pub async fn write_catalog(
         &self,
         read: &VersionedCatalog,
         entries: &[CatalogEntry<'_>],
+        source: &EventSource,
         completion: Option<&Completion>,
     ) -> Result<WriteOutcome, StoreError> {
+        let mut ids = IdGenerator::new(source.at);
         let version: Item = to_item(keys::catalog_version(), &VersionRecord { version: read.version + 1 })?;
         let unchanged = match read.version {
             0 => Condition::absent(),
@@ -163,7 +170,8 @@ impl Table {
         };
         let mut transaction = Transaction::new();
         for entry in entries {
-            transaction.put_always(entry.item()?);
+            let (subject, data) = entry.event(&read.catalog)?;
+            transaction.put_always(entry.item()?).put_always(event_item(&source.event(&mut ids, subject, data))?);
             let Some((owner, metadata)) = entry.metadata() else { continue };
             if *metadata != owner.metadata(&read.catalog).cloned().unwrap_or_default() {
                 transaction.put_always(metadata_item(owner.key(), metadata)?);
@@ -188,6 +196,33 @@ impl CatalogEntry<'_> {
         Ok(item)
     }
 
+    /// Returns the event that this entry is new, or differs from that in the catalog that was read.
+    fn event(&self, read: &Catalog) -> Result<(Subject, EventData), StoreError> {
+        Ok(match *self {
+            Self::Product(product) => {
+                let data = match read.products.get(&product.id) {
+                    Some(before) => EventData::ProductUpdated(changes(before, product)?),
+                    None => EventData::ProductCreated(product.clone()),
+                };
+                (Subject::Product(product.id), data)
+            }
+            Self::Tier(tier) => {
+                let data = match read.tiers.get(&tier.id) {
+                    Some(before) => EventData::PricingTierUpdated(changes(before, tier)?),
+                    None => EventData::PricingTierCreated(tier.clone()),
+                };
+                (Subject::PricingTier(tier.id), data)
+            }
+            Self::Feature(feature) => {
+                let data = match read.features.get(&feature.id) {
+                    Some(before) => EventData::ProductFeatureUpdated(changes(before, feature)?),
+                    None => EventData::ProductFeatureCreated(feature.clone()),
+                };
+                (Subject::ProductFeature(feature.id), data)
+            }
+        })
+    }
+
     /// Returns the metadata of the entry if they were read or set.
     fn metadata(&self) -> Option<(MetadataOwner, &Metadata)> {
         match self {
@@ -196,6 +231,10 @@ impl CatalogEntry<'_> {
             Self::Feature(_) => None,
         }
     }
+}
+
+fn changes<T: Serialize>(before: &T, after: &T) -> Result<Changes, StoreError> {
+    Changes::between(before, after).map_err(|error| StoreError::InvalidItem(error.to_string()))
 }
 
 pub(super) fn from_catalog_item<T: DeserializeOwned>(mut item: Item) -> Result<T, StoreError> {
@@ -238,16 +277,21 @@ impl CatalogCache {
         Ok(self.0.store(read, table.catalog_items().await?, now))
     }
 
-    /// Writes the entry that `make` returns for the current catalog, and retries with a newer catalog after concurrent
-    /// writes.
+    /// Writes the entry that `make` returns for the current catalog, with its event, and retries with a newer catalog after
+    /// concurrent writes.
     ///
     /// Outdates the cache: this process sees the change immediately, other processes within a minute.
-    pub async fn change<T, E>(&self, table: &Table, make: impl Fn(&Catalog) -> Result<T, E>) -> Result<T, E>
+    pub async fn change<T, E>(
+        &self,
+        table: &Table,
+        source: &EventSource,
+        make: impl Fn(&Catalog) -> Result<T, E>,
+    ) -> Result<T, E>
     where
         for<'b> CatalogEntry<'b>: From<&'b T>,
         E: From<StoreError>,
     {
-        self.change_entry(table, None, make, |_| ready(Ok::<_, StoreError>(None)).boxed()).await
+        self.change_entry(table, (None, source), make, |_| ready(Ok::<_, StoreError>(None)).boxed()).await
     }
 
     /// Writes an entry like [`change`](Self::change). In the catalog that `make` receives, `owner` has its metadata.
@@ -255,13 +299,14 @@ impl CatalogCache {
         &self,
         table: &Table,
         owner: MetadataOwner,
+        source: &EventSource,
         make: impl Fn(&Catalog) -> Result<T, E>,
     ) -> Result<T, E>
     where
         for<'b> CatalogEntry<'b>: From<&'b T>,
         E: From<StoreError>,
     {
-        self.change_entry(table, Some(owner), make, |_| ready(Ok::<_, StoreError>(None)).boxed()).await
+        self.change_entry(table, (Some(owner), source), make, |_| ready(Ok::<_, StoreError>(None)).boxed()).await
     }
 
     /// Writes an entry like [`change`](Self::change), with the completion of the request's idempotency record, which
@@ -269,6 +314,7 @@ impl CatalogCache {
     pub async fn change_once<'a, T, E, C>(
         &self,
         table: &Table,
+        source: &EventSource,
         make: impl Fn(&Catalog) -> Result<T, E>,
         complete: impl Fn(&T) -> BoxFuture<'a, Result<Option<Completion>, C>>,
     ) -> Result<T, E>
@@ -276,13 +322,13 @@ impl CatalogCache {
         for<'b> CatalogEntry<'b>: From<&'b T>,
         E: From<StoreError> + From<C>,
     {
-        self.change_entry(table, None, make, complete).await
+        self.change_entry(table, (None, source), make, complete).await
     }
 
     async fn change_entry<'a, T, E, C>(
         &self,
         table: &Table,
-        owner: Option<MetadataOwner>,
+        (owner, source): (Option<MetadataOwner>, &EventSource),
         make: impl Fn(&Catalog) -> Result<T, E>,
         complete: impl Fn(&T) -> BoxFuture<'a, Result<Option<Completion>, C>>,
     ) -> Result<T, E>
@@ -298,7 +344,7 @@ impl CatalogCache {
             };
             let entry = make(&read.catalog)?;
             let completion = complete(&entry).await?;
-            match self.write(table, &read, &[CatalogEntry::from(&entry)], completion.as_ref()).await? {
+            match self.write(table, &read, &[CatalogEntry::from(&entry)], source, completion.as_ref()).await? {
                 WriteOutcome::Done => return Ok(entry),
                 WriteOutcome::Conflict => backoff.retry().await?,
             }
@@ -311,6 +357,7 @@ impl CatalogCache {
     pub async fn change_in_batches<T, E>(
         &self,
         table: &Table,
+        source: &EventSource,
         make: impl Fn(&Catalog) -> Result<Vec<T>, E>,
     ) -> Result<Catalog, E>
     where
@@ -325,7 +372,7 @@ impl CatalogCache {
                 return Ok(read.catalog);
             }
             let batch: Vec<CatalogEntry<'_>> = entries.iter().take(MAX_ENTRIES).map(CatalogEntry::from).collect();
-            if self.write(table, &read, &batch, None).await? == WriteOutcome::Conflict {
+            if self.write(table, &read, &batch, source, None).await? == WriteOutcome::Conflict {
                 backoff.retry().await?;
             }
         }
@@ -336,9 +383,10 @@ impl CatalogCache {
         table: &Table,
         read: &VersionedCatalog,
         entries: &[CatalogEntry<'_>],
+        source: &EventSource,
         completion: Option<&Completion>,
     ) -> Result<WriteOutcome, StoreError> {
-        let written = table.write_catalog(read, entries, completion).await;
+        let written = table.write_catalog(read, entries, source, completion).await;
         // Also after an error, since the write may have taken effect.
         self.0.outdate();
         written

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     error::StoreError,
+    events::event_item,
     idempotency::Completion,
     item::{Item, from_item, n, s, to_item},
     keys,
@@ -12,7 +13,7 @@ use super::{
     table::{Query, Table},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
-use crate::domain::{Customer, CustomerId, Metadata};
+use crate::domain::{Customer, CustomerId, Event, Metadata};
 
 /// A customer and the version that was read.
 #[derive(Debug, Clone)]
@@ -80,12 +81,14 @@ impl Table {
     pub async fn add_customer(
         &self,
         customer: &Customer,
+        event: &Event,
         completion: Option<&Completion>,
     ) -> Result<AddCustomerOutcome, StoreError> {
         let mut transaction = Transaction::new();
         transaction
             .put(email_item(customer)?, absent_or_own(customer.id))
-            .put(customer_item(customer, 1)?, Condition::absent());
+            .put(customer_item(customer, 1)?, Condition::absent())
+            .put_always(event_item(event)?);
         let external_id = put_external_id(&mut transaction, customer, None);
         put_metadata(&mut transaction, keys::customer_metadata(customer.id), customer.metadata.as_ref())?;
         Ok(match self.commit_with_completion(transaction, completion).await? {
@@ -139,13 +142,15 @@ impl Table {
         &self,
         customer: &Customer,
         issuer_and_subject: &str,
+        event: &Event,
         completion: Option<&Completion>,
     ) -> Result<RegisterOutcome, StoreError> {
         let mut transaction = Transaction::new();
         transaction
             .put(subject_item(customer.id, issuer_and_subject)?, absent_or_own(customer.id))
             .put(email_item(customer)?, absent_or_own(customer.id))
-            .put(registered_item(customer, issuer_and_subject)?, Condition::absent());
+            .put(registered_item(customer, issuer_and_subject)?, Condition::absent())
+            .put_always(event_item(event)?);
         Ok(match self.commit_with_completion(transaction, completion).await? {
             CommitOutcome::ConditionFailed(failures) if failures.failed(0) || failures.failed(1) => {
                 RegisterOutcome::Conflict
@@ -158,9 +163,9 @@ impl Table {
     /// Links a signed-in user to an existing customer, unless a user is already linked to it.
     pub async fn link_subject(
         &self,
-        read: &VersionedCustomer,
-        customer: &Customer,
+        (read, customer): (&VersionedCustomer, &Customer),
         issuer_and_subject: &str,
+        event: &Event,
         completion: Option<&Completion>,
     ) -> Result<RegisterOutcome, StoreError> {
         let unlinked =
@@ -171,7 +176,10 @@ impl Table {
             .set("updated_at", s(customer.updated_at.to_string()))
             .set("version", n(read.version + 1));
         let mut transaction = Transaction::new();
-        transaction.update(&update).put(subject_item(customer.id, issuer_and_subject)?, absent_or_own(customer.id));
+        transaction
+            .update(&update)
+            .put(subject_item(customer.id, issuer_and_subject)?, absent_or_own(customer.id))
+            .put_always(event_item(event)?);
         Ok(match self.commit_with_completion(transaction, completion).await? {
             CommitOutcome::Done => RegisterOutcome::Done,
             CommitOutcome::ConditionFailed(_) => RegisterOutcome::Conflict,
@@ -246,6 +254,7 @@ impl Table {
         &self,
         read: &VersionedCustomer,
         customer: &Customer,
+        event: &Event,
     ) -> Result<ReplaceCustomerOutcome, StoreError> {
         let unchanged = Condition::new("version = :read").value(":read", n(read.version));
         let update = ItemUpdate::new(keys::customer(customer.id), unchanged)
@@ -259,7 +268,7 @@ impl Table {
             .set("GSI3SK", s(email_sort_key(customer)))
             .set("version", n(read.version + 1));
         let mut transaction = Transaction::new();
-        transaction.update(&update);
+        transaction.update(&update).put_always(event_item(event)?);
         let (old, new) = (email_key(&read.customer), email_key(customer));
         let email = (old != new).then_some(transaction.len());
         if email.is_some() {

@@ -24,8 +24,9 @@ use super::{
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
 use crate::domain::{
-    Activation, Actor, ActorKind, Customer, CustomerId, DescribedActivation, Event, EventType, IdGenerator, License,
-    LicenseId, Metadata, Override, ProductId, Status,
+    Activation, Customer, CustomerId, DescribedActivation, Event, EventData, EventSource, IdGenerator, License,
+    LicenseId, Metadata, Override, ProductId, Status, Subject,
+    event::payload::{ActivationDeactivated, ChangedFields},
 };
 
 /// The maximum number of pointers to current license keys that an erasure checks, so that the transaction has at most 100
@@ -60,9 +61,9 @@ impl Table {
         &self,
         read: &VersionedCustomer,
         current: &[(ProductId, Option<LicenseId>)],
-        at: Timestamp,
+        event: &Event,
     ) -> Result<EraseOutcome, StoreError> {
-        let customer = &read.customer;
+        let (customer, at) = (&read.customer, event.at);
         let unchanged =
             Condition::new("version = :read AND attribute_not_exists(erased_at)").value(":read", n(read.version));
         let update = ItemUpdate::new(keys::customer(customer.id), unchanged)
@@ -87,7 +88,8 @@ impl Table {
         let job = ErasureRecord { customer_id: customer.id, erased_at: at };
         transaction
             .put_always(to_item(keys::erasure(customer.id), &job)?)
-            .put_always(key_only_item(keys::erased_customer(customer.id)));
+            .put_always(key_only_item(keys::erased_customer(customer.id)))
+            .put_always(event_item(event)?);
         for (product, license) in current {
             let as_read = match license {
                 None => Condition::absent(),
@@ -117,7 +119,7 @@ impl Table {
         Ok(left)
     }
 
-    /// Erases the history of a customer's license keys, with at most about `max_writes` writes.
+    /// Erases the history of a customer and its license keys, with at most about `max_writes` writes.
     pub async fn start_erasure(
         &self,
         customer: CustomerId,
@@ -134,17 +136,22 @@ impl Table {
         now: Timestamp,
         budget: &WriteBudget,
     ) -> Result<bool, StoreError> {
+        let own = keys::event_history(&Subject::Customer(customer));
+        if !self.erase_items(own, keys::EVENT, budget, |item| self.erase_event(item)).await? {
+            return Ok(false);
+        }
         for listed in self.licenses_of(customer, LicenseFilter::default(), now).await? {
             let Some(license) = self.license_with_metadata(listed.id).await? else { continue };
             let is_usable = matches!(license.status(now), Status::Active | Status::Suspended);
+            let partition = || keys::license_partition(license.id);
             if !(self.erase_labels(&license, now, budget).await?
                 && self
-                    .erase_items(license.id, keys::ACTIVATION, budget, |item| {
+                    .erase_items(partition(), keys::ACTIVATION, budget, |item| {
                         self.erase_activation(item, is_usable, now)
                     })
                     .await?
-                && self.erase_items(license.id, keys::MACHINE_FACTS, budget, |item| self.erase_facts(item)).await?
-                && self.erase_items(license.id, keys::EVENT, budget, |item| self.erase_event(item)).await?)
+                && self.erase_items(partition(), keys::MACHINE_FACTS, budget, |item| self.erase_facts(item)).await?
+                && self.erase_items(partition(), keys::EVENT, budget, |item| self.erase_event(item)).await?)
             {
                 return Ok(false);
             }
@@ -164,21 +171,21 @@ impl Table {
         if !budget.take() {
             return Ok(false);
         }
-        let event =
-            system_event(EventType::Updated, read.id, serde_json::json!({ "fields": read.changed_fields(&next) }), now);
+        let data = EventData::LicenseUpdated(ChangedFields::new(read.changed_fields(&next)));
+        let event = system_event(Subject::License(read.id), data, now);
         let outcome = self.update_license((read, &next), None, &event, None).await?;
         Ok(outcome == UpdateLicenseOutcome::Done)
     }
 
-    /// Erases the items of a license key with a prefix of their sort key. Returns false if the budget was used up.
+    /// Erases the items of a partition with a prefix of their sort key. Returns false if the budget was used up.
     async fn erase_items<F: Future<Output = Result<(), StoreError>>>(
         &self,
-        license: LicenseId,
+        partition: String,
         prefix: &str,
         budget: &WriteBudget,
         erase: impl Fn(Item) -> F,
     ) -> Result<bool, StoreError> {
-        let mut query = Query::prefix(keys::license_partition(license), prefix);
+        let mut query = Query::prefix(partition, prefix);
         loop {
             let page = self.query(query.clone()).await?;
             let personal: Vec<Item> = page.items.into_iter().filter(has_personal_data).collect();
@@ -202,8 +209,8 @@ impl Table {
         let activation = parse_activation(&item)?;
         if activation.ended_at.is_none() && !is_usable {
             let Activation { id, machine_id, .. } = &activation;
-            let data = serde_json::json!({ "activation_id": id.to_string(), "machine_id": machine_id });
-            let event = system_event(EventType::Deactivated, id.license, data, now);
+            let data = EventData::ActivationDeactivated(ActivationDeactivated::new(*id, machine_id));
+            let event = system_event(Subject::Activation(*id), data, now);
             let facts = self.machine_facts(id).await?;
             let described = DescribedActivation { activation: activation.clone(), facts };
             if self.deactivate(&described, &event, None).await? == DeactivateOutcome::Conflict {
@@ -243,10 +250,8 @@ fn has_personal_data(item: &Item) -> bool {
         || data.and_then(|data| data.get("machine_name")).is_some_and(AttributeValue::is_s)
 }
 
-fn system_event(kind: EventType, license_id: LicenseId, data: serde_json::Value, at: Timestamp) -> Event {
-    let actor = Actor { kind: ActorKind::System, id: "erasure".to_owned() };
-    let id = IdGenerator::new(at).generate();
-    Event { id, kind, at, license_id, actor, ip: String::new(), data }
+fn system_event(subject: Subject, data: EventData, at: Timestamp) -> Event {
+    EventSource::system("erasure", at).event(&mut IdGenerator::new(at), subject, data)
 }
 
 /// The number of writes that may still be made.

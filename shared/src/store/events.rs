@@ -1,4 +1,4 @@
-//! Events: the append-only audit log of license keys.
+//! Events: the append-only audit log of all resources.
 
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
@@ -11,7 +11,7 @@ use super::{
     pagination::{ListError, Page, PageRequest, paginate_query},
     table::{Query, Table},
 };
-use crate::domain::{Event, LicenseId, time::utc_date};
+use crate::domain::{Event, LicenseId, Subject, event::EventTypePattern, time::utc_date};
 
 /// Creates the item of an event. It is written in the transaction of the change that it records.
 pub fn event_item(event: &Event) -> Result<Item, StoreError> {
@@ -21,8 +21,52 @@ pub fn event_item(event: &Event) -> Result<Item, StoreError> {
     Ok(item)
 }
 
-/// The maximum number of days that are searched for one page. If it is reached, the page may be short and has a cursor.
-const MAX_DAYS: usize = 60;
+/// The maximum number of days and parts of days that are read for one page. If it is reached, the page may be short and has a
+/// cursor.
+const MAX_READS: usize = 60;
+/// How long before the first product the list of events begins. API keys and signing keys can be older than it.
+const BEFORE_FIRST_PRODUCT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The events that a list contains. Filters can be combined.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only events of these types.
+    pub event_type: Option<EventTypePattern>,
+    /// Only events about this resource.
+    pub subject: Option<Subject>,
+    /// Only events at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only events at this time or earlier.
+    pub until: Option<Timestamp>,
+}
+
+impl EventFilter {
+    /// Returns whether the list contains an event.
+    pub fn matches(&self, event: &Event) -> bool {
+        self.event_type.is_none_or(|pattern| pattern.matches(event.event_type()))
+            && self.subject.as_ref().is_none_or(|subject| *subject == event.subject)
+            && self.since.is_none_or(|since| event.at >= since)
+            && self.until.is_none_or(|until| event.at <= until)
+    }
+
+    /// Returns the name of the list in cursors.
+    fn list_name(&self) -> String {
+        let millis = |time: Option<Timestamp>| time.map_or_else(String::new, |time| time.as_millisecond().to_string());
+        let event_type = self.event_type.map_or_else(String::new, |pattern| pattern.to_string());
+        let subject = self.subject.as_ref().map_or_else(String::new, Subject::id);
+        format!("events {event_type} {subject} {} {}", millis(self.since), millis(self.until))
+    }
+
+    /// Returns the smallest ULID of an event in the list.
+    fn first_ulid(&self) -> Ulid {
+        self.since.map_or(Ulid(0), |since| Ulid::from_parts(millis(since), 0))
+    }
+
+    /// Returns the largest ULID of an event in the list.
+    fn last_ulid(&self) -> Ulid {
+        self.until.map_or(Ulid(u128::MAX), |until| Ulid::from_parts(millis(until), u128::MAX))
+    }
+}
 
 impl Table {
     /// Reads a page of the events of a license key, newest first.
@@ -33,36 +77,81 @@ impl Table {
         Ok(Page { items, next: page.next })
     }
 
-    /// Reads a page of the events of all license keys, newest first. Reads one day at a time and merges its partitions.
-    /// A page can have fewer items than the limit, or none, and still have a cursor: each request reads a limited number
-    /// of days.
-    pub async fn all_events(&self, paging: &PageRequest, now: Timestamp) -> Result<Page<Event>, ListError> {
-        let list = "events of all";
-        let after = paging.position::<1>(list)?.map(|[ulid]| ulid);
+    /// Reads a page of the events that match a filter, newest first: those of a resource from its partition, and otherwise one
+    /// day at a time, merging its partitions. A page can have fewer items than the limit, or none, and still have a cursor:
+    /// each request reads a limited number of events and days.
+    pub async fn events(
+        &self,
+        filter: &EventFilter,
+        paging: &PageRequest,
+        now: Timestamp,
+    ) -> Result<Page<Event>, ListError> {
+        // DynamoDB rejects a range that ends before it begins.
+        if filter.first_ulid() > filter.last_ulid() {
+            return Ok(Page { items: Vec::new(), next: None });
+        }
+        match &filter.subject {
+            Some(subject) => self.events_about(subject, filter, paging).await,
+            None => self.events_by_day(filter, paging, now).await,
+        }
+    }
+
+    async fn events_about(
+        &self,
+        subject: &Subject,
+        filter: &EventFilter,
+        paging: &PageRequest,
+    ) -> Result<Page<Event>, ListError> {
+        let [from, to] = [filter.first_ulid(), filter.last_ulid()].map(keys::event_sort_key);
+        let query = Query { descending: true, ..Query::between(keys::event_history(subject), from, to) };
+        let page = paginate_query(self, query, &filter.list_name(), paging).await?;
+        let items: Vec<Event> = page.items.into_iter().map(from_item).collect::<Result<_, _>>()?;
+        Ok(Page { items: items.into_iter().filter(|event| filter.matches(event)).collect(), next: page.next })
+    }
+
+    async fn events_by_day(
+        &self,
+        filter: &EventFilter,
+        paging: &PageRequest,
+        now: Timestamp,
+    ) -> Result<Page<Event>, ListError> {
+        let list = filter.list_name();
+        let next_page = |before: String| Some(paging.encode_cursor(&list, vec![before]));
         // A function whose clock is ahead may have written events with tomorrow's date.
         let newest = utc_date(now + SignedDuration::from_hours(24));
-        let mut day = after
-            .as_deref()
-            .and_then(|text| date_of_ulid(Ulid::from_string(text).ok()?))
-            .map_or(newest, |day| day.min(newest));
-        let oldest = self.oldest_product().await?.map_or(newest, utc_date);
+        let mut before = paging.position::<1>(&list)?.map(|[ulid]| ulid);
+        if before.is_none() && filter.until.is_some() {
+            before = Some(Ulid(filter.last_ulid().0.saturating_add(1)).to_string());
+        }
+        let day_of = |text: &String| date_of_ulid(Ulid::from_string(text).ok()?);
+        let mut day = before.as_ref().and_then(day_of).map_or(newest, |day| day.min(newest));
+        let oldest = self.first_event_day(now).await?.max(filter.since.map_or(Date::MIN, utc_date));
         let mut events: Vec<Event> = Vec::new();
-        for _ in 0..MAX_DAYS {
+        for _ in 0..MAX_READS {
             if day < oldest {
                 return Ok(Page { items: events, next: None });
             }
-            let remaining = paging.limit + 1 - events.len();
-            events.extend(self.events_of_day(day, after.as_deref(), remaining).await?);
+            let read = self.events_of_day(day, before.as_deref(), paging.limit + 1).await?;
+            let is_end_of_day = read.len() <= paging.limit;
+            before = read.last().map(|event| event.id.ulid().to_string());
+            events.extend(read.into_iter().filter(|event| filter.matches(event)));
             if events.len() > paging.limit {
                 events.truncate(paging.limit);
                 let last = events.last().map(|event| event.id.ulid().to_string());
-                return Ok(Page { items: events, next: last.map(|ulid| paging.encode_cursor(list, vec![ulid])) });
+                return Ok(Page { items: events, next: last.and_then(next_page) });
             }
-            let Ok(yesterday) = day.yesterday() else { break };
-            day = yesterday;
+            if is_end_of_day {
+                let Ok(yesterday) = day.yesterday() else { return Ok(Page { items: events, next: None }) };
+                (day, before) = (yesterday, None);
+            }
         }
-        let next = paging.encode_cursor(list, vec![first_ulid_after(day)]);
-        Ok(Page { items: events, next: Some(next) })
+        let next = next_page(before.unwrap_or_else(|| first_ulid_after(day)));
+        Ok(Page { items: events, next })
+    }
+
+    /// Returns the day on which events begin, about: a week before the first product.
+    pub(super) async fn first_event_day(&self, now: Timestamp) -> Result<Date, StoreError> {
+        Ok(utc_date(self.oldest_product().await?.unwrap_or(now) - BEFORE_FIRST_PRODUCT))
     }
 
     /// Reads the latest events, newest first: at most `max`, from the day of `since` on.
@@ -99,8 +188,8 @@ impl Table {
         Ok(events)
     }
 
-    /// Reads when the first product was created. There are no license keys before that, and no events; an imported license key
-    /// can have been issued earlier.
+    /// Reads when the first product was created. There are no license keys before that; an imported one can have been issued
+    /// earlier.
     async fn oldest_product(&self) -> Result<Option<Timestamp>, StoreError> {
         // Products are sorted by id, which has the time of the creation.
         let mut query = Query::prefix(keys::CATALOG.to_owned(), "PRODUCT#");
@@ -109,6 +198,11 @@ impl Table {
         let created_at = page.items.first().and_then(|item| item.get("created_at")?.as_s().ok()?.parse().ok());
         Ok(created_at)
     }
+}
+
+/// Returns the time in the ULIDs of events at a time, in milliseconds.
+pub(super) fn millis(time: Timestamp) -> u64 {
+    u64::try_from(time.as_millisecond()).unwrap_or(0)
 }
 
 /// Returns the date in a ULID.

@@ -9,10 +9,10 @@ use super::{
     customers::{OwnerRecord, absent_or_own, customer_item, email_item},
     error::StoreError,
     events::event_item,
-    item::{Item, from_item, key_only_item, to_item},
+    item::{Item, from_item, key_only_item, n, to_item},
     keys,
     license_writes::{NewCurrent, check_customer, put_current, sealed_item},
-    licenses::{CurrentRecord, KeyPointer, SealedValues, license_item},
+    licenses::{CurrentRecord, EXPIRY_SET_AT, KeyPointer, SealedValues, license_item},
     metadata::{put_external_id, put_metadata},
     table::Table,
     transaction::{CommitOutcome, Condition, Transaction},
@@ -92,7 +92,12 @@ impl Table {
     }
 
     /// Adds a customer with an external id, unless another customer has that or the email address.
-    pub async fn import_customer(&self, customer: &Customer, line: LineHash) -> Result<ImportOutcome, StoreError> {
+    pub async fn import_customer(
+        &self,
+        customer: &Customer,
+        line: LineHash,
+        event: &Event,
+    ) -> Result<ImportOutcome, StoreError> {
         let mut transaction = Transaction::new();
         transaction
             .put(customer_item(customer, 1)?, Condition::absent())
@@ -100,6 +105,7 @@ impl Table {
         let owner = ("customer_id", &*customer.id.to_string());
         let key = keys::customer_external_id(customer.external_id.as_deref().unwrap_or_default());
         let external_id = put_external_id(&mut transaction, owner, key, Some(&line));
+        transaction.put_always(event_item(event)?);
         put_metadata(&mut transaction, keys::customer_metadata(customer.id), customer.metadata.as_ref())?;
         Ok(import_outcome(&self.commit(&transaction).await?, (1, external_id)))
     }
@@ -110,8 +116,10 @@ impl Table {
         let license = new.license;
         let pointer = KeyPointer { license_id: license.id, generation: license.generation };
         let mut transaction = Transaction::new();
+        let mut item = license_item(license)?;
+        item.insert(EXPIRY_SET_AT.to_owned(), n(new.event.at.as_millisecond()));
         transaction
-            .put(license_item(license)?, Condition::absent())
+            .put(item, Condition::absent())
             .put(to_item(keys::key_string(&new.key_sha256), &pointer)?, Condition::absent());
         let owner = ("license_id", &*license.id.to_string());
         let key = keys::license_external_id(license.external_id.as_deref().unwrap_or_default());

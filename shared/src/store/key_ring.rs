@@ -4,13 +4,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     error::StoreError,
+    events::event_item,
     idempotency::Completion,
     item::{from_item, n, to_item},
     keys,
     table::{Query, Table, UpdateOutcome},
     transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
 };
-use crate::domain::key_ring::{KeyRing, PendingKey, RootKey, SignedKeySet, SigningKey};
+use crate::domain::{
+    EventSource, IdGenerator,
+    event::key_ring_events,
+    key_ring::{KeyRing, PendingKey, RootKey, SignedKeySet, SigningKey},
+};
 
 /// The version of the ring and the state of key creation.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -65,8 +70,13 @@ impl Table {
         self.get(keys::ring()).await.map(drop)
     }
 
-    /// Writes a change of the key ring. Returns false if the ring was changed since it was read.
-    pub async fn update_key_ring(&self, ring: &KeyRing, update: KeyRingUpdate<'_>) -> Result<bool, StoreError> {
+    /// Writes a change of the key ring with its events. Returns false if the ring was changed since it was read.
+    pub async fn update_key_ring(
+        &self,
+        ring: &KeyRing,
+        update: KeyRingUpdate<'_>,
+        source: &EventSource,
+    ) -> Result<bool, StoreError> {
         let record = RingRecord {
             version: ring.version + 1,
             keys_created: ring.keys_created + u32::from(update.added.is_some()),
@@ -87,6 +97,11 @@ impl Table {
         }
         if let Some(key) = update.added {
             transaction.put(to_item(keys::signing_key(&key.kid), key)?, Condition::absent());
+        }
+        let mut ids = IdGenerator::new(source.at);
+        let changed: Vec<SigningKey> = update.changed.iter().chain(update.added).cloned().collect();
+        for (subject, data) in key_ring_events(ring, &changed) {
+            transaction.put_always(event_item(&source.event(&mut ids, subject, data))?);
         }
         Ok(matches!(self.commit_with_completion(transaction, update.completion).await?, CommitOutcome::Done))
     }

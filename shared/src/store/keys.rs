@@ -2,11 +2,12 @@
 
 use data_encoding::HEXLOWER;
 use jiff::{Timestamp, civil::Date};
+use ulid::Ulid;
 
-use super::item::Key;
+use super::item::{Item, Key};
 use crate::domain::{
-    ApiKeyId, CustomerId, Event, FeatureId, Id, LicenseId, MachineHash, ProductId, TierId, id::IdKind, secret::sha256,
-    time::utc_date,
+    ApiKeyId, CustomerId, Event, EventId, FeatureId, Id, LicenseId, MachineHash, ProductId, Subject, TierId,
+    WebhookEndpointId, expiry::ExpiryThreshold, id::IdKind, secret::sha256, time::utc_date,
 };
 
 /// The partition key of the catalog.
@@ -43,6 +44,22 @@ pub const EVENT: &str = "EVENT#";
 pub const SIGNING_KEY: &str = "KEY#";
 /// The partition key of the statistics. In the index, the partition key of contributions.
 pub const STATISTICS: &str = "STATISTICS";
+/// The partition key of the times up to which expiries were announced.
+pub const EXPIRY_ANNOUNCEMENTS: &str = "EXPIRY_ANNOUNCEMENTS";
+/// The partition key of webhook endpoints.
+pub const WEBHOOKS: &str = "WEBHOOKS";
+/// The sort key prefix of webhook endpoints.
+pub const WEBHOOK_ENDPOINT: &str = "ENDPOINT#";
+/// The partition key of the health of webhook endpoints. The function that writes it cannot write endpoints.
+pub const WEBHOOK_HEALTH: &str = "WEBHOOK_HEALTH";
+/// The sort key prefix of the health of webhook endpoints.
+pub const HEALTH: &str = "HEALTH#";
+/// The sort key prefix of deliveries to a webhook endpoint.
+pub const WEBHOOK_DELIVERY: &str = "DELIVERY#";
+/// The sort key prefix of the slots of a webhook endpoint.
+pub const WEBHOOK_SLOT: &str = "SLOT#";
+/// The index sort key prefix of pending deliveries.
+pub const WEBHOOK_DUE: &str = "DUE#";
 /// The number of index partitions for the events of a day. One partition accepts about 1,000 writes per second.
 pub const EVENT_SHARDS: u8 = 8;
 
@@ -237,9 +254,45 @@ pub fn borrow_returns(license: LicenseId) -> Key {
     Key::new(license_partition(license), "RETURNS")
 }
 
+/// Returns the partition key of the events of a subject: that of the license key that it is or belongs to, or else one with
+/// nothing but its events. The type is part of it, so that a role can be limited to the events of some resources.
+pub fn event_history(subject: &Subject) -> String {
+    match subject.license_id() {
+        Some(id) => license_partition(id),
+        None => format!("HISTORY#{}#{}", subject.subject_type().as_str(), subject.id()),
+    }
+}
+
+/// Returns the item key of the marker that a license key was announced to expire, or to have expired, at an end.
+pub fn expiry_marker(license: LicenseId, threshold: ExpiryThreshold, end: Timestamp) -> Key {
+    Key::new(license_partition(license), format!("{}#{}", time_sort_key("ANNOUNCED", end), threshold_name(threshold)))
+}
+
+/// Returns the item key of the time up to which expiries were announced.
+pub fn expiry_position(threshold: ExpiryThreshold) -> Key {
+    Key::new(EXPIRY_ANNOUNCEMENTS, format!("THRESHOLD#{}", threshold_name(threshold)))
+}
+
+fn threshold_name(threshold: ExpiryThreshold) -> String {
+    match threshold {
+        ExpiryThreshold::DaysBefore(days) => days.to_string(),
+        ExpiryThreshold::Expired => "EXPIRED".to_owned(),
+    }
+}
+
+/// Returns the item key of the record that a machine was refused because every seat of a license key was taken.
+pub fn seat_limit(license: LicenseId) -> Key {
+    Key::new(license_partition(license), "SEAT_LIMIT")
+}
+
 /// Returns the item key of an event.
 pub fn event(event: &Event) -> Key {
-    Key::new(license_partition(event.license_id), format!("{EVENT}{}", event.id.ulid()))
+    Key::new(event_history(&event.subject), event_sort_key(event.id.ulid()))
+}
+
+/// Returns the sort key of an event.
+pub fn event_sort_key(id: Ulid) -> String {
+    format!("{EVENT}{id}")
 }
 
 /// Returns the partition key of one of the index partitions of a day's events.
@@ -247,9 +300,10 @@ pub fn event_shard(day: Date, shard: u8) -> String {
     format!("EVENTS#{day}#{shard}")
 }
 
-/// Returns the index partition key of an event, by its day and its license key.
+/// Returns the index partition key of an event, by its day and its license key or else its subject.
 pub fn event_partition(event: &Event) -> String {
-    let shard = sha256(event.license_id.to_string().as_bytes())[0] % EVENT_SHARDS;
+    let owner = event.license_id.map_or_else(|| event.subject.id(), |id| id.to_string());
+    let shard = sha256(owner.as_bytes())[0] % EVENT_SHARDS;
     event_shard(utc_date(event.at), shard)
 }
 
@@ -311,6 +365,58 @@ pub fn ended_session(id: &str) -> Key {
     hashed("SESSION", id)
 }
 
+/// Returns the item key of a webhook endpoint.
+pub fn webhook_endpoint(id: WebhookEndpointId) -> Key {
+    Key::new(WEBHOOKS, format!("{WEBHOOK_ENDPOINT}{id}"))
+}
+
+/// Returns the item key of the set of the ids of webhook endpoints.
+pub fn webhook_endpoint_ids() -> Key {
+    Key::new(WEBHOOKS, "IDS")
+}
+
+/// Returns the item key of the health of a webhook endpoint.
+pub fn webhook_health(id: WebhookEndpointId) -> Key {
+    Key::new(WEBHOOK_HEALTH, format!("{HEALTH}{id}"))
+}
+
+/// Returns the item key of the position of the feed of webhooks.
+pub fn webhook_feed_position() -> Key {
+    Key::new("WEBHOOK_FEED", "POSITION")
+}
+
+/// Returns the partition key of the deliveries to a webhook endpoint and of its slots.
+pub fn webhook_partition(id: WebhookEndpointId) -> String {
+    format!("WEBHOOK#{id}")
+}
+
+/// Returns the item key of the delivery of an event to a webhook endpoint.
+pub fn webhook_delivery(endpoint: WebhookEndpointId, event: EventId) -> Key {
+    Key::new(webhook_partition(endpoint), format!("{WEBHOOK_DELIVERY}{}", event.ulid()))
+}
+
+/// Parses the endpoint and the event from the item of a delivery.
+pub fn parse_webhook_delivery(item: &Item) -> Option<(WebhookEndpointId, EventId)> {
+    let Key { pk, sk } = Key::of(item)?;
+    let event = Ulid::from_string(sk.strip_prefix(WEBHOOK_DELIVERY)?).ok()?;
+    Some((parse_id_suffix(&pk, "WEBHOOK#")?, Id::from_ulid(event)))
+}
+
+/// Returns the item key of a slot of a webhook endpoint.
+pub fn webhook_slot(endpoint: WebhookEndpointId, number: u8) -> Key {
+    Key::new(webhook_partition(endpoint), format!("{WEBHOOK_SLOT}{number}"))
+}
+
+/// Returns the index partition key of the pending deliveries to a webhook endpoint.
+pub fn webhook_due(endpoint: WebhookEndpointId) -> String {
+    format!("WEBHOOK_DUE#{endpoint}")
+}
+
+/// Returns the index sort key of a pending delivery. Deliveries that are due at the same time are sorted by event.
+pub fn webhook_due_sort_key(due_at: Timestamp, event: EventId) -> String {
+    format!("{}#{}", time_sort_key("DUE", due_at), event.ulid())
+}
+
 /// Returns the item key of a signing key.
 pub fn signing_key(kid: &str) -> Key {
     Key::new(KEYRING, format!("{SIGNING_KEY}{kid}"))
@@ -345,8 +451,8 @@ impl ItemKind {
             (CATALOG, "FEATURE" | "VERSION" | "ENTRY_METADATA")
             | (
                 "LICENSE",
-                "SEALED" | "OVERRIDE_NOTES" | "SEAT" | "MACHINE" | "FACTS" | "IMPORTED" | "RETURNS" | "EVENT"
-                | METADATA,
+                "SEALED" | "OVERRIDE_NOTES" | "SEAT" | "SEAT_LIMIT" | "MACHINE" | "FACTS" | "IMPORTED" | "RETURNS"
+                | "ANNOUNCED" | "EVENT" | METADATA,
             )
             | ("CUSTOMER", METADATA)
             | ("CUSTOMER_EXTERNAL_ID", "CUSTOMER_EXTERNAL_ID")
@@ -360,7 +466,13 @@ impl ItemKind {
             | ("SUBJECT", "SUBJECT")
             | ("IDEMPOTENCY", "IDEMPOTENCY")
             | ("RATE", "RATE")
-            | ("SESSION", "SESSION") => Self::Other,
+            | ("HISTORY", "EVENT")
+            | ("SESSION", "SESSION")
+            | (EXPIRY_ANNOUNCEMENTS, "THRESHOLD")
+            | (WEBHOOKS, "ENDPOINT" | "IDS")
+            | (WEBHOOK_HEALTH, "HEALTH")
+            | ("WEBHOOK_FEED", "POSITION")
+            | ("WEBHOOK", "DELIVERY" | "SLOT") => Self::Other,
             (API_KEYS, name) if name == "ACCESS" || name.starts_with("key_") => Self::Other,
             _ => return None,
         })
@@ -394,8 +506,6 @@ fn record_hash(parts: [&str; 4]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ulid::Ulid;
-
     use super::*;
 
     #[test]
@@ -431,6 +541,7 @@ mod tests {
             (machine_facts(id(), machine), ItemKind::Other),
             (imported_machine(id(), machine), ItemKind::Other),
             (at(&license_partition(id()), &format!("{EVENT}1")), ItemKind::Other),
+            (at(&event_history(&Subject::Product(id())), &format!("{EVENT}1")), ItemKind::Other),
             (api_key(id()), ItemKind::Other),
             (access_keys(), ItemKind::Other),
             (ring(), ItemKind::Other),
@@ -439,10 +550,20 @@ mod tests {
             (signing_key("a#b"), ItemKind::Other),
             (idempotency(["a"; 4]), ItemKind::Other),
             (rate_limit_counter("failed#1"), ItemKind::Other),
+            (expiry_marker(id(), ExpiryThreshold::DaysBefore(30), Timestamp::UNIX_EPOCH), ItemKind::Other),
+            (expiry_marker(id(), ExpiryThreshold::Expired, Timestamp::UNIX_EPOCH), ItemKind::Other),
+            (expiry_position(ExpiryThreshold::Expired), ItemKind::Other),
+            (seat_limit(id()), ItemKind::Other),
             (statistics(), ItemKind::Other),
             (counts(), ItemKind::Other),
             (contribution(id()), ItemKind::Other),
             (ended_session("a"), ItemKind::Other),
+            (webhook_endpoint(id()), ItemKind::Other),
+            (webhook_endpoint_ids(), ItemKind::Other),
+            (webhook_health(id()), ItemKind::Other),
+            (webhook_feed_position(), ItemKind::Other),
+            (webhook_delivery(id(), id()), ItemKind::Other),
+            (webhook_slot(id(), 1), ItemKind::Other),
         ] {
             assert_eq!(ItemKind::of(&key), Some(kind), "{key:?}");
         }

@@ -10,8 +10,8 @@ use super::{
     item::{Item, b, key_only_item, n, s, to_item},
     keys,
     licenses::{
-        ACTIVE, CurrentRecord, KeyPointer, REVOKED, SUPERSEDED, SUSPENDED, SealedValues, expiry_index, index_keys,
-        license_item, parse_license,
+        ACTIVE, CurrentRecord, EXPIRY_SET_AT, KeyPointer, REVOKED, SUPERSEDED, SUSPENDED, SealedValues, expiry_index,
+        index_keys, license_item, parse_license,
     },
     metadata::{metadata_as_read, move_external_id, put_metadata, write_metadata},
     overrides::{notes_of, with_notes},
@@ -314,6 +314,7 @@ impl Table {
         let with_expiry = |update: ItemUpdate| {
             let [(partition, expiring), (sort, expires)] = expiry_index(next.expires_at);
             with_end(update)
+                .set(EXPIRY_SET_AT, n(event.at.as_millisecond()))
                 .set_or_remove("expires_at", next.expires_at.map(|end| n(end.as_millisecond())))
                 .set_or_remove("anchor_day", next.anchor_day.map(n))
                 .set_or_remove(partition, expiring)
@@ -509,7 +510,7 @@ fn put_external_id(transaction: &mut Transaction, license: &License, old: Option
 }
 
 /// Requires that the expiry and the grace after it are those that were read.
-fn end_as_read(condition: Condition, read: &License) -> Condition {
+pub(super) fn end_as_read(condition: Condition, read: &License) -> Condition {
     let condition =
         condition.and("expiry_grace_seconds = :expiry_grace").value(":expiry_grace", n(read.expiry_grace_seconds));
     match read.expires_at {

@@ -18,6 +18,8 @@ use crate::domain::{
     Status, TierId, seat::whole_second,
 };
 
+/// The attribute with the time at which the expiry was set, if that is not when the license key was issued.
+pub(super) const EXPIRY_SET_AT: &str = "expiry_set_at";
 /// The stored statuses. `expired` is never stored; it is derived from the expiry.
 pub(super) const ACTIVE: &str = State::Active.as_str();
 pub(super) const SUSPENDED: &str = State::Suspended.as_str();

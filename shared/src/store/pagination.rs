@@ -102,12 +102,12 @@ pub struct PageRequest {
 
 impl PageRequest {
     /// Returns the sort keys after which the page starts; `None` for the first page.
-    pub(super) fn position<const N: usize>(&self, list: &str) -> Result<Option<[String; N]>, InvalidCursorError> {
+    pub fn position<const N: usize>(&self, list: &str) -> Result<Option<[String; N]>, InvalidCursorError> {
         self.cursor.as_deref().map(|cursor| self.key.decode(cursor, list)).transpose()
     }
 
     /// Returns the cursor of the page after the row with these sort keys.
-    pub(super) fn encode_cursor(&self, list: &str, sort_keys: Vec<String>) -> String {
+    pub fn encode_cursor(&self, list: &str, sort_keys: Vec<String>) -> String {
         self.key.encode(list, sort_keys)
     }
 }

@@ -18,7 +18,7 @@ use super::{
     transaction::{CommitOutcome, Condition, ConditionFailures, Transaction},
 };
 use crate::domain::{
-    Activation, ActivationId, Event, License, LicenseId, MachineFacts, MachineHash,
+    Activation, ActivationId, Event, EventType, License, LicenseId, MachineFacts, MachineHash,
     seat::{SeatWindow, seat_ranges, whole_second},
 };
 
@@ -117,12 +117,16 @@ impl Table {
     pub async fn search_basis(&self, license: &License) -> Result<SearchBasis, StoreError> {
         let newest = Query {
             descending: true,
-            limit: Some(1),
-            attributes: Some(&["SK"]),
+            limit: Some(2),
             ..Query::prefix(keys::license_partition(license.id), keys::EVENT)
         };
         let page = self.query(newest).await?;
-        let newest_event = page.items.first().and_then(|event| event.get("SK")?.as_s().ok().cloned());
+        // That a machine was refused frees no seat. There is at most one such event an hour.
+        let refusal = EventType::LicenseSeatLimitReached.as_str();
+        let is_change =
+            |event: &&Item| event.get("type").and_then(|kind| kind.as_s().ok()).is_none_or(|kind| kind != refusal);
+        let newest = page.items.iter().find(is_change).or(page.items.first());
+        let newest_event = newest.and_then(|event| event.get("SK")?.as_s().ok().cloned());
         Ok(SearchBasis::new(license, newest_event))
     }
 

@@ -52,6 +52,12 @@ impl Condition {
         self.values.insert(name.to_owned(), value);
         self
     }
+
+    /// Returns the names of the attributes for which the condition has placeholders.
+    fn reserved_names(&self) -> HashMap<String, String> {
+        let used = RESERVED.iter().filter(|(placeholder, _)| self.expression.contains(placeholder));
+        used.map(|(placeholder, name)| ((*placeholder).to_owned(), (*name).to_owned())).collect()
+    }
 }
 
 /// A conditional update of attributes of one existing item.
@@ -132,11 +138,7 @@ impl ItemUpdate {
         if !removes.is_empty() {
             clauses.push(format!("REMOVE {}", removes.join(", ")));
         }
-        for (placeholder, name) in
-            RESERVED.iter().filter(|(placeholder, _)| self.condition.expression.contains(placeholder))
-        {
-            names.insert((*placeholder).to_owned(), (*name).to_owned());
-        }
+        names.extend(self.condition.reserved_names());
         let condition = match self.condition.expression.as_str() {
             "" => "attribute_exists(PK)".to_owned(),
             more => format!("attribute_exists(PK) AND ({more})"),
@@ -257,6 +259,7 @@ impl Transaction {
         let check = ConditionCheck::builder()
             .table_name("")
             .set_key(Some(key.into_item()))
+            .set_expression_attribute_names(non_empty(condition.reserved_names()))
             .condition_expression(condition.expression)
             .set_expression_attribute_values(non_empty(condition.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);

@@ -10,7 +10,10 @@ use jiff::Timestamp;
 
 use super::{PublicKey, SignError, Signer, signed_key_set, signer::NewKey};
 use crate::{
-    domain::key_ring::{DueStep, KeyRing, KeyState, PendingKey, RootKey, RotationPolicy, SigningKey},
+    domain::{
+        EventSource,
+        key_ring::{DueStep, KeyRing, KeyState, PendingKey, RootKey, RotationPolicy, SigningKey},
+    },
     store::{StoreError, Table, key_ring::KeyRingUpdate},
 };
 
@@ -78,7 +81,8 @@ impl KeyRotator {
             DueStep::Promote => ring.promote(self.policy, now).unwrap_or_default(),
             DueStep::Retire => ring.retire(now),
         };
-        if self.table.update_key_ring(ring, KeyRingUpdate { changed: &changed, ..KeyRingUpdate::default() }).await? {
+        let update = KeyRingUpdate { changed: &changed, ..KeyRingUpdate::default() };
+        if self.table.update_key_ring(ring, update, &source(now)).await? {
             let kids: Vec<_> = changed.iter().map(|key| key.kid.as_str()).collect();
             tracing::info!(?step, ?kids, "the signing key ring was updated");
         }
@@ -101,7 +105,8 @@ impl KeyRotator {
             return Ok(());
         }
         // If the ring was changed concurrently, the next run repeats the deletions, which are idempotent.
-        if self.table.update_key_ring(ring, KeyRingUpdate { changed: &deleted, ..KeyRingUpdate::default() }).await? {
+        let update = KeyRingUpdate { changed: &deleted, ..KeyRingUpdate::default() };
+        if self.table.update_key_ring(ring, update, &source(now)).await? {
             let kids: Vec<_> = deleted.iter().map(|key| key.kid.as_str()).collect();
             tracing::info!(?kids, "unused signing keys were deleted");
         }
@@ -113,7 +118,7 @@ impl KeyRotator {
     async fn create_key(&self, ring: &KeyRing, now: Timestamp) -> Result<(), KeyRotationError> {
         let pending = PendingKey { serial: ring.keys_created + 1, since: now };
         let update = KeyRingUpdate { pending_key: Some(pending), ..KeyRingUpdate::default() };
-        if !self.table.update_key_ring(ring, update).await? {
+        if !self.table.update_key_ring(ring, update, &source(now)).await? {
             return Ok(());
         }
         let name = format!("signing key {}", pending.serial);
@@ -131,7 +136,7 @@ impl KeyRotator {
             }
             let key = ring.admit(key.clone(), now);
             let update = KeyRingUpdate { added: Some(&key), ..KeyRingUpdate::default() };
-            if self.table.update_key_ring(&ring, update).await? {
+            if self.table.update_key_ring(&ring, update, &source(now)).await? {
                 tracing::info!(kid = key.kid, "a signing key was created");
                 return Ok(());
             }
@@ -182,6 +187,11 @@ impl KeyRotator {
         }
         Ok(roots)
     }
+}
+
+/// The source of the events of scheduled steps.
+fn source(now: Timestamp) -> EventSource {
+    EventSource::system("rotation", now)
 }
 
 fn new_key(NewKey { handle, public }: &NewKey, PendingKey { serial, since }: PendingKey) -> SigningKey {

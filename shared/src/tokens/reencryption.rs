@@ -4,8 +4,8 @@
 //!
 //! 1. Configure the new key as `SIGNET_SEALING_KEY` and the ARN of the old key in `SIGNET_OLD_SEALING_KEYS` for all
 //!    functions. From then on, new values are sealed with the new key, and values that either key sealed can be opened.
-//! 2. Call [`reencrypt`] until it reaches the end, as `signet reencrypt` does. Repeat it if any license keys were
-//!    skipped or failed.
+//! 2. Call [`reencrypt`] until it reaches the end, and [`reencrypt_webhook_secrets`] once, as `signet reencrypt` does. Repeat
+//!    them if anything was skipped or failed.
 //! 3. After 24 hours, when the last stored response of an `Idempotency-Key` that was sealed with the old key has
 //!    expired, remove the old key from the configuration. Then it can be disabled.
 
@@ -19,6 +19,7 @@ use crate::{
         StoreError, Table,
         licenses::{LicenseFilter, SealedValues},
         pagination::{CursorKey, ListError, PageRequest},
+        webhooks::SealedWebhookSecrets,
     },
 };
 
@@ -26,7 +27,7 @@ use crate::{
 /// timeout.
 const BATCH_SIZE: usize = 100;
 
-/// The result of one call of [`reencrypt`].
+/// The result of one call of [`reencrypt`] or [`reencrypt_webhook_secrets`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReencryptionSummary {
     /// The number of license keys that were examined.
@@ -68,6 +69,43 @@ pub async fn reencrypt(
                 tracing::error!(license = %license.id, "no configured key opens the sealed values of the license key");
                 summary.failed += 1;
             }
+        }
+    }
+    Ok(summary)
+}
+
+/// Re-encrypts the secrets of all webhook endpoints with the current sealing key. Idempotent, like [`reencrypt`].
+pub async fn reencrypt_webhook_secrets(
+    table: &Table,
+    sealer: &dyn Sealer,
+) -> Result<ReencryptionSummary, ReencryptionError> {
+    let mut summary = ReencryptionSummary::default();
+    for read in table.webhook_endpoints().await? {
+        summary.examined += 1;
+        let context = table.webhook_secret_context(read.endpoint.id);
+        let current = sealer.reseal(&context, &read.sealed.current).await;
+        let previous = match &read.sealed.previous {
+            Some(previous) => sealer.reseal(&context, previous).await,
+            None => Ok(None),
+        };
+        let (current, previous) = match (current, previous) {
+            (Ok(None), Ok(None)) => continue,
+            (Ok(current), Ok(previous)) => (current, previous),
+            (Err(SealError::CannotOpen), _) | (_, Err(SealError::CannotOpen)) => {
+                tracing::error!(endpoint = %read.endpoint.id, "no configured key opens the secrets of the webhook endpoint");
+                summary.failed += 1;
+                continue;
+            }
+            (Err(error), _) | (_, Err(error)) => return Err(error.into()),
+        };
+        let sealed = SealedWebhookSecrets {
+            current: current.unwrap_or_else(|| read.sealed.current.clone()),
+            previous: previous.or_else(|| read.sealed.previous.clone()),
+        };
+        if table.replace_sealed_webhook_secrets(&read, &sealed).await? {
+            summary.reencrypted += 1;
+        } else {
+            summary.skipped += 1;
         }
     }
     Ok(summary)

@@ -61,7 +61,10 @@ async fn a_license_is_issued_activated_deactivated_and_revoked() {
     let events = stack.license_events(id).await;
     let mut types: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
     types.sort_unstable();
-    assert_eq!(types, ["activated", "activated", "deactivated", "issued", "revoked"]);
+    assert_eq!(
+        types,
+        ["activation.created", "activation.created", "activation.deactivated", "license.issued", "license.revoked"]
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use reqwest::Method;
 use shared::domain::key_ring::RotationPolicy;
 use signet_local::{DataDirectory, Options};
-use signet_tests::{Client, Environment, Function, Value, pregenerated_keys, text};
+use signet_tests::{Client, Environment, FakeQueue, Function, Value, pregenerated_keys, text};
 use tempfile::TempDir;
 
 const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
@@ -16,6 +16,7 @@ const KEY_REFRESH_SECONDS: i64 = 1;
 pub(crate) struct Installation {
     pub(crate) local: signet_local::LocalServer,
     pub(crate) folder: TempDir,
+    pub(crate) queue: FakeQueue,
     _data: DataDirectory,
 }
 
@@ -27,14 +28,15 @@ impl Installation {
             RotationPolicy { refresh: SignedDuration::from_secs(KEY_REFRESH_SECONDS), ..RotationPolicy::default() };
         let pregenerated_keys = pregenerated_keys(Some(&data));
         let options = Options { data: Some(&data), rotation_policy, pregenerated_keys, ..Options::default() };
-        let local = signet_local::LocalServer::start(options).await.unwrap();
-        Self { local, folder, _data: data }
+        let local = Box::pin(signet_local::LocalServer::start(options)).await.unwrap();
+        Self { local, folder, queue: FakeQueue::start().await, _data: data }
     }
 
     /// Returns the environment variables of a function, with these changes. An empty value means that it is not set.
     pub(crate) fn variables(&self, changes: &[(&'static str, &str)]) -> Environment {
         let oidc = self.local.app.settings.oidc.as_ref().unwrap();
         let refresh = KEY_REFRESH_SECONDS.to_string();
+        let queue = self.queue.url();
         let defaults = [
             ("SIGNET_TABLE", self.local.table.as_str()),
             ("SIGNET_ISSUER", self.local.app.issuer()),
@@ -44,6 +46,8 @@ impl Installation {
             ("SIGNET_OIDC_ISSUER", &oidc.issuer),
             ("SIGNET_OIDC_AUDIENCES", &oidc.audiences[0]),
             ("AWS_ENDPOINT_URL_DYNAMODB", &self.local.dynamodb_endpoint),
+            ("SIGNET_WEBHOOK_QUEUE", &queue),
+            ("AWS_ENDPOINT_URL_SQS", &self.queue.endpoint),
         ];
         defaults.iter().chain(changes).map(|(name, value)| (*name, (*value).to_owned())).collect()
     }

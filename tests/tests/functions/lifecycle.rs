@@ -119,6 +119,7 @@ fn function_for(path: &str) -> &'static str {
         "license-activations" => "activations",
         "register" | "user" => "registration",
         "imports" | "exports" => "transfers",
+        "webhook-endpoints" | "webhook-deliveries" => "webhooks",
         "api-keys" | "signing-keys" => "access",
         _ => "discovery",
     }
@@ -145,6 +146,7 @@ async fn every_event_is_served_by_its_function_over_a_license_lifecycle() {
     deactivation_and_revocation(&mut scenario).await;
     self_service(&mut scenario).await;
     transfers_and_erasure(&mut scenario).await;
+    webhooks(&mut scenario).await;
     api_keys(&mut scenario).await;
     signing_keys(&mut scenario).await;
     dashboard(&mut scenario).await;
@@ -254,9 +256,13 @@ async fn deactivation_and_revocation(scenario: &mut LifecycleScenario) {
     assert_eq!(scenario.send("revoke_license_key").await["status"], "revoked");
     assert_eq!(scenario.validation_code().await, "revoked");
     let of_license = scenario.send("list_license_key_events").await;
-    assert_eq!(of_license["items"][0]["type"], "revoked");
-    // The order of all events depends on the clocks of two functions.
-    assert_eq!(count_items(&scenario.send("list_events").await), count_items(&of_license));
+    assert_eq!(of_license["items"][0]["type"], "license.revoked");
+    // The order of all events depends on the clocks of several functions.
+    let all = scenario.send("list_events").await;
+    let license_id = &of_license["items"][0]["license_id"];
+    let own = all["items"].as_array().unwrap().iter().filter(|event| event["license_id"] == *license_id);
+    assert_eq!(own.count(), count_items(&of_license));
+    assert!(all["items"].as_array().unwrap().iter().any(|event| event["type"] == "product.updated"), "{all}");
 }
 
 async fn self_service(scenario: &mut LifecycleScenario) {
@@ -279,6 +285,36 @@ async fn transfers_and_erasure(scenario: &mut LifecycleScenario) {
     scenario.send("export_lines").await;
     // The customer's license key is revoked.
     scenario.send("erase_customer").await;
+}
+
+async fn webhooks(scenario: &mut LifecycleScenario) {
+    let created = scenario.send("create_webhook_endpoint").await;
+    scenario.fill("WEBHOOK_ENDPOINT_ID", &created["id"]);
+    assert_eq!(scenario.send("update_webhook_endpoint").await["event_types"], json!(["*"]));
+    assert_eq!(scenario.send("get_webhook_endpoint").await["is_active"], true);
+    assert_eq!(count_items(&scenario.send("list_webhook_endpoints").await), 1);
+    let delivery = scenario.send("test_webhook_endpoint").await;
+    scenario.fill("WEBHOOK_DELIVERY_ID", &delivery["id"]);
+    assert_eq!(scenario.send("retry_webhook_delivery").await["status"], "pending");
+    assert!(scenario.send("replay_webhook_events").await["replayed"].as_u64().unwrap() > 0);
+    assert!(count_items(&scenario.send("list_webhook_deliveries").await) > 1);
+    assert_ne!(scenario.send("rotate_webhook_secret").await["secret"], created["secret"]);
+    webhook_functions(scenario, &created["id"]).await;
+}
+
+/// The schedule wakes the sender for the deliveries that are due. The sender finds none, because the endpoint was deleted.
+async fn webhook_functions(scenario: &mut LifecycleScenario, endpoint: &Value) {
+    let feed = scenario.installation.function("webhooks-feed").await;
+    let report = feed.invoke(event("webhooks-feed", &scenario.placeholders)).await.unwrap();
+    assert_eq!(report, json!({"endpoints": 1}));
+    let messages = scenario.installation.queue.take();
+    assert_eq!(messages.len(), 2);
+    assert_eq!(messages[0]["MessageBody"], json!({"endpoint_id": endpoint}).to_string());
+    scenario.send("delete_webhook_endpoint").await;
+    let sender = scenario.installation.function("webhooks-sender").await;
+    let report = sender.invoke(event("webhooks-sender", &scenario.placeholders)).await.unwrap();
+    assert_eq!(report, json!({"batchItemFailures": []}));
+    scenario.succeeded.extend(["webhooks-feed", "webhooks-sender"].map(str::to_owned));
 }
 
 async fn api_keys(scenario: &mut LifecycleScenario) {

@@ -8,7 +8,7 @@ use signet_tests::{Environment, Function, FunctionExit, Value, json, text};
 
 use crate::installation::{Installation, event};
 
-const FUNCTIONS: [&str; 11] = [
+const FUNCTIONS: [&str; 14] = [
     "access",
     "activations",
     "catalog",
@@ -20,6 +20,9 @@ const FUNCTIONS: [&str; 11] = [
     "rotation",
     "statistics",
     "transfers",
+    "webhooks",
+    "webhooks-feed",
+    "webhooks-sender",
 ];
 
 /// Asserts that a function exited with one log line that contains all of these words, and returns its error.

@@ -66,7 +66,7 @@ fn key_table(keys: &[ApiKeyResource], now: Timestamp) -> Markup {
             format::or(key.last_used_at.map(|at| format::time_ago(at, now)), "Never"),
             format::date(key.created_at),
             format::or(key.expires_at.map(format::date), "Never"),
-            destructive_dialog_button(&delete_path(key.id), "Delete"),
+            html! { (link_button(&links::activity_of(&key.id.to_string()), "Activity")) (destructive_dialog_button(&delete_path(key.id), "Delete")) },
         ]
     };
     table("API keys", ["Name", "Permissions", "Last used", "Created", "Expires", ""], keys.iter().map(row))
@@ -88,6 +88,8 @@ fn scope_name(scope: Scope) -> &'static str {
         Scope::LicensesWrite => "Manage licenses",
         Scope::AccessWrite => "Manage API keys",
         Scope::KeysWrite => "Manage signing keys",
+        Scope::WebhooksRead => "Read webhooks",
+        Scope::WebhooksWrite => "Manage webhooks",
     }
 }
 

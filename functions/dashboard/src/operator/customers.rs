@@ -154,6 +154,7 @@ async fn show(
     let layout = PageLayout::new(NavSection::Customers, format::customer_name(&customer), content)
         .breadcrumb(links::CUSTOMERS, "Customers")
         .actions(html! {
+            (link_button(&links::activity_of(&id.to_string()), "Activity"))
             @if customer.erased_at.is_none() {
                 (link_button(&format!("{path}/edit"), "Edit"))
                 (destructive_dialog_button(&erase_path(id), "Erase"))

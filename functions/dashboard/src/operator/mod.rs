@@ -10,6 +10,7 @@ mod license_table;
 pub(crate) mod overview;
 mod search;
 mod signing_keys;
+mod webhooks;
 
 use axum::Router;
 use shared::AppState;
@@ -17,6 +18,7 @@ use shared::AppState;
 /// The routes of operators.
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
+        .merge(activity::routes())
         .merge(api_keys::routes())
         .merge(catalog::routes())
         .merge(customers::routes())
@@ -24,4 +26,5 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(license_keys::routes())
         .merge(search::routes())
         .merge(signing_keys::routes())
+        .merge(webhooks::routes())
 }

@@ -51,11 +51,8 @@ pub(crate) async fn show(
     Ok(PageLayout::new(NavSection::Overview, "Overview", content).actions(issue).render(viewer))
 }
 
-/// The recent events; without any, the next step of the setup.
+/// The next step of the setup, or else the recent events.
 fn recent_activity(session: &Session, events: &[Event], catalog: &Catalog) -> Markup {
-    if !events.is_empty() {
-        return activity_feed(events, ActivityNames { catalog, session, license: None });
-    }
     if catalog.products.is_empty() {
         let action = primary_button("/dashboard/products/new", "New product");
         return empty_state(
@@ -64,8 +61,15 @@ fn recent_activity(session: &Session, events: &[Event], catalog: &Catalog) -> Ma
             &action,
         );
     }
-    let action = primary_button(links::NEW_LICENSE_KEY, "Issue license");
-    empty_state("No activity yet", "Licenses you issue and machines that activate appear here.", &action)
+    if events.is_empty() {
+        let action = primary_button(links::NEW_LICENSE_KEY, "Issue license");
+        return empty_state(
+            "No recent activity",
+            "Licenses you issue and machines that activate appear here.",
+            &action,
+        );
+    }
+    activity_feed(events, ActivityNames { catalog, session, license: None })
 }
 
 fn statistics_sections(statistics: &Statistics, catalog: &Catalog, now: Timestamp) -> Markup {

@@ -22,8 +22,8 @@ use crate::{
     links,
     ui::{
         components::{
-            Tone, badge, copyable, description_list, destructive_dialog_button, dialog_button, empty_state, section,
-            table,
+            Tone, badge, copyable, description_list, destructive_dialog_button, dialog_button, empty_state,
+            link_button, section, table,
         },
         form_page::FormPage,
         format,
@@ -99,7 +99,7 @@ fn key_table(keys: &[SigningKeyResource]) -> Markup {
             format::date_time(key.created_at),
             format::or(key.signs_since.map(format::date_time), "–"),
             format::or(key.retires_at.map(format::date_time), "–"),
-            html! { @if key.state != KeyState::Condemned { (destructive_dialog_button(&condemn_path(&key.kid), "Mark compromised")) } },
+            html! { (link_button(&links::activity_of(&key.kid), "Activity")) @if key.state != KeyState::Condemned { (destructive_dialog_button(&condemn_path(&key.kid), "Mark compromised")) } },
         ]
     };
     let columns = ["Key ID", "Status", "Created", "Active since", "Published until", ""];

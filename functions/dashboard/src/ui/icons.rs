@@ -29,6 +29,14 @@ pub(crate) fn license_keys() -> Markup {
     icon("M5.5 12.8a3 3 0 1 0 0-6 3 3 0 0 0 0 6M7.7 7.7 13.5 2M11 4.5l1.8 1.8")
 }
 
+pub(crate) fn activity() -> Markup {
+    icon("M8 14.2A6.2 6.2 0 1 0 8 1.8a6.2 6.2 0 0 0 0 12.4M8 4.8V8l2.2 1.6")
+}
+
+pub(crate) fn webhooks() -> Markup {
+    icon("M2 8h8M7.5 4.5 11 8l-3.5 3.5M13.8 2.5v11")
+}
+
 pub(crate) fn api_keys() -> Markup {
     icon("M5 4.5 1.8 8 5 11.5M11 4.5 14.2 8 11 11.5M9.2 3l-2.4 10")
 }

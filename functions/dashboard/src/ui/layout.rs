@@ -27,6 +27,8 @@ pub(crate) enum NavSection {
     Products,
     Customers,
     LicenseKeys,
+    Activity,
+    Webhooks,
     ApiKeys,
     SigningKeys,
     Health,
@@ -39,11 +41,13 @@ pub(crate) enum NavSection {
 /// An entry of the navigation: its section, URL, label and icon.
 type NavLink = (NavSection, &'static str, &'static str, Icon);
 
-const OPERATOR_NAV: [NavLink; 7] = [
+const OPERATOR_NAV: [NavLink; 9] = [
     (NavSection::Overview, links::OVERVIEW, "Overview", icons::overview),
     (NavSection::Products, links::PRODUCTS, "Products", icons::products),
     (NavSection::Customers, links::CUSTOMERS, "Customers", icons::customers),
     (NavSection::LicenseKeys, links::LICENSE_KEYS, "Licenses", icons::license_keys),
+    (NavSection::Activity, links::ACTIVITY, "Activity", icons::activity),
+    (NavSection::Webhooks, links::WEBHOOKS, "Webhooks", icons::webhooks),
     (NavSection::ApiKeys, links::API_KEYS, "API keys", icons::api_keys),
     (NavSection::SigningKeys, links::SIGNING_KEYS, "Signing keys", icons::signing_keys),
     (NavSection::Health, links::HEALTH, "Health", icons::health),
@@ -221,7 +225,8 @@ fn html_document(title: &str, theme: Theme, script: Option<Asset>, body: &Markup
                 title { (title) " – Signet" }
                 link rel="icon" type="image/svg+xml" href=(Asset::Icon.url());
                 link rel="stylesheet" href=(Asset::Style.url());
-                script type="module" src=(Asset::App.url()) {}
+                // Shows times in the browser's time zone. Blocks rendering, so that no text moves when it does.
+                script type="module" blocking="render" src=(Asset::App.url()) {}
                 @if let Some(script) = script { script type="module" src=(script.url()) {} }
             }
             body { (body) }

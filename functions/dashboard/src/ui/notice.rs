@@ -22,6 +22,11 @@ pub(crate) enum Notice {
     Erased,
     Rotated,
     Compromised,
+    Sent,
+    Retried,
+    Replayed,
+    #[serde(rename = "replayed-partly")]
+    ReplayedPartly,
     /// A code of no action. It is ignored.
     #[serde(other)]
     Unknown,
@@ -47,6 +52,10 @@ impl Notice {
             Self::Erased => "erased",
             Self::Rotated => "rotated",
             Self::Compromised => "compromised",
+            Self::Sent => "sent",
+            Self::Retried => "retried",
+            Self::Replayed => "replayed",
+            Self::ReplayedPartly => "replayed-partly",
             Self::Unknown => "",
         }
     }
@@ -66,6 +75,12 @@ impl Notice {
             Self::Erased => "Customer erased.",
             Self::Rotated => "Signing keys rotated.",
             Self::Compromised => "Signing key marked as compromised.",
+            Self::Sent => "The test event is being sent.",
+            Self::Retried => "The event is being sent again.",
+            Self::Replayed => "The events are being sent again.",
+            Self::ReplayedPartly => {
+                "The first 10,000 events are being sent again. Replay the others with a later start."
+            }
             Self::Unknown => return html! {},
         };
         html! { div role="status" data-notice { (banner(Tone::Success, &html! { p { (text) } })) } }

@@ -275,6 +275,9 @@ mod tests {
     #[test]
     fn posts_of_operators_that_are_not_idempotent_by_themselves_have_an_idempotency_key() {
         let unsafe_ones = OPERATIONS.iter().filter(|operation| !operation.is_repeatable());
-        assert_eq!(unsafe_ones.map(|operation| &*operation.action).collect::<Vec<_>>(), ["deactivate", "batch-revoke"]);
+        assert_eq!(
+            unsafe_ones.map(|operation| &*operation.action).collect::<Vec<_>>(),
+            ["deactivate", "batch-revoke", "replay"]
+        );
     }
 }

@@ -20,6 +20,8 @@ pub(super) const ALL: &[Resource] = &[
     Resource { name: "keys", path: "/api/v1.0/license-keys", about: "Issue and manage license keys" },
     Resource { name: "activations", path: "/api/v1.0/license-activations", about: "List machines and free seats" },
     Resource { name: "events", path: "/api/v1.0/events", about: "List events" },
+    Resource { name: "webhooks", path: "/api/v1.0/webhook-endpoints", about: "Manage webhook endpoints" },
+    Resource { name: "webhook-deliveries", path: "/api/v1.0/webhook-deliveries", about: "Retry webhook deliveries" },
     Resource { name: "api-keys", path: "/api/v1.0/api-keys", about: "Manage API keys" },
     Resource { name: "signing-keys", path: "/api/v1.0/signing-keys", about: "List, rotate and condemn signing keys" },
 ];
@@ -53,6 +55,8 @@ const COLUMNS: &[(&str, &[&str])] = &[
     ("License", &["id", "status", "key_hint", "customer_id", "tier_id", "max_users", "expires_at"]),
     ("Activation", &["id", "status", "machine_name", "machine_id", "last_heartbeat_at"]),
     ("Event", &["at", "type", "license_id", "actor.kind", "ip"]),
+    ("WebhookEndpoint", &["id", "url", "event_types", "is_active", "disabled_reason", "failing_since"]),
+    ("WebhookDelivery", &["id", "event_type", "status", "attempts", "response_status", "next_attempt_at"]),
     ("ApiKey", &["id", "name", "scopes", "expires_at", "last_used_at"]),
 ];
 

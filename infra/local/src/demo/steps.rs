@@ -20,7 +20,8 @@ use shared::{
     AppState,
     auth::AppAuthenticator,
     domain::{
-        Actor, Customer, DescribedActivation, License, LicenseId, MachineHash, Product, Secret, State, Timestamp,
+        Actor, Customer, DescribedActivation, EventSource, License, LicenseId, MachineHash, Product, Secret, State,
+        Timestamp,
     },
     http::{Idempotency, IfMatch, Problem, Replay, RequestContext, RequestMetrics, StoredResponse},
     store::{
@@ -54,6 +55,11 @@ impl DemoBuilder<'_> {
         days_before(self.now, CATALOG_AGE)
     }
 
+    /// Returns the source of the events of the operator at a time.
+    fn source(&self, at: Timestamp) -> EventSource {
+        context(at, OPERATOR_IP).event_source(self.actor.clone())
+    }
+
     /// Returns the product with this code, which an earlier step created.
     pub(super) async fn product_with_code(&self, code: &str) -> Result<Product, DemoError> {
         let product = self.find_product(code).await?;
@@ -76,7 +82,7 @@ impl DemoBuilder<'_> {
             let AppState { table, catalog, .. } = self.app;
             let (at, idempotency) = (self.catalog_created_at(), Idempotency::default());
             let replay = idempotency.replay(StoredResponse::ok);
-            create_product(table, catalog, &request(body)?, at, &replay).await.map_err(Problem::from)?
+            create_product(table, catalog, &request(body)?, &self.source(at), &replay).await.map_err(Problem::from)?
         };
         self.add_features(&product, plan).await?;
         for (position, tier) in (1..).zip(plan.tiers) {
@@ -99,7 +105,7 @@ impl DemoBuilder<'_> {
                 "kind": if feature.unit.is_some() { "limit" } else { "flag" },
                 "display_only": feature.display_only, "sort_order": position,
             });
-            create_feature(table, catalog, &request(body)?, at, &replay).await.map_err(Problem::from)?;
+            create_feature(table, catalog, &request(body)?, &self.source(at), &replay).await.map_err(Problem::from)?;
         }
         Ok(())
     }
@@ -134,7 +140,7 @@ impl DemoBuilder<'_> {
         });
         let (at, idempotency) = (self.catalog_created_at(), Idempotency::default());
         let replay = idempotency.replay(StoredResponse::ok);
-        create_tier(table, catalog, &request(body)?, at, &replay).await.map_err(Problem::from)?;
+        create_tier(table, catalog, &request(body)?, &self.source(at), &replay).await.map_err(Problem::from)?;
         Ok(())
     }
 
@@ -147,7 +153,7 @@ impl DemoBuilder<'_> {
             let body = json!({ "name": plan.name, "email": plan.email, "company": plan.company });
             let (at, idempotency) = (days_before(self.now, plan.created_days_ago), Idempotency::default());
             let replay = idempotency.replay(StoredResponse::ok);
-            create_customer(table, request(body)?, at, &replay).await.map_err(Problem::from)?
+            create_customer(table, request(body)?, &self.source(at), &replay).await.map_err(Problem::from)?
         };
         for (index, license) in plan.licenses.iter().enumerate() {
             let earlier = plan.licenses[..index].iter().filter(|earlier| earlier.product == license.product).count();

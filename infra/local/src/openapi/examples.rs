@@ -27,8 +27,9 @@ pub(super) fn add_examples(document: &mut Value) {
     });
 }
 
-/// Returns an example of a schema. Nullable fields without an example are null, except objects.
-fn example(components: &Value, schema: &Value) -> Value {
+/// Returns an example of a schema. Nullable fields without an example are null, except objects, and enums, whose nulls most
+/// validators of version 3.0 reject. Optional fields without one are omitted.
+pub(super) fn example(components: &Value, schema: &Value) -> Value {
     if let Some(own) = schema.get("example").or_else(|| schema.pointer("/examples/0")) {
         return own.clone();
     }
@@ -40,19 +41,24 @@ fn example(components: &Value, schema: &Value) -> Value {
         return parts.flatten().collect::<Map<_, _>>().into();
     }
     if let Some(alternatives) = schema["oneOf"].as_array() {
-        let mut objects = alternatives.iter().filter(|one| resolve(components, one)["type"] == "object");
-        return objects.next().map_or(Value::Null, |object| example(components, object));
+        let has_example =
+            |one: &&Value| resolve(components, one)["type"] == "object" || resolve(components, one)["enum"].is_array();
+        return alternatives.iter().find(has_example).map_or(Value::Null, |one| example(components, one));
     }
     if schema["type"].is_array() {
         return Value::Null;
     }
-    if let Some(value) = schema.get("default").or_else(|| schema.pointer("/enum/0")) {
+    let only = schema.get("const").or_else(|| schema.get("default"));
+    if let Some(value) = only.or_else(|| schema.pointer("/enum/0")) {
         return value.clone();
     }
     match schema["type"].as_str() {
         Some("object") => {
+            let required =
+                |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
             let fields = schema["properties"].as_object().into_iter().flatten();
-            fields.map(|(name, field)| (name.clone(), example(components, field))).collect::<Map<_, _>>().into()
+            let examples = fields.map(|(name, field)| (name.clone(), example(components, field)));
+            examples.filter(|(name, value)| !value.is_null() || required(name)).collect::<Map<_, _>>().into()
         }
         Some("array") => vec![example(components, &schema["items"])].into(),
         Some("string") if schema["format"] == "date-time" => EXAMPLE_TIME.into(),

@@ -10,7 +10,7 @@ type ResponseRef = (&'static str, &'static str, &'static str);
 
 /// Responses that carry the id of a resource: the response, the JSON pointer of the id, and the collection. Each is
 /// linked to every operation on a resource of the collection.
-const RESOURCE_IDS: [(ResponseRef, &str, &str); 8] = [
+const RESOURCE_IDS: [(ResponseRef, &str, &str); 10] = [
     (("post", "products", "201"), "/id", "products"),
     (("post", "product-features", "201"), "/id", "product-features"),
     (("post", "pricing-tiers", "201"), "/id", "pricing-tiers"),
@@ -19,6 +19,8 @@ const RESOURCE_IDS: [(ResponseRef, &str, &str); 8] = [
     (("post", "license-activations/activate", "201"), "/activation/id", "license-activations"),
     (("post", "license-activations/activate", "200"), "/activation/id", "license-activations"),
     (("post", "api-keys", "201"), "/id", "api-keys"),
+    (("post", "webhook-endpoints", "201"), "/id", "webhook-endpoints"),
+    (("post", "webhook-endpoints/{id}/test", "200"), "/id", "webhook-deliveries"),
 ];
 
 /// Links that pass an id as a query parameter: the response, the operation, the parameter and its value, which is a

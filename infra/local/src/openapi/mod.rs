@@ -10,6 +10,7 @@ mod operations;
 mod problems;
 mod schemas;
 mod version_3_0;
+mod webhooks;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -40,6 +41,7 @@ use crate::routes::annotations;
         (name = "licenses", description = "Issue, list, change and revoke license keys."),
         (name = "activations", description = "Machines and the seats they hold."),
         (name = "apps", description = "Operations that licensed apps call with a license key or a license token."),
+        (name = "webhooks", description = "Endpoints that receive events, their deliveries, and the events."),
         (name = "transfers", description = "Import data from another system, and export it."),
         (name = "users", description = "Self-service for signed-in customers: register, claim a license, manage machines."),
         (name = "access", description = "API keys and signing keys."),
@@ -87,6 +89,7 @@ pub enum OpenApiVersion {
 pub fn openapi_document(version: OpenApiVersion) -> Result<String, serde_json::Error> {
     let api = ApiInfo::openapi().merge_from(annotations());
     let mut document = serde_json::to_value(api)?;
+    webhooks::add_schemas(&mut document)?;
     schemas::name_lists(&mut document);
     schemas::merge_flattened(&mut document);
     schemas::describe_nullable_references(&mut document);
@@ -99,6 +102,7 @@ pub fn openapi_document(version: OpenApiVersion) -> Result<String, serde_json::E
     schemas::remove_unused(&mut document);
     bodies::add_constraints(&mut document);
     examples::add_examples(&mut document);
+    webhooks::add_examples(&mut document);
     links::add_links(&mut document);
     if version == OpenApiVersion::V3_0 {
         version_3_0::convert(&mut document);
@@ -116,6 +120,10 @@ struct OrderedDocument {
     servers: Value,
     tags: Value,
     paths: Value,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    webhooks: Value,
+    #[serde(rename = "x-webhooks", skip_serializing_if = "Value::is_null")]
+    x_webhooks: Value,
     components: Value,
 }
 
@@ -128,6 +136,8 @@ impl From<Value> for OrderedDocument {
             servers: take("servers"),
             tags: take("tags"),
             paths: take("paths"),
+            webhooks: take("webhooks"),
+            x_webhooks: take("x-webhooks"),
             components: take("components"),
         }
     }

@@ -19,6 +19,9 @@ pub(super) fn convert(document: &mut Value) {
             fields(response).remove("description");
         }
     });
+    // 3.0 has no webhooks. Most programs know them by this name.
+    let webhooks = document["webhooks"].take();
+    document["x-webhooks"] = webhooks;
     let components = document["components"].clone();
     convert_schemas(document, &components);
 }

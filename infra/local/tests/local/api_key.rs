@@ -52,6 +52,9 @@ async fn api_key_prints_a_key_with_all_permissions() {
     let keys = client.get("api-keys").await.expect_status(200);
     let own = keys["items"].as_array().unwrap().iter().find(|key| key["name"] == "first key").unwrap();
     assert_eq!(own["scopes"], serde_json::json!(["*"]));
+    let created = stack.event_items().await.into_iter().find(|event| event["subject"]["id"] == own["id"]).unwrap();
+    assert_eq!(created["actor"], serde_json::json!({"kind": "system", "id": "command_line"}));
+    assert_eq!(created["data"]["name"], "first key");
     let named = run_api_key(&stack, &["--table", &stack.local.table, "--name", "replacement key"], None);
     assert!(named.status.success());
     assert_eq!(client.get("api-keys").await.expect_status(200)["items"][0]["name"], "replacement key");

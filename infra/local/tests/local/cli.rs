@@ -164,7 +164,7 @@ async fn operator_logs_in_sells_and_manages_a_license() {
     assert_eq!(user.json(&["keys", "suspend", id, "--reason", "unpaid"])["status"], "suspended");
     let types: BTreeSet<_> =
         user.lines(&["keys", "events", id, "--all"]).iter().map(|event| text(&event["type"]).to_owned()).collect();
-    assert!(types.contains("renewed") && types.contains("suspended"), "{types:?}");
+    assert!(types.contains("license.renewed") && types.contains("license.suspended"), "{types:?}");
 
     let created = user.json(&["api-keys", "create", "--name", "ci", "--scopes", "licenses:read"]);
     let reader = User::with_environment(url, text(&created["api_key"]));

@@ -58,13 +58,13 @@ impl Table {
                 }
                 let page = self.query(query.clone()).await?;
                 let events: Vec<Event> = page.items.into_iter().map(from_item).collect::<Result<_, _>>()?;
-                let licenses: BTreeSet<_> = events.iter().map(|event| event.license_id).collect();
+                let licenses: BTreeSet<_> = events.iter().filter_map(|event| event.license_id).collect();
                 self.count_licenses(licenses.iter().copied(), now).await?;
                 *remaining = remaining.saturating_sub(licenses.len());
                 for event in &events {
-                    count_event(days, event.kind, event.at);
+                    count_event(days, event.event_type(), event.at);
                     if event.id < settled {
-                        count_event(&mut progress.days, event.kind, event.at);
+                        count_event(&mut progress.days, event.event_type(), event.at);
                         progress.next_events[usize::from(shard)] = next_id(event.id);
                     }
                 }

@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 use reqwest::Method;
-use shared::domain::{ApiKey, ApiKeySecret, IdGenerator, Scope, Scopes};
+use shared::domain::{ApiKeySecret, IdGenerator, Scope, Scopes};
 use signet_tests::{Access, Client, Fixtures, ROWS, Row, Stack, TestResponse, check_each, json, text};
 
 const USER_SCOPES: &str = "openid email profile";
@@ -45,14 +45,8 @@ async fn token(stack: &Stack, email: &str, scope: &str) -> String {
 
 /// Returns a client with an API key that has all scopes and expires in ten seconds.
 async fn short_lived_key(stack: &Stack) -> Client {
-    let now = stack.clock.now();
-    let id = IdGenerator::new(now).generate();
-    let secret = ApiKeySecret::generate(id, &mut rand::rng());
-    let expires_at = Some(now + SignedDuration::from_secs(10));
-    let key =
-        ApiKey { id, name: "short".to_owned(), scopes: Scopes::All, created_at: now, expires_at, last_used_at: None };
-    stack.local.app.table.add_api_key(&key, &secret, None).await.unwrap();
-    let client = stack.anonymous.with_api_key(secret.expose());
+    let expires_at = Some(stack.clock.now() + SignedDuration::from_secs(10));
+    let client = stack.client_with_key(Scopes::All, expires_at).await;
     client.get("products").await.expect_status(200);
     client
 }

@@ -44,7 +44,11 @@ async fn activate_returns_201_then_200_for_the_same_machine() {
     assert_eq!(named["activation"]["machine_name"], "build-08");
     assert_eq!(seats_used(&stack, &license).await, 1);
     let events = stack.license_events(&license.license_id).await;
-    assert_eq!(events.iter().filter(|event| event["type"] == "activated").count(), 1, "a renewal writes no event");
+    assert_eq!(
+        events.iter().filter(|event| event["type"] == "activation.created").count(),
+        1,
+        "a renewal writes no event"
+    );
     let unnamed = app.activate(&license.license_key, "m-2").await.expect_status(201);
     assert_eq!(unnamed["activation"]["machine_name"], Value::Null);
 }

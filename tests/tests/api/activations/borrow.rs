@@ -61,7 +61,7 @@ async fn tokens_of_a_borrowed_seat_are_valid_until_the_borrow_ends() {
     stack.advance(1);
     stack.anonymous.activate(&key.license_key, "two").await.expect_status(201);
     let events = stack.license_events(&key.license_id).await;
-    assert_eq!(events.iter().filter(|event| event["type"] == "borrowed").count(), 2);
+    assert_eq!(events.iter().filter(|event| event["type"] == "activation.borrowed").count(), 2);
 }
 
 #[tokio::test]
@@ -219,5 +219,5 @@ async fn a_lost_response_does_not_borrow_twice() {
     stack.faults.add(rule);
     activate(&stack, &key, "one", 5 * DAY).await.expect_status(200);
     let events = stack.license_events(&key.license_id).await;
-    assert_eq!(events.iter().filter(|event| event["type"] == "borrowed").count(), 1);
+    assert_eq!(events.iter().filter(|event| event["type"] == "activation.borrowed").count(), 1);
 }

@@ -25,7 +25,7 @@ async fn deactivate_by_an_operator_returns_200_and_is_idempotent() {
         assert_eq!(operator.post(&deactivate, body).await.text, first.text);
     }
     let events = stack.license_events(&license.license_id).await;
-    let deactivations: Vec<_> = events.iter().filter(|event| event["type"] == "deactivated").collect();
+    let deactivations: Vec<_> = events.iter().filter(|event| event["type"] == "activation.deactivated").collect();
     let [event] = deactivations[..] else { panic!("expected one event: {events:?}") };
     assert_eq!((&event["actor"]["kind"], &event["data"]["machine_id"]), (&json!("api_key"), &json!("one")));
     app.heartbeat(text(&activated["token"]), "one").await.expect_problem(403, "not_activated");
@@ -52,7 +52,7 @@ async fn deactivate_returns_200_with_the_activations_token() {
     stack.advance(86400);
     assert_eq!(app.post(&deactivate, body).await.text, first.text);
     let events = stack.license_events(&license.license_id).await;
-    let event = events.iter().find(|event| event["type"] == "deactivated").unwrap();
+    let event = events.iter().find(|event| event["type"] == "activation.deactivated").unwrap();
     assert_eq!(event["actor"], json!({"kind": "app", "id": activated["activation"]["id"]}));
 }
 

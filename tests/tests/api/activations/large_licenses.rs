@@ -141,7 +141,7 @@ async fn a_lapsed_lease_is_found_five_seconds_after_a_refusal_at_the_latest() {
     stack.advance(4);
     let activated = activate(&stack, &license, "one more").await.0.expect_status(201);
     let events = stack.license_events(&license.license_id).await;
-    assert!(events.iter().any(|event| event["type"] == "taken_over"), "{activated}");
+    assert!(events.iter().any(|event| event["type"] == "activation.taken_over"), "{activated}");
 }
 
 #[tokio::test]

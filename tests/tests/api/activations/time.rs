@@ -222,12 +222,13 @@ async fn activate_returns_409_until_the_lease_ends_and_then_takes_over_the_seat(
 
     let events = stack.license_events(&license.license_id).await;
     let types: Vec<_> = events.iter().map(|event| text(&event["type"])).collect();
-    assert_eq!(types, ["activated", "issued", "taken_over"]);
-    let data = &events[2]["data"];
+    let refused = "license.seat_limit_reached";
+    assert_eq!(types, ["activation.created", "license.issued", refused, "activation.taken_over"]);
+    let data = &events[3]["data"];
     assert_eq!(data["activation_id"], new["activation"]["id"]);
     assert_eq!(data["taken_from"], json!({"activation_id": old_id, "machine_id": "old"}));
     assert_eq!(data["seat"], 0);
-    assert_eq!(events[2]["actor"], json!({"kind": "app", "id": new["activation"]["id"]}));
+    assert_eq!(events[3]["actor"], json!({"kind": "app", "id": new["activation"]["id"]}));
 }
 
 #[tokio::test]

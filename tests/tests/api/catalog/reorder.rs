@@ -4,6 +4,7 @@ use catalog::{
     errors::CatalogError,
     reorder::{Move, reorder},
 };
+use shared::domain::EventSource;
 use signet_tests::{Fault, Rule, Stack, Value, json, text};
 
 async fn names(stack: &Stack, list: &str) -> Vec<String> {
@@ -23,10 +24,14 @@ async fn tiers(stack: &Stack, count: usize) -> Vec<Value> {
     created
 }
 
+fn source(stack: &Stack) -> EventSource {
+    EventSource::system("test", stack.clock.now())
+}
+
 async fn move_tier(stack: &Stack, tier: &Value, before: Option<&Value>) -> Result<Vec<String>, CatalogError> {
     let id = |value: &Value| text(&value["id"]).parse().unwrap();
     let app = &stack.local.app;
-    reorder(&app.table, &app.catalog, stack.clock.now(), Move::Tier(id(tier), before.map(id))).await
+    reorder(&app.table, &app.catalog, &source(stack), Move::Tier(id(tier), before.map(id))).await
 }
 
 #[tokio::test]
@@ -98,16 +103,16 @@ async fn reorder_of_a_long_list_keeps_the_order_when_a_write_fails() {
     }
     let id = |at: usize| text(&created[at]["id"]).parse().unwrap();
     let app = &stack.local.app;
-    let (table, copy, now) = (&app.table, &app.catalog, stack.clock.now());
+    let (table, copy, source) = (&app.table, &app.catalog, &source(&stack));
     let first_page = async || -> Vec<String> { names(&stack, "product-features?limit=100").await };
     // The second write fails after the first has succeeded.
     stack.faults.add(Rule::new("TransactWriteItems", Fault::Respond(400, "AccessDeniedException")).nth(2));
     let moved = Move::Feature(id(229), Some(id(115)));
-    assert!(reorder(table, copy, now, moved).await.is_err());
+    assert!(reorder(table, copy, source, moved).await.is_err());
     stack.faults.clear();
     let first: Vec<String> = (0..100).map(|number| format!("{number:03}")).collect();
     assert_eq!(first_page().await, first);
-    let order = reorder(table, copy, now, moved).await.unwrap();
+    let order = reorder(table, copy, source, moved).await.unwrap();
     let expected: Vec<usize> = (0..115).chain([229]).chain(115..229).collect();
     let expected: Vec<&str> = expected.into_iter().map(|at| text(&created[at]["id"])).collect();
     assert_eq!(order, expected);

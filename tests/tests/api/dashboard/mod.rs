@@ -1,9 +1,11 @@
 //! The dashboard, over HTTP. tests/browser tests it in Chromium.
 
 mod access;
+mod activity;
 mod customer;
 mod erase_customer;
 mod forms;
 mod offline_activation;
 mod pages;
 mod sign_in;
+mod webhooks;

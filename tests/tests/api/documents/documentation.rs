@@ -1,4 +1,4 @@
-//! The documentation names what exists: tests, files, environment variables, flags, claims, event types, scopes and
+//! The documentation names what exists: tests, files, environment variables, flags, claims, scopes and
 //! error codes.
 
 use std::{env, fmt::Write, fs, path::PathBuf};
@@ -94,15 +94,6 @@ fn claims_reference_lists_every_claim() {
     for (name, _) in schema("Claims")["properties"].as_object().unwrap() {
         let is_listed = page.contains(&format!("| `{name}` |")) || page.contains(&format!("| `{name}."));
         assert!(is_listed, "docs/reference/token-claims.md does not list {name}");
-    }
-}
-
-#[test]
-fn events_reference_lists_every_type() {
-    let page = read("docs/reference/events.md");
-    for name in schema("EventType")["enum"].as_array().unwrap() {
-        let row = format!("| `{}` |", name.as_str().unwrap());
-        assert!(page.contains(&row), "docs/reference/events.md does not list {name}");
     }
 }
 

@@ -41,7 +41,7 @@ async fn a_batch_has_distinct_usable_license_keys_without_a_customer() {
         assert!(activated["license"].get("customer_id").is_none() && activated["license"].get("tag").is_none());
         stack.anonymous.heartbeat(text(&activated["token"]), "one").await.expect_status(200);
         let events = stack.license_events(id).await;
-        let issued = events.iter().find(|event| event["type"] == "issued").unwrap();
+        let issued = events.iter().find(|event| event["type"] == "license.issued").unwrap();
         assert_eq!((&issued["data"]["customer_id"], &issued["data"]["tag"]), (&Value::Null, &json!("reseller-7")));
         let audit = stack.operator.post(&format!("license-keys/{id}/audit"), json!({})).await.expect_status(200);
         assert_eq!(audit["ok"], true, "{audit}");

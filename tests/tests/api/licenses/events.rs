@@ -1,6 +1,6 @@
 //! Events of license keys: written in the transaction of the change, and listed newest first.
 
-use std::collections::BTreeSet;
+use std::{cell::RefCell, cmp::Reverse, collections::BTreeSet};
 
 use shared::domain::Scope;
 use signet_tests::{Client, Fault, Rule, START, Stack, Value, json};
@@ -40,22 +40,28 @@ fn later(seconds: i64) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one list of steps")]
 async fn each_transition_writes_its_event_in_the_same_transaction() {
     let stack = Stack::start().await;
     let license = stack.operator.issue_new_license_with(&json!({"billing_period": "monthly", "max_users": 1})).await;
     let bigger = stack.operator.create_tier(&license.product, &json!({"max_users": 3})).await;
     let (id, customer, tier) = (&license.license_id, &license.customer["id"], &license.tier["id"]);
-    let key_id = stack.local.operator_api_key.expose().trim_start_matches("signet_").rsplit_once('_').unwrap().0;
-    let operator = json!({"kind": "api_key", "id": key_id});
-    let mut expected =
-        vec![("issued", later(0), operator.clone(), json!({"tier": license.tier["code"], "customer_id": customer}))];
+    let operator = json!({"kind": "api_key", "id": stack.operator_api_key_id()});
+    let mut expected = vec![(
+        "license.issued",
+        later(0),
+        operator.clone(),
+        json!({"tier": license.tier["code"], "customer_id": customer}),
+    )];
 
     // Sends a request one second later, and asserts that it made a single write.
+    let request_ids = RefCell::new(Vec::new());
     let step = async |client: &Client, path: &str, body: Value| {
         stack.advance(1);
         stack.faults.reset_calls();
         let response = client.post(path, body).await;
         assert!(response.status < 300, "{path}: {}", response.text);
+        request_ids.borrow_mut().push(json!(response.header("x-request-id")));
         let is_write = |call: &&String| !matches!(call.as_str(), "GetItem" | "Query" | "BatchGetItem");
         let calls = stack.faults.calls();
         let written: Vec<_> = calls.iter().filter(is_write).collect();
@@ -68,19 +74,19 @@ async fn each_transition_writes_its_event_in_the_same_transaction() {
     let at = |verb: &str| format!("license-keys/{id}/{verb}");
     let by_operator = &stack.operator;
     step(by_operator, &at("suspend"), json!({"reason": "unpaid"})).await;
-    expected.push(("suspended", later(1), operator.clone(), json!({"reason": "unpaid"})));
+    expected.push(("license.suspended", later(1), operator.clone(), json!({"reason": "unpaid"})));
     step(by_operator, &at("reinstate"), json!({})).await;
-    expected.push(("reinstated", later(2), operator.clone(), json!({"reason": null})));
+    expected.push(("license.reinstated", later(2), operator.clone(), json!({"reason": null})));
     step(by_operator, &at("renew"), json!({})).await;
     let data = json!({"from": "2026-02-15T12:00:00Z", "expires_at": "2026-03-15T12:00:00Z"});
-    expected.push(("renewed", later(3), operator.clone(), data));
+    expected.push(("license.renewed", later(3), operator.clone(), data));
     step(by_operator, &at("change"), json!({"tier_id": bigger["id"], "max_users": 1})).await;
     let data = json!({"from": {"tier_id": tier, "max_users": 1}, "tier_id": bigger["id"], "max_users": 1});
-    expected.push(("changed", later(4), operator.clone(), data));
+    expected.push(("license.changed", later(4), operator.clone(), data));
     let regenerated = step(by_operator, &at("regenerate"), json!({})).await;
-    expected.push(("regenerated", later(5), operator.clone(), json!({"generation": 2})));
+    expected.push(("license.regenerated", later(5), operator.clone(), json!({"generation": 2})));
     step(by_operator, &at("audit"), json!({})).await;
-    expected.push(("audited", later(6), operator.clone(), json!({"ok": true, "repair": false})));
+    expected.push(("license.audited", later(6), operator.clone(), json!({"ok": true, "repair": false})));
 
     let app = |active: &Value| json!({"kind": "app", "id": active["activation"]["id"]});
     let body = json!({"license_key": regenerated["license_key"], "machine_id": "m1", "machine_name": "build-07",
@@ -89,7 +95,7 @@ async fn each_transition_writes_its_event_in_the_same_transaction() {
     let first_id = &first["activation"]["id"];
     let data = json!({"activation_id": first_id, "machine_id": "m1", "machine_name": "build-07", "app_version": "4.2.1",
         "os": "Windows 11", "seat": 0});
-    expected.push(("activated", later(7), app(&first), data));
+    expected.push(("activation.created", later(7), app(&first), data));
     // The lease of m1 has expired, so m2 takes over the seat.
     stack.advance(3600);
     let body = json!({"license_key": regenerated["license_key"], "machine_id": "m2"});
@@ -99,11 +105,11 @@ async fn each_transition_writes_its_event_in_the_same_transaction() {
         "activation_id": second_id, "machine_id": "m2", "machine_name": null, "app_version": null, "os": null, "seat": 0,
         "taken_from": {"activation_id": first_id, "machine_id": "m1"},
     });
-    expected.push(("taken_over", later(3608), app(&second), data));
+    expected.push(("activation.taken_over", later(3608), app(&second), data));
     let path = format!("license-activations/{}/deactivate", text(second_id));
     step(&stack.anonymous, &path, json!({"token": second["token"]})).await;
     let data = json!({"activation_id": second_id, "machine_id": "m2"});
-    expected.push(("deactivated", later(3609), app(&second), data));
+    expected.push(("activation.deactivated", later(3609), app(&second), data));
 
     // A signed-in user is identified by the subject.
     let signed_in = stack.sign_in("op@example.com", "role:operator").await;
@@ -116,35 +122,50 @@ async fn each_transition_writes_its_event_in_the_same_transaction() {
     let third_id = &third["activation"]["id"];
     let data = json!({"activation_id": third_id, "machine_id": "m3", "machine_name": null, "app_version": null, "os": null,
         "seat": 0});
-    expected.push(("activated", later(3610), app(&third), data));
+    expected.push(("activation.created", later(3610), app(&third), data));
     let path = format!("license-activations/{}/deactivate", text(third_id));
     step(&signed_in, &path, json!({})).await;
     let events = events_of(&stack, id).await;
     let user = events[0]["actor"].clone();
     assert_eq!(user["kind"], "user");
     assert!(!text(&user["id"]).is_empty() && !text(&user["id"]).contains('@'), "{user}");
-    expected.push(("deactivated", later(3611), user, json!({"activation_id": third_id, "machine_id": "m3"})));
+    expected.push((
+        "activation.deactivated",
+        later(3611),
+        user,
+        json!({"activation_id": third_id, "machine_id": "m3"}),
+    ));
 
     let newer = step(by_operator, "license-keys", json!({"customer_id": customer, "tier_id": tier})).await;
     let newer = &newer["license"]["id"];
-    expected.push(("superseded", later(3612), operator.clone(), json!({"superseded_by": newer})));
+    expected.push(("license.superseded", later(3612), operator.clone(), json!({"superseded_by": newer})));
     step(by_operator, &at("revoke"), json!({"reason": "refund"})).await;
-    expected.push(("revoked", later(3613), operator.clone(), json!({"reason": "refund"})));
+    expected.push(("license.revoked", later(3613), operator.clone(), json!({"reason": "refund"})));
 
     let events = events_of(&stack, id).await;
     assert_eq!(events.len(), expected.len());
-    for (event, (kind, at, actor, data)) in events.iter().rev().zip(expected) {
+    let issued = events.last().unwrap()["request_id"].clone();
+    assert_eq!(text(&issued).len(), 32);
+    let request_ids = [vec![issued], request_ids.take()].concat();
+    for (event, ((kind, at, actor, data), request_id)) in events.iter().rev().zip(expected.into_iter().zip(request_ids))
+    {
         assert!(text(&event["id"]).starts_with("evt_"));
+        let subject = match data.get("activation_id") {
+            Some(activation) => json!({"type": "activation", "id": activation}),
+            None => json!({"type": "license", "id": id}),
+        };
         let complete = json!({
-            "id": event["id"], "type": kind, "at": at, "license_id": id, "actor": actor, "ip": "127.0.0.1", "data": data,
+            "id": event["id"], "type": kind, "at": at, "subject": subject, "license_id": id, "actor": actor,
+            "ip": "127.0.0.1", "request_id": request_id, "data": data,
         });
         assert_eq!(*event, complete);
     }
     // The `issued` event of the new license precedes the `superseded` event of the license that it replaced.
     let all = all_pages(&stack.operator, "events", 100).await;
     let kinds: Vec<_> = all.iter().take(3).map(|event| (text(&event["type"]), &event["license_id"])).collect();
-    assert_eq!(kinds, [("revoked", &json!(id)), ("superseded", &json!(id)), ("issued", newer)]);
-    assert_eq!(all.len(), events.len() + 1);
+    assert_eq!(kinds, [("license.revoked", &json!(id)), ("license.superseded", &json!(id)), ("license.issued", newer)]);
+    let of_licenses = all.iter().filter(|event| !event["license_id"].is_null()).count();
+    assert_eq!(of_licenses, events.len() + 1);
 }
 
 #[tokio::test]
@@ -163,12 +184,12 @@ async fn refused_repeated_and_failed_requests_write_no_event() {
         .expect_problem(422, "invalid_value");
     let active = stack.anonymous.activate(&license.license_key, "m1").await.expect_status(201);
     assert_eq!(count().await, 2);
-    // Renewals, heartbeats, refusals and validations write no event.
+    // Renewals, heartbeats and validations write no event, and of the refusals only the first that every seat is taken.
     stack.anonymous.activate(&license.license_key, "m1").await.expect_status(200);
     stack.anonymous.activate(&license.license_key, "m2").await.expect_problem(409, "seat_limit_reached");
     stack.anonymous.heartbeat(text(&active["token"]), "m1").await.expect_status(200);
     stack.anonymous.post("license-keys/validate", json!({"token": active["token"]})).await.expect_status(200);
-    assert_eq!(count().await, 2);
+    assert_eq!(count().await, 3);
     // If the transaction with the event fails, the license is unchanged.
     let read = async || stack.operator.get(&format!("license-keys/{id}")).await.expect_status(200);
     let before = read().await;
@@ -187,7 +208,7 @@ async fn refused_repeated_and_failed_requests_write_no_event() {
         stack.operator.post(&path, body).await.expect_problem(503, "unavailable");
     }
     stack.faults.clear();
-    assert_eq!((count().await, read().await), (2, before));
+    assert_eq!((count().await, read().await), (3, before));
     // A repeated request, by the caller or by the SDK, writes one event.
     for path in [deactivate, at("revoke")] {
         stack.faults.add(Rule::new("TransactWriteItems", Fault::LoseResponse));
@@ -197,10 +218,33 @@ async fn refused_repeated_and_failed_requests_write_no_event() {
     let kinds: Vec<_> = events_of(&stack, id).await.iter().map(|event| event["type"].clone()).collect();
     // All events have the same millisecond, so their order is undefined.
     let kinds: BTreeSet<_> = kinds.iter().map(text).collect();
-    assert_eq!((count().await, kinds), (4, BTreeSet::from(["activated", "deactivated", "issued", "revoked"])));
+    assert_eq!(
+        (count().await, kinds),
+        (
+            5,
+            BTreeSet::from([
+                "activation.created",
+                "activation.deactivated",
+                "license.issued",
+                "license.revoked",
+                "license.seat_limit_reached",
+            ])
+        )
+    );
 }
 
-/// Suspends and reinstates license keys over several days. Returns their ids and all events, oldest first.
+/// Returns the events in the table, newest first.
+async fn stored_events(stack: &Stack) -> Vec<Value> {
+    let mut events = stack.event_items().await;
+    for event in &mut events {
+        let attributes = event.as_object_mut().unwrap();
+        attributes.retain(|name, _| !["PK", "SK", "GSI1PK", "GSI1SK"].contains(&name.as_str()));
+    }
+    events.sort_by_key(|event| Reverse(text(&event["id"]).to_owned()));
+    events
+}
+
+/// Suspends and reinstates license keys over several days. Returns their ids and all events, newest first.
 async fn history(stack: &Stack, licenses: usize, days: i64) -> (Vec<String>, Vec<Value>) {
     let mut license_ids = Vec::new();
     for _ in 0..licenses {
@@ -216,24 +260,18 @@ async fn history(stack: &Stack, licenses: usize, days: i64) -> (Vec<String>, Vec
         }
         stack.advance(86_400 / 2);
     }
-    let mut events = Vec::new();
-    for id in &license_ids {
-        events.extend(events_of(stack, id).await);
-    }
-    events.sort_by_key(|event| text(&event["id"]).to_owned());
-    (license_ids, events)
+    (license_ids, stored_events(stack).await)
 }
 
 #[tokio::test]
-async fn list_events_returns_events_of_all_licenses_newest_first() {
+async fn list_events_returns_events_of_all_resources_newest_first() {
     let stack = Stack::start().await;
-    assert_eq!(stack.operator.get("events").await.expect_status(200), json!({"items": [], "next_cursor": null}));
-    let (license_ids, mut events) = history(&stack, 5, 4).await;
-    assert_eq!(events.len(), 5 + 5 * 4 * 2);
+    let (license_ids, events) = history(&stack, 5, 4).await;
+    let of_licenses = events.iter().filter(|event| !event["license_id"].is_null()).count();
+    assert_eq!(of_licenses, 5 + 5 * 4 * 2);
     let days: BTreeSet<_> = events.iter().map(|event| text(&event["at"])[..10].to_owned()).collect();
     assert!(days.len() >= 4, "{days:?}");
-    events.reverse();
-    for limit in [1, 4, 45, 100] {
+    for limit in [1, 4, events.len(), 100] {
         let listed = all_pages(&stack.operator, "events", limit).await;
         assert_eq!(ids(&listed), ids(&events), "{limit} a page");
         assert_eq!(listed, events);
@@ -251,8 +289,7 @@ async fn list_events_returns_events_of_all_licenses_newest_first() {
 #[tokio::test]
 async fn pages_list_every_event_once_while_events_are_added() {
     let stack = Stack::start().await;
-    let (license_ids, mut events) = history(&stack, 3, 2).await;
-    events.reverse();
+    let (license_ids, _) = history(&stack, 3, 2).await;
     for path in ["events".to_owned(), format!("license-keys/{}/events", license_ids[0])] {
         let before: Vec<_> = all_pages(&stack.operator, &path, 100).await;
         let mut listed = Vec::new();
@@ -294,13 +331,14 @@ async fn list_events_skips_months_without_events_in_few_pages() {
         stack.faults.reset_calls();
         let page = stack.operator.get(&next).await.expect_status(200);
         assert!(stack.faults.calls().len() < 600, "the number of days that a page reads is limited");
-        listed.extend(page["items"].as_array().unwrap().iter().map(|event| event["type"].clone()));
+        let of_licenses = page["items"].as_array().unwrap().iter().filter(|event| !event["license_id"].is_null());
+        listed.extend(of_licenses.map(|event| event["type"].clone()));
         pages += 1;
         assert!(pages <= 4, "{pages} pages");
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         next = format!("events?cursor={cursor}");
     }
-    assert_eq!(listed, ["suspended", "issued"]);
+    assert_eq!(listed, ["license.suspended", "license.issued"]);
 }
 
 #[tokio::test]

@@ -59,7 +59,12 @@ async fn revoke_is_idempotent_and_final() {
         assert_eq!((response.status, response.text), (200, first.text.clone()));
     }
     assert_eq!(
-        stack.license_events(&license.license_id).await.iter().filter(|event| event["type"] == "revoked").count(),
+        stack
+            .license_events(&license.license_id)
+            .await
+            .iter()
+            .filter(|event| event["type"] == "license.revoked")
+            .count(),
         1
     );
     let read = get_license(&stack, &license.issued["license"]["id"]).await;

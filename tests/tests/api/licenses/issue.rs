@@ -41,7 +41,7 @@ async fn issue_returns_201_with_the_license_key() {
     let events =
         operator.get(&format!("license-keys/{}/events", text(&issued["license"]["id"]))).await.expect_status(200);
     let [event] = &events["items"].as_array().unwrap()[..] else { panic!("one event: {events}") };
-    assert_eq!((&event["type"], &event["at"]), (&json!("issued"), &json!("2026-01-15T12:00:00Z")));
+    assert_eq!((&event["type"], &event["at"]), (&json!("license.issued"), &json!("2026-01-15T12:00:00Z")));
     assert_eq!((&event["ip"], &event["actor"]["kind"]), (&json!("127.0.0.1"), &json!("api_key")));
     assert_eq!(event["license_id"], issued["license"]["id"]);
     assert!(text(&event["id"]).starts_with("evt_") && text(&event["actor"]["id"]).starts_with("key_"));
@@ -170,7 +170,7 @@ async fn issue_supersedes_the_customers_key_for_the_product() {
     app.activate(&license.license_key, "one").await.expect_problem(403, "superseded");
     app.activate(text(&second["license_key"]), "one").await.expect_status(201);
     let events = stack.license_events(&license.license_id).await;
-    let superseded = events.iter().find(|event| event["type"] == "superseded").unwrap();
+    let superseded = events.iter().find(|event| event["type"] == "license.superseded").unwrap();
     assert_eq!(superseded["data"]["superseded_by"], second["license"]["id"]);
     // The third supersedes the second; the first still refers to the second.
     let third = operator.issue(&license.customer, &license.tier, &json!({})).await;

@@ -231,7 +231,7 @@ async fn overrides_write_one_event_without_notes_and_lists_omit_them() {
     let writes = stack.faults.calls().into_iter().filter(|call| !matches!(call.as_str(), "GetItem" | "Query"));
     assert_eq!(writes.collect::<Vec<_>>(), ["TransactWriteItems"]);
     let events = stack.license_events(&ada.license.license_id).await;
-    let overridden: Vec<_> = events.iter().filter(|event| event["type"] == "overridden").collect();
+    let overridden: Vec<_> = events.iter().filter(|event| event["type"] == "license.overridden").collect();
     assert_eq!(overridden.len(), 2);
     let rows = json!({"feature_id": ada.rows["id"], "limit": null, "expires_at": null});
     let api = json!({"feature_id": ada.api["id"], "enabled": true, "expires_at": end});
@@ -354,5 +354,5 @@ async fn a_change_of_overrides_takes_effect_once_whichever_response_is_lost() {
     let read = ada.read(&stack).await;
     assert_eq!((&read["overrides"][0]["limit"], &read["overrides"][0]["note"]), (&json!(6), &json!("a")));
     let events = stack.license_events(&ada.license.license_id).await;
-    assert_eq!(events.iter().filter(|event| event["type"] == "overridden").count(), 2);
+    assert_eq!(events.iter().filter(|event| event["type"] == "license.overridden").count(), 2);
 }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
 use shared::{
     domain::{
-        CustomerId,
+        CustomerId, EventType,
         statistics::{Contribution, Counts, DayCounts, Statistics},
     },
     store::{StoreError, licenses::LicenseFilter, statistics::UpdateLimits},
@@ -436,16 +436,18 @@ async fn contributions_hold_ids_and_numbers_only() {
 async fn overview_shows_recent_events_of_any_age() {
     let stack = Stack::start().await;
     let setup = stack.operator.issue_new_license(1).await;
+    stack.advance(1);
+    post(&stack.operator, &setup.license_id, "suspend", json!({})).await;
     update(&stack).await;
     stack.advance(90 * DAY);
     let quiet = update(&stack).await;
-    assert_eq!(quiet.latest.len(), 1, "{:?}", quiet.latest);
-    post(&stack.operator, &setup.license_id, "suspend", json!({})).await;
+    assert_eq!(quiet.latest[0].event_type(), EventType::LicenseSuspended, "{:?}", quiet.latest);
+    post(&stack.operator, &setup.license_id, "reinstate", json!({})).await;
     let mut grace = Browser::operator(&stack).await;
     stack.faults.reset_calls();
     let page = grace.get("/dashboard").await.expect_status(200).to_owned();
-    let (suspended, issued) =
-        (page.find("<strong>License suspended</strong>"), page.find("<strong>License issued</strong>"));
-    assert!(suspended.is_some() && suspended < issued, "newest first: {page}");
+    let (reinstated, suspended) =
+        (page.find("<strong>License reinstated</strong>"), page.find("<strong>License suspended</strong>"));
+    assert!(reinstated.is_some() && reinstated < suspended, "newest first: {page}");
     assert!(stack.faults.calls().len() <= 20, "{:?}", stack.faults.calls());
 }

@@ -27,7 +27,7 @@ async fn update_license_key_returns_200_and_changes_only_the_given_fields() {
         let read = operator.get(&path).await;
         assert_eq!((&read.text, read.header("etag")), (&patched.text, patched.header("etag")));
         let events = stack.license_events(&license.license_id).await;
-        let updated = events.iter().filter(|event| event["type"] == "updated");
+        let updated = events.iter().filter(|event| event["type"] == "license.updated");
         assert!(updated.clone().any(|event| event["data"]["fields"] == fields), "{events:?}");
     }
     // In every state.
@@ -95,5 +95,5 @@ async fn concurrent_updates_of_a_license_key_are_not_lost() {
         assert_eq!(read["metadata"], json!({"a": value, "b": value}));
     }
     let events = stack.license_events(&license.license_id).await;
-    assert_eq!(events.iter().filter(|event| event["type"] == "updated").count(), 15);
+    assert_eq!(events.iter().filter(|event| event["type"] == "license.updated").count(), 15);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use reqwest::{Method, header::CONTENT_TYPE};
-use shared::domain::{ApiKey, ApiKeySecret, IdGenerator, Scopes};
+use shared::domain::Scopes;
 use signet_tests::{Access, Client, Operation, ROWS, Stack, Value, check_each, json};
 
 const JSON: Option<&str> = Some("application/json");
@@ -38,14 +38,8 @@ async fn missing_or_invalid_credentials_return_401_on_every_operation() {
 }
 
 async fn expired_key(stack: &Stack) -> Client {
-    let now = stack.clock.now();
-    let id = IdGenerator::new(now).generate();
-    let secret = ApiKeySecret::generate(id, &mut rand::rng());
-    let expires_at = Some(now + jiff::SignedDuration::from_secs(10));
-    let key =
-        ApiKey { id, name: "test".to_owned(), scopes: Scopes::All, created_at: now, expires_at, last_used_at: None };
-    stack.local.app.table.add_api_key(&key, &secret, None).await.unwrap();
-    let client = stack.anonymous.with_api_key(secret.expose());
+    let expires_at = Some(stack.clock.now() + jiff::SignedDuration::from_secs(10));
+    let client = stack.client_with_key(Scopes::All, expires_at).await;
     stack.advance(9);
     client.get("products").await.expect_status(200);
     stack.advance(1);

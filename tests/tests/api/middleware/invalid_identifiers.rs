@@ -10,6 +10,9 @@ async fn ids(stack: &Stack) -> Vec<(&'static str, String)> {
     let key = json!({"name": "ci", "scopes": ["licenses:read"]});
     let key = stack.operator.post("api-keys", key).await.expect_status(201);
     let events = stack.operator.get("events?limit=1").await.expect_status(200);
+    let endpoint = stack.operator.create_webhook_endpoint("https://example.com/webhooks").await;
+    let path = format!("webhook-endpoints/{}/test", text(&endpoint["id"]));
+    let delivery = stack.operator.post(&path, json!({})).await.expect_status(200);
     let id = |value: &Value| text(&value["id"]).to_owned();
     vec![
         ("products", id(&license.product)),
@@ -18,6 +21,8 @@ async fn ids(stack: &Stack) -> Vec<(&'static str, String)> {
         ("customers", id(&license.customer)),
         ("license-keys", license.license_id),
         ("license-activations", id(&activated["activation"])),
+        ("webhook-endpoints", id(&endpoint)),
+        ("webhook-deliveries", id(&delivery)),
         ("api-keys", id(&key)),
         ("events", id(&events["items"][0])),
     ]
@@ -93,7 +98,7 @@ async fn ids_of_another_kind_in_a_body_or_query_return_422() {
         "license_id" => "license-keys",
         other => panic!("no kind for the field {other}"),
     };
-    let is_text = |name: &str| ["machine_id", "external_id"].contains(&name);
+    let is_text = |name: &str| ["machine_id", "external_id", "subject_id"].contains(&name);
     let operations = stack.operations().await;
     let before = stack.snapshot_items().await;
     let mut failures = Failures::default();

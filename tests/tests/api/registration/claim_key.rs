@@ -56,7 +56,7 @@ async fn claim_key_returns_200_and_the_license_belongs_to_the_customer() {
     let filtered = format!("license-keys?customer_id={}", text(&customer["id"]));
     assert_eq!(stack.operator.get(&filtered).await.expect_status(200)["items"][0]["id"], json!(id));
     let events = stack.license_events(&id).await;
-    let claims: Vec<_> = events.iter().filter(|event| event["type"] == "claimed").collect();
+    let claims: Vec<_> = events.iter().filter(|event| event["type"] == "license.claimed").collect();
     assert_eq!((claims.len(), &claims[0]["data"]["customer_id"]), (1, &customer["id"]));
     assert_eq!(claims[0]["actor"]["kind"], "user");
     // The machine keeps its seat, and its next token names the customer.
@@ -151,7 +151,7 @@ async fn of_concurrent_claims_by_two_customers_one_succeeds() {
         assert_eq!(statuses, [200, 404]);
         assert_eq!(three.status == 200, is_adas, "two claims by one customer have the same result");
         let events = stack.license_events(&id).await;
-        assert_eq!(events.iter().filter(|event| event["type"] == "claimed").count(), 1);
+        assert_eq!(events.iter().filter(|event| event["type"] == "license.claimed").count(), 1);
     }
 }
 
@@ -163,7 +163,7 @@ async fn a_claim_whose_response_was_lost_takes_effect_once() {
     stack.faults.add(Rule::new("TransactWriteItems", Fault::LoseResponse));
     ada.post("user/claim-key", body(&key)).await.expect_status(200);
     let events = stack.license_events(&id).await;
-    assert_eq!(events.iter().filter(|event| event["type"] == "claimed").count(), 1);
+    assert_eq!(events.iter().filter(|event| event["type"] == "license.claimed").count(), 1);
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn an_operator_gives_a_license_key_to_a_customer_once() {
     assert_eq!((&old["status"], &old["superseded_by"]), (&json!("superseded"), &json!(id)));
     let updated: Vec<_> = stack.license_events(&id).await;
     let updated = updated.iter().find(|event| event["data"]["fields"][0] == "customer_id").unwrap();
-    assert_eq!(updated["type"], "updated");
+    assert_eq!(updated["type"], "license.updated");
     assert_eq!(ada.post("user/claim-key", body(&key)).await.expect_status(200)["id"], json!(id));
     operator.patch(&path, json!({"customer_id": null})).await.expect_errors(422, &["/customer_id immutable"]);
 

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use signet_tests::{
-    AppKey, IssuedLicense, SecretSearch, Stack, TestResponse, Value, json, merged, secret_fragments, text,
+    AppKey, Behavior, Gate, IssuedLicense, SecretSearch, Stack, TestResponse, Value, WebhookReceiver, json, merged,
+    secret_fragments, text,
 };
 
 /// Issues a license with constant names and codes, so that the table's text is the same in each run. Returns it and the
@@ -54,7 +55,7 @@ fn kind(item: &Value) -> String {
     let word = |key: &str| {
         let key = text(&item[key]["S"]);
         let is_api_key = key.strip_prefix("key_").is_some();
-        let words = if key.starts_with("RATE#") { 2 } else { 1 };
+        let words = if ["RATE#", "HISTORY#"].iter().any(|start| key.starts_with(start)) { 2 } else { 1 };
         if is_api_key { "key_".to_owned() } else { key.split('#').take(words).collect::<Vec<_>>().join("#") }
     };
     let (pk, sk) = (word("PK"), word("SK"));
@@ -67,6 +68,10 @@ fn kind(item: &Value) -> String {
     let machine = machine.map(|machine| format!(" of {machine}")).unwrap_or_default();
     let code = match sk.as_str() {
         "TIER" => format!(" {}", text(&item["code"]["S"])),
+        "EVENT" if pk.starts_with("HISTORY#") => {
+            let name = |field: &str| item["data"]["M"][field]["S"].as_str().map(|name| format!(" of {name}"));
+            name("code").or_else(|| name("key")).unwrap_or_default()
+        }
         "FEATURE" => format!(" {}", text(&item["kind"]["S"])),
         "FACTS" => {
             item["machine_name"]["S"].as_str().map_or(" without a name".to_owned(), |name| format!(" of {name}"))
@@ -266,6 +271,146 @@ EMAIL / EMAIL
     PK S EMAIL#SHA256
     SK S EMAIL#SHA256
     customer_id S cus_ULID
+HISTORY#api_key / EVENT api_key.created
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S HISTORY#api_key#key_ULID
+    SK S EVENT#ULID
+    actor M {id: S local_server, kind: S system}
+    at S 2026-01-15T12:00:00Z
+    data M {expires_at: NULL, name: S Local operator, scopes: L [S *]}
+    id S evt_ULID
+    ip NULL
+    license_id NULL
+    request_id NULL
+    subject M {id: S key_ULID, type: S api_key}
+    type S api_key.created
+HISTORY#customer / EVENT customer.created
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S HISTORY#customer#cus_ULID
+    SK S EVENT#ULID
+    actor M {id: S key_ULID, kind: S api_key}
+    at S 2026-01-15T12:00:00Z
+    data M {origin: S operator}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id NULL
+    request_id S TRACE
+    subject M {id: S cus_ULID, type: S customer}
+    type S customer.created
+HISTORY#pricing_tier / EVENT pricing_tier.created of basic
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S HISTORY#pricing_tier#tier_ULID
+    SK S EVENT#ULID
+    actor M {id: S key_ULID, kind: S api_key}
+    at S 2026-01-15T12:00:00Z
+    data M {annual_price: N 0, billing_period: S monthly, code: S basic, created_at: S 2026-01-15T12:00:00Z, currency: S EUR, description: NULL, expiry_grace_seconds: N 0, feature_ids: L [], feature_limits: M {}, heartbeat_interval_seconds: N 900, id: S tier_ULID, includes_tier_id: NULL, is_active: BOOL true, is_claimable: BOOL false, max_borrow_seconds: N 0, max_tenants: NULL, max_users: N 2, metadata: M {}, monthly_price: N 0, name: S Basic, offline_grace_seconds: N 0, product_id: S prod_ULID, renew_after_seconds: NULL, seat_unit: S machine, sort_order: N 0, token_ttl_seconds: N 3600, updated_at: S 2026-01-15T12:00:00Z}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id NULL
+    request_id S TRACE
+    subject M {id: S tier_ULID, type: S pricing_tier}
+    type S pricing_tier.created
+HISTORY#pricing_tier / EVENT pricing_tier.created of pro
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S HISTORY#pricing_tier#tier_ULID
+    SK S EVENT#ULID
+    actor M {id: S key_ULID, kind: S api_key}
+    at S 2026-01-15T12:00:00Z
+    data M {annual_price: N 19000, billing_period: S annual, code: S pro, created_at: S 2026-01-15T12:00:00Z, currency: S EUR, description: S More, expiry_grace_seconds: N 0, feature_ids: L [S feat_ULID], feature_limits: M {feat_ULID: N 1000}, heartbeat_interval_seconds: N 900, id: S tier_ULID, includes_tier_id: S tier_ULID, is_active: BOOL true, is_claimable: BOOL false, max_borrow_seconds: N 0, max_tenants: N 3, max_users: N 5, metadata: M {segment: S teams}, monthly_price: N 1900, name: S Pro, offline_grace_seconds: N 0, product_id: S prod_ULID, renew_after_seconds: N 300, seat_unit: S machine, sort_order: N 0, token_ttl_seconds: N 3600, updated_at: S 2026-01-15T12:00:00Z}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id NULL
+    request_id S TRACE
+    subject M {id: S tier_ULID, type: S pricing_tier}
+    type S pricing_tier.created
+HISTORY#product / EVENT product.created of atlas
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S HISTORY#product#prod_ULID
+    SK S EVENT#ULID
+    actor M {id: S key_ULID, kind: S api_key}
+    at S 2026-01-15T12:00:00Z
+    data M {code: S atlas, created_at: S 2026-01-15T12:00:00Z, description: S Maps, id: S prod_ULID, is_active: BOOL true, metadata: M {}, name: S Atlas, one_key_per_customer: BOOL true, sort_order: N 0, updated_at: S 2026-01-15T12:00:00Z}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id NULL
+    request_id S TRACE
+    subject M {id: S prod_ULID, type: S product}
+    type S product.created
+HISTORY#product_feature / EVENT product_feature.created of export.pdf
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S HISTORY#product_feature#feat_ULID
+    SK S EVENT#ULID
+    actor M {id: S key_ULID, kind: S api_key}
+    at S 2026-01-15T12:00:00Z
+    data M {created_at: S 2026-01-15T12:00:00Z, description: S As a file, display_only: BOOL false, id: S feat_ULID, key: S export.pdf, kind: S flag, name: S PDF export, product_id: S prod_ULID, sort_order: N 0, unit: NULL, updated_at: S 2026-01-15T12:00:00Z}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id NULL
+    request_id S TRACE
+    subject M {id: S feat_ULID, type: S product_feature}
+    type S product_feature.created
+HISTORY#product_feature / EVENT product_feature.created of export.rows
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S HISTORY#product_feature#feat_ULID
+    SK S EVENT#ULID
+    actor M {id: S key_ULID, kind: S api_key}
+    at S 2026-01-15T12:00:00Z
+    data M {created_at: S 2026-01-15T12:00:00Z, description: NULL, display_only: BOOL false, id: S feat_ULID, key: S export.rows, kind: S limit, name: S Rows, product_id: S prod_ULID, sort_order: N 0, unit: S rows, updated_at: S 2026-01-15T12:00:00Z}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id NULL
+    request_id S TRACE
+    subject M {id: S feat_ULID, type: S product_feature}
+    type S product_feature.created
+HISTORY#signing_key / EVENT signing_key.created
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S HISTORY#signing_key#kid
+    SK S EVENT#ULID
+    actor M {id: S rotation, kind: S system}
+    at S 2026-01-15T12:00:00Z
+    data M {serial: N serial}
+    id S evt_ULID
+    ip NULL
+    license_id NULL
+    request_id NULL
+    subject M {id: S kid, type: S signing_key}
+    type S signing_key.created
+HISTORY#signing_key / EVENT signing_key.promoted
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S HISTORY#signing_key#kid
+    SK S EVENT#ULID
+    actor M {id: S rotation, kind: S system}
+    at S 2026-01-15T12:00:00Z
+    data M {replaces: NULL}
+    id S evt_ULID
+    ip NULL
+    license_id NULL
+    request_id NULL
+    subject M {id: S kid, type: S signing_key}
+    type S signing_key.promoted
+HISTORY#signing_key / EVENT signing_key.published
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S HISTORY#signing_key#kid
+    SK S EVENT#ULID
+    actor M {id: S rotation, kind: S system}
+    at S 2026-01-15T12:00:00Z
+    data M {}
+    id S evt_ULID
+    ip NULL
+    license_id NULL
+    request_id NULL
+    subject M {id: S kid, type: S signing_key}
+    type S signing_key.published
 KEY / KEY
     PK S KEY#SHA256
     SK S KEY
@@ -324,7 +469,7 @@ KEYRING / SIGNED_SET
     jwt S of many
     kids L of 2
     root_kid S of 43
-LICENSE / EVENT activated of first
+LICENSE / EVENT activation.created of first
     GSI1PK S EVENTS#2026-01-15#?
     GSI1SK S ULID
     PK S LICENSE#lic_ULID
@@ -335,8 +480,10 @@ LICENSE / EVENT activated of first
     id S evt_ULID
     ip S 127.0.0.1
     license_id S lic_ULID
-    type S activated
-LICENSE / EVENT activated of fourth
+    request_id S TRACE
+    subject M {id: S act_ULID_SHA256_NONCE, type: S activation}
+    type S activation.created
+LICENSE / EVENT activation.created of fourth
     GSI1PK S EVENTS#2026-01-15#?
     GSI1SK S ULID
     PK S LICENSE#lic_ULID
@@ -347,8 +494,10 @@ LICENSE / EVENT activated of fourth
     id S evt_ULID
     ip S 127.0.0.1
     license_id S lic_ULID
-    type S activated
-LICENSE / EVENT activated of second
+    request_id S TRACE
+    subject M {id: S act_ULID_SHA256_NONCE, type: S activation}
+    type S activation.created
+LICENSE / EVENT activation.created of second
     GSI1PK S EVENTS#2026-01-15#?
     GSI1SK S ULID
     PK S LICENSE#lic_ULID
@@ -359,8 +508,10 @@ LICENSE / EVENT activated of second
     id S evt_ULID
     ip S 127.0.0.1
     license_id S lic_ULID
-    type S activated
-LICENSE / EVENT deactivated of first
+    request_id S TRACE
+    subject M {id: S act_ULID_SHA256_NONCE, type: S activation}
+    type S activation.created
+LICENSE / EVENT activation.deactivated of first
     GSI1PK S EVENTS#2026-01-15#?
     GSI1SK S ULID
     PK S LICENSE#lic_ULID
@@ -371,56 +522,10 @@ LICENSE / EVENT deactivated of first
     id S evt_ULID
     ip S 127.0.0.1
     license_id S lic_ULID
-    type S deactivated
-LICENSE / EVENT issued
-    GSI1PK S EVENTS#2026-01-15#?
-    GSI1SK S ULID
-    PK S LICENSE#lic_ULID
-    SK S EVENT#ULID
-    actor M {id: S key_ULID, kind: S api_key}
-    at S 2026-01-15T13:00:01Z
-    data M {customer_id: S cus_ULID, tier: S pro}
-    id S evt_ULID
-    ip S 127.0.0.1
-    license_id S lic_ULID
-    type S issued
-LICENSE / EVENT overridden
-    GSI1PK S EVENTS#2026-01-15#?
-    GSI1SK S ULID
-    PK S LICENSE#lic_ULID
-    SK S EVENT#ULID
-    actor M {id: S key_ULID, kind: S api_key}
-    at S 2026-01-15T12:00:00Z
-    data M {from: L [], overrides: L [M {enabled: BOOL false, expires_at: S 2027-01-01T00:00:00Z, feature_id: S feat_ULID}, M {expires_at: NULL, feature_id: S feat_ULID, limit: NULL}]}
-    id S evt_ULID
-    ip S 127.0.0.1
-    license_id S lic_ULID
-    type S overridden
-LICENSE / EVENT revoked
-    GSI1PK S EVENTS#2026-01-15#?
-    GSI1SK S ULID
-    PK S LICENSE#lic_ULID
-    SK S EVENT#ULID
-    actor M {id: S key_ULID, kind: S api_key}
-    at S 2026-01-15T13:00:01Z
-    data M {reason: S refund}
-    id S evt_ULID
-    ip S 127.0.0.1
-    license_id S lic_ULID
-    type S revoked
-LICENSE / EVENT superseded
-    GSI1PK S EVENTS#2026-01-15#?
-    GSI1SK S ULID
-    PK S LICENSE#lic_ULID
-    SK S EVENT#ULID
-    actor M {id: S key_ULID, kind: S api_key}
-    at S 2026-01-15T13:00:01Z
-    data M {superseded_by: S lic_ULID}
-    id S evt_ULID
-    ip S 127.0.0.1
-    license_id S lic_ULID
-    type S superseded
-LICENSE / EVENT taken_over of third
+    request_id S TRACE
+    subject M {id: S act_ULID_SHA256_NONCE, type: S activation}
+    type S activation.deactivated
+LICENSE / EVENT activation.taken_over of third
     GSI1PK S EVENTS#2026-01-15#?
     GSI1SK S ULID
     PK S LICENSE#lic_ULID
@@ -431,7 +536,65 @@ LICENSE / EVENT taken_over of third
     id S evt_ULID
     ip S 127.0.0.1
     license_id S lic_ULID
-    type S taken_over
+    request_id S TRACE
+    subject M {id: S act_ULID_SHA256_NONCE, type: S activation}
+    type S activation.taken_over
+LICENSE / EVENT license.issued
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S LICENSE#lic_ULID
+    SK S EVENT#ULID
+    actor M {id: S key_ULID, kind: S api_key}
+    at S 2026-01-15T13:00:01Z
+    data M {customer_id: S cus_ULID, tier: S pro}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id S lic_ULID
+    request_id S TRACE
+    subject M {id: S lic_ULID, type: S license}
+    type S license.issued
+LICENSE / EVENT license.overridden
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S LICENSE#lic_ULID
+    SK S EVENT#ULID
+    actor M {id: S key_ULID, kind: S api_key}
+    at S 2026-01-15T12:00:00Z
+    data M {from: L [], overrides: L [M {enabled: BOOL false, expires_at: S 2027-01-01T00:00:00Z, feature_id: S feat_ULID}, M {expires_at: NULL, feature_id: S feat_ULID, limit: NULL}]}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id S lic_ULID
+    request_id S TRACE
+    subject M {id: S lic_ULID, type: S license}
+    type S license.overridden
+LICENSE / EVENT license.revoked
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S LICENSE#lic_ULID
+    SK S EVENT#ULID
+    actor M {id: S key_ULID, kind: S api_key}
+    at S 2026-01-15T13:00:01Z
+    data M {reason: S refund}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id S lic_ULID
+    request_id S TRACE
+    subject M {id: S lic_ULID, type: S license}
+    type S license.revoked
+LICENSE / EVENT license.superseded
+    GSI1PK S EVENTS#2026-01-15#?
+    GSI1SK S ULID
+    PK S LICENSE#lic_ULID
+    SK S EVENT#ULID
+    actor M {id: S key_ULID, kind: S api_key}
+    at S 2026-01-15T13:00:01Z
+    data M {superseded_by: S lic_ULID}
+    id S evt_ULID
+    ip S 127.0.0.1
+    license_id S lic_ULID
+    request_id S TRACE
+    subject M {id: S lic_ULID, type: S license}
+    type S license.superseded
 LICENSE / FACTS of first!
     PK S LICENSE#lic_ULID
     SK S FACTS#SHA256
@@ -658,10 +821,144 @@ async fn every_item_has_the_expected_attributes() {
     assert!(found.trim() == EXPECTED.trim(), "the table's format has changed:\n{found}");
 }
 
+const EXPECTED_WEBHOOKS: &str = "
+WEBHOOK / DELIVERY delivered
+    PK S WEBHOOK#whe_ULID
+    SK S DELIVERY#ULID
+    attempted_at N
+    attempts N
+    created_at N
+    duration_ms N
+    event_partition S
+    event_type S license.issued
+    expires_at_epoch N
+    ordering_key S LICENSE#lic_ULID
+    response_body S ok
+    response_status N
+    status S delivered
+    version N
+WEBHOOK / DELIVERY pending
+    GSI1PK S WEBHOOK_DUE#whe_ULID
+    GSI1SK S DUE#time#ULID
+    PK S WEBHOOK#whe_ULID
+    SK S DELIVERY#ULID
+    attempted_at N
+    attempts N
+    created_at N
+    due_at N
+    duration_ms N
+    event_partition S
+    event_type S license.issued
+    expires_at_epoch N
+    ordering_key S LICENSE#lic_ULID
+    response_body S 
+    response_status N
+    status S pending
+    step N
+    version N
+WEBHOOK / SLOT
+    PK S WEBHOOK#whe_ULID
+    SK S SLOT#0
+    expires_at_epoch N
+    holder S
+    leased_until N
+    number N
+    ordering_key S LICENSE#lic_ULID
+WEBHOOKS / ENDPOINT
+    PK S WEBHOOKS
+    SK S ENDPOINT#whe_ULID
+    created_at S 2026-01-15T12:00:00Z
+    delivers_from N
+    description S Billing
+    event_types L [S license.*]
+    id S whe_ULID
+    is_enabled BOOL true
+    previous_secret B of 78
+    previous_secret_expires_at S 2026-01-16T12:00:00Z
+    secret B of 78
+    updated_at S 2026-01-15T12:00:00Z
+    url S
+    version N
+WEBHOOKS / IDS
+    PK S WEBHOOKS
+    SK S IDS
+    ids SS whe_ULID, whe_ULID
+WEBHOOK_FEED / POSITION
+    PK S WEBHOOK_FEED
+    SK S POSITION
+    fed_until N
+WEBHOOK_HEALTH / HEALTH
+    PK S WEBHOOK_HEALTH
+    SK S HEALTH#whe_ULID
+    delivers_from N
+    disabled_at N
+    disabled_reason S gone
+    endpoint_id S whe_ULID
+    failing_since N
+    last_failed_at N
+    revision N
+";
+
+#[tokio::test]
+async fn every_item_of_webhooks_has_the_expected_attributes() {
+    let stack = Stack::start().await;
+    let receiver = WebhookReceiver::start().await;
+    let body = json!({"url": receiver.url, "event_types": ["license.*"], "description": "Billing"});
+    let endpoint = stack.operator.post("webhook-endpoints", body).await.expect_status(201);
+    let path = format!("webhook-endpoints/{}/rotate-secret", text(&endpoint["id"]));
+    stack.operator.post(&path, json!({})).await.expect_status(200);
+    let gone = WebhookReceiver::start().await;
+    gone.set_behavior(Behavior::Status(410));
+    stack.operator.create_webhook_endpoint(&gone.url).await;
+    for behavior in [Behavior::Body(200, b"ok".to_vec()), Behavior::Status(500)] {
+        stack.advance(1);
+        receiver.set_behavior(behavior);
+        stack.operator.issue_new_license(1).await;
+        stack.local.webhooks.run_once().await.unwrap();
+    }
+    // The process is killed while it sends a webhook, and its slot remains.
+    receiver.set_behavior(Behavior::Hold(Gate::default()));
+    stack.advance(1);
+    stack.operator.issue_new_license(1).await;
+    let worker = stack.local.webhooks.clone();
+    let sending = tokio::spawn(async move { worker.run_once().await });
+    receiver.wait_for(3).await;
+    sending.abort();
+
+    let mut kinds = BTreeMap::<String, BTreeMap<String, Value>>::new();
+    for item in stack.items().await.into_iter().filter(|item| text(&item["PK"]["S"]).starts_with("WEBHOOK")) {
+        let status = item["status"]["S"].as_str().map(|status| format!(" {status}")).unwrap_or_default();
+        let fields = item.as_object().unwrap();
+        let own = kinds.entry(kind(&item) + &status).or_default();
+        own.extend(fields.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+    let mut found = String::new();
+    for (kind, fields) in &kinds {
+        writeln!(found, "{kind}").unwrap();
+        for (name, value) in fields {
+            // There are several items of a kind, with other times and numbers.
+            let value = match format_value(value) {
+                value if value.starts_with("N ") => "N".to_owned(),
+                value if value.starts_with("S DUE#2026-01-15T12:00:") => "S DUE#time#ULID".to_owned(),
+                value if matches!(&**name, "url" | "request_id" | "data" | "event_partition" | "holder" | "actor") => {
+                    value[..1].to_owned()
+                }
+                value => value,
+            };
+            writeln!(found, "    {name} {value}").unwrap();
+        }
+    }
+    assert!(found.trim() == EXPECTED_WEBHOOKS.trim(), "the table's format has changed:\n{found}");
+}
+
 /// Formats an attribute's value, with placeholders for what differs between runs.
 fn predictable_value(stack: &Stack, license: &IssuedLicense, name: &str, value: &Value) -> String {
     let formatted = format_value(value);
     match name {
+        "request_id" if formatted != "NULL" => {
+            assert_eq!(formatted.len(), "S ".len() + 32, "{formatted}");
+            "S TRACE".to_owned()
+        }
         "key_hint" => {
             assert!(formatted.starts_with("S ATLAS-…-") && formatted.chars().count() == 15, "{formatted}");
             "S ATLAS-…-?????".to_owned()
@@ -680,6 +977,9 @@ fn predictable_value(stack: &Stack, license: &IssuedLicense, name: &str, value: 
         "kid" | "root_kid" | "n" | "handle" => format!("S of {}", text(&value["S"]).len()),
         "GSI1PK" if formatted.starts_with("S EVENTS#") => format!("{}?", &formatted[..formatted.len() - 1]),
         "SK" if formatted.starts_with("S KEY#") => "S KEY#kid".to_owned(),
+        "PK" if formatted.starts_with("S HISTORY#signing_key#") => "S HISTORY#signing_key#kid".to_owned(),
+        "subject" if formatted.contains("S signing_key") => "M {id: S kid, type: S signing_key}".to_owned(),
+        "data" if formatted.starts_with("M {serial:") => "M {serial: N serial}".to_owned(),
         // Machines of a license key without a seat limit are assigned to several shards.
         "PK" | "SK" if formatted.starts_with("S RATE#CHURN#") => {
             let mut parts: Vec<&str> = formatted.split('#').collect();

@@ -45,7 +45,7 @@ async fn import_creates_customers_license_keys_and_activations() {
     let events = events["items"].as_array().unwrap();
     let mut types: Vec<_> = events.iter().map(|event| text(&event["type"])).collect();
     types.sort_unstable();
-    assert_eq!(types, ["activated", "issued"]);
+    assert_eq!(types, ["activation.created", "license.issued"]);
     for event in events {
         assert_eq!((&event["data"]["imported"], &event["actor"]["kind"]), (&json!(true), &json!("api_key")), "{event}");
     }

@@ -17,6 +17,7 @@ use crate::{
     api::Api,
     assets::Asset,
     form_data::FormData,
+    links,
     ui::{
         components::{Tone, badge, empty_state, primary_button},
         form_page::FormPage,
@@ -62,7 +63,7 @@ fn row(catalog: &Catalog, feature: &Feature) -> ReorderableRow {
         name: feature.name.clone(),
         content: html! {
             div.row-title {
-                a href={ "/dashboard/features/" (feature.id) "/edit" } { (feature.name) } " "
+                a href=(links::feature(feature.id)) { (feature.name) } " "
                 code.muted { (feature.key) }
                 @if feature.kind == EntitlementKind::Limit { (badge("Limit", Tone::Info)) }
                 @if feature.display_only { (badge("Display only", Tone::Neutral)) }
@@ -150,8 +151,9 @@ fn find_feature(catalog: &Catalog, id: FeatureId) -> Result<&Feature, Problem> {
 fn edit_page(catalog: &Catalog, feature: &Feature) -> Result<FormPage, Problem> {
     let path = features_path(feature.product_id);
     let inputs = inputs(Some(feature)).into_iter().chain([Input::version(feature)]).collect();
-    let form = Form::new(format!("/dashboard/features/{}/edit", feature.id), inputs, "Save", &path);
-    Ok(product_form("Edit feature", form, find_product(catalog, feature.product_id)?, &path))
+    let form = Form::new(links::feature(feature.id), inputs, "Save", &path);
+    let activity = html! { p.muted.prose { a href=(links::activity_of(&feature.id.to_string())) { "Activity" } } };
+    Ok(product_form("Edit feature", form, find_product(catalog, feature.product_id)?, &path).intro(activity))
 }
 
 pub(super) async fn edit(

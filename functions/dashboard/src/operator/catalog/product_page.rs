@@ -40,7 +40,7 @@ pub(super) fn product_page(product: &Product, tab: ProductTab, new: &Markup, con
     };
     PageLayout::new(NavSection::Products, &product.name, content)
         .breadcrumb(links::PRODUCTS, "Products")
-        .actions(html! { (link_button(&format!("{path}/app-file"), "Download app file")) (link_button(&format!("{path}/edit"), "Edit product")) (new) })
+        .actions(html! { (link_button(&links::activity_of(&product.id.to_string()), "Activity")) (link_button(&format!("{path}/app-file"), "Download app file")) (link_button(&format!("{path}/edit"), "Edit product")) (new) })
 }
 
 /// The page of a form about a product or an item of it. `parent` is the tab of the product's page that lists the item.

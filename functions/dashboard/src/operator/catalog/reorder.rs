@@ -13,7 +13,7 @@ use shared::{
         ProductId,
         id::{Id, IdKind},
     },
-    http::{PathId, Problem, RequestContext},
+    http::{PathId, Problem},
     store::{Table, catalog::CatalogCache},
 };
 
@@ -21,7 +21,7 @@ use super::{
     items::{features_of, read_catalog, sorted_products, tiers_of},
     product_page::features_path,
 };
-use crate::{form_data::FormData, links, viewer::Operator};
+use crate::{api::Api, form_data::FormData, links, viewer::Operator};
 
 /// Reads the moved item and the item that it is moved before; none moves it to the end. The script sends both as `id`
 /// and `before`. The buttons send `move={id}:up` or `move={id}:down`, relative to the current `order`.
@@ -46,49 +46,49 @@ fn respond(headers: &HeaderMap, order: &[String], list_path: &str) -> Response {
 /// Moves a product.
 pub(super) async fn products(
     Operator(_): Operator,
+    api: Api,
     State(table): State<Table>,
     State(cache): State<CatalogCache>,
-    ctx: RequestContext,
     headers: HeaderMap,
     data: FormData,
 ) -> Result<Response, Problem> {
     let catalog = read_catalog(&table).await?;
     let order: Vec<_> = sorted_products(&catalog).iter().map(|product| product.id).collect();
     let (id, before) = parse_move(&data, &order)?;
-    let order = reorder(&table, &cache, ctx.now, Move::Product(id, before)).await?;
+    let order = reorder(&table, &cache, &api.event_source(), Move::Product(id, before)).await?;
     Ok(respond(&headers, &order, links::PRODUCTS))
 }
 
 /// Moves a tier of a product.
 pub(super) async fn tiers(
     Operator(_): Operator,
+    api: Api,
     State(table): State<Table>,
     State(cache): State<CatalogCache>,
     PathId(product): PathId<ProductId>,
-    ctx: RequestContext,
     headers: HeaderMap,
     data: FormData,
 ) -> Result<Response, Problem> {
     let catalog = read_catalog(&table).await?;
     let order: Vec<_> = tiers_of(&catalog, product).iter().map(|tier| tier.id).collect();
     let (id, before) = parse_move(&data, &order)?;
-    let order = reorder(&table, &cache, ctx.now, Move::Tier(id, before)).await?;
+    let order = reorder(&table, &cache, &api.event_source(), Move::Tier(id, before)).await?;
     Ok(respond(&headers, &order, &links::product(product)))
 }
 
 /// Moves a feature of a product.
 pub(super) async fn features(
     Operator(_): Operator,
+    api: Api,
     State(table): State<Table>,
     State(cache): State<CatalogCache>,
     PathId(product): PathId<ProductId>,
-    ctx: RequestContext,
     headers: HeaderMap,
     data: FormData,
 ) -> Result<Response, Problem> {
     let catalog = read_catalog(&table).await?;
     let order: Vec<_> = features_of(&catalog, product).iter().map(|feature| feature.id).collect();
     let (id, before) = parse_move(&data, &order)?;
-    let order = reorder(&table, &cache, ctx.now, Move::Feature(id, before)).await?;
+    let order = reorder(&table, &cache, &api.event_source(), Move::Feature(id, before)).await?;
     Ok(respond(&headers, &order, &features_path(product)))
 }

@@ -60,7 +60,7 @@ fn tier_card(catalog: &Catalog, tier: &Tier) -> Markup {
     html! {
         div.tier-card {
             div.row-title {
-                a href={ "/dashboard/tiers/" (tier.id) "/edit" } { (tier.name) } " "
+                a href=(links::tier(tier.id)) { (tier.name) } " "
                 @if let Some(parent) = tier.includes_tier_id { span.muted { "inherits from " (tier_name(parent)) } }
                 @if !tier.is_active { (badge("Inactive", Tone::Neutral)) }
             }

@@ -67,7 +67,7 @@ fn row(catalog: &Catalog, tier: &Tier) -> ReorderableRow {
         name: tier.name.clone(),
         content: html! {
             div.row-title {
-                a href={ "/dashboard/tiers/" (tier.id) "/edit" } { (tier.name) } " "
+                a href=(links::tier(tier.id)) { (tier.name) } " "
                 code.muted { (tier.code) }
                 @if !tier.is_active { (badge("Inactive", Tone::Neutral)) }
                 @if tier.is_claimable { (badge("Self-service", Tone::Success)) }
@@ -276,10 +276,10 @@ fn edit_page(catalog: &Catalog, tier: &Tier, currency: &str) -> Result<FormPage,
     let path = links::product(tier.product_id);
     let version = Input::version(&TierResource::new(catalog, tier.clone()));
     let inputs = inputs(catalog, tier.product_id, Some(tier), currency).into_iter().chain([version]).collect();
-    let form = Form::new(format!("/dashboard/tiers/{}/edit", tier.id), inputs, "Save", &path);
+    let form = Form::new(links::tier(tier.id), inputs, "Save", &path);
     let product = find_product(catalog, tier.product_id)?;
     Ok(product_form(&tier.name, form, product, &path).intro(html! {
-        p.muted.prose { "Changes reach existing licenses at their next heartbeat. Their seat counts don't change." }
+        p.muted.prose { "Changes reach existing licenses at their next heartbeat. Their seat counts don't change. " a href=(links::activity_of(&tier.id.to_string())) { "Activity" } }
     }))
 }
 

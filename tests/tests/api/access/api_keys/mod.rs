@@ -5,7 +5,7 @@ mod delete;
 mod expiry;
 mod use_and_list;
 
-use signet_tests::{Client, Stack, Value, json};
+use signet_tests::{Client, Value, json};
 
 /// Creates an API key. Returns a client that uses it, and its id.
 async fn create(creator: &Client, anonymous: &Client, scopes: &[&str]) -> (Client, String) {
@@ -20,12 +20,6 @@ fn text(value: &Value) -> &str {
 /// Returns the path of an API key.
 fn path_of(id: &str) -> String {
     format!("api-keys/{id}")
-}
-
-/// Returns the id of the operator's API key, which is part of its secret.
-fn own_id(stack: &Stack) -> String {
-    let secret = stack.local.operator_api_key.expose();
-    secret.trim_start_matches("signet_").rsplit_once('_').map(|(id, _)| id.to_owned()).unwrap_or_default()
 }
 
 fn ids(list: &Value) -> Vec<&str> {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use signet_tests::{Fault, Gate, Rule, START, Stack, Value, json};
 
-use super::{create, ids, own_id, path_of, text};
+use super::{create, ids, path_of, text};
 
 #[tokio::test]
 async fn api_keys_return_401_and_403_without_access_write() {
@@ -94,7 +94,7 @@ async fn api_key_is_invalid_after_expires_at() {
 #[tokio::test]
 async fn list_api_keys_returns_pages_newest_first() {
     let stack = Stack::start().await;
-    let mut created = vec![own_id(&stack)];
+    let mut created = vec![stack.operator_api_key_id()];
     for _ in 0..4 {
         stack.advance(1);
         created.push(create(&stack.operator, &stack.anonymous, &["licenses:read"]).await.1);

@@ -4,8 +4,8 @@
 use rand::RngExt;
 use shared::{
     domain::{
-        Activation, ActivationId, Actor, ActorKind, DescribedActivation, Event, EventType, IdGenerator, License,
-        MachineFacts, MachineHash, Status, Timestamp,
+        Activation, ActivationId, DescribedActivation, Event, IdGenerator, License, MachineFacts, MachineHash, Status,
+        Timestamp,
     },
     store::{
         Table,
@@ -16,7 +16,7 @@ use shared::{
         seats::{ActivationOutcome, NewActivation},
     },
 };
-use signet_tests::{IssuedLicense, START, Stack, Value, json, text};
+use signet_tests::{IssuedLicense, START, Stack, Value, json, license_event, text};
 
 /// A stack with one issued license.
 pub(super) struct SeatFixture {
@@ -63,13 +63,13 @@ impl SeatFixture {
         activation: &Activation,
         previous: Option<&Activation>,
     ) -> ActivationOutcome {
-        let event = event(license, EventType::Activated);
+        let event = license_event(license.id);
         let new = NewActivation { activation, facts: &facts(), previous, event: &event, is_import: false };
         self.table().take_free_seat(new).await.unwrap()
     }
 
     async fn take_over(&self, license: &License, activation: &Activation, lapsed: &Activation) -> ActivationOutcome {
-        let event = event(license, EventType::TakenOver);
+        let event = license_event(license.id);
         let new = NewActivation { activation, facts: &facts(), previous: None, event: &event, is_import: false };
         self.table().take_over(new, lapsed, lapsed.lease_expires_at).await.unwrap()
     }
@@ -84,18 +84,6 @@ impl SeatFixture {
 fn facts() -> MachineFacts {
     let ip = "127.0.0.1".to_owned();
     MachineFacts { name: None, ip, activated_at: START, app_version: None, os: None, hostname: None }
-}
-
-pub(super) fn event(license: &License, kind: EventType) -> Event {
-    Event {
-        id: IdGenerator::new(START).generate(),
-        kind,
-        at: START,
-        license_id: license.id,
-        actor: Actor { kind: ActorKind::System, id: "test".to_owned() },
-        ip: "127.0.0.1".to_owned(),
-        data: json!({}),
-    }
 }
 
 /// Returns a new activation of a machine, based on the license as it was read.
@@ -206,7 +194,7 @@ async fn a_repeated_activation_succeeds_unless_it_has_ended() {
             ActivationOutcome::Done(Box::new(activation.clone()))
         );
     }
-    let ended = fixture.deactivate(&activation, &event(&license, EventType::Deactivated)).await;
+    let ended = fixture.deactivate(&activation, &license_event(license.id)).await;
     assert!(matches!(ended, DeactivateOutcome::Done(_)));
     // The activation has ended and another machine has its seat, so the repeat must not restore it.
     fixture.activate("two").await;
@@ -218,7 +206,7 @@ async fn a_new_activation_keeps_no_attributes_of_the_previous_one() {
     let fixture = SeatFixture::with_seats(1).await;
     let license = fixture.read_license().await;
     let one = fixture.activate("one").await;
-    fixture.deactivate(&one, &event(&license, EventType::Deactivated)).await;
+    fixture.deactivate(&one, &license_event(license.id)).await;
     fixture.activate("one").await;
     let items = fixture.stack.items().await;
     let machine = items.iter().find(|item| text(&item["SK"]["S"]).starts_with("MACHINE#")).unwrap();
@@ -248,7 +236,7 @@ async fn an_ended_or_deleted_activation_is_not_renewed() {
             assert_eq!(fixture.table().renew(&renewal(not_live, lease)).await.unwrap(), RenewOutcome::NotLive);
         }
     }
-    fixture.deactivate(&one, &event(&license, EventType::Deactivated)).await;
+    fixture.deactivate(&one, &license_event(license.id)).await;
     for lease in [60, 90_000] {
         assert_eq!(fixture.table().renew(&renewal(&one, lease)).await.unwrap(), RenewOutcome::NotLive);
     }
@@ -270,7 +258,7 @@ async fn a_lapsed_seat_is_taken_over_only_if_unchanged_since_the_read() {
     let renewed = fixture.activation("one").await.unwrap();
 
     // The activation was deactivated after the read.
-    fixture.deactivate(&renewed, &event(&license, EventType::Deactivated)).await;
+    fixture.deactivate(&renewed, &license_event(license.id)).await;
     assert_eq!(fixture.take_over(&license, &two, &renewed).await, ActivationOutcome::Conflict);
 
     // The seat was taken by another machine after the read.
@@ -290,7 +278,7 @@ async fn deactivating_an_earlier_activation_does_not_end_a_later_one() {
     let fixture = SeatFixture::with_seats(1).await;
     let license = fixture.read_license().await;
     let first = fixture.activate("one").await;
-    let ended = event(&license, EventType::Deactivated);
+    let ended = license_event(license.id);
     fixture.deactivate(&first, &ended).await;
     let second = fixture.activate("one").await;
     assert_eq!(fixture.deactivate(&first, &ended).await, DeactivateOutcome::NotFound);
@@ -308,7 +296,7 @@ async fn a_reassigned_seat_is_not_freed_by_its_previous_holder() {
     fixture.stack.call_dynamodb("DeleteItem", json!({ "Key": key })).await;
     let two = fixture.activate("two").await;
     assert_eq!(two.seat, Some(0));
-    let deactivated = fixture.deactivate(&one, &event(&license, EventType::Deactivated)).await;
+    let deactivated = fixture.deactivate(&one, &license_event(license.id)).await;
     assert!(matches!(deactivated, DeactivateOutcome::Done(_)));
     assert!(fixture.seat(0).await.is_some(), "the other machine still holds the seat");
     assert!(fixture.activation("one").await.unwrap().ended_at.is_some());
@@ -320,7 +308,7 @@ async fn a_machine_above_a_reduced_limit_moves_to_a_new_seat() {
     let (one, two) = (fixture.activate("one").await, fixture.activate("two").await);
     let (low, high) = if one.seat == Some(0) { (one, two) } else { (two, one) };
     let license = fixture.read_license().await;
-    fixture.deactivate(&low, &event(&license, EventType::Deactivated)).await;
+    fixture.deactivate(&low, &license_event(license.id)).await;
     let path = format!("license-keys/{}/change", fixture.license.license_id);
     fixture.stack.operator.post(&path, json!({ "max_users": 1 })).await.expect_status(200);
     fixture.stack.anonymous.activate(&fixture.license.license_key, &high.machine_id).await.expect_status(201);
@@ -333,7 +321,7 @@ async fn a_key_is_issued_only_if_the_current_key_is_unchanged_since_the_read() {
     let fixture = SeatFixture::with_seats(1).await;
     let read = fixture.read_license().await;
     let (license, key) = new_license_like(&read, 1);
-    let (issued, superseded) = (event(&license, EventType::Issued), event(&read, EventType::Superseded));
+    let (issued, superseded) = (license_event(license.id), license_event(read.id));
     let issue = |read, supersedes| NewLicense {
         license: &license,
         key: &key,

@@ -273,9 +273,13 @@ async fn activate_takes_its_reads_one_counter_update_and_one_transaction() {
     let (response, calls) = activate("three").await;
     response.expect_problem(409, "seat_limit_reached");
     // It reads the seats, the machines from a random position on and those before it; then the license, the machine and the
-    // seats are read again. The refusal is counted for the machine and for the license key.
-    let search = ["GetItem", "GetItem", "Query", "Query", "Query", "Query", "UpdateItem", "UpdateItem"];
-    assert_eq!(calls, [&reads[..], &search].concat(), "no seat");
+    // seats are read again. The refusal is counted for the machine and for the license key, and recorded once an hour.
+    let search = ["GetItem", "GetItem", "GetItem", "Query", "Query", "Query", "Query"];
+    let counts = ["UpdateItem", "UpdateItem"];
+    assert_eq!(calls, [&reads[..], &search, &["TransactWriteItems"], &counts].concat(), "no seat");
+    let (response, calls) = activate("four").await;
+    response.expect_problem(409, "seat_limit_reached");
+    assert_eq!(calls, [&reads[..], &search, &counts].concat(), "no seat, within an hour");
 
     let path = format!("license-activations/{}/deactivate", text(&activated["activation"]["id"]));
     let (response, calls) = measure(&stack, app.post(&path, json!({"token": activated["token"]}))).await;

@@ -1,11 +1,13 @@
 //! The conditions of the writes of facts about machines.
 
 use shared::{
-    domain::{Activation, EventType, ReportedFacts},
+    domain::{Activation, ReportedFacts},
     store::seats::ActivationOutcome,
 };
 
-use super::conditions::{SeatFixture, event, new_activation};
+use signet_tests::license_event;
+
+use super::conditions::{SeatFixture, new_activation};
 
 /// Returns the app's version among the facts about the machine of an activation.
 async fn app_version(fixture: &SeatFixture, activation: &Activation) -> Option<String> {
@@ -28,13 +30,13 @@ async fn facts_are_recorded_only_for_the_live_activation_that_reported_them() {
 
     // The activation has ended since it was read.
     let two = fixture.activate("two").await;
-    fixture.deactivate(&two, &event(&license, EventType::Deactivated)).await;
+    fixture.deactivate(&two, &license_event(license.id)).await;
     record(&two).await;
     assert_eq!(app_version(&fixture, &two).await, None);
     assert_eq!(fixture.activation("two").await.unwrap().facts_digest, None);
 
     // The machine was activated again since it was read.
-    fixture.deactivate(&first, &event(&license, EventType::Deactivated)).await;
+    fixture.deactivate(&first, &license_event(license.id)).await;
     let second = fixture.activate("one").await;
     record(&first).await;
     let facts = fixture.table().machine_facts(&second.id).await.unwrap().unwrap();

@@ -220,9 +220,9 @@ impl<'a> FaultScenario<'a> {
                     retried.text
                 );
                 let (kind, all): (_, &[&str]) = if self.request == RequestKind::Activate {
-                    ("activated", &["one", "other"])
+                    ("activation.created", &["one", "other"])
                 } else {
-                    ("taken_over", &["one"])
+                    ("activation.taken_over", &["one"])
                 };
                 assert_eq!(held, all, "{context}");
                 assert_eq!(self.count_events(kind).await, all.len(), "{context}");
@@ -234,14 +234,18 @@ impl<'a> FaultScenario<'a> {
             }
             RequestKind::Renew | RequestKind::Heartbeat => {
                 assert_eq!((retried.status, held), (200, vec!["one"]), "{context}: {}", retried.text);
-                assert_eq!(self.count_events("activated").await, 1, "{context}");
+                assert_eq!(self.count_events("activation.created").await, 1, "{context}");
                 let path = format!("license-activations/{}", text(&self.activated["activation"]["id"]));
                 let activation = stack.operator.get(&path).await.expect_status(200);
                 assert_eq!(activation["lease_expires_at"], retried.body["token_expires_at"], "{context}");
             }
             RequestKind::DeactivateByApp | RequestKind::DeactivateByOperator => {
                 assert_eq!((retried.status, held.len()), (200, 0), "{context}: {}", retried.text);
-                assert_eq!((self.count_events("deactivated").await, is_same_response), (1, true), "{context}");
+                assert_eq!(
+                    (self.count_events("activation.deactivated").await, is_same_response),
+                    (1, true),
+                    "{context}"
+                );
                 stack.anonymous.activate(&self.license_key, "next").await.expect_status(201);
             }
             RequestKind::Issue => {
@@ -252,20 +256,20 @@ impl<'a> FaultScenario<'a> {
                     list.as_array().unwrap().iter().map(|license| text(&license["status"])).collect();
                 assert_eq!(statuses, ["active", "superseded"], "{context}");
                 assert_eq!(list[0]["id"], retried.body["license"]["id"], "{context}");
-                assert_eq!(self.count_events("superseded").await, 1, "{context}");
+                assert_eq!(self.count_events("license.superseded").await, 1, "{context}");
             }
             RequestKind::Revoke => {
                 let revoked = json!({"status": "revoked", "revocation_reason": "r"});
                 assert_eq!(retried.body, merged(retried.body.clone(), &revoked), "{context}");
                 assert_eq!(
-                    (retried.status, self.count_events("revoked").await, is_same_response),
+                    (retried.status, self.count_events("license.revoked").await, is_same_response),
                     (200, 1, true),
                     "{context}"
                 );
             }
             RequestKind::RenewLicense => {
                 assert_eq!(
-                    (retried.status, self.count_events("renewed").await, is_same_response),
+                    (retried.status, self.count_events("license.renewed").await, is_same_response),
                     (200, 1, true),
                     "{context}"
                 );

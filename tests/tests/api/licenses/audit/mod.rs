@@ -71,7 +71,7 @@ async fn snapshot(stack: &Stack) -> (BTreeMap<String, Value>, usize) {
         let at = format!("{} {}", text(&item["PK"]["S"]), text(&item["SK"]["S"]));
         if at.contains(" EVENT#") {
             events += 1;
-        } else if !at.starts_with("RATE#") {
+        } else if !at.starts_with("RATE#") && !at.ends_with(" SEAT_LIMIT") {
             item.as_object_mut().unwrap().remove("last_used_at");
             others.insert(at, item);
         }

@@ -44,7 +44,8 @@ async fn audit_finds_and_frees_seats_without_an_activation() {
     // Both seats are deleted, and nothing else has changed.
     let (expected, events) = snapshot_without(before, &[&seat_of_deleted, &seat_of_other]);
     let after = snapshot(&stack).await;
-    assert_eq!(after.1, events + 3);
+    // Three audits, and the refusal.
+    assert_eq!(after.1, events + 4);
     assert!(after.0 == expected);
     stack.anonymous.heartbeat(text(&active[1]["token"]), "m1").await.expect_status(200);
     for name in ["m8", "m9"] {
@@ -111,7 +112,7 @@ async fn audit_finds_and_ends_activations_without_their_seat() {
         assert_eq!(stack.anonymous.heartbeat(token, &format!("m{index}")).await.status, status, "m{index}");
     }
     let events = stack.operator.get(&format!("license-keys/{id}/events?limit=3")).await.expect_status(200);
-    let ended = |event: &&Value| event["type"] == "deactivated" && event["data"]["repair"] == true;
+    let ended = |event: &&Value| event["type"] == "activation.deactivated" && event["data"]["repair"] == true;
     assert_eq!(events["items"].as_array().unwrap().iter().filter(ended).count(), 2);
     // Two seats are free again.
     for name in ["m0", "m1"] {

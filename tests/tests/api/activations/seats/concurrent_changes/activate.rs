@@ -161,12 +161,12 @@ async fn an_activation_whose_response_was_lost_is_recognized_by_its_id() {
     let fixture = ConcurrencyFixture::with_seats(2).await;
     lose_response(&fixture);
     fixture.activate("one").await;
-    assert_eq!((fixture.count_events("activated").await, fixture.holders().await.len()), (1, 1));
+    assert_eq!((fixture.count_events("activation.created").await, fixture.holders().await.len()), (1, 1));
     fixture.activate("two").await;
     fixture.stack.advance(3600);
     lose_response(&fixture);
     fixture.activate("three").await;
-    assert_eq!((fixture.count_events("taken_over").await, fixture.holders().await.len()), (1, 2));
+    assert_eq!((fixture.count_events("activation.taken_over").await, fixture.holders().await.len()), (1, 2));
 }
 
 #[tokio::test]

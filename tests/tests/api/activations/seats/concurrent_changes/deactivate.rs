@@ -16,7 +16,7 @@ async fn a_delayed_deactivation_does_not_end_a_later_activation() {
     let delayed = fixture.stack.faults.interleave((WRITE, "MACHINE#"), fixture.deactivate(&first), concurrent).await;
     delayed.expect_problem(404, "not_found");
     fixture.heartbeat(&second, "one").await.expect_status(200);
-    assert_eq!((fixture.count_events("deactivated").await, fixture.holders().await.len()), (1, 1));
+    assert_eq!((fixture.count_events("activation.deactivated").await, fixture.holders().await.len()), (1, 1));
 }
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn two_concurrent_deactivations_take_effect_once() {
     let delayed = fixture.stack.faults.interleave((WRITE, "MACHINE#"), delayed, concurrent).await.expect_status(200);
     assert_eq!(delayed, first);
     assert!(ended_at.is_some() && fixture.activation("one").await.ended_at == ended_at);
-    assert_eq!((fixture.count_events("deactivated").await, fixture.holders().await.len()), (1, 0));
+    assert_eq!((fixture.count_events("activation.deactivated").await, fixture.holders().await.len()), (1, 0));
 }
 
 #[tokio::test]

@@ -1,15 +1,15 @@
 //! Which activations and seats are live.
 
 use shared::{
-    domain::{EventType, IdGenerator, KeyString, License},
+    domain::{IdGenerator, KeyString, License},
     store::{
         license_writes::{IssueOutcome, NewCurrent, NewLicense, RevokeOutcome, SupersededLicense},
         licenses::SealedValues,
     },
 };
-use signet_tests::{Fault, Gate, Rule, START, Value};
+use signet_tests::{Fault, Gate, Rule, START, Value, license_event};
 
-use super::{ConcurrencyFixture, WRITE, event};
+use super::{ConcurrencyFixture, WRITE};
 
 #[tokio::test]
 async fn an_activation_of_a_newer_generation_is_not_replaced() {
@@ -60,15 +60,15 @@ async fn a_lapsed_activation_is_live_and_can_be_renewed() {
     fixture.stack.advance(86400);
     let renewed = fixture.try_activate("one").await.expect_status(200);
     assert_eq!(renewed["activation"]["id"], first["activation"]["id"]);
-    assert_eq!((fixture.count_events("activated").await, fixture.holders().await.len()), (1, 1));
+    assert_eq!((fixture.count_events("activation.created").await, fixture.holders().await.len()), (1, 1));
 }
 
 #[tokio::test]
 async fn updates_do_not_recreate_a_deleted_license() {
     let fixture = ConcurrencyFixture::with_seats(1).await;
     let before = fixture.stack.items().await.len();
-    let (table, issued) = (&fixture.stack.local.app.table, event(&fixture, EventType::Issued));
-    let superseded = event(&fixture, EventType::Superseded);
+    let (table, issued) = (&fixture.stack.local.app.table, license_event(fixture.license.license_id.parse().unwrap()));
+    let superseded = license_event(fixture.license.license_id.parse().unwrap());
     let read = table.license(fixture.license.license_id.parse().unwrap()).await.unwrap().unwrap();
     let gone = License { id: IdGenerator::new(START).generate(), ..read.clone() };
     assert_eq!(table.revoke(&gone, START, None, &issued, None).await.unwrap(), RevokeOutcome::NotFound);

@@ -41,7 +41,7 @@ async fn a_concurrently_revoked_key_is_not_superseded() {
     fixture.stack.faults.interleave((WRITE, "CURRENT#"), issue_again(&fixture), concurrent).await.expect_status(201);
     let old = get_license(&fixture, &fixture.license.issued["license"]["id"]).await;
     assert_eq!((&old["status"], &old["superseded_by"]), (&json!("revoked"), &Value::Null));
-    assert_eq!(fixture.count_events("superseded").await, 0);
+    assert_eq!(fixture.count_events("license.superseded").await, 0);
 }
 
 #[tokio::test]
@@ -78,7 +78,9 @@ async fn the_current_key_is_tracked_while_several_keys_are_allowed() {
 async fn a_transition_whose_response_was_lost_is_recognized_by_its_event() {
     let fixture = ConcurrencyFixture::with_seats(1).await;
     let expiry = fixture.license.issued["license"]["expires_at"].clone();
-    for (action, kind) in [("suspend", "suspended"), ("reinstate", "reinstated"), ("renew", "renewed")] {
+    for (action, kind) in
+        [("suspend", "license.suspended"), ("reinstate", "license.reinstated"), ("renew", "license.renewed")]
+    {
         lose_response(&fixture);
         fixture.transition(action, json!({})).await.expect_status(200);
         assert_eq!(fixture.count_events(kind).await, 1);
@@ -98,7 +100,7 @@ async fn two_concurrent_revocations_take_effect_once() {
     };
     let delayed = fixture.stack.faults.interleave((WRITE, "revoked"), delayed, concurrent).await.expect_status(200);
     assert_eq!((&delayed, &delayed["revocation_reason"]), (&first, &json!("first")));
-    assert_eq!(fixture.count_events("revoked").await, 1);
+    assert_eq!(fixture.count_events("license.revoked").await, 1);
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ mod heartbeat;
 mod license_keys;
 mod takeover;
 
-use shared::domain::{Activation, Actor, ActorKind, Event, EventType, IdGenerator, MachineHash};
-use signet_tests::{Fault, IssuedLicense, Rule, START, Stack, TestResponse, Value, json, text};
+use shared::domain::{Activation, MachineHash};
+use signet_tests::{Fault, IssuedLicense, Rule, Stack, TestResponse, Value, json, text};
 
 /// The operation that writes an activation, a takeover or a deactivation.
 const WRITE: &str = "TransactWriteItems";
@@ -109,11 +109,4 @@ impl ConcurrencyFixture {
 fn lose_response(fixture: &ConcurrencyFixture) {
     fixture.stack.faults.add(Rule::new(WRITE, Fault::LoseResponse));
     fixture.stack.faults.add(Rule::new(WRITE, Fault::Cancel("TransactionConflict")));
-}
-
-/// Returns an event for a direct call of the store.
-fn event(fixture: &ConcurrencyFixture, kind: EventType) -> Event {
-    let actor = Actor { kind: ActorKind::System, id: "test".to_owned() };
-    let (license_id, ip) = (fixture.license.license_id.parse().unwrap(), "127.0.0.1".to_owned());
-    Event { id: IdGenerator::new(START).generate(), kind, at: START, license_id, actor, ip, data: json!({}) }
 }

@@ -1,7 +1,7 @@
 //! Activations that take over a lapsed seat.
 
 use shared::{
-    domain::{Activation, ActivationId, EventType, MachineHash, seat::SEAT_WINDOW_SIZE},
+    domain::{Activation, ActivationId, MachineHash, seat::SEAT_WINDOW_SIZE},
     store::{
         item::s,
         keys,
@@ -9,9 +9,9 @@ use shared::{
         transaction::Transaction,
     },
 };
-use signet_tests::{START, Value, json};
+use signet_tests::{START, Value, json, license_event};
 
-use super::{ConcurrencyFixture, WRITE, event};
+use super::{ConcurrencyFixture, WRITE};
 
 #[tokio::test]
 async fn no_seat_is_taken_over_before_all_seats_were_read_as_taken() {
@@ -41,7 +41,7 @@ async fn no_seat_is_taken_over_before_all_seats_were_read_as_taken() {
         assert_eq!(fixture.activation("new").await.seat, Some(free));
         fixture.deactivate(&new).await.expect_status(200);
     }
-    assert_eq!(fixture.count_events("taken_over").await, 0);
+    assert_eq!(fixture.count_events("activation.taken_over").await, 0);
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_machine_does_not_take_over_its_own_seat() {
         .await
         .expect_status(200);
     assert_eq!(delayed["activation"]["id"], first["activation"]["id"]);
-    assert_eq!((fixture.count_events("taken_over").await, fixture.holders().await.len()), (0, 1));
+    assert_eq!((fixture.count_events("activation.taken_over").await, fixture.holders().await.len()), (0, 1));
 }
 
 /// Signet's own writes keep a seat and its activation consistent, so most parts of a takeover's conditions cannot fail
@@ -135,7 +135,7 @@ async fn a_lapsed_seat_is_taken_over_only_if_every_attribute_is_unchanged() {
     let (read, table) = (fixture.activation("old").await, &fixture.stack.local.app.table);
     let new =
         Activation { id: ActivationId { machine: MachineHash::from_machine_id("new"), ..read.id }, ..read.clone() };
-    let event = event(&fixture, EventType::TakenOver);
+    let event = license_event(fixture.license.license_id.parse().unwrap());
     let facts = table.machine_facts(&read.id).await.unwrap().unwrap();
     let take_over = async || {
         let new = NewActivation { activation: &new, facts: &facts, previous: None, event: &event, is_import: false };

@@ -1,0 +1,137 @@
+//! The feed of webhooks: reads the events of the table and adds a delivery for each endpoint that receives them.
+//!
+//! The position up to which events were read is recorded after their deliveries, so that a crash repeats events and never skips
+//! one; an event has one delivery per endpoint. Each pass begins some time before the position, because the ids of events have the
+//! time at which their requests began, and events can be written in another order.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use shared::{
+    domain::{
+        EventId,
+        webhooks::{DeliveredEvent, Delivery, WebhookEndpoint},
+    },
+    store::{
+        StoreError, Table,
+        webhooks::{
+            EventRecord,
+            event_records::{first_event_id, next_event_id},
+        },
+    },
+};
+
+/// How far before the position a pass begins. Much longer than a request takes.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
+/// The same for passes that follow another one within a minute: longer than the clocks of processes on one machine differ.
+const SHORT_OVERLAP: SignedDuration = SignedDuration::from_secs(15);
+/// The time after which a pass begins all the way before the position.
+const FULL_PASS_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
+/// The number of events whose deliveries are written at the same time.
+const CONCURRENCY: usize = 8;
+/// The number of events that are read at a time.
+const BATCH: usize = 200;
+/// The time after which the position is recorded although there were no events.
+const POSITION_PRECISION: SignedDuration = SignedDuration::from_mins(1);
+
+/// The feed of webhooks of one process.
+#[derive(Debug)]
+pub struct Feed {
+    table: Table,
+    /// The events that this process has read within the overlap, so that it does not add their deliveries again.
+    seen: Mutex<BTreeSet<EventId>>,
+    /// When the latest pass with the full overlap began.
+    full_pass_at: Mutex<Option<Timestamp>>,
+}
+
+impl Feed {
+    /// Creates the feed of a table.
+    pub fn new(table: Table) -> Self {
+        Self { table, seen: Mutex::default(), full_pass_at: Mutex::default() }
+    }
+
+    /// Adds the deliveries of all events since the position. Returns the active endpoints. A run that is interrupted goes on after
+    /// its last batch.
+    pub async fn run(&self, now: Timestamp) -> Result<Vec<WebhookEndpoint>, StoreError> {
+        let active = self.active_endpoints().await?;
+        let Some(oldest) = active.iter().map(|endpoint| endpoint.delivers_from).min() else { return Ok(active) };
+        let position = self.table.webhook_feed_position().await?;
+        let start = position.map_or(oldest, |position| position.max(oldest)) - self.overlap(now);
+        let mut next = first_event_id(start);
+        let mut is_new = position.is_none_or(|position| now.duration_since(position) >= POSITION_PRECISION);
+        loop {
+            let events = self.table.events_from(next, now, BATCH).await?;
+            let Some((last, at)) = events.last().map(|record| (record.event.id, record.at)) else { break };
+            next = next_event_id(last);
+            is_new |= self.add_batch(&active, events, now).await?;
+            if is_new {
+                self.table.set_webhook_feed_position(at.min(now)).await?;
+            }
+        }
+        if is_new {
+            self.table.set_webhook_feed_position(now).await?;
+        }
+        let mut seen = self.seen();
+        *seen = seen.split_off(&first_event_id(now - OVERLAP - OVERLAP));
+        drop(seen);
+        Ok(active)
+    }
+
+    /// Returns how far before the position a pass begins: the first of each minute all the way, and the others only a little, so that
+    /// passes in short succession do not read the same events again.
+    fn overlap(&self, now: Timestamp) -> SignedDuration {
+        let mut full_pass_at = self.full_pass_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if full_pass_at.is_some_and(|at| now.duration_since(at).abs() < FULL_PASS_INTERVAL) {
+            return SHORT_OVERLAP;
+        }
+        *full_pass_at = Some(now);
+        OVERLAP
+    }
+
+    /// Adds the deliveries of some events. Returns whether one was new to this process.
+    async fn add_batch(
+        &self,
+        active: &[WebhookEndpoint],
+        events: Vec<EventRecord>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let add = |record: EventRecord| async move {
+            let subject_id = record.subject_id().map(str::to_owned);
+            self.add_deliveries(active, (&record.event, record.at, subject_id.as_deref()), now).await
+        };
+        let added = stream::iter(events.into_iter().map(add)).buffer_unordered(CONCURRENCY);
+        added.try_fold(false, async |any, is_new| Ok(any | is_new)).await
+    }
+
+    /// Adds the deliveries of an event, given with its time and the id of the resource that it is about. Returns false if this
+    /// process has done so before.
+    pub async fn add_deliveries(
+        &self,
+        endpoints: &[WebhookEndpoint],
+        (event, at, subject_id): (&DeliveredEvent, Timestamp, Option<&str>),
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if self.seen().contains(&event.id) {
+            return Ok(false);
+        }
+        for endpoint in endpoints.iter().filter(|endpoint| endpoint.receives(&event.kind, at, subject_id)) {
+            self.table.add_webhook_delivery(&Delivery::new(endpoint.id, event.clone(), now)).await?;
+        }
+        self.seen().insert(event.id);
+        Ok(true)
+    }
+
+    /// Reads the active endpoints.
+    pub async fn active_endpoints(&self) -> Result<Vec<WebhookEndpoint>, StoreError> {
+        let endpoints = self.table.webhook_endpoints().await?.into_iter().map(|stored| stored.endpoint);
+        Ok(endpoints.filter(WebhookEndpoint::is_active).collect())
+    }
+
+    fn seen(&self) -> MutexGuard<'_, BTreeSet<EventId>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
