@@ -38,10 +38,12 @@ DEFAULT_RENEWAL_RATIO = 0.5
 FIXED_COSTS = {
     "KMS keys: root, sealing, current, next": 4 * 1.00,
     "secrets: page cursors, sessions": 2 * 0.40,
-    "alarms": 48 * 0.10,
+    "alarms": 55 * 0.10,
     "dashboard": 3.00,
     "rotation function, every 2 minutes": 0.02,
     "statistics function, every hour, without license keys": 0.03,
+    "webhooks-feed function, every minute, without endpoints": 0.03,
+    "queue of webhooks, which Lambda polls": 0.26,
 }
 
 # The same, with CloudFront and infra/web-acl.yaml.

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Deploys Signet to MiniStack instead of AWS, as an operator does, from a release archive and without Rust: infra/deploy.sh, the
-# first API key, the lifecycle of a license over the API URL, the dashboard's pages, a running stack that is deleted and created
-# again, and an update with a build of the repository, both of which keep all data. The first deployment fails and is continued; at
-# the end, the installation is deleted, and what smoke tests have left. The functions are the release binaries, each checked against
-# its size limit; with SIGNET_DEPLOY_DEBUG=1 they are built without optimization, in a third of the time, and not checked. Tools are
-# installed from PyPI into the target directory.
+# first API key, the lifecycle of a license over the API URL, attempts to send webhooks, the dashboard's pages, a running stack that is
+# deleted and created again, and an update with a build of the repository, both of which keep all data. The first deployment fails and
+# is continued; at the end, the installation is deleted, and what smoke tests have left. The functions are the release binaries, each
+# checked against its size limit; with SIGNET_DEPLOY_DEBUG=1 they are built without optimization, in a third of the time, and not
+# checked. Tools are installed from PyPI into the target directory.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}

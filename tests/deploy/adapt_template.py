@@ -28,5 +28,7 @@ for path in map(Path, paths):
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             variables = resource["Properties"].setdefault("Environment", {}).setdefault("Variables", {})
+            # Receivers of webhooks run on this machine.
+            variables["SIGNET_ALLOW_LOOPBACK_WEBHOOKS"] = "true"
             variables["AWS_ENDPOINT_URL"] = f"{proxy}/{name.removesuffix('Function')}"
     path.write_text(yaml_dump(template))

@@ -115,10 +115,32 @@ def operator(license_id):
     key = re.search(r"api-keys/(key_\w+)/delete", grace.get("/dashboard/api-keys"))[1]
     grace.submit(f"/dashboard/api-keys/{key}/delete")
     grace.get("/dashboard/signing-keys")
+    webhooks(grace)
     grace.submit("/dashboard/signing-keys/rotate", 409)
     grace.submit("/dashboard/sign-out", 200)
     assert grace.send("/dashboard")[0] == 303, "the session is still valid after sign-out"
     return tiers[1]
+
+
+def webhooks(grace):
+    """Each form of a webhook endpoint. Its host name is not found, so that attempts fail."""
+    key = lambda: {"idempotency_key": secrets.token_urlsafe(16)}
+    form = {"url": "https://receiver.invalid/webhooks", "event_types": ["*"], "is_active": "on"}
+    created = grace.submit("/dashboard/webhooks/new", 200, **form, **key())
+    assert "whsec_" in created
+    endpoint = re.search(r"/dashboard/webhooks/whe_\w+", created)[0]
+    for path in ["", "/rotate-secret", "/test", "/replay", "/delete"]:
+        grace.get(endpoint + path)
+    assert endpoint in grace.get("/dashboard/webhooks")
+    version = re.search(r'name="version" value="([^"]*)"', grace.get(f"{endpoint}/edit"))
+    grace.submit(f"{endpoint}/edit", **form, description="Shop", **({"version": version[1].replace("&quot;", '"')} if version else {}))
+    assert "whsec_" in grace.submit(f"{endpoint}/rotate-secret", 200, **key())
+    grace.submit(f"{endpoint}/test", **key())
+    grace.submit(f"{endpoint}/replay", since=datetime.now(timezone.utc).strftime("%Y-%m-%dT00:00"), only_undelivered="on")
+    delivery = re.search(r"/dashboard/webhook-deliveries/whd_\w+", grace.get(endpoint))[0]
+    grace.get(delivery)
+    grace.submit(f"{delivery}/retry")
+    grace.submit(f"{endpoint}/delete")
 
 
 def customer(tier):

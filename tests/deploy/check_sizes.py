@@ -15,7 +15,7 @@ MEGABYTE = 1_000_000
 # which takes 1.5 MB.
 BUDGETS = {
     "Access": 16, "Activations": 23, "Catalog": 16.5, "Customers": 16, "Transfers": 23.5, "Dashboard": 30, "Discovery": 18, "Licenses": 23.5,
-    "Registration": 16.5, "Rotation": 14, "Statistics": 14,
+    "Registration": 16.5, "Rotation": 14, "Statistics": 14, "Webhooks": 16.5, "WebhooksFeed": 16, "WebhooksSender": 17.5,
 }
 
 
@@ -28,11 +28,11 @@ def zipped_size(path):
 
 binaries = {path.parent.name.removesuffix("Function"): path for path in Path(sys.argv[1]).glob("*/bootstrap")}
 assert binaries.keys() == BUDGETS.keys(), f"found binaries of {sorted(binaries)}, budgets of {sorted(BUDGETS)}"
-print(f"{'function':14} {'MB':>6} {'zipped':>7} {'budget':>7}")
+print(f"{'function':15} {'MB':>6} {'zipped':>7} {'budget':>7}")
 too_large = []
 for name, path in sorted(binaries.items()):
     size = path.stat().st_size / MEGABYTE
-    print(f"{name:14} {size:6.1f} {zipped_size(path) / MEGABYTE:7.1f} {BUDGETS[name]:7.1f}")
+    print(f"{name:15} {size:6.1f} {zipped_size(path) / MEGABYTE:7.1f} {BUDGETS[name]:7.1f}")
     if size > BUDGETS[name]:
         too_large.append(name)
 if too_large:

@@ -32,7 +32,18 @@ ARNS = {
     "AWS::KMS::Key": "arn:aws:kms:{region}:{account}:key/{ref}",
     "AWS::Lambda::Function": "arn:aws:lambda:{region}:{account}:function:{ref}",
     "AWS::Logs::LogGroup": "arn:aws:logs:{region}:{account}:log-group:{ref}:*",
+    "AWS::SQS::Queue": "arn:aws:sqs:{region}:{account}:{ref}",
 }
+
+
+def crate_name(name):
+    """The crate of a function, by the name that its resources begin with: webhooks-feed, for WebhooksFeed."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+
+
+def resource_prefix(crate):
+    """The name that the resources of a function begin with, by its crate: WebhooksFeed, for webhooks-feed."""
+    return "".join(part.capitalize() for part in crate.split("-"))
 
 
 def source(path=RUNNING):
@@ -201,6 +212,8 @@ class Stack:
             # Secrets Manager appends a hyphen and six characters.
             name = f"{self.resolve(resource['Properties']['Name'])}-a1B2c3" if "Name" in resource["Properties"] else name
             return f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}"
+        if resource["Type"] == "AWS::SQS::Queue":
+            return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{RUNNING_STACK}-{name}"
         if resource["Type"] == "AWS::Lambda::Alias":
             function, alias = self.resolve([resource["Properties"]["FunctionName"], resource["Properties"]["Name"]])
             return ARNS["AWS::Lambda::Function"].format(region=REGION, account=ACCOUNT, ref=f"{function}:{alias}")
@@ -209,6 +222,12 @@ class Stack:
     def get_att(self, argument):
         name, attribute = argument if isinstance(argument, list) else argument.split(".", 1)
         resource_type = self.raw[name]["Type"]
+        if resource_type == "AWS::SQS::Queue":
+            # The name is generated: the name of the stack, the logical ID and random characters.
+            queue = f"{RUNNING_STACK}-{name}"
+            return {"Arn": ARNS[resource_type].format(region=REGION, account=ACCOUNT, ref=queue), "QueueName": queue}[attribute]
+        if attribute == "StreamArn":
+            return f"{self.get_att([name, 'Arn'])}/stream/2026-01-15T12:00:00.000"
         if attribute == "Arn":
             return ARNS[resource_type].format(region=REGION, account=ACCOUNT, ref=self.ref(name))
         return f"{name}.{attribute}"

@@ -15,7 +15,7 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from cloudformation import ACCOUNT, REGION, Installation
+from cloudformation import ACCOUNT, REGION, RUNNING_STACK, Installation
 from iam import Role, signing_key_policy
 
 KEYWORDS = set("SET ADD DELETE REMOVE AND OR NOT BETWEEN IN".split())
@@ -27,7 +27,7 @@ WRITE_OPERATIONS = {
     "ConditionCheck": "ConditionCheckItem",
 }
 KMS_CONTEXT_KEYS = ["KeySpec", "KeyUsage", "SigningAlgorithm", "MessageType"]
-SERVICES = {"DynamoDB_20120810": "dynamodb", "TrentService": "kms", "secretsmanager": "secretsmanager"}
+SERVICES = {"DynamoDB_20120810": "dynamodb", "TrentService": "kms", "secretsmanager": "secretsmanager", "AmazonSQS": "sqs"}
 
 
 class IamProxy:
@@ -67,6 +67,10 @@ class IamProxy:
             return list(self.dynamodb_actions(operation, request))
         if service == "kms":
             return list(self.kms_actions(operation, request, headers))
+        if service == "sqs":
+            # Batches need the permission of the single operation
+            # (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html).
+            return [(f"sqs:{operation.removesuffix('Batch')}", self.queue_arn(request["QueueUrl"]), {})]
         return [(f"{service}:{operation}", self.secrets.get(request["SecretId"], request["SecretId"]), {})]
 
     def dynamodb_actions(self, operation, request):
@@ -109,6 +113,11 @@ class IamProxy:
             if operation == "CreateKey":
                 yield "kms:TagResource", arn, context
         yield f"kms:{operation}", self.template_arn(arn), context
+
+    def queue_arn(self, url):
+        """The ARN of a queue of the template, whose generated name contains its logical ID, or the URL of another one."""
+        match = re.fullmatch(rf"{RUNNING_STACK}-(\w+)-\w+", url.split("/")[-1])
+        return self.stack.get_att([match[1], "Arn"]) if match and match[1] in self.stack.of_type("AWS::SQS::Queue") else url
 
     def template_arn(self, arn):
         """The ARN of a key in the account and region for which the policies are resolved."""

@@ -68,11 +68,17 @@ def ttl_attribute():
 def partition_keys():
     """The partition keys of the table; those that end with # are prefixes."""
     keys = sources()[ROOT / "shared/src/store/keys.rs"]
-    found = set(re.findall(r'const (?:CATALOG|API_KEYS|KEYRING|STATISTICS|ERASURES): &str = "(\w+)"', keys))
+    found = set(re.findall(r'/// The partition key [^\n]*\n(?:///[^\n]*\n)*pub const \w+: &str = "(\w+)"', keys))
     found |= set(re.findall(r'format!\("([A-Z_]+#)\{', keys))
     found |= {f"{kind}#" for kind in re.findall(r'hashed\("([A-Z_]+)"', keys)}
-    found |= set(re.findall(r'Key::new\("([A-Z]+)", "', keys))
-    sort_keys_and_index_keys = {"PRODUCT#", "TIER#", "FEATURE#", "ENTRY_METADATA#", "EVENT#", "EVENTS#", "STATUS#", "MACHINE#", "IMPORTED#", "TAG#"}
+    found |= set(re.findall(r'Key::new\("([A-Z_]+)", "', keys))
+    # The events of each type of resource, apart from those of license keys, have partitions of their own.
+    types = find(r"impl SubjectType \{(.*?)\n\}", re.DOTALL)[1]
+    found |= {f"HISTORY#{kind}#" for kind in re.findall(r'Self::\w+ => "(\w+)"', types) if kind not in {"license", "activation"}}
+    sort_keys_and_index_keys = {
+        *["HISTORY#", "PRODUCT#", "TIER#", "FEATURE#", "ENTRY_METADATA#", "EVENT#", "EVENTS#", "STATUS#", "MACHINE#", "IMPORTED#"],
+        *["TAG#", "THRESHOLD#", "WEBHOOK_DUE#"],
+    }
     return found - sort_keys_and_index_keys
 
 
@@ -104,3 +110,27 @@ def metrics():
 def decryption_error():
     """The message of the error that a sealed value cannot be decrypted."""
     return find(r'#\[error\("([^"{]+)"\)\]\s+CannotOpen')[1]
+
+
+def stream_patterns():
+    """The sort key prefixes of the items whose records `webhooks-feed` reads, and the status of deliveries that are pending."""
+    keys = sources()[ROOT / "shared/src/store/keys.rs"]
+    event, delivery = (re.search(rf'const {name}: &str = "([A-Z]+#)"', keys)[1] for name in ["EVENT", "WEBHOOK_DELIVERY"])
+    return event, delivery, find(r'Self::Pending => "(\w+)"')[1]
+
+
+def seconds_of_sender():
+    """The seconds in which an invocation of `webhooks-sender` begins attempts, and the timeout of an attempt."""
+    code = "".join(file.read_text() for file in sorted((ROOT / "functions/webhooks-sender/src").glob("*.rs")))
+    values = [re.search(rf"const {name}: Duration = Duration::from_secs\((\d+)\)", code) for name in ["MAX_SENDING", "DEFAULT_TIMEOUT"]]
+    return tuple(int(value[1]) for value in values)
+
+
+def max_message_delay_seconds():
+    return 60 * int(find(r"const MAX_DELAY: SignedDuration = SignedDuration::from_mins\((\d+)\)")[1])
+
+
+def look_ahead_seconds():
+    """How far ahead the schedule of `webhooks-feed` looks for deliveries that become due."""
+    code = (ROOT / "functions/webhooks-feed/src/invocation.rs").read_text()
+    return int(re.search(r"const LOOK_AHEAD: SignedDuration = SignedDuration::from_secs\((\d+)\)", code)[1])

@@ -31,9 +31,11 @@ ARNS = {
     "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{PHYSICAL_ID}",
     "AWS::KMS::Key": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/k",
     "AWS::Lambda": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-licenses",
+    "AWS::Lambda::EventSourceMapping": f"arn:aws:lambda:{REGION}:{ACCOUNT}:event-source-mapping:0f4d6e2a",
     "AWS::Logs": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{STACK}-licenses",
     "AWS::Route53": "arn:aws:route53:::hostedzone/Z0123456789ABC",
     "AWS::SNS": f"arn:aws:sns:{REGION}:{ACCOUNT}:{PHYSICAL_ID}",
+    "AWS::SQS": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{PHYSICAL_ID}",
     "AWS::Scheduler::Schedule": f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/{PHYSICAL_ID}",
     "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:SessionSecret-1A2B3C-d4e5f6",
 }
@@ -53,6 +55,7 @@ SERVICES = {
     "AWS::Logs": "logs",
     "AWS::Route53": "route53",
     "AWS::SNS": "sns",
+    "AWS::SQS": "sqs",
     "AWS::Scheduler": "scheduler",
     "AWS::SecretsManager": "secretsmanager",
 }
@@ -146,6 +149,8 @@ def context(action):
         f"aws:{key}/signet:table": STACK,
         "iam:PolicyARN": f"arn:aws:iam::{ACCOUNT}:policy/{PHYSICAL_ID}",
         "iam:PassedToService": "lambda.amazonaws.com",
+        # Of the function of an event source mapping.
+        "lambda:FunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-webhooks-feed:live",
     }
 
 
@@ -201,6 +206,7 @@ class Deployer(unittest.TestCase):
             ("apigateway:DELETE", f"arn:aws:apigateway:{REGION}::/domainnames/licenses.example.com"),
             ("cloudfront:DeleteDistribution", ARNS["AWS::CloudFront"]),
             ("lambda:InvokeFunction", ARNS["AWS::Lambda"]),
+            *[(f"sqs:{verb}", ARNS["AWS::SQS"]) for verb in ["ReceiveMessage", "SendMessage", "PurgeQueue"]],
         ]:
             self.assertFalse(self.is_allowed(action, resource), action)
 
@@ -245,12 +251,16 @@ class Deployer(unittest.TestCase):
 
     def test_cannot_change_other_stacks(self):
         for resource_type in [
-            "AWS::DynamoDB::Table", "AWS::IAM::Role", "AWS::IAM::ManagedPolicy", "AWS::Lambda", "AWS::Logs", "AWS::SNS",
+            "AWS::DynamoDB::Table", "AWS::IAM::Role", "AWS::IAM::ManagedPolicy", "AWS::Lambda", "AWS::Logs", "AWS::SNS", "AWS::SQS",
         ]:
             other = ARNS[resource_type].replace(STACK, "shop")
             for action in ["dynamodb:UpdateTable", "iam:PutRolePolicy", "iam:CreatePolicyVersion", "iam:PassRole",
-                           "lambda:UpdateFunctionCode", "logs:DeleteLogGroup", "sns:SetTopicAttributes"]:
+                           "lambda:UpdateFunctionCode", "logs:DeleteLogGroup", "sns:SetTopicAttributes", "sqs:SetQueueAttributes"]:
                 self.assertFalse(self.is_allowed(action, other), (action, other))
+        mapping, other_function = ARNS["AWS::Lambda::EventSourceMapping"], f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:shop"
+        for action in ["CreateEventSourceMapping", "UpdateEventSourceMapping", "DeleteEventSourceMapping"]:
+            self.assertTrue(self.is_allowed(f"lambda:{action}", mapping), action)
+            self.assertFalse(self.is_allowed(f"lambda:{action}", mapping, **{"lambda:FunctionArn": other_function}), action)
         other_tags = {"aws:ResourceTag/signet:table": "shop", "aws:RequestTag/signet:table": "shop"}
         for action in ["kms:PutKeyPolicy", "kms:CreateKey", "kms:TagResource"]:
             self.assertFalse(self.is_allowed(action, ARNS["AWS::KMS::Key"], **other_tags), action)

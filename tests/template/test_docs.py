@@ -6,8 +6,8 @@ import subprocess
 import unittest
 from tempfile import TemporaryDirectory
 
-from cloudformation import DATA, ROOT, RUNNING, source
-from test_roles import ALLOWED, AUTHENTICATION, BASE, IDEMPOTENCY, INDEXES, SEALERS, SIGNERS
+from cloudformation import DATA, ROOT, RUNNING, resource_prefix, source
+from test_roles import ALLOWED, AUTHENTICATION, BASE, HISTORIES, IDEMPOTENCY, INDEXES, SEALERS, SIGNERS
 
 REFERENCE = ROOT / "docs/reference"
 
@@ -111,8 +111,8 @@ class Import(unittest.TestCase):
 class IamPermissions(unittest.TestCase):
     def setUp(self):
         page = (REFERENCE / "iam-permissions.md").read_text()
-        rows = re.findall(r"^\| `([a-z]+)` \| (.*?) \|(.*?)\| ([a-z, ]+) \|$", page, re.MULTILINE)
-        self.rows = {name.capitalize(): rest for name, *rest in rows}
+        rows = re.findall(r"^\| `([a-z-]+)` \| (.*?) \|(.*?)\| ([a-z, ]+) \|$", page, re.MULTILINE)
+        self.rows = {resource_prefix(name): rest for name, *rest in rows}
 
     def test_partitions_and_policies_of_each_function(self):
         shared = {"start": BASE, "callers": AUTHENTICATION, "once": IDEMPOTENCY, "sign": {}}
@@ -121,8 +121,9 @@ class IamPermissions(unittest.TestCase):
             documented = {}
             for policy in policies.split(", "):
                 documented |= shared[policy]
-            for word, letters in re.findall(r"`([A-Z_]+#?)` ([gqpudc]+)", partitions):
-                documented[word] = documented.get(word, "") + letters
+            for word, letters in re.findall(r"`([A-Z_]+(?:#(?:[a-z_]+#)?)?)` ([gqpudc]+)", partitions):
+                for partition in HISTORIES if word == "HISTORY#" else [word]:
+                    documented[partition] = documented.get(partition, "") + letters
             sets = lambda may: {word: set(letters) for word, letters in may.items()}
             self.assertEqual(sets(documented), sets(ALLOWED[name]), name)
             self.assertEqual("sign" in policies, name in SIGNERS, name)
@@ -133,6 +134,6 @@ class IamPermissions(unittest.TestCase):
             documented = {
                 (index, word)
                 for index, words in re.findall(r"`(GSI\d)`: ([^;]+)", queries)
-                for word in re.findall(r"`([A-Z]+#?)`", words)
+                for word in re.findall(r"`([A-Z_]+(?:#[a-z]*)?)`", words)
             }
             self.assertEqual(documented, INDEXES.get(name, set()), name)

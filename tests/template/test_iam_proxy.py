@@ -101,6 +101,16 @@ class Requests(unittest.TestCase):
         denied = self.denied("Activations", "dynamodb", "TransactWriteItems", TransactItems=updates)
         self.assertEqual(denied, ["dynamodb:UpdateItem"])
 
+    def test_batch_of_messages_requires_access_to_the_queue(self):
+        def denied(function, queue):
+            url = f"http://127.0.0.1:4566/000000000000/{queue}"
+            return self.denied(function, "sqs", "SendMessageBatch", QueueUrl=url, Entries=[])
+
+        self.assertEqual(denied("WebhooksFeed", "signet-app-WebhookQueue-1A2B3C4D5E6F"), [])
+        self.assertEqual(denied("Licenses", "signet-app-WebhookQueue-1A2B3C4D5E6F"), ["sqs:SendMessage"])
+        self.assertEqual(denied("WebhooksSender", "signet-app-WebhookDeadLetterQueue-1A2B3C4D5E6F"), ["sqs:SendMessage"])
+        self.assertEqual(denied("WebhooksFeed", "shop-WebhookQueue-1A2B3C4D5E6F"), ["sqs:SendMessage"])
+
     def test_key_arns_are_mapped_to_the_account_and_region_of_the_policies(self):
         sign = dict(MessageType="DIGEST", SigningAlgorithm="RSASSA_PKCS1_V1_5_SHA_256")
         other = "arn:aws:kms:us-east-1:000000000000:key/" + SIGNING_KEY.split("/")[1]

@@ -59,7 +59,8 @@ class Archive(unittest.TestCase):
         write_functions(self.folder / "functions", "x86_64")
         with tarfile.open(self.pack()) as archive:
             members = archive.getmembers()
-        self.assertEqual([one.name for one in members], sorted(one.name for one in members))
+        # tar sorts the names within each directory.
+        self.assertEqual([one.name for one in members], sorted((one.name for one in members), key=lambda name: name.split("/")))
         self.assertEqual({(one.uid, one.gid, one.uname, one.mtime) for one in members}, {(0, 0, "", members[0].mtime)})
         for one in members:
             is_executable = one.isdir() or one.name.endswith(("/bootstrap", ".sh"))

@@ -6,14 +6,16 @@ import unittest
 from itertools import product
 
 import rust_source
-from cloudformation import ACCOUNT, REGION, STACK, Installation
+from cloudformation import ACCOUNT, REGION, STACK, Installation, crate_name
 from iam import Role, as_list, signing_key_policy
 
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{STACK}"
 FUNCTIONS = [
     "Access", "Activations", "Catalog", "Customers", "Dashboard", "Discovery", "Licenses", "Registration", "Rotation",
-    "Statistics", "Transfers",
+    "Statistics", "Transfers", "Webhooks", "WebhooksFeed", "WebhooksSender",
 ]
+# Those that are not behind API Gateway.
+BACKGROUND = {"Rotation", "Statistics", "WebhooksFeed", "WebhooksSender"}
 
 # DynamoDB actions, by the letters that stand for them in the tables below. A transaction requires the actions of its writes.
 ACTIONS = {
@@ -33,36 +35,57 @@ ACTIONS = {
 BASE = {"KEYRING": "q", "CATALOG": "q"}
 AUTHENTICATION = {"APIKEYS": "g", "RATE#": "u"}
 IDEMPOTENCY = {"IDEMPOTENCY#": "pud"}
+# The partitions of events, by the type of the resource.
+HISTORIES = [
+    *["HISTORY#product#", "HISTORY#pricing_tier#", "HISTORY#product_feature#", "HISTORY#customer#", "HISTORY#api_key#"],
+    *["HISTORY#signing_key#", "HISTORY#webhook_endpoint#", "HISTORY#settings#"],
+]
 ALLOWED = {
-    "Access": BASE | AUTHENTICATION | IDEMPOTENCY | {"APIKEYS": "gqpud", "KEYRING": "qpu"},
+    "Access": BASE | AUTHENTICATION | IDEMPOTENCY | {"APIKEYS": "gqpud", "KEYRING": "qpu", "HISTORY#api_key#": "pud", "HISTORY#signing_key#": "pu"},
     "Activations": BASE | AUTHENTICATION | {"KEY#": "g", "SUBJECT#": "g", "CUSTOMER#": "g", "LICENSE#": "gqpudc"},
-    "Catalog": BASE | AUTHENTICATION | IDEMPOTENCY | {"CATALOG": "gqpu"},
+    "Catalog": BASE
+    | AUTHENTICATION
+    | IDEMPOTENCY
+    | {"CATALOG": "gqpu", "HISTORY#product#": "pu", "HISTORY#pricing_tier#": "pu", "HISTORY#product_feature#": "pu"},
     "Customers": BASE
     | AUTHENTICATION
     | {"CATALOG": "gq", "CUSTOMER#": "gpudc", "EMAIL#": "gpudc", "CUSTOMER_EXTERNAL_ID#": "gpudc", "SUBJECT#": "pudc"}
-    | {"CURRENT#": "gpudc", "ERASURES": "pudc", "LICENSE#": "gqpudc", "LICENSE_EXTERNAL_ID#": "pudc", "IDEMPOTENCY#": "pudc"},
+    | {"CURRENT#": "gpudc", "ERASURES": "pudc", "LICENSE#": "gqpudc", "LICENSE_EXTERNAL_ID#": "pudc", "IDEMPOTENCY#": "pudc"}
+    | {"HISTORY#customer#": "qpudc"},
     "Dashboard": BASE
     | {"CATALOG": "gqpu", "CUSTOMER#": "gpudc", "EMAIL#": "gpudc", "SUBJECT#": "gpudc", "LICENSE#": "gqpudc", "KEY#": "gpuc"}
     | {"CURRENT#": "gpudc", "CLAIM#": "gpuc", "APIKEYS": "gqpud", "KEYRING": "qpu", "STATISTICS": "g", "SESSION#": "gp"}
     | {"CUSTOMER_EXTERNAL_ID#": "gpudc", "LICENSE_EXTERNAL_ID#": "gpudc", "ERASURES": "pudc", "IDEMPOTENCY#": "pudc"}
-    | {"RATE#": "u"},
+    | {"RATE#": "u", "WEBHOOKS": "gqpud", "WEBHOOK_HEALTH": "gqpud", "WEBHOOK#": "gqpu"}
+    | dict.fromkeys(HISTORIES, "q")
+    | {"HISTORY#product#": "qpu", "HISTORY#pricing_tier#": "qpu", "HISTORY#product_feature#": "qpu"}
+    | {"HISTORY#customer#": "qpudc", "HISTORY#api_key#": "qpud", "HISTORY#signing_key#": "qpu", "HISTORY#webhook_endpoint#": "qpud"},
     "Discovery": BASE | {"KEYRING": "gq"},
     "Licenses": BASE
     | AUTHENTICATION
     | {"CATALOG": "gq", "CUSTOMER#": "g", "CURRENT#": "gpudc", "KEY#": "gpuc", "LICENSE#": "gqpudc"}
-    | {"LICENSE_EXTERNAL_ID#": "gpudc", "IDEMPOTENCY#": "pudc"},
+    | {"LICENSE_EXTERNAL_ID#": "gpudc", "IDEMPOTENCY#": "pudc"}
+    | dict.fromkeys(HISTORIES, "q"),
     "Registration": BASE
     | AUTHENTICATION
     | {"CATALOG": "gq", "CUSTOMER#": "gpu", "CURRENT#": "gpuc", "CLAIM#": "gpuc", "EMAIL#": "gpu", "SUBJECT#": "gpu"}
-    | {"LICENSE#": "gqpuc", "KEY#": "gpuc", "IDEMPOTENCY#": "pudc"},
-    "Rotation": BASE | {"KEYRING": "qpu"},
+    | {"LICENSE#": "gqpuc", "KEY#": "gpuc", "IDEMPOTENCY#": "pudc", "HISTORY#customer#": "pu"},
+    "Rotation": BASE | {"KEYRING": "qpu", "HISTORY#signing_key#": "pu"},
     "Transfers": BASE
     | AUTHENTICATION
     | {"CATALOG": "gq", "CUSTOMER#": "gp", "EMAIL#": "gp", "CUSTOMER_EXTERNAL_ID#": "gp", "LICENSE_EXTERNAL_ID#": "gpc"}
-    | {"LICENSE#": "gqpdc", "KEY#": "gpc", "CURRENT#": "gpc"},
+    | {"LICENSE#": "gqpdc", "KEY#": "gpc", "CURRENT#": "gpc", "HISTORY#customer#": "p"},
     "Statistics": BASE
     | {"STATISTICS": "gpu", "STATISTICS#": "gpu", "LICENSE#": "gqpudc", "CUSTOMER#": "g"}
-    | {"LICENSE_EXTERNAL_ID#": "pudc", "ERASURES": "qpudc"},
+    | {"LICENSE_EXTERNAL_ID#": "pudc", "ERASURES": "qpudc", "HISTORY#customer#": "qp", "EXPIRY_ANNOUNCEMENTS": "gp"},
+    "Webhooks": BASE
+    | AUTHENTICATION
+    | IDEMPOTENCY
+    | {"WEBHOOKS": "gqpud", "WEBHOOK_HEALTH": "gqpud", "WEBHOOK#": "gqpu", "HISTORY#webhook_endpoint#": "pud"},
+    "WebhooksFeed": BASE | {"WEBHOOKS": "q", "WEBHOOK_HEALTH": "q", "WEBHOOK_FEED": "gp", "WEBHOOK#": "p"},
+    # It cannot write endpoints, so that it cannot change where webhooks are sent.
+    "WebhooksSender": BASE
+    | {"WEBHOOKS": "g", "WEBHOOK_HEALTH": "gp", "WEBHOOK#": "qpdc", "HISTORY#webhook_endpoint#": "p"},
 }
 # The index partitions that each function can query.
 INDEXES = {
@@ -74,8 +97,11 @@ INDEXES = {
     | {("GSI3", "PRODUCT#"), ("GSI4", "TIER#"), ("GSI5", "STATUS#"), ("GSI6", "EXPIRING"), ("GSI7", "TAG#")},
     "Registration": {("GSI1", "CUSTOMER#")},
     "Statistics": {("GSI1", "EVENTS#"), ("GSI1", "CUSTOMER#"), ("GSI1", "STATISTICS")}
-    | {("GSI2", "LICENSES"), ("GSI2", "STATISTICS")},
+    | {("GSI2", "LICENSES"), ("GSI2", "STATISTICS"), ("GSI5", "STATUS#active"), ("GSI5", "STATUS#suspended"), ("GSI6", "EXPIRING")},
     "Transfers": {("GSI1", "CUSTOMERS"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")},
+    "Webhooks": {("GSI1", "EVENTS#")},
+    "WebhooksFeed": {("GSI1", "EVENTS#"), ("GSI1", "WEBHOOK_DUE#")},
+    "WebhooksSender": {("GSI1", "EVENTS#"), ("GSI1", "WEBHOOK_DUE#")},
 }
 # Writes that are restricted to attributes: action, partition key, allowed attributes, examples of denied attributes, functions.
 # The dashboard is not restricted in KEYRING, because it also rotates and condemns keys.
@@ -85,7 +111,7 @@ ATTRIBUTE_RESTRICTIONS = [
         "APIKEYS",
         {"last_used_at"},
         {"secret_sha256", "scopes", "expires_at", "ids"},
-        {"Activations", "Catalog", "Customers", "Licenses", "Registration", "Transfers"},
+        {"Activations", "Catalog", "Customers", "Licenses", "Registration", "Transfers", "Webhooks"},
     ),
     (
         "UpdateItem",
@@ -147,14 +173,20 @@ TRANSACTIONS = {
     "borrow": ({"Activations", "Dashboard", "Licenses"}, {"p": ["LICENSE#"], "u": ["LICENSE#"]}),
     "record_facts": ({"Activations", "Dashboard", "Licenses"}, {"u": ["LICENSE#"], "c": ["LICENSE#"]}),
     "deactivate": ({"Activations", "Customers", "Statistics", "Dashboard"}, {"p": ["LICENSE#"], "u": ["LICENSE#"], "d": ["LICENSE#"]}),
-    "import_customer": ({"Transfers"}, {"p": ["EMAIL#", "CUSTOMER#", "CUSTOMER_EXTERNAL_ID#"]}),
+    "import_customer": ({"Transfers"}, {"p": ["EMAIL#", "CUSTOMER#", "CUSTOMER_EXTERNAL_ID#", "HISTORY#customer#"]}),
     "import_license": ({"Transfers"}, {"p": ["LICENSE#", "KEY#", "LICENSE_EXTERNAL_ID#", "CURRENT#"], "c": ["CURRENT#"]}),
-    "write_catalog": ({"Catalog", "Dashboard"}, {"p": ["CATALOG"], "u": ["IDEMPOTENCY#"]}),
-    "add_customer": ({"Customers", "Dashboard"}, {"p": ["EMAIL#", "CUSTOMER#", "CUSTOMER_EXTERNAL_ID#"], "u": ["IDEMPOTENCY#"]}),
+    "write_catalog": (
+        {"Catalog", "Dashboard"},
+        {"p": ["CATALOG", "HISTORY#product#", "HISTORY#pricing_tier#", "HISTORY#product_feature#"], "u": ["IDEMPOTENCY#"]},
+    ),
+    "add_customer": (
+        {"Customers", "Dashboard"},
+        {"p": ["EMAIL#", "CUSTOMER#", "CUSTOMER_EXTERNAL_ID#", "HISTORY#customer#"], "u": ["IDEMPOTENCY#"]},
+    ),
     "replace_customer": (
         {"Customers", "Dashboard"},
         {
-            "p": ["EMAIL#", "CUSTOMER_EXTERNAL_ID#", "CUSTOMER#"],
+            "p": ["EMAIL#", "CUSTOMER_EXTERNAL_ID#", "CUSTOMER#", "HISTORY#customer#"],
             "u": ["CUSTOMER#"],
             "d": ["EMAIL#", "CUSTOMER_EXTERNAL_ID#", "CUSTOMER#"],
         },
@@ -162,25 +194,52 @@ TRANSACTIONS = {
     "erase_customer": (
         {"Customers", "Dashboard"},
         {
-            "p": ["ERASURES", "CURRENT#"],
+            "p": ["ERASURES", "CURRENT#", "HISTORY#customer#"],
             "u": ["CUSTOMER#"],
             "d": ["EMAIL#", "SUBJECT#", "CUSTOMER_EXTERNAL_ID#", "CUSTOMER#"],
             "c": ["CURRENT#"],
         },
     ),
-    "register": ({"Registration", "Dashboard"}, {"p": ["SUBJECT#", "EMAIL#", "CUSTOMER#"], "u": ["IDEMPOTENCY#"]}),
-    "link_subject": ({"Registration", "Dashboard"}, {"p": ["SUBJECT#"], "u": ["CUSTOMER#", "IDEMPOTENCY#"]}),
-    "add_api_key": ({"Access", "Dashboard"}, {"p": ["APIKEYS"], "u": ["APIKEYS", "IDEMPOTENCY#"]}),
-    "delete_api_key": ({"Access", "Dashboard"}, {"u": ["APIKEYS"], "d": ["APIKEYS"]}),
-    "update_key_ring": ({"Access", "Dashboard"}, {"p": ["KEYRING"], "u": ["IDEMPOTENCY#"]}),
+    "register": (
+        {"Registration", "Dashboard"},
+        {"p": ["SUBJECT#", "EMAIL#", "CUSTOMER#", "HISTORY#customer#"], "u": ["IDEMPOTENCY#"]},
+    ),
+    "link_subject": (
+        {"Registration", "Dashboard"},
+        {"p": ["SUBJECT#", "HISTORY#customer#"], "u": ["CUSTOMER#", "IDEMPOTENCY#"]},
+    ),
+    "add_api_key": ({"Access", "Dashboard"}, {"p": ["APIKEYS", "HISTORY#api_key#"], "u": ["APIKEYS", "IDEMPOTENCY#"]}),
+    "delete_api_key": ({"Access", "Dashboard"}, {"p": ["HISTORY#api_key#"], "u": ["APIKEYS"], "d": ["APIKEYS"]}),
+    "update_key_ring": ({"Access", "Dashboard"}, {"p": ["KEYRING", "HISTORY#signing_key#"], "u": ["IDEMPOTENCY#"]}),
+    "update_key_ring by schedule": ({"Rotation"}, {"p": ["KEYRING", "HISTORY#signing_key#"]}),
     "commit_changes": ({"Statistics"}, {"p": ["STATISTICS#"], "u": ["STATISTICS"]}),
     "set_roots": ({"Rotation"}, {"p": ["KEYRING"], "u": ["KEYRING"]}),
     "store_signed_set": ({"Rotation"}, {"p": ["KEYRING"], "u": ["KEYRING"]}),
+    "announce_expiry": ({"Statistics"}, {"p": ["LICENSE#"], "c": ["LICENSE#"]}),
+    "record_seat_limit": ({"Activations", "Dashboard", "Licenses"}, {"p": ["LICENSE#"]}),
+    "add_webhook_endpoint": (
+        {"Webhooks", "Dashboard"},
+        {"p": ["WEBHOOKS", "HISTORY#webhook_endpoint#"], "u": ["WEBHOOKS", "IDEMPOTENCY#"]},
+    ),
+    "replace_webhook_endpoint": (
+        {"Webhooks", "Dashboard"},
+        {"p": ["WEBHOOKS", "HISTORY#webhook_endpoint#"], "u": ["IDEMPOTENCY#"]},
+    ),
+    "delete_webhook_endpoint": (
+        {"Webhooks", "Dashboard"},
+        {"p": ["HISTORY#webhook_endpoint#"], "u": ["WEBHOOKS"], "d": ["WEBHOOKS", "WEBHOOK_HEALTH"]},
+    ),
+    "add_webhook_test": ({"Webhooks", "Dashboard"}, {"p": ["WEBHOOK#", "HISTORY#webhook_endpoint#"], "u": ["IDEMPOTENCY#"]}),
+    "replace_webhook_delivery": ({"Webhooks", "Dashboard"}, {"p": ["WEBHOOK#"], "u": ["IDEMPOTENCY#"]}),
+    "begin_webhook_attempt": ({"WebhooksSender"}, {"p": ["WEBHOOK#"], "c": ["WEBHOOK#"]}),
+    "record_webhook_health": ({"WebhooksSender"}, {"p": ["WEBHOOK_HEALTH", "HISTORY#webhook_endpoint#"]}),
+    # By `signet reencrypt`.
+    "replace_sealed_webhook_secrets": (set(), {"u": ["WEBHOOKS"]}),
 }
 SIGNERS = {"Activations", "Dashboard", "Licenses", "Registration"}
-SEALERS = {"Access", "Catalog", "Customers", "Dashboard", "Licenses", "Registration"}
-# Those that encrypt values and cannot decrypt any.
-ENCRYPTERS = {"Transfers"}
+SEALERS = {"Access", "Catalog", "Customers", "Dashboard", "Licenses", "Registration", "Webhooks"}
+# Those that encrypt values and cannot decrypt any, and those that decrypt values and cannot encrypt any.
+ENCRYPTERS, DECRYPTERS = {"Transfers"}, {"WebhooksSender"}
 
 
 def partition_key(prefix):
@@ -236,8 +295,8 @@ class Roles(unittest.TestCase):
         longest_stack_name, longest_region = 30, len("ap-northeast-1")
         for name in FUNCTIONS:
             role_name = self.stack.resources[f"{name}Role"]["Properties"]["RoleName"]
-            self.assertEqual(role_name, f"{STACK}-{name.lower()}-{REGION}")
-            self.assertLessEqual(longest_stack_name + len(f"-{name}-") + longest_region, 64)
+            self.assertEqual(role_name, f"{STACK}-{crate_name(name)}-{REGION}")
+            self.assertLessEqual(longest_stack_name + len(f"-{crate_name(name)}-") + longest_region, 64)
 
     def test_item_access_is_limited_by_partition_key(self):
         prefixes = sorted({prefix for partitions in ALLOWED.values() for prefix in partitions})
@@ -309,7 +368,10 @@ class Roles(unittest.TestCase):
             arn = f"{TABLE}/index/{index}"
             role = self.roles[function]
             is_allowed = role.is_allowed("dynamodb:Query", arn, dynamodb__LeadingKeys=[partition_key(prefix)])
-            self.assertEqual(is_allowed, (index, prefix) in INDEXES.get(function, ()), f"{function} {index} {prefix}")
+            # A prefix that ends with # includes longer partition keys.
+            allowed = {one for of_index, one in INDEXES.get(function, ()) if of_index == index}
+            expected = any(prefix == one or (one.endswith("#") and prefix.startswith(one)) for one in allowed)
+            self.assertEqual(is_allowed, expected, f"{function} {index} {prefix}")
             for action in ["Scan", "GetItem", "PartiQLSelect"]:
                 self.assertFalse(role.is_allowed(f"dynamodb:{action}", arn), f"{function} {action}")
 
@@ -386,7 +448,7 @@ class Roles(unittest.TestCase):
     def test_only_sealers_use_the_sealing_key_and_only_for_this_table(self):
         for arn, action in product(KEYS, ["kms:GenerateDataKey", "kms:Decrypt"]):
             allowed = self.allowed_on_key(action, arn, **KEYS[arn], **SEAL)
-            expected = SEALERS if action == "kms:Decrypt" else SEALERS | ENCRYPTERS
+            expected = SEALERS | (DECRYPTERS if action == "kms:Decrypt" else ENCRYPTERS)
             self.assertEqual(allowed, expected if arn == SEALING_KEY else set(), f"{action} {arn}")
             other = SEAL | {"kms__EncryptionContext__signet__table": "other"}
             self.assertEqual(self.allowed_on_key(action, arn, **KEYS[arn], **other), set())
@@ -488,7 +550,7 @@ class Roles(unittest.TestCase):
             return self.allowed_functions(lambda role: role.is_allowed(f"secretsmanager:{action}", arn))
 
         cursors, sessions = self.stack.ref("CursorSecret"), self.stack.ref("SessionSecret")
-        readers = {cursors: set(FUNCTIONS) - {"Discovery", "Rotation", "Statistics"}, sessions: {"Dashboard"}}
+        readers = {cursors: set(FUNCTIONS) - BACKGROUND - {"Discovery"}, sessions: {"Dashboard"}}
         for secret, functions in readers.items():
             self.assertEqual(allowed("GetSecretValue", secret), functions)
             for action in ["PutSecretValue", "UpdateSecret", "DeleteSecret"]:
@@ -502,7 +564,7 @@ class Roles(unittest.TestCase):
 
     def test_each_function_writes_only_its_own_log_group(self):
         for function, other in product(FUNCTIONS, FUNCTIONS):
-            group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{STACK}-{other.lower()}"
+            group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{STACK}-{crate_name(other)}"
             stream = f"{group}:log-stream:2026/01/15"
             is_allowed = self.roles[function].is_allowed("logs:PutLogEvents", stream)
             self.assertEqual(is_allowed, function == other, f"{function} {other}")
@@ -519,16 +581,38 @@ class Roles(unittest.TestCase):
         exceptions = {("Rotation", f"kms:{action}") for action in ["CreateKey", "ListKeys"]}
         self.assertEqual(wildcard_resources, exceptions)
 
-    def test_only_api_gateway_and_the_schedules_can_invoke_functions(self):
+    def test_only_the_feed_of_webhooks_reads_the_stream_and_only_that_of_its_table(self):
+        stream = self.stack.get_att("Table.StreamArn")
+        for action in ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"]:
+            allowed = lambda arn: self.allowed_functions(lambda role: role.is_allowed(f"dynamodb:{action}", arn))
+            self.assertEqual(allowed(stream), {"WebhooksFeed"}, action)
+            self.assertEqual(allowed(stream.replace(f"/{STACK}/", f"/{STACK}-restored-1/")), set(), action)
+        restored = Role(Installation(RestoredSuffix="-restored-1"), "WebhooksFeedRole")
+        self.assertTrue(restored.is_allowed("dynamodb:GetRecords", stream.replace(f"/{STACK}/", f"/{STACK}-restored-1/")))
+        self.assertFalse(restored.is_allowed("dynamodb:GetRecords", stream))
+
+    def test_messages_are_sent_by_the_feed_and_the_sender_of_webhooks_and_received_by_the_sender(self):
+        queue, dead_letters = (self.stack.get_att(f"{name}.Arn") for name in ["WebhookQueue", "WebhookDeadLetterQueue"])
+        expected = {
+            "SendMessage": ({"WebhooksFeed", "WebhooksSender"}, {"WebhooksFeed"}),
+            **dict.fromkeys(["DeleteMessage", "GetQueueAttributes", "ReceiveMessage"], ({"WebhooksSender"}, set())),
+            **dict.fromkeys(["AddPermission", "DeleteQueue", "PurgeQueue", "SetQueueAttributes"], (set(), set())),
+        }
+        for action, functions in expected.items():
+            allowed = lambda arn: self.allowed_functions(lambda role: role.is_allowed(f"sqs:{action}", arn))
+            self.assertEqual((allowed(queue), allowed(dead_letters)), functions, action)
+            self.assertEqual(allowed(queue.replace(STACK, "shop")), set(), action)
+
+    def test_only_api_gateway_the_schedules_and_the_event_source_mappings_can_invoke_functions(self):
         for name, permission in self.stack.of_type("AWS::Lambda::Permission").items():
             self.assertEqual(permission["Principal"], "apigateway.amazonaws.com", name)
             self.assertEqual(permission["SourceArn"], f"arn:aws:execute-api:{REGION}:{ACCOUNT}:Api/*", name)
         schedule = Role(self.stack, "ScheduleRole")
-        rotation = f'{self.stack.get_att("RotationFunction.Arn")}:live'
-        self.assertTrue(schedule.is_allowed("lambda:InvokeFunction", rotation))
-        self.assertFalse(schedule.is_allowed("lambda:InvokeFunction", f'{self.stack.get_att("LicensesFunction.Arn")}:live'))
-        invokers = self.allowed_functions(lambda role: role.is_allowed("lambda:InvokeFunction", rotation))
-        self.assertEqual(invokers, set())
+        for name in FUNCTIONS:
+            arn = f'{self.stack.get_att(f"{name}Function.Arn")}:live'
+            is_scheduled = name in {"Rotation", "Statistics", "WebhooksFeed"}
+            self.assertEqual(schedule.is_allowed("lambda:InvokeFunction", arn), is_scheduled, name)
+            self.assertEqual(self.allowed_functions(lambda role: role.is_allowed("lambda:InvokeFunction", arn)), set(), name)
 
 
 class RolesWithParameters(unittest.TestCase):
@@ -545,6 +629,8 @@ class RolesWithParameters(unittest.TestCase):
         role = Role(Installation(SealingKeyArn=new), "LicensesRole")
         decrypt = [arn for arn in [new, SEALING_KEY, older] if role.is_allowed_on_key("kms:Decrypt", arn, **SEAL)]
         self.assertEqual(decrypt, [new, SEALING_KEY])
+        sender = Role(Installation(SealingKeyArn=new, OldSealingKeyArns=older), "WebhooksSenderRole")
+        self.assertTrue(all(sender.is_allowed_on_key("kms:Decrypt", arn, **SEAL) for arn in [new, SEALING_KEY, older]))
 
     def test_only_rotation_signs_with_the_root_keys_of_the_parameter(self):
         first, second = key("first"), key("second")
@@ -567,7 +653,7 @@ class RolesWithParameters(unittest.TestCase):
         stack = Installation(CloudFrontCertificateArn=certificate, OriginDomainName="o-7k3qm9.example.com")
         roles, secret = {name: Role(stack, f"{name}Role") for name in FUNCTIONS}, stack.ref("OriginSecret")
         readers = {name for name, role in roles.items() if role.is_allowed("secretsmanager:GetSecretValue", secret)}
-        self.assertEqual(readers, set(FUNCTIONS) - {"Rotation", "Statistics"})
+        self.assertEqual(readers, set(FUNCTIONS) - BACKGROUND)
         for role in roles.values():
             for other in [secret.replace(STACK, "shop"), secret.replace("-a1B2c3", "-2-a1B2c3")]:
                 self.assertFalse(role.is_allowed("secretsmanager:GetSecretValue", other))

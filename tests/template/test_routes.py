@@ -5,11 +5,13 @@ import re
 import unittest
 from functools import cache
 
-from cloudformation import ACCOUNT, REGION, ROOT, Installation
+from cloudformation import ACCOUNT, REGION, ROOT, Installation, crate_name
 
 # The value of path parameters.
 ID = "01JD8W0V5XK6Q3R7T2N4M8P9ZB"
-SCHEDULES = {"rotation": "RotationSchedule", "statistics": "StatisticsSchedule"}
+SCHEDULES = {"rotation": "RotationSchedule", "statistics": "StatisticsSchedule", "webhooks-feed": "WebhooksFeedSchedule"}
+# Functions that an event source mapping invokes, and the source of their sample event.
+EVENT_SOURCES = {"webhooks-sender": "aws:sqs"}
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 VERSIONS = ["v1.0", "v1"]
 
@@ -41,7 +43,7 @@ class Gateway:
         for route in stack.of_type("AWS::ApiGatewayV2::Route").values():
             integration = integrations[route["Target"].removeprefix("integrations/")]
             assert route["RouteKey"] not in self.routes, route["RouteKey"]
-            self.routes[route["RouteKey"]] = arns[integration["IntegrationUri"]].removesuffix("Function").lower()
+            self.routes[route["RouteKey"]] = crate_name(arns[integration["IntegrationUri"]].removesuffix("Function"))
 
     def candidates(self, method, path):
         """The matching routes with their rank, best first."""
@@ -91,6 +93,9 @@ class Routes(unittest.TestCase):
             if file.stem in SCHEDULES:
                 schedule = self.stack.raw[SCHEDULES[file.stem]]
                 self.assertEqual(event, json.loads(schedule["Properties"]["Target"]["Input"]))
+                continue
+            if file.stem in EVENT_SOURCES:
+                self.assertEqual({one["eventSource"] for one in event["Records"]}, {EVENT_SOURCES[file.stem]})
                 continue
             http = event["requestContext"]["http"]
             self.assertEqual(http["path"], event["rawPath"], file.name)
@@ -144,12 +149,13 @@ class Routes(unittest.TestCase):
         for name in ["ThrottlingRateLimit", "ThrottlingBurstLimit"]:
             self.assertGreater(int(self.stack.running.resolve(stage["Properties"]["DefaultRouteSettings"])[name]), 0)
 
-    def test_all_functions_except_scheduled_ones_have_routes(self):
+    def test_all_functions_have_routes_except_those_with_a_schedule_or_an_event_source(self):
         functions = {folder.name for folder in (ROOT / "functions").iterdir() if folder.is_dir()}
-        self.assertEqual(set(self.gateway.routes.values()), functions - set(SCHEDULES))
+        behind_api = functions - SCHEDULES.keys() - EVENT_SOURCES.keys()
+        self.assertEqual(set(self.gateway.routes.values()), behind_api)
         permitted = {permission["FunctionName"] for permission in self.stack.of_type("AWS::Lambda::Permission").values()}
         arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:signet-%s:live"
-        self.assertEqual(permitted, {arn % name for name in functions - set(SCHEDULES)})
+        self.assertEqual(permitted, {arn % name for name in behind_api})
         targets = {one["Target"]["Arn"] for one in self.stack.of_type("AWS::Scheduler::Schedule").values()}
         self.assertEqual(targets, {arn % name for name in SCHEDULES})
 

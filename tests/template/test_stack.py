@@ -6,10 +6,10 @@ import unittest
 
 import rust_source
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-from cloudformation import ACCOUNT, DATA, REGION, ROOT, RUNNING, STACK, Installation, Stack, source
+from cloudformation import ACCOUNT, DATA, REGION, ROOT, RUNNING, STACK, Installation, Stack, crate_name, resource_prefix, source
 from iam import Role
 from samcli.yamlhelper import yaml_parse
-from test_roles import SIGNERS
+from test_roles import BACKGROUND, DECRYPTERS, SEALERS, SIGNERS
 
 RETAINED_TYPES = {
     "AWS::ApiGatewayV2::Api",
@@ -71,7 +71,7 @@ def environment(stack, function):
 
 
 def functions():
-    return sorted(folder.name.capitalize() for folder in (ROOT / "functions").iterdir() if folder.is_dir())
+    return sorted(resource_prefix(folder.name) for folder in (ROOT / "functions").iterdir() if folder.is_dir())
 
 
 class Environment(unittest.TestCase):
@@ -172,14 +172,14 @@ class Rollout(unittest.TestCase):
 
     def test_canary_moves_the_aliases_of_the_functions_of_the_api_gradually(self):
         gradual = {name.removesuffix("FunctionAliaslive") for name in self.update_policies("canary")}
-        self.assertEqual(gradual, set(functions()) - {"Rotation", "Statistics"})
+        self.assertEqual(gradual, set(functions()) - BACKGROUND)
         for group in Installation(Rollout="canary").of_type("AWS::CodeDeploy::DeploymentGroup").values():
             self.assertEqual(group["DeploymentConfigName"], "CodeDeployDefault.LambdaCanary10Percent10Minutes")
             self.assertEqual(group["ServiceRoleArn"], Installation(Rollout="canary").get_att("RolloutRole.Arn"))
 
     def test_canary_is_rolled_back_by_the_alarms_of_the_function_and_of_the_api(self):
         stack = Installation(Rollout="canary")
-        for name in set(functions()) - {"Rotation", "Statistics"}:
+        for name in set(functions()) - BACKGROUND:
             group = stack.resources[f"{name}FunctionDeploymentGroup"]["Properties"]
             self.assertIn("DEPLOYMENT_STOP_ON_ALARM", group["AutoRollbackConfiguration"]["Events"])
             alarms = [one["Name"] for one in group["AlarmConfiguration"]["Alarms"]]
@@ -208,7 +208,7 @@ class Functions(unittest.TestCase):
             if resource["Type"] == "AWS::Serverless::Function":
                 self.assertEqual(resource["Metadata"]["BuildMethod"], "rust-cargolambda")
                 crates[name] = (resource["Properties"]["CodeUri"], resource["Metadata"]["BuildProperties"]["Binary"])
-        expected = {f"{name}Function": (f"functions/{name.lower()}", name.lower()) for name in functions()}
+        expected = {f"{name}Function": (f"functions/{crate_name(name)}", crate_name(name)) for name in functions()}
         self.assertEqual(crates, expected)
 
     def test_timeouts_exceed_the_request_timeout(self):
@@ -216,7 +216,8 @@ class Functions(unittest.TestCase):
         for name, function in Installation().of_type("AWS::Lambda::Function").items():
             self.assertGreater(function["Timeout"], request_timeout, name)
             # API Gateway has a timeout of 30 seconds.
-            limit = {"RotationFunction": 120, "StatisticsFunction": 901}.get(name, 30)
+            limits = {"RotationFunction": 120, "StatisticsFunction": 901, "WebhooksFeedFunction": 301, "WebhooksSenderFunction": 120}
+            limit = limits.get(name, 30)
             self.assertLess(function["Timeout"], limit, name)
 
     def test_each_function_has_a_log_group_with_retention(self):
@@ -493,6 +494,8 @@ class Parameters(unittest.TestCase):
             (dict(CorsOrigins="https://shop.example.com/"), "CorsOrigins must"),
             (dict(RootKeyArns="alias/root"), "RootKeyArns must"),
             (dict(RestoredSuffix="restored"), "RestoredSuffix must"),
+            (dict(RestoredStreamArn=f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/signet-restored/stream/2026-01-15T12:00:00.000"), "RestoredSuffix"),
+            (dict(RestoredSuffix="-restored", RestoredStreamArn="signet-restored"), "RestoredStreamArn must"),
             (dict(SealingKeyArn=f"{key},{key}"), "SealingKeyArn must"),
         ]:
             errors = Installation(**parameters).validation_errors()
@@ -565,7 +568,7 @@ class CloudFront(unittest.TestCase):
     def test_every_function_of_the_api_requires_the_origin_secret(self):
         permissions = self.stack.of_type("AWS::Lambda::Permission").values()
         behind_api = {permission["FunctionName"].split(":")[-2] for permission in permissions}
-        self.assertEqual(len(behind_api), len(functions()) - 2)
+        self.assertEqual(len(behind_api), len(set(functions()) - BACKGROUND))
         for name, function in self.stack.of_type("AWS::Lambda::Function").items():
             configured = function["Environment"]["Variables"]["SIGNET_ORIGIN_SECRET"]
             expected = self.stack.resources["OriginSecret"]["Properties"]["Name"] if function["FunctionName"] in behind_api else ""
@@ -658,6 +661,129 @@ class WebAcl(unittest.TestCase):
         self.assertEqual(min(rules, key=lambda name: rules[name]["Priority"]), "known-attackers")
 
 
+class Webhooks(unittest.TestCase):
+    """The stream, the queue and the schedule of webhooks."""
+
+    def setUp(self):
+        self.stack = Installation()
+
+    def mapping(self, function, stack=None):
+        return (stack or self.stack).resources[f"{function}Mapping"]["Properties"]
+
+    def live(self, function):
+        return f'{self.stack.get_att(f"{function}Function.Arn")}:live'
+
+    def test_records_of_the_stream_invoke_the_feed(self):
+        mapping = self.mapping("WebhooksFeed")
+        self.assertEqual(mapping["FunctionName"], self.live("WebhooksFeed"))
+        self.assertEqual(mapping["EventSourceArn"], self.stack.get_att("Table.StreamArn"))
+        self.assertEqual(mapping["StartingPosition"], "LATEST", "the schedule processes earlier events")
+
+    def test_stream_is_that_of_the_restored_table_if_it_is_given(self):
+        self.assertNotIn("WebhooksFeedMapping", Installation(RestoredSuffix="-restored-1").resources)
+        stream = self.stack.get_att("Table.StreamArn").replace(f"/{STACK}/", f"/{STACK}-restored-1/")
+        restored = Installation(RestoredSuffix="-restored-1", RestoredStreamArn=stream)
+        self.assertEqual(restored.validation_errors(), [])
+        self.assertEqual(self.mapping("WebhooksFeed", restored)["EventSourceArn"], stream)
+        self.assertTrue(Role(restored, "WebhooksFeedRole").is_allowed("dynamodb:GetRecords", stream))
+
+    def test_feed_receives_new_events_and_deliveries_that_wait_for_an_attempt_only(self):
+        event, delivery, pending = rust_source.stream_patterns()
+        patterns = [json.loads(one["Pattern"]) for one in self.mapping("WebhooksFeed")["FilterCriteria"]["Filters"]]
+
+        def matches(pattern, value):
+            if isinstance(pattern, dict):
+                return all(isinstance(value, dict) and matches(one, value.get(key)) for key, one in pattern.items())
+            is_match = lambda one: (value or "").startswith(one["prefix"]) if isinstance(one, dict) else value == one
+            return any(map(is_match, pattern))
+
+        def is_received(name, partition, sort, **attributes):
+            image = {key: {"S": value} for key, value in {"PK": partition, "SK": sort, **attributes}.items()}
+            record = {"eventName": name, "dynamodb": {"OldImage" if name == "REMOVE" else "NewImage": image}}
+            return any(matches(pattern, record) for pattern in patterns)
+
+        for partition in ["LICENSE#lic_1", "HISTORY#customer#cus_1"]:
+            self.assertTrue(is_received("INSERT", partition, f"{event}01JD"))
+            # An erasure changes events.
+            self.assertFalse(is_received("MODIFY", partition, f"{event}01JD"))
+            self.assertFalse(is_received("REMOVE", partition, f"{event}01JD"))
+        for name, status, expected in [
+            *[("INSERT", pending, True), ("MODIFY", pending, True), ("REMOVE", pending, False)],
+            *[("INSERT", "delivered", False), ("MODIFY", "delivered", False), ("MODIFY", "failed", False)],
+        ]:
+            self.assertEqual(is_received(name, "WEBHOOK#whe_1", f"{delivery}01JD", status=status), expected, (name, status))
+        for partition, sort in [
+            *[("LICENSE#lic_1", "MACHINE#1"), ("LICENSE#lic_1", "SEAT#00001"), ("LICENSE#lic_1", "LICENSE"), ("CATALOG", "VERSION")],
+            *[("WEBHOOK#whe_1", "SLOT#0"), ("WEBHOOKS", "ENDPOINT#whe_1"), ("WEBHOOK_HEALTH", "HEALTH#whe_1"), ("IDEMPOTENCY#1", "1")],
+        ]:
+            for name in ["INSERT", "MODIFY"]:
+                self.assertFalse(is_received(name, partition, sort, status="pending"), (name, partition, sort))
+
+    def test_records_that_fail_are_repeated_alone_for_an_hour_and_then_reported(self):
+        mapping = self.mapping("WebhooksFeed")
+        self.assertEqual(mapping["FunctionResponseTypes"], ["ReportBatchItemFailures"])
+        self.assertTrue(mapping["BisectBatchOnFunctionError"])
+        self.assertEqual(mapping["MaximumRecordAgeInSeconds"], 3600)
+        self.assertNotIn("MaximumRetryAttempts", mapping, "the default is no limit")
+        destination = mapping["DestinationConfig"]["OnFailure"]["Destination"]
+        self.assertEqual(destination, self.stack.get_att("WebhookDeadLetterQueue.Arn"))
+        self.assertTrue(Role(self.stack, "WebhooksFeedRole").is_allowed("sqs:SendMessage", destination))
+
+    def test_schedule_runs_the_feed_as_often_as_it_looks_ahead(self):
+        schedule = self.stack.resources["WebhooksFeedSchedule"]["Properties"]
+        self.assertEqual(schedule["Target"]["Arn"], self.live("WebhooksFeed"))
+        self.assertEqual(schedule["ScheduleExpression"], "rate(1 minute)")
+        self.assertGreaterEqual(rust_source.look_ahead_seconds(), 60)
+
+    def test_messages_of_the_queue_invoke_the_sender_with_a_limited_concurrency(self):
+        mapping = self.mapping("WebhooksSender")
+        self.assertEqual(mapping["FunctionName"], self.live("WebhooksSender"))
+        self.assertEqual(mapping["EventSourceArn"], self.stack.get_att("WebhookQueue.Arn"))
+        self.assertEqual(mapping["FunctionResponseTypes"], ["ReportBatchItemFailures"])
+        self.assertEqual(mapping["ScalingConfig"], {"MaximumConcurrency": 10})
+
+    def test_both_functions_have_the_queue_and_no_other_function_has(self):
+        queues = {name: environment(self.stack, name).get("SIGNET_WEBHOOK_QUEUE") for name in functions()}
+        configured = {name: queue for name, queue in queues.items() if queue}
+        self.assertEqual(configured, dict.fromkeys(["WebhooksFeed", "WebhooksSender"], self.stack.ref("WebhookQueue")))
+
+    def test_queues_are_encrypted_and_messages_that_fail_reach_the_dead_letter_queue(self):
+        queue, dead_letters = (self.stack.resources[name]["Properties"] for name in ["WebhookQueue", "WebhookDeadLetterQueue"])
+        self.assertTrue(queue["SqsManagedSseEnabled"] and dead_letters["SqsManagedSseEnabled"])
+        redrive = queue["RedrivePolicy"]
+        self.assertEqual(redrive["deadLetterTargetArn"], self.stack.get_att("WebhookDeadLetterQueue.Arn"))
+        self.assertEqual(redrive["maxReceiveCount"], 5)
+        # SQS counts the retention in the dead-letter queue from the time at which the message was sent to the first queue.
+        self.assertEqual(dead_letters["MessageRetentionPeriod"], 14 * 24 * 3600)
+        longest = rust_source.max_message_delay_seconds() + redrive["maxReceiveCount"] * queue["VisibilityTimeout"]
+        self.assertGreater(queue["MessageRetentionPeriod"], longest)
+
+    def test_names_of_queues_are_generated(self):
+        # SQS refuses the name of a queue that was deleted within the last 60 seconds.
+        for name, queue in self.stack.of_type("AWS::SQS::Queue").items():
+            self.assertNotIn("QueueName", queue, name)
+
+    def test_timeouts_of_the_sender_and_of_its_queue_cover_all_attempts_of_an_invocation(self):
+        sending, attempt = rust_source.seconds_of_sender()
+        timeout = self.stack.resources["WebhooksSenderFunction"]["Properties"]["Timeout"]
+        self.assertGreaterEqual(timeout, sending + attempt + rust_source.request_timeout_seconds())
+        # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+        self.assertEqual(self.stack.resources["WebhookQueue"]["Properties"]["VisibilityTimeout"], 6 * timeout)
+
+    def test_delays_and_dead_letters_raise_alarms(self):
+        alarm = lambda name: self.stack.resources[f"{name}Alarm"]["Properties"]
+        watched = lambda one: (one["MetricName"], one["Statistic"], one["Dimensions"][0]["Value"])
+        name = lambda queue: self.stack.get_att(f"{queue}.QueueName")
+        self.assertEqual(watched(alarm("WebhooksFeedDelay")), ("IteratorAge", "Maximum", "signet-webhooks-feed"))
+        age = alarm("WebhookQueueDelay")
+        self.assertEqual(watched(age), ("ApproximateAgeOfOldestMessage", "Maximum", name("WebhookQueue")))
+        self.assertGreater(age["Threshold"], rust_source.max_message_delay_seconds())
+        self.assertLess(age["Threshold"], self.stack.resources["WebhookQueue"]["Properties"]["MessageRetentionPeriod"])
+        letters = alarm("WebhookDeadLetters")
+        self.assertEqual(watched(letters), ("ApproximateNumberOfMessagesVisible", "Maximum", name("WebhookDeadLetterQueue")))
+        self.assertEqual((letters["Threshold"], letters["EvaluationPeriods"]), (1, 1))
+
+
 class Monitoring(unittest.TestCase):
     def test_alarms_notify_the_topic(self):
         for stack in [Installation(), Installation(**ALL)]:
@@ -666,6 +792,7 @@ class Monitoring(unittest.TestCase):
             expected |= {"Throttles", "ReadThrottles", "WriteThrottles", "ServerErrors", "Latency"}
             expected |= {f"{kind}Throttles{index}" for kind in ["Read", "Write"] for index in rust_source.table_indexes()}
             expected |= {"Signatures", "DecryptionFailures", "RotationMissed"}
+            expected |= {"WebhooksFeedDelay", "WebhookQueueDelay", "WebhookDeadLetters"}
             self.assertEqual(set(alarms), {f"{name}Alarm" for name in expected})
             for name, alarm in alarms.items():
                 self.assertEqual(alarm["AlarmActions"], ["AlarmTopic"], name)
@@ -675,7 +802,7 @@ class Monitoring(unittest.TestCase):
     def test_each_function_has_an_errors_alarm(self):
         for name in functions():
             alarm = Installation().resources[f"{name}ErrorsAlarm"]["Properties"]
-            self.assertEqual(alarm["Dimensions"], [{"Name": "FunctionName", "Value": f"signet-{name.lower()}"}])
+            self.assertEqual(alarm["Dimensions"], [{"Name": "FunctionName", "Value": f"signet-{crate_name(name)}"}])
 
     def test_missing_rotation_runs_notify_the_topic(self):
         alarm = Installation().resources["RotationMissedAlarm"]["Properties"]
@@ -690,7 +817,7 @@ class Monitoring(unittest.TestCase):
     def test_alarms_are_about_resources_of_this_stack(self):
         def resources(metric):
             values = {dimension["Name"]: dimension["Value"] for dimension in metric.get("Dimensions", [])}
-            own = {"FunctionName": "signet-", "function": "signet-", "TableName": STACK, "ApiId": "Api"}
+            own = {"FunctionName": "signet-", "QueueName": "signet-", "function": "signet-", "TableName": STACK, "ApiId": "Api"}
             is_own = lambda name, value: name in own and value.startswith(own[name])
             return [name for name, value in values.items() if is_own(name, value)] or metric["MetricName"].startswith("signet-")
 
@@ -712,9 +839,9 @@ class Monitoring(unittest.TestCase):
     def test_alarms_of_several_functions_cover_the_functions_of_the_api_and_those_that_sign(self):
         def watched(alarm):
             stats = [one["MetricStat"] for one in Installation().resources[alarm]["Properties"]["Metrics"] if "MetricStat" in one]
-            return {stat["Metric"]["Dimensions"][0]["Value"].removeprefix("signet-").capitalize() for stat in stats}
+            return {resource_prefix(stat["Metric"]["Dimensions"][0]["Value"].removeprefix("signet-")) for stat in stats}
 
-        self.assertEqual(watched("ThrottlesAlarm"), set(functions()) - {"Rotation", "Statistics"})
+        self.assertEqual(watched("ThrottlesAlarm"), set(functions()) - BACKGROUND)
         self.assertEqual(watched("SignaturesAlarm"), SIGNERS)
 
     def test_services_of_this_account_only_may_publish_to_the_topic(self):
@@ -816,11 +943,11 @@ class Monitoring(unittest.TestCase):
 
     def test_metric_filters_match_the_logged_decryption_error(self):
         filters = Installation().of_type("AWS::Logs::MetricFilter")
-        pattern = f'{{ $.cause = "{rust_source.decryption_error()}" }}'
-        self.assertEqual({metric_filter["FilterPattern"] for metric_filter in filters.values()}, {pattern})
-        sealers = ["access", "catalog", "customers", "dashboard", "licenses", "registration"]
-        groups = {f"/aws/lambda/signet-{name}" for name in sealers}
-        self.assertEqual({metric_filter["LogGroupName"] for metric_filter in filters.values()}, groups)
+        # The line of a request has the error as its cause.
+        fields = dict.fromkeys(SEALERS, "cause") | dict.fromkeys(DECRYPTERS, "error")
+        error = rust_source.decryption_error()
+        expected = {f"/aws/lambda/signet-{crate_name(name)}": f'{{ $.{field} = "{error}" }}' for name, field in fields.items()}
+        self.assertEqual({one["LogGroupName"]: one["FilterPattern"] for one in filters.values()}, expected)
 
 
 if __name__ == "__main__":
