@@ -136,6 +136,16 @@ clients *languages: (_tool "go")
 client-sizes *languages: (_tool "go")
     tests/clients.sh sizes {{ languages }}
 
+# Test the integrations of examples/: Stripe, Slack and email
+[group('test')]
+examples:
+    tests/examples.sh
+
+# Run the webhook receivers of the documentation in Node, Python, Go and Java while they and the server fail, and measure deliveries
+[group('test')]
+webhooks: (_tool "go")
+    tests/webhooks.sh
+
 # Verify tokens with JOSE libraries for Node, Python and Java
 [group('test')]
 interop:
@@ -181,11 +191,11 @@ docs-build:
 collection:
     tests/collection.sh
 
-# Regenerate every generated file: openapi.json, openapi-3.0.json, events/, the error code reference, the snapshot of responses, the lines of imports, and infra/smoke-role.yaml
+# Regenerate every generated file: openapi.json, openapi-3.0.json, events/, the references of error codes and events, the snapshot of responses, the lines of imports, and infra/smoke-role.yaml
 [group('build')]
 generate:
     GENERATE=1 cargo test --workspace --test local -- openapi::checked_in import::convert::exports
-    GENERATE=1 INSTA_UPDATE=always cargo test --workspace --test api -- documents::event_files:: documents::documentation::error_code_reference documents::responses::
+    GENERATE=1 INSTA_UPDATE=always cargo test --workspace --test api -- documents::event_files:: documents::documentation::error_code_reference documents::event_catalog:: documents::responses::
     GENERATE=1 tests/template.sh test_smoke_role
 
 # Take the screenshots of the dashboard in docs/
