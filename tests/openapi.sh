@@ -47,7 +47,8 @@ beside_server() (
   trap 'if [ -n "$signet" ]; then kill "$signet" && wait "$signet" || true; fi' EXIT
   mkdir "$folder/$1"
   cd "$folder/$1"
-  "$target/debug/signet" --memory --listen 127.0.0.1:0 --no-rate-limits > signet.out 2> signet.err &
+  # Generated webhook endpoints have hosts of the internet, which must not be called.
+  "$target/debug/signet" --memory --listen 127.0.0.1:0 --no-rate-limits --no-webhooks > signet.out 2> signet.err &
   signet=$!
   for _ in $(seq 100); do
     [ -e .signet/local.json ] && break

@@ -29,6 +29,7 @@ use self::read_export::LineType;
 
 /// License keys, cryptographically sealed. Runs Signet on this machine
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(name = "signet", version, args_override_self = true, args_conflicts_with_subcommands = true)]
 struct Flags {
     #[command(subcommand)]
@@ -48,6 +49,9 @@ struct Flags {
     /// Turn off rate limits, for load tests from one address
     #[arg(long)]
     no_rate_limits: bool,
+    /// Send no webhooks, for work with a copy of a table
+    #[arg(long)]
+    no_webhooks: bool,
     /// DynamoDB endpoint to use instead of the embedded one; the table is created if it is missing
     #[arg(long, value_name = "URL", value_parser = issuer_url)]
     dynamodb_endpoint: Option<String>,
@@ -183,7 +187,9 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         started = LocalServer::start(options) => started?,
         () = signals.next() => return Ok(()),
     };
-    server.run_webhooks();
+    if !flags.no_webhooks {
+        server.run_webhooks();
+    }
     directory.write_local_json(&LocalJson {
         base_url: server.base_url.clone(),
         operator_api_key: server.operator_api_key.expose().to_owned(),
