@@ -78,6 +78,7 @@ const problem = (status, code, more = {}, headers = {}) => ({
 })
 const page = (status, headers = {}) => ({ status, headers: { 'content-type': 'text/html', ...headers }, body: '<html><body>Sign in to the network</body></html>' })
 const fault = (kind) => ({ fault: kind })
+const done = jsonBody(200, { id: ACTIVATION, status: 'deactivated' })
 const keysResponse = (set = SET) => ({ status: 200, headers: { 'content-type': 'application/jwt' }, body: set })
 
 // Expected requests.
@@ -91,8 +92,8 @@ const active = (until = NOW + HOUR, in_grace = false, grace_ends_at = null) => (
 const offline = (reason = 'not_contacted', until = NOW + HOUR + 3 * DAY) => ({ state: 'Offline', until, reason })
 const expired = (since = NOW + HOUR + 3 * DAY) => ({ state: 'Expired', since })
 const refused = (code, retry_at = null) => ({ state: 'Refused', code, retry_at })
-const unactivated = { state: 'Unactivated', has_license_key: false }
-const waiting = { state: 'Unactivated', has_license_key: true }
+const unactivated = { state: 'Unactivated', has_license_key: false, reason: null }
+const waiting = (reason = 'not_contacted') => ({ state: 'Unactivated', has_license_key: true, reason })
 const tampered = { state: 'ClockTampered' }
 
 const groups = {}
@@ -178,6 +179,15 @@ scenario('the end of the grace ends a token before its offline grace', 'offline_
   advance(HOUR + 1, offline('not_contacted', NOW + 2 * HOUR)),
   advance(HOUR, expired(NOW + 2 * HOUR)))
 
+scenario('a run at the end of a token reports the change without a request', 'Nothing is due.', { storage: stored({ next: NOW + 5 * DAY, set: keySet({ iat: NOW + 4 * DAY }) }) },
+  open(active(), 5 * DAY),
+  advance(HOUR),
+  run([], [], active(), null, { next: 5 * DAY - HOUR, changes: [] }),
+  advance(1),
+  run([], [], offline(), null, { next: 5 * DAY - HOUR - 1, changes: [offline()] }),
+  advance(3 * DAY),
+  run([], [], expired(), null, { next: 2 * DAY - HOUR - 1, changes: [expired()] }))
+
 scenario('changes of state are reported once', 'A renewed token is not a change, and time alone can be one.', { storage: stored() },
   open(active(), 900),
   advance(900),
@@ -233,7 +243,7 @@ scenario('activate with a license key that does not exist keeps a refusal', 'It 
   call('activate', { license_key: KEY }, { responses: [problem(404, 'not_found')], requests: [activation()], error: 'not_found', state: refused('revoked'), next: null, changes: [], storage: { 'license-key': null, 'refusal.json': { id: 'stored', code: 'revoked' } } }))
 
 scenario('activate with the stored license key that is gone is refused', 'An operator deleted the license.', { storage: stored({ token: null }) },
-  open(waiting, 2.5),
+  open(waiting(), 2.5),
   call('activate', { license_key: KEY }, { responses: [problem(404, 'not_found')], requests: [activation()], error: 'not_found', state: refused('not_found'), next: null, changes: [refused('not_found')], storage: { 'refusal.json': { code: 'not_found' } } }))
 
 for (const code of ['suspended', 'expired', 'product_inactive']) {
@@ -250,8 +260,6 @@ scenario('a full license is tried again when a lease ends', 'retry_at is a hint.
   open(unactivated, null),
   call('activate', { license_key: KEY }, { responses: [problem(409, 'seat_limit_reached', { retry_at: time(NOW + 300) })], requests: [activation()], error: 'seat_limit_reached', message: ['detail of seat_limit_reached'],
     state: refused('seat_limit_reached', NOW + 300), next: 330 }),
-  call('restart', {}),
-  open(refused('seat_limit_reached', NOW + 300), 330),
   advance(330),
   run([ok(token({ iat: NOW + 330 }), { now: NOW + 330 }), keysResponse()], [activation(), fetchKeys], active(NOW + 330 + HOUR), 945))
 
@@ -261,11 +269,15 @@ scenario('a full license without a hint is tried again after an hour', 'No lease
 
 scenario('an activation without network is completed later', 'The license key is stored, so that the background task can activate.', {},
   open(unactivated, null),
-  call('activate', { license_key: KEY }, { responses: [fault('connection')], requests: [activation()], error: 'unreachable', message: ['fault: connection'], state: waiting, next: 5, changes: [waiting], storage: { 'license-key': KEY } }),
+  call('activate', { license_key: KEY }, { responses: [fault('connection')], requests: [activation()], error: 'unreachable', message: ['fault: connection'], state: waiting('network'), next: 5, changes: [waiting('network')], storage: { 'license-key': KEY } }),
   advance(5),
-  run([fault('timeout')], [activation()], waiting, 10),
+  run([fault('timeout')], [activation()], waiting('network'), 10, { changes: [] }),
   advance(10),
-  run([ok(token({ iat: NOW + 15 }), { now: NOW + 15 }), keysResponse()], [activation(), fetchKeys], active(NOW + 15 + HOUR), 945))
+  run([page(503)], [activation()], waiting('http_503'), 20, { changes: [waiting('http_503')] }),
+  call('restart', {}),
+  open(waiting(), 2.5),
+  advance(3),
+  run([ok(token({ iat: NOW + 18 }), { now: NOW + 18 }), keysResponse()], [activation(), fetchKeys], active(NOW + 18 + HOUR), 945))
 
 scenario('another license key that is refused changes nothing', 'The customer mistypes a new license key while the present one works.', { storage: stored() },
   open(active(), 900),
@@ -284,7 +296,7 @@ scenario('the present license key that is refused stops the app', 'The app asks 
 scenario('another license key without network removes the refusal', 'The background task activates with it.', {},
   open(unactivated, null),
   call('activate', { license_key: OTHER_KEY }, { responses: [problem(403, 'revoked')], requests: [activation(OTHER_KEY)], error: 'revoked', state: refused('revoked'), next: null }),
-  call('activate', { license_key: KEY }, { responses: [fault('connection')], requests: [activation()], error: 'unreachable', state: waiting, next: 5, storage: { 'refusal.json': null, 'license-key': KEY } }),
+  call('activate', { license_key: KEY }, { responses: [fault('connection')], requests: [activation()], error: 'unreachable', state: waiting('network'), next: 5, storage: { 'refusal.json': null, 'license-key': KEY } }),
   advance(5),
   run([ok(token({ iat: NOW + 5 }), { now: NOW + 5 }), keysResponse()], [activation(), fetchKeys], active(NOW + 5 + HOUR), 945))
 
@@ -294,11 +306,11 @@ scenario('a license key without a token is refused by its format', 'A problem th
 
 scenario('an activation during an outage of the API is unreachable', 'A problem with a 5xx status does not give its code.', {},
   open(unactivated, null),
-  call('activate', { license_key: KEY }, { responses: [problem(503, 'unavailable', {}, { 'retry-after': '30' })], requests: [activation()], error: 'unreachable', message: ['http_503'], state: waiting, next: 30 }))
+  call('activate', { license_key: KEY }, { responses: [problem(503, 'unavailable', {}, { 'retry-after': '30' })], requests: [activation()], error: 'unreachable', message: ['http_503'], state: waiting('http_503'), next: 30 }))
 
 scenario('an activation that is limited is tried again after Retry-After', 'A problem with 429 is no refusal.', {},
   open(unactivated, null),
-  call('activate', { license_key: KEY }, { responses: [problem(429, 'rate_limited', {}, { 'retry-after': '120' })], requests: [activation()], error: 'rate_limited', message: ['detail of rate_limited'], state: waiting, next: 120 }))
+  call('activate', { license_key: KEY }, { responses: [problem(429, 'rate_limited', {}, { 'retry-after': '120' })], requests: [activation()], error: 'rate_limited', message: ['detail of rate_limited'], state: waiting('http_429'), next: 120 }))
 
 const invalidFields = ['machine_id', 'instance_id', 'os', 'hostname'].map((field) => ({ pointer: `/${field}`, code: 'invalid_value', detail: `${field} is not valid` }))
 scenario('the message of an error names the fields that are not valid', 'Support reads it. At most three fields are named.', {},
@@ -320,22 +332,25 @@ scenario('the message of an error without a detail has its code', 'A field of an
   call('activate', { license_key: KEY }, { responses: [problem(422, 'invalid_value', { detail: 7, errors: [1, null, { pointer: 2, detail: 'x' }, {}] })], requests: [activation()], error: 'invalid_value', message: ['invalid_value'], state: unactivated, next: null }),
   call('activate', { license_key: KEY }, { responses: [problem(422, 'invalid_value', { detail: undefined, errors: { pointer: '/os' } })], requests: [activation()], error: 'invalid_value', message: ['invalid_value'], state: unactivated, next: null }))
 
-for (const [what, response, message] of [
-  ['a name that is not found', fault('dns'), 'fault: dns'], ['a certificate that is not trusted', fault('tls'), 'fault: tls'], ['a response that is cut off', fault('truncated'), 'fault: truncated'],
+for (const [what, response, message, reason = message] of [
+  ['a name that is not found', fault('dns'), 'fault: dns', 'network'], ['a certificate that is not trusted', fault('tls'), 'fault: tls', 'network'], ['a response that is cut off', fault('truncated'), 'fault: truncated', 'network'],
   ['a page with 403', page(403), 'http_403'], ['a page of a captive portal', page(200), 'invalid_response']
 ]) {
   scenario(`the message of an activation with ${what} says why`, 'The user cannot see it otherwise.', {},
     open(unactivated, null),
-    call('activate', { license_key: KEY }, { responses: [response], requests: [activation()], error: 'unreachable', message: [message], state: waiting, next: 5 }))
+    call('activate', { license_key: KEY }, { responses: [response], requests: [activation()], error: 'unreachable', message: [message], state: waiting(reason), next: 5 }))
 }
 
 scenario('a refusal that is cleared by hand', 'The user tries again after the license key was reinstated.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
-  open(refused('suspended'), HOUR + 30),
+  open(refused('suspended'), 2.5),
   call('activate', { license_key: KEY }, { responses: [ok(T0)], requests: [activation()], state: active(), next: 945, changes: [active()] }))
 
 for (const [what, bad] of Object.entries({
   'for another machine': { machine: 'machine-2' },
-  'of another product': { claims: { aud: 'borealis' } },
+  'for several products': { claims: { aud: ['borealis'] } },
+  'of another product and machine': { machine: 'machine-2', claims: { aud: 'borealis' } },
+  'of another product and issuer': { claims: { aud: 'borealis', iss: 'https://other.example.com' } },
+  'of another product that is not signed': { key: 'foreign', header: { kid: keys.issuer.jwk.kid }, claims: { aud: 'borealis' } },
   'of another issuer': { claims: { iss: 'https://other.example.com' } },
   'of a process': { instance: 'worker-1' },
   'without an activation': { activation: null },
@@ -344,8 +359,101 @@ for (const [what, bad] of Object.entries({
 })) {
   scenario(`a response with a token ${what} is no token`, 'The response counts as unreachable.', { storage: stored({ token: null, key: null }) },
     open(unactivated, null),
-    call('activate', { license_key: KEY }, { responses: [ok(token(bad))], requests: [activation()], error: 'unreachable', message: ['invalid_response'], state: waiting, next: 5, storage: { 'token.json': null } }))
+    call('activate', { license_key: KEY }, { responses: [ok(token(bad))], requests: [activation()], error: 'unreachable', message: ['invalid_response'], state: waiting('invalid_response'), next: 5, storage: { 'token.json': null } }))
 }
+
+// A token for a license key of another product of the same vendor.
+const WRONG = token({ claims: { aud: 'borealis' } })
+const wrongProduct = 'it is for the product "borealis", not "atlas"'
+
+scenario('activate with a license key of another product changes nothing', 'The client frees the seat at once.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [ok(WRONG, { status: 201 }), keysResponse(), done], requests: [activation(), fetchKeys, deactivation(WRONG)], error: 'wrong_product',
+    message: [`the license key was not activated: ${wrongProduct}`], state: unactivated, next: null, changes: [], storage: { 'license-key': null, 'token.json': null, 'refusal.json': null, 'keys.jwt': SET } }),
+  call('diagnose', {}, { contains: ['last failure: 2026-01-15T12:00:00Z, activate: wrong_product\n'] }))
+
+for (const [what, response] of [['without network', fault('timeout')], ['with a refusal', problem(409, 'borrow_return_limit')], ['with a page', page(503)]]) {
+  scenario(`a seat of another product that cannot be freed ${what}`, 'Its lease ends by itself. The present license stays in use.', { storage: stored() },
+    open(active(), 900),
+    call('activate', { license_key: OTHER_KEY }, { responses: [ok(WRONG), response], requests: [activation(OTHER_KEY), deactivation(WRONG)], error: 'wrong_product', message: [wrongProduct], state: active(), next: 900, changes: [],
+      storage: { 'license-key': KEY, 'token.json': { token: T0 }, 'refusal.json': null } }),
+    call('diagnose', {}, { contains: ['last failure: 2026-01-15T12:00:00Z, activate: wrong_product\n'] }))
+}
+
+scenario('a token of another product is recognized whatever its times', 'The API reuses a token that is recent.', { storage: stored() },
+  open(active(), 900),
+  call('activate', { license_key: OTHER_KEY }, { responses: [ok(token({ iat: NOW - 10 * DAY, claims: { aud: 'borealis' } })), done], requests: [activation(OTHER_KEY), deactivation(token({ iat: NOW - 10 * DAY, claims: { aud: 'borealis' } }))],
+    error: 'wrong_product', state: active(), next: 900, changes: [], storage: { 'clock.json': CLOCK } }))
+
+const longProduct = token({ claims: { aud: `bore\nalis-${'x'.repeat(200)}` } })
+scenario('the name of another product in a message has one line of at most 100 characters', 'It is a text of a response.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [ok(longProduct), keysResponse(), done], requests: [activation(), fetchKeys, deactivation(longProduct)], error: 'wrong_product',
+    message: [`it is for the product "bore alis-${'x'.repeat(90)}", not "atlas"`], state: unactivated, next: null }))
+
+scenario('activate with the stored license key that is of another product is refused', 'The app file has another product since.', { storage: stored() },
+  open(active(), 900),
+  call('activate', { license_key: KEY }, { responses: [ok(WRONG), done], requests: [activation(), deactivation(WRONG)], error: 'wrong_product', message: [wrongProduct], state: refused('wrong_product'), next: null, changes: [refused('wrong_product')],
+    storage: { 'license-key': KEY, 'token.json': null, 'refusal.json': { code: 'wrong_product', retry_at: null } } }))
+
+scenario('the background task activates with a license key of another product', 'It does not try again. The app calls activate, or refresh.', { storage: stored({ token: null }) },
+  open(waiting(), 2.5),
+  advance(3),
+  run([ok(WRONG), done], [activation(), deactivation(WRONG)], refused('wrong_product'), null, { changes: [refused('wrong_product')] }),
+  call('restart', {}),
+  open(refused('wrong_product'), null),
+  call('refresh', {}, { responses: [ok(WRONG), fault('timeout')], requests: [activation(), deactivation(WRONG)], state: refused('wrong_product'), next: null }),
+  call('activate', { license_key: OTHER_KEY }, { responses: [ok(token({ iat: NOW + 3 }), { now: NOW + 3 })], requests: [activation(OTHER_KEY)], state: active(NOW + 3 + HOUR), next: 945, storage: { 'license-key': OTHER_KEY, 'refusal.json': null } }))
+
+const RETRIED = ['seat_limit_reached', 'suspended', 'expired', 'product_inactive', 'not_activated', 'token_invalid', 'machine_mismatch']
+for (const code of RETRIED) {
+  const refusal = { code, retry_at: code === 'seat_limit_reached' ? NOW + 2 * DAY : null }
+  scenario(`a stored refusal with ${code} is asked about once after a start`, 'The vendor reinstates the license, and the user starts the app again.', { storage: stored({ token: null, refusal }) },
+    open(refused(code, refusal.retry_at), 2.5),
+    advance(3),
+    run([problem(403, 'suspended')], [activation()], refused('suspended'), HOUR + 30),
+    call('restart', {}),
+    open(refused('suspended'), 2.5),
+    advance(3),
+    run([ok(token({ iat: NOW + 6 }), { now: NOW + 6 })], [activation()], active(NOW + 6 + HOUR), 945, { changes: [active(NOW + 6 + HOUR)], storage: { 'refusal.json': null } }))
+  scenario(`a stored refusal with ${code} without a license key is not asked about`, 'There is nothing to ask with.', { storage: stored({ token: null, key: null, refusal }) },
+    open(refused(code, refusal.retry_at), null))
+}
+
+for (const code of ['revoked', 'superseded', 'generation_outdated', 'not_found', 'wrong_product']) {
+  scenario(`a stored refusal with ${code} is not asked about after a start`, 'It lasts until the app asks.', { storage: stored({ token: null, refusal: { code } }) },
+    open(refused(code), null), advance(10), run([], [], refused(code), null))
+}
+
+scenario('the question after a start gets no answer', 'The next try is that of the refusal.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
+  open(refused('suspended'), 2.5),
+  advance(3),
+  run([fault('dns')], [activation()], refused('suspended'), HOUR + 27, { changes: [] }))
+
+scenario('the question after a start gets no answer long after the refusal', 'The next try is that after a failure.', { storage: stored({ token: null, refusal: { code: 'suspended' } }), start: NOW + DAY },
+  open(refused('suspended'), 2.5),
+  advance(3),
+  run([fault('dns')], [activation()], refused('suspended'), 5, { changes: [] }))
+
+scenario('refresh is the question after a start', 'It is not asked twice.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
+  open(refused('suspended'), 2.5),
+  call('refresh', {}, { responses: [fault('dns')], requests: [activation()], state: refused('suspended'), next: HOUR + 30 }))
+
+const notShown = (text) => ({ responses: [problem(422, 'invalid_value', { detail: `${text} is not valid, nor is ${text}`, errors: [{ pointer: `/${text}`, code: 'invalid_value', detail: `the value is ${text}` }] })], requests: [activation()], error: 'invalid_value',
+  message: ['the license key was not activated: … is not valid, nor is …; /…: the value is …'], message_excludes: [text] })
+scenario('a response that contains the license key', 'It is not shown in the message.', {},
+  open(unactivated, null),
+  call('activate', { license_key: ` ${KEY} ` }, { ...notShown(KEY), state: unactivated, next: null }))
+
+scenario('a response that contains the stored license key or the token', 'The messages and the text for support do not show them.', { storage: stored() },
+  open(active(), 900),
+  call('activate', { license_key: OTHER_KEY }, { ...notShown(KEY), requests: [activation(OTHER_KEY)], state: active(), next: 900 }),
+  call('activate', { license_key: OTHER_KEY }, { ...notShown(T0), requests: [activation(OTHER_KEY)], state: active(), next: 900 }),
+  call('borrow', { until: NOW + DAY }, { responses: [problem(422, 'invalid_value', { detail: `${'d'.repeat(290)} ${T0}` })], requests: [heartbeat(T0, { borrow_until: '2026-01-16T12:00:00Z' })], error: 'invalid_value',
+    message: [`${'d'.repeat(290)} …`], message_excludes: [T0.slice(0, 9)], state: active(), next: 900 }),
+  advance(900),
+  run([problem(403, `not-${T0}`)], [heartbeat()], active(), 5),
+  call('diagnose', {}, { contains: ['last failure: 2026-01-15T12:15:00Z, heartbeat: not-…\n'], excludes: [T0.slice(0, 9), KEY] }))
 
 // ---------------------------------------------------------------------------------------------------------------------
 file('heartbeats')
@@ -397,7 +505,7 @@ for (const code of ['revoked', 'superseded', 'suspended', 'expired', 'product_in
     advance(900),
     run([problem(403, code)], [heartbeat()], refused(code), again ? HOUR + 30 : null, { changes: [refused(code)], storage: { 'token.json': null, 'refusal.json': { code, at: NOW + 900, retry_at: null }, 'license-key': KEY } }),
     call('restart', {}),
-    open(refused(code), again ? HOUR + 30 : null))
+    open(refused(code), again ? 2.5 : null))
 }
 
 for (const [code, status] of [['not_activated', 403], ['token_invalid', 401], ['machine_mismatch', 403]]) {
@@ -440,7 +548,7 @@ for (const [what, response, reason] of [
   ['a problem that is cut off', { status: 403, headers: { 'content-type': 'application/problem+json' }, body: '{"code": "revoked"' }, 'http_403'],
   ['a heartbeat that is not found', problem(404, 'not_found'), 'http_404'],
   ['a success without a token', jsonBody(200, {}), 'invalid_response'], ['a success with a token that is no text', jsonBody(200, { token: 1 }), 'invalid_response'],
-  ['a token with another signature', ok(T0.slice(0, -4) + 'AAAA'), 'invalid_response'],
+  ['a token of another product', ok(WRONG), 'invalid_response'], ['a token with another signature', ok(T0.slice(0, -4) + 'AAAA'), 'invalid_response'],
   ['an empty success', { status: 204, headers: {}, body: '' }, 'http_204']
 ]) {
   scenario(`a heartbeat with ${what} is unreachable`, 'It never stops an app whose token is valid.', { storage: stored(), start: NOW + 2 * HOUR },
@@ -506,21 +614,35 @@ scenario('a token whose key cannot be fetched is no token', 'The heartbeat is re
   open(active(), 2.5), advance(3),
   run([ok(token({ iat: NOW + 903, key: 'previous' }), { now: NOW + 903 }), fault('connection')], [heartbeat(), fetchKeys], active(), 5))
 
-for (const [what, set] of [
-  ['that another root key signed', keySet({ iat: NOW + 600, of: ['previous'], root: 'foreign' })],
-  ['that claims the kid of a root key', keySet({ iat: NOW + 600, of: ['previous'], root: 'foreign', header: { kid: keys.root.jwk.kid } })],
-  ['that a signing key signed', keySet({ iat: NOW + 600, of: ['previous'], root: 'issuer' })],
+const unsigned = 'invalid_response: the key set is not signed by a root key of the configuration'
+for (const [what, set, failure = 'invalid_response'] of [
+  ['that another root key signed', keySet({ iat: NOW + 600, of: ['previous'], root: 'foreign' }), unsigned],
+  ['that claims the kid of a root key', keySet({ iat: NOW + 600, of: ['previous'], root: 'foreign', header: { kid: keys.root.jwk.kid } }), unsigned],
+  ['that a signing key signed', keySet({ iat: NOW + 600, of: ['previous'], root: 'issuer' }), unsigned],
   ['of another issuer', keySet({ iat: NOW + 600, of: ['previous'], claims: { iss: 'https://other.example.com' } })],
   ['of another subject', keySet({ iat: NOW + 600, of: ['previous'], claims: { sub: 'https://other.example.com' } })],
   ['of another type', keySet({ iat: NOW + 600, of: ['previous'], typ: 'license+jwt' })],
   ['that has expired', keySet({ iat: NOW - 1800, exp: NOW + 800, of: ['previous'] })],
   ['that is older than the stored one', keySet({ iat: NOW - 2 * HOUR, of: ['previous'] })],
-  ['that is a page', '<html></html>']
+  ['that is a page', '<html></html>'],
+  ['that is no JWT', 'x.y.z']
 ]) {
   scenario(`a key set ${what} is not stored`, 'Who controls the network cannot give the app other keys.', { storage: stored(), start: NOW + 900 },
     open(active(), 2.5), advance(3),
-    run([ok(token({ iat: NOW + 903, key: 'previous' }), { now: NOW + 903 }), keysResponse(set)], [heartbeat(), fetchKeys], active(), 5, { storage: { 'keys.jwt': SET } }))
+    run([ok(token({ iat: NOW + 903, key: 'previous' }), { now: NOW + 903 }), keysResponse(set)], [heartbeat(), fetchKeys], active(), 5, { storage: { 'keys.jwt': SET } }),
+    call('diagnose', {}, { contains: [`last failure: 2026-01-15T12:15:03Z, heartbeat: ${failure}\n`] }))
 }
+
+scenario('the message of an activation with a key set that no root key signed says so', 'The app file is that of another installation.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse(keySet({ root: 'foreign' }))], requests: [activation(), fetchKeys], error: 'unreachable', message: [`the license key was not activated: ${unsigned}`], state: waiting('invalid_response'), next: 5,
+    storage: { 'keys.jwt': null, 'token.json': null } }))
+
+scenario('a daily key set that no root key signed', 'The text for support says so.', { storage: stored({ next: NOW + 2 * DAY, token: token({ exp: NOW + 5 * DAY }) }) },
+  open(active(NOW + 5 * DAY), DAY - HOUR),
+  advance(DAY - HOUR),
+  run([keysResponse(keySet({ iat: NOW + 40000, root: 'foreign' }))], [fetchKeys], active(NOW + 5 * DAY), HOUR, { storage: { 'keys.jwt': SET } }),
+  call('diagnose', {}, { contains: [`last failure: 2026-01-16T11:00:00Z, fetch keys: ${unsigned}\n`] }))
 
 scenario('a clock that was ahead does not make key sets expire', 'The smaller of the wall clock and the time of the client counts.', {
   storage: stored({ token: token({ exp: NOW + 40 * DAY }), next: NOW + DAY, set: keySet({ iat: NOW + 30 * DAY - HOUR - 1 }), clock: { ...CLOCK, last_seen: NOW + 30 * DAY } }) },
@@ -559,12 +681,12 @@ scenario('a stored key set that has expired still verifies', 'The API was not re
   open(active(), 2.5))
 
 scenario('a lost key set is fetched', 'The token cannot be verified until then.', { storage: stored({ set: null }) },
-  open(waiting, 2.5), advance(3),
+  open(waiting(), 2.5), advance(3),
   run([keysResponse()], [fetchKeys], active(), 897, { changes: [active()] }))
 
 scenario('a lost key set cannot be fetched', 'The machine activates again; that fails, too.', { storage: stored({ set: null }) },
-  open(waiting, 2.5), advance(3),
-  run([fault('connection'), fault('connection')], [fetchKeys, activation()], waiting, 5))
+  open(waiting(), 2.5), advance(3),
+  run([fault('connection'), fault('connection')], [fetchKeys, activation()], waiting('network'), 5))
 
 // ---------------------------------------------------------------------------------------------------------------------
 file('clock')
@@ -732,21 +854,33 @@ scenario('a newer license file resets the clock', 'The machine has no other refe
 scenario('an older license file is refused', 'The newer one stays.', {},
   open(unactivated, null),
   call('import_license_file', { file: fileOf(lasting(NOW)) }, { state: active(NOW + 30 * DAY), next: 945 }),
-  call('import_license_file', { file: fileOf(lasting(NOW - DAY)) }, { error: 'license_file_invalid', state: active(NOW + 30 * DAY) }))
+  call('import_license_file', { file: fileOf(lasting(NOW - DAY)) }, { error: 'license_file_invalid', message: ['the license file was not imported: it is older than the present token'], state: active(NOW + 30 * DAY) }))
 
-for (const [what, text] of [
-  ['that is no JSON', 'signet-license'], ['that is cut off', FILE.slice(0, 400)], ['that is a list', '[]'],
-  ['with another format', fileOf(lasting(), { format: 'signet-license/2' })], ['without a token', fileOf(undefined)],
-  ['of another product', fileOf(lasting(), { product: 'borealis' })], ['of another issuer', fileOf(lasting(), { issuer: 'https://other.example.com' })],
-  ['for another machine', fileOf(lasting(NOW, { machine: 'machine-2' }))],
-  ['whose key set another key signed', fileOf(lasting(), { set: keySet({ root: 'foreign' }) })],
-  ['whose token another key signed', fileOf(lasting(NOW, { key: 'foreign' }))],
-  ['whose key set is too old', fileOf(lasting(), { set: keySet({ iat: NOW - 401 * DAY }) })],
-  ['that has ended', fileOf(token({ iat: NOW - 3 * DAY, exp: NOW - 1, until: NOW - 1 }))]
+const notAFile = 'it is not a license file'
+const notSigned = 'its key set is not signed by a root key of the configuration'
+const badToken = 'its token is not valid'
+for (const [what, text, reason] of [
+  ['that is no JSON', 'signet-license', notAFile], ['that is cut off', FILE.slice(0, 400), notAFile], ['that is a list', '[]', notAFile],
+  ['with another format', fileOf(lasting(), { format: 'signet-license/2' }), notAFile], ['without a token', fileOf(undefined), notAFile], ['without a key set', fileOf(lasting(), { signed_jwks: 7 }), notAFile],
+  ['without a product', fileOf(lasting(), { product: undefined }), notAFile],
+  ['whose key set another key signed', fileOf(lasting(), { set: keySet({ root: 'foreign' }) }), notSigned], ['whose key set is no JWT', fileOf(lasting(), { set: 'x' }), notSigned],
+  ['of another installation', fileOf(lasting(NOW, { claims: { iss: 'https://other.example.com' } }), { issuer: 'https://other.example.com', set: keySet({ root: 'foreign', claims: { iss: 'https://other.example.com', sub: 'https://other.example.com' } }) }), notSigned],
+  ['of another issuer', fileOf(lasting(), { issuer: 'https://other.example.com' }), badToken],
+  ['whose key set is of another issuer', fileOf(lasting(), { set: keySet({ claims: { iss: 'https://other.example.com' } }) }), badToken],
+  ['whose token is of another issuer', fileOf(lasting(NOW, { claims: { iss: 'https://other.example.com' } })), badToken],
+  ['whose token another key signed', fileOf(lasting(NOW, { key: 'foreign' })), badToken],
+  ['whose token is encrypted', fileOf('eyJhbGciOiJSU0EtT0FFUC0yNTYifQ.a.b.c.d'), badToken],
+  ['whose key set is too old', fileOf(lasting(), { set: keySet({ iat: NOW - 401 * DAY }) }), badToken],
+  ['for another machine', fileOf(lasting(NOW, { machine: 'machine-2' })), 'it is for another machine'],
+  ['for a process', fileOf(lasting(NOW, { instance: 'worker-1' })), 'it is for another machine'],
+  ['for another machine and product', fileOf(lasting(NOW, { machine: 'machine-2', claims: { aud: 'borealis' } }), { product: 'borealis' }), 'it is for another machine'],
+  ['of another product', fileOf(lasting(NOW, { claims: { aud: 'borealis' } }), { product: 'borealis' }), 'it is for the product "borealis"'],
+  ['that names another product', fileOf(lasting(), { product: 'borealis' }), 'it is for the product "borealis"'],
+  ['that has ended', fileOf(token({ iat: NOW - 3 * DAY, exp: NOW - 1, until: NOW - 1 })), 'it ended at 2026-01-15T11:59:59Z']
 ]) {
-  scenario(`a license file ${what} is refused`, 'Nothing changes.', {},
+  scenario(`a license file ${what} is refused`, 'Nothing changes. The message says why.', {},
     open(unactivated, null),
-    call('import_license_file', { file: text }, { error: 'license_file_invalid', state: unactivated, next: null, storage: { 'token.json': null } }))
+    call('import_license_file', { file: text }, { error: 'license_file_invalid', message: [`the license file was not imported: ${reason}`], state: unactivated, next: null, storage: { 'token.json': null } }))
 }
 
 scenario('the key set of a license file verifies no other token', 'A file can contain a key that was condemned since.', {
@@ -776,6 +910,12 @@ scenario('the request text of an ephemeral machine is an error', 'A license file
   open(unactivated, null),
   call('offline_request', {}, { error: 'ephemeral_machine_id', message: ['machine id'], state: unactivated, next: null }))
 
+scenario('a borrow of an ephemeral machine is an error without a request', 'The seat would be borrowed for a machine that does not come back. Nothing else is checked before.', { options: { ephemeral: true } },
+  open(unactivated, null),
+  call('borrow', { until: NOW - 60 }, { error: 'ephemeral_machine_id', message: ['the seat was not borrowed: ', 'machine id'], state: unactivated, next: null }),
+  call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse()], requests: [activation(), fetchKeys], state: active(), next: 945 }),
+  call('borrow', { until: NOW + 5 * DAY }, { error: 'ephemeral_machine_id', message: ['the seat was not borrowed: ', 'machine id'], state: active(), next: 945, changes: [] }))
+
 const BORROWED = token({ iat: NOW + 10, exp: NOW + 5 * DAY, until: NOW + 5 * DAY })
 scenario('a seat is borrowed', 'All tokens are valid until then.', { storage: stored() },
   open(active(), 900),
@@ -802,6 +942,11 @@ scenario('a borrow of a machine that lost its seat activates first', 'The borrow
   call('borrow', { until: NOW + 5 * DAY }, { responses: [problem(403, 'not_activated'), ok(token({ iat: NOW + 9 }), { now: NOW + 10, status: 201 }), ok(BORROWED, { now: NOW + 10 })],
     requests: [heartbeat(T0, { borrow_until: '2026-01-20T12:00:00Z' }), activation(), heartbeat(token({ iat: NOW + 9 }), { borrow_until: '2026-01-20T12:00:00Z' })], state: active(NOW + 5 * DAY), next: 945 }))
 
+scenario('a borrow of a machine that lost its seat, with a license key of another product', 'The seat of the other product is freed.', { storage: stored() },
+  open(active(), 900),
+  call('borrow', { until: NOW + 5 * DAY }, { responses: [problem(403, 'not_activated'), ok(WRONG), done], requests: [heartbeat(T0, { borrow_until: '2026-01-20T12:00:00Z' }), activation(), deactivation(WRONG)],
+    error: 'wrong_product', message: [`the seat was not borrowed: ${wrongProduct}`], state: refused('wrong_product'), next: null }))
+
 scenario('a borrow of a refused license is an error without a request', 'There is no seat to borrow.', { storage: stored({ token: null, refusal: { code: 'revoked' } }) },
   open(refused('revoked'), null),
   call('borrow', { until: NOW + 5 * DAY }, { error: 'revoked', state: refused('revoked'), next: null }))
@@ -824,8 +969,6 @@ scenario('a borrow until a time that has passed is an error in every state', 'Th
 
 // ---------------------------------------------------------------------------------------------------------------------
 file('deactivation')
-
-const done = jsonBody(200, { id: ACTIVATION, status: 'deactivated' })
 
 scenario('deactivate removes everything but the keys and the clock', 'The software is uninstalled or moved.', { storage: stored() },
   open(active(), 900),
@@ -852,16 +995,16 @@ for (const [code, status] of [['offline_activation', 403], ['borrow_return_limit
 const nothingStored = { 'token.json': null, 'license-key': null, 'refusal.json': null }
 
 scenario('deactivate without a token activates first', 'The token was removed with the refusal. The seat may still be taken.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
-  open(refused('suspended'), HOUR + 30),
+  open(refused('suspended'), 2.5),
   call('deactivate', {}, { responses: [ok(T0), done], requests: [activation(), deactivation()], state: unactivated, next: null, changes: [unactivated], storage: { ...nothingStored, 'keys.jwt': SET } }))
 
 scenario('deactivate of a machine that lost its token activates first', 'The license key is stored.', { storage: stored({ token: null }), options: { machine_name: 'Build 7', os: 'linux x86_64' } },
-  open(waiting, 2.5),
+  open(waiting(), 2.5),
   call('deactivate', {}, { responses: [ok(T0), problem(404, 'not_found')], requests: [activation(KEY, { machine_name: 'Build 7', os: 'linux x86_64' }), deactivation()], state: unactivated, next: null, changes: [unactivated], storage: nothingStored }))
 
 for (const [code, status] of [['suspended', 403], ['revoked', 403], ['not_found', 404], ['seat_limit_reached', 409]]) {
   scenario(`deactivate without a token of a license that is refused with ${code} removes everything`, 'This machine has no seat that it could free.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
-    open(refused('suspended'), HOUR + 30),
+    open(refused('suspended'), 2.5),
     call('deactivate', {}, { responses: [problem(status, code)], requests: [activation()], state: unactivated, next: null, changes: [unactivated], storage: nothingStored }))
 }
 
@@ -870,17 +1013,21 @@ for (const [what, response, error, message] of [
   ['that is limited', problem(429, 'rate_limited'), 'rate_limited', 'detail of rate_limited'], ['with a token that is not accepted', ok(token({ machine: 'machine-2' })), 'unreachable', 'invalid_response']
 ]) {
   scenario(`deactivate without a token ${what} changes nothing`, 'The user can try again.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
-    open(refused('suspended'), HOUR + 30),
-    call('deactivate', {}, { responses: [response], requests: [activation()], error, message: [message], state: refused('suspended'), next: HOUR + 30, changes: [],
+    open(refused('suspended'), 2.5),
+    call('deactivate', {}, { responses: [response], requests: [activation()], error, message: [message], state: refused('suspended'), next: 2.5, changes: [],
       storage: { 'token.json': null, 'license-key': KEY, 'refusal.json': { id: 'stored', code: 'suspended' } } }))
 }
 
 for (const [what, response, error, message] of [['without network', fault('timeout'), 'unreachable', 'fault: timeout'], ['with borrow_return_limit', problem(409, 'borrow_return_limit'), 'borrow_return_limit', 'detail of borrow_return_limit']]) {
   scenario(`deactivate that fails ${what} after an activation keeps its token`, 'The machine has the seat.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
-    open(refused('suspended'), HOUR + 30),
+    open(refused('suspended'), 2.5),
     call('deactivate', {}, { responses: [ok(T0), response], requests: [activation(), deactivation()], error, message: [message], state: active(), next: 945, changes: [active()],
       storage: { 'token.json': { token: T0 }, 'license-key': KEY, 'refusal.json': null } }))
 }
+
+scenario('deactivate without a token, with a license key of another product, removes everything', 'It frees the seat that the activation took, or its lease ends.', { storage: stored({ token: null, refusal: { code: 'wrong_product' } }) },
+  open(refused('wrong_product'), null),
+  call('deactivate', {}, { responses: [ok(WRONG), fault('timeout')], requests: [activation(), deactivation(WRONG)], state: unactivated, next: null, changes: [unactivated], storage: nothingStored }))
 
 scenario('deactivate without a token and a license key removes the refusal', 'There is nothing to free.', { storage: stored({ token: null, key: null, refusal: { code: 'revoked' } }) },
   open(refused('revoked'), null),
@@ -888,11 +1035,11 @@ scenario('deactivate without a token and a license key removes the refusal', 'Th
 
 scenario('release keeps the license key', 'A clean exit frees the seat at once.', { storage: stored() },
   open(active(), 900),
-  call('release', {}, { responses: [done], requests: [deactivation()], state: waiting, next: null, changes: [waiting], storage: { 'token.json': null, 'license-key': KEY } }),
+  call('release', {}, { responses: [done], requests: [deactivation()], state: waiting(), next: null, changes: [waiting()], storage: { 'token.json': null, 'license-key': KEY } }),
   advance(DAY),
-  run([], [], waiting, null),
+  run([], [], waiting(), null),
   call('restart', {}),
-  open(waiting, 2.5))
+  open(waiting(), 2.5))
 
 scenario('release without a stored license key', 'The app asks for the license key.', { storage: stored({ key: null }), options: { keep_license_key: false } },
   open(active(), 900),
@@ -910,7 +1057,7 @@ scenario('close keeps the token of a license file', 'The machine id is ephemeral
 
 scenario('release without network removes the token', 'The lease ends by itself.', { storage: stored() },
   open(active(), 900),
-  call('release', {}, { responses: [fault('timeout')], requests: [deactivation()], state: waiting, storage: { 'token.json': null, 'license-key': KEY } }))
+  call('release', {}, { responses: [fault('timeout')], requests: [deactivation()], state: waiting(), storage: { 'token.json': null, 'license-key': KEY } }))
 
 scenario('release of a borrowed seat that cannot be returned keeps the token', 'It is valid, and the seat is not free.', { storage: stored() },
   open(active(), 900),
@@ -940,14 +1087,14 @@ scenario('refresh sends a heartbeat that is not due', 'A program that ends withi
 
 for (const code of ['suspended', 'revoked', 'generation_outdated']) {
   scenario(`refresh activates after the refusal ${code}`, 'The user has paid, and presses a button.', { storage: stored({ token: null, refusal: { code } }) },
-    open(refused(code), code === 'suspended' ? HOUR + 30 : null),
+    open(refused(code), code === 'suspended' ? 2.5 : null),
     call('refresh', {}, { responses: [problem(403, code)], requests: [activation()], state: refused(code) }),
     call('refresh', {}, { responses: [fault('connection')], requests: [activation()], state: refused(code) }),
     call('refresh', {}, { responses: [ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], requests: [activation()], state: active(NOW + 5 + HOUR), next: 945, changes: [active(NOW + 5 + HOUR)], storage: { 'refusal.json': null } }))
 }
 
 scenario('refresh activates with the stored license key', 'A container has started.', { storage: stored({ token: null }) },
-  open(waiting, 2.5),
+  open(waiting(), 2.5),
   call('refresh', {}, { responses: [ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], requests: [activation()], state: active(NOW + 5 + HOUR), next: 945 }))
 
 scenario('refresh without network says so in the state', 'It is no error.', { storage: stored(), start: NOW + 2 * HOUR },
@@ -960,7 +1107,7 @@ scenario('refresh without a token and a license key makes no request', 'There is
 
 scenario('refresh after release takes the seat again', 'The app goes on after all.', { storage: stored() },
   open(active(), 900),
-  call('release', {}, { responses: [done], requests: [deactivation()], state: waiting, next: null }),
+  call('release', {}, { responses: [done], requests: [deactivation()], state: waiting(), next: null }),
   call('refresh', {}, { responses: [ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], requests: [activation()], state: active(NOW + 5 + HOUR), next: 945 }))
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -977,7 +1124,7 @@ scenario('a process activates, sends heartbeats, and frees its seat', 'Its token
   call('close', {}, { responses: [done], requests: [deactivation(P)], changes: [] }))
 
 scenario('a process that starts with a stored license key activates', 'It needs no user.', { ...withInstance, storage: { 'license-key': KEY, 'keys.jwt': SET } },
-  open(waiting, 2.5),
+  open(waiting(), 2.5),
   advance(3),
   run([ok(P, { now: NOW + 3, next: NOW + 63 })], [activation(KEY, { instance_id: 'worker-1' })], active(NOW + 300), 63, { changes: [active(NOW + 300)] }))
 
@@ -987,10 +1134,10 @@ scenario('a process is refused while all seats are taken', 'It waits for the fir
 
 scenario('the token of another process is not used', 'Tokens of processes are for one process.', withInstance,
   open(unactivated, null),
-  call('activate', { license_key: KEY }, { responses: [ok(token({ instance: 'worker-2' })), keysResponse()], requests: [activation(KEY, { instance_id: 'worker-1' }), fetchKeys], error: 'unreachable', state: waiting }))
+  call('activate', { license_key: KEY }, { responses: [ok(token({ instance: 'worker-2' })), keysResponse()], requests: [activation(KEY, { instance_id: 'worker-1' }), fetchKeys], error: 'unreachable', state: waiting('invalid_response') }))
 
 scenario('a process that cannot reach the API stops when its token ends', 'Floating licenses have no offline grace.', { ...withInstance, storage: { 'license-key': KEY, 'keys.jwt': SET } },
-  open(waiting, 2.5),
+  open(waiting(), 2.5),
   call('activate', { license_key: KEY }, { responses: [ok(P, { next: NOW + 60 })], requests: [activation(KEY, { instance_id: 'worker-1' })], state: active(NOW + 300), next: 63 }),
   advance(63),
   run([fault('connection')], [heartbeat(P, { instance_id: 'worker-1' })], active(NOW + 300), 5),
@@ -1001,18 +1148,18 @@ scenario('a process that cannot reach the API stops when its token ends', 'Float
 file('storage')
 
 for (const [what, name, content, state, next] of [
-  ['token file is empty', 'token.json', '', waiting, 2.5], ['token file is cut off', 'token.json', '{"token": "eyJ', waiting, 2.5],
-  ['token file has another format', 'token.json', '[1]', waiting, 2.5], ['token was changed', 'token.json', json({ token: T0.replace('.', '.e'), next_heartbeat_at: NOW + 900 }), waiting, 2.5],
-  ['token is of another machine', 'token.json', json({ token: token({ machine: 'machine-2' }), next_heartbeat_at: NOW + 900, in_grace: false, grace_ends_at: null, license_file: null }), waiting, 2.5],
-  ['key set is damaged', 'keys.jwt', 'x.y.z', waiting, 2.5],
-  ['key set is of another root key', 'keys.jwt', keySet({ root: 'foreign' }), waiting, 2.5],
+  ['token file is empty', 'token.json', '', waiting(), 2.5], ['token file is cut off', 'token.json', '{"token": "eyJ', waiting(), 2.5],
+  ['token file has another format', 'token.json', '[1]', waiting(), 2.5], ['token was changed', 'token.json', json({ token: T0.replace('.', '.e'), next_heartbeat_at: NOW + 900 }), waiting(), 2.5],
+  ['token is of another machine', 'token.json', json({ token: token({ machine: 'machine-2' }), next_heartbeat_at: NOW + 900, in_grace: false, grace_ends_at: null, license_file: null }), waiting(), 2.5],
+  ['key set is damaged', 'keys.jwt', 'x.y.z', waiting(), 2.5],
+  ['key set is of another root key', 'keys.jwt', keySet({ root: 'foreign' }), waiting(), 2.5],
   ['refusal is damaged', 'refusal.json', '{"code"', active(), 900], ['clock is damaged', 'clock.json', '{}', active(), 900], ['license key is empty', 'license-key', '\n', active(), 900]
 ]) {
   scenario(`the stored ${what}`, 'A damaged file counts as absent.', { storage: { ...stored(), [name]: content } }, open(state, next))
 }
 
 scenario('a machine activates again when its token was lost', 'The license key is stored.', { storage: stored({ token: null }) },
-  open(waiting, 2.5), advance(3),
+  open(waiting(), 2.5), advance(3),
   run([ok(token({ iat: NOW + 3 }), { now: NOW + 3 })], [activation()], active(NOW + 3 + HOUR), 945, { changes: [active(NOW + 3 + HOUR)] }))
 
 scenario('an app that cannot write to its storage goes on', 'The disk is full or read-only.', { options: { read_only: true } },
@@ -1036,6 +1183,12 @@ scenario('a refusal of one process stops the other', 'It reads the storage at it
   run([problem(403, 'revoked')], [heartbeat()], refused('revoked'), null),
   { ...run([], [], refused('revoked'), null, { changes: [refused('revoked')] }), client: 'b' })
 
+scenario('a refusal of one process that is tried again is not asked about by the other', 'It was stored after the other has started.', { storage: stored() },
+  open(active(), 900), { ...open(active(), 900), client: 'b' },
+  advance(900),
+  run([problem(403, 'suspended')], [heartbeat()], refused('suspended'), HOUR + 30),
+  { ...run([], [], refused('suspended'), HOUR + 30, { changes: [refused('suspended')] }), client: 'b' })
+
 scenario('an old success does not undo the refusal of another process', 'The refusal came while the response was on its way.', { storage: stored() },
   open(active(), 900),
   advance(900),
@@ -1058,7 +1211,7 @@ const lines = (state, more = {}) => Object.entries({
   token: 'issued 2026-01-15T12:00:00Z, exp 2026-01-15T13:00:00Z, offline until 2026-01-18T13:00:00Z', 'license key': 'stored', 'next request': '2026-01-15T12:15:00Z',
   'last contact': 'none since the start', 'last failure': 'none since the start', 'key set': 'issued 2026-01-15T11:00:00Z, 0 days old',
   clock: '2026-01-15T12:00:00Z, behind 0 s, set back 0 s, reference 2026-01-15T12:00:00Z', ...more
-}).filter(([, value]) => value).map(([name, value]) => `${name}: ${value}`)
+}).map(([name, value]) => `${name}: ${value}`)
 const secrets = [KEY, T0, T0.split('.')[2].slice(0, 20)]
 
 scenario('the text for support has no secrets', 'It can be sent by e-mail.', { storage: stored({ in_grace: true, grace_ends_at: NOW + 5 * DAY }) },
@@ -1070,32 +1223,65 @@ scenario('the text for support of a machine without a license', 'There is nothin
   call('diagnose', {}, { contains: lines('Unactivated', { license: 'none', token: 'none', 'license key': 'not stored', 'next request': 'none', 'key set': 'none', clock: '2026-01-15T12:00:00Z, behind 0 s, set back 0 s, reference none' }) }))
 
 scenario('the text for support of a machine that lost its token', 'The license key is stored, but not shown.', { storage: stored({ token: null }), random: 0 },
-  open(waiting, 0),
-  call('diagnose', {}, { contains: lines('Unactivated (a license key is stored)', { license: 'none', token: 'none', 'next request': '2026-01-15T12:00:00Z' }), excludes: secrets }))
+  open(waiting(), 0),
+  call('diagnose', {}, { contains: lines('Unactivated (a license key is stored; not_contacted)', { license: 'none', token: 'none', 'next request': '2026-01-15T12:00:00Z' }), excludes: secrets }))
 
+const dnsFailure = '2026-01-15T12:15:00Z, heartbeat: network: fault: dns'
 scenario('the text for support of a machine without network', 'The last failure is the answer to most questions.', { storage: stored() },
   open(active(), 900),
   advance(900),
   run([fault('dns')], [heartbeat()], active(), 5),
-  call('diagnose', {}, { contains: [...lines('Active until 2026-01-15T13:00:00Z', { 'next request': '2026-01-15T12:15:05Z', 'last failure': null, clock: '2026-01-15T12:15:00Z, behind 0 s, set back 0 s, reference 2026-01-15T12:00:00Z' }), 'last failure: ', 'fault: dns'], excludes: secrets }),
+  call('diagnose', {}, { contains: [...lines('Active until 2026-01-15T13:00:00Z', { 'next request': '2026-01-15T12:15:05Z', 'last failure': dnsFailure, clock: '2026-01-15T12:15:00Z, behind 0 s, set back 0 s, reference 2026-01-15T12:00:00Z' })], excludes: secrets }),
   advance(5),
   run([ok(token({ iat: NOW + 905 }), { now: NOW + 905 })], [heartbeat()], active(NOW + 905 + HOUR), 945),
-  call('diagnose', {}, { contains: ['state: Active until 2026-01-15T13:15:05Z', 'token: issued 2026-01-15T12:15:05Z, exp 2026-01-15T13:15:05Z, offline until 2026-01-18T13:15:05Z', 'next request: 2026-01-15T12:30:50Z', 'last contact: 2026-01-15T12:15:05Z', 'fault: dns',
+  call('diagnose', {}, { contains: ['state: Active until 2026-01-15T13:15:05Z', 'token: issued 2026-01-15T12:15:05Z, exp 2026-01-15T13:15:05Z, offline until 2026-01-18T13:15:05Z', 'next request: 2026-01-15T12:30:50Z', 'last contact: 2026-01-15T12:15:05Z', `last failure: ${dnsFailure}`,
     'clock: 2026-01-15T12:15:05Z, behind 0 s, set back 0 s, reference 2026-01-15T12:15:05Z'] }))
 
 scenario('the text for support of a machine that is offline', 'The reason is that of the state.', { storage: stored(), start: NOW + 2 * DAY, random: 0 },
   open(offline(), 0),
   run([fault('connection'), page(503)], [fetchKeys, heartbeat()], offline('http_503'), 1),
-  call('diagnose', {}, { contains: lines('Offline until 2026-01-18T13:00:00Z (http_503)', { 'next request': '2026-01-17T12:00:01Z', 'last contact': '2026-01-17T12:00:00Z', 'last failure': null, 'key set': 'issued 2026-01-15T11:00:00Z, 2 days old',
+  call('diagnose', {}, { contains: lines('Offline until 2026-01-18T13:00:00Z (http_503)', { 'next request': '2026-01-17T12:00:01Z', 'last contact': '2026-01-17T12:00:00Z', 'last failure': '2026-01-17T12:00:00Z, heartbeat: http_503', 'key set': 'issued 2026-01-15T11:00:00Z, 2 days old',
     clock: '2026-01-17T12:00:00Z, behind 0 s, set back 0 s, reference 2026-01-15T12:00:00Z' }) }))
+
+for (const [what, step, failure] of [
+  ['a heartbeat that is refused', call('refresh', {}, { responses: [problem(403, 'revoked')], requests: [heartbeat()] }), 'heartbeat: revoked'],
+  ['a heartbeat with a code that is unknown', call('refresh', {}, { responses: [problem(403, 'teapot')], requests: [heartbeat()] }), 'heartbeat: teapot'],
+  ['a heartbeat with a page', call('refresh', {}, { responses: [page(403)], requests: [heartbeat()] }), 'heartbeat: http_403'],
+  ['a heartbeat during an outage', call('refresh', {}, { responses: [problem(503, 'unavailable')], requests: [heartbeat()] }), 'heartbeat: http_503'],
+  ['a heartbeat in a captive portal', call('refresh', {}, { responses: [page(200)], requests: [heartbeat()] }), 'heartbeat: invalid_response'],
+  ['a seat that was lost and is taken again', call('refresh', {}, { responses: [problem(403, 'not_activated'), ok(T0)], requests: [heartbeat(), activation()] }), 'heartbeat: not_activated'],
+  ['an activation after a lost seat', call('refresh', {}, { responses: [problem(403, 'not_activated'), fault('tls')], requests: [heartbeat(), activation()] }), 'activate: network: fault: tls'],
+  ['another license key', call('activate', { license_key: OTHER_KEY }, { responses: [problem(404, 'not_found')], requests: [activation(OTHER_KEY)], error: 'not_found' }), 'activate: not_found'],
+  ['a license key that is limited', call('activate', { license_key: OTHER_KEY }, { responses: [problem(429, 'rate_limited')], requests: [activation(OTHER_KEY)], error: 'rate_limited' }), 'activate: rate_limited'],
+  ['a deactivation that is refused', call('deactivate', {}, { responses: [problem(403, 'offline_activation')], requests: [deactivation()], error: 'offline_activation' }), 'deactivate: offline_activation'],
+  ['a deactivation in a captive portal', call('deactivate', {}, { responses: [page(200)], requests: [deactivation()], error: 'unreachable' }), 'deactivate: invalid_response'],
+  ['a release without network', call('release', {}, { responses: [fault('timeout')], requests: [deactivation()] }), 'deactivate: network: fault: timeout']
+]) {
+  scenario(`the last failure after ${what}`, 'It names the request and the cause.', { storage: stored() },
+    open(active(), 900), advance(10), step,
+    call('diagnose', {}, { contains: [`last failure: 2026-01-15T12:00:10Z, ${failure}\n`], excludes: secrets }))
+}
+
+for (const [what, response, cause] of [['without network', fault('dns'), 'network: fault: dns'], ['with a page', page(404), 'http_404'], ['that is limited', problem(429, 'rate_limited'), 'rate_limited']]) {
+  scenario(`the last failure after a fetch of the key set ${what}`, 'Its due time is its own.', { storage: stored({ next: NOW + 2 * DAY, token: token({ exp: NOW + 5 * DAY }) }) },
+    open(active(NOW + 5 * DAY), DAY - HOUR),
+    advance(DAY - HOUR),
+    run([response], [fetchKeys], active(NOW + 5 * DAY), HOUR),
+    call('diagnose', {}, { contains: [`last failure: 2026-01-16T11:00:00Z, fetch keys: ${cause}\n`] }))
+}
+
+scenario('a deactivation that is not found is no failure', 'The seat is free.', { storage: stored() },
+  open(active(), 900),
+  call('deactivate', {}, { responses: [problem(404, 'not_found')], requests: [deactivation()], state: unactivated, next: null }),
+  call('diagnose', {}, { contains: ['last failure: none since the start\n'] }))
 
 scenario('the text for support of a license that has ended', 'The token is still shown.', { storage: stored(), start: NOW + 4 * DAY },
   open(expired(), 2.5),
   call('diagnose', {}, { contains: ['state: Expired since 2026-01-18T13:00:00Z', 'license: lic_01KF0RDQG0P2TC47RJJZBDNR0B, tier pro'] }))
 
 scenario('the text for support of a license that is refused', 'The code is what support needs.', { storage: stored({ token: null, refusal: { code: 'seat_limit_reached', retry_at: NOW + 300 } }) },
-  open(refused('seat_limit_reached', NOW + 300), 330),
-  call('diagnose', {}, { contains: lines('Refused (seat_limit_reached), retry at 2026-01-15T12:05:00Z', { license: 'none', token: 'none', 'next request': '2026-01-15T12:05:30Z' }), excludes: secrets }))
+  open(refused('seat_limit_reached', NOW + 300), 2.5),
+  call('diagnose', {}, { contains: lines('Refused (seat_limit_reached), retry at 2026-01-15T12:05:00Z', { license: 'none', token: 'none', 'next request': '2026-01-15T12:00:02Z' }), excludes: secrets }))
 
 scenario('the text for support of a license that is refused for good', 'Nothing is requested.', { storage: stored({ token: null, refusal: { code: 'revoked' } }) },
   open(refused('revoked'), null),
@@ -1112,8 +1298,8 @@ scenario('the text for support of a machine with a license file', 'The file has 
   call('diagnose', {}, { contains: lines('Active until 2026-02-14T12:00:00Z', { token: 'issued 2026-01-15T12:00:00Z, exp 2026-02-14T12:00:00Z, offline until 2026-02-14T12:00:00Z, from a license file', 'license key': 'not stored', 'next request': '2026-01-15T12:15:45Z', 'key set': 'none' }) }))
 
 scenario('the text for support of a process', 'It has the id of the process.', { ...withInstance, storage: { 'license-key': KEY } },
-  open(waiting, 2.5),
-  call('diagnose', {}, { contains: ['machine id: machine-1\ninstance id: worker-1\nstate: Unactivated (a license key is stored)'], excludes: [KEY] }))
+  open(waiting(), 2.5),
+  call('diagnose', {}, { contains: ['machine id: machine-1\ninstance id: worker-1\nstate: Unactivated (a license key is stored; not_contacted)'], excludes: [KEY] }))
 
 scenario('the text for support of an ephemeral machine', 'Support sees why a seat is taken by an unknown machine.', { options: { ephemeral: true } },
   open(unactivated, null),
